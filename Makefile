@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 
-.PHONY: help env data demo test test-more test-outside test-browser test-chaos test-charts test-cluster-quick test-cluster cluster-images images check format proto chart check-proto release-record lock clean
+.PHONY: help env data demo test test-more test-outside test-browser test-chaos test-charts test-cluster-quick test-cluster cluster-images images check version docs changelog coverage format proto chart check-proto release-record lock clean
 
 help: ## list these targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,12 +62,25 @@ images: env ## build the images by docker, podman or buildah (NAMES="services wo
 check: env ## format, lint, types, import layers, protos, lock, addresses
 	@$(PYTHON) scripts/check.py
 
+version: env ## report the version and the places that repeat it, or write another one (VERSION=0.2.0)
+	@$(PYTHON) scripts/version.py $(VERSION)
+
+docs: env ## build the documentation site into .site/, strictly
+	@$(PYTHON) -m scripts.docs
+
+changelog: env ## turn the fragments in changes/ into an entry of CHANGELOG.md
+	@$(PYTHON) -m scripts.docs changelog
+
+coverage: env ## measure the lines and branches that the unit tier runs, and write docs/coverage.md
+	@$(PYTHON) scripts/coverage.py
+
 format: env ## rewrite the code as `make check` wants it
 	@.venv/bin/ruff format -q .
 	@.venv/bin/ruff check -q --fix .
 
-proto: env ## generate libs/contracts from protos/
+proto: env ## generate libs/contracts and the models and resources of libs/client from protos/
 	@$(PYTHON) scripts/protos.py generate
+	@$(PYTHON) -m scripts.client generate
 
 chart: env ## write the chart's values schema and the reference of its values
 	@$(PYTHON) scripts/chart_schema.py
@@ -91,6 +104,7 @@ bench-quality: data ## default models beside TF-IDF on five collections of other
 bench-events: env ## commit to effect, embedded log and Kafka
 bench-stages: env ## how soon a stage of a pipeline run follows the end of the one before, and what waiting costs (10 s)
 bench-rpc: env ## cost of a unary call, directly and through the gateway, beside a bare grpc.aio echo
+bench-client: env ## import time of the typed client, beside the OpenAI client (15 s)
 bench-growth: env ## idle projects, pages, review tasks, label sets and reads of a service at a small and a large size (ARGS=--quick: 20 s)
 bench-cluster: cluster-images ## the platform on Kubernetes: idle, and a switch between pods under load
 	@scripts/cluster run $(PYTHON) -m bench.cluster.run $(ARGS)

@@ -1,4 +1,4 @@
-"""What an idle platform costs: seconds until every service is ready, resident memory, processor time.
+"""Cost of an idle platform: seconds until every service is ready, resident memory, processor time.
 
     python bench/idle.py [--isolated] [--seconds 30]
 
@@ -27,16 +27,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         installation = Installation(Path(folder) / "state")
         try:
-            figures = measure(installation, options.isolated, options.seconds)
+            metrics = measure(installation, options.isolated, options.seconds)
         finally:
             installation.down(keep_workers=False, say=lambda _line: None)
-    for name, value in figures.items():
+    for name, value in metrics.items():
         print(f"{name:<28} {value}")
-    print(json.dumps(figures))
+    print(json.dumps(metrics))
 
 
 def measure(installation: Installation, isolated: bool, seconds: float) -> dict[str, object]:
-    """Start, wait, look."""
+    """Start, wait, measure."""
     began = time.monotonic()
     installation.up(isolated, "127.0.0.1", _free_port(), say=lambda _line: None)
     ready = time.monotonic() - began

@@ -16,8 +16,8 @@ from typing import Any
 from ratoon.sdk.demo.main import run_demo
 
 JSON = dict[str, Any]
-APART = ("control: the same traffic as before", "refuse a bad candidate", "roll a bad version back")
-"""Stages that stand in rows of their own, outside the sum."""
+CONTROLS = ("control: the same traffic as before", "refuse a bad candidate", "roll a bad version back")
+"""Stages that are not part of the sum."""
 
 
 def main() -> int:
@@ -31,7 +31,7 @@ def main() -> int:
         status = run_demo(state, options.data, "mail-triage", options.port, 1.0, stop=True)
         report = json.loads((state / "demo" / "report.json").read_text())
     rows = [row(stage) for stage in report["stages"]]
-    counted = [each for each in rows if each["stage"] not in APART]
+    counted = [each for each in rows if each["stage"] not in CONTROLS]
     rows.append(
         {"stage": "steps 1 to 9", **{key: total(counted, key) for key in ("seconds", "work_s", "overhead_s")}}
     )

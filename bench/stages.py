@@ -1,9 +1,9 @@
-"""How soon a stage of a pipeline run follows its predecessor's end, and how often a waiting run is looked at.
+"""Latency from the end of a stage of a pipeline run to the start of the next, and observations of a waiting run.
 
     python bench/stages.py [--poll SECONDS] [--runs 20] [--seconds 5]
 
 The flywheel's own procedure, relay, embedded log and consumer work in one process over stages that a script ends.
-`--poll` is how it was before: no event is consumed, and a run looks each so many seconds. Takes about 10 s.
+With `--poll` no event is consumed, and a run is observed each so many seconds. Takes about 10 s.
 """
 
 import argparse
@@ -35,11 +35,11 @@ from ratoon_flywheel.adapters.runs import RunTables
 from ratoon_flywheel.application import procedures
 from ratoon_flywheel.application.procedures import RunProcedure
 from ratoon_flywheel.application.watched import WatchedRuns
-from ratoon_flywheel.domain.pipelines.actions import BuildDataset, FreezeLabels, Order
+from ratoon_flywheel.domain.pipelines.actions import BuildDataset, FreezeLabels, StageRequest
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Products, StageId
 from ratoon_flywheel.domain.pipelines.steps import Child, ChildState
 from ratoon_flywheel.domain.projects import Project
-from ratoon_flywheel.entrypoints.events import TOPICS, WAKING, waker
+from ratoon_flywheel.entrypoints.events import TOPICS, WAKING, on_stage_end
 
 _END = "ratoon.ingestion.v1.DatasetVersionCompleted"
 
@@ -48,35 +48,35 @@ class Stages:
     """The service of every stage: its first resource ends when the benchmark says so, the next one stays at work."""
 
     def __init__(self) -> None:
-        self.looks = 0
+        self.observations = 0
         self.first: dict[str, str] = {}
         self.ended: dict[str, float] = {}
         self.latencies: list[float] = []
         self._followed = threading.Condition()
 
-    def create(self, order: Order, request_id: str) -> str:
+    def create(self, spec: StageRequest, request_id: str) -> str:
         """Return a new resource; note when the stage after the first one begins."""
         resource = f"resources/{request_id}"
-        if isinstance(order, BuildDataset):
-            self.first[order.project.name] = resource
-        elif isinstance(order, FreezeLabels):
+        if isinstance(spec, BuildDataset):
+            self.first[spec.project.name] = resource
+        elif isinstance(spec, FreezeLabels):
             with self._followed:
-                self.latencies.append(time.monotonic() - self.ended[self.first[order.project.name]])
+                self.latencies.append(time.monotonic() - self.ended[self.first[spec.project.name]])
                 self._followed.notify()
         return resource
 
     def observe(self, resource: str) -> Child:
         """Return the state of a resource."""
-        self.looks += 1
+        self.observations += 1
         if resource in self.ended:
             return Child(ChildState.SUCCEEDED, Products(dataset_version="versions/v"))
         return Child(ChildState.WORKING)
 
     def production(self, project: Project) -> None:
-        """Nothing serves."""
+        """Return None: no version serves."""
 
     def wait(self, number: int, timeout_s: float) -> None:
-        """Wait until so many stages have followed."""
+        """Wait until `number` stages have followed."""
         with self._followed:
             self._followed.wait_for(lambda: len(self.latencies) >= number, timeout_s)
 
@@ -89,10 +89,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="seconds for which the runs wait [5]")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        figures = measure(Path(folder), options.poll, options.runs, options.seconds)
-    for name, value in figures.items():
+        metrics = measure(Path(folder), options.poll, options.runs, options.seconds)
+    for name, value in metrics.items():
         print(f"{name:<40} {value}")
-    print(json.dumps(figures))
+    print(json.dumps(metrics))
 
 
 def measure(folder: Path, poll_s: float, count: int, seconds: float) -> dict[str, float]:
@@ -110,9 +110,9 @@ def measure(folder: Path, poll_s: float, count: int, seconds: float) -> dict[str
         part.start()
     names = [begin(store, operations, number, clock) for number in range(count)]
     time.sleep(1.0)
-    looks, used = stages.looks, time.process_time()
+    observations, used = stages.observations, time.process_time()
     time.sleep(seconds)
-    looks, used = stages.looks - looks, time.process_time() - used
+    observations, used = stages.observations - observations, time.process_time() - used
     for number, name in enumerate(names, 1):
         end(store, stages, name)
         stages.wait(number, 2.0)
@@ -121,7 +121,7 @@ def measure(folder: Path, poll_s: float, count: int, seconds: float) -> dict[str
         part.stop()
     latencies = sorted(stages.latencies)
     return {
-        "looks per minute of a waiting run": round(60 * looks / seconds / count, 1),
+        "looks per minute of a waiting run": round(60 * observations / seconds / count, 1),
         "processor, % of one core, all runs": round(100 * used / seconds, 2),
         "stage to stage, median ms": round(1000 * statistics.median(latencies), 1),
         "stage to stage, max ms": round(1000 * latencies[-1], 1),
@@ -148,7 +148,7 @@ def parts(
     consumer = Consumer(
         "flywheel",
         TOPICS,
-        waker(store, operations, runs),
+        on_stage_end(store, operations, runs),
         log=log,
         database=database,
         publish=outbox.append,

@@ -4,7 +4,6 @@ Owns what values a release may be given. A service's settings come from its own 
 is not is refused before anything is installed.
 """
 
-import importlib
 import json
 import sys
 from collections.abc import Iterable, Mapping
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from ratoon.chassis.services import load
 
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "charts/ratoon"
@@ -23,7 +24,7 @@ JOBS = ("ingestion", "labeling", "training", "evaluation", "registry", "flywheel
 SERVICES = (*JOBS, "serving", "gateway")
 IMAGES = ("services", "worker-cpu", "worker-cuda", "worker-neuron", "kafka", "postgresql", "s3")
 # Settings that the chart itself gives, by what else stands in the values.
-GIVEN = {
+CHART_MANAGED = {
     "service",
     "state",
     "listen",
@@ -38,7 +39,7 @@ GIVEN = {
     "otlp",
     "trace_ratio",
 }
-GIVEN_BESIDE = {
+CHART_MANAGED_BY_SERVICE = {
     "console": {"gateway", "host", "port"},
     "gateway": {"host", "port", "grpc"},
     "ingestion": {"record_secret"},
@@ -82,9 +83,9 @@ def schemas() -> dict[Path, Schema]:
 
 def settings_of(service: str) -> list[str]:
     """The names of a service's settings that are for an operator to choose."""
-    fields = importlib.import_module(f"ratoon_{service}.settings").Settings.model_fields
-    given = GIVEN | GIVEN_BESIDE.get(service, set())
-    return sorted(name for name in fields if name not in given and not name.startswith("kafka_"))
+    fields = load("ratoon.settings", service).model_fields
+    managed = CHART_MANAGED | CHART_MANAGED_BY_SERVICE.get(service, set())
+    return sorted(name for name in fields if name not in managed and not name.startswith("kafka_"))
 
 
 def schema() -> Schema:
@@ -107,8 +108,8 @@ def schema() -> Schema:
     head = {"$schema": DRAFT, "title": "Values of the chart ratoon"}
     own = yaml.safe_load((CHART / "values.yaml").read_text())
     parts = {path.parent.name for path in CHART.glob("charts/*/values.yaml")}
-    there = needed({name: value for name, value in own.items() if name not in parts}, whole)
-    return head | whole | {"allOf": [there]} | {"$defs": definitions()}
+    required = needed({name: value for name, value in own.items() if name not in parts}, whole)
+    return head | whole | {"allOf": [required]} | {"$defs": definitions()}
 
 
 def needed(defaults: Mapping[str, Any], fields: Schema) -> Schema:
@@ -128,7 +129,7 @@ def needed(defaults: Mapping[str, Any], fields: Schema) -> Schema:
 
 
 def shared() -> Schema:
-    """What every part is told."""
+    """Return the settings of every part."""
     peers = many(ANYTHING)
     return record(
         images=record(
@@ -325,7 +326,7 @@ def priority_class() -> Schema:
 
 
 def upkeep() -> Schema:
-    """The CronJob that collects what nobody needs."""
+    """Return the schema of the garbage-collection CronJob."""
     return record(
         enabled=SWITCH,
         schedule=TEXT,
@@ -410,9 +411,9 @@ def like(pattern: str) -> Schema:
     return {"type": "string", "pattern": pattern}
 
 
-def count(least: int = 0, most: int | None = None) -> Schema:
+def count(minimum: int = 0, maximum: int | None = None) -> Schema:
     """A whole number within bounds."""
-    return {"type": "integer", "minimum": least, "maximum": LARGEST if most is None else most}
+    return {"type": "integer", "minimum": minimum, "maximum": LARGEST if maximum is None else maximum}
 
 
 def ref(name: str) -> Schema:

@@ -1,6 +1,6 @@
 """Writes `docs/operations/values.md`, the reference of the chart's values: `python scripts/chart_values.py [check]`.
 
-Owns the page's form. What a value means is said by the comment `# -- …` above it in its chart's `values.yaml`.
+Owns the page's form. The comment `# -- …` above a value in its chart's `values.yaml` gives its meaning.
 """
 
 import json
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "charts/ratoon"
 PAGE = ROOT / "docs/operations/values.md"
 KEY = re.compile(r"^( *)([\w.-]+):")
-SAID = re.compile(r"^ *# (?:-- )?(.*)$")
+COMMENT = re.compile(r"^ *# (?:-- )?(.*)$")
 SERVICES = ("ingestion", "labeling", "training", "evaluation", "registry", "serving", "flywheel", "gateway")
 LIKE_ALL = "registry"
 
@@ -62,19 +62,21 @@ def sections() -> Iterator[str]:
     )
     for name in ("gateway", "serving", "training", *sub_charts()):
         known = {path for path, _, _ in rows(chart, ())} if name in SERVICES else set()
-        found = [row for row in rows(CHART / "charts" / name / "values.yaml", ()) if row[0] not in known]
-        yield from section(f"`{name}`", ((((name, *path), default, said) for path, default, said in found)))
+        new_rows = [row for row in rows(CHART / "charts" / name / "values.yaml", ()) if row[0] not in known]
+        yield from section(
+            f"`{name}`", ((((name, *path), default, comment) for path, default, comment in new_rows))
+        )
 
 
 def sub_charts() -> list[str]:
     """Sub-charts with values that are no service of the eight."""
-    found = [path.parent.name for path in (CHART / "charts").glob("*/values.yaml") if path.stat().st_size]
-    return sorted(set(found) - set(SERVICES))
+    names = [path.parent.name for path in (CHART / "charts").glob("*/values.yaml") if path.stat().st_size]
+    return sorted(set(names) - set(SERVICES))
 
 
-def section(title: str, found: Any) -> Iterator[str]:
+def section(title: str, entries: Any) -> Iterator[str]:
     """A heading with its table; nothing where there are no rows."""
-    lines = [f"| `{'.'.join(path)}` | {default} | {said} |" for path, default, said in found]
+    lines = [f"| `{'.'.join(path)}` | {default} | {comment} |" for path, default, comment in entries]
     if lines:
         yield from ("", f"## {title}", "| value | default | meaning |", "|---|---|---|", *lines)
 
@@ -82,21 +84,21 @@ def section(title: str, found: Any) -> Iterator[str]:
 def rows(file: Path, below: Path_, under: Path_ = ()) -> Iterator[tuple[Path_, str, str]]:
     """Path, default and meaning of each value in a file below a path."""
     text = file.read_text()
-    said = meanings(text)
-    for path, value in leaves(yaml.safe_load(text), said):
+    comments = meanings(text)
+    for path, value in leaves(yaml.safe_load(text), comments):
         if path[: len(below)] == below:
-            yield (*under, *path), shown(value), said.get(path, "")
+            yield (*under, *path), shown(value), comments.get(path, "")
 
 
-def leaves(values: Values, said: Mapping[Path_, str], above: Path_ = ()) -> Iterator[tuple[Path_, Any]]:
-    """Each value that is no map, each empty map, and each map whose meaning is said."""
+def leaves(values: Values, comments: Mapping[Path_, str], above: Path_ = ()) -> Iterator[tuple[Path_, Any]]:
+    """Yield each value that is no map, each empty map, and each map with a comment."""
     for key, value in values.items():
         path = (*above, key)
         whole = not isinstance(value, Mapping) or not value or is_amounts(value)
-        if whole or path in said:
+        if whole or path in comments:
             yield path, value if whole else None
         if not whole:
-            yield from leaves(value, said, path)
+            yield from leaves(value, comments, path)
 
 
 def is_amounts(value: Values) -> bool:
@@ -111,21 +113,21 @@ def shown(value: object) -> str:
 
 def meanings(text: str) -> dict[Path_, str]:
     """What the comments of a file say, by the path of the key below them."""
-    found: dict[Path_, str] = {}
+    result: dict[Path_, str] = {}
     path: list[tuple[int, str]] = []
-    said: list[str] = []
+    comment: list[str] = []
     for line in text.splitlines():
         if match := KEY.match(line):
             indent = len(match[1])
             path = [*(each for each in path if each[0] < indent), (indent, match[2])]
-            if said:
-                found[tuple(name for _, name in path)] = " ".join(said)
-            said = []
-        elif line.lstrip().startswith("# -- ") or (said and line.lstrip().startswith("# ")):
-            said.append(SAID.sub(r"\1", line))
+            if comment:
+                result[tuple(name for _, name in path)] = " ".join(comment)
+            comment = []
+        elif line.lstrip().startswith("# -- ") or (comment and line.lstrip().startswith("# ")):
+            comment.append(COMMENT.sub(r"\1", line))
         else:
-            said = []
-    return found
+            comment = []
+    return result
 
 
 if __name__ == "__main__":

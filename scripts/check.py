@@ -1,4 +1,4 @@
-"""Everything that can be said about the tree without running it: one line a check, and what each found.
+"""Every check of the tree that does not run it: one line a check, and its findings.
 
 Owns which checks there are. Knows nothing of what the code does.
 """
@@ -34,26 +34,29 @@ def main() -> int:
         "types": lambda: command("mypy") + command("mypy", "scripts"),
         "layers": lambda: command("lint-imports", "--no-logo"),
         "contracts": lambda: command("python", "scripts/protos.py", "check"),
+        "client": lambda: command("python", "-m", "scripts.client", "check"),
         "lock": lambda: list(lock_faults()),
         "addresses": lambda: list(foreign_addresses()),
     }
-    wanted = sys.argv[1:] or list(checks)
-    if unknown := set(wanted) - set(checks):
+    chosen = sys.argv[1:] or list(checks)
+    if unknown := set(chosen) - set(checks):
         print(f"check: no such check: {', '.join(sorted(unknown))}; there are {', '.join(checks)}")
         return 2
-    return 1 if [name for name in wanted if not passes(name, checks[name])] else 0
+    return 1 if [name for name in chosen if not passes(name, checks[name])] else 0
 
 
 def passes(name: str, check: Callable[[], list[str]]) -> bool:
     """Run one check and print its line; what it found follows."""
     started = time.monotonic()
-    found = check()
-    print(f"check: {name:10} {'FAILED' if found else 'ok':7} {time.monotonic() - started:5.1f} s", flush=True)
-    for line in found[:SHOWN_LINES]:
+    problems = check()
+    print(
+        f"check: {name:10} {'FAILED' if problems else 'ok':7} {time.monotonic() - started:5.1f} s", flush=True
+    )
+    for line in problems[:SHOWN_LINES]:
         print(f"    {line}", flush=True)
-    if len(found) > SHOWN_LINES:
-        print(f"    … {len(found) - SHOWN_LINES} lines more")
-    return not found
+    if len(problems) > SHOWN_LINES:
+        print(f"    … {len(problems) - SHOWN_LINES} lines more")
+    return not problems
 
 
 def command(program: str, *arguments: str) -> list[str]:
@@ -98,15 +101,15 @@ def direct_dependencies() -> Iterator[tuple[str, str]]:
 
 
 def foreign_addresses() -> Iterator[str]:
-    """Yield each committed line that names a package registry or a folder of some machine."""
+    """Yield each committed line that names a package registry or a directory of some machine."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
     for name in filter(None, listed.decode().split("\0")):
         path = ROOT / name
         if path == Path(__file__) or not path.is_file() or path.stat().st_size > TEXT_LIMIT:
             continue
         for number, line in enumerate(path.read_bytes().decode("utf-8", "replace").splitlines(), 1):
-            if found := FOREIGN.search(line):
-                yield f"{name}:{number}: {found[0]}"
+            if match := FOREIGN.search(line):
+                yield f"{name}:{number}: {match[0]}"
 
 
 if __name__ == "__main__":

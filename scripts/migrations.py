@@ -52,33 +52,33 @@ def check() -> None:
     """Raise `MigrationError` unless each released migration exists unchanged and new ones follow it."""
     if not RECORD.exists():
         raise MigrationError(f"{RECORD} is missing; restore it from git: nothing else says what was released")
-    if found := breaks(histories(ROOT), json.loads(RECORD.read_text())):
+    if problems := breaks(histories(ROOT), json.loads(RECORD.read_text())):
         raise MigrationError(
             "databases of the last release can no longer be upgraded; undo the changes and write new migrations:\n  "
-            + "\n  ".join(found)
+            + "\n  ".join(problems)
         )
 
 
 def breaks(current: dict[str, History], released: dict[str, History]) -> list[str]:
     """Return how the migrations differ from the released ones other than by additions, one sentence each."""
     nothing = History(heads=[], scripts={})
-    found = []
+    problems = []
     for service, then in released.items():
         scripts = current.get(service, nothing)["scripts"]
         for revision, digest in then["scripts"].items():
             if revision not in scripts:
-                found.append(f"{service}: the released migration {revision} was removed.")
+                problems.append(f"{service}: the released migration {revision} was removed.")
             elif scripts[revision] != digest:
-                found.append(
+                problems.append(
                     f"{service}: the released migration {revision} was edited, or code that it calls."
                 )
     for service, now in current.items():
         if len(now["heads"]) > 1:
             heads = ", ".join(now["heads"])
-            found.append(
+            problems.append(
                 f"{service}: the migrations have the heads {heads}; a new one must follow the last one."
             )
-    return found
+    return problems
 
 
 def histories(root: Path) -> dict[str, History]:
@@ -138,15 +138,15 @@ class Code(ast.NodeTransformer):
 
 def called(root: Path, script: ast.Module) -> set[str]:
     """Return the code of each definition of Ratoon that a script imports, and of those that these use in turn."""
-    found: set[str] = set()
+    code_of_calls: set[str] = set()
     followed: set[tuple[str, str]] = set()
     pending = set(imports(script).values())
     while pending:
         followed |= pending
         steps = [follow(root, module, name) for module, name in pending]
-        found.update(code for code, _ in steps if code)
+        code_of_calls.update(code for code, _ in steps if code)
         pending = {used for _, uses in steps for used in uses} - followed
-    return found
+    return code_of_calls
 
 
 def follow(root: Path, module: str, name: str) -> tuple[str, set[tuple[str, str]]]:
@@ -169,8 +169,8 @@ def source(root: Path, module: str) -> ast.Module:
     """Return the parsed source of a module of Ratoon."""
     path = module.replace(".", "/")
     names = (f"{path}.py", f"{path}/__init__.py")
-    for found in (each for name in names for each in root.glob(f"*/*/src/{name}")):
-        return ast.parse(found.read_text())
+    for file in (each for name in names for each in root.glob(f"*/*/src/{name}")):
+        return ast.parse(file.read_text())
     raise MigrationError(f"a migration imports {module}, which no library or service has")
 
 

@@ -30,7 +30,7 @@ COMMENTS = "ratoon/contracts/comments.json"
 """Comments of the protos by full name, below the generated code: descriptors at run time have none."""
 ACCEPTED = PROTOS / "accepted_breaks.toml"
 """Deliberate breaking changes since the last release, each with its reason. Absent: none."""
-BUF_FOUND = 100
+BUF_FINDINGS = 100
 """Exit status of buf when it ran and reports findings."""
 BUF_VERSION = "1.75.0"
 BUF_SHA256 = "98b19d4b2b46130e083157490c54dfdcb8ea771e53204d3c6a06a2b12edd0503"
@@ -56,15 +56,19 @@ def main() -> int:
 def check() -> None:
     """Raise `ProtoError` unless the generated code is fresh and the protos lint clean and are compatible."""
     check_fresh()
-    buf = install_buf()
-    with tempfile.TemporaryDirectory() as scratch:
-        image = Path(scratch, "now.binpb")
-        describe(PROTOS, image, "--include_source_info")
-        run_buf(buf, "lint", str(image))
+    lint(PROTOS)
     check_breaks(breaks(PROTOS, RELEASE), accepted_breaks(ACCEPTED))
     print(
         f"protos: {len(files(PROTOS))} files, generated code fresh, lint clean, compatible with the last release"
     )
+
+
+def lint(folder: Path) -> None:
+    """Raise `ProtoError` unless the protos under `folder` satisfy buf's rules; each public element has a comment."""
+    with tempfile.TemporaryDirectory() as scratch:
+        image = Path(scratch, "now.binpb")
+        describe(folder, image, "--include_source_info")
+        run_buf(install_buf(), "lint", str(image))
 
 
 def release() -> None:
@@ -75,16 +79,16 @@ def release() -> None:
     print(f"protos: {RELEASE.relative_to(ROOT)} holds the contracts of this release; commit it")
 
 
-def check_breaks(found: list[str], accepted: dict[str, str]) -> None:
+def check_breaks(findings: list[str], accepted: dict[str, str]) -> None:
     """Print each accepted break with its reason; raise `ProtoError` if another break exists or one no longer does."""
     for each, reason in accepted.items():
         print(f"protos: accepted break: {each} Reason: {reason}")
-    if refused := [each for each in found if each not in accepted]:
+    if refused := [each for each in findings if each not in accepted]:
         raise ProtoError(
             "the protos break callers of the last release; undo the changes, or list each deliberate one with its "
             f"reason in {ACCEPTED.relative_to(ROOT)}:\n  " + "\n  ".join(refused)
         )
-    if stale := [each for each in accepted if each not in found]:
+    if stale := [each for each in accepted if each not in findings]:
         raise ProtoError(
             f"{ACCEPTED.relative_to(ROOT)} lists breaks that do not exist; remove them:\n  "
             + "\n  ".join(stale)
@@ -114,10 +118,10 @@ def schema_breaks(image: Path, released: Path) -> list[str]:
     done = subprocess.run(
         [*command, "--config", str(ROOT / "buf.yaml")], cwd=ROOT, capture_output=True, text=True
     )
-    if done.returncode not in (0, BUF_FOUND):
+    if done.returncode not in (0, BUF_FINDINGS):
         raise ProtoError(f"buf breaking failed: {done.stderr.strip()}")
-    found = [json.loads(line) for line in done.stdout.splitlines()]
-    return [f"{each.get('path', 'protos')}: {each['message']}" for each in found]
+    findings = [json.loads(line) for line in done.stdout.splitlines()]
+    return [f"{each.get('path', 'protos')}: {each['message']}" for each in findings]
 
 
 def promises(image: bytes) -> set[str]:
@@ -129,16 +133,16 @@ def promises(image: bytes) -> set[str]:
 
     from ratoon.common.v1 import options_pb2  # generated code: `generate` works without it
 
-    found = set()
+    promised = set()
     for file in FileDescriptorSet.FromString(image).file:
         for message in file.message_type:
             if topic := message.options.Extensions[options_pb2.topic]:
-                found.add(f"{file.package}.{message.name}: topic {topic}")
+                promised.add(f"{file.package}.{message.name}: topic {topic}")
         for service in file.service:
             for method in service.method:
                 name = f"{file.package}.{service.name}.{method.name}"
-                found.update(f"{name}: {promise}" for promise in method_promises(method.options))
-    return found
+                promised.update(f"{name}: {promise}" for promise in method_promises(method.options))
+    return promised
 
 
 def method_promises(options: Any) -> Iterator[str]:
@@ -249,10 +253,11 @@ def files(folder: Path) -> list[str]:
 
 
 def run_buf(buf: Path, *arguments: str) -> None:
-    """Run buf with the repository's configuration."""
-    done = subprocess.run([buf, *arguments, "--config", ROOT / "buf.yaml"], cwd=ROOT)
+    """Run buf with the repository's configuration; `ProtoError` holds its findings as `file:line:column:message`."""
+    command = [str(buf), *arguments, "--config", str(ROOT / "buf.yaml")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
-        raise ProtoError(f"buf {arguments[0]} found what the lines above name; mend the protos")
+        raise ProtoError(f"buf {arguments[0]} refuses the protos:\n{done.stdout}{done.stderr}".rstrip())
 
 
 def install_buf() -> Path:

@@ -70,9 +70,9 @@ def python(lock: str) -> Iterator[Component]:
         requirement = Requirement(re.split(r"\s*\\?\n", entry, maxsplit=1)[0].rstrip("\\ "))
         if requirement.marker is None or requirement.marker.evaluate(TARGET):
             version = next(iter(requirement.specifier)).version
-            found = part(requirement.name, version, f"pkg:pypi/{requirement.name}@{version}")
-            found["hashes"] = [digest(each) for each in re.findall(r"sha256:([0-9a-f]{64})", entry)]
-            yield found
+            component = part(requirement.name, version, f"pkg:pypi/{requirement.name}@{version}")
+            component["hashes"] = [digest(each) for each in re.findall(r"sha256:([0-9a-f]{64})", entry)]
+            yield component
 
 
 def own() -> Iterator[Component]:
@@ -90,9 +90,9 @@ def jars(digests: str) -> Iterator[Component]:
     for line in digests.splitlines():
         sha256, file = line.split()
         name, version = re.fullmatch(r"(.+?)-(\d.*)\.jar", file).groups()  # type: ignore[union-attr]
-        found = part(name, version, f"pkg:generic/{name}@{version}")
-        found["hashes"] = [digest(sha256)]
-        yield found
+        component = part(name, version, f"pkg:generic/{name}@{version}")
+        component["hashes"] = [digest(sha256)]
+        yield component
 
 
 def go(program: Path) -> Iterator[Component]:

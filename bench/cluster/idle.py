@@ -1,4 +1,4 @@
-"""What a platform costs while nobody asks it for anything: memory, processor, and calls to the API server."""
+"""Cost of an idle platform: memory, processor, and calls to the API server."""
 
 import json
 import re
@@ -28,7 +28,7 @@ class Idle:
 
 
 def idle(platform: Platform, seconds: float) -> tuple[list[Idle], float]:
-    """Each part over so many seconds, and the calls to the API server a minute."""
+    """Measure each part over some seconds, and the calls to the API server per minute."""
     before, calls, began = usage(platform), api_calls(platform), time.monotonic()
     time.sleep(seconds)
     after, lasted = usage(platform), time.monotonic() - began
@@ -37,22 +37,22 @@ def idle(platform: Platform, seconds: float) -> tuple[list[Idle], float]:
 
 
 def usage(platform: Platform) -> dict[str, list[tuple[float, float, float]]]:
-    """What the kubelet counts for each pod of each part: resident bytes, working set, core seconds."""
+    """Return the kubelet's usage of each pod by part: resident bytes, working set, core seconds."""
     labels = {
         pod["metadata"]["name"]: pod["metadata"]["labels"][_NAME] for pod in platform.release.get("pods")
     }
     counted = platform.cluster.plane.kubectl("get", "--raw", f"/api/v1/nodes/{NAME}/proxy/stats/summary")
-    found = defaultdict(list)
+    usages = defaultdict(list)
     for pod in json.loads(counted)["pods"]:
         name, memory = pod["podRef"]["name"], pod["memory"]
         if pod["podRef"]["namespace"] == platform.release.namespace and name in labels:
             cores = pod["cpu"]["usageCoreNanoSeconds"] / 1e9
-            found[labels[name]].append((memory["rssBytes"], memory["workingSetBytes"], cores))
-    return found
+            usages[labels[name]].append((memory["rssBytes"], memory["workingSetBytes"], cores))
+    return usages
 
 
 def api_calls(platform: Platform) -> float:
-    """How many requests the platform has made to the API server so far."""
+    """Return the number of the platform's requests to the API server."""
     counted = platform.cluster.plane.kubectl("get", "--raw", "/metrics")
     return sum(float(number) for number in _CALLS.findall(counted))
 

@@ -1,4 +1,4 @@
-"""What the platform on Kubernetes costs while idle, and what a switch between engine pods costs its callers.
+"""Cost of the platform on Kubernetes while idle, and of a switch between engine pods for its callers.
 
     make bench-cluster              six switches; ARGS=--quick: two
 
@@ -20,7 +20,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bench.cluster.idle import idle
-from bench.rollout.load import Answer, Asked, under_load
+from bench.rollout.load import Answer, RequestSpec, under_load
 from ratoon.sdk.client import ENDED_WELL
 from ratoon.testkit.kubernetes import node
 from ratoon.testkit.kubernetes.node import own_cluster
@@ -29,8 +29,8 @@ from tests.cluster.platform import JSON, Platform
 from tests.cluster.release import IMAGES, LAPTOP, ROOT, Release
 
 _VALUES = ROOT / "tests/cluster/whole/values.yaml"
-_APART = ("kafka", "postgresql", "s3")
-"""Trial servers: production has its own."""
+_BUNDLED = ("kafka", "postgresql", "s3")
+"""Bundled development servers: production has its own."""
 _RATE = 5.0
 _LEAD_S = 15.0
 _SETTLE_S = 60.0
@@ -43,7 +43,7 @@ class Switch:
     until_green: float
     """From asking for the version to the last request that the old one answered."""
     flip: float
-    """From the change of the route, as the rollout's steps tell it, to that request."""
+    """From the change of the route, as the rollout's steps record it, to that request."""
     steady: tuple[float, float]
     """p50 and p99 of requests due before it began."""
     during: tuple[float, float]
@@ -52,33 +52,33 @@ class Switch:
     failed: int
 
 
-def switched(served: Served, asked: Asked) -> Switch:
+def switched(served: Served, spec: RequestSpec) -> Switch:
     """One promotion under load."""
-    told: list[JSON] = []
+    ended_rollouts: list[JSON] = []
     wall_ahead = time.time() - time.monotonic()
     target = served.other().rpartition("/versions/")[2]
 
     def work() -> float:
         started = time.monotonic()
-        told.append(served.end(served.roll_out(served.other(), bake_s=10.0)))
+        ended_rollouts.append(served.end(served.roll_out(served.other(), bake_s=10.0)))
         return started
 
     began = time.monotonic()
-    answers, started = asyncio.run(under_load(asked, _RATE, work, _LEAD_S))
-    (ended,) = told
+    answers, started = asyncio.run(under_load(spec, _RATE, work, _LEAD_S))
+    (ended,) = ended_rollouts
     if ended["state"] not in ENDED_WELL:
         raise SystemExit(f"The rollout ended as {ended['state']}: {ended.get('reason')}")
-    return seen(answers, started, target, route_changed(ended) - wall_ahead - began)
+    return switch_of(answers, started, target, route_changed(ended) - wall_ahead - began)
 
 
 def route_changed(rollout: JSON) -> float:
-    """When traffic was sent to the new version, in seconds since the epoch."""
+    """Return when traffic was sent to the new version, in seconds since the epoch."""
     step = next(each for each in rollout["steps"] if each["state"] == "SHIFTING")
     return datetime.fromisoformat(step["time"]).timestamp()
 
 
-def seen(answers: list[Answer], started: float, target: str, changed: float) -> Switch:
-    """What the answers say; all times count from the beginning of the load."""
+def switch_of(answers: list[Answer], started: float, target: str, changed: float) -> Switch:
+    """Return the measurements of a switch; all times count from the beginning of the load."""
     old = [each.due for each in answers if not each.fault and not each.version.endswith(f"@{target}")]
     well = [each for each in answers if not each.fault]
     return Switch(
@@ -104,15 +104,15 @@ def measure(installed: Platform, rounds: int, folder: Path) -> JSON:
     parts, calls = idle(installed, 120.0)
     served = Served(installed)
     print("two versions are uploaded, the first one served", flush=True)
-    served.make(folder)
-    asked = Asked(
+    served.set_up(folder)
+    spec = RequestSpec(
         urlsplit(installed.url).port or 80,
         {"authorization": f"Bearer {installed.key}"},
         "mail/mail",
     )
     switches = []
     for number in range(rounds):
-        switches.append(switched(served, asked))
+        switches.append(switched(served, spec))
         print(f"switch {number + 1} of {rounds}: {switches[-1]}", flush=True)
     return {
         "idle": [vars(each) for each in parts],
@@ -121,22 +121,22 @@ def measure(installed: Platform, rounds: int, folder: Path) -> JSON:
     }
 
 
-def table(figures: JSON) -> str:
-    """The figures for people."""
+def table(results: JSON) -> str:
+    """Return the results as text."""
     lines = [f"{'idle':24}{'pods':>6}{'resident MiB':>14}{'working set MiB':>17}{'% of a core':>13}"]
-    rows = figures["idle"]
-    own = [row for row in rows if row["part"] not in _APART]
+    rows = results["idle"]
+    own = [row for row in rows if row["part"] not in _BUNDLED]
     keys = ("pods", "resident", "working_set", "processor")
-    total = {"part": "without trial servers", **{key: sum(row[key] for row in own) for key in keys}}
+    total = {"part": "without bundled servers", **{key: sum(row[key] for row in own) for key in keys}}
     for row in [*rows, total]:
         lines.append(
             f"{row['part']:24}{row['pods']:6}{row['resident']:14.0f}{row['working_set']:17.0f}{row['processor']:13.1f}"
         )
-    lines.append(f"calls to the API server a minute, idle: {figures['api_calls_a_minute']:.1f}")
-    switches = figures["switches"]
+    lines.append(f"calls to the API server a minute, idle: {results['api_calls_a_minute']:.1f}")
+    switches = results["switches"]
     for name in ("until_green", "flip"):
-        found = [each[name] for each in switches]
-        lines.append(f"{name}, s: median {statistics.median(found):.2f}, worst {max(found):.2f}")
+        values = [each[name] for each in switches]
+        lines.append(f"{name}, s: median {statistics.median(values):.2f}, worst {max(values):.2f}")
     for index, name in enumerate(("p50", "p99")):
         steady, during = (
             statistics.median(each[when][index] for each in switches) for when in ("steady", "during")
@@ -151,10 +151,10 @@ def table(figures: JSON) -> str:
 
 
 def main() -> None:
-    """Measure and tell."""
+    """Measure, and print the results."""
     parser = argparse.ArgumentParser(description="The platform on Kubernetes: idle, and in a switch.")
     parser.add_argument("--quick", action="store_true", help="two switches")
-    parser.add_argument("--json", type=Path, help="where the figures go; else into a temporary folder")
+    parser.add_argument("--json", type=Path, help="JSON file of the results [in a temporary directory]")
     options = parser.parse_args()
     if reason := node.missing():
         raise SystemExit(reason)
@@ -166,16 +166,16 @@ def main() -> None:
         installed.release.make_namespace()
         installed.release.install(LAPTOP, _VALUES)
         installed.wait_ready(600)
-        figures = measure(installed, 2 if options.quick else 6, folder)
-    told = {
+        results = measure(installed, 2 if options.quick else 6, folder)
+    report = {
         "time": datetime.now(UTC).isoformat(),
         "machine": {"processors": os.cpu_count(), "system": machine.platform()},
         "load": {"requests_per_s": _RATE},
-        **figures,
+        **results,
     }
     path = options.json or folder / "figures.json"
-    path.write_text(json.dumps(told, indent=1))
-    print(table(figures))
+    path.write_text(json.dumps(report, indent=1))
+    print(table(results))
     print(f"figures: {path}")
 
 

@@ -1,9 +1,9 @@
-"""Commit → effect: how fast an event gets from one room's commit to its effect in another room, on both logs.
+"""Commit → effect: latency from one service's commit to its effect in another service, on both logs.
 
     python bench/events/run.py [--events N] [--json FILE]
 
 Each log carries the same load in the same run: a writer commits changes with their events to its outbox, the relay
-publishes them, a consumer applies each in a transaction of its own room. Latency is measured with one change at a
+publishes them, a consumer applies each in a transaction of its own service. Latency is measured with one change at a
 time, the rate with changes committed as fast as they go, one by one and twenty to a transaction. Kafka is a real
 broker on loopback (fetched with Maven); where Java or Maven is missing its rows say so.
 """
@@ -30,7 +30,7 @@ from ratoon.events.cloudevents import Event
 from ratoon.events.embedded import EmbeddedLog
 from ratoon.events.kafka import KafkaLog, KafkaSettings
 from ratoon.events.ports import EventLog, Topic, with_dead_letters
-from ratoon.testkit.events import Room
+from ratoon.testkit.events import SampleService
 from ratoon.testkit.kafka import Broker, missing
 
 TOPIC = "ratoon.bench.v1.things"
@@ -38,40 +38,40 @@ KEYS = 50
 
 
 class Effects:
-    """When each event took effect; the consumer's database has the effect itself."""
+    """Times at which events took effect; the consumer's database has the effect itself."""
 
-    def __init__(self, room: Room) -> None:
-        self._room = room
+    def __init__(self, service: SampleService) -> None:
+        self._service = service
         self._applied = 0
         self._changed = threading.Condition()
         self.times: list[float] = []
 
     def apply(self, event: Event, connection: Connection) -> None:
         """The consumer's handler."""
-        self._room.apply(event, connection)
+        self._service.apply(event, connection)
         self._applied += 1
 
     def committed(self) -> None:
-        """Stamp what is committed by now; called after each commit of the consumer's room."""
+        """Stamp what is committed by now; called after each commit of the consumer's service."""
         now = time.perf_counter()
         with self._changed:
             self.times += [now] * (self._applied - len(self.times))
             self._changed.notify_all()
 
     def wait(self, count: int) -> None:
-        """Until so many have taken effect."""
+        """Wait until `count` events have taken effect."""
         with self._changed:
             if not self._changed.wait_for(lambda: len(self.times) >= count, timeout=300):
                 raise SystemExit(f"only {len(self.times)} of {count} events took effect in 300 s")
 
 
 @contextmanager
-def rooms(log: EventLog, folder: Path) -> Iterator[tuple[Room, Effects]]:
-    """A room that writes and one that applies, with relay and consumer running."""
+def services(log: EventLog, folder: Path) -> Iterator[tuple[SampleService, Effects]]:
+    """Run a service that writes and one that applies, with relay and consumer."""
     log.create_topics(with_dead_letters([Topic(TOPIC)]))
     folder.mkdir(parents=True, exist_ok=True)
     writer, reader = (
-        Room(Database(f"sqlite:///{folder}/{name}.db"), log, TOPIC) for name in ("writer", "reader")
+        SampleService(Database(f"sqlite:///{folder}/{name}.db"), log, TOPIC) for name in ("writer", "reader")
     )
     effects = Effects(reader)
     reader.database.on_commit(effects.committed)
@@ -86,7 +86,7 @@ def rooms(log: EventLog, folder: Path) -> Iterator[tuple[Room, Effects]]:
 
 def measure(log: EventLog, folder: Path, events: int) -> dict[str, float]:
     """Latency and rates of one log."""
-    with rooms(log, folder) as (writer, effects):
+    with services(log, folder) as (writer, effects):
         writer.change("things/warm")
         effects.wait(1)
         latencies = [one(writer, effects, number) for number in range(200)]
@@ -101,7 +101,7 @@ def measure(log: EventLog, folder: Path, events: int) -> dict[str, float]:
     }
 
 
-def one(writer: Room, effects: Effects, number: int) -> float:
+def one(writer: SampleService, effects: Effects, number: int) -> float:
     """Seconds from a commit to its effect, nothing else going on."""
     before = len(effects.times)
     writer.change(f"things/{number % KEYS}")
@@ -110,7 +110,7 @@ def one(writer: Room, effects: Effects, number: int) -> float:
     return effects.times[-1] - committed
 
 
-def rate(writer: Room, effects: Effects, events: int, per_commit: int) -> float:
+def rate(writer: SampleService, effects: Effects, events: int, per_commit: int) -> float:
     """Events per second from the first commit to the last effect."""
     before, start = len(effects.times), time.perf_counter()
     for first in range(0, events, per_commit):
@@ -125,7 +125,7 @@ def main() -> None:
     """Measure both logs, print the table and write the JSON."""
     parser = argparse.ArgumentParser(description="Commit → effect, embedded log and Kafka.")
     parser.add_argument("--events", type=int, default=4000, help="events of each rate measurement")
-    parser.add_argument("--json", type=Path, help="where to write the figures")
+    parser.add_argument("--json", type=Path, help="JSON file of the results")
     options = parser.parse_args()
     results: dict[str, dict[str, float] | str] = {}
     with tempfile.TemporaryDirectory(prefix="ratoon-bench-events-") as name:
@@ -157,7 +157,7 @@ def on_kafka(folder: Path, events: int) -> dict[str, float]:
 
 
 def machine() -> str:
-    """What this ran on."""
+    """Return a description of the machine."""
     return f"{os.cpu_count()} cores, {platform.machine()}, Linux {platform.release()}, Python {sys.version.split()[0]}"
 
 

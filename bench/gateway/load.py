@@ -1,7 +1,7 @@
-"""A small load generator: HTTP/1.1 over kept connections to one loopback port, bounded in count and time.
+"""A small load generator: HTTP/1.1 over persistent connections to one loopback port, bounded in count and time.
 
-Open loop: requests leave at a fixed rate whatever comes back, and latency counts from when they were due. Closed
-loop: each connection asks again as soon as it was answered. It knows no product.
+Open loop: requests leave at a fixed rate regardless of answers, and latency counts from when they were due. Closed
+loop: each connection sends the next request after an answer. It knows no product.
 """
 
 import asyncio
@@ -13,12 +13,12 @@ from typing import cast
 
 import httptools
 
-_MOST_REQUESTS = 200_000
+_MAX_REQUESTS = 200_000
 
 
 @dataclass(frozen=True)
 class Peer:
-    """Who is asked: a name, a loopback port, and what is sent."""
+    """A server under test: its name, loopback port, and request."""
 
     name: str
     port: int
@@ -36,8 +36,8 @@ class Peer:
 
 
 @dataclass
-class Seen:
-    """What came back: seconds of each request, events of streams, failures, and how long all of it took."""
+class LoadResult:
+    """Result of a load: seconds of each request, events of streams, failures, and total duration."""
 
     seconds: list[float] = field(default_factory=list)
     events: int = 0
@@ -56,7 +56,7 @@ class Seen:
 
 
 class Connection(asyncio.Protocol):
-    """One kept connection; `ask` sends a request and waits for its whole answer."""
+    """One persistent connection; `ask` sends a request and waits for its whole answer."""
 
     def __init__(self) -> None:
         self.events = 0
@@ -64,8 +64,8 @@ class Connection(asyncio.Protocol):
     @staticmethod
     async def open(port: int) -> "Connection":
         """Connect to a loopback port."""
-        _, made = await asyncio.get_running_loop().create_connection(Connection, "127.0.0.1", port)
-        return made
+        _, connection = await asyncio.get_running_loop().create_connection(Connection, "127.0.0.1", port)
+        return connection
 
     async def ask(self, request: bytes) -> int:
         """The HTTP status; ConnectionError when the connection breaks."""
@@ -98,15 +98,15 @@ class Connection(asyncio.Protocol):
             self._done.set_result(self._parser.get_status_code())
 
 
-async def open_loop(peer: Peer, rate: float, seconds: float, tokens: int = 8) -> Seen:
-    """`rate` requests a second for so long."""
-    seen, idle, running = Seen(), deque[Connection](), set[asyncio.Task[None]]()
+async def open_loop(peer: Peer, rate: float, seconds: float, tokens: int = 8) -> LoadResult:
+    """Send `rate` requests per second for `seconds`."""
+    result, idle, running = LoadResult(), deque[Connection](), set[asyncio.Task[None]]()
     request = peer.request(tokens, stream=False)
-    count = min(int(rate * seconds), _MOST_REQUESTS)
+    count = min(int(rate * seconds), _MAX_REQUESTS)
 
     async def one(due: float) -> None:
         connection = idle.pop() if idle else await Connection.open(peer.port)
-        await _ask(connection, request, seen, due)
+        await _ask(connection, request, result, due)
         idle.append(connection)
 
     began = time.perf_counter()
@@ -117,35 +117,35 @@ async def open_loop(peer: Peer, rate: float, seconds: float, tokens: int = 8) ->
         running.add(task)
         task.add_done_callback(running.discard)
     await asyncio.gather(*running)
-    seen.elapsed = time.perf_counter() - began
+    result.elapsed = time.perf_counter() - began
     for connection in idle:
         connection.close()
-    return seen
+    return result
 
 
 async def closed_loop(
     peer: Peer, clients: int, seconds: float, tokens: int = 8, stream: bool = False
-) -> Seen:
-    """As many answers as `clients` connections, all open before, get in so long."""
-    seen = Seen()
+) -> LoadResult:
+    """Measure the answers that `clients` open connections get in `seconds`."""
+    result = LoadResult()
     request = peer.request(tokens, stream)
     connections = [await Connection.open(peer.port) for _ in range(clients)]
     began = time.perf_counter()
 
     async def one(connection: Connection) -> None:
-        while time.perf_counter() - began < seconds and len(seen.seconds) < _MOST_REQUESTS:
-            await _ask(connection, request, seen, time.perf_counter())
-        seen.events += connection.events
+        while time.perf_counter() - began < seconds and len(result.seconds) < _MAX_REQUESTS:
+            await _ask(connection, request, result, time.perf_counter())
+        result.events += connection.events
         connection.close()
 
     await asyncio.gather(*map(one, connections))
-    seen.elapsed = time.perf_counter() - began
-    return seen
+    result.elapsed = time.perf_counter() - began
+    return result
 
 
-async def _ask(connection: Connection, request: bytes, seen: Seen, due: float) -> None:
+async def _ask(connection: Connection, request: bytes, result: LoadResult, due: float) -> None:
     status = await connection.ask(request)
     if status == 200:
-        seen.seconds.append(time.perf_counter() - due)
+        result.seconds.append(time.perf_counter() - due)
     else:
-        seen.failed += 1
+        result.failed += 1

@@ -1,4 +1,4 @@
-"""What is measured, each in a process of its own on loopback: mock engine, vllm-router, LiteLLM's proxy, the gateway.
+"""Servers under test, each in its own process on loopback: mock engine, vllm-router, LiteLLM's proxy, the gateway.
 
 The gateway is measured twice: plain (API key checked, traffic captured), and with all on (limits of every kind, and
 word lists for prompts and answers). LiteLLM gets an environment of its own below `.tools`, from its lock.
@@ -19,7 +19,7 @@ from load import Peer
 
 from ratoon.chassis.identity import make_keys
 from ratoon.chassis.migrations import migrate
-from ratoon.chassis.settings import SERVICES
+from ratoon.chassis.services import service_names
 from ratoon.sdk import Client
 from ratoon.serving.v1 import route_pb2
 from ratoon.testkit.engine import MockEngine
@@ -74,7 +74,7 @@ def router(engine: int, folder: Path) -> Iterator[Peer]:
 
 @contextmanager
 def litellm(engine: int, folder: Path) -> Iterator[Peer]:
-    """LiteLLM's proxy before the engine: its key is checked, nothing else is asked of it."""
+    """LiteLLM's proxy before the engine; it only checks its key."""
     [port], config = free_ports(), folder / "litellm.json"
     served = {"model": "openai/served", "api_base": f"http://127.0.0.1:{engine}/v1", "api_key": _SECRET}
     config.write_text(
@@ -97,15 +97,15 @@ def litellm(engine: int, folder: Path) -> Iterator[Peer]:
 def gateway(engine: int, folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[list[Peer]]:
     """The gateway before the engine, plain and with all on; serving and flywheel are away."""
     state = folder / "state"
-    make_keys(state / "keys", SERVICES)
+    make_keys(state / "keys", service_names())
     settings = Settings(state=state)
     migrate("gateway", settings.database_url)
     settings.folder.mkdir(parents=True, exist_ok=True)
     (settings.folder / "routes.pb").write_bytes(routes(engine).SerializeToString())
     [port] = free_ports()
     command = [sys.executable, "-m", "ratoon_gateway", "--port", str(port), "--grpc", "off"]
-    told = {"RATOON_GATEWAY_STATE": str(state), **(environment or {})}
-    with process(command, folder / "gateway.log", told):
+    variables = {"RATOON_GATEWAY_STATE": str(state), **(environment or {})}
+    with process(command, folder / "gateway.log", variables):
         until_up(port, "/readyz")
         key = (state / "keys" / "operator.key").read_text().strip()
         limited = _with_all_on(Client(f"http://127.0.0.1:{port}", key))
@@ -135,8 +135,8 @@ def _route(project: str, engine: int) -> route_pb2.Route:
 def _with_all_on(client: Client) -> str:
     """Word lists for the project `full`, and a key of it with limits of every kind."""
     client.patch("projects/full/safetyFilter", {"inputWords": _WORDS, "outputWords": _WORDS})
-    made = client.create("projects/full/apiKeys", {"role": "ROLE_CALLER", "limits": _LIMITS}, "bench")
-    return str(made["secret"])
+    created = client.create("projects/full/apiKeys", {"role": "ROLE_CALLER", "limits": _LIMITS}, "bench")
+    return str(created["secret"])
 
 
 def _litellm_environment() -> Path:
@@ -180,7 +180,7 @@ def until_up(port: int, path: str, headers: dict[str, str] | None = None) -> Non
                 if answer.status == 200:
                     return
         time.sleep(0.05)
-    raise TimeoutError(f"nothing came up on port {port}; see the logs beside the figures")
+    raise TimeoutError(f"nothing came up on port {port}; see the logs next to the results")
 
 
 async def _serve_engine(port: int) -> None:

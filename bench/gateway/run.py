@@ -1,4 +1,4 @@
-"""What the gateway costs, beside vllm-router and LiteLLM's proxy, before the same mock engine in the same run.
+"""Cost of the gateway, next to vllm-router and LiteLLM's proxy, before the same mock engine in the same run.
 
     python bench/gateway/run.py            # about five minutes; a table, and figures.json in a temporary folder
     python bench/gateway/run.py --quick    # about a minute
@@ -6,7 +6,7 @@
 Each measurement goes in rounds that visit every peer in turn, so that a noisy minute hits all of them: latency with 20
 and with 100 requests a second arriving (open loop), answers a second with 32 busy connections, tokens a second over 32
 streams and over 1,000. `added` is the difference to the engine alone. All processes share this machine's processors;
-whoever cannot keep up with 100 requests a second has its queue in its latency there, which is why 20 is measured, too.
+a peer that cannot keep up with 100 requests a second has its queue in its latency there; so 20 is measured, too.
 """
 
 import argparse
@@ -23,27 +23,27 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
-from load import Peer, Seen, closed_loop, open_loop
+from load import LoadResult, Peer, closed_loop, open_loop
 from peers import all_peers
 
 _SLOW_RATE, _RATE = 20.0, 100.0
 _CLIENTS, _MANY = 32, 1000
 _STREAM_TOKENS = 200
 _NOT_MANY = ("LiteLLM",)
-"""Whose 1,000 streams would take minutes a round."""
+"""Peers whose 1,000 streams would take minutes per round."""
 _ADDED = ("slow_p50_ms", "p50_ms", "p99_ms")
-Figures = dict[str, dict[str, float]]
+Metrics = dict[str, dict[str, float]]
 
 
 @dataclass
 class Rounds:
-    """What was seen of one peer, a round each."""
+    """Results of one peer, one per round."""
 
-    slow: list[Seen] = field(default_factory=list)
-    latency: list[Seen] = field(default_factory=list)
-    busy: list[Seen] = field(default_factory=list)
-    streams: list[Seen] = field(default_factory=list)
-    many: list[Seen] = field(default_factory=list)
+    slow: list[LoadResult] = field(default_factory=list)
+    latency: list[LoadResult] = field(default_factory=list)
+    busy: list[LoadResult] = field(default_factory=list)
+    streams: list[LoadResult] = field(default_factory=list)
+    many: list[LoadResult] = field(default_factory=list)
 
     async def add(self, peer: Peer, seconds: float) -> None:
         """One round more."""
@@ -58,27 +58,27 @@ class Rounds:
         """The medians."""
         every = [*self.slow, *self.latency, *self.busy, *self.streams, *self.many]
         return {
-            "slow_p50_ms": _median(seen.quantile_ms(0.5) for seen in self.slow),
-            "p50_ms": _median(seen.quantile_ms(0.5) for seen in self.latency),
-            "p99_ms": _median(seen.quantile_ms(0.99) for seen in self.latency),
-            "requests_per_s": _median(seen.rate for seen in self.busy),
-            "busy_p99_ms": _median(seen.quantile_ms(0.99) for seen in self.busy),
-            "stream_tokens_per_s": _median(seen.events / seen.elapsed for seen in self.streams),
-            "many_tokens_per_s": _median(seen.events / seen.elapsed for seen in self.many),
-            "failed": sum(seen.failed for seen in every),
+            "slow_p50_ms": _median(result.quantile_ms(0.5) for result in self.slow),
+            "p50_ms": _median(result.quantile_ms(0.5) for result in self.latency),
+            "p99_ms": _median(result.quantile_ms(0.99) for result in self.latency),
+            "requests_per_s": _median(result.rate for result in self.busy),
+            "busy_p99_ms": _median(result.quantile_ms(0.99) for result in self.busy),
+            "stream_tokens_per_s": _median(result.events / result.elapsed for result in self.streams),
+            "many_tokens_per_s": _median(result.events / result.elapsed for result in self.many),
+            "failed": sum(result.failed for result in every),
         }
 
 
-async def measure(peers: list[Peer], rounds: int, seconds: float) -> Figures:
-    """The figures of each peer."""
-    seen = {peer.name: Rounds() for peer in peers}
+async def measure(peers: list[Peer], rounds: int, seconds: float) -> Metrics:
+    """Return the metrics of each peer."""
+    by_peer = {peer.name: Rounds() for peer in peers}
     for peer in peers:
         await closed_loop(peer, _CLIENTS, 1.0)  # warm
     for number in range(rounds):
         print(f"round {number + 1} of {rounds}", flush=True)
         for peer in peers:
-            await seen[peer.name].add(peer, seconds)
-    return {name: one.summary() for name, one in seen.items()}
+            await by_peer[peer.name].add(peer, seconds)
+    return {name: one.summary() for name, one in by_peer.items()}
 
 
 def _median(values: Iterable[float]) -> float:
@@ -86,22 +86,22 @@ def _median(values: Iterable[float]) -> float:
     return statistics.median(known) if known else float("nan")
 
 
-def with_added(figures: Figures) -> Figures:
-    """The figures, each with what it adds to the first one's latency."""
-    base = next(iter(figures.values()))
+def with_added(metrics: Metrics) -> Metrics:
+    """Return the metrics, each with the latency added to that of the first peer."""
+    base = next(iter(metrics.values()))
     return {
         name: {**one, **{f"added_{key}": one[key] - base[key] for key in _ADDED}}
-        for name, one in figures.items()
+        for name, one in metrics.items()
     }
 
 
-def _told(one: dict[str, float]) -> dict[str, float]:
-    """Only what was measured."""
+def _measured(one: dict[str, float]) -> dict[str, float]:
+    """Return only the measured values."""
     return {key: value for key, value in one.items() if not math.isnan(value)}
 
 
-def table(figures: Figures) -> str:
-    """The figures for people: milliseconds, and counts a second."""
+def table(metrics: Metrics) -> str:
+    """Return the metrics as text: milliseconds, and counts per second."""
     columns = {
         "p50 at 20/s": "slow_p50_ms",
         "added": "added_slow_p50_ms",
@@ -118,16 +118,16 @@ def table(figures: Figures) -> str:
     rows = [
         f"{name:16}"
         + "".join(f"{one[key]:13,.{2 if key.endswith('ms') else 0}f}" for key in columns.values())
-        for name, one in figures.items()
+        for name, one in metrics.items()
     ]
     return "\n".join([head, *rows])
 
 
-def goals(figures: Figures) -> str:
-    """How far the gateway is from what it should add."""
+def goals(metrics: Metrics) -> str:
+    """Return the gateway's added latency next to its goals."""
     lines = []
     for rate, key in (("20", "added_slow_p50_ms"), ("100", "added_p50_ms")):
-        added = {name: one[key] for name, one in figures.items()}
+        added = {name: one[key] for name, one in metrics.items()}
         lines.append(
             f"added p50 at {rate}/s: gateway / vllm-router = {added['gateway'] / added['vllm-router']:.2f} (goal 2), "
             f"gateway, all on / LiteLLM = {added['gateway, all on'] / added['LiteLLM']:.3f} (goal 0.1)"
@@ -136,15 +136,15 @@ def goals(figures: Figures) -> str:
 
 
 def main() -> None:
-    """Measure and tell."""
-    parser = argparse.ArgumentParser(description="What the gateway costs, beside its peers.")
+    """Measure, and print the metrics."""
+    parser = argparse.ArgumentParser(description="Cost of the gateway, next to its peers.")
     parser.add_argument("--quick", action="store_true", help="one short round")
-    parser.add_argument("--json", type=Path, help="where the figures go; else into a temporary folder")
+    parser.add_argument("--json", type=Path, help="JSON file of the metrics [in a temporary directory]")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="ratoon-bench-gateway-"))
     with all_peers(folder) as peers:
         rounds, seconds = (1, 2.0) if options.quick else (5, 3.0)
-        figures = with_added(uvloop.run(measure(peers, rounds, seconds)))
+        metrics = with_added(uvloop.run(measure(peers, rounds, seconds)))
     machine = {
         "processors": os.cpu_count(),
         "system": platform.platform(),
@@ -157,15 +157,15 @@ def main() -> None:
         "rounds": rounds,
         "seconds_each": seconds,
     }
-    told: dict[str, Any] = {
+    report: dict[str, Any] = {
         "time": datetime.now(UTC).isoformat(),
         "machine": machine,
         "load": load,
-        "peers": {name: _told(one) for name, one in figures.items()},
+        "peers": {name: _measured(one) for name, one in metrics.items()},
     }
     path = options.json or folder / "figures.json"
-    path.write_text(json.dumps(told, indent=1))
-    print(table(figures), goals(figures), sep="\n")
+    path.write_text(json.dumps(report, indent=1))
+    print(table(metrics), goals(metrics), sep="\n")
     print(f"figures: {path}")
 
 

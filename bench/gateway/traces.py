@@ -1,4 +1,4 @@
-"""What it costs the gateway to tell its spans: no spans, one trace in a hundred, every trace, in the same run.
+"""Cost of exporting spans for the gateway: no spans, one trace in a hundred, every trace, in the same run.
 
     python bench/gateway/traces.py            # about two minutes
     python bench/gateway/traces.py --quick    # about half a minute
@@ -16,8 +16,10 @@ from pathlib import Path
 
 import uvloop
 from load import Peer
-from peers import free_port, gateway, mock_engine, process, until_up
-from run import Figures, measure
+from peers import gateway, mock_engine, process, until_up
+from run import Metrics, measure
+
+from ratoon.testkit.ports import free_ports
 
 _COLUMNS = {
     "p50 at 100/s": "p50_ms",
@@ -40,30 +42,30 @@ def kinds(folder: Path) -> Iterator[list[Peer]]:
         for number, (name, ratio) in enumerate(_SHARES.items()):
             own = folder / str(number)
             own.mkdir()
-            told = {"RATOON_GATEWAY_OTLP": otlp, "RATOON_GATEWAY_TRACE_RATIO": ratio} if ratio else {}
-            plain, _ = stack.enter_context(gateway(engine, own, told))
+            variables = {"RATOON_GATEWAY_OTLP": otlp, "RATOON_GATEWAY_TRACE_RATIO": ratio} if ratio else {}
+            plain, _ = stack.enter_context(gateway(engine, own, variables))
             peers.append(Peer(name, plain.port, plain.headers, plain.model))
         yield peers
 
 
 @contextmanager
 def collector(folder: Path) -> Iterator[str]:
-    """A collector that throws away what it takes; its URL."""
-    port = free_port()
+    """Run a collector that discards spans; yield its URL."""
+    [port] = free_ports()
     with process([sys.executable, __file__, "--collect", str(port)], folder / "collector.log"):
         until_up(port, "/")
         yield f"http://127.0.0.1:{port}"
 
 
-def table(figures: Figures) -> str:
-    """The figures for people."""
-    first = next(iter(figures.values()))
+def table(metrics: Metrics) -> str:
+    """Return the metrics as text."""
+    first = next(iter(metrics.values()))
     head = f"{'':16}" + "".join(f"{name:>14}" for name in _COLUMNS) + f"{'of first':>14}"
     rows = [
         f"{name:16}"
         + "".join(f"{one[key]:14,.{2 if key.endswith('ms') else 0}f}" for key in _COLUMNS.values())
         + f"{one['requests_per_s'] / first['requests_per_s']:14.3f}"
-        for name, one in figures.items()
+        for name, one in metrics.items()
     ]
     return "\n".join([head, *rows])
 
@@ -83,7 +85,7 @@ async def _collect(port: int) -> None:
 
 def main() -> None:
     """Measure and tell."""
-    parser = argparse.ArgumentParser(description="What it costs the gateway to tell its spans.")
+    parser = argparse.ArgumentParser(description="Cost of exporting spans for the gateway.")
     parser.add_argument("--quick", action="store_true", help="one short round")
     parser.add_argument("--collect", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -1,9 +1,9 @@
-"""How the platform behaves as data grow: each figure at a small and at a large size, by the services' own code.
+"""Growth of cost with data: each metric at a small and at a large size, by the services' own code.
 
     python bench/growth/run.py [--quick] [--json FILE]
 
 Idle operations, pages of projects, claims of tasks, label sets, drift reports and pages of wrong answers run in this
-process over SQLite databases and artifacts in a temporary directory. A figure that does not grow has a ratio near 1.
+process over SQLite databases and artifacts in a temporary directory. A metric that does not grow has a ratio near 1.
 `--quick` uses small sizes and takes at most 20 s.
 """
 
@@ -73,7 +73,7 @@ class Sizes:
 
 
 @dataclass(frozen=True)
-class Figure:
+class Metric:
     """One measured value, its unit, and what it grows with."""
 
     name: str
@@ -91,19 +91,19 @@ FULL = Sizes(1_000, 10_000, 10_000, 500), Sizes(10_000, 100_000, 100_000, 4_000)
 QUICK = Sizes(200, 1_000, 1_000, 100), Sizes(1_000, 8_000, 4_000, 800)
 
 
-class Looks:
-    """Procedure of monitors that look once and then sleep for an hour; it notes when each was looked at."""
+class Observer:
+    """Procedure of monitors that sleep for an hour after each observation; it records when each was observed."""
 
     kind = Monitor
 
     def __init__(self) -> None:
-        self.looked: dict[str, float] = {}
+        self.observed_at: dict[str, float] = {}
         self.changed = threading.Condition()
 
     def observe(self, resource: Monitor, claim: Claim) -> None:
-        """Note the look."""
+        """Record the observation."""
         with self.changed:
-            self.looked[resource.name] = time.perf_counter()
+            self.observed_at[resource.name] = time.perf_counter()
             self.changed.notify_all()
 
     def step(self, resource: Monitor, observation: None, now: datetime) -> Step[Monitor]:
@@ -119,7 +119,7 @@ class Looks:
 
 
 def measure(sizes: Sizes, folder: Path) -> dict[tuple[str, str], float]:
-    """Return each figure at these sizes, by name and unit."""
+    """Return each metric at these sizes, by name and unit."""
     folder.mkdir()
     return {
         **idle_operations(sizes.projects, folder),
@@ -132,12 +132,12 @@ def measure(sizes: Sizes, folder: Path) -> dict[tuple[str, str], float]:
 
 
 def idle_operations(count: int, folder: Path) -> dict[tuple[str, str], float]:
-    """Measure what sleeping monitors cost, and how long a new run waits while all of them are due."""
+    """Measure the cost of sleeping monitors, and how long a new run waits while all of them are due."""
     with opened("flywheel", folder / "idle.db", flywheel_tables, flywheel_mapping) as store:
         monitors = [Monitor(f"projects/p{number}/monitors/m", START, START) for number in range(count)]
         put(store.database, flywheel_tables.RESOURCES[Monitor], monitors)
-        looks = Looks()
-        operations = Operations(store, flywheel_tables.METADATA.tables["operations"], [looks], CLOCK)
+        observer = Observer()
+        operations = Operations(store, flywheel_tables.METADATA.tables["operations"], [observer], CLOCK)
         with store.write() as tx:
             for monitor in monitors:
                 operations.begin(tx, monitor)
@@ -147,7 +147,7 @@ def idle_operations(count: int, folder: Path) -> dict[tuple[str, str], float]:
         used = time.process_time()
         time.sleep(_IDLE_S)
         used = time.process_time() - used
-        waits = [wait_of_a_run(store, operations, looks, number) for number in range(5)]
+        waits = [wait_of_a_run(store, operations, observer, number) for number in range(5)]
         operations.stop()
     return {
         ("idle projects", "% of one core"): 100 * used / _IDLE_S,
@@ -155,8 +155,8 @@ def idle_operations(count: int, folder: Path) -> dict[tuple[str, str], float]:
     }
 
 
-def wait_of_a_run(store: Store, operations: Operations, looks: Looks, number: int) -> float:
-    """Make all idle operations due, begin another one, and return the milliseconds until it is looked at."""
+def wait_of_a_run(store: Store, operations: Operations, observer: Observer, number: int) -> float:
+    """Make all idle operations due, begin another one, and return the milliseconds until it is observed."""
     name = f"projects/run{number}/monitors/m"
     with store.write() as tx:
         tx.connection.exec_driver_sql("UPDATE operations SET due = 0 WHERE priority = 1")
@@ -164,9 +164,9 @@ def wait_of_a_run(store: Store, operations: Operations, looks: Looks, number: in
         created, _ = tx.create(Monitor(name, START, START))
         operations.begin(tx, created)
     begun = time.perf_counter()
-    with looks.changed:
-        looks.changed.wait_for(lambda: name in looks.looked, 60)
-        return 1000 * (looks.looked.get(name, begun + 60) - begun)
+    with observer.changed:
+        observer.changed.wait_for(lambda: name in observer.observed_at, 60)
+        return 1000 * (observer.observed_at.get(name, begun + 60) - begun)
 
 
 def start_page(count: int, folder: Path) -> dict[tuple[str, str], float]:
@@ -236,8 +236,8 @@ def label_set(count: int, folder: Path) -> dict[tuple[str, str], float]:
             "projects/p/labelSets/l", START, START, version, "d", guideline, names, ConflictPolicy.HUMAN_FIRST
         )
         ledger = BulkLedger(store.database, artifacts, CLOCK)
-        found = Frozen("d", imported, none, {"ham": count}, 0, 0, 0)
-        spent = milliseconds(lambda: ledger.record(frozen, found), 1)
+        result = Frozen("d", imported, none, {"ham": count}, 0, 0, 0)
+        spent = milliseconds(lambda: ledger.record(frozen, result), 1)
     return {("record a label set, each 1,000 labels", "ms"): 1000 * spent / count}
 
 
@@ -262,14 +262,14 @@ def wrong_answers(sizes: Sizes, folder: Path) -> dict[tuple[str, str], float]:
 
 
 def drift_reports() -> float:
-    """Count the reports that a day of measurements, one each 2 s, keeps."""
+    """Count the reports of a day of measurements, one each 2 s, that are stored."""
     measures = (Measure(Feature.WORDS, 0.1, 0.2),)
-    report, newest, kept = DriftReport("r", START, START, "v1", 300, measures, 100, 10), None, 0
+    report, newest, stored = DriftReport("r", START, START, "v1", 300, measures, 100, 10), None, 0
     for second in range(0, 86_400, 2):
         report = replace(report, create_time=START + timedelta(seconds=second))
         if is_news(report, newest):
-            newest, kept = report, kept + 1
-    return kept
+            newest, stored = report, stored + 1
+    return stored
 
 
 @contextmanager
@@ -298,7 +298,7 @@ def row_of(codec: Any, resource: Resource) -> dict[str, object]:
 
 
 def at(number: int, resource: Any) -> Any:
-    """The resource, created so many seconds after the start."""
+    """Return the resource, created `number` seconds after the start."""
     return replace(resource, create_time=START + timedelta(seconds=number))
 
 
@@ -312,19 +312,19 @@ def milliseconds(work: Callable[[], object], times: int) -> float:
     return statistics.median(spent)
 
 
-def print_table(figures: list[Figure], sizes: tuple[Sizes, Sizes]) -> None:
-    """One row a figure."""
+def print_table(metrics: list[Metric], sizes: tuple[Sizes, Sizes]) -> None:
+    """Print one row per metric."""
     small, large = sizes
     print(f"small: {small}\nlarge: {large}\n")
     print(f"{'':56}{'small':>10}{'large':>10}{'ratio':>8}")
-    for each in figures:
+    for each in metrics:
         unit = f", {each.unit}" if each.unit else ""
         print(f"{each.name + unit:56}{each.small:>10,.1f}{each.large:>10,.1f}{each.ratio:>8.1f}")
 
 
 def main() -> None:
     """Measure at both sizes and print the table and a line of JSON."""
-    parser = argparse.ArgumentParser(description="How the platform behaves as data grow.")
+    parser = argparse.ArgumentParser(description="Growth of cost with data.")
     parser.add_argument("--quick", action="store_true", help="small sizes, at most 20 s")
     parser.add_argument("--json", type=Path, help="where to write the results")
     options = parser.parse_args()
@@ -333,9 +333,9 @@ def main() -> None:
         small, large = (
             measure(each, Path(folder, name)) for each, name in zip(sizes, ("small", "large"), strict=True)
         )
-    figures = [Figure(name, unit, small[name, unit], large[name, unit]) for name, unit in small]
-    print_table(figures, sizes)
-    results = {f"{each.name}, {each.unit}": {"small": each.small, "large": each.large} for each in figures}
+    metrics = [Metric(name, unit, small[name, unit], large[name, unit]) for name, unit in small]
+    print_table(metrics, sizes)
+    results = {f"{each.name}, {each.unit}": {"small": each.small, "large": each.large} for each in metrics}
     print(json.dumps(results))
     if options.json:
         options.json.write_text(json.dumps(results, indent=2) + "\n")

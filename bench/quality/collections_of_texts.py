@@ -44,12 +44,12 @@ def topics() -> list[Row]:
     import yaml
 
     rows = [
-        (str(said), path.stem)
+        (str(statement), path.stem)
         for path in sorted(
             (ZOO / "chatterbot-corpus" / "chatterbot_corpus" / "data" / "english").glob("*.yml")
         )
         for talk in yaml.safe_load(path.read_text())["conversations"]
-        for said in talk
+        for statement in talk
     ]
     counts = Counter(label for _, label in dict.fromkeys(rows))
     return [row for row in rows if counts[row[1]] >= _MIN_PER_CLASS]
@@ -66,9 +66,9 @@ def tweets() -> list[Row]:
     """Tweets rated by people for vaderSentiment: pos where the mean rating is above 0, else neg."""
     archive = ZOO / "vader" / "additional_resources" / "hutto_ICWSM_2014.tar.gz"
     with tarfile.open(archive) as opened:
-        member = opened.extractfile("hutto_ICWSM_2014/tweets_GroundTruth.txt")
-        told = io.TextIOWrapper(member, errors="replace").read() if member else ""
-    cells = [line.split("\t") for line in told.splitlines()]
+        extracted = opened.extractfile("hutto_ICWSM_2014/tweets_GroundTruth.txt")
+        ratings = io.TextIOWrapper(extracted, errors="replace").read() if extracted else ""
+    cells = [line.split("\t") for line in ratings.splitlines()]
     return [(html.unescape(row[2]), "pos" if float(row[1]) > 0 else "neg") for row in cells if len(row) > 2]
 
 
@@ -93,7 +93,7 @@ COLLECTIONS: dict[str, tuple[Callable[[], list[Row]], int]] = {
     "snippets": (snippets, 0),
     "tweets": (tweets, 0),
 }
-"""How each set is read, and how many of its texts are taken (0: all)."""
+"""Reader of each set, and the number of its texts to take (0: all)."""
 
 
 def parts(name: str, seed: int) -> tuple[list[Row], list[Row], list[Row]]:

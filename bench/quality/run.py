@@ -1,4 +1,4 @@
-"""The default recipe beside its baselines on other people's texts, by the workers' own code: no service runs.
+"""The default recipe next to its baselines on public texts, by the workers' own code: no service runs.
 
     python bench/quality/run.py [--sets mails tweets] [--seeds 0 1] [--threads 1] [--json FILE]
 
@@ -28,10 +28,10 @@ from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.files import write_json
 from ratoon.chassis.jobs import JobFolder
 from ratoon_evaluation.worker import job as evaluation
-from ratoon_training.application.commands import RecipeWish, recipe_of
+from ratoon_training.application.commands import RecipeSpec, recipe_of
 from ratoon_training.worker.prepare import prepare
 from ratoon_training.worker.running import execute
-from ratoon_training.worker.task_queue import Order, outcome_of
+from ratoon_training.worker.task_queue import TrainingTask, read_outcome
 
 MARGIN = 0.02
 JSON = dict[str, Any]
@@ -68,26 +68,26 @@ def measured(name: str, seed: int, threads: int) -> JSON:
         digests = [store.put_file(part_file(Path(folder), rows)) for rows in (train, validation, test)]
         labels = labels_of(train)
         begun = time.monotonic()
-        made = trained(Path(folder), store, digests, labels, seed, threads)
+        result = trained(Path(folder), store, digests, labels, seed, threads)
         seconds = time.monotonic() - begun
-        found = evaluated(Path(folder), store, digests, labels, made["artifact_digest"])
-    (scores,) = found["measured"]["domains"]
-    told = {key: value["macro_f1"]["value"] for key, value in scores["baselines"].items()}
+        outcome = evaluated(Path(folder), store, digests, labels, result["artifact_digest"])
+    (scores,) = outcome["measured"]["domains"]
+    baselines = {key: value["macro_f1"]["value"] for key, value in scores["baselines"].items()}
     return {
         "set": name,
         "seed": seed,
         "train": len(train),
         "test": len(test),
         "model": scores["candidate"]["macro_f1"]["value"],
-        "words": told["tfidf"],
-        "characters": told["tfidf_chars"],
+        "words": baselines["tfidf"],
+        "characters": baselines["tfidf_chars"],
         "best": scores["best_baseline"],
         "difference": scores["baseline_difference"]["value"],
-        "passed": found["verdict"]["passed"],
+        "passed": outcome["verdict"]["passed"],
         "seconds": seconds,
-        "epochs": made["metrics"]["samples"] / len(train),
-        "cut": made["prompt_limit"],
-        "diagnosis": made["diagnosis"]["verdict"],
+        "epochs": result["metrics"]["samples"] / len(train),
+        "cut": result["prompt_limit"],
+        "diagnosis": result["diagnosis"]["verdict"],
     }
 
 
@@ -114,7 +114,7 @@ def trained(
     threads: int,
 ) -> JSON:
     """The result of a run of the default recipe in this process."""
-    recipe = recipe_of(RecipeWish(labels=labels, seed=seed), None)
+    recipe = recipe_of(RecipeSpec(labels=labels, seed=seed), None)
     spec = {
         "artifacts": store.url,
         "work": str(folder / "work"),
@@ -128,10 +128,10 @@ def trained(
     job = folder / "training"
     job.mkdir()
     write_json(job / "spec.json", spec)
-    order = Order.of_spec(spec, job)
-    prepare(spec, recipe, order.prepared, lambda _: None)
-    execute(order, 0, 1)
-    outcome = outcome_of(job) or {}
+    task = TrainingTask.of_spec(spec, job)
+    prepare(spec, recipe, task.prepared, lambda _: None)
+    execute(task, 0, 1)
+    outcome = read_outcome(job) or {}
     if "result" not in outcome:
         raise SystemExit(f"the training failed: {outcome}")
     result: JSON = outcome["result"]

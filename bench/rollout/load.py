@@ -1,7 +1,7 @@
-"""Callers at a fixed rate over loopback: each asks for a few tokens as a stream, on a connection of its own.
+"""Callers at a fixed rate over loopback: each requests a few tokens as a stream, on its own connection.
 
-A request is counted from when it was due, whatever came before it. It knows no product: who answered is read from a
-header, where there is one.
+Latency counts from when a request was due. It knows no product: the version that answered is read from a header, if
+there is one.
 """
 
 import asyncio
@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-_PATIENCE_S = 120.0
+_TIMEOUT_S = 120.0
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Where requests go, and what they are."""
+class RequestSpec:
+    """Target and content of requests."""
 
     port: int
     headers: dict[str, str]
@@ -38,7 +38,7 @@ class Answer:
 class Load:
     """Requests at `rate` a second until `stop`."""
 
-    asked: Asked
+    spec: RequestSpec
     rate: float
     answers: list[Answer] = field(default_factory=list)
     _stopping: bool = False
@@ -49,7 +49,7 @@ class Load:
 
     async def run(self, began: float) -> None:
         """Send, each when it is due since `began` (monotonic seconds)."""
-        timeout, connector = aiohttp.ClientTimeout(total=_PATIENCE_S), aiohttp.TCPConnector(limit=0)
+        timeout, connector = aiohttp.ClientTimeout(total=_TIMEOUT_S), aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
             sent: list[asyncio.Task[None]] = []
             while not self._stopping:
@@ -62,15 +62,15 @@ class Load:
 
     async def _ask(self, session: aiohttp.ClientSession, answer: Answer, due: float) -> None:
         body = {
-            "model": self.asked.model,
+            "model": self.spec.model,
             "messages": [{"role": "user", "content": "Dear friend, you have won."}],
-            "max_tokens": self.asked.tokens,
+            "max_tokens": self.spec.tokens,
             "ignore_eos": True,
             "stream": True,
         }
-        url = f"http://127.0.0.1:{self.asked.port}/v1/chat/completions"
+        url = f"http://127.0.0.1:{self.spec.port}/v1/chat/completions"
         try:
-            async with session.post(url, json=body, headers=self.asked.headers) as reply:
+            async with session.post(url, json=body, headers=self.spec.headers) as reply:
                 answer.version = reply.headers.get("x-ratoon-model", "")
                 text = await reply.text()
             answer.fault = "" if reply.status == 200 and "[DONE]" in text else f"{reply.status}: {text[:80]}"
@@ -80,10 +80,10 @@ class Load:
 
 
 async def under_load(
-    asked: Asked, rate: float, work: Callable[[], float], lead_s: float
+    spec: RequestSpec, rate: float, work: Callable[[], float], lead_s: float
 ) -> tuple[list[Answer], float]:
     """All answers while `work` runs on a thread, with some lead before and after; and when its switch began."""
-    load, began = Load(asked, rate), time.monotonic()
+    load, began = Load(spec, rate), time.monotonic()
     running = asyncio.create_task(load.run(began))
     await asyncio.sleep(lead_s)
     try:

@@ -29,7 +29,8 @@ from ratoon.chassis.client import open_channel_with_token
 from ratoon.chassis.clock import SystemClock
 from ratoon.chassis.identity import Principal, Role, Signer, load_key, make_keys
 from ratoon.chassis.migrations import migrate
-from ratoon.chassis.settings import SERVICES, socket_address
+from ratoon.chassis.services import service_names
+from ratoon.chassis.settings import socket_address
 from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon.flywheel.v1.project_pb2 import Project
@@ -87,7 +88,7 @@ async def measure(peers: list[Peer], rounds: int, seconds: float) -> None:
 @contextmanager
 def all_peers(folder: Path) -> Iterator[list[Peer]]:
     """Start the echo, the flywheel and the gateway, each in its own process."""
-    make_keys(folder / "keys", SERVICES)
+    make_keys(folder / "keys", service_names())
     http, proxy = free_ports(2)
     environment = {
         **os.environ,
@@ -129,7 +130,7 @@ def _created(address: str, token: str) -> Project:
 
 def _wait_for(address: str, token: Callable[[], str], code: grpc.StatusCode = grpc.StatusCode.OK) -> None:
     """Wait until the call ends with this code."""
-    deadline, seen = time.monotonic() + _START_S, "no answer"
+    deadline, reason = time.monotonic() + _START_S, "no answer"
     while time.monotonic() < deadline:
         try:
             with grpc.insecure_channel(address) as channel:
@@ -140,11 +141,11 @@ def _wait_for(address: str, token: Callable[[], str], code: grpc.StatusCode = gr
         except grpc.RpcError as error:
             if error.code() is code:
                 return
-            seen = str(error.details())
+            reason = str(error.details())
         except FileNotFoundError as error:
-            seen = str(error)
+            reason = str(error)
         time.sleep(0.1)
-    raise SystemExit(f"{address} did not start within {_START_S:g} s: {seen}")
+    raise SystemExit(f"{address} did not start within {_START_S:g} s: {reason}")
 
 
 @contextmanager

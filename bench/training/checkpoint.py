@@ -1,4 +1,4 @@
-"""How long a checkpoint holds training up: saved in the background, beside saved before the next step."""
+"""Delay of training by a checkpoint: saved in the background, compared with saved before the next step."""
 
 import statistics
 import time

@@ -1,4 +1,4 @@
-"""Who trains: Ratoon's driver, torchrun, and a stock Ray TorchTrainer; each says when its steps ended."""
+"""Contenders: Ratoon's driver, torchrun, and a stock Ray TorchTrainer; each records when its steps ended."""
 
 import json
 import os
@@ -30,7 +30,7 @@ SKIPPED = 5
 
 
 class BenchError(Exception):
-    """A contender did not do its part; the text says where to look."""
+    """A contender failed; the message names its log."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Task:
-    """What everybody trains: a stored split, a recipe, so many steps."""
+    """Training of all contenders: a stored split, a recipe, a number of steps."""
 
     folder: Path
     artifacts: str
@@ -60,7 +60,7 @@ class Task:
 
 
 class Ratoon:
-    """Runs as the training room starts them; the driver stays warm between them."""
+    """Runs as the training service starts them; the driver stays warm between them."""
 
     name = "ratoon"
 
@@ -78,10 +78,10 @@ class Ratoon:
         submitted = time.time()
         self._jobs.start(job_id, "ratoon_training.worker", self._spec(work))
         first = self._first_line(curve, job_id)
-        while (seen := self._jobs.observe(job_id)).state is JobState.RUNNING:
+        while (status := self._jobs.observe(job_id)).state is JobState.RUNNING:
             time.sleep(_POLL_S)
-        if seen.state is not JobState.SUCCEEDED:
-            raise BenchError(f"Ratoon's run ended as {seen.state}: {seen.message}")
+        if status.state is not JobState.SUCCEEDED:
+            raise BenchError(f"Ratoon's run ended as {status.state}: {status.message}")
         self.prepared = work / "prepared"
         rows = [json.loads(line) for line in curve.read_text().splitlines()]
         return Run(first - submitted, _steady([row["seconds"] for row in rows if "seconds" in row]))
@@ -123,15 +123,15 @@ class Plain:
     def run(self, prepared: Path) -> Run:
         """Train on tokens that are prepared already."""
         times = self._task.folder / f"{self.name}-{uuid.uuid4().hex}.json"
-        order = times.with_suffix(".order")
+        config = times.with_suffix(".config")
         task = self._task
-        asked = {"prepared": str(prepared), "times": str(times), "steps": task.steps}
-        asked |= {"device": task.accelerator.lower(), "recipe": task.recipe.as_json()}
-        order.write_text(json.dumps(asked))
+        values = {"prepared": str(prepared), "times": str(times), "steps": task.steps}
+        values |= {"device": task.accelerator.lower(), "recipe": task.recipe.as_json()}
+        config.write_text(json.dumps(values))
         log = times.with_suffix(".log")
         submitted = time.time()
         with log.open("w") as sink:
-            command = [*self._command, str(_LOOP), str(order), *self._options]
+            command = [*self._command, str(_LOOP), str(config), *self._options]
             done = subprocess.run(command, stdout=sink, stderr=sink, env=os.environ | _ENVIRONMENT)
         if done.returncode:
             raise BenchError(f"{self.name} failed:\n{log.read_text()[-2000:]}")

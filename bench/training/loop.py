@@ -1,10 +1,9 @@
 """The plain loop of the peers: Ratoon's model, batches, loss and optimiser, without what Ratoon does around them.
 
-    torchrun --nproc-per-node 1 bench/training/loop.py <order.json>
-    python bench/training/loop.py <order.json> --ray      # by a stock Ray TorchTrainer
+    torchrun --nproc-per-node 1 bench/training/loop.py <config.json>
+    python bench/training/loop.py <config.json> --ray      # by a stock Ray TorchTrainer
 
-The order names the prepared tokens, the recipe, the device, how many steps to take and where the time of each step is
-written.
+The configuration names the prepared tokens, the recipe, the device, the number of steps and the file of step times.
 """
 
 import json
@@ -21,21 +20,21 @@ from ratoon_training.domain.recipes import Recipe
 from ratoon_training.worker import models, objective
 from ratoon_training.worker.corpus import Corpus
 
-Order = dict[str, Any]
+Config = dict[str, Any]
 
 
-def train(order: Order) -> None:
-    """Take the steps, and leave the wall-clock time at the end of each."""
+def train(config: Config) -> None:
+    """Take the steps, and write the wall-clock time at the end of each."""
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    recipe, times = Recipe.parse(order["recipe"]), []
-    corpus = Corpus(Path(order["prepared"]) / "train.npz")
-    model = models.build(recipe, Path(order["prepared"])).to(order["device"])
+    recipe, times = Recipe.parse(config["recipe"]), []
+    corpus = Corpus(Path(config["prepared"]) / "train.npz")
+    model = models.build(recipe, Path(config["prepared"])).to(config["device"])
     optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.95), fused=True)
     plan = schedule.batches(corpus.record_ids, corpus.lengths, recipe.seed, 0, recipe.batch_size)
-    for indices in plan[: order["steps"]]:
+    for indices in plan[: config["steps"]]:
         _step(model, optimiser, corpus, indices, recipe)
         times.append(time.time())
-    Path(order["times"]).write_text(json.dumps(times))
+    Path(config["times"]).write_text(json.dumps(times))
 
 
 def _step(model: Any, optimiser: Any, corpus: Corpus, indices: list[int], recipe: Recipe) -> None:
@@ -49,18 +48,18 @@ def _step(model: Any, optimiser: Any, corpus: Corpus, indices: list[int], recipe
     loss.item()
 
 
-def _by_ray(order: Order) -> None:
+def _by_ray(config: Config) -> None:
     from ray.train import RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
     TorchTrainer(
         train,
-        train_loop_config=order,
-        scaling_config=ScalingConfig(num_workers=1, use_gpu=order["device"] == "cuda"),
-        run_config=RunConfig(storage_path=str(Path(order["times"]).parent / "ray")),
+        train_loop_config=config,
+        scaling_config=ScalingConfig(num_workers=1, use_gpu=config["device"] == "cuda"),
+        run_config=RunConfig(storage_path=str(Path(config["times"]).parent / "ray")),
     ).fit()
 
 
 if __name__ == "__main__":
-    given = json.loads(Path(sys.argv[1]).read_text())
-    _by_ray(given) if "--ray" in sys.argv else train(given)
+    config = json.loads(Path(sys.argv[1]).read_text())
+    _by_ray(config) if "--ray" in sys.argv else train(config)

@@ -1,4 +1,4 @@
-"""Useful tokens a second: samples packed into one row, beside samples padded to the longest and to the full length."""
+"""Useful tokens per second: samples packed into one row, compared with padding to the longest and to full length."""
 
 import json
 import random
@@ -33,11 +33,11 @@ def prepared(instructions: Path, folder: Path) -> Corpus:
     )
     speech = text.from_scratch(tokenizer, 100_000)
     answers = [speech.answer(row["output"])[:LENGTH] for row in rows]
-    asked = [
+    questions = [
         prompt[: LENGTH - len(answer)]
         for prompt, answer in zip(speech.prompts(prompts), answers, strict=True)
     ]
-    samples = [prompt + answer for prompt, answer in zip(asked, answers, strict=True)]
+    samples = [prompt + answer for prompt, answer in zip(questions, answers, strict=True)]
     path = folder / "alpaca.npz"
     np.savez(
         path,
@@ -60,14 +60,14 @@ def compare(corpus: Corpus, rounds: int, device: torch.device) -> dict[str, floa
         name: _Stepper(Recipe(labels=("a", "b"), architecture=SHAPE, packed=name == "packed"), way, device)
         for name, way in ways.items()
     }
-    seen: dict[str, list[float]] = {name: [] for name in ways}
-    order = list(range(len(corpus)))
-    random.Random(0).shuffle(order)
+    rates: dict[str, list[float]] = {name: [] for name in ways}
+    shuffled = list(range(len(corpus)))
+    random.Random(0).shuffle(shuffled)
     for at in range(rounds + 1):
-        indices = order[at * _BATCH : (at + 1) * _BATCH]
+        indices = shuffled[at * _BATCH : (at + 1) * _BATCH]
         for name, step in steps.items():
-            seen[name].append(sum(corpus.tokens_of(indices)) / step(corpus, indices))
-    medians = {name: statistics.median(rates[1:]) for name, rates in seen.items()}
+            rates[name].append(sum(corpus.tokens_of(indices)) / step(corpus, indices))
+    medians = {name: statistics.median(measured[1:]) for name, measured in rates.items()}
     ratios = {f"packed / {name}": medians["packed"] / medians[name] for name in list(ways)[1:]}
     return {**medians, **ratios}
 
@@ -96,7 +96,7 @@ def _packed(model: Any, corpus: Corpus, indices: list[int]) -> Tensor:
 
 
 def _padded(model: Any, corpus: Corpus, indices: list[int], width: int = 0) -> Tensor:
-    """As transformers' own collator and loss have it: padding is masked, and computed all the same."""
+    """Compute the loss as transformers' own collator does: padding is masked, but computed."""
     batch = corpus.batch(indices).to(model.device)
     ids = F.pad(batch.ids, (0, max(0, width - batch.ids.shape[1])))
     mask = torch.arange(ids.shape[1], device=ids.device) < batch.lengths.unsqueeze(1)

@@ -1,4 +1,4 @@
-"""What training costs beside its steps, next to torchrun and a stock Ray TorchTrainer with the same loop, in one run.
+"""Cost of training besides its steps, next to torchrun and a stock Ray TorchTrainer with the same loop, in one run.
 
     python bench/training/run.py            # 15 pairs: about a quarter of an hour
     python bench/training/run.py --quick    # 3 pairs: about three minutes
@@ -41,7 +41,7 @@ JSON = dict[str, Any]
 
 
 def main() -> int:
-    """Measure everything and print it; the goals are printed beside the figures."""
+    """Measure everything, and print the metrics with their goals."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
     parser.add_argument("--pairs", type=int, default=0, help="pairs of runs; default: 15, or 3")
@@ -52,14 +52,14 @@ def main() -> int:
     pairs = options.pairs or (3 if options.quick else 15)
     subprocess.run([sys.executable, ROOT / "scripts/small.py", "instructions"], check=True)
     with tempfile.TemporaryDirectory() as folder:
-        figures = measure(Path(folder), pairs, Accelerator(options.accelerator), quick=options.quick)
-    print(report(figures))
-    print(json.dumps(figures))
+        metrics = measure(Path(folder), pairs, Accelerator(options.accelerator), quick=options.quick)
+    print(report(metrics))
+    print(json.dumps(metrics))
     return 0
 
 
 def measure(folder: Path, pairs: int, accelerator: Accelerator, *, quick: bool) -> JSON:
-    """Every figure."""
+    """Return all metrics."""
     say("packing")
     device = torch.device(accelerator.lower())
     packing = compare(prepared(INSTRUCTIONS, folder), 5 if quick else 20, device)
@@ -120,37 +120,37 @@ def interval(values: list[float]) -> tuple[float, float]:
 
 
 def make_task(folder: Path, steps: int, accelerator: Accelerator) -> Task:
-    """Alpaca's instructions as a stored split; enough of an epoch for so many steps."""
+    """Return Alpaca's instructions as a stored split, with epochs for `steps` steps."""
     rows = json.loads(INSTRUCTIONS.read_text())
     texts = [f"{row['instruction']}\n{row['input'] or row['output']}" for row in rows]
     labels = [LABELS[bool(row["input"])] for row in rows]
     ids = [hashlib.sha256(f"{number}:{text}".encode()).hexdigest() for number, text in enumerate(texts)]
     store = ArtifactStore(str(folder / "artifacts"))
-    kept = 64
+    held_out = 64
     parts = []
-    for name, part in (("train", slice(kept, None)), ("validation", slice(kept))):
+    for name, part in (("train", slice(held_out, None)), ("validation", slice(held_out))):
         path = folder / f"{name}.parquet"
         pq.write_table(pa.table({"record_id": ids[part], "text": texts[part], "label": labels[part]}), path)
         parts.append(store.put_file(path))
     recipe = Recipe(labels=LABELS)
-    per_epoch = -(-(len(rows) - kept) // recipe.batch_size)
+    per_epoch = -(-(len(rows) - held_out) // recipe.batch_size)
     cut = Recipe(labels=LABELS, epochs=steps / per_epoch)
     return Task(folder, store.url, parts[0], parts[1], cut, steps, accelerator)
 
 
 def machine(accelerator: Accelerator) -> str:
-    """What is computed on."""
+    """Return threads, device and torch version."""
     chip = f", {torch.cuda.get_device_name()}" if accelerator is Accelerator.CUDA else ""
     return f"{torch.get_num_threads()} threads{chip}, torch {torch.__version__}"
 
 
-def report(figures: JSON) -> str:
-    """The figures for people, each with its goal."""
-    steady, first, held, packing = (figures[key] for key in ("steady", "first_step", "checkpoint", "packing"))
+def report(metrics: JSON) -> str:
+    """Return the metrics as text, each with its goal."""
+    steady, first, held, packing = (metrics[key] for key in ("steady", "first_step", "checkpoint", "packing"))
     low, high = steady["interval"]
     return "\n".join(
         [
-            f"machine: {figures['machine']}",
+            f"machine: {metrics['machine']}",
             f"steady step: ratoon {steady['ratoon_ms']:.1f} ms, torchrun {steady['torchrun_ms']:.1f} ms, "
             f"ratio {steady['ratio']:.3f} [{low:.3f}, {high:.3f}] over {steady['pairs']} pairs (goal 1.03)",
             f"submit → first step: ratoon warm {first['ratoon_warm_s']:.2f} s, cold {first['ratoon_cold_s']:.2f} s, "
@@ -169,7 +169,7 @@ def report(figures: JSON) -> str:
 
 
 def say(what: str) -> None:
-    """Tell what is measured now."""
+    """Print what is measured now."""
     print(f"bench: {what}", flush=True)
 
 

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from .house import House
 from .served import Served
+from .stack import Stack
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    """A new installation that is not up yet; whatever a failed test leaves of it is ended."""
-    made = House(tmp_path / "state")
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    """A new installation that is not started yet; processes that a failed test leaves are killed."""
+    stack = Stack(tmp_path / "state")
     try:
-        yield made
+        yield stack
     finally:
-        made.census.sweep()
+        stack.census.kill_all()
 
 
 @pytest.fixture(scope="session")
@@ -25,12 +25,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RATOON_GATEWAY_SILENCE_S", "8")
         folder = tmp_path_factory.mktemp("served")
-        house = House(folder / "state")
+        stack = Stack(folder / "state")
         try:
-            house.up()
-            made = Served(house)
-            made.make(folder)
-            yield made
-            house.down()
+            stack.up()
+            served = Served(stack)
+            served.set_up(folder)
+            yield served
+            stack.down()
         finally:
-            house.census.sweep()
+            stack.census.kill_all()

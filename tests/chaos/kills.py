@@ -1,8 +1,8 @@
 """Kills the platform at random points while the loop runs on it, brings it up again, and counts afterwards.
 
 `python -m tests.chaos.kills --loops 10 --kills 50 --seed 7 --results FILE` runs loop after loop, each in a new state
-folder, and adds one JSON line a loop to the file. A loop that stands there is not run again, so a run that was
-interrupted goes on where it was. The victims and the pauses follow from the seed; where exactly a kill hits does not.
+folder, and adds one JSON line a loop to the file. A loop in the file is not run again, so an interrupted run
+continues where it was. The victims and the pauses follow from the seed; where exactly a kill hits does not.
 """
 
 import argparse
@@ -28,10 +28,10 @@ from .victims import Census, Victim
 
 DATA = Path(__file__).parents[2] / ".data" / "spam-assassin"
 SHORTEST_S, LONGEST_S = 1.0, 50.0
-"""How long the platform runs between two kills. On a slow machine let it be longer, or none comes late in the loop."""
+"""Seconds between two kills. Use more on a slow machine, or no kill comes late in the loop."""
 _GONE_S = 30.0
 _SETTLED_S = 60.0
-_LOOK_S = 1.0
+_CENSUS_S = 1.0
 
 
 @dataclass
@@ -47,7 +47,7 @@ class Kill:
 
 @dataclass
 class Outcome:
-    """How one loop went."""
+    """Result of one loop."""
 
     loop: int
     seed: int
@@ -107,11 +107,11 @@ class Killer:
         print(f"  {kill.at_s:6.1f} s  killed {victim} ({kill.processes}) at {kill.stage}", flush=True)
 
     def _choose(self) -> Victim:
-        """Of what runs now, what was killed least often; which of several is drawn."""
-        there = [victim for victim in Victim if self._census.of(victim)]
+        """Return the running kind that was killed least often; of several, a random one."""
+        running = [victim for victim in Victim if self._census.of(victim)]
         so_far = self._earlier + Counter(kill.victim for kill in self.kills)
-        least = min(so_far[victim] for victim in there)
-        return self._rng.choice([victim for victim in there if so_far[victim] == least])
+        fewest = min(so_far[victim] for victim in running)
+        return self._rng.choice([victim for victim in running if so_far[victim] == fewest])
 
 
 def run_loop(
@@ -139,7 +139,7 @@ def run_loop(
         outcome.findings += _down(installation, census)
     finally:
         watching.stop()
-        census.sweep()
+        census.kill_all()
     outcome.kills, outcome.seconds = killer.kills, time.monotonic() - began
     outcome.acknowledged = _counts(Ledger.read(ledger))
     return outcome
@@ -156,12 +156,12 @@ def _finished(loop: Loop, killer: Killer) -> list[str]:
     return [*failed, *filter(None, [killer.error])]
 
 
-def _counts(told: Ledger) -> dict[str, int]:
+def _counts(ledger: Ledger) -> dict[str, int]:
     return {
-        "runs": len(told.runs),
-        "feedback": len(told.feedback),
-        "annotations": len(told.annotations),
-        "items": sum(items for _, items in told.sources),
+        "runs": len(ledger.runs),
+        "feedback": len(ledger.feedback),
+        "annotations": len(ledger.annotations),
+        "items": sum(items for _, items in ledger.sources),
     }
 
 
@@ -178,12 +178,12 @@ class _Watching:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._stopping.wait(_LOOK_S):
+        while not self._stopping.wait(_CENSUS_S):
             self._census.take()
 
 
 def _settled(installation: Installation, ledger: Path) -> list[str]:
-    """What the checker finds once the platform has had time to finish what it does behind the loop."""
+    """Return the checker's findings after the platform had time to finish its background work."""
     until = time.monotonic() + _SETTLED_S
     while (findings := check(installation.state, Ledger.read(ledger))) and time.monotonic() < until:
         time.sleep(1.0)
@@ -200,7 +200,7 @@ def _down(installation: Installation, census: Census) -> list[str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run what is not in the results yet; 0 when no loop, now or earlier, found anything."""
+    """Run the loops that are not in the results yet; return 0 if no loop, now or earlier, has findings."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.kills", description=__doc__)
     parser.add_argument("--loops", type=int, default=10)
     parser.add_argument("--kills", type=int, default=50, help="in all loops together")
@@ -209,24 +209,24 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--port", type=int, default=9400)
     parser.add_argument("--results", type=Path, default=Path("chaos-kills.jsonl"))
     parser.add_argument("--keep", action="store_true", help="keep the state folders of loops with findings")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     mails = slice_of(DATA)
-    lines = given.results.read_text().splitlines() if given.results.exists() else []
-    done = {line["loop"]: line for line in map(json.loads, lines) if line["seed"] == given.seed}
-    for number in range(1, given.loops + 1):
+    lines = options.results.read_text().splitlines() if options.results.exists() else []
+    done = {line["loop"]: line for line in map(json.loads, lines) if line["seed"] == options.seed}
+    for number in range(1, options.loops + 1):
         if number in done:
             continue
-        share = given.kills * number // given.loops - given.kills * (number - 1) // given.loops
+        share = options.kills * number // options.loops - options.kills * (number - 1) // options.loops
         folder = Path(tempfile.mkdtemp(prefix="ratoon-chaos-"))
         earlier = Counter(kill["victim"] for each in done.values() for kill in each["kills"])
-        begun = Outcome(number, given.seed)
-        outcome = run_loop(begun, share, mails, given.port, folder, earlier, given.longest_s)
+        begun = Outcome(number, options.seed)
+        outcome = run_loop(begun, share, mails, options.port, folder, earlier, options.longest_s)
         done[number] = asdict(outcome)
-        with given.results.open("a") as results:
+        with options.results.open("a") as results:
             results.write(json.dumps(done[number]) + "\n")
         print(_line(done[number]), flush=True)
-        if outcome.findings and given.keep:
+        if outcome.findings and options.keep:
             print(f"  kept: {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
@@ -237,18 +237,18 @@ def _line(done: dict) -> str:
     victims = ", ".join(
         f"{count} {victim}" for victim, count in Counter(k["victim"] for k in done["kills"]).items()
     )
-    said = "; ".join(done["findings"]) or "all is there, once"
-    return f"loop {done['loop']}: {done['seconds']:.0f} s, {len(done['kills'])} kills ({victims}): {said}"
+    findings = "; ".join(done["findings"]) or "everything exists exactly once"
+    return f"loop {done['loop']}: {done['seconds']:.0f} s, {len(done['kills'])} kills ({victims}): {findings}"
 
 
 def _verdict(done: list[dict]) -> int:
     kills = [kill for each in done for kill in each["kills"]]
     bad = [each for each in done if each["findings"]]
-    told = Counter()
+    acknowledged = Counter()
     for each in done:
-        told.update(each["acknowledged"])
+        acknowledged.update(each["acknowledged"])
     print(
-        f"{len(done)} loops, {len(kills)} kills, {len(bad)} loops with findings; acknowledged: {dict(told)}"
+        f"{len(done)} loops, {len(kills)} kills, {len(bad)} loops with findings; acknowledged: {dict(acknowledged)}"
     )
     return 1 if bad else 0
 

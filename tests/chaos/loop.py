@@ -1,7 +1,7 @@
 """The whole loop on a slice of the mails, small enough to be run again and again while its parts are killed.
 
-It only uses the public API, as a patient caller does: whatever is not answered, or answered with "not now", is asked
-again with the same request id. What the platform acknowledged is written to the ledger, for the checker.
+It only uses the public API and retries as a client should: a request without an answer, or with the answer "not now",
+is repeated with the same request id. What the platform acknowledged is written to the ledger, for the checker.
 """
 
 import email
@@ -35,12 +35,12 @@ ANNOTATED = 8
 CALLERS = 4
 PROJECT = "mail"
 KILLED_UNDER_TRAFFIC = "the new engine ended after traffic was routed to it"
-_PATIENCE_S = 300.0
+_RETRY_S = 300.0
 _STAGE_S = 1800.0
 
 
 class GaveUp(RatoonSdkError):
-    """The loop did not get on: what was waited for, and for how long."""
+    """The loop made no progress: what was waited for, and for how long."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Slice:
 
 
 def slice_of(data: Path, training: int = 320, arriving: int = 120) -> Slice:
-    """So many mails of each population, half ham, half spam."""
+    """Return a number of mails of each population, half ham, half spam."""
     corpus = read_corpus(data, 1.0)
     later = [(text, mail.label) for mail in _halves(corpus.arriving, arriving) if (text := _text(mail))]
     return Slice(_halves(corpus.training, training), tuple(later))
@@ -60,7 +60,7 @@ def slice_of(data: Path, training: int = 320, arriving: int = 120) -> Slice:
 
 @dataclass
 class Loop:
-    """One turn and a half: mail to v1.0, traffic, feedback, v1.1. `stage` says where it is."""
+    """One pipeline run and a half: mail to v1.0, traffic, feedback, v1.1. `stage` is the current stage."""
 
     client: Client
     mails: Slice
@@ -85,7 +85,7 @@ class Loop:
             "gate": {"newDomainThreshold": -1, "oldDomainThreshold": -1, "baselineMargin": 1},
             "rollout": {"bakeSeconds": 3},
         }
-        patiently(lambda: self.client.create("projects", project, PROJECT, request_id="project"))
+        retrying(lambda: self.client.create("projects", project, PROJECT, request_id="project"))
         policy = {
             "minAnswers": 10_000,
             "minFeedback": len(self.mails.arriving) // 2,
@@ -94,11 +94,11 @@ class Loop:
             "cooldownSeconds": 3600,
         }
         parent = f"projects/{PROJECT}"
-        patiently(lambda: self.client.create(f"{parent}/policies", policy, "default", request_id="policy"))
+        retrying(lambda: self.client.create(f"{parent}/policies", policy, "default", request_id="policy"))
 
     def _first_version(self) -> JSON:
         self.stage = "first version"
-        digest = patiently(lambda: self.client.upload(archive(list(self.mails.training))))
+        digest = retrying(lambda: self.client.upload(archive(list(self.mails.training))))
         source = {
             "displayName": "mails",
             "format": "FORMAT_MAIL_ARCHIVE",
@@ -107,52 +107,54 @@ class Loop:
             "labelsByFolder": LABELS,
         }
         parent = f"projects/{PROJECT}"
-        made = patiently(lambda: self.client.create(f"{parent}/sources", source, "mails", request_id="mails"))
-        self._acknowledged("source", made["name"], items=len(self.mails.training))
-        asked = {"sources": [made["name"]]}
-        run = patiently(lambda: self.client.create(f"{parent}/pipelineRuns", asked, request_id="first"))
+        created = retrying(
+            lambda: self.client.create(f"{parent}/sources", source, "mails", request_id="mails")
+        )
+        self._acknowledged("source", created["name"], items=len(self.mails.training))
+        request = {"sources": [created["name"]]}
+        run = retrying(lambda: self.client.create(f"{parent}/pipelineRuns", request, request_id="first"))
         self._acknowledged("run", run["name"])
         return self._end(run["name"])
 
     def _annotate(self, run: JSON) -> None:
         self.stage = "annotations"
         version = run["products"]["datasetVersion"]
-        records = patiently(lambda: self.client.get(f"{version}/records", pageSize=ANNOTATED))["records"]
+        records = retrying(lambda: self.client.get(f"{version}/records", pageSize=ANNOTATED))["records"]
         for number, record in enumerate(records):
             annotation = {
                 "recordId": record["recordId"],
                 "contentDigest": record["contentDigest"],
                 "label": record["sourceLabel"],
             }
-            made = self._annotated(annotation, f"annotation-{number}")
-            self._acknowledged("annotation", made["name"])
+            created = self._annotated(annotation, f"annotation-{number}")
+            self._acknowledged("annotation", created["name"])
 
     def _annotated(self, annotation: JSON, request_id: str) -> JSON:
         collection = f"projects/{PROJECT}/annotations"
-        return patiently(lambda: self.client.create(collection, annotation, request_id=request_id))
+        return retrying(lambda: self.client.create(collection, annotation, request_id=request_id))
 
     def _traffic(self) -> None:
-        """Every mail is answered and judged by its reader, one after the other, several readers at once."""
+        """Answer every mail and label the answer, one after the other, with several readers in parallel."""
         self.stage = "traffic"
         with ThreadPoolExecutor(CALLERS) as pool:
             list(pool.map(self._read_mail, self.mails.arriving))
 
     def _read_mail(self, mail: tuple[str, str]) -> None:
         text, label = mail
-        answer: Answer = patiently(lambda: self.client.chat(PROJECT, text, max_tokens=4))
+        answer: Answer = retrying(lambda: self.client.chat(PROJECT, text, max_tokens=4))
         right = answer.text.strip() == label
-        said = {"thumb": "up"} if right else {"thumb": "down", "correction": label}
-        patiently(lambda: self.client.feedback(answer.id, **said))
+        feedback = {"thumb": "up"} if right else {"thumb": "down", "correction": label}
+        retrying(lambda: self.client.feedback(answer.id, **feedback))
         self._acknowledged("feedback", answer.id)
 
     def _second_version(self) -> None:
         self.stage = "waiting for a retraining"
-        name = eventually("a run that starts by itself", self._started_by_itself)
+        name = eventually("a run that a policy starts", self._started_by_policy)
         self.stage = "second version"
         self._end(name, may_roll_back=True)
 
-    def _started_by_itself(self) -> str:
-        runs = patiently(lambda: list(self.client.list(f"projects/{PROJECT}/pipelineRuns")))
+    def _started_by_policy(self) -> str:
+        runs = retrying(lambda: list(self.client.list(f"projects/{PROJECT}/pipelineRuns")))
         own = [run["name"] for run in runs if run.get("trigger") not in (None, "TRIGGER_MANUAL")]
         return own[0] if own else ""
 
@@ -163,7 +165,7 @@ class Loop:
         """
 
         def ended() -> JSON | None:
-            run = patiently(lambda: self.client.get(name))
+            run = retrying(lambda: self.client.get(name))
             working = [stage["id"] for stage in run["stages"] if stage.get("state") == "RUNNING"]
             self.stage = f"{name.rsplit('/', 1)[-1][:8]} {working[0] if working else run['state']}"
             return run if run["state"] in ENDED_WELL | ENDED_BADLY else None
@@ -180,8 +182,8 @@ class Loop:
             ledger.write(json.dumps({"kind": kind, "name": name, **more}) + "\n")
 
 
-def patiently(call: Callable[[], T], within_s: float = _PATIENCE_S) -> T:
-    """The answer to a call that is safe to repeat; what nobody answers, or "not now", is asked again for a while."""
+def retrying(call: Callable[[], T], within_s: float = _RETRY_S) -> T:
+    """Return the answer to an idempotent call; repeat it for a while if there is none, or the answer is "not now"."""
     until = time.monotonic() + within_s
     while True:
         try:
@@ -193,18 +195,18 @@ def patiently(call: Callable[[], T], within_s: float = _PATIENCE_S) -> T:
         time.sleep(0.3)
 
 
-def eventually(what: str, look: Callable[[], T], within_s: float = _STAGE_S) -> T:
-    """Look every half second until something is there; GaveUp when it does not come."""
+def eventually(what: str, condition: Callable[[], T], within_s: float = _STAGE_S) -> T:
+    """Evaluate a condition every half second until it is true; GaveUp after the timeout."""
     until = time.monotonic() + within_s
-    while not (found := look()):
+    while not (result := condition()):
         if time.monotonic() > until:
             raise GaveUp(f"Waited {within_s:.0f} s for {what}.")
         time.sleep(0.5)
-    return found
+    return result
 
 
 def _halves(mails: list[Mail], count: int) -> tuple[Mail, ...]:
-    """So many mails, half of them ham, in their order."""
+    """Return `count` mails, half of them ham, in their order."""
     ham = [mail for mail in mails if mail.label == "ham"][: count // 2]
     spam = [mail for mail in mails if mail.label == "spam"][: count // 2]
     chosen = {id(mail) for mail in ham + spam}

@@ -29,7 +29,7 @@ def tmpfs(folder: Path, mebibytes: int) -> None:
 
 
 def read_only(folder: Path) -> None:
-    """Let nobody write below this folder."""
+    """Make this directory read-only."""
     if not os.path.ismount(folder):
         _mount("--bind", str(folder), str(folder))
     _mount("-o", "remount,bind,ro", str(folder))

@@ -1,8 +1,8 @@
-"""Real rollouts with open streams and a fault in each: counts what failed, what was cut, and who said what.
+"""Real rollouts with open streams and a fault in each: counts failures, cut streams and wrong answers.
 
 `python -m tests.chaos.rollouts --seed 7 --results FILE` makes ten rollouts by second engine, twenty by adapter swap and
 twenty in place; `--strategy IN_PLACE --rollouts 3` only these. It takes one installation a strategy from version to
-version and back, and adds one JSON line a rollout to the file; what stands there is not done again. The death of an
+version and back, and adds one JSON line a rollout to the file; a rollout in the file is not repeated. The death of an
 engine may end its open streams, with a named error, and that of the gateway those that ran through it; every other
 fault fails and cuts nothing.
 """
@@ -23,39 +23,39 @@ from ratoon.sdk.errors import ApiError
 from ratoon.testkit.waiting import until
 
 from .checker import Databases, Ledger, one_move_a_rollout
-from .house import House
 from .served import Served, Traffic, adapter, excused, unexpected, whole_model
+from .stack import Stack
 from .victims import Victim
 
 FULL = {"SECOND_ENGINE": 10, "ADAPTER_SWAP": 20, "IN_PLACE": 20}
 """Rollouts by strategy in the full form."""
 STREAMS = 6
 TOKENS = {"SECOND_ENGINE": 900, "ADAPTER_SWAP": 900, "IN_PLACE": 250}
-"""How long the open streams are; in place requests wait for their end, so there they are short."""
+"""Tokens of the open streams; in place, requests wait for their end, so they are short there."""
 BAKE_S = 3.0
 _SETTLED_S = 60.0
 
 
 @dataclass
 class Outcome:
-    """How one rollout went."""
+    """Result of one rollout."""
 
     number: int
     fault: str
     strategy: str
-    """The one that was asked for."""
+    """The requested one."""
     taken: str = ""
-    """The one by which it ended: in place becomes a second engine when streams last too long."""
+    """The final strategy: in place becomes a second engine if streams last too long."""
     state: str = ""
     reason: str = ""
-    """Why it ended so, as the rollout says."""
+    """Reason of the final state, from the rollout."""
     seconds: float = 0.0
     answered: dict[str, int] = field(default_factory=dict)
     streams: int = 0
     cut: int = 0
     """Streams that the death of an engine, or of the gateway, had to end."""
     unheard: int = 0
-    """Requests that nobody answered while the gateway was dead."""
+    """Requests without an answer while the gateway was dead."""
     turned_away: int = 0
     """Requests that waited as long as they may for the only engine, which was killed, to come back."""
     findings: list[str] = field(default_factory=list)
@@ -75,12 +75,12 @@ WELL, BACK = ("STATE_SUCCEEDED",), ("STATE_ROLLED_BACK", "STATE_CANCELLED", "STA
 
 
 def nothing(served: Served, name: str) -> str:
-    """No fault: the measure for the others."""
+    """Do nothing: the reference for the others."""
     return name
 
 
 def kill_control(served: Served, name: str) -> str:
-    """The control process dies while the new version proves itself, and is brought up again."""
+    """The control process dies during the attestation of the new version, and is started again."""
     served.reached(name, "ATTESTING")
     served.kill(Victim.CONTROL)
     return name
@@ -94,53 +94,53 @@ def kill_control_while_shifting(served: Served, name: str) -> str:
 
 
 def kill_gateway(served: Served, name: str) -> str:
-    """The gateway dies as traffic moves; what ran through it is lost, what is asked later is answered."""
+    """The gateway dies as traffic moves; what ran through it is lost, later requests are answered."""
     served.reached(name, "SHIFTING")
     served.kill(Victim.GATEWAY)
     return name
 
 
 def abort(served: Served, name: str) -> str:
-    """A person wants it back when all traffic is on the new version already."""
+    """An operator aborts when all traffic is on the new version already."""
     served.reached(name, "BAKING")
-    served.house.client.post(f"{name}:abort", {"reason": "chaos"})
+    served.stack.client.post(f"{name}:abort", {"reason": "chaos"})
     return name
 
 
 def abort_early(served: Served, name: str) -> str:
-    """A person wants it back before the new version has answered anybody."""
+    """An operator aborts before the new version has answered a request."""
     served.reached(name, "STARTING")
-    served.house.client.post(f"{name}:abort", {"reason": "chaos"})
+    served.stack.client.post(f"{name}:abort", {"reason": "chaos"})
     return name
 
 
-def there_and_back(served: Served, name: str) -> str:
-    """A → B → A: it is undone the moment it has succeeded, with the streams of before still open."""
+def roll_out_and_undo(served: Served, name: str) -> str:
+    """A → B → A: undo the rollout as soon as it has succeeded, with earlier streams still open."""
     if served.end(name)["state"] not in WELL:
         return name
     undo = {"reason": "chaos", "requestId": name}
-    return str(served.house.client.post(f"{name}:undo", undo)["name"])
+    return str(served.stack.client.post(f"{name}:undo", undo)["name"])
 
 
 def pause(served: Served, name: str) -> str:
-    """A person holds the traffic, and lets it go."""
-    served.house.client.post(f"{name}:pause", {"reason": "chaos"})
+    """An operator pauses before traffic moves, and resumes."""
+    served.stack.client.post(f"{name}:pause", {"reason": "chaos"})
     served.reached(name, "PROBING")
     time.sleep(2)
-    served.house.client.post(f"{name}:resume", {"reason": "chaos"})
+    served.stack.client.post(f"{name}:resume", {"reason": "chaos"})
     return name
 
 
 def pause_at_once(served: Served, name: str) -> str:
-    """A person holds it before it has closed a door, and lets it go."""
-    served.house.client.post(f"{name}:pause", {"reason": "chaos"})
+    """An operator pauses before an engine stops to accept requests, and resumes."""
+    served.stack.client.post(f"{name}:pause", {"reason": "chaos"})
     time.sleep(4)
-    served.house.client.post(f"{name}:resume", {"reason": "chaos"})
+    served.stack.client.post(f"{name}:resume", {"reason": "chaos"})
     return name
 
 
 def second_rollout(served: Served, name: str) -> str:
-    """Another rollout of the deployment is asked for meanwhile: it is refused, and changes nothing."""
+    """Another rollout of the deployment is requested meanwhile: it is refused, and changes nothing."""
     try:
         other = served.roll_out(served.other())
     except ApiError as refused:
@@ -167,21 +167,21 @@ def kill_old_engine(served: Served, name: str) -> str:
 def kill_loading_engine(served: Served, name: str) -> str:
     """The warm engine, which holds the old version and loads the new one, dies."""
     served.reached(name, "STARTING")
-    served.house.census.kill(Victim.ENGINE)
+    served.stack.census.kill(Victim.ENGINE)
     return name
 
 
 def kill_ready_engine(served: Served, name: str) -> str:
     """The warm engine says that the new version is ready, and dies."""
     served.reached(name, "ATTESTING")
-    served.house.census.kill(Victim.ENGINE)
+    served.stack.census.kill(Victim.ENGINE)
     return name
 
 
 def kill_baking_engine(served: Served, name: str) -> str:
-    """The warm engine dies with the new version on trial."""
+    """The warm engine dies while the new version bakes."""
     served.reached(name, "BAKING")
-    served.house.census.kill(Victim.ENGINE)
+    served.stack.census.kill(Victim.ENGINE)
     return name
 
 
@@ -189,14 +189,14 @@ _ANY = {
     "nothing": Fault(nothing, WELL),
     "kill_control": Fault(kill_control, WELL),
     "abort": Fault(abort, BACK),
-    "there_and_back": Fault(there_and_back, WELL),
+    "roll_out_and_undo": Fault(roll_out_and_undo, WELL),
     "kill_control_while_shifting": Fault(kill_control_while_shifting, WELL),
     "second_rollout": Fault(second_rollout, WELL),
     "abort_early": Fault(abort_early, BACK),
     "kill_gateway": Fault(kill_gateway, (*WELL, *BACK), Victim.GATEWAY),
 }
 _PAUSE = {"pause": Fault(pause, WELL)}
-# In place requests wait for the new version to prove itself, so that has a limit, which a slow restart exceeds.
+# In place, requests wait for the attestation of the new version, so that has a limit, which a slow restart exceeds.
 _WAITING = {
     "kill_control": Fault(kill_control, (*WELL, *BACK)),
     "pause_at_once": Fault(pause_at_once, WELL),
@@ -218,7 +218,7 @@ FAULTS = {
     "ADAPTER_SWAP": _ANY | _PAUSE | _WARM,
     "IN_PLACE": _ANY | _WAITING | _WARM,
 }
-"""What may happen, by the strategy of the rollout that it happens to."""
+"""Faults by the strategy of the rollout."""
 
 
 def roll_out(served: Served, number: int, name: str, strategy: str) -> Outcome:
@@ -246,29 +246,29 @@ def roll_out(served: Served, number: int, name: str, strategy: str) -> Outcome:
     return outcome
 
 
-def _afterwards(served: Served, outcome: Outcome, wanted: str) -> list[str]:
-    """What is wrong once the rollout is over: its end, what serves, what `production` says, what runs."""
+def _afterwards(served: Served, outcome: Outcome, expected: str) -> list[str]:
+    """Return faults after the rollout: its state, the version that serves, the alias `production`, the engines."""
     findings = []
     if outcome.state not in FAULTS[outcome.strategy][outcome.fault].ends:
         findings.append(f"it ended as {outcome.state}")
-    if served.serving() != wanted:
-        findings.append(f"production names {served.serving()}, {wanted} should serve")
+    if served.serving() != expected:
+        findings.append(f"production names {served.serving()}, {expected} should serve")
     answered = Traffic(served, callers=1)
     answered.start()
     until(lambda: answered.answered or answered.failed or answered.unheard or answered.turned_away, 120)
     answered.stop()
-    if set(answered.answered) != {wanted.rsplit("/", 1)[-1]}:
-        said = [*answered.failed, *answered.unheard, *answered.turned_away]
-        findings.append(f"afterwards {dict(answered.answered)} answered: {said[:1]}")
+    if set(answered.answered) != {expected.rsplit("/", 1)[-1]}:
+        errors = [*answered.failed, *answered.unheard, *answered.turned_away]
+        findings.append(f"afterwards {dict(answered.answered)} answered: {errors[:1]}")
     findings += _engines(served)
-    findings += one_move_a_rollout(Databases(served.house.state), Ledger())
+    findings += one_move_a_rollout(Databases(served.stack.state), Ledger())
     return findings
 
 
 def _engines(served: Served) -> list[str]:
     """One engine is left, after a while."""
     until_s = time.monotonic() + _SETTLED_S
-    while len(left := served.house.census.of(Victim.ENGINE)) != 1 and time.monotonic() < until_s:
+    while len(left := served.stack.census.of(Victim.ENGINE)) != 1 and time.monotonic() < until_s:
         time.sleep(0.5)
     return [] if len(left) == 1 else [f"{len(left)} engines run afterwards"]
 
@@ -280,15 +280,15 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--rollouts", type=int, help="so many a strategy")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--results", type=Path, default=Path("chaos-rollouts.jsonl"))
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
-    strategies = [given.strategy] if given.strategy else list(FULL)
+    strategies = [options.strategy] if options.strategy else list(FULL)
     for strategy in strategies:
-        done = {each["number"] for each in _done(given.results, [strategy])}
-        left = [number for number in range(1, (given.rollouts or FULL[strategy]) + 1) if number not in done]
+        done = {each["number"] for each in _done(options.results, [strategy])}
+        left = [number for number in range(1, (options.rollouts or FULL[strategy]) + 1) if number not in done]
         if left:
-            _roll_on(strategy, left, given.seed, given.results)
-    return _verdict(_done(given.results, strategies))
+            _roll_on(strategy, left, options.seed, options.results)
+    return _verdict(_done(options.results, strategies))
 
 
 def _done(results: Path, strategies: Sequence[str]) -> list[dict]:
@@ -299,20 +299,20 @@ def _done(results: Path, strategies: Sequence[str]) -> list[dict]:
 def _roll_on(strategy: str, numbers: Sequence[int], seed: int, results: Path) -> None:
     """These rollouts, in an installation of their own."""
     folder = Path(tempfile.mkdtemp(prefix="ratoon-rollouts-"))
-    house = House(folder / "state")
+    stack = Stack(folder / "state")
     try:
-        house.up()
-        served = Served(house)
-        served.make(folder, adapter if strategy == "ADAPTER_SWAP" else whole_model)
+        stack.up()
+        served = Served(stack)
+        served.set_up(folder, adapter if strategy == "ADAPTER_SWAP" else whole_model)
         for number in numbers:
             fault = drawn(list(FAULTS[strategy]), seed, number)
             done = asdict(roll_out(served, number, fault, strategy))
             with results.open("a") as sink:
                 sink.write(json.dumps(done) + "\n")
             print(line(done), flush=True)
-        house.down()
+        stack.down()
     finally:
-        house.census.sweep()
+        stack.census.kill_all()
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -330,16 +330,16 @@ def _verdict(done: Sequence[dict]) -> int:
 
 def drawn(faults: Sequence[str], seed: int, number: int) -> str:
     """The fault of a rollout: each once before any comes again, in an order that the seed gives."""
-    turn, place = divmod(number - 1, len(faults))
-    return random.Random(f"{seed}/{turn}").sample(list(faults), len(faults))[place]
+    lap, place = divmod(number - 1, len(faults))
+    return random.Random(f"{seed}/{lap}").sample(list(faults), len(faults))[place]
 
 
 def line(done: dict) -> str:
     """One rollout in a line."""
-    said = "; ".join(done["findings"]) or "nothing else failed, nothing else was cut"
+    findings = "; ".join(done["findings"]) or "nothing else failed, nothing else was cut"
     counts = f"{sum(done['answered'].values())} answers, {done['streams']} streams, {done['cut']} ended"
     how = f"{done['strategy']} {done['number']} ({done['fault']}): {done['state']} by {done['taken']}"
-    return f"{how} in {done['seconds']:.0f} s; {counts}; {said}"
+    return f"{how} in {done['seconds']:.0f} s; {counts}; {findings}"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""A deployment of tiny versions, without training: what they answer tells them apart.
+"""A deployment of tiny versions, without training: each version has its own answer.
 
-Every version is a Llama of about 120,000 weights, or an adapter beside one, that says its one label to whatever it is
-asked. It is uploaded, registered, verified and signed as any other.
+Every version is a Llama of about 120,000 weights, or an adapter beside one, that answers every prompt with its
+one label. It is uploaded, registered, verified and signed as any other.
 """
 
 import json
@@ -22,91 +22,91 @@ from ratoon.sdk.client import ENDED_BADLY, ENDED_WELL
 from ratoon.testkit.models import tiny_adapter, tiny_llama
 from ratoon.testkit.waiting import until
 
-from .house import House
-from .loop import patiently
+from .loop import retrying
+from .stack import Stack
 from .victims import Victim
 
 JSON = dict[str, Any]
 PROJECT = "mail"
 SAYS = {"v1.0": "ham", "v1.1": "spam"}
-"""What each version answers."""
+"""Answer of each version."""
 _UNSAID = "unsure"
-"""What the base of adapters answers, and no version does."""
+"""Answer of the base of adapters, which no version gives."""
 _ROLLOUT_S = 240.0
 
-Build = Callable[[House, Path, str], Path]
+Build = Callable[[Stack, Path, str], Path]
 """Makes the folder of a version that answers with a label."""
 
 
-def whole_model(house: House, folder: Path, says: str) -> Path:
+def whole_model(stack: Stack, folder: Path, says: str) -> Path:
     """A version with all weights of its own; with this seed it repeats its label to the end of a long answer."""
     return tiny_llama(folder / says, answer=says, seed=5)
 
 
-def adapter(house: House, folder: Path, says: str) -> Path:
+def adapter(stack: Stack, folder: Path, says: str) -> Path:
     """A version that is an adapter; both are of one base, which is made and uploaded with the first."""
     base = folder / "base"
     if not base.exists():
         tiny_llama(base, (*SAYS.values(), _UNSAID), answer=_UNSAID)
-    return tiny_adapter(folder / says, base, house.client.upload_tree(base), answer=says)
+    return tiny_adapter(folder / says, base, stack.client.upload_tree(base), answer=says)
 
 
 class Served:
-    """The deployment, once it is made; `roll_out` takes it from version to version.
+    """A deployment with two versions; `roll_out` takes it from version to version.
 
     Its model and itself are called as the project is.
     """
 
-    def __init__(self, house: House, project: str = PROJECT) -> None:
-        self.house, self.project = house, project
+    def __init__(self, stack: Stack, project: str = PROJECT) -> None:
+        self.stack, self.project = stack, project
         self.model = f"projects/{project}/models/{project}"
         self.deployment = f"projects/{project}/deployments/{project}"
         self.versions = [f"{self.model}/versions/{version}" for version in SAYS]
 
-    def make(self, folder: Path, build: Build = whole_model) -> None:
-        """Project, model, both versions, deployment; the first version serves."""
-        self.house.project(self.project)
-        client, parent, name = self.house.client, f"projects/{self.project}", self.project
+    def set_up(self, folder: Path, build: Build = whole_model) -> None:
+        """Create project, model, both versions and deployment; roll out the first version."""
+        self.stack.project(self.project)
+        client, parent, name = self.stack.client, f"projects/{self.project}", self.project
         client.create(f"{parent}/models", {"displayName": name}, name, request_id="model")
         for version, says in SAYS.items():
-            digest = client.upload_tree(build(self.house, folder, says))
-            asked = {"artifactDigest": digest}
-            made = client.create(f"{self.model}/versions", asked, version, request_id=version)
-            client.wait(made["name"])
+            digest = client.upload_tree(build(self.stack, folder, says))
+            body = {"artifactDigest": digest}
+            created = client.create(f"{self.model}/versions", body, version, request_id=version)
+            client.wait(created["name"])
         client.create(f"{parent}/deployments", {"model": self.model}, name, request_id="deployment")
         self.end(self.roll_out(self.versions[0]))
 
     def roll_out(self, version: str, strategy: str = "SECOND_ENGINE", bake_s: float = 2.0) -> str:
         """Begin a rollout; its name."""
         body = {"toVersion": version, "strategy": f"STRATEGY_{strategy}", "bake": {"seconds": bake_s}}
-        return str(self.house.client.create(f"{self.deployment}/rollouts", body)["name"])
+        return str(self.stack.client.create(f"{self.deployment}/rollouts", body)["name"])
 
     def rollout(self, name: str) -> JSON:
         """A rollout as it is now."""
-        return patiently(lambda: self.house.client.get(name))
+        return retrying(lambda: self.stack.client.get(name))
 
     def end(self, name: str) -> JSON:
-        """A rollout, once it has ended, however it did."""
+        """Wait until a rollout has ended, in any state, and return it."""
 
         def ended() -> JSON | None:
-            found = self.rollout(name)
-            return found if found["state"] in ENDED_WELL | ENDED_BADLY else None
+            rollout = self.rollout(name)
+            return rollout if rollout["state"] in ENDED_WELL | ENDED_BADLY else None
 
         return until(ended, _ROLLOUT_S)
 
     def reached(self, name: str, step: str) -> None:
         """Wait until a rollout has come to this step, or has ended."""
 
-        def there() -> bool:
-            found = self.rollout(name)
-            ended = found["state"] in ENDED_WELL | ENDED_BADLY
-            return ended or any(each.get("state") == step for each in found.get("steps", []))
+        def reached() -> bool:
+            rollout = self.rollout(name)
+            ended = rollout["state"] in ENDED_WELL | ENDED_BADLY
+            return ended or any(each.get("state") == step for each in rollout.get("steps", []))
 
-        until(there, _ROLLOUT_S)
+        until(reached, _ROLLOUT_S)
 
     def serving(self) -> str:
         """The version that `production` names."""
-        return str(patiently(lambda: self.house.client.get(f"{self.model}/aliases/production"))["version"])
+        return str(retrying(lambda: self.stack.client.get(f"{self.model}/aliases/production"))["version"])
 
     def other(self) -> str:
         """The version that does not serve."""
@@ -114,17 +114,17 @@ class Served:
 
     def kill_engine(self, old: bool) -> None:
         """kill -9 the engine of the version that `production` names (old), or the other one (new)."""
-        wanted = self.serving()
-        for path in self.house.state.glob("serving/engines/*/engine.json"):
+        serving = self.serving()
+        for path in self.stack.state.glob("serving/engines/*/engine.json"):
             written = json.loads(path.read_text())
             mark = ProcessIdentity.read(path.parent)
-            if (written["version"] == wanted) is old and mark is not None and mark.alive():
+            if (written["version"] == serving) is old and mark is not None and mark.alive():
                 os.kill(mark.pid, signal.SIGKILL)
 
     def kill(self, victim: Victim) -> None:
-        """kill -9 all of a kind, and once they are gone bring up what does not come back by itself."""
-        self.house.census.kill(victim)
-        self.house.up()
+        """kill -9 all of a kind, then start what is not restarted automatically."""
+        self.stack.census.kill(victim)
+        self.stack.up()
 
 
 @dataclass
@@ -139,18 +139,18 @@ class Stream:
 
 @dataclass
 class Traffic:
-    """Callers that ask all the time, each request once: what they got, and the streams that they hold open."""
+    """Callers that send requests continuously, each once: their answers, and their open streams."""
 
     served: Served
     callers: int = 4
     answered: Counter[str] = field(default_factory=Counter)
     """Answers by version."""
     failed: list[str] = field(default_factory=list)
-    """What was answered with an error."""
+    """Requests that were answered with an error."""
     turned_away: list[str] = field(default_factory=list)
-    """What waited for an engine until the bound, and was told so."""
+    """Requests that waited for an engine until the limit, and were refused."""
     unheard: list[str] = field(default_factory=list)
-    """What was not answered: the connection ended."""
+    """Requests without an answer: the connection ended."""
     mixed: list[str] = field(default_factory=list)
     """Answers that another version wrote than their header says."""
     streams: list[Stream] = field(default_factory=list)
@@ -158,12 +158,12 @@ class Traffic:
     _stopping: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
-        """Begin to ask."""
+        """Start to send requests."""
         for _ in range(self.callers):
             self._run(self._ask_on)
 
     def open_streams(self, count: int, tokens: int) -> None:
-        """Open so many long answers, and return once all have begun."""
+        """Open `count` long answers, and return when all have begun."""
         opened = [Stream() for _ in range(count)]
         self.streams += opened
         for stream in opened:
@@ -171,7 +171,7 @@ class Traffic:
         until(lambda: all(stream.chunks or stream.ended for stream in opened), 90)
 
     def stop(self) -> None:
-        """Ask no more, and wait for the end of what is open."""
+        """Send no more requests, and wait for open ones."""
         self._stopping.set()
         for thread in self._threads:
             thread.join(180)
@@ -194,7 +194,7 @@ class Traffic:
                 time.sleep(0.05)
 
     def _ask(self, http: httpx.Client) -> None:
-        body = {**self._asked(), "max_tokens": 1}
+        body = {**self._request(), "max_tokens": 1}
         try:
             answer = http.post("/v1/chat/completions", json=body)
         except httpx.HTTPError as error:
@@ -209,7 +209,7 @@ class Traffic:
         self._check(version, answer.json()["choices"][0]["message"]["content"])
 
     def _receive(self, stream: Stream, tokens: int) -> None:
-        body = {**self._asked(), "max_tokens": tokens, "ignore_eos": True, "stream": True}
+        body = {**self._request(), "max_tokens": tokens, "ignore_eos": True, "stream": True}
         try:
             with self._http() as http, http.stream("POST", "/v1/chat/completions", json=body) as answer:
                 stream.version = answer.headers.get("x-ratoon-model", "").replace("@", "/versions/")
@@ -225,9 +225,9 @@ class Traffic:
         says = SAYS[version.rsplit("/", 1)[-1]]
         others = set(SAYS.values()) - {says}
         if not text.startswith(says) or any(other in text for other in others):
-            self.mixed.append(f"{version} is said to have written {text[:20]!r}")
+            self.mixed.append(f"{version} seems to have written {text[:20]!r}")
 
-    def _asked(self) -> JSON:
+    def _request(self) -> JSON:
         message = {"role": "user", "content": "What is this mail?"}
         return {
             "model": f"{self.served.project}/{self.served.project}",
@@ -236,7 +236,7 @@ class Traffic:
         }
 
     def _http(self) -> httpx.Client:
-        client = self.served.house.client
+        client = self.served.stack.client
         headers = {"authorization": f"Bearer {client.api_key}"}
         return httpx.Client(base_url=client.url, headers=headers, timeout=120.0)
 
@@ -257,14 +257,14 @@ def _take(stream: Stream, line: str) -> None:
 
 
 def excused(stream: Stream, killed: Victim | None) -> bool:
-    """Whether a stream had to end: its engine died, which is said by name, or the gateway in the middle did."""
+    """Return True if a stream had to end: its engine died, which the error names, or the gateway did."""
     if killed is Victim.ENGINE:
         return stream.ended.startswith("error engine_lost")
     return killed is Victim.GATEWAY and not stream.ended.startswith("error")
 
 
 def unexpected(traffic: Traffic, killed: Victim | None) -> Sequence[str]:
-    """What went wrong that may not: only what the death of an engine or of the gateway must end is excused."""
+    """Return unexpected failures: only what the death of an engine or of the gateway must end is excused."""
     unheard = [] if killed is Victim.GATEWAY else traffic.unheard
     turned_away = [] if killed is Victim.ENGINE else traffic.turned_away
     cut = [stream for stream in traffic.cut() if not excused(stream, killed)]

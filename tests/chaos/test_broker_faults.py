@@ -1,14 +1,14 @@
-"""A broker that is away for a minute: writes go on, work goes on, and every event comes once it is back."""
+"""A broker that is away for a minute: writes and work continue, and every event arrives when it is back."""
 
 import time
 
 import pytest
 
-from ratoon.chassis.settings import SERVICES
+from ratoon.chassis.services import service_names
 from ratoon.testkit.kafka import Broker, kafka_broker
 from ratoon.testkit.waiting import until
 
-from .house import House
+from .stack import Stack
 from .test_machine_faults import waiting
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(400)]
@@ -17,28 +17,28 @@ __all__ = ["kafka_broker"]
 
 
 def test_a_broker_that_is_away_for_a_minute(
-    house: House, kafka_broker: Broker, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, kafka_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for service in SERVICES:
+    for service in service_names():
         monkeypatch.setenv(f"RATOON_{service.upper()}_EVENTS", f"kafka://{kafka_broker.wired}")
-    house.up()
-    house.project("p")
-    source = house.source("p")
-    assert house.end(house.dataset("p", source["name"], "before"))["state"] == "STATE_READY"
-    until(lambda: not any(waiting(house)), 60)
+    stack.up()
+    stack.project("p")
+    source = stack.source("p")
+    assert stack.end(stack.dataset("p", source["name"], "before"))["state"] == "STATE_READY"
+    until(lambda: not any(waiting(stack)), 60)
     with kafka_broker.wire.away():
         began = time.monotonic()
-        during = house.end(house.dataset("p", source["name"], "during"))
+        during = stack.end(stack.dataset("p", source["name"], "during"))
         assert during["state"] == "STATE_READY", "work does not wait for the broker"
-        assert all(house.installation.ready(service) for service in SERVICES), "nor does readiness"
-        assert any(waiting(house)), "what happened waits to be told"
-        house.down()
-        house.up()
-        assert any(waiting(house)), "and still does after a restart"
+        assert all(stack.installation.ready(service) for service in service_names()), "nor does readiness"
+        assert any(waiting(stack)), "events wait to be published"
+        stack.down()
+        stack.up()
+        assert any(waiting(stack)), "and still does after a restart"
         time.sleep(max(0.0, AWAY_S - (time.monotonic() - began)))
-    until(lambda: not any(waiting(house)), 90)
-    told = house.databases().rows("flywheel", "SELECT count(*) FROM inbox_events")
-    assert told
-    assert house.end(house.dataset("p", source["name"], "after"))["state"] == "STATE_READY"
-    until(lambda: not any(waiting(house)), 60)
-    house.down()
+    until(lambda: not any(waiting(stack)), 90)
+    consumed = stack.databases().rows("flywheel", "SELECT count(*) FROM inbox_events")
+    assert consumed
+    assert stack.end(stack.dataset("p", source["name"], "after"))["state"] == "STATE_READY"
+    until(lambda: not any(waiting(stack)), 60)
+    stack.down()

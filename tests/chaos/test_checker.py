@@ -1,4 +1,4 @@
-"""The checker finds what is lost and what happened twice: a sound installation passes, each tampered one is named."""
+"""The checker finds losses and duplicates: a sound installation passes, each tampered one is named."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ import pytest
 
 from ratoon.chassis.migrations import migrate
 
-from .checker import ROOMS, STEPS, Ledger, check
+from .checker import SERVICES, STEPS, Ledger, check
 
 P = "projects/p"
 RUN, LATER = f"{P}/pipelineRuns/1", f"{P}/pipelineRuns/2"
@@ -24,28 +24,28 @@ class Tables:
     def __init__(self, state: Path) -> None:
         self.state = state
 
-    def run(self, room: str, statement: str, values: tuple = ()) -> None:
-        with closing(sqlite3.connect(self.state / room / f"{room}.db")) as connection, connection:
+    def run(self, service: str, statement: str, values: tuple = ()) -> None:
+        with closing(sqlite3.connect(self.state / service / f"{service}.db")) as connection, connection:
             connection.execute(statement, values)
 
     def add(
-        self, room: str, table: str, name: str, time: str = "2026-01-01T10:00:00+00:00", **body: object
+        self, service: str, table: str, name: str, time: str = "2026-01-01T10:00:00+00:00", **body: object
     ) -> None:
         whole = {"name": name, "create_time": time, **body}
         self.run(
-            room,
+            service,
             f"INSERT INTO {table} (name, parent, create_time, revision, body) VALUES (?, ?, ?, 1, ?)",
             (name, name.rsplit("/", 2)[0], time, json.dumps(whole)),
         )
 
-    def change(self, room: str, table: str, name: str, field: str, value: object) -> None:
+    def change(self, service: str, table: str, name: str, field: str, value: object) -> None:
         self.run(
-            room, f"UPDATE {table} SET body = json_set(body, '$.{field}', ?) WHERE name = ?", (value, name)
+            service, f"UPDATE {table} SET body = json_set(body, '$.{field}', ?) WHERE name = ?", (value, name)
         )
 
 
 def names_of(run: str) -> dict[str, str]:
-    """What does each stage of a run."""
+    """Return the resource of each stage of a run."""
     number = int(run.rsplit("/", 1)[-1])
     version = {"registration": f"{P}/models/p/versions/v1.{number - 1}"}
     return {stage: f"{P}/{table}/{number}" for stage, (_, table) in STEPS.items()} | version
@@ -74,8 +74,8 @@ def add_run(tables: Tables, name: str, time: str, trigger: str, policy: str = ""
         "registration": {"artifact_digest": f"digest of {name}"},
         "rollout": {"phase": "SUCCEEDED", "to_version": names["registration"]},
     }
-    for stage, (room, table) in STEPS.items():
-        tables.add(room, table, names[stage], **more.get(stage, {}))
+    for stage, (service, table) in STEPS.items():
+        tables.add(service, table, names[stage], **more.get(stage, {}))
     moved = {"alias": f"{P}/models/p/aliases/production", "to_version": names["registration"]}
     tables.add("registry", "alias_changes", f"{P}/models/p/aliasChanges/{name[-1]}", **moved)
 
@@ -84,27 +84,27 @@ def add_run(tables: Tables, name: str, time: str, trigger: str, policy: str = ""
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The databases of a new installation."""
     state = tmp_path_factory.mktemp("empty")
-    for room in ROOMS:
-        migrate(room, f"sqlite:///{state}/{room}/{room}.db")
+    for service in SERVICES:
+        migrate(service, f"sqlite:///{state}/{service}/{service}.db")
     return state
 
 
 @pytest.fixture
 def tables(empty: Path, tmp_path: Path) -> Tables:
-    """An installation after one loop: a run that was asked for and one that a policy started."""
-    made = Tables(Path(shutil.copytree(empty, tmp_path / "state")))
-    made.add("flywheel", "policies", f"{P}/policies/default", cooldown_seconds=3600)
-    made.add("ingestion", "sources", f"{P}/sources/1")
-    add_run(made, RUN, "2026-01-01T10:00:00+00:00", "MANUAL")
-    add_run(made, LATER, "2026-01-01T11:00:00+00:00", "DRIFT", f"{P}/policies/default")
-    made.add("labeling", "annotations", f"{P}/annotations/1")
-    made.add("flywheel", "feedback", f"{P}/feedback/1", answer_id="answer-1")
-    made.run(
+    """An installation after one loop: a requested run and one that a policy started."""
+    tables = Tables(Path(shutil.copytree(empty, tmp_path / "state")))
+    tables.add("flywheel", "policies", f"{P}/policies/default", cooldown_seconds=3600)
+    tables.add("ingestion", "sources", f"{P}/sources/1")
+    add_run(tables, RUN, "2026-01-01T10:00:00+00:00", "MANUAL")
+    add_run(tables, LATER, "2026-01-01T11:00:00+00:00", "DRIFT", f"{P}/policies/default")
+    tables.add("labeling", "annotations", f"{P}/annotations/1")
+    tables.add("flywheel", "feedback", f"{P}/feedback/1", answer_id="answer-1")
+    tables.run(
         "flywheel",
         "INSERT INTO judgements (project, answer_id, version, time, verdict, correction)"
         " VALUES ('p', 'answer-1', '', 0, 1, '')",
     )
-    return made
+    return tables
 
 
 def test_a_sound_installation_passes(tables):
@@ -112,19 +112,19 @@ def test_a_sound_installation_passes(tables):
 
 
 TAMPERED = {
-    "a run that was asked for is lost": (
+    "a requested run is lost": (
         lambda t: t.run("flywheel", "DELETE FROM pipeline_runs WHERE name = ?", (RUN,)),
-        f"{RUN} was asked for and is not there",
+        f"{RUN} was requested and does not exist",
     ),
-    "a request made two runs": (
+    "a request created two runs": (
         lambda t: add_run(t, f"{P}/pipelineRuns/3", "2026-01-02T10:00:00+00:00", "MANUAL"),
-        "pipelineRuns/3 was made and nobody asked for it",
+        "pipelineRuns/3 was created without a request",
     ),
-    "a burst started two runs": (
+    "a trigger window started two runs": (
         lambda t: add_run(
             t, f"{P}/pipelineRuns/3", "2026-01-01T11:30:00+00:00", "DRIFT", f"{P}/policies/default"
         ),
-        "pipelineRuns/3 was started for the burst",
+        "pipelineRuns/3 was started in the trigger window",
     ),
     "a run hangs": (
         lambda t: t.change("flywheel", "pipeline_runs", LATER, "state", "RUNNING"),
@@ -132,7 +132,7 @@ TAMPERED = {
     ),
     "a training was done twice": (
         lambda t: t.add("training", "training_runs", f"{P}/training_runs/again"),
-        "training_runs/again (training) was made and no run knows it",
+        "training_runs/again (training) exists and no run knows it",
     ),
     "an evaluation is lost": (
         lambda t: t.run("evaluation", "DELETE FROM evaluation_runs WHERE name LIKE '%/1'"),
@@ -160,7 +160,7 @@ TAMPERED = {
     ),
     "feedback is lost": (
         lambda t: t.run("flywheel", "DELETE FROM feedback"),
-        "the feedback on answer answer-1 was acknowledged and is not there",
+        "the feedback on answer answer-1 was acknowledged and does not exist",
     ),
     "feedback does not count": (
         lambda t: t.run("flywheel", "DELETE FROM judgements"),
@@ -168,7 +168,7 @@ TAMPERED = {
     ),
     "an annotation is lost": (
         lambda t: t.run("labeling", "DELETE FROM annotations"),
-        f"{P}/annotations/1 was acknowledged and is not there",
+        f"{P}/annotations/1 was acknowledged and does not exist",
     ),
     "a record is lost": (
         lambda t: t.change("ingestion", "dataset_versions", names_of(RUN)["dataset"], "record_count", 1),
@@ -176,7 +176,7 @@ TAMPERED = {
     ),
     "a source is lost": (
         lambda t: t.run("ingestion", "DELETE FROM sources"),
-        f"{P}/sources/1 was acknowledged and is not there",
+        f"{P}/sources/1 was acknowledged and does not exist",
     ),
     "work is left": (
         lambda t: t.run(

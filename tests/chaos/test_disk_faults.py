@@ -13,7 +13,7 @@ from ratoon.chassis.errors import described
 from ratoon.testkit.waiting import until
 
 from . import mounts
-from .house import TEXTS, House, refused
+from .stack import TEXTS, Stack, refused
 
 pytestmark = pytest.mark.timeout(300)
 SLOW_C = """
@@ -36,59 +36,59 @@ int fdatasync(int fd) { wait_a_while(); return ((int (*)(int))dlsym(RTLD_NEXT, "
 def test_a_full_disk(tmp_path):
     mounts.private()
     mounts.tmpfs(tmp_path / "small", 160)
-    house = House(tmp_path / "small" / "state")
+    stack = Stack(tmp_path / "small" / "state")
     try:
-        house.up()
-        house.project("p")
-        source = house.source("p")
-        building = house.dataset("p", source["name"])
+        stack.up()
+        stack.project("p")
+        source = stack.source("p")
+        building = stack.dataset("p", source["name"])
         filler = mounts.fill(tmp_path / "small")
-        kept, told = ["p"], None
+        created, refusal = ["p"], None
         for number in range(200):
             try:
-                house.project(f"more-{number}")
+                stack.project(f"more-{number}")
             except Exception as error:
-                told = error
+                refusal = error
                 break
-            kept.append(f"more-{number}")
-        assert (told.status, told.reason) == (503, "DISK_FULL")
-        assert "free some" in str(told)
-        assert {each["name"] for each in house.client.list("projects")} >= {
-            f"projects/{name}" for name in kept
+            created.append(f"more-{number}")
+        assert (refusal.status, refusal.reason) == (503, "DISK_FULL")
+        assert "free some" in str(refusal)
+        assert {each["name"] for each in stack.client.list("projects")} >= {
+            f"projects/{name}" for name in created
         }
         filler.unlink()
-        assert house.end(building)["state"] == "STATE_READY"
-        until(lambda: house.project("after"), 30)
-        house.down()
-        house.up()
-        names = {each["name"] for each in house.client.list("projects")}
-        assert names == {f"projects/{name}" for name in [*kept, "after"]}
-        house.down()
+        assert stack.end(building)["state"] == "STATE_READY"
+        until(lambda: stack.project("after"), 30)
+        stack.down()
+        stack.up()
+        names = {each["name"] for each in stack.client.list("projects")}
+        assert names == {f"projects/{name}" for name in [*created, "after"]}
+        stack.down()
     finally:
-        house.census.sweep()
+        stack.census.kill_all()
 
 
-def test_a_read_only_folder(house):
+def test_a_read_only_folder(stack):
     mounts.private()
-    house.up()
-    house.project("p")
-    source = house.source("p")
-    artifacts = house.state / "artifacts"
+    stack.up()
+    stack.project("p")
+    source = stack.source("p")
+    artifacts = stack.state / "artifacts"
     mounts.read_only(artifacts)
-    building = house.dataset("p", source["name"])
-    told = refused(lambda: house.client.upload(b"something new"))
-    assert (told.status, told.reason) == (503, "DISK_READ_ONLY")
-    assert "mount it writable" in str(told)
-    folder = until(lambda: next((house.state / "ingestion").glob("jobs/*/log.txt"), None), 30)
+    building = stack.dataset("p", source["name"])
+    refusal = refused(lambda: stack.client.upload(b"something new"))
+    assert (refusal.status, refusal.reason) == (503, "DISK_READ_ONLY")
+    assert "mount it writable" in str(refusal)
+    folder = until(lambda: next((stack.state / "ingestion").glob("jobs/*/log.txt"), None), 30)
     until(lambda: "Read-only file system" in folder.read_text(), 60)
-    assert house.client.get(building)["state"] in ("STATE_QUEUED", "STATE_RUNNING")
+    assert stack.client.get(building)["state"] in ("STATE_QUEUED", "STATE_RUNNING")
     mounts.writable(artifacts)
-    assert house.end(building)["state"] == "STATE_READY"
-    assert house.client.download(house.client.upload(b"something new")) == b"something new"
-    house.down()
+    assert stack.end(building)["state"] == "STATE_READY"
+    assert stack.client.download(stack.client.upload(b"something new")) == b"something new"
+    stack.down()
 
 
-def test_a_slow_disk(house, tmp_path, monkeypatch):
+def test_a_slow_disk(stack, tmp_path, monkeypatch):
     if shutil.which("cc") is None:
         pytest.skip("a C compiler makes the disk slow: apt-get install gcc")
     (tmp_path / "slow.c").write_text(SLOW_C)
@@ -98,45 +98,45 @@ def test_a_slow_disk(house, tmp_path, monkeypatch):
     delay.write_text("0")
     monkeypatch.setenv("LD_PRELOAD", str(library))
     monkeypatch.setenv("SLOW_DISK", str(delay))
-    house.up()
+    stack.up()
     delay.write_text("400")
-    house.project("p")
-    source = house.source("p")
-    building = house.dataset("p", source["name"])
-    names = [house.project(f"more-{number}")["name"] for number in range(5)]
-    assert {each["name"] for each in house.client.list("projects")} == {"projects/p", *names}
-    assert house.end(building)["state"] == "STATE_READY"
+    stack.project("p")
+    source = stack.source("p")
+    building = stack.dataset("p", source["name"])
+    names = [stack.project(f"more-{number}")["name"] for number in range(5)]
+    assert {each["name"] for each in stack.client.list("projects")} == {"projects/p", *names}
+    assert stack.end(building)["state"] == "STATE_READY"
     delay.write_text("0")
-    house.down()
+    stack.down()
 
 
 @pytest.mark.parametrize("damage", ["truncated", "corrupt"])
-def test_a_damaged_artifact(house, damage):
-    house.up()
-    house.project("p")
-    source = house.source("p")
-    digest = house.client.get(source["name"])["digest"]
-    blob = house.state / "artifacts" / "sha256" / digest[:2] / digest
+def test_a_damaged_artifact(stack, damage):
+    stack.up()
+    stack.project("p")
+    source = stack.source("p")
+    digest = stack.client.get(source["name"])["digest"]
+    blob = stack.state / "artifacts" / "sha256" / digest[:2] / digest
     whole = blob.read_bytes()
     blob.write_bytes(whole[: len(whole) // 2] if damage == "truncated" else whole[:-9] + b"!" + whole[-8:])
-    failed = house.end(house.dataset("p", source["name"]))
+    failed = stack.end(stack.dataset("p", source["name"]))
     assert (failed["state"], failed["failure"]["reason"]) == ("STATE_FAILED", "ARTIFACT_DAMAGED")
     assert digest in failed["failure"]["message"]
-    assert refused(lambda: house.client.download(digest)).reason == "ARTIFACT_NOT_FOUND"
-    assert house.client.upload(whole) == digest
+    assert refused(lambda: stack.client.download(digest)).reason == "ARTIFACT_NOT_FOUND"
+    assert stack.client.upload(whole) == digest
     assert blob.read_bytes() == whole
-    again = house.end(house.dataset("p", source["name"], "again"))
+    again = stack.end(stack.dataset("p", source["name"], "again"))
     assert (again["state"], int(again["recordCount"])) == ("STATE_READY", len(TEXTS))
-    house.down()
+    stack.down()
 
 
 @pytest.mark.parametrize("damage", ["a page", "the header"])
-def test_a_damaged_database(house, damage):
-    house.up()
-    house.project("p")
-    house.source("p")
-    house.down()
-    path = house.state / "ingestion" / "ingestion.db"
+def test_a_damaged_database(stack, damage):
+    stack.up()
+    stack.project("p")
+    stack.source("p")
+    stack.down()
+    path = stack.state / "ingestion" / "ingestion.db"
     backup = Path(f"{path}.backup")
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -144,13 +144,13 @@ def test_a_damaged_database(house, damage):
     with path.open("r+b") as file:
         file.seek(0 if damage == "the header" else 2 * 4096)
         file.write(os.urandom(4096))
-    with pytest.raises(Exception, match=r"ingestion\.db\) is damaged") as told:
-        house.up()
-    assert described(told.value).reason == "DATABASE_DAMAGED"
-    assert not house.installation.processes.running()
+    with pytest.raises(Exception, match=r"ingestion\.db\) is damaged") as error:
+        stack.up()
+    assert described(error.value).reason == "DATABASE_DAMAGED"
+    assert not stack.installation.processes.running()
     for left in path.parent.glob("ingestion.db-*"):
         left.unlink()
     shutil.copyfile(backup, path)
-    house.up()
-    assert [each["name"] for each in house.client.list("projects/p/sources")] == ["projects/p/sources/texts"]
-    house.down()
+    stack.up()
+    assert [each["name"] for each in stack.client.list("projects/p/sources")] == ["projects/p/sources/texts"]
+    stack.down()

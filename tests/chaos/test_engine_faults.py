@@ -1,6 +1,6 @@
-"""An engine that hangs, and one that answers garbage: callers get a named error, and the engine is replaced.
+"""An engine that hangs, and one that does not speak HTTP: callers get a named error, and the engine is replaced.
 
-The deployment has one engine, so there is nobody else to ask meanwhile; what was captured stays, and the next rollout
+The deployment has one engine, so no other engine can answer meanwhile; what was captured stays, and the next rollout
 goes through.
 """
 
@@ -26,17 +26,17 @@ IDLE_S = 6.0
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
 
-def asked(served: Served) -> str:
-    """What the deployment answers, or the reason why not."""
+def answer_of(served: Served) -> str:
+    """Return the deployment's answer, or the reason of the refusal."""
     try:
-        return served.house.client.chat(f"{PROJECT}/{PROJECT}", "What is this?", max_tokens=1).text
+        return served.stack.client.chat(f"{PROJECT}/{PROJECT}", "What is this?", max_tokens=1).text
     except ApiError as error:
         return f"{error.status} {error.reason}"
 
 
 def engine(served: Served) -> tuple[int, Path]:
-    """The one engine that runs: its pid and its folder."""
-    for path in served.house.state.glob("serving/engines/*/process.json"):
+    """Return pid and directory of the running engine."""
+    for path in served.stack.state.glob("serving/engines/*/process.json"):
         mark = ProcessIdentity.read(path.parent)
         if mark is not None and mark.alive():
             return mark.pid, path.parent
@@ -44,41 +44,41 @@ def engine(served: Served) -> tuple[int, Path]:
 
 
 def test_an_engine_that_hangs(served):
-    assert asked(served) == "ham"
+    assert answer_of(served) == "ham"
     pid, _ = engine(served)
     os.killpg(pid, signal.SIGSTOP)
-    said = asked(served)
-    assert said in ("504 engine_timeout", "503 no_engine"), said
-    until(lambda: asked(served) == "ham", 240)
+    answer = answer_of(served)
+    assert answer in ("504 engine_timeout", "503 no_engine"), answer
+    until(lambda: answer_of(served) == "ham", 240)
     assert engine(served)[0] != pid, "the one that hung was replaced"
-    assert served.house.census.of(Victim.ENGINE) == [engine(served)[0]]
+    assert served.stack.census.of(Victim.ENGINE) == [engine(served)[0]]
 
 
-class Garbage(socketserver.StreamRequestHandler):
-    """Answers whatever is asked with what no HTTP server would say."""
+class NoHttp(socketserver.StreamRequestHandler):
+    """Answers every request with bytes that are not HTTP."""
 
     def handle(self) -> None:
         self.request.recv(65536)
         self.request.sendall(b"\x00\xff\xfenonsense\r\n\r\n" * 10)
 
 
-def test_an_engine_that_answers_garbage(served):
-    assert asked(served) == "ham"
+def test_an_engine_that_does_not_speak_http(served):
+    assert answer_of(served) == "ham"
     pid, folder = engine(served)
     socket = Path(json.loads((folder / "engine.json").read_text())["socket"])
     socket.unlink()
-    with socketserver.ThreadingUnixStreamServer(str(socket), Garbage) as server:
+    with socketserver.ThreadingUnixStreamServer(str(socket), NoHttp) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         time.sleep(IDLE_S)
-        said = asked(served)
-        assert said.startswith(("502", "503", "504")), said
-        until(lambda: asked(served) == "ham", 240)
+        answer = answer_of(served)
+        assert answer.startswith(("502", "503", "504")), answer
+        until(lambda: answer_of(served) == "ham", 240)
         server.shutdown()
-    assert engine(served)[0] != pid, "the one that spoke garbage was replaced"
+    assert engine(served)[0] != pid, "the one that did not speak HTTP was replaced"
     traffic = Traffic(served)
     traffic.start()
     ended = served.end(served.roll_out(served.other()))
     traffic.stop()
     assert (ended["state"], traffic.failed, traffic.mixed) == ("STATE_SUCCEEDED", [], []), ended.get("reason")
-    assert asked(served) == "spam"
+    assert answer_of(served) == "spam"

@@ -7,9 +7,9 @@ import pytest
 from ratoon.sdk.local.installation import Installation
 from ratoon.testkit.waiting import until
 
-from .house import free_port
 from .kills import DATA, Outcome, run_loop
 from .loop import slice_of
+from .stack import free_port
 from .victims import Census, Victim
 
 pytestmark = [pytest.mark.engine, pytest.mark.ray, pytest.mark.timeout(900)]

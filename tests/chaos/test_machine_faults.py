@@ -1,4 +1,4 @@
-"""A clock that is set back, a port that somebody else has, and processes that die while somebody watches."""
+"""A clock that is set back, a port that another process has, and watched processes that die."""
 
 import socket
 import subprocess
@@ -9,17 +9,17 @@ import httpx
 import pytest
 
 from ratoon.chassis.errors import described
-from ratoon.chassis.settings import SERVICES
+from ratoon.chassis.services import service_names
 from ratoon.testkit.waiting import until
 
-from .house import House
+from .stack import Stack
 from .victims import Victim
 
 pytestmark = pytest.mark.timeout(300)
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
 
-def test_a_clock_that_jumps_back(house, tmp_path, monkeypatch):
+def test_a_clock_that_jumps_back(stack, tmp_path, monkeypatch):
     if not FAKETIME.exists():
         pytest.skip("libfaketime moves the clock: apt-get install libfaketime")
     offset = tmp_path / "offset"
@@ -31,48 +31,48 @@ def test_a_clock_that_jumps_back(house, tmp_path, monkeypatch):
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }.items():
         monkeypatch.setenv(name, value)
-    house.up()
-    house.project("before")
-    token = token_of(house)
-    source = house.source("before")
-    building = house.dataset("before", source["name"])
+    stack.up()
+    stack.project("before")
+    token = token_of(stack)
+    source = stack.source("before")
+    building = stack.dataset("before", source["name"])
     offset.write_text("-3600")
-    house.project("after")
-    assert asked_with(house, token) == 200, "a token from before is still good"
-    assert asked_with(house, token_of(house)) == 200
-    assert house.end(building)["state"] == "STATE_READY"
-    again = house.dataset("after", house.source("after")["name"])
-    assert house.end(again)["state"] == "STATE_READY"
-    listed = [each["name"] for each in house.client.list("projects")]
+    stack.project("after")
+    assert status_with(stack, token) == 200, "a token from before is still good"
+    assert status_with(stack, token_of(stack)) == 200
+    assert stack.end(building)["state"] == "STATE_READY"
+    again = stack.dataset("after", stack.source("after")["name"])
+    assert stack.end(again)["state"] == "STATE_READY"
+    listed = [each["name"] for each in stack.client.list("projects")]
     assert listed == ["projects/before", "projects/after"], "what came later is listed later"
-    until(lambda: not any(waiting(house)), 30)
-    house.down()
-    house.up()
-    restarted = house.project("restarted")
-    assert restarted["createTime"] < house.client.get("projects/before")["createTime"], (
+    until(lambda: not any(waiting(stack)), 30)
+    stack.down()
+    stack.up()
+    restarted = stack.project("restarted")
+    assert restarted["createTime"] < stack.client.get("projects/before")["createTime"], (
         "the clock was set back"
     )
-    assert len(list(house.client.list("projects"))) == 3
-    house.down()
+    assert len(list(stack.client.list("projects"))) == 3
+    stack.down()
 
 
-def token_of(house: House) -> str:
+def token_of(stack: Stack) -> str:
     """A token for the operator's key."""
-    asked = {"apiKey": house.client.api_key}
-    answer = httpx.post(f"{house.client.url}/v1/token", json=asked, timeout=30)
+    body = {"apiKey": stack.client.api_key}
+    answer = httpx.post(f"{stack.client.url}/v1/token", json=body, timeout=30)
     return str(answer.raise_for_status().json()["accessToken"])
 
 
-def asked_with(house: House, token: str) -> int:
+def status_with(stack: Stack, token: str) -> int:
     """The status of a request that shows this token."""
     headers = {"authorization": f"Bearer {token}"}
-    return httpx.get(f"{house.client.url}/v1/projects", headers=headers, timeout=30).status_code
+    return httpx.get(f"{stack.client.url}/v1/projects", headers=headers, timeout=30).status_code
 
 
-def waiting(house: House) -> list[int]:
-    """How many events each room has not published yet."""
-    rooms = ("ingestion", "flywheel", "serving")
-    return [house.databases().rows(room, "SELECT count(*) FROM outbox")[0][0] for room in rooms]
+def waiting(stack: Stack) -> list[int]:
+    """Return how many events each service has not published yet."""
+    services = ("ingestion", "flywheel", "serving")
+    return [stack.databases().rows(service, "SELECT count(*) FROM outbox")[0][0] for service in services]
 
 
 def free(port: int) -> socket.socket | None:
@@ -83,40 +83,40 @@ def free(port: int) -> socket.socket | None:
         return None
 
 
-def test_a_port_that_is_taken(house):
-    with socket.create_server(("127.0.0.1", house.port)):
-        with pytest.raises(Exception, match=f"Port {house.port} on 127.0.0.1 is taken") as told:
-            house.up()
-        assert described(told.value).reason == "PORT_TAKEN"
-        assert "--port" in str(told.value)
-        assert not house.census.take()
-    house.up()
-    house.project("p")
-    house.census.kill(Victim.GATEWAY)
-    with until(lambda: free(house.port), 10):
+def test_a_port_that_is_taken(stack):
+    with socket.create_server(("127.0.0.1", stack.port)):
+        with pytest.raises(Exception, match=f"Port {stack.port} on 127.0.0.1 is taken") as error:
+            stack.up()
+        assert described(error.value).reason == "PORT_TAKEN"
+        assert "--port" in str(error.value)
+        assert not stack.census.take()
+    stack.up()
+    stack.project("p")
+    stack.census.kill(Victim.GATEWAY)
+    with until(lambda: free(stack.port), 10):
         with pytest.raises(Exception, match="is taken"):
-            house.up()
-    house.up()
-    assert [each["name"] for each in house.client.list("projects")] == ["projects/p"]
-    house.down()
+            stack.up()
+    stack.up()
+    assert [each["name"] for each in stack.client.list("projects")] == ["projects/p"]
+    stack.down()
 
 
-def test_what_dies_under_watch_is_started_again_until_it_is_taken_down(house, tmp_path):
+def test_what_dies_under_watch_is_started_again_until_it_is_taken_down(stack, tmp_path):
     ratoon = Path(sys.executable).parent / "ratoon"
-    command = [ratoon, "up", "--watch", "--port", str(house.port), "--state", house.state]
-    said = tmp_path / "said"
-    with said.open("w") as sink, subprocess.Popen(command, stderr=sink) as watcher:
+    command = [ratoon, "up", "--watch", "--port", str(stack.port), "--state", stack.state]
+    log = tmp_path / "log"
+    with log.open("w") as sink, subprocess.Popen(command, stderr=sink) as watcher:
         try:
-            until(lambda: "Watching" in said.read_text(), 90)
+            until(lambda: "Watching" in log.read_text(), 90)
             for victim in (Victim.GATEWAY, Victim.CONTROL):
-                [killed] = until(lambda victim=victim: house.census.of(victim), 60)
-                house.census.kill(victim)
-                until(lambda victim=victim, killed=killed: set(house.census.of(victim)) - {killed}, 90)
-            until(lambda: all(house.installation.ready(service) for service in SERVICES), 90)
-            house.down()
+                [killed] = until(lambda victim=victim: stack.census.of(victim), 60)
+                stack.census.kill(victim)
+                until(lambda victim=victim, killed=killed: set(stack.census.of(victim)) - {killed}, 90)
+            until(lambda: all(stack.installation.ready(service) for service in service_names()), 90)
+            stack.down()
             assert watcher.wait(90) == 0
         finally:
             watcher.kill()
-    assert not house.installation.processes.running()
-    assert "Restarting after an unexpected exit: gateway" in said.read_text()
-    assert "Ratoon was stopped" in said.read_text()
+    assert not stack.installation.processes.running()
+    assert "Restarting after an unexpected exit: gateway" in log.read_text()
+    assert "Ratoon was stopped" in log.read_text()

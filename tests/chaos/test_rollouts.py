@@ -16,8 +16,8 @@ def test_a_rollout_with_a_fault_in_it_fails_nothing_else(served, fault):
 
 
 @pytest.mark.parametrize("strategy", list(FAULTS))
-def test_every_fault_has_its_turn_before_any_comes_again(strategy):
+def test_every_fault_occurs_before_any_is_repeated(strategy):
     faults = list(FAULTS[strategy])
-    turns = [drawn(faults, 7, number) for number in range(1, 2 * len(faults) + 1)]
-    assert sorted(turns[: len(faults)]) == sorted(turns[len(faults) :]) == sorted(faults)
-    assert turns != [drawn(faults, 8, number) for number in range(1, 2 * len(faults) + 1)]
+    faults_drawn = [drawn(faults, 7, number) for number in range(1, 2 * len(faults) + 1)]
+    assert sorted(faults_drawn[: len(faults)]) == sorted(faults_drawn[len(faults) :]) == sorted(faults)
+    assert faults_drawn != [drawn(faults, 8, number) for number in range(1, 2 * len(faults) + 1)]

@@ -20,15 +20,15 @@ from services.training.tests.integration.conftest import Task
 from services.training.tests.integration.test_driver import LONG, Driver
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(400)]
-Moment = Callable[[Driver, str, set[str]], bool]
-"""Looks at a run's checkpoints; `before` are those published when the look began."""
+Condition = Callable[[Driver, str, set[str]], bool]
+"""Condition on a run's checkpoints; `before` are those published when the wait began."""
 
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
-    made = Driver(Task(tmp_path_factory.mktemp("training")))
-    yield made
-    for pid in made.pids("chassis.warm"):
+    driver = Driver(Task(tmp_path_factory.mktemp("training")))
+    yield driver
+    for pid in driver.pids("chassis.warm"):
         os.kill(pid, signal.SIGKILL)
 
 
@@ -48,27 +48,27 @@ def in_between(driver: Driver, name: str, before: set[str]) -> bool:
     return len(published) == 1 and not driver.checkpoints(name, ".step-*")
 
 
-def kill_workers(driver: Driver, name: str, moment: Moment) -> None:
-    """kill -9 the workers of a run that is under way, once they were stopped at this moment."""
+def kill_workers(driver: Driver, name: str, condition: Condition) -> None:
+    """kill -9 the workers of a run that is under way, once they were stopped under this condition."""
     driver.steps(name, 40)
     pids = driver.pids("ray::RayTrainWorker")
     assert pids
     deadline = time.monotonic() + 30
-    while not stopped(driver, name, moment, pids):
-        assert time.monotonic() < deadline, f"the run was never {moment.__name__}"
+    while not stopped(driver, name, condition, pids):
+        assert time.monotonic() < deadline, f"the run was never {condition.__name__}"
     signal_all(pids, signal.SIGKILL)
 
 
-def stopped(driver: Driver, name: str, moment: Moment, pids: list[int]) -> bool:
-    """Stop the workers at a moment; return whether they were stopped in time, else let them go on."""
+def stopped(driver: Driver, name: str, condition: Condition, pids: list[int]) -> bool:
+    """Stop the workers under a condition; return True if it still holds, else let them continue."""
     before = driver.checkpoints(name, "step-*")
     deadline = time.monotonic() + 1
-    while not moment(driver, name, before):
+    while not condition(driver, name, before):
         if time.monotonic() > deadline:
             return False
     signal_all(pids, signal.SIGSTOP)
     until(lambda: all(map(is_stopped, pids)), 10, interval_s=0.001)
-    if moment(driver, name, before):
+    if condition(driver, name, before):
         return True
     signal_all(pids, signal.SIGCONT)
     return False
@@ -89,13 +89,13 @@ def signal_all(pids: list[int], number: signal.Signals) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("moment", [in_a_step, in_a_checkpoint, in_between])
-def test_workers_killed_at_any_moment_end_with_the_same_weights(driver, moment, workers):
+@pytest.mark.parametrize("condition", [in_a_step, in_a_checkpoint, in_between])
+def test_workers_killed_at_any_time_end_with_the_same_weights(driver, condition, workers):
     driver.start(f"whole-{workers}", workers=workers)
     whole = driver.digest(f"whole-{workers}")
-    name = f"killed-{moment.__name__}-{workers}"
-    driver.start(name, workers=workers, checkpoint_every_s=0.5 if moment is in_a_step else 0.0)
-    kill_workers(driver, name, moment)
+    name = f"killed-{condition.__name__}-{workers}"
+    driver.start(name, workers=workers, checkpoint_every_s=0.5 if condition is in_a_step else 0.0)
+    kill_workers(driver, name, condition)
     assert driver.digest(name) == whole
 
 
@@ -105,17 +105,17 @@ def packed(driver: Driver, folder: Path) -> dict[str, Any]:
 
 
 def lora(driver: Driver, folder: Path) -> dict[str, Any]:
-    """An adapter beside a base model that stays as it is."""
+    """An adapter of a base model that does not change."""
     base = driver.task.store.put_tree(tiny_llama(folder / "base", seed=3))
     return {"recipe": replace(LONG, method=Method.LORA, lora_rank=4), "base": base}
 
 
 @pytest.mark.parametrize("how", [packed, lora])
 def test_adapters_and_packed_runs_that_are_killed_end_with_the_same_weights_too(driver, tmp_path, how):
-    given = how(driver, tmp_path)
-    driver.start(f"whole-{how.__name__}", **given)
+    options = how(driver, tmp_path)
+    driver.start(f"whole-{how.__name__}", **options)
     whole = driver.digest(f"whole-{how.__name__}")
     name = f"killed-{how.__name__}"
-    driver.start(name, **given)
+    driver.start(name, **options)
     kill_workers(driver, name, in_a_checkpoint)
     assert driver.digest(name) == whole

@@ -1,4 +1,4 @@
-"""The processes of an installation, by what they are for: to kill some, and to see that none is left over.
+"""The processes of an installation, by purpose: to kill some, and to check that none is left.
 
 A process belongs to an installation when its environment or its command line names the state folder, or when it
 descends from one that does. It is known by pid and start time, so that a reused pid is never taken for it.
@@ -18,7 +18,7 @@ _GONE_S = 30.0
 
 
 class Victim(StrEnum):
-    """What is killed."""
+    """Kind of process to kill."""
 
     CONTROL = "control"
     GATEWAY = "gateway"
@@ -33,10 +33,10 @@ class Victim(StrEnum):
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A process at one moment."""
+class Process:
+    """Snapshot of a process."""
 
-    mark: ProcessIdentity
+    identity: ProcessIdentity
     parent: int
     line: str
     ours: bool
@@ -44,64 +44,68 @@ class Seen:
 
 
 class Census:
-    """Counts the processes of one state folder, and remembers those that it ever saw."""
+    """Counts the processes of one state directory, and remembers all of them."""
 
     def __init__(self, state: Path) -> None:
         self._folder, self._state = state, str(state)
         self._ever: dict[ProcessIdentity, str] = {}
 
-    def take(self) -> dict[int, Seen]:
+    def take(self) -> dict[int, Process]:
         """The processes that run now, by pid."""
-        everybody = {seen.mark.pid: seen for seen in _everybody(self._state)}
-        found = {pid: seen for pid, seen in everybody.items() if seen.ours or seen.mark in self._ever}
-        while more := {p: s for p, s in everybody.items() if s.parent in found and p not in found}:
-            found |= more
-        self._ever |= {seen.mark: seen.line for seen in found.values()}
-        return found
+        processes = {process.identity.pid: process for process in _all_processes(self._state)}
+        tree = {
+            pid: process
+            for pid, process in processes.items()
+            if process.ours or process.identity in self._ever
+        }
+        while more := {p: s for p, s in processes.items() if s.parent in tree and p not in tree}:
+            tree |= more
+        self._ever |= {process.identity: process.line for process in tree.values()}
+        return tree
 
     def of(self, victim: Victim) -> list[int]:
         """The pids of a kind."""
-        found = self.take()
+        tree = self.take()
         if victim is Victim.ALL:
-            return list(found)
+            return list(tree)
         if victim is Victim.ENGINE:
             return self._engines()
-        return [pid for pid, seen in found.items() if _is(victim, seen)]
+        return [pid for pid, process in tree.items() if _is(victim, process)]
 
     def kill(self, victim: Victim) -> list[str]:
-        """kill -9 all of a kind, and wait until they are gone, which takes a moment; what they were."""
+        """kill -9 all of a kind, and wait until they are gone; return their command lines."""
         pids = self.of(victim)
         lines = [self.line(pid) for pid in pids]
-        marks = [mark for mark in self._ever if mark.pid in pids]
+        identities = [identity for identity in self._ever if identity.pid in pids]
         _kill(pids)
         until = time.monotonic() + _GONE_S
-        while any(mark.alive() for mark in marks) and time.monotonic() < until:
+        while any(identity.alive() for identity in identities) and time.monotonic() < until:
             time.sleep(0.02)
         return lines
 
     def _engines(self) -> list[int]:
-        """The servers; by their marks, since all are forks of one process and look alike."""
-        marks = [
+        """Return the servers by their identities, since all are forks of one process with the same command line."""
+        identities = [
             ProcessIdentity.read(path.parent) for path in self._folder.glob("serving/engines/*/process.json")
         ]
-        return [mark.pid for mark in marks if mark is not None and mark.alive()]
+        return [identity.pid for identity in identities if identity is not None and identity.alive()]
 
     def line(self, pid: int) -> str:
-        """The command line of a process that was seen."""
-        return next((line for mark, line in reversed(self._ever.items()) if mark.pid == pid), "")
+        """Return the command line of a process that was counted."""
+        return next((line for identity, line in reversed(self._ever.items()) if identity.pid == pid), "")
 
     def left(self) -> list[str]:
         """Command lines of the processes ever seen that still run."""
         self.take()
-        return [f"{mark.pid} {line[:120]}" for mark, line in self._ever.items() if mark.alive()]
+        return [f"{identity.pid} {line[:120]}" for identity, line in self._ever.items() if identity.alive()]
 
-    def sweep(self) -> None:
-        """Kill all that is left: a test that failed leaves nothing behind."""
+    def kill_all(self) -> None:
+        """Kill all remaining processes."""
         _kill(pid for pid, _ in self.take().items())
 
 
-def _is(victim: Victim, seen: Seen) -> bool:
-    line = seen.line
+def _is(victim: Victim, process: Process) -> bool:
+    line = process.line
     match victim:
         case Victim.CONTROL:
             return "ratoon.chassis.host" in line
@@ -115,7 +119,7 @@ def _is(victim: Victim, seen: Seen) -> bool:
             return False
 
 
-def _everybody(state: str) -> Iterable[Seen]:
+def _all_processes(state: str) -> Iterable[Process]:
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit() or int(folder.name) == os.getpid():
             continue
@@ -126,8 +130,8 @@ def _everybody(state: str) -> Iterable[Seen]:
         except (OSError, IndexError):
             continue
         if line:
-            mark = ProcessIdentity.of(int(folder.name))
-            yield Seen(mark, parent, line, state in line or state in environment)
+            identity = ProcessIdentity.of(int(folder.name))
+            yield Process(identity, parent, line, state in line or state in environment)
 
 
 def _kill(pids: Iterable[int]) -> None:

@@ -26,15 +26,15 @@ def release(helm, request):
 
 @pytest.fixture(scope="session")
 def conformity(helm, tmp_path_factory):
-    """What kubeconform says of manifests: a list of faults."""
+    """Check manifests by kubeconform; return a list of faults."""
     folder = tmp_path_factory.mktemp("schemas")
     schemas.write(folder)
     options = ["-strict", "-output", "json", "-schema-location", f"{folder}/{schemas.LOCATION}"]
 
     def faults(manifests):
-        given = json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests})
+        manifest_list = json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests})
         command = [str(tools.tools() / "kubeconform"), *options]
-        done = subprocess.run(command, input=given, capture_output=True, text=True)
+        done = subprocess.run(command, input=manifest_list, capture_output=True, text=True)
         return json.loads(done.stdout)["resources"]
 
     return faults

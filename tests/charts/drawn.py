@@ -24,7 +24,7 @@ LOOKALIKES = [
     "1_000",
     "text",
 ]
-"""Texts that YAML would read as something else if they stood without quotes."""
+"""Texts that YAML would read as another type without quotes."""
 PRINTABLE = st.characters(min_codepoint=33, max_codepoint=126)
 KEYS = st.sampled_from(["plain", "example.com/key", "yes", "123"])
 
@@ -70,11 +70,11 @@ def drawn() -> st.SearchStrategy[dict[str, Any]]:
     """Values as an operator might write them: a few keys of the schema, each with a value that it allows."""
     whole = schema()
     rule = {name: each for name, each in whole["properties"].items() if name not in ("worker", "common")}
-    return table({"type": "object", "properties": rule}, whole["$defs"], most=4)
+    return table({"type": "object", "properties": rule}, whole["$defs"], max_keys=4)
 
 
 def value(rule: dict[str, Any], known: dict[str, Any]) -> st.SearchStrategy[Any]:
-    """What a rule allows."""
+    """Return values that a rule allows."""
     if "$ref" in rule:
         return value(known[rule["$ref"].rpartition("/")[2]], known)
     if "anyOf" in rule:
@@ -87,12 +87,16 @@ def value(rule: dict[str, Any], known: dict[str, Any]) -> st.SearchStrategy[Any]
     return KINDS[kind](rule, known)
 
 
-def table(rule: dict[str, Any], known: dict[str, Any], most: int = 2) -> st.SearchStrategy[dict[str, Any]]:
+def table(
+    rule: dict[str, Any], known: dict[str, Any], max_keys: int = 2
+) -> st.SearchStrategy[dict[str, Any]]:
     """A table: some of its fixed keys and those that it needs, or keys of the operator's own."""
-    fixed = {name: each for name, each in rule.get("properties", {}).items() if name != "global" or most > 2}
+    fixed = {
+        name: each for name, each in rule.get("properties", {}).items() if name != "global" or max_keys > 2
+    }
     if fixed:
         need = set(rule.get("required", ()))
-        names = st.sets(st.sampled_from(sorted(fixed)), min_size=1, max_size=most).map(
+        names = st.sets(st.sampled_from(sorted(fixed)), min_size=1, max_size=max_keys).map(
             lambda some: sorted(some | need)
         )
         return names.flatmap(
@@ -115,11 +119,13 @@ def text(rule: dict[str, Any], _known: dict[str, Any]) -> st.SearchStrategy[str]
 
 def number(rule: dict[str, Any], _known: dict[str, Any]) -> st.SearchStrategy[float]:
     """A number within its bounds, large ones often."""
-    least = rule.get("minimum", rule.get("exclusiveMinimum", 0))
-    most = rule.get("maximum", 2**40)
+    minimum = rule.get("minimum", rule.get("exclusiveMinimum", 0))
+    maximum = rule.get("maximum", 2**40)
     if rule["type"] == "number":
-        return st.floats(max(least, 0.001), most, allow_nan=False).map(lambda some: round(some, 3) or 1)
-    return st.one_of(st.integers(least, most), st.sampled_from([least, min(most, 10**6), min(most, 10**7)]))
+        return st.floats(max(minimum, 0.001), maximum, allow_nan=False).map(lambda some: round(some, 3) or 1)
+    return st.one_of(
+        st.integers(minimum, maximum), st.sampled_from([minimum, min(maximum, 10**6), min(maximum, 10**7)])
+    )
 
 
 KINDS = {

@@ -19,7 +19,7 @@ JSON = dict
 
 
 class Refused(Exception):
-    """Helm did not take the values; the text is what it said."""
+    """Helm refused the values; the text is its message."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Pod:
 
     @property
     def containers(self) -> list[JSON]:
-        """All of them, those of the beginning too."""
+        """All containers, init containers included."""
         return [*self.spec.get("initContainers", []), *self.spec["containers"]]
 
     @property
@@ -44,7 +44,7 @@ class Pod:
 
 @dataclass(frozen=True)
 class Release:
-    """What Helm would apply, hooks too."""
+    """Manifests that Helm would apply, hooks included."""
 
     name: str
     manifests: list[JSON] = field(repr=False)
@@ -54,7 +54,7 @@ class Release:
         return [each for each in self.manifests if each["kind"] == kind]
 
     def one(self, kind: str, name: str) -> JSON:
-        """The one of this kind and name."""
+        """Return the manifest of this kind and name."""
         return next(each for each in self.of(kind) if each["metadata"]["name"] == name)
 
     @property
@@ -65,14 +65,14 @@ class Release:
 
     @property
     def run_workers(self) -> dict[str, JSON]:
-        """The templates of pods of a run's own by accelerator."""
+        """The templates of dedicated pods of runs, by accelerator."""
         data = self.one("ConfigMap", "ratoon-run-workers")["data"]
         files = {Path(name): text for name, text in data.items()}
         return {path.stem: yaml.safe_load(text) for path, text in files.items() if path.suffix == ".yaml"}
 
     @property
     def run_groups(self) -> list[JSON]:
-        """What training is told of pods that are there for all runs."""
+        """The shared pods of runs in training's configuration."""
         return json.loads(self.one("ConfigMap", "ratoon-run-workers")["data"]["groups.json"])
 
     @property
@@ -82,7 +82,7 @@ class Release:
 
     @property
     def native(self) -> Iterator[JSON]:
-        """What Kubernetes itself knows: ours, and what is inside of templates and RayClusters as it will be."""
+        """Objects of Kubernetes' own kinds, including those in templates and RayClusters."""
         yield from (each for each in self.manifests if each["kind"] not in OTHERS)
         for pod in self.pods:
             metadata = {"name": pod.name, "namespace": NAMESPACE, "labels": pod.labels}
@@ -95,7 +95,7 @@ class Release:
 
     @property
     def plan(self) -> JSON:
-        """What the Job before an install is to make."""
+        """The plan of the Job before an install."""
         container = self.one("Job", "ratoon-secrets")["spec"]["template"]["spec"]["containers"][0]
         return json.loads(next(each["value"] for each in container["env"] if each["name"].endswith("_PLAN")))
 
@@ -119,8 +119,8 @@ class Release:
 
     def _template_pods(self) -> Iterator[Pod]:
         for kind, templates in (("engine", self.engines), ("run", self.run_workers)):
-            for name, told in templates.items():
-                template = told["spec"]["template"]
+            for name, manifest in templates.items():
+                template = manifest["spec"]["template"]
                 yield Pod(kind, name, template["metadata"]["labels"], template["spec"])
 
 
@@ -132,7 +132,7 @@ class Helm:
         self.release = cache(self._release)
 
     def run(self, *arguments: str) -> str:
-        """What it printed; Refused when it failed."""
+        """Run Helm and return its output; Refused if it failed."""
         command = [str(self._program), *arguments]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         if done.returncode:
@@ -145,7 +145,7 @@ class Helm:
         return [each for each in yaml.load_all(printed, yaml.CSafeLoader) if each]
 
     def with_values(self, values: JSON) -> Release:
-        """A release by values beside the chart's own."""
+        """Return a release with values in addition to the chart's own."""
         return Release(
             "given", self.render("--set-json", ",".join(f"{k}={json.dumps(v)}" for k, v in values.items()))
         )

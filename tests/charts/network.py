@@ -1,4 +1,4 @@
-"""Who reaches whom, computed from NetworkPolicies as a network plug-in would enforce them. It knows no part by name.
+"""Allowed connections, computed from NetworkPolicies as a network plug-in would enforce them. It knows no part by name.
 
 Pods are known by their labels; whatever is not a pod of the release is the outside.
 """
@@ -14,14 +14,14 @@ def ways(release: Release) -> list[tuple[str, str, int]]:
     """Each (part, part, port) that traffic may take inside of the release, sorted."""
     labels = {pod.part: pod.labels for pod in release.pods}
     ports = {part: listening(release, part) for part in labels}
-    found = {
+    connections = {
         (source, target, port)
         for source in labels
         for target in labels
         for port in ports[target]
         if source != target and may(release, labels[source], labels[target], port)
     }
-    return sorted(found)
+    return sorted(connections)
 
 
 def listening(release: Release, part: str) -> set[int]:
@@ -33,14 +33,14 @@ def listening(release: Release, part: str) -> set[int]:
 
 
 def may(release: Release, source: JSON, target: JSON, port: int) -> bool:
-    """Whether both ends let a connection through."""
+    """Return True if both ends allow a connection."""
     return passes(release, source, "egress", "to", target, port) and passes(
         release, target, "ingress", "from", source, port
     )
 
 
 def passes(release: Release, own: JSON, way: str, side: str, other: JSON | None, port: int) -> bool:
-    """Whether the policies of one end let it through; `other` is None for the outside."""
+    """Return True if the policies of one end allow it; `other` is None for the outside."""
     chosen = [
         each["spec"]
         for each in release.of("NetworkPolicy")
@@ -52,7 +52,7 @@ def passes(release: Release, own: JSON, way: str, side: str, other: JSON | None,
 
 
 def allows(rule: JSON, side: str, other: JSON | None, port: int) -> bool:
-    """Whether a rule speaks of this port and this end."""
+    """Return True if a rule allows this port and this end."""
     ports = rule.get("ports")
     if ports is not None and port not in [each["port"] for each in ports]:
         return False
@@ -61,7 +61,7 @@ def allows(rule: JSON, side: str, other: JSON | None, port: int) -> bool:
 
 
 def matches(peer: JSON, other: JSON | None) -> bool:
-    """Whether a peer of a rule is this pod, or the outside; an address block is never one of our pods."""
+    """Return True if a peer of a rule is this pod, or the outside; an address block never is one of our pods."""
     if "ipBlock" in peer:
         return other is None
     if "namespaceSelector" in peer:
@@ -70,5 +70,5 @@ def matches(peer: JSON, other: JSON | None) -> bool:
 
 
 def selects(selector: JSON, labels: JSON) -> bool:
-    """Whether a label selector takes a pod."""
+    """Return True if a label selector selects a pod."""
     return all(labels.get(key) == value for key, value in selector.get("matchLabels", {}).items())

@@ -1,4 +1,4 @@
-"""Kubernetes' own schemas, as its API server's `/openapi/v3` tells them: recorded in the Go module it is built from.
+"""Kubernetes' own schemas, as its API server's `/openapi/v3` returns them: recorded in the Go module it is built from.
 
 Made into one strict JSON schema a kind, as kubeconform reads them: what a schema does not name is refused.
 """
@@ -28,8 +28,8 @@ def recorded() -> Path:
 def write(folder: Path) -> None:
     """A file for each kind that a chart may have."""
     for group in GROUPS:
-        told = json.loads((recorded() / f"{group}_openapi.json").read_text())["components"]["schemas"]
-        strict = {name: refused(schema) for name, schema in told.items()}
+        components = json.loads((recorded() / f"{group}_openapi.json").read_text())["components"]["schemas"]
+        strict = {name: refused(schema) for name, schema in components.items()}
         for name, schema in strict.items():
             for kind in schema.get("x-kubernetes-group-version-kind", []):
                 whole = {"$ref": f"#/definitions/{name}", "definitions": strict}

@@ -1,6 +1,5 @@
-"""Every variable that a pod is given is one that its process knows, and its process starts with what it is given."""
+"""Every variable of a pod is one that its process knows, and its process starts with its variables."""
 
-import importlib
 import re
 from dataclasses import fields
 
@@ -10,7 +9,9 @@ from ratoon.chassis.gc import GcSettings
 from ratoon.chassis.gc_items import Limits
 from ratoon.chassis.job_worker import Settings as WorkerSettings
 from ratoon.chassis.secrets import plan_of
-from ratoon.chassis.settings import SERVICES, settings_of
+from ratoon.chassis.services import service_names
+from ratoon.chassis.settings import settings_class as settings_of_service
+from ratoon.chassis.settings import settings_of
 from ratoon.engine.settings import EngineSettings
 from ratoon_console.settings import Settings as ConsoleSettings
 
@@ -22,45 +23,45 @@ WAITING = "set by a Secret"
 
 def settings_class(name):
     beside = {"WORKER": WorkerSettings, "CONSOLE": ConsoleSettings, "GC": GcSettings}
-    return beside.get(name) or importlib.import_module(f"ratoon_{name.lower()}.settings").Settings
+    return beside.get(name) or settings_of_service(name.lower())
 
 
 def known(process):
-    """What a process reads, in lower case and without its prefix."""
+    """Return the settings that a process reads, in lower case and without its prefix."""
     if process == "ENGINE":
         return {"settings", *(field.name for field in fields(EngineSettings))}
     return set(settings_class(process).model_fields)
 
 
-def given(container):
-    """The container's environment; what comes from a Secret is a word."""
-    told = {}
+def environment_of(container):
+    """Return the container's environment; values from Secrets are placeholders."""
+    environment = {}
     for each in container.get("env", []):
         value = each.get("value", WAITING)
-        told[each["name"]] = re.sub(r"\$\((\w+)\)", lambda found: told[found[1]], value)
-    return told
+        environment[each["name"]] = re.sub(r"\$\((\w+)\)", lambda match: environment[match[1]], value)
+    return environment
 
 
-def test_every_variable_is_one_that_somebody_reads(release):
+def test_every_variable_is_one_that_a_process_reads(release):
     for pod in release.pods:
         for container in pod.containers:
-            for variable in given(container):
+            for variable in environment_of(container):
                 if variable in ELSEWHERE or not (match := OURS.fullmatch(variable)):
                     continue
                 assert match[2].lower() in known(match[1]), (pod.name, variable)
 
 
-def test_no_variable_is_given_twice(release):
+def test_no_variable_is_set_twice(release):
     for pod in release.pods:
         for container in pod.containers:
             names = [each["name"] for each in container.get("env", [])]
             assert len(names) == len(set(names)), pod.name
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", service_names())
 def test_a_service_takes_its_environment(release, service, monkeypatch):
     pod = next(pod for pod in release.pods if pod.part == service)
-    environment = given(pod.spec["containers"][0])
+    environment = environment_of(pod.spec["containers"][0])
     if service == "ingestion":
         environment["RATOON_INGESTION_RECORD_SECRET"] = "0" * 64
     for name, value in environment.items():
@@ -75,62 +76,62 @@ def test_a_service_takes_its_environment(release, service, monkeypatch):
 
 def test_a_job_worker_takes_its_environment(release, monkeypatch):
     pod = next(pod for pod in release.pods if pod.part == "worker")
-    for name, value in given(pod.spec["containers"][0]).items():
+    for name, value in environment_of(pod.spec["containers"][0]).items():
         monkeypatch.setenv(name, value)
     settings = WorkerSettings()
     assert (settings.listen, str(settings.tls)) == ("0.0.0.0:50051", "/etc/ratoon/tls")
 
 
-def test_upkeep_is_told_every_database_and_the_one_store(release, monkeypatch):
+def test_gc_gets_every_database_and_the_one_store(release, monkeypatch):
     (pod,) = (pod for pod in release.pods if pod.part == "upkeep")
-    environment = given(pod.spec["containers"][0])
+    environment = environment_of(pod.spec["containers"][0])
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    for service in SERVICES:
+    for service in service_names():
         own = next(pod for pod in release.pods if pod.part == service)
         for name in ("DATABASE_URL", "ARTIFACTS_URL"):
             variable = f"RATOON_{service.upper()}_{name}"
-            assert environment[variable] == given(own.spec["containers"][0])[variable]
+            assert environment[variable] == environment_of(own.spec["containers"][0])[variable]
         assert settings_of(service).artifacts_url.startswith("s3://")
     assert GcSettings().limits() == Limits()
 
 
-def test_upkeep_is_told_for_how_many_days_a_service_keeps_what_ended(helm):
+def test_gc_gets_the_retention_settings_of_services(helm):
     release = helm.with_values({"serving": {"settings": {"rollout_days": 7, "idle_s": 60}}})
     (pod,) = (pod for pod in release.pods if pod.part == "upkeep")
-    environment = given(pod.spec["containers"][0])
+    environment = environment_of(pod.spec["containers"][0])
     assert environment["RATOON_SERVING_ROLLOUT_DAYS"] == "7"
     assert "RATOON_SERVING_IDLE_S" not in environment
 
 
 def test_the_plan_of_secrets_is_one(release):
     (container,) = release.one("Job", "ratoon-secrets")["spec"]["template"]["spec"]["containers"]
-    plan = plan_of(given(container)["RATOON_SECRETS_PLAN"])
-    assert plan.services == sorted(SERVICES)
+    plan = plan_of(environment_of(container)["RATOON_SECRETS_PLAN"])
+    assert plan.services == sorted(service_names())
 
 
 def certified(release):
-    """Every name that some certificate of the release holds."""
-    made = [name for names in release.plan["certificates"].values() for name in names]
-    return {*made, *(name for each in release.of("Certificate") for name in each["spec"]["dnsNames"])}
+    """Return every name in a certificate of the release."""
+    generated = [name for names in release.plan["certificates"].values() for name in names]
+    return {*generated, *(name for each in release.of("Certificate") for name in each["spec"]["dnsNames"])}
 
 
 def called(environment):
     """The hosts that a service calls by TLS: its peers and its job workers."""
-    found = [value for name, value in environment.items() if name.endswith(("_PEERS", "_JOBS"))]
-    return set(re.findall(r"[a-z][a-z0-9.-]+(?=:50051)", " ".join(found)))
+    addresses = [value for name, value in environment.items() if name.endswith(("_PEERS", "_JOBS"))]
+    return set(re.findall(r"[a-z][a-z0-9.-]+(?=:50051)", " ".join(addresses)))
 
 
 def test_whom_a_service_calls_shows_a_certificate_of_that_name(release):
     names = certified(release)
     for pod in release.pods:
-        if pod.part not in SERVICES or not names:  # given certificates are not ours to look into
+        if pod.part not in service_names() or not names:  # given certificates are not ours to look into
             continue
-        for host in called(given(pod.spec["containers"][0])):
+        for host in called(environment_of(pod.spec["containers"][0])):
             assert host in names or f"*.{host.partition('.')[2]}" in names, (pod.name, host)
 
 
-def test_calls_are_found(helm):
+def test_calls_are_detected(helm):
     pods = {pod.part: pod for pod in helm.release("as it is").pods}
-    calls = called(given(pods["labeling"].spec["containers"][0]))
+    calls = called(environment_of(pods["labeling"].spec["containers"][0]))
     assert calls == {"ratoon-ingestion", "ratoon-worker-0.ratoon-worker.ratoon.svc"}

@@ -1,8 +1,8 @@
-"""Who reaches whom, as a table: computed from the policies, kept as `golden/network-<example>.txt`."""
+"""Table of allowed connections: computed from the policies, stored as `golden/network-<example>.txt`."""
 
 import pytest
 
-from ratoon.chassis.settings import SERVICES
+from ratoon.chassis.services import service_names
 from tests.charts import golden, network
 from tests.charts.network import passes
 
@@ -25,7 +25,7 @@ def test_databases_and_logs_are_reached_by_services_alone(release):
     """And upkeep looks into the databases."""
     for source, target, _ in network.ways(release):
         if target in ("kafka", "postgresql") and (source, target) != ("upkeep", "postgresql"):
-            assert source in SERVICES, (source, target)
+            assert source in service_names(), (source, target)
 
 
 def test_from_outside_only_the_edge_is_reached(release):
@@ -39,7 +39,7 @@ def test_from_outside_only_the_edge_is_reached(release):
     assert open_to_all <= {("gateway", 8080), ("gateway", 8081), ("console", 8090)}
 
 
-NOBODY_OUTSIDE = {
+NO_EXTERNAL_ADDRESSES = {
     "global.networkPolicies.outside": {key: [] for key in ("events", "database", "artifacts", "traces")},
     "global.networkPolicies.monitoring": [],
     "global.observability.otlp": "http://collector:4318",
@@ -47,17 +47,17 @@ NOBODY_OUTSIDE = {
 
 
 def test_only_who_has_rights_reaches_the_api_server(helm):
-    release = helm.with_values(NOBODY_OUTSIDE)
+    release = helm.with_values(NO_EXTERNAL_ADDRESSES)
     labels = {pod.part: pod.labels for pod in release.pods}
     outward = {part for part in labels if passes(release, labels[part], "egress", "to", None, 6443)}
     assert outward == {"serving", "secrets", "farewell"}
     own = {"training.workers": {"cpu": {"pool": "cpu", "maxMemory": "4Gi"}}}
-    release = helm.with_values(NOBODY_OUTSIDE | own)
+    release = helm.with_values(NO_EXTERNAL_ADDRESSES | own)
     assert passes(release, labels["training"], "egress", "to", None, 6443)
 
 
 def test_an_empty_list_is_nobody_but_for_callers(helm):
-    release = helm.with_values(NOBODY_OUTSIDE)
+    release = helm.with_values(NO_EXTERNAL_ADDRESSES)
     for pod in release.pods:
         assert not passes(release, pod.labels, "egress", "to", None, 4318), pod.name
         assert not passes(release, pod.labels, "ingress", "from", None, 9090), pod.name

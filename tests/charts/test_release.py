@@ -1,4 +1,4 @@
-"""What holds of every release: by the chart's own values, and by each example's."""
+"""Rules of every release: by the chart's own values, and by each example's."""
 
 import re
 
@@ -8,7 +8,7 @@ from tests.charts.manifests import CHART, EXAMPLES, NAMESPACE
 
 CLUSTER_WIDE = {"PriorityClass"}
 TALKS_TO_THE_API = {"ratoon-serving", "ratoon-secrets", "ratoon-farewell"}
-GIVEN_BY_OPERATOR = re.compile(
+SET_BY_OPERATOR = re.compile(
     r"ratoon-kafka|kafka-ca|ratoon-artifacts|registry|ratoon-[a-z-]+-(rds|db|certificate)"
 )
 
@@ -36,10 +36,10 @@ def secrets_named(value):
             yield from secrets_named(each)
 
 
-def made(release):
-    """The keys of each Secret that the Job before an install makes."""
+def created_secrets(release):
+    """Return the keys of each Secret that the Job before an install creates."""
     plan, name = release.plan, release.plan["name"]
-    found = {
+    keys_by_secret = {
         f"{name}-public-keys": {"public.json", "model-signing.pub"},
         f"{name}-operator": {"operator.key"},
     }
@@ -50,9 +50,11 @@ def made(release):
         "ingestion": {"record.secret"},
     }
     for service in plan["services"]:
-        found[f"{name}-{service}-keys"] = {f"{service}.key", *beside.get(service, ())}
-    found |= {f"{name}-{part}-tls": {"tls.crt", "tls.key", "ca.crt"} for part in plan["certificates"]}
-    return found | {secret: set(keys) for secret, keys in plan["passwords"].items()}
+        keys_by_secret[f"{name}-{service}-keys"] = {f"{service}.key", *beside.get(service, ())}
+    keys_by_secret |= {
+        f"{name}-{part}-tls": {"tls.crt", "tls.key", "ca.crt"} for part in plan["certificates"]
+    }
+    return keys_by_secret | {secret: set(keys) for secret, keys in plan["passwords"].items()}
 
 
 @pytest.mark.parametrize("example", [None, *EXAMPLES])
@@ -70,25 +72,23 @@ def test_names_are_unique_and_everything_lies_in_the_namespace(release):
     assert places == {NAMESPACE}
 
 
-def test_every_secret_that_is_named_is_made_or_given(release):
-    there = made(release)
-    there |= {
+def test_every_secret_that_is_named_is_created_or_the_operators(release):
+    existing = created_secrets(release)
+    existing |= {
         each["spec"]["secretName"]: {"tls.crt", "tls.key", "ca.crt"} for each in release.of("Certificate")
     }
     for name, key in secrets_named([pod.spec for pod in release.pods]):
-        if name in there:
-            assert key is None or key in there[name], (name, key)
+        if name in existing:
+            assert key is None or key in existing[name], (name, key)
         else:
-            assert name == "" or GIVEN_BY_OPERATOR.fullmatch(name), (
-                name
-            )  # an engine's own is serving's to make
+            assert name == "" or SET_BY_OPERATOR.fullmatch(name), name  # an engine's own is serving's to make
 
 
 def test_no_manifest_holds_a_secret(release):
     assert release.of("Secret") == []
 
 
-def test_what_pods_refer_to_is_there(release):
+def test_what_pods_refer_to_exists(release):
     accounts = {each["metadata"]["name"] for each in release.of("ServiceAccount")}
     maps = {each["metadata"]["name"] for each in release.of("ConfigMap")}
     for pod in release.pods:
@@ -131,7 +131,7 @@ def test_selectors_choose_their_own_pods_alone(release):
 
 
 def test_pods_are_restricted(release):
-    """Pod Security *restricted*, and more: read-only root, no token that is not needed, everything asked for."""
+    """Pod Security *restricted*, and more: read-only root, no unused token, requests for all resources."""
     for pod in release.pods:
         security = pod.spec["securityContext"]
         assert security["runAsNonRoot"] and security["runAsUser"] == 10001, pod.name

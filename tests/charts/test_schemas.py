@@ -1,4 +1,4 @@
-"""Manifests against Kubernetes' own schemas, by kubeconform: no field that there is not, no wrong type."""
+"""Manifests against Kubernetes' own schemas, by kubeconform: no unknown field, no wrong type."""
 
 import pytest
 
@@ -9,7 +9,7 @@ def test_manifests_are_what_kubernetes_takes(release, conformity):
     assert conformity(list(release.native)) == []
 
 
-def test_what_is_wrong_is_found(conformity):
+def test_a_wrong_manifest_is_detected(conformity):
     policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "x"}}
     assert conformity([{**policy, "spec": {"podSelector": {}, "ingres": []}}])
     assert conformity([{**policy, "spec": {"podSelector": {}, "policyTypes": "Ingress"}}])

@@ -1,4 +1,4 @@
-"""kube-score on every release: each finding is mended, or stands here with its reason."""
+"""kube-score on every release: each finding is fixed, or listed here with its reason."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ SPREAD = (
     "Pods of a part are spread by topologySpreadConstraints (spreadOver of their pool), which kube-score does not read;"
     " anti-affinity would refuse a second pod where there is one node."
 )
-# By check: the objects that it is about (none: any), and why it is as it is.
+# By check: the affected objects (none: any), and the reason.
 EXPLAINED = {
     "container-image-pull-policy": (
         None,
@@ -27,16 +27,16 @@ EXPLAINED = {
     ),
     "pod-probes-identical": (
         {"ratoon-console", "ratoon-kafka", "ratoon-postgresql", "ratoon-s3"},
-        "The console keeps nothing that it waits for, and the trial servers speak no HTTP: their port says all.",
+        "The console has no dependency to wait for, and the bundled servers speak no HTTP: an open port is enough.",
     ),
 }
 
 
 def findings(manifests):
-    """Each (check, object's name) that kube-score would see mended."""
-    given = yaml.safe_dump_all(manifests)
+    """Yield each (check, object's name) that kube-score reports."""
+    manifests_text = yaml.safe_dump_all(manifests)
     command = [str(tools.tools() / "kube-score"), "score", "-", "--output-format", "json"]
-    done = subprocess.run(command, input=given, capture_output=True, text=True)
+    done = subprocess.run(command, input=manifests_text, capture_output=True, text=True)
     for scored in json.loads(done.stdout):
         name = scored["object_meta"]["name"]
         for check in scored["checks"]:
@@ -44,7 +44,7 @@ def findings(manifests):
                 yield check["check"]["id"], name
 
 
-def test_nothing_is_found_that_is_not_explained(release):
+def test_no_finding_is_unexplained(release):
     unexplained = {
         (check, name)
         for check, name in findings(release.native)
@@ -53,14 +53,14 @@ def test_nothing_is_found_that_is_not_explained(release):
     assert unexplained == set()
 
 
-def test_what_is_explained_is_found(helm):
-    found = {
+def test_every_explanation_has_a_finding(helm):
+    checks = {
         check for example in ("as it is", "eks-gpu") for check, _ in findings(helm.release(example).native)
     }
-    assert found == set(EXPLAINED)
+    assert checks == set(EXPLAINED)
 
 
-def test_a_careless_pod_is_found(helm):
+def test_a_careless_pod_is_detected(helm):
     careless = {
         "apiVersion": "v1",
         "kind": "Pod",

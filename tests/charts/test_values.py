@@ -1,4 +1,4 @@
-"""Values that contradict themselves are refused with a sentence; those that ask for something get it."""
+"""Contradictory values are refused with a sentence; others have their effect."""
 
 import pytest
 
@@ -74,12 +74,15 @@ def test_a_release_of_another_name_has_names_of_its_own(helm):
     assert "dns:///blue-ratoon-registry:50051" in rendered
 
 
-def test_what_is_kept_is_not_removed(helm):
-    away, kept = helm.release("as it is"), helm.with_values({"global.keep": {"data": True, "secrets": True}})
+def test_what_is_retained_is_not_removed(helm):
+    default, retained = (
+        helm.release("as it is"),
+        helm.with_values({"global.keep": {"data": True, "secrets": True}}),
+    )
     policy = "persistentVolumeClaimRetentionPolicy"
-    assert {each["spec"][policy]["whenDeleted"] for each in away.of("StatefulSet")} == {"Delete"}
-    assert {each["spec"][policy]["whenDeleted"] for each in kept.of("StatefulSet")} == {"Retain"}
-    names = [{each["metadata"]["name"] for each in release.of("Job")} for release in (away, kept)]
+    assert {each["spec"][policy]["whenDeleted"] for each in default.of("StatefulSet")} == {"Delete"}
+    assert {each["spec"][policy]["whenDeleted"] for each in retained.of("StatefulSet")} == {"Retain"}
+    names = [{each["metadata"]["name"] for each in release.of("Job")} for release in (default, retained)]
     assert names == [{"ratoon-secrets", "ratoon-farewell"}, {"ratoon-secrets"}]
 
 
@@ -93,7 +96,7 @@ def test_ray_is_the_same_in_both_modes(helm, mode):
     assert bool(release.of("RayCluster")) is (mode == "kuberay")
 
 
-def test_accelerators_are_asked_for_where_a_pool_has_them(helm):
+def test_accelerators_are_requested_if_a_pool_has_them(helm):
     release = helm.release("eks-trainium")
     worker = next(pod for pod in release.pods if pod.kind == "run")
     engine = next(pod for pod in release.pods if pod.kind == "engine")
@@ -110,7 +113,7 @@ OWN = {"pool": "cpu", "cpus": 3, "maxMemory": "6Gi", "env": [{"name": "A", "valu
 
 
 @pytest.mark.parametrize("mode", ["static", "kuberay"])
-def test_pods_of_a_runs_own_are_like_other_workers_but_for_their_size(helm, mode):
+def test_dedicated_pods_differ_from_other_workers_only_in_size(helm, mode):
     release = helm.with_values({"training.workers.cpu": OWN, "ray.mode": mode})
     (own,) = [pod for pod in release.pods if pod.kind == "run"]
     (shared,) = [pod for pod in release.pods if pod.part == "ray-worker" and pod.kind != "run"]
@@ -124,18 +127,18 @@ def test_pods_of_a_runs_own_are_like_other_workers_but_for_their_size(helm, mode
     assert {key: container[key] for key in alike} == {key: other[key] for key in alike}
 
 
-def test_training_is_told_where_its_pods_come_from_only_where_it_makes_some(helm):
-    told = [
+def test_training_has_settings_of_pods_only_if_it_creates_some(helm):
+    settings = [
         variables(helm.with_values(values), "Deployment", "ratoon-training")
         for values in ({}, {"training.workers.cpu": OWN})
     ]
-    assert {each["RATOON_TRAINING_WORKERS"] for each in told} == {"/etc/ratoon/workers"}
-    assert "RATOON_TRAINING_OWNER" not in told[0]
-    assert told[1]["RATOON_TRAINING_OWNER"] == "ratoon-training"
-    assert told[1]["RATOON_TRAINING_NAMESPACE"] == "ratoon"
+    assert {each["RATOON_TRAINING_WORKERS"] for each in settings} == {"/etc/ratoon/workers"}
+    assert "RATOON_TRAINING_OWNER" not in settings[0]
+    assert settings[1]["RATOON_TRAINING_OWNER"] == "ratoon-training"
+    assert settings[1]["RATOON_TRAINING_NAMESPACE"] == "ratoon"
 
 
-def test_training_knows_what_pods_that_are_there_for_all_hold(helm):
+def test_training_knows_the_capacity_of_shared_pods(helm):
     assert helm.release("as it is").run_groups == [
         {"accelerator": "CPU", "pods": 1, "places": 2, "memory": "4Gi"}
     ]
@@ -153,8 +156,8 @@ def test_training_knows_what_pods_that_are_there_for_all_hold(helm):
 def test_an_engine_may_end_its_longest_stream(release):
     for engine in release.engines.values():
         spec = engine["spec"]["template"]["spec"]
-        told = {each["name"]: each.get("value") for each in spec["containers"][0]["env"]}
-        assert spec["terminationGracePeriodSeconds"] > int(told["RATOON_ENGINE_DRAIN_S"])
+        environment = {each["name"]: each.get("value") for each in spec["containers"][0]["env"]}
+        assert spec["terminationGracePeriodSeconds"] > int(environment["RATOON_ENGINE_DRAIN_S"])
 
 
 UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
@@ -165,7 +168,7 @@ def size(quantity):
 
 
 def test_a_pod_may_write_as_much_as_its_volumes_hold(release):
-    """Else it is evicted for what a volume's own limit allows."""
+    """Otherwise it is evicted although a volume's own limit allows it."""
     for pod in release.pods:
         if pod.kind in ("Job", "Pod"):
             continue

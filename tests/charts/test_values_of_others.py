@@ -1,4 +1,4 @@
-"""Values that other people write: large numbers, texts that look like numbers, nulls, long names, and drawn ones."""
+"""Unusual values: large numbers, texts that look like numbers, nulls, long names, and random ones."""
 
 import json
 import re
@@ -49,7 +49,7 @@ NAMES = {
 
 @pytest.fixture
 def render(helm, tmp_path):
-    """Render a release by values of a file, which Helm reads otherwise than those of a flag."""
+    """Render a release by values of a file, which Helm reads differently from those of a flag."""
 
     def rendered(values, name="ratoon"):
         path = tmp_path / "values.yaml"
@@ -61,9 +61,9 @@ def render(helm, tmp_path):
 
 def refusal(error):
     """The message of a refusal, which must be the chart's own sentence or name the place of the fault."""
-    said = str(error)
-    assert not any(fault in said for fault in FAULTS), said
-    return said
+    message = str(error)
+    assert not any(fault in message for fault in FAULTS), message
+    return message
 
 
 def test_large_numbers_stay_whole(render, conformity):
@@ -119,15 +119,15 @@ def nulls():
 
 
 def outcome(helm, conformity, path, folder):
-    """Set one key to null; return the fault, or nothing where it renders as valid or is refused by its name."""
+    """Set one key to null; return the fault, or None if it renders as valid or is refused by its name."""
     file = folder / ("-".join(path) + ".yaml")
     file.write_text(yaml.safe_dump(drawn.at(path, None)))
     try:
         printed = helm.run("template", "ratoon", str(CHART), "--namespace", "ratoon", "--values", str(file))
     except Refused as error:
-        said = str(error)
-        if any(fault in said for fault in FAULTS) or not any(name in said for name in path[-2:]):
-            return f"{'.'.join(path)}: {said[:400]}"
+        message = str(error)
+        if any(fault in message for fault in FAULTS) or not any(name in message for name in path[-2:]):
+            return f"{'.'.join(path)}: {message[:400]}"
         return None
     release = Release("given", [each for each in yaml.load_all(printed, yaml.CSafeLoader) if each])
     if "%!" in printed or "<nil>" in printed or "<no value>" in printed:
@@ -143,8 +143,8 @@ def test_every_key_may_be_null_or_is_refused_by_name(helm, conformity, tmp_path,
     chosen = nulls()[share::6]
     assert len(chosen) > 20
     with ThreadPoolExecutor(2) as threads:
-        found = threads.map(lambda path: outcome(helm, conformity, path, tmp_path), chosen)
-    assert [fault for fault in found if fault] == []
+        outcomes = threads.map(lambda path: outcome(helm, conformity, path, tmp_path), chosen)
+    assert [fault for fault in outcomes if fault] == []
 
 
 def holds_when_drawn(render, conformity, values):

@@ -1,4 +1,4 @@
-"""The installed platform as its operator and its callers have it: pods, the gateway's port, the first key."""
+"""The installed platform for its operator and its callers: pods, the gateway's port, the first key."""
 
 import base64
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _TAIL = "--tail=15"
 
 @dataclass(frozen=True)
 class Platform:
-    """A release on a cluster. It has a `client` and makes a `project`, as an installation on one machine has."""
+    """A release on a cluster. It has the same `client` and `project` as an installation on one machine."""
 
     cluster: Cluster
     release: Release
@@ -44,37 +44,37 @@ class Platform:
 
     @property
     def own(self) -> OwnCluster:
-        """The cluster, where it is ours to break; else the test is skipped."""
+        """The cluster, if tests may break it; else the test is skipped."""
         if not isinstance(self.cluster, OwnCluster):
             pytest.skip("The cluster that KUBECONFIG names is not ours to break.")
         return self.cluster
 
     def project(self, name: str) -> JSON:
-        """Make a project, in one attempt."""
+        """Create a project, in one attempt."""
         return self.client.create("projects", {"labels": ["ham", "spam"]}, name, request_id=name)
 
     def wait_ready(self, seconds: float) -> None:
-        """Until every controller has its pods, of this revision, ready; else AssertionError with what they say."""
+        """Wait until all pods of this revision are ready; AssertionError with their problems otherwise."""
         until(
             lambda: not self._waiting(),
             seconds,
-            lambda: f"not ready: {', '.join(self._waiting())}\n{self.complaints()}",
+            lambda: f"not ready: {', '.join(self._waiting())}\n{self.problems()}",
             1.0,
         )
 
     def pods(self, part: str) -> list[str]:
-        """Names of the pods of a part that are not on their way out."""
+        """Return the names of a part's pods that are not terminating."""
         selector = f"app.kubernetes.io/name={part},app.kubernetes.io/instance={self.release.name}"
-        found = self.release.get("pods", "--selector", selector)
-        return [each["metadata"]["name"] for each in found if "deletionTimestamp" not in each["metadata"]]
+        pods = self.release.get("pods", "--selector", selector)
+        return [each["metadata"]["name"] for each in pods if "deletionTimestamp" not in each["metadata"]]
 
     def names(self, kinds: str) -> list[str]:
-        """What there is of these kinds, as `kind/name`."""
+        """Return the objects of these kinds, as `kind/name`."""
         arguments = ["get", kinds, "--namespace", self.release.namespace, "--output", "name"]
         return self.release.plane.kubectl(*arguments).split()
 
     def wait_gone(self, seconds: float) -> None:
-        """Until no pod is left."""
+        """Wait until no pod is left."""
         until(
             lambda: not self.names("pods"),
             seconds,
@@ -82,25 +82,25 @@ class Platform:
             1.0,
         )
 
-    def complaints(self) -> str:
-        """What pods that are not ready say, and what the cluster says about them."""
+    def problems(self) -> str:
+        """Return the logs of pods that are not ready, and the cluster's warnings."""
         pods = [pod for pod in self.release.get("pods") if not _is_ready(pod)]
         lines = [line for pod in pods for line in self._says(pod)]
         return "\n".join([*lines, *self._warnings()])
 
     def _waiting(self) -> list[str]:
-        found = [each for kind in CONTROLLERS for each in self.release.get(kind)]
-        return [each["metadata"]["name"] for each in found if not _is_current(each)]
+        controllers = [each for kind in CONTROLLERS for each in self.release.get(kind)]
+        return [each["metadata"]["name"] for each in controllers if not _is_current(each)]
 
     def _says(self, pod: Manifest) -> list[str]:
         name = pod["metadata"]["name"]
         arguments = ["logs", name, "--namespace", self.release.namespace, "--all-containers", _TAIL]
         try:
-            said = self.release.plane.kubectl(*arguments)
+            log = self.release.plane.kubectl(*arguments)
         except CommandFailed as refused:
-            said = str(refused)
+            log = str(refused)
         states = [each.get("state") for each in pod["status"].get("containerStatuses", [])]
-        return [f"── {name}: {pod['status']['phase']} {states}", said]
+        return [f"── {name}: {pod['status']['phase']} {states}", log]
 
     def _warnings(self) -> list[str]:
         events = self.release.get("events", "--field-selector", "type=Warning")
@@ -108,11 +108,11 @@ class Platform:
 
 
 def _is_current(controller: Manifest) -> bool:
-    """Whether all pods of a controller are of its latest generation and ready."""
-    status, wanted = controller.get("status", {}), controller["spec"]["replicas"]
-    seen = status.get("observedGeneration", 0) >= controller["metadata"]["generation"]
+    """Return True if all pods of a controller are of its latest generation and ready."""
+    status, replicas = controller.get("status", {}), controller["spec"]["replicas"]
+    observed = status.get("observedGeneration", 0) >= controller["metadata"]["generation"]
     current = [status.get(name, 0) for name in ("replicas", "updatedReplicas", "readyReplicas")]
-    return seen and current == [wanted] * 3
+    return observed and current == [replicas] * 3
 
 
 def _is_ready(pod: Manifest) -> bool:

@@ -1,4 +1,4 @@
-"""The chart as a release on a control plane: what Helm renders, and what the API makes of it."""
+"""The chart as a release on a control plane: rendered by Helm, applied to the API."""
 
 import json
 import os
@@ -15,7 +15,7 @@ CHART = ROOT / "charts" / "ratoon"
 EXAMPLES = sorted((CHART / "examples").glob("*.yaml"))
 LAPTOP = CHART / "examples" / "laptop.yaml"
 IMAGES = ("services", "services-next", "postgresql", "kafka", "s3", "worker-cpu")
-"""What the laptop's values run, and what they run after an upgrade."""
+"""Images of the laptop's values, before and after an upgrade."""
 CONTROLLERS = ("deployments", "statefulsets")
 Manifest = dict[str, Any]
 
@@ -29,7 +29,7 @@ class Release:
     name: str = "ratoon"
 
     def make_namespace(self) -> None:
-        """The namespace; pods that are not restricted are refused there."""
+        """Create the namespace; pods that are not restricted are refused there."""
         labels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
         manifest = {
             "apiVersion": "v1",
@@ -39,45 +39,45 @@ class Release:
         self.apply(manifest)
 
     def render(self, *values: Path, **settings: str) -> list[Manifest]:
-        """What Helm makes of these values, hooks included."""
+        """Return the manifests that Helm renders from these values, hooks included."""
         arguments = ["template", self.name, str(CHART), "--namespace", self.namespace]
-        text = self.plane.helm(*arguments, *_given(values, settings))
+        text = self.plane.helm(*arguments, *_value_options(values, settings))
         return [each for each in yaml.safe_load_all(text) if each]
 
     def exists(self) -> bool:
-        """Whether there is a release in the namespace."""
+        """Return True if there is a release in the namespace."""
         return bool(json.loads(self.plane.helm("list", "--namespace", self.namespace, "--output", "json")))
 
     def install(self, *values: Path, **settings: str) -> None:
-        """Install or upgrade, without waiting for pods. A file that `RATOON_TEST_VALUES` names has the last word."""
-        if given := os.environ.get("RATOON_TEST_VALUES"):
-            values = (*values, Path(given))
+        """Install or upgrade, without waiting for pods. A file in `RATOON_TEST_VALUES` overrides."""
+        if stdin := os.environ.get("RATOON_TEST_VALUES"):
+            values = (*values, Path(stdin))
         arguments = ["upgrade", "--install", self.name, str(CHART), "--namespace", self.namespace]
-        self.plane.helm(*arguments, "--timeout", "5m", *_given(values, settings))
+        self.plane.helm(*arguments, "--timeout", "5m", *_value_options(values, settings))
 
     def helm(self, action: str, *arguments: str) -> str:
-        """Another of Helm's commands about this release."""
+        """Run another of Helm's commands on this release."""
         return self.plane.helm(action, self.name, *arguments, "--namespace", self.namespace)
 
     def apply(self, *manifests: Manifest, options: tuple[str, ...] = ()) -> str:
-        """Apply server-side, as an administrator; CommandFailed with what the API says against it."""
+        """Apply server-side, as an administrator; CommandFailed with the API's reason."""
         listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(manifests)})
         arguments = ["apply", "--server-side", "--namespace", self.namespace, *options, "-f", "-"]
-        return self.plane.kubectl(*arguments, given=listed)
+        return self.plane.kubectl(*arguments, stdin=listed)
 
     def get(self, kind: str, *options: str) -> list[Manifest]:
         """All objects of a kind in the namespace."""
         text = self.plane.kubectl("get", kind, "--namespace", self.namespace, "--output", "json", *options)
-        found: list[Manifest] = json.loads(text)["items"]
-        return found
+        objects: list[Manifest] = json.loads(text)["items"]
+        return objects
 
     def one(self, kind: str, name: str) -> Manifest:
         """One object of the namespace."""
         arguments = ["get", kind, name, "--namespace", self.namespace, "--output", "json"]
-        found: Manifest = json.loads(self.plane.kubectl(*arguments))
-        return found
+        manifest: Manifest = json.loads(self.plane.kubectl(*arguments))
+        return manifest
 
 
-def _given(values: tuple[Path, ...], settings: dict[str, str]) -> list[str]:
+def _value_options(values: tuple[Path, ...], settings: dict[str, str]) -> list[str]:
     files = [option for path in values for option in ("--values", str(path))]
     return [*files, *(option for key, value in settings.items() for option in ("--set", f"{key}={value}"))]

@@ -1,4 +1,4 @@
-"""What a run on a real cluster did: a line a step, with its seconds and what became of the requests meanwhile."""
+"""Summary of a run on a real cluster: one line per step, with its seconds and the outcome of its requests."""
 
 import time
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ _HEAD = ("step", "seconds", "sent", "failed", "cut", "excused", "misattributed")
 
 @dataclass
 class Step:
-    """One step. Requests that had to end, because their own engine was killed, are excused and counted apart."""
+    """One step. Requests that had to end, because their own engine was killed, are excused and counted separately."""
 
     name: str
     seconds: float = 0.0
@@ -36,17 +36,17 @@ class Summary:
     @contextmanager
     def step(self, name: str) -> Iterator[Step]:
         """Time a step; it is in the table whether it succeeds or not."""
-        made = Step(name)
-        self.steps.append(made)
+        step = Step(name)
+        self.steps.append(step)
         started = time.monotonic()
         try:
-            yield made
-            made.ended = "ok"
+            yield step
+            step.ended = "ok"
         except BaseException as error:
-            made.ended = type(error).__name__
+            step.ended = type(error).__name__
             raise
         finally:
-            made.seconds = time.monotonic() - started
+            step.seconds = time.monotonic() - started
 
     def table(self) -> list[str]:
         """The lines of the table."""

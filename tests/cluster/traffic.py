@@ -1,4 +1,4 @@
-"""Callers of versions whose long answers wander after their one word: what tells versions apart is the whole text."""
+"""Callers of versions whose long answers vary after their one word: versions differ by the whole text."""
 
 from dataclasses import dataclass, field
 
@@ -17,4 +17,4 @@ class PodTraffic(Traffic):
         longer, shorter = sorted((known, text), key=len, reverse=True)
         self.texts[version] = longer
         if not text.startswith(SAYS[version.rsplit("/", 1)[-1]]) or not longer.startswith(shorter):
-            self.mixed.append(f"{version} is said to have written {text[:40]!r}")
+            self.mixed.append(f"{version} seems to have written {text[:40]!r}")

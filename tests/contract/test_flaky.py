@@ -44,11 +44,11 @@ def exists(test: str) -> bool:
     file, *names = test.split("::")
     if not names or not (ROOT / file).is_file():
         return False
-    found: ast.AST | None = ast.parse((ROOT / file).read_text())
+    node: ast.AST | None = ast.parse((ROOT / file).read_text())
     for name in names:
-        inner = {each.name: each for each in getattr(found, "body", []) if isinstance(each, NAMED)}
-        found = inner.get(name)
-    return isinstance(found, ast.FunctionDef) and names[-1].startswith("test")
+        inner = {each.name: each for each in getattr(node, "body", []) if isinstance(each, NAMED)}
+        node = inner.get(name)
+    return isinstance(node, ast.FunctionDef) and names[-1].startswith("test")
 
 
 def entry(**changed: object) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def test_an_entry_within_the_budget_is_accepted():
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"id": "tests/contract/test_flaky.py::test_nothing"}, "no such test"),
         ({"id": "tests/contract/test_flaky.py::faults"}, "no such test"),
@@ -79,9 +79,9 @@ def test_an_entry_within_the_budget_is_accepted():
         ({"owner": "a team"}, "an entry has"),
     ],
 )
-def test_a_faulty_entry_is_refused(changed, said):
+def test_a_faulty_entry_is_refused(changed, message):
     (fault,) = faults({"budget": 1, "test": [entry(**changed)]}, TODAY)
-    assert said in fault
+    assert message in fault
 
 
 def test_more_entries_than_the_budget_are_refused():

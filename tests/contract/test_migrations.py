@@ -1,4 +1,4 @@
-"""Migrations expand before they contract: what takes something away says so, or a version beside it would break."""
+"""Migrations expand before they contract: a contraction is declared, or the previous version would break."""
 
 import ast
 import importlib.util
@@ -14,12 +14,12 @@ TAKING = {"drop_table", "drop_column", "drop_constraint", "rename_table"}
 
 
 def calls(tree: ast.AST) -> list[ast.Call]:
-    found = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    return [call for call in found if isinstance(call.func, ast.Attribute)]
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return [call for call in nodes if isinstance(call.func, ast.Attribute)]
 
 
 def faults(source: str) -> list[str]:
-    """What in a script's way up a version without it could not live with."""
+    """Return the steps of a script's upgrade that break the version without it."""
     module = ast.parse(source)
     ups = [node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == "upgrade"]
     return [fault for up in ups for call in calls(up) if (fault := fault_of(call))]
@@ -27,10 +27,10 @@ def faults(source: str) -> list[str]:
 
 def fault_of(call: ast.Call) -> str:
     name = call.func.attr
-    given = {keyword.arg for keyword in call.keywords}
+    keywords = {keyword.arg for keyword in call.keywords}
     if name in TAKING:
         return name
-    if name == "alter_column" and given & {"new_column_name", "nullable", "type_"}:
+    if name == "alter_column" and keywords & {"new_column_name", "nullable", "type_"}:
         return name
     column = (
         next((each for each in call.args if isinstance(each, ast.Call)), None)
@@ -39,10 +39,12 @@ def fault_of(call: ast.Call) -> str:
     )
     if column is None:
         return ""
-    told = {keyword.arg: keyword.value for keyword in column.keywords}
-    required = isinstance(told.get("nullable"), ast.Constant) and told["nullable"].value is False
+    options = {keyword.arg: keyword.value for keyword in column.keywords}
+    required = isinstance(options.get("nullable"), ast.Constant) and options["nullable"].value is False
     return (
-        "add_column that a writer without it cannot fill" if required and "server_default" not in told else ""
+        "add_column that a writer without it cannot fill"
+        if required and "server_default" not in options
+        else ""
     )
 
 
@@ -68,7 +70,7 @@ def test_a_migration_only_adds_or_says_that_it_contracts(path):
         "op.add_column('a', sa.Column('b', sa.String, nullable=False))",
     ],
 )
-def test_what_takes_away_is_seen(up):
+def test_a_contraction_is_detected(up):
     assert faults(f"def upgrade():\n    {up}\n")
 
 
@@ -171,8 +173,8 @@ def test_an_edited_migration_is_refused(migrations, tree, file, old, new):
 def test_a_removed_migration_is_refused(migrations, tree):
     released = migrations.histories(tree)
     (versions(tree) / "0002_more.py").unlink()
-    found = migrations.breaks(migrations.histories(tree), released)
-    assert found == ["one: the released migration 0002 was removed."]
+    breaks = migrations.breaks(migrations.histories(tree), released)
+    assert breaks == ["one: the released migration 0002 was removed."]
 
 
 def test_a_removed_service_is_refused(migrations, tree):
@@ -188,8 +190,8 @@ def test_an_added_migration_passes(migrations, tree):
 def test_an_added_migration_that_does_not_follow_the_released_ones_is_refused(migrations, tree):
     released = migrations.histories(tree)
     (versions(tree) / "0003_new.py").write_text('revision = "0003"\ndown_revision = "0001"\n')
-    (found,) = migrations.breaks(migrations.histories(tree), released)
-    assert "heads 0002, 0003" in found
+    (message,) = migrations.breaks(migrations.histories(tree), released)
+    assert "heads 0002, 0003" in message
 
 
 def test_words_and_places_may_change(migrations, tree):

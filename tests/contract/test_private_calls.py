@@ -1,4 +1,4 @@
-"""Private names of vLLM, Ray and Alembic stand in one module each, beside a test of the pinned version."""
+"""Private names of vLLM, Ray and Alembic are used in one module each, with a test of the pinned version."""
 
 import ast
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def test_private_names_of_a_library_are_used_in_its_one_module(path):
         "scripts._upgrade_revs('head', 'base')",
     ],
 )
-def test_a_private_use_is_found(code):
+def test_a_private_use_is_detected(code):
     assert list(private_uses(code))
 
 

@@ -1,4 +1,4 @@
-"""What every contract promises: roles, REST routes, safe retries, pages, topics."""
+"""Rules of every contract: roles, REST routes, safe retries, pages, topics."""
 
 import importlib
 from collections import Counter
@@ -47,8 +47,8 @@ def of(kind: str) -> list[MethodDescriptor]:
     return [method for method in methods() if method.name.startswith(kind)]
 
 
-def each(found):
-    return pytest.mark.parametrize("one", found, ids=lambda found: found.full_name)
+def each(descriptors):
+    return pytest.mark.parametrize("one", descriptors, ids=lambda descriptor: descriptor.full_name)
 
 
 @each(methods())
@@ -127,7 +127,7 @@ def test_what_an_update_may_change_are_fields_of_its_resource(one):
         ("gateway", "UpdateSafetyFilter", "domain.safety"),
     ],
 )
-def test_the_contract_names_what_the_room_lets_an_update_change(service, method, module):
+def test_the_contract_names_what_the_service_lets_an_update_change(service, method, module):
     (one,) = [each for each in methods() if each.name == method]
     declared = one.GetOptions().Extensions[options_pb2.changeable]
     allowed = importlib.import_module(f"ratoon_{service}.{module}").CHANGEABLE

@@ -63,10 +63,10 @@ BREAKS = {
 @pytest.mark.parametrize(("file", "old", "new", "named"), BREAKS.values(), ids=BREAKS)
 def test_a_breaking_change_is_refused(protos, released, copy, file, old, new, named):
     replace(copy / file, old, new)
-    found = protos.breaks(copy, released)
-    assert any(named in each for each in found)
+    breaks = protos.breaks(copy, released)
+    assert any(named in each for each in breaks)
     with pytest.raises(protos.ProtoError, match="break callers of the last release"):
-        protos.check_breaks(found, {})
+        protos.check_breaks(breaks, {})
 
 
 NEW_METHOD = "rpc NewModel(GetModelRequest) returns (Model);\n  rpc GetModel("

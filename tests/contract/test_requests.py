@@ -1,4 +1,4 @@
-"""Whatever the contracts let a request say: no field takes a name of another project, or a value that cannot be."""
+"""All fields of requests: none takes a name of another project, or an impossible value."""
 
 import importlib
 import math
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 CALLER = Principal("projects/own/apiKeys/k", Role.OPERATOR, "own")
 FOREIGN = "projects/foreign/models/m"
 Leaf = tuple[FieldDescriptor, ...]
-"""The way from a request to one scalar field in it."""
+"""The path from a request to one scalar field in it."""
 
 
 def methods() -> list[MethodDescriptor]:
@@ -46,14 +46,14 @@ METHODS = methods()
 CHECKED = [method for method in METHODS if role(method) != options_pb2.ROLE_PUBLIC]
 
 
-def leaves(kind: Descriptor, wanted: Callable[[FieldDescriptor], bool], above: Leaf = ()) -> Iterator[Leaf]:
-    """The ways to all fields of a kind in a message, the keys and values of maps included."""
+def leaves(kind: Descriptor, matches: Callable[[FieldDescriptor], bool], above: Leaf = ()) -> Iterator[Leaf]:
+    """Yield the paths to all fields of a kind in a message, including keys and values of maps."""
     for field in kind.fields:
         if field.message_type is None or not _descend(field, above):
-            yield from [(*above, field)] if wanted(field) else []
+            yield from [(*above, field)] if matches(field) else []
         else:
-            yield from [(*above, field)] if wanted(field) else []
-            yield from leaves(field.message_type, wanted, (*above, field))
+            yield from [(*above, field)] if matches(field) else []
+            yield from leaves(field.message_type, matches, (*above, field))
 
 
 def _descend(field: FieldDescriptor, above: Leaf) -> bool:
@@ -61,7 +61,7 @@ def _descend(field: FieldDescriptor, above: Leaf) -> bool:
 
 
 def put(message: Message, leaf: Leaf, value: Any) -> None:
-    """Set what a way leads to, through a new item of each repeated field on it."""
+    """Set the field at a path, through a new item of each repeated field on it."""
     field, rest = leaf[0], leaf[1:]
     content = getattr(message, field.name)
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
@@ -92,7 +92,7 @@ def _put_entry(content: Any, entry: Descriptor, rest: Leaf, value: Any) -> None:
 
 
 def own_request(method: MethodDescriptor) -> Message:
-    """A request that is about the caller's own project, as far as its fields say."""
+    """Return a request about the caller's own project."""
     request: Message = GetMessageClass(method.input_type)()
     own = {"name": "projects/own", "parent": "projects/own", "project_id": "own"}
     for name in own.keys() & method.input_type.fields_by_name.keys():
@@ -104,7 +104,7 @@ def own_request(method: MethodDescriptor) -> Message:
 
 
 def is_text(field: FieldDescriptor) -> bool:
-    """Whether a field may name a resource: a text that is neither a mask's path nor a person's words."""
+    """Return True if a field may name a resource: a text that is neither a mask's path nor prose."""
     return bool(
         field.type == FieldDescriptor.TYPE_STRING
         and field.containing_type.full_name != _MASK
@@ -143,7 +143,7 @@ def test_no_field_takes_a_name_of_another_project(case):
 
 
 def replaces_the_subject(method: MethodDescriptor, leaf: Leaf) -> bool:
-    """Whether a foreign name in this field makes the request one about the other project alone."""
+    """Return True if a foreign name in this field makes the whole request one about the other project."""
     request = own_request(method)
     put(request, leaf, FOREIGN)
     return not any("own" in each.value for each in values(request) if is_text(each.field))
@@ -153,13 +153,13 @@ TIES = [(m, leaf) for m, leaf in TEXTS if not spans_projects(m) and not replaces
 
 
 @pytest.mark.parametrize("case", TIES, ids=of)
-def test_no_field_ties_two_projects_together_whoever_asks(case):
+def test_no_field_ties_two_projects_together_for_any_caller(case):
     method, leaf = case
     request = own_request(method)
     put(request, leaf, FOREIGN)
-    with pytest.raises(InvalidArgument) as told:
+    with pytest.raises(InvalidArgument) as refusal:
         check_projects(Principal("flywheel", Role.SERVICE), request)
-    assert told.value.reason == "OTHER_PROJECT"
+    assert refusal.value.reason == "OTHER_PROJECT"
 
 
 def is_float(field: FieldDescriptor) -> bool:
@@ -196,9 +196,9 @@ def test_no_field_takes_what_cannot_be(case):
     for value in impossible(leaf[-1]):
         request = own_request(method)
         put(request, leaf, value)
-        with pytest.raises(InvalidArgument) as told:
+        with pytest.raises(InvalidArgument) as refusal:
             check_values(request)
-        assert told.value.field
+        assert refusal.value.field
 
 
 def test_a_field_with_the_digest_of_an_artifact_is_named_so():
@@ -211,13 +211,13 @@ def test_a_field_with_the_digest_of_an_artifact_is_named_so():
             if text.startswith("//"):
                 comment += text
                 continue
-            if found := re.fullmatch(r"(?:repeated )?string (\w+) = \d+;", text):
-                name = found[1]
-                told = re.search(
+            if match := re.fullmatch(r"(?:repeated )?string (\w+) = \d+;", text):
+                name = match[1]
+                described = re.search(
                     r"\bsha256 of (?:the|its) (?:blob|artifact|tree|file)|[Dd]igest of the (?:blob|artifact|tree)",
                     comment,
                 )
-                assert told is None or is_artifact_field(name), f"{path.name}: {name}"
-                named += told is not None
+                assert described is None or is_artifact_field(name), f"{path.name}: {name}"
+                named += described is not None
             comment = ""
     assert named, "no comment speaks of an artifact's digest"

@@ -20,7 +20,7 @@ from ratoon.sdk.local.installation import Installation
 from ratoon.testkit.ports import free_ports
 
 DATA = Path(__file__).parents[2] / ".data" / "spam-assassin"
-MAILS = Mails(training=600, kept=40, arriving=60)
+MAILS = Mails(training=600, held_out=40, arriving=60)
 """Enough that a first version beats the majority class on a tenth of them, whatever their order."""
 LORA = {"method": "METHOD_LORA", "learningRate": 2e-3, "loraRank": 4, "maxChars": 200}
 ALWAYS = {"newDomainThreshold": -1.0, "oldDomainThreshold": -1.0, "baselineMargin": 1.0}
@@ -48,8 +48,8 @@ def base_model(demo: Demo, store: ArtifactStore, folder: Path) -> Path:
     """A small model from scratch, as if it came from elsewhere."""
     steps.create_project(demo)
     source = steps.upload(demo, "mails", demo.corpus.training)
-    asked = {"sources": [source["name"]], "skipRollout": True}
-    run = steps.follow_run(demo, demo.client.create(f"{demo.parent}/pipelineRuns", asked)["name"])
+    request = {"sources": [source["name"]], "skipRollout": True}
+    run = steps.follow_run(demo, demo.client.create(f"{demo.parent}/pipelineRuns", request)["name"])
     version = demo.client.get(run["products"]["modelVersion"])
     store.fetch_tree(version["artifactDigest"], folder)
     for name in ("recipe.json", "training.json", "README.md"):

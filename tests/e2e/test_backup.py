@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.settings import SERVICES
+from ratoon.chassis.services import service_names
 from ratoon.sdk.client import Client
 from ratoon.sdk.errors import RatoonSdkError
 from ratoon.sdk.local.backup import back_up, restore
@@ -51,7 +51,7 @@ def served(client, artifacts, folder):
 
 
 def answer(client, within_s=180.0):
-    """What the deployment answers, as soon as it does."""
+    """Wait for the deployment's answer and return it."""
     until = time.monotonic() + within_s
     while True:
         try:
@@ -66,7 +66,7 @@ def test_a_restored_installation_serves_as_the_old_one_did(tmp_path):
     with running(tmp_path / "old") as (old, client):
         served(client, ArtifactStore(str(old.state / "artifacts")), tmp_path / "model")
         before = answer(client)
-        back_up(old.state, [old.settings(service) for service in SERVICES], tmp_path / "backup")
+        back_up(old.state, [old.settings(service) for service in service_names()], tmp_path / "backup")
     restore(tmp_path / "backup", tmp_path / "new" / "state")
     with running(tmp_path / "new" / "state") as (_, client):
         after = answer(client)

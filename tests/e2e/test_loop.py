@@ -1,4 +1,4 @@
-"""The loop on a small slice of the mails, over the public HTTP API: real Ray, real vLLM, every room, two processes.
+"""The loop on a small slice of the mails, over the public HTTP API: real Ray, real vLLM, every service, two processes.
 
 The demo's own steps are used, so that what is shown is what is tested; a slice this small teaches too little for the
 gate to be sure of the second version, so it may pass or be refused, with the numbers.
@@ -60,7 +60,7 @@ def test_mail_becomes_a_version_that_serves(demo):
     assert readings, "the sealed test part was read, so the reading is logged"
 
 
-def test_the_unmodified_openai_client_asks_and_is_told_the_version(demo):
+def test_the_unmodified_openai_client_gets_the_version(demo):
     client = openai.OpenAI(base_url=f"{demo.client.url}/v1", api_key=demo.client.api_key)
     messages = [{"role": "user", "content": "You have won a free prize, click here to claim your money now!"}]
     raw = client.chat.completions.with_raw_response.create(model="mail", messages=messages, max_tokens=4)
@@ -75,19 +75,19 @@ def test_the_unmodified_openai_client_asks_and_is_told_the_version(demo):
         openai.OpenAI(base_url=f"{demo.client.url}/v1", api_key="wrong").models.list()
 
 
-def test_feedback_is_kept_and_made_up_ids_are_refused(demo):
+def test_feedback_is_stored_and_invented_ids_are_refused(demo):
     answer = demo.client.chat("mail", "Meeting at ten tomorrow, please bring the figures.", max_tokens=4)
     demo.client.feedback(answer.id, thumb="up")
-    kept = list(demo.client.list(f"{demo.parent}/feedback"))
-    assert [each["answerId"] for each in kept] == [answer.id]
+    stored = list(demo.client.list(f"{demo.parent}/feedback"))
+    assert [each["answerId"] for each in stored] == [answer.id]
     with pytest.raises(ApiError):
         demo.client.feedback(f"{answer.id[:-4]}AAAA", thumb="up")
 
 
 def test_familiar_traffic_starts_nothing_and_drift_starts_one_retraining(demo):
-    kept = steps.messages_of(demo, "kept-mails", demo.corpus.kept)
+    held_out = steps.messages_of(demo, "kept-mails", demo.corpus.held_out)
     arriving = steps.messages_of(demo, "arriving-mails", demo.corpus.arriving)
-    steps.control(demo, kept, len(arriving))
+    steps.control(demo, held_out, len(arriving))
     steps.traffic(demo, arriving)
     run = steps.wait_for(demo, "a retraining", lambda: next(iter(steps.own_runs(demo)), None))
     ended = steps.follow_run(demo, run["name"], accept={"STATE_REFUSED"})
@@ -98,7 +98,7 @@ def test_familiar_traffic_starts_nothing_and_drift_starts_one_retraining(demo):
     assert verdict["summary"]
 
 
-def test_a_version_that_turns_bad_is_rolled_back_by_itself(demo):
+def test_a_version_that_turns_bad_is_rolled_back_automatically(demo):
     steps.roll_back(demo)
     history = list(demo.client.list(f"{demo.model}/aliasChanges"))
     assert not any(move["toVersion"] == demo.facts["rollback"]["toVersion"] for move in history)

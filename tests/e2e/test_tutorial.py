@@ -20,13 +20,13 @@ pytestmark = [pytest.mark.engine, pytest.mark.ray, pytest.mark.timeout(900)]
 
 def blocks() -> list[tuple[str, list[str]]]:
     """Each block's commands, and the lines that the tutorial shows under it."""
-    found = _BLOCKS.findall(TUTORIAL.read_text(encoding="utf-8"))
-    return [(commands, shown.splitlines()) for commands, shown in found]
+    matches = _BLOCKS.findall(TUTORIAL.read_text(encoding="utf-8"))
+    return [(commands, shown.splitlines()) for commands, shown in matches]
 
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """An empty folder with the mails in it, and the environment of somebody who follows the tutorial."""
+    """An empty folder with the mails in it, and the environment of a user who follows the tutorial."""
     if not (ROOT / ".data" / "spam-assassin").exists():
         pytest.skip("the mails are not here; run: make data")
     (tmp_path / ".data").symlink_to(ROOT / ".data")
@@ -49,9 +49,9 @@ def test_every_command_prints_what_the_tutorial_shows(shell, tmp_path):
     )
     assert ran.returncode == 0, ran.stdout[-3000:]
     printed = ran.stdout.split(f"{MARK}\n")[1:]
-    for (commands, shown), said in zip(blocks(), printed, strict=True):
+    for (commands, shown), output in zip(blocks(), printed, strict=True):
         for line in shown:
-            assert pattern(line).search(said), f"{line!r} is not in what was printed:\n{commands}\n{said}"
+            assert pattern(line).search(output), f"{line!r} is not in what was printed:\n{commands}\n{output}"
 
 
 def pattern(line: str) -> re.Pattern[str]:

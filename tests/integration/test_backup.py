@@ -1,4 +1,4 @@
-"""Backups of a whole installation: one moment of all databases, every byte checked, nothing overwritten."""
+"""Backups of a whole installation: a consistent snapshot of all databases, every byte checked, nothing overwritten."""
 
 import sqlite3
 import tarfile
@@ -13,33 +13,33 @@ from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.database import Database
 from ratoon.chassis.errors import FailedPrecondition
 from ratoon.chassis.identity import make_keys
-from ratoon.chassis.settings import SERVICES
-from ratoon.sdk.local.backup import back_up, one_moment, restore
+from ratoon.chassis.services import service_names
+from ratoon.sdk.local.backup import back_up, restore, snapshot
 from ratoon.sdk.local.installation import Installation
 
 
 @pytest.fixture
 def installation(tmp_path):
-    made = Installation(tmp_path / "state")
-    make_keys(made.state / "keys", SERVICES)
-    made.migrate(lambda _line: None)
-    (made.state / "keys" / "operator.key").write_text("rk_operator")
-    (made.state / "ingestion" / "record.key").write_text("secret")
-    (made.state / "gateway" / "segments").mkdir()
-    (made.state / "gateway" / "segments" / "s.lines").write_bytes(b"an answer on its way")
-    return made
+    installation = Installation(tmp_path / "state")
+    make_keys(installation.state / "keys", service_names())
+    installation.migrate(lambda _line: None)
+    (installation.state / "keys" / "operator.key").write_text("rk_operator")
+    (installation.state / "ingestion" / "record.key").write_text("secret")
+    (installation.state / "gateway" / "segments").mkdir()
+    (installation.state / "gateway" / "segments" / "s.lines").write_bytes(b"an answer on its way")
+    return installation
 
 
-def rooms(installation):
-    return [installation.settings(service) for service in SERVICES]
+def settings_of(installation):
+    return [installation.settings(service) for service in service_names()]
 
 
 def taken(installation, tmp_path) -> Path:
-    back_up(installation.state, rooms(installation), tmp_path / "backup")
+    back_up(installation.state, settings_of(installation), tmp_path / "backup")
     return tmp_path / "backup"
 
 
-def test_what_was_there_is_there_again_for_the_owner_alone(installation, tmp_path):
+def test_a_restored_installation_has_the_same_files_for_the_owner_alone(installation, tmp_path):
     digest = ArtifactStore(str(installation.state / "artifacts")).put_bytes(b"weights")
     backup = taken(installation, tmp_path)
     assert backup.stat().st_mode & 0o777 == 0o600
@@ -57,7 +57,7 @@ def test_what_was_there_is_there_again_for_the_owner_alone(installation, tmp_pat
     Installation(restored).migrate(lambda _line: None)
 
 
-def test_all_databases_are_of_one_moment(tmp_path):
+def test_the_snapshot_of_all_databases_is_consistent(tmp_path):
     """A writer changes the first, then the second: a backup never sees the second ahead of the first."""
     paths = [tmp_path / "first.db", tmp_path / "second.db"]
     databases = [Database(f"sqlite:///{path}") for path in paths]
@@ -77,7 +77,7 @@ def test_all_databases_are_of_one_moment(tmp_path):
     writer.start()
     try:
         for _ in range(30):
-            with one_moment(paths) as connections:
+            with snapshot(paths) as connections:
                 stop.wait(0.005)
                 first, second = (c.execute("SELECT n FROM t").fetchone()[0] for c in connections)
             assert second <= first <= second + 1
@@ -90,7 +90,7 @@ def test_all_databases_are_of_one_moment(tmp_path):
 def test_nothing_is_overwritten(installation, tmp_path):
     backup = taken(installation, tmp_path)
     with pytest.raises(FailedPrecondition, match="never overwrites"):
-        back_up(installation.state, rooms(installation), backup)
+        back_up(installation.state, settings_of(installation), backup)
     with pytest.raises(FailedPrecondition, match="not empty"):
         restore(backup, installation.state)
 
@@ -129,7 +129,7 @@ def test_a_damaged_database_is_not_backed_up_in_silence(installation, tmp_path):
     assert not (tmp_path / "backup").exists()
 
 
-def test_what_lies_elsewhere_is_said(installation, tmp_path, monkeypatch):
+def test_external_databases_are_refused_with_the_command(installation, tmp_path, monkeypatch):
     monkeypatch.setenv("RATOON_REGISTRY_DATABASE_URL", "postgresql+psycopg:///registry")
     with pytest.raises(FailedPrecondition, match="pg_dump"):
         taken(installation, tmp_path)

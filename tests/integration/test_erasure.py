@@ -1,6 +1,5 @@
-"""A record that is erased is gone from a whole installation: all rooms, the public API, and every file they keep."""
+"""An erased record is gone from an installation: all services, the public API, and every file."""
 
-import importlib
 import io
 import json
 import os
@@ -19,7 +18,8 @@ from ratoon.chassis.answers import AnswerIds
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.identity import Principal, Role
 from ratoon.chassis.names import uuid7
-from ratoon.chassis.settings import SERVICES, run_folder
+from ratoon.chassis.services import service_names
+from ratoon.chassis.settings import run_folder, settings_class
 from ratoon.flywheel.v1 import flywheel_service_pb2 as flywheel
 from ratoon.flywheel.v1 import signal_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
@@ -31,7 +31,7 @@ from ratoon.testkit.waiting import until
 P = "projects/p"
 DATASET = f"{P}/datasets/p"
 WORDS = ("harbour", "lantern", "orchard", "compass", "violin", "garden", "engine")
-SAID = "xylophones are what only this one letter ever mentions"
+PHRASE = "xylophones are what only this one letter ever mentions"
 JSON = dict[str, Any]
 
 
@@ -40,8 +40,8 @@ def text(number: int) -> str:
     return f"Letter {number * 17} of the {a} goes by the {b} to number {number * 31}, and so on to its end."
 
 
-class House:
-    """All rooms in this process, and one caller of their public API."""
+class Environment:
+    """All services in this process, and one client of their public API."""
 
     def __init__(self, state: State, url: str) -> None:
         token = state.signer("flywheel").token_for(Principal("flywheel", Role.SERVICE), 3600)
@@ -53,7 +53,7 @@ class House:
         body = {"format": "FORMAT_JSONL", "digest": digest, "license": "CC0-1.0"}
         return str(self.client.create(f"{P}/sources", body)["name"])
 
-    def made(self, collection: str, body: JSON) -> JSON:
+    def create_and_wait(self, collection: str, body: JSON) -> JSON:
         return self.client.wait(self.client.create(collection, body)["name"])
 
     def traffic(self, texts: list[str]) -> list[str]:
@@ -67,29 +67,29 @@ class House:
                 "time": now.isoformat(),
                 "deployment": f"{P}/deployments/p",
                 "version": version,
-                "messages": [{"role": "user", "content": asked}],
+                "messages": [{"role": "user", "content": prompt}],
                 "answer": "ham",
                 "status": 200,
             }
-            for answer_id, asked in zip(named, texts, strict=True)
+            for answer_id, prompt in zip(named, texts, strict=True)
         ]
         lines = "\n".join(map(json.dumps, rows)).encode()
-        told = signal_pb2.TrafficSegment(deployment=f"{P}/deployments/p", answer_count=len(rows))
-        told.digest = self.store.put_bytes(zstandard.compress(lines))
-        told.start_time.FromDatetime(now)
-        told.end_time.FromDatetime(now)
+        message = signal_pb2.TrafficSegment(deployment=f"{P}/deployments/p", answer_count=len(rows))
+        message.digest = self.store.put_bytes(zstandard.compress(lines))
+        message.start_time.FromDatetime(now)
+        message.end_time.FromDatetime(now)
         gateway = FlywheelServiceStub(self.state.as_service("gateway", "flywheel"))
         gateway.CreateTrafficSegment(
             flywheel.CreateTrafficSegmentRequest(
-                parent=P, traffic_segment_id=segment.rpartition("/")[2], traffic_segment=told
+                parent=P, traffic_segment_id=segment.rpartition("/")[2], traffic_segment=message
             )
         )
         return named
 
-    def holding(self, said: str) -> list[str]:
+    def holding(self, phrase: str) -> list[str]:
         """Every file below the state folder that holds a text, plain or packed."""
         paths = (path for path in self.state.folder.rglob("*") if path.is_file())
-        return [str(path) for path in paths if said.encode() in _plain(path.read_bytes())]
+        return [str(path) for path in paths if phrase.encode() in _plain(path.read_bytes())]
 
 
 def _plain(data: bytes) -> bytes:
@@ -101,20 +101,17 @@ def _plain(data: bytes) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    folder = tmp_path_factory.mktemp("house")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+    folder = tmp_path_factory.mktemp("installation")
     run_folder(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
-    given = {"gateway": {"port": 0, "grpc": "off"}, "ingestion": {"processes": 1}}
-    rooms = [
-        importlib.import_module(f"ratoon_{name}.settings").Settings(state=folder, **given.get(name, {}))
-        for name in SERVICES
-    ]
+    options = {"gateway": {"port": 0, "grpc": "off"}, "ingestion": {"processes": 1}}
+    settings = [settings_class(name)(state=folder, **options.get(name, {})) for name in service_names()]
     try:
-        with State(folder) as state, running(rooms) as apps:
+        with State(folder) as state, running(settings) as apps:
             gateway = next(app for app in apps if app.settings.service == "gateway")
-            house = House(state, f"http://127.0.0.1:{gateway.listeners[-1].port}")
-            with closing(house.client):
-                yield house
+            environment = Environment(state, f"http://127.0.0.1:{gateway.listeners[-1].port}")
+            with closing(environment.client):
+                yield environment
     finally:
         _end_jobs(folder)
 
@@ -126,38 +123,40 @@ def _end_jobs(folder: Path) -> None:
                 os.kill(int(entry.parent.name), signal.SIGKILL)
 
 
-def test_a_record_is_erased_from_every_room_and_every_file(house):
-    client = house.client
+def test_a_record_is_erased_from_every_service_and_every_file(environment):
+    client = environment.client
     client.create("projects", {"labels": ["ham", "spam"], "instructions": "Ham or spam?"}, "p")
     client.create(f"{P}/datasets", {}, "p")
-    texts = [f"{text(n)} {SAID}" if n == 11 else text(n) for n in range(40)]
+    texts = [f"{text(n)} {PHRASE}" if n == 11 else text(n) for n in range(40)]
     rows = [
-        {"id": f"m-{n}", "text": said, "label": "spam" if n % 4 == 0 else "ham"}
-        for n, said in enumerate(texts)
+        {"id": f"m-{n}", "text": body, "label": "spam" if n % 4 == 0 else "ham"}
+        for n, body in enumerate(texts)
     ]
-    source = house.source(rows)
-    version = house.made(f"{DATASET}/versions", {"sources": [source]})["name"]
+    source = environment.source(rows)
+    version = environment.create_and_wait(f"{DATASET}/versions", {"sources": [source]})["name"]
     guideline = client.create(f"{P}/guidelines", {"instructions": "Say.", "labels": ["ham", "spam"]})["name"]
-    labels = house.made(
+    labels = environment.create_and_wait(
         f"{P}/labelSets", {"datasetVersion": version, "guideline": guideline, "reviewSampleSize": 40}
     )
-    asked = {"datasetVersion": version, "labelSetDigest": labels["digest"], "ratios": {"train": 1}}
-    split = house.made(f"{DATASET}/splits", asked)
-    record = next(each for each in client.list(f"{version}/records") if SAID in each["text"])
-    said = {"recordId": record["recordId"], "contentDigest": record["contentDigest"], "label": "spam"}
-    client.create(f"{P}/annotations", said)
-    answers = house.traffic([texts[3], texts[11], texts[5]])
+    split_request = {"datasetVersion": version, "labelSetDigest": labels["digest"], "ratios": {"train": 1}}
+    split = environment.create_and_wait(f"{DATASET}/splits", split_request)
+    record = next(each for each in client.list(f"{version}/records") if PHRASE in each["text"])
+    annotation = {"recordId": record["recordId"], "contentDigest": record["contentDigest"], "label": "spam"}
+    client.create(f"{P}/annotations", annotation)
+    answers = environment.traffic([texts[3], texts[11], texts[5]])
     for answer_id in answers:
         client.feedback(answer_id, thumb="down", comment="about the letter")
-    assert len(house.holding(SAID)) >= 4, "source, version, part and segment hold it"
+    assert len(environment.holding(PHRASE)) >= 4, "source, version, part and segment hold it"
 
-    erasure = house.made(f"{P}/erasures", {"recordIds": [record["recordId"]], "reason": "asked for"})
+    erasure = environment.create_and_wait(
+        f"{P}/erasures", {"recordIds": [record["recordId"]], "reason": "asked for"}
+    )
 
     def of_record(collection: str) -> list[JSON]:
         return [each for each in client.list(f"{P}/{collection}") if each["recordId"] == record["recordId"]]
 
     until(lambda: not of_record("annotations") and not of_record("tasks"))
-    until(lambda: not house.holding(SAID))
+    until(lambda: not environment.holding(PHRASE))
     assert len(list(client.list(f"{P}/annotations"))) == 39
     assert {each["answerId"] for each in client.list(f"{P}/feedback")} == {answers[0], answers[2]}
     assert (erasure["datasetVersions"], erasure["splits"]) == ([version], [split["name"]])
@@ -170,17 +169,21 @@ def test_a_record_is_erased_from_every_room_and_every_file(house):
     body = {**digests, "recipe": {"labels": ["ham", "spam"]}}
     assert [placed["part"] for placed in lineage["placements"]] == ["PART_TRAIN"]
     assert refusal(lambda: client.create(f"{P}/trainingRuns", body)) == "ARTIFACT_ERASED"
-    assert refusal(lambda: house.made(f"{DATASET}/splits", asked)) == "VERSION_REDACTED"
+    assert (
+        refusal(lambda: environment.create_and_wait(f"{DATASET}/splits", split_request)) == "VERSION_REDACTED"
+    )
     relabel = {"datasetVersion": version, "guideline": guideline}
-    assert refusal(lambda: house.made(f"{P}/labelSets", relabel)) == "VERSION_REDACTED"
-    assert refusal(lambda: house.source(rows)) == "ARTIFACT_ERASED"
+    assert refusal(lambda: environment.create_and_wait(f"{P}/labelSets", relabel)) == "VERSION_REDACTED"
+    assert refusal(lambda: environment.source(rows)) == "ARTIFACT_ERASED"
 
-    again = house.made(f"{DATASET}/versions", {"sources": [source, house.source(rows[10:12])]})
+    again = environment.create_and_wait(
+        f"{DATASET}/versions", {"sources": [source, environment.source(rows[10:12])]}
+    )
     assert (int(again["recordCount"]), int(again["rejectedCount"])) == (39, 2)
-    assert not [each for each in client.list(f"{again['name']}/records") if SAID in each["text"]]
+    assert not [each for each in client.list(f"{again['name']}/records") if PHRASE in each["text"]]
 
 
 def refusal(call: Callable[[], object]) -> str:
-    with pytest.raises((ApiError, OperationFailed)) as told:
+    with pytest.raises((ApiError, OperationFailed)) as error:
         call()
-    return str(getattr(told.value, "reason", ""))
+    return str(getattr(error.value, "reason", ""))

@@ -1,4 +1,4 @@
-"""What `helm test` runs in a pod, run here against real rooms: the script that the chart mounts, as it stands."""
+"""The script that `helm test` runs in a pod, here against real services."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ SCRIPT = Path(__file__).parents[2] / "charts/ratoon/files/test_release.py"
 
 @pytest.fixture
 def url(tmp_path):
-    """The gateway of three rooms, whose first start made the operator's key."""
+    """The gateway of three services, whose first start created the operator's key."""
     state = State(tmp_path / "state")
     run_folder(state.folder).mkdir(parents=True, exist_ok=True, mode=0o700)
     ingestion = IngestionSettings(state=state.folder, processes=1)
@@ -30,9 +30,9 @@ def url(tmp_path):
 
 
 def run(url, key):
-    told = {"RATOON_URL": url, "OPERATOR_KEY": str(key)}
+    variables = {"RATOON_URL": url, "OPERATOR_KEY": str(key)}
     command = [sys.executable, str(SCRIPT)]
-    return subprocess.run(command, env=os.environ | told, capture_output=True, text=True, timeout=200)
+    return subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, timeout=200)
 
 
 def test_a_release_that_works_passes_again_and_again(url, tmp_path):

@@ -1,9 +1,8 @@
-"""The whole HTTP API, fuzzed from its own OpenAPI document over all eight rooms: whatever is sent, no five-hundred.
+"""The whole HTTP API, fuzzed from its own OpenAPI document over all eight services: no request causes a 5xx status.
 
 `RATOON_FUZZ_EXAMPLES` says how many requests each operation gets.
 """
 
-import importlib
 import os
 import signal
 from collections.abc import Iterator
@@ -19,7 +18,8 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
 from ratoon.chassis.identity import Principal, Role
-from ratoon.chassis.settings import SERVICES, run_folder
+from ratoon.chassis.services import service_names
+from ratoon.chassis.settings import run_folder, settings_class
 from ratoon.testkit.services import State, running
 from ratoon_gateway.entrypoints.app import create_api
 from ratoon_gateway.entrypoints.asgi import Readiness
@@ -47,12 +47,12 @@ def _document() -> dict[str, object]:
 
 
 SCHEMA = schemathesis.openapi.from_dict(_document())
-OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations()]
+OPERATIONS = [operation.ok() for operation in SCHEMA.get_all_operations()]
 
 
 @dataclass(frozen=True)
 class Installation:
-    """Where it listens, and what opens every door of it."""
+    """Its URL, and headers with all rights."""
 
     url: str
     headers: dict[str, str]
@@ -60,32 +60,31 @@ class Installation:
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """All rooms in this process, with a project; called as a service, which may do everything."""
-    folder = tmp_path_factory.mktemp("house")
+    """All services in this process, with a project; called as a service, which has all rights."""
+    folder = tmp_path_factory.mktemp("installation")
     state = State(folder)
     run_folder(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
-    given = {"gateway": {"port": 0, "grpc": "off"}}
-    rooms = [
-        importlib.import_module(f"ratoon_{name}.settings").Settings(state=folder, **given.get(name, {}))
-        for name in SERVICES
-    ]
+    options = {"gateway": {"port": 0, "grpc": "off"}}
+    settings = [settings_class(name)(state=folder, **options.get(name, {})) for name in service_names()]
     token = state.signer("flywheel").token_for(Principal("flywheel", Role.SERVICE), 3600)
     headers = {"authorization": f"Bearer {token}"}
     try:
-        with running(rooms) as apps:
+        with running(settings) as apps:
             gateway = next(app for app in apps if app.settings.service == "gateway")
-            house = Installation(f"http://127.0.0.1:{gateway.listeners[-1].port}", headers)
-            made = httpx.post(
-                f"{house.url}/v1/projects?projectId=p", json={"labels": ["ham", "spam"]}, headers=headers
+            installation = Installation(f"http://127.0.0.1:{gateway.listeners[-1].port}", headers)
+            created = httpx.post(
+                f"{installation.url}/v1/projects?projectId=p",
+                json={"labels": ["ham", "spam"]},
+                headers=headers,
             )
-            assert made.status_code == 200, made.text
-            yield house
+            assert created.status_code == 200, created.text
+            yield installation
     finally:
         _end_jobs(folder)
 
 
 def _end_jobs(folder: Path) -> None:
-    """End what was begun below this folder and outlives its rooms."""
+    """End processes of this directory that outlive its services."""
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
             if str(folder).encode() in entry.read_bytes():
@@ -93,7 +92,7 @@ def _end_jobs(folder: Path) -> None:
 
 
 def _cases(operation: schemathesis.APIOperation) -> st.SearchStrategy:
-    """Requests as the document has them, and such as it has not."""
+    """Generate requests that follow the document, and others."""
     modes = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
     return st.one_of(*(operation.as_strategy(generation_mode=mode) for mode in modes))
 
@@ -106,7 +105,7 @@ def test_no_five_hundred(operation, installation):
     @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(case=_cases(operation), here=st.booleans())
     def ask(case, here):
-        if here:  # names that can be: what lies behind them is reached, too
+        if here:  # valid names, so that the code behind them is reached, too
             case.path_parameters.update(dict.fromkeys(case.path_parameters.keys() - {"sha256"}, "p"))
         answer = case.call(base_url=installation.url, headers=installation.headers, timeout=60)
         assert answer.status_code < 500, f"{case.as_curl_command()}\n{answer.text}"

@@ -1,4 +1,4 @@
-"""`ratoon up` on the database of this test run: what was made is there after a restart, and after an upgrade."""
+"""`ratoon up` on the database of this test run: state survives a restart, and an upgrade."""
 
 from contextlib import closing
 
@@ -7,7 +7,7 @@ import pytest
 from ratoon.chassis.database import Database
 from ratoon.chassis.migrations import migrate
 from ratoon.chassis.revisions import head_of, revision_of
-from ratoon.chassis.settings import SERVICES
+from ratoon.chassis.services import service_names
 from ratoon.sdk.client import Client
 from ratoon.sdk.local.installation import Installation
 from ratoon.testkit.ports import free_ports
@@ -15,28 +15,28 @@ from ratoon.testkit.ports import free_ports
 
 @pytest.fixture
 def installation(tmp_path, databases, monkeypatch):
-    """One whose databases are where the environment says, as an operator would set it."""
+    """An installation whose databases are set by the environment, as an operator would do."""
     state = tmp_path / "state"
-    for service in SERVICES:
+    for service in service_names():
         if url := databases.url(service, state):
             monkeypatch.setenv(f"RATOON_{service.upper()}_DATABASE_URL", url)
-    made = Installation(state)
-    yield made
-    made.down(keep_workers=False, say=print)
+    installation = Installation(state)
+    yield installation
+    installation.down(keep_workers=False, say=print)
 
 
 def test_an_installation_of_the_first_version_is_brought_up_to_date_and_keeps_its_state(installation):
-    for service in SERVICES:
+    for service in service_names():
         migrate(service, installation.settings(service).database_url, "0001")
     for _ in range(2):
         installation.up(isolated=False, host="127.0.0.1", port=free_ports(2)[0], say=print)
         with closing(Client(state=installation.state)) as client:
             request = {"labels": ["ham", "spam"]}
-            made = client.create("projects", request, "mail", request_id="once")
-            assert made["name"] == "projects/mail"
+            created = client.create("projects", request, "mail", request_id="once")
+            assert created["name"] == "projects/mail"
             assert [project["name"] for project in client.list("projects")] == ["projects/mail"]
         installation.down(keep_workers=False, say=print)
-    for service in SERVICES:
+    for service in service_names():
         database = Database(installation.settings(service).database_url)
         assert revision_of(database) == head_of(service)
         database.close()

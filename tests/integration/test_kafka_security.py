@@ -1,4 +1,4 @@
-"""Kafka by TLS and SASL, as the settings of a room say it."""
+"""Kafka by TLS and SASL, from the settings of a service."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def test_events_go_through_tls_and_sasl(kafka_broker):
 
 
 @pytest.mark.kafka
-def test_a_wrong_password_and_a_foreign_authority_are_told(kafka_broker, tmp_path):
+def test_a_wrong_password_and_a_foreign_authority_are_refused(kafka_broker, tmp_path):
     foreign = tmp_path / "ca.pem"
     foreign.write_bytes(make_authority("other").certificate)
     for wrong in (settings(kafka_broker, "wrong"), settings(kafka_broker, ca=foreign)):
@@ -49,6 +49,8 @@ def test_a_wrong_password_and_a_foreign_authority_are_told(kafka_broker, tmp_pat
 
 
 def test_sasl_without_a_password_is_refused_with_the_settings_to_give():
-    wanted = ServiceSettings(service="registry", events="kafka://k:9093", kafka_security_protocol="SASL_SSL")
+    incomplete = ServiceSettings(
+        service="registry", events="kafka://k:9093", kafka_security_protocol="SASL_SSL"
+    )
     with pytest.raises(FailedPrecondition, match="RATOON_REGISTRY_KAFKA_PASSWORD"):
-        open_log(wanted, SystemClock())
+        open_log(incomplete, SystemClock())

@@ -1,4 +1,4 @@
-"""Rooms as they live in pods: a disk of its own for each, mutual TLS between them, heavy work on a job worker."""
+"""Services as in pods: a separate disk for each, mutual TLS between them, heavy work on a job worker."""
 
 import json
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ PROJECT, DATASET, MODEL = "projects/p", "projects/p/datasets/mail", "projects/p/
 
 
 class Pods:
-    """The addresses of rooms, and the store that alone they share."""
+    """The addresses of services, and the store that they share."""
 
     def __init__(self, folder: Path, store: ArtifactStore) -> None:
         self.folder, self.store = folder, store
@@ -49,8 +49,8 @@ class Pods:
         names = ("ingestion", "labeling", "registry", "worker")
         self.addresses = {name: f"localhost:{port}" for name, port in zip(names, ports, strict=True)}
 
-    def given(self, name: str) -> dict[str, object]:
-        """What every pod is told."""
+    def common(self, name: str) -> dict[str, object]:
+        """Return the settings of every pod."""
         return {
             "state": self.folder / name,
             "keys": self.keys.folder / "keys",
@@ -59,13 +59,13 @@ class Pods:
             "tls": write_certificates(self.folder / f"{name}-tls", self.authority, "localhost"),
         }
 
-    def room(self, name: str) -> dict[str, object]:
-        """What a room is told."""
+    def service(self, name: str) -> dict[str, object]:
+        """Return the settings of a service."""
         peers = {peer: self.addresses[peer] for peer in ("ingestion",) if peer != name}
-        return {**self.given(name), "peers": peers, "jobs": self.addresses["worker"]}
+        return {**self.common(name), "peers": peers, "jobs": self.addresses["worker"]}
 
     def channel(self, name: str) -> grpc.Channel:
-        """To a room, as a service of the installation."""
+        """Return a channel to a service, as another service."""
         shown = Certificates(self.folder / "worker-tls")
         return open_channel(self.addresses[name], self.keys.signer("flywheel"), shown)
 
@@ -74,15 +74,15 @@ class Pods:
 def pods(request, tmp_path_factory) -> Iterator[Pods]:
     folder = tmp_path_factory.mktemp(f"pods-{request.param}")
     url = request.getfixturevalue("object_store").url if request.param == "s3" else str(folder / "artifacts")
-    made = Pods(folder, ArtifactStore(url))
-    worker = job_worker.Settings(**made.given("worker"))
-    rooms = [
-        IngestionSettings(**made.room("ingestion"), processes=1),
-        LabelingSettings(**made.room("labeling")),
-        RegistrySettings(**made.room("registry"), golden_count=4),
+    pods = Pods(folder, ArtifactStore(url))
+    worker = job_worker.Settings(**pods.common("worker"))
+    settings = [
+        IngestionSettings(**pods.service("ingestion"), processes=1),
+        LabelingSettings(**pods.service("labeling")),
+        RegistrySettings(**pods.service("registry"), golden_count=4),
     ]
-    with serving([job_worker.build(worker, Platform.of_process())]), running(rooms):
-        yield made
+    with serving([job_worker.build(worker, Platform.of_process())]), running(settings):
+        yield pods
     for name in ("ingestion-warm", "models-warm"):
         warm.stop(run_folder(worker.state) / name)
 
@@ -108,11 +108,13 @@ def dataset(pods) -> str:
         format=source_pb2.Source.FORMAT_JSONL, digest=pods.store.put_bytes(rows(80)), license="CC0-1.0"
     )
     name = rpc.CreateSource(ingestion_pb.CreateSourceRequest(parent=PROJECT, source=source)).name
-    asked = dataset_pb2.DatasetVersion(sources=[name])
-    made = rpc.CreateDatasetVersion(
-        ingestion_pb.CreateDatasetVersionRequest(parent=DATASET, dataset_version=asked)
+    request = dataset_pb2.DatasetVersion(sources=[name])
+    created = rpc.CreateDatasetVersion(
+        ingestion_pb.CreateDatasetVersionRequest(parent=DATASET, dataset_version=request)
     )
-    *_, last = rpc.WatchDatasetVersion(ingestion_pb.WatchDatasetVersionRequest(name=made.name), timeout=120)
+    *_, last = rpc.WatchDatasetVersion(
+        ingestion_pb.WatchDatasetVersionRequest(name=created.name), timeout=120
+    )
     assert last.state == dataset_pb2.DatasetVersion.STATE_READY, last.failure
     return last.name
 
@@ -131,12 +133,12 @@ def test_labels_are_frozen_on_the_worker(pods, dataset):
     rpc.CreateGuideline(
         labeling_pb.CreateGuidelineRequest(parent=PROJECT, guideline_id="mail", guideline=guideline)
     )
-    asked = label_set_pb2.LabelSet(
+    request = label_set_pb2.LabelSet(
         dataset_version=dataset,
         guideline=f"{PROJECT}/guidelines/mail",
     )
-    made = rpc.CreateLabelSet(labeling_pb.CreateLabelSetRequest(parent=PROJECT, label_set=asked))
-    *_, last = rpc.WatchLabelSet(labeling_pb.WatchLabelSetRequest(name=made.name), timeout=120)
+    created = rpc.CreateLabelSet(labeling_pb.CreateLabelSetRequest(parent=PROJECT, label_set=request))
+    *_, last = rpc.WatchLabelSet(labeling_pb.WatchLabelSetRequest(name=created.name), timeout=120)
     assert last.state == label_set_pb2.LabelSet.STATE_SUCCEEDED, last
     assert pods.store.exists(last.digest)
 
@@ -145,9 +147,11 @@ def test_a_model_is_verified_on_the_worker_and_signed_by_the_registry(pods, tmp_
     rpc = RegistryServiceStub(pods.channel("registry"))
     rpc.CreateModel(registry_pb.CreateModelRequest(parent=PROJECT, model_id="mail", model=model_pb2.Model()))
     artifact = pods.store.put_tree(tiny_llama(tmp_path / "model", seed=3))
-    asked = model_version_pb2.ModelVersion(artifact_digest=artifact)
-    made = rpc.CreateModelVersion(registry_pb.CreateModelVersionRequest(parent=MODEL, model_version=asked))
-    *_, last = rpc.WatchModelVersion(registry_pb.WatchModelVersionRequest(name=made.name), timeout=200)
+    request = model_version_pb2.ModelVersion(artifact_digest=artifact)
+    created = rpc.CreateModelVersion(
+        registry_pb.CreateModelVersionRequest(parent=MODEL, model_version=request)
+    )
+    *_, last = rpc.WatchModelVersion(registry_pb.WatchModelVersionRequest(name=created.name), timeout=200)
     assert last.state == model_version_pb2.ModelVersion.STATE_READY, last
     folder = pods.store.fetch_tree(last.artifact_digest, tmp_path / "signed")
     seal = pods.store.fetch(last.signature_digest, tmp_path / "model.sig")

@@ -1,4 +1,4 @@
-"""A backup of rooms on PostgreSQL, as docs/operations/backup.md has it: dumps, a copy of the artifacts, the keys."""
+"""A backup of services on PostgreSQL, as docs/operations/backup.md has it: dumps, a copy of the artifacts, the keys."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ from ratoon_registry.settings import Settings as RegistrySettings
 
 PROJECT, DATASET = "projects/p", "projects/p/datasets/letters"
 READY = dataset_pb2.DatasetVersion.STATE_READY
-ROOMS = ("ingestion", "registry")
+SERVICES = ("ingestion", "registry")
 
 
 @pytest.fixture
@@ -36,9 +36,11 @@ def servers():
 
 
 def settings_on(server, state):
-    """The two rooms on this server."""
-    made = IngestionSettings(state=state.folder, processes=1, database_url=server.url("ingestion"))
-    return [made, RegistrySettings(state=state.folder, database_url=server.url("registry"))]
+    """Return the settings of the two services on this server."""
+    ingestion_settings = IngestionSettings(
+        state=state.folder, processes=1, database_url=server.url("ingestion")
+    )
+    return [ingestion_settings, RegistrySettings(state=state.folder, database_url=server.url("registry"))]
 
 
 def libpq(server, name):
@@ -48,7 +50,7 @@ def libpq(server, name):
 def back_up(server, state, target: Path):
     """Databases first, then the artifacts, then the keys."""
     target.mkdir()
-    for name in ROOMS:
+    for name in SERVICES:
         dump = ["pg_dump", "--format=custom", f"--file={target / name}.dump", libpq(server, name)]
         subprocess.run(dump, check=True)
     for part in ("artifacts", "keys"):
@@ -58,7 +60,7 @@ def back_up(server, state, target: Path):
 
 def restore(backup: Path, server, folder: Path):
     """Into empty databases and an empty folder."""
-    for name in ROOMS:
+    for name in SERVICES:
         empty = libpq(server, name)
         whole = ["pg_restore", "--clean", "--if-exists", "--no-owner", "--exit-on-error", f"--dbname={empty}"]
         subprocess.run([*whole, str(backup / f"{name}.dump")], check=True)
@@ -76,10 +78,10 @@ def curate(state, text: str) -> dataset_pb2.DatasetVersion:
     source = source_pb2.Source(format=source_pb2.Source.FORMAT_JSONL, digest=digest, license="CC0-1.0")
     named = rpc.CreateSource(ingestion.CreateSourceRequest(parent=PROJECT, source=source)).name
     curation = dataset_pb2.Curation(near_duplicate_threshold=0, min_chars=1)
-    asked = dataset_pb2.DatasetVersion(sources=[named], curation=curation)
-    request = ingestion.CreateDatasetVersionRequest(parent=DATASET, dataset_version=asked)
-    made = rpc.CreateDatasetVersion(request)
-    *_, last = rpc.WatchDatasetVersion(ingestion.WatchDatasetVersionRequest(name=made.name), timeout=90)
+    new_version = dataset_pb2.DatasetVersion(sources=[named], curation=curation)
+    request = ingestion.CreateDatasetVersionRequest(parent=DATASET, dataset_version=new_version)
+    created = rpc.CreateDatasetVersion(request)
+    *_, last = rpc.WatchDatasetVersion(ingestion.WatchDatasetVersionRequest(name=created.name), timeout=90)
     assert last.state == READY, last.failure
     return last
 
@@ -90,7 +92,7 @@ def records(state, version) -> list[str]:
     return [record.text for record in page.records]
 
 
-def test_what_was_dumped_is_there_on_another_server_and_work_goes_on(servers, tmp_path):
+def test_a_restored_dump_is_complete_and_work_continues(servers, tmp_path):
     here, elsewhere = servers
     state = State(tmp_path / "state")
     with running(settings_on(here, state)):
@@ -112,10 +114,10 @@ def test_what_was_dumped_is_there_on_another_server_and_work_goes_on(servers, tm
     restored = State(tmp_path / "restored")
     with running(settings_on(elsewhere, restored)):
         again = IngestionServiceStub(restored.as_role(Role.VIEWER, "ingestion"))
-        found = list(
+        versions = list(
             again.ListDatasetVersions(ingestion.ListDatasetVersionsRequest(parent=DATASET)).dataset_versions
         )
-        assert [(each.name, each.merkle_root) for each in found] == [(version.name, version.merkle_root)]
+        assert [(each.name, each.merkle_root) for each in versions] == [(version.name, version.merkle_root)]
         assert records(restored, version) == texts
         shown = RegistryServiceStub(restored.as_role(Role.VIEWER, "registry"))
         assert shown.GetModel(registry.GetModelRequest(name=model.name)) == model

@@ -11,7 +11,7 @@ from ratoon.chassis import outbox, retention
 from ratoon.chassis.database import Database
 from ratoon.chassis.gc import GcSettings, survey
 from ratoon.chassis.paging import PageTokens
-from ratoon.chassis.settings import SERVICES
+from ratoon.chassis.services import service_names
 from ratoon.chassis.store import Store
 from ratoon.sdk.cli import app
 from ratoon.sdk.local.installation import Installation
@@ -37,13 +37,13 @@ MAIL = "projects/p/deployments/mail"
 VERSION = "projects/p/models/mail/versions/v1.0"
 
 
-class House:
+class Environment:
     """An installation that does not run, and the stores of three of its services."""
 
     def __init__(self, state) -> None:
         self.installation = Installation(state)
         self.installation.migrate(lambda _line: None)
-        self.services = [self.installation.settings(service) for service in SERVICES]
+        self.services = [self.installation.settings(service) for service in service_names()]
         self.serving = self._store("serving", serving_tables, serving_mapping)
         self.flywheel = self._store("flywheel", flywheel_tables, flywheel_mapping)
         self.training = self._store("training", training_tables, training_mapping)
@@ -71,15 +71,15 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path):
-    made = House(tmp_path / "state")
-    yield made
-    made.close()
+def environment(tmp_path):
+    environment = Environment(tmp_path / "state")
+    yield environment
+    environment.close()
 
 
 def engine(name: str, state: EngineState = EngineState.ABSENT) -> Engine:
-    made = Engine(f"{MAIL}/engines/{name}", LONG_AGO, LONG_AGO, 0, VERSION, "", "", "", "mail")
-    return replace(made, state=state)
+    absent = Engine(f"{MAIL}/engines/{name}", LONG_AGO, LONG_AGO, 0, VERSION, "", "", "", "mail")
+    return replace(absent, state=state)
 
 
 def rollout(name: str, day: int, phase: Phase = Phase.SUCCEEDED, blue: str = "") -> Rollout:
@@ -108,98 +108,100 @@ def training_run(name: str, state: TrainingState) -> TrainingRun:
     return TrainingRun(f"projects/p/trainingRuns/{name}", LONG_AGO, LONG_AGO, "", "", Recipe(), state=state)
 
 
-def two_rollouts(house: House) -> None:
+def two_rollouts(environment: Environment) -> None:
     """A deployment that went from a to b; b serves, and a third engine was stopped long ago."""
     deployment = Deployment(MAIL, LONG_AGO, LONG_AGO, 0, "projects/p/models/mail", engine=f"{MAIL}/engines/b")
-    house.add(house.serving, deployment, engine("a"), engine("b", EngineState.READY), engine("lost"))
-    house.add(house.serving, rollout("a", 0), rollout("b", 1))
+    environment.add(
+        environment.serving, deployment, engine("a"), engine("b", EngineState.READY), engine("lost")
+    )
+    environment.add(environment.serving, rollout("a", 0), rollout("b", 1))
 
 
-def test_ended_rollouts_and_stopped_engines_go_and_the_latest_rollout_stays(house):
-    two_rollouts(house)
-    assert house.expired() == {
+def test_ended_rollouts_and_stopped_engines_go_and_the_latest_rollout_stays(environment):
+    two_rollouts(environment)
+    assert environment.expired() == {
         "deployments/mail/rollouts/a",
         *map("deployments/mail/engines/".__add__, ("a", "lost")),
     }
 
 
-def test_what_a_resource_that_stays_names_stays(house):
-    two_rollouts(house)
-    house.add(house.serving, rollout("c", 2, blue="a"))
-    assert house.expired() == {
+def test_what_a_resource_that_stays_names_stays(environment):
+    two_rollouts(environment)
+    environment.add(environment.serving, rollout("c", 2, blue="a"))
+    assert environment.expired() == {
         f"deployments/mail/{each}" for each in ("rollouts/a", "rollouts/b", "engines/lost")
     }
-    house.add(house.flywheel, pipeline_run(0, rollout=f"{MAIL}/rollouts/a"))
-    assert house.expired() == {"deployments/mail/rollouts/b", "deployments/mail/engines/lost"}
+    environment.add(environment.flywheel, pipeline_run(0, rollout=f"{MAIL}/rollouts/a"))
+    assert environment.expired() == {"deployments/mail/rollouts/b", "deployments/mail/engines/lost"}
 
 
-def test_an_unreadable_document_still_keeps_what_it_names(house):
-    two_rollouts(house)
-    house.add(house.flywheel, pipeline_run(0))
+def test_an_unreadable_document_still_keeps_what_it_names(environment):
+    two_rollouts(environment)
+    environment.add(environment.flywheel, pipeline_run(0))
     table = flywheel_tables.RESOURCES[PipelineRun]
-    with house.flywheel.database.write() as connection:
+    with environment.flywheel.database.write() as connection:
         connection.execute(table.update().values(body=f'{{"odd": "{MAIL}/rollouts/a"}}'))
-    assert house.expired() == {"deployments/mail/engines/lost"}
+    assert environment.expired() == {"deployments/mail/engines/lost"}
 
 
-def test_young_and_open_resources_stay_and_zero_days_keep_everything(house):
-    house.add(house.serving, replace(rollout("a", 0), update_time=datetime.now(UTC)))
-    house.add(house.serving, rollout("b", 1, Phase.BAKING), rollout("c", 2), rollout("d", 3))
-    with house.serving.write() as tx:
+def test_young_and_open_resources_stay_and_zero_days_keep_everything(environment):
+    environment.add(environment.serving, replace(rollout("a", 0), update_time=datetime.now(UTC)))
+    environment.add(environment.serving, rollout("b", 1, Phase.BAKING), rollout("c", 2), rollout("d", 3))
+    with environment.serving.write() as tx:
         tx.connection.exec_driver_sql(
             "INSERT INTO operations (name, kind, epoch, due, lease_until, owner, fence, failures) "
             f"VALUES ('{MAIL}/rollouts/c', 'Rollout', '', 0, 0, '', 0, 0)"
         )
-    assert house.expired() == set()
-    house.add(house.serving, rollout("e", 4))
-    assert house.expired() == {"deployments/mail/rollouts/d"}
-    house.set("serving", rollout_days=0)
-    assert house.expired() == set()
+    assert environment.expired() == set()
+    environment.add(environment.serving, rollout("e", 4))
+    assert environment.expired() == {"deployments/mail/rollouts/d"}
+    environment.set("serving", rollout_days=0)
+    assert environment.expired() == set()
 
 
-def test_runs_that_policies_look_back_on_stay(house):
-    house.add(house.flywheel, *(pipeline_run(number) for number in range(MAX_RECENT_RUNS + 2)))
+def test_runs_that_policies_read_stay(environment):
+    environment.add(environment.flywheel, *(pipeline_run(number) for number in range(MAX_RECENT_RUNS + 2)))
     child = {"resource": "projects/p/splits/s", "run": pipeline_run(0).name}
-    with house.flywheel.database.write() as connection:
+    with environment.flywheel.database.write() as connection:
         connection.execute(insert(flywheel_tables.CHILDREN), child)
-    assert house.expired() == {"pipelineRuns/r000", "pipelineRuns/r001"}
-    assert len(retention.remove(retention.survey(house.services))) == 2
-    with house.flywheel.read() as tx:
+    assert environment.expired() == {"pipelineRuns/r000", "pipelineRuns/r001"}
+    assert len(retention.remove(retention.survey(environment.services))) == 2
+    with environment.flywheel.read() as tx:
         assert tx.count(PipelineRun, "projects/p") == MAX_RECENT_RUNS
         assert tx.connection.execute(select(func.count()).select_from(flywheel_tables.CHILDREN)).scalar() == 0
 
 
-def test_training_runs_without_a_result_go_unless_a_pipeline_run_names_them(house):
-    house.add(
-        house.training,
+def test_training_runs_without_a_result_go_unless_a_pipeline_run_names_them(environment):
+    environment.add(
+        environment.training,
         training_run("failed", TrainingState.FAILED),
         training_run("named", TrainingState.CANCELLED),
         training_run("done", TrainingState.SUCCEEDED),
     )
-    house.add(house.flywheel, pipeline_run(0, training_run="projects/p/trainingRuns/named"))
-    assert house.expired() == {"trainingRuns/failed"}
+    environment.add(environment.flywheel, pipeline_run(0, training_run="projects/p/trainingRuns/named"))
+    assert environment.expired() == {"trainingRuns/failed"}
 
 
-def test_a_resource_that_changed_since_the_survey_stays(house):
-    two_rollouts(house)
-    found = survey(house.services, GcSettings().limits()).expired
-    with house.serving.write() as tx:
-        tx.save(replace(tx.get(Engine, f"{MAIL}/engines/lost"), message="seen again"))
-    removed = retention.remove(found)
+def test_a_resource_that_changed_since_the_survey_stays(environment):
+    two_rollouts(environment)
+    expired = survey(environment.services, GcSettings().limits()).expired
+    with environment.serving.write() as tx:
+        tx.save(replace(tx.get(Engine, f"{MAIL}/engines/lost"), message="changed"))
+    removed = retention.remove(expired)
     assert {each.name for each in removed} == {f"{MAIL}/rollouts/a", f"{MAIL}/engines/a"}
-    with house.serving.read() as tx:
+    with environment.serving.read() as tx:
         assert set(tx.retired(Engine, MAIL)) == {f"{MAIL}/rollouts/a", f"{MAIL}/engines/a"}
         assert tx.find(Engine, f"{MAIL}/engines/a") is None
         assert tx.find(Engine, f"{MAIL}/engines/lost") is not None
 
 
-def test_ratoon_gc_removes_them_and_lists_them_first(house):
-    two_rollouts(house)
+def test_ratoon_gc_removes_them_and_lists_them_first(environment):
+    two_rollouts(environment)
     for arguments, sentence in (
         (["--dry-run"], "Would remove 3 ended resources."),
         ([], "Removed 3 ended resources."),
         ([], "Removed 0 ended resources."),
     ):
-        result = CliRunner().invoke(app, ["gc", "--state", str(house.installation.state), *arguments])
+        result = CliRunner().invoke(app, ["gc", "--state", str(environment.installation.state), *arguments])
         assert sentence in result.output, result.output
         assert ("no resource names it" in result.output) == ("3" in sentence)

@@ -1,4 +1,4 @@
-"""Rooms that speak to each other by mutual TLS on ports, as they do from pod to pod."""
+"""Services that call each other by mutual TLS on ports, as they do from pod to pod."""
 
 import urllib.error
 import urllib.request
@@ -20,7 +20,7 @@ from ratoon.testkit.services import State, running
 from ratoon_gateway.settings import Settings as GatewaySettings
 from ratoon_registry.settings import Settings as RegistrySettings
 
-ASKED = pb.ListModelsRequest(parent="projects/p")
+REQUEST = pb.ListModelsRequest(parent="projects/p")
 FIRST, SECOND = make_authority("first"), make_authority("second")
 
 
@@ -31,14 +31,14 @@ def state(tmp_path_factory) -> Iterator[State]:
 
 
 @pytest.fixture(scope="module")
-def rooms(state) -> Iterator[list[ServiceSettings]]:
+def services(state) -> Iterator[list[ServiceSettings]]:
     listen, http, metrics = free_ports(3)
     peers = {"registry": f"localhost:{listen}"}
     registry, gateway = (
         write_certificates(state.folder / name, FIRST, "localhost")
         for name in ("registry-tls", "gateway-tls")
     )
-    made = [
+    settings = [
         RegistrySettings(state=state.folder, listen=peers["registry"], tls=registry),
         GatewaySettings(
             state=state.folder,
@@ -49,41 +49,41 @@ def rooms(state) -> Iterator[list[ServiceSettings]]:
             metrics=f"127.0.0.1:{metrics}",
         ),
     ]
-    with running(made):
-        yield made
+    with running(settings):
+        yield settings
 
 
-def models(state: State, rooms: list[ServiceSettings], certificates: Path | None) -> list[object]:
+def models(state: State, services: list[ServiceSettings], certificates: Path | None) -> list[object]:
     shown = Certificates(certificates) if certificates else None
-    with open_channel(rooms[0].listen, state.signer("flywheel"), shown) as channel:
-        return list(RegistryServiceStub(channel).ListModels(ASKED).models)
+    with open_channel(services[0].listen, state.signer("flywheel"), shown) as channel:
+        return list(RegistryServiceStub(channel).ListModels(REQUEST).models)
 
 
-def test_a_room_answers_who_shows_a_certificate_of_its_authority(state, rooms, tmp_path):
-    assert models(state, rooms, write_certificates(tmp_path, FIRST, "flywheel")) == []
+def test_a_service_accepts_a_certificate_of_its_authority(state, services, tmp_path):
+    assert models(state, services, write_certificates(tmp_path, FIRST, "flywheel")) == []
 
 
-def test_a_room_does_not_speak_to_a_stranger_nor_without_tls(state, rooms, tmp_path):
+def test_a_service_refuses_a_foreign_certificate_and_plain_connections(state, services, tmp_path):
     with pytest.raises(Unavailable):
-        models(state, rooms, write_certificates(tmp_path, SECOND, "flywheel"))
+        models(state, services, write_certificates(tmp_path, SECOND, "flywheel"))
     with pytest.raises(Unavailable):
-        models(state, rooms, None)
+        models(state, services, None)
 
 
-def test_the_gateway_reaches_a_room_by_tls_and_keeps_its_metrics_off_the_public_port(state, rooms):
-    port = rooms[1].port
+def test_the_gateway_reaches_a_service_by_tls_and_keeps_its_metrics_off_the_public_port(state, services):
+    port = services[1].port
     key = (state.folder / "keys/operator.key").read_text().strip()
-    asked = urllib.request.Request(
+    request = urllib.request.Request(
         f"http://127.0.0.1:{port}/v1/projects/p/models", headers={"authorization": f"Bearer {key}"}
     )
-    with urllib.request.urlopen(asked, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=10) as answer:
         assert answer.status == 200
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10)
 
 
 def test_replaced_certificates_are_taken_up_without_a_restart(state, tmp_path, monkeypatch):
-    monkeypatch.setattr("ratoon.chassis.tls._LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr("ratoon.chassis.tls._CHECK_EVERY_S", 0.0)
     served = write_certificates(tmp_path / "served", FIRST, "localhost")
     called = write_certificates(tmp_path / "called", FIRST, "flywheel")
     settings = RegistrySettings(state=state.folder, listen=f"localhost:{free_ports()[0]}", tls=served)
@@ -92,10 +92,10 @@ def test_replaced_certificates_are_taken_up_without_a_restart(state, tmp_path, m
         open_channel(settings.listen, state.signer("flywheel"), Certificates(called)) as one,
     ):
         stub = RegistryServiceStub(one)
-        assert not stub.ListModels(ASKED).models
+        assert not stub.ListModels(REQUEST).models
         write_certificates(served, SECOND, "localhost")
         write_certificates(called, SECOND, "flywheel")
-        assert not stub.ListModels(ASKED).models
+        assert not stub.ListModels(REQUEST).models
         old = write_certificates(tmp_path / "old", FIRST, "flywheel")
         with pytest.raises(Unavailable):
             models(state, [settings], old)

@@ -1,4 +1,4 @@
-"""One trace through real rooms, over real sockets: from an HTTP request to the jobs it causes, and back by event."""
+"""One trace through real services, over real sockets: from an HTTP request to the jobs it causes, and back by event."""
 
 import hashlib
 import json
@@ -14,12 +14,12 @@ import ratoon_labeling.settings
 import ratoon_registry.settings
 from ratoon.chassis import warm
 from ratoon.chassis.answers import AnswerIds
-from ratoon.chassis.tracing import unkept
+from ratoon.chassis.tracing import unsampled
 from ratoon.testkit.collector import Collector, Span, collecting
 from ratoon.testkit.services import State, running
 
 CALLER = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"
-ROOMS = (ratoon_flywheel, ratoon_ingestion, ratoon_labeling, ratoon_registry)
+SERVICES = (ratoon_flywheel, ratoon_ingestion, ratoon_labeling, ratoon_registry)
 TEXTS = [
     {
         "text": f"{kind} {number}: " + " ".join(f"{kind}{(number * 7 + k) % 90}" for k in range(40)),
@@ -38,24 +38,24 @@ def collector() -> Iterator[Collector]:
 
 @pytest.fixture
 def http(tmp_path, collector) -> Iterator[httpx.Client]:
-    """A client of a gateway before four real rooms; the others are away."""
+    """A client of a gateway before four real services; the others are away."""
     state = State(tmp_path)
-    told = {"state": tmp_path, "otlp": collector.url}
-    gateway = ratoon_gateway.settings.Settings(**told, port=0, grpc="off")
-    rooms = [module.settings.Settings(**told) for module in ROOMS]
-    with running([*rooms, gateway]) as apps:
+    options = {"state": tmp_path, "otlp": collector.url}
+    gateway = ratoon_gateway.settings.Settings(**options, port=0, grpc="off")
+    settings = [module.settings.Settings(**options) for module in SERVICES]
+    with running([*settings, gateway]) as apps:
         key = (state.folder / "keys" / "operator.key").read_text().strip()
         with httpx.Client(
             base_url=f"http://127.0.0.1:{apps[-1].listeners[-1].port}/v1",
-            headers={"authorization": f"Bearer {key}", "traceparent": unkept()},
+            headers={"authorization": f"Bearer {key}", "traceparent": unsampled()},
             timeout=30.0,
         ) as client:
             yield client
-    for room in rooms:
-        warm.stop(room.warm_folder)
+    for each in settings:
+        warm.stop(each.warm_folder)
 
 
-def made(response: httpx.Response) -> dict[str, str]:
+def body_of(response: httpx.Response) -> dict[str, str]:
     assert response.status_code == 200, response.text
     return response.json()
 
@@ -63,17 +63,17 @@ def made(response: httpx.Response) -> dict[str, str]:
 def source(http: httpx.Client) -> str:
     """A project and labelled texts in it; the source's name."""
     project = {"labels": ["ham", "spam"], "instructions": "Ham or spam?"}
-    made(http.post("/projects", params={"projectId": "mail"}, json=project))
+    body_of(http.post("/projects", params={"projectId": "mail"}, json=project))
     lines = "".join(json.dumps(text) + "\n" for text in TEXTS).encode()
     digest = hashlib.sha256(lines).hexdigest()
     assert http.put(f"/blobs/{digest}", content=lines).status_code in (200, 201)
     body = {"format": "FORMAT_JSONL", "digest": digest, "columns": {"text": "text", "label": "label"}}
-    return made(http.post("/projects/mail/sources", params={"sourceId": "texts"}, json=body))["name"]
+    return body_of(http.post("/projects/mail/sources", params={"sourceId": "texts"}, json=body))["name"]
 
 
-def test_a_turn_of_the_loop_is_one_trace_down_to_the_jobs_of_each_room(http, collector):
+def test_a_pipeline_run_is_one_trace_down_to_the_jobs_of_each_service(http, collector):
     body = {"sources": [source(http)]}
-    run = made(http.post("/projects/mail/pipelineRuns", json=body, headers={"traceparent": CALLER}))
+    run = body_of(http.post("/projects/mail/pipelineRuns", json=body, headers={"traceparent": CALLER}))
     jobs = ("ingestion", "labeling", "ingestion")
 
     def followed() -> list[Span]:
@@ -88,25 +88,25 @@ def test_a_turn_of_the_loop_is_one_trace_down_to_the_jobs_of_each_room(http, col
     assert (edge.trace, edge.parent) == (CALLER[3:35], CALLER[36:52])
     assert {span.service for span in followed()} == {"gateway", "flywheel", "ingestion", "labeling"}
     collector.until(lambda: collector.named("hear DatasetVersionCompleted"))
-    (heard,) = collector.named("hear DatasetVersionCompleted")
-    assert (heard.service, heard.trace) == ("flywheel", edge.trace)
-    turns = [span for span in followed() if span.name == "PipelineRun Create"]
-    assert {span.told["ratoon.resource"] for span in turns} == {run["name"]}
+    (consumed,) = collector.named("hear DatasetVersionCompleted")
+    assert (consumed.service, consumed.trace) == ("flywheel", edge.trace)
+    creations = [span for span in followed() if span.name == "PipelineRun Create"]
+    assert {span.attributes["ratoon.resource"] for span in creations} == {run["name"]}
 
 
-def test_feedback_is_one_trace_from_http_to_where_it_is_kept(http, collector, tmp_path):
+def test_feedback_is_one_trace_from_http_to_its_storage(http, collector, tmp_path):
     source(http)
     ids = AnswerIds.of_folder(tmp_path / "keys")
     answer = ids.mint("projects/mail/models/mail/versions/v1.0", "projects/mail/trafficSegments/s")
-    made(http.post("/feedback", json={"id": answer, "thumb": "down"}, headers={"traceparent": CALLER}))
+    body_of(http.post("/feedback", json={"id": answer, "thumb": "down"}, headers={"traceparent": CALLER}))
 
-    def told() -> list[Span]:
+    def spans_of_caller() -> list[Span]:
         return [span for span in collector.spans if span.trace == CALLER[3:35]]
 
-    collector.until(lambda: len(told()) == 2)
-    edge, kept = sorted(told(), key=lambda span: span.service != "gateway")
-    assert (edge.name, kept.name) == (
+    collector.until(lambda: len(spans_of_caller()) == 2)
+    edge, stored = sorted(spans_of_caller(), key=lambda span: span.service != "gateway")
+    assert (edge.name, stored.name) == (
         "POST /v1/feedback",
         "ratoon.flywheel.v1.FlywheelService/CreateFeedback",
     )
-    assert (edge.trace, kept.parent) == (CALLER[3:35], edge.id)
+    assert (edge.trace, stored.parent) == (CALLER[3:35], edge.id)

@@ -1,7 +1,7 @@
-"""Requests that no honest client sends, to all rooms in one process: each is refused by name, and none is a defect.
+"""Requests of malicious or broken clients, to all services in one process: each is refused, and none is a defect.
 
-A caller of one project names another one's resources; anybody sends bytes that are no message; fields hold what they
-cannot.
+A caller of one project names another one's resources; a caller sends bytes that are no message; fields hold invalid
+values.
 """
 
 import dataclasses
@@ -26,7 +26,8 @@ from ratoon.chassis.errors import PermissionDenied
 from ratoon.chassis.identity import Principal, Role, act_for, end_acting
 from ratoon.chassis.rpc import error_of
 from ratoon.chassis.server import required_role
-from ratoon.chassis.settings import SERVICES, run_folder, socket_address
+from ratoon.chassis.services import service_names
+from ratoon.chassis.settings import run_folder, settings_class, socket_address
 from ratoon.flywheel.v1.flywheel_service_pb2 import GetProjectRequest
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon.testkit.services import State, running
@@ -38,7 +39,7 @@ EXAMPLES = int(os.environ.get("RATOON_FUZZ_EXAMPLES", "12"))
 
 @dataclass
 class Installation:
-    """Where it listens, and keys for whoever is wanted."""
+    """Its URL, and API keys by role and project."""
 
     state: State
     url: str
@@ -49,15 +50,15 @@ class Installation:
         return self.state.signer("flywheel").token_for(Principal("flywheel", Role.SERVICE), 600)
 
     def headers(self, role: Role, project: str) -> dict[str, str]:
-        """Credentials of an API key of this role and project, which is made when it is wanted first."""
+        """Return credentials of an API key of this role and project; create the key for the first request."""
         if (role, project) not in self._keys:
-            made = httpx.post(
+            response = httpx.post(
                 f"{self.url}/v1/projects/{project}/apiKeys",
                 json={"role": f"ROLE_{role.name}"},
                 headers={"authorization": f"Bearer {self.service_token()}"},
             )
-            assert made.status_code == 200, made.text
-            self._keys[role, project] = made.json()["secret"]
+            assert response.status_code == 200, response.text
+            self._keys[role, project] = response.json()["secret"]
         return {"authorization": f"Bearer {self._keys[role, project]}"}
 
     def post(self, path: str, body: dict, role: Role, project: str, verb: str = "POST") -> httpx.Response:
@@ -81,26 +82,25 @@ class Installation:
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """All rooms, with the projects `tickets` and `other`."""
+    """All services, with the projects `tickets` and `other`."""
     folder = tmp_path_factory.mktemp("installation")
     state = State(folder)
     run_folder(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
     own = {"gateway": {"port": 0, "grpc": "off"}}
-    rooms = [
-        importlib.import_module(f"ratoon_{name}.settings").Settings(state=folder, **own.get(name, {}))
-        for name in SERVICES
-    ]
-    with running(rooms) as apps:
+    settings = [settings_class(name)(state=folder, **own.get(name, {})) for name in service_names()]
+    with running(settings) as apps:
         gateway = next(app for app in apps if app.settings.service == "gateway")
-        found = Installation(state, f"http://127.0.0.1:{gateway.listeners[-1].port}")
+        installation = Installation(state, f"http://127.0.0.1:{gateway.listeners[-1].port}")
         for project in ("tickets", "other"):
-            made = found.post(f"projects?projectId={project}", {"labels": ["a", "b"]}, Role.ENGINEER, "-")
-            assert made.status_code == 200, made.text
-        yield found
+            response = installation.post(
+                f"projects?projectId={project}", {"labels": ["a", "b"]}, Role.ENGINEER, "-"
+            )
+            assert response.status_code == 200, response.text
+        yield installation
 
 
 def methods() -> list[MethodDescriptor]:
-    packages = [importlib.import_module(f"ratoon.{room}.v1") for room in SERVICES]
+    packages = [importlib.import_module(f"ratoon.{service}.v1") for service in service_names()]
     modules = [
         importlib.import_module(f"{package.__name__}.{each.name}")
         for package in packages
@@ -207,9 +207,9 @@ def test_a_patch_without_a_mask_changes_what_it_gives(installation, name, before
     parent, _, id_ = name.rpartition("/")
     kind = parent.rpartition("/")[2]
     query = {"projects": "projectId", "policies": "policyId", "guidelines": "guidelineId"}[kind]
-    made = installation.post(f"{parent}?{query}={id_}", before, Role.ENGINEER, "-")
-    assert made.status_code == 200, made.text
-    body = change | {"etag": made.json()["etag"]}
+    created = installation.post(f"{parent}?{query}={id_}", before, Role.ENGINEER, "-")
+    assert created.status_code == 200, created.text
+    body = change | {"etag": created.json()["etag"]}
     changed = installation.post(name, body, Role.ENGINEER, "-", verb="PATCH")
     assert changed.status_code == 200, changed.text
     assert shared(changed.json(), after) == after
@@ -217,11 +217,11 @@ def test_a_patch_without_a_mask_changes_what_it_gives(installation, name, before
     assert (nothing.status_code, nothing.json()["reason"]) == (400, "NOTHING_TO_CHANGE")
 
 
-def shared(found: dict, wanted: dict) -> dict:
-    """What is found of the fields that are wanted."""
+def shared(actual: dict, expected: dict) -> dict:
+    """Return the actual values of the expected fields."""
     return {
-        key: shared(found[key], value) if isinstance(value, dict) else found[key]
-        for key, value in wanted.items()
+        key: shared(actual[key], value) if isinstance(value, dict) else actual[key]
+        for key, value in expected.items()
     }
 
 
@@ -265,8 +265,8 @@ def upload(installation: Installation, project: str, data: bytes) -> str:
     return digest
 
 
-def told(answer: httpx.Response, digest: str) -> tuple:
-    """What an answer tells, without the digest itself and what differs each time."""
+def comparable(answer: httpx.Response, digest: str) -> tuple:
+    """Return the comparable parts of an answer, without the digest and headers that differ each time."""
     headers = {key: value for key, value in answer.headers.items() if key not in ("date", "x-request-id")}
     return answer.status_code, answer.text.replace(digest, "DIGEST"), headers
 
@@ -274,10 +274,10 @@ def told(answer: httpx.Response, digest: str) -> tuple:
 @pytest.mark.parametrize(
     ("verb", "data", "status"), [("GET", b"", 404), ("HEAD", b"", 204), ("PUT", WRONG, 400)]
 )
-def test_a_blob_of_another_project_is_not_there(installation, verb, data, status):
+def test_a_blob_of_another_project_does_not_exist(installation, verb, data, status):
     upload(installation, "tickets", SECRET)
     theirs, none = (blob(installation, verb, each, "other", data) for each in (DIGEST, ABSENT))
-    assert told(theirs, DIGEST) == told(none, ABSENT)
+    assert comparable(theirs, DIGEST) == comparable(none, ABSENT)
     assert theirs.status_code == status
     assert blob(installation, "GET", DIGEST, "tickets").content == SECRET
     assert blob(installation, "GET", DIGEST, "-").content == SECRET
@@ -330,8 +330,8 @@ def test_what_a_resource_refers_to_belongs_to_its_project(installation):
     digest = upload(installation, "-", b'{"text": "x"}\n')
     assert blob(installation, "GET", digest, "other").status_code == 404
     body = {"format": "FORMAT_JSONL", "digest": digest}
-    made = installation.post("projects/other/sources?sourceId=given", body, Role.OPERATOR, "-")
-    assert made.status_code == 200, made.text
+    created = installation.post("projects/other/sources?sourceId=given", body, Role.OPERATOR, "-")
+    assert created.status_code == 200, created.text
     assert blob(installation, "GET", digest, "other").status_code == 200
     assert blob(installation, "GET", digest, "tickets").status_code == 404
 
@@ -373,10 +373,10 @@ def filled(message: Message, dice: random.Random, depth: int = 0) -> Message:
         if field.message_type is not None and field.message_type.GetOptions().map_entry:
             _fill_map(content, field.message_type, dice)
         elif field.message_type is not None:
-            inside = content.add() if field.is_repeated else content
-            inside.SetInParent()
+            child = content.add() if field.is_repeated else content
+            child.SetInParent()
             if depth < 4:
-                filled(inside, dice, depth + 1)
+                filled(child, dice, depth + 1)
         elif field.is_repeated:
             content.extend(scalar(field, dice) for _ in range(dice.randint(0, 3)))
         else:
@@ -419,7 +419,7 @@ UNSAFE = ("InjectFault", "WatchRouteTable", "GetRouteTable")
 
 
 @each_method
-def test_no_values_of_fields_are_a_defect(method, installation):
+def test_no_values_of_fields_cause_a_defect(method, installation):
     if method.name in UNSAFE:
         pytest.skip("it would act on engines, or it has no end")
     kind, dice = GetMessageClass(method.input_type), random.Random(method.full_name)

@@ -40,11 +40,11 @@ RAW = [
 
 
 def curated(raw: list[str]) -> list[str]:
-    """The texts as curation keeps them."""
+    """Return the texts after curation."""
     source = SourceSpec(name="projects/p/sources/s", digest="0" * 64, format="CSV", licence="")
     items = [Item(f"row {n}", Kind.CELL, text.encode(), label="pos") for n, text in enumerate(raw)]
-    kept = curate_batch(items_batch(source, items), StageSettings(b"k" * 32, CurationConfig())).kept
-    texts: list[str] = kept.column("text").to_pylist()
+    accepted = curate_batch(items_batch(source, items), StageSettings(b"k" * 32, CurationConfig())).accepted
+    texts: list[str] = accepted.column("text").to_pylist()
     assert len(texts) == len(raw), "no text is rejected"
     return texts
 
@@ -90,7 +90,7 @@ def prepared_with(folder: Path, recipe: Recipe, base: Path | None = None) -> Pat
 
 
 @pytest.mark.parametrize("max_chars", [0, 40])
-def test_a_model_from_scratch_is_asked_with_the_tokens_it_was_trained_on(tmp_path, max_chars):
+def test_a_model_from_scratch_is_served_with_the_tokens_it_was_trained_on(tmp_path, max_chars):
     recipe = Recipe(
         labels=LABELS,
         max_chars=max_chars,
@@ -102,7 +102,7 @@ def test_a_model_from_scratch_is_asked_with_the_tokens_it_was_trained_on(tmp_pat
 
 
 @pytest.mark.parametrize("max_chars", [0, 40])
-def test_a_given_base_is_asked_with_the_tokens_it_was_trained_on(tmp_path, max_chars):
+def test_a_base_model_is_served_with_the_tokens_it_was_trained_on(tmp_path, max_chars):
     base = tiny_llama(tmp_path / "base", LABELS, hidden=32, layers=1)
     (base / "recipe.json").unlink()
     vocabulary = json.loads((base / "config.json").read_text())["vocab_size"]

@@ -1,4 +1,4 @@
-"""What several tests of pages and charts look at."""
+"""Fixtures of tests of pages and charts."""
 
 from pathlib import Path
 
@@ -7,16 +7,16 @@ from prometheus_client import CollectorRegistry
 
 from ratoon.chassis import metrics
 from ratoon.chassis.telemetry import OperationMetrics, RpcMetrics
-from ratoon_flywheel.adapters.figures import SET_ASIDE
+from ratoon_flywheel.adapters.metrics import SET_ASIDE
 from ratoon_gateway.adapters.metrics import GatewayMetrics, segment_metrics, token_counter
 from ratoon_gateway.domain.traffic import Traffic
 from ratoon_gateway.entrypoints.watched import EdgeMetrics
-from ratoon_serving.adapters.figures import ENGINES
+from ratoon_serving.adapters.metrics import ENGINES
 
 
 @pytest.fixture(scope="session")
-def known_figures() -> frozenset[str]:
-    """Every figure by the name that a query uses."""
+def known_metrics() -> frozenset[str]:
+    """Every metric by the name that a query uses."""
     registry = CollectorRegistry()
     for make in (RpcMetrics, OperationMetrics, EdgeMetrics, token_counter):
         make(registry)

@@ -1,4 +1,4 @@
-"""What can be said of the chart without Helm: its values, its table of callers, its alerts and its dashboard."""
+"""Checks of the chart without Helm: its values, its table of callers, its alerts and its dashboard."""
 
 import importlib.util
 import json
@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from ratoon.chassis.settings import SERVICES
+from ratoon.chassis.services import service_names
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts/ratoon"
@@ -53,7 +53,7 @@ def values_of(example=None):
     return joined(whole, yaml.safe_load(example.read_text())) if example else whole
 
 
-def figures_in(query):
+def metrics_in(query):
     return {SUFFIXES.sub("", name) for name in re.findall(r"\bratoon_\w+", query)}
 
 
@@ -95,18 +95,18 @@ def test_nonsense_is_refused(nonsense):
     assert not jsonschema.Draft202012Validator(SCHEMA).is_valid(joined(values_of(), nonsense))
 
 
-def test_the_table_of_rooms_names_those_whom_each_room_calls():
+def test_the_table_of_services_names_those_whom_each_service_calls():
     text = (CHART / "charts/common/templates/_rooms.tpl").read_text()
     table = text[text.index('{{- define "common.rooms" -}}') :].partition("-}}\n")[2].partition("{{- end")[0]
-    rooms = yaml.safe_load(table)
-    assert set(rooms) == set(SERVICES)
-    for room, told in rooms.items():
-        code = "\n".join(path.read_text() for path in (ROOT / f"services/{room}/src").rglob("*.py"))
+    entries = yaml.safe_load(table)
+    assert set(entries) == set(service_names())
+    for service, entry in entries.items():
+        code = "\n".join(path.read_text() for path in (ROOT / f"services/{service}/src").rglob("*.py"))
         called = set(re.findall(r'\.peer\("(\w+)"\)', code))
-        if room == "gateway":
-            called = set(SERVICES) - {"gateway"}  # it proxies every service's public API
-        assert set(told["calls"]) == called, room
-        assert told["jobs"] == ("base.jobs()" in code), room
+        if service == "gateway":
+            called = set(service_names()) - {"gateway"}  # it proxies every service's public API
+        assert set(entry["calls"]) == called, service
+        assert entry["jobs"] == bool(re.search(r"\b(base|runtime)\.jobs\(\)", code)), service
 
 
 def test_sub_charts_have_the_version_of_the_whole():
@@ -118,9 +118,9 @@ def test_sub_charts_have_the_version_of_the_whole():
 
 
 @pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
-def test_an_alert_asks_for_figures_that_there_are_and_has_a_runbook(rule, known_figures):
-    assert figures_in(rule["expr"])
-    assert figures_in(rule["expr"]) <= known_figures
+def test_an_alert_uses_existing_metrics_and_has_a_runbook(rule, known_metrics):
+    assert metrics_in(rule["expr"])
+    assert metrics_in(rule["expr"]) <= known_metrics
     runbook = ROOT / rule["annotations"]["runbook"]
     assert runbook.read_text().startswith(f"# {rule['alert']}\n")
 
@@ -130,17 +130,17 @@ def test_each_runbook_is_of_an_alert():
     assert set(RUNBOOKS.glob("*.md")) == named
 
 
-def test_the_dashboard_shows_figures_that_there_are(known_figures):
+def test_the_dashboard_uses_existing_metrics(known_metrics):
     queries = [target["expr"] for panel in DASHBOARD["panels"] for target in panel.get("targets", [])]
-    used = set().union(*map(figures_in, queries))
-    assert used <= known_figures
+    used = set().union(*map(metrics_in, queries))
+    assert used <= known_metrics
     assert len(queries) > 20
     identities = [panel["id"] for panel in DASHBOARD["panels"]]
     assert len(identities) == len(set(identities))
 
 
-def test_what_scales_by_prometheus_asks_for_figures_that_there_are(known_figures):
+def test_scaling_by_prometheus_uses_existing_metrics(known_metrics):
     scaled = yaml.safe_load((CHART / "examples/extra/keda.yaml").read_text())
     queries = [each["metadata"]["query"] for each in scaled["spec"]["triggers"]]
-    assert all(figures_in(query) and figures_in(query) <= known_figures for query in queries)
+    assert all(metrics_in(query) and metrics_in(query) <= known_metrics for query in queries)
     assert scaled["spec"]["minReplicaCount"] >= 1

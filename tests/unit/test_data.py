@@ -1,4 +1,4 @@
-"""The corpus script: whole mails are kept, damaged or foreign ones are noticed, archives cannot write elsewhere."""
+"""The corpus script: whole mails are stored, damaged or foreign ones are detected, archives cannot write elsewhere."""
 
 import hashlib
 import importlib.util
@@ -59,18 +59,18 @@ def test_only_plain_files_with_a_mails_name_come_out_of_an_archive(data):
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         for path in (f"package/data/spam-1/{NAME}", "../../etc/evil", f"/spam-1/../{NAME}", "spam-1/cmds"):
-            member = tarfile.TarInfo(path)
-            member.size = len(MAIL)
-            archive.addfile(member, io.BytesIO(MAIL))
+            entry = tarfile.TarInfo(path)
+            entry.size = len(MAIL)
+            archive.addfile(entry, io.BytesIO(MAIL))
         link = tarfile.TarInfo(f"spam-1/{NAME}")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         archive.addfile(link)
     packed.seek(0)
     with tarfile.open(fileobj=packed) as archive:
-        found = [
+        mails = [
             mail
             for path, content in data.regular_files(archive)
             for mail in data.mail(Path(path).parent.name, Path(path).name, content)
         ]
-    assert found[0] == ("spam-1", NAME, MAIL)
-    assert {name for _, name, _ in found} == {NAME}
+    assert mails[0] == ("spam-1", NAME, MAIL)
+    assert {name for _, name, _ in mails} == {NAME}

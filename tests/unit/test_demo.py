@@ -9,7 +9,7 @@ import pytest
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.sdk.client import Client
 from ratoon.sdk.demo.mails import read_corpus
-from ratoon.sdk.demo.main import Teller
+from ratoon.sdk.demo.main import ProgressPrinter
 from ratoon.sdk.demo.tiers import Mails
 
 
@@ -23,27 +23,27 @@ def mails(tmp_path):
 
 
 def test_a_tier_takes_as_many_mails_of_each_class_and_always_the_same(mails):
-    cut = read_corpus(mails, 1.0, Mails(training=20, kept=5, arriving=30))
-    sizes = [Counter(mail.label for mail in part) for part in (cut.training, cut.kept, cut.arriving)]
+    cut = read_corpus(mails, 1.0, Mails(training=20, held_out=5, arriving=30))
+    sizes = [Counter(mail.label for mail in part) for part in (cut.training, cut.held_out, cut.arriving)]
     assert sizes == [{"ham": size, "spam": size} for size in (20, 5, 30)]
-    assert not {*cut.training} & {*cut.kept}
-    assert cut == read_corpus(mails, 1.0, Mails(training=20, kept=5, arriving=30))
-    quick = read_corpus(mails, 0.5, Mails(training=20, kept=4, arriving=30))
-    assert [len(part) for part in (quick.training, quick.kept, quick.arriving)] == [20, 4, 30]
+    assert not {*cut.training} & {*cut.held_out}
+    assert cut == read_corpus(mails, 1.0, Mails(training=20, held_out=5, arriving=30))
+    quick = read_corpus(mails, 0.5, Mails(training=20, held_out=4, arriving=30))
+    assert [len(part) for part in (quick.training, quick.held_out, quick.arriving)] == [20, 4, 30]
 
 
-def test_the_screen_moves_when_nothing_is_said(capfd):
-    say = Teller(quiet_s=0.04)
+def test_progress_is_printed_again_without_news(capfd):
+    say = ProgressPrinter(quiet_s=0.04)
     say("working")
-    until, told = time.monotonic() + 10, ""
-    while told.count("working") < 3 and time.monotonic() < until:
+    until, output = time.monotonic() + 10, ""
+    while output.count("working") < 3 and time.monotonic() < until:
         time.sleep(0.02)
-        told += capfd.readouterr().err
+        output += capfd.readouterr().err
     say.close()
-    assert told.count("working") >= 3
+    assert output.count("working") >= 3
 
 
-class Shelf(Client):
+class MemoryClient(Client):
     """A client whose uploads stay here."""
 
     def __init__(self):
@@ -62,7 +62,7 @@ def test_an_uploaded_folder_is_named_as_the_store_names_it(tmp_path):
     (folder / "inner").mkdir(parents=True)
     (folder / "config.json").write_text("{}")
     (folder / "inner" / "weights.bin").write_bytes(bytes(100))
-    told = []
-    digest = Shelf().upload_tree(folder, lambda done, total: told.append((done, total)))
+    reports = []
+    digest = MemoryClient().upload_tree(folder, lambda done, total: reports.append((done, total)))
     assert digest == ArtifactStore(str(tmp_path / "store")).put_tree(folder)
-    assert told == [(2, 102), (102, 102)]
+    assert reports == [(2, 102), (102, 102)]

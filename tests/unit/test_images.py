@@ -1,4 +1,4 @@
-"""What every Containerfile promises, and what the trial servers' start programs make of their settings."""
+"""Rules of every Containerfile, and the start programs of the bundled servers."""
 
 import importlib.util
 import re
@@ -27,19 +27,19 @@ def start_program(name: str) -> ModuleType:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.parent.name)
-def test_an_image_runs_as_nobody_in_particular_and_needs_no_shell(path: Path) -> None:
-    told = instructions(path)
-    assert [rest for name, rest in told if name == "USER"] == ["10001:10001"]
-    last = {name: rest for name, rest in told if name in {"CMD", "ENTRYPOINT"}}
+def test_an_image_runs_as_an_unnamed_user_and_needs_no_shell(path: Path) -> None:
+    steps = instructions(path)
+    assert [rest for name, rest in steps if name == "USER"] == ["10001:10001"]
+    last = {name: rest for name, rest in steps if name in {"CMD", "ENTRYPOINT"}}
     assert last and all(rest.startswith("[") for rest in last.values())
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.parent.name)
 def test_an_image_is_labelled_and_its_base_is_an_argument(path: Path) -> None:
-    told = instructions(path)
-    labels = " ".join(rest for name, rest in told if name == "LABEL")
+    steps = instructions(path)
+    labels = " ".join(rest for name, rest in steps if name == "LABEL")
     assert {"title", "description", "version"} <= set(re.findall(r"image\.(\w+)=", labels))
-    stages = {rest.rpartition(" AS ")[0] or rest for name, rest in told if name == "FROM"}
+    stages = {rest.rpartition(" AS ")[0] or rest for name, rest in steps if name == "FROM"}
     assert stages in ({"${BASE}"}, {"scratch"})
 
 
@@ -51,7 +51,7 @@ def test_nothing_is_installed_but_by_a_lock_or_by_debian() -> None:
     assert [command for command in installing if "--require-hashes" not in command] == []
 
 
-def test_a_role_is_made_once_and_its_password_follows_its_file(tmp_path: Path) -> None:
+def test_a_role_is_created_once_and_its_password_follows_its_file(tmp_path: Path) -> None:
     (tmp_path / "..data").mkdir()
     (tmp_path / "ratoon_registry").write_text("it's\n")
     script = start_program("postgresql").statements(tmp_path)

@@ -1,4 +1,4 @@
-"""Which models saw a record: those that learned from it, and those that went on from such a model."""
+"""Models that saw a record: those that learned from it, and those that continue such a model."""
 
 from ratoon.sdk.lineage import lineage_of
 
@@ -33,7 +33,7 @@ class Registry:
         yield from {f"{P}/models": [{"name": M}], f"{M}/versions": reversed(self.versions)}[collection]
 
 
-def test_who_learned_from_it_and_who_went_on_from_those():
-    found = lineage_of(Registry(), P, "r")
-    assert [name.rpartition("/")[2] for name in found["modelVersions"]] == ["v1", "v3", "v4", "v5"]
-    assert found["erasure"] == f"{P}/erasures/e"
+def test_versions_that_learned_from_a_record_and_their_descendants():
+    lineage = lineage_of(Registry(), P, "r")
+    assert [name.rpartition("/")[2] for name in lineage["modelVersions"]] == ["v1", "v3", "v4", "v5"]
+    assert lineage["erasure"] == f"{P}/erasures/e"

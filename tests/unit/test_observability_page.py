@@ -8,12 +8,12 @@ TABLE = PAGE[PAGE.index("| metric |") : PAGE.index("Example queries")]
 SUFFIXES = re.compile(r"_(bucket|count|sum|created)$")
 
 
-def test_the_table_names_every_figure(known_figures):
-    assert set(re.findall(r"`(ratoon_\w+)`", TABLE)) == known_figures
+def test_the_table_names_every_metric(known_metrics):
+    assert set(re.findall(r"`(ratoon_\w+)`", TABLE)) == known_metrics
 
 
-def test_the_example_queries_use_figures_that_there_are(known_figures):
+def test_the_example_queries_use_existing_metrics(known_metrics):
     examples = PAGE[PAGE.index("Example queries") : PAGE.index("## Logs")]
     used = {SUFFIXES.sub("", name) for name in re.findall(r"\bratoon_\w+", examples)}
-    assert used <= known_figures
+    assert used <= known_metrics
     assert len(used) > 15

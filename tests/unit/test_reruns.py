@@ -1,4 +1,4 @@
-"""Which failures `scripts/test.py` repeats, and what their outcome is then."""
+"""Failures that `scripts/test.py` repeats, and their outcome."""
 
 import importlib.util
 import signal

@@ -1,4 +1,4 @@
-"""What skaffold is told: images that are built, values that the chart has, files that exist."""
+"""Configuration of skaffold: images that are built, values that the chart has, files that exist."""
 
 import re
 from pathlib import Path
@@ -21,7 +21,7 @@ def test_the_profiles_are_those_that_are_documented():
     assert all(name in (ROOT / "docs/operations/install.md").read_text() for name in PROFILES)
 
 
-def test_images_are_built_by_the_script_and_depend_on_what_is_there(profile):
+def test_images_are_built_by_the_script_and_depend_on_existing_paths(profile):
     for artifact in profile["build"]["artifacts"]:
         script, name = artifact["custom"]["buildCommand"].split()
         assert (ROOT / script).stat().st_mode & 0o111
@@ -29,7 +29,7 @@ def test_images_are_built_by_the_script_and_depend_on_what_is_there(profile):
         assert all(any(ROOT.glob(path)) for path in artifact["custom"]["dependencies"]["paths"])
 
 
-def test_every_image_that_is_built_is_given_to_the_chart(profile):
+def test_every_image_that_is_built_is_passed_to_the_chart(profile):
     built = {each["image"].removeprefix("ratoon/") for each in profile["build"]["artifacts"]}
     (release,) = profile["deploy"]["helm"]["releases"]
     templates = release["setValueTemplates"]

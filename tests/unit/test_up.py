@@ -1,4 +1,4 @@
-"""Bringing up an installation whose processes do what they like meanwhile."""
+"""Start of an installation whose processes end meanwhile."""
 
 from pathlib import Path
 
@@ -14,18 +14,18 @@ class Dying(Processes):
     def __init__(self, state: Path) -> None:
         super().__init__(state)
         self.started: list[str] = []
-        self.looks = 0
+        self.polls = 0
 
     def lost(self) -> list[str]:
-        self.looks += 1
-        return ["gateway"] if self.looks > 2 and not self.started else []
+        self.polls += 1
+        return ["gateway"] if self.polls > 2 and not self.started else []
 
     def start(self, process, environment):
         self.started.append(process.name)
         return
 
 
-def test_a_process_that_was_killed_a_moment_ago_is_noticed_and_not_waited_for(tmp_path, monkeypatch):
+def test_a_process_that_was_just_killed_is_detected_and_not_waited_for(tmp_path, monkeypatch):
     installation = Installation(tmp_path)
     processes = installation.processes = Dying(tmp_path)
     monkeypatch.setattr(installation, "ready", lambda service: bool(processes.started))
@@ -34,7 +34,7 @@ def test_a_process_that_was_killed_a_moment_ago_is_noticed_and_not_waited_for(tm
     assert installation._await(Process("gateway", ("labeling",)), None, print)
 
 
-def test_a_child_that_ends_at_once_is_told_with_its_last_words(tmp_path, monkeypatch):
+def test_a_child_that_ends_at_once_is_reported_with_its_log(tmp_path, monkeypatch):
     class Child:
         def poll(self):
             return 1

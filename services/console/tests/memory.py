@@ -1,4 +1,4 @@
-"""The seven rooms behind a real gateway, answering from memory: every method of the contracts, served by its
+"""The seven services behind a real gateway, answering from memory: every method of the contracts, served by its
 HTTP path and its verb. The gateway in front is the real one, so keys, roles, JSON, watches and errors are, too.
 """
 
@@ -40,7 +40,7 @@ class Memory(Resources, grpc.GenericRpcHandler):
         return [request for name, request in self.calls if name == method]
 
     def serve(self, address: str) -> grpc.Server:
-        """Serve all rooms at one address."""
+        """Serve all services at one address."""
         server = grpc.server(ThreadPoolExecutor(64))
         server.add_generic_rpc_handlers([self])
         server.add_insecure_port(address)
@@ -69,52 +69,54 @@ class Memory(Resources, grpc.GenericRpcHandler):
     def _answer(self, method: MethodDescriptor, request: Message, context: grpc.ServicerContext) -> Message:
         if self.away:
             context.abort(grpc.StatusCode.UNAVAILABLE, "away")
-        asked = json_format.MessageToDict(request)
+        fields = json_format.MessageToDict(request)
         if not method.name.startswith("Report"):
-            self.calls.append((method.name, asked))
+            self.calls.append((method.name, fields))
         try:
-            said = self._said(method, asked)
+            response = self._response(method, fields)
         except KeyError as missing:
             context.abort(grpc.StatusCode.NOT_FOUND, f"{missing.args[0]} does not exist.")
         except PermissionError as refused:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(refused))
-        return json_format.ParseDict(said, GetMessageClass(method.output_type)(), ignore_unknown_fields=True)
+        return json_format.ParseDict(
+            response, GetMessageClass(method.output_type)(), ignore_unknown_fields=True
+        )
 
-    def _said(self, method: MethodDescriptor, asked: JSON) -> JSON:
+    def _response(self, method: MethodDescriptor, fields: JSON) -> JSON:
         if method.name in self.own:
-            return self.own[method.name](self, asked)
+            return self.own[method.name](self, fields)
         if method.name == "SummarizeTasks":
-            return self.summary(asked["parent"])
+            return self.summary(fields["parent"])
         if method.name == "ClaimTask":
-            return self.claimed(asked["parent"], asked.get("reason", ""))
+            return self.claimed(fields["parent"], fields.get("reason", ""))
         if method.name.startswith("List"):
-            return self._listed(method, asked)
+            return self._listed(method, fields)
         if method.name == "GetRecord":
-            return self.resources[f"{asked['parent']}/records/{asked['recordId']}"]
-        if method.name.startswith("Get") and "name" in asked:
-            return self.resources[asked["name"]]
+            return self.resources[f"{fields['parent']}/records/{fields['recordId']}"]
+        if method.name.startswith("Get") and "name" in fields:
+            return self.resources[fields["name"]]
         if method.name.startswith("Create"):
-            return self._created(method, asked)
+            return self._created(method, fields)
         if method.name.startswith("Update"):
-            changed = next(value for value in asked.values() if isinstance(value, dict))
+            changed = next(value for value in fields.values() if isinstance(value, dict))
             return self.put(changed["name"], **changed)
         return {}
 
-    def _listed(self, method: MethodDescriptor, asked: JSON) -> JSON:
-        parent = asked.get("parent", "")
+    def _listed(self, method: MethodDescriptor, fields: JSON) -> JSON:
+        parent = fields.get("parent", "")
         field = next(field for field in method.output_type.fields if field.is_repeated)
         collection = "/".join(filter(None, (parent, _collection(method))))
-        found = self.listed(collection, asked.get("orderBy", ""), asked.get("filter", ""))
-        size = int(asked.get("pageSize", 100))
-        start = int(asked.get("pageToken") or 0)
-        more = str(start + size) if len(found) > start + size else ""
-        return {field.json_name: found[start : start + size], "nextPageToken": more}
+        resources = self.listed(collection, fields.get("orderBy", ""), fields.get("filter", ""))
+        size = int(fields.get("pageSize", 100))
+        start = int(fields.get("pageToken") or 0)
+        more = str(start + size) if len(resources) > start + size else ""
+        return {field.json_name: resources[start : start + size], "nextPageToken": more}
 
-    def _created(self, method: MethodDescriptor, asked: JSON) -> JSON:
-        body = next((value for value in asked.values() if isinstance(value, dict)), {})
-        given = next((v for key, v in asked.items() if key.endswith("Id") and key != "requestId"), "")
-        parent = asked.get("parent", "")
-        return self.put(f"{parent}/{_collection(method)}/{given or uuid.uuid4()}", **body)
+    def _created(self, method: MethodDescriptor, fields: JSON) -> JSON:
+        body = next((value for value in fields.values() if isinstance(value, dict)), {})
+        id_ = next((v for key, v in fields.items() if key.endswith("Id") and key != "requestId"), "")
+        parent = fields.get("parent", "")
+        return self.put(f"{parent}/{_collection(method)}/{id_ or uuid.uuid4()}", **body)
 
     def _watch(
         self, method: MethodDescriptor, request: Message, context: grpc.ServicerContext
@@ -122,16 +124,16 @@ class Memory(Resources, grpc.GenericRpcHandler):
         if method.name == "WatchRouteTable":
             yield from self._route_tables(context)
             return
-        kind, seen = GetMessageClass(method.output_type), -1
+        kind, revision = GetMessageClass(method.output_type), -1
         while context.is_active() and not self.away:
             with self.changed:
                 value = self.resources.get(request.name)
-                if value is not None and int(value["revision"]) == seen:
+                if value is not None and int(value["revision"]) == revision:
                     self.changed.wait(0.2)
                     continue
             if value is None:
                 context.abort(grpc.StatusCode.NOT_FOUND, f"{request.name} does not exist.")
-            seen = int(value["revision"])
+            revision = int(value["revision"])
             yield json_format.ParseDict(value, kind(), ignore_unknown_fields=True)
 
     def _route_tables(self, context: grpc.ServicerContext) -> Iterator[route_pb2.RouteTable]:

@@ -1,4 +1,4 @@
-"""Resources as the API tells of them, by name, in the order they came."""
+"""Resources as the API returns them, by name, in the order they came."""
 
 import threading
 from collections import Counter
@@ -16,7 +16,7 @@ class Resources:
         self.changed = threading.Condition()
 
     def put(self, name: str, **fields: object) -> JSON:
-        """Add or change a resource; who watches it is told."""
+        """Add or change a resource and notify its watches."""
         with self.changed:
             known = self.resources.get(name, {"name": name, "createTime": now(), "revision": "0"})
             revision = str(int(known["revision"]) + 1)
@@ -35,11 +35,11 @@ class Resources:
 
     def listed(self, collection: str, order_by: str = "", filter: str = "") -> list[JSON]:
         """The resources of a collection as a list answers with them."""
-        found = self.children(collection)
+        resources = self.children(collection)
         for term in filter.split(" AND ") if filter else ():
             field, value = term.split(" = ")
-            found = [each for each in found if each.get(field, "").removeprefix("STATE_") == value]
-        return found[::-1] if order_by == "create_time desc" else found
+            resources = [each for each in resources if each.get(field, "").removeprefix("STATE_") == value]
+        return resources[::-1] if order_by == "create_time desc" else resources
 
     def summary(self, project: str) -> JSON:
         """Counts of a project's tasks."""
@@ -58,9 +58,9 @@ class Resources:
 
     def claimed(self, project: str, reason: str = "") -> JSON:
         """The next open task, as if one annotator worked."""
-        wanted = f"state = OPEN AND reason = {reason}" if reason else "state = OPEN"
-        found = self.listed(f"{project}/tasks", filter=wanted)
-        return {"task": max(found, key=lambda task: str(task["createTime"]))} if found else {}
+        condition = f"state = OPEN AND reason = {reason}" if reason else "state = OPEN"
+        tasks = self.listed(f"{project}/tasks", filter=condition)
+        return {"task": max(tasks, key=lambda task: str(task["createTime"]))} if tasks else {}
 
 
 def now() -> str:

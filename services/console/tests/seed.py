@@ -190,11 +190,11 @@ def _curves(artifacts: Blobs, place: int) -> str:
     ]
     epochs = [[0, 40, 0.4, 0.9, 0.88], [1, 80, 0.2 + place / 10, 0.95, 0.91 + place / 50]]
     columns = ["step", "loss", "answer_loss", "language_loss", "gradient_norm", "learning_rate", "tokens"]
-    told = {
+    points = {
         "steps": {"columns": columns, "rows": steps},
         "epochs": {"columns": ["epoch", "step", "loss", "accuracy", "macro_f1"], "rows": epochs},
     }
-    return artifacts.put_bytes(json.dumps({"curves": told}).encode())
+    return artifacts.put_bytes(json.dumps({"curves": points}).encode())
 
 
 def _evaluations(memory: Resources) -> None:

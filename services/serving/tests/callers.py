@@ -1,6 +1,6 @@
-"""Callers of a deployment, as the gateway's relay lets them be: they follow the table, wait, and are never refused.
+"""Callers of a deployment, as behind the gateway's relay: they follow the route table, wait, and are never refused.
 
-Each answer is a stream whose tokens say who wrote it, so that a cut or mixed one is seen.
+Each answer is a stream whose tokens name the version that wrote it, so that a cut or mixed answer is detected.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from ratoon.serving.v1 import serving_service_pb2 as pb
 
 @dataclass
 class Answer:
-    """One request: which version signed it, what came, how long it waited for its engine, in seconds."""
+    """One request: the version that signed its answer, the tokens, and the seconds that it waited for an engine."""
 
     number: int
     version: str = ""
@@ -50,7 +50,7 @@ class Table:
 
 
 class Callers:
-    """`count` callers who ask again and again until they are told to stop."""
+    """`count` callers that send requests until `stop`."""
 
     def __init__(self, table: Table, count: int, tokens: int, pause_s: float = 0.0) -> None:
         self._table, self._count, self._tokens, self._pause_s = table, count, tokens, pause_s
@@ -81,8 +81,8 @@ class Callers:
         answer.fault = "no engine was open in time"
 
     async def _try(self, target: route_pb2.Target, answer: Answer, began: float) -> bool:
-        """Whether the engine took the request; what went wrong after that is the answer's fault."""
-        asked = {
+        """Return whether the engine accepted the request; a later error is recorded in the answer."""
+        request = {
             "model": target.served_name,
             "prompt": [5, 6, 7 + answer.number % 50],
             "max_tokens": self._tokens,
@@ -96,7 +96,7 @@ class Callers:
         try:
             async with (
                 aiohttp.ClientSession(connector=connector) as session,
-                session.post("http://engine/v1/completions", json=asked, headers=headers) as reply,
+                session.post("http://engine/v1/completions", json=request, headers=headers) as reply,
             ):
                 version = reply.headers.get("x-ratoon-version", "")
                 if reply.status in (404, 503) or version != target.version:

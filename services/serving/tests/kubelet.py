@@ -1,7 +1,7 @@
-"""A kubelet that pretends: it runs the engines of a real API's pods as mock engines, each at a loopback address.
+"""Fake kubelet: it runs the engines of a real API's pods as mock engines, each at a loopback address.
 
-The API server, its controllers and scheduler are real; nodes, containers and networks are not. What a kubelet would
-write into a pod's status is written here: that its container runs, was restarted, is gone.
+The API server, its controllers and scheduler are real; nodes, containers and networks are not. This kubelet writes the
+status of pods: their container runs, was restarted, or ended.
 """
 
 import asyncio
@@ -22,19 +22,19 @@ from ratoon.testkit.engine import Faults, MockEngine, Pace
 
 _NODE = "pretended"
 _PORT = 19_100
-_OURS = 10 + os.getpid() % 240
-"""Two runs of the tests at once keep out of each other's way."""
+_OWN_SUBNET = 10 + os.getpid() % 240
+"""Second byte of the addresses, so that two runs of the tests do not collide."""
 _numbers = itertools.count(2)
 
 
 class Kubelet:
     """Runs the pods of one namespace on one node, until it is stopped."""
 
-    def __init__(self, kubeconfig: str, namespace: str, golden, most_pods: int = 20) -> None:
+    def __init__(self, kubeconfig: str, namespace: str, golden, max_pods: int = 20) -> None:
         api = config.new_client_from_config(kubeconfig)
         self._core, self._namespace, self._golden = client.CoreV1Api(api), namespace, golden
         self.node = f"{_NODE}-{namespace}"
-        self.most_pods = most_pods
+        self.max_pods = max_pods
         self.engines: dict[str, MockEngine] = {}
         """By pod's name."""
         self.addresses: dict[str, str] = {}
@@ -72,7 +72,7 @@ class Kubelet:
             self._begin(self._core.read_namespaced_pod(pod, self._namespace), restarts=1)
 
     def crash(self, pod: str) -> None:
-        """The engine's process dies, and nobody says so until the kubelet goes on."""
+        """The engine's process dies, and its status stays until the kubelet continues."""
         with self._lock:
             self.paused = True
             self._end(pod)
@@ -86,11 +86,11 @@ class Kubelet:
                     beaten = time.monotonic()
                 if not self.paused:
                     with self._lock:
-                        self._look()
+                        self._reconcile()
             except Exception as error:  # the API may be away, as a test wants it
                 self._last = error
 
-    def _look(self) -> None:
+    def _reconcile(self) -> None:
         for pod in self._core.list_namespaced_pod(self._namespace).items:
             name = pod.metadata.name
             if pod.metadata.deletion_timestamp:
@@ -103,27 +103,27 @@ class Kubelet:
         name = pod.metadata.name
         volume = next(v for v in pod.spec.volumes if v.name == "engine")
         secret = self._core.read_namespaced_secret(volume.secret.secret_name, self._namespace)
-        told = json.loads(base64.b64decode(secret.data["engine.json"]))
-        if told["version"] in self.broken:
+        settings = json.loads(base64.b64decode(secret.data["engine.json"]))
+        if settings["version"] in self.broken:
             ended = {"terminated": {"exitCode": 1, "reason": "Error", "message": "no such model"}}
-            self._tell(pod, "", ended, restarts, started=False)
+            self._report(pod, "", ended, restarts, started=False)
             self.engines[name] = MockEngine("broken")
             return
         engine = MockEngine(
-            told["version"],
-            secret=told["secret"],
+            settings["version"],
+            secret=settings["secret"],
             pace=Pace(tokens=4),
             golden=self._golden,
-            status={"artifact_digest": told["artifact_digest"], "load_id": uuid.uuid4().hex},
+            status={"artifact_digest": settings["artifact_digest"], "load_id": uuid.uuid4().hex},
         )
         engine.accepting = False
-        address = self.addresses.setdefault(name, f"127.{_OURS}.{next(_numbers)}.1")
+        address = self.addresses.setdefault(name, f"127.{_OWN_SUBNET}.{next(_numbers)}.1")
         self.engines[name] = engine
         stack = self._stacks[name] = AsyncExitStack()
         asyncio.run_coroutine_threadsafe(
             stack.enter_async_context(engine.serve_tcp(_PORT, address)), self._loop
         ).result(10)
-        self._tell(pod, address, {"running": {"startedAt": _now()}}, restarts, started=True)
+        self._report(pod, address, {"running": {"startedAt": _now()}}, restarts, started=True)
 
     def _end(self, name: str) -> None:
         engine = self.engines.pop(name, None)
@@ -132,7 +132,7 @@ class Kubelet:
         if stack := self._stacks.pop(name, None):
             asyncio.run_coroutine_threadsafe(stack.aclose(), self._loop).result(10)
 
-    def _tell(self, pod, address: str, state, restarts: int, *, started: bool) -> None:
+    def _report(self, pod, address: str, state, restarts: int, *, started: bool) -> None:
         own = {
             "name": "engine",
             "image": "mock",
@@ -148,7 +148,7 @@ class Kubelet:
         self._core.patch_namespaced_pod_status(pod.metadata.name, self._namespace, {"status": status})
 
     def beat(self) -> None:
-        capacity = {"cpu": "64", "memory": "64Gi", "pods": str(self.most_pods)}
+        capacity = {"cpu": "64", "memory": "64Gi", "pods": str(self.max_pods)}
         ready = {"type": "Ready", "status": "True", "reason": "Pretended", "lastHeartbeatTime": _now()}
         status = {"capacity": capacity, "allocatable": capacity, "conditions": [ready]}
         self._core.patch_node_status(self.node, {"status": status})

@@ -1,4 +1,4 @@
-"""A namespace of a cluster with serving in it, whatever the cluster is: rooms, a pool's template, a kubelet."""
+"""Namespace of a real or small cluster with serving in it: the service, a pool's template, a kubelet."""
 
 import importlib.util
 import json
@@ -24,7 +24,7 @@ from ratoon_serving.domain.scaling import Policy
 from ratoon_serving.settings import Settings
 
 
-def beside(name: str):
+def load_module(name: str):
     spec = importlib.util.spec_from_file_location(f"serving_{name}", Path(__file__).with_name(f"{name}.py"))
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
@@ -32,7 +32,7 @@ def beside(name: str):
     return module
 
 
-simulated, kubelet = beside("simulated"), beside("kubelet")
+simulated, kubelet = load_module("simulated"), load_module("kubelet")
 
 MODEL = "projects/p/models/mail"
 S = rollout_pb2.Rollout
@@ -53,55 +53,55 @@ OWNER = {
 
 
 class Api(Protocol):
-    """A Kubernetes API, real or small."""
+    """Kubernetes API, real or small."""
 
     admin: str
-    """Kubeconfig of who may do everything,"""
+    """Kubeconfig of an administrator."""
 
     def account(self, namespace: str) -> str:
-        """and of serving's account."""
+        """Return the kubeconfig of serving's account."""
         ...
 
     def prepare(self, namespace: str) -> None:
-        """Make the namespace and serving's rights in it."""
+        """Create the namespace and serving's rights in it."""
         ...
 
     def stop(self) -> None:
-        """Take the API away."""
+        """Stop the API."""
         ...
 
     def start(self) -> None:
-        """Bring it back."""
+        """Start it again."""
         ...
 
 
 class Cluster:
-    """A namespace with serving's account and owner, a kubelet, and rooms of serving in this process."""
+    """Namespace with serving's account and owner, a kubelet, and serving in this process."""
 
     def __init__(self, api: Api, folder: Path, namespace: str) -> None:
         self.api, self.namespace, self.folder = api, namespace, folder
         self.state, self.models = State(folder), simulated.FakeModels()
         (folder / "templates").mkdir()
         api.prepare(namespace)
-        made = config.new_client_from_config(api.admin)
-        self.core, self.apps = client.CoreV1Api(made), client.AppsV1Api(made)
+        api_client = config.new_client_from_config(api.admin)
+        self.core, self.apps = client.CoreV1Api(api_client), client.AppsV1Api(api_client)
         self.apps.create_namespaced_deployment(namespace, OWNER)
         self.template()
         self.kubelet = kubelet.Kubelet(api.admin, namespace, simulated.golden_of(simulated.GOLDEN))
         self._count = 0
 
-    def settings(self, **given) -> Settings:
+    def settings(self, **overrides) -> Settings:
         return Settings(
             state=self.folder,
             engines="kubernetes",
             engine_templates=self.folder / "templates",
             namespace=self.namespace,
             kubeconfig=self.api.account(self.namespace),
-            **{"engine_start_s": 60.0, **given},
+            **{"engine_start_s": 60.0, **overrides},
         )
 
-    def room(self, settings: Settings):
-        """A room of serving; a context."""
+    def service(self, settings: Settings):
+        """Return a context in which serving runs."""
         migrate("serving", settings.database_url)
         base = ServiceRuntime(settings, Platform.of_process(), tables.METADATA)
         self.host, watches = engine_host(settings, ArtifactStore(settings.artifacts_url))
@@ -125,18 +125,22 @@ class Cluster:
             "containers": [own],
             "volumes": [{"name": "engine", "secret": {"secretName": ""}}],
         }
-        noted = {} if capacity is None else {"ratoon.dev/capacity": str(capacity)}
-        told = {"kind": "Deployment", "metadata": {"annotations": noted}, "spec": {"template": {"spec": pod}}}
-        (self.folder / "templates" / f"{pool}.yaml").write_text(json.dumps(told))
+        annotations = {} if capacity is None else {"ratoon.dev/capacity": str(capacity)}
+        template = {
+            "kind": "Deployment",
+            "metadata": {"annotations": annotations},
+            "spec": {"template": {"spec": pod}},
+        }
+        (self.folder / "templates" / f"{pool}.yaml").write_text(json.dumps(template))
 
     def deployment(self, pool: str = "") -> str:
         self._count += 1
-        asked = pb.CreateDeploymentRequest(
+        request = pb.CreateDeploymentRequest(
             parent="projects/p",
             deployment_id=f"d{self._count}",
             deployment=deployment_pb2.Deployment(model=MODEL, pool=pool),
         )
-        return self.operator.CreateDeployment(asked).name
+        return self.operator.CreateDeployment(request).name
 
     def version(self, number: str) -> str:
         return self.models.add(f"{MODEL}/versions/{number}")
@@ -146,13 +150,13 @@ class Cluster:
         return self.operator.CreateRollout(pb.CreateRolloutRequest(parent=deployment, rollout=rollout))
 
     def end(self, rollout: rollout_pb2.Rollout) -> rollout_pb2.Rollout:
-        seen = [rollout]
+        states = [rollout]
         try:
-            seen.extend(self.operator.WatchRollout(pb.WatchRolloutRequest(name=rollout.name), timeout=120))
+            states.extend(self.operator.WatchRollout(pb.WatchRolloutRequest(name=rollout.name), timeout=120))
         except Unavailable:
             pods = self.items(self.core.list_namespaced_pod)
-            raise AssertionError(f"it did not end: {seen[-1]}\n{[pod['status'] for pod in pods]}") from None
-        return seen[-1]
+            raise AssertionError(f"it did not end: {states[-1]}\n{[pod['status'] for pod in pods]}") from None
+        return states[-1]
 
     def serve(self, number: str) -> tuple[str, str]:
         deployment, version = self.deployment(), self.version(number)
@@ -169,8 +173,8 @@ class Cluster:
         return self.items(self.apps.list_namespaced_deployment, "app.kubernetes.io/component=engine")
 
     def pods(self) -> list[str]:
-        found = self.items(self.core.list_namespaced_pod, "app.kubernetes.io/component=engine")
-        return [each["metadata"]["name"] for each in found]
+        pods = self.items(self.core.list_namespaced_pod, "app.kubernetes.io/component=engine")
+        return [each["metadata"]["name"] for each in pods]
 
     def end_pod(self, name: str) -> None:
         self.core.delete_namespaced_pod(name, self.namespace)
@@ -179,8 +183,8 @@ class Cluster:
         answer = call(self.namespace, label_selector=selector, _preload_content=False)
         return json.loads(answer.data)["items"]
 
-    def looked(self, count: int) -> None:
-        """Wait until the room has observed engines this many times more."""
+    def observed(self, count: int) -> None:
+        """Wait until serving has observed engines `count` more times."""
         views, view = [], self.host.view
 
         def counted(engine):
@@ -189,9 +193,9 @@ class Cluster:
 
         self.host.view = counted
         try:
-            self.until("the room does not look at its engines", lambda: len(views) >= count)
+            self.until("serving does not observe its engines", lambda: len(views) >= count)
         finally:
             self.host.view = view
 
-    def until(self, what: str, seen) -> None:
-        until(seen, 90, what, 0.2)
+    def until(self, what: str, condition) -> None:
+        until(condition, 90, what, 0.2)

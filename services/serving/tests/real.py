@@ -1,4 +1,4 @@
-"""The room with real vLLM engines, and tiny models that the registry's own worker verified and signed."""
+"""Serving with real vLLM engines, and tiny models that the registry's own worker verified and signed."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from ratoon.testkit.services import State, serving
 from ratoon_serving.adapters import tables
 from ratoon_serving.adapters.engine_http import EngineClient
 from ratoon_serving.adapters.local_engine import LocalEngineHost
-from ratoon_serving.adapters.models import weights
+from ratoon_serving.adapters.models import model_spec
 from ratoon_serving.application.ports import ServableVersion
 from ratoon_serving.bootstrap import assemble, local_engines
 from ratoon_serving.domain.attestation import golden_prompts
@@ -51,10 +51,10 @@ class SignedModels:
         self.alias = ""
 
     def version(self, name: str) -> ServableVersion:
-        made = {**self.versions, **self.adapters}[name]
-        digests = [made[f"{key}_digest"] for key in ("artifact", "signature", "golden", "base_signature")]
+        result = {**self.versions, **self.adapters}[name]
+        digests = [result[f"{key}_digest"] for key in ("artifact", "signature", "golden", "base_signature")]
         return ServableVersion(
-            name, True, *digests, weights(self._store, digests[0], made["base_artifact_digest"])
+            name, True, *digests, model_spec(self._store, digests[0], result["base_artifact_digest"])
         )
 
     def golden(self, digest: str):
@@ -79,7 +79,7 @@ class SignedModels:
 
 
 class Installation:
-    """A state folder in which the room can be started again and again."""
+    """State directory in which serving can be restarted."""
 
     def __init__(self, folder: Path) -> None:
         self.state = State(folder)
@@ -89,19 +89,19 @@ class Installation:
         self.operator = ServingServiceStub(self.state.as_role(Role.OPERATOR, "serving"))
         self.gateway = ServingServiceStub(self.state.as_service("gateway", "serving"))
 
-    def room(self):
+    def service(self):
         artifacts = ArtifactStore(self.settings.artifacts_url)
         host = LocalEngineHost(local_engines(self.settings), artifacts, EngineClient())
         base = ServiceRuntime(self.settings, Platform.of_process(), tables.METADATA)
         return serving([assemble(base, host, self.models)])
 
     def deploy(self, model: str) -> str:
-        asked = pb.CreateDeploymentRequest(
+        request = pb.CreateDeploymentRequest(
             parent="projects/p",
             deployment_id=model.rpartition("/")[2],
             deployment=deployment_pb2.Deployment(model=model),
         )
-        return self.operator.CreateDeployment(asked).name
+        return self.operator.CreateDeployment(request).name
 
     def roll_out(
         self, version: str, seconds: float = 2.0, strategy=S.STRATEGY_SECOND_ENGINE
@@ -123,14 +123,14 @@ class Installation:
         table = self.gateway.GetRouteTable(pb.GetRouteTableRequest())
         return list(next(r.targets for r in table.routes if r.deployment == deployment))
 
-    def marks(self) -> list[ProcessIdentity]:
+    def identities(self) -> list[ProcessIdentity]:
         folders = (self.settings.folder / "engines").glob("*/process.json")
         return [ProcessIdentity.read(file.parent) for file in folders]
 
     def end_processes(self) -> None:
-        marks = [*self.marks(), ProcessIdentity.read(self.settings.folder / "fork-server")]
-        for mark in marks:
-            if mark is not None and mark.alive():
-                os.killpg(mark.pid, signal.SIGKILL)
+        identities = [*self.identities(), ProcessIdentity.read(self.settings.folder / "fork-server")]
+        for identity in identities:
+            if identity is not None and identity.alive():
+                os.killpg(identity.pid, signal.SIGKILL)
         for folder in (self.settings.folder / "engines").glob("*"):
             remove_sockets(folder)

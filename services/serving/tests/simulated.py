@@ -1,4 +1,4 @@
-"""Engines without weights behind the room's real port: mock engines on Unix sockets, in one loop of their own."""
+"""Engines without weights behind the port of serving: mock engines on Unix sockets, in one loop of their own."""
 
 import asyncio
 import hashlib
@@ -15,7 +15,7 @@ from ratoon.chassis.errors import Aborted
 from ratoon.engine.contract import ControlPath
 from ratoon.testkit.engine import Faults, Golden, MockEngine, Pace
 from ratoon_serving.adapters.engine_http import EngineClient
-from ratoon_serving.application.ports import Happened, Patience, ServableVersion
+from ratoon_serving.application.ports import EngineTimeouts, RolloutProgress, ServableVersion
 from ratoon_serving.domain.attestation import Continuation, GoldenPrompt
 from ratoon_serving.domain.engine import Check, Engine, EngineState, EngineView, Fence
 from ratoon_serving.domain.rollouts.model_spec import ModelSpec
@@ -33,7 +33,7 @@ ADAPTER = ModelSpec(shape="one", base_digest="b" * 64, size_bytes=1 << 20, rank=
 
 
 class SimulatedEngineHost:
-    """Starts, looks at and ends mock engines; tests reach them by `engines` and may make versions lie or die."""
+    """Host of mock engines; tests reach them by `engines` and may make versions dishonest or let processes die."""
 
     def __init__(self, run: Path) -> None:
         self._run, self._client = run, EngineClient()
@@ -41,15 +41,15 @@ class SimulatedEngineHost:
         self._stacks: dict[str, AsyncExitStack] = {}
         self.engines: dict[str, MockEngine] = {}
         self.dishonest: set[str] = set()
-        self.stillborn: set[str] = set()
+        self.never_starting: set[str] = set()
         self.targets: dict[str, str] = {}
         self.fences: dict[tuple[str, str], int] = {}
         self.begun: list[str] = []
-        self.told: list[tuple[str, str]] = []
+        self.progress: list[tuple[str, str]] = []
         self.before_stop = lambda engine: None
         self.free_bytes = 1 << 40
-        self.patience = Patience()
-        self.most_replicas = 1
+        self.timeouts = EngineTimeouts()
+        self.max_replicas = 1
         self.replicas: dict[str, int] = {}
         self.busy = Load()
         self.pace = Pace(tokens=4)
@@ -107,8 +107,8 @@ class SimulatedEngineHost:
             self._begin_process(engine)
         elif state is EngineState.ABSENT and not engine.is_adapter:
             self.targets[engine.process] = engine.name
-            asked = {"version": engine.version, "artifact_digest": self._digest(engine)}
-            self._client.control(engine, ControlPath.RELOAD, asked)
+            request = {"version": engine.version, "artifact_digest": self._digest(engine)}
+            self._client.control(engine, ControlPath.RELOAD, request)
             self.engines[engine.process].golden = self._golden(engine)
         elif state is EngineState.ABSENT:
             self._load(engine)
@@ -119,7 +119,7 @@ class SimulatedEngineHost:
         is_target = engine.is_adapter or self.targets.get(engine.process) == engine.name
         if not is_target:
             return EngineView()
-        return replace(self._view(engine), replicas=self.replicas.get(engine.process, 1))
+        return replace(self._view(engine), desired_replicas=self.replicas.get(engine.process, 1))
 
     def close(self, engine: Engine) -> None:
         self._client.close(engine)
@@ -149,25 +149,25 @@ class SimulatedEngineHost:
     def inject(self, engine: Engine, error_rate: float, seconds: float) -> None:
         self.engines[engine.process].faults = Faults(status=500) if error_rate else Faults()
 
-    def tell(self, engine: Engine, happened: Happened) -> None:
-        self.told.append((happened.phase, happened.message))
+    def report(self, engine: Engine, progress: RolloutProgress) -> None:
+        self.progress.append((progress.phase, progress.message))
 
-    def sweep(self, is_known) -> None:
+    def stop_unknown(self, is_known) -> None:
         for name in [name for name in self.engines if not is_known(name)]:
             del self.engines[name]
 
     def _view(self, engine: Engine) -> EngineView:
         if engine.process not in self.engines:
             return EngineView(EngineState.ABSENT)
-        seen = self._client.view(engine)
+        view = self._client.view(engine)
         started_for_it = engine.is_adapter and self.targets.get(engine.process) == engine.name
-        if seen and seen.state is EngineState.ABSENT and started_for_it:
+        if view and view.state is EngineState.ABSENT and started_for_it:
             self._load(engine)
-        return seen or EngineView(EngineState.GONE, message="the mock engine was ended")
+        return view or EngineView(EngineState.GONE, message="the mock engine was ended")
 
     def _load(self, engine: Engine) -> None:
-        asked = {"version": engine.version, "artifact_digest": self._digest(engine)}
-        self._client.control(engine, ControlPath.LOAD_ADAPTER, {"name": engine.served_name, **asked})
+        request = {"version": engine.version, "artifact_digest": self._digest(engine)}
+        self._client.control(engine, ControlPath.LOAD_ADAPTER, {"name": engine.served_name, **request})
 
     def _begin_process(self, engine: Engine) -> None:
         self.targets[engine.process] = engine.name
@@ -180,7 +180,7 @@ class SimulatedEngineHost:
         )
         self.engines[engine.process] = mock
         self.begun.append(engine.process)
-        if engine.version not in self.stillborn:
+        if engine.version not in self.never_starting:
             self._do(self._begin(engine.process, mock))
 
     def _digest(self, engine: Engine) -> str:
@@ -214,9 +214,9 @@ class FakeModels:
         self.aliases: dict[str, str] = {}
         self.moves: list[str] = []
 
-    def add(self, name: str, ready: bool = True, weights: ModelSpec = WHOLE) -> str:
+    def add(self, name: str, ready: bool = True, model: ModelSpec = WHOLE) -> str:
         digest = hashlib.sha256(name.encode()).hexdigest()
-        self.versions[name] = ServableVersion(name, ready, digest, "s" * 64, "g" * 64, weights=weights)
+        self.versions[name] = ServableVersion(name, ready, digest, "s" * 64, "g" * 64, model=model)
         return name
 
     def version(self, name: str) -> ServableVersion:

@@ -1,8 +1,8 @@
-"""A small Kubernetes API in this process: enough of it for serving's adapter, where no real one can be started.
+"""Small Kubernetes API in this process: enough of it for serving's adapter, where no real one can be started.
 
-Objects with labels, versions and preconditions; lists and watches; a controller that makes the pods of Deployments
-and a scheduler that knows one node's number of pods. What a real API server validates, admits and forbids, it does
-not: `tests/cluster` asks a real one.
+Objects with labels, versions and preconditions; lists and watches; a controller that creates the pods of Deployments
+and a scheduler that knows one node's number of pods. It neither validates nor authorises requests: `tests/cluster`
+uses a real API server for that.
 """
 
 import base64
@@ -20,7 +20,7 @@ KINDS = {"deployments": "Deployment", "pods": "Pod", "secrets": "Secret", "event
 
 
 class SmallApi:
-    """Serves on a loopback port until it is stopped; it may be taken away and come back with its state."""
+    """API on a loopback port; it can be stopped and started again with its state."""
 
     def __init__(self, folder: Path) -> None:
         self.lock = threading.RLock()
@@ -28,7 +28,7 @@ class SmallApi:
         self.calls: list[str] = []
         """Method and kind of each request, watches included."""
         self.meddles = False
-        """Whether a controller writes each Deployment's status before any second change of it can be made."""
+        """True if a controller writes the status of a Deployment before every other change of it."""
         self._met: set[str] = set()
         self._versions = itertools.count(1)
         self._watchers: list[tuple[str, dict, queue.Queue]] = []
@@ -38,9 +38,9 @@ class SmallApi:
         self.start()
         cluster = {"name": "c", "cluster": {"server": f"http://127.0.0.1:{self._port}"}}
         context = {"name": "x", "context": {"cluster": "c", "user": "u"}}
-        told = {"clusters": [cluster], "users": [{"name": "u", "user": {}}], "contexts": [context]}
+        config = {"clusters": [cluster], "users": [{"name": "u", "user": {}}], "contexts": [context]}
         head = {"apiVersion": "v1", "kind": "Config", "current-context": "x"}
-        self.kubeconfig.write_text(json.dumps({**head, **told}))
+        self.kubeconfig.write_text(json.dumps({**head, **config}))
 
     def start(self) -> None:
         handler = type("Handler", (_Handler,), {"api": self})
@@ -57,7 +57,7 @@ class SmallApi:
         self._server.shutdown()
         self._server.server_close()
 
-    # What the verbs do.
+    # Verbs.
 
     def create(self, kind: str, body: dict) -> tuple[int, dict]:
         name = body["metadata"]["name"]
@@ -65,23 +65,25 @@ class SmallApi:
             if (kind, name) in self.objects:
                 return 409, _status(409, "AlreadyExists", f"{kind} {name!r} already exists")
             meta = {**body["metadata"], "uid": str(uuid.uuid4()), "creationTimestamp": _now()}
-            made = {"kind": KINDS[kind], **body, "metadata": meta}
-            for key, text in made.pop("stringData", {}).items():
-                made.setdefault("data", {})[key] = _encoded(text)
-            self._put(kind, made, "ADDED")
+            created = {"kind": KINDS[kind], **body, "metadata": meta}
+            for key, text in created.pop("stringData", {}).items():
+                created.setdefault("data", {})[key] = _encoded(text)
+            self._put(kind, created, "ADDED")
             self._control()
             return 201, self.objects[kind, name]
 
     def patch(self, kind: str, name: str, body: dict) -> tuple[int, dict]:
         with self.lock:
-            there = self.objects.get((kind, name))
-            if there is None:
+            existing = self.objects.get((kind, name))
+            if existing is None:
                 return 404, _status(404, "NotFound", name)
-            there = self._meddled(kind, there)
-            wanted = body.get("metadata", {}).get("resourceVersion", there["metadata"]["resourceVersion"])
-            if wanted != there["metadata"]["resourceVersion"]:
+            existing = self._meddled(kind, existing)
+            expected = body.get("metadata", {}).get(
+                "resourceVersion", existing["metadata"]["resourceVersion"]
+            )
+            if expected != existing["metadata"]["resourceVersion"]:
                 return 409, _status(409, "Conflict", "the object has been modified")
-            changed = _merged(there, body)
+            changed = _merged(existing, body)
             for key, text in changed.pop("stringData", {}).items():
                 changed.setdefault("data", {})[key] = _encoded(text)
             self._put(kind, changed, "MODIFIED")
@@ -90,33 +92,33 @@ class SmallApi:
 
     def delete(self, kind: str, name: str, options: dict, grace: str) -> tuple[int, dict]:
         with self.lock:
-            there = self.objects.get((kind, name))
-            if there is None:
+            existing = self.objects.get((kind, name))
+            if existing is None:
                 return 404, _status(404, "NotFound", name)
-            there = self._meddled(kind, there)
+            existing = self._meddled(kind, existing)
             for key, value in (options.get("preconditions") or {}).items():
-                if there["metadata"][key] != value:
+                if existing["metadata"][key] != value:
                     return 409, _status(409, "Conflict", f"{key} is another")
             if kind == "pods" and grace != "0":
-                meta = {**there["metadata"], "deletionTimestamp": _now()}
-                self._put(kind, {**there, "metadata": meta}, "MODIFIED")
+                meta = {**existing["metadata"], "deletionTimestamp": _now()}
+                self._put(kind, {**existing, "metadata": meta}, "MODIFIED")
             else:
                 del self.objects[kind, name]
-                there["metadata"]["resourceVersion"] = str(next(self._versions))
-                self._tell(kind, "DELETED", there)
+                existing["metadata"]["resourceVersion"] = str(next(self._versions))
+                self._notify(kind, "DELETED", existing)
             self._control()
-            return 200, there
+            return 200, existing
 
-    def _meddled(self, kind: str, there: dict) -> dict:
-        """The object as its controller has left it just before it is changed: every other time it is another one."""
-        name = there["metadata"]["name"]
+    def _meddled(self, kind: str, existing: dict) -> dict:
+        """Return the object as its controller left it just before a change: it changes it every other time."""
+        name = existing["metadata"]["name"]
         if kind != "deployments" or not self.meddles:
-            return there
+            return existing
         if name in self._met:
             self._met.remove(name)
-            return there
+            return existing
         self._met.add(name)
-        self._put(kind, {**there, "status": {"seen": len(self.calls)}}, "MODIFIED")
+        self._put(kind, {**existing, "status": {"seen": len(self.calls)}}, "MODIFIED")
         return self.objects[kind, name]
 
     def watch(self, kind: str, selector: dict) -> queue.Queue:
@@ -127,70 +129,77 @@ class SmallApi:
 
     def listed(self, kind: str, selector: dict) -> dict:
         with self.lock:
-            found = [o for (k, _), o in self.objects.items() if k == kind and _selected(o, selector)]
-            return {"metadata": {"resourceVersion": str(next(self._versions))}, "items": found}
+            items = [o for (k, _), o in self.objects.items() if k == kind and _selected(o, selector)]
+            return {"metadata": {"resourceVersion": str(next(self._versions))}, "items": items}
 
-    # What controllers do.
+    # Controllers.
 
     def _control(self) -> None:
-        """Pods as Deployments want them, each on the node while that has room."""
-        for there in [o for (kind, _), o in self.objects.items() if kind == "deployments"]:
-            own = [p for p in self._pods(there) if "deletionTimestamp" not in p["metadata"]]
-            wanted = int(there["spec"].get("replicas", 1))
-            for _ in range(wanted - len(own)):
-                self._make_pod(there)
-            for pod in own[wanted:]:
+        """Create and delete the pods of Deployments, and schedule them on the node while it has capacity."""
+        for deployment in [o for (kind, _), o in self.objects.items() if kind == "deployments"]:
+            own = [p for p in self._pods(deployment) if "deletionTimestamp" not in p["metadata"]]
+            desired = int(deployment["spec"].get("replicas", 1))
+            for _ in range(desired - len(own)):
+                self._make_pod(deployment)
+            for pod in own[desired:]:
                 self.delete("pods", pod["metadata"]["name"], {}, "")
         self._orphans()
         self._schedule()
 
-    def _pods(self, there: dict) -> list[dict]:
-        uid = there["metadata"]["uid"]
+    def _pods(self, deployment: dict) -> list[dict]:
+        uid = deployment["metadata"]["uid"]
         return [o for (kind, _), o in self.objects.items() if kind == "pods" and o["owner"] == uid]
 
-    def _make_pod(self, there: dict) -> None:
-        made = there["spec"]["template"]
-        name = f"{there['metadata']['name']}-{uuid.uuid4().hex[:5]}"
-        meta = {**made["metadata"], "name": name, "uid": str(uuid.uuid4()), "creationTimestamp": _now()}
-        pod = {"kind": "Pod", "metadata": meta, "spec": made["spec"], "owner": there["metadata"]["uid"]}
+    def _make_pod(self, deployment: dict) -> None:
+        template = deployment["spec"]["template"]
+        name = f"{deployment['metadata']['name']}-{uuid.uuid4().hex[:5]}"
+        meta = {**template["metadata"], "name": name, "uid": str(uuid.uuid4()), "creationTimestamp": _now()}
+        pod = {
+            "kind": "Pod",
+            "metadata": meta,
+            "spec": template["spec"],
+            "owner": deployment["metadata"]["uid"],
+        }
         self._put("pods", {**pod, "status": {"phase": "Pending"}}, "ADDED")
 
     def _orphans(self) -> None:
-        """What was owned by a Deployment that is gone goes as well."""
+        """Delete the objects whose owner, a Deployment, was deleted."""
         uids = {o["metadata"]["uid"] for (kind, _), o in self.objects.items() if kind == "deployments"}
-        for (kind, name), there in list(self.objects.items()):
-            owners = [owner["uid"] for owner in there["metadata"].get("ownerReferences", ())]
-            owners += [there["owner"]] if kind == "pods" else []
-            if owners and not set(owners) & uids and "deletionTimestamp" not in there["metadata"]:
+        for (kind, name), owned in list(self.objects.items()):
+            owners = [owner["uid"] for owner in owned["metadata"].get("ownerReferences", ())]
+            owners += [owned["owner"]] if kind == "pods" else []
+            if owners and not set(owners) & uids and "deletionTimestamp" not in owned["metadata"]:
                 self.delete(kind, name, {}, "")
 
     def _schedule(self) -> None:
         nodes = [o for (kind, _), o in self.objects.items() if kind == "nodes"]
-        for there in [o for (kind, _), o in self.objects.items() if kind == "pods"]:
-            if "nodeName" in there["spec"] or not nodes:
+        for pod in [o for (kind, _), o in self.objects.items() if kind == "pods"]:
+            if "nodeName" in pod["spec"] or not nodes:
                 continue
             taken = sum("nodeName" in o["spec"] for (kind, _), o in self.objects.items() if kind == "pods")
             if taken < int(nodes[0].get("status", {}).get("allocatable", {}).get("pods", 0)):
-                spec = {**there["spec"], "nodeName": nodes[0]["metadata"]["name"]}
-                self._put("pods", {**there, "spec": spec}, "MODIFIED")
-            elif not there["status"].get("conditions"):
-                why = {
+                spec = {**pod["spec"], "nodeName": nodes[0]["metadata"]["name"]}
+                self._put("pods", {**pod, "spec": spec}, "MODIFIED")
+            elif not pod["status"].get("conditions"):
+                condition = {
                     "type": "PodScheduled",
                     "status": "False",
                     "message": "0/1 nodes are available: Too many pods.",
                 }
-                self._put("pods", {**there, "status": {"phase": "Pending", "conditions": [why]}}, "MODIFIED")
+                self._put(
+                    "pods", {**pod, "status": {"phase": "Pending", "conditions": [condition]}}, "MODIFIED"
+                )
 
-    def _put(self, kind: str, told: dict, what: str) -> None:
-        meta = {**told["metadata"], "resourceVersion": str(next(self._versions))}
-        told = {**told, "metadata": meta}
-        self.objects[kind, meta["name"]] = told
-        self._tell(kind, what, told)
+    def _put(self, kind: str, resource: dict, what: str) -> None:
+        meta = {**resource["metadata"], "resourceVersion": str(next(self._versions))}
+        resource = {**resource, "metadata": meta}
+        self.objects[kind, meta["name"]] = resource
+        self._notify(kind, what, resource)
 
-    def _tell(self, kind: str, what: str, told: dict) -> None:
-        for wanted, selector, events in self._watchers:
-            if wanted == kind and _selected(told, selector):
-                events.put({"type": what, "object": told})
+    def _notify(self, kind: str, what: str, resource: dict) -> None:
+        for watched, selector, events in self._watchers:
+            if watched == kind and _selected(resource, selector):
+                events.put({"type": what, "object": resource})
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -199,35 +208,35 @@ class _Handler(BaseHTTPRequestHandler):
     api: SmallApi
     protocol_version = "HTTP/1.1"
 
-    def log_message(self, *_given) -> None:
+    def log_message(self, *_arguments) -> None:
         return
 
     def do_GET(self) -> None:
-        kind, name, asked = self._asked()
-        selector = dict(pair.split("=") for pair in asked.get("labelSelector", [""])[0].split(",") if pair)
-        if "watch" in asked:
+        kind, name, query = self._target()
+        selector = dict(pair.split("=") for pair in query.get("labelSelector", [""])[0].split(",") if pair)
+        if "watch" in query:
             self._watch(kind, selector)
         elif name:
-            found = self.api.objects.get((kind, name))
-            self._answer(*((200, found) if found else (404, _status(404, "NotFound", name))))
+            existing = self.api.objects.get((kind, name))
+            self._answer(*((200, existing) if existing else (404, _status(404, "NotFound", name))))
         else:
             self._answer(200, self.api.listed(kind, selector))
 
     def do_POST(self) -> None:
-        kind, *_ = self._asked()
+        kind, *_ = self._target()
         self._answer(*self.api.create(kind, self._body()))
 
     def do_PATCH(self) -> None:
-        kind, name, _ = self._asked()
+        kind, name, _ = self._target()
         self._answer(*self.api.patch(kind, name, self._body()))
 
     def do_DELETE(self) -> None:
-        kind, name, asked = self._asked()
+        kind, name, query = self._target()
         options = self._body()
-        grace = asked.get("gracePeriodSeconds", [str(options.get("gracePeriodSeconds", ""))])[0]
+        grace = query.get("gracePeriodSeconds", [str(options.get("gracePeriodSeconds", ""))])[0]
         self._answer(*self.api.delete(kind, name, options, grace))
 
-    def _asked(self) -> tuple[str, str, dict]:
+    def _target(self) -> tuple[str, str, dict]:
         url = urlsplit(self.path)
         parts = [part for part in url.path.split("/") if part]
         at = next(place for place, part in enumerate(parts) if part in KINDS)
@@ -261,13 +270,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
 
-def _selected(told: dict, selector: dict) -> bool:
-    labels = told["metadata"].get("labels", {})
+def _selected(resource: dict, selector: dict) -> bool:
+    labels = resource["metadata"].get("labels", {})
     return all(labels.get(key) == value for key, value in selector.items())
 
 
-def _merged(there: dict, change: dict) -> dict:
-    merged = dict(there)
+def _merged(existing: dict, change: dict) -> dict:
+    merged = dict(existing)
     for key, value in change.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
         merged[key] = _merged(merged[key], value) if both else value

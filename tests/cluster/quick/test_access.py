@@ -1,4 +1,4 @@
-"""What each ServiceAccount of a release may do: the API itself is asked, as that account."""
+"""Rights of each ServiceAccount of a release, as the API itself grants them to that account."""
 
 from pathlib import Path
 
@@ -8,13 +8,13 @@ from ratoon.testkit.kubernetes import ControlPlane
 
 from ..release import CHART, LAPTOP, Release
 
-EVERYBODY = {
+COMMON_RIGHTS = {
     "selfsubjectaccessreviews.authorization.k8s.io",
     "selfsubjectrulesreviews.authorization.k8s.io",
     "selfsubjectreviews.authentication.k8s.io",
     "clustertrustbundles.certificates.k8s.io",
 }
-"""What every account may see about itself."""
+"""Rights of every account on itself."""
 RIGHTS = {
     "ratoon-serving": {
         "deployments.apps": {"get", "list", "watch", "create", "patch", "delete"},
@@ -23,14 +23,14 @@ RIGHTS = {
         "events": {"create"},
     },
 }
-"""All that accounts of a release may do in its namespace; whoever is not named may do nothing."""
+"""All rights of a release's accounts in its namespace; other accounts have none."""
 PODS_OF_RUNS = {
     "ratoon-training": {
         "deployments.apps": {"get", "list", "watch", "create", "delete"},
         "pods": {"list", "watch"},
     },
 }
-"""What training may do beside, where runs get pods of their own."""
+"""Additional rights of training if runs get dedicated pods."""
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def release(control_plane: ControlPlane) -> Release:
 
 
 def accounts_of(release: Release, values: Path) -> Release:
-    """What a release leaves behind once its hooks have run: the accounts, and what is bound to them."""
+    """Apply what remains of a release after its hooks: accounts, roles and bindings."""
     release.make_namespace()
     kinds = {"ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
     rendered = [each for each in release.render(values) if each["kind"] in kinds]
@@ -53,14 +53,14 @@ def test_only_serving_may_do_anything(release: Release) -> None:
     assert all_rights(release) == RIGHTS
 
 
-def test_training_makes_deployments_where_runs_get_pods_of_their_own(control_plane: ControlPlane) -> None:
+def test_training_creates_deployments_if_runs_get_dedicated_pods(control_plane: ControlPlane) -> None:
     release = accounts_of(Release(control_plane, "access-runs"), CHART / "examples/onprem-gpu.yaml")
     assert all_rights(release) == RIGHTS | PODS_OF_RUNS
     assert not control_plane.can_i("access-runs", "ratoon-training", "patch", "deployments")
     assert not control_plane.can_i("access-runs", "ratoon-training", "create", "pods")
 
 
-def test_nobody_may_do_anything_elsewhere(release: Release) -> None:
+def test_no_account_has_rights_elsewhere(release: Release) -> None:
     for account in release.get("serviceaccounts"):
         assert rights(release, account["metadata"]["name"], "default") == {}
 
@@ -72,11 +72,11 @@ def test_serving_makes_secrets_and_reads_none(release: Release, control_plane: C
 
 
 def all_rights(release: Release) -> dict[str, dict[str, set[str]]]:
-    """What each account has that has any."""
+    """Return the rights of each account that has any."""
     accounts = [each["metadata"]["name"] for each in release.get("serviceaccounts")]
     assert len(accounts) > 9
-    found = {name: rights(release, name, release.namespace) for name in accounts}
-    return {name: told for name, told in found.items() if told}
+    by_account = {name: rights(release, name, release.namespace) for name in accounts}
+    return {name: verbs for name, verbs in by_account.items() if verbs}
 
 
 def rights(release: Release, account: str, namespace: str) -> dict[str, set[str]]:
@@ -84,9 +84,9 @@ def rights(release: Release, account: str, namespace: str) -> dict[str, set[str]
     user = f"system:serviceaccount:{release.namespace}:{account}"
     arguments = ["auth", "can-i", "--list", "--no-headers", "--namespace", namespace, "--as", user]
     lines = release.plane.kubectl(*arguments).splitlines()
-    told = [(line.split()[0], line.rpartition("[")[2].rstrip("]").split()) for line in lines]
+    granted = [(line.split()[0], line.rpartition("[")[2].rstrip("]").split()) for line in lines]
     return {
         resource: set(verbs)
-        for resource, verbs in told
-        if not resource.startswith("[") and resource not in EVERYBODY
+        for resource, verbs in granted
+        if not resource.startswith("[") and resource not in COMMON_RIGHTS
     }

@@ -27,12 +27,12 @@ _PODS_S = 120.0
 
 @pytest.fixture(scope="module")
 def release(control_plane: ControlPlane) -> Iterator[Release]:
-    """The laptop's values, installed on a node that pretends."""
-    made = Release(control_plane, "admission")
-    made.make_namespace()
+    """The laptop's values, installed on a fake node."""
+    release = Release(control_plane, "admission")
+    release.make_namespace()
     with fake_nodes(control_plane, FakeNode("fake-laptop", CAPACITY)):
-        made.install(LAPTOP)
-        yield made
+        release.install(LAPTOP)
+        yield release
 
 
 def test_a_pod_that_is_not_restricted_is_refused(release: Release) -> None:
@@ -75,17 +75,17 @@ def test_the_api_takes_every_example_without_a_warning(control_plane: ControlPla
 
 def lacking_pods(release: Release) -> list[str]:
     """Controllers with fewer pods than they ask for."""
-    found = [each for kind in CONTROLLERS for each in release.get(kind)]
-    assert found
+    controllers = [each for kind in CONTROLLERS for each in release.get(kind)]
+    assert controllers
     return [
         each["metadata"]["name"]
-        for each in found
+        for each in controllers
         if each.get("status", {}).get("replicas", 0) < each["spec"]["replicas"]
     ]
 
 
 def refusals(release: Release) -> list[str]:
-    """What the API had against making pods."""
+    """Return the API's refusals of pods."""
     events: list[Manifest] = release.get("events")
     return [each["message"] for each in events if each["reason"] == "FailedCreate"]
 

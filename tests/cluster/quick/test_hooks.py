@@ -1,4 +1,4 @@
-"""The chart's own Jobs, run with the rights that the chart gives them: what pods refer to is there, and goes again."""
+"""The chart's own Jobs, with the rights of the chart: they create what pods refer to, and remove it again."""
 
 import os
 import subprocess
@@ -11,18 +11,18 @@ from ratoon.testkit.kubernetes import ControlPlane
 
 from ..release import LAPTOP, Manifest, Release
 
-GIVEN_BY_SERVING = {""}
+SET_BY_SERVING = {""}
 """An engine's own Secret, which its template leaves open."""
 
 
 @pytest.fixture(scope="module")
 def release(control_plane: ControlPlane) -> Iterator[Release]:
     """The accounts and rights of the hooks, in a namespace of their own."""
-    made = Release(control_plane, "hooks")
-    made.make_namespace()
-    hooks = [each for each in rendered(made) if "helm.sh/hook" in each["metadata"].get("annotations", {})]
-    made.apply(*(each for each in hooks if each["kind"] in ("ServiceAccount", "Role", "RoleBinding")))
-    return made
+    release = Release(control_plane, "hooks")
+    release.make_namespace()
+    hooks = [each for each in rendered(release) if "helm.sh/hook" in each["metadata"].get("annotations", {})]
+    release.apply(*(each for each in hooks if each["kind"] in ("ServiceAccount", "Role", "RoleBinding")))
+    return release
 
 
 def rendered(release: Release) -> list[Manifest]:
@@ -30,14 +30,14 @@ def rendered(release: Release) -> list[Manifest]:
 
 
 def run(release: Release, job: str) -> None:
-    """What the Job's container would do, as the Job's account."""
+    """Run the Job's container as the Job's account."""
     jobs = {each["metadata"]["name"]: each for each in rendered(release) if each["kind"] == "Job"}
     spec = jobs[job]["spec"]["template"]["spec"]
     (container,) = spec["containers"]
     kubeconfig = release.plane.account(release.namespace, spec["serviceAccountName"])
-    told = {each["name"]: each["value"] for each in container["env"]} | {"KUBECONFIG": str(kubeconfig)}
+    variables = {each["name"]: each["value"] for each in container["env"]} | {"KUBECONFIG": str(kubeconfig)}
     command = [sys.executable, *container["command"][1:]]
-    subprocess.run(command, env=os.environ | told, check=True, timeout=60)
+    subprocess.run(command, env=os.environ | variables, check=True, timeout=60)
 
 
 def referred(value: object) -> Iterator[tuple[str, str]]:
@@ -61,14 +61,14 @@ def held(release: Release) -> dict[str, set[str]]:
     return {each["metadata"]["name"]: set(each["data"]) for each in release.get("secrets")}
 
 
-def test_what_pods_refer_to_is_made_once_and_removed_at_the_end(release: Release) -> None:
+def test_what_pods_refer_to_is_created_once_and_removed_at_the_end(release: Release) -> None:
     run(release, "ratoon-secrets")
     first = {each["metadata"]["name"]: each["data"] for each in release.get("secrets")}
-    wanted = {each for each in referred(rendered(release)) if each[0] not in GIVEN_BY_SERVING}
-    assert len(wanted) > 30
-    there = held(release)
+    references = {each for each in referred(rendered(release)) if each[0] not in SET_BY_SERVING}
+    assert len(references) > 30
+    existing = held(release)
     assert {
-        (name, key) for name, key in wanted if name not in there or (key and key not in there[name])
+        (name, key) for name, key in references if name not in existing or (key and key not in existing[name])
     } == set()
     run(release, "ratoon-secrets")
     assert {each["metadata"]["name"]: each["data"] for each in release.get("secrets")} == first

@@ -1,4 +1,4 @@
-"""Where pods land: engines and training on the pool that they name, on nodes that pretend; the scheduler is real."""
+"""Placement of pods: engines and training on the pool that they name, on fake nodes; the scheduler is real."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -51,18 +51,18 @@ class Pools:
     runs: dict[str, Manifest]
 
     def pods(self, label: str) -> list[Manifest]:
-        """The pods that one test made."""
+        """Return the pods of one test."""
         return self.release.get("pods", "--selector", f"test={label}")
 
-    def once(self, label: str, wanted: Callable[[list[Manifest]], bool]) -> list[Manifest]:
-        """The pods of one test, once they are as wanted; the scheduler looks again at what it refused before."""
+    def once(self, label: str, condition: Callable[[list[Manifest]], bool]) -> list[Manifest]:
+        """Wait until the pods of one test fulfil a condition; the scheduler retries refused pods."""
         until = time.monotonic() + _SETTLE_S
         while time.monotonic() < until:
-            if wanted(found := self.pods(label)):
-                return found
+            if condition(pods := self.pods(label)):
+                return pods
             time.sleep(1.0)
-        told = {refusal(pod) for pod in waiting(found)}
-        raise AssertionError(f"{len(waiting(found))} of {len(found)} pods wait: {sorted(told)[:3]}")
+        refusals = {refusal(pod) for pod in waiting(pods)}
+        raise AssertionError(f"{len(waiting(pods))} of {len(pods)} pods wait: {sorted(refusals)[:3]}")
 
 
 @pytest.fixture(scope="module")
@@ -80,10 +80,10 @@ def pools(control_plane: ControlPlane) -> Iterator[Pools]:
 
 def templates(rendered: list[Manifest]) -> dict[str, Manifest]:
     """Engine templates by pool, as serving reads them."""
-    found = next(each for each in rendered if each["metadata"]["name"] == "ratoon-engines")
+    config = next(each for each in rendered if each["metadata"]["name"] == "ratoon-engines")
     return {
         name.removesuffix(".yaml"): engine_manifest.template(text, name)
-        for name, text in found["data"].items()
+        for name, text in config["data"].items()
     }
 
 
@@ -98,8 +98,8 @@ def runs(rendered: list[Manifest]) -> dict[str, Manifest]:
 @pytest.mark.parametrize("kind", ["gpu", "trn"])
 def test_an_engine_lands_on_its_pool_with_its_accelerators(pools: Pools, kind: str) -> None:
     label = f"engine-{kind}"
-    made = engine_pod(pools, kind, label, 0)
-    pools.release.apply(made)
+    submitted = engine_pod(pools, kind, label, 0)
+    pools.release.apply(submitted)
     (pod,) = pools.once(label, lambda pods: len(pods) == 1 and not waiting(pods))
     assert pool_of(pod) == kind
     resource = {"gpu": "nvidia.com/gpu", "trn": "aws.amazon.com/neuroncore"}[kind]
@@ -120,13 +120,13 @@ def test_hundreds_of_runs_and_engines_find_their_pools_and_none_starves_a_higher
     pools.release.apply(*others, *serving)
     names = {pod["metadata"]["name"] for pod in (*others, *serving)}
     pods = pools.once(label, lambda pods: names <= {pod["metadata"]["name"] for pod in placed(pods)})
-    assert [pod["metadata"]["name"] for pod in placed(pods) if pool_of(pod) != wanted_pool(pod)] == []
-    assert {wanted_pool(pod) for pod in waiting(pods)} == {"gpu"}
-    lowest = min(priority(pod) for pod in placed(pods) if wanted_pool(pod) == "gpu")
+    assert [pod["metadata"]["name"] for pod in placed(pods) if pool_of(pod) != requested_pool(pod)] == []
+    assert {requested_pool(pod) for pod in waiting(pods)} == {"gpu"}
+    lowest = min(priority(pod) for pod in placed(pods) if requested_pool(pod) == "gpu")
     assert max(priority(pod) for pod in waiting(pods)) <= lowest
 
 
-def test_what_fits_nowhere_is_told_before_it_is_submitted(pools: Pools) -> None:
+def test_what_fits_nowhere_is_refused_before_it_is_submitted(pools: Pools) -> None:
     shapes = [Architecture(hidden_size=width, layers=48, heads=32) for width in (1024, 4096, 16384)]
     plans = [plan(Recipe(architecture=shape), Resources(), NODE_MEMORY, ()) for shape in shapes]
     refused = [each for each in plans if not each.admitted]
@@ -138,42 +138,42 @@ def test_what_fits_nowhere_is_told_before_it_is_submitted(pools: Pools) -> None:
     pools.once("sized", lambda pods: len(pods) == len(admitted) and not waiting(pods))
 
 
-def test_a_pod_that_no_node_can_take_is_told_by_the_scheduler(pools: Pools) -> None:
+def test_a_pod_that_no_node_can_take_is_refused_by_the_scheduler(pools: Pools) -> None:
     pod = run_pod(pools, "gpu", "huge", 0)
     pod["spec"]["containers"][0]["resources"] = {
         kind: {"cpu": "8", "memory": "48Gi", "nvidia.com/gpu": str(GPUS + 1)}
         for kind in ("requests", "limits")
     }
     pools.release.apply(pod)
-    (found,) = pools.once("huge", lambda pods: any("nvidia.com/gpu" in refusal(pod) for pod in pods))
-    assert "Insufficient nvidia.com/gpu" in refusal(found)
+    (pod,) = pools.once("huge", lambda pods: any("nvidia.com/gpu" in refusal(pod) for pod in pods))
+    assert "Insufficient nvidia.com/gpu" in refusal(pod)
 
 
-def run_pod(pools: Pools, group: str, label: str, number: int) -> Manifest:
+def run_pod(pools: Pools, pool: str, label: str, number: int) -> Manifest:
     """One worker of a training run, as KubeRay makes it, or training, from the chart's template."""
-    template = pools.runs[group]
-    return pod(template, f"{label}-run-{group}-{number}", label, group)
+    template = pools.runs[pool]
+    return pod(template, f"{label}-run-{pool}-{number}", label, pool)
 
 
 def engine_pod(pools: Pools, kind: str, label: str, number: int) -> Manifest:
-    """One pod of an engine, from the template that serving is given."""
+    """Return a pod of an engine, from serving's template."""
     return pod(pools.engines[kind]["spec"]["template"], f"{label}-{kind}-{number}", label, kind)
 
 
 def whole_node(pod: Manifest) -> Manifest:
     """The same pod with all accelerators of a node."""
-    for asked in pod["spec"]["containers"][0]["resources"].values():
-        asked["nvidia.com/gpu"] = str(GPUS)
+    for resources in pod["spec"]["containers"][0]["resources"].values():
+        resources["nvidia.com/gpu"] = str(GPUS)
     return pod
 
 
 def sized(pools: Pools, needs: ResourcePlan, number: int) -> Manifest:
-    """A worker that asks for the memory that a plan counts."""
-    made = run_pod(pools, "cpu", "sized", number)
-    made["metadata"]["name"] = f"sized-{number}"
-    for asked in made["spec"]["containers"][0]["resources"].values():
-        asked["memory"] = str(needs.measured_bytes)
-    return made
+    """Return a worker that requests the memory of a plan."""
+    pod = run_pod(pools, "cpu", "sized", number)
+    pod["metadata"]["name"] = f"sized-{number}"
+    for resources in pod["spec"]["containers"][0]["resources"].values():
+        resources["memory"] = str(needs.measured_bytes)
+    return pod
 
 
 def pod(template: Manifest, name: str, label: str, pool: str) -> Manifest:
@@ -194,36 +194,38 @@ def pod(template: Manifest, name: str, label: str, pool: str) -> Manifest:
 
 
 def placed(pods: list[Manifest]) -> list[Manifest]:
-    """Those that have a node."""
+    """Return the pods that have a node."""
     return [pod for pod in pods if pod["spec"].get("nodeName")]
 
 
 def waiting(pods: list[Manifest]) -> list[Manifest]:
-    """Those that have no node."""
+    """Return the pods that have no node."""
     return [pod for pod in pods if not pod["spec"].get("nodeName")]
 
 
 def priority(pod: Manifest) -> int:
-    """As admission resolved it."""
+    """Return the priority that admission resolved."""
     return int(pod["spec"].get("priority", 0))
 
 
 def pool_of(pod: Manifest) -> str:
-    """The pool of the node that a pod was given."""
+    """Return the pool of a pod's node."""
     return str(pod["spec"]["nodeName"]).partition("-")[0]
 
 
-def wanted_pool(pod: Manifest) -> str:
-    """The pool that a pod was made for."""
+def requested_pool(pod: Manifest) -> str:
+    """Return the pool that a pod requests."""
     return str(pod["metadata"]["labels"]["pool"])
 
 
-def refusal(found: Manifest) -> str:
-    """Why the scheduler gave a pod no node; empty when it did."""
-    told = [each for each in found.get("status", {}).get("conditions", []) if each["type"] == "PodScheduled"]
-    return "".join(each.get("message", "") for each in told if each["status"] == "False")
+def refusal(pod: Manifest) -> str:
+    """Return why the scheduler gave a pod no node; empty if it has one."""
+    conditions = [
+        each for each in pod.get("status", {}).get("conditions", []) if each["type"] == "PodScheduled"
+    ]
+    return "".join(each.get("message", "") for each in conditions if each["status"] == "False")
 
 
-def decided(found: Manifest) -> bool:
-    """Whether a pod has a node, or was refused for want of accelerators."""
-    return bool(found["spec"].get("nodeName")) or "Insufficient nvidia.com/gpu" in refusal(found)
+def decided(pod: Manifest) -> bool:
+    """Return True if a pod has a node, or was refused for lack of accelerators."""
+    return bool(pod["spec"].get("nodeName")) or "Insufficient nvidia.com/gpu" in refusal(pod)

@@ -31,7 +31,7 @@ REMOVING = [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["list", "del
 def plane(control_plane: ControlPlane) -> ControlPlane:
     control_plane.kubectl("create", "namespace", NAMESPACE)
     for name, rules in (("maker", MAKING), ("remover", REMOVING)):
-        control_plane.kubectl("create", "-f", "-", given=json.dumps(account(name, rules)))
+        control_plane.kubectl("create", "-f", "-", stdin=json.dumps(account(name, rules)))
     return control_plane
 
 
@@ -56,23 +56,23 @@ def account(name: str, rules: list[dict[str, object]]) -> dict[str, object]:
 
 
 def job(plane: ControlPlane, who: str, *arguments: str, **changes: object) -> str:
-    """What the Job says when it runs as this account."""
-    told = {
+    """Run the Job as this account and return its output."""
+    variables = {
         "KUBECONFIG": str(plane.account(NAMESPACE, who)),
         "RATOON_SECRETS_PLAN": json.dumps({**PLAN, **changes}),
     }
     command = [sys.executable, "-m", "ratoon.chassis.secrets", *arguments]
-    done = subprocess.run(command, env=os.environ | told, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stderr + done.stdout
 
 
 def held(plane: ControlPlane) -> dict[str, dict[str, str]]:
-    told = plane.kubectl("--namespace", NAMESPACE, "get", "secrets", "-o", "json")
-    return {each["metadata"]["name"]: each["data"] for each in json.loads(told)["items"]}
+    output = plane.kubectl("--namespace", NAMESPACE, "get", "secrets", "-o", "json")
+    return {each["metadata"]["name"]: each["data"] for each in json.loads(output)["items"]}
 
 
-def test_secrets_are_made_once_added_to_and_removed(plane):
+def test_secrets_are_created_once_added_to_and_removed(plane):
     assert "missing: loop-ingestion-keys" in job(plane, "maker", "make", "--dry-run")
     assert held(plane) == {}
     job(plane, "maker", "make")

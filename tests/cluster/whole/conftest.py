@@ -1,4 +1,4 @@
-"""One cluster for all tests here: they tell one story in the order of their files, and the table at its end."""
+"""One cluster for all tests here: they run in the order of their files, and print a table at the end."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ _SUMMARY = Summary()
 
 @pytest.fixture(scope="session")
 def summary() -> Summary:
-    """What the steps did."""
+    """Summary of all steps."""
     return _SUMMARY
 
 
@@ -25,12 +25,12 @@ def cluster(summary: Summary) -> Iterator[Cluster]:
     """The cluster that `KUBECONFIG` names, else one of our own with the images that were built."""
     if reason := node.missing():
         pytest.skip(reason)
-    with running_cluster() as made:
-        if isinstance(made, OwnCluster):
+    with running_cluster() as cluster:
+        if isinstance(cluster, OwnCluster):
             with summary.step("images into the node"):
                 for name in IMAGES:
-                    made.node.images.add(name)
-        yield made
+                    cluster.node.images.add(name)
+        yield cluster
 
 
 @pytest.fixture(scope="session")

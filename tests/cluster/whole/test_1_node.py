@@ -1,18 +1,19 @@
-"""The cluster runs pods as others do: restricted, found by name, reached from outside, with volumes that last."""
+"""The cluster runs pods: restricted, resolved by name, reachable from outside, with persistent volumes."""
 
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 
 from ratoon.testkit.kubernetes.node import Cluster, OwnCluster
+from ratoon.testkit.waiting import until
 
-from ...chaos.house import until
 from ..release import Manifest, Release
 from ..summary import Summary
 
 pytestmark = pytest.mark.timeout(2400)  # a cold node takes ten gigabytes of images
-IMAGE = "docker.io/ratoon/services:0.1.0"
+IMAGE = f"docker.io/ratoon/services:{(Path(__file__).parents[3] / 'VERSION').read_text().strip()}"
 SECURITY = {
     "runAsNonRoot": True,
     "runAsUser": 10001,
@@ -34,20 +35,20 @@ def test_a_pod_serves_under_its_name_and_on_a_port_of_the_node(cluster: Cluster,
         release.make_namespace()
         release.apply(claim("kept"), server(), service())
         cluster.plane.kubectl("wait", "--for=condition=Ready", "pod/server", "-n", "node", "--timeout=120s")
-        (found,) = release.get("services")
-        port = found["spec"]["ports"][0]["nodePort"]
+        (created,) = release.get("services")
+        port = created["spec"]["ports"][0]["nodePort"]
         assert until(lambda: fetched(f"http://127.0.0.1:{port}/word"), 30) == b"kept"
         ask = (
             "import urllib.request as r; print(r.urlopen('http://server.node.svc.cluster.local/word').read())"
         )
-        said = cluster.plane.kubectl("exec", "-n", "node", "server", "--", "python", "-c", ask)
-        assert "kept" in said
+        output = cluster.plane.kubectl("exec", "-n", "node", "server", "--", "python", "-c", ask)
+        assert "kept" in output
         assert "GET /word" in cluster.plane.kubectl("logs", "-n", "node", "server")
         cluster.plane.kubectl("delete", "namespace", "node", "--wait=false")
 
 
 def fetched(url: str) -> bytes:
-    """What is there; nothing while nobody listens."""
+    """Return the content of a URL; empty while no server listens."""
     try:
         with urllib.request.urlopen(url, timeout=10) as answer:
             return bytes(answer.read())

@@ -1,4 +1,4 @@
-"""Blue-green on pods under streaming load, undisturbed and with a fault in the middle: it ends, and nothing is lost.
+"""Blue-green on pods under streaming load, without and with a fault in the middle: it ends, and nothing is lost.
 
 Versions are tiny and say one word, so an answer that another version wrote than its header says is noticed.
 """
@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from ratoon.sdk.client import ENDED_BADLY, ENDED_WELL, Client
+from ratoon.testkit.waiting import until
 
-from ...chaos.house import until
 from ...chaos.served import Served, Traffic, adapter, excused
 from ...chaos.victims import Victim
 from ..platform import JSON, Platform
@@ -29,17 +29,17 @@ pytestmark = pytest.mark.timeout(900)
 @pytest.fixture(scope="module")
 def served(platform: Platform, summary: Summary, tmp_path_factory: pytest.TempPathFactory) -> Served:
     """A deployment of two tiny versions; the first one serves."""
-    made = Served(platform)
+    served = Served(platform)
     with summary.step("first engine serves"):
-        made.make(tmp_path_factory.mktemp("models"))
-    return made
+        served.set_up(tmp_path_factory.mktemp("models"))
+    return served
 
 
 def test_second_version_takes_over_and_nothing_is_lost(served: Served, summary: Summary) -> None:
-    with summary.step("rollout v1.0 to v1.1") as step, traffic(served, step) as asked:
-        ended = roll(served, asked)
+    with summary.step("rollout v1.0 to v1.1") as step, traffic(served, step) as callers:
+        ended = roll(served, callers)
     assert ended["state"] == "STATE_SUCCEEDED", ended
-    assert_nothing_lost(asked, step, None)
+    assert_nothing_lost(callers, step, None)
 
 
 def kill_serving(platform: Platform, _: Served) -> None:
@@ -54,7 +54,7 @@ def kill_engine(platform: Platform, served: Served) -> None:
 
 
 def lose_node(platform: Platform, served: Served) -> None:
-    """The kubelet is away and the engine that answers dies: nobody starts it again meanwhile."""
+    """The kubelet is away and the engine that answers dies: it is not started again meanwhile."""
     platform.own.node.stop_kubelet()
     kill_engine(platform, served)
     time.sleep(_LOST_S)
@@ -62,7 +62,7 @@ def lose_node(platform: Platform, served: Served) -> None:
 
 
 def api_away(platform: Platform, _: Served) -> None:
-    """Nobody can ask the API for anything."""
+    """The API server is away."""
     platform.own.plane.stop_apiserver()
     time.sleep(_AWAY_S)
     platform.own.plane.start_apiserver()
@@ -89,14 +89,14 @@ def test_a_rollout_with_a_fault_ends_in_one_version_and_says_why(
     strike, victim = FAULTS[fault]
     if strike in (lose_node, api_away):
         assert platform.own, "skipped where it is another's"
-    with summary.step(f"rollout, {fault}") as step, traffic(served, step) as asked:
-        ended = roll(served, asked, lambda: strike(platform, served))
+    with summary.step(f"rollout, {fault}") as step, traffic(served, step) as callers:
+        ended = roll(served, callers, lambda: strike(platform, served))
         serving = served.serving()
     assert ended["state"] in ENDED_WELL | ENDED_BADLY
     assert serving == (ended["toVersion"] if ended["state"] in ENDED_WELL else ended["fromVersion"])
     assert ended.get("reason"), ended
     platform.wait_ready(300)
-    assert_nothing_lost(asked, step, victim)
+    assert_nothing_lost(callers, step, victim)
 
 
 def test_first_request_wakes_an_engine_that_was_scaled_to_none(
@@ -123,19 +123,19 @@ def test_adapter_is_swapped_in_the_engine_that_serves(
 ) -> None:
     served = Served(platform, "notes")
     with summary.step("first adapter serves"):
-        served.make(tmp_path, adapter)
+        served.set_up(tmp_path, adapter)
     engines = platform.pods("engine")
-    with summary.step("rollout, adapter swap") as step, traffic(served, step) as asked:
-        asked.open_streams(STREAMS, TOKENS)
+    with summary.step("rollout, adapter swap") as step, traffic(served, step) as callers:
+        callers.open_streams(STREAMS, TOKENS)
         ended = served.end(served.roll_out(served.other(), "ADAPTER_SWAP", bake_s=5.0))
     assert (ended["state"], ended["strategy"]) == ("STATE_SUCCEEDED", "STRATEGY_ADAPTER_SWAP"), ended
     assert platform.pods("engine") == engines
-    assert_nothing_lost(asked, step, None)
+    assert_nothing_lost(callers, step, None)
 
 
-def roll(served: Served, asked: Traffic, strike: Callable[[], None] | None = None) -> JSON:
+def roll(served: Served, callers: Traffic, strike: Callable[[], None] | None = None) -> JSON:
     """A rollout to the other version with streams open across it; the fault strikes when its engine is on its way."""
-    asked.open_streams(STREAMS, TOKENS)
+    callers.open_streams(STREAMS, TOKENS)
     name = served.roll_out(served.other(), bake_s=5.0)
     if strike is not None:
         until(lambda: served.rollout(name).get("steps"), 120)
@@ -145,33 +145,35 @@ def roll(served: Served, asked: Traffic, strike: Callable[[], None] | None = Non
 
 @contextmanager
 def traffic(served: Served, step: Step) -> Iterator[Traffic]:
-    """Callers that ask until the block ends; the step is told what they got."""
-    asked = PodTraffic(served)
-    asked.start()
+    """Run callers until the block ends; the step gets their counts."""
+    callers = PodTraffic(served)
+    callers.start()
     try:
-        yield asked
+        yield callers
     finally:
-        asked.stop()
-        step.sent = sum(asked.answered.values()) + len(asked.failed) + len(asked.unheard) + len(asked.streams)
-        step.failed = len(asked.failed) + len(asked.unheard)
-        step.cut, step.misattributed = len(asked.cut()), len(asked.mixed)
+        callers.stop()
+        step.sent = (
+            sum(callers.answered.values()) + len(callers.failed) + len(callers.unheard) + len(callers.streams)
+        )
+        step.failed = len(callers.failed) + len(callers.unheard)
+        step.cut, step.misattributed = len(callers.cut()), len(callers.mixed)
 
 
-def assert_nothing_lost(asked: Traffic, step: Step, victim: Victim | None) -> None:
+def assert_nothing_lost(callers: Traffic, step: Step, victim: Victim | None) -> None:
     """Only streams whose own engine was killed may have ended early, with the error that says so."""
-    step.excused = sum(1 for stream in asked.cut() if excused(stream, victim))
+    step.excused = sum(1 for stream in callers.cut() if excused(stream, victim))
     step.cut -= step.excused
-    assert asked.mixed == []
-    assert [*asked.failed, *asked.unheard] == []
-    assert [stream.ended for stream in asked.cut() if not excused(stream, victim)] == []
+    assert callers.mixed == []
+    assert [*callers.failed, *callers.unheard] == []
+    assert [stream.ended for stream in callers.cut() if not excused(stream, victim)] == []
 
 
 def engine_of(platform: Platform, version: str) -> str:
     """The pod of the engine that holds a version."""
-    made = platform.release.get("deployments", "--selector", "app.kubernetes.io/component=engine")
+    deployments = platform.release.get("deployments", "--selector", "app.kubernetes.io/component=engine")
     name = next(
         each["metadata"]["name"]
-        for each in made
+        for each in deployments
         if each["metadata"]["annotations"]["ratoon.dev/version"] == version
     )
     (pod,) = platform.release.get("pods", "--selector", f"ratoon.dev/engine={name}")

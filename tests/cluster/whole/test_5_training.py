@@ -1,6 +1,6 @@
-"""A run told what another was told, elsewhere: on pods of its own, without a Ray cluster, and on KubeRay's.
+"""The same run elsewhere: on dedicated pods, without a Ray cluster, and on KubeRay's.
 
-The operator runs beside the node, as it would in a pod, with the rights of an administrator.
+The operator runs next to the node, as it would in a pod, with the rights of an administrator.
 """
 
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ import pytest
 from ratoon.testkit.kubernetes import tools
 from ratoon.testkit.kubernetes.node import OwnCluster
 from ratoon.testkit.ports import free_ports
+from ratoon.testkit.waiting import until
 
-from ...chaos.house import until
 from ..platform import JSON, Platform
 from ..release import LAPTOP, Manifest
 from ..summary import Summary
@@ -22,25 +22,25 @@ VALUES, OWN, WITHOUT, SCALED = (
     Path(__file__).with_name(f"{name}.yaml")
     for name in ("values", "own-workers", "without-ray", "autoscaled")
 )
-GIVEN = ("trainDigest", "validationDigest", "recipe", "resources")
-"""What a run is told."""
+SAME_FIELDS = ("trainDigest", "validationDigest", "recipe", "resources")
+"""Fields of a request for the same run."""
 RUN_PODS = "app.kubernetes.io/component=run-worker"
 pytestmark = pytest.mark.timeout(1200)
 
 
-def test_a_run_on_pods_of_its_own_leaves_none(platform: Platform, summary: Summary, first: JSON) -> None:
+def test_a_run_on_dedicated_pods_leaves_none(platform: Platform, summary: Summary, first: JSON) -> None:
     with summary.step("training.workers are set"):
         platform.release.install(LAPTOP, VALUES, OWN)
         platform.wait_ready(300)
-        until(lambda: is_told_of_workers(platform), 180)
+        until(lambda: reads_templates(platform), 180)
     with summary.step("a training run on pods of its own"):
-        made = begun(platform, first)
-        (pod,) = until(lambda: own_pods(platform, made), 120)
-        ended = platform.client.wait(made["name"])
+        run = begun(platform, first)
+        (pod,) = until(lambda: own_pods(platform, run), 120)
+        ended = platform.client.wait(run["name"])
     worker = pod["spec"]["containers"][0]["resources"]
-    asked, planned = worker["requests"]["memory"], int(ended["plan"]["measuredBytes"]) // 2**20
-    assert worker["limits"]["memory"] == asked
-    assert planned < int(asked.removesuffix("Mi")) < planned + 1024
+    requested, planned = worker["requests"]["memory"], int(ended["plan"]["measuredBytes"]) // 2**20
+    assert worker["limits"]["memory"] == requested
+    assert planned < int(requested.removesuffix("Mi")) < planned + 1024
     assert until(lambda: not platform.release.get("pods", "--selector", RUN_PODS), 180)
 
 
@@ -79,7 +79,7 @@ def test_the_same_run_on_kuberays_cluster_gives_the_same_weights(
 
 @pytest.fixture(scope="module")
 def first(platform: Platform) -> JSON:
-    """The run that made the loop's first version."""
+    """The run of the loop's first version."""
     runs = platform.client.list("projects/triage/trainingRuns")
     return next(each for each in runs if not each.get("baseArtifactDigest"))
 
@@ -108,7 +108,7 @@ def operator(cluster: OwnCluster) -> Iterator[None]:
 
 
 def wait_for_ray(platform: Platform) -> None:
-    """Until KubeRay's pods are there and ready."""
+    """Wait until KubeRay's pods are ready."""
     where = ("--namespace", platform.release.namespace, "--timeout=300s")
     platform.release.plane.kubectl(
         "wait", "rayclusters.ray.io", "--all", "--for=jsonpath={.status.state}=ready", *where
@@ -118,29 +118,29 @@ def wait_for_ray(platform: Platform) -> None:
 
 
 def own_pods(platform: Platform, run: JSON) -> list[Manifest]:
-    """The pods that a run was given; AssertionError with what it says when it has ended without any."""
-    found = platform.release.get("pods", "--selector", RUN_PODS)
+    """Return a run's dedicated pods; AssertionError with the run if it has ended without any."""
+    pods = platform.release.get("pods", "--selector", RUN_PODS)
     now = platform.client.get(run["name"])
-    assert found or not now["state"].endswith(("FAILED", "SUCCEEDED")), now
-    return found
+    assert pods or not now["state"].endswith(("FAILED", "SUCCEEDED")), now
+    return pods
 
 
 def is_replaced(platform: Platform) -> bool:
-    """Whether training's former pod is gone: it takes runs on, as it was told, until it ends."""
+    """Return True if training's former pod is gone: until its end it takes runs with its old settings."""
     return len([each for each in platform.names("pods") if each.startswith("pod/ratoon-training-")]) == 1
 
 
-def is_told_of_workers(platform: Platform) -> bool:
-    """Whether training reads the new templates, and the pod that read none is gone."""
+def reads_templates(platform: Platform) -> bool:
+    """Return True if training reads the new templates, and its former pod is gone."""
     if not is_replaced(platform):
         return False
     (pod,) = platform.pods("training")
-    look = "import os; print(os.listdir('/etc/ratoon/workers'))"
+    script = "import os; print(os.listdir('/etc/ratoon/workers'))"
     where = ("exec", pod, "--namespace", platform.release.namespace, "--")
-    return "cpu.yaml" in platform.release.plane.kubectl(*where, "python", "-c", look)
+    return "cpu.yaml" in platform.release.plane.kubectl(*where, "python", "-c", script)
 
 
 def begun(platform: Platform, first: JSON) -> JSON:
-    """A run that is told what another one was told."""
-    body = {name: first[name] for name in GIVEN if name in first}
+    """Start a run with the request of another one."""
+    body = {name: first[name] for name in SAME_FIELDS if name in first}
     return platform.client.create("projects/triage/trainingRuns", body)

@@ -1,6 +1,6 @@
 """The platform itself is upgraded and taken back under load, and leaves nothing when it goes.
 
-The next version is this one with one more migration a room, which adds a column (`charts/images/next`): every pod is
+The next version is this one with one more migration a service, which adds a column (`charts/images/next`): every pod is
 replaced, services of both talk to each other meanwhile, and the old ones go on with the databases of the new.
 """
 
@@ -16,7 +16,8 @@ from ..summary import Step, Summary
 from ..traffic import PodTraffic
 
 VALUES = Path(__file__).with_name("values.yaml")
-NOW, NEXT = "0.1.0", "0.1.0-next"
+NOW = (Path(__file__).parents[3] / "VERSION").read_text().strip()
+NEXT = f"{NOW}-next"
 UNCHANGED = ("kafka:{}", "postgresql:{}", "s3:{}", "worker:{}-cpu")
 REVISION = """
 from ratoon.chassis.database import Database
@@ -24,8 +25,8 @@ from ratoon.chassis.revisions import revision_of
 from ratoon_registry.settings import Settings
 print(revision_of(Database(Settings().database_url)))
 """
-KEPT = {"configmap/kube-root-ca.crt", "serviceaccount/default"}
-"""What Kubernetes itself keeps in every namespace."""
+DEFAULT_OBJECTS = {"configmap/kube-root-ca.crt", "serviceaccount/default"}
+"""Objects that Kubernetes itself creates in every namespace."""
 pytestmark = pytest.mark.timeout(900)
 
 
@@ -53,23 +54,25 @@ def test_an_uninstall_leaves_nothing(platform: Platform, summary: Summary) -> No
         platform.release.helm("uninstall", "--timeout", "5m")
         platform.wait_gone(240)
     kinds = "all,secret,configmap,serviceaccount,persistentvolumeclaim,role,rolebinding,networkpolicy"
-    assert set(platform.names(kinds)) == KEPT
+    assert set(platform.names(kinds)) == DEFAULT_OBJECTS
 
 
 def lost(platform: Platform, step: Step, change: Callable[[], object]) -> list[str]:
-    """What callers did not get while the platform changed, and until all its pods are the new ones."""
-    asked = PodTraffic(Served(platform))
-    asked.start()
-    asked.open_streams(2, 200)
+    """Return the failed requests while the platform changes, until all its pods are the new ones."""
+    callers = PodTraffic(Served(platform))
+    callers.start()
+    callers.open_streams(2, 200)
     try:
         change()
         platform.wait_ready(420)
     finally:
-        asked.stop()
-        step.sent = sum(asked.answered.values()) + len(asked.failed) + len(asked.unheard) + len(asked.streams)
-        step.failed, step.cut = len(asked.failed) + len(asked.unheard), len(asked.cut())
-        step.misattributed = len(asked.mixed)
-    return [*asked.failed, *asked.unheard, *asked.mixed, *(stream.ended for stream in asked.cut())]
+        callers.stop()
+        step.sent = (
+            sum(callers.answered.values()) + len(callers.failed) + len(callers.unheard) + len(callers.streams)
+        )
+        step.failed, step.cut = len(callers.failed) + len(callers.unheard), len(callers.cut())
+        step.misattributed = len(callers.mixed)
+    return [*callers.failed, *callers.unheard, *callers.mixed, *(stream.ended for stream in callers.cut())]
 
 
 def image(pod: Manifest) -> str:
@@ -78,7 +81,7 @@ def image(pod: Manifest) -> str:
 
 
 def revision(platform: Platform) -> str:
-    """Where the registry's database stands, as its pod sees it."""
+    """Return the revision of the registry's database, as its pod sees it."""
     (pod,) = platform.pods("registry")
     arguments = ["exec", pod, "--namespace", platform.release.namespace, "--", "python", "-c", REVISION]
     return platform.release.plane.kubectl(*arguments).strip()

@@ -1,4 +1,4 @@
-"""The artifact store on a folder and on S3: what goes in comes out, damage is seen, no path leads out."""
+"""The artifact store on a directory and on S3: what goes in comes out, damage is seen, no path leads out."""
 
 import json
 import uuid
@@ -59,7 +59,9 @@ def test_a_blob_belongs_to_the_projects_that_are_marked(any_store, tmp_path):
     for project, owns in (("p", True), ("q-1", True), ("q", False), ("-", False)):
         assert [again.owned(project, each) for each in (digest, file.sha256)] == [owns, owns]
     any_store.delete(digest)
-    any_store.disown(digest)  # marked just now: it stays, for whoever puts the same bytes there meanwhile
+    any_store.disown(
+        digest
+    )  # marked just now: it stays, for a caller that puts the same bytes there meanwhile
     assert again.owned("p", digest)
     assert again.noted("done") is None
     any_store.note("done")
@@ -120,7 +122,7 @@ def test_a_blob_that_is_no_manifest_is_no_tree(any_store):
 
 def test_what_was_erased_is_gone_for_good_and_says_why(any_store, tmp_path):
     digest = any_store.put_bytes(b"the text of a person")
-    any_store.erase(digest, "its person asked for it")
+    any_store.erase(digest, "a person requested it")
     assert not any_store.exists(digest)
     path = tmp_path / "again"
     path.write_bytes(b"the text of a person")
@@ -131,7 +133,7 @@ def test_what_was_erased_is_gone_for_good_and_says_why(any_store, tmp_path):
         lambda: any_store.put_bytes(b"the text of a person"),
         lambda: any_store.put_file(path),
     ):
-        with pytest.raises(FailedPrecondition, match="its person asked for it") as refused:
+        with pytest.raises(FailedPrecondition, match="a person requested it") as refused:
             use()
         assert refused.value.reason == "ARTIFACT_ERASED"
     assert not any_store.intact(digest)
@@ -150,14 +152,14 @@ def test_parts_of_a_blob_are_read_where_they_stand(any_store):
 def test_what_an_object_store_holds_is_listed_and_goes_when_it_was_not_put_since(object_store: ObjectStore):
     store = ArtifactStore(f"{object_store.url}/{uuid.uuid4().hex}")
     first, second = store.put_bytes(b"first"), store.put_bytes(b"second")
-    found = {name: (size, when) for name, size, when in store.blobs()}
-    assert {name: size for name, (size, _) in found.items()} == {first: 5, second: 6}
-    assert not store.delete_unchanged(first, found[first][1] - 60)
-    assert store.delete_unchanged(first, found[first][1])
+    blobs = {name: (size, when) for name, size, when in store.blobs()}
+    assert {name: size for name, (size, _) in blobs.items()} == {first: 5, second: 6}
+    assert not store.delete_unchanged(first, blobs[first][1] - 60)
+    assert store.delete_unchanged(first, blobs[first][1])
     assert [name for name, *_ in store.blobs()] == [second]
 
 
-def test_an_object_that_is_asked_for_is_young_again(object_store: ObjectStore, monkeypatch):
+def test_a_read_of_an_object_resets_its_age(object_store: ObjectStore, monkeypatch):
     store = ArtifactStore(f"{object_store.url}/{uuid.uuid4().hex}")
     digest = store.put_bytes(b"old")
     ((_, _, before),) = store.blobs()

@@ -1,4 +1,4 @@
-"""What both databases promise, to several processes of one room as to one: here each has a `Database` of its own."""
+"""The promises of both databases, to several processes of one service: here each has its own `Database`."""
 
 import time
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 @pytest.fixture
 def url(databases, tmp_path) -> str:
-    return databases.url_of_file(tmp_path / "room.db")
+    return databases.url_of_file(tmp_path / "service.db")
 
 
 @pytest.fixture
@@ -62,20 +62,20 @@ def test_what_a_writer_has_read_still_holds_when_it_writes(replicas):
 
 
 def test_a_reader_sees_one_moment_and_waits_for_no_writer(replicas):
-    here, there = replicas
-    with here.read() as connection:
+    one, other = replicas
+    with one.read() as connection:
         before = count(connection, "a")
-        with there.write() as writing:
+        with other.write() as writing:
             put(writing, "a", 1)
             put(writing, "b", 1)
         assert (before, count(connection, "b")) == (0, 0)
 
 
 def test_a_read_of_one_statement_has_no_transaction_around_it(replicas):
-    here, there = replicas
-    with here.read_once() as connection:
+    one, other = replicas
+    with one.read_once() as connection:
         before = count(connection, "a")
-        with there.write() as writing:
+        with other.write() as writing:
             put(writing, "a", 1)
         assert (before, count(connection, "a")) == (0, 1)
 
@@ -98,24 +98,24 @@ def test_connections_without_a_transaction_go_back_to_transactions(url, in_memor
 
 
 def test_what_fails_leaves_nothing_behind_and_blocks_nobody(replicas):
-    here, there = replicas
-    with pytest.raises(ZeroDivisionError), here.write() as connection:
+    one, other = replicas
+    with pytest.raises(ZeroDivisionError), one.write() as connection:
         put(connection, "a", 1)
         raise ZeroDivisionError
-    with there.write() as connection:
+    with other.write() as connection:
         assert count(connection, "a") == 0
 
 
-def test_connections_that_were_cut_are_made_anew(replicas):
-    here, there = replicas
-    if here.is_sqlite:
+def test_connections_that_were_cut_are_opened_again(replicas):
+    one, other = replicas
+    if one.is_sqlite:
         pytest.skip("there is no connection to cut")
-    with here.read() as connection:
+    with one.read() as connection:
         count(connection, "a")
-    with there.write() as connection:
+    with other.write() as connection:
         cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         connection.execute(text(f"{cut} WHERE datname = current_database() AND pid != pg_backend_pid()"))
-    with here.write() as connection:
+    with one.write() as connection:
         put(connection, "a", 1)
 
 
@@ -123,8 +123,8 @@ def test_a_server_that_is_away_is_said_to_be(tmp_path):
     with pytest.raises(Exception, match="server") as away:
         with Database(f"postgresql+psycopg://nobody@/none?host={tmp_path}").read():
             pass
-    told = described(away.value)
-    assert (told.code, told.reason) == ("UNAVAILABLE", "DATABASE_AWAY")
+    description = described(away.value)
+    assert (description.code, description.reason) == ("UNAVAILABLE", "DATABASE_AWAY")
 
 
 @dataclass(frozen=True)

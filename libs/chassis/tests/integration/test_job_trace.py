@@ -1,4 +1,4 @@
-"""The span of a job, for real: told by the job's own process to a collector, in the trace of what started it."""
+"""The span of a job: reported by the job's own process to a collector, in the trace that started it."""
 
 import os
 import sys
@@ -24,7 +24,7 @@ def run(spec, job):
 if __name__ == "__main__":
     sys.exit(warm.main("traced_sample:run", sys.argv[1:]))
 """
-KEPT = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"
+SAMPLED = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"
 
 
 @pytest.fixture
@@ -54,25 +54,27 @@ def run(jobs, job_id, spec, trace):
 
 def test_a_job_tells_its_length_in_the_trace_of_what_started_it(jobs, collector, tmp_path):
     for job_id, spec in (("alone", {}), ("warm", {"warm": str(tmp_path / "warm")})):
-        done = run(jobs, job_id, spec, KEPT)
+        done = run(jobs, job_id, spec, SAMPLED)
         assert (done.state, done.result) == (JobState.SUCCEEDED, {"loaded": False})
-        collector.until(lambda job_id=job_id: [s for s in collector.spans if s.told["ratoon.job"] == job_id])
+        collector.until(
+            lambda job_id=job_id: [s for s in collector.spans if s.attributes["ratoon.job"] == job_id]
+        )
     for span in collector.spans:
-        assert (span.trace, span.parent) == (KEPT[3:35], KEPT[36:52])
+        assert (span.trace, span.parent) == (SAMPLED[3:35], SAMPLED[36:52])
         assert (span.service, span.name) == ("training", "job traced_sample:run")
         assert span.seconds > 0.2
         assert not span.failed
 
 
 def test_a_job_that_fails_says_why(jobs, collector):
-    assert run(jobs, "bad", {"error": "no such part"}, KEPT).state is JobState.FAILED
+    assert run(jobs, "bad", {"error": "no such part"}, SAMPLED).state is JobState.FAILED
     collector.until(lambda: collector.spans)
     (span,) = collector.spans
-    assert (span.failed, span.told["error.type"]) == (True, "WORKER_FAILED")
+    assert (span.failed, span.attributes["error.type"]) == (True, "WORKER_FAILED")
 
 
 def test_a_job_of_a_trace_that_nobody_keeps_tells_nothing(jobs, collector):
-    run(jobs, "quiet", {}, tracing.unkept(KEPT))
-    run(jobs, "loud", {}, KEPT)
+    run(jobs, "quiet", {}, tracing.unsampled(SAMPLED))
+    run(jobs, "loud", {}, SAMPLED)
     collector.until(lambda: collector.spans)
-    assert [span.told["ratoon.job"] for span in collector.spans] == ["loud"]
+    assert [span.attributes["ratoon.job"] for span in collector.spans] == ["loud"]

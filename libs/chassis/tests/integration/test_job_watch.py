@@ -1,4 +1,4 @@
-"""The watch over real processes: progress and the end of a job are reported, whoever started it."""
+"""The watch over real processes: progress and the end of a job are reported, whichever process started it."""
 
 import json
 import queue
@@ -58,14 +58,14 @@ def test_a_killed_process_is_reported(watched, reports, process):
 def test_progress_is_reported_with_an_interval_and_the_latest_is_never_missed(watched, reports):
     began = time.monotonic()
     for number in range(100):
-        watched.tell(JobProgress(number / 100))
+        watched.report(JobProgress(number / 100))
     first, second = reports.get(timeout=SOON_S), reports.get(timeout=SOON_S)
     assert second - first >= 0.9 * MIN_INTERVAL_S
     assert second > began
     assert reports.empty()
 
 
-def test_each_operation_that_observes_a_job_is_told_once(tmp_path, reports, process):
+def test_each_operation_that_observes_a_job_is_woken_once(tmp_path, reports, process):
     watch, receivers = JobWatch(), list[str]()
     for receiver in ("a", "b", "a"):
         report = partial(receivers.append, receiver)
@@ -90,7 +90,7 @@ def test_an_error_of_a_receiver_does_not_end_the_watch(tmp_path, reports, proces
 
     watch = JobWatch()
     watch.watch("job", tmp_path, ProcessIdentity.of(process.pid), OPERATION, fails)
-    JobFolder(tmp_path).tell(JobProgress(0.5))
+    JobFolder(tmp_path).report(JobProgress(0.5))
     reports.get(timeout=SOON_S)
     watch.watch("job", tmp_path, ProcessIdentity.of(process.pid), OPERATION, reporting(reports))
     process.kill()

@@ -15,7 +15,7 @@ from ratoon.chassis.authority import make_authority
 from ratoon.chassis.client import open_channel
 from ratoon.chassis.errors import InvalidArgument, PermissionDenied, Unavailable
 from ratoon.chassis.identity import Principal, Role, set_caller
-from ratoon.chassis.job_worker import Desk, Settings, Sweeper, build, reap
+from ratoon.chassis.job_worker import JobService, Settings, WorkCollector, build, reap
 from ratoon.chassis.jobs import JobState, JobStatus, LocalJobs
 from ratoon.chassis.remote_jobs import RemoteJobs, chosen
 from ratoon.chassis.tls import Certificates
@@ -36,7 +36,7 @@ if spec.get("work"):
 while spec.get("wait") and not job.stop_requested():
     time.sleep(0.02)
 if spec.get("fail"):
-    job.fail("TOLD", "as told")
+    job.fail("REPORTED", "as specified")
 else:
     job.succeed({"spec": spec, "count": 3})
 """
@@ -45,7 +45,7 @@ MODULE = "ratoon_registry.worker"
 
 @pytest.fixture
 def workers(tmp_path, monkeypatch) -> Path:
-    """A folder from which child processes take what is called the registry's worker."""
+    """A directory from which child processes take what is called the registry's worker."""
     package = tmp_path / "modules/ratoon_registry/worker"
     package.mkdir(parents=True)
     for folder in (package.parent, package):
@@ -86,19 +86,19 @@ def jobs(worker, settings, tmp_path) -> RemoteJobs:
 
 
 HERE = Path("/here").joinpath("work", "abc")
-"""What a service that runs elsewhere calls its folder."""
+"""What a service that runs elsewhere calls its directory."""
 
 
 def reached(jobs: RemoteJobs, *states: JobState) -> JobStatus:
-    """The status of the job once it is in one of these states and has told its progress."""
+    """Return the status of the job once it is in one of these states and has reported progress."""
 
     def status() -> JobStatus | None:
-        seen = jobs.observe("j")
-        return seen if seen.state in states and seen.progress.message else None
+        observed = jobs.observe("j")
+        return observed if observed.state in states and observed.progress.message else None
 
-    found = until(status, 30, lambda: jobs.observe("j"))
-    assert found is not None
-    return found
+    final = until(status, 30, lambda: jobs.observe("j"))
+    assert final is not None
+    return final
 
 
 def test_a_job_runs_there_with_folders_and_store_of_the_workers_own(jobs, settings):
@@ -110,25 +110,25 @@ def test_a_job_runs_there_with_folders_and_store_of_the_workers_own(jobs, settin
         "more": 1,
     }
     jobs.start("j", MODULE, spec)
-    seen = reached(jobs, JobState.SUCCEEDED)
+    observed = reached(jobs, JobState.SUCCEEDED)
     work = settings.folder.joinpath("registry", "work", "abc")
-    assert seen.result["spec"] == {
+    assert observed.result["spec"] == {
         "artifacts": "s3://bucket/artifacts",
         "warm": str(settings.state / "run/models-warm"),
         "work": str(work),
         "more": 1,
     }
-    assert seen.result["count"] == 3
-    assert (seen.progress.remaining_s, seen.progress.metrics) == (3.0, {"loss": 0.25})
+    assert observed.result["count"] == 3
+    assert (observed.progress.remaining_s, observed.progress.metrics) == (3.0, {"loss": 0.25})
     assert work.exists()
     jobs.clear(HERE)
     assert not work.exists()
 
 
-def test_a_job_that_fails_says_why_and_one_that_is_asked_stops(jobs):
+def test_a_job_that_fails_reports_the_reason_and_one_stops_on_request(jobs):
     jobs.start("j", MODULE, {"fail": True})
-    seen = reached(jobs, JobState.FAILED)
-    assert (seen.reason, seen.message) == ("TOLD", "as told")
+    observed = reached(jobs, JobState.FAILED)
+    assert (observed.reason, observed.message) == ("REPORTED", "as specified")
     jobs.forget("j")
     jobs.start("j", MODULE, {"wait": True})
     reached(jobs, JobState.RUNNING)
@@ -172,28 +172,28 @@ def test_a_worker_that_is_away_is_unavailable_and_one_that_lost_its_disk_knows_n
 
 
 def test_folders_of_ended_jobs_go_after_a_while_and_running_ones_stay(settings):
-    desk = Desk(settings)
+    jobs = JobService(settings)
     set_caller(Principal("registry", Role.SERVICE))
-    desk.start("runs", MODULE, {"wait": True})
-    desk.start("ended", MODULE, {"work": "kept"})
-    until(lambda: desk.observe("ended").state is JobState.SUCCEEDED, 30)
-    Sweeper(desk, keep_s=3600).sweep()
-    assert {item.path.name for item in desk.ended()} == {"runs", "ended", "kept"}
+    jobs.start("runs", MODULE, {"wait": True})
+    jobs.start("ended", MODULE, {"work": "kept"})
+    until(lambda: jobs.observe("ended").state is JobState.SUCCEEDED, 30)
+    WorkCollector(jobs, keep_s=3600).collect()
+    assert {item.path.name for item in jobs.ended()} == {"runs", "ended", "kept"}
 
     def only_the_running_one() -> bool:
-        Sweeper(desk, keep_s=-1).sweep()
-        return {item.path.name for item in desk.ended()} == {"runs"}
+        WorkCollector(jobs, keep_s=-1).collect()
+        return {item.path.name for item in jobs.ended()} == {"runs"}
 
     until(only_the_running_one, 30)
-    desk.stop("runs", 0.0)
+    jobs.stop("runs", 0.0)
 
 
 def test_an_id_always_has_the_same_worker_and_ids_spread():
     names = ["worker-0", "worker-1", "worker-2"]
-    found = [chosen(str(number), names) for number in range(300)]
-    assert found == [chosen(str(number), names) for number in range(300)]
-    assert min(found.count(name) for name in names) > 60
-    moved = [number for number in range(300) if chosen(str(number), [*names, "worker-3"]) != found[number]]
+    workers = [chosen(str(number), names) for number in range(300)]
+    assert workers == [chosen(str(number), names) for number in range(300)]
+    assert min(workers.count(name) for name in names) > 60
+    moved = [number for number in range(300) if chosen(str(number), [*names, "worker-3"]) != workers[number]]
     assert len(moved) < 120
 
 

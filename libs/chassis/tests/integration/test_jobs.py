@@ -19,7 +19,7 @@ spec = job.spec()
 job.progress(0.5, "half", done=1, total=2, unit="steps")
 while spec.get("deaf") or (spec.get("wait") and not job.stop_requested()):
     time.sleep(0.02)
-job.fail("TOLD", "as told") if spec.get("fail") else job.succeed({"answer": 42})
+job.fail("REPORTED", "as specified") if spec.get("fail") else job.succeed({"answer": 42})
 time.sleep(spec.get("linger", 0))
 """
 
@@ -31,11 +31,11 @@ def jobs(tmp_path) -> LocalJobs:
 
 
 def reach(jobs: LocalJobs, state: JobState) -> None:
-    """Wait until the job is in this state and, while it runs, has told its progress."""
+    """Wait until the job is in this state and, while it runs, has reported progress."""
 
     def reached() -> bool:
-        seen = jobs.observe("j")
-        return seen.state is state and (state is not JobState.RUNNING or bool(seen.progress.message))
+        observed = jobs.observe("j")
+        return observed.state is state and (state is not JobState.RUNNING or bool(observed.progress.message))
 
     until(reached, 30, lambda: f"{jobs.observe('j')} never became {state}")
 
@@ -51,7 +51,7 @@ def test_a_job_tells_progress_and_result(jobs):
 def test_a_job_that_fails_says_why(jobs):
     jobs.start("j", "a_worker", {"fail": True})
     reach(jobs, JobState.FAILED)
-    assert (jobs.observe("j").reason, jobs.observe("j").message) == ("TOLD", "as told")
+    assert (jobs.observe("j").reason, jobs.observe("j").message) == ("REPORTED", "as specified")
 
 
 def test_another_platform_takes_the_running_job_over_and_stops_it(jobs, tmp_path):
@@ -78,9 +78,9 @@ def test_a_job_that_the_disk_failed_can_be_started_again(jobs):
     jobs.start("j", "a_worker", {"wait": True})
     JobFolder(jobs.folder("j")).fail("DISK_FULL", "No space is left.")
     os.killpg(jobs._children["j"].pid, signal.SIGKILL)
-    with pytest.raises(Unavailable) as told:
+    with pytest.raises(Unavailable) as raised:
         reach(jobs, JobState.FAILED)
-    assert told.value.reason == "DISK_FULL"
+    assert raised.value.reason == "DISK_FULL"
     jobs.start("j", "a_worker", {})
     reach(jobs, JobState.SUCCEEDED)
 

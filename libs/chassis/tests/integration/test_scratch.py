@@ -1,4 +1,4 @@
-"""A shelf beside the artifacts, in a folder and in a store of objects."""
+"""The scratch store in a directory and in an object store."""
 
 import uuid
 
@@ -11,7 +11,7 @@ __all__ = ["object_store"]
 
 
 @pytest.fixture(params=["folder", "memory", "s3"])
-def shelf(request, tmp_path) -> ScratchStore:
+def scratch(request, tmp_path) -> ScratchStore:
     if request.param == "s3":
         return ScratchStore(
             f"{request.getfixturevalue('object_store').url}/{uuid.uuid4().hex}", "training/run"
@@ -20,25 +20,25 @@ def shelf(request, tmp_path) -> ScratchStore:
     return ScratchStore(url, "training/run")
 
 
-def test_files_are_put_replaced_and_removed_by_name(shelf, tmp_path):
-    assert shelf.names() == []
-    assert shelf.read("fence") is None
-    shelf.put("fence", b"1")
-    shelf.put("fence", b"2")
-    shelf.put("step-1", b"weights")
-    assert shelf.names() == ["fence", "step-1"]
-    assert shelf.read("fence") == b"2"
-    assert shelf.fetch("step-1", tmp_path / "deep/copy").read_bytes() == b"weights"
-    shelf.remove("step-1")
-    shelf.remove("step-1")
-    assert shelf.names() == ["fence"]
+def test_files_are_put_replaced_and_removed_by_name(scratch, tmp_path):
+    assert scratch.names() == []
+    assert scratch.read("fence") is None
+    scratch.put("fence", b"1")
+    scratch.put("fence", b"2")
+    scratch.put("step-1", b"weights")
+    assert scratch.names() == ["fence", "step-1"]
+    assert scratch.read("fence") == b"2"
+    assert scratch.fetch("step-1", tmp_path / "deep/copy").read_bytes() == b"weights"
+    scratch.remove("step-1")
+    scratch.remove("step-1")
+    assert scratch.names() == ["fence"]
 
 
-def test_a_cleared_shelf_is_empty_and_others_are_not(shelf, tmp_path):
-    shelf.clear()
-    shelf.put("a", b"a")
-    shelf.clear()
-    shelf.clear()
-    assert shelf.names() == []
+def test_a_cleared_store_is_empty_and_others_are_not(scratch, tmp_path):
+    scratch.clear()
+    scratch.put("a", b"a")
+    scratch.clear()
+    scratch.clear()
+    assert scratch.names() == []
     with pytest.raises(FileNotFoundError):
-        shelf.fetch("a", tmp_path / "copy")
+        scratch.fetch("a", tmp_path / "copy")

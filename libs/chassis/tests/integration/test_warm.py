@@ -26,7 +26,7 @@ def run(spec, job):
         re.fullmatch("(a+)+b", "a" * 60)  # holds the interpreter, so that no other thread runs
     held = bytearray(os.urandom(1 << 20) * spec.get("mebibytes", 0))
     time.sleep(spec.get("then_seconds", 0))
-    print("said by the job")
+    print("printed by the job")
     return {"pid": os.getpid()}
 
 if __name__ == "__main__":
@@ -58,7 +58,7 @@ def test_jobs_share_a_process(jobs, tmp_path):
         results.append(ended(jobs, job_id))
     assert [status.state for status in results] == [JobState.SUCCEEDED] * 2
     assert results[0].result["pid"] == results[1].result["pid"] != os.getpid()
-    assert "said by the job" in (jobs.folder("two") / "log.txt").read_text()
+    assert "printed by the job" in (jobs.folder("two") / "log.txt").read_text()
 
 
 def test_a_long_path_is_no_hindrance(jobs, tmp_path):
@@ -132,7 +132,7 @@ def begun(jobs, job_id):
 
 
 def test_a_long_job_of_one_tenant_does_not_hold_another_tenants(jobs, tmp_path):
-    spec = {"warm": str(tmp_path / "warm"), "lanes": 2, "lane_patience_s": 0}
+    spec = {"warm": str(tmp_path / "warm"), "lanes": 2, "lane_max_wait_s": 0}
     jobs.start("long", "warm_sample", spec | {"tenant": "a", "seconds": 600})
     begun(jobs, "long")
     jobs.start("more", "warm_sample", spec | {"tenant": "a"})

@@ -78,7 +78,7 @@ class _Server(Server):
 
 
 class Caller:
-    """A client that keeps its connection until it is told that an answer is the last one."""
+    """A client that keeps its connection until an answer is marked as the last one."""
 
     def __init__(self, serving: Serving) -> None:
         self._serving = serving

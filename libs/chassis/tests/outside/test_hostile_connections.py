@@ -1,4 +1,4 @@
-"""Connections as strangers make them, on raw sockets: each has a decided outcome, and nobody else waits for it."""
+"""Connections of hostile clients on raw sockets: each has a defined outcome, and no other client waits for it."""
 
 import asyncio
 import http.client
@@ -63,7 +63,7 @@ def address(request) -> Iterator[tuple[str, int]]:
         thread.join(20)
 
 
-def said(address, *pieces: bytes, half_close: bool = False) -> bytes:
+def answer_to(address, *pieces: bytes, half_close: bool = False) -> bytes:
     """What the server says to these bytes until it closes, or for as long as it takes to answer."""
     with socket.create_connection(address, timeout=5) as connection:
         with suppress(ConnectionError):
@@ -112,9 +112,9 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_is_refused_is_told_so_and_closed(address, name):
+def test_what_is_refused_gets_an_answer_and_is_closed(address, name):
     request, status = REFUSED[name]
-    answer = said(address, request)
+    answer = answer_to(address, request)
     assert statuses(answer) == [status]
     assert b"connection: close\r\n" in answer
     assert b"x-request-id: " in answer
@@ -138,7 +138,7 @@ TAKEN = {
 @pytest.mark.parametrize("name", TAKEN)
 def test_what_is_taken(address, name):
     request, expected = TAKEN[name]
-    assert statuses(said(address, request)) == expected
+    assert statuses(answer_to(address, request)) == expected
 
 
 ENDLESS = {
@@ -161,7 +161,7 @@ def test_what_never_ends_is_cut_off(address, name):
 
 
 def test_a_caller_who_half_closes_gets_the_answer(address):
-    assert statuses(said(address, get(b"/"), half_close=True)) == [200]
+    assert statuses(answer_to(address, get(b"/"), half_close=True)) == [200]
 
 
 def test_silent_and_dripping_connections_give_way_to_others(address):

@@ -243,15 +243,15 @@ def test_two_releases_save_one_resource_alternately_and_neither_loses_a_field(re
         config=NewerConfig(0.1, 7),
         stages=(NewerStage("train", "", 3), NewerStage("gate", "", 5)),
     )
-    seen = []
+    states = []
     for number in range(3):
         old = save(releases.old, replace(get(releases.old, Run), colour=f"old{number}"))
         assert releases.body()["schema_version"] == 2
         new = get(releases.new, NewerRun)
-        seen.append((new.colour, new.color, new.owner, new.config, [each.attempt for each in new.stages]))
+        states.append((new.colour, new.color, new.owner, new.config, [each.attempt for each in new.stages]))
         assert new.revision == old.revision
         save(releases.new, replace(new, color=f"new{number}"))
-    assert seen == [
+    assert states == [
         (f"old{number}", color, "ada", NewerConfig(0.1, 7), [3, 5])
         for number, color in enumerate(["mauve", "new0", "new1"])
     ]
@@ -320,8 +320,8 @@ def test_items_keep_their_unknown_fields_when_others_come_move_change_or_go(rele
     old = get(releases.old, Run)
     _, b, c, d, *twins = old.stages
     save(releases.old, replace(old, stages=(d, Stage("e"), replace(b, message="changed"), c, *twins)))
-    found = [(each.id, each.message, each.attempt) for each in get(releases.new, NewerRun).stages]
-    assert found == [
+    stages = [(each.id, each.message, each.attempt) for each in get(releases.new, NewerRun).stages]
+    assert stages == [
         ("d", "", 4),
         ("e", "", 0),
         ("b", "changed", 2),
@@ -360,8 +360,8 @@ def test_a_value_that_only_a_newer_release_knows_is_refused_on_its_row_alone(rel
         WrittenByANewerRelease, match=r"r1 was written by a newer release.* state \(enum\)"
     ) as error:
         get(releases.old, Run)
-    told = described(error.value)
-    assert (told.code, told.reason) == ("FAILED_PRECONDITION", "WRITTEN_BY_A_NEWER_RELEASE")
+    description = described(error.value)
+    assert (description.code, description.reason) == ("FAILED_PRECONDITION", "WRITTEN_BY_A_NEWER_RELEASE")
     with releases.old.read() as tx:
         assert [each.name for each in tx.all(Run, "projects/p")] == ["projects/p/runs/r2"]
         assert [each.name for each in tx.page(Run, "projects/p").items] == ["projects/p/runs/r2"]
@@ -444,7 +444,7 @@ def test_keeping_unknown_fields_needs_no_further_query(releases):
     create(releases.new, NewerRun, owner="ada")
     statements = []
     event.listen(
-        releases.database.engine, "before_cursor_execute", lambda *given: statements.append(given[2])
+        releases.database.engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2])
     )
     with releases.old.write() as tx:
         tx.save(replace(tx.get(Run, NAME), colour="red"))

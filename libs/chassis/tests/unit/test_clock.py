@@ -1,4 +1,4 @@
-"""The machine's clock, when somebody sets it."""
+"""The machine's clock when it is set."""
 
 import time
 

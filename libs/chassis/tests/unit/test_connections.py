@@ -58,7 +58,7 @@ class Transport:
     """What a connection writes, and how it ended."""
 
     def __init__(self) -> None:
-        self.written, self.end, self.eof, self.reading = bytearray(), "", False, True
+        self.written, self.end, self.eof, self.is_reading = bytearray(), "", False, True
 
     def get_extra_info(self, name, default=None):
         return default
@@ -85,17 +85,17 @@ class Transport:
         return 0
 
     def pause_reading(self):
-        self.reading = False
+        self.is_reading = False
 
     def resume_reading(self):
-        self.reading = True
+        self.is_reading = True
 
     @property
     def status(self) -> int:
         return int(self.written.split(b" ", 2)[1]) if self.written else 0
 
     @property
-    def told(self) -> dict:
+    def problem(self) -> dict:
         return json.loads(self.written.partition(b"\r\n\r\n")[2])
 
 
@@ -197,8 +197,8 @@ async def test_a_head_is_bounded_before_it_is_joined():
     protocol.data_received(b"GET / HTTP/1.1\r\nhost: a\r\nx: ")
     for _ in range(50):
         protocol.data_received(b"a" * 65_536)
-    assert (transport.status, transport.told["reason"]) == (431, "HEADERS_TOO_LARGE")
-    assert transport.told["error"]["code"] == "headers_too_large"
+    assert (transport.status, transport.problem["reason"]) == (431, "HEADERS_TOO_LARGE")
+    assert transport.problem["error"]["code"] == "headers_too_large"
     assert transport.eof
     server.loop.advance(3)
     assert transport.end == "aborted"
@@ -223,7 +223,7 @@ async def test_a_url_is_bounded():
         protocol, transport = server.connect()
         for piece in pieces:
             protocol.data_received(piece)
-        assert (transport.status, transport.told["reason"]) == (414, "URL_TOO_LONG")
+        assert (transport.status, transport.problem["reason"]) == (414, "URL_TOO_LONG")
 
 
 @run
@@ -231,7 +231,7 @@ async def test_the_number_of_headers_is_bounded():
     server = Server()
     protocol, transport = server.connect()
     protocol.data_received(b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 101 + b"\r\n")
-    assert (transport.status, transport.told["reason"]) == (431, "TOO_MANY_HEADERS")
+    assert (transport.status, transport.problem["reason"]) == (431, "TOO_MANY_HEADERS")
 
 
 @run
@@ -305,10 +305,10 @@ async def test_a_body_that_stops_is_cut_off_unless_this_side_does_not_read():
     server = Server()
     protocol, transport = server.connect()
     protocol.data_received(POST + b"x" * 70_000)
-    assert not transport.reading
+    assert not transport.is_reading
     server.loop.advance(29)
     await server.settle()
-    assert transport.reading
+    assert transport.is_reading
     server.loop.advance(29.9)
     assert not transport.end
     server.loop.advance(0.2)
@@ -318,27 +318,27 @@ async def test_a_body_that_stops_is_cut_off_unless_this_side_does_not_read():
 @run
 async def test_the_connection_that_waits_longest_gives_way():
     server = Server(max_connections=3)
-    kept, idle = server.connect(), server.connect()
+    recent, idle = server.connect(), server.connect()
     idle[0].data_received(GET)
     server.hold = asyncio.Event()
     await server.settle()
     server.hold.set()
     await server.settle()
     server.hold = asyncio.Event()
-    kept[0].data_received(GET)
+    recent[0].data_received(GET)
     silent = server.connect()
     assert not server.connect()[1].end
-    assert [each[1].end for each in (kept, idle, silent)] == ["", "", "aborted"]
+    assert [each[1].end for each in (recent, idle, silent)] == ["", "", "aborted"]
     await server.settle()
     newest = server.connect()
     assert newest[1].end == ""
     server.hold.set()
     await server.settle()
-    assert kept[1].status == 200
+    assert recent[1].status == 200
 
 
 @run
-async def test_where_all_are_busy_a_new_one_is_told_to_come_again():
+async def test_where_all_are_busy_a_new_one_is_refused():
     server = Server(max_connections=1)
     server.hold = asyncio.Event()
     busy = server.connect()
@@ -347,7 +347,7 @@ async def test_where_all_are_busy_a_new_one_is_told_to_come_again():
     protocol, transport = server.connect()
     protocol.data_received(GET)
     await server.settle()
-    assert (transport.status, transport.told["reason"]) == (503, "TOO_MANY_CONNECTIONS")
+    assert (transport.status, transport.problem["reason"]) == (503, "TOO_MANY_CONNECTIONS")
     assert b"retry-after: 1\r\n" in transport.written
     assert not busy[1].end
 
@@ -500,7 +500,7 @@ def test_requests_may_come_in_any_pieces(requests, cuts):
         protocol, transport = server.connect()
         for start, end in pairwise(places):
             for _ in range(1000):
-                if transport.reading:
+                if transport.is_reading:
                     break
                 await asyncio.sleep(0)
             protocol.data_received(whole[start:end])

@@ -1,4 +1,4 @@
-"""What a caller is told when the disk or a database file is at fault."""
+"""Errors that a caller gets when the disk or a database file is at fault."""
 
 import errno
 import sqlite3
@@ -16,8 +16,8 @@ from ratoon.chassis.migrations import migrate
     [(errno.ENOSPC, "DISK_FULL"), (errno.EROFS, "DISK_READ_ONLY"), (errno.EIO, "DISK_FAILS")],
 )
 def test_a_disk_at_fault_is_a_passing_trouble_with_a_name(number, reason):
-    told = described(OSError(number, "said by the kernel"))
-    assert (told.code, told.reason) == ("UNAVAILABLE", reason)
+    description = described(OSError(number, "raised by the kernel"))
+    assert (description.code, description.reason) == ("UNAVAILABLE", reason)
 
 
 def test_other_errors_stay_internal_and_leak_nothing():

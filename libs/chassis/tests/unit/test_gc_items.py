@@ -29,42 +29,44 @@ limits = st.builds(
 
 
 @given(items, limits)
-def test_what_is_needed_or_young_stays(everything, wanted):
-    for removal in choose(everything, wanted, NOW):
+def test_what_is_needed_or_young_stays(everything, bounds):
+    for removal in choose(everything, bounds, NOW):
         assert removal.item.use == ""
-        assert NOW - removal.item.modified >= wanted.grace_s
+        assert NOW - removal.item.modified >= bounds.grace_s
         assert removal.why
 
 
 @given(items, limits)
-def test_what_nobody_needs_goes_when_it_is_old(everything, wanted):
-    gone = {removal.item for removal in choose(everything, wanted, NOW)}
-    old = max(wanted.keep_s, wanted.grace_s)
+def test_what_nobody_needs_goes_when_it_is_old(everything, bounds):
+    gone = {removal.item for removal in choose(everything, bounds, NOW)}
+    old = max(bounds.keep_s, bounds.grace_s)
     assert all(item in gone for item in everything if not item.use and NOW - item.modified >= old)
 
 
 @given(items, limits)
-def test_the_quota_is_met_where_it_can_be_and_not_overdone(everything, wanted):
-    gone = choose(everything, wanted, NOW)
+def test_the_quota_is_met_where_it_can_be_and_not_overdone(everything, bounds):
+    gone = choose(everything, bounds, NOW)
     left = sum(item.size for item in everything) - sum(removal.item.size for removal in gone)
-    could = [i for i in everything if not i.use and NOW - i.modified >= wanted.grace_s]
-    if wanted.quota_bytes is not None and left > wanted.quota_bytes:
+    could = [i for i in everything if not i.use and NOW - i.modified >= bounds.grace_s]
+    if bounds.quota_bytes is not None and left > bounds.quota_bytes:
         assert {removal.item for removal in gone} == set(could)
-    early = [r.item for r in gone if NOW - r.item.modified < wanted.keep_s]
+    early = [r.item for r in gone if NOW - r.item.modified < bounds.keep_s]
     if early:
-        assert wanted.quota_bytes is not None
-        kept = [item for item in could if item not in {removal.item for removal in gone}]
-        assert all(item.modified <= other.modified for item in early for other in kept)
+        assert bounds.quota_bytes is not None
+        retained = [item for item in could if item not in {removal.item for removal in gone}]
+        assert all(item.modified <= other.modified for item in early for other in retained)
         youngest = max(early, key=lambda item: (item.modified, str(item.path)))
-        assert left + youngest.size > wanted.quota_bytes
+        assert left + youngest.size > bounds.quota_bytes
 
 
-def test_what_was_asked_for_since_it_was_looked_at_stays(tmp_path):
+def test_what_changed_since_the_survey_stays(tmp_path):
     for name in ("stays", "goes"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").write_text("old")
-    seen = [Item(path, "job", 3, newest(path)) for path in sorted(tmp_path.iterdir())]
+    items_before = [Item(path, "job", 3, newest(path)) for path in sorted(tmp_path.iterdir())]
     (tmp_path / "stays" / "file").write_text("new")
-    went = {removal.item.path.name: remove(removal) for removal in choose(seen, Limits(0, 0), NOW * 1e6)}
+    went = {
+        removal.item.path.name: remove(removal) for removal in choose(items_before, Limits(0, 0), NOW * 1e6)
+    }
     assert went == {"goes": True, "stays": False}
     assert [path.name for path in tmp_path.iterdir()] == ["stays"]

@@ -169,7 +169,7 @@ observations = st.builds(
 
 @given(st.lists(st.tuples(observations, st.booleans(), st.integers(0, 90)), max_size=30))
 def test_any_history_ends_at_most_once_and_keeps_the_rules(history):
-    report, told, now = QUEUED, [], NOW
+    report, events, now = QUEUED, [], NOW
     for observation, cancel, seconds in history:
         now += timedelta(seconds=seconds)
         before = replace(report, cancel_requested=report.cancel_requested or cancel)
@@ -181,5 +181,5 @@ def test_any_history_ends_at_most_once_and_keeps_the_rules(history):
         assert before.attempts <= moved.resource.attempts <= MAX_ATTEMPTS
         changed = moved.resource != before
         report = replace(moved.resource, update_time=now) if changed else moved.resource
-        told += moved.events
-    assert len(told) == report.state.ended
+        events += moved.events
+    assert len(events) == report.state.ended

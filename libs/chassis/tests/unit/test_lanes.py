@@ -5,7 +5,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ratoon.chassis.lanes import PATIENCE_S, Queue, Ticket, lane
+from ratoon.chassis.lanes import MAX_WAIT_S, Queue, Ticket, lane
 from ratoon.process.identity import ProcessIdentity
 
 MARK = ProcessIdentity.current()
@@ -35,11 +35,11 @@ def test_jobs_of_one_tenant_run_in_their_order_one_at_a_time():
 
 
 def test_a_further_lane_opens_for_another_tenant_that_has_waited():
-    queue = Queue([ticket("2", "a"), ticket("3", "b", NOW - PATIENCE_S / 2)], {0: ticket("1", "a")})
+    queue = Queue([ticket("2", "a"), ticket("3", "b", NOW - MAX_WAIT_S / 2)], {0: ticket("1", "a")})
     fresh = queue.waiting[1]
     assert queue.lane_for(fresh, 2, NOW) is None
-    assert queue.lane_for(fresh, 2, NOW + PATIENCE_S) == 1
-    assert queue.lane_for(fresh, 1, NOW + PATIENCE_S) is None
+    assert queue.lane_for(fresh, 2, NOW + MAX_WAIT_S) == 1
+    assert queue.lane_for(fresh, 1, NOW + MAX_WAIT_S) is None
 
 
 def test_jobs_whose_process_is_gone_are_forgotten():
@@ -50,7 +50,7 @@ def test_jobs_whose_process_is_gone_are_forgotten():
     assert queue.running == {}
 
 
-def test_a_queue_of_another_version_is_begun_anew(tmp_path: Path):
+def test_a_queue_of_another_version_is_replaced(tmp_path: Path):
     (tmp_path / "queue.json").write_text('{"waiting": [{"other": 1}]}')
     with lane(tmp_path, "a", 1, lambda _: None) as taken:
         assert taken == 0
@@ -61,7 +61,7 @@ def test_a_queue_of_another_version_is_begun_anew(tmp_path: Path):
 @given(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=30), st.integers(1, 4))
 def test_no_tenant_waits_for_more_than_one_job_of_each_other(tenants, lanes):
     queue = Queue([ticket(str(n), tenant, float(n)) for n, tenant in enumerate(tenants)])
-    now, order = NOW, []
+    now, started = NOW, []
     while queue.waiting:
         now += 1
         chosen = next((each for each in queue.waiting if queue.lane_for(each, lanes, now) is not None), None)
@@ -71,7 +71,7 @@ def test_no_tenant_waits_for_more_than_one_job_of_each_other(tenants, lanes):
         taken = queue.lane_for(chosen, lanes, now)
         assert taken is not None
         queue.start(chosen, taken, now)
-        order.append(chosen.tenant)
+        started.append(chosen.tenant)
     for tenant in set(tenants):
-        before_first = order[: order.index(tenant)]
+        before_first = started[: started.index(tenant)]
         assert all(before_first.count(other) <= 1 for other in set(tenants))

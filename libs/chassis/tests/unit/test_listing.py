@@ -9,7 +9,7 @@ VALUES = {"state": ("OPEN", "DONE"), "reason": ("conflict",)}
 
 
 def test_an_order_is_by_time_up_or_down():
-    assert [newest_first(order) for order in ("", "create_time", " create_time  desc ")] == [
+    assert [newest_first(text) for text in ("", "create_time", " create_time  desc ")] == [
         False,
         False,
         True,
@@ -22,8 +22,8 @@ def test_an_order_is_by_time_up_or_down():
 def test_a_filter_names_fields_and_their_values():
     assert filtered_fields("", VALUES) == {}
     assert filtered_fields("state=OPEN", VALUES) == {"state": "OPEN"}
-    found = filtered_fields('state = OPEN AND reason = "conflict"', VALUES)
-    assert found == {"state": "OPEN", "reason": "conflict"}
+    fields = filtered_fields('state = OPEN AND reason = "conflict"', VALUES)
+    assert fields == {"state": "OPEN", "reason": "conflict"}
 
 
 @pytest.mark.parametrize(

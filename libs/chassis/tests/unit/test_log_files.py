@@ -38,11 +38,11 @@ def test_a_process_rotates_its_own_file_and_loses_no_line(tmp_path):
         )
     assert len(list(tmp_path.iterdir())) > 3
     assert max(each.stat().st_size for each in tmp_path.iterdir()) < 21_000
-    found = list(lines(path, follow=False))
-    assert len(found) == 901
-    assert found[-1] == "the end, by another way"
+    logged = list(lines(path, follow=False))
+    assert len(logged) == 901
+    assert logged[-1] == "the end, by another way"
     for name in "abc":
-        numbers = [line.split(f'"{name}-')[1].split('"')[0] for line in found if f'"{name}-' in line]
+        numbers = [line.split(f'"{name}-')[1].split('"')[0] for line in logged if f'"{name}-' in line]
         assert numbers == [str(number) for number in range(300)]
 
 
@@ -52,16 +52,16 @@ def test_a_childs_file_is_copied_and_emptied_while_it_writes(tmp_path):
     files = ChildFiles([tmp_path], file_bytes=1000)
     with path.open("ab", buffering=0) as child:
         child.write(b"x" * 999)
-        files.look()
+        files.rotate()
         assert path.stat().st_size == 999
         child.write(b"\nfirst of the rest\n")
-        files.look()
+        files.rotate()
         assert path.stat().st_size == 0
         child.write(b"later\n")
     assert path.read_text() == "later\n"
     assert path.with_name("log.txt.1").read_text().endswith("first of the rest\n")
     path.write_bytes(b"y" * 2000)
-    files.look()
+    files.rotate()
     assert sorted(each.name for each in path.parent.iterdir()) == ["log.txt", "log.txt.1"]
 
 
@@ -70,33 +70,33 @@ def test_a_log_is_followed_over_a_rotation(tmp_path):
     path.with_name("gateway.log.2").write_text("one\n")
     path.with_name("gateway.log.1").write_text("two\n")
     path.write_text("three\n")
-    told = lines(path, follow=True, pause_s=0.001)
-    assert [next(told) for _ in range(3)] == ["one", "two", "three"]
+    followed = lines(path, follow=True, pause_s=0.001)
+    assert [next(followed) for _ in range(3)] == ["one", "two", "three"]
     with path.open("a") as log:
         log.write("four\n")
     path.rename(path.with_name("gateway.log.1"))
     path.write_text("five\n")
-    assert [next(told) for _ in range(2)] == ["four", "five"]
+    assert [next(followed) for _ in range(2)] == ["four", "five"]
     path.write_text("6\n")
-    assert next(told) == "6"
-    told.close()
+    assert next(followed) == "6"
+    followed.close()
 
 
 def test_lines_that_callers_cause_in_libraries_are_bounded():
     now = 0.0
-    repeats = Repeats(lambda: now, most=3)
+    repeats = Repeats(lambda: now, max_count=3)
 
     def passes(name: str = "grpc._cython.cygrpc", message: str = "Unexpected %s") -> str:
         record = logging.LogRecord(name, logging.ERROR, __file__, 1, message, ("x",), None)
         return record.getMessage() if repeats.filter(record) else ""
 
-    told = [passes() for _ in range(100)]
-    assert told[:3] == [
+    passed = [passes() for _ in range(100)]
+    assert passed[:3] == [
         "Unexpected x",
         "Unexpected x",
         "Unexpected x (further lines like this are left out for a minute)",
     ]
-    assert not any(told[3:])
+    assert not any(passed[3:])
     assert passes(message="Another %s")
     assert all(passes("ratoon_gateway.adapters.routes") for _ in range(10))
     now = 61.0

@@ -22,30 +22,30 @@ def line(of: logging.LogRecord) -> dict[str, str]:
 
 def test_a_line_says_whose_it_is_what_it_is_about_and_in_which_trace():
     with logs.about("serving", "projects/p/rollouts/r"), tracing.within(TRACE):
-        told = line(record())
-    assert list(told)[:4] == ["time", "level", "logger", "message"]
-    assert (told["level"], told["message"], told["service"]) == ("WARNING", "it happened", "serving")
-    assert told["resource"] == "projects/p/rollouts/r"
-    assert (told["trace_id"], told["span_id"]) == (TRACE[3:35], TRACE[36:52])
+        fields = line(record())
+    assert list(fields)[:4] == ["time", "level", "logger", "message"]
+    assert (fields["level"], fields["message"], fields["service"]) == ("WARNING", "it happened", "serving")
+    assert fields["resource"] == "projects/p/rollouts/r"
+    assert (fields["trace_id"], fields["span_id"]) == (TRACE[3:35], TRACE[36:52])
 
 
 def test_what_is_not_known_is_left_out():
-    told = line(record())
-    assert set(told) == {"time", "level", "logger", "message", "service"}
-    assert told["service"] == "control"
+    fields = line(record())
+    assert set(fields) == {"time", "level", "logger", "message", "service"}
+    assert fields["service"] == "control"
 
 
-def test_a_rooms_own_logger_names_the_room():
+def test_the_logger_of_a_service_names_the_service():
     assert line(record("ratoon_gateway.adapters.usage"))["service"] == "gateway"
 
 
 def test_what_was_said_of_one_thread_is_not_said_of_another():
-    seen = []
+    other_lines = []
     with logs.about("serving", "projects/p/rollouts/r"):
-        thread = threading.Thread(target=lambda: seen.append(line(record())))
+        thread = threading.Thread(target=lambda: other_lines.append(line(record())))
         thread.start()
         thread.join()
-    assert "resource" not in seen[0]
+    assert "resource" not in other_lines[0]
 
 
 def test_an_exception_comes_along_without_the_values_of_variables():
@@ -62,18 +62,18 @@ def test_an_exception_comes_along_without_the_values_of_variables():
 
 
 @pytest.mark.parametrize(
-    ("told", "end"),
+    ("extra", "end"),
     [
         ({}, "it happened"),
         ({"resource": "projects/p/rollouts/r"}, "it happened (projects/p/rollouts/r)"),
-        ({"resource": "p/r", "message": "p/r stumbled"}, "p/r stumbled"),
+        ({"resource": "p/r", "message": "p/r failed"}, "p/r failed"),
         ({"resource": "p/r", "trace_id": "ab"}, "it happened (p/r, trace ab)"),
         ({"exception": "Traceback …"}, "it happened\nTraceback …"),
     ],
 )
-def test_for_people_a_line_is_short(told, end):
+def test_for_people_a_line_is_short(extra, end):
     plain = {"time": "2026-06-01T10:00:00Z", "level": "INFO", "service": "serving", "message": "it happened"}
-    text = readable({**plain, **told})
+    text = readable({**plain, **extra})
     assert text[8:] == f" INFO    serving    {end}"
 
 

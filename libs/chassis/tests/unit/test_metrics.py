@@ -1,4 +1,4 @@
-"""What a process tells Prometheus of its rooms: each figure once, whatever rooms there are, and whoever is not up."""
+"""Metrics of the services of a process: each metric once for any services, and services that are not up."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,12 +12,12 @@ from ratoon.chassis.operations import UnderWay
 from ratoon.testkit.clock import FakeClock
 
 THINGS = Family("ratoon_things", "Things.", ("colour",))
-MADE = Family("ratoon_made", "Things made.", counts=True)
+CREATED = Family("ratoon_made", "Things made.", counts=True)
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
-def told(service_metrics: ServiceMetrics) -> dict[tuple[str, ...], float]:
-    """The samples of a scrape, parsed as Prometheus does; that fails where a figure stands there twice."""
+def values_of(service_metrics: ServiceMetrics) -> dict[tuple[str, ...], float]:
+    """Return the samples of a scrape, parsed as Prometheus does; a duplicate metric fails."""
     registry = CollectorRegistry()
     registry.register(service_metrics)
     families = text_string_to_metric_families(generate_latest(registry).decode())
@@ -28,12 +28,12 @@ def told(service_metrics: ServiceMetrics) -> dict[tuple[str, ...], float]:
     }
 
 
-def test_rooms_share_a_figure_and_differ_by_label():
+def test_services_share_a_metric_and_differ_by_label():
     service_metrics = ServiceMetrics()
-    service_metrics.add("one", lambda: [Sample(THINGS, 2, ("red",)), Sample(MADE, 7)])
+    service_metrics.add("one", lambda: [Sample(THINGS, 2, ("red",)), Sample(CREATED, 7)])
     service_metrics.add("one", lambda: [Sample(THINGS, 1, ("blue",))])
     service_metrics.add("two", lambda: [Sample(THINGS, 5, ("red",))])
-    assert told(service_metrics) == {
+    assert values_of(service_metrics) == {
         ("ratoon_things", "one", "red"): 2.0,
         ("ratoon_things", "one", "blue"): 1.0,
         ("ratoon_things", "two", "red"): 5.0,
@@ -43,15 +43,15 @@ def test_rooms_share_a_figure_and_differ_by_label():
     }
 
 
-def test_a_room_that_cannot_tell_is_not_up_and_the_others_are():
+def test_a_service_that_cannot_report_is_not_up_and_the_others_are():
     def broken():
         raise OSError("the database is away")
 
     service_metrics = ServiceMetrics()
     service_metrics.add("one", broken)
-    service_metrics.add("one", lambda: [Sample(MADE, 7)])
-    service_metrics.add("two", lambda: [Sample(MADE, 1)])
-    assert told(service_metrics) == {
+    service_metrics.add("one", lambda: [Sample(CREATED, 7)])
+    service_metrics.add("two", lambda: [Sample(CREATED, 1)])
+    assert values_of(service_metrics) == {
         ("ratoon_made_total", "two"): 1.0,
         ("ratoon_room_up", "one"): 0.0,
         ("ratoon_room_up", "two"): 1.0,
@@ -91,7 +91,7 @@ def test_operations_are_counted_by_kind_and_state_and_the_oldest_has_an_age():
     clock, service_metrics = FakeClock(), ServiceMetrics()
     clock.now = lambda: NOW
     service_metrics.add("works", operation_samples(Three(), clock))
-    assert told(service_metrics) == {
+    assert values_of(service_metrics) == {
         ("ratoon_operations", "works", "Work", "RUNNING"): 1.0,
         ("ratoon_operations", "works", "Work", "QUEUED"): 1.0,
         ("ratoon_operations", "works", "Watch", ""): 1.0,

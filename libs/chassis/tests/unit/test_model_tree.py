@@ -1,4 +1,4 @@
-"""Inspection of model files: each fault by its name and its file, and what other people's folders hold besides."""
+"""Inspection of model files: each fault by its name and its file, and what other people's directories hold besides."""
 
 import json
 import struct
@@ -46,13 +46,13 @@ CONFIG = {
 
 @pytest.fixture
 def folder(tmp_path):
-    made = tmp_path / "model"
-    made.mkdir()
-    write(made, "config.json", CONFIG)
-    write(made, "tokenizer.json", tokenizer())
-    write(made, "tokenizer_config.json", {"chat_template": "{{ messages }}"})
-    (made / "model.safetensors").write_bytes(safetensors(weights()))
-    return made
+    directory = tmp_path / "model"
+    directory.mkdir()
+    write(directory, "config.json", CONFIG)
+    write(directory, "tokenizer.json", tokenizer())
+    write(directory, "tokenizer_config.json", {"chat_template": "{{ messages }}"})
+    (directory / "model.safetensors").write_bytes(safetensors(weights()))
+    return directory
 
 
 def write(folder, name, value):
@@ -63,15 +63,15 @@ def inspected(folder, base=None):
     return inspect_model_tree(FolderFiles(folder), base)
 
 
-def only(found):
-    (problem,) = found.problems
+def only(inspection):
+    (problem,) = inspection.problems
     return problem
 
 
 def test_a_sound_model_states_what_fits_it(folder):
-    found = inspected(folder)
-    assert (found.problems, found.left_out, found.base_problems) == ((), (), ())
-    assert (found.positions, found.vocabulary, found.tokens) == (512, 32, 32)
+    inspection = inspected(folder)
+    assert (inspection.problems, inspection.left_out, inspection.base_problems) == ((), (), ())
+    assert (inspection.positions, inspection.vocabulary, inspection.tokens) == (512, 32, 32)
 
 
 def test_more_rows_than_tokens_are_padding(folder):
@@ -156,9 +156,9 @@ def test_weights_that_are_no_whole_file_are_named(folder, spoil):
 
 def test_a_configuration_of_another_model_is_refused_before_it_is_built(folder):
     write(folder, "config.json", {**CONFIG, "num_hidden_layers": 1 << 20, "vocab_size": 64})
-    told = [problem.message for problem in inspected(folder).problems]
-    assert any("1,048,576 layers, the weights have 2" in message for message in told)
-    assert any("vocabulary of 64, the embeddings have 32 rows" in message for message in told)
+    messages = [problem.message for problem in inspected(folder).problems]
+    assert any("1,048,576 layers, the weights have 2" in message for message in messages)
+    assert any("vocabulary of 64, the embeddings have 32 rows" in message for message in messages)
 
 
 @pytest.mark.parametrize("width", ["hidden_size", "intermediate_size"])
@@ -189,7 +189,7 @@ def test_weights_in_parts_are_read_as_one(folder):
     assert inspected(folder).problems == ()
 
 
-def test_a_missing_part_is_told_by_its_name(folder):
+def test_a_missing_part_is_named(folder):
     shards(folder, *split(weights()))
     (folder / "model-00002-of-00002.safetensors").unlink()
     problem = only(inspected(folder))
@@ -208,10 +208,10 @@ def test_what_hubs_and_trainers_leave_is_left_out_and_reported(folder):
     for name in [*strange, "LICENSE", ".gitattributes", "images/a.png"]:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(b"x")
-    found = inspected(folder)
-    assert found.problems == ()
-    assert set(strange) < set(found.left_out)
-    problem = only(type(found)(found.base_problems))
+    inspection = inspected(folder)
+    assert inspection.problems == ()
+    assert set(strange) < set(inspection.left_out)
+    problem = only(type(inspection)(inspection.base_problems))
     assert problem.reason == "UNKNOWN_FILE"
     assert all(name in problem.message for name in strange)
     assert "LICENSE" not in problem.message
@@ -230,15 +230,20 @@ def adapter(folder, config, more=(), rank=4):
 
 
 def test_a_plain_lora_is_sound_beside_its_base(folder, tmp_path):
-    found = inspected(adapter(tmp_path / "a", LORA), inspected(folder))
-    assert (found.problems, found.rank, found.is_adapter, found.positions) == ((), 4, True, 512)
+    inspection = inspected(adapter(tmp_path / "a", LORA), inspected(folder))
+    assert (inspection.problems, inspection.rank, inspection.is_adapter, inspection.positions) == (
+        (),
+        4,
+        True,
+        512,
+    )
 
 
 HEAD = {"base_model.model.lm_head.weight": (32, 8)}
 
 
 @pytest.mark.parametrize(
-    ("change", "more", "said"),
+    ("change", "more", "message"),
     [
         ({"modules_to_save": ["lm_head"]}, HEAD, "lm_head"),
         ({}, HEAD, "lm_head"),
@@ -253,10 +258,10 @@ HEAD = {"base_model.model.lm_head.weight": (32, 8)}
         ({"layer_replication": [[0, 1]]}, {}, "replicates"),
     ],
 )
-def test_an_adapter_that_no_engine_loads_is_refused_with_the_cause(tmp_path, change, more, said):
+def test_an_adapter_that_no_engine_loads_is_refused_with_the_cause(tmp_path, change, more, message):
     problem = only(inspected(adapter(tmp_path / "a", {**LORA, **change}, more)))
     assert problem.reason == "ADAPTER_UNSUPPORTED"
-    assert said in problem.message
+    assert message in problem.message
 
 
 def test_an_adapter_of_another_rank_than_it_states_is_refused(tmp_path):
@@ -268,7 +273,7 @@ def test_an_adapter_of_another_rank_than_it_states_is_refused(tmp_path):
 def test_a_stored_adapter_tells_what_is_wrong_with_its_base(folder, tmp_path):
     store = ArtifactStore(str(tmp_path / "store"))
     (folder / "model.safetensors").unlink()
-    made = adapter(tmp_path / "a", LORA)
-    write(made, "recipe.json", {"base_artifact_digest": store.put_tree(folder)})
-    problem = only(inspect_stored_model(store, store.put_tree(made)))
+    directory = adapter(tmp_path / "a", LORA)
+    write(directory, "recipe.json", {"base_artifact_digest": store.put_tree(folder)})
+    problem = only(inspect_stored_model(store, store.put_tree(directory)))
     assert problem.message.startswith("Its base model: model.safetensors is missing")

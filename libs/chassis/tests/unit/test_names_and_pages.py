@@ -40,9 +40,9 @@ def test_no_id_that_is_accepted_can_leave_its_place_in_a_name(text):
 
 
 def test_uuids_of_version_7_sort_by_time():
-    made = [uuid7() for _ in range(3)]
-    assert {u.version for u in made} == {7}
-    assert [u.int >> 80 for u in made] == sorted(u.int >> 80 for u in made)
+    ids = [uuid7() for _ in range(3)]
+    assert {u.version for u in ids} == {7}
+    assert [u.int >> 80 for u in ids] == sorted(u.int >> 80 for u in ids)
 
 
 TOKENS = PageTokens(b"secret")

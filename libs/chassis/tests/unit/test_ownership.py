@@ -76,9 +76,12 @@ def test_a_digest_alone_opens_nothing(artifacts):
     digest = artifacts.put_bytes(b"theirs")
     artifacts.grant("q", digest)
     for unknown in (digest, NOWHERE):
-        with pytest.raises(NotFound) as told:
+        with pytest.raises(NotFound) as raised:
             check_request(artifacts, OURS, request(unknown))
-        assert (told.value.reason, told.value.field) == ("ARTIFACT_NOT_FOUND", "training_run.train_digest")
+        assert (raised.value.reason, raised.value.field) == (
+            "ARTIFACT_NOT_FOUND",
+            "training_run.train_digest",
+        )
     artifacts.grant("p", digest)
     check_request(artifacts, OURS, request(digest))
 
@@ -100,13 +103,18 @@ def test_what_is_not_there_yet_belongs_to_nobody_in_advance(artifacts):
 
 def test_a_stored_resource_owns_what_its_fields_refer_to_and_no_words_of_a_caller(artifacts):
     ours, text, words = (artifacts.put_bytes(each) for each in (b"ours", b"a text", b"of others"))
-    made = artifacts.put_bytes(b"made by a job")
+    result_digest = artifacts.put_bytes(b"made by a job")
     store = store_of(artifacts)
     with store.write() as tx:
         run = Run("projects/p/runs/r", NOW, NOW, ours, text, labels_by_folder={"digest": words, words: words})
         run, _ = tx.create(run)
-        tx.save(replace(run, results=(Result(made),)))
-    assert [artifacts.owned("p", each) for each in (ours, made, text, words)] == [True, True, False, False]
+        tx.save(replace(run, results=(Result(result_digest),)))
+    assert [artifacts.owned("p", each) for each in (ours, result_digest, text, words)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_a_field_that_is_marked_refers_to_an_artifact_whatever_its_name(artifacts):
@@ -136,9 +144,9 @@ def test_a_tree_of_files_that_the_project_has_not_is_found_out(artifacts, form):
         for name, digest in (("a", ours), ("b", theirs))
     ]
     tree = artifacts.put_bytes((form % ",".join(rows)).encode())
-    with pytest.raises(InvalidArgument) as told:
+    with pytest.raises(InvalidArgument) as raised:
         artifacts.check_owned_tree("p", tree)
-    assert told.value.reason == "TREE_FILE_MISSING"
+    assert raised.value.reason == "TREE_FILE_MISSING"
     artifacts.check_owned_tree("p", artifacts.put_bytes((form % rows[0]).encode()))
 
 
@@ -224,11 +232,11 @@ def test_a_large_request_is_looked_through_beside_the_event_loop(artifacts, monk
     monkeypatch.setattr(app, "check_request", lambda *_: where.append("beside"))
 
     async def check():
-        room = SimpleNamespace(threads=Threads("test", 1), artifacts=artifacts)
-        asked = request(NOWHERE)
-        asked.training_run.recipe.sweep = "x" * count
-        await ServiceRuntime._check_artifacts(room, OURS, asked)
-        room.threads.close()
+        runtime = SimpleNamespace(threads=Threads("test", 1), artifacts=artifacts)
+        create = request(NOWHERE)
+        create.training_run.recipe.sweep = "x" * count
+        await ServiceRuntime._check_artifacts(runtime, OURS, create)
+        runtime.threads.close()
 
     asyncio.run(check())
     assert where == (["loop"] if count == 1 else ["beside"])

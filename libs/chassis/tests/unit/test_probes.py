@@ -20,7 +20,7 @@ class Time:
 
 
 @pytest.fixture
-def told():
+def probe_server():
     now, registry = Time(), CollectorRegistry()
     Counter("told_total", "Times.", registry=registry).inc()
     wellness = Wellness(now)
@@ -38,8 +38,8 @@ def status(url: str) -> int:
         return error.code
 
 
-def test_a_process_is_ready_from_its_start_to_its_drain(told):
-    _, wellness, url = told
+def test_a_process_is_ready_from_its_start_to_its_drain(probe_server):
+    _, wellness, url = probe_server
     assert status(f"{url}/ready") == 503
     wellness.ready = True
     assert status(f"{url}/ready") == 200
@@ -47,8 +47,8 @@ def test_a_process_is_ready_from_its_start_to_its_drain(told):
     assert status(f"{url}/ready") == 503
 
 
-def test_a_process_lives_while_its_event_loop_turns(told):
-    now, wellness, url = told
+def test_a_process_lives_while_its_event_loop_turns(probe_server):
+    now, wellness, url = probe_server
     assert status(f"{url}/live") == 200
     now.seconds = 61
     assert status(f"{url}/live") == 503
@@ -56,14 +56,14 @@ def test_a_process_lives_while_its_event_loop_turns(told):
     assert status(f"{url}/live") == 200
 
 
-def test_metrics_stand_beside_them_and_nothing_else_does(told):
-    *_, url = told
+def test_metrics_stand_beside_them_and_nothing_else_does(probe_server):
+    *_, url = probe_server
     with urllib.request.urlopen(f"{url}/metrics", timeout=5) as answer:
         assert b"told_total 1.0" in answer.read()
     assert status(f"{url}/other") == 404
 
 
-def test_a_port_that_is_taken_is_named(told):
-    *_, url = told
+def test_a_port_that_is_taken_is_named(probe_server):
+    *_, url = probe_server
     with pytest.raises(FailedPrecondition, match="choose a free port"):
         Probes(url.removeprefix("http://"), CollectorRegistry(), Wellness()).start()

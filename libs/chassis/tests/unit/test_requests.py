@@ -25,8 +25,8 @@ SERVICE = Principal("flywheel", Role.SERVICE)
 
 
 def deployment(model: str) -> serving.CreateDeploymentRequest:
-    wanted = deployment_pb2.Deployment(model=model)
-    return serving.CreateDeploymentRequest(parent="projects/other", deployment=wanted)
+    resource = deployment_pb2.Deployment(model=model)
+    return serving.CreateDeploymentRequest(parent="projects/other", deployment=resource)
 
 
 @pytest.mark.parametrize(
@@ -50,9 +50,9 @@ def deployment(model: str) -> serving.CreateDeploymentRequest:
     ],
 )
 def test_a_name_of_another_project_is_refused_however_it_is_written(name):
-    with pytest.raises(PermissionDenied) as told:
+    with pytest.raises(PermissionDenied) as raised:
         check_projects(OTHER, deployment(name))
-    assert told.value.reason == "PROJECT_NOT_YOURS"
+    assert raised.value.reason == "PROJECT_NOT_YOURS"
 
 
 def test_names_of_the_callers_own_project_pass():
@@ -61,13 +61,13 @@ def test_names_of_the_callers_own_project_pass():
 
 def test_a_repeated_message_is_looked_into():
     """An engineer who evaluates on the sealed test split of another project."""
-    wanted = evaluation_run_pb2.EvaluationRun(
+    resource = evaluation_run_pb2.EvaluationRun(
         domains=[
             {"name": "own", "split": "projects/other/datasets/d/splits/s"},
             {"name": "steal", "split": "projects/tickets/datasets/d/splits/s"},
         ]
     )
-    request = evaluation.CreateEvaluationRunRequest(parent="projects/other", evaluation_run=wanted)
+    request = evaluation.CreateEvaluationRunRequest(parent="projects/other", evaluation_run=resource)
     with pytest.raises(PermissionDenied, match=r"evaluation_run\.domains\[1\]\.split"):
         check_projects(OTHER, request)
 
@@ -75,9 +75,9 @@ def test_a_repeated_message_is_looked_into():
 @pytest.mark.parametrize("principal", [OPERATOR, SERVICE])
 def test_one_request_lies_in_one_project_whoever_asks(principal):
     check_projects(principal, deployment("projects/other/models/m"))
-    with pytest.raises(InvalidArgument) as told:
+    with pytest.raises(InvalidArgument) as raised:
         check_projects(principal, deployment("projects/tickets/models/m"))
-    assert (told.value.reason, told.value.field) == ("OTHER_PROJECT", "deployment.model")
+    assert (raised.value.reason, raised.value.field) == ("OTHER_PROJECT", "deployment.model")
 
 
 def test_a_service_that_works_for_a_project_stays_inside_it():
@@ -90,9 +90,9 @@ def test_a_service_that_works_for_a_project_stays_inside_it():
 
 
 def test_a_new_project_names_nothing_of_another_one():
-    wanted = project_pb2.Project(model="projects/tickets/models/m")
+    resource = project_pb2.Project(model="projects/tickets/models/m")
     with pytest.raises(InvalidArgument, match=r"project\.model"):
-        check_projects(OPERATOR, flywheel.CreateProjectRequest(project_id="other", project=wanted))
+        check_projects(OPERATOR, flywheel.CreateProjectRequest(project_id="other", project=resource))
 
 
 def test_reports_may_span_projects():
@@ -112,11 +112,11 @@ def test_a_sentence_that_begins_with_the_word_is_no_name():
 
 
 def refused(request, reason: str = "BAD_VALUE") -> str:
-    with pytest.raises(InvalidArgument) as told:
+    with pytest.raises(InvalidArgument) as raised:
         check_values(request)
-    assert told.value.reason == reason
-    assert told.value.field in str(told.value)
-    return told.value.field
+    assert raised.value.reason == reason
+    assert raised.value.field in str(raised.value)
+    return raised.value.field
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -179,22 +179,22 @@ def test_a_mask_that_is_given_stays_as_it_is():
 
 
 def test_an_update_of_nothing_is_refused():
-    with pytest.raises(InvalidArgument, match=r"labels.*gate\.\*") as told:
+    with pytest.raises(InvalidArgument, match=r"labels.*gate\.\*") as raised:
         mask_of()
-    assert told.value.reason == "NOTHING_TO_CHANGE"
+    assert raised.value.reason == "NOTHING_TO_CHANGE"
 
 
 def test_a_key_of_a_project_creates_no_other_project():
-    wanted = project_pb2.Project(name="projects/other", labels=["a", "b"])
+    resource = project_pb2.Project(name="projects/other", labels=["a", "b"])
     with pytest.raises(PermissionDenied, match="project_id"):
-        check_projects(OTHER, flywheel.CreateProjectRequest(project_id="squatted", project=wanted))
+        check_projects(OTHER, flywheel.CreateProjectRequest(project_id="squatted", project=resource))
 
 
 def test_a_request_of_endless_values_is_refused_early():
     request = flywheel.CreateProjectRequest(project=project_pb2.Project(labels=["a"] * 300_000))
-    with pytest.raises(InvalidArgument, match="200,000") as told:
+    with pytest.raises(InvalidArgument, match="200,000") as raised:
         bounded_values(request)
-    assert told.value.reason == "TOO_MANY_VALUES"
+    assert raised.value.reason == "TOO_MANY_VALUES"
 
 
 def test_what_databases_hold_in_columns_is_short_and_has_no_nul():
@@ -207,8 +207,8 @@ def test_what_databases_hold_in_columns_is_short_and_has_no_nul():
 
 @pytest.mark.parametrize("words", ["projects/apollo", "https://forge.example/projects/apollo"])
 def test_a_persons_words_are_no_names(words):
-    wanted = project_pb2.Project(instructions=words)
-    request = flywheel.CreateProjectRequest(project=wanted, project_id="other")
+    resource = project_pb2.Project(instructions=words)
+    request = flywheel.CreateProjectRequest(project=resource, project_id="other")
     check_projects(OPERATOR, request)
     source = source_pb2.Source(license=f"{words}/LICENSE")
     check_projects(OTHER, ingestion.CreateSourceRequest(parent="projects/other", source=source))

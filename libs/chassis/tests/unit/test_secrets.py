@@ -7,7 +7,7 @@ import pytest
 from cryptography import x509
 
 from ratoon.chassis.clock import SystemClock
-from ratoon.chassis.cluster_secrets import Content, Rehearsal
+from ratoon.chassis.cluster_secrets import Content, DryRun
 from ratoon.chassis.errors import FailedPrecondition, InvalidArgument
 from ratoon.chassis.identity import Signer, Verifier, load_key, load_public_keys
 from ratoon.chassis.secrets import Maker, Plan, plan_of
@@ -47,15 +47,15 @@ class FakeCluster:
         return names
 
 
-def made(plan: Plan, cluster: FakeCluster | Rehearsal) -> list[str]:
+def created(plan: Plan, cluster: FakeCluster | DryRun) -> list[str]:
     maker = Maker(plan, cluster)
     maker.make()
-    return maker.made
+    return maker.created
 
 
 def test_everything_is_made_once_and_never_changed():
     cluster = FakeCluster()
-    assert set(made(PLAN, cluster)) == set(cluster.held)
+    assert set(created(PLAN, cluster)) == set(cluster.held)
     assert set(cluster.held) == {
         *(f"loop-{service}-keys" for service in PLAN.services),
         "loop-public-keys",
@@ -67,13 +67,13 @@ def test_everything_is_made_once_and_never_changed():
         "loop-s3",
     }
     before = {name: (kind, dict(content)) for name, (kind, content) in cluster.held.items()}
-    assert made(PLAN, cluster) == []
+    assert created(PLAN, cluster) == []
     assert cluster.held == before
 
 
 def test_what_a_service_mounts_is_what_a_service_reads(tmp_path):
     cluster = FakeCluster()
-    made(PLAN, cluster)
+    created(PLAN, cluster)
     for name in ("loop-registry-keys", "loop-public-keys", "loop-registry-tls"):
         for file, content in cluster.held[name][1].items():
             (tmp_path / file).write_bytes(content)
@@ -89,34 +89,34 @@ def test_what_a_service_mounts_is_what_a_service_reads(tmp_path):
 
 def test_gateway_and_flywheel_share_one_secret_also_when_one_was_there_before():
     cluster = FakeCluster()
-    made(replace(PLAN, services=["flywheel"]), cluster)
-    made(PLAN, cluster)
+    created(replace(PLAN, services=["flywheel"]), cluster)
+    created(PLAN, cluster)
     shared = {cluster.held[f"loop-{name}-keys"][1]["answers.secret"] for name in ("gateway", "flywheel")}
     assert len(shared) == 1
 
 
 def test_certificates_name_their_part_and_come_from_one_authority():
     cluster = FakeCluster()
-    made(PLAN, cluster)
+    created(PLAN, cluster)
     kind, content = cluster.held["loop-registry-tls"]
-    found = x509.load_pem_x509_certificate(content["tls.crt"])
-    names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    certificate = x509.load_pem_x509_certificate(content["tls.crt"])
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert kind == "kubernetes.io/tls"
     assert names.get_values_for_type(x509.DNSName) == PLAN.certificates["registry"]
     authority = x509.load_pem_x509_certificate(content["ca.crt"])
-    found.verify_directly_issued_by(authority)
+    certificate.verify_directly_issued_by(authority)
     later = replace(PLAN, certificates={**PLAN.certificates, "evaluation": ["loop-evaluation"]})
-    assert made(later, cluster) == ["loop-evaluation-tls"]
+    assert created(later, cluster) == ["loop-evaluation-tls"]
     added = x509.load_pem_x509_certificate(cluster.held["loop-evaluation-tls"][1]["tls.crt"])
     added.verify_directly_issued_by(authority)
 
 
 def test_a_service_that_is_new_is_added_to_the_public_keys():
     cluster = FakeCluster()
-    made(PLAN, cluster)
+    created(PLAN, cluster)
     before = json.loads(cluster.held["loop-public-keys"][1]["public.json"])
-    told = made(replace(PLAN, services=[*PLAN.services, "serving"]), cluster)
-    assert told == ["loop-serving-keys", "loop-public-keys (serving)"]
+    new_secrets = created(replace(PLAN, services=[*PLAN.services, "serving"]), cluster)
+    assert new_secrets == ["loop-serving-keys", "loop-public-keys (serving)"]
     after = json.loads(cluster.held["loop-public-keys"][1]["public.json"])
     assert set(after) == {*before, "serving"}
     assert {name: after[name] for name in before} == before
@@ -126,13 +126,13 @@ def test_a_given_secret_that_lacks_a_value_is_named():
     cluster = FakeCluster()
     cluster.create("loop-registry-keys", "Opaque", {"other": b""})
     with pytest.raises(FailedPrecondition, match=r"loop-registry-keys is there, but has no registry\.key"):
-        made(PLAN, cluster)
+        created(PLAN, cluster)
 
 
 def test_a_rehearsal_says_what_is_missing_and_makes_nothing():
     cluster = FakeCluster()
     cluster.create("loop-s3", "Opaque", {"access-key-id": b"given", "secret-access-key": b"given"})
-    missing = made(PLAN, Rehearsal(cluster))
+    missing = created(PLAN, DryRun(cluster))
     assert "loop-operator" in missing
     assert "loop-s3" not in missing
     assert list(cluster.held) == ["loop-s3"]

@@ -11,7 +11,7 @@ from sqlalchemy import MetaData, event, text
 from ratoon.chassis import outbox, requests
 from ratoon.chassis.database import Database
 from ratoon.chassis.errors import Aborted, AlreadyExists, DataLoss, InvalidArgument, NotFound
-from ratoon.chassis.identity import NOBODY, Principal, Role, set_caller
+from ratoon.chassis.identity import ANONYMOUS, Principal, Role, set_caller
 from ratoon.chassis.metrics import store_samples
 from ratoon.chassis.paging import PageTokens
 from ratoon.chassis.store import Store, resource_table, retired_table, unreadable_rows
@@ -33,8 +33,8 @@ class Thing:
 
 
 def thing(number: int) -> Thing:
-    moment = NOW + timedelta(seconds=number // 2)
-    return Thing(f"projects/p/things/t{number:03}", moment, moment)
+    created = NOW + timedelta(seconds=number // 2)
+    return Thing(f"projects/p/things/t{number:03}", created, created)
 
 
 @pytest.fixture
@@ -62,10 +62,12 @@ def test_what_is_created_is_found_with_its_first_revision(store):
 
 def test_a_single_resource_is_read_by_one_statement(store):
     with store.write() as tx:
-        made, _ = tx.create(thing(1))
+        resource, _ = tx.create(thing(1))
     statements: list[str] = []
-    event.listen(store.database.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
-    assert store.get(Thing, made.name) == made
+    event.listen(
+        store.database.engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2])
+    )
+    assert store.get(Thing, resource.name) == resource
     assert [statement.split()[0] for statement in statements] == ["SELECT"]
     with pytest.raises(NotFound) as missing:
         store.get(Thing, "things/2")
@@ -120,15 +122,15 @@ def test_pages_cover_everything_once_in_order_of_time_and_name(store, size):
     with store.write() as tx:
         for number in reversed(range(20)):
             tx.create(thing(number))
-    seen, token = [], ""
+    items, token = [], ""
     while True:
         with store.read() as tx:
             page = tx.page(Thing, "projects/p", size, token)
-        seen += page.items
+        items += page.items
         token = page.next_token
         if not token:
             break
-    assert [each.name for each in seen] == [thing(number).name for number in range(20)]
+    assert [each.name for each in items] == [thing(number).name for number in range(20)]
 
 
 @dataclass(frozen=True)
@@ -173,9 +175,9 @@ def riches() -> Store:
     ],
 )
 def test_what_could_not_be_read_back_is_not_written(riches, values, field):
-    with pytest.raises(InvalidArgument) as told, riches.write() as tx:
+    with pytest.raises(InvalidArgument) as raised, riches.write() as tx:
         tx.create(rich(**values))
-    assert (told.value.reason, told.value.field) == ("UNSTORABLE_VALUE", field)
+    assert (raised.value.reason, raised.value.field) == ("UNSTORABLE_VALUE", field)
     with riches.write() as tx:
         created, _ = tx.create(rich())
     with pytest.raises(InvalidArgument), riches.write() as tx:
@@ -199,9 +201,9 @@ def test_a_row_that_cannot_be_read_is_named_and_the_others_are_listed(riches, ca
         assert [each.name for each in first.items] == others[:1]
         second = tx.page(Rich, "projects/p", 2, first.next_token)
         assert [each.name for each in second.items] == others[1:]
-        with pytest.raises(DataLoss, match=r"part\.weight") as told:
+        with pytest.raises(DataLoss, match=r"part\.weight") as raised:
             tx.get(Rich, name)
-        assert told.value.reason == "UNREADABLE_RESOURCE"
+        assert raised.value.reason == "UNREADABLE_RESOURCE"
         tables = {Rich: riches._kinds[Rich][0]}
         assert list(unreadable_rows(tx.connection, tables)) == [(name, "part.weight (float_type)")]
     assert list(riches.unreadable) == [name]
@@ -219,12 +221,12 @@ def asking():
 
     yield ask
     requests.set_current(None)
-    set_caller(NOBODY)
+    set_caller(ANONYMOUS)
 
 
 def guideline(instructions):
-    wanted = annotation_pb2.Guideline(instructions=instructions)
-    return pb.CreateGuidelineRequest(parent="projects/p", guideline=wanted, request_id="r")
+    resource = annotation_pb2.Guideline(instructions=instructions)
+    return pb.CreateGuidelineRequest(parent="projects/p", guideline=resource, request_id="r")
 
 
 def test_a_request_id_with_another_request_is_refused_with_what_differs(store, asking):
@@ -233,14 +235,14 @@ def test_a_request_id_with_another_request_is_refused_with_what_differs(store, a
         first, _ = tx.create(thing(1), "r")
         assert tx.create(thing(2), "r") == (first, False)
         asking(guideline("red"))
-        with pytest.raises(AlreadyExists) as told:
+        with pytest.raises(AlreadyExists) as raised:
             tx.create(replace(thing(1), instructions="red"), "r")
-    assert (told.value.reason, told.value.field) == ("REQUEST_ID_REUSED", "request_id")
-    assert first.name in str(told.value)
-    assert "differs in instructions" in str(told.value)
+    assert (raised.value.reason, raised.value.field) == ("REQUEST_ID_REUSED", "request_id")
+    assert first.name in str(raised.value)
+    assert "differs in instructions" in str(raised.value)
 
 
-def test_a_service_that_tries_once_more_may_build_its_request_anew(store, asking):
+def test_a_service_that_retries_may_rebuild_its_request(store, asking):
     with store.write() as tx:
         asking(guideline("green"), Role.SERVICE)
         first, _ = tx.create(thing(1), "r")
@@ -256,15 +258,15 @@ def test_a_row_of_the_last_release_has_no_digest_and_passes(store, asking):
 
 
 @pytest.mark.parametrize(
-    ("instructions", "said"), [("green", "agrees with all"), ("red", "differs in instructions")]
+    ("instructions", "difference"), [("green", "agrees with all"), ("red", "differs in instructions")]
 )
-def test_a_taken_name_says_what_differs(store, asking, instructions, said):
+def test_a_taken_name_says_what_differs(store, asking, instructions, difference):
     with store.write() as tx:
         tx.create(replace(thing(1), instructions="green"))
         asking(guideline(instructions))
-        with pytest.raises(AlreadyExists, match=said) as told:
+        with pytest.raises(AlreadyExists, match=difference) as raised:
             tx.create(replace(thing(1), instructions=instructions))
-    assert told.value.reason == "THING_EXISTS"
+    assert raised.value.reason == "THING_EXISTS"
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 50])
@@ -272,13 +274,13 @@ def test_pages_of_the_newest_first_are_the_others_reversed(store, size):
     with store.write() as tx:
         for number in range(7):
             tx.create(thing(number))
-    found, token = [], ""
+    items, token = [], ""
     with store.read() as tx:
         while page := tx.page(Thing, "projects/p", size, token, order_by="create_time desc"):
-            found += page.items
+            items += page.items
             if not (token := page.next_token):
                 break
-        assert found == tx.all(Thing, "projects/p")[::-1]
+        assert items == tx.all(Thing, "projects/p")[::-1]
         if size < 7:
             token = tx.page(Thing, "projects/p", size, order_by="create_time desc").next_token
             with pytest.raises(InvalidArgument, match="page token"):
@@ -305,9 +307,9 @@ def test_no_page_sorts_its_collection(store):
             tx.create(thing(number))
     event.listen(store.database.engine, "before_cursor_execute", note)
     with store.read() as tx:
-        for order in ("", "create_time desc"):
-            token = tx.page(Thing, "projects/p", 1, order_by=order).next_token
-            tx.page(Thing, "projects/p", 1, token, order_by=order)
+        for order_by in ("", "create_time desc"):
+            token = tx.page(Thing, "projects/p", 1, order_by=order_by).next_token
+            tx.page(Thing, "projects/p", 1, token, order_by=order_by)
     event.remove(store.database.engine, "before_cursor_execute", note)
     with store.read() as tx:
         plans = {
@@ -370,7 +372,9 @@ def test_live_resources_are_those_that_have_not_ended(jobs):
 
 def test_live_resources_are_found_by_index_and_unreadable_ones_left_out(jobs):
     statements = []
-    event.listen(jobs.database.engine, "before_cursor_execute", lambda *said: statements.append(said[2:4]))
+    event.listen(
+        jobs.database.engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2:4])
+    )
     with jobs.write() as tx:
         tx.create(Job("projects/p/jobs/a", NOW, NOW))
         tx.connection.execute(text("UPDATE jobs SET body = 'no document'"))

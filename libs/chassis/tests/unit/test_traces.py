@@ -41,7 +41,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Ask:
-    """Ask somebody."""
+    """Action of the procedure."""
 
 
 class Three:
@@ -59,7 +59,7 @@ class Three:
         if self.raising:
             raise self.raising
 
-    def step(self, work, seen, now):
+    def step(self, work, observation, now):
         if work.state == "QUEUED":
             return Step(replace(work, state="RUNNING"), (Ask(),), causes=self.causes)
         if work.noted < 2:
@@ -73,7 +73,7 @@ class Three:
         return Step(replace(work, state="FAILED", failure=error.reason), done=True)
 
 
-class World:
+class Environment:
     """A store, a worker over it, and the spans and counts it makes."""
 
     def __init__(self) -> None:
@@ -115,77 +115,77 @@ def hexadecimal(span) -> tuple[str, str]:
     return f"{span.context.trace_id:032x}", f"{span.parent.span_id:016x}" if span.parent else ""
 
 
-def test_all_turns_belong_to_the_trace_of_what_began_the_operation_whoever_works_on_it():
-    world = World()
-    world.begin()
-    world.run()
-    spans = world.spans()
+def test_all_ticks_belong_to_the_trace_that_began_the_operation_on_any_worker():
+    env = Environment()
+    env.begin()
+    env.run()
+    spans = env.spans()
     assert set(spans) == {"Work Ask", "Work SUCCEEDED", "Work"}
     assert {hexadecimal(span) for span in spans.values()} == {(FIRST[3:35], FIRST[36:52])}
-    assert world.procedure.acted == [f"{FIRST[:36]}{spans['Work Ask'].context.span_id:016x}-01"]
+    assert env.procedure.acted == [f"{FIRST[:36]}{spans['Work Ask'].context.span_id:016x}-01"]
     assert dict(spans["Work"].attributes) == {"ratoon.resource": NAME, "ratoon.state": "SUCCEEDED"}
-    assert world.count("ratoon_operations_ended_total", state="SUCCEEDED") == 1.0
-    assert world.count("ratoon_operation_seconds_count") == 1.0
+    assert env.count("ratoon_operations_ended_total", state="SUCCEEDED") == 1.0
+    assert env.count("ratoon_operation_seconds_count") == 1.0
 
 
-def test_a_look_knows_the_trace_but_is_not_kept():
-    world = World()
-    world.begin()
-    world.run()
-    assert {trace[:36] for trace in world.procedure.looked} == {FIRST[:36]}
-    assert not any(tracing.is_kept(trace) for trace in world.procedure.looked)
+def test_an_observation_knows_the_trace_but_is_not_sampled():
+    env = Environment()
+    env.begin()
+    env.run()
+    assert {trace[:36] for trace in env.procedure.looked} == {FIRST[:36]}
+    assert not any(tracing.is_sampled(trace) for trace in env.procedure.looked)
 
 
 def test_a_step_that_was_caused_elsewhere_goes_on_there_and_links_the_other_causes():
-    world = World()
-    world.procedure.causes = (OTHER, FIRST, tracing.unkept())
-    world.begin(trace="")
-    world.run()
-    asked = world.spans()["Work Ask"]
-    assert hexadecimal(asked) == (OTHER[3:35], OTHER[36:52])
-    assert [f"{link.context.trace_id:032x}" for link in asked.links] == [FIRST[3:35]]
+    env = Environment()
+    env.procedure.causes = (OTHER, FIRST, tracing.unsampled())
+    env.begin(trace="")
+    env.run()
+    ask_span = env.spans()["Work Ask"]
+    assert hexadecimal(ask_span) == (OTHER[3:35], OTHER[36:52])
+    assert [f"{link.context.trace_id:032x}" for link in ask_span.links] == [FIRST[3:35]]
 
 
 def test_an_operation_that_nothing_caused_begins_a_trace_of_its_own():
-    world = World()
-    world.procedure.causes = ()
-    world.begin()
-    world.run()
-    assert world.spans()["Work Ask"].parent is None
+    env = Environment()
+    env.procedure.causes = ()
+    env.begin()
+    env.run()
+    assert env.spans()["Work Ask"].parent is None
 
 
-def test_a_failure_is_told_with_its_reason_and_counted():
-    world = World()
-    world.begin()
-    world.procedure.raising = FailedPrecondition("No.", reason="NO_WAY")
-    world.run()
-    failed = world.spans()["Work FAILED"]
+def test_a_failure_is_reported_with_its_reason_and_counted():
+    env = Environment()
+    env.begin()
+    env.procedure.raising = FailedPrecondition("No.", reason="NO_WAY")
+    env.run()
+    failed = env.spans()["Work FAILED"]
     assert failed.attributes["error.type"] == "NO_WAY"
-    assert world.count("ratoon_operation_stumbles_total", code="FAILED_PRECONDITION") == 1.0
-    assert world.count("ratoon_operations_ended_total", state="FAILED") == 1.0
+    assert env.count("ratoon_operation_stumbles_total", code="FAILED_PRECONDITION") == 1.0
+    assert env.count("ratoon_operations_ended_total", state="FAILED") == 1.0
 
 
-@pytest.mark.parametrize(("given", "kept"), [("", False), (FIRST, True), (f"{FIRST[:-2]}00", False)])
-def test_without_a_collector_ids_are_passed_on_as_they_are_and_nothing_is_kept(given, kept):
+@pytest.mark.parametrize(("traceparent", "sampled"), [("", False), (FIRST, True), (f"{FIRST[:-2]}00", False)])
+def test_without_a_collector_ids_are_passed_on_as_they_are_and_nothing_is_kept(traceparent, sampled):
     traces = Traces()
-    with traces.tracer("works").start_as_current_span("x", tracing.context_of(given)) as span:
-        assert tracing.is_kept(tracing.of(span)) == kept
-        assert tracing.current()[:36] == (given or tracing.of(span))[:36]
-        assert (exemplar() is not None) == kept
+    with traces.tracer("works").start_as_current_span("x", tracing.context_of(traceparent)) as span:
+        assert tracing.is_sampled(tracing.of(span)) == sampled
+        assert tracing.current()[:36] == (traceparent or tracing.of(span))[:36]
+        assert (exemplar() is not None) == sampled
     traces.close()
 
 
 def test_what_cannot_be_read_begins_a_new_trace():
     assert tracing.links_to(["", "nonsense", f"{FIRST[:-2]}00"]) == []
-    assert tracing.is_kept("nonsense") is False
+    assert tracing.is_sampled("nonsense") is False
     with tracing.within("nonsense"):
         assert tracing.current() == ""
-    assert tracing.unkept(FIRST) == f"{FIRST[:-2]}00"
-    assert len(tracing.unkept()) == tracing.LENGTH
+    assert tracing.unsampled(FIRST) == f"{FIRST[:-2]}00"
+    assert len(tracing.unsampled()) == tracing.LENGTH
 
 
 class Collector:
-    """Takes spans or not, as it is told."""
+    """A collector that accepts or refuses spans."""
 
     def __init__(self) -> None:
         self.result = SpanExportResult.SUCCESS
@@ -194,7 +194,7 @@ class Collector:
         return self.result
 
 
-def test_a_collector_that_is_away_is_told_of_once_and_so_is_its_return(caplog):
+def test_a_collector_that_is_away_is_logged_once_and_so_is_its_return(caplog):
     caplog.set_level("INFO", "ratoon.chassis.telemetry")
     collector = Collector()
     exporter = _Exporter(collector, "http://collector:4318")

@@ -188,7 +188,7 @@ def test_only_the_list_is_reached_and_only_with_the_secret(engine):
 def test_a_closed_engine_finishes_what_is_inside_and_takes_nothing_new(engine):
     async def walk():
         engine.hold.clear()
-        inside = asyncio.ensure_future(engine.call("POST", "/v1/completions"))
+        pending = asyncio.ensure_future(engine.call("POST", "/v1/completions"))
         await asyncio.sleep(0)
         _, _, status = await engine.call("POST", "/ratoon/close")
         assert (status["accepting"], status["in_flight"]) == (False, 1)
@@ -198,7 +198,7 @@ def test_a_closed_engine_finishes_what_is_inside_and_takes_nothing_new(engine):
         await asyncio.sleep(0)
         assert not attesting.done()
         engine.hold.set()
-        assert (await inside)[0] == (await attesting)[0] == 200
+        assert (await pending)[0] == (await attesting)[0] == 200
         assert (await engine.call("POST", "/ratoon/open"))[2]["accepting"]
 
     asyncio.run(walk())
@@ -225,7 +225,7 @@ def test_weights_change_only_in_a_closed_and_empty_engine_and_only_for_signed_on
     asyncio.run(walk())
 
 
-def test_a_drill_fails_the_share_that_was_asked_for(engine):
+def test_a_drill_fails_the_configured_share(engine):
     async def walk():
         await engine.call("POST", "/ratoon/faults", {"error_rate": 0.25})
         statuses = [(await engine.call("POST", "/v1/completions"))[0] for _ in range(8)]

@@ -8,7 +8,7 @@ import pytest
 
 from ratoon.chassis.database import Database
 from ratoon.events.ports import EventLog, Topic
-from ratoon.testkit.events import EmbeddedUnderTest, KafkaUnderTest, LogUnderTest, Room
+from ratoon.testkit.events import EmbeddedUnderTest, KafkaUnderTest, LogUnderTest, SampleService
 from ratoon.testkit.kafka import kafka_broker
 from ratoon.testkit.postgresql import Databases
 
@@ -43,5 +43,5 @@ def topic(log: EventLog, name: str) -> str:
 
 
 @pytest.fixture
-def room(tmp_path: Path, log: EventLog, name: str, databases: Databases) -> Room:
-    return Room(Database(databases.url_of_file(tmp_path / "room.db")), log, name)
+def service(tmp_path: Path, log: EventLog, name: str, databases: Databases) -> SampleService:
+    return SampleService(Database(databases.url_of_file(tmp_path / "service.db")), log, name)

@@ -13,7 +13,7 @@ import pytest
 from ratoon.chassis.database import Database
 from ratoon.events.dead_letters import dead_letters
 from ratoon.events.ports import DEAD_LETTERS
-from ratoon.testkit.events import LogUnderTest, Room
+from ratoon.testkit.events import LogUnderTest, SampleService
 from ratoon.testkit.postgresql import Databases
 
 CHANGES, POISON_AT = 12, 4
@@ -32,7 +32,7 @@ POINTS = [
 
 
 def run(under_test: LogUnderTest, database_url: str, topic: str, point: str, after: int) -> int:
-    told = {
+    spec = {
         "spec": under_test.spec(),
         "database": database_url,
         "topic": topic,
@@ -41,7 +41,7 @@ def run(under_test: LogUnderTest, database_url: str, topic: str, point: str, aft
         "changes": CHANGES,
         "poison": POISON_AT,
     }
-    command = [sys.executable, str(Path(__file__).with_name("crashing_room.py")), json.dumps(told)]
+    command = [sys.executable, str(Path(__file__).with_name("crashing_service.py")), json.dumps(spec)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.run(command, env=environment, timeout=120, check=False).returncode
 
@@ -60,18 +60,18 @@ def test_nothing_is_lost_and_nothing_happens_twice(
     after: int,
     copies: int,
 ) -> None:
-    database_url = databases.url_of_file(tmp_path / "room.db")
+    database_url = databases.url_of_file(tmp_path / "service.db")
     assert run(under_test, database_url, name, point, after) == -signal.SIGKILL
     assert run(under_test, database_url, name, "", 0) == 0
     log = under_test.open()
-    room = Room(Database(database_url), log, name)
-    effects = room.effects()
+    service = SampleService(Database(database_url), log, name)
+    effects = service.effects()
     assert len({effect.event_id for effect in effects}) == len(effects) == CHANGES - 1
     assert Counter(effect.subject for effect in effects) == {"things/0": 4, "things/1": 3, "things/2": 4}
     for subject in ("things/0", "things/1", "things/2"):
         revisions = [effect.revision for effect in effects if effect.subject == subject]
         assert revisions == sorted(revisions)
-    assert room.waiting() == 0
+    assert service.waiting() == 0
     assert len(dead_letters(log, name)) == 1
     assert sum(1 for _ in log.scan(name + DEAD_LETTERS)) == copies
     log.close()

@@ -1,4 +1,4 @@
-"""What both logs promise to whoever appends and reads."""
+"""The promises of both logs to producers and consumers."""
 
 import json
 import os
@@ -33,18 +33,18 @@ def records(topic: str, count: int, keys: int = 1, start: int = 0) -> list[Recor
 
 
 def take(subscription: Subscription, count: int) -> list[Delivery]:
-    """Poll until so many records came."""
-    found: list[Delivery] = []
+    """Poll until this number of deliveries came."""
+    deliveries: list[Delivery] = []
 
     def enough() -> bool:
         try:
-            found.extend(subscription.poll(0.2))
+            deliveries.extend(subscription.poll(0.2))
         except LogUnavailable:
             return False
-        return len(found) >= count
+        return len(deliveries) >= count
 
-    until(enough, message=f"{count} records")
-    return found
+    until(enough, message=f"{count} deliveries")
+    return deliveries
 
 
 def values(deliveries: Sequence[Delivery]) -> list[int]:
@@ -67,21 +67,21 @@ def test_order_per_key_holds_across_partitions_and_batches(log: EventLog, name: 
     for start in range(0, 300, 100):
         log.append(records(name, 100, keys=13, start=start))
     subscription = log.subscribe("readers", [name])
-    found = take(subscription, 300)
-    assert len({each.partition for each in found}) > 1
-    for key in {each.record.key for each in found}:
-        ours = [each for each in found if each.record.key == key]
+    deliveries = take(subscription, 300)
+    assert len({each.partition for each in deliveries}) > 1
+    for key in {each.record.key for each in deliveries}:
+        ours = [each for each in deliveries if each.record.key == key]
         assert len({each.partition for each in ours}) == 1
         assert values(ours) == sorted(values(ours))
-    assert sorted(values(found)) == list(range(300))
+    assert sorted(values(deliveries)) == list(range(300))
     subscription.close()
 
 
 def test_a_group_goes_on_from_its_committed_offsets(log: EventLog, topic: str) -> None:
     log.append(records(topic, 10))
     first = log.subscribe(topic, [topic])
-    found = take(first, 10)
-    first.commit({found[3].partition: found[3].offset + 1})
+    deliveries = take(first, 10)
+    first.commit({deliveries[3].partition: deliveries[3].offset + 1})
     first.close()
     second = log.subscribe(topic, [topic])
     assert values(take(second, 6)) == list(range(4, 10))
@@ -91,8 +91,8 @@ def test_a_group_goes_on_from_its_committed_offsets(log: EventLog, topic: str) -
 def test_groups_do_not_see_each_other(log: EventLog, topic: str) -> None:
     log.append(records(topic, 3))
     one, other = log.subscribe(f"{topic}-1", [topic]), log.subscribe(f"{topic}-2", [topic])
-    found = take(one, 3)
-    one.commit(ends(found))
+    deliveries = take(one, 3)
+    one.commit(ends(deliveries))
     assert values(take(other, 3)) == [0, 1, 2]
     one.close()
     other.close()
@@ -111,21 +111,21 @@ def test_one_active_consumer_and_a_successor(under_test: LogUnderTest, log: Even
     other_log = under_test.open()
     active, standby = log.subscribe(topic, [topic]), other_log.subscribe(topic, [topic])
     log.append(records(topic, 5))
-    found = take(active, 5)
-    active.commit(ends(found))
+    deliveries = take(active, 5)
+    active.commit(ends(deliveries))
     log.append(records(topic, 5, start=5))
-    seen: list[int] = []
+    polled_values: list[int] = []
 
     def settled() -> bool:
         for consumer in (standby, active):
             polled = consumer.poll(0.1)
             if polled:
                 consumer.commit(ends(polled))
-            seen.extend(values(polled))
-        return len(seen) >= 5
+            polled_values.extend(values(polled))
+        return len(polled_values) >= 5
 
     until(settled, message="the second five")
-    assert seen == [5, 6, 7, 8, 9]
+    assert polled_values == [5, 6, 7, 8, 9]
     active.close()
     log.append(records(topic, 5, start=10))
     assert values(take(standby, 5)) == [10, 11, 12, 13, 14]
@@ -138,17 +138,17 @@ def test_a_consumer_that_hangs_is_followed_and_cannot_commit(
 ) -> None:
     log.append(records(topic, 3))
     command = [sys.executable, str(Path(__file__).with_name("slow_consumer.py"))]
-    told = json.dumps({"spec": under_test.spec(), "topic": topic})
+    spec = json.dumps({"spec": under_test.spec(), "topic": topic})
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(
-        [*command, told], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        [*command, spec], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     ) as slow:
         assert slow.stdin is not None and slow.stdout is not None
         assert slow.stdout.readline().strip() == "polled 3"
         os.kill(slow.pid, signal.SIGSTOP)
         successor = log.subscribe(topic, [topic])
-        found = take(successor, 3)
-        successor.commit(ends(found))
+        deliveries = take(successor, 3)
+        successor.commit(ends(deliveries))
         os.kill(slow.pid, signal.SIGCONT)
         slow.stdin.write("go\n")
         slow.stdin.flush()
@@ -161,15 +161,15 @@ def test_a_partition_held_back_waits_and_another_goes_on(log: EventLog, name: st
     log.append(records(name, 40, keys=8))
     sizes = Counter(each.partition for each in log.scan(name))
     subscription = log.subscribe(name, [name])
-    found: list[Delivery] = []
-    until(lambda: found.extend(subscription.poll(0.2, 3)) or found, message="the first three")
-    held = found[0].partition
-    others = sum(each.partition != held for each in found)
+    deliveries: list[Delivery] = []
+    until(lambda: deliveries.extend(subscription.poll(0.2, 3)) or deliveries, message="the first three")
+    held = deliveries[0].partition
+    others = sum(each.partition != held for each in deliveries)
     while others < sizes.total() - sizes[held]:
         polled = subscription.poll(0.2, 3, held=[held])
         assert held not in {each.partition for each in polled}
         others += len(polled)
-    rest = take(subscription, sizes[held] - sum(each.partition == held for each in found))
+    rest = take(subscription, sizes[held] - sum(each.partition == held for each in deliveries))
     assert {each.partition for each in rest} == {held}
     subscription.close()
 
@@ -177,10 +177,10 @@ def test_a_partition_held_back_waits_and_another_goes_on(log: EventLog, name: st
 def test_the_lag_is_what_has_still_to_be_read(log: EventLog, topic: str) -> None:
     log.append(records(topic, 10, keys=3))
     subscription = log.subscribe("readers", [topic])
-    found: list[Delivery] = []
-    while len(found) < 10:
-        found += subscription.poll(0.2, max_records=2)
-        assert subscription.lag() <= 10 - len(found)
+    deliveries: list[Delivery] = []
+    while len(deliveries) < 10:
+        deliveries += subscription.poll(0.2, max_records=2)
+        assert subscription.lag() <= 10 - len(deliveries)
     assert subscription.lag() == 0
     log.append(records(topic, 5, start=10))
     until(lambda: len(subscription.poll(0.2, max_records=1)) == 1, message="one more record")
@@ -238,12 +238,12 @@ def test_away_is_an_error_within_a_bound_and_passes(
 ) -> None:
     log.append(records(topic, 1))
     subscription = log.subscribe(topic, [topic])
-    found = take(subscription, 1)
+    deliveries = take(subscription, 1)
     with under_test.away():
         with pytest.raises(LogUnavailable):
             log.append(records(topic, 1, start=1))
         with pytest.raises(EventLogError):
-            subscription.commit(ends(found))
+            subscription.commit(ends(deliveries))
     log.append(records(topic, 1, start=2))
     assert values(take(subscription, 1))[-1] == 2
     subscription.close()
@@ -253,8 +253,8 @@ def test_a_restart_keeps_records_and_offsets(under_test: LogUnderTest, topic: st
     before = under_test.open()
     before.append(records(topic, 4))
     subscription = before.subscribe(topic, [topic])
-    found = take(subscription, 4)
-    subscription.commit({found[1].partition: found[1].offset + 1})
+    deliveries = take(subscription, 4)
+    subscription.commit({deliveries[1].partition: deliveries[1].offset + 1})
     subscription.close()
     before.close()
     under_test.restart()
@@ -277,7 +277,7 @@ def test_retention_drops_the_oldest_and_a_late_group_starts_behind_it(log: Event
 
     until(dropped, message="the first three are dropped")
     subscription = log.subscribe(name, [name])
-    found = take(subscription, 1)
-    assert values(found)[0] > 2
-    assert found[0].offset > 2
+    deliveries = take(subscription, 1)
+    assert values(deliveries)[0] > 2
+    assert deliveries[0].offset > 2
     subscription.close()

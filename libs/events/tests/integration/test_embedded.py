@@ -31,9 +31,9 @@ def test_retention_by_bytes_keeps_the_newest(tmp_path: Path) -> None:
     log.create_topics([Topic("things", partitions=1, retention_bytes=5_000)])
     for number in range(20):
         log.append([record(b"%d" % number + bytes(1_000))])
-    kept = values(log)
-    assert 3 <= len(kept) <= 5
-    assert kept[-1].startswith(b"19")
+    retained = values(log)
+    assert 3 <= len(retained) <= 5
+    assert retained[-1].startswith(b"19")
 
 
 def test_retention_by_time_follows_the_clock(tmp_path: Path) -> None:
@@ -99,12 +99,12 @@ def test_a_sleeping_consumer_is_woken_by_an_append(tmp_path: Path) -> None:
     log.create_topics([TOPIC])
     subscription = log.subscribe("g", ["things"])
     assert subscription.poll(0.0) == []
-    found: list[int] = []
-    thread = threading.Thread(target=lambda: found.append(len(subscription.poll(600.0))))
+    counts: list[int] = []
+    thread = threading.Thread(target=lambda: counts.append(len(subscription.poll(600.0))))
     thread.start()
     until(lambda: log.append([record(b"1")]) or not thread.is_alive(), message="the sleeper wakes")
     thread.join()
-    assert found[0] >= 1
+    assert counts[0] >= 1
 
 
 def test_a_pipe_whose_reader_was_killed_is_removed(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What Kafka's clients are told."""
+"""Options of Kafka's clients."""
 
 from ratoon.events.kafka import KafkaSettings
 

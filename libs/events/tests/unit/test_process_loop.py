@@ -117,7 +117,7 @@ def test_it_survives_errors_and_waits_longer_after_each(started):
         loop.wake()  # cuts no back-off short
     step.reach(4)
     gaps = [later - earlier for earlier, later in zip(step.times, step.times[1:], strict=False)]
-    assert all(gap >= least for gap, least in zip(gaps, (0.02, 0.04, 0.08), strict=True)), gaps
+    assert all(gap >= minimum for gap, minimum in zip(gaps, (0.02, 0.04, 0.08), strict=True)), gaps
 
 
 def test_the_first_failure_and_the_recovery_are_logged_once(started, caplog):
@@ -140,22 +140,22 @@ def test_the_owner_may_log_failures_itself(started):
 
 
 def test_stop_finishes_the_step_and_then_runs_the_final_one():
-    order: list[str] = []
+    steps: list[str] = []
     entered, go = threading.Event(), threading.Event()
 
     def step() -> float:
         entered.set()
         go.wait(10)
-        order.append("step")
+        steps.append("step")
         return LONG_S
 
-    loop = BackgroundLoop("test", step, final=lambda: order.append("final"))
+    loop = BackgroundLoop("test", step, final=lambda: steps.append("final"))
     loop.start()
     assert entered.wait(10)
     threading.Timer(0.05, go.set).start()
     loop.stop()
     assert loop.stopping
-    assert order == ["step", "final"]
+    assert steps == ["step", "final"]
 
 
 def test_a_final_step_that_fails_is_survived(caplog):
@@ -165,7 +165,7 @@ def test_a_final_step_that_fails_is_survived(caplog):
     assert caplog.messages == ["test: IndexError: list index out of range"]
 
 
-def test_a_stop_does_not_wait_longer_than_it_is_told():
+def test_a_stop_does_not_wait_longer_than_its_timeout():
     go = threading.Event()
 
     def step() -> float:

@@ -91,7 +91,7 @@ def test_a_guideline_is_changed(client):
         (["guidelines", "delete", "g"], "projects/p/guidelines/g", "e2"),
     ],
 )
-def test_what_is_deleted_is_asked_for_first(client, arguments, name, etag):
+def test_a_deletion_asks_for_confirmation(client, arguments, name, etag):
     assert run(*arguments, input="n\n").exit_code == 1
     assert not client.sent
     result = run(*arguments, "--yes")

@@ -12,7 +12,7 @@ from ratoon.sdk.cli.root import ordered
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("text", "expected"),
     [
         (["runs", "list", "-o", "json"], ["-o", "json", "runs", "list"]),
         (["runs", "list", "--project", "p"], ["--project", "p", "runs", "list"]),
@@ -23,8 +23,8 @@ from ratoon.sdk.cli.root import ordered
         (["runs", "list", "-o"], ["runs", "list", "-o"]),
     ],
 )
-def test_global_options_may_stand_anywhere(given, expected):
-    assert ordered(given) == expected
+def test_global_options_may_stand_anywhere(text, expected):
+    assert ordered(text) == expected
 
 
 @pytest.mark.parametrize("arguments", [["-h"], ["runs", "-h"], ["runs", "list", "-h"], ["help", "runs"]])
@@ -72,16 +72,16 @@ def test_collections_are_named_in_words():
 
 
 @pytest.mark.parametrize(
-    "given", ["2026-12-31", "2026-12-31T18:00", "2026-12-31T18:00:00+02:00", "30d", "12h"]
+    "text", ["2026-12-31", "2026-12-31T18:00", "2026-12-31T18:00:00+02:00", "30d", "12h"]
 )
-def test_a_keys_end_is_a_time_or_a_span(given):
-    assert keys._expiry(given)["expireTime"].endswith("Z")
+def test_a_keys_end_is_a_time_or_a_span(text):
+    assert keys._expiry(text)["expireTime"].endswith("Z")
 
 
-@pytest.mark.parametrize("given", ["soon", "30", "30y", "2026-13-01"])
-def test_what_is_no_time_is_refused(given):
+@pytest.mark.parametrize("text", ["soon", "30", "30y", "2026-13-01"])
+def test_what_is_no_time_is_refused(text):
     with pytest.raises(typer.BadParameter, match="is not a time"):
-        keys._expiry(given)
+        keys._expiry(text)
 
 
 def test_a_role_that_does_not_exist_is_refused_with_those_that_do():
@@ -91,7 +91,7 @@ def test_a_role_that_does_not_exist_is_refused_with_those_that_do():
 
 
 @pytest.mark.parametrize(
-    ("given", "collection", "expected"),
+    ("text", "collection", "expected"),
     [
         ("v1", "datasets/p/versions", "projects/p/datasets/p/versions/v1"),
         ("datasets/p/versions/v1", "datasets/p/versions", "projects/p/datasets/p/versions/v1"),
@@ -103,5 +103,5 @@ def test_a_role_that_does_not_exist_is_refused_with_those_that_do():
         ("deployments/d/rollouts/x", "deployments/p/rollouts", "projects/p/deployments/d/rollouts/x"),
     ],
 )
-def test_names_that_tables_print_are_taken(given, collection, expected):
-    assert resolve_name(given, "projects/p", collection) == expected
+def test_names_that_tables_print_are_taken(text, collection, expected):
+    assert resolve_name(text, "projects/p", collection) == expected

@@ -14,7 +14,7 @@ class FakeClient:
     """Two versions that share a record, and one that is not ready."""
 
     def list(self, name):
-        told = {
+        records = {
             "projects/p/datasets": [{"name": D}],
             f"{D}/versions": [
                 {"name": f"{D}/versions/v{n}", "createTime": f"2026-01-0{n}"} for n in (1, 2, 3)
@@ -24,14 +24,14 @@ class FakeClient:
         }
         if name.endswith("v3/records"):
             raise ApiError(400, "NOT_READY", "It is not ready.")
-        yield from told[name]
+        yield from records[name]
 
 
 def record(record_id, text):
     return {"recordId": record_id * 64, "text": text}
 
 
-def found(text, version=""):
+def matches(text, version=""):
     return [
         (each["recordId"][0], each["version"][-2:])
         for each in find_records(FakeClient(), "projects/p", text, version)
@@ -39,9 +39,9 @@ def found(text, version=""):
 
 
 def test_a_part_of_a_text_is_found_whatever_its_case_and_white_space():
-    assert found("dear ann,") == [("a", "v2"), ("c", "v2")]
-    assert found("ann, the BILL", f"{D}/versions/v1") == [("a", "v1")]
-    assert found("nothing of it") == []
+    assert matches("dear ann,") == [("a", "v2"), ("c", "v2")]
+    assert matches("ann, the BILL", f"{D}/versions/v1") == [("a", "v1")]
+    assert matches("nothing of it") == []
 
 
 def test_the_command_prints_whole_ids(monkeypatch):

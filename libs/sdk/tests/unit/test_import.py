@@ -1,4 +1,4 @@
-"""Importing data: what is asked of the API, what a person reads before, and what stops it."""
+"""Import of data: requests to the API, the preview for a person, and what stops it."""
 
 import json
 from typing import Any
@@ -28,10 +28,10 @@ PREVIEW = {
 
 
 class Api:
-    """Remembers what was asked; `told` is the preview."""
+    """Records the requests; `response` is the preview."""
 
-    def __init__(self, told: dict[str, Any]) -> None:
-        self.told, self.created, self.previewed = told, [], []
+    def __init__(self, response: dict[str, Any]) -> None:
+        self.response, self.created, self.previewed = response, [], []
 
     def upload(self, source: object) -> str:
         return "d" * 64
@@ -41,7 +41,7 @@ class Api:
 
     def post(self, name: str, body: dict[str, Any], **query: object) -> dict[str, Any]:
         self.previewed.append((name, body))
-        return self.told
+        return self.response
 
     def create(self, collection: str, body: dict[str, Any], id: str, request_id: str) -> dict[str, Any]:
         self.created.append((collection, body, id, request_id))
@@ -54,9 +54,9 @@ class Api:
 
 @pytest.fixture
 def api(monkeypatch) -> Api:
-    found = Api(PREVIEW)
-    monkeypatch.setattr(Session, "client", found)
-    return found
+    fake = Api(PREVIEW)
+    monkeypatch.setattr(Session, "client", fake)
+    return fake
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_a_preview_imports_nothing(api, table):
 
 
 def test_an_import_that_would_bring_nothing_stops_and_says_why(api, table):
-    api.told = {"problem": "tickets.csv has no column 'text'.", "problemReason": "COLUMN_MISSING"}
+    api.response = {"problem": "tickets.csv has no column 'text'.", "problemReason": "COLUMN_MISSING"}
     done = run("import", str(table))
     assert isinstance(done.exception, RatoonSdkError)
     assert "Nothing was imported" in str(done.exception)
@@ -128,7 +128,7 @@ def test_records_are_shown_page_after_page(api):
 
 
 def test_brackets_of_the_data_are_no_markup(api, table):
-    api.told = {"problem": "Its columns are: '[/b]', '[red]'.", "problemReason": "COLUMN_MISSING"}
+    api.response = {"problem": "Its columns are: '[/b]', '[red]'.", "problemReason": "COLUMN_MISSING"}
     done = run("import", str(table), "--preview")
     assert done.exit_code == 1
     assert "Its columns are: '[/b]', '[red]'." in done.output

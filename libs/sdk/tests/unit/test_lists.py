@@ -1,4 +1,4 @@
-"""Lists of the command line ask for the newest items, and for all of them only when told to."""
+"""Lists of the command line request the newest items, and all of them only by option."""
 
 import json
 
@@ -11,21 +11,21 @@ from ratoon.sdk.client import Client
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, object]]]:
+def queries(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, object]]]:
     """Requests for pages of a collection of 1,000 items."""
-    asked: list[tuple[str, dict[str, object]]] = []
+    queries: list[tuple[str, dict[str, object]]] = []
 
     def get(_client: Client, name: str, **query: object) -> dict[str, object]:
-        asked.append((name, query))
+        queries.append((name, query))
         start, size = int(str(query["pageToken"] or 0)), int(str(query["pageSize"]))
-        order = reversed(range(1000)) if query.get("orderBy") else range(1000)
-        names = [{"name": f"{name}/{number}", "createTime": str(number)} for number in order]
+        numbers = reversed(range(1000)) if query.get("orderBy") else range(1000)
+        names = [{"name": f"{name}/{number}", "createTime": str(number)} for number in numbers]
         more = str(start + size) if start + size < 1000 else ""
         return {"items": names[start : start + size], "nextPageToken": more}
 
     monkeypatch.setattr(Client, "get", get)
     monkeypatch.setattr(Session, "client", Client("http://ratoon", "key"))
-    return asked
+    return queries
 
 
 def run(*arguments: str) -> list[str]:
@@ -39,30 +39,30 @@ def run(*arguments: str) -> list[str]:
     [("runs", "list"), ("projects", "list"), ("labels", "tasks"), ("models", "versions"), ("models", "history"),
      ("feedback", "list"), ("datasets", "sources", "list"), ("datasets", "versions"), ("pipelines", "list")],
 )  # fmt: skip
-def test_a_list_is_one_page_of_the_newest_items_oldest_first(asked, command):
+def test_a_list_is_one_page_of_the_newest_items_oldest_first(queries, command):
     assert run(*command) == [str(number) for number in range(900, 1000)]
     assert run(*command, "--limit", "3") == ["997", "998", "999"]
-    assert [(query["pageSize"], query["orderBy"]) for _, query in asked] == [
+    assert [(query["pageSize"], query["orderBy"]) for _, query in queries] == [
         (101, "create_time desc"),
         (4, "create_time desc"),
     ]
 
 
-def test_a_list_without_a_limit_is_the_whole_collection(asked):
+def test_a_list_without_a_limit_is_the_whole_collection(queries):
     assert run("runs", "list", "--limit", "0") == [str(number) for number in range(1000)]
 
 
-def test_tasks_are_filtered_by_the_server(asked):
+def test_tasks_are_filtered_by_the_server(queries):
     run("labels", "tasks")
     run("labels", "tasks", "--state", "done")
     run("labels", "tasks", "--state", "all")
-    assert [query.get("filter") for _, query in asked] == ["state = OPEN", "state = DONE", ""]
+    assert [query.get("filter") for _, query in queries] == ["state = OPEN", "state = DONE", ""]
 
 
-def test_the_latest_rollout_is_one_request_for_one_item(asked, monkeypatch):
+def test_the_latest_rollout_is_one_request_for_one_item(queries, monkeypatch):
     posted: list[str] = []
     monkeypatch.setattr(Client, "post", lambda _c, name, *_: posted.append(name) or {"name": name})
     done = CliRunner().invoke(app, ["--project", "p", "rollouts", "pause"])
     assert done.exit_code == 0, done.output
     assert posted == ["projects/p/deployments/p/rollouts/999:pause"]
-    assert [query["pageSize"] for _, query in asked] == [1]
+    assert [query["pageSize"] for _, query in queries] == [1]

@@ -1,4 +1,4 @@
-"""`models upload`: the folder is looked at before a byte is sent."""
+"""`models upload`: the directory is looked at before a byte is sent."""
 
 import json
 import struct
@@ -23,22 +23,22 @@ def tensors(name, *shape):
 
 @pytest.fixture
 def folder(tmp_path):
-    made = tmp_path / "model"
-    made.mkdir()
+    directory = tmp_path / "model"
+    directory.mkdir()
     config = {"model_type": "llama", "vocab_size": 4, "max_position_embeddings": 64}
-    (made / "config.json").write_text(json.dumps(config))
-    (made / "tokenizer.json").write_text(json.dumps({"model": {"vocab": {"a": 0, "b": 1}}}))
-    (made / "tokenizer_config.json").write_text(json.dumps({"chat_template": "{{ messages }}"}))
-    (made / "model.safetensors").write_bytes(tensors("model.embed_tokens.weight", 4, 2))
-    return made
+    (directory / "config.json").write_text(json.dumps(config))
+    (directory / "tokenizer.json").write_text(json.dumps({"model": {"vocab": {"a": 0, "b": 1}}}))
+    (directory / "tokenizer_config.json").write_text(json.dumps({"chat_template": "{{ messages }}"}))
+    (directory / "model.safetensors").write_bytes(tensors("model.embed_tokens.weight", 4, 2))
+    return directory
 
 
 def test_a_sound_folder_is_taken_without_what_is_no_models(folder):
     (folder / "optimizer.pt").write_bytes(b"x")
     (folder / ".gitattributes").write_text("*")
-    found = checked_model(folder)
-    assert found.left_out == (".gitattributes", "optimizer.pt")
-    assert set(found.model) == {
+    checked = checked_model(folder)
+    assert checked.left_out == (".gitattributes", "optimizer.pt")
+    assert set(checked.model) == {
         "config.json",
         "model.safetensors",
         "tokenizer.json",
@@ -76,9 +76,9 @@ def test_nothing_is_sent_of_a_file_or_of_a_folder_that_is_no_model(monkeypatch, 
     monkeypatch.setattr(Client, "upload", lambda *_: pytest.fail("something was sent"))
     file = tmp_path / "tickets.csv"
     file.write_text("a,b\n")
-    told = CliRunner().invoke(app, ["-p", "p", "models", "upload", str(file)])
-    assert told.exit_code == 2
-    assert "is a file" in told.output.replace("\n", " ")
+    result = CliRunner().invoke(app, ["-p", "p", "models", "upload", str(file)])
+    assert result.exit_code == 2
+    assert "is a file" in result.output.replace("\n", " ")
     assert isinstance(
         CliRunner().invoke(app, ["-p", "p", "models", "upload", str(tmp_path)]).exception, UnfitModel
     )

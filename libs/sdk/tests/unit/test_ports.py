@@ -27,9 +27,11 @@ def test_a_taken_port_names_one_that_is_free_with_all_that_goes_with_it(monkeypa
     monkeypatch.setattr(local, "_is_free", lambda _host, port: port not in taken)
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(RatoonError) as told:
+        with pytest.raises(RatoonError) as raised:
             local._check_port("127.0.0.1", port)
-    assert re.search(rf"Port {port} on 127.0.0.1 is taken \(.+\); .*: ratoon up --port \d+$", str(told.value))
+    assert re.search(
+        rf"Port {port} on 127.0.0.1 is taken \(.+\); .*: ratoon up --port \d+$", str(raised.value)
+    )
     assert local._free_base("127.0.0.1", 8080) == 8160
 
 

@@ -40,9 +40,9 @@ def platform() -> Platform:
 
 @pytest.fixture
 def client(platform) -> Client:
-    made = Client("http://platform", "key")
-    made._http = httpx.Client(base_url="http://platform", transport=httpx.MockTransport(platform))
-    return made
+    created = Client("http://platform", "key")
+    created._http = httpx.Client(base_url="http://platform", transport=httpx.MockTransport(platform))
+    return created
 
 
 @pytest.mark.parametrize("data", [b"", b"x", b"y" * 20_000_000])

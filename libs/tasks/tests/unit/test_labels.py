@@ -8,7 +8,7 @@ LABELS = ("Billing", "technical", "Réclamation", "好评", "out of scope")
 
 
 @pytest.mark.parametrize(
-    "given, label",
+    "spelling, label",
     [
         ("Billing", "Billing"),
         ("BILLING", "Billing"),
@@ -31,9 +31,9 @@ LABELS = ("Billing", "technical", "Réclamation", "好评", "out of scope")
         ("好评\U000e0100", "好评"),
     ],
 )
-def test_a_spelling_of_a_label_names_it_in_the_projects_spelling(given, label):
-    assert match_label(given, LABELS) == label
-    assert match_label(given, list(LABELS)) == label
+def test_a_spelling_of_a_label_names_it_in_the_projects_spelling(spelling, label):
+    assert match_label(spelling, LABELS) == label
+    assert match_label(spelling, list(LABELS)) == label
 
 
 @pytest.mark.parametrize(

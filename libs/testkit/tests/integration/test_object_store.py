@@ -18,11 +18,11 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MemoryStore]:
 
 @pytest.fixture(scope="module")
 def files(store: MemoryStore) -> s3fs.S3FileSystem:
-    told = store.environment
+    environment = store.environment
     files = s3fs.S3FileSystem(
-        key=told["AWS_ACCESS_KEY_ID"],
-        secret=told["AWS_SECRET_ACCESS_KEY"],
-        endpoint_url=told["AWS_ENDPOINT_URL"],
+        key=environment["AWS_ACCESS_KEY_ID"],
+        secret=environment["AWS_SECRET_ACCESS_KEY"],
+        endpoint_url=environment["AWS_ENDPOINT_URL"],
     )
     files.mkdir(BUCKET)
     return files

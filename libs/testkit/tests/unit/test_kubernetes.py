@@ -45,7 +45,7 @@ def test_a_program_is_waited_for_and_ended(tmp_path):
     assert not processes.alive("sleeper")
 
 
-def test_a_program_that_ends_is_told_with_the_end_of_its_log(tmp_path):
+def test_a_program_that_ends_is_reported_with_the_end_of_its_log(tmp_path):
     processes = Processes(tmp_path)
     processes.start("broken", ["bash", "-c", "echo no such flag; exit 1"])
     with pytest.raises(RuntimeError, match="broken ended:\nno such flag"):
@@ -67,6 +67,6 @@ def test_the_image_of_one_program_is_the_same_each_time(tmp_path):
 
 def test_a_fake_node_has_what_it_was_given():
     node = FakeNode("trn-0", {"cpu": "32", "aws.amazon.com/neuroncore": "32"}, taints=("trn=yes:NoSchedule",))
-    made = node.manifest("trn")
-    assert made["status"]["allocatable"]["aws.amazon.com/neuroncore"] == "32"
-    assert made["spec"]["taints"] == [{"key": "trn", "value": "yes", "effect": "NoSchedule"}]
+    manifest = node.manifest("trn")
+    assert manifest["status"]["allocatable"]["aws.amazon.com/neuroncore"] == "32"
+    assert manifest["spec"]["taints"] == [{"key": "trn", "value": "yes", "effect": "NoSchedule"}]

@@ -1,4 +1,4 @@
-"""Rooms in a test's process leave no loop and no channel behind, and hide no failure."""
+"""Services in a test's process leave no loop and no channel behind, and hide no failure."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from ratoon.testkit.services import State, answering, serving
 
 
 def living(monkeypatch: pytest.MonkeyPatch, fails_before: bool = False, fails_after: bool = False):
-    """Let rooms live as told, and return the loops that they get."""
+    """Run services as scripted, and return the loops that they get."""
     loops = []
 
     async def live(_process: str, _apps: object, stop: asyncio.Event, ready: Callable[[], None]) -> None:
@@ -34,20 +34,20 @@ def test_the_loop_is_closed(monkeypatch):
     assert loops[0].is_closed()
 
 
-def test_rooms_that_cannot_start_say_why(monkeypatch):
+def test_services_that_cannot_start_report_the_reason(monkeypatch):
     loops = living(monkeypatch, fails_before=True)
     with pytest.raises(OSError, match="taken"), serving([]):
         raise AssertionError("they were served")
     assert loops[0].is_closed()
 
 
-def test_rooms_that_fail_as_they_drain_say_why(monkeypatch):
+def test_services_that_fail_as_they_drain_report_the_reason(monkeypatch):
     living(monkeypatch, fails_after=True)
     with pytest.raises(OSError, match="locked"), serving([]):
         pass
 
 
-def test_a_failure_of_the_test_goes_before_one_of_the_rooms(monkeypatch):
+def test_a_failure_of_the_test_goes_before_one_of_the_services(monkeypatch):
     living(monkeypatch, fails_after=True)
     with pytest.raises(AssertionError, match="of the test"), serving([]):
         raise AssertionError("of the test")
@@ -68,6 +68,6 @@ def test_a_fake_answers_until_its_block_ends():
         grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
     ):
         with pytest.raises(grpc.RpcError) as refused:
-            channel.unary_unary("/ratoon.Nobody/Nothing")(b"")
+            channel.unary_unary("/ratoon.Missing/Nothing")(b"")
         assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
     assert servers[0].wait_for_termination(5) is False

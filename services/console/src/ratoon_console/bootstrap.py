@@ -13,9 +13,9 @@ from ratoon.chassis.http_server import Server
 from ratoon_console.adapters.api import HttpApi, HttpKeys
 from ratoon_console.adapters.pages import STATIC, Pages
 from ratoon_console.application.sessions import Sessions
-from ratoon_console.entrypoints.desk import Desk
 from ratoon_console.entrypoints.http import Site
 from ratoon_console.entrypoints.pages import pages
+from ratoon_console.entrypoints.request_context import RequestContext
 from ratoon_console.settings import Settings
 
 _LOG = logging.getLogger(__name__)
@@ -50,5 +50,5 @@ def build(settings: Settings) -> Console:
     """The console, ready to run."""
     http = httpx.AsyncClient(base_url=settings.gateway, timeout=settings.timeout_s)
     sessions = Sessions(HttpKeys(http), settings.session_hours * 3600, time.monotonic)
-    desk = Desk(sessions, lambda bearer: HttpApi(http, bearer), Pages(), settings.refresh_s)
-    return Console(settings, Site(desk, pages(), STATIC).app())
+    context = RequestContext(sessions, lambda bearer: HttpApi(http, bearer), Pages(), settings.refresh_s)
+    return Console(settings, Site(context, pages(), STATIC).app())

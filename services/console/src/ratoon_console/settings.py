@@ -1,4 +1,4 @@
-"""What the console can be told by environment variables."""
+"""Settings of the console."""
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict

@@ -1,4 +1,4 @@
-"""A house around the console: a real gateway, rooms in memory, a mock engine, the console, a headless Chromium."""
+"""An environment for the console: a real gateway, services in memory, a mock engine, a headless Chromium."""
 
 import asyncio
 import os
@@ -20,7 +20,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.settings import SERVICES, run_folder, socket_address
+from ratoon.chassis.services import service_names
+from ratoon.chassis.settings import run_folder, socket_address
 from ratoon.serving.v1 import route_pb2
 from ratoon.testkit.engine import MockEngine, Pace
 from ratoon.testkit.services import State, running
@@ -34,8 +35,8 @@ ROLES = ("caller", "viewer", "annotator", "engineer")
 
 
 @dataclass
-class House:
-    """All of it; `memory` holds what the rooms know."""
+class ConsoleEnvironment:
+    """The running processes; `memory` holds the resources of the services."""
 
     folder: Path
     memory: Memory
@@ -58,16 +59,16 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """The house, built once; each test fills the memory anew."""
+def shared_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleEnvironment]:
+    """The environment, started once; each test fills the memory again."""
     folder = tmp_path_factory.mktemp("console")
     state, memory = State(folder), Memory()
     run_folder(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
     memory.own |= _methods()
     stack = ExitStack()
-    for room in SERVICES:
-        if room != "gateway":
-            stack.callback(memory.serve(socket_address(folder, room)).stop, None)
+    for service in service_names():
+        if service != "gateway":
+            stack.callback(memory.serve(socket_address(folder, service)).stop, None)
     settings = Settings(state=state.folder, port=0, grpc="off", drain_s=1)
     with stack, _engine(folder) as engine, running([settings]) as apps:
         gateway = f"http://127.0.0.1:{apps[0].listeners[-1].port}"
@@ -76,22 +77,22 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             seed.busy_project(memory, artifacts)
             keys = {"operator": (folder / "keys" / "operator.key").read_text().strip()}
             keys |= {role: _key(gateway, keys["operator"], role) for role in ROLES}
-            yield House(folder, memory, artifacts, gateway, console, engine, keys)
+            yield ConsoleEnvironment(folder, memory, artifacts, gateway, console, engine, keys)
 
 
 @pytest.fixture
-def house(standing: House) -> House:
-    """The house with a busy project, and a mock engine that answers for v1.0."""
-    standing.memory.resources.clear()
-    standing.memory.calls.clear()
-    standing.memory.away = False
-    seed.busy_project(standing.memory, standing.artifacts)
-    standing.memory.route(_route(standing.folder))
-    return standing
+def environment(shared_environment: ConsoleEnvironment) -> ConsoleEnvironment:
+    """The environment with a busy project, and a mock engine that answers for v1.0."""
+    shared_environment.memory.resources.clear()
+    shared_environment.memory.calls.clear()
+    shared_environment.memory.away = False
+    seed.busy_project(shared_environment.memory, shared_environment.artifacts)
+    shared_environment.memory.route(_route(shared_environment.folder))
+    return shared_environment
 
 
 @pytest.fixture
-def open_page(browser: Browser, standing: House) -> Iterator[Callable[..., Page]]:
+def open_page(browser: Browser, shared_environment: ConsoleEnvironment) -> Iterator[Callable[..., Page]]:
     """Opens a page of the console as a role; what the page's script complains of fails the test."""
     contexts, complaints = [], []
 
@@ -102,13 +103,14 @@ def open_page(browser: Browser, standing: House) -> Iterator[Callable[..., Page]
         page.set_default_timeout(20_000)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on(
-            "console", lambda said: complaints.append(said.text) if "Content Security" in said.text else None
+            "console",
+            lambda message: complaints.append(message.text) if "Content Security" in message.text else None,
         )
         if role:
-            page.goto(f"{standing.console}/login")
-            page.get_by_label("API key").fill(standing.keys[role])
+            page.goto(f"{shared_environment.console}/login")
+            page.get_by_label("API key").fill(shared_environment.keys[role])
             page.get_by_role("button", name="Log in").click()
-        page.goto(standing.console + path)
+        page.goto(shared_environment.console + path)
         return page
 
     yield opened
@@ -119,32 +121,32 @@ def open_page(browser: Browser, standing: House) -> Iterator[Callable[..., Page]
 
 def accessible(page: Page) -> None:
     """Fail with what axe finds wrong."""
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
 
 
 def _methods() -> dict[str, Callable[[Memory, JSON], JSON]]:
-    """What rooms do beyond keeping."""
+    """Methods of services that do more than store."""
 
-    def complete(memory: Memory, asked: JSON) -> JSON:
-        label = asked.get("label", "")
+    def complete(memory: Memory, request: JSON) -> JSON:
+        label = request.get("label", "")
         state = "STATE_DONE" if label else "STATE_SKIPPED"
-        return memory.put(asked["name"], label=label, state=state, annotator="somebody")
+        return memory.put(request["name"], label=label, state=state, annotator="somebody")
 
     def rollout(**fields: object) -> Callable[[Memory, JSON], JSON]:
-        return lambda memory, asked: memory.put(asked["name"], **fields)
+        return lambda memory, request: memory.put(request["name"], **fields)
 
-    def undo(memory: Memory, asked: JSON) -> JSON:
-        undone = memory.resources[asked["name"]]
+    def undo(memory: Memory, request: JSON) -> JSON:
+        undone = memory.resources[request["name"]]
         name = f"{seed.DEPLOYMENT}/rollouts/undo"
         return memory.put(
             name, state="STATE_QUEUED", toVersion=undone["fromVersion"], fromVersion=undone["toVersion"]
         )
 
     def decide(approved: bool) -> Callable[[Memory, JSON], JSON]:
-        def decided(memory: Memory, asked: JSON) -> JSON:
-            approval = {"approved": approved, "decider": "somebody", "reason": asked.get("reason", "")}
-            return memory.put(asked["name"], stages=[], approval=approval)
+        def decided(memory: Memory, request: JSON) -> JSON:
+            approval = {"approved": approved, "decider": "somebody", "reason": request.get("reason", "")}
+            return memory.put(request["name"], stages=[], approval=approval)
 
         return decided
 
@@ -156,14 +158,18 @@ def _methods() -> dict[str, Callable[[Memory, JSON], JSON]]:
         "UndoRollout": undo,
         "ApprovePipelineRun": decide(True),
         "RejectPipelineRun": decide(False),
-        "CompareVersions": lambda _memory, asked: {
-            "version": {"version": asked["version"], "satisfaction": 0.9, "satisfactionLow": 0.8},
-            "otherVersion": {"version": asked["otherVersion"], "satisfaction": 0.7, "satisfactionHigh": 0.8},
+        "CompareVersions": lambda _memory, request: {
+            "version": {"version": request["version"], "satisfaction": 0.9, "satisfactionLow": 0.8},
+            "otherVersion": {
+                "version": request["otherVersion"],
+                "satisfaction": 0.7,
+                "satisfactionHigh": 0.8,
+            },
             "difference": 0.2,
             "conclusive": True,
         },
         "CancelPipelineRun": rollout(state="STATE_CANCELLING"),
-        "GetRecordLineage": lambda _memory, asked: {"recordId": asked["recordId"]},
+        "GetRecordLineage": lambda _memory, request: {"recordId": request["recordId"]},
     }
 
 
@@ -238,15 +244,15 @@ class _console:
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
         self._process.wait(10)
-        assert "Traceback" not in (told := self._log.read_text()), told
+        assert "Traceback" not in (log := self._log.read_text()), log
 
 
 def _key(gateway: str, operator: str, role: str) -> str:
-    made = httpx.post(
+    response = httpx.post(
         f"{gateway}/v1/projects/mail/apiKeys",
         json={"role": f"ROLE_{role.upper()}"},
         headers={"authorization": f"Bearer {operator}"},
         params={"requestId": role},
     )
-    made.raise_for_status()
-    return str(made.json()["secret"])
+    response.raise_for_status()
+    return str(response.json()["secret"])

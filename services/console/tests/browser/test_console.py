@@ -41,7 +41,7 @@ def overflow(page) -> int:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_shows_is_accessible_in_both_schemes_and_fits_every_width(house, open_page, path):
+def test_a_page_shows_is_accessible_in_both_schemes_and_fits_every_width(environment, open_page, path):
     page = open_page(path, scheme="light")
     expect(page.get_by_role("main").get_by_role("heading", level=1)).to_be_visible()
     expect(page.locator(".notice.bad", has_text="internal error")).to_have_count(0)
@@ -57,69 +57,71 @@ def test_a_page_shows_is_accessible_in_both_schemes_and_fits_every_width(house, 
 @pytest.mark.parametrize(
     "path", [path for path in PAGES if path.count("/") <= 3 and "?" not in path and "turns" not in path]
 )
-def test_an_empty_project_says_what_to_do_next(house, open_page, path):
-    house.memory.resources.clear()
-    house.memory.route()
-    seed.empty_project(house.memory)
+def test_an_empty_project_says_what_to_do_next(environment, open_page, path):
+    environment.memory.resources.clear()
+    environment.memory.route()
+    seed.empty_project(environment.memory)
     page = open_page(path)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     expect(page.locator(".notice.bad")).to_have_count(0)
     accessible(page)
 
 
-def test_a_wrong_key_is_refused_with_a_sentence_and_a_right_one_never_reaches_the_page(house, open_page):
+def test_a_wrong_key_is_refused_with_a_sentence_and_a_right_one_never_reaches_the_page(
+    environment, open_page
+):
     page = open_page("/login", role="")
     page.get_by_label("API key").fill("rtn_wrong")
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("alert")).to_contain_text("unknown or incomplete")
     accessible(page)
     page = open_page(PROJECT)
-    assert house.keys["operator"] not in page.content()
+    assert environment.keys["operator"] not in page.content()
     (cookie,) = page.context.cookies()
     assert cookie["httpOnly"] and cookie["sameSite"] == "Strict"
-    assert house.keys["operator"] not in cookie["value"]
+    assert environment.keys["operator"] not in cookie["value"]
     assert page.evaluate("document.cookie") == ""
 
 
-def test_logging_out_ends_the_session_not_just_the_cookie(house, open_page):
+def test_logging_out_ends_the_session_not_just_the_cookie(environment, open_page):
     page = open_page(PROJECT)
     cookies = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
-    again = httpx.get(f"{house.console}{PROJECT}", cookies=cookies)
+    again = httpx.get(f"{environment.console}{PROJECT}", cookies=cookies)
     assert again.status_code == 303
     assert again.headers["location"].startswith("/login")
 
 
-def test_a_form_from_elsewhere_is_refused(house, open_page):
+def test_a_form_from_elsewhere_is_refused(environment, open_page):
     page = open_page(PROJECT)
     cookies = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}
     form = {"name": f"{seed.DEPLOYMENT}/rollouts/ro2", "request_id": "1"}
-    address = f"{house.console}{PROJECT}/do/abort-rollout"
+    address = f"{environment.console}{PROJECT}/do/abort-rollout"
     foreign = httpx.post(address, data=form, cookies=cookies, headers={"origin": "http://evil.example"})
     unkeyed = httpx.post(address, data=form, cookies=cookies)
     assert (foreign.status_code, unkeyed.status_code) == (400, 400)
-    assert house.memory.called("AbortRollout") == []
+    assert environment.memory.called("AbortRollout") == []
 
 
-def test_the_loop_is_live_without_a_reload(house, open_page):
+def test_the_loop_is_live_without_a_reload(environment, open_page):
     page = open_page(PROJECT)
     expect(page.get_by_role("heading", name="A pipeline run is in progress")).to_be_visible()
     page.evaluate("window.still = 'the same page'")
-    turn = house.memory.resources[f"{seed.P}/pipelineRuns/p1"]
-    stages = [stage | {"state": "SUCCEEDED", "endTime": seed.at(40)} for stage in turn["stages"]]
-    house.memory.put(turn["name"], state="STATE_SUCCEEDED", stages=stages)
+    run = environment.memory.resources[f"{seed.P}/pipelineRuns/p1"]
+    stages = [stage | {"state": "SUCCEEDED", "endTime": seed.at(40)} for stage in run["stages"]]
+    environment.memory.put(run["name"], state="STATE_SUCCEEDED", stages=stages)
     expect(page.get_by_role("heading", name="Last pipeline run")).to_be_visible()
     expect(page.locator("#spoken")).to_contain_text("succeeded")
     assert page.evaluate("window.still") == "the same page"
 
 
-def test_what_a_person_has_opened_and_focused_survives_a_live_change(house, open_page):
+def test_what_a_person_has_opened_and_focused_survives_a_live_change(environment, open_page):
     page = open_page(f"{PROJECT}/signals")
     details = page.locator("details").first
     details.locator("summary").click()
     page.locator("html[data-followed]").wait_for(state="attached")
-    house.memory.put(
+    environment.memory.put(
         f"{seed.P}/driftReports/d99",
         createTime=seed.at(50),
         version=f"{seed.MODEL}/versions/v1.1",
@@ -132,16 +134,16 @@ def test_what_a_person_has_opened_and_focused_survives_a_live_change(house, open
     assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
 
 
-def test_a_platform_that_goes_away_is_told_and_its_return_noticed(house, open_page):
+def test_an_outage_of_the_platform_and_its_end_are_shown(environment, open_page):
     page = open_page(PROJECT)
     page.locator("html[data-followed]").wait_for(state="attached")
-    house.memory.away = True
+    environment.memory.away = True
     expect(page.locator("#away")).to_be_visible()
-    house.memory.away = False
+    environment.memory.away = False
     expect(page.locator("#away")).to_be_hidden()
 
 
-def test_labelling_by_keyboard_alone(house, open_page):
+def test_labelling_by_keyboard_alone(environment, open_page):
     page = open_page(f"{PROJECT}/labels/review")
     expect(page.locator("#text")).to_have_text(seed.TEXTS[0])
     page.keyboard.press("2")
@@ -154,18 +156,19 @@ def test_labelling_by_keyboard_alone(house, open_page):
     expect(page.get_by_text("The queue is empty.").first).to_be_visible()
     accessible(page)
     answers = [
-        (request["name"][-2:], request.get("label", "")) for request in house.memory.called("CompleteTask")
+        (request["name"][-2:], request.get("label", ""))
+        for request in environment.memory.called("CompleteTask")
     ]
     assert answers == [("t0", "spam"), ("t1", ""), ("t2", "ham")]
-    page.goto(f"{house.console}{PROJECT}/labels")
+    page.goto(f"{environment.console}{PROJECT}/labels")
     expect(page.get_by_text("50.0%")).to_be_visible()
 
 
-def test_labelling_works_without_script_too(house, browser):
+def test_labelling_works_without_script_too(environment, browser):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    page.goto(f"{house.console}/login?to={PROJECT}/labels/review")
-    page.get_by_label("API key").fill(house.keys["annotator"])
+    page.goto(f"{environment.console}/login?to={PROJECT}/labels/review")
+    page.get_by_label("API key").fill(environment.keys["annotator"])
     page.get_by_role("button", name="Log in").click()
     page.get_by_role("button", name="ham").click()
     expect(page.locator("#text")).to_have_text(seed.TEXTS[1])
@@ -173,7 +176,7 @@ def test_labelling_works_without_script_too(house, browser):
 
 
 @pytest.mark.parametrize("role", ["viewer", "annotator", "engineer"])
-def test_buttons_beyond_a_role_are_disabled_with_the_reason(house, open_page, role):
+def test_buttons_beyond_a_role_are_disabled_with_the_reason(environment, open_page, role):
     page = open_page(f"{PROJECT}/rollouts/ro2", role=role)
     abort = page.get_by_role("button", name="Abort")
     expect(abort).to_be_disabled()
@@ -183,16 +186,16 @@ def test_buttons_beyond_a_role_are_disabled_with_the_reason(house, open_page, ro
     accessible(page)
 
 
-def test_the_platform_refuses_even_when_the_page_does_not(house, open_page):
+def test_the_platform_refuses_even_when_the_page_does_not(environment, open_page):
     page = open_page(f"{PROJECT}/rollouts/ro2", role="viewer")
     page.locator("html[data-followed]").wait_for(state="attached")
     page.evaluate("document.getElementById('pause-rollout').disabled = false")
     page.get_by_role("button", name="Pause").click()
     expect(page.locator(".notice.bad")).to_contain_text("operator")
-    assert house.memory.called("PauseRollout") == []
+    assert environment.memory.called("PauseRollout") == []
 
 
-def test_a_caller_may_use_the_playground_alone(house, open_page):
+def test_a_caller_may_use_the_playground_alone(environment, open_page):
     page = open_page(PROJECT, role="caller")
     expect(page.locator(".notice.bad")).to_contain_text("viewer")
     page.get_by_role("link", name="ask the model").click()
@@ -200,7 +203,7 @@ def test_a_caller_may_use_the_playground_alone(house, open_page):
     expect(page.get_by_label("Model")).to_contain_text("mail")
 
 
-def test_a_rollout_is_paused_resumed_aborted_and_undone(house, open_page):
+def test_a_rollout_is_paused_resumed_aborted_and_undone(environment, open_page):
     page = open_page(f"{PROJECT}/rollouts/ro2")
     page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Pause").click()
@@ -210,40 +213,40 @@ def test_a_rollout_is_paused_resumed_aborted_and_undone(house, open_page):
     expect(page.locator("#notice")).to_contain_text("is resumed")
     page.get_by_role("button", name="Abort").click()
     expect(page.locator("#live")).to_contain_text("rolling back")
-    house.memory.put(f"{seed.DEPLOYMENT}/rollouts/ro2", state="STATE_SUCCEEDED")
-    house.memory.put(seed.DEPLOYMENT, version=f"{seed.MODEL}/versions/v1.1")
+    environment.memory.put(f"{seed.DEPLOYMENT}/rollouts/ro2", state="STATE_SUCCEEDED")
+    environment.memory.put(seed.DEPLOYMENT, version=f"{seed.MODEL}/versions/v1.1")
     page.get_by_role("button", name="Undo").click()
     expect(page).to_have_url(re.compile("/rollouts/undo$"))
     expect(page.locator("#notice")).to_contain_text("rollout to v1.0 has started")
-    assert all(request.get("requestId") for request in house.memory.called("AbortRollout"))
+    assert all(request.get("requestId") for request in environment.memory.called("AbortRollout"))
 
 
 @pytest.mark.parametrize("verdict", ["Approve", "Reject"])
-def test_a_turn_that_waits_for_a_person_is_decided_with_a_reason(house, open_page, verdict):
-    turn = house.memory.resources[f"{seed.P}/pipelineRuns/p1"]
+def test_a_pipeline_run_that_awaits_approval_is_decided_with_a_reason(environment, open_page, verdict):
+    run = environment.memory.resources[f"{seed.P}/pipelineRuns/p1"]
     waiting = {"id": "approval", "state": "RUNNING", "startTime": seed.at(31)}
-    house.memory.put(
-        turn["name"], stages=[*turn["stages"][:-1], waiting, {"id": "rollout", "state": "PENDING"}]
+    environment.memory.put(
+        run["name"], stages=[*run["stages"][:-1], waiting, {"id": "rollout", "state": "PENDING"}]
     )
     page = open_page(f"{PROJECT}/turns/p1", role="engineer")
     accessible(page)
     page.get_by_label("Reason (recorded").fill("I read the answers.")
     page.get_by_role("button", name=verdict).click()
     expect(page.locator("#notice")).to_contain_text(verdict)
-    (decided,) = house.memory.called(f"{verdict}PipelineRun")
-    assert decided == {"name": turn["name"], "reason": "I read the answers."}
+    (decided,) = environment.memory.called(f"{verdict}PipelineRun")
+    assert decided == {"name": run["name"], "reason": "I read the answers."}
     expect(page.get_by_text("I read the answers.")).to_be_visible()
 
 
-def test_asking_before_what_cannot_be_taken_back(house, open_page):
+def test_asking_before_what_cannot_be_taken_back(environment, open_page):
     page = open_page(f"{PROJECT}/rollouts/ro2")
     page.on("dialog", lambda dialog: dialog.dismiss())
     page.get_by_role("button", name="Abort").click()
     page.wait_for_timeout(300)
-    assert house.memory.called("AbortRollout") == []
+    assert environment.memory.called("AbortRollout") == []
 
 
-def test_the_playground_streams_names_the_version_and_takes_feedback(house, open_page):
+def test_the_playground_streams_names_the_version_and_takes_feedback(environment, open_page):
     page = open_page(f"{PROJECT}/playground", role="engineer")
     page.get_by_label("Prompt").fill("Is this spam?")
     page.get_by_role("button", name="Ask").click()
@@ -254,21 +257,21 @@ def test_the_playground_streams_names_the_version_and_takes_feedback(house, open
     page.get_by_label("Correct answer").select_option("spam")
     page.get_by_role("button", name="Submit correction").click()
     expect(page.locator("#notice")).to_contain_text("feedback is recorded")
-    (given,) = house.memory.called("CreateFeedback")
-    assert given["feedback"]["correction"] == "spam"
+    (request,) = environment.memory.called("CreateFeedback")
+    assert request["feedback"]["correction"] == "spam"
 
 
-def test_a_question_that_no_engine_answers_is_told(house, open_page):
+def test_a_question_that_no_engine_answers_is_reported(environment, open_page):
     page = open_page(f"{PROJECT}/playground")
     page.get_by_label("Prompt").fill("Hello?")
-    house.memory.route()
+    environment.memory.route()
     page.wait_for_timeout(500)
     page.get_by_role("button", name="Ask").click()
     expect(page.locator("[data-version]")).to_contain_text("mail")
     expect(page.locator("[data-version]")).not_to_contain_text("Answer from")
 
 
-def test_the_pages_are_walked_by_tab_with_the_skip_link_first(house, open_page):
+def test_the_pages_are_walked_by_tab_with_the_skip_link_first(environment, open_page):
     page = open_page(f"{PROJECT}/rollouts")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to main content")).to_be_focused()
@@ -278,7 +281,7 @@ def test_the_pages_are_walked_by_tab_with_the_skip_link_first(house, open_page):
     assert page.evaluate("document.getElementById('main').contains(document.activeElement)")
 
 
-def test_nothing_jumps_while_a_page_loads_and_goes_live_on_a_phone(house, open_page):
+def test_nothing_jumps_while_a_page_loads_and_goes_live_on_a_phone(environment, open_page):
     page = open_page(PROJECT, width=360)
     page.evaluate(
         "window.shift = 0; new PerformanceObserver(list => list.getEntries().forEach(e => (window.shift += e.value)))"
@@ -289,10 +292,10 @@ def test_nothing_jumps_while_a_page_loads_and_goes_live_on_a_phone(house, open_p
     assert page.evaluate("window.shift") < 0.02
 
 
-def test_one_page_needs_nothing_from_elsewhere(house, open_page):
-    asked = []
+def test_one_page_needs_nothing_from_elsewhere(environment, open_page):
+    urls = []
     page = open_page("/")
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto(f"{house.console}{PROJECT}/signals")
+    page.on("request", lambda request: urls.append(request.url))
+    page.goto(f"{environment.console}{PROJECT}/signals")
     page.wait_for_timeout(300)
-    assert asked and all(url.startswith(house.console) for url in asked)
+    assert urls and all(url.startswith(environment.console) for url in urls)

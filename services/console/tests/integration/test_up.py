@@ -1,4 +1,4 @@
-"""The console as `ratoon up` starts it: beside a real platform, over its public API alone."""
+"""The console as `ratoon up` starts it: with a real platform, over its public API alone."""
 
 import os
 import re
@@ -18,10 +18,10 @@ from ratoon.testkit.waiting import until
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    found = Installation(tmp_path_factory.mktemp("up") / "state")
-    up(found)
-    yield found
-    found.down(keep_workers=False, say=lambda _line: None)
+    installation = Installation(tmp_path_factory.mktemp("up") / "state")
+    up(installation)
+    yield installation
+    installation.down(keep_workers=False, say=lambda _line: None)
 
 
 def up(installation: Installation) -> None:
@@ -35,8 +35,8 @@ def sdk(installation: Installation) -> Iterator[Client]:
 
 
 def address(installation: Installation) -> str:
-    (found,) = [each.address for each in installation.listeners() if each.name == "console"]
-    return found
+    (address,) = [each.address for each in installation.listeners() if each.name == "console"]
+    return address
 
 
 @contextmanager
@@ -58,7 +58,7 @@ def test_a_new_installation_says_how_to_begin(installation):
         assert "ratoon projects create" in client.get("/").text
 
 
-def test_a_project_made_by_the_client_has_every_page(installation, sdk):
+def test_a_project_created_by_the_client_has_every_page(installation, sdk):
     body = {"labels": ["a", "b"], "instructions": "Which?"}
     sdk.create("projects", body, "letters")
     with logged_in(installation) as client:
@@ -69,20 +69,20 @@ def test_a_project_made_by_the_client_has_every_page(installation, sdk):
             assert answer.status_code == 200, f"{page}: {answer.text}"
 
 
-def test_a_policy_is_made_paused_and_resumed_by_its_buttons(installation, sdk):
+def test_a_policy_is_created_paused_and_resumed_by_its_buttons(installation, sdk):
     with logged_in(installation) as client:
         press(client, "create-policy", {})
         press(client, "pause-policy", {"name": "projects/letters/policies/default"})
         assert sdk.get("projects/letters/policies/default")["paused"] is True
-        said = press(client, "resume-policy", {"name": "projects/letters/policies/default"})
-        assert "is active again" in said
+        page = press(client, "resume-policy", {"name": "projects/letters/policies/default"})
+        assert "is active again" in page
         press(client, "start-dry-run", {"name": "projects/letters/policies/default"})
-        said = press(client, "end-dry-run", {"name": "projects/letters/policies/default"})
-        assert "starts pipeline runs from now on" in said
+        page = press(client, "end-dry-run", {"name": "projects/letters/policies/default"})
+        assert "starts pipeline runs from now on" in page
         assert sdk.get("projects/letters/policies/default")["dryRun"] is False
-        said = press(client, "change-project", {"labels": "a, b, news", "instructions": "Which?"})
-        assert "Existing versions never answer with it" in said
-        said = press(
+        page = press(client, "change-project", {"labels": "a, b, news", "instructions": "Which?"})
+        assert "Existing versions never answer with it" in page
+        page = press(
             client, "change-policy", {"name": "projects/letters/policies/default", "minFeedback": "50"}
         )
         assert sdk.get("projects/letters/policies/default")["minFeedback"] == 50
@@ -100,7 +100,7 @@ def press(client: httpx.Client, action: str, fields: dict[str, str]) -> str:
     return answer.text
 
 
-def test_what_is_not_there_is_told(installation):
+def test_a_missing_page_is_reported(installation):
     with logged_in(installation) as client:
         for path in ("/p/nothing", "/p/letters/training/none", "/nowhere"):
             answer = client.get(path)

@@ -1,4 +1,4 @@
-"""Buttons: what each asks of the API, and what it refuses by itself."""
+"""Buttons: the API request of each, and what it refuses without one."""
 
 import asyncio
 
@@ -12,31 +12,31 @@ ROLLOUT = "projects/p/deployments/d/rollouts/r"
 
 
 class Api:
-    """Remembers what it was asked; answers with what a rollout says."""
+    """Records its requests; answers with a rollout."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, str, dict, dict]] = []
+        self.requests: list[tuple[str, str, dict, dict]] = []
 
     async def get(self, name, **query):
         return {"name": name, "etag": "7"}
 
     async def post(self, name, body, **query):
-        self.asked.append(("POST", name, dict(body), query))
+        self.requests.append(("POST", name, dict(body), query))
         return {"name": f"{ROLLOUT}2", "toVersion": "projects/p/models/m/versions/v1.0"}
 
     async def patch(self, name, body, **query):
-        self.asked.append(("PATCH", name, dict(body), query))
+        self.requests.append(("PATCH", name, dict(body), query))
         return {"notices": ["New: 'news'."]} if "labels" in body else {}
 
     async def delete(self, name, **query):
-        self.asked.append(("DELETE", name, {}, query))
+        self.requests.append(("DELETE", name, {}, query))
 
 
 def press(what: str, **fields: str):
     api = Api()
     done = asyncio.run(ACTIONS[what].act(Form("p", {"request_id": "q", **fields}), api))
-    (asked,) = api.asked
-    return done, asked
+    (request,) = api.requests
+    return done, request
 
 
 @pytest.mark.parametrize("verb", ["pause", "resume", "abort"])
@@ -53,8 +53,8 @@ def test_an_undo_leads_to_the_rollout_that_it_started():
     assert "v1.0" in done.notice
 
 
-def test_a_turn_starts_from_a_source_with_a_request_id():
-    _, (_, name, body, query) = press("start-turn", name="projects/p/sources/s", skip_rollout="yes")
+def test_a_pipeline_run_starts_from_a_source_with_a_request_id():
+    _, (_, name, body, query) = press("start-pipeline-run", name="projects/p/sources/s", skip_rollout="yes")
     assert name == "projects/p/pipelineRuns"
     assert body == {"sources": ["projects/p/sources/s"], "skipRollout": True}
     assert query == {"requestId": "q"}
@@ -63,7 +63,7 @@ def test_a_turn_starts_from_a_source_with_a_request_id():
 @pytest.mark.parametrize("verb", ["approve", "reject"])
 def test_a_decision_is_sent_with_its_reason(verb):
     _, (_, name, body, _) = press(
-        f"{verb}-turn", name="projects/p/pipelineRuns/r", reason="I read the answers."
+        f"{verb}-pipeline-run", name="projects/p/pipelineRuns/r", reason="I read the answers."
     )
     assert (name, body) == (f"projects/p/pipelineRuns/r:{verb}", {"reason": "I read the answers."})
 
@@ -93,11 +93,11 @@ def test_a_policy_form_without_numbers_is_refused(fields):
 
 
 def test_a_policy_is_deleted_as_it_was_read():
-    _, asked = press("delete-policy", name="projects/p/policies/default")
-    assert asked == ("DELETE", "projects/p/policies/default", {}, {"etag": "7"})
+    _, request = press("delete-policy", name="projects/p/policies/default")
+    assert request == ("DELETE", "projects/p/policies/default", {}, {"etag": "7"})
 
 
-def test_the_labels_of_a_project_are_changed_and_what_that_means_is_said():
+def test_the_labels_of_a_project_are_changed_with_a_notice_of_the_consequences():
     done, (_, name, body, _) = press("change-project", labels="ham, spam,\nnews,", instructions=" Which? ")
     assert name == "projects/p"
     assert body == {"etag": "7", "labels": ["ham", "spam", "news"], "instructions": "Which?"}
@@ -117,7 +117,7 @@ def test_an_alias_is_set_on_the_model_of_the_version():
     assert body["version"] == "projects/p/models/m/versions/v1.1"
 
 
-def test_feedback_says_only_what_was_given():
+def test_feedback_contains_only_the_submitted_fields():
     _, (_, name, body, _) = press("give-feedback", answer_id="a", thumb="up", correction="")
     assert (name, body) == ("feedback", {"id": "a", "thumb": "up"})
 
@@ -151,17 +151,17 @@ def test_what_moves_traffic_is_the_operators():
     ],
 )
 def test_what_has_ended_is_deleted_and_the_list_of_its_kind_follows(name, page):
-    done, asked = press("delete-ended", name=f"projects/p/{name}")
-    assert asked == ("DELETE", f"projects/p/{name}", {}, {})
+    done, request = press("delete-ended", name=f"projects/p/{name}")
+    assert request == ("DELETE", f"projects/p/{name}", {}, {})
     assert done.target == f"/p/p/{page}"
 
 
 def test_a_deployment_is_deleted_without_force():
-    _, asked = press("delete-deployment", name="projects/p/deployments/d")
-    assert asked == ("DELETE", "projects/p/deployments/d", {}, {})
+    _, request = press("delete-deployment", name="projects/p/deployments/d")
+    assert request == ("DELETE", "projects/p/deployments/d", {}, {})
 
 
 def test_a_source_is_deleted_as_it_was_read():
-    done, asked = press("delete-source", name="projects/p/sources/s")
-    assert asked == ("DELETE", "projects/p/sources/s", {}, {"etag": "7"})
+    done, request = press("delete-source", name="projects/p/sources/s")
+    assert request == ("DELETE", "projects/p/sources/s", {}, {"etag": "7"})
     assert done.target == "/p/p/data"

@@ -34,7 +34,7 @@ def test_higher_values_stand_higher_and_later_ones_further_right():
     assert drawn.last == "2"
 
 
-def test_zero_stays_on_the_axis_unless_told_otherwise():
+def test_zero_stays_on_the_axis_unless_configured_otherwise():
     assert line_chart("t", [Series("a", [(0, 5), (1, 6)])], plain, plain).y_labels[-1] == "0"
     assert line_chart("t", [Series("a", [(0, 5), (1, 6)])], plain, plain, zero=False).y_labels[-1] != "0"
 
@@ -58,10 +58,10 @@ def test_numbers_that_are_not_finite_are_left_out_and_nothing_is_an_empty_chart(
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.floats(-1e9, 1e9)), min_size=501, max_size=3000))
 def test_thinning_keeps_the_extremes(values):
     ordered = sorted(values)
-    kept = thinned(ordered, 500)
-    assert len(kept) <= 502
+    extremes = thinned(ordered, 500)
+    assert len(extremes) <= 502
     ys = [y for _, y in ordered]
-    assert {min(ys), max(ys)} <= {y for _, y in kept}
+    assert {min(ys), max(ys)} <= {y for _, y in extremes}
 
 
 def test_the_summary_and_the_table_say_what_the_picture_shows():

@@ -9,7 +9,7 @@ from ratoon_console.domain.errors import Away
 
 
 class Api:
-    """Watches that tell what a queue is given."""
+    """Watches that yield the items of a queue."""
 
     def __init__(self) -> None:
         self.watched: Counter[str] = Counter()
@@ -22,7 +22,7 @@ class Api:
 
 
 def test_a_view_comes_at_once_and_again_when_what_it_watches_changes(monkeypatch):
-    monkeypatch.setattr("ratoon_console.application.live._AT_MOST_EVERY_S", 0.0)
+    monkeypatch.setattr("ratoon_console.application.live._MIN_INTERVAL_S", 0.0)
 
     async def scenario() -> None:
         api, loads = Api(), []
@@ -58,7 +58,7 @@ def test_a_view_comes_again_after_a_while_even_when_nothing_tells():
     asyncio.run(scenario())
 
 
-def test_a_platform_that_is_away_is_told_and_tried_again():
+def test_a_platform_that_is_away_is_reported_and_tried_again():
     async def scenario() -> None:
         failures = iter([True, False])
 

@@ -11,14 +11,14 @@ from ratoon_console.adapters.api import HttpApi
 from ratoon_console.adapters.pages import STATIC, Pages
 from ratoon_console.application.sessions import Sessions
 from ratoon_console.domain.errors import Refused
-from ratoon_console.entrypoints.desk import Desk
 from ratoon_console.entrypoints.http import Site
+from ratoon_console.entrypoints.request_context import RequestContext
 
 
 @pytest.mark.parametrize(
     "name", ["projects/\x00", "projects/a\nb", "projects/a?b", "projects/a#b", "projects/a\\b"]
 )
-def test_a_name_that_cannot_be_is_not_found_and_not_sent(name):
+def test_an_impossible_name_is_not_found_and_not_sent(name):
     sent = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -49,14 +49,14 @@ def test_a_browser_that_hangs_up_is_no_fault():
         raise ClientDisconnect
 
     async def ask():
-        desk = Desk(None, None, None, 1.0)
-        return await desk.guarded(handler)(Request({"type": "http", "headers": []}))
+        context = RequestContext(None, None, None, 1.0)
+        return await context.guarded(handler)(Request({"type": "http", "headers": []}))
 
     assert asyncio.run(ask()).status_code == 499
 
 
 class Keys:
-    """Keys that nobody may ask for."""
+    """Keys that fail on every exchange."""
 
     async def exchange(self, api_key: str):
         raise AssertionError("nobody logs in")
@@ -65,7 +65,7 @@ class Keys:
 def call(method: str, path: str, **options) -> httpx.Response:
     async def ask() -> httpx.Response:
         sessions = Sessions(Keys(), 60, time.monotonic)
-        app = Site(Desk(sessions, None, Pages(), 1.0), [], STATIC).app()
+        app = Site(RequestContext(sessions, None, Pages(), 1.0), [], STATIC).app()
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://console") as client:
             return await client.request(method, path, **options)
 
@@ -83,10 +83,10 @@ def test_a_form_of_any_size_is_not_read():
 
 
 def test_a_page_of_a_collection_is_one_request_however_long_the_collection_is():
-    asked: list[str] = []
+    urls: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(str(request.url))
+        urls.append(str(request.url))
         return httpx.Response(200, json={"tasks": [{"name": "t"}] * 3, "nextPageToken": "more"})
 
     async def ask() -> None:
@@ -98,5 +98,5 @@ def test_a_page_of_a_collection_is_one_request_however_long_the_collection_is():
             assert (len(page.items), page.older) == (3, "more")
 
     asyncio.run(ask())
-    [url] = asked
+    [url] = urls
     assert url.endswith("/v1/projects/p/tasks?pageSize=3&orderBy=create_time+desc&filter=state+%3D+OPEN")

@@ -11,13 +11,13 @@ import pytest
 
 from ratoon_console.adapters.pages import STATIC, Pages
 from ratoon_console.application.actions import ACTIONS
-from ratoon_console.application.ports import Grant, Items, Said
+from ratoon_console.application.ports import AnswerEvent, Grant, Items
 from ratoon_console.application.sessions import Sessions
 from ratoon_console.domain.errors import Away, NotSignedIn, Refused
 from ratoon_console.domain.people import Person, Role
-from ratoon_console.entrypoints.desk import Desk
 from ratoon_console.entrypoints.http import Site
 from ratoon_console.entrypoints.pages import pages
+from ratoon_console.entrypoints.request_context import RequestContext
 from services.console.tests import seed
 from services.console.tests.resources import JSON, Resources
 
@@ -104,9 +104,9 @@ class Platform:
         if self.away:
             raise Away("Nobody answers.")
         self.listed.append(collection)
-        found = self.memory.listed(collection, "create_time desc", **query)
+        listed = self.memory.listed(collection, "create_time desc", **query)
         start = int(after or 0)
-        return Items(found[start : start + size], str(start + size) if len(found) > start + size else "")
+        return Items(listed[start : start + size], str(start + size) if len(listed) > start + size else "")
 
     async def post(self, name: str, body: JSON, **query: object) -> JSON:
         self.posted.append((name, {**body, **query}))
@@ -125,9 +125,9 @@ class Platform:
     async def watch(self, name: str) -> AsyncIterator[JSON]:
         yield self.memory.resources[name]
 
-    async def ask(self, model: str, text: str, most_tokens: int) -> AsyncIterator[Said]:
-        for kind, said in (("version", "mail@v1.0"), ("text", f"{model}:{text}"), ("end", "answer-1")):
-            yield Said(kind, said)
+    async def ask(self, model: str, text: str, max_tokens: int) -> AsyncIterator[AnswerEvent]:
+        for kind, piece in (("version", "mail@v1.0"), ("text", f"{model}:{text}"), ("end", "answer-1")):
+            yield AnswerEvent(kind, piece)
 
 
 @pytest.fixture
@@ -143,11 +143,11 @@ def busy(platform):
 
 def site(platform: Platform) -> Site:
     sessions = Sessions(platform, 3600, lambda: 0.0)
-    return Site(Desk(sessions, lambda _bearer: platform, Pages(), refresh_s=0.05), pages(), STATIC)
+    return Site(RequestContext(sessions, lambda _bearer: platform, Pages(), refresh_s=0.05), pages(), STATIC)
 
 
 def visit(platform: Platform, role: str, scenario: Callable[[httpx.AsyncClient], Awaitable[None]]) -> None:
-    """Run a scenario with a browser that is logged in as a role (empty: as nobody)."""
+    """Run a scenario with a browser that is logged in as a role (empty: not logged in)."""
 
     async def visited() -> None:
         transport = httpx.ASGITransport(site(platform).app())
@@ -215,16 +215,16 @@ def test_the_start_page_reads_one_page_of_projects_and_leads_to_the_older_ones(b
         )
 
     async def scenario(client: httpx.AsyncClient) -> None:
-        found: list[str] = []
+        projects: list[str] = []
         path = "/"
         while path:
             busy.listed.clear()
             answer = (await client.get(path)).text
-            found += re.findall(r'href="/p/(p\d\d)"', answer)
+            projects += re.findall(r'href="/p/(p\d\d)"', answer)
             assert len(busy.listed) <= 25
             older = re.search(r'href="(/\?after=\d+)" rel="next"', answer)
             path = older[1] if older else ""
-        assert found == [f"p{number:02}" for number in reversed(range(60))]
+        assert projects == [f"p{number:02}" for number in reversed(range(60))]
 
     visit(busy, "viewer", scenario)
 
@@ -243,7 +243,7 @@ def test_a_page_that_no_browser_waits_for_is_stopped(busy):
 
         busy.get = never
         console = site(busy)
-        _, cookie = await console._desk.sessions.open("viewer")
+        _, cookie = await console._context.sessions.open("viewer")
         messages = [{"type": "http.request"}, {"type": "http.disconnect"}]
 
         async def receive() -> JSON:
@@ -310,7 +310,7 @@ def test_a_log_in_leads_to_this_console_alone(busy, to):
     visit(busy, "", scenario)
 
 
-def test_a_wrong_key_is_told(busy):
+def test_a_wrong_key_is_reported(busy):
     async def scenario(client: httpx.AsyncClient) -> None:
         answer = await client.post("/login", data={"key": "nobody's"})
         assert answer.status_code == 401
@@ -380,13 +380,13 @@ def test_the_playground_relays_events_and_names_the_project_for_keys_of_the_whol
         kinds = re.findall(r"event: (\w+)", answer.text)
         assert kinds == ["version", "text", "end"]
         assert json.loads(answer.text.split("data: ")[2].split("\n")[0]) == {"text": "mail/mail@v1.0:hello"}
-        for wrong in ({"text": " "}, {"most_tokens": "many"}):
+        for wrong in ({"text": " "}, {"max_tokens": "many"}):
             assert (await client.post("/p/mail/ask", data={**form, **wrong})).status_code == 400
 
     visit(busy, "operator", scenario)
 
 
-def test_a_platform_that_is_away_is_told_with_what_to_do(busy):
+def test_a_platform_that_is_away_is_reported_with_what_to_do(busy):
     async def scenario(client: httpx.AsyncClient) -> None:
         busy.away = True
         answer = await client.get("/p/mail")
@@ -397,7 +397,7 @@ def test_a_platform_that_is_away_is_told_with_what_to_do(busy):
 
 
 @pytest.mark.parametrize("path", ["/p/none", "/p/mail/training/none", "/nowhere/at/all"])
-def test_what_is_not_there_is_told(busy, path):
+def test_a_missing_page_is_reported(busy, path):
     async def scenario(client: httpx.AsyncClient) -> None:
         answer = await client.get(path)
         assert answer.status_code == 404
@@ -408,16 +408,16 @@ def test_what_is_not_there_is_told(busy, path):
 
 def test_the_live_part_comes_first_as_it_is_and_then_when_it_has_changed(busy):
     async def scenario(sent: asyncio.Queue[tuple[str, JSON]]) -> None:
-        kind, told = await sent.get()
-        assert kind == "live" and "A pipeline run is in progress" in told["html"]
+        kind, view = await sent.get()
+        assert kind == "live" and "A pipeline run is in progress" in view["html"]
         busy.memory.put(f"{seed.P}/pipelineRuns/p1", state="STATE_SUCCEEDED")
-        kind, told = await sent.get()
-        assert kind == "live" and "Last pipeline run" in told["html"]
+        kind, view = await sent.get()
+        assert kind == "live" and "Last pipeline run" in view["html"]
 
     listen(busy, "/p/mail", scenario)
 
 
-def test_a_page_of_what_has_ended_is_told_once_and_asks_no_more(busy):
+def test_the_page_of_an_ended_resource_is_sent_once_and_asks_no_more(busy):
     async def scenario(sent: asyncio.Queue[tuple[str, JSON]]) -> None:
         assert [(await sent.get())[0] for _ in range(2)] == ["live", "still"]
 
@@ -444,10 +444,10 @@ def listen(
     async def listened() -> None:
         console = site(platform)
         sent: asyncio.Queue[tuple[str, JSON]] = asyncio.Queue()
-        _, cookie = await console._desk.sessions.open("viewer")
+        _, cookie = await console._context.sessions.open("viewer")
         headers = [(b"accept", b"text/event-stream"), (b"cookie", f"ratoon_console={cookie}".encode())]
         serving = asyncio.create_task(
-            console.app()(scope_of(path, headers), asyncio.Event().wait, lambda said: _put(sent, said))
+            console.app()(scope_of(path, headers), asyncio.Event().wait, lambda message: _put(sent, message))
         )
         await scenario(sent)
         serving.cancel()
@@ -473,9 +473,9 @@ def scope_of(path: str, headers: list[tuple[bytes, bytes]]) -> JSON:
 async def _put(sent: asyncio.Queue[tuple[str, JSON]], message: dict[str, object]) -> None:
     body = message.get("body", b"")
     assert isinstance(body, bytes)
-    found = re.fullmatch(r"event: (\w+)\ndata: (.*)\n\n", body.decode())
-    if found:
-        await sent.put((found[1], json.loads(found[2])))
+    event = re.fullmatch(r"event: (\w+)\ndata: (.*)\n\n", body.decode())
+    if event:
+        await sent.put((event[1], json.loads(event[2])))
 
 
 def test_the_page_of_a_source_shows_what_it_becomes(busy):

@@ -5,5 +5,5 @@ from ratoon_console.settings import Settings
 
 
 def test_the_readme_lists_every_setting():
-    told = (Path(__file__).parents[2] / "README.md").read_text()
-    assert readme.updated(told, Settings) == told
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    assert readme.updated(text, Settings) == text

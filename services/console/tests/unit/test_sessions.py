@@ -93,7 +93,7 @@ def test_a_revoked_key_ends_its_session(sessions, clock, keys):
     assert sessions.find(cookie) is None
 
 
-def test_a_notice_is_said_once(sessions):
+def test_a_notice_is_shown_once(sessions):
     session, _ = asyncio.run(sessions.open("good"))
     session.notice = "Done."
     assert [session.take_notice(), session.take_notice()] == ["Done.", ""]

@@ -21,7 +21,7 @@ def stage(id_, state, **more):
     return {"id": id_, "state": state, **more}
 
 
-def test_a_turn_has_seven_steps_whatever_the_platform_tells_of_it():
+def test_a_pipeline_run_has_seven_steps_whatever_the_platform_reports():
     assert [step.state for step in loop.steps_of(None, "p")] == ["pending"] * 7
     run = {
         "stages": [
@@ -32,8 +32,8 @@ def test_a_turn_has_seven_steps_whatever_the_platform_tells_of_it():
         "progress": {"message": "3 of 9 labels"},
     }  # fmt: skip
     first, second, third = loop.steps_of(run, "p", "2026-01-01T00:00:12Z")[:3]
-    assert (first.seconds, first.link, first.said) == (5.0, "/p/p/data/d/v1", "9 records")
-    assert (second.seconds, second.said, second.tone) == (7.0, "3 of 9 labels", "busy")
+    assert (first.seconds, first.link, first.message) == (5.0, "/p/p/data/d/v1", "9 records")
+    assert (second.seconds, second.message, second.tone) == (7.0, "3 of 9 labels", "busy")
     assert (third.seconds, third.state) == (None, "pending")
 
 
@@ -61,30 +61,30 @@ def test_resources_have_pages(name, link):
     assert loop.link_of(name, "p") == link
 
 
-def test_the_turn_under_way_comes_before_a_newer_one_that_ended():
+def test_the_pipeline_run_under_way_comes_before_a_newer_one_that_ended():
     running, done = {"state": "STATE_RUNNING"}, {"state": "STATE_REFUSED"}
     assert loop.current_run([running, done]) is running
     assert loop.current_run([done]) is done
     assert loop.current_run([]) is None
 
 
-def test_what_serves_is_told_with_its_engines_and_the_rollout_under_way():
+def test_serving_is_shown_with_its_engines_and_the_rollout_under_way():
     deployment = {"version": f"{P}/models/m/versions/v1.0"}
     engine = {"state": "STATE_READY", "attested": True}
     assert loop.serving(None, [], None, "p").value == "none yet"
     assert loop.serving(deployment, [engine], None, "p").tone == "good"
     assert loop.serving(deployment, [], None, "p").tone == "bad"
     rollout = {"toVersion": f"{P}/models/m/versions/v1.1"}
-    assert "a rollout to v1.1 is in progress" in loop.serving(deployment, [engine], rollout, "p").said
+    assert "a rollout to v1.1 is in progress" in loop.serving(deployment, [engine], rollout, "p").message
 
 
-def test_drift_is_told_by_its_worst_measure():
+def test_drift_is_shown_by_its_worst_measure():
     report = {"drifted": True, "measures": [
         {"feature": "length", "divergence": 0.02, "nullBand": 0.02},
         {"feature": "tokens", "divergence": 0.17, "nullBand": 0.01},
     ]}  # fmt: skip
-    sight = loop.drift(report, "p")
-    assert (sight.value, sight.said) == ("drifted", "tokens: 0.170 nats, 17.0 × noise band")
+    card = loop.drift(report, "p")
+    assert (card.value, card.message) == ("drifted", "tokens: 0.170 nats, 17.0 × noise band")
     assert loop.drift({"measures": []}, "p").value == "not measured"
 
 
@@ -98,10 +98,10 @@ def test_the_funnel_goes_from_all_items_to_the_records_that_are_left():
     assert steps[5].removals == (datasets.Removal("exact duplicate", 3),)
 
 
-def test_bars_sum_up_what_is_beyond_the_most():
-    found = datasets.bars({"a": 5, "b": 3, "c": 1, "": 1}, most=2)
-    assert [(bar.name, bar.count) for bar in found] == [("a", 5), ("b", 3), ("2 others", 2)]
-    assert sum(bar.share for bar in found) == pytest.approx(1)
+def test_bars_sum_up_what_is_beyond_the_maximum():
+    bars = datasets.bars({"a": 5, "b": 3, "c": 1, "": 1}, max_bars=2)
+    assert [(bar.name, bar.count) for bar in bars] == [("a", 5), ("b", 3), ("2 others", 2)]
+    assert sum(bar.share for bar in bars) == pytest.approx(1)
 
 
 def test_the_queue_is_counted_by_reason():
@@ -127,14 +127,14 @@ def test_agreement_is_counted_with_and_without_chance():
     assert labels.review_of({}) is None
 
 
-def test_curves_come_from_the_blob_or_grow_from_what_a_run_tells():
+def test_curves_come_from_the_blob_or_grow_from_the_points_of_a_run():
     blob = {"curves": {
         "steps": {"columns": ["step", "loss"], "rows": [[1, 2.0], [2, 1.0]]},
         "epochs": {"columns": ["epoch", "step", "loss"], "rows": [[0, 2, 0.5]]},
     }}  # fmt: skip
-    found = curves.of_blob(blob)
-    assert found["loss"] == [(1, 2), (2, 1)]
-    assert found["validation_loss"] == [(2, 0.5)]
+    finished = curves.of_blob(blob)
+    assert finished["loss"] == [(1, 2), (2, 1)]
+    assert finished["validation_loss"] == [(2, 0.5)]
     grown = curves.extended({}, {"done": "3", "metrics": {"loss": 0.9, "validation_loss": 0.5}})
     again = curves.extended(grown, {"done": "3", "metrics": {"loss": 0.9, "validation_loss": 0.5}})
     points = [{"step": "1", "metrics": {"loss": 1.5}}, {"step": "3", "metrics": {"loss": 0.9}}]
@@ -142,8 +142,11 @@ def test_curves_come_from_the_blob_or_grow_from_what_a_run_tells():
     assert whole == {"loss": [(1.0, 1.5), (3.0, 0.9), (4.0, 0.8)]}
     later = curves.extended(again, {"done": "4", "metrics": {"loss": 0.8, "validation_loss": 0.5}})
     assert later == {"loss": [(3, 0.9), (4, 0.8)], "validation_loss": [(3, 0.5)]}
-    assert [chart.title for chart in curves.charts(found)] == ["Training loss", "Validation loss"]
-    assert [each.name for each in curves.compared([("r1", found), ("r2", found)])[0].series] == ["r1", "r2"]
+    assert [chart.title for chart in curves.charts(finished)] == ["Training loss", "Validation loss"]
+    assert [each.name for each in curves.compared([("r1", finished), ("r2", finished)])[0].series] == [
+        "r1",
+        "r2",
+    ]
 
 
 def test_only_differences_are_shown():
@@ -169,14 +172,14 @@ def test_wrong_answers_are_compared_on_the_same_test_part_whatever_each_run_call
     assert [result and result["n"] for ground in grounds for result in ground.results] == [1, 2, None, 3]
     of_first = [case("a"), case("b")]
     of_second = [case("b") | {"domain": "old"}, case("c", predicted="") | {"domain": "old"}, case("d")]
-    found = evaluations.mistakes([first, second], [of_first, of_second])
-    assert [(each.record_id, each.said) for each in found] == [
+    mistakes = evaluations.mistakes([first, second], [of_first, of_second])
+    assert [(each.record_id, each.answers) for each in mistakes] == [
         ("a", ("spam", "")),
         ("c", ("", "no valid label")),
         ("b", ("spam", "spam")),
         ("d", ("not evaluated", "spam")),
     ]
-    assert [each.differs for each in found] == [True, True, False, False]
+    assert [each.differs for each in mistakes] == [True, True, False, False]
 
 
 def test_wrong_answers_are_counted_by_what_was_taken_for_what():
@@ -189,13 +192,13 @@ def test_intervals_share_one_scale():
     def scores(value):
         return {"macroF1": {"value": value, "lower": value - 0.05, "upper": value + 0.05}}
 
-    found = evaluations.intervals({"candidate": scores(0.9), "majority": scores(0.5)})
-    assert {each.low for each in found} == {0.4}
-    assert found[0].place(0.7) == 50.0
-    assert found[1].place(0.1) == 0.0
+    intervals = evaluations.intervals({"candidate": scores(0.9), "majority": scores(0.5)})
+    assert {each.low for each in intervals} == {0.4}
+    assert intervals[0].place(0.7) == 50.0
+    assert intervals[1].place(0.1) == 0.0
 
 
-def test_a_baseline_that_does_better_is_said_and_so_is_what_was_not_tested():
+def test_a_better_baseline_is_shown_and_so_is_what_was_not_tested():
     def scores(value, **more):
         return {"macroF1": {"value": value, "lower": value - 0.05, "upper": value + 0.05}, **more}
 
@@ -264,7 +267,7 @@ def vote(minute, verdict, of="v1"):
 
 
 @pytest.mark.parametrize(
-    ("given", "verdict"),
+    ("fields", "verdict"),
     [
         ({"thumb": 1}, 1),
         ({"thumb": -1}, -1),
@@ -275,8 +278,8 @@ def vote(minute, verdict, of="v1"):
         ({}, 0),
     ],
 )
-def test_a_correction_blames_then_the_thumb_counts_then_the_rating(given, verdict):
-    assert signals.vote_of({"createTime": "2026-01-01T00:00:00Z", **given}).verdict == verdict
+def test_a_correction_blames_then_the_thumb_counts_then_the_rating(fields, verdict):
+    assert signals.vote_of({"createTime": "2026-01-01T00:00:00Z", **fields}).verdict == verdict
 
 
 def test_votes_are_shares_over_time_a_line_for_each_version():
@@ -284,8 +287,11 @@ def test_votes_are_shares_over_time_a_line_for_each_version():
     chart = signals.votes_chart(votes)
     assert [each.name for each in chart.series] == ["v1", "v2"]
     assert chart.series[0].last == "100.0%"
-    assert [(s.version, s.good, s.bad) for s in signals.standings(votes)] == [("v2", 1, 0), ("v1", 1, 2)]
-    assert signals.standings(votes)[1].bad_share == pytest.approx(2 / 3)
+    assert [(s.version, s.good, s.bad) for s in signals.feedback_by_version(votes)] == [
+        ("v2", 1, 0),
+        ("v1", 1, 2),
+    ]
+    assert signals.feedback_by_version(votes)[1].bad_share == pytest.approx(2 / 3)
 
 
 def test_a_pause_in_the_traffic_shows_as_none():
@@ -306,4 +312,7 @@ def test_bins_are_about_forty():
 def test_feedback_is_the_share_of_unhappy_callers_beside_the_number_of_wrong_answers():
     report = {"feedbackCount": "50", "negativeCount": "48", "errorRate": 0.25}
     shown = loop.feedback(report, "mail")
-    assert (shown.value, shown.said) == ("25.0% unhappy callers", "48 of 50 answers with feedback were wrong")
+    assert (shown.value, shown.message) == (
+        "25.0% unhappy callers",
+        "48 of 50 answers with feedback were wrong",
+    )

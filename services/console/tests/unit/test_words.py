@@ -43,14 +43,14 @@ def test_states_have_words_and_a_tone():
     assert words.ended("STATE_REFUSED") and not words.ended("STATE_RUNNING")
 
 
-def test_made_up_ids_are_cut_and_slugs_are_not():
+def test_generated_ids_are_cut_and_slugs_are_not():
     assert words.short("projects/p/pipelineRuns/01a21497-f419-778e-be8b-53f09e3593a9") == "…9e3593a9"
     assert words.short("projects/p/models/m/versions/v1.0") == "v1.0"
 
 
 def test_names_in_a_sentence_are_cut_to_ids_and_other_words_stay():
-    said = "Cooling down after projects/p/pipelineRuns/01a21497-f419-778e-be8b-53f09e3593a9 until noon."
-    assert words.sentence_of_names(said, "p") == "Cooling down after …9e3593a9 until noon."
+    sentence = "Cooling down after projects/p/pipelineRuns/01a21497-f419-778e-be8b-53f09e3593a9 until noon."
+    assert words.sentence_of_names(sentence, "p") == "Cooling down after …9e3593a9 until noon."
     assert (
         words.sentence_of_names("answers of projects/p/models/m/versions/v1.0's kin.", "p")
         == "answers of v1.0's kin."
@@ -61,9 +61,9 @@ def test_names_in_a_sentence_are_cut_to_ids_and_other_words_stay():
 
 @given(st.datetimes(timezones=st.just(words.UTC)))
 def test_times_are_read_back(time):
-    assert words.moment(time.isoformat()) == time
+    assert words.time_of(time.isoformat()) == time
     assert words.when(time.isoformat()).endswith("UTC")
 
 
-def test_what_started_a_turn():
+def test_what_started_a_pipeline_run():
     assert [words.trigger(f"TRIGGER_{name}") for name in ("MANUAL", "DRIFT")] == ["manually", "by drift"]

@@ -10,24 +10,24 @@ from ratoon_flywheel import mapping
 from ratoon_flywheel.adapters import tables
 from ratoon_flywheel.adapters.answers import AnswerTables
 from ratoon_flywheel.adapters.baselines import JobBaselines
-from ratoon_flywheel.adapters.evaluation import EvaluationRoom
-from ratoon_flywheel.adapters.ingestion import DatasetRoom, SplitRoom, TrafficSources
-from ratoon_flywheel.adapters.labeling import LabelRoom
-from ratoon_flywheel.adapters.registry import RegistryLineage, VersionRoom
+from ratoon_flywheel.adapters.evaluation import EvaluationStage
+from ratoon_flywheel.adapters.ingestion import DatasetStage, SplitStage, TrafficSources
+from ratoon_flywheel.adapters.labeling import LabelStage
+from ratoon_flywheel.adapters.metrics import traffic_metrics
+from ratoon_flywheel.adapters.registry import RegistrationStage, RegistryLineage
 from ratoon_flywheel.adapters.runs import RunTables
-from ratoon_flywheel.adapters.service_metrics import traffic_figures
-from ratoon_flywheel.adapters.serving import RolloutRoom, ServingDeployments, ServingQuality
+from ratoon_flywheel.adapters.serving import RolloutStage, ServingDeployments, ServingQuality
 from ratoon_flywheel.adapters.traffic import ArtifactSegments
-from ratoon_flywheel.adapters.training import TrainingRoom
-from ratoon_flywheel.application.evidence import Evidences
+from ratoon_flywheel.adapters.training import TrainingStage
 from ratoon_flywheel.application.forgetting import ForgettingProcedure
-from ratoon_flywheel.application.ports import Room
+from ratoon_flywheel.application.ports import StageService
 from ratoon_flywheel.application.procedures import MonitorProcedure, PolicyProcedure, RunProcedure
+from ratoon_flywheel.application.signals import SignalReader
 from ratoon_flywheel.application.together import SharedCommits
 from ratoon_flywheel.application.watched import WatchedRuns
 from ratoon_flywheel.domain.pipelines.runs import StageId
-from ratoon_flywheel.entrypoints.events import TOPICS, forgetter, listener, waker
-from ratoon_flywheel.entrypoints.grpc import Desk, FlywheelServicer
+from ratoon_flywheel.entrypoints.events import TOPICS, on_erasure, on_stage_end, subscriber
+from ratoon_flywheel.entrypoints.grpc import FlywheelServicer, Ports
 from ratoon_flywheel.settings import Settings
 
 
@@ -39,37 +39,39 @@ def build(settings: Settings, platform: Platform) -> App:
     artifacts = ArtifactStore(settings.artifacts_url)
     segments = ArtifactSegments(artifacts)
     ingestion, serving, registry = base.peer("ingestion"), base.peer("serving"), base.peer("registry")
-    rooms: dict[StageId, Room] = {
-        StageId.DATASET: DatasetRoom(ingestion),
-        StageId.LABELS: LabelRoom(base.peer("labeling")),
-        StageId.SPLIT: SplitRoom(ingestion),
-        StageId.TRAINING: TrainingRoom(base.peer("training")),
-        StageId.EVALUATION: EvaluationRoom(base.peer("evaluation")),
-        StageId.REGISTRATION: VersionRoom(registry),
-        StageId.ROLLOUT: RolloutRoom(serving),
+    stages: dict[StageId, StageService] = {
+        StageId.DATASET: DatasetStage(ingestion),
+        StageId.LABELS: LabelStage(base.peer("labeling")),
+        StageId.SPLIT: SplitStage(ingestion),
+        StageId.TRAINING: TrainingStage(base.peer("training")),
+        StageId.EVALUATION: EvaluationStage(base.peer("evaluation")),
+        StageId.REGISTRATION: RegistrationStage(registry),
+        StageId.ROLLOUT: RolloutStage(serving),
     }
     lineage = RegistryLineage(registry, ingestion)
     baselines = JobBaselines(base.jobs(), artifacts, lineage)
-    evidences = Evidences(answers, baselines, settings.drift_window, settings.drift_max_chars)
+    signal_reader = SignalReader(answers, baselines, settings.drift_window, settings.drift_max_chars)
     starting = base.operations(store, [])
     watched = WatchedRuns()
     procedures = (
-        RunProcedure(store, runs, rooms, lineage, TrafficSources(ingestion), answers, segments, watched),
-        PolicyProcedure(store, runs, evidences, starting, base.clock),
+        RunProcedure(store, runs, stages, lineage, TrafficSources(ingestion), answers, segments, watched),
+        PolicyProcedure(store, runs, signal_reader, starting, base.clock),
         ForgettingProcedure(store, answers, segments),
-        MonitorProcedure(store, evidences, baselines, answers, segments, ServingQuality(serving), base.clock),
+        MonitorProcedure(
+            store, signal_reader, baselines, answers, segments, ServingQuality(serving), base.clock
+        ),
     )
     operations = base.operations(store, procedures)
     consumer = Consumer(
         "flywheel",
         TOPICS,
-        base.traced_handler(listener(waker(store, operations, runs), forgetter(store, operations))),
+        base.traced_handler(subscriber(on_stage_end(store, operations, runs), on_erasure(store, operations))),
         log=base.log,
         database=base.database,
         publish=outbox.append,
         clock=base.clock,
     )
-    desk = Desk(
+    ports = Ports(
         store,
         SharedCommits(store),
         operations,
@@ -86,7 +88,7 @@ def build(settings: Settings, platform: Platform) -> App:
         watched,
     )
     rpc = Rpc(
-        "ratoon.flywheel.v1.FlywheelService", add_FlywheelServiceServicer_to_server, FlywheelServicer(desk)
+        "ratoon.flywheel.v1.FlywheelService", add_FlywheelServiceServicer_to_server, FlywheelServicer(ports)
     )
-    platform.service_metrics.add(settings.service, traffic_figures(store, answers))
+    platform.service_metrics.add(settings.service, traffic_metrics(store, answers))
     return base.app([rpc], [operations, consumer])

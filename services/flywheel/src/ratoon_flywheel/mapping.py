@@ -91,8 +91,8 @@ def run(value: PipelineRun) -> pipeline_run_pb2.PipelineRun:
         remaining_seconds=value.progress.remaining_seconds,
         metrics=value.progress.metrics,
     )
-    made = {field: getattr(value.products, field) for field in kind.Products.DESCRIPTOR.fields_by_name}
-    seen = kind(
+    products = {field: getattr(value.products, field) for field in kind.Products.DESCRIPTOR.fields_by_name}
+    message = kind(
         name=value.name,
         revision=value.revision,
         create_time=timestamp(value.create_time),
@@ -103,23 +103,23 @@ def run(value: PipelineRun) -> pipeline_run_pb2.PipelineRun:
         policy=value.policy,
         sources=value.sources,
         stages=map(_stage, value.stages),
-        products=kind.Products(**made),
+        products=kind.Products(**products),
         skip_rollout=value.skip_rollout,
         progress=progress,
     )
     if value.approval is not None:
-        given = value.approval
-        seen.approval.MergeFrom(
+        approval = value.approval
+        message.approval.MergeFrom(
             kind.Approval(
-                approved=given.approved,
-                decider=given.decider,
-                time=timestamp(given.time),
-                reason=given.reason,
+                approved=approval.approved,
+                decider=approval.decider,
+                time=timestamp(approval.time),
+                reason=approval.reason,
             )
         )
     if value.failure_reason:
-        seen.failure.reason, seen.failure.message = value.failure_reason, value.failure_message
-    return seen
+        message.failure.reason, message.failure.message = value.failure_reason, value.failure_message
+    return message
 
 
 def feedback(value: Feedback) -> signal_pb2.Feedback:
@@ -174,12 +174,12 @@ def drift_report(value: DriftReport) -> signal_pb2.DriftReport:
 
 
 def create_project(request: pb.CreateProjectRequest) -> CreateProject:
-    """What is asked."""
+    """Return the command of a request."""
     return CreateProject(request.project_id, _project(request.project), request.request_id)
 
 
 def update_project(request: pb.UpdateProjectRequest) -> UpdateProject:
-    """What is asked."""
+    """Return the command of a request."""
     return UpdateProject(
         _project(request.project),
         request.project.etag,
@@ -189,7 +189,7 @@ def update_project(request: pb.UpdateProjectRequest) -> UpdateProject:
 
 
 def delete(request: pb.DeleteProjectRequest | pb.DeletePolicyRequest) -> Delete:
-    """What is asked."""
+    """Return the command of a request."""
     return Delete(request.name, request.etag)
 
 
@@ -199,22 +199,22 @@ def delete_ended(request: pb.DeletePipelineRunRequest | pb.DeleteDriftReportRequ
 
 
 def create_policy(request: pb.CreatePolicyRequest) -> CreatePolicy:
-    """What is asked; what is zero takes its default."""
-    wanted = _policy(request.policy, ())
-    return CreatePolicy(request.parent, request.policy_id, wanted, request.request_id)
+    """Return the command of a request; a value of zero takes its default."""
+    desired = _policy(request.policy, ())
+    return CreatePolicy(request.parent, request.policy_id, desired, request.request_id)
 
 
 def update_policy(request: pb.UpdatePolicyRequest) -> UpdatePolicy:
-    """What is asked; what is zero takes its default, unless the mask names it."""
+    """Return the command of a request; a value of zero takes its default, unless the mask names it."""
     fields = tuple(request.update_mask.paths)
     return UpdatePolicy(_policy(request.policy, fields), request.policy.etag, fields)
 
 
 def create_run(request: pb.CreatePipelineRunRequest) -> CreateRun:
-    """What is asked."""
-    asked = request.pipeline_run
+    """Return the command of a request."""
+    spec = request.pipeline_run
     return CreateRun(
-        request.parent, request.pipeline_run_id, tuple(asked.sources), asked.skip_rollout, request.request_id
+        request.parent, request.pipeline_run_id, tuple(spec.sources), spec.skip_rollout, request.request_id
     )
 
 
@@ -229,7 +229,7 @@ def reject_run(request: pb.RejectPipelineRunRequest) -> DecideRun:
 
 
 def compare_versions(request: pb.CompareVersionsRequest) -> CompareVersions:
-    """What is asked."""
+    """Return the command of a request."""
     return CompareVersions(
         request.parent,
         request.version,
@@ -240,7 +240,7 @@ def compare_versions(request: pb.CompareVersionsRequest) -> CompareVersions:
 
 
 def comparison(value: Comparison) -> signal_pb2.Comparison:
-    """Two versions beside each other, as callers see them."""
+    """A comparison of two versions as callers see it."""
     return signal_pb2.Comparison(
         version=_arm(value.arm),
         other_version=_arm(value.other),
@@ -264,32 +264,32 @@ def _arm(arm: Arm) -> signal_pb2.Comparison.Arm:
 
 
 def create_feedback(request: pb.CreateFeedbackRequest) -> CreateFeedback:
-    """What is said."""
-    said = request.feedback
+    """Return the command of a request."""
+    spec = request.feedback
     return CreateFeedback(
         request.parent,
         request.feedback_id,
-        said.answer_id,
-        said.thumb,
-        said.rating,
-        said.correction,
-        said.comment,
+        spec.answer_id,
+        spec.thumb,
+        spec.rating,
+        spec.correction,
+        spec.comment,
         request.request_id,
     )
 
 
 def create_segment(request: pb.CreateTrafficSegmentRequest) -> CreateSegment:
-    """What is announced."""
-    told = request.traffic_segment
+    """Return the command of a request."""
+    spec = request.traffic_segment
     return CreateSegment(
         request.parent,
-        request.traffic_segment_id or told.name.rpartition("/")[2],
-        told.deployment,
-        told.digest,
-        told.answer_count,
-        told.start_time.ToDatetime(UTC),
-        told.end_time.ToDatetime(UTC),
-        told.lost_count,
+        request.traffic_segment_id or spec.name.rpartition("/")[2],
+        spec.deployment,
+        spec.digest,
+        spec.answer_count,
+        spec.start_time.ToDatetime(UTC),
+        spec.end_time.ToDatetime(UTC),
+        spec.lost_count,
         request.request_id,
     )
 
@@ -301,39 +301,39 @@ def event(happened: object, name: str, revision: int) -> Record:
 
 def _of_run(happened: object, name: str, revision: int) -> Message | None:
     ev = flywheel_events_pb2
-    told: dict[str, Any]
+    payload: dict[str, Any]
     match happened:
         case runs.Started(trigger):
-            told = {"started": ev.PipelineRunStarted(trigger=trigger.value)}
+            payload = {"started": ev.PipelineRunStarted(trigger=trigger.value)}
         case runs.Succeeded(version):
-            told = {"succeeded": ev.PipelineRunSucceeded(model_version=version)}
+            payload = {"succeeded": ev.PipelineRunSucceeded(model_version=version)}
         case runs.Refused(evaluation):
-            told = {"refused": ev.PipelineRunRefused(evaluation_run=evaluation)}
+            payload = {"refused": ev.PipelineRunRefused(evaluation_run=evaluation)}
         case runs.Failed(reason):
-            told = {"failed": ev.PipelineRunFailed(reason=reason)}
+            payload = {"failed": ev.PipelineRunFailed(reason=reason)}
         case runs.Cancelled():
-            told = {"cancelled": ev.PipelineRunCancelled()}
+            payload = {"cancelled": ev.PipelineRunCancelled()}
         case runs.RolledBack(version):
-            told = {"rolled_back": ev.PipelineRunRolledBack(model_version=version)}
+            payload = {"rolled_back": ev.PipelineRunRolledBack(model_version=version)}
         case _:
             return None
-    return ev.PipelineRunEvent(name=name, revision=revision, **told)
+    return ev.PipelineRunEvent(name=name, revision=revision, **payload)
 
 
 def _of_signal(happened: object, name: str, revision: int) -> Message:
     ev = flywheel_events_pb2
-    told: dict[str, Any]
+    payload: dict[str, Any]
     match happened:
-        case Received(feedback=said, negative=negative):
-            told = {"feedback_received": ev.FeedbackReceived(feedback=said, negative=negative)}
+        case Received(feedback=feedback_name, negative=negative):
+            payload = {"feedback_received": ev.FeedbackReceived(feedback=feedback_name, negative=negative)}
         case SegmentReceived(traffic_segment, count):
             received = ev.TrafficSegmentReceived(traffic_segment=traffic_segment, answer_count=count)
-            told = {"traffic_segment_received": received}
+            payload = {"traffic_segment_received": received}
         case DriftDetected(report):
-            told = {"drift_detected": ev.DriftDetected(drift_report=report)}
+            payload = {"drift_detected": ev.DriftDetected(drift_report=report)}
         case _:
             raise TypeError(f"{happened!r} is not an event of the flywheel")
-    return ev.SignalEvent(name=name, revision=revision, **told)
+    return ev.SignalEvent(name=name, revision=revision, **payload)
 
 
 def _training(value: TrainingDefaults) -> project_pb2.Project.TrainingDefaults:
@@ -341,37 +341,37 @@ def _training(value: TrainingDefaults) -> project_pb2.Project.TrainingDefaults:
     return kind(**{**vars(value), "method": kind.Method.Value(f"METHOD_{value.method}")})
 
 
-def _project(asked: project_pb2.Project) -> Project:
-    """A project as asked for; unset values take their defaults."""
-    gate = Gate(**{field.name: value for field, value in asked.gate.ListFields()})
-    training = {field.name: getattr(asked.training, field.name) for field in asked.training.DESCRIPTOR.fields}
-    if not asked.training.HasField("replay_count"):
+def _project(spec: project_pb2.Project) -> Project:
+    """Return the project of a request; unset values take their defaults."""
+    gate = Gate(**{field.name: value for field, value in spec.gate.ListFields()})
+    training = {field.name: getattr(spec.training, field.name) for field in spec.training.DESCRIPTOR.fields}
+    if not spec.training.HasField("replay_count"):
         del training["replay_count"]
     if method := training.pop("method"):
         name = project_pb2.Project.TrainingDefaults.Method.Name(method)
         training["method"] = Method(name.removeprefix("METHOD_"))
-    split = {field.name: share for field, share in asked.split.ListFields()}
+    split = {field.name: share for field, share in spec.split.ListFields()}
     return Project(
-        asked.name,
+        spec.name,
         _NEVER,
         _NEVER,
-        tuple(asked.labels),
-        asked.display_name,
-        asked.instructions,
+        tuple(spec.labels),
+        spec.display_name,
+        spec.instructions,
         gate,
         TrainingDefaults(**training),
-        RolloutDefaults(asked.rollout.bake_seconds),
+        RolloutDefaults(spec.rollout.bake_seconds),
         SplitDefaults(**split),
-        asked.traffic_retention_days or Project.traffic_retention_days,
-        asked.require_approval,
+        spec.traffic_retention_days or Project.traffic_retention_days,
+        spec.require_approval,
     )
 
 
-def _policy(asked: policy_pb2.Policy, named: Sequence[str]) -> Policy:
-    """A policy as asked for; a value counts when it is not zero, was set, or is named."""
-    given = {field.name for field, _ in asked.ListFields()} | set(named)
-    values = {field: getattr(asked, field) for field in policies.CHANGEABLE if field in given}
-    return Policy(asked.name, _NEVER, _NEVER, **values)
+def _policy(spec: policy_pb2.Policy, named: Sequence[str]) -> Policy:
+    """Return the policy of a request; a value counts when it is not zero, was set, or is named."""
+    fields = {field.name for field, _ in spec.ListFields()} | set(named)
+    values = {field: getattr(spec, field) for field in policies.CHANGEABLE if field in fields}
+    return Policy(spec.name, _NEVER, _NEVER, **values)
 
 
 def _stage(value: Stage) -> pipeline_run_pb2.PipelineRun.Stage:

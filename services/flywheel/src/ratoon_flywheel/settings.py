@@ -1,4 +1,4 @@
-"""What the flywheel can be told by environment variables."""
+"""Settings of the flywheel, from environment variables."""
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict

@@ -1,4 +1,4 @@
-"""The other rooms as small scripted gRPC servers, and a flywheel that calls them over real sockets."""
+"""The other services as small scripted gRPC servers, and a flywheel that calls them over real sockets."""
 
 import json
 import random
@@ -54,21 +54,21 @@ LONG = ("DatasetVersion", "Split", "LabelSet", "TrainingRun", "EvaluationRun", "
 
 
 @dataclass
-class Rooms:
-    """What the other rooms hold; long work ends at the second look, unless it is held or told to end otherwise."""
+class Peers:
+    """Resources of the other services; long work ends at the first read, unless it is held or has another ending."""
 
     artifacts: ArtifactStore
     held: set[str] = field(default_factory=set)
     endings: dict[str, str] = field(default_factory=dict)
     resources: dict[str, object] = field(default_factory=dict)
     requests: dict[str, object] = field(default_factory=dict)
-    orders: list[tuple[str, object]] = field(default_factory=list)
+    created: list[tuple[str, object]] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     quality: list[object] = field(default_factory=list)
-    looks: Counter[str] = field(default_factory=Counter)
-    """Observations of each kind."""
+    reads: Counter[str] = field(default_factory=Counter)
+    """Number of reads of each kind."""
     traces: dict[str, str] = field(default_factory=dict)
-    """The traceparent of the latest order of each kind."""
+    """The traceparent of the latest request of each kind."""
     train_digest: str = ""
 
     def create(self, kind: str, request: object, context: grpc.ServicerContext) -> object:
@@ -81,72 +81,72 @@ class Rooms:
         name = f"{request.parent}/{KINDS[kind]}/{(free or names)[0]}"
         if name in self.resources:
             context.abort(grpc.StatusCode.ALREADY_EXISTS, f"{name} exists already.")
-        made = type(value)()
-        made.CopyFrom(value)
-        made.name, made.revision = name, 1
+        resource = type(value)()
+        resource.CopyFrom(value)
+        resource.name, resource.revision = name, 1
         if kind in LONG:
-            made.state = made.State.Value(
-                "STATE_RUNNING" if "STATE_RUNNING" in _states(made) else _begin(kind)
+            resource.state = resource.State.Value(
+                "STATE_RUNNING" if "STATE_RUNNING" in _states(resource) else _begin(kind)
             )
-        self.resources[name] = made
-        self.orders.append((kind, made))
+        self.resources[name] = resource
+        self.created.append((kind, resource))
         self.traces[kind] = dict(context.invocation_metadata()).get("traceparent", "")
         if request.request_id:
-            self.requests[request.request_id] = made
-        return made
+            self.requests[request.request_id] = resource
+        return resource
 
-    def look(self, kind: str, request: object, context: grpc.ServicerContext) -> object:
-        self.looks[kind] += 1
-        found = self.resources.get(request.name)
-        if found is None:
+    def get(self, kind: str, request: object, context: grpc.ServicerContext) -> object:
+        self.reads[kind] += 1
+        resource = self.resources.get(request.name)
+        if resource is None:
             context.abort(grpc.StatusCode.NOT_FOUND, f"{request.name} does not exist.")
-        if kind in LONG and kind not in self.held and found.state in _open(found):
-            self.finish(kind, found)
-        return found
+        if kind in LONG and kind not in self.held and resource.state in _open(resource):
+            self.finish(kind, resource)
+        return resource
 
     def cancel(self, request: object) -> object:
-        found = self.resources[request.name]
+        resource = self.resources[request.name]
         self.cancelled.append(request.name)
-        found.state = found.State.Value("STATE_CANCELLED")
-        return found
+        resource.state = resource.State.Value("STATE_CANCELLED")
+        return resource
 
-    def finish(self, kind: str, made: object) -> None:
-        well = "STATE_READY" if "STATE_READY" in _states(made) else "STATE_SUCCEEDED"
-        made.state = made.State.Value(self.endings.get(kind, well))
+    def finish(self, kind: str, resource: object) -> None:
+        well = "STATE_READY" if "STATE_READY" in _states(resource) else "STATE_SUCCEEDED"
+        resource.state = resource.State.Value(self.endings.get(kind, well))
         if self.endings.get(kind) == "STATE_FAILED":
-            made.failure.reason, made.failure.message = "OUT_OF_MEMORY", "It needs 4 GiB more memory."
+            resource.failure.reason, resource.failure.message = "OUT_OF_MEMORY", "It needs 4 GiB more memory."
             return
         match kind:
             case "Split":
-                made.train_digest, made.validation_digest = self.train_digest, "e" * 64
+                resource.train_digest, resource.validation_digest = self.train_digest, "e" * 64
             case "LabelSet":
-                made.digest = "b" * 64
+                resource.digest = "b" * 64
             case "TrainingRun":
-                made.artifact_digest = f"{sum(k == kind for k, _ in self.orders):064x}"
+                resource.artifact_digest = f"{sum(k == kind for k, _ in self.created):064x}"
             case "EvaluationRun":
-                made.verdict.passed = self.endings.get("gate") != "refuses"
-                made.verdict.summary = "macro-F1 +0.11 [0.07, 0.15] on new."
-                result = made.results.add(domain=made.domains[0].name)
+                resource.verdict.passed = self.endings.get("gate") != "refuses"
+                resource.verdict.summary = "macro-F1 +0.11 [0.07, 0.15] on new."
+                result = resource.results.add(domain=resource.domains[0].name)
                 result.candidate.macro_f1.value = 0.8
-            case "Rollout" if made.state == made.State.Value("STATE_SUCCEEDED"):
+            case "Rollout" if resource.state == resource.State.Value("STATE_SUCCEEDED"):
                 alias = f"{PARENT}/models/mail/aliases/production"
-                self.resources[alias] = model_pb2.Alias(name=alias, version=made.to_version)
+                self.resources[alias] = model_pb2.Alias(name=alias, version=resource.to_version)
 
-    def made(self, kind: str) -> list[object]:
-        return [made for each, made in self.orders if each == kind]
+    def created_resources(self, kind: str) -> list[object]:
+        return [resource for each, resource in self.created if each == kind]
 
     def deployments(self, request: object) -> object:
-        found = [
+        resources = [
             each for name, each in self.resources.items() if name.startswith(f"{request.parent}/deployments/")
         ]
-        listed = [each for each in found if each.name.count("/") == 3]
+        listed = [each for each in resources if each.name.count("/") == 3]
         return serving_service_pb2.ListDeploymentsResponse(deployments=listed)
 
     def delete_deployment(self, request: object) -> object:
         del self.resources[request.name]
         return serving_service_pb2.DeleteDeploymentResponse()
 
-    def tell(self, request: object) -> object:
+    def report_quality(self, request: object) -> object:
         self.quality.extend(request.reports)
         return serving_service_pb2.ReportQualityResponse()
 
@@ -165,34 +165,34 @@ def _begin(kind: str) -> str:
     return {"ModelVersion": "STATE_VERIFYING", "Rollout": "STATE_PREPARING"}[kind]
 
 
-def _states(made: object) -> list[str]:
-    return list(made.State.keys())
+def _states(resource: object) -> list[str]:
+    return list(resource.State.keys())
 
 
-def _open(made: object) -> set[int]:
+def _open(resource: object) -> set[int]:
     ended = ("READY", "SUCCEEDED", "FAILED", "CANCELLED", "ROLLED_BACK")
-    return {made.State.Value(n) for n in _states(made) if n.removeprefix("STATE_") not in ended}
+    return {resource.State.Value(n) for n in _states(resource) if n.removeprefix("STATE_") not in ended}
 
 
 def _snake(kind: str) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(kind))
 
 
-def _servicer(base: type, rooms: Rooms) -> object:
+def _servicer(base: type, peers: Peers) -> object:
     """Answers Create…, Get…, Cancel… of every kind; what is not scripted stays unimplemented."""
     methods: dict[str, Callable[..., object]] = {
-        "GetAlias": lambda self, request, context: rooms.look("Alias", request, context),
-        "AbortRollout": lambda self, request, context: rooms.cancel(request),
-        "DeleteDeployment": lambda self, request, context: rooms.delete_deployment(request),
-        "ListDeployments": lambda self, request, context: rooms.deployments(request),
-        "ReportQuality": lambda self, request, context: rooms.tell(request),
+        "GetAlias": lambda self, request, context: peers.get("Alias", request, context),
+        "AbortRollout": lambda self, request, context: peers.cancel(request),
+        "DeleteDeployment": lambda self, request, context: peers.delete_deployment(request),
+        "ListDeployments": lambda self, request, context: peers.deployments(request),
+        "ReportQuality": lambda self, request, context: peers.report_quality(request),
     }
     for kind in KINDS:
-        methods[f"Create{kind}"] = lambda self, request, context, kind=kind: rooms.create(
+        methods[f"Create{kind}"] = lambda self, request, context, kind=kind: peers.create(
             kind, request, context
         )
-        methods[f"Get{kind}"] = lambda self, request, context, kind=kind: rooms.look(kind, request, context)
-        methods[f"Cancel{kind}"] = lambda self, request, context: rooms.cancel(request)
+        methods[f"Get{kind}"] = lambda self, request, context, kind=kind: peers.get(kind, request, context)
+        methods[f"Cancel{kind}"] = lambda self, request, context: peers.cancel(request)
     return type("Scripted", (base,), {name: do for name, do in methods.items() if hasattr(base, name)})()
 
 
@@ -203,9 +203,9 @@ def state(tmp_path: Path) -> Iterator[State]:
 
 
 @pytest.fixture
-def rooms(state: State) -> Iterator[Rooms]:
-    """The six other rooms, listening where the flywheel expects them."""
-    rooms = Rooms(ArtifactStore(str(state.folder / "artifacts")))
+def peers(state: State) -> Iterator[Peers]:
+    """The six other services, listening where the flywheel expects them."""
+    peers = Peers(ArtifactStore(str(state.folder / "artifacts")))
     with ExitStack() as fakes:
         for service, module, name in (
             ("ingestion", ingestion_service_pb2_grpc, "Ingestion"),
@@ -216,11 +216,11 @@ def rooms(state: State) -> Iterator[Rooms]:
             ("serving", serving_service_pb2_grpc, "Serving"),
         ):
             add = getattr(module, f"add_{name}ServiceServicer_to_server")
-            servicer = _servicer(getattr(module, f"{name}ServiceServicer"), rooms)
+            servicer = _servicer(getattr(module, f"{name}ServiceServicer"), peers)
             address = socket_address(state.folder, service)
             Path(address.removeprefix("unix://")).parent.mkdir(parents=True, exist_ok=True)
             fakes.enter_context(answering(address, partial(add, servicer)))
-        yield rooms
+        yield peers
 
 
 @pytest.fixture
@@ -231,7 +231,7 @@ def observed() -> dict[str, object]:
 
 @pytest.fixture
 def start(
-    state: State, rooms: Rooms, databases: Databases, observed: dict[str, object]
+    state: State, peers: Peers, databases: Databases, observed: dict[str, object]
 ) -> Callable[[], AbstractContextManager[object]]:
     """Starts a flywheel; a test that starts a second one after the first restarts it."""
     url = databases.url("flywheel", state.folder)
@@ -251,11 +251,11 @@ def engineer(state: State) -> FlywheelServiceStub:
 
 
 @dataclass
-class World:
-    """Texts of one kind, and callers who send them and say what they think of the answers."""
+class Environment:
+    """A flywheel with its peers, texts of several kinds, and callers who send them and give feedback."""
 
     state: State
-    rooms: Rooms
+    peers: Peers
     flywheel: FlywheelServiceStub
     version: str = f"{PARENT}/models/mail/versions/v1.0"
     draws: random.Random = field(default_factory=lambda: random.Random(1))
@@ -274,12 +274,12 @@ class World:
         table = pa.table({"text": [self.text(kind) for _ in range(count)]})
         sink = BytesIO()
         pq.write_table(table, sink)
-        self.rooms.train_digest = self.rooms.artifacts.put_bytes(sink.getvalue())
+        self.peers.train_digest = self.peers.artifacts.put_bytes(sink.getvalue())
 
     def answered(
         self, texts: list[str], answer: str = "ham", seconds_ago: float = 0.0, users: Sequence[str] = ("",)
     ) -> list[str]:
-        """A segment of answered texts, whose requests name these users in turn; the answers' ids."""
+        """A segment of answered texts, whose requests name these users one after the other; the answers' ids."""
         ids = AnswerIds.of_folder(self.state.folder / "keys")
         segment = f"{PARENT}/trafficSegments/{uuid7()}"
         began = datetime.now(UTC) - timedelta(seconds=seconds_ago)
@@ -288,23 +288,23 @@ class World:
             _line(id, began + timedelta(milliseconds=i), self.version, text, answer, users[i % len(users)])
             for i, (id, text) in enumerate(zip(named, texts, strict=True))
         ]
-        digest = self.rooms.artifacts.put_bytes(zstandard.compress(b"".join(lines)))
-        told = signal_pb2.TrafficSegment(
+        digest = self.peers.artifacts.put_bytes(zstandard.compress(b"".join(lines)))
+        spec = signal_pb2.TrafficSegment(
             deployment=f"{PARENT}/deployments/mail", digest=digest, answer_count=len(texts)
         )
-        told.start_time.FromDatetime(began)
-        told.end_time.FromDatetime(began)
+        spec.start_time.FromDatetime(began)
+        spec.end_time.FromDatetime(began)
         gateway = FlywheelServiceStub(self.state.as_service("gateway", "flywheel"))
         gateway.CreateTrafficSegment(
             pb.CreateTrafficSegmentRequest(
-                parent=PARENT, traffic_segment_id=segment.rpartition("/")[2], traffic_segment=told
+                parent=PARENT, traffic_segment_id=segment.rpartition("/")[2], traffic_segment=spec
             )
         )
         return named
 
-    def say(self, answer_id: str, **said: object) -> signal_pb2.Feedback:
+    def send_feedback(self, answer_id: str, **fields: object) -> signal_pb2.Feedback:
         caller = FlywheelServiceStub(self.state.as_role(Role.CALLER, "flywheel", "mail"))
-        feedback = signal_pb2.Feedback(answer_id=answer_id, **said)
+        feedback = signal_pb2.Feedback(answer_id=answer_id, **fields)
         return caller.CreateFeedback(pb.CreateFeedbackRequest(parent=PARENT, feedback=feedback))
 
 
@@ -330,5 +330,5 @@ def _letters(number: int) -> str:
 
 
 @pytest.fixture
-def world(state: State, rooms: Rooms, flywheel: FlywheelServiceStub) -> World:
-    return World(state, rooms, flywheel)
+def env(state: State, peers: Peers, flywheel: FlywheelServiceStub) -> Environment:
+    return Environment(state, peers, flywheel)

@@ -20,7 +20,7 @@ from ratoon_flywheel.adapters import tables
 from ratoon_flywheel.adapters.answers import AnswerTables
 from ratoon_flywheel.application.ports import VersionVotes
 from ratoon_flywheel.domain.signals.features import features
-from ratoon_flywheel.domain.signals.feedback import Judgement, Verdict
+from ratoon_flywheel.domain.signals.feedback import FeedbackLabel, Verdict
 from ratoon_flywheel.domain.signals.traffic import Answer, TrafficSegment, caller_mark, content_digest
 
 NOW = datetime(2026, 6, 1, 12, 0, 0, 1, tzinfo=UTC)
@@ -39,30 +39,30 @@ def store(tmp_path: Path, databases: Databases) -> Iterator[Store]:
 
 def answer(id: str, seconds: float = 0.0, label: str = "ham", content: str = "", caller: str = "") -> Answer:
     time = NOW + timedelta(seconds=seconds)
-    said = content or f"the text of {id}"
+    text = content or f"the text of {id}"
     return Answer(
         id,
         f"{P}/trafficSegments/s",
         f"{P}/deployments/mail",
         V1,
         time,
-        content_digest(said),
+        content_digest(text),
         label,
-        features(said, 0),
+        features(text, 0),
         caller,
     )
 
 
-def judgement(
+def feedback(
     id: str, seconds: float = 0.0, verdict: Verdict = Verdict.POSITIVE, correction: str = ""
-) -> Judgement:
-    return Judgement(id, V1, NOW + timedelta(seconds=seconds), verdict, correction)
+) -> FeedbackLabel:
+    return FeedbackLabel(id, V1, NOW + timedelta(seconds=seconds), verdict, correction)
 
 
 INDEX = AnswerTables()
 
 
-def test_answers_are_kept_once_and_come_back_newest_first(store):
+def test_answers_are_stored_once_and_returned_newest_first(store):
     with store.write() as tx:
         INDEX.add(tx, P, [answer("a"), answer("b", 1), answer("a", 5)])
         before = INDEX.mark(tx, P)
@@ -73,35 +73,35 @@ def test_answers_are_kept_once_and_come_back_newest_first(store):
         assert [a.answer_id for a in INDEX.latest(tx, P, NOW + timedelta(seconds=1), 10)] == ["c"]
         assert INDEX.latest(tx, "projects/other", None, 10) == []
         assert INDEX.mark(tx, P).answers > before.answers
-        (seen,) = INDEX.features(tx, P, latest[:1])
-    assert seen == answer("c").features
+        (stored,) = INDEX.features(tx, P, latest[:1])
+    assert stored == answer("c").features
 
 
-def test_the_latest_judgement_counts_and_joins_its_answer_whichever_came_first(store):
+def test_the_latest_feedback_counts_and_joins_its_answer_whichever_came_first(store):
     with store.write() as tx:
-        INDEX.judge(tx, P, judgement("a", 1, Verdict.NEGATIVE))
+        INDEX.put_feedback(tx, P, feedback("a", 1, Verdict.NEGATIVE))
         INDEX.add(tx, P, [answer("a"), answer("b", 1)])
-        INDEX.judge(tx, P, judgement("a", 2, Verdict.NEGATIVE, "spam"))
-        ((joined, said),) = INDEX.judged(tx, P, None)
-        assert (joined.answer_id, said.correction, said.time) == ("a", "spam", NOW + timedelta(seconds=2))
-        assert INDEX.judged(tx, P, None, NOW + timedelta(seconds=1)) == []
-        assert INDEX.judged(tx, P, NOW) == []
+        INDEX.put_feedback(tx, P, feedback("a", 2, Verdict.NEGATIVE, "spam"))
+        ((joined, label),) = INDEX.with_feedback(tx, P, None)
+        assert (joined.answer_id, label.correction, label.time) == ("a", "spam", NOW + timedelta(seconds=2))
+        assert INDEX.with_feedback(tx, P, None, NOW + timedelta(seconds=1)) == []
+        assert INDEX.with_feedback(tx, P, NOW) == []
         assert newest(tx, 0) == 2
         assert newest(tx, 3) is None
 
 
 def newest(tx, since: float, until: float = 100.0, indexed_by: float = 100.0) -> float | None:
-    """The newest judgement; times in seconds from NOW."""
+    """The newest feedback; times in seconds from NOW."""
     times = (NOW + timedelta(seconds=each) for each in (since, until, indexed_by))
-    found = INDEX.newest_judgement(tx, P, *times)
-    return None if found is None else (found - NOW).total_seconds()
+    time = INDEX.newest_feedback(tx, P, *times)
+    return None if time is None else (time - NOW).total_seconds()
 
 
 def test_votes_wait_for_the_segment_that_names_their_caller_but_not_for_ever(store):
     with store.write() as tx:
         INDEX.add(tx, P, [answer("a"), answer("c")])
         for id, seconds in (("a", 1), ("b", 2), ("c", 3)):
-            INDEX.judge(tx, P, judgement(id, seconds))
+            INDEX.put_feedback(tx, P, feedback(id, seconds))
         assert newest(tx, 0, indexed_by=0) == 1
         assert newest(tx, 0, indexed_by=2) == 3
         assert newest(tx, 0, until=2, indexed_by=2) == 2
@@ -113,21 +113,21 @@ def test_votes_are_counted_by_version_in_a_span_that_leaves_out_its_end(store):
     end = NOW + timedelta(seconds=10)
     with store.write() as tx:
         INDEX.add(tx, P, [answer("up"), answer("confirmed"), answer("wrong")])
-        INDEX.judge(tx, P, judgement("up"))
-        INDEX.judge(tx, P, judgement("confirmed", 1, Verdict.NEGATIVE, "ham"))
-        INDEX.judge(tx, P, judgement("wrong", 2, Verdict.NEGATIVE, "spam"))
-        INDEX.judge(tx, P, judgement("early", 3, Verdict.NEGATIVE))
-        INDEX.judge(tx, P, judgement("nothing", 4, Verdict.NEUTRAL))
-        INDEX.judge(tx, P, judgement("late", 10, Verdict.NEGATIVE))
-        (told,) = INDEX.votes(tx, P, NOW, end)
-    assert replace(told, votes=Votes()) == VersionVotes(f"{P}/deployments/mail", V1, NOW, end, Votes())
-    assert (told.votes.positive, told.votes.negative) == (2, 2)
-    assert told.votes.tally == Tally(votes=4, callers=4, unhappy=2)
+        INDEX.put_feedback(tx, P, feedback("up"))
+        INDEX.put_feedback(tx, P, feedback("confirmed", 1, Verdict.NEGATIVE, "ham"))
+        INDEX.put_feedback(tx, P, feedback("wrong", 2, Verdict.NEGATIVE, "spam"))
+        INDEX.put_feedback(tx, P, feedback("early", 3, Verdict.NEGATIVE))
+        INDEX.put_feedback(tx, P, feedback("nothing", 4, Verdict.NEUTRAL))
+        INDEX.put_feedback(tx, P, feedback("late", 10, Verdict.NEGATIVE))
+        (votes,) = INDEX.votes(tx, P, NOW, end)
+    assert replace(votes, votes=Votes()) == VersionVotes(f"{P}/deployments/mail", V1, NOW, end, Votes())
+    assert (votes.votes.positive, votes.votes.negative) == (2, 2)
+    assert votes.votes.tally == Tally(votes=4, callers=4, unhappy=2)
 
 
 def votes_of(tx, start: float = 0.0) -> Votes:
-    (told,) = INDEX.votes(tx, P, NOW + timedelta(seconds=start), NOW + timedelta(seconds=1000))
-    return told.votes
+    (votes,) = INDEX.votes(tx, P, NOW + timedelta(seconds=start), NOW + timedelta(seconds=1000))
+    return votes.votes
 
 
 def test_a_caller_with_many_answers_counts_once(store):
@@ -136,11 +136,11 @@ def test_a_caller_with_many_answers_counts_once(store):
         INDEX.add(tx, P, [answer(f"a{n}", n, caller=mark) for n in range(50)])
         INDEX.add(tx, P, [answer(f"b{n}", n, caller=caller_mark(P, f"user {n}")) for n in range(2)])
         for n in range(50):
-            INDEX.judge(tx, P, judgement(f"a{n}", n, Verdict.NEGATIVE))
+            INDEX.put_feedback(tx, P, feedback(f"a{n}", n, Verdict.NEGATIVE))
         for n in range(2):
-            INDEX.judge(tx, P, judgement(f"b{n}", n))
+            INDEX.put_feedback(tx, P, feedback(f"b{n}", n))
         assert votes_of(tx).tally == Tally(votes=52, callers=3, unhappy=1)
-        assert {answer.caller for answer, _ in INDEX.judged(tx, P, None)} >= {mark}
+        assert {answer.caller for answer, _ in INDEX.with_feedback(tx, P, None)} >= {mark}
 
 
 def test_an_unknown_caller_that_votes_again_and_again_on_one_answer_counts_once(store):
@@ -149,7 +149,7 @@ def test_an_unknown_caller_that_votes_again_and_again_on_one_answer_counts_once(
     with store.write() as tx:
         INDEX.add(tx, P, [answer("a")])
         for second in range(50):
-            INDEX.judge(tx, P, judgement("a", second, Verdict.NEGATIVE))
+            INDEX.put_feedback(tx, P, feedback("a", second, Verdict.NEGATIVE))
             windows.append(votes_of(tx, second))
     assert count_votes(row for each in windows for row in each.rows).tally.callers == 1
 
@@ -162,14 +162,14 @@ def test_answers_from_before_the_migration_count_as_one_unknown_caller_each(tmp_
     with store.write() as tx:
         add_as_before(tx, ["a", "b"])
         for id in ("a", "b"):
-            INDEX.judge(tx, P, judgement(id, 1, Verdict.NEGATIVE))
+            INDEX.put_feedback(tx, P, feedback(id, 1, Verdict.NEGATIVE))
     migrate("flywheel", url)
     with store.write() as tx:
         add_as_before(tx, ["c"])
-        INDEX.judge(tx, P, judgement("c", 1, Verdict.NEGATIVE))
+        INDEX.put_feedback(tx, P, feedback("c", 1, Verdict.NEGATIVE))
         assert votes_of(tx).tally == Tally(votes=3, callers=3, unhappy=3)
-        judged = INDEX.judged(tx, P, None)
-    assert [(answer.answer_id, answer.caller) for answer, _ in judged] == [("a", ""), ("b", ""), ("c", "")]
+        labelled = INDEX.with_feedback(tx, P, None)
+    assert [(answer.answer_id, answer.caller) for answer, _ in labelled] == [("a", ""), ("b", ""), ("c", "")]
     database.close()
 
 
@@ -189,12 +189,12 @@ def test_what_is_old_is_forgotten_and_its_segment_named(store):
     with store.write() as tx:
         tx.create(old)
         INDEX.add(tx, P, [answer("old"), answer("new", 100)])
-        INDEX.judge(tx, P, judgement("old"))
+        INDEX.put_feedback(tx, P, feedback("old"))
         assert INDEX.segment_digests(tx, [old.name]) == ["a" * 64]
         assert INDEX.prune(tx, P, NOW + timedelta(seconds=50), 10) == (["a" * 64], False)
         assert [a.answer_id for a in INDEX.latest(tx, P, None, 10)] == ["new"]
         assert tx.find(TrafficSegment, old.name) is None
-        assert INDEX.judged(tx, P, None) == []
+        assert INDEX.with_feedback(tx, P, None) == []
 
 
 def test_old_data_are_pruned_a_few_at_a_time_the_oldest_first(store):

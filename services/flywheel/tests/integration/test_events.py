@@ -26,7 +26,7 @@ from ratoon_flywheel.domain.pipelines.policies import Policy
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Products, StageId, StageState
 from ratoon_flywheel.domain.pipelines.steps import Child, ChildState
 from ratoon_flywheel.domain.projects import Project
-from ratoon_flywheel.entrypoints.events import END_TYPES, RUNS, TOPICS, WAKING, waker
+from ratoon_flywheel.entrypoints.events import END_TYPES, RUNS, TOPICS, WAKING, on_stage_end
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 RUN = "projects/mail/pipelineRuns/r"
@@ -37,16 +37,16 @@ class Stages:
     """The service of every stage; resources end when a test says so."""
 
     def __init__(self) -> None:
-        self.looks: list[str] = []
+        self.reads: list[str] = []
         self.created: list[str] = []
         self.ended = False
 
-    def create(self, order, request_id):
-        self.created.append(type(order).__name__)
+    def create(self, spec, request_id):
+        self.created.append(type(spec).__name__)
         return VERSION if len(self.created) == 1 else f"versions/{len(self.created)}"
 
     def observe(self, resource):
-        self.looks.append(resource)
+        self.reads.append(resource)
         ended = self.ended and resource == VERSION
         return Child(
             ChildState.SUCCEEDED if ended else ChildState.WORKING,
@@ -71,7 +71,7 @@ class Deciding:
     def observe(self, policy, claim):
         self.decisions += 1
 
-    def step(self, policy, seen, now):
+    def step(self, policy, observation, now):
         return Step(policy, wake_after=3600.0)
 
 
@@ -92,7 +92,7 @@ class Flywheel:
         self.operations = Operations(self.store, table, [procedure, self.deciding], self.clock)
         self.log = EmbeddedLog(folder / "events", self.clock)
         self.log.create_topics([Topic(name) for name in TOPICS])
-        wake = waker(self.store, self.operations, runs)
+        wake = on_stage_end(self.store, self.operations, runs)
         self.consumer = Consumer(
             "flywheel",
             TOPICS,
@@ -112,25 +112,25 @@ class Flywheel:
         self.work()
 
     def work(self) -> int:
-        """Work until nothing is due; return the number of looks at resources."""
-        before = len(self.stages.looks)
+        """Work until nothing is due; return the number of reads of resources."""
+        before = len(self.stages.reads)
         while self.operations.run_due():
             pass
-        return len(self.stages.looks) - before
+        return len(self.stages.reads) - before
 
     def publish(self, *events: Event) -> None:
         self.log.append([event.record() for event in events])
 
     def deliver(self) -> int:
-        """Deliver all events, working after each batch as the threads do; return the number of looks."""
-        before, handled = len(self.stages.looks), -1
+        """Deliver all events, working after each batch as the threads do; return the number of reads."""
+        before, handled = len(self.stages.reads), -1
         while handled != self.consumer.consumed.handled:
             handled = self.consumer.consumed.handled
             self.consumer._step()
             self.work()
         self.clock.advance(0.05)
         self.work()
-        return len(self.stages.looks) - before
+        return len(self.stages.reads) - before
 
     def labels(self) -> StageState:
         with self.store.read() as tx:
@@ -141,9 +141,9 @@ class Flywheel:
 def flywheel(tmp_path, databases, monkeypatch) -> Iterator[Flywheel]:
     # PostgreSQL's own clock would not stand.
     monkeypatch.setattr(_LeaseTime, "now", lambda time, _connection: ("test", time._clock.monotonic()))
-    made = Flywheel(Database(databases.url_of_file(tmp_path / "flywheel.db")), tmp_path)
-    yield made
-    made.consumer.stop()
+    running = Flywheel(Database(databases.url_of_file(tmp_path / "flywheel.db")), tmp_path)
+    yield running
+    running.consumer.stop()
 
 
 def event(subject: str = VERSION, kind: str = "DatasetVersionCompleted", revision: int = 0) -> Event:
@@ -156,12 +156,12 @@ def test_the_next_stage_begins_by_event_without_a_poll(flywheel):
     assert (flywheel.work(), flywheel.stages.created) == (0, ["BuildDataset"])
     flywheel.stages.ended = True
     flywheel.publish(event())
-    looks_at_the_end_and_at_the_new_resource = 2
-    assert flywheel.deliver() == looks_at_the_end_and_at_the_new_resource
+    reads_of_the_ended_and_of_the_new_resource = 2
+    assert flywheel.deliver() == reads_of_the_ended_and_of_the_new_resource
     assert flywheel.labels() is StageState.RUNNING
 
 
-def test_a_lost_event_is_found_by_the_safety_net(flywheel):
+def test_the_safety_net_catches_a_lost_event(flywheel):
     flywheel.stages.ended = True
     flywheel.clock.advance(SAFETY_NET_S - 0.1)
     assert flywheel.work() == 0
@@ -170,13 +170,13 @@ def test_a_lost_event_is_found_by_the_safety_net(flywheel):
     assert flywheel.labels() is StageState.RUNNING
 
 
-def test_a_burst_of_events_is_one_look(flywheel):
+def test_many_events_at_once_are_one_observation(flywheel):
     flywheel.publish(*(event(revision=revision) for revision in range(1, 1001)))
     assert flywheel.deliver() == 1
     assert flywheel.consumer.consumed.handled == 1000
 
 
-def test_events_that_end_nothing_and_those_of_other_resources_are_no_look(flywheel):
+def test_events_that_end_nothing_and_those_of_other_resources_wake_nothing(flywheel):
     flywheel.publish(*(event(kind="DatasetVersionStarted", revision=n) for n in range(1, 100)))
     flywheel.publish(*(event(f"versions/other-{n}") for n in range(99)))
     assert flywheel.deliver() == 0

@@ -1,4 +1,4 @@
-"""Pipeline runs against scripted rooms: what is asked of whom, how runs end, and that a restart repeats nothing."""
+"""Pipeline runs against scripted services: their requests, how runs end, and that a restart repeats nothing."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def ended(flywheel: FlywheelServiceStub, run: Run) -> Run:
     return last
 
 
-def test_the_first_version_goes_through_every_room(flywheel, rooms):
+def test_the_first_version_goes_through_every_stage(flywheel, peers):
     project = create_project(flywheel)
     assert project.model == f"{PARENT}/models/mail"
     last = ended(flywheel, begin(flywheel))
@@ -40,14 +40,17 @@ def test_the_first_version_goes_through_every_room(flywheel, rooms):
     assert [stage.state for stage in last.stages] == ["SUCCEEDED"] * 7
     assert last.products.model_version == f"{PARENT}/models/mail/versions/v1.0"
     (version,), (split,), (training,) = (
-        rooms.made("DatasetVersion"),
-        rooms.made("Split"),
-        rooms.made("TrainingRun"),
+        peers.created_resources("DatasetVersion"),
+        peers.created_resources("Split"),
+        peers.created_resources("TrainingRun"),
     )
     assert (list(version.sources), split.dataset_version) == ([f"{PARENT}/sources/mails"], version.name)
     assert (split.mode, split.label_set_digest) == (split_pb2.Split.MODE_STRATIFIED, "b" * 64)
     assert training.recipe.method == training_run_pb2.Recipe.METHOD_FROM_SCRATCH
-    (evaluation,), (registered,) = rooms.made("EvaluationRun"), rooms.made("ModelVersion")
+    (evaluation,), (registered,) = (
+        peers.created_resources("EvaluationRun"),
+        peers.created_resources("ModelVersion"),
+    )
     kinds = evaluation_run_pb2.GateRule
     assert [(rule.kind, rule.domain, rule.threshold) for rule in evaluation.gate] == [
         (kinds.KIND_BEATS_MAJORITY, "base", 0.0),
@@ -55,27 +58,30 @@ def test_the_first_version_goes_through_every_room(flywheel, rooms):
     ]
     assert (registered.lineage.split, registered.lineage.pipeline_run) == (split.name, last.name)
     assert registered.scores["base.macro_f1"] == 0.8
-    assert rooms.made("Rollout")[0].to_version == registered.name
+    assert peers.created_resources("Rollout")[0].to_version == registered.name
 
 
-def test_a_second_run_continues_production_and_is_held_against_old_and_new(flywheel, rooms):
+def test_a_second_run_continues_production_and_is_held_against_old_and_new(flywheel, peers):
     create_project(flywheel)
     ended(flywheel, begin(flywheel))
     last = ended(flywheel, begin(flywheel, "more"))
     assert last.state == Run.STATE_SUCCEEDED
-    first, second = rooms.made("Split")
+    first, second = peers.created_resources("Split")
     assert (second.replay.split, second.replay.count) == (first.name, 2000)
-    training = rooms.made("TrainingRun")[1]
+    training = peers.created_resources("TrainingRun")[1]
     assert training.recipe.method == training_run_pb2.Recipe.METHOD_CONTINUE
-    assert training.base_artifact_digest == rooms.made("ModelVersion")[0].artifact_digest
-    evaluation = rooms.made("EvaluationRun")[1]
+    assert training.base_artifact_digest == peers.created_resources("ModelVersion")[0].artifact_digest
+    evaluation = peers.created_resources("EvaluationRun")[1]
     assert [(d.name, d.split) for d in evaluation.domains] == [("new", second.name), ("old", first.name)]
     assert [(r.domain, r.threshold) for r in evaluation.gate] == [("new", 0.0), ("old", -0.08)]
     assert evaluation.reference_digest == training.base_artifact_digest
-    assert rooms.made("ModelVersion")[1].lineage.parent_version == f"{PARENT}/models/mail/versions/v1.0"
+    assert (
+        peers.created_resources("ModelVersion")[1].lineage.parent_version
+        == f"{PARENT}/models/mail/versions/v1.0"
+    )
 
 
-def test_a_project_of_adapters_starts_from_its_base_and_goes_on_from_production(flywheel, rooms):
+def test_a_project_of_adapters_starts_from_its_base_and_goes_on_from_production(flywheel, peers):
     base = "e" * 64
     training = project_pb2.Project.TrainingDefaults(
         method=project_pb2.Project.TrainingDefaults.METHOD_LORA, base_artifact_digest=base, prompt_tokens=64
@@ -87,45 +93,45 @@ def test_a_project_of_adapters_starts_from_its_base_and_goes_on_from_production(
     ended(flywheel, begin(flywheel))
     last = ended(flywheel, begin(flywheel, "more"))
     assert last.state == Run.STATE_SUCCEEDED
-    first, second = rooms.made("TrainingRun")
+    first, second = peers.created_resources("TrainingRun")
     assert {run.recipe.method for run in (first, second)} == {training_run_pb2.Recipe.METHOD_LORA}
     assert (first.base_artifact_digest, first.recipe.prompt_tokens) == (base, 64)
-    assert second.base_artifact_digest == rooms.made("ModelVersion")[0].artifact_digest
-    assert rooms.made("ModelVersion")[0].changelog.startswith(
+    assert second.base_artifact_digest == peers.created_resources("ModelVersion")[0].artifact_digest
+    assert peers.created_resources("ModelVersion")[0].changelog.startswith(
         f"First version, trained from the base model {base[:12]}"
     )
-    ratios = rooms.made("Split")[0].ratios
+    ratios = peers.created_resources("Split")[0].ratios
     assert (ratios.train, ratios.validation, ratios.test) == pytest.approx((0.6, 0.1, 0.3))
 
 
 def waits_for_a_person(flywheel: FlywheelServiceStub, run: Run) -> bool:
-    seen = flywheel.GetPipelineRun(pb.GetPipelineRunRequest(name=run.name))
-    return any(stage.id == "approval" and stage.state == "RUNNING" for stage in seen.stages)
+    current = flywheel.GetPipelineRun(pb.GetPipelineRunRequest(name=run.name))
+    return any(stage.id == "approval" and stage.state == "RUNNING" for stage in current.stages)
 
 
-def test_a_careful_project_waits_for_a_person_and_remembers_who_when_and_why(flywheel, rooms):
+def test_a_careful_project_waits_for_a_person_and_remembers_who_when_and_why(flywheel, peers):
     create_project(flywheel, require_approval=True)
     run = begin(flywheel)
     until(lambda: waits_for_a_person(flywheel, run))
-    assert not rooms.made("Rollout")
+    assert not peers.created_resources("Rollout")
     with pytest.raises(InvalidArgument):
         flywheel.ApprovePipelineRun(pb.ApprovePipelineRunRequest(name=run.name))
     flywheel.ApprovePipelineRun(pb.ApprovePipelineRunRequest(name=run.name, reason="It reads well."))
     last = ended(flywheel, run)
     assert last.state == Run.STATE_SUCCEEDED
     assert [stage.state for stage in last.stages] == ["SUCCEEDED"] * 8
-    given = last.approval
-    assert (given.approved, given.decider, given.reason) == (
+    approval = last.approval
+    assert (approval.approved, approval.decider, approval.reason) == (
         True,
         "projects/-/apiKeys/test",
         "It reads well.",
     )
-    assert given.time.seconds >= last.create_time.seconds
+    assert approval.time.seconds >= last.create_time.seconds
     with pytest.raises(FailedPrecondition):
         flywheel.RejectPipelineRun(pb.RejectPipelineRunRequest(name=run.name, reason="Too late."))
 
 
-def test_a_rejected_version_is_registered_and_not_rolled_out(flywheel, rooms, state):
+def test_a_rejected_version_is_registered_and_not_rolled_out(flywheel, peers, state):
     create_project(flywheel, require_approval=True)
     run = begin(flywheel)
     until(lambda: waits_for_a_person(flywheel, run))
@@ -136,7 +142,7 @@ def test_a_rejected_version_is_registered_and_not_rolled_out(flywheel, rooms, st
     flywheel.RejectPipelineRun(rejection)
     last = ended(flywheel, run)
     assert (last.state, last.failure.reason) == (Run.STATE_REFUSED, "REJECTED")
-    assert (len(rooms.made("ModelVersion")), rooms.made("Rollout")) == (1, [])
+    assert (len(peers.created_resources("ModelVersion")), peers.created_resources("Rollout")) == (1, [])
 
 
 @pytest.mark.parametrize(
@@ -147,59 +153,59 @@ def test_a_rejected_version_is_registered_and_not_rolled_out(flywheel, rooms, st
         ({"Rollout": "STATE_ROLLED_BACK"}, Run.STATE_ROLLED_BACK, "ROLLOUT_ROLLED_BACK"),
     ],
 )
-def test_a_run_ends_as_its_stage_does_and_says_why(flywheel, rooms, endings, outcome, reason):
+def test_a_run_ends_as_its_stage_does_and_says_why(flywheel, peers, endings, outcome, reason):
     create_project(flywheel)
-    rooms.endings.update(endings)
+    peers.endings.update(endings)
     last = ended(flywheel, begin(flywheel))
     assert (last.state, last.failure.reason) == (outcome, reason)
     if reason == "GATE_REFUSED":
         assert last.failure.message == "macro-F1 +0.11 [0.07, 0.15] on new."
-        assert not rooms.made("ModelVersion")
+        assert not peers.created_resources("ModelVersion")
 
 
-def test_cancelling_a_run_cancels_the_resource_in_work(flywheel, rooms):
+def test_cancelling_a_run_cancels_the_resource_in_work(flywheel, peers):
     create_project(flywheel)
-    rooms.held.add("TrainingRun")
+    peers.held.add("TrainingRun")
     run = begin(flywheel)
-    training = until(lambda: rooms.made("TrainingRun"))[0]
+    training = until(lambda: peers.created_resources("TrainingRun"))[0]
     flywheel.CancelPipelineRun(pb.CancelPipelineRunRequest(name=run.name))
     last = ended(flywheel, run)
     assert last.state == Run.STATE_CANCELLED
-    assert rooms.cancelled == [training.name]
-    assert not rooms.made("EvaluationRun")
+    assert peers.cancelled == [training.name]
+    assert not peers.created_resources("EvaluationRun")
     with pytest.raises(FailedPrecondition) as refused:
         flywheel.CancelPipelineRun(pb.CancelPipelineRunRequest(name=run.name))
     assert refused.value.reason == "PIPELINE_RUN_ENDED"
 
 
-def test_a_run_that_skips_the_rollout_ends_with_a_version(flywheel, rooms):
+def test_a_run_that_skips_the_rollout_ends_with_a_version(flywheel, peers):
     create_project(flywheel)
     last = ended(flywheel, begin(flywheel, skip_rollout=True))
     assert (last.state, last.stages[-1].state) == (Run.STATE_SUCCEEDED, "SKIPPED")
-    assert not rooms.made("Rollout")
+    assert not peers.created_resources("Rollout")
 
 
-def test_without_a_version_there_is_nothing_to_retrain(flywheel, rooms):
+def test_without_a_version_there_is_nothing_to_retrain(flywheel, peers):
     create_project(flywheel)
     last = ended(flywheel, begin(flywheel, source=""))
     assert (last.state, last.failure.reason) == (Run.STATE_FAILED, "NOTHING_TO_RETRAIN")
 
 
-def test_a_restarted_flywheel_goes_on_and_makes_nothing_twice(state, start, rooms):
+def test_a_restarted_flywheel_goes_on_and_makes_nothing_twice(state, start, peers):
     flywheel = FlywheelServiceStub(state.as_role(Role.ENGINEER, "flywheel"))
-    rooms.held.add("TrainingRun")
+    peers.held.add("TrainingRun")
     with start():
         create_project(flywheel)
         run = begin(flywheel)
-        until(lambda: rooms.made("TrainingRun"))
-    rooms.held.clear()
+        until(lambda: peers.created_resources("TrainingRun"))
+    peers.held.clear()
     with start():
         assert ended(flywheel, run).state == Run.STATE_SUCCEEDED
-    assert [kind for kind, _ in rooms.orders].count("TrainingRun") == 1
-    assert len(rooms.orders) == len({made.name for _, made in rooms.orders})
+    assert [kind for kind, _ in peers.created].count("TrainingRun") == 1
+    assert len(peers.created) == len({resource.name for _, resource in peers.created})
 
 
-def test_requests_are_checked_and_stale_changes_refused(flywheel, rooms):
+def test_requests_are_checked_and_stale_changes_refused(flywheel, peers):
     project = create_project(flywheel)
     with pytest.raises(InvalidArgument) as single:
         one = project_pb2.Project(labels=["ham"])

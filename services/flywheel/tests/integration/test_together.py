@@ -60,7 +60,7 @@ def test_writers_that_come_together_share_commits_and_keep_their_own_outcomes(st
     assert {o for o in outcomes if o not in refused} == {f"projects/{id}" for id in "abcdef"}
 
 
-def test_when_the_commit_is_lost_everyone_is_told(store):
+def test_a_lost_commit_raises_in_every_caller(store):
     commits = SharedCommits(Broken(store))
     with pytest.raises(OSError, match="disk"):
         commits.run(lambda tx: "done")

@@ -14,13 +14,13 @@ from ratoon_flywheel.domain.errors import BadSegment
 from ratoon_flywheel.domain.signals.features import features
 from ratoon_flywheel.domain.signals.traffic import (
     Exchange,
+    LabelledExample,
     RowFault,
     UnreadableRow,
     content_digest,
     exported,
     noted_texts,
 )
-from ratoon_flywheel.domain.signals.traffic import Lesson as LabelledAnswer
 
 ROW = {
     "answer_id": "a1",
@@ -78,8 +78,8 @@ def test_a_request_of_any_shape_is_an_exchange(segments, messages, question):
     assert rows[1].text == question
     assert len(content_digest(rows[1].text)) == 64
     features(rows[1].text, 0)
-    lesson = LabelledAnswer("a2", "s", "v", rows[1].time, "ham")
-    assert json.loads(exported(lesson, rows[1].text))["label"] == "ham"
+    example = LabelledExample("a2", "s", "v", rows[1].time, "ham")
+    assert json.loads(exported(example, rows[1].text))["label"] == "ham"
 
 
 BROKEN = [
@@ -158,15 +158,15 @@ def test_what_is_no_segment_is_refused_once_in_our_words(segments, data):
     assert no.value.code == "INVALID_ARGUMENT"
 
 
-def test_an_erasure_takes_the_text_wherever_it_stands_and_all_that_nobody_can_read(segments):
+def test_an_erasure_takes_the_text_wherever_it_stands_and_all_unreadable_rows(segments):
     secret = "the text that goes"
-    asked = [{"role": "user", "content": f" {secret}\n"}, {"role": "assistant", "content": "ham"}]
+    dialogue = [{"role": "user", "content": f" {secret}\n"}, {"role": "assistant", "content": "ham"}]
     digest = stored(
         segments,
         line(),
-        line(answer_id="a2", messages=asked),
-        line(answer_id="a3", messages=[*asked, {"role": "user", "content": "and now?"}]),
-        line(answer_id="a4", messages=asked, status=499),
+        line(answer_id="a2", messages=dialogue),
+        line(answer_id="a3", messages=[*dialogue, {"role": "user", "content": "and now?"}]),
+        line(answer_id="a4", messages=dialogue, status=499),
         b"unreadable " + secret.encode() + b"\n",
         line(answer_id="a5"),
     )

@@ -11,14 +11,17 @@ NOTHING, NO_FAILURE = progress_pb2.Progress(), progress_pb2.Failure()
 
 
 @pytest.mark.parametrize(
-    ("state", "seen"), [("STATE_READY", ChildState.SUCCEEDED), ("STATE_QUEUED", ChildState.WORKING)]
+    ("state", "child_state"), [("STATE_READY", ChildState.SUCCEEDED), ("STATE_QUEUED", ChildState.WORKING)]
 )
-def test_what_it_made_counts_once_it_succeeded(state, seen):
-    made = child(state, Products(split="s"), NOTHING, NO_FAILURE)
-    assert (made.state, made.products.split) == (seen, "s" if seen is ChildState.SUCCEEDED else "")
+def test_the_products_of_a_resource_count_once_it_succeeded(state, child_state):
+    observed = child(state, Products(split="s"), NOTHING, NO_FAILURE)
+    assert (observed.state, observed.products.split) == (
+        child_state,
+        "s" if child_state is ChildState.SUCCEEDED else "",
+    )
 
 
 def test_a_resource_that_was_redacted_meanwhile_ends_the_stage_with_the_reason():
-    made = child("STATE_REDACTED", Products(split="s"), NOTHING, NO_FAILURE, "10 train")
-    assert (made.state, made.reason, made.products) == (ChildState.FAILED, "REDACTED", Products())
-    assert "erased" in made.message
+    observed = child("STATE_REDACTED", Products(split="s"), NOTHING, NO_FAILURE, "10 train")
+    assert (observed.state, observed.reason, observed.products) == (ChildState.FAILED, "REDACTED", Products())
+    assert "erased" in observed.message

@@ -15,8 +15,8 @@ def arm(positive: int, negative: int) -> Arm:
 
 def test_newcombes_own_example():
     """Newcombe (1998), table II: 56/70 against 48/80 gives 0.2000 [0.0524, 0.3339] by method 10."""
-    found = Comparison(arm(56, 14), arm(48, 32)).difference
-    assert (found.value, found.low, found.high) == pytest.approx((0.2, 0.0524, 0.3339), abs=5e-5)
+    interval = Comparison(arm(56, 14), arm(48, 32)).difference
+    assert (interval.value, interval.low, interval.high) == pytest.approx((0.2, 0.0524, 0.3339), abs=5e-5)
 
 
 def test_few_votes_conclude_nothing():
@@ -37,10 +37,12 @@ _arms = st.tuples(st.integers(0, 500), st.integers(0, 500)).map(lambda votes: ar
 
 
 @given(_arms, _arms)
-def test_intervals_hold_their_values_and_turn_with_the_arms(a, b):
+def test_intervals_contain_their_values_and_are_antisymmetric(a, b):
     for arm in (a, b):
-        found = arm.satisfaction
-        assert 0 <= found.low <= found.value + 1e-12 or not arm.callers
-        assert found.low - 1e-12 <= found.value <= found.high + 1e-12
-    there, back = Comparison(a, b).difference, Comparison(b, a).difference
-    assert (there.value, there.low, there.high) == pytest.approx((-back.value, -back.high, -back.low))
+        interval = arm.satisfaction
+        assert 0 <= interval.low <= interval.value + 1e-12 or not arm.callers
+        assert interval.low - 1e-12 <= interval.value <= interval.high + 1e-12
+    forward, backward = Comparison(a, b).difference, Comparison(b, a).difference
+    assert (forward.value, forward.low, forward.high) == pytest.approx(
+        (-backward.value, -backward.high, -backward.low)
+    )

@@ -1,4 +1,4 @@
-"""Drift: what is alike stays within the null band, what differs does not, and a text is seen without its masks."""
+"""Drift: what is alike stays within the noise band, what differs does not, and the masks of a text do not count."""
 
 import random
 
@@ -13,7 +13,7 @@ from ratoon_flywheel.domain.signals.drift import (
     baseline,
     divergence,
     measure,
-    null_band,
+    noise_band,
 )
 from ratoon_flywheel.domain.signals.features import TextFeatures, features
 
@@ -23,8 +23,8 @@ def texts(kind: str, count: int, seed: int) -> list[TextFeatures]:
     draws = random.Random(seed)
     names = [f"{kind}{'abcdefghij'[i // 20]}{'abcdefghijklmnopqrst'[i % 20]}" for i in range(200)]
     weights = [1 / (i + 1) for i in range(200)]
-    made = (" ".join(draws.choices(names, weights, k=draws.randint(20, 40))) for _ in range(count))
-    return [features(text, 0) for text in made]
+    drawn = (" ".join(draws.choices(names, weights, k=draws.randint(20, 40))) for _ in range(count))
+    return [features(text, 0) for text in drawn]
 
 
 @pytest.fixture(scope="module")
@@ -55,14 +55,14 @@ def test_the_same_seed_draws_the_same_bands(base):
 
 
 def test_bands_shrink_with_the_sample(base):
-    for bands in base.null_bands.values():
+    for bands in base.noise_bands.values():
         assert list(bands) == sorted(bands, reverse=True)
-        between = [null_band(bands, size) for size in range(20, 2000, 20)]
+        between = [noise_band(bands, size) for size in range(20, 2000, 20)]
         assert between == sorted(between, reverse=True)
-        assert null_band(bands, SAMPLE_SIZES[2]) == pytest.approx(bands[2])
+        assert noise_band(bands, SAMPLE_SIZES[2]) == pytest.approx(bands[2])
 
 
-def test_there_is_no_drift_without_training_data():
+def test_drift_needs_training_data():
     with pytest.raises(ValueError, match="no training data"):
         baseline([], seed=1)
 
@@ -73,7 +73,7 @@ def test_divergence_is_zero_from_itself_and_never_negative(counts):
     assert divergence(counts, {"z": 3.0}) >= -1e-12
 
 
-def test_what_curation_masks_is_not_seen():
+def test_texts_that_curation_masks_do_not_count():
     raw = features("Write to ann@example.org or call 555-1234, see https://example.org/x today", 0)
     curated = features("Write to <EMAIL> or call [PHONE NUMBER], see today", 0)
     assert raw.words == curated.words
@@ -91,17 +91,17 @@ def test_what_curation_masks_is_not_seen():
         ("", "other"),
     ],
 )
-def test_languages_are_told_by_script_and_function_words(text, language):
+def test_languages_are_detected_by_script_and_function_words(text, language):
     assert features(text, 0).language == language
 
 
-def test_only_what_the_model_is_shown_is_seen():
+def test_only_the_text_that_the_model_gets_counts():
     assert features("alpha beta gamma", 5) == features("alpha", 0)
     assert features("价值 value", 0).words == features("值 价 value", 0).words
 
 
 @given(st.text(max_size=300), st.integers(0, 100))
-def test_any_text_can_be_looked_at(text, shown):
-    seen = features(text, shown)
-    assert list(seen.words) == sorted(set(seen.words))
-    assert all(0 <= word < 2**32 for word in seen.words)
+def test_any_text_has_features(text, shown):
+    result = features(text, shown)
+    assert list(result.words) == sorted(set(result.words))
+    assert all(0 <= word < 2**32 for word in result.words)

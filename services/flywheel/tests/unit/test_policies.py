@@ -1,4 +1,4 @@
-"""A policy decides with numbers, and starts exactly one run a burst, however many decide at once."""
+"""A policy decides with numbers, and starts exactly one run a trigger window, even if several replicas decide."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,19 +19,19 @@ from ratoon.testkit.clock import FakeClock
 from ratoon_flywheel import mapping
 from ratoon_flywheel.adapters import tables
 from ratoon_flywheel.adapters.runs import RunTables
-from ratoon_flywheel.application.procedures import Look, PolicyProcedure
+from ratoon_flywheel.application.procedures import PolicyObservation, PolicyProcedure
 from ratoon_flywheel.domain.errors import BadPolicy
 from ratoon_flywheel.domain.pipelines.policies import (
     Divergence,
-    Evidence,
     History,
     Policy,
+    Signals,
     Verb,
     changed,
     checked,
     decide,
     decided,
-    next_look,
+    next_check,
 )
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, State, Trigger
 from ratoon_flywheel.domain.projects import Project
@@ -40,31 +40,33 @@ NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 POLICY = Policy("projects/mail/policies/default", NOW - timedelta(days=1), NOW)
 LONG_AGO = NOW - timedelta(minutes=2)
 V1 = "projects/mail/models/mail/versions/v1.0"
-CALM = Evidence(
+NO_SIGNAL = Signals(
     V1,
     600,
     1000,
     Votes(297, 3),
     LONG_AGO,
     (Divergence("tokens", 0.0152, 0.0209),),
-    lessons=Votes(297, 3),
+    examples=Votes(297, 3),
 )
-DRIFTED = replace(CALM, divergences=(Divergence("tokens", 0.1939, 0.0141), Divergence("length", 0.01, 0.02)))
-FAILING = replace(CALM, votes=Votes(210, 90))
+DRIFTED = replace(
+    NO_SIGNAL, divergences=(Divergence("tokens", 0.1939, 0.0141), Divergence("length", 0.01, 0.02))
+)
+FAILING = replace(NO_SIGNAL, votes=Votes(210, 90))
 
 
 def test_no_signal_no_run_and_the_numbers_say_why():
-    decision = decide(POLICY, CALM, History(), NOW)
+    decision = decide(POLICY, NO_SIGNAL, History(), NOW)
     assert decision.verb is Verb.NOTHING
-    assert "0.73 times the null band" in decision.reason
-    assert "3 of 300 judged answers were wrong" in decision.reason
+    assert "0.73 times the noise band" in decision.reason
+    assert "3 of 300 answers with feedback were wrong" in decision.reason
 
 
 def test_drift_beyond_the_threshold_starts_with_the_numbers():
     decision = decide(POLICY, DRIFTED, History(), NOW)
     assert (decision.verb, decision.trigger) == (Verb.START, Trigger.DRIFT)
     assert (
-        "tokens 0.1939 nats, 13.8 times the null band of 0.0141 (threshold 1.5, 600 distinct texts)"
+        "tokens 0.1939 nats, 13.8 times the noise band of 0.0141 (threshold 1.5, 600 distinct texts)"
         in decision.reason
     )
     assert "length" not in decision.reason
@@ -74,11 +76,11 @@ def test_many_wrong_answers_start_by_themselves():
     decision = decide(POLICY, FAILING, History(), NOW)
     assert (decision.verb, decision.trigger) == (Verb.START, Trigger.FEEDBACK)
     assert "30.0%" in decision.reason
-    assert "90 of 300 judged" in decision.reason
+    assert "90 of 300 with feedback" in decision.reason
 
 
 @pytest.mark.parametrize(
-    ("policy", "seen", "history", "verb", "says"),
+    ("policy", "signals", "history", "verb", "says"),
     [
         (replace(POLICY, paused=True), DRIFTED, History(), Verb.NOTHING, "paused"),
         (POLICY, DRIFTED, History(open_run="r"), Verb.NOTHING, "r is under way"),
@@ -106,7 +108,7 @@ def test_many_wrong_answers_start_by_themselves():
         (POLICY, replace(DRIFTED, answers=199), History(), Verb.NOTHING, "199 of 200 distinct texts"),
         (
             POLICY,
-            replace(DRIFTED, lessons=Votes(10)),
+            replace(DRIFTED, examples=Votes(10)),
             History(),
             Verb.WAIT,
             "200 corrected or confirmed answers, 10 so far",
@@ -139,13 +141,13 @@ def test_many_wrong_answers_start_by_themselves():
             DRIFTED,
             History(),
             Verb.NOTHING,
-            "13.75 times the null band",
+            "13.75 times the noise band",
         ),
         (replace(POLICY, error_rate_threshold=0.4), FAILING, History(), Verb.NOTHING, "90 of 300"),
     ],
 )
-def test_what_holds_a_run_back_is_said(policy, seen, history, verb, says):
-    decision = decide(policy, seen, history, NOW)
+def test_the_reason_names_what_holds_a_run_back(policy, signals, history, verb, says):
+    decision = decide(policy, signals, history, NOW)
     assert decision.verb is verb
     assert says in decision.reason
 
@@ -158,40 +160,40 @@ def feedback_of(callers: int, votes: int) -> Votes:
 def test_one_caller_starts_nothing_however_often_it_votes(others):
     policy = replace(POLICY, min_feedback=50)
     votes = count_votes([*feedback_of(1, 50).rows, *others.rows])
-    assert decide(policy, replace(CALM, votes=votes), History(), NOW).verb is Verb.NOTHING
+    assert decide(policy, replace(NO_SIGNAL, votes=votes), History(), NOW).verb is Verb.NOTHING
 
 
 def test_ten_callers_start_a_retraining():
     policy = replace(POLICY, min_feedback=50)
-    decision = decide(policy, replace(CALM, votes=feedback_of(10, 50)), History(), NOW)
+    decision = decide(policy, replace(NO_SIGNAL, votes=feedback_of(10, 50)), History(), NOW)
     assert (decision.verb, decision.trigger) == (Verb.START, Trigger.FEEDBACK)
-    assert "500 of 500 judged, each of 10 callers counted once" in decision.reason
+    assert "500 of 500 with feedback, each of 10 callers counted once" in decision.reason
 
 
 def test_one_callers_corrections_start_no_scheduled_retraining():
     history = History(last_retraining="r", last_end=NOW - timedelta(days=8))
     corrected = count_votes([("loud", 0, 300), ("", 300, 0)])
-    assert decide(POLICY, replace(CALM, lessons=corrected), history, NOW).verb is Verb.NOTHING
+    assert decide(POLICY, replace(NO_SIGNAL, examples=corrected), history, NOW).verb is Verb.NOTHING
     corrected = count_votes([*corrected.rows, ("", 0, 1)])
-    assert decide(POLICY, replace(CALM, lessons=corrected), history, NOW).verb is Verb.START
+    assert decide(POLICY, replace(NO_SIGNAL, examples=corrected), history, NOW).verb is Verb.START
 
 
 def test_the_schedule_starts_only_what_has_something_to_learn():
     history = History(last_retraining="r", last_end=NOW - timedelta(days=8))
-    decision = decide(POLICY, CALM, history, NOW)
+    decision = decide(POLICY, NO_SIGNAL, history, NOW)
     assert (decision.verb, decision.trigger) == (Verb.START, Trigger.SCHEDULE)
     assert decision.reason.startswith("8 days have passed and 3 of 300 labelled answers were wrong")
-    for seen in (replace(CALM, lessons=Votes(300)), replace(CALM, lessons=Votes(196, 3))):
-        assert decide(POLICY, seen, history, NOW).verb is Verb.NOTHING
-    assert decide(replace(POLICY, schedule_seconds=0.0), CALM, history, NOW).verb is Verb.NOTHING
+    for signals in (replace(NO_SIGNAL, examples=Votes(300)), replace(NO_SIGNAL, examples=Votes(196, 3))):
+        assert decide(POLICY, signals, history, NOW).verb is Verb.NOTHING
+    assert decide(replace(POLICY, schedule_seconds=0.0), NO_SIGNAL, history, NOW).verb is Verb.NOTHING
 
 
-def test_a_burst_is_as_old_as_its_first_signal():
+def test_a_trigger_window_is_as_old_as_its_first_signal():
     first = decided(POLICY, decide(POLICY, DRIFTED, History(), NOW), NOW)
     later = decided(first, decide(first, DRIFTED, History(), NOW), NOW + timedelta(seconds=5))
     assert later.burst_since == NOW
     assert later.last_decision_time == NOW
-    assert decided(later, decide(later, CALM, History(), NOW), NOW).burst_since is None
+    assert decided(later, decide(later, NO_SIGNAL, History(), NOW), NOW).burst_since is None
 
 
 @pytest.mark.parametrize(
@@ -205,67 +207,74 @@ def test_settings_that_cannot_be_are_refused(settings_of):
 
 
 def test_only_what_is_named_is_changed():
-    wanted = replace(POLICY, cooldown_seconds=0.0, min_answers=7)
-    assert changed(POLICY, wanted, ("cooldown_seconds",)) == replace(POLICY, cooldown_seconds=0.0)
+    update = replace(POLICY, cooldown_seconds=0.0, min_answers=7)
+    assert changed(POLICY, update, ("cooldown_seconds",)) == replace(POLICY, cooldown_seconds=0.0)
     with pytest.raises(BadPolicy):
-        changed(POLICY, wanted, ("last_decision",))
+        changed(POLICY, update, ("last_decision",))
 
 
 NO_RUNS = History()
 
 
-def pause_of(policy: Policy, seen: Evidence, history: History = NO_RUNS) -> float:
-    return next_look(policy, decide(policy, seen, history, NOW), seen, history, NOW).total_seconds()
+def pause_of(policy: Policy, signals: Signals, history: History = NO_RUNS) -> float:
+    return next_check(policy, decide(policy, signals, history, NOW), signals, history, NOW).total_seconds()
 
 
 def test_a_policy_without_traffic_sleeps_until_something_wakes_it_or_is_due():
     idle = replace(POLICY, create_time=NOW, schedule_seconds=0.0)
-    old = replace(CALM, last_time=NOW - timedelta(minutes=6))
-    assert pause_of(idle, old) == pause_of(idle, Evidence()) == 3600.0
+    old = replace(NO_SIGNAL, last_time=NOW - timedelta(minutes=6))
+    assert pause_of(idle, old) == pause_of(idle, Signals()) == 3600.0
     assert pause_of(replace(idle, paused=True), old) == 3600.0
     assert pause_of(replace(idle, schedule_seconds=600.0), old) == 600.0
     ended = History(last_retraining="r", last_end=NOW - timedelta(seconds=idle.cooldown_seconds - 60))
-    assert pause_of(idle, Evidence(), ended) == 60.0
-    assert pause_of(idle, Evidence(), History(open_run="r")) == 15.0
+    assert pause_of(idle, Signals(), ended) == 60.0
+    assert pause_of(idle, Signals(), History(open_run="r")) == 15.0
 
 
 def test_a_policy_looks_often_while_it_waits_or_traffic_flows():
     idle = replace(POLICY, create_time=NOW, schedule_seconds=0.0)
-    assert pause_of(idle, replace(CALM, last_time=NOW)) == 1.0
+    assert pause_of(idle, replace(NO_SIGNAL, last_time=NOW)) == 1.0
     unsettled = replace(DRIFTED, last_time=NOW)
     assert decide(idle, unsettled, History(), NOW).verb is Verb.WAIT
     assert pause_of(idle, unsettled) == 1.0
     old = NOW - timedelta(minutes=6)
-    assert pause_of(idle, replace(CALM, last_time=old, profiling=True)) == 20.0
+    assert pause_of(idle, replace(NO_SIGNAL, last_time=old, profiling=True)) == 20.0
     assert pause_of(replace(idle, dry_run=True), replace(DRIFTED, last_time=old)) == 20.0
 
 
-def test_a_look_without_evidence_decides_nothing_and_comes_again_when_it_is_there():
+def test_an_observation_without_signals_decides_nothing_and_is_repeated():
     procedure = PolicyProcedure(None, None, None, None, None)
-    look = Look(Project("projects/mail", NOW, NOW, ("ham", "spam")), History(), Evidence(), deferred_s=4.0)
-    step = procedure.step(POLICY, look, NOW)
+    observation = PolicyObservation(
+        Project("projects/mail", NOW, NOW, ("ham", "spam")), History(), Signals(), deferred_s=4.0
+    )
+    step = procedure.step(POLICY, observation, NOW)
     assert (step.resource, step.actions, step.wake_after) == (POLICY, (), 4.0)
 
 
-class Signals:
-    """Counts what came since a burst began: one drifted answer a second while traffic flows."""
+class FakeSignalReader:
+    """Counts answers since a trigger window began: one drifted answer a second while traffic flows."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.times: list[datetime] = []
 
-    def of_burst(
-        self, project: Project, since: datetime | None, learned: datetime | None, at_least: int, store: Store
+    def of_window(
+        self,
+        project: Project,
+        since: datetime | None,
+        learned: datetime | None,
+        min_answers: int,
+        store: Store,
     ):
         ours = [time for time in self.times if since is None or time > since]
         count = 10 * len(ours)
         last = max(ours, default=None)
-        return Evidence(
-            V1, count, count, Votes(), last, (Divergence("tokens", 0.2, 0.01),), lessons=Votes(count)
+        return Signals(
+            V1, count, count, Votes(), last, (Divergence("tokens", 0.2, 0.01),), examples=Votes(count)
         )
 
 
-class Bursts(RuleBasedStateMachine):
+class TriggerWindows(RuleBasedStateMachine):
     """Two processes decide on the same policy; runs end as they like; traffic comes and goes."""
 
     COOLDOWN = timedelta(seconds=100)
@@ -278,7 +287,7 @@ class Bursts(RuleBasedStateMachine):
             tables.METADATA.create_all(connection)
         append = lambda connection, record: None  # noqa: E731
         self.store = Store(database, tables.RESOURCES, mapping.event, append, PageTokens(b"s"), self.clock)
-        self.signals, self.runs = Signals(self.clock), RunTables()
+        self.signal_reader, self.runs = FakeSignalReader(self.clock), RunTables()
         now = self.clock.now()
         policy = replace(POLICY, min_answers=20, min_feedback=20, settle_seconds=5.0, cooldown_seconds=100.0)
         with self.store.write() as tx:
@@ -286,15 +295,15 @@ class Bursts(RuleBasedStateMachine):
             tx.create(policy)
         operations = Operations(self.store, tables.METADATA.tables["operations"], [], self.clock)
         self.deciders = [
-            PolicyProcedure(self.store, self.runs, self.signals, operations, self.clock) for _ in range(2)
+            PolicyProcedure(self.store, self.runs, self.signal_reader, operations, self.clock)
+            for _ in range(2)
         ]
         self.intents: list[tuple[int, object]] = []
-        self.bursts = 0
 
     @rule(seconds=st.integers(1, 60))
     def traffic(self, seconds: int) -> None:
         for _ in range(min(seconds, 4)):
-            self.signals.times.append(self.clock.now())
+            self.signal_reader.times.append(self.clock.now())
             self.clock.advance(seconds / 4)
 
     @rule(seconds=st.integers(1, 200))
@@ -303,7 +312,7 @@ class Bursts(RuleBasedStateMachine):
 
     @rule(who=st.integers(0, 1))
     def decide(self, who: int) -> None:
-        """Look and decide; the action stays to be done, maybe much later."""
+        """Observe and decide; the action stays to be done, maybe much later."""
         procedure = self.deciders[who]
         policy = self._policy()
         step = procedure.step(policy, procedure.observe(policy, Claim(policy.name, 1)), self.clock.now())
@@ -334,16 +343,16 @@ class Bursts(RuleBasedStateMachine):
         assert len(self._open()) <= 1
 
     @invariant()
-    def one_run_a_burst(self) -> None:
+    def one_run_a_trigger_window(self) -> None:
         """Between the cool-down of a run and the start of the next there was new traffic that called for it."""
         runs = self._all()
         for before, after in pairwise(runs):
             begin = before.end_time + self.COOLDOWN
             assert after.create_time >= begin
-            assert sum(begin < time <= after.create_time for time in self.signals.times) >= 2
+            assert sum(begin < time <= after.create_time for time in self.signal_reader.times) >= 2
 
     def teardown(self) -> None:
-        """A burst that has settled starts its run."""
+        """A trigger window that has settled starts its run."""
         self.intents.clear()
         for run in self._open():
             self._end(run, State.FAILED)
@@ -374,5 +383,5 @@ class Bursts(RuleBasedStateMachine):
         return [run for run in self._all() if not run.state.ended]
 
 
-TestBursts = Bursts.TestCase
-TestBursts.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
+TestTriggerWindows = TriggerWindows.TestCase
+TestTriggerWindows.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)

@@ -39,8 +39,10 @@ def test_two_labels_that_are_the_same_cannot_make_a_project_and_both_are_named(o
     with pytest.raises(BadProject, match="are the same label") as refused:
         checked(project(one, "third", other))
     assert refused.value.field == "labels"
-    told = str(refused.value)
-    assert (repr(one) in told and repr(other) in told) or (ascii(one) in told and ascii(other) in told)
+    message = str(refused.value)
+    assert (repr(one) in message and repr(other) in message) or (
+        ascii(one) in message and ascii(other) in message
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,17 +97,17 @@ def test_a_policy_has_bounds_on_both_sides(field, value):
     assert refused.value.field == field
 
 
-def test_a_label_that_production_answers_with_goes_only_when_that_is_wanted():
+def test_a_label_that_production_answers_with_goes_only_when_that_is_allowed():
     before, after = project("ham", "spam", "news"), project("ham", "spam")
     with pytest.raises(LabelServed, match=r"v1\.0 is in production and answers with 'news'"):
         label_notices(before, after, V1, allowed=False)
-    (told,) = label_notices(before, after, V1, allowed=True)
-    assert "still answers with it" in told
-    (told,) = label_notices(before, after, "", allowed=False)
-    assert told.startswith("Removed: 'news'.")
+    (notice,) = label_notices(before, after, V1, allowed=True)
+    assert "still answers with it" in notice
+    (notice,) = label_notices(before, after, "", allowed=False)
+    assert notice.startswith("Removed: 'news'.")
 
 
-def test_an_added_label_is_said_and_a_new_spelling_is_neither_added_nor_removed():
-    (told,) = label_notices(project("ham", "spam"), project("Ham", "SPAM", "news"), V1, allowed=False)
-    assert told.startswith("New: 'news'.")
+def test_an_added_label_has_a_notice_and_a_new_spelling_is_neither_added_nor_removed():
+    (notice,) = label_notices(project("ham", "spam"), project("Ham", "SPAM", "news"), V1, allowed=False)
+    assert notice.startswith("New: 'news'.")
     assert label_notices(project("ham", "spam"), project("Ham", "SPAM"), V1, allowed=False) == ()

@@ -1,4 +1,4 @@
-"""Feedback, lessons and the watch over traffic."""
+"""Feedback, labelled examples and the monitor of traffic."""
 
 import json
 from dataclasses import replace
@@ -15,12 +15,12 @@ from ratoon_flywheel.domain.signals.drift import Feature, Measure
 from ratoon_flywheel.domain.signals.features import features
 from ratoon_flywheel.domain.signals.feedback import (
     Feedback,
-    Judgement,
+    FeedbackLabel,
     Verdict,
     checked,
+    feedback_label,
     is_negative,
     is_vote,
-    judged,
     right_label,
 )
 from ratoon_flywheel.domain.signals.monitor import (
@@ -31,24 +31,31 @@ from ratoon_flywheel.domain.signals.monitor import (
     ForgetProfile,
     MeasureDrift,
     Monitor,
+    Observation,
     ProfileTraining,
     Prune,
     ReadAgain,
-    Sight,
-    TellQuality,
+    ReportQuality,
     is_news,
     measured,
-    next_look,
+    next_check,
     step,
 )
-from ratoon_flywheel.domain.signals.traffic import Answer, Lesson, TrafficSegment, distinct, exported, lessons
+from ratoon_flywheel.domain.signals.traffic import (
+    Answer,
+    LabelledExample,
+    TrafficSegment,
+    distinct,
+    exported,
+    labelled_examples,
+)
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 LABELS = ("ham", "spam")
 V1 = "projects/mail/models/mail/versions/v1.0"
 
 
-def said(**more: object) -> Feedback:
+def feedback(**more: object) -> Feedback:
     return Feedback("projects/mail/feedback/f", NOW, NOW, "answer", V1, **more)
 
 
@@ -58,8 +65,10 @@ def answer(id: str, text: str = "some text", label: str = "ham", seconds: float 
     return Answer(id, "segment", "deployment", V1, time, digest, label, features(text, 0))
 
 
-def judgement(id: str, seconds: float = 0.0, **more: object) -> Judgement:
-    return judged(replace(said(**more), answer_id=id, create_time=NOW + timedelta(seconds=seconds)), LABELS)
+def feedback_on(id: str, seconds: float = 0.0, **more: object) -> FeedbackLabel:
+    return feedback_label(
+        replace(feedback(**more), answer_id=id, create_time=NOW + timedelta(seconds=seconds)), LABELS
+    )
 
 
 @pytest.mark.parametrize(
@@ -76,11 +85,11 @@ def judgement(id: str, seconds: float = 0.0, **more: object) -> Judgement:
     ],
 )
 def test_what_a_feedback_says(what, verdict):
-    assert checked(said(**what), LABELS).verdict is verdict
-    assert is_vote(judged(said(**what), LABELS)) is (verdict is not Verdict.NEUTRAL)
+    assert checked(feedback(**what), LABELS).verdict is verdict
+    assert is_vote(feedback_label(feedback(**what), LABELS)) is (verdict is not Verdict.NEUTRAL)
 
 
-def test_a_callers_mark_names_nobody_and_is_another_one_in_each_project():
+def test_a_callers_mark_hides_the_name_and_differs_by_project():
     mark = traffic.caller_mark("projects/mail", "anna@example.org")
     assert mark == traffic.caller_mark("projects/mail", "anna@example.org")
     assert mark != traffic.caller_mark("projects/chat", "anna@example.org")
@@ -107,7 +116,7 @@ def test_a_drift_report_that_counted_answers_only_keeps_its_error_rate():
 )
 def test_what_a_feedback_cannot_be(what, field):
     with pytest.raises(BadFeedback) as refused:
-        checked(said(**what), LABELS)
+        checked(feedback(**what), LABELS)
     assert refused.value.field == field
 
 
@@ -124,32 +133,32 @@ def test_what_a_feedback_cannot_be(what, field):
     ],
 )
 def test_the_right_label_follows_from_answer_and_feedback(answered, what, label, negative):
-    meant = judgement("a", **what)
+    meant = feedback_on("a", **what)
     assert right_label(answered, meant, LABELS) == label
     assert is_negative(answered, meant) is negative
 
 
 def test_of_three_labels_blame_alone_does_not_name_the_right_one():
-    assert right_label("ham", judgement("a", thumb=-1), ("ham", "spam", "news")) is None
+    assert right_label("ham", feedback_on("a", thumb=-1), ("ham", "spam", "news")) is None
 
 
-def test_a_text_teaches_once_what_was_said_last():
+def test_a_text_is_one_example_with_its_latest_label():
     pairs = [
-        (answer("a", "one"), judgement("a", 1.0, thumb=1)),
-        (answer("b", "one", seconds=5), judgement("b", 9.0, correction="spam")),
-        (answer("c", "two", seconds=3), judgement("c", 2.0, thumb=1)),
-        (answer("d", "three"), judgement("d", rating=3)),
+        (answer("a", "one"), feedback_on("a", 1.0, thumb=1)),
+        (answer("b", "one", seconds=5), feedback_on("b", 9.0, correction="spam")),
+        (answer("c", "two", seconds=3), feedback_on("c", 2.0, thumb=1)),
+        (answer("d", "three"), feedback_on("d", rating=3)),
     ]
-    taught = lessons(pairs, LABELS)
-    assert [(lesson.answer_id, lesson.label) for lesson in taught] == [("c", "ham"), ("b", "spam")]
+    examples = labelled_examples(pairs, LABELS)
+    assert [(example.answer_id, example.label) for example in examples] == [("c", "ham"), ("b", "spam")]
 
 
 def test_repeated_texts_are_measured_once():
     assert [a.answer_id for a in distinct([answer("a"), answer("b"), answer("c", "other")])] == ["a", "c"]
 
 
-def test_a_lesson_is_a_line_of_a_source():
-    line = exported(Lesson("a", "segment", V1, NOW, "spam"), "Grüße\nund mehr")
+def test_a_labelled_example_is_a_line_of_a_source():
+    line = exported(LabelledExample("a", "segment", V1, NOW, "spam"), "Grüße\nund mehr")
     assert line.count(b"\n") == 1
     assert json.loads(line) == {
         "id": "a",
@@ -167,20 +176,20 @@ def test_a_segment_that_cannot_be_is_refused():
 
 
 MONITOR = Monitor("projects/mail/monitors/traffic", NOW, NOW, pruned_time=NOW, reader_edition=READER_EDITION)
-FLOWING = Sight(V1, 400, 300, NOW, BaselineState.READY)
+FLOWING = Observation(V1, 400, 300, NOW, BaselineState.READY)
 
 
-def actions(monitor: Monitor, seen: Sight, now: datetime = NOW) -> tuple[object, ...]:
-    return step(monitor, seen, now)[1]
+def actions(monitor: Monitor, observation: Observation, now: datetime = NOW) -> tuple[object, ...]:
+    return step(monitor, observation, now)[1]
 
 
 def test_traffic_without_a_profile_gets_one():
     assert actions(MONITOR, replace(FLOWING, baseline=BaselineState.ABSENT)) == (ProfileTraining(V1),)
     assert actions(MONITOR, replace(FLOWING, baseline=BaselineState.WORKING)) == ()
-    assert actions(MONITOR, Sight()) == ()
+    assert actions(MONITOR, Observation()) == ()
 
 
-def test_a_profile_that_failed_is_made_again_after_a_while():
+def test_a_profile_that_failed_is_computed_again_after_a_while():
     failed = replace(FLOWING, baseline=BaselineState.FAILED)
     waiting, at_once = step(MONITOR, failed, NOW)
     assert at_once == ()
@@ -201,34 +210,35 @@ def test_drift_is_measured_when_enough_came_or_traffic_pauses():
     assert actions(MONITOR, replace(FLOWING, texts=49)) == ()
 
 
-def test_what_users_think_is_told_from_where_the_last_report_ended():
-    seen = Sight(votes_until=NOW + timedelta(seconds=3))
-    (told,) = actions(MONITOR, seen)
-    assert told == TellQuality(NOW, NOW + timedelta(seconds=3, microseconds=1))
+def test_feedback_is_reported_from_the_end_of_the_last_report():
+    observation = Observation(votes_until=NOW + timedelta(seconds=3))
+    (report,) = actions(MONITOR, observation)
+    assert report == ReportQuality(NOW, NOW + timedelta(seconds=3, microseconds=1))
     (again,) = actions(
-        replace(MONITOR, reported_until=told.end), replace(seen, votes_until=NOW + timedelta(seconds=9))
+        replace(MONITOR, reported_until=report.end),
+        replace(observation, votes_until=NOW + timedelta(seconds=9)),
     )
-    assert again.start == told.end
+    assert again.start == report.end
 
 
 def test_old_traffic_is_pruned_now_and_then():
-    assert Prune() in actions(replace(MONITOR, pruned_time=None), Sight())
-    assert Prune() in actions(MONITOR, Sight(), NOW + timedelta(hours=6))
+    assert Prune() in actions(replace(MONITOR, pruned_time=None), Observation())
+    assert Prune() in actions(MONITOR, Observation(), NOW + timedelta(hours=6))
 
 
 @pytest.mark.parametrize(
-    ("seen", "seconds"),
+    ("observation", "seconds"),
     [
-        (Sight(), 3600),
+        (Observation(), 3600),
         (FLOWING, 1),
         (replace(FLOWING, last_time=NOW - timedelta(minutes=6)), 3600),
-        (Sight(has_unsettled_votes=True), 1),
-        (Sight(V1, 9, 9, NOW - timedelta(minutes=6), BaselineState.WORKING), 20),
-        (Sight(V1, 9, 9, NOW - timedelta(minutes=6), BaselineState.FAILED), 20),
+        (Observation(has_unsettled_votes=True), 1),
+        (Observation(V1, 9, 9, NOW - timedelta(minutes=6), BaselineState.WORKING), 20),
+        (Observation(V1, 9, 9, NOW - timedelta(minutes=6), BaselineState.FAILED), 20),
     ],
 )
-def test_a_project_without_traffic_is_looked_at_each_hour(seen, seconds):
-    assert next_look(seen, NOW) == timedelta(seconds=seconds)
+def test_a_project_without_traffic_is_checked_each_hour(observation, seconds):
+    assert next_check(observation, NOW) == timedelta(seconds=seconds)
 
 
 def test_a_report_has_drifted_when_one_measure_has():
@@ -264,13 +274,13 @@ def test_what_a_project_cannot_be(change, field):
 
 
 def test_a_part_of_a_project_can_be_changed_alone():
-    wanted = replace(PROJECT, gate=Gate(0.02, -0.5), display_name="Mail")
-    assert changed(PROJECT, wanted, ("gate.new_domain_threshold",)) == replace(
+    update = replace(PROJECT, gate=Gate(0.02, -0.5), display_name="Mail")
+    assert changed(PROJECT, update, ("gate.new_domain_threshold",)) == replace(
         PROJECT, gate=Gate(0.02, -0.08)
     )
     for field in ("name", "gate.other", "nothing"):
         with pytest.raises(BadProject):
-            changed(PROJECT, wanted, (field,))
+            changed(PROJECT, update, (field,))
 
 
 def test_the_etag_of_an_unchanged_project_stays_the_same_across_releases():
@@ -284,10 +294,10 @@ def test_an_etag_marks_what_people_can_change():
         check_etag(PROJECT.name, replace(PROJECT, display_name="x").etag, PROJECT.etag)
 
 
-def test_what_was_set_aside_is_read_again_once_by_each_reading():
-    upgraded, asked = step(replace(MONITOR, reader_edition=READER_EDITION - 1), Sight(), NOW)
-    assert asked == (ReadAgain(),)
-    assert step(upgraded, Sight(), NOW) == (upgraded, ())
+def test_rows_that_were_set_aside_are_read_again_once_by_each_reader_edition():
+    upgraded, requested = step(replace(MONITOR, reader_edition=READER_EDITION - 1), Observation(), NOW)
+    assert requested == (ReadAgain(),)
+    assert step(upgraded, Observation(), NOW) == (upgraded, ())
 
 
 REPORT = DriftReport("r", NOW, NOW, V1, 300, (Measure(Feature.WORDS, 0.1, 0.2),), 100, 10, unhappy_share=0.1)
@@ -310,11 +320,11 @@ def later(seconds: float = 1.0, **changes: object) -> DriftReport:
         later(REPORT_INTERVAL.total_seconds()),
     ],
 )
-def test_a_drift_report_is_kept_when_it_says_something_new_or_none_was_for_a_while(report):
+def test_a_drift_report_is_stored_when_it_has_news_or_the_last_one_is_old(report):
     assert is_news(report, REPORT)
 
 
-def test_a_drift_report_that_repeats_the_one_before_is_not_kept():
+def test_a_drift_report_that_repeats_the_one_before_is_not_stored():
     same = later(299, measures=(Measure(Feature.WORDS, 0.14, 0.2),), unhappy_share=0.11, feedback_count=109)
     assert not is_news(same, REPORT)
     assert is_news(same, None)
@@ -322,9 +332,9 @@ def test_a_drift_report_that_repeats_the_one_before_is_not_kept():
 
 
 def test_steady_traffic_keeps_a_few_hundred_reports_a_day():
-    kept, newest = 0, None
+    stored, newest = 0, None
     for second in range(0, 86_400, 10):
         report = later(second)
         if is_news(report, newest):
-            kept, newest = kept + 1, report
-    assert kept == 288
+            stored, newest = stored + 1, report
+    assert stored == 288

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from ratoon_flywheel.domain.errors import NoDecisionWanted, NoReason
+from ratoon_flywheel.domain.errors import NoDecisionPending, NoReason
 from ratoon_flywheel.domain.pipelines.actions import (
     BuildDataset,
     CancelChild,
@@ -18,7 +18,7 @@ from ratoon_flywheel.domain.pipelines.actions import (
     Register,
     RuleKind,
     Train,
-    order_of,
+    stage_request,
 )
 from ratoon_flywheel.domain.pipelines.enough import too_few
 from ratoon_flywheel.domain.pipelines.runs import (
@@ -53,7 +53,7 @@ PROJECT = Project(
     "projects/mail", NOW, NOW, ("ham", "spam"), training=TrainingDefaults(epochs=2.0, continue_epochs=1.0)
 )
 V1 = Production("projects/mail/models/mail/versions/v1.1", "a" * 64, "second-split", ("first-split",))
-MADE = {
+PRODUCTS = {
     StageId.DATASET: Products(dataset_version="v2"),
     StageId.LABELS: Products(label_set="labels", label_set_digest="l"),
     StageId.SPLIT: Products(split="third-split", train_digest="t", validation_digest="v"),
@@ -70,8 +70,8 @@ CAREFUL = replace(PROJECT, require_approval=True)
 
 
 def run(**more: object) -> PipelineRun:
-    given = {"project": PROJECT, "sources": ("s",), **more}
-    return PipelineRun("projects/mail/pipelineRuns/r", NOW, NOW, **given)
+    fields = {"project": PROJECT, "sources": ("s",), **more}
+    return PipelineRun("projects/mail/pipelineRuns/r", NOW, NOW, **fields)
 
 
 def retraining(**more: object) -> PipelineRun:
@@ -79,10 +79,10 @@ def retraining(**more: object) -> PipelineRun:
 
 
 def driven(value: PipelineRun, production: Production | None = None, **ends: ChildState) -> PipelineRun:
-    """To its end, each child ending at the first look."""
-    seen = Observation(production)
+    """To its end, each child ending at the first observation."""
+    observation = Observation(production)
     for _ in range(40):
-        moved = step(value, seen, NOW)
+        moved = step(value, observation, NOW)
         value = moved.run
         for action in moved.actions:
             assert isinstance(action, Create)
@@ -91,17 +91,17 @@ def driven(value: PipelineRun, production: Production | None = None, **ends: Chi
             return value
         stage = value.current
         end = ends.get(stage.id.value, ChildState.SUCCEEDED)
-        seen = Observation(child=Child(end, MADE[stage.id], message=f"{stage.id.value} told"))
+        observation = Observation(child=Child(end, PRODUCTS[stage.id], message=f"{stage.id.value} ended"))
     raise AssertionError("it did not end")
 
 
-def test_a_run_passes_every_stage_in_order_and_keeps_what_was_made():
+def test_a_run_passes_every_stage_in_order_and_keeps_its_products():
     ended = driven(run())
     assert ended.state is State.SUCCEEDED
     assert [stage.state for stage in ended.stages] == [StageState.SUCCEEDED] * 7
     assert ended.products.model_version == "v1.2"
     assert ended.products.scores == {"new.macro_f1": 0.8}
-    assert ended.stage(StageId.EVALUATION).message == "evaluation told"
+    assert ended.stage(StageId.EVALUATION).message == "evaluation ended"
 
 
 @pytest.mark.parametrize(
@@ -115,12 +115,12 @@ def test_a_run_passes_every_stage_in_order_and_keeps_what_was_made():
 )
 def test_a_stage_that_does_not_succeed_ends_the_run(stage, end, state):
     ended = driven(run(), **{stage: end})
-    assert (ended.state, ended.failure_message) == (state, f"{stage} told")
+    assert (ended.state, ended.failure_message) == (state, f"{stage} ended")
     after = [s.state for s in ended.stages[list(StageId).index(StageId(stage)) + 1 :]]
     assert set(after) <= {StageState.SKIPPED}
 
 
-def test_the_numbers_of_a_refusal_are_told():
+def test_a_refusal_carries_its_numbers():
     begun = driven(run(), evaluation=ChildState.REFUSED)
     assert begun.products.verdict == "Better by 0.11."
     moved = step(replace(begun, state=State.RUNNING), Observation(), NOW)
@@ -133,10 +133,10 @@ def test_the_numbers_of_a_refusal_are_told():
 
 def test_a_retraining_splits_by_time_replays_continues_and_is_held_against_every_age():
     value = replace(
-        retraining(), production=V1, products=MADE[StageId.SPLIT].with_more(MADE[StageId.TRAINING])
+        retraining(), production=V1, products=PRODUCTS[StageId.SPLIT].with_more(PRODUCTS[StageId.TRAINING])
     )
-    assert order_of(value, StageId.DATASET) == BuildDataset(PROJECT, (), Window(None, NOW))
-    split = order_of(value, StageId.SPLIT)
+    assert stage_request(value, StageId.DATASET) == BuildDataset(PROJECT, (), Window(None, NOW))
+    split = stage_request(value, StageId.SPLIT)
     assert isinstance(split, MakeSplit)
     assert (split.by_time, split.ratios[2], split.replay_split, split.replay_count) == (
         True,
@@ -144,17 +144,17 @@ def test_a_retraining_splits_by_time_replays_continues_and_is_held_against_every
         "second-split",
         2000,
     )
-    training = order_of(value, StageId.TRAINING)
+    training = stage_request(value, StageId.TRAINING)
     assert isinstance(training, Train)
     assert (training.base_artifact_digest, training.epochs) == ("a" * 64, 1.0)
-    evaluation = order_of(value, StageId.EVALUATION)
+    evaluation = stage_request(value, StageId.EVALUATION)
     assert isinstance(evaluation, Evaluate)
     assert [(d.name, d.split, d.rule, d.threshold) for d in evaluation.domains] == [
         ("new", "third-split", RuleKind.BETTER, 0.0),
         ("old", "second-split", RuleKind.NOT_WORSE, -0.08),
         ("old-2", "first-split", RuleKind.NOT_WORSE, -0.08),
     ]
-    registration = order_of(replace(value, trigger_reason="it drifted."), StageId.REGISTRATION)
+    registration = stage_request(replace(value, trigger_reason="it drifted."), StageId.REGISTRATION)
     assert isinstance(registration, Register)
     assert registration.changelog.startswith(f"Continues {V1.version} on corrected traffic")
 
@@ -172,7 +172,7 @@ def test_a_retraining_splits_by_time_replays_continues_and_is_held_against_every
     ],
 )
 def test_too_few_records_end_a_run_before_it_splits_or_trains(monkeypatch, counts, enough):
-    monkeypatch.setitem(MADE, StageId.LABELS, Products(label_set="labels", label_counts=counts))
+    monkeypatch.setitem(PRODUCTS, StageId.LABELS, Products(label_set="labels", label_counts=counts))
     ended = driven(run())
     assert (ended.state is State.SUCCEEDED) is enough
     if not enough:
@@ -184,25 +184,25 @@ def test_too_few_records_end_a_run_before_it_splits_or_trains(monkeypatch, count
 @pytest.mark.parametrize("share", [0.1, 0.001, 1e-5, 1e-9])
 def test_a_share_of_any_size_says_how_many_records_it_needs(share):
     ratios = (1 - 2 * share, share, share)
-    told = too_few({"ham": 1, "spam": 1}, ratios, by_time=False, labels=("ham", "spam"))
-    (needed,) = (int(found) for found in re.findall(r"need (\d+) records", told))
+    sentence = too_few({"ham": 1, "spam": 1}, ratios, by_time=False, labels=("ham", "spam"))
+    (needed,) = (int(digits) for digits in re.findall(r"need (\d+) records", sentence))
     assert round(needed * share) == 1
     enough = {"ham": needed, "spam": needed}
     assert too_few(enough, ratios, by_time=False, labels=("ham", "spam")) == ""
 
 
-def test_too_few_records_are_told_with_the_counts_and_what_is_needed(monkeypatch):
-    monkeypatch.setitem(MADE, StageId.LABELS, Products(label_counts={"ham": 4, "spam": 4}))
+def test_too_few_records_are_reported_with_the_counts_and_what_is_needed(monkeypatch):
+    monkeypatch.setitem(PRODUCTS, StageId.LABELS, Products(label_counts={"ham": 4, "spam": 4}))
     assert driven(run()).failure_message == (
         "8 labelled records are too few (4 ham, 4 spam): for training, validation and test, at least two labels need "
         "6 records or more each. Add labelled records; 200 or more of each label are advised."
     )
-    monkeypatch.setitem(MADE, StageId.LABELS, Products(label_counts={"ham": 1}))
-    told = driven(retraining(), V1).failure_message
-    assert told.startswith("1 labelled record is too few (1 ham, 0 spam)")
+    monkeypatch.setitem(PRODUCTS, StageId.LABELS, Products(label_counts={"ham": 1}))
+    message = driven(retraining(), V1).failure_message
+    assert message.startswith("1 labelled record is too few (1 ham, 0 spam)")
 
 
-def test_without_production_there_is_nothing_to_retrain():
+def test_a_retraining_needs_a_version_in_production():
     moved = step(retraining(), Observation(None), NOW)
     assert (moved.run.state, moved.run.failure_reason) == (State.FAILED, "NOTHING_TO_RETRAIN")
 
@@ -210,9 +210,9 @@ def test_without_production_there_is_nothing_to_retrain():
 def test_progress_counts_finished_stages_and_the_one_in_work():
     begun = step(run(), Observation(), NOW).run
     at_work = Child(ChildState.WORKING, progress=Progress(0.5, "halfway", 12.0, {"records": 7.0}))
-    seen = step(begun, Observation(child=at_work), NOW).run
-    assert seen.progress.fraction == pytest.approx(0.5 / 7)
-    assert (seen.progress.message, seen.progress.remaining_seconds) == (
+    running = step(begun, Observation(child=at_work), NOW).run
+    assert running.progress.fraction == pytest.approx(0.5 / 7)
+    assert (running.progress.message, running.progress.remaining_seconds) == (
         "dataset: halfway (about 12 s of dataset left)",
         0.0,
     ), "the run takes longer than its first stage"
@@ -230,15 +230,15 @@ def test_a_rollout_that_succeeded_before_the_cancel_reached_it_counts():
 
 def waiting() -> PipelineRun:
     """A run whose version is registered and that waits for a person."""
-    seen, value = Observation(), run(project=CAREFUL)
+    observation, value = Observation(), run(project=CAREFUL)
     while not value.awaits_decision:
-        moved = step(value, seen, NOW)
+        moved = step(value, observation, NOW)
         value = moved.run
         for action in moved.actions:
             value = noted(value, action.stage, f"child-{action.stage.value}")
         stage = value.current.id
         if stage is not StageId.APPROVAL:
-            seen = Observation(child=Child(ChildState.SUCCEEDED, MADE[stage]))
+            observation = Observation(child=Child(ChildState.SUCCEEDED, PRODUCTS[stage]))
     return value
 
 
@@ -269,33 +269,33 @@ def test_a_decision_needs_a_reason_and_a_run_that_waits_for_it():
     for reason in ("", "  ", "x" * 1001):
         with pytest.raises(NoReason):
             decided(value, Approval(True, "ann", NOW, reason))
-    given = decided(value, Approval(True, "ann", NOW, "It reads well."))
-    for other in (run(), given, replace(value, state=State.CANCELLING)):
-        with pytest.raises(NoDecisionWanted):
+    approved = decided(value, Approval(True, "ann", NOW, "It reads well."))
+    for other in (run(), approved, replace(value, state=State.CANCELLING)):
+        with pytest.raises(NoDecisionPending):
             decided(other, Approval(False, "bob", NOW, "I am late."))
 
 
-def test_a_run_that_waits_for_a_person_can_be_called_off():
+def test_a_run_that_waits_for_a_person_can_be_cancelled():
     moved = step(replace(waiting(), cancel_requested=True), Observation(), NOW)
     assert (moved.run.state, moved.actions) == (State.CANCELLED, ())
 
 
 @dataclass
 class Resource:
-    """A child in another room."""
+    """A child in another service."""
 
     stage: StageId
     state: ChildState = ChildState.WORKING
-    asked_to_stop: int = 0
+    cancel_requests: int = 0
 
 
-class Turns(RuleBasedStateMachine):
-    """Any order of looks, crashes between asking and noting, ends of children, and a cancel."""
+class PipelineRunMachine(RuleBasedStateMachine):
+    """Any order of ticks, crashes between a request and its note, ends of children, and a cancel."""
 
     @initialize(retrains=st.booleans(), serves=st.booleans(), skips=st.booleans(), careful=st.booleans())
     def begin(self, retrains: bool, serves: bool, skips: bool, careful: bool) -> None:
-        asked = {"skip_rollout": skips, "project": CAREFUL if careful else PROJECT}
-        self.run = retraining(**asked) if retrains else run(**asked)
+        options = {"skip_rollout": skips, "project": CAREFUL if careful else PROJECT}
+        self.run = retraining(**options) if retrains else run(**options)
         self.production = V1 if serves else None
         self.children: dict[StageId, Resource] = {}
         self.now = NOW
@@ -303,15 +303,15 @@ class Turns(RuleBasedStateMachine):
         self.events: list[object] = []
 
     @rule(crashes=st.booleans())
-    def look(self, crashes: bool) -> None:
-        """One turn; a crash loses what the rooms answered."""
+    def tick(self, crashes: bool) -> None:
+        """One tick; a crash loses the responses of the services."""
         self.now += timedelta(seconds=1)
-        moved = step(self.run, self._seen(), self.now)
+        moved = step(self.run, self._observation(), self.now)
         self.run = moved.run
         self.events += moved.events
         for action in moved.actions:
             if isinstance(action, CancelChild):
-                self.children[action.stage].asked_to_stop += 1
+                self.children[action.stage].cancel_requests += 1
                 continue
             self.children.setdefault(action.stage, Resource(action.stage))
             if not crashes:
@@ -346,9 +346,9 @@ class Turns(RuleBasedStateMachine):
             self.ended = self.run
 
     @invariant()
-    def stages_begin_in_their_order(self) -> None:
-        rooms = [stage for stage in StageId if stage is not StageId.APPROVAL]
-        assert list(self.children) == rooms[: len(self.children)]
+    def stages_begin_in_order(self) -> None:
+        expected = [stage for stage in StageId if stage is not StageId.APPROVAL]
+        assert list(self.children) == expected[: len(self.children)]
 
     @invariant()
     def what_needs_a_person_is_not_rolled_out_without_one(self) -> None:
@@ -357,27 +357,27 @@ class Turns(RuleBasedStateMachine):
             assert self.run.approval.approved
 
     def teardown(self) -> None:
-        """However it came here: when children end, and stop when asked, the run ends, and says so once."""
+        """From any state: when children end, and stop on request, the run ends with one final event."""
         for _ in range(25):
             for child in self.children.values():
                 if child.state is ChildState.WORKING:
-                    child.state = ChildState.CANCELLED if child.asked_to_stop else ChildState.SUCCEEDED
+                    child.state = ChildState.CANCELLED if child.cancel_requests else ChildState.SUCCEEDED
             if self.run.awaits_decision:
                 self.run = decided(self.run, Approval(True, "ann", self.now, "because"))
-            self.look(False)
+            self.tick(False)
         assert self.run.state.ended
         closing = [event for event in self.events if not isinstance(event, Started)]
         assert len(closing) == 1
         if isinstance(closing[0], Cancelled):
             assert self.run.cancel_requested
 
-    def _seen(self) -> Observation:
+    def _observation(self) -> Observation:
         stage = self.run.current
         if self.run.state is State.QUEUED or stage is None or not stage.resource:
             return Observation(self.production)
         child = self.children[stage.id]
-        return Observation(child=Child(child.state, MADE[stage.id]))
+        return Observation(child=Child(child.state, PRODUCTS[stage.id]))
 
 
-TestTurns = Turns.TestCase
-TestTurns.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+TestPipelineRunMachine = PipelineRunMachine.TestCase
+TestPipelineRunMachine.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)

@@ -44,7 +44,7 @@ def test_text_completions_pass_and_unknown_fields_are_refused_by_name(house):
     text = house.client().completions
     answer = text.create(model="mail-triage", prompt="Hello", max_tokens=2, extra_body={"top_k": 4})
     assert answer.choices[0].text == "v1.0:0 v1.0:1 "
-    assert engine.asked["top_k"] == 4
+    assert engine.last_request["top_k"] == 4
     with pytest.raises(openai.BadRequestError) as refused:
         text.create(model="mail-triage", prompt="Hello", extra_body={"vllm_xargs": {"a": 1}})
     assert (refused.value.code, refused.value.param) == ("unknown_parameter", "vllm_xargs")

@@ -112,7 +112,7 @@ def test_structured_outputs_and_tool_calls_pass_both_ways_untouched(house, strea
     answer = client.chat.completions.create(**ASK, **asked, stream=stream, max_tokens=1, extra_body=extra)
     if stream:
         list(answer)
-    seen = engine.asked
+    seen = engine.last_request
     assert {key: seen[key] for key in asked} == asked
     assert {key: seen[key] for key in extra} == extra
     assert seen["model"] == "served-v1.0"

@@ -5,7 +5,7 @@ import re
 import openai
 import pytest
 
-from ratoon.chassis.tracing import is_kept
+from ratoon.chassis.tracing import is_sampled
 from ratoon.testkit.collector import Collector, collecting
 from ratoon.testkit.engine import Faults
 
@@ -35,10 +35,10 @@ def test_a_completion_is_one_trace_from_its_caller_to_the_engine(house, collecto
     assert (edge.trace, edge.parent) == (CALLER[3:35], CALLER[36:52])
     assert collector.under(edge) == [edge, asked]
     assert engine.traceparents == [f"00-{asked.trace}-{asked.id}-01"]
-    assert edge.told["ratoon.model"] == "mail@v1.0"
-    assert edge.told["http.response.status_code"] == "200"
-    assert edge.told["ratoon.answer"] == asked.told["ratoon.answer"]
-    assert asked.told["ratoon.version"] == "projects/p/models/mail/versions/v1.0"
+    assert edge.attributes["ratoon.model"] == "mail@v1.0"
+    assert edge.attributes["http.response.status_code"] == "200"
+    assert edge.attributes["ratoon.answer"] == asked.attributes["ratoon.answer"]
+    assert asked.attributes["ratoon.version"] == "projects/p/models/mail/versions/v1.0"
 
 
 def test_each_attempt_is_a_span_and_one_that_failed_says_so(house, collector):
@@ -52,7 +52,7 @@ def test_each_attempt_is_a_span_and_one_that_failed_says_so(house, collector):
     failed, answered = sorted(collector.named("ask engine"), key=lambda span: not span.failed)
     assert (failed.failed, answered.failed, edge.failed) == (True, False, False)
     assert {failed.parent, answered.parent} == {edge.id}
-    assert failed.told["ratoon.engine"].endswith("/engines/blue")
+    assert failed.attributes["ratoon.engine"].endswith("/engines/blue")
 
 
 def test_a_call_over_http_goes_on_in_the_other_service(house, collector):
@@ -60,7 +60,7 @@ def test_a_call_over_http_goes_on_in_the_other_service(house, collector):
     collector.until(lambda: collector.named("GET /v1/"))
     (edge,) = collector.named("GET /v1/")
     assert house.flywheel.metadata["traceparent"].startswith(f"00-{edge.trace}-{edge.id}-")
-    assert edge.told["url.path"] == "/v1/projects/p"
+    assert edge.attributes["url.path"] == "/v1/projects/p"
 
 
 @pytest.mark.parametrize("house", [{"trace_ratio": 0.0}], indirect=True)
@@ -71,7 +71,7 @@ def test_what_is_not_kept_is_still_passed_on_as_not_kept(house, collector):
     house.client(default_headers={"traceparent": CALLER}).chat.completions.create(**ASK)
     collector.until(lambda: collector.named(CHAT))
     assert [span.trace for span in collector.named(CHAT)] == [CALLER[3:35]]
-    assert [is_kept(told) for told in engine.traceparents] == [False, True]
+    assert [is_sampled(told) for told in engine.traceparents] == [False, True]
 
 
 def test_latencies_have_exemplars_that_name_their_trace(house, collector):
@@ -85,7 +85,7 @@ def test_latencies_have_exemplars_that_name_their_trace(house, collector):
     assert scraped.headers["content-type"].startswith("application/openmetrics-text")
     pattern = r'ratoon_http_(request|first_byte)_seconds_bucket\{.*status="200"\} 1.0 # \{.*trace_id="(\w+)"'
     found = re.findall(pattern, scraped.text)
-    answered = next(span for span in collector.named(CHAT) if "ratoon.model" in span.told)
+    answered = next(span for span in collector.named(CHAT) if "ratoon.model" in span.attributes)
     assert {("request", answered.trace), ("first_byte", answered.trace)} <= set(found)
     assert 'ratoon_http_request_seconds_count{route="/v1/chat/completions",status="404"} 1.0' in scraped.text
     plain = house.http().get("/metrics")

@@ -212,11 +212,11 @@ def test_a_versions_own_way_to_generate_holds_for_a_client_that_says_nothing(hou
     for stream in (False, True):
         raw = client.chat.completions.with_raw_response.create(**ASK, stream=stream)
         assert list(raw.parse())
-        assert (engine.asked["temperature"], engine.asked["max_tokens"]) == (0.0, 4)
+        assert (engine.last_request["temperature"], engine.last_request["max_tokens"]) == (0.0, 4)
         assert raw.headers["x-ratoon-truncated"] == "characters; kept=10; given=19"
     client.chat.completions.create(**ASK, temperature=0.7, max_completion_tokens=2)
-    assert engine.asked["temperature"] == 0.7
-    assert "max_tokens" not in engine.asked
+    assert engine.last_request["temperature"] == 0.7
+    assert "max_tokens" not in engine.last_request
     short = {"model": "mail-triage", "messages": [{"role": "user", "content": "hi"}]}
     assert "x-ratoon-truncated" not in client.chat.completions.with_raw_response.create(**short).headers
 
@@ -225,12 +225,14 @@ def test_a_model_whose_template_cuts_texts_has_them_cut_by_tokens_too(house):
     engine = house.engines.start("blue", "v1.0")
     house.route(house.target("blue", "v1.0", max_prompt_characters=10, context_tokens=64))
     house.client().chat.completions.create(**ASK)
-    assert engine.asked["truncate_prompt_tokens"] == 48
+    assert engine.last_request["truncate_prompt_tokens"] == 48
     house.client().chat.completions.create(**ASK, extra_body={"truncate_prompt_tokens": 7})
-    assert engine.asked["truncate_prompt_tokens"] == 7
+    assert engine.last_request["truncate_prompt_tokens"] == 7
     house.route(house.target("blue", "v1.0", context_tokens=64))
     house.client().chat.completions.create(**ASK)
-    assert "truncate_prompt_tokens" not in engine.asked, "a model made elsewhere refuses what it cannot read"
+    assert "truncate_prompt_tokens" not in engine.last_request, (
+        "a model made elsewhere refuses what it cannot read"
+    )
 
 
 def test_log_probabilities_pass_as_the_engine_wrote_them(house, served):

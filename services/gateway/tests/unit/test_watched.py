@@ -194,4 +194,4 @@ def test_what_is_not_kept_costs_no_span_and_the_engine_knows():
     spans, engines = Spans(ALWAYS_OFF), Engines(Reply())
     assert ask_engine(engines, spans) is engines.reply
     assert not list(spans)
-    assert not tracing.is_kept(engines.traces[0])
+    assert not tracing.is_sampled(engines.traces[0])

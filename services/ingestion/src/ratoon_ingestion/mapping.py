@@ -181,7 +181,7 @@ def lineage(value: Lineage) -> ingestion_service_pb2.RecordLineage:
 
 
 def erasure(value: Erasure) -> erasure_pb2.Erasure:
-    """An erasure as callers see it: what it did is told once it is done."""
+    """An erasure as callers see it; its effects are listed once it is done."""
     message = erasure_pb2.Erasure(
         **_common(value),
         state=erasure_pb2.Erasure.State.Value(f"STATE_{_ERASURE_STATES.get(value.state, value.state)}"),
@@ -200,7 +200,7 @@ def erasure(value: Erasure) -> erasure_pb2.Erasure:
 
 
 def create_source(request: ingestion_service_pb2.CreateSourceRequest) -> CreateSource:
-    """What is asked."""
+    """Return the command of a CreateSource request."""
     source = request.source
     return CreateSource(
         parent=request.parent,
@@ -217,7 +217,7 @@ def create_source(request: ingestion_service_pb2.CreateSourceRequest) -> CreateS
 
 
 def update_source(request: ingestion_service_pb2.UpdateSourceRequest) -> UpdateSource:
-    """What is asked; a part of `columns` is named `columns.text`, and so on."""
+    """Return the command of an UpdateSource request; a part of `columns` is named `columns.text`, and so on."""
     source = request.source
     changes: dict[str, Any] = {}
     for path in request.update_mask.paths:
@@ -246,7 +246,7 @@ def _changed(source: source_pb2.Source, path: str) -> dict[str, Any]:
 
 
 def preview_source(request: ingestion_service_pb2.PreviewSourceRequest) -> PreviewSource:
-    """What is asked."""
+    """Return the command of a PreviewSource request."""
     source = request.source
     return PreviewSource(
         parent=request.parent,
@@ -261,7 +261,7 @@ def preview_source(request: ingestion_service_pb2.PreviewSourceRequest) -> Previ
 
 
 def preview(result: Mapping[str, Any]) -> source_pb2.SourcePreview:
-    """What a preview found, as its job tells it."""
+    """Return the preview of a job's result."""
     message = source_pb2.SourcePreview()
     fields = dict(result)
     if name := fields.pop("format", ""):
@@ -294,12 +294,12 @@ def _columns(columns: source_pb2.Source.Columns) -> Columns:
 
 
 def create_dataset(request: ingestion_service_pb2.CreateDatasetRequest) -> CreateDataset:
-    """What is asked."""
+    """Return the command of a CreateDataset request."""
     return CreateDataset(request.parent, request.dataset_id, request.dataset.display_name, request.request_id)
 
 
 def create_version(request: ingestion_service_pb2.CreateDatasetVersionRequest) -> CreateVersion:
-    """What is asked."""
+    """Return the command of a CreateDatasetVersion request."""
     version = request.dataset_version
     return CreateVersion(
         request.parent,
@@ -311,7 +311,7 @@ def create_version(request: ingestion_service_pb2.CreateDatasetVersionRequest) -
 
 
 def create_split(request: ingestion_service_pb2.CreateSplitRequest) -> CreateSplit:
-    """What is asked."""
+    """Return the command of a CreateSplit request."""
     split = request.split
     ratios = Ratios()
     if split.HasField("ratios"):
@@ -331,7 +331,7 @@ def create_split(request: ingestion_service_pb2.CreateSplitRequest) -> CreateSpl
 
 
 def create_erasure(request: ingestion_service_pb2.CreateErasureRequest) -> CreateErasure:
-    """What is asked."""
+    """Return the command of a CreateErasure request."""
     erasure = request.erasure
     return CreateErasure(
         request.parent, request.erasure_id, tuple(erasure.record_ids), erasure.reason, request.request_id
@@ -339,7 +339,7 @@ def create_erasure(request: ingestion_service_pb2.CreateErasureRequest) -> Creat
 
 
 def open_split(request: ingestion_service_pb2.OpenSplitRequest, principal: str) -> OpenSplit:
-    """What is asked, and by whom."""
+    """Return the command of an OpenSplit request."""
     if not request.part:
         raise BadReading("part is not set; name the part to read, for example PART_TEST.")
     part = Part(split_pb2.Part.Name(request.part).removeprefix("PART_"))

@@ -1,4 +1,4 @@
-"""What ingestion can be told by environment variables."""
+"""Settings of ingestion."""
 
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict

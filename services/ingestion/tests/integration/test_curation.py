@@ -1,4 +1,4 @@
-"""A whole curation: its books balance, it does not depend on the number of processes, duplicates go as told."""
+"""A whole curation: its books balance, it does not depend on the number of processes, duplicates go as configured."""
 
 import io
 import json

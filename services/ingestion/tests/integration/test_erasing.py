@@ -1,4 +1,4 @@
-"""Erasure for real: sources of every format written again, and the room from the wish to the last blob."""
+"""Erasure for real: sources of every format written again, and the service from the request to the last blob."""
 
 import io
 import json
@@ -241,7 +241,7 @@ def all_erased(
 
 
 def holding(store: ArtifactStore, text: str) -> list[str]:
-    """The blobs of the whole store that hold a text, whatever they are."""
+    """All blobs of the store that hold a text."""
     files = []
     for path in (store.folder / "sha256").glob("*/*"):
         data = path.read_bytes()

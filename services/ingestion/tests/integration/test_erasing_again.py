@@ -59,11 +59,11 @@ class Worker:
         raise AssertionError("nothing is lost here")
 
     def stop(self, job_id: str) -> None:
-        raise AssertionError("an erasure is not called off")
+        raise AssertionError("an erasure cannot be cancelled")
 
 
 class Blobs:
-    """A store that fails to erase as often as it is told to."""
+    """A store whose first erasures fail."""
 
     def __init__(self, existing: Sequence[str], failures: int) -> None:
         self.existing, self.failures, self.erased = set(existing), failures, list[str]()

@@ -1,4 +1,4 @@
-"""Readers on real blobs of an artifact store, well made and hostile."""
+"""Readers on real blobs of an artifact store, well-formed and hostile."""
 
 import bz2
 import copy
@@ -583,7 +583,7 @@ TAGS = st.sampled_from(
 
 
 def damaged(data: bytes, damage: list[tuple[float, str, bytes]]) -> bytes:
-    """The bytes with some of them changed, left out, put in between or said twice."""
+    """The bytes with some of them changed, left out, inserted or repeated."""
     for where, how, more in damage:
         at = int(where * len(data))
         match how:

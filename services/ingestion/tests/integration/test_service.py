@@ -1,4 +1,4 @@
-"""Ingestion as a room: its gRPC API over a real socket, its database and its real worker, on made-up mails."""
+"""Ingestion as a service: its gRPC API over a real socket, its database and its real worker, on made-up mails."""
 
 import json
 import time

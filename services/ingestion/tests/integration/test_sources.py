@@ -1,4 +1,4 @@
-"""Sources before and after they are made: a preview that keeps nothing, changes, deletion, what was rejected."""
+"""Sources before and after their creation: a preview that stores nothing, changes, deletion, what was rejected."""
 
 import json
 from collections.abc import Iterator

@@ -112,7 +112,7 @@ TEXTS = {
     ),
     "msg_46": ("GroupwiseForwardingTest\n\nTesting email forwarding with Groupwise 1.2.2010\n", ()),
 }
-"""How the text of a record begins, and what is told of the mail. Parts without text leave the subject."""
+"""How the text of a record begins, and the mail's attributes. Parts without text leave the subject."""
 REJECTED = {
     "msg_18": ("NO_TEXT", "it holds no text"),
     "msg_40": ("NO_TEXT", "its body holds images or markup alone"),

@@ -395,7 +395,7 @@ def test_csv_spectrum(store, name):
     entries = read(store, (folder / "csvs" / f"{name}.csv").read_bytes(), Format.CSV, text=text, label=label)
     written = json.loads((folder / "json" / f"{name}.json").read_text("utf-8"))
     rows = written if isinstance(written, list) else [written]
-    if name == "location_coordinates":  # the JSON beside it is of another phone number
+    if name == "location_coordinates":  # the JSON next to it is of another phone number
         assert [each for each, _ in pairs(entries)] == [rows[0][text]]
         return
     assert pairs(entries) == [(row[text], row[label]) for row in rows if row[text]]

@@ -1,4 +1,4 @@
-"""Raw items decoded: what becomes a record, what is told of it, and what is rejected by name."""
+"""Raw items decoded: what becomes a record, its attributes, and what is rejected by name."""
 
 import base64
 

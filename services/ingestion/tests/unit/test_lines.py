@@ -10,7 +10,7 @@ from ratoon_ingestion.worker.readers.lines import TextLine, bounded_lines, text_
 
 
 class Pieces(io.RawIOBase):
-    """A stream that gives at most so many bytes at once."""
+    """A stream that returns at most `max_bytes` at once."""
 
     def __init__(self, data: bytes, max_bytes: int) -> None:
         self._data, self._max_bytes = io.BytesIO(data), max_bytes

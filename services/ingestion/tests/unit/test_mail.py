@@ -1,4 +1,4 @@
-"""Raw mails, kept to the rules and not."""
+"""Raw mails, valid and invalid."""
 
 import base64
 from datetime import UTC, datetime
@@ -141,5 +141,5 @@ def test_random_bytes_never_break_the_decoder(raw):
     ids=["enriched", "blank lines", "uuencode", "boundaries", "begins"],
 )
 def test_hostile_mails_of_a_megabyte_are_read_in_one_pass(raw):
-    """A pattern that goes back over what it has read would take minutes here."""
+    """A pattern that backtracks would take minutes here."""
     read_mail(raw)

@@ -1,4 +1,4 @@
-"""Pages of records: bounded by what they show, whatever the records are like."""
+"""Pages of records: bounded by what they show, for records of any size."""
 
 from datetime import UTC, datetime
 from pathlib import Path

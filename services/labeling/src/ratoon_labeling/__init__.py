@@ -1,1 +1,1 @@
-"""The labeling room: guidelines, annotations, agreement and review. It does not know where records came from."""
+"""The labeling service: guidelines, annotations, agreement and review. It does not know where records came from."""

@@ -12,7 +12,7 @@ from ratoon_labeling.adapters.freezing import JobFreezing
 from ratoon_labeling.adapters.recording import ProcessLedger
 from ratoon_labeling.adapters.task_counts import SqlTaskCounts
 from ratoon_labeling.application.procedures import label_set_procedure
-from ratoon_labeling.entrypoints.events import TOPICS, forgetter
+from ratoon_labeling.entrypoints.events import TOPICS, on_erasure
 from ratoon_labeling.entrypoints.grpc import LabelingServicer
 from ratoon_labeling.settings import Settings
 
@@ -32,7 +32,7 @@ def build(settings: Settings, platform: Platform) -> App:
     consumer = Consumer(
         "labeling",
         TOPICS,
-        base.traced_handler(forgetter(store, ledger)),
+        base.traced_handler(on_erasure(store, ledger)),
         log=base.log,
         database=base.database,
         publish=outbox.append,

@@ -91,8 +91,8 @@ def task_summary(value: TaskSummary) -> pb.SummarizeTasksResponse:
 
 def label_set(value: LabelSet) -> label_set_pb2.LabelSet:
     """A label set as callers see it."""
-    told = value.progress
-    seen = label_set_pb2.LabelSet(
+    progress = value.progress
+    message = label_set_pb2.LabelSet(
         name=value.name,
         revision=value.revision,
         create_time=timestamp(value.create_time),
@@ -104,7 +104,11 @@ def label_set(value: LabelSet) -> label_set_pb2.LabelSet:
         import_as=_SOURCE.Value(f"SOURCE_{value.import_as}"),
         review_sample_size=value.review_sample_size,
         progress=progress_pb2.Progress(
-            fraction=told.fraction, message=told.message, done=told.done, total=told.total, unit="records"
+            fraction=progress.fraction,
+            message=progress.message,
+            done=progress.done,
+            total=progress.total,
+            unit="records",
         ),
         digest=value.digest,
         class_counts=value.class_counts,
@@ -115,26 +119,26 @@ def label_set(value: LabelSet) -> label_set_pb2.LabelSet:
         unknown_labels=value.unknown_labels,
     )
     if value.failure_reason:
-        seen.failure.reason, seen.failure.message = value.failure_reason, value.failure_message
-    return seen
+        message.failure.reason, message.failure.message = value.failure_reason, value.failure_message
+    return message
 
 
 def create_guideline(request: pb.CreateGuidelineRequest) -> CreateGuideline:
-    """What is asked."""
-    asked = request.guideline
+    """Return the command of a request."""
+    spec = request.guideline
     return CreateGuideline(
         parent=request.parent,
         guideline_id=request.guideline_id,
-        instructions=asked.instructions,
-        labels=tuple(asked.labels),
-        conflict_policy=_policy(asked.conflict_policy) or ConflictPolicy.HUMAN_FIRST,
+        instructions=spec.instructions,
+        labels=tuple(spec.labels),
+        conflict_policy=_policy(spec.conflict_policy) or ConflictPolicy.HUMAN_FIRST,
         request_id=request.request_id,
     )
 
 
 def update_guideline(request: pb.UpdateGuidelineRequest) -> UpdateGuideline:
-    """What is asked; a mask that names what cannot be changed is refused."""
-    asked, paths = request.guideline, set(request.update_mask.paths) or _CHANGEABLE
+    """Return the command of a request; InvalidArgument if the mask names a field that cannot be changed."""
+    spec, paths = request.guideline, set(request.update_mask.paths) or _CHANGEABLE
     if paths - _CHANGEABLE:
         raise InvalidArgument(
             f"update_mask may name {', '.join(sorted(_CHANGEABLE))}; not {', '.join(sorted(paths - _CHANGEABLE))}.",
@@ -142,44 +146,44 @@ def update_guideline(request: pb.UpdateGuidelineRequest) -> UpdateGuideline:
             field="update_mask",
         )
     return UpdateGuideline(
-        name=asked.name,
-        etag=asked.etag,
-        instructions=asked.instructions if "instructions" in paths else None,
-        labels=tuple(asked.labels) if "labels" in paths else None,
-        conflict_policy=_policy(asked.conflict_policy) if "conflict_policy" in paths else None,
+        name=spec.name,
+        etag=spec.etag,
+        instructions=spec.instructions if "instructions" in paths else None,
+        labels=tuple(spec.labels) if "labels" in paths else None,
+        conflict_policy=_policy(spec.conflict_policy) if "conflict_policy" in paths else None,
     )
 
 
 def delete_guideline(request: pb.DeleteGuidelineRequest) -> DeleteGuideline:
-    """What is asked."""
+    """Return the command of a request."""
     return DeleteGuideline(request.name, request.etag)
 
 
 def create_label_set(request: pb.CreateLabelSetRequest) -> CreateLabelSet:
-    """What is asked."""
-    asked = request.label_set
+    """Return the command of a request."""
+    spec = request.label_set
     return CreateLabelSet(
         parent=request.parent,
         label_set_id=request.label_set_id,
-        dataset_version=asked.dataset_version,
-        guideline=asked.guideline,
-        import_as=_source(asked.import_as, Source.IMPORT),
-        review_sample_size=asked.review_sample_size,
+        dataset_version=spec.dataset_version,
+        guideline=spec.guideline,
+        import_as=_source(spec.import_as, Source.IMPORT),
+        review_sample_size=spec.review_sample_size,
         request_id=request.request_id,
     )
 
 
 def create_annotation(request: pb.CreateAnnotationRequest, caller: str, by_service: bool) -> CreateAnnotation:
-    """What is asked, and by whom."""
-    asked = request.annotation
+    """Return the command of a request, with its caller."""
+    spec = request.annotation
     return CreateAnnotation(
         parent=request.parent,
         annotation_id=request.annotation_id,
-        record_id=asked.record_id,
-        content_digest=asked.content_digest,
-        label=asked.label,
-        source=_source(asked.source, Source.HUMAN),
-        annotator=asked.annotator,
+        record_id=spec.record_id,
+        content_digest=spec.content_digest,
+        label=spec.label,
+        source=_source(spec.source, Source.HUMAN),
+        annotator=spec.annotator,
         caller=caller,
         caller_is_service=by_service,
         request_id=request.request_id,
@@ -192,7 +196,7 @@ def claim_task(request: pb.ClaimTaskRequest, caller: str) -> ClaimTask:
 
 
 def complete_task(request: pb.CompleteTaskRequest, caller: str) -> CompleteTask:
-    """What is answered, and by whom."""
+    """Return the command of a request, with its caller."""
     return CompleteTask(request.name, request.label, caller)
 
 

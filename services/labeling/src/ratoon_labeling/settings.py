@@ -1,4 +1,4 @@
-"""What labeling can be told by environment variables."""
+"""Settings of labeling, from environment variables."""
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict

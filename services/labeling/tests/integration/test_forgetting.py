@@ -1,4 +1,4 @@
-"""An erasure that ingestion tells of takes the annotations and tasks of its records with it, and no others."""
+"""An erasure of ingestion deletes the annotations and tasks of its records, and no others."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,16 +20,16 @@ from ratoon_labeling.domain.annotations import Annotation, Source
 from ratoon_labeling.domain.guidelines import ConflictPolicy
 from ratoon_labeling.domain.label_sets import Frozen, LabelSet
 from ratoon_labeling.domain.tasks import Reason, Task
-from ratoon_labeling.entrypoints.events import TOPICS, forgetter
+from ratoon_labeling.entrypoints.events import TOPICS, on_erasure
 from ratoon_labeling.worker import records
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
-GONE, KEPT = "a" * 64, "b" * 64
+GONE, RETAINED = "a" * 64, "b" * 64
 VERSION = "projects/p/datasets/d/versions/v1"
 
 
-class Desk:
-    """Annotations and tasks of two records in two projects, and a way to tell what happened elsewhere."""
+class Environment:
+    """Annotations and tasks of two records in two projects, and a consumer of ingestion's events."""
 
     def __init__(self, database: Database, artifacts: ArtifactStore) -> None:
         self._database, clock = database, FakeClock()
@@ -38,10 +38,10 @@ class Desk:
         self._store = Store(database, tables.RESOURCES, mapping.event, outbox.append, PageTokens(b"s"), clock)
         self.clock, self.artifacts = clock, artifacts
         self.ledger = BulkLedger(database, artifacts, clock)
-        self._forget = forgetter(self._store, self.ledger)
+        self._forget = on_erasure(self._store, self.ledger)
         with self._store.write() as tx:
             for project in ("projects/p", "projects/q"):
-                for record in (GONE, KEPT):
+                for record in (GONE, RETAINED):
                     tx.create(self.annotation(project, record))
                     tx.create(self.task(project, record))
 
@@ -53,8 +53,8 @@ class Desk:
         name = f"{project}/tasks/{record[:4]}"
         return Task(name, NOW, NOW, record, "c" * 64, VERSION, ("ham", "spam"), "ham", Reason.CONFLICT)
 
-    def hears(self, told: ErasureEvent) -> None:
-        event = Event(TOPICS[0], "type", "ingestion", told.name, NOW, told.SerializeToString())
+    def consume(self, message: ErasureEvent) -> None:
+        event = Event(TOPICS[0], "type", "ingestion", message.name, NOW, message.SerializeToString())
         with self._database.write() as connection:
             self._forget(event, connection)
 
@@ -64,39 +64,43 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, databases) -> Desk:
+def environment(tmp_path: Path, databases) -> Environment:
     database = Database(databases.url_of_file(tmp_path / "labeling.db"))
-    return Desk(database, ArtifactStore(str(tmp_path / "artifacts")))
+    return Environment(database, ArtifactStore(str(tmp_path / "artifacts")))
 
 
-def test_what_was_said_of_an_erased_record_is_deleted_once_and_for_all(desk):
-    told = ErasureEvent(name="projects/p/erasures/e", completed=RecordsErased(record_ids=[GONE, "d" * 64]))
+def test_annotations_and_tasks_of_an_erased_record_are_deleted_for_good(environment):
+    message = ErasureEvent(name="projects/p/erasures/e", completed=RecordsErased(record_ids=[GONE, "d" * 64]))
     for _ in range(2):
-        desk.hears(told)
-        assert desk.records("projects/p") == [KEPT, KEPT]
-    assert desk.records("projects/q") == [GONE, GONE, KEPT, KEPT]
+        environment.consume(message)
+        assert environment.records("projects/p") == [RETAINED, RETAINED]
+    assert environment.records("projects/q") == [GONE, GONE, RETAINED, RETAINED]
 
 
-def test_an_erasure_that_failed_changes_nothing(desk):
-    desk.hears(ErasureEvent(name="projects/p/erasures/e", failed=ErasureFailed(reason="ARCHIVE_DAMAGED")))
-    assert desk.records("projects/p") == [GONE, GONE, KEPT, KEPT]
+def test_an_erasure_that_failed_changes_nothing(environment):
+    environment.consume(
+        ErasureEvent(name="projects/p/erasures/e", failed=ErasureFailed(reason="ARCHIVE_DAMAGED"))
+    )
+    assert environment.records("projects/p") == [GONE, GONE, RETAINED, RETAINED]
 
 
-def test_an_erasure_of_very_many_records_forgets_them_all(desk):
+def test_an_erasure_of_very_many_records_forgets_them_all(environment):
     """One expression for each record is more than SQLite takes in a statement."""
     ids = [f"{number:064x}" for number in range(5000)]
-    desk.hears(ErasureEvent(name="projects/p/erasures/e", completed=RecordsErased(record_ids=[*ids, GONE])))
-    assert desk.records("projects/p") == [KEPT, KEPT]
+    environment.consume(
+        ErasureEvent(name="projects/p/erasures/e", completed=RecordsErased(record_ids=[*ids, GONE]))
+    )
+    assert environment.records("projects/p") == [RETAINED, RETAINED]
 
 
-def test_an_erasure_of_no_record_forgets_none(desk):
-    desk.hears(ErasureEvent(name="projects/p/erasures/e", completed=RecordsErased()))
-    assert desk.records("projects/p") == [GONE, GONE, KEPT, KEPT]
+def test_an_erasure_of_no_record_forgets_none(environment):
+    environment.consume(ErasureEvent(name="projects/p/erasures/e", completed=RecordsErased()))
+    assert environment.records("projects/p") == [GONE, GONE, RETAINED, RETAINED]
 
 
-def recorded(desk: Desk, name: str) -> None:
-    """Begin a label set that says something of both records; `desk.keep` keeps what it found, later."""
-    now = desk.clock.now()
+def recorded(environment: Environment, name: str) -> None:
+    """Begin a label set of both records; `environment.record_label_set` records its result later."""
+    now = environment.clock.now()
     label_set = LabelSet(
         f"projects/p/labelSets/{name}",
         now,
@@ -110,19 +114,23 @@ def recorded(desk: Desk, name: str) -> None:
     lines = [
         {"record_id": each, "content_digest": "c" * 64, "label": "ham", "annotator": name, "proposed_label": "ham",
          "reason": "conflict"}
-        for each in (GONE, KEPT)
+        for each in (GONE, RETAINED)
     ]  # fmt: skip
-    digest = records.put_lines(desk.artifacts, lines)
-    desk.keep = lambda: desk.ledger.record(label_set, Frozen("e" * 64, digest, digest, {"ham": 2}, 0, 0, 0))
+    digest = records.put_lines(environment.artifacts, lines)
+    environment.record_label_set = lambda: environment.ledger.record(
+        label_set, Frozen("e" * 64, digest, digest, {"ham": 2}, 0, 0, 0)
+    )
 
 
-def test_a_label_set_that_was_under_way_brings_nothing_back(desk):
-    recorded(desk, "before")
-    desk.clock.advance(1.0)
-    desk.hears(ErasureEvent(name="projects/p/erasures/e", completed=RecordsErased(record_ids=[GONE])))
-    desk.keep()
-    assert desk.records("projects/p") == [KEPT] * 4
-    desk.clock.advance(1.0)
-    recorded(desk, "imported-again-later")
-    desk.keep()
-    assert desk.records("projects/p").count(GONE) == 2
+def test_a_label_set_that_was_under_way_brings_nothing_back(environment):
+    recorded(environment, "before")
+    environment.clock.advance(1.0)
+    environment.consume(
+        ErasureEvent(name="projects/p/erasures/e", completed=RecordsErased(record_ids=[GONE]))
+    )
+    environment.record_label_set()
+    assert environment.records("projects/p") == [RETAINED] * 4
+    environment.clock.advance(1.0)
+    recorded(environment, "imported-again-later")
+    environment.record_label_set()
+    assert environment.records("projects/p").count(GONE) == 2

@@ -25,15 +25,15 @@ SPEC = {
 
 @pytest.fixture
 def freeze(artifacts, put_dataset, tmp_path):
-    def run(came, said=(), **changes):
-        annotations = records.put_lines(artifacts, said)
-        digests = {"dataset_digest": put_dataset(came), "annotations_digest": annotations}
+    def run(came, annotations=(), **changes):
+        digest = records.put_lines(artifacts, annotations)
+        digests = {"dataset_digest": put_dataset(came), "annotations_digest": digest}
         return job.run(SPEC | digests | {"artifacts": artifacts.url} | changes, JobFolder(tmp_path))
 
     return run
 
 
-def said(record_id, label, annotator="ann", source="HUMAN", time="2026-02-01T00:00:00+00:00"):
+def annotation(record_id, label, annotator="ann", source="HUMAN", time="2026-02-01T00:00:00+00:00"):
     return {"record_id": record_id, "label": label, "annotator": annotator, "source": source, "time": time}
 
 
@@ -43,39 +43,43 @@ def rows(artifacts, digest):
 
 
 def test_labels_that_came_with_the_data_are_frozen_with_their_source(artifacts, freeze):
-    made = freeze(["ham", "spam", None, " ham "])
-    assert rows(artifacts, made["digest"])[0] == {
+    result = freeze(["ham", "spam", None, " ham "])
+    assert rows(artifacts, result["digest"])[0] == {
         "record_id": "r0",
         "content_digest": "d0",
         "label": "ham",
         "annotator": "projects/p/sources/mail",
         "source": "IMPORT",
     }
-    assert made["class_counts"] == {"ham": 2, "spam": 1}
-    assert (made["unlabelled_count"], made["conflict_count"], made["agreement_alpha"]) == (1, 0, None)
-    assert len(list(records.read_lines(artifacts, made["imported_digest"]))) == 3
-    tasks = list(records.read_lines(artifacts, made["tasks_digest"]))
+    assert result["class_counts"] == {"ham": 2, "spam": 1}
+    assert (result["unlabelled_count"], result["conflict_count"], result["agreement_alpha"]) == (1, 0, None)
+    assert len(list(records.read_lines(artifacts, result["imported_digest"]))) == 3
+    tasks = list(records.read_lines(artifacts, result["tasks_digest"]))
     assert sorted(task["proposed_label"] for task in tasks) == ["ham", "spam"]
 
 
-def test_what_a_person_said_counts_and_is_not_sampled_for_review(artifacts, freeze):
-    made = freeze(["ham", "ham"], [said("r0", "spam"), said("elsewhere", "spam")], review_sample_size=5)
-    assert [row["label"] for row in rows(artifacts, made["digest"])] == ["spam", "ham"]
-    assert made["conflict_count"] == 1
-    assert made["agreement_alpha"] == pytest.approx(0.0)
-    assert [task["record_id"] for task in records.read_lines(artifacts, made["tasks_digest"])] == ["r1"]
+def test_annotations_of_people_count_and_are_not_sampled_for_review(artifacts, freeze):
+    result = freeze(
+        ["ham", "ham"], [annotation("r0", "spam"), annotation("elsewhere", "spam")], review_sample_size=5
+    )
+    assert [row["label"] for row in rows(artifacts, result["digest"])] == ["spam", "ham"]
+    assert result["conflict_count"] == 1
+    assert result["agreement_alpha"] == pytest.approx(0.0)
+    assert [task["record_id"] for task in records.read_lines(artifacts, result["tasks_digest"])] == ["r1"]
 
 
 def test_a_tie_becomes_a_task_and_no_label(artifacts, freeze):
-    made = freeze(["ham", "ham"], [said("r0", "spam")], conflict_policy="MAJORITY", review_sample_size=0)
-    assert [row["record_id"] for row in rows(artifacts, made["digest"])] == ["r1"]
-    tasks = list(records.read_lines(artifacts, made["tasks_digest"]))
+    result = freeze(
+        ["ham", "ham"], [annotation("r0", "spam")], conflict_policy="MAJORITY", review_sample_size=0
+    )
+    assert [row["record_id"] for row in rows(artifacts, result["digest"])] == ["r1"]
+    tasks = list(records.read_lines(artifacts, result["tasks_digest"]))
     assert [(task["record_id"], task["reason"]) for task in tasks] == [("r0", "conflict")]
 
 
 def test_labels_that_the_guideline_lacks_are_counted_and_left_out(freeze):
-    made = freeze(["ham", "junk", "junk", "spam"], [said("r1", "bulk")])
-    assert (made["unknown_label_count"], made["unlabelled_count"]) == (2, 2)
+    result = freeze(["ham", "junk", "junk", "spam"], [annotation("r1", "bulk")])
+    assert (result["unknown_label_count"], result["unlabelled_count"]) == (2, 2)
 
 
 def test_every_spelling_of_a_label_is_the_guidelines(artifacts, freeze):
@@ -91,20 +95,20 @@ def test_every_spelling_of_a_label_is_the_guidelines(artifacts, freeze):
         "\u200b",
         " ",
     ]
-    made = freeze(came, [said("r6", "BILLING ")], labels=["billing", "Réclamation"])
-    assert made["class_counts"] == {"Réclamation": 2, "billing": 5}
-    assert (made["unknown_label_count"], made["unlabelled_count"], made["conflict_count"]) == (1, 2, 0)
-    assert made["unknown_labels"] == {"other": 1}
-    assert {row["label"] for row in rows(artifacts, made["digest"])} == {"billing", "Réclamation"}
+    result = freeze(came, [annotation("r6", "BILLING ")], labels=["billing", "Réclamation"])
+    assert result["class_counts"] == {"Réclamation": 2, "billing": 5}
+    assert (result["unknown_label_count"], result["unlabelled_count"], result["conflict_count"]) == (1, 2, 0)
+    assert result["unknown_labels"] == {"other": 1}
+    assert {row["label"] for row in rows(artifacts, result["digest"])} == {"billing", "Réclamation"}
 
 
-def test_texts_that_were_taken_for_labels_are_counted_and_not_kept(freeze):
+def test_texts_that_were_taken_for_labels_are_counted_and_not_stored(freeze):
     texts = [f"this is letter number {i} of a person" for i in range(5)]
-    made = freeze(["ham", *texts, "junk", "junk"])
-    assert (made["unknown_label_count"], made["unknown_labels"]) == (7, {"junk": 2})
+    result = freeze(["ham", *texts, "junk", "junk"])
+    assert (result["unknown_label_count"], result["unknown_labels"]) == (7, {"junk": 2})
 
 
-def test_without_any_label_the_column_is_asked_for(freeze):
+def test_a_data_set_without_labels_names_the_missing_column(freeze):
     with pytest.raises(
         job.NoLabels, match="None of 1 record has one of the labels ham, spam, and none has any label"
     ):
@@ -127,7 +131,7 @@ def test_an_artifact_without_records_is_named_broken(artifacts, freeze, tmp_path
         freeze(["ham"], dataset_digest=artifacts.put_tree(tmp_path / "tree"))
 
 
-def test_a_wish_to_stop_ends_the_job(freeze, tmp_path):
+def test_a_stop_request_ends_the_job(freeze, tmp_path):
     (tmp_path / "stop").touch()
     with pytest.raises(job.Stopped):
         freeze(["ham", "spam"])
@@ -166,16 +170,16 @@ def test_labels_of_duplicates_that_differ_are_decided_by_the_guideline_or_by_peo
     artifacts, put_dataset, freeze, labels, policy, label, conflicts
 ):
     tree = with_votes(artifacts, put_dataset([None, "ham", "spam", "ham"]), [vote(each) for each in labels])
-    made = freeze([None], dataset_digest=tree, conflict_policy=policy, review_sample_size=0)
-    frozen = {row["record_id"]: row["label"] for row in rows(artifacts, made["digest"])}
+    result = freeze([None], dataset_digest=tree, conflict_policy=policy, review_sample_size=0)
+    frozen = {row["record_id"]: row["label"] for row in rows(artifacts, result["digest"])}
     assert frozen.get("r0") == label
-    assert (made["conflict_count"], made["agreement_alpha"]) == (conflicts, None)
-    tasks = [task["record_id"] for task in records.read_lines(artifacts, made["tasks_digest"])]
+    assert (result["conflict_count"], result["agreement_alpha"]) == (conflicts, None)
+    tasks = [task["record_id"] for task in records.read_lines(artifacts, result["tasks_digest"])]
     assert tasks == ([] if label else ["r0"])
 
 
 def test_the_newest_of_dated_labels_of_duplicates_counts(artifacts, put_dataset, freeze):
     votes = [vote("ham", RECEIVED), vote("spam", RECEIVED + timedelta(days=1))]
     tree = with_votes(artifacts, put_dataset([None, "ham", "spam", "ham"]), votes)
-    made = freeze([None], dataset_digest=tree, conflict_policy="LATEST")
-    assert {row["record_id"]: row["label"] for row in rows(artifacts, made["digest"])}["r0"] == "spam"
+    result = freeze([None], dataset_digest=tree, conflict_policy="LATEST")
+    assert {row["record_id"]: row["label"] for row in rows(artifacts, result["digest"])}["r0"] == "spam"

@@ -26,7 +26,7 @@ def test_binary_data_of_two_observers():
     assert nominal_alpha(list(zip(first, second, strict=True))) == pytest.approx(0.095, abs=5e-4)
 
 
-def test_nothing_can_be_said_without_two_values_of_a_record_or_with_one_label_only():
+def test_alpha_is_undefined_without_two_values_of_a_record_or_with_one_label_only():
     assert nominal_alpha([]) is None
     assert nominal_alpha([["ham"], ["spam"], []]) is None
     assert nominal_alpha([["ham", "ham"], ["ham", "ham"]]) is None
@@ -34,23 +34,23 @@ def test_nothing_can_be_said_without_two_values_of_a_record_or_with_one_label_on
 
 
 @given(units)
-def test_alpha_is_at_most_one_and_one_means_that_all_agree(given_units):
-    alpha = nominal_alpha(given_units)
-    agree = all(len(set(unit)) <= 1 for unit in given_units)
+def test_alpha_is_at_most_one_and_one_means_that_all_agree(drawn_units):
+    alpha = nominal_alpha(drawn_units)
+    agree = all(len(set(unit)) <= 1 for unit in drawn_units)
     assert alpha is None or alpha <= 1
     assert alpha is None or (alpha == 1) == agree
 
 
 @given(units, st.randoms(use_true_random=False))
-def test_neither_the_order_of_annotators_nor_of_records_matters(given_units, chance: random.Random):
-    shuffled = [chance.sample(unit, len(unit)) for unit in chance.sample(given_units, len(given_units))]
+def test_neither_the_order_of_annotators_nor_of_records_matters(drawn_units, chance: random.Random):
+    shuffled = [chance.sample(unit, len(unit)) for unit in chance.sample(drawn_units, len(drawn_units))]
     for alpha in (nominal_alpha, interval_alpha):
         assert (
-            alpha(shuffled) == pytest.approx(alpha(given_units)) if alpha(given_units) is not None else True
+            alpha(shuffled) == pytest.approx(alpha(drawn_units)) if alpha(drawn_units) is not None else True
         )
 
 
 @given(st.lists(st.lists(st.integers(0, 1), max_size=4), max_size=10))
-def test_two_labels_are_an_interval_scale_of_one_step(given_units):
-    nominal, interval = nominal_alpha(given_units), interval_alpha(given_units)
+def test_two_labels_are_an_interval_scale_of_one_step(drawn_units):
+    nominal, interval = nominal_alpha(drawn_units), interval_alpha(drawn_units)
     assert nominal == (interval if interval is None else pytest.approx(interval))

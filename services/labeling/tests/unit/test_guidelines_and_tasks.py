@@ -43,7 +43,7 @@ TASK = Task(
         ["a", "\u200b"],
     ],
 )
-def test_labels_that_nobody_could_choose_from_are_refused(labels):
+def test_labels_without_a_choice_are_refused(labels):
     with pytest.raises(BadLabels):
         checked_labels(labels)
 

@@ -1,4 +1,4 @@
-"""What a label set's job and ledger make of it."""
+"""A label set with a fake job and a ledger in memory."""
 
 import json
 from dataclasses import replace
@@ -59,8 +59,8 @@ class Records:
     def export(self, project: str) -> str:
         return f"annotations of {project}"
 
-    def record(self, label_set: LabelSet, made: Frozen) -> None:
-        self.recorded.append((label_set.name, made))
+    def record(self, label_set: LabelSet, frozen: Frozen) -> None:
+        self.recorded.append((label_set.name, frozen))
 
     def is_recorded(self, label_set: str) -> bool:
         return bool(self.recorded)
@@ -69,7 +69,7 @@ class Records:
         """Nothing is erased here."""
 
 
-def turn(procedure: LabelSetProcedure, label_set: LabelSet) -> Step[LabelSet]:
+def tick(procedure: LabelSetProcedure, label_set: LabelSet) -> Step[LabelSet]:
     """Observe, decide and act once."""
     step = procedure.step(label_set, procedure.observe(label_set, CLAIM), NOON)
     for action in step.actions:
@@ -80,14 +80,14 @@ def turn(procedure: LabelSetProcedure, label_set: LabelSet) -> Step[LabelSet]:
 def test_the_way_to_frozen_labels():
     freezer, records = Freezer(), Records()
     procedure = label_set_procedure(freezer, records)
-    started = turn(procedure, QUEUED)
+    started = tick(procedure, QUEUED)
     assert (started.resource.state, started.resource.attempts) == (State.RUNNING, 1)
     assert freezer.done == [FreezingJob(started.resource, "annotations of projects/p")]
     freezer.now = ENDED
-    recording = turn(procedure, started.resource)
+    recording = tick(procedure, started.resource)
     assert (recording.resource.state, recording.resource.progress) == (State.RUNNING, RECORDING)
     assert (recording.events, records.recorded) == ((), [(QUEUED.name, FROZEN)])
-    succeeded = turn(procedure, recording.resource)
+    succeeded = tick(procedure, recording.resource)
     assert (succeeded.resource.state, succeeded.resource.class_counts) == (
         State.SUCCEEDED,
         FROZEN.class_counts,
@@ -102,7 +102,7 @@ def test_the_way_to_frozen_labels():
 def test_a_lost_job_is_forgotten_and_started_again():
     freezer = Freezer()
     freezer.now = JobObservation(Phase.LOST)
-    turn(label_set_procedure(freezer, Records()), QUEUED)
+    tick(label_set_procedure(freezer, Records()), QUEUED)
     assert freezer.done[0] == "forget"
     assert isinstance(freezer.done[1], FreezingJob)
 
@@ -110,7 +110,7 @@ def test_a_lost_job_is_forgotten_and_started_again():
 def test_a_failed_job_says_why():
     freezer = Freezer()
     freezer.now = JobObservation(Phase.FAILED, failure=Failure("NO_LABELS", "None of them has a label."))
-    failed = turn(label_set_procedure(freezer, Records()), QUEUED)
+    failed = tick(label_set_procedure(freezer, Records()), QUEUED)
     assert (failed.resource.state, failed.resource.failure_reason) == (State.FAILED, "NO_LABELS")
     assert failed.resource.failure_message == "None of them has a label."
     assert failed.events == (Failed("NO_LABELS"),)
@@ -119,7 +119,7 @@ def test_a_failed_job_says_why():
 def test_nothing_is_recorded_once_cancellation_is_requested():
     freezer, records = Freezer(), Records()
     freezer.now = ENDED
-    cancelled = turn(label_set_procedure(freezer, records), replace(QUEUED, cancel_requested=True))
+    cancelled = tick(label_set_procedure(freezer, records), replace(QUEUED, cancel_requested=True))
     assert (cancelled.resource.state, records.recorded) == (State.CANCELLED, [])
 
 

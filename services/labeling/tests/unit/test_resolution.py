@@ -1,4 +1,4 @@
-"""Which judgement counts, under each policy."""
+"""Which annotation counts, under each policy."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,24 +6,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ratoon_labeling.domain.annotations import Judgement, Source
+from ratoon_labeling.domain.annotations import AnnotatedLabel, Source
 from ratoon_labeling.domain.guidelines import ConflictPolicy
 from ratoon_labeling.domain.resolution import resolve
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
-def said(label: str, annotator: str = "a", source: Source = Source.HUMAN, minute: int = 0) -> Judgement:
-    return Judgement(label, annotator, source, NOON + timedelta(minutes=minute))
+def annotation(
+    label: str, annotator: str = "a", source: Source = Source.HUMAN, minute: int = 0
+) -> AnnotatedLabel:
+    return AnnotatedLabel(label, annotator, source, NOON + timedelta(minutes=minute))
 
 
-IMPORT = said("ham", "projects/p/sources/mail", Source.IMPORT)
-PERSON = said("spam", "ann", minute=1)
-LATER_FEEDBACK = said("ham", "traffic", Source.FEEDBACK, minute=2)
+IMPORT = annotation("ham", "projects/p/sources/mail", Source.IMPORT)
+PERSON = annotation("spam", "ann", minute=1)
+LATER_FEEDBACK = annotation("ham", "traffic", Source.FEEDBACK, minute=2)
 
-judgements = st.lists(
+annotation_lists = st.lists(
     st.builds(
-        said,
+        annotation,
         st.sampled_from(["ham", "spam"]),
         st.sampled_from("abc"),
         st.sampled_from(Source),
@@ -54,28 +56,28 @@ def test_a_tie_is_for_people_to_decide():
 
 
 def test_who_changes_their_mind_does_not_dispute_with_themselves():
-    changed = resolve([said("ham", minute=0), said("spam", minute=5)], ConflictPolicy.MAJORITY)
+    changed = resolve([annotation("ham", minute=0), annotation("spam", minute=5)], ConflictPolicy.MAJORITY)
     assert changed.chosen is not None
     assert (changed.chosen.label, changed.disputed) == ("spam", False)
 
 
-@given(judgements, st.sampled_from(ConflictPolicy), st.randoms(use_true_random=False))
-def test_the_order_in_which_judgements_come_does_not_matter(given_judgements, policy, chance):
-    shuffled = chance.sample(given_judgements, len(given_judgements))
-    assert resolve(shuffled, policy) == resolve(given_judgements, policy)
+@given(annotation_lists, st.sampled_from(ConflictPolicy), st.randoms(use_true_random=False))
+def test_the_order_of_annotations_does_not_matter(drawn, policy, chance):
+    shuffled = chance.sample(drawn, len(drawn))
+    assert resolve(shuffled, policy) == resolve(drawn, policy)
 
 
-@given(judgements, st.sampled_from(ConflictPolicy))
-def test_what_is_chosen_was_said_and_only_a_dispute_can_end_without(given_judgements, policy):
-    resolution = resolve(given_judgements, policy)
-    assert resolution.chosen is None or resolution.chosen in given_judgements
+@given(annotation_lists, st.sampled_from(ConflictPolicy))
+def test_the_chosen_label_is_one_of_the_annotations_and_only_a_dispute_has_none(drawn, policy):
+    resolution = resolve(drawn, policy)
+    assert resolution.chosen is None or resolution.chosen in drawn
     assert resolution.disputed or resolution.chosen is not None
 
 
 @pytest.mark.parametrize("policy", [ConflictPolicy.LATEST, ConflictPolicy.HUMAN_FIRST])
 def test_equally_new_labels_that_differ_are_for_people_to_decide(policy):
-    both = [said("ham", "a", Source.IMPORT), said("spam", "b", Source.IMPORT)]
+    both = [annotation("ham", "a", Source.IMPORT), annotation("spam", "b", Source.IMPORT)]
     assert resolve(both, policy).chosen is None
-    decided = resolve([*both, said("ham", "ann", minute=1)], policy)
+    decided = resolve([*both, annotation("ham", "ann", minute=1)], policy)
     assert decided.chosen is not None
     assert decided.chosen.label == "ham"

@@ -26,7 +26,7 @@ def test_a_larger_sample_begins_with_the_smaller_one(labels, size):
     assert review_sample(labels, size + 5, "seed")[:size] == review_sample(labels, size, "seed")
 
 
-def test_rare_labels_are_seen():
+def test_rare_labels_are_sampled():
     labels = {f"r{n}": "spam" if n % 50 == 0 else "ham" for n in range(500)}
     drawn = review_sample(labels, 20, "seed")
     assert Counter(labels[record] for record in drawn) == {"ham": 10, "spam": 10}

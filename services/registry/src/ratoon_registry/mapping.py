@@ -28,7 +28,7 @@ def model(value: Model) -> model_pb2.Model:
 
 def version(value: ModelVersion) -> model_version_pb2.ModelVersion:
     """A version as callers see it."""
-    seen = model_version_pb2.ModelVersion(
+    message = model_version_pb2.ModelVersion(
         name=value.name,
         revision=value.revision,
         create_time=timestamp(value.create_time),
@@ -52,8 +52,8 @@ def version(value: ModelVersion) -> model_version_pb2.ModelVersion:
         context_tokens=value.prompt.context_tokens,
     )
     if value.failure_reason:
-        seen.failure.reason, seen.failure.message = value.failure_reason, value.failure_message
-    return seen
+        message.failure.reason, message.failure.message = value.failure_reason, value.failure_message
+    return message
 
 
 def alias(value: Alias) -> model_pb2.Alias:
@@ -80,27 +80,27 @@ def alias_change(value: AliasChange) -> model_pb2.AliasChange:
 
 
 def create_model(request: registry_service_pb2.CreateModelRequest) -> CreateModel:
-    """What is asked."""
+    """Return the command of a CreateModel request."""
     return CreateModel(request.parent, request.model_id, request.model.display_name, request.request_id)
 
 
 def create_version(request: registry_service_pb2.CreateModelVersionRequest) -> CreateVersion:
-    """What is asked."""
-    asked = request.model_version
+    """Return the command of a CreateModelVersion request."""
+    version = request.model_version
     return CreateVersion(
         parent=request.parent,
         version_id=request.model_version_id,
-        artifact_digest=asked.artifact_digest,
-        golden_source_digest=asked.golden_source_digest,
-        lineage=Lineage(**{field: getattr(asked.lineage, field) for field in Lineage.__dataclass_fields__}),
-        changelog=asked.changelog,
-        scores=dict(asked.scores),
+        artifact_digest=version.artifact_digest,
+        golden_source_digest=version.golden_source_digest,
+        lineage=Lineage(**{field: getattr(version.lineage, field) for field in Lineage.__dataclass_fields__}),
+        changelog=version.changelog,
+        scores=dict(version.scores),
         request_id=request.request_id,
     )
 
 
 def set_alias(request: registry_service_pb2.SetAliasRequest, principal: str, by_serving: bool) -> SetAlias:
-    """What is asked, and by whom."""
+    """Return the command of a SetAlias request."""
     return SetAlias(request.name, request.version, request.reason, principal, by_serving, request.request_id)
 
 

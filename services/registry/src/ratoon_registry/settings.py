@@ -1,4 +1,4 @@
-"""What the registry can be told by environment variables."""
+"""Settings of the registry."""
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict

@@ -27,7 +27,7 @@ def test_a_queued_version_starts_its_verification():
     assert after(JobObservation(Phase.RUNNING)).resource.state is State.VERIFYING
 
 
-def test_a_verified_version_is_ready_and_carries_what_verification_made():
+def test_a_verified_version_is_ready_and_carries_the_results_of_verification():
     ready = after(JobObservation(Phase.SUCCEEDED, result=VERIFIED))
     assert ready.resource.state is State.READY
     assert (ready.resource.signature_digest, ready.resource.parameter_count) == ("d" * 64, 1_200_000)

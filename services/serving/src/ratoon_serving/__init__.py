@@ -1,1 +1,1 @@
-"""Serving: deployments, engines, rollouts and routes. It does not know what users say."""
+"""Serving: deployments, engines, rollouts and routes. It does not know the feedback of users."""

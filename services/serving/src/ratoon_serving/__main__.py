@@ -1,4 +1,4 @@
-"""Runs serving alone, in its own process."""
+"""Run serving alone, in its own process."""
 
 import sys
 

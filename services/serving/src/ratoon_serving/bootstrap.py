@@ -1,4 +1,4 @@
-"""Puts serving together: the only file that knows concrete adapters."""
+"""Composition root of serving: the only file that knows concrete adapters."""
 
 from collections.abc import Sequence
 
@@ -9,20 +9,20 @@ from ratoon_serving import mapping
 from ratoon_serving.adapters import tables
 from ratoon_serving.adapters.engine_http import EngineClient
 from ratoon_serving.adapters.local_engine import LocalEngineHost, LocalEngines
+from ratoon_serving.adapters.metrics import engine_metrics
 from ratoon_serving.adapters.models import RegistryModels
-from ratoon_serving.adapters.service_metrics import engine_figures
 from ratoon_serving.adapters.traffic import TableTrafficBook
 from ratoon_serving.application.executor import Executor
-from ratoon_serving.application.opening import Opening
-from ratoon_serving.application.ports import EngineHost, Models, Patience
+from ratoon_serving.application.ports import EngineHost, EngineTimeouts, Models
 from ratoon_serving.application.procedures import DeploymentProcedure, RolloutProcedure
+from ratoon_serving.application.startup_reconciliation import StartupReconciliation
 from ratoon_serving.domain.scaling import POLICY, Policy
 from ratoon_serving.entrypoints.grpc import Ports, ServingServicer
 from ratoon_serving.settings import Settings
 
 
 def build(settings: Settings, platform: Platform) -> App:
-    """Serving, ready to run."""
+    """Return serving, ready to run."""
     base = ServiceRuntime(settings, platform, tables.METADATA)
     artifacts = ArtifactStore(settings.artifacts_url)
     host, watches = engine_host(settings, artifacts)
@@ -38,42 +38,42 @@ def assemble(
     watches: Sequence[Background] = (),
     rules: Policy = POLICY,
 ) -> App:
-    """The room around its two outward ports: where engines run, with what looks at them, and the registry."""
+    """Return the service around its two outward ports: the host of engines, with its watches, and the registry."""
     store = base.store(tables.RESOURCES, mapping.event)
     executor, book = Executor(store, host, models), TableTrafficBook(store.database)
     rollouts = RolloutProcedure(store, models, executor, book, base.clock)
     operations = base.operations(
         store, [rollouts, DeploymentProcedure(store, executor, book, base.clock, rules)]
     )
-    base.platform.service_metrics.add(base.settings.service, engine_figures(store))
+    base.platform.service_metrics.add(base.settings.service, engine_metrics(store))
     ports = Ports(store, operations, host, models, book, base.clock)
     servicer = ServingServicer(ports, base.changes(store), base.threads)
     rpc = Rpc("ratoon.serving.v1.ServingService", add_ServingServiceServicer_to_server, servicer)
-    return base.app([rpc], [*watches, Opening(store, host, base.clock), operations])
+    return base.app([rpc], [*watches, StartupReconciliation(store, host, base.clock), operations])
 
 
 def engine_host(settings: Settings, artifacts: ArtifactStore) -> tuple[EngineHost, Sequence[Background]]:
-    """Where engines run, and what has to run for it."""
+    """Return the host of engines, and its background tasks."""
     if settings.engines == "local":
         return LocalEngineHost(local_engines(settings), artifacts, EngineClient()), ()
-    # Only here: the client of Kubernetes takes a second and 60 MB to import, on machines that have none.
+    # Imported here: the Kubernetes client takes a second and 60 MB to import, and most machines do not need it.
     from ratoon.chassis.cluster_api import connect
     from ratoon_serving.adapters.engine_deployments import PodEngines
     from ratoon_serving.adapters.kubernetes_engine import KubernetesEngineHost
 
-    given = PodEngines(
+    config = PodEngines(
         settings.deployment,
         settings.engine_templates,
         settings.engine_pool,
-        Patience(settings.engine_start_s, settings.engine_room_s),
+        EngineTimeouts(settings.engine_start_s, settings.engine_room_s),
     )
     cluster = connect("ratoon-serving", settings.kubeconfig, settings.namespace)
-    host = KubernetesEngineHost(cluster, given, artifacts, EngineClient())
+    host = KubernetesEngineHost(cluster, config, artifacts, EngineClient())
     return host, host.watches
 
 
 def local_engines(settings: Settings) -> LocalEngines:
-    """What this machine's engines have in common."""
+    """Return the common configuration of the engines of this machine."""
     return LocalEngines(
         state=settings.folder,
         run=settings.sockets,

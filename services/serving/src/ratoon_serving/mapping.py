@@ -18,8 +18,8 @@ from ratoon_serving.application.commands import (
     CreateRollout,
     DeleteDeployment,
     InjectFault,
-    TrafficSeen,
-    VotesSeen,
+    TrafficReport,
+    VoteReport,
     Window,
 )
 from ratoon_serving.domain.deployment import Deployment
@@ -58,7 +58,7 @@ _STATES = {
     Phase.FAILED: "FAILED",
     Phase.CANCELLED: "CANCELLED",
 }
-_ON_THE_WAY = [
+_PROGRESS = [
     Phase.QUEUED,
     Phase.CLOSING,
     Phase.STARTING,
@@ -85,7 +85,7 @@ _FAILURES = {
 
 
 def deployment(value: Deployment) -> deployment_pb2.Deployment:
-    """A deployment as callers see it."""
+    """Return a deployment as callers see it."""
     return deployment_pb2.Deployment(
         name=value.name,
         revision=value.revision,
@@ -95,15 +95,15 @@ def deployment(value: Deployment) -> deployment_pb2.Deployment:
         version=value.version,
         previous_version=value.previous_version,
         active_rollout=value.active_rollout,
-        min_replicas=value.bounds.least,
-        max_replicas=value.bounds.most,
+        min_replicas=value.bounds.min_replicas,
+        max_replicas=value.bounds.max_replicas,
         replicas=value.replicas,
         pool=value.pool,
     )
 
 
 def engine(value: Engine) -> deployment_pb2.Engine:
-    """An engine as callers see it: neither its address nor its secret."""
+    """Return an engine as callers see it: without its address and secret."""
     return deployment_pb2.Engine(
         name=value.name,
         revision=value.revision,
@@ -117,8 +117,8 @@ def engine(value: Engine) -> deployment_pb2.Engine:
 
 
 def rollout(value: Rollout) -> rollout_pb2.Rollout:
-    """A rollout as callers see it."""
-    seen = rollout_pb2.Rollout(
+    """Return a rollout as callers see it."""
+    message = rollout_pb2.Rollout(
         name=value.name,
         revision=value.revision,
         create_time=timestamp(value.create_time),
@@ -137,12 +137,12 @@ def rollout(value: Rollout) -> rollout_pb2.Rollout:
         step_seconds=value.step_s,
     )
     if reason := _FAILURES.get(value.phase):
-        seen.failure.reason, seen.failure.message = reason, value.reason
-    return seen
+        message.failure.reason, message.failure.message = reason, value.reason
+    return message
 
 
 def route_table(value: RouteTable) -> route_pb2.RouteTable:
-    """The table as gateways see it."""
+    """Return the table as gateways see it."""
     routes = [_route(route) for route in value.routes]
     return route_pb2.RouteTable(
         version=value.revision, update_time=timestamp(value.update_time), routes=routes
@@ -150,10 +150,10 @@ def route_table(value: RouteTable) -> route_pb2.RouteTable:
 
 
 def create_deployment(request: pb.CreateDeploymentRequest) -> CreateDeployment:
-    """What is asked."""
-    asked = request.deployment
+    """Return the command of a creation."""
+    deployment = request.deployment
     return CreateDeployment(
-        request.parent, request.deployment_id, asked.model, request.request_id, asked.pool
+        request.parent, request.deployment_id, deployment.model, request.request_id, deployment.pool
     )
 
 
@@ -163,43 +163,43 @@ def delete_deployment(request: pb.DeleteDeploymentRequest) -> DeleteDeployment:
 
 
 def create_rollout(request: pb.CreateRolloutRequest) -> CreateRollout:
-    """What is asked; zero limits take their defaults."""
-    asked = request.rollout
-    given = {field.name: value for field, value in asked.bake.ListFields()}
+    """Return the command of a rollout; zero limits take their defaults."""
+    rollout = request.rollout
+    bake = {field.name: value for field, value in rollout.bake.ListFields()}
     return CreateRollout(
         parent=request.parent,
         rollout_id=request.rollout_id,
-        to_version=asked.to_version,
-        strategy=_strategy(asked.strategy),
-        bake=Bake(**given),
+        to_version=rollout.to_version,
+        strategy=_strategy(rollout.strategy),
+        bake=Bake(**bake),
         request_id=request.request_id,
-        shares=Shares(tuple(asked.shares), *([asked.step_seconds] if asked.step_seconds else [])),
+        shares=Shares(tuple(rollout.shares), *([rollout.step_seconds] if rollout.step_seconds else [])),
     )
 
 
 def inject_fault(request: pb.InjectFaultRequest) -> InjectFault:
-    """What is asked."""
+    """Return the command of a fault."""
     return InjectFault(request.name, request.version, request.error_rate, request.seconds)
 
 
-def traffic_seen(request: pb.ReportTrafficRequest) -> list[TrafficSeen]:
-    """What a gateway tells."""
-    return [TrafficSeen(r.engine, _window(r), _traffic(r)) for r in request.reports]
+def traffic_reports(request: pb.ReportTrafficRequest) -> list[TrafficReport]:
+    """Return the reports of a gateway."""
+    return [TrafficReport(r.engine, _window(r), _traffic(r)) for r in request.reports]
 
 
-def votes_seen(reports: Iterable[route_pb2.QualityReport]) -> list[VotesSeen]:
-    """What users thought."""
-    return [VotesSeen(r.version, _window(r), _votes(r)) for r in reports]
+def vote_reports(reports: Iterable[route_pb2.QualityReport]) -> list[VoteReport]:
+    """Return the reports of votes."""
+    return [VoteReport(r.version, _window(r), _votes(r)) for r in reports]
 
 
-def event(happened: object, name: str, revision: int) -> Record:
-    """A domain event as a record of its topic."""
-    return record_of("serving", _envelope(happened, name, revision))
+def event(value: object, name: str, revision: int) -> Record:
+    """Return a domain event as a record of its topic."""
+    return record_of("serving", _envelope(value, name, revision))
 
 
-def _envelope(happened: object, name: str, revision: int) -> Message:
+def _envelope(value: object, name: str, revision: int) -> Message:
     events = serving_events_pb2
-    match happened:
+    match value:
         case RolloutStarted(version):
             return events.RolloutEvent(
                 name=name, revision=revision, started=events.RolloutStarted(to_version=version)
@@ -224,13 +224,13 @@ def _envelope(happened: object, name: str, revision: int) -> Message:
             return events.EngineEvent(
                 name=name, revision=revision, stopped=events.EngineStopped(version=version)
             )
-    raise TypeError(f"{happened!r} is not an event of serving")
+    raise TypeError(f"{value!r} is not an event of serving")
 
 
 def _progress(value: Rollout) -> progress_pb2.Progress:
-    place = _ON_THE_WAY.index(value.phase) if value.phase in _ON_THE_WAY else len(_ON_THE_WAY) - 1
+    place = _PROGRESS.index(value.phase) if value.phase in _PROGRESS else len(_PROGRESS) - 1
     message = value.notes[-1].message if value.notes else "it waits in the queue"
-    return progress_pb2.Progress(fraction=place / (len(_ON_THE_WAY) - 1), message=message)
+    return progress_pb2.Progress(fraction=place / (len(_PROGRESS) - 1), message=message)
 
 
 def _step(time: datetime, phase: Phase, message: str) -> rollout_pb2.Rollout.Step:
@@ -259,8 +259,8 @@ def _target(target: Target) -> route_pb2.Target:
     )
 
 
-def _strategy(asked: rollout_pb2.Rollout.Strategy.ValueType) -> Strategy | None:
-    name = rollout_pb2.Rollout.Strategy.Name(asked).removeprefix("STRATEGY_")
+def _strategy(value: rollout_pb2.Rollout.Strategy.ValueType) -> Strategy | None:
+    name = rollout_pb2.Rollout.Strategy.Name(value).removeprefix("STRATEGY_")
     return None if name == "UNSPECIFIED" else Strategy(name)
 
 
@@ -269,9 +269,9 @@ def _traffic(report: route_pb2.TrafficReport) -> Traffic:
     return Traffic(*counts, callers=tuple(map(_caller, report.callers[:_MAX_CALLERS])))
 
 
-def _caller(told: route_pb2.CallerTraffic) -> tuple[str, Traffic]:
-    counts = (told.request_count, told.error_count, told.cut_count, told.latency_p50_seconds)
-    return told.caller, Traffic(*counts)
+def _caller(report: route_pb2.CallerTraffic) -> tuple[str, Traffic]:
+    counts = (report.request_count, report.error_count, report.cut_count, report.latency_p50_seconds)
+    return report.caller, Traffic(*counts)
 
 
 def _votes(report: route_pb2.QualityReport) -> Votes:

@@ -1,4 +1,4 @@
-"""What serving can be told by environment variables."""
+"""Settings of serving, from environment variables."""
 
 import os
 from pathlib import Path
@@ -62,10 +62,10 @@ class Settings(ClusterSettings):
 
     @property
     def public_key(self) -> Path:
-        """The public half of the key that signs model manifests."""
+        """Return the path of the public key that verifies model manifests."""
         return self.keys / "model-signing.pub"
 
     @property
     def sockets(self) -> Path:
-        """Where the engines' sockets are."""
+        """Return the directory of the engines' sockets."""
         return run_folder(self.state)

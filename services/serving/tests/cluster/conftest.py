@@ -29,7 +29,7 @@ RIGHTS = [
     {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create", "patch", "delete"]},
     {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
 ]
-"""What serving's README asks for, and nothing else."""
+"""Rights that serving's documentation lists, and no others."""
 
 
 class RealApi:
@@ -47,18 +47,22 @@ class RealApi:
         rbac, meta = "rbac.authorization.k8s.io/v1", {"name": "serving"}
         role = {"kind": "Role", "apiVersion": rbac, "metadata": meta, "rules": RIGHTS}
         subject = {"kind": "ServiceAccount", "name": "serving", "namespace": namespace}
-        named = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "serving"}
+        role_ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "serving"}
         binding = {"kind": "RoleBinding", "apiVersion": rbac, "metadata": meta, "subjects": [subject]}
-        items = {"kind": "List", "apiVersion": "v1", "items": [account, role, {**binding, "roleRef": named}]}
+        items = {
+            "kind": "List",
+            "apiVersion": "v1",
+            "items": [account, role, {**binding, "roleRef": role_ref}],
+        }
         self._plane.kubectl("create", "namespace", namespace)
-        self._plane.kubectl("--namespace", namespace, "create", "-f", "-", given=json.dumps(items))
+        self._plane.kubectl("--namespace", namespace, "create", "-f", "-", stdin=json.dumps(items))
 
 
 @pytest.fixture
 def cluster(control_plane: ControlPlane, tmp_path_factory, request) -> Iterator[object]:
     """A namespace of its own for each test."""
     namespace = f"s-{abs(hash(request.node.name)) % 10**8}"
-    made = pod_cluster.Cluster(RealApi(control_plane), tmp_path_factory.mktemp("c"), namespace)
-    made.kubelet.start()
-    yield made
-    made.kubelet.stop()
+    created = pod_cluster.Cluster(RealApi(control_plane), tmp_path_factory.mktemp("c"), namespace)
+    created.kubelet.start()
+    yield created
+    created.kubelet.stop()

@@ -1,4 +1,4 @@
-"""Engines as pods on a real Kubernetes API: made, proved, routed, swapped, replaced, restarted, ended."""
+"""Engines as pods on a real Kubernetes API: created, attested, routed, swapped, replaced, restarted, stopped."""
 
 import http.client
 import json
@@ -15,16 +15,16 @@ S = rollout_pb2.Rollout
 MODEL = "projects/p/models/mail"
 
 
-TOLD = {"RolloutStarting", "RolloutShifting", "RolloutSucceeded"}
+REPORTED = {"RolloutStarting", "RolloutShifting", "RolloutSucceeded"}
 
 
 def reasons(cluster) -> set[str]:
-    """What events tell."""
+    """Return the reasons of all events."""
     return {each["reason"] for each in cluster.items(cluster.core.list_namespaced_event)}
 
 
 def ask(target) -> tuple[int, str]:
-    """One request as a gateway sends it: its status (0: nobody is there), and the version that signed the answer."""
+    """Send a request as a gateway does; return its status (0: no connection), and the signing version."""
     host, _, port = target.endpoint.removeprefix("http://").partition(":")
     connection = http.client.HTTPConnection(host, int(port), timeout=5)
     body = json.dumps({"model": target.served_name, "messages": [{"role": "user", "content": "?"}]})
@@ -38,7 +38,7 @@ def ask(target) -> tuple[int, str]:
 
 
 def test_a_version_comes_up_in_a_pod_and_the_next_takes_over(cluster):
-    with cluster.room(cluster.settings()):
+    with cluster.service(cluster.settings()):
         deployment, old = cluster.serve("v1.0")
         (target,) = cluster.route(deployment).targets
         assert ask(target) == (200, old)
@@ -55,17 +55,17 @@ def test_a_version_comes_up_in_a_pod_and_the_next_takes_over(cluster):
         assert engine["metadata"]["annotations"]["ratoon.dev/version"] == new
         names = {each["metadata"]["name"] for each in cluster.items(cluster.core.list_namespaced_secret)}
         assert names == {engine["metadata"]["name"]}
-        cluster.until("the rollout's steps are no events", lambda: reasons(cluster) >= TOLD)
-    with cluster.room(cluster.settings()):  # after a restart it is taken over as it is
+        cluster.until("the rollout's steps are no events", lambda: reasons(cluster) >= REPORTED)
+    with cluster.service(cluster.settings()):  # After a restart the engine is taken over.
         assert cluster.route(deployment).targets[0].endpoint == after.endpoint
-        cluster.looked(2)
+        cluster.observed(2)
         assert cluster.route(deployment).targets[0].endpoint == after.endpoint
     cluster.apps.delete_namespaced_deployment("ratoon-serving", cluster.namespace)
     cluster.until("engines outlive serving's uninstall", lambda: not cluster.engines() and not cluster.pods())
 
 
-def test_a_container_that_the_kubelet_restarted_answers_nobody_before_it_proved_itself(cluster):
-    with cluster.room(cluster.settings()):
+def test_a_restarted_container_refuses_requests_until_attestation(cluster):
+    with cluster.service(cluster.settings()):
         deployment, version = cluster.serve("v1.0")
         (target,) = cluster.route(deployment).targets
         (pod,) = cluster.pods()
@@ -77,11 +77,11 @@ def test_a_container_that_the_kubelet_restarted_answers_nobody_before_it_proved_
         assert cluster.pods() == [pod]
 
 
-def test_an_engine_that_nobody_listens_for_loses_its_route_at_once_and_keeps_its_pod(cluster):
-    with cluster.room(cluster.settings()):
+def test_an_engine_without_a_listener_loses_its_route_at_once_and_keeps_its_pod(cluster):
+    with cluster.service(cluster.settings()):
         deployment, version = cluster.serve("v1.0")
         (pod,) = cluster.pods()
-        cluster.kubelet.crash(pod)  # as on a node that is lost: its status still says that it runs
+        cluster.kubelet.crash(pod)  # As on a lost node: its status still reports that it runs.
         cluster.until("it is still routed", lambda: not cluster.route(deployment).targets)
         cluster.kubelet.paused = False
         cluster.until("it was not routed again", lambda: cluster.route(deployment).targets)
@@ -90,7 +90,7 @@ def test_an_engine_that_nobody_listens_for_loses_its_route_at_once_and_keeps_its
 
 
 def test_a_pod_that_is_gone_is_replaced_and_routed_at_its_new_address(cluster):
-    with cluster.room(cluster.settings()):
+    with cluster.service(cluster.settings()):
         deployment, version = cluster.serve("v1.0")
         (before,) = cluster.route(deployment).targets
         cluster.end_pod(cluster.pods()[0])
@@ -103,9 +103,9 @@ def test_a_pod_that_is_gone_is_replaced_and_routed_at_its_new_address(cluster):
         assert ask(cluster.route(deployment).targets[0]) == (200, version)
 
 
-def test_with_room_for_one_engine_the_next_version_is_loaded_in_place_and_says_so(cluster):
+def test_with_capacity_for_one_engine_the_next_version_is_loaded_in_place(cluster):
     cluster.template(capacity=1)
-    with cluster.room(cluster.settings()):
+    with cluster.service(cluster.settings()):
         deployment, _ = cluster.serve("v1.0")
         (pod,) = cluster.pods()
         new = cluster.version("v1.1")
@@ -114,7 +114,7 @@ def test_with_room_for_one_engine_the_next_version_is_loaded_in_place_and_says_s
         assert "the pool of engines has no place left, but a second engine needs 1" in ended.steps[0].message
         assert cluster.pods() == [pod]
         assert ask(cluster.route(deployment).targets[0]) == (200, new)
-        cluster.end_pod(pod)  # what comes instead loads the target, not what was first
+        cluster.end_pod(pod)  # The new pod loads the target, not the first version.
         cluster.until(
             "the new pod does not answer for the target",
             lambda: (
@@ -125,12 +125,12 @@ def test_with_room_for_one_engine_the_next_version_is_loaded_in_place_and_says_s
         )
 
 
-def test_a_pod_that_no_node_takes_is_told_and_leads_back(cluster):
-    cluster.kubelet.most_pods = 1
+def test_a_pod_that_no_node_accepts_is_reported_and_rolls_back(cluster):
+    cluster.kubelet.max_pods = 1
     cluster.kubelet.beat()
-    with cluster.room(cluster.settings(engine_start_s=8.0)):
+    with cluster.service(cluster.settings(engine_start_s=8.0)):
         deployment, old = cluster.serve("v1.0")
-        new = cluster.models.add(f"{MODEL}/versions/v1.1", weights=ModelSpec(shape="another"))
+        new = cluster.models.add(f"{MODEL}/versions/v1.1", model=ModelSpec(shape="another"))
         ended = cluster.end(cluster.begin(deployment, new))
         assert ended.state == S.STATE_FAILED
         assert "no node accepts its pod" in ended.reason
@@ -138,10 +138,10 @@ def test_a_pod_that_no_node_takes_is_told_and_leads_back(cluster):
         cluster.until("the pod that waited is still wanted", lambda: len(cluster.engines()) == 1)
 
 
-def test_a_pod_that_no_node_takes_is_given_up_for_the_way_in_place_where_that_is_safe(cluster):
-    cluster.kubelet.most_pods = 1
+def test_a_pod_that_no_node_accepts_is_replaced_by_a_load_in_place_where_that_is_safe(cluster):
+    cluster.kubelet.max_pods = 1
     cluster.kubelet.beat()
-    with cluster.room(cluster.settings(engine_start_s=900.0, engine_room_s=3.0)):
+    with cluster.service(cluster.settings(engine_start_s=900.0, engine_room_s=3.0)):
         deployment, _ = cluster.serve("v1.0")
         (pod,) = cluster.pods()
         ended = cluster.end(cluster.begin(deployment, new := cluster.version("v1.1")))
@@ -151,8 +151,8 @@ def test_a_pod_that_no_node_takes_is_given_up_for_the_way_in_place_where_that_is
         assert ask(cluster.route(deployment).targets[0]) == (200, new)
 
 
-def test_a_version_whose_engine_ends_leads_back_and_says_how_it_ended(cluster):
-    with cluster.room(cluster.settings()):
+def test_a_version_whose_engine_ends_rolls_back_with_the_cause(cluster):
+    with cluster.service(cluster.settings()):
         deployment, old = cluster.serve("v1.0")
         cluster.kubelet.broken.add(bad := cluster.version("v1.1"))
         ended = cluster.end(cluster.begin(deployment, bad))
@@ -161,14 +161,14 @@ def test_a_version_whose_engine_ends_leads_back_and_says_how_it_ended(cluster):
         assert ask(cluster.route(deployment).targets[0]) == (200, old)
 
 
-def test_an_api_that_is_away_stops_nothing_that_serves_and_a_rollout_goes_on_after_it(cluster):
-    with cluster.room(cluster.settings()):
+def test_an_unavailable_api_stops_no_engine_and_the_rollout_continues_after_it(cluster):
+    with cluster.service(cluster.settings()):
         deployment, old = cluster.serve("v1.0")
         (before,) = cluster.route(deployment).targets
         cluster.api.stop()
         try:
             rollout = cluster.begin(deployment, cluster.version("v1.1"))
-            cluster.looked(3)
+            cluster.observed(3)
             assert list(cluster.route(deployment).targets) == [before]
             assert ask(before) == (200, old)
         finally:
@@ -176,8 +176,8 @@ def test_an_api_that_is_away_stops_nothing_that_serves_and_a_rollout_goes_on_aft
         assert cluster.end(rollout).state == S.STATE_SUCCEEDED
 
 
-def test_replicas_are_routed_one_by_one_as_they_prove_themselves(cluster):
-    with cluster.room(cluster.settings()):
+def test_replicas_are_routed_one_by_one_after_attestation(cluster):
+    with cluster.service(cluster.settings()):
         deployment, version = cluster.serve("v1.0")
         scaled = pb.ScaleDeploymentRequest(name=deployment, min_replicas=2, max_replicas=2)
         assert cluster.operator.ScaleDeployment(scaled).max_replicas == 2
@@ -202,15 +202,15 @@ def test_replicas_are_routed_one_by_one_as_they_prove_themselves(cluster):
         assert [target.version for target in routed] == [new, new], (routed, cluster.engines())
 
 
-def test_an_engine_that_nobody_asks_is_scaled_to_none_and_woken_by_who_does(cluster):
-    with cluster.room(cluster.settings(idle_s=2.0)):
+def test_an_idle_engine_is_scaled_to_zero_and_woken_by_a_request(cluster):
+    with cluster.service(cluster.settings(idle_s=2.0)):
         deployment, version = cluster.serve("v1.0")
         cluster.operator.ScaleDeployment(
             pb.ScaleDeploymentRequest(name=deployment, min_replicas=0, max_replicas=1)
         )
         cluster.until("it does not go to sleep", lambda: not cluster.engines())
         asleep = cluster.route(deployment)
-        assert (list(asleep.targets), asleep.hold_seconds) == ([], 300.0)  # gateways hold who asks
+        assert (list(asleep.targets), asleep.hold_seconds) == ([], 300.0)  # Gateways hold requests.
         cluster.operator.ScaleDeployment(
             pb.ScaleDeploymentRequest(name=deployment, min_replicas=0, max_replicas=2)
         )
@@ -220,8 +220,8 @@ def test_an_engine_that_nobody_asks_is_scaled_to_none_and_woken_by_who_does(clus
         assert ask(cluster.route(deployment).targets[0]) == (200, version)
 
 
-def test_a_rollout_wakes_what_sleeps_and_nothing_is_scaled_meanwhile(cluster):
-    with cluster.room(cluster.settings(idle_s=2.0)):
+def test_a_rollout_wakes_an_engine_that_was_scaled_to_zero(cluster):
+    with cluster.service(cluster.settings(idle_s=2.0)):
         deployment, _ = cluster.serve("v1.0")
         cluster.operator.ScaleDeployment(
             pb.ScaleDeploymentRequest(name=deployment, min_replicas=0, max_replicas=1)
@@ -234,7 +234,7 @@ def test_a_rollout_wakes_what_sleeps_and_nothing_is_scaled_meanwhile(cluster):
 
 def test_a_deployment_may_name_the_pool_that_its_engines_run_in(cluster):
     cluster.template(pool="big")
-    with cluster.room(cluster.settings()):
+    with cluster.service(cluster.settings()):
         deployment = cluster.deployment(pool="big")
         assert cluster.end(cluster.begin(deployment, cluster.version("v1.0"))).state == S.STATE_SUCCEEDED
         (engine,) = cluster.engines()
@@ -244,14 +244,14 @@ def test_a_deployment_may_name_the_pool_that_its_engines_run_in(cluster):
         assert unknown.value.reason == "ENGINE_POOL_UNKNOWN"
 
 
-def test_an_older_right_is_refused_by_the_deployment_itself(cluster):
-    with cluster.room(cluster.settings()):
+def test_an_older_fence_is_refused(cluster):
+    with cluster.service(cluster.settings()):
         deployment, _ = cluster.serve("v1.0")
         (target,) = cluster.route(deployment).targets
-        seen = cluster.operator.GetEngine(pb.GetEngineRequest(name=target.engine))
-        assert seen.state == deployment_pb2.Engine.STATE_READY
-        now = seen.create_time.ToDatetime()
-        engine = Engine(seen.name, now, now, 1, seen.version, "d", "s", "g", "d1")
+        stored = cluster.operator.GetEngine(pb.GetEngineRequest(name=target.engine))
+        assert stored.state == deployment_pb2.Engine.STATE_READY
+        now = stored.create_time.ToDatetime()
+        engine = Engine(stored.name, now, now, 1, stored.version, "d", "s", "g", "d1")
         cluster.host.claim(engine, Fence("rollout", 8))
         for refused in (cluster.host.stop, cluster.host.start):
             with pytest.raises(Aborted):

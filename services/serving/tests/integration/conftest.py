@@ -1,4 +1,4 @@
-"""Serving as a room: gRPC, database and mock engines over real sockets, a registry in memory."""
+"""Serving with gRPC, database and mock engines over real sockets, and a registry in memory."""
 
 import importlib.util
 import sys
@@ -20,7 +20,7 @@ from ratoon_serving.bootstrap import assemble
 from ratoon_serving.settings import Settings
 
 
-def _beside(name: str):
+def _load_module(name: str):
     spec = importlib.util.spec_from_file_location(f"serving_{name}", Path(__file__).parents[1] / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
@@ -28,14 +28,14 @@ def _beside(name: str):
     return module
 
 
-simulated, callers = _beside("simulated"), _beside("callers")
+simulated, callers = _load_module("simulated"), _load_module("callers")
 
 MODEL = "projects/p/models/mail"
 S = rollout_pb2.Rollout
 
 
 class Installation:
-    """A running room and what is around it."""
+    """Running service with its fakes and clients."""
 
     def __init__(self, state: State, host, models) -> None:
         self.host, self.models = host, models
@@ -45,15 +45,15 @@ class Installation:
 
     def deployment(self, model: str = MODEL) -> str:
         self._count += 1
-        asked = pb.CreateDeploymentRequest(
+        request = pb.CreateDeploymentRequest(
             parent="projects/p",
             deployment_id=f"d{self._count}",
             deployment=deployment_pb2.Deployment(model=model),
         )
-        return self.operator.CreateDeployment(asked).name
+        return self.operator.CreateDeployment(request).name
 
-    def version(self, number: str, weights=simulated.WHOLE) -> str:
-        return self.models.add(f"{MODEL}/versions/{number}", weights=weights)
+    def version(self, number: str, model=simulated.WHOLE) -> str:
+        return self.models.add(f"{MODEL}/versions/{number}", model=model)
 
     def begin(
         self, deployment: str, version: str, strategy=S.STRATEGY_UNSPECIFIED, **bake
@@ -70,16 +70,16 @@ class Installation:
             if any(s.state == step for s in state.steps):
                 return
 
-    def routed(self, deployment: str, weights: dict[str, int]) -> None:
-        """Wait until the route has these weights: what is done follows the state that says so."""
+    def routed(self, deployment: str, split: dict[str, int]) -> None:
+        """Wait until the route has this split: actions follow the state of a rollout."""
         until(
-            lambda: {t.version: t.weight for t in self.route(deployment).targets} == weights,
+            lambda: {t.version: t.weight for t in self.route(deployment).targets} == split,
             20,
             lambda: self.route(deployment),
         )
 
-    def serve(self, number: str, weights=simulated.WHOLE) -> tuple[str, str]:
-        deployment, version = self.deployment(), self.version(number, weights)
+    def serve(self, number: str, model=simulated.WHOLE) -> tuple[str, str]:
+        deployment, version = self.deployment(), self.version(number, model)
         ended = self.end(self.begin(deployment, version))
         assert ended.state == S.STATE_SUCCEEDED, ended.reason
         return deployment, version
@@ -90,7 +90,7 @@ class Installation:
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory, databases) -> Iterator[Installation]:
+def service(tmp_path_factory, databases) -> Iterator[Installation]:
     folder: Path = tmp_path_factory.mktemp("serving")
     settings = Settings(state=folder, database_url=databases.url("serving", folder))
     migrate("serving", settings.database_url)
@@ -108,8 +108,8 @@ def simulation():
 
 
 @pytest.fixture(scope="module")
-def two_rooms(tmp_path_factory, databases) -> Iterator[Installation]:
-    """Two rooms on one database and one host of engines, as while a new pod of serving takes over from an old one."""
+def two_replicas(tmp_path_factory, databases) -> Iterator[Installation]:
+    """Two replicas of serving on one database and one host of engines, as while a new pod replaces an old one."""
     folder: Path = tmp_path_factory.mktemp("two")
     url = databases.url("serving", folder)
     models = simulated.FakeModels()
@@ -124,7 +124,7 @@ def two_rooms(tmp_path_factory, databases) -> Iterator[Installation]:
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory) -> Iterator[object]:
-    """A state folder in which a room with real engines can be started again and again."""
-    made = _beside("real").Installation(tmp_path_factory.mktemp("serving"))
-    yield made
-    made.end_processes()
+    """State directory in which serving with real engines can be restarted."""
+    created = _load_module("real").Installation(tmp_path_factory.mktemp("serving"))
+    yield created
+    created.end_processes()

@@ -1,4 +1,4 @@
-"""One executor at a time, also while two pods of serving run: by the lease, and by fences where it comes too late."""
+"""One executor at a time, even while two pods of serving run: by the lease, and by fences after a lost lease."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,36 +27,36 @@ from ratoon_serving.domain.rollouts.rollout import Phase, Rollout
 S = rollout_pb2.Rollout
 
 
-def test_two_rooms_on_one_database_do_each_thing_once(two_rooms):
-    room = two_rooms
+def test_two_replicas_on_one_database_execute_each_action_once(two_replicas):
+    service = two_replicas
     models = [f"projects/p/models/m{place}" for place in range(3)]
-    deployments = {model: room.deployment(model) for model in models}
+    deployments = {model: service.deployment(model) for model in models}
     with ThreadPoolExecutor(3) as pool:
         for number in ("v1.0", "v1.1"):
-            versions = [room.models.add(f"{model}/versions/{number}") for model in models]
-            rollouts = list(map(room.begin, deployments.values(), versions))
-            ended = list(pool.map(room.end, rollouts))
+            versions = [service.models.add(f"{model}/versions/{number}") for model in models]
+            rollouts = list(map(service.begin, deployments.values(), versions))
+            ended = list(pool.map(service.end, rollouts))
     assert [each.state for each in ended] == [S.STATE_SUCCEEDED] * 3
-    assert len(room.host.begun) == len(set(room.host.begun)) == 6
-    assert sorted(room.models.moves) == sorted({*room.models.moves})
+    assert len(service.host.begun) == len(set(service.host.begun)) == 6
+    assert sorted(service.models.moves) == sorted({*service.models.moves})
     for name, rollout in zip(deployments.values(), ended, strict=True):
-        assert [t.version for t in room.route(name).targets] == [rollout.to_version]
+        assert [t.version for t in service.route(name).targets] == [rollout.to_version]
 
 
 class Two:
-    """Two executors over one store and one host, moved by hand."""
+    """Two executors over one store and one host, run step by step."""
 
-    def __init__(self, beside, host) -> None:
+    def __init__(self, simulation, host) -> None:
         self.clock, database = FakeClock(), Database("sqlite://")
         with database.write() as connection:
             tables.METADATA.create_all(connection)
         self.store = Store(
             database, tables.RESOURCES, mapping.event, outbox.append, PageTokens(b"s"), self.clock
         )
-        self.host, self.models = host, beside.FakeModels()
+        self.host, self.models = host, simulation.FakeModels()
         self.host.prepare()
         handlers.ensure_route_table(self.store, self.clock)
-        self.here, self.there = self._operations(), self._operations()
+        self.first, self.second = self._operations(), self._operations()
 
     def _operations(self) -> Operations:
         book = TableTrafficBook(self.store.database)
@@ -67,12 +67,12 @@ class Two:
 
     def begin(self, deployment: str, version: str) -> str:
         command = CreateRollout(deployment, "", self.models.add(version), bake=Bake(seconds=1))
-        ports = (self.store, self.here, self.models, self.host, self.clock)
+        ports = (self.store, self.first, self.models, self.host, self.clock)
         return handlers.create_rollout(command, *ports).name
 
     def deployment(self) -> str:
         command = CreateDeployment("projects/p", "d", "projects/p/models/m")
-        return handlers.create_deployment(command, self.store, self.here, self.host, self.clock).name
+        return handlers.create_deployment(command, self.store, self.first, self.host, self.clock).name
 
     def rollout(self, name: str) -> Rollout:
         with self.store.read() as tx:
@@ -96,22 +96,22 @@ def two(tmp_path, simulation) -> Iterator[Two]:
 def test_an_executor_that_slept_over_its_lease_ends_no_engine_that_serves_again(two):
     deployment = two.deployment()
     old = two.rollout(two.begin(deployment, "projects/p/models/m/versions/v1.0"))
-    two.move(two.here, old.name, lambda rollout: rollout.ended)
+    two.move(two.first, old.name, lambda rollout: rollout.ended)
     name = two.begin(deployment, "projects/p/models/m/versions/v1.1")
     slept = []
 
     def sleep_over_the_lease(engine) -> None:
-        """While it is about to end the old engine, somebody aborts, and another executor leads back."""
+        """Abort while the first executor is about to stop the old engine, and let the second one roll back."""
         if engine.name != old.green or slept:
             return
         slept.append(engine)
         two.clock.advance(60)
-        handlers.abort_rollout(name, "it is not liked", two.store, two.there)
-        two.move(two.there, name, lambda rollout: rollout.phase is Phase.DISCARDING)
+        handlers.abort_rollout(name, "it is not liked", two.store, two.second)
+        two.move(two.second, name, lambda rollout: rollout.phase is Phase.DISCARDING)
 
     two.host.before_stop = sleep_over_the_lease
-    two.move(two.here, name, lambda rollout: bool(slept))
-    two.move(two.there, name, lambda rollout: rollout.ended)
+    two.move(two.first, name, lambda rollout: bool(slept))
+    two.move(two.second, name, lambda rollout: rollout.ended)
     routes = handlers.route_table(two.store).route(deployment)
     with two.store.read() as tx:
         operations = (

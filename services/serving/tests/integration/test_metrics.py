@@ -13,7 +13,7 @@ from ratoon.chassis.paging import PageTokens
 from ratoon.chassis.store import Store
 from ratoon_serving import mapping
 from ratoon_serving.adapters import tables
-from ratoon_serving.adapters.figures import engine_figures
+from ratoon_serving.adapters.metrics import engine_metrics
 from ratoon_serving.domain.engine import Engine, EngineState
 
 DEPLOYMENT, VERSION = "projects/p/deployments/mail", "projects/p/models/mail/versions/v1.0"
@@ -30,8 +30,8 @@ def store(tmp_path, databases):
 
 
 def engine(number: int, state: EngineState) -> Engine:
-    made = Engine(f"{DEPLOYMENT}/engines/e{number}", NOW, NOW, 0, VERSION, "", "", "", "mail")
-    return replace(made, state=state)
+    created = Engine(f"{DEPLOYMENT}/engines/e{number}", NOW, NOW, 0, VERSION, "", "", "", "mail")
+    return replace(created, state=state)
 
 
 def test_ended_engines_are_not_read(store):
@@ -41,8 +41,10 @@ def test_ended_engines_are_not_read(store):
         for number, state in enumerate((EngineState.READY, EngineState.READY, EngineState.GONE), 50):
             tx.create(engine(number, state))
     statements = []
-    event.listen(store.database.engine, "before_cursor_execute", lambda *said: statements.append(said[2:4]))
-    counts = {sample.labels: sample.value for sample in engine_figures(store)()}
+    event.listen(
+        store.database.engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2:4])
+    )
+    counts = {sample.labels: sample.value for sample in engine_metrics(store)()}
     assert counts == {(DEPLOYMENT, VERSION, "READY"): 2, (DEPLOYMENT, VERSION, "GONE"): 1}
     (read,) = [each for each in statements if "FROM engines" in each[0]]
     with store.read() as tx:

@@ -1,4 +1,4 @@
-"""The suite of `tests/cluster` on a small API in this process: the same promises, where no real API can be started."""
+"""Suite of `tests/cluster` on a small API in this process, where no real one can be started."""
 
 import importlib.util
 import sys
@@ -28,7 +28,7 @@ globals().update({name: test for name, test in vars(suite).items() if name.start
 
 
 class Small:
-    """The small API; everybody may do everything."""
+    """Small API without authorisation."""
 
     def __init__(self, folder: Path) -> None:
         self.api = small_api.SmallApi(folder)
@@ -39,23 +39,23 @@ class Small:
         return self.admin
 
     def prepare(self, namespace: str) -> None:
-        """It has no namespaces."""
+        """Do nothing: it has no namespaces."""
 
 
 @pytest.fixture
 def cluster(tmp_path_factory) -> Iterator[object]:
     folder = tmp_path_factory.mktemp("c")
     api = Small(folder)
-    made = pod_cluster.Cluster(api, folder, "small")
-    made.kubelet.start()
-    yield made
-    made.kubelet.stop()
+    created = pod_cluster.Cluster(api, folder, "small")
+    created.kubelet.start()
+    yield created
+    created.kubelet.stop()
     api.stop()
 
 
 @pytest.fixture
-def turns(monkeypatch) -> Counter[str]:
-    """The turns of each background loop in this process, by its name."""
+def ticks(monkeypatch) -> Counter[str]:
+    """Count the ticks of each background loop in this process, by its name."""
     counted, attempt = Counter[str](), BackgroundLoop._attempt
 
     def count(loop: BackgroundLoop) -> float:
@@ -66,24 +66,26 @@ def turns(monkeypatch) -> Counter[str]:
     return counted
 
 
-def test_while_nothing_happens_the_api_is_hardly_called(cluster, turns):
-    with cluster.room(cluster.settings()):
+def test_an_idle_service_hardly_calls_the_api(cluster, ticks):
+    with cluster.service(cluster.settings()):
         cluster.serve("v1.0")
         cluster.kubelet.paused = True
-        cluster.until("its rollout is not told to its end", lambda: suite.reasons(cluster) >= suite.TOLD)
+        cluster.until(
+            "its rollout is not reported to its end", lambda: suite.reasons(cluster) >= suite.REPORTED
+        )
         before = len(cluster.api.api.calls)
-        turns.clear()
-        cluster.until("operations take no turns", lambda: turns["operations"] >= 15)
+        ticks.clear()
+        cluster.until("operations take no ticks", lambda: ticks["operations"] >= 15)
         assert [call for call in cluster.api.api.calls[before:] if "nodes" not in call] == []
 
 
 @pytest.mark.parametrize(
-    "promise",
+    "case",
     [
-        suite.test_a_pod_that_no_node_takes_is_given_up_for_the_way_in_place_where_that_is_safe,
-        suite.test_replicas_are_routed_one_by_one_as_they_prove_themselves,
+        suite.test_a_pod_that_no_node_accepts_is_replaced_by_a_load_in_place_where_that_is_safe,
+        suite.test_replicas_are_routed_one_by_one_after_attestation,
     ],
 )
-def test_a_controller_that_changes_deployments_meanwhile_stops_nothing(cluster, promise):
+def test_concurrent_changes_by_a_controller_stop_nothing(cluster, case):
     cluster.api.api.meddles = True
-    promise(cluster)
+    case(cluster)

@@ -1,4 +1,4 @@
-"""The room with real vLLM engines: blue-green under open streams, an engine that is killed, restarts."""
+"""Serving with real vLLM engines: blue-green under open streams, a killed engine, restarts."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ class Stream:
 
 
 async def read_stream(target: route_pb2.Target, stream: Stream) -> None:
-    asked = {
+    request = {
         "model": target.served_name,
         "prompt": stream.prompt,
         "max_tokens": LONG,
@@ -44,7 +44,7 @@ async def read_stream(target: route_pb2.Target, stream: Stream) -> None:
     connector = aiohttp.UnixConnector(target.endpoint.removeprefix("unix://"))
     async with (
         aiohttp.ClientSession(connector=connector) as session,
-        session.post("http://engine/v1/completions", json=asked, headers=headers) as answer,
+        session.post("http://engine/v1/completions", json=request, headers=headers) as answer,
     ):
         stream.version = answer.headers["x-ratoon-version"]
         async for line in answer.content:
@@ -52,13 +52,13 @@ async def read_stream(target: route_pb2.Target, stream: Stream) -> None:
             if data == "[DONE]":
                 stream.done = True
             elif data:
-                told = json.loads(data)["choices"][0]["logprobs"]["tokens"]
-                stream.tokens += [int(name.removeprefix("token_id:")) for name in told]
+                tokens = json.loads(data)["choices"][0]["logprobs"]["tokens"]
+                stream.tokens += [int(name.removeprefix("token_id:")) for name in tokens]
 
 
 def test_blue_green_with_open_streams_cuts_none_and_mixes_none(installation):
     old, new = installation.models.versions
-    with installation.room():
+    with installation.service():
         installation.deploy(MODEL)
         first = installation.end(installation.roll_out(old))
         assert (first.state, installation.models.alias) == (S.STATE_SUCCEEDED, old), first.reason
@@ -92,20 +92,20 @@ async def _switch_under_streams(installation, new: str):
 
 
 def test_engines_outlive_the_platform_and_are_taken_over(installation):
-    before = [mark for mark in installation.marks() if mark.alive()]
-    with installation.room():
+    before = [identity for identity in installation.identities() if identity.alive()]
+    with installation.service():
         (target,) = installation.targets()
         stream = Stream([9, 9, 9])
         asyncio.run(read_stream(target, stream))
     assert stream.done
-    assert [mark for mark in installation.marks() if mark.alive()] == before
+    assert [identity for identity in installation.identities() if identity.alive()] == before
     assert len(before) == 1
 
 
-def test_answers_keep_to_a_schema_when_asked(installation):
+def test_answers_follow_a_requested_schema(installation):
     async def ask(target: route_pb2.Target) -> dict:
         schema = {"type": "object", "properties": {"spam": {"type": "boolean"}}, "required": ["spam"]}
-        asked = {
+        request = {
             "model": target.served_name,
             "messages": [{"role": "user", "content": "hello"}],
             "max_tokens": 64,
@@ -115,13 +115,13 @@ def test_answers_keep_to_a_schema_when_asked(installation):
         headers = {"x-ratoon-engine-secret": target.secret}
         async with (
             aiohttp.ClientSession(connector=connector) as session,
-            session.post("http://engine/v1/chat/completions", json=asked, headers=headers) as answer,
+            session.post("http://engine/v1/chat/completions", json=request, headers=headers) as answer,
         ):
             return await answer.json()
 
-    with installation.room():
-        told = asyncio.run(ask(installation.targets()[0]))
-    assert told["choices"][0]["message"]["content"].lstrip().startswith("{")
+    with installation.service():
+        body = asyncio.run(ask(installation.targets()[0]))
+    assert body["choices"][0]["message"]["content"].lstrip().startswith("{")
 
 
 def core_of(server: int) -> int:
@@ -139,24 +139,25 @@ def sockets_at(pid: int, path: str) -> list[str]:
     return [name for name, link in links.items() if link.removeprefix("socket:[").rstrip("]") in bound]
 
 
-def test_the_core_does_not_hold_the_door_of_its_server(installation):
-    with installation.room():
+def test_the_core_does_not_hold_the_socket_of_its_server(installation):
+    with installation.service():
         (target,) = installation.targets()
-        (mark,) = [mark for mark in installation.marks() if mark.alive()]
-        door = target.endpoint.removeprefix("unix://")
-        assert sockets_at(mark.pid, door)
-        assert not sockets_at(core_of(mark.pid), door)
+        (identity,) = [identity for identity in installation.identities() if identity.alive()]
+        socket_path = target.endpoint.removeprefix("unix://")
+        assert sockets_at(identity.pid, socket_path)
+        assert not sockets_at(core_of(identity.pid), socket_path)
 
 
 @pytest.mark.parametrize("part", ["server", "core"])
-def test_a_killed_engine_comes_back_and_proves_itself(installation, part):
-    with installation.room():
+def test_a_killed_engine_is_restarted_and_attested(installation, part):
+    with installation.service():
         (target,) = installation.targets()
-        (mark,) = [mark for mark in installation.marks() if mark.alive()]
-        os.kill(mark.pid if part == "server" else core_of(mark.pid), signal.SIGKILL)
+        (identity,) = [identity for identity in installation.identities() if identity.alive()]
+        os.kill(identity.pid if part == "server" else core_of(identity.pid), signal.SIGKILL)
         until(
             lambda: (
-                [m for m in installation.marks() if m.alive()] not in ([], [mark]) and installation.targets()
+                [m for m in installation.identities() if m.alive()] not in ([], [identity])
+                and installation.targets()
             ),
             120,
             "the engine was not brought back",

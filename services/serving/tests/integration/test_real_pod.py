@@ -1,4 +1,4 @@
-"""What an engine's pod runs, with real vLLM: it fetches, verifies, proves itself, is opened, swaps weights, drains."""
+"""Commands of an engine's pod, with real vLLM: fetch, verification, attestation, opening, swap of weights, drain."""
 
 import os
 import signal
@@ -41,7 +41,7 @@ class Pod:
         (folder / "keys").mkdir()
         self._key = make_signing_key(folder / "keys")
         (self.port,) = free_ports(1)
-        place = {
+        values = {
             "SETTINGS": folder / "engine.json",
             "FOLDER": folder / "state",
             "ARTIFACTS_URL": self.store.url,
@@ -51,8 +51,8 @@ class Pod:
             "KV_CACHE_MIB": 64,
             "DRAIN_S": 30,
         }
-        said = {f"RATOON_ENGINE_{name}": str(value) for name, value in place.items()}
-        self.environment = {**os.environ, **said, "OMP_NUM_THREADS": "2"}
+        variables = {f"RATOON_ENGINE_{name}": str(value) for name, value in values.items()}
+        self.environment = {**os.environ, **variables, "OMP_NUM_THREADS": "2"}
 
     def engine(self, number: int) -> Engine:
         """An engine of a tiny model that is signed and in the store."""
@@ -83,7 +83,7 @@ class Pod:
 
     @contextmanager
     def queue(self, engine):
-        """More long answers asked for than the engine writes at once; at the end their callers go away."""
+        """Request more long answers than the engine writes at once; at the end their callers disconnect."""
         body = {"model": engine.served_name, "prompt": "a", "max_tokens": 1500, "ignore_eos": True}
         headers = {"x-ratoon-engine-secret": engine.secret}
         callers = httpx.Client(base_url=engine.endpoint, headers=headers, timeout=300, limits=httpx.Limits())
@@ -109,7 +109,7 @@ class Pod:
             return False
 
 
-def test_a_pod_fetches_opens_when_it_is_told_swaps_its_weights_and_drains(tmp_path):
+def test_a_pod_fetches_opens_swaps_its_weights_and_drains(tmp_path):
     pod, client = Pod(tmp_path), EngineClient()
     old, new = pod.engine(0), pod.engine(1)
     (pod.folder / "engine.json").write_text(pod_file(old, ()))
@@ -120,29 +120,29 @@ def test_a_pod_fetches_opens_when_it_is_told_swaps_its_weights_and_drains(tmp_pa
             assert process.poll() is None, (pod.folder / "log.txt").read_text()[-2000:]
             assert time.monotonic() < deadline, "it did not come up"
             time.sleep(0.5)
-        seen = client.view(old)
-        assert (seen.state, seen.loaded_digest, seen.accepting) == (
+        loaded = client.view(old)
+        assert (loaded.state, loaded.loaded_digest, loaded.accepting) == (
             EngineState.READY,
             old.artifact_digest,
             False,
         )
-        client.open(old, seen.load_id)
+        client.open(old, loaded.load_id)
         assert client.probe(old).passed
         assert client.load(old) == (0, 0.0)
         with pod.queue(old):
             assert client.probe(old).passed
             assert client.load(old)[0] > 0, "the probe waited for those before it"
         client.close(old)
-        asked = {
+        request = {
             "version": new.version,
             "artifact_digest": new.artifact_digest,
             "signature_digest": new.signature_digest,
             "served_names": served_names(new),
         }
-        client.control(new, ControlPath.RELOAD, asked, 300)  # fetched by the engine itself
+        client.control(new, ControlPath.RELOAD, request, 300)  # fetched by the engine itself
         swapped = client.view(new)
         assert (swapped.loaded_digest, swapped.accepting) == (new.artifact_digest, False)
-        assert swapped.load_id != seen.load_id
+        assert swapped.load_id != loaded.load_id
         assert client.probe(new).passed
         assert pod.run(".drain") == 0
         process.terminate()

@@ -1,4 +1,4 @@
-"""Two ways to switch in a warm vLLM engine, there and back, under open streams; the second engine has its own file."""
+"""Two strategies in a warm vLLM engine, with an undo, under open streams; `test_real_engine` has the second engine."""
 
 import asyncio
 import os
@@ -18,8 +18,8 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
 MODEL, LORA = "projects/p/models/mail", "projects/p/models/lora"
 S = rollout_pb2.Rollout
-TOKENS, TOLD = 60, 8
-"""Tokens of an answer; so many of them tell one version from the other, whatever else is in the batch."""
+TOKENS, PREFIX = 60, 8
+"""Tokens of an answer, and the number of first ones that differ between versions, whatever else is in the batch."""
 
 
 def callers():
@@ -43,44 +43,44 @@ def under_load(installation, deployment: str, work):
 
 
 def versions_of(answers) -> set[str]:
-    """The versions seen: no answer failed, none is cut, and each is in the words of the version that signed it."""
+    """Check that no answer failed or was cut, and each has the tokens of its signing version; return the versions."""
     assert [answer.fault for answer in answers if answer.fault] == []
     assert all(answer.done and len(answer.tokens) == TOKENS for answer in answers)
-    words = defaultdict(set)
+    texts_by_version = defaultdict(set)
     for answer in answers:
-        words[answer.number % 50, answer.version].add(tuple(answer.tokens[:TOLD]))
-    assert all(len(said) == 1 for said in words.values())
-    prompts = {prompt for prompt, _ in words}
+        texts_by_version[answer.number % 50, answer.version].add(tuple(answer.tokens[:PREFIX]))
+    assert all(len(texts) == 1 for texts in texts_by_version.values())
+    prompts = {prompt for prompt, _ in texts_by_version}
     for prompt in prompts:
-        said = [next(iter(said)) for (asked, _), said in words.items() if asked == prompt]
-        assert len(set(said)) == len(said), "two versions say the same: nothing tells them apart"
+        texts = [next(iter(texts)) for (request, _), texts in texts_by_version.items() if request == prompt]
+        assert len(set(texts)) == len(texts), "two versions give the same answer"
     return {answer.version for answer in answers}
 
 
 @pytest.mark.parametrize(
     ("model", "strategy"), [(MODEL, S.STRATEGY_IN_PLACE), (LORA, S.STRATEGY_ADAPTER_SWAP)]
 )
-def test_a_warm_engine_changes_its_version_there_and_back(installation, model, strategy):
+def test_a_warm_engine_changes_its_version_and_back(installation, model, strategy):
     models = installation.models
     old, new = models.versions if model == MODEL else models.adapters
-    with installation.room():
+    with installation.service():
         deployment = installation.deploy(model)
         first = installation.end(installation.roll_out(old))
         assert first.state == S.STATE_SUCCEEDED, first.reason
         (before,) = installation.targets(deployment)
-        marks = [mark for mark in installation.marks() if mark.alive()]
+        identities = [identity for identity in installation.identities() if identity.alive()]
 
-        def there_and_back():
-            there = installation.end(installation.roll_out(new, 1.0, strategy))
-            undo = pb.UndoRolloutRequest(name=there.name)
-            return there, installation.end(installation.operator.UndoRollout(undo))
+        def roll_out_and_undo():
+            done = installation.end(installation.roll_out(new, 1.0, strategy))
+            undo = pb.UndoRolloutRequest(name=done.name)
+            return done, installation.end(installation.operator.UndoRollout(undo))
 
-        answers, ended = under_load(installation, deployment, there_and_back)
+        answers, ended = under_load(installation, deployment, roll_out_and_undo)
         for rollout in ended:
             assert rollout.state == S.STATE_SUCCEEDED, rollout.reason
             assert rollout.strategy == strategy
         (after,) = installation.targets(deployment)
-        assert [mark for mark in installation.marks() if mark.alive()] == marks
+        assert [identity for identity in installation.identities() if identity.alive()] == identities
     assert versions_of(answers) == {old, new}
     assert (after.version, after.endpoint) == (old, before.endpoint)
 
@@ -88,12 +88,16 @@ def test_a_warm_engine_changes_its_version_there_and_back(installation, model, s
 @pytest.mark.parametrize("model", [MODEL, LORA])
 def test_a_warm_engine_that_is_killed_comes_back_with_what_the_database_names(installation, model):
     deployment = f"projects/p/deployments/{model.rpartition('/')[2]}"
-    with installation.room():
+    with installation.service():
         (target,) = installation.targets(deployment)
-        (mark,) = [mark for mark in installation.marks() if mark.alive() and _serves(mark, target)]
-        os.killpg(mark.pid, signal.SIGKILL)
+        (identity,) = [
+            identity
+            for identity in installation.identities()
+            if identity.alive() and _serves(identity, target)
+        ]
+        os.killpg(identity.pid, signal.SIGKILL)
         until(
-            lambda: not mark.alive() and installation.targets(deployment),
+            lambda: not identity.alive() and installation.targets(deployment),
             180,
             "the engine was not brought back",
         )
@@ -101,10 +105,10 @@ def test_a_warm_engine_that_is_killed_comes_back_with_what_the_database_names(in
     assert versions_of(answers) == {target.version}
 
 
-def _serves(mark, target) -> bool:
-    """Whether this process listens at the target's socket."""
+def _serves(identity, target) -> bool:
+    """Return whether this process listens at the target's socket."""
     path = target.endpoint.removeprefix("unix://")
     lines = Path("/proc/net/unix").read_text().splitlines()
     inodes = {line.split()[6] for line in lines if line.endswith(path)}
-    links = (os.readlink(entry.path) for entry in os.scandir(f"/proc/{mark.pid}/fd"))
+    links = (os.readlink(entry.path) for entry in os.scandir(f"/proc/{identity.pid}/fd"))
     return any(link == f"socket:[{inode}]" for link in links for inode in inodes)

@@ -1,4 +1,4 @@
-"""A real vLLM engine goes on in the trace of who asks it, and tells nothing of what nobody keeps."""
+"""A real vLLM engine continues the trace of a request, and exports spans of sampled traces only."""
 
 import asyncio
 
@@ -11,8 +11,8 @@ from ratoon.testkit.collector import collecting
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
 MODEL = "projects/p/models/mail"
-KEPT = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"
-NOT_KEPT = "00-11111111111111111111111111111111-1111111111111111-00"
+SAMPLED = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"
+NOT_SAMPLED = "00-11111111111111111111111111111111-1111111111111111-00"
 
 
 @pytest.fixture
@@ -22,13 +22,13 @@ def collector():
 
 
 async def ask(target: route_pb2.Target, traces: list[str]) -> list[int]:
-    """Ask once in each trace; the statuses."""
+    """Send a request in each trace; return the statuses."""
     connector = aiohttp.UnixConnector(target.endpoint.removeprefix("unix://"))
     async with aiohttp.ClientSession(connector=connector) as session:
-        return [await _asked(session, target, trace) for trace in traces]
+        return [await _ask_once(session, target, trace) for trace in traces]
 
 
-async def _asked(session: aiohttp.ClientSession, target: route_pb2.Target, trace: str) -> int:
+async def _ask_once(session: aiohttp.ClientSession, target: route_pb2.Target, trace: str) -> int:
     headers = {"x-ratoon-engine-secret": target.secret, "traceparent": trace}
     body = {"model": target.served_name, "prompt": [5, 6, 7], "max_tokens": 4}
     async with session.post("http://engine/v1/completions", json=body, headers=headers) as answer:
@@ -36,16 +36,16 @@ async def _asked(session: aiohttp.ClientSession, target: route_pb2.Target, trace
         return answer.status
 
 
-def test_an_engine_tells_the_requests_whose_trace_is_kept_and_no_others(installation, collector):
+def test_an_engine_exports_the_spans_of_sampled_requests_only(installation, collector):
     version, _ = installation.models.versions
     installation.settings = installation.settings.model_copy(update={"otlp": collector.url})
-    with installation.room():
+    with installation.service():
         installation.deploy(MODEL)
         ended = installation.end(installation.roll_out(version))
         assert ended.state == rollout_pb2.Rollout.STATE_SUCCEEDED, ended.reason
         (target,) = installation.targets()
-        assert asyncio.run(ask(target, [NOT_KEPT, KEPT])) == [200, 200]
+        assert asyncio.run(ask(target, [NOT_SAMPLED, SAMPLED])) == [200, 200]
         collector.until(lambda: collector.named("llm_request"), seconds=60)
-    (told,) = collector.spans
-    assert (told.service, told.name) == ("engine", "llm_request")
-    assert (told.trace, told.parent) == (KEPT[3:35], KEPT[36:52])
+    (span,) = collector.spans
+    assert (span.service, span.name) == ("engine", "llm_request")
+    assert (span.trace, span.parent) == (SAMPLED[3:35], SAMPLED[36:52])

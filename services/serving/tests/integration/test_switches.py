@@ -1,4 +1,4 @@
-"""Three ways to switch, each under open streams: nothing fails, nothing is cut, who signs an answer wrote it."""
+"""Three strategies under open streams: no request fails, no stream is cut, the signing version wrote the answer."""
 
 import asyncio
 import importlib
@@ -17,27 +17,27 @@ TOKENS = 12
 
 
 @pytest.fixture(autouse=True)
-def slow_engines(room):
-    room.host.pace = Pace(tokens=TOKENS, interval_s=0.01)
+def slow_engines(service):
+    service.host.pace = Pace(tokens=TOKENS, interval_s=0.01)
     yield
-    room.host.pace, room.host.free_bytes = Pace(tokens=4), 1 << 40
+    service.host.pace, service.host.free_bytes = Pace(tokens=4), 1 << 40
 
 
 def module(name: str):
     return sys.modules.get(f"serving_{name}") or importlib.import_module(name)
 
 
-def weights(strategy):
+def model(strategy):
     simulated = module("simulated")
     return simulated.ADAPTER if strategy == SWAP else simulated.WHOLE
 
 
-def under_load(room, deployment: str, work):
-    """What callers got while `work` ran, and what it returned."""
+def under_load(service, deployment: str, work):
+    """Return the answers to callers while `work` ran, and its result."""
 
     async def run():
         callers_of = module("callers")
-        table = callers_of.Table(room.gateway, deployment)
+        table = callers_of.Table(service.gateway, deployment)
         callers = callers_of.Callers(table, 8, TOKENS)
         asking = asyncio.ensure_future(callers.run())
         try:
@@ -53,7 +53,7 @@ def under_load(room, deployment: str, work):
 
 
 def assert_all_answered(answers) -> set[str]:
-    """Whole, unmixed, signed by who wrote them; the versions seen."""
+    """Check that answers are complete, unmixed and correctly signed; return their versions."""
     assert [a.fault for a in answers if a.fault] == []
     for answer in answers:
         assert answer.done
@@ -61,74 +61,79 @@ def assert_all_answered(answers) -> set[str]:
     return {answer.version for answer in answers}
 
 
-def processes(room, deployment: str) -> list[str]:
-    return [name for name in room.host.engines if name.startswith(f"{deployment}/")]
+def processes(service, deployment: str) -> list[str]:
+    return [name for name in service.host.engines if name.startswith(f"{deployment}/")]
 
 
 @pytest.mark.parametrize(("strategy", "minor"), [(SECOND, 0), (SWAP, 1), (IN_PLACE, 2)])
-def test_a_switch_and_its_undo_under_open_streams(room, strategy, minor):
-    deployment, old = room.serve(f"v20.{minor}", weights(strategy))
-    new = room.version(f"v21.{minor}", weights(strategy))
-    before = processes(room, deployment)
+def test_a_switch_and_its_undo_under_open_streams(service, strategy, minor):
+    deployment, old = service.serve(f"v20.{minor}", model(strategy))
+    new = service.version(f"v21.{minor}", model(strategy))
+    before = processes(service, deployment)
 
-    def there_and_back():
-        there = room.end(room.begin(deployment, new, strategy))
-        back = room.operator.UndoRollout(pb.UndoRolloutRequest(name=there.name))
-        return there, room.end(back)
+    def roll_out_and_undo():
+        rollout = service.end(service.begin(deployment, new, strategy))
+        undo = service.operator.UndoRollout(pb.UndoRolloutRequest(name=rollout.name))
+        return rollout, service.end(undo)
 
-    answers, (there, back) = under_load(room, deployment, there_and_back)
-    assert (there.state, back.state) == (S.STATE_SUCCEEDED, S.STATE_SUCCEEDED), (there.reason, back.reason)
-    assert there.strategy == strategy
+    answers, (rollout, undo) = under_load(service, deployment, roll_out_and_undo)
+    assert (rollout.state, undo.state) == (S.STATE_SUCCEEDED, S.STATE_SUCCEEDED), (
+        rollout.reason,
+        undo.reason,
+    )
+    assert rollout.strategy == strategy
     assert assert_all_answered(answers) == {old, new}
-    assert [t.version for t in room.route(deployment).targets] == [old]
+    assert [t.version for t in service.route(deployment).targets] == [old]
     if strategy != SECOND:
-        assert processes(room, deployment)[0] == before[0]
-    states = [e.state for e in room.operator.ListEngines(pb.ListEnginesRequest(parent=deployment)).engines]
+        assert processes(service, deployment)[0] == before[0]
+    states = [e.state for e in service.operator.ListEngines(pb.ListEnginesRequest(parent=deployment)).engines]
     assert states.count(deployment_pb2.Engine.STATE_READY) == 1
 
 
 @pytest.mark.parametrize(("strategy", "minor"), [(SWAP, 1), (IN_PLACE, 2)])
-def test_an_abort_in_the_middle_leads_back_in_the_warm_engine(room, strategy, minor):
-    deployment, old = room.serve(f"v22.{minor}", weights(strategy))
-    new = room.version(f"v23.{minor}", weights(strategy))
+def test_an_abort_in_the_middle_rolls_back_in_the_warm_engine(service, strategy, minor):
+    deployment, old = service.serve(f"v22.{minor}", model(strategy))
+    new = service.version(f"v23.{minor}", model(strategy))
 
     def abort():
-        rollout = room.begin(deployment, new, strategy, seconds=30)
-        room.until(rollout, "BAKING")
-        room.operator.AbortRollout(pb.AbortRolloutRequest(name=rollout.name, reason="not today"))
-        return room.end(rollout)
+        rollout = service.begin(deployment, new, strategy, seconds=30)
+        service.until(rollout, "BAKING")
+        service.operator.AbortRollout(pb.AbortRolloutRequest(name=rollout.name, reason="not today"))
+        return service.end(rollout)
 
-    answers, ended = under_load(room, deployment, abort)
+    answers, ended = under_load(service, deployment, abort)
     assert ended.state == S.STATE_CANCELLED
     assert old in assert_all_answered(answers)
-    assert [t.version for t in room.route(deployment).targets] == [old]
-    assert len(processes(room, deployment)) == 1
+    assert [t.version for t in service.route(deployment).targets] == [old]
+    assert len(processes(service, deployment)) == 1
 
 
 @pytest.mark.parametrize(("strategy", "minor"), [(SWAP, 1), (IN_PLACE, 2)])
-def test_wrong_weights_in_a_warm_engine_get_no_request(room, strategy, minor):
-    deployment, old = room.serve(f"v24.{minor}", weights(strategy))
-    new = room.version(f"v25.{minor}", weights(strategy))
-    room.host.dishonest.add(new)
-    answers, ended = under_load(room, deployment, lambda: room.end(room.begin(deployment, new, strategy)))
+def test_wrong_weights_in_a_warm_engine_get_no_request(service, strategy, minor):
+    deployment, old = service.serve(f"v24.{minor}", model(strategy))
+    new = service.version(f"v25.{minor}", model(strategy))
+    service.host.dishonest.add(new)
+    answers, ended = under_load(
+        service, deployment, lambda: service.end(service.begin(deployment, new, strategy))
+    )
     assert ended.state == S.STATE_FAILED
     assert assert_all_answered(answers) == {old}
 
 
-def test_streams_that_do_not_end_make_it_a_second_engine(room, monkeypatch):
-    deployment, old = room.serve("v26.0")
-    room.host.engine_of(old).pace = Pace(tokens=4000, interval_s=0.01)
-    new = room.version("v26.1")
+def test_streams_that_do_not_end_start_a_second_engine(service, monkeypatch):
+    deployment, old = service.serve("v26.0")
+    service.host.engine_of(old).pace = Pace(tokens=4000, interval_s=0.01)
+    new = service.version("v26.1")
 
     async def one_long_stream():
         callers_of = module("callers")
-        table = callers_of.Table(room.gateway, deployment)
+        table = callers_of.Table(service.gateway, deployment)
         long = callers_of.Callers(table, 1, 1800)
         asking = asyncio.ensure_future(long.run())
         while not long.answers or not long.answers[0].tokens:
             await asyncio.sleep(0.02)
         long.stop()
-        ended = await asyncio.to_thread(lambda: room.end(room.begin(deployment, new, IN_PLACE)))
+        ended = await asyncio.to_thread(lambda: service.end(service.begin(deployment, new, IN_PLACE)))
         await asking
         table.stop()
         return long.answers[0], ended
@@ -140,14 +145,14 @@ def test_streams_that_do_not_end_make_it_a_second_engine(room, monkeypatch):
     assert answer.tokens == [f"{old}:{place}" for place in range(1800)]
 
 
-def test_the_cheapest_safe_way_is_taken_and_says_why(room):
-    deployment, _ = room.serve("v27.0")
-    room.host.free_bytes = 1 << 20
-    short = room.end(room.begin(deployment, room.version("v27.1")))
+def test_the_cheapest_safe_strategy_is_chosen_with_its_reason(service):
+    deployment, _ = service.serve("v27.0")
+    service.host.free_bytes = 1 << 20
+    short = service.end(service.begin(deployment, service.version("v27.1")))
     assert (short.state, short.strategy) == (S.STATE_SUCCEEDED, IN_PLACE)
     assert "1 MiB of memory are free" in short.steps[0].message
-    room.host.free_bytes = 1 << 40
-    ample = room.end(room.begin(deployment, room.version("v27.2")))
+    service.host.free_bytes = 1 << 40
+    ample = service.end(service.begin(deployment, service.version("v27.2")))
     assert ample.strategy == SECOND
-    adapters, _ = room.serve("v28.0", weights(SWAP))
-    assert room.end(room.begin(adapters, room.version("v28.1", weights(SWAP)))).strategy == SWAP
+    adapters, _ = service.serve("v28.0", model(SWAP))
+    assert service.end(service.begin(adapters, service.version("v28.1", model(SWAP)))).strategy == SWAP

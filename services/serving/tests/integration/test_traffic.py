@@ -1,4 +1,4 @@
-"""The book of what gateways and users told."""
+"""Traffic book: reports of gateways and votes of users."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +11,7 @@ from ratoon.chassis.database import Database
 from ratoon.chassis.migrations import migrate
 from ratoon.tasks.votes import Tally, Votes
 from ratoon_serving.adapters.traffic import TableTrafficBook
-from ratoon_serving.application.commands import TrafficSeen, VotesSeen, Window
+from ratoon_serving.application.commands import TrafficReport, VoteReport, Window
 from ratoon_serving.domain.rollouts.analysis import Traffic
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -34,15 +34,15 @@ def at(second: int) -> datetime:
     return START + timedelta(seconds=second)
 
 
-def seen(second: int, traffic: Traffic) -> TrafficSeen:
-    return TrafficSeen("e", window(second), traffic)
+def report_of(second: int, traffic: Traffic) -> TrafficReport:
+    return TrafficReport("e", window(second), traffic)
 
 
 def test_windows_add_up_count_once_and_survive_a_restart(database):
     book = TableTrafficBook(database)
-    book.add_traffic("g1", [seen(second, Traffic(requests=10, errors=1)) for second in (0, 1)], at(2))
-    book.add_traffic("g1", [seen(second, Traffic(requests=10, errors=1)) for second in (1, 2)], at(3))
-    book.add_traffic("g2", [seen(2, Traffic(requests=5)), seen(3, Traffic())], at(4))
+    book.add_traffic("g1", [report_of(second, Traffic(requests=10, errors=1)) for second in (0, 1)], at(2))
+    book.add_traffic("g1", [report_of(second, Traffic(requests=10, errors=1)) for second in (1, 2)], at(3))
+    book.add_traffic("g2", [report_of(2, Traffic(requests=5)), report_of(3, Traffic())], at(4))
     book = TableTrafficBook(database)
     assert book.traffic("e", START).requests == 35
     late = book.traffic("e", at(2))
@@ -51,20 +51,20 @@ def test_windows_add_up_count_once_and_survive_a_restart(database):
 
 def test_each_callers_part_survives_a_restart(database):
     part = Traffic(4, 2, 1, 0.25)
-    told = Traffic(10, 2, 1, 0.5, callers=(("c1", part), ("c2", Traffic(6))))
-    TableTrafficBook(database).add_traffic("g1", [seen(0, told), seen(1, told)], at(2))
+    traffic = Traffic(10, 2, 1, 0.5, callers=(("c1", part), ("c2", Traffic(6))))
+    TableTrafficBook(database).add_traffic("g1", [report_of(0, traffic), report_of(1, traffic)], at(2))
     callers = dict(TableTrafficBook(database).traffic("e", START).callers)
     assert callers == {"c1": part + part, "c2": Traffic(12)}
 
 
-def test_what_is_read_is_the_sum_of_the_windows(database):
+def test_the_sum_of_the_windows_is_read(database):
     some = Traffic(10, 2, 1, 0.5, callers=(("c1", Traffic(4, 2, 1, 0.25)), ("c2", Traffic(6, p50_s=1.0))))
     more = Traffic(30, 0, 0, 0.1, callers=(("c2", Traffic(6, p50_s=0.5)), ("c3", Traffic(24, p50_s=2.0))))
-    TableTrafficBook(database).add_traffic("g1", [seen(0, some), seen(1, more)], at(2))
+    TableTrafficBook(database).add_traffic("g1", [report_of(0, some), report_of(1, more)], at(2))
     assert TableTrafficBook(database).traffic("e", START) == replace(some + more, seconds=2.0)
 
 
-def test_a_gateway_without_requests_was_heard_all_the_same(database):
+def test_a_report_without_requests_counts(database):
     book = TableTrafficBook(database)
     assert book.traffic("e", START) == Traffic()
     book.add_traffic("g1", [], at(9))
@@ -75,34 +75,34 @@ def test_a_gateway_without_requests_was_heard_all_the_same(database):
 def test_votes_add_up_and_old_ones_are_forgotten(database):
     book = TableTrafficBook(database)
     for votes in (Votes(1, 2), Votes(1, 3)):
-        book.add_votes([VotesSeen("v", window(0), votes)])
+        book.add_votes([VoteReport("v", window(0), votes)])
     assert book.votes("v", START) == Votes(1, 3)
-    book.add_votes([VotesSeen("v", window(4000), Votes(1, 0))])
+    book.add_votes([VoteReport("v", window(4000), Votes(1, 0))])
     assert book.votes("v", START) == Votes(1, 0)
 
 
 def test_a_callers_votes_in_many_windows_are_one_callers(database):
     book = TableTrafficBook(database)
     votes = Votes(0, 3, (("loud", 0, 2),))
-    book.add_votes([VotesSeen("v", window(second), votes) for second in range(10)])
-    found = TableTrafficBook(database).votes("v", START)
-    assert found == Votes(0, 30, (("loud", 0, 20),))
-    assert found.tally == Tally(votes=30, callers=11, unhappy=11)
+    book.add_votes([VoteReport("v", window(second), votes) for second in range(10)])
+    stored = TableTrafficBook(database).votes("v", START)
+    assert stored == Votes(0, 30, (("loud", 0, 20),))
+    assert stored.tally == Tally(votes=30, callers=11, unhappy=11)
 
 
-def test_votes_of_the_release_before_count_one_by_one(tmp_path, databases):
+def test_votes_of_the_previous_release_count_one_by_one(tmp_path, databases):
     url = databases.url_of_file(tmp_path / "old.db")
     migrate("serving", url, "0005")
     database = Database(url)
-    told = "INSERT INTO vote_windows (version, start, \"end\", positive, negative) VALUES ('v', :start, :end, 1, 4)"
+    row = "INSERT INTO vote_windows (version, start, \"end\", positive, negative) VALUES ('v', :start, :end, 1, 4)"
 
-    def tell(second: int) -> None:
+    def insert(second: int) -> None:
         with database.write() as connection:
             start = at(second).timestamp()
-            connection.execute(text(told), {"start": start, "end": start + 1})
+            connection.execute(text(row), {"start": start, "end": start + 1})
 
-    tell(0)
+    insert(0)
     migrate("serving", url)
-    tell(1)
+    insert(1)
     assert TableTrafficBook(database).votes("v", START).tally == Tally(votes=10, callers=10, unhappy=8)
     database.close()

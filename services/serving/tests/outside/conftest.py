@@ -1,4 +1,4 @@
-"""A room with real engines, whose models have fewer positions than the room's setting."""
+"""Serving with real engines, whose models have fewer positions than its setting."""
 
 import importlib.util
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 
-def _beside(name: str):
+def _load_module(name: str):
     spec = importlib.util.spec_from_file_location(f"serving_{name}", Path(__file__).parents[1] / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
@@ -19,8 +19,8 @@ def _beside(name: str):
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory) -> Iterator[object]:
-    """A state folder with models of 512 positions, where engines are set to 2,048."""
-    real = _beside("real")
+    """State directory with models of 512 positions, where engines are set to 2,048."""
+    real = _load_module("real")
 
     class ShortModels(real.SignedModels):
         def _begin(self, name: str, folder: Path) -> None:
@@ -30,6 +30,6 @@ def installation(tmp_path_factory) -> Iterator[object]:
             super()._begin(name, folder)
 
     real.SignedModels = ShortModels
-    made = real.Installation(tmp_path_factory.mktemp("serving"))
-    yield made
-    made.end_processes()
+    created = real.Installation(tmp_path_factory.mktemp("serving"))
+    yield created
+    created.end_processes()

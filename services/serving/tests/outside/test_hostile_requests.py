@@ -1,4 +1,4 @@
-"""A real engine under requests of others: grammars that cost time, many answers at once, what clients read."""
+"""A real engine under hostile requests: expensive grammars, many answers at once; and what clients read."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.thorough, pytest.mark.timeout(900)
 MODEL = "projects/p/models/mail"
 S = rollout_pb2.Rollout
 SLOW_S = 5.0
-"""What another caller may wait at most while a hostile request is worked on; usual is 0.1 s, on a busy machine 1 s."""
+"""Maximum wait of another caller during a hostile request; usual is 0.1 s, on a busy machine 1 s."""
 
 
 def schema(value) -> dict:
@@ -77,21 +77,23 @@ async def meet(target) -> None:
             status, longest = await longest_wait(caller, hostile)
             assert status in (200, 400), (name, status)
             assert longest < SLOW_S, (name, longest)
-        status, told = await caller.ask(temperature=0, logprobs=True, top_logprobs=2, max_tokens=2)
+        status, answer = await caller.ask(temperature=0, logprobs=True, top_logprobs=2, max_tokens=2)
         assert status == 200
-        for token in told["choices"][0]["logprobs"]["content"]:
+        for token in answer["choices"][0]["logprobs"]["content"]:
             assert not token["token"].startswith("token_id:")
             assert bytes(token["bytes"]).decode(errors="replace") == token["token"]
-        status, told = await caller.ask(response_format={"type": "json_object"}, temperature=0, max_tokens=60)
+        status, answer = await caller.ask(
+            response_format={"type": "json_object"}, temperature=0, max_tokens=60
+        )
         assert status == 200
-        assert not any(letter in told["choices"][0]["message"]["content"] for letter in "\n\t")
+        assert not any(letter in answer["choices"][0]["message"]["content"] for letter in "\n\t")
         status, _ = await caller.ask(prompt_tokens=1, max_tokens=600)
         assert status == 400, "600 tokens do not fit 512 positions"
 
 
 def test_no_request_of_one_caller_holds_the_engine_up_for_others(installation):
     version = next(iter(installation.models.versions))
-    with installation.room():
+    with installation.service():
         installation.deploy(MODEL)
         ended = installation.end(installation.roll_out(version))
         assert ended.state == S.STATE_SUCCEEDED, ended.reason
@@ -103,7 +105,7 @@ def test_no_request_of_one_caller_holds_the_engine_up_for_others(installation):
         asyncio.run(meet(target))
         assert "word77" not in (note.parent / "log.txt").read_text(), "a caller's grammar is in the log"
         assert json.loads((note.parent / "engine.json").read_text())["max_model_len"] == 2048
-    (mark,) = installation.marks()
-    os.kill(mark.pid, signal.SIGTERM)
-    until(lambda: not mark.alive(), 60, "the engine did not end")
+    (identity,) = installation.identities()
+    os.kill(identity.pid, signal.SIGTERM)
+    until(lambda: not identity.alive(), 60, "the engine did not end")
     assert not sockets.exists()

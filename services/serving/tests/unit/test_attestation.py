@@ -1,4 +1,4 @@
-"""Golden prompts: what counts as the same weights."""
+"""Attestation by golden prompts: the tolerance within which weights count as the same."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ GOLDEN = GoldenPrompt((1, 2), (7, 8, 9, 4), (-0.1, -0.2, -0.3, -0.4), (-2.0, -2.
 SAME = Continuation(GOLDEN.tokens, GOLDEN.logprobs)
 
 
-def test_the_same_numbers_pass_and_say_how_much_was_compared():
+def test_the_same_numbers_pass_with_the_number_of_compared_positions():
     check = compare([GOLDEN], [SAME])
     assert (check.passed, check.message) == (True, "3 of 4 golden places match within 0.05 nats.")
 
@@ -19,7 +19,7 @@ def test_another_token_fails_where_the_best_leads_clearly():
     assert not compare([GOLDEN], [replace(SAME, tokens=(7, 5, 9, 4))]).passed
 
 
-def test_after_a_near_tie_that_went_the_other_way_the_rest_tells_nothing():
+def test_a_near_tie_that_differs_ends_the_comparison():
     other = replace(SAME, tokens=(7, 8, 5, 1))
     assert compare([GOLDEN], [other]).passed
     assert not compare([replace(GOLDEN, seconds=(-0.15, -0.25, -0.35, -0.45))], [other]).passed

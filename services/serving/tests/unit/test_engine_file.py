@@ -1,4 +1,4 @@
-"""What an engine is told about traces and templates, from the room's settings to vLLM's command line."""
+"""Traces and templates in the settings of an engine, from those of serving to vLLM's command line."""
 
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ VERSION = "projects/p/models/m/versions/v1.0"
 
 
 @dataclass(frozen=True)
-class Given:
+class Defaults:
     otlp: str = ""
     public_key: Path = Path("key.pub")
     kv_cache_mib: int = 64
@@ -28,22 +28,22 @@ ENGINE = Engine("projects/p/deployments/d/engines/e", NOW, NOW, 1, VERSION, "a" 
 
 
 @pytest.mark.parametrize(
-    ("otlp", "told"),
+    ("otlp", "expected"),
     [("", []), ("http://127.0.0.1:4318", ["--otlp-traces-endpoint", "http://127.0.0.1:4318/v1/traces"])],
 )
-def test_an_engine_sends_its_spans_where_the_room_does(otlp, told):
-    values = engine_file(ENGINE, Path("model"), Path("e.sock"), Given(otlp)).values
+def test_an_engine_sends_its_spans_where_serving_does(otlp, expected):
+    values = engine_file(ENGINE, Path("model"), Path("e.sock"), Defaults(otlp)).values
     arguments = vllm_arguments(EngineSettings(**values))
     place = arguments.index("--disable-fastapi-docs") + 1
-    assert arguments[place:] == told
+    assert arguments[place:] == expected
 
 
-def test_adapters_are_asked_by_their_own_template(tmp_path):
-    adapter = replace(ENGINE, base_digest="d" * 64, most_rank=8)
-    given = Path("base"), Path("e.sock"), Given(), tmp_path
-    assert engine_file(adapter, *given).values["chat_template"] == ""
+def test_adapters_use_their_own_chat_template(tmp_path):
+    adapter = replace(ENGINE, base_digest="d" * 64, max_rank=8)
+    paths = Path("base"), Path("e.sock"), Defaults(), tmp_path
+    assert engine_file(adapter, *paths).values["chat_template"] == ""
     (tmp_path / "chat_template.jinja").write_text("{{ messages }}")
-    arguments = vllm_arguments(EngineSettings(**engine_file(adapter, *given).values))
+    arguments = vllm_arguments(EngineSettings(**engine_file(adapter, *paths).values))
     assert arguments[arguments.index("--chat-template") + 1] == str(tmp_path / "chat_template.jinja")
     assert arguments[arguments.index("--model") + 1] == "base"
 

@@ -1,11 +1,11 @@
-"""Why an engine did not start or take an adapter, in words that a user can act on; and when one is given up."""
+"""Causes of failed starts and refused adapters, explained so that a user can act; and detection of hung engines."""
 
 import pytest
 
 from ratoon.chassis.errors import FailedPrecondition, Unavailable
 from ratoon.engine.contract import LOG_START, ControlPath
 from ratoon_serving.adapters.engine_http import Answer, EngineClient
-from ratoon_serving.adapters.engine_log import cause_of_end, in_our_words
+from ratoon_serving.adapters.engine_log import cause_of_end, explain
 
 POSITIONS = """\
 (APIServer pid=81) INFO 11-28 08:00:00 [config.py:12] Resolved architecture: LlamaForCausalLM
@@ -30,7 +30,7 @@ UNKNOWN = "OSError: cannot read /srv/someone/.ratoon/serving/models/abc/config.j
 
 
 @pytest.mark.parametrize(
-    ("log", "said"),
+    ("log", "expected"),
     [
         (POSITIONS, "the model has 512 positions, and the engine is configured for 2048"),
         (CACHE, "RATOON_SERVING_KV_CACHE_MIB"),
@@ -43,16 +43,16 @@ UNKNOWN = "OSError: cannot read /srv/someone/.ratoon/serving/models/abc/config.j
         (UNKNOWN, "cannot read …: it is odd"),
     ],
 )
-def test_the_root_cause_is_said_and_nothing_of_a_library(tmp_path, log, said):
+def test_the_root_cause_is_explained_without_details_of_a_library(tmp_path, log, expected):
     file = tmp_path / "log.txt"
     file.write_text(LOG_START + "ValueError: an older start\n" + LOG_START + log)
-    told = cause_of_end(file)
-    assert said in told
+    cause = cause_of_end(file)
+    assert expected in cause
     for raw in ("pydantic", "Traceback", "older start", "/srv", "/opt", "\n", "See root cause"):
-        assert raw not in told
+        assert raw not in cause
 
 
-def test_a_log_that_says_nothing_has_no_cause(tmp_path):
+def test_a_log_without_an_exception_has_no_cause(tmp_path):
     file = tmp_path / "log.txt"
     assert cause_of_end(file) == ""
     file.write_text(
@@ -76,7 +76,7 @@ REFUSED = (
         ("INVALID_ARGUMENT", Unavailable),
     ],
 )
-def test_a_refusal_that_repeating_does_not_mend_is_told_from_one_that_it_does(monkeypatch, code, error):
+def test_permanent_refusals_and_temporary_ones_are_different_errors(monkeypatch, code, error):
     body = {"error": {"message": REFUSED, "code": code}}
     monkeypatch.setattr(EngineClient, "_call", lambda *_: Answer(409, {}, body))
 
@@ -98,7 +98,7 @@ def test_a_refusal_that_repeating_does_not_mend_is_told_from_one_that_it_does(mo
         (301, 200, True),
     ],
 )
-def test_an_engine_that_computes_is_not_taken_for_a_dead_one(monkeypatch, silent_s, status, hung):
+def test_an_engine_in_a_long_computation_is_not_hung(monkeypatch, silent_s, status, hung):
     def answer(*_):
         if status is None:
             raise TimeoutError
@@ -108,7 +108,5 @@ def test_an_engine_that_computes_is_not_taken_for_a_dead_one(monkeypatch, silent
     assert EngineClient().is_hung(None, silent_s) is hung
 
 
-def test_a_rank_above_the_engines_is_said_with_both():
-    assert in_our_words("LoRA rank 64 is greater than max_lora_rank 8.").startswith(
-        "the adapter's rank is 64"
-    )
+def test_a_rank_above_the_maximum_is_explained_with_both_numbers():
+    assert explain("LoRA rank 64 is greater than max_lora_rank 8.").startswith("the adapter's rank is 64")

@@ -1,4 +1,4 @@
-"""Client of the fork server: which server it requests engines from, and what it makes of the answers."""
+"""Client of the fork server: the choice of the server, and its answers."""
 
 import socket
 import threading

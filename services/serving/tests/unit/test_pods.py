@@ -1,4 +1,4 @@
-"""Pods of engines as their status tells, and what serving fills into a pool's template."""
+"""Status of pods of engines, and the template of a pool as serving fills it in."""
 
 import json
 from dataclasses import replace
@@ -9,13 +9,13 @@ import pytest
 from ratoon.chassis.errors import FailedPrecondition
 from ratoon_serving.adapters import engine_manifest as manifest
 from ratoon_serving.adapters.pod_file import pod_file
-from ratoon_serving.adapters.pods import living, sight
+from ratoon_serving.adapters.pods import living, pod_status
 from ratoon_serving.domain.engine import Engine, Fence
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 NAME = "projects/p/deployments/mail/engines/v1.0-0a1b2c3d"
 ENGINE = Engine(NAME, NOW, NOW, 1, "projects/p/models/mail/versions/v1.0", "d" * 64, "5" * 64, "g", "mail")
-PLACE = manifest.Place("ns", "cpu", "r-serving", "uid-1")
+SCOPE = manifest.Scope("ns", "cpu", "r-serving", "uid-1")
 TEMPLATE = """
 kind: Deployment
 metadata: {labels: {app.kubernetes.io/component: serving, team: ml}, annotations: {ratoon.dev/capacity: "2"}}
@@ -46,68 +46,68 @@ def pod(state=None, ip="10.0.0.7", *, phase="Running", last=None, init=None, con
 
 
 def test_a_pod_whose_engine_runs_is_reached_at_its_own_address():
-    assert sight(pod({"running": {}})).endpoint == "http://10.0.0.7:8123"
-    assert sight(pod({"running": {}}, "fd00::7")).endpoint == "http://[fd00::7]:8123"
-    assert sight(pod({"running": {}}, "")).endpoint == ""
+    assert pod_status(pod({"running": {}})).endpoint == "http://10.0.0.7:8123"
+    assert pod_status(pod({"running": {}}, "fd00::7")).endpoint == "http://[fd00::7]:8123"
+    assert pod_status(pod({"running": {}}, "")).endpoint == ""
 
 
 def test_a_pod_that_no_node_takes_says_so_in_the_schedulers_words():
-    waits = {
+    condition = {
         "type": "PodScheduled",
         "status": "False",
         "message": "0/3 nodes are available: 3 Insufficient memory.",
     }
-    seen = sight(pod(ip="", phase="Pending", conditions=[waits]))
-    assert (seen.failed, seen.message) == (False, f"no node accepts its pod: {waits['message']}")
+    status = pod_status(pod(ip="", phase="Pending", conditions=[condition]))
+    assert (status.failed, status.message) == (False, f"no node accepts its pod: {condition['message']}")
 
 
 def test_an_engine_that_ended_says_how():
     ended = {"terminated": {"reason": "Error", "exitCode": 1, "message": "one\nValueError: no such model\n"}}
     for state, last in ((ended, None), ({"waiting": {"reason": "CrashLoopBackOff"}}, ended)):
-        seen = sight(pod(state, last=last))
-        told = "its container ended (Error, exit code 1): no such model"
-        assert (seen.failed, seen.message) == (True, told)
+        status = pod_status(pod(state, last=last))
+        message = "its container ended (Error, exit code 1): no such model"
+        assert (status.failed, status.message) == (True, message)
 
 
-def test_weights_that_cannot_be_fetched_are_waited_for_and_untrue_ones_are_not():
+def test_unavailable_weights_are_waited_for_and_untrusted_ones_are_not():
     waiting = {"waiting": {"reason": "PodInitializing"}}
     away, untrue = ({"terminated": {"reason": "Error", "exitCode": code}} for code in (1, 3))
-    assert not sight(pod(waiting, init=away)).failed
-    assert sight(pod(waiting, init=untrue)).failed
+    assert not pod_status(pod(waiting, init=away)).failed
+    assert pod_status(pod(waiting, init=untrue)).failed
 
 
 def test_pods_that_end_or_have_ended_do_not_count():
     assert living([pod({"running": {}}, deleted=True), pod(phase="Failed")]) == []
 
 
-def test_serving_fills_in_who_the_engine_is_and_leaves_the_rest_to_the_template():
+def test_serving_fills_in_the_engine_and_leaves_the_rest_to_the_template():
     two = replace(ENGINE, replicas=2)
-    made = manifest.deployment(manifest.template(TEMPLATE, "cpu"), two, PLACE, Fence("rollout", 7))
-    assert made["spec"]["replicas"] == 2
-    name = made["metadata"]["name"]
+    deployment = manifest.deployment(manifest.template(TEMPLATE, "cpu"), two, SCOPE, Fence("rollout", 7))
+    assert deployment["spec"]["replicas"] == 2
+    name = deployment["metadata"]["name"]
     assert name.startswith("engine-mail-v1-0-0a1b2c3d-")
-    labels = made["spec"]["template"]["metadata"]["labels"]
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
     assert labels["app.kubernetes.io/component"] == "engine"
     assert labels["app.kubernetes.io/instance"] == "r"
     assert (
-        made["spec"]["selector"]["matchLabels"]
+        deployment["spec"]["selector"]["matchLabels"]
         == {manifest.NAME: name}
         == {manifest.NAME: labels[manifest.NAME]}
     )
-    assert made["metadata"]["labels"]["team"] == "ml"
-    (owner,) = made["metadata"]["ownerReferences"]
+    assert deployment["metadata"]["labels"]["team"] == "ml"
+    (owner,) = deployment["metadata"]["ownerReferences"]
     assert (owner["name"], owner["uid"]) == ("r-serving", "uid-1")
-    told = made["metadata"]["annotations"]
-    assert (told[manifest.TARGET], told[manifest.CAPACITY], manifest.fences(told)) == (
+    annotations = deployment["metadata"]["annotations"]
+    assert (annotations[manifest.TARGET], annotations[manifest.CAPACITY], manifest.fences(annotations)) == (
         NAME,
         "2",
         {"rollout": 7},
     )
-    volume = made["spec"]["template"]["spec"]["volumes"][0]["secret"]
+    volume = deployment["spec"]["template"]["spec"]["volumes"][0]["secret"]
     assert volume == {"secretName": name, "defaultMode": 288}
 
 
-def test_names_are_short_readable_and_told_apart():
+def test_names_are_short_readable_and_unique():
     long = f"projects/p/deployments/{'x' * 60}/engines/{'Y.' * 30}"
     names = {manifest.object_name(each) for each in (NAME, long, f"{long}z", NAME.replace("/p/", "/q/"))}
     assert len(names) == 4
@@ -117,25 +117,29 @@ def test_names_are_short_readable_and_told_apart():
 @pytest.mark.parametrize(
     "text", ["a: [", "kind: Pod", TEMPLATE.replace("name: engine, image", "name: other, image")]
 )
-def test_a_template_that_is_none_is_told_with_its_pool(text):
+def test_an_invalid_template_is_refused_with_its_pool(text):
     with pytest.raises(FailedPrecondition, match="'gpu'"):
         manifest.template(text, "gpu")
 
 
-def test_the_numbers_of_the_last_operations_are_kept():
-    told: dict[str, str] = {}
+def test_the_fences_of_the_latest_operations_are_retained():
+    annotations: dict[str, str] = {}
     for number in range(40):
-        told = manifest.fenced(told, Fence(f"operation {number}", number))
-    told = manifest.fenced(told, Fence("operation 30", 99))
-    known = manifest.fences(told)
+        annotations = manifest.fenced(annotations, Fence(f"operation {number}", number))
+    annotations = manifest.fenced(annotations, Fence("operation 30", 99))
+    known = manifest.fences(annotations)
     assert (len(known), known["operation 30"], known["operation 39"]) == (16, 99, 39)
 
 
-def test_a_pod_is_told_what_it_fetches_and_an_adapters_pod_its_base_as_well():
-    told = json.loads(pod_file(ENGINE, ()))
-    assert (told["model"], told["trees"], told["starts_closed"]) == ("d" * 64, {"d" * 64: "5" * 64}, True)
+def test_the_settings_of_a_pod_name_what_it_fetches_and_for_an_adapter_its_base_too():
+    settings = json.loads(pod_file(ENGINE, ()))
+    assert (settings["model"], settings["trees"], settings["starts_closed"]) == (
+        "d" * 64,
+        {"d" * 64: "5" * 64},
+        True,
+    )
     adapter = replace(ENGINE, base_digest="b" * 64, base_signature_digest="6" * 64)
-    told = json.loads(pod_file(adapter, ("adapter_config.json", "chat_template.jinja")))
-    assert (told["model"], told["version"], told["lora"]) == ("b" * 64, "", True)
-    assert told["trees"] == {"b" * 64: "6" * 64, "d" * 64: "5" * 64}
-    assert told["chat_template"] == f"{'d' * 64}/chat_template.jinja"
+    settings = json.loads(pod_file(adapter, ("adapter_config.json", "chat_template.jinja")))
+    assert (settings["model"], settings["version"], settings["lora"]) == ("b" * 64, "", True)
+    assert settings["trees"] == {"b" * 64: "6" * 64, "d" * 64: "5" * 64}
+    assert settings["chat_template"] == f"{'d' * 64}/chat_template.jinja"

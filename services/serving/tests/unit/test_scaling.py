@@ -1,4 +1,4 @@
-"""How many processes an engine should have: within bounds, without haste, down to none and back."""
+"""Scaling: the number of processes stays within bounds, changes with delays, and goes to zero and back."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,15 +19,15 @@ bounds = st.tuples(st.integers(0, 8), st.integers(1, 8)).map(lambda pair: Bounds
 
 
 @given(loads, bounds, st.integers(1, 8), st.floats(0, 1e6))
-def test_it_stays_within_its_bounds(load, bounds, there, waited):
-    there = min(bounds.most, max(bounds.least, there))
-    wish = scale(load, bounds, there, waited)
-    assert bounds.least <= wish <= bounds.most
-    assert wish <= 2 * there
+def test_it_stays_within_its_bounds(load, bounds, current, waited):
+    current = min(bounds.max_replicas, max(bounds.min_replicas, current))
+    desired = scale(load, bounds, current, waited)
+    assert bounds.min_replicas <= desired <= bounds.max_replicas
+    assert desired <= 2 * current
 
 
 @mark.parametrize(
-    ("load", "waited", "wish"),
+    ("load", "waited", "desired"),
     [
         (Load(waiting=40), LONG, 4),
         (Load(waiting=40), 5.0, 2),
@@ -39,22 +39,22 @@ def test_it_stays_within_its_bounds(load, bounds, there, waited):
         (Load(), LONG, 2),
     ],
 )
-def test_two_processes_become_more_at_once_and_fewer_after_a_while(load, waited, wish):
-    assert scale(load, Bounds(1, 8), 2, waited) == wish
+def test_two_processes_become_more_at_once_and_fewer_after_a_while(load, waited, desired):
+    assert scale(load, Bounds(1, 8), 2, waited) == desired
 
 
-def test_requests_a_second_count_where_the_policy_says_what_one_bears():
+def test_requests_a_second_count_where_the_policy_sets_their_number_per_replica():
     rules = Policy(requests_per_s=10.0)
     assert scale(Load(requests_per_s=45.0), Bounds(1, 8), 3, LONG, rules) == 5
     assert scale(Load(requests_per_s=30.0), Bounds(1, 8), 3, LONG, rules) == 3
 
 
-def test_to_none_only_where_that_is_allowed_and_nobody_asked_for_long():
+def test_zero_processes_need_permission_and_a_long_time_without_requests():
     quiet, idle = Load(waiting=0, idle_s=599.0), Load(waiting=0, idle_s=600.0)
     assert scale(quiet, Bounds(0, 4), 1, LONG) == 1
     assert scale(idle, Bounds(0, 4), 1, LONG) == 0
     assert scale(idle, Bounds(1, 4), 1, LONG) == 1
-    assert scale(quiet, Bounds(0, 4), 0, LONG) == 0  # who asks wakes it
+    assert scale(quiet, Bounds(0, 4), 0, LONG) == 0  # Only a request wakes it.
     assert woken(Bounds(0, 4)) == 1
 
 

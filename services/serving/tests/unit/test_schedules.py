@@ -1,7 +1,6 @@
-"""Random schedules: chains of rollouts, there and back and on, with every kind of trouble on the way.
+"""Random schedules: chains of rollouts and undos, with every kind of fault.
 
-Between rollouts the deployment's keeper works, as it does in the room. Two executors take turns; one that lost its
-lease to the other can no longer save. `RATOON_SCHEDULES=10000` is the full form.
+Between rollouts the deployment is reconciled, as in the service. `RATOON_SCHEDULES=10000` is the full form.
 """
 
 import os
@@ -14,103 +13,109 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from search_world import DEPLOYMENT, LONG_S, START, World, rollout_of
+from search_simulation import DEPLOYMENT, LONG_S, START, Simulation, rollout_of
 
-from ratoon_serving.domain.deployment import Deployment, Sight, keep
+from ratoon_serving.domain.deployment import Deployment, DeploymentObservation, reconcile
 from ratoon_serving.domain.engine import EngineState
 from ratoon_serving.domain.rollouts.rollout import Phase, Strategy
 
 SCHEDULES = int(os.environ.get("RATOON_SCHEDULES", "100"))
-CHAIN, TURNS = 4, 60
+CHAIN, TICKS = 4, 60
 
 
 class Schedule:
-    """One life of a deployment, drawn from a seed."""
+    """One random history of a deployment, drawn from a seed."""
 
     def __init__(self, seed: int) -> None:
         self.draw = random.Random(seed)
         self.adapters = self.draw.random() < 0.4
         first = Strategy.ADAPTER_SWAP if self.adapters else Strategy.SECOND_ENGINE
-        self.world = World.serving_old(first, in_pods=self.draw.random() < 0.4)
+        self.simulation = Simulation.serving_old(first, in_pods=self.draw.random() < 0.4)
         self.log: list[str] = []
         self.count = 0
 
-    def live(self) -> None:
+    def run(self) -> None:
         for _ in range(CHAIN):
             self.begin()
-            self.trouble()
+            self.inject_faults()
             self.settle()
             self.undo()
 
     def begin(self) -> None:
-        """Begin a rollout from what serves to a version that may be new, or one that served before."""
-        world, self.count = self.world, self.count + 1
-        ways = [Strategy.SECOND_ENGINE, Strategy.ADAPTER_SWAP if self.adapters else Strategy.IN_PLACE]
-        strategy, new = self.draw.choice(ways), f"e{self.count}"
-        home = new if strategy is Strategy.SECOND_ENGINE else world.home(world.engine)
-        liars = frozenset({new}) if self.draw.random() < 0.15 else frozenset()
-        rollout = replace(rollout_of(strategy, world.engine, new, self.count), phase_since=world.time)
-        rollout = replace(rollout, blue_attested=world.engine in world.proved)
-        fresh = replace(world, rollout=rollout, liars=liars, moves=0, bad_traffic=False, bad_probes=False)
-        self.world = replace(fresh, killed=not world.weights).with_home(new, home)
+        """Begin a rollout from the serving version to a new or an earlier one."""
+        simulation, self.count = self.simulation, self.count + 1
+        strategies = [Strategy.SECOND_ENGINE, Strategy.ADAPTER_SWAP if self.adapters else Strategy.IN_PLACE]
+        strategy, new = self.draw.choice(strategies), f"e{self.count}"
+        home = new if strategy is Strategy.SECOND_ENGINE else simulation.home(simulation.engine)
+        dishonest = frozenset({new}) if self.draw.random() < 0.15 else frozenset()
+        rollout = replace(
+            rollout_of(strategy, simulation.engine, new, self.count), phase_since=simulation.time
+        )
+        rollout = replace(rollout, blue_attested=simulation.engine in simulation.attested)
+        fresh = replace(
+            simulation, rollout=rollout, dishonest=dishonest, moves=0, bad_traffic=False, bad_probes=False
+        )
+        self.simulation = replace(fresh, killed=not simulation.split).with_home(new, home)
         self.log.append(f"{strategy} to {new}")
 
-    def trouble(self) -> None:
-        for _ in range(self.draw.randrange(TURNS)):
-            if self.world.rollout.ended:
+    def inject_faults(self) -> None:
+        for _ in range(self.draw.randrange(TICKS)):
+            if self.simulation.rollout.ended:
                 return
-            moves = list(self.world.moves_on())
-            weights = [8 if label == "turn" else 1 for label, _ in moves]
-            label, self.world = self.draw.choices(moves, weights)[0]
+            successors = list(self.simulation.successors())
+            weights = [8 if label == "tick" else 1 for label, _ in successors]
+            label, self.simulation = self.draw.choices(successors, weights)[0]
             self.log.append(label)
-            self.world.check()
+            self.simulation.check()
 
     def settle(self) -> None:
-        """Faults end, so the rollout does, and the keeper makes whole what is left."""
-        self.world = self.world.to_the_end()
-        self.log.append(f"ended as {self.world.rollout.phase}")
-        self.keep()
-        world = self.world
-        assert world.weights == ((world.engine, 100),), world.weights
-        assert world.engine in world.proved
-        assert world.view(world.engine).accepting
-        kept = world.home(world.engine)
-        assert [name for name, _ in world.processes] == [kept], "a process is left over"
+        """Without faults the rollout ends, and reconciliation restores the deployment."""
+        self.simulation = self.simulation.run_to_end()
+        self.log.append(f"ended as {self.simulation.rollout.phase}")
+        self.reconcile()
+        simulation = self.simulation
+        assert simulation.split == ((simulation.engine, 100),), simulation.split
+        assert simulation.engine in simulation.attested
+        assert simulation.view(simulation.engine).accepting
+        host = simulation.home(simulation.engine)
+        assert [name for name, _ in simulation.processes] == [host], "a process is left over"
 
     def undo(self) -> None:
-        """Going back to the version before always works, by whichever way."""
-        if self.world.rollout.phase is not Phase.SUCCEEDED or self.draw.random() < 0.5:
+        """An undo to the previous version always succeeds, by any strategy."""
+        if self.simulation.rollout.phase is not Phase.SUCCEEDED or self.draw.random() < 0.5:
             return
         self.begin()
-        self.world = replace(self.world, liars=frozenset())
+        self.simulation = replace(self.simulation, dishonest=frozenset())
         self.settle()
-        assert self.world.rollout.phase is Phase.SUCCEEDED, self.world.rollout.reason
+        assert self.simulation.rollout.phase is Phase.SUCCEEDED, self.simulation.rollout.reason
 
-    def keep(self) -> None:
+    def reconcile(self) -> None:
         deployment = Deployment(DEPLOYMENT, START, START, 1, "projects/p/models/m")
         for _ in range(40):
-            world = replace(self.world, now=self.world.now + LONG_S)
-            deployment = replace(deployment, version=world.serving, engine=world.engine)
-            view = world.view(world.engine)
-            unproven = view.state is EngineState.READY and world.engine not in world.proved
-            world, golden = world.look(world.engine) if unproven else (world, None)
-            attested = world.engine in world.proved and not unproven
-            sight = Sight(view, world.engine, attested, golden, world.weights)
-            care = keep(deployment, sight, world.time)
-            deployment = care.deployment
-            for action in care.actions:
-                world = world.act(action)
-            for name, process in world.processes:
-                world = world.come_up(name) if process.state is EngineState.STARTING else world
-            self.world = world
+            simulation = replace(self.simulation, now=self.simulation.now + LONG_S)
+            deployment = replace(deployment, version=simulation.serving, engine=simulation.engine)
+            view = simulation.view(simulation.engine)
+            unattested = view.state is EngineState.READY and simulation.engine not in simulation.attested
+            simulation, golden = simulation.attest(simulation.engine) if unattested else (simulation, None)
+            attested = simulation.engine in simulation.attested and not unattested
+            observation = DeploymentObservation(view, simulation.engine, attested, golden, simulation.split)
+            plan = reconcile(deployment, observation, simulation.time)
+            deployment = plan.deployment
+            for action in plan.actions:
+                simulation = simulation.act(action)
+            for name, process in simulation.processes:
+                simulation = (
+                    simulation.become_ready(name) if process.state is EngineState.STARTING else simulation
+                )
+            self.simulation = simulation
 
 
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("part", range(10))
-def test_whatever_happens_each_rollout_ends_and_what_serves_is_proved(part):
+def test_each_rollout_ends_and_the_serving_engine_is_attested(part):
     for seed in range(part, SCHEDULES, 10):
         schedule = Schedule(seed)
         try:
-            schedule.live()
+            schedule.run()
         except AssertionError as error:
             raise AssertionError(f"seed {seed}: {error}\n{' | '.join(schedule.log)}") from error

@@ -95,7 +95,7 @@ def test_the_previous_release_reads_a_placement_as_its_two_flags(placement, apar
     assert CODEC.load(json.dumps(body)).placement == placement
 
 
-def test_what_the_previous_release_changed_is_taken_over():
+def test_changes_by_the_previous_release_are_taken_over():
     body = json.loads(CODEC.dump(CODEC.load(VERSION_1))) | {"apart": "", "inside": False, "superseded": "v"}
     rollout = CODEC.load(json.dumps(body))
     assert (rollout.placement, rollout.previous_alias) == (None, "v")

@@ -1,4 +1,4 @@
-"""Which way to switch suits which pair of versions."""
+"""Selection of the strategy for a pair of versions."""
 
 import pytest
 
@@ -17,7 +17,7 @@ OTHER_TEMPLATE = ModelSpec("another", "base", 1 << 20, 8)
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "room", "strategy"),
+    ("old", "new", "headroom", "strategy"),
     [
         (None, WHOLE, AMPLE, Strategy.SECOND_ENGINE),
         (None, ADAPTER, SHORT, Strategy.SECOND_ENGINE),
@@ -34,13 +34,13 @@ OTHER_TEMPLATE = ModelSpec("another", "base", 1 << 20, 8)
         (ModelSpec(), ModelSpec(), SHORT, Strategy.SECOND_ENGINE),
     ],
 )
-def test_the_cheapest_safe_one_is_chosen_and_explained(old, new, room, strategy):
-    choice = choose(None, old, new, room)
+def test_the_cheapest_safe_one_is_chosen_and_explained(old, new, headroom, strategy):
+    choice = choose(None, old, new, headroom)
     assert choice.strategy is strategy
     assert choice.reason
 
 
-def test_what_is_asked_for_is_taken_where_it_is_safe_whatever_memory_says():
+def test_a_requested_strategy_is_used_where_it_is_safe_whatever_the_headroom():
     assert choose(Strategy.IN_PLACE, WHOLE, WHOLE, AMPLE).strategy is Strategy.IN_PLACE
     assert choose(Strategy.SECOND_ENGINE, ADAPTER, ADAPTER, SHORT).strategy is Strategy.SECOND_ENGINE
     for strategy, old, new in [
@@ -54,16 +54,16 @@ def test_what_is_asked_for_is_taken_where_it_is_safe_whatever_memory_says():
             choose(strategy, old, new, AMPLE)
 
 
-def test_an_engine_has_room_for_the_next_power_of_two():
+def test_the_maximum_rank_is_the_next_power_of_two():
     assert [max_rank_for(rank) for rank in (0, 1, 8, 9, 16, 64, 65)] == [0, 8, 8, 16, 16, 64, 128]
 
 
-def test_where_places_are_counted_one_that_is_short_leads_in_place_and_says_so():
+def test_too_few_free_processes_lead_to_a_rollout_in_place_with_the_reason():
     full, two, endless = Headroom(free_processes=1), Headroom(free_processes=2), Headroom(unbounded=True)
     in_place = choose(None, WHOLE, WHOLE, full, processes=2)
     assert in_place.strategy is Strategy.IN_PLACE
     assert in_place.reason.startswith("the pool of engines has 1 place left, but a second engine needs 2")
-    for room in (two, endless):
-        assert choose(None, WHOLE, WHOLE, room, processes=2).strategy is Strategy.SECOND_ENGINE
+    for headroom in (two, endless):
+        assert choose(None, WHOLE, WHOLE, headroom, processes=2).strategy is Strategy.SECOND_ENGINE
     assert choose(None, WHOLE, OTHER, full, processes=2).strategy is Strategy.SECOND_ENGINE
     assert choose(None, None, WHOLE, Headroom(free_processes=0)).strategy is Strategy.SECOND_ENGINE

@@ -12,7 +12,7 @@ from ratoon_training.adapters.drivers import DriverOptions, JobDrivers
 from ratoon_training.adapters.machine import ClusterPods, ThisMachine
 from ratoon_training.adapters.shared_workers import SharedWorkers
 from ratoon_training.adapters.worker_folder import WorkerFolder
-from ratoon_training.application.pod_gc import Sweep
+from ratoon_training.application.pod_gc import PodGarbageCollector
 from ratoon_training.application.ports import Drivers, Machine, Workers
 from ratoon_training.application.procedures import RunProcedure
 from ratoon_training.entrypoints.grpc import Ports, TrainingServicer
@@ -21,7 +21,7 @@ from ratoon_training.settings import Settings
 
 def build(settings: Settings, platform: Platform) -> App:
     """Training, ready to run."""
-    base = ServiceRuntime(settings, platform, tables.METADATA)
+    runtime = ServiceRuntime(settings, platform, tables.METADATA)
     options = DriverOptions(
         work=settings.folder / "work",
         warm=settings.warm_folder,
@@ -30,38 +30,38 @@ def build(settings: Settings, platform: Platform) -> App:
         checkpoint_every_s=settings.checkpoint_every_s,
         memory_limit_bytes=settings.memory_limit_bytes,
     )
-    drivers = JobDrivers(base.jobs(), options)
+    drivers = JobDrivers(runtime.jobs(), options)
     workers, watches = run_workers(settings)
-    return assemble(base, drivers, machine(settings), workers, watches)
+    return assemble(runtime, drivers, machine(settings), workers, watches)
 
 
 def assemble(
-    base: ServiceRuntime,
+    runtime: ServiceRuntime,
     drivers: Drivers,
     machine: Machine,
     workers: Workers,
     watches: Sequence[Background] = (),
 ) -> App:
-    """The room around its outward ports: what trains, on what, and what has to run for it."""
-    store = base.store(tables.RESOURCES, mapping.event)
-    operations = base.operations(store, [RunProcedure(drivers, machine, workers)])
-    artifacts = ArtifactStore(base.settings.artifacts_url)
-    ports = Ports(store, operations, base.clock, machine, StoredModels(artifacts), artifacts)
-    servicer = TrainingServicer(ports, base.changes(store), base.threads)
+    """Return the service with these adapters and the background tasks that they need."""
+    store = runtime.store(tables.RESOURCES, mapping.event)
+    operations = runtime.operations(store, [RunProcedure(drivers, machine, workers)])
+    artifacts = ArtifactStore(runtime.settings.artifacts_url)
+    ports = Ports(store, operations, runtime.clock, machine, StoredModels(artifacts), artifacts)
+    servicer = TrainingServicer(ports, runtime.changes(store), runtime.threads)
     rpc = Rpc("ratoon.training.v1.TrainingService", add_TrainingServiceServicer_to_server, servicer)
-    sweeps = [Sweep(store, workers)] if watches else []
-    return base.app([rpc], [*watches, *sweeps, operations])
+    collectors = [PodGarbageCollector(store, workers)] if watches else []
+    return runtime.app([rpc], [*watches, *collectors, operations])
 
 
 def machine(settings: Settings) -> Machine:
-    """Where runs would start."""
+    """Return the capacity for new runs."""
     if settings.workers is None:
         return ThisMachine(settings.memory_bytes, settings.machine_families)
     return ClusterPods(WorkerFolder(settings.workers), settings.memory_bytes, settings.machine_families)
 
 
 def run_workers(settings: Settings) -> tuple[Workers, Sequence[Background]]:
-    """Where workers of runs come from, and what has to run for it."""
+    """Return the source of a run's workers, and the background tasks that it needs."""
     folder = WorkerFolder(settings.workers) if settings.workers is not None else None
     if folder is None or not folder.has_templates:
         return SharedWorkers(), ()

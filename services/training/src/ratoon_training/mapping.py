@@ -12,15 +12,15 @@ from ratoon.operations.job_machine import Cancelled, Failed
 from ratoon.training.v1 import training_events_pb2 as events_pb
 from ratoon.training.v1 import training_run_pb2 as pb
 from ratoon.training.v1 import training_service_pb2 as service_pb
-from ratoon_training.application.commands import CreateRun, RecipeWish, Wish
+from ratoon_training.application.commands import CreateRun, RecipeSpec, RunSpec
 from ratoon_training.domain.plan import ResourcePlan
 from ratoon_training.domain.recipes import Accelerator, Method, Recipe, Resources
 from ratoon_training.domain.runs import Completed, Progress, Started, TrainingRun
 
 
 def run(value: TrainingRun) -> pb.TrainingRun:
-    """A run as callers see it."""
-    seen = pb.TrainingRun(
+    """Return a run as callers see it."""
+    message = pb.TrainingRun(
         name=value.name,
         revision=value.revision,
         create_time=timestamp(value.create_time),
@@ -37,16 +37,19 @@ def run(value: TrainingRun) -> pb.TrainingRun:
         curve=[pb.TrainingRun.CurvePoint(step=each.step, metrics=each.metrics) for each in value.curve],
     )
     if value.failure_reason:
-        seen.failure.reason, seen.failure.message = value.failure_reason, value.failure_message
+        message.failure.reason, message.failure.message = value.failure_reason, value.failure_message
     if value.trained is not None:
-        made = value.trained
-        seen.artifact_digest, seen.curves_digest = made.artifact_digest, made.curves_digest
-        seen.parameter_count = made.parameter_count
-        seen.diagnosis.verdict, seen.diagnosis.remedy = made.diagnosis.verdict, made.diagnosis.remedy
-        seen.metrics.update(made.metrics)
-        if made.prompt_limit.max_tokens:
-            seen.prompt_limit.CopyFrom(pb.TrainingRun.PromptLimit(**asdict(made.prompt_limit)))
-    return seen
+        trained = value.trained
+        message.artifact_digest, message.curves_digest = trained.artifact_digest, trained.curves_digest
+        message.parameter_count = trained.parameter_count
+        message.diagnosis.verdict, message.diagnosis.remedy = (
+            trained.diagnosis.verdict,
+            trained.diagnosis.remedy,
+        )
+        message.metrics.update(trained.metrics)
+        if trained.prompt_limit.max_tokens:
+            message.prompt_limit.CopyFrom(pb.TrainingRun.PromptLimit(**asdict(trained.prompt_limit)))
+    return message
 
 
 def plan(value: ResourcePlan) -> pb.ResourcePlan:
@@ -55,18 +58,20 @@ def plan(value: ResourcePlan) -> pb.ResourcePlan:
 
 
 def create_run(request: service_pb.CreateTrainingRunRequest) -> CreateRun:
-    """What is asked."""
-    return CreateRun(request.parent, request.training_run_id, wish(request.training_run), request.request_id)
+    """Return the command of a request."""
+    return CreateRun(
+        request.parent, request.training_run_id, run_spec(request.training_run), request.request_id
+    )
 
 
-def wish(asked: pb.TrainingRun) -> Wish:
-    """What is to be trained, where and from what."""
-    resources = asked.resources
-    return Wish(
-        train_digest=asked.train_digest,
-        validation_digest=asked.validation_digest,
-        base_artifact_digest=asked.base_artifact_digest,
-        recipe=_recipe_wish(asked.recipe),
+def run_spec(message: pb.TrainingRun) -> RunSpec:
+    """Return the specification of a requested run."""
+    resources = message.resources
+    return RunSpec(
+        train_digest=message.train_digest,
+        validation_digest=message.validation_digest,
+        base_artifact_digest=message.base_artifact_digest,
+        recipe=_recipe_spec(message.recipe),
         resources=Resources(
             accelerator=_accelerator(resources.accelerator),
             workers=resources.workers or 1,
@@ -125,32 +130,34 @@ def _recipe(value: Recipe) -> pb.Recipe:
     )
 
 
-def _recipe_wish(asked: pb.Recipe) -> RecipeWish:
-    shape = asked.architecture
-    return RecipeWish(
-        method=Method(pb.Recipe.Method.Name(asked.method).removeprefix("METHOD_")) if asked.method else None,
-        labels=tuple(asked.labels),
-        seed=asked.seed,
-        learning_rate=asked.learning_rate,
-        epochs=asked.epochs,
-        batch_size=asked.batch_size,
-        max_chars=asked.max_chars,
-        prompt_tokens=asked.prompt_tokens,
+def _recipe_spec(message: pb.Recipe) -> RecipeSpec:
+    shape = message.architecture
+    return RecipeSpec(
+        method=Method(pb.Recipe.Method.Name(message.method).removeprefix("METHOD_"))
+        if message.method
+        else None,
+        labels=tuple(message.labels),
+        seed=message.seed,
+        learning_rate=message.learning_rate,
+        epochs=message.epochs,
+        batch_size=message.batch_size,
+        max_chars=message.max_chars,
+        prompt_tokens=message.prompt_tokens,
         vocab_size=shape.vocab_size,
         hidden_size=shape.hidden_size,
         layers=shape.layers,
         heads=shape.heads,
         max_positions=shape.max_positions,
-        language_model_weight=asked.language_model_weight
-        if asked.HasField("language_model_weight")
+        language_model_weight=message.language_model_weight
+        if message.HasField("language_model_weight")
         else None,
-        language_model_epochs=asked.language_model_epochs
-        if asked.HasField("language_model_epochs")
+        language_model_epochs=message.language_model_epochs
+        if message.HasField("language_model_epochs")
         else None,
-        label_smoothing=asked.label_smoothing if asked.HasField("label_smoothing") else None,
-        lora_rank=asked.lora_rank,
-        sweep=asked.sweep,
-        packed=asked.packed,
+        label_smoothing=message.label_smoothing if message.HasField("label_smoothing") else None,
+        lora_rank=message.lora_rank,
+        sweep=message.sweep,
+        packed=message.packed,
     )
 
 

@@ -1,4 +1,4 @@
-"""What training can be told by environment variables."""
+"""Settings of training from environment variables."""
 
 from pathlib import Path
 

@@ -34,9 +34,9 @@ JSON = dict[str, Any]
 CHART = Path(__file__).parents[4] / "charts/ratoon"
 GPUS = 2
 """Accelerators of the one node that has any."""
-GIVEN = ("PriorityClass", "ServiceAccount", "Role", "RoleBinding", "ConfigMap")
-"""What of the release stands before training runs."""
-MADE = Trained("a" * 64, "c" * 64, 1000, Diagnosis("healthy", "Nothing to do."), {"seconds": 2.0})
+RELEASE_KINDS = ("PriorityClass", "ServiceAccount", "Role", "RoleBinding", "ConfigMap")
+"""Kinds of the release's objects that exist before training runs."""
+RESULT = Trained("a" * 64, "c" * 64, 1000, Diagnosis("healthy", "Nothing to do."), {"seconds": 2.0})
 OWNER = {
     "kind": "Deployment",
     "apiVersion": "apps/v1",
@@ -54,7 +54,7 @@ OWNER = {
 
 
 class Drivers:
-    """Jobs that go on until a test ends them."""
+    """Jobs that run until a test ends them."""
 
     def __init__(self) -> None:
         self.places: dict[str, Place] = {}
@@ -76,11 +76,11 @@ class Drivers:
         self.ends[self._runs[job_id]] = JobObservation(Phase.FAILED, failure=Failure("STOPPED", "Asked to."))
 
     def clean(self, run: TrainingRun) -> None:
-        """Nothing is kept."""
+        """Do nothing."""
 
 
 class Cluster:
-    """A namespace with a release's accounts and templates, and rooms of training in this process."""
+    """A namespace with a release's accounts and templates, and training services in this process."""
 
     def __init__(self, plane: ControlPlane, namespace: str, folder: Path) -> None:
         self.plane, self.namespace, self.drivers = plane, namespace, Drivers()
@@ -89,13 +89,13 @@ class Cluster:
         values = ("--values", str(CHART / "examples/eks-gpu.yaml"))
         text = plane.helm("template", "ratoon", str(CHART), "--namespace", namespace, *values)
         rendered = [each for each in yaml.safe_load_all(text) if each]
-        self.apply(OWNER, *(each for each in rendered if each["kind"] in GIVEN))
+        self.apply(OWNER, *(each for each in rendered if each["kind"] in RELEASE_KINDS))
         (folder / "workers").mkdir()
         for name, content in self.one("configmap", "ratoon-run-workers")["data"].items():
             (folder / "workers" / name).write_text(content)
 
-    def room(self) -> AbstractContextManager[None]:
-        """A room of training, as the chart's account."""
+    def service(self) -> AbstractContextManager[None]:
+        """Run training as the chart's account."""
         settings = Settings(
             state=self.folder,
             workers=self.folder / "workers",
@@ -103,11 +103,11 @@ class Cluster:
             kubeconfig=str(self.plane.account(self.namespace, "ratoon-training")),
         )
         migrate("training", settings.database_url)
-        base = ServiceRuntime(settings, Platform.of_process(), tables.METADATA)
+        runtime = ServiceRuntime(settings, Platform.of_process(), tables.METADATA)
         workers, watches = bootstrap.run_workers(settings)
         self.training = TrainingServiceStub(self.state.as_role(Role.ENGINEER, "training"))
         return serving(
-            [bootstrap.assemble(base, self.drivers, bootstrap.machine(settings), workers, watches)]
+            [bootstrap.assemble(runtime, self.drivers, bootstrap.machine(settings), workers, watches)]
         )
 
     def create(self, name: str, accelerator: str = "CUDA", workers: int = 1, **recipe: object) -> str:
@@ -121,17 +121,17 @@ class Cluster:
             recipe=run_pb.Recipe(labels=["ham", "spam"], **recipe),
             resources=resources,
         )
-        asked = pb.CreateTrainingRunRequest(parent="projects/p", training_run_id=name, training_run=run)
-        return str(self.training.CreateTrainingRun(asked).name)
+        request = pb.CreateTrainingRunRequest(parent="projects/p", training_run_id=name, training_run=run)
+        return str(self.training.CreateTrainingRun(request).name)
 
     def get(self, run: str) -> run_pb.TrainingRun:
         """The run as it is now."""
         return self.training.GetTrainingRun(pb.GetTrainingRunRequest(name=run))
 
-    def end(self, run: str, seen: JobObservation[Trained] | None = None) -> run_pb.TrainingRun:
+    def end(self, run: str, observation: JobObservation[Trained] | None = None) -> run_pb.TrainingRun:
         """Let its job end; the run as it has ended."""
-        if seen is not None:
-            self.drivers.ends[run] = seen
+        if observation is not None:
+            self.drivers.ends[run] = observation
         *_, last = self.training.WatchTrainingRun(pb.WatchTrainingRunRequest(name=run), timeout=60)
         return last
 
@@ -144,11 +144,11 @@ class Cluster:
         return self.items("pods")
 
     def items(self, kind: str) -> list[JSON]:
-        """Objects that training made."""
+        """Objects that training created."""
         selector = ("--selector", "app.kubernetes.io/component=run-worker")
         text = self.plane.kubectl("get", kind, "--namespace", self.namespace, *selector, "-o", "json")
-        found: list[JSON] = yaml.safe_load(text)["items"]
-        return found
+        items: list[JSON] = yaml.safe_load(text)["items"]
+        return items
 
     def one(self, kind: str, name: str) -> JSON:
         """One object of the namespace."""
@@ -159,16 +159,16 @@ class Cluster:
         """Apply as an administrator."""
         items = yaml.safe_dump({"apiVersion": "v1", "kind": "List", "items": list(manifests)})
         options = ("--server-side", "--namespace", self.namespace)
-        self.plane.kubectl("apply", *options, "-f", "-", given=items)
+        self.plane.kubectl("apply", *options, "-f", "-", stdin=items)
 
-    def until(self, what: str, seen: Callable[[], bool]) -> None:
+    def until(self, what: str, reached: Callable[[], bool]) -> None:
         """Wait for it; `what` says what is wrong when it does not come."""
-        until(seen, 90, what, 0.3)
+        until(reached, 90, what, 0.3)
 
 
 def succeeded() -> JobObservation[Trained]:
-    """A job that made a model."""
-    return JobObservation(Phase.SUCCEEDED, result=replace(MADE))
+    """A job that produced a model."""
+    return JobObservation(Phase.SUCCEEDED, result=replace(RESULT))
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +186,7 @@ def nodes(control_plane: ControlPlane) -> Iterator[None]:
 
 @pytest.fixture
 def cluster(control_plane: ControlPlane, nodes: None, tmp_path_factory, request) -> Iterator[Cluster]:
-    """A namespace of its own for each test; what it leaves makes room for the next."""
+    """A separate namespace for each test; it is deleted in the background."""
     namespace = f"t-{hashlib.sha256(request.node.name.encode()).hexdigest()[:8]}"
     yield Cluster(control_plane, namespace, tmp_path_factory.mktemp("c"))
     control_plane.kubectl("delete", "namespace", namespace, "--wait=false")

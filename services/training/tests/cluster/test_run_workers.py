@@ -1,4 +1,4 @@
-"""Pods of a run's own on a real Kubernetes API: as large as the plan, on its pool, gone when the run has ended."""
+"""Dedicated pods of a run on a real Kubernetes API: as large as the plan, on its pool, gone when the run has ended."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def gone(cluster: Cluster) -> bool:
 
 
 def test_a_gpu_runs_pods_land_on_the_gpu_pool_with_the_plans_requests_and_go_with_the_run(cluster):
-    with cluster.room():
+    with cluster.service():
         run = cluster.create("two", workers=2)
         cluster.until("its pods got no nodes", lambda: placed(cluster) == ["runs-gpu"] * 2)
         planned = cluster.get(run).plan
@@ -33,10 +33,10 @@ def test_a_gpu_runs_pods_land_on_the_gpu_pool_with_the_plans_requests_and_go_wit
             assert pod["metadata"]["annotations"]["ratoon.dev/training-run"] == run
             (container,) = pod["spec"]["containers"]
             assert container["resources"]["requests"] == container["resources"]["limits"]
-            asked = container["resources"]["requests"]
-            assert asked["nvidia.com/gpu"] == "1"
+            requests = container["resources"]["requests"]
+            assert requests["nvidia.com/gpu"] == "1"
             needed = planned.measured_bytes / 2 + RAY_BYTES
-            assert 0 <= int(asked["memory"].removesuffix("Mi")) * MEBI - needed < MEBI
+            assert 0 <= int(requests["memory"].removesuffix("Mi")) * MEBI - needed < MEBI
             assert f'--resources={{"{name}": 1}}' in container["args"]
             assert pod["spec"]["priorityClassName"] == "ratoon-training"
         assert (cluster.drivers.places[run].pods, cluster.drivers.places[run].cpus) == (name, 8)
@@ -46,7 +46,7 @@ def test_a_gpu_runs_pods_land_on_the_gpu_pool_with_the_plans_requests_and_go_wit
 
 
 def test_a_run_whose_pods_fit_nowhere_says_so_in_the_schedulers_words_and_leaves_nothing(cluster):
-    with cluster.room():
+    with cluster.service():
         run = cluster.create("many", workers=GPUS + 1)
 
         def waits() -> bool:
@@ -62,13 +62,13 @@ def test_a_run_whose_pods_fit_nowhere_says_so_in_the_schedulers_words_and_leaves
 def test_a_run_that_is_refused_by_the_cluster_says_so(cluster):
     quota = {"kind": "ResourceQuota", "apiVersion": "v1", "metadata": {"name": "q"}}
     cluster.apply({**quota, "spec": {"hard": {"requests.nvidia.com/gpu": "0"}}})
-    with cluster.room():
+    with cluster.service():
         run = cluster.create("refused")
         cluster.until("it waits silently", lambda: "exceeded quota" in cluster.get(run).progress.message)
 
 
 def test_a_failed_run_leaves_nothing(cluster):
-    with cluster.room():
+    with cluster.service():
         run = cluster.create("bad")
         cluster.until("its pod got no node", lambda: placed(cluster) == ["runs-gpu"])
         nan = JobObservation(Phase.FAILED, failure=Failure("LOSS_NOT_FINITE", "The loss is nan."))
@@ -77,7 +77,7 @@ def test_a_failed_run_leaves_nothing(cluster):
 
 
 def test_a_lost_job_is_begun_again_on_the_same_pods(cluster):
-    with cluster.room():
+    with cluster.service():
         run = cluster.create("lost")
         cluster.until("its pod got no node", lambda: placed(cluster) == ["runs-gpu"])
         (before,) = cluster.pods()
@@ -87,8 +87,8 @@ def test_a_lost_job_is_begun_again_on_the_same_pods(cluster):
         assert [pod["metadata"]["uid"] for pod in cluster.pods()] == [before["metadata"]["uid"]]
 
 
-def test_a_plan_larger_than_a_pod_may_be_is_refused_before_anything_is_made(cluster):
-    with cluster.room():
+def test_a_plan_larger_than_a_pod_may_be_is_refused_before_anything_is_created(cluster):
+    with cluster.service():
         huge = run_pb.Recipe.Architecture(hidden_size=8192, layers=64, heads=64)
         ended = cluster.end(cluster.create("huge", architecture=huge))
         assert (ended.state, ended.failure.reason) == (STATE.STATE_FAILED, "OUT_OF_MEMORY")
@@ -98,29 +98,31 @@ def test_a_plan_larger_than_a_pod_may_be_is_refused_before_anything_is_made(clus
 
 
 def test_a_run_without_a_template_for_its_accelerator_makes_nothing(cluster):
-    with cluster.room():
+    with cluster.service():
         run = cluster.create("shared", accelerator="CPU")
         cluster.until("it was not started", lambda: run in cluster.drivers.places)
         assert cluster.drivers.places[run].pods == ""
         assert gone(cluster)
 
 
-def test_what_a_crash_left_is_swept_by_the_next_start(cluster):
-    with cluster.room():
+def test_pods_that_a_crash_left_are_collected_by_the_next_start(cluster):
+    with cluster.service():
         run = cluster.create("left")
         cluster.until("its pod got no node", lambda: placed(cluster) == ["runs-gpu"])
-        (made,) = cluster.deployments()
+        (deployment,) = cluster.deployments()
         assert cluster.end(run, succeeded()).state == STATE.STATE_SUCCEEDED
         cluster.until("its pod is still there", lambda: gone(cluster))
-    kept = {key: made["metadata"][key] for key in ("name", "labels", "annotations")}
-    cluster.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": kept, "spec": made["spec"]})
+    metadata = {key: deployment["metadata"][key] for key in ("name", "labels", "annotations")}
+    cluster.apply(
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": deployment["spec"]}
+    )
     assert cluster.deployments()
-    with cluster.room():
-        cluster.until("nobody swept it", lambda: gone(cluster))
+    with cluster.service():
+        cluster.until("it was not collected", lambda: gone(cluster))
 
 
 def test_pods_of_runs_go_with_training_itself(cluster):
-    with cluster.room():
+    with cluster.service():
         cluster.create("uninstalled")
         cluster.until("its pod got no node", lambda: placed(cluster) == ["runs-gpu"])
     cluster.plane.kubectl("--namespace", cluster.namespace, "delete", "deployment", "ratoon-training")

@@ -19,7 +19,7 @@ from ratoon_training.worker import models, objective
 from ratoon_training.worker.corpus import Corpus
 from ratoon_training.worker.prepare import prepare
 from ratoon_training.worker.running import execute
-from ratoon_training.worker.task_queue import Order, outcome_of
+from ratoon_training.worker.task_queue import TrainingTask, read_outcome
 
 LABELS = ("ham", "spam")
 TINY = Architecture(vocab_size=400, hidden_size=32, layers=1, heads=1, max_positions=256)
@@ -50,14 +50,14 @@ _WORDS = {
 
 
 def rows(count: int, seed: int) -> list[tuple[str, str, str]]:
-    """Record id, text and label of so many toy mails."""
+    """Return record id, text and label of `count` toy mails."""
     rng = random.Random(seed)
-    made = []
+    records = []
     for number in range(count):
         label = LABELS[number % 2]
         text = f"mail {seed}-{number}: " + " ".join(rng.choices(_WORDS[label], k=rng.randint(4, 9)))
-        made.append((hashlib.sha256(text.encode()).hexdigest(), text, label))
-    return made
+        records.append((hashlib.sha256(text.encode()).hexdigest(), text, label))
+    return records
 
 
 def write_part(path: Path, part: Sequence[tuple[str, str, str | None]]) -> Path:
@@ -82,11 +82,11 @@ class Task:
         """Store a part; its digest."""
         return self.store.put_file(write_part(self.folder / f"{name}.parquet", part))
 
-    def spec(self, name: str, recipe: Recipe = RECIPE, **given: Any) -> dict[str, Any]:
+    def spec(self, name: str, recipe: Recipe = RECIPE, **options: Any) -> dict[str, Any]:
         """A job's spec; its work folder is named after it."""
         resources = {
-            "accelerator": given.pop("accelerator", "CPU"),
-            "workers": given.pop("workers", 1),
+            "accelerator": options.pop("accelerator", "CPU"),
+            "workers": options.pop("workers", 1),
             "threads": 1,
         }
         return {
@@ -98,7 +98,7 @@ class Task:
             "recipe": recipe.as_json(),
             "resources": resources,
             "checkpoint_every_s": 0.0,
-            **given,
+            **options,
         }
 
     def job(self, name: str, spec: dict[str, Any]) -> Path:
@@ -113,15 +113,15 @@ class Task:
         return self.store.fetch_tree(digest, self.folder / "fetched" / name)
 
 
-def train(task: Task, name: str, recipe: Recipe = RECIPE, **given: Any) -> dict[str, Any]:
+def train(task: Task, name: str, recipe: Recipe = RECIPE, **options: Any) -> dict[str, Any]:
     """A run's outcome, trained in this process."""
-    spec = task.spec(given.pop("work", name), recipe, **given)
+    spec = task.spec(options.pop("work", name), recipe, **options)
     job = task.job(name, spec)
     (job / "outcome.json").unlink(missing_ok=True)
-    order = Order.of_spec(spec, job)
-    prepare(spec, recipe, order.prepared, lambda _: None)
-    execute(order, 0, 1)
-    outcome = outcome_of(job)
+    training_task = TrainingTask.of_spec(spec, job)
+    prepare(spec, recipe, training_task.prepared, lambda _: None)
+    execute(training_task, 0, 1)
+    outcome = read_outcome(job)
     assert outcome is not None
     return outcome
 
@@ -134,8 +134,8 @@ def losses_and_gradients(
     batch = (corpus.packed if packed else corpus.batch)(list(range(12))).to(torch.device(device))
     sums = objective.losses(model, batch, language=True)
     (sums.answer + sums.language).backward()
-    told = float(sums.answer.detach()), float(sums.language.detach())
-    return told, {name: p.grad for name, p in model.named_parameters()}
+    losses = float(sums.answer.detach()), float(sums.language.detach())
+    return losses, {name: p.grad for name, p in model.named_parameters()}
 
 
 @pytest.fixture(scope="session")

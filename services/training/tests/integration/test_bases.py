@@ -88,11 +88,11 @@ def test_missing_weights_are_named(store, folder):
 def larger_tokenizer(folder: Path) -> None:
     """Give the tokenizer more tokens than the embeddings have rows, as an added special token does."""
     path = folder / "tokenizer.json"
-    told = json.loads(path.read_text())
+    tokenizer = json.loads(path.read_text())
     rows = json.loads((folder / "config.json").read_text())["vocab_size"]
     flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": False}
-    told["added_tokens"].append({"id": rows + 1, "content": "prize", **flags})
-    path.write_text(json.dumps(told))
+    tokenizer["added_tokens"].append({"id": rows + 1, "content": "prize", **flags})
+    path.write_text(json.dumps(tokenizer))
 
 
 def test_a_tokenizer_larger_than_the_embeddings_is_refused_with_both_sizes(store, folder):

@@ -43,8 +43,8 @@ def test_the_same_inputs_give_the_same_bytes(task, trained):
 
 
 def test_a_stopped_run_resumes_to_the_same_bytes(task, trained, monkeypatch):
-    looks = iter(range(1000))
-    monkeypatch.setattr(JobFolder, "stop_requested", lambda _: next(looks) >= 17)
+    polls = iter(range(1000))
+    monkeypatch.setattr(JobFolder, "stop_requested", lambda _: next(polls) >= 17)
     assert train(task, "cuda-stopped", work="cuda-resumed", **CUDA)["reason"] == "STOPPED"
     monkeypatch.undo()
     resumed = train(task, "cuda-resumed", work="cuda-resumed", fence=2, **CUDA)
@@ -62,8 +62,8 @@ def test_packed_samples_have_the_losses_and_gradients_of_samples_alone(task, tra
 
 def test_an_adapter_is_trained_beside_a_base(task, trained):
     recipe = replace(RECIPE, method=Method.LORA, lora_rank=4)
-    made = train(task, "cuda-adapter", recipe, base=trained["artifact_digest"], **CUDA)["result"]
-    assert made["metrics"]["validation_loss"] <= trained["metrics"]["validation_loss"] * 1.2
+    result = train(task, "cuda-adapter", recipe, base=trained["artifact_digest"], **CUDA)["result"]
+    assert result["metrics"]["validation_loss"] <= trained["metrics"]["validation_loss"] * 1.2
 
 
 @pytest.mark.ray

@@ -22,7 +22,7 @@ from .conftest import RECIPE, Task
 pytestmark = pytest.mark.ray
 LONG = replace(RECIPE, epochs=6.0)
 WORKER = "ratoon_training.worker"
-PATIENCE_S = 180
+TIMEOUT_S = 180
 
 
 class Driver:
@@ -33,8 +33,8 @@ class Driver:
         self.jobs = LocalJobs(task.folder / "driver-jobs")
         self.warm = task.folder / "warm"
 
-    def start(self, name: str, **given: Any) -> None:
-        spec = self.task.spec(given.pop("work", name), given.pop("recipe", LONG), **given)
+    def start(self, name: str, **options: Any) -> None:
+        spec = self.task.spec(options.pop("work", name), options.pop("recipe", LONG), **options)
         self.jobs.start(name, WORKER, {**spec, "warm": str(self.warm), "warm_idle_s": 60})
 
     def until(self, name: str, enough: Callable[[JobStatus], bool]) -> JobStatus:
@@ -42,7 +42,7 @@ class Driver:
             status = self.jobs.observe(name)
             return status if enough(status) else None
 
-        status = until(reached, PATIENCE_S, lambda: self.jobs.observe(name))
+        status = until(reached, TIMEOUT_S, lambda: self.jobs.observe(name))
         assert status is not None
         return status
 
@@ -61,15 +61,15 @@ class Driver:
 
     def processes(self) -> dict[int, str]:
         """The driver and all that descend from it, by pid: their command lines."""
-        found = {
+        family = {
             pid: line for pid, line in command_lines() if "chassis.warm" in line and str(self.warm) in line
         }
         parents = {pid: parent_of(pid) for pid, _ in command_lines()}
-        while more := [pid for pid, parent in parents.items() if parent in found and pid not in found]:
-            found |= {pid: line for pid, line in command_lines() if pid in more}
-            if not any(pid in found for pid in more):
+        while more := [pid for pid, parent in parents.items() if parent in family and pid not in family]:
+            family |= {pid: line for pid, line in command_lines() if pid in more}
+            if not any(pid in family for pid in more):
                 break
-        return found
+        return family
 
     def close(self) -> None:
         """Kill the driver's own process; the rest goes with it."""
@@ -90,15 +90,15 @@ class Driver:
 
 
 def command_lines() -> list[tuple[int, str]]:
-    found = []
+    lines = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
                 line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             except OSError:
                 continue
-            found.append((int(folder.name), line))
-    return found
+            lines.append((int(folder.name), line))
+    return lines
 
 
 def parent_of(pid: int) -> int:
@@ -117,12 +117,12 @@ def driver(task: Task) -> Iterator[Driver]:
 
 @pytest.fixture(scope="module")
 def undisturbed(driver: Driver) -> str:
-    """The digest of a run that nobody killed."""
+    """The digest of a run that was not killed."""
     driver.start("undisturbed")
     return driver.digest("undisturbed")
 
 
-def test_a_run_tells_its_loss_its_speed_and_its_time_left(driver, undisturbed):
+def test_a_run_reports_its_loss_its_speed_and_its_time_left(driver, undisturbed):
     progress = driver.jobs.observe("undisturbed").progress
     assert progress.metrics.keys() >= {"loss", "tokens_per_second", "validation_loss", "learning_rate"}
     assert (progress.done, progress.unit) == (progress.total, "steps")
@@ -149,13 +149,13 @@ def listening(pid: int) -> set[str]:
             sockets.add(os.readlink(descriptor))
         except OSError:
             continue
-    found = set()
+    addresses = set()
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
             fields = line.split()
             if fields[3] == "0A" and f"socket:[{fields[9]}]" in sockets:
-                found.add(_address(fields[1].partition(":")[0]))
-    return found
+                addresses.add(_address(fields[1].partition(":")[0]))
+    return addresses
 
 
 def _address(hexadecimal: str) -> str:

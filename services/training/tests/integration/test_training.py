@@ -22,7 +22,7 @@ from ratoon_training.worker import models, objective, packing, text
 from ratoon_training.worker.checkpoints import Checkpoints
 from ratoon_training.worker.corpus import Corpus
 from ratoon_training.worker.prepare import prepare
-from ratoon_training.worker.task_queue import Order, outcome_of
+from ratoon_training.worker.task_queue import TrainingTask, read_outcome
 
 from .conftest import LABELS, RECIPE, Task, losses_and_gradients, rows, train
 
@@ -68,8 +68,10 @@ def test_the_artifact_loads_as_it_is_and_answers_with_a_label(folder):
             return_tensors="pt",
             return_dict=True,
         )
-        said = model.generate(**prompt, max_new_tokens=4, do_sample=False)[0, prompt["input_ids"].shape[1] :]
-        assert tokenizer.decode(said, skip_special_tokens=True) == label
+        answer = model.generate(**prompt, max_new_tokens=4, do_sample=False)[
+            0, prompt["input_ids"].shape[1] :
+        ]
+        assert tokenizer.decode(answer, skip_special_tokens=True) == label
 
 
 def test_tokens_are_those_that_an_engine_makes_of_the_chat_template(folder):
@@ -98,27 +100,27 @@ def test_another_seed_gives_another_model(task, trained):
 
 
 def test_a_stopped_run_resumes_to_the_same_bytes_under_the_next_number(task, trained, monkeypatch):
-    looks = iter(range(1000))
-    monkeypatch.setattr(JobFolder, "stop_requested", lambda _: next(looks) >= 17)
+    polls = iter(range(1000))
+    monkeypatch.setattr(JobFolder, "stop_requested", lambda _: next(polls) >= 17)
     assert train(task, "stopped", work="resumed", fence=1)["reason"] == "STOPPED"
     monkeypatch.undo()
     resumed = train(task, "resumed", work="resumed", fence=2)
     assert resumed["result"]["artifact_digest"] == trained["artifact_digest"]
-    told = [json.loads(line) for line in (task.folder / "jobs/resumed/curve.jsonl").read_text().splitlines()]
-    assert told[0]["step"] == 18
+    lines = [json.loads(line) for line in (task.folder / "jobs/resumed/curve.jsonl").read_text().splitlines()]
+    assert lines[0]["step"] == 18
 
 
 DEFAULT = replace(
     RECIPE, epochs=0.0, max_chars=0, prompt_tokens=0, token_dropout=0.3, averaging=0.9, label_prior=1.0
 )
-"""What a model from scratch is trained with where the caller says nothing, in small."""
+"""The default recipe of a model from scratch, in small."""
 
 
 def test_the_default_recipe_learns_and_resumes_to_the_same_bytes(task, monkeypatch):
     whole = train(task, "default", DEFAULT)["result"]
     assert whole["metrics"]["validation_macro_f1"] > 0.95
-    looks = iter(range(1000))
-    monkeypatch.setattr(JobFolder, "stop_requested", lambda _: next(looks) >= 47)
+    polls = iter(range(1000))
+    monkeypatch.setattr(JobFolder, "stop_requested", lambda _: next(polls) >= 47)
     assert train(task, "default-stopped", DEFAULT, work="default-resumed", fence=1)["reason"] == "STOPPED"
     monkeypatch.undo()
     resumed = train(task, "default-resumed", DEFAULT, work="default-resumed", fence=2)["result"]
@@ -146,9 +148,9 @@ def test_tokens_are_left_out_of_texts_alone_and_the_same_ones_whoever_asks(task,
     alone = corpus.thinned([5], 0.5, 1, 7)
     assert thin.lengths[1] == alone.lengths[0] < corpus.lengths[5]
     assert torch.equal(thin.batch([1]).ids, alone.batch([0]).ids)
-    whole, kept = corpus.batch([5]).ids[0].tolist(), alone.batch([0]).ids[0].tolist()
-    assert kept[:2] == whole[:2]
-    assert kept[-3:] == whole[-3:], "the assistant's mark and the answer stay"
+    whole, thinned = corpus.batch([5]).ids[0].tolist(), alone.batch([0]).ids[0].tolist()
+    assert thinned[:2] == whole[:2]
+    assert thinned[-3:] == whole[-3:], "the assistant's mark and the answer stay"
     assert corpus.thinned([5], 0.0, 1, 7).batch([0]).ids.tolist() == [whole]
 
 
@@ -160,19 +162,19 @@ def test_chinese_gets_tokens_of_words_not_of_clauses():
     assert max(map(len, text.train_tokenizer(["internationalisation"] * 20, LABELS, 2000).get_vocab())) > 9
 
 
-def test_where_texts_are_cut_is_chosen_and_told(task, tmp_path):
+def test_where_texts_are_cut_is_chosen_and_stated(task, tmp_path):
     wide = replace(DEFAULT, architecture=replace(DEFAULT.architecture, max_positions=512))
     spec = task.spec("cut", wide)
     prepared = prepare(spec, wide, tmp_path / "prepared", lambda _: None)
-    told = json.loads((prepared / "tokenizer" / "ratoon.json").read_text())
+    limit = json.loads((prepared / "tokenizer" / "ratoon.json").read_text())
     longest = max(len(body) for _, body, _ in rows(240, seed=1))
-    assert longest <= told["max_prompt_characters"] < longest + 10
-    assert told["cut_share"] == 0.0
-    assert 10 <= told["max_prompt_tokens"] < 120
+    assert longest <= limit["max_prompt_characters"] < longest + 10
+    assert limit["cut_share"] == 0.0
+    assert 10 <= limit["max_prompt_tokens"] < 120
     short = replace(DEFAULT, max_chars=20)
     prepared = prepare({**spec}, short, tmp_path / "short", lambda _: None)
-    told = json.loads((prepared / "tokenizer" / "ratoon.json").read_text())
-    assert (told["max_prompt_characters"], told["cut_share"]) == (20, 1.0)
+    limit = json.loads((prepared / "tokenizer" / "ratoon.json").read_text())
+    assert (limit["max_prompt_characters"], limit["cut_share"]) == (20, 1.0)
 
 
 def test_a_worker_that_was_overtaken_publishes_nothing(task, tmp_path):
@@ -231,14 +233,14 @@ def test_a_run_that_needs_more_memory_than_it_may_have_is_named(task):
     recipe = replace(RECIPE, batch_size=240, architecture=replace(RECIPE.architecture, vocab_size=20_000))
     spec = task.spec("hungry", recipe, memory_limit_bytes=200_000_000)
     job = task.job("hungry", spec)
-    prepare(spec, recipe, Order.of_spec(spec, job).prepared, lambda _: None)
+    prepare(spec, recipe, TrainingTask.of_spec(spec, job).prepared, lambda _: None)
     code = (
-        "import json, sys; from pathlib import Path; from ratoon_training.worker.task_queue import Order;"
+        "import json, sys; from pathlib import Path; from ratoon_training.worker.task_queue import TrainingTask;"
         "from ratoon_training.worker.running import execute; job = Path(sys.argv[1]);"
-        "execute(Order.of_spec(json.loads((job / 'spec.json').read_text()), job), 0, 1)"
+        "execute(TrainingTask.of_spec(json.loads((job / 'spec.json').read_text()), job), 0, 1)"
     )
     subprocess.run([sys.executable, "-c", code, str(job)], timeout=120, check=False)
-    assert outcome_of(job)["reason"] == "OUT_OF_MEMORY"
+    assert read_outcome(job)["reason"] == "OUT_OF_MEMORY"
 
 
 @pytest.mark.parametrize(
@@ -276,9 +278,9 @@ def test_a_continued_model_keeps_its_tokenizer_and_moves_its_weights(task, train
     recipe = replace(
         RECIPE, method=Method.CONTINUE, epochs=1.0, learning_rate=1e-3, language_model_weight=0.0
     )
-    made = train(task, "continued", recipe, base=trained["artifact_digest"])["result"]
-    assert made["metrics"]["validation_macro_f1"] > 0.95
-    continued = task.fetch(made["artifact_digest"], "continued")
+    result = train(task, "continued", recipe, base=trained["artifact_digest"])["result"]
+    assert result["metrics"]["validation_macro_f1"] > 0.95
+    continued = task.fetch(result["artifact_digest"], "continued")
     for name in ("tokenizer.json", "chat_template.jinja", "generation_config.json"):
         assert (continued / name).read_bytes() == (folder / name).read_bytes()
     assert (continued / "model.safetensors").read_bytes() != (folder / "model.safetensors").read_bytes()
@@ -293,8 +295,8 @@ def test_an_adapter_is_trained_beside_a_base_that_stays(task, trained, folder):
     from transformers import AutoModelForCausalLM
 
     recipe = replace(RECIPE, method=Method.LORA, lora_rank=4, epochs=1.0, language_model_weight=0.0)
-    made = train(task, "adapter", recipe, base=trained["artifact_digest"])["result"]
-    adapter = task.fetch(made["artifact_digest"], "adapter")
+    result = train(task, "adapter", recipe, base=trained["artifact_digest"])["result"]
+    adapter = task.fetch(result["artifact_digest"], "adapter")
     assert (adapter / "adapter_model.safetensors").exists()
     assert not (adapter / "model.safetensors").exists()
     loaded = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(folder), adapter)
@@ -319,9 +321,9 @@ def test_a_run_goes_on_from_an_adapter_beside_the_same_base(task, trained):
     folders = [
         task.fetch(each["artifact_digest"], f"adapter-{at}") for at, each in enumerate((first, second))
     ]
-    told = json.loads((folders[1] / "recipe.json").read_text())
-    assert told["base_artifact_digest"] == trained["artifact_digest"]
-    assert told["adapter_artifact_digest"] == first["artifact_digest"]
+    recorded = json.loads((folders[1] / "recipe.json").read_text())
+    assert recorded["base_artifact_digest"] == trained["artifact_digest"]
+    assert recorded["adapter_artifact_digest"] == first["artifact_digest"]
     before, after = (load_file(each / "adapter_model.safetensors") for each in folders)
     assert before.keys() == after.keys()
     assert any(bool((before[name] != after[name]).any()) for name in before)
@@ -342,8 +344,8 @@ def test_the_template_of_a_model_made_elsewhere_is_made_to_cut(task, tmp_path):
         {"role": "user", "content": "mail number one and more"},
         {"role": "assistant", "content": "spam and much more"},
     ]
-    said = AutoTokenizer.from_pretrained(prepared / "tokenizer").apply_chat_template(chat, tokenize=False)
-    assert said == "<s><|user|>mail number <|assistant|>spam and much more</s>"
+    rendered = AutoTokenizer.from_pretrained(prepared / "tokenizer").apply_chat_template(chat, tokenize=False)
+    assert rendered == "<s><|user|>mail number <|assistant|>spam and much more</s>"
     with np.load(prepared / "train.npz") as arrays:
         tokens = arrays["tokens"][: arrays["offsets"][1]].tolist()
     first = min(rows(240, seed=1))
@@ -380,10 +382,10 @@ def test_samples_side_by_side_attend_to_what_they_do_one_by_one(task, trained, m
 
 
 def test_a_packed_run_ends_where_the_unpacked_one_does(task, trained, folder):
-    made = train(task, "packed", replace(RECIPE, packed=True))["result"]
-    packed = task.fetch(made["artifact_digest"], "packed")
-    assert made["metrics"]["tokens"] == trained["metrics"]["tokens"]
-    assert made["metrics"]["validation_loss"] == pytest.approx(
+    result = train(task, "packed", replace(RECIPE, packed=True))["result"]
+    packed = task.fetch(result["artifact_digest"], "packed")
+    assert result["metrics"]["tokens"] == trained["metrics"]["tokens"]
+    assert result["metrics"]["validation_loss"] == pytest.approx(
         trained["metrics"]["validation_loss"], abs=1e-2
     )
     assert (packed / "config.json").read_bytes() == (folder / "config.json").read_bytes()
@@ -400,12 +402,13 @@ def test_a_bad_base_is_named(task):
 
 
 def test_the_learning_rate_procedure_leaves_its_trace(task):
-    made = train(task, "searched", replace(RECIPE, sweep="lr-procedure", epochs=0.5))["result"]
-    training = json.loads((task.fetch(made["artifact_digest"], "searched") / "training.json").read_text())
+    result = train(task, "searched", replace(RECIPE, sweep="lr-procedure", epochs=0.5))["result"]
+    training = json.loads((task.fetch(result["artifact_digest"], "searched") / "training.json").read_text())
     trials = training["learning_rate_trials"]
     assert trials[0]["rate"] == 0.01
-    assert made["metrics"]["learning_rate"] == trials[-1]["rate"]
+    assert result["metrics"]["learning_rate"] == trials[-1]["rate"]
     assert len(trials[0]["losses"]) > 5
+    assert trials[0].keys() == {"rate", "losses", "judgement"}, "names of a published file do not change"
 
 
 def test_weights_begin_by_the_procedures():

@@ -8,32 +8,32 @@ from ratoon_training.domain import learning_rate
 from ratoon_training.domain.diagnosis import REMEDIES, diagnose
 from ratoon_training.domain.errors import ConstantWeights
 from ratoon_training.domain.initialisation import refuse_constant, standard_deviation
-from ratoon_training.domain.learning_rate import Judgement, Trial
+from ratoon_training.domain.learning_rate import Trend, Trial
 
 FALLING = [10 * 0.97**step for step in range(100)]
-CALM = [1.0] * 100
+STABLE = [1.0] * 100
 
 
 @pytest.mark.parametrize(
     ("losses", "norms", "validation", "verdict"),
     [
-        (FALLING, CALM, [5.0, 2.0, 1.99], "healthy"),
-        (FALLING, CALM, [2.0, 2.05], "healthy"),
-        (FALLING, CALM, [5.0], "healthy"),
-        (FALLING, CALM, [5.0, 2.0], "still-improving"),
-        (FALLING, CALM, [5.0, 2.0, 2.1, 1.5], "still-improving"),
-        ([5.0] * 100, CALM, [5.0, 5.0], "underfit"),
-        (FALLING, CALM, [2.0, 1.0, 1.5], "overfit"),
+        (FALLING, STABLE, [5.0, 2.0, 1.99], "healthy"),
+        (FALLING, STABLE, [2.0, 2.05], "healthy"),
+        (FALLING, STABLE, [5.0], "healthy"),
+        (FALLING, STABLE, [5.0, 2.0], "still-improving"),
+        (FALLING, STABLE, [5.0, 2.0, 2.1, 1.5], "still-improving"),
+        ([5.0] * 100, STABLE, [5.0, 5.0], "underfit"),
+        (FALLING, STABLE, [2.0, 1.0, 1.5], "overfit"),
         ([5.0] * 100, [1e-7] * 100, [5.0], "vanishing-gradients"),
         (FALLING, [1.0] * 75 + [900.0] * 25, [5.0], "exploding-gradients"),
-        ([*FALLING, math.nan], CALM, [5.0], "exploding-gradients"),
+        ([*FALLING, math.nan], STABLE, [5.0], "exploding-gradients"),
         (FALLING, [500.0] * 100, [5.0], "exploding-gradients"),
         ([], [], [], "underfit"),
     ],
 )
 def test_the_curves_say_what_is_wrong_and_what_to_do(losses, norms, validation, verdict):
-    found = diagnose(losses, norms, validation)
-    assert (found.verdict, found.remedy) == (verdict, REMEDIES[verdict])
+    diagnosis = diagnose(losses, norms, validation)
+    assert (diagnosis.verdict, diagnosis.remedy) == (verdict, REMEDIES[verdict])
 
 
 def test_the_rate_starts_at_a_hundredth_and_is_divided_by_ten_until_the_loss_falls_steadily():
@@ -42,21 +42,21 @@ def test_the_rate_starts_at_a_hundredth_and_is_divided_by_ten_until_the_loss_fal
     while (rate := learning_rate.next_rate(trace)) is not None:
         losses = FALLING[:30] if rate < 0.005 else [8.0 + (3 if step % 2 else -3) for step in range(30)]
         tried.append(rate)
-        trace.append(Trial(rate, tuple(losses), learning_rate.judge(losses)))
+        trace.append(Trial(rate, tuple(losses), learning_rate.trend_of(losses)))
     assert tried == [0.01, 0.001]
     assert learning_rate.chosen(trace) == 0.001
-    assert trace[0].judgement is Judgement.SWINGS
+    assert trace[0].trend is Trend.SWINGS
 
 
 def test_what_the_thresholds_say():
-    assert learning_rate.judge([1.0, math.inf]) is Judgement.DIVERGES
-    assert learning_rate.judge([1.0, 1.1, 1.2, 1.3]) is Judgement.DIVERGES
-    assert learning_rate.judge([1.0, 0.98, 0.97, 0.96]) is Judgement.FALLS
-    assert learning_rate.judge([1.0] * 6) is Judgement.FLAT
+    assert learning_rate.trend_of([1.0, math.inf]) is Trend.DIVERGES
+    assert learning_rate.trend_of([1.0, 1.1, 1.2, 1.3]) is Trend.DIVERGES
+    assert learning_rate.trend_of([1.0, 0.98, 0.97, 0.96]) is Trend.FALLS
+    assert learning_rate.trend_of([1.0] * 6) is Trend.FLAT
 
 
 def test_the_search_ends_even_when_nothing_falls():
-    trace = [Trial(0.01 / 10**n, (1.0, 2.0), Judgement.DIVERGES) for n in range(learning_rate.TRIALS)]
+    trace = [Trial(0.01 / 10**n, (1.0, 2.0), Trend.DIVERGES) for n in range(learning_rate.TRIALS)]
     assert learning_rate.next_rate(trace) is None
 
 

@@ -1,4 +1,4 @@
-"""Where texts are cut: chosen from their lengths, within what memory and minutes allow."""
+"""Limits of texts: chosen from their lengths, within bounds of memory and time."""
 
 from ratoon_training.domain.lengths import (
     EPOCH_TOKENS,
@@ -40,7 +40,7 @@ def test_a_model_with_few_positions_sets_the_limit():
     assert token_limit([5_000] * 50, 128) == 128 - RESERVED_POSITIONS
 
 
-def test_nothing_to_measure_gives_the_least_limit():
+def test_nothing_to_measure_gives_the_minimum():
     assert token_limit([], 2048) == MIN_PROMPT_TOKENS
     assert character_limit([], [], MIN_PROMPT_TOKENS) == 10
 

@@ -28,10 +28,10 @@ GIB = 2**30
     ids=[example.model for example in QUOTED],
 )
 def test_the_rule_of_thumb_to_the_letter(example, exact):
-    given = rule_of_thumb(example.params, example.dtype, example.batch, example.embed, example.ratio)
-    assert given == exact
+    result = rule_of_thumb(example.params, example.dtype, example.batch, example.embed, example.ratio)
+    assert result == exact
     # The figure quoted with it does not follow from the formula: it is shown beside it, never used.
-    assert abs(float(given) / 1e9 - example.quoted_gb) > 0.1 * example.quoted_gb
+    assert abs(float(result) / 1e9 - example.quoted_gb) > 0.1 * example.quoted_gb
 
 
 def test_the_rule_takes_ratios_as_floats_exactly():

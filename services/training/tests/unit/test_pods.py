@@ -1,9 +1,9 @@
-"""How large pods of workers are: what plans ask of pods of a run's own, and what pods that are there for all hold."""
+"""Memory of worker pods: the size of dedicated ones, and the capacity of shared ones."""
 
 import pytest
 
 from ratoon_training.domain.plan import MEBI, plan
-from ratoon_training.domain.pods import RAY_BYTES, Group, own_bytes, pod_bytes, shared_bytes
+from ratoon_training.domain.pods import RAY_BYTES, SharedPods, own_bytes, pod_bytes, shared_bytes
 from ratoon_training.domain.recipes import Accelerator, Recipe, Resources
 
 GIB = 1024 * MEBI
@@ -22,9 +22,9 @@ def test_what_is_admitted_fits_into_the_largest_pod_and_what_is_not_does_not():
     for workers in (1, 4):
         resources = Resources(workers=workers)
         needed = plan(RECIPE, resources, 100 * GIB, ())
-        most = pod_bytes(needed, workers)
-        assert plan(RECIPE, resources, own_bytes(resources, most), ()).admitted
-        assert not plan(RECIPE, resources, own_bytes(resources, most - MEBI), ()).admitted
+        max_pod_bytes = pod_bytes(needed, workers)
+        assert plan(RECIPE, resources, own_bytes(resources, max_pod_bytes), ()).admitted
+        assert not plan(RECIPE, resources, own_bytes(resources, max_pod_bytes - MEBI), ()).admitted
 
 
 def test_a_pod_too_small_for_ray_holds_no_run():
@@ -32,27 +32,27 @@ def test_a_pod_too_small_for_ray_holds_no_run():
 
 
 def test_workers_have_the_memory_of_as_few_pods_as_hold_them():
-    groups = [Group(Accelerator.CPU, pods=3, places=2, memory_bytes=4 * GIB)]
+    shared = [SharedPods(Accelerator.CPU, pods=3, places=2, memory_bytes=4 * GIB)]
     each = 4 * GIB - RAY_BYTES
-    held = [shared_bytes(Resources(workers=workers), groups) for workers in (1, 2, 3, 6, 9)]
+    held = [shared_bytes(Resources(workers=workers), shared) for workers in (1, 2, 3, 6, 9)]
     assert held == [each, each, 2 * each, 3 * each, 3 * each]
 
 
 def test_a_run_takes_the_pods_of_its_accelerator():
     small, large = (
-        Group(accelerator, pods=8, places=1, memory_bytes=size * GIB)
+        SharedPods(accelerator, pods=8, places=1, memory_bytes=size * GIB)
         for accelerator, size in ((Accelerator.CPU, 4), (Accelerator.CUDA, 64))
     )
-    on = {each: Resources(each, workers=2) for each in (Accelerator.CPU, Accelerator.CUDA)}
-    assert shared_bytes(on[Accelerator.CPU], [small, large]) == 2 * (4 * GIB - RAY_BYTES)
-    assert shared_bytes(on[Accelerator.CUDA], [small, large]) == 2 * (64 * GIB - RAY_BYTES)
-    assert shared_bytes(on[Accelerator.CPU], [large]) == 2 * (64 * GIB - RAY_BYTES)
-    assert shared_bytes(on[Accelerator.CUDA], [small]) == 0
+    resources = {each: Resources(each, workers=2) for each in (Accelerator.CPU, Accelerator.CUDA)}
+    assert shared_bytes(resources[Accelerator.CPU], [small, large]) == 2 * (4 * GIB - RAY_BYTES)
+    assert shared_bytes(resources[Accelerator.CUDA], [small, large]) == 2 * (64 * GIB - RAY_BYTES)
+    assert shared_bytes(resources[Accelerator.CPU], [large]) == 2 * (64 * GIB - RAY_BYTES)
+    assert shared_bytes(resources[Accelerator.CUDA], [small]) == 0
 
 
-def test_a_group_that_is_scaled_to_none_is_waited_for():
-    group = Group(Accelerator.CPU, pods=0, places=2, memory_bytes=4 * GIB)
-    assert shared_bytes(Resources(), [group]) == 4 * GIB - RAY_BYTES
+def test_pods_that_are_scaled_to_zero_are_waited_for():
+    pool = SharedPods(Accelerator.CPU, pods=0, places=2, memory_bytes=4 * GIB)
+    assert shared_bytes(Resources(), [pool]) == 4 * GIB - RAY_BYTES
 
 
 def test_a_run_without_any_workers_of_its_accelerator_is_refused_by_name():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ratoon_training.application.commands import BaseModel, RecipeWish, recipe_of
+from ratoon_training.application.commands import BaseModel, RecipeSpec, recipe_of
 from ratoon_training.domain.errors import AcceleratorRefused, BadRecipe
 from ratoon_training.domain.recipes import (
     BATCH_LADDER,
@@ -28,14 +28,14 @@ def test_a_recipe_survives_its_way_to_the_worker():
     assert Recipe.parse(recipe.as_json()) == recipe
 
 
-def test_a_wish_takes_what_the_method_says():
-    scratch = recipe_of(RecipeWish(labels=LABELS), None)
+def test_a_request_takes_the_defaults_of_the_method():
+    scratch = recipe_of(RecipeSpec(labels=LABELS), None)
     assert (scratch.method, scratch.learning_rate, scratch.epochs) == (Method.FROM_SCRATCH, 2e-3, 0.0)
     assert (scratch.prompt_tokens, scratch.max_chars) == (0, 0), "chosen from the data"
     assert scratch.averaging and scratch.token_dropout and scratch.label_prior
     assert scratch.language_model_weight == 0.5
     base = BaseModel(Architecture(hidden_size=64, heads=2), LABELS, 200)
-    continued = recipe_of(RecipeWish(), base)
+    continued = recipe_of(RecipeSpec(), base)
     assert (continued.method, continued.learning_rate, continued.epochs) == (Method.CONTINUE, 2e-3, 0.0)
     assert (scratch.label_smoothing, continued.label_smoothing) == (0.0, 0.05)
     assert (continued.labels, continued.max_chars, continued.architecture) == (LABELS, 200, base.architecture)
@@ -52,39 +52,39 @@ def test_a_wish_takes_what_the_method_says():
 )
 @pytest.mark.parametrize("method", [Method.CONTINUE, Method.LORA])
 def test_the_shape_of_a_base_model_is_not_held_against_limits_of_models_from_scratch(shape, method):
-    assert recipe_of(RecipeWish(labels=LABELS, method=method), BaseModel(shape)).architecture == shape
+    assert recipe_of(RecipeSpec(labels=LABELS, method=method), BaseModel(shape)).architecture == shape
 
 
 def test_tokens_of_a_template_that_is_not_ours_are_never_left_out():
-    wish = RecipeWish(labels=LABELS, method=Method.CONTINUE)
-    assert recipe_of(wish, BaseModel(Architecture(), LABELS, own_template=True)).token_dropout > 0
-    assert recipe_of(wish, BaseModel(Architecture())).token_dropout == 0
-    assert recipe_of(wish, BaseModel(Architecture(), LABELS)).token_dropout == 0, "trained here already"
+    spec = RecipeSpec(labels=LABELS, method=Method.CONTINUE)
+    assert recipe_of(spec, BaseModel(Architecture(), LABELS, own_template=True)).token_dropout > 0
+    assert recipe_of(spec, BaseModel(Architecture())).token_dropout == 0
+    assert recipe_of(spec, BaseModel(Architecture(), LABELS)).token_dropout == 0, "trained here already"
 
 
 def test_what_a_caller_gives_counts_even_when_it_is_zero():
     base = BaseModel(Architecture(hidden_size=64, heads=2), LABELS)
-    assert recipe_of(RecipeWish(label_smoothing=0.0), base).label_smoothing == 0.0
-    assert recipe_of(RecipeWish(labels=LABELS, language_model_weight=0.0), None).language_model_weight == 0.0
+    assert recipe_of(RecipeSpec(label_smoothing=0.0), base).label_smoothing == 0.0
+    assert recipe_of(RecipeSpec(labels=LABELS, language_model_weight=0.0), None).language_model_weight == 0.0
 
 
 @pytest.mark.parametrize(
-    ("wish", "field"),
+    ("spec", "field"),
     [
-        (RecipeWish(), "recipe.labels"),
-        (RecipeWish(labels=("ham", "ham")), "recipe.labels"),
-        (RecipeWish(labels=(" ham", "spam")), "recipe.labels"),
-        (RecipeWish(labels=LABELS, learning_rate=2.0), "recipe.learning_rate"),
-        (RecipeWish(labels=LABELS, epochs=-1), "recipe.epochs"),
-        (RecipeWish(labels=LABELS, sweep="random"), "recipe.sweep"),
-        (RecipeWish(labels=LABELS, prompt_tokens=7), "recipe.prompt_tokens"),
-        (RecipeWish(labels=LABELS, hidden_size=100), "recipe.architecture.heads"),
-        (RecipeWish(labels=LABELS, vocab_size=100), "recipe.architecture.vocab_size"),
+        (RecipeSpec(), "recipe.labels"),
+        (RecipeSpec(labels=("ham", "ham")), "recipe.labels"),
+        (RecipeSpec(labels=(" ham", "spam")), "recipe.labels"),
+        (RecipeSpec(labels=LABELS, learning_rate=2.0), "recipe.learning_rate"),
+        (RecipeSpec(labels=LABELS, epochs=-1), "recipe.epochs"),
+        (RecipeSpec(labels=LABELS, sweep="random"), "recipe.sweep"),
+        (RecipeSpec(labels=LABELS, prompt_tokens=7), "recipe.prompt_tokens"),
+        (RecipeSpec(labels=LABELS, hidden_size=100), "recipe.architecture.heads"),
+        (RecipeSpec(labels=LABELS, vocab_size=100), "recipe.architecture.vocab_size"),
     ],
 )
-def test_a_bad_value_is_refused_by_name(wish: RecipeWish, field: str):
+def test_a_bad_value_is_refused_by_name(spec: RecipeSpec, field: str):
     with pytest.raises(BadRecipe) as refused:
-        recipe_of(wish, None)
+        recipe_of(spec, None)
     assert refused.value.field == field
 
 

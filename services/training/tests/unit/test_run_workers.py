@@ -1,4 +1,4 @@
-"""Pods of a run's own: what training fills into a template, what it reads off pods, and when it does what."""
+"""Dedicated pods of a run: template, progress, and the order of actions."""
 
 import json
 from contextlib import contextmanager
@@ -16,11 +16,11 @@ from ratoon_training.adapters import worker_manifest as manifest
 from ratoon_training.adapters.drivers import DriverOptions, JobDrivers
 from ratoon_training.adapters.machine import ClusterPods
 from ratoon_training.adapters.worker_folder import WorkerFolder, bytes_of
-from ratoon_training.application.pod_gc import Sweep
+from ratoon_training.application.pod_gc import PodGarbageCollector
 from ratoon_training.application.procedures import RunProcedure
 from ratoon_training.domain.places import Place
 from ratoon_training.domain.plan import MEBI, ResourcePlan, plan
-from ratoon_training.domain.pods import RAY_BYTES, Group, own_bytes, pod_bytes
+from ratoon_training.domain.pods import RAY_BYTES, SharedPods, own_bytes, pod_bytes
 from ratoon_training.domain.recipes import Accelerator, Recipe, Resources
 from ratoon_training.domain.runs import Progress, State, Trained, TrainingRun
 
@@ -57,17 +57,17 @@ spec:
 @pytest.fixture
 def folder(tmp_path: Path) -> WorkerFolder:
     (tmp_path / "cuda.yaml").write_text(TEMPLATE)
-    told = [{"accelerator": "CPU", "pods": 3, "places": 2, "memory": "4Gi"}]
-    (tmp_path / "groups.json").write_text(json.dumps(told))
+    entries = [{"accelerator": "CPU", "pods": 3, "places": 2, "memory": "4Gi"}]
+    (tmp_path / "groups.json").write_text(json.dumps(entries))
     return WorkerFolder(tmp_path)
 
 
-def made() -> dict:
+def deployment() -> dict:
     return manifest.deployment(yaml.safe_load(TEMPLATE), RUN, OWNER)
 
 
 def test_each_worker_gets_a_pod_as_large_as_its_part_of_the_plan():
-    body = made()
+    body = deployment()
     assert body["spec"]["replicas"] == 2
     (container,) = body["spec"]["template"]["spec"]["containers"]
     requests, limits = container["resources"]["requests"], container["resources"]["limits"]
@@ -77,7 +77,7 @@ def test_each_worker_gets_a_pod_as_large_as_its_part_of_the_plan():
 
 
 def test_the_pods_are_the_runs_and_go_with_training():
-    body = made()
+    body = deployment()
     name = body["metadata"]["name"]
     assert body["metadata"]["annotations"] == {"ratoon.dev/training-run": NAME}
     assert manifest.run_of(body) == NAME
@@ -86,16 +86,16 @@ def test_the_pods_are_the_runs_and_go_with_training():
     assert body["spec"]["selector"] == {"matchLabels": {"ratoon.dev/run-pods": name}}
     labels = body["spec"]["template"]["metadata"]["labels"]
     assert labels["app.kubernetes.io/name"] == "ray-worker"
-    wanted = dict(each.split("=") for each in manifest.selector("r-training").split(","))
-    assert wanted.items() <= labels.items() and wanted.items() <= body["metadata"]["labels"].items()
-    assert made() == body  # the same each time
+    selected = dict(each.split("=") for each in manifest.selector("r-training").split(","))
+    assert selected.items() <= labels.items() and selected.items() <= body["metadata"]["labels"].items()
+    assert deployment() == body  # the same each time
 
 
 def test_ray_counts_one_place_in_each_pod_beside_what_the_template_says():
-    body = made()
+    body = deployment()
     (container,) = body["spec"]["template"]["spec"]["containers"]
-    (told,) = [each for each in container["args"] if each.startswith("--resources=")]
-    assert json.loads(told.partition("=")[2]) == {"neuron_cores": 1, body["metadata"]["name"]: 1}
+    (argument,) = [each for each in container["args"] if each.startswith("--resources=")]
+    assert json.loads(argument.partition("=")[2]) == {"neuron_cores": 1, body["metadata"]["name"]: 1}
     assert "--num-gpus=1" in container["args"]
     assert manifest.cpus(yaml.safe_load(TEMPLATE)) == 8
 
@@ -121,7 +121,7 @@ def pod(*, conditions=(), waiting=None) -> dict:
 UNPLACED = {"type": "PodScheduled", "status": "False", "message": "0/3 nodes: 3 Insufficient nvidia.com/gpu."}
 
 
-def test_what_keeps_pods_from_running_is_told_in_the_clusters_words():
+def test_the_message_of_waiting_pods_is_the_clusters():
     quota = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: gpus"}
     assert manifest.complaint(None, []) == ""
     assert manifest.complaint(None, [pod(), pod()]) == ""
@@ -134,11 +134,11 @@ def test_what_keeps_pods_from_running_is_told_in_the_clusters_words():
     assert "ImagePullBackOff no such image" in manifest.complaint(None, [pod(waiting=backing_off)])
 
 
-def test_a_folder_says_which_pods_there_are(folder):
+def test_the_directory_lists_dedicated_and_shared_pods(folder):
     assert folder.has_templates
     assert folder.template(Accelerator.CPU) is None
-    assert folder.most_bytes(Accelerator.CUDA) == 48 * 1024 * MEBI
-    assert folder.groups() == [Group(Accelerator.CPU, 3, 2, 4 * 1024 * MEBI)]
+    assert folder.max_bytes(Accelerator.CUDA) == 48 * 1024 * MEBI
+    assert folder.shared_pods() == [SharedPods(Accelerator.CPU, 3, 2, 4 * 1024 * MEBI)]
 
 
 def test_a_template_without_a_limit_of_memory_is_refused_by_name(tmp_path):
@@ -160,21 +160,21 @@ def test_a_run_plans_with_the_pods_that_it_would_get(folder):
     own = Resources(Accelerator.CUDA, workers=3)
     assert pods.available_bytes(own) == own_bytes(own, 48 * 1024 * MEBI)
     assert pods.available_bytes(Resources()) == 4 * 1024 * MEBI - RAY_BYTES
-    told = ClusterPods(folder, memory_bytes=7, families_file=None)
-    assert told.available_bytes(Resources()) == 7
-    assert told.available_bytes(own) == own_bytes(own, 48 * 1024 * MEBI)  # a pod is no larger for that
+    configured = ClusterPods(folder, memory_bytes=7, families_file=None)
+    assert configured.available_bytes(Resources()) == 7
+    assert configured.available_bytes(own) == own_bytes(own, 48 * 1024 * MEBI)  # a pod is no larger for that
 
 
-class World:
-    """Drivers, workers and a machine that note in which order they are called."""
+class FakeCluster:
+    """Fake drivers, workers and machine that record the order of their calls."""
 
     def __init__(self) -> None:
         self.calls: list[tuple] = []
-        self.seen = JobObservation(Phase.RUNNING, Progress(message="Starting the workers."))
+        self.observation = JobObservation(Phase.RUNNING, Progress(message="Starting the workers."))
         self.waits = ""
 
     def observe(self, job_id: str) -> JobObservation[Trained]:
-        return self.seen
+        return self.observation
 
     def start(self, job_id: str, run: TrainingRun, place: Place, fence: int) -> None:
         self.calls.append(("start", place))
@@ -203,31 +203,31 @@ class World:
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def cluster() -> FakeCluster:
+    return FakeCluster()
 
 
 @pytest.fixture
-def procedure(world: World) -> RunProcedure:
-    return RunProcedure(world, world, world)
+def procedure(cluster: FakeCluster) -> RunProcedure:
+    return RunProcedure(cluster, cluster, cluster)
 
 
 CLAIM = Claim(NAME, fence=1)
 
 
-def test_pods_are_asked_for_before_the_job_is_started_and_end_after_it(procedure, world):
+def test_pods_are_created_before_the_job_starts_and_deleted_after_it(procedure, cluster):
     procedure.act(RUN, Action.START, CLAIM)
     procedure.act(RUN, Action.CLEAN, CLAIM)
     place = Place("run-x", 8)
-    assert world.calls == [("ensure", NAME), ("start", place), ("clean", NAME), ("remove", NAME)]
+    assert cluster.calls == [("ensure", NAME), ("start", place), ("clean", NAME), ("remove", NAME)]
 
 
-def test_what_the_cluster_says_of_a_runs_pods_is_its_progress(procedure, world):
+def test_the_clusters_message_on_a_runs_pods_is_its_progress(procedure, cluster):
     assert procedure.observe(RUN, CLAIM).job.progress.message == "Starting the workers."
-    world.waits = "Waiting for nodes for 2 of 2 pods: 0/1 nodes are available."
-    told = procedure.step(RUN, procedure.observe(RUN, CLAIM), NOW).resource
-    assert told.progress.message == world.waits
-    world.seen = JobObservation(Phase.FAILED, failure=Failure("STOPPED"))
+    cluster.waits = "Waiting for nodes for 2 of 2 pods: 0/1 nodes are available."
+    run = procedure.step(RUN, procedure.observe(RUN, CLAIM), NOW).resource
+    assert run.progress.message == cluster.waits
+    cluster.observation = JobObservation(Phase.FAILED, failure=Failure("STOPPED"))
     assert procedure.observe(RUN, CLAIM).job.progress.message == ""
 
 
@@ -237,15 +237,15 @@ def test_a_queued_run_is_planned_for_its_own_resources(procedure):
     assert planned == RUN.plan
 
 
-class NotedJobs:
-    """Jobs that only note with which spec they would start."""
+class RecordingJobs:
+    """Fake jobs that record the spec with which they start."""
 
     def start(self, job_id: str, module: str, spec: dict) -> None:
         self.spec = spec
 
 
-def test_a_run_in_pods_of_its_own_has_a_driver_of_its_own_and_all_their_processors():
-    jobs = NotedJobs()
+def test_a_run_in_dedicated_pods_has_its_own_driver_and_all_their_processors():
+    jobs = RecordingJobs()
     drivers = JobDrivers(jobs, DriverOptions(Path("/w"), Path("/warm"), "s3://a"))
     drivers.start("j", RUN, Place("run-x", 8), 1)
     assert (jobs.spec["warm"], jobs.spec["pods"], jobs.spec["resources"]["threads"]) == ("", "run-x", 8)
@@ -255,28 +255,28 @@ def test_a_run_in_pods_of_its_own_has_a_driver_of_its_own_and_all_their_processo
     assert (jobs.spec["warm"], jobs.spec["pods"], jobs.spec["resources"]["threads"]) == ("/warm", "", 0)
 
 
-class Ended:
-    """A store of runs by name, and workers that some of them left."""
+class FakeRuns:
+    """Fake store of runs by name, and workers that some of them left."""
 
     def __init__(self, *runs: TrainingRun) -> None:
-        self.there, self.removed = {run.name: run for run in runs}, []
+        self.existing, self.removed = {run.name: run for run in runs}, []
 
     @contextmanager
     def read(self):
         yield self
 
     def find(self, _kind: type, name: str) -> TrainingRun | None:
-        return self.there.get(name)
+        return self.existing.get(name)
 
     def runs(self) -> list[str]:
-        return [*self.there, "projects/p/trainingRuns/unknown"]
+        return [*self.existing, "projects/p/trainingRuns/unknown"]
 
     def remove(self, run: str) -> None:
         self.removed.append(run)
 
 
-def test_what_ended_runs_left_is_swept_and_what_is_under_way_stays():
+def test_pods_of_ended_runs_are_collected_and_those_of_runs_in_progress_stay():
     ended = [replace(RUN, name=state, state=state) for state in State if state.ended]
-    world = Ended(RUN, replace(RUN, name="cancelling", state=State.CANCELLING), *ended)
-    Sweep(world, world).sweep()
-    assert world.removed == ["SUCCEEDED", "FAILED", "CANCELLED", "projects/p/trainingRuns/unknown"]
+    cluster = FakeRuns(RUN, replace(RUN, name="cancelling", state=State.CANCELLING), *ended)
+    PodGarbageCollector(cluster, cluster).collect()
+    assert cluster.removed == ["SUCCEEDED", "FAILED", "CANCELLED", "projects/p/trainingRuns/unknown"]

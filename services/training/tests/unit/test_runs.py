@@ -42,7 +42,7 @@ NO_PROGRESS = Progress()
 FITS = ResourcePlan(1, 1, 2, admitted=True)
 
 
-def seen(
+def observed(
     phase: Phase,
     progress: Progress = NO_PROGRESS,
     trained: Trained | None = None,
@@ -55,7 +55,7 @@ def seen(
 
 
 def test_a_run_is_planned_then_started():
-    moved = step(QUEUED, seen(Phase.ABSENT, plan=FITS), LATER)
+    moved = step(QUEUED, observed(Phase.ABSENT, plan=FITS), LATER)
     assert (moved.resource.state, moved.actions, moved.resource.plan) == (
         State.PREPARING,
         (Action.START,),
@@ -64,18 +64,18 @@ def test_a_run_is_planned_then_started():
 
 
 def test_a_run_that_does_not_fit_fails_with_the_plans_reason():
-    refused = step(QUEUED, seen(Phase.ABSENT, plan=ResourcePlan(reason="Too big.")), NOW)
+    refused = step(QUEUED, observed(Phase.ABSENT, plan=ResourcePlan(reason="Too big.")), NOW)
     assert (refused.resource.state, refused.resource.failure_reason) == (State.FAILED, "OUT_OF_MEMORY")
     assert refused.resource.failure_message == "Too big."
     assert refused.events == (Failed("OUT_OF_MEMORY"),)
 
 
 def test_a_start_that_got_lost_is_repeated():
-    assert step(PREPARING, seen(Phase.ABSENT), NOW).actions == (Action.START,)
+    assert step(PREPARING, observed(Phase.ABSENT), NOW).actions == (Action.START,)
 
 
-def test_the_first_step_makes_it_running_and_tells_once():
-    running = seen(Phase.RUNNING, Progress(0.1, done=1, total=10))
+def test_the_first_step_makes_it_running_and_publishes_one_event():
+    running = observed(Phase.RUNNING, Progress(0.1, done=1, total=10))
     first = step(PREPARING, running, NOW)
     assert (first.resource.state, first.events) == (State.RUNNING, (Started(),))
     assert step(first.resource, running, LATER).resource == first.resource
@@ -84,7 +84,7 @@ def test_the_first_step_makes_it_running_and_tells_once():
 def reported(run, step_number, loss=1.0, total=1000):
     """The run after a report at this step."""
     progress = Progress(0.5, done=step_number, total=total, metrics={"loss": loss})
-    return step(run, seen(Phase.RUNNING, progress), NOW).resource
+    return step(run, observed(Phase.RUNNING, progress), NOW).resource
 
 
 def test_a_run_keeps_its_curve_while_it_is_under_way_evenly_thinned():
@@ -107,14 +107,14 @@ def test_an_attempt_that_resumes_earlier_cuts_the_curve_back():
     assert [point.step for point in reported(run, 30).curve] == [10, 20, 30]
 
 
-def test_success_carries_what_was_made():
-    ended = step(RUNNING, seen(Phase.SUCCEEDED, trained=TRAINED), NOW)
+def test_success_carries_the_result():
+    ended = step(RUNNING, observed(Phase.SUCCEEDED, trained=TRAINED), NOW)
     assert (ended.resource.state, ended.resource.trained) == (State.SUCCEEDED, TRAINED)
     assert (ended.actions, ended.events) == ((Action.CLEAN,), (Completed("a" * 64),))
 
 
 def test_a_lost_worker_is_started_again_as_the_next_attempt():
-    again = step(RUNNING, seen(Phase.LOST, message="Killed."), LATER)
+    again = step(RUNNING, observed(Phase.LOST, message="Killed."), LATER)
     assert (again.resource.state, again.resource.attempt, again.actions) == (
         State.RUNNING,
         2,
@@ -124,39 +124,39 @@ def test_a_lost_worker_is_started_again_as_the_next_attempt():
 
 def test_a_worker_that_is_lost_at_once_is_not_started_again_at_once():
     third = replace(RUNNING, attempt=3)
-    waiting = step(third, seen(Phase.LOST, message="Killed."), NOW)
+    waiting = step(third, observed(Phase.LOST, message="Killed."), NOW)
     assert waiting == Transition(third, wake_after=4.0)
     over = NOW + timedelta(seconds=4)
-    assert step(third, seen(Phase.LOST, message="Killed."), over).resource.attempt == 4
+    assert step(third, observed(Phase.LOST, message="Killed."), over).resource.attempt == 4
 
 
 def test_a_worker_that_is_lost_again_and_again_is_given_up():
-    last = step(replace(RUNNING, attempt=MAX_ATTEMPTS), seen(Phase.LOST, message="Killed."), NOW)
+    last = step(replace(RUNNING, attempt=MAX_ATTEMPTS), observed(Phase.LOST, message="Killed."), NOW)
     assert (last.resource.state, last.resource.failure_reason) == (State.FAILED, "WORKER_LOST")
     assert "5 times" in last.resource.failure_message
 
 
 def test_a_named_error_ends_the_run_and_one_that_another_attempt_mends_does_not():
-    failed = step(RUNNING, seen(Phase.FAILED, reason="LOSS_NOT_FINITE", message="NaN."), NOW)
+    failed = step(RUNNING, observed(Phase.FAILED, reason="LOSS_NOT_FINITE", message="NaN."), NOW)
     assert (failed.resource.state, failed.resource.failure_message) == (State.FAILED, "NaN.")
-    stopped = step(RUNNING, seen(Phase.FAILED, reason="STOPPED", message="By a signal."), LATER)
+    stopped = step(RUNNING, observed(Phase.FAILED, reason="STOPPED", message="By a signal."), LATER)
     assert (stopped.resource.attempt, stopped.actions) == (2, (Action.START,))
 
 
 def test_cancelling_asks_until_the_job_is_gone():
-    wished = replace(RUNNING, cancel_requested=True)
-    asked = step(wished, seen(Phase.RUNNING), NOW)
-    assert (asked.resource.state, asked.actions) == (State.CANCELLING, (Action.STOP,))
-    gone = step(asked.resource, seen(Phase.FAILED, reason="STOPPED"), NOW)
+    cancelling = replace(RUNNING, cancel_requested=True)
+    stopping = step(cancelling, observed(Phase.RUNNING), NOW)
+    assert (stopping.resource.state, stopping.actions) == (State.CANCELLING, (Action.STOP,))
+    gone = step(stopping.resource, observed(Phase.FAILED, reason="STOPPED"), NOW)
     assert (gone.resource.state, gone.events) == (State.CANCELLED, (Cancelled(),))
     assert (
-        step(replace(QUEUED, cancel_requested=True), seen(Phase.ABSENT), NOW).resource.state
+        step(replace(QUEUED, cancel_requested=True), observed(Phase.ABSENT), NOW).resource.state
         is State.CANCELLED
     )
 
 
 observations = st.builds(
-    seen,
+    observed,
     phase=st.sampled_from(Phase),
     progress=st.builds(Progress, fraction=st.floats(0, 1), done=st.integers(0, 10)),
     trained=st.sampled_from([None, TRAINED]),
@@ -189,5 +189,5 @@ def test_whatever_is_observed_the_run_keeps_its_promises(walk, cancel_at):
 
 @given(phase=st.sampled_from([Phase.ABSENT, Phase.FAILED, Phase.LOST, Phase.SUCCEEDED]))
 def test_a_cancelled_run_whose_job_is_gone_always_ends(phase):
-    moved = step(replace(RUNNING, cancel_requested=True), seen(phase, trained=TRAINED), NOW)
+    moved = step(replace(RUNNING, cancel_requested=True), observed(phase, trained=TRAINED), NOW)
     assert moved.resource.state is State.CANCELLED

@@ -28,15 +28,15 @@ def test_records_come_in_an_order_that_does_not_depend_on_where_they_stand():
     seed=st.integers(0, 9),
 )
 def test_every_sample_is_seen_once_an_epoch(lengths, batch, seed):
-    made = schedule.batches([f"{n:064x}" for n in range(len(lengths))], lengths, seed, 0, batch)
-    assert sorted(index for each in made for index in each) == list(range(len(lengths)))
-    assert all(1 <= len(each) <= batch for each in made)
-    assert len(made) == -(-len(lengths) // batch)
+    batches = schedule.batches([f"{n:064x}" for n in range(len(lengths))], lengths, seed, 0, batch)
+    assert sorted(index for each in batches for index in each) == list(range(len(lengths)))
+    assert all(1 <= len(each) <= batch for each in batches)
+    assert len(batches) == -(-len(lengths) // batch)
 
 
 def test_batches_hold_samples_of_like_length():
-    made = schedule.batches(IDS, LENGTHS, seed=1, epoch=0, batch_size=16)
-    padded = sum(len(each) * max(LENGTHS[index] for index in each) for each in made)
+    batches = schedule.batches(IDS, LENGTHS, seed=1, epoch=0, batch_size=16)
+    padded = sum(len(each) * max(LENGTHS[index] for index in each) for each in batches)
     assert padded < 1.15 * sum(LENGTHS)
 
 

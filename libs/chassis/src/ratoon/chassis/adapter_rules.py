@@ -1,6 +1,6 @@
-"""Which adapters an engine can load beside their base model: LoRA without anything that changes whole layers.
+"""Rules for adapters that an engine can load with their base model: LoRA without changes to whole layers.
 
-The rules are those of vLLM's `PEFTHelper`, known before an engine is asked. It loads nothing.
+The rules are those of vLLM's `PEFTHelper`, checked before an engine loads the adapter. It loads nothing.
 """
 
 import re
@@ -28,7 +28,7 @@ _REMEDY = (
 )
 _LORA_A = re.compile(r"(?:base_model\.model\.)?(.*)\.lora_(A|embedding_A)(?:\.weight)?")
 _LOW_RANK = re.compile(r"\.lora_|\.base_layer\.weight$")
-"""Tensors of a LoRA: its two factors, and the base's embedding that peft stores beside them."""
+"""Tensors of a LoRA: its two factors, and the base's embedding that peft stores with them."""
 
 
 def adapter_problems(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> list[Problem]:
@@ -38,10 +38,10 @@ def adapter_problems(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -
         return [Problem("ADAPTER_UNSUPPORTED", f"The adapter's type is {kind}; engines load LoRA. {_REMEDY}")]
     whole = list(_whole_layers(config, tensors))
     causes = [*_unsupported(config), *([f"it holds whole layers ({', '.join(whole)})"] if whole else [])]
-    found = [
+    problems = [
         Problem("ADAPTER_UNSUPPORTED", f"Engines cannot load the adapter: {c}. {_REMEDY}") for c in causes
     ]
-    return [*found, *_rank_problems(config, tensors)]
+    return [*problems, *_rank_problems(config, tensors)]
 
 
 def _unsupported(config: Mapping[str, Any]) -> Iterator[str]:
@@ -81,12 +81,12 @@ def _rank_problems(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> 
     if patterns:
         return []
     for name, tensor in tensors.items():
-        found = _LORA_A.fullmatch(name)
-        if found and found.group(2) == "A" and tensor.shape and tensor.shape[0] != rank:
+        match = _LORA_A.fullmatch(name)
+        if match and match.group(2) == "A" and tensor.shape and tensor.shape[0] != rank:
             return [
                 Problem(
                     "WEIGHTS_MISMATCH",
-                    f"adapter_config.json states rank {rank}, but {found.group(1)} has rank {tensor.shape[0]}.",
+                    f"adapter_config.json states rank {rank}, but {match.group(1)} has rank {tensor.shape[0]}.",
                 )
             ]
     return []

@@ -1,7 +1,7 @@
-"""Answer ids: signed names of answers, made by the gateway and checked offline by whoever takes feedback on them.
+"""Answer ids: signed names of answers, made by the gateway and checked offline by the receiver of feedback.
 
 An id is `<uuid7>~<project>~<model>~<version>~<segment>~<seal>`: safe in URLs and headers, sealed by a keyed hash
-under a secret that gateway and flywheel share (a file beside the service keys, 0600). It knows no traffic.
+under a secret that gateway and flywheel share (a file next to the service keys, 0600). It knows no traffic.
 """
 
 import hashlib
@@ -48,7 +48,7 @@ class AnswerIds:
 
     @staticmethod
     def of_folder(folder: Path) -> "AnswerIds":
-        """With the secret in the folder of keys; the first to ask makes it."""
+        """With the secret in the directory of keys; the first to ask makes it."""
         path = folder / SECRET_FILE
         if not path.exists():
             _make_secret(path)

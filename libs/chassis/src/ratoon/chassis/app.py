@@ -1,4 +1,4 @@
-"""A room put together, and how a process of rooms lives: start, ready, drain, end. It knows no domain."""
+"""Composition of a service, and the life of a process of services: start, ready, drain, end. It knows no domain."""
 
 import asyncio
 import gc
@@ -71,7 +71,7 @@ class Background(Protocol):
 
 
 class Listener(Protocol):
-    """Something that serves on the event loop beside the room's own gRPC server."""
+    """Server on the event loop in addition to the service's own gRPC server."""
 
     async def start(self) -> None:
         """Bind and begin."""
@@ -84,7 +84,7 @@ class Listener(Protocol):
 
 @dataclass(frozen=True)
 class Platform:
-    """What a process gives to each of its rooms."""
+    """Shared objects that a process gives to each of its services."""
 
     clock: Clock
     metrics: CollectorRegistry
@@ -95,7 +95,7 @@ class Platform:
 
     @staticmethod
     def of_process(otlp: str = "", trace_ratio: float = 1.0) -> "Platform":
-        """The platform of this process; its spans go to `otlp`, if that is said."""
+        """Return the platform of this process; its spans are sent to `otlp`, unless that is empty."""
         registry, service_metrics = CollectorRegistry(), ServiceMetrics()
         registry.register(service_metrics)
         return Platform(
@@ -110,7 +110,7 @@ class Platform:
 
 @dataclass(frozen=True)
 class Rpc:
-    """One gRPC service of a room: its full name, its generated `add_…_to_server`, and what serves it."""
+    """One gRPC service of an app: its full name, its generated `add_…_to_server`, and its servicer."""
 
     service: str
     add: Callable[[Any, Any], None]
@@ -119,7 +119,7 @@ class Rpc:
 
 @dataclass(frozen=True)
 class App:
-    """A room, ready to run."""
+    """A service, ready to run."""
 
     settings: ProcessSettings
     rpcs: Sequence[Rpc]
@@ -131,11 +131,11 @@ class App:
     listeners: Sequence[Listener] = field(default_factory=tuple)
     """They start last and stop first."""
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
-    """The event loop that this room would like its process to have."""
+    """Event loop that this service prefers for its process."""
 
 
 class ServiceRuntime:
-    """What every room is built on, from its settings: database, store, identity, event log, threads."""
+    """Runtime of one service, built from its settings: database, store, identity, event log, threads."""
 
     def __init__(self, settings: ServiceSettings, platform: Platform, metadata: MetaData) -> None:
         self.settings, self.platform = settings, platform
@@ -155,7 +155,7 @@ class ServiceRuntime:
         self._tokens = PageTokens(self.signer.sign(b"page tokens"))
 
     def store(self, tables: dict[type, Table], encode: Encode) -> Store:
-        """The room's resources."""
+        """Return the store of the service's resources."""
         owners = Owners(self.artifacts)
         store = Store(self.database, tables, encode, outbox.append, self._tokens, self.clock, owners.grant)
         self.platform.service_metrics.add(self.settings.service, store_samples(store))
@@ -163,12 +163,12 @@ class ServiceRuntime:
         return store
 
     def operations(self, store: Store, procedures: Iterable[Procedure[Any]]) -> Operations:
-        """The room's long work."""
+        """Return the operations of the service."""
         watch = OperationWatch(self.settings.service, self.tracer, self.platform.operation_metrics)
         return Operations(store, self._metadata.tables["operations"], procedures, self.clock, watch=watch)
 
     def jobs(self) -> Jobs:
-        """The room's jobs, on job workers or here, which go on in the trace of what starts them."""
+        """Return the service's jobs, on job workers or here; they continue the trace that starts them."""
         if self.settings.jobs:
             addresses = [address.strip() for address in self.settings.jobs.split(",")]
             return RemoteJobs(
@@ -178,22 +178,22 @@ class ServiceRuntime:
         return LocalJobs(self.settings.folder / "jobs", trace=trace)
 
     def changes(self, store: Store) -> Changes:
-        """What wakes the room's watchers."""
+        """Return the source of changes for the service's watchers."""
         return Changes(store)
 
     def peer(self, service: str) -> grpc.Channel:
-        """A channel to another room, signed by this one."""
+        """Return a channel to another service, signed by this one."""
         return open_channel(self.settings.peer(service), self.signer, self.certificates)
 
     def traced_handler(self, handler: Handler) -> Handler:
-        """The room's handler of events, for its consumer."""
+        """Return the service's event handler, for its consumer; it continues the trace of the event."""
         return event_wiring.traced_handler(self.settings.service, self.tracer, handler)
 
     def app(self, rpcs: Sequence[Rpc], background: Sequence[Background] = ()) -> App:
-        """The room, with its relay if it has topics; `background` are operations and consumers, as they start."""
+        """Return the app, with a relay if it has topics; `background` are operations and consumers, in start order."""
         platform = self.platform
-        tells = event_wiring.topics_of(self.settings.service)
-        relay = [event_wiring.relay(self.settings, self.database, self.log, self.clock)] if tells else []
+        topics = event_wiring.topics_of(self.settings.service)
+        relay = [event_wiring.relay(self.settings, self.database, self.log, self.clock)] if topics else []
         for part in (*relay, *background):
             self._watch(part)
         return App(
@@ -211,7 +211,7 @@ class ServiceRuntime:
             await self.threads(check_request, self.artifacts, principal, request)
 
     def _watch(self, part: Background) -> None:
-        """Let the figures of a part be among those of the process."""
+        """Add the metrics of a part to those of the process."""
         add = partial(self.platform.service_metrics.add, self.settings.service)
         match part:
             case Operations():
@@ -225,7 +225,7 @@ class ServiceRuntime:
 def run(
     process: str, apps: Sequence[App], metrics: str = "", registry: CollectorRegistry | None = None
 ) -> None:
-    """Serve the rooms in this process until SIGTERM or SIGINT, then drain them."""
+    """Serve the services in this process until SIGTERM or SIGINT, then drain them."""
     wellness = Wellness()
     probes = Probes(metrics, registry or CollectorRegistry(), wellness) if metrics else None
     if probes is not None:
@@ -240,7 +240,7 @@ def run(
 
 
 async def live(process: str, apps: Sequence[App], stop: asyncio.Event, ready: Callable[[], None]) -> None:
-    """Start the rooms, say that they are ready, serve until `stop` is set, drain them."""
+    """Start the services, report ready, serve until `stop` is set, drain them."""
     served = [await _start(app) for app in apps]
     _LOG.info(
         "%s is ready: %s", process, ", ".join(f"{a.settings.service} on {a.settings.listen}" for a in apps)
@@ -275,7 +275,7 @@ async def _until_signalled(process: str, apps: Sequence[App], wellness: Wellness
 
 
 async def _start(app: App) -> tuple[aio.Server, health.aio.HealthServicer]:
-    """Bind, start the background work, then say that the room serves."""
+    """Bind, start the background work, then report that the service serves."""
     server = aio.server(interceptors=[app.interceptor], options=_SERVER_OPTIONS)
     wellness = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(wellness, server)
@@ -321,7 +321,7 @@ def listen_on(server: aio.Server, address: str, certificates: Certificates | Non
 
 
 def _make_way(address: str) -> None:
-    """The folder of a Unix socket, ours alone, without the socket of a dead process."""
+    """The directory of a Unix socket, ours alone, without the socket of a dead process."""
     if not address.startswith("unix://"):
         return
     path = Path(address.removeprefix("unix://"))

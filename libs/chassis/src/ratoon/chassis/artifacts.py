@@ -2,10 +2,10 @@
 
 Layout: `<root>/sha256/<first two>/<digest>`; of what was erased, `<root>/erased/<digest>` says why. A tree is a
 canonical JSON manifest blob, `{"files": [{"path": "a/b", "sha256": "…", "size": 1}, …]}` sorted by path; its digest
-names the whole folder.
+names the whole directory.
 
-A blob belongs to the projects that hold a marker of it, `<root>/owners/<first two>/<digest>/<project>`: whoever put
-its bytes there for a project, or stored a resource of the project that refers to it. A digest alone is no permission.
+A blob belongs to the projects that hold a marker of it, `<root>/owners/<first two>/<digest>/<project>`: the project
+that stored its bytes, or a resource that refers to it. A digest alone is no permission.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _PROJECT = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
 _MANIFEST = re.compile(rb'\s{0,8}\{\s{0,8}"files"\s{0,8}:\s{0,8}\[')
 MANIFEST_HEAD = 64
-"""More bytes than `_MANIFEST` ever needs, so that the first of them tell what the whole is."""
+"""Upper bound of the bytes that `_MANIFEST` matches, so that the first bytes decide the kind of a blob."""
 LARGEST_MANIFEST = 256 << 20
 """Bytes of the largest manifest that is read: more than a million files."""
 _CHUNK = 1 << 20
@@ -38,7 +38,7 @@ _REMEMBERED_S, _REMEMBERED = 600.0, 100_000
 """How long, and how many, marks of ownership are known without a look into the store."""
 _LONGEST_PATH, _LONGEST_NAME = 1024, 255
 _YOUNG_S = 1800.0
-"""An object that is older is made young when somebody is about to refer to it; the shortest grace is an hour."""
+"""Age in seconds above which a reference to an object resets its age; the shortest grace period is an hour."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class TreeFile:
 
 
 class ArtifactStore:
-    """Content-addressed blobs below an fsspec URL (`file:///…`, a plain folder, `s3://bucket/prefix`)."""
+    """Content-addressed blobs below an fsspec URL (`file:///…`, a plain directory, `s3://bucket/prefix`)."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -61,7 +61,7 @@ class ArtifactStore:
         self._local = "file" in (
             self._fs.protocol if isinstance(self._fs.protocol, tuple) else (self._fs.protocol,)
         )
-        self._seen_whole: dict[str, tuple[int, int, int]] = {}
+        self._verified: dict[str, tuple[int, int, int]] = {}
         """Inode, size and time of change of the files whose bytes were checked, by digest."""
         self._owned: dict[tuple[str, str], float] = {}
         """When a project was marked as an owner of a digest (seconds of the monotonic clock)."""
@@ -69,7 +69,7 @@ class ArtifactStore:
     def put_bytes(self, data: bytes) -> str:
         """Store these bytes; returns their digest. A damaged blob of this digest is replaced."""
         digest = hashlib.sha256(data).hexdigest()
-        if self._kept(digest):
+        if self._is_stored(digest):
             return digest
         if self._local:
             with self._publish(digest) as sink:
@@ -81,7 +81,7 @@ class ArtifactStore:
     def put_file(self, path: Path) -> str:
         """Store a file of this machine; returns its digest. A damaged blob of this digest is replaced."""
         digest = file_digest(path)
-        if self._kept(digest):
+        if self._is_stored(digest):
             return digest
         if self._local:
             with self._publish(digest) as sink, path.open("rb") as source:
@@ -112,11 +112,11 @@ class ArtifactStore:
 
     @property
     def folder(self) -> Path | None:
-        """The folder of the store; None when it is no folder of this machine."""
+        """The directory of the store; None when it is no directory of this machine."""
         return Path(self._root) if self._local else None
 
     def intact(self, digest: str) -> bool:
-        """Whether the blob is in the store and, in a folder, still has its bytes; object stores see to that.
+        """Whether the blob is in the store and, in a directory, still has its bytes; object stores see to that.
 
         Who asks is about to refer to it: from now on its file counts as young, and is not collected as garbage.
         """
@@ -134,7 +134,7 @@ class ArtifactStore:
         try:
             return int(self._fs.size(self._path(digest)))
         except FileNotFoundError:
-            raise _not_found(digest) from None
+            raise _missing(digest) from None
 
     def fetch(self, digest: str, path: Path) -> Path:
         """Copy the blob to a file of this machine, atomically and checked; a file that is there already is kept."""
@@ -150,7 +150,7 @@ class ArtifactStore:
         return path
 
     def put_tree(self, folder: Path) -> str:
-        """Store every file below the folder and a manifest of them; returns the manifest's digest."""
+        """Store every file below the directory and a manifest of them; returns the manifest's digest."""
         files = [
             TreeFile(path.relative_to(folder).as_posix(), self.put_file(path), path.stat().st_size)
             for path in sorted(folder.rglob("*"))
@@ -195,7 +195,7 @@ class ArtifactStore:
         return files
 
     def fetch_tree(self, digest: str, folder: Path) -> Path:
-        """Copy a tree to a folder of this machine, every file checked; files that are there already are kept."""
+        """Copy a tree to a directory of this machine, every file checked; files that are there already are kept."""
         for file in self.tree(digest):
             self.fetch(file.sha256, folder / _relative(file.path))
         return folder
@@ -225,10 +225,10 @@ class ArtifactStore:
 
     def check_owned_tree(self, project: str, digest: str) -> None:
         """InvalidArgument when a blob is a tree with a file that does not belong to the project."""
-        for member in self._members(digest):
-            if not self.owned(project, member):
+        for entry in self._members(digest):
+            if not self.owned(project, entry):
                 raise InvalidArgument(
-                    f"The tree {digest} names {member}, which projects/{project} has not: upload the files of a tree "
+                    f"The tree {digest} names {entry}, which projects/{project} has not: upload the files of a tree "
                     "before the tree.",
                     reason="TREE_FILE_MISSING",
                 )
@@ -241,7 +241,7 @@ class ArtifactStore:
                 if (age := self._age(path)) is not None and age > _YOUNG_S:
                     self._fs.rm_file(path)
         if self._local:
-            with suppress(OSError):  # somebody was marked just now
+            with suppress(OSError):  # marked concurrently
                 Path(folder).rmdir()
 
     def note(self, name: str) -> None:
@@ -301,8 +301,8 @@ class ArtifactStore:
 
     def blobs(self) -> Iterator[tuple[str, int, float]]:
         """Name, size in bytes and last change (seconds since 1970) of everything that an object store holds."""
-        for path, told in self._fs.find(f"{self._root}/sha256", detail=True).items():
-            yield str(path).rpartition("/")[2], int(told["size"]), _changed(told)
+        for path, info in self._fs.find(f"{self._root}/sha256", detail=True).items():
+            yield str(path).rpartition("/")[2], int(info["size"]), _changed(info)
 
     def delete_unchanged(self, digest: str, since: float) -> bool:
         """Remove an object unless it was put again after `since`; whether it went."""
@@ -328,7 +328,7 @@ class ArtifactStore:
             return
         raise FailedPrecondition(f"Artifact {digest} was erased: {why}", reason="ARTIFACT_ERASED")
 
-    def _kept(self, digest: str) -> bool:
+    def _is_stored(self, digest: str) -> bool:
         """Whether the blob is there and whole; FailedPrecondition when it may not be stored again."""
         if self.intact(digest):
             return True
@@ -341,7 +341,7 @@ class ArtifactStore:
             return cast(BinaryIO, self._fs.open(self._path(digest), "rb"))
         except FileNotFoundError:
             self.check_not_erased(digest)
-            raise _not_found(digest) from None
+            raise _missing(digest) from None
 
     def _check_file(self, digest: str) -> None:
         """FailedPrecondition when the blob's file has other bytes than its digest says."""
@@ -350,25 +350,25 @@ class ArtifactStore:
             mark = _mark(path)
         except FileNotFoundError:
             self.check_not_erased(digest)
-            raise _not_found(digest) from None
-        if self._seen_whole.get(digest) != mark:
+            raise _missing(digest) from None
+        if self._verified.get(digest) != mark:
             _check(digest, file_digest(path))
-            self._seen_whole[digest] = mark
+            self._verified[digest] = mark
 
     def _renew(self, digest: str) -> None:
         """Make the file of a whole blob as young as a new one."""
         path = Path(self._path(digest))
         os.utime(path)
-        self._seen_whole[digest] = _mark(path)
+        self._verified[digest] = _mark(path)
 
     def _renew_object(self, digest: str) -> bool:
         """Whether an object is there; one that is not young is copied over itself, and is then."""
         path = self._path(digest)
         try:
-            told = self._fs.info(path)
+            info = self._fs.info(path)
         except FileNotFoundError:
             return False
-        if time.time() - _changed(told) > _YOUNG_S:
+        if time.time() - _changed(info) > _YOUNG_S:
             copy = {"MetadataDirective": "REPLACE"} if "s3" in self._fs.protocol else {}
             self._fs.cp_file(path, path, **copy)
         return True
@@ -384,9 +384,9 @@ class ArtifactStore:
 
     @contextmanager
     def _publish(self, digest: str) -> Iterator[BinaryIO]:
-        """A writer in a folder, whose content appears under the digest at once and whole, or not at all.
+        """A writer in a directory, whose content appears under the digest at once and whole, or not at all.
 
-        An object store does that by itself: what is put there appears when it is whole.
+        An object store does that on its own: an object appears when it is whole.
         """
         final = Path(self._path(digest))
         final.parent.mkdir(parents=True, exist_ok=True)
@@ -413,13 +413,13 @@ def file_digest(path: Path) -> str:
 
 def _mark(path: Path) -> tuple[int, int, int]:
     """What changes when a file does: inode, size, time of change."""
-    found = path.stat()
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    stat = path.stat()
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
-def _changed(told: Mapping[str, Any]) -> float:
-    """When an object was put, in seconds since 1970, as its store tells."""
-    when: datetime | float = told.get("LastModified") or told["created"]
+def _changed(info: Mapping[str, Any]) -> float:
+    """Return the time of the last write of an object in seconds since 1970, as reported by its store."""
+    when: datetime | float = info.get("LastModified") or info["created"]
     return when.timestamp() if isinstance(when, datetime) else when
 
 
@@ -463,7 +463,7 @@ def _bad_entry(path: object, why: str) -> InvalidArgument:
     return InvalidArgument(f"A tree may not hold {path!r}: {why}.", reason="BAD_TREE_PATH")
 
 
-def _not_found(digest: str) -> NotFound:
+def _missing(digest: str) -> NotFound:
     return NotFound(f"Artifact {digest} is not in the store.", reason="ARTIFACT_NOT_FOUND")
 
 

@@ -1,4 +1,4 @@
-"""A certificate authority of one installation's own: what it needs where nobody else issues certificates.
+"""Certificate authority of one installation, for installations without another issuer.
 
 Keys are EC P-256. A certificate is good for serving and for calling, under the DNS names that it was issued for.
 """

@@ -146,7 +146,7 @@ class BodyCodec:
         """Return the version and the document of a resource, with what its origin holds beyond its fields."""
         now = replace(resource, revision=int(resource.revision))
         known, new = (self._adapter.dump_python(each, mode="json") for each in (origin.resource, now))
-        return origin.version, _kept(origin.document, known, new)
+        return origin.version, _with_unknown(origin.document, known, new)
 
 
 def _document(body: str) -> tuple[int, dict[str, Any]]:
@@ -202,17 +202,19 @@ def _without(document: dict[str, Any], mirrored: dict[str, Any]) -> dict[str, An
     }
 
 
-def _kept(stored: Any, known: Any, new: Any) -> Any:
+def _with_unknown(stored: Any, known: Any, new: Any) -> Any:
     """Return a new value with the fields that the stored one holds beyond those that were read of it."""
     if isinstance(stored, dict) and isinstance(known, dict) and isinstance(new, dict):
         unknown = {key: value for key, value in stored.items() if key not in known and key not in new}
-        return {key: _kept(stored.get(key), known.get(key), value) for key, value in new.items()} | unknown
+        return {
+            key: _with_unknown(stored.get(key), known.get(key), value) for key, value in new.items()
+        } | unknown
     if isinstance(stored, list) and isinstance(known, list) and isinstance(new, list):
-        return _kept_items(stored, known, new) if len(stored) == len(known) else new
+        return _with_unknown_items(stored, known, new) if len(stored) == len(known) else new
     return new
 
 
-def _kept_items(stored: list[Any], known: list[Any], new: list[Any]) -> list[Any]:
+def _with_unknown_items(stored: list[Any], known: list[Any], new: list[Any]) -> list[Any]:
     """Match each new item with the one that equals it, else with the only one that has the same first field."""
     if not any(isinstance(each, dict | list) for each in stored):
         return new
@@ -223,13 +225,13 @@ def _kept_items(stored: list[Any], known: list[Any], new: list[Any]) -> list[Any
         named[_first_field(pair[1])].append(pair)
     count = Counter(map(_first_field, new))
 
-    def kept(item: Any) -> Any:
+    def matched(item: Any) -> Any:
         first = _first_field(item)
         if same := equal[to_json(item)]:
-            return _kept(*same.pop(0), item)
-        return _kept(*named[first][0], item) if len(named[first]) == count[first] == 1 else item
+            return _with_unknown(*same.pop(0), item)
+        return _with_unknown(*named[first][0], item) if len(named[first]) == count[first] == 1 else item
 
-    return [kept(each) for each in new]
+    return [matched(each) for each in new]
 
 
 def _first_field(item: Any) -> bytes:

@@ -83,7 +83,7 @@ class _Caller(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientIntercepto
 
 
 class _Fresh(grpc.Channel):
-    """A channel by mutual TLS that is opened anew when the files of certificates were replaced.
+    """Channel by mutual TLS that is reopened when its certificate files are replaced.
 
     The interceptors above it ask for the method at each call. What is open goes on where it began.
     """
@@ -110,11 +110,11 @@ class _Fresh(grpc.Channel):
         return self._channel().stream_stream(*method, **kinds)
 
     def subscribe(self, callback: Any, try_to_connect: bool | None = False) -> None:
-        """Hear of the connectivity of the channel that is open now."""
+        """Subscribe to the connectivity of the channel that is open now."""
         self._channel().subscribe(callback, bool(try_to_connect))
 
     def unsubscribe(self, callback: Any) -> None:
-        """Hear no more of it."""
+        """Cancel the subscription."""
         self._channel().unsubscribe(callback)
 
     def close(self) -> None:
@@ -145,7 +145,7 @@ def open_channel(address: str, signer: Signer, certificates: Certificates | None
     By mutual TLS where there are certificates and the address is no Unix socket. What a service asks on its own
     account, a report every second, begins no trace that is kept.
     """
-    caller = _Caller(signer.own_token, tracing.unkept)
+    caller = _Caller(signer.own_token, tracing.unsampled)
     return grpc.intercept_channel(_wire(address, certificates), caller)
 
 

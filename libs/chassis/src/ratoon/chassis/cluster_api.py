@@ -1,7 +1,7 @@
-"""The few calls to a Kubernetes API that services make, in one namespace. It knows nobody's objects.
+"""The calls to a Kubernetes API that services make, in one namespace. It knows no kind of object.
 
-Objects are plain JSON. What the API does not answer, or answers with an error of its own, is Unavailable; what somebody
-else changed meanwhile is Aborted; what is not there is None.
+Objects are plain JSON. What the API does not answer, or answers with an error of its own, is Unavailable; a concurrent
+change is Aborted; a missing object is None.
 """
 
 import json
@@ -56,8 +56,8 @@ class Cluster:
 
     def delete_deployment(self, name: str, uid: str, resource_version: str = "") -> None:
         """End a Deployment and its pods, if it is still the one that was seen (and as it was); else Aborted."""
-        seen = {"uid": uid, **({"resourceVersion": resource_version} if resource_version else {})}
-        body = {"propagationPolicy": "Background", "preconditions": seen}
+        preconditions = {"uid": uid, **({"resourceVersion": resource_version} if resource_version else {})}
+        body = {"propagationPolicy": "Background", "preconditions": preconditions}
         with _translated(f"delete the Deployment {name}"):
             _json(self._apps.delete_namespaced_deployment, name, self.namespace, body=body)
 
@@ -83,8 +83,8 @@ class Cluster:
             _json(self._core.delete_namespaced_secret, name, self.namespace)
 
     def create_event(self, body: JSON) -> None:
-        """Tell an event of an object."""
-        with _translated("tell an event"):
+        """Report an event of an object."""
+        with _translated("report an event"):
             _json(self._core.create_namespaced_event, self.namespace, body)
 
     def deployments(self, selector: str) -> "Listing":
@@ -100,24 +100,24 @@ class Listing:
     """Objects of one kind with certain labels: as they are, and what becomes of them."""
 
     def __init__(self, call: Callable[..., Any], namespace: str, selector: str) -> None:
-        self._call, self._given = call, {"namespace": namespace, "label_selector": selector}
+        self._call, self._options = call, {"namespace": namespace, "label_selector": selector}
 
     def all(self) -> tuple[list[JSON], str]:
         """Every object, and the version of the whole that they are of."""
         with _translated("list what runs"):
-            told = _json(self._call, **self._given) or {}
-            return told.get("items") or [], told["metadata"]["resourceVersion"]
+            answer = _json(self._call, **self._options) or {}
+            return answer.get("items") or [], answer["metadata"]["resourceVersion"]
         raise AssertionError("unreachable")
 
     @contextmanager
     def changes(self, version: str) -> Iterator[Iterator[JSON]]:
         """What happens from this version on, as watch events, for some minutes; the end is no error. TooOld."""
-        asked = {"watch": True, "allow_watch_bookmarks": True, "timeout_seconds": _WATCH_S}
+        watching = {"watch": True, "allow_watch_bookmarks": True, "timeout_seconds": _WATCH_S}
         timeout = (_TIMEOUT[0], _WATCH_S + _TIMEOUT[1])
         with _translated("watch what runs"):
             response = self._call(
-                **self._given,
-                **asked,
+                **self._options,
+                **watching,
                 resource_version=version,
                 _preload_content=False,
                 _request_timeout=timeout,
@@ -129,7 +129,7 @@ class Listing:
 
 
 def connect(manager: str, kubeconfig: str = "", namespace: str = "") -> Cluster:
-    """The cluster that this pod runs in, or the one of a kubeconfig; the namespace is this pod's unless it is said."""
+    """Cluster that this pod runs in, or that of a kubeconfig; the namespace defaults to that of this pod."""
     configuration: Any = client.Configuration()
     load: Callable[..., None] = config.load_kube_config if kubeconfig else config.load_incluster_config
     load(**({"config_file": kubeconfig} if kubeconfig else {}), client_configuration=configuration)
@@ -146,8 +146,8 @@ def _json(call: Callable[..., Any], *arguments: Any, **named: Any) -> JSON | Non
         if error.status == 404 or _reason(error) == "AlreadyExists":
             return None
         raise
-    told: JSON = json.loads(response.data)
-    return told
+    answer: JSON = json.loads(response.data)
+    return answer
 
 
 @contextmanager
@@ -163,16 +163,16 @@ def _translated(what: str) -> Iterator[None]:
 
 
 def _refusal(what: str, error: ApiException) -> Exception:
-    told = f"Kubernetes refused to {what} ({error.status}): {_message(error)}"
+    message = f"Kubernetes refused to {what} ({error.status}): {_message(error)}"
     if error.status == 410:
-        return TooOld(told)
+        return TooOld(message)
     if error.status == 409:
-        return Aborted(told, reason="FENCED")
-    if error.status == 403 and "exceeded quota" not in told:
+        return Aborted(message, reason="FENCED")
+    if error.status == 403 and "exceeded quota" not in message:
         # An API server that has just come up forbids for a moment what it allows: it is tried again, as its absence is.
         mend = "If that stays so, give this service's ServiceAccount the rights that docs/operations/install.md names."
-        return Unavailable(f"{told} {mend}", reason="KUBERNETES_FORBIDS")
-    return Unavailable(told, reason="KUBERNETES_REFUSED")
+        return Unavailable(f"{message} {mend}", reason="KUBERNETES_FORBIDS")
+    return Unavailable(message, reason="KUBERNETES_REFUSED")
 
 
 def _reason(error: ApiException) -> str:
@@ -185,7 +185,7 @@ def _message(error: ApiException) -> str:
 
 def _body(error: ApiException) -> JSON:
     try:
-        told = json.loads(error.body or "{}")
+        body = json.loads(error.body or "{}")
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return body if isinstance(body, dict) else {}

@@ -11,7 +11,7 @@ from kubernetes.config.config_exception import ConfigException
 Content = Mapping[str, bytes]
 
 
-class Looked(Protocol):
+class SecretReader(Protocol):
     """Secrets that can be looked at."""
 
     def get(self, name: str) -> Content | None:
@@ -19,25 +19,25 @@ class Looked(Protocol):
         ...
 
 
-class Rehearsal:
+class DryRun:
     """A cluster that is only looked at: what is made stays here."""
 
-    def __init__(self, cluster: Looked) -> None:
+    def __init__(self, cluster: SecretReader) -> None:
         self._cluster = cluster
-        self._made: dict[str, dict[str, bytes]] = {}
+        self._created: dict[str, dict[str, bytes]] = {}
 
     def get(self, name: str) -> Content | None:
         """What a Secret holds, or would."""
-        return self._made.get(name) or self._cluster.get(name)
+        return self._created.get(name) or self._cluster.get(name)
 
     def create(self, name: str, _kind: str, content: Content) -> bool:
         """Note it."""
-        self._made[name] = dict(content)
+        self._created[name] = dict(content)
         return True
 
     def add(self, name: str, content: Content) -> None:
         """Note it."""
-        self._made[name] = {**(self.get(name) or {}), **content}
+        self._created[name] = {**(self.get(name) or {}), **content}
 
     def delete_labelled(self) -> list[str]:
         """Nothing."""
@@ -58,12 +58,12 @@ class KubernetesSecrets:
     def get(self, name: str) -> Content | None:
         """What a Secret holds; None when there is none."""
         try:
-            found = self._api.read_namespaced_secret(name, self._namespace)
+            secret = self._api.read_namespaced_secret(name, self._namespace)
         except ApiException as error:
             if error.status == 404:
                 return None
             raise
-        return {key: b64decode(value) for key, value in (found.data or {}).items()}
+        return {key: b64decode(value) for key, value in (secret.data or {}).items()}
 
     def create(self, name: str, kind: str, content: Content) -> bool:
         """Make a Secret; False when there is one of this name by now."""
@@ -84,8 +84,8 @@ class KubernetesSecrets:
     def delete_labelled(self) -> list[str]:
         """Delete what has the installation's labels; the names."""
         selector = ",".join(f"{key}={value}" for key, value in self._labels.items())
-        found = self._api.list_namespaced_secret(self._namespace, label_selector=selector)
-        names = [str(each.metadata.name) for each in found.items if each.metadata]
+        secrets = self._api.list_namespaced_secret(self._namespace, label_selector=selector)
+        names = [str(each.metadata.name) for each in secrets.items if each.metadata]
         for name in names:
             self._api.delete_namespaced_secret(name, self._namespace)
         return names

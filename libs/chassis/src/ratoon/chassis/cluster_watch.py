@@ -1,8 +1,7 @@
 """What a cluster holds of one kind of object, kept up to date by a watch. It knows no kind in particular.
 
-One request stays open and tells each change; where it ends it goes on from the last version that was seen, and only
-when that is too old everything is listed again. While the API is away the last state stands: that it is silent says
-nothing of what runs.
+One request stays open and reports each change. After its end the watch resumes from the last observed version; only
+if that is too old, all objects are listed again. While the API is unavailable, the last state stays valid.
 """
 
 import logging
@@ -48,13 +47,13 @@ class Watched:
         """Every object; Unavailable until everything was seen once."""
         return list(self._now().values())
 
-    def put(self, told: JSON) -> None:
+    def put(self, reported: JSON) -> None:
         """Take in what a call answered, unless something newer was seen."""
-        name = told["metadata"]["name"]
+        name = reported["metadata"]["name"]
         with self._lock:
             known = self._objects.get(name)
-            if known is None or _age(known) <= _age(told):
-                self._objects[name] = told
+            if known is None or _age(known) <= _age(reported):
+                self._objects[name] = reported
 
     def forget(self, name: str) -> None:
         """Take in that a call ended an object."""
@@ -63,13 +62,13 @@ class Watched:
 
     def _now(self) -> dict[str, JSON]:
         if not self._complete.wait(_FIRST_S):
-            raise Unavailable("The Kubernetes API has not told yet what runs.", reason="KUBERNETES_AWAY")
+            raise Unavailable("The Kubernetes API has not reported yet what runs.", reason="KUBERNETES_AWAY")
         with self._lock:
             return dict(self._objects)
 
     def _step(self) -> float:
         try:
-            self._look()
+            self._follow()
         except TooOld:
             self._version = ""
         return 0.0
@@ -81,7 +80,7 @@ class Watched:
             _LOG.exception("the watch broke off; trying again")
             self._version = ""
 
-    def _look(self) -> None:
+    def _follow(self) -> None:
         if not self._version:
             self._list()
         with self._listing.changes(self._version) as changes:
@@ -99,24 +98,24 @@ class Watched:
         self._changed()
 
     def _take(self, change: JSON) -> None:
-        kind, told = change["type"], change["object"]
+        kind, reported = change["type"], change["object"]
         if kind == "ERROR":
-            raise TooOld(str(told.get("message", "")))
-        self._version = told["metadata"]["resourceVersion"]
+            raise TooOld(str(reported.get("message", "")))
+        self._version = reported["metadata"]["resourceVersion"]
         if kind == "BOOKMARK":
             return
         if kind == "DELETED":
-            self._drop(told)
+            self._drop(reported)
         else:
-            self.put(told)
+            self.put(reported)
         self._changed()
 
-    def _drop(self, told: JSON) -> None:
+    def _drop(self, reported: JSON) -> None:
         with self._lock:
-            known = self._objects.get(told["metadata"]["name"])
-            if known is not None and known["metadata"]["uid"] == told["metadata"]["uid"]:
-                del self._objects[told["metadata"]["name"]]
+            known = self._objects.get(reported["metadata"]["name"])
+            if known is not None and known["metadata"]["uid"] == reported["metadata"]["uid"]:
+                del self._objects[reported["metadata"]["name"]]
 
 
-def _age(told: JSON) -> int:
-    return int(told["metadata"]["resourceVersion"])
+def _age(reported: JSON) -> int:
+    return int(reported["metadata"]["resourceVersion"])

@@ -286,11 +286,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _feed_head(self, data: bytes) -> bytes:
         """Parse as much as a head may have; return the rest, which is not of this head."""
-        most = self._limits.head_bytes + self._limits.url_bytes
-        left = most - self._head_bytes
+        max_bytes = self._limits.head_bytes + self._limits.url_bytes
+        left = max_bytes - self._head_bytes
         self._head_bytes += min(len(data), left)
         self._parse(data[:left])
-        if len(data) > left and self._in_head and self._head_bytes >= most:
+        if len(data) > left and self._in_head and self._head_bytes >= max_bytes:
             raise self._head_too_large()
         return data[left:]
 
@@ -300,10 +300,10 @@ class BoundedProtocol(HttpToolsProtocol):
             try:
                 self.parser.feed_data(data)
                 return
-            except httptools.HttpParserUpgrade as found:
+            except httptools.HttpParserUpgrade as upgrade:
                 if not self._offered:
                     raise
-                data = self._plain_head() + data[found.args[0] :]
+                data = self._plain_head() + data[upgrade.args[0] :]
                 self.parser, self._offered = httptools.HttpRequestParser(self), False
 
     def _plain_head(self) -> bytes:
@@ -665,10 +665,10 @@ def _request_id(headers: list[tuple[bytes, bytes]]) -> bytes:
 
 def _unread_bytes(transport: asyncio.Transport) -> int:
     """Bytes in the receive buffer of a connection's socket."""
-    found = transport.get_extra_info("socket")
-    if found is None or found.fileno() < 0:
+    sock = transport.get_extra_info("socket")
+    if sock is None or sock.fileno() < 0:
         return 0
     try:
-        return int(unpack("i", ioctl(found.fileno(), FIONREAD, bytes(4)))[0])
+        return int(unpack("i", ioctl(sock.fileno(), FIONREAD, bytes(4)))[0])
     except OSError:
         return 0

@@ -1,8 +1,8 @@
-"""One room's database: transactions over SQLAlchemy, SQLite by default, PostgreSQL by URL. It knows no table.
+"""Database of one service: transactions over SQLAlchemy, SQLite by default, PostgreSQL by URL. It knows no table.
 
 Both keep the same promise: one writer at a time, so what a transaction has read still holds when it writes. SQLite
 does it by `BEGIN IMMEDIATE` (WAL, `synchronous=FULL`), which also never meets "database is locked" half-way;
-PostgreSQL by an advisory lock of the database, which all replicas of the room share.
+PostgreSQL by an advisory lock of the database, which all replicas of the service share.
 """
 
 import threading
@@ -19,11 +19,11 @@ _ABANDONED_S = 300.0
 _WRITES = "ratoon_writes"
 _AUTOCOMMIT = "ratoon_autocommit"
 _WRITER = 7_287_431
-"""The advisory lock of whoever writes to a room's PostgreSQL database."""
+"""Advisory lock of the writer to a service's PostgreSQL database."""
 
 
 class Database:
-    """Read and write transactions on one URL; whoever asks is told of each commit."""
+    """Read and write transactions on one URL; subscribers are notified of each commit."""
 
     def __init__(self, url: str) -> None:
         """Open lazily: nothing connects before the first transaction. `sqlite://` alone is a database in memory."""

@@ -5,7 +5,7 @@
     ├── NotFound             no such resource
     ├── AlreadyExists        the name is taken
     ├── FailedPrecondition   the resource's state forbids it
-    ├── Aborted              somebody else changed it first
+    ├── Aborted              changed concurrently
     ├── OutOfRange           a page token or revision that is no longer served
     ├── Unauthenticated      no valid credentials
     ├── PermissionDenied     the role does not reach
@@ -62,7 +62,7 @@ class FailedPrecondition(RatoonError):
 
 
 class Aborted(RatoonError):
-    """Somebody else changed the resource first: read it again and repeat."""
+    """The resource was changed concurrently: read it again and repeat."""
 
     code, reason = "ABORTED", "STALE_REVISION"
 
@@ -109,7 +109,7 @@ class Internal(RatoonError):
 
 @dataclass(frozen=True)
 class Description:
-    """What a caller is told: canonical gRPC code name, stable reason, sentence, field at fault, further details."""
+    """Description of an error for callers: canonical gRPC code name, stable reason, sentence, field, details."""
 
     code: str
     reason: str
@@ -169,7 +169,7 @@ _OF_SQLITE = {
 
 
 def described(error: BaseException) -> Description:
-    """What to tell a caller of this exception; anything unknown is INTERNAL and does not leak its text."""
+    """Return the description of this exception for callers; an unknown one is INTERNAL and does not leak its text."""
     code, reason = getattr(error, "code", None), own_reason(error)
     if isinstance(code, str) and reason:
         return Description(

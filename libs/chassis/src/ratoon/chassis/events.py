@@ -1,13 +1,13 @@
-"""How a room meets the event log: its topics from the descriptors, its outbox, its relay. It knows no domain."""
+"""Connection of a service to the event log: topics from the descriptors, outbox, relay. It knows no domain."""
 
-import importlib
 from datetime import UTC, datetime
 
+from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.message import Message
 from opentelemetry.trace import SpanKind, Tracer
 from sqlalchemy import Connection, MetaData
 
-from ratoon.chassis import logs, outbox, tracing
+from ratoon.chassis import logs, outbox, services, tracing
 from ratoon.chassis.clock import Clock
 from ratoon.chassis.database import Database
 from ratoon.chassis.errors import FailedPrecondition
@@ -55,18 +55,15 @@ def topic_of(envelope: type[Message]) -> str:
 
 
 def topics_of(service: str) -> list[Topic]:
-    """The topics that a room owns: the envelopes in its events file."""
-    try:
-        module = importlib.import_module(f"ratoon.{service}.v1.{service}_events_pb2")
-    except ModuleNotFoundError:
-        return []  # a room may have nothing to tell
-    messages = module.DESCRIPTOR.message_types_by_name.values()
+    """Return the topics of a service: the envelopes in its events file, none if it has no such file."""
+    events: FileDescriptor | None = services.load_optional("ratoon.topics", service)
+    messages = events.message_types_by_name.values() if events else ()
     names = (message.GetOptions().Extensions[options_pb2.topic] for message in messages)
     return [Topic(name) for name in names if name]
 
 
 def open_log(settings: ServiceSettings, clock: Clock) -> EventLog:
-    """The event log of this installation: Kafka by URL, else the embedded one in the state folder."""
+    """The event log of this installation: Kafka by URL, else the embedded one in the state directory."""
     if settings.events.startswith("kafka://"):
         from ratoon.events.kafka import KafkaLog, KafkaSettings
 
@@ -76,20 +73,20 @@ def open_log(settings: ServiceSettings, clock: Clock) -> EventLog:
 
 
 def kafka_security(settings: ServiceSettings) -> dict[str, str]:
-    """TLS and SASL as Kafka's clients are told of them; FailedPrecondition when a name or password is missing."""
+    """Return the TLS and SASL options of Kafka clients; FailedPrecondition when a name or password is missing."""
     protocol = settings.kafka_security_protocol
-    told: dict[str, str] = {"security_protocol": protocol}
+    options: dict[str, str] = {"security_protocol": protocol}
     if protocol.endswith("SSL") and settings.kafka_ca is not None:
-        told["ssl_cafile"] = str(settings.kafka_ca)
+        options["ssl_cafile"] = str(settings.kafka_ca)
     if not protocol.startswith("SASL"):
-        return told
+        return options
     password = settings.kafka_password.get_secret_value()
     if not (settings.kafka_username and password):
         prefix = f"RATOON_{settings.service.upper()}_KAFKA"
         raise FailedPrecondition(
             f"{protocol} needs {prefix}_USERNAME and {prefix}_PASSWORD.", reason="KAFKA_CREDENTIALS_MISSING"
         )
-    return told | {
+    return options | {
         "sasl_mechanism": settings.kafka_sasl_mechanism,
         "sasl_plain_username": settings.kafka_username,
         "sasl_plain_password": password,
@@ -97,22 +94,22 @@ def kafka_security(settings: ServiceSettings) -> dict[str, str]:
 
 
 def traced_handler(service: str, tracer: Tracer, handler: Handler) -> Handler:
-    """A room's handler of events, which goes on in the trace of what happened."""
+    """Return a handler of events that continues the trace of the event."""
 
-    def hear(event: Event, connection: Connection) -> None:
-        cause = tracing.context_of(event.traceparent or tracing.unkept())
-        told = {"ratoon.resource": event.subject, "messaging.destination.name": event.topic}
+    def consume(event: Event, connection: Connection) -> None:
+        cause = tracing.context_of(event.traceparent or tracing.unsampled())
+        attributes = {"ratoon.resource": event.subject, "messaging.destination.name": event.topic}
         with (
             logs.about(service, event.subject),
             tracer.start_as_current_span(
-                f"hear {event.type.rpartition('.')[2]}", cause, SpanKind.CONSUMER, told
+                f"hear {event.type.rpartition('.')[2]}", cause, SpanKind.CONSUMER, attributes
             ),
         ):
             handler(event, connection)
 
-    return hear
+    return consume
 
 
 def relay(settings: ServiceSettings, database: Database, log: EventLog, clock: Clock) -> outbox.Relay:
-    """What carries the room's events to the log."""
+    """Return the relay that publishes the service's events to the log."""
     return outbox.Relay(settings.service, database, log, clock, topics_of(settings.service))

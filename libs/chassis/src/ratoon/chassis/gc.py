@@ -1,10 +1,5 @@
-"""Garbage collection of an installation: once by `python -m ratoon.chassis.gc`, or periodically.
+"""Garbage collection of an installation: once by `python -m ratoon.chassis.gc`, or periodically."""
 
-It knows services by name only.
-"""
-
-import importlib
-import importlib.util
 import logging
 import subprocess
 import sys
@@ -21,7 +16,8 @@ from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.database import Database
 from ratoon.chassis.gc_items import Item, Limits, Removal
 from ratoon.chassis.retention import Expired
-from ratoon.chassis.settings import SERVICES, ServiceSettings, settings_of
+from ratoon.chassis.services import load_optional, service_names
+from ratoon.chassis.settings import ServiceSettings, settings_of
 from ratoon.process.loop import BackgroundLoop
 
 _LOG = logging.getLogger(__name__)
@@ -33,10 +29,12 @@ class GcSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="RATOON_GC_", frozen=True, extra="ignore")
 
     every_hours: float = Field(24.0, ge=0, description="How often the control process collects; 0: never.")
-    grace_hours: float = Field(24.0, ge=1, description="Nothing younger is collected.")
-    keep_days: float = Field(7.0, ge=0, description="How long what nobody needs is kept.")
+    grace_hours: float = Field(24.0, ge=1, description="Minimum age of collected items.")
+    keep_days: float = Field(7.0, ge=0, description="Days to keep unreferenced items.")
     quota_gib: float = Field(
-        0.0, ge=0, description="Over this, what nobody needs goes when the grace is over; 0: no quota."
+        0.0,
+        ge=0,
+        description="Size above which unreferenced items are removed after the grace hours; 0: no quota.",
     )
 
     def limits(self) -> Limits:
@@ -99,10 +97,9 @@ def collect(survey: Survey) -> list[Removal]:
 
 
 def _service_items(settings: ServiceSettings, open_names: set[str]) -> Iterator[Item]:
-    """Return the items in the directories of a service, by its `adapters/gc_roots.py`."""
-    name = f"ratoon_{settings.service}.adapters.gc_roots"
-    if importlib.util.find_spec(name) is not None:
-        yield from importlib.import_module(name).gc_items(settings, open_names)
+    """Return the items in the directories of a service, as it registers them."""
+    if (items := load_optional("ratoon.gc_roots", settings.service)) is not None:
+        yield from items(settings, open_names)
 
 
 class GarbageCollector:
@@ -130,7 +127,7 @@ class GarbageCollector:
 def main() -> int:
     """Collect once with the settings of the environment; return the exit status."""
     logs.configure("upkeep")
-    services = [settings_of(service) for service in SERVICES]
+    services = [settings_of(service) for service in service_names()]
     result = survey(services, GcSettings().limits())
     gone = collect(result)
     freed = sum(each.item.size for each in gone)

@@ -3,7 +3,7 @@
 No resource declares the artifacts that it refers to: any 64 hexadecimal digits in a resource or JSON file of a service
 count as a reference, and so do those in a referenced manifest. A false match only keeps an artifact longer. Young
 items are never removed, because a reference may follow; `ArtifactStore.intact` resets the age of an artifact. A
-service with its own directories lists them in `adapters/gc_roots.py`.
+service with its own directories registers them as `ratoon.gc_roots`.
 """
 
 import re
@@ -29,7 +29,7 @@ _ROWS = 1000
 
 @dataclass(frozen=True)
 class Item:
-    """A file or folder: what it is, its size in bytes, seconds since 1970 of its last change, why it is needed."""
+    """A file or directory: what it is, its size in bytes, seconds since 1970 of its last change, why it is needed."""
 
     path: Path
     kind: str
@@ -43,12 +43,12 @@ class Item:
 
 @dataclass(frozen=True)
 class Limits:
-    """How long what nobody needs is kept, in seconds, and how many bytes all items may have."""
+    """Age in seconds up to which unreferenced items are retained, and the maximum bytes of all items."""
 
     grace_s: float = 24 * 3600.0
     """Nothing younger goes, whatever the quota says."""
     keep_s: float = 7 * 24 * 3600.0
-    """What is older goes, whatever room there is."""
+    """Older unreferenced items are removed, even below the quota."""
     quota_bytes: int | None = None
 
 
@@ -61,7 +61,7 @@ class Removal:
 
 
 def choose(items: Iterable[Item], limits: Limits, now: float) -> list[Removal]:
-    """What goes: all that nobody has needed for long, and what nobody has needed for a while until the quota is met."""
+    """Return the unreferenced items beyond `keep_s`, and the oldest beyond `grace_s` until the quota is met."""
     everything = list(items)
     idle = sorted(
         (item for item in everything if not item.use and now - item.modified >= limits.grace_s),
@@ -82,10 +82,10 @@ def choose(items: Iterable[Item], limits: Limits, now: float) -> list[Removal]:
 
 
 def remove(removal: Removal) -> bool:
-    """Remove it, unless it has become younger since it was looked at; whether it went.
+    """Remove an item unless it has changed since the survey; return whether it was removed.
 
-    It is moved aside first, so that nobody can begin to use it between the last look and its end. An object store
-    cannot do that: there a moment is left.
+    It is renamed first, so that no process can start to use it between the check and the removal. An object store
+    cannot rename, so a short race remains there.
     """
     if removal.item.store is not None:
         gone = removal.item.store.delete_unchanged(removal.item.path.name, removal.item.modified)
@@ -108,12 +108,12 @@ def remove(removal: Removal) -> bool:
 
 
 def artifacts(folder: Path) -> Iterator[Item]:
-    """The blobs of a store's folder, whether needed or not, and what is left of ones that were never finished."""
+    """The blobs of a store's directory, whether needed or not, and what is left of ones that were never finished."""
     for path in (folder / "sha256").glob("*/*"):
         with suppress(FileNotFoundError):  # published or removed just now
-            found = path.stat()
+            stat = path.stat()
             kind = "artifact" if DIGEST.fullmatch(path.name) else "unfinished artifact"
-            yield Item(path, kind, found.st_size, found.st_mtime)
+            yield Item(path, kind, stat.st_size, stat.st_mtime)
 
 
 def objects(store: ArtifactStore) -> Iterator[Item]:
@@ -123,7 +123,7 @@ def objects(store: ArtifactStore) -> Iterator[Item]:
 
 
 def jobs(folder: Path, open_since: float) -> Iterator[Item]:
-    """Job folders: needed while their process lives, and while work is open that is older than they are."""
+    """Job directories: needed while their process lives, and while work is open that is older than they are."""
     for path in folder.glob("*"):
         mark = ProcessIdentity.read(path)
         alive = mark is not None and mark.alive()
@@ -133,24 +133,24 @@ def jobs(folder: Path, open_since: float) -> Iterator[Item]:
 
 
 def mentioned(database: Database) -> set[str]:
-    """Every digest that the resources of a room mention."""
-    found: set[str] = set()
+    """Return every digest that the resources of a service mention."""
+    digests: set[str] = set()
     with database.read() as connection:
         for table in resource_tables(connection):
             rows = connection.execution_options(yield_per=_ROWS).execute(text(f"SELECT body FROM {table}"))
             for (body,) in rows:
-                found.update(DIGEST.findall(body))
-    return found
+                digests.update(DIGEST.findall(body))
+    return digests
 
 
 def mentioned_in_files(folder: Path) -> set[str]:
-    """Every digest that the JSON files below a folder mention."""
-    found: set[str] = set()
+    """Every digest that the JSON files below a directory mention."""
+    digests: set[str] = set()
     for path in folder.rglob("*.json"):
         with suppress(OSError):
             if path.stat().st_size <= _LARGEST_JSON:
-                found.update(DIGEST.findall(path.read_text(errors="replace")))
-    return found
+                digests.update(DIGEST.findall(path.read_text(errors="replace")))
+    return digests
 
 
 def with_content(store: ArtifactStore, digests: Iterable[str]) -> set[str]:
@@ -165,7 +165,7 @@ def with_content(store: ArtifactStore, digests: Iterable[str]) -> set[str]:
 
 
 def open_work(database: Database) -> tuple[set[str], float]:
-    """The names of a room's open operations, and since when the oldest of them is open (seconds since 1970)."""
+    """Return the names of a service's open operations, and the start of the oldest one (seconds since 1970)."""
     with database.read() as connection:
         names = set(connection.execute(text("SELECT name FROM operations")).scalars())
         since = [
@@ -179,15 +179,15 @@ def open_work(database: Database) -> tuple[set[str], float]:
 
 
 def newest(path: Path) -> float:
-    """When a file, or anything in a folder, was last changed."""
+    """When a file, or anything in a directory, was last changed."""
     with suppress(FileNotFoundError):
-        inside = [newest(each) for each in path.iterdir()] if path.is_dir() else []
-        return max(path.lstat().st_mtime, *inside, 0.0)
+        times = [newest(each) for each in path.iterdir()] if path.is_dir() else []
+        return max(path.lstat().st_mtime, *times, 0.0)
     return 0.0
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file or of all files in a folder."""
+    """Bytes of a file or of all files in a directory."""
     if not path.is_dir():
         return path.lstat().st_size
     return sum(each.lstat().st_size for each in path.rglob("*") if each.is_file())

@@ -1,12 +1,11 @@
-"""Runs rooms: `python -m ratoon.chassis.host registry serving …` in one process, through each room's own `build`.
+"""Runs services in one process, through each one's `build`: `python -m ratoon.chassis.host registry serving …`.
 
-It knows rooms by name only: `ratoon_<name>.settings.Settings` and `ratoon_<name>.bootstrap.build`.
+It knows services as their packages register them (`ratoon.chassis.services`).
 """
 
 import argparse
-import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ratoon.chassis import logs
@@ -14,11 +13,12 @@ from ratoon.chassis.app import App, Platform, run
 from ratoon.chassis.errors import RatoonError
 from ratoon.chassis.gc import GarbageCollector, GcSettings
 from ratoon.chassis.log_files import ChildFiles
-from ratoon.chassis.settings import SERVICES, ServiceSettings, settings_of
+from ratoon.chassis.services import load, service_names
+from ratoon.chassis.settings import ServiceSettings, settings_of
 
 
 def main(services: Sequence[str], arguments: Sequence[str]) -> int:
-    """Serve these rooms in one process, or with `migrate` bring their databases up to date; the exit status."""
+    """Serve these services in one process, or with `migrate` update their databases; return the exit status."""
     parser = argparse.ArgumentParser(
         prog=f"ratoon_{services[0]}" if len(services) == 1 else "ratoon-host",
         description=f"Ratoon: {', '.join(services)}. Settings are environment variables; the README lists them.",
@@ -42,13 +42,13 @@ def main(services: Sequence[str], arguments: Sequence[str]) -> int:
 
 
 def build(settings: ServiceSettings, platform: Platform) -> App:
-    """A room put together by its own bootstrap."""
-    made: App = importlib.import_module(f"ratoon_{settings.service}.bootstrap").build(settings, platform)
-    return made
+    """Return a service as composed by its own bootstrap."""
+    registered: Callable[[ServiceSettings, Platform], App] = load("ratoon.services", settings.service)
+    return registered(settings, platform)
 
 
 def _process(services: Sequence[str]) -> str:
-    """What the process of these rooms is called."""
+    """Return the name of the process of these services."""
     return "control" if len(services) > 1 else services[0]
 
 
@@ -68,5 +68,6 @@ def _serve(process: str, settings: Sequence[ServiceSettings]) -> None:
 
 
 if __name__ == "__main__":
-    chosen = [name for name in sys.argv[1:] if name in SERVICES]
-    sys.exit(main(chosen or list(SERVICES), [a for a in sys.argv[1:] if a not in SERVICES]))
+    installed = service_names()
+    chosen = [name for name in sys.argv[1:] if name in installed]
+    sys.exit(main(chosen or installed, [a for a in sys.argv[1:] if a not in installed]))

@@ -13,7 +13,7 @@ from ratoon.chassis.connections import BoundedProtocol, ConnectionLimits, Connec
 _RESERVED_FILES = 2500
 """File descriptors for everything that is no HTTP connection of a caller, gRPC connections among them."""
 _MANY_FILES = 1 << 18
-_LOOK_S = 0.02
+_POLL_S = 0.02
 
 
 class Server(uvicorn.Server):
@@ -51,7 +51,7 @@ class Server(uvicorn.Server):
             connection.drain()
         deadline = time.monotonic() + self.shared.limits.leave_s
         while self.server_state.connections and time.monotonic() < deadline:
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(_POLL_S)
         await super().shutdown(sockets)
         for connection in self._connections():
             connection.transport.abort()
@@ -61,15 +61,15 @@ class Server(uvicorn.Server):
 
 
 def _places(files: int) -> int:
-    """How many connections so many file descriptors allow."""
+    """Return how many connections this number of file descriptors allows."""
     return max(files - _RESERVED_FILES, files // 2)
 
 
 def file_limit() -> int:
     """Raise the process's limit of open files as far as it may, and return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MANY_FILES if hard == resource.RLIM_INFINITY else min(hard, _MANY_FILES)
-    if 0 <= soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        return wanted
+    target = _MANY_FILES if hard == resource.RLIM_INFINITY else min(hard, _MANY_FILES)
+    if 0 <= soft < target:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
+        return target
     return _MANY_FILES if soft < 0 else soft

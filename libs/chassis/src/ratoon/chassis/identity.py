@@ -33,7 +33,7 @@ ANY_PROJECT = "-"
 ACTING_FOR = "x-ratoon-project"
 """The metadata by which a service says for which project it calls another one."""
 OTHER_KEYS = ("operator",)
-"""Files of the key folder that are no service's key: the operator's API key of the first start."""
+"""Files of the key directory that are no service's key: the operator's API key of the first start."""
 _SERVICE_TOKEN_S = 120
 _LEEWAY_S = 10
 _MAX_VERIFICATIONS = 4_096
@@ -65,7 +65,7 @@ class Principal:
         return self.project == ANY_PROJECT or resource_name == own or resource_name.startswith(f"{own}/")
 
 
-NOBODY = Principal("anonymous", Role.PUBLIC, "")
+ANONYMOUS = Principal("anonymous", Role.PUBLIC, "")
 EDGE = "edge"
 """The audience of tokens that callers get for their API keys: the gateway takes them, no service does."""
 
@@ -81,7 +81,7 @@ class VerifiedToken:
     expire_time: datetime
 
 
-_CALLER: ContextVar[Principal] = ContextVar("ratoon_caller", default=NOBODY)
+_CALLER: ContextVar[Principal] = ContextVar("ratoon_caller", default=ANONYMOUS)
 
 
 def caller() -> Principal:
@@ -134,7 +134,7 @@ class Signer:
     def token_for(
         self, principal: Principal, seconds: float, *, audience: str = "", credential: str = ""
     ) -> str:
-        """A token that speaks for a principal for so many seconds; with an audience for nobody else."""
+        """Return a token for a principal that is valid for `seconds`, and with an audience only there."""
         now = self._clock.now()
         claims = {
             "iss": self.service,
@@ -239,22 +239,35 @@ class Verifier:
 def make_keys(folder: Path, services: Iterable[str]) -> list[str]:
     """Make the keys that are missing (0600) and write the public halves; returns the services that got new ones."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    made = [service for service in services if _make_key(folder / f"{service}.key")]
-    if made or not (folder / "public.json").exists():
+    created = [service for service in services if _make_key(folder / f"{service}.key")]
+    if created or not (folder / "public.json").exists():
         ours = [path for path in sorted(folder.glob("*.key")) if path.stem not in OTHER_KEYS]
         halves = {path.stem: public_text_of(load_key(path)) for path in ours}
         write_json(folder / "public.json", halves, indent=1)
-    return made
+    return created
 
 
 def make_signing_key(folder: Path) -> Path:
-    """The key that signs model manifests (ECDSA P-256, 0600), made when missing with its public half beside it."""
+    """Return the key that signs model manifests (ECDSA P-256, 0600), created with its public half if missing."""
     path = folder / "model-signing.pem"
     if not path.exists():
-        key = ec.generate_private_key(ec.SECP256R1())
-        (folder / "model-signing.pub").write_bytes(public_pem_of(key))
-        replace_file(path, pem_of(key), mode=OWNER_ONLY)
+        key = new_signing_key()
+        (folder / "model-signing.pub").write_bytes(public_half_of_signing_key(key))
+        replace_file(path, key, mode=OWNER_ONLY)
     return path
+
+
+def new_signing_key() -> bytes:
+    """Create a key that signs model manifests; return its PEM."""
+    return pem_of(ec.generate_private_key(ec.SECP256R1()))
+
+
+def public_half_of_signing_key(key: bytes) -> bytes:
+    """Return the public half of a key that signs models, as PEM; FailedPrecondition if it is another kind of key."""
+    private = serialization.load_pem_private_key(key, password=None)
+    if not isinstance(private, ec.EllipticCurvePrivateKey):
+        raise FailedPrecondition("The key that signs models is no EC key.", reason="KEY_UNSUITABLE")
+    return public_pem_of(private)
 
 
 def check_private(path: Path) -> None:
@@ -262,9 +275,9 @@ def check_private(path: Path) -> None:
 
     A mounted Secret belongs to root and is shown to the process by its group: that is as private as it gets there.
     """
-    found = path.stat()
-    mounted = found.st_uid == 0 and os.geteuid() != 0
-    if found.st_mode & (0o037 if mounted else 0o077):
+    stat = path.stat()
+    mounted = stat.st_uid == 0 and os.geteuid() != 0
+    if stat.st_mode & (0o037 if mounted else 0o077):
         raise FailedPrecondition(
             f"{path} can be read by others; run: chmod 600 {path}", reason="KEY_TOO_OPEN"
         )

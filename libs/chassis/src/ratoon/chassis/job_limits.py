@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ratoon.chassis.jobs import JSON, JobFolder
 
-LOOK_S = 0.5
+POLL_S = 0.5
 """Seconds between two looks at a job's time and memory."""
 _CGROUP = Path("/sys/fs/cgroup/memory.max")
 
@@ -80,7 +80,7 @@ def memory_of(pid: int) -> int:
 
 def _end_beyond(watch: Watch, job: JobFolder) -> None:
     while True:
-        time.sleep(LOOK_S)
+        time.sleep(POLL_S)
         if (beyond := watch.exceeded()) is not None:
             job.fail(beyond.reason, beyond.message)
             os._exit(1)

@@ -1,4 +1,4 @@
-"""The span of a job: the platform says at the start what it belongs to, the job's own process tells it at the end.
+"""Span of a job: the platform passes its parent at the start, the job's own process reports it at the end.
 
 Only a job of a trace that is kept pays for it: the libraries that send spans are imported when its work is done.
 """
@@ -17,14 +17,14 @@ TRACE, _OTLP, _SERVICE = "RATOON_JOB_TRACE", "RATOON_JOB_OTLP", "RATOON_JOB_SERV
 
 
 def environment(service: str, otlp: str) -> Mapping[str, str]:
-    """What a job that starts here and now is told; nothing when its trace is not kept."""
+    """Return the trace environment of a job that starts now; empty when its trace is not sampled."""
     trace = tracing.current()
-    if not (otlp and tracing.is_kept(trace)):
+    if not (otlp and tracing.is_sampled(trace)):
         return {TRACE: ""}
     return {TRACE: trace, _OTLP: otlp, _SERVICE: service}
 
 
-def tell(entry: str, job_id: str, began_ns: int, failure: str) -> None:
+def send_span(entry: str, job_id: str, began_ns: int, failure: str) -> None:
     """Send the span of this process's job; `began_ns` since 1970, `failure` is a reason or empty."""
     provider = TracerProvider(resource=resource_of(os.environ[_SERVICE]), shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter_to(os.environ[_OTLP])))

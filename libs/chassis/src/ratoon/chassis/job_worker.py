@@ -1,8 +1,8 @@
 """`python -m ratoon.chassis.job_worker`: runs the heavy work of other services where the heavy libraries are.
 
-It serves `ratoon.jobs.v1.JobsService` to services and knows none of them by more than its name: a caller may run the
-worker modules of its own package, and sees its own jobs. Jobs are child processes with a folder each, as on one
-machine (`LocalJobs`); they end with the worker, and their rooms begin them anew.
+It serves `ratoon.jobs.v1.JobsService` to services: a caller may run the worker modules that its package registers, and
+sees its own jobs. Jobs are child processes with a directory each, as on one machine (`LocalJobs`); they end with the
+worker, and their services start them again.
 """
 
 import asyncio
@@ -30,7 +30,8 @@ from ratoon.chassis.identity import Verifier, caller, load_public_keys
 from ratoon.chassis.jobs import JSON, JobStatus, LocalJobs
 from ratoon.chassis.remote_jobs import FOLDERS, message_of
 from ratoon.chassis.server import CallInterceptor, Threads
-from ratoon.chassis.settings import SERVICES, ProcessSettings, run_folder
+from ratoon.chassis.services import module_of, service_names
+from ratoon.chassis.settings import ProcessSettings, run_folder
 from ratoon.jobs.v1 import job_pb2
 from ratoon.jobs.v1 import jobs_service_pb2 as pb
 from ratoon.jobs.v1.jobs_service_pb2_grpc import JobsServiceServicer, add_JobsServiceServicer_to_server
@@ -39,7 +40,7 @@ from ratoon.process.loop import BackgroundLoop
 _LOG = logging.getLogger(__name__)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _REAP_EVERY_S = 5.0
-_SWEEP_EVERY_S = 3600.0
+_COLLECT_EVERY_S = 3600.0
 
 
 class Settings(ProcessSettings):
@@ -55,7 +56,7 @@ class Settings(ProcessSettings):
     )
 
 
-class Desk:
+class JobService:
     """The jobs of all services on this worker. It is synchronous, for the worker's own threads."""
 
     def __init__(self, settings: Settings, otlp: str = "") -> None:
@@ -64,15 +65,16 @@ class Desk:
             service: LocalJobs(
                 settings.folder / service / "jobs", trace=partial(job_trace.environment, service, otlp)
             )
-            for service in SERVICES
+            for service in service_names()
         }
 
     def start(self, job_id: str, module: str, spec: JSON) -> JobStatus:
         """Begin a job of the caller's; PermissionDenied when the module is none of its workers."""
         service, jobs = self._callers()
-        if not re.fullmatch(rf"ratoon_{service}\.worker(\.[a-z_]+)*", module):
+        workers = module_of("ratoon.workers", service)
+        if not workers or not re.fullmatch(rf"{re.escape(workers)}(\.[a-z_]+)*", module):
             raise PermissionDenied(
-                f"{service} may run ratoon_{service}.worker, not {module}.", reason="NOT_YOURS"
+                f"{service} may run {workers or 'no job'}, not {module}.", reason="NOT_YOURS"
             )
         self._settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         jobs.start(_plain(job_id), module, self._settled(service, spec))
@@ -98,8 +100,8 @@ class Desk:
         jobs.clear(self._work(service) / _plain(work))
 
     def ended(self) -> Iterator[Item]:
-        """Folders of jobs that do not run, and of work that nothing touches, whether old or not."""
-        for service in SERVICES:
+        """Directories of jobs that do not run, and of work that nothing touches, whether old or not."""
+        for service in self._jobs:
             yield from (
                 item for item in gc_items.jobs(self._settings.folder / service / "jobs", float("inf"))
             )
@@ -114,7 +116,7 @@ class Desk:
         return name, self._jobs[name]
 
     def _settled(self, service: str, spec: JSON) -> JSON:
-        """The spec with folders of this machine in place of names, and the store as it is reached from here."""
+        """The spec with directories of this machine in place of names, and the store as it is reached from here."""
         places = {"warm": run_folder(self._settings.state), "work": self._work(service)}
         folders = {key: str(places[key] / _plain(spec[key])) for key in FOLDERS if spec.get(key)}
         return {**spec, **folders, "artifacts": self._settings.artifacts_url}
@@ -126,39 +128,39 @@ class Desk:
 class JobsServicer(JobsServiceServicer):
     """Answers `ratoon.jobs.v1.JobsService`."""
 
-    def __init__(self, desk: Desk, threads: Threads) -> None:
-        self._desk, self._threads = desk, threads
+    def __init__(self, jobs: JobService, threads: Threads) -> None:
+        self._jobs, self._threads = jobs, threads
 
     async def StartJob(self, request: pb.StartJobRequest, context: Any) -> job_pb2.Job:
         """Begin a job."""
         spec = _parsed(request.spec)
-        return message_of(request.id, await self._threads(self._desk.start, request.id, request.module, spec))
+        return message_of(request.id, await self._threads(self._jobs.start, request.id, request.module, spec))
 
     async def ObserveJob(self, request: pb.ObserveJobRequest, context: Any) -> job_pb2.Job:
         """Where it stands."""
-        return message_of(request.id, await self._threads(self._desk.observe, request.id))
+        return message_of(request.id, await self._threads(self._jobs.observe, request.id))
 
     async def StopJob(self, request: pb.StopJobRequest, context: Any) -> job_pb2.Job:
         """Ask it to stop."""
-        return message_of(request.id, await self._threads(self._desk.stop, request.id, request.grace_s))
+        return message_of(request.id, await self._threads(self._jobs.stop, request.id, request.grace_s))
 
     async def ForgetJob(self, request: pb.ForgetJobRequest, context: Any) -> Empty:
         """Let it be started again."""
-        await self._threads(self._desk.forget, request.id)
+        await self._threads(self._jobs.forget, request.id)
         return Empty()
 
     async def ClearWork(self, request: pb.ClearWorkRequest, context: Any) -> Empty:
         """Remove what it kept."""
-        await self._threads(self._desk.clear, request.work)
+        await self._threads(self._jobs.clear, request.work)
         return Empty()
 
 
-class Sweeper:
-    """Removes folders of jobs that ended long ago."""
+class WorkCollector:
+    """Removes directories of jobs that ended long ago."""
 
-    def __init__(self, desk: Desk, keep_s: float) -> None:
-        self._desk, self._keep_s = desk, keep_s
-        self._loop = BackgroundLoop("sweeper", self._step, first_delay_s=_SWEEP_EVERY_S)
+    def __init__(self, jobs: JobService, keep_s: float) -> None:
+        self._jobs, self._keep_s = jobs, keep_s
+        self._loop = BackgroundLoop("work-gc", self._step, first_delay_s=_COLLECT_EVERY_S)
 
     def start(self) -> None:
         """Begin."""
@@ -168,20 +170,20 @@ class Sweeper:
         """Begin nothing new."""
         self._loop.stop(0.0)
 
-    def sweep(self) -> None:
+    def collect(self) -> None:
         """Remove what has not changed for that long and is not in use."""
         oldest = time.time() - self._keep_s
-        for item in self._desk.ended():
+        for item in self._jobs.ended():
             if not item.use and item.modified < oldest:
                 shutil.rmtree(item.path, ignore_errors=True)
 
     def _step(self) -> float:
-        self.sweep()
-        return _SWEEP_EVERY_S
+        self.collect()
+        return _COLLECT_EVERY_S
 
 
 class Reaper:
-    """Takes leave of processes that nobody else waits for, where this process is a container's first."""
+    """Reaps orphaned processes, where this process is a container's first."""
 
     def __init__(self) -> None:
         self._task: asyncio.Task[None] | None = None
@@ -213,7 +215,7 @@ def reap() -> None:
 
 def build(settings: Settings, platform: Platform) -> App:
     """The job worker, ready to run."""
-    desk, threads = Desk(settings, platform.traces.otlp), Threads(settings.service)
+    jobs, threads = JobService(settings, platform.traces.otlp), Threads(settings.service)
     verifier = Verifier(load_public_keys(settings.keys / "public.json"))
     return App(
         settings,
@@ -221,19 +223,19 @@ def build(settings: Settings, platform: Platform) -> App:
             Rpc(
                 "ratoon.jobs.v1.JobsService",
                 add_JobsServiceServicer_to_server,
-                JobsServicer(desk, threads),
+                JobsServicer(jobs, threads),
             )
         ],
         CallInterceptor(verifier, platform.traces.tracer(settings.service), platform.rpc_metrics),
         threads,
         None,
-        (Sweeper(desk, settings.keep_hours * 3600),),
+        (WorkCollector(jobs, settings.keep_hours * 3600),),
         (Reaper(),),
     )
 
 
 def main() -> int:
-    """Serve until told to end; the exit status."""
+    """Serve until terminated; return the exit status."""
     logs.configure("worker")
     settings = Settings()
     platform = Platform.of_process(settings.otlp, settings.trace_ratio)
@@ -248,7 +250,7 @@ def main() -> int:
 
 
 def _plain(name: str) -> str:
-    """A name that stays within its folder."""
+    """A name that stays within its directory."""
     if not _NAME.fullmatch(name):
         raise InvalidArgument(f"{name!r} is no plain name.", reason="BAD_NAME")
     return name

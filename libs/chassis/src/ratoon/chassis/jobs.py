@@ -1,8 +1,8 @@
 """Heavy work in child processes that outlive the platform. It knows no domain: a job is a module and a spec.
 
-A job is a folder: `spec.json` (written by the platform), `process.json` (pid and start time), `progress.json`,
-`stop` (a wish), `log.txt`, and at the end `result.json` or `error.json`. The folder is the truth: whoever restarts
-reads it and takes the process over if it still is the one that was started.
+A job is a directory: `spec.json` (written by the platform), `process.json` (pid and start time), `progress.json`,
+`stop` (a stop request), `log.txt`, and at the end `result.json` or `error.json`. The directory is the truth: a
+restarted platform reads it and takes the process over if it still is the one that was started.
 """
 
 import json
@@ -32,10 +32,10 @@ JSON = dict[str, Any]
 
 
 _WAY_OUT_S = 5.0
-"""How long a process that has told its end may take to be gone, before it is killed."""
+"""Seconds that a process which reported its end may take to exit, before it is killed."""
 
 _PASSING = frozenset({"DISK_FULL", "DISK_READ_ONLY", "DISK_FAILS", "STORE_AWAY"})
-"""Reasons of a failed job that say nothing about the job: it is begun anew once the machine is well again."""
+"""Reasons of failed jobs that do not concern the job itself: it is started again once the machine has recovered."""
 
 
 class JobState(StrEnum):
@@ -46,7 +46,7 @@ class JobState(StrEnum):
     RUNNING = "RUNNING"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
-    """It said why."""
+    """The job reported the reason."""
     LOST = "LOST"
     """The process is gone and left neither result nor error."""
 
@@ -85,7 +85,7 @@ class JobStatus:
 
 
 class JobFolder:
-    """The worker's side of a job: read the spec, tell progress, end with a result or an error."""
+    """The worker's side of a job: read the spec, report progress, end with a result or an error."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -105,11 +105,11 @@ class JobFolder:
         remaining_s: float | None = None,
         metrics: Mapping[str, float] | None = None,
     ) -> None:
-        """Tell how far the work is."""
-        self.tell(JobProgress(fraction, message, done, total, unit, remaining_s, dict(metrics or {})))
+        """Report the progress of the work."""
+        self.report(JobProgress(fraction, message, done, total, unit, remaining_s, dict(metrics or {})))
 
-    def tell(self, progress: JobProgress) -> None:
-        """Tell how far the work is; the file is replaced whole."""
+    def report(self, progress: JobProgress) -> None:
+        """Report the progress of the work; the file is replaced whole."""
         write_json(self.path / "progress.json", asdict(progress), durable=False)
 
     def succeed(self, result: JSON) -> None:
@@ -122,21 +122,21 @@ class JobFolder:
 
     def failure(self) -> str:
         """The reason why it ended badly; empty when it did not."""
-        told = self.path / "error.json"
-        return str(_read(told)["reason"]) if told.exists() else ""
+        file = self.path / "error.json"
+        return str(_read(file)["reason"]) if file.exists() else ""
 
     def stop_requested(self) -> bool:
-        """Whether the platform asked this job to stop."""
+        """Return whether the platform requested this job to stop."""
         return (self.path / "stop").exists()
 
 
 class Jobs(Protocol):
-    """The jobs of a room, wherever they run. Unavailable when what runs them is away."""
+    """Jobs of a service, on any machine. Unavailable when what runs them is away."""
 
     def start(self, job_id: str, module: str, spec: JSON) -> None:
         """Begin a job, unless it runs or has ended; `module` is run as `python -m module <job folder>`.
 
-        A spec names folders by path as they would lie on this machine: `warm`, of a warm process, and `work`, of
+        A spec names directories by path as they would lie on this machine: `warm`, of a warm process, and `work`, of
         what a job keeps for its next attempt; and `artifacts`, the store's URL. It may say whose job it is and its
         limits: `tenant`, `lanes`, `time_limit_s`, `memory_share` (see `warm.main`).
         """
@@ -155,12 +155,12 @@ class Jobs(Protocol):
         ...
 
     def clear(self, work: Path) -> None:
-        """Remove what jobs kept in this folder for their next attempt."""
+        """Remove what jobs kept in this directory for their next attempt."""
         ...
 
 
 class LocalJobs:
-    """Jobs as subprocesses of this machine, one folder each below `root`."""
+    """Jobs as subprocesses of this machine, one directory each below `root`."""
 
     def __init__(
         self,
@@ -168,14 +168,14 @@ class LocalJobs:
         environment: Mapping[str, str] | None = None,
         trace: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
-        """Jobs have our environment and this one; `trace` is asked at each start what more, of the trace it is in."""
+        """Jobs have our environment and this one; `trace` returns further variables at each start, in its trace."""
         self._root, self._trace = root, trace
         self._environment = dict(environment or {})
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._watch = JobWatch()
 
     def folder(self, job_id: str) -> Path:
-        """The job's folder."""
+        """The job's directory."""
         return self._root / job_id
 
     def start(self, job_id: str, module: str, spec: JSON) -> None:
@@ -226,20 +226,20 @@ class LocalJobs:
         folder = self.folder(job_id)
         if not folder.exists():
             return
-        wish, now = folder / "stop", time.clock_gettime(time.CLOCK_BOOTTIME)
-        if not wish.exists():
-            wish.write_text(str(now))
+        request, now = folder / "stop", time.clock_gettime(time.CLOCK_BOOTTIME)
+        if not request.exists():
+            request.write_text(str(now))
         mark = ProcessIdentity.read(folder)
         if mark is None or not mark.alive():
             return
-        if now - float(wish.read_text() or 0) > grace_s:
+        if now - float(request.read_text() or 0) > grace_s:
             mark.signal_group(signal.SIGKILL)
 
     def forget(self, job_id: str) -> None:
-        """Let a job that has ended be started again: its process, end and wish are forgotten, its files stay.
+        """Let a job that has ended be started again: its process, end and stop request are forgotten, its files stay.
 
-        A process that has told its end and is still on its way out is waited for, or the next start would take it for
-        the job that was asked for.
+        A process that reported its end and has not exited yet is waited for, or the next start would take it for
+        the requested job.
         """
         mark = ProcessIdentity.read(self.folder(job_id))
         if mark is not None:
@@ -248,7 +248,7 @@ class LocalJobs:
             (self.folder(job_id) / name).unlink(missing_ok=True)
 
     def clear(self, work: Path) -> None:
-        """Remove what jobs kept in this folder for their next attempt."""
+        """Remove what jobs kept in this directory for their next attempt."""
         shutil.rmtree(work, ignore_errors=True)
 
     def _subscribe(self, job_id: str, folder: Path) -> None:

@@ -1,6 +1,6 @@
 """Which of the waiting jobs comes next, and in which lane: a fair order between tenants over a few warm processes.
 
-A folder has one queue for all the job processes that wait for its warm processes; they keep it together, under a lock.
+A directory has one queue for all the job processes that wait for its warm processes; they share it under a lock.
 A tenant (a project) holds one lane at a time, and the one that was served longest ago is next. The first lane is always
 open; a further one opens for a job that has waited for a while, so that one tenant's long job does not hold the others.
 """
@@ -17,9 +17,9 @@ from pathlib import Path
 from ratoon.chassis.files import write_json
 from ratoon.process.identity import ProcessIdentity
 
-PATIENCE_S = 5.0
+MAX_WAIT_S = 5.0
 """A job waits this long for the first lane before another one opens for it, in seconds."""
-_LOOK_S = 0.1
+_POLL_S = 0.1
 _REMEMBERED = 1_000
 
 
@@ -51,7 +51,7 @@ class Queue:
         self.waiting = [ticket for ticket in self.waiting if ticket.alive()]
         self.running = {lane: ticket for lane, ticket in self.running.items() if ticket.alive()}
 
-    def lane_for(self, ticket: Ticket, lanes: int, now: float, patience_s: float = PATIENCE_S) -> int | None:
+    def lane_for(self, ticket: Ticket, lanes: int, now: float, max_wait_s: float = MAX_WAIT_S) -> int | None:
         """The lane that this waiting job may take now; None: it goes on waiting."""
         lane = next((lane for lane in range(lanes) if lane not in self.running), None)
         if lane is None:
@@ -60,7 +60,7 @@ class Queue:
         eligible = [
             each
             for each in self.waiting
-            if each.tenant not in holding and (lane == 0 or now - each.since >= patience_s)
+            if each.tenant not in holding and (lane == 0 or now - each.since >= max_wait_s)
         ]
         first = min(eligible, key=lambda each: (self.served.get(each.tenant, 0.0), each.since), default=None)
         return lane if first == ticket else None
@@ -76,40 +76,40 @@ class Queue:
 
 @contextmanager
 def lane(
-    folder: Path, tenant: str, lanes: int, waits: Callable[[int], None], patience_s: float = PATIENCE_S
+    folder: Path, tenant: str, lanes: int, waits: Callable[[int], None], max_wait_s: float = MAX_WAIT_S
 ) -> Iterator[int]:
-    """Wait for a lane of the folder and hold it; `waits` is told how many jobs wait or run before this one."""
+    """Wait for a lane of the directory and hold it; `waits` gets the number of jobs before this one."""
     mark = ProcessIdentity.current()
     ticket = Ticket(uuid.uuid4().hex, tenant, _now(), mark.pid, mark.start_ticks)
-    with _kept(folder) as queue:
+    with _locked(folder) as queue:
         queue.waiting.append(ticket)
-    taken = _taken(folder, ticket, max(lanes, 1), waits, patience_s)
+    taken = _taken(folder, ticket, max(lanes, 1), waits, max_wait_s)
     try:
         yield taken
     finally:
-        with _kept(folder) as queue:
+        with _locked(folder) as queue:
             if queue.running.get(taken) == ticket:
                 del queue.running[taken]
 
 
-def _taken(folder: Path, ticket: Ticket, lanes: int, waits: Callable[[int], None], patience_s: float) -> int:
+def _taken(folder: Path, ticket: Ticket, lanes: int, waits: Callable[[int], None], max_wait_s: float) -> int:
     while True:
-        with _kept(folder) as queue:
+        with _locked(folder) as queue:
             queue.forget_the_dead()
-            if ticket not in queue.waiting:  # the folder was made anew
+            if ticket not in queue.waiting:  # the directory was created again
                 queue.waiting.append(ticket)
-            chosen = queue.lane_for(ticket, lanes, _now(), patience_s)
+            chosen = queue.lane_for(ticket, lanes, _now(), max_wait_s)
             if chosen is not None:
                 queue.start(ticket, chosen, _now())
                 return chosen
             others = len(queue.running) + len(queue.waiting) - 1
         waits(others)
-        time.sleep(_LOOK_S)
+        time.sleep(_POLL_S)
 
 
 @contextmanager
-def _kept(folder: Path) -> Iterator[Queue]:
-    """The folder's queue under its lock, written again if it was changed."""
+def _locked(folder: Path) -> Iterator[Queue]:
+    """The directory's queue under its lock, written again if it was changed."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "queue.json"
     with (folder / "queue.lock").open("a") as lock:

@@ -1,4 +1,4 @@
-"""How a listing is asked for: order and filter as callers write them, and fields of stored documents in SQL.
+"""Order and filter of a listing as callers write them, and fields of stored documents in SQL.
 
 A filter is a part of AIP-160: `state = OPEN AND reason = "conflict"`. The fields that a listing filters by are named by
 its handler; an expression index of its table keeps them fast (`field_sql` is its expression).
@@ -11,21 +11,21 @@ from sqlalchemy import ColumnElement, String, Table, literal_column
 
 from ratoon.chassis.errors import InvalidArgument
 
-_ORDERS = {"": False, "create_time": False, "create_time asc": False, "create_time desc": True}
+_DESCENDING = {"": False, "create_time": False, "create_time asc": False, "create_time desc": True}
 _FIELD = re.compile(r"[a-z][a-z_]*")
 _TERM = re.compile(r'\s*(?P<field>[a-z_]+)\s*=\s*(?P<quote>"?)(?P<value>[^"\s]+)(?P=quote)\s*')
 
 
 def newest_first(order_by: str) -> bool:
     """Return whether `order_by` asks for the newest resources first; InvalidArgument for any other order."""
-    order = " ".join(order_by.split())
-    if order not in _ORDERS:
+    text = " ".join(order_by.split())
+    if text not in _DESCENDING:
         raise InvalidArgument(
             f'order_by is {order_by!r}; it can be "create_time" or "create_time desc".',
             reason="BAD_ORDER_BY",
             field="order_by",
         )
-    return _ORDERS[order]
+    return _DESCENDING[text]
 
 
 def filtered_fields(filter: str, values: Mapping[str, tuple[str, ...]]) -> dict[str, str]:

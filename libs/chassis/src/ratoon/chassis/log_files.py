@@ -20,20 +20,20 @@ from ratoon.process.loop import BackgroundLoop
 OWN_FILE = "RATOON_LOG_FILE"
 """The environment variable that names the file under a process's standard output and error."""
 FILE_BYTES = 20 << 20
-KEPT = 4
-"""Older files that are kept beside the one that is written."""
+BACKUP_COUNT = 4
+"""Number of older files that are retained."""
 _CHILD_FILES = ("log.txt", "warm.log")
-_CHILDREN_KEPT = 1
+_CHILD_BACKUP_COUNT = 1
 _DEPTH = 4
-_LOOK_S = 20.0
+_POLL_S = 20.0
 _LOG = logging.getLogger(__name__)
 
 
 class OwnFile:
     """The file under standard output and standard error of this process."""
 
-    def __init__(self, path: Path, file_bytes: int = FILE_BYTES, kept: int = KEPT) -> None:
-        self._path, self._bytes, self._kept = path, file_bytes, kept
+    def __init__(self, path: Path, file_bytes: int = FILE_BYTES, backup_count: int = BACKUP_COUNT) -> None:
+        self._path, self._bytes, self._backup_count = path, file_bytes, backup_count
 
     def rotate_if_full(self) -> None:
         """Begin a new file once this one is full."""
@@ -42,7 +42,7 @@ class OwnFile:
                 self._rotate()
 
     def _rotate(self) -> None:
-        _shift(self._path, self._kept)
+        _shift(self._path, self._backup_count)
         self._path.rename(_numbered(self._path, 1))
         fresh = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(fresh, 1)
@@ -71,8 +71,8 @@ class ChildFiles:
         self._loop = BackgroundLoop(
             "log-files",
             self._step,
-            first_delay_s=_LOOK_S,
-            backoff=Backoff(_LOOK_S, _LOOK_S),
+            first_delay_s=_POLL_S,
+            backoff=Backoff(_POLL_S, _POLL_S),
             on_failure=_log_failure,
         )
 
@@ -84,8 +84,8 @@ class ChildFiles:
         """End."""
         self._loop.stop(5.0)
 
-    def look(self) -> None:
-        """Empty each file that is full, after copying it beside."""
+    def rotate(self) -> None:
+        """Copy and empty each file that is full."""
         for folder in self._folders:
             for path in _child_files(folder):
                 with suppress(FileNotFoundError):
@@ -93,8 +93,8 @@ class ChildFiles:
                         _empty(path)
 
     def _step(self) -> float:
-        self.look()
-        return _LOOK_S
+        self.rotate()
+        return _POLL_S
 
 
 def _log_failure(_error: Exception) -> None:
@@ -127,18 +127,18 @@ def lines(path: Path, follow: bool, pause_s: float = 0.2) -> Iterator[str]:
 def _is_over(descriptor: int, position: int, path: Path) -> bool:
     """Whether a file was replaced by a new one, or emptied."""
     with suppress(FileNotFoundError):
-        held, found = os.fstat(descriptor), path.stat()
-        return (held.st_dev, held.st_ino) != (found.st_dev, found.st_ino) or found.st_size < position
+        held, current = os.fstat(descriptor), path.stat()
+        return (held.st_dev, held.st_ino) != (current.st_dev, current.st_ino) or current.st_size < position
     return False
 
 
 def _is_open_at(descriptor: int, path: Path) -> bool:
-    held, found = os.fstat(descriptor), path.stat()
-    return (held.st_dev, held.st_ino) == (found.st_dev, found.st_ino)
+    held, current = os.fstat(descriptor), path.stat()
+    return (held.st_dev, held.st_ino) == (current.st_dev, current.st_ino)
 
 
 def _empty(path: Path) -> None:
-    _shift(path, _CHILDREN_KEPT)
+    _shift(path, _CHILD_BACKUP_COUNT)
     copy = _numbered(path, 1)
     with (
         path.open("rb") as source,
@@ -150,9 +150,9 @@ def _empty(path: Path) -> None:
         os.truncate(path, 0)
 
 
-def _shift(path: Path, kept: int) -> None:
+def _shift(path: Path, backup_count: int) -> None:
     """Make place for a new first one of the older files."""
-    for number in range(kept - 1, 0, -1):
+    for number in range(backup_count - 1, 0, -1):
         with suppress(FileNotFoundError):
             _numbered(path, number).rename(_numbered(path, number + 1))
 

@@ -25,14 +25,14 @@ from ratoon.chassis.log_files import OWN_FILE, OwnFile, RotatingHandler
 _EXCITABLE = ("asyncio", "grpc", "uvicorn")
 """Loggers of libraries that write a line for what a caller does."""
 _NOISY = ("kafka", "alembic.runtime", "urllib3", "fsspec")
-_ROOM = "ratoon_"
+_SERVICE_PREFIX = "ratoon_"
 
 
 @contextmanager
 def about(service: str, resource: str = "") -> Iterator[None]:
     """Log lines of this thread or task meanwhile are this service's, about this resource."""
-    told = {key: value for key, value in (("service", service), ("resource", resource)) if value}
-    with structlog.contextvars.bound_contextvars(**told):
+    fields = {key: value for key, value in (("service", service), ("resource", resource)) if value}
+    with structlog.contextvars.bound_contextvars(**fields):
         yield
 
 
@@ -56,9 +56,9 @@ def configure(process: str = "ratoon", level: str = "INFO", stream: TextIO | Non
 class Repeats(logging.Filter):
     """Lets each kind of line of the network libraries pass some times a minute: callers decide how often they come."""
 
-    def __init__(self, clock: Callable[[], float], most: int = 10, window_s: float = 60.0) -> None:
+    def __init__(self, clock: Callable[[], float], max_count: int = 10, window_s: float = 60.0) -> None:
         super().__init__()
-        self._clock, self._most, self._window_s = clock, most, window_s
+        self._clock, self._max_count, self._window_s = clock, max_count, window_s
         self._since, self._counts = clock(), Counter[tuple[str, str]]()
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -70,19 +70,19 @@ class Repeats(logging.Filter):
             self._counts.clear()
         kind = (record.name, str(record.msg))
         self._counts[kind] += 1
-        if self._counts[kind] == self._most:
+        if self._counts[kind] == self._max_count:
             record.msg = f"{record.msg} (further lines like this are left out for a minute)"
-        return self._counts[kind] <= self._most
+        return self._counts[kind] <= self._max_count
 
 
 def formatter(process: str, legible: bool) -> logging.Formatter:
     """What makes a line of a record of the standard library's logging."""
 
     def whose(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
-        """The room that a record came from, else the one that is worked for, else the process."""
+        """Return the service that a record came from, else the one that is worked for, else the process."""
         package = str(line["logger"]).partition(".")[0]
-        room = package.removeprefix(_ROOM) if package.startswith(_ROOM) else ""
-        return {**line, "service": room or line.get("service") or process}
+        service = package.removeprefix(_SERVICE_PREFIX) if package.startswith(_SERVICE_PREFIX) else ""
+        return {**line, "service": service or line.get("service") or process}
 
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -105,13 +105,15 @@ def formatter(process: str, legible: bool) -> logging.Formatter:
 
 def readable(line: Mapping[str, object]) -> str:
     """A line of the log for people: local time, level, service, message, and what it is about."""
-    told = {key: str(line.get(key, "")) for key in ("message", "resource", "trace_id", "exception")}
+    fields = {key: str(line.get(key, "")) for key in ("message", "resource", "trace_id", "exception")}
     time = datetime.fromisoformat(str(line["time"])).astimezone()
-    about = [told["resource"]] if told["resource"] and told["resource"] not in told["message"] else []
-    about += [f"trace {told['trace_id']}"] if told["trace_id"] else []
+    about = [fields["resource"]] if fields["resource"] and fields["resource"] not in fields["message"] else []
+    about += [f"trace {fields['trace_id']}"] if fields["trace_id"] else []
     end = f" ({', '.join(about)})" if about else ""
-    head = f"{time:%H:%M:%S} {line.get('level', ''):<7} {line.get('service', ''):<10} {told['message']}{end}"
-    return f"{head}\n{told['exception']}" if told["exception"] else head
+    head = (
+        f"{time:%H:%M:%S} {line.get('level', ''):<7} {line.get('service', ''):<10} {fields['message']}{end}"
+    )
+    return f"{head}\n{fields['exception']}" if fields["exception"] else head
 
 
 def legible(text: str) -> str:

@@ -1,6 +1,6 @@
-"""What a room is like now, for Prometheus: read from its own state when somebody asks. It knows no domain.
+"""Metrics of the current state of services, for Prometheus, read when they are collected. It knows no domain.
 
-A process has one collector for all of its rooms, so that each figure stands there once, with the rooms as a label.
+A process has one collector for all of its services, so that each metric exists once, with the service as a label.
 """
 
 import logging
@@ -25,7 +25,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Family:
-    """A figure: its name, what it says, and what tells its samples apart beside the room."""
+    """A metric: its name, its help text, and its labels in addition to the service."""
 
     name: str
     sentence: str
@@ -36,14 +36,14 @@ class Family:
 
 @dataclass(frozen=True)
 class Sample:
-    """A value of a figure now."""
+    """Current value of a metric."""
 
     family: Family
     value: float
     labels: tuple[str, ...] = ()
 
 
-UP = Family("ratoon_room_up", "Whether the room could tell its figures.")
+UP = Family("ratoon_room_up", "1 if the metrics of the service could be read.")
 OPERATIONS = Family("ratoon_operations", "Operations under way.", ("kind", "state"))
 OLDEST = Family("ratoon_operation_oldest_seconds", "Age of the oldest operation under way.", ("kind",))
 FAILING = Family("ratoon_operations_failing", "Operations whose last turn failed.", ("kind",))
@@ -65,59 +65,61 @@ Source = Callable[[], Iterable[Sample]]
 
 
 class ServiceMetrics(Collector):
-    """The figures of all rooms of a process."""
+    """Collector of the metrics of all services of a process."""
 
     def __init__(self) -> None:
         self._sources: list[tuple[str, Source]] = []
 
     def add(self, service: str, source: Source) -> None:
-        """From now on ask this too, on a thread of whoever collects."""
+        """Add a source of samples; it is called on the thread that collects."""
         self._sources.append((service, source))
 
     def collect(self) -> Iterator[Metric]:
-        """Every figure now; a room that cannot tell is not up, and the others are there all the same."""
-        found: dict[Family, Metric] = {}
-        for service, samples in self._asked().items():
+        """Yield every metric; a service whose metrics cannot be read is not up, and the others are unaffected."""
+        metrics: dict[Family, Metric] = {}
+        for service, samples in self._samples().items():
             for sample in [*(samples or ()), Sample(UP, float(samples is not None))]:
-                metric = found.setdefault(sample.family, _metric(sample.family))
+                metric = metrics.setdefault(sample.family, _metric(sample.family))
                 metric.add_metric([service, *sample.labels], sample.value)  # type: ignore[attr-defined]
-        yield from found.values()
+        yield from metrics.values()
 
-    def _asked(self) -> Mapping[str, list[Sample] | None]:
-        told: dict[str, list[Sample] | None] = {}
+    def _samples(self) -> Mapping[str, list[Sample] | None]:
+        samples: dict[str, list[Sample] | None] = {}
         for service, source in self._sources:
-            before = told.get(service, [])
+            before = samples.get(service, [])
             try:
-                told[service] = None if before is None else [*before, *source()]
+                samples[service] = None if before is None else [*before, *source()]
             except Exception:
-                _LOG.exception("the figures of %s could not be read", service)
-                told[service] = None
-        return told
+                _LOG.exception("the metrics of %s could not be read", service)
+                samples[service] = None
+        return samples
 
 
 def operation_samples(operations: Operations, clock: Clock) -> Source:
-    """Of a room's long work: what is under way in which state, how old, and what stumbles."""
+    """Return the samples of operations under way: by state, the age of the oldest, and those that fail."""
 
-    def service_metrics() -> Iterator[Sample]:
-        found = [(type(each.resource).__name__, each) for each in operations.under_way()]
-        states = Counter((kind, state_of(each.resource)) for kind, each in found)
+    def samples() -> Iterator[Sample]:
+        operations_by_kind = [(type(each.resource).__name__, each) for each in operations.under_way()]
+        states = Counter((kind, state_of(each.resource)) for kind, each in operations_by_kind)
         yield from (Sample(OPERATIONS, count, key) for key, count in states.items())
-        failing = Counter({kind: 0 for kind, _ in found})
-        failing.update(kind for kind, each in found if each.failures)
+        failing = Counter({kind: 0 for kind, _ in operations_by_kind})
+        failing.update(kind for kind, each in operations_by_kind if each.failures)
         yield from (Sample(FAILING, count, (kind,)) for kind, count in failing.items())
         # What has no states goes on for as long as what it watches: its age says nothing.
-        began = [(kind, each.resource.create_time) for kind, each in found if state_of(each.resource)]
+        began = [
+            (kind, each.resource.create_time) for kind, each in operations_by_kind if state_of(each.resource)
+        ]
         for kind in dict.fromkeys(kind for kind, _ in began):
             oldest = min(time for each, time in began if each == kind)
             yield Sample(OLDEST, (clock.now() - oldest).total_seconds(), (kind,))
 
-    return service_metrics
+    return samples
 
 
 def outbox_samples(relay: Relay, database: Database) -> Source:
-    """Of a room's way to the log."""
+    """Return the samples of the outbox."""
 
-    def service_metrics() -> Iterator[Sample]:
+    def samples() -> Iterator[Sample]:
         with database.read() as connection:
             yield Sample(WAITING, outbox.waiting(connection))
             oldest = outbox.oldest(connection)
@@ -126,28 +128,28 @@ def outbox_samples(relay: Relay, database: Database) -> Source:
         yield Sample(PUBLISHED, relay.published.records)
         yield Sample(UNPUBLISHED, relay.published.failures)
 
-    return service_metrics
+    return samples
 
 
 def store_samples(store: Store) -> Source:
-    """Of what a room has stored."""
+    """Return the samples of the store."""
 
-    def service_metrics() -> Iterator[Sample]:
+    def samples() -> Iterator[Sample]:
         yield Sample(UNREADABLE, len(store.unreadable))
 
-    return service_metrics
+    return samples
 
 
 def consumer_samples(consumer: Consumer) -> Source:
-    """Of what a room hears; `parked` events stand among the dead letters."""
+    """Return the samples of a consumer; `parked` events are in the dead-letter topic."""
 
-    def service_metrics() -> Iterator[Sample]:
-        seen, group = consumer.consumed, consumer.group
+    def samples() -> Iterator[Sample]:
+        consumed, group = consumer.consumed, consumer.group
         for outcome in ("handled", "superseded", "repeated", "retried", "parked"):
-            yield Sample(HANDLED, getattr(seen, outcome), (group, outcome))
-        yield Sample(LAG, seen.lag, (group,))
+            yield Sample(HANDLED, getattr(consumed, outcome), (group, outcome))
+        yield Sample(LAG, consumed.lag, (group,))
 
-    return service_metrics
+    return samples
 
 
 def _metric(family: Family) -> Metric:

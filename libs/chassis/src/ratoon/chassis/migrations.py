@@ -1,4 +1,4 @@
-"""Schema changes of a room's database: Alembic scripts from the room's `migrations/versions`, under a lock.
+"""Schema changes of a service's database: Alembic scripts from its `migrations/versions`, under a lock.
 
 Run by `ratoon migrate`, `ratoon up` or an init container, never by a serving process. The `…_v1` functions are what
 first migrations are made of; a later change gets a new script, never a new meaning here.
@@ -24,7 +24,7 @@ from ratoon.chassis.revisions import head_of, knows, revision_at, scripts_of
 
 
 def migrate(service: str, database_url: str, revision: str = "head") -> str:
-    """Bring a room's database up to a revision; returns the one it is at then. Concurrent callers wait for each other.
+    """Upgrade a service's database to a revision; return its revision. Concurrent callers wait for each other.
 
     A database that a newer version brought on, in a way that leaves this one able to use it, stays as it is.
     FailedPrecondition when the database is damaged, or at a revision that this version does not know and cannot use.
@@ -37,13 +37,13 @@ def migrate(service: str, database_url: str, revision: str = "head") -> str:
 
 
 def migrate_down(service: str, database_url: str, revision: str) -> str:
-    """Take a room's database back to an earlier revision (`base`: no table is left); what newer ones held is lost."""
+    """Downgrade a service's database to an earlier revision (`base`: no table is left); newer data is lost."""
     scripts = _scripts(service)
     return _run(service, database_url, revision, lambda at: downgrade_steps(scripts, revision, at))
 
 
 def create_common_tables_v1(op: Alembic) -> None:
-    """The tables that every room has: operations, outbox, inbox."""
+    """Return the tables that every service has: operations, outbox, inbox."""
     op.create_table(
         "operations",
         sa.Column("name", sa.String(512), primary_key=True),
@@ -218,10 +218,10 @@ def _readers(service: str, may: set[str], before: str, now: str) -> set[str]:
 
 
 def _check_whole(service: str, database_url: str, connection: sa.Connection) -> None:
-    """A file with a page that is none is found now, not by whoever needs that page."""
-    said = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one())
-    if said != "ok":
-        raise _damaged(service, database_url, said)
+    """Raise for a damaged page now, before a query needs that page."""
+    result = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one())
+    if result != "ok":
+        raise _damaged(service, database_url, result)
 
 
 def _named(service: str, database_url: str, error: DatabaseError) -> Exception:

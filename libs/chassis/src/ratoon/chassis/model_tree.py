@@ -152,7 +152,7 @@ class Inspection:
 
     @property
     def base_problems(self) -> tuple[Problem, ...]:
-        """The problems of a tree that is used as it is, as a base model is: beside a model it may hold documents."""
+        """Problems of a tree that is used unchanged, as a base model is: documents next to the model are allowed."""
         strange = [name for name in self.left_out if not _DOCUMENTS.fullmatch(name.rpartition("/")[2])]
         if not strange:
             return self.problems
@@ -164,7 +164,7 @@ class Inspection:
 
 
 def inspect_model_tree(files: ModelFiles, base: Inspection | None = None) -> Inspection:
-    """Inspect a whole model, or an adapter, beside its base where that is known."""
+    """Inspect a whole model, or an adapter, with its base if that is known."""
     return _Inspector(files, base).inspection()
 
 
@@ -177,8 +177,8 @@ def inspect_stored_model(store: "ArtifactStore", digest: str) -> Inspection:
         return inspect_model_tree(files)
     base = inspect_model_tree(StoredFiles(store, named))
     of_base = tuple(Problem(p.reason, f"Its base model: {p.message}") for p in base.base_problems)
-    found = inspect_model_tree(files, base)
-    return Inspection(**{**vars(found), "problems": (*of_base, *found.problems)})
+    inspection = inspect_model_tree(files, base)
+    return Inspection(**{**vars(inspection), "problems": (*of_base, *inspection.problems)})
 
 
 def model_positions(files: ModelFiles) -> int:
@@ -186,11 +186,11 @@ def model_positions(files: ModelFiles) -> int:
     return positions(_object_or_none(files, "config.json") or {})
 
 
-def kept_and_left_out(names: Iterable[str]) -> tuple[list[str], list[str]]:
+def partition_files(names: Iterable[str]) -> tuple[list[str], list[str]]:
     """Files of a model, and the others."""
     ordered = sorted(names)
-    kept = [name for name in ordered if name in KNOWN or WEIGHTS.fullmatch(name)]
-    return kept, [name for name in ordered if name not in set(kept)]
+    known = [name for name in ordered if name in KNOWN or WEIGHTS.fullmatch(name)]
+    return known, [name for name in ordered if name not in set(known)]
 
 
 def positions(config: Mapping[str, Any]) -> int:
@@ -211,7 +211,7 @@ class _Inspector:
     def __init__(self, files: ModelFiles, base: Inspection | None) -> None:
         self._files, self._base = files, base
         self._sizes = files.sizes()
-        self._kept, self._left_out = kept_and_left_out(self._sizes)
+        self._known, self._left_out = partition_files(self._sizes)
         self._problems: list[Problem] = []
         self._unsound: set[str] = set()
         """Files without bytes of their own."""
@@ -245,7 +245,7 @@ class _Inspector:
 
     @cached_property
     def _is_adapter(self) -> bool:
-        return ADAPTER_CONFIG in self._kept
+        return ADAPTER_CONFIG in self._known
 
     @cached_property
     def _config(self) -> JSON:
@@ -254,7 +254,7 @@ class _Inspector:
     @cached_property
     def _weights(self) -> list[str]:
         prefix = "adapter_model" if self._is_adapter else "model"
-        return [name for name in self._kept if WEIGHTS.fullmatch(name) and name.startswith(prefix)]
+        return [name for name in self._known if WEIGHTS.fullmatch(name) and name.startswith(prefix)]
 
     def _add(self, reason: str, message: str) -> None:
         message = message.encode(errors="replace").decode()
@@ -263,7 +263,7 @@ class _Inspector:
 
     def _check_bytes(self) -> None:
         """Empty files, and the pointers that git-lfs leaves where it was not installed."""
-        for name in self._kept:
+        for name in self._known:
             if not self._sizes[name] and name not in ("README.md", "merges.txt"):
                 self._unsound.add(name)
                 self._add("FILE_EMPTY", f"{name} is empty: copy or save it again.")
@@ -281,7 +281,7 @@ class _Inspector:
 
     def _sound(self, name: str) -> bool:
         """Whether the file is there, with bytes of its own."""
-        return name in self._kept and name not in self._unsound
+        return name in self._known and name not in self._unsound
 
     def _check_present(self) -> None:
         if not self._sizes:
@@ -292,11 +292,11 @@ class _Inspector:
             return
         needed = () if self._is_adapter else ("config.json", "tokenizer.json", "tokenizer_config.json")
         for name in needed:
-            if name not in self._kept:
+            if name not in self._known:
                 self._add("FILE_MISSING", f"{name} is missing. {_REMEDIES[name]}")
         if self._is_adapter:
             self._check_weights_present([ADAPTER_WEIGHTS])
-        elif INDEX in self._kept:
+        elif INDEX in self._known:
             self._check_weights_present(self._shards())
         else:
             self._check_weights_present(self._weights or ["model.safetensors"])
@@ -337,28 +337,28 @@ class _Inspector:
         """A JSON object among the files; None, with a problem, when it is none."""
         if not self._sound(name):
             return None
-        found = _object_or_none(self._files, name)
-        if found is None:
+        value = _object_or_none(self._files, name)
+        if value is None:
             self._add("JSON_DAMAGED", f"{name} holds no JSON object in UTF-8: copy or save it again.")
-        return found
+        return value
 
     def _tensors(self) -> dict[str, Tensor]:
-        found: dict[str, Tensor] = {}
+        tensors: dict[str, Tensor] = {}
         for name in self._weights:
             if not self._sound(name):
                 continue
             try:
                 with self._files.open(name) as source:
-                    found |= read_header(source, self._sizes[name])
+                    tensors |= read_header(source, self._sizes[name])
             except DamagedFile as error:
                 self._add("WEIGHTS_DAMAGED", f"{name} {error}.")
-        if not found and self._weights and not self._problems:
+        if not tensors and self._weights and not self._problems:
             self._add("WEIGHTS_MISSING", f"{_named(self._weights)} holds no tensor: save the weights again.")
-        if quantised := sorted({t.dtype for t in found.values() if t.dtype.startswith(("F8", "F4", "F6"))}):
+        if quantised := sorted({t.dtype for t in tensors.values() if t.dtype.startswith(("F8", "F4", "F6"))}):
             self._add(
                 "DTYPE_UNSUPPORTED", f"The weights are of type {', '.join(quantised)}. {_PLAIN_WEIGHTS}"
             )
-        return found
+        return tensors
 
     def _check_config(self, config: JSON) -> None:
         for name in _OBJECTS:
@@ -374,9 +374,9 @@ class _Inspector:
             self._add("CONFIG_INCOMPLETE", "config.json has no model_type: save the model with transformers.")
         if config.get("quantization_config"):
             self._add("DTYPE_UNSUPPORTED", f"The weights are quantised. {_PLAIN_WEIGHTS}")
-        if (told := positions(config)) > _MAX_POSITIONS:
+        if (limit := positions(config)) > _MAX_POSITIONS:
             self._add(
-                "CONFIG_IMPLAUSIBLE", f"config.json states {told:,} positions; at most {_MAX_POSITIONS:,}."
+                "CONFIG_IMPLAUSIBLE", f"config.json states {limit:,} positions; at most {_MAX_POSITIONS:,}."
             )
 
     def _check_limits(self, stated: JSON) -> None:
@@ -397,11 +397,12 @@ class _Inspector:
                 f"config.json states a vocabulary of {stated:,}, the embeddings have {rows:,} rows: they belong to "
                 "different models.",
             )
-        layers = {int(found.group(1)) for name in tensors if (found := _LAYER.search(name))}
-        told = max((_whole_number(_text_config(config).get(name)) for name in _LAYERS), default=0)
-        if layers and told and len(layers) < told:
+        layers = {int(match.group(1)) for name in tensors if (match := _LAYER.search(name))}
+        stated_layers = max((_whole_number(_text_config(config).get(name)) for name in _LAYERS), default=0)
+        if layers and stated_layers and len(layers) < stated_layers:
             self._add(
-                "WEIGHTS_MISMATCH", f"config.json states {told:,} layers, the weights have {len(layers):,}."
+                "WEIGHTS_MISMATCH",
+                f"config.json states {stated_layers:,} layers, the weights have {len(layers):,}.",
             )
         self._check_widths(config, tensors)
         self._check_tokens(tokens, rows or stated)
@@ -412,14 +413,14 @@ class _Inspector:
         stated = _text_config(config)
         projected = any(stated.get(name) for name in ("word_embed_proj_dim", "embedding_size"))
         for name, ending, place in () if projected else _WIDTHS:
-            told = _whole_number(stated.get(name))
-            found = {
+            stated_width = _whole_number(stated.get(name))
+            widths = {
                 t.shape[place] for key, t in tensors.items() if key.endswith(ending) and len(t.shape) == 2
             }
-            if told and found and told not in found:
+            if stated_width and widths and stated_width not in widths:
                 self._add(
                     "WEIGHTS_MISMATCH",
-                    f"config.json states a {name} of {told:,}, the weights {max(found):,}.",
+                    f"config.json states a {name} of {stated_width:,}, the weights {max(widths):,}.",
                 )
 
     def _check_tokens(self, tokens: int, rows: int) -> None:
@@ -431,7 +432,7 @@ class _Inspector:
             )
 
     def _check_index(self, tensors: Mapping[str, Tensor]) -> None:
-        if INDEX not in self._kept or any(p.reason.startswith("WEIGHTS_") for p in self._problems):
+        if INDEX not in self._known or any(p.reason.startswith("WEIGHTS_") for p in self._problems):
             return
         stated = (self._object(INDEX) or {}).get("weight_map")
         named = stated if isinstance(stated, dict) else {}
@@ -439,8 +440,8 @@ class _Inspector:
             self._add("WEIGHTS_MISSING", f"{INDEX} names tensors that no file has: {_named(lacking)}.")
 
     def _tokens(self) -> int:
-        told = self._object("tokenizer.json")
-        return 0 if told is None else token_count(told)
+        tokenizer = self._object("tokenizer.json")
+        return 0 if tokenizer is None else token_count(tokenizer)
 
     def _has_template(self) -> bool:
         if self._sound(TEMPLATE):
@@ -485,7 +486,7 @@ def token_count(tokenizer: Mapping[str, Any]) -> int:
 
 _PLAIN_WEIGHTS = "Save the model with float32, float16 or bfloat16 weights."
 _REMEDIES = {
-    "config.json": "A model's folder holds it beside the weights: name that folder.",
+    "config.json": "A model's folder holds it with the weights: name that folder.",
     "tokenizer.json": "Write it with `AutoTokenizer.from_pretrained(name).save_pretrained(folder)`.",
     "tokenizer_config.json": "Write it with `AutoTokenizer.from_pretrained(name).save_pretrained(folder)`.",
 }

@@ -1,6 +1,6 @@
-"""Model folders of the artifact store: whole models, and adapters with the base model that they go with.
+"""Model directories of the artifact store: whole models, and adapters with the base model that they go with.
 
-An adapter's folder holds `adapter_config.json`, and its `recipe.json` names the base by digest. Nothing is loaded here.
+An adapter's directory holds `adapter_config.json`, and its `recipe.json` names the base by digest. It loads nothing.
 """
 
 import json
@@ -11,12 +11,12 @@ from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.errors import FailedPrecondition
 
 ADAPTER_CONFIG = "adapter_config.json"
-"""The file that tells an adapter from a whole model."""
+"""File that distinguishes an adapter from a whole model."""
 
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """A model on this machine; for an adapter `path` is the adapter's folder and `base` that of its base model."""
+    """A model on this machine; for an adapter `path` is the adapter's directory and `base` that of its base model."""
 
     path: Path
     base: Path | None = None
@@ -24,12 +24,12 @@ class ModelFolder:
 
     @property
     def whole(self) -> Path:
-        """The folder with all weights: the base model's, or the model's own."""
+        """The directory with all weights: the base model's, or the model's own."""
         return self.base or self.path
 
 
 def base_digest(folder: Path) -> str:
-    """The digest of the base model that an adapter's folder goes with; empty for a whole model."""
+    """The digest of the base model that an adapter's directory goes with; empty for a whole model."""
     if not (folder / ADAPTER_CONFIG).exists():
         return ""
     recipe = folder / "recipe.json"
@@ -43,7 +43,7 @@ def base_digest(folder: Path) -> str:
 
 
 def fetch_model(store: ArtifactStore, digest: str, folder: Path) -> ModelFolder:
-    """A model as folders below `folder`, each named by its digest; bases that are there already are kept."""
+    """A model as directories below `folder`, each named by its digest; bases that are there already are kept."""
     path = store.fetch_tree(digest, folder / digest)
     base = base_digest(path)
     return ModelFolder(path, store.fetch_tree(base, folder / base) if base else None, base)

@@ -1,7 +1,7 @@
-"""What is told of operations while they are worked on: spans, counts, and whose the log lines are. It decides nothing.
+"""Telemetry of operations while they are worked on: spans, counts, and the context of log lines. It decides nothing.
 
-All turns of an operation belong to the trace of what began it, also after a restart: the traceparent stands beside
-its lease. Only turns that do something get a span; a look at what is under way gets none.
+All ticks of an operation belong to the trace that began it, also after a restart: the traceparent is stored with
+its lease. Only ticks with an effect get a span; a mere observation gets none.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from ratoon.chassis.telemetry import OperationMetrics, exemplar
 if TYPE_CHECKING:
     from ratoon.chassis.operations import Claim, Step
 
-_MOST_LINKS = 100
+_MAX_LINKS = 100
 
 
 class OperationWatch:
-    """Watches the operations of one room."""
+    """Observer of the operations of one service."""
 
     def __init__(
         self, service: str = "", tracer: Tracer | None = None, metrics: OperationMetrics | None = None
@@ -35,14 +35,14 @@ class OperationWatch:
 
     @contextmanager
     def looking(self, claim: Claim) -> Iterator[None]:
-        """Look at the world for an operation: calls and log lines know the trace, nobody keeps a span."""
-        with logs.about(self._service, claim.name), tracing.within(tracing.unkept(claim.trace)):
+        """Observe for an operation: calls and log lines carry the trace, no span is sampled."""
+        with logs.about(self._service, claim.name), tracing.within(tracing.unsampled(claim.trace)):
             yield
 
     @contextmanager
-    def turn(self, claim: Claim, before: Any, step: Step[Any]) -> Iterator[None]:
+    def tick(self, claim: Claim, before: Any, step: Step[Any]) -> Iterator[None]:
         """Save and do what a step decided."""
-        if not _tells(before, step):
+        if not _is_reported(before, step):
             yield
             return
         cause, *others = _causes(claim, step)
@@ -50,18 +50,18 @@ class OperationWatch:
             _name(step),
             tracing.context_of(cause),
             attributes=_attributes(step),
-            links=tracing.links_to(others[:_MOST_LINKS]),
+            links=tracing.links_to(others[:_MAX_LINKS]),
         ):
             yield
             if step.done:
                 self._ended(cause, step)
 
-    def stumbled(self, kind: type[Any], code: str) -> None:
+    def step_failed(self, kind: type[Any], code: str) -> None:
         """A turn failed."""
-        self._metrics.stumbles.labels(self._service, kind.__name__, code).inc()
+        self._metrics.step_failures.labels(self._service, kind.__name__, code).inc()
 
     def _ended(self, cause: str, step: Step[Any]) -> None:
-        """Count an operation that has ended, and tell its whole length as one span."""
+        """Count an operation that has ended, and report its whole length as one span."""
         resource, kind = step.resource, type(step.resource).__name__
         began, now = resource.create_time.timestamp(), time.time()
         self._metrics.ended.labels(self._service, kind, state_of(resource)).inc()
@@ -82,7 +82,7 @@ def _causes(claim: Claim, step: Step[Any]) -> tuple[str, ...]:
     return (claim.trace,) if step.causes is None else step.causes or ("",)
 
 
-def _tells(before: Any, step: Step[Any]) -> bool:
+def _is_reported(before: Any, step: Step[Any]) -> bool:
     """Whether a step does more than to note progress."""
     moved = state_of(before) != state_of(step.resource)
     return bool(step.actions or step.events or step.done or moved)
@@ -97,5 +97,5 @@ def _name(step: Step[Any]) -> str:
 def _attributes(step: Step[Any]) -> dict[str, str]:
     failure = getattr(step.resource, "failure", None)
     reason = str(getattr(failure, "reason", failure or ""))
-    told = {"ratoon.resource": step.resource.name, "ratoon.state": state_of(step.resource)}
-    return told | ({"error.type": reason} if reason else {})
+    attributes = {"ratoon.resource": step.resource.name, "ratoon.state": state_of(step.resource)}
+    return attributes | ({"error.type": reason} if reason else {})

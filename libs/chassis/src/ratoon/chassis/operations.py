@@ -2,7 +2,7 @@
 
     observe → step → save state and events in one transaction → act → wait → observe …
 
-State is saved before actions run, so whoever takes over after a crash repeats at most the last actions; these are
+State is saved before actions run, so a worker that takes over after a crash repeats at most the last actions; these are
 idempotent, and their ids say for which step and attempt they are. A claim carries a fencing number that only grows:
 a worker whose lease ran out can no longer save, and what it publishes under its number loses.
 """
@@ -50,10 +50,10 @@ from ratoon.process.loop import BackgroundLoop
 
 _LOG = logging.getLogger(__name__)
 _LEASE_S = 30.0
-_SWEEP_S = 1.0
-_PATIENCE = 8
+_POLL_INTERVAL_S = 1.0
+_MAX_FAILURES = 8
 """How often an error in a row is tried again, unless the part that is needed is away:"""
-_PATIENCE_WITH_ABSENCE = 60
+_MAX_FAILURES_UNAVAILABLE = 60
 _BACKOFF = Backoff(0.25, 10.0)
 _UNREADABLE_PAUSE_S = 3600.0
 """Until an operation is looked at again whose resource cannot be read: nothing but a restored row mends that."""
@@ -76,7 +76,7 @@ _NAMESPACE = uuid.UUID("5b3a1c86-0c8e-4b0a-9d55-6d2f9f6e7a11")
 
 
 class Cancellable(Resource, Protocol):
-    """A resource that can be called off: the wish is part of its state."""
+    """A resource that can be cancelled: the cancel request is part of its state."""
 
     @property
     def cancel_requested(self) -> bool: ...
@@ -101,7 +101,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Step(Generic[R]):
-    """What follows from an observation: the new state, what to do, what to tell, when to look again (seconds)."""
+    """Result of a step: the new state, actions, events, and the seconds until the next observation."""
 
     resource: R
     actions: tuple[object, ...] = ()
@@ -170,7 +170,7 @@ def operations_table(metadata: MetaData) -> Table:
 
 
 class Operations:
-    """Starts, wakes and works on the operations of one room, on threads of its own."""
+    """Starts, wakes and works on the operations of one service, on its own threads."""
 
     def __init__(
         self,
@@ -193,7 +193,7 @@ class Operations:
         self._loop = BackgroundLoop(
             "operations",
             self._start_due,
-            backoff=Backoff(_SWEEP_S, _SWEEP_S),
+            backoff=Backoff(_POLL_INTERVAL_S, _POLL_INTERVAL_S),
             on_failure=_log_failure,
             final=self._pool.shutdown,
         )
@@ -220,7 +220,7 @@ class Operations:
         tx.connection.execute(self._table.delete().where(self._table.c.name == name))
 
     def cancel(self, kind: type[C], name: str, ended: Callable[[C], bool]) -> C:
-        """Ask for the end of an operation: the wish is saved and looked at. One that has ended stays as it is."""
+        """Request cancellation: the request is saved and the operation is woken. One that has ended stays as it is."""
         with self._store.write() as tx:
             resource = tx.get(kind, name)
             if ended(resource) or resource.cancel_requested:
@@ -237,14 +237,14 @@ class Operations:
         """Finish the steps in hand and take no new ones; what is under way elsewhere goes on there."""
         self._loop.stop(_LEASE_S)
 
-    def under_way(self, most: int = 1000) -> list[UnderWay]:
-        """The operations that have not ended, so many at most; without those whose resource cannot be read."""
+    def under_way(self, limit: int = 1000) -> list[UnderWay]:
+        """Return up to `limit` operations that have not ended; without those whose resource cannot be read."""
         t = self._table
         with self._store.read() as tx:
-            rows = tx.connection.execute(select(t.c.name, t.c.kind, t.c.failures).limit(most)).all()
+            rows = tx.connection.execute(select(t.c.name, t.c.kind, t.c.failures).limit(limit)).all()
             kinds = {kind: procedure.kind for kind, procedure in self._procedures.items()}
-            found = [(tx.find_readable(kinds[row.kind], row.name), row.failures) for row in rows]
-        return [UnderWay(resource, failures) for resource, failures in found if resource is not None]
+            resources = [(tx.find_readable(kinds[row.kind], row.name), row.failures) for row in rows]
+        return [UnderWay(resource, failures) for resource, failures in resources if resource is not None]
 
     def run_due(self) -> int:
         """Work once on everything that is due, on this thread; returns how many. For tests and one-shot tools."""
@@ -278,8 +278,8 @@ class Operations:
         """Make operations of an earlier boot due, since their times do not compare with these; return the time."""
         t = self._table
         epoch, now = self._time.now(connection)
-        of_another_boot = update(t).where(t.c.epoch != epoch)
-        connection.execute(of_another_boot.values(epoch=epoch, due=now, lease_until=now))
+        of_other_epoch = update(t).where(t.c.epoch != epoch)
+        connection.execute(of_other_epoch.values(epoch=epoch, due=now, lease_until=now))
         return now
 
     def _busy(self) -> list[str]:
@@ -288,7 +288,7 @@ class Operations:
 
     def _pause(self) -> float:
         """Seconds until the next operation is due, at most a sweep."""
-        return min(_SWEEP_S, max(0.02, self._next_due_in()))
+        return min(_POLL_INTERVAL_S, max(0.02, self._next_due_in()))
 
     def _next_due_in(self) -> float:
         """Seconds until the first operation without a lease is due, negative once it is; infinite without one."""
@@ -344,11 +344,11 @@ class Operations:
         acting = act_for(project_of(claim.name))
         try:
             with self._watch.looking(claim):
-                self._turn(self._procedures[kind], claim)
+                self._tick(self._procedures[kind], claim)
         finally:
             end_acting(acting)
 
-    def _turn(self, procedure: Procedure[Any], claim: Claim) -> None:
+    def _tick(self, procedure: Procedure[Any], claim: Claim) -> None:
         """Observe, step, save, act, release."""
         try:
             with self._store.read() as tx:
@@ -356,7 +356,7 @@ class Operations:
             with wakeups.observing(claim.name, partial(self._wake_again, claim.name)) as wake_up:
                 observation = procedure.observe(resource, claim)
             step = procedure.step(resource, observation, self._clock.now())
-            with self._watch.turn(claim, resource, step):
+            with self._watch.tick(claim, resource, step):
                 saved = self._save(claim, resource, step)
                 for action in step.actions:
                     if not step.done:
@@ -373,7 +373,7 @@ class Operations:
             is_newer = isinstance(error, WrittenByANewerRelease)
             self._release(claim, _NEWER_PAUSE_S if is_newer else _UNREADABLE_PAUSE_S)
         except Exception as error:
-            self._stumble(procedure, claim, error)
+            self._record_failure(procedure, claim, error)
         finally:
             self._loop.wake()
 
@@ -392,21 +392,27 @@ class Operations:
                 tx.connection.execute(self._table.delete().where(self._table.c.name == claim.name))
         return saved
 
-    def _stumble(self, procedure: Procedure[Any], claim: Claim, error: Exception) -> None:
+    def _record_failure(self, procedure: Procedure[Any], claim: Claim, error: Exception) -> None:
         """An error: try again with growing pauses; one that repeating will not mend is the procedure's to judge."""
-        told = described(error)
-        patience = _PATIENCE_WITH_ABSENCE if told.code == "UNAVAILABLE" else _PATIENCE
-        lasting = told.code in _PERMANENT or claim.failures + 1 >= patience
-        self._watch.stumbled(procedure.kind, told.code)
-        _LOG.warning("%s stumbled (%s: %s)", claim.name, told.code, error, exc_info=told.code == "INTERNAL")
+        description = described(error)
+        max_failures = _MAX_FAILURES_UNAVAILABLE if description.code == "UNAVAILABLE" else _MAX_FAILURES
+        lasting = description.code in _PERMANENT or claim.failures + 1 >= max_failures
+        self._watch.step_failed(procedure.kind, description.code)
+        _LOG.warning(
+            "step of %s failed (%s: %s)",
+            claim.name,
+            description.code,
+            error,
+            exc_info=description.code == "INTERNAL",
+        )
         try:
             if lasting:
                 with self._store.read() as tx:
                     resource = tx.find(procedure.kind, claim.name)
                 if resource is None:  # it was deleted while it was worked on
                     return
-                step = procedure.failed(resource, told, self._clock.now())
-                with self._watch.turn(claim, resource, step):
+                step = procedure.failed(resource, description, self._clock.now())
+                with self._watch.tick(claim, resource, step):
                     self._save(claim, resource, step)
                 self._release(claim, step.wake_after)
             else:
@@ -423,8 +429,8 @@ class Operations:
     def _hold(self, connection: Connection, claim: Claim) -> None:
         self._compare(connection, claim, select(self._table.c.fence).with_for_update())
 
-    def _compare(self, connection: Connection, claim: Claim, asked: Select[Any]) -> None:
-        if connection.execute(asked.where(self._table.c.name == claim.name)).scalar() != claim.fence:
+    def _compare(self, connection: Connection, claim: Claim, query: Select[Any]) -> None:
+        if connection.execute(query.where(self._table.c.name == claim.name)).scalar() != claim.fence:
             raise Aborted(f"{claim.name} was taken over by another worker.", reason="FENCED")
 
     def _release(self, claim: Claim, pause: float, failures: int = 0) -> None:
@@ -432,7 +438,7 @@ class Operations:
         with self._store.database.write() as connection:
             _, now = self._time.now(connection)
             mine = (t.c.name == claim.name) & (t.c.fence == claim.fence)
-            # A wake-up during this turn, which may have looked too early; a turn beyond its lease cannot tell.
+            # A wake-up during this tick, whose observation may be too early; a tick beyond its lease cannot know.
             woken = (t.c.due < claim.due) | (t.c.due <= now)
             due = case((woken, t.c.due), else_=now + pause)
             priority = case((woken, t.c.priority), else_=_IDLE if pause > SAFETY_NET_S else _URGENT)

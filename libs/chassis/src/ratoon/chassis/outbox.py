@@ -1,4 +1,4 @@
-"""The transactional outbox: events commit with the room's state, one relay at a time carries them to the log.
+"""The transactional outbox: events commit with the service's state, one relay at a time publishes them to the log.
 
 The relay asks for rows that are still there, never for "id > last": numbers do not follow the order of
 commits. A row goes when the log has it, so a crash in between publishes it twice, with the same event id.
@@ -48,7 +48,7 @@ from ratoon.process.backoff import Backoff
 from ratoon.process.loop import BackgroundLoop
 
 BATCH = 500
-SWEEP_S = 1.0
+POLL_INTERVAL_S = 1.0
 LEASE_S = 10.0
 _LOG = logging.getLogger(__name__)
 _BACKOFF = Backoff(2.0, 30.0)
@@ -60,7 +60,7 @@ _Row = Row[tuple[int, str, bytes, bytes, str]]
 
 
 def outbox_tables(metadata: MetaData) -> tuple[Table, Table]:
-    """The tables `outbox` and `outbox_lease`, the same in every room."""
+    """Return the tables `outbox` and `outbox_lease`, the same in every service."""
     number = BigInteger().with_variant(Integer, "sqlite")
     outbox = Table(
         "outbox",
@@ -146,12 +146,12 @@ class Published:
 
 
 class Relay:
-    """Carries one room's outbox to the log, on a thread of its own; one relay of a room works at a time."""
+    """Relay of one service's outbox to the log, on its own thread; one relay of a service works at a time."""
 
     def __init__(
         self, name: str, database: Database, log: EventLog, clock: Clock, topics: Collection[Topic]
     ) -> None:
-        """`name` is the room's, `topics` are those that it owns: created here, each with its dead letters."""
+        """`name` is the service's, `topics` are those that it owns: created here, each with its dead letters."""
         self._database, self._log, self._topics = database, log, list(topics)
         self._clock = clock
         self._lease = _Lease(database, clock)
@@ -184,12 +184,12 @@ class Relay:
         with self._database.read() as connection:
             rows = self._pending(connection)
         if not rows or not self._lease.hold():
-            return SWEEP_S
+            return POLL_INTERVAL_S
         done = self._publish(rows)
         if done:
             with self._database.write() as connection:
                 connection.execute(delete(_OUTBOX).where(_OUTBOX.c.id.in_(done)))
-        return 0.0 if len(rows) == BATCH else SWEEP_S
+        return 0.0 if len(rows) == BATCH else POLL_INTERVAL_S
 
     def _pending(self, connection: Connection) -> Sequence[_Row]:
         """The next events. Later events of a refused one's key wait with it: their order is kept."""
@@ -294,10 +294,10 @@ class _Lease:
         """Whether we have it; taken or renewed when the old one is half over."""
         if self._clock.monotonic() < self._until - LEASE_S / 2:
             return True
-        asked = self._clock.monotonic()
+        now = self._clock.monotonic()
         with self._database.write() as connection:
             held = self._take(connection)
-        self._until = asked + LEASE_S if held else 0.0
+        self._until = now + LEASE_S if held else 0.0
         return held
 
     def release(self) -> None:

@@ -20,13 +20,13 @@ from ratoon.chassis.store import Store
 
 _LOG = logging.getLogger(__name__)
 _AGAIN_S = 60.0
-"""Until it is tried again after a fault."""
+"""Seconds until it is tried again after a fault."""
 _SETTLED_S = 24 * 3600.0
-"""So long after the first time it is done again at each start: an older version may have run beside this one."""
+"""Seconds after the first run during which each start repeats it: an older version may have run concurrently."""
 
 
 def check_request(artifacts: ArtifactStore, principal: Principal, request: Message) -> None:
-    """NotFound for an artifact that the principal's project has not; the same when nobody has it.
+    """Raise NotFound for an artifact that the principal's project does not own; the same when no project owns it.
 
     A principal of the whole installation may refer to any: what it refers to belongs to the request's project then.
     """

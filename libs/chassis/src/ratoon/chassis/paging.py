@@ -58,8 +58,8 @@ class PageTokens:
         return hmac.digest(self._secret, body, hashlib.sha256)[:16]
 
 
-def page_size(asked: int) -> int:
+def page_size(requested: int) -> int:
     """The number of items for a request's `page_size`: 0 means the default; more than the most is cut."""
-    if asked < 0:
+    if requested < 0:
         raise InvalidArgument("page_size may not be negative.", reason="BAD_PAGE_SIZE", field="page_size")
-    return min(asked or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
+    return min(requested or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)

@@ -1,6 +1,6 @@
-"""What a process tells whoever looks after it: `/metrics`, `/live` and `/ready` over HTTP, on threads of their own.
+"""Probes of a process: `/metrics`, `/live` and `/ready` over HTTP, on their own threads.
 
-It lives while its event loop turns. It is ready from the start of its rooms to the beginning of its drain, whatever
+It is live while its event loop runs. It is ready from the start of its services to the beginning of its drain, whatever
 becomes of databases and brokers: those are waited for, not died of.
 """
 
@@ -23,7 +23,7 @@ Respond = Callable[[str, list[tuple[str, str]]], object]
 
 
 class Wellness:
-    """How a process is, as its event loop tells and the threads of `Probes` read."""
+    """State of a process, written by its event loop and read by the threads of `Probes`."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now

@@ -3,17 +3,17 @@
 The table of `libs/chassis/README.md` is the job worker's.
 """
 
-import importlib
 import sys
 from pathlib import Path
 
-from ratoon.chassis.settings import ProcessSettings
+from ratoon.chassis import job_worker
+from ratoon.chassis.settings import ProcessSettings, settings_class
 
 _BEGIN, _END = "<!-- settings -->\n", "<!-- /settings -->"
 
 
 def table(settings: type[ProcessSettings]) -> str:
-    """The Markdown table of a room's environment variables."""
+    """Return the Markdown table of a service's environment variables."""
     prefix = settings.model_config.get("env_prefix", "")
     rows = [
         f"| `{prefix}{name.upper()}` | {_default(field.default)} | {field.description} |"
@@ -35,11 +35,9 @@ def updated(readme: str, settings: type[ProcessSettings]) -> str:
 
 
 def settings_beside(readme: Path) -> type[ProcessSettings]:
-    """The settings that a README is about."""
-    home = readme.absolute().parent.name
-    module = "ratoon.chassis.job_worker" if home == "chassis" else f"ratoon_{home}.settings"
-    made: type[ProcessSettings] = importlib.import_module(module).Settings
-    return made
+    """Return the settings that a README documents: those of the service, or in a library those of the job worker."""
+    home = readme.absolute().parent
+    return job_worker.Settings if home.parent.name == "libs" else settings_class(home.name)
 
 
 def main(arguments: list[str]) -> int:

@@ -1,7 +1,7 @@
 """Jobs on job workers of a cluster, behind the face of `LocalJobs`; see `job_worker` for the other side.
 
-A job's id decides which worker has it, so that all who ask for it ask the same one. A worker that lost its disk knows
-no job any more: the job counts as ABSENT and is begun anew.
+A job's id decides which worker has it, so that all callers reach the same one. A worker that lost its disk knows
+no job any more: the job counts as ABSENT and is started again.
 """
 
 import hashlib
@@ -17,11 +17,11 @@ from ratoon.jobs.v1 import jobs_service_pb2 as pb
 from ratoon.jobs.v1.jobs_service_pb2_grpc import JobsServiceStub
 
 FOLDERS = ("warm", "work")
-"""What of a spec names folders: it travels as a plain name."""
+"""What of a spec names directories: it travels as a plain name."""
 
 
 class RemoteJobs:
-    """The jobs of one room on so many workers."""
+    """Jobs of one service on several workers."""
 
     def __init__(self, workers: Mapping[str, grpc.Channel]) -> None:
         """`workers` by what they are called; a job stays with its worker as long as that is among them."""
@@ -62,25 +62,25 @@ def chosen(job_id: str, workers: Sequence[str]) -> str:
 
 
 def travelling(spec: JSON) -> JSON:
-    """A spec without what is true of this machine alone: folders by name, and no artifact store."""
+    """A spec without what is true of this machine alone: directories by name, and no artifact store."""
     folders = {key: Path(spec[key]).name for key in FOLDERS if spec.get(key)}
     return {key: value for key, value in {**spec, **folders}.items() if key != "artifacts"}
 
 
 def message_of(job_id: str, status: JobStatus) -> job_pb2.Job:
     """A job as the wire has it."""
-    told = status.progress
+    progress = status.progress
     return job_pb2.Job(
         id=job_id,
         state=job_pb2.Job.State.Value(f"STATE_{status.state}"),
         progress=job_pb2.JobProgress(
-            fraction=told.fraction,
-            message=told.message,
-            done=told.done,
-            total=told.total,
-            unit=told.unit,
-            remaining_s=told.remaining_s,
-            metrics=told.metrics,
+            fraction=progress.fraction,
+            message=progress.message,
+            done=progress.done,
+            total=progress.total,
+            unit=progress.unit,
+            remaining_s=progress.remaining_s,
+            metrics=progress.metrics,
         ),
         result=json.dumps(status.result) if status.result else "",
         reason=status.reason,
@@ -89,16 +89,16 @@ def message_of(job_id: str, status: JobStatus) -> job_pb2.Job:
 
 
 def status_of(job: job_pb2.Job) -> JobStatus:
-    """A job as a room has it."""
-    told = job.progress
+    """Return the status of a job from its message."""
+    reported = job.progress
     progress = JobProgress(
-        told.fraction,
-        told.message,
-        told.done,
-        told.total,
-        told.unit,
-        told.remaining_s if told.HasField("remaining_s") else None,
-        dict(told.metrics),
+        reported.fraction,
+        reported.message,
+        reported.done,
+        reported.total,
+        reported.unit,
+        reported.remaining_s if reported.HasField("remaining_s") else None,
+        dict(reported.metrics),
     )
     state = JobState(job_pb2.Job.State.Name(job.state).removeprefix("STATE_"))
     return JobStatus(state, progress, json.loads(job.result) if job.result else {}, job.reason, job.message)

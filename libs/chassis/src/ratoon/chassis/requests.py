@@ -34,13 +34,13 @@ _QUOTED_DEEPLY = 3
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _OF_TEXTS = ("content_digest",)
 """Fields with the digest of a text, which is no artifact."""
-_MOST_VALUES = 200_000
+_MAX_VALUES = 200_000
 """Of scalars in one request; to go through more would take seconds."""
 _TIMES_S = (-62_135_596_800, 253_402_300_799)
 """Years 1 to 9999, as google.protobuf.Timestamp allows, in seconds since 1970."""
 _LONGEST_S = 315_576_000.0
 """Ten years: a span of time that is longer is a mistake."""
-_MOST_DAYS = 36_500
+_MAX_DAYS = 36_500
 _SHORT, _LONG, _LONGEST = 1_024, 16_384, 262_144
 """The most characters of names, of other texts, and of texts that people write at length."""
 _REQUEST_ID = 256
@@ -76,7 +76,7 @@ def digest_of(request: Message) -> str:
     return hashlib.sha256(request.SerializeToString(deterministic=True)).hexdigest()
 
 
-def given_fields(request: Message) -> set[str]:
+def populated_fields(request: Message) -> set[str]:
     """The fields that a request gives of the resource that it carries; empty when it carries none."""
     carried = [
         content
@@ -140,13 +140,13 @@ def _unpacked(packed: Any, path: str) -> Message:
         raise _bad(path, f"{path} holds a message of a kind that is unknown here.") from None
 
 
-def check_values(request: Message, found: Sequence[Value] | None = None) -> None:
+def check_values(request: Message, parsed: Sequence[Value] | None = None) -> None:
     """InvalidArgument, with the path of the field, for what no field may hold, whatever its method.
 
     Floats that are no numbers, enum numbers without a name, times and durations out of range, texts without bound.
-    `found` are the values of the request, where they are known already.
+    `parsed` are the values of the request, where they are known already.
     """
-    for each in values(request) if found is None else found:
+    for each in values(request) if parsed is None else parsed:
         if each.field.type in (FieldDescriptor.TYPE_DOUBLE, FieldDescriptor.TYPE_FLOAT):
             _check_float(each)
         elif each.field.type == FieldDescriptor.TYPE_ENUM:
@@ -155,8 +155,8 @@ def check_values(request: Message, found: Sequence[Value] | None = None) -> None
             _check_text(each)
         elif each.field.message_type is not None:
             _check_time(each)
-        elif each.field.name.endswith("_days") and abs(each.value) > _MOST_DAYS:
-            raise _bad(each.path, f"{each.path} may not be {each.value}: give {_MOST_DAYS:,} days or fewer.")
+        elif each.field.name.endswith("_days") and abs(each.value) > _MAX_DAYS:
+            raise _bad(each.path, f"{each.path} may not be {each.value}: give {_MAX_DAYS:,} days or fewer.")
 
 
 def _check_float(each: Value) -> None:
@@ -173,14 +173,14 @@ def _check_enum(each: Value, kind: EnumDescriptor) -> None:
 
 
 def _check_text(each: Value) -> None:
-    most = _bound(each.field)
-    if len(each.value) > most:
+    max_length = _bound(each.field)
+    if len(each.value) > max_length:
         raise _bad(
             each.path,
-            f"{each.path} has {len(each.value):,} characters; at most {most:,} are allowed.",
+            f"{each.path} has {len(each.value):,} characters; at most {max_length:,} are allowed.",
             "TEXT_TOO_LONG",
         )
-    if most <= _SHORT and "\0" in each.value:
+    if max_length <= _SHORT and "\0" in each.value:
         raise _bad(each.path, f"{each.path} may not hold the character NUL.")
 
 
@@ -225,9 +225,9 @@ def projects_in(value: Value) -> Iterator[str]:
     if "projects/" not in text:
         return
     if value.field.name in _EXPRESSIONS:
-        yield from (found["project"] for found in _EMBEDDED.finditer(text))
-    elif found := _NAME.fullmatch(text.rpartition("://")[2]):
-        yield found["project"]
+        yield from (match["project"] for match in _EMBEDDED.finditer(text))
+    elif match := _NAME.fullmatch(text.rpartition("://")[2]):
+        yield match["project"]
 
 
 def _unquoted(text: str) -> str:
@@ -238,14 +238,14 @@ def _unquoted(text: str) -> str:
 
 def bounded_values(request: Message) -> list[Value]:
     """The values of a request; InvalidArgument when they are more than any honest request has."""
-    found = list(islice(values(request), _MOST_VALUES + 1))
-    if len(found) > _MOST_VALUES:
+    bounded = list(islice(values(request), _MAX_VALUES + 1))
+    if len(bounded) > _MAX_VALUES:
         raise _bad(
-            found[-1].path,
-            f"A request may hold {_MOST_VALUES:,} values: send it in parts.",
+            bounded[-1].path,
+            f"A request may hold {_MAX_VALUES:,} values: send it in parts.",
             "TOO_MANY_VALUES",
         )
-    return found
+    return bounded
 
 
 def check_projects(
@@ -254,7 +254,7 @@ def check_projects(
     *,
     spans: bool = False,
     acting: str = "",
-    found: Sequence[Value] | None = None,
+    parsed: Sequence[Value] | None = None,
 ) -> None:
     """PermissionDenied when a request names a resource outside the principal's project, in whichever field.
 
@@ -263,7 +263,7 @@ def check_projects(
     a service that acts on it later with its own rights stays inside the project. A service that is `acting` for a
     project names that one alone.
     """
-    known = values(request) if found is None else found
+    known = values(request) if parsed is None else parsed
     named = [(each, project) for each in known for project in projects_in(each)]
     if principal.project != ANY_PROJECT:
         _check_own(principal, request, named)
@@ -346,10 +346,10 @@ def is_artifact_field(name: str) -> bool:
 
 def project_of_request(request: Message) -> str:
     """The one project that a request is about; empty when it names none or several."""
-    found = {project for each in values(request) for project in projects_in(each)}
+    projects = {project for each in values(request) for project in projects_in(each)}
     if chosen := getattr(request, "project_id", ""):
-        found.add(chosen)
-    return found.pop() if len(found) == 1 else ""
+        projects.add(chosen)
+    return projects.pop() if len(projects) == 1 else ""
 
 
 def spans_projects(method: MethodDescriptor) -> bool:

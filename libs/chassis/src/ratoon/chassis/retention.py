@@ -1,12 +1,10 @@
 """Retention of resources that ended: they are removed some days after their last change, unless a resource names them.
 
-A service lists its kinds in `adapters/retention.py`. Any string of any stored document that equals the name of a
+A service registers its kinds as `ratoon.retentions`. Any string of any stored document that equals the name of a
 resource keeps it, unless its document is removed too; so no service can forget to declare a reference. It knows no
 domain.
 """
 
-import importlib
-import importlib.util
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,6 +18,7 @@ from sqlalchemy import Column, Connection, Table, select, text
 from ratoon.chassis.bodies import Unreadable
 from ratoon.chassis.database import Database
 from ratoon.chassis.gc_items import resource_tables
+from ratoon.chassis.services import load_optional
 from ratoon.chassis.settings import ServiceSettings
 from ratoon.chassis.store import codec_of, retire_name
 
@@ -61,8 +60,8 @@ class Expired:
 
 def survey(services: Sequence[ServiceSettings], now: datetime | None = None) -> list[Expired]:
     """Return the ended resources of all services that are older than their retention and not referred to."""
-    moment = now or datetime.now(UTC)
-    old = {each.name: each for settings in services for each in _expired(settings, moment)}
+    as_of = now or datetime.now(UTC)
+    old = {each.name: each for settings in services for each in _expired(settings, as_of)}
     return list(_unreferenced(old, services).values()) if old else []
 
 
@@ -89,12 +88,11 @@ def _remove(connection: Connection, expired: Expired) -> bool:
 
 def _expired(settings: ServiceSettings, now: datetime) -> Iterator[Expired]:
     """Return the resources of a service that ended long ago, whether referred to or not."""
-    module = f"ratoon_{settings.service}.adapters.retention"
-    if importlib.util.find_spec(module) is None:
+    retentions: Callable[[ServiceSettings], Sequence[Retention]] | None
+    if (retentions := load_optional("ratoon.retentions", settings.service)) is None:
         return
-    retentions: Sequence[Retention] = importlib.import_module(module).retentions(settings)
     with closing(Database(settings.database_url)) as database, database.read() as connection:
-        for retention in retentions:
+        for retention in retentions(settings):
             if retention.days > 0:
                 yield from _of_kind(settings.database_url, connection, retention, now)
 
@@ -122,20 +120,20 @@ def _unreferenced(old: dict[str, Expired], services: Sequence[ServiceSettings]) 
     """Return those of these resources that only resources among them name."""
     referrers = _referrers(old.keys(), services)
     left = dict(old)
-    while kept := [name for name in left if not referrers.get(name, set()) <= left.keys()]:
-        for name in kept:
+    while retained := [name for name in left if not referrers.get(name, set()) <= left.keys()]:
+        for name in retained:
             del left[name]
     return left
 
 
 def _referrers(names: Iterable[str], services: Sequence[ServiceSettings]) -> dict[str, set[str]]:
     """Return the names of the resources that name these resources, by the resource that they name."""
-    wanted, found = frozenset(names), dict[str, set[str]]()
+    targets, referrers = frozenset(names), dict[str, set[str]]()
     for url in sorted({settings.database_url for settings in services}):
         with closing(Database(url)) as database, database.read() as connection:
             for table in resource_tables(connection):
                 query = text(f"SELECT name, body FROM {table}")
                 for row in connection.execution_options(yield_per=_ROWS).execute(query):
-                    for name in wanted.intersection(_NAME.findall(row.body)) - {row.name}:
-                        found.setdefault(name, set()).add(row.name)
-    return found
+                    for name in targets.intersection(_NAME.findall(row.body)) - {row.name}:
+                        referrers.setdefault(name, set()).add(row.name)
+    return referrers

@@ -1,15 +1,14 @@
-"""Revisions of a room's database: those that its scripts lead through, and the one that a database is at.
+"""Revisions of a service's database: those of its scripts, and the one that a database is at.
 
 It looks at Alembic's scripts and its table without Alembic, which would weigh 10 MiB in each process that serves.
 """
 
-import importlib
 from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
-from ratoon.chassis import schema_readers
+from ratoon.chassis import schema_readers, services
 from ratoon.chassis.database import Database
 from ratoon.chassis.errors import FailedPrecondition
 
@@ -17,19 +16,19 @@ _TABLE = "alembic_version"
 
 
 def scripts_of(service: str) -> Path:
-    """The folder of a room's migrations, beside its code or in it."""
-    package = Path(str(importlib.import_module(f"ratoon_{service}").__file__)).parent
+    """Return the directory of a service's migrations, next to its code or in it."""
+    package = Path(str(services.load("ratoon.migrations", service).__file__)).parent
     beside = package / "migrations"
     return beside if beside.exists() else package.parents[1] / "migrations"
 
 
 def head_of(service: str) -> str:
-    """The revision that this version of a room needs."""
+    """Return the revision that this version of a service needs."""
     return _revisions(service)[-1]
 
 
 def knows(service: str, revision: str) -> bool:
-    """Whether this version of a room can bring a database of this revision up to date."""
+    """Return whether this version of a service can upgrade a database of this revision."""
     return not revision or revision in _revisions(service)
 
 

@@ -19,30 +19,34 @@ _BY_CODE: dict[str, type[RatoonError]] = {
 }
 
 
-def status_of(told: Description) -> status_pb2.Status:
+def status_of(description: Description) -> status_pb2.Status:
     """The google.rpc.Status of an error: code, sentence, ErrorInfo, and the field at fault.
 
     All of it goes into the trailers of a call, which clients bound at 8 KiB: what is longer, a name that a sentence
     repeats, is cut.
     """
-    message = _cut(told.message, _MESSAGE_BYTES)
-    metadata = {key: _cut(value, _DETAIL_BYTES) for key, value in told.details.items()}
-    details = [_packed(error_details_pb2.ErrorInfo(reason=told.reason, domain=DOMAIN, metadata=metadata))]
-    if told.field:
-        field = _cut(told.field, _DETAIL_BYTES)
+    message = _cut(description.message, _MESSAGE_BYTES)
+    metadata = {key: _cut(value, _DETAIL_BYTES) for key, value in description.details.items()}
+    details = [
+        _packed(error_details_pb2.ErrorInfo(reason=description.reason, domain=DOMAIN, metadata=metadata))
+    ]
+    if description.field:
+        field = _cut(description.field, _DETAIL_BYTES)
         violation = error_details_pb2.BadRequest.FieldViolation(field=field, description=message)
         details.append(_packed(error_details_pb2.BadRequest(field_violations=[violation])))
-    return status_pb2.Status(code=grpc.StatusCode[told.code].value[0], message=message, details=details)
+    return status_pb2.Status(
+        code=grpc.StatusCode[description.code].value[0], message=message, details=details
+    )
 
 
-def _cut(text: str, most_bytes: int) -> str:
+def _cut(text: str, max_bytes: int) -> str:
     """The text, or its start with an ellipsis; what UTF-8 cannot hold is replaced."""
     data = text.encode(errors="replace")
-    return data.decode() if len(data) <= most_bytes else data[:most_bytes].decode(errors="ignore") + "…"
+    return data.decode() if len(data) <= max_bytes else data[:max_bytes].decode(errors="ignore") + "…"
 
 
 def error_of(failed: grpc.RpcError) -> RatoonError:
-    """The error that another service told us."""
+    """Error that another service returned."""
     call = cast(grpc.Call, failed)
     code = call.code()
     kind = _BY_CODE.get(

@@ -28,7 +28,7 @@ class Tensor:
 
 
 def read_header(source: BinaryIO, size: int) -> dict[str, Tensor]:
-    """The tensors of a file of so many bytes, by name; DamagedFile when the file is not whole."""
+    """Return the tensors of a file of `size` bytes, by name; DamagedFile when the file is not whole."""
     start = source.read(8)
     if len(start) < 8:
         raise DamagedFile(f"has {size} bytes and no safetensors header: copy or save it again")

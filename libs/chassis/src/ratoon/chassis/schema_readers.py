@@ -1,8 +1,8 @@
-"""Which versions of a room may use its database as it is, so that two of them can live side by side for a while.
+"""Versions of a service that may use its database as it is, so that two of them can run side by side for a while.
 
 A migration that only adds leaves the versions before it as they were: they may go on, start again, and be rolled back
 to. One that takes something away says so (`contracts = True` in its script), and from then on only what comes after it
-may. A small table beside Alembic's own holds the revisions whose code may use the database.
+may. A small table next to Alembic's own holds the revisions whose code may use the database.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ _READERS = sa.Table(TABLE, sa.MetaData(), sa.Column("revision", sa.String(32), p
 
 
 def readers(connection: sa.Connection) -> set[str]:
-    """The revisions whose code may use this database; none where nobody has noted any."""
+    """Return the revisions whose code may use this database; empty if none were noted."""
     if not sa.inspect(connection).has_table(TABLE):
         return set()
     return set(connection.scalars(sa.select(_READERS.c.revision)))
@@ -29,7 +29,7 @@ def after(held: set[str], before: str, applied: Iterable[tuple[str, bool]]) -> s
 
 
 def note(connection: sa.Connection, revisions: set[str]) -> None:
-    """Keep who may use it; nobody: the table goes."""
+    """Store the revisions that may use it; without any, drop the table."""
     if not revisions:
         connection.execute(sa.text(f"DROP TABLE IF EXISTS {TABLE}"))
         return

@@ -1,7 +1,7 @@
-"""Files by name beside the artifacts, for work that is under way: put and replaced whole, forgotten with the work.
+"""Scratch store: files by name for work under way, replaced whole, removed with the work.
 
-They lie below `<artifact store>/work/<shelf>/`, in a folder or an object store, and are nobody's artifacts. An object
-store has no locks: who shares a shelf must agree by what stands in its files.
+They lie below `<artifact store>/work/<name>/`, in a directory or an object store, and are no artifacts. An object
+store has no locks: writers that share a name must coordinate by the content of its files.
 """
 
 from contextlib import suppress
@@ -14,7 +14,7 @@ class ScratchStore:
     """The files of one piece of work."""
 
     def __init__(self, artifacts_url: str, name: str) -> None:
-        """`artifacts_url` is the store's; `name` tells the work from others and stays within `[a-z0-9/-]`."""
+        """`artifacts_url` is the store's; `name` identifies the work and stays within `[a-z0-9/-]`."""
         others_write_too = {"use_listings_cache": False} if "://" in artifacts_url else {}
         self._fs, root = fsspec.core.url_to_fs(artifacts_url, **others_write_too)
         self._root = f"{str(root).rstrip('/')}/work/{name}"

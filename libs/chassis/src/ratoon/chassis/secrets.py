@@ -15,23 +15,22 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ratoon.chassis import logs
-from ratoon.chassis.answers import SECRET_FILE, new_secret
 from ratoon.chassis.authority import Pair, issue, make_authority
-from ratoon.chassis.cluster_secrets import KubernetesSecrets, Rehearsal
+from ratoon.chassis.cluster_secrets import DryRun, KubernetesSecrets
 from ratoon.chassis.errors import FailedPrecondition, InvalidArgument, RatoonError
-from ratoon.chassis.identity import pem_of, public_pem_of, public_text_of
+from ratoon.chassis.identity import pem_of, public_text_of
+from ratoon.chassis.secret_files import SecretFile, secret_files, sharers
 
 _LOG = logging.getLogger(__name__)
 _OPAQUE, _TLS = "Opaque", "kubernetes.io/tls"
 _PASSWORD_BYTES = 24
-_SIGNING_KEY, _SIGNING_PUBLIC, _PUBLIC = "model-signing.pem", "model-signing.pub", "public.json"
+_PUBLIC = "public.json"
 Content = Mapping[str, bytes]
 
 
@@ -76,8 +75,10 @@ class Maker:
 
     def __init__(self, plan: Plan, cluster: Cluster) -> None:
         self._plan, self._cluster = plan, cluster
-        self.made: list[str] = []
+        self.created: list[str] = []
         """Names of the Secrets that were missing."""
+        self._contents: dict[str, bytes] = {}
+        """Content of secret files by name, so that services share it in a rehearsal too."""
 
     def make(self) -> None:
         """Make everything; a second time makes nothing. FailedPrecondition when a given Secret lacks a value."""
@@ -90,15 +91,14 @@ class Maker:
             self._ensure(name, partial(_passwords, values))
 
     def _make_keys(self) -> None:
-        answers = self._answers()
         halves: dict[str, str] = {}
         public: dict[str, bytes] = {}
         for service in self._plan.services:
-            held = self._ensure(self._keys_of(service), partial(_keys, service, answers))
+            held = self._ensure(self._keys_of(service), partial(self._new_keys, service))
             halves[service] = _public_half(_valued(held, self._keys_of(service), f"{service}.key"))
-            if service == "registry":
-                signing = _valued(held, self._keys_of(service), _SIGNING_KEY)
-                public[_SIGNING_PUBLIC] = _signing_half(signing)
+            for file in (each for each in secret_files(service) if each.public_name):
+                content = _valued(held, self._keys_of(service), file.name)
+                public[file.public_name] = file.public_half(content)
         self._publish({_PUBLIC: json.dumps(halves, indent=1).encode(), **public}, halves)
 
     def _publish(self, content: dict[str, bytes], halves: dict[str, str]) -> None:
@@ -108,7 +108,7 @@ class Maker:
         known: dict[str, str] = json.loads(_valued(held, name, _PUBLIC))
         if set(halves) - set(known):
             self._cluster.add(name, {_PUBLIC: json.dumps({**halves, **known}, indent=1).encode()})
-            self.made.append(f"{name} ({', '.join(sorted(set(halves) - set(known)))})")
+            self.created.append(f"{name} ({', '.join(sorted(set(halves) - set(known)))})")
 
     def _make_certificates(self) -> None:
         name = f"{self._plan.name}-authority"
@@ -118,13 +118,18 @@ class Maker:
             secret = f"{self._plan.name}-{part}-tls"
             self._ensure(secret, partial(_certificate, authority, dns_names), _TLS)
 
-    def _answers(self) -> bytes:
-        """The secret that gateway and flywheel share: what one of them has, else a new one."""
-        for service in ("gateway", "flywheel"):
-            held = self._cluster.get(self._keys_of(service))
-            if held is not None and SECRET_FILE in held:
-                return held[SECRET_FILE]
-        return new_secret()
+    def _new_keys(self, service: str) -> Content:
+        """Return the content of a service's Secret of keys: its new key, and the secret files that it declares."""
+        key = pem_of(Ed25519PrivateKey.generate())
+        return {f"{service}.key": key, **{file.name: self._shared(file) for file in secret_files(service)}}
+
+    def _shared(self, file: SecretFile) -> bytes:
+        """Return a secret file as a service that declares it has it, else a new one."""
+        if file.name not in self._contents:
+            held = (self._cluster.get(self._keys_of(service)) or {} for service in sharers(file.name))
+            existing = (content[file.name] for content in held if file.name in content)
+            self._contents[file.name] = next(existing, None) or file.create()
+        return self._contents[file.name]
 
     def _keys_of(self, service: str) -> str:
         return f"{self._plan.name}-{service}-keys"
@@ -134,11 +139,11 @@ class Maker:
         held = self._cluster.get(name)
         if held is not None:
             return held
-        made = content()
-        if self._cluster.create(name, kind, made):
-            self.made.append(name)
-            return made
-        return self._cluster.get(name) or made
+        new = content()
+        if self._cluster.create(name, kind, new):
+            self.created.append(name)
+            return new
+        return self._cluster.get(name) or new
 
 
 class SecretsSettings(BaseSettings):
@@ -165,11 +170,11 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="ratoon-secrets", description="The secrets of an installation.")
     parser.add_argument("action", choices=("make", "remove"))
     parser.add_argument("--dry-run", action="store_true", help="only say what would be made")
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     logs.configure("secrets")
     try:
         plan = plan_of(SecretsSettings().plan)
-        _do(asked.action, plan, KubernetesSecrets(plan.namespace, plan.labels), rehearse=asked.dry_run)
+        _do(options.action, plan, KubernetesSecrets(plan.namespace, plan.labels), rehearse=options.dry_run)
     except RatoonError as error:
         _LOG.error("%s", error)
         return 1
@@ -180,45 +185,28 @@ def _do(action: str, plan: Plan, cluster: Cluster, *, rehearse: bool) -> None:
     if action == "remove":
         _LOG.info("removed: %s", ", ".join(cluster.delete_labelled()) or "nothing")
         return
-    maker = Maker(plan, Rehearsal(cluster) if rehearse else cluster)
+    maker = Maker(plan, DryRun(cluster) if rehearse else cluster)
     maker.make()
-    _LOG.info("%s: %s", "missing" if rehearse else "made", ", ".join(maker.made) or "nothing, all is there")
-
-
-def _keys(service: str, answers: bytes) -> Content:
-    """What a service's Secret of keys holds."""
-    made = {f"{service}.key": pem_of(Ed25519PrivateKey.generate())}
-    if service == "registry":
-        made[_SIGNING_KEY] = pem_of(ec.generate_private_key(ec.SECP256R1()))
-    if service in ("gateway", "flywheel"):
-        made[SECRET_FILE] = answers
-    if service == "ingestion":
-        made["record.secret"] = secrets.token_hex(32).encode()
-    return made
+    _LOG.info(
+        "%s: %s", "missing" if rehearse else "made", ", ".join(maker.created) or "nothing, all is there"
+    )
 
 
 def _public_half(key: bytes) -> str:
-    found = load_pem_private_key(key, password=None)
-    if not isinstance(found, Ed25519PrivateKey):
+    private = load_pem_private_key(key, password=None)
+    if not isinstance(private, Ed25519PrivateKey):
         raise FailedPrecondition("A service's key is no Ed25519 key.", reason="KEY_UNSUITABLE")
-    return public_text_of(found)
-
-
-def _signing_half(key: bytes) -> bytes:
-    found = load_pem_private_key(key, password=None)
-    if not isinstance(found, ec.EllipticCurvePrivateKey):
-        raise FailedPrecondition("The key that signs models is no EC key.", reason="KEY_UNSUITABLE")
-    return public_pem_of(found)
+    return public_text_of(private)
 
 
 def _authority(name: str) -> Content:
-    made = make_authority(name)
-    return {"tls.crt": made.certificate, "tls.key": made.key}
+    pair = make_authority(name)
+    return {"tls.crt": pair.certificate, "tls.key": pair.key}
 
 
 def _certificate(authority: Pair, dns_names: list[str]) -> Content:
-    made = issue(authority, dns_names)
-    return {"tls.crt": made.certificate, "tls.key": made.key, "ca.crt": authority.certificate}
+    pair = issue(authority, dns_names)
+    return {"tls.crt": pair.certificate, "tls.key": pair.key, "ca.crt": authority.certificate}
 
 
 def _valued(content: Content, name: str, value: str) -> bytes:

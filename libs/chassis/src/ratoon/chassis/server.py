@@ -1,4 +1,4 @@
-"""The gRPC server of a room: every call is authenticated, authorised, traced, counted, and its errors are told alike.
+"""gRPC server of a service: calls are authenticated, authorised, traced, counted, and errors have one form.
 
 It reads what each method demands (`ratoon.common.v1.required_role`) from the descriptors; it knows no domain.
 """
@@ -25,7 +25,7 @@ from ratoon.chassis import logs, requests, tracing
 from ratoon.chassis.errors import InvalidArgument, PermissionDenied, Unauthenticated, described
 from ratoon.chassis.identity import (
     ACTING_FOR,
-    NOBODY,
+    ANONYMOUS,
     Principal,
     Role,
     Verifier,
@@ -45,7 +45,7 @@ _LOG = logging.getLogger(__name__)
 _PUBLIC = ("/grpc.health.v1.Health/",)
 _REFLECTION = "/grpc.reflection."
 LARGE_BYTES = 32 << 10
-"""A request that is larger is looked through beside the event loop."""
+"""Size in bytes above which a request is checked outside the event loop."""
 _UNCHECKED = (*_PUBLIC, _REFLECTION)
 """Methods of the standard services, whose messages name no resource of ours."""
 _SERVER_FAULTS = ("INTERNAL", "UNKNOWN", "DATA_LOSS")
@@ -53,7 +53,7 @@ _SPAN_ERRORS = (*_SERVER_FAULTS, "DEADLINE_EXCEEDED", "UNAVAILABLE", "UNIMPLEMEN
 
 
 class Threads:
-    """The threads on which a room's synchronous handlers run, so that the event loop never waits for a database."""
+    """Threads for a service's synchronous handlers, so that the event loop never waits for a database."""
 
     def __init__(self, name: str, count: int = 8) -> None:
         self._pool = ThreadPoolExecutor(count, thread_name_prefix=name)
@@ -107,7 +107,7 @@ class CallInterceptor(aio.ServerInterceptor):
                     watched.note(request)
                     return await serve(request, context)
                 except Exception as error:
-                    await _tell(context, watched, error)
+                    await _abort(context, watched, error)
 
         return call
 
@@ -121,7 +121,7 @@ class CallInterceptor(aio.ServerInterceptor):
                     async for answer in serve(request, context):
                         yield answer
                 except Exception as error:
-                    await _tell(context, watched, error)
+                    await _abort(context, watched, error)
 
         return call
 
@@ -136,12 +136,12 @@ class CallInterceptor(aio.ServerInterceptor):
                     async for answer in serve(admitted, context):
                         yield answer
                 except Exception as error:
-                    await _tell(context, watched, error)
+                    await _abort(context, watched, error)
 
         return call
 
     async def _admitted(self, principal: Principal, method: str, decode: Decode, data: bytes) -> Any:
-        """The request, checked; a large one beside the event loop."""
+        """Return the request, checked; a large one outside the event loop."""
         if len(data) > LARGE_BYTES:
             request = await asyncio.to_thread(_checked, principal, method, decode, data)
         else:
@@ -155,7 +155,7 @@ class CallInterceptor(aio.ServerInterceptor):
         """Who calls; refused when the role does not reach. Nothing of the request was read until then."""
         needed = required_role(method)
         bearer = metadata.get("authorization", "").removeprefix("Bearer ").strip()
-        principal = self._verifier.principal(bearer) if bearer else NOBODY
+        principal = self._verifier.principal(bearer) if bearer else ANONYMOUS
         if principal.role < needed:
             _refuse(principal, needed, method)
         set_caller(principal)
@@ -174,11 +174,11 @@ def _checked(principal: Principal, method: str, decode: Decode, data: bytes) -> 
         ) from None
     if method.startswith(_UNCHECKED):
         return request
-    found = requests.bounded_values(request)
-    check_values(request, found)
+    values = requests.bounded_values(request)
+    check_values(request, values)
     if required_role(method) is not Role.PUBLIC:
         spans = spans_projects(_descriptor(method))
-        check_projects(principal, request, spans=spans, acting=acting_for(), found=found)
+        check_projects(principal, request, spans=spans, acting=acting_for(), parsed=values)
     complete_mask(_descriptor(method), request)
     return request
 
@@ -199,13 +199,13 @@ def required_role(method: str) -> Role:
 @lru_cache(maxsize=1024)
 def _descriptor(method: str) -> MethodDescriptor:
     service, _, name = method.removeprefix("/").partition("/")
-    found: MethodDescriptor = default_pool().FindServiceByName(service).methods_by_name[name]
-    return found
+    descriptor: MethodDescriptor = default_pool().FindServiceByName(service).methods_by_name[name]
+    return descriptor
 
 
 def _refuse(principal: Principal, needed: Role, method: str) -> None:
     name = method.rpartition("/")[2]
-    if principal is NOBODY:
+    if principal is ANONYMOUS:
         raise Unauthenticated(f"{name} needs a bearer token; get one with POST /v1/token.", reason="NO_TOKEN")
     raise PermissionDenied(
         f"{name} needs the role {needed.name.lower()}; {principal.name} has {principal.role.name.lower()}.",
@@ -220,17 +220,17 @@ class _Watched:
         self.method, self.code = method, "OK"
         self._metrics, self._tracer = around._metrics, around._tracer
         self._service, _, self._name = method[1:].partition("/")
-        beginning = tracing.unkept() if method.startswith(_PUBLIC) else ""
+        beginning = tracing.unsampled() if method.startswith(_PUBLIC) else ""
         self._parent = metadata.get(tracing.TRACEPARENT) or beginning
 
     def __enter__(self) -> "_Watched":
         self._began = time.perf_counter()
-        told = {"rpc.system": "grpc", "rpc.service": self._service, "rpc.method": self._name}
+        attributes = {"rpc.system": "grpc", "rpc.service": self._service, "rpc.method": self._name}
         self.span = self._tracer.start_span(
             self.method[1:],
             tracing.context_of(self._parent),
             SpanKind.SERVER,
-            told,
+            attributes,
         )
         contexts.attach(set_span_in_context(self.span))
         logs.mark(self._service.split(".")[1])
@@ -254,13 +254,13 @@ class _Watched:
         self._metrics.seconds.labels(self._service, self._name).observe(seconds, exemplar(self.span))
 
 
-async def _tell(context: aio.ServicerContext[Any, Any], watched: _Watched, error: Exception) -> None:
+async def _abort(context: aio.ServicerContext[Any, Any], watched: _Watched, error: Exception) -> None:
     """End the call with the error's status."""
     if isinstance(error, aio.AbortError):
         raise error
-    told = described(error)
-    watched.code = told.code
-    if told.code in _SERVER_FAULTS:
+    description = described(error)
+    watched.code = description.code
+    if description.code in _SERVER_FAULTS:
         watched.span.record_exception(error)
         _LOG.error("%s failed", watched.method, exc_info=error)
-    await context.abort_with_status(rpc_status.to_status(status_of(told)))
+    await context.abort_with_status(rpc_status.to_status(status_of(description)))

@@ -1,10 +1,9 @@
-"""What every room can be told by environment variables. Only a `__main__` reads them; everything else is given them.
+"""Environment variables of every service. Only a `__main__` reads them; all other code receives the settings.
 
-On one machine a single folder, the state, decides all the rest; on a cluster each place is set by itself.
+On one machine a single directory, the state, determines all other paths; on a cluster each path is set separately.
 """
 
 import hashlib
-import importlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,16 +12,17 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from ratoon.chassis import services
+
 _LONGEST_SOCKET_PATH = 100
-SERVICES = ("ingestion", "labeling", "training", "evaluation", "registry", "serving", "flywheel", "gateway")
 
 
 class ProcessSettings(BaseSettings):
-    """What every process that serves gRPC can be told: where it keeps things, where it listens, who it is."""
+    """Settings of every process that serves gRPC: paths, addresses, identity."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
-    service: str = Field(description="The room's name; not for you to change.")
+    service: str = Field(description="The service's name; not for you to change.")
     state: Path = Field(Path(".ratoon"), description="The folder that holds all state of this installation.")
     artifacts_url: str = Field(
         "", description="fsspec URL of the artifact store; empty: a folder in the state folder."
@@ -53,33 +53,33 @@ class ProcessSettings(BaseSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _complete(cls, given: dict[str, object]) -> dict[str, object]:
-        """Fill what was left empty from the state folder."""
-        service = str(given.get("service") or cls.model_fields["service"].default)
-        state = Path(str(given.get("state") or ".ratoon")).absolute()
+    def _complete(cls, values: dict[str, object]) -> dict[str, object]:
+        """Fill what was left empty from the state directory."""
+        service = str(values.get("service") or cls.model_fields["service"].default)
+        state = Path(str(values.get("state") or ".ratoon")).absolute()
         places = {
             "database_url": f"sqlite:///{state}/{service}/{service}.db",
             "artifacts_url": f"{state}/artifacts",
             "listen": socket_address(state, service),
             "keys": state / "keys",
         }
-        filled = {key: given.get(key) or value for key, value in places.items()}
-        return {**given, "state": state, "tls": given.get("tls") or None, **filled}
+        filled = {key: values.get(key) or value for key, value in places.items()}
+        return {**values, "state": state, "tls": values.get("tls") or None, **filled}
 
     @property
     def folder(self) -> Path:
-        """The process's own folder in the state."""
+        """The process's own directory in the state."""
         return self.state / self.service
 
 
 class ServiceSettings(ProcessSettings):
-    """The settings that all rooms share; each room's `Settings` adds its own under its prefix `RATOON_<NAME>_`."""
+    """The settings that all services share; each `Settings` adds its own under its prefix `RATOON_<NAME>_`."""
 
     backup_paths: ClassVar[Sequence[str]] = ()
-    """What a backup holds of the room's own folder beside its database: files, or folders of small files."""
+    """Paths in the service's own directory that a backup holds in addition to its database; small files only."""
 
     database_url: str = Field(
-        "", description="SQLAlchemy URL of the room's database; empty: SQLite in the state folder."
+        "", description="SQLAlchemy URL of the service's database; empty: SQLite in the state folder."
     )
     events: str = Field(
         "",
@@ -103,24 +103,24 @@ class ServiceSettings(ProcessSettings):
     )
     jobs: str = Field(
         "",
-        description="Job workers for the room's heavy work, `host:port` and commas; empty: processes of this machine.",
+        description="Job workers for heavy work, `host:port` separated by commas; empty: processes of this machine.",
     )
 
     @model_validator(mode="after")
     def _peers_are_known(self) -> Self:
-        unknown = set(self.peers) - set(SERVICES)
+        unknown = set(self.peers) - set(services.service_names())
         if unknown:
             raise ValueError(f"peers names no such services: {', '.join(sorted(unknown))}")
         return self
 
     @property
     def warm_folder(self) -> Path:
-        """Where the room's warm worker process listens."""
+        """Socket directory of the service's warm worker process."""
         return run_folder(self.state) / f"{self.service}-warm"
 
     @property
     def model_loading_folder(self) -> Path:
-        """Where the one warm process listens that loads models by transformers, for whichever room asks."""
+        """Socket directory of the one warm process that loads models by transformers, for all services."""
         return run_folder(self.state) / "models-warm"
 
     def peer(self, service: str) -> str:
@@ -129,7 +129,7 @@ class ServiceSettings(ProcessSettings):
 
 
 class ClusterSettings(ServiceSettings):
-    """The settings that rooms share which make objects of a Kubernetes cluster."""
+    """The settings of services that create objects of a Kubernetes cluster."""
 
     namespace: str = Field(
         "", description="On Kubernetes: where the service makes its objects; empty: in its own namespace."
@@ -149,13 +149,18 @@ class ClusterSettings(ServiceSettings):
 
 
 def settings_of(service: str) -> ServiceSettings:
-    """A room's settings from the environment."""
-    made: ServiceSettings = importlib.import_module(f"ratoon_{service}.settings").Settings()
-    return made
+    """Return a service's settings from the environment."""
+    return settings_class(service)()
+
+
+def settings_class(service: str) -> type[ServiceSettings]:
+    """Return the class of the settings of an installed service; LookupError if there is no such service."""
+    registered: type[ServiceSettings] = services.load("ratoon.settings", service)
+    return registered
 
 
 def run_folder(state: Path) -> Path:
-    """Where the sockets are: `run` in the state, or a short folder of our own when that path is too long for one."""
+    """Where the sockets are: `run` in the state, or a short directory of our own when that path is too long for one."""
     folder = state.absolute() / "run"
     if len(str(folder)) <= _LONGEST_SOCKET_PATH - 20:
         return folder

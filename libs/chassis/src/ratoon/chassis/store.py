@@ -1,6 +1,6 @@
-"""A room's resources in its database: frozen dataclasses as JSON documents with the columns that listings need.
+"""A service's resources in its database: frozen dataclasses as JSON documents with the columns that listings need.
 
-It keeps what every room promises: `request_id` makes a create safe to retry, a stale revision never wins, listings
+It keeps what every service promises: `request_id` makes a create safe to retry, a stale revision never wins, listings
 are paged in the order (create_time, name), and state and event commit together. What could not be read back is never
 written; a stored row that cannot be read is left out of listings and named in `Store.unreadable`. `bodies` reads and
 writes the documents. It knows no domain.
@@ -68,7 +68,7 @@ class Resource(Protocol):
 
 T = TypeVar("T", bound=Resource)
 _LOG = logging.getLogger(__name__)
-_MOST_UNREADABLE = 1000
+_MAX_UNREADABLE = 1000
 _ROWS, _PAGE_FETCH = 500, 50
 _UPGRADES, _MIRROR, _ENDED = "upgrades", "mirror", "ended"
 _RETIRED = "retired_names"
@@ -80,7 +80,7 @@ _EVERYTHING: Mapping[str, str] = MappingProxyType({})
 _BOOKKEEPING = frozenset(("name", "create_time", "update_time", "revision", "etag"))
 
 Encode = Callable[[object, str, int], Record]
-"""A room's mapping of a domain event, its resource's name and revision, to a record of the event log."""
+"""Mapping of a service's domain event, its resource's name and revision, to a record of the event log."""
 
 
 class WrittenByANewerRelease(DataLoss):
@@ -158,7 +158,7 @@ def codec_of(kind: type, table: Table) -> BodyCodec:
 
 
 class Store:
-    """Transactions over the resources of one room."""
+    """Transactions over the resources of one service."""
 
     def __init__(
         self,
@@ -236,10 +236,10 @@ class Transaction:
 
     def get(self, kind: type[T], name: str) -> T:
         """The resource; NotFound when there is none."""
-        found = self.find(kind, name)
-        if found is None:
+        resource = self.find(kind, name)
+        if resource is None:
             raise NotFound(f"{name} does not exist.", reason=f"{_upper(kind)}_NOT_FOUND")
-        return found
+        return resource
 
     def create(self, resource: T, request_id: str = "") -> tuple[T, bool]:
         """Add a resource. Returns it and whether it is new: a repeated request gives the first one again.
@@ -274,11 +274,11 @@ class Transaction:
         try:
             self.connection.execute(insert(table), values)
         except IntegrityError:
-            raise Aborted(f"{resource.name} was created by somebody else just now; read it again.") from None
+            raise Aborted(f"{resource.name} was created concurrently; read it again.") from None
         return resource, True
 
     def save(self, resource: T) -> T:
-        """Replace a resource whose revision is still the stored one; Aborted when somebody else was first."""
+        """Replace a resource whose revision is still the stored one; Aborted if it was changed concurrently."""
         table, codec = self._store._kinds[type(resource)]
         saved = replace(
             cast(Any, resource),
@@ -293,15 +293,15 @@ class Transaction:
             .values(revision=int(saved.revision), body=body)
         )
         if changed.rowcount != 1:
-            raise Aborted(f"{resource.name} was changed by somebody else first; read it again and repeat.")
+            raise Aborted(f"{resource.name} was changed concurrently; read it again and repeat.")
         return cast(T, saved)
 
     def delete(self, resource: Resource) -> None:
-        """Remove a resource whose revision is still the stored one; Aborted when somebody else was first."""
+        """Remove a resource whose revision is still the stored one; Aborted if it was changed concurrently."""
         table, _ = self._store._kinds[type(resource)]
         ours = (table.c.name == resource.name) & (table.c.revision == int(resource.revision))
         if self.connection.execute(delete(table).where(ours)).rowcount != 1:
-            raise Aborted(f"{resource.name} was changed by somebody else first; read it again and repeat.")
+            raise Aborted(f"{resource.name} was changed concurrently; read it again and repeat.")
 
     def retire(self, resource: Resource) -> None:
         """Delete a resource whose name is not used again; for resources that jobs or other services worked for."""
@@ -371,8 +371,8 @@ class Transaction:
         """The first rows of a query that fit into one message, and whether more follow."""
         rows: list[Any] = []
         size = 0
-        with self.connection.execute(query.execution_options(yield_per=_PAGE_FETCH)) as found:
-            for row in found:
+        with self.connection.execute(query.execution_options(yield_per=_PAGE_FETCH)) as result:
+            for row in result:
                 if len(rows) == limit or (rows and size + len(row.body) > _PAGE_CHARS):
                     return rows, True
                 rows.append(row)
@@ -447,7 +447,7 @@ class Transaction:
     def _note(self, name: str, why: str) -> None:
         """Count a resource that cannot be read, and say so in the log once."""
         unreadable = self._store.unreadable
-        if name not in unreadable and len(unreadable) < _MOST_UNREADABLE:
+        if name not in unreadable and len(unreadable) < _MAX_UNREADABLE:
             unreadable[name] = why
             _LOG.error("what is stored of %s cannot be read: %s; listings leave it out", name, why)
 
@@ -515,16 +515,16 @@ def _half_character(value: object) -> str:
 def _leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
     """Every value in a resource that holds no others, with its path."""
     if is_dataclass(value):
-        inside: Iterable[tuple[object, object]] = ((f.name, getattr(value, f.name)) for f in fields(value))
+        children: Iterable[tuple[object, object]] = ((f.name, getattr(value, f.name)) for f in fields(value))
     elif isinstance(value, Mapping):
         yield from ((f"{path}.{str(key)[:100]!r}", key) for key in value)
-        inside = value.items()
+        children = value.items()
     elif isinstance(value, list | tuple | set | frozenset):
-        inside = enumerate(value)
+        children = enumerate(value)
     else:
         yield path, value
         return
-    for key, each in inside:
+    for key, each in children:
         yield from _leaves(each, f"{path}.{key}" if path else str(key))
 
 
@@ -541,14 +541,14 @@ def _request_digest(request_id: str) -> str:
 
 
 def _compared(resource: Resource, existing: Resource) -> str:
-    """How a new resource differs from what exists, as far as the request gives it; empty when nobody can say."""
+    """Return how a new resource differs from an existing one, within the fields of the request; empty if unknown."""
     request = requests.current()
     known = {field.name for field in fields(cast(Any, resource))} - _BOOKKEEPING
-    given = known if request is None else requests.given_fields(request) - _BOOKKEEPING
-    different = sorted(f for f in known & given if getattr(resource, f) != getattr(existing, f))
+    provided = known if request is None else requests.populated_fields(request) - _BOOKKEEPING
+    different = sorted(f for f in known & provided if getattr(resource, f) != getattr(existing, f))
     if different:
         return f" and differs in {', '.join(different)}"
-    return " and agrees with all that the request gives" if given <= known else ""
+    return " and agrees with all that the request gives" if provided <= known else ""
 
 
 def _upper(kind: type) -> str:

@@ -1,4 +1,4 @@
-"""Spans and metrics of a process, made once and handed to every room in it. It knows no service."""
+"""Spans and metrics of a process, made once and handed to every service in it. It knows no service."""
 
 import logging
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class RpcMetrics:
 
 
 class OperationMetrics:
-    """What is counted of the long work of a process's rooms."""
+    """Counters of the operations of a process's services."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.ended = Counter(
@@ -43,7 +43,7 @@ class OperationMetrics:
             ["service", "kind", "state"],
             registry=registry,
         )
-        self.stumbles = Counter(
+        self.step_failures = Counter(
             "ratoon_operation_stumbles_total",
             "Turns of operations that failed and were tried again or ended them.",
             ["service", "kind", "code"],
@@ -59,7 +59,7 @@ class OperationMetrics:
 
 
 class Traces:
-    """The spans of a process: each room has its own tracer, named after it, and all share one way out."""
+    """Spans of a process: each service has its own tracer, named after it, and all share one exporter."""
 
     def __init__(self, otlp: str = "", ratio: float = 1.0) -> None:
         """`otlp` is an OTLP/HTTP endpoint, `http://collector:4318`; empty: nothing is kept, ids are still passed on.
@@ -72,7 +72,7 @@ class Traces:
         self._way_out: SpanProcessor | None = exporting_to(self.otlp) if otlp else None
 
     def tracer(self, service: str) -> Tracer:
-        """The tracer of a room."""
+        """Return the tracer of a service."""
         provider = TracerProvider(self._sampler, resource_of(service), shutdown_on_exit=False)
         if self._way_out is not None:
             provider.add_span_processor(self._way_out)
@@ -133,8 +133,8 @@ def resource_of(service: str) -> Resource:
 
 
 def exemplar(span: Span | None = None) -> dict[str, str] | None:
-    """The labels by which a sample of a histogram names its trace; None when nobody keeps that."""
-    told = (span or get_current_span()).get_span_context()
-    if not (told.is_valid and told.trace_flags.sampled):
+    """Return the labels by which a sample of a histogram names its trace; None when the trace is not sampled."""
+    context = (span or get_current_span()).get_span_context()
+    if not (context.is_valid and context.trace_flags.sampled):
         return None
-    return {"trace_id": f"{told.trace_id:032x}", "span_id": f"{told.span_id:016x}"}
+    return {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}

@@ -1,4 +1,4 @@
-"""Mutual TLS from a folder of three files, which are read again when they were replaced. It knows no service.
+"""Mutual TLS from a directory of three files, which are read again when they were replaced. It knows no service.
 
 `tls.crt` and `tls.key` are the process's own certificate and key, `ca.crt` is the authority that signed everybody's:
 the names of a `kubernetes.io/tls` Secret. Both sides show a certificate. Open connections stay with the one that they
@@ -13,23 +13,23 @@ import grpc
 from ratoon.chassis.errors import FailedPrecondition
 
 CERTIFICATE, KEY, AUTHORITY = "tls.crt", "tls.key", "ca.crt"
-_LOOK_EVERY_S = 1.0
+_CHECK_EVERY_S = 1.0
 Mark = tuple[tuple[int, int], ...]
 
 
 class Certificates:
-    """The files of one folder."""
+    """The files of one directory."""
 
     def __init__(self, folder: Path) -> None:
         """FailedPrecondition when one of them is missing."""
         self._folder = folder
-        self._looked, self._mark = 0.0, self._look()
+        self._checked_at, self._mark = 0.0, self._stat()
 
     @property
     def mark(self) -> Mark:
         """Changes when a file was replaced; looked at once a second."""
-        if time.monotonic() - self._looked >= _LOOK_EVERY_S:
-            self._looked, self._mark = time.monotonic(), self._look()
+        if time.monotonic() - self._checked_at >= _CHECK_EVERY_S:
+            self._checked_at, self._mark = time.monotonic(), self._stat()
         return self._mark
 
     def serving(self) -> grpc.ServerCredentials:
@@ -58,19 +58,19 @@ class Certificates:
     def _read(self, name: str) -> bytes:
         return (self._folder / name).read_bytes()
 
-    def _look(self) -> Mark:
+    def _stat(self) -> Mark:
         try:
-            found = [(self._folder / name).stat() for name in (CERTIFICATE, KEY, AUTHORITY)]
+            stats = [(self._folder / name).stat() for name in (CERTIFICATE, KEY, AUTHORITY)]
         except FileNotFoundError as error:
             raise FailedPrecondition(
                 f"{error.filename} is missing: a folder of TLS files holds {CERTIFICATE}, {KEY} and {AUTHORITY}.",
                 reason="CERTIFICATE_MISSING",
             ) from None
-        return tuple((each.st_ino, each.st_mtime_ns) for each in found)
+        return tuple((each.st_ino, each.st_mtime_ns) for each in stats)
 
 
 def certificates_of(folder: Path | None) -> Certificates | None:
-    """The certificates in a folder; none where no folder is named."""
+    """The certificates in a directory; none where no directory is named."""
     return Certificates(folder) if folder is not None else None
 
 

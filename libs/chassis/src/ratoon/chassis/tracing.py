@@ -28,16 +28,20 @@ def current() -> str:
 
 def of(span: Span) -> str:
     """The traceparent of a span; empty when it belongs to no trace."""
-    told = span.get_span_context()
-    return f"00-{told.trace_id:032x}-{told.span_id:016x}-{told.trace_flags:02x}" if told.is_valid else ""
+    context = span.get_span_context()
+    return (
+        f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
+        if context.is_valid
+        else ""
+    )
 
 
-def is_kept(traceparent: str) -> bool:
-    """Whether somebody keeps this trace."""
+def is_sampled(traceparent: str) -> bool:
+    """Return whether this trace is sampled."""
     return len(traceparent) == LENGTH and bool(int(traceparent[_FLAGS:], 16) & 1)
 
 
-def unkept(traceparent: str = "") -> str:
+def unsampled(traceparent: str = "") -> str:
     """The same trace for work that is not worth a span, a look at what is under way; a new one when it is empty."""
     begun = traceparent or f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-"
     return f"{begun[:_FLAGS]}00"
@@ -60,5 +64,5 @@ def within(traceparent: str) -> Iterator[None]:
 
 def links_to(traceparents: Iterable[str]) -> list[Link]:
     """Links to the spans of other traces that are kept."""
-    kept = filter(is_kept, traceparents)
-    return [Link(get_current_span(context_of(each)).get_span_context()) for each in kept]
+    sampled = filter(is_sampled, traceparents)
+    return [Link(get_current_span(context_of(each)).get_span_context()) for each in sampled]

@@ -1,10 +1,10 @@
 """Job processes that stay warm: imports that take seconds are paid once, not once a job. It knows no job.
 
-`main` is the whole of a worker's `__main__`. Where the spec names a folder as `warm`, the job's own process
-stays small: it hands the job to a warm process that listens on a Unix socket in that folder (and starts one
+`main` is the whole of a worker's `__main__`. Where the spec names a directory as `warm`, the job's own process
+stays small: it hands the job to a warm process that listens on a Unix socket in that directory (and starts one
 when there is none), and waits for the end. It dies with the warm process, and takes it along: a client that
 goes away ends it. Without `warm` the job runs here. Jobs of one warm process run one after another, in the fair
-order of `lanes`; it ends by itself when it was idle for a while. A job beyond its limits (`job_limits`) is ended.
+order of `lanes`; it exits after an idle time. A job beyond its limits (`job_limits`) is ended.
 """
 
 import fcntl
@@ -28,7 +28,7 @@ from typing import Any, TextIO
 from ratoon.chassis import lanes
 from ratoon.chassis.errors import own_reason, storage_fault
 from ratoon.chassis.files import write_json
-from ratoon.chassis.job_limits import LOOK_S, Watch, keep_within
+from ratoon.chassis.job_limits import POLL_S, Watch, keep_within
 from ratoon.chassis.jobs import JobFolder
 from ratoon.process.identity import ProcessIdentity
 
@@ -39,16 +39,16 @@ _TAKEN = b"\x02"
 """What a warm process says when it begins a job."""
 IDLE_S = 120.0
 """How long a warm process waits for the next job, in seconds."""
-WAITING_TOLD_S = 1.0
+WAITING_REPORT_S = 1.0
 """A job that waits longer than this says so."""
 STARTING_S = 30.0
 """How long a client waits for a warm process to listen."""
 
 
 def main(entry: str, arguments: list[str]) -> int:
-    """Run the job of the folder in `arguments[0]` by `entry` (`package.module:function`); the exit status.
+    """Run the job of the directory in `arguments[0]` by `entry` (`package.module:function`); the exit status.
 
-    The function is called with the spec and the job folder and returns the result. What it raises becomes the
+    The function is called with the spec and the job directory and returns the result. What it raises becomes the
     job's error: the exception's `reason` attribute if it has one, and its sentence. The spec may say `warm_idle_s`
     (how long a warm process that this job starts waits for the next one), `tenant` and `lanes` (whose job it is, and
     how many jobs of different tenants run at once), `time_limit_s` and `memory_share`.
@@ -58,7 +58,7 @@ def main(entry: str, arguments: list[str]) -> int:
     if os.environ.get("RATOON_JOB_TRACE"):
         from ratoon.chassis import job_trace  # imports much, for few
 
-        job_trace.tell(entry, job.path.name, began_ns, job.failure())
+        job_trace.send_span(entry, job.path.name, began_ns, job.failure())
     return status
 
 
@@ -69,28 +69,28 @@ def _run(entry: str, job: JobFolder) -> int:
         return execute(entry, job)
     folder = Path(spec["warm"])
     tenant, count = str(spec.get("tenant") or ""), int(spec.get("lanes") or 1)
-    patience_s = float(spec.get("lane_patience_s", lanes.PATIENCE_S))
-    with lanes.lane(folder, tenant, count, _Waiting(job), patience_s) as lane:
+    max_wait_s = float(spec.get("lane_max_wait_s", lanes.MAX_WAIT_S))
+    with lanes.lane(folder, tenant, count, _Waiting(job), max_wait_s) as lane:
         place = folder / f"lane-{lane}" if lane else folder
         return _hand_over(place, entry, job, spec)
 
 
 class _Waiting:
-    """Tells a job's progress that it waits, once it does so for a while."""
+    """Reports as a job's progress that it waits, once it has waited for a while."""
 
     def __init__(self, job: JobFolder) -> None:
-        self._job, self._told = job, 0
-        self._from = time.monotonic() + WAITING_TOLD_S
+        self._job, self._reported = job, 0
+        self._from = time.monotonic() + WAITING_REPORT_S
 
     def __call__(self, others: int) -> None:
-        """So many jobs wait or run before it."""
-        if others != self._told and time.monotonic() > self._from:
-            self._told = others
+        """Report the number of jobs that wait or run before it."""
+        if others != self._reported and time.monotonic() > self._from:
+            self._reported = others
             self._job.progress(0.0, f"Waiting: {others} other {'job' if others == 1 else 'jobs'} run or wait")
 
 
 def execute(entry: str, job: JobFolder) -> int:
-    """Run one job in this process: 0 with a result, 1 with an error in its folder."""
+    """Run one job in this process: 0 with a result, 1 with an error in its directory."""
     module, _, name = entry.partition(":")
     try:
         run: Run = getattr(importlib.import_module(module), name)
@@ -110,7 +110,7 @@ def execute(entry: str, job: JobFolder) -> int:
 
 
 def stop(folder: Path) -> None:
-    """End the warm processes that listen in this folder, if there are any, after the jobs that they run."""
+    """End the warm processes that listen in this directory, if there are any, after the jobs that they run."""
     for place in (folder, *folder.glob("lane-*")):
         with suppress(OSError), _dial(place) as connection:
             connection.sendall(b"\n\n")
@@ -132,7 +132,7 @@ def hidden(*packages: str) -> Iterator[None]:
 
 
 def listen(folder: Path, idle_s: float = IDLE_S) -> None:
-    """Take jobs from this folder's socket until none has come for `idle_s`; one process a folder does."""
+    """Take jobs from this directory's socket until none has come for `idle_s`; one process a directory does."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "warm.lock").open("a") as lock:
         try:
@@ -188,7 +188,7 @@ def _leave_with(connection: socket.socket, ended: threading.Event) -> None:
 
 
 def _hand_over(folder: Path, entry: str, job: JobFolder, spec: JSON) -> int:
-    """Let the folder's warm process, started when there is none, do the job; the job's exit status."""
+    """Let the directory's warm process, started when there is none, do the job; the job's exit status."""
     folder.mkdir(parents=True, exist_ok=True)
     idle_s = float(spec.get("warm_idle_s") or IDLE_S)
     deadline = time.monotonic() + STARTING_S
@@ -209,7 +209,7 @@ def _ended(connection: socket.socket, job: JobFolder, spec: JSON) -> int:
     """Wait for the end of a job that a warm process does; beyond a limit, end that process and the job."""
     pid = _peer(connection)
     watch = Watch(spec, pid)
-    connection.settimeout(LOOK_S if watch.needed else None)
+    connection.settimeout(POLL_S if watch.needed else None)
     while True:
         try:
             return int.from_bytes(connection.recv(1) or b"\x01")
@@ -218,7 +218,7 @@ def _ended(connection: socket.socket, job: JobFolder, spec: JSON) -> int:
         if beyond is not None:
             job.fail(beyond.reason, beyond.message)
             with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)  # it may be deep in a library, and hear nothing
+                os.kill(pid, signal.SIGKILL)  # it may be deep in a library and ignore other signals
             return 1
 
 
@@ -262,13 +262,13 @@ def _bound(folder: Path) -> Iterator[socket.socket]:
             with suppress(FileNotFoundError):
                 if (
                     path.stat().st_ino == ours
-                ):  # the folder may have been made anew, with another's socket in it
+                ):  # the directory may have been created again, with another's socket in it
                     path.unlink()
 
 
 @contextmanager
 def _short(folder: Path) -> Iterator[str]:
-    """The socket's address by way of an open folder: a socket's path has only 107 bytes."""
+    """The socket's address by way of an open directory: a socket's path has only 107 bytes."""
     descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)
     try:
         yield f"/proc/self/fd/{descriptor}/warm.sock"
@@ -280,14 +280,14 @@ def _short(folder: Path) -> Iterator[str]:
 def _logging_to(path: Path) -> Iterator[None]:
     """Send what this process prints to the file meanwhile."""
     streams: list[TextIO] = [sys.stdout, sys.stderr]
-    kept = [os.dup(stream.fileno()) for stream in streams]
+    saved = [os.dup(stream.fileno()) for stream in streams]
     with path.open("ab") as log:
         for stream in streams:
             os.dup2(log.fileno(), stream.fileno())
     try:
         yield
     finally:
-        for stream, descriptor in zip(streams, kept, strict=True):
+        for stream, descriptor in zip(streams, saved, strict=True):
             stream.flush()
             os.dup2(descriptor, stream.fileno())
             os.close(descriptor)

@@ -8,11 +8,11 @@ from ratoon.chassis.server import Threads
 from ratoon.chassis.store import Resource, Store
 
 T = TypeVar("T", bound=Resource)
-_SWEEP_S = 0.5
+_POLL_INTERVAL_S = 0.5
 
 
 class Changes:
-    """Wakes the watchers of one room's loop when its database commits; a sweep finds what others committed."""
+    """Wakes the watchers on one service's loop when its database commits; a poll finds commits of other processes."""
 
     def __init__(self, store: Store) -> None:
         self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
@@ -24,7 +24,7 @@ class Changes:
         entry = (asyncio.get_running_loop(), event)
         self._waiting.add(entry)
         try:
-            async with asyncio.timeout(_SWEEP_S):
+            async with asyncio.timeout(_POLL_INTERVAL_S):
                 await event.wait()
         except TimeoutError:
             return

@@ -76,7 +76,7 @@ R = TypeVar("R")
 class JobObservation(Generic[R]):
     """State of a job; `result` is set once it has succeeded, `failure` once it has failed or was lost.
 
-    `applied` is false while the result has to be applied outside the resource; `progress` then tells how far that is.
+    `applied` is false while the result has to be applied outside the resource; `progress` then reports how far that is.
     """
 
     phase: Phase

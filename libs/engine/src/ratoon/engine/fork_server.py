@@ -6,7 +6,7 @@ sessions of their own: they outlive it. It ends when it has had no engine and no
 no deployment and no version.
 
 Protocol, on `<directory>/fork-server.sock`: one JSON line `{"folder": "…"}` in, `{"pid": 1, "start_ticks": 2}` or
-`{"error": "…"}` out. The folder holds `engine.json`; `process.json` is written there before the engine runs.
+`{"error": "…"}` out. The directory holds `engine.json`; `process.json` is written there before the engine runs.
 """
 
 import gc

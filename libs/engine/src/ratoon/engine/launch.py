@@ -113,7 +113,7 @@ def _lora_arguments(settings: EngineSettings) -> list[str]:
 
 
 def launch(settings_file: Path) -> None:
-    """Verify the model's files, then serve until the process is asked to end; AttestationError for unsigned files."""
+    """Verify the model's files, then serve until the process is terminated; AttestationError for unsigned files."""
     settings = EngineSettings.read(settings_file)
     verify(settings)
     os.environ.update({**ENVIRONMENT, **TRACES})

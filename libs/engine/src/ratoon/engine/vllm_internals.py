@@ -73,7 +73,7 @@ class AdapterNotLoaded(Exception):
 
 
 def serve(arguments: Sequence[str]) -> None:
-    """Run vLLM's API server in this process until it is asked to end."""
+    """Run vLLM's API server in this process until it is terminated."""
     from vllm.entrypoints.launchers.api_server import entry
 
     # It would write each grammar that a caller got wrong into the log, whole.

@@ -2,7 +2,7 @@
 
 An event that fails is tried again with growing pauses, only its partition waiting; after some attempts it is
 parked once among the dead letters, and later events of its key go on. An error that says that a part is away
-is tried until it passes. It knows no event: the room's handlers do.
+is tried until it passes. It knows no event: the service's handlers do.
 """
 
 import logging
@@ -44,7 +44,7 @@ _PRUNE_EVERY_S = 3600.0
 _MEASURE_EVERY_S = 5.0
 
 Handler = Callable[[Event, Connection], None]
-"""Applies an event to the room's database through this connection; no RPC, nothing slow."""
+"""Applies an event to the service's database through this connection; no RPC, nothing slow."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class _Retry:
 
 
 class Consumer:
-    """One room's consumer of some topics, on a thread of its own."""
+    """One service's consumer of some topics, on its own thread."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class Consumer:
         batch: int = 100,
         idle_s: float = 0.5,
     ) -> None:
-        """`publish` is the room's outbox, for dead letters; `batch` events at most share a transaction."""
+        """`publish` is the service's outbox, for dead letters; `batch` events at most share a transaction."""
         self._group, self._topics, self._handler = group, list(topics), handler
         self._log, self._database, self._publish, self._clock = log, database, publish, clock
         self._retry, self._batch, self._idle_s = retry, batch, idle_s
@@ -180,13 +180,13 @@ class Consumer:
 
     def _apply(self, connection: Connection, marks: Marks, delivery: Delivery) -> bool:
         """Handle, pass over or park one event; False when it is to be tried again."""
-        seen = marks.outcome(identity_of(delivery))
-        if seen and seen != REPLAY:
+        outcome = marks.outcome(identity_of(delivery))
+        if outcome and outcome != REPLAY:
             self.consumed.repeated += 1
             return True
         try:
             event = event_of(delivery.record)
-            if seen != REPLAY and marks.is_older(event):
+            if outcome != REPLAY and marks.is_older(event):
                 marks.set_aside(event.id, SUPERSEDED)
                 self.consumed.superseded += 1
                 return True

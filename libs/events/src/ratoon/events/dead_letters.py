@@ -61,11 +61,11 @@ def dead_letter(delivery: Delivery, group: str, error: Exception, attempts: int,
 
 def dead_letters(log: EventLog, topic: str) -> list[DeadLetter]:
     """The dead letters of a topic, the latest of each event and group, oldest first."""
-    found = {}
+    latest = {}
     for delivery in log.scan(topic + DEAD_LETTERS):
         letter = _letter(delivery.record, topic)
-        found[letter.group, letter.event_id] = letter
-    return sorted(found.values(), key=lambda letter: letter.time)
+        latest[letter.group, letter.event_id] = letter
+    return sorted(latest.values(), key=lambda letter: letter.time)
 
 
 def replayable(letter: DeadLetter) -> bool:

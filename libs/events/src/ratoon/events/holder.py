@@ -1,4 +1,4 @@
-"""Who holds a lease: a name from which everyone on the machine can tell that the holder's process has ended.
+"""Holder of a lease: a name from which any process of the machine can see that the holder's process has ended.
 
 So a killed process is followed at once instead of after its lease; fencing keeps that safe in any case.
 """
@@ -27,7 +27,7 @@ def is_gone(name: str) -> bool:
 def _machine() -> str:
     """One boot of one machine, as seen from one process namespace."""
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot}/{os.stat('/proc/self/ns/pid').st_ino}"
+        boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot_id}/{os.stat('/proc/self/ns/pid').st_ino}"
     except OSError:
         return "unknown"

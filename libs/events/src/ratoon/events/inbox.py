@@ -1,4 +1,4 @@
-"""The inbox: which events each consumer group has handled, kept in the room's database beside their effects.
+"""The inbox: which events each consumer group has handled, kept in the service's database with their effects.
 
 It also keeps the last revision seen of each key, so that an older event never follows a newer one. Marks
 outlive the log's retention; `replay` lifts one.
@@ -33,11 +33,11 @@ REMEMBER_S = 60 * DAY_S
 HANDLED, SUPERSEDED, PARKED, REPLAY = "HANDLED", "SUPERSEDED", "PARKED", "REPLAY"
 
 Publish = Callable[[Connection, Record], None]
-"""Appends a record to the room's outbox, in the caller's transaction."""
+"""Appends a record to the service's outbox, in the caller's transaction."""
 
 
 class Transactions(Protocol):
-    """The room's database; `ratoon.chassis.database.Database` is one."""
+    """The service's database; `ratoon.chassis.database.Database` is one."""
 
     def write(self) -> AbstractContextManager[Connection]:
         """A transaction that commits on a clean exit."""
@@ -45,7 +45,7 @@ class Transactions(Protocol):
 
 
 def inbox_tables(metadata: MetaData) -> tuple[Table, Table]:
-    """The tables `inbox_events` and `inbox_revisions`, the same in every room; times in ms since 1970."""
+    """Return the tables `inbox_events` and `inbox_revisions`, the same in every service; times in ms since 1970."""
     events = Table(
         "inbox_events",
         metadata,
@@ -178,9 +178,9 @@ def _forget(
     connection: Connection, group: str, ids: Sequence[str], outcomes: Collection[str] = (REPLAY,)
 ) -> None:
     ours = _EVENTS.c.consumer_group == group
-    found = _EVENTS.c.event_id.in_(ids) & _EVENTS.c.outcome.in_(outcomes)
+    chosen = _EVENTS.c.event_id.in_(ids) & _EVENTS.c.outcome.in_(outcomes)
     if ids:
-        connection.execute(delete(_EVENTS).where(ours & found))
+        connection.execute(delete(_EVENTS).where(ours & chosen))
 
 
 def _milliseconds(time: datetime) -> int:

@@ -31,7 +31,7 @@ from ratoon.events.ports import (
     checked,
 )
 
-_LEAST_PROTOCOL = (3, 0)
+_MIN_PROTOCOL = (3, 0)
 _NOT_YET = "Topic %s not found in cluster metadata"
 _TOPIC_EXISTS = 36
 _METADATA_AGE_MS = 5_000
@@ -60,10 +60,10 @@ class KafkaSettings:
     """TLS and SASL options of kafka-python: `security_protocol`, `ssl_…`, `sasl_…`."""
 
     def client(self) -> dict[str, Any]:
-        """What every client is configured with; one that is told the protocol need not connect to be made."""
+        """Return the options of every client; a client with a fixed protocol version need not connect to be created."""
         return {
             "bootstrap_servers": self.bootstrap.split(","),
-            "api_version": _LEAST_PROTOCOL,
+            "api_version": _MIN_PROTOCOL,
             "request_timeout_ms": self.timeout_ms,
             "bootstrap_timeout_ms": self.timeout_ms,
             "reconnect_backoff_max_ms": 1_000,
@@ -101,8 +101,8 @@ class KafkaLog:
             missing = {topic.name: self._options(topic) for topic in topics if topic.name not in known}
             if not missing:
                 return
-            made = admin.create_topics(missing, timeout_ms=self._settings.timeout_ms, raise_errors=False)
-            for topic in made["topics"]:
+            response = admin.create_topics(missing, timeout_ms=self._settings.timeout_ms, raise_errors=False)
+            for topic in response["topics"]:
                 if topic["error_code"] not in (0, _TOPIC_EXISTS):
                     raise kafka_errors.for_code(topic["error_code"])(topic["name"])
             admin.wait_for_topics(list(missing), timeout_ms=self._settings.timeout_ms)
@@ -171,7 +171,7 @@ class KafkaLog:
                 each.get(timeout=self._settings.timeout_s + 5.0)
 
     def _too_large(self, batch: Sequence[Record]) -> str:
-        """Why Kafka refused these records: the size of the largest and the limit, where Kafka tells it."""
+        """Return why Kafka refused these records: the size of the largest and the limit, where Kafka reports it."""
         largest = max(batch, key=lambda record: len(record.key) + len(record.value))
         size = len(largest.key) + len(largest.value)
         return (
@@ -181,13 +181,15 @@ class KafkaLog:
 
     def _limit_of(self, topic: str) -> str:
         with suppress(Exception), self._admin() as admin:  # a sentence is not worth an error of its own
-            asked = [ConfigResource("TOPIC", topic)]
-            found = admin.describe_configs(asked, config_filter="all")["topic"][topic]["max.message.bytes"]
-            return f"{int(found['value']):,}"
+            resources = [ConfigResource("TOPIC", topic)]
+            config = admin.describe_configs(resources, config_filter="all")["topic"][topic][
+                "max.message.bytes"
+            ]
+            return f"{int(config['value']):,}"
         return "smaller"
 
     def _find(self, topic: str) -> None:
-        """Wait for the topic's metadata; tell a topic that is missing from a broker that is."""
+        """Wait for the topic's metadata; distinguish a missing topic from a missing broker."""
         try:
             self._producer.partitions_for(topic)
         except kafka_errors.KafkaTimeoutError:
@@ -247,16 +249,18 @@ class KafkaSubscription:
             _hold(consumer, {TopicPartition(*partition) for partition in held})
             _mend(consumer)
             polled = consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=max_records)
-        found = [_delivery(each) for batch in polled.values() for each in batch]
-        return self._without(found, held) if held else found
+        records = [_delivery(each) for batch in polled.values() for each in batch]
+        return self._without(records, held) if held else records
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Remember the next offsets of the group."""
         if not offsets:
             return
-        kept = {TopicPartition(*each): OffsetAndMetadata(offset, "", -1) for each, offset in offsets.items()}
+        commits = {
+            TopicPartition(*each): OffsetAndMetadata(offset, "", -1) for each, offset in offsets.items()
+        }
         with _errors():
-            self._open().commit(kept, timeout_ms=self._settings.timeout_ms)
+            self._open().commit(commits, timeout_ms=self._settings.timeout_ms)
 
     def seek(self, partition: Partition, offset: int) -> None:
         """Read this partition from here on."""
@@ -264,7 +268,7 @@ class KafkaSubscription:
             self._open().seek(TopicPartition(*partition), offset)
 
     def lag(self) -> int:
-        """How many records it has still to read, as far as the broker has said."""
+        """Return how many records remain to be read, as far as the broker has reported."""
         consumer = self._open()
         with _errors():
             ours = consumer.assignment() or ()
@@ -293,15 +297,15 @@ class KafkaSubscription:
             )
         return self._consumer
 
-    def _without(self, found: Sequence[Delivery], held: Collection[Partition]) -> Sequence[Delivery]:
+    def _without(self, records: Sequence[Delivery], held: Collection[Partition]) -> Sequence[Delivery]:
         """Put back what a rebalance within the poll fetched of partitions held."""
         first: dict[Partition, int] = defaultdict(lambda: 1 << 62)
-        for each in found:
+        for each in records:
             if each.partition in held:
                 first[each.partition] = min(first[each.partition], each.offset)
         for partition, offset in first.items():
             self.seek(partition, offset)
-        return [each for each in found if each.partition not in held]
+        return [each for each in records if each.partition not in held]
 
 
 def _hold(consumer: Any, held: set[TopicPartition]) -> None:
@@ -315,7 +319,7 @@ def _mend(consumer: Any) -> None:
     """Two defects of kafka-python 3.0.12, each of which may leave a consumer that never reads again.
 
     What was fetched of a paused partition is set aside and comes back only into an empty slot, but a used-up batch
-    stays in the slot. And when a poll ends while the group is joined anew because a topic has appeared, nobody takes
+    stays in the slot. And when a poll ends while the group is rejoined because a topic has appeared, nothing takes
     the assignment that arrives later.
     """
     fetcher, coordinator = consumer._fetcher, consumer._coordinator
@@ -343,7 +347,7 @@ def _closing(client: Any) -> Iterator[Any]:
 
 @contextmanager
 def _errors() -> Iterator[None]:
-    """kafka-python's errors, said as ours."""
+    """Translate kafka-python's errors into those of the log."""
     try:
         yield
     except EventLogError:

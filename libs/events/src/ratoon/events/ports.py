@@ -2,7 +2,7 @@
 
 EventLogError
 ├── LogUnavailable   the broker or the file is away: nothing is lost, try again
-├── UnknownTopic     nobody has created the topic
+├── UnknownTopic     the topic does not exist
 ├── Fenced           another consumer of the group has taken over
 ├── RecordRefused    a record that this log will never take
 └── MalformedEvent   a record that is no CloudEvent

@@ -44,7 +44,7 @@ class BackgroundLoop:
 
     @property
     def stopping(self) -> bool:
-        """Return whether the loop was asked to stop; a long step ends early then."""
+        """Return whether a stop of the loop was requested; a long step ends early then."""
         return self._stopping
 
     def start(self) -> None:

@@ -87,11 +87,11 @@ class Client:
 
     def watch(self, name: str) -> Iterator[JSON]:
         """Yield the state of a resource and each newer state until the final one. Resume if the stream breaks."""
-        seen, failures = "", 0
+        last_event_id, failures = "", 0
         while True:
             try:
-                for event_id, state in self._events(name, seen):
-                    seen, failures = event_id, 0
+                for event_id, state in self._events(name, last_event_id):
+                    last_event_id, failures = event_id, 0
                     yield state
                 return
             except (httpx.TransportError, Unreachable) as broken:
@@ -110,8 +110,8 @@ class Client:
         if state.get("state") in ENDED_WELL:
             return state
         failure = state.get("failure", {})
-        said = failure.get("message") or state.get("reason") or state.get("state", "no state was reported")
-        raise OperationFailed(f"{name}: {said}", state)
+        message = failure.get("message") or state.get("reason") or state.get("state", "no state was reported")
+        raise OperationFailed(f"{name}: {message}", state)
 
     def upload(self, source: Path | bytes, on_bytes: Callable[[int, int], None] = lambda _d, _t: None) -> str:
         """Upload a file or bytes to the artifact store, resume a partial upload, and return the digest."""
@@ -159,18 +159,20 @@ class Client:
         """Send a prompt to a deployment (`name` or `name@version`); pass options such as `max_tokens` to the engine."""
         body = {"model": model, "messages": [{"role": "user", "content": text}], "temperature": 0, **options}
         response = self._send("POST", "/v1/chat/completions", json=body)
-        said = response.json()
-        answer_id = response.headers.get("x-ratoon-answer-id", said["id"])
+        completion = response.json()
+        answer_id = response.headers.get("x-ratoon-answer-id", completion["id"])
         return Answer(
-            said["choices"][0]["message"]["content"] or "", answer_id, response.headers["x-ratoon-model"]
+            completion["choices"][0]["message"]["content"] or "",
+            answer_id,
+            response.headers["x-ratoon-model"],
         )
 
     def feedback(
         self, answer_id: str, *, thumb: str = "", rating: int = 0, correction: str = "", comment: str = ""
     ) -> JSON:
         """Give feedback on an answer: thumb `up` or `down`, rating 1 to 5, correction. It is stored on return."""
-        given = {"thumb": thumb, "rating": rating, "correction": correction, "comment": comment}
-        body = {"id": answer_id, **{k: v for k, v in given.items() if v}}
+        fields = {"thumb": thumb, "rating": rating, "correction": correction, "comment": comment}
+        body = {"id": answer_id, **{k: v for k, v in fields.items() if v}}
         for attempt in range(_FEEDBACK_ATTEMPTS):
             try:
                 return self._call("POST", "feedback", body)
@@ -257,10 +259,10 @@ def _state(data: str) -> JSON:
 
 def _api_error(response: httpx.Response) -> ApiError:
     try:
-        told = response.json()
+        body = response.json()
     except ValueError:
         return ApiError(response.status_code, "", f"HTTP {response.status_code} {response.reason_phrase}")
-    error = told.get("error", told)
+    error = body.get("error", body)
     message = error.get("detail") or error.get("message") or error.get("title") or response.reason_phrase
     return ApiError(response.status_code, str(error.get("reason") or error.get("code") or ""), str(message))
 

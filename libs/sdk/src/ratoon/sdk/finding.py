@@ -30,12 +30,12 @@ def find_records(client: Client, project: str, text: str, version: str = "") -> 
 
 def _versions(client: Client, project: str) -> list[str]:
     """Return all dataset versions of a project, newest first."""
-    found = [
+    versions = [
         each
         for dataset in client.list(f"{project}/datasets")
         for each in client.list(f"{dataset['name']}/versions")
     ]
-    return [each["name"] for each in sorted(found, key=lambda each: str(each["createTime"]), reverse=True)]
+    return [each["name"] for each in sorted(versions, key=lambda each: str(each["createTime"]), reverse=True)]
 
 
 def _folded(text: str) -> str:

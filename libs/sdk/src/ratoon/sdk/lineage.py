@@ -12,10 +12,10 @@ _LEARNED = {"PART_TRAIN", "PART_VALIDATION"}
 
 def lineage_of(client: Client, project: str, record_id: str) -> JSON:
     """Return the lineage of a record, erased or not, and the `modelVersions` trained on it, oldest first."""
-    found = client.get(f"{project}/records/{record_id}:lineage")
-    placements = found.get("placements", [])
+    lineage = client.get(f"{project}/records/{record_id}:lineage")
+    placements = lineage.get("placements", [])
     splits = {placed["split"] for placed in placements if placed["part"] in _LEARNED}
-    return {**found, "modelVersions": _that_saw(list(_versions(client, project)), splits)}
+    return {**lineage, "modelVersions": _that_saw(list(_versions(client, project)), splits)}
 
 
 def _versions(client: Client, project: str) -> Iterator[JSON]:

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from ratoon.chassis.model_tree import FolderFiles, inspect_model_tree, kept_and_left_out
+from ratoon.chassis.model_tree import FolderFiles, inspect_model_tree, partition_files
 from ratoon.sdk.errors import RatoonSdkError
 
 _RECIPE = "recipe.json"
@@ -25,9 +25,9 @@ class ModelFolderFiles:
 def checked_model(folder: Path) -> ModelFolderFiles:
     """Check a model or adapter directory; raise UnfitModel with all reasons if it cannot be used."""
     files = FolderFiles(folder)
-    found = inspect_model_tree(files)
-    reasons = [problem.message for problem in found.problems]
-    if found.is_adapter and not _names_base(folder / _RECIPE):
+    inspection = inspect_model_tree(files)
+    reasons = [problem.message for problem in inspection.problems]
+    if inspection.is_adapter and not _names_base(folder / _RECIPE):
         reasons.append(
             "The adapter does not name its base model. Upload the base model first, and add its digest to "
             f'{_RECIPE} as {{"base_artifact_digest": "…"}}.'
@@ -35,7 +35,7 @@ def checked_model(folder: Path) -> ModelFolderFiles:
     if reasons:
         listed = "".join(f"\n- {reason}" for reason in reasons)
         raise UnfitModel(f"{folder} does not contain a model that can be trained or served:{listed}")
-    return ModelFolderFiles(*map(tuple, kept_and_left_out(files.sizes())))
+    return ModelFolderFiles(*map(tuple, partition_files(files.sizes())))
 
 
 def _names_base(recipe: Path) -> bool:

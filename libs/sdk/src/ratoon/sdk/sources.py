@@ -36,15 +36,15 @@ class Upload:
         """Return the fields of a source."""
         columns = {role: name for role, name in self.columns.items() if name}
         named = {"columns": columns | ({"attributes": list(self.attributes)} if self.attributes else {})}
-        found: JSON = {
+        fields: JSON = {
             "displayName": self.file_name,
             "digest": self.digest,
             "labelsByFolder": dict(self.labels_by_folder),
             **named,
         }
         if self.format:
-            found["format"] = f"FORMAT_{self.format.upper().replace('-', '_')}"
-        return found | ({"encoding": self.encoding} if self.encoding else {})
+            fields["format"] = f"FORMAT_{self.format.upper().replace('-', '_')}"
+        return fields | ({"encoding": self.encoding} if self.encoding else {})
 
 
 def create_source(

@@ -21,13 +21,13 @@ _INVISIBLE = re.compile(
 )
 """Soft hyphens, zero-width spaces, direction marks, fillers, variation selectors, byte-order marks."""
 _JOINERS = "\u200c\u200d"
-"""They tell words apart inside Persian and Indic words and emoji, and mean nothing at the ends of a text."""
+"""They distinguish words inside Persian and Indic words and emoji, and mean nothing at the ends of a text."""
 
 
 def label_key(text: str) -> str:
     """Return what two spellings of one label have in common; empty when nothing of the text can be seen."""
-    seen = _INVISIBLE.sub("", text)
-    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFD", seen).casefold())
+    visible = _INVISIBLE.sub("", text)
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFD", visible).casefold())
     words = (word.strip(_JOINERS) for word in folded.split())
     return " ".join(filter(None, words))
 
@@ -43,18 +43,18 @@ def match_label(text: str, labels: Iterable[str]) -> str | None:
 def duplicates(labels: Sequence[str]) -> list[tuple[str, str]]:
     """Return each pair (earlier, later) of labels that are one label under the comparison."""
     first: dict[str, str] = {}
-    found = []
+    pairs = []
     for label in labels:
         key = label_key(label)
         if key in first:
-            found.append((first[key], label))
+            pairs.append((first[key], label))
         else:
             first[key] = label
-    return found
+    return pairs
 
 
 def duplicate_sentence(earlier: str, later: str) -> str:
-    """Return why two labels cannot stand beside each other; what looks alike is written by code points."""
+    """Return why two labels cannot coexist; what looks alike is written by code points."""
     named = [repr(earlier), repr(later)]
     alike = unicodedata.normalize("NFC", earlier) == unicodedata.normalize("NFC", later)
     if alike or has_invisible(earlier + later):
@@ -66,7 +66,7 @@ def duplicate_sentence(earlier: str, later: str) -> str:
 
 
 def has_invisible(text: str) -> bool:
-    """Return whether a text holds characters that nobody sees."""
+    """Return whether a text holds invisible characters."""
     return _INVISIBLE.search(text) is not None or any(joiner in text for joiner in _JOINERS)
 
 

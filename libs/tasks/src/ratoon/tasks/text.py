@@ -1,7 +1,7 @@
 """Text that can be stored: a Python string may hold lone surrogates, UTF-8 may not.
 
-JSON lets them in (`"\\ud800"`). Whoever hashes, stores or sends text of other people uses these functions, so that one
-such character never raises where nobody expects it.
+JSON lets them in (`"\\ud800"`). Code that hashes, stores or sends foreign text uses these functions, so that such a
+character never raises an unexpected error.
 """
 
 import re

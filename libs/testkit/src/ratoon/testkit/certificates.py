@@ -1,4 +1,4 @@
-"""Folders of TLS files for tests, as a `kubernetes.io/tls` Secret shows them to a pod."""
+"""Directories of TLS files for tests, as a `kubernetes.io/tls` Secret shows them to a pod."""
 
 from pathlib import Path
 
@@ -8,13 +8,13 @@ from ratoon.chassis.tls import AUTHORITY, CERTIFICATE, KEY
 
 
 def write_certificates(folder: Path, authority: Pair, *dns_names: str) -> Path:
-    """Put a certificate for these names into the folder, each file replaced whole; the folder."""
+    """Put a certificate for these names into the directory, each file replaced whole; the directory."""
     folder.mkdir(parents=True, exist_ok=True)
-    made = issue(authority, list(dns_names))
+    pair = issue(authority, list(dns_names))
     for name, content in (
         (AUTHORITY, authority.certificate),
-        (CERTIFICATE, made.certificate),
-        (KEY, made.key),
+        (CERTIFICATE, pair.certificate),
+        (KEY, pair.key),
     ):
         replace_file(folder / name, content, durable=False)
     return folder

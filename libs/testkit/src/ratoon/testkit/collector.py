@@ -29,7 +29,7 @@ class Span:
     failed: bool
     seconds: float
     links: tuple[str, ...]
-    told: dict[str, str]
+    attributes: dict[str, str]
     """Its attributes, as texts."""
 
 
@@ -54,9 +54,9 @@ class Collector:
         children = [each for each in self.spans if each.parent == root.id and each.trace == root.trace]
         return [root, *(below for child in children for below in self.under(child))]
 
-    def until(self, there: Callable[[], object], seconds: float = 20.0) -> None:
+    def until(self, condition: Callable[[], object], seconds: float = 20.0) -> None:
         """Wait until this is so; AssertionError, with the names that came, when it does not become so."""
-        until(there, seconds, lambda: sorted({f"{s.service}: {s.name}" for s in self.spans}))
+        until(condition, seconds, lambda: sorted({f"{s.service}: {s.name}" for s in self.spans}))
 
     def take(self, request: ExportTraceServiceRequest) -> None:
         """Keep the spans of a request."""
@@ -115,5 +115,5 @@ def _span(service: str, span: trace_pb2.Span) -> Span:
 
 
 def _texts(attributes: Iterable[KeyValue]) -> dict[str, str]:
-    told = ((each.key, each.value, each.value.WhichOneof("value")) for each in attributes)
-    return {key: str(getattr(value, kind)) if kind else "" for key, value, kind in told}
+    values = ((each.key, each.value, each.value.WhichOneof("value")) for each in attributes)
+    return {key: str(getattr(value, kind)) if kind else "" for key, value, kind in values}

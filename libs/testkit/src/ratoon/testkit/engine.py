@@ -2,8 +2,8 @@
 
 Every token names the version that wrote it and its place (`v1.0:0 v1.0:1 …`), so that a reader of an answer can tell
 who wrote it, and whether anything is missing or mixed. A version with a whole resource name also signs its answers, as
-engines do. An adapter answers to its own name, beside the model. One that has a `load_id` in its status behaves as in a
-pod: what it loads is closed until it is opened by that id. It knows neither weights nor tokenizers.
+engines do. An adapter answers to its own name, in addition to the model. An engine with a `load_id` in its status
+behaves as in a pod: what it loads is closed until it is opened by that id. It knows neither weights nor tokenizers.
 
     async with MockEngine("v1.0", secret="s3cret").serve(Path("engine.sock")) as engine:
         engine.faults = Faults(die_after_tokens=3)
@@ -61,12 +61,12 @@ class MockEngine:
         self.faults = Faults()
         self._slots = Slots(pace.slots) if pace.slots else None
         self.counts = Counts()
-        self.asked: JSON = {}
+        self.last_request: JSON = {}
         """The body of the last completion."""
         self.accepting = True
         self.adapters: dict[str, Adapter] = {}
         self.traceparents: list[str] = []
-        """What requests said of the trace that they belong to."""
+        """Trace headers of the requests."""
         self.status: JSON = dict(status or {})
         self._ids = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -117,7 +117,7 @@ class MockEngine:
     def start_answer(self, connection: "_Connection", body: JSON, chat: bool) -> None:
         """Begin to answer one completion on this connection."""
         self.counts.requests += 1
-        self.asked = body
+        self.last_request = body
         task = asyncio.get_running_loop().create_task(self._answer(connection, body, chat))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -162,14 +162,14 @@ class MockEngine:
             self.counts.finished += 1
 
     async def _whole(self, connection: "_Connection", body: JSON, chat: bool, die_after: int | None) -> None:
-        pace, wanted = self.pace, self._wanted(body)
-        if seconds := pace.first_s + pace.interval_s * (wanted - 1):
+        pace, count = self.pace, self._token_count(body)
+        if seconds := pace.first_s + pace.interval_s * (count - 1):
             choices = int(body.get("n", 1)) if self._slots else 1
             priority = int(body.get("priority", 0))
             await asyncio.gather(*(self._write(connection, seconds, priority) for _ in range(choices)))
         if connection.gone.is_set():
             return
-        if die_after is not None and die_after < wanted:
+        if die_after is not None and die_after < count:
             connection.abort()
             return
         answer = self._head(body, chat, False, connection.request_id)
@@ -177,9 +177,9 @@ class MockEngine:
         if isinstance(prompt, list) and tuple(prompt) in self.golden.tokens:
             answer["choices"] = [self._recorded(tuple(prompt))]
         else:
-            text = "".join(_token(connection.signature, i) for i in range(wanted))
+            text = "".join(_token(connection.signature, i) for i in range(count))
             answer["choices"] = [_choice(chat, text)]
-        answer["usage"] = _usage(wanted)
+        answer["usage"] = _usage(count)
         connection.send_json(200, answer)
 
     async def _write(self, connection: "_Connection", seconds: float, priority: int) -> None:
@@ -196,7 +196,7 @@ class MockEngine:
     async def _stream(self, connection: "_Connection", body: JSON, chat: bool, die_after: int | None) -> None:
         pace, head = self.pace, self._head(body, chat, True, connection.request_id)
         connection.begin_stream()
-        for i in range(wanted := self._wanted(body)):
+        for i in range(count := self._token_count(body)):
             if i == die_after:
                 connection.abort()
                 return
@@ -206,12 +206,12 @@ class MockEngine:
             if connection.gone.is_set():
                 return
             token = _token(connection.signature, i)
-            connection.send_event({**head, "choices": [_delta(chat, token, last=i == wanted - 1)]})
+            connection.send_event({**head, "choices": [_delta(chat, token, last=i == count - 1)]})
         if body.get("stream_options", {}).get("include_usage"):
-            connection.send_event({**head, "choices": [], "usage": _usage(wanted)})
+            connection.send_event({**head, "choices": [], "usage": _usage(count)})
         connection.end_stream()
 
-    def _wanted(self, body: JSON) -> int:
+    def _token_count(self, body: JSON) -> int:
         return int(body.get("max_completion_tokens") or body.get("max_tokens") or self.pace.tokens)
 
     def _head(self, body: JSON, chat: bool, stream: bool, request_id: str) -> JSON:
@@ -285,7 +285,7 @@ class _Connection(asyncio.Protocol):
             self.send_json(404, _error(404, "Not found."))
             return
         route = f"{self._parser.get_method().decode()} {self._url.decode().partition('?')[0]}"
-        _ROUTES.get(route, _not_found)(engine, self)
+        _ROUTES.get(route, _answer_404)(engine, self)
 
     def body(self) -> JSON:
         """The request's JSON."""
@@ -374,7 +374,7 @@ def _accept(engine: MockEngine, connection: _Connection, accepting: bool) -> Non
     gate: Adapter | MockEngine = engine.adapters[name] if name else engine
     load_id = gate.load_id if isinstance(gate, Adapter) else engine.status.get("load_id", "")
     if connection.body().get("load_id", load_id) != load_id:
-        connection.send_json(409, _error(409, "These weights were loaded anew."))
+        connection.send_json(409, _error(409, "These weights were reloaded."))
         return
     gate.accepting = accepting
     connection.send_json(200, engine.report())
@@ -384,20 +384,20 @@ def _reload(engine: MockEngine, connection: _Connection) -> None:
     if engine.accepting or engine.counts.open:
         connection.send_json(409, _error(409, "The engine is not closed and empty."))
         return
-    asked = connection.body()
-    engine.version = str(asked["version"])
-    engine.status["artifact_digest"] = str(asked["artifact_digest"])
+    body = connection.body()
+    engine.version = str(body["version"])
+    engine.status["artifact_digest"] = str(body["artifact_digest"])
     if "load_id" in engine.status:
         engine.status["load_id"] = uuid.uuid4().hex
     connection.send_json(200, engine.report())
 
 
 def _load_adapter(engine: MockEngine, connection: _Connection) -> None:
-    asked = connection.body()
-    loaded = Adapter(str(asked["version"]), str(asked["artifact_digest"]))
+    body = connection.body()
+    loaded = Adapter(str(body["version"]), str(body["artifact_digest"]))
     if "load_id" in engine.status:
         loaded.accepting, loaded.load_id = False, uuid.uuid4().hex
-    engine.adapters[str(asked["name"])] = loaded
+    engine.adapters[str(body["name"])] = loaded
     connection.send_json(200, engine.report())
 
 
@@ -406,7 +406,7 @@ def _unload_adapter(engine: MockEngine, connection: _Connection) -> None:
     connection.send_json(200, engine.report())
 
 
-def _not_found(_engine: MockEngine, connection: _Connection) -> None:
+def _answer_404(_engine: MockEngine, connection: _Connection) -> None:
     connection.send_json(404, _error(404, "Not found."))
 
 
@@ -431,13 +431,13 @@ def _token(version: str, place: int) -> str:
 
 
 def _choice(chat: bool, text: str) -> JSON:
-    said = {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
-    return {"index": 0, **said, "finish_reason": "length", "logprobs": None}
+    text_field = {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
+    return {"index": 0, **text_field, "finish_reason": "length", "logprobs": None}
 
 
 def _delta(chat: bool, text: str, last: bool) -> JSON:
-    said = {"delta": {"content": text}} if chat else {"text": text}
-    return {"index": 0, **said, "finish_reason": "length" if last else None, "logprobs": None}
+    text_field = {"delta": {"content": text}} if chat else {"text": text}
+    return {"index": 0, **text_field, "finish_reason": "length" if last else None, "logprobs": None}
 
 
 def _usage(tokens: int) -> JSON:

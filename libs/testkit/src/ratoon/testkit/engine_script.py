@@ -1,4 +1,4 @@
-"""What a mock engine is told to do, and what it has seen: pace, faults, golden answers, counts."""
+"""Script of a mock engine, and its records: pace, faults, golden answers, counts."""
 
 import asyncio
 import heapq
@@ -23,11 +23,11 @@ class Pace:
 
 @dataclass(frozen=True)
 class Faults:
-    """What goes wrong, until `engine.faults` is set anew."""
+    """Faults of an engine, until `engine.faults` is replaced."""
 
     status: int = 0
     """Answer completions with this HTTP status instead."""
-    message: str = "The mock engine was told to fail."
+    message: str = "The mock engine is set to fail."
     """… and say this."""
     fail_every: int = 1
     """… but only every n-th completion."""
@@ -38,7 +38,7 @@ class Faults:
     garbage: bool = False
     """Answer 200 with a body that is no JSON."""
     die_after_tokens: int | None = None
-    """Cut every answer's connection after so many tokens."""
+    """Number of tokens after which every answer's connection is cut."""
     unhealthy: bool = False
     """`/health` answers 503."""
 
@@ -58,7 +58,7 @@ class Counts:
 
 @dataclass
 class Adapter:
-    """A version that answers to a name of its own beside the mock's model."""
+    """A version that answers to its own name in addition to the mock's model."""
 
     version: str
     artifact_digest: str = ""
@@ -86,7 +86,7 @@ class Golden:
 
 
 class Slots:
-    """Places for so many answers at once. Who waits is ordered by priority, then by time."""
+    """Slots for concurrent answers. Waiting requests are ordered by priority, then by time."""
 
     def __init__(self, count: int) -> None:
         self._free = count
@@ -98,15 +98,15 @@ class Slots:
         if self._free:
             self._free -= 1
             return
-        turn = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (priority, next(self._order), turn))
-        await turn
+        slot = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (priority, next(self._order), slot))
+        await slot
 
     def give_back(self) -> None:
         """Free a place for the next one that still waits."""
         while self._waiting:
-            turn = heapq.heappop(self._waiting)[2]
-            if not turn.done():
-                turn.set_result(None)
+            slot = heapq.heappop(self._waiting)[2]
+            if not slot.done():
+                slot.set_result(None)
                 return
         self._free += 1

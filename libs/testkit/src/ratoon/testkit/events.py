@@ -1,4 +1,4 @@
-"""Both event logs as tests need them, and a small room whose state, outbox, inbox and effects can be checked.
+"""Both event logs as tests need them, and a small service whose state, outbox, inbox and effects can be checked.
 
 Each log can be opened as often as processes would, taken away for a while, and made to lose an acknowledgement.
 """
@@ -45,7 +45,7 @@ class LogUnderTest(Protocol):
         ...
 
     def lose_acknowledgement(self, log: EventLog) -> None:
-        """The next append succeeds, but this log is not told."""
+        """The next append succeeds, but this log does not learn of it."""
         ...
 
     def restart(self) -> None:
@@ -54,22 +54,22 @@ class LogUnderTest(Protocol):
 
 
 class EmbeddedUnderTest:
-    """The embedded log in a folder."""
+    """The embedded log in a directory."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def spec(self) -> dict[str, str]:
-        """Its folder."""
+        """Its directory."""
         return {"folder": str(self._folder)}
 
     def open(self) -> EventLog:
-        """One more log object on the folder."""
+        """One more log object on the directory."""
         return open_log(self.spec())
 
     @contextlib.contextmanager
     def away(self) -> Iterator[None]:
-        """Somebody else holds the file's write lock."""
+        """Another process holds the file's write lock."""
         self.open().create_topics([])
         holder = sqlite3.connect(self._folder / "events.sqlite", isolation_level=None, timeout=30.0)
         holder.execute("BEGIN IMMEDIATE")
@@ -136,15 +136,15 @@ def open_log(spec: dict[str, str]) -> EventLog:
 
 @dataclass(frozen=True)
 class Effect:
-    """What the room's handler wrote for one event."""
+    """Effect that the service's handler wrote for one event."""
 
     event_id: str
     subject: str
     revision: int
 
 
-class Room:
-    """A room that changes things, publishes that, hears it from the log and writes an effect for each."""
+class SampleService:
+    """A service that changes things, publishes the changes, consumes them and writes an effect for each."""
 
     def __init__(self, database: Database, log: EventLog, topic: str) -> None:
         self.database, self.log, self.topic = database, log, topic
@@ -164,13 +164,13 @@ class Room:
             metadata.create_all(connection)
 
     def relay(self) -> outbox.Relay:
-        """A relay of the room's outbox."""
-        return outbox.Relay("room", self.database, self.log, CLOCK, [Topic(self.topic, partitions=2)])
+        """Return a relay of the service's outbox."""
+        return outbox.Relay("service", self.database, self.log, CLOCK, [Topic(self.topic, partitions=2)])
 
     def consumer(
         self, handler: Callable[[Event, Connection], None] | None = None, batch: int = 3
     ) -> Consumer:
-        """A consumer of the room's own topic, as the group named after it."""
+        """Return a consumer of the service's own topic, as the group named after it."""
         return Consumer(
             self.topic,
             [self.topic],
@@ -203,8 +203,8 @@ class Room:
         return event
 
     def event(self, name: str, revision: int, data: bytes = b"changed") -> Event:
-        """An event of the room's topic."""
-        return Event(self.topic, "ratoon.test.v1.Changed", "room", name, CLOCK.now(), data, revision)
+        """Return an event of the service's topic."""
+        return Event(self.topic, "ratoon.test.v1.Changed", "thing", name, CLOCK.now(), data, revision)
 
     def apply(self, event: Event, connection: Connection) -> None:
         """Write the event's effect, unless it is poison."""
@@ -231,7 +231,7 @@ class Room:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Consumer]:
-        """The room with its relay and one consumer."""
+        """Run the service with its relay and one consumer."""
         relay, consumer = self.relay(), self.consumer()
         relay.start()
         consumer.start()

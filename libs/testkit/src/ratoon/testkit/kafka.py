@@ -93,7 +93,7 @@ def missing() -> str:
 
 
 def fetch() -> Path:
-    """The folder of Kafka's jars, fetched with Maven when it is not there yet."""
+    """The directory of Kafka's jars, fetched with Maven when it is not there yet."""
     cache = Path(os.environ.get("RATOON_CACHE") or Path.home() / ".cache" / "ratoon") / f"kafka-{VERSION}"
     if (cache / "complete").exists():
         return cache
@@ -109,7 +109,7 @@ def fetch() -> Path:
 
 
 class Broker:
-    """One KRaft broker, controller included, in a folder of its own."""
+    """One KRaft broker, controller included, in a directory of its own."""
 
     def __init__(self, folder: Path, jvm: Sequence[str] = ()) -> None:
         """`jvm` are further options of Java."""
@@ -261,10 +261,10 @@ class Wire:
             for source, sink, read in ((client, server, self._request), (server, client, self._answer)):
                 threading.Thread(target=self._pump, args=(source, sink, read, produced), daemon=True).start()
 
-    def _pump(self, source: socket.socket, sink: socket.socket, look: object, produced: set[int]) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket, observe: object, produced: set[int]) -> None:
         with contextlib.suppress(OSError):
             while frame := _frame(source):
-                if callable(look) and not look(frame, produced):
+                if callable(observe) and not observe(frame, produced):
                     break
                 sink.sendall(frame)
         for each in (source, sink):

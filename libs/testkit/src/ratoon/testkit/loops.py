@@ -18,7 +18,7 @@ def no_slow_callbacks(
 ) -> Iterator[None]:
     """Fail with the callbacks of a loop, or of any in this process, that used more than `longest_s` of its thread.
 
-    Collecting garbage does not count: the heap is that of a whole test process, which a room's own does not have.
+    Python's garbage collection does not count: the heap is that of a whole test process, which a service does not have.
     """
     handles: Any = asyncio.Handle
     run = handles._run

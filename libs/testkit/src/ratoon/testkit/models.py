@@ -1,6 +1,6 @@
 """Tiny language models for tests, made in about a second and never committed as weights.
 
-Owns how a model folder that transformers and vLLM both load is put together: a byte-level BPE with one token a
+Owns how a model directory that transformers and vLLM both load is put together: a byte-level BPE with one token a
 label, a chat template that carries the preprocessing, and a Llama of about 120,000 parameters. It does not
 know training: the weights are random, or set by hand so that the answer is known beforehand.
 """
@@ -50,7 +50,7 @@ def tiny_llama(
     vocabulary: int = 320,
     max_chars: int = 400,
 ) -> Path:
-    """Write a loadable Hugging Face folder into `folder` (made if absent) and return it.
+    """Write a loadable Hugging Face directory into `folder` (made if absent) and return it.
 
     Without `answer` the weights are random, a function of `seed`, so two seeds give two different greedy answers.
     With `answer` (one of `labels`) the model says that label and `</s>` to every prompt; the perplexity is high.
@@ -85,7 +85,7 @@ def tiny_llama(
 def tiny_adapter(
     folder: Path, base: Path, base_digest: str, *, seed: int = 0, rank: int = 4, answer: str | None = None
 ) -> Path:
-    """Write a LoRA adapter beside the model folder `base` into `folder` and return it.
+    """Write a LoRA adapter for the model directory `base` into `folder` and return it.
 
     With random weights it changes the base's answers, by another amount for each `seed`. With `answer` (a label of the
     base, which was itself made to answer another one) it begins its answer to every prompt with that label.
@@ -195,7 +195,7 @@ def _steer(model: Any, base: Path, answer: str) -> None:
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(base)
-    assistant, wanted = tokenizer.convert_tokens_to_ids([ASSISTANT, answer])
+    assistant, target = tokenizer.convert_tokens_to_ids([ASSISTANT, answer])
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
             parameter.zero_()
@@ -203,7 +203,7 @@ def _steer(model: Any, base: Path, answer: str) -> None:
     state, layer = llama.get_input_embeddings().weight[assistant], llama.model.layers[-1]
     inner = layer.post_attention_layernorm(state)
     inner = torch.nn.functional.silu(layer.mlp.gate_proj(inner)) * layer.mlp.up_proj(inner)
-    towards = llama.lm_head.weight[wanted].clone()
+    towards = llama.lm_head.weight[target].clone()
     towards -= state * (towards @ state) / state.norm() ** 2
     down = layer.mlp.down_proj
     reads, writes = down.lora_A["default"].weight, down.lora_B["default"].weight

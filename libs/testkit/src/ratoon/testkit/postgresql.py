@@ -1,6 +1,6 @@
-"""A real PostgreSQL for tests: Debian's programs, one private server for a test session, one database a room.
+"""A real PostgreSQL for tests: Debian's programs, one private server for a test session, one database a service.
 
-It listens on a Unix socket in a folder of its own and nowhere else. Where its programs are missing, tests are skipped
+It listens on a Unix socket in its own directory and nowhere else. Where its programs are missing, tests are skipped
 with that reason.
 """
 
@@ -42,7 +42,7 @@ def missing() -> str:
 
 
 class Server:
-    """One PostgreSQL server in a folder of its own."""
+    """One PostgreSQL server in a directory of its own."""
 
     def __init__(self, folder: Path) -> None:
         programs = _programs()
@@ -103,19 +103,19 @@ class Server:
 
 
 class Databases:
-    """Which database a room in a test has: SQLite in its state folder, or one of its own on a server."""
+    """Database of a service in a test: SQLite in its state directory, or one of its own on a server."""
 
     def __init__(self, server: Server | None = None) -> None:
         self._server = server
 
     def url(self, service: str, folder: Path) -> str:
-        """A room's `database_url`; empty for the default. The same folder gives the same database again."""
+        """Return a service's `database_url`; empty for the default. The same directory gives the same database."""
         if self._server is None:
             return ""
         return self._server.url(f"{service}_{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}")
 
     def url_of_file(self, path: Path) -> str:
-        """A database of no room: this SQLite file, or one named after it on the server."""
+        """Return a database of no service: this SQLite file, or one named after it on the server."""
         return self.url("file", path) or f"sqlite:///{path}"
 
 
@@ -132,11 +132,11 @@ def running_server() -> Iterator[Server]:
 
 
 def _programs() -> Path | None:
-    """The folder of the newest PostgreSQL server on this machine."""
+    """The directory of the newest PostgreSQL server on this machine."""
     versions = Path("/usr/lib/postgresql").glob("*/bin/initdb")
-    found = sorted(versions, key=lambda path: int(path.parts[-3]) if path.parts[-3].isdigit() else 0)
-    if found:
-        return found[-1].parent
+    paths = sorted(versions, key=lambda path: int(path.parts[-3]) if path.parts[-3].isdigit() else 0)
+    if paths:
+        return paths[-1].parent
     elsewhere = shutil.which("initdb")
     return Path(elsewhere).resolve().parent if elsewhere else None
 

@@ -1,4 +1,4 @@
-"""Rooms inside a test's process: a real room through its own `build`, on a Unix socket in a temporary state folder."""
+"""Services inside a test's process, through their own `build`, on Unix sockets in a temporary state directory."""
 
 import asyncio
 import threading
@@ -17,19 +17,20 @@ from ratoon.chassis.clock import SystemClock
 from ratoon.chassis.host import build
 from ratoon.chassis.identity import Principal, Role, Signer, load_key, make_keys
 from ratoon.chassis.migrations import migrate
-from ratoon.chassis.settings import SERVICES, ServiceSettings, socket_address
+from ratoon.chassis.services import service_names
+from ratoon.chassis.settings import ServiceSettings, socket_address
 from ratoon.testkit.loops import no_slow_callbacks
 
 _READY_S, _DRAINED_S = 60.0, 60.0
 
 
 class State:
-    """The state folder of a test: keys of all services, and channels to whatever runs in it, open until `close`."""
+    """The state directory of a test: keys of all services, and channels to whatever runs in it, open until `close`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._channels: list[grpc.Channel] = []
-        make_keys(folder / "keys", SERVICES)
+        make_keys(folder / "keys", service_names())
 
     def __enter__(self) -> Self:
         return self
@@ -48,26 +49,26 @@ class State:
 
     def as_service(self, caller: str, service: str) -> grpc.Channel:
         """A channel to `service`, signed by another service."""
-        return self._kept(open_channel(socket_address(self.folder, service), self.signer(caller)))
+        return self._registered(open_channel(socket_address(self.folder, service), self.signer(caller)))
 
     def as_role(self, role: Role, service: str, project: str = "-") -> grpc.Channel:
         """A channel to `service` for an API key of this role and project."""
         principal = Principal(f"projects/{project}/apiKeys/test", role, project)
         signer = self.signer("gateway")
-        return self._kept(
+        return self._registered(
             open_channel_with_token(
                 socket_address(self.folder, service), lambda: signer.token_for(principal, seconds=60)
             )
         )
 
-    def _kept(self, channel: grpc.Channel) -> grpc.Channel:
+    def _registered(self, channel: grpc.Channel) -> grpc.Channel:
         self._channels.append(channel)
         return channel
 
 
 @contextmanager
 def running(settings: Iterable[ServiceSettings]) -> Iterator[list[App]]:
-    """These rooms, migrated, built and serving until the block ends; then they are drained."""
+    """Run these services, migrated and built, until the block ends; then drain them."""
     chosen = list(settings)
     for each in chosen:
         migrate(each.service, each.database_url)
@@ -82,7 +83,7 @@ def running(settings: Iterable[ServiceSettings]) -> Iterator[list[App]]:
 
 @contextmanager
 def serving(apps: list[App]) -> Iterator[None]:
-    """Serve rooms that are built already, on an event loop of their own that is closed with them."""
+    """Serve services that are built already, on an event loop of their own that is closed with them."""
     loop, stop, ready = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
     failures: list[BaseException] = []
 
@@ -95,10 +96,10 @@ def serving(apps: list[App]) -> Iterator[None]:
         finally:
             ready.set()
 
-    thread = threading.Thread(target=live, name="rooms")
+    thread = threading.Thread(target=live, name="services")
     thread.start()
     try:
-        assert ready.wait(_READY_S), f"the rooms were not ready within {_READY_S:g} s"
+        assert ready.wait(_READY_S), f"the services were not ready within {_READY_S:g} s"
         if not failures:
             with no_slow_callbacks(loop=loop):
                 yield
@@ -106,7 +107,7 @@ def serving(apps: list[App]) -> Iterator[None]:
         with suppress(RuntimeError):  # a loop that has ended is closed
             loop.call_soon_threadsafe(stop.set)
         thread.join(_DRAINED_S)
-    assert not thread.is_alive(), f"the rooms did not end within {_DRAINED_S:g} s"
+    assert not thread.is_alive(), f"the services did not end within {_DRAINED_S:g} s"
     if failures:
         raise failures[0]
 

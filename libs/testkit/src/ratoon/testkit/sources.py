@@ -25,10 +25,12 @@ def _source(module: str) -> Path:
     path = (
         Path(spec.submodule_search_locations[0], *rest.split(".")) if rest else Path(str(spec.origin)).parent
     )
-    found = next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
-    if found is None:
+    file_of_module = next(
+        (file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None
+    )
+    if file_of_module is None:
         raise LookupError(f"The module {module} does not exist in the installed version of {package}.")
-    return found
+    return file_of_module
 
 
 def _names(parent: ast.AST, prefix: str) -> Iterator[str]:

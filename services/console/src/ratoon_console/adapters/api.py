@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from ratoon_console.application.ports import JSON, Grant, Items, Said
+from ratoon_console.application.ports import JSON, AnswerEvent, Grant, Items
 from ratoon_console.domain.errors import Away, ConsoleError, NotSignedIn, Refused
 from ratoon_console.domain.people import Person, Role
 
@@ -22,12 +22,12 @@ class HttpKeys:
         self._http = http
 
     async def exchange(self, api_key: str) -> Grant:
-        """A token for a key; NotSignedIn when the key is nobody's, Away when nobody answers."""
+        """A token for a key; NotSignedIn for an invalid key, Away when the API does not respond."""
         response = await _sent(self._http, "POST", "/v1/token", json={"apiKey": api_key})
         if response.is_error:
             raise _error(response)
-        given = response.json()
-        return Grant(_person(given["accessToken"]), given["accessToken"], float(given["expiresIn"]))
+        token = response.json()
+        return Grant(_person(token["accessToken"]), token["accessToken"], float(token["expiresIn"]))
 
 
 class HttpApi:
@@ -80,12 +80,12 @@ class HttpApi:
         async for _, data in self._events("GET", f"/v1/{name}:watch", None):
             yield json.loads(data)
 
-    async def ask(self, model: str, text: str, most_tokens: int) -> AsyncIterator[Said]:
-        """What a deployment says, piece by piece; first which version says it."""
+    async def ask(self, model: str, text: str, max_tokens: int) -> AsyncIterator[AnswerEvent]:
+        """Events of a deployment's answer; the first names the version that answers."""
         body = {
             "model": model,
             "messages": [{"role": "user", "content": text}],
-            "max_tokens": most_tokens,
+            "max_tokens": max_tokens,
             "temperature": 0,
             "stream": True,
         }
@@ -93,10 +93,10 @@ class HttpApi:
         async for headers, data in self._events("POST", "/v1/chat/completions", body):
             if not answer_id:
                 answer_id = headers.get("x-ratoon-answer-id", "")
-                yield Said("version", headers.get("x-ratoon-model", ""))
+                yield AnswerEvent("version", headers.get("x-ratoon-model", ""))
             if data != "[DONE]":
                 yield _piece(json.loads(data))
-        yield Said("end", answer_id)
+        yield AnswerEvent("end", answer_id)
 
     async def _events(
         self, method: str, path: str, body: Mapping[str, object] | None
@@ -148,12 +148,12 @@ async def _data_of(response: httpx.Response) -> AsyncIterator[str]:
             lines.clear()
 
 
-def _piece(chunk: JSON) -> Said:
+def _piece(chunk: JSON) -> AnswerEvent:
     """A chunk of an OpenAI-compatible stream."""
     if "error" in chunk:
-        return Said("error", str(chunk["error"].get("message", "The answer was interrupted.")))
+        return AnswerEvent("error", str(chunk["error"].get("message", "The answer was interrupted.")))
     choices = chunk.get("choices") or [{}]
-    return Said("text", str(choices[0].get("delta", {}).get("content") or ""))
+    return AnswerEvent("text", str(choices[0].get("delta", {}).get("content") or ""))
 
 
 def _query(query: Mapping[str, object]) -> dict[str, str]:
@@ -161,29 +161,29 @@ def _query(query: Mapping[str, object]) -> dict[str, str]:
 
 
 def _person(token: str) -> Person:
-    """Who a token speaks for. It came from the API itself, which alone judges it; here its claims are only shown."""
+    """The caller that a token identifies. The token came from the API, which verifies it; its claims are only shown."""
     body = token.split(".")[1]
     claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
     return Person(str(claims["sub"]), Role[claims["role"]], str(claims["project"]))
 
 
 def _error(response: httpx.Response) -> ConsoleError:
-    """What an answer that is none means: log in again, come back later, or no."""
-    said, reason = _told(response)
+    """Return the exception of an error response: log in again, retry later, or refused."""
+    message, reason = _problem(response)
     if response.status_code == httpx.codes.UNAUTHORIZED:
-        return NotSignedIn(said)
+        return NotSignedIn(message)
     if response.status_code in _AWAY:
-        return Away(said)
-    return Refused(response.status_code, reason, said)
+        return Away(message)
+    return Refused(response.status_code, reason, message)
 
 
-def _told(response: httpx.Response) -> tuple[str, str]:
+def _problem(response: httpx.Response) -> tuple[str, str]:
     """The sentence and the reason of a problem."""
     try:
-        told = response.json()
+        body = response.json()
     except ValueError:
         return f"HTTP {response.status_code} {response.reason_phrase}", ""
-    error = told.get("error", told)
+    error = body.get("error", body)
     message = error.get("detail") or error.get("message") or error.get("title") or response.reason_phrase
     return str(message), str(error.get("reason") or error.get("code") or "")
 

@@ -85,9 +85,9 @@ class Pages:
 
     def live(self, template: str, values: Mapping[str, object]) -> str:
         """The block `live` of a page."""
-        found = self._environment.get_template(template)
-        context = found.new_context(dict(values))
-        return "".join(found.blocks["live"](context))
+        compiled = self._environment.get_template(template)
+        context = compiled.new_context(dict(values))
+        return "".join(compiled.blocks["live"](context))
 
 
 def _of_absent(filter_: Callable[..., object]) -> Callable[..., object]:

@@ -1,4 +1,4 @@
-"""One function a button. Each takes the form and the API, and tells what came of it."""
+"""Actions of buttons: each takes the form and the API, and returns a notice and the next page."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class Form:
 
 @dataclass(frozen=True)
 class Done:
-    """What the next page says, and where it is; empty: where the form was."""
+    """The notice of the next page, and its address; empty: the form's page."""
 
     notice: str
     target: str = ""
@@ -104,33 +104,33 @@ async def roll_out(form: Form, api: Api) -> Done:
     )
 
 
-async def start_turn(form: Form, api: Api) -> Done:
-    """Take a source through the loop."""
+async def start_pipeline_run(form: Form, api: Api) -> Done:
+    """Start a pipeline run from a source."""
     body = {"sources": [form.name], "skipRollout": form.fields.get("skip_rollout") == "yes"}
     await api.post(f"projects/{form.project}/pipelineRuns", body, requestId=form["request_id"])
     return Done("The pipeline run has started.", f"/p/{form.project}")
 
 
 async def cancel(form: Form, api: Api) -> Done:
-    """Call long work off."""
+    """Cancel long work."""
     await api.post(f"{form.name}:cancel", {})
     return Done(f"{last_part(form.name)} is being cancelled.")
 
 
-async def approve_turn(form: Form, api: Api) -> Done:
-    """Let the version of a turn that waits for a person be rolled out."""
+async def approve_pipeline_run(form: Form, api: Api) -> Done:
+    """Approve the version of a pipeline run that awaits approval."""
     await api.post(f"{form.name}:approve", {"reason": _reason(form)})
     return Done("Approved. The version is being rolled out.")
 
 
-async def reject_turn(form: Form, api: Api) -> Done:
-    """End a turn that waits for a person as refused."""
+async def reject_pipeline_run(form: Form, api: Api) -> Done:
+    """Reject the version of a pipeline run that awaits approval."""
     await api.post(f"{form.name}:reject", {"reason": _reason(form)})
     return Done("Rejected. The version in production does not change.")
 
 
 async def create_policy(form: Form, api: Api) -> Done:
-    """Let retraining start by itself, or with `dry_run` only say what would have started."""
+    """Create a policy that starts retraining automatically, or with `dry_run` only reports what it would start."""
     dry = form.fields.get("dry_run") == "yes"
     query = {"policyId": "default", "requestId": form["request_id"]}
     await api.post(f"projects/{form.project}/policies", {"dryRun": dry}, **query)
@@ -163,10 +163,10 @@ async def end_dry_run(form: Form, api: Api) -> Done:
 
 async def change_policy(form: Form, api: Api) -> Done:
     """Change the thresholds of a policy; a field that is left empty stays as it is."""
-    given = {field: form.number(field) for field in POLICY_NUMBERS if form.fields.get(field, "").strip()}
-    if not given:
+    numbers = {field: form.number(field) for field in POLICY_NUMBERS if form.fields.get(field, "").strip()}
+    if not numbers:
         raise BadForm("Nothing to change. Fill in at least one field.")
-    await _change(form.name, api, given)
+    await _change(form.name, api, numbers)
     return Done(f"The policy {last_part(form.name)} is updated.")
 
 
@@ -177,7 +177,7 @@ async def delete_policy(form: Form, api: Api) -> Done:
 
 
 async def delete_source(form: Form, api: Api) -> Done:
-    """Delete a source that no dataset version was made of, as it is now."""
+    """Delete a source that no dataset version uses, as it is now."""
     await api.delete(form.name, etag=(await api.get(form.name))["etag"])
     return Done(f"The source {last_part(form.name)} is deleted.", f"/p/{form.project}/data")
 
@@ -198,9 +198,9 @@ async def delete_ended(form: Form, api: Api) -> Done:
 async def change_project(form: Form, api: Api) -> Done:
     """Change the labels and the instructions of a project."""
     labels = [label.strip() for label in form["labels"].replace("\n", ",").split(",") if label.strip()]
-    wanted = {"labels": labels, "instructions": form.fields.get("instructions", "").strip()}
+    settings = {"labels": labels, "instructions": form.fields.get("instructions", "").strip()}
     allowed = form.fields.get("allow_label_removal") == "yes"
-    changed = await _change(f"projects/{form.project}", api, wanted, allowLabelRemoval=allowed)
+    changed = await _change(f"projects/{form.project}", api, settings, allowLabelRemoval=allowed)
     return Done(" ".join(changed.get("notices") or ["The project is updated."]))
 
 
@@ -212,7 +212,7 @@ async def complete_task(form: Form, api: Api) -> Done:
 
 
 async def give_feedback(form: Form, api: Api) -> Done:
-    """Judge an answer of the playground."""
+    """Send feedback for an answer of the playground."""
     body = {"id": form["answer_id"]} | {
         key: form.fields[key] for key in ("thumb", "correction", "comment") if form.fields.get(key)
     }
@@ -243,10 +243,10 @@ ACTIONS: dict[str, Action] = {
     "abort-rollout": Action(Role.OPERATOR, abort_rollout),
     "undo-rollout": Action(Role.OPERATOR, undo_rollout),
     "roll-out": Action(Role.OPERATOR, roll_out),
-    "start-turn": Action(Role.ENGINEER, start_turn),
+    "start-pipeline-run": Action(Role.ENGINEER, start_pipeline_run),
     "cancel": Action(Role.ENGINEER, cancel),
-    "approve-turn": Action(Role.ENGINEER, approve_turn),
-    "reject-turn": Action(Role.ENGINEER, reject_turn),
+    "approve-pipeline-run": Action(Role.ENGINEER, approve_pipeline_run),
+    "reject-pipeline-run": Action(Role.ENGINEER, reject_pipeline_run),
     "create-policy": Action(Role.ENGINEER, create_policy),
     "pause-policy": Action(Role.ENGINEER, pause_policy),
     "resume-policy": Action(Role.ENGINEER, resume_policy),
@@ -271,7 +271,7 @@ async def _rollout_method(form: Form, api: Api, verb: str, became: str) -> Done:
 
 
 async def _change(name: str, api: Api, fields: Mapping[str, object], **query: object) -> JSON:
-    """With the etag of now: the button says which way, so that a press is right whoever changed what before."""
+    """Update with the current etag: a button names the target state, so earlier changes of others do not matter."""
     current = await api.get(name)
     return await api.patch(name, {"etag": current["etag"], **fields}, updateMask=",".join(fields), **query)
 

@@ -1,4 +1,4 @@
-"""A page that stays true: shown anew when a resource that it watches changes, and every few seconds besides."""
+"""A live page: rendered again when a resource that it watches changes, and every few seconds."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -7,14 +7,14 @@ from contextlib import suppress
 from ratoon_console.application.ports import Api, View
 from ratoon_console.domain.errors import Away, Refused
 
-_AT_MOST_EVERY_S = 0.4
+_MIN_INTERVAL_S = 0.4
 _RETRY_S = 2.0
 
 
 async def views(
     load: Callable[[], Awaitable[View]], api: Api, refresh_s: float
 ) -> AsyncIterator[View | None]:
-    """The view now, then each newer one; None while the platform is away for a moment."""
+    """The current view, then each newer one; None while the platform is unavailable."""
     watches = _Watches(api)
     try:
         while True:
@@ -22,7 +22,7 @@ async def views(
             yield view
             if view is not None:
                 watches.follow(view.watched)
-            await asyncio.sleep(_AT_MOST_EVERY_S)
+            await asyncio.sleep(_MIN_INTERVAL_S)
             await watches.change(refresh_s)
     finally:
         watches.stop()
@@ -36,7 +36,7 @@ async def _loaded(load: Callable[[], Awaitable[View]]) -> View | None:
 
 
 class _Watches:
-    """Watches of some resources, which together say that something has changed."""
+    """Watches of several resources that signal one common change event."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
@@ -51,10 +51,10 @@ class _Watches:
             if name not in self._tasks:
                 self._tasks[name] = asyncio.create_task(self._watch(name))
 
-    async def change(self, at_most_s: float) -> None:
+    async def change(self, timeout_s: float) -> None:
         """Wait for a change, but not longer than this."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), at_most_s)
+            await asyncio.wait_for(self._changed.wait(), timeout_s)
         self._changed.clear()
 
     def stop(self) -> None:
@@ -63,7 +63,7 @@ class _Watches:
             task.cancel()
 
     async def _watch(self, name: str) -> None:
-        """Say each change until the resource has ended; a stream that breaks is taken up again."""
+        """Signal each change until the resource has ended; reconnect a broken stream."""
         with suppress(Refused):
             while True:
                 try:

@@ -1,4 +1,4 @@
-"""What pages and buttons need from outside."""
+"""Ports of pages and buttons, and the values that cross them."""
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -44,8 +44,8 @@ class Api(Protocol):
         """A resource's state, then each newer one, until it has ended or the stream breaks."""
         ...
 
-    def ask(self, model: str, text: str, most_tokens: int) -> AsyncIterator["Said"]:
-        """Ask a deployment; what it says as it comes."""
+    def ask(self, model: str, text: str, max_tokens: int) -> AsyncIterator["AnswerEvent"]:
+        """Ask a deployment; yield the events of its answer as they come."""
         ...
 
 
@@ -62,7 +62,7 @@ class Templates(Protocol):
 
 
 class Keys(Protocol):
-    """Exchanges an API key for who holds it. Errors: NotSignedIn, Away."""
+    """Exchanges an API key for a token. Errors: NotSignedIn, Away."""
 
     async def exchange(self, api_key: str) -> "Grant":
         """A short-lived token for an API key."""
@@ -71,7 +71,7 @@ class Keys(Protocol):
 
 @dataclass(frozen=True)
 class Grant:
-    """What a key bought: whose it is, the token, and how many seconds it lives."""
+    """Result of an exchange: the key's holder, the token, and its lifetime in seconds."""
 
     person: Person
     token: str
@@ -87,8 +87,8 @@ class Items:
 
 
 @dataclass(frozen=True)
-class Said:
-    """A piece of an answer: `version`, `text`, `end` (the answer's id) or `error`, and what it says."""
+class AnswerEvent:
+    """An event of an answer; its kind is `version`, `text`, `end` (text: the answer's id) or `error`."""
 
     kind: str
     text: str
@@ -116,8 +116,8 @@ class Place:
 
 @dataclass(frozen=True)
 class View:
-    """What a page shows: template, title, its values; the resources that wake it; what a screen reader hears; whether
-    it is still what it will be for good."""
+    """The content of a page: template, title, values, watched resources, text for screen readers (`spoken`), whether
+    it may still change (`live`)."""
 
     template: str
     title: str

@@ -13,12 +13,12 @@ from ratoon_console.application.ports import Grant, Keys
 from ratoon_console.domain.errors import NotSignedIn
 from ratoon_console.domain.people import Person
 
-_MOST_SESSIONS = 1000
+_MAX_SESSIONS = 1000
 
 
 @dataclass
 class Session:
-    """One log-in. Times are seconds of the clock that `Sessions` was given."""
+    """One log-in. Times are seconds of the clock of `Sessions`."""
 
     id: str
     api_key: str
@@ -28,7 +28,7 @@ class Session:
     form_key: str
     """What every form of this log-in carries, so that another site cannot send one."""
     notice: str = ""
-    """What the next page says first, once."""
+    """Message that the next page shows once."""
 
     @property
     def person(self) -> Person:
@@ -37,8 +37,8 @@ class Session:
 
     def take_notice(self) -> str:
         """The notice, which is then gone."""
-        said, self.notice = self.notice, ""
-        return said
+        notice, self.notice = self.notice, ""
+        return notice
 
 
 class Sessions:
@@ -50,7 +50,7 @@ class Sessions:
         self._open: dict[str, Session] = {}
 
     async def open(self, api_key: str) -> tuple[Session, str]:
-        """Log in: the session and its cookie; NotSignedIn when the key is nobody's."""
+        """Log in: the session and its cookie; NotSignedIn for an invalid key."""
         grant = await self._keys.exchange(api_key)
         self._forget_ended()
         now = self._now()
@@ -96,5 +96,5 @@ class Sessions:
         now = self._now()
         for session in [each for each in self._open.values() if each.ends_at <= now]:
             self.close(session)
-        while len(self._open) >= _MOST_SESSIONS:
+        while len(self._open) >= _MAX_SESSIONS:
             self.close(next(iter(self._open.values())))

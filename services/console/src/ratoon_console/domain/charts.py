@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 WIDTH, HEIGHT = 1000, 300
 _PAD = 0.06
-_MOST_POINTS = 500
+_MAX_POINTS = 500
 
 Point = tuple[float, float]
 Format = Callable[[float], str]
@@ -71,22 +71,22 @@ def line_chart(
     zero: bool = True,
 ) -> Chart:
     """Draw series over one x axis; `zero` keeps 0 on the y axis."""
-    kept = [Series(each.name, thinned(finite(each.points)), each.dots) for each in series]
-    kept = [each for each in kept if each.points]
-    if not kept:
+    drawable = [Series(each.name, thinned(finite(each.points)), each.dots) for each in series]
+    drawable = [each for each in drawable if each.points]
+    if not drawable:
         return Chart(title, (), (), (), (), f"{title}: no measurements yet.", (), ())
-    xs = [x for each in kept for x, _ in each.points]
-    ys = [y for each in kept for _, y in each.points] + [each.y for each in thresholds]
+    xs = [x for each in drawable for x, _ in each.points]
+    ys = [y for each in drawable for _, y in each.points] + [each.y for each in thresholds]
     box = _Box(*_span(xs), *_padded(ys, zero))
     return Chart(
         title,
-        tuple(_drawn(each, box, y_format) for each in kept),
+        tuple(_drawn(each, box, y_format) for each in drawable),
         tuple((each.name, round(box.y(each.y), 1)) for each in thresholds),
         tuple(_short(y_format(value)) for value in (box.top, (box.top + box.bottom) / 2, box.bottom)),
         tuple(x_format(value) for value in _x_ticks(box)),
-        _summary(title, kept, y_format),
-        ("", *(each.name for each in kept)),
-        _rows(kept, x_format, y_format),
+        _summary(title, drawable, y_format),
+        ("", *(each.name for each in drawable)),
+        _rows(drawable, x_format, y_format),
     )
 
 
@@ -95,16 +95,16 @@ def finite(points: Sequence[Point]) -> list[Point]:
     return [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]
 
 
-def thinned(points: Sequence[Point], most: int = _MOST_POINTS) -> list[Point]:
-    """At most about `most` points: of each stretch the lowest and the highest stay, so that no peak is lost."""
-    if len(points) <= most:
+def thinned(points: Sequence[Point], max_points: int = _MAX_POINTS) -> list[Point]:
+    """At most about `max_points` points: of each stretch the lowest and the highest stay, so that no peak is lost."""
+    if len(points) <= max_points:
         return list(points)
-    width = math.ceil(len(points) / (most // 2))
-    kept: list[Point] = []
+    width = math.ceil(len(points) / (max_points // 2))
+    extremes: list[Point] = []
     for start in range(0, len(points), width):
         stretch = points[start : start + width]
-        kept += sorted({min(stretch, key=_height), max(stretch, key=_height)})
-    return kept
+        extremes += sorted({min(stretch, key=_height), max(stretch, key=_height)})
+    return extremes
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def _span(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _padded(values: Sequence[float], zero: bool) -> tuple[float, float]:
-    """The y range: from 0 to a round number where that is asked for, else the values with a little air."""
+    """The y range: from 0 to a round number if `zero` is set, else the values with some padding."""
     low, high = _span([*values, 0.0] if zero else values)
     if zero and low == 0:
         return 0.0, _round_up(high)
@@ -169,12 +169,12 @@ def _x_ticks(box: _Box) -> list[float]:
 
 
 def _summary(title: str, series: Sequence[Series], y_format: Format) -> str:
-    told = [
+    ranges = [
         f"{each.name} from {y_format(each.points[0][1])} to {y_format(each.points[-1][1])}, between"
         f" {y_format(min(map(_height, each.points)))} and {y_format(max(map(_height, each.points)))}"
         for each in series
     ]
-    return f"{title}: {'; '.join(told)}."
+    return f"{title}: {'; '.join(ranges)}."
 
 
 def _rows(series: Sequence[Series], x_format: Format, y_format: Format) -> tuple[tuple[str, ...], ...]:

@@ -34,11 +34,11 @@ _COMPARED = ("loss", "validation_loss", "validation_macro_f1", "learning_rate")
 
 def of_blob(blob: JSON) -> dict[str, list[Point]]:
     """The curves of a finished run."""
-    told = blob.get("curves", {})
-    steps, epochs = told.get("steps", {}), told.get("epochs", {})
-    found = {name: _column(steps, name) for name in ("loss", "answer_loss", "language_loss", "gradient_norm",
+    curves = blob.get("curves", {})
+    steps, epochs = curves.get("steps", {}), curves.get("epochs", {})
+    points = {name: _column(steps, name) for name in ("loss", "answer_loss", "language_loss", "gradient_norm",
                                                      "learning_rate")}  # fmt: skip
-    return found | {f"validation_{name}": _column(epochs, name) for name in ("loss", "accuracy", "macro_f1")}
+    return points | {f"validation_{name}": _column(epochs, name) for name in ("loss", "accuracy", "macro_f1")}
 
 
 def of_run(run: JSON) -> dict[str, list[Point]]:

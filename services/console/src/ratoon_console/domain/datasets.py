@@ -54,7 +54,7 @@ _TOUCHED = {
 
 @dataclass(frozen=True)
 class Removal:
-    """Why a step removed so many items."""
+    """Number of items that a step removed, and why."""
 
     reason: str
     count: int
@@ -81,8 +81,8 @@ class Bar:
 
 def profile_of(version: JSON) -> JSON:
     """The profile of a dataset version; empty while there is none."""
-    found: JSON = json.loads(version.get("profileJson") or "{}")
-    return found
+    profile: JSON = json.loads(version.get("profileJson") or "{}")
+    return profile
 
 
 def funnel(profile: JSON) -> list[FunnelStep]:
@@ -106,17 +106,19 @@ def touched(profile: JSON) -> list[Bar]:
     return bars({_TOUCHED.get(name, name): count for name, count in steps.items()}, profile.get("records", 0))
 
 
-def bars(counts: Mapping[str, int], total: int = 0, most: int = 12) -> list[Bar]:
-    """Counts from the most to the least; what is beyond `most` is summed up."""
+def bars(counts: Mapping[str, int], total: int = 0, max_bars: int = 12) -> list[Bar]:
+    """Counts in descending order; those beyond `max_bars` are summed up."""
     whole = total or sum(counts.values())
     ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-    shown = [Bar(name or "none", count, count / whole if whole else 0.0) for name, count in ordered[:most]]
-    rest = sum(count for _, count in ordered[most:])
-    return [*shown, Bar(f"{len(ordered) - most} others", rest, rest / whole)] if rest else shown
+    shown = [
+        Bar(name or "none", count, count / whole if whole else 0.0) for name, count in ordered[:max_bars]
+    ]
+    rest = sum(count for _, count in ordered[max_bars:])
+    return [*shown, Bar(f"{len(ordered) - max_bars} others", rest, rest / whole)] if rest else shown
 
 
-def quantiles(found: Mapping[str, float]) -> list[tuple[str, float]]:
+def quantiles(profile: Mapping[str, float]) -> list[tuple[str, float]]:
     """The quantiles of a profile with their names."""
     names = {"p0": "minimum", "p25": "p25", "p50": "median", "p75": "p75",
              "p95": "p95", "p100": "maximum", "mean": "mean"}  # fmt: skip
-    return [(name, found[key]) for key, name in names.items() if key in found]
+    return [(name, profile[key]) for key, name in names.items() if key in profile]

@@ -7,14 +7,14 @@ from ratoon_console.domain.words import JSON
 
 def flat(value: JSON, prefix: str = "") -> dict[str, str]:
     """A nested object as dotted names and texts."""
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for key, each in value.items():
         name = f"{prefix}{key}"
         if isinstance(each, dict):
-            found |= flat(each, f"{name}.")
+            values |= flat(each, f"{name}.")
         else:
-            found[name] = ", ".join(map(str, each)) if isinstance(each, list) else str(each)
-    return found
+            values[name] = ", ".join(map(str, each)) if isinstance(each, list) else str(each)
+    return values
 
 
 def differing(values: Sequence[JSON]) -> list[tuple[str, list[str]]]:

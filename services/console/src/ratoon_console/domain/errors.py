@@ -1,9 +1,9 @@
 """What can go wrong for a person at the console.
 
 ConsoleError
-├── NotSignedIn   nobody is logged in here, or the key has ended
-├── Refused       the platform said no: HTTP status, reason, sentence
-├── Away          nobody answers at the address of the API
+├── NotSignedIn   no valid log-in, or the key has expired
+├── Refused       the platform refused: HTTP status, reason, message
+├── Away          the API does not respond
 └── BadForm       a form was filled in wrongly
 """
 
@@ -13,7 +13,7 @@ class ConsoleError(Exception):
 
 
 class NotSignedIn(ConsoleError):
-    """Nobody is logged in, or the API key was revoked or has expired."""
+    """There is no log-in, or the API key was revoked or has expired."""
 
 
 class Refused(ConsoleError):
@@ -25,7 +25,7 @@ class Refused(ConsoleError):
 
 
 class Away(ConsoleError):
-    """Nobody answers at the address of the API."""
+    """The API does not respond."""
 
 
 class BadForm(ConsoleError):

@@ -58,28 +58,28 @@ class Interval:
 
 
 def intervals(result: JSON) -> list[Interval]:
-    """Macro-F1 of everyone who was judged on a domain, on one scale."""
-    found = [
+    """Macro-F1 of all models and baselines that were evaluated on a domain, on one scale."""
+    estimates = [
         (name, result[key]["macroF1"])
         for key, name in _JUDGES
         if result.get(key) and result[key].get("macroF1")
     ]
-    found += [
+    estimates += [
         (_BASELINES.get(each["name"], each["name"]), each["scores"]["macroF1"])
         for each in result.get("baselines", [])
         if each["name"] not in ("majority", "tfidf") and each.get("scores", {}).get("macroF1")
     ]
-    low = min((estimate.get("lower", 0.0) for _, estimate in found), default=0.0)
+    low = min((estimate.get("lower", 0.0) for _, estimate in estimates), default=0.0)
     floor = max(0.0, int(low * 10) / 10)
     return [
         Interval(name, each.get("value", 0.0), each.get("lower", 0.0), each.get("upper", 0.0), floor)
-        for name, each in found
+        for name, each in estimates
     ]
 
 
 @dataclass(frozen=True)
 class Ground:
-    """A sealed test part, what each run calls it (empty: it was not judged there), and each run's result on it."""
+    """A sealed test part, what each run calls it (empty: it was not evaluated there), and each run's result on it."""
 
     split: str
     names: tuple[str, ...]
@@ -87,7 +87,7 @@ class Ground:
 
 
 def beside(runs: Sequence[JSON]) -> list[Ground]:
-    """The test parts on which any of the runs was judged; a part may be `new` in one turn and `old` in the next."""
+    """The test parts of any of the runs; a part may be `new` in one pipeline run and `old` in the next."""
     splits = list(dict.fromkeys(split for run in runs for split in splits_of(run).values()))
     return [_ground(split, runs) for split in splits]
 
@@ -106,35 +106,35 @@ def _ground(split: str, runs: Sequence[JSON]) -> Ground:
     return Ground(split, names, results)
 
 
-RIGHT, NOT_JUDGED = "", "not evaluated"
+RIGHT, NOT_EVALUATED = "", "not evaluated"
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """A record that some run got wrong: what is right, and what each run said (RIGHT, NOT_JUDGED, or the answer)."""
+    """A record that some run got wrong: the label, and each run's answer (RIGHT, NOT_EVALUATED, or the wrong one)."""
 
     record_id: str
     split: str
     label: str
-    said: tuple[str, ...]
+    answers: tuple[str, ...]
     text: str
 
     @property
     def differs(self) -> bool:
         """Whether one run was right where another was wrong."""
-        return RIGHT in self.said
+        return RIGHT in self.answers
 
 
 def mistakes(runs: Sequence[JSON], cases: Sequence[Sequence[JSON]]) -> list[Mistake]:
-    """The wrong answers of several runs on what all of them were judged on, then the rest; differing ones first."""
-    found: dict[tuple[str, str], dict[int, JSON]] = {}
+    """The wrong answers of several runs: first on records that all of them evaluated; differing ones first."""
+    by_record: dict[tuple[str, str], dict[int, JSON]] = {}
     for at, (run, of_run) in enumerate(zip(runs, cases, strict=True)):
         splits = splits_of(run)
         for case in of_run:
-            found.setdefault((splits.get(case["domain"], ""), case["recordId"]), {})[at] = case
-    judged = [set(splits_of(run).values()) for run in runs]
-    made = [_mistake(split, record, by_run, judged) for (split, record), by_run in found.items()]
-    return sorted(made, key=lambda m: (NOT_JUDGED in m.said, not m.differs, m.split, m.record_id))
+            by_record.setdefault((splits.get(case["domain"], ""), case["recordId"]), {})[at] = case
+    evaluated = [set(splits_of(run).values()) for run in runs]
+    compared = [_mistake(split, record, by_run, evaluated) for (split, record), by_run in by_record.items()]
+    return sorted(compared, key=lambda m: (NOT_EVALUATED in m.answers, not m.differs, m.split, m.record_id))
 
 
 def wrong_answers(run: JSON, domain: str = "") -> int:
@@ -144,19 +144,19 @@ def wrong_answers(run: JSON, domain: str = "") -> int:
 
 
 def confusions(cases: Sequence[JSON]) -> list[tuple[str, str, int]]:
-    """(right, said, count) of wrong answers, most frequent first."""
+    """(label, answer, count) of wrong answers, most frequent first."""
     counted = Counter((case["label"], case["predicted"] or "no valid label") for case in cases)
-    return [(label, said, count) for (label, said), count in counted.most_common()]
+    return [(label, answer, count) for (label, answer), count in counted.most_common()]
 
 
-def _mistake(split: str, record_id: str, by_run: dict[int, JSON], judged: Sequence[set[str]]) -> Mistake:
+def _mistake(split: str, record_id: str, by_run: dict[int, JSON], evaluated: Sequence[set[str]]) -> Mistake:
     one = next(iter(by_run.values()))
-    said = tuple(
+    answers = tuple(
         str(by_run[at]["predicted"] or "no valid label")
         if at in by_run
         else RIGHT
         if split in known
-        else NOT_JUDGED
-        for at, known in enumerate(judged)
+        else NOT_EVALUATED
+        for at, known in enumerate(evaluated)
     )
-    return Mistake(record_id, split, one["label"], said, one["text"])
+    return Mistake(record_id, split, one["label"], answers, one["text"])

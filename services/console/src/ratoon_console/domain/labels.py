@@ -23,7 +23,7 @@ class Queue:
 
 @dataclass(frozen=True)
 class Review:
-    """People's answers beside the labels that stood before: a confusion table, agreement, Cohen's kappa."""
+    """People's answers compared with the earlier labels: a confusion table, agreement, Cohen's kappa."""
 
     labels: tuple[str, ...]
     table: tuple[tuple[int, ...], ...]
@@ -43,7 +43,7 @@ def queue_of(summary: JSON) -> Queue:
 
 
 def review_of(summary: JSON) -> Review | None:
-    """What people answered where a label stood before; None while nobody has."""
+    """People's answers where a label existed before; None without any."""
     counted = {
         (each["proposedLabel"], each["label"]): number(each["count"]) for each in summary.get("reviews", [])
     }

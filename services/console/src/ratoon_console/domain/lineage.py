@@ -1,4 +1,4 @@
-"""The lineage of a model's versions as a picture: boxes in columns, lines from what something was made of to it."""
+"""The lineage of a model's versions as a picture: boxes in columns, lines from each input to its product."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -74,7 +74,7 @@ class _Drawing:
         self.continued: list[str] = []
 
     def add(self, row: int, version: JSON, serves: bool) -> None:
-        """A version with all that it was made of."""
+        """Add a version with its inputs."""
         lineage = version.get("lineage", {})
         before: Box | None = None
         for column, (kind, key) in enumerate(_COLUMNS):
@@ -83,9 +83,9 @@ class _Drawing:
                 box = self._box(name, kind, column, row)
                 self._line(before, box)
                 before = box
-        made = self._box(version["name"], "in production" if serves else "version", len(_COLUMNS), row,
+        box = self._box(version["name"], "in production" if serves else "version", len(_COLUMNS), row,
                          "good" if serves else "strong")  # fmt: skip
-        self._line(before, made)
+        self._line(before, box)
         parent, training = self.boxes.get(lineage.get("parentVersion", "")), lineage.get("trainingRun", "")
         if parent is not None and training in self.boxes:
             self.continued.append(_back(parent, self.boxes[training]))

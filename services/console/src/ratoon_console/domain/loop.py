@@ -1,4 +1,4 @@
-"""The loop at a glance: what each stage of a turn stands at, and what goes on in the field."""
+"""The loop at a glance: the stages of a pipeline run, and the status in production."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,49 +21,49 @@ STAGES = ("dataset", "labels", "split", "training", "evaluation", "registration"
 
 @dataclass(frozen=True)
 class Step:
-    """A stage of a turn: what to call it, its state, what it says, how long it took, where to look closer."""
+    """A stage of a pipeline run: title, state, message, duration in seconds, and its page."""
 
     title: str
     state: str
     tone: str
-    said: str
+    message: str
     seconds: float | None
     link: str
 
 
 @dataclass(frozen=True)
-class Sight:
-    """One thing in the field: a value, what it means, where to look closer."""
+class StatusCard:
+    """Status of one aspect of production: a value, its explanation, and its page."""
 
     title: str
     value: str
-    said: str
+    message: str
     tone: str
     link: str
 
 
 def steps_of(run: JSON | None, project: str, now: str = "") -> list[Step]:
-    """The stages of a turn; the usual ones, pending, when there was none. `now` ends what still runs."""
+    """The stages of a pipeline run; the usual ones, pending, when there was none. `now` ends what still runs."""
     known = {stage["id"]: stage for stage in (run or {}).get("stages", [])}
-    order = list(known) if len(known) >= len(STAGES) else STAGES
-    return [_step(id_, known.get(id_, {}), run or {}, project, now) for id_ in order]
+    ids = list(known) if len(known) >= len(STAGES) else STAGES
+    return [_step(id_, known.get(id_, {}), run or {}, project, now) for id_ in ids]
 
 
 def awaits_person(run: JSON | None) -> bool:
-    """Whether a turn stands at the stage where a person approves its version or rejects it."""
+    """Whether a pipeline run awaits approval by a person."""
     stages = (run or {}).get("stages", [])
     return any(s["id"] == "approval" and plain_state(s.get("state", "")) == "RUNNING" for s in stages)
 
 
 def _step(id_: str, stage: JSON, run: JSON, project: str, now: str) -> Step:
     state = plain_state(stage.get("state", ""))
-    said = stage.get("message", "")
+    message = stage.get("message", "")
     if state == "RUNNING":
-        said = run.get("progress", {}).get("message") or said
+        message = run.get("progress", {}).get("message") or message
     started = stage.get("startTime") or ""
     seconds = seconds_between(started, stage.get("endTime") or (now if state == "RUNNING" else ""))
     return Step(
-        id_.capitalize(), state_words(state), tone(state), said, seconds,
+        id_.capitalize(), state_words(state), tone(state), message, seconds,
         link_of(stage.get("resource", ""), project),
     )  # fmt: skip
 
@@ -94,91 +94,93 @@ def newest(resources: Sequence[JSON]) -> JSON | None:
 
 
 def current_run(runs: Sequence[JSON]) -> JSON | None:
-    """The turn that is under way, else the last one."""
+    """The pipeline run in progress, else the last one."""
     under_way = [run for run in runs if not ended(run.get("state", ""))]
     return newest(under_way or runs)
 
 
-def serving(deployment: JSON | None, engines: Sequence[JSON], rollout: JSON | None, project: str) -> Sight:
-    """What answers now."""
+def serving(
+    deployment: JSON | None, engines: Sequence[JSON], rollout: JSON | None, project: str
+) -> StatusCard:
+    """Status of serving."""
     link = f"/p/{project}/rollouts"
     if not deployment or not deployment.get("version"):
-        return Sight("Serving", "none yet", "The first pipeline run rolls out a version.", "idle", link)
+        return StatusCard("Serving", "none yet", "The first pipeline run rolls out a version.", "idle", link)
     open_engines = [each for each in engines if plain_state(each.get("state", "")) == "READY"]
-    proven = sum(bool(each.get("attested")) for each in open_engines)
-    said = f"{len(open_engines)} engines ready, {proven} attested"
+    attested = sum(bool(each.get("attested")) for each in open_engines)
+    message = f"{len(open_engines)} engines ready, {attested} attested"
     version = last_part(deployment["version"])
     if rollout:
-        said = f"{said}; a rollout to {last_part(rollout['toVersion'])} is in progress"
-        return Sight("Serving", version, said, "busy", link)
-    return Sight("Serving", version, said, "good" if open_engines else "bad", link)
+        message = f"{message}; a rollout to {last_part(rollout['toVersion'])} is in progress"
+        return StatusCard("Serving", version, message, "busy", link)
+    return StatusCard("Serving", version, message, "good" if open_engines else "bad", link)
 
 
-def drift(report: JSON | None, project: str) -> Sight:
-    """How far the traffic is from the training data."""
+def drift(report: JSON | None, project: str) -> StatusCard:
+    """Drift of the traffic from the training data."""
     link = f"/p/{project}/signals"
     if not report:
-        return Sight(
+        return StatusCard(
             "Drift", "not measured", "Drift is measured once there are 50 distinct texts.", "idle", link
         )
     worst = max(report.get("measures", []), key=ratio, default=None)
     if worst is None:
-        return Sight("Drift", "not measured", "The last report contains no measurement.", "idle", link)
-    said = f"{worst['feature']}: {worst['divergence']:.3f} nats, {ratio(worst):.1f} × noise band"
-    found = bool(report.get("drifted"))
-    return Sight("Drift", "drifted" if found else "none", said, "warn" if found else "good", link)
+        return StatusCard("Drift", "not measured", "The last report contains no measurement.", "idle", link)
+    message = f"{worst['feature']}: {worst['divergence']:.3f} nats, {ratio(worst):.1f} × noise band"
+    drifted = bool(report.get("drifted"))
+    return StatusCard("Drift", "drifted" if drifted else "none", message, "warn" if drifted else "good", link)
 
 
 def ratio(measure: JSON) -> float:
-    """A divergence in widths of its null band."""
+    """A divergence in multiples of its noise band."""
     band = float(measure.get("nullBand", 0))
     return float(measure.get("divergence", 0)) / band if band else 0.0
 
 
-def feedback(report: JSON | None, project: str) -> Sight:
-    """What users thought of the answers in the window of the last report."""
+def feedback(report: JSON | None, project: str) -> StatusCard:
+    """User feedback in the window of the last report."""
     link = f"/p/{project}/signals"
-    judged = number((report or {}).get("feedbackCount"))
-    if not report or not judged:
-        return Sight("Feedback", "none yet", "Callers send feedback with the answer ID.", "idle", link)
+    rated = number((report or {}).get("feedbackCount"))
+    if not report or not rated:
+        return StatusCard("Feedback", "none yet", "Callers send feedback with the answer ID.", "idle", link)
     wrong = number(report.get("negativeCount"))
     rate = report.get("errorRate", 0)
-    return Sight(
+    return StatusCard(
         "Feedback",
         f"{percent(rate)} unhappy callers",
-        f"{wrong:,} of {judged:,} answers with feedback were wrong",
+        f"{wrong:,} of {rated:,} answers with feedback were wrong",
         "idle",
         link,
     )
 
 
-def traffic(report: JSON | None, project: str) -> Sight:
-    """How many answers the last report looked at."""
+def traffic(report: JSON | None, project: str) -> StatusCard:
+    """Number of answers in the last report."""
     link = f"/p/{project}/signals"
     if not report:
-        return Sight(
+        return StatusCard(
             "Traffic", "none yet", "Send a request in the playground or through the API.", "idle", link
         )
     version = last_part(report.get("version", ""))
     answers = number(report.get("answerCount"))
-    return Sight(
+    return StatusCard(
         "Traffic", f"{answers:,} answers", f"of {version} in the window of the last report", "idle", link
     )
 
 
-def policy(found: JSON | None, project: str) -> Sight:
-    """What the policy decided last."""
+def policy(current: JSON | None, project: str) -> StatusCard:
+    """The last decision of the policy."""
     link = f"/p/{project}#policies"
-    if not found:
-        said = "No automatic retraining. Create a policy below."
-        return Sight("Policy", "none", said, "idle", link)
-    value = "paused" if found.get("paused") else "dry run" if found.get("dryRun") else "active"
-    said = found.get("lastDecision") or "No decision yet."
-    return Sight("Policy", value, said, "warn" if found.get("paused") else "good", link)
+    if not current:
+        message = "No automatic retraining. Create a policy below."
+        return StatusCard("Policy", "none", message, "idle", link)
+    value = "paused" if current.get("paused") else "dry run" if current.get("dryRun") else "active"
+    message = current.get("lastDecision") or "No decision yet."
+    return StatusCard("Policy", value, message, "warn" if current.get("paused") else "good", link)
 
 
 def spoken_of(run: JSON | None) -> str:
-    """What a screen reader hears of a turn: its state and the stage it is in, no running numbers."""
+    """Text for screen readers: the state of a pipeline run and its stage, without changing numbers."""
     if not run:
         return "No pipeline run yet."
     at = next((s["id"] for s in run.get("stages", []) if plain_state(s.get("state", "")) == "RUNNING"), "")

@@ -1,4 +1,4 @@
-"""Rollouts: which buttons make sense in which state, and what went on when."""
+"""Rollouts: the buttons of each state, and the steps with their times."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from ratoon_console.domain.words import JSON, ended, last_part, plain_state, sec
 
 @dataclass(frozen=True)
 class Button:
-    """What can be asked of a rollout now: the action, what to ask before it, why it makes no sense after all."""
+    """A button: the action, its label, the question to confirm it, and why it is disabled."""
 
     action: str
     label: str
@@ -17,7 +17,7 @@ class Button:
 
 
 @dataclass(frozen=True)
-class Moment:
+class RolloutStep:
     """A step of a rollout, and how long after its start it was."""
 
     state: str
@@ -60,11 +60,11 @@ def _why_no_undo(rollout: JSON, deployment: JSON | None) -> str:
     return ""
 
 
-def moments(rollout: JSON) -> list[Moment]:
+def steps(rollout: JSON) -> list[RolloutStep]:
     """The steps with the seconds since the rollout began."""
     begun = rollout["createTime"]
     return [
-        Moment(step["state"], step["message"], step["time"], seconds_between(begun, step["time"]) or 0.0)
+        RolloutStep(step["state"], step["message"], step["time"], seconds_between(begun, step["time"]) or 0.0)
         for step in rollout.get("steps", [])
     ]
 

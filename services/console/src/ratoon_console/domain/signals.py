@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from ratoon_console.domain.charts import Chart, Point, Series, Threshold, line_chart
 from ratoon_console.domain.loop import ratio
-from ratoon_console.domain.words import JSON, count, decimal, last_part, moment, number, percent
+from ratoon_console.domain.words import JSON, count, decimal, last_part, number, percent, time_of
 
 _BINS = 40
 _WIDTHS = (10, 30, 60, 300, 900, 3600, 4 * 3600, 86400, 7 * 86400)
@@ -16,7 +16,7 @@ _LIKED_FROM, _DISLIKED_TO = 4, 2
 
 @dataclass(frozen=True)
 class Vote:
-    """What somebody thought of an answer: when (seconds since 1970), of which version, 1 good, -1 bad, 0 neither."""
+    """Feedback on an answer: time (seconds since 1970), version, verdict (1 good, -1 bad, 0 neither)."""
 
     time: float
     version: str
@@ -36,8 +36,8 @@ class Flow:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How a version did by its users' votes."""
+class VersionFeedback:
+    """Good and bad votes of a version."""
 
     version: str
     good: int
@@ -70,7 +70,7 @@ def flow_of(segment: JSON) -> Flow:
 
 
 def drift_chart(reports: Sequence[JSON], threshold: float) -> Chart:
-    """Each feature's divergence in widths of its null band; the line is what a policy calls drift."""
+    """Each feature's divergence in multiples of its noise band; the line is the policy's drift threshold."""
     features = list(dict.fromkeys(m["feature"] for report in reports for m in report.get("measures", [])))
     series = [
         Series(
@@ -130,11 +130,11 @@ def traffic_chart(flows: Sequence[Flow]) -> Chart:
     )
 
 
-def standings(votes: Sequence[Vote]) -> list[Standing]:
+def feedback_by_version(votes: Sequence[Vote]) -> list[VersionFeedback]:
     """Every version with its votes, newest first."""
     versions = list(dict.fromkeys(vote.version for vote in votes))
     return [
-        Standing(
+        VersionFeedback(
             version,
             sum(vote.verdict > 0 for vote in votes if vote.version == version),
             sum(vote.verdict < 0 for vote in votes if vote.version == version),
@@ -159,10 +159,10 @@ def time_label(times: Sequence[float]) -> Callable[[float], str]:
 def total(flows: Sequence[Flow]) -> str:
     """All answers that were captured, and what was lost on the way."""
     lost = sum(flow.lost for flow in flows)
-    told = f"{count(sum(flow.answers for flow in flows))} answers captured"
+    captured = f"{count(sum(flow.answers for flow in flows))} answers captured"
     set_aside = sum(flow.set_aside for flow in flows)
     unread = f" {count(set_aside)} rows could not be read and were set aside." if set_aside else ""
-    return f"{told}, {count(lost) if lost else 'none'} lost.{unread}"
+    return f"{captured}, {count(lost) if lost else 'none'} lost.{unread}"
 
 
 def _bad_shares(votes: Sequence[Vote], version: str, width: int) -> list[Point]:
@@ -173,11 +173,11 @@ def _bad_shares(votes: Sequence[Vote], version: str, width: int) -> list[Point]:
 
 
 def _binned(values: Iterable[tuple[float, float]], width: int) -> dict[float, float]:
-    found: dict[float, float] = {}
+    bins: dict[float, float] = {}
     for time, value in values:
         at = time // width * width
-        found[at] = found.get(at, 0.0) + value
-    return found
+        bins[at] = bins.get(at, 0.0) + value
+    return bins
 
 
 def _filled(binned: dict[float, float], width: int) -> list[Point]:
@@ -202,5 +202,5 @@ def _span(width: int) -> str:
 
 
 def _seconds(text: str) -> float:
-    found = moment(text)
-    return found.timestamp() if found else 0.0
+    time = time_of(text)
+    return time.timestamp() if time else 0.0

@@ -28,9 +28,9 @@ def last_part(name: str) -> str:
 
 
 def short(name: str) -> str:
-    """An id short enough for a table: made-up ids keep their last eight characters, where they differ."""
-    found = last_part(name)
-    return f"…{found[-8:]}" if len(found) == 36 and found.count("-") == 4 else found
+    """An id short enough for a table: generated ids keep their last eight characters, where they differ."""
+    id_ = last_part(name)
+    return f"…{id_[-8:]}" if len(id_) == 36 and id_.count("-") == 4 else id_
 
 
 def plain_state(state: str) -> str:
@@ -60,30 +60,30 @@ def choice(value: str) -> str:
 
 
 def trigger(value: str) -> str:
-    """What started a turn: `manually`, `by drift`."""
+    """The trigger of a pipeline run: `manually`, `by drift`."""
     return f"by {choice(value)}".replace("by manual", "manually")
 
 
-def moment(text: str) -> datetime | None:
+def time_of(text: str) -> datetime | None:
     """A time of the API (RFC 3339), or None when there is none."""
     return datetime.fromisoformat(text).astimezone(UTC) if text else None
 
 
 def when(text: str) -> str:
     """A time to the second, UTC; a dash when there is none."""
-    found = moment(text)
-    return f"{found:%d %b %Y, %H:%M:%S} UTC" if found else "–"
+    time = time_of(text)
+    return f"{time:%d %b %Y, %H:%M:%S} UTC" if time else "–"
 
 
 def clock(text: str) -> str:
     """The time of day of a time; a dash when there is none."""
-    found = moment(text)
-    return f"{found:%H:%M:%S}" if found else "–"
+    time = time_of(text)
+    return f"{time:%H:%M:%S}" if time else "–"
 
 
 def seconds_between(start: str, end: str) -> float | None:
     """Seconds from one time to another, None when one of them is missing."""
-    first, last = moment(start), moment(end)
+    first, last = time_of(start), time_of(end)
     return (last - first).total_seconds() if first and last else None
 
 
@@ -135,17 +135,17 @@ def decimal(value: object, places: int = 3) -> str:
     return f"{amount:.{places}f}" if abs(amount) < 1000 else f"{amount:,.0f}"
 
 
-def estimate(found: Mapping[str, float] | None) -> str:
+def estimate(interval: Mapping[str, float] | None) -> str:
     """A value with its 95 % interval; a dash when it was not measured."""
-    if not found:
+    if not interval:
         return "–"
-    return f"{found.get('value', 0):.3f} [{found.get('lower', 0):.3f}, {found.get('upper', 0):.3f}]"
+    return f"{interval.get('value', 0):.3f} [{interval.get('lower', 0):.3f}, {interval.get('upper', 0):.3f}]"
 
 
 def sentence_of_names(text: str, project: str) -> str:
     """A sentence of the platform with resource names cut to their ids."""
     name = rf"projects/{re.escape(project)}(?:/[A-Za-z]+/[\w~-]+(?:\.[\w~-]+)*)+"
-    return re.sub(name, lambda found: short(found[0]), text)
+    return re.sub(name, lambda match: short(match[0]), text)
 
 
 def spaced(name: str) -> str:

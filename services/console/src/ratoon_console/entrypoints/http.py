@@ -22,20 +22,20 @@ from ratoon_console.application.ports import Api, Place, View
 from ratoon_console.application.sessions import Session
 from ratoon_console.domain.errors import BadForm, ConsoleError, NotSignedIn, Refused
 from ratoon_console.domain.people import Role
-from ratoon_console.entrypoints.desk import COOKIE, Desk
+from ratoon_console.entrypoints.request_context import COOKIE, RequestContext
 
 Show = Callable[[Place, Api], Awaitable[View]]
 _EVENTS = "text/event-stream"
 _NO_STORE = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
-_MOST_TEXT = 100_000
-_MOST_BYTES = 2 << 20
-_TOKENS, _MOST_TOKENS = 64, 2048
+_MAX_TEXT_CHARS = 100_000
+_MAX_FORM_BYTES = 2 << 20
+_DEFAULT_TOKENS, _MAX_TOKENS = 64, 2048
 _REQUEST_ID = re.compile(r'name="request_id" value="[^"]*"')
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page: where it is, what it shows, the least role it makes sense for."""
+    """A page: its path, its view, the minimum role."""
 
     path: str
     show: Show
@@ -45,12 +45,12 @@ class Page:
 class Site:
     """Everything that the console answers."""
 
-    def __init__(self, desk: Desk, pages: list[Page], static: Path) -> None:
-        self._desk, self._pages, self._static = desk, pages, static
+    def __init__(self, context: RequestContext, pages: list[Page], static: Path) -> None:
+        self._context, self._pages, self._static = context, pages, static
 
     def app(self) -> Starlette:
         """The ASGI application."""
-        guarded = self._desk.guarded
+        guarded = self._context.guarded
         return Starlette(
             routes=[
                 Route("/login", guarded(self._login), methods=["GET", "POST"]),
@@ -70,15 +70,15 @@ class Site:
 
     def _shown(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
         async def shown(request: Request) -> Response:
-            session = self._desk.session(request)
-            api = self._desk.api(session)
+            session = self._context.session(request)
+            api = self._context.api(session)
             place = _place(request, session)
             if _EVENTS in request.headers.get("accept", ""):
                 return StreamingResponse(
                     self._stream(request, session, page, place, api), media_type=_EVENTS, headers=_NO_STORE
                 )
             view = await _while_connected(request, page.show(place, api))
-            return self._desk.page(request, view.template, _values(view))
+            return self._context.page(request, view.template, _values(view))
 
         return shown
 
@@ -88,13 +88,13 @@ class Site:
         """The live part of a page, whenever it has changed."""
         before = ""
         try:
-            async for view in views(lambda: page.show(place, api), api, self._desk.refresh_s):
+            async for view in views(lambda: page.show(place, api), api, self._context.refresh_s):
                 if view is None:
                     yield _event("away", {})
                     before = ""
                     continue
-                common = self._desk.common(request, replace(session, notice=""))
-                html = self._desk.templates.live(view.template, {**common, **_values(view)})
+                common = self._context.common(request, replace(session, notice=""))
+                html = self._context.templates.live(view.template, {**common, **_values(view)})
                 comparable = _without_request_ids(html)
                 yield (
                     _event("live", {"html": html, "spoken": view.spoken})
@@ -110,38 +110,40 @@ class Site:
 
     def _done(self, action: Action) -> Callable[[Request], Awaitable[Response]]:
         async def done(request: Request) -> Response:
-            session = self._desk.session(request)
+            session = self._context.session(request)
             fields = await _fields(request, session)
-            outcome = await action.act(Form(request.path_params["project"], fields), self._desk.api(session))
+            outcome = await action.act(
+                Form(request.path_params["project"], fields), self._context.api(session)
+            )
             session.notice = outcome.notice
             return RedirectResponse(outcome.target or _own_path(fields.get("back", "")), 303, _NO_STORE)
 
         return done
 
     async def _ask(self, request: Request) -> Response:
-        """What a model says, as server-sent events."""
-        session = self._desk.session(request)
+        """Stream a model's answer as server-sent events."""
+        session = self._context.session(request)
         fields = await _fields(request, session)
         text = fields.get("text", "").strip()
-        if not text or len(text) > _MOST_TEXT:
-            raise BadForm(f"The text must have between 1 and {_MOST_TEXT:,} characters.")
+        if not text or len(text) > _MAX_TEXT_CHARS:
+            raise BadForm(f"The text must have between 1 and {_MAX_TEXT_CHARS:,} characters.")
         model = fields.get("model", "")
         if session.person.project == "-":
             model = f"{request.path_params['project']}/{model}"
-        most = _tokens(fields.get("most_tokens", ""))
-        said = _answer(self._desk.api(session), model, text, most)
-        return StreamingResponse(said, media_type=_EVENTS, headers=_NO_STORE)
+        max_tokens = _tokens(fields.get("max_tokens", ""))
+        events = _answer(self._context.api(session), model, text, max_tokens)
+        return StreamingResponse(events, media_type=_EVENTS, headers=_NO_STORE)
 
     async def _login(self, request: Request) -> Response:
         target = _own_path(request.query_params.get("to", "/"))
         if request.method != "POST":
-            return self._desk.page(request, "login.html", _login_values(target, ""))
+            return self._context.page(request, "login.html", _login_values(target, ""))
         _check_origin(request)
         form = await _form(request)
         try:
-            _, cookie = await self._desk.sessions.open(str(form.get("key", "")).strip())
+            _, cookie = await self._context.sessions.open(str(form.get("key", "")).strip())
         except NotSignedIn as wrong:
-            return self._desk.page(request, "login.html", _login_values(target, str(wrong)), 401)
+            return self._context.page(request, "login.html", _login_values(target, str(wrong)), 401)
         response = RedirectResponse(_own_path(str(form.get("to", "/"))), 303, _NO_STORE)
         response.set_cookie(
             COOKIE, cookie, httponly=True, samesite="strict", path="/", secure=request.url.scheme == "https"
@@ -149,20 +151,20 @@ class Site:
         return response
 
     async def _logout(self, request: Request) -> Response:
-        session = self._desk.session(request)
+        session = self._context.session(request)
         await _fields(request, session)
-        self._desk.sessions.close(session)
+        self._context.sessions.close(session)
         response = RedirectResponse("/login", 303, _NO_STORE)
         response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
         return response
 
     async def _nowhere(self, request: Request) -> Response:
-        self._desk.session(request)
+        self._context.session(request)
         raise Refused(404, "NO_SUCH_PAGE", f"The console has no page {request.url.path}.")
 
     async def _broken(self, request: Request, _error: Exception) -> Response:
-        """A mistake of ours, which the log tells in full."""
-        return self._desk.problem(
+        """Answer an internal error; the log contains its traceback."""
+        return self._context.problem(
             request, 500, "The console failed with an internal error. See its log: ratoon logs console"
         )
 
@@ -201,10 +203,10 @@ async def _healthz(_request: Request) -> Response:
     return PlainTextResponse("ok\n")
 
 
-async def _answer(api: Api, model: str, text: str, most_tokens: int) -> AsyncIterator[bytes]:
+async def _answer(api: Api, model: str, text: str, max_tokens: int) -> AsyncIterator[bytes]:
     try:
-        async for said in api.ask(model, text, most_tokens):
-            yield _event(said.kind, {"text": said.text})
+        async for event in api.ask(model, text, max_tokens):
+            yield _event(event.kind, {"text": event.text})
     except ConsoleError as error:
         yield _event("error", {"text": str(error)})
 
@@ -213,11 +215,11 @@ def _login_values(target: str, wrong: str) -> dict[str, object]:
     return {"title": "Log in", "to": target, "wrong": wrong, "live": False}
 
 
-def _tokens(wanted: str) -> int:
+def _tokens(text: str) -> int:
     """How long an answer may be; BadForm when that is no number."""
-    if wanted and not wanted.isdecimal():
-        raise BadForm(f"{wanted!r} is not a number of tokens.")
-    return min(max(int(wanted or _TOKENS), 1), _MOST_TOKENS)
+    if text and not text.isdecimal():
+        raise BadForm(f"{text!r} is not a number of tokens.")
+    return min(max(int(text or _DEFAULT_TOKENS), 1), _MAX_TOKENS)
 
 
 def _values(view: View) -> dict[str, object]:
@@ -226,8 +228,8 @@ def _values(view: View) -> dict[str, object]:
 
 def _place(request: Request, session: Session) -> Place:
     path = {key: str(value) for key, value in request.path_params.items()}
-    asked = request.query_params
-    query = {key: ",".join(asked.getlist(key)) for key in asked}
+    params = request.query_params
+    query = {key: ",".join(params.getlist(key)) for key in params}
     return Place(path.pop("project", ""), path, query, session.person)
 
 
@@ -236,7 +238,7 @@ def _event(kind: str, data: Mapping[str, object]) -> bytes:
 
 
 def _without_request_ids(html: str) -> str:
-    """What a person sees of it: forms carry a new request id each time."""
+    """The page without request ids, which differ in each rendering."""
     return _REQUEST_ID.sub("", html)
 
 
@@ -259,9 +261,9 @@ async def _form(request: Request) -> FormData:
         nonlocal size
         message = await request.receive()
         size += len(message.get("body", b""))
-        if size > _MOST_BYTES:
+        if size > _MAX_FORM_BYTES:
             raise Refused(
-                413, "FORM_TOO_LARGE", f"A form can have at most {_MOST_BYTES >> 20} MiB. Send less."
+                413, "FORM_TOO_LARGE", f"A form can have at most {_MAX_FORM_BYTES >> 20} MiB. Send less."
             )
         return message
 
@@ -276,7 +278,7 @@ def _check_origin(request: Request) -> None:
 
 
 def _own_path(target: str) -> str:
-    """A path of this console, whatever was asked for."""
+    """Return the target if it is a path of this console, else `/`."""
     split = urlsplit(target)
     if split.scheme or split.netloc or not target.startswith("/") or target.startswith(("//", "/\\")):
         return "/"

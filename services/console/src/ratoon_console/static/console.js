@@ -6,14 +6,14 @@
 const spoken = document.getElementById("spoken");
 const live = document.getElementById("live");
 
-function say(text) {
+function announce(text) {
   if (spoken && text && spoken.textContent !== text) spoken.textContent = text;
 }
 
-// Makes `now` look like `wanted`, touching only what differs: focus, open details and reading places stay.
-function morph(now, wanted) {
+// Makes `now` look like `target`, touching only what differs: focus, open details and reading places stay.
+function morph(now, target) {
   const before = [...now.childNodes];
-  const after = [...wanted.childNodes];
+  const after = [...target.childNodes];
   after.forEach((node, place) => {
     const old = before[place];
     if (!old) now.appendChild(node.cloneNode(true));
@@ -31,11 +31,11 @@ function morph(now, wanted) {
 
 const PEOPLES_OWN = { DETAILS: ["open"], INPUT: ["checked"], OPTION: ["selected"] };
 
-function sameAttributes(now, wanted) {
+function sameAttributes(now, target) {
   const own = PEOPLES_OWN[now.nodeName] || [];
   for (const { name } of [...now.attributes])
-    if (!wanted.hasAttribute(name) && !own.includes(name)) now.removeAttribute(name);
-  for (const { name, value } of wanted.attributes)
+    if (!target.hasAttribute(name) && !own.includes(name)) now.removeAttribute(name);
+  for (const { name, value } of target.attributes)
     if (now.getAttribute(name) !== value && !own.includes(name)) now.setAttribute(name, value);
 }
 
@@ -52,10 +52,10 @@ function follow() {
   const away = document.getElementById("away");
   stream = new EventSource(location.pathname + location.search);
   stream.addEventListener("live", (event) => {
-    const told = JSON.parse(event.data);
+    const view = JSON.parse(event.data);
     away.hidden = true;
-    show(told.html);
-    say(told.spoken);
+    show(view.html);
+    announce(view.spoken);
     document.documentElement.dataset.followed = "yes";
   });
   stream.addEventListener("away", () => (away.hidden = false));
@@ -128,7 +128,7 @@ document.addEventListener("submit", async (event) => {
     const left = page.querySelector(".progress span")?.textContent || "The queue is empty.";
     live.replaceChildren(...page.getElementById("live").childNodes);
     document.getElementById("notice").replaceChildren(...page.getElementById("notice").childNodes);
-    say(left);
+    announce(left);
     const next = document.getElementById("text") || document.getElementById("main");
     next.focus({ preventScroll: true });
   } catch (error) {
@@ -165,7 +165,7 @@ if (asking) {
       const response = await fetch(asking.action, { method: "POST", body, signal: mine.signal });
       if (!(response.headers.get("content-type") || "").startsWith("text/event-stream"))
         throw new Error("The request was refused. Reload the page and try again.");
-      for await (const [kind, told] of eventsOf(response.body)) heard(kind, told.text, began);
+      for await (const [kind, data] of eventsOf(response.body)) onEvent(kind, data.text, began);
     } catch (error) {
       if (error.name === "AbortError") took.textContent = "Stopped.";
       else version.textContent = error.message;
@@ -178,18 +178,18 @@ if (asking) {
     }
   });
 
-  function heard(kind, text, began) {
+  function onEvent(kind, text, began) {
     if (kind === "version") version.textContent = `Answer from ${text}`;
     if (kind === "text") output.textContent += text;
     if (kind === "error") {
       version.textContent = text;
-      say(text);
+      announce(text);
     }
     if (kind === "end" && text) {
       took.textContent = `${((performance.now() - began) / 1000).toFixed(1)} s; answer ID ${text}`;
       judge.hidden = false;
       judge.querySelector("[name=answer_id]").value = text;
-      say(`${version.textContent}: ${output.textContent}`);
+      announce(`${version.textContent}: ${output.textContent}`);
     }
   }
 
@@ -202,8 +202,8 @@ if (asking) {
     if (!body.get("corrected")) body.delete("correction");
     const response = await fetch(event.target.action, { method: "POST", body });
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    const said = page.querySelector(response.ok ? "#notice" : ".notice.bad");
-    notify(said?.textContent.trim() || "Your feedback could not be stored. Try again.");
+    const notice = page.querySelector(response.ok ? "#notice" : ".notice.bad");
+    notify(notice?.textContent.trim() || "Your feedback could not be stored. Try again.");
     if (response.ok) judge.hidden = true;
   });
 }

@@ -1,4 +1,4 @@
-"""Answers and judgements in tables of their own: counted and joined by the database, without their texts."""
+"""Answers and their feedback in tables of their own: counted and joined by the database, without their texts."""
 
 import json
 from array import array
@@ -10,10 +10,10 @@ from sqlalchemy import Row, Select, bindparam, case, delete, func, insert, selec
 from ratoon.chassis import tracing
 from ratoon.chassis.store import Transaction
 from ratoon.tasks.votes import count_votes
-from ratoon_flywheel.adapters.tables import ANSWERS, JUDGEMENTS, NOTED_TEXTS, RESOURCES, UNREADABLE
+from ratoon_flywheel.adapters.tables import ANSWERS, FEEDBACK_LABELS, NOTED_TEXTS, RESOURCES, UNREADABLE
 from ratoon_flywheel.application.ports import Mark, VersionVotes
 from ratoon_flywheel.domain.signals.features import TextFeatures
-from ratoon_flywheel.domain.signals.feedback import Feedback, Judgement, Verdict
+from ratoon_flywheel.domain.signals.feedback import Feedback, FeedbackLabel, Verdict
 from ratoon_flywheel.domain.signals.monitor import DriftReport
 from ratoon_flywheel.domain.signals.traffic import (
     Answer,
@@ -27,16 +27,17 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOTHING = TextFeatures((), 0, "")
 _MICROSECOND = timedelta(microseconds=1)
 _BATCH = 500
-_MOST_JUDGED = 50_000
-"""Judged answers that one look takes in; the newest count."""
+_MAX_FEEDBACK = 50_000
+"""Answers with feedback that one query returns; the newest count."""
 
-_ANSWER_OF_JUDGEMENT = (ANSWERS.c.project == JUDGEMENTS.c.project) & (
-    ANSWERS.c.answer_id == JUDGEMENTS.c.answer_id
+_ANSWER_OF_FEEDBACK = (ANSWERS.c.project == FEEDBACK_LABELS.c.project) & (
+    ANSWERS.c.answer_id == FEEDBACK_LABELS.c.answer_id
 )
-_FORGET = delete(JUDGEMENTS).where(
-    JUDGEMENTS.c.project == bindparam("of_project"), JUDGEMENTS.c.answer_id == bindparam("of_answer")
+_FORGET = delete(FEEDBACK_LABELS).where(
+    FEEDBACK_LABELS.c.project == bindparam("of_project"),
+    FEEDBACK_LABELS.c.answer_id == bindparam("of_answer"),
 )
-"""A judgement is deleted and added again, not changed, so that its number tells that something is new."""
+"""Feedback is deleted and added again, not changed, so that its number shows that something is new."""
 
 
 class AnswerTables:
@@ -91,25 +92,25 @@ class AnswerTables:
                 counts[fault] = counts.get(fault, 0) + count
         return counts
 
-    def judge(self, tx: Transaction, project: str, judgement: Judgement) -> None:
-        """Keep what was said of an answer, in place of what was said before it."""
+    def put_feedback(self, tx: Transaction, project: str, feedback: FeedbackLabel) -> None:
+        """Store the feedback on an answer in place of an earlier one."""
         row = {
             "project": project,
-            "answer_id": judgement.answer_id,
-            "version": judgement.version,
-            "time": _micros(judgement.time),
-            "verdict": int(judgement.verdict),
-            "correction": judgement.correction,
+            "answer_id": feedback.answer_id,
+            "version": feedback.version,
+            "time": _micros(feedback.time),
+            "verdict": int(feedback.verdict),
+            "correction": feedback.correction,
             "traceparent": tracing.current(),
         }
-        tx.connection.execute(_FORGET, {"of_project": project, "of_answer": judgement.answer_id})
-        tx.connection.execute(insert(JUDGEMENTS), row)
+        tx.connection.execute(_FORGET, {"of_project": project, "of_answer": feedback.answer_id})
+        tx.connection.execute(insert(FEEDBACK_LABELS), row)
 
     def mark(self, tx: Transaction, project: str) -> Mark:
         """How much there is, cheaply: the newest numbers."""
         newest = [
             tx.connection.execute(select(func.max(t.c.number)).where(t.c.project == project)).scalar() or 0
-            for t in (ANSWERS, JUDGEMENTS)
+            for t in (ANSWERS, FEEDBACK_LABELS)
         ]
         return Mark(*newest)
 
@@ -121,77 +122,77 @@ class AnswerTables:
         return [_answer(row) for row in tx.connection.execute(query)]
 
     def features(self, tx: Transaction, project: str, answers: Sequence[Answer]) -> list[TextFeatures]:
-        """What these answers' texts look like."""
+        """Return the features of these answers' texts."""
         a = ANSWERS
-        found: list[TextFeatures] = []
+        features: list[TextFeatures] = []
         for ids in _batches([answer.answer_id for answer in answers]):
             query = select(a.c.words, a.c.length, a.c.language).where(
                 a.c.project == project, a.c.answer_id.in_(ids)
             )
-            found += [
+            features += [
                 TextFeatures(tuple(array("I", row.words)), row.length, row.language)
                 for row in tx.connection.execute(query)
             ]
-        return found
+        return features
 
     def segment_digests(self, tx: Transaction, segments: Iterable[str]) -> list[str]:
         """The digests of these segments, by their names."""
-        found = (tx.find(TrafficSegment, name) for name in sorted(segments))
-        return [segment.digest for segment in found if segment is not None]
+        resources = (tx.find(TrafficSegment, name) for name in sorted(segments))
+        return [segment.digest for segment in resources if segment is not None]
 
-    def judged(
+    def with_feedback(
         self, tx: Transaction, project: str, since: datetime | None, until: datetime | None = None
-    ) -> list[tuple[Answer, Judgement]]:
-        """Answers later than `since` that were judged, both up to `until`, oldest first; features are left empty."""
-        a, j = ANSWERS, JUDGEMENTS
+    ) -> list[tuple[Answer, FeedbackLabel]]:
+        """Return answers later than `since` with their feedback, both up to `until`, oldest first, without features."""
+        a, f = ANSWERS, FEEDBACK_LABELS
         query = (
             _without_features()
-            .add_columns(j.c.time.label("said"), j.c.verdict, j.c.correction, j.c.traceparent)
-            .join(j, _ANSWER_OF_JUDGEMENT)
+            .add_columns(f.c.time.label("feedback_time"), f.c.verdict, f.c.correction, f.c.traceparent)
+            .join(f, _ANSWER_OF_FEEDBACK)
             .where(a.c.project == project, a.c.time > _micros(since))
             .order_by(a.c.time.desc(), a.c.number.desc())
-            .limit(_MOST_JUDGED)
+            .limit(_MAX_FEEDBACK)
         )
         if until is not None:
-            query = query.where(a.c.time <= _micros(until), j.c.time <= _micros(until))
-        return [(_answer(row), _judgement(row)) for row in reversed(tx.connection.execute(query).all())]
+            query = query.where(a.c.time <= _micros(until), f.c.time <= _micros(until))
+        return [(_answer(row), _feedback_label(row)) for row in reversed(tx.connection.execute(query).all())]
 
-    def newest_judgement(
+    def newest_feedback(
         self, tx: Transaction, project: str, since: datetime, until: datetime, indexed_by: datetime
     ) -> datetime | None:
-        """Return the time of the newest judgement from `since` to `until`; None without one.
+        """Return the time of the newest feedback from `since` to `until`; None without one.
 
-        The first judgement later than `indexed_by` whose answer is not in the index, and all after it, are left out.
+        The first feedback later than `indexed_by` whose answer is not in the index, and all after it, are left out.
         """
-        a, j = ANSWERS, JUDGEMENTS
+        a, f = ANSWERS, FEEDBACK_LABELS
         pending = (
-            select(func.min(j.c.time))
-            .outerjoin(a, _ANSWER_OF_JUDGEMENT)
-            .where(j.c.project == project, j.c.time > _micros(indexed_by), a.c.answer_id.is_(None))
+            select(func.min(f.c.time))
+            .outerjoin(a, _ANSWER_OF_FEEDBACK)
+            .where(f.c.project == project, f.c.time > _micros(indexed_by), a.c.answer_id.is_(None))
         )
-        query = select(func.max(j.c.time)).where(
-            j.c.project == project, j.c.time >= _micros(since), j.c.time <= _micros(until)
+        query = select(func.max(f.c.time)).where(
+            f.c.project == project, f.c.time >= _micros(since), f.c.time <= _micros(until)
         )
         if (first := tx.connection.execute(pending).scalar()) is not None:
-            query = query.where(j.c.time < first)
+            query = query.where(f.c.time < first)
         newest = tx.connection.execute(query).scalar()
         return None if newest is None else _time(newest)
 
     def votes(self, tx: Transaction, project: str, start: datetime, end: datetime) -> list[VersionVotes]:
         """Return the votes from `start` until before `end` by version. The caller of an unknown one is its answer."""
-        a, j = ANSWERS, JUDGEMENTS
+        a, f = ANSWERS, FEEDBACK_LABELS
         wrong = case(
-            (j.c.correction != "", j.c.correction != func.coalesce(a.c.label, "")),
-            else_=j.c.verdict == int(Verdict.NEGATIVE),
+            (f.c.correction != "", f.c.correction != func.coalesce(a.c.label, "")),
+            else_=f.c.verdict == int(Verdict.NEGATIVE),
         ).label("wrong")
-        unknown = case((a.c.caller.is_(None), j.c.answer_id), else_="").label("unknown")
+        unknown = case((a.c.caller.is_(None), f.c.answer_id), else_="").label("unknown")
         query = (
-            select(j.c.version, a.c.caller, unknown, wrong)
+            select(f.c.version, a.c.caller, unknown, wrong)
             .add_columns(func.max(a.c.deployment).label("deployment"), func.count().label("many"))
-            .outerjoin(a, _ANSWER_OF_JUDGEMENT)
-            .where(j.c.project == project, j.c.time >= _micros(start), j.c.time < _micros(end))
-            .where((j.c.verdict != int(Verdict.NEUTRAL)) | (j.c.correction != ""))
-            .group_by(j.c.version, a.c.caller, unknown, wrong)
+            .outerjoin(a, _ANSWER_OF_FEEDBACK)
+            .where(f.c.project == project, f.c.time >= _micros(start), f.c.time < _micros(end))
+            .where((f.c.verdict != int(Verdict.NEUTRAL)) | (f.c.correction != ""))
+            .group_by(f.c.version, a.c.caller, unknown, wrong)
         )
         by_version: dict[str, list[Row[tuple[object, ...]]]] = {}
         for row in tx.connection.execute(query):
@@ -209,27 +210,27 @@ class AnswerTables:
 
     def of_texts(self, tx: Transaction, project: str, digests: Sequence[str]) -> Mapping[str, Sequence[str]]:
         """Return the segments that may hold these texts, by name with the ids of the answers that go with them."""
-        found: dict[str, list[str]] = {}
+        answer_ids: dict[str, list[str]] = {}
         for table, sought in ((ANSWERS, list(digests)), (NOTED_TEXTS, [*digests, ""])):
             for some in _batches(sought):
                 query = select(table.c.segment, table.c.answer_id).where(
                     table.c.project == project, table.c.content_digest.in_(some)
                 )
                 for row in tx.connection.execute(query):
-                    found.setdefault(row.segment, []).extend(filter(None, [row.answer_id]))
-        return found
+                    answer_ids.setdefault(row.segment, []).extend(filter(None, [row.answer_id]))
+        return answer_ids
 
     def forget(
         self, tx: Transaction, project: str, segment: str, answer_ids: Sequence[str], digests: Sequence[str]
     ) -> None:
-        """Delete these answers, their judgements, the feedback that names them, and the notes of these texts."""
+        """Delete these answers, their feedback and its labels, and the notes of these texts."""
         feedback = RESOURCES[Feedback]
         for answer_id in answer_ids:
-            for table in (ANSWERS, JUDGEMENTS):
+            for table in (ANSWERS, FEEDBACK_LABELS):
                 mine = (table.c.project == project) & (table.c.answer_id == answer_id)
                 tx.connection.execute(delete(table).where(mine))
-            said = feedback.c.body.contains(json.dumps(answer_id)[1:-1], autoescape=True)
-            tx.connection.execute(delete(feedback).where(feedback.c.parent == project, said))
+            names_answer = feedback.c.body.contains(json.dumps(answer_id)[1:-1], autoescape=True)
+            tx.connection.execute(delete(feedback).where(feedback.c.parent == project, names_answer))
         noted = NOTED_TEXTS.c
         for some in _batches([*digests, ""]):
             mine = (noted.segment == segment) & noted.content_digest.in_(some)
@@ -237,7 +238,7 @@ class AnswerTables:
 
     def respell(self, tx: Transaction, project: str, old: str, new: str) -> None:
         """Write a label in answers and corrections as the project writes it now."""
-        for table, column in ((ANSWERS, "label"), (JUDGEMENTS, "correction")):
+        for table, column in ((ANSWERS, "label"), (FEEDBACK_LABELS, "correction")):
             mine = (table.c.project == project) & (table.c[column] == old)
             tx.connection.execute(update(table).where(mine).values({column: new}))
 
@@ -246,19 +247,19 @@ class AnswerTables:
         segments = RESOURCES[TrafficSegment]
         names = tx.connection.execute(select(segments.c.name).where(segments.c.parent == project)).scalars()
         digests = self.segment_digests(tx, list(names))
-        for table in (ANSWERS, JUDGEMENTS, NOTED_TEXTS):
+        for table in (ANSWERS, FEEDBACK_LABELS, NOTED_TEXTS):
             tx.connection.execute(delete(table).where(table.c.project == project))
         for kind in (TrafficSegment, Feedback, DriftReport):
             tx.connection.execute(delete(RESOURCES[kind]).where(RESOURCES[kind].c.parent == project))
         return digests
 
     def prune(self, tx: Transaction, project: str, before: datetime, limit: int) -> tuple[list[str], bool]:
-        """Forget at most `limit` answers, judgements, segments, items of feedback and reports older than this.
+        """Forget at most `limit` answers, feedback labels, segments, items of feedback and reports older than this.
 
         Returns the digests of the segments that go, and whether there may be more to forget.
         """
         deleted = []
-        for table in (ANSWERS, JUDGEMENTS):
+        for table in (ANSWERS, FEEDBACK_LABELS):
             old = select(table.c.number).where(table.c.project == project, table.c.time < _micros(before))
             query = delete(table).where(table.c.number.in_(old.limit(limit)))
             deleted.append(tx.connection.execute(query).rowcount)
@@ -328,9 +329,11 @@ def _answer(row: Row[tuple[object, ...]]) -> Answer:
     )
 
 
-def _judgement(row: Row[tuple[object, ...]]) -> Judgement:
-    trace = row.traceparent if tracing.is_kept(row.traceparent) else ""
-    return Judgement(row.answer_id, row.version, _time(row.said), Verdict(row.verdict), row.correction, trace)
+def _feedback_label(row: Row[tuple[object, ...]]) -> FeedbackLabel:
+    trace = row.traceparent if tracing.is_sampled(row.traceparent) else ""
+    return FeedbackLabel(
+        row.answer_id, row.version, _time(row.feedback_time), Verdict(row.verdict), row.correction, trace
+    )
 
 
 def _vote(project: str, row: Row[tuple[object, ...]]) -> tuple[str, int, int]:

@@ -1,4 +1,4 @@
-"""Profiles of training data: `python -m ratoon_flywheel.worker` makes them, the artifact store keeps them."""
+"""Profiles of training data: `python -m ratoon_flywheel.worker` computes them, the artifact store holds them."""
 
 import json
 import logging
@@ -25,7 +25,7 @@ _STATES = {
 
 
 class JobBaselines:
-    """One job a version, the same however often it is asked for; what is ready is kept in memory."""
+    """One job a version, the same for each request; ready profiles are cached in memory."""
 
     def __init__(self, jobs: Jobs, artifacts: ArtifactStore, lineage: Lineage) -> None:
         self._jobs, self._artifacts, self._lineage = jobs, artifacts, lineage
@@ -41,7 +41,7 @@ class JobBaselines:
         return _STATES[self._jobs.observe(_job(profile)).state]
 
     def start(self, profile: Profile) -> None:
-        """Make it, unless that was begun before; it fails where nobody knows what the version learned from."""
+        """Start its job, unless that was started before; it fails if the training part of the version is unknown."""
         try:
             digest = self._lineage.training_part(profile.version)
         except (FailedPrecondition, InvalidArgument, NotFound) as error:
@@ -52,7 +52,7 @@ class JobBaselines:
         self._jobs.start(_job(profile), WORKER, spec)
 
     def forget(self, profile: Profile) -> None:
-        """Let a failed one be made again."""
+        """Allow a failed profile to be computed again."""
         self._unknown.discard(profile)
         self._jobs.forget(_job(profile))
 
@@ -69,7 +69,7 @@ def _job(profile: Profile) -> str:
 
 
 def _baseline(data: bytes) -> Baseline:
-    told = json.loads(data)
-    counts = {Feature(name): bins for name, bins in told["counts"].items()}
-    bands = {Feature(name): tuple(values) for name, values in told["null_bands"].items()}
-    return Baseline(Histograms(counts, int(told["size"])), bands)
+    document = json.loads(data)
+    counts = {Feature(name): bins for name, bins in document["counts"].items()}
+    bands = {Feature(name): tuple(values) for name, values in document["null_bands"].items()}
+    return Baseline(Histograms(counts, int(document["size"])), bands)

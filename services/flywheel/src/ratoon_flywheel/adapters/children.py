@@ -1,4 +1,4 @@
-"""What all rooms have in common as children of a pipeline run: state, progress, failure."""
+"""What all resources have in common as children of a pipeline run: state, progress, failure."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,31 +21,31 @@ _REDACTED = ("REDACTED", "Records of it were erased while the run was under way;
 
 def child(
     state: str,
-    made: Products,
+    products: Products,
     progress: progress_pb2.Progress,
     failure: progress_pb2.Failure,
     message: str = "",
 ) -> Child:
-    """A resource as a run sees it: `state` is the name of its enum value; what it made counts once it succeeded."""
+    """A resource as a run sees it: `state` is the name of its enum value; its products count once it succeeded."""
     state = state.removeprefix("STATE_")
-    seen = _STATES.get(state, ChildState.WORKING)
-    reason, said = _REDACTED if state == "REDACTED" else (failure.reason, failure.message)
+    child_state = _STATES.get(state, ChildState.WORKING)
+    reason, failure_message = _REDACTED if state == "REDACTED" else (failure.reason, failure.message)
     return Child(
-        seen,
-        made if seen is ChildState.SUCCEEDED else Products(),
+        child_state,
+        products if child_state is ChildState.SUCCEEDED else Products(),
         Progress(progress.fraction, progress.message, progress.remaining_seconds, dict(progress.metrics)),
         reason,
-        said or message,
+        failure_message or message,
     )
 
 
 def ensure(create: Callable[[], object]) -> None:
-    """Create what may be there already."""
+    """Create a resource that may exist already."""
     with suppress(AlreadyExists):
         create()
 
 
-def call_off(cancel: Callable[[], object]) -> None:
-    """Cancel what may have ended already."""
+def ensure_cancelled(cancel: Callable[[], object]) -> None:
+    """Cancel a resource that may have ended already."""
     with suppress(FailedPrecondition, NotFound):
         cancel()

@@ -5,51 +5,53 @@ import grpc
 from ratoon.evaluation.v1 import evaluation_run_pb2
 from ratoon.evaluation.v1 import evaluation_service_pb2 as pb
 from ratoon.evaluation.v1.evaluation_service_pb2_grpc import EvaluationServiceStub
-from ratoon_flywheel.adapters.children import call_off, child
-from ratoon_flywheel.domain.pipelines.actions import Domain, Evaluate, Order, RuleKind
+from ratoon_flywheel.adapters.children import child, ensure_cancelled
+from ratoon_flywheel.domain.pipelines.actions import Domain, Evaluate, RuleKind, StageRequest
 from ratoon_flywheel.domain.pipelines.runs import Products
 from ratoon_flywheel.domain.pipelines.steps import Child, ChildState
 
 
-class EvaluationRoom:
+class EvaluationStage:
     """The stage `evaluation`; the gate's no is a refusal, not a failure."""
 
     def __init__(self, channel: grpc.Channel) -> None:
         self._evaluation = EvaluationServiceStub(channel)
 
-    def create(self, order: Order, request_id: str) -> str:
+    def create(self, spec: StageRequest, request_id: str) -> str:
         """Score a candidate and hold it against the gate."""
-        assert isinstance(order, Evaluate)
+        assert isinstance(spec, Evaluate)
         run = evaluation_run_pb2.EvaluationRun(
-            candidate_digest=order.candidate_digest,
-            reference_digest=order.reference_digest,
-            domains=[evaluation_run_pb2.Domain(name=d.name, split=d.split) for d in order.domains],
-            labels=order.labels,
-            gate=[rule for domain in order.domains for rule in _rules(domain)],
-            seed=order.seed,
+            candidate_digest=spec.candidate_digest,
+            reference_digest=spec.reference_digest,
+            domains=[evaluation_run_pb2.Domain(name=d.name, split=d.split) for d in spec.domains],
+            labels=spec.labels,
+            gate=[rule for domain in spec.domains for rule in _rules(domain)],
+            seed=spec.seed,
         )
         request = pb.CreateEvaluationRunRequest(
-            parent=order.project, evaluation_run=run, request_id=request_id
+            parent=spec.project, evaluation_run=run, request_id=request_id
         )
         return str(self._evaluation.CreateEvaluationRun(request).name)
 
     def observe(self, resource: str) -> Child:
         """How far the evaluation is, and the verdict."""
-        seen = self._evaluation.GetEvaluationRun(pb.GetEvaluationRunRequest(name=resource))
-        verdict = seen.verdict.summary
-        made = Products(evaluation_run=seen.name, verdict=verdict, scores=_scores(seen))
-        state = evaluation_run_pb2.EvaluationRun.State.Name(seen.state)
-        if state == "STATE_SUCCEEDED" and not seen.verdict.passed:
-            return Child(ChildState.REFUSED, made, reason="GATE_REFUSED", message=verdict)
-        return child(state, made, seen.progress, seen.failure, verdict)
+        run = self._evaluation.GetEvaluationRun(pb.GetEvaluationRunRequest(name=resource))
+        verdict = run.verdict.summary
+        products = Products(evaluation_run=run.name, verdict=verdict, scores=_scores(run))
+        state = evaluation_run_pb2.EvaluationRun.State.Name(run.state)
+        if state == "STATE_SUCCEEDED" and not run.verdict.passed:
+            return Child(ChildState.REFUSED, products, reason="GATE_REFUSED", message=verdict)
+        return child(state, products, run.progress, run.failure, verdict)
 
     def cancel(self, resource: str) -> None:
-        """Call the evaluation off."""
-        call_off(lambda: self._evaluation.CancelEvaluationRun(pb.CancelEvaluationRunRequest(name=resource)))
+        """Cancel the evaluation."""
+        ensure_cancelled(
+            lambda: self._evaluation.CancelEvaluationRun(pb.CancelEvaluationRunRequest(name=resource))
+        )
 
 
 def _rules(domain: Domain) -> list[evaluation_run_pb2.GateRule]:
-    """The gate's rules on a domain: its own, and the comparison with the best baseline where that is wanted."""
+    """The gate's rules on a domain: its own, and the comparison with the best baseline if the domain has a margin."""
     rules = [(domain.rule, domain.threshold)]
     if domain.baseline_margin is not None:
         rules.append((RuleKind.NEAR_BASELINE, -domain.baseline_margin))
@@ -60,10 +62,10 @@ def _rules(domain: Domain) -> list[evaluation_run_pb2.GateRule]:
     ]
 
 
-def _scores(seen: evaluation_run_pb2.EvaluationRun) -> dict[str, float]:
+def _scores(run: evaluation_run_pb2.EvaluationRun) -> dict[str, float]:
     """The candidate's scores by name, as a version keeps them."""
     scores: dict[str, float] = {}
-    for result in seen.results:
+    for result in run.results:
         scores[f"{result.domain}.macro_f1"] = result.candidate.macro_f1.value
         scores[f"{result.domain}.accuracy"] = result.candidate.accuracy.value
         scores[f"{result.domain}.perplexity"] = result.candidate.perplexity

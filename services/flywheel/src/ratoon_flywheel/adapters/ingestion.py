@@ -6,8 +6,8 @@ from ratoon.chassis.names import parent_of
 from ratoon.ingestion.v1 import dataset_pb2, source_pb2, split_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
-from ratoon_flywheel.adapters.children import call_off, child, ensure
-from ratoon_flywheel.domain.pipelines.actions import BuildDataset, MakeSplit, Order
+from ratoon_flywheel.adapters.children import child, ensure, ensure_cancelled
+from ratoon_flywheel.domain.pipelines.actions import BuildDataset, MakeSplit, StageRequest
 from ratoon_flywheel.domain.pipelines.runs import Products
 from ratoon_flywheel.domain.pipelines.steps import Child
 from ratoon_flywheel.domain.projects import Project
@@ -34,73 +34,79 @@ class TrafficSources:
         return str(self._ingestion.CreateSource(request).name)
 
 
-class DatasetRoom:
+class DatasetStage:
     """The stage `dataset`."""
 
     def __init__(self, channel: grpc.Channel) -> None:
         self._ingestion = IngestionServiceStub(channel)
 
-    def create(self, order: Order, request_id: str) -> str:
+    def create(self, spec: StageRequest, request_id: str) -> str:
         """Curate sources into a new version of the project's dataset."""
-        assert isinstance(order, BuildDataset)
-        project = order.project
+        assert isinstance(spec, BuildDataset)
+        project = spec.project
         dataset = dataset_pb2.Dataset(display_name=project.display_name or project.id)
-        asked = pb.CreateDatasetRequest(parent=project.name, dataset_id=project.id, dataset=dataset)
-        ensure(lambda: self._ingestion.CreateDataset(asked))
+        dataset_request = pb.CreateDatasetRequest(parent=project.name, dataset_id=project.id, dataset=dataset)
+        ensure(lambda: self._ingestion.CreateDataset(dataset_request))
         request = pb.CreateDatasetVersionRequest(
             parent=project.dataset,
-            dataset_version=dataset_pb2.DatasetVersion(sources=order.sources),
+            dataset_version=dataset_pb2.DatasetVersion(sources=spec.sources),
             request_id=request_id,
         )
         return str(self._ingestion.CreateDatasetVersion(request).name)
 
     def observe(self, resource: str) -> Child:
         """How far the curation is."""
-        seen = self._ingestion.GetDatasetVersion(pb.GetDatasetVersionRequest(name=resource))
-        message = f"{seen.record_count} records, {seen.rejected_count} of {seen.item_count} items rejected"
-        state = dataset_pb2.DatasetVersion.State.Name(seen.state)
-        return child(state, Products(dataset_version=seen.name), seen.progress, seen.failure, message)
+        version = self._ingestion.GetDatasetVersion(pb.GetDatasetVersionRequest(name=resource))
+        message = (
+            f"{version.record_count} records, {version.rejected_count} of {version.item_count} items rejected"
+        )
+        state = dataset_pb2.DatasetVersion.State.Name(version.state)
+        return child(
+            state, Products(dataset_version=version.name), version.progress, version.failure, message
+        )
 
     def cancel(self, resource: str) -> None:
-        """Call the curation off."""
-        call_off(lambda: self._ingestion.CancelDatasetVersion(pb.CancelDatasetVersionRequest(name=resource)))
+        """Cancel the curation."""
+        ensure_cancelled(
+            lambda: self._ingestion.CancelDatasetVersion(pb.CancelDatasetVersionRequest(name=resource))
+        )
 
 
-class SplitRoom:
+class SplitStage:
     """The stage `split`."""
 
     def __init__(self, channel: grpc.Channel) -> None:
         self._ingestion = IngestionServiceStub(channel)
 
-    def create(self, order: Order, request_id: str) -> str:
+    def create(self, spec: StageRequest, request_id: str) -> str:
         """Split a dataset version."""
-        assert isinstance(order, MakeSplit)
-        train, validation, test = order.ratios
-        mode = split_pb2.Split.MODE_TIME if order.by_time else split_pb2.Split.MODE_STRATIFIED
+        assert isinstance(spec, MakeSplit)
+        train, validation, test = spec.ratios
+        mode = split_pb2.Split.MODE_TIME if spec.by_time else split_pb2.Split.MODE_STRATIFIED
         split = split_pb2.Split(
-            dataset_version=order.dataset_version,
-            label_set_digest=order.label_set_digest,
+            dataset_version=spec.dataset_version,
+            label_set_digest=spec.label_set_digest,
             mode=mode,
             ratios=split_pb2.Split.Ratios(train=train, validation=validation, test=test),
-            seed=order.seed,
+            seed=spec.seed,
         )
-        if order.replay_split:
-            split.replay.split, split.replay.count = order.replay_split, order.replay_count
-        parent = parent_of(order.dataset_version)
+        if spec.replay_split:
+            split.replay.split, split.replay.count = spec.replay_split, spec.replay_count
+        parent = parent_of(spec.dataset_version)
         request = pb.CreateSplitRequest(parent=parent, split=split, request_id=request_id)
         return str(self._ingestion.CreateSplit(request).name)
 
     def observe(self, resource: str) -> Child:
         """How far the split is."""
-        seen = self._ingestion.GetSplit(pb.GetSplitRequest(name=resource))
-        made = Products(
-            split=seen.name, train_digest=seen.train_digest, validation_digest=seen.validation_digest
+        split = self._ingestion.GetSplit(pb.GetSplitRequest(name=resource))
+        products = Products(
+            split=split.name, train_digest=split.train_digest, validation_digest=split.validation_digest
         )
         parts = ", ".join(
-            f"{part.record_count} {split_pb2.Part.Name(part.part)[5:].lower()}" for part in seen.parts
+            f"{part.record_count} {split_pb2.Part.Name(part.part)[5:].lower()}" for part in split.parts
         )
-        return child(split_pb2.Split.State.Name(seen.state), made, seen.progress, seen.failure, parts)
+        return child(split_pb2.Split.State.Name(split.state), products, split.progress, split.failure, parts)
 
     def cancel(self, resource: str) -> None:
-        """Call the split off."""
-        call_off(lambda: self._ingestion.CancelSplit(pb.CancelSplitRequest(name=resource)))
+        """Cancel the split."""
+        ensure_cancelled(lambda: self._ingestion.CancelSplit(pb.CancelSplitRequest(name=resource)))

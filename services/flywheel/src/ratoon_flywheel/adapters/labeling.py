@@ -1,4 +1,4 @@
-"""Labeling: label sets, under a guideline made of the project's labels and instructions."""
+"""Labeling: label sets, under a guideline of the project's labels and instructions."""
 
 import hashlib
 
@@ -7,56 +7,62 @@ import grpc
 from ratoon.labeling.v1 import annotation_pb2, label_set_pb2
 from ratoon.labeling.v1 import labeling_service_pb2 as pb
 from ratoon.labeling.v1.labeling_service_pb2_grpc import LabelingServiceStub
-from ratoon_flywheel.adapters.children import call_off, child, ensure
-from ratoon_flywheel.domain.pipelines.actions import FreezeLabels, Order
+from ratoon_flywheel.adapters.children import child, ensure, ensure_cancelled
+from ratoon_flywheel.domain.pipelines.actions import FreezeLabels, StageRequest
 from ratoon_flywheel.domain.pipelines.runs import Products
 from ratoon_flywheel.domain.pipelines.steps import Child
 from ratoon_flywheel.domain.projects import Project
 
 _REVIEW_SAMPLE = 50
-"""Records that are drawn for people to look at."""
+"""Records that are drawn for review by people."""
 
 
-class LabelRoom:
+class LabelStage:
     """The stage `labels`."""
 
     def __init__(self, channel: grpc.Channel) -> None:
         self._labeling = LabelingServiceStub(channel)
 
-    def create(self, order: Order, request_id: str) -> str:
+    def create(self, spec: StageRequest, request_id: str) -> str:
         """Freeze the labels that came with a dataset version."""
-        assert isinstance(order, FreezeLabels)
+        assert isinstance(spec, FreezeLabels)
         source = annotation_pb2.Annotation
         label_set = label_set_pb2.LabelSet(
-            dataset_version=order.dataset_version,
-            guideline=self._guideline(order.project),
-            import_as=source.SOURCE_FEEDBACK if order.from_feedback else source.SOURCE_IMPORT,
+            dataset_version=spec.dataset_version,
+            guideline=self._guideline(spec.project),
+            import_as=source.SOURCE_FEEDBACK if spec.from_feedback else source.SOURCE_IMPORT,
             review_sample_size=_REVIEW_SAMPLE,
         )
         request = pb.CreateLabelSetRequest(
-            parent=order.project.name, label_set=label_set, request_id=request_id
+            parent=spec.project.name, label_set=label_set, request_id=request_id
         )
         return str(self._labeling.CreateLabelSet(request).name)
 
     def observe(self, resource: str) -> Child:
         """How far the label set is."""
-        seen = self._labeling.GetLabelSet(pb.GetLabelSetRequest(name=resource))
-        made = Products(
-            label_set=seen.name, label_set_digest=seen.digest, label_counts=dict(seen.class_counts)
+        label_set = self._labeling.GetLabelSet(pb.GetLabelSetRequest(name=resource))
+        products = Products(
+            label_set=label_set.name,
+            label_set_digest=label_set.digest,
+            label_counts=dict(label_set.class_counts),
         )
-        classes = ", ".join(f"{count} {label}" for label, count in sorted(seen.class_counts.items()))
+        classes = ", ".join(f"{count} {label}" for label, count in sorted(label_set.class_counts.items()))
         return child(
-            label_set_pb2.LabelSet.State.Name(seen.state), made, seen.progress, seen.failure, classes
+            label_set_pb2.LabelSet.State.Name(label_set.state),
+            products,
+            label_set.progress,
+            label_set.failure,
+            classes,
         )
 
     def cancel(self, resource: str) -> None:
-        """Call the label set off."""
-        call_off(lambda: self._labeling.CancelLabelSet(pb.CancelLabelSetRequest(name=resource)))
+        """Cancel the label set."""
+        ensure_cancelled(lambda: self._labeling.CancelLabelSet(pb.CancelLabelSetRequest(name=resource)))
 
     def _guideline(self, project: Project) -> str:
         """The guideline of these labels and instructions; its id is a mark of them, so that it never goes stale."""
-        told = "\n".join((project.instructions, *project.labels))
-        guideline_id = f"project-{hashlib.sha256(told.encode()).hexdigest()[:12]}"
+        content = "\n".join((project.instructions, *project.labels))
+        guideline_id = f"project-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
         guideline = annotation_pb2.Guideline(
             instructions=project.instructions,
             labels=project.labels,

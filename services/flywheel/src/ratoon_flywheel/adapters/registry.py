@@ -8,32 +8,32 @@ from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
 from ratoon.registry.v1 import model_pb2, model_version_pb2
 from ratoon.registry.v1 import registry_service_pb2 as pb
 from ratoon.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
-from ratoon_flywheel.adapters.children import call_off, child, ensure
-from ratoon_flywheel.domain.pipelines.actions import MOST_OLD_DOMAINS, Order, Register
+from ratoon_flywheel.adapters.children import child, ensure, ensure_cancelled
+from ratoon_flywheel.domain.pipelines.actions import MAX_OLD_DOMAINS, Register, StageRequest
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Production, Products
 from ratoon_flywheel.domain.pipelines.steps import Child
 from ratoon_flywheel.domain.projects import Project
 
 
-class VersionRoom:
+class RegistrationStage:
     """The stage `registration`."""
 
     def __init__(self, channel: grpc.Channel) -> None:
         self._registry = RegistryServiceStub(channel)
 
-    def create(self, order: Order, request_id: str) -> str:
+    def create(self, spec: StageRequest, request_id: str) -> str:
         """Make the candidate the next version of the project's model."""
-        assert isinstance(order, Register)
-        project, made = order.run.project, order.run.products
+        assert isinstance(spec, Register)
+        project, products = spec.run.project, spec.run.products
         model = model_pb2.Model(display_name=project.display_name or project.id)
-        asked = pb.CreateModelRequest(parent=project.name, model_id=project.id, model=model)
-        ensure(lambda: self._registry.CreateModel(asked))
+        model_request = pb.CreateModelRequest(parent=project.name, model_id=project.id, model=model)
+        ensure(lambda: self._registry.CreateModel(model_request))
         version = model_version_pb2.ModelVersion(
-            artifact_digest=made.candidate_digest,
-            lineage=_lineage(order.run),
-            changelog=order.changelog,
-            golden_source_digest=made.validation_digest,
-            scores=made.scores,
+            artifact_digest=products.candidate_digest,
+            lineage=_lineage(spec.run),
+            changelog=spec.changelog,
+            golden_source_digest=products.validation_digest,
+            scores=products.scores,
         )
         request = pb.CreateModelVersionRequest(
             parent=project.model, model_version=version, request_id=request_id
@@ -42,18 +42,20 @@ class VersionRoom:
 
     def observe(self, resource: str) -> Child:
         """How far the verification is."""
-        seen = self._registry.GetModelVersion(pb.GetModelVersionRequest(name=resource))
-        made = Products(model_version=seen.name)
-        state = model_version_pb2.ModelVersion.State.Name(seen.state)
-        return child(state, made, seen.progress, seen.failure, seen.name.rpartition("/")[2])
+        version = self._registry.GetModelVersion(pb.GetModelVersionRequest(name=resource))
+        products = Products(model_version=version.name)
+        state = model_version_pb2.ModelVersion.State.Name(version.state)
+        return child(state, products, version.progress, version.failure, version.name.rpartition("/")[2])
 
     def cancel(self, resource: str) -> None:
-        """Call the verification off."""
-        call_off(lambda: self._registry.CancelModelVersion(pb.CancelModelVersionRequest(name=resource)))
+        """Cancel the verification."""
+        ensure_cancelled(
+            lambda: self._registry.CancelModelVersion(pb.CancelModelVersionRequest(name=resource))
+        )
 
 
 class RegistryLineage:
-    """What versions came from, asked anew each time."""
+    """Lineage of versions, read from the registry each time."""
 
     def __init__(self, registry: grpc.Channel, ingestion: grpc.Channel) -> None:
         self._registry, self._ingestion = RegistryServiceStub(registry), IngestionServiceStub(ingestion)
@@ -69,15 +71,15 @@ class RegistryLineage:
         return Production(version.name, version.artifact_digest, version.lineage.split, splits)
 
     def training_part(self, version: str) -> str:
-        """The digest of what is there of the training part that a version learned from; NotFound when nobody knows."""
+        """Return the digest of the training part that a version learned from, without erased records; or NotFound."""
         split = self._version(version).lineage.split
         if not split:
             raise NotFound(
                 f"{version} does not say which split it was trained on, so drift cannot be measured against it.",
                 reason="LINEAGE_WITHOUT_SPLIT",
             )
-        found = self._ingestion.GetSplit(ingestion_service_pb2.GetSplitRequest(name=split))
-        return str(found.redaction.train_digest or found.train_digest)
+        opened = self._ingestion.GetSplit(ingestion_service_pb2.GetSplitRequest(name=split))
+        return str(opened.redaction.train_digest or opened.train_digest)
 
     def check_version(self, version: str) -> None:
         """NotFound when there is no such version."""
@@ -86,7 +88,7 @@ class RegistryLineage:
     def _ancestor_splits(self, parent: str) -> tuple[str, ...]:
         """The splits of the versions before, youngest first, as many as a gate looks back on."""
         splits: list[str] = []
-        for _ in range(MOST_OLD_DOMAINS):
+        for _ in range(MAX_OLD_DOMAINS):
             if not parent:
                 break
             lineage = self._version(parent).lineage
@@ -99,13 +101,13 @@ class RegistryLineage:
 
 
 def _lineage(run: PipelineRun) -> model_version_pb2.Lineage:
-    made = run.products
+    products = run.products
     return model_version_pb2.Lineage(
-        dataset_version=made.dataset_version,
-        split=made.split,
-        label_set=made.label_set,
-        training_run=made.training_run,
-        evaluation_run=made.evaluation_run,
+        dataset_version=products.dataset_version,
+        split=products.split,
+        label_set=products.label_set,
+        training_run=products.training_run,
+        evaluation_run=products.evaluation_run,
         pipeline_run=run.name,
         parent_version=run.production.version if run.production else "",
     )

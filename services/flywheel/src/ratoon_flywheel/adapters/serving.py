@@ -1,4 +1,4 @@
-"""Serving: rollouts, and what users think of the version that serves."""
+"""Serving: rollouts, and the feedback on the version that serves."""
 
 import logging
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ from ratoon.chassis.timestamps import timestamp
 from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
 from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub
-from ratoon_flywheel.adapters.children import call_off, child, ensure
+from ratoon_flywheel.adapters.children import child, ensure, ensure_cancelled
 from ratoon_flywheel.application.ports import VersionVotes
-from ratoon_flywheel.domain.pipelines.actions import Order, RollOut
+from ratoon_flywheel.domain.pipelines.actions import RollOut, StageRequest
 from ratoon_flywheel.domain.pipelines.runs import Products
 from ratoon_flywheel.domain.pipelines.steps import Child
 
@@ -22,23 +22,23 @@ _MAX_CALLERS = 1_000
 """Callers that one report names; one message holds the reports of a few versions."""
 
 
-class RolloutRoom:
+class RolloutStage:
     """The stage `rollout`."""
 
     def __init__(self, channel: grpc.Channel) -> None:
         self._serving = ServingServiceStub(channel)
 
-    def create(self, order: Order, request_id: str) -> str:
+    def create(self, spec: StageRequest, request_id: str) -> str:
         """Let a version serve, in the cheapest way that serving finds safe."""
-        assert isinstance(order, RollOut)
-        project = order.project
+        assert isinstance(spec, RollOut)
+        project = spec.project
         deployment = deployment_pb2.Deployment(model=project.model)
-        asked = pb.CreateDeploymentRequest(
+        deployment_request = pb.CreateDeploymentRequest(
             parent=project.name, deployment_id=project.id, deployment=deployment
         )
-        ensure(lambda: self._serving.CreateDeployment(asked))
+        ensure(lambda: self._serving.CreateDeployment(deployment_request))
         rollout = rollout_pb2.Rollout(
-            to_version=order.version,
+            to_version=spec.version,
             bake=rollout_pb2.Rollout.Bake(seconds=project.rollout.bake_seconds),
         )
         request = pb.CreateRolloutRequest(parent=project.deployment, rollout=rollout, request_id=request_id)
@@ -46,24 +46,24 @@ class RolloutRoom:
 
     def observe(self, resource: str) -> Child:
         """How far the rollout is."""
-        seen = self._serving.GetRollout(pb.GetRolloutRequest(name=resource))
-        state = rollout_pb2.Rollout.State.Name(seen.state)
-        return child(state, Products(rollout=seen.name), seen.progress, seen.failure, seen.reason)
+        rollout = self._serving.GetRollout(pb.GetRolloutRequest(name=resource))
+        state = rollout_pb2.Rollout.State.Name(rollout.state)
+        return child(state, Products(rollout=rollout.name), rollout.progress, rollout.failure, rollout.reason)
 
     def cancel(self, resource: str) -> None:
-        """Go back to the version that served before."""
+        """Roll back to the version that served before."""
         reason = "The pipeline run was cancelled."
         request = pb.AbortRolloutRequest(name=resource, reason=reason, request_id=f"abort:{resource}")
-        call_off(lambda: self._serving.AbortRollout(request))
+        ensure_cancelled(lambda: self._serving.AbortRollout(request))
 
 
 class ServingQuality:
-    """Tells serving what users think, so that a bad version goes back while it bakes."""
+    """Reports feedback to serving, so that a bad version is rolled back while it bakes."""
 
     def __init__(self, channel: grpc.Channel) -> None:
         self._serving = ServingServiceStub(channel)
 
-    def tell(self, votes: Sequence[VersionVotes]) -> None:
+    def report(self, votes: Sequence[VersionVotes]) -> None:
         """Report; the same span may be reported twice, so a receiver counts each (version, start) once."""
         if not votes:
             return
@@ -101,25 +101,25 @@ class ServingDeployments:
             self._serving.DeleteDeployment(pb.DeleteDeploymentRequest(name=each.name, allow_missing=True))
 
     def _of(self, project: str) -> list[deployment_pb2.Deployment]:
-        found: list[deployment_pb2.Deployment] = []
+        deployments: list[deployment_pb2.Deployment] = []
         token = ""
         while True:
             page = self._serving.ListDeployments(pb.ListDeploymentsRequest(parent=project, page_token=token))
-            found += page.deployments
+            deployments += page.deployments
             if not (token := page.next_page_token):
-                return found
+                return deployments
 
 
-def _report(told: VersionVotes) -> route_pb2.QualityReport:
-    votes = told.votes
+def _report(version_votes: VersionVotes) -> route_pb2.QualityReport:
+    votes = version_votes.votes
     callers = sorted(votes.callers, key=lambda each: (-(each[1] + each[2]), each[0]))
     return route_pb2.QualityReport(
-        deployment=told.deployment,
-        version=told.version,
+        deployment=version_votes.deployment,
+        version=version_votes.version,
         positive_count=votes.positive,
         negative_count=votes.negative,
-        start_time=timestamp(told.start),
-        end_time=timestamp(told.end),
+        start_time=timestamp(version_votes.start),
+        end_time=timestamp(version_votes.end),
         callers=[
             route_pb2.CallerVotes(caller=caller, positive_count=positive, negative_count=negative)
             for caller, positive, negative in callers[:_MAX_CALLERS]

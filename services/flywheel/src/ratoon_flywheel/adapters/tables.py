@@ -62,7 +62,7 @@ ANSWERS = Table(
 """Answers without their texts; `time` in microseconds since 1970, `words` as 32-bit hashes.
 `caller` is NULL if the caller is unknown."""
 
-JUDGEMENTS = Table(
+FEEDBACK_LABELS = Table(
     "judgements",
     METADATA,
     Column("number", _NUMBER, primary_key=True, autoincrement=True),
@@ -104,4 +104,4 @@ CHILDREN = Table(
     Column("resource", String(512), primary_key=True),
     Column("run", String(512), nullable=False),
 )
-"""Which pipeline run waits for which resource of another room."""
+"""Which pipeline run waits for which resource of another service."""

@@ -1,6 +1,6 @@
 """Traffic segments in the artifact store: JSON lines, zstd.
 
-Whoever sends requests decides what stands in a row, so each row is read for itself: one that cannot be read is given
+The senders of requests decide what a row contains, so each row is read for itself: one that cannot be read is given
 back as unreadable with its fault, and the others count.
 """
 
@@ -70,7 +70,7 @@ class ArtifactSegments:
             return self._artifacts.put_file(path), left
 
     def erase(self, digest: str, why: str) -> None:
-        """Remove a segment's blob for good; who asks for it is told why."""
+        """Remove a segment's blob for good; later reads fail with this reason."""
         self._artifacts.erase(digest, why)
 
     def _whole_lines(self, digest: str) -> Iterator[bytes]:
@@ -112,10 +112,10 @@ def _bounded_lines(plain: BinaryIO) -> Iterator[bytes | RowFault]:
         yield RowFault.DAMAGED
 
 
-def _skip_line(plain: BinaryIO, most: int) -> int:
-    """Read to the end of a line, at most so many bytes; how many they were."""
+def _skip_line(plain: BinaryIO, max_bytes: int) -> int:
+    """Read to the end of a line, at most `max_bytes`; return the number of bytes."""
     skipped = 0
-    while skipped <= most and (rest := plain.readline(1 << 20)):
+    while skipped <= max_bytes and (rest := plain.readline(1 << 20)):
         skipped += len(rest)
         if rest.endswith(b"\n"):
             break
@@ -145,9 +145,9 @@ def _exchange(row: dict[str, Any]) -> Exchange:
     messages, status = row.get("messages"), row.get("status")
     if not isinstance(messages, list) or not isinstance(status, int):
         raise _Unreadable(RowFault.NOT_AN_EXCHANGE)
-    asked = [message for message in messages if isinstance(message, dict)]
-    question = next((m for m in reversed(asked) if m.get("role") == "user"), {})
-    others = (_text_of(message.get("content")) for message in asked if message is not question)
+    valid = [message for message in messages if isinstance(message, dict)]
+    question = next((m for m in reversed(valid) if m.get("role") == "user"), {})
+    others = (_text_of(message.get("content")) for message in valid if message is not question)
     answer, user = row.get("answer"), row.get("user")
     return Exchange(
         _name(row.get("answer_id")),

@@ -5,65 +5,65 @@ import grpc
 from ratoon.training.v1 import training_run_pb2
 from ratoon.training.v1 import training_service_pb2 as pb
 from ratoon.training.v1.training_service_pb2_grpc import TrainingServiceStub
-from ratoon_flywheel.adapters.children import call_off, child
-from ratoon_flywheel.domain.pipelines.actions import Order, Train
+from ratoon_flywheel.adapters.children import child, ensure_cancelled
+from ratoon_flywheel.domain.pipelines.actions import StageRequest, Train
 from ratoon_flywheel.domain.pipelines.runs import Products
 from ratoon_flywheel.domain.pipelines.steps import Child
 from ratoon_flywheel.domain.projects import Method
 
 
-class TrainingRoom:
+class TrainingStage:
     """The stage `training`."""
 
     def __init__(self, channel: grpc.Channel) -> None:
         self._training = TrainingServiceStub(channel)
 
-    def create(self, order: Order, request_id: str) -> str:
+    def create(self, spec: StageRequest, request_id: str) -> str:
         """Train on a split."""
-        assert isinstance(order, Train)
+        assert isinstance(spec, Train)
         run = training_run_pb2.TrainingRun(
-            train_digest=order.train_digest,
-            validation_digest=order.validation_digest,
-            base_artifact_digest=order.base_artifact_digest,
-            recipe=_recipe(order),
-            resources=training_run_pb2.Resources(workers=order.defaults.workers),
+            train_digest=spec.train_digest,
+            validation_digest=spec.validation_digest,
+            base_artifact_digest=spec.base_artifact_digest,
+            recipe=_recipe(spec),
+            resources=training_run_pb2.Resources(workers=spec.defaults.workers),
         )
-        request = pb.CreateTrainingRunRequest(parent=order.project, training_run=run, request_id=request_id)
+        request = pb.CreateTrainingRunRequest(parent=spec.project, training_run=run, request_id=request_id)
         return str(self._training.CreateTrainingRun(request).name)
 
     def observe(self, resource: str) -> Child:
         """How far the training is."""
-        seen = self._training.GetTrainingRun(pb.GetTrainingRunRequest(name=resource))
-        made = Products(training_run=seen.name, candidate_digest=seen.artifact_digest)
-        state = training_run_pb2.TrainingRun.State.Name(seen.state)
-        return child(state, made, seen.progress, seen.failure, seen.diagnosis.verdict)
+        run = self._training.GetTrainingRun(pb.GetTrainingRunRequest(name=resource))
+        products = Products(training_run=run.name, candidate_digest=run.artifact_digest)
+        state = training_run_pb2.TrainingRun.State.Name(run.state)
+        return child(state, products, run.progress, run.failure, run.diagnosis.verdict)
 
     def cancel(self, resource: str) -> None:
-        """Call the training off."""
-        call_off(lambda: self._training.CancelTrainingRun(pb.CancelTrainingRunRequest(name=resource)))
+        """Cancel the training."""
+        ensure_cancelled(lambda: self._training.CancelTrainingRun(pb.CancelTrainingRunRequest(name=resource)))
 
 
-def _recipe(order: Train) -> training_run_pb2.Recipe:
+def _recipe(spec: Train) -> training_run_pb2.Recipe:
     """What continues keeps the architecture of what it continues, and the template where that cuts texts itself."""
-    defaults = order.defaults
+    defaults = spec.defaults
     recipe = training_run_pb2.Recipe(
-        method=_method(order),
-        labels=order.labels,
+        method=_method(spec),
+        labels=spec.labels,
         seed=defaults.seed,
-        epochs=order.epochs,
+        epochs=spec.epochs,
         learning_rate=defaults.learning_rate,
         batch_size=defaults.batch_size,
         max_chars=defaults.max_chars,
         prompt_tokens=defaults.prompt_tokens,
         lora_rank=defaults.lora_rank,
     )
-    if not order.base_artifact_digest:
+    if not spec.base_artifact_digest:
         recipe.architecture.hidden_size, recipe.architecture.layers = defaults.hidden_size, defaults.layers
     return recipe
 
 
-def _method(order: Train) -> training_run_pb2.Recipe.Method.ValueType:
-    if not order.base_artifact_digest:
+def _method(spec: Train) -> training_run_pb2.Recipe.Method.ValueType:
+    if not spec.base_artifact_digest:
         return training_run_pb2.Recipe.METHOD_FROM_SCRATCH
-    lora = order.defaults.method is Method.LORA
+    lora = spec.defaults.method is Method.LORA
     return training_run_pb2.Recipe.METHOD_LORA if lora else training_run_pb2.Recipe.METHOD_CONTINUE

@@ -1,4 +1,4 @@
-"""What the flywheel can be asked to do."""
+"""Commands of the flywheel."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from ratoon_flywheel.domain.projects import Project
 
 @dataclass(frozen=True)
 class CreateProject:
-    """Begin a project; its name and times are made here."""
+    """Create a project; the handler sets its name and times."""
 
     project_id: str
     project: Project
@@ -23,7 +23,7 @@ class UpdateProject:
     `allow_label_removal` removes labels although the version in production answers with them.
     """
 
-    wanted: Project
+    project: Project
     etag: str = ""
     fields: tuple[str, ...] = ()
     allow_label_removal: bool = False
@@ -41,7 +41,7 @@ class Delete:
 
 @dataclass(frozen=True)
 class CreatePolicy:
-    """Begin a policy in `parent` (projects/{project}); its name and times are made here."""
+    """Create a policy in `parent` (projects/{project}); the handler sets its name and times."""
 
     parent: str
     policy_id: str
@@ -53,14 +53,14 @@ class CreatePolicy:
 class UpdatePolicy:
     """Change these fields (all that can be, if none are named) of a policy that was read with this etag."""
 
-    wanted: Policy
+    policy: Policy
     etag: str = ""
     fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class CreateRun:
-    """Turn the loop once: from sources, or from corrected traffic when there are none."""
+    """Create a pipeline run: from sources, or from corrected traffic if none are named."""
 
     parent: str
     run_id: str = ""
@@ -80,7 +80,7 @@ class DecideRun:
 
 @dataclass(frozen=True)
 class CreateFeedback:
-    """Say something of an answer."""
+    """Give feedback on an answer."""
 
     parent: str
     feedback_id: str
@@ -109,7 +109,7 @@ class CreateSegment:
 
 @dataclass(frozen=True)
 class CompareVersions:
-    """Hold two versions beside each other by what was said from `start` (None: ever) until before `end` (None: now)."""
+    """Compare two versions by the feedback from `start` (None: ever) until before `end` (None: now)."""
 
     parent: str
     version: str

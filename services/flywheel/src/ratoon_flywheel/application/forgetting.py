@@ -13,8 +13,8 @@ from ratoon_flywheel.domain.signals.forgetting import (
     Action,
     EraseBlobs,
     Forgetting,
+    Observation,
     RewriteSegments,
-    Sight,
     step,
 )
 from ratoon_flywheel.domain.signals.traffic import TrafficSegment
@@ -23,10 +23,10 @@ _LATER_S = 60.0
 
 
 def begin_forgetting(command: ForgetTexts, tx: Transaction, operations: Operations) -> None:
-    """From the commit of this transaction on the texts are looked for; a repetition changes nothing."""
+    """Begin the deletion of these texts with the commit of this transaction; a repetition changes nothing."""
     if command.text_digests and tx.find(Forgetting, command.name) is None:
-        wish = Forgetting(command.name, command.time, command.time, command.text_digests)
-        operations.begin(tx, tx.create(wish)[0])
+        forgetting = Forgetting(command.name, command.time, command.time, command.text_digests)
+        operations.begin(tx, tx.create(forgetting)[0])
 
 
 class ForgettingProcedure:
@@ -37,16 +37,16 @@ class ForgettingProcedure:
     def __init__(self, store: Store, answers: AnswerIndex, segments: Segments) -> None:
         self._store, self._answers, self._segments = store, answers, segments
 
-    def observe(self, forgetting: Forgetting, claim: Claim) -> Sight:
-        """What is still there."""
+    def observe(self, forgetting: Forgetting, claim: Claim) -> Observation:
+        """Return the segments and blobs that still hold these texts."""
         with self._store.read() as tx:
             held = self._answers.of_texts(tx, parent_of(forgetting.name), forgetting.text_digests)
             segments = {name: _digest(tx, name) for name in held}
-        return Sight(segments, tuple(filter(self._segments.exists, forgetting.doomed)))
+        return Observation(segments, tuple(filter(self._segments.exists, forgetting.doomed)))
 
-    def step(self, forgetting: Forgetting, seen: Sight, now: datetime) -> Step[Forgetting]:
+    def step(self, forgetting: Forgetting, observation: Observation, now: datetime) -> Step[Forgetting]:
         """What follows from it."""
-        after, actions = step(forgetting, seen)
+        after, actions = step(forgetting, observation)
         return Step(after, actions, done=not actions)
 
     def act(self, forgetting: Forgetting, action: Action, claim: Claim) -> None:

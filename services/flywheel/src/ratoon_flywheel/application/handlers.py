@@ -41,17 +41,17 @@ from ratoon_flywheel.domain.pipelines import policies, steps
 from ratoon_flywheel.domain.pipelines.policies import Policy, history_of
 from ratoon_flywheel.domain.pipelines.runs import Approval, PipelineRun, Window
 from ratoon_flywheel.domain.projects import Project
-from ratoon_flywheel.domain.signals import feedback as sayings
 from ratoon_flywheel.domain.signals import traffic
 from ratoon_flywheel.domain.signals.comparison import Arm, Comparison
-from ratoon_flywheel.domain.signals.feedback import Feedback, Received, Verdict
+from ratoon_flywheel.domain.signals.feedback import Feedback, Received, Verdict, feedback_label
+from ratoon_flywheel.domain.signals.feedback import checked as checked_feedback
 from ratoon_flywheel.domain.signals.monitor import DriftReport, Monitor
 from ratoon_flywheel.domain.signals.traffic import SegmentReceived, TrafficSegment
 
 T = TypeVar("T", bound=Resource)
 PROJECT = "projects/*"
 FEEDBACK_S = 1.0
-"""Seconds within which feedback is looked at, all of it at once."""
+"""Seconds within which feedback is processed, all of it at once."""
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -59,9 +59,9 @@ def create_project(command: CreateProject, store: Store, operations: Operations,
     """Begin a project; from the commit on its traffic is watched."""
     now = clock.now()
     name = f"projects/{checked_id(command.project_id, 'project_id')}"
-    wanted = projects.checked(replace(command.project, name=name, create_time=now, update_time=now))
+    desired = projects.checked(replace(command.project, name=name, create_time=now, update_time=now))
     with store.write() as tx:
-        project, new = tx.create(wanted, command.request_id)
+        project, new = tx.create(desired, command.request_id)
         if new:
             monitor, _ = tx.create(Monitor(monitor_of(project.name), now, now))
             operations.begin(tx, monitor)
@@ -84,14 +84,14 @@ def update_project(
     command: UpdateProject, store: Store, operations: Operations, answers: AnswerIndex, lineage: Lineage
 ) -> tuple[Project, tuple[str, ...]]:
     """Change a project; open pipeline runs keep the one they began with. Returns it and what the change means."""
-    matched(command.wanted.name, PROJECT, "project.name")
+    matched(command.project.name, PROJECT, "project.name")
     with store.read() as tx:
-        before = tx.get(Project, command.wanted.name)
-    served = _served(before, projects.changed(before, command.wanted, command.fields), lineage)
+        before = tx.get(Project, command.project.name)
+    served = _served(before, projects.changed(before, command.project, command.fields), lineage)
     with store.write() as tx:
-        project = tx.get(Project, command.wanted.name)
+        project = tx.get(Project, command.project.name)
         check_etag(project.name, project.etag, command.etag)
-        after = projects.changed(project, command.wanted, command.fields)
+        after = projects.changed(project, command.project, command.fields)
         notices = projects.label_notices(project, after, served, command.allow_label_removal)
         if after == project:
             return project, notices
@@ -118,7 +118,7 @@ def delete_project(
     segments: Segments,
     deployments: Deployments,
 ) -> None:
-    """Delete a project with its deployments, policies, pipeline runs and traffic; InUse says what is in the way.
+    """Delete a project with its deployments, policies, pipeline runs and traffic; InUse names what still uses it.
 
     The blobs of its segments go after the commit; garbage collection takes what a crash leaves of them.
     """
@@ -165,10 +165,10 @@ def create_policy(command: CreatePolicy, store: Store, operations: Operations, c
     matched(command.parent, PROJECT, "parent")
     now = clock.now()
     name = f"{command.parent}/policies/{checked_id(command.policy_id, 'policy_id')}"
-    wanted = policies.checked(replace(command.policy, name=name, create_time=now, update_time=now))
+    desired = policies.checked(replace(command.policy, name=name, create_time=now, update_time=now))
     with store.write() as tx:
         tx.get(Project, command.parent)
-        policy, new = tx.create(wanted, command.request_id)
+        policy, new = tx.create(desired, command.request_id)
         if new:
             operations.begin(tx, policy)
     return policy
@@ -188,12 +188,12 @@ def list_policies(parent: str, size: int, token: str, store: Store, order_by: st
 
 
 def update_policy(command: UpdatePolicy, store: Store, operations: Operations) -> Policy:
-    """Change a policy; it decides anew at once."""
-    matched(command.wanted.name, f"{PROJECT}/policies/*", "policy.name")
+    """Change a policy; it decides again at once."""
+    matched(command.policy.name, f"{PROJECT}/policies/*", "policy.name")
     with store.write() as tx:
-        policy = tx.get(Policy, command.wanted.name)
+        policy = tx.get(Policy, command.policy.name)
         check_etag(policy.name, policy.etag, command.etag)
-        after = policies.changed(policy, command.wanted, command.fields)
+        after = policies.changed(policy, command.policy, command.fields)
         operations.wake(tx, policy.name)
         return policy if after == policy else tx.save(after)
 
@@ -215,7 +215,7 @@ def delete_policy(command: Delete, store: Store, operations: Operations, runs: R
 def create_run(
     command: CreateRun, store: Store, operations: Operations, runs: RunIndex, clock: Clock
 ) -> PipelineRun:
-    """Start a turn of the loop by hand."""
+    """Start a pipeline run by hand."""
     matched(command.parent, PROJECT, "parent")
     for source in command.sources:
         matched(source, f"{PROJECT}/sources/*", "pipeline_run.sources")
@@ -257,7 +257,7 @@ def list_runs(parent: str, size: int, token: str, store: Store, order_by: str = 
         return tx.page(PipelineRun, parent, size, token, order_by)
 
 
-def look_at_run(name: str, store: Store, operations: Operations) -> None:
+def refresh_run(name: str, store: Store, operations: Operations) -> None:
     """Have the progress of a run read from the resource of its stage at once."""
     if get_run(name, store).state.ended:
         return
@@ -266,7 +266,7 @@ def look_at_run(name: str, store: Store, operations: Operations) -> None:
 
 
 def cancel_run(name: str, store: Store, operations: Operations) -> PipelineRun:
-    """Call a run off; the resource in work is called off with it."""
+    """Cancel a run, and with it the resource in work."""
     run = get_run(name, store)
     if run.state.ended:
         raise RunEnded(f"{name} has ended as {run.state}; there is nothing to cancel.")
@@ -323,13 +323,13 @@ def create_feedback(
     ids: AnswerIds,
     clock: Clock,
 ) -> Feedback:
-    """Keep what a user said of an answer; it is durable when this returns."""
+    """Store a user's feedback on an answer; it is durable when this returns."""
     matched(command.parent, PROJECT, "parent")
     answer = ids.read(command.answer_id)
     if f"projects/{answer.project}" != command.parent:
         raise UnknownAnswer(f"The answer {command.answer_id} belongs to another project.", "answer_id")
     now = clock.now()
-    said = Feedback(
+    feedback = Feedback(
         f"{command.parent}/feedback/{checked_id(command.feedback_id, 'feedback_id')}",
         now,
         now,
@@ -340,7 +340,7 @@ def create_feedback(
         command.correction,
         command.comment,
     )
-    return commits.run(lambda tx: _keep_feedback(tx, command, said, operations, answers))
+    return commits.run(lambda tx: _store_feedback(tx, command, feedback, operations, answers))
 
 
 def list_feedback(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[Feedback]:
@@ -353,7 +353,7 @@ def list_feedback(parent: str, size: int, token: str, store: Store, order_by: st
 def compare_versions(
     command: CompareVersions, store: Store, answers: AnswerIndex, lineage: Lineage, clock: Clock
 ) -> Comparison:
-    """Two versions by what users said of their answers; NotFound when one does not exist."""
+    """Compare two versions by the feedback on their answers; NotFound when one does not exist."""
     matched(command.parent, PROJECT, "parent")
     names = {"version": command.version, "other_version": command.other}
     for field, name in names.items():
@@ -380,7 +380,7 @@ def create_segment(
     max_chars: int,
     clock: Clock,
 ) -> TrafficSegment:
-    """Take a segment in: its answers are counted and looked at, `max_chars` of each text, before this returns."""
+    """Store a segment: its answers are counted and indexed, `max_chars` of each text, before this returns."""
     project = get_project(command.parent, store)
     now = clock.now()
     name = f"{command.parent}/trafficSegments/{checked_id(command.segment_id, 'traffic_segment_id')}"
@@ -451,20 +451,20 @@ def monitor_of(project: str) -> str:
     return f"{project}/monitors/traffic"
 
 
-def _keep_feedback(
-    tx: Transaction, command: CreateFeedback, said: Feedback, operations: Operations, answers: AnswerIndex
+def _store_feedback(
+    tx: Transaction, command: CreateFeedback, feedback: Feedback, operations: Operations, answers: AnswerIndex
 ) -> Feedback:
     labels = tx.get(Project, command.parent).labels
-    kept, new = tx.create(sayings.checked(said, labels), command.request_id)
+    stored, new = tx.create(checked_feedback(feedback, labels), command.request_id)
     if new:
-        answers.judge(tx, command.parent, sayings.judged(kept, labels))
-        tx.publish(Received(kept.name, kept.verdict is Verdict.NEGATIVE), kept)
+        answers.put_feedback(tx, command.parent, feedback_label(stored, labels))
+        tx.publish(Received(stored.name, stored.verdict is Verdict.NEGATIVE), stored)
         wake_signals(tx, operations, command.parent, FEEDBACK_S)
-    return kept
+    return stored
 
 
 def wake_signals(tx: Transaction, operations: Operations, project: str, within_s: float = 0.0) -> None:
-    """Have the monitor and the policies of a project look at it within this many seconds."""
+    """Wake the monitor and the policies of a project within this many seconds."""
     operations.wake(tx, monitor_of(project), within_s)
     for policy in tx.all(Policy, project):
         operations.wake(tx, policy.name, within_s)

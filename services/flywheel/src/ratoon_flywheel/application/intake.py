@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from ratoon.chassis.errors import FailedPrecondition, NotFound
 from ratoon.chassis.store import Store
 from ratoon.tasks.labels import match_label
-from ratoon_flywheel.application.evidence import shown_chars
 from ratoon_flywheel.application.ports import AnswerIndex, Segments
+from ratoon_flywheel.application.signals import shown_chars
 from ratoon_flywheel.domain.errors import BadSegment
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals import traffic
@@ -83,7 +83,7 @@ def read_again(
 
 
 def _answer(segment: str, exchange: Exchange, project: Project, max_chars: int) -> Answer:
-    """What is kept of an exchange outside its segment."""
+    """Return what the answer index stores of an exchange."""
     return Answer(
         exchange.answer_id,
         segment,

@@ -1,4 +1,4 @@
-"""What the flywheel needs from the world."""
+"""Ports of the flywheel."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,22 +7,22 @@ from typing import Protocol
 
 from ratoon.chassis.store import Transaction
 from ratoon.tasks.votes import Votes
-from ratoon_flywheel.domain.pipelines.actions import Order
+from ratoon_flywheel.domain.pipelines.actions import StageRequest
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Production
 from ratoon_flywheel.domain.pipelines.steps import Child
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals.drift import Baseline
 from ratoon_flywheel.domain.signals.features import TextFeatures
-from ratoon_flywheel.domain.signals.feedback import Judgement
+from ratoon_flywheel.domain.signals.feedback import FeedbackLabel
 from ratoon_flywheel.domain.signals.monitor import BaselineState
 from ratoon_flywheel.domain.signals.traffic import Answer, Exchange, NotedText, UnreadableRow
 
 
-class Room(Protocol):
-    """Another room as far as one stage needs it."""
+class StageService(Protocol):
+    """Another service as far as one stage needs it."""
 
-    def create(self, order: Order, request_id: str) -> str:
-        """Ask for it; the name of the resource that does it, the same for the same request id."""
+    def create(self, spec: StageRequest, request_id: str) -> str:
+        """Create the resource of the stage; return its name, the same for the same request id."""
         ...
 
     def observe(self, resource: str) -> Child:
@@ -30,7 +30,7 @@ class Room(Protocol):
         ...
 
     def cancel(self, resource: str) -> None:
-        """Call it off; one that has ended stays as it is."""
+        """Cancel it; one that has ended stays as it is."""
         ...
 
 
@@ -50,7 +50,7 @@ class Lineage(Protocol):
         ...
 
     def training_part(self, version: str) -> str:
-        """The digest of the training part that a version learned from; NotFound when nobody knows."""
+        """The digest of the training part that a version learned from; NotFound if it is unknown."""
         ...
 
     def check_version(self, version: str) -> None:
@@ -72,25 +72,25 @@ class Deployments(Protocol):
 
 @dataclass(frozen=True)
 class Profile:
-    """Names a profile: of the training data of a version, of so many characters of each text."""
+    """Names a profile: of the training data of a version, of the first `max_chars` characters of each text."""
 
     version: str
     max_chars: int
 
 
 class Baselines(Protocol):
-    """Profiles of training data, made by a worker."""
+    """Profiles of training data, computed by a worker."""
 
     def state(self, profile: Profile) -> BaselineState:
         """Where it stands."""
         ...
 
     def start(self, profile: Profile) -> None:
-        """Make it, unless that was begun before."""
+        """Start its job, unless that was started before."""
         ...
 
     def forget(self, profile: Profile) -> None:
-        """Let a failed one be made again."""
+        """Allow a failed profile to be computed again."""
         ...
 
     def load(self, profile: Profile) -> Baseline:
@@ -122,16 +122,16 @@ class Segments(Protocol):
         ...
 
     def erase(self, digest: str, why: str) -> None:
-        """Remove a segment's blob for good; who asks for it is told why."""
+        """Remove a segment's blob for good; later reads fail with this reason."""
         ...
 
 
 @dataclass(frozen=True)
 class Mark:
-    """Grows with every answer and every judgement of a project."""
+    """Mark of a project's index; it grows with every answer and every feedback."""
 
     answers: int
-    judgements: int
+    feedback: int
 
 
 @dataclass(frozen=True)
@@ -146,16 +146,16 @@ class VersionVotes:
     votes: Votes
 
 
-class Quality(Protocol):
-    """Serving, which watches quality while a rollout bakes."""
+class QualityReporter(Protocol):
+    """Reports quality to serving, which watches it while a rollout bakes."""
 
-    def tell(self, votes: Sequence[VersionVotes]) -> None:
+    def report(self, votes: Sequence[VersionVotes]) -> None:
         """Report; the same span may be reported twice."""
         ...
 
 
 class AnswerIndex(Protocol):
-    """What is kept of answers and of the latest feedback on each, inside the caller's transaction."""
+    """Index of answers and of the latest feedback on each, inside the caller's transaction."""
 
     def add(self, tx: Transaction, project: str, answers: Sequence[Answer]) -> None:
         """Keep answers; those that are known already stay as they are."""
@@ -173,8 +173,8 @@ class AnswerIndex(Protocol):
         """The names of a project's segments of which rows are set aside."""
         ...
 
-    def judge(self, tx: Transaction, project: str, judgement: Judgement) -> None:
-        """Keep what was said of an answer, in place of what was said before it."""
+    def put_feedback(self, tx: Transaction, project: str, feedback: FeedbackLabel) -> None:
+        """Store the feedback on an answer in place of an earlier one."""
         ...
 
     def mark(self, tx: Transaction, project: str) -> Mark:
@@ -186,25 +186,25 @@ class AnswerIndex(Protocol):
         ...
 
     def features(self, tx: Transaction, project: str, answers: Sequence[Answer]) -> list[TextFeatures]:
-        """What these answers' texts look like."""
+        """Return the features of these answers' texts."""
         ...
 
     def segment_digests(self, tx: Transaction, segments: Iterable[str]) -> list[str]:
         """The digests of these segments, by their names."""
         ...
 
-    def judged(
+    def with_feedback(
         self, tx: Transaction, project: str, since: datetime | None, until: datetime | None = None
-    ) -> list[tuple[Answer, Judgement]]:
-        """Answers later than `since` that were judged, both up to `until`, oldest first; features are left empty."""
+    ) -> list[tuple[Answer, FeedbackLabel]]:
+        """Return answers later than `since` with their feedback, both up to `until`, oldest first, without features."""
         ...
 
-    def newest_judgement(
+    def newest_feedback(
         self, tx: Transaction, project: str, since: datetime, until: datetime, indexed_by: datetime
     ) -> datetime | None:
-        """Return the time of the newest judgement from `since` to `until`; None without one.
+        """Return the time of the newest feedback from `since` to `until`; None without one.
 
-        The first judgement later than `indexed_by` whose answer is not in the index, and all after it, are left out.
+        The first feedback later than `indexed_by` whose answer is not in the index, and all after it, are left out.
         """
         ...
 
@@ -219,7 +219,7 @@ class AnswerIndex(Protocol):
     def forget(
         self, tx: Transaction, project: str, segment: str, answer_ids: Sequence[str], digests: Sequence[str]
     ) -> None:
-        """Delete these answers, all that was said of them, and what was noted of these texts in the segment."""
+        """Delete these answers, the feedback on them, and the notes of these texts in the segment."""
         ...
 
     def respell(self, tx: Transaction, project: str, old: str, new: str) -> None:

@@ -1,4 +1,4 @@
-"""The flywheel's long work: the turn of the loop, the deciding policy, the watch over traffic. Domains decide."""
+"""The flywheel's procedures: pipeline runs, policies and the monitor of traffic. Domains decide."""
 
 import uuid
 from collections.abc import Mapping
@@ -11,36 +11,36 @@ from ratoon.chassis.names import parent_of, uuid7
 from ratoon.chassis.operations import Claim, Operations, Step
 from ratoon.chassis.store import Store
 from ratoon.chassis.wakeups import SAFETY_NET_S
-from ratoon_flywheel.application.evidence import Deferred, Evidences, export_lessons
 from ratoon_flywheel.application.intake import read_again
 from ratoon_flywheel.application.ports import (
     AnswerIndex,
     Baselines,
     Lineage,
-    Quality,
-    Room,
+    QualityReporter,
     RunIndex,
     Segments,
     Sources,
+    StageService,
 )
+from ratoon_flywheel.application.signals import Deferred, SignalReader, export_examples
 from ratoon_flywheel.application.watched import WatchedRuns
 from ratoon_flywheel.domain.errors import NothingToLearn
-from ratoon_flywheel.domain.pipelines.actions import BuildDataset, CancelChild, Order
+from ratoon_flywheel.domain.pipelines.actions import BuildDataset, CancelChild, StageRequest
 from ratoon_flywheel.domain.pipelines.policies import (
     Decision,
-    Evidence,
     History,
     Policy,
+    Signals,
     Verb,
-    burst_begin,
     decide,
     decided,
     history_of,
-    next_look,
+    next_check,
+    window_begin,
 )
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, StageId, State, Window
 from ratoon_flywheel.domain.pipelines.steps import (
-    ASK_AGAIN,
+    CANCEL_RETRY_INTERVAL,
     Create,
     Observation,
     Transition,
@@ -50,36 +50,36 @@ from ratoon_flywheel.domain.pipelines.steps import (
 )
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals import monitor as watch
-from ratoon_flywheel.domain.signals.monitor import DriftDetected, DriftReport, Monitor, Sight
+from ratoon_flywheel.domain.signals.monitor import DriftDetected, DriftReport, Monitor
 
 _WATCHED_S = 1.0
-"""Seconds between two looks at a run that a caller watches, for its progress. The end of a stage wakes any run."""
+"""Seconds between two observations of a run that a caller watches. The end of a stage wakes any run."""
 _RETRY_S = 20.0
-"""Seconds until a policy or a monitor looks again after an error."""
-_AWAY = "UNAVAILABLE"
+"""Seconds until a policy or a monitor is observed again after an error."""
+_UNAVAILABLE = "UNAVAILABLE"
 _ROLLOUT_ACTIVE = "ROLLOUT_ACTIVE"
-_PATIENCE_S = 10.0
+_UNAVAILABLE_RETRY_S = 10.0
 _PRUNED_AT_ONCE = 1000
 _TRIGGERS = uuid.UUID("0c5d2a38-9d5e-4f7e-8a44-6f4f3b1f5f0e")
 
 
 @dataclass(frozen=True)
 class StartRun:
-    """Start the retraining that a burst calls for."""
+    """Start the retraining of a trigger window."""
 
     decision: Decision
     history: History
 
 
 @dataclass(frozen=True)
-class Look:
-    """What a policy sees: its project, the runs there were, and the traffic since the last burst."""
+class PolicyObservation:
+    """Observation of a policy: its project, its history of runs, and the signals since the last trigger window."""
 
     project: Project
     history: History
-    evidence: Evidence
+    signals: Signals
     deferred_s: float = 0.0
-    """Seconds until the evidence is gathered, where it was a moment ago at some cost; 0: it is here."""
+    """Seconds until the signals are gathered again, if gathering them is costly; 0: they are here."""
 
 
 class RunProcedure:
@@ -91,14 +91,14 @@ class RunProcedure:
         self,
         store: Store,
         runs: RunIndex,
-        rooms: Mapping[StageId, Room],
+        stages: Mapping[StageId, StageService],
         lineage: Lineage,
         sources: Sources,
         answers: AnswerIndex,
         segments: Segments,
         watched: WatchedRuns,
     ) -> None:
-        self._store, self._runs, self._rooms, self._lineage = store, runs, rooms, lineage
+        self._store, self._runs, self._stages, self._lineage = store, runs, stages, lineage
         self._sources, self._answers, self._segments = sources, answers, segments
         self._watched = watched
 
@@ -109,91 +109,91 @@ class RunProcedure:
         stage = run.current
         if stage is None or not stage.resource:
             return Observation()
-        return Observation(child=self._rooms[stage.id].observe(stage.resource))
+        return Observation(child=self._stages[stage.id].observe(stage.resource))
 
-    def step(self, run: PipelineRun, seen: Observation, now: datetime) -> Step[PipelineRun]:
+    def step(self, run: PipelineRun, observation: Observation, now: datetime) -> Step[PipelineRun]:
         """What follows from it."""
-        return _as_step(step(run, seen, now), self._pause_s(run))
+        return _as_step(step(run, observation, now), self._pause_s(run))
 
     def act(self, run: PipelineRun, action: Create | CancelChild, claim: Claim) -> None:
-        """Ask a room to do a stage and note what does it, or call off what does it."""
+        """Create the resource of a stage and note its name, or cancel it."""
         if isinstance(action, CancelChild):
-            self._rooms[action.stage].cancel(action.resource)
+            self._stages[action.stage].cancel(action.resource)
             return
-        order = self._complete(action.order, claim)
-        resource = self._rooms[action.stage].create(order, claim.action_id(action.stage.value))
+        spec = self._complete(action.request, claim)
+        resource = self._stages[action.stage].create(spec, claim.action_id(action.stage.value))
         with self._store.write() as tx:
             tx.save(noted(run, action.stage, resource))
             self._runs.note_child(tx, resource, run.name)
 
     def failed(self, run: PipelineRun, error: Description, now: datetime) -> Step[PipelineRun]:
-        """A room that is away, or busy with a rollout, is waited for; any other error ends the run."""
-        if error.code == _AWAY or error.reason == _ROLLOUT_ACTIVE:
+        """Wait for a service that is unavailable or busy with a rollout; any other error ends the run."""
+        if error.code == _UNAVAILABLE or error.reason == _ROLLOUT_ACTIVE:
             waiting = replace(run, progress=replace(run.progress, message=f"waiting: {error.message}"))
-            return Step(waiting, wake_after=_PATIENCE_S)
+            return Step(waiting, wake_after=_UNAVAILABLE_RETRY_S)
         return _as_step(fail(run, error.reason, error.message, now), SAFETY_NET_S)
 
     def _pause_s(self, run: PipelineRun) -> float:
-        """Return the seconds until the next look, unless the end of the stage wakes the run sooner."""
+        """Return the seconds until the next observation, unless the end of the stage wakes the run sooner."""
         if run.name in self._watched:
             return _WATCHED_S
-        return ASK_AGAIN.total_seconds() if run.cancel_requested else SAFETY_NET_S
+        return CANCEL_RETRY_INTERVAL.total_seconds() if run.cancel_requested else SAFETY_NET_S
 
-    def _complete(self, order: Order, claim: Claim) -> Order:
-        """An order for corrected traffic, with the traffic exported into a source."""
-        if not isinstance(order, BuildDataset) or order.sources or order.window is None:
-            return order
-        digest = export_lessons(order.project, order.window, self._store, self._answers, self._segments)
+    def _complete(self, spec: StageRequest, claim: Claim) -> StageRequest:
+        """Return the request; if it is for corrected traffic, export the traffic into a source first."""
+        if not isinstance(spec, BuildDataset) or spec.sources or spec.window is None:
+            return spec
+        digest = export_examples(spec.project, spec.window, self._store, self._answers, self._segments)
         if not digest:
             raise NothingToLearn(
-                f"No answer of {order.project.name} was corrected or confirmed since the last "
+                f"No answer of {spec.project.name} was corrected or confirmed since the last "
                 "retraining, so there are no labelled examples to train on: give feedback, or start a "
                 "run with sources."
             )
-        source = self._sources.create(order.project, digest, claim.action_id("source"))
-        return replace(order, sources=(source,))
+        source = self._sources.create(spec.project, digest, claim.action_id("source"))
+        return replace(spec, sources=(source,))
 
 
 class PolicyProcedure:
-    """The long work of a policy: it looks, decides and starts, for as long as it exists."""
+    """Procedure of a policy: it observes, decides and starts runs for as long as it exists."""
 
     kind = Policy
 
     def __init__(
-        self, store: Store, runs: RunIndex, evidences: Evidences, operations: Operations, clock: Clock
+        self, store: Store, runs: RunIndex, signal_reader: SignalReader, operations: Operations, clock: Clock
     ) -> None:
         """`operations` is only used to begin runs in."""
-        self._store, self._runs, self._evidences = store, runs, evidences
+        self._store, self._runs, self._signal_reader = store, runs, signal_reader
         self._operations, self._clock = operations, clock
 
-    def observe(self, policy: Policy, claim: Claim) -> Look:
-        """The runs there were, and what was seen since the last burst ended."""
+    def observe(self, policy: Policy, claim: Claim) -> PolicyObservation:
+        """Return the history of runs, and the signals since the last trigger window."""
         now = self._clock.now()
         with self._store.read() as tx:
             project = tx.get(Project, parent_of(policy.name))
             history = history_of(self._runs.recent(tx, project.name), now)
         if policy.paused or history.open_run:
-            return Look(project, history, Evidence())
-        since = burst_begin(policy, history)
-        evidence = self._evidences.of_burst(
+            return PolicyObservation(project, history, Signals())
+        since = window_begin(policy, history)
+        signals = self._signal_reader.of_window(
             project, since, history.learned_until, policy.burst_answers, self._store
         )
-        if isinstance(evidence, Deferred):
-            return Look(project, history, Evidence(), evidence.seconds)
-        return Look(project, history, evidence)
+        if isinstance(signals, Deferred):
+            return PolicyObservation(project, history, Signals(), signals.seconds)
+        return PolicyObservation(project, history, signals)
 
-    def step(self, policy: Policy, seen: Look, now: datetime) -> Step[Policy]:
-        """Decide, or look again when the evidence is here."""
-        if seen.deferred_s:
-            return Step(policy, wake_after=seen.deferred_s, causes=())
-        decision = decide(policy, seen.evidence, seen.history, now)
+    def step(self, policy: Policy, observation: PolicyObservation, now: datetime) -> Step[Policy]:
+        """Decide, or observe again when the signals are gathered."""
+        if observation.deferred_s:
+            return Step(policy, wake_after=observation.deferred_s, causes=())
+        decision = decide(policy, observation.signals, observation.history, now)
         after = decided(policy, decision, now)
-        actions = (StartRun(decision, seen.history),) if decision.verb is Verb.START else ()
-        pause = next_look(policy, decision, seen.evidence, seen.history, now)
-        return Step(after, actions, wake_after=pause.total_seconds(), causes=seen.evidence.traces)
+        actions = (StartRun(decision, observation.history),) if decision.verb is Verb.START else ()
+        pause = next_check(policy, decision, observation.signals, observation.history, now)
+        return Step(after, actions, wake_after=pause.total_seconds(), causes=observation.signals.traces)
 
     def act(self, policy: Policy, action: StartRun, claim: Claim) -> None:
-        """Start the run, once however many decide at the same time: a burst is named by the run before it."""
+        """Start the run, once even if several replicas decide: a trigger window is named by the run before it."""
         project_name = parent_of(policy.name)
         request_id = str(uuid.uuid5(_TRIGGERS, f"{project_name} after {action.history.last_retraining}"))
         now = self._clock.now()
@@ -216,11 +216,11 @@ class PolicyProcedure:
                 self._operations.begin(tx, run)
 
     def failed(self, policy: Policy, error: Description, now: datetime) -> Step[Policy]:
-        """Say what is wrong and look again later."""
-        told = f"Could not decide: {error.message}"
-        known = told == policy.last_decision
-        said = policy if known else replace(policy, last_decision=told, last_decision_time=now)
-        return Step(said, wake_after=_RETRY_S)
+        """Store the error as the last decision and observe again later."""
+        message = f"Could not decide: {error.message}"
+        known = message == policy.last_decision
+        updated = policy if known else replace(policy, last_decision=message, last_decision_time=now)
+        return Step(updated, wake_after=_RETRY_S)
 
 
 class MonitorProcedure:
@@ -231,43 +231,45 @@ class MonitorProcedure:
     def __init__(
         self,
         store: Store,
-        evidences: Evidences,
+        signal_reader: SignalReader,
         baselines: Baselines,
         answers: AnswerIndex,
         segments: Segments,
-        quality: Quality,
+        quality: QualityReporter,
         clock: Clock,
     ) -> None:
-        self._store, self._evidences, self._baselines = store, evidences, baselines
+        self._store, self._signal_reader, self._baselines = store, signal_reader, baselines
         self._answers, self._segments, self._quality, self._clock = answers, segments, quality, clock
 
-    def observe(self, monitor: Monitor, claim: Claim) -> Sight:
-        """What can be seen of the traffic."""
-        told_until = monitor.reported_until or monitor.create_time
-        return self._evidences.sight(self._project(monitor), told_until, self._clock.now(), self._store)
+    def observe(self, monitor: Monitor, claim: Claim) -> watch.Observation:
+        """Return the observation of the traffic."""
+        reported_until = monitor.reported_until or monitor.create_time
+        return self._signal_reader.observe(
+            self._project(monitor), reported_until, self._clock.now(), self._store
+        )
 
-    def step(self, monitor: Monitor, seen: Sight, now: datetime) -> Step[Monitor]:
+    def step(self, monitor: Monitor, observation: watch.Observation, now: datetime) -> Step[Monitor]:
         """What to do about it."""
-        after, actions = watch.step(monitor, seen, now)
-        return Step(after, actions, wake_after=watch.next_look(seen, now).total_seconds(), causes=())
+        after, actions = watch.step(monitor, observation, now)
+        return Step(after, actions, wake_after=watch.next_check(observation, now).total_seconds(), causes=())
 
     def act(self, monitor: Monitor, action: watch.Action, claim: Claim) -> None:
-        """Profile, measure, tell or prune."""
+        """Profile, measure, report or prune."""
         project = self._project(monitor)
         match action:
             case watch.ProfileTraining(version):
-                self._baselines.start(self._evidences.profile(project, version))
+                self._baselines.start(self._signal_reader.profile(project, version))
             case watch.ForgetProfile(version):
-                self._baselines.forget(self._evidences.profile(project, version))
+                self._baselines.forget(self._signal_reader.profile(project, version))
             case watch.MeasureDrift(version, answers):
                 request_id = claim.action_id(f"{version} {answers}", claim.fence)
-                self._report(monitor.name, project, action, request_id)
-            case watch.TellQuality(start, end):
-                self._tell(monitor.name, project, start, end)
+                self._report_drift(monitor.name, project, action, request_id)
+            case watch.ReportQuality(start, end):
+                self._report_quality(monitor.name, project, start, end)
             case watch.Prune():
                 self._prune(project)
             case watch.ReadAgain():
-                shown = self._evidences.profile(project, "").max_chars
+                shown = self._signal_reader.profile(project, "").max_chars
                 read_again(project, self._store, self._answers, self._segments, shown)
 
     def failed(self, monitor: Monitor, error: Description, now: datetime) -> Step[Monitor]:
@@ -278,16 +280,16 @@ class MonitorProcedure:
         with self._store.read() as tx:
             return tx.get(Project, parent_of(monitor.name))
 
-    def _report(self, name: str, project: Project, asked: watch.MeasureDrift, request_id: str) -> None:
-        """Measure, and keep the report if it says something new; with it, note what was measured."""
+    def _report_drift(self, name: str, project: Project, action: watch.MeasureDrift, request_id: str) -> None:
+        """Measure drift, store the report if it has news, and note what was measured."""
         now = self._clock.now()
         with self._store.read() as tx:
-            measures, texts, votes = self._evidences.measured(tx, project)
+            measures, texts, votes = self._signal_reader.measured(tx, project)
         report = DriftReport(
             f"{project.name}/driftReports/{uuid7()}",
             now,
             now,
-            asked.version,
+            action.version,
             texts,
             measures,
             votes.total,
@@ -300,20 +302,20 @@ class MonitorProcedure:
                 report, new = tx.create(report, request_id)
                 if new and report.drifted:
                     tx.publish(DriftDetected(report.name), report)
-            tx.save(watch.measured(tx.get(Monitor, name), asked))
+            tx.save(watch.measured(tx.get(Monitor, name), action))
 
-    def _tell(self, name: str, project: Project, start: datetime, end: datetime) -> None:
-        """Tell serving first, then note it: told twice is better than never."""
+    def _report_quality(self, name: str, project: Project, start: datetime, end: datetime) -> None:
+        """Report to serving first, then note it: a report may be repeated, but none is lost."""
         with self._store.read() as tx:
             votes = self._answers.votes(tx, project.name, start, end)
-        self._quality.tell([replace(v, deployment=v.deployment or project.deployment) for v in votes])
+        self._quality.report([replace(v, deployment=v.deployment or project.deployment) for v in votes])
         with self._store.write() as tx:
             tx.save(replace(tx.get(Monitor, name), reported_until=end))
 
     def _prune(self, project: Project) -> None:
         before = self._clock.now() - timedelta(days=project.traffic_retention_days)
         more = True
-        while more:  # a batch a transaction: other writers get their turn in between
+        while more:  # a batch a transaction: other writers can write in between
             with self._store.write() as tx:
                 digests, more = self._answers.prune(tx, project.name, before, _PRUNED_AT_ONCE)
             for digest in digests:

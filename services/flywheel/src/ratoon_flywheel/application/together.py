@@ -13,11 +13,11 @@ Work = Callable[[Transaction], Any]
 
 
 class SharedCommits:
-    """While one commit is under way the next batch gathers; whoever comes first then commits for all of it."""
+    """While one commit is under way the next batch gathers; the first of its callers then commits for all of them."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._gathering, self._turn = threading.Lock(), threading.Lock()
+        self._gathering, self._committing = threading.Lock(), threading.Lock()
         self._waiting: list[tuple[Work, Future[Any]]] = []
 
     def run(self, work: Callable[[Transaction], T]) -> T:
@@ -29,7 +29,7 @@ class SharedCommits:
         ours = copy_context()
         with self._gathering:
             self._waiting.append((lambda tx: ours.run(work, tx), outcome))
-        with self._turn:
+        with self._committing:
             if not outcome.done():
                 with self._gathering:
                     batch, self._waiting = self._waiting, []

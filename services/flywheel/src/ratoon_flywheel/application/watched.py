@@ -1,4 +1,4 @@
-"""The pipeline runs that callers of this process watch: only their progress is worth a look now and then."""
+"""The pipeline runs that callers of this process watch: only these are observed for their progress."""
 
 import threading
 from collections import Counter

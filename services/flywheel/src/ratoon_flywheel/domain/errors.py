@@ -1,24 +1,24 @@
-"""What can be wrong, in the flywheel's own words.
+"""Errors of the flywheel.
 
 FlywheelError
 ├── BadProject          a setting of a project that cannot be
 ├── LabelServed         a label that the version in production answers with
 ├── InUse               what is to be deleted is still needed
 ├── BadPolicy           a setting of a policy that cannot be
-├── StaleEtag           somebody changed it since it was read
+├── StaleEtag           the resource was changed since it was read
 ├── BadFeedback         feedback that says nothing, or cannot be
 ├── UnknownAnswer       an answer id of another project
 ├── BadSegment          a traffic segment that cannot be
 ├── BadSource           a source of another project
 ├── NothingToLearn      a retraining without corrected or confirmed answers
 ├── RunEnded            a pipeline run that cannot be cancelled any more
-├── NoDecisionWanted    a pipeline run that does not wait for a person
+├── NoDecisionPending   a pipeline run that does not wait for a person
 └── NoReason            a decision without a reason
 """
 
 
 class FlywheelError(Exception):
-    """Any refusal of the flywheel; `field` names the field at fault, if one is."""
+    """Base class of the errors of the flywheel; `field` names the field at fault, if one is."""
 
     code = "FAILED_PRECONDITION"
     reason = "FLYWHEEL_ERROR"
@@ -41,7 +41,7 @@ class LabelServed(FlywheelError):
 
 
 class InUse(FlywheelError):
-    """What is to be deleted is still needed; the sentence says by whom."""
+    """The resource to delete is in use; the sentence names its users."""
 
     reason = "IN_USE"
 
@@ -53,7 +53,7 @@ class BadPolicy(FlywheelError):
 
 
 class StaleEtag(FlywheelError):
-    """Somebody changed it since it was read."""
+    """The resource was changed since it was read."""
 
     code, reason = "ABORTED", "STALE_ETAG"
 
@@ -88,7 +88,7 @@ class NothingToLearn(FlywheelError):
     reason = "NOTHING_TO_LEARN"
 
 
-class NoDecisionWanted(FlywheelError):
+class NoDecisionPending(FlywheelError):
     """A pipeline run that does not wait for a person."""
 
     reason = "NO_DECISION_WANTED"

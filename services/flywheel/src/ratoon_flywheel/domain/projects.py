@@ -32,7 +32,7 @@ class Method(StrEnum):
     FULL = "FULL"
     """All weights, from scratch or of the base model."""
     LORA = "LORA"
-    """An adapter beside the base model, which stays as it is."""
+    """An adapter on the base model, which stays as it is."""
 
 
 @dataclass(frozen=True)
@@ -166,8 +166,8 @@ def checked(project: Project) -> Project:
             f"gate.baseline_margin is a difference in macro-F1: from 0 to 1, not {project.gate.baseline_margin}.",
             "gate.baseline_margin",
         )
-    for path, most in _BOUNDS.items():
-        _check_bound(path, attrgetter(path)(project), most)
+    for path, max_value in _BOUNDS.items():
+        _check_bound(path, attrgetter(path)(project), max_value)
     _check_base(project.training)
     _check_split(project.split)
     if not 1 <= project.traffic_retention_days <= _MAX_RETENTION_DAYS:
@@ -178,9 +178,9 @@ def checked(project: Project) -> Project:
     return project
 
 
-def _check_bound(path: str, value: float, most: float) -> None:
-    if not isfinite(value) or not 0 <= value <= most:
-        raise BadProject(f"{path} may not be {value:g}; give 0 to {most:,}.", path)
+def _check_bound(path: str, value: float, max_value: float) -> None:
+    if not isfinite(value) or not 0 <= value <= max_value:
+        raise BadProject(f"{path} may not be {value:g}; give 0 to {max_value:,}.", path)
 
 
 def label_notices(before: Project, after: Project, served: str, allowed: bool) -> tuple[str, ...]:
@@ -221,19 +221,19 @@ def _listed(labels: Sequence[str]) -> str:
     return ", ".join(repr(label) for label in labels)
 
 
-def changed(project: Project, wanted: Project, fields: Sequence[str]) -> Project:
-    """The project with these fields as wanted (`gate` or `gate.new_domain_threshold`); none means all."""
+def changed(project: Project, update: Project, fields: Sequence[str]) -> Project:
+    """Return the project with these fields of the update (`gate` or `gate.new_domain_threshold`); none means all."""
     for field in fields or CHANGEABLE:
-        project = _with(project, wanted, field)
+        project = _with(project, update, field)
     return checked(project)
 
 
-def _with(project: Project, wanted: Project, field: str) -> Project:
+def _with(project: Project, update: Project, field: str) -> Project:
     whole, _, part = field.partition(".")
-    parts = vars(getattr(wanted, whole)) if whole in _PARTED else {}
+    parts = vars(getattr(update, whole)) if whole in _PARTED else {}
     if whole not in CHANGEABLE or (part and part not in parts):
         raise BadProject(f"{field} cannot be changed.", "update_mask")
-    value = replace(getattr(project, whole), **{part: parts[part]}) if part else getattr(wanted, whole)
+    value = replace(getattr(project, whole), **{part: parts[part]}) if part else getattr(update, whole)
     return replace(project, **{whole: value})
 
 

@@ -1,6 +1,6 @@
-"""Events of other rooms: they wake the pipeline run that waits for them, and say which texts are to be forgotten.
+"""Events of other services: they wake the pipeline run that waits for them, and name the texts to forget.
 
-What is true of a run's step is asked of the room itself.
+The state of a stage is read from its service.
 """
 
 from google.protobuf.message import Message
@@ -24,8 +24,8 @@ from ratoon_flywheel.application.forgetting import begin_forgetting
 from ratoon_flywheel.application.handlers import wake_signals
 from ratoon_flywheel.application.ports import RunIndex
 
-_BURST_S = 0.02
-"""Seconds within which all events for a run are one look."""
+_COALESCE_S = 0.02
+"""Seconds within which all events for a run cause one observation."""
 _ENDS: dict[type[Message], tuple[str, ...]] = {
     ingestion_events_pb2.DatasetVersionEvent: ("completed", "failed", "cancelled", "redacted"),
     ingestion_events_pb2.SplitEvent: ("completed", "failed", "cancelled", "redacted"),
@@ -56,7 +56,7 @@ ERASURES = topic_of(ingestion_events_pb2.ErasureEvent)
 TOPICS = (*WAKING, RUNS, ERASURES)
 
 
-def waker(store: Store, operations: Operations, runs: RunIndex) -> Handler:
+def on_stage_end(store: Store, operations: Operations, runs: RunIndex) -> Handler:
     """Return the handler of events that end something: a stage's resource wakes its run, a run wakes the policies."""
 
     def wake(event: Event, connection: Connection) -> None:
@@ -64,31 +64,31 @@ def waker(store: Store, operations: Operations, runs: RunIndex) -> Handler:
             return
         tx = Transaction(store, connection)
         if event.topic == RUNS:
-            wake_signals(tx, operations, parent_of(event.subject), _BURST_S)
+            wake_signals(tx, operations, parent_of(event.subject), _COALESCE_S)
         elif run := runs.run_of(tx, event.subject):
-            operations.wake(tx, run, _BURST_S)
+            operations.wake(tx, run, _COALESCE_S)
 
     return wake
 
 
-def forgetter(store: Store, operations: Operations) -> Handler:
-    """The handler of erasures."""
+def on_erasure(store: Store, operations: Operations) -> Handler:
+    """Return the handler of erasures."""
 
     def forget(event: Event, connection: Connection) -> None:
-        told = ingestion_events_pb2.ErasureEvent.FromString(event.data)
-        if told.HasField("completed"):
-            project, _, erasure = told.name.rsplit("/", 2)
-            texts = tuple(told.completed.text_digests)
+        message = ingestion_events_pb2.ErasureEvent.FromString(event.data)
+        if message.HasField("completed"):
+            project, _, erasure = message.name.rsplit("/", 2)
+            texts = tuple(message.completed.text_digests)
             command = ForgetTexts(f"{project}/forgettings/{erasure}", texts, event.time)
             begin_forgetting(command, Transaction(store, connection), operations)
 
     return forget
 
 
-def listener(wake: Handler, forget: Handler) -> Handler:
-    """The handler of all topics."""
+def subscriber(wake: Handler, forget: Handler) -> Handler:
+    """Return the handler of all topics."""
 
-    def hear(event: Event, connection: Connection) -> None:
+    def consume(event: Event, connection: Connection) -> None:
         (forget if event.topic == ERASURES else wake)(event, connection)
 
-    return hear
+    return consume

@@ -26,7 +26,7 @@ Context = Any
 
 
 @dataclass(frozen=True)
-class Desk:
+class Ports:
     """What the handlers need."""
 
     store: Store
@@ -48,15 +48,17 @@ class Desk:
 class FlywheelServicer(FlywheelServiceServicer):
     """Answers `ratoon.flywheel.v1.FlywheelService`."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._threads, self._store = desk.threads, desk.store
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+        self._threads, self._store = ports.threads, ports.store
 
     async def CreateProject(self, request: pb.CreateProjectRequest, context: Context) -> project_pb2.Project:
         """Begin a project."""
-        desk, command = self._desk, mapping.create_project(request)
-        made = await self._threads(handlers.create_project, command, desk.store, desk.operations, desk.clock)
-        return mapping.project(made)
+        ports, command = self._ports, mapping.create_project(request)
+        created = await self._threads(
+            handlers.create_project, command, ports.store, ports.operations, ports.clock
+        )
+        return mapping.project(created)
 
     async def GetProject(self, request: pb.GetProjectRequest, context: Context) -> project_pb2.Project:
         """One project."""
@@ -80,9 +82,9 @@ class FlywheelServicer(FlywheelServiceServicer):
             handlers.update_project,
             command,
             self._store,
-            self._desk.operations,
-            self._desk.answers,
-            self._desk.lineage,
+            self._ports.operations,
+            self._ports.answers,
+            self._ports.lineage,
         )
         return mapping.project(changed, notices)
 
@@ -90,16 +92,18 @@ class FlywheelServicer(FlywheelServiceServicer):
         self, request: pb.DeleteProjectRequest, context: Context
     ) -> pb.DeleteProjectResponse:
         """Delete a project."""
-        desk, command = self._desk, mapping.delete(request)
-        held = (desk.store, desk.operations, desk.runs, desk.answers, desk.segments, desk.deployments)
+        ports, command = self._ports, mapping.delete(request)
+        held = (ports.store, ports.operations, ports.runs, ports.answers, ports.segments, ports.deployments)
         await self._threads(handlers.delete_project, command, *held)
         return pb.DeleteProjectResponse()
 
     async def CreatePolicy(self, request: pb.CreatePolicyRequest, context: Context) -> policy_pb2.Policy:
         """Begin a policy."""
-        desk, command = self._desk, mapping.create_policy(request)
-        made = await self._threads(handlers.create_policy, command, desk.store, desk.operations, desk.clock)
-        return mapping.policy(made)
+        ports, command = self._ports, mapping.create_policy(request)
+        created = await self._threads(
+            handlers.create_policy, command, ports.store, ports.operations, ports.clock
+        )
+        return mapping.policy(created)
 
     async def GetPolicy(self, request: pb.GetPolicyRequest, context: Context) -> policy_pb2.Policy:
         """One policy."""
@@ -123,28 +127,28 @@ class FlywheelServicer(FlywheelServiceServicer):
 
     async def UpdatePolicy(self, request: pb.UpdatePolicyRequest, context: Context) -> policy_pb2.Policy:
         """Change a policy."""
-        desk, command = self._desk, mapping.update_policy(request)
+        ports, command = self._ports, mapping.update_policy(request)
         return mapping.policy(
-            await self._threads(handlers.update_policy, command, desk.store, desk.operations)
+            await self._threads(handlers.update_policy, command, ports.store, ports.operations)
         )
 
     async def DeletePolicy(
         self, request: pb.DeletePolicyRequest, context: Context
     ) -> pb.DeletePolicyResponse:
         """Delete a policy."""
-        desk, command = self._desk, mapping.delete(request)
-        await self._threads(handlers.delete_policy, command, desk.store, desk.operations, desk.runs)
+        ports, command = self._ports, mapping.delete(request)
+        await self._threads(handlers.delete_policy, command, ports.store, ports.operations, ports.runs)
         return pb.DeletePolicyResponse()
 
     async def CreatePipelineRun(
         self, request: pb.CreatePipelineRunRequest, context: Context
     ) -> pipeline_run_pb2.PipelineRun:
-        """Start a turn of the loop by hand."""
-        desk, command = self._desk, mapping.create_run(request)
-        made = await self._threads(
-            handlers.create_run, command, desk.store, desk.operations, desk.runs, desk.clock
+        """Start a pipeline run by hand."""
+        ports, command = self._ports, mapping.create_run(request)
+        created = await self._threads(
+            handlers.create_run, command, ports.store, ports.operations, ports.runs, ports.clock
         )
-        return mapping.run(made)
+        return mapping.run(created)
 
     async def GetPipelineRun(
         self, request: pb.GetPipelineRunRequest, context: Context
@@ -172,7 +176,7 @@ class FlywheelServicer(FlywheelServiceServicer):
         self, request: pb.WatchPipelineRunRequest, context: Context
     ) -> AsyncIterator[pipeline_run_pb2.PipelineRun]:
         """A run's state, then each newer one, until it has ended."""
-        changes, name = self._desk.changes, request.name
+        changes, name = self._ports.changes, request.name
         states = watch(
             self._store,
             changes,
@@ -182,26 +186,26 @@ class FlywheelServicer(FlywheelServiceServicer):
             request.revision,
             lambda run: run.state.ended,
         )
-        with self._desk.watched.watching(name):
-            await self._threads(handlers.look_at_run, name, self._store, self._desk.operations)
+        with self._ports.watched.watching(name):
+            await self._threads(handlers.refresh_run, name, self._store, self._ports.operations)
             async for value in states:
                 yield mapping.run(value)
 
     async def CancelPipelineRun(
         self, request: pb.CancelPipelineRunRequest, context: Context
     ) -> pipeline_run_pb2.PipelineRun:
-        """Call a run off."""
-        desk = self._desk
+        """Cancel a run."""
+        ports = self._ports
         return mapping.run(
-            await self._threads(handlers.cancel_run, request.name, desk.store, desk.operations)
+            await self._threads(handlers.cancel_run, request.name, ports.store, ports.operations)
         )
 
     async def DeletePipelineRun(
         self, request: pb.DeletePipelineRunRequest, context: Context
     ) -> pb.DeletePipelineRunResponse:
         """Delete a run that has ended."""
-        desk, command = self._desk, mapping.delete_ended(request)
-        await self._threads(handlers.delete_run, command, desk.store, desk.runs, desk.clock)
+        ports, command = self._ports, mapping.delete_ended(request)
+        await self._threads(handlers.delete_run, command, ports.store, ports.runs, ports.clock)
         return pb.DeletePipelineRunResponse()
 
     async def ApprovePipelineRun(
@@ -217,27 +221,27 @@ class FlywheelServicer(FlywheelServiceServicer):
         return await self._decide(mapping.reject_run(request))
 
     async def _decide(self, command: DecideRun) -> pipeline_run_pb2.PipelineRun:
-        desk = self._desk
+        ports = self._ports
         run = await self._threads(
-            handlers.decide_run, command, caller().name, desk.store, desk.operations, desk.clock
+            handlers.decide_run, command, caller().name, ports.store, ports.operations, ports.clock
         )
         return mapping.run(run)
 
     async def CreateFeedback(
         self, request: pb.CreateFeedbackRequest, context: Context
     ) -> signal_pb2.Feedback:
-        """Keep what a user said of an answer."""
-        desk, command = self._desk, mapping.create_feedback(request)
-        said = await self._threads(
+        """Store a user's feedback on an answer."""
+        ports, command = self._ports, mapping.create_feedback(request)
+        created = await self._threads(
             handlers.create_feedback,
             command,
-            desk.commits,
-            desk.operations,
-            desk.answers,
-            desk.ids,
-            desk.clock,
+            ports.commits,
+            ports.operations,
+            ports.answers,
+            ports.ids,
+            ports.clock,
         )
-        return mapping.feedback(said)
+        return mapping.feedback(created)
 
     async def ListFeedback(
         self, request: pb.ListFeedbackRequest, context: Context
@@ -258,27 +262,27 @@ class FlywheelServicer(FlywheelServiceServicer):
     async def CompareVersions(
         self, request: pb.CompareVersionsRequest, context: Context
     ) -> signal_pb2.Comparison:
-        """Two versions by what users said of their answers."""
-        desk, command = self._desk, mapping.compare_versions(request)
-        found = await self._threads(
-            handlers.compare_versions, command, desk.store, desk.answers, desk.lineage, desk.clock
+        """Compare two versions by the feedback on their answers."""
+        ports, command = self._ports, mapping.compare_versions(request)
+        comparison = await self._threads(
+            handlers.compare_versions, command, ports.store, ports.answers, ports.lineage, ports.clock
         )
-        return mapping.comparison(found)
+        return mapping.comparison(comparison)
 
     async def CreateTrafficSegment(
         self, request: pb.CreateTrafficSegmentRequest, context: Context
     ) -> signal_pb2.TrafficSegment:
         """Take a traffic segment in."""
-        desk, command = self._desk, mapping.create_segment(request)
+        ports, command = self._ports, mapping.create_segment(request)
         taken = await self._threads(
             handlers.create_segment,
             command,
-            desk.store,
-            desk.operations,
-            desk.answers,
-            desk.segments,
-            desk.max_chars,
-            desk.clock,
+            ports.store,
+            ports.operations,
+            ports.answers,
+            ports.segments,
+            ports.max_chars,
+            ports.clock,
         )
         return mapping.segment(taken)
 

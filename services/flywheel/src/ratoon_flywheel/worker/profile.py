@@ -1,4 +1,4 @@
-"""One job: read the training part of a split, draw the null bands, store both as JSON."""
+"""One job: read the training part of a split, draw the noise bands, store both as JSON."""
 
 import json
 from random import Random
@@ -11,7 +11,7 @@ from ratoon.chassis.jobs import JobFolder
 from ratoon_flywheel.domain.signals.drift import Baseline, baseline
 from ratoon_flywheel.domain.signals.features import features
 
-MOST_DOCUMENTS = 5000
+MAX_DOCUMENTS = 5000
 """Of more, a sample is profiled."""
 
 
@@ -22,17 +22,17 @@ def run(spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
     with artifacts.open(digest) as source:
         texts = pq.read_table(source, columns=["text"]).column("text").to_pylist()
     seed = int(digest[:12], 16)
-    if len(texts) > MOST_DOCUMENTS:
-        texts = Random(seed).sample(texts, MOST_DOCUMENTS)
+    if len(texts) > MAX_DOCUMENTS:
+        texts = Random(seed).sample(texts, MAX_DOCUMENTS)
     job.progress(0.1, "Computing the noise band of drift.", done=0, total=len(texts), unit="texts")
-    made = baseline([features(text, int(spec["max_chars"])) for text in texts], seed)
-    return {"baseline_digest": artifacts.put_bytes(_encoded(made)), "documents": len(texts)}
+    profile = baseline([features(text, int(spec["max_chars"])) for text in texts], seed)
+    return {"baseline_digest": artifacts.put_bytes(_encoded(profile)), "documents": len(texts)}
 
 
-def _encoded(made: Baseline) -> bytes:
-    told = {
-        "size": made.training.size,
-        "counts": {feature.value: bins for feature, bins in made.training.counts.items()},
-        "null_bands": {feature.value: values for feature, values in made.null_bands.items()},
+def _encoded(profile: Baseline) -> bytes:
+    document = {
+        "size": profile.training.size,
+        "counts": {feature.value: bins for feature, bins in profile.training.counts.items()},
+        "null_bands": {feature.value: values for feature, values in profile.noise_bands.items()},
     }
-    return json.dumps(told, sort_keys=True).encode()
+    return json.dumps(document, sort_keys=True).encode()

@@ -1,6 +1,7 @@
 """The API on FastAPI: every route but the completions'."""
 
 from collections.abc import Iterable
+from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
@@ -8,8 +9,6 @@ from prometheus_client import CollectorRegistry
 from ratoon_gateway.entrypoints import openapi
 from ratoon_gateway.entrypoints.asgi import Readiness
 from ratoon_gateway.entrypoints.pages import Pages
-
-_VERSION = "0.1.0"
 
 
 def create_api(
@@ -21,7 +20,7 @@ def create_api(
     address of their own.
     """
     api = FastAPI(title="Ratoon", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    api.openapi = lambda: openapi.document(api.routes, services, _VERSION)  # type: ignore[method-assign]
+    api.openapi = lambda: openapi.document(api.routes, services, version("ratoon-gateway"))  # type: ignore[method-assign]
     for router in (*routers, Pages(api.openapi, metrics, readiness).router()):
         api.router.routes.extend(router.routes)  # include_router would build each route again
     return api

@@ -159,6 +159,7 @@ def problem_of(told: Description, violations: Iterable[tuple[str, str]] = ()) ->
         "title": _title(status),
         "status": status,
         "detail": told.message,
+        "code": told.code,
         "reason": told.reason,
         **(
             {"violations": [{"field": json_name(field), "description": text} for field, text in fields]}

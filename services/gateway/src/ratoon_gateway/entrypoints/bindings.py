@@ -21,7 +21,7 @@ from google.protobuf.message_factory import GetMessageClass
 from ratoon.chassis.identity import Role
 from ratoon.chassis.requests import changeable_paths
 from ratoon.chassis.server import required_role
-from ratoon.chassis.settings import SERVICES
+from ratoon.chassis.services import service_names
 from ratoon_gateway.domain.errors import BadRequest
 
 _VARIABLE = re.compile(r"\{([a-z_.]+)(?:=([^}]*))?\}")
@@ -156,7 +156,7 @@ def _binding(method: MethodDescriptor, rule: HttpRule) -> Binding:
 
 
 def _methods() -> Iterator[MethodDescriptor]:
-    for service in SERVICES:
+    for service in service_names():
         package = importlib.import_module(f"ratoon.{service}.v1")
         for module in pkgutil.iter_modules(package.__path__):
             if module.name.endswith("_service_pb2"):

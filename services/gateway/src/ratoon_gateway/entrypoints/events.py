@@ -7,7 +7,7 @@ from contextlib import suppress
 from fastapi import Response
 
 from ratoon.chassis.errors import Unauthenticated
-from ratoon.chassis.identity import NOBODY, Principal
+from ratoon.chassis.identity import ANONYMOUS, Principal
 from ratoon_gateway.application.admission import Admission
 from ratoon_gateway.domain.errors import GatewayError
 from ratoon_gateway.entrypoints.asgi import Receive, Scope, Send, until_gone
@@ -119,7 +119,7 @@ async def until_key_ends(admission: Admission, principal: Principal) -> Exceptio
     while True:
         await asyncio.sleep(_CHECK_S)
         try:
-            if principal is not NOBODY:
+            if principal is not ANONYMOUS:
                 admission.check_still(principal)
         except (GatewayError, Unauthenticated) as ended:
             return ended

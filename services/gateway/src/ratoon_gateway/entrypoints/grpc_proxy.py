@@ -17,10 +17,10 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 from grpc_reflection.v1alpha._async import ReflectionServicer
 
 from ratoon.chassis.errors import Description, FailedPrecondition, PermissionDenied, described
-from ratoon.chassis.identity import NOBODY, Principal, Role
+from ratoon.chassis.identity import ANONYMOUS, Principal, Role
 from ratoon.chassis.rpc import status_of
 from ratoon.chassis.server import required_role
-from ratoon.chassis.settings import SERVICES
+from ratoon.chassis.services import service_names
 from ratoon_gateway.application.admission import Admission
 from ratoon_gateway.application.ports import Peers
 from ratoon_gateway.entrypoints.events import until_key_ends
@@ -136,12 +136,12 @@ class _Everything(grpc.GenericRpcHandler):
 
     def _caller(self, needed: Role, bearer: str) -> Principal:
         """Who calls; NOBODY where no caller needs to say so, and this one does not."""
-        return NOBODY if needed is Role.PUBLIC and not bearer else self._admission.caller(bearer, needed)
+        return ANONYMOUS if needed is Role.PUBLIC and not bearer else self._admission.caller(bearer, needed)
 
     def _forwarded(self, principal: Principal, metadata: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
         """The caller's metadata, with a token of ours in place of the credentials."""
         rest = [(key, value) for key, value in metadata if not key.startswith(_OWN)]
-        if principal is NOBODY:
+        if principal is ANONYMOUS:
             return rest
         return [*rest, ("authorization", f"Bearer {self._admission.token(principal)}")]
 
@@ -187,4 +187,4 @@ def _role_of(rpc: str) -> Role | None:
 def _service_of(rpc: str) -> str | None:
     """The room that serves `/ratoon.<room>.v1.…/Method`; None for anything else."""
     parts = rpc.removeprefix("/").split(".")
-    return parts[1] if len(parts) > 2 and parts[0] == "ratoon" and parts[1] in SERVICES else None
+    return parts[1] if len(parts) > 2 and parts[0] == "ratoon" and parts[1] in service_names() else None

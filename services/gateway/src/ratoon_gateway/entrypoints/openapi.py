@@ -37,6 +37,7 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str = Field(description="What failed, on which resource, why, and what to do.")
+    code: str = Field(description="Code of the error in gRPC, such as FAILED_PRECONDITION.")
     reason: str = Field(description="Stable reason in UPPER_SNAKE, as in `google.rpc.ErrorInfo`.")
     violations: list[Violation] = Field(default_factory=unset, description="Fields at fault.")
     metadata: dict[str, str] = Field(default_factory=unset, description="Further details by name.")

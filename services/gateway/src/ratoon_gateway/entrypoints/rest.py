@@ -21,7 +21,7 @@ from starlette.datastructures import QueryParams
 
 from ratoon.chassis import tracing
 from ratoon.chassis.errors import described
-from ratoon.chassis.identity import NOBODY, Principal, Role
+from ratoon.chassis.identity import ANONYMOUS, Principal, Role
 from ratoon.chassis.server import Threads
 from ratoon_gateway.application.admission import Admission
 from ratoon_gateway.application.ports import Peers
@@ -71,7 +71,7 @@ class RestCalls:
         trace = tracing.current() or header(scope, b"traceparent").decode("latin-1")
         metadata = [(tracing.TRACEPARENT, trace)] if trace else []
         if role is Role.PUBLIC:
-            return NOBODY, metadata
+            return ANONYMOUS, metadata
         principal = self.admission.caller(bearer(scope), role)
         return principal, [*metadata, ("authorization", f"Bearer {self.admission.token(principal)}")]
 

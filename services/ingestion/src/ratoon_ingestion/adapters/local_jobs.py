@@ -19,7 +19,7 @@ JSON = dict[str, Any]
 
 @dataclass(frozen=True)
 class Resources:
-    """What jobs may use: the artifact store, the warm worker's folder, processes, and what one job may take."""
+    """Resources of jobs: the artifact store, the warm worker's directory, processes, and the limits of one job."""
 
     artifacts_url: str
     warm: Path

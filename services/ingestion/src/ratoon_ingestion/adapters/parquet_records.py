@@ -21,9 +21,9 @@ _TEXT_CHARS = 200_000
 _ATTRIBUTE_CHARS = 50_000
 """Of longer attributes of a record, all together, only the start is shown."""
 _MAX_VOTES, _LABEL_CHARS = 1_000, 200
-"""Of the labels of a record's duplicates so many are shown, the starts of long ones."""
+"""Maximum number of labels of a record's duplicates to return, and the maximum length of each."""
 _BATCH_ROWS, _BATCH_BYTES = 500, 4 << 20
-"""The most rows, and about how many bytes, that are decoded at once."""
+"""Maximum number of rows, and the approximate number of bytes, to decode at once."""
 _BIG_GROUP_BYTES, _MAX_GROUP_BYTES = 32 << 20, 512 << 20
 """Row groups of older releases may be big, since they count records alone: of big ones one is read at a time, and one
 that is larger than the second is not read, since its pages have to be decoded whole."""

@@ -1,4 +1,4 @@
-"""The secret from which record ids are made, and each project's key derived from it."""
+"""The secret from which record ids are derived, and each project's key derived from it."""
 
 import hashlib
 import hmac
@@ -10,13 +10,13 @@ from ratoon.chassis.files import OWNER_ONLY, create_file
 
 
 class RecordKeys:
-    """Project keys out of one secret: the one given, or a file that is made (0600) when it is first needed."""
+    """Project keys derived from one secret: the configured one, or a file (0600) that is created on first use."""
 
     def __init__(self, path: Path, secret_hex: str = "") -> None:
         self._path, self._secret_hex = path, secret_hex
 
     def key_of(self, project: str) -> bytes:
-        """The 32-byte key of a project; the same for ever, or record ids would change."""
+        """The 32-byte key of a project; it never changes, or record ids would change."""
         return hmac.new(self._secret(), project.encode(), hashlib.sha256).digest()
 
     def _secret(self) -> bytes:

@@ -1,4 +1,4 @@
-"""Looking into versions: records page by page, and where one record went."""
+"""Read versions: records page by page, and the lineage of one record."""
 
 from collections.abc import Sequence
 

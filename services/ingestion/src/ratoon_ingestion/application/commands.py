@@ -1,4 +1,4 @@
-"""What ingestion can be asked to do."""
+"""Commands of ingestion."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ class UpdateSource:
 
 @dataclass(frozen=True)
 class PreviewSource:
-    """Look into a blob that was uploaded, as a source of `parent` (projects/{project}); no format: find it out."""
+    """Preview an uploaded blob as a source of `parent` (projects/{project}); no format: detect it."""
 
     parent: str
     digest: str
@@ -86,7 +86,7 @@ class CreateSplit:
 
 @dataclass(frozen=True)
 class CreateErasure:
-    """Erase records from all that `parent` (projects/{project}) keeps of them; `purpose` says why and names nobody."""
+    """Erase records from everything of `parent` (projects/{project}); `purpose` says why and names no person."""
 
     parent: str
     erasure_id: str
@@ -97,7 +97,7 @@ class CreateErasure:
 
 @dataclass(frozen=True)
 class OpenSplit:
-    """Hand out a part of a split to `reader` for `purpose`, and log that `principal` asked."""
+    """Hand out a part of a split to `reader` for `purpose`, and log that `principal` requested it."""
 
     name: str
     part: Part

@@ -1,6 +1,6 @@
 """Deletion of datasets, of their versions and of splits.
 
-A version with records and a split with parts are refused: other services made label sets, runs and models of them.
+A version with records and a split with parts are refused: label sets, runs and models of other services refer to them.
 """
 
 from ratoon.chassis.names import matched
@@ -51,5 +51,5 @@ def _delete_without_result(
         if not work.state.ended:
             raise ResourceInUse(f"{name} is in progress. Cancel it, or wait for its end.")
         if not work.state.without_result:
-            raise ResourceInUse(f"{name} is {work.state}: label sets, runs and models may be made of it.")
+            raise ResourceInUse(f"{name} is {work.state}: label sets, runs and models may refer to it.")
         tx.retire(work)

@@ -55,7 +55,7 @@ class ErasureProcedure:
             perform(self._jobs, action, claim.action_id("erase"), lambda: self._job(erasure))
 
     def failed(self, erasure: Erasure, error: Description, now: datetime) -> Step[Erasure]:
-        """An error that repeating will not mend ends the erasure; its records stay barred."""
+        """End the erasure on an error that a retry cannot correct; its records stay excluded."""
         return as_step(fail(erasure, Failure(error.reason, error.message)), POLL_INTERVAL_S)
 
     def _job(self, erasure: Erasure) -> ErasureJob:

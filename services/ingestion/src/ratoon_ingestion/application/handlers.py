@@ -96,7 +96,7 @@ def list_datasets(parent: str, size: int, token: str, store: Store, order_by: st
 def create_version(
     command: CreateVersion, store: Store, operations: Operations, clock: Clock
 ) -> DatasetVersion:
-    """Ask for a curation; from the commit on it is worked on."""
+    """Create a dataset version; its curation starts with the commit."""
     _check_sources(command)
     now = clock.now()
     with store.write() as tx:
@@ -139,7 +139,7 @@ def cancel_version(name: str, operations: Operations) -> DatasetVersion:
 
 
 def create_split(command: CreateSplit, store: Store, operations: Operations, clock: Clock) -> Split:
-    """Ask for a split of a READY version; from the commit on it is worked on."""
+    """Create a split of a READY version; the work starts with the commit."""
     matched(command.parent, DATASET, "parent")
     now = clock.now()
     split = Split(
@@ -210,7 +210,7 @@ def list_readings(parent: str, size: int, token: str, store: Store, order_by: st
 
 
 def create_erasure(command: CreateErasure, store: Store, operations: Operations, clock: Clock) -> Erasure:
-    """Ask for an erasure; from the commit on curation bars the records, and they are worked on."""
+    """Create an erasure; from the commit on curations exclude its records, and the work starts."""
     matched(command.parent, PROJECT, "parent")
     now = clock.now()
     erasure = Erasure(
@@ -250,7 +250,7 @@ def check_uploaded(source: Source, blobs: Blobs) -> None:
 
 
 def check_no_erasure(tx: Transaction, parent: str) -> None:
-    """What an erasure looks through must be all there is, and what it writes again must not be read meanwhile."""
+    """Refuse changes during an erasure: it must read everything, and what it rewrites must not be read meanwhile."""
     for erasure in tx.all(Erasure, f"projects/{project_of(parent)}"):
         if not erasure.state.ended:
             raise ErasureUnderWay(f"{erasure.name} is in progress; retry once it has ended.")

@@ -1,4 +1,4 @@
-"""What ingestion needs from the world."""
+"""Ports of ingestion."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from ratoon_ingestion.domain.splits import Split
 
 @dataclass(frozen=True)
 class CurationJob:
-    """A version to curate, the sources it is made of, in their order, and the record ids that are barred."""
+    """A version to curate, its sources in their order, and the excluded record ids."""
 
     version: DatasetVersion
     sources: tuple[Source, ...]
@@ -44,7 +44,7 @@ class ErasureJob:
 
 @dataclass(frozen=True)
 class PreviewJob:
-    """A source that may not exist yet, to look into; `detect`: its format is to be found out."""
+    """A source to preview, which may not exist yet; `detect`: detect its format."""
 
     source: Source
     detect: bool
@@ -69,7 +69,7 @@ class Blobs(Protocol):
         ...
 
     def erase(self, digest: str, why: str) -> None:
-        """Remove a blob for good; who asks for it, or stores it again, is told why."""
+        """Remove a blob for good; reading it or storing it again fails with this reason."""
         ...
 
 

@@ -41,7 +41,7 @@ def split_procedure(store: Store, jobs: Jobs) -> JobProcedure[Split, SplitJob, R
 
 
 def curation_job(store: Store, version: DatasetVersion) -> CurationJob:
-    """Return the input of a curation; erased records are barred."""
+    """Return the input of a curation; erased records are excluded."""
     with store.read() as tx:
         sources = tuple(tx.get(Source, name) for name in version.sources)
         erasures = tx.all(Erasure, f"projects/{project_of(version.name)}")

@@ -1,4 +1,4 @@
-"""What can be done with a source beside making it: change it, delete it, look into it before it exists."""
+"""Handlers of sources: change, delete, and preview before the source exists."""
 
 from ratoon.chassis.clock import Clock
 from ratoon.chassis.errors import InvalidArgument
@@ -19,7 +19,7 @@ _GONE = (State.FAILED, State.CANCELLED)
 
 
 def update_source(command: UpdateSource, store: Store) -> Source:
-    """Change a source. How it is read stays once a version was made of it: its records must be found there again."""
+    """Change a source. Once a version uses it, its settings for reading are fixed: record ids depend on them."""
     matched(command.name, SOURCE)
     with store.write() as tx:
         check_no_erasure(tx, command.name)
@@ -38,7 +38,7 @@ def update_source(command: UpdateSource, store: Store) -> Source:
 
 
 def delete_source(name: str, etag: str, store: Store) -> None:
-    """Delete a source that no version was made of."""
+    """Delete a source that no version uses."""
     matched(name, SOURCE)
     with store.write() as tx:
         check_no_erasure(tx, name)
@@ -49,7 +49,7 @@ def delete_source(name: str, etag: str, store: Store) -> None:
 
 
 def preview_job(command: PreviewSource, store: Store, blobs: Blobs, clock: Clock) -> PreviewJob:
-    """The job that looks into a blob."""
+    """Return the job that previews a blob."""
     matched(command.parent, PROJECT, "parent")
     if not 0 <= command.record_count <= _MAX_RECORDS:
         raise InvalidArgument(
@@ -77,7 +77,7 @@ def preview_job(command: PreviewSource, store: Store, blobs: Blobs, clock: Clock
 
 
 def forget_job(job_id: str, observation: Observation, jobs: Jobs) -> None:
-    """Remove what a preview left, which holds texts; one that still runs is ended first."""
+    """Remove the files of a preview, which contain texts; stop it first while it runs."""
     if observation.phase is Phase.RUNNING:
         jobs.stop(job_id)
     jobs.forget(job_id)

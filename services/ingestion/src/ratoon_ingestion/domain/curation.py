@@ -7,7 +7,7 @@ from ratoon_ingestion.domain.errors import BadCuration
 from ratoon_ingestion.domain.pii import DEFAULT_MASKS, Mask
 
 CLUSTER_THRESHOLD = 0.8
-"""Similarity from which records share a cluster where near duplicates are kept."""
+"""Similarity from which records share a cluster where near duplicates stay."""
 
 
 class CurationStep(StrEnum):

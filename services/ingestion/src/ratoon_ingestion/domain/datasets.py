@@ -24,7 +24,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class DatasetVersion(Work):
-    """One version: what it is made of, how, and once it is READY its tree, Merkle root, counts and profile.
+    """One version: its sources, its curation, and once it is READY its tree, Merkle root, counts and profile.
 
     Once it is REDACTED, `artifact_digest` names what is gone, and `redacted_digest` the tree of what is left.
     """
@@ -58,7 +58,7 @@ class DatasetVersion(Work):
 
 @dataclass(frozen=True)
 class VersionStarted:
-    """Curation was asked for."""
+    """A curation was requested."""
 
 
 @dataclass(frozen=True)

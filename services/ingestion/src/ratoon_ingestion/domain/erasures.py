@@ -5,7 +5,7 @@ QUEUED → RUNNING → READY
 
 A job writes everything that holds one of the records again, without it; the plan is saved, then what is named by
 resources is replaced and the old blobs are erased. Erasures of a project go one after the other, each after the
-curations and splits that were begun before it; later ones know which ids are barred.
+curations and splits that were begun before it; later ones know the excluded ids.
 """
 
 import re
@@ -54,7 +54,7 @@ class Rewritten:
 
 @dataclass(frozen=True)
 class Plan:
-    """What the job made, by resource names, and the blobs that are to be erased."""
+    """Replacements that the job wrote, by resource name, and the blobs to erase."""
 
     versions: Mapping[str, Rewritten] = field(default_factory=dict)
     splits: Mapping[str, Mapping[Part, Rewritten]] = field(default_factory=dict)
@@ -131,7 +131,7 @@ class SplitRedacted:
 
 @dataclass(frozen=True)
 class ErasureObservation:
-    """What an erasure waits for, its job, and whether all that the plan says is done."""
+    """Observation of an erasure: what it waits for, its job, and whether its plan is carried out."""
 
     waits_for: tuple[str, ...]
     job: Observation
@@ -139,7 +139,7 @@ class ErasureObservation:
 
 
 def step(erasure: Erasure, observation: ErasureObservation, now: datetime) -> Transition[Erasure]:
-    """The next state, what to do and what to tell."""
+    """Return the next state, the actions and the events."""
     if erasure.state.ended:
         return Transition(erasure)
     if erasure.plan is not None:

@@ -20,13 +20,13 @@ class BadSource(IngestionError):
 
 
 class SourceInUse(IngestionError):
-    """Dataset versions were made of the source."""
+    """Dataset versions use the source."""
 
     code, reason = "FAILED_PRECONDITION", "SOURCE_IN_USE"
 
 
 class ResourceInUse(IngestionError):
-    """The resource to delete is in progress, or others are made of it."""
+    """The resource to delete is in progress, or other resources use it."""
 
     code, reason = "FAILED_PRECONDITION", "IN_USE"
 
@@ -62,13 +62,13 @@ class BadErasure(IngestionError):
 
 
 class ErasureUnderWay(IngestionError):
-    """What this builds on is being written again; it can be asked for in a moment."""
+    """An erasure rewrites what this builds on; retry later."""
 
     code, reason = "UNAVAILABLE", "ERASURE_UNDER_WAY"
 
 
 class Redacted(IngestionError):
-    """Records of the version were erased, so nothing new is made of it."""
+    """Records of the version were erased, so nothing new can be created from it."""
 
     code, reason = "FAILED_PRECONDITION", "VERSION_REDACTED"
 
@@ -80,7 +80,7 @@ class BlobMissing(IngestionError):
 
 
 class BadRecordId(IngestionError):
-    """What is given is no record id."""
+    """The value is not a record id."""
 
     code, reason = "INVALID_ARGUMENT", "BAD_RECORD_ID"
 

@@ -1,7 +1,7 @@
 """What counts as personal data in a text, and its masking. It works on text of usual width.
 
 Masked: e-mail addresses of any script, phone numbers as people of many countries write them, payment cards (by Luhn's
-check), IP addresses, and URLs when asked. Versions, dates, prices, ISBN and section numbers stay: what looks like an
+check), IP addresses, and URLs if configured. Versions, dates, prices, ISBN and section numbers stay: what looks like an
 address or a number is held against what stands before it and against its count of digits.
 """
 
@@ -132,7 +132,7 @@ def _worth_searching(kind: Mask, text: str) -> bool:
 
 
 def _replaced(pattern: re.Pattern[str], accepts: Accepts, mask: str, text: str) -> tuple[str, int]:
-    """The text with what was found and accepted replaced; digits of any script are searched as ASCII's."""
+    """The text with accepted matches replaced; digits of any script are searched as ASCII's."""
     pieces: list[str] = []
     end = 0
     for start, stop in _matches(pattern, accepts, text if text.isascii() else text.translate(_DIGITS)):

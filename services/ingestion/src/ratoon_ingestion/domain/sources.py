@@ -31,7 +31,7 @@ class Format(StrEnum):
 
 @dataclass(frozen=True)
 class Columns:
-    """Which fields of a table hold what; the `attributes` are kept beside the record, for slices."""
+    """Which fields of a table hold what; the `attributes` are stored with the record, for slices."""
 
     text: str = "text"
     label: str = "label"
@@ -39,7 +39,7 @@ class Columns:
     time: str = "time"
     attributes: tuple[str, ...] = ()
     named: tuple[str, ...] = ()
-    """Which of `text`, `label`, `id` and `time` somebody named: these columns must exist, as the attributes must."""
+    """Those of `text`, `label`, `id` and `time` that were named: these columns must exist, as the attributes must."""
 
 
 @dataclass(frozen=True)

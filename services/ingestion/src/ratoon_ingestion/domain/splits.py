@@ -13,7 +13,7 @@ from ratoon_ingestion.domain.work import DONE, Progress, State, Work
 
 @dataclass(frozen=True)
 class Replay:
-    """So many records of an older split's training part, mixed into this one's."""
+    """Number of records of an older split's training part to mix into this one's."""
 
     split: str = ""
     count: int = 0
@@ -82,7 +82,7 @@ class SplitReading:
 
 @dataclass(frozen=True)
 class SplitCompleted:
-    """The split is READY. The test part's digest is not told."""
+    """The split is READY. The event omits the test part's digest."""
 
     train_digest: str
     validation_digest: str

@@ -35,7 +35,7 @@ _PREVIEW_POLL_S = 0.05
 
 @dataclass(frozen=True)
 class Ports:
-    """What the handlers behind this API are given."""
+    """Ports of the handlers behind this API."""
 
     store: Store
     operations: Operations
@@ -96,7 +96,7 @@ class IngestionServicer(IngestionServiceServicer):
     async def PreviewSource(
         self, request: pb.PreviewSourceRequest, context: Context
     ) -> source_pb2.SourcePreview:
-        """Look into a blob; the job's result, which holds texts, is forgotten at once."""
+        """Preview a blob; the job's result, which contains texts, is removed at once."""
         command = mapping.preview_source(request)
         job = await self._threads(sources.preview_job, command, self._store, self._ports.blobs, self._clock)
         observation = await self._previewed(job)

@@ -1,4 +1,4 @@
-"""`python -m ratoon_ingestion.worker <job folder>`: one curation or one split, then the end."""
+"""`python -m ratoon_ingestion.worker <job directory>`: one curation or one split, then the end."""
 
 import sys
 

@@ -51,7 +51,7 @@ RECORDS = pa.schema(
 """The records of a dataset version. `label_votes`: the labels of its duplicates where they differ; it has none then."""
 
 SKETCHES = pa.schema({"shingles": pa.list_(pa.uint64()), "simhash": pa.uint64()})
-"""What the duplicate search needs beside a record; it is not kept."""
+"""Columns of the duplicate search in addition to a record's; they are not stored."""
 
 CURATED = pa.schema([*(each for each in RECORDS if each.name not in ("cluster", "label_votes")), *SKETCHES])
 """Records before the duplicate search."""
@@ -70,7 +70,7 @@ REJECTED = pa.schema(
 """Items that became no record; `record_id` is empty where they could not even be read."""
 
 START_CHARS = 120
-"""Of a rejected text so many characters are kept, to be looked at."""
+"""Characters of a rejected text to store, for review."""
 
 Verdict = tuple[Rejected, str] | None
 """None: the row stays; else the reason and a detail for which it goes."""
@@ -78,7 +78,7 @@ Verdict = tuple[Rejected, str] | None
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a stage made of a batch: the rows that go on, and those that end here (schema REJECTED)."""
+    """Result of a stage: the rows that it accepts, and those that it rejects (schema REJECTED)."""
 
     accepted: pa.RecordBatch
     rejected: pa.RecordBatch
@@ -147,7 +147,7 @@ def with_attributes(batch: pa.RecordBatch, added: Sequence[Mapping[str, str]]) -
 
 
 def partition(batch: pa.RecordBatch, step: CurationStep, verdicts: Sequence[Verdict]) -> Outcome:
-    """Part a batch by its rows' verdicts."""
+    """Partition a batch by its rows' verdicts."""
     stays = pa.array([verdict is None for verdict in verdicts], pa.bool_())
     reasons = [verdict for verdict in verdicts if verdict is not None]
     if not reasons:
@@ -169,7 +169,7 @@ def partition(batch: pa.RecordBatch, step: CurationStep, verdicts: Sequence[Verd
 
 
 def _starts(gone: pa.RecordBatch, step: CurationStep) -> list[str]:
-    """The start of each text that goes; of what was erased nothing is kept."""
+    """The start of each text that goes; empty for erased records."""
     if step is CurationStep.ERASURE:
         return [""] * gone.num_rows
     return [text[:START_CHARS] for text in values(gone, "text")]

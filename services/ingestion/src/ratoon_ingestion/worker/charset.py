@@ -1,6 +1,6 @@
-"""Bytes to text: ONE way for all readers. It tells which encoding it was, how that is known, and what was lost.
+"""Bytes to text: ONE way for all readers. It reports the encoding, how that is known, and what was lost.
 
-The order: a byte order mark, what a person said (`override`), what the item says of itself (`declared`), UTF-8 where
+The order: a byte order mark, the configured encoding (`override`), the item's own declaration (`declared`), UTF-8 where
 the bytes are valid, then a guess. It never fails, but for labels whose encoding is refused.
 """
 
@@ -70,7 +70,7 @@ _EMBEDDED_CHARSET = re.compile(
     rb"<meta\b[^>]{0,200}?\bcharset\s*=\s*[\"']?([\w:.+-]{2,40})|\A\s*<\?xml\b[^>]{0,200}?\bencoding\s*=\s*[\"']([\w:.+-]{2,40})",
     re.IGNORECASE,
 )
-"""The charset that a page or an XML file says of itself (WHATWG's prescan, in short)."""
+"""The charset that a page or an XML file declares (WHATWG's prescan, in short)."""
 
 
 class How(StrEnum):
@@ -171,7 +171,7 @@ def choose_for(chunks: Iterable[bytes], declared: str = "", override: str = "") 
 def embedded_charset(data: bytes) -> str:
     """The label by which an HTML page or an XML file names its encoding; empty when there is none.
 
-    One that says UTF-16 in ASCII is not in UTF-16.
+    A label UTF-16 that is written in ASCII is wrong.
     """
     match = _EMBEDDED_CHARSET.search(data[:_PRESCANNED])
     label = (match[1] or match[2]).decode("ascii", errors="replace") if match else ""
@@ -243,7 +243,7 @@ def _stateful(data: bytes, codec: str) -> Encoding | None:
 
 
 def _western(data: bytes) -> Encoding | None:
-    """Latin-1 is said by many who mean something else: too much of it above ASCII must read like it."""
+    """Latin-1 is often declared wrongly: text with many bytes above ASCII must read like it."""
     if _fits(data, "utf-8"):
         return Encoding("utf-8", How.DETECTED)
     if len(data.translate(None, _ASCII)) < _FEW * len(data):
@@ -276,7 +276,7 @@ def _damaged_utf8(data: bytes) -> bool:
 
 
 def _halves(data: bytes) -> str | None:
-    """UTF-16 without a mark, told by the zero bytes of its ASCII."""
+    """UTF-16 without a mark, detected by the zero bytes of its ASCII."""
     sample = data[:_SAMPLE]
     if len(sample) < 4 or b"\0" not in sample:
         return None

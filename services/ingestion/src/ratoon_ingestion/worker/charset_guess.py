@@ -110,7 +110,7 @@ _ALONE = 0.3
 _MARK = 0.9
 _WITHIN_WORDS = frozenset("’‘–—·\u00a0\u00ad")
 _VOWELS_OF_THAI = 0.2
-"""Least share of vowels and tones in a Thai text."""
+"""Minimum share of vowels and tones in a Thai text."""
 _USUAL = 0.3
 """What speaks for windows-1252 beforehand, as much as one character in three."""
 _OLD = frozenset({"cp850", "mac_roman", "mac_cyrillic", "iso8859_5"})
@@ -244,7 +244,7 @@ def _of_place(text: str, at: int) -> float | None:
 
 
 def _fits_its_word(character: str, before: str, after: str) -> bool:
-    """Latin letters with accents stand beside plain ones; letters of other scripts never do."""
+    """Latin letters with accents occur next to plain ones; letters of other scripts never do."""
     letters = [each for each in (before, after) if each.isalpha()]
     plain = sum(each in _ASCII for each in letters)
     return not plain if character >= _FIRST_NOT_LATIN else plain > 0 or len(letters) < 2

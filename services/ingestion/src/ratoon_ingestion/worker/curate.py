@@ -35,7 +35,7 @@ JSON = dict[str, Any]
 
 
 class Progress(Protocol):
-    """Tells how far a job is."""
+    """Reports the progress of a job."""
 
     def __call__(
         self, fraction: float, message: str, *, done: int = 0, total: int = 0, unit: str = ""
@@ -84,7 +84,7 @@ def curate(spec: CurateSpec, scratch: Path, report: Progress) -> JSON:
 
 @contextmanager
 def _workplace(scratch: Path) -> Iterator[Path]:
-    """A folder for intermediate files; what a killed attempt left in it is removed."""
+    """A directory for intermediate files; the files of a killed attempt are removed."""
     folder = scratch / "work"
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "tree").mkdir(parents=True)

@@ -1,7 +1,7 @@
 """One raw item decoded: its texts, what was done to them, and why it is no record, if it is none.
 
-MIME and encodings are undone here; HTML becomes text. Record ids are derived from what an item says, so that the same
-text has the same id from whichever source it comes.
+MIME and encodings are undone here; HTML becomes text. Record ids are derived from an item's text, so that the same
+text has the same id in every source.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ class Source:
     html: bool = False
     received: datetime | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
-    """What is told of the record: `charset`, when that was guessed."""
+    """Attributes of the record: `charset`, when that was guessed."""
     refused: Verdict = None
     """Why it is no record."""
 

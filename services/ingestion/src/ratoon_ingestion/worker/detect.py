@@ -89,7 +89,7 @@ def _packed(head: bytes, stream: BinaryIO) -> Format | None:
     try:
         unpacked = zlib.decompressobj(wbits=31).decompress(head, _HEAD)
     except zlib.error:
-        return None  # damaged: its reader says so, where the name tells which
+        return None  # damaged: its reader reports it, if the name identifies the format
     return _archive(stream) if unpacked[257:262] == b"ustar" else _of_text(unpacked)
 
 

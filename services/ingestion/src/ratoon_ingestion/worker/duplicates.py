@@ -1,6 +1,6 @@
 """The search for near duplicates, by the wording, over all records of a version.
 
-MinHash (rensa) over 5-word shingles, cut into bands (locality-sensitive hashing), and SimHash beside it name
+MinHash (rensa) over 5-word shingles, cut into bands (locality-sensitive hashing), and SimHash also name
 candidates; a pair counts when the true Jaccard similarity of its shingles reaches the threshold. What is
 similar to a member of a cluster belongs to it.
 """
@@ -20,7 +20,7 @@ _SEED = 1
 _RECALL = 0.999
 _SLICE = 20_000
 _SIMHASH_BITS = 3
-"""Texts whose SimHashes differ in at most so many of 64 bits are candidates."""
+"""Texts whose SimHashes differ in at most this many of 64 bits are candidates."""
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """An erasure: everything of a project that holds one of its records is written again without it.
 
-Versions and parts are looked through by their record ids, sources by deriving the id of each item anew; what holds
+Versions and parts are searched by their record ids, sources by deriving the id of each item again; what holds
 none stays as it is. Nothing is replaced or deleted here: the result says what took the place of what.
 """
 
@@ -40,7 +40,7 @@ _CHUNK = 1 << 20
 
 @dataclass
 class _Outcome:
-    """What was found and made so far."""
+    """Replacements and traces so far."""
 
     versions: dict[str, Rewritten] = field(default_factory=dict)
     splits: dict[str, dict[str, Rewritten]] = field(default_factory=dict)
@@ -110,7 +110,7 @@ def erase(spec: EraseSpec, report: Progress) -> JSON:
 
 
 def _may_still_hold(store: ArtifactStore, outcome: _Outcome, source: SourceSpec) -> bool:
-    """Whether a source that was looked through may hold an erased text where it cannot be read.
+    """Whether a searched source may hold an erased text where it cannot be read.
 
     Another source over the same bytes held one, or one stands in an item that was rejected, such as a row without
     the column that was named.
@@ -123,7 +123,7 @@ def _may_still_hold(store: ArtifactStore, outcome: _Outcome, source: SourceSpec)
 
 
 def _holds(store: ArtifactStore, digest: str, payloads: Collection[bytes]) -> bool:
-    """Whether a blob holds one of these texts as it is or as JSON writes it; of what is packed nobody can say."""
+    """Whether a blob may hold one of these texts, as it is or as JSON writes it; True for a compressed blob."""
     with store.open(digest) as stream:
         beginning = stream.read(len(_TREE))
     if beginning.startswith(_PACKED):
@@ -149,7 +149,7 @@ def _forms(payload: bytes) -> Iterator[bytes]:
 
 
 def _with_repetitions(spec: EraseSpec, store: ArtifactStore) -> frozenset[str]:
-    """The ids given and those of the same source texts that stand more than once, whichever of them was named."""
+    """The requested ids and those of repetitions of the same source texts."""
     ids: set[str] = set()
     for _, tree in spec.versions:
         for shard in _shards(store, tree):
@@ -250,7 +250,8 @@ def _redact_source(
         write_source(source, left(), path)
         if not texts:
             if source.name in outcome.origins:
-                outcome.unread.append(source.name)  # it was read otherwise when that version was made
+                # its settings for reading differed when that version was created
+                outcome.unread.append(source.name)
             return
         outcome.sources[source.name] = store.put_file(path)
     outcome.texts |= texts

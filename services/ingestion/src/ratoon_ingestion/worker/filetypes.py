@@ -88,7 +88,7 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
 _WORDY = _set(
     "application/postscript application/rtf application/pdf application/pgp-encrypted application/ar"
 )
-"""Types that are told by their start alone: the rest of them may be printable."""
+"""Types that are identified by their start alone: the rest of them may be printable."""
 _ARCHIVES: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "application/zip"),
     (b"PK\x05\x06", "application/zip"),

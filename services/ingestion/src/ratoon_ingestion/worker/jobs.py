@@ -14,13 +14,13 @@ JSON = dict[str, Any]
 
 
 class Stopped(Exception):
-    """The platform asked the job to stop, and it did."""
+    """The job was cancelled."""
 
     code, reason = "ABORTED", "STOPPED"
 
 
 def run(spec: JSON, job: JobFolder) -> JSON:
-    """Do what a spec asks for; `task` is `curate`, `split`, `erase` or `preview`."""
+    """Do the task of a spec; `task` is `curate`, `split`, `erase` or `preview`."""
     logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
     if spec["task"] == "split":
         return split(SplitSpec.of(spec), _stoppable(job))
@@ -32,7 +32,7 @@ def run(spec: JSON, job: JobFolder) -> JSON:
 
 
 def _stoppable(job: JobFolder) -> Progress:
-    """The job's progress; telling it is also the moment to hear a wish to stop."""
+    """Return a progress reporter that raises Stopped once a stop is requested."""
 
     def report(fraction: float, message: str, *, done: int = 0, total: int = 0, unit: str = "") -> None:
         if job.stop_requested():

@@ -1,8 +1,8 @@
-"""Raw mails to subject and body. It follows MIME where MIME is kept and gets on where it is not.
+"""Raw mails to subject and body. It follows MIME and tolerates mails that violate it.
 
-Of alternatives the plain text is taken, unless it says next to nothing beside an HTML one. Attachments and parts that
+Of alternatives the plain text is taken, unless it is nearly empty compared with an HTML one. Attachments and parts that
 are no text are left out, and `left_out` names them. Truncated parts give what they hold; a multipart whose parts cannot
-be told apart is read as one text. The only failure is `Undecodable`.
+be separated is read as one text. The only failure is `Undecodable`.
 """
 
 import binascii
@@ -60,7 +60,7 @@ class Undecodable(Exception):
 
 @dataclass(frozen=True)
 class Body:
-    """One text part: text, whether it is HTML, charset (declared or found), whether that was guessed."""
+    """One text part: text, whether it is HTML, charset (declared or detected), whether that was guessed."""
 
     text: str
     html: bool
@@ -170,7 +170,7 @@ class _BodyReader:
             )
 
     def _without_parts(self, part: Message) -> Iterator[Body]:
-        """A multipart in which no part was found: by the boundary that it uses, else as one text."""
+        """A multipart in which the parser detects no part: by the boundary that it uses, else as one text."""
         self.defective = True
         data = _raw(part)
         match = _BOUNDARY.search(data)
@@ -227,7 +227,7 @@ def _children(part: Message) -> list[Message]:
 
 
 def _best(alternatives: list[tuple[Body, ...]]) -> tuple[Body, ...]:
-    """Plain text with something to say, else HTML, else whatever there is."""
+    """Plain text that is not nearly empty, else HTML, else any text."""
     filled = [bodies for bodies in alternatives if any(body.text.strip() for body in bodies)]
     plain = [bodies for bodies in filled if not any(body.html for body in bodies)]
     marked = [bodies for bodies in filled if any(body.html for body in bodies)]
@@ -304,7 +304,7 @@ def _hint(bodies: tuple[Body, ...]) -> str:
 
 
 def _received(message: Message) -> datetime | None:
-    """When the last server took the mail, else when it says it was written; None when neither can be read."""
+    """When the last server received the mail, else its own date; None when neither can be read."""
     stamps = [str(value).rpartition(";")[2] for value in (message.get_all("Received") or [])[:1]]
     for stamp in (*stamps, str(message.get("Date") or "")):
         try:

@@ -1,6 +1,6 @@
-"""The text of a record as it is kept, and its form for comparisons.
+"""The text of a record as it is stored, and its form for comparisons.
 
-A model is asked with raw text, so what it is trained on stays as it was written: only what no tokenizer should see
+A model gets raw text as a prompt, so what it is trained on stays as it was written: only what no tokenizer should see
 goes. Forms that help a model (Unicode NFKC, single spaces) belong to its tokenizer, which sees prompts as well.
 Comparisons (duplicates, quality, language) use `comparable`, which is never stored.
 """

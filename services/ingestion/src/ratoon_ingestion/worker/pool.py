@@ -1,4 +1,4 @@
-"""A pool of spawned processes; results come back in the order of the inputs, whoever made them."""
+"""A pool of spawned processes; results come back in the order of the inputs."""
 
 import ctypes
 import os

@@ -1,4 +1,4 @@
-"""The beginning of a blob, read and curated as a source would be. Its result is shown once and kept nowhere."""
+"""The beginning of a blob, read and curated as a source would be. Its result is shown once and not stored."""
 
 import io
 import time
@@ -22,7 +22,7 @@ from ratoon_ingestion.worker.stages import StageSettings, curate_batch
 JSON = dict[str, Any]
 
 _ITEMS, _FILES = 500, 100
-"""Rows of a table, and mails or files, which take longer, that are read at most."""
+"""Maximum number of rows of a table, and of mails or files, which take longer, to read."""
 _BYTES = 8 << 20
 _SECONDS = 5.0
 _SCAN_BYTES = 8 << 20

@@ -21,7 +21,7 @@ _QUANTILES = (0, 0.05, 0.25, 0.5, 0.75, 0.95, 1)
 
 @dataclass(frozen=True)
 class Counts:
-    """Items read, records kept, items rejected by (step, reason)."""
+    """Items read, records stored, items rejected by (step, reason)."""
 
     items: int
     records: int
@@ -122,7 +122,7 @@ def _steps(records: pa.Table) -> dict[str, int]:
 
 
 def _attributes(column: pa.ChunkedArray) -> dict[str, dict[str, int]]:
-    """How often each value of each attribute stands; attributes with many values are told by their number."""
+    """How often each value of each attribute stands; attributes with many values are reported by their number."""
     counts: dict[str, Counter[str]] = {}
     for row in column.to_pylist():
         for name, value in row:

@@ -6,7 +6,7 @@ from collections import Counter
 from ratoon_ingestion.domain.curation import Rejected
 
 _MIN_CHARS = 20
-"""Shorter texts say too little to be judged."""
+"""Shorter texts are too short for these rules."""
 _FEW_LETTERS = 0.35
 _MANY_BROKEN = 0.03
 _LONG_WORD = 60

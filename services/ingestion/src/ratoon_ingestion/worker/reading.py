@@ -1,4 +1,4 @@
-"""Sources as batches of items, with what could not be read counted and kept."""
+"""Sources as batches of items, and the rejections of their readers."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ _BATCH_BYTES = 1 << 20
 
 
 class SourceReader:
-    """Goes through the sources once; afterwards `items` says how many items there were."""
+    """Reads the sources once; afterwards `items` is the number of items."""
 
     def __init__(
         self, sources: tuple[SourceSpec, ...], store: ArtifactStore, limits: Limits | None = None

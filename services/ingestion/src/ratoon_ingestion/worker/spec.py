@@ -1,4 +1,7 @@
-"""What a job is told: its spec.json as typed values. The service writes it, this reads it."""
+"""The spec.json of a job as typed values. The service writes it, this module reads it.
+
+Erased record ids are stored under the key `barred`.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,7 +47,7 @@ class CurateSpec:
 
 @dataclass(frozen=True)
 class PreviewSpec:
-    """A source that may not exist yet; `detect`: its format is to be found out."""
+    """A source that may not exist yet; `detect`: detect its format."""
 
     artifacts: str
     source: SourceSpec

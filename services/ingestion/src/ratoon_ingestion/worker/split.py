@@ -1,7 +1,7 @@
-"""A split: a labelled dataset version in three Parquet blobs; whoever keeps the test part's digest seals it.
+"""A split: a labelled dataset version in three Parquet blobs; the test part is sealed by keeping its digest secret.
 
 Earlier test parts are compared by record, content and wording, so that nothing that was ever tested on trains
-later, whichever version it comes from. Records of an older training part can be mixed in (replay).
+later, in any version. Records of an older training part can be mixed in (replay).
 """
 
 import tempfile

@@ -1,6 +1,6 @@
 """The stages of curation, each a function from an Arrow batch to the rows that stay and those that go.
 
-They look at one record at a time, so batches may be curated in any process and any order. What needs
+They process one record at a time, so batches may be curated in any process and any order. What needs
 to see all records, the duplicate search, is in `duplicates`.
 """
 
@@ -94,7 +94,7 @@ def _with_code(source: Source) -> Source:
 
 
 def drop_erased(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
-    """What was erased does not come back, whichever source brings it; where it came from is not kept."""
+    """Reject erased records of any source; do not store where they came from."""
     erased = [record_id in settings.excluded for record_id in values(batch, "record_id")]
     if any(erased):
         paths = [
@@ -121,7 +121,7 @@ def clean(batch: pa.RecordBatch, _: StageSettings) -> Outcome:
 
 
 def detect_language(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
-    """Each record's language, and the records in languages that are not wanted."""
+    """Set each record's language; reject records in other languages than the configured ones."""
     detected = [language_of(comparable(text)) for text in values(batch, "text")]
     batch = with_columns(batch, {"language": pa.array(detected, pa.string())})
     allowed = settings.config.languages
@@ -136,7 +136,7 @@ def detect_language(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
 
 
 def drop_short(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
-    """Records under the least length, except labelled ones; a character of a dense script counts as several."""
+    """Reject unlabelled records under the minimum length; a character of a dense script counts as several."""
     min_chars = settings.config.min_chars
     texts, labels = values(batch, "text"), values(batch, "source_label")
     short = [length_of(text) < min_chars for text in texts]
@@ -157,7 +157,7 @@ def drop_garbage(batch: pa.RecordBatch, _: StageSettings) -> Outcome:
 
 
 def mask_personal_data(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
-    """Personal data replaced by marks; the steps tell how many of each kind."""
+    """Personal data replaced by marks; the steps contain the number of each kind."""
     results = [_masked(text, settings.config.masks) for text in values(batch, "text")]
     batch = with_columns(batch, {"text": pa.array([text for text, _ in results], pa.string())})
     batch = with_steps(

@@ -18,7 +18,7 @@ GROUP_RECORDS, GROUP_CHARS = 500, 4_000_000
 
 
 def write_records(folder: Path, records: pa.Table, order: list[int]) -> None:
-    """Shards `records-00000.parquet`, … with the rows in the given order."""
+    """Shards `records-00000.parquet`, … with the rows in `order`."""
     chars = records.column("chars").to_pylist()
     for shard, start in enumerate(range(0, max(len(order), 1), SHARD_RECORDS)):
         path = folder / f"records-{shard:05d}.parquet"
@@ -39,7 +39,7 @@ def write_json(folder: Path, name: str, value: dict[str, Any]) -> None:
 
 
 def merkle_root(record_ids: list[str], digests: list[str]) -> str:
-    """The root over records in the order given, in hex."""
+    """The root over records in this order, in hex."""
     leaves = (merkle.leaf_hash(record, digest) for record, digest in zip(record_ids, digests, strict=True))
     return merkle.root(leaves).hex()
 

@@ -28,7 +28,7 @@ Hashes = npt.NDArray[np.uint64]
 
 @cache
 def _jieba() -> Any:
-    """Jieba's tokenizer, its dictionary cache in a folder of our own (by default anyone may write it)."""
+    """Jieba's tokenizer, its dictionary cache in a private directory (by default anyone may write it)."""
     import jieba
 
     jieba.setLogLevel("WARNING")

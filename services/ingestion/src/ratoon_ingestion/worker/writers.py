@@ -1,7 +1,7 @@
 """Writers: items become a source's blob again, in the format and under the names by which the readers read it.
 
-What is kept is what readers yield: items with their path, label, time and attributes. What could not be read and
-columns that nobody named are not written again.
+They write what readers yield: items with their path, label, time and attributes. What could not be read and
+columns that are not configured are not written again.
 """
 
 import csv

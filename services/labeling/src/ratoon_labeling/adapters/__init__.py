@@ -1,1 +1,1 @@
-"""The labeling room's outside: ingestion, its job, its tables."""
+"""Outbound: one file a technology."""

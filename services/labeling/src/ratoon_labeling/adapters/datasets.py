@@ -1,4 +1,4 @@
-"""Dataset versions, asked of ingestion by gRPC."""
+"""Dataset versions over ingestion's gRPC API."""
 
 import grpc
 
@@ -9,7 +9,7 @@ from ratoon_labeling.domain.errors import DatasetNotReady, DatasetRedacted
 
 
 class IngestionDatasets:
-    """Asks the ingestion room."""
+    """Reads dataset versions from ingestion."""
 
     def __init__(self, channel: grpc.Channel) -> None:
         self._ingestion = IngestionServiceStub(channel)

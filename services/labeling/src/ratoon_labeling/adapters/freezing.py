@@ -48,6 +48,6 @@ class JobFreezing:
 
 
 def _observation(status: JobStatus) -> JobObservation[Frozen]:
-    told = status.progress
-    progress = Progress(told.fraction, told.message, told.done, told.total)
+    reported = status.progress
+    progress = Progress(reported.fraction, reported.message, reported.done, reported.total)
     return observed(status, progress, Frozen(**status.result) if status.result else None)

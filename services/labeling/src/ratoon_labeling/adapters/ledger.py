@@ -1,4 +1,4 @@
-"""Annotations and tasks in bulk: between the room's database and the artifact store, in batches."""
+"""Annotations and tasks in bulk: between the service's database and the artifact store, in batches."""
 
 import json
 import logging
@@ -26,14 +26,14 @@ from ratoon_labeling.domain.tasks import Reason, Task
 
 _LOG = logging.getLogger(__name__)
 BATCH = 1000
-"""Rows a transaction: other writers get their turn in between."""
+"""Rows a transaction: other writers can write in between."""
 
 _NAMESPACE = uuid.UUID("6f0f3c0e-4f57-4c0e-9a53-0f8d7a1f2b64")
 _TABLES = {kind: (RESOURCES[kind], codec_of(kind, RESOURCES[kind])) for kind in (Annotation, Task)}
 
 
 class BulkLedger:
-    """Exports annotations as JSON lines; keeps what a label set brought. Names are functions of the content."""
+    """Exports annotations as JSON lines; stores those and tasks of label sets. Names are functions of the content."""
 
     def __init__(
         self,
@@ -53,18 +53,18 @@ class BulkLedger:
                 _write_annotations(connection, project, file)
             return self._artifacts.put_file(path)
 
-    def record(self, label_set: LabelSet, made: Frozen) -> None:
-        """Keep the imported annotations and the tasks of a label set; a repetition adds nothing."""
+    def record(self, label_set: LabelSet, frozen: Frozen) -> None:
+        """Store the imported annotations and the tasks of a label set; a repetition adds nothing."""
         now = self._clock.now()
-        imported = (_annotation(label_set, line, now) for line in self._lines(made.imported_digest))
+        imported = (_annotation(label_set, line, now) for line in self._lines(frozen.imported_digest))
         self._add(label_set, imported, {"imported": True})
-        self._add(label_set, (_task(label_set, line, now) for line in self._lines(made.tasks_digest)), {})
+        self._add(label_set, (_task(label_set, line, now) for line in self._lines(frozen.tasks_digest)), {})
         with self._database.write() as connection:
             if not _is_recorded(connection, label_set.name):
                 connection.execute(insert(RECORDINGS).values(label_set=label_set.name))
 
     def is_recorded(self, label_set: str) -> bool:
-        """Whether all that was found for this label set is kept."""
+        """Return whether the annotations and tasks of this label set are stored."""
         with self._database.read() as connection:
             return _is_recorded(connection, label_set)
 
@@ -74,8 +74,8 @@ class BulkLedger:
         _note_erased(tx.connection, project, gone, self._clock.now())
         for table, _ in _TABLES.values():
             query = select(table.c.name, table.c.body).where(table.c.parent == project)
-            found = tx.connection.execute(query).yield_per(BATCH)
-            names = [row.name for row in found if _record_id(row.body) in gone]
+            rows = tx.connection.execute(query).yield_per(BATCH)
+            names = [row.name for row in rows if _record_id(row.body) in gone]
             for start in range(0, len(names), BATCH):
                 some = names[start : start + BATCH]
                 tx.connection.execute(delete(table).where(table.c.name.in_(some)))
@@ -95,8 +95,8 @@ class BulkLedger:
             with self._database.write() as connection:
                 erased = _erased_since(connection, label_set)
                 by_name = {each.name: each for each in batch if each.record_id not in erased}
-                there = set(connection.scalars(select(table.c.name).where(table.c.name.in_(by_name))))
-                rows = [_row(each, codec) | also for name, each in by_name.items() if name not in there]
+                existing = set(connection.scalars(select(table.c.name).where(table.c.name.in_(by_name))))
+                rows = [_row(each, codec) | also for name, each in by_name.items() if name not in existing]
                 if rows:
                     connection.execute(insert(table), rows)
             self._pause(self._clock.monotonic() - begun)
@@ -107,16 +107,16 @@ def _write_annotations(connection: Connection, project: str, file: BinaryIO) -> 
     query = select(table.c.body).where(table.c.parent == project, ~table.c.imported).order_by(table.c.name)
     for body in connection.execution_options(yield_per=BATCH).scalars(query):
         try:
-            said: Annotation = codec.load(body)
+            annotation: Annotation = codec.load(body)
         except Unreadable:
             _LOG.error("an annotation of %s cannot be read and is left out of its label sets", project)
             continue
         line = {
-            "record_id": said.record_id,
-            "label": said.label,
-            "annotator": said.annotator,
-            "source": said.source.value,
-            "time": said.create_time.isoformat(),
+            "record_id": annotation.record_id,
+            "label": annotation.label,
+            "annotator": annotation.annotator,
+            "source": annotation.source.value,
+            "time": annotation.create_time.isoformat(),
         }
         file.write(json.dumps(line).encode() + b"\n")
 
@@ -142,7 +142,7 @@ def _note_erased(connection: Connection, project: str, record_ids: frozenset[str
 
 
 def _record_id(body: str) -> str:
-    """The record that a stored annotation or task is about; empty when nobody can say."""
+    """Return the record of a stored annotation or task; empty if its body cannot be read."""
     try:
         return str(json.loads(body).get("record_id", ""))
     except (ValueError, AttributeError):
@@ -156,9 +156,9 @@ def _is_recorded(connection: Connection, label_set: str) -> bool:
 
 def _annotation(label_set: LabelSet, line: dict[str, str], now: datetime) -> Annotation:
     """The same label of the same text by the same source is one annotation, however often it is imported."""
-    said = (line["record_id"], line["content_digest"], line["annotator"], line["label"])
+    key = (line["record_id"], line["content_digest"], line["annotator"], line["label"])
     return Annotation(
-        name=f"{parent_of(label_set.name)}/annotations/{_id(label_set.import_as.value, *said)}",
+        name=f"{parent_of(label_set.name)}/annotations/{_id(label_set.import_as.value, *key)}",
         create_time=now,
         update_time=now,
         record_id=line["record_id"],

@@ -32,17 +32,17 @@ _LABEL_SETS = BodyCodec(LabelSet, ())
 class ProcessLedger(BulkLedger):
     """A ledger that records a large label set in a process of its own, and in this one where that fails."""
 
-    def record(self, label_set: LabelSet, made: Frozen) -> None:
-        """Keep the imported annotations and the tasks of a label set; a repetition adds nothing."""
-        if sum(made.class_counts.values()) <= _SMALL or not self._is_recorded_apart(label_set, made):
-            super().record(label_set, made)
+    def record(self, label_set: LabelSet, frozen: Frozen) -> None:
+        """Store the imported annotations and the tasks of a label set; a repetition adds nothing."""
+        if sum(frozen.class_counts.values()) <= _SMALL or not self._record_in_subprocess(label_set, frozen):
+            super().record(label_set, frozen)
 
-    def _is_recorded_apart(self, label_set: LabelSet, made: Frozen) -> bool:
+    def _record_in_subprocess(self, label_set: LabelSet, frozen: Frozen) -> bool:
         specification = {
             "database": self._database.url,
             "artifacts": self._artifacts.url,
             "label_set": _LABEL_SETS.dump(label_set),
-            "made": asdict(made),
+            "frozen": asdict(frozen),
         }
         ended = subprocess.run(
             [sys.executable, "-m", __name__],
@@ -60,14 +60,14 @@ class ProcessLedger(BulkLedger):
 
 
 def main() -> int:
-    """Record one label set; end with the process that asked for it."""
+    """Record one label set; end with the parent process."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     os.nice(_NICE)
     specification = json.load(sys.stdin)
     database = Database(specification["database"])
     try:
         ledger = BulkLedger(database, ArtifactStore(specification["artifacts"]), SystemClock(), time.sleep)
-        ledger.record(_LABEL_SETS.load(specification["label_set"]), Frozen(**specification["made"]))
+        ledger.record(_LABEL_SETS.load(specification["label_set"]), Frozen(**specification["frozen"]))
     finally:
         database.close()
     return 0

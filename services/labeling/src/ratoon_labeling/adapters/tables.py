@@ -19,7 +19,7 @@ RESOURCES: dict[type, Table] = {
 # Whether an annotation came with a dataset version.
 RESOURCES[Annotation].append_column(Column("imported", Boolean, nullable=False, server_default=false()))
 RECORDINGS = Table("recordings", METADATA, Column("label_set", String(512), primary_key=True))
-"""The label sets whose imported annotations and tasks are kept."""
+"""The label sets whose imported annotations and tasks are stored."""
 
 ERASED_RECORDS = Table(
     "erased_records",
@@ -28,4 +28,4 @@ ERASED_RECORDS = Table(
     Column("record_id", String(64), primary_key=True),
     Column("time", String(40), nullable=False),
 )
-"""Records that were erased, and when: what a label set that was begun before says of them is not kept."""
+"""Records that were erased, and when: their annotations and tasks in older label sets are not stored."""

@@ -1,4 +1,4 @@
-"""What labeling can be asked to do."""
+"""Commands of labeling."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from ratoon_labeling.domain.guidelines import ConflictPolicy
 
 @dataclass(frozen=True)
 class CreateGuideline:
-    """Tell annotators in `parent` (projects/{project}) what to do."""
+    """Create a guideline for annotators in `parent` (projects/{project})."""
 
     parent: str
     guideline_id: str
@@ -53,7 +53,7 @@ class CreateLabelSet:
 
 @dataclass(frozen=True)
 class CreateAnnotation:
-    """Give a record a label; `caller` is who asks, `annotator` who is named."""
+    """Give a record a label; `caller` sends the request, `annotator` is the one that it names."""
 
     parent: str
     annotation_id: str
@@ -87,7 +87,7 @@ class CompleteTask:
 
 @dataclass(frozen=True)
 class ForgetRecords:
-    """Keep nothing of these records of a project: ingestion erased them."""
+    """Delete the annotations and tasks of these records of a project: ingestion erased them."""
 
     parent: str
     record_ids: tuple[str, ...]

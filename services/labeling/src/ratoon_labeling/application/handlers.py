@@ -99,7 +99,7 @@ def _first_claimable(
 
 
 def create_guideline(command: CreateGuideline, store: Store, clock: Clock) -> Guideline:
-    """Tell annotators what to do."""
+    """Create a guideline for annotators."""
     matched(command.parent, PROJECT, "parent")
     now = clock.now()
     guideline = Guideline(
@@ -115,7 +115,7 @@ def create_guideline(command: CreateGuideline, store: Store, clock: Clock) -> Gu
 
 
 def update_guideline(command: UpdateGuideline, store: Store) -> Guideline:
-    """Change what annotators are told; label sets that exist keep what they were made with."""
+    """Change a guideline; existing label sets keep the labels and policy that they were created with."""
     matched(command.name, PATTERNS[Guideline])
     with store.write() as tx:
         before = tx.get(Guideline, command.name)
@@ -130,7 +130,7 @@ def update_guideline(command: UpdateGuideline, store: Store) -> Guideline:
 
 
 def delete_guideline(command: DeleteGuideline, store: Store) -> None:
-    """Delete a guideline; InUse while a label set is made with it. Those that exist keep what they were made with."""
+    """Delete a guideline; InUse while a label set that uses it is in progress. Existing label sets keep its labels."""
     matched(command.name, PATTERNS[Guideline])
     with store.write() as tx:
         guideline = tx.get(Guideline, command.name)
@@ -175,7 +175,7 @@ def create_label_set(
 
 
 def cancel_label_set(name: str, operations: Operations) -> LabelSet:
-    """Call a label set off; one that has ended stays as it is."""
+    """Cancel a label set; one that has ended stays as it is."""
     matched(name, PATTERNS[LabelSet])
     return operations.cancel(LabelSet, name, lambda label_set: label_set.state.ended)
 
@@ -197,7 +197,7 @@ def delete_label_set(name: str, allow_missing: bool, store: Store) -> None:
 def create_annotation(command: CreateAnnotation, store: Store, clock: Clock) -> Annotation:
     """Give a record a label."""
     matched(command.parent, PROJECT, "parent")
-    _check_said(command)
+    _check_annotation(command)
     annotator = annotator_of(command.source, command.annotator, command.caller, command.caller_is_service)
     name = f"{command.parent}/annotations/{checked_id(command.annotation_id, 'annotation_id')}"
     annotation = _annotation(name, clock.now(), command, annotator)
@@ -209,7 +209,7 @@ def create_annotation(command: CreateAnnotation, store: Store, clock: Clock) -> 
 
 
 def complete_task(command: CompleteTask, store: Store, clock: Clock) -> Task:
-    """Answer a task; the answer is kept as an annotation under the task's own id."""
+    """Answer a task; the answer is stored as an annotation under the task's own id."""
     matched(command.name, PATTERNS[Task])
     with store.write() as tx:
         before = tx.get(Task, command.name)
@@ -223,7 +223,7 @@ def complete_task(command: CompleteTask, store: Store, clock: Clock) -> Task:
 
 
 def forget_records(command: ForgetRecords, tx: Transaction, ledger: Ledger) -> None:
-    """Delete what was said of records that were erased, and what is asked of them."""
+    """Delete the annotations and tasks of records that were erased."""
     ledger.forget(tx, command.parent, command.record_ids)
 
 
@@ -265,7 +265,7 @@ def _check_one_project(command: CreateLabelSet) -> None:
         )
 
 
-def _check_said(command: CreateAnnotation) -> None:
+def _check_annotation(command: CreateAnnotation) -> None:
     if not command.record_id:
         raise InvalidArgument("record_id is missing.", reason="RECORD_MISSING", field="annotation.record_id")
     if not label_key(command.label) or len(command.label) > LONGEST_LABEL:

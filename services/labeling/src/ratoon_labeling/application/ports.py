@@ -1,4 +1,4 @@
-"""What labeling needs from the world."""
+"""Ports of labeling."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,14 +45,14 @@ class Ledger(Protocol):
         """Write the annotations of a project that did not come with data to the artifact store; their digest."""
         ...
 
-    def record(self, label_set: LabelSet, made: Frozen) -> None:
-        """Keep the imported annotations and the tasks that a job found; a repetition adds nothing."""
+    def record(self, label_set: LabelSet, frozen: Frozen) -> None:
+        """Store the imported annotations and the tasks of a job's result; a repetition adds nothing."""
         ...
 
     def is_recorded(self, label_set: str) -> bool:
-        """Whether all that was found for this label set is kept."""
+        """Return whether the annotations and tasks of this label set are stored."""
         ...
 
     def forget(self, tx: Transaction, project: str, record_ids: Sequence[str]) -> None:
-        """Delete the annotations and tasks of these records; none there is no error."""
+        """Delete the annotations and tasks of these records, if there are any."""
         ...

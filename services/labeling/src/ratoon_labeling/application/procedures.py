@@ -1,4 +1,4 @@
-"""Procedure of a label set: a job freezes the labels, then the ledger records what the job found, once."""
+"""Procedure of a label set: a job freezes the labels, then the ledger records the job's result, once."""
 
 from dataclasses import dataclass, replace
 from functools import partial

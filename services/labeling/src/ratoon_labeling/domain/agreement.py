@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterable, Sequence
 def nominal_alpha(units: Iterable[Sequence[Hashable]]) -> float | None:
     """Alpha of labels; each unit holds the labels that one record got.
 
-    None where nothing can be said: no record was labelled twice, or only one label was ever given.
+    None where it is undefined: no record was labelled twice, or all labels are the same.
     """
     observed, pairable, totals = 0.0, 0, Counter[Hashable]()
     for values in units:

@@ -1,4 +1,4 @@
-"""Annotations: that somebody or something gave a record a label."""
+"""Annotations: labels of records, each with its annotator and source."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,8 +16,8 @@ class Source(StrEnum):
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """What one annotation says of a record, and when it was said."""
+class AnnotatedLabel:
+    """Label that an annotator gave a record, with its source and time."""
 
     label: str
     annotator: str
@@ -27,7 +27,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Annotation:
-    """A judgement, kept. `content_digest` is of the text seen; `label_set` names the import that brought it."""
+    """A stored label. `content_digest` is of the labelled text; `label_set` names the import that brought it."""
 
     name: str
     create_time: datetime
@@ -43,7 +43,7 @@ class Annotation:
 
 @dataclass(frozen=True)
 class AnnotationCreated:
-    """Somebody labelled a record."""
+    """A record was labelled."""
 
     record_id: str
 

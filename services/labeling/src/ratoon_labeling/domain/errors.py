@@ -1,11 +1,11 @@
-"""What can be wrong, in the labeling room's own words.
+"""Errors of labeling.
 
 LabelingError
 ├── BadLabels           a guideline needs two labels or more, all different
 ├── UnknownLabel        a label that the guideline does not have
 ├── BadSampleSize       a review sample has 0 to 10,000 records
 ├── SourceNotYours      only services speak for users' feedback
-├── StaleEtag           somebody else changed it since it was read
+├── StaleEtag           the resource was changed since it was read
 ├── InUse               what is to be deleted is still needed
 ├── TaskAnswered        the task has its answer already
 ├── TaskClaimed         another annotator holds a lease on the task
@@ -15,7 +15,7 @@ LabelingError
 
 
 class LabelingError(Exception):
-    """Any refusal of the labeling room; `field` names the field of the request at fault, if one is."""
+    """Base class of the errors of labeling; `field` names the field of the request at fault, if one is."""
 
     code = "FAILED_PRECONDITION"
     reason = "LABELING_ERROR"
@@ -50,7 +50,7 @@ class SourceNotYours(LabelingError):
 
 
 class StaleEtag(LabelingError):
-    """Somebody else changed the resource since it was read."""
+    """The resource was changed since it was read."""
 
     code, reason = "ABORTED", "STALE_ETAG"
 

@@ -1,4 +1,4 @@
-"""Guidelines: what annotators are told, the labels they choose from, and which of several labels counts."""
+"""Guidelines: instructions for annotators, the labels they choose from, and which of several labels counts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class ConflictPolicy(StrEnum):
 
 @dataclass(frozen=True)
 class Guideline:
-    """What annotators are told. Each change is a new revision; a label set keeps what it was made with."""
+    """Instructions for annotators. Each change is a new revision; a label set keeps the one it was created with."""
 
     name: str
     create_time: datetime
@@ -35,7 +35,7 @@ class Guideline:
 
     @property
     def etag(self) -> str:
-        """What a change must name, so that nobody overwrites what they have not seen."""
+        """Return the revision that a change must name, so that no caller overwrites a change that it has not read."""
         return str(self.revision)
 
 

@@ -4,7 +4,7 @@
                      ↘ FAILED
     QUEUED, RUNNING → CANCELLING → CANCELLED
 
-While RUNNING a job freezes the labels; then what it found (imported annotations, tasks) is recorded, once.
+While RUNNING a job freezes the labels; then its result (imported annotations, tasks) is recorded, once.
 """
 
 from dataclasses import dataclass, field, replace
@@ -17,7 +17,7 @@ from ratoon_labeling.domain.annotations import Source
 from ratoon_labeling.domain.guidelines import ConflictPolicy
 
 RECORDING = Progress(0.9, "Recording annotations and tasks.")
-"""Progress of a label set whose job has ended, until what the job found is recorded."""
+"""Progress of a label set whose job has ended, until the job's result is recorded."""
 
 
 class State(StrEnum):
@@ -43,9 +43,9 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Frozen:
-    """What the job made: digests of three blobs (labels, imported annotations, tasks) and the labels in numbers.
+    """Result of the job: digests of three blobs (labels, imported annotations, tasks) and the labels in numbers.
 
-    `agreement_alpha` is Krippendorff's, nominal, over records with two judgements or more; None without any.
+    `agreement_alpha` is Krippendorff's, nominal, over records with two annotations or more; None without any.
     """
 
     digest: str
@@ -121,9 +121,11 @@ def frozen(label_set: LabelSet, result: Frozen) -> tuple[LabelSet, Completed]:
     return succeeded, Completed(result.digest, label_count)
 
 
-def _ended(label_count: int, made: Frozen) -> str:
-    said = "1 label is frozen" if label_count == 1 else f"{label_count:,} labels are frozen"
-    if not made.unknown_label_count:
-        return f"{said}."
-    came = "1 record has" if made.unknown_label_count == 1 else f"{made.unknown_label_count:,} records have"
-    return f"{said}; {came} a label that the guideline does not have."
+def _ended(label_count: int, result: Frozen) -> str:
+    text = "1 label is frozen" if label_count == 1 else f"{label_count:,} labels are frozen"
+    if not result.unknown_label_count:
+        return f"{text}."
+    came = (
+        "1 record has" if result.unknown_label_count == 1 else f"{result.unknown_label_count:,} records have"
+    )
+    return f"{text}; {came} a label that the guideline does not have."

@@ -20,7 +20,7 @@ def checked_size(size: int) -> int:
 
 
 def review_sample(labels: Mapping[str, str], size: int, seed: str) -> list[str]:
-    """Draw record ids for review from `labels` (record id to label): each label in turn, so that rare ones are seen.
+    """Draw record ids for review from `labels` (record id to label): each label in turn, so that rare ones are sampled.
 
     A function of the set, the size and the seed alone; a larger sample begins with the smaller one.
     """

@@ -1,4 +1,4 @@
-"""Tasks: one record that an annotator is asked to look at.
+"""Tasks: one record that an annotator reviews.
 
 OPEN → DONE      a label was given
      ↘ SKIPPED   the annotator gave no label
@@ -26,7 +26,7 @@ class TaskState(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a record is looked at again."""
+    """Why a record is reviewed."""
 
     REVIEW_SAMPLE = "review-sample"
     CONFLICT = "conflict"
@@ -34,7 +34,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Task:
-    """One record to look at; `labels` are those that may be given."""
+    """One record to review; `labels` are the allowed labels."""
 
     name: str
     create_time: datetime
@@ -84,9 +84,9 @@ def complete(task: Task, label: str, annotator: str, now: datetime) -> Task:
     Raises TaskAnswered when another answer stands, TaskClaimed while another annotator holds a lease on the task,
     UnknownLabel when the guideline does not have the label.
     """
-    given = known_label(label, task.labels) if label else ""
+    answer = known_label(label, task.labels) if label else ""
     if task.state is not TaskState.OPEN:
-        if (task.label, task.annotator) == (given, annotator):
+        if (task.label, task.annotator) == (answer, annotator):
             return task
         raise TaskAnswered(
             f"{task.name} is already answered by {task.annotator}: create an annotation to disagree."
@@ -95,6 +95,6 @@ def complete(task: Task, label: str, annotator: str, now: datetime) -> Task:
         raise TaskClaimed(
             f"{task.name} is claimed by {task.lease_holder} until {task.lease_expire_time}. Claim another task."
         )
-    state = TaskState.DONE if given else TaskState.SKIPPED
-    answered = replace(task, state=state, label=given, annotator=annotator)
+    state = TaskState.DONE if answer else TaskState.SKIPPED
+    answered = replace(task, state=state, label=answer, annotator=annotator)
     return replace(answered, lease_holder="", lease_expire_time=None)

@@ -1,1 +1,1 @@
-"""The labeling room's inside: what can be asked of it."""
+"""Inbound: translate, call, translate."""

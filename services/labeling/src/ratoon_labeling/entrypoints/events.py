@@ -1,4 +1,4 @@
-"""Erasures of records, told by ingestion: what was said of them here is forgotten."""
+"""Erasures of records, published by ingestion: their annotations and tasks are deleted."""
 
 from collections.abc import Callable
 
@@ -16,13 +16,13 @@ from ratoon_labeling.application.ports import Ledger
 TOPICS = (topic_of(ErasureEvent),)
 
 
-def forgetter(store: Store, ledger: Ledger) -> Callable[[Event, Connection], None]:
-    """The handler of these events."""
+def on_erasure(store: Store, ledger: Ledger) -> Callable[[Event, Connection], None]:
+    """Return the handler of erasures."""
 
     def forget(event: Event, connection: Connection) -> None:
-        told = ErasureEvent.FromString(event.data)
-        if told.HasField("completed"):
-            command = ForgetRecords(parent_of(told.name), tuple(told.completed.record_ids))
+        message = ErasureEvent.FromString(event.data)
+        if message.HasField("completed"):
+            command = ForgetRecords(parent_of(message.name), tuple(message.completed.record_ids))
             handlers.forget_records(command, Transaction(store, connection), ledger)
 
     return forget

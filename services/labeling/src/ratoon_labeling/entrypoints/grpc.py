@@ -39,7 +39,7 @@ class LabelingServicer(LabelingServiceServicer):
     async def CreateGuideline(
         self, request: pb.CreateGuidelineRequest, context: Context
     ) -> annotation_pb2.Guideline:
-        """Tell annotators what to do."""
+        """Create a guideline for annotators."""
         command = mapping.create_guideline(request)
         return mapping.guideline(
             await self.threads(handlers.create_guideline, command, self.store, self.clock)
@@ -70,7 +70,7 @@ class LabelingServicer(LabelingServiceServicer):
     async def UpdateGuideline(
         self, request: pb.UpdateGuidelineRequest, context: Context
     ) -> annotation_pb2.Guideline:
-        """Change what annotators are told."""
+        """Change a guideline."""
         command = mapping.update_guideline(request)
         return mapping.guideline(await self.threads(handlers.update_guideline, command, self.store))
 
@@ -86,10 +86,10 @@ class LabelingServicer(LabelingServiceServicer):
     ) -> label_set_pb2.LabelSet:
         """Freeze the labels of a dataset version."""
         command = mapping.create_label_set(request)
-        made = await self.threads(
+        created = await self.threads(
             handlers.create_label_set, command, self.store, self.operations, self.datasets, self.clock
         )
-        return mapping.label_set(made)
+        return mapping.label_set(created)
 
     async def GetLabelSet(self, request: pb.GetLabelSetRequest, context: Context) -> label_set_pb2.LabelSet:
         """One label set."""
@@ -130,7 +130,7 @@ class LabelingServicer(LabelingServiceServicer):
     async def CancelLabelSet(
         self, request: pb.CancelLabelSetRequest, context: Context
     ) -> label_set_pb2.LabelSet:
-        """Call a label set off."""
+        """Cancel a label set."""
         return mapping.label_set(await self.threads(handlers.cancel_label_set, request.name, self.operations))
 
     async def DeleteLabelSet(

@@ -9,7 +9,7 @@ from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.jobs import JobFolder
 from ratoon.tasks.labels import label_key, match_label
 from ratoon_labeling.domain.agreement import nominal_alpha
-from ratoon_labeling.domain.annotations import Judgement, Source
+from ratoon_labeling.domain.annotations import AnnotatedLabel, Source
 from ratoon_labeling.domain.guidelines import LONGEST_LABEL, ConflictPolicy
 from ratoon_labeling.domain.label_sets import Frozen
 from ratoon_labeling.domain.resolution import Resolution, resolve
@@ -28,7 +28,7 @@ class NoLabels(Exception):
 
 
 class Stopped(Exception):
-    """The platform asked for the end."""
+    """The platform requested the job to stop."""
 
     reason = "STOPPED"
 
@@ -47,49 +47,51 @@ class Spec:
     review_sample_size: int
 
 
-Judged = list[tuple[Row, list[Judgement]]]
+AnnotatedRows = list[tuple[Row, list[AnnotatedLabel]]]
 
 
-def run(given: dict[str, Any], job: JobFolder) -> dict[str, Any]:
+def run(raw_spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
     """Freeze the labels; returns the fields of `Frozen`."""
-    spec = Spec(**{**given, "labels": tuple(given["labels"])})
+    spec = Spec(**{**raw_spec, "labels": tuple(raw_spec["labels"])})
     artifacts = ArtifactStore(spec.artifacts)
-    found = _rows(artifacts, spec, job)
+    rows = _rows(artifacts, spec, job)
     unknown = Counter(
         label.strip()[:LONGEST_LABEL]
-        for row in found
+        for row in rows
         for label in (row.source_label, *(vote.label for vote in row.votes))
         if label_key(label) and match_label(label, spec.labels) is None
     )
-    judged = _judged(found, spec, records.annotations(artifacts, spec.annotations_digest))
-    job.progress(0.8, "Writing the labels", done=len(found), total=len(found), unit="records")
-    return asdict(_frozen(artifacts, spec, judged, unknown))
+    annotated = _annotated(rows, spec, records.annotations(artifacts, spec.annotations_digest))
+    job.progress(0.8, "Writing the labels", done=len(rows), total=len(rows), unit="records")
+    return asdict(_frozen(artifacts, spec, annotated, unknown))
 
 
 def _rows(artifacts: ArtifactStore, spec: Spec, job: JobFolder) -> list[Row]:
     shards = records.shards(artifacts, spec.dataset_digest)
-    found: list[Row] = []
+    rows: list[Row] = []
     for number, shard in enumerate(shards, 1):
         if job.stop_requested():
             raise Stopped("The label set was cancelled.")
-        found.extend(records.rows(artifacts, shard))
-        job.progress(0.7 * number / len(shards), "Reading labels", done=len(found), unit="records")
-    return found
+        rows.extend(records.rows(artifacts, shard))
+        job.progress(0.7 * number / len(shards), "Reading labels", done=len(rows), unit="records")
+    return rows
 
 
-def _judged(rows: Iterable[Row], spec: Spec, annotations: Iterable[tuple[str, Judgement]]) -> Judged:
-    """Each record with its judgements: those given here and the one that came with it."""
-    given: dict[str, list[Judgement]] = defaultdict(list)
-    for record_id, judgement in annotations:
-        if (label := match_label(judgement.label, spec.labels)) is not None:
-            given[record_id].append(replace(judgement, label=label))
-    return [(row, [*given.get(row.record_id, ()), *_imported(row, spec)]) for row in rows]
+def _annotated(
+    rows: Iterable[Row], spec: Spec, annotations: Iterable[tuple[str, AnnotatedLabel]]
+) -> AnnotatedRows:
+    """Return each record with its annotations: those created here and the one that came with it."""
+    by_record: dict[str, list[AnnotatedLabel]] = defaultdict(list)
+    for record_id, annotation in annotations:
+        if (label := match_label(annotation.label, spec.labels)) is not None:
+            by_record[record_id].append(replace(annotation, label=label))
+    return [(row, [*by_record.get(row.record_id, ()), *_imported(row, spec)]) for row in rows]
 
 
-def _imported(row: Row, spec: Spec) -> list[Judgement]:
-    """The label of a record, or those of its duplicates, each the judgement of an annotator of its own."""
+def _imported(row: Row, spec: Spec) -> list[AnnotatedLabel]:
+    """The label of a record, or those of its duplicates, each by an annotator of its own."""
     votes = row.votes or (Vote(row.source_label, row.source, row.time),)
-    found: list[Judgement] = []
+    labels: list[AnnotatedLabel] = []
     counted = Counter[str]()
     for vote in votes:
         label = match_label(vote.label, spec.labels)
@@ -98,45 +100,45 @@ def _imported(row: Row, spec: Spec) -> list[Judgement]:
         counted[vote.source] += 1
         number = counted[vote.source]
         annotator = vote.source if number == 1 else f"{vote.source}#{number}"
-        found.append(Judgement(label, annotator, Source(spec.import_as), vote.time))
-    return found
+        labels.append(AnnotatedLabel(label, annotator, Source(spec.import_as), vote.time))
+    return labels
 
 
-def _frozen(artifacts: ArtifactStore, spec: Spec, judged: Judged, unknown: Counter[str]) -> Frozen:
+def _frozen(artifacts: ArtifactStore, spec: Spec, annotated: AnnotatedRows, unknown: Counter[str]) -> Frozen:
     policy = ConflictPolicy(spec.conflict_policy)
-    resolved = [(row, resolve(said, policy)) for row, said in judged if said]
+    resolved = [(row, resolve(annotations, policy)) for row, annotations in annotated if annotations]
     labels = [(row, each.chosen) for row, each in resolved if each.chosen is not None]
     if not labels:
-        raise NoLabels(_no_labels(len(judged), spec.labels, unknown))
+        raise NoLabels(_no_labels(len(annotated), spec.labels, unknown))
     return Frozen(
         digest=records.put_labels(artifacts, labels),
-        imported_digest=records.put_lines(artifacts, _imports(judged, spec)),
+        imported_digest=records.put_lines(artifacts, _imports(annotated, spec)),
         tasks_digest=records.put_lines(artifacts, _tasks(resolved, spec)),
-        class_counts=dict(sorted(Counter(judgement.label for _, judgement in labels).items())),
-        unlabelled_count=len(judged) - len(labels),
+        class_counts=dict(sorted(Counter(chosen.label for _, chosen in labels).items())),
+        unlabelled_count=len(annotated) - len(labels),
         unknown_label_count=unknown.total(),
         unknown_labels=_named(unknown),
         conflict_count=sum(1 for _, each in resolved if each.disputed),
-        agreement_alpha=nominal_alpha(_compared(row, said, spec) for row, said in judged),
+        agreement_alpha=nominal_alpha(_compared(row, annotations, spec) for row, annotations in annotated),
     )
 
 
-def _compared(row: Row, said: Sequence[Judgement], spec: Spec) -> list[str]:
-    """The labels of a record that tell how far annotators agree.
+def _compared(row: Row, annotations: Sequence[AnnotatedLabel], spec: Spec) -> list[str]:
+    """Return the labels of a record that count for the agreement of annotators.
 
-    Those of its duplicates are kept where they differ alone, so that they would tell of disagreement only.
+    Those of its duplicates are stored only where they differ, so they would count as disagreement alone.
     """
-    counted = said[: len(said) - len(_imported(row, spec))] if row.votes else said
-    return [judgement.label for judgement in counted]
+    counted = annotations[: len(annotations) - len(_imported(row, spec))] if row.votes else annotations
+    return [annotation.label for annotation in counted]
 
 
 def _no_labels(records_count: int, labels: Sequence[str], unknown: Counter[str]) -> str:
-    said = f"None of {_counted(records_count)} has one of the labels {', '.join(labels)}"
+    text = f"None of {_counted(records_count)} has one of the labels {', '.join(labels)}"
     if not unknown:
-        return f"{said}, and none has any label: name the column of the labels, or annotate records."
+        return f"{text}, and none has any label: name the column of the labels, or annotate records."
     came = ", ".join(f"{label!r} ({count:,})" for label, count in list(_named(unknown).items())[:10])
     return (
-        f"{said}; {_counted(unknown.total())} came with other labels{': ' + came if came else ''}. Add "
+        f"{text}; {_counted(unknown.total())} came with other labels{': ' + came if came else ''}. Add "
         "these labels to the project, or name the column that holds the labels."
     )
 
@@ -146,7 +148,7 @@ def _counted(records_count: int) -> str:
 
 
 def _named(unknown: Counter[str]) -> dict[str, int]:
-    """The most frequent unknown labels. Where a column of texts was taken for labels, the texts are not kept."""
+    """The most frequent unknown labels. Where a column of texts was taken for labels, the texts are not stored."""
     named = {
         label: count
         for label, count in unknown.most_common()
@@ -155,21 +157,21 @@ def _named(unknown: Counter[str]) -> dict[str, int]:
     return dict(list(named.items())[:_MAX_UNKNOWN_LABELS])
 
 
-def _imports(judged: Judged, spec: Spec) -> list[dict[str, str]]:
+def _imports(annotated: AnnotatedRows, spec: Spec) -> list[dict[str, str]]:
     return [
         {
             "record_id": row.record_id,
             "content_digest": row.content_digest,
-            "label": judgement.label,
-            "annotator": judgement.annotator,
+            "label": each.label,
+            "annotator": each.annotator,
         }
-        for row, _ in judged
-        for judgement in _imported(row, spec)
+        for row, _ in annotated
+        for each in _imported(row, spec)
     ]
 
 
 def _tasks(resolved: Sequence[tuple[Row, Resolution]], spec: Spec) -> list[dict[str, str]]:
-    """Every record that people must decide, and a sample of those that no person has seen."""
+    """Every record that people must decide, and a sample of those that no person has labelled."""
     ties = [_task(row, "", Reason.CONFLICT) for row, each in resolved if each.chosen is None]
     unseen = {
         row.record_id: (row, each.chosen.label)

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ratoon.chassis.artifacts import ArtifactStore
-from ratoon_labeling.domain.annotations import Judgement, Source
+from ratoon_labeling.domain.annotations import AnnotatedLabel, Source
 
 COLUMNS = ["record_id", "content_digest", "source", "source_label", "received_time"]
 VOTES = "label_votes"
@@ -24,7 +24,7 @@ LABELS = pa.schema(
     [(name, pa.string()) for name in ("record_id", "content_digest", "label", "annotator", "source")]
 )
 UNDATED = datetime(1970, 1, 1, tzinfo=UTC)
-"""When a label was given that came with data which do not say: before any that people gave here."""
+"""When a label was given that came with data which do not say: before any that people create here."""
 
 
 class DatasetBroken(Exception):
@@ -57,10 +57,10 @@ class Row:
 
 def shards(artifacts: ArtifactStore, dataset_digest: str) -> list[str]:
     """The digests of a dataset version's record files, in their order; DatasetBroken when there are none."""
-    found = [file.sha256 for file in artifacts.tree(dataset_digest) if file.path.startswith("records-")]
-    if not found:
+    digests = [file.sha256 for file in artifacts.tree(dataset_digest) if file.path.startswith("records-")]
+    if not digests:
         raise DatasetBroken(f"Artifact {dataset_digest} holds no records; build the dataset version again.")
-    return found
+    return digests
 
 
 def rows(artifacts: ArtifactStore, shard: str) -> Iterator[Row]:
@@ -84,11 +84,14 @@ def _row(row: dict[str, Any]) -> Row:
     )
 
 
-def annotations(artifacts: ArtifactStore, digest: str) -> Iterator[tuple[str, Judgement]]:
-    """(record id, judgement) of each annotation that was exported."""
-    for said in read_lines(artifacts, digest):
-        time = datetime.fromisoformat(said["time"])
-        yield said["record_id"], Judgement(said["label"], said["annotator"], Source(said["source"]), time)
+def annotations(artifacts: ArtifactStore, digest: str) -> Iterator[tuple[str, AnnotatedLabel]]:
+    """Yield record id and label of each annotation that was exported."""
+    for line in read_lines(artifacts, digest):
+        time = datetime.fromisoformat(line["time"])
+        yield (
+            line["record_id"],
+            AnnotatedLabel(line["label"], line["annotator"], Source(line["source"]), time),
+        )
 
 
 def read_lines(artifacts: ArtifactStore, digest: str) -> Iterator[dict[str, Any]]:
@@ -102,19 +105,19 @@ def put_lines(artifacts: ArtifactStore, objects: Iterable[dict[str, str]]) -> st
     return artifacts.put_bytes(b"".join(json.dumps(each).encode() + b"\n" for each in objects))
 
 
-def put_labels(artifacts: ArtifactStore, labels: Iterable[tuple[Row, Judgement]]) -> str:
+def put_labels(artifacts: ArtifactStore, labels: Iterable[tuple[Row, AnnotatedLabel]]) -> str:
     """Store the frozen labels as Parquet; the digest is a function of the labels and their order."""
-    found = [
+    lines = [
         {
             "record_id": row.record_id,
             "content_digest": row.content_digest,
-            "label": judgement.label,
-            "annotator": judgement.annotator,
-            "source": judgement.source.value,
+            "label": chosen.label,
+            "annotator": chosen.annotator,
+            "source": chosen.source.value,
         }
-        for row, judgement in labels
+        for row, chosen in labels
     ]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "labels.parquet")
-        pq.write_table(pa.Table.from_pylist(found, schema=LABELS), path, compression="zstd")
+        pq.write_table(pa.Table.from_pylist(lines, schema=LABELS), path, compression="zstd")
         return artifacts.put_file(path)

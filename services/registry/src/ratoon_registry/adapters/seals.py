@@ -1,7 +1,7 @@
-"""The registry's signature over what a job found: the private key never leaves this process.
+"""The registry's signature over the result of a job: the private key never leaves this process.
 
 A job leaves a Sigstore bundle as OpenSSF model-signing writes it, a DSSE envelope around the hashes of a model's files,
-sealed with a key that nobody keeps. It is sealed anew here.
+signed with a key that is discarded. The registry signs it again here.
 """
 
 import hashlib
@@ -30,13 +30,13 @@ class Sealer:
 
     def sealed(self, bundle: bytes) -> bytes:
         """The bundle with this key's signature in place of the one that it has."""
-        told = json.loads(bundle)
-        envelope = told["dsseEnvelope"]
+        document = json.loads(bundle)
+        envelope = document["dsseEnvelope"]
         signed = _encoded(envelope["payloadType"].encode(), b64decode(envelope["payload"]))
         signature = b64encode(self._key.sign(signed, ec.ECDSA(hashes.SHA256()))).decode()
         envelope["signatures"] = [{"sig": signature}]
-        told["verificationMaterial"]["publicKey"]["hint"] = self._hint
-        return json.dumps(told).encode()
+        document["verificationMaterial"]["publicKey"]["hint"] = self._hint
+        return json.dumps(document).encode()
 
 
 def _encoded(kind: bytes, payload: bytes) -> bytes:

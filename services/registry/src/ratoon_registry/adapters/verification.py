@@ -1,4 +1,4 @@
-"""Verification as a job: `python -m ratoon_registry.worker`. What it found is signed here."""
+"""Verification as a job: `python -m ratoon_registry.worker`. The registry signs its result here."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ WORKER = "ratoon_registry.worker"
 
 @dataclass(frozen=True)
 class Limits:
-    """What a verification job is given."""
+    """Configuration of verification jobs."""
 
     warm: Path
     """Folder of the warm processes that load models."""
@@ -30,7 +30,7 @@ class Limits:
 
 
 class JobVerification:
-    """Starts and observes the worker that reloads and records; signs what it found."""
+    """Start and observe the worker that reloads and records; sign its result."""
 
     def __init__(self, jobs: Jobs, artifacts: ArtifactStore, sealer: Sealer, limits: Limits) -> None:
         self._jobs, self._artifacts, self._sealer, self._limits = jobs, artifacts, sealer, limits

@@ -1,4 +1,4 @@
-"""What the registry can be asked to do."""
+"""Commands of the registry."""
 
 from dataclasses import dataclass, field
 

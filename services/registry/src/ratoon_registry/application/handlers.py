@@ -171,7 +171,7 @@ def list_alias_changes(
 
 
 def _version_id(tx: Transaction, command: CreateVersion) -> VersionId:
-    """The id asked for, or the next one of the version that this continues."""
+    """Return the requested id, or the next one of the version that this continues."""
     if command.version_id:
         return VersionId.parse(command.version_id)
     parent = command.lineage.parent_version

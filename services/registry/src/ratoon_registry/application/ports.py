@@ -1,4 +1,4 @@
-"""What the registry needs from the world."""
+"""Ports of the registry."""
 
 from typing import Protocol
 

@@ -36,7 +36,7 @@ class Alias:
 
 @dataclass(frozen=True)
 class AliasChange:
-    """One move of an alias: from where, to where, by whom and why. Kept for ever."""
+    """One move of an alias: from where, to where, by whom and why. It is never deleted."""
 
     name: str
     create_time: datetime

@@ -51,7 +51,7 @@ class Lineage:
 
 @dataclass(frozen=True)
 class Verified:
-    """What verification made: the artifact with its card, the signature, golden prompts (digests), and its size.
+    """Result of a verification: the artifact with its card, the signature, golden prompts (digests), and its size.
 
     For an adapter also the base model that it goes with, and the signature over that; empty for a whole model. Further
     what the artifact states about answers and prompts.

@@ -43,27 +43,27 @@ def _folders(folder: ModelFolder) -> tuple[Path, ...]:
 
 
 def _generation(stated: Mapping[str, Any]) -> Generation:
-    longest = _count(stated.get("max_new_tokens"))
+    max_tokens = _count(stated.get("max_new_tokens"))
     penalty = _number(stated.get("repetition_penalty"), 0.01, 10.0)
     drawn = ("temperature", "top_p", "top_k", "min_p")
     samples = stated.get("do_sample")
     if samples is False or (samples is None and all(stated.get(name) is None for name in drawn)):
-        return Generation(temperature=0.0, repetition_penalty=penalty, max_tokens=longest)
+        return Generation(temperature=0.0, repetition_penalty=penalty, max_tokens=max_tokens)
     return Generation(
         temperature=_number(stated.get("temperature"), 0.0, 100.0),
         top_p=_number(stated.get("top_p"), 1e-6, 1.0),
         top_k=_count(stated.get("top_k")),
         min_p=_number(stated.get("min_p"), 0.0, 1.0),
         repetition_penalty=penalty,
-        max_tokens=longest,
+        max_tokens=max_tokens,
     )
 
 
-def _number(value: Any, least: float, most: float) -> float | None:
+def _number(value: Any, minimum: float, maximum: float) -> float | None:
     """The number, or None when it is none or out of range."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
-    return float(value) if least <= value <= most else None
+    return float(value) if minimum <= value <= maximum else None
 
 
 def _count(value: Any) -> int | None:
@@ -75,6 +75,6 @@ def _count(value: Any) -> int | None:
 def _cut(folder: ModelFolder) -> int | None:
     """Characters of a message that a template of Ratoon's keeps."""
     for path in (each / "chat_template.jinja" for each in _folders(folder)):
-        if path.exists() and (found := _CUT.search(path.read_text(encoding="utf-8", errors="replace"))):
-            return int(found.group(1))
+        if path.exists() and (match := _CUT.search(path.read_text(encoding="utf-8", errors="replace"))):
+            return int(match.group(1))
     return None

@@ -1,8 +1,8 @@
-"""Golden prompts: what the model says, token by token, so that whoever serves it can prove to serve these weights.
+"""Golden prompts: answers of the model, token by token, by which an engine attests that it serves these weights.
 
 Answers of a well-trained model are all but certain, whatever its version; so half of the prompts break off in the
-middle of a text, where the log-probabilities tell one set of weights from another. A recording stops before a near-tie:
-there other arithmetic may choose otherwise.
+middle of a text, where the log-probabilities distinguish one set of weights from another. A recording stops before a
+near-tie: there other arithmetic may choose otherwise.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ratoon_registry.worker.reload import Reloaded, cause
 
 NEAR_TIE = 0.2
 """A place counts when the best token leads the second by this much, in nats."""
-LONGEST = 8
+MAX_TOKENS = 8
 """Tokens recorded a prompt at most."""
 PROMPT_TOKENS = 256
 """Longer prompts are left out: attestation is to be quick."""
@@ -42,12 +42,12 @@ def record(model: Reloaded, texts: Sequence[str], count: int) -> dict[str, Any]:
 
     Raises NoStablePrompt when every prompt begins with a near-tie.
     """
-    if 0 < model.room <= LONGEST:
+    if 0 < model.positions <= MAX_TOKENS:
         raise UnfitArtifact(
-            "CONFIG_IMPLAUSIBLE", f"The model has {model.room} positions: too few for an answer."
+            "CONFIG_IMPLAUSIBLE", f"The model has {model.positions} positions: too few for an answer."
         )
-    whole = _recordings(model, (_asked(model, text) for text in texts), count - count // 2)
-    broken = _recordings(model, (_broken_off(_asked(model, text)) for text in texts), count // 2)
+    whole = _recordings(model, (_chat_tokens(model, text) for text in texts), count - count // 2)
+    broken = _recordings(model, (_broken_off(_chat_tokens(model, text)) for text in texts), count // 2)
     prompts = [*whole, *broken]
     if not prompts:
         raise NoStablePrompt(
@@ -56,7 +56,7 @@ def record(model: Reloaded, texts: Sequence[str], count: int) -> dict[str, Any]:
     return {"dtype": "float32", "near_tie": NEAR_TIE, "prompts": prompts}
 
 
-def _asked(model: Reloaded, text: str) -> list[int]:
+def _chat_tokens(model: Reloaded, text: str) -> list[int]:
     chat = [{"role": "user", "content": text}]
     try:
         with _within(RENDER_S):
@@ -102,24 +102,25 @@ def _broken_off(prompt: list[int]) -> list[int]:
 
 def _recordings(model: Reloaded, prompts: Iterator[list[int]], count: int) -> list[dict[str, Any]]:
     """The first `count` recordings of different prompts, out of four times as many tried."""
-    found: dict[tuple[int, ...], dict[str, Any]] = {}
+    recordings: dict[tuple[int, ...], dict[str, Any]] = {}
+    longest = min(PROMPT_TOKENS, (model.positions or _BOUNDLESS) - MAX_TOKENS)
     for _, prompt in zip(range(4 * count), prompts, strict=False):
-        if len(found) == count:
+        if len(recordings) == count:
             break
-        if tuple(prompt) in found or len(prompt) > min(PROMPT_TOKENS, (model.room or _BOUNDLESS) - LONGEST):
+        if tuple(prompt) in recordings or len(prompt) > longest:
             continue
         recording = _recording(model, prompt)
         if recording["tokens"]:
-            found[tuple(prompt)] = recording
-    return list(found.values())
+            recordings[tuple(prompt)] = recording
+    return list(recordings.values())
 
 
 def _recording(model: Reloaded, prompt: list[int]) -> dict[str, Any]:
-    """Greedy tokens up to the end of the answer, a near-tie, or LONGEST."""
+    """Greedy tokens up to the end of the answer, a near-tie, or MAX_TOKENS."""
     tokens: list[int] = []
     best: list[float] = []
     second: list[float] = []
-    while len(tokens) < LONGEST and not (tokens and tokens[-1] in model.end_ids):
+    while len(tokens) < MAX_TOKENS and not (tokens and tokens[-1] in model.end_ids):
         values, ids = model.next_logprobs(prompt + tokens).topk(2)
         if float(values[0] - values[1]) < NEAR_TIE:
             break

@@ -14,7 +14,7 @@ from ratoon.chassis.models import ModelFolder
 
 TOKENIZER = "tokenizer.json"
 _SOME = 3
-"""Problems that a failure tells at once."""
+"""Maximum number of problems that one failure names."""
 
 
 class UnfitArtifact(ValueError):
@@ -26,10 +26,10 @@ class UnfitArtifact(ValueError):
 
 
 def inspect(store: ArtifactStore, digest: str) -> Inspection:
-    """Look at an artifact, and at an adapter's base, before they are fetched; UnfitArtifact when they are no model."""
-    found = inspect_stored_model(store, digest)
-    _refuse(found.problems)
-    return found
+    """Inspect an artifact, and an adapter's base, before they are fetched; UnfitArtifact when they are no model."""
+    inspection = inspect_stored_model(store, digest)
+    _refuse(inspection.problems)
+    return inspection
 
 
 def left_out(inspection: Inspection) -> str:
@@ -41,7 +41,7 @@ def left_out(inspection: Inspection) -> str:
     )
 
 
-def speak_as_base(folder: ModelFolder) -> None:
+def drop_redundant_tokenizer(folder: ModelFolder) -> None:
     """Drop an adapter's copy of its base's tokenizer if it is written in another way; UnfitArtifact for another one."""
     own = folder.path / TOKENIZER
     if folder.base is None or not own.exists():
@@ -71,5 +71,5 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def _refuse(problems: Sequence[Problem]) -> None:
     if problems:
-        told = " ".join(problem.message for problem in problems[:_SOME])
-        raise UnfitArtifact(problems[0].reason, told)
+        message = " ".join(problem.message for problem in problems[:_SOME])
+        raise UnfitArtifact(problems[0].reason, message)

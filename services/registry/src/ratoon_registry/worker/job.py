@@ -3,7 +3,7 @@
 Spec: `artifacts` (store URL), `artifact_digest` (a model tree, whole or an adapter whose recipe names its base),
 `golden_source_digest` (parquet with a column `text`; empty: built-in sentences), `golden_count`, `card` (`name`,
 `changelog`, `scores`), and optionally `threads`, `warm` and `signing_key` (path of an EC key, PEM; without it a key
-that nobody keeps signs, and the registry signs again with its own). Result: `artifact_digest` (of the tree with its
+that is discarded signs, and the registry signs again with its own). Result: `artifact_digest` (of the tree with its
 card), `signature_digest` and `golden_digest` (blobs), `parameter_count`, `size_bytes` (an adapter's: of its own
 weights), `size_class`, `base_artifact_digest` and `base_signature_digest`, which are empty for a whole model, and
 `generation` and `prompt`, what the artifact states about answers and prompts, and `notice`, files that were left out.
@@ -23,7 +23,7 @@ from ratoon.chassis.models import ModelFolder, fetch_model
 from ratoon_registry.domain.sizes import size_class
 from ratoon_registry.worker import generation, golden, signature
 from ratoon_registry.worker.card import CARD, model_card
-from ratoon_registry.worker.inspection import inspect, left_out, speak_as_base
+from ratoon_registry.worker.inspection import drop_redundant_tokenizer, inspect, left_out
 from ratoon_registry.worker.prompts import read_texts
 from ratoon_registry.worker.reload import Reloaded
 
@@ -31,7 +31,7 @@ JSON = dict[str, Any]
 
 
 class Stopped(Exception):
-    """The job was asked to stop."""
+    """The job was cancelled."""
 
     reason = "CANCELLED"
 
@@ -39,14 +39,14 @@ class Stopped(Exception):
 def run(spec: JSON, job: JobFolder) -> JSON:
     """Do the job; raises Stopped, UnfitArtifact, NoStablePrompt or an artifact store's error."""
     store = ArtifactStore(spec["artifacts"])
-    _say(job, 0.05, "Fetching and checking the files")
+    _report(job, 0.05, "Fetching and checking the files")
     inspection = inspect(store, spec["artifact_digest"])
     models = job.path / "models"
     try:
         fetched = fetch_model(store, spec["artifact_digest"], models)
         for name in inspection.left_out:
             (fetched.path / name).unlink()
-        speak_as_base(fetched)
+        drop_redundant_tokenizer(fetched)
         return {**_verified(spec, job, store, fetched), "notice": left_out(inspection)}
     finally:
         shutil.rmtree(models, ignore_errors=True)
@@ -55,11 +55,11 @@ def run(spec: JSON, job: JobFolder) -> JSON:
 def _verified(spec: JSON, job: JobFolder, store: ArtifactStore, fetched: ModelFolder) -> JSON:
     folder = fetched.path
     texts = read_texts(store, spec.get("golden_source_digest", ""))
-    _say(job, 0.3, "Reloading the model")
+    _report(job, 0.3, "Reloading the model")
     model = Reloaded(fetched, int(spec.get("threads", 0)))
-    _say(job, 0.6, "Recording golden prompts")
+    _report(job, 0.6, "Recording golden prompts")
     recorded = golden.record(model, texts, int(spec.get("golden_count", 16)))
-    _say(job, 0.9, "Signing")
+    _report(job, 0.9, "Signing")
     size_bytes = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
     card = model_card(folder, spec.get("card", {}), model.parameters, size_bytes)
     (folder / CARD).write_text(card, encoding="utf-8")
@@ -76,11 +76,11 @@ def _verified(spec: JSON, job: JobFolder, store: ArtifactStore, fetched: ModelFo
         "base_artifact_digest": fetched.base_digest,
         "base_signature_digest": store.put_file(signed_base) if signed_base else "",
         "generation": asdict(generation.generation(fetched)),
-        "prompt": asdict(generation.prompt_limits(fetched, model.room)),
+        "prompt": asdict(generation.prompt_limits(fetched, model.positions)),
     }
 
 
-def _say(job: JobFolder, fraction: float, message: str) -> None:
+def _report(job: JobFolder, fraction: float, message: str) -> None:
     if job.stop_requested():
         raise Stopped("The verification was cancelled.")
     job.progress(fraction, message)

@@ -1,4 +1,4 @@
-"""The texts that golden prompts are made of. They come from a validation part, or are sentences that nobody wrote."""
+"""The texts of golden prompts. They come from a validation part, or are built-in sentences."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SENTENCES = (
     "Limited offer: buy two and get the third for free until midnight.",
     "I read the article that you sent; the second chart does not add up.",
 )
-"""Used where no source of texts is given."""
+"""Texts to use where no source of texts is configured."""
 
 
 def read_texts(store: ArtifactStore, digest: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""A model reloaded by transformers in float32, as anybody who fetches it would. It checks what only loading shows."""
+"""A model reloaded by transformers in float32, as a user of it would. It checks what only loading shows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SHARED = 20_000_000
 """Models with fewer parameters run on one core: to share such small products costs more than it saves."""
 
 
-_LONGEST = 300
+_MAX_CHARS = 300
 _PATH = re.compile(r"(?<![\w:])(?:/[\w.@+~-]+){2,}/?")
 _KNOWN = (
     (re.compile(r"model type [`'](.+?)[`']"), "config.json names the model type {0}, which it does not know"),
@@ -80,7 +80,7 @@ class Reloaded:
         return frozenset(ends if isinstance(ends, list) else [ends])
 
     @property
-    def room(self) -> int:
+    def positions(self) -> int:
         """How many tokens fit its positions; 0: the model states no bound."""
         config = self._model.config.get_text_config()
         return int(getattr(config, "max_position_embeddings", 0) or 0)
@@ -109,13 +109,13 @@ class Reloaded:
 
 
 def cause(error: Exception) -> str:
-    """What a library says of a failure: known ones in our words, others by their first line without paths."""
+    """Explain a library's error: known ones in our words, others by their first line without paths."""
     text = str(error)
     for pattern, sentence in _KNOWN:
-        if found := pattern.search(text):
-            return sentence.format(*found.groups())
+        if match := pattern.search(text):
+            return sentence.format(*match.groups())
     first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
-    return _PATH.sub("…", first).rstrip(".:")[:_LONGEST]
+    return _PATH.sub("…", first).rstrip(".:")[:_MAX_CHARS]
 
 
 def _merged(base: Any, adapter: Path) -> Any:

@@ -84,9 +84,9 @@ def test_a_sound_artifact_is_reloaded_described_signed_and_recorded(store, folde
     fetched = store.fetch_tree(result["artifact_digest"], tmp_path / "fetched")
     signed = store.fetch(result["signature_digest"], tmp_path / "model.sig")
     signature.verify(fetched, key.with_suffix(".pub"), signed)
-    told = (fetched / "README.md").read_text()
-    assert "# projects/p/models/mail/versions/v1.0" in told
-    assert "| macro_f1 | 0.98 |" in told
+    card = (fetched / "README.md").read_text()
+    assert "# projects/p/models/mail/versions/v1.0" in card
+    assert "| macro_f1 | 0.98 |" in card
 
 
 def test_without_a_key_of_its_own_a_job_leaves_what_the_registry_signs(store, folder, key, tmp_path):
@@ -176,11 +176,13 @@ def with_auto_map(folder):
 
 def with_more_tokens(folder, more):
     file = folder / "tokenizer.json"
-    told = json.loads(file.read_text())
-    last = max(token["id"] for token in told["added_tokens"])
+    tokenizer = json.loads(file.read_text())
+    last = max(token["id"] for token in tokenizer["added_tokens"])
     for number in range(last + 1, last + 1 + more):
-        told["added_tokens"].append({**told["added_tokens"][-1], "id": number, "content": f"<more{number}>"})
-    file.write_text(json.dumps(told))
+        tokenizer["added_tokens"].append(
+            {**tokenizer["added_tokens"][-1], "id": number, "content": f"<more{number}>"}
+        )
+    file.write_text(json.dumps(tokenizer))
 
 
 FAULTS = {
@@ -218,7 +220,7 @@ def test_other_peoples_words_and_our_paths_stay_out_of_a_refusal(store, folder, 
     assert "pip install" not in str(refused.value)
 
 
-def test_what_hubs_and_trainers_leave_is_no_part_of_the_version_and_is_told(store, folder, key, tmp_path):
+def test_what_hubs_and_trainers_leave_is_no_part_of_the_version_and_is_reported(store, folder, key, tmp_path):
     strange = {
         "optimizer.pt": pickle.dumps({}),
         "modeling.py": b"pass",
@@ -251,9 +253,9 @@ def test_an_adapter_with_another_tokenizer_is_refused_and_one_written_otherwise_
     same = verify(store, adapter, key, tmp_path)
     assert same["golden_digest"] == full["golden_digest"]
     assert "tokenizer.json" not in {file.path for file in store.tree(same["artifact_digest"])}
-    told = json.loads(file.read_text())
-    told["added_tokens"][-1]["content"] = "<other>"
-    file.write_text(json.dumps(told))
+    tokenizer = json.loads(file.read_text())
+    tokenizer["added_tokens"][-1]["content"] = "<other>"
+    file.write_text(json.dumps(tokenizer))
     with pytest.raises(UnfitArtifact, match=r"tokenizer\.json differs") as refused:
         verify(store, adapter, key, tmp_path)
     assert refused.value.reason == "ADAPTER_UNSUPPORTED"
@@ -266,7 +268,7 @@ def test_an_adapter_without_a_tokenizer_of_its_own_speaks_its_bases(store, adapt
     assert verify(store, adapter, key, tmp_path)["golden_digest"] == full["golden_digest"]
 
 
-def test_a_template_that_loops_for_ever_ends_and_is_told(store, folder, key, tmp_path, monkeypatch):
+def test_a_template_that_loops_for_ever_ends_and_is_reported(store, folder, key, tmp_path, monkeypatch):
     monkeypatch.setattr(golden, "RENDER_S", 0.3)
     loops = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
     (folder / "chat_template.jinja").write_text(loops)
@@ -275,7 +277,9 @@ def test_a_template_that_loops_for_ever_ends_and_is_told(store, folder, key, tmp
     assert refused.value.reason == "CHAT_TEMPLATE_FAILS"
 
 
-def test_a_template_that_renders_nothing_and_a_model_without_room_are_named(store, folder, key, tmp_path):
+def test_a_template_that_renders_nothing_and_a_model_without_positions_are_named(
+    store, folder, key, tmp_path
+):
     config = json.loads((folder / "config.json").read_text())
     template = (folder / "chat_template.jinja").read_text()
     (folder / "chat_template.jinja").write_text("{# nothing #}")
@@ -301,7 +305,7 @@ def test_a_model_that_cannot_decide_is_refused(store, folder, key, tmp_path):
         verify(store, folder, key, tmp_path)
 
 
-def test_a_wish_to_stop_ends_the_job(store, folder, key, tmp_path):
+def test_a_stop_request_ends_the_job(store, folder, key, tmp_path):
     place = tmp_path / "job"
     place.mkdir()
     (place / "stop").touch()

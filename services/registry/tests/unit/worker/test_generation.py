@@ -57,8 +57,8 @@ def test_a_damaged_file_is_refused_by_name(tmp_path):
 
 def test_prompt_limits_are_what_training_states(tmp_path):
     stated = {"max_prompt_characters": 410, "max_prompt_tokens": 96}
-    told = ModelFolder(folder(tmp_path / "m", ratoon__json=stated))
-    assert prompt_limits(told, 512) == PromptLimits(410, 96, 512)
+    model_folder = ModelFolder(folder(tmp_path / "m", ratoon__json=stated))
+    assert prompt_limits(model_folder, 512) == PromptLimits(410, 96, 512)
 
 
 @pytest.mark.parametrize(
@@ -68,11 +68,11 @@ def test_prompt_limits_are_what_training_states(tmp_path):
         "{%- set cut.messages = cut.messages + [{'content': message['content'][:130]}] -%}",
     ],
 )
-def test_the_cut_of_older_templates_is_found(tmp_path, template):
-    told = ModelFolder(folder(tmp_path / "m", chat_template__jinja=template))
-    assert prompt_limits(told, 2048) == PromptLimits(130, 0, 2048)
+def test_the_cut_of_older_templates_is_detected(tmp_path, template):
+    model_folder = ModelFolder(folder(tmp_path / "m", chat_template__jinja=template))
+    assert prompt_limits(model_folder, 2048) == PromptLimits(130, 0, 2048)
 
 
 def test_a_template_without_a_cut_has_no_limit_but_the_positions(tmp_path):
-    told = ModelFolder(folder(tmp_path / "m", chat_template__jinja="{{ message['content'] }}"))
-    assert prompt_limits(told, 2048) == PromptLimits(0, 0, 2048)
+    model_folder = ModelFolder(folder(tmp_path / "m", chat_template__jinja="{{ message['content'] }}"))
+    assert prompt_limits(model_folder, 2048) == PromptLimits(0, 0, 2048)

@@ -1,6 +1,7 @@
-"""The Deployments of engines: made from a template, aimed at a version, fenced, ended. It asks no engine.
+"""Deployments of engines: created from a template, annotated with a target, fenced, deleted. It calls no engine.
 
-Every change names the version of the Deployment that it was decided on, so that two who act at once cannot both win.
+Each change names the resource version of the Deployment that it was decided on, so that of two concurrent changes one
+is refused.
 """
 
 from collections.abc import Callable
@@ -14,34 +15,33 @@ from ratoon.chassis.cluster_watch import Watched
 from ratoon.chassis.errors import Aborted, FailedPrecondition
 from ratoon_serving.adapters import engine_manifest as manifest
 from ratoon_serving.adapters.pod_file import pod_file
-from ratoon_serving.application.ports import Patience
+from ratoon_serving.application.ports import EngineTimeouts
 from ratoon_serving.domain.engine import Engine, Fence
 
 T = TypeVar("T")
-_TRIES = 5
-"""How often a Deployment that its controllers change is changed."""
+_MAX_ATTEMPTS = 5
+"""Attempts to change a Deployment that controllers change at the same time."""
 
 
 @dataclass(frozen=True)
 class PodEngines:
-    """What the engines of a cluster have in common."""
+    """Common configuration of the engines of a cluster."""
 
     owner: str
     """Name of serving's own Deployment, which owns them."""
     folder: Path
-    """Where templates are: one `<pool>.yaml` for each pool."""
-    usual: str
-    """The pool that is taken where none is named."""
-    patience: Patience
-    """How long a pod is waited for."""
+    """Directory of the templates: one `<pool>.yaml` for each pool."""
+    default_pool: str
+    """Pool of engines that name none."""
+    timeouts: EngineTimeouts
 
-    def pool(self, named: str) -> str:
-        """The pool that is meant."""
-        return named or self.usual
+    def pool(self, name: str) -> str:
+        """Return this pool, or the default one if the name is empty."""
+        return name or self.default_pool
 
-    def template(self, named: str) -> JSON:
-        """The template of a pool; FailedPrecondition when there is none of this name."""
-        pool = self.pool(named)
+    def template(self, name: str) -> JSON:
+        """Return the template of a pool; FailedPrecondition if there is no such pool."""
+        pool = self.pool(name)
         path = self.folder / f"{Path(pool).name}.yaml"
         try:
             return manifest.template(path.read_text(), pool)
@@ -52,73 +52,77 @@ class PodEngines:
 
 
 class EngineDeployments:
-    """The Deployments of this serving's engines, each with the Secret that its pods read."""
+    """Deployments of the engines of this serving, each with the Secret that its pods read."""
 
-    def __init__(self, cluster: Cluster, given: PodEngines, artifacts: ArtifactStore) -> None:
-        self._cluster, self._given, self._artifacts = cluster, given, artifacts
-        self.watch = Watched(cluster.deployments(manifest.selector(given.owner)))
+    def __init__(self, cluster: Cluster, config: PodEngines, artifacts: ArtifactStore) -> None:
+        self._cluster, self._config, self._artifacts = cluster, config, artifacts
+        self.watch = Watched(cluster.deployments(manifest.selector(config.owner)))
 
     def of(self, engine: Engine) -> JSON | None:
-        """The Deployment of an engine's process, or None."""
+        """Return the Deployment of an engine's process, or None."""
         return self.watch.get(manifest.object_name(engine.process))
 
-    def places_left(self, named: str) -> int | None:
-        """How many pods a pool still holds; None: its template does not say."""
-        pool, capacity = self._given.pool(named), manifest.capacity(self._given.template(named))
+    def free_processes(self, name: str) -> int | None:
+        """Return the number of pods that a pool can still hold; None if its template does not state a capacity."""
+        pool, capacity = self._config.pool(name), manifest.capacity(self._config.template(name))
         if capacity is None:
             return None
         own = [d for d in self.watch.all() if manifest.label(d, manifest.POOL) == pool]
         return max(0, capacity - sum(int(each["spec"].get("replicas", 1)) for each in own))
 
     def create(self, engine: Engine, fence: Fence) -> None:
-        """Make it, and the Secret before, which its pods wait for."""
-        pool, template = self._given.pool(engine.pool), self._given.template(engine.pool)
-        body = manifest.deployment(template, engine, self._place(pool), fence)
+        """Create the Secret that its pods wait for, then the Deployment."""
+        pool, template = self._config.pool(engine.pool), self._config.template(engine.pool)
+        body = manifest.deployment(template, engine, self._scope(pool), fence)
         self._write_target(engine, pool)
-        made = self._cluster.create_deployment(body) or self._cluster.deployment(body["metadata"]["name"])
-        if made is not None:
-            self.watch.put(made)
+        created = self._cluster.create_deployment(body) or self._cluster.deployment(body["metadata"]["name"])
+        if created is not None:
+            self.watch.put(created)
 
-    def aim(self, engine: Engine, there: JSON, fence: Fence) -> None:
-        """From now on its pods are to hold this engine; one that starts anew does."""
-        self._write_target(engine, manifest.label(there, manifest.POOL))
-        noted = {**manifest.target(engine), **manifest.fenced(manifest.annotations(there), fence)}
-        self.note(there, noted)
+    def set_target(self, engine: Engine, deployment: JSON, fence: Fence) -> None:
+        """Make this engine the target of its pods: a pod that restarts loads it."""
+        self._write_target(engine, manifest.label(deployment, manifest.POOL))
+        annotations = {**manifest.target(engine), **manifest.fenced(manifest.annotations(deployment), fence)}
+        self.annotate(deployment, annotations)
 
-    def aim_back(self, before: dict[str, str], there: JSON) -> None:
-        """A load that was refused leaves what was there; the Secret follows with the next start of that engine."""
-        kept = {key: before.get(key, "") for key in (manifest.TARGET, manifest.VERSION)}
-        self.note(self.watch.get(there["metadata"]["name"]) or there, kept)
+    def restore_target(self, previous: dict[str, str], deployment: JSON) -> None:
+        """Restore the target after a refused load; the next start of the previous engine writes its Secret."""
+        annotations = {key: previous.get(key, "") for key in (manifest.TARGET, manifest.VERSION)}
+        self.annotate(self.watch.get(deployment["metadata"]["name"]) or deployment, annotations)
 
-    def scale(self, there: JSON, replicas: int) -> None:
+    def scale(self, deployment: JSON, replicas: int) -> None:
         """Change the number of its pods."""
-        self._change(there, {"spec": {"replicas": replicas}})
+        self._change(deployment, {"spec": {"replicas": replicas}})
 
-    def note(self, there: JSON, noted: dict[str, str]) -> JSON:
+    def annotate(self, deployment: JSON, annotations: dict[str, str]) -> JSON:
         """Write annotations."""
-        return self._change(there, {"metadata": {"annotations": noted}})
+        return self._change(deployment, {"metadata": {"annotations": annotations}})
 
-    def admit(self, there: JSON, fence: Fence) -> JSON:
-        """Write the right down by which this is done; Aborted when a later one of its operation has acted."""
-        noted = manifest.annotations(there)
-        known = manifest.fences(noted).get(fence.operation, 0)
+    def admit(self, deployment: JSON, fence: Fence) -> JSON:
+        """Record a fence; Aborted if a newer one of its operation is recorded."""
+        annotations = manifest.annotations(deployment)
+        known = manifest.fences(annotations).get(fence.operation, 0)
         if known > fence.number:
             raise Aborted(
-                f"{there['metadata']['name']} was taken over by a later executor of {fence.operation}.",
+                f"{deployment['metadata']['name']} was taken over by a later executor of {fence.operation}.",
                 reason="FENCED",
             )
-        return there if known == fence.number else self.note(there, manifest.fenced(noted, fence))
+        return (
+            deployment
+            if known == fence.number
+            else self.annotate(deployment, manifest.fenced(annotations, fence))
+        )
 
-    def end(self, there: JSON) -> None:
-        """End it, unless another executor changed it meanwhile (Aborted), and its Secret."""
-        name = there["metadata"]["name"]
+    def end(self, deployment: JSON) -> None:
+        """Delete it, unless another executor changed it in the meantime (Aborted), and its Secret."""
+        name = deployment["metadata"]["name"]
 
-        def end(seen: JSON) -> None:
+        def end(current: JSON) -> None:
             self._cluster.delete_deployment(
-                name, seen["metadata"]["uid"], seen["metadata"]["resourceVersion"]
+                name, current["metadata"]["uid"], current["metadata"]["resourceVersion"]
             )
 
-        self._insist(there, end)
+        self._retry_conflicts(deployment, end)
         self._cluster.delete_secret(name)
         self.watch.forget(name)
 
@@ -127,42 +131,43 @@ class EngineDeployments:
         own = (
             [file.path for file in self._artifacts.tree(engine.artifact_digest)] if engine.is_adapter else []
         )
-        self._cluster.put_secret(manifest.secret(engine, pod_file(engine, own), self._place(pool)))
+        self._cluster.put_secret(manifest.secret(engine, pod_file(engine, own), self._scope(pool)))
 
-    def _place(self, pool: str) -> manifest.Place:
-        """Where an engine of this pool is, and whose it is: when serving is uninstalled, its engines go with it."""
-        owner = self._cluster.deployment(self._given.owner)
+    def _scope(self, pool: str) -> manifest.Scope:
+        """Return namespace, pool and owner of an engine; Kubernetes deletes engines together with their owner."""
+        owner = self._cluster.deployment(self._config.owner)
         uid = str(owner["metadata"]["uid"]) if owner is not None else ""
-        return manifest.Place(self._cluster.namespace, pool, self._given.owner, uid)
+        return manifest.Scope(self._cluster.namespace, pool, self._config.owner, uid)
 
-    def _change(self, there: JSON, change: JSON) -> JSON:
-        """Change a Deployment, unless another executor did meanwhile (Aborted)."""
-        name = there["metadata"]["name"]
+    def _change(self, deployment: JSON, change: JSON) -> JSON:
+        """Change a Deployment, unless another executor did in the meantime (Aborted)."""
+        name = deployment["metadata"]["name"]
 
-        def patch(seen: JSON) -> JSON | None:
-            version = {"resourceVersion": seen["metadata"]["resourceVersion"]}
+        def patch(current: JSON) -> JSON | None:
+            version = {"resourceVersion": current["metadata"]["resourceVersion"]}
             body = {**change, "metadata": {**change.get("metadata", {}), **version}}
             return self._cluster.patch_deployment(name, body)
 
-        told = self._insist(there, patch)
-        if told is None:
+        changed = self._retry_conflicts(deployment, patch)
+        if changed is None:
             raise Aborted(f"{name} was deleted in the meantime.", reason="FENCED")
-        self.watch.put(told)
-        return told
+        self.watch.put(changed)
+        return changed
 
-    def _insist(self, there: JSON, call: Callable[[JSON], T]) -> T:
-        """Do it to the Deployment as it is; again where only a controller changed it, which is no objection."""
-        for _ in range(_TRIES):
+    def _retry_conflicts(self, deployment: JSON, call: Callable[[JSON], T]) -> T:
+        """Call with the current Deployment, again if only a controller changed it; Aborted if an executor did."""
+        for _ in range(_MAX_ATTEMPTS):
             try:
-                return call(there)
+                return call(deployment)
             except Aborted:
-                now = self._cluster.deployment(there["metadata"]["name"])
-                if now is None:
+                current = self._cluster.deployment(deployment["metadata"]["name"])
+                if current is None:
                     raise
-                self.watch.put(now)  # the watch may be behind
-                if manifest.mark(now) != manifest.mark(there):
+                self.watch.put(current)  # The watch may be behind.
+                if manifest.executor_state(current) != manifest.executor_state(deployment):
                     raise
-                there = now
+                deployment = current
         raise Aborted(
-            f"{there['metadata']['name']} was changed by another writer at each attempt.", reason="FENCED"
+            f"{deployment['metadata']['name']} was changed by another writer at each attempt.",
+            reason="FENCED",
         )

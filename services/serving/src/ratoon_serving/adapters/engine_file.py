@@ -1,4 +1,4 @@
-"""What an engine is told: `engine.json`, all that both sides share."""
+"""Settings file of an engine: `engine.json`, the contract between serving and the engine's process."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,8 +8,8 @@ from ratoon.chassis.files import OWNER_ONLY, write_json
 from ratoon_serving.domain.engine import Engine
 
 
-class Given(Protocol):
-    """What the machine's engines have in common."""
+class EngineDefaults(Protocol):
+    """Common settings of the engines of a machine."""
 
     @property
     def public_key(self) -> Path: ...
@@ -23,21 +23,21 @@ class Given(Protocol):
 
 @dataclass(frozen=True)
 class EngineFile:
-    """The content of an engine's settings file."""
+    """Content of an engine's settings file."""
 
     values: dict[str, Any]
 
     def write(self, path: Path) -> None:
-        """Write it where only the owner can read, whole or not at all."""
+        """Write it atomically, readable by the owner only."""
         write_json(path, self.values, mode=OWNER_ONLY, durable=False)
 
 
 def engine_file(
-    engine: Engine, model: Path, socket: Path, given: Given, adapter: Path | None = None
+    engine: Engine, model: Path, socket: Path, defaults: EngineDefaults, adapter: Path | None = None
 ) -> EngineFile:
-    """What the engine's process is to hold: its version, or the base model of its adapter and of others.
+    """Return the settings of an engine's process: it holds a version, or the base model of adapters.
 
-    The template of the folder `adapter` is that of all adapters which the process will hold.
+    All adapters of the process use the chat template of the directory `adapter`.
     """
     template = adapter / "chat_template.jinja" if adapter else None
     return EngineFile(
@@ -46,16 +46,16 @@ def engine_file(
             "model": str(model),
             "chat_template": str(template) if template and template.exists() else "",
             "socket": str(socket),
-            "public_key": str(given.public_key),
-            "kv_cache_mib": given.kv_cache_mib,
-            "max_model_len": given.max_model_len,
-            "otlp": given.otlp,
+            "public_key": str(defaults.public_key),
+            "kv_cache_mib": defaults.kv_cache_mib,
+            "max_model_len": defaults.max_model_len,
+            "otlp": defaults.otlp,
         }
     )
 
 
 def identity(engine: Engine) -> dict[str, Any]:
-    """What an engine's process is told of who it is, wherever it runs."""
+    """Return the settings that identify an engine's process, on a machine or in a pod."""
     return {
         "engine": engine.name,
         "process": engine.process,
@@ -63,13 +63,13 @@ def identity(engine: Engine) -> dict[str, Any]:
         "artifact_digest": engine.base_digest or engine.artifact_digest,
         "served_names": served_names(engine),
         "lora": engine.is_adapter,
-        "lora_rank": engine.most_rank,
+        "lora_rank": engine.max_rank,
         "secret": engine.secret,
     }
 
 
 def served_names(engine: Engine) -> list[str]:
-    """The names by which the process knows the model that it holds: for an adapter, the base that nobody asks for."""
+    """Return the served names of the process's model; for an adapter, a name of the base model that no request uses."""
     if engine.is_adapter:
         return [f"{engine.served_name.partition('@')[0]}@base"]
     return [engine.served_name, f"{engine.served_name}@{engine.version.rsplit('/', 1)[-1]}"]

@@ -1,4 +1,4 @@
-"""Talks to one engine over its Unix socket or its address: OpenAI's routes and ours. It knows no process."""
+"""Client of one engine, over its Unix socket or its address: OpenAI's routes and ours. It knows no process."""
 
 import http.client
 import json
@@ -18,7 +18,7 @@ from ratoon.engine.contract import (
     VERSION_HEADER,
     ControlPath,
 )
-from ratoon_serving.adapters.engine_log import in_our_words
+from ratoon_serving.adapters.engine_log import explain
 from ratoon_serving.domain.attestation import Continuation, GoldenPrompt
 from ratoon_serving.domain.engine import Check, Engine, EngineState, EngineView
 
@@ -30,8 +30,8 @@ _BUSY_S = 300.0
 _ANSWER_S = 60.0
 _PROBE_TEXT = "Is anybody there?"
 _PROBE_TOKENS = 4
-_AHEAD = -1
-"""Rank of our own requests; callers' is 0, and lower goes first."""
+_PRIORITY = -1
+"""Priority of our own requests; that of callers is 0, and a lower one goes first."""
 _WAITING = "vllm:num_requests_waiting"
 _CACHE_USED = "vllm:kv_cache_usage_perc"
 
@@ -47,15 +47,15 @@ class Answer:
 
 
 class EngineClient:
-    """Calls to engines; each call is a connection of its own."""
+    """Client of engines; each call opens a connection of its own."""
 
     def view(self, engine: Engine) -> EngineView | None:
-        """The engine as its process tells; None while nobody answers at its address."""
-        told = self.status(engine)
-        return None if told is None else seen_in(told, engine)
+        """Return the engine as its process reports it; None while its address does not answer."""
+        status = self.status(engine)
+        return None if status is None else view_of(status, engine)
 
     def status(self, engine: Engine) -> JSON | None:
-        """What the process of the engine tells of itself; None while nobody answers at its address."""
+        """Return the status of the engine's process; None while its address does not answer."""
         try:
             answer = self._call(engine, "GET", ControlPath.STATUS, None, _STATUS_S)
         except (OSError, http.client.HTTPException):
@@ -63,9 +63,9 @@ class EngineClient:
         return answer.body if answer.status == 200 else {"broken": f"status {answer.status}"}
 
     def is_hung(self, engine: Engine, silent_s: float) -> bool:
-        """Whether an engine whose status has been missing for so long is to be given up.
+        """Return whether an engine has hung, whose status has been missing for `silent_s` seconds.
 
-        While its server answers and counts itself well, one step of a long computation is no reason.
+        An engine whose server still reports that it is ready may be in one step of a long computation.
         """
         if silent_s <= _HANG_S:
             return False
@@ -78,7 +78,7 @@ class EngineClient:
             return False
 
     def refuses(self, engine: Engine) -> bool:
-        """Whether nobody listens at its address: a process that is only busy still takes connections."""
+        """Return whether its address refuses connections; a busy process still accepts them."""
         connection = _connection(engine.endpoint, _STATUS_S)
         try:
             connection.connect()
@@ -91,13 +91,13 @@ class EngineClient:
         return False
 
     def load(self, engine: Engine) -> tuple[int, float] | None:
-        """Requests in its queue, and the share of its key-value cache in use; None while it does not tell."""
+        """Return the requests in its queue and the used share of its key-value cache; None while it does not answer."""
         try:
             answer = self._call(engine, "GET", "/metrics", None, _STATUS_S)
         except (OSError, http.client.HTTPException):
             return None
-        told = {sample.name: sample.value for sample in _samples(answer.text)}
-        return int(told.get(_WAITING, 0)), float(told.get(_CACHE_USED, 0.0))
+        metrics = {sample.name: sample.value for sample in _samples(answer.text)}
+        return int(metrics.get(_WAITING, 0)), float(metrics.get(_CACHE_USED, 0.0))
 
     def control(
         self, engine: Engine, path: ControlPath, body: JSON | None = None, timeout: float = _ANSWER_S
@@ -114,28 +114,28 @@ class EngineClient:
         return answer.body
 
     def close(self, engine: Engine) -> None:
-        """Let the engine accept no new requests; an adapter is closed on its own."""
+        """Refuse new requests to the engine; an adapter is closed without the others of its process."""
         self.control(engine, ControlPath.CLOSE, _gate(engine))
 
     def open(self, engine: Engine, load_id: str = "") -> None:
-        """Let the engine accept requests, if it still serves this load of its weights; any load when empty."""
+        """Accept requests to the engine if it still serves this load of its weights; empty: any load."""
         self.control(engine, ControlPath.OPEN, _gate(engine) | ({"load_id": load_id} if load_id else {}))
 
     def continue_prompts(self, engine: Engine, prompts: Sequence[GoldenPrompt]) -> list[Continuation]:
-        """Greedy continuations of the prompts, as long as recorded; Unavailable when one is refused."""
+        """Return greedy continuations of the prompts, as long as recorded; Unavailable if one is refused."""
         return [self._continue(engine, prompt) for prompt in prompts]
 
     def probe(self, engine: Engine) -> Check:
-        """One short chat completion, checked for status, text and the version that signs it."""
+        """Request one short chat completion; check its status, text and signing version."""
         messages = [{"role": "user", "content": _PROBE_TEXT}]
-        asked = {
+        request = {
             "model": engine.served_name,
             "messages": messages,
             "max_tokens": _PROBE_TOKENS,
             "temperature": 0,
         }
         try:
-            answer = self._ask(engine, "/v1/chat/completions", asked)
+            answer = self._ask(engine, "/v1/chat/completions", request)
         except (OSError, http.client.HTTPException) as error:
             return Check(False, f"a probe was not answered: {error}")
         if answer.status != 200 or not answer.body.get("choices"):
@@ -146,7 +146,7 @@ class EngineClient:
         return Check(True)
 
     def _continue(self, engine: Engine, golden: GoldenPrompt) -> Continuation:
-        asked = {
+        request = {
             "model": engine.served_name,
             "prompt": list(golden.prompt),
             "max_tokens": len(golden.tokens),
@@ -156,7 +156,7 @@ class EngineClient:
             "ignore_eos": True,
         }
         try:
-            answer = self._ask(engine, "/v1/completions", asked)
+            answer = self._ask(engine, "/v1/completions", request)
         except (OSError, http.client.HTTPException) as error:
             raise Unavailable(
                 f"{engine.name} does not answer: {error}.", reason="ENGINE_UNREACHABLE"
@@ -167,10 +167,10 @@ class EngineClient:
             )
         return _continuation(answer.body)
 
-    def _ask(self, engine: Engine, path: str, asked: JSON) -> Answer:
-        """Ask ahead of all callers, or a full engine could not be replaced; one of a version before knows no ranks."""
-        answer = self._call(engine, "POST", path, {**asked, "priority": _AHEAD}, _ANSWER_S)
-        return self._call(engine, "POST", path, asked, _ANSWER_S) if answer.status == 400 else answer
+    def _ask(self, engine: Engine, path: str, request: JSON) -> Answer:
+        """Request ahead of callers, so that a full engine can be replaced; older engines reject a priority."""
+        answer = self._call(engine, "POST", path, {**request, "priority": _PRIORITY}, _ANSWER_S)
+        return self._call(engine, "POST", path, request, _ANSWER_S) if answer.status == 400 else answer
 
     def _call(self, engine: Engine, method: str, path: str, body: JSON | None, timeout: float) -> Answer:
         connection = _connection(engine.endpoint, timeout)
@@ -183,22 +183,22 @@ class EngineClient:
             connection.request(method, path, None if body is None else json.dumps(body), headers)
             response = connection.getresponse()
             data = response.read()
-            told = {k.lower(): v for k, v in response.getheaders()}
-            return Answer(response.status, told, _parsed(data), data.decode(errors="replace"))
+            answer_headers = {k.lower(): v for k, v in response.getheaders()}
+            return Answer(response.status, answer_headers, _parsed(data), data.decode(errors="replace"))
         finally:
             connection.close()
 
 
-def seen_in(told: JSON, engine: Engine) -> EngineView:
-    """The engine in what its process tells; absent when the process holds another version."""
-    if not told.get("ready"):
-        broken = told.get("broken") or "it gives no cause"
+def view_of(status: JSON, engine: Engine) -> EngineView:
+    """Return the engine in the status of its process; ABSENT if the process holds another version."""
+    if not status.get("ready"):
+        broken = status.get("broken") or "it gives no cause"
         return EngineView(EngineState.GONE, message=f"the engine reports that it is broken: {broken}")
-    own = told["adapters"].get(engine.served_name, {}) if engine.is_adapter else told
+    own = status["adapters"].get(engine.served_name, {}) if engine.is_adapter else status
     if own.get("version") != engine.version:
         return EngineView(EngineState.ABSENT, message="its process serves another version")
-    told_of = own["artifact_digest"], own["accepting"], own["in_flight"]
-    return EngineView(EngineState.READY, *told_of, load_id=own.get("load_id", ""))
+    values = own["artifact_digest"], own["accepting"], own["in_flight"]
+    return EngineView(EngineState.READY, *values, load_id=own.get("load_id", ""))
 
 
 def _gate(engine: Engine) -> JSON:
@@ -207,12 +207,12 @@ def _gate(engine: Engine) -> JSON:
 
 
 def _refusal(engine: Engine, answer: Answer) -> RatoonError:
-    """What an engine does not do, by its own reason; some refusals no repetition will mend."""
-    told = answer.body.get("error")
-    error = told if isinstance(told, dict) else {}
-    why = in_our_words(str(error.get("message") or f"it answered with status {answer.status}"))
-    message = f"The engine of {engine.version} refused: {why}."
-    if error.get("code") in PERMANENT_REFUSALS:
+    """Return the error of a refusal; FailedPrecondition if the engine reports it as permanent."""
+    error = answer.body.get("error")
+    detail = error if isinstance(error, dict) else {}
+    cause = explain(str(detail.get("message") or f"it answered with status {answer.status}"))
+    message = f"The engine of {engine.version} refused: {cause}."
+    if detail.get("code") in PERMANENT_REFUSALS:
         return FailedPrecondition(message, reason="ENGINE_REFUSED")
     return Unavailable(message, reason="ENGINE_REFUSED")
 
@@ -238,11 +238,11 @@ def _connection(endpoint: str, timeout: float) -> http.client.HTTPConnection:
 
 
 def _continuation(body: JSON) -> Continuation:
-    """The tokens and log-probabilities in an answer; none where it holds no such thing, which matches nothing."""
+    """Return the tokens and log-probabilities of an answer; none if it has none, which matches no recording."""
     try:
-        told = body["choices"][0]["logprobs"]
-        tokens = tuple(int(token.removeprefix("token_id:")) for token in told["tokens"])
-        return Continuation(tokens, tuple(told["token_logprobs"]))
+        logprobs = body["choices"][0]["logprobs"]
+        tokens = tuple(int(token.removeprefix("token_id:")) for token in logprobs["tokens"])
+        return Continuation(tokens, tuple(logprobs["token_logprobs"]))
     except (KeyError, IndexError, TypeError, ValueError):
         return Continuation((), ())
 

@@ -1,7 +1,7 @@
-"""Why an engine did not start, out of its log: the root cause in one sentence, without a library's frame and paths.
+"""Cause of a failed start of an engine, from its log: one sentence, without stack frames and paths.
 
-A log holds every start of its engine; `LOG_START` begins each. What is known is said in our words, what is not is
-quoted by its first line. The log itself keeps all of it.
+A log holds every start of its engine; `LOG_START` begins each. Known causes are explained; of others the first line is
+quoted. The log itself stays complete.
 """
 
 import re
@@ -11,7 +11,7 @@ from ratoon.engine.contract import LOG_START
 
 KILLED = "its log does not show the cause: it was killed, perhaps because memory ran out"
 _TAIL = 256 << 10
-_LONGEST = 300
+_MAX_LENGTH = 300
 _PREFIX = re.compile(
     r"^\((?:APIServer|EngineCore|Worker)[^)]*\)\s*|^(?:ERROR|WARNING|INFO)\s+\d\d-\d\d [\d:]+\s*|^\[[\w.]+:\d+\]\s*"
 )
@@ -66,7 +66,7 @@ _KNOWN = (
 
 
 def cause_of_end(log: Path) -> str:
-    """Why the last start in this log ended; empty when the log does not say, as where the process was killed."""
+    """Return why the last start in this log ended; empty if the log does not show it, for example after a kill."""
     if not log.exists():
         return ""
     with log.open("rb") as source:
@@ -76,31 +76,31 @@ def cause_of_end(log: Path) -> str:
 
 
 def root_cause(text: str) -> str:
-    """The last exception in a log that does not merely follow from another; empty when there is none."""
+    """Return the last exception in a log that is not a consequence of another one; empty if there is none."""
     causes = [cause for line in text.splitlines() if (cause := _cause(_bare(line)))]
-    return in_our_words(causes[-1]) if causes else ""
+    return explain(causes[-1]) if causes else ""
 
 
-def in_our_words(cause: str) -> str:
-    """What a library said, as a user can act on it; without its paths where it is not known."""
+def explain(cause: str) -> str:
+    """Return an explanation of a known error that a user can act on, or an unknown error without its paths."""
     for pattern, sentence in _KNOWN:
-        if found := pattern.search(cause):
-            return sentence.format(*(group.replace("'", "") for group in found.groups()))
-    return _PATH.sub("…", cause).strip().rstrip(".")[:_LONGEST]
+        if match := pattern.search(cause):
+            return sentence.format(*(group.replace("'", "") for group in match.groups()))
+    return _PATH.sub("…", cause).strip().rstrip(".")[:_MAX_LENGTH]
 
 
 def _bare(line: str) -> str:
-    """A line without the process, level, time and place before it."""
+    """Return a line without its prefix of process, level, time and place."""
     while (shorter := _PREFIX.sub("", line)) != line:
         line = shorter
     return line.strip()
 
 
 def _cause(line: str) -> str:
-    """What an exception's line says of the cause; empty for a line that is none, or only follows from another."""
-    if found := _PYDANTIC.search(line):
-        return found.group(1)
-    found = _EXCEPTION.match(line)
-    if found is None or _CONSEQUENCE.search(line):
+    """Return the cause in the line of an exception; empty for other lines and for consequences of other exceptions."""
+    if match := _PYDANTIC.search(line):
+        return match.group(1)
+    match = _EXCEPTION.match(line)
+    if match is None or _CONSEQUENCE.search(line):
         return ""
-    return found.group(1)
+    return match.group(1)

@@ -1,6 +1,6 @@
-"""The Kubernetes objects of an engine: what a pool's template says, and what serving fills in. It makes no call.
+"""Kubernetes objects of an engine: the template of its pool, filled in by serving. It makes no call.
 
-An engine's process is one Deployment; a version that takes another's place in it changes the Secret and two
+The process of an engine is one Deployment. A version that replaces another one in it changes the Secret and two
 annotations, never the pods.
 """
 
@@ -27,168 +27,175 @@ POOL = "ratoon.dev/pool"
 OWNER = "ratoon.dev/owner"
 CAPACITY = "ratoon.dev/capacity"
 PROCESS = "ratoon.dev/process"
-"""Annotation: resource name of the engine that the process was made for,"""
+"""Annotation: resource name of the engine that the process was created for."""
 TARGET = "ratoon.dev/target"
-"""of the one that it is to hold; empty: none of its own,"""
+"""Annotation: resource name of the engine that the process must hold; empty: only the base model."""
 VERSION = "ratoon.dev/version"
-"""and that one's version."""
+"""Annotation: version of the target."""
 FENCES = "ratoon.dev/fences"
-"""Annotation: the highest fencing number by operation, of the last ones that acted."""
-_LONGEST = 50
-_MOST_FENCES = 16
+"""Annotation: highest fencing number by operation, of the latest operations."""
+_MAX_NAME = 50
+_MAX_FENCES = 16
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where engines are, and whose they are."""
+class Scope:
+    """Namespace, pool and owner of an engine."""
 
     namespace: str
     pool: str
     owner: str
     """Name of serving's own Deployment."""
     owner_uid: str
-    """… and its UID; empty: engines are owned by nobody."""
+    """UID of that Deployment; empty: engines have no owner."""
 
 
 def selector(owner: str) -> str:
-    """The labels of all engines of this serving."""
+    """Return the label selector of all engines of this serving."""
     return f"app.kubernetes.io/component=engine,{OWNER}={owner}"
 
 
 def object_name(process: str) -> str:
-    """A process's name as Kubernetes takes it: readable, and told apart by a hash."""
+    """Return the Kubernetes name of a process: readable, and unique by a hash."""
     parts = process.split("/")
     readable = re.sub(r"[^a-z0-9]+", "-", f"{parts[-3]}-{parts[-1]}".lower() if len(parts) > 2 else process)
-    mark = hashlib.sha256(process.encode()).hexdigest()[:8]
-    return f"engine-{readable.strip('-')[: _LONGEST - 16].strip('-')}-{mark}"
+    digest = hashlib.sha256(process.encode()).hexdigest()[:8]
+    return f"engine-{readable.strip('-')[: _MAX_NAME - 16].strip('-')}-{digest}"
 
 
 def template(text: str, pool: str) -> JSON:
-    """A pool's template; FailedPrecondition when it is none."""
+    """Return the template of a pool; FailedPrecondition if it is invalid."""
     try:
-        told = yaml.safe_load(text)
-        pod = told["spec"]["template"]["spec"]
+        manifest = yaml.safe_load(text)
+        pod = manifest["spec"]["template"]["spec"]
         names = [container["name"] for container in pod["containers"]]
         volumes = [volume["name"] for volume in pod["volumes"]]
     except (yaml.YAMLError, KeyError, TypeError) as error:
         raise _no_template(pool, f"it is not a Deployment ({error!r})") from None
-    if told.get("kind") != "Deployment" or CONTAINER not in names or VOLUME not in volumes:
+    if manifest.get("kind") != "Deployment" or CONTAINER not in names or VOLUME not in volumes:
         raise _no_template(pool, f"it needs a container {CONTAINER!r} and a volume {VOLUME!r}")
-    return dict(told)
+    return dict(manifest)
 
 
 def capacity(pool_template: JSON) -> int | None:
-    """How many pods of engines the pool holds; None: that is not said."""
-    said = pool_template.get("metadata", {}).get("annotations", {}).get(CAPACITY, "")
-    return int(said) if said else None
+    """Return the number of engine pods that the pool can hold; None if it is not stated."""
+    stated = pool_template.get("metadata", {}).get("annotations", {}).get(CAPACITY, "")
+    return int(stated) if stated else None
 
 
-def deployment(pool_template: JSON, engine: Engine, place: Place, fence: Fence) -> JSON:
-    """The Deployment of an engine's process, of as many pods as the engine is to have."""
+def deployment(pool_template: JSON, engine: Engine, scope: Scope, fence: Fence) -> JSON:
+    """Return the Deployment of an engine's process, with the desired number of pods."""
     name, body = object_name(engine.process), copy.deepcopy(pool_template)
-    given = body.get("metadata", {})
-    labels = {**given.get("labels", {}), **_labels(name, place)}
-    noted = {**given.get("annotations", {}), PROCESS: engine.process, **target(engine), **fenced({}, fence)}
+    metadata = body.get("metadata", {})
+    labels = {**metadata.get("labels", {}), **_labels(name, scope)}
+    written = {
+        **metadata.get("annotations", {}),
+        PROCESS: engine.process,
+        **target(engine),
+        **fenced({}, fence),
+    }
     body["apiVersion"], body["kind"] = "apps/v1", "Deployment"
-    body["metadata"] = _metadata(name, place, labels, noted)
+    body["metadata"] = _metadata(name, scope, labels, written)
     body["spec"] |= {
         "replicas": engine.replicas,
         "strategy": {"type": "Recreate"},
         "selector": {"matchLabels": {NAME: name}},
     }
     pod = body["spec"]["template"]
-    described = pod.setdefault("metadata", {})
-    described["labels"] = {**described.get("labels", {}), **_labels(name, place)}
+    pod_metadata = pod.setdefault("metadata", {})
+    pod_metadata["labels"] = {**pod_metadata.get("labels", {}), **_labels(name, scope)}
     for volume in pod["spec"]["volumes"]:
         if volume["name"] == VOLUME:
             volume["secret"] = {**volume.get("secret", {}), "secretName": name}
     return body
 
 
-def secret(engine: Engine, content: str, place: Place) -> JSON:
-    """The Secret that tells an engine's process what it is to hold."""
+def secret(engine: Engine, content: str, scope: Scope) -> JSON:
+    """Return the Secret with the settings of an engine's process."""
     name = object_name(engine.process)
-    metadata = _metadata(name, place, _labels(name, place), {})
+    metadata = _metadata(name, scope, _labels(name, scope), {})
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {FILE: content}}
 
 
 def target(engine: Engine) -> dict[str, str]:
-    """The annotations that say what the process is to hold."""
+    """Return the annotations of the target of a process."""
     return {TARGET: engine.name, VERSION: engine.version}
 
 
 def fenced(annotations: Mapping[str, str], fence: Fence) -> dict[str, str]:
-    """The annotation with this right in it: the highest number of each of the last operations that acted."""
-    known = fences(annotations)
-    known.pop(fence.operation, None)
-    kept = [*known.items(), (fence.operation, fence.number)][-_MOST_FENCES:]
-    return {FENCES: json.dumps(dict(kept))}
+    """Return the annotation of fences with this one added; the oldest ones are dropped."""
+    recorded = fences(annotations)
+    recorded.pop(fence.operation, None)
+    retained = [*recorded.items(), (fence.operation, fence.number)][-_MAX_FENCES:]
+    return {FENCES: json.dumps(dict(retained))}
 
 
 def fences(annotations: Mapping[str, str]) -> dict[str, int]:
-    """The highest fencing numbers that acted, by operation."""
+    """Return the highest recorded fencing numbers by operation."""
     return {str(name): int(number) for name, number in json.loads(annotations.get(FENCES) or "{}").items()}
 
 
-def annotations(told: JSON) -> dict[str, str]:
-    """An object's annotations."""
-    return dict(told["metadata"].get("annotations") or {})
+def annotations(resource: JSON) -> dict[str, str]:
+    """Return the annotations of a resource."""
+    return dict(resource["metadata"].get("annotations") or {})
 
 
-def mark(told: JSON) -> tuple[str, dict[str, str]]:
-    """What tells a Deployment from another of its name, and what executors wrote at it; controllers leave it alone."""
-    noted = annotations(told)
-    return told["metadata"]["uid"], {key: noted[key] for key in (TARGET, VERSION, FENCES) if key in noted}
+def executor_state(resource: JSON) -> tuple[str, dict[str, str]]:
+    """Return the UID of a Deployment and the annotations of executors, which controllers do not change."""
+    written = annotations(resource)
+    return resource["metadata"]["uid"], {
+        key: written[key] for key in (TARGET, VERSION, FENCES) if key in written
+    }
 
 
-def is_target(told: JSON, engine: Engine) -> bool:
-    """Whether a Deployment's process is to hold this engine, and not a version that took its place."""
-    return annotations(told).get(TARGET) == engine.name
+def is_target(resource: JSON, engine: Engine) -> bool:
+    """Return whether this engine is the target of a Deployment."""
+    return annotations(resource).get(TARGET) == engine.name
 
 
-def label(told: JSON, name: str) -> str:
-    """An object's label; empty when it has none of this name."""
-    return str((told["metadata"].get("labels") or {}).get(name, ""))
+def label(resource: JSON, name: str) -> str:
+    """Return a label of a resource; empty if it has none of this name."""
+    return str((resource["metadata"].get("labels") or {}).get(name, ""))
 
 
-def refusal(told: JSON) -> str:
-    """Why a Deployment may not have another pod, a quota for example; empty: it may."""
-    for condition in told.get("status", {}).get("conditions") or []:
+def refusal(resource: JSON) -> str:
+    """Return why the cluster refuses another pod of a Deployment, for example a quota; empty if it does not."""
+    for condition in resource.get("status", {}).get("conditions") or []:
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
             return str(condition.get("message", "")) or "the cluster refuses to create a pod"
     return ""
 
 
-def _labels(name: str, place: Place) -> dict[str, str]:
+def _labels(name: str, scope: Scope) -> dict[str, str]:
     return {
         "app.kubernetes.io/component": "engine",
         "app.kubernetes.io/managed-by": "ratoon-serving",
         NAME: name,
-        POOL: place.pool,
-        OWNER: place.owner,
+        POOL: scope.pool,
+        OWNER: scope.owner,
     }
 
 
-def _metadata(name: str, place: Place, labels: Mapping[str, str], noted: Mapping[str, str]) -> JSON:
+def _metadata(name: str, scope: Scope, labels: Mapping[str, str], written: Mapping[str, str]) -> JSON:
     owner = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "name": place.owner,
-        "uid": place.owner_uid,
+        "name": scope.owner,
+        "uid": scope.owner_uid,
         "controller": False,
         "blockOwnerDeletion": False,
     }
     return {
         "name": name,
-        "namespace": place.namespace,
+        "namespace": scope.namespace,
         "labels": dict(labels),
-        "annotations": dict(noted),
-        "ownerReferences": [owner] if place.owner_uid else [],
+        "annotations": dict(written),
+        "ownerReferences": [owner] if scope.owner_uid else [],
     }
 
 
-def _no_template(pool: str, why: str) -> FailedPrecondition:
+def _no_template(pool: str, reason: str) -> FailedPrecondition:
     return FailedPrecondition(
-        f"The template of the pool {pool!r} cannot be used: {why}. Check its values in the chart.",
+        f"The template of the pool {pool!r} cannot be used: {reason}. Check its values in the chart.",
         reason="ENGINE_TEMPLATE_INVALID",
     )

@@ -17,7 +17,7 @@ _TIMEOUT_S = 10.0
 
 
 class ForkServerClient:
-    """Starts the fork server where none runs, and requests engines from it.
+    """Client that starts the fork server if none runs, and requests engines from it.
 
     A fork server of the previous release has another socket and directory: it holds that release's code, so no engine
     is requested from it. It ends by its own idle timeout, after its last engine.

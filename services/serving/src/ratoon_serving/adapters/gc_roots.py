@@ -1,4 +1,4 @@
-"""What serving keeps on disk beside its database: folders of engines, and the models that they were given."""
+"""Garbage-collection roots of serving: directories of engines, and copies of models."""
 
 from collections.abc import Collection, Iterator
 
@@ -9,16 +9,16 @@ from ratoon.process.identity import ProcessIdentity
 
 
 def gc_items(settings: ServiceSettings, _open: Collection[str]) -> Iterator[Item]:
-    """An engine's folder is needed while it is wanted or runs, a model's while a wanted engine names it."""
-    wanted = []
+    """Yield engine directories, in use while their engine is desired or runs, and the model copies that they name."""
+    engine_files = []
     for folder in (settings.folder / "engines").glob("*"):
-        told, mark = folder / ENGINE_FILE, ProcessIdentity.read(folder)
-        runs = mark is not None and mark.alive()
-        if told.exists():
-            wanted.append(told.read_text())
-        use = "an engine should run here" if told.exists() else "an engine runs here" if runs else ""
+        file, identity = folder / ENGINE_FILE, ProcessIdentity.read(folder)
+        runs = identity is not None and identity.alive()
+        if file.exists():
+            engine_files.append(file.read_text())
+        use = "an engine should run here" if file.exists() else "an engine runs here" if runs else ""
         yield Item(folder, "engine directory", size_of(folder), newest(folder), use)
     for path in (settings.folder / "models").glob("*"):
         digest = path.name.removesuffix(".sig")
-        use = "an engine uses it" if any(digest in told for told in wanted) else ""
+        use = "an engine uses it" if any(digest in content for content in engine_files) else ""
         yield Item(path, "model copy", size_of(path), newest(path), use)

@@ -1,8 +1,8 @@
-"""Engines as pods: one Deployment for each engine's process, made from a pool's template, watched through the API.
+"""Engines as pods: one Deployment for each engine's process, created from a pool's template, watched through the API.
 
-Two things are the truth: what the API holds (which Deployments there are; their annotations say what each is to hold)
-and what each pod's engine tells itself. A silent API says nothing of engines that answer. The cluster replaces and
-restarts pods by itself; `domain.members` sees to it that such a one counts only after its own proof.
+Two sources are authoritative: the Deployments in the API, whose annotations name their target, and the status that each
+pod's engine reports. An unavailable API does not mark engines as lost. The cluster replaces and restarts pods at any
+time; `domain.replicas` counts such a pod only once it passed attestation.
 """
 
 import logging
@@ -18,189 +18,193 @@ from ratoon_serving.adapters.engine_deployments import EngineDeployments, PodEng
 from ratoon_serving.adapters.engine_http import EngineClient
 from ratoon_serving.adapters.engine_pods import EnginePods, at
 from ratoon_serving.adapters.kubernetes_event import event
-from ratoon_serving.application.ports import Happened, Patience
+from ratoon_serving.application.ports import EngineTimeouts, RolloutProgress
 from ratoon_serving.domain.attestation import Continuation, GoldenPrompt
-from ratoon_serving.domain.engine import Check, Engine, EngineState, EngineView, Fence, Member
+from ratoon_serving.domain.engine import Check, Engine, EngineState, EngineView, Fence, Replica
 from ratoon_serving.domain.rollouts.second_engine import Headroom
-from ratoon_serving.domain.scaling import MOST, Load
+from ratoon_serving.domain.scaling import MAX_REPLICAS, Load
 
 _LOG = logging.getLogger(__name__)
 
 
 class KubernetesEngineHost:
-    """Starts, looks at and ends engines in pods."""
+    """Host of engines in pods."""
 
     def __init__(
         self,
         cluster: Cluster,
-        given: PodEngines,
+        config: PodEngines,
         artifacts: ArtifactStore,
         client: EngineClient,
     ) -> None:
-        self._cluster, self._given, self._client = cluster, given, client
-        self._deployments = EngineDeployments(cluster, given, artifacts)
-        self._pods = EnginePods(cluster, manifest.selector(given.owner), client)
+        self._cluster, self._config, self._client = cluster, config, client
+        self._deployments = EngineDeployments(cluster, config, artifacts)
+        self._pods = EnginePods(cluster, manifest.selector(config.owner), client)
 
     @property
     def watches(self) -> tuple[Watched, Watched]:
-        """What has to run before anything is asked."""
+        """Return the watches that must run before the first call."""
         return self._deployments.watch, self._pods.watch
 
     @property
-    def patience(self) -> Patience:
-        """What the operator allows: images are pulled and weights fetched in it."""
-        return self._given.patience
+    def timeouts(self) -> EngineTimeouts:
+        """Return the configured timeouts; they include pulling images and fetching weights."""
+        return self._config.timeouts
 
     @property
-    def most_replicas(self) -> int:
-        """As many as bounds may say."""
-        return MOST
+    def max_replicas(self) -> int:
+        """Return the maximum of any bounds."""
+        return MAX_REPLICAS
 
     def prepare(self, pool: str) -> None:
-        """See to it that the pool's template can be used: a pod needs nothing else beforehand."""
-        self._given.template(pool)
+        """Check the template of the pool: a pod needs no other preparation."""
+        self._config.template(pool)
 
     def endpoint(self, engine: Engine) -> str:
-        """Each pod has its own."""
+        """Return nothing: each pod has an endpoint of its own."""
         return ""
 
     def headroom(self, pool: str) -> Headroom:
-        """Places that the pool has left, where its template says how many it has."""
-        places = self._deployments.places_left(pool)
-        return Headroom(unbounded=True) if places is None else Headroom(free_processes=places)
+        """Return the free processes of the pool, if its template states a capacity."""
+        free = self._deployments.free_processes(pool)
+        return Headroom(unbounded=True) if free is None else Headroom(free_processes=free)
 
     def start(self, engine: Engine, fence: Fence) -> None:
-        """Make its Deployment, or load it into the warm one that runs; what cannot be done yet, a later call does."""
-        there = self._deployments.of(engine)
-        if there is None:
+        """Create its Deployment, or load it into the warm one; a later call continues what is not possible yet."""
+        deployment = self._deployments.of(engine)
+        if deployment is None:
             self._deployments.create(engine, fence)
             return
-        there = self._deployments.admit(there, fence)
-        members = self._pods.members(engine, there)
-        states = {member.state for member in members}
+        deployment = self._deployments.admit(deployment, fence)
+        replicas = self._pods.replicas(engine, deployment)
+        states = {replica.state for replica in replicas}
         if EngineState.GONE in states:
-            self._pods.end_useless(engine, there)
+            self._pods.delete_broken(engine, deployment)
         elif (
-            states == {EngineState.READY} and not engine.is_adapter and not manifest.is_target(there, engine)
+            states == {EngineState.READY}
+            and not engine.is_adapter
+            and not manifest.is_target(deployment, engine)
         ):
-            self._deployments.aim(engine, there, fence)
+            self._deployments.set_target(engine, deployment, fence)
         elif EngineState.ABSENT in states:
-            absent = [member for member in members if member.state is EngineState.ABSENT]
-            self._load(engine, there, absent, fence)
+            absent = [replica for replica in replicas if replica.state is EngineState.ABSENT]
+            self._load(engine, deployment, absent, fence)
 
     def view(self, engine: Engine) -> EngineView:
-        """The engine as it is now; what is wanted and not there yet, an adapter, is seen to."""
-        there = self._deployments.of(engine)
-        if there is None or there["metadata"].get("deletionTimestamp"):
+        """Return the current observation of the engine; load its adapter where it is missing."""
+        deployment = self._deployments.of(engine)
+        if deployment is None or deployment["metadata"].get("deletionTimestamp"):
             return EngineView(EngineState.ABSENT)
-        if not engine.is_adapter and not manifest.is_target(there, engine):
+        if not engine.is_adapter and not manifest.is_target(deployment, engine):
             return EngineView()
-        members = self._pods.members(engine, there)
-        refused = manifest.refusal(there)
-        waits = refused or "its pod is being created"
-        if not members:
-            return EngineView(EngineState.STARTING, message=waits, unplaced=bool(refused))
-        replicas = int(there["spec"].get("replicas", 1))
-        if not engine.proofs and len(members) < replicas:
-            members.append(Member("", message=waits, unplaced=bool(refused)))
-        return EngineView(EngineState.STARTING, members=tuple(members), replicas=replicas)
+        replicas = self._pods.replicas(engine, deployment)
+        refusal = manifest.refusal(deployment)
+        message = refusal or "its pod is being created"
+        if not replicas:
+            return EngineView(EngineState.STARTING, message=message, unplaced=bool(refusal))
+        desired = int(deployment["spec"].get("replicas", 1))
+        if not engine.attestations and len(replicas) < desired:
+            replicas.append(Replica("", message=message, unplaced=bool(refusal)))
+        return EngineView(EngineState.STARTING, replicas=tuple(replicas), desired_replicas=desired)
 
     def close(self, engine: Engine) -> None:
-        """Let none of its pods take new requests."""
-        for member in self._reachable(engine):
-            self._client.close(at(engine, member))
+        """Refuse new requests in all of its pods."""
+        for replica in self._reachable(engine):
+            self._client.close(at(engine, replica))
 
     def open(self, engine: Engine) -> None:
-        """Let its pods take requests again: those whose load of the weights proved itself."""
-        proved = {proof.load_id for proof in engine.proofs}
-        for member in self._reachable(engine):
-            if member.load_id in proved:
-                self._client.open(at(engine, member), member.load_id.partition("/")[2])
+        """Accept requests again in the pods whose load of the weights is attested."""
+        attested = {attestation.load_id for attestation in engine.attestations}
+        for replica in self._reachable(engine):
+            if replica.load_id in attested:
+                self._client.open(at(engine, replica), replica.load_id.partition("/")[2])
 
     def unload(self, engine: Engine) -> None:
-        """Take an adapter out of its pods, which from now on were started for none."""
-        there = self._deployments.of(engine)
-        if there is not None and manifest.is_target(there, engine):
-            self._deployments.note(there, {manifest.TARGET: "", manifest.VERSION: ""})
-        for member in self._reachable(engine):
-            self._client.control(at(engine, member), ControlPath.UNLOAD_ADAPTER, {"name": engine.served_name})
+        """Unload an adapter from its pods, and clear their target."""
+        deployment = self._deployments.of(engine)
+        if deployment is not None and manifest.is_target(deployment, engine):
+            self._deployments.annotate(deployment, {manifest.TARGET: "", manifest.VERSION: ""})
+        for replica in self._reachable(engine):
+            self._client.control(
+                at(engine, replica), ControlPath.UNLOAD_ADAPTER, {"name": engine.served_name}
+            )
 
     def scale(self, engine: Engine, fence: Fence) -> None:
         """Change the number of its pods."""
-        there = self._deployments.of(engine)
-        if there is None or there["spec"].get("replicas") == engine.replicas:
+        deployment = self._deployments.of(engine)
+        if deployment is None or deployment["spec"].get("replicas") == engine.replicas:
             return
-        self._deployments.scale(self._deployments.admit(there, fence), engine.replicas)
+        self._deployments.scale(self._deployments.admit(deployment, fence), engine.replicas)
 
     def load(self, engine: Engine) -> Load:
-        """The sum of what waits in its pods, and the mean of how full their caches are."""
-        told = [self._client.load(at(engine, member)) for member in self._reachable(engine)]
-        heard = [each for each in told if each is not None]
-        if not heard:
+        """Return the sum of waiting requests of its pods, and the mean of their used caches."""
+        loads = [self._client.load(at(engine, replica)) for replica in self._reachable(engine)]
+        known = [each for each in loads if each is not None]
+        if not known:
             return Load()
-        return Load(waiting=sum(w for w, _ in heard), cache_used=sum(used for _, used in heard) / len(heard))
+        return Load(waiting=sum(w for w, _ in known), cache_used=sum(used for _, used in known) / len(known))
 
     def claim(self, engine: Engine, fence: Fence) -> None:
-        """Write this right down at its Deployment, so that older ones are refused."""
-        there = self._deployments.of(engine)
-        if there is not None:
-            self._deployments.admit(there, fence)
+        """Record this fence at its Deployment, so that older ones are refused."""
+        deployment = self._deployments.of(engine)
+        if deployment is not None:
+            self._deployments.admit(deployment, fence)
 
     def stop(self, engine: Engine, fence: Fence) -> None:
-        """End its Deployment, unless that is another engine's by now; the pods have their time to drain."""
-        there = self._deployments.of(engine)
-        if there is None or (not engine.is_adapter and not manifest.is_target(there, engine)):
+        """Delete its Deployment, unless another engine uses it by now; its pods drain first."""
+        deployment = self._deployments.of(engine)
+        if deployment is None or (not engine.is_adapter and not manifest.is_target(deployment, engine)):
             return
-        self._deployments.end(self._deployments.admit(there, fence))
+        self._deployments.end(self._deployments.admit(deployment, fence))
 
     def continue_prompts(self, engine: Engine, prompts: Sequence[GoldenPrompt]) -> Sequence[Continuation]:
-        """The greedy continuations of the pod at the engine's endpoint."""
+        """Return the greedy continuations of the pod at the engine's endpoint."""
         return self._client.continue_prompts(engine, prompts)
 
     def probe(self, engine: Engine) -> Check:
-        """One synthetic request."""
+        """Send one synthetic request."""
         return self._client.probe(engine)
 
     def inject(self, engine: Engine, error_rate: float, seconds: float) -> None:
-        """Let this share of its answers fail for so long."""
+        """Let this share of its answers fail for `seconds`."""
         name = engine.served_name if engine.is_adapter else ""
-        asked = {"name": name, "error_rate": error_rate, "seconds": seconds}
-        for member in self._reachable(engine):
-            self._client.control(at(engine, member), ControlPath.INJECT_FAULT, asked)
+        request = {"name": name, "error_rate": error_rate, "seconds": seconds}
+        for replica in self._reachable(engine):
+            self._client.control(at(engine, replica), ControlPath.INJECT_FAULT, request)
 
-    def tell(self, engine: Engine, happened: Happened) -> None:
-        """An event of its Deployment."""
-        there = self._deployments.of(engine)
+    def report(self, engine: Engine, progress: RolloutProgress) -> None:
+        """Create a Kubernetes event of its Deployment."""
+        deployment = self._deployments.of(engine)
         try:
-            self._cluster.create_event(event(engine, there, self._cluster.namespace, happened))
+            self._cluster.create_event(event(engine, deployment, self._cluster.namespace, progress))
         except RatoonError as error:
             _LOG.warning("an event could not be recorded: %s", error)
 
-    def sweep(self, is_known: Callable[[str], bool]) -> None:
-        """End every Deployment of ours whose process is not known; while the API is away, the next start does it."""
+    def stop_unknown(self, is_known: Callable[[str], bool]) -> None:
+        """Delete our Deployments whose process is not known; if the API is unavailable, the next start does it."""
         try:
-            for there in self._deployments.watch.all():
-                if not is_known(manifest.annotations(there).get(manifest.PROCESS, "")):
-                    self._deployments.end(there)
+            for deployment in self._deployments.watch.all():
+                if not is_known(manifest.annotations(deployment).get(manifest.PROCESS, "")):
+                    self._deployments.end(deployment)
         except RatoonError as error:
             _LOG.warning("unknown engines could not be listed: %s", error)
 
-    def _load(self, engine: Engine, there: JSON, members: Sequence[Member], fence: Fence) -> None:
-        """Write the target, then load it: a pod that starts anew in between starts with the target."""
+    def _load(self, engine: Engine, deployment: JSON, replicas: Sequence[Replica], fence: Fence) -> None:
+        """Write the target, then load it: a pod that restarts in between starts with the target."""
         if engine.is_adapter:
-            for member in members:
-                self._pods.load_beside(engine, member)
+            for replica in replicas:
+                self._pods.load_adapter(engine, replica)
             return
-        before = manifest.annotations(there)
-        self._deployments.aim(engine, there, fence)
+        previous = manifest.annotations(deployment)
+        self._deployments.set_target(engine, deployment, fence)
         try:
-            for member in members:
-                self._pods.load_instead(engine, member)
+            for replica in replicas:
+                self._pods.reload(engine, replica)
         except (FailedPrecondition, Unavailable):
-            self._deployments.aim_back(before, there)
+            self._deployments.restore_target(previous, deployment)
             raise
 
-    def _reachable(self, engine: Engine) -> list[Member]:
-        there = self._deployments.of(engine)
-        members = self._pods.members(engine, there) if there is not None else []
-        return [member for member in members if member.state is EngineState.READY]
+    def _reachable(self, engine: Engine) -> list[Replica]:
+        deployment = self._deployments.of(engine)
+        replicas = self._pods.replicas(engine, deployment) if deployment is not None else []
+        return [replica for replica in replicas if replica.state is EngineState.READY]

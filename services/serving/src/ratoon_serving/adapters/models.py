@@ -1,4 +1,4 @@
-"""The registry over gRPC, and the golden prompts that it names in the artifact store."""
+"""Client of the registry over gRPC, and of the golden prompts in the artifact store."""
 
 import hashlib
 import json
@@ -21,46 +21,46 @@ from ratoon_serving.domain.rollouts.model_spec import ModelSpec
 
 _PRODUCTION = "production"
 _SHAPE = ("config.json", "tokenizer.json", "chat_template.jinja")
-"""Two models that agree in these files differ in their weights alone; an adapter's stand before its base's."""
+"""Models with equal files of these names differ in their weights alone; files of an adapter override its base's."""
 
 
 class RegistryModels:
     """Versions, golden prompts and the alias `production`."""
 
     def __init__(self, channel: grpc.Channel, artifacts: ArtifactStore, max_model_len: int) -> None:
-        """`max_model_len`: tokens that engines hold at most, whatever a model could."""
+        """`max_model_len`: maximum number of tokens of a sequence in engines, whatever the model supports."""
         self._registry = RegistryServiceStub(channel)
         self._artifacts, self._max_model_len = artifacts, max_model_len
         self._golden = lru_cache(maxsize=8)(self._read_golden)
 
     def version(self, name: str) -> ServableVersion:
-        """A registered version."""
-        told = self._registry.GetModelVersion(pb.GetModelVersionRequest(name=name))
-        ready = told.state == model_version_pb2.ModelVersion.STATE_READY
+        """Return a registered version."""
+        version = self._registry.GetModelVersion(pb.GetModelVersionRequest(name=name))
+        ready = version.state == model_version_pb2.ModelVersion.STATE_READY
         return ServableVersion(
             name,
             ready,
-            told.artifact_digest,
-            told.signature_digest,
-            told.golden_digest,
-            told.base_signature_digest,
-            weights(self._artifacts, told.artifact_digest, told.base_artifact_digest)
+            version.artifact_digest,
+            version.signature_digest,
+            version.golden_digest,
+            version.base_signature_digest,
+            model_spec(self._artifacts, version.artifact_digest, version.base_artifact_digest)
             if ready
             else ModelSpec(),
-            _generation(told.generation_defaults),
+            _generation(version.generation_defaults),
             PromptLimits(
-                told.max_prompt_characters,
-                told.max_prompt_tokens,
-                min(told.context_tokens or self._max_model_len, self._max_model_len),
+                version.max_prompt_characters,
+                version.max_prompt_tokens,
+                min(version.context_tokens or self._max_model_len, self._max_model_len),
             ),
         )
 
     def golden(self, digest: str) -> Sequence[GoldenPrompt]:
-        """The golden prompts that registration recorded."""
+        """Return the golden prompts that registration recorded."""
         return self._golden(digest)
 
     def production(self, model: str) -> str:
-        """The version that `production` names; empty when none."""
+        """Return the version that `production` names; empty if there is none."""
         try:
             return str(
                 self._registry.GetAlias(pb.GetAliasRequest(name=f"{model}/aliases/{_PRODUCTION}")).version
@@ -69,7 +69,7 @@ class RegistryModels:
             return ""
 
     def move_production(self, model: str, version: str, reason: str, request_id: str) -> None:
-        """Let `production` name this version."""
+        """Point `production` to this version."""
         name = f"{model}/aliases/{_PRODUCTION}"
         self._registry.SetAlias(
             pb.SetAliasRequest(name=name, version=version, reason=reason, request_id=request_id)
@@ -79,13 +79,13 @@ class RegistryModels:
         return tuple(golden_prompts(json.loads(self._artifacts.read(digest))))
 
 
-def _generation(told: GenerationDefaults) -> Generation:
-    """The defaults that are set; the others have none."""
-    return Generation(**{field.name: value for field, value in told.ListFields()})
+def _generation(defaults: GenerationDefaults) -> Generation:
+    """Return the defaults that are set."""
+    return Generation(**{field.name: value for field, value in defaults.ListFields()})
 
 
-def weights(artifacts: ArtifactStore, artifact_digest: str, base_digest: str = "") -> ModelSpec:
-    """What of an artifact's files decides how it can take another's place."""
+def model_spec(artifacts: ArtifactStore, artifact_digest: str, base_digest: str = "") -> ModelSpec:
+    """Return the properties of an artifact that decide which versions it can replace."""
     own = {file.path: file for file in artifacts.tree(artifact_digest)}
     files = {file.path: file for file in artifacts.tree(base_digest)} if base_digest else own
     rank = _rank(artifacts, artifact_digest) if base_digest else 0

@@ -1,4 +1,4 @@
-"""What an engine in a pod is told: `engine.json` in its Secret. How its pool runs engines, the pod's variables say."""
+"""Settings file of an engine in a pod: `engine.json` in its Secret. Settings of the pool are variables of the pod."""
 
 import json
 from collections.abc import Collection
@@ -10,10 +10,10 @@ _TEMPLATE = "chat_template.jinja"
 
 
 def pod_file(engine: Engine, own_files: Collection[str]) -> str:
-    """The file's content; `own_files` are the paths in an adapter's artifact, of which its chat template counts."""
+    """Return the content of the file; `own_files` are the paths in an adapter's artifact, for its chat template."""
     model = engine.base_digest or engine.artifact_digest
     templated = engine.is_adapter and _TEMPLATE in own_files
-    told = {
+    settings = {
         **identity(engine),
         "model": model,
         "chat_template": f"{engine.artifact_digest}/{_TEMPLATE}" if templated else "",
@@ -22,7 +22,7 @@ def pod_file(engine: Engine, own_files: Collection[str]) -> str:
         "socket": "",
         "public_key": "",
     }
-    return json.dumps(told, indent=1, sort_keys=True)
+    return json.dumps(settings, indent=1, sort_keys=True)
 
 
 def _trees(engine: Engine) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A pod of an engine, as its status tells. It calls nobody."""
+"""Status of a pod of an engine, read from its Kubernetes object. It makes no call."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,46 +14,42 @@ _HOPELESS = ("CrashLoopBackOff", "RunContainerError", "CreateContainerError", "I
 
 
 @dataclass(frozen=True)
-class PodSight:
-    """One pod."""
+class PodStatus:
+    """Status of one pod."""
 
     name: str
     uid: str
     created: str
     endpoint: str = ""
-    """Where its engine answers, once its container runs."""
+    """Address of its engine, once its container runs."""
     started: bool = False
-    """Whether its engine has answered the kubelet."""
+    """True if its engine has answered the startup probe."""
     failed: bool = False
-    """Whether its engine ended, and nobody can say that it will be better next time."""
+    """True if its engine ended, and a restart is not expected to help."""
     unplaced: bool = False
-    """Whether no node takes it."""
+    """True if no node accepts it."""
     message: str = ""
-    """What it waits for, or how it ended."""
+    """Reason that it waits, or cause of its end."""
 
 
-def living(pods: list[JSON]) -> list[PodSight]:
-    """The pods that are there to stay, oldest first: none that ends or has ended."""
-    there = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp") and not _over(pod)]
-    return sorted((sight(pod) for pod in there), key=lambda seen: (seen.created, seen.name))
+def living(pods: list[JSON]) -> list[PodStatus]:
+    """Return the pods that are not ended or terminating, oldest first."""
+    running = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp") and not _over(pod)]
+    return sorted((pod_status(pod) for pod in running), key=lambda pod: (pod.created, pod.name))
 
 
-def sight(pod: JSON) -> PodSight:
-    """What a pod's status tells."""
+def pod_status(pod: JSON) -> PodStatus:
+    """Return the status of a pod."""
     meta, status = pod["metadata"], pod.get("status", {})
-    seen = PodSight(meta["name"], meta["uid"], meta.get("creationTimestamp", ""))
+    identity = meta["name"], meta["uid"], meta.get("creationTimestamp", "")
     own: JSON = next((c for c in status.get("containerStatuses") or [] if c["name"] == CONTAINER), {})
     if "running" in own.get("state", {}) and status.get("podIP"):
         endpoint = f"http://{_host(status['podIP'])}:{_port(pod)}"
-        return PodSight(
-            seen.name, seen.uid, seen.created, endpoint, bool(own.get("started")), message=_ended(own)
-        )
-    failed = _is_hopeless(own) or any(map(_is_untrue, status.get("initContainerStatuses") or []))
+        return PodStatus(*identity, endpoint, bool(own.get("started")), message=_ended(own))
+    failed = _is_hopeless(own) or any(map(_has_untrusted_files, status.get("initContainerStatuses") or []))
     unscheduled = _unscheduled(status)
     message = _ended(own) or unscheduled or _waiting(status)
-    return PodSight(
-        seen.name, seen.uid, seen.created, failed=failed, unplaced=bool(unscheduled), message=message
-    )
+    return PodStatus(*identity, failed=failed, unplaced=bool(unscheduled), message=message)
 
 
 def _over(pod: JSON) -> bool:
@@ -65,21 +61,21 @@ def _is_hopeless(own: JSON) -> bool:
     return "terminated" in state or state.get("waiting", {}).get("reason") in _HOPELESS
 
 
-def _is_untrue(own: JSON) -> bool:
-    ended = own.get("state", {}).get("terminated") or own.get("lastState", {}).get("terminated") or {}
-    return ended.get("exitCode") == UNTRUSTED_FILES_STATUS
+def _has_untrusted_files(own: JSON) -> bool:
+    terminated = own.get("state", {}).get("terminated") or own.get("lastState", {}).get("terminated") or {}
+    return terminated.get("exitCode") == UNTRUSTED_FILES_STATUS
 
 
 def _ended(own: JSON) -> str:
-    """How the engine's container ended last."""
-    ended = own.get("state", {}).get("terminated") or own.get("lastState", {}).get("terminated")
-    if not ended:
+    """Return how the engine's container ended last; empty if it did not."""
+    terminated = own.get("state", {}).get("terminated") or own.get("lastState", {}).get("terminated")
+    if not terminated:
         return ""
-    told = str(ended.get("message") or "")
-    lines = [line.strip() for line in told.splitlines() if line.strip()]
-    cause = root_cause(told) or (lines[-1] if lines else "")
-    said = f": {cause}" if cause else ""
-    return f"its container ended ({ended.get('reason', 'Error')}, exit code {ended.get('exitCode')}){said}"
+    output = str(terminated.get("message") or "")
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    cause = root_cause(output) or (lines[-1] if lines else "")
+    detail = f": {cause}" if cause else ""
+    return f"its container ended ({terminated.get('reason', 'Error')}, exit code {terminated.get('exitCode')}){detail}"
 
 
 def _unscheduled(status: JSON) -> str:

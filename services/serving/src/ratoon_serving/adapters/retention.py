@@ -8,7 +8,7 @@ from ratoon_serving.settings import Settings
 
 
 def retentions(settings: Settings) -> list[Retention]:
-    """Return how long each kind is kept; the latest rollout of a deployment stays, so that it can be undone."""
+    """Return the retention of each kind; the latest rollout of a deployment stays, so that it can be undone."""
     days = settings.rollout_days
     return [
         Retention(Rollout, RESOURCES[Rollout], days, lambda rollout: rollout.ended),

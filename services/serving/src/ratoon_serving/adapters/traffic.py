@@ -1,4 +1,4 @@
-"""What gateways and users told lately, in the room's database: a bake sees it after a restart, too."""
+"""Recent reports of gateways and votes of users, in the database: a bake reads them after a restart too."""
 
 import json
 from collections.abc import Sequence
@@ -11,54 +11,54 @@ from sqlalchemy import Connection, Row, Table, and_, delete, insert, select
 from ratoon.chassis.database import Database
 from ratoon.tasks.votes import Votes, count_votes
 from ratoon_serving.adapters.tables import TRAFFIC, VOTES
-from ratoon_serving.application.commands import TrafficSeen, VotesSeen, Window
+from ratoon_serving.application.commands import TrafficReport, VoteReport, Window
 from ratoon_serving.domain.rollouts.analysis import Traffic
 
-_KEPT_S = 1800.0
-_HEARD_EVERY_S = 2.0
-"""A gateway without requests is written down this often, not at each of its reports."""
+_RETENTION_S = 1800.0
+_HEARTBEAT_S = 2.0
+"""Seconds between stored reports of a gateway without requests."""
 _EPOCH = datetime.fromtimestamp(0, UTC)
-_ANY = ""
-"""Stands for the engine in the row that says until when a gateway told, whatever it told of."""
+_ANY_ENGINE = ""
+"""Engine of the row with the time of a gateway's last report, whatever it reported."""
 
 
 class TableTrafficBook:
-    """Counts by engine and votes by version, for half an hour."""
+    """Counts by engine and votes by version, kept for half an hour."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._heard: dict[str, datetime] = {}
+        self._last_report: dict[str, datetime] = {}
 
-    def add_traffic(self, gateway: str, reports: Sequence[TrafficSeen], now: datetime) -> None:
-        """A gateway's counts; of an empty one only remains that the gateway told, and when."""
-        told = [_traffic_row(gateway, report) for report in reports if report.traffic.requests]
-        if not told and (now - self._heard.get(gateway, _EPOCH)).total_seconds() < _HEARD_EVERY_S:
+    def add_traffic(self, gateway: str, reports: Sequence[TrafficReport], now: datetime) -> None:
+        """Add the counts of a gateway; of an empty report only its time is stored."""
+        rows = [_traffic_row(gateway, report) for report in reports if report.traffic.requests]
+        if not rows and (now - self._last_report.get(gateway, _EPOCH)).total_seconds() < _HEARTBEAT_S:
             return
-        heard = _traffic_row(gateway, TrafficSeen(_ANY, Window(_EPOCH, now), Traffic()))
-        self._put(TRAFFIC, ("engine", "gateway", "start"), [*told, heard])
-        self._heard[gateway] = now
+        heartbeat = _traffic_row(gateway, TrafficReport(_ANY_ENGINE, Window(_EPOCH, now), Traffic()))
+        self._put(TRAFFIC, ("engine", "gateway", "start"), [*rows, heartbeat])
+        self._last_report[gateway] = now
 
-    def add_votes(self, reports: Sequence[VotesSeen]) -> None:
-        """Users' votes; a window without any is kept, for it may correct one that had some."""
+    def add_votes(self, reports: Sequence[VoteReport]) -> None:
+        """Add votes of users; an empty window is stored too, because it may correct an earlier report of it."""
         self._put(VOTES, ("version", "start"), [_vote_row(report) for report in reports])
 
     def traffic(self, engine: str, since: datetime) -> Traffic:
-        """All that was told of an engine in windows that ended since, and of how long."""
+        """Return the reported traffic of an engine in windows that ended since then, and the length of the interval."""
         t, start = TRAFFIC.c, since.timestamp()
-        asked = select(TRAFFIC).where(t.engine.in_((engine, _ANY)), t.end > start)
+        query = select(TRAFFIC).where(t.engine.in_((engine, _ANY_ENGINE)), t.end > start)
         with self._database.read() as connection:
-            rows = connection.execute(asked).all()
+            rows = connection.execute(query).all()
         last = max((row.end for row in rows), default=start)
         return replace(_summed(rows), seconds=last - start)
 
     def votes(self, version: str, since: datetime) -> Votes:
-        """All votes on a version in windows that ended since."""
+        """Return the votes on a version in windows that ended since then."""
         t = VOTES.c
-        asked = select(t.positive, t.negative, t.callers).where(
+        query = select(t.positive, t.negative, t.callers).where(
             t.version == version, t.end > since.timestamp()
         )
         with self._database.read() as connection:
-            rows = connection.execute(asked).all()
+            rows = connection.execute(query).all()
         windows = (Votes(row.positive, row.negative, tuple(json.loads(row.callers))) for row in rows)
         return count_votes(each for window in windows for each in window.rows)
 
@@ -70,23 +70,28 @@ class TableTrafficBook:
                 same = and_(*(table.c[name] == row[name] for name in key))
                 connection.execute(delete(table).where(same))
                 connection.execute(insert(table).values(**row))
-            _forget(connection, table, max(row["end"] for row in rows))
+            _delete_expired(connection, table, max(row["end"] for row in rows))
 
 
-def _forget(connection: Connection, table: Table, now: float) -> None:
-    connection.execute(delete(table).where(table.c.end < now - _KEPT_S))
+def _delete_expired(connection: Connection, table: Table, now: float) -> None:
+    connection.execute(delete(table).where(table.c.end < now - _RETENTION_S))
 
 
-def _traffic_row(gateway: str, report: TrafficSeen) -> dict[str, Any]:
-    seen = report.traffic
-    counts = {"requests": seen.requests, "errors": seen.errors, "cut": seen.cut, "p50_s": seen.p50_s}
-    callers = [[name, own.requests, own.errors, own.cut, own.p50_s] for name, own in seen.callers]
-    told = {**counts, "callers": json.dumps(callers)}
-    return {"engine": report.engine, "gateway": gateway, **_times(report.window), **told}
+def _traffic_row(gateway: str, report: TrafficReport) -> dict[str, Any]:
+    traffic = report.traffic
+    counts = {
+        "requests": traffic.requests,
+        "errors": traffic.errors,
+        "cut": traffic.cut,
+        "p50_s": traffic.p50_s,
+    }
+    callers = [[name, own.requests, own.errors, own.cut, own.p50_s] for name, own in traffic.callers]
+    values = {**counts, "callers": json.dumps(callers)}
+    return {"engine": report.engine, "gateway": gateway, **_times(report.window), **values}
 
 
 class _Sum:
-    """Counts that add up in place: a bake sums thousands of windows with dozens of callers, again and again."""
+    """Mutable sum of counts: a bake sums thousands of windows with dozens of callers at each observation."""
 
     __slots__ = ("cut", "errors", "requests", "weighted_s")
 
@@ -102,7 +107,7 @@ class _Sum:
         self.weighted_s += p50_s * requests
 
     def traffic(self) -> Traffic:
-        """All of it."""
+        """Return the sum."""
         p50_s = self.weighted_s / self.requests if self.requests else 0.0
         return Traffic(self.requests, self.errors, self.cut, p50_s)
 
@@ -118,7 +123,7 @@ def _summed(rows: Sequence[Row[Any]]) -> Traffic:
     return replace(whole.traffic(), callers=tuple((name, own.traffic()) for name, own in callers.items()))
 
 
-def _vote_row(report: VotesSeen) -> dict[str, Any]:
+def _vote_row(report: VoteReport) -> dict[str, Any]:
     votes = report.votes
     counts = {"positive": votes.positive, "negative": votes.negative, "callers": json.dumps(votes.callers)}
     return {"version": report.version, **_times(report.window), **counts}

@@ -1,1 +1,1 @@
-"""What can be done with deployments, rollouts and routes, and how long work is worked on."""
+"""Use cases of deployments, rollouts and routes, and procedures of long work."""

@@ -1,4 +1,4 @@
-"""What serving can be asked to do."""
+"""Commands of serving."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,14 +10,14 @@ from ratoon_serving.domain.rollouts.rollout import Shares, Strategy
 
 @dataclass(frozen=True)
 class CreateDeployment:
-    """Make a place in `parent` (projects/{project}) where a model is served."""
+    """Create a deployment of a model in `parent` (projects/{project})."""
 
     parent: str
     deployment_id: str
     model: str
     request_id: str = ""
     pool: str = ""
-    """Where its engines run; empty: where the installation's do."""
+    """Pool of its engines; empty: the default pool of the installation."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class DeleteDeployment:
 
 @dataclass(frozen=True)
 class CreateRollout:
-    """Bring the deployment `parent` to a version."""
+    """Roll the deployment `parent` out to a version."""
 
     parent: str
     rollout_id: str
@@ -47,7 +47,7 @@ class CreateRollout:
 
 @dataclass(frozen=True)
 class InjectFault:
-    """Let a share of the answers of a version's engine fail for a while; 0 seconds: until it is set anew."""
+    """Let a share of the answers of a version's engine fail for a while; 0 seconds: until it is set again."""
 
     deployment: str
     version: str
@@ -57,15 +57,15 @@ class InjectFault:
 
 @dataclass(frozen=True)
 class Window:
-    """A stretch of time that was counted as a whole."""
+    """Interval of one report."""
 
     start: datetime
     end: datetime
 
 
 @dataclass(frozen=True)
-class TrafficSeen:
-    """What a gateway saw of one engine in a window."""
+class TrafficReport:
+    """Traffic of one engine in a window, as a gateway observed it."""
 
     engine: str
     window: Window
@@ -73,8 +73,8 @@ class TrafficSeen:
 
 
 @dataclass(frozen=True)
-class VotesSeen:
-    """What users thought of one version's answers in a window."""
+class VoteReport:
+    """Votes of users on the answers of one version in a window."""
 
     version: str
     window: Window

@@ -1,4 +1,4 @@
-"""Does what the domain asks for: engines, routes, the record of what serves, the alias."""
+"""Executor of actions: engines, routes, the record of what serves, the alias."""
 
 import secrets
 from collections.abc import Sequence
@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from ratoon.chassis.names import parent_of, uuid7
 from ratoon.chassis.store import Store, Transaction
-from ratoon_serving.application.ports import EngineHost, Happened, Models
-from ratoon_serving.domain import attestation
+from ratoon_serving.application.ports import EngineHost, Models, RolloutProgress
+from ratoon_serving.domain.attestation import compare
 from ratoon_serving.domain.deployment import Deployment
 from ratoon_serving.domain.engine import (
+    Attestation,
     Check,
     Engine,
     EngineReady,
@@ -17,10 +18,9 @@ from ratoon_serving.domain.engine import (
     EngineStopped,
     EngineView,
     Fence,
-    Member,
-    Proof,
+    Replica,
 )
-from ratoon_serving.domain.members import as_one, counts, unproven
+from ratoon_serving.domain.replicas import aggregate, is_attested, unattested
 from ratoon_serving.domain.rollouts.plan import (
     Action,
     CloseEngine,
@@ -36,66 +36,70 @@ from ratoon_serving.domain.rollouts.plan import (
     StopEngine,
 )
 from ratoon_serving.domain.rollouts.rollout import Rollout
-from ratoon_serving.domain.routes import TABLE, Route, RouteTable, Target, TrafficSplit, split
+from ratoon_serving.domain.routes import TABLE, Route, RouteTable, Target, TrafficSplit, divide_weight
 from ratoon_serving.domain.scaling import Load
 
 
 class Executor:
-    """One deployment's hands; every action may be done twice."""
+    """Executes the actions of deployments and rollouts; all actions are idempotent."""
 
     def __init__(self, store: Store, host: EngineHost, models: Models) -> None:
         self._store, self._host, self._models = store, host, models
-        self._told: dict[str, int] = {}
+        self._reported: dict[str, int] = {}
 
     def view(self, engine: Engine | None) -> EngineView:
-        """The engine as it is now; one that is not known is absent."""
-        return EngineView() if engine is None else as_one(engine, self._host.view(engine))
+        """Return the current observation of an engine; None is absent."""
+        return EngineView() if engine is None else aggregate(engine, self._host.view(engine))
 
-    def tell(self, rollout: Rollout, engine: Engine) -> None:
-        """Let whoever looks at the engine from outside see how far its rollout came; told twice is told once."""
-        told = self._told.get(rollout.name, 0)
-        for number, note in enumerate(rollout.notes[told:], told):
-            self._host.tell(engine, Happened(f"{rollout.name}/{number}", note.time, note.phase, note.message))
-        self._told[rollout.name] = len(rollout.notes)
+    def report(self, rollout: Rollout, engine: Engine) -> None:
+        """Report new notes of a rollout where operators inspect its engine; each note is reported once."""
+        reported = self._reported.get(rollout.name, 0)
+        for number, note in enumerate(rollout.notes[reported:], reported):
+            self._host.report(
+                engine, RolloutProgress(f"{rollout.name}/{number}", note.time, note.phase, note.message)
+            )
+        self._reported[rollout.name] = len(rollout.notes)
 
-    def attest(self, engine: Engine, seen: EngineView) -> Check:
-        """Whether each process of it continues the golden prompts as the registered weights do.
+    def attest(self, engine: Engine, view: EngineView) -> Check:
+        """Return whether each of its processes continues the golden prompts as the registered weights do.
 
-        That they do is written down at once: it is true of these loads of the weights, whoever acts on it.
+        Passed attestations are saved at once: they hold for these loads of the weights, whichever executor acts.
         """
         golden = self._models.golden(engine.golden_digest)
-        if not seen.members:
-            return attestation.compare(golden, self._host.continue_prompts(engine, golden))
-        proofs, failed = self._proofs(engine, seen)
-        self._save_proofs(engine.name, proofs)
+        if not view.replicas:
+            return compare(golden, self._host.continue_prompts(engine, golden))
+        attestations, failed = self._attestations(engine, view)
+        self._save_attestations(engine.name, attestations)
         return failed or Check(
-            bool(proofs), f"{len(proofs)} processes reproduce the recorded answers to the golden prompts."
+            bool(attestations),
+            f"{len(attestations)} processes reproduce the recorded answers to the golden prompts.",
         )
 
     def probe(self, engine: Engine) -> Check:
-        """One synthetic request."""
-        reached = (replace(engine, endpoint=proof.endpoint) for proof in engine.proofs[:1])
-        return self._host.probe(next(reached, engine))
+        """Send one synthetic request."""
+        reachable = (
+            replace(engine, endpoint=attestation.endpoint) for attestation in engine.attestations[:1]
+        )
+        return self._host.probe(next(reachable, engine))
 
     def take_over(self, engines: Sequence[str], fence: Fence) -> None:
-        """Let nobody act on these engines by an older right of this operation."""
+        """Fence these engines: refuse executors of this operation with an older number."""
         with self._store.read() as tx:
             known = [tx.find(Engine, name) for name in engines if name]
         for engine in known:
-            if (
-                engine is not None
-            ):  # also one that is written down as ended: the older right may be about to end it
+            # Ended engines too: an executor with an older number may be about to stop one again.
+            if engine is not None:
                 self._host.claim(engine, fence)
 
     def load(self, engine: Engine) -> Load:
-        """What its processes have to do, as they tell."""
+        """Return the load that its processes report."""
         return self._host.load(engine)
 
     def act(self, deployment: str, action: Action, action_id: str, fence: Fence) -> None:
-        """Do one action for a deployment, by this right."""
+        """Execute one action for a deployment, under this fence."""
         match action:
-            case SetRoutes(weights, hold_s):
-                self._set_routes(Route(deployment, hold_s=hold_s), weights)
+            case SetRoutes(split, hold_s):
+                self._set_routes(Route(deployment, hold_s=hold_s), split)
             case ReconcileEngine(name):
                 self._reconcile(deployment, name)
             case RecordServing(version, engine):
@@ -135,7 +139,7 @@ class Executor:
                 attested=False,
                 secret=secret,
                 endpoint=self._host.endpoint(engine),
-                proofs=(),
+                attestations=(),
             )
             engine = tx.save(started) if started != engine else engine
             if not engine.is_adapter:
@@ -144,7 +148,7 @@ class Executor:
         self._host.start(engine, fence)
 
     def _move_out(self, name: str) -> None:
-        """Give an engine a process of its own, with a secret of its own, unless it has one."""
+        """Give an engine a process and a secret of its own, unless it has them."""
         with self._store.write() as tx:
             engine = tx.get(Engine, name)
             if _others(tx, engine):
@@ -152,15 +156,15 @@ class Executor:
                 tx.save(replace(engine, shared_process=process, secret="", endpoint=""))
 
     def _move_in(self, name: str, other: str, fence: Fence) -> None:
-        """End an engine's own process, and let it live in another one's, reached by that one's secret."""
+        """Stop the process of an engine, and place it into the process of another one, with its secret."""
         with self._store.read() as tx:
-            engine, home = tx.get(Engine, name), tx.get(Engine, other)
-        if engine.process == home.process:
+            engine, host = tx.get(Engine, name), tx.get(Engine, other)
+        if engine.process == host.process:
             return
         self._host.stop(engine, fence)
         with self._store.write() as tx:
             moved = replace(
-                tx.get(Engine, name), shared_process=home.process, secret=home.secret, endpoint=""
+                tx.get(Engine, name), shared_process=host.process, secret=host.secret, endpoint=""
             )
             tx.save(moved)
 
@@ -169,14 +173,14 @@ class Executor:
             engine = _ended(tx, tx.get(Engine, name))
             others = _others(tx, engine) if engine.is_adapter else []
         shared = any(self._host.view(other).state is not EngineState.ABSENT for other in others)
-        # A process that is gone has nothing to unload: it is buried for all who lived in it.
+        # A process that is gone has nothing to unload: it is cleaned up for all of its engines.
         if not shared or self._host.view(engine).state is EngineState.GONE:
             self._host.stop(engine, fence)
         else:
             self._host.unload(engine)
 
     def _note(self, name: str, state: EngineState) -> Engine:
-        """Write down what becomes of an engine."""
+        """Save the state of an engine."""
         with self._store.write() as tx:
             engine = tx.get(Engine, name)
             return engine if engine.state is state else tx.save(replace(engine, state=state))
@@ -189,58 +193,67 @@ class Executor:
         self._host.scale(engine, fence)
 
     def _reconcile(self, deployment: str, name: str) -> None:
-        """New processes prove themselves and are opened; the route names those that count and are there."""
+        """Attest and open new processes, then route the attested ones."""
         with self._store.read() as tx:
             engine = tx.get(Engine, name)
-        proofs, _ = self._proofs(engine, self._host.view(engine))
-        if not proofs:
+        attestations, _ = self._attestations(engine, self._host.view(engine))
+        if not attestations:
             return
-        self._host.open(self._save_proofs(name, proofs))
+        self._host.open(self._save_attestations(name, attestations))
         with self._store.write() as tx:
             route = tx.get(RouteTable, TABLE).route(deployment)
-            self._retarget(tx, route, route.weights)
+            self._retarget(tx, route, route.split)
 
-    def _proofs(self, engine: Engine, seen: EngineView) -> tuple[tuple[Proof, ...], Check | None]:
-        """Those of its processes that count or prove themselves now, and what failed of the others."""
-        kept, failed = [_proof(member) for member in seen.members if counts(engine, member)], None
-        for member in unproven(engine, seen):
-            checked = self._attest_one(replace(engine, endpoint=member.endpoint), member)
-            if checked.passed:
-                kept.append(_proof(member))
+    def _attestations(self, engine: Engine, view: EngineView) -> tuple[tuple[Attestation, ...], Check | None]:
+        """Return the known and new attestations of its processes, and the last failed check of the others."""
+        attestations, failed = (
+            [_attestation_of(replica) for replica in view.replicas if is_attested(engine, replica)],
+            None,
+        )
+        for replica in unattested(engine, view):
+            check = self._attest_one(replace(engine, endpoint=replica.endpoint), replica)
+            if check.passed:
+                attestations.append(_attestation_of(replica))
             else:
-                failed = checked
-        return tuple(_known(kept, engine.proofs)), failed
+                failed = check
+        return tuple(_with_silent(attestations, engine.attestations)), failed
 
-    def _attest_one(self, engine: Engine, member: Member) -> Check:
-        if member.loaded_digest != engine.artifact_digest:
-            return Check(False, f"it loaded {member.loaded_digest or 'nothing'}, not the registered artifact")
+    def _attest_one(self, engine: Engine, replica: Replica) -> Check:
+        if replica.loaded_digest != engine.artifact_digest:
+            return Check(
+                False, f"it loaded {replica.loaded_digest or 'nothing'}, not the registered artifact"
+            )
         golden = self._models.golden(engine.golden_digest)
-        return attestation.compare(golden, self._host.continue_prompts(engine, golden))
+        return compare(golden, self._host.continue_prompts(engine, golden))
 
-    def _save_proofs(self, name: str, proofs: tuple[Proof, ...]) -> Engine:
+    def _save_attestations(self, name: str, attestations: tuple[Attestation, ...]) -> Engine:
         with self._store.write() as tx:
             engine = tx.get(Engine, name)
-            return engine if engine.proofs == proofs else tx.save(replace(engine, proofs=proofs))
+            return (
+                engine
+                if engine.attestations == attestations
+                else tx.save(replace(engine, attestations=attestations))
+            )
 
-    def _set_routes(self, route: Route, weights: TrafficSplit) -> None:
+    def _set_routes(self, route: Route, split: TrafficSplit) -> None:
         with self._store.write() as tx:
-            self._retarget(tx, route, weights)
+            self._retarget(tx, route, split)
 
-    def _retarget(self, tx: Transaction, route: Route, weights: TrafficSplit) -> None:
+    def _retarget(self, tx: Transaction, route: Route, split: TrafficSplit) -> None:
         table = tx.get(RouteTable, TABLE)
-        targets = tuple(each for name, weight in weights for each in self._targets(tx, name, weight))
+        targets = tuple(each for name, weight in split for each in self._targets(tx, name, weight))
         changed = table.with_route(replace(route, targets=targets))
         if changed != table:
             tx.save(changed)
 
     def _targets(self, tx: Transaction, name: str, weight: int) -> list[Target]:
-        """The processes of an engine that gateways go to, and their shares."""
+        """Return the attested processes of an engine as targets of gateways."""
         engine = tx.get(Engine, name)
         if engine.state is not EngineState.READY or not engine.attested:
             engine = tx.save(replace(engine, state=EngineState.READY, attested=True))
             tx.publish(EngineReady(engine.version), engine)
-        endpoints = [proof.endpoint for proof in engine.proofs] or [engine.endpoint]
-        shares = zip(endpoints, split(weight, len(endpoints)), strict=True)
+        endpoints = [attestation.endpoint for attestation in engine.attestations] or [engine.endpoint]
+        shares = zip(endpoints, divide_weight(weight, len(endpoints)), strict=True)
         one = Target(
             name,
             engine.version,
@@ -267,26 +280,33 @@ class Executor:
 
 
 def _others(tx: Transaction, engine: Engine) -> list[Engine]:
-    """The engines that live in its process beside it."""
+    """Return the other engines in its process."""
     live = tx.live(Engine, parent_of(engine.name))
     return [other for other in live if other.process == engine.process and other.name != engine.name]
 
 
 def _ended(tx: Transaction, engine: Engine) -> Engine:
-    """Write down that an engine ends, and tell it once."""
+    """Save the end of an engine, and publish it once."""
     if engine.state is EngineState.ABSENT:
         return engine
-    ended = tx.save(replace(engine, state=EngineState.ABSENT, attested=False, proofs=()))
+    ended = tx.save(replace(engine, state=EngineState.ABSENT, attested=False, attestations=()))
     tx.publish(EngineStopped(ended.version), ended)
     return ended
 
 
-def _proof(member: Member) -> Proof:
-    return Proof(member.load_id, member.endpoint)
+def _attestation_of(replica: Replica) -> Attestation:
+    return Attestation(replica.load_id, replica.endpoint)
 
 
-def _known(found: Sequence[Proof], before: Sequence[Proof]) -> list[Proof]:
-    """These proofs; for a process that is silent just now, the one that it gave before."""
-    silent = [proof.load_id for proof in found if proof.load_id.endswith("/")]
-    told = [proof for proof in found if proof.load_id not in silent]
-    return [*told, *(proof for proof in before if any(proof.load_id.startswith(each) for each in silent))]
+def _with_silent(attestations: Sequence[Attestation], previous: Sequence[Attestation]) -> list[Attestation]:
+    """Return the attestations, with the previous one of each process that is silent at the moment."""
+    silent = [attestation.load_id for attestation in attestations if attestation.load_id.endswith("/")]
+    answered = [attestation for attestation in attestations if attestation.load_id not in silent]
+    return [
+        *answered,
+        *(
+            attestation
+            for attestation in previous
+            if any(attestation.load_id.startswith(each) for each in silent)
+        ),
+    ]

@@ -14,10 +14,10 @@ from ratoon_serving.application.commands import (
     CreateRollout,
     DeleteDeployment,
     InjectFault,
-    TrafficSeen,
-    VotesSeen,
+    TrafficReport,
+    VoteReport,
 )
-from ratoon_serving.application.ports import EngineHost, Models, Patience, ServableVersion, TrafficBook
+from ratoon_serving.application.ports import EngineHost, EngineTimeouts, Models, ServableVersion, TrafficBook
 from ratoon_serving.domain.deployment import Deployment
 from ratoon_serving.domain.engine import Engine, EngineStopped
 from ratoon_serving.domain.errors import (
@@ -50,7 +50,7 @@ VERSION = "projects/*/models/*/versions/*"
 def create_deployment(
     command: CreateDeployment, store: Store, operations: Operations, host: EngineHost, clock: Clock
 ) -> Deployment:
-    """Make a deployment; from the commit on it is looked after."""
+    """Create a deployment; from the commit on it is reconciled."""
     matched(command.parent, "projects/*", "parent")
     matched(command.model, "projects/*/models/*", "deployment.model")
     host.prepare(command.pool)
@@ -66,7 +66,7 @@ def create_deployment(
 
 
 def get_deployment(name: str, store: Store) -> Deployment:
-    """One deployment."""
+    """Return a deployment."""
     matched(name, DEPLOYMENT)
     return store.get(Deployment, name)
 
@@ -74,7 +74,7 @@ def get_deployment(name: str, store: Store) -> Deployment:
 def list_deployments(
     parent: str, size: int, token: str, store: Store, order_by: str = ""
 ) -> Page[Deployment]:
-    """The deployments of a project, oldest first."""
+    """Return the deployments of a project, oldest first."""
     matched(parent, "projects/*", "parent")
     with store.read() as tx:
         return tx.page(Deployment, parent, size, token, order_by)
@@ -95,7 +95,7 @@ def delete_deployment(
         deployment = deployment or tx.get(Deployment, command.name)
         _check_idle(tx, deployment, command.force)
         _delete(tx, deployment, operations)
-    host.sweep(lambda process: parent_of(process) != command.name)
+    host.stop_unknown(lambda process: parent_of(process) != command.name)
 
 
 def _check_idle(tx: Transaction, deployment: Deployment, force: bool) -> None:
@@ -126,13 +126,13 @@ def _delete(tx: Transaction, deployment: Deployment, operations: Operations) -> 
 
 
 def get_engine(name: str, store: Store) -> Engine:
-    """One engine."""
+    """Return an engine."""
     matched(name, ENGINE)
     return store.get(Engine, name)
 
 
 def list_engines(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[Engine]:
-    """The engines that a deployment has had, oldest first."""
+    """Return the engines of a deployment, ended ones too, oldest first."""
     matched(parent, DEPLOYMENT, "parent")
     with store.read() as tx:
         return tx.page(Engine, parent, size, token, order_by)
@@ -146,7 +146,7 @@ def create_rollout(
     host: EngineHost,
     clock: Clock,
 ) -> Rollout:
-    """Begin the way to a version; refused while another one is under way."""
+    """Start a rollout to a version; refused while another one is active."""
     matched(command.parent, DEPLOYMENT, "parent")
     matched(command.to_version, VERSION, "rollout.to_version")
     version, pool = models.version(command.to_version), get_deployment(command.parent, store).pool
@@ -156,9 +156,9 @@ def create_rollout(
         deployment = tx.get(Deployment, command.parent)
         _check_model(deployment, version)
         blue = tx.find(Engine, deployment.engine)
-        choice = _choice(command, _weights(blue), version.weights, headroom, max(1, deployment.replicas))
-        rollout = _rollout(command, rollout_id, deployment, blue, choice, host.patience, clock)
-        rollout = replace(rollout, interchangeable=are_interchangeable(_weights(blue), version.weights))
+        choice = _choice(command, _model_spec(blue), version.model, headroom, max(1, deployment.replicas))
+        rollout = _rollout(command, rollout_id, deployment, blue, choice, host.timeouts, clock)
+        rollout = replace(rollout, interchangeable=are_interchangeable(_model_spec(blue), version.model))
         rollout, new = tx.create(rollout, command.request_id)
         if not new:
             return rollout
@@ -171,13 +171,13 @@ def create_rollout(
 
 
 def get_rollout(name: str, store: Store) -> Rollout:
-    """One rollout."""
+    """Return a rollout."""
     matched(name, ROLLOUT)
     return store.get(Rollout, name)
 
 
 def list_rollouts(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[Rollout]:
-    """The rollouts of a deployment, oldest first."""
+    """Return the rollouts of a deployment, oldest first."""
     matched(parent, DEPLOYMENT, "parent")
     with store.read() as tx:
         return tx.page(Rollout, parent, size, token, order_by)
@@ -194,7 +194,7 @@ def resume_rollout(name: str, reason: str, store: Store, operations: Operations,
 
 
 def abort_rollout(name: str, reason: str, store: Store, operations: Operations) -> Rollout:
-    """Go back to the version that served before."""
+    """Roll back to the version that served before."""
     return _steer(name, store, operations, lambda rollout: state_machine.abort(rollout, reason))
 
 
@@ -208,7 +208,7 @@ def undo_rollout(
     host: EngineHost,
     clock: Clock,
 ) -> Rollout:
-    """Go back: abort a rollout that is under way, or begin one to the version before."""
+    """Abort an active rollout, or start one to the previous version."""
     rollout = get_rollout(name, store)
     if not rollout.ended and rollout.phase in REVERSIBLE:
         return abort_rollout(name, reason or "undone", store, operations)
@@ -217,9 +217,9 @@ def undo_rollout(
         raise NothingToUndo(f"{name} ended as {rollout.phase}: there is nothing to undo.")
     if deployment.version != rollout.to_version:
         raise NothingToUndo(f"{deployment.name} serves {deployment.version} now: undo the latest rollout.")
-    as_it_came = None if rollout.strategy is Strategy.SECOND_ENGINE else rollout.strategy
+    strategy = None if rollout.strategy is Strategy.SECOND_ENGINE else rollout.strategy
     command = CreateRollout(
-        rollout.deployment, "", rollout.from_version, as_it_came, rollout.bake, request_id=request_id
+        rollout.deployment, "", rollout.from_version, strategy, rollout.bake, request_id=request_id
     )
     return create_rollout(command, store, operations, models, host, clock)
 
@@ -227,11 +227,11 @@ def undo_rollout(
 def scale_deployment(
     name: str, bounds: Bounds, store: Store, operations: Operations, host: EngineHost
 ) -> Deployment:
-    """Let its engine have so many processes; what follows is done between rollouts."""
+    """Set the bounds of scaling; the engine is scaled between rollouts."""
     matched(name, DEPLOYMENT)
-    if bounds.most > host.most_replicas or (bounds.least == 0 and host.most_replicas == 1):
+    if bounds.max_replicas > host.max_replicas or (bounds.min_replicas == 0 and host.max_replicas == 1):
         raise ScalingUnavailable(
-            f"A local engine has {host.most_replicas} replica: other numbers of replicas require engines "
+            f"A local engine has {host.max_replicas} replica: other numbers of replicas require engines "
             "on Kubernetes."
         )
     with store.write() as tx:
@@ -241,18 +241,18 @@ def scale_deployment(
 
 
 def wake_deployment(name: str, store: Store, operations: Operations, clock: Clock) -> Deployment:
-    """Somebody asks for it: where it was scaled to none, it comes up again."""
+    """Request a deployment: one that was scaled to zero starts again."""
     matched(name, DEPLOYMENT)
     with store.write() as tx:
         deployment = tx.get(Deployment, name)
-        if deployment.replicas or deployment.wanted:
+        if deployment.replicas or deployment.wake_requested:
             return deployment
         operations.wake(tx, name)
-        return tx.save(replace(deployment, wanted_at=clock.now()))
+        return tx.save(replace(deployment, wake_requested_at=clock.now()))
 
 
 def inject_fault(command: InjectFault, store: Store, host: EngineHost) -> Engine:
-    """Let a share of a version's answers fail: a drill for what watches them."""
+    """Let a share of the answers of a version fail, as a drill."""
     matched(command.deployment, DEPLOYMENT)
     if not 0 <= command.error_rate <= 1 or command.seconds < 0:
         raise InvalidArgument(
@@ -274,32 +274,32 @@ def inject_fault(command: InjectFault, store: Store, host: EngineHost) -> Engine
 
 
 def route_table(store: Store) -> RouteTable:
-    """What serves."""
+    """Return the route table."""
     return store.get(RouteTable, TABLE)
 
 
 def ensure_route_table(store: Store, clock: Clock) -> None:
-    """Make the table of a new installation."""
+    """Create the route table of a new installation."""
     now = clock.now()
     with store.write() as tx:
         if tx.find(RouteTable, TABLE) is None:
             tx.create(RouteTable(TABLE, now, now, 0))
 
 
-def report_traffic(gateway: str, reports: Sequence[TrafficSeen], book: TrafficBook, clock: Clock) -> None:
-    """Take down what a gateway saw."""
+def report_traffic(gateway: str, reports: Sequence[TrafficReport], book: TrafficBook, clock: Clock) -> None:
+    """Store the traffic that a gateway reports."""
     book.add_traffic(gateway, reports, clock.now())
 
 
-def report_quality(reports: Sequence[VotesSeen], book: TrafficBook) -> None:
-    """Take down what users thought."""
+def report_quality(reports: Sequence[VoteReport], book: TrafficBook) -> None:
+    """Store the votes of users."""
     book.add_votes(reports)
 
 
 def _choice(
     command: CreateRollout, old: ModelSpec | None, new: ModelSpec, headroom: Headroom, processes: int
 ) -> Choice:
-    """The strategy; one that lets both versions answer at once where they are to share the traffic."""
+    """Return the strategy; one in which both versions serve at once if they share the traffic."""
     choice = choose(command.strategy, old, new, headroom, processes)
     if not command.shares.percents or choice.strategy is not Strategy.IN_PLACE:
         return choice
@@ -316,7 +316,7 @@ def _rollout(
     deployment: Deployment,
     blue: Engine | None,
     choice: Choice,
-    patience: Patience,
+    timeouts: EngineTimeouts,
     clock: Clock,
 ) -> Rollout:
     now = clock.now()
@@ -337,24 +337,24 @@ def _rollout(
         bake=command.bake,
         weights=command.shares.weights,
         step_s=command.shares.step_s,
-        limits=replace(limits, start_s=patience.start_s, placement_timeout_s=patience.room_s),
+        limits=replace(limits, start_s=timeouts.start_s, placement_timeout_s=timeouts.placement_timeout_s),
         phase_since=now,
         reason=choice.reason,
     )
 
 
-def _weights(engine: Engine | None) -> ModelSpec | None:
-    return None if engine is None else ModelSpec(engine.shape, engine.base_digest, rank=engine.most_rank)
+def _model_spec(engine: Engine | None) -> ModelSpec | None:
+    return None if engine is None else ModelSpec(engine.shape, engine.base_digest, rank=engine.max_rank)
 
 
 def _engine(
     rollout: Rollout, version: ServableVersion, blue: Engine | None, deployment: Deployment, clock: Clock
 ) -> Engine:
-    """The new version's engine; where it shares blue's process, it is reached by blue's secret."""
+    """Return the engine of the new version; in blue's process it has blue's secret."""
     now = clock.now()
     deployment_id = matched(rollout.deployment, DEPLOYMENT)[1]
     host = None if rollout.strategy is Strategy.SECOND_ENGINE else blue
-    is_adapter = bool(version.weights.base_digest)
+    is_adapter = bool(version.model.base_digest)
     return Engine(
         name=rollout.green,
         create_time=now,
@@ -366,10 +366,10 @@ def _engine(
         golden_digest=version.golden_digest,
         served_name=f"{deployment_id}@{matched(version.name, VERSION)[2]}" if is_adapter else deployment_id,
         secret=host.secret if host else "",
-        base_digest=version.weights.base_digest,
+        base_digest=version.model.base_digest,
         base_signature_digest=version.base_signature_digest,
-        most_rank=host.most_rank if host else max_rank_for(version.weights.rank),
-        shape=version.weights.shape,
+        max_rank=host.max_rank if host else max_rank_for(version.model.rank),
+        shape=version.model.shape,
         shared_process=host.process if host else "",
         replicas=deployment.replicas,
         pool=deployment.pool,
@@ -397,8 +397,8 @@ def _check_free(tx: Transaction, deployment: Deployment, to_version: str) -> Non
         raise AlreadyServing(f"{deployment.name} already serves {to_version}.")
 
 
-def _why_not(rollout: Rollout) -> str:
-    """Why a rollout takes no more commands, and what can be done instead."""
+def _refusal(rollout: Rollout) -> str:
+    """Return why a rollout cannot be changed any more, and what can be done instead."""
     if rollout.phase is Phase.SUCCEEDED:
         return "it has succeeded; undo starts a rollout to the previous version"
     if rollout.ended:
@@ -413,6 +413,6 @@ def _steer(name: str, store: Store, operations: Operations, change: Callable[[Ro
     with store.write() as tx:
         rollout = tx.get(Rollout, name)
         if rollout.phase not in REVERSIBLE:
-            raise RolloutEnded(f"{name} can no longer be changed: {_why_not(rollout)}.")
+            raise RolloutEnded(f"{name} can no longer be changed: {_refusal(rollout)}.")
         operations.wake(tx, name)
         return tx.save(change(rollout))

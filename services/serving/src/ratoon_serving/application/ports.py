@@ -1,4 +1,4 @@
-"""What serving needs from the world."""
+"""Ports of serving: engines, the registry, traffic."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ratoon.tasks.votes import Votes
-from ratoon_serving.application.commands import TrafficSeen, VotesSeen
+from ratoon_serving.application.commands import TrafficReport, VoteReport
 from ratoon_serving.domain.attestation import Continuation, GoldenPrompt
 from ratoon_serving.domain.engine import Check, Engine, EngineView, Fence
 from ratoon_serving.domain.generation import Generation, PromptLimits
@@ -19,7 +19,7 @@ from ratoon_serving.domain.scaling import Load
 
 @dataclass(frozen=True)
 class ServableVersion:
-    """What serving needs to know of a registered version."""
+    """Registered version, as far as serving needs it."""
 
     name: str
     ready: bool
@@ -27,27 +27,27 @@ class ServableVersion:
     signature_digest: str
     golden_digest: str
     base_signature_digest: str = ""
-    weights: ModelSpec = field(default_factory=ModelSpec)
+    model: ModelSpec = field(default_factory=ModelSpec)
     generation: Generation = Generation()
     prompt: PromptLimits = PromptLimits()
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long an engine is waited for, in seconds."""
+class EngineTimeouts:
+    """Timeouts of an engine, in seconds."""
 
     start_s: float = 300.0
-    """From its making to its first answer."""
-    room_s: float = 60.0
-    """For a place to run at, where there is another way."""
+    """From its creation to its first answer."""
+    placement_timeout_s: float = 60.0
+    """For capacity, where the rollout can continue in place."""
 
 
 @dataclass(frozen=True)
-class Happened:
-    """A step of a rollout, as it is told to whoever looks at engines from outside."""
+class RolloutProgress:
+    """Step of a rollout, as it is reported where operators inspect engines."""
 
     key: str
-    """The same for the same step."""
+    """Identifier of the step."""
     time: datetime
     phase: Phase
     message: str
@@ -57,128 +57,128 @@ class Models(Protocol):
     """The registry, and the artifacts that it names."""
 
     def version(self, name: str) -> ServableVersion:
-        """A registered version; NotFound when there is none."""
+        """Return a registered version; NotFound if there is none."""
         ...
 
     def golden(self, digest: str) -> Sequence[GoldenPrompt]:
-        """The golden prompts that registration recorded."""
+        """Return the golden prompts that registration recorded."""
         ...
 
     def production(self, model: str) -> str:
-        """The version that `production` names; empty when none."""
+        """Return the version that `production` names; empty if there is none."""
         ...
 
     def move_production(self, model: str, version: str, reason: str, request_id: str) -> None:
-        """Let `production` name this version."""
+        """Point `production` to this version."""
         ...
 
 
 class EngineHost(Protocol):
-    """Where engines run. Every call is idempotent; what takes long is seen by `view`.
+    """Host of engines. Every call is idempotent; `view` observes what takes long.
 
-    What cannot be undone names the right by which it is done: where several executors could act, one that lost its
-    right is refused (Aborted).
+    A call that cannot be undone carries a fence: where several executors could act, an older number is refused
+    (Aborted).
 
-    Engines of one `process` share it: adapters at once, whole models one after the other.
+    Engines of one `process` share it: adapters at once, whole models one at a time.
     """
 
     @property
-    def patience(self) -> Patience:
-        """How long an engine is waited for here."""
+    def timeouts(self) -> EngineTimeouts:
+        """Return the timeouts of engines on this host."""
         ...
 
     def prepare(self, pool: str) -> None:
-        """Make ready what every engine needs, so that the next one starts sooner; FailedPrecondition: no such pool."""
+        """Prepare what every engine needs, so that the next one starts sooner; FailedPrecondition: no such pool."""
         ...
 
     def endpoint(self, engine: Engine) -> str:
-        """Where the engine is reached, once it runs; empty where only its members know."""
+        """Return the endpoint of the engine, once it runs; empty where each replica has its own."""
         ...
 
     def headroom(self, pool: str) -> Headroom:
-        """What there is for another engine in this pool."""
+        """Return the headroom for another engine in this pool."""
         ...
 
     def start(self, engine: Engine, fence: Fence) -> None:
-        """See to it that the engine runs: start its process, or load it into the one that runs and is warm.
+        """Start the process of the engine, or load the engine into its warm process.
 
-        A whole model takes another's place only in a closed and empty process; Unavailable in any other.
+        A whole model replaces another one only in a closed and empty process; Unavailable in any other.
         """
         ...
 
     @property
-    def most_replicas(self) -> int:
-        """How many processes an engine may have here."""
+    def max_replicas(self) -> int:
+        """Return the maximum number of processes of an engine on this host."""
         ...
 
     def scale(self, engine: Engine, fence: Fence) -> None:
-        """Let it have as many processes as it is to have; those that come load what it serves."""
+        """Set its number of processes to the desired one; new processes load what it serves."""
         ...
 
     def load(self, engine: Engine) -> Load:
-        """What its processes have to do, as they tell: what waits, and how full their caches are."""
+        """Return the load that its processes report: waiting requests and used cache."""
         ...
 
     def claim(self, engine: Engine, fence: Fence) -> None:
-        """From now on refuse who would act on it by an older right of the same operation."""
+        """From now on refuse older fences of the same operation."""
         ...
 
     def view(self, engine: Engine) -> EngineView:
-        """The engine as it is now; whether its members have proved themselves is not known here."""
+        """Return the current observation of the engine, without regard to attestation."""
         ...
 
     def close(self, engine: Engine) -> None:
-        """Let it take no new requests."""
+        """Refuse new requests to it."""
         ...
 
     def open(self, engine: Engine) -> None:
-        """Let it take requests again."""
+        """Accept requests to it again."""
         ...
 
     def unload(self, engine: Engine) -> None:
-        """End an adapter; its process goes on for the others in it."""
+        """Unload an adapter; its process goes on for its other engines."""
         ...
 
     def stop(self, engine: Engine, fence: Fence) -> None:
-        """End its process, unless that is another engine's by now: ask first, insist later."""
+        """Stop its process, unless another engine uses it by now: first terminate, later kill."""
         ...
 
     def continue_prompts(self, engine: Engine, prompts: Sequence[GoldenPrompt]) -> Sequence[Continuation]:
-        """The engine's greedy continuations of these prompts."""
+        """Return the greedy continuations of these prompts."""
         ...
 
     def probe(self, engine: Engine) -> Check:
-        """One synthetic request, along the way that a caller's takes from the gateway on."""
+        """Send one synthetic request, by the route that requests take behind the gateway."""
         ...
 
     def inject(self, engine: Engine, error_rate: float, seconds: float) -> None:
-        """Let this share of its answers fail, as a drill; 0 seconds: until it is set anew."""
+        """Let this share of its answers fail, as a drill; 0 seconds: until it is set again."""
         ...
 
-    def tell(self, engine: Engine, happened: Happened) -> None:
-        """Note it where operators look at engines; that it cannot be noted is no error."""
+    def report(self, engine: Engine, progress: RolloutProgress) -> None:
+        """Report it where operators inspect engines; a failure to report is no error."""
         ...
 
-    def sweep(self, is_known: Callable[[str], bool]) -> None:
-        """End every process here whose name is not known."""
+    def stop_unknown(self, is_known: Callable[[str], bool]) -> None:
+        """Stop every process of this host whose name is not known."""
         ...
 
 
 class TrafficBook(Protocol):
-    """What gateways and users told lately; it survives a restart, and forgets."""
+    """Recent reports of gateways and votes of users; it survives a restart and has a retention."""
 
-    def add_traffic(self, gateway: str, reports: Sequence[TrafficSeen], now: datetime) -> None:
-        """A gateway's counts of engines in windows, perhaps none; told twice, one counts once."""
+    def add_traffic(self, gateway: str, reports: Sequence[TrafficReport], now: datetime) -> None:
+        """Add the counts of a gateway by engine and window, perhaps none; a repeated report counts once."""
         ...
 
-    def add_votes(self, reports: Sequence[VotesSeen]) -> None:
-        """Users' votes on versions in windows; told twice, they count once."""
+    def add_votes(self, reports: Sequence[VoteReport]) -> None:
+        """Add votes of users by version and window; a repeated report counts once."""
         ...
 
     def traffic(self, engine: str, since: datetime) -> Traffic:
-        """All that was told of an engine since; `seconds` says until when gateways told anything."""
+        """Return the reported traffic of an engine since then; `seconds` lasts until the last report of any gateway."""
         ...
 
     def votes(self, version: str, since: datetime) -> Votes:
-        """All votes on a version since."""
+        """Return the votes on a version since then."""
         ...

@@ -1,8 +1,8 @@
-"""Golden prompts: does an engine continue them as the registered weights do? It knows no transport.
+"""Attestation by golden prompts: the engine must continue them as the registered weights do. It knows no transport.
 
 Registration records, by transformers in float32, the greedy continuation of each prompt with the
 log-probability of each token and of the runner-up. An engine computes the same numbers with other kernels, so
-they are compared within a tolerance, and a place where the two best tokens are nearly tied tells nothing.
+they are compared within a tolerance, and positions where the two best tokens are nearly tied are left out.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,11 +12,11 @@ from typing import Any
 from ratoon_serving.domain.engine import Check
 
 LOGPROB_TOLERANCE = 0.05
-"""Greatest difference of a token's log-probability, in nats."""
+"""Maximum difference of a token's log-probability, in nats."""
 NEAR_TIE = 2 * LOGPROB_TOLERANCE
-"""Where the best token leads by less than this, in nats, either may win."""
+"""Lead of the best token, in nats, below which either of the two may be generated."""
 MIN_SHARE = 0.5
-"""Least share of the recorded places that must have been compared."""
+"""Minimum share of the recorded positions that must have been compared."""
 
 
 @dataclass(frozen=True)
@@ -27,30 +27,30 @@ class GoldenPrompt:
     tokens: tuple[int, ...]
     logprobs: tuple[float, ...]
     seconds: tuple[float, ...]
-    """Log-probability of the runner-up at each place."""
+    """Log-probability of the runner-up at each position."""
 
 
 @dataclass(frozen=True)
 class Continuation:
-    """What an engine answered: greedy tokens and their log-probabilities."""
+    """Answer of an engine: greedy tokens and their log-probabilities."""
 
     tokens: tuple[int, ...]
     logprobs: tuple[float, ...]
 
 
 def golden_prompts(blob: Mapping[str, Any]) -> list[GoldenPrompt]:
-    """The prompts in registration's JSON; ValueError when a row's lists differ in length."""
+    """Return the prompts in registration's JSON; ValueError if the lists of a row differ in length."""
     prompts = []
     for row in blob["prompts"]:
-        told = [tuple(row[key]) for key in ("prompt_token_ids", "tokens", "logprobs", "second_logprobs")]
-        if len({len(values) for values in told[1:]}) != 1:
+        columns = [tuple(row[key]) for key in ("prompt_token_ids", "tokens", "logprobs", "second_logprobs")]
+        if len({len(values) for values in columns[1:]}) != 1:
             raise ValueError("A golden prompt's tokens and log-probabilities differ in number.")
-        prompts.append(GoldenPrompt(*told))
+        prompts.append(GoldenPrompt(*columns))
     return prompts
 
 
 def compare(golden: Sequence[GoldenPrompt], answers: Sequence[Continuation]) -> Check:
-    """Whether the answers are those of the recorded weights, and in how many places that could be told."""
+    """Return whether the answers are those of the recorded weights, and the number of compared positions."""
     if not golden:
         return Check(False, "The version has no golden prompts: register it again.")
     compared = total = 0
@@ -68,22 +68,22 @@ def compare(golden: Sequence[GoldenPrompt], answers: Sequence[Continuation]) -> 
 
 
 def _compare_one(prompt: GoldenPrompt, answer: Continuation) -> tuple[int, str]:
-    """Places compared, and what differs; after a near-tie that went the other way the rest tells nothing."""
+    """Return the number of compared positions and the first difference; a near-tie that differs ends the comparison."""
     compared = 0
     if len(answer.tokens) < len(prompt.tokens):
         return 0, f"{len(answer.tokens)} tokens were generated, but {len(prompt.tokens)} were recorded"
     places = zip(prompt.tokens, prompt.logprobs, prompt.seconds, answer.tokens, answer.logprobs, strict=False)
-    for place, (token, logprob, second, told, told_logprob) in enumerate(places):
+    for place, (token, logprob, second, answered, answered_logprob) in enumerate(places):
         if logprob - second < NEAR_TIE:
-            if told != token:
+            if answered != token:
                 return compared, ""
             continue
-        if told != token:
-            return compared, f"token {told} was generated at position {place}, but {token} was recorded"
-        if abs(told_logprob - logprob) > LOGPROB_TOLERANCE:
+        if answered != token:
+            return compared, f"token {answered} was generated at position {place}, but {token} was recorded"
+        if abs(answered_logprob - logprob) > LOGPROB_TOLERANCE:
             return (
                 compared,
-                f"log-probability {told_logprob:.4f} at position {place}, but {logprob:.4f} was recorded",
+                f"log-probability {answered_logprob:.4f} at position {place}, but {logprob:.4f} was recorded",
             )
         compared += 1
     return compared, ""

@@ -1,4 +1,4 @@
-"""A deployment, and how it is kept: outside of rollouts its engine is brought back when it dies, and scaled."""
+"""Deployment, and its reconciliation between rollouts: restart of a lost engine, routes and scaling."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,16 +16,16 @@ from ratoon_serving.domain.rollouts.plan import (
 from ratoon_serving.domain.routes import HOLD_ASLEEP_S, TrafficSplit
 from ratoon_serving.domain.scaling import POLICY, Bounds, Load, Policy, scale, since, woken
 
-_CALM_S = 2.0
-_IDLE_S = 5.0
-_HASTY_S = 0.25
-_LONGEST_PAUSE_S = 60.0
-_HEALTHY_S = 300.0
+_RECONCILE_S = 2.0
+_IDLE_RECONCILE_S = 5.0
+_RETRY_S = 0.25
+_MAX_BACKOFF_S = 60.0
+_BACKOFF_RESET_S = 300.0
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """A named place where a model is served; callers ask for it by `model`."""
+    """Deployment of a model; callers name it as `model` in their requests."""
 
     name: str
     create_time: datetime
@@ -33,126 +33,142 @@ class Deployment:
     revision: int
     model: str
     version: str = ""
-    """The version that serves; empty before the first rollout ends."""
+    """Version that serves; empty before the first rollout ends."""
     engine: str = ""
-    """The engine that serves it."""
+    """Engine that serves it."""
     previous_version: str = ""
     active_rollout: str = ""
-    """The rollout that is under way; a moment after its end it is empty again."""
+    """Active rollout; it is cleared shortly after its end."""
     restarts: int = 0
-    """How often its engine was started again, since it last was well for a while."""
+    """Number of restarts of its engine since it last ran for some minutes."""
     restarted_at: datetime | None = None
     pool: str = ""
-    """Where its engines run, as the operator named it; empty: where the installation's do."""
+    """Pool of its engines; empty: the default pool of the installation."""
     bounds: Bounds = field(default_factory=Bounds)
-    """How few and how many processes its engine may have."""
+    """Minimum and maximum number of processes of its engine."""
     replicas: int = 1
-    """How many it is to have; 0: none until somebody asks."""
+    """Desired number of processes; 0: none until a request wakes it."""
     scaled_at: datetime | None = None
-    wanted_at: datetime | None = None
-    """When somebody last asked for what was scaled to none."""
+    wake_requested_at: datetime | None = None
+    """Time of the last request while it was scaled to zero."""
 
     @property
-    def wanted(self) -> bool:
-        """Whether somebody asked since it was scaled to none."""
-        return self.wanted_at is not None and (self.scaled_at is None or self.wanted_at >= self.scaled_at)
+    def wake_requested(self) -> bool:
+        """Return whether a request came since it was scaled to zero."""
+        return self.wake_requested_at is not None and (
+            self.scaled_at is None or self.wake_requested_at >= self.scaled_at
+        )
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What there is to see of a deployment."""
+class DeploymentObservation:
+    """Observation of a deployment at one moment."""
 
     engine: EngineView
     digest: str = ""
     """Artifact digest that the engine must have loaded."""
     attested: bool = False
-    """Whether it has proved itself since its last start."""
+    """True if it passed attestation since its last start."""
     golden: Check | None = None
-    weights: TrafficSplit = ()
+    split: TrafficSplit = ()
     rollout_active: bool = False
     load: Load | None = None
-    """None: not looked at, for nothing is scaled."""
+    """None: not observed, because its number of processes is fixed."""
     rollout_over: bool = False
-    """Whether the rollout that it names has ended."""
+    """True if the rollout that it names has ended."""
 
 
 @dataclass(frozen=True)
-class Care:
-    """What follows for a deployment."""
+class DeploymentPlan:
+    """Plan that follows from an observation: the next state and its actions."""
 
     deployment: Deployment
     actions: tuple[Action, ...] = ()
-    wake_after: float = _CALM_S
+    wake_after: float = _RECONCILE_S
+    """Seconds until the next observation."""
 
 
-def keep(deployment: Deployment, seen: Sight, now: datetime, rules: Policy = POLICY) -> Care:
-    """See to it that what serves goes on serving; while a rollout is under way it is the rollout's to do."""
-    if seen.rollout_over:
+def reconcile(
+    deployment: Deployment, observation: DeploymentObservation, now: datetime, rules: Policy = POLICY
+) -> DeploymentPlan:
+    """Return the plan that keeps the deployment serving; during a rollout the rollout does that."""
+    if observation.rollout_over:
         deployment = replace(deployment, active_rollout="")
-    if not deployment.engine or seen.rollout_active:
-        return Care(deployment, wake_after=_IDLE_S)
+    if not deployment.engine or observation.rollout_active:
+        return DeploymentPlan(deployment, wake_after=_IDLE_RECONCILE_S)
     if deployment.replicas == 0:
-        return _asleep(deployment, seen, now)
-    imposter = seen.engine.state is EngineState.READY and seen.engine.loaded_digest != seen.digest
-    if imposter:
-        return Care(deployment, (*_route(seen, ()), StopEngine(deployment.engine)), _HASTY_S)
-    if seen.engine.state in (EngineState.ABSENT, EngineState.GONE):
-        return _bring_back(deployment, seen, now)
-    if seen.engine.state is EngineState.STARTING and seen.attested:
-        return Care(deployment)  # it runs and is only slow to answer
-    proved = seen.attested or (seen.golden is not None and seen.golden.passed)
-    if seen.engine.state is not EngineState.READY or not proved:
-        return Care(deployment, _route(seen, ()), _HASTY_S)
-    opened = () if seen.engine.accepting else (OpenEngine(deployment.engine),)
-    tended = (ReconcileEngine(deployment.engine),) if seen.engine.changed and seen.weights else ()
-    routed = _route(seen, ((deployment.engine, 100),))
-    sized = _sized(_calmed(deployment, now), seen, now, rules)
-    if not sized.replicas:
-        return Care(sized, wake_after=0.0)  # what follows from that is what follows while it sleeps
-    told = seen.engine.replicas
-    scaled = () if told in (None, sized.replicas) else (ScaleEngine(deployment.engine, sized.replicas),)
-    return Care(sized, (*opened, *tended, *scaled, *routed))
+        return _asleep(deployment, observation, now)
+    has_wrong_artifact = (
+        observation.engine.state is EngineState.READY
+        and observation.engine.loaded_digest != observation.digest
+    )
+    if has_wrong_artifact:
+        return DeploymentPlan(deployment, (*_route(observation, ()), StopEngine(deployment.engine)), _RETRY_S)
+    if observation.engine.state in (EngineState.ABSENT, EngineState.GONE):
+        return _restart(deployment, observation, now)
+    if observation.engine.state is EngineState.STARTING and observation.attested:
+        return DeploymentPlan(deployment)  # It runs and is only slow to answer.
+    attested = observation.attested or (observation.golden is not None and observation.golden.passed)
+    if observation.engine.state is not EngineState.READY or not attested:
+        return DeploymentPlan(deployment, _route(observation, ()), _RETRY_S)
+    opened = () if observation.engine.accepting else (OpenEngine(deployment.engine),)
+    reconciled = (
+        (ReconcileEngine(deployment.engine),) if observation.engine.changed and observation.split else ()
+    )
+    routed = _route(observation, ((deployment.engine, 100),))
+    scaled = _scaled(_with_backoff_reset(deployment, now), observation, now, rules)
+    if not scaled.replicas:
+        return DeploymentPlan(scaled, wake_after=0.0)
+    reported = observation.engine.desired_replicas
+    scaling = (
+        () if reported in (None, scaled.replicas) else (ScaleEngine(deployment.engine, scaled.replicas),)
+    )
+    return DeploymentPlan(scaled, (*opened, *reconciled, *scaling, *routed))
 
 
-def _asleep(deployment: Deployment, seen: Sight, now: datetime) -> Care:
-    """Nothing runs, and requests wait: the first one wakes it."""
-    if deployment.wanted:
+def _asleep(deployment: Deployment, observation: DeploymentObservation, now: datetime) -> DeploymentPlan:
+    """Stop the engine of a deployment that is scaled to zero, or wake it if a request came."""
+    if deployment.wake_requested:
         up = replace(
             deployment, replicas=woken(deployment.bounds), scaled_at=now, restarts=0, restarted_at=None
         )
-        return Care(up, wake_after=0.0)
-    unrouted = (SetRoutes((), HOLD_ASLEEP_S),) if seen.weights else ()
+        return DeploymentPlan(up, wake_after=0.0)
+    unrouted = (SetRoutes((), HOLD_ASLEEP_S),) if observation.split else ()
     ended = (
-        () if seen.weights or seen.engine.state is EngineState.ABSENT else (StopEngine(deployment.engine),)
+        ()
+        if observation.split or observation.engine.state is EngineState.ABSENT
+        else (StopEngine(deployment.engine),)
     )
-    return Care(deployment, (*unrouted, *ended), _IDLE_S)
+    return DeploymentPlan(deployment, (*unrouted, *ended), _IDLE_RECONCILE_S)
 
 
-def _sized(deployment: Deployment, seen: Sight, now: datetime, rules: Policy) -> Deployment:
-    """As many processes as it needs; those that come are routed once they have proved themselves."""
-    wish = deployment.bounds.least if deployment.bounds.fixed else deployment.replicas
-    if seen.load is not None:
+def _scaled(
+    deployment: Deployment, observation: DeploymentObservation, now: datetime, rules: Policy
+) -> Deployment:
+    """Return the deployment with the number of processes that its load requires."""
+    desired = deployment.bounds.min_replicas if deployment.bounds.fixed else deployment.replicas
+    if observation.load is not None:
         waited = since(deployment.scaled_at, now)
-        wish = scale(seen.load, deployment.bounds, deployment.replicas, waited, rules)
-    if wish == deployment.replicas:
+        desired = scale(observation.load, deployment.bounds, deployment.replicas, waited, rules)
+    if desired == deployment.replicas:
         return deployment
-    return replace(deployment, replicas=wish, scaled_at=now)
+    return replace(deployment, replicas=desired, scaled_at=now)
 
 
-def _bring_back(deployment: Deployment, seen: Sight, now: datetime) -> Care:
-    pause = min(2.0**deployment.restarts - 1, _LONGEST_PAUSE_S)
+def _restart(deployment: Deployment, observation: DeploymentObservation, now: datetime) -> DeploymentPlan:
+    pause = min(2.0**deployment.restarts - 1, _MAX_BACKOFF_S)
     since = (now - deployment.restarted_at).total_seconds() if deployment.restarted_at else pause
     if since < pause:
-        return Care(deployment, _route(seen, ()), max(_HASTY_S, pause - since))
+        return DeploymentPlan(deployment, _route(observation, ()), max(_RETRY_S, pause - since))
     again = replace(deployment, restarts=deployment.restarts + 1, restarted_at=now)
-    return Care(again, (*_route(seen, ()), StartEngine(deployment.engine)), _HASTY_S)
+    return DeploymentPlan(again, (*_route(observation, ()), StartEngine(deployment.engine)), _RETRY_S)
 
 
-def _calmed(deployment: Deployment, now: datetime) -> Deployment:
+def _with_backoff_reset(deployment: Deployment, now: datetime) -> Deployment:
     last = deployment.restarted_at
-    well = last is not None and (now - last).total_seconds() > _HEALTHY_S
+    well = last is not None and (now - last).total_seconds() > _BACKOFF_RESET_S
     return replace(deployment, restarts=0, restarted_at=None) if well else deployment
 
 
-def _route(seen: Sight, wanted: TrafficSplit) -> tuple[Action, ...]:
-    return () if seen.weights == wanted else (SetRoutes(wanted),)
+def _route(observation: DeploymentObservation, desired: TrafficSplit) -> tuple[Action, ...]:
+    return () if observation.split == desired else (SetRoutes(desired),)

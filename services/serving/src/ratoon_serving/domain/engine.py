@@ -1,7 +1,7 @@
-"""Engines as the room knows them, and as they look from outside. It knows no operating system and no pod.
+"""Engines: the stored record, and one observation of its processes. It knows no operating system and no pod.
 
-An engine answers for one version. Most have a process to themselves; adapters of one base share a process, and so
-do two versions of which one takes the other's place in it, one at a time.
+An engine serves one version. Most engines have a process of their own. Adapters of one base share a process; a version
+that replaces another one in place takes over its process.
 """
 
 from dataclasses import dataclass
@@ -12,21 +12,21 @@ from ratoon_serving.domain.generation import Generation, PromptLimits
 
 
 class EngineState(StrEnum):
-    """Where an engine stands."""
+    """State of an engine."""
 
     ABSENT = "ABSENT"
     """Never started, or stopped and forgotten."""
     STARTING = "STARTING"
     READY = "READY"
     GONE = "GONE"
-    """It was started and is no longer there, or does not answer."""
+    """It was started, and ended or does not answer."""
     DRAINING = "DRAINING"
-    """It takes no new requests; only what is written down of an engine says so."""
+    """It takes no new requests; only the stored record has this state."""
 
 
 @dataclass(frozen=True)
-class Proof:
-    """One process of an engine that proved itself, in one load of its weights, and where it answers."""
+class Attestation:
+    """Passed attestation of one load of the weights in one process, with the endpoint of the process."""
 
     load_id: str
     endpoint: str
@@ -34,7 +34,7 @@ class Proof:
 
 @dataclass(frozen=True)
 class Engine:
-    """One model server: which version it was told to serve, and how it is reached."""
+    """Model server: the version that it serves, and the endpoint and secret that reach it."""
 
     name: str
     create_time: datetime
@@ -56,39 +56,39 @@ class Engine:
     base_digest: str = ""
     """Artifact digest of the base model that an adapter goes with; empty: a whole model."""
     base_signature_digest: str = ""
-    most_rank: int = 0
-    """The greatest rank of an adapter that its process takes; 0: it takes none."""
+    max_rank: int = 0
+    """Maximum rank of an adapter in its process; 0: no adapters."""
     shape: str = ""
     """Versions of one shape differ in their weights alone; empty: not known."""
     shared_process: str = ""
-    """The process that it lives in, by its first engine's name; empty: one of its own."""
+    """Name of the shared process that it runs in, after the first engine there; empty: a process of its own."""
     pool: str = ""
-    """Where it runs, as the operator named it; empty: where the installation's engines do."""
+    """Pool that it runs in; empty: the default pool of the installation."""
     replicas: int = 1
-    """How many processes it is to have."""
-    proofs: tuple[Proof, ...] = ()
-    """Where processes come and go by themselves, as pods do: those of them that count."""
+    """Desired number of processes."""
+    attestations: tuple[Attestation, ...] = ()
+    """Attested processes, where the cluster replaces and restarts them, as it does pods."""
     generation: Generation = Generation()
     """Defaults of the version's answers."""
     prompt: PromptLimits = PromptLimits()
 
     @property
     def process(self) -> str:
-        """Names the process that it lives in, alone or with others."""
+        """Return the name of the process that it runs in, shared or not."""
         return self.shared_process or self.name
 
     @property
     def is_adapter(self) -> bool:
-        """Whether it is an adapter in a process that holds the base model."""
+        """Return whether it is an adapter in a process that holds the base model."""
         return bool(self.base_digest)
 
 
 @dataclass(frozen=True)
-class Member:
-    """One process of an engine at one moment, where processes come and go by themselves."""
+class Replica:
+    """Observation of one process of an engine, where the cluster replaces and restarts processes."""
 
     load_id: str
-    """`{process}/{load}`: it changes when the process is another one, or loaded its weights anew."""
+    """`{process}/{load}`: it changes if another process replaces this one, or if it loads its weights again."""
     endpoint: str = ""
     state: EngineState = EngineState.STARTING
     loaded_digest: str = ""
@@ -96,36 +96,36 @@ class Member:
     in_flight: int = 0
     message: str = ""
     unplaced: bool = False
-    """Whether there is no place for it."""
+    """True if there is no capacity for it."""
 
 
 @dataclass(frozen=True)
 class EngineView:
-    """An engine at one moment, from outside."""
+    """Observation of an engine at one moment."""
 
     state: EngineState = EngineState.ABSENT
     loaded_digest: str = ""
-    """What its loader says it read, in hex."""
+    """Digest of the files that its loader read, in hex."""
     accepting: bool = True
     in_flight: int = 0
     message: str = ""
     killed: bool = False
-    """Whether it is gone without a cause of its own: another start may do."""
+    """True if it ended without an error of its own: another start may succeed."""
     load_id: str = ""
-    """Which load of its weights this is, where it tells."""
+    """Identifier of this load of its weights, where it reports one."""
     unplaced: bool = False
-    """Whether it waits for a place to run at, and there is none."""
-    members: tuple[Member, ...] = ()
-    """Its processes, where they come and go by themselves."""
-    replicas: int | None = None
-    """How many processes it was told to have, where it can be told."""
+    """True if it waits for capacity."""
+    replicas: tuple[Replica, ...] = ()
+    """Its processes, where the cluster replaces and restarts them."""
+    desired_replicas: int | None = None
+    """Number of processes that were requested; None: not known."""
     changed: bool = False
-    """Whether a process of it came or went since those that count were written down."""
+    """True if its processes differ from the attested ones that are stored."""
 
 
 @dataclass(frozen=True)
 class Fence:
-    """The right by which an executor acts: of which operation, and its number, which only grows."""
+    """Fencing token of an executor: the operation, and a number that only grows."""
 
     operation: str
     number: int
@@ -133,7 +133,7 @@ class Fence:
 
 @dataclass(frozen=True)
 class Check:
-    """The outcome of a look at an engine: attestation or probe."""
+    """Result of an attestation or a probe of an engine."""
 
     passed: bool
     message: str = ""
@@ -141,7 +141,7 @@ class Check:
 
 @dataclass(frozen=True)
 class EngineReady:
-    """An engine proved itself and answers for its version."""
+    """An engine passed attestation and serves its version."""
 
     version: str
 

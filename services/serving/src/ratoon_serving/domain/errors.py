@@ -1,15 +1,15 @@
-"""What serving refuses, each with a stable reason."""
+"""Errors of serving, each with a stable reason."""
 
 
 class ServingError(Exception):
-    """A rule of serving forbids it."""
+    """A rule of serving refuses the request."""
 
     code = "FAILED_PRECONDITION"
     reason = "SERVING_FAILED_PRECONDITION"
 
 
 class RolloutActive(ServingError):
-    """The deployment is on its way to a version already."""
+    """Another rollout of the deployment is active."""
 
     reason = "ROLLOUT_ACTIVE"
 
@@ -21,13 +21,13 @@ class DeploymentInUse(ServingError):
 
 
 class RolloutEnded(ServingError):
-    """The rollout ended; it can no longer be steered."""
+    """The rollout can no longer be paused, resumed or aborted."""
 
     reason = "ROLLOUT_ENDED"
 
 
 class NothingToUndo(ServingError):
-    """There is no version to go back to."""
+    """There is no previous version."""
 
     reason = "NOTHING_TO_UNDO"
 
@@ -45,26 +45,26 @@ class AlreadyServing(ServingError):
 
 
 class StrategyUnavailable(ServingError):
-    """This strategy cannot serve this pair of versions."""
+    """This strategy does not work for this pair of versions."""
 
     reason = "STRATEGY_UNAVAILABLE"
 
 
 class FaultsForbidden(ServingError):
-    """Faults are injected only where somebody answers."""
+    """No engine serves the version into which a fault is to be injected."""
 
     reason = "NO_ENGINE_TO_DISTURB"
 
 
 class PolicyInvalid(ServingError):
-    """A rollout's limits make no sense."""
+    """The limits of a rollout are invalid."""
 
     code = "INVALID_ARGUMENT"
     reason = "ROLLOUT_POLICY_INVALID"
 
 
 class BoundsInvalid(ServingError):
-    """Bounds of scaling that make no sense."""
+    """The bounds of scaling are invalid."""
 
     code = "INVALID_ARGUMENT"
     reason = "SCALE_BOUNDS_INVALID"

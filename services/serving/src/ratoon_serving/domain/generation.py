@@ -1,4 +1,4 @@
-"""What a gateway needs to know of a version's answers and prompts. Pure values, copied from the registry."""
+"""Generation defaults and prompt limits of a version, as gateways need them. Pure values, copied from the registry."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ ENGINE_SLOTS = 64
 
 @dataclass(frozen=True)
 class Generation:
-    """Defaults that hold where a request does not say otherwise; None: there is none."""
+    """Defaults of parameters that a request does not set; None: no default."""
 
     temperature: float | None = None
     top_p: float | None = None
@@ -20,7 +20,7 @@ class Generation:
 
 @dataclass(frozen=True)
 class PromptLimits:
-    """How much of a prompt a version reads; 0: not stated."""
+    """Maximum length of a prompt; 0: not stated."""
 
     max_characters: int = 0
     max_tokens: int = 0

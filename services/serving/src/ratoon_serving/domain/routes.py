@@ -1,4 +1,4 @@
-"""The route table: which engines answer for which deployment, and with what weight."""
+"""Route table: the engines of each deployment, and their traffic weights."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -7,11 +7,11 @@ from ratoon_serving.domain.generation import Generation, PromptLimits
 
 TABLE = "routeTable"
 HOLD_S = 30.0
-"""How long requests may wait at the gateway while nothing is open, in seconds."""
+"""Seconds that requests may wait at the gateway while no engine accepts any."""
 HOLD_IN_PLACE_S = 60.0
-"""… while weights are loaded in place: for the streams before them, the way there and the way back."""
+"""Seconds that requests may wait during a rollout in place: for open streams, the load, and a rollback."""
 HOLD_ASLEEP_S = 300.0
-"""… while an engine comes up again that was scaled to none."""
+"""Seconds that requests may wait while an engine that was scaled to zero starts."""
 
 TrafficSplit = tuple[tuple[str, int], ...]
 """Share of new requests by engine name; 0 serves only requests that pin the version."""
@@ -19,7 +19,7 @@ TrafficSplit = tuple[tuple[str, int], ...]
 
 @dataclass(frozen=True)
 class Target:
-    """One process of an engine as a gateway needs to know it."""
+    """One process of an engine, as gateways reach it."""
 
     engine: str
     version: str
@@ -40,8 +40,8 @@ class Route:
     hold_s: float = HOLD_S
 
     @property
-    def weights(self) -> TrafficSplit:
-        """The weights by engine, however many processes it has."""
+    def split(self) -> TrafficSplit:
+        """Return the weight of each engine, summed over its processes."""
         summed: dict[str, int] = {}
         for target in self.targets:
             summed[target.engine] = summed.get(target.engine, 0) + target.weight
@@ -50,7 +50,7 @@ class Route:
 
 @dataclass(frozen=True)
 class RouteTable:
-    """Every route; its revision is the version that gateways see."""
+    """All routes; its revision is the version that gateways see."""
 
     name: str
     create_time: datetime
@@ -59,11 +59,11 @@ class RouteTable:
     routes: tuple[Route, ...] = ()
 
     def route(self, deployment: str) -> Route:
-        """The deployment's route; one without targets when there is none."""
+        """Return the route of a deployment; one without targets if there is none."""
         return next((route for route in self.routes if route.deployment == deployment), Route(deployment))
 
     def with_route(self, route: Route) -> "RouteTable":
-        """The table with this deployment's route replaced."""
+        """Return the table with the route of this deployment replaced."""
         others = tuple(other for other in self.routes if other.deployment != route.deployment)
         return replace(self, routes=tuple(sorted((*others, route), key=lambda r: r.deployment)))
 
@@ -72,7 +72,7 @@ class RouteTable:
         return replace(self, routes=tuple(route for route in self.routes if route.deployment != deployment))
 
 
-def split(share: int, parts: int) -> list[int]:
-    """A share of new requests, spread over processes so that their shares sum up to it."""
-    each, left = divmod(share, parts)
+def divide_weight(weight: int, parts: int) -> list[int]:
+    """Return the weights of the processes of an engine; they sum up to the engine's weight."""
+    each, left = divmod(weight, parts)
     return [each + (place < left) for place in range(parts)]

@@ -1,8 +1,8 @@
-"""How many processes an engine should have: a pure function of what they have to do, within bounds, without haste.
+"""Scaling: the desired number of processes of an engine, a pure function of its load and bounds.
 
-The wish follows the scarcest of three: requests that wait, the key-value cache, requests a second. It goes up at once,
-by a doubling at most, and down one by one after a while; to none at all only where that is allowed and nobody asked for
-long, and up from none when somebody does.
+The number follows the scarcest of three resources: waiting requests, the key-value cache, requests a second. It is
+raised at once, at most to twice the current number, and lowered one by one after a delay. An engine is scaled to zero
+only if its bounds allow it and no request came for some time; the next request wakes it.
 """
 
 import math
@@ -11,32 +11,33 @@ from datetime import datetime
 
 from ratoon_serving.domain.errors import BoundsInvalid
 
-MOST = 64
+MAX_REPLICAS = 64
+"""Maximum number of processes of any engine."""
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """How few and how many processes an engine may have; the same number twice: nothing is scaled."""
+    """Minimum and maximum number of processes of an engine; if they are equal, it is not scaled."""
 
-    least: int = 1
-    most: int = 1
+    min_replicas: int = 1
+    max_replicas: int = 1
 
     def __post_init__(self) -> None:
-        if not 0 <= self.least <= self.most or not 1 <= self.most <= MOST:
+        if not 0 <= self.min_replicas <= self.max_replicas or not 1 <= self.max_replicas <= MAX_REPLICAS:
             raise BoundsInvalid(
-                f"An engine has 0 to {MOST} replicas: the minimum must not exceed the maximum, and the "
+                f"An engine has 0 to {MAX_REPLICAS} replicas: the minimum must not exceed the maximum, and the "
                 "maximum must not be 0."
             )
 
     @property
     def fixed(self) -> bool:
-        """Whether there is nothing to decide."""
-        return self.least == self.most
+        """Return whether only one number is possible."""
+        return self.min_replicas == self.max_replicas
 
 
 @dataclass(frozen=True)
 class Load:
-    """What an engine has to do, over all its processes; None where it is not known."""
+    """Load of an engine over all its processes; None where it is not known."""
 
     requests_per_s: float = 0.0
     waiting: int | None = None
@@ -44,54 +45,57 @@ class Load:
     cache_used: float | None = None
     """Share of the key-value cache in use, the mean over processes."""
     idle_s: float = 0.0
-    """How long nobody has asked."""
+    """Seconds since the last request."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """When a process has enough to do, and how long a change is waited out, in seconds."""
+    """Load that one process can take, and delays of scaling in seconds."""
 
     waiting: float = 4.0
-    """Requests that may wait in one process."""
+    """Maximum number of waiting requests of one process."""
     cache_used: float = 0.8
     requests_per_s: float = 0.0
-    """0: not a measure."""
+    """0: not used."""
     tolerance: float = 0.1
-    """A wish that differs by less is none."""
+    """Relative difference below which the number stays."""
     up_after_s: float = 15.0
     down_after_s: float = 300.0
     idle_s: float = 600.0
-    """After so long without a request there may be none."""
+    """Seconds without a request after which the engine may be scaled to zero."""
 
 
 POLICY = Policy()
 
 
-def scale(load: Load, bounds: Bounds, now_there: int, since_change_s: float, rules: Policy = POLICY) -> int:
-    """How many processes there should be, `now_there` of them wished for since `since_change_s` seconds."""
+def scale(load: Load, bounds: Bounds, current: int, since_change_s: float, rules: Policy = POLICY) -> int:
+    """Return the desired number of processes; the current number was set `since_change_s` seconds ago."""
     if bounds.fixed:
-        return bounds.least
-    if now_there == 0:
-        return bounds.least
-    if bounds.least == 0 and min(load.idle_s, since_change_s) >= rules.idle_s:
+        return bounds.min_replicas
+    if current == 0:
+        return bounds.min_replicas
+    if bounds.min_replicas == 0 and min(load.idle_s, since_change_s) >= rules.idle_s:
         return 0
-    busy = max(_ratios(load, now_there, rules), default=1.0)
-    wish = now_there if abs(busy - 1) <= rules.tolerance else math.ceil(now_there * busy)
-    return min(bounds.most, max(bounds.least, 1, _unhurried(wish, now_there, since_change_s, rules)))
+    busy = max(_ratios(load, current, rules), default=1.0)
+    desired = current if abs(busy - 1) <= rules.tolerance else math.ceil(current * busy)
+    return min(
+        bounds.max_replicas,
+        max(bounds.min_replicas, 1, _rate_limited(desired, current, since_change_s, rules)),
+    )
 
 
 def woken(bounds: Bounds) -> int:
-    """How many processes there should be when somebody asks and there is none."""
-    return max(1, bounds.least)
+    """Return the number of processes after a request woke an engine that was scaled to zero."""
+    return max(1, bounds.min_replicas)
 
 
 def since(then: datetime | None, now: datetime) -> float:
-    """Seconds since a moment; for ever when there was none."""
+    """Return the seconds since `then`; infinite if it is None."""
     return math.inf if then is None else (now - then).total_seconds()
 
 
 def _ratios(load: Load, processes: int, rules: Policy) -> list[float]:
-    """How busy a process is by each measure that there is: 1 is just right."""
+    """Return the utilisation of a process by each known measure; 1 is the target."""
     ratios = []
     if load.waiting is not None:
         ratios.append(load.waiting / processes / rules.waiting)
@@ -102,7 +106,7 @@ def _ratios(load: Load, processes: int, rules: Policy) -> list[float]:
     return ratios
 
 
-def _unhurried(wish: int, now_there: int, since_change_s: float, rules: Policy) -> int:
-    if wish > now_there:
-        return min(wish, 2 * now_there) if since_change_s >= rules.up_after_s else now_there
-    return now_there - 1 if wish < now_there and since_change_s >= rules.down_after_s else now_there
+def _rate_limited(desired: int, current: int, since_change_s: float, rules: Policy) -> int:
+    if desired > current:
+        return min(desired, 2 * current) if since_change_s >= rules.up_after_s else current
+    return current - 1 if desired < current and since_change_s >= rules.down_after_s else current

@@ -24,7 +24,7 @@ Context = Any
 
 @dataclass(frozen=True)
 class Ports:
-    """What the handlers are given."""
+    """Ports of the handlers."""
 
     store: Store
     operations: Operations
@@ -43,17 +43,17 @@ class ServingServicer(ServingServiceServicer):
     async def CreateDeployment(
         self, request: pb.CreateDeploymentRequest, context: Context
     ) -> deployment_pb2.Deployment:
-        """Make a place where a model is served."""
+        """Create a deployment of a model."""
         p, command = self._ports, mapping.create_deployment(request)
-        made = await self._threads(
+        created = await self._threads(
             handlers.create_deployment, command, p.store, p.operations, p.host, p.clock
         )
-        return mapping.deployment(made)
+        return mapping.deployment(created)
 
     async def GetDeployment(
         self, request: pb.GetDeploymentRequest, context: Context
     ) -> deployment_pb2.Deployment:
-        """One deployment."""
+        """Return a deployment."""
         return mapping.deployment(
             await self._threads(handlers.get_deployment, request.name, self._ports.store)
         )
@@ -61,27 +61,28 @@ class ServingServicer(ServingServiceServicer):
     async def ListDeployments(
         self, request: pb.ListDeploymentsRequest, context: Context
     ) -> pb.ListDeploymentsResponse:
-        """The deployments of a project."""
-        asked = (request.parent, request.page_size, request.page_token)
-        page = await self._threads(handlers.list_deployments, *asked, self._ports.store, request.order_by)
-        found = map(mapping.deployment, page.items)
-        return pb.ListDeploymentsResponse(deployments=found, next_page_token=page.next_token)
+        """List the deployments of a project."""
+        arguments = (request.parent, request.page_size, request.page_token)
+        page = await self._threads(handlers.list_deployments, *arguments, self._ports.store, request.order_by)
+        return pb.ListDeploymentsResponse(
+            deployments=map(mapping.deployment, page.items), next_page_token=page.next_token
+        )
 
     async def ScaleDeployment(
         self, request: pb.ScaleDeploymentRequest, context: Context
     ) -> deployment_pb2.Deployment:
-        """Say how few and how many replicas its engine may have."""
+        """Set the minimum and maximum number of replicas of its engine."""
         p, bounds = self._ports, Bounds(request.min_replicas, request.max_replicas)
-        asked = (request.name, bounds, p.store, p.operations, p.host)
-        return mapping.deployment(await self._threads(handlers.scale_deployment, *asked))
+        arguments = (request.name, bounds, p.store, p.operations, p.host)
+        return mapping.deployment(await self._threads(handlers.scale_deployment, *arguments))
 
     async def WakeDeployment(
         self, request: pb.WakeDeploymentRequest, context: Context
     ) -> deployment_pb2.Deployment:
-        """Somebody asks for it."""
+        """Wake a deployment that was scaled to zero."""
         p = self._ports
-        asked = (request.name, p.store, p.operations, p.clock)
-        return mapping.deployment(await self._threads(handlers.wake_deployment, *asked))
+        arguments = (request.name, p.store, p.operations, p.clock)
+        return mapping.deployment(await self._threads(handlers.wake_deployment, *arguments))
 
     async def DeleteDeployment(
         self, request: pb.DeleteDeploymentRequest, context: Context
@@ -92,34 +93,34 @@ class ServingServicer(ServingServiceServicer):
         return pb.DeleteDeploymentResponse()
 
     async def GetEngine(self, request: pb.GetEngineRequest, context: Context) -> deployment_pb2.Engine:
-        """One engine."""
+        """Return an engine."""
         return mapping.engine(await self._threads(handlers.get_engine, request.name, self._ports.store))
 
     async def ListEngines(self, request: pb.ListEnginesRequest, context: Context) -> pb.ListEnginesResponse:
-        """The engines of a deployment."""
-        asked = (request.parent, request.page_size, request.page_token)
-        page = await self._threads(handlers.list_engines, *asked, self._ports.store, request.order_by)
+        """List the engines of a deployment."""
+        arguments = (request.parent, request.page_size, request.page_token)
+        page = await self._threads(handlers.list_engines, *arguments, self._ports.store, request.order_by)
         return pb.ListEnginesResponse(
             engines=map(mapping.engine, page.items), next_page_token=page.next_token
         )
 
     async def CreateRollout(self, request: pb.CreateRolloutRequest, context: Context) -> rollout_pb2.Rollout:
-        """Begin the way to a version."""
+        """Start a rollout to a version."""
         p, command = self._ports, mapping.create_rollout(request)
         ports = (p.store, p.operations, p.models, p.host, p.clock)
-        made = await self._threads(handlers.create_rollout, command, *ports)
-        return mapping.rollout(made)
+        created = await self._threads(handlers.create_rollout, command, *ports)
+        return mapping.rollout(created)
 
     async def GetRollout(self, request: pb.GetRolloutRequest, context: Context) -> rollout_pb2.Rollout:
-        """One rollout."""
+        """Return a rollout."""
         return mapping.rollout(await self._threads(handlers.get_rollout, request.name, self._ports.store))
 
     async def ListRollouts(
         self, request: pb.ListRolloutsRequest, context: Context
     ) -> pb.ListRolloutsResponse:
-        """The rollouts of a deployment."""
-        asked = (request.parent, request.page_size, request.page_token)
-        page = await self._threads(handlers.list_rollouts, *asked, self._ports.store, request.order_by)
+        """List the rollouts of a deployment."""
+        arguments = (request.parent, request.page_size, request.page_token)
+        page = await self._threads(handlers.list_rollouts, *arguments, self._ports.store, request.order_by)
         return pb.ListRolloutsResponse(
             rollouts=map(mapping.rollout, page.items), next_page_token=page.next_token
         )
@@ -127,7 +128,7 @@ class ServingServicer(ServingServiceServicer):
     async def WatchRollout(
         self, request: pb.WatchRolloutRequest, context: Context
     ) -> AsyncIterator[rollout_pb2.Rollout]:
-        """A rollout's state, then each newer one, until it has ended."""
+        """Stream the state of a rollout, then each newer one, until its end."""
         store = self._ports.store
         async for value in watch(
             store, self._changes, self._threads, Rollout, request.name, request.revision, lambda r: r.ended
@@ -147,30 +148,30 @@ class ServingServicer(ServingServiceServicer):
         return mapping.rollout(await self._threads(handlers.resume_rollout, *arguments))
 
     async def AbortRollout(self, request: pb.AbortRolloutRequest, context: Context) -> rollout_pb2.Rollout:
-        """Go back to the version that served before."""
-        p, asked = self._ports, (request.name, request.reason)
-        return mapping.rollout(await self._threads(handlers.abort_rollout, *asked, p.store, p.operations))
+        """Roll back to the version that served before."""
+        p, arguments = self._ports, (request.name, request.reason)
+        return mapping.rollout(await self._threads(handlers.abort_rollout, *arguments, p.store, p.operations))
 
     async def UndoRollout(self, request: pb.UndoRolloutRequest, context: Context) -> rollout_pb2.Rollout:
-        """Go back, also after the end."""
-        p, asked = self._ports, (request.name, request.reason, request.request_id)
+        """Roll back, also after the end of the rollout."""
+        p, arguments = self._ports, (request.name, request.reason, request.request_id)
         ports = (p.store, p.operations, p.models, p.host, p.clock)
-        undone = await self._threads(handlers.undo_rollout, *asked, *ports)
+        undone = await self._threads(handlers.undo_rollout, *arguments, *ports)
         return mapping.rollout(undone)
 
     async def InjectFault(self, request: pb.InjectFaultRequest, context: Context) -> deployment_pb2.Engine:
-        """A drill: let a share of a version's answers fail."""
+        """Let a share of the answers of a version fail, as a drill."""
         p, command = self._ports, mapping.inject_fault(request)
         return mapping.engine(await self._threads(handlers.inject_fault, command, p.store, p.host))
 
     async def GetRouteTable(self, request: pb.GetRouteTableRequest, context: Context) -> route_pb2.RouteTable:
-        """What serves."""
+        """Return the route table."""
         return mapping.route_table(await self._threads(handlers.route_table, self._ports.store))
 
     async def WatchRouteTable(
         self, request: pb.WatchRouteTableRequest, context: Context
     ) -> AsyncIterator[route_pb2.RouteTable]:
-        """The table, then each new one, for as long as the gateway listens."""
+        """Stream the route table, then each newer one, until the gateway disconnects."""
         store = self._ports.store
         async for value in watch(
             store, self._changes, self._threads, RouteTable, TABLE, request.version, lambda _: False
@@ -180,14 +181,16 @@ class ServingServicer(ServingServiceServicer):
     async def ReportTraffic(
         self, request: pb.ReportTrafficRequest, context: Context
     ) -> pb.ReportTrafficResponse:
-        """A gateway tells what it saw."""
+        """Store the traffic that a gateway reports."""
         ports = (self._ports.book, self._ports.clock)
-        await self._threads(handlers.report_traffic, request.gateway, mapping.traffic_seen(request), *ports)
+        await self._threads(
+            handlers.report_traffic, request.gateway, mapping.traffic_reports(request), *ports
+        )
         return pb.ReportTrafficResponse()
 
     async def ReportQuality(
         self, request: pb.ReportQualityRequest, context: Context
     ) -> pb.ReportQualityResponse:
-        """Flywheel tells what users thought."""
-        await self._threads(handlers.report_quality, mapping.votes_seen(request.reports), self._ports.book)
+        """Store the votes of users that flywheel reports."""
+        await self._threads(handlers.report_quality, mapping.vote_reports(request.reports), self._ports.book)
         return pb.ReportQualityResponse()

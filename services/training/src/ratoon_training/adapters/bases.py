@@ -1,4 +1,4 @@
-"""A model artifact's own account of itself: its files, inspected in the artifact store before anything loads them."""
+"""Descriptions of model artifacts: their files, inspected in the artifact store before anything loads them."""
 
 import json
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _NAMES = {
 _OWN_TEMPLATE = (
     "{{ '<s>' }}{% for message in messages %}{% if message['role'] == 'assistant' %}{{ '<|assistant|>' + "
 )
-"""How the chat template of models from scratch begins, in every release."""
+"""Prefix of the chat template of models from scratch, in every release."""
 _USUAL_POSITIONS = 2048
 """Positions of a model whose config.json states none."""
 
@@ -35,8 +35,10 @@ class StoredModels:
         files = {file.path: file.sha256 for file in self._store.tree(digest)}
         inspection = inspect_stored_model(self._store, digest)
         if problems := inspection.base_problems:
-            told = " ".join(problem.message for problem in problems)
-            raise BadBaseModel(f"The base model {digest[:12]} cannot be trained: {told}", problems[0].reason)
+            messages = " ".join(problem.message for problem in problems)
+            raise BadBaseModel(
+                f"The base model {digest[:12]} cannot be trained: {messages}", problems[0].reason
+            )
         recipe = self._object(files, "recipe.json")
         limit = self._object(files, "ratoon.json")
         return BaseModel(
@@ -48,11 +50,11 @@ class StoredModels:
         )
 
     def _text(self, files: Mapping[str, str], name: str) -> str:
-        """A text among the files; empty when it is not there."""
+        """Return a text among the files; empty if it is missing."""
         return self._store.read(files[name]).decode("utf-8", errors="replace") if name in files else ""
 
     def _object(self, files: Mapping[str, str], name: str) -> dict[str, Any]:
-        """A JSON object among the files; empty when it is not there."""
+        """Return a JSON object among the files; empty if it is missing."""
         value: dict[str, Any] = json.loads(self._store.read(files[name])) if name in files else {}
         return value
 

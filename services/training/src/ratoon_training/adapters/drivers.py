@@ -11,7 +11,7 @@ from ratoon.chassis.scratch import ScratchStore
 from ratoon.operations.job_machine import JobObservation
 from ratoon_training.domain.diagnosis import Diagnosis
 from ratoon_training.domain.lengths import PromptLimit
-from ratoon_training.domain.places import Place, shelf_of
+from ratoon_training.domain.places import Place, scratch_name
 from ratoon_training.domain.runs import Progress, Trained, TrainingRun
 
 WORKER = "ratoon_training.worker"
@@ -19,7 +19,7 @@ WORKER = "ratoon_training.worker"
 
 @dataclass(frozen=True)
 class DriverOptions:
-    """What every run's worker is told: places, how long a driver idles, how often it saves, what it may hold."""
+    """Options of all runs: directories, idle time of a driver, checkpoint interval and memory limit."""
 
     work: Path
     warm: Path
@@ -30,7 +30,7 @@ class DriverOptions:
 
 
 class JobDrivers:
-    """Starts and observes the jobs of runs; checkpoints lie in a work folder a run, kept over attempts."""
+    """Starts and observes the jobs of runs; the checkpoints of a run are in its work directory, for all attempts."""
 
     def __init__(self, jobs: Jobs, options: DriverOptions) -> None:
         self._jobs, self._options = jobs, options
@@ -40,7 +40,7 @@ class JobDrivers:
         return _observation(self._jobs.observe(job_id))
 
     def start(self, job_id: str, run: TrainingRun, place: Place, fence: int) -> None:
-        """Begin, unless this job was begun before."""
+        """Start the job, unless it was started before."""
         self._jobs.start(job_id, WORKER, self._spec(run, place, fence))
 
     def stop(self, job_id: str) -> None:
@@ -50,13 +50,13 @@ class JobDrivers:
     def clean(self, run: TrainingRun) -> None:
         """Remove the run's tokens and checkpoints."""
         self._jobs.clear(self._work(run))
-        ScratchStore(self._options.artifacts_url, shelf_of(self._work(run).name)).clear()
+        ScratchStore(self._options.artifacts_url, scratch_name(self._work(run).name)).clear()
 
     def _work(self, run: TrainingRun) -> Path:
         return work_folder(self._options.work, run.name)
 
     def _spec(self, run: TrainingRun, place: Place, fence: int) -> dict[str, Any]:
-        """The job's spec. Workers that go with their run are none to be kept warm: each such run has its own driver."""
+        """Return the job's spec. A run in dedicated pods has its own driver, which does not stay warm."""
         options, resources = self._options, run.resources
         return {
             "warm": "" if place.pods else str(options.warm),
@@ -80,7 +80,7 @@ class JobDrivers:
 
 
 def work_folder(work: Path, run: str) -> Path:
-    """Where a run keeps its tokens and checkpoints."""
+    """Return the directory of a run's tokens and checkpoints."""
     return work / hashlib.sha256(run.encode()).hexdigest()[:32]
 
 
@@ -89,8 +89,8 @@ def _observation(status: JobStatus) -> JobObservation[Trained]:
     return observed(status, _progress(status.progress), trained)
 
 
-def _progress(told: JobProgress) -> Progress:
-    return Progress(**asdict(told))
+def _progress(progress: JobProgress) -> Progress:
+    return Progress(**asdict(progress))
 
 
 def _trained(result: dict[str, Any]) -> Trained:

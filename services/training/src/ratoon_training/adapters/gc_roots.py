@@ -1,4 +1,4 @@
-"""What training keeps on disk beside its database: tokens and checkpoints of runs under way."""
+"""Files of training outside its database: tokens and checkpoints of runs in progress."""
 
 from collections.abc import Collection, Iterator
 

@@ -1,7 +1,6 @@
-"""Workers of a run's own as pods: one Deployment for each run, made from its accelerator's template, ended with it.
+"""Dedicated worker pods: one Deployment for each run, created from its accelerator's template, deleted with the run.
 
-What the API holds is the truth: there is a Deployment or there is none. It is silent about what runs while it is away,
-and so is what is told of it here.
+The Kubernetes API is the source of truth. While it is unavailable, nothing is known of the pods.
 """
 
 import logging
@@ -19,7 +18,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class KubernetesWorkers:
-    """Makes, looks at and ends the pods of runs; `owner` is the name of training's own Deployment."""
+    """Creates, observes and deletes the pods of runs; `owner` is the name of training's own Deployment."""
 
     def __init__(self, cluster: Cluster, folder: WorkerFolder, owner: str) -> None:
         self._cluster, self._folder, self._owner = cluster, folder, owner
@@ -29,45 +28,45 @@ class KubernetesWorkers:
 
     @property
     def watches(self) -> tuple[Watched, Watched]:
-        """What has to run before anything is asked."""
+        """Watches that must run before the first request."""
         return self._deployments, self._pods
 
     def ensure(self, run: TrainingRun) -> Place:
-        """Make the run's Deployment unless it is there; a run on an accelerator without a template has none."""
+        """Create the run's Deployment unless it exists; a run on an accelerator without a template has none."""
         template = self._folder.template(run.resources.accelerator)
         if template is None:
             return Place()
         body = manifest.deployment(template, run, self._owner_now())
-        if (made := self._cluster.create_deployment(body)) is not None:
-            self._deployments.put(made)
+        if (created := self._cluster.create_deployment(body)) is not None:
+            self._deployments.put(created)
         return Place(body["metadata"]["name"], manifest.cpus(template))
 
     def waits_for(self, run: TrainingRun) -> str:
-        """What the run's Deployment and pods say in their conditions."""
+        """Return the reason in the conditions of the run's Deployment and pods; empty: none."""
         name = manifest.object_name(run.name)
         try:
-            there = self._deployments.get(name)
+            deployment = self._deployments.get(name)
             pods = [pod for pod in self._pods.all() if pod["metadata"]["labels"].get(manifest.PODS) == name]
         except RatoonError as error:
             _LOG.warning("cannot determine what %s waits for: %s", run.name, error)
             return ""
-        return manifest.complaint(there, pods)
+        return manifest.complaint(deployment, pods)
 
     def remove(self, run: str) -> None:
-        """End the run's Deployment, and its pods with it; one that is gone already is no error."""
+        """Delete the run's Deployment and its pods, if they exist."""
         name = manifest.object_name(run)
-        there = self._cluster.deployment(name)
-        if there is None or manifest.run_of(there) != run:
+        deployment = self._cluster.deployment(name)
+        if deployment is None or manifest.run_of(deployment) != run:
             return
-        self._cluster.delete_deployment(name, there["metadata"]["uid"])
+        self._cluster.delete_deployment(name, deployment["metadata"]["uid"])
         self._deployments.forget(name)
 
     def runs(self) -> Collection[str]:
-        """Those that there are Deployments of."""
-        there = self._deployments.all()
-        return [name for each in there if (name := manifest.run_of(each))]
+        """Return the names of runs that have a Deployment."""
+        deployments = self._deployments.all()
+        return [name for each in deployments if (name := manifest.run_of(each))]
 
     def _owner_now(self) -> manifest.Owner:
-        there = self._cluster.deployment(self._owner)
-        uid = str(there["metadata"]["uid"]) if there is not None else ""
+        own = self._cluster.deployment(self._owner)
+        uid = str(own["metadata"]["uid"]) if own is not None else ""
         return manifest.Owner(self._cluster.namespace, self._owner, uid)

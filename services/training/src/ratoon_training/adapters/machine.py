@@ -1,4 +1,4 @@
-"""Where runs would start, this machine or a cluster's pods, and the file of machine families."""
+"""Capacity for new runs, on this machine or in a cluster's pods, and the file of machine families."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ FAMILIES_FILE = Path(__file__).with_name("machine_families.json")
 
 
 class ThisMachine:
-    """Where runs start when there is no cluster. `memory_bytes` of 0 means what is free."""
+    """The machine on which runs start without a cluster. `memory_bytes` of 0 means its free memory."""
 
     def __init__(self, memory_bytes: int, families_file: Path | None) -> None:
         self._memory_bytes = memory_bytes
@@ -28,18 +28,18 @@ class ThisMachine:
 
 
 class ClusterPods:
-    """Pods of a cluster, of a run's own or for all. `memory_bytes` of 0 means what those for all hold."""
+    """Pods of a cluster, dedicated or shared. `memory_bytes` of 0 means the memory of the shared ones."""
 
     def __init__(self, folder: WorkerFolder, memory_bytes: int, families_file: Path | None) -> None:
         self._folder, self._memory_bytes = folder, memory_bytes
         self._families = parse_families((families_file or FAMILIES_FILE).read_text())
 
     def available_bytes(self, resources: Resources) -> int:
-        """Memory that a run may plan with, whatever else runs: it waits for its pods."""
-        most = self._folder.most_bytes(resources.accelerator)
-        if most is not None:
-            return own_bytes(resources, most)
-        return self._memory_bytes or shared_bytes(resources, self._folder.groups())
+        """Return the memory that a run may plan with, regardless of other runs: it waits for its pods."""
+        max_pod_bytes = self._folder.max_bytes(resources.accelerator)
+        if max_pod_bytes is not None:
+            return own_bytes(resources, max_pod_bytes)
+        return self._memory_bytes or shared_bytes(resources, self._folder.shared_pods())
 
     def families(self) -> tuple[MachineFamily, ...]:
         """The families that operators can choose from."""

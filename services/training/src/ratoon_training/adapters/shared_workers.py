@@ -1,4 +1,4 @@
-"""No pods of a run's own: workers compute on this machine, or on a Ray cluster's pods that are there for all."""
+"""No dedicated pods: workers compute on this machine, or in the shared pods of a Ray cluster."""
 
 from collections.abc import Collection
 
@@ -7,19 +7,19 @@ from ratoon_training.domain.runs import TrainingRun
 
 
 class SharedWorkers:
-    """Nothing is made, so nothing is waited for and nothing is left."""
+    """Workers without dedicated pods: there is nothing to create, wait for or delete."""
 
     def ensure(self, run: TrainingRun) -> Place:
-        """Wherever there is room."""
+        """Return the default placement."""
         return Place()
 
     def waits_for(self, run: TrainingRun) -> str:
-        """The driver says itself what it waits for."""
+        """Return nothing: the driver reports what it waits for."""
         return ""
 
     def remove(self, run: str) -> None:
-        """There is nothing."""
+        """Do nothing."""
 
     def runs(self) -> Collection[str]:
-        """None."""
+        """Return no names."""
         return ()

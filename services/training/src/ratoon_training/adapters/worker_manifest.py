@@ -1,4 +1,4 @@
-"""The Deployment of a run's own pods: what a template says, and what training fills in. It makes no call."""
+"""The Deployment of a run's dedicated pods: a template with the values of the run. It makes no call."""
 
 import copy
 import hashlib
@@ -28,12 +28,12 @@ _STARTING = ("ContainerCreating", "PodInitializing")
 
 @dataclass(frozen=True)
 class Owner:
-    """Whose the pods are: training's own Deployment, with which they are uninstalled."""
+    """Owner of the pods: training's own Deployment, with which they are uninstalled."""
 
     namespace: str
     name: str
     uid: str
-    """Empty: they are nobody's."""
+    """Empty: the pods have no owner."""
 
 
 def selector(owner: str) -> str:
@@ -42,14 +42,14 @@ def selector(owner: str) -> str:
 
 
 def object_name(run: str) -> str:
-    """A run's name as Kubernetes and Ray take it: readable, and told apart by a hash."""
+    """Return a run's name as Kubernetes and Ray accept it: readable, and unique by a hash."""
     readable = re.sub(r"[^a-z0-9]+", "-", run.rpartition("/")[2].lower()).strip("-")
     mark = hashlib.sha256(run.encode()).hexdigest()[:12]
     return f"run-{readable[: _LONGEST - 18].strip('-')}-{mark}"
 
 
 def deployment(template: JSON, run: TrainingRun, owner: Owner) -> JSON:
-    """A pod for each of the run's workers, each with the memory of its part of the plan."""
+    """Return a Deployment with a pod for each worker of the run, each with the memory of its part of the plan."""
     name, body = object_name(run.name), copy.deepcopy(template)
     labels = {
         "app.kubernetes.io/component": COMPONENT,
@@ -57,12 +57,12 @@ def deployment(template: JSON, run: TrainingRun, owner: Owner) -> JSON:
         PODS: name,
         OWNER: owner.name,
     }
-    given = body.get("metadata", {})
+    metadata = body.get("metadata", {})
     body["metadata"] = {
         "name": name,
         "namespace": owner.namespace,
-        "labels": {**given.get("labels", {}), **labels},
-        "annotations": {**given.get("annotations", {}), RUN: run.name},
+        "labels": {**metadata.get("labels", {}), **labels},
+        "annotations": {**metadata.get("annotations", {}), RUN: run.name},
         "ownerReferences": [_reference(owner)] if owner.uid else [],
     }
     body["spec"] |= {
@@ -81,33 +81,33 @@ def deployment(template: JSON, run: TrainingRun, owner: Owner) -> JSON:
 
 
 def cpus(template: JSON) -> int:
-    """Whole processors that a template gives each pod; 0: it does not say."""
-    said = str(container(template)["resources"].get("requests", {}).get("cpu", "0"))
-    return 0 if said.endswith("m") else int(float(said))
+    """Return the whole CPUs that a template requests for each pod; 0: none are requested."""
+    value = str(container(template)["resources"].get("requests", {}).get("cpu", "0"))
+    return 0 if value.endswith("m") else int(float(value))
 
 
-def run_of(told: JSON) -> str:
-    """Name of the run that a Deployment's pods were made for."""
-    return str((told["metadata"].get("annotations") or {}).get(RUN, ""))
+def run_of(deployment: JSON) -> str:
+    """Return the name of the run that a Deployment belongs to."""
+    return str((deployment["metadata"].get("annotations") or {}).get(RUN, ""))
 
 
-def complaint(told: JSON | None, pods: Sequence[JSON]) -> str:
-    """What keeps pods of a Deployment from running, in the cluster's words; empty: nothing that is known."""
-    if refused := _condition(told or {}, "ReplicaFailure", "True"):
+def complaint(deployment: JSON | None, pods: Sequence[JSON]) -> str:
+    """Return why pods of a Deployment do not run, in the cluster's words; empty: unknown."""
+    if refused := _condition(deployment or {}, "ReplicaFailure", "True"):
         return f"The cluster refuses pods for the workers: {refused}"
-    homeless = [said for pod in pods if (said := _condition(pod, "PodScheduled", "False"))]
-    if homeless:
-        return f"Waiting for nodes for {len(homeless)} of {len(pods)} pods: {homeless[0]}"
-    stuck = [said for pod in pods if (said := _stuck(pod))]
+    unplaced = [message for pod in pods if (message := _condition(pod, "PodScheduled", "False"))]
+    if unplaced:
+        return f"Waiting for nodes for {len(unplaced)} of {len(pods)} pods: {unplaced[0]}"
+    stuck = [message for pod in pods if (message := _stuck(pod))]
     return f"Waiting for {len(stuck)} of {len(pods)} pods to start: {stuck[0]}" if stuck else ""
 
 
 def _counting(arguments: Iterable[str], name: str) -> list[str]:
-    """Ray's arguments, by which it counts one of this resource in the pod beside what the template says."""
-    said = [each for each in arguments if each.startswith(_RESOURCES)]
-    known = json.loads(said[0].removeprefix(_RESOURCES)) if said else {}
-    kept = [each for each in arguments if each not in said]
-    return [*kept, _RESOURCES + json.dumps({**known, name: 1})]
+    """Return Ray's arguments with one of this resource per pod, in addition to the template's resources."""
+    known_arguments = [each for each in arguments if each.startswith(_RESOURCES)]
+    known = json.loads(known_arguments[0].removeprefix(_RESOURCES)) if known_arguments else {}
+    others = [each for each in arguments if each not in known_arguments]
+    return [*others, _RESOURCES + json.dumps({**known, name: 1})]
 
 
 def _reference(owner: Owner) -> JSON:
@@ -121,16 +121,16 @@ def _reference(owner: Owner) -> JSON:
     }
 
 
-def _condition(told: JSON, kind: str, status: str) -> str:
-    """What a condition of an object says, where it holds."""
-    for each in told.get("status", {}).get("conditions") or []:
+def _condition(body: JSON, kind: str, status: str) -> str:
+    """Return the message of a condition of an object; empty: it does not hold."""
+    for each in body.get("status", {}).get("conditions") or []:
         if each["type"] == kind and each["status"] == status:
             return str(each.get("message") or each.get("reason") or kind)
     return ""
 
 
 def _stuck(pod: JSON) -> str:
-    """Why a pod's container waits that has a node: an image that is not pulled, a start that failed."""
+    """Return why a container of a placed pod waits: an image that is not pulled, a start that failed."""
     for own in pod.get("status", {}).get("containerStatuses") or []:
         waiting = own.get("state", {}).get("waiting") or {}
         if waiting.get("reason", _STARTING[0]) not in _STARTING:

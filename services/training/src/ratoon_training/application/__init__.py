@@ -1,1 +1,1 @@
-"""What can be done with training runs: one function a use case."""
+"""Use cases of training runs: one function each."""

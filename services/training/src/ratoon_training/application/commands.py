@@ -1,4 +1,4 @@
-"""What training can be asked to do."""
+"""Commands of training."""
 
 from dataclasses import dataclass
 
@@ -6,8 +6,8 @@ from ratoon_training.domain.recipes import Architecture, Method, Recipe, Resourc
 
 
 @dataclass(frozen=True)
-class RecipeWish:
-    """A recipe as a caller gives it: zeros, empty fields and None take what the method or the base model says."""
+class RecipeSpec:
+    """Recipe of a request: zeros, empty fields and None take the value of the method or the base model."""
 
     method: Method | None = None
     labels: tuple[str, ...] = ()
@@ -31,13 +31,13 @@ class RecipeWish:
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What is to be trained, where, from what: digests of the split's parts and of the base model, if any."""
+class RunSpec:
+    """Run of a request: digests of the split's parts and of the base model (if any), recipe and resources."""
 
     train_digest: str
     validation_digest: str
     base_artifact_digest: str
-    recipe: RecipeWish
+    recipe: RecipeSpec
     resources: Resources
 
 
@@ -47,49 +47,49 @@ class CreateRun:
 
     parent: str
     run_id: str
-    wish: Wish
+    spec: RunSpec
     request_id: str = ""
 
 
 @dataclass(frozen=True)
 class BaseModel:
-    """What a model artifact says about itself."""
+    """Description of a model artifact."""
 
     architecture: Architecture
     labels: tuple[str, ...] = ()
     max_chars: int = 0
     lora_rank: int = 0
-    """Of an adapter; 0: a whole model."""
+    """Rank of an adapter; 0: a whole model."""
     own_template: bool = False
-    """Whether its chat template is the one that models from scratch get here."""
+    """True if its chat template is the one of models from scratch."""
 
 
-def recipe_of(wish: RecipeWish, base: BaseModel | None) -> Recipe:
-    """The whole recipe: what was asked for, else what the base model or the method says. Checked."""
+def recipe_of(spec: RecipeSpec, base: BaseModel | None) -> Recipe:
+    """Return the complete, checked recipe: the request's values, else those of the base model or the method."""
     usual = Recipe()
-    shape = base.architecture if base else _shape(wish)
-    method = wish.method or _method_for(base)
+    shape = base.architecture if base else _shape(spec)
+    method = spec.method or _method_for(base)
     defaults = method.defaults
-    weight, language_epochs = wish.language_model_weight, wish.language_model_epochs
-    smoothing = wish.label_smoothing
+    weight, language_epochs = spec.language_model_weight, spec.language_model_epochs
+    smoothing = spec.label_smoothing
     # Tokens are left out between the marks of our own template; that of a model made elsewhere would lose its own.
     ours = base is None or base.own_template
     return Recipe(
         method=method,
-        labels=wish.labels or (base.labels if base else ()),
-        seed=wish.seed,
-        learning_rate=wish.learning_rate or defaults.learning_rate,
-        epochs=wish.epochs or defaults.epochs,
-        batch_size=wish.batch_size or usual.batch_size,
-        max_chars=(base.max_chars if base else 0) or wish.max_chars,
-        prompt_tokens=wish.prompt_tokens,
+        labels=spec.labels or (base.labels if base else ()),
+        seed=spec.seed,
+        learning_rate=spec.learning_rate or defaults.learning_rate,
+        epochs=spec.epochs or defaults.epochs,
+        batch_size=spec.batch_size or usual.batch_size,
+        max_chars=(base.max_chars if base else 0) or spec.max_chars,
+        prompt_tokens=spec.prompt_tokens,
         architecture=shape,
         language_model_weight=defaults.language_model_weight if weight is None else weight,
         language_model_epochs=usual.language_model_epochs if language_epochs is None else language_epochs,
         label_smoothing=defaults.label_smoothing if smoothing is None else smoothing,
-        lora_rank=(base.lora_rank if base else 0) or wish.lora_rank or usual.lora_rank,
-        sweep=wish.sweep,
-        packed=wish.packed,
+        lora_rank=(base.lora_rank if base else 0) or spec.lora_rank or usual.lora_rank,
+        sweep=spec.sweep,
+        packed=spec.packed,
         token_dropout=defaults.token_dropout if ours else 0.0,
         averaging=defaults.averaging,
         label_prior=defaults.label_prior,
@@ -102,12 +102,12 @@ def _method_for(base: BaseModel | None) -> Method:
     return Method.LORA if base.lora_rank else Method.CONTINUE
 
 
-def _shape(wish: RecipeWish) -> Architecture:
+def _shape(spec: RecipeSpec) -> Architecture:
     usual = Architecture()
     return Architecture(
-        vocab_size=wish.vocab_size or usual.vocab_size,
-        hidden_size=wish.hidden_size or usual.hidden_size,
-        layers=wish.layers or usual.layers,
-        heads=wish.heads or max(1, (wish.hidden_size or usual.hidden_size) // 32),
-        max_positions=wish.max_positions or usual.max_positions,
+        vocab_size=spec.vocab_size or usual.vocab_size,
+        hidden_size=spec.hidden_size or usual.hidden_size,
+        layers=spec.layers or usual.layers,
+        heads=spec.heads or max(1, (spec.hidden_size or usual.hidden_size) // 32),
+        max_positions=spec.max_positions or usual.max_positions,
     )

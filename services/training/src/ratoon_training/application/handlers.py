@@ -6,7 +6,7 @@ from ratoon.chassis.names import checked_id, matched
 from ratoon.chassis.operations import Operations
 from ratoon.chassis.paging import Page
 from ratoon.chassis.store import Store
-from ratoon_training.application.commands import CreateRun, Wish, recipe_of
+from ratoon_training.application.commands import CreateRun, RunSpec, recipe_of
 from ratoon_training.application.ports import BaseModels, Machine, Parts
 from ratoon_training.domain.errors import RunInUse
 from ratoon_training.domain.plan import ResourcePlan, plan
@@ -24,24 +24,24 @@ def create_run(
     bases: BaseModels,
     parts: Parts,
 ) -> TrainingRun:
-    """Queue a run; from the commit on it is worked on. Nobody trains on what held records that were erased."""
+    """Queue a run; work begins with the commit. Parts that held erased records are refused."""
     matched(command.parent, "projects/*", "parent")
-    wish, now = command.wish, clock.now()
+    spec, now = command.spec, clock.now()
     for field in ("train_digest", "validation_digest"):
-        if not getattr(wish, field):
+        if not getattr(spec, field):
             raise InvalidArgument(
                 f"{field} is missing: name a part of a split.", reason="DIGEST_MISSING", field=field
             )
-        parts.check_not_erased(getattr(wish, field))
+        parts.check_not_erased(getattr(spec, field))
     run = TrainingRun(
         name=f"{command.parent}/trainingRuns/{checked_id(command.run_id, 'training_run_id')}",
         create_time=now,
         update_time=now,
-        train_digest=wish.train_digest,
-        validation_digest=wish.validation_digest,
-        base_artifact_digest=wish.base_artifact_digest,
-        recipe=_recipe(wish, bases),
-        resources=wish.resources.checked(),
+        train_digest=spec.train_digest,
+        validation_digest=spec.validation_digest,
+        base_artifact_digest=spec.base_artifact_digest,
+        recipe=_recipe(spec, bases),
+        resources=spec.resources.checked(),
     )
     with store.write() as tx:
         run, new = tx.create(run, command.request_id)
@@ -64,7 +64,7 @@ def list_runs(parent: str, size: int, token: str, store: Store, order_by: str = 
 
 
 def cancel_run(name: str, operations: Operations) -> TrainingRun:
-    """Call a run off; one that has ended stays as it is."""
+    """Cancel a run; one that has ended stays as it is."""
     matched(name, RUN)
     return operations.cancel(TrainingRun, name, lambda run: run.state.ended)
 
@@ -83,16 +83,16 @@ def delete_run(name: str, allow_missing: bool, store: Store) -> None:
         tx.retire(run)
 
 
-def plan_run(parent: str, wish: Wish, machine: Machine, bases: BaseModels) -> ResourcePlan:
-    """What a run would need, without starting it."""
+def plan_run(parent: str, spec: RunSpec, machine: Machine, bases: BaseModels) -> ResourcePlan:
+    """Return the plan of a run without starting it."""
     matched(parent, "projects/*", "parent")
-    resources = wish.resources.checked()
-    return plan(_recipe(wish, bases), resources, machine.available_bytes(resources), machine.families())
+    resources = spec.resources.checked()
+    return plan(_recipe(spec, bases), resources, machine.available_bytes(resources), machine.families())
 
 
-def _recipe(wish: Wish, bases: BaseModels) -> Recipe:
-    """The whole recipe of a wish; a method that needs a base model and one that has none are told apart here."""
-    method, base = wish.recipe.method, wish.base_artifact_digest
+def _recipe(spec: RunSpec, bases: BaseModels) -> Recipe:
+    """Return the complete recipe; refuse a method that needs a base model without one, and the reverse."""
+    method, base = spec.recipe.method, spec.base_artifact_digest
     if method in (Method.CONTINUE, Method.LORA) and not base:
         raise InvalidArgument(
             f"{method} needs base_artifact_digest: name the model to start from.",
@@ -112,4 +112,4 @@ def _recipe(wish: Wish, bases: BaseModels) -> Recipe:
             reason="BASE_IS_ADAPTER",
             field="recipe.method",
         )
-    return recipe_of(wish.recipe, described)
+    return recipe_of(spec.recipe, described)

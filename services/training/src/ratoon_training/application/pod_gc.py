@@ -1,4 +1,4 @@
-"""Ends pods that were made for runs which have ended: what a crash between a run's end and its cleaning up leaves."""
+"""Garbage collection of pods of ended runs, which remain if a crash interrupts the end of a run."""
 
 import logging
 
@@ -12,23 +12,23 @@ _LOG = logging.getLogger(__name__)
 _EVERY_S = 30.0
 
 
-class Sweep:
-    """Looks from time to time, on a thread of its own. The database says which runs have ended."""
+class PodGarbageCollector:
+    """Collects periodically, on its own thread. The database says which runs have ended."""
 
     def __init__(self, store: Store, workers: Workers, every_s: float = _EVERY_S) -> None:
         self._store, self._workers, self._every_s = store, workers, every_s
-        self._loop = BackgroundLoop("sweep", self._step)
+        self._loop = BackgroundLoop("pod-gc", self._step)
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start to collect."""
         self._loop.start()
 
     def stop(self) -> None:
-        """Begin nothing new."""
+        """Stop to collect."""
         self._loop.stop(0.0)
 
-    def sweep(self) -> None:
-        """Look once; while the cluster is silent, the next time does it."""
+    def collect(self) -> None:
+        """Collect once; while the cluster is unavailable, the next collection does it."""
         try:
             for run in self._workers.runs():
                 if self._has_ended(run):
@@ -42,5 +42,5 @@ class Sweep:
         return run is None or run.state.ended
 
     def _step(self) -> float:
-        self.sweep()
+        self.collect()
         return self._every_s

@@ -1,4 +1,4 @@
-"""What training needs from the world."""
+"""Ports of training."""
 
 from collections.abc import Collection
 from typing import Protocol
@@ -19,7 +19,7 @@ class Drivers(Protocol):
         ...
 
     def start(self, job_id: str, run: TrainingRun, place: Place, fence: int) -> None:
-        """Begin there, unless this job was begun before; what it publishes counts under the fencing number."""
+        """Start the job there, unless it was started before; it publishes under the fencing number."""
         ...
 
     def stop(self, job_id: str) -> None:
@@ -32,30 +32,30 @@ class Drivers(Protocol):
 
 
 class Workers(Protocol):
-    """Pods that are made for one run and go with it; where there are none, runs take what is there for all."""
+    """Dedicated pods of runs; without them, runs use shared workers."""
 
     def ensure(self, run: TrainingRun) -> Place:
-        """See to it that the run's own pods are being made, as large as its plan; where its workers compute."""
+        """Create the run's dedicated pods, sized by its plan, unless they exist; return where its workers compute."""
         ...
 
     def waits_for(self, run: TrainingRun) -> str:
-        """What keeps the run's own pods from running, as the cluster says it; empty: nothing that is known."""
+        """Return why the run's dedicated pods do not run, in the cluster's words; empty: unknown."""
         ...
 
     def remove(self, run: str) -> None:
-        """End the own pods of the run of this name, if there are any."""
+        """Delete the dedicated pods of the run of this name, if there are any."""
         ...
 
     def runs(self) -> Collection[str]:
-        """Names of the runs that have pods of their own."""
+        """Return the names of the runs that have dedicated pods."""
         ...
 
 
 class Machine(Protocol):
-    """Where runs would start."""
+    """Capacity for new runs."""
 
     def available_bytes(self, resources: Resources) -> int:
-        """Memory that a run of these resources may take now."""
+        """Return the memory that a run of these resources may use now, in bytes."""
         ...
 
     def families(self) -> tuple[MachineFamily, ...]:
@@ -64,7 +64,7 @@ class Machine(Protocol):
 
 
 class Parts(Protocol):
-    """Parts of splits, as far as one must know before a run is queued."""
+    """Parts of splits."""
 
     def check_not_erased(self, digest: str) -> None:
         """FailedPrecondition, with the reason, when the part held records that were erased."""
@@ -75,5 +75,5 @@ class BaseModels(Protocol):
     """Model artifacts that runs continue."""
 
     def describe(self, digest: str) -> BaseModel:
-        """What the artifact says about itself; NotFound, or BadBaseModel when it is no model."""
+        """Return the artifact's description; NotFound, or BadBaseModel if it is no model."""
         ...

@@ -1,4 +1,4 @@
-"""How a training run is worked on: the domain decides, drivers do."""
+"""Procedure of a training run: the domain decides, drivers execute."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -15,7 +15,7 @@ _POLL_INTERVAL_S = 0.5
 
 
 class RunProcedure:
-    """The long work behind CreateTrainingRun."""
+    """Long-running operation of CreateTrainingRun."""
 
     kind = TrainingRun
 
@@ -27,12 +27,12 @@ class RunProcedure:
         job = self._drivers.observe(_job_id(run, claim))
         if run.state is State.QUEUED:
             return Observation(job, self._planned(run))
-        if job.phase is Phase.RUNNING and (waits := self._workers.waits_for(run)):
-            return Observation(replace(job, progress=replace(job.progress, message=waits)))
+        if job.phase is Phase.RUNNING and (message := self._workers.waits_for(run)):
+            return Observation(replace(job, progress=replace(job.progress, message=message)))
         return Observation(job)
 
     def step(self, run: TrainingRun, observation: Observation, now: datetime) -> Step[TrainingRun]:
-        """What follows from it."""
+        """Return what follows from an observation."""
         return as_step(step(run, observation, now), _POLL_INTERVAL_S)
 
     def act(self, run: TrainingRun, action: Action, claim: Claim) -> None:
@@ -47,7 +47,7 @@ class RunProcedure:
             self._workers.remove(run.name)
 
     def failed(self, run: TrainingRun, error: Description, now: datetime) -> Step[TrainingRun]:
-        """An error that repeating will not mend ends the run."""
+        """End the run by an error that a retry cannot fix."""
         return as_step(fail(run, error.reason, error.message), _POLL_INTERVAL_S)
 
     def _planned(self, run: TrainingRun) -> ResourcePlan:

@@ -1,1 +1,1 @@
-"""What a training run is, what it needs, and the rules it learns by. Standard library only."""
+"""Training runs, their resource plans, and the rules of learning. Standard library only."""

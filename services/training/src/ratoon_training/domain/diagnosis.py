@@ -1,4 +1,4 @@
-"""What a run's curves say about it, and what to do. The thresholds are stated here and nowhere else."""
+"""Diagnosis of a run by its curves, and the remedy. The thresholds are stated only here."""
 
 import math
 from collections.abc import Sequence

@@ -1,15 +1,15 @@
-"""What can be wrong, in training's own words.
+"""Errors of training.
 
 TrainingError
 ├── BadRecipe             a value of the recipe cannot be trained with
 ├── AcceleratorRefused    no recipe is written for this accelerator
-├── OutOfMemory           more memory than there is
+├── OutOfMemory           not enough memory
 ├── LossNotFinite         the loss became infinite or no number
 ├── DataEmpty             nothing to train on
 ├── DataMalformed         a split that lacks columns, labels or rows
 ├── ConstantWeights       weights that are all equal never learn apart
 ├── BadBaseModel          the base model cannot be continued
-├── Stopped               somebody asked the run to stop
+├── Stopped               the run was asked to stop
 ├── StaleWorker           a newer attempt has taken this run over
 ├── WorkersLost           the worker group died again and again
 └── RunInUse              the run to delete is in progress, or others build on its result
@@ -40,7 +40,7 @@ class AcceleratorRefused(TrainingError):
 
 
 class OutOfMemory(TrainingError):
-    """More memory than there is: at the plan, or while training."""
+    """Not enough memory: at the plan, or while training."""
 
     code, reason = "RESOURCE_EXHAUSTED", "OUT_OF_MEMORY"
 
@@ -70,7 +70,7 @@ class ConstantWeights(TrainingError):
 
 
 class BadBaseModel(TrainingError):
-    """The base model cannot be continued; `reason` tells what is wrong where that is known."""
+    """The base model cannot be continued; `reason` names the fault if it is known."""
 
     code = "INVALID_ARGUMENT"
 
@@ -80,7 +80,7 @@ class BadBaseModel(TrainingError):
 
 
 class Stopped(TrainingError):
-    """Somebody asked the run to stop."""
+    """The run was asked to stop."""
 
     code, reason = "ABORTED", "STOPPED"
 

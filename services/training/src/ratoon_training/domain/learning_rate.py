@@ -15,9 +15,9 @@ from statistics import fmean
 START = 0.01
 """The first rate that is tried."""
 DIVISOR = 10.0
-"""What the rate is divided by after a trial that did not fall steadily."""
+"""Divisor of the rate after a trial that did not fall steadily."""
 TRIALS = 4
-"""How many rates are tried at most: 0.01 down to 0.00001."""
+"""Maximum number of rates that are tried: 0.01 down to 0.00001."""
 TRIAL_STEPS = 30
 """Steps of a trial."""
 SWING = 0.30
@@ -26,44 +26,44 @@ STEADY = 0.97
 """The last third's mean must be at most this share of the first third's."""
 
 
-class Judgement(StrEnum):
-    """What a trial's losses did."""
+class Trend(StrEnum):
+    """Course of a trial's losses."""
 
     FALLS = "FALLS"
     SWINGS = "SWINGS"
     DIVERGES = "DIVERGES"
     FLAT = "FLAT"
-    """Neither falls nor swings: a smaller rate would not mend that, so it ends the search as well."""
+    """Neither falls nor swings: a smaller rate would not help, so it ends the search as well."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One rate that was tried: the losses it gave and what they did."""
+    """One rate that was tried, its losses and their trend."""
 
     rate: float
     losses: tuple[float, ...]
-    judgement: Judgement
+    trend: Trend
 
 
-def judge(losses: Sequence[float]) -> Judgement:
-    """What the losses of a trial did, by the thresholds above."""
+def trend_of(losses: Sequence[float]) -> Trend:
+    """Return the trend of a trial's losses, by the thresholds above."""
     if not losses or not all(map(math.isfinite, losses)):
-        return Judgement.DIVERGES
+        return Trend.DIVERGES
     third = max(1, len(losses) // 3)
     first, last = fmean(losses[:third]), fmean(losses[-third:])
     if last > first:
-        return Judgement.DIVERGES
+        return Trend.DIVERGES
     changes = [abs(after - before) for before, after in itertools.pairwise(losses)]
     if changes and fmean(changes) > SWING * first:
-        return Judgement.SWINGS
-    return Judgement.FALLS if last <= STEADY * first else Judgement.FLAT
+        return Trend.SWINGS
+    return Trend.FALLS if last <= STEADY * first else Trend.FLAT
 
 
 def next_rate(trace: Sequence[Trial]) -> float | None:
     """The rate to try next; None when the search is over."""
     if not trace:
         return START
-    if trace[-1].judgement in (Judgement.FALLS, Judgement.FLAT) or len(trace) >= TRIALS:
+    if trace[-1].trend in (Trend.FALLS, Trend.FLAT) or len(trace) >= TRIALS:
         return None
     return trace[-1].rate / DIVISOR
 

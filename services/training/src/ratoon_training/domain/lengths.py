@@ -1,27 +1,27 @@
-"""Where texts are cut, chosen from the lengths of the training texts."""
+"""Limits of texts, chosen from the lengths of the training texts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
 MAX_PROMPT_TOKENS = 512
-"""A chosen limit never keeps more tokens of a text: memory grows with them."""
+"""Maximum of a chosen limit, in tokens: memory grows with it."""
 MIN_PROMPT_TOKENS = 128
-"""A chosen limit keeps at least so many tokens, however large the data are."""
+"""Minimum of a chosen limit, in tokens, regardless of the size of the data."""
 EPOCH_TOKENS = 300_000
-"""A chosen limit above the least one lets an epoch have about so many tokens, so that training ends in minutes."""
+"""Approximate tokens of an epoch with a chosen limit above the minimum, so that training ends in minutes."""
 COVERED = 0.99
-"""Share of the training texts that a chosen limit keeps whole, where the other bounds allow."""
+"""Share of the training texts that a chosen limit does not cut, if the other bounds allow."""
 RESERVED_POSITIONS = 16
 """Positions that are left for the template's own tokens and the answer."""
 
 
 @dataclass(frozen=True)
 class PromptLimit:
-    """Where the chat template cuts a text, and what that means for the training texts."""
+    """Limit at which the chat template cuts a text, and its effect on the training texts."""
 
     max_tokens: int = 0
-    """The most tokens that a training text keeps."""
+    """Maximum number of tokens of a cut training text."""
     max_characters: int = 0
     cut_share: float = 0.0
     """Share of the training texts that lose their end, in 0..1."""
@@ -36,12 +36,10 @@ def token_limit(lengths: Sequence[int], positions: int, share: float = 1.0) -> i
         return MIN_PROMPT_TOKENS
     ordered = sorted(lengths)
     covering = ordered[min(len(ordered) - 1, ceil(COVERED * len(ordered)) - 1)]
-    wanted = min(covering, MAX_PROMPT_TOKENS)
-    while (
-        wanted > MIN_PROMPT_TOKENS and share * sum(min(length, wanted) for length in ordered) > EPOCH_TOKENS
-    ):
-        wanted = max(MIN_PROMPT_TOKENS, wanted * 3 // 4)
-    return max(8, min(wanted, positions - RESERVED_POSITIONS))
+    limit = min(covering, MAX_PROMPT_TOKENS)
+    while limit > MIN_PROMPT_TOKENS and share * sum(min(length, limit) for length in ordered) > EPOCH_TOKENS:
+        limit = max(MIN_PROMPT_TOKENS, limit * 3 // 4)
+    return max(8, min(limit, positions - RESERVED_POSITIONS))
 
 
 def character_limit(characters: Sequence[int], tokens: Sequence[int], limit: int) -> int:

@@ -1,4 +1,4 @@
-"""Which family of machines suits which work. The families are a data file that operators override."""
+"""Machine families by kind of work. The families are a data file that operators can override."""
 
 import json
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class MachineFamily:
-    """A family: its chip, what it is for, how it stands in energy, and what it suits, most fitting first."""
+    """A machine family: its chip, purpose, energy efficiency, and suitable kinds of work, best first."""
 
     family: str
     chip: str

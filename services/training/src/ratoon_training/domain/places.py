@@ -1,18 +1,18 @@
-"""Where a run's workers compute, and what a run's things are called where several machines share them."""
+"""Placement of a run's workers, and the name of a run's scratch store."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where the workers of a run compute: pods of the run's own, or (nothing said) wherever there is room."""
+    """Placement of a run's workers: dedicated pods, or (empty) any node with capacity."""
 
     pods: str = ""
-    """Name of the run's own pods: of their Deployment, and of the resource that Ray counts one of in each."""
+    """Name of the run's dedicated pods: of their Deployment, and of the Ray resource of which each pod has one."""
     cpus: int = 0
-    """Processors of each."""
+    """CPUs of each pod."""
 
 
-def shelf_of(work: str) -> str:
-    """The shelf of the run whose work folder has this name, wherever that lies."""
+def scratch_name(work: str) -> str:
+    """Return the name of the scratch store of the run whose work directory has this name."""
     return f"training/{work}"

@@ -1,7 +1,7 @@
-"""What a run needs: the rule of thumb, shown for comparison, and the measured model, which alone admits or refuses.
+"""Resource plans: the rule of thumb, shown for comparison, and the measured model, which alone admits or refuses.
 
 All sizes are bytes. The measured model counts what is in memory at the peak of a step: weights, gradients, optimiser
-state, activations and logits, beside what a worker process holds before any model is there. Its constants were
+state, activations and logits, in addition to a worker process without a model. Its constants were
 calibrated by runs on the reference machine (see `CALIBRATION`).
 """
 
@@ -19,7 +19,7 @@ FLOAT32 = 4
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was measured: bytes of a worker process without a model, and floats that a token keeps per layer."""
+    """Measured constants: bytes of a worker process without a model, and floats that a token holds per layer."""
 
     process_bytes: int
     floats_per_hidden: float
@@ -37,7 +37,7 @@ CALIBRATION = Calibration(
 
 @dataclass(frozen=True)
 class Needs:
-    """What a worker needs, in bytes, part by part."""
+    """Memory of a worker by part, in bytes."""
 
     weights: int
     gradients: int
@@ -54,7 +54,7 @@ class Needs:
 
 @dataclass(frozen=True)
 class ResourcePlan:
-    """What a run needs and whether it is admitted."""
+    """Memory that a run needs, and whether it is admitted."""
 
     rule_of_thumb_bytes: int = 0
     measured_bytes: int = 0
@@ -65,7 +65,7 @@ class ResourcePlan:
 
 
 class Size(StrEnum):
-    """How large a model is."""
+    """Size class of a model."""
 
     SMALL = "small"
     """Under 100 M parameters and under 100 MB on disk: one device."""
@@ -76,7 +76,7 @@ class Size(StrEnum):
 
 @dataclass(frozen=True)
 class QuotedExample:
-    """A figure that is quoted with the rule of thumb, beside what the rule gives."""
+    """A figure that is quoted with the rule of thumb, next to the rule's result."""
 
     model: str
     params: int
@@ -116,16 +116,16 @@ def measured(
     trained: int | None = None,
     calibration: Calibration = CALIBRATION,
 ) -> Needs:
-    """What one worker needs for a step of `batch` samples of `tokens` tokens; `trained` weights move (None: all)."""
+    """Return a worker's memory for a step of `batch` samples of `tokens` tokens; `trained` weights move (None: all)."""
     moving = shape.parameters if trained is None else trained
     rows = batch * tokens
-    kept = calibration.floats_per_hidden * shape.hidden_size
-    kept += calibration.floats_per_intermediate * shape.intermediate_size + tokens * shape.heads / 8
+    per_token = calibration.floats_per_hidden * shape.hidden_size
+    per_token += calibration.floats_per_intermediate * shape.intermediate_size + tokens * shape.heads / 8
     return Needs(
         weights=FLOAT32 * shape.parameters,
         gradients=FLOAT32 * moving,
         optimiser=2 * FLOAT32 * moving,
-        activations=round(FLOAT32 * rows * shape.layers * kept),
+        activations=round(FLOAT32 * rows * shape.layers * per_token),
         logits=round(FLOAT32 * rows * shape.vocab_size * calibration.logit_copies),
         process=calibration.process_bytes,
     )
@@ -134,7 +134,7 @@ def measured(
 def plan(
     recipe: Recipe, resources: Resources, available_bytes: int, families: tuple[MachineFamily, ...]
 ) -> ResourcePlan:
-    """What this run needs on a machine with so much memory free, and whether it may start."""
+    """Return the plan of a run on a machine with this much free memory."""
     shape = recipe.architecture
     needs = _needs(recipe, resources)
     total = needs * resources.workers

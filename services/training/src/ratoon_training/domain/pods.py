@@ -1,4 +1,4 @@
-"""How large a pod of workers is: what a plan asks of one, and what a run may plan with where pods are there already.
+"""Memory of worker pods: the size that a plan needs, and the memory that a run may plan with on existing pods.
 
 All sizes are bytes.
 """
@@ -10,44 +10,44 @@ from ratoon_training.domain.plan import MEBI, ResourcePlan
 from ratoon_training.domain.recipes import Accelerator, Resources
 
 RAY_BYTES = 400 * MEBI
-"""What Ray's own processes hold in a pod of workers: 301 MiB measured before any worker is there (raylet, agents, log
+"""Memory of Ray's own processes in a pod of workers: 301 MiB measured before any worker starts (raylet, agents, log
 monitor of Ray 2.60), and a third of that for what they grow by. A run of the default recipe took 1,180 MiB at its peak
 in a memory control group of its plan and this, 1,315 MiB."""
 
 
 @dataclass(frozen=True)
-class Group:
-    """Pods that are there for all runs, each with places for so many workers."""
+class SharedPods:
+    """Pods that all runs share, each with `places` workers."""
 
     accelerator: Accelerator
     pods: int
     places: int
     memory_bytes: int
-    """Of each pod."""
+    """Memory of each pod."""
 
 
 def pod_bytes(planned: ResourcePlan, workers: int) -> int:
-    """Memory of a pod for one of a run's workers: its part of the plan and what Ray needs beside it, in whole MiB."""
+    """Return the memory of a pod for one worker: its part of the plan and what Ray needs in addition, in whole MiB."""
     return -(-(planned.measured_bytes + workers * RAY_BYTES) // (workers * MEBI)) * MEBI
 
 
-def own_bytes(resources: Resources, most: int) -> int:
-    """What a run may plan with whose workers get pods of their own, of so many bytes each at most."""
-    return resources.workers * max(0, most - RAY_BYTES)
+def own_bytes(resources: Resources, max_pod_bytes: int) -> int:
+    """Return the memory that a run may plan with if each worker gets a dedicated pod of at most `max_pod_bytes`."""
+    return resources.workers * max(0, max_pod_bytes - RAY_BYTES)
 
 
-def shared_bytes(resources: Resources, groups: Sequence[Group]) -> int:
-    """What a run may plan with on pods that are there for all; 0 when none of them has its accelerator.
+def shared_bytes(resources: Resources, shared: Sequence[SharedPods]) -> int:
+    """Return the memory that a run may plan with on shared pods; 0 if none of them has its accelerator.
 
-    Ray fills a pod before it takes the next, so workers have the memory of as few pods as hold them. A group that is
-    scaled to none counts as one pod: the run waits for it.
+    Ray fills a pod before it takes the next, so workers have the memory of as few pods as hold them. A pool that is
+    scaled to zero counts as one pod: the run waits for it.
     """
-    suited = [group for group in groups if group.accelerator is resources.accelerator]
+    suited = [pool for pool in shared if pool.accelerator is resources.accelerator]
     if not suited and resources.accelerator is Accelerator.CPU:
-        suited = list(groups)
-    return max((_filled(group, resources.workers) for group in suited), default=0)
+        suited = list(shared)
+    return max((_filled(pool, resources.workers) for pool in suited), default=0)
 
 
-def _filled(group: Group, workers: int) -> int:
-    pods = min(max(1, group.pods), -(-workers // max(1, group.places)))
-    return pods * max(0, group.memory_bytes - RAY_BYTES)
+def _filled(pool: SharedPods, workers: int) -> int:
+    pods = min(max(1, pool.pods), -(-workers // max(1, pool.places)))
+    return pods * max(0, pool.memory_bytes - RAY_BYTES)

@@ -1,4 +1,4 @@
-"""How a model is trained: recipes as values, with their defaults and what they refuse. It knows no library.
+"""Recipes of training as values, with defaults and limits. This module knows no library.
 
 A recipe travels as JSON from the control process to the worker; `Recipe.parse` reads it there.
 """
@@ -17,7 +17,7 @@ LR_PROCEDURE = "lr-procedure"
 
 @dataclass(frozen=True)
 class Defaults:
-    """What a method takes where the caller said nothing."""
+    """Default values of a method."""
 
     learning_rate: float
     epochs: float
@@ -31,18 +31,18 @@ class Defaults:
 
 
 class Method(StrEnum):
-    """What is done to which weights."""
+    """Method of training: which weights change."""
 
     FROM_SCRATCH = "FROM_SCRATCH"
     """A tokenizer and a Llama of its own."""
     CONTINUE = "CONTINUE"
     """All weights of a base model; what users corrected is sometimes wrong, so answers are smoothed."""
     LORA = "LORA"
-    """A low-rank adapter beside a base model that stays as it is."""
+    """A low-rank adapter of a base model that does not change."""
 
     @property
     def defaults(self) -> Defaults:
-        """What this method takes where the caller said nothing."""
+        """Return the default values of this method."""
         return _DEFAULTS[self]
 
 
@@ -66,11 +66,11 @@ _DEFAULTS = {
     ),
     Method.LORA: Defaults(learning_rate=2e-4, epochs=1.0, language_model_weight=0.0),
 }
-"""Chosen by `bench/quality`: what a model that goes on has learned of texts, it need not learn again."""
+"""Chosen by `bench/quality`: a continued model need not learn again what it has learned of texts."""
 
 
 class Accelerator(StrEnum):
-    """What the workers compute on."""
+    """Device kind of workers."""
 
     CPU = "CPU"
     CUDA = "CUDA"
@@ -95,7 +95,7 @@ class Architecture:
 
     @property
     def parameters(self) -> int:
-        """How many weights that makes."""
+        """Number of weights."""
         attention, gated = 4 * self.hidden_size**2, 3 * self.hidden_size * self.intermediate_size
         embeddings = self.vocab_size * self.hidden_size * (1 if self.tied else 2)
         return embeddings + self.layers * (attention + gated + 2 * self.hidden_size) + self.hidden_size
@@ -103,7 +103,7 @@ class Architecture:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train. Rates are per step of AdamW; `max_chars` is where the chat template cuts the user's text.
+    """Recipe of a training run. Rates are per step of AdamW; the chat template cuts the user's text at `max_chars`.
 
     Zero `epochs`, `max_chars` and `prompt_tokens` are chosen from the data, when the run begins.
     """
@@ -128,29 +128,29 @@ class Recipe:
     lora_rank: int = 8
     sweep: str = ""
     packed: bool = False
-    """Whether the samples of a step share one row without padding, each seeing only itself."""
+    """True if the samples of a step share one row without padding; each attends only to itself."""
     token_dropout: float = 0.0
     """Share of a text's tokens that a step leaves out, others at each step: against learning texts by heart."""
     averaging: float = 0.0
     """Decay of the moving average of the weights that is validated and published; 0: the weights themselves."""
     label_prior: float = 0.0
-    """How strongly embeddings begin with each token's log-odds of the labels (naive Bayes); 0: random alone."""
+    """Weight of each token's log-odds of the labels in initial embeddings (naive Bayes); 0: random only."""
 
     @staticmethod
     def parse(value: dict[str, Any]) -> "Recipe":
         """The recipe in a JSON object as `as_json` makes it."""
-        given = dict(value)
-        given["method"] = Method(given["method"])
-        given["labels"] = tuple(given["labels"])
-        given["architecture"] = Architecture(**given["architecture"])
-        return Recipe(**given)
+        fields = dict(value)
+        fields["method"] = Method(fields["method"])
+        fields["labels"] = tuple(fields["labels"])
+        fields["architecture"] = Architecture(**fields["architecture"])
+        return Recipe(**fields)
 
     def as_json(self) -> dict[str, Any]:
         """A JSON object that `parse` reads."""
         return {**asdict(self), "labels": list(self.labels), "method": self.method.value}
 
     def checked(self) -> "Recipe":
-        """This recipe, when it can be trained with; BadRecipe names the field otherwise."""
+        """Return this recipe if it is valid; BadRecipe names the field otherwise."""
         _check_labels(self.labels)
         for name, wrong, says in _limits(self):
             if wrong:
@@ -160,7 +160,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Resources:
-    """Where to train: so many workers with so many threads each (0: the machine's cores shared out)."""
+    """Workers of a run and the threads of each (0: an equal share of the machine's cores)."""
 
     accelerator: Accelerator = Accelerator.CPU
     workers: int = 1

@@ -1,4 +1,4 @@
-"""A training run's way from a wish to a model artifact, as a pure state machine.
+"""State machine of a training run, from the request to a model artifact.
 
     QUEUED → PREPARING → RUNNING → SUCCEEDED
        └─────────┴──────────┴────→ FAILED
@@ -31,15 +31,15 @@ from ratoon_training.domain.plan import ResourcePlan
 from ratoon_training.domain.recipes import Recipe, Resources
 
 RETRIED = frozenset({"WORKER_LOST", "WORKERS_LOST", "STOPPED", "STALE_WORKER"})
-"""Reasons of a failed job that another attempt may mend."""
+"""Reasons of a failed job that another attempt may fix."""
 
 
 MAX_CURVE_POINTS = 120
-"""Points of a run's curve that are kept with the run; the exact curve is a blob of its own."""
+"""Maximum points of the curve that is stored with a run; the exact curve is a separate blob."""
 
 
 class State(StrEnum):
-    """Where a run stands."""
+    """State of a run."""
 
     QUEUED = "QUEUED"
     PREPARING = "PREPARING"
@@ -52,7 +52,7 @@ class State(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether it will not change any more."""
+        """True if the run will not change any more."""
         return self in (State.SUCCEEDED, State.FAILED, State.CANCELLED)
 
     @property
@@ -71,7 +71,7 @@ class Progress(JobProgress):
 
 @dataclass(frozen=True)
 class Trained:
-    """What a run made: the artifact (a tree) and the curves (a blob) by digest, and what was measured."""
+    """Result of a run: digests of the artifact (a tree) and the curves (a blob), and final metrics."""
 
     artifact_digest: str
     curves_digest: str
@@ -133,12 +133,12 @@ class Observation:
 
 @dataclass(frozen=True)
 class Started:
-    """The first step of training was seen."""
+    """The first step of training was reported."""
 
 
 @dataclass(frozen=True)
 class Completed:
-    """A model artifact is there."""
+    """A model artifact was stored."""
 
     artifact_digest: str
 
@@ -195,7 +195,7 @@ def _running(run: TrainingRun, progress: Progress) -> Transition[TrainingRun]:
 
 
 def _extended(curve: tuple[CurvePoint, ...], progress: Progress) -> tuple[CurvePoint, ...]:
-    """The curve with what was reported since: the newest report of each of MAX_CURVE_POINTS equal spans of steps.
+    """Return the curve with a new report: the newest of each of MAX_CURVE_POINTS equal spans of steps.
 
     An attempt that resumes goes on from its checkpoint's step.
     """

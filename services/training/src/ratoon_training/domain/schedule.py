@@ -1,4 +1,4 @@
-"""How a run goes through its data and its learning rate: pure functions of recipe, seed and position."""
+"""Sample order and learning rate of a run: pure functions of recipe, seed and position."""
 
 import hashlib
 import math
@@ -10,7 +10,7 @@ WINDOW = 8
 SIGNIFICANT = 0.005
 """Validation loss must fall by this share of the best so far, or macro-F1 rise by so much, to count as a gain."""
 LOWERED = 0.5
-"""What the rate is multiplied by after an epoch that was worse than the one before."""
+"""Factor on the rate after an epoch that was worse than the one before."""
 
 
 MIN_EPOCHS, MAX_EPOCHS = 3, 40
@@ -20,7 +20,7 @@ MIN_EPOCHS, MAX_EPOCHS = 3, 40
 def chosen_epochs(samples: int, shown: int) -> int:
     """Return the epochs that show `shown` samples of a training part of `samples`, within the bounds.
 
-    A run that was given no epochs takes at most so many; it ends earlier without a gain.
+    Maximum of a run without `epochs`; it ends earlier without a gain.
     """
     return max(MIN_EPOCHS, min(MAX_EPOCHS, round(shown / max(1, samples))))
 
@@ -34,7 +34,7 @@ def learning_rate(step: int, steps: int, peak: float, warmup: float) -> float:
 
 
 def order_key(seed: int, epoch: int, record_id: str) -> bytes:
-    """Where a record stands in an epoch: records are taken in the order of these keys, whatever else is there."""
+    """Return the sort key of a record in an epoch, which does not depend on the other records."""
     return hashlib.sha256(f"{seed}:{epoch}:{record_id}".encode()).digest()
 
 
@@ -47,24 +47,24 @@ def batches(
     """
     keys = [order_key(seed, epoch, record_id) for record_id in record_ids]
     order = sorted(range(len(keys)), key=lambda index: (keys[index], index))
-    made: list[list[int]] = []
+    plan: list[list[int]] = []
     for start in range(0, len(order), WINDOW * batch_size):
         window = sorted(
             order[start : start + WINDOW * batch_size], key=lambda index: (lengths[index], keys[index])
         )
         cut = [window[at : at + batch_size] for at in range(0, len(window), batch_size)]
-        made.extend(sorted(cut, key=lambda batch: order_key(seed, epoch, record_ids[batch[0]])))
-    return made
+        plan.extend(sorted(cut, key=lambda batch: order_key(seed, epoch, record_ids[batch[0]])))
+    return plan
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the validations so far mean: the factor on the rate from here on, and whether to stop."""
+    """Verdict of the validations so far: the factor on the learning rate, and whether to stop."""
 
     rate_factor: float = 1.0
     stop: bool = False
     best: int = 0
-    """The epoch whose weights are kept, counted from 0."""
+    """The epoch whose weights are stored, counted from 0."""
 
 
 def judge(losses: Sequence[float], scores: Sequence[float], patience: int) -> Verdict:

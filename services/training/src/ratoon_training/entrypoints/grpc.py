@@ -22,7 +22,7 @@ Context = Any
 
 @dataclass(frozen=True)
 class Ports:
-    """What the handlers are given."""
+    """Ports that the handlers use."""
 
     store: Store
     operations: Operations
@@ -94,7 +94,7 @@ class TrainingServicer(TrainingServiceServicer):
     async def CancelTrainingRun(
         self, request: pb.CancelTrainingRunRequest, context: Context
     ) -> training_run_pb2.TrainingRun:
-        """Call a run off."""
+        """Cancel a run."""
         return mapping.run(await self._threads(handlers.cancel_run, request.name, self._ports.operations))
 
     async def DeleteTrainingRun(
@@ -107,8 +107,8 @@ class TrainingServicer(TrainingServiceServicer):
     async def PlanTraining(
         self, request: pb.PlanTrainingRequest, context: Context
     ) -> training_run_pb2.ResourcePlan:
-        """What a run would need."""
-        wish = mapping.wish(request.training_run)
+        """Return the plan of a run."""
+        spec = mapping.run_spec(request.training_run)
         ports = self._ports
-        planned = await self._threads(handlers.plan_run, request.parent, wish, ports.machine, ports.bases)
+        planned = await self._threads(handlers.plan_run, request.parent, spec, ports.machine, ports.bases)
         return mapping.plan(planned)

@@ -1,1 +1,1 @@
-"""Where training happens: processes that own Ray and compute. The rest of the service never imports this."""
+"""Processes that own Ray and train. The rest of the service never imports this package."""

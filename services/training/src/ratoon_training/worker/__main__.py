@@ -1,6 +1,6 @@
 """`python -m ratoon_training.worker <job folder>`: hands a run to the driver, which owns Ray and stays warm.
 
-This process is small and dies with its run. Asked to end (SIGTERM), it asks the run to stop and lets it end by itself.
+This process is small and dies with its run. On SIGTERM it asks the run to stop and waits for its end.
 """
 
 import signal
@@ -14,12 +14,12 @@ ENTRY = "ratoon_training.worker.driver:run"
 
 
 def _stop_run(folder: Path) -> None:
-    """On SIGTERM, wish the run to stop: it ends within a step, and this process with it."""
+    """On SIGTERM, request the run to stop: it ends within a step, and this process with it."""
 
-    def wish(_signal: int, _frame: FrameType | None) -> None:
+    def request_stop(_signal: int, _frame: FrameType | None) -> None:
         (folder / "stop").touch()
 
-    signal.signal(signal.SIGTERM, wish)
+    signal.signal(signal.SIGTERM, request_stop)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Checkpoints of a run: whole or not there, checked when read, and fenced so that a stale worker cannot publish.
+"""Checkpoints of a run: written atomically, verified when read, and fenced so that a stale worker cannot publish.
 
 One file a checkpoint, `step-<step>.<sha256>.safetensors`: tensors and, in its header, what is not a tensor. Written
 to a temporary file, synced and renamed while the fence is held. `fence` holds the number of the newest attempt.
@@ -24,13 +24,13 @@ from torch import Tensor
 from ratoon.chassis.files import replace_file
 from ratoon_training.domain.errors import StaleWorker
 
-KEPT = 2
-"""How many of a run's last steps are kept."""
+RETAINED = 2
+"""Number of a run's last steps that are retained."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file held: tensors by name and the rest as JSON."""
+    """Content of a file: tensors by name and the rest as JSON."""
 
     tensors: dict[str, Tensor]
     state: dict[str, Any]
@@ -66,13 +66,13 @@ class Checkpoints:
             replace_file(self._folder / f"{name}.{digest}.safetensors", data)
 
     def save_later(self, step: int, tensors: Mapping[str, Tensor], state: dict[str, Any]) -> None:
-        """Publish a step's checkpoint in the background, from copies made now; waits for the one before it."""
+        """Publish a step's checkpoint in the background from copies; wait for the previous one first."""
         self.wait()
         copied = self._copied(tensors), copy.deepcopy(state)
         self._pending = self._writer.submit(self._save_step, step, *copied)
 
     def _copied(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Copies on the CPU, in memory that is kept: fresh pages cost more than the copying."""
+        """Return copies on the CPU, in reused memory: new pages cost more than the copying."""
         for name, tensor in tensors.items():
             if name not in self._copies:
                 self._copies[name] = torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu")
@@ -80,7 +80,7 @@ class Checkpoints:
         return {name: self._copies[name] for name in tensors}
 
     def wait(self) -> None:
-        """Until the last checkpoint is durable; raises what it ran into."""
+        """Wait until the last checkpoint is durable; raise its error."""
         if self._pending is not None:
             pending, self._pending = self._pending, None
             pending.result()
@@ -88,22 +88,22 @@ class Checkpoints:
     def latest(self) -> Checkpoint | None:
         """The newest step's checkpoint that is intact; damaged ones are passed over."""
         for path in reversed(self._steps()):
-            if (found := read(path)) is not None:
-                return found
+            if (checkpoint := read(path)) is not None:
+                return checkpoint
         return None
 
     def named(self, name: str) -> Checkpoint | None:
         """An intact file published under this name."""
-        found = [read(path) for path in sorted(self._folder.glob(f"{name}.*.safetensors"))]
-        return next((each for each in found if each is not None), None)
+        candidates = [read(path) for path in sorted(self._folder.glob(f"{name}.*.safetensors"))]
+        return next((each for each in candidates if each is not None), None)
 
     def close(self) -> None:
-        """Wait for what is being written, whatever comes of it."""
+        """Wait for a write in progress, regardless of its result."""
         self._writer.shutdown(wait=True)
 
     def _save_step(self, step: int, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
         self.save(f"step-{step:09d}", tensors, state)
-        for path in self._steps()[:-KEPT]:
+        for path in self._steps()[:-RETAINED]:
             path.unlink(missing_ok=True)
 
     def _steps(self) -> list[Path]:

@@ -1,10 +1,10 @@
-"""The driver's Ray: one of its own, or a node of its own in a cluster that is given.
+"""The driver's Ray: its own, or a node in an existing cluster.
 
 Its own is a head node on loopback with token authentication, no dashboard, no monitors. `RATOON_RAY_ADDRESS` names the
-head of a given cluster (`host:port`); the driver joins it with a node that takes no workers, so that it needs nothing
-but the network to reach it. `RAY_AUTH_MODE` and `RAY_AUTH_TOKEN` are the cluster's then, and
-`RATOON_RAY_NODE_ADDRESS` is where the cluster reaches this node, if Ray is not to find out by itself; a head that does
-not answer is tried for `RATOON_RAY_JOIN_S` seconds (60).
+head of an existing cluster (`host:port`); the driver joins it with a node that takes no workers, so that it needs
+nothing but the network to reach it. `RAY_AUTH_MODE` and `RAY_AUTH_TOKEN` are the cluster's then, and
+`RATOON_RAY_NODE_ADDRESS` is where the cluster reaches this node, if Ray cannot detect it; a head that does not answer
+is tried again for `RATOON_RAY_JOIN_S` seconds (60).
 
 It must be started from the driver's main thread: Ray's processes die with the thread that started them, and so
 never outlive the driver, however that ends. Ray reads its settings from the environment when it is first imported.
@@ -30,13 +30,13 @@ from ratoon_training.worker import guard, ray_internals
 _LOG = logging.getLogger(__name__)
 _STORE_BYTES = 80 * 1024 * 1024
 _WORKERS = 64
-"""How many workers a group may have."""
+"""Maximum number of workers of a group."""
 _PAUSE_S = 2.0
-"""How often a given cluster that does not answer is tried."""
+"""Seconds between two attempts to join an existing cluster."""
 _STARTS = 3
-"""How often Ray may try to start."""
+"""Maximum number of attempts to start Ray."""
 _guards: list["subprocess.Popen[bytes]"] = []
-"""Kept, so that its pipe stays open as long as this process lives."""
+"""References that keep the pipes of the guards open as long as this process lives."""
 _ADDRESS, _NODE_ADDRESS = "RATOON_RAY_ADDRESS", "RATOON_RAY_NODE_ADDRESS"
 _JOIN_S = "RATOON_RAY_JOIN_S"
 _QUIET = {
@@ -49,35 +49,35 @@ _QUIET = {
     "RAY_TRAIN_METRICS_ENABLED": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
 }
-"""Nothing reports, watches or counts."""
+"""Environment that turns off reports, monitors and metrics."""
 
 
 def start(folder: Path) -> None:
-    """Start Ray, with its token in `folder`, and connect to it. WorkersLost when it does not come up."""
+    """Start Ray, with its token in `folder`, and connect to it. WorkersLost if it does not start."""
     folder.mkdir(parents=True, exist_ok=True)
     session = _session_folder(folder)
     _guard(folder, session.parent)
     os.environ.update(_QUIET)
-    if given():
+    if joins_existing():
         _join(session)
         return
     os.environ.update(_private(folder))
     ray_internals.connect(_head_address(session))
 
 
-def given() -> bool:
-    """Whether there is a cluster to be joined."""
+def joins_existing() -> bool:
+    """Return True if the driver joins an existing cluster."""
     return bool(os.environ.get(_ADDRESS))
 
 
-def asked_by_worker(pods: str, cuda: bool) -> dict[str, float]:
-    """What a worker asks of Ray: one of the run's own pods, or else processors, and a GPU where it computes on one.
+def worker_resources(pods: str, cuda: bool) -> dict[str, float]:
+    """Return the Ray resources of a worker: a dedicated pod of the run or CPUs, and a GPU if it computes on one.
 
-    Processors are whole ones of others, and next to nothing of our own (threads are the recipe's). A run's own pods
-    offer none, so that nobody else comes to them.
+    An existing cluster gives whole CPUs, the driver's own node next to nothing (threads are the recipe's). Dedicated
+    pods offer no CPUs, so that no other worker is placed in them.
     """
-    seat = {pods: 1.0} if pods else {"CPU": 1.0 if given() else 1 / _WORKERS}
-    return seat | ({"GPU": 1.0} if cuda else {})
+    placement = {pods: 1.0} if pods else {"CPU": 1.0 if joins_existing() else 1 / _WORKERS}
+    return placement | ({"GPU": 1.0} if cuda else {})
 
 
 def node_id() -> str:
@@ -87,14 +87,14 @@ def node_id() -> str:
     return str(ray.get_runtime_context().get_node_id())
 
 
-def room(pods: str) -> str:
-    """What the cluster has, in words: of the pods of this name, or altogether."""
+def capacity(pods: str) -> str:
+    """Return the capacity of the cluster as text: of the pods of this name, or all."""
     import ray
 
-    there = ray.cluster_resources()
+    available = ray.cluster_resources()
     if pods:
-        return f"{there.get(pods, 0):g} pods of the run's own have joined the Ray cluster"
-    counted = [_units(there.get(unit, 0), unit) for unit in ("CPU", "GPU")]
+        return f"{available.get(pods, 0):g} pods of the run's own have joined the Ray cluster"
+    counted = [_units(available.get(unit, 0), unit) for unit in ("CPU", "GPU")]
     return f"the Ray cluster has {' and '.join(counted)}"
 
 
@@ -103,11 +103,11 @@ def _units(count: float, unit: str) -> str:
 
 
 def _join(session: Path) -> None:
-    """Start a node of the given cluster that takes no workers, and connect by it; its head may be about to start."""
+    """Join the existing cluster with a node that takes no workers; retry, because its head may be about to start."""
     address, until = os.environ[_ADDRESS], time.monotonic() + float(os.environ.get(_JOIN_S, "60"))
     while True:
         try:
-            _start_member(address, session)
+            _start_node(address, session)
             return
         except Exception as error:
             if time.monotonic() > until:
@@ -120,7 +120,7 @@ def _join(session: Path) -> None:
             time.sleep(_PAUSE_S)
 
 
-def _start_member(address: str, session: Path) -> None:
+def _start_node(address: str, session: Path) -> None:
     host, _, port = address.rpartition(":")
     socket.create_connection((host, int(port)), timeout=_PAUSE_S).close()  # Ray itself gives up after minutes
     ray_internals.start_node(
@@ -137,7 +137,7 @@ def _start_member(address: str, session: Path) -> None:
 
 
 def _head_address(session: Path) -> str:
-    """Where a new head node listens. Ray gives itself 30 s to start, too few on a busy machine: it gets more tries."""
+    """Start a head node and return its address. Ray allows itself 30 s, too few on a loaded machine: it is retried."""
     for _ in range(_STARTS - 1):
         try:
             return _start_head(session)
@@ -165,17 +165,17 @@ def _start_head(session: Path) -> str:
 
 
 def _end_half_started() -> None:
-    """Kill what a start that failed left in this driver's session."""
+    """Kill the processes that a failed start left in this driver's session."""
     if os.getsid(0) != os.getpid():
         return
-    for pid in guard.members(os.getpid()):
+    for pid in guard.processes(os.getpid()):
         if pid != os.getpid():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
 
 def started() -> bool:
-    """Whether this process has its Ray already."""
+    """Return True if this process has started its Ray."""
     if "ray" not in sys.modules:
         return False
     import ray
@@ -184,7 +184,7 @@ def started() -> bool:
 
 
 def _private(folder: Path) -> dict[str, str]:
-    """Token authentication, and loopback."""
+    """Return the environment of token authentication on loopback."""
     return {
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(_token_file(folder)),
@@ -194,12 +194,12 @@ def _private(folder: Path) -> dict[str, str]:
 
 @functools.cache
 def _token() -> str:
-    """One token a process: Ray reads it once, so a second start with another one would be refused by itself."""
+    """Return the token of this process: Ray reads it once, and would refuse a second start with another one."""
     return secrets.token_hex(32)
 
 
 def _token_file(folder: Path) -> Path:
-    """The token of this driver's Ray, readable by this user alone."""
+    """Write the token of this driver's Ray, readable only by this user; return its file."""
     path = folder / "ray-token"
     with contextlib.suppress(FileNotFoundError):
         path.unlink()
@@ -209,18 +209,18 @@ def _token_file(folder: Path) -> Path:
 
 
 def _guard(folder: Path, session: Path) -> None:
-    """Sweep away what an earlier driver of this folder left, and have a guard do so when this one is gone."""
+    """Kill what an earlier driver of this directory left, and start a guard that does so when this one ends."""
     if os.getsid(0) != os.getpid():
-        return  # not a driver process of its own: a session that others share is not ours to sweep
+        return  # not a driver process of its own: others share this session
     note = folder / "driver-session"
     if note.exists() and int(note.read_text()) != os.getpid():
-        guard.sweep(int(note.read_text()))
+        guard.kill_session(int(note.read_text()))
     note.write_text(str(os.getpid()))
     _guards.append(guard.watch_over(os.getpid(), session))
 
 
 def _session_folder(folder: Path) -> Path:
-    """A new directory for Ray's sockets and logs, inside one that only this user enters; a former one is removed now.
+    """Create a directory for Ray's sockets and logs in one that only this user can enter; remove a former one.
 
     Ray opens its own directory to every user of the machine. The guard removes the outer one. Both lie in the system's
     temporary directory: a socket's path has at most 107 bytes, and Ray spends most of them.

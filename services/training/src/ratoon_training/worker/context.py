@@ -1,4 +1,4 @@
-"""One worker's place among the others: rank, device, and sums over all of them. It works alone as well."""
+"""Context of one worker in its group: rank, device, and sums over all workers. It also works without a group."""
 
 import os
 from dataclasses import dataclass
@@ -11,40 +11,40 @@ from ratoon_training.domain.recipes import Accelerator, Resources
 
 
 @dataclass(frozen=True)
-class Member:
-    """Who this worker is."""
+class WorkerContext:
+    """Rank, number of workers and device of this worker."""
 
     rank: int = 0
-    world: int = 1
+    world_size: int = 1
     device: torch.device = torch.device("cpu")
 
     @property
     def leads(self) -> bool:
-        """Whether this is the worker that writes and tells."""
+        """True if this worker writes checkpoints and reports."""
         return self.rank == 0
 
     def share(self, indices: list[int]) -> list[int]:
-        """This worker's part of a batch; batches are sorted by length, so the parts are alike."""
-        return indices[self.rank :: self.world]
+        """Return this worker's part of a batch; batches are sorted by length, so the parts are alike."""
+        return indices[self.rank :: self.world_size]
 
     def sum(self, tensor: Tensor) -> Tensor:
-        """The sum over all workers, in place."""
-        if self.world > 1:
+        """Return the sum over all workers, in place."""
+        if self.world_size > 1:
             dist.all_reduce(tensor)
         return tensor
 
 
-def settle(resources: Resources, rank: int, world: int) -> Member:
-    """Take the threads and the device that these resources give a worker."""
+def set_up_worker(resources: Resources, rank: int, world_size: int) -> WorkerContext:
+    """Set the threads and the device of a worker and return its context."""
     cores = len(os.sched_getaffinity(0))
-    torch.set_num_threads(resources.threads or max(1, cores // world))
+    torch.set_num_threads(resources.threads or max(1, cores // world_size))
     if resources.accelerator is Accelerator.CPU:
-        return Member(rank, world)
-    _settle_bits()
-    return Member(rank, world, torch.device("cuda", torch.cuda.current_device()))
+        return WorkerContext(rank, world_size)
+    _use_deterministic_algorithms()
+    return WorkerContext(rank, world_size, torch.device("cuda", torch.cuda.current_device()))
 
 
-def _settle_bits() -> None:
+def _use_deterministic_algorithms() -> None:
     """Make a GPU's sums a function of what is summed: a run that resumes ends with the bits of one that did not.
 
     An operation that has no such form raises, and torch names it.

@@ -26,24 +26,24 @@ class Batch:
 
     @property
     def rows(self) -> int:
-        """How many samples."""
+        """Number of samples."""
         return len(self.lengths)
 
     def to(self, device: torch.device) -> "Batch":
         """The same on a device."""
         return Batch(*(part.to(device) for part in (self.ids, self.lengths, self.answers, self.labels)))
 
-    def asked(self) -> dict[str, Any]:
-        """What a model is given: the last token of a row predicts nothing."""
+    def model_inputs(self) -> dict[str, Any]:
+        """Return the model's inputs: the last token of a row predicts nothing."""
         return {"input_ids": self.ids[:, :-1]}
 
     @property
     def targets(self) -> Tensor:
-        """What is to be predicted at each place: (rows, places)."""
+        """Tokens to predict at each place: (rows, places)."""
         return self.ids[:, 1:]
 
     def places(self) -> tuple[Tensor, Tensor]:
-        """Which places predict a token of the answer, and which a token of the text: (rows, places) each."""
+        """Return masks of the places that predict a token of the answer, and of the text: (rows, places) each."""
         last = (self.lengths - 1).unsqueeze(1)
         positions = torch.arange(self.ids.shape[1] - 1, device=self.ids.device)
         answer = (positions >= last - self.answers.unsqueeze(1)) & (positions < last)
@@ -54,8 +54,8 @@ class Batch:
 class Packed:
     """Samples of one step on one worker in a single row without padding; all tensors are (1, places).
 
-    `ids` are the tokens given, `targets` what is to be predicted there, `positions` begin anew with each sample,
-    `answer` says which places predict a token of an answer, and `segments` which places are which sample's.
+    `ids` are the input tokens, `targets` the tokens to predict, `positions` restart with each sample, `answer` marks
+    places that predict a token of an answer, and `segments` maps places to samples.
     """
 
     ids: Tensor
@@ -71,12 +71,12 @@ class Packed:
         )
         return Packed(ids, targets, positions, answer, self.segments.to(device))
 
-    def asked(self) -> dict[str, Any]:
-        """What a model is given; its attention must know segments (see `packing`)."""
+    def model_inputs(self) -> dict[str, Any]:
+        """Return the model's inputs; its attention must support segments (see `packing`)."""
         return {"input_ids": self.ids, "position_ids": self.positions, "segments": self.segments}
 
     def places(self) -> tuple[Tensor, Tensor]:
-        """Which places predict a token of an answer, and which a token of a text."""
+        """Return masks of the places that predict a token of an answer, and of a text."""
         return self.answer, ~self.answer
 
 
@@ -124,10 +124,10 @@ class Corpus:
         samples = []
         for index in indices:
             sample = self._sample(index)
-            kept = np.random.default_rng((seed, step, index)).random(len(sample)) >= rate
-            kept[:_FRAME_BEFORE] = True
-            kept[len(sample) - int(self._answers[index]) - _FRAME_AFTER :] = True
-            samples.append(sample[kept])
+            mask = np.random.default_rng((seed, step, index)).random(len(sample)) >= rate
+            mask[:_FRAME_BEFORE] = True
+            mask[len(sample) - int(self._answers[index]) - _FRAME_AFTER :] = True
+            samples.append(sample[mask])
         return self._selected(samples, indices)
 
     def _sample(self, index: int) -> npt.NDArray[np.int32]:
@@ -136,14 +136,14 @@ class Corpus:
 
     def _selected(self, samples: list[npt.NDArray[np.int32]], indices: list[int]) -> "Corpus":
         """A corpus of these samples, which are what became of those at the indices."""
-        made = object.__new__(Corpus)
-        made._tokens = np.concatenate(samples) if samples else self._tokens[:0]
-        made._offsets = np.cumsum([0, *map(len, samples)], dtype=np.int64)
-        made._answers, made._labels = self._answers[indices], self._labels[indices]
-        made.label_tokens = self.label_tokens
-        made.record_ids = [self.record_ids[index] for index in indices]
-        made.lengths = list(map(len, samples))
-        return made
+        corpus = object.__new__(Corpus)
+        corpus._tokens = np.concatenate(samples) if samples else self._tokens[:0]
+        corpus._offsets = np.cumsum([0, *map(len, samples)], dtype=np.int64)
+        corpus._answers, corpus._labels = self._answers[indices], self._labels[indices]
+        corpus.label_tokens = self.label_tokens
+        corpus.record_ids = [self.record_ids[index] for index in indices]
+        corpus.lengths = list(map(len, samples))
+        return corpus
 
     def label_odds(self, vocabulary: int) -> npt.NDArray[np.float32]:
         """Log-odds of the labels for each token, (labels, vocabulary): the weights of a naive Bayes classifier.
@@ -165,7 +165,7 @@ class Corpus:
         return narrowed
 
     def tokens_of(self, indices: list[int]) -> tuple[int, int]:
-        """How many tokens these samples have to predict: of their text, and of their answers."""
+        """Return the number of tokens that these samples predict: of their texts, and of their answers."""
         answers = int(self._answers[indices].sum()) if indices else 0
         return sum(self.lengths[index] - 1 for index in indices) - answers, answers
 

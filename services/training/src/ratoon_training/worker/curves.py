@@ -1,4 +1,4 @@
-"""What a run measured on its way: one row a step, one an epoch; exact rows in the result, times beside them.
+"""Curves of a run: one row per step, one per epoch; exact rows in the result, times in separate files.
 
 The rows that go into the artifact are functions of the run's inputs, so that a resumed run gives the same bytes;
 times of the day, seconds and tokens a second go to `curve.jsonl` in the job folder and to the run's metrics.
@@ -35,7 +35,7 @@ class Curves:
         return [row[4] for row in self.epochs]
 
     def diagnosis(self) -> Diagnosis:
-        """What the rows say. Losses are compared by the answer's, which every epoch has."""
+        """Return the diagnosis of the rows. Losses are compared by the answer's, which every epoch has."""
         losses, norms = [row[2] for row in self.steps], [row[4] for row in self.steps]
         return diagnose(losses, norms, self.validation_losses)
 
@@ -55,15 +55,15 @@ class CurveFile:
 
     def step(self, row: list[float], seconds: float, tokens_per_second: float) -> None:
         """A step, and how long the attempt has been training."""
-        told = dict(zip(STEP_COLUMNS, map(_plain, row), strict=True))
-        self._write({**told, "seconds": round(seconds, 3), "tokens_per_second": round(tokens_per_second)})
+        named = dict(zip(STEP_COLUMNS, map(_plain, row), strict=True))
+        self._write({**named, "seconds": round(seconds, 3), "tokens_per_second": round(tokens_per_second)})
 
     def epoch(self, row: list[float]) -> None:
         """An epoch's validation."""
         self._write({"validation": dict(zip(EPOCH_COLUMNS, map(_plain, row), strict=True))})
 
     def close(self) -> None:
-        """No more rows come."""
+        """Close the file."""
         self._sink.close()
 
     def _write(self, row: dict[str, Any]) -> None:

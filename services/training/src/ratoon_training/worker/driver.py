@@ -1,7 +1,7 @@
 """The training driver: a process that owns its Ray and a worker group, trains one run after another, and stays warm.
 
 `ratoon.chassis.warm` gives it its life: it takes jobs from a socket in its folder, ends with the job's own process,
-and by itself when it was idle for a while. It prepares a run's tokens while Ray and the workers start.
+and when it was idle for a while. It prepares a run's tokens while Ray and the workers start.
 """
 
 import atexit
@@ -14,25 +14,25 @@ from typing import Any
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.jobs import JobFolder
 from ratoon_training.domain.errors import Stopped, TrainingError, WorkersLost
-from ratoon_training.domain.places import shelf_of
+from ratoon_training.domain.places import scratch_name
 from ratoon_training.worker import cluster
 from ratoon_training.worker.prepare import prepare
 from ratoon_training.worker.reporting import PREPARED
-from ratoon_training.worker.task_queue import Order, outcome_of
-from ratoon_training.worker.worker_group import Group
+from ratoon_training.worker.task_queue import TrainingTask, read_outcome
+from ratoon_training.worker.worker_group import WorkerGroup
 
 _POLL_S = 0.05
-_PATIENCE_S = 20.0
-"""After how long it is said what a run waits for whose workers do not start."""
+_WAIT_REPORT_S = 20.0
+"""Seconds between two reports of what a run waits for whose workers do not start."""
 _TRIES = 4
-"""How often a group may begin one order before its workers count as lost."""
+"""Maximum starts of one task by a group, after which its workers count as lost."""
 
-_groups: list[Group] = []
-"""The group at hand: none before the first run, then one."""
+_groups: list[WorkerGroup] = []
+"""The current group: none before the first run, then one."""
 
 
 class Ended(TrainingError):
-    """A run's end as a worker named it."""
+    """Failure of a run that a worker reported."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -42,27 +42,29 @@ class Ended(TrainingError):
 def run(spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
     """Train one run; the result, or an error with its reason."""
     begun = time.monotonic()
-    order = Order.of_spec(spec, job.path)
+    task = TrainingTask.of_spec(spec, job.path)
     (job.path / "outcome.json").unlink(missing_ok=True)
     with ThreadPoolExecutor(1) as pool:
-        prepared = pool.submit(prepare, spec, order.recipe, order.prepared, lambda told: _tell(job, told))
-        group = _group(Path(spec.get("warm") or job.path / "driver"), order)
+        prepared = pool.submit(
+            prepare, spec, task.recipe, task.prepared, lambda message: _report(job, message)
+        )
+        group = _group(Path(spec.get("warm") or job.path / "driver"), task)
         prepared.result()
-    if cluster.given():
-        order = _travelling(order)
+    if cluster.joins_existing():
+        task = _remote_task(task)
     preparing = time.monotonic() - begun
-    _tell(job, "Starting the workers.")
-    number = group.submit(order)
+    _report(job, "Starting the workers.")
+    number = group.submit(task)
     result = _wait(job, group, number)
     seconds = time.monotonic() - begun
     metrics = {**result["metrics"], "seconds": seconds, "preparing_seconds": preparing}
     return {**result, "metrics": metrics}
 
 
-def _travelling(order: Order) -> Order:
-    """The order for workers elsewhere: what was prepared as an artifact, checkpoints on the run's shelf."""
-    digest = ArtifactStore(order.artifacts).put_tree(order.prepared)
-    return replace(order, prepared_digest=digest, shelf=shelf_of(Path(order.work).name))
+def _remote_task(task: TrainingTask) -> TrainingTask:
+    """Return the task for workers on other nodes: prepared tokens as an artifact, checkpoints in a scratch store."""
+    digest = ArtifactStore(task.artifacts).put_tree(task.prepared)
+    return replace(task, prepared_digest=digest, scratch=scratch_name(Path(task.work).name))
 
 
 def _counted(workers: int) -> str:
@@ -73,21 +75,21 @@ def _counted(workers: int) -> str:
     )
 
 
-def _wait(job: JobFolder, group: Group, number: int) -> dict[str, Any]:
-    """The result of an order, once its outcome is there."""
-    patient_until = time.monotonic() + _PATIENCE_S
-    while (outcome := outcome_of(job.path)) is None:
-        if time.monotonic() > patient_until and not group.orders.tries(number):
-            patient_until = time.monotonic() + _PATIENCE_S
-            _tell(job, f"Waiting for {_counted(group.workers)}: {cluster.room(group.pods)}.")
-        if job.stop_requested() and not group.orders.tries(number):
-            group.orders.finish(number)
+def _wait(job: JobFolder, group: WorkerGroup, number: int) -> dict[str, Any]:
+    """Wait for the outcome of a task and return its result."""
+    report_at = time.monotonic() + _WAIT_REPORT_S
+    while (outcome := read_outcome(job.path)) is None:
+        if time.monotonic() > report_at and not group.queue.tries(number):
+            report_at = time.monotonic() + _WAIT_REPORT_S
+            _report(job, f"Waiting for {_counted(group.workers)}: {cluster.capacity(group.pods)}.")
+        if job.stop_requested() and not group.queue.tries(number):
+            group.queue.finish(number)
             _discard(group)
             raise Stopped("Stopped on request before the first step.")
         if not group.alive:
             _discard(group)
             raise WorkersLost(f"Ray Train could not keep the workers running: {group.error or 'it ended'}.")
-        if group.orders.tries(number) > _TRIES:
+        if group.queue.tries(number) > _TRIES:
             _discard(group)
             raise WorkersLost(f"The workers died {_TRIES} times in this run (out of memory? see the log).")
         time.sleep(_POLL_S)
@@ -97,29 +99,29 @@ def _wait(job: JobFolder, group: Group, number: int) -> dict[str, Any]:
     raise Ended(outcome["reason"], outcome["message"])
 
 
-def _group(folder: Path, order: Order) -> Group:
-    """The group at hand if it is what is asked for, else a new one; Ray is started for the first."""
-    if _groups and _groups[0].fits(order.resources, order.pods):
+def _group(folder: Path, task: TrainingTask) -> WorkerGroup:
+    """Return the current group if it fits the task, else a new one; start Ray for the first."""
+    if _groups and _groups[0].fits(task.resources, task.pods):
         return _groups[0]
     for other in list(_groups):
         _discard(other)
     if not cluster.started():
         cluster.start(folder)
         atexit.register(_close)
-    _groups.append(Group(folder, order.resources, order.pods))
+    _groups.append(WorkerGroup(folder, task.resources, task.pods))
     return _groups[0]
 
 
-def _discard(group: Group) -> None:
+def _discard(group: WorkerGroup) -> None:
     group.close()
     _groups.remove(group)
 
 
 def _close() -> None:
-    """At the driver's end: the workers leave before Ray does."""
+    """End the workers before Ray, at the driver's end."""
     for group in list(_groups):
         _discard(group)
 
 
-def _tell(job: JobFolder, message: str) -> None:
+def _report(job: JobFolder, message: str) -> None:
     job.progress(PREPARED / 2, message)

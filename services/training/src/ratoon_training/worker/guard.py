@@ -1,4 +1,4 @@
-"""Sees to it that nothing of a driver's Ray outlives the driver, however that ends. Standard library only.
+"""Guard of a driver: no process of its Ray outlives the driver, however that ends. Standard library only.
 
 `python -S guard.py <session> <folder>` waits until its standard input ends, which is when the driver is gone, then
 kills whatever is left of the driver's session and removes Ray's folder. Ray's processes form groups of their own, but
@@ -18,7 +18,7 @@ _PAUSE_S = 0.1
 
 
 def watch_over(session: int, folder: Path) -> "subprocess.Popen[bytes]":
-    """Start a guard over this session and folder, in a session of its own; it ends with the caller."""
+    """Start a guard of this session and directory, in its own session; it ends after the caller."""
     return subprocess.Popen(
         [sys.executable, "-S", "-E", __file__, str(session), str(folder)],
         stdin=subprocess.PIPE,
@@ -28,10 +28,10 @@ def watch_over(session: int, folder: Path) -> "subprocess.Popen[bytes]":
     )
 
 
-def sweep(session: int) -> None:
-    """Kill every process of a session, and those that these still start meanwhile."""
+def kill_session(session: int) -> None:
+    """Kill every process of a session, and those that these start meanwhile."""
     for _ in range(_TRIES):
-        left = members(session)
+        left = processes(session)
         if not left:
             return
         for pid in left:
@@ -42,8 +42,8 @@ def sweep(session: int) -> None:
         time.sleep(_PAUSE_S)
 
 
-def members(session: int) -> list[int]:
-    """The processes of a session that run (zombies do not)."""
+def processes(session: int) -> list[int]:
+    """Return the running processes of a session, without zombies."""
     return [
         int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit() and _belongs(path, session)
     ]
@@ -59,5 +59,5 @@ def _belongs(process: Path, session: int) -> bool:
 
 if __name__ == "__main__":
     sys.stdin.buffer.read()
-    sweep(int(sys.argv[1]))
+    kill_session(int(sys.argv[1]))
     shutil.rmtree(sys.argv[2], ignore_errors=True)

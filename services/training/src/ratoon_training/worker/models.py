@@ -1,4 +1,4 @@
-"""Models to train: a Llama from scratch, a base model to continue, and a base model with an adapter beside it."""
+"""Models to train: a Llama from scratch, a base model to continue, and a base model with an adapter."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ with hidden("sklearn", "scipy", "pandas", "torchvision", "kernels", "librosa", "
 from ratoon_training.worker.corpus import Corpus
 
 _ACTIVATIONS = {"gate_proj": "silu"}
-"""What follows a layer, by its name; nothing follows the others."""
+"""Activation after a layer, by its name; the others have none."""
 
 
 def build(recipe: Recipe, prepared: Path) -> Any:
@@ -66,7 +66,7 @@ def from_scratch(shape: Architecture) -> Any:
 
 
 def initialise(model: nn.Module) -> None:
-    """Draw the weights anew: He before SiLU, small numbers where no such function follows, biases 0, scales 1."""
+    """Draw the weights: He before SiLU, small numbers where no such function follows, biases 0, scales 1."""
     for name, module in model.named_modules():
         if isinstance(module, nn.Linear) and not name.endswith("lm_head"):
             activation = _ACTIVATIONS.get(name.rpartition(".")[2], "linear")
@@ -83,7 +83,7 @@ def initialise(model: nn.Module) -> None:
 def _begin_with_odds(model: Any, train: Corpus, strength: float) -> None:
     """Add to each token's embedding its log-odds of the labels, each label along a random direction of its own.
 
-    Attention begins uniform, so that a new model's last position sees the mean of the embeddings: the evidence of a
+    Attention begins uniform, so that a new model's last position sees the mean of the embeddings: the log-odds of a
     naive Bayes classifier (as NBSVM starts from, Wang and Manning 2012), where a random start sees noise.
     """
     weights = model.get_input_embeddings().weight
@@ -123,7 +123,7 @@ def _loader(kind: str) -> Any:
 
 
 def _with_adapter(model: Any, recipe: Recipe, adapter: Path) -> Any:
-    """The model with a new adapter beside it, or with the one in `adapter` to go on from."""
+    """Return the model with a new adapter, or with the one in `adapter` to continue."""
     from peft import LoraConfig, PeftModel, get_peft_model
 
     if adapter.exists():

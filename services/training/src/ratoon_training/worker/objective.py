@@ -1,4 +1,4 @@
-"""What a step minimises: the answer's loss plus a share of the language model's. The head sees only what counts.
+"""Objective of a step: the answer's loss plus a share of the language model's loss.
 
 Hidden states of padding never reach the output layer, and where the language model has no weight only the answer's
 positions do: the output layer is half the work of a small model.
@@ -25,7 +25,7 @@ def losses(model: Any, batch: Batch | Packed, *, language: bool, smoothing: floa
 
     `smoothing` is the share of an answer's target that is spread over all tokens (Szegedy et al. 2016).
     """
-    hidden = model.get_decoder()(**batch.asked(), use_cache=False).last_hidden_state
+    hidden = model.get_decoder()(**batch.model_inputs(), use_cache=False).last_hidden_state
     targets = batch.targets
     answer, text = batch.places()
     answer_sum = _cross_entropy(model, hidden[answer], targets[answer], smoothing)
@@ -35,8 +35,8 @@ def losses(model: Any, batch: Batch | Packed, *, language: bool, smoothing: floa
 
 
 def answers(model: Any, batch: Batch, label_tokens: Tensor) -> Tensor:
-    """Which label each sample would be answered with: the likeliest first answer token among the labels'."""
-    hidden = model.get_decoder()(**batch.asked(), use_cache=False).last_hidden_state
+    """Return the predicted label of each sample: the likeliest first answer token among the labels'."""
+    hidden = model.get_decoder()(**batch.model_inputs(), use_cache=False).last_hidden_state
     rows = torch.arange(batch.rows, device=hidden.device)
     logits = model.get_output_embeddings()(hidden[rows, batch.lengths - batch.answers - 1])
     return logits[:, label_tokens].argmax(dim=1)

@@ -1,4 +1,4 @@
-"""Attention of samples that share one row: each sees itself alone, so no product is spent on padding or on others.
+"""Attention of samples that share one row: each attends only to itself, so no product is spent on padding or others.
 
 Linear layers see one long row; attention is computed by sample, which a block-diagonal mask over the row would cost the
 square of the row's length for. Processors take one sample after another, without any padding; a GPU, whose time goes
@@ -46,10 +46,10 @@ def attention(
 def one_by_one(module: Any, tensors: tuple[Tensor, ...], segments: Segments, **options: Any) -> Tensor:
     """Sample after sample; `tensors` are queries, keys and values, (1, heads, row, width) each."""
     parts = (tensor.split(list(segments.lengths), dim=2) for tensor in tensors)
-    seen = [
+    attended = [
         sdpa_attention_forward(module, q, k, v, None, **options)[0] for q, k, v in zip(*parts, strict=True)
     ]
-    return torch.cat(seen, dim=1)
+    return torch.cat(attended, dim=1)
 
 
 def side_by_side(module: Any, tensors: tuple[Tensor, ...], segments: Segments, **options: Any) -> Tensor:
@@ -62,5 +62,5 @@ def side_by_side(module: Any, tensors: tuple[Tensor, ...], segments: Segments, *
         cells = empty.index_copy(0, segments.cells, row)
         return cells.unflatten(0, (samples, longest)).transpose(1, 2)
 
-    seen = sdpa_attention_forward(module, *map(spread, tensors), None, **options)[0]
-    return seen.flatten(0, 1).index_select(0, segments.cells).unsqueeze(0)
+    attended = sdpa_attention_forward(module, *map(spread, tensors), None, **options)[0]
+    return attended.flatten(0, 1).index_select(0, segments.cells).unsqueeze(0)

@@ -1,4 +1,4 @@
-"""A run's split as token arrays in its work folder, made once and kept for every attempt. It does not know torch.
+"""A run's split as token arrays in its work directory, created once for all attempts. It does not know torch.
 
 `prepared/` holds `tokenizer/` (with the chat template, as the model is published with them), `base/` (the base model's
 files, if any), `adapter/` (an adapter to go on from, if any), `train.npz` and `validation.npz`: all tokens in a row,
@@ -25,7 +25,7 @@ from ratoon_training.worker import text
 from ratoon_training.worker.text import Speech
 
 COLUMNS = ("record_id", "text", "label")
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -37,19 +37,19 @@ class Rows:
     labels: list[str]
 
 
-def prepare(spec: dict[str, Any], recipe: Recipe, folder: Path, tell: Tell) -> Path:
-    """Make the prepared folder, whole or not at all; one that is there already is kept."""
+def prepare(spec: dict[str, Any], recipe: Recipe, folder: Path, report: Report) -> Path:
+    """Create the prepared directory atomically, unless it exists."""
     if folder.exists():
         return folder
     store = ArtifactStore(spec["artifacts"])
     building = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
     building.mkdir(parents=True)
     try:
-        tell("Reading the split.")
+        report("Reading the split.")
         train = read_part(store, spec["train"], recipe.labels, building, "training")
         validation = read_part(store, spec["validation"], recipe.labels, building, "validation")
-        speech = _speech(spec, store, recipe, train, building, tell)
-        tell("Turning text into tokens.")
+        speech = _speech(spec, store, recipe, train, building, report)
+        report("Turning text into tokens.")
         _save_tokens(building / "train.npz", speech, recipe, train)
         _save_tokens(building / "validation.npz", speech, recipe, validation)
         building.rename(folder)
@@ -80,8 +80,8 @@ def read_part(store: ArtifactStore, digest: str, labels: tuple[str, ...], folder
     return Rows(*(table.column(name).to_pylist() for name in COLUMNS))
 
 
-def _check_labels(found: list[str | None], labels: tuple[str, ...], part: str) -> None:
-    unknown = sorted({str(label) for label in found} - set(labels))
+def _check_labels(values: list[str | None], labels: tuple[str, ...], part: str) -> None:
+    unknown = sorted({str(label) for label in values} - set(labels))
     if unknown:
         raise DataMalformed(
             f"The {part} part has labels that the recipe does not name ({', '.join(unknown[:5])}): "
@@ -90,12 +90,12 @@ def _check_labels(found: list[str | None], labels: tuple[str, ...], part: str) -
 
 
 def _speech(
-    spec: dict[str, Any], store: ArtifactStore, recipe: Recipe, train: Rows, folder: Path, tell: Tell
+    spec: dict[str, Any], store: ArtifactStore, recipe: Recipe, train: Rows, folder: Path, report: Report
 ) -> Speech:
     if recipe.method is not Method.FROM_SCRATCH:
-        tell("Fetching the base model.")
+        report("Fetching the base model.")
         return _speech_of_base(_fetch_base(spec, store, folder), recipe, train, folder / "tokenizer")
-    tell("Training the tokenizer.")
+    report("Training the tokenizer.")
     shape = recipe.architecture
     tokenizer = text.train_tokenizer(train.texts, recipe.labels, shape.vocab_size)
     limit = _limit(tokenizer, recipe, train)
@@ -106,21 +106,21 @@ def _speech(
 
 
 def _limit(tokenizer: Tokenizer, recipe: Recipe, train: Rows) -> PromptLimit:
-    """Where to cut the texts; said by the recipe or chosen from the training texts as they are rendered."""
+    """Return where to cut the texts: as the recipe says, or chosen from the training texts as they are rendered."""
     written = [text.as_written(each) for each in train.texts]
     positions = recipe.architecture.max_positions
     return text.limit_for(tokenizer, written, recipe.prompt_tokens, recipe.max_chars, positions)
 
 
 def _fetch_base(spec: dict[str, Any], store: ArtifactStore, folder: Path) -> Path:
-    """Put what the run starts from into `base/` and, where that is an adapter, `adapter/`; the folder asked for."""
+    """Put the base model into `base/` and an adapter to start from into `adapter/`; return the requested one."""
     fetched = fetch_model(store, spec["base"], folder)
     fetched.whole.rename(folder / "base")
     return folder / "base" if fetched.base is None else fetched.path.rename(folder / "adapter")
 
 
 def _speech_of_base(base: Path, recipe: Recipe, train: Rows, folder: Path) -> Speech:
-    """The base's tokenizer and template; the template of a model that Ratoon did not make is made to cut texts."""
+    """The base's tokenizer and template; the template of a model from elsewhere is changed to cut texts."""
     speech = text.of_base(base)
     text.copy(base, folder)
     if (base / "recipe.json").exists():
@@ -141,11 +141,11 @@ def _save_tokens(path: Path, speech: Speech, recipe: Recipe, rows: Rows) -> None
     samples = [prompt + answers[label] for prompt, label in zip(prompts, rows.labels, strict=True)]
     _check_tokens(samples, recipe)
     longest = recipe.architecture.max_positions
-    kept = [sample if len(sample) <= longest else sample[-longest:] for sample in samples]
+    clipped = [sample if len(sample) <= longest else sample[-longest:] for sample in samples]
     np.savez(
         path,
-        tokens=np.concatenate([np.asarray(sample, dtype=np.int32) for sample in kept]),
-        offsets=np.cumsum([0, *map(len, kept)], dtype=np.int64),
+        tokens=np.concatenate([np.asarray(sample, dtype=np.int32) for sample in clipped]),
+        offsets=np.cumsum([0, *map(len, clipped)], dtype=np.int64),
         answers=np.asarray([len(answers[label]) for label in rows.labels], dtype=np.int32),
         labels=np.asarray([recipe.labels.index(label) for label in rows.labels], dtype=np.int32),
         label_tokens=np.asarray([answers[label][0] for label in recipe.labels], dtype=np.int32),

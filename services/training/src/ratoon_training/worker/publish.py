@@ -1,4 +1,4 @@
-"""The trained model as a Hugging Face folder that engines load as it is, put into the artifact store as a tree.
+"""Publication of the trained model: a Hugging Face directory that engines load, as a tree in the artifact store.
 
 safetensors only. Every byte is a function of the run's inputs, so that the tree's digest of a resumed run is that of
 an uninterrupted one.
@@ -15,7 +15,7 @@ from ratoon.chassis.models import ADAPTER_CONFIG, base_digest
 from ratoon_training.domain.learning_rate import Trial
 from ratoon_training.domain.recipes import Method, Recipe
 from ratoon_training.worker.session import Session
-from ratoon_training.worker.task_queue import Order
+from ratoon_training.worker.task_queue import TrainingTask
 from ratoon_training.worker.text import of_base
 
 _SAMPLING = ("temperature", "top_k", "top_p", "min_p", "typical_p", "repetition_penalty", "num_beams")
@@ -23,23 +23,23 @@ _SAMPLING = ("temperature", "top_k", "top_p", "min_p", "typical_p", "repetition_
 _MIN_NEW_TOKENS = 8
 
 
-def publish(order: Order, session: Session, trials: list[Trial]) -> dict[str, Any]:
+def publish(task: TrainingTask, session: Session, trials: list[Trial]) -> dict[str, Any]:
     """Write the folder, store it, and return the digests."""
-    folder = Path(order.job) / "model"
+    folder = Path(task.job) / "model"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    _save_weights(session, order.prepared, folder)
-    _copy_speech(order, session.recipe, folder)
-    _write(folder / "recipe.json", _recipe(order, session))
+    _save_weights(session, task.prepared, folder)
+    _copy_speech(task, session.recipe, folder)
+    _write(folder / "recipe.json", _recipe(task, session))
     curves = _training(session, trials)
     _write(folder / "training.json", curves)
-    store = ArtifactStore(order.artifacts)
-    made = {
+    store = ArtifactStore(task.artifacts)
+    digests = {
         "artifact_digest": store.put_tree(folder),
         "curves_digest": store.put_bytes(_json(curves).encode()),
     }
     shutil.rmtree(folder)
-    return made
+    return digests
 
 
 def _save_weights(session: Session, prepared: Path, folder: Path) -> None:
@@ -61,28 +61,28 @@ def _in_order(config: dict[str, Any]) -> dict[str, Any]:
     return {key: sorted(value) if isinstance(value, list) else value for key, value in config.items()}
 
 
-def _copy_speech(order: Order, recipe: Recipe, folder: Path) -> None:
+def _copy_speech(task: TrainingTask, recipe: Recipe, folder: Path) -> None:
     """The tokenizer and template that the model was trained with, and how it is to be sampled: greedily."""
-    shutil.copytree(order.prepared / "tokenizer", folder, dirs_exist_ok=True)
+    shutil.copytree(task.prepared / "tokenizer", folder, dirs_exist_ok=True)
     path = folder / "generation_config.json"
     known = json.loads(path.read_text()) if path.exists() else {}
     if recipe.method is Method.FROM_SCRATCH:
         known = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
-    kept = {name: value for name, value in known.items() if name not in _SAMPLING}
+    config = {name: value for name, value in known.items() if name not in _SAMPLING}
     speech = of_base(folder)
     longest = max(len(speech.answer(label)) for label in recipe.labels)
-    _write(path, {**kept, "do_sample": False, "max_new_tokens": max(_MIN_NEW_TOKENS, longest)})
+    _write(path, {**config, "do_sample": False, "max_new_tokens": max(_MIN_NEW_TOKENS, longest)})
 
 
-def _recipe(order: Order, session: Session) -> dict[str, Any]:
-    """How the model was made: what a continuation and a rebuild need. An adapter's base is the whole model."""
-    whole = base_digest(order.prepared / "adapter")
+def _recipe(task: TrainingTask, session: Session) -> dict[str, Any]:
+    """Return what a continuation and a rebuild of the model need. An adapter's base is the whole model."""
+    whole = base_digest(task.prepared / "adapter")
     return {
         **session.recipe.as_json(),
-        "base_artifact_digest": whole or order.base,
-        "adapter_artifact_digest": order.base if whole else "",
-        "accelerator": order.resources.accelerator.value,
-        "workers": session.member.world,
+        "base_artifact_digest": whole or task.base,
+        "adapter_artifact_digest": task.base if whole else "",
+        "accelerator": task.resources.accelerator.value,
+        "workers": session.context.world_size,
         "steps": session.steps,
     }
 
@@ -92,10 +92,14 @@ def _training(session: Session, trials: list[Trial]) -> dict[str, Any]:
     return {
         "curves": session.curves.as_json(),
         "diagnosis": asdict(session.curves.diagnosis()),
-        "learning_rate_trials": [asdict(trial) for trial in trials],
+        "learning_rate_trials": [_trial(trial) for trial in trials],
         "samples": len(session.data.train),
         "parameters": session.parameter_count,
     }
+
+
+def _trial(trial: Trial) -> dict[str, Any]:
+    return {"rate": trial.rate, "losses": trial.losses, "judgement": trial.trend}
 
 
 def _json(value: dict[str, Any]) -> str:

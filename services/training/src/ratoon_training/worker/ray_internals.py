@@ -76,11 +76,11 @@ def start_own_head(**parameters: Any) -> str:
             """Start nothing."""
             self._webui_url = None
 
-    given = RayParams(
+    params = RayParams(
         **parameters,
         _system_config={"prestart_worker_first_driver": False, "enable_metrics_collection": False},
     )
-    node = QuietNode(given, head=True, shutdown_at_exit=True, spawn_reaper=True, ray_init_cluster=True)
+    node = QuietNode(params, head=True, shutdown_at_exit=True, spawn_reaper=True, ray_init_cluster=True)
     return str(node.gcs_address)
 
 
@@ -88,7 +88,11 @@ def connect(address: str, session: Path | None = None) -> None:
     """Connect this process to a node on this machine; `session` is the directory of one that joined a cluster."""
     import ray
 
-    place = {"_temp_dir": str(session)} if session else {}
+    options = {"_temp_dir": str(session)} if session else {}
     ray.init(
-        address=address, log_to_driver=False, logging_level=logging.WARNING, configure_logging=False, **place
+        address=address,
+        log_to_driver=False,
+        logging_level=logging.WARNING,
+        configure_logging=False,
+        **options,
     )

@@ -1,4 +1,4 @@
-"""What a run tells while it trains: progress with loss, tokens a second and time left, and the live curve."""
+"""Reports of a run while it trains: progress with loss, tokens per second and time left, and the live curve."""
 
 import time
 from typing import TYPE_CHECKING
@@ -11,20 +11,20 @@ if TYPE_CHECKING:
 
 _EVERY_S = 0.5
 PREPARED = 0.05
-"""Share of a run's progress that lies before its first step."""
+"""Share of a run's progress before its first step."""
 _TRAINED = 0.97
 
 
-class Teller:
-    """Tells of one run; only the leading worker has something to say, the others' `job` is None."""
+class ProgressReporter:
+    """Reports one run. Only the leading worker reports; the others have no `job`."""
 
     def __init__(self, job: JobFolder | None) -> None:
         self._job = job
         self._curve = CurveFile(job.path / "curve.jsonl") if job else None
-        self._begun = self._told = time.monotonic()
+        self._begun = self._reported = time.monotonic()
         self._tokens = 0.0
         self.seconds = 0.0
-        """How long this attempt has been training."""
+        """Seconds since this attempt began to train."""
 
     @property
     def tokens_per_second(self) -> float:
@@ -32,37 +32,37 @@ class Teller:
         return self._tokens / self.seconds if self.seconds else 0.0
 
     def begin(self, session: "Session") -> None:
-        """The first step is about to be taken."""
-        self._begun, self._told, self._tokens = time.monotonic(), 0.0, 0.0
+        """Start the clock before the first step."""
+        self._begun, self._reported, self._tokens = time.monotonic(), 0.0, 0.0
 
     def stop_requested(self) -> bool:
-        """Whether the platform asked the run to stop."""
+        """Return True if the platform asked the run to stop."""
         return self._job is not None and self._job.stop_requested()
 
     def step(self, session: "Session", row: list[float]) -> None:
-        """A step was taken."""
+        """Report a step."""
         self._tokens += row[-1]
         self.seconds = time.monotonic() - self._begun
         if self._job is None or self._curve is None:
             return
         self._curve.step(row, self.seconds, self.tokens_per_second)
-        if time.monotonic() - self._told >= _EVERY_S:
-            self._tell(self._job, session)
+        if time.monotonic() - self._reported >= _EVERY_S:
+            self._report(self._job, session)
 
     def epoch(self, session: "Session", row: list[float]) -> None:
-        """An epoch was validated."""
+        """Report the validation of an epoch."""
         self.seconds = time.monotonic() - self._begun
         if self._job is not None and self._curve is not None:
             self._curve.epoch(row)
-            self._tell(self._job, session)
+            self._report(self._job, session)
 
     def close(self) -> None:
-        """Training is over."""
+        """Close the live curve."""
         if self._curve is not None:
             self._curve.close()
 
-    def _tell(self, job: JobFolder, session: "Session") -> None:
-        self._told = time.monotonic()
+    def _report(self, job: JobFolder, session: "Session") -> None:
+        self._reported = time.monotonic()
         rate = self.tokens_per_second
         job.progress(
             PREPARED + (_TRAINED - PREPARED) * session.step / session.steps,
@@ -76,14 +76,14 @@ class Teller:
 
 
 def _message(session: "Session", rate: float) -> str:
-    """Where the run is, in words: `step 120 of 232, loss 0.41, 8,100 tokens/s`."""
+    """Return the progress as text: `step 120 of 232, loss 0.41, 8,100 tokens/s`."""
     loss = session.curves.steps[-1][1]
     return f"step {session.step} of {session.steps}, loss {loss:.2f}, {rate:,.0f} tokens/s"
 
 
 def _metrics(session: "Session", rate: float) -> dict[str, float]:
     last = session.curves.steps[-1]
-    told = {
+    metrics = {
         "loss": last[1],
         "answer_loss": last[2],
         "gradient_norm": last[4],
@@ -93,9 +93,9 @@ def _metrics(session: "Session", rate: float) -> dict[str, float]:
     }
     if session.curves.epochs:
         validated = session.curves.epochs[-1]
-        told |= {
+        metrics |= {
             "validation_loss": validated[2],
             "validation_accuracy": validated[3],
             "validation_macro_f1": validated[4],
         }
-    return told
+    return metrics

@@ -1,4 +1,4 @@
-"""An order from beginning to end on one worker of a group: model, training, artifact, and what its end is called."""
+"""Execution of a task on one worker of a group: model, training, artifact, and the reason of a failure."""
 
 import errno
 import resource
@@ -16,44 +16,44 @@ from ratoon.chassis.scratch import ScratchStore
 from ratoon_training.domain.errors import LossNotFinite, OutOfMemory, Stopped, TrainingError
 from ratoon_training.worker import models
 from ratoon_training.worker.checkpoints import Checkpoints
-from ratoon_training.worker.context import Member, settle
+from ratoon_training.worker.context import WorkerContext, set_up_worker
 from ratoon_training.worker.corpus import Corpus
 from ratoon_training.worker.publish import publish
-from ratoon_training.worker.remote_checkpoints import ShelvedCheckpoints
-from ratoon_training.worker.reporting import Teller
+from ratoon_training.worker.remote_checkpoints import RemoteCheckpoints
+from ratoon_training.worker.reporting import ProgressReporter
 from ratoon_training.worker.searching import searched
 from ratoon_training.worker.session import Data, Session
-from ratoon_training.worker.task_queue import Order, tell_outcome
+from ratoon_training.worker.task_queue import TrainingTask, write_outcome
 from ratoon_training.worker.text import limit_of
 
 _TOGETHER = (LossNotFinite, Stopped)
-"""Ends that every worker of a group comes to at the same step."""
+"""Failures that every worker of a group has at the same step."""
 
 
-def execute(order: Order, rank: int, world: int, job: JobFolder | None = None) -> None:
-    """Train an order and leave its outcome in its job folder; `job` is told how it goes, the folder when left out.
+def execute(task: TrainingTask, rank: int, world_size: int, job: JobFolder | None = None) -> None:
+    """Train a task and write its outcome to its job directory; `job` receives reports (default: that directory).
 
-    Raises only what the whole group has to be started again for: an end that the other workers do not know of.
+    Raises only failures that the other workers do not have, for which the whole group must restart.
     """
     try:
-        with _memory_limit(order.memory_limit_bytes):
-            member = settle(order.resources, rank, world)
-            made = _train(order, member, job or JobFolder(Path(order.job)))
+        with _memory_limit(task.memory_limit_bytes):
+            context = set_up_worker(task.resources, rank, world_size)
+            result = _train(task, context, job or JobFolder(Path(task.job)))
         if rank == 0:
-            tell_outcome(Path(order.job), {"result": made})
+            write_outcome(Path(task.job), {"result": result})
     except Exception as error:
         traceback.print_exc()
         named = named_error(error)
-        if named is None and world > 1:
+        if named is None and world_size > 1:
             raise
         reason, message = named or ("WORKER_FAILED", f"{type(error).__name__}: {error}")
-        tell_outcome(Path(order.job), {"reason": reason, "message": message})
-        if world > 1 and not isinstance(error, _TOGETHER):
+        write_outcome(Path(task.job), {"reason": reason, "message": message})
+        if world_size > 1 and not isinstance(error, _TOGETHER):
             raise
 
 
 def named_error(error: Exception) -> tuple[str, str] | None:
-    """The reason and sentence of an error that has a name; None for the others."""
+    """Return the reason and message of a known error; None for others."""
     if isinstance(error, TrainingError):
         return error.reason, str(error)
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
@@ -69,47 +69,47 @@ def named_error(error: Exception) -> tuple[str, str] | None:
     return None
 
 
-def _train(order: Order, member: Member, job: JobFolder) -> dict[str, Any]:
-    checkpoints = _checkpoints(order)
-    teller = Teller(job if member.leads else None)
+def _train(task: TrainingTask, context: WorkerContext, job: JobFolder) -> dict[str, Any]:
+    checkpoints = _checkpoints(task)
+    reporter = ProgressReporter(job if context.leads else None)
     try:
-        if member.leads:
+        if context.leads:
             checkpoints.claim()
-        data = Data(Corpus(order.prepared / "train.npz"), Corpus(order.prepared / "validation.npz"))
-        model = models.build(order.recipe, order.prepared).to(member.device)
-        recipe, trials = searched(order.recipe, model, data, member)
-        session = Session(recipe, model, data, member)
-        session.run(checkpoints, order.checkpoint_every_s, teller)
-        metrics = _metrics(session, teller, member)
-        if not member.leads:
+        data = Data(Corpus(task.prepared / "train.npz"), Corpus(task.prepared / "validation.npz"))
+        model = models.build(task.recipe, task.prepared).to(context.device)
+        recipe, trials = searched(task.recipe, model, data, context)
+        session = Session(recipe, model, data, context)
+        session.run(checkpoints, task.checkpoint_every_s, reporter)
+        metrics = _metrics(session, reporter, context)
+        if not context.leads:
             return {}
-        limit = asdict(limit_of(order.prepared / "tokenizer"))
-        made = publish(order, session, trials)
-        return {**made, **_description(session), "metrics": metrics, "prompt_limit": limit}
+        limit = asdict(limit_of(task.prepared / "tokenizer"))
+        digests = publish(task, session, trials)
+        return {**digests, **_description(session), "metrics": metrics, "prompt_limit": limit}
     finally:
         checkpoints.close()
-        teller.close()
+        reporter.close()
 
 
-def _checkpoints(order: Order) -> Checkpoints:
-    """Where an order's checkpoints lie."""
-    if order.shelf:
-        return ShelvedCheckpoints(ScratchStore(order.artifacts, order.shelf), order.fence)
-    return Checkpoints(Path(order.work) / "checkpoints", order.fence)
+def _checkpoints(task: TrainingTask) -> Checkpoints:
+    """Return the checkpoints of a task."""
+    if task.scratch:
+        return RemoteCheckpoints(ScratchStore(task.artifacts, task.scratch), task.fence)
+    return Checkpoints(Path(task.work) / "checkpoints", task.fence)
 
 
 def _description(session: Session) -> dict[str, Any]:
-    found = session.curves.diagnosis()
+    diagnosis = session.curves.diagnosis()
     return {
         "parameter_count": session.parameter_count,
-        "diagnosis": {"verdict": found.verdict, "remedy": found.remedy},
+        "diagnosis": {"verdict": diagnosis.verdict, "remedy": diagnosis.remedy},
     }
 
 
-def _metrics(session: Session, teller: Teller, member: Member) -> dict[str, float]:
+def _metrics(session: Session, reporter: ProgressReporter, context: WorkerContext) -> dict[str, float]:
     """Final measurements, peak memory summed over the workers."""
-    peak = torch.tensor([float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)], device=member.device)
-    memory = float(member.sum(peak)[0]) * 1024
+    peak = torch.tensor([float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)], device=context.device)
+    memory = float(context.sum(peak)[0]) * 1024
     last, validated = session.curves.steps[-1], session.curves.epochs[-1]
     tokens = sum(row[-1] for row in session.curves.steps)
     return {
@@ -122,15 +122,15 @@ def _metrics(session: Session, teller: Teller, member: Member) -> dict[str, floa
         "epochs": session.step / session.per_epoch,
         "samples": float(sum(1 for _ in session.curves.steps) * session.recipe.batch_size),
         "tokens": float(tokens),
-        "training_seconds": teller.seconds,
-        "tokens_per_second": teller.tokens_per_second,
+        "training_seconds": reporter.seconds,
+        "tokens_per_second": reporter.tokens_per_second,
         "peak_memory_bytes": memory,
     }
 
 
 @contextmanager
 def _memory_limit(limit: int) -> Iterator[None]:
-    """Within it this process may hold only so many bytes of data (0: as many as there are)."""
+    """Limit the data of this process to `limit` bytes inside the context (0: no limit)."""
     before = resource.getrlimit(resource.RLIMIT_DATA)
     if limit:
         resource.setrlimit(resource.RLIMIT_DATA, (limit, before[1]))

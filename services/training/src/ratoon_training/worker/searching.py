@@ -8,24 +8,24 @@ from ratoon_training.domain import learning_rate
 from ratoon_training.domain.errors import LossNotFinite
 from ratoon_training.domain.learning_rate import Trial
 from ratoon_training.domain.recipes import LR_PROCEDURE, Recipe
-from ratoon_training.worker.context import Member
+from ratoon_training.worker.context import WorkerContext
 from ratoon_training.worker.session import Data, Session
 
 
-def searched(recipe: Recipe, model: Any, data: Data, member: Member) -> tuple[Recipe, list[Trial]]:
+def searched(recipe: Recipe, model: Any, data: Data, context: WorkerContext) -> tuple[Recipe, list[Trial]]:
     """The recipe with the rate that the procedure finds, and the trials; without a sweep, the recipe as it is."""
     if recipe.sweep != LR_PROCEDURE:
         return recipe, []
     trace: list[Trial] = []
     while (rate := learning_rate.next_rate(trace)) is not None:
-        losses = _trial(replace(recipe, learning_rate=rate), copy.deepcopy(model), data, member)
-        trace.append(Trial(rate, tuple(losses), learning_rate.judge(losses)))
+        losses = _trial(replace(recipe, learning_rate=rate), copy.deepcopy(model), data, context)
+        trace.append(Trial(rate, tuple(losses), learning_rate.trend_of(losses)))
     return replace(recipe, learning_rate=learning_rate.chosen(trace)), trace
 
 
-def _trial(recipe: Recipe, model: Any, data: Data, member: Member) -> list[float]:
+def _trial(recipe: Recipe, model: Any, data: Data, context: WorkerContext) -> list[float]:
     """Losses of a few steps at a constant rate, compared by the answer's."""
-    session = Session(recipe, model, data, member)
+    session = Session(recipe, model, data, context)
     losses: list[float] = []
     for _ in range(min(session.steps, learning_rate.TRIAL_STEPS)):
         try:

@@ -1,7 +1,7 @@
 """The training loop of one run on one worker: steps, validation, checkpoints, and stopping within a step.
 
-Everything that decides a bit of the result is a function of the order and the position: the sample order, the rate,
-and torch's seed, which is set anew at each step from (seed, step, rank). So a checkpoint is weights, optimiser and
+Everything that decides a bit of the result is a function of the task and the position: the sample order, the rate,
+and torch's seed, which is set at each step from (seed, step, rank). So a checkpoint is weights, optimiser and
 position, and a run that resumes ends with the bits of one that was never interrupted.
 """
 
@@ -20,10 +20,10 @@ from ratoon_training.domain.errors import LossNotFinite, Stopped
 from ratoon_training.domain.recipes import Recipe
 from ratoon_training.worker import models, objective
 from ratoon_training.worker.checkpoints import Checkpoint, Checkpoints
-from ratoon_training.worker.context import Member
+from ratoon_training.worker.context import WorkerContext
 from ratoon_training.worker.corpus import Corpus
 from ratoon_training.worker.curves import Curves
-from ratoon_training.worker.reporting import Teller
+from ratoon_training.worker.reporting import ProgressReporter
 from ratoon_training.worker.scores import macro_f1
 
 _BETAS = (0.9, 0.95)
@@ -32,7 +32,7 @@ _VALIDATION_ROWS = 64
 
 @dataclass(frozen=True)
 class Data:
-    """The two parts a run sees."""
+    """The two parts of a run's split."""
 
     train: Corpus
     validation: Corpus
@@ -41,8 +41,8 @@ class Data:
 class Session:
     """One run's training on one worker."""
 
-    def __init__(self, recipe: Recipe, model: Any, data: Data, member: Member) -> None:
-        self.recipe, self.data, self.member = recipe, data, member
+    def __init__(self, recipe: Recipe, model: Any, data: Data, context: WorkerContext) -> None:
+        self.recipe, self.data, self.context = recipe, data, context
         self.model, self.core = model, models.core(model)
         self.trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.optimiser = _optimiser(list(self.trainable.values()), recipe)
@@ -57,42 +57,42 @@ class Session:
 
     @property
     def parameter_count(self) -> int:
-        """All weights, those that stand still included."""
+        """Number of all weights, including frozen ones."""
         return sum(parameter.numel() for parameter in self.model.parameters())
 
-    def run(self, checkpoints: Checkpoints, every_s: float, teller: Teller) -> None:
-        """Train from the last checkpoint to the end, and leave the weights to publish in the model."""
-        if (found := checkpoints.latest()) is not None:
-            self._restore(found)
+    def run(self, checkpoints: Checkpoints, every_s: float, reporter: ProgressReporter) -> None:
+        """Train from the last checkpoint to the end; the model then has the weights to publish."""
+        if (checkpoint := checkpoints.latest()) is not None:
+            self._restore(checkpoint)
         saved = time.monotonic()
-        teller.begin(self)
+        reporter.begin(self)
         while self.step < self.steps and not self._verdict().stop:
-            self._guarded_step(checkpoints, teller)
+            self._guarded_step(checkpoints, reporter)
             if self.step % self.per_epoch == 0 or self.step == self.steps:
-                self._end_epoch(checkpoints, teller)
-            if self.member.leads and time.monotonic() - saved >= every_s:
+                self._end_epoch(checkpoints, reporter)
+            if self.context.leads and time.monotonic() - saved >= every_s:
                 checkpoints.save_later(self.step, self._tensors(), self._state())
                 saved = time.monotonic()
         checkpoints.wait()
         self._take_best(checkpoints)
 
     def train_step(self, rate: float, *, stop: bool = False) -> list[float]:
-        """One step at this rate; the curve's row. Stopped when any worker wants to, before anything moved."""
+        """Train one step at this rate; return the curve's row. Stopped if any worker stops, before weights change."""
         indices = self._batch(self.step)
         weight = self._language_weight()
         # The language model learns from whole texts; a classifier alone learns not to lean on single tokens.
         dropout = 0.0 if weight else self.recipe.token_dropout
         samples = self.data.train.thinned(indices, dropout, self.recipe.seed, self.step)
         text, answers = samples.tokens_of(list(range(len(samples))))
-        share = self.member.share(list(range(len(samples))))
-        torch.manual_seed(_step_seed(self.recipe.seed, self.step, self.member.rank))
+        share = self.context.share(list(range(len(samples))))
+        torch.manual_seed(_step_seed(self.recipe.seed, self.step, self.context.rank))
         answer_sum, language_sum = self._backward(samples, share, text, weight)
-        asked_to_stop = answer_sum.new_tensor(float(stop))
-        told = self._reduce([answer_sum / len(indices), language_sum / max(1, text), asked_to_stop])
+        stop_requested = answer_sum.new_tensor(float(stop))
+        sums = self._reduce([answer_sum / len(indices), language_sum / max(1, text), stop_requested])
         gradient = torch.nn.utils.clip_grad_norm_(self.trainable.values(), self.recipe.clip_norm)
         # One wait for a GPU, not one for each number.
-        answer, language, wish, norm = torch.stack([*told, gradient]).tolist()
-        if wish:
+        answer, language, stopping, norm = torch.stack([*sums, gradient]).tolist()
+        if stopping:
             raise Stopped(f"Stopped on request after {self.step} of {self.steps} steps.")
         loss = answer + weight * language
         if not math.isfinite(loss) or not math.isfinite(norm):
@@ -112,18 +112,18 @@ class Session:
         """Tokens of the steps to come, about."""
         return round(sum(self.data.train.lengths) / self.per_epoch * (self.steps - self.step))
 
-    def _guarded_step(self, checkpoints: Checkpoints, teller: Teller) -> None:
+    def _guarded_step(self, checkpoints: Checkpoints, reporter: ProgressReporter) -> None:
         peak = self.recipe.learning_rate * self._verdict().rate_factor
         rate = schedule.learning_rate(self.step, self.steps, peak, self.recipe.warmup)
         try:
-            row = self.train_step(rate, stop=self.member.leads and teller.stop_requested())
+            row = self.train_step(rate, stop=self.context.leads and reporter.stop_requested())
         except Stopped:
-            if self.member.leads:
+            if self.context.leads:
                 checkpoints.save_later(self.step, self._tensors(), self._state())
                 checkpoints.wait()
             raise
         self.curves.steps.append(row)
-        teller.step(self, row)
+        reporter.step(self, row)
 
     def _move_average(self) -> None:
         """Move the average of the weights towards them; early steps count more, so that the start is forgotten."""
@@ -136,7 +136,7 @@ class Session:
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
-        """Within it the model has the averaged weights."""
+        """Give the model the averaged weights inside the context."""
         live = {name: self.trainable[name].data for name in self._average}
         for name, average in self._average.items():
             self.trainable[name].data = average
@@ -151,19 +151,19 @@ class Session:
         if not share:
             for parameter in self.trainable.values():
                 parameter.grad = torch.zeros_like(parameter)
-            nothing = torch.zeros((), device=self.member.device)
+            nothing = torch.zeros((), device=self.context.device)
             return nothing, nothing
-        batch = (train.packed(share) if self.recipe.packed else train.batch(share)).to(self.member.device)
+        batch = (train.packed(share) if self.recipe.packed else train.batch(share)).to(self.context.device)
         sums = objective.losses(self.core, batch, language=weight > 0, smoothing=self.recipe.label_smoothing)
         (sums.answer / len(train) + weight * sums.language / max(1, text)).backward()
         return sums.answer.detach(), sums.language.detach()
 
     def _reduce(self, numbers: list[Tensor]) -> list[Tensor]:
         """Sum gradients and these numbers over all workers, in one message."""
-        if self.member.world == 1:
+        if self.context.world_size == 1:
             return numbers
         grads = [p.grad if p.grad is not None else torch.zeros_like(p) for p in self.trainable.values()]
-        flat = self.member.sum(torch.cat([torch.stack(numbers), *(grad.reshape(-1) for grad in grads)]))
+        flat = self.context.sum(torch.cat([torch.stack(numbers), *(grad.reshape(-1) for grad in grads)]))
         for parameter, grad in zip(self.trainable.values(), _split(flat[len(numbers) :], grads), strict=True):
             parameter.grad = grad
         return list(flat[: len(numbers)])
@@ -187,31 +187,31 @@ class Session:
             self.curves.validation_losses, self.curves.validation_scores, self.recipe.patience
         )
 
-    def _end_epoch(self, checkpoints: Checkpoints, teller: Teller) -> None:
-        """Validate; where this epoch is the best so far its weights are kept, durably and before any later step."""
+    def _end_epoch(self, checkpoints: Checkpoints, reporter: ProgressReporter) -> None:
+        """Validate; if this epoch is the best so far, save its weights durably before the next step."""
         with self._averaged():
             row = self._validate()
         self.curves.epochs.append(row)
-        if self.member.leads and self._verdict().best == len(self.curves.epochs) - 1:
+        if self.context.leads and self._verdict().best == len(self.curves.epochs) - 1:
             checkpoints.wait()
             checkpoints.save(_best_name(len(self.curves.epochs) - 1), self._weights(), {})
-        teller.epoch(self, row)
+        reporter.epoch(self, row)
 
     def _validate(self) -> list[float]:
         """The answers' mean loss, accuracy and macro-F1 on the validation part."""
         labels = len(self.data.validation.label_tokens)
-        totals = torch.zeros(1 + labels * labels, dtype=torch.float64, device=self.member.device)
+        totals = torch.zeros(1 + labels * labels, dtype=torch.float64, device=self.context.device)
         self.model.eval()
         with torch.no_grad():
             for indices in self._validation_batches():
-                batch = self.data.validation.batch(indices).to(self.member.device)
+                batch = self.data.validation.batch(indices).to(self.context.device)
                 totals[0] += objective.losses(self.core, batch, language=False).answer
-                said = objective.answers(
-                    self.core, batch, self.data.validation.label_tokens.to(self.member.device)
+                predicted = objective.answers(
+                    self.core, batch, self.data.validation.label_tokens.to(self.context.device)
                 )
-                totals[1:] += torch.bincount(batch.labels * labels + said, minlength=labels * labels)
+                totals[1:] += torch.bincount(batch.labels * labels + predicted, minlength=labels * labels)
         self.model.train()
-        loss, *counts = self.member.sum(totals).tolist()
+        loss, *counts = self.context.sum(totals).tolist()
         confusion = [counts[row * labels : (row + 1) * labels] for row in range(labels)]
         right = sum(confusion[label][label] for label in range(labels))
         rows = len(self.data.validation)
@@ -219,7 +219,7 @@ class Session:
 
     def _validation_batches(self) -> Iterator[list[int]]:
         lengths = self.data.validation.lengths
-        order = self.member.share(sorted(range(len(lengths)), key=lambda index: (lengths[index], index)))
+        order = self.context.share(sorted(range(len(lengths)), key=lambda index: (lengths[index], index)))
         return (order[at : at + _VALIDATION_ROWS] for at in range(0, len(order), _VALIDATION_ROWS))
 
     def _weights(self) -> dict[str, Tensor]:
@@ -265,11 +265,11 @@ class Session:
             for name, average in self._average.items():
                 self.trainable[name].data.copy_(average)
             return
-        found = checkpoints.named(_best_name(best))
-        if found is not None:
+        checkpoint = checkpoints.named(_best_name(best))
+        if checkpoint is not None:
             with torch.no_grad():
                 for name, parameter in self.trainable.items():
-                    parameter.copy_(found.tensors[name])
+                    parameter.copy_(checkpoint.tensors[name])
 
 
 def _optimiser(parameters: list[torch.nn.Parameter], recipe: Recipe) -> torch.optim.AdamW:

@@ -1,8 +1,8 @@
-"""What passes between a driver and its workers while they train: orders, wishes, progress and ends.
+"""Channel between a driver and its workers: tasks, requests to stop, progress and outcomes.
 
-On one machine they share folders. On a given Ray cluster the workers are elsewhere: there an actor on the driver's own
-node reads and writes those folders for them, tokens and artifacts go through the artifact store, and checkpoints lie
-on a shelf beside it.
+On one machine they share directories. On an existing Ray cluster the workers run on other nodes: an actor on the
+driver's own node reads and writes those directories for them, tokens and artifacts go through the artifact store, and
+checkpoints are in a scratch store next to it.
 """
 
 import os
@@ -14,155 +14,155 @@ from typing import Any, Protocol
 
 from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.chassis.jobs import JobFolder, JobProgress
-from ratoon_training.worker.task_queue import Order, Orders, outcome_of, tell_outcome
+from ratoon_training.worker.task_queue import TaskQueue, TrainingTask, read_outcome, write_outcome
 
 JSON = dict[str, Any]
 
 
-class Desk(Protocol):
-    """Where the workers of a group get orders and leave what came of them."""
+class TaskChannel(Protocol):
+    """Source of tasks for the workers of a group, and sink of their outcomes."""
 
     def next(self) -> int:
-        """The first number that is not done."""
+        """Return the first number that is not done."""
         ...
 
-    def get(self, number: int) -> Order | None:
-        """The order of this number, if it is there."""
+    def get(self, number: int) -> TrainingTask | None:
+        """Return the task of this number; None if it does not exist yet."""
         ...
 
     def closed(self) -> bool:
-        """Whether no more orders come."""
+        """Return True if no more tasks follow."""
         ...
 
     def begin(self, number: int) -> None:
-        """Count that the group begins an order."""
+        """Record that the group starts a task."""
         ...
 
-    def here(self, order: Order) -> tuple[Order, JobFolder]:
-        """The order with what it needs on this machine, and where its worker tells how it goes."""
+    def localize(self, task: TrainingTask) -> tuple[TrainingTask, JobFolder]:
+        """Return the task with its inputs on this machine, and the job to which its worker reports."""
         ...
 
-    def settle(self, number: int, order: Order, job: JobFolder) -> None:
-        """Leave the order's end, if it has come to one, and nothing else on this machine."""
+    def settle(self, number: int, task: TrainingTask, job: JobFolder) -> None:
+        """Publish the task's outcome, if it has ended, and remove its files from this machine."""
         ...
 
 
-class FolderDesk:
-    """Folders that driver and workers share."""
+class FolderChannel:
+    """Directories that driver and workers share."""
 
     def __init__(self, folder: Path) -> None:
-        self._orders = Orders(folder)
+        self._queue = TaskQueue(folder)
 
     def next(self) -> int:
-        """The first number that is not done."""
-        return self._orders.next()
+        """Return the first number that is not done."""
+        return self._queue.next()
 
-    def get(self, number: int) -> Order | None:
-        """The order of this number, if it is there."""
-        return self._orders.get(number)
+    def get(self, number: int) -> TrainingTask | None:
+        """Return the task of this number; None if it does not exist yet."""
+        return self._queue.get(number)
 
     def closed(self) -> bool:
-        """Whether no more orders come."""
-        return self._orders.closed
+        """Return True if no more tasks follow."""
+        return self._queue.closed
 
     def begin(self, number: int) -> None:
-        """Count that the group begins an order."""
-        self._orders.begin(number)
+        """Record that the group starts a task."""
+        self._queue.begin(number)
 
-    def here(self, order: Order) -> tuple[Order, JobFolder]:
-        """As it is: all is here."""
-        return order, JobFolder(Path(order.job))
+    def localize(self, task: TrainingTask) -> tuple[TrainingTask, JobFolder]:
+        """Return the task as it is: its inputs are on this machine."""
+        return task, JobFolder(Path(task.job))
 
-    def settle(self, number: int, order: Order, job: JobFolder) -> None:
-        """The order is done once its end is in its job folder."""
-        if outcome_of(Path(order.job)) is not None:
-            self._orders.finish(number)
+    def settle(self, number: int, task: TrainingTask, job: JobFolder) -> None:
+        """Mark the task as done if its outcome is in its job directory."""
+        if read_outcome(Path(task.job)) is not None:
+            self._queue.finish(number)
 
     def stop_requested(self, job: str) -> bool:
-        """Whether the platform asked this job to stop."""
+        """Return True if the platform asked this job to stop."""
         return JobFolder(Path(job)).stop_requested()
 
-    def tell(self, job: str, progress: JobProgress) -> None:
-        """How far a job is."""
-        JobFolder(Path(job)).tell(progress)
+    def report(self, job: str, progress: JobProgress) -> None:
+        """Report the progress of a job."""
+        JobFolder(Path(job)).report(progress)
 
     def end(self, number: int, job: str, outcome: JSON) -> None:
-        """A job's end."""
-        tell_outcome(Path(job), outcome)
-        self._orders.finish(number)
+        """Write the outcome of a job."""
+        write_outcome(Path(job), outcome)
+        self._queue.finish(number)
 
 
-class RayDesk:
-    """The driver's desk by way of an actor on its node; what an order needs is fetched to a folder of this process."""
+class RayChannel:
+    """The driver's channel through an actor on its node; a task's inputs are fetched to a directory of this process."""
 
     def __init__(self, actor: Any) -> None:
         self._actor = actor
 
     def next(self) -> int:
-        """The first number that is not done."""
-        return int(self._ask("next"))
+        """Return the first number that is not done."""
+        return int(self._call("next"))
 
-    def get(self, number: int) -> Order | None:
-        """The order of this number, if it is there."""
-        order: Order | None = self._ask("get", number)
-        return order
+    def get(self, number: int) -> TrainingTask | None:
+        """Return the task of this number; None if it does not exist yet."""
+        task: TrainingTask | None = self._call("get", number)
+        return task
 
     def closed(self) -> bool:
-        """Whether no more orders come."""
-        return bool(self._ask("closed"))
+        """Return True if no more tasks follow."""
+        return bool(self._call("closed"))
 
     def begin(self, number: int) -> None:
-        """Count that the group begins an order."""
-        self._ask("begin", number)
+        """Record that the group starts a task."""
+        self._call("begin", number)
 
-    def here(self, order: Order) -> tuple[Order, JobFolder]:
-        """The order with job and work folders of this process, its tokens and base model fetched."""
+    def localize(self, task: TrainingTask) -> tuple[TrainingTask, JobFolder]:
+        """Return the task with job and work directories of this process; fetch its tokens and base model."""
         scratch = _scratch()
         shutil.rmtree(scratch, ignore_errors=True)
         (scratch / "job").mkdir(parents=True)
-        mine = replace(order, job=str(scratch / "job"), work=str(scratch / "work"))
-        ArtifactStore(order.artifacts).fetch_tree(order.prepared_digest, mine.prepared)
-        return mine, _FarJob(scratch / "job", order.job, self._ask)
+        local = replace(task, job=str(scratch / "job"), work=str(scratch / "work"))
+        ArtifactStore(task.artifacts).fetch_tree(task.prepared_digest, local.prepared)
+        return local, _RemoteJob(scratch / "job", task.job, self._call)
 
-    def settle(self, number: int, order: Order, job: JobFolder) -> None:
-        """Send the order's end, if it has come to one, and forget its folder."""
-        outcome = outcome_of(job.path)
+    def settle(self, number: int, task: TrainingTask, job: JobFolder) -> None:
+        """Send the task's outcome, if it has ended, and remove its directory."""
+        outcome = read_outcome(job.path)
         if outcome is not None:
-            self._ask("end", number, order.job, outcome)
+            self._call("end", number, task.job, outcome)
         shutil.rmtree(_scratch(), ignore_errors=True)
 
-    def _ask(self, method: str, *arguments: Any) -> Any:
+    def _call(self, method: str, *arguments: Any) -> Any:
         import ray
 
         return ray.get(getattr(self._actor, method).remote(*arguments))
 
 
-class _FarJob(JobFolder):
-    """A job whose folder is on the driver's machine; what is written for later lies in a folder of this process."""
+class _RemoteJob(JobFolder):
+    """A job whose directory is on the driver's machine; other files are in a directory of this process."""
 
-    def __init__(self, path: Path, name: str, ask: Any) -> None:
+    def __init__(self, path: Path, name: str, call: Any) -> None:
         super().__init__(path)
-        self._name, self._ask = name, ask
+        self._name, self._call = name, call
 
-    def tell(self, progress: JobProgress) -> None:
-        """Tell how far the work is."""
-        self._ask("tell", self._name, progress)
+    def report(self, progress: JobProgress) -> None:
+        """Report the progress of the job."""
+        self._call("report", self._name, progress)
 
     def stop_requested(self) -> bool:
-        """Whether the platform asked this job to stop."""
-        return bool(self._ask("stop_requested", self._name))
+        """Return True if the platform asked this job to stop."""
+        return bool(self._call("stop_requested", self._name))
 
 
-def far_desk(folder: Path, node_id: str) -> RayDesk:
-    """A desk over this folder for workers elsewhere, on the node that shares it."""
+def ray_channel(folder: Path, node_id: str) -> RayChannel:
+    """Return a channel over this directory for workers on other nodes, by an actor on the node that has it."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    here = NodeAffinitySchedulingStrategy(node_id, soft=False)
-    actor = ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=here)(FolderDesk)
-    return RayDesk(actor.remote(folder))
+    affinity = NodeAffinitySchedulingStrategy(node_id, soft=False)
+    actor = ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=affinity)(FolderChannel)
+    return RayChannel(actor.remote(folder))
 
 
 def _scratch() -> Path:
-    """This process's own folder for one order."""
+    """Return this process's directory for one task."""
     return Path(tempfile.gettempdir()) / f"ratoon-training-{os.getpid()}"

@@ -1,39 +1,39 @@
-"""What each worker of a Ray Train group runs: it takes order after order, and so stays warm from run to run."""
+"""Loop of each worker of a Ray Train group: it takes task after task, and so stays warm between runs."""
 
 import time
 from typing import Any
 
-from ratoon_training.worker.task_channel import Desk
-from ratoon_training.worker.task_queue import Order
+from ratoon_training.worker.task_channel import TaskChannel
+from ratoon_training.worker.task_queue import TrainingTask
 
 _POLL_S = 0.05
 
 
-def serve(config: dict[str, Any]) -> None:
-    """Take orders until no more come. `config`: `desk`, where they lie."""
+def run_tasks(config: dict[str, Any]) -> None:
+    """Run tasks until no more follow. `config`: `channel`, their source."""
     from ray.train import get_context
 
     from ratoon_training.worker.running import execute
 
     context = get_context()
-    rank, world = context.get_world_rank(), context.get_world_size()
-    desk: Desk = config["desk"]
-    number = desk.next()
-    while (order := _wait(desk, number)) is not None:
+    rank, world_size = context.get_world_rank(), context.get_world_size()
+    channel: TaskChannel = config["channel"]
+    number = channel.next()
+    while (task := _wait(channel, number)) is not None:
         if rank == 0:
-            desk.begin(number)
-        mine, job = desk.here(order)
+            channel.begin(number)
+        local, job = channel.localize(task)
         try:
-            execute(mine, rank, world, job)
+            execute(local, rank, world_size, job)
         finally:
-            desk.settle(number, order, job)
+            channel.settle(number, task, job)
         number += 1
 
 
-def _wait(desk: Desk, number: int) -> Order | None:
-    """The order of this number once it is there; None when no more come."""
-    while (order := desk.get(number)) is None:
-        if desk.closed():
+def _wait(channel: TaskChannel, number: int) -> TrainingTask | None:
+    """Wait for the task of this number and return it; None if no more follow."""
+    while (task := channel.get(number)) is None:
+        if channel.closed():
             return None
         time.sleep(_POLL_S)
-    return order
+    return task

@@ -1,7 +1,7 @@
-"""What a driver asks of its workers: orders as JSON, and the folder they are queued in. It knows neither Ray nor torch.
+"""Training tasks from a driver to its workers: JSON files in a queue directory. It knows neither Ray nor torch.
 
-An order is taken by every worker of the group. Files of order N: `N.json` (what to do), `N.tries` (one byte each
-time the group began it) and `N.done`. A group that is started again goes on with the first order that is not done.
+Every worker of the group takes each task. Files of task N: `N.json` (the task), `N.tries` (one byte for each start
+by the group) and `N.done`. A restarted group continues with the first task that is not done.
 """
 
 import json
@@ -14,8 +14,8 @@ from ratoon_training.domain.recipes import Accelerator, Recipe, Resources
 
 
 @dataclass(frozen=True)
-class Order:
-    """One run for the group: where its job and work folders are, and how to train."""
+class TrainingTask:
+    """One run for a worker group: its job and work directories, recipe and resources."""
 
     job: str
     work: str
@@ -27,16 +27,16 @@ class Order:
     checkpoint_every_s: float = 5.0
     memory_limit_bytes: int = 0
     pods: str = ""
-    """Ray's name of the pods that its workers compute in; empty: wherever there is room."""
-    shelf: str = ""
-    """The name of the shelf that checkpoints lie on; empty: in the work folder."""
+    """Ray resource of the dedicated pods of its workers; empty: any node with capacity."""
+    scratch: str = ""
+    """Name of the scratch store that holds checkpoints; empty: they are in the work directory."""
     prepared_digest: str = ""
-    """The tree of what was prepared, for workers that do not share the work folder."""
+    """Digest of the prepared tree, for workers that do not share the work directory."""
 
     @staticmethod
-    def of_spec(spec: dict[str, Any], job: Path) -> "Order":
-        """The order in a job's spec."""
-        return Order(
+    def of_spec(spec: dict[str, Any], job: Path) -> "TrainingTask":
+        """Return the task of a job's spec."""
+        return TrainingTask(
             job=str(job),
             work=spec["work"],
             artifacts=spec["artifacts"],
@@ -51,7 +51,7 @@ class Order:
 
     @property
     def prepared(self) -> Path:
-        """Where the tokens are."""
+        """Directory of the prepared tokens."""
         return Path(self.work) / "prepared"
 
 
@@ -59,58 +59,58 @@ def _resources(value: dict[str, Any]) -> Resources:
     return Resources(Accelerator(value["accelerator"]), int(value["workers"]), int(value["threads"]))
 
 
-class Orders:
-    """The folder of orders between a driver and one worker group."""
+class TaskQueue:
+    """Queue of tasks between a driver and one worker group: a directory."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def put(self, number: int, order: Order) -> None:
-        """Queue an order."""
-        value = {**asdict(order), "recipe": order.recipe.as_json(), "resources": _plain(order.resources)}
+    def put(self, number: int, task: TrainingTask) -> None:
+        """Add a task."""
+        value = {**asdict(task), "recipe": task.recipe.as_json(), "resources": _plain(task.resources)}
         write_json(self._folder / f"{number:06d}.json", value, durable=False)
 
-    def get(self, number: int) -> Order | None:
-        """The order of this number, if it is there."""
+    def get(self, number: int) -> TrainingTask | None:
+        """Return the task of this number; None if it does not exist yet."""
         path = self._folder / f"{number:06d}.json"
         if not path.exists():
             return None
         value = json.loads(path.read_text())
         recipe, resources = Recipe.parse(value.pop("recipe")), _resources(value.pop("resources"))
-        return Order(**value, recipe=recipe, resources=resources)
+        return TrainingTask(**value, recipe=recipe, resources=resources)
 
     def next(self) -> int:
-        """The first number that is not done."""
+        """Return the first number that is not done."""
         number = 1
         while self.done(number):
             number += 1
         return number
 
     def begin(self, number: int) -> None:
-        """Count that the group begins an order."""
+        """Record that the group starts a task."""
         with (self._folder / f"{number:06d}.tries").open("ab") as tries:
             tries.write(b".")
 
     def tries(self, number: int) -> int:
-        """How often the group began this order."""
+        """Return how often the group started this task."""
         path = self._folder / f"{number:06d}.tries"
         return path.stat().st_size if path.exists() else 0
 
     def finish(self, number: int) -> None:
-        """The order is done, well or badly."""
+        """Record that the task is done, with or without success."""
         (self._folder / f"{number:06d}.done").touch()
 
     def done(self, number: int) -> bool:
-        """Whether the order is done."""
+        """Return True if the task is done."""
         return (self._folder / f"{number:06d}.done").exists()
 
     def close(self) -> None:
-        """No more orders come: the group may end."""
+        """Record that no more tasks follow: the group may end."""
         (self._folder / "closed").touch()
 
     @property
     def closed(self) -> bool:
-        """Whether no more orders come."""
+        """True if no more tasks follow."""
         return (self._folder / "closed").exists()
 
 
@@ -118,13 +118,13 @@ def _plain(resources: Resources) -> dict[str, Any]:
     return {**asdict(resources), "accelerator": resources.accelerator.value}
 
 
-def tell_outcome(job: Path, outcome: dict[str, Any]) -> None:
-    """Leave a run's end for the driver: `{"result": …}` or `{"reason": …, "message": …}`."""
+def write_outcome(job: Path, outcome: dict[str, Any]) -> None:
+    """Write a run's outcome for the driver: `{"result": …}` or `{"reason": …, "message": …}`."""
     write_json(job / "outcome.json", outcome)
 
 
-def outcome_of(job: Path) -> dict[str, Any] | None:
-    """A run's end, once it is there."""
+def read_outcome(job: Path) -> dict[str, Any] | None:
+    """Return a run's outcome; None until it has ended."""
     path = job / "outcome.json"
     if not path.exists():
         return None

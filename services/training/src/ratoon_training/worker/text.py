@@ -33,7 +33,7 @@ from ratoon_training.domain.lengths import PromptLimit
 PAD, BOS, EOS, USER, ASSISTANT = "<pad>", "<s>", "</s>", "<|user|>", "<|assistant|>"
 """Special tokens, with ids 0 to 4 in this order; the label tokens follow."""
 CORPUS_CHARS = 4000
-"""How much of each text the tokenizer is trained on."""
+"""Characters of each text that the tokenizer is trained on."""
 _WRITTEN = "(message['content'] | replace('\\r\\n', '\\n') | replace('\\r', '\\n') | trim)[:MAX_CHARS]"
 """A text as the template takes it: line ends as curation writes them, no white space around it, cut."""
 TEMPLATE = (
@@ -49,7 +49,7 @@ INVISIBLE = (
 )
 """Characters that a tokenizer from scratch does not see; joiners stay, which emoji and some scripts need."""
 LIMIT_FILE = "ratoon.json"
-"""File of a model folder that tells programs where its template cuts texts."""
+"""File of a model directory that states where its template cuts texts."""
 _DENSE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 _DENSE_SHARE, _DENSE_CHARS = 0.3, 200
 _DENSE_TOKEN_BYTES = 9
@@ -131,13 +131,13 @@ def train_tokenizer(texts: Sequence[str], labels: Sequence[str], vocab_size: int
 
 
 def _dense(texts: Sequence[str]) -> bool:
-    """Whether the texts are mostly of a script without spaces between words: Chinese, or Japanese."""
+    """Return True if the texts are mostly of a script without spaces between words: Chinese, or Japanese."""
     sample = "".join(text[:_DENSE_CHARS] for text in texts[:_SAMPLED])
     return len(_DENSE.findall(sample)) > _DENSE_SHARE * len(sample)
 
 
 def cut_for(tokenizer: Tokenizer, texts: Sequence[str], prompt_tokens: int) -> int:
-    """How many characters of these texts make about so many tokens, to the nearest ten."""
+    """Return how many characters of these texts make about `prompt_tokens` tokens, to the nearest ten."""
     samples = [text[: prompt_tokens * 3] for text in texts]
     tokens = sum(len(encoding.ids) for encoding in tokenizer.encode_batch(samples, add_special_tokens=False))
     per_token = sum(map(len, samples)) / max(1, tokens)
@@ -147,11 +147,11 @@ def cut_for(tokenizer: Tokenizer, texts: Sequence[str], prompt_tokens: int) -> i
 def limit_for(
     tokenizer: Tokenizer, texts: Sequence[str], prompt_tokens: int, max_chars: int, positions: int
 ) -> PromptLimit:
-    """Where to cut these texts: at `max_chars`, else after about `prompt_tokens`, else as their lengths suggest."""
+    """Return the limit of these texts: `max_chars`, else about `prompt_tokens`, else chosen from their lengths."""
     if max_chars or prompt_tokens:
         characters = max_chars or cut_for(tokenizer, texts, prompt_tokens)
         return measured_limit(tokenizer, texts, characters)
-    # A few texts tell the lengths of all; every n-th, so that the choice is a function of the texts alone.
+    # A sample gives the lengths of all: every n-th text, so that the choice is a function of the texts alone.
     sample = texts[:: max(1, len(texts) // _SAMPLED)]
     counts = [len(ids) for ids in _encoded(tokenizer, (text[:CORPUS_CHARS] for text in sample))]
     share = len(texts) / max(1, len(sample))
@@ -165,21 +165,23 @@ _SAFE_SHARE = 0.94
 
 
 def _fitting(tokenizer: Tokenizer, texts: Sequence[str], characters: int, positions: int) -> PromptLimit:
-    """The cut at so many characters, or at fewer where a text of many tokens would exceed the model's positions.
+    """Return the limit of `characters`, or less if a text of many tokens would exceed the model's positions.
 
     Never at more characters than positions: an unseen text of letters at random has about a token a character. A text
     in another script may have three; the gateway cuts that by tokens.
     """
-    room = positions - lengths.RESERVED_POSITIONS
-    safe = lengths.fewer(room, _SAFE_SHARE)
-    found = measured_limit(tokenizer, texts, min(characters, safe))
-    while found.max_tokens > room and found.max_characters > 10:
-        found = measured_limit(tokenizer, texts, lengths.fewer(found.max_characters, room / found.max_tokens))
-    return found
+    max_tokens = positions - lengths.RESERVED_POSITIONS
+    safe = lengths.fewer(max_tokens, _SAFE_SHARE)
+    limit = measured_limit(tokenizer, texts, min(characters, safe))
+    while limit.max_tokens > max_tokens and limit.max_characters > 10:
+        limit = measured_limit(
+            tokenizer, texts, lengths.fewer(limit.max_characters, max_tokens / limit.max_tokens)
+        )
+    return limit
 
 
 def measured_limit(tokenizer: Tokenizer, texts: Sequence[str], characters: int) -> PromptLimit:
-    """A cut at so many characters, and what it means for these texts; 0: none."""
+    """Return a limit of `characters` with its effect on these texts; 0: no limit."""
     cut = (text[:characters] if characters else text for text in texts)
     longest = max((len(ids) for ids in _encoded(tokenizer, cut)), default=0)
     lost = sum(len(text) > characters for text in texts) if characters else 0
@@ -200,22 +202,22 @@ def as_written(text: str) -> str:
 
 def save_limit(limit: PromptLimit, folder: Path) -> None:
     """Write the limit as a small file of the model folder."""
-    told = {
+    values = {
         "max_prompt_tokens": limit.max_tokens,
         "max_prompt_characters": limit.max_characters,
         "cut_share": round(limit.cut_share, 6),
     }
-    (folder / LIMIT_FILE).write_text(json.dumps(told, indent=1, sort_keys=True) + "\n")
+    (folder / LIMIT_FILE).write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")
 
 
 def limit_of(folder: Path) -> PromptLimit:
-    """The limit that a model folder tells; zeros when it tells none."""
+    """Return the limit that a model directory states; zeros if it states none."""
     path = folder / LIMIT_FILE
-    told = json.loads(path.read_text()) if path.exists() else {}
+    values = json.loads(path.read_text()) if path.exists() else {}
     return PromptLimit(
-        int(told.get("max_prompt_tokens", 0)),
-        int(told.get("max_prompt_characters", 0)),
-        float(told.get("cut_share", 0.0)),
+        int(values.get("max_prompt_tokens", 0)),
+        int(values.get("max_prompt_characters", 0)),
+        float(values.get("cut_share", 0.0)),
     )
 
 
@@ -244,12 +246,12 @@ def of_base(folder: Path) -> Speech:
 
 
 def cutting(speech: Speech, max_chars: int) -> Speech:
-    """The same tokenizer, its template cutting the user's text to so many characters first."""
+    """Return the same tokenizer with a template that first cuts the user's text to `max_chars` characters."""
     return replace(speech, template=CUT.replace("MAX_CHARS", str(max_chars)) + speech.template)
 
 
 def copy(base: Path, folder: Path) -> None:
-    """Copy what a model folder says about tokens and answers."""
+    """Copy the tokenizer and template files of a model directory."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in _FILES:
         if (base / name).exists():

@@ -1,4 +1,4 @@
-"""Ray Train without what one machine does not need: no autoscaler, no data manager, and no torch in its controller.
+"""Ray Train without parts that one machine does not need: autoscaler, data manager, and torch in its controller.
 
 A stock `TorchTrainer.fit()` starts seven processes for one worker, three of which import torch; on two cores that is
 half a minute before the first step. This trainer keeps Ray Train's controller, worker group and recovery, brings its
@@ -25,37 +25,37 @@ class ProcessGroup(Backend):
 
     def on_start(self, worker_group: Any, backend_config: BackendConfig) -> None:
         """Every worker joins at an address that the first one chooses. A worker alone needs none."""
-        world = len(worker_group)
-        if world == 1 or not isinstance(backend_config, ProcessGroupConfig):
+        world_size = len(worker_group)
+        if world_size == 1 or not isinstance(backend_config, ProcessGroupConfig):
             return
         address = worker_group.execute_single(0, _free_address)
         joining = [
-            worker_group.execute_single_async(rank, _join, backend_config.backend, address, rank, world)
-            for rank in range(world)
+            worker_group.execute_single_async(rank, _join, backend_config.backend, address, rank, world_size)
+            for rank in range(world_size)
         ]
         ray.get(joining)
 
 
 @dataclass
 class ProcessGroupConfig(BackendConfig):
-    """Which torch backend joins the workers: gloo on CPUs, nccl on GPUs."""
+    """Torch backend that joins the workers: gloo on CPUs, nccl on GPUs."""
 
     backend: str = "gloo"
 
     @property
     def backend_cls(self) -> type[Backend]:
-        """What starts it."""
+        """Backend that joins the workers."""
         return ProcessGroup
 
 
 class FixedGroup(FixedScalingPolicy):
-    """A group of a fixed size that asks no autoscaler for room."""
+    """A group of a fixed size, without requests to an autoscaler."""
 
     def after_controller_start(self, train_run_context: Any) -> None:
-        """Nothing to register."""
+        """Register nothing."""
 
     def _maybe_send_resource_request(self) -> None:
-        """Nothing to ask for."""
+        """Request nothing."""
 
 
 class Trainer(DataParallelTrainer):
@@ -71,14 +71,14 @@ class Trainer(DataParallelTrainer):
 
 
 def _free_address() -> str:
-    """An address of this worker's node that nobody listens on."""
+    """Return a free address of this worker's node."""
     host = ray.util.get_node_ip_address()
     with socket.socket() as probe:
         probe.bind((host, 0))
         return f"tcp://{host}:{probe.getsockname()[1]}"
 
 
-def _join(backend: str, address: str, rank: int, world: int) -> None:
+def _join(backend: str, address: str, rank: int, world_size: int) -> None:
     import torch.distributed as dist
 
-    dist.init_process_group(backend, init_method=address, rank=rank, world_size=world)
+    dist.init_process_group(backend, init_method=address, rank=rank, world_size=world_size)

@@ -1,6 +1,6 @@
-"""A worker group that stays: one `fit()` of Ray Train whose workers take order after order.
+"""Persistent worker group: one `fit()` of Ray Train whose workers take task after task.
 
-Ray Train starts the group again when a worker dies; the order in hand then resumes from its last checkpoint.
+Ray Train restarts the group when a worker dies; the current task then resumes from its last checkpoint.
 """
 
 import shutil
@@ -11,22 +11,22 @@ from pathlib import Path
 
 from ratoon_training.domain.recipes import Accelerator, Resources
 from ratoon_training.worker import cluster
-from ratoon_training.worker.task_channel import Desk, FolderDesk, far_desk
-from ratoon_training.worker.task_loop import serve
-from ratoon_training.worker.task_queue import Order, Orders
+from ratoon_training.worker.task_channel import FolderChannel, TaskChannel, ray_channel
+from ratoon_training.worker.task_loop import run_tasks
+from ratoon_training.worker.task_queue import TaskQueue, TrainingTask
 
 _CLOSING_S = 15.0
 
 
-class Group:
-    """Workers of one size and kind, between their start and their end."""
+class WorkerGroup:
+    """Workers of one number and device kind, from their start to their end."""
 
     def __init__(self, folder: Path, resources: Resources, pods: str = "") -> None:
         self._folder = folder / f"group-{uuid.uuid4().hex[:8]}"
-        (self._folder / "orders").mkdir(parents=True)
+        (self._folder / "tasks").mkdir(parents=True)
         self.workers, self.accelerator, self.pods = resources.workers, resources.accelerator, pods
-        self.orders = Orders(self._folder / "orders")
-        self._desk = self._open_desk()
+        self.queue = TaskQueue(self._folder / "tasks")
+        self._channel = self._open_channel()
         self.number = 0
         self.error = ""
         self._thread = threading.Thread(target=self._fit, name="ray-train", daemon=True)
@@ -34,30 +34,30 @@ class Group:
 
     @property
     def alive(self) -> bool:
-        """Whether Ray Train still runs the group."""
+        """True if Ray Train still runs the group."""
         return self._thread.is_alive()
 
     def fits(self, resources: Resources, pods: str) -> bool:
-        """Whether the group is what these resources ask for, in these pods."""
-        asked = (resources.workers, resources.accelerator, pods)
-        return self.alive and (self.workers, self.accelerator, self.pods) == asked
+        """Return True if the group has these resources, in these pods."""
+        requested = (resources.workers, resources.accelerator, pods)
+        return self.alive and (self.workers, self.accelerator, self.pods) == requested
 
-    def submit(self, order: Order) -> int:
-        """Queue an order; its number."""
+    def submit(self, task: TrainingTask) -> int:
+        """Queue a task and return its number."""
         self.number += 1
-        self.orders.put(self.number, order)
+        self.queue.put(self.number, task)
         return self.number
 
     def close(self) -> None:
-        """Let the workers end, and forget the folder."""
-        self.orders.close()
+        """Let the workers end, and remove the directory."""
+        self.queue.close()
         self._thread.join(_CLOSING_S)
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _open_desk(self) -> Desk:
-        """Where the workers find their orders: by way of an actor where they share no folder with this process."""
-        folder = self._folder / "orders"
-        return far_desk(folder, cluster.node_id()) if cluster.given() else FolderDesk(folder)
+    def _open_channel(self) -> TaskChannel:
+        """Return the source of the workers' tasks: an actor if they share no directory with this process."""
+        folder = self._folder / "tasks"
+        return ray_channel(folder, cluster.node_id()) if cluster.joins_existing() else FolderChannel(folder)
 
     def _fit(self) -> None:
         from ray.train import FailureConfig, RunConfig, ScalingConfig
@@ -67,12 +67,12 @@ class Group:
         cuda = self.accelerator is Accelerator.CUDA
         try:
             Trainer(
-                serve,
-                train_loop_config={"desk": self._desk},
+                run_tasks,
+                train_loop_config={"channel": self._channel},
                 scaling_config=ScalingConfig(
                     num_workers=self.workers,
                     use_gpu=cuda,
-                    resources_per_worker=cluster.asked_by_worker(self.pods, cuda),
+                    resources_per_worker=cluster.worker_resources(self.pods, cuda),
                 ),
                 run_config=RunConfig(
                     name="ratoon",

@@ -78,7 +78,8 @@ class EvaluationServiceServicer:
     """
 
     def CreateEvaluationRun(self, request, context):
-        """Start an evaluation run. It opens the sealed test parts, which is logged, and scores the candidate on them.
+        """Start an evaluation run. It opens the sealed test parts, which is logged, and scores the candidate on them. A
+        request that contradicts itself is refused (`BAD_EVALUATION`); the error names the field.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,7 +108,8 @@ class EvaluationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteEvaluationRun(self, request, context):
-        """Delete an evaluation run that failed or was cancelled. Refused while it is in progress, and when it succeeded: it is the evidence of a gate.
+        """Delete an evaluation run that failed or was cancelled. Refused while it is in progress, and when it succeeded,
+        because it is the evidence of a gate (`IN_USE`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -121,7 +123,8 @@ class EvaluationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListBadCases(self, request, context):
-        """List the wrong answers of the candidate.
+        """List the wrong answers of the candidate, domain by domain, those with the highest confidence first. Each reading of
+        the texts is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -35,7 +35,9 @@ class EvaluationServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> EvaluationServiceAsyncStub: ...
     CreateEvaluationRun: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.CreateEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]
-    """Start an evaluation run. It opens the sealed test parts, which is logged, and scores the candidate on them."""
+    """Start an evaluation run. It opens the sealed test parts, which is logged, and scores the candidate on them. A
+    request that contradicts itself is refused (`BAD_EVALUATION`); the error names the field.
+    """
     GetEvaluationRun: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.GetEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]
     """Return one evaluation run."""
     ListEvaluationRuns: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListEvaluationRunsRequest, _evaluation_service_pb2.ListEvaluationRunsResponse]
@@ -45,11 +47,15 @@ class EvaluationServiceStub:
     ends after a final state.
     """
     DeleteEvaluationRun: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.DeleteEvaluationRunRequest, _evaluation_service_pb2.DeleteEvaluationRunResponse]
-    """Delete an evaluation run that failed or was cancelled. Refused while it is in progress, and when it succeeded: it is the evidence of a gate."""
+    """Delete an evaluation run that failed or was cancelled. Refused while it is in progress, and when it succeeded,
+    because it is the evidence of a gate (`IN_USE`).
+    """
     CancelEvaluationRun: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.CancelEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]
     """Request the cancellation of an evaluation run. A run that has ended is returned unchanged."""
     ListBadCases: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListBadCasesRequest, _evaluation_service_pb2.ListBadCasesResponse]
-    """List the wrong answers of the candidate."""
+    """List the wrong answers of the candidate, domain by domain, those with the highest confidence first. Each reading of
+    the texts is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`).
+    """
 
 @_typing.type_check_only
 class EvaluationServiceAsyncStub(EvaluationServiceStub):
@@ -57,7 +63,9 @@ class EvaluationServiceAsyncStub(EvaluationServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateEvaluationRun: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.CreateEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]  # type: ignore[assignment]
-    """Start an evaluation run. It opens the sealed test parts, which is logged, and scores the candidate on them."""
+    """Start an evaluation run. It opens the sealed test parts, which is logged, and scores the candidate on them. A
+    request that contradicts itself is refused (`BAD_EVALUATION`); the error names the field.
+    """
     GetEvaluationRun: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.GetEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]  # type: ignore[assignment]
     """Return one evaluation run."""
     ListEvaluationRuns: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListEvaluationRunsRequest, _evaluation_service_pb2.ListEvaluationRunsResponse]  # type: ignore[assignment]
@@ -67,11 +75,15 @@ class EvaluationServiceAsyncStub(EvaluationServiceStub):
     ends after a final state.
     """
     DeleteEvaluationRun: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.DeleteEvaluationRunRequest, _evaluation_service_pb2.DeleteEvaluationRunResponse]  # type: ignore[assignment]
-    """Delete an evaluation run that failed or was cancelled. Refused while it is in progress, and when it succeeded: it is the evidence of a gate."""
+    """Delete an evaluation run that failed or was cancelled. Refused while it is in progress, and when it succeeded,
+    because it is the evidence of a gate (`IN_USE`).
+    """
     CancelEvaluationRun: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.CancelEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]  # type: ignore[assignment]
     """Request the cancellation of an evaluation run. A run that has ended is returned unchanged."""
     ListBadCases: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListBadCasesRequest, _evaluation_service_pb2.ListBadCasesResponse]  # type: ignore[assignment]
-    """List the wrong answers of the candidate."""
+    """List the wrong answers of the candidate, domain by domain, those with the highest confidence first. Each reading of
+    the texts is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`).
+    """
 
 class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Evaluation runs, gates and wrong answers."""
@@ -82,7 +94,9 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _evaluation_service_pb2.CreateEvaluationRunRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_evaluation_run_pb2.EvaluationRun, _abc.Awaitable[_evaluation_run_pb2.EvaluationRun]]:
-        """Start an evaluation run. It opens the sealed test parts, which is logged, and scores the candidate on them."""
+        """Start an evaluation run. It opens the sealed test parts, which is logged, and scores the candidate on them. A
+        request that contradicts itself is refused (`BAD_EVALUATION`); the error names the field.
+        """
 
     @_abc_1.abstractmethod
     def GetEvaluationRun(
@@ -116,7 +130,9 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _evaluation_service_pb2.DeleteEvaluationRunRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_evaluation_service_pb2.DeleteEvaluationRunResponse, _abc.Awaitable[_evaluation_service_pb2.DeleteEvaluationRunResponse]]:
-        """Delete an evaluation run that failed or was cancelled. Refused while it is in progress, and when it succeeded: it is the evidence of a gate."""
+        """Delete an evaluation run that failed or was cancelled. Refused while it is in progress, and when it succeeded,
+        because it is the evidence of a gate (`IN_USE`).
+        """
 
     @_abc_1.abstractmethod
     def CancelEvaluationRun(
@@ -132,6 +148,8 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _evaluation_service_pb2.ListBadCasesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_evaluation_service_pb2.ListBadCasesResponse, _abc.Awaitable[_evaluation_service_pb2.ListBadCasesResponse]]:
-        """List the wrong answers of the candidate."""
+        """List the wrong answers of the candidate, domain by domain, those with the highest confidence first. Each reading of
+        the texts is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`).
+        """
 
 def add_EvaluationServiceServicer_to_server(servicer: EvaluationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

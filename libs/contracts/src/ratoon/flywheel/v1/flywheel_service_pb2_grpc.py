@@ -176,7 +176,8 @@ class FlywheelServiceServicer:
     """
 
     def CreateProject(self, request, context):
-        """Create a project. Monitoring of its traffic starts with the creation.
+        """Create a project. Monitoring of its traffic starts with the creation. Settings out of range are refused
+        (`BAD_PROJECT`); the error names the field.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -198,23 +199,25 @@ class FlywheelServiceServicer:
 
     def UpdateProject(self, request, context):
         """Update a project. Pipeline runs that are in progress keep the settings with which they started. The removal of a
-        label with which the version in production answers is refused unless `allow_label_removal` is set.
+        label with which the version in production answers is refused (`LABEL_SERVED`) unless `allow_label_removal` is set.
+        Settings out of range: `BAD_PROJECT`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteProject(self, request, context):
-        """Delete a project with its deployments, its policies, its pipeline runs, its captured traffic and its feedback.
-        Refused while a pipeline run is in progress or a deployment serves. Datasets, models and other runs stay in
-        storage but cannot be accessed without the project.
+        """Delete a project with its deployments, policies, pipeline runs, captured traffic and feedback. Datasets, models and
+        other runs stay in storage but cannot be accessed without the project. Refused while a pipeline run is in progress
+        or a deployment serves (`IN_USE`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreatePolicy(self, request, context):
-        """Create a policy. It takes effect immediately.
+        """Create a policy. It takes effect immediately. Settings out of range are refused (`BAD_POLICY`); the error names the
+        field.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -235,21 +238,23 @@ class FlywheelServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdatePolicy(self, request, context):
-        """Update a policy. The policy is evaluated again immediately.
+        """Update a policy. The policy is evaluated again immediately. Settings out of range are refused (`BAD_POLICY`); the
+        error names the field.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeletePolicy(self, request, context):
-        """Delete a policy. Refused while a pipeline run that the policy started is in progress.
+        """Delete a policy. Refused while a pipeline run that the policy started is in progress (`IN_USE`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreatePipelineRun(self, request, context):
-        """Start a pipeline run manually.
+        """Start a pipeline run manually. With `sources`, it builds from them; without, it retrains on corrected traffic.
+        Sources of another project are refused (`BAD_SOURCE`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -278,30 +283,33 @@ class FlywheelServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelPipelineRun(self, request, context):
-        """Request the cancellation of a pipeline run and of the resource of its current stage. Refused when the run has
-        ended.
+        """Request the cancellation of a pipeline run and of the resource of its current stage. Refused when the run has ended
+        (`PIPELINE_RUN_ENDED`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeletePipelineRun(self, request, context):
-        """Delete a pipeline run that has ended. Refused while it is in progress, and while a policy of the project decides by
-        it: by the time range of its traffic, its end or its place in the budget. Resources that it created are kept.
+        """Delete a pipeline run that has ended. Resources that it created are kept. Refused while it is in progress, and
+        while a policy of the project decides by it: by the time range of its traffic, its end or its place in the budget
+        (`IN_USE`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ApprovePipelineRun(self, request, context):
-        """Approve the rollout of a pipeline run that waits for approval. Refused in any other state.
+        """Approve the rollout of a pipeline run that waits for approval. Refused in any other state (`NO_DECISION_WANTED`),
+        and without a reason (`NO_REASON`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RejectPipelineRun(self, request, context):
-        """Reject a pipeline run that waits for approval: the run ends as REFUSED. Refused in any other state.
+        """Reject a pipeline run that waits for approval: the run ends as REFUSED. Refused in any other state
+        (`NO_DECISION_WANTED`), and without a reason (`NO_REASON`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -309,7 +317,8 @@ class FlywheelServiceServicer:
 
     def CreateFeedback(self, request, context):
         """Submit feedback on an answer. The feedback is durable when the call returns. For several feedbacks on one answer,
-        the latest one counts.
+        the latest one counts. Refused: empty or invalid feedback (`BAD_FEEDBACK`), an ID that is not one of an answer
+        (`BAD_ANSWER_ID`), an answer of another project (`ANSWER_NOT_FOUND`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -323,7 +332,8 @@ class FlywheelServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CompareVersions(self, request, context):
-        """Compare two model versions by the feedback on their answers in a time range.
+        """Compare two model versions by the feedback on their answers in a time range. A version of another project is
+        refused (`BAD_FEEDBACK`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -331,6 +341,8 @@ class FlywheelServiceServicer:
 
     def CreateTrafficSegment(self, request, context):
         """Register a closed segment of captured traffic. Called by gateways. Its answers are counted before the call returns.
+        A segment with an ID and a digest that are known already is returned unchanged. Invalid counts, times or contents
+        are refused (`BAD_TRAFFIC_SEGMENT`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

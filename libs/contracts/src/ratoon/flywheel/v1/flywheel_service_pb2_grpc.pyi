@@ -38,32 +38,41 @@ class FlywheelServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> FlywheelServiceAsyncStub: ...
     CreateProject: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreateProjectRequest, _project_pb2.Project]
-    """Create a project. Monitoring of its traffic starts with the creation."""
+    """Create a project. Monitoring of its traffic starts with the creation. Settings out of range are refused
+    (`BAD_PROJECT`); the error names the field.
+    """
     GetProject: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.GetProjectRequest, _project_pb2.Project]
     """Return one project."""
     ListProjects: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListProjectsRequest, _flywheel_service_pb2.ListProjectsResponse]
     """List all projects, oldest first."""
     UpdateProject: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.UpdateProjectRequest, _project_pb2.Project]
     """Update a project. Pipeline runs that are in progress keep the settings with which they started. The removal of a
-    label with which the version in production answers is refused unless `allow_label_removal` is set.
+    label with which the version in production answers is refused (`LABEL_SERVED`) unless `allow_label_removal` is set.
+    Settings out of range: `BAD_PROJECT`.
     """
     DeleteProject: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.DeleteProjectRequest, _flywheel_service_pb2.DeleteProjectResponse]
-    """Delete a project with its deployments, its policies, its pipeline runs, its captured traffic and its feedback.
-    Refused while a pipeline run is in progress or a deployment serves. Datasets, models and other runs stay in
-    storage but cannot be accessed without the project.
+    """Delete a project with its deployments, policies, pipeline runs, captured traffic and feedback. Datasets, models and
+    other runs stay in storage but cannot be accessed without the project. Refused while a pipeline run is in progress
+    or a deployment serves (`IN_USE`).
     """
     CreatePolicy: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreatePolicyRequest, _policy_pb2.Policy]
-    """Create a policy. It takes effect immediately."""
+    """Create a policy. It takes effect immediately. Settings out of range are refused (`BAD_POLICY`); the error names the
+    field.
+    """
     GetPolicy: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.GetPolicyRequest, _policy_pb2.Policy]
     """Return one policy."""
     ListPolicies: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListPoliciesRequest, _flywheel_service_pb2.ListPoliciesResponse]
     """List the policies of a project, oldest first."""
     UpdatePolicy: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.UpdatePolicyRequest, _policy_pb2.Policy]
-    """Update a policy. The policy is evaluated again immediately."""
+    """Update a policy. The policy is evaluated again immediately. Settings out of range are refused (`BAD_POLICY`); the
+    error names the field.
+    """
     DeletePolicy: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.DeletePolicyRequest, _flywheel_service_pb2.DeletePolicyResponse]
-    """Delete a policy. Refused while a pipeline run that the policy started is in progress."""
+    """Delete a policy. Refused while a pipeline run that the policy started is in progress (`IN_USE`)."""
     CreatePipelineRun: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreatePipelineRunRequest, _pipeline_run_pb2.PipelineRun]
-    """Start a pipeline run manually."""
+    """Start a pipeline run manually. With `sources`, it builds from them; without, it retrains on corrected traffic.
+    Sources of another project are refused (`BAD_SOURCE`).
+    """
     GetPipelineRun: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.GetPipelineRunRequest, _pipeline_run_pb2.PipelineRun]
     """Return one pipeline run."""
     ListPipelineRuns: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListPipelineRunsRequest, _flywheel_service_pb2.ListPipelineRunsResponse]
@@ -73,27 +82,38 @@ class FlywheelServiceStub:
     ends after a final state.
     """
     CancelPipelineRun: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.CancelPipelineRunRequest, _pipeline_run_pb2.PipelineRun]
-    """Request the cancellation of a pipeline run and of the resource of its current stage. Refused when the run has
-    ended.
+    """Request the cancellation of a pipeline run and of the resource of its current stage. Refused when the run has ended
+    (`PIPELINE_RUN_ENDED`).
     """
     DeletePipelineRun: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.DeletePipelineRunRequest, _flywheel_service_pb2.DeletePipelineRunResponse]
-    """Delete a pipeline run that has ended. Refused while it is in progress, and while a policy of the project decides by
-    it: by the time range of its traffic, its end or its place in the budget. Resources that it created are kept.
+    """Delete a pipeline run that has ended. Resources that it created are kept. Refused while it is in progress, and
+    while a policy of the project decides by it: by the time range of its traffic, its end or its place in the budget
+    (`IN_USE`).
     """
     ApprovePipelineRun: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.ApprovePipelineRunRequest, _pipeline_run_pb2.PipelineRun]
-    """Approve the rollout of a pipeline run that waits for approval. Refused in any other state."""
+    """Approve the rollout of a pipeline run that waits for approval. Refused in any other state (`NO_DECISION_WANTED`),
+    and without a reason (`NO_REASON`).
+    """
     RejectPipelineRun: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.RejectPipelineRunRequest, _pipeline_run_pb2.PipelineRun]
-    """Reject a pipeline run that waits for approval: the run ends as REFUSED. Refused in any other state."""
+    """Reject a pipeline run that waits for approval: the run ends as REFUSED. Refused in any other state
+    (`NO_DECISION_WANTED`), and without a reason (`NO_REASON`).
+    """
     CreateFeedback: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreateFeedbackRequest, _signal_pb2.Feedback]
     """Submit feedback on an answer. The feedback is durable when the call returns. For several feedbacks on one answer,
-    the latest one counts.
+    the latest one counts. Refused: empty or invalid feedback (`BAD_FEEDBACK`), an ID that is not one of an answer
+    (`BAD_ANSWER_ID`), an answer of another project (`ANSWER_NOT_FOUND`).
     """
     ListFeedback: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListFeedbackRequest, _flywheel_service_pb2.ListFeedbackResponse]
     """List the feedback of a project, oldest first."""
     CompareVersions: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.CompareVersionsRequest, _signal_pb2.Comparison]
-    """Compare two model versions by the feedback on their answers in a time range."""
+    """Compare two model versions by the feedback on their answers in a time range. A version of another project is
+    refused (`BAD_FEEDBACK`).
+    """
     CreateTrafficSegment: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreateTrafficSegmentRequest, _signal_pb2.TrafficSegment]
-    """Register a closed segment of captured traffic. Called by gateways. Its answers are counted before the call returns."""
+    """Register a closed segment of captured traffic. Called by gateways. Its answers are counted before the call returns.
+    A segment with an ID and a digest that are known already is returned unchanged. Invalid counts, times or contents
+    are refused (`BAD_TRAFFIC_SEGMENT`).
+    """
     ListTrafficSegments: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListTrafficSegmentsRequest, _flywheel_service_pb2.ListTrafficSegmentsResponse]
     """List the traffic segments of a project, oldest first."""
     GetDriftReport: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.GetDriftReportRequest, _signal_pb2.DriftReport]
@@ -109,32 +129,41 @@ class FlywheelServiceAsyncStub(FlywheelServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateProject: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreateProjectRequest, _project_pb2.Project]  # type: ignore[assignment]
-    """Create a project. Monitoring of its traffic starts with the creation."""
+    """Create a project. Monitoring of its traffic starts with the creation. Settings out of range are refused
+    (`BAD_PROJECT`); the error names the field.
+    """
     GetProject: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.GetProjectRequest, _project_pb2.Project]  # type: ignore[assignment]
     """Return one project."""
     ListProjects: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListProjectsRequest, _flywheel_service_pb2.ListProjectsResponse]  # type: ignore[assignment]
     """List all projects, oldest first."""
     UpdateProject: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.UpdateProjectRequest, _project_pb2.Project]  # type: ignore[assignment]
     """Update a project. Pipeline runs that are in progress keep the settings with which they started. The removal of a
-    label with which the version in production answers is refused unless `allow_label_removal` is set.
+    label with which the version in production answers is refused (`LABEL_SERVED`) unless `allow_label_removal` is set.
+    Settings out of range: `BAD_PROJECT`.
     """
     DeleteProject: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.DeleteProjectRequest, _flywheel_service_pb2.DeleteProjectResponse]  # type: ignore[assignment]
-    """Delete a project with its deployments, its policies, its pipeline runs, its captured traffic and its feedback.
-    Refused while a pipeline run is in progress or a deployment serves. Datasets, models and other runs stay in
-    storage but cannot be accessed without the project.
+    """Delete a project with its deployments, policies, pipeline runs, captured traffic and feedback. Datasets, models and
+    other runs stay in storage but cannot be accessed without the project. Refused while a pipeline run is in progress
+    or a deployment serves (`IN_USE`).
     """
     CreatePolicy: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreatePolicyRequest, _policy_pb2.Policy]  # type: ignore[assignment]
-    """Create a policy. It takes effect immediately."""
+    """Create a policy. It takes effect immediately. Settings out of range are refused (`BAD_POLICY`); the error names the
+    field.
+    """
     GetPolicy: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.GetPolicyRequest, _policy_pb2.Policy]  # type: ignore[assignment]
     """Return one policy."""
     ListPolicies: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListPoliciesRequest, _flywheel_service_pb2.ListPoliciesResponse]  # type: ignore[assignment]
     """List the policies of a project, oldest first."""
     UpdatePolicy: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.UpdatePolicyRequest, _policy_pb2.Policy]  # type: ignore[assignment]
-    """Update a policy. The policy is evaluated again immediately."""
+    """Update a policy. The policy is evaluated again immediately. Settings out of range are refused (`BAD_POLICY`); the
+    error names the field.
+    """
     DeletePolicy: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.DeletePolicyRequest, _flywheel_service_pb2.DeletePolicyResponse]  # type: ignore[assignment]
-    """Delete a policy. Refused while a pipeline run that the policy started is in progress."""
+    """Delete a policy. Refused while a pipeline run that the policy started is in progress (`IN_USE`)."""
     CreatePipelineRun: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreatePipelineRunRequest, _pipeline_run_pb2.PipelineRun]  # type: ignore[assignment]
-    """Start a pipeline run manually."""
+    """Start a pipeline run manually. With `sources`, it builds from them; without, it retrains on corrected traffic.
+    Sources of another project are refused (`BAD_SOURCE`).
+    """
     GetPipelineRun: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.GetPipelineRunRequest, _pipeline_run_pb2.PipelineRun]  # type: ignore[assignment]
     """Return one pipeline run."""
     ListPipelineRuns: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListPipelineRunsRequest, _flywheel_service_pb2.ListPipelineRunsResponse]  # type: ignore[assignment]
@@ -144,27 +173,38 @@ class FlywheelServiceAsyncStub(FlywheelServiceStub):
     ends after a final state.
     """
     CancelPipelineRun: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.CancelPipelineRunRequest, _pipeline_run_pb2.PipelineRun]  # type: ignore[assignment]
-    """Request the cancellation of a pipeline run and of the resource of its current stage. Refused when the run has
-    ended.
+    """Request the cancellation of a pipeline run and of the resource of its current stage. Refused when the run has ended
+    (`PIPELINE_RUN_ENDED`).
     """
     DeletePipelineRun: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.DeletePipelineRunRequest, _flywheel_service_pb2.DeletePipelineRunResponse]  # type: ignore[assignment]
-    """Delete a pipeline run that has ended. Refused while it is in progress, and while a policy of the project decides by
-    it: by the time range of its traffic, its end or its place in the budget. Resources that it created are kept.
+    """Delete a pipeline run that has ended. Resources that it created are kept. Refused while it is in progress, and
+    while a policy of the project decides by it: by the time range of its traffic, its end or its place in the budget
+    (`IN_USE`).
     """
     ApprovePipelineRun: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.ApprovePipelineRunRequest, _pipeline_run_pb2.PipelineRun]  # type: ignore[assignment]
-    """Approve the rollout of a pipeline run that waits for approval. Refused in any other state."""
+    """Approve the rollout of a pipeline run that waits for approval. Refused in any other state (`NO_DECISION_WANTED`),
+    and without a reason (`NO_REASON`).
+    """
     RejectPipelineRun: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.RejectPipelineRunRequest, _pipeline_run_pb2.PipelineRun]  # type: ignore[assignment]
-    """Reject a pipeline run that waits for approval: the run ends as REFUSED. Refused in any other state."""
+    """Reject a pipeline run that waits for approval: the run ends as REFUSED. Refused in any other state
+    (`NO_DECISION_WANTED`), and without a reason (`NO_REASON`).
+    """
     CreateFeedback: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreateFeedbackRequest, _signal_pb2.Feedback]  # type: ignore[assignment]
     """Submit feedback on an answer. The feedback is durable when the call returns. For several feedbacks on one answer,
-    the latest one counts.
+    the latest one counts. Refused: empty or invalid feedback (`BAD_FEEDBACK`), an ID that is not one of an answer
+    (`BAD_ANSWER_ID`), an answer of another project (`ANSWER_NOT_FOUND`).
     """
     ListFeedback: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListFeedbackRequest, _flywheel_service_pb2.ListFeedbackResponse]  # type: ignore[assignment]
     """List the feedback of a project, oldest first."""
     CompareVersions: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.CompareVersionsRequest, _signal_pb2.Comparison]  # type: ignore[assignment]
-    """Compare two model versions by the feedback on their answers in a time range."""
+    """Compare two model versions by the feedback on their answers in a time range. A version of another project is
+    refused (`BAD_FEEDBACK`).
+    """
     CreateTrafficSegment: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreateTrafficSegmentRequest, _signal_pb2.TrafficSegment]  # type: ignore[assignment]
-    """Register a closed segment of captured traffic. Called by gateways. Its answers are counted before the call returns."""
+    """Register a closed segment of captured traffic. Called by gateways. Its answers are counted before the call returns.
+    A segment with an ID and a digest that are known already is returned unchanged. Invalid counts, times or contents
+    are refused (`BAD_TRAFFIC_SEGMENT`).
+    """
     ListTrafficSegments: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListTrafficSegmentsRequest, _flywheel_service_pb2.ListTrafficSegmentsResponse]  # type: ignore[assignment]
     """List the traffic segments of a project, oldest first."""
     GetDriftReport: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.GetDriftReportRequest, _signal_pb2.DriftReport]  # type: ignore[assignment]
@@ -183,7 +223,9 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flywheel_service_pb2.CreateProjectRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_project_pb2.Project, _abc.Awaitable[_project_pb2.Project]]:
-        """Create a project. Monitoring of its traffic starts with the creation."""
+        """Create a project. Monitoring of its traffic starts with the creation. Settings out of range are refused
+        (`BAD_PROJECT`); the error names the field.
+        """
 
     @_abc_1.abstractmethod
     def GetProject(
@@ -208,7 +250,8 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_project_pb2.Project, _abc.Awaitable[_project_pb2.Project]]:
         """Update a project. Pipeline runs that are in progress keep the settings with which they started. The removal of a
-        label with which the version in production answers is refused unless `allow_label_removal` is set.
+        label with which the version in production answers is refused (`LABEL_SERVED`) unless `allow_label_removal` is set.
+        Settings out of range: `BAD_PROJECT`.
         """
 
     @_abc_1.abstractmethod
@@ -217,9 +260,9 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flywheel_service_pb2.DeleteProjectRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_flywheel_service_pb2.DeleteProjectResponse, _abc.Awaitable[_flywheel_service_pb2.DeleteProjectResponse]]:
-        """Delete a project with its deployments, its policies, its pipeline runs, its captured traffic and its feedback.
-        Refused while a pipeline run is in progress or a deployment serves. Datasets, models and other runs stay in
-        storage but cannot be accessed without the project.
+        """Delete a project with its deployments, policies, pipeline runs, captured traffic and feedback. Datasets, models and
+        other runs stay in storage but cannot be accessed without the project. Refused while a pipeline run is in progress
+        or a deployment serves (`IN_USE`).
         """
 
     @_abc_1.abstractmethod
@@ -228,7 +271,9 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flywheel_service_pb2.CreatePolicyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_policy_pb2.Policy, _abc.Awaitable[_policy_pb2.Policy]]:
-        """Create a policy. It takes effect immediately."""
+        """Create a policy. It takes effect immediately. Settings out of range are refused (`BAD_POLICY`); the error names the
+        field.
+        """
 
     @_abc_1.abstractmethod
     def GetPolicy(
@@ -252,7 +297,9 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flywheel_service_pb2.UpdatePolicyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_policy_pb2.Policy, _abc.Awaitable[_policy_pb2.Policy]]:
-        """Update a policy. The policy is evaluated again immediately."""
+        """Update a policy. The policy is evaluated again immediately. Settings out of range are refused (`BAD_POLICY`); the
+        error names the field.
+        """
 
     @_abc_1.abstractmethod
     def DeletePolicy(
@@ -260,7 +307,7 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flywheel_service_pb2.DeletePolicyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_flywheel_service_pb2.DeletePolicyResponse, _abc.Awaitable[_flywheel_service_pb2.DeletePolicyResponse]]:
-        """Delete a policy. Refused while a pipeline run that the policy started is in progress."""
+        """Delete a policy. Refused while a pipeline run that the policy started is in progress (`IN_USE`)."""
 
     @_abc_1.abstractmethod
     def CreatePipelineRun(
@@ -268,7 +315,9 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flywheel_service_pb2.CreatePipelineRunRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_pipeline_run_pb2.PipelineRun, _abc.Awaitable[_pipeline_run_pb2.PipelineRun]]:
-        """Start a pipeline run manually."""
+        """Start a pipeline run manually. With `sources`, it builds from them; without, it retrains on corrected traffic.
+        Sources of another project are refused (`BAD_SOURCE`).
+        """
 
     @_abc_1.abstractmethod
     def GetPipelineRun(
@@ -302,8 +351,8 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flywheel_service_pb2.CancelPipelineRunRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_pipeline_run_pb2.PipelineRun, _abc.Awaitable[_pipeline_run_pb2.PipelineRun]]:
-        """Request the cancellation of a pipeline run and of the resource of its current stage. Refused when the run has
-        ended.
+        """Request the cancellation of a pipeline run and of the resource of its current stage. Refused when the run has ended
+        (`PIPELINE_RUN_ENDED`).
         """
 
     @_abc_1.abstractmethod
@@ -312,8 +361,9 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flywheel_service_pb2.DeletePipelineRunRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_flywheel_service_pb2.DeletePipelineRunResponse, _abc.Awaitable[_flywheel_service_pb2.DeletePipelineRunResponse]]:
-        """Delete a pipeline run that has ended. Refused while it is in progress, and while a policy of the project decides by
-        it: by the time range of its traffic, its end or its place in the budget. Resources that it created are kept.
+        """Delete a pipeline run that has ended. Resources that it created are kept. Refused while it is in progress, and
+        while a policy of the project decides by it: by the time range of its traffic, its end or its place in the budget
+        (`IN_USE`).
         """
 
     @_abc_1.abstractmethod
@@ -322,7 +372,9 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flywheel_service_pb2.ApprovePipelineRunRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_pipeline_run_pb2.PipelineRun, _abc.Awaitable[_pipeline_run_pb2.PipelineRun]]:
-        """Approve the rollout of a pipeline run that waits for approval. Refused in any other state."""
+        """Approve the rollout of a pipeline run that waits for approval. Refused in any other state (`NO_DECISION_WANTED`),
+        and without a reason (`NO_REASON`).
+        """
 
     @_abc_1.abstractmethod
     def RejectPipelineRun(
@@ -330,7 +382,9 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flywheel_service_pb2.RejectPipelineRunRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_pipeline_run_pb2.PipelineRun, _abc.Awaitable[_pipeline_run_pb2.PipelineRun]]:
-        """Reject a pipeline run that waits for approval: the run ends as REFUSED. Refused in any other state."""
+        """Reject a pipeline run that waits for approval: the run ends as REFUSED. Refused in any other state
+        (`NO_DECISION_WANTED`), and without a reason (`NO_REASON`).
+        """
 
     @_abc_1.abstractmethod
     def CreateFeedback(
@@ -339,7 +393,8 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_signal_pb2.Feedback, _abc.Awaitable[_signal_pb2.Feedback]]:
         """Submit feedback on an answer. The feedback is durable when the call returns. For several feedbacks on one answer,
-        the latest one counts.
+        the latest one counts. Refused: empty or invalid feedback (`BAD_FEEDBACK`), an ID that is not one of an answer
+        (`BAD_ANSWER_ID`), an answer of another project (`ANSWER_NOT_FOUND`).
         """
 
     @_abc_1.abstractmethod
@@ -356,7 +411,9 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flywheel_service_pb2.CompareVersionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_signal_pb2.Comparison, _abc.Awaitable[_signal_pb2.Comparison]]:
-        """Compare two model versions by the feedback on their answers in a time range."""
+        """Compare two model versions by the feedback on their answers in a time range. A version of another project is
+        refused (`BAD_FEEDBACK`).
+        """
 
     @_abc_1.abstractmethod
     def CreateTrafficSegment(
@@ -364,7 +421,10 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flywheel_service_pb2.CreateTrafficSegmentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_signal_pb2.TrafficSegment, _abc.Awaitable[_signal_pb2.TrafficSegment]]:
-        """Register a closed segment of captured traffic. Called by gateways. Its answers are counted before the call returns."""
+        """Register a closed segment of captured traffic. Called by gateways. Its answers are counted before the call returns.
+        A segment with an ID and a digest that are known already is returned unchanged. Invalid counts, times or contents
+        are refused (`BAD_TRAFFIC_SEGMENT`).
+        """
 
     @_abc_1.abstractmethod
     def ListTrafficSegments(

@@ -52,30 +52,34 @@ class Policy(_message.Message):
     drift_threshold: _builtins.float
     """Divergence from the training data above which traffic counts as drifted, in multiples of the noise band. The noise
     band is the 99th percentile of a single measurement of traffic that has not drifted; traffic is measured often. 0
-    is refused. Default: 1.5.
+    is refused. At most 1,000,000. Default: 1.5.
     """
     error_rate_threshold: _builtins.float
-    """Share of unhappy callers from which a version counts as failing: above 0, at most 1. Each caller counts once, by the
-    share of its judged answers that are wrong or disliked, and no single caller decides. Default: 0.1.
+    """Share of unhappy callers from which a version counts as failing: above 0, at most 1. Each caller counts once, by
+    the share of its judged answers that are wrong or disliked, and no single caller decides. Default: 0.1.
     """
     min_answers: _builtins.int
-    """Minimum number of distinct texts before drift is evaluated. 0 is refused. Default: 200."""
+    """Minimum number of distinct texts before drift is evaluated, 1 to 1,000,000. Default: 200."""
     min_feedback: _builtins.int
-    """Minimum number of corrected or confirmed answers before a retraining starts. 0 is refused. Default: 200."""
+    """Minimum number of corrected or confirmed answers before a retraining starts, 1 to 1,000,000. Default: 200."""
     burst_answers: _builtins.int
     """Minimum number of answers in the trigger window before a run starts, so that all of them become one dataset.
-    Default: 0, no minimum.
+    Traffic that stops short of it is waited for 60 times `settle_seconds`. At most 1,000,000. Default: 0, no minimum.
     """
     settle_seconds: _builtins.float
-    """Time without new answers after which the trigger window is closed, in seconds. Default: 10."""
+    """Time without new answers after which the trigger window is closed, in seconds. Traffic that never pauses is waited
+    for 60 times as long. At most 86,400. Default: 10.
+    """
     cooldown_seconds: _builtins.float
-    """Minimum time between the end of a pipeline run and the start of the next one, in seconds. Default: 3600."""
+    """Minimum time between the end of a pipeline run and the start of the next one, in seconds. At most 366 days.
+    Default: 3600.
+    """
     schedule_seconds: _builtins.float
-    """Interval after which a run starts on corrected answers even without drift, in seconds. 0: never. Default: 604800
-    (one week).
+    """Interval after which a run starts on corrected answers even without drift, in seconds. 0: never. At most 366 days.
+    Default: 604800 (one week).
     """
     budget_runs: _builtins.int
-    """Maximum number of pipeline runs that policies start in 30 days. Default: 30."""
+    """Maximum number of pipeline runs that policies start in 30 days, at most 100,000. Default: 30."""
     paused: _builtins.bool
     """The policy starts no runs. Default: false."""
     dry_run: _builtins.bool

@@ -111,7 +111,7 @@ class Project(_message.Message):
         PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
         LORA_RANK_FIELD_NUMBER: _builtins.int
         seed: _builtins.int
-        """Random seed of training."""
+        """Random seed of training, 0 to 2^53."""
         epochs: _builtins.float
         """Number of epochs of the first version, at most 1,000."""
         continue_epochs: _builtins.float
@@ -241,7 +241,7 @@ class Project(_message.Message):
     display_name: _builtins.str
     """Name for people. At most 1,024 characters."""
     instructions: _builtins.str
-    """Labeling instructions for annotators."""
+    """Labeling instructions for annotators, at most 262,144 characters."""
     traffic_retention_days: _builtins.int
     """Days to keep captured prompts and answers, 1 to 3,650. Default: 30."""
     dataset: _builtins.str

@@ -104,7 +104,9 @@ Global___ApiKey: _TypeAlias = ApiKey  # noqa: Y015
 
 @_typing.final
 class KeyLimits(_message.Message):
-    """Limits of an API key. 0 selects the default of the installation. Only completion requests count."""
+    """Limits of an API key. 0 selects the default of the installation; the maximum is 10^12. Only completion requests
+    count.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -100,7 +100,8 @@ class GatewayServiceServicer:
 
     def CreateApiKey(self, request, context):
         """Create an API key. The response holds its secret, which cannot be read again. A repeated request returns the key
-        without the secret. A key with more permissions than the caller is refused.
+        without the secret. A key with more permissions than the caller is refused (`ROLE_TOO_HIGH`), and so is a key of a
+        project that does not exist (`PROJECT_NOT_FOUND`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -122,8 +123,8 @@ class GatewayServiceServicer:
 
     def UpdateApiKey(self, request, context):
         """Update the display name, the expiry or the limits of an API key. The change takes effect on every gateway within
-        moments. An expiry on the last permanent operator key of the installation, or a new expiry on a revoked key, is
-        refused.
+        moments. Refused: an expiry on the last permanent operator key of the installation (`LAST_OPERATOR_KEY`), and a new
+        expiry on a revoked key (`API_KEY_REVOKED`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -137,23 +138,24 @@ class GatewayServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RotateApiKey(self, request, context):
-        """Replace the secret of an API key. The old secret and its tokens become invalid immediately. Refused for a revoked
-        key.
+        """Replace the secret of an API key. The response holds the new secret, which cannot be read again. The old secret and
+        its tokens become invalid immediately. Refused for a revoked key (`API_KEY_REVOKED`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RevokeApiKey(self, request, context):
-        """Revoke an API key. The key and its tokens become invalid immediately. Refused for the last permanent operator key
-        of the installation.
+        """Revoke an API key. The key and its tokens become invalid immediately. A revoked key is returned unchanged. Refused
+        for the last permanent operator key of the installation (`LAST_OPERATOR_KEY`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteApiKey(self, request, context):
-        """Delete an API key and its usage records. Refused for the last permanent operator key of the installation.
+        """Delete an API key and its usage records. Refused for the last permanent operator key of the installation
+        (`LAST_OPERATOR_KEY`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -168,14 +170,15 @@ class GatewayServiceServicer:
 
     def UpdateSafetyFilter(self, request, context):
         """Update the word lists of a project. The change takes effect on every gateway within moments, for requests that
-        start after it.
+        start after it. A project that does not exist is refused (`PROJECT_NOT_FOUND`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def IssueToken(self, request, context):
-        """Exchange an API key for a short-lived bearer token. The token becomes invalid with the key.
+        """Exchange an API key for a short-lived bearer token. The token becomes invalid with the key. An unknown, expired or
+        revoked key is refused (`BAD_API_KEY`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

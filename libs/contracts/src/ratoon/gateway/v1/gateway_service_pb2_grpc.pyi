@@ -37,7 +37,8 @@ class GatewayServiceStub:
     def __new__(cls, channel: _aio.Channel) -> GatewayServiceAsyncStub: ...
     CreateApiKey: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.CreateApiKeyRequest, _api_key_pb2.ApiKey]
     """Create an API key. The response holds its secret, which cannot be read again. A repeated request returns the key
-    without the secret. A key with more permissions than the caller is refused.
+    without the secret. A key with more permissions than the caller is refused (`ROLE_TOO_HIGH`), and so is a key of a
+    project that does not exist (`PROJECT_NOT_FOUND`).
     """
     GetApiKey: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.GetApiKeyRequest, _api_key_pb2.ApiKey]
     """Return one API key."""
@@ -45,29 +46,33 @@ class GatewayServiceStub:
     """List the API keys of a project, oldest first. `projects/-` lists the keys of the whole installation."""
     UpdateApiKey: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.UpdateApiKeyRequest, _api_key_pb2.ApiKey]
     """Update the display name, the expiry or the limits of an API key. The change takes effect on every gateway within
-    moments. An expiry on the last permanent operator key of the installation, or a new expiry on a revoked key, is
-    refused.
+    moments. Refused: an expiry on the last permanent operator key of the installation (`LAST_OPERATOR_KEY`), and a new
+    expiry on a revoked key (`API_KEY_REVOKED`).
     """
     GetApiKeyUsage: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.GetApiKeyUsageRequest, _gateway_service_pb2.ApiKeyUsage]
     """Return the usage of an API key by day."""
     RotateApiKey: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.RotateApiKeyRequest, _api_key_pb2.ApiKey]
-    """Replace the secret of an API key. The old secret and its tokens become invalid immediately. Refused for a revoked
-    key.
+    """Replace the secret of an API key. The response holds the new secret, which cannot be read again. The old secret and
+    its tokens become invalid immediately. Refused for a revoked key (`API_KEY_REVOKED`).
     """
     RevokeApiKey: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.RevokeApiKeyRequest, _api_key_pb2.ApiKey]
-    """Revoke an API key. The key and its tokens become invalid immediately. Refused for the last permanent operator key
-    of the installation.
+    """Revoke an API key. The key and its tokens become invalid immediately. A revoked key is returned unchanged. Refused
+    for the last permanent operator key of the installation (`LAST_OPERATOR_KEY`).
     """
     DeleteApiKey: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.DeleteApiKeyRequest, _gateway_service_pb2.DeleteApiKeyResponse]
-    """Delete an API key and its usage records. Refused for the last permanent operator key of the installation."""
+    """Delete an API key and its usage records. Refused for the last permanent operator key of the installation
+    (`LAST_OPERATOR_KEY`).
+    """
     GetSafetyFilter: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.GetSafetyFilterRequest, _safety_filter_pb2.SafetyFilter]
     """Return the word lists of a project. The lists are empty if they were never set."""
     UpdateSafetyFilter: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.UpdateSafetyFilterRequest, _safety_filter_pb2.SafetyFilter]
     """Update the word lists of a project. The change takes effect on every gateway within moments, for requests that
-    start after it.
+    start after it. A project that does not exist is refused (`PROJECT_NOT_FOUND`).
     """
     IssueToken: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.IssueTokenRequest, _api_key_pb2.Token]
-    """Exchange an API key for a short-lived bearer token. The token becomes invalid with the key."""
+    """Exchange an API key for a short-lived bearer token. The token becomes invalid with the key. An unknown, expired or
+    revoked key is refused (`BAD_API_KEY`).
+    """
 
 @_typing.type_check_only
 class GatewayServiceAsyncStub(GatewayServiceStub):
@@ -76,7 +81,8 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateApiKey: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.CreateApiKeyRequest, _api_key_pb2.ApiKey]  # type: ignore[assignment]
     """Create an API key. The response holds its secret, which cannot be read again. A repeated request returns the key
-    without the secret. A key with more permissions than the caller is refused.
+    without the secret. A key with more permissions than the caller is refused (`ROLE_TOO_HIGH`), and so is a key of a
+    project that does not exist (`PROJECT_NOT_FOUND`).
     """
     GetApiKey: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.GetApiKeyRequest, _api_key_pb2.ApiKey]  # type: ignore[assignment]
     """Return one API key."""
@@ -84,29 +90,33 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     """List the API keys of a project, oldest first. `projects/-` lists the keys of the whole installation."""
     UpdateApiKey: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.UpdateApiKeyRequest, _api_key_pb2.ApiKey]  # type: ignore[assignment]
     """Update the display name, the expiry or the limits of an API key. The change takes effect on every gateway within
-    moments. An expiry on the last permanent operator key of the installation, or a new expiry on a revoked key, is
-    refused.
+    moments. Refused: an expiry on the last permanent operator key of the installation (`LAST_OPERATOR_KEY`), and a new
+    expiry on a revoked key (`API_KEY_REVOKED`).
     """
     GetApiKeyUsage: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.GetApiKeyUsageRequest, _gateway_service_pb2.ApiKeyUsage]  # type: ignore[assignment]
     """Return the usage of an API key by day."""
     RotateApiKey: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.RotateApiKeyRequest, _api_key_pb2.ApiKey]  # type: ignore[assignment]
-    """Replace the secret of an API key. The old secret and its tokens become invalid immediately. Refused for a revoked
-    key.
+    """Replace the secret of an API key. The response holds the new secret, which cannot be read again. The old secret and
+    its tokens become invalid immediately. Refused for a revoked key (`API_KEY_REVOKED`).
     """
     RevokeApiKey: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.RevokeApiKeyRequest, _api_key_pb2.ApiKey]  # type: ignore[assignment]
-    """Revoke an API key. The key and its tokens become invalid immediately. Refused for the last permanent operator key
-    of the installation.
+    """Revoke an API key. The key and its tokens become invalid immediately. A revoked key is returned unchanged. Refused
+    for the last permanent operator key of the installation (`LAST_OPERATOR_KEY`).
     """
     DeleteApiKey: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.DeleteApiKeyRequest, _gateway_service_pb2.DeleteApiKeyResponse]  # type: ignore[assignment]
-    """Delete an API key and its usage records. Refused for the last permanent operator key of the installation."""
+    """Delete an API key and its usage records. Refused for the last permanent operator key of the installation
+    (`LAST_OPERATOR_KEY`).
+    """
     GetSafetyFilter: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.GetSafetyFilterRequest, _safety_filter_pb2.SafetyFilter]  # type: ignore[assignment]
     """Return the word lists of a project. The lists are empty if they were never set."""
     UpdateSafetyFilter: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.UpdateSafetyFilterRequest, _safety_filter_pb2.SafetyFilter]  # type: ignore[assignment]
     """Update the word lists of a project. The change takes effect on every gateway within moments, for requests that
-    start after it.
+    start after it. A project that does not exist is refused (`PROJECT_NOT_FOUND`).
     """
     IssueToken: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.IssueTokenRequest, _api_key_pb2.Token]  # type: ignore[assignment]
-    """Exchange an API key for a short-lived bearer token. The token becomes invalid with the key."""
+    """Exchange an API key for a short-lived bearer token. The token becomes invalid with the key. An unknown, expired or
+    revoked key is refused (`BAD_API_KEY`).
+    """
 
 class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     """API keys with their limits and usage, access tokens and safety filters."""
@@ -118,7 +128,8 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_api_key_pb2.ApiKey, _abc.Awaitable[_api_key_pb2.ApiKey]]:
         """Create an API key. The response holds its secret, which cannot be read again. A repeated request returns the key
-        without the secret. A key with more permissions than the caller is refused.
+        without the secret. A key with more permissions than the caller is refused (`ROLE_TOO_HIGH`), and so is a key of a
+        project that does not exist (`PROJECT_NOT_FOUND`).
         """
 
     @_abc_1.abstractmethod
@@ -144,8 +155,8 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_api_key_pb2.ApiKey, _abc.Awaitable[_api_key_pb2.ApiKey]]:
         """Update the display name, the expiry or the limits of an API key. The change takes effect on every gateway within
-        moments. An expiry on the last permanent operator key of the installation, or a new expiry on a revoked key, is
-        refused.
+        moments. Refused: an expiry on the last permanent operator key of the installation (`LAST_OPERATOR_KEY`), and a new
+        expiry on a revoked key (`API_KEY_REVOKED`).
         """
 
     @_abc_1.abstractmethod
@@ -162,8 +173,8 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_service_pb2.RotateApiKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_api_key_pb2.ApiKey, _abc.Awaitable[_api_key_pb2.ApiKey]]:
-        """Replace the secret of an API key. The old secret and its tokens become invalid immediately. Refused for a revoked
-        key.
+        """Replace the secret of an API key. The response holds the new secret, which cannot be read again. The old secret and
+        its tokens become invalid immediately. Refused for a revoked key (`API_KEY_REVOKED`).
         """
 
     @_abc_1.abstractmethod
@@ -172,8 +183,8 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_service_pb2.RevokeApiKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_api_key_pb2.ApiKey, _abc.Awaitable[_api_key_pb2.ApiKey]]:
-        """Revoke an API key. The key and its tokens become invalid immediately. Refused for the last permanent operator key
-        of the installation.
+        """Revoke an API key. The key and its tokens become invalid immediately. A revoked key is returned unchanged. Refused
+        for the last permanent operator key of the installation (`LAST_OPERATOR_KEY`).
         """
 
     @_abc_1.abstractmethod
@@ -182,7 +193,9 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_service_pb2.DeleteApiKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_service_pb2.DeleteApiKeyResponse, _abc.Awaitable[_gateway_service_pb2.DeleteApiKeyResponse]]:
-        """Delete an API key and its usage records. Refused for the last permanent operator key of the installation."""
+        """Delete an API key and its usage records. Refused for the last permanent operator key of the installation
+        (`LAST_OPERATOR_KEY`).
+        """
 
     @_abc_1.abstractmethod
     def GetSafetyFilter(
@@ -199,7 +212,7 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_safety_filter_pb2.SafetyFilter, _abc.Awaitable[_safety_filter_pb2.SafetyFilter]]:
         """Update the word lists of a project. The change takes effect on every gateway within moments, for requests that
-        start after it.
+        start after it. A project that does not exist is refused (`PROJECT_NOT_FOUND`).
         """
 
     @_abc_1.abstractmethod
@@ -208,6 +221,8 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_service_pb2.IssueTokenRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_api_key_pb2.Token, _abc.Awaitable[_api_key_pb2.Token]]:
-        """Exchange an API key for a short-lived bearer token. The token becomes invalid with the key."""
+        """Exchange an API key for a short-lived bearer token. The token becomes invalid with the key. An unknown, expired or
+        revoked key is refused (`BAD_API_KEY`).
+        """
 
 def add_GatewayServiceServicer_to_server(servicer: GatewayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

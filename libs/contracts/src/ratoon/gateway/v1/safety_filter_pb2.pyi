@@ -50,12 +50,14 @@ class SafetyFilter(_message.Message):
 
     @_builtins.property
     def input_words(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Words of the prompt filter. A prompt that contains one is refused with the reason `CONTENT_BLOCKED`."""
+        """Words of the prompt filter, at most 10,000 of 1 to 100 characters each. Repeated words are stored once. A prompt
+        that contains one is refused with the reason `CONTENT_BLOCKED`.
+        """
 
     @_builtins.property
     def output_words(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Words of the answer filter. An answer that would contain one ends before it, with the finish reason
-        `content_filter`.
+        """Words of the answer filter, at most 10,000 of 1 to 100 characters each. Repeated words are stored once. An answer
+        that would contain one ends before it, with the finish reason `content_filter`.
         """
 
     def __init__(

@@ -94,7 +94,7 @@ class Curation(_message.Message):
     """Keep files of code, settings and program packages in text archives. Default: false."""
     @_builtins.property
     def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Languages to keep, as ISO 639-1 codes. Default: all."""
+        """Languages to keep, as ISO 639 codes such as `en`. Default: all."""
 
     @_builtins.property
     def masks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

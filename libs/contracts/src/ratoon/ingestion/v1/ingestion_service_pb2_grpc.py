@@ -206,7 +206,8 @@ class IngestionServiceServicer:
     """
 
     def CreateSource(self, request, context):
-        """Create a source from an uploaded blob. Refused while an erasure is in progress in the project.
+        """Create a source from an uploaded blob. Refused: a blob that was not uploaded (`BLOB_NOT_FOUND`), settings that do
+        not fit (`BAD_SOURCE`), and any source while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -228,22 +229,25 @@ class IngestionServiceServicer:
 
     def UpdateSource(self, request, context):
         """Update the display name or license of a source, or how it is read. A change of how it is read is refused once a
-        dataset version was created from it. Any change is refused while an erasure is in progress in the project.
+        dataset version was created from it (`SOURCE_IN_USE`). Any change is refused while an erasure is in progress in the
+        project (`ERASURE_UNDER_WAY`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteSource(self, request, context):
-        """Delete a source. Refused if a dataset version was created from it, and while an erasure is in progress in the
-        project.
+        """Delete a source. Refused if a dataset version was created from it (`SOURCE_IN_USE`), and while an erasure is in
+        progress in the project (`ERASURE_UNDER_WAY`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PreviewSource(self, request, context):
-        """Read the beginning of an uploaded blob as a source. Nothing is stored.
+        """Read the beginning of an uploaded blob as a source. Nothing is stored. A blob without usable records gives a
+        preview that names the problem. Refused: a blob that was not uploaded (`BLOB_NOT_FOUND`), and one whose reading
+        fails or takes too long (`PREVIEW_FAILED`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -271,7 +275,9 @@ class IngestionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateDatasetVersion(self, request, context):
-        """Start the curation of sources into a new dataset version. Refused while an erasure is in progress in the project.
+        """Start the curation of sources into a new dataset version. Refused: no sources (`NO_SOURCES`), a source that is
+        named twice (`SOURCE_TWICE`), settings out of range (`BAD_CURATION`), and any version while an erasure is in
+        progress in the project (`ERASURE_UNDER_WAY`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -307,53 +313,57 @@ class IngestionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteDataset(self, request, context):
-        """Delete a dataset. Refused while it has versions or splits, and while an erasure is in progress in the
-        project.
+        """Delete a dataset. Refused while it has versions or splits (`IN_USE`), and while an erasure is in progress in the
+        project (`ERASURE_UNDER_WAY`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteDatasetVersion(self, request, context):
-        """Delete a dataset version that failed or was cancelled. Refused while it is in progress, when it has records, and
-        while an erasure is in progress in the project.
+        """Delete a dataset version that failed or was cancelled. Refused while it is in progress or when it has records
+        (`IN_USE`), and while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListRecords(self, request, context):
-        """List the records of a dataset version with their texts, ordered by record ID.
+        """List the records of a dataset version with their texts, ordered by record ID. Refused until the version is READY
+        (`NOT_READY`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetRecord(self, request, context):
-        """Return one record of a dataset version with its text.
+        """Return one record of a dataset version with its text. Refused until the version is READY (`NOT_READY`). A record
+        that the version does not hold: `RECORD_NOT_FOUND`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListRejections(self, request, context):
-        """List the items of the sources of a dataset version that became no record, each with the curation step and the
-        reason.
+        """List the items of the sources that became no record, each with the curation step and the reason. Refused until the
+        dataset version is READY (`NOT_READY`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetRecordLineage(self, request, context):
-        """Return every dataset version and split that holds a record, or that held it until it was erased.
+        """Return every dataset version and split that holds a record, or that held it until it was erased. For an unknown
+        record, the lists are empty. An ID that is not 64 hexadecimal digits is refused (`BAD_RECORD_ID`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateSplit(self, request, context):
-        """Start the split of a READY dataset version. Refused for a version in any other state, and while an erasure is in
-        progress in the project.
+        """Start the split of a READY dataset version. Refused: a version or a replayed split that is not READY (`NOT_READY`),
+        a version of which records were erased (`VERSION_REDACTED`), shares, a mode or a replay that do not fit
+        (`BAD_SPLIT`), and any split while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -389,8 +399,8 @@ class IngestionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteSplit(self, request, context):
-        """Delete a split that failed or was cancelled. Refused while it is in progress, when it has parts, and while an
-        erasure is in progress in the project.
+        """Delete a split that failed or was cancelled. Refused while it is in progress or when it has parts (`IN_USE`), and
+        while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -398,7 +408,7 @@ class IngestionServiceServicer:
 
     def OpenSplit(self, request, context):
         """Return the digest of a part of a split, for example of the sealed test part, and log the reading. Refused until the
-        split is READY.
+        split is READY (`SPLIT_NOT_READY`), and without a part, a reader and a purpose (`BAD_READING`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -412,7 +422,8 @@ class IngestionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateErasure(self, request, context):
-        """Start the permanent erasure of records from all data of the project.
+        """Start the permanent erasure of records from all data of the project. No or too many records, and a missing or too
+        long reason are refused (`BAD_ERASURE`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,21 +38,27 @@ class IngestionServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> IngestionServiceAsyncStub: ...
     CreateSource: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateSourceRequest, _source_pb2.Source]
-    """Create a source from an uploaded blob. Refused while an erasure is in progress in the project."""
+    """Create a source from an uploaded blob. Refused: a blob that was not uploaded (`BLOB_NOT_FOUND`), settings that do
+    not fit (`BAD_SOURCE`), and any source while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
+    """
     GetSource: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetSourceRequest, _source_pb2.Source]
     """Return one source."""
     ListSources: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListSourcesRequest, _ingestion_service_pb2.ListSourcesResponse]
     """List the sources of a project, oldest first."""
     UpdateSource: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.UpdateSourceRequest, _source_pb2.Source]
     """Update the display name or license of a source, or how it is read. A change of how it is read is refused once a
-    dataset version was created from it. Any change is refused while an erasure is in progress in the project.
+    dataset version was created from it (`SOURCE_IN_USE`). Any change is refused while an erasure is in progress in the
+    project (`ERASURE_UNDER_WAY`).
     """
     DeleteSource: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.DeleteSourceRequest, _ingestion_service_pb2.DeleteSourceResponse]
-    """Delete a source. Refused if a dataset version was created from it, and while an erasure is in progress in the
-    project.
+    """Delete a source. Refused if a dataset version was created from it (`SOURCE_IN_USE`), and while an erasure is in
+    progress in the project (`ERASURE_UNDER_WAY`).
     """
     PreviewSource: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.PreviewSourceRequest, _source_pb2.SourcePreview]
-    """Read the beginning of an uploaded blob as a source. Nothing is stored."""
+    """Read the beginning of an uploaded blob as a source. Nothing is stored. A blob without usable records gives a
+    preview that names the problem. Refused: a blob that was not uploaded (`BLOB_NOT_FOUND`), and one whose reading
+    fails or takes too long (`PREVIEW_FAILED`).
+    """
     CreateDataset: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateDatasetRequest, _dataset_pb2.Dataset]
     """Create a dataset."""
     GetDataset: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetDatasetRequest, _dataset_pb2.Dataset]
@@ -60,7 +66,10 @@ class IngestionServiceStub:
     ListDatasets: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListDatasetsRequest, _ingestion_service_pb2.ListDatasetsResponse]
     """List the datasets of a project, oldest first."""
     CreateDatasetVersion: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateDatasetVersionRequest, _dataset_pb2.DatasetVersion]
-    """Start the curation of sources into a new dataset version. Refused while an erasure is in progress in the project."""
+    """Start the curation of sources into a new dataset version. Refused: no sources (`NO_SOURCES`), a source that is
+    named twice (`SOURCE_TWICE`), settings out of range (`BAD_CURATION`), and any version while an erasure is in
+    progress in the project (`ERASURE_UNDER_WAY`).
+    """
     GetDatasetVersion: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetDatasetVersionRequest, _dataset_pb2.DatasetVersion]
     """Return one dataset version."""
     ListDatasetVersions: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListDatasetVersionsRequest, _ingestion_service_pb2.ListDatasetVersionsResponse]
@@ -72,26 +81,33 @@ class IngestionServiceStub:
     CancelDatasetVersion: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CancelDatasetVersionRequest, _dataset_pb2.DatasetVersion]
     """Request the cancellation of a curation. A version that has ended is returned unchanged."""
     DeleteDataset: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.DeleteDatasetRequest, _ingestion_service_pb2.DeleteDatasetResponse]
-    """Delete a dataset. Refused while it has versions or splits, and while an erasure is in progress in the
-    project.
+    """Delete a dataset. Refused while it has versions or splits (`IN_USE`), and while an erasure is in progress in the
+    project (`ERASURE_UNDER_WAY`).
     """
     DeleteDatasetVersion: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.DeleteDatasetVersionRequest, _ingestion_service_pb2.DeleteDatasetVersionResponse]
-    """Delete a dataset version that failed or was cancelled. Refused while it is in progress, when it has records, and
-    while an erasure is in progress in the project.
+    """Delete a dataset version that failed or was cancelled. Refused while it is in progress or when it has records
+    (`IN_USE`), and while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
     """
     ListRecords: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListRecordsRequest, _ingestion_service_pb2.ListRecordsResponse]
-    """List the records of a dataset version with their texts, ordered by record ID."""
+    """List the records of a dataset version with their texts, ordered by record ID. Refused until the version is READY
+    (`NOT_READY`).
+    """
     GetRecord: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetRecordRequest, _dataset_pb2.Record]
-    """Return one record of a dataset version with its text."""
+    """Return one record of a dataset version with its text. Refused until the version is READY (`NOT_READY`). A record
+    that the version does not hold: `RECORD_NOT_FOUND`.
+    """
     ListRejections: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListRejectionsRequest, _ingestion_service_pb2.ListRejectionsResponse]
-    """List the items of the sources of a dataset version that became no record, each with the curation step and the
-    reason.
+    """List the items of the sources that became no record, each with the curation step and the reason. Refused until the
+    dataset version is READY (`NOT_READY`).
     """
     GetRecordLineage: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetRecordLineageRequest, _ingestion_service_pb2.RecordLineage]
-    """Return every dataset version and split that holds a record, or that held it until it was erased."""
+    """Return every dataset version and split that holds a record, or that held it until it was erased. For an unknown
+    record, the lists are empty. An ID that is not 64 hexadecimal digits is refused (`BAD_RECORD_ID`).
+    """
     CreateSplit: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateSplitRequest, _split_pb2.Split]
-    """Start the split of a READY dataset version. Refused for a version in any other state, and while an erasure is in
-    progress in the project.
+    """Start the split of a READY dataset version. Refused: a version or a replayed split that is not READY (`NOT_READY`),
+    a version of which records were erased (`VERSION_REDACTED`), shares, a mode or a replay that do not fit
+    (`BAD_SPLIT`), and any split while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
     """
     GetSplit: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetSplitRequest, _split_pb2.Split]
     """Return one split."""
@@ -104,17 +120,19 @@ class IngestionServiceStub:
     CancelSplit: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CancelSplitRequest, _split_pb2.Split]
     """Request the cancellation of a split. A split that has ended is returned unchanged."""
     DeleteSplit: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.DeleteSplitRequest, _ingestion_service_pb2.DeleteSplitResponse]
-    """Delete a split that failed or was cancelled. Refused while it is in progress, when it has parts, and while an
-    erasure is in progress in the project.
+    """Delete a split that failed or was cancelled. Refused while it is in progress or when it has parts (`IN_USE`), and
+    while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
     """
     OpenSplit: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.OpenSplitRequest, _ingestion_service_pb2.OpenSplitResponse]
     """Return the digest of a part of a split, for example of the sealed test part, and log the reading. Refused until the
-    split is READY.
+    split is READY (`SPLIT_NOT_READY`), and without a part, a reader and a purpose (`BAD_READING`).
     """
     ListSplitReadings: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListSplitReadingsRequest, _ingestion_service_pb2.ListSplitReadingsResponse]
     """List the logged readings of a split, oldest first."""
     CreateErasure: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateErasureRequest, _erasure_pb2.Erasure]
-    """Start the permanent erasure of records from all data of the project."""
+    """Start the permanent erasure of records from all data of the project. No or too many records, and a missing or too
+    long reason are refused (`BAD_ERASURE`).
+    """
     GetErasure: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetErasureRequest, _erasure_pb2.Erasure]
     """Return one erasure."""
     ListErasures: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListErasuresRequest, _ingestion_service_pb2.ListErasuresResponse]
@@ -130,21 +148,27 @@ class IngestionServiceAsyncStub(IngestionServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateSource: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateSourceRequest, _source_pb2.Source]  # type: ignore[assignment]
-    """Create a source from an uploaded blob. Refused while an erasure is in progress in the project."""
+    """Create a source from an uploaded blob. Refused: a blob that was not uploaded (`BLOB_NOT_FOUND`), settings that do
+    not fit (`BAD_SOURCE`), and any source while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
+    """
     GetSource: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetSourceRequest, _source_pb2.Source]  # type: ignore[assignment]
     """Return one source."""
     ListSources: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListSourcesRequest, _ingestion_service_pb2.ListSourcesResponse]  # type: ignore[assignment]
     """List the sources of a project, oldest first."""
     UpdateSource: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.UpdateSourceRequest, _source_pb2.Source]  # type: ignore[assignment]
     """Update the display name or license of a source, or how it is read. A change of how it is read is refused once a
-    dataset version was created from it. Any change is refused while an erasure is in progress in the project.
+    dataset version was created from it (`SOURCE_IN_USE`). Any change is refused while an erasure is in progress in the
+    project (`ERASURE_UNDER_WAY`).
     """
     DeleteSource: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.DeleteSourceRequest, _ingestion_service_pb2.DeleteSourceResponse]  # type: ignore[assignment]
-    """Delete a source. Refused if a dataset version was created from it, and while an erasure is in progress in the
-    project.
+    """Delete a source. Refused if a dataset version was created from it (`SOURCE_IN_USE`), and while an erasure is in
+    progress in the project (`ERASURE_UNDER_WAY`).
     """
     PreviewSource: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.PreviewSourceRequest, _source_pb2.SourcePreview]  # type: ignore[assignment]
-    """Read the beginning of an uploaded blob as a source. Nothing is stored."""
+    """Read the beginning of an uploaded blob as a source. Nothing is stored. A blob without usable records gives a
+    preview that names the problem. Refused: a blob that was not uploaded (`BLOB_NOT_FOUND`), and one whose reading
+    fails or takes too long (`PREVIEW_FAILED`).
+    """
     CreateDataset: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateDatasetRequest, _dataset_pb2.Dataset]  # type: ignore[assignment]
     """Create a dataset."""
     GetDataset: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetDatasetRequest, _dataset_pb2.Dataset]  # type: ignore[assignment]
@@ -152,7 +176,10 @@ class IngestionServiceAsyncStub(IngestionServiceStub):
     ListDatasets: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListDatasetsRequest, _ingestion_service_pb2.ListDatasetsResponse]  # type: ignore[assignment]
     """List the datasets of a project, oldest first."""
     CreateDatasetVersion: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateDatasetVersionRequest, _dataset_pb2.DatasetVersion]  # type: ignore[assignment]
-    """Start the curation of sources into a new dataset version. Refused while an erasure is in progress in the project."""
+    """Start the curation of sources into a new dataset version. Refused: no sources (`NO_SOURCES`), a source that is
+    named twice (`SOURCE_TWICE`), settings out of range (`BAD_CURATION`), and any version while an erasure is in
+    progress in the project (`ERASURE_UNDER_WAY`).
+    """
     GetDatasetVersion: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetDatasetVersionRequest, _dataset_pb2.DatasetVersion]  # type: ignore[assignment]
     """Return one dataset version."""
     ListDatasetVersions: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListDatasetVersionsRequest, _ingestion_service_pb2.ListDatasetVersionsResponse]  # type: ignore[assignment]
@@ -164,26 +191,33 @@ class IngestionServiceAsyncStub(IngestionServiceStub):
     CancelDatasetVersion: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CancelDatasetVersionRequest, _dataset_pb2.DatasetVersion]  # type: ignore[assignment]
     """Request the cancellation of a curation. A version that has ended is returned unchanged."""
     DeleteDataset: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.DeleteDatasetRequest, _ingestion_service_pb2.DeleteDatasetResponse]  # type: ignore[assignment]
-    """Delete a dataset. Refused while it has versions or splits, and while an erasure is in progress in the
-    project.
+    """Delete a dataset. Refused while it has versions or splits (`IN_USE`), and while an erasure is in progress in the
+    project (`ERASURE_UNDER_WAY`).
     """
     DeleteDatasetVersion: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.DeleteDatasetVersionRequest, _ingestion_service_pb2.DeleteDatasetVersionResponse]  # type: ignore[assignment]
-    """Delete a dataset version that failed or was cancelled. Refused while it is in progress, when it has records, and
-    while an erasure is in progress in the project.
+    """Delete a dataset version that failed or was cancelled. Refused while it is in progress or when it has records
+    (`IN_USE`), and while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
     """
     ListRecords: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListRecordsRequest, _ingestion_service_pb2.ListRecordsResponse]  # type: ignore[assignment]
-    """List the records of a dataset version with their texts, ordered by record ID."""
+    """List the records of a dataset version with their texts, ordered by record ID. Refused until the version is READY
+    (`NOT_READY`).
+    """
     GetRecord: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetRecordRequest, _dataset_pb2.Record]  # type: ignore[assignment]
-    """Return one record of a dataset version with its text."""
+    """Return one record of a dataset version with its text. Refused until the version is READY (`NOT_READY`). A record
+    that the version does not hold: `RECORD_NOT_FOUND`.
+    """
     ListRejections: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListRejectionsRequest, _ingestion_service_pb2.ListRejectionsResponse]  # type: ignore[assignment]
-    """List the items of the sources of a dataset version that became no record, each with the curation step and the
-    reason.
+    """List the items of the sources that became no record, each with the curation step and the reason. Refused until the
+    dataset version is READY (`NOT_READY`).
     """
     GetRecordLineage: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetRecordLineageRequest, _ingestion_service_pb2.RecordLineage]  # type: ignore[assignment]
-    """Return every dataset version and split that holds a record, or that held it until it was erased."""
+    """Return every dataset version and split that holds a record, or that held it until it was erased. For an unknown
+    record, the lists are empty. An ID that is not 64 hexadecimal digits is refused (`BAD_RECORD_ID`).
+    """
     CreateSplit: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateSplitRequest, _split_pb2.Split]  # type: ignore[assignment]
-    """Start the split of a READY dataset version. Refused for a version in any other state, and while an erasure is in
-    progress in the project.
+    """Start the split of a READY dataset version. Refused: a version or a replayed split that is not READY (`NOT_READY`),
+    a version of which records were erased (`VERSION_REDACTED`), shares, a mode or a replay that do not fit
+    (`BAD_SPLIT`), and any split while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
     """
     GetSplit: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetSplitRequest, _split_pb2.Split]  # type: ignore[assignment]
     """Return one split."""
@@ -196,17 +230,19 @@ class IngestionServiceAsyncStub(IngestionServiceStub):
     CancelSplit: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CancelSplitRequest, _split_pb2.Split]  # type: ignore[assignment]
     """Request the cancellation of a split. A split that has ended is returned unchanged."""
     DeleteSplit: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.DeleteSplitRequest, _ingestion_service_pb2.DeleteSplitResponse]  # type: ignore[assignment]
-    """Delete a split that failed or was cancelled. Refused while it is in progress, when it has parts, and while an
-    erasure is in progress in the project.
+    """Delete a split that failed or was cancelled. Refused while it is in progress or when it has parts (`IN_USE`), and
+    while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
     """
     OpenSplit: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.OpenSplitRequest, _ingestion_service_pb2.OpenSplitResponse]  # type: ignore[assignment]
     """Return the digest of a part of a split, for example of the sealed test part, and log the reading. Refused until the
-    split is READY.
+    split is READY (`SPLIT_NOT_READY`), and without a part, a reader and a purpose (`BAD_READING`).
     """
     ListSplitReadings: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListSplitReadingsRequest, _ingestion_service_pb2.ListSplitReadingsResponse]  # type: ignore[assignment]
     """List the logged readings of a split, oldest first."""
     CreateErasure: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateErasureRequest, _erasure_pb2.Erasure]  # type: ignore[assignment]
-    """Start the permanent erasure of records from all data of the project."""
+    """Start the permanent erasure of records from all data of the project. No or too many records, and a missing or too
+    long reason are refused (`BAD_ERASURE`).
+    """
     GetErasure: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetErasureRequest, _erasure_pb2.Erasure]  # type: ignore[assignment]
     """Return one erasure."""
     ListErasures: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListErasuresRequest, _ingestion_service_pb2.ListErasuresResponse]  # type: ignore[assignment]
@@ -225,7 +261,9 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingestion_service_pb2.CreateSourceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_source_pb2.Source, _abc.Awaitable[_source_pb2.Source]]:
-        """Create a source from an uploaded blob. Refused while an erasure is in progress in the project."""
+        """Create a source from an uploaded blob. Refused: a blob that was not uploaded (`BLOB_NOT_FOUND`), settings that do
+        not fit (`BAD_SOURCE`), and any source while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
+        """
 
     @_abc_1.abstractmethod
     def GetSource(
@@ -250,7 +288,8 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_source_pb2.Source, _abc.Awaitable[_source_pb2.Source]]:
         """Update the display name or license of a source, or how it is read. A change of how it is read is refused once a
-        dataset version was created from it. Any change is refused while an erasure is in progress in the project.
+        dataset version was created from it (`SOURCE_IN_USE`). Any change is refused while an erasure is in progress in the
+        project (`ERASURE_UNDER_WAY`).
         """
 
     @_abc_1.abstractmethod
@@ -259,8 +298,8 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingestion_service_pb2.DeleteSourceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ingestion_service_pb2.DeleteSourceResponse, _abc.Awaitable[_ingestion_service_pb2.DeleteSourceResponse]]:
-        """Delete a source. Refused if a dataset version was created from it, and while an erasure is in progress in the
-        project.
+        """Delete a source. Refused if a dataset version was created from it (`SOURCE_IN_USE`), and while an erasure is in
+        progress in the project (`ERASURE_UNDER_WAY`).
         """
 
     @_abc_1.abstractmethod
@@ -269,7 +308,10 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingestion_service_pb2.PreviewSourceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_source_pb2.SourcePreview, _abc.Awaitable[_source_pb2.SourcePreview]]:
-        """Read the beginning of an uploaded blob as a source. Nothing is stored."""
+        """Read the beginning of an uploaded blob as a source. Nothing is stored. A blob without usable records gives a
+        preview that names the problem. Refused: a blob that was not uploaded (`BLOB_NOT_FOUND`), and one whose reading
+        fails or takes too long (`PREVIEW_FAILED`).
+        """
 
     @_abc_1.abstractmethod
     def CreateDataset(
@@ -301,7 +343,10 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingestion_service_pb2.CreateDatasetVersionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_dataset_pb2.DatasetVersion, _abc.Awaitable[_dataset_pb2.DatasetVersion]]:
-        """Start the curation of sources into a new dataset version. Refused while an erasure is in progress in the project."""
+        """Start the curation of sources into a new dataset version. Refused: no sources (`NO_SOURCES`), a source that is
+        named twice (`SOURCE_TWICE`), settings out of range (`BAD_CURATION`), and any version while an erasure is in
+        progress in the project (`ERASURE_UNDER_WAY`).
+        """
 
     @_abc_1.abstractmethod
     def GetDatasetVersion(
@@ -343,8 +388,8 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingestion_service_pb2.DeleteDatasetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ingestion_service_pb2.DeleteDatasetResponse, _abc.Awaitable[_ingestion_service_pb2.DeleteDatasetResponse]]:
-        """Delete a dataset. Refused while it has versions or splits, and while an erasure is in progress in the
-        project.
+        """Delete a dataset. Refused while it has versions or splits (`IN_USE`), and while an erasure is in progress in the
+        project (`ERASURE_UNDER_WAY`).
         """
 
     @_abc_1.abstractmethod
@@ -353,8 +398,8 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingestion_service_pb2.DeleteDatasetVersionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ingestion_service_pb2.DeleteDatasetVersionResponse, _abc.Awaitable[_ingestion_service_pb2.DeleteDatasetVersionResponse]]:
-        """Delete a dataset version that failed or was cancelled. Refused while it is in progress, when it has records, and
-        while an erasure is in progress in the project.
+        """Delete a dataset version that failed or was cancelled. Refused while it is in progress or when it has records
+        (`IN_USE`), and while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
         """
 
     @_abc_1.abstractmethod
@@ -363,7 +408,9 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingestion_service_pb2.ListRecordsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ingestion_service_pb2.ListRecordsResponse, _abc.Awaitable[_ingestion_service_pb2.ListRecordsResponse]]:
-        """List the records of a dataset version with their texts, ordered by record ID."""
+        """List the records of a dataset version with their texts, ordered by record ID. Refused until the version is READY
+        (`NOT_READY`).
+        """
 
     @_abc_1.abstractmethod
     def GetRecord(
@@ -371,7 +418,9 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingestion_service_pb2.GetRecordRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_dataset_pb2.Record, _abc.Awaitable[_dataset_pb2.Record]]:
-        """Return one record of a dataset version with its text."""
+        """Return one record of a dataset version with its text. Refused until the version is READY (`NOT_READY`). A record
+        that the version does not hold: `RECORD_NOT_FOUND`.
+        """
 
     @_abc_1.abstractmethod
     def ListRejections(
@@ -379,8 +428,8 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingestion_service_pb2.ListRejectionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ingestion_service_pb2.ListRejectionsResponse, _abc.Awaitable[_ingestion_service_pb2.ListRejectionsResponse]]:
-        """List the items of the sources of a dataset version that became no record, each with the curation step and the
-        reason.
+        """List the items of the sources that became no record, each with the curation step and the reason. Refused until the
+        dataset version is READY (`NOT_READY`).
         """
 
     @_abc_1.abstractmethod
@@ -389,7 +438,9 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingestion_service_pb2.GetRecordLineageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ingestion_service_pb2.RecordLineage, _abc.Awaitable[_ingestion_service_pb2.RecordLineage]]:
-        """Return every dataset version and split that holds a record, or that held it until it was erased."""
+        """Return every dataset version and split that holds a record, or that held it until it was erased. For an unknown
+        record, the lists are empty. An ID that is not 64 hexadecimal digits is refused (`BAD_RECORD_ID`).
+        """
 
     @_abc_1.abstractmethod
     def CreateSplit(
@@ -397,8 +448,9 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingestion_service_pb2.CreateSplitRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_split_pb2.Split, _abc.Awaitable[_split_pb2.Split]]:
-        """Start the split of a READY dataset version. Refused for a version in any other state, and while an erasure is in
-        progress in the project.
+        """Start the split of a READY dataset version. Refused: a version or a replayed split that is not READY (`NOT_READY`),
+        a version of which records were erased (`VERSION_REDACTED`), shares, a mode or a replay that do not fit
+        (`BAD_SPLIT`), and any split while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
         """
 
     @_abc_1.abstractmethod
@@ -441,8 +493,8 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingestion_service_pb2.DeleteSplitRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ingestion_service_pb2.DeleteSplitResponse, _abc.Awaitable[_ingestion_service_pb2.DeleteSplitResponse]]:
-        """Delete a split that failed or was cancelled. Refused while it is in progress, when it has parts, and while an
-        erasure is in progress in the project.
+        """Delete a split that failed or was cancelled. Refused while it is in progress or when it has parts (`IN_USE`), and
+        while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
         """
 
     @_abc_1.abstractmethod
@@ -452,7 +504,7 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ingestion_service_pb2.OpenSplitResponse, _abc.Awaitable[_ingestion_service_pb2.OpenSplitResponse]]:
         """Return the digest of a part of a split, for example of the sealed test part, and log the reading. Refused until the
-        split is READY.
+        split is READY (`SPLIT_NOT_READY`), and without a part, a reader and a purpose (`BAD_READING`).
         """
 
     @_abc_1.abstractmethod
@@ -469,7 +521,9 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingestion_service_pb2.CreateErasureRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_erasure_pb2.Erasure, _abc.Awaitable[_erasure_pb2.Erasure]]:
-        """Start the permanent erasure of records from all data of the project."""
+        """Start the permanent erasure of records from all data of the project. No or too many records, and a missing or too
+        long reason are refused (`BAD_ERASURE`).
+        """
 
     @_abc_1.abstractmethod
     def GetErasure(

@@ -71,7 +71,8 @@ class JobsServiceServicer:
     """
 
     def StartJob(self, request, context):
-        """Start a job. A job that is running or has ended is not started again. A module of another service is refused.
+        """Start a job. A job that is running or has ended is not started again. Refused: a module that is not a worker of the
+        caller, and a caller without jobs (`NOT_YOURS`), a specification that is not a JSON object (`BAD_SPEC`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

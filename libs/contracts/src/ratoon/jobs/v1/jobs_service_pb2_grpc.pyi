@@ -38,7 +38,9 @@ class JobsServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> JobsServiceAsyncStub: ...
     StartJob: _grpc.UnaryUnaryMultiCallable[_jobs_service_pb2.StartJobRequest, _job_pb2.Job]
-    """Start a job. A job that is running or has ended is not started again. A module of another service is refused."""
+    """Start a job. A job that is running or has ended is not started again. Refused: a module that is not a worker of the
+    caller, and a caller without jobs (`NOT_YOURS`), a specification that is not a JSON object (`BAD_SPEC`).
+    """
     ObserveJob: _grpc.UnaryUnaryMultiCallable[_jobs_service_pb2.ObserveJobRequest, _job_pb2.Job]
     """Return the state of a job."""
     StopJob: _grpc.UnaryUnaryMultiCallable[_jobs_service_pb2.StopJobRequest, _job_pb2.Job]
@@ -56,7 +58,9 @@ class JobsServiceAsyncStub(JobsServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     StartJob: _aio.UnaryUnaryMultiCallable[_jobs_service_pb2.StartJobRequest, _job_pb2.Job]  # type: ignore[assignment]
-    """Start a job. A job that is running or has ended is not started again. A module of another service is refused."""
+    """Start a job. A job that is running or has ended is not started again. Refused: a module that is not a worker of the
+    caller, and a caller without jobs (`NOT_YOURS`), a specification that is not a JSON object (`BAD_SPEC`).
+    """
     ObserveJob: _aio.UnaryUnaryMultiCallable[_jobs_service_pb2.ObserveJobRequest, _job_pb2.Job]  # type: ignore[assignment]
     """Return the state of a job."""
     StopJob: _aio.UnaryUnaryMultiCallable[_jobs_service_pb2.StopJobRequest, _job_pb2.Job]  # type: ignore[assignment]
@@ -77,7 +81,9 @@ class JobsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _jobs_service_pb2.StartJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_job_pb2.Job, _abc.Awaitable[_job_pb2.Job]]:
-        """Start a job. A job that is running or has ended is not started again. A module of another service is refused."""
+        """Start a job. A job that is running or has ended is not started again. Refused: a module that is not a worker of the
+        caller, and a caller without jobs (`NOT_YOURS`), a specification that is not a JSON object (`BAD_SPEC`).
+        """
 
     @_abc_1.abstractmethod
     def ObserveJob(

@@ -66,7 +66,7 @@ class Guideline(_message.Message):
     revision: _builtins.int
     """Increases with every stored change."""
     instructions: _builtins.str
-    """Instructions for annotators."""
+    """Instructions for annotators, at most 262,144 characters."""
     conflict_policy: Global___Guideline.ConflictPolicy.ValueType
     """How several annotations of one record become one label. Default: HUMAN_FIRST."""
     etag: _builtins.str

@@ -139,7 +139,7 @@ class LabelingServiceServicer:
     """
 
     def CreateGuideline(self, request, context):
-        """Create a guideline.
+        """Create a guideline. Fewer than two labels, and empty, padded or repeated ones are refused (`BAD_LABELS`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -160,22 +160,25 @@ class LabelingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateGuideline(self, request, context):
-        """Update a guideline. Existing label sets keep the guideline with which they were created.
+        """Update a guideline. Existing label sets keep the labels and the conflict policy with which they were created.
+        Refusals of `CreateGuideline` apply.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteGuideline(self, request, context):
-        """Delete a guideline. Refused while a label set is being created with it. Existing label sets keep the guideline with
-        which they were created.
+        """Delete a guideline. Existing label sets keep the labels and the conflict policy with which they were created.
+        Refused while a label set is being created with it (`IN_USE`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateLabelSet(self, request, context):
-        """Import the labels that came with a dataset version, resolve conflicts and freeze the result.
+        """Import the labels that came with a dataset version, resolve conflicts and freeze the result. Refused: a dataset
+        version that is not READY (`DATASET_NOT_READY`) or of which records were erased (`VERSION_REDACTED`), a review
+        sample out of range (`BAD_SAMPLE_SIZE`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -211,15 +214,16 @@ class LabelingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteLabelSet(self, request, context):
-        """Delete a label set that failed or was cancelled. Refused while it is in progress, and when it succeeded: splits are
-        made of it. Annotations that it imported are kept.
+        """Delete a label set that failed or was cancelled. Annotations that it imported are kept. Refused while it is in
+        progress, and when it succeeded, because splits are made of it (`IN_USE`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateAnnotation(self, request, context):
-        """Label a record.
+        """Label a record. Refused: no record (`RECORD_MISSING`), an empty or too long label (`BAD_LABEL`), the source
+        FEEDBACK unless the caller is a service (`SOURCE_NOT_YOURS`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -254,23 +258,24 @@ class LabelingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SummarizeTasks(self, request, context):
-        """Count the tasks of a project: by state, and the answers by the label before.
+        """Count the tasks of a project by state, and the reviewed ones by the label before and after.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ClaimTask(self, request, context):
-        """Claim the next open task, the newest ones first, for ten minutes. Meanwhile no other annotator can claim or complete
-        it. A repeated call returns the same task while it is open and extends the lease.
+        """Claim the next open task for ten minutes, the newest tasks first. Meanwhile no other annotator can claim or
+        complete it. A repeated call returns the same task while it is open, and extends the lease.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CompleteTask(self, request, context):
-        """Complete a task. A label is stored as an annotation. Refused when another answer was given before or another
-        annotator holds a lease on the task; the same answer again changes nothing.
+        """Complete a task. A label is stored as an annotation. The same answer again changes nothing. Refused when another
+        answer was given before (`TASK_ANSWERED`), when another annotator holds a lease on the task (`TASK_CLAIMED`), and
+        for a label that the guideline does not have (`UNKNOWN_LABEL`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,19 +36,24 @@ class LabelingServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> LabelingServiceAsyncStub: ...
     CreateGuideline: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateGuidelineRequest, _annotation_pb2.Guideline]
-    """Create a guideline."""
+    """Create a guideline. Fewer than two labels, and empty, padded or repeated ones are refused (`BAD_LABELS`)."""
     GetGuideline: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.GetGuidelineRequest, _annotation_pb2.Guideline]
     """Return one guideline."""
     ListGuidelines: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ListGuidelinesRequest, _labeling_service_pb2.ListGuidelinesResponse]
     """List the guidelines of a project, oldest first."""
     UpdateGuideline: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.UpdateGuidelineRequest, _annotation_pb2.Guideline]
-    """Update a guideline. Existing label sets keep the guideline with which they were created."""
+    """Update a guideline. Existing label sets keep the labels and the conflict policy with which they were created.
+    Refusals of `CreateGuideline` apply.
+    """
     DeleteGuideline: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.DeleteGuidelineRequest, _labeling_service_pb2.DeleteGuidelineResponse]
-    """Delete a guideline. Refused while a label set is being created with it. Existing label sets keep the guideline with
-    which they were created.
+    """Delete a guideline. Existing label sets keep the labels and the conflict policy with which they were created.
+    Refused while a label set is being created with it (`IN_USE`).
     """
     CreateLabelSet: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateLabelSetRequest, _label_set_pb2.LabelSet]
-    """Import the labels that came with a dataset version, resolve conflicts and freeze the result."""
+    """Import the labels that came with a dataset version, resolve conflicts and freeze the result. Refused: a dataset
+    version that is not READY (`DATASET_NOT_READY`) or of which records were erased (`VERSION_REDACTED`), a review
+    sample out of range (`BAD_SAMPLE_SIZE`).
+    """
     GetLabelSet: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.GetLabelSetRequest, _label_set_pb2.LabelSet]
     """Return one label set."""
     ListLabelSets: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ListLabelSetsRequest, _labeling_service_pb2.ListLabelSetsResponse]
@@ -60,11 +65,13 @@ class LabelingServiceStub:
     CancelLabelSet: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CancelLabelSetRequest, _label_set_pb2.LabelSet]
     """Request the cancellation of a label set. A label set that has ended is returned unchanged."""
     DeleteLabelSet: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.DeleteLabelSetRequest, _labeling_service_pb2.DeleteLabelSetResponse]
-    """Delete a label set that failed or was cancelled. Refused while it is in progress, and when it succeeded: splits are
-    made of it. Annotations that it imported are kept.
+    """Delete a label set that failed or was cancelled. Annotations that it imported are kept. Refused while it is in
+    progress, and when it succeeded, because splits are made of it (`IN_USE`).
     """
     CreateAnnotation: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateAnnotationRequest, _annotation_pb2.Annotation]
-    """Label a record."""
+    """Label a record. Refused: no record (`RECORD_MISSING`), an empty or too long label (`BAD_LABEL`), the source
+    FEEDBACK unless the caller is a service (`SOURCE_NOT_YOURS`).
+    """
     GetAnnotation: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.GetAnnotationRequest, _annotation_pb2.Annotation]
     """Return one annotation."""
     ListAnnotations: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ListAnnotationsRequest, _labeling_service_pb2.ListAnnotationsResponse]
@@ -74,14 +81,15 @@ class LabelingServiceStub:
     ListTasks: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ListTasksRequest, _labeling_service_pb2.ListTasksResponse]
     """List the tasks of a project, oldest first."""
     SummarizeTasks: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.SummarizeTasksRequest, _labeling_service_pb2.SummarizeTasksResponse]
-    """Count the tasks of a project: by state, and the answers by the label before."""
+    """Count the tasks of a project by state, and the reviewed ones by the label before and after."""
     ClaimTask: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ClaimTaskRequest, _labeling_service_pb2.ClaimTaskResponse]
-    """Claim the next open task, the newest ones first, for ten minutes. Meanwhile no other annotator can claim or complete
-    it. A repeated call returns the same task while it is open and extends the lease.
+    """Claim the next open task for ten minutes, the newest tasks first. Meanwhile no other annotator can claim or
+    complete it. A repeated call returns the same task while it is open, and extends the lease.
     """
     CompleteTask: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CompleteTaskRequest, _annotation_pb2.Task]
-    """Complete a task. A label is stored as an annotation. Refused when another answer was given before or another
-    annotator holds a lease on the task; the same answer again changes nothing.
+    """Complete a task. A label is stored as an annotation. The same answer again changes nothing. Refused when another
+    answer was given before (`TASK_ANSWERED`), when another annotator holds a lease on the task (`TASK_CLAIMED`), and
+    for a label that the guideline does not have (`UNKNOWN_LABEL`).
     """
 
 @_typing.type_check_only
@@ -90,19 +98,24 @@ class LabelingServiceAsyncStub(LabelingServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateGuideline: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateGuidelineRequest, _annotation_pb2.Guideline]  # type: ignore[assignment]
-    """Create a guideline."""
+    """Create a guideline. Fewer than two labels, and empty, padded or repeated ones are refused (`BAD_LABELS`)."""
     GetGuideline: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.GetGuidelineRequest, _annotation_pb2.Guideline]  # type: ignore[assignment]
     """Return one guideline."""
     ListGuidelines: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ListGuidelinesRequest, _labeling_service_pb2.ListGuidelinesResponse]  # type: ignore[assignment]
     """List the guidelines of a project, oldest first."""
     UpdateGuideline: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.UpdateGuidelineRequest, _annotation_pb2.Guideline]  # type: ignore[assignment]
-    """Update a guideline. Existing label sets keep the guideline with which they were created."""
+    """Update a guideline. Existing label sets keep the labels and the conflict policy with which they were created.
+    Refusals of `CreateGuideline` apply.
+    """
     DeleteGuideline: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.DeleteGuidelineRequest, _labeling_service_pb2.DeleteGuidelineResponse]  # type: ignore[assignment]
-    """Delete a guideline. Refused while a label set is being created with it. Existing label sets keep the guideline with
-    which they were created.
+    """Delete a guideline. Existing label sets keep the labels and the conflict policy with which they were created.
+    Refused while a label set is being created with it (`IN_USE`).
     """
     CreateLabelSet: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateLabelSetRequest, _label_set_pb2.LabelSet]  # type: ignore[assignment]
-    """Import the labels that came with a dataset version, resolve conflicts and freeze the result."""
+    """Import the labels that came with a dataset version, resolve conflicts and freeze the result. Refused: a dataset
+    version that is not READY (`DATASET_NOT_READY`) or of which records were erased (`VERSION_REDACTED`), a review
+    sample out of range (`BAD_SAMPLE_SIZE`).
+    """
     GetLabelSet: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.GetLabelSetRequest, _label_set_pb2.LabelSet]  # type: ignore[assignment]
     """Return one label set."""
     ListLabelSets: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ListLabelSetsRequest, _labeling_service_pb2.ListLabelSetsResponse]  # type: ignore[assignment]
@@ -114,11 +127,13 @@ class LabelingServiceAsyncStub(LabelingServiceStub):
     CancelLabelSet: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CancelLabelSetRequest, _label_set_pb2.LabelSet]  # type: ignore[assignment]
     """Request the cancellation of a label set. A label set that has ended is returned unchanged."""
     DeleteLabelSet: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.DeleteLabelSetRequest, _labeling_service_pb2.DeleteLabelSetResponse]  # type: ignore[assignment]
-    """Delete a label set that failed or was cancelled. Refused while it is in progress, and when it succeeded: splits are
-    made of it. Annotations that it imported are kept.
+    """Delete a label set that failed or was cancelled. Annotations that it imported are kept. Refused while it is in
+    progress, and when it succeeded, because splits are made of it (`IN_USE`).
     """
     CreateAnnotation: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateAnnotationRequest, _annotation_pb2.Annotation]  # type: ignore[assignment]
-    """Label a record."""
+    """Label a record. Refused: no record (`RECORD_MISSING`), an empty or too long label (`BAD_LABEL`), the source
+    FEEDBACK unless the caller is a service (`SOURCE_NOT_YOURS`).
+    """
     GetAnnotation: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.GetAnnotationRequest, _annotation_pb2.Annotation]  # type: ignore[assignment]
     """Return one annotation."""
     ListAnnotations: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ListAnnotationsRequest, _labeling_service_pb2.ListAnnotationsResponse]  # type: ignore[assignment]
@@ -128,14 +143,15 @@ class LabelingServiceAsyncStub(LabelingServiceStub):
     ListTasks: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ListTasksRequest, _labeling_service_pb2.ListTasksResponse]  # type: ignore[assignment]
     """List the tasks of a project, oldest first."""
     SummarizeTasks: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.SummarizeTasksRequest, _labeling_service_pb2.SummarizeTasksResponse]  # type: ignore[assignment]
-    """Count the tasks of a project: by state, and the answers by the label before."""
+    """Count the tasks of a project by state, and the reviewed ones by the label before and after."""
     ClaimTask: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ClaimTaskRequest, _labeling_service_pb2.ClaimTaskResponse]  # type: ignore[assignment]
-    """Claim the next open task, the newest ones first, for ten minutes. Meanwhile no other annotator can claim or complete
-    it. A repeated call returns the same task while it is open and extends the lease.
+    """Claim the next open task for ten minutes, the newest tasks first. Meanwhile no other annotator can claim or
+    complete it. A repeated call returns the same task while it is open, and extends the lease.
     """
     CompleteTask: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CompleteTaskRequest, _annotation_pb2.Task]  # type: ignore[assignment]
-    """Complete a task. A label is stored as an annotation. Refused when another answer was given before or another
-    annotator holds a lease on the task; the same answer again changes nothing.
+    """Complete a task. A label is stored as an annotation. The same answer again changes nothing. Refused when another
+    answer was given before (`TASK_ANSWERED`), when another annotator holds a lease on the task (`TASK_CLAIMED`), and
+    for a label that the guideline does not have (`UNKNOWN_LABEL`).
     """
 
 class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -147,7 +163,7 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labeling_service_pb2.CreateGuidelineRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_annotation_pb2.Guideline, _abc.Awaitable[_annotation_pb2.Guideline]]:
-        """Create a guideline."""
+        """Create a guideline. Fewer than two labels, and empty, padded or repeated ones are refused (`BAD_LABELS`)."""
 
     @_abc_1.abstractmethod
     def GetGuideline(
@@ -171,7 +187,9 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labeling_service_pb2.UpdateGuidelineRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_annotation_pb2.Guideline, _abc.Awaitable[_annotation_pb2.Guideline]]:
-        """Update a guideline. Existing label sets keep the guideline with which they were created."""
+        """Update a guideline. Existing label sets keep the labels and the conflict policy with which they were created.
+        Refusals of `CreateGuideline` apply.
+        """
 
     @_abc_1.abstractmethod
     def DeleteGuideline(
@@ -179,8 +197,8 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labeling_service_pb2.DeleteGuidelineRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_labeling_service_pb2.DeleteGuidelineResponse, _abc.Awaitable[_labeling_service_pb2.DeleteGuidelineResponse]]:
-        """Delete a guideline. Refused while a label set is being created with it. Existing label sets keep the guideline with
-        which they were created.
+        """Delete a guideline. Existing label sets keep the labels and the conflict policy with which they were created.
+        Refused while a label set is being created with it (`IN_USE`).
         """
 
     @_abc_1.abstractmethod
@@ -189,7 +207,10 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labeling_service_pb2.CreateLabelSetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_label_set_pb2.LabelSet, _abc.Awaitable[_label_set_pb2.LabelSet]]:
-        """Import the labels that came with a dataset version, resolve conflicts and freeze the result."""
+        """Import the labels that came with a dataset version, resolve conflicts and freeze the result. Refused: a dataset
+        version that is not READY (`DATASET_NOT_READY`) or of which records were erased (`VERSION_REDACTED`), a review
+        sample out of range (`BAD_SAMPLE_SIZE`).
+        """
 
     @_abc_1.abstractmethod
     def GetLabelSet(
@@ -231,8 +252,8 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labeling_service_pb2.DeleteLabelSetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_labeling_service_pb2.DeleteLabelSetResponse, _abc.Awaitable[_labeling_service_pb2.DeleteLabelSetResponse]]:
-        """Delete a label set that failed or was cancelled. Refused while it is in progress, and when it succeeded: splits are
-        made of it. Annotations that it imported are kept.
+        """Delete a label set that failed or was cancelled. Annotations that it imported are kept. Refused while it is in
+        progress, and when it succeeded, because splits are made of it (`IN_USE`).
         """
 
     @_abc_1.abstractmethod
@@ -241,7 +262,9 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labeling_service_pb2.CreateAnnotationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_annotation_pb2.Annotation, _abc.Awaitable[_annotation_pb2.Annotation]]:
-        """Label a record."""
+        """Label a record. Refused: no record (`RECORD_MISSING`), an empty or too long label (`BAD_LABEL`), the source
+        FEEDBACK unless the caller is a service (`SOURCE_NOT_YOURS`).
+        """
 
     @_abc_1.abstractmethod
     def GetAnnotation(
@@ -281,7 +304,7 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labeling_service_pb2.SummarizeTasksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_labeling_service_pb2.SummarizeTasksResponse, _abc.Awaitable[_labeling_service_pb2.SummarizeTasksResponse]]:
-        """Count the tasks of a project: by state, and the answers by the label before."""
+        """Count the tasks of a project by state, and the reviewed ones by the label before and after."""
 
     @_abc_1.abstractmethod
     def ClaimTask(
@@ -289,8 +312,8 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labeling_service_pb2.ClaimTaskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_labeling_service_pb2.ClaimTaskResponse, _abc.Awaitable[_labeling_service_pb2.ClaimTaskResponse]]:
-        """Claim the next open task, the newest ones first, for ten minutes. Meanwhile no other annotator can claim or complete
-        it. A repeated call returns the same task while it is open and extends the lease.
+        """Claim the next open task for ten minutes, the newest tasks first. Meanwhile no other annotator can claim or
+        complete it. A repeated call returns the same task while it is open, and extends the lease.
         """
 
     @_abc_1.abstractmethod
@@ -299,8 +322,9 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labeling_service_pb2.CompleteTaskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_annotation_pb2.Task, _abc.Awaitable[_annotation_pb2.Task]]:
-        """Complete a task. A label is stored as an annotation. Refused when another answer was given before or another
-        annotator holds a lease on the task; the same answer again changes nothing.
+        """Complete a task. A label is stored as an annotation. The same answer again changes nothing. Refused when another
+        answer was given before (`TASK_ANSWERED`), when another annotator holds a lease on the task (`TASK_CLAIMED`), and
+        for a label that the guideline does not have (`UNKNOWN_LABEL`).
         """
 
 def add_LabelingServiceServicer_to_server(servicer: LabelingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

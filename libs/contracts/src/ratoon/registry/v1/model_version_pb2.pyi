@@ -120,7 +120,7 @@ class ModelVersion(_message.Message):
     Required.
     """
     changelog: _builtins.str
-    """Changes since the previous version."""
+    """Changes since the previous version, at most 262,144 characters."""
     signature_digest: _builtins.str
     """Digest of the signature over the manifest of the artifact (a blob)."""
     golden_digest: _builtins.str

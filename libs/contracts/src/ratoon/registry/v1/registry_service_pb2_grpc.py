@@ -135,8 +135,10 @@ class RegistryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateModelVersion(self, request, context):
-        """Register a model artifact. The version is verified, its golden prompts are recorded and it is signed; it is READY
-        when all of these steps have succeeded.
+        """Register a model artifact as a new version. The version is verified, its golden prompts are recorded and it is
+        signed; it is READY when all of these steps have succeeded. Refused: a missing digest (`ARTIFACT_MISSING`), an
+        artifact that was not uploaded (`ARTIFACT_NOT_FOUND`), an ID that is not `v<major>.<minor>` (`BAD_VERSION_ID`), a
+        parent version of another model (`PARENT_OF_OTHER_MODEL`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -172,15 +174,15 @@ class RegistryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteModel(self, request, context):
-        """Delete a model. Refused while it has versions.
+        """Delete a model. Refused while it has versions (`IN_USE`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteModelVersion(self, request, context):
-        """Delete a model version that failed or was cancelled. Refused while it is in progress, and when it is READY: aliases,
-        deployments and later versions refer to it.
+        """Delete a model version that failed or was cancelled. Refused while it is in progress, when it is READY, because
+        aliases, deployments and later versions refer to it, and while another version continues it (`IN_USE`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -201,8 +203,9 @@ class RegistryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SetAlias(self, request, context):
-        """Point an alias to a READY version of the model. The alias `production` can be moved only by the serving service, at
-        the end of a rollout or a rollback.
+        """Point an alias to a READY version of the model. An alias that does not exist is created. The alias `production` can
+        be moved only by the serving service, at the end of a rollout or a rollback (`ALIAS_RESERVED`). Refused when the
+        version is not READY (`VERSION_NOT_READY`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,8 +42,10 @@ class RegistryServiceStub:
     ListModels: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.ListModelsRequest, _registry_service_pb2.ListModelsResponse]
     """List the models of a project, oldest first."""
     CreateModelVersion: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.CreateModelVersionRequest, _model_version_pb2.ModelVersion]
-    """Register a model artifact. The version is verified, its golden prompts are recorded and it is signed; it is READY
-    when all of these steps have succeeded.
+    """Register a model artifact as a new version. The version is verified, its golden prompts are recorded and it is
+    signed; it is READY when all of these steps have succeeded. Refused: a missing digest (`ARTIFACT_MISSING`), an
+    artifact that was not uploaded (`ARTIFACT_NOT_FOUND`), an ID that is not `v<major>.<minor>` (`BAD_VERSION_ID`), a
+    parent version of another model (`PARENT_OF_OTHER_MODEL`).
     """
     GetModelVersion: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.GetModelVersionRequest, _model_version_pb2.ModelVersion]
     """Return one model version."""
@@ -56,18 +58,19 @@ class RegistryServiceStub:
     CancelModelVersion: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.CancelModelVersionRequest, _model_version_pb2.ModelVersion]
     """Request the cancellation of a verification. A version that has ended is returned unchanged."""
     DeleteModel: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.DeleteModelRequest, _registry_service_pb2.DeleteModelResponse]
-    """Delete a model. Refused while it has versions."""
+    """Delete a model. Refused while it has versions (`IN_USE`)."""
     DeleteModelVersion: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.DeleteModelVersionRequest, _registry_service_pb2.DeleteModelVersionResponse]
-    """Delete a model version that failed or was cancelled. Refused while it is in progress, and when it is READY: aliases,
-    deployments and later versions refer to it.
+    """Delete a model version that failed or was cancelled. Refused while it is in progress, when it is READY, because
+    aliases, deployments and later versions refer to it, and while another version continues it (`IN_USE`).
     """
     GetAlias: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.GetAliasRequest, _model_pb2.Alias]
     """Return one alias."""
     ListAliases: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.ListAliasesRequest, _registry_service_pb2.ListAliasesResponse]
     """List the aliases of a model, oldest first."""
     SetAlias: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.SetAliasRequest, _model_pb2.Alias]
-    """Point an alias to a READY version of the model. The alias `production` can be moved only by the serving service, at
-    the end of a rollout or a rollback.
+    """Point an alias to a READY version of the model. An alias that does not exist is created. The alias `production` can
+    be moved only by the serving service, at the end of a rollout or a rollback (`ALIAS_RESERVED`). Refused when the
+    version is not READY (`VERSION_NOT_READY`).
     """
     ListAliasChanges: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.ListAliasChangesRequest, _registry_service_pb2.ListAliasChangesResponse]
     """List every move of every alias of a model, oldest first."""
@@ -84,8 +87,10 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     ListModels: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.ListModelsRequest, _registry_service_pb2.ListModelsResponse]  # type: ignore[assignment]
     """List the models of a project, oldest first."""
     CreateModelVersion: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.CreateModelVersionRequest, _model_version_pb2.ModelVersion]  # type: ignore[assignment]
-    """Register a model artifact. The version is verified, its golden prompts are recorded and it is signed; it is READY
-    when all of these steps have succeeded.
+    """Register a model artifact as a new version. The version is verified, its golden prompts are recorded and it is
+    signed; it is READY when all of these steps have succeeded. Refused: a missing digest (`ARTIFACT_MISSING`), an
+    artifact that was not uploaded (`ARTIFACT_NOT_FOUND`), an ID that is not `v<major>.<minor>` (`BAD_VERSION_ID`), a
+    parent version of another model (`PARENT_OF_OTHER_MODEL`).
     """
     GetModelVersion: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.GetModelVersionRequest, _model_version_pb2.ModelVersion]  # type: ignore[assignment]
     """Return one model version."""
@@ -98,18 +103,19 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     CancelModelVersion: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.CancelModelVersionRequest, _model_version_pb2.ModelVersion]  # type: ignore[assignment]
     """Request the cancellation of a verification. A version that has ended is returned unchanged."""
     DeleteModel: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.DeleteModelRequest, _registry_service_pb2.DeleteModelResponse]  # type: ignore[assignment]
-    """Delete a model. Refused while it has versions."""
+    """Delete a model. Refused while it has versions (`IN_USE`)."""
     DeleteModelVersion: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.DeleteModelVersionRequest, _registry_service_pb2.DeleteModelVersionResponse]  # type: ignore[assignment]
-    """Delete a model version that failed or was cancelled. Refused while it is in progress, and when it is READY: aliases,
-    deployments and later versions refer to it.
+    """Delete a model version that failed or was cancelled. Refused while it is in progress, when it is READY, because
+    aliases, deployments and later versions refer to it, and while another version continues it (`IN_USE`).
     """
     GetAlias: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.GetAliasRequest, _model_pb2.Alias]  # type: ignore[assignment]
     """Return one alias."""
     ListAliases: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.ListAliasesRequest, _registry_service_pb2.ListAliasesResponse]  # type: ignore[assignment]
     """List the aliases of a model, oldest first."""
     SetAlias: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.SetAliasRequest, _model_pb2.Alias]  # type: ignore[assignment]
-    """Point an alias to a READY version of the model. The alias `production` can be moved only by the serving service, at
-    the end of a rollout or a rollback.
+    """Point an alias to a READY version of the model. An alias that does not exist is created. The alias `production` can
+    be moved only by the serving service, at the end of a rollout or a rollback (`ALIAS_RESERVED`). Refused when the
+    version is not READY (`VERSION_NOT_READY`).
     """
     ListAliasChanges: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.ListAliasChangesRequest, _registry_service_pb2.ListAliasChangesResponse]  # type: ignore[assignment]
     """List every move of every alias of a model, oldest first."""
@@ -147,8 +153,10 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_service_pb2.CreateModelVersionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_model_version_pb2.ModelVersion, _abc.Awaitable[_model_version_pb2.ModelVersion]]:
-        """Register a model artifact. The version is verified, its golden prompts are recorded and it is signed; it is READY
-        when all of these steps have succeeded.
+        """Register a model artifact as a new version. The version is verified, its golden prompts are recorded and it is
+        signed; it is READY when all of these steps have succeeded. Refused: a missing digest (`ARTIFACT_MISSING`), an
+        artifact that was not uploaded (`ARTIFACT_NOT_FOUND`), an ID that is not `v<major>.<minor>` (`BAD_VERSION_ID`), a
+        parent version of another model (`PARENT_OF_OTHER_MODEL`).
         """
 
     @_abc_1.abstractmethod
@@ -191,7 +199,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_service_pb2.DeleteModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_service_pb2.DeleteModelResponse, _abc.Awaitable[_registry_service_pb2.DeleteModelResponse]]:
-        """Delete a model. Refused while it has versions."""
+        """Delete a model. Refused while it has versions (`IN_USE`)."""
 
     @_abc_1.abstractmethod
     def DeleteModelVersion(
@@ -199,8 +207,8 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_service_pb2.DeleteModelVersionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_service_pb2.DeleteModelVersionResponse, _abc.Awaitable[_registry_service_pb2.DeleteModelVersionResponse]]:
-        """Delete a model version that failed or was cancelled. Refused while it is in progress, and when it is READY: aliases,
-        deployments and later versions refer to it.
+        """Delete a model version that failed or was cancelled. Refused while it is in progress, when it is READY, because
+        aliases, deployments and later versions refer to it, and while another version continues it (`IN_USE`).
         """
 
     @_abc_1.abstractmethod
@@ -225,8 +233,9 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_service_pb2.SetAliasRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_model_pb2.Alias, _abc.Awaitable[_model_pb2.Alias]]:
-        """Point an alias to a READY version of the model. The alias `production` can be moved only by the serving service, at
-        the end of a rollout or a rollback.
+        """Point an alias to a READY version of the model. An alias that does not exist is created. The alias `production` can
+        be moved only by the serving service, at the end of a rollout or a rollback (`ALIAS_RESERVED`). Refused when the
+        version is not READY (`VERSION_NOT_READY`).
         """
 
     @_abc_1.abstractmethod

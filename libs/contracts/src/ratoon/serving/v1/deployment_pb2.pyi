@@ -115,7 +115,7 @@ class Engine(_message.Message):
         STATE_STOPPED: Engine._State.ValueType  # 4
         """The engine is stopped."""
         STATE_FAILED: Engine._State.ValueType  # 5
-        """The engine ended unexpectedly."""
+        """The engine ended unexpectedly or does not answer."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """State of an engine."""
@@ -131,7 +131,7 @@ class Engine(_message.Message):
     STATE_STOPPED: Engine.State.ValueType  # 4
     """The engine is stopped."""
     STATE_FAILED: Engine.State.ValueType  # 5
-    """The engine ended unexpectedly."""
+    """The engine ended unexpectedly or does not answer."""
 
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int

@@ -136,8 +136,8 @@ class Rollout(_message.Message):
         refused. Default: 3.
         """
         max_negative_rate: _builtins.float
-        """Share of unhappy callers, over at least 20 votes, above which the version is rolled back: above 0, at most 1. Each
-        caller counts once, by its share of negative votes, and no single caller decides. Default: 0.5.
+        """Share of unhappy callers, over at least 20 votes, above which the version is rolled back: above 0, at most 1.
+        Each caller counts once, by its share of negative votes, and no single caller decides. Default: 0.5.
         """
         def __init__(
             self,
@@ -240,7 +240,9 @@ class Rollout(_message.Message):
 
     @_builtins.property
     def failure(self) -> _progress_pb2.Failure:
-        """Why the rollout failed, was rolled back or was aborted. Not set otherwise."""
+        """Why the rollout failed, was rolled back or was aborted: `ROLLOUT_FAILED`, `ROLLED_BACK` or `ROLLOUT_ABORTED`, with
+        an explanation. Not set otherwise.
+        """
 
     @_builtins.property
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___Rollout.Step]:

@@ -213,11 +213,11 @@ class EngineEvent(_message.Message):
 
     @_builtins.property
     def stopped(self) -> Global___EngineStopped:
-        """An engine was stopped."""
+        """An engine has stopped, or it ended unexpectedly."""
 
     @_builtins.property
     def failed(self) -> Global___EngineFailed:
-        """An engine ended unexpectedly."""
+        """An engine ended unexpectedly. Not published yet; `stopped` reports these engines too."""
 
     def __init__(
         self,
@@ -262,7 +262,7 @@ Global___EngineReady: _TypeAlias = EngineReady  # noqa: Y015
 
 @_typing.final
 class EngineStopped(_message.Message):
-    """An engine was stopped."""
+    """An engine has stopped, or it ended unexpectedly."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -284,7 +284,7 @@ Global___EngineStopped: _TypeAlias = EngineStopped  # noqa: Y015
 
 @_typing.final
 class EngineFailed(_message.Message):
-    """An engine ended unexpectedly."""
+    """An engine ended unexpectedly. Not published yet; `EngineStopped` reports these engines too."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

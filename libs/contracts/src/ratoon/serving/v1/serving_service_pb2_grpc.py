@@ -150,7 +150,7 @@ class ServingServiceServicer:
     """
 
     def CreateDeployment(self, request, context):
-        """Create a deployment. It serves no model until the first rollout. An unknown pool is refused.
+        """Create a deployment. It serves no model until the first rollout. Refused: an unknown pool (`ENGINE_POOL_UNKNOWN`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -171,24 +171,26 @@ class ServingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ScaleDeployment(self, request, context):
-        """Set the minimum and maximum number of replicas of a deployment. Refused outside 0 to 64 replicas, and when the
-        installation cannot run that number of replicas.
+        """Set the minimum and maximum number of replicas of a deployment. Refused: numbers outside 0 to 64, or a minimum
+        above the maximum (`SCALE_BOUNDS_INVALID`); a number of replicas that the installation cannot run
+        (`SCALING_UNAVAILABLE`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WakeDeployment(self, request, context):
-        """Start a deployment that was scaled to zero. Called by gateways when a request arrives.
+        """Start a deployment that was scaled to zero. Called by gateways when a request arrives. A deployment that has
+        replicas is returned unchanged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteDeployment(self, request, context):
-        """Delete a deployment with its engines and rollouts. Refused while a rollout of it is in progress, and while it
-        serves, unless `force` is set: then its route is removed and its engines are stopped. The models that it served are
-        kept.
+        """Delete a deployment with its engines and rollouts. The models that it served are kept. Refused while a rollout of
+        it is in progress (`ROLLOUT_ACTIVE`), and while it serves (`IN_USE`) unless `force` is set: then its route is
+        removed and its engines are stopped.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -209,8 +211,10 @@ class ServingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateRollout(self, request, context):
-        """Start a rollout to a version. Refused while another rollout of the deployment is in progress, when the version is
-        not READY, and when the deployment serves it already.
+        """Start a rollout to a version. Refused while another rollout of the deployment is in progress (`ROLLOUT_ACTIVE`),
+        when the version is not READY (`VERSION_NOT_READY`), when the deployment serves it already (`ALREADY_SERVING`), and
+        when the requested strategy cannot serve the two versions (`STRATEGY_UNAVAILABLE`). Settings out of range:
+        `ROLLOUT_POLICY_INVALID`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -240,37 +244,39 @@ class ServingServiceServicer:
 
     def PauseRollout(self, request, context):
         """Pause a rollout in its current state. A failed analysis still rolls it back. Refused when the rollout can no longer
-        be changed.
+        be changed (`ROLLOUT_ENDED`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResumeRollout(self, request, context):
-        """Resume a paused rollout. Refused when the rollout can no longer be changed.
+        """Resume a paused rollout. Refused when the rollout can no longer be changed (`ROLLOUT_ENDED`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AbortRollout(self, request, context):
-        """Abort a rollout and return to the version that served before. Refused when the rollout can no longer be changed.
+        """Abort a rollout and return to the version that served before. Refused when the rollout can no longer be changed
+        (`ROLLOUT_ENDED`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UndoRollout(self, request, context):
-        """Return to the version before a rollout: abort it if it is in progress, otherwise start a rollout to the previous
-        version. Refused when there is no previous version, or when a later rollout has changed the deployment.
+        """Return to the version before a rollout. A rollout in progress is aborted; otherwise a rollout to the previous
+        version starts and is returned. Refused when there is no previous version, or when a later rollout has changed the
+        deployment (`NOTHING_TO_UNDO`). Refusals of `CreateRollout` apply.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def InjectFault(self, request, context):
-        """Inject faults for a drill: a share of the answers of one version fails for a limited time, to test the analysis.
-        Refused when the deployment has no engine of the version.
+        """Let a share of the answers of one version fail for a limited time, to test the analysis. Refused when the
+        deployment has no engine of the version (`NO_ENGINE_TO_DISTURB`), and for values out of range (`BAD_FAULT`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -291,14 +297,15 @@ class ServingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReportTraffic(self, request, context):
-        """Report observed traffic. Called by gateways about once a second.
+        """Report observed traffic. Called by gateways about once a second. A report without its time window is refused
+        (`BAD_WINDOW`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReportQuality(self, request, context):
-        """Report user feedback. Called by the flywheel service.
+        """Report user feedback. Called by the flywheel service. A report without its time window is refused (`BAD_WINDOW`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

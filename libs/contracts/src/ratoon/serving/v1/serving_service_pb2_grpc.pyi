@@ -37,29 +37,34 @@ class ServingServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ServingServiceAsyncStub: ...
     CreateDeployment: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.CreateDeploymentRequest, _deployment_pb2.Deployment]
-    """Create a deployment. It serves no model until the first rollout. An unknown pool is refused."""
+    """Create a deployment. It serves no model until the first rollout. Refused: an unknown pool (`ENGINE_POOL_UNKNOWN`)."""
     GetDeployment: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.GetDeploymentRequest, _deployment_pb2.Deployment]
     """Return one deployment."""
     ListDeployments: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.ListDeploymentsRequest, _serving_service_pb2.ListDeploymentsResponse]
     """List the deployments of a project, oldest first."""
     ScaleDeployment: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.ScaleDeploymentRequest, _deployment_pb2.Deployment]
-    """Set the minimum and maximum number of replicas of a deployment. Refused outside 0 to 64 replicas, and when the
-    installation cannot run that number of replicas.
+    """Set the minimum and maximum number of replicas of a deployment. Refused: numbers outside 0 to 64, or a minimum
+    above the maximum (`SCALE_BOUNDS_INVALID`); a number of replicas that the installation cannot run
+    (`SCALING_UNAVAILABLE`).
     """
     WakeDeployment: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.WakeDeploymentRequest, _deployment_pb2.Deployment]
-    """Start a deployment that was scaled to zero. Called by gateways when a request arrives."""
+    """Start a deployment that was scaled to zero. Called by gateways when a request arrives. A deployment that has
+    replicas is returned unchanged.
+    """
     DeleteDeployment: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.DeleteDeploymentRequest, _serving_service_pb2.DeleteDeploymentResponse]
-    """Delete a deployment with its engines and rollouts. Refused while a rollout of it is in progress, and while it
-    serves, unless `force` is set: then its route is removed and its engines are stopped. The models that it served are
-    kept.
+    """Delete a deployment with its engines and rollouts. The models that it served are kept. Refused while a rollout of
+    it is in progress (`ROLLOUT_ACTIVE`), and while it serves (`IN_USE`) unless `force` is set: then its route is
+    removed and its engines are stopped.
     """
     GetEngine: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.GetEngineRequest, _deployment_pb2.Engine]
     """Return one engine."""
     ListEngines: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.ListEnginesRequest, _serving_service_pb2.ListEnginesResponse]
     """List the current and former engines of a deployment, oldest first."""
     CreateRollout: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.CreateRolloutRequest, _rollout_pb2.Rollout]
-    """Start a rollout to a version. Refused while another rollout of the deployment is in progress, when the version is
-    not READY, and when the deployment serves it already.
+    """Start a rollout to a version. Refused while another rollout of the deployment is in progress (`ROLLOUT_ACTIVE`),
+    when the version is not READY (`VERSION_NOT_READY`), when the deployment serves it already (`ALREADY_SERVING`), and
+    when the requested strategy cannot serve the two versions (`STRATEGY_UNAVAILABLE`). Settings out of range:
+    `ROLLOUT_POLICY_INVALID`.
     """
     GetRollout: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.GetRolloutRequest, _rollout_pb2.Rollout]
     """Return one rollout."""
@@ -71,28 +76,33 @@ class ServingServiceStub:
     """
     PauseRollout: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.PauseRolloutRequest, _rollout_pb2.Rollout]
     """Pause a rollout in its current state. A failed analysis still rolls it back. Refused when the rollout can no longer
-    be changed.
+    be changed (`ROLLOUT_ENDED`).
     """
     ResumeRollout: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.ResumeRolloutRequest, _rollout_pb2.Rollout]
-    """Resume a paused rollout. Refused when the rollout can no longer be changed."""
+    """Resume a paused rollout. Refused when the rollout can no longer be changed (`ROLLOUT_ENDED`)."""
     AbortRollout: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.AbortRolloutRequest, _rollout_pb2.Rollout]
-    """Abort a rollout and return to the version that served before. Refused when the rollout can no longer be changed."""
+    """Abort a rollout and return to the version that served before. Refused when the rollout can no longer be changed
+    (`ROLLOUT_ENDED`).
+    """
     UndoRollout: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.UndoRolloutRequest, _rollout_pb2.Rollout]
-    """Return to the version before a rollout: abort it if it is in progress, otherwise start a rollout to the previous
-    version. Refused when there is no previous version, or when a later rollout has changed the deployment.
+    """Return to the version before a rollout. A rollout in progress is aborted; otherwise a rollout to the previous
+    version starts and is returned. Refused when there is no previous version, or when a later rollout has changed the
+    deployment (`NOTHING_TO_UNDO`). Refusals of `CreateRollout` apply.
     """
     InjectFault: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.InjectFaultRequest, _deployment_pb2.Engine]
-    """Inject faults for a drill: a share of the answers of one version fails for a limited time, to test the analysis.
-    Refused when the deployment has no engine of the version.
+    """Let a share of the answers of one version fail for a limited time, to test the analysis. Refused when the
+    deployment has no engine of the version (`NO_ENGINE_TO_DISTURB`), and for values out of range (`BAD_FAULT`).
     """
     GetRouteTable: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.GetRouteTableRequest, _route_pb2.RouteTable]
     """Return the route table."""
     WatchRouteTable: _grpc.UnaryStreamMultiCallable[_serving_service_pb2.WatchRouteTableRequest, _route_pb2.RouteTable]
     """Stream the route table: the current one, then each new version."""
     ReportTraffic: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.ReportTrafficRequest, _serving_service_pb2.ReportTrafficResponse]
-    """Report observed traffic. Called by gateways about once a second."""
+    """Report observed traffic. Called by gateways about once a second. A report without its time window is refused
+    (`BAD_WINDOW`).
+    """
     ReportQuality: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.ReportQualityRequest, _serving_service_pb2.ReportQualityResponse]
-    """Report user feedback. Called by the flywheel service."""
+    """Report user feedback. Called by the flywheel service. A report without its time window is refused (`BAD_WINDOW`)."""
 
 @_typing.type_check_only
 class ServingServiceAsyncStub(ServingServiceStub):
@@ -100,29 +110,34 @@ class ServingServiceAsyncStub(ServingServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateDeployment: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.CreateDeploymentRequest, _deployment_pb2.Deployment]  # type: ignore[assignment]
-    """Create a deployment. It serves no model until the first rollout. An unknown pool is refused."""
+    """Create a deployment. It serves no model until the first rollout. Refused: an unknown pool (`ENGINE_POOL_UNKNOWN`)."""
     GetDeployment: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.GetDeploymentRequest, _deployment_pb2.Deployment]  # type: ignore[assignment]
     """Return one deployment."""
     ListDeployments: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.ListDeploymentsRequest, _serving_service_pb2.ListDeploymentsResponse]  # type: ignore[assignment]
     """List the deployments of a project, oldest first."""
     ScaleDeployment: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.ScaleDeploymentRequest, _deployment_pb2.Deployment]  # type: ignore[assignment]
-    """Set the minimum and maximum number of replicas of a deployment. Refused outside 0 to 64 replicas, and when the
-    installation cannot run that number of replicas.
+    """Set the minimum and maximum number of replicas of a deployment. Refused: numbers outside 0 to 64, or a minimum
+    above the maximum (`SCALE_BOUNDS_INVALID`); a number of replicas that the installation cannot run
+    (`SCALING_UNAVAILABLE`).
     """
     WakeDeployment: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.WakeDeploymentRequest, _deployment_pb2.Deployment]  # type: ignore[assignment]
-    """Start a deployment that was scaled to zero. Called by gateways when a request arrives."""
+    """Start a deployment that was scaled to zero. Called by gateways when a request arrives. A deployment that has
+    replicas is returned unchanged.
+    """
     DeleteDeployment: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.DeleteDeploymentRequest, _serving_service_pb2.DeleteDeploymentResponse]  # type: ignore[assignment]
-    """Delete a deployment with its engines and rollouts. Refused while a rollout of it is in progress, and while it
-    serves, unless `force` is set: then its route is removed and its engines are stopped. The models that it served are
-    kept.
+    """Delete a deployment with its engines and rollouts. The models that it served are kept. Refused while a rollout of
+    it is in progress (`ROLLOUT_ACTIVE`), and while it serves (`IN_USE`) unless `force` is set: then its route is
+    removed and its engines are stopped.
     """
     GetEngine: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.GetEngineRequest, _deployment_pb2.Engine]  # type: ignore[assignment]
     """Return one engine."""
     ListEngines: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.ListEnginesRequest, _serving_service_pb2.ListEnginesResponse]  # type: ignore[assignment]
     """List the current and former engines of a deployment, oldest first."""
     CreateRollout: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.CreateRolloutRequest, _rollout_pb2.Rollout]  # type: ignore[assignment]
-    """Start a rollout to a version. Refused while another rollout of the deployment is in progress, when the version is
-    not READY, and when the deployment serves it already.
+    """Start a rollout to a version. Refused while another rollout of the deployment is in progress (`ROLLOUT_ACTIVE`),
+    when the version is not READY (`VERSION_NOT_READY`), when the deployment serves it already (`ALREADY_SERVING`), and
+    when the requested strategy cannot serve the two versions (`STRATEGY_UNAVAILABLE`). Settings out of range:
+    `ROLLOUT_POLICY_INVALID`.
     """
     GetRollout: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.GetRolloutRequest, _rollout_pb2.Rollout]  # type: ignore[assignment]
     """Return one rollout."""
@@ -134,28 +149,33 @@ class ServingServiceAsyncStub(ServingServiceStub):
     """
     PauseRollout: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.PauseRolloutRequest, _rollout_pb2.Rollout]  # type: ignore[assignment]
     """Pause a rollout in its current state. A failed analysis still rolls it back. Refused when the rollout can no longer
-    be changed.
+    be changed (`ROLLOUT_ENDED`).
     """
     ResumeRollout: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.ResumeRolloutRequest, _rollout_pb2.Rollout]  # type: ignore[assignment]
-    """Resume a paused rollout. Refused when the rollout can no longer be changed."""
+    """Resume a paused rollout. Refused when the rollout can no longer be changed (`ROLLOUT_ENDED`)."""
     AbortRollout: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.AbortRolloutRequest, _rollout_pb2.Rollout]  # type: ignore[assignment]
-    """Abort a rollout and return to the version that served before. Refused when the rollout can no longer be changed."""
+    """Abort a rollout and return to the version that served before. Refused when the rollout can no longer be changed
+    (`ROLLOUT_ENDED`).
+    """
     UndoRollout: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.UndoRolloutRequest, _rollout_pb2.Rollout]  # type: ignore[assignment]
-    """Return to the version before a rollout: abort it if it is in progress, otherwise start a rollout to the previous
-    version. Refused when there is no previous version, or when a later rollout has changed the deployment.
+    """Return to the version before a rollout. A rollout in progress is aborted; otherwise a rollout to the previous
+    version starts and is returned. Refused when there is no previous version, or when a later rollout has changed the
+    deployment (`NOTHING_TO_UNDO`). Refusals of `CreateRollout` apply.
     """
     InjectFault: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.InjectFaultRequest, _deployment_pb2.Engine]  # type: ignore[assignment]
-    """Inject faults for a drill: a share of the answers of one version fails for a limited time, to test the analysis.
-    Refused when the deployment has no engine of the version.
+    """Let a share of the answers of one version fail for a limited time, to test the analysis. Refused when the
+    deployment has no engine of the version (`NO_ENGINE_TO_DISTURB`), and for values out of range (`BAD_FAULT`).
     """
     GetRouteTable: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.GetRouteTableRequest, _route_pb2.RouteTable]  # type: ignore[assignment]
     """Return the route table."""
     WatchRouteTable: _aio.UnaryStreamMultiCallable[_serving_service_pb2.WatchRouteTableRequest, _route_pb2.RouteTable]  # type: ignore[assignment]
     """Stream the route table: the current one, then each new version."""
     ReportTraffic: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.ReportTrafficRequest, _serving_service_pb2.ReportTrafficResponse]  # type: ignore[assignment]
-    """Report observed traffic. Called by gateways about once a second."""
+    """Report observed traffic. Called by gateways about once a second. A report without its time window is refused
+    (`BAD_WINDOW`).
+    """
     ReportQuality: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.ReportQualityRequest, _serving_service_pb2.ReportQualityResponse]  # type: ignore[assignment]
-    """Report user feedback. Called by the flywheel service."""
+    """Report user feedback. Called by the flywheel service. A report without its time window is refused (`BAD_WINDOW`)."""
 
 class ServingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Deployments, engines, rollouts and routes."""
@@ -166,7 +186,7 @@ class ServingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _serving_service_pb2.CreateDeploymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_deployment_pb2.Deployment, _abc.Awaitable[_deployment_pb2.Deployment]]:
-        """Create a deployment. It serves no model until the first rollout. An unknown pool is refused."""
+        """Create a deployment. It serves no model until the first rollout. Refused: an unknown pool (`ENGINE_POOL_UNKNOWN`)."""
 
     @_abc_1.abstractmethod
     def GetDeployment(
@@ -190,8 +210,9 @@ class ServingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _serving_service_pb2.ScaleDeploymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_deployment_pb2.Deployment, _abc.Awaitable[_deployment_pb2.Deployment]]:
-        """Set the minimum and maximum number of replicas of a deployment. Refused outside 0 to 64 replicas, and when the
-        installation cannot run that number of replicas.
+        """Set the minimum and maximum number of replicas of a deployment. Refused: numbers outside 0 to 64, or a minimum
+        above the maximum (`SCALE_BOUNDS_INVALID`); a number of replicas that the installation cannot run
+        (`SCALING_UNAVAILABLE`).
         """
 
     @_abc_1.abstractmethod
@@ -200,7 +221,9 @@ class ServingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _serving_service_pb2.WakeDeploymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_deployment_pb2.Deployment, _abc.Awaitable[_deployment_pb2.Deployment]]:
-        """Start a deployment that was scaled to zero. Called by gateways when a request arrives."""
+        """Start a deployment that was scaled to zero. Called by gateways when a request arrives. A deployment that has
+        replicas is returned unchanged.
+        """
 
     @_abc_1.abstractmethod
     def DeleteDeployment(
@@ -208,9 +231,9 @@ class ServingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _serving_service_pb2.DeleteDeploymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_serving_service_pb2.DeleteDeploymentResponse, _abc.Awaitable[_serving_service_pb2.DeleteDeploymentResponse]]:
-        """Delete a deployment with its engines and rollouts. Refused while a rollout of it is in progress, and while it
-        serves, unless `force` is set: then its route is removed and its engines are stopped. The models that it served are
-        kept.
+        """Delete a deployment with its engines and rollouts. The models that it served are kept. Refused while a rollout of
+        it is in progress (`ROLLOUT_ACTIVE`), and while it serves (`IN_USE`) unless `force` is set: then its route is
+        removed and its engines are stopped.
         """
 
     @_abc_1.abstractmethod
@@ -235,8 +258,10 @@ class ServingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _serving_service_pb2.CreateRolloutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_rollout_pb2.Rollout, _abc.Awaitable[_rollout_pb2.Rollout]]:
-        """Start a rollout to a version. Refused while another rollout of the deployment is in progress, when the version is
-        not READY, and when the deployment serves it already.
+        """Start a rollout to a version. Refused while another rollout of the deployment is in progress (`ROLLOUT_ACTIVE`),
+        when the version is not READY (`VERSION_NOT_READY`), when the deployment serves it already (`ALREADY_SERVING`), and
+        when the requested strategy cannot serve the two versions (`STRATEGY_UNAVAILABLE`). Settings out of range:
+        `ROLLOUT_POLICY_INVALID`.
         """
 
     @_abc_1.abstractmethod
@@ -272,7 +297,7 @@ class ServingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_rollout_pb2.Rollout, _abc.Awaitable[_rollout_pb2.Rollout]]:
         """Pause a rollout in its current state. A failed analysis still rolls it back. Refused when the rollout can no longer
-        be changed.
+        be changed (`ROLLOUT_ENDED`).
         """
 
     @_abc_1.abstractmethod
@@ -281,7 +306,7 @@ class ServingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _serving_service_pb2.ResumeRolloutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_rollout_pb2.Rollout, _abc.Awaitable[_rollout_pb2.Rollout]]:
-        """Resume a paused rollout. Refused when the rollout can no longer be changed."""
+        """Resume a paused rollout. Refused when the rollout can no longer be changed (`ROLLOUT_ENDED`)."""
 
     @_abc_1.abstractmethod
     def AbortRollout(
@@ -289,7 +314,9 @@ class ServingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _serving_service_pb2.AbortRolloutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_rollout_pb2.Rollout, _abc.Awaitable[_rollout_pb2.Rollout]]:
-        """Abort a rollout and return to the version that served before. Refused when the rollout can no longer be changed."""
+        """Abort a rollout and return to the version that served before. Refused when the rollout can no longer be changed
+        (`ROLLOUT_ENDED`).
+        """
 
     @_abc_1.abstractmethod
     def UndoRollout(
@@ -297,8 +324,9 @@ class ServingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _serving_service_pb2.UndoRolloutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_rollout_pb2.Rollout, _abc.Awaitable[_rollout_pb2.Rollout]]:
-        """Return to the version before a rollout: abort it if it is in progress, otherwise start a rollout to the previous
-        version. Refused when there is no previous version, or when a later rollout has changed the deployment.
+        """Return to the version before a rollout. A rollout in progress is aborted; otherwise a rollout to the previous
+        version starts and is returned. Refused when there is no previous version, or when a later rollout has changed the
+        deployment (`NOTHING_TO_UNDO`). Refusals of `CreateRollout` apply.
         """
 
     @_abc_1.abstractmethod
@@ -307,8 +335,8 @@ class ServingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _serving_service_pb2.InjectFaultRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_deployment_pb2.Engine, _abc.Awaitable[_deployment_pb2.Engine]]:
-        """Inject faults for a drill: a share of the answers of one version fails for a limited time, to test the analysis.
-        Refused when the deployment has no engine of the version.
+        """Let a share of the answers of one version fail for a limited time, to test the analysis. Refused when the
+        deployment has no engine of the version (`NO_ENGINE_TO_DISTURB`), and for values out of range (`BAD_FAULT`).
         """
 
     @_abc_1.abstractmethod
@@ -333,7 +361,9 @@ class ServingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _serving_service_pb2.ReportTrafficRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_serving_service_pb2.ReportTrafficResponse, _abc.Awaitable[_serving_service_pb2.ReportTrafficResponse]]:
-        """Report observed traffic. Called by gateways about once a second."""
+        """Report observed traffic. Called by gateways about once a second. A report without its time window is refused
+        (`BAD_WINDOW`).
+        """
 
     @_abc_1.abstractmethod
     def ReportQuality(
@@ -341,6 +371,6 @@ class ServingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _serving_service_pb2.ReportQualityRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_serving_service_pb2.ReportQualityResponse, _abc.Awaitable[_serving_service_pb2.ReportQualityResponse]]:
-        """Report user feedback. Called by the flywheel service."""
+        """Report user feedback. Called by the flywheel service. A report without its time window is refused (`BAD_WINDOW`)."""
 
 def add_ServingServiceServicer_to_server(servicer: ServingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

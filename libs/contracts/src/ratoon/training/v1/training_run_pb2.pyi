@@ -399,7 +399,7 @@ class Recipe(_message.Message):
     method: Global___Recipe.Method.ValueType
     """Training method. Default: FROM_SCRATCH without a base model, LORA on top of an adapter, otherwise CONTINUE."""
     seed: _builtins.int
-    """Random seed."""
+    """Random seed, 0 to 2^63-1."""
     learning_rate: _builtins.float
     """Learning rate: above 0, at most 1. Default: 0.002; 0.0002 for LORA."""
     epochs: _builtins.float

@@ -78,7 +78,9 @@ class TrainingServiceServicer:
     """
 
     def CreateTrainingRun(self, request, context):
-        """Start a training run.
+        """Start a training run. Refused: a missing part (`DIGEST_MISSING`), a part with erased records (`ARTIFACT_ERASED`), a
+        value that cannot be trained with (`BAD_RECIPE`), an accelerator without a recipe (`ACCELERATOR_REFUSED`), and a
+        base model that does not fit the method (`BASE_MISSING`, `BASE_NOT_WANTED`, `BASE_IS_ADAPTER`, `BAD_BASE_MODEL`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,7 +109,8 @@ class TrainingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteTrainingRun(self, request, context):
-        """Delete a training run that failed or was cancelled. Refused while it is in progress, and when it succeeded: it is part of the lineage of model versions.
+        """Delete a training run that failed or was cancelled. Refused while it is in progress, and when it succeeded, because
+        it is part of the lineage of model versions (`IN_USE`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -121,7 +124,8 @@ class TrainingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PlanTraining(self, request, context):
-        """Compute the resource requirements of a training run without starting it.
+        """Compute the resource requirements of a training run without starting it. Recipe, resources and base model are
+        checked as by `CreateTrainingRun`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

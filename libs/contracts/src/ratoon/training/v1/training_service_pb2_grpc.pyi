@@ -35,7 +35,10 @@ class TrainingServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TrainingServiceAsyncStub: ...
     CreateTrainingRun: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.CreateTrainingRunRequest, _training_run_pb2.TrainingRun]
-    """Start a training run."""
+    """Start a training run. Refused: a missing part (`DIGEST_MISSING`), a part with erased records (`ARTIFACT_ERASED`), a
+    value that cannot be trained with (`BAD_RECIPE`), an accelerator without a recipe (`ACCELERATOR_REFUSED`), and a
+    base model that does not fit the method (`BASE_MISSING`, `BASE_NOT_WANTED`, `BASE_IS_ADAPTER`, `BAD_BASE_MODEL`).
+    """
     GetTrainingRun: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.GetTrainingRunRequest, _training_run_pb2.TrainingRun]
     """Return one training run."""
     ListTrainingRuns: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.ListTrainingRunsRequest, _training_service_pb2.ListTrainingRunsResponse]
@@ -45,11 +48,15 @@ class TrainingServiceStub:
     ends after a final state.
     """
     DeleteTrainingRun: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.DeleteTrainingRunRequest, _training_service_pb2.DeleteTrainingRunResponse]
-    """Delete a training run that failed or was cancelled. Refused while it is in progress, and when it succeeded: it is part of the lineage of model versions."""
+    """Delete a training run that failed or was cancelled. Refused while it is in progress, and when it succeeded, because
+    it is part of the lineage of model versions (`IN_USE`).
+    """
     CancelTrainingRun: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.CancelTrainingRunRequest, _training_run_pb2.TrainingRun]
     """Request the cancellation of a training run. A run that has ended is returned unchanged."""
     PlanTraining: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.PlanTrainingRequest, _training_run_pb2.ResourcePlan]
-    """Compute the resource requirements of a training run without starting it."""
+    """Compute the resource requirements of a training run without starting it. Recipe, resources and base model are
+    checked as by `CreateTrainingRun`.
+    """
 
 @_typing.type_check_only
 class TrainingServiceAsyncStub(TrainingServiceStub):
@@ -57,7 +64,10 @@ class TrainingServiceAsyncStub(TrainingServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateTrainingRun: _aio.UnaryUnaryMultiCallable[_training_service_pb2.CreateTrainingRunRequest, _training_run_pb2.TrainingRun]  # type: ignore[assignment]
-    """Start a training run."""
+    """Start a training run. Refused: a missing part (`DIGEST_MISSING`), a part with erased records (`ARTIFACT_ERASED`), a
+    value that cannot be trained with (`BAD_RECIPE`), an accelerator without a recipe (`ACCELERATOR_REFUSED`), and a
+    base model that does not fit the method (`BASE_MISSING`, `BASE_NOT_WANTED`, `BASE_IS_ADAPTER`, `BAD_BASE_MODEL`).
+    """
     GetTrainingRun: _aio.UnaryUnaryMultiCallable[_training_service_pb2.GetTrainingRunRequest, _training_run_pb2.TrainingRun]  # type: ignore[assignment]
     """Return one training run."""
     ListTrainingRuns: _aio.UnaryUnaryMultiCallable[_training_service_pb2.ListTrainingRunsRequest, _training_service_pb2.ListTrainingRunsResponse]  # type: ignore[assignment]
@@ -67,11 +77,15 @@ class TrainingServiceAsyncStub(TrainingServiceStub):
     ends after a final state.
     """
     DeleteTrainingRun: _aio.UnaryUnaryMultiCallable[_training_service_pb2.DeleteTrainingRunRequest, _training_service_pb2.DeleteTrainingRunResponse]  # type: ignore[assignment]
-    """Delete a training run that failed or was cancelled. Refused while it is in progress, and when it succeeded: it is part of the lineage of model versions."""
+    """Delete a training run that failed or was cancelled. Refused while it is in progress, and when it succeeded, because
+    it is part of the lineage of model versions (`IN_USE`).
+    """
     CancelTrainingRun: _aio.UnaryUnaryMultiCallable[_training_service_pb2.CancelTrainingRunRequest, _training_run_pb2.TrainingRun]  # type: ignore[assignment]
     """Request the cancellation of a training run. A run that has ended is returned unchanged."""
     PlanTraining: _aio.UnaryUnaryMultiCallable[_training_service_pb2.PlanTrainingRequest, _training_run_pb2.ResourcePlan]  # type: ignore[assignment]
-    """Compute the resource requirements of a training run without starting it."""
+    """Compute the resource requirements of a training run without starting it. Recipe, resources and base model are
+    checked as by `CreateTrainingRun`.
+    """
 
 class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Training runs and their resource requirements."""
@@ -82,7 +96,10 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _training_service_pb2.CreateTrainingRunRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_training_run_pb2.TrainingRun, _abc.Awaitable[_training_run_pb2.TrainingRun]]:
-        """Start a training run."""
+        """Start a training run. Refused: a missing part (`DIGEST_MISSING`), a part with erased records (`ARTIFACT_ERASED`), a
+        value that cannot be trained with (`BAD_RECIPE`), an accelerator without a recipe (`ACCELERATOR_REFUSED`), and a
+        base model that does not fit the method (`BASE_MISSING`, `BASE_NOT_WANTED`, `BASE_IS_ADAPTER`, `BAD_BASE_MODEL`).
+        """
 
     @_abc_1.abstractmethod
     def GetTrainingRun(
@@ -116,7 +133,9 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _training_service_pb2.DeleteTrainingRunRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_training_service_pb2.DeleteTrainingRunResponse, _abc.Awaitable[_training_service_pb2.DeleteTrainingRunResponse]]:
-        """Delete a training run that failed or was cancelled. Refused while it is in progress, and when it succeeded: it is part of the lineage of model versions."""
+        """Delete a training run that failed or was cancelled. Refused while it is in progress, and when it succeeded, because
+        it is part of the lineage of model versions (`IN_USE`).
+        """
 
     @_abc_1.abstractmethod
     def CancelTrainingRun(
@@ -132,6 +151,8 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _training_service_pb2.PlanTrainingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_training_run_pb2.ResourcePlan, _abc.Awaitable[_training_run_pb2.ResourcePlan]]:
-        """Compute the resource requirements of a training run without starting it."""
+        """Compute the resource requirements of a training run without starting it. Recipe, resources and base model are
+        checked as by `CreateTrainingRun`.
+        """
 
 def add_TrainingServiceServicer_to_server(servicer: TrainingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

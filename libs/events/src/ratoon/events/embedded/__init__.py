@@ -1,4 +1,4 @@
-"""The embedded event log: a folder with one SQLite file that the processes of one machine share."""
+"""The embedded event log: a directory with one SQLite file that the processes of one machine share."""
 
 from ratoon.events.embedded.log import EmbeddedLog
 

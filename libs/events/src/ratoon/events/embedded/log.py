@@ -35,7 +35,7 @@ _EXPIRE_ROWS = 2_000
 
 
 class EmbeddedLog:
-    """An `EventLog` in a folder of this machine, shared by any number of processes."""
+    """An `EventLog` in a directory of this machine, shared by any number of processes."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class EmbeddedLog:
             try:
                 self._append(batch)
             except LogUnavailable:
-                self._append(batch)  # the sequence tells whether the first one was committed after all
+                self._append(batch)  # the sequence shows whether the first one was committed after all
             self._expire_sometimes()
         wake(self._bells, {record.topic for record in batch})
 
@@ -135,11 +135,11 @@ class EmbeddedLog:
         offset = 0
         while offset < end:
             with self._file.errors():
-                found = list(deliveries(connection, partition, ident, offset, _SCAN))
-            if not found:
+                batch = list(deliveries(connection, partition, ident, offset, _SCAN))
+            if not batch:
                 return
-            yield from (delivery for delivery in found if delivery.offset < end)
-            offset = found[-1].offset + 1
+            yield from (delivery for delivery in batch if delivery.offset < end)
+            offset = batch[-1].offset + 1
 
     def _expire_sometimes(self) -> None:
         if self._clock.monotonic() < self._expired + self._expire_every_s:
@@ -186,7 +186,7 @@ def _insert(connection: sqlite3.Connection, topic: str, records: Sequence[Record
 
 
 def _drop(file: LogFile, connection: sqlite3.Connection, ident: int, before: float, keep_bytes: int) -> int:
-    """Drop up to so many of a partition's oldest records that are too old or too much; how many it were."""
+    """Drop up to a batch of a partition's oldest records beyond its retention; return their number."""
     with file.write(connection):
         query = "SELECT bytes FROM partitions WHERE id = ?"
         size = connection.execute(query, (ident,)).fetchone()[0]

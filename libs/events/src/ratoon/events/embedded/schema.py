@@ -44,7 +44,7 @@ class LogFile:
     def connect(self, synchronous: str) -> sqlite3.Connection:
         """A connection whose commits are on disk (FULL) or in order (NORMAL: the last may be lost).
 
-        Whoever is first makes the folder and the tables.
+        The first caller creates the directory and the tables.
         """
         with self.errors():
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -72,7 +72,7 @@ class LogFile:
 
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """SQLite's errors, said as ours."""
+        """Translate SQLite's errors into those of the log."""
         try:
             yield
         except (sqlite3.DatabaseError, OSError) as error:

@@ -31,7 +31,7 @@ class EmbeddedSubscription:
         self._held_fence = -1
         self._ids: dict[Partition, int] = {}
         self._positions: dict[Partition, int] = {}
-        self._turn = 0
+        self._round = 0
 
     def poll(
         self, timeout_s: float, max_records: int = 500, held: Collection[Partition] = ()
@@ -40,10 +40,10 @@ class EmbeddedSubscription:
         connection, bell = self._open()
         until = self._clock.monotonic() + timeout_s
         while True:
-            found = self._read(connection, max_records, held) if self._active(connection) else []
+            records = self._read(connection, max_records, held) if self._active(connection) else []
             left = until - self._clock.monotonic()
-            if found or left <= 0:
-                return found
+            if records or left <= 0:
+                return records
             bell.wait(left)
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
@@ -106,20 +106,20 @@ class EmbeddedSubscription:
     ) -> list[Delivery]:
         with self._file.errors():
             behind = [each for each in self._behind(connection) if each not in held]
-            self._turn += 1
-            found: list[Delivery] = []
+            self._round += 1
+            records: list[Delivery] = []
             for index in range(len(behind)):
-                partition = behind[(index + self._turn) % len(behind)]
-                found += deliveries(
+                partition = behind[(index + self._round) % len(behind)]
+                records += deliveries(
                     connection,
                     partition,
                     self._ids[partition],
                     self._positions[partition],
-                    max_records - len(found),
+                    max_records - len(records),
                 )
-        for delivery in found:
+        for delivery in records:
             self._positions[delivery.partition] = delivery.offset + 1
-        return found
+        return records
 
     def _behind(self, connection: sqlite3.Connection) -> list[Partition]:
         """Partitions with records that this consumer has not read yet."""

@@ -1,6 +1,6 @@
 """Wakes consumers in any process of the machine without polling: each one sleeps on a named pipe per topic.
 
-A pipe that nobody reads any more is what a killed process left; the next who writes to it removes it. A wake
+A pipe without a reader was left by a killed process; the next writer removes it. A wake
 may be missed (a crash between commit and wake), so consumers look for themselves now and then.
 """
 

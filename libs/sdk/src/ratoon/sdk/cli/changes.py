@@ -47,7 +47,7 @@ def update_project(
     if labels is not None or add_label or remove_label:
         listed = [each.strip() for each in labels.split(",")] if labels is not None else read["labels"]
         changes["labels"] = _relabelled(listed, add_label or [], remove_label or [])
-    changes |= _given(instructions=instructions, displayName=name)
+    changes |= _provided(instructions=instructions, displayName=name)
     changed = _change(
         context,
         read,
@@ -89,7 +89,7 @@ def update_policy(
 ) -> None:
     """Update a policy. Fields that are not given stay unchanged."""
     chosen = session(context)
-    changes = read_settings(settings) | _given(dryRun=dry_run, paused=paused)
+    changes = read_settings(settings) | _provided(dryRun=dry_run, paused=paused)
     read = chosen.client.get(chosen.name(policy, "policies"))
     _change(context, read, changes, "--settings, --no-dry-run, …")
 
@@ -114,7 +114,7 @@ def update_guideline(
 ) -> None:
     """Update a guideline. Existing label sets keep the guideline they were created with."""
     chosen = session(context)
-    changes = _given(instructions=instructions)
+    changes = _provided(instructions=instructions)
     if labels is not None:
         changes["labels"] = [each.strip() for each in labels.split(",")]
     read = chosen.client.get(chosen.name(guideline, "guidelines"))
@@ -128,7 +128,7 @@ def delete_guideline(context: typer.Context, guideline: Name, yes: Yes = False) 
     _delete(context, chosen.client.get(chosen.name(guideline, "guidelines")), "", yes)
 
 
-def _given(**values: object) -> JSON:
+def _provided(**values: object) -> JSON:
     return {field: value for field, value in values.items() if value is not None}
 
 

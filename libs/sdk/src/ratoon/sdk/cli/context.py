@@ -29,35 +29,35 @@ class Session:
             raise typer.BadParameter("No project is set. Use --project NAME, or set RATOON_PROJECT.")
         return f"projects/{self.project}"
 
-    def name(self, given: str, collection: str) -> str:
+    def name(self, text: str, collection: str) -> str:
         """Return the full name of a resource from any accepted form; `collection` may be a path."""
-        return given if given.startswith("projects/") else resolve_name(given, self.parent(), collection)
+        return text if text.startswith("projects/") else resolve_name(text, self.parent(), collection)
 
-    def version(self, given: str, collection: str) -> str:
+    def version(self, text: str, collection: str) -> str:
         """Return the full name of a version of the project's own dataset or model (`v1`, `versions/v1`, …)."""
-        return self.name(given, f"{collection}/{self.project}/versions")
+        return self.name(text, f"{collection}/{self.project}/versions")
 
 
-def resolve_name(given: str, parent: str, collection: str) -> str:
+def resolve_name(text: str, parent: str, collection: str) -> str:
     """Return a full resource name from an id, a name as tables print it, or a full name.
 
     Tables print names without the project: `datasets/tickets/versions/v1`. The part of a name that a path in
     `collection` has already is not repeated: `versions/v1` is a name in `datasets/tickets/versions`.
     """
-    given = given.strip("/")
-    if given.startswith("projects/"):
-        return given
-    head, _, rest = given.partition("/")
+    text = text.strip("/")
+    if text.startswith("projects/"):
+        return text
+    head, _, rest = text.partition("/")
     segments = collection.split("/")
     if not rest:
-        return f"{parent}/{collection}/{given}"
+        return f"{parent}/{collection}/{text}"
     if head in segments[0::2]:
-        return "/".join([parent, *segments[: segments.index(head)], given])
-    return f"{parent}/{given}"
+        return "/".join([parent, *segments[: segments.index(head)], text])
+    return f"{parent}/{text}"
 
 
 def session(context: typer.Context) -> Session:
     """Return the session of this command."""
-    found = context.find_object(Session)
-    assert found is not None, "the root command makes it"
-    return found
+    existing = context.find_object(Session)
+    assert existing is not None, "the root command makes it"
+    return existing

@@ -30,7 +30,7 @@ from ratoon.tasks.labels import match_label
 JSON = dict[str, Any]
 _LABELS = 12
 _TEXT = 100
-_READING = ("COLUMN_MISSING", "COLUMN_TWICE")
+_COLUMN_PROBLEMS = ("COLUMN_MISSING", "COLUMN_TWICE")
 
 Version = Annotated[str, typer.Argument(help="Version id (v1) or name as tables print it.")]
 SourceName = Annotated[str, typer.Argument(help="Source id or name as tables print it.")]
@@ -192,8 +192,8 @@ def list_records(
     """Show records of a version with their text."""
     chosen = session(context)
     columns = ["recordId", "sourceLabel", "language", "chars", "text"]
-    found = _first(chosen, f"{chosen.version(version, 'datasets')}/records", limit)
-    show_rows(found, columns, chosen.output)
+    rows = _first(chosen, f"{chosen.version(version, 'datasets')}/records", limit)
+    show_rows(rows, columns, chosen.output)
 
 
 @app.command("find")
@@ -208,12 +208,12 @@ def find(
     sought = sys.stdin.read() if text == "-" else text
     if not sought.strip():
         raise typer.BadParameter("The text to search for is empty.")
-    inside = chosen.version(version, "datasets") if version else ""
-    found = list(islice(find_records(chosen.client, chosen.parent(), sought, inside), limit))
+    scope = chosen.version(version, "datasets") if version else ""
+    rows = list(islice(find_records(chosen.client, chosen.parent(), sought, scope), limit))
     show_rows(
-        found, ["recordId", "version", "sourceLabel", "text"], chosen.output, "No record contains this text."
+        rows, ["recordId", "version", "sourceLabel", "text"], chosen.output, "No record contains this text."
     )
-    if not found:
+    if not rows:
         raise typer.Exit(1)
 
 
@@ -226,8 +226,8 @@ def list_rejections(
     """Show the source items that a version rejected, and the reasons."""
     chosen = session(context)
     columns = ["sourcePath", "step", "reason", "detail", "textStart"]
-    found = _first(chosen, f"{chosen.version(version, 'datasets')}/rejections", limit)
-    show_rows(found, columns, chosen.output)
+    rows = _first(chosen, f"{chosen.version(version, 'datasets')}/rejections", limit)
+    show_rows(rows, columns, chosen.output)
 
 
 @app.command("profile")
@@ -257,8 +257,8 @@ def erase_records(
     if not yes:
         counted = "1 record" if len(records) == 1 else f"{len(records)} records"
         typer.confirm(f"Erase {counted} of project {chosen.project} permanently?", abort=True)
-    made = chosen.client.create(f"{chosen.parent()}/erasures", {"recordIds": records, "reason": reason})
-    erased = follow(chosen.client, made["name"], chosen.output)
+    created = chosen.client.create(f"{chosen.parent()}/erasures", {"recordIds": records, "reason": reason})
+    erased = follow(chosen.client, created["name"], chosen.output)
     show(erased, chosen.output)
     for source in erased.get("unreadSources", []):
         say(
@@ -287,7 +287,7 @@ def _preview_of(chosen: Session, upload: Upload) -> JSON:
 def _check_usable(result: JSON) -> None:
     if not result.get("problem"):
         return
-    advice = " (--text COLUMN, --label COLUMN)" if result.get("problemReason") in _READING else ""
+    advice = " (--text COLUMN, --label COLUMN)" if result.get("problemReason") in _COLUMN_PROBLEMS else ""
     raise RatoonSdkError(f"Nothing was imported. {result['problem']}{advice}")
 
 
@@ -344,13 +344,13 @@ def _items(count: int) -> str:
 
 def _warn_of_labels(result: JSON, known: list[str]) -> None:
     """Warn about labels that the project does not have."""
-    found = result.get("labelCounts", {})
-    strange = [name for name in found if match_label(name, known) is None]
+    counts = result.get("labelCounts", {})
+    strange = [name for name in counts if match_label(name, known) is None]
     if known and strange:
-        share = "None" if len(strange) == len(found) else "Only some"
+        share = "None" if len(strange) == len(counts) else "Only some"
         say(
             f"{share} of the labels in the data are labels of the project ({', '.join(known)}). "
             f"Labels that are not used: {', '.join(strange[:_LABELS])}."
         )
-    if known and not found:
+    if known and not counts:
         say("No item has a label. Name the label column (--label), or label the records after the import.")

@@ -89,18 +89,18 @@ def update_key(
     show(chosen.client.patch(_name(context, id), body, updateMask=",".join(body)), chosen.output)
 
 
-def _expiry(given: str) -> dict[str, str]:
+def _expiry(text: str) -> dict[str, str]:
     """Return `expireTime` for a duration or a time, nothing for an empty value; raise BadParameter for other text."""
-    if not given:
+    if not text:
         return {}
-    if found := _SPAN.fullmatch(given):
-        end = datetime.now(UTC) + timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+    if match := _SPAN.fullmatch(text):
+        end = datetime.now(UTC) + timedelta(seconds=int(match[1]) * _UNITS[match[2]])
     else:
         try:
-            end = datetime.fromisoformat(given)
+            end = datetime.fromisoformat(text)
         except ValueError:
             raise typer.BadParameter(
-                f"{given!r} is not a time. Use a form such as 30d, 12h or 2026-12-31."
+                f"{text!r} is not a time. Use a form such as 30d, 12h or 2026-12-31."
             ) from None
         end = end.astimezone(UTC) if end.tzinfo else end.replace(tzinfo=UTC)
     return {"expireTime": end.isoformat().replace("+00:00", "Z")}
@@ -117,13 +117,13 @@ def limit_key(
 ) -> None:
     """Set the limits of a key. Limits that are not given stay unchanged; without any, show the key."""
     chosen = session(context)
-    given = {
+    options = {
         "requestsPerMinute": requests_per_minute,
         "tokensPerMinute": tokens_per_minute,
         "concurrentRequests": concurrent_requests,
         "tokensPerDay": tokens_per_day,
     }
-    limits = {field: value for field, value in given.items() if value is not None}
+    limits = {field: value for field, value in options.items() if value is not None}
     name = _name(context, id)
     if not limits:
         show(chosen.client.get(name), chosen.output)
@@ -140,9 +140,9 @@ def show_usage(
 ) -> None:
     """Show the usage of a key by day."""
     chosen = session(context)
-    told = chosen.client.get(f"{_name(context, id)}:usage", days=days)
+    usage = chosen.client.get(f"{_name(context, id)}:usage", days=days)
     columns = ["date", "usage.requestCount", "usage.promptTokenCount", "usage.completionTokenCount"]
-    show_rows([*told["days"], {"date": "since creation", "usage": told["total"]}], columns, chosen.output)
+    show_rows([*usage["days"], {"date": "since creation", "usage": usage["total"]}], columns, chosen.output)
 
 
 def _method(verb: str, help: str) -> None:

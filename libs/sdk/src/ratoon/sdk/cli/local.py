@@ -108,12 +108,12 @@ def status(context: typer.Context, state: State = None) -> None:
 
 
 def _status_rows(installation: "Installation") -> tuple[list[dict[str, object]], bool]:
-    from ratoon.sdk.local.processes import CONTROL
+    from ratoon.sdk.local.processes import control_services
 
     rows: list[dict[str, object]] = []
     running = installation.processes.running()
     for each in running:
-        services = CONTROL if each.name == "control" else (each.name,)
+        services = control_services() if each.name == "control" else (each.name,)
         waiting = [service for service in services if not installation.ready(service)]
         state = f"not ready: {', '.join(waiting)}" if waiting else "ready"
         rows.append(_row(each.name, each.mark.pid, state, each.resident_bytes))

@@ -29,7 +29,7 @@ def doctor(
 
     findings = examine(Installation(find_state(state)), thorough=thorough)
     rows = [asdict(finding) for finding in findings]
-    show_rows(rows, ["check", "severity", "said", "remedy"], session(context).output)
+    show_rows(rows, ["check", "severity", "message", "remedy"], session(context).output)
     if any(finding.severity is Severity.FAULT for finding in findings):
         raise typer.Exit(1)
 
@@ -68,14 +68,14 @@ def gc(
     """
     from ratoon.chassis import retention
     from ratoon.chassis.gc import GcSettings, collect, survey
-    from ratoon.chassis.settings import SERVICES
+    from ratoon.chassis.services import service_names
     from ratoon.sdk.local.installation import Installation, find_state
 
     installation = Installation(find_state(state))
     options = {"grace_hours": grace_hours, "keep_days": keep_days, "quota_gib": quota_gib}
     chosen = {name: value for name, value in options.items() if value is not None}
     limits = GcSettings().model_copy(update=chosen).limits()
-    result = survey([installation.settings(service) for service in SERVICES], limits)
+    result = survey([installation.settings(service) for service in service_names()], limits)
     gone = list(result.removals) if dry_run else collect(result)
     expired = list(result.expired) if dry_run else retention.remove(result.expired)
     rows = [*_rows(gone, installation.state), *_expired_rows(expired)]
@@ -113,12 +113,12 @@ def backup(
     state: State = None,
 ) -> None:
     """Write the complete state to one file; Ratoon may be running. The file contains the keys: protect it like them."""
-    from ratoon.chassis.settings import SERVICES
+    from ratoon.chassis.services import service_names
     from ratoon.sdk.local.backup import back_up
     from ratoon.sdk.local.installation import Installation, find_state
 
     installation = Installation(find_state(state))
-    services = [installation.settings(service) for service in SERVICES]
+    services = [installation.settings(service) for service in service_names()]
     manifest = back_up(installation.state, services, file.absolute())
     say(f"{file}: {len(manifest.files)} files, {_mib(manifest.size)}, readable only by you.")
     for path in manifest.damaged:

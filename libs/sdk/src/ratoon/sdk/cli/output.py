@@ -123,16 +123,16 @@ def _still_running(name: str) -> str:
 
 
 def _follow_lines(client: Client, name: str, output: Output) -> JSON:
-    told: list[str] = []
+    printed: list[str] = []
 
-    def tell(state: JSON) -> None:
-        said = state.get("progress", {}).get("message", "")
-        line = f"{state.get('state', '').removeprefix('STATE_').lower()}: {said}"
-        if output is Output.TABLE and line not in told[-1:]:
-            told.append(line)
+    def on_state(state: JSON) -> None:
+        message = state.get("progress", {}).get("message", "")
+        line = f"{state.get('state', '').removeprefix('STATE_').lower()}: {message}"
+        if output is Output.TABLE and line not in printed[-1:]:
+            printed.append(line)
             say(line)
 
-    return client.wait(name, tell)
+    return client.wait(name, on_state)
 
 
 @contextmanager
@@ -140,20 +140,20 @@ def _bar(name: str) -> Iterator[tuple[Progress, Any]]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.fields[said]}"),
+        TextColumn("{task.fields[message]}"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=errors, transient=True) as bar:
-        yield bar, bar.add_task(name.rsplit("/", 2)[-1], total=1.0, said="")
+        yield bar, bar.add_task(name.rsplit("/", 2)[-1], total=1.0, message="")
 
 
 def _advance(state: JSON) -> JSON:
     progress = state.get("progress", {})
-    said = progress.get("message") or state.get("state", "").removeprefix("STATE_").lower()
+    message = progress.get("message") or state.get("state", "").removeprefix("STATE_").lower()
     remaining = progress.get("remainingSeconds", 0)
     return {
         "completed": float(progress.get("fraction", 0)),
-        "said": f"{said}{f' ({remaining:.0f} s left)' if remaining else ''}",
+        "message": f"{message}{f' ({remaining:.0f} s left)' if remaining else ''}",
     }
 
 

@@ -41,7 +41,7 @@ def group(
     app = typer.Typer(help=help, no_args_is_help=True)
     kind = words(collection)
     one = re.sub("ie$", "y", kind.removesuffix("s"))
-    inside: type[str] = Annotated[  # type: ignore[assignment]
+    scope: type[str] = Annotated[  # type: ignore[assignment]
         str,
         typer.Option(
             "--in",
@@ -60,47 +60,47 @@ def group(
     def full(context: typer.Context, name: str, within: str) -> str:
         if collection in VERSIONED and VERSION.fullmatch(name):
             return session(context).version(name, collection)
-        inside = place(context, within).split("/", 2)
-        return resolve_name(name, "/".join(inside[:2]), inside[2])
+        scope = place(context, within).split("/", 2)
+        return resolve_name(name, "/".join(scope[:2]), scope[2])
 
     @app.command("list", help=f"List the newest {kind}, oldest first.")
-    def _list(context: typer.Context, within: inside = "", limit: Limit = LIMIT) -> None:  # type: ignore[valid-type]
+    def _list(context: typer.Context, within: scope = "", limit: Limit = LIMIT) -> None:  # type: ignore[valid-type]
         chosen = session(context)
-        found = place(context, within)
-        empty = f"No {kind} in {found.rpartition('/')[0]}."
-        show_newest(partial(chosen.client.list, found), limit, columns, chosen.output, empty)
+        parent_path = place(context, within)
+        empty = f"No {kind} in {parent_path.rpartition('/')[0]}."
+        show_newest(partial(chosen.client.list, parent_path), limit, columns, chosen.output, empty)
 
     @app.command("show", help=f"Show one {one}.")
-    def _show(context: typer.Context, name: Name, within: inside = "") -> None:  # type: ignore[valid-type]
+    def _show(context: typer.Context, name: Name, within: scope = "") -> None:  # type: ignore[valid-type]
         chosen = session(context)
         show(chosen.client.get(full(context, name, within)), chosen.output)
 
     if long_work:
-        _add_long_work(app, one, full, inside)
+        _add_long_work(app, one, full, scope)
     if deletes:
-        _add_deletion(app, one, full, inside)
+        _add_deletion(app, one, full, scope)
     return app
 
 
-def _add_long_work(app: typer.Typer, one: str, full: FullName, inside: type[str]) -> None:
+def _add_long_work(app: typer.Typer, one: str, full: FullName, scope: type[str]) -> None:
     """Add the commands that watch and cancel a resource."""
 
     @app.command("watch", help=f"Watch one {one} to its end. Exit status 1 unless it succeeds.")
-    def _watch(context: typer.Context, name: Name, within: inside = "") -> None:  # type: ignore[valid-type]
+    def _watch(context: typer.Context, name: Name, within: scope = "") -> None:  # type: ignore[valid-type]
         chosen = session(context)
         show(follow(chosen.client, full(context, name, within), chosen.output), chosen.output)
 
     @app.command("cancel", help=f"Cancel one {one}.")
-    def _cancel(context: typer.Context, name: Name, within: inside = "") -> None:  # type: ignore[valid-type]
+    def _cancel(context: typer.Context, name: Name, within: scope = "") -> None:  # type: ignore[valid-type]
         chosen = session(context)
         show(chosen.client.post(f"{full(context, name, within)}:cancel"), chosen.output)
 
 
-def _add_deletion(app: typer.Typer, one: str, full: FullName, inside: type[str]) -> None:
+def _add_deletion(app: typer.Typer, one: str, full: FullName, scope: type[str]) -> None:
     """Add the command that deletes a resource."""
 
     @app.command("delete", help=f"Delete one {one}. It must have ended and not be in use.")
-    def _delete(context: typer.Context, name: Name, within: inside = "", yes: Yes = False) -> None:  # type: ignore[valid-type]
+    def _delete(context: typer.Context, name: Name, within: scope = "", yes: Yes = False) -> None:  # type: ignore[valid-type]
         confirm_deletion(context, full(context, name, within), yes)
 
 
@@ -116,7 +116,7 @@ def confirm_deletion(context: typer.Context, name: str, yes: bool, **query: obje
 
 def words(collection: str) -> str:
     """Return the name of a collection in words: `pipeline runs` for `pipelineRuns`."""
-    return re.sub(r"([A-Z])", lambda found: f" {found.group(1).lower()}", collection)
+    return re.sub(r"([A-Z])", lambda match: f" {match.group(1).lower()}", collection)
 
 
 projects = typer.Typer(help="Projects with their labels, gates and training defaults.", no_args_is_help=True)
@@ -198,8 +198,8 @@ def list_tasks(
     """List the newest tasks: records that wait for an annotator, or that one has reviewed."""
     chosen = session(context)
     columns = ["name", "state", "proposedLabel", "reason", "recordId"]
-    wanted = "" if state is TaskState.ALL else f"state = {state.upper()}"
-    tasks = partial(chosen.client.list, f"{chosen.parent()}/tasks", filter=wanted)
+    condition = "" if state is TaskState.ALL else f"state = {state.upper()}"
+    tasks = partial(chosen.client.list, f"{chosen.parent()}/tasks", filter=condition)
     show_newest(tasks, limit, columns, chosen.output)
 
 
@@ -304,17 +304,17 @@ def delete_deployment(
 @deployments.command("scale")
 def scale_deployment(
     context: typer.Context,
-    least: Annotated[
+    min_replicas: Annotated[
         int, typer.Argument(help="Minimum number of replicas; 0: scale to zero without traffic.")
     ],
-    most: Annotated[int, typer.Argument(help="Maximum number of replicas.")],
+    max_replicas: Annotated[int, typer.Argument(help="Maximum number of replicas.")],
     name: Annotated[
         str, typer.Option(help="Deployment id or name.", show_default="the project's deployment")
     ] = "",
 ) -> None:
     """Set the minimum and maximum replicas of a deployment (Kubernetes only)."""
     chosen = session(context)
-    body = {"minReplicas": least, "maxReplicas": most}
+    body = {"minReplicas": min_replicas, "maxReplicas": max_replicas}
     show(
         chosen.client.post(f"{chosen.name(name or chosen.project, 'deployments')}:scale", body), chosen.output
     )
@@ -331,11 +331,11 @@ Latest = Annotated[
 ]
 
 
-def _rollout_name(context: typer.Context, given: str) -> str:
+def _rollout_name(context: typer.Context, text: str) -> str:
     """Return the given rollout, or the latest one of the project's deployment."""
     chosen = session(context)
-    if given:
-        return chosen.name(given, f"deployments/{chosen.project}/rollouts")
+    if text:
+        return chosen.name(text, f"deployments/{chosen.project}/rollouts")
     rollouts = f"{chosen.name(chosen.project, 'deployments')}/rollouts"
     newest = chosen.client.list(rollouts, page_size=1, orderBy="create_time desc")
     if (latest := next(newest, None)) is None:
@@ -405,12 +405,12 @@ def list_feedback(context: typer.Context, limit: Limit = LIMIT) -> None:
     chosen = session(context)
     columns = ["createTime", "version", "thumb", "rating", "correction", "answerId"]
 
-    def given(**query: Any) -> Iterator[JSON]:
+    def pages(**query: Any) -> Iterator[JSON]:
         for each in chosen.client.list(f"{chosen.parent()}/feedback", **query):
             thumb = THUMBS.get(each.get("thumb", 0), "")
             yield {**each, "thumb": thumb} if chosen.output == "table" else each
 
-    show_newest(given, limit, columns, chosen.output)
+    show_newest(pages, limit, columns, chosen.output)
 
 
 @feedback.command("give")
@@ -437,8 +437,10 @@ def compare_versions(
     """Compare two versions by user feedback, with 95 % confidence intervals."""
     chosen = session(context)
     names = [chosen.version(each, "models") for each in (version, other)]
-    found = chosen.client.get(f"{chosen.parent()}/feedback:compare", version=names[0], otherVersion=names[1])
-    show(found, chosen.output)
+    comparison = chosen.client.get(
+        f"{chosen.parent()}/feedback:compare", version=names[0], otherVersion=names[1]
+    )
+    show(comparison, chosen.output)
 
 
 pipelines = group(
@@ -552,8 +554,8 @@ def ask(
     import sys
 
     chosen = session(context)
-    said = sys.stdin.read() if text == "-" else text
-    answer = chosen.client.chat(model or chosen.project, said, max_tokens=max_tokens)
+    prompt = sys.stdin.read() if text == "-" else text
+    answer = chosen.client.chat(model or chosen.project, prompt, max_tokens=max_tokens)
     if chosen.output == "json":
         show({"text": answer.text, "model": answer.version, "id": answer.id}, chosen.output)
         return

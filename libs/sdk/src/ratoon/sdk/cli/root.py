@@ -43,9 +43,9 @@ def ordered(arguments: Sequence[str]) -> list[str]:
     return [*first, *rest]
 
 
-def print_version(wanted: bool) -> None:
+def print_version(requested: bool) -> None:
     """Print the version of Ratoon and exit, if requested."""
-    if wanted:
+    if requested:
         from importlib.metadata import version
 
         print(f"ratoon {version('ratoon-sdk')}")

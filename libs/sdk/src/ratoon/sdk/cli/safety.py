@@ -30,8 +30,8 @@ def show_filter(context: typer.Context) -> None:
 def set_filter(context: typer.Context, prompts: Words = None, answers: Words = None) -> None:
     """Replace the block list for prompts, for answers, or both. It applies to new requests within moments."""
     chosen = session(context)
-    given = {"inputWords": prompts, "outputWords": answers}
-    lists = {field: _lines(path) for field, path in given.items() if path is not None}
+    paths = {"inputWords": prompts, "outputWords": answers}
+    lists = {field: _lines(path) for field, path in paths.items() if path is not None}
     if not lists:
         raise typer.BadParameter("Give a file: --prompts, --answers, or both.")
     show(chosen.client.patch(_name(context), lists, updateMask=",".join(lists)), chosen.output)

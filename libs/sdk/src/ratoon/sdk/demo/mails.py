@@ -8,7 +8,7 @@ from ratoon.sdk.demo.tiers import Mails
 from ratoon.sdk.errors import RatoonSdkError
 from ratoon.sdk.sources import archive_of
 
-KEPT_SHARE = 0.2
+HELD_OUT_SHARE = 0.2
 LABELS = {"easy-ham-1": "ham", "spam-1": "spam", "hard-ham-1": "ham", "spam-2": "spam"}
 CLASSES = ("ham", "spam")
 LICENSE = "PDDL-1.0"
@@ -33,7 +33,7 @@ class Corpus:
     """The three parts of the corpus."""
 
     training: list[Mail]
-    kept: list[Mail]
+    held_out: list[Mail]
     arriving: list[Mail]
 
 
@@ -45,14 +45,14 @@ def read_corpus(folder: Path, share: float, mails: Mails | None = None) -> Corpu
     read = 1.0 if mails else share
     known = [mail for name in ("easy-ham-1", "spam-1") for mail in _read(folder, name, read)]
     later = [mail for name in ("hard-ham-1", "spam-2") for mail in _read(folder, name, read)]
-    kept = [mail for mail in known if _draw(mail, "kept") < KEPT_SHARE]
-    training = [mail for mail in known if _draw(mail, "kept") >= KEPT_SHARE]
+    held_out = [mail for mail in known if _draw(mail, "kept") < HELD_OUT_SHARE]
+    training = [mail for mail in known if _draw(mail, "kept") >= HELD_OUT_SHARE]
     arriving = sorted(later, key=lambda mail: _draw(mail, "arrival"))
     if mails is None:
-        return Corpus(training, kept, arriving)
+        return Corpus(training, held_out, arriving)
     return Corpus(
         _of_each_class(training, round(mails.training * share)),
-        _of_each_class(kept, round(mails.kept * share)),
+        _of_each_class(held_out, round(mails.held_out * share)),
         _of_each_class(arriving, round(mails.arriving * share)),
     )
 

@@ -23,14 +23,14 @@ _MEMORY_BYTES = 8 << 30
 _QUIET_S = 4.0
 
 
-class Teller:
+class ProgressPrinter:
     """Print progress lines with the elapsed time. The next line replaces a line that begins with a carriage return.
 
     After a few seconds without a new line, the last line is repeated with the current time.
     """
 
     def __init__(self, quiet_s: float = _QUIET_S) -> None:
-        self._began = self._said = time.monotonic()
+        self._began = self._printed_at = time.monotonic()
         self._quiet_s, self._open, self._last = quiet_s, False, ""
         self._lock, self._closed = threading.Lock(), threading.Event()
         threading.Thread(target=self._repeat, daemon=True).start()
@@ -38,7 +38,7 @@ class Teller:
     def __call__(self, line: str) -> None:
         """Print a line."""
         with self._lock:
-            self._said, self._last = time.monotonic(), line
+            self._printed_at, self._last = time.monotonic(), line
             self._print(line)
 
     def close(self) -> None:
@@ -48,8 +48,8 @@ class Teller:
     def _repeat(self) -> None:
         while not self._closed.wait(self._quiet_s / 4):
             with self._lock:
-                if time.monotonic() - self._said >= self._quiet_s:
-                    self._said = time.monotonic()
+                if time.monotonic() - self._printed_at >= self._quiet_s:
+                    self._printed_at = time.monotonic()
                     self._print(f"\r{self._last.lstrip(chr(13))}")
 
     def _print(self, line: str) -> None:
@@ -73,7 +73,7 @@ def run_demo(
     state: Path, data: Path, project: str, port: int, share: float, stop: bool, tier: Tier = NANO
 ) -> int:
     """Start Ratoon, run the loop, write the report, stop Ratoon; return 0 if the demo passed."""
-    say = Teller()
+    say = ProgressPrinter()
     installation = Installation(state)
     measured = Measured(installation.processes)
     try:
@@ -95,13 +95,13 @@ def run_demo(
 
 
 def _demo(
-    state: Path, data: Path, project: str, share: float, tier: Tier, measured: Measured, say: Teller
+    state: Path, data: Path, project: str, share: float, tier: Tier, measured: Measured, say: ProgressPrinter
 ) -> Demo:
-    client = Client(state=state, timeout_s=tier.patience_s)
+    client = Client(state=state, timeout_s=tier.request_timeout_s)
     corpus = read_corpus(data, share, tier.mails)
     name = project or _free_project(client)
-    counts = f"{len(corpus.training)} to train on, {len(corpus.kept)} held out, {len(corpus.arriving)} to arrive later"
-    say(f"Project {name}: mails {counts}")
+    counts = f"{len(corpus.training)} to train on, {len(corpus.held_out)} held out"
+    say(f"Project {name}: mails {counts}, {len(corpus.arriving)} to arrive later")
     return Demo(client, name, corpus, measured, say, tier, _base(data, tier))
 
 
@@ -110,7 +110,7 @@ def _loop(demo: Demo) -> str:
     messages: dict[str, list[Message]] = {}
 
     def prepare() -> None:
-        messages["kept"] = steps.messages_of(demo, "kept-mails", demo.corpus.kept)
+        messages["kept"] = steps.messages_of(demo, "kept-mails", demo.corpus.held_out)
         messages["arriving"] = steps.messages_of(demo, "arriving-mails", demo.corpus.arriving)
 
     plan: Sequence[tuple[str, Callable[[], None]]] = (

@@ -13,7 +13,7 @@ _EVERY_S = 2.0
 
 
 @dataclass
-class StageFigures:
+class StageMetrics:
     """One stage: total seconds, seconds of training steps and answers, and peak memory in bytes."""
 
     name: str
@@ -23,7 +23,7 @@ class StageFigures:
 
 
 @dataclass
-class Moment:
+class TimelineEntry:
     """Timeline event: time (UTC), event, cause."""
 
     time: str
@@ -36,15 +36,15 @@ class Measured:
     """All measurements of a run."""
 
     processes: Processes
-    stages: list[StageFigures] = field(default_factory=list)
-    timeline: list[Moment] = field(default_factory=list)
+    stages: list[StageMetrics] = field(default_factory=list)
+    timeline: list[TimelineEntry] = field(default_factory=list)
     work_seconds: float = 0.0
     """Seconds of training steps and of answers in the current stage."""
 
     def note(self, what: str, because: str = "", at: str = "") -> None:
         """Add an event to the timeline, with the current time or a given one."""
         self.timeline.append(
-            Moment(at or datetime.now(UTC).isoformat(timespec="milliseconds"), what, because)
+            TimelineEntry(at or datetime.now(UTC).isoformat(timespec="milliseconds"), what, because)
         )
 
     @contextmanager
@@ -57,25 +57,25 @@ class Measured:
             self.work_seconds += time.monotonic() - began
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[StageFigures]:
+    def stage(self, name: str) -> Iterator[StageMetrics]:
         """Measure the time and memory of this context."""
-        figures, stop = StageFigures(name), threading.Event()
-        sampler = threading.Thread(target=self._sample, args=(figures, stop), daemon=True)
+        metrics, stop = StageMetrics(name), threading.Event()
+        sampler = threading.Thread(target=self._sample, args=(metrics, stop), daemon=True)
         sampler.start()
         self.work_seconds = 0.0
         began = time.monotonic()
         try:
-            yield figures
+            yield metrics
         finally:
-            figures.seconds = time.monotonic() - began
-            figures.work_seconds = self.work_seconds
+            metrics.seconds = time.monotonic() - began
+            metrics.work_seconds = self.work_seconds
             stop.set()
             sampler.join()
-            self.stages.append(figures)
+            self.stages.append(metrics)
 
-    def _sample(self, figures: StageFigures, stop: threading.Event) -> None:
+    def _sample(self, metrics: StageMetrics, stop: threading.Event) -> None:
         while True:
             running = [*self.processes.running(), *self.processes.workers()]
-            figures.peak_bytes = max(figures.peak_bytes, sum(each.resident_bytes for each in running))
+            metrics.peak_bytes = max(metrics.peak_bytes, sum(each.resident_bytes for each in running))
             if stop.wait(_EVERY_S):
                 return

@@ -15,39 +15,41 @@ from ratoon.sdk.demo.traffic import Exchange
 
 JSON = dict[str, Any]
 Table = tuple[str, list[str], list[list[str]]]
-_LEAST_STREAMS = 20
+_MIN_STREAMS = 20
 
 
 def complaints(demo: Demo) -> list[str]:
     """Return the failed checks of the demo; empty if it passed."""
-    found: list[str] = []
+    messages: list[str] = []
     truth, blame = steps.true_scores(demo), steps.misattributed(demo)
     served, failed = _served(demo), _failed(demo)
     if truth["v1.1"] <= truth["v1.0"]:
-        found.append(
+        messages.append(
             f"v1.1 is not better than v1.0 on the new mail: macro-F1 {truth['v1.1']:.3f} against {truth['v1.0']:.3f}."
         )
     if failed:
-        found.append(f"{len(failed)} requests failed and {served} succeeded. First error: {failed[0].error}")
+        messages.append(
+            f"{len(failed)} requests failed and {served} succeeded. First error: {failed[0].error}"
+        )
     if cut := [s for s in demo.streams if s.ended != "length"]:
-        found.append(f"{len(cut)} streams did not complete. First reason: {cut[0].ended}")
+        messages.append(f"{len(cut)} streams did not complete. First reason: {cut[0].ended}")
     if blame["misattributed"]:
-        found.append(f"{blame['misattributed']} answers are attributed to the wrong version.")
+        messages.append(f"{blame['misattributed']} answers are attributed to the wrong version.")
     if blame["checked"] == 0:
-        found.append("No prompt distinguishes the two versions, so attribution was not checked.")
-    if demo.facts["streamsOpenAtSwitch"] < _LEAST_STREAMS:
-        found.append(
-            f"Only {demo.facts['streamsOpenAtSwitch']} streams were open at the switch; {_LEAST_STREAMS} are required."
+        messages.append("No prompt distinguishes the two versions, so attribution was not checked.")
+    if demo.facts["streamsOpenAtSwitch"] < _MIN_STREAMS:
+        messages.append(
+            f"Only {demo.facts['streamsOpenAtSwitch']} streams were open at the switch; {_MIN_STREAMS} are required."
         )
     if (count := len(steps.own_runs(demo))) != 1:
-        found.append(f"{count} retraining runs started automatically instead of 1.")
-    return found
+        messages.append(f"{count} retraining runs started automatically instead of 1.")
+    return messages
 
 
-def write(demo: Demo, folder: Path, found: Sequence[str]) -> Path:
+def write(demo: Demo, folder: Path, failures: Sequence[str]) -> Path:
     """Write report.json, report.txt and report.html; return the path of report.txt."""
     folder.mkdir(parents=True, exist_ok=True)
-    facts = _facts(demo, found)
+    facts = _facts(demo, failures)
     (folder / "report.json").write_text(json.dumps(facts, indent=1))
     tables = _tables(demo, facts)
     (folder / "report.html").write_text(_page(facts, tables))
@@ -56,20 +58,20 @@ def write(demo: Demo, folder: Path, found: Sequence[str]) -> Path:
     return text
 
 
-def _facts(demo: Demo, found: Sequence[str]) -> JSON:
+def _facts(demo: Demo, failures: Sequence[str]) -> JSON:
     finished = bool(demo.streams)
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": f"{platform.platform()}, Python {platform.python_version()}",
         "project": demo.project,
-        "passed": not found,
-        "complaints": list(found),
+        "passed": not failures,
+        "complaints": list(failures),
         "stages": [asdict(stage) for stage in demo.measured.stages],
-        "timeline": [asdict(moment) for moment in demo.measured.timeline],
+        "timeline": [asdict(entry) for entry in demo.measured.timeline],
         "evaluations": {key: _evaluation(run) for key, run in demo.evaluations.items()},
         "pipelineStages": {key: run.get("stages", []) for key, run in demo.runs.items()},
         "truth": steps.true_scores(demo) if demo.after else {},
-        "feedback": asdict(demo.judged),
+        "feedback": asdict(demo.feedback),
         "requests": {
             "served": _served(demo),
             "failed": len(_failed(demo)),
@@ -147,7 +149,7 @@ def _truth_rows(facts: JSON) -> tuple[list[str], list[list[str]]]:
 
 
 def _timeline_rows(facts: JSON) -> list[list[str]]:
-    return [[moment["time"][11:19], moment["what"], moment["because"]] for moment in facts["timeline"]]
+    return [[entry["time"][11:19], entry["what"], entry["because"]] for entry in facts["timeline"]]
 
 
 def _stage_rows(facts: JSON) -> list[list[str]]:
@@ -156,15 +158,15 @@ def _stage_rows(facts: JSON) -> list[list[str]]:
 
 
 def _served(demo: Demo) -> int:
-    return sum(1 for e in _asked(demo) if e.answer) + len(demo.streams)
+    return sum(1 for e in _exchanges(demo) if e.answer) + len(demo.streams)
 
 
 def _failed(demo: Demo) -> list[Exchange]:
     """Return the requests that failed without an injected fault."""
-    return [e for e in _asked(demo) if not e.answer]
+    return [e for e in _exchanges(demo) if not e.answer]
 
 
-def _asked(demo: Demo) -> list[Exchange]:
+def _exchanges(demo: Demo) -> list[Exchange]:
     return [*demo.control, *demo.exchanges, *demo.probes, *demo.after]
 
 
@@ -207,7 +209,7 @@ def _text(facts: JSON, tables: list[Table]) -> str:
 
 def _page(facts: JSON, tables: list[Table]) -> str:
     body = "".join(_html_table(*table) for table in tables)
-    said = html.escape(_headline(facts))
+    headline = html.escape(_headline(facts))
     mark = "good" if facts["passed"] else "bad"
     return f"""<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -221,7 +223,7 @@ th, td {{ text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px sol
 .bad {{ border-left: .4rem solid #d33; padding-left: 1rem; }}
 </style>
 <h1>Ratoon demo: {html.escape(facts["project"])}</h1>
-<p class="{mark}">{said}</p><p>{facts["time"]}, {html.escape(facts["machine"])}. Streams open during the switch:
+<p class="{mark}">{headline}</p><p>{facts["time"]}, {html.escape(facts["machine"])}. Streams open during the switch:
 {facts["requests"]["streamsOpenAtSwitch"]} of {facts["requests"]["streams"]},
 each with at least {TOKENS_TO_COME} remaining tokens.</p>
 {body}</html>

@@ -12,14 +12,23 @@ from ratoon.sdk.client import ENDED_BADLY, ENDED_WELL, Client
 from ratoon.sdk.demo.mails import CLASSES, LABELS, LICENSE, Corpus, Mail, archive
 from ratoon.sdk.demo.measure import Measured
 from ratoon.sdk.demo.tiers import NANO, Tier
-from ratoon.sdk.demo.traffic import Exchange, Judged, Message, OpenStreams, Stream, judge, macro_f1, send
+from ratoon.sdk.demo.traffic import (
+    Exchange,
+    FeedbackCounts,
+    Message,
+    OpenStreams,
+    Stream,
+    give_feedback,
+    macro_f1,
+    send,
+)
 from ratoon.sdk.errors import OperationFailed, RatoonSdkError
 
 JSON = dict[str, Any]
 Say = Callable[[str], None]
 TOKENS_TO_COME = 200
 BAKE_S = 20.0
-_CALM_S = 6.0
+_CONTROL_WAIT_S = 6.0
 
 
 @dataclass
@@ -40,7 +49,7 @@ class Demo:
     exchanges: list[Exchange] = field(default_factory=list)
     after: list[Exchange] = field(default_factory=list)
     control: list[Exchange] = field(default_factory=list)
-    judged: Judged = field(default_factory=Judged)
+    feedback: FeedbackCounts = field(default_factory=FeedbackCounts)
     streams: list[Stream] = field(default_factory=list)
     probes: list[Exchange] = field(default_factory=list)
     faults: list[Exchange] = field(default_factory=list)
@@ -127,16 +136,16 @@ def messages_of(demo: Demo, name: str, mails: list[Mail]) -> list[Message]:
     return ordered
 
 
-def control(demo: Demo, kept: list[Message], count: int) -> None:
+def control(demo: Demo, messages: list[Message], count: int) -> None:
     """Send the same amount of traffic from the training population; no pipeline run may start."""
-    repeated = [kept[i % len(kept)] for i in range(count)]
+    repeated = [messages[i % len(messages)] for i in range(count)]
     random.Random(demo.seed).shuffle(repeated)
     with demo.measured.answers():
         demo.control = send(
             demo.client, demo.project, repeated, _ticker(demo, "control mails answered", count)
         )
     demo.say("checking that no pipeline run starts …")
-    until = time.monotonic() + _CALM_S + 2 * 5
+    until = time.monotonic() + _CONTROL_WAIT_S + 2 * 5
     while time.monotonic() < until:
         time.sleep(1)
     started = own_runs(demo)
@@ -158,9 +167,9 @@ def traffic(demo: Demo, arriving: list[Message]) -> None:
     ticker = _ticker(demo, "mails answered", len(arriving))
     with demo.measured.answers():
         demo.exchanges = send(demo.client, demo.project, arriving, ticker)
-    demo.judged = judge(demo.client, demo.exchanges, CLASSES, demo.seed)
+    demo.feedback = give_feedback(demo.client, demo.exchanges, CLASSES, demo.seed)
     demo.measured.note(
-        f"{len(arriving)} mails of a new kind answered, {demo.judged.corrected} corrected",
+        f"{len(arriving)} mails of a new kind answered, {demo.feedback.corrected} corrected",
         "traffic from the demo",
     )
 
@@ -278,14 +287,14 @@ def follow_run(
     demo: Demo, name: str, stop_at: str = "", accept: frozenset[str] | set[str] = frozenset()
 ) -> JSON:
     """Watch a pipeline run and print its stages, to its end or until the stage `stop_at` has a resource."""
-    told: dict[str, str] = {}
+    states: dict[str, str] = {}
     state: JSON = {}
     for state in demo.client.watch(name):
         for stage in state.get("stages", []):
-            _tell_stage(demo, stage, told)
+            _report_stage(demo, stage, states)
             if stop_at == stage["id"] and stage.get("resource"):
                 return state
-        _tell_progress(demo, state)
+        _report_progress(demo, state)
     if state.get("state") in ENDED_WELL | set(accept):
         return state
     failure = state.get("failure", {})
@@ -306,15 +315,15 @@ def own_runs(demo: Demo) -> list[JSON]:
     return [run for run in runs if run.get("trigger") not in (None, "TRIGGER_MANUAL")]
 
 
-def wait_for(demo: Demo, what: str, look: Callable[[], Any]) -> Any:
-    """Poll every half second until `look` returns a value; raise RatoonSdkError after the timeout."""
-    began, told, within_s = time.monotonic(), 0.0, demo.tier.trigger_within_s
+def wait_for(demo: Demo, what: str, poll: Callable[[], Any]) -> Any:
+    """Poll every half second until `poll` returns a value; raise RatoonSdkError after the timeout."""
+    began, reported_at, within_s = time.monotonic(), 0.0, demo.tier.trigger_within_s
     while time.monotonic() - began < within_s:
-        if found := look():
-            return found
-        if time.monotonic() - told > 5:
-            told = time.monotonic()
-            demo.say(f"waiting for {what} … {told - began:.0f} s")
+        if value := poll():
+            return value
+        if time.monotonic() - reported_at > 5:
+            reported_at = time.monotonic()
+            demo.say(f"waiting for {what} … {reported_at - began:.0f} s")
         time.sleep(0.5)
     raise RatoonSdkError(f"Timed out after {within_s:.0f} s waiting for {what}. See `ratoon logs control`.")
 
@@ -332,22 +341,22 @@ def true_scores(demo: Demo) -> JSON:
 
 def misattributed(demo: Demo) -> JSON:
     """Count answers that do not match the version in their header, for prompts that distinguish the versions."""
-    telling = {
+    distinguishing = {
         text for text, words in demo.first_words.items() if len(set(words.values())) == len(words) == 2
     }
-    asked = [(e.message.text, e.answer.version, e.answer.text) for e in demo.probes if e.answer]
-    asked += [(s.message.text, s.version, s.text) for s in demo.streams]
-    checked = [(text, version, said) for text, version, said in asked if text in telling]
+    answers = [(e.message.text, e.answer.version, e.answer.text) for e in demo.probes if e.answer]
+    answers += [(s.message.text, s.version, s.text) for s in demo.streams]
+    checked = [(text, version, answer) for text, version, answer in answers if text in distinguishing]
     wrong = [c for c in checked if not c[2].strip().startswith(demo.first_words[c[0]].get(c[1], "\0"))]
-    return {"prompts": len(telling), "checked": len(checked), "misattributed": len(wrong)}
+    return {"prompts": len(distinguishing), "checked": len(checked), "misattributed": len(wrong)}
 
 
 def _ask_across(demo: Demo, rollout: str, messages: list[Message]) -> None:
     """Repeat the same prompts while the traffic moves, until the new version bakes."""
-    seen_baking = False
-    while not seen_baking:
+    baking = False
+    while not baking:
         state = demo.client.get(rollout)
-        seen_baking = state["state"] not in ("STATE_QUEUED", "STATE_PREPARING", "STATE_SHIFTING")
+        baking = state["state"] not in ("STATE_QUEUED", "STATE_PREPARING", "STATE_SHIFTING")
         demo.probes += send(demo.client, demo.project, messages[:16], max_tokens=2, ignore_eos=True)
     demo.probes += send(demo.client, demo.project, messages, max_tokens=2, ignore_eos=True)
 
@@ -366,8 +375,8 @@ def _first_word(text: str) -> str:
 
 def _score(exchanges: list[Exchange]) -> float:
     answered = [e for e in exchanges if e.answer]
-    said = [e.answer.text.strip() for e in answered if e.answer]
-    return macro_f1([e.message.truth for e in answered], said, CLASSES)
+    answers = [e.answer.text.strip() for e in answered if e.answer]
+    return macro_f1([e.message.truth for e in answered], answers, CLASSES)
 
 
 def _right(exchange: Exchange) -> bool:
@@ -393,15 +402,15 @@ def _ended(resource: JSON) -> bool:
     return resource.get("state") in ENDED_WELL | ENDED_BADLY
 
 
-def _tell_stage(demo: Demo, stage: JSON, told: dict[str, str]) -> None:
+def _report_stage(demo: Demo, stage: JSON, states: dict[str, str]) -> None:
     state = stage.get("state", "").removeprefix("STATE_").lower()
-    if told.get(stage["id"]) == state or state in ("", "pending"):
+    if states.get(stage["id"]) == state or state in ("", "pending"):
         return
-    told[stage["id"]] = state
+    states[stage["id"]] = state
     demo.say(f"  {stage['id']:<13} {state:<10} {stage.get('message', '')}")
 
 
-def _tell_progress(demo: Demo, state: JSON) -> None:
+def _report_progress(demo: Demo, state: JSON) -> None:
     progress = state.get("progress", {})
     if progress.get("message"):
         remaining = progress.get("remainingSeconds", 0)

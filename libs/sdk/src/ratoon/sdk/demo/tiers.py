@@ -13,7 +13,7 @@ class Mails:
     """Mails of each class for training (with validation and test), for the control, and arriving later."""
 
     training: int
-    kept: int
+    held_out: int
     arriving: int
 
 
@@ -32,7 +32,7 @@ class Tier:
     streams: int = 28
     """Long answers that are open at the switch, each of `stream_tokens` tokens."""
     stream_tokens: int = 640
-    patience_s: float = 60.0
+    request_timeout_s: float = 60.0
     """Timeout of a request in seconds; requests may queue behind the streams."""
     trigger_within_s: float = 240.0
 
@@ -64,12 +64,12 @@ SMALL = Tier(
         # On spam, a bag of words outperforms a chat model trained on 295 mails; this tier demonstrates adapters.
         "gate": {"baselineMargin": 1},
     },
-    mails=Mails(training=295, kept=100, arriving=200),
+    mails=Mails(training=295, held_out=100, arriving=200),
     base=BASE_MODEL,
     flipped=200,
     streams=22,
     stream_tokens=280,
-    patience_s=240.0,
+    request_timeout_s=240.0,
     trigger_within_s=480.0,
 )
 """LoRA on SmolLM2-135M-Instruct: of 590 mails, about 320 train and 200 test; 400 mails arrive later."""

@@ -66,7 +66,7 @@ def ask(client: Client, model: str, message: Message, **options: object) -> Exch
 
 
 @dataclass
-class Judged:
+class FeedbackCounts:
     """Counts of feedback: thumbs up, corrections, and how many of both were inverted on purpose."""
 
     up: int = 0
@@ -74,9 +74,11 @@ class Judged:
     inverted: int = 0
 
 
-def judge(client: Client, exchanges: Sequence[Exchange], labels: tuple[str, str], seed: int) -> Judged:
+def give_feedback(
+    client: Client, exchanges: Sequence[Exchange], labels: tuple[str, str], seed: int
+) -> FeedbackCounts:
     """Give feedback on every answer: a thumb up or a correction. A share of the callers err."""
-    draws, judged = random.Random(seed), Judged()
+    draws, feedback = random.Random(seed), FeedbackCounts()
     plans = []
     for exchange in exchanges:
         if exchange.answer is None:
@@ -84,15 +86,15 @@ def judge(client: Client, exchanges: Sequence[Exchange], labels: tuple[str, str]
         errs = draws.random() < INVERTED_SHARE
         believed = _other(labels, exchange.message.truth) if errs else exchange.message.truth
         right = exchange.answer.text.strip() == believed
-        judged.inverted += errs
-        judged.up += right
-        judged.corrected += not right
+        feedback.inverted += errs
+        feedback.up += right
+        feedback.corrected += not right
         plans.append(
             (exchange.answer.id, {"thumb": "up"} if right else {"thumb": "down", "correction": believed})
         )
     with ThreadPoolExecutor(CALLERS) as pool:
         list(pool.map(lambda plan: client.feedback(plan[0], **plan[1]), plans))
-    return judged
+    return feedback
 
 
 def macro_f1(truths: Sequence[str], answers: Sequence[str], labels: Sequence[str]) -> float:
@@ -141,9 +143,9 @@ class OpenStreams:
                 raise RatoonSdkError(f"The streams of the demo did not start within {within_s:.0f} s.")
             time.sleep(0.02)
 
-    def to_come(self, least: int) -> int:
-        """Return the number of open streams with at least `least` remaining tokens."""
-        return sum(not stream.ended and self.tokens - stream.tokens >= least for stream in self.streams)
+    def to_come(self, min_tokens: int) -> int:
+        """Return the number of open streams with at least `min_tokens` remaining tokens."""
+        return sum(not stream.ended and self.tokens - stream.tokens >= min_tokens for stream in self.streams)
 
     def join(self, timeout_s: float = 300.0) -> None:
         """Wait until all streams have ended."""

@@ -72,21 +72,21 @@ class Manifest:
     def of(data: bytes) -> "Manifest":
         """Parse JSON; raise FailedPrecondition if this version cannot read it."""
         try:
-            told: dict[str, Any] = json.loads(data)
-            files = tuple(File(**each) for each in told["files"])
-            made = Manifest(str(told["time"]), dict(told["revisions"]), files)
+            fields: dict[str, Any] = json.loads(data)
+            files = tuple(File(**each) for each in fields["files"])
+            manifest = Manifest(str(fields["time"]), dict(fields["revisions"]), files)
         except (ValueError, KeyError, TypeError) as error:
             raise _damaged(f"its {MANIFEST} cannot be read ({error})") from None
-        if told["format"] != FORMAT:
+        if fields["format"] != FORMAT:
             raise FailedPrecondition(
-                f"The backup has format {told['format']}, but this version of Ratoon reads format {FORMAT}. "
+                f"The backup has format {fields['format']}, but this version of Ratoon reads format {FORMAT}. "
                 "Restore it with the version that created it.",
                 reason="BACKUP_FROM_ELSEWHERE",
             )
-        return made
+        return manifest
 
 
-def back_up(state: Path, rooms: Sequence[ServiceSettings], target: Path) -> Manifest:
+def back_up(state: Path, services: Sequence[ServiceSettings], target: Path) -> Manifest:
     """Write a backup of the installation, which may be running, and return its manifest.
 
     Raise FailedPrecondition if the file exists, a part of the state is stored elsewhere, or a database is damaged.
@@ -95,9 +95,9 @@ def back_up(state: Path, rooms: Sequence[ServiceSettings], target: Path) -> Mani
         raise FailedPrecondition(
             f"{target} exists. A backup never overwrites a file.", reason="BACKUP_EXISTS"
         )
-    _check_all_here(state, rooms)
+    _check_all_here(state, services)
     with replacing(target, mode=OWNER_ONLY) as sink:
-        return _write(state, rooms, target.parent, sink)
+        return _write(state, services, target.parent, sink)
 
 
 def restore(backup: Path, state: Path) -> Manifest:
@@ -125,7 +125,7 @@ def restore(backup: Path, state: Path) -> Manifest:
 
 
 @contextmanager
-def one_moment(databases: Sequence[Path]) -> Iterator[list[sqlite3.Connection]]:
+def snapshot(databases: Sequence[Path]) -> Iterator[list[sqlite3.Connection]]:
     """Yield connections that read a snapshot of these SQLite files as of one moment, unaffected by later writes."""
     with ExitStack() as readers:
         seeing = [readers.enter_context(closing(_connect(path))) for path in databases]
@@ -139,16 +139,16 @@ def one_moment(databases: Sequence[Path]) -> Iterator[list[sqlite3.Connection]]:
         yield seeing
 
 
-def _write(state: Path, rooms: Sequence[ServiceSettings], beside: Path, sink: BinaryIO) -> Manifest:
+def _write(state: Path, services: Sequence[ServiceSettings], beside: Path, sink: BinaryIO) -> Manifest:
     """Write keys and files of the services, then the database snapshot, then the artifacts, then the manifest."""
     files: list[File] = []
     with tarfile.open(fileobj=sink, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for path in _small_files(state, rooms):
+        for path in _small_files(state, services):
             with suppress(FileNotFoundError):  # a spooled segment was sent just now
                 files.append(_add_bytes(tar, _name(state, path), path.read_bytes()))
         with tempfile.TemporaryDirectory(prefix=".ratoon-", dir=beside) as folder:
-            copies = _copies(state, rooms, Path(folder))
-            revisions = {each.service: _revision(copies[_database(each)]) for each in rooms}
+            copies = _copies(state, services, Path(folder))
+            revisions = {each.service: _revision(copies[_database(each)]) for each in services}
             files += [_add_file(tar, _name(state, path), copy) for path, copy in copies.items()]
         for path in sorted((state / "artifacts" / "sha256").glob("*/*")):
             with suppress(FileNotFoundError):  # collected as garbage just now
@@ -159,12 +159,12 @@ def _write(state: Path, rooms: Sequence[ServiceSettings], beside: Path, sink: Bi
     return manifest
 
 
-def _copies(state: Path, rooms: Sequence[ServiceSettings], folder: Path) -> dict[Path, Path]:
+def _copies(state: Path, services: Sequence[ServiceSettings], folder: Path) -> dict[Path, Path]:
     """Copy each database and the event log as of one moment."""
     log = state / "events" / "events.sqlite"
-    paths = [*map(_database, rooms), *([log] if log.exists() else [])]
+    paths = [*map(_database, services), *([log] if log.exists() else [])]
     copies = {path: folder / path.name for path in paths}
-    with one_moment(paths) as connections:
+    with snapshot(paths) as connections:
         for (path, copy), connection in zip(copies.items(), connections, strict=True):
             with closing(sqlite3.connect(copy)) as target:
                 connection.backup(target)
@@ -175,19 +175,19 @@ def _copies(state: Path, rooms: Sequence[ServiceSettings], folder: Path) -> dict
 def _check_whole(path: Path, copy: sqlite3.Connection) -> None:
     """Raise FailedPrecondition if a database is damaged, because its backup could not be used."""
     try:
-        (said,) = copy.execute("PRAGMA quick_check(1)").fetchone()
+        (problem,) = copy.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.DatabaseError as error:
-        said = str(error)
-    if said != "ok":
+        problem = str(error)
+    if problem != "ok":
         raise FailedPrecondition(
-            f"{path} is damaged ({said}). Restore an older backup.", reason="DATABASE_DAMAGED"
+            f"{path} is damaged ({problem}). Restore an older backup.", reason="DATABASE_DAMAGED"
         )
 
 
 def _unpack(backup: Path, folder: Path) -> Manifest:
     """Unpack and verify the files of a backup in an empty directory."""
     manifest: Manifest | None = None
-    found: dict[str, str] = {}
+    digests: dict[str, str] = {}
     try:
         with tarfile.open(backup, "r|") as tar:
             for member in tar:
@@ -197,20 +197,22 @@ def _unpack(backup: Path, folder: Path) -> Manifest:
                 if member.name == MANIFEST:
                     manifest = Manifest.of(source.read())
                 else:
-                    found[member.name] = _put(source, folder / _inside(member.name))
+                    digests[member.name] = _put(source, folder / _checked_path(member.name))
     except (tarfile.TarError, EOFError) as error:
         raise _damaged(str(error)) from None
     if manifest is None:
         raise _damaged(f"it has no {MANIFEST}")
-    _check_files(manifest, found)
+    _check_files(manifest, digests)
     _check_revisions(manifest)
     return manifest
 
 
-def _check_files(manifest: Manifest, found: dict[str, str]) -> None:
+def _check_files(manifest: Manifest, digests: dict[str, str]) -> None:
     """Check that the files are exactly those of the manifest, with the same bytes."""
-    told = {file.path: file.sha256 for file in manifest.files}
-    wrong = sorted(name for name in told.keys() | found.keys() if told.get(name) != found.get(name))
+    expected = {file.path: file.sha256 for file in manifest.files}
+    wrong = sorted(
+        name for name in expected.keys() | digests.keys() if expected.get(name) != digests.get(name)
+    )
     if wrong:
         raise _damaged(f"{len(wrong)} files differ from the manifest, such as {wrong[0]}")
 
@@ -225,9 +227,9 @@ def _check_revisions(manifest: Manifest) -> None:
         )
 
 
-def _check_all_here(state: Path, rooms: Sequence[ServiceSettings]) -> None:
+def _check_all_here(state: Path, services: Sequence[ServiceSettings]) -> None:
     """Raise FailedPrecondition if a part of the state is outside the state directory."""
-    for each in rooms:
+    for each in services:
         places = {
             "database": each.database_url.startswith(f"sqlite:///{state}/"),
             "artifacts": ArtifactStore(each.artifacts_url).folder == state / "artifacts",
@@ -244,18 +246,18 @@ def _check_all_here(state: Path, rooms: Sequence[ServiceSettings]) -> None:
             )
 
 
-def _small_files(state: Path, rooms: Sequence[ServiceSettings]) -> Iterator[Path]:
+def _small_files(state: Path, services: Sequence[ServiceSettings]) -> Iterator[Path]:
     """Yield keys, reports, and the files that services store next to their databases."""
-    kept = [each.folder / name for each in rooms for name in each.backup_paths]
-    for place in (state / "keys", state / "demo", *kept):
+    paths = [each.folder / name for each in services for name in each.backup_paths]
+    for place in (state / "keys", state / "demo", *paths):
         if place.is_file():
             yield place
         elif place.is_dir():
             yield from (path for path in sorted(place.rglob("*")) if path.is_file())
 
 
-def _database(room: ServiceSettings) -> Path:
-    return Path(room.database_url.removeprefix("sqlite:///"))
+def _database(service: ServiceSettings) -> Path:
+    return Path(service.database_url.removeprefix("sqlite:///"))
 
 
 def _revision(copy: Path) -> str:
@@ -312,7 +314,7 @@ def _put(source: Any, path: Path) -> str:
     return hashed.hasher.hexdigest()
 
 
-def _inside(name: str) -> PurePosixPath:
+def _checked_path(name: str) -> PurePosixPath:
     """Return the path of a member, which must be inside the target directory."""
     path = PurePosixPath(name)
     if path.is_absolute() or not path.parts or ".." in path.parts:

@@ -1,6 +1,5 @@
 """Start and stop an installation: keys, databases, processes, readiness. It knows services only by name."""
 
-import importlib
 import os
 import socket
 import subprocess
@@ -17,7 +16,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from ratoon.chassis.errors import FailedPrecondition, RatoonError, Unavailable
 from ratoon.chassis.identity import make_keys, make_signing_key
 from ratoon.chassis.migrations import migrate
-from ratoon.chassis.settings import SERVICES, ServiceSettings, run_folder, socket_address
+from ratoon.chassis.services import service_names
+from ratoon.chassis.settings import ServiceSettings, run_folder, settings_class, socket_address
 from ratoon.sdk.local.observing import NOTHING, Observing
 from ratoon.sdk.local.processes import CONSOLE, EDGE, PRIVATE, Process, Processes, Running, layout
 
@@ -53,29 +53,29 @@ class Installation:
         """Start the processes that are not running, wait until all are ready, and return the listeners."""
         self._prepare(say)
         running = {each.name for each in self.processes.running()}
-        wanted = layout(isolated)
-        if running - {process.name for process in wanted}:
+        processes = layout(isolated)
+        if running - {process.name for process in processes}:
             raise FailedPrecondition(
                 "Ratoon is running with another process layout (--isolated or not). Run `ratoon down` first.",
                 reason="OTHER_LAYOUT_RUNS",
             )
-        missing = [process for process in wanted if process.name not in running]
+        missing = [process for process in processes if process.name not in running]
         if any(process.name == "gateway" for process in missing):
-            for wanted_port in (port, port + 1):
-                _check_port(host, wanted_port)
+            for needed_port in (port, port + 1):
+                _check_port(host, needed_port)
             (self.state / "run" / "gateway.url").write_text(f"http://{host}:{port}\n")
             (self.state / "run" / "gateway.grpc").write_text(f"{host}:{port + 1}\n")
         if any(process.name == CONSOLE for process in missing):
             at = _free_port(host, port + _CONSOLE_AFTER)
             (self.state / "run" / "console.url").write_text(f"http://{host}:{at}\n")
-        environment = {**self._environment(host, port), **observing.environment(wanted)}
+        environment = {**self._environment(host, port), **observing.environment(processes)}
         children = {process.name: self.processes.start(process, environment) for process in missing}
         say(f"Starting {', '.join(children)} …" if children else "Ratoon is already running.")
-        for process in wanted:
+        for process in processes:
             if not self._await(process, children.get(process.name), say):
                 say(f"{process.name} exited; restarting …")
                 self._await(process, self.processes.start(process, environment), say)
-        metrics = {name: at for name, at in observing.addresses(wanted).items() if name in children}
+        metrics = {name: at for name, at in observing.addresses(processes).items() if name in children}
         shown = [Listener(f"metrics of {name}", f"http://{at}/metrics") for name, at in metrics.items()]
         return [*self.listeners(), *shown]
 
@@ -87,11 +87,11 @@ class Installation:
 
     def down(self, keep_workers: bool, say: Say) -> int:
         """Stop the console, the gateway, the services, then engines and training; return the number of processes."""
-        order = sorted(self.processes.running(), key=lambda each: [*EDGE, each.name].index(each.name))
-        for name in self.processes.wanted():
+        running = sorted(self.processes.running(), key=lambda each: [*EDGE, each.name].index(each.name))
+        for name in self.processes.desired():
             self.processes.forget(name)
         ended = 0
-        for each in order:
+        for each in running:
             for name in self.processes.end([each], _DRAIN_S):
                 say(f"{name} has ended")
                 ended += 1
@@ -103,24 +103,24 @@ class Installation:
 
     def listeners(self) -> list[Listener]:
         """Return all listeners with their addresses."""
-        told = (("HTTP API", "gateway.url"), ("gRPC", "gateway.grpc"), ("console", "console.url"))
-        files = [(name, self.state / "run" / file) for name, file in told]
+        names = (("HTTP API", "gateway.url"), ("gRPC", "gateway.grpc"), ("console", "console.url"))
+        files = [(name, self.state / "run" / file) for name, file in names]
         edge = [Listener(name, file.read_text().strip()) for name, file in files if file.exists()]
-        return [*edge, *(Listener(service, socket_address(self.state, service)) for service in SERVICES)]
+        return [
+            *edge,
+            *(Listener(service, socket_address(self.state, service)) for service in service_names()),
+        ]
 
     def migrate(self, say: Say) -> None:
         """Migrate the databases of all services to this version."""
-        for service in SERVICES:
+        for service in service_names():
             settings = self.settings(service)
             at = migrate(service, settings.database_url)
             say(f"{service}: database at revision {at}")
 
     def settings(self, service: str) -> ServiceSettings:
         """Return the settings of a service in this state directory and environment."""
-        made: ServiceSettings = importlib.import_module(f"ratoon_{service}.settings").Settings(
-            state=self.state
-        )
-        return made
+        return settings_class(service)(state=self.state)
 
     def ready(self, service: str, timeout_s: float = 1.0) -> bool:
         """Return True if a service, or the console, reports that it serves."""
@@ -153,13 +153,13 @@ class Installation:
         for folder in (self.state, self.state / "run", run_folder(self.state)):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             _check_own(folder)
-        if make_keys(self.state / "keys", SERVICES):
+        if make_keys(self.state / "keys", service_names()):
             say(f"Created service keys in {self.state / 'keys'} (readable only by you).")
         make_signing_key(self.state / "keys")
         self.migrate(lambda _line: None)
 
     def _environment(self, host: str, port: int) -> dict[str, str]:
-        per_service = {f"RATOON_{service.upper()}_STATE": str(self.state) for service in SERVICES}
+        per_service = {f"RATOON_{service.upper()}_STATE": str(self.state) for service in service_names()}
         own = {
             "RATOON_GATEWAY_HOST": host,
             "RATOON_GATEWAY_PORT": str(port),
@@ -189,11 +189,11 @@ class Installation:
                 return False
             if child is not None and child.poll() is not None:
                 raise Unavailable(
-                    self._last_words(process.name, "exited immediately"), reason="PROCESS_ENDED"
+                    self._last_log_line(process.name, "exited immediately"), reason="PROCESS_ENDED"
                 )
             if time.monotonic() - began > READY_WITHIN_S:
-                said = self._last_words(process.name, f"is not ready after {READY_WITHIN_S:.0f} s")
-                raise Unavailable(f"{said} Services not ready: {', '.join(waiting)}.", reason="NOT_READY")
+                message = self._last_log_line(process.name, f"is not ready after {READY_WITHIN_S:.0f} s")
+                raise Unavailable(f"{message} Services not ready: {', '.join(waiting)}.", reason="NOT_READY")
             time.sleep(0.1)
         if "gateway" in process.services:
             _await_http((self.state / "run" / "gateway.url").read_text().strip())
@@ -201,16 +201,16 @@ class Installation:
             say(f"{process.name} is ready after {time.monotonic() - began:.1f} s")
         return True
 
-    def _last_words(self, name: str, what: str) -> str:
+    def _last_log_line(self, name: str, what: str) -> str:
         log = self.processes.log(name)
         lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-        said = lines[-1] if lines else "(the log is empty)"
-        return f"The process {name} {what}. Last line of its log ({log}): {said}"
+        last = lines[-1] if lines else "(the log is empty)"
+        return f"The process {name} {what}. Last line of its log ({log}): {last}"
 
 
-def find_state(given: Path | None) -> Path:
+def find_state(path: Path | None) -> Path:
     """Return the state directory: the given one, RATOON_STATE, or `.ratoon` in the working directory."""
-    return (given or Path(os.environ.get("RATOON_STATE", ".ratoon"))).absolute()
+    return (path or Path(os.environ.get("RATOON_STATE", ".ratoon"))).absolute()
 
 
 def _check_port(host: str, port: int) -> None:
@@ -244,23 +244,23 @@ def _is_free(host: str, port: int) -> bool:
     return True
 
 
-def _free_port(host: str, wanted: int) -> int:
+def _free_port(host: str, port: int) -> int:
     """Return this port, or any free port if it is in use. The caller reports the address."""
-    if _is_free(host, wanted):
-        return wanted
+    if _is_free(host, port):
+        return port
     with socket.create_server((host, 0)) as probe:
         return int(probe.getsockname()[1])
 
 
 def _check_own(folder: Path) -> None:
     """Restrict a directory of sockets or keys to its owner; raise FailedPrecondition if another user owns it."""
-    found = folder.stat()
-    if found.st_uid != os.getuid():
+    stat = folder.stat()
+    if stat.st_uid != os.getuid():
         raise FailedPrecondition(
             f"{folder} is owned by another user. Run Ratoon as that user, or change the owner.",
             reason="FOLDER_NOT_OURS",
         )
-    if found.st_mode & 0o077:
+    if stat.st_mode & 0o077:
         folder.chmod(0o700)
 
 

@@ -17,8 +17,8 @@ class Observing:
         """Return the metrics address of each process by process name."""
         if not self.metrics:
             return {}
-        rooms = [process.name for process in processes if process.name != CONSOLE]
-        return {name: f"127.0.0.1:{self.metrics + place}" for place, name in enumerate(rooms)}
+        names = [process.name for process in processes if process.name != CONSOLE]
+        return {name: f"127.0.0.1:{self.metrics + place}" for place, name in enumerate(names)}
 
     def environment(self, processes: Sequence[Process]) -> dict[str, str]:
         """Return these settings as environment variables; unset ones keep their values from the environment."""

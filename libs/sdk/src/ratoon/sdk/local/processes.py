@@ -11,10 +11,9 @@ from pathlib import Path
 
 from ratoon.chassis.files import write_json
 from ratoon.chassis.log_files import OWN_FILE
-from ratoon.chassis.settings import SERVICES
+from ratoon.chassis.services import service_names
 from ratoon.process.identity import ProcessIdentity
 
-CONTROL = tuple(service for service in SERVICES if service != "gateway")
 CONSOLE = "console"
 """The web console: a process, but not a service."""
 PRIVATE = 0o077
@@ -37,12 +36,17 @@ class Process:
         return [sys.executable, "-m", "ratoon.chassis.host", *self.services]
 
 
+def control_services() -> tuple[str, ...]:
+    """Return the services that share the process `control`: all but the gateway."""
+    return tuple(service for service in service_names() if service != "gateway")
+
+
 def layout(isolated: bool) -> list[Process]:
     """Return the processes: seven services in one process and the gateway, or one per service; and the console."""
-    rooms = [Process(service, (service,)) for service in SERVICES]
+    processes = [Process(service, (service,)) for service in service_names()]
     if not isolated:
-        rooms = [Process("control", CONTROL), Process("gateway", ("gateway",))]
-    return [*rooms, Process(CONSOLE, (CONSOLE,))]
+        processes = [Process("control", control_services()), Process("gateway", ("gateway",))]
+    return [*processes, Process(CONSOLE, (CONSOLE,))]
 
 
 @dataclass(frozen=True)
@@ -95,14 +99,14 @@ class Processes:
         marked = ((name, ProcessIdentity.read(self._marks / name)) for name in self.names())
         return [Running(name, mark, resident([mark.pid])) for name, mark in marked if mark and mark.alive()]
 
-    def wanted(self) -> list[str]:
+    def desired(self) -> list[str]:
         """Return the platform processes that were started and not stopped, running or not."""
         return [name for name in self.names() if ProcessIdentity.read(self._marks / name)]
 
     def lost(self) -> list[str]:
         """Return the started processes that are not running."""
         running = {each.name for each in self.running()}
-        return [name for name in self.wanted() if name not in running]
+        return [name for name in self.desired() if name not in running]
 
     def forget(self, name: str) -> None:
         """Record that a process was stopped."""
@@ -149,12 +153,12 @@ def _tree(pid: int, others: Collection[int]) -> list[int]:
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and (parent := _parent(folder)):
             children.setdefault(parent, []).append(int(folder.name))
-    found, queue = [], [pid]
+    pids, queue = [], [pid]
     while queue:
         each = queue.pop()
-        found.append(each)
+        pids.append(each)
         queue += [child for child in children.get(each, []) if child not in others]
-    return found
+    return pids
 
 
 def _parent(folder: Path) -> int:

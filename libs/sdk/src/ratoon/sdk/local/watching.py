@@ -7,22 +7,22 @@ from ratoon.chassis.errors import RatoonError
 from ratoon.process.backoff import Backoff
 from ratoon.sdk.local.processes import Processes
 
-LOOK_S = 1.0
-_BACKOFF = Backoff(2 * LOOK_S, 60.0)
+POLL_S = 1.0
+_BACKOFF = Backoff(2 * POLL_S, 60.0)
 
 
 def watch(
     processes: Processes, up: Callable[[], object], say: Callable[[str], None], stop: threading.Event
 ) -> None:
     """Call `up` whenever a process has exited, until `stop` is set or the installation is stopped."""
-    pause, restarts = LOOK_S, 0
+    pause, restarts = POLL_S, 0
     while not stop.wait(pause):
-        if not processes.wanted():
+        if not processes.desired():
             say("Ratoon was stopped; the watch ends.")
             return
         lost = processes.lost()
         if not lost:
-            pause, restarts = LOOK_S, 0
+            pause, restarts = POLL_S, 0
             continue
         say(f"Restarting after an unexpected exit: {', '.join(lost)}")
         restarts += 1

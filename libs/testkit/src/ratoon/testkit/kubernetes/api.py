@@ -1,4 +1,4 @@
-"""One cluster's API, whoever made it: kubectl and helm with an administrator's kubeconfig."""
+"""API of one cluster of any origin: kubectl and helm with an administrator's kubeconfig."""
 
 import subprocess
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ _COMMAND_S = 300.0
 
 
 class CommandFailed(Exception):
-    """kubectl or helm ended with an error; the message is what it said."""
+    """kubectl or helm ended with an error; the message is its output."""
 
 
 class Api:
@@ -20,16 +20,16 @@ class Api:
         self.folder, self.kubeconfig = folder, kubeconfig
         self.programs = programs()
 
-    def kubectl(self, *arguments: str, given: str = "", kubeconfig: Path | None = None) -> str:
-        """What kubectl prints, with `given` on its standard input; CommandFailed with what it said."""
+    def kubectl(self, *arguments: str, stdin: str = "", kubeconfig: Path | None = None) -> str:
+        """Return what kubectl prints, with `stdin` on its standard input; CommandFailed with its output."""
         options = ["--kubeconfig", str(kubeconfig or self.kubeconfig)]
-        return run([self.programs / "kubectl", *options, *arguments], given)
+        return run([self.programs / "kubectl", *options, *arguments], stdin)
 
-    def helm(self, *arguments: str, given: str = "") -> str:
-        """What helm prints; CommandFailed with what it said. Its caches lie in this cluster's folder."""
+    def helm(self, *arguments: str, stdin: str = "") -> str:
+        """Return what helm prints; CommandFailed with its output. Its caches lie in this cluster's directory."""
         homes = [f"HELM_{kind}_HOME={self.folder / 'helm'}" for kind in ("CACHE", "CONFIG", "DATA")]
         command = ["env", *homes, self.programs / "helm", "--kubeconfig", self.kubeconfig, *arguments]
-        return run(command, given)
+        return run(command, stdin)
 
     def can_i(self, namespace: str, account: str, verb: str, resource: str) -> bool:
         """Whether the API lets a ServiceAccount do this in its namespace."""
@@ -43,11 +43,11 @@ class Api:
             raise
 
 
-def run(command: Sequence[object], given: str = "", seconds: float = _COMMAND_S) -> str:
+def run(command: Sequence[object], stdin: str = "", seconds: float = _COMMAND_S) -> str:
     """What a command prints; CommandFailed with both its outputs when it ends with an error."""
     done = subprocess.run(
         [str(word) for word in command],
-        input=given,
+        input=stdin,
         capture_output=True,
         text=True,
         timeout=seconds,

@@ -36,7 +36,7 @@ _ACCOUNTS = {
 
 
 class ControlPlane(Api):
-    """The API of one cluster, in a folder of its own."""
+    """The API of one cluster, in a directory of its own."""
 
     def __init__(self, folder: Path, address: str = "127.0.0.1") -> None:
         """`address` is where the API server listens, and the only one that its certificate names."""
@@ -86,7 +86,7 @@ class ControlPlane(Api):
         return self.write_kubeconfig(f"{namespace}-{name}", token, namespace)
 
     def write_kubeconfig(self, name: str, token: str, namespace: str = "default") -> Path:
-        """A kubeconfig of whoever has this token."""
+        """Return a kubeconfig with this token."""
         cluster = {"server": self.url, "certificate-authority": str(self.certificate)}
         written = {
             "apiVersion": "v1",

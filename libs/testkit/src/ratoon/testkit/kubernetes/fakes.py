@@ -44,7 +44,7 @@ def fake_nodes(plane: ControlPlane, *nodes: FakeNode) -> Iterator[None]:
     group = nodes[0].name
     items = [each.manifest(group) for each in nodes]
     manifests = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
-    plane.kubectl("create", "-f", "-", given=manifests)
+    plane.kubectl("create", "-f", "-", stdin=manifests)
     name = f"kwok-{group}"
     command = [
         tools.tools() / "kwok",

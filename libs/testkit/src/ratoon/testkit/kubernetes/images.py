@@ -22,7 +22,7 @@ class Images:
     """The images of one containerd."""
 
     def __init__(self, ctr: Sequence[str | Path], stamps: Path) -> None:
-        """`ctr` is the command that speaks to it; in the folder `stamps` is noted what was imported."""
+        """`ctr` is the command that speaks to it; in the directory `stamps` is noted what was imported."""
         self._ctr, self._stamps = [*ctr, "--namespace", "k8s.io"], stamps
 
     def add_pause(self, program: Path) -> None:

@@ -1,4 +1,4 @@
-"""A node that runs pods, on this machine: containerd, kubelet, kube-proxy and cluster DNS beside a control plane.
+"""A node that runs pods, on this machine: containerd, kubelet, kube-proxy and cluster DNS next to a control plane.
 
 It lives in namespaces of its own (`scripts/cluster run`): addresses, routes, packet filters, mounts and processes are
 gone when they end. Images outlive it, in a cache. The network enforces no NetworkPolicy.
@@ -59,10 +59,10 @@ def missing() -> str:
 
 
 class Node:
-    """One node of a control plane; both live in the folder of the control plane."""
+    """One node of a control plane; both live in the directory of the control plane."""
 
     def __init__(self, plane: ControlPlane, cache: Path) -> None:
-        """`cache` keeps containerd's images; nobody else may use it meanwhile."""
+        """`cache` keeps containerd's images; no other node may use it meanwhile."""
         self._plane, self._cache = plane, cache
         self.folder = plane.folder / NAME
         self.folder.mkdir()
@@ -107,7 +107,7 @@ class Node:
         self.processes.wait("kubelet", self._is_ready, _READY_S)
 
     def stop_kubelet(self) -> None:
-        """The node is lost to the cluster; its pods run on, and nobody looks after them."""
+        """The node is lost to the cluster; its pods run on, unattended."""
         self.processes.stop("kubelet")
 
     def kill(self, pod: str, namespace: str) -> None:
@@ -158,7 +158,7 @@ class Node:
             path.mkdir(parents=True)
             manifests.append(_volume(f"{NAME}-{number}", path))
         listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests})
-        self._plane.kubectl("apply", "-f", "-", given=listed)
+        self._plane.kubectl("apply", "-f", "-", stdin=listed)
 
     def _has_containerd(self) -> bool:
         command = ["ctr", "--address", str(self._socket), "--connect-timeout", "1s", "version"]
@@ -208,12 +208,12 @@ class OwnCluster(Cluster):
 @contextmanager
 def running_cluster() -> Iterator[Cluster]:
     """The cluster that `KUBECONFIG` names, else one of our own until the block ends."""
-    if given := os.environ.get(KUBECONFIG):
+    if path := os.environ.get(KUBECONFIG):
         with TemporaryDirectory(prefix="ratoon-cluster-") as folder:
-            yield Cluster(Api(Path(folder), Path(given)))
+            yield Cluster(Api(Path(folder), Path(path)))
         return
-    with own_cluster() as made:
-        yield made
+    with own_cluster() as cluster:
+        yield cluster
 
 
 @contextmanager
@@ -263,11 +263,11 @@ def _cgroup_files() -> Iterator[Path]:
 def _kill_all(file: Path) -> bool:
     """Kill each process that a cgroup lists; whether there was one."""
     with contextlib.suppress(OSError):
-        found = [int(word) for word in file.read_text().split() if word != "0"]  # 0: of another namespace
-        for pid in found:
+        pids = [int(word) for word in file.read_text().split() if word != "0"]  # 0: of another namespace
+        for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        return bool(found)
+        return bool(pids)
     return False
 
 
@@ -280,7 +280,7 @@ def _remove_cgroups() -> None:
 
 
 def _unmount_below(folder: Path) -> None:
-    """Detach what is mounted in a folder, so that removing it removes nothing else."""
+    """Detach what is mounted in a directory, so that removing it removes nothing else."""
     mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     for each in sorted((path for path in mounts if path.startswith(f"{folder}/")), reverse=True):
         subprocess.run(["umount", "--lazy", each], check=False)
@@ -347,7 +347,7 @@ SystemdCgroup = false
 
 
 def _kubelet(folder: Path) -> dict[str, object]:
-    # Whoever reaches the kubelet here is already in this cluster's own network, so it asks for no proof of who calls.
+    # A client that reaches the kubelet is already in this cluster's own network, so it needs no authentication.
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",

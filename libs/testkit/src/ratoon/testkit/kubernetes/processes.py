@@ -12,7 +12,7 @@ _STOP_S = 20.0
 
 
 class Processes:
-    """The programs that run in one folder; the last one started is the first one ended."""
+    """The programs that run in one directory; the last one started is the first one ended."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -65,5 +65,5 @@ class Processes:
             self.stop(name)
 
     def tail(self, name: str, size: int = 3000) -> str:
-        """The end of what it said."""
+        """Return the end of its output."""
         return (self._folder / f"{name}.log").read_text(errors="replace")[-size:]

@@ -1,7 +1,7 @@
 """The programs of a Kubernetes for tests, built from Go modules once and kept outside the repository.
 
 Owns where they lie and when they are built again. Knows nothing of how they are started. One file holds the cluster's
-own programs and is named by links; the small ones beside it are each a file of their own.
+own programs and is named by links; the small ones next to it are each a file of their own.
 """
 
 import fcntl
@@ -20,7 +20,7 @@ from pathlib import Path
 SOURCE = Path(__file__).resolve().parents[4] / "kubernetes"
 """The Go module of the one binary."""
 VERSION = "1.36.3"
-"""Of Kubernetes: what its programs say when asked, and kubectl and helm compare."""
+"""Version of Kubernetes that its programs report, and kubectl and helm compare."""
 PROGRAMS = (
     "etcd",
     "helm",
@@ -42,17 +42,17 @@ def missing() -> str:
 
 
 def programs() -> Path:
-    """The folder with `PROGRAMS`, built when it is not there yet: ten minutes on two cores."""
+    """The directory with `PROGRAMS`, built when it is not there yet: ten minutes on two cores."""
     return _built(_programs_key(), _build_programs)
 
 
 def tools() -> Path:
-    """The folder with what `tools.txt` names, built when it is not there yet: four minutes on two cores."""
+    """The directory with what `tools.txt` names, built when it is not there yet: four minutes on two cores."""
     return _built(_digest_key("tools", "tools.txt"), lambda folder: _install("tools.txt", folder))
 
 
 def companions() -> Path:
-    """The folder with what runs beside a node: CoreDNS, and what `companions.txt` names; built as the others are."""
+    """Directory with what runs next to a node: CoreDNS, and what `companions.txt` names; built as the others are."""
     return _built(_companions_key(), _build_companions)
 
 
@@ -69,9 +69,9 @@ def tool(name: str) -> Path | None:
 
 def _build_programs(folder: Path) -> None:
     major, minor, _ = VERSION.split(".")
-    said = {"gitVersion": f"v{VERSION}", "gitMajor": major, "gitMinor": minor}
+    variables = {"gitVersion": f"v{VERSION}", "gitMajor": major, "gitMinor": minor}
     packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
-    named = [f"-X {package}.{name}={value}" for package in packages for name, value in said.items()]
+    named = [f"-X {package}.{name}={value}" for package in packages for name, value in variables.items()]
     _go("build", "-trimpath", "-ldflags", " ".join(["-s -w", *named]), "-o", str(folder / "kubernetes"), ".")
     _go("build", "-trimpath", "-ldflags", "-s -w", "-o", str(folder / "pause"), "./pause")
     for name in PROGRAMS:
@@ -90,13 +90,13 @@ def _install(listed: str, folder: Path) -> None:
 
 
 def lines_of(listed: str) -> list[str]:
-    """What a file beside the Go module lists."""
+    """Return what a file next to the Go module lists."""
     lines = (SOURCE / listed).read_text().splitlines()
     return [line for line in lines if line and not line.startswith("#")]
 
 
 def _go(*arguments: str, **variables: str) -> str:
-    """What Go prints, run in the module, politely; RuntimeError with the end of what it said when it fails."""
+    """Return what Go prints, run in the module at low priority; RuntimeError with the end of its output."""
     environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", **variables}
     done = subprocess.run(
         ["nice", "-n", "10", "go", *arguments],
@@ -115,7 +115,7 @@ def _go(*arguments: str, **variables: str) -> str:
 
 
 def _built(key: str, build: Callable[[Path], None]) -> Path:
-    """The cached folder `key`; a build that fails or is interrupted leaves nothing of that name."""
+    """The cached directory `key`; a build that fails or is interrupted leaves nothing of that name."""
     home = _home(key)
     if home.exists():
         return home
@@ -133,7 +133,7 @@ def _built(key: str, build: Callable[[Path], None]) -> Path:
 
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
-    """Wait until nobody else builds this folder."""
+    """Wait until no other process builds this directory."""
     home.parent.mkdir(parents=True, exist_ok=True)
     with Path(f"{home}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -160,15 +160,15 @@ def _digest(*files: Path) -> str:
     return hashlib.sha256(b"".join(each.read_bytes() for each in files)).hexdigest()[:16]
 
 
-def main(wanted: Sequence[str] = ()) -> int:
-    """Build what is missing and print the folders; exit status 3 where this machine cannot.
+def main(parts: Sequence[str] = ()) -> int:
+    """Build what is missing and print the directories; exit status 3 where this machine cannot.
 
-    `node` among the words: what runs beside a node too, and the sources that its manifests come from.
+    `node` among the words: what runs next to a node too, and the sources that its manifests come from.
     """
     if reason := missing():
         sys.stderr.write(f"{reason}\n")
         return 3
-    if "node" in wanted:
+    if "node" in parts:
         companions()
         for line in lines_of("companions.txt"):
             module(line)

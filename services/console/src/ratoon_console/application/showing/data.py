@@ -14,16 +14,16 @@ _READ = ("format", "digest", "columns", "encoding", "labelsByFolder", "displayNa
 
 async def data_page(place: Place, api: Api) -> View:
     """A page of datasets, each with its newest versions and splits; the newest sources."""
-    found, sources = await asyncio.gather(
+    listed, sources = await asyncio.gather(
         api.newest(f"{place.parent}/datasets", _DATASETS, place.after),
         api.newest(f"{place.parent}/sources", _SOURCES),
     )
-    shown = await asyncio.gather(*(_dataset(each, api) for each in found.items))
+    shown = await asyncio.gather(*(_dataset(each, api) for each in listed.items))
     versions = [version for each in shown for version in each["versions"]]
     return View(
         "data.html",
         "Data",
-        {"datasets": shown, "older": found.older, "sources": sources.items},
+        {"datasets": shown, "older": listed.older, "sources": sources.items},
         watched=tuple(each["name"] for each in versions if not ended(each["state"])),
     )
 
@@ -90,7 +90,7 @@ async def source_page(place: Place, api: Api) -> View:
             "preview": preview,
             "why_not": why_not,
             "labels": datasets.bars(
-                {label: int(count) for label, count in preview.get("labelCounts", {}).items()}, most=12
+                {label: int(count) for label, count in preview.get("labelCounts", {}).items()}, max_bars=12
             ),
         },
         live=False,
@@ -113,12 +113,12 @@ async def record_page(place: Place, api: Api) -> View:
 
 
 def _facets(profile: JSON) -> list[tuple[str, list[datasets.Bar]]]:
-    """What the records can be told apart by."""
+    """Counts of the records by each of their attributes."""
     named = [
         ("Source labels", profile.get("labels", {})),
         ("Languages", profile.get("languages", {})),
     ]
     attributes = [(f"Attribute: {name}", counts) for name, counts in profile.get("attributes", {}).items()]
     licences = [("Licences", profile.get("licences", {}))]
-    shown = [(title, datasets.bars(counts, most=8)) for title, counts in [*named, *attributes, *licences]]
-    return [(title, found) for title, found in shown if found]
+    shown = [(title, datasets.bars(counts, max_bars=8)) for title, counts in [*named, *attributes, *licences]]
+    return [(title, bars) for title, bars in shown if bars]

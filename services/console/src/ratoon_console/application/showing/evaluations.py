@@ -6,21 +6,21 @@ from ratoon_console.application.ports import Api, Place, View
 from ratoon_console.domain import evaluations
 from ratoon_console.domain.words import JSON, ended, short, state_words
 
-_MOST_COMPARED = 3
+_MAX_COMPARED = 3
 _RUNS = 100
 _READ_CASES = 1000
 """Wrong answers of a run that a page reads: one page of the API."""
-_MOST_CASES = 100
+_MAX_CASES = 100
 
 
 async def evaluations_page(place: Place, api: Api) -> View:
     """A page of evaluation runs, newest first."""
-    found = await api.newest(f"{place.parent}/evaluationRuns", _RUNS, place.after)
+    listed = await api.newest(f"{place.parent}/evaluationRuns", _RUNS, place.after)
     return View(
         "evaluations.html",
         "Evaluations",
-        {"runs": found.items, "older": found.older},
-        watched=tuple(run["name"] for run in found.items if not ended(run["state"])),
+        {"runs": listed.items, "older": listed.older},
+        watched=tuple(run["name"] for run in listed.items if not ended(run["state"])),
     )
 
 
@@ -40,7 +40,7 @@ async def evaluation_page(place: Place, api: Api) -> View:
             "scores_of": evaluations.scores_of,
             "better_baseline": evaluations.better_baseline,
             "untested": evaluations.untested,
-            "cases": shown[:_MOST_CASES],
+            "cases": shown[:_MAX_CASES],
             "case_count": evaluations.wrong_answers(run, domain),
             "read_count": len(shown),
             "confusions": evaluations.confusions(shown),
@@ -55,19 +55,19 @@ async def evaluation_page(place: Place, api: Api) -> View:
 
 async def side_by_side(place: Place, api: Api) -> View:
     """The runs that the query names (`run=…` for each): scores by domain, and whose answers were wrong where."""
-    wanted = [part for part in place.query.get("run", "").split(",") if part][:_MOST_COMPARED]
-    runs = await asyncio.gather(*(api.get(f"{place.parent}/evaluationRuns/{id_}") for id_ in wanted))
+    ids = [part for part in place.query.get("run", "").split(",") if part][:_MAX_COMPARED]
+    runs = await asyncio.gather(*(api.get(f"{place.parent}/evaluationRuns/{id_}") for id_ in ids))
     cases = await asyncio.gather(*(_cases(run, api) for run in runs))
-    found = evaluations.mistakes(runs, cases)
+    mistakes = evaluations.mistakes(runs, cases)
     return View(
         "compare-evaluations.html",
         "Compare evaluations",
         {
             "runs": runs,
             "grounds": evaluations.beside(runs),
-            "mistakes": found[:_MOST_CASES],
-            "mistake_count": len(found),
-            "differing": sum(each.differs for each in found),
+            "mistakes": mistakes[:_MAX_CASES],
+            "mistake_count": len(mistakes),
+            "differing": sum(each.differs for each in mistakes),
         },
         live=False,
     )

@@ -67,9 +67,9 @@ async def _task(place: Place, reason: str, api: Api) -> JSON | None:
     if place.person is not None and place.person.may(Role.ANNOTATOR):
         claimed = await api.post(f"{place.parent}/tasks:claim", {"reason": reason})
         return claimed.get("task")
-    wanted = f"state = OPEN AND reason = {reason}" if reason else "state = OPEN"
-    found = await api.newest(f"{place.parent}/tasks", 1, filter=wanted)
-    return found.items[0] if found.items else None
+    condition = f"state = OPEN AND reason = {reason}" if reason else "state = OPEN"
+    tasks = await api.newest(f"{place.parent}/tasks", 1, filter=condition)
+    return tasks.items[0] if tasks.items else None
 
 
 async def _record(task: JSON | None, api: Api) -> JSON | None:

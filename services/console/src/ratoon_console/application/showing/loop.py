@@ -1,4 +1,4 @@
-"""Projects, the loop at a glance, and one turn of it."""
+"""Projects, the loop at a glance, and one pipeline run."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,7 +16,7 @@ _CARDS = 24
 _AT_ONCE = 8
 """Cards that one page reads at a time."""
 _CURRENT = 5
-"""Pipeline runs among which the current one is looked for: a younger one may have ended before it."""
+"""Pipeline runs to search for the current one: a younger one may have ended before it."""
 _SOURCES, _ENGINES = 100, 100
 
 
@@ -37,8 +37,8 @@ class Loop:
         if person is None or person.project == ANY_PROJECT:
             listed = await api.newest("projects", _CARDS, place.after)
         else:
-            found = await api.find(f"projects/{person.project}") if person.may(Role.VIEWER) else None
-            listed = Items([found or {"name": f"projects/{person.project}"}])
+            project = await api.find(f"projects/{person.project}") if person.may(Role.VIEWER) else None
+            listed = Items([project or {"name": f"projects/{person.project}"}])
         free = asyncio.Semaphore(_AT_ONCE)
         cards = await asyncio.gather(*(_card(project, api, free) for project in listed.items))
         return View("projects.html", "Projects", {"cards": cards, "older": listed.older})
@@ -60,7 +60,7 @@ class Loop:
             {
                 "run": run,
                 "steps": loop.steps_of(run, place.project, self._now()),
-                "sights": [
+                "status_cards": [
                     loop.serving(field.deployment, field.engines, field.rollout, place.project),
                     loop.traffic(report, place.project),
                     loop.feedback(report, place.project),
@@ -78,16 +78,16 @@ class Loop:
             spoken=loop.spoken_of(run),
         )
 
-    async def turn(self, place: Place, api: Api) -> View:
-        """One turn of the loop: what started it, each stage, what it made."""
-        run = await api.get(f"{place.parent}/pipelineRuns/{place.path['turn']}")
+    async def pipeline_run(self, place: Place, api: Api) -> View:
+        """One pipeline run: its trigger, its stages, its products."""
+        run = await api.get(f"{place.parent}/pipelineRuns/{place.path['run']}")
         products = [
             (kind, name, loop.link_of(name, place.project))
             for kind, name in run.get("products", {}).items()
             if name and name.startswith("projects/")
         ]
         return View(
-            "turn.html",
+            "pipeline-run.html",
             f"Pipeline run {short(run['name'])}",
             {
                 "run": run,

@@ -41,13 +41,13 @@ async def models_page(place: Place, api: Api) -> View:
 
 
 async def version_page(place: Place, api: Api) -> View:
-    """One version: scores, changelog, what it was made of, aliases; the buttons to roll it out or point at it."""
+    """One version: scores, changelog, lineage, aliases; the buttons to roll it out or to set an alias."""
     project = await api.get(place.parent)
     version = await api.get(f"{project['model']}/versions/{place.path['version']}")
     aliases, deployment = await asyncio.gather(
         api.newest(f"{project['model']}/aliases"), api.find(project["deployment"])
     )
-    made_of = [
+    origins = [
         (kind, name, loop.link_of(name, place.project))
         for kind, name in version.get("lineage", {}).items()
         if name
@@ -57,7 +57,7 @@ async def version_page(place: Place, api: Api) -> View:
         f"{last_part(project['model'])} {place.path['version']}",
         {
             "version": version,
-            "made_of": made_of,
+            "origins": origins,
             "aliases": [last_part(a["name"]) for a in aliases.items if a["version"] == version["name"]],
             "deployment": deployment,
             "under_way": not ended(version["state"]),

@@ -1,22 +1,24 @@
-"""The playground: which deployments and versions can be asked now."""
+"""The playground: the deployments and versions that can be queried now."""
 
 from ratoon_console.application.ports import Api, Place, View
 from ratoon_console.domain.people import Role
 
 
 async def playground_page(place: Place, api: Api) -> View:
-    """A text to ask, the models that answer."""
+    """A text to send, the models that answer."""
     listed = (await api.get("models")).get("data", [])
     own = [_plain(model["id"]) for model in listed if model.get("owned_by") == place.parent]
-    wanted = place.query.get("version", "")
-    chosen = next((model for model in own if wanted and model.endswith(f"@{wanted}")), own[0] if own else "")
+    version = place.query.get("version", "")
+    chosen = next(
+        (model for model in own if version and model.endswith(f"@{version}")), own[0] if own else ""
+    )
     labels = []
     if place.person is not None and place.person.may(Role.VIEWER):
         labels = (await api.get(place.parent)).get("labels", [])
     return View(
         "playground.html",
         "Playground",
-        {"models": own, "chosen": chosen, "labels": labels, "wanted": wanted},
+        {"models": own, "chosen": chosen, "labels": labels, "version": version},
         live=False,
     )
 

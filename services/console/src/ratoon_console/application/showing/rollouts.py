@@ -16,12 +16,12 @@ async def rollouts_page(place: Place, api: Api) -> View:
     deployment = await api.find(project["deployment"])
     if deployment is None:
         return View("rollouts.html", "Rollouts", {"deployment": None})
-    found, engines = await asyncio.gather(
+    listed, engines = await asyncio.gather(
         api.newest(f"{deployment['name']}/rollouts", _ROLLOUTS, place.after),
         api.newest(f"{deployment['name']}/engines"),
     )
     name = deployment.get("activeRollout", "")
-    active = rollouts.active(found.items) or (await api.find(name) if name else None)
+    active = rollouts.active(listed.items) or (await api.find(name) if name else None)
     return View(
         "rollouts.html",
         "Rollouts",
@@ -29,9 +29,9 @@ async def rollouts_page(place: Place, api: Api) -> View:
             "deployment": deployment,
             "active": active,
             "buttons": rollouts.buttons(active, deployment) if active else [],
-            "moments": rollouts.moments(active) if active else [],
-            "rollouts": found.items,
-            "older": found.older,
+            "steps": rollouts.steps(active) if active else [],
+            "rollouts": listed.items,
+            "older": listed.older,
             "engines": [each for each in engines.items[::-1] if each["state"] not in _GONE],
         },
         watched=(active["name"],) if active else (),
@@ -52,7 +52,7 @@ async def rollout_page(place: Place, api: Api) -> View:
             "rollout": rollout,
             "buttons": rollouts.buttons(rollout, deployment),
             "under_way": not over,
-            "moments": rollouts.moments(rollout),
+            "steps": rollouts.steps(rollout),
         },
         watched=() if over else (name,),
         spoken=_spoken(rollout, deployment),

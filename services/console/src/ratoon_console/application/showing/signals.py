@@ -20,7 +20,7 @@ async def signals_page(place: Place, api: Api) -> View:
     reports, feedback, segments = (each.items[::-1] for each in series)
     votes, flows = [signals.vote_of(each) for each in feedback], [signals.flow_of(each) for each in segments]
     policy = policies.items[0] if policies.items else {}
-    standings = signals.standings(votes)
+    by_version = signals.feedback_by_version(votes)
     drift_from = float(policy.get("driftThreshold") or _DRIFT_THRESHOLD)
     wrong_from = float(policy.get("errorRateThreshold") or _ERROR_THRESHOLD)
     return View(
@@ -32,8 +32,8 @@ async def signals_page(place: Place, api: Api) -> View:
             "votes": signals.votes_chart(votes),
             "traffic": signals.traffic_chart(flows),
             "total": signals.total(flows),
-            "standings": standings,
-            "comparison": await _comparison(project, standings, api),
+            "by_version": by_version,
+            "comparison": await _comparison(project, by_version, api),
             "reports": reports[::-1][:20],
             "vote_count": len(votes),
             "is_cut": any(each.older for each in series),
@@ -42,11 +42,11 @@ async def signals_page(place: Place, api: Api) -> View:
     )
 
 
-async def _comparison(project: JSON, standings: list[signals.Standing], api: Api) -> JSON | None:
-    """The newest version beside the one before it by what users said, as the platform counts it."""
-    if len(standings) < 2:
+async def _comparison(project: JSON, by_version: list[signals.VersionFeedback], api: Api) -> JSON | None:
+    """The platform's comparison of the newest version with the one before it, by user feedback."""
+    if len(by_version) < 2:
         return None
-    newest, before = (f"{project['model']}/versions/{each.version}" for each in standings[:2])
+    newest, before = (f"{project['model']}/versions/{each.version}" for each in by_version[:2])
     return await api.get(f"{project['name']}/feedback:compare", version=newest, otherVersion=before)
 
 

@@ -8,7 +8,7 @@ from ratoon_console.domain import curves, differences
 from ratoon_console.domain.charts import Point
 from ratoon_console.domain.words import JSON, ended, short, state_words
 
-_MOST_COMPARED = 6
+_MAX_COMPARED = 6
 _RUNS = 100
 
 
@@ -17,12 +17,12 @@ class Training:
 
     async def all(self, place: Place, api: Api) -> View:
         """A page of runs, newest first, to open or to compare."""
-        found = await api.newest(f"{place.parent}/trainingRuns", _RUNS, place.after)
+        listed = await api.newest(f"{place.parent}/trainingRuns", _RUNS, place.after)
         return View(
             "training.html",
             "Training",
-            {"runs": found.items, "older": found.older},
-            watched=tuple(run["name"] for run in found.items if not ended(run["state"])),
+            {"runs": listed.items, "older": listed.older},
+            watched=tuple(run["name"] for run in listed.items if not ended(run["state"])),
         )
 
     async def one(self, place: Place, api: Api) -> View:
@@ -46,8 +46,8 @@ class Training:
 
     async def side_by_side(self, place: Place, api: Api) -> View:
         """The runs that the query names (`run=…` for each), in the same charts."""
-        wanted = [part for part in place.query.get("run", "").split(",") if part][:_MOST_COMPARED]
-        runs = await asyncio.gather(*(api.get(f"{place.parent}/trainingRuns/{id_}") for id_ in wanted))
+        ids = [part for part in place.query.get("run", "").split(",") if part][:_MAX_COMPARED]
+        runs = await asyncio.gather(*(api.get(f"{place.parent}/trainingRuns/{id_}") for id_ in ids))
         drawn = await asyncio.gather(*(self._curves(run, api) for run in runs))
         labels = [short(run["name"]) for run in runs]
         return View(

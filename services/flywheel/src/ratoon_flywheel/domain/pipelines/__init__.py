@@ -1,1 +1,1 @@
-"""When the loop turns and how: policies and pipeline runs. It knows neither texts nor feedback, only figures."""
+"""Policies and pipeline runs. They know neither texts nor feedback, only numbers."""

@@ -1,4 +1,4 @@
-"""What a pipeline run asks other rooms to do: one order a stage, computed from what the run made so far."""
+"""Requests of a pipeline run to other services: one a stage, computed from the products of the run so far."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,7 +6,7 @@ from enum import StrEnum
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, StageId, Window
 from ratoon_flywheel.domain.projects import Project, TrainingDefaults
 
-MOST_OLD_DOMAINS = 3
+MAX_OLD_DOMAINS = 3
 """On how many earlier test parts a candidate must hold."""
 _OLD_SHARE, _VALIDATION_SHARE = 0.45, 0.05
 
@@ -59,7 +59,7 @@ class Train:
 
 
 class RuleKind(StrEnum):
-    """What the gate asks on a domain."""
+    """What the gate requires on a domain."""
 
     BEATS_MAJORITY = "BEATS_MAJORITY"
     BETTER = "BETTER"
@@ -69,7 +69,7 @@ class RuleKind(StrEnum):
 
 @dataclass(frozen=True)
 class Domain:
-    """A population that the model must serve, by the split whose test part stands for it, and what is asked there."""
+    """A population that the model must serve, by the split whose test part stands for it, and the gate's rule there."""
 
     name: str
     split: str
@@ -81,7 +81,7 @@ class Domain:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Hold a candidate against the gate, beside the artifact in production if there is one."""
+    """Hold a candidate against the gate, compared with the artifact in production if there is one."""
 
     project: str
     candidate_digest: str
@@ -109,46 +109,46 @@ class RollOut:
 
 @dataclass(frozen=True)
 class CancelChild:
-    """Call off the resource that does a stage."""
+    """Cancel the resource of a stage."""
 
     stage: StageId
     resource: str
 
 
-Order = BuildDataset | FreezeLabels | MakeSplit | Train | Evaluate | Register | RollOut
+StageRequest = BuildDataset | FreezeLabels | MakeSplit | Train | Evaluate | Register | RollOut
 
 
-def order_of(run: PipelineRun, stage: StageId) -> Order:
-    """What to ask for a stage; everything it needs was made by the stages before."""
-    project, made, production = run.project, run.products, run.production
+def stage_request(run: PipelineRun, stage: StageId) -> StageRequest:
+    """Return the request of a stage, from the products of the stages before it."""
+    project, products, production = run.project, run.products, run.production
     match stage:
         case StageId.DATASET:
             return BuildDataset(project, run.sources, run.window)
         case StageId.LABELS:
-            return FreezeLabels(project, made.dataset_version, run.retrains)
+            return FreezeLabels(project, products.dataset_version, run.retrains)
         case StageId.SPLIT:
             return _split(run)
         case StageId.TRAINING:
             base = production.artifact_digest if production else project.training.base_artifact_digest
             epochs = project.training.continue_epochs if production else project.training.epochs
-            digests = (made.train_digest, made.validation_digest, base)
+            digests = (products.train_digest, products.validation_digest, base)
             return Train(project.name, *digests, project.labels, project.training, epochs)
         case StageId.EVALUATION:
             reference = production.artifact_digest if production else ""
-            digests_of = (made.candidate_digest, reference)
+            digests_of = (products.candidate_digest, reference)
             return Evaluate(project.name, *digests_of, _domains(run), project.labels, project.training.seed)
         case StageId.REGISTRATION:
             return Register(run, _changelog(run))
         case StageId.ROLLOUT:
-            return RollOut(project, made.model_version)
+            return RollOut(project, products.model_version)
         case StageId.APPROVAL:
             raise ValueError("a person decides; no service is called")
 
 
 def _split(run: PipelineRun) -> MakeSplit:
     """Corrected traffic is split by time, its later half is the test; given sources in equal shares of each class."""
-    given = run.project.split
-    held_out = (given.validation_share, given.test_share)
+    split = run.project.split
+    held_out = (split.validation_share, split.test_share)
     ratios = (_OLD_SHARE, _VALIDATION_SHARE, 0.5) if run.retrains else (1 - sum(held_out), *held_out)
     replayed = run.production.split if run.production else ""
     return MakeSplit(
@@ -168,7 +168,7 @@ def _domains(run: PipelineRun) -> tuple[Domain, ...]:
     if production is None:
         margin = gate.baseline_margin if gate.baseline_margin < 1 else None
         return (Domain("base", run.products.split, RuleKind.BEATS_MAJORITY, baseline_margin=margin),)
-    older = list(dict.fromkeys((production.split, *production.ancestor_splits)))[:MOST_OLD_DOMAINS]
+    older = list(dict.fromkeys((production.split, *production.ancestor_splits)))[:MAX_OLD_DOMAINS]
     return (
         Domain("new", run.products.split, RuleKind.BETTER, gate.new_domain_threshold),
         *(
@@ -180,13 +180,13 @@ def _domains(run: PipelineRun) -> tuple[Domain, ...]:
 
 def _changelog(run: PipelineRun) -> str:
     """What changed since the version before, in sentences."""
-    made = run.products
+    products = run.products
     if run.production is None:
         base = run.project.training.base_artifact_digest
         origin = f"from the base model {base[:12]}" if base else "from scratch"
-        start = f"First version, trained {origin} on {made.dataset_version}."
+        start = f"First version, trained {origin} on {products.dataset_version}."
     else:
         data = "corrected traffic" if run.retrains else "new sources"
-        start = f"Continues {run.production.version} on {data} ({made.dataset_version})."
+        start = f"Continues {run.production.version} on {data} ({products.dataset_version})."
     why = f" Started because: {run.trigger_reason}" if run.trigger_reason else ""
-    return f"{start}{why} Gate: {made.verdict}"
+    return f"{start}{why} Gate: {products.verdict}"

@@ -1,4 +1,4 @@
-"""Are there enough labelled records to train, validate and test on? Asked before anything is split or trained."""
+"""Are there enough labelled records to train, validate and test on? Checked before anything is split or trained."""
 
 import itertools
 from collections.abc import Mapping
@@ -15,13 +15,15 @@ def too_few(
     `ratios` are the shares of training, validation and test. Splits by class give each class its shares; splits by
     time share out all records at once.
     """
-    told = {label: counts.get(label, 0) for label in (*labels, *sorted(counts.keys() - set(labels)))}
-    total = sum(told.values())
+    by_label = {label: counts.get(label, 0) for label in (*labels, *sorted(counts.keys() - set(labels)))}
+    total = sum(by_label.values())
     if by_time:
-        return "" if _parted(total, ratios) else _sentence(told, _need_by_time(ratios))
-    least = _need_by_class(ratios)
-    enough = sum(count >= least for count in told.values()) >= 2
-    return "" if enough else _sentence(told, f"at least two labels need {least} records or more each")
+        return "" if _parted(total, ratios) else _sentence(by_label, _need_by_time(ratios))
+    min_records = _need_by_class(ratios)
+    enough = sum(count >= min_records for count in by_label.values()) >= 2
+    return (
+        "" if enough else _sentence(by_label, f"at least two labels need {min_records} records or more each")
+    )
 
 
 def _need_by_class(ratios: tuple[float, float, float]) -> int:
@@ -34,8 +36,8 @@ def _need_by_class(ratios: tuple[float, float, float]) -> int:
 
 
 def _need_by_time(ratios: tuple[float, float, float]) -> str:
-    least = next(count for count in range(2, 10_000) if _parted(count, ratios))
-    return f"{least} records or more are needed"
+    min_records = next(count for count in range(2, 10_000) if _parted(count, ratios))
+    return f"{min_records} records or more are needed"
 
 
 def _parted(total: int, ratios: tuple[float, float, float]) -> bool:
@@ -46,8 +48,8 @@ def _parted(total: int, ratios: tuple[float, float, float]) -> bool:
 
 def _sentence(counts: Mapping[str, int], need: str) -> str:
     total = sum(counts.values())
-    told = ", ".join(f"{count} {label}" for label, count in counts.items())
+    listed = ", ".join(f"{count} {label}" for label, count in counts.items())
     return (
-        f"{total} labelled {'record is' if total == 1 else 'records are'} too few ({told}): for training, validation "
+        f"{total} labelled {'record is' if total == 1 else 'records are'} too few ({listed}): for training, validation "
         f"and test, {need}. Add labelled records; {ADVISED_PER_LABEL} or more of each label are advised."
     )

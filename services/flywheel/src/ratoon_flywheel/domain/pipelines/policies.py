@@ -1,7 +1,7 @@
-"""When a pipeline run starts by itself: a pure decision from a policy, what was seen, and the runs there were.
+"""When a pipeline run starts automatically: a pure decision from a policy, the signals, and the history of runs.
 
-All signals until a run ends, plus the cool-down, are one *burst*: they start at most that one run. A new burst is made
-of what came later. A run waits until its burst has settled, so that it learns from the whole of it.
+All signals until a run ends, plus the cool-down, are one *trigger window*: they start at most that one run. Later
+signals are a new window. A run waits until its window has settled, so that it learns from the whole of it.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from ratoon_flywheel.domain.etags import etag_of
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, State, Trigger
 
 BUDGET_PERIOD = timedelta(days=30)
-PATIENCE = 60
+SETTLE_TIMEOUT_FACTOR = 60
 """Traffic that never pauses, or that stops short of `burst_answers`, is waited for this many `settle_seconds`."""
 
 
@@ -25,21 +25,21 @@ ACTIVE_INTERVAL = timedelta(seconds=1)
 RETRY_INTERVAL = timedelta(seconds=20)
 RUN_INTERVAL = timedelta(seconds=15)
 IDLE_INTERVAL = timedelta(hours=1)
-"""Times between two looks: while traffic flows, while a signal or a profile waits, during a run, and else. Traffic,
-feedback, a change of the project or of the policy, and the end of a run wake a policy."""
+"""Times between two observations: while traffic flows, while a signal or a profile waits, during a run, and else.
+Traffic, feedback, a change of the project or of the policy, and the end of a run wake a policy."""
 ACTIVE_FOR = timedelta(minutes=5)
 """Time for which traffic counts as flowing after the latest answer or feedback."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """When a pipeline run starts by itself."""
+    """When a pipeline run starts automatically."""
 
     name: str
     create_time: datetime
     update_time: datetime
     drift_threshold: float = 1.5
-    """In widths of the null band. A band is the 99th percentile of one look, and a window is looked at often."""
+    """In widths of the noise band. A band is the 99th percentile of one measurement, and a window is measured often."""
     error_rate_threshold: float = 0.1
     min_answers: int = 200
     min_feedback: int = 200
@@ -52,7 +52,7 @@ class Policy:
     paused: bool = False
     dry_run: bool = False
     burst_since: datetime | None = None
-    """When the first signal of the present burst was seen."""
+    """Time of the first signal of the current trigger window."""
     last_decision: str = ""
     last_decision_time: datetime | None = None
     revision: int = 0
@@ -95,10 +95,10 @@ _BOUNDS: dict[str, float] = {
 
 def checked(policy: Policy) -> Policy:
     """Return the policy when its settings can be; BadPolicy names the field that cannot."""
-    for field, most in _BOUNDS.items():
+    for field, max_value in _BOUNDS.items():
         value = getattr(policy, field)
-        if not isfinite(value) or not 0 <= value <= most:
-            raise BadPolicy(f"{field} may not be {value:g}; give 0 to {most:,.0f}.", field)
+        if not isfinite(value) or not 0 <= value <= max_value:
+            raise BadPolicy(f"{field} may not be {value:g}; give 0 to {max_value:,.0f}.", field)
     if not 0 < policy.error_rate_threshold <= 1:
         raise BadPolicy("error_rate_threshold is a share: more than 0, at most 1.", "error_rate_threshold")
     for field in ("drift_threshold", "min_answers", "min_feedback"):
@@ -107,12 +107,12 @@ def checked(policy: Policy) -> Policy:
     return policy
 
 
-def changed(policy: Policy, wanted: Policy, fields: Sequence[str]) -> Policy:
-    """The policy with these fields as wanted; no fields means all that can be changed."""
+def changed(policy: Policy, update: Policy, fields: Sequence[str]) -> Policy:
+    """Return the policy with these fields of the update; no fields means all that can be changed."""
     unknown = sorted(set(fields) - set(CHANGEABLE))
     if unknown:
         raise BadPolicy(f"These fields cannot be changed: {', '.join(unknown)}.", "update_mask")
-    return checked(replace(policy, **{field: getattr(wanted, field) for field in fields or CHANGEABLE}))
+    return checked(replace(policy, **{field: getattr(update, field) for field in fields or CHANGEABLE}))
 
 
 @dataclass(frozen=True)
@@ -121,17 +121,17 @@ class Divergence:
 
     feature: str
     divergence: float
-    null_band: float
+    noise_band: float
 
     @property
     def ratio(self) -> float:
-        """In widths of the null band."""
-        return widths(self.divergence, self.null_band)
+        """Return the divergence in widths of the noise band."""
+        return widths(self.divergence, self.noise_band)
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What was seen since the burst before ended, of the version that answers now."""
+class Signals:
+    """Signals of the version that answers now, since the last trigger window."""
 
     version: str = ""
     answers: int = 0
@@ -145,7 +145,7 @@ class Evidence:
     divergences: tuple[Divergence, ...] = ()
     profiling: bool = False
     """Whether the training data are still being profiled, so that there are no divergences yet."""
-    lessons: Votes = Votes()
+    examples: Votes = Votes()
     """Answers whose right label is known and that no version in production has learned from: confirmed or corrected."""
     traces: tuple[str, ...] = ()
     """Trace contexts of the feedback, the newest first."""
@@ -182,7 +182,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class _Signal:
+class _Reason:
     trigger: Trigger
     sentence: str
 
@@ -201,13 +201,13 @@ def history_of(runs: Sequence[PipelineRun], now: datetime) -> History:
     )
 
 
-def burst_begin(policy: Policy, history: History) -> datetime | None:
-    """From when on signals belong to a new burst: the end of the last retraining plus the cool-down."""
+def window_begin(policy: Policy, history: History) -> datetime | None:
+    """Return the time from which signals belong to a new trigger window: the last retraining's end plus cool-down."""
     return history.last_end + timedelta(seconds=policy.cooldown_seconds) if history.last_end else None
 
 
-def decide(policy: Policy, seen: Evidence, history: History, now: datetime) -> Decision:
-    """Start a run, wait for the burst to settle, or do nothing."""
+def decide(policy: Policy, signals: Signals, history: History, now: datetime) -> Decision:
+    """Start a run, wait for the trigger window to settle, or do nothing."""
     if policy.paused:
         return Decision(Verb.NOTHING, "The policy is paused.")
     if history.open_run:
@@ -216,26 +216,26 @@ def decide(policy: Policy, seen: Evidence, history: History, now: datetime) -> D
             f"{history.open_run} is under way; signals that arrive before it ends belong "
             "to its trigger window.",
         )
-    begin = burst_begin(policy, history)
+    begin = window_begin(policy, history)
     if begin is not None and now < begin:
         until = begin.isoformat(timespec="seconds")
         return Decision(Verb.NOTHING, f"Cooling down after {history.last_retraining} until {until}.")
-    signals = _signals(policy, seen, history, now)
-    if not signals:
-        return Decision(Verb.NOTHING, _calm(policy, seen))
-    trigger, because = signals[0].trigger, "; ".join(signal.sentence for signal in signals)
+    reasons = _reasons(policy, signals, history, now)
+    if not reasons:
+        return Decision(Verb.NOTHING, _no_signal(policy, signals))
+    trigger, because = reasons[0].trigger, "; ".join(reason.sentence for reason in reasons)
     if history.started_recently >= policy.budget_runs:
         spent = f"the budget of {policy.budget_runs} runs in 30 days is spent"
         return Decision(Verb.NOTHING, f"Would have started, because {because}; but {spent}.", trigger)
-    if missing := _unsettled(policy, seen, now):
+    if missing := _unsettled(policy, signals, now):
         return Decision(Verb.WAIT, f"Will start, because {because}; waits for {missing}.", trigger)
     if policy.dry_run:
         return Decision(Verb.NOTHING, f"Dry run: would have started, because {because}.", trigger)
     return Decision(Verb.START, f"{because[0].upper()}{because[1:]}.", trigger)
 
 
-def next_look(
-    policy: Policy, decision: Decision, seen: Evidence, history: History, now: datetime
+def next_check(
+    policy: Policy, decision: Decision, signals: Signals, history: History, now: datetime
 ) -> timedelta:
     """Return the time until the next decision if nothing wakes the policy before."""
     if decision.verb is Verb.WAIT:
@@ -244,17 +244,17 @@ def next_look(
         return IDLE_INTERVAL
     if history.open_run:
         return RUN_INTERVAL
-    if seen.last_time is not None and now - seen.last_time < ACTIVE_FOR:
+    if signals.last_time is not None and now - signals.last_time < ACTIVE_FOR:
         return ACTIVE_INTERVAL
-    if decision.trigger is not Trigger.MANUAL or seen.profiling:
+    if decision.trigger is not Trigger.MANUAL or signals.profiling:
         return RETRY_INTERVAL
     schedule = (history.last_end or policy.create_time) + timedelta(seconds=policy.schedule_seconds)
-    times = [time for time in (burst_begin(policy, history), schedule) if time is not None and time > now]
+    times = [time for time in (window_begin(policy, history), schedule) if time is not None and time > now]
     return min([IDLE_INTERVAL, *(time - now for time in times)])
 
 
 def decided(policy: Policy, decision: Decision, now: datetime) -> Policy:
-    """The policy after a decision: when its burst began, and the sentence for people if it is a new one."""
+    """Return the policy after a decision: the begin of its trigger window, and the sentence for people if it is new."""
     signalled = decision.trigger is not Trigger.MANUAL
     after = replace(policy, burst_since=(policy.burst_since or now) if signalled else None)
     if decision.reason == policy.last_decision:
@@ -262,42 +262,42 @@ def decided(policy: Policy, decision: Decision, now: datetime) -> Policy:
     return replace(after, last_decision=decision.reason, last_decision_time=now)
 
 
-def _signals(policy: Policy, seen: Evidence, history: History, now: datetime) -> list[_Signal]:
-    """What speaks for a run, strongest first."""
-    found = [_drift(policy, seen), _errors(policy, seen), _schedule(policy, seen, history, now)]
-    return [signal for signal in found if signal is not None]
+def _reasons(policy: Policy, signals: Signals, history: History, now: datetime) -> list[_Reason]:
+    """Return the reasons for a run, strongest first."""
+    candidates = [_drift(policy, signals), _errors(policy, signals), _schedule(policy, signals, history, now)]
+    return [reason for reason in candidates if reason is not None]
 
 
-def _drift(policy: Policy, seen: Evidence) -> _Signal | None:
-    beyond = [d for d in seen.divergences if d.ratio > policy.drift_threshold]
-    if seen.answers < policy.min_answers or not beyond:
+def _drift(policy: Policy, signals: Signals) -> _Reason | None:
+    beyond = [d for d in signals.divergences if d.ratio > policy.drift_threshold]
+    if signals.answers < policy.min_answers or not beyond:
         return None
-    told = ", ".join(
-        f"{d.feature} {d.divergence:.4f} nats, {d.ratio:.1f} times the null band of {d.null_band:.4f}"
+    divergences = ", ".join(
+        f"{d.feature} {d.divergence:.4f} nats, {d.ratio:.1f} times the noise band of {d.noise_band:.4f}"
         for d in beyond
     )
-    return _Signal(
+    return _Reason(
         Trigger.DRIFT,
-        f"the traffic has drifted from the training data of {seen.version}: {told} (threshold"
-        f" {policy.drift_threshold:g}, {seen.answers} distinct texts)",
+        f"the traffic has drifted from the training data of {signals.version}: {divergences} (threshold"
+        f" {policy.drift_threshold:g}, {signals.answers} distinct texts)",
     )
 
 
-def _errors(policy: Policy, seen: Evidence) -> _Signal | None:
+def _errors(policy: Policy, signals: Signals) -> _Reason | None:
     def complain(tally: Tally) -> bool:
         return tally.votes >= policy.min_feedback and tally.share >= policy.error_rate_threshold
 
-    votes, tally = seen.votes, seen.votes.tally
+    votes, tally = signals.votes, signals.votes.tally
     if not votes.support(complain):
         return None
-    return _Signal(
+    return _Reason(
         Trigger.FEEDBACK,
-        f"users found {tally.share:.1%} of {seen.version}'s answers wrong ({votes.negative} of {votes.total} judged, "
-        f"each of {tally.callers} callers counted once, threshold {policy.error_rate_threshold:.1%})",
+        f"users found {tally.share:.1%} of {signals.version}'s answers wrong ({votes.negative} of {votes.total} with "
+        f"feedback, each of {tally.callers} callers counted once, threshold {policy.error_rate_threshold:.1%})",
     )
 
 
-def _schedule(policy: Policy, seen: Evidence, history: History, now: datetime) -> _Signal | None:
+def _schedule(policy: Policy, signals: Signals, history: History, now: datetime) -> _Reason | None:
     """The schedule only starts a run when there is something to learn: enough labels, and corrections among them."""
     since = history.last_end or policy.create_time
     due = policy.schedule_seconds > 0 and now - since >= timedelta(seconds=policy.schedule_seconds)
@@ -305,41 +305,41 @@ def _schedule(policy: Policy, seen: Evidence, history: History, now: datetime) -
     def complain(tally: Tally) -> bool:
         return tally.votes >= policy.min_feedback and tally.unhappy > 0
 
-    if not due or not seen.lessons.support(complain):
+    if not due or not signals.examples.support(complain):
         return None
-    return _Signal(
+    return _Reason(
         Trigger.SCHEDULE,
-        f"{(now - since).days} days have passed and {seen.lessons.negative} of {seen.lessons.total} labelled answers"
-        " were wrong",
+        f"{(now - since).days} days have passed and {signals.examples.negative} of {signals.examples.total} "
+        "labelled answers were wrong",
     )
 
 
-def _unsettled(policy: Policy, seen: Evidence, now: datetime) -> str:
-    """What the burst still lacks; empty when it has settled."""
-    if seen.lessons.total < policy.min_feedback:
-        return f"{policy.min_feedback} corrected or confirmed answers, {seen.lessons.total} so far"
-    silence = (now - seen.last_time).total_seconds() if seen.last_time else float("inf")
+def _unsettled(policy: Policy, signals: Signals, now: datetime) -> str:
+    """Return what the trigger window still lacks; empty when it has settled."""
+    if signals.examples.total < policy.min_feedback:
+        return f"{policy.min_feedback} corrected or confirmed answers, {signals.examples.total} so far"
+    silence = (now - signals.last_time).total_seconds() if signals.last_time else float("inf")
     waited = (now - policy.burst_since).total_seconds() if policy.burst_since else 0.0
-    patience = PATIENCE * policy.settle_seconds
-    if seen.exchanges < policy.burst_answers and silence < patience:
-        return f"{policy.burst_answers} answers, {seen.exchanges} so far"
-    if seen.profiling and waited < patience:
+    settle_timeout_s = SETTLE_TIMEOUT_FACTOR * policy.settle_seconds
+    if signals.exchanges < policy.burst_answers and silence < settle_timeout_s:
+        return f"{policy.burst_answers} answers, {signals.exchanges} so far"
+    if signals.profiling and waited < settle_timeout_s:
         return "the profile of the training data, against which drift is measured"
-    if silence < policy.settle_seconds and waited < patience:
+    if silence < policy.settle_seconds and waited < settle_timeout_s:
         return f"{policy.settle_seconds:g} s without new answers"
     return ""
 
 
-def _calm(policy: Policy, seen: Evidence) -> str:
-    """Why nothing starts, with the numbers."""
-    if not seen.version:
+def _no_signal(policy: Policy, signals: Signals) -> str:
+    """Return the reason why nothing starts, with the numbers."""
+    if not signals.version:
         return "No answers since the last trigger window."
-    if seen.answers < policy.min_answers:
-        drift = f"{seen.answers} of {policy.min_answers} distinct texts that a drift measurement needs"
-    elif not seen.divergences:
+    if signals.answers < policy.min_answers:
+        drift = f"{signals.answers} of {policy.min_answers} distinct texts that a drift measurement needs"
+    elif not signals.divergences:
         drift = "drift is not measured yet"
     else:
-        widest = max(seen.divergences, key=lambda d: d.ratio)
-        drift = f"the widest divergence ({widest.feature}) is {widest.ratio:.2f} times the null band"
-    share = f"{seen.votes.negative} of {seen.votes.total} judged answers were wrong"
-    return f"No signal from {seen.version}: {drift}; {share}."
+        widest = max(signals.divergences, key=lambda d: d.ratio)
+        drift = f"the widest divergence ({widest.feature}) is {widest.ratio:.2f} times the noise band"
+    share = f"{signals.votes.negative} of {signals.votes.total} answers with feedback were wrong"
+    return f"No signal from {signals.version}: {drift}; {share}."

@@ -1,8 +1,8 @@
-"""What a pipeline run is: one turn of the loop, from data to a served version or a refusal. How it moves: `steps`.
+"""A pipeline run: from data to a served version or a refusal. Its transitions are in `steps`.
 
 QUEUED → RUNNING → SUCCEEDED
-                 ↘ REFUSED        the gate said no
-                 ↘ ROLLED_BACK    the rollout went back
+                 ↘ REFUSED        the gate or a person refused
+                 ↘ ROLLED_BACK    the rollout was rolled back
                  ↘ FAILED
 QUEUED, RUNNING → CANCELLING → CANCELLED
 """
@@ -52,7 +52,7 @@ class StageId(StrEnum):
     EVALUATION = "evaluation"
     REGISTRATION = "registration"
     APPROVAL = "approval"
-    """Only where the project requires it: no room does it, a person does."""
+    """Only where the project requires it: a person decides, no service."""
     ROLLOUT = "rollout"
 
 
@@ -71,7 +71,7 @@ class StageState(StrEnum):
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage and the resource of another room that does it."""
+    """One stage and the resource of another service that does it."""
 
     id: StageId
     state: StageState = StageState.PENDING
@@ -101,7 +101,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Production:
-    """The version that serves, as the registry's lineage tells it; a candidate continues it and is held against it."""
+    """The version that serves, as the registry's lineage names it; a candidate continues it and is held against it."""
 
     version: str
     artifact_digest: str
@@ -112,7 +112,7 @@ class Production:
 
 @dataclass(frozen=True)
 class Products:
-    """What a run made so far: names of resources and digests, empty where there is none yet."""
+    """Products of a run so far: names of resources and digests, empty where there is none yet."""
 
     dataset_version: str = ""
     label_set: str = ""
@@ -126,7 +126,7 @@ class Products:
     candidate_digest: str = ""
     evaluation_run: str = ""
     verdict: str = ""
-    """What the gate said, one sentence with the numbers."""
+    """The gate's verdict, one sentence with the numbers."""
     scores: Mapping[str, float] = field(default_factory=dict)
     model_version: str = ""
     rollout: str = ""
@@ -148,7 +148,7 @@ class Approval:
 
 @dataclass(frozen=True)
 class PipelineRun:
-    """One turn of the loop."""
+    """One run of the pipeline, from data to a served version."""
 
     name: str
     create_time: datetime
@@ -174,7 +174,7 @@ class PipelineRun:
     end_time: datetime | None = None
     cancel_requested: bool = False
     cancel_asked: datetime | None = None
-    """When the child in work was last asked to stop."""
+    """Time of the last request to cancel the child in work."""
     revision: int = 0
 
     @property
@@ -229,12 +229,12 @@ class Failed:
 
 @dataclass(frozen=True)
 class Cancelled:
-    """Somebody called a run off."""
+    """A run was cancelled."""
 
 
 @dataclass(frozen=True)
 class RolledBack:
-    """The rollout of a run went back to the version before."""
+    """The rollout of a run was rolled back to the version before."""
 
     model_version: str
 

@@ -1,11 +1,11 @@
-"""How a pipeline run moves: a pure function of the run and of what can be seen of the resource in work."""
+"""How a pipeline run moves: a pure function of the run and of the observation of the resource in work."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from ratoon_flywheel.domain.errors import NoDecisionWanted, NoReason
-from ratoon_flywheel.domain.pipelines.actions import CancelChild, MakeSplit, Order, order_of
+from ratoon_flywheel.domain.errors import NoDecisionPending, NoReason
+from ratoon_flywheel.domain.pipelines.actions import CancelChild, MakeSplit, StageRequest, stage_request
 from ratoon_flywheel.domain.pipelines.enough import too_few
 from ratoon_flywheel.domain.pipelines.runs import (
     Approval,
@@ -27,9 +27,9 @@ from ratoon_flywheel.domain.pipelines.runs import (
 )
 
 LONGEST_REASON = 1000
-"""Characters of what a person says of a decision."""
-ASK_AGAIN = timedelta(seconds=5)
-"""How often a child that still works is asked to stop."""
+"""Characters of the reason of a decision."""
+CANCEL_RETRY_INTERVAL = timedelta(seconds=5)
+"""Time between two requests to cancel a child that still works."""
 
 
 class ChildState(StrEnum):
@@ -45,7 +45,7 @@ class ChildState(StrEnum):
 
 @dataclass(frozen=True)
 class Child:
-    """What can be seen of it: state, what it made, how far it is, and why it ended as it did."""
+    """Observation of the resource: its state, products, progress, and the reason of its end."""
 
     state: ChildState
     products: Products = Products()
@@ -64,10 +64,10 @@ class Observation:
 
 @dataclass(frozen=True)
 class Create:
-    """Ask a room to do a stage; the run notes the name of the resource that it made."""
+    """Create the resource of a stage; the run notes its name."""
 
     stage: StageId
-    order: Order
+    request: StageRequest
 
 
 @dataclass(frozen=True)
@@ -87,22 +87,22 @@ _ENDS = {
 }
 
 
-def step(run: PipelineRun, seen: Observation, now: datetime) -> Transition:
-    """The next state of a run, what to do and what to tell."""
+def step(run: PipelineRun, observation: Observation, now: datetime) -> Transition:
+    """Return the next state of a run with its actions and events."""
     if run.state.ended:
         return Transition(run)
     if run.cancel_requested:
-        return _cancelling(run, seen.child, now)
+        return _cancelling(run, observation.child, now)
     if run.state is State.QUEUED:
-        return _begin(run, seen.production, now)
+        return _begin(run, observation.production, now)
     stage = run.current
     if stage is None:
         return _succeed(run, now)
     if stage.id is StageId.APPROVAL and stage.state is StageState.RUNNING:
-        return _heed(run, stage, now)
-    if stage.state is StageState.PENDING or seen.child is None:
-        return _ask(run, stage, now)
-    return _follow(run, stage, seen.child, now)
+        return _apply_decision(run, stage, now)
+    if stage.state is StageState.PENDING or observation.child is None:
+        return _start(run, stage, now)
+    return _follow(run, stage, observation.child, now)
 
 
 def fail(run: PipelineRun, reason: str, message: str, now: datetime) -> Transition:
@@ -120,11 +120,11 @@ def noted(run: PipelineRun, stage: StageId, resource: str) -> PipelineRun:
 
 
 def decided(run: PipelineRun, approval: Approval) -> PipelineRun:
-    """The run with what a person decided; NoDecisionWanted when none is waited for, NoReason without one."""
+    """Return the run with a decision; NoDecisionPending if none is pending, NoReason without a reason."""
     if not run.awaits_decision:
-        given = run.approval
-        told = f"{given.decider} has decided" if given else f"it is {run.state}"
-        raise NoDecisionWanted(f"{run.name} does not wait for a decision: {told}.")
+        earlier = run.approval
+        why = f"{earlier.decider} has decided" if earlier else f"it is {run.state}"
+        raise NoDecisionPending(f"{run.name} does not wait for a decision: {why}.")
     if not approval.reason.strip() or len(approval.reason) > LONGEST_REASON:
         raise NoReason(
             f"Give a reason of 1 to {LONGEST_REASON} characters: it is stored with the run.", "reason"
@@ -143,27 +143,27 @@ def _begin(run: PipelineRun, production: Production | None, now: datetime) -> Tr
     if run.project.require_approval and not run.skip_rollout:
         stages = (*stages[:-1], Stage(StageId.APPROVAL), stages[-1])
     running = replace(run, state=State.RUNNING, production=production, stages=stages)
-    asked = _ask(running, running.stages[0], now)
-    return replace(asked, events=(Started(run.trigger),))
+    begun = _start(running, running.stages[0], now)
+    return replace(begun, events=(Started(run.trigger),))
 
 
-def _ask(run: PipelineRun, stage: Stage, now: datetime) -> Transition:
-    """Start a stage, or ask again where the answer was lost: the request id makes both the same."""
+def _start(run: PipelineRun, stage: Stage, now: datetime) -> Transition:
+    """Start a stage, or repeat the request if the response was lost: the request id makes both the same."""
     if stage.state is StageState.PENDING:
         run = _with_stage(run, replace(stage, state=StageState.RUNNING, start_time=now))
         run = replace(run, progress=Progress(_done(run), f"{stage.id.value} begins"))
     if stage.id is StageId.APPROVAL:
         waits = f"waits for a person to approve or reject {run.products.model_version}"
         return Transition(replace(run, progress=replace(run.progress, message=waits)))
-    return Transition(run, (Create(stage.id, order_of(run, stage.id)),))
+    return Transition(run, (Create(stage.id, stage_request(run, stage.id)),))
 
 
 def _follow(run: PipelineRun, stage: Stage, child: Child, now: datetime) -> Transition:
     if child.state is ChildState.WORKING:
         fraction = _done(run) + child.progress.fraction / len(run.stages)
         message = f"{stage.id.value}: {child.progress.message}" if child.progress.message else stage.id.value
-        told = replace(child.progress, fraction=fraction, message=message)
-        return Transition(replace(run, progress=_without_end_of_stage(run, stage, told)))
+        progress = replace(child.progress, fraction=fraction, message=message)
+        return Transition(replace(run, progress=_without_end_of_stage(run, stage, progress)))
     run = replace(run, products=run.products.with_more(child.products))
     if child.state is not ChildState.SUCCEEDED:
         state, of_stage = _ENDS[child.state]
@@ -176,51 +176,51 @@ def _follow(run: PipelineRun, stage: Stage, child: Child, now: datetime) -> Tran
         at_labels = _with_stage(run, stage)
         return _end(at_labels, State.FAILED, StageState.FAILED, "TOO_FEW_RECORDS", lack, now)
     following = run.current
-    return _succeed(run, now) if following is None else _ask(run, following, now)
+    return _succeed(run, now) if following is None else _start(run, following, now)
 
 
-def _without_end_of_stage(run: PipelineRun, stage: Stage, told: Progress) -> Progress:
+def _without_end_of_stage(run: PipelineRun, stage: Stage, progress: Progress) -> Progress:
     """The progress of a run: a stage's time left is the run's in the last stage alone, else named as the stage's."""
-    if not told.remaining_seconds or stage.id is run.stages[-1].id:
-        return told
-    message = f"{told.message} (about {told.remaining_seconds:.0f} s of {stage.id.value} left)"
-    return replace(told, message=message, remaining_seconds=0.0)
+    if not progress.remaining_seconds or stage.id is run.stages[-1].id:
+        return progress
+    message = f"{progress.message} (about {progress.remaining_seconds:.0f} s of {stage.id.value} left)"
+    return replace(progress, message=message, remaining_seconds=0.0)
 
 
 def _lack(run: PipelineRun) -> str:
     """A sentence that says how many labelled records are missing; empty: there are enough."""
     if not run.products.label_counts:
         return ""
-    split = order_of(run, StageId.SPLIT)
+    split = stage_request(run, StageId.SPLIT)
     assert isinstance(split, MakeSplit)
     counts, labels = run.products.label_counts, run.project.labels
     return too_few(counts, split.ratios, by_time=split.by_time, labels=labels)
 
 
-def _heed(run: PipelineRun, stage: Stage, now: datetime) -> Transition:
+def _apply_decision(run: PipelineRun, stage: Stage, now: datetime) -> Transition:
     """Go on as a person decided; wait where none has."""
-    given = run.approval
-    if given is None:
+    approval = run.approval
+    if approval is None:
         return Transition(run)
-    if not given.approved:
-        message = f"Rejected by {given.decider}: {given.reason}"
+    if not approval.approved:
+        message = f"Rejected by {approval.decider}: {approval.reason}"
         return _end(run, State.REFUSED, StageState.REFUSED, "REJECTED", message, now)
-    message = f"Approved by {given.decider}: {given.reason}"
+    message = f"Approved by {approval.decider}: {approval.reason}"
     run = _with_stage(run, replace(stage, state=StageState.SUCCEEDED, message=message, end_time=now))
     following = run.current
-    return _succeed(run, now) if following is None else _ask(run, following, now)
+    return _succeed(run, now) if following is None else _start(run, following, now)
 
 
 def _cancelling(run: PipelineRun, child: Child | None, now: datetime) -> Transition:
-    """Ask the child in work to stop, and wait until it has ended, however it does."""
+    """Cancel the child in work, and wait until it has ended."""
     stage = run.current
     run = replace(run, state=State.CANCELLING)
     if stage is None or stage.state is StageState.PENDING or stage.id is StageId.APPROVAL:
         return _cancelled(run, now)
     if child is None:
-        return Transition(run, (Create(stage.id, order_of(run, stage.id)),))
+        return Transition(run, (Create(stage.id, stage_request(run, stage.id)),))
     if child.state is ChildState.WORKING:
-        if run.cancel_asked is not None and now - run.cancel_asked < ASK_AGAIN:
+        if run.cancel_asked is not None and now - run.cancel_asked < CANCEL_RETRY_INTERVAL:
             return Transition(run)
         return Transition(replace(run, cancel_asked=now), (CancelChild(stage.id, stage.resource),))
     run = replace(run, products=run.products.with_more(child.products))
@@ -262,10 +262,10 @@ def _end(
         end_time=now,
         progress=replace(run.progress, message=message or state.value.lower(), remaining_seconds=0.0),
     )
-    return Transition(ended, events=(_told(ended),))
+    return Transition(ended, events=(_final_event(ended),))
 
 
-def _told(run: PipelineRun) -> Event:
+def _final_event(run: PipelineRun) -> Event:
     match run.state:
         case State.REFUSED:
             return Refused(run.products.evaluation_run)

@@ -1,1 +1,1 @@
-"""What users and traffic tell: feedback, captured answers, drift. It knows no policy and no pipeline."""
+"""Signals: feedback, captured answers, drift. They know no policy and no pipeline."""

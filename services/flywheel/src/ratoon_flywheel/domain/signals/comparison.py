@@ -26,7 +26,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Arm:
-    """What was said of one version's answers."""
+    """The feedback on one version's answers."""
 
     version: str
     votes: Votes
@@ -51,7 +51,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One version beside another."""
+    """Comparison of one version with another."""
 
     arm: Arm
     other: Arm

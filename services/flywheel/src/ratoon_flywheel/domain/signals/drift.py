@@ -1,9 +1,9 @@
 """How far traffic is from the training data, and how far mere chance would take it. It knows no policy.
 
 The measure is the Kullback-Leibler divergence of three distributions: words (document frequencies of the training
-data's most frequent words), length and language. A sample of the training data itself diverges, too; the *null band*
-is the 99th percentile of what chance does: documents are drawn with replacement both for the sample and for the data
-it is held against, as in a bootstrap, since traffic and training data are both samples of the same population.
+data's most frequent words), length and language. A sample of the training data itself diverges, too; the *noise band*
+is the 99th percentile under the null hypothesis: documents are drawn with replacement both for the sample and for the
+data that it is compared with, as in a bootstrap, since both are samples of the same population.
 
 A bootstrap draws nothing that the training data do not have, so the band of a feature that is constant there would be
 0. The band is therefore at least what documents of a new value do: of N training documents, the next one has a value
@@ -23,7 +23,7 @@ from ratoon_flywheel.domain.signals.features import TextFeatures
 VOCABULARY_SIZE = 1000
 """Words that count one by one; all others count together."""
 SAMPLE_SIZES = (50, 100, 200, 400, 1000)
-"""Sample sizes whose null band is computed; between them it is interpolated in 1/size."""
+"""Sample sizes whose noise band is computed; between them it is interpolated in 1/size."""
 RESAMPLES = 200
 QUANTILE = 0.99
 _REFERENCES = 30
@@ -53,7 +53,7 @@ class Baseline:
     """The training data of one version, as drift is measured against it."""
 
     training: Histograms
-    null_bands: Mapping[Feature, tuple[float, ...]]
+    noise_bands: Mapping[Feature, tuple[float, ...]]
     """For each of SAMPLE_SIZES, nats."""
 
 
@@ -69,12 +69,12 @@ class Measure:
 
     @property
     def ratio(self) -> float:
-        """The divergence in widths of the null band."""
+        """The divergence in widths of the noise band."""
         return widths(self.divergence, self.null_band)
 
 
 def baseline(documents: Sequence[TextFeatures], seed: int) -> Baseline:
-    """Profile the training data and draw its null bands; a few seconds for some thousand documents."""
+    """Profile the training data and draw its noise bands; a few seconds for some thousand documents."""
     if not documents:
         raise ValueError("There is no training data to measure drift against.")
     frequencies = Counter(word for document in documents for word in document.words)
@@ -83,7 +83,7 @@ def baseline(documents: Sequence[TextFeatures], seed: int) -> Baseline:
         for word, _ in sorted(frequencies.items(), key=lambda item: (-item[1], item[0]))[:VOCABULARY_SIZE]
     }
     training = histograms(documents, vocabulary)
-    return Baseline(training, _null_bands(documents, training, Random(seed)))
+    return Baseline(training, _noise_bands(documents, training, Random(seed)))
 
 
 def histograms(documents: Iterable[TextFeatures], vocabulary: Iterable[int]) -> Histograms:
@@ -110,8 +110,8 @@ def measure(base: Baseline, documents: Sequence[TextFeatures]) -> tuple[Measure,
             feature,
             divergence(traffic.counts[feature], base.training.counts[feature]),
             max(
-                null_band(base.null_bands[feature], traffic.size),
-                least_band(feature, base, traffic.size),
+                noise_band(base.noise_bands[feature], traffic.size),
+                min_noise_band(feature, base, traffic.size),
             ),
         )
         for feature in Feature
@@ -124,7 +124,7 @@ def divergence(sample: Mapping[str, float], reference: Mapping[str, float]) -> f
     return _divergence([sample.get(name, 0) for name in bins], [reference.get(name, 0) for name in bins])
 
 
-def null_band(bands: Sequence[float], size: int) -> float:
+def noise_band(bands: Sequence[float], size: int) -> float:
     """The band for a sample of this size: linear in 1/size between SAMPLE_SIZES, the end values beyond them."""
     if size <= SAMPLE_SIZES[0]:
         return bands[0] * SAMPLE_SIZES[0] / max(size, 1)
@@ -137,13 +137,13 @@ def null_band(bands: Sequence[float], size: int) -> float:
     return bands[-1]
 
 
-def least_band(feature: Feature, base: Baseline, size: int) -> float:
+def min_noise_band(feature: Feature, base: Baseline, size: int) -> float:
     """Return the divergence of a sample of this size that has as many new values as chance may bring.
 
     Texts bring new words all the time, which the band of words has in it; it only counts where all texts have the
     same words.
     """
-    if feature is Feature.WORDS and max(base.null_bands[feature]) > 0:
+    if feature is Feature.WORDS and max(base.noise_bands[feature]) > 0:
         return 0.0
     counts = [float(count) for count in base.training.counts[feature].values() if count]
     documents, size = max(base.training.size, 1), max(size, 1)
@@ -178,7 +178,7 @@ def _divergence(sample: Sequence[float], reference: Sequence[float]) -> float:
     )
 
 
-def _null_bands(
+def _noise_bands(
     documents: Sequence[TextFeatures], training: Histograms, random: Random
 ) -> dict[Feature, tuple[float, ...]]:
     """Draw samples and references from the training data, and take the quantile of their divergences."""
@@ -187,11 +187,11 @@ def _null_bands(
     drawn: dict[Feature, list[list[float]]] = {feature: [[] for _ in SAMPLE_SIZES] for feature in Feature}
     references: list[dict[Feature, list[int]]] = []
     population = range(len(documents))
-    for turn in range(RESAMPLES):
+    for draw in range(RESAMPLES):
         if len(references) < _REFERENCES:
             chosen = random.choices(population, k=len(documents))
             references.append({f: _counted(indexed[f], chosen, widths[f]) for f in Feature})
-        reference = references[turn % _REFERENCES]
+        reference = references[draw % _REFERENCES]
         sample = random.choices(population, k=SAMPLE_SIZES[-1])
         for feature in Feature:
             prefixes = _prefix_counts(indexed[feature], sample, widths[feature])

@@ -1,4 +1,4 @@
-"""What a text looks like to the drift measure: its words, its length, its language. It keeps hashes, never the text.
+"""Features of a text for the drift measure: its words, its length, its language. They hold hashes, never the text.
 
 Training data went through curation, traffic did not, so whatever curation masks (addresses, numbers, links) is left
 out on both sides: otherwise the masks themselves would look like drift.
@@ -13,7 +13,7 @@ from math import log2
 from ratoon.tasks.text import utf8
 
 EDITION = 2
-"""Of what is looked at: features of different editions are not compared."""
+"""Edition of the features; those of different editions are not compared."""
 
 _CHARACTERS = (
     "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
@@ -89,7 +89,7 @@ class TextFeatures:
 
 
 def features(text: str, max_chars: int) -> TextFeatures:
-    """Look at the first `max_chars` characters of a text (what the model is shown); 0 shows all of it."""
+    """Return the features of the first `max_chars` characters of a text, as the model gets it; 0: of all of it."""
     shown = text[:max_chars] if max_chars else text
     words = _words(shown)
     return TextFeatures(

@@ -1,4 +1,4 @@
-"""What users say of answers, and what that means: a verdict, and perhaps the right label.
+"""Feedback of users on answers: a verdict, and perhaps the right label.
 
 Several feedbacks for one answer: the latest counts. Feedback may come before the answer's traffic segment.
 """
@@ -18,7 +18,7 @@ _LONGEST_COMMENT = 4000
 
 
 class Verdict(IntEnum):
-    """What a feedback says of an answer."""
+    """Verdict of a feedback on its answer."""
 
     NEGATIVE = -1
     NEUTRAL = 0
@@ -27,7 +27,7 @@ class Verdict(IntEnum):
 
 @dataclass(frozen=True)
 class Feedback:
-    """What a user said of an answer."""
+    """A user's feedback on an answer."""
 
     name: str
     create_time: datetime
@@ -54,7 +54,7 @@ class Feedback:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class FeedbackLabel:
     """The latest feedback of one answer, as far as it counts."""
 
     answer_id: str
@@ -63,19 +63,19 @@ class Judgement:
     verdict: Verdict
     correction: str = ""
     trace: str = ""
-    """Trace context of the request that said so, where that is kept."""
+    """Trace context of the request with the feedback, if the trace is sampled."""
 
 
 @dataclass(frozen=True)
 class Received:
-    """A user said something of an answer."""
+    """Feedback on an answer was received."""
 
     feedback: str
     negative: bool
 
 
 def checked(feedback: Feedback, labels: Sequence[str]) -> Feedback:
-    """The feedback, when it says something that can be; the correction becomes one of the labels."""
+    """Return the feedback if it is valid; the correction becomes one of the labels."""
     if not feedback.answer_id:
         raise BadFeedback("answer_id is missing: give the `id` of the answer.", "answer_id")
     if feedback.thumb not in (-1, 0, 1):
@@ -99,34 +99,36 @@ def checked(feedback: Feedback, labels: Sequence[str]) -> Feedback:
     return feedback
 
 
-def judged(feedback: Feedback, labels: Sequence[str]) -> Judgement:
-    """What a feedback amounts to."""
+def feedback_label(feedback: Feedback, labels: Sequence[str]) -> FeedbackLabel:
+    """Return the label of a feedback."""
     correction = match_label(feedback.correction, labels) or ""
-    return Judgement(feedback.answer_id, feedback.version, feedback.create_time, feedback.verdict, correction)
+    return FeedbackLabel(
+        feedback.answer_id, feedback.version, feedback.create_time, feedback.verdict, correction
+    )
 
 
-def right_label(answered: str, judgement: Judgement, labels: Sequence[str]) -> str | None:
-    """The label the answer should have been, or None when the feedback does not tell.
+def right_label(answered: str, feedback: FeedbackLabel, labels: Sequence[str]) -> str | None:
+    """Return the label that the answer should have been; None if the feedback does not determine it.
 
-    A correction tells; praise confirms the answer; blame of one of two labels means the other.
+    A correction determines it; praise confirms the answer; blame of one of two labels means the other.
     """
-    if judgement.correction:
-        return match_label(judgement.correction, labels)
+    if feedback.correction:
+        return match_label(feedback.correction, labels)
     label = match_label(answered, labels)
-    if label is None or judgement.verdict is Verdict.NEUTRAL:
+    if label is None or feedback.verdict is Verdict.NEUTRAL:
         return None
-    if judgement.verdict is Verdict.POSITIVE:
+    if feedback.verdict is Verdict.POSITIVE:
         return label
     return next(each for each in labels if each != label) if len(labels) == 2 else None
 
 
-def is_vote(judgement: Judgement) -> bool:
+def is_vote(feedback: FeedbackLabel) -> bool:
     """Return whether feedback is for or against its answer: a comment and a rating of 3 are neither."""
-    return bool(judgement.correction) or judgement.verdict is not Verdict.NEUTRAL
+    return bool(feedback.correction) or feedback.verdict is not Verdict.NEUTRAL
 
 
-def is_negative(answered: str, judgement: Judgement) -> bool:
+def is_negative(answered: str, feedback: FeedbackLabel) -> bool:
     """Whether the answer was wrong or disliked; a correction that repeats the answer confirms it."""
-    if judgement.correction:
-        return label_key(judgement.correction) != label_key(answered)
-    return judgement.verdict is Verdict.NEGATIVE
+    if feedback.correction:
+        return label_key(feedback.correction) != label_key(answered)
+    return feedback.verdict is Verdict.NEGATIVE

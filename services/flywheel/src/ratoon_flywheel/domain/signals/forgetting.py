@@ -1,7 +1,7 @@
-"""Forgetting: captured traffic whose question is a text that was erased goes, with all that was said of it.
+"""Forgetting: captured traffic whose question is a text that was erased is deleted, with its feedback.
 
 Segments that hold such an exchange are written again without it. The blobs that they were are noted before that, so
-that whoever goes on after a crash knows which ones are still to be erased.
+that they are still erased after a crash.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class Forgetting:
-    """Texts of which nothing may be left, by their sha256; it is named like the erasure that asks for it."""
+    """Texts to delete completely, by their sha256; it is named like the erasure that requested it."""
 
     name: str
     create_time: datetime
@@ -23,8 +23,8 @@ class Forgetting:
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What is still there: segments that hold one of the texts, by name with their blob (empty: it is gone, the
+class Observation:
+    """What still exists: segments that hold one of the texts, by name with their blob (empty: it is gone, the
     index is not); doomed blobs."""
 
     segments: Mapping[str, str]
@@ -33,7 +33,7 @@ class Sight:
 
 @dataclass(frozen=True)
 class RewriteSegments:
-    """Write these segments again without the texts, and forget what was said of them."""
+    """Write these segments again without the texts, and delete the feedback on them."""
 
     names: tuple[str, ...]
 
@@ -48,11 +48,11 @@ class EraseBlobs:
 Action = RewriteSegments | EraseBlobs
 
 
-def step(forgetting: Forgetting, seen: Sight) -> tuple[Forgetting, tuple[Action, ...]]:
+def step(forgetting: Forgetting, observation: Observation) -> tuple[Forgetting, tuple[Action, ...]]:
     """What follows; no action means that nothing is left."""
-    if seen.segments:
-        doomed = tuple(filter(None, dict.fromkeys((*forgetting.doomed, *seen.segments.values()))))
-        return replace(forgetting, doomed=doomed), (RewriteSegments(tuple(seen.segments)),)
-    if seen.blobs:
-        return forgetting, (EraseBlobs(seen.blobs),)
+    if observation.segments:
+        doomed = tuple(filter(None, dict.fromkeys((*forgetting.doomed, *observation.segments.values()))))
+        return replace(forgetting, doomed=doomed), (RewriteSegments(tuple(observation.segments)),)
+    if observation.blobs:
+        return forgetting, (EraseBlobs(observation.blobs),)
     return forgetting, ()

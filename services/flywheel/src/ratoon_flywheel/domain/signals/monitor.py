@@ -1,6 +1,6 @@
-"""The watch over one project's traffic: which version answers, what its training data look like, how far traffic is.
+"""Monitor of one project's traffic: which version answers, the profile of its training data, the drift from it.
 
-Pure: `step` says what to do next; the reports it asks for are for people, policies measure for themselves.
+Pure: `step` returns the next actions. The reports are for people; policies measure for themselves.
 """
 
 from dataclasses import dataclass, replace
@@ -19,15 +19,15 @@ PRUNE_EVERY = timedelta(hours=6)
 ACTIVE_INTERVAL = timedelta(seconds=1)
 RETRY_INTERVAL = timedelta(seconds=20)
 IDLE_INTERVAL = timedelta(hours=1)
-"""Times between two looks: while traffic flows, while a profile is not ready, and else; traffic and feedback wake."""
+"""Times between two observations: while traffic flows, while a profile is not ready, and else."""
 ACTIVE_FOR = timedelta(minutes=5)
 """Time for which traffic counts as flowing after the latest answer."""
 REPORT_INTERVAL = timedelta(minutes=5)
-"""Time after which a report is kept although it says what the one before says."""
+"""Time after which a report is stored although it repeats the one before."""
 _RATIO_CHANGE, _SHARE_CHANGE, _COUNT_CHANGE = 0.25, 0.02, 0.1
 """Changes that are worth a report: of a divergence in noise bands, of a share, of a count relative to itself."""
 READER_EDITION = 1
-"""Of the reading of traffic segments; with a new one, segments of which rows were set aside are read again."""
+"""Edition of the reader of traffic segments; a new one reads segments again of which rows were set aside."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class DriftReport:
 
     @property
     def drifted(self) -> bool:
-        """Whether any measure lies beyond its null band."""
+        """Whether any measure lies beyond its noise band."""
         return any(measure.ratio > 1 for measure in self.measures)
 
     @property
@@ -61,14 +61,14 @@ class DriftReport:
 
 @dataclass(frozen=True)
 class DriftDetected:
-    """A window of traffic lies beyond its null band."""
+    """A window of traffic lies beyond its noise band."""
 
     drift_report: str
 
 
 @dataclass(frozen=True)
 class Monitor:
-    """The watch over one project's traffic."""
+    """Monitor of one project's traffic."""
 
     name: str
     create_time: datetime
@@ -76,12 +76,12 @@ class Monitor:
     measured_version: str = ""
     measured_answers: int = 0
     reported_until: datetime | None = None
-    """Up to when serving knows what users thought."""
+    """Time up to which feedback was reported to serving."""
     failed_time: datetime | None = None
     """When the baseline last failed; it is tried again."""
     pruned_time: datetime | None = None
     reader_edition: int = 0
-    """With which reading its segments were looked through last for rows that were set aside."""
+    """Edition of the reader that last read the rows that were set aside again."""
     revision: int = 0
 
 
@@ -95,8 +95,8 @@ class BaselineState(StrEnum):
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What can be seen of a project's traffic."""
+class Observation:
+    """Observation of a project's traffic."""
 
     version: str = ""
     """The version that answers now; empty without traffic."""
@@ -107,7 +107,7 @@ class Sight:
     last_time: datetime | None = None
     baseline: BaselineState = BaselineState.ABSENT
     votes_until: datetime | None = None
-    """The time of the newest feedback that serving was not told of."""
+    """Time of the newest feedback that was not reported to serving."""
     has_unsettled_votes: bool = False
     """Whether there is feedback that will be reported to serving later."""
 
@@ -121,7 +121,7 @@ class ProfileTraining:
 
 @dataclass(frozen=True)
 class ForgetProfile:
-    """Let a profile that failed be made again."""
+    """Allow a failed profile to be computed again."""
 
     version: str
 
@@ -135,8 +135,8 @@ class MeasureDrift:
 
 
 @dataclass(frozen=True)
-class TellQuality:
-    """Tell serving what users thought in a span of time, `start` included, `end` not."""
+class ReportQuality:
+    """Report the feedback of a span of time to serving, `start` included, `end` not."""
 
     start: datetime
     end: datetime
@@ -152,11 +152,11 @@ class ReadAgain:
     """Read the segments again of which rows were set aside."""
 
 
-Action = ReadAgain | ProfileTraining | ForgetProfile | MeasureDrift | TellQuality | Prune
+Action = ReadAgain | ProfileTraining | ForgetProfile | MeasureDrift | ReportQuality | Prune
 
 
-def step(monitor: Monitor, seen: Sight, now: datetime) -> tuple[Monitor, tuple[Action, ...]]:
-    """The next state of the watch and what to do; what may have to wait for another room comes last."""
+def step(monitor: Monitor, observation: Observation, now: datetime) -> tuple[Monitor, tuple[Action, ...]]:
+    """Return the next state of the monitor and its actions; those that may wait for another service come last."""
     actions: list[Action] = []
     if monitor.pruned_time is None or now - monitor.pruned_time >= PRUNE_EVERY:
         monitor = replace(monitor, pruned_time=now)
@@ -164,26 +164,28 @@ def step(monitor: Monitor, seen: Sight, now: datetime) -> tuple[Monitor, tuple[A
     if monitor.reader_edition != READER_EDITION:
         monitor = replace(monitor, reader_edition=READER_EDITION)
         actions.append(ReadAgain())
-    monitor, more = _profiled(monitor, seen, now)
+    monitor, more = _profiled(monitor, observation, now)
     actions += more
-    if _worth_measuring(monitor, seen, now):
-        actions.append(MeasureDrift(seen.version, seen.answers))
-    if seen.votes_until is not None:
-        end = seen.votes_until + timedelta(microseconds=1)
-        actions.append(TellQuality(monitor.reported_until or monitor.create_time, end))
+    if _worth_measuring(monitor, observation, now):
+        actions.append(MeasureDrift(observation.version, observation.answers))
+    if observation.votes_until is not None:
+        end = observation.votes_until + timedelta(microseconds=1)
+        actions.append(ReportQuality(monitor.reported_until or monitor.create_time, end))
     return monitor, tuple(actions)
 
 
-def next_look(seen: Sight, now: datetime) -> timedelta:
-    """Return the time until the next look at traffic that nothing wakes for."""
-    if seen.has_unsettled_votes or (seen.last_time is not None and now - seen.last_time < ACTIVE_FOR):
+def next_check(observation: Observation, now: datetime) -> timedelta:
+    """Return the time until the next observation of traffic that nothing wakes for."""
+    if observation.has_unsettled_votes or (
+        observation.last_time is not None and now - observation.last_time < ACTIVE_FOR
+    ):
         return ACTIVE_INTERVAL
-    is_profiled = not seen.version or seen.baseline is BaselineState.READY
+    is_profiled = not observation.version or observation.baseline is BaselineState.READY
     return IDLE_INTERVAL if is_profiled else RETRY_INTERVAL
 
 
 def measured(monitor: Monitor, done: MeasureDrift) -> Monitor:
-    """The watch as one whose report has been written."""
+    """Return the monitor after its report was written."""
     return replace(monitor, measured_version=done.version, measured_answers=done.answers)
 
 
@@ -208,22 +210,22 @@ def _has_grown(count: int, before: int) -> bool:
     return abs(count - before) > _COUNT_CHANGE * before
 
 
-def _profiled(monitor: Monitor, seen: Sight, now: datetime) -> tuple[Monitor, list[Action]]:
-    if not seen.version or seen.baseline in (BaselineState.WORKING, BaselineState.READY):
+def _profiled(monitor: Monitor, observation: Observation, now: datetime) -> tuple[Monitor, list[Action]]:
+    if not observation.version or observation.baseline in (BaselineState.WORKING, BaselineState.READY):
         return monitor, []
-    if seen.baseline is BaselineState.ABSENT:
-        return monitor, [ProfileTraining(seen.version)]
+    if observation.baseline is BaselineState.ABSENT:
+        return monitor, [ProfileTraining(observation.version)]
     if monitor.failed_time is None:
         return replace(monitor, failed_time=now), []
     if now - monitor.failed_time < RETRY_AFTER:
         return monitor, []
-    return replace(monitor, failed_time=None), [ForgetProfile(seen.version)]
+    return replace(monitor, failed_time=None), [ForgetProfile(observation.version)]
 
 
-def _worth_measuring(monitor: Monitor, seen: Sight, now: datetime) -> bool:
-    if seen.baseline is not BaselineState.READY or seen.texts < MIN_TEXTS:
+def _worth_measuring(monitor: Monitor, observation: Observation, now: datetime) -> bool:
+    if observation.baseline is not BaselineState.READY or observation.texts < MIN_TEXTS:
         return False
-    known = monitor.measured_answers if seen.version == monitor.measured_version else 0
-    if seen.answers == known or seen.last_time is None:
+    known = monitor.measured_answers if observation.version == monitor.measured_version else 0
+    if observation.answers == known or observation.last_time is None:
         return False
-    return seen.answers - known >= REPORT_EVERY or now - seen.last_time >= QUIET
+    return observation.answers - known >= REPORT_EVERY or now - observation.last_time >= QUIET

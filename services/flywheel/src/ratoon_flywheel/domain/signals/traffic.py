@@ -10,7 +10,7 @@ from enum import StrEnum
 from ratoon.tasks.text import encodable, utf8
 from ratoon_flywheel.domain.errors import BadSegment
 from ratoon_flywheel.domain.signals.features import TextFeatures
-from ratoon_flywheel.domain.signals.feedback import Judgement, right_label
+from ratoon_flywheel.domain.signals.feedback import FeedbackLabel, right_label
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Exchange:
     deployment: str
     version: str
     text: str
-    """What the last user message said."""
+    """Text of the last user message."""
     answer: str
     succeeded: bool
     context: tuple[str, ...] = ()
@@ -93,7 +93,7 @@ class Presence(StrEnum):
 
 @dataclass(frozen=True)
 class NotedText:
-    """A text that a segment holds beside the questions of the answer index; it is noted so that it can be erased."""
+    """A text of a segment that is no question of the answer index; it is noted so that it can be erased."""
 
     presence: Presence
     answer_id: str = ""
@@ -103,7 +103,7 @@ class NotedText:
 
 @dataclass(frozen=True)
 class Answer:
-    """What is kept of an exchange outside its segment: no text, only what counting and drift need."""
+    """An exchange in the answer index: no text, only what counting and drift need."""
 
     answer_id: str
     segment: str
@@ -120,7 +120,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class LabelledExample:
     """An answer whose right label is known, with the segment that holds the text."""
 
     answer_id: str
@@ -142,7 +142,7 @@ def checked(segment: TrafficSegment) -> TrafficSegment:
 
 
 def content_digest(text: str) -> str:
-    """Return what tells texts apart: sha256 of the text without the white space around it."""
+    """Return the identity of a text: sha256 of the text without the white space around it."""
     return hashlib.sha256(utf8(text.strip())).hexdigest()
 
 
@@ -152,7 +152,7 @@ def caller_mark(project: str, user: str) -> str:
 
 
 def noted_texts(row: Exchange | UnreadableRow) -> list[NotedText]:
-    """Return what a row holds beside the question of an answer that succeeded."""
+    """Return the texts of a row except the question of an answer that succeeded."""
     if isinstance(row, UnreadableRow):
         return [NotedText(Presence.UNREADABLE)]
     noted = [NotedText(Presence.CONTEXT, row.answer_id, content_digest(text)) for text in row.context]
@@ -170,7 +170,7 @@ def each_once(noted: Iterable[NotedText]) -> list[NotedText]:
 
 
 def holds_text(row: Exchange | UnreadableRow, digests: frozenset[str]) -> bool:
-    """Return whether a row may hold one of the texts with these digests; of an unreadable one nobody can say."""
+    """Return whether a row may hold one of the texts with these digests; an unreadable one always may."""
     if isinstance(row, UnreadableRow):
         return True
     return any(content_digest(text) in digests for text in (row.text, *row.context))
@@ -184,27 +184,29 @@ def distinct(answers: Iterable[Answer]) -> list[Answer]:
     return list(first.values())
 
 
-def lessons(judged: Iterable[tuple[Answer, Judgement]], labels: Sequence[str]) -> list[Lesson]:
-    """What can be learned: one lesson a text, from its latest judgement, oldest answer first."""
-    latest: dict[str, tuple[datetime, Lesson]] = {}
-    for answer, judgement in judged:
-        label = right_label(answer.label, judgement, labels)
+def labelled_examples(
+    labelled: Iterable[tuple[Answer, FeedbackLabel]], labels: Sequence[str]
+) -> list[LabelledExample]:
+    """Return one labelled example a text, by its latest feedback, oldest answer first."""
+    latest: dict[str, tuple[datetime, LabelledExample]] = {}
+    for answer, feedback in labelled:
+        label = right_label(answer.label, feedback, labels)
         known = latest.get(answer.content_digest)
-        if label is not None and (known is None or known[0] <= judgement.time):
-            lesson = Lesson(answer.answer_id, answer.segment, answer.version, answer.time, label)
-            latest[answer.content_digest] = (judgement.time, lesson)
+        if label is not None and (known is None or known[0] <= feedback.time):
+            example = LabelledExample(answer.answer_id, answer.segment, answer.version, answer.time, label)
+            latest[answer.content_digest] = (feedback.time, example)
     return sorted(
-        (lesson for _, lesson in latest.values()), key=lambda lesson: (lesson.time, lesson.answer_id)
+        (example for _, example in latest.values()), key=lambda example: (example.time, example.answer_id)
     )
 
 
-def exported(lesson: Lesson, text: str) -> bytes:
-    """A lesson as a line of a JSONL source: id, text, label, time and where it came from."""
+def exported(example: LabelledExample, text: str) -> bytes:
+    """Return an example as a line of a JSONL source: id, text, label, time and where it came from."""
     row = {
-        "id": lesson.answer_id,
+        "id": example.answer_id,
         "text": encodable(text),
-        "label": lesson.label,
-        "time": lesson.time.isoformat(),
-        "attributes": {"version": lesson.version},
+        "label": example.label,
+        "time": example.time.isoformat(),
+        "attributes": {"version": example.version},
     }
     return json.dumps(row, ensure_ascii=False, sort_keys=True).encode() + b"\n"

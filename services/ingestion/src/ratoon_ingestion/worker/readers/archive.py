@@ -2,7 +2,7 @@
 
 Links and devices, metadata of operating systems, archives within archives, files that are no text, and members that are
 too large are counted rejections. An archive that unfolds beyond the bounds, or breaks off, is an error that names it.
-Sizes are those of what is read, whatever a manifest or a header claims.
+Sizes are those of the bytes read; the claims of a manifest or a header are ignored.
 """
 
 from collections.abc import Iterator

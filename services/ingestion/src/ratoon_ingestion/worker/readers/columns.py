@@ -19,7 +19,7 @@ def named_columns(columns: Columns) -> tuple[str, ...]:
 
 
 def layout(source: SourceSpec, header: Sequence[str]) -> Mapping[str, int]:
-    """Wanted column to its place; SourceUnreadable when one that is named is missing or there twice."""
+    """Map each configured column to its index; SourceUnreadable when a named one is missing or occurs twice."""
     names = [_plain(name) for name in header]
     places = dict[str, int]()
     for column in named_columns(source.columns):

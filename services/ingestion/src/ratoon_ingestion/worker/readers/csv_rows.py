@@ -13,8 +13,8 @@ DELIMITERS = ",;\t|"
 _SEP_LINE = re.compile(r'^"?sep=(.)"?\s*$', re.IGNORECASE)
 _SAMPLE_ROWS = 50
 _SAMPLE_CHARS = 64 << 10
-_FIELD_BYTES_PER_ITEM_BYTE = 4
-"""A row may be so many times as long as an item before its open quote counts as one that is never closed."""
+_MAX_ROW_ITEMS = 4
+"""Maximum length of a row, in lengths of an item; a longer one has an open quote that is never closed."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def separator_line(line: str) -> str:
 def delimiter_of(lines: Sequence[TextLine], column_names: Sequence[str]) -> str:
     """The delimiter of a table from its first lines.
 
-    That by which the header has most of the wanted columns, then more than one, then by which most rows are as wide as
+    That by which the header has most of the read columns, then more than one, then by which most rows are as wide as
     the header, then by which there are most columns.
     """
     return max(DELIMITERS, key=lambda delimiter: _fit(lines, delimiter, column_names))
@@ -64,7 +64,7 @@ def _fit(lines: Sequence[TextLine], delimiter: str, column_names: Sequence[str])
 
 
 def first_lines(lines: Iterable[TextLine]) -> list[TextLine]:
-    """Enough lines to find out the delimiter from."""
+    """Enough lines to detect the delimiter."""
     first, size = list[TextLine](), 0
     for line in islice(lines, _SAMPLE_ROWS):
         first.append(line)
@@ -76,8 +76,8 @@ def first_lines(lines: Iterable[TextLine]) -> list[TextLine]:
 
 def csv_rows(lines: Iterator[TextLine], delimiter: str, item_bytes: int) -> Iterator[Row | BadRow]:
     """The rows of a table, its header first; blank ones are left out."""
-    csv.field_size_limit(max(csv.field_size_limit(), _FIELD_BYTES_PER_ITEM_BYTE * item_bytes + 1))
-    tape = _Tape(lines, _FIELD_BYTES_PER_ITEM_BYTE * item_bytes)
+    csv.field_size_limit(max(csv.field_size_limit(), _MAX_ROW_ITEMS * item_bytes + 1))
+    tape = _Tape(lines, _MAX_ROW_ITEMS * item_bytes)
     reader = csv.reader(tape, delimiter=delimiter, strict=True)
     after_damage = width = 0
     while True:

@@ -1,4 +1,4 @@
-"""Tables as UTF-8, whatever charset they are in: found out once for a whole blob, then decoded as it is read."""
+"""Tables as UTF-8, from any charset: detected once for a whole blob, then decoded as it is read."""
 
 import codecs
 import gzip

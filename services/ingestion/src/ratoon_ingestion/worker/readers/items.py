@@ -67,7 +67,7 @@ class Limits:
     """Unpacked by packed size, watched from `ratio_floor` unpacked bytes on."""
     ratio_floor: int = 64 << 20
     scan_bytes: int = 0
-    """Bytes of a table that its charset is found out from; 0: all of them."""
+    """Bytes of a table from which to detect its charset; 0: all of them."""
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,7 @@ class _Scanner:
                 yield self._value()
 
     def _forget(self) -> None:
-        """Drop what is not needed any more; of a value beyond the bound its start is kept."""
+        """Drop what is not needed any more; keep the start of a value beyond the bound."""
         text, at = self._text, self._at
         if not self.open:
             self._text, self._at = text[at:], 0

@@ -36,7 +36,7 @@ class TextLine:
 
 
 def bounded_lines(stream: BinaryIO, limit: int) -> Iterator[Line]:
-    """The lines of a stream; of those longer than `limit` bytes only the start is kept."""
+    """The lines of a stream; only the start of those longer than `limit` bytes."""
     reader = io.BufferedReader(cast(io.RawIOBase, stream), _CHUNK)
     number = 0
     try:
@@ -83,7 +83,7 @@ def _raw_lines(stream: BinaryIO, limit: int) -> Iterator[tuple[bytes, bool]]:
 def _piece(stream: BinaryIO) -> tuple[bytes, bool]:
     """The next bytes, to the end of a line or so many that a long line is put together in few steps; whether more come.
 
-    A stream may give less than it is asked for.
+    A stream may return less than requested.
     """
     pieces, size = list[bytes](), 0
     while size < _CHUNK:

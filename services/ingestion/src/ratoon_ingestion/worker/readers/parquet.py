@@ -1,4 +1,4 @@
-"""Rows of a Parquet file: the wanted columns alone, as plain values."""
+"""Rows of a Parquet file: the configured columns alone, as plain values."""
 
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -52,7 +52,7 @@ def _batch_rows(file: pq.ParquetFile) -> int:
 
 
 def _plain(column: pa.Array) -> list[Any]:
-    """The values of a column; those that Python has no value for are told as text."""
+    """The values of a column; those that have no Python type are text."""
     if isinstance(column, pa.ExtensionArray):
         column = column.storage
     kind = column.type

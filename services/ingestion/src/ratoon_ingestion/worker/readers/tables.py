@@ -47,7 +47,7 @@ from ratoon_ingestion.worker.readers.values import NoCell, cell_line, cell_text
 _ATTRIBUTE_CHARS = 256
 _REPLACED = "\ufffd".encode()
 _LOOKED_AT = 100
-"""Objects whose fields are shown before a source is made."""
+"""Objects whose fields a preview shows."""
 _FIELDS = 200
 """Fields of objects that are remembered, to say which there are."""
 
@@ -55,7 +55,7 @@ Entries = Iterator[Item | Rejection]
 
 
 def read_csv(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Entries:
-    """CSV with a header line, of any charset and delimiter that can be found out; one that Excel names is taken."""
+    """CSV with a header line, of any charset and delimiter that can be detected; one that Excel names is used."""
     with opened(source, store, limits) as (stream, encoding):
         header, rows = _csv_table(source, stream, limits)
         places, width = layout(source, header), len(header)
@@ -202,7 +202,7 @@ def _json_row(columns: Columns, row: object, path: str, fields: dict[str, None])
 
 
 def _with_charset(entry: Item | Rejection, encoding: Encoding, lost: int) -> Item | Rejection:
-    """The entry, with the charset of its table if that was guessed, or told to lack characters that it had."""
+    """The entry, with the charset of its table if that was guessed, or reported to lack characters."""
     if isinstance(entry, Rejection):
         return entry
     if encoding.codec != "utf-8" and encoding.how in (How.DETECTED, How.FALLBACK):

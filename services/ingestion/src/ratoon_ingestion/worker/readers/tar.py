@@ -36,7 +36,7 @@ BROKEN_TAR = (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError)
 def tar_members(
     source: SourceSpec, stream: BinaryIO, start: bytes, limits: Limits
 ) -> Iterator[tuple[str, bytes] | Rejection]:
-    """Path and bytes of each regular file; `start`, the stream's first bytes, tells its compression."""
+    """Path and bytes of each regular file; `start`, the stream's first bytes, identifies its compression."""
     unpacked, names = _Watched(source, stream, start, limits), _Names(source.encoding)
     with _opened(source, unpacked, start) as archive:
         for count, info in enumerate(archive, 1):
@@ -48,7 +48,7 @@ def tar_members(
 
 
 def _instead(start: bytes) -> str:
-    """What it is, where that can be told."""
+    """What the stream is instead of an archive; empty when unknown."""
     kind = archive_kind(start) or binary_kind(start)
     return f", but {kind}" if kind and kind != "application/octet-stream" else ""
 
@@ -64,7 +64,7 @@ def _opened(source: SourceSpec, unpacked: "_Watched", start: bytes) -> tarfile.T
 
 
 class _Names:
-    """Names that are no UTF-8, as one program wrote them: each of the first ones tells more about their encoding."""
+    """Names that are no UTF-8, as one program wrote them: the first ones determine their encoding."""
 
     _SAMPLE_NAMES = 200
 

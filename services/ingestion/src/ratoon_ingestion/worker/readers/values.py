@@ -21,7 +21,7 @@ _LONG = 10**21
 
 
 class NoCell(Exception):
-    """A value that no text can be made of; the message says what it is."""
+    """A value that has no text form; the message says what it is."""
 
 
 def whole(text: str) -> str:

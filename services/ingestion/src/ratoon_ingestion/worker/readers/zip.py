@@ -55,7 +55,7 @@ def zip_members(
 
 
 def _directory_bytes(stream: BinaryIO) -> int:
-    """What the archive says that its directory takes; 0 when no end of a directory is found."""
+    """Size of the archive's directory by its own record; 0 when that record is missing."""
     size = stream.seek(0, 2)
     stream.seek(max(0, size - _TAIL))
     tail = stream.read(_TAIL)

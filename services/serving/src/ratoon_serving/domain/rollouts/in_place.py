@@ -65,7 +65,7 @@ def move_in(rollout: Rollout, observation: Observation, now: datetime) -> Plan:
     return settle(enter(moved, Phase.CLOSING, now, reason), observation)
 
 
-def load_back(rollout: Rollout, observation: Observation, now: datetime) -> Plan:
+def reload_blue(rollout: Rollout, observation: Observation, now: datetime) -> Plan:
     """Load blue again once green has no request; otherwise continue the rollback with a second engine."""
     if (draining := drain(rollout, rollout.green, observation.green, observation)) is None:
         return Plan(rollout, (start(rollout, rollout.blue),), wake_after=0.05)

@@ -66,7 +66,7 @@ def reverting(rollout: Rollout, observation: Observation, now: datetime) -> Plan
     if seconds_in_phase(rollout, now) > rollout.limits.revert_s:
         return _give_up_blue(rollout, observation, now)
     if rollout.strategy is Strategy.IN_PLACE and observation.blue.state in LOST:
-        return in_place.load_back(rollout, observation, now)
+        return in_place.reload_blue(rollout, observation, now)
     return Plan(rollout, route_actions(rollout, observation))
 
 

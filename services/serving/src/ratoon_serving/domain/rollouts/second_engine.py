@@ -24,7 +24,7 @@ class Headroom:
     """True if no bound is known in advance."""
 
     def shortage(self, size_bytes: int, processes: int = 1) -> str:
-        """Return what is missing for another engine with weights of this size; empty when it fits."""
+        """Return the shortage of capacity for another engine with weights of this size; empty if there is none."""
         needed = size_bytes + self.overhead_bytes
         if self.free_processes is not None:
             message = (

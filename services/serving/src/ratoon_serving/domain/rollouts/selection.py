@@ -12,7 +12,7 @@ from ratoon_serving.domain.rollouts.second_engine import Headroom
 
 @dataclass(frozen=True)
 class Choice:
-    """A strategy, and the sentence that says why."""
+    """Strategy, with the reason of its choice."""
 
     strategy: Strategy
     reason: str

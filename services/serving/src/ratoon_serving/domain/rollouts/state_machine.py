@@ -67,12 +67,12 @@ def step(rollout: Rollout, observation: Observation, now: datetime) -> Plan:
     """Return the plan that follows from the observation; a rollout that ended stays as it is."""
     if rollout.ended:
         return Plan(rollout)
-    kept, actions = keep_blue_warm(rollout, observation, now)
+    updated, actions = keep_blue_warm(rollout, observation, now)
     actions = (*reconcile(rollout, observation), *actions)
-    if decided := _rollback_reason(kept, observation, now):
+    if decided := _rollback_reason(updated, observation, now):
         ending, reason = decided
-        return Plan(begin_rollback(kept, ending, reason, now), actions, wake_after=0.0)
-    plan = _STEPS[kept.phase](kept, observation, now)
+        return Plan(begin_rollback(updated, ending, reason, now), actions, wake_after=0.0)
+    plan = _STEPS[updated.phase](updated, observation, now)
     return replace(plan, actions=(*actions, *plan.actions))
 
 
@@ -217,7 +217,7 @@ def _baking(rollout: Rollout, observation: Observation, now: datetime) -> Plan:
     rollout = _probed(rollout, observation)
     if fault := _fault_after_shift(rollout, observation):
         return _begin_rollback(rollout, fault, now)
-    # Without an old version there is nothing to go back to, so nothing is gained by waiting.
+    # Without an old version there is no rollback, so the bake ends at once.
     if rollout.paused or (seconds_in_phase(rollout, now) < rollout.bake.seconds and rollout.blue):
         return Plan(rollout, route_actions(rollout, observation), wake_after=0.5)
     if not rollout.blue:

@@ -28,21 +28,21 @@ CHECKS: dict[str, Check] = {
 def examine(installation: Installation, *, thorough: bool = False) -> list[Finding]:
     """Return the findings of every check, or that it is ok; `thorough` also verifies every artifact."""
     if not installation.state.exists():
-        said = f"No installation in {installation.state}."
+        message = f"No installation in {installation.state}."
         return [
             Finding(
                 "state",
                 Severity.FAULT,
-                said,
+                message,
                 "Run `ratoon up` to create one, or name its directory with --state.",
             )
         ]
     checks = {**CHECKS, "artifacts": contents.artifacts} if thorough else CHECKS
-    return [finding for name, check in checks.items() for finding in _found(name, check, installation)]
+    return [finding for name, check in checks.items() for finding in _findings(name, check, installation)]
 
 
-def _found(name: str, check: Check, installation: Installation) -> list[Finding]:
+def _findings(name: str, check: Check, installation: Installation) -> list[Finding]:
     troubles = list(check(installation))
-    return [Finding(name, each.severity, each.said, each.remedy) for each in troubles] or [
+    return [Finding(name, each.severity, each.message, each.remedy) for each in troubles] or [
         Finding(name, Severity.OK)
     ]

@@ -1,6 +1,5 @@
 """Checks of the stored state of services: databases, events, times, artifacts."""
 
-import importlib
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +17,8 @@ from ratoon.chassis.artifacts import ArtifactStore, file_digest
 from ratoon.chassis.clock import SystemClock
 from ratoon.chassis.database import Database
 from ratoon.chassis.revisions import head_of, knows, revision_of
-from ratoon.chassis.settings import SERVICES, ServiceSettings
+from ratoon.chassis.services import load, service_names
+from ratoon.chassis.settings import ServiceSettings
 from ratoon.chassis.store import unreadable_rows
 from ratoon.events.dead_letters import dead_letters
 from ratoon.events.ports import EventLogError
@@ -33,12 +33,12 @@ T = TypeVar("T")
 
 def databases(installation: Installation) -> Iterator[Trouble]:
     """Every database exists, is undamaged, and is at the revision of this version."""
-    for service in SERVICES:
+    for service in service_names():
         yield from _database(service, installation.settings(service))
     log = installation.state / "events" / "events.sqlite"
-    if log.exists() and (said := _damage(log)):
+    if log.exists() and (message := _damage(log)):
         yield Trouble(
-            f"The event log {log} is damaged: {said}.", "Run `ratoon down`, then restore it from a backup."
+            f"The event log {log} is damaged: {message}.", "Run `ratoon down`, then restore it from a backup."
         )
 
 
@@ -49,18 +49,18 @@ def _database(service: str, settings: ServiceSettings) -> Iterator[Trouble]:
             f"The database of {service} does not exist: {path}.", "Run `ratoon migrate`, or restore a backup."
         )
         return
-    if path.exists() and (said := _damage(path)):
+    if path.exists() and (message := _damage(path)):
         yield Trouble(
-            f"{path} is damaged: {said}.", "Run `ratoon down`, then `ratoon restore` with a backup."
+            f"{path} is damaged: {message}.", "Run `ratoon down`, then `ratoon restore` with a backup."
         )
         return
     try:
         with closing(Database(settings.database_url)) as database:
             at, needed = revision_of(database), head_of(service)
     except SQLAlchemyError as error:
-        said = str(getattr(error, "orig", error)).splitlines()[0]
+        message = str(getattr(error, "orig", error)).splitlines()[0]
         yield Trouble(
-            f"The database of {service} cannot be opened: {said}.",
+            f"The database of {service} cannot be opened: {message}.",
             "Start its database server, or correct its address.",
         )
         return
@@ -78,8 +78,8 @@ def _database(service: str, settings: ServiceSettings) -> Iterator[Trouble]:
 def backlogs(installation: Installation) -> Iterator[Trouble]:
     """Events reach the event log, and there are no dead letters."""
     running = bool(installation.processes.running())
-    for service in SERVICES:
-        waiting = _asked(installation.settings(service), outbox.waiting, 0)
+    for service in service_names():
+        waiting = _query(installation.settings(service), outbox.waiting, 0)
         if waiting > (_BACKLOG if running else 0):
             yield Trouble(
                 f"{waiting} events of {service} have not reached the log.",
@@ -96,7 +96,7 @@ def backlogs(installation: Installation) -> Iterator[Trouble]:
 def _late(settings: ServiceSettings) -> Trouble | None:
     """Return a finding for the oldest unpublished event if a working relay would have published it."""
     nothing: outbox.Waiting | None = None
-    oldest = _asked(settings, outbox.oldest, nothing)
+    oldest = _query(settings, outbox.oldest, nothing)
     if oldest is None or oldest.time is None:
         return None
     age = time.time() - oldest.time.timestamp()
@@ -117,7 +117,7 @@ def _dead_letters(installation: Installation) -> Iterator[Trouble]:
         return
     try:
         with closing(events.open_log(settings, SystemClock())) as log:
-            for topic in (topic.name for service in SERVICES for topic in events.topics_of(service)):
+            for topic in (topic.name for service in service_names() for topic in events.topics_of(service)):
                 for letter in dead_letters(log, topic)[-1:]:
                     yield Trouble(
                         f"An event of {topic} could not be handled by {letter.group} ({letter.reason}).",
@@ -140,7 +140,7 @@ def traffic(installation: Installation) -> Iterator[Trouble]:
             Severity.WARNING,
         )
     query = "SELECT count(*) FROM noted_texts WHERE presence = 'UNREADABLE'"
-    count = _asked(
+    count = _query(
         installation.settings("flywheel"), lambda connection: connection.execute(text(query)).scalar_one(), 0
     )
     if count:
@@ -158,7 +158,7 @@ def _segments(count: int) -> str:
 
 def clock(installation: Installation) -> Iterator[Trouble]:
     """No resource was created in the future: the clock was not set back."""
-    newest = max((_newest(installation.settings(service)) for service in SERVICES), default=0.0)
+    newest = max((_newest(installation.settings(service)) for service in service_names()), default=0.0)
     ahead = newest - time.time()
     if ahead > _CLOCK_SLACK_S:
         yield Trouble(
@@ -176,16 +176,16 @@ def _newest(settings: ServiceSettings) -> float:
         return [time for query in queries if (time := connection.execute(text(query)).scalar())]
 
     nothing: list[str] = []
-    told = _asked(settings, times, nothing)
-    return max((datetime.fromisoformat(time).timestamp() for time in told), default=0.0)
+    created = _query(settings, times, nothing)
+    return max((datetime.fromisoformat(time).timestamp() for time in created), default=0.0)
 
 
 def resources(installation: Installation) -> Iterator[Trouble]:
     """Every stored resource is readable."""
-    for service in SERVICES:
-        tables = importlib.import_module(f"ratoon_{service}.adapters.tables").RESOURCES
+    for service in service_names():
+        tables = load("ratoon.resources", service)
         nothing: list[tuple[str, str]] = []
-        for name, why in _asked(installation.settings(service), partial(_unreadable, tables=tables), nothing):
+        for name, why in _query(installation.settings(service), partial(_unreadable, tables=tables), nothing):
             yield Trouble(
                 f"The stored {service} resource {name} cannot be read: {why}. Listings omit it.",
                 "If a newer release wrote it, upgrade again. Otherwise, restore a backup from before it was written. "
@@ -210,7 +210,7 @@ def artifacts(installation: Installation) -> Iterator[Trouble]:
             )
 
 
-def _asked(settings: ServiceSettings, question: Callable[[Connection], T], otherwise: T) -> T:
+def _query(settings: ServiceSettings, question: Callable[[Connection], T], otherwise: T) -> T:
     """Return the answer of a service's database, or `otherwise` if the database cannot be read."""
     if _is_missing(settings):
         return otherwise
@@ -231,7 +231,7 @@ def _damage(path: Path) -> str:
     """Return the damage that SQLite finds in a file; empty if there is none."""
     try:
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30.0)) as connection:
-            (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            (message,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.Error as error:
         return str(error)
-    return "" if said == "ok" else str(said)
+    return "" if message == "ok" else str(message)

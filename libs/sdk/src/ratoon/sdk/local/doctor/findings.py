@@ -23,7 +23,7 @@ class Finding:
 
     check: str
     severity: Severity
-    said: str = ""
+    message: str = ""
     remedy: str = ""
 
 
@@ -31,7 +31,7 @@ class Finding:
 class Trouble:
     """A finding without the name of its check."""
 
-    said: str
+    message: str
     remedy: str
     severity: Severity = Severity.FAULT
 

@@ -10,14 +10,15 @@ from urllib.parse import urlsplit
 
 from ratoon.chassis.errors import RatoonError
 from ratoon.chassis.identity import load_key, load_public_keys
-from ratoon.chassis.settings import SERVICES, run_folder
+from ratoon.chassis.services import service_names
+from ratoon.chassis.settings import run_folder
 from ratoon.process.identity import ProcessIdentity
 from ratoon.sdk.local.doctor.findings import Severity, Trouble
 from ratoon.sdk.local.installation import Installation
-from ratoon.sdk.local.processes import CONSOLE, CONTROL, EDGE
+from ratoon.sdk.local.processes import CONSOLE, EDGE, control_services
 
-_LEAST_DISK_BYTES = 2 << 30
-_LEAST_MEMORY_BYTES = 2 << 30
+_MIN_DISK_BYTES = 2 << 30
+_MIN_MEMORY_BYTES = 2 << 30
 _DEFAULT_ADDRESS = ("127.0.0.1", 8080)
 
 
@@ -26,12 +27,12 @@ def folders(installation: Installation) -> Iterator[Trouble]:
     for folder in (installation.state, installation.state / "keys", run_folder(installation.state)):
         if not folder.exists():
             continue
-        found = folder.stat()
-        if found.st_uid != os.getuid():
+        stat = folder.stat()
+        if stat.st_uid != os.getuid():
             yield Trouble(
                 f"{folder} is owned by another user.", f"Run Ratoon as that user, or: chown -R $USER {folder}"
             )
-        elif found.st_mode & 0o077:
+        elif stat.st_mode & 0o077:
             yield Trouble(
                 f"Other users can access {folder}.", f"Run: chmod 700 {folder}", _unless_root_of_state(folder)
             )
@@ -51,7 +52,7 @@ def keys(installation: Installation) -> Iterator[Trouble]:
             str(error), "Restore keys/ from a backup. If there are no keys, `ratoon up` creates new ones."
         )
         return
-    for service in SERVICES:
+    for service in service_names():
         try:
             key = load_key(folder / f"{service}.key")
         except (RatoonError, ValueError) as error:
@@ -78,8 +79,8 @@ def processes(installation: Installation) -> Iterator[Trouble]:
     for name in dead:
         log = installation.processes.log(name)
         yield Trouble(f"The process {name} has exited. Its log is {log}.", "Run: ratoon up")
-    for service in (s for name in running for s in (CONTROL if name == "control" else (name,))):
-        if service in (*SERVICES, CONSOLE) and not installation.ready(service):
+    for service in (s for name in running for s in (control_services() if name == "control" else (name,))):
+        if service in (*service_names(), CONSOLE) and not installation.ready(service):
             yield Trouble(f"{service} is not ready.", "See `ratoon logs`, then run: ratoon down && ratoon up")
 
 
@@ -87,8 +88,8 @@ def ports(installation: Installation) -> Iterator[Trouble]:
     """The ports of the gateway are free."""
     if any(each.name == "gateway" for each in installation.processes.running()):
         return
-    told = installation.state / "run" / "gateway.url"
-    address = urlsplit(told.read_text().strip()) if told.exists() else None
+    url_file = installation.state / "run" / "gateway.url"
+    address = urlsplit(url_file.read_text().strip()) if url_file.exists() else None
     host, port = _DEFAULT_ADDRESS
     if address and address.hostname and address.port:
         host, port = address.hostname, address.port
@@ -108,13 +109,13 @@ def workers(installation: Installation) -> Iterator[Trouble]:
     controlled = any(each.name not in EDGE for each in installation.processes.running())
     for folder in sorted((installation.state / "serving" / "engines").glob("*")):
         mark = ProcessIdentity.read(folder)
-        alive, wanted = mark is not None and mark.alive(), (folder / "engine.json").exists()
-        if alive and not wanted:
+        alive, assigned = mark is not None and mark.alive(), (folder / "engine.json").exists()
+        if alive and not assigned:
             yield Trouble(
                 f"The engine {folder.name} (process {mark.pid if mark else ''}) is not assigned to a deployment.",
                 "Run `ratoon up`, which stops it within a minute, or run `ratoon down`.",
             )
-        if wanted and not alive and not controlled:
+        if assigned and not alive and not controlled:
             yield Trouble(
                 f"The engine {folder.name} has exited, and no process restarts it.",
                 "Run: ratoon up",
@@ -127,24 +128,24 @@ def workers(installation: Installation) -> Iterator[Trouble]:
 def _stale_sockets(folder: Path) -> Iterator[Trouble]:
     stale = [path.name for path in sorted(folder.glob("*.sock")) if not _listens(path)]
     if stale:
-        said = f"{len(stale)} sockets in {folder} are from processes that have exited ({stale[0]}, …)."
-        yield Trouble(said, "No action needed: `ratoon up` replaces them.", Severity.WARNING)
+        message = f"{len(stale)} sockets in {folder} are from processes that have exited ({stale[0]}, …)."
+        yield Trouble(message, "No action needed: `ratoon up` replaces them.", Severity.WARNING)
 
 
 def machine(installation: Installation) -> Iterator[Trouble]:
     """Disk space, memory and libnuma are available."""
     free = shutil.disk_usage(installation.state).free
-    if free < _LEAST_DISK_BYTES:
+    if free < _MIN_DISK_BYTES:
         yield Trouble(
             f"{free / 2**30:.1f} GiB are free on the disk of the state; a training run and an engine need 2 GiB.",
             "Free disk space. `ratoon gc --dry-run` lists what Ratoon can remove.",
-            Severity.WARNING if free > _LEAST_DISK_BYTES // 4 else Severity.FAULT,
+            Severity.WARNING if free > _MIN_DISK_BYTES // 4 else Severity.FAULT,
         )
     lines = Path("/proc/meminfo").read_text().splitlines()
     memory = next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:"))
-    if memory < _LEAST_MEMORY_BYTES:
-        said = f"{memory / 2**30:.1f} GiB of memory are free; a second engine needs about 2 GiB."
-        yield Trouble(said, "Stop other programs, or serve smaller models.", Severity.WARNING)
+    if memory < _MIN_MEMORY_BYTES:
+        message = f"{memory / 2**30:.1f} GiB of memory are free; a second engine needs about 2 GiB."
+        yield Trouble(message, "Stop other programs, or serve smaller models.", Severity.WARNING)
     try:
         ctypes.CDLL("libnuma.so.1")
     except OSError:

@@ -1,0 +1,282 @@
+"""Chat completions of deployments, whole or streamed, and feedback on their answers.
+
+The gateway also serves the rest of OpenAI's API, for OpenAI's own client.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+)
+from typing import Any, Literal
+
+import httpx
+from pydantic import BaseModel, ConfigDict
+
+from ratoon.client._errors import error_of_event
+from ratoon.client._models import present
+from ratoon.client._sse import EventDecoder, ServerSentEvent
+from ratoon.client._transport import AsyncTransport, Call, SyncTransport, read
+
+MODEL_HEADER = "x-ratoon-model"
+ANSWER_HEADER = "x-ratoon-answer-id"
+_DONE = "[DONE]"
+
+
+class _OpenAIModel(BaseModel):
+    model_config = ConfigDict(extra="allow", protected_namespaces=())
+
+
+class ChatMessage(_OpenAIModel):
+    """Message of a conversation."""
+
+    role: str = ""
+    content: str | None = None
+
+
+class ChatChoice(_OpenAIModel):
+    """One answer of a completion."""
+
+    index: int = 0
+    message: ChatMessage
+    finish_reason: str | None = None
+
+
+class Usage(_OpenAIModel):
+    """Number of tokens of a completion."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+
+
+class ChatCompletion(_OpenAIModel):
+    """Answer of a deployment. `version` (`name@version`) wrote it; `answer_id` is the ID for feedback."""
+
+    id: str
+    model: str = ""
+    created: int = 0
+    choices: list[ChatChoice] = []
+    usage: Usage | None = None
+    version: str = ""
+    answer_id: str = ""
+
+    @property
+    def text(self) -> str:
+        """Text of the first choice."""
+        return (self.choices[0].message.content or "") if self.choices else ""
+
+
+class ChatDelta(_OpenAIModel):
+    """New part of a streamed message."""
+
+    role: str | None = None
+    content: str | None = None
+
+
+class ChatChunkChoice(_OpenAIModel):
+    """New part of one answer."""
+
+    index: int = 0
+    delta: ChatDelta = ChatDelta()
+    finish_reason: str | None = None
+
+
+class ChatCompletionChunk(_OpenAIModel):
+    """Event of a streamed completion."""
+
+    id: str
+    model: str = ""
+    created: int = 0
+    choices: list[ChatChunkChoice] = []
+    usage: Usage | None = None
+
+    @property
+    def text(self) -> str:
+        """New text of the first choice."""
+        return (self.choices[0].delta.content or "") if self.choices else ""
+
+
+class Feedback(_OpenAIModel):
+    """Stored feedback: its resource name, the ID of the answer, and the version that wrote it."""
+
+    name: str
+    id: str = ""
+    version: str = ""
+
+
+class ChatStream:
+    """Iterator over the events of a streamed completion. `version` and `answer_id` are those of `ChatCompletion`."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.version, self.answer_id = _origin(response)
+        self._response = response
+
+    def __iter__(self) -> Iterator[ChatCompletionChunk]:
+        decoder = EventDecoder()
+        for line in self._response.iter_lines():
+            if event := decoder.feed(line):
+                if event.data == _DONE:
+                    return
+                yield _chunk(event, self._response)
+
+
+class AsyncChatStream:
+    """Asynchronous iterator over the events of a streamed completion."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.version, self.answer_id = _origin(response)
+        self._response = response
+
+    async def __aiter__(self) -> AsyncIterator[ChatCompletionChunk]:
+        decoder = EventDecoder()
+        async for line in self._response.aiter_lines():
+            if event := decoder.feed(line):
+                if event.data == _DONE:
+                    return
+                yield _chunk(event, self._response)
+
+
+class ChatCompletions:
+    """Chat completions of deployments."""
+
+    def __init__(self, transport: SyncTransport) -> None:
+        self._transport = transport
+
+    def create(
+        self,
+        model: str,
+        messages: str | Sequence[Mapping[str, Any]],
+        *,
+        timeout: float | None = None,
+        **options: Any,
+    ) -> ChatCompletion:
+        """Return the answer of a deployment (`name`, or `name@version` for one version).
+
+        `messages` is the conversation in OpenAI's form, or the text of one user message. Further `options`
+        (`temperature`, `max_tokens`, `response_format`, …) are passed to the engine. `timeout` is in seconds.
+        """
+        return _completion(self._transport.send(_chat_call(model, messages, options), timeout))
+
+    def stream(
+        self,
+        model: str,
+        messages: str | Sequence[Mapping[str, Any]],
+        *,
+        timeout: float | None = None,
+        **options: Any,
+    ) -> AbstractContextManager[ChatStream]:
+        """Stream the answer of a deployment: `with …stream(…) as chunks: for chunk in chunks: …`."""
+        return self._open(_chat_call(model, messages, {**options, "stream": True}), timeout)
+
+    @contextmanager
+    def _open(self, call: Call, timeout: float | None) -> Iterator[ChatStream]:
+        with self._transport.stream(call, timeout) as response:
+            yield ChatStream(response)
+
+
+class Chat:
+    """Chat with deployments, and feedback on their answers."""
+
+    def __init__(self, transport: SyncTransport) -> None:
+        self._transport = transport
+        self.completions = ChatCompletions(transport)
+
+    def feedback(
+        self,
+        answer_id: str,
+        *,
+        thumb: Literal["up", "down"] | None = None,
+        rating: int | None = None,
+        correction: str | None = None,
+        comment: str | None = None,
+    ) -> Feedback:
+        """Give feedback on an answer: a thumb, a rating from 1 to 5, the correct answer, a comment.
+
+        It is stored when this returns. The same feedback on the same answer is stored once.
+        """
+        call = _feedback_call(answer_id, thumb=thumb, rating=rating, correction=correction, comment=comment)
+        return Feedback.model_validate_json(self._transport.send(call).content)
+
+
+class AsyncChatCompletions:
+    """Chat completions of deployments."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def create(
+        self,
+        model: str,
+        messages: str | Sequence[Mapping[str, Any]],
+        *,
+        timeout: float | None = None,
+        **options: Any,
+    ) -> ChatCompletion:
+        """Return the answer of a deployment; see `ChatCompletions.create`."""
+        return _completion(await self._transport.send(_chat_call(model, messages, options), timeout))
+
+    def stream(
+        self,
+        model: str,
+        messages: str | Sequence[Mapping[str, Any]],
+        *,
+        timeout: float | None = None,
+        **options: Any,
+    ) -> AbstractAsyncContextManager[AsyncChatStream]:
+        """Stream the answer of a deployment: `async with …stream(…) as chunks: async for chunk in chunks: …`."""
+        return self._open(_chat_call(model, messages, {**options, "stream": True}), timeout)
+
+    @asynccontextmanager
+    async def _open(self, call: Call, timeout: float | None) -> AsyncIterator[AsyncChatStream]:
+        async with self._transport.stream(call, timeout) as response:
+            yield AsyncChatStream(response)
+
+
+class AsyncChat:
+    """Chat with deployments, and feedback on their answers."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+        self.completions = AsyncChatCompletions(transport)
+
+    async def feedback(
+        self,
+        answer_id: str,
+        *,
+        thumb: Literal["up", "down"] | None = None,
+        rating: int | None = None,
+        correction: str | None = None,
+        comment: str | None = None,
+    ) -> Feedback:
+        """Give feedback on an answer; see `Chat.feedback`."""
+        call = _feedback_call(answer_id, thumb=thumb, rating=rating, correction=correction, comment=comment)
+        return Feedback.model_validate_json((await self._transport.send(call)).content)
+
+
+def _chat_call(model: str, messages: str | Sequence[Mapping[str, Any]], options: Mapping[str, Any]) -> Call:
+    conversation = [{"role": "user", "content": messages}] if isinstance(messages, str) else list(messages)
+    return Call("POST", "/v1/chat/completions", body={"model": model, "messages": conversation, **options})
+
+
+def _feedback_call(answer_id: str, **feedback: object) -> Call:
+    return Call("POST", "/v1/feedback", body={"id": answer_id, **present(feedback)}, repeatable=True)
+
+
+def _completion(response: httpx.Response) -> ChatCompletion:
+    completion = read(ChatCompletion, response.content)
+    completion.version, completion.answer_id = _origin(response)
+    return completion
+
+
+def _origin(response: httpx.Response) -> tuple[str, str]:
+    """Return the version that answers, and the ID of its answer."""
+    return response.headers.get(MODEL_HEADER, ""), response.headers.get(ANSWER_HEADER, "")
+
+
+def _chunk(event: ServerSentEvent, response: httpx.Response) -> ChatCompletionChunk:
+    if event.name == "error" or event.data.startswith('{"error"'):
+        raise error_of_event(event.data, response.headers)
+    return read(ChatCompletionChunk, event.data)

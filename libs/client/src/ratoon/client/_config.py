@@ -1,0 +1,59 @@
+"""Endpoint and API key: from the arguments, else from the environment, else of the installation on this machine."""
+
+import os
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+DEFAULT_BASE_URL = "http://127.0.0.1:8080"
+DEFAULT_TIMEOUT_S = 60.0
+DEFAULT_MAX_RETRIES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Settings of a client. `timeout_s` applies to each attempt of a call."""
+
+    base_url: str
+    api_key: str = field(repr=False)
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    max_retries: int = DEFAULT_MAX_RETRIES
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers of every call."""
+        credentials = {"authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+        return {"user-agent": f"ratoon-client/{_version()}", **credentials}
+
+
+def load_config(
+    base_url: str | None = None,
+    api_key: str | None = None,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    max_retries: int = DEFAULT_MAX_RETRIES,
+) -> Config:
+    """Return the settings of a client.
+
+    The endpoint is `base_url`, RATOON_ENDPOINT, RATOON_URL, or the address of the installation in RATOON_STATE
+    (`.ratoon`). The key is `api_key`, RATOON_API_KEY, or, for the endpoint of that installation only, its operator key.
+    """
+    state = Path(os.environ.get("RATOON_STATE") or ".ratoon")
+    local_url = _read(state / "run" / "gateway.url") or DEFAULT_BASE_URL
+    chosen = base_url or os.environ.get("RATOON_ENDPOINT") or os.environ.get("RATOON_URL") or local_url
+    key = api_key or os.environ.get("RATOON_API_KEY") or ""
+    if not key and chosen.rstrip("/") == local_url.rstrip("/"):
+        key = _read(state / "keys" / "operator.key")
+    return Config(chosen.rstrip("/"), key, timeout_s, max_retries)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
+
+
+def _version() -> str:
+    try:
+        return version("ratoon-client")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,560 @@
+# Generated from protos/ by scripts/client.py; `make proto` writes it again.
+"""Resources of the API as attributes of a client."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ratoon.client._transport import AsyncTransport, SyncTransport
+
+if TYPE_CHECKING:
+    from ratoon.client._generated.evaluation import (
+        AsyncBadCasesResource,
+        AsyncEvaluationRunsResource,
+        BadCasesResource,
+        EvaluationRunsResource,
+    )
+    from ratoon.client._generated.flywheel import (
+        AsyncDriftReportsResource,
+        AsyncFeedbackResource,
+        AsyncPipelineRunsResource,
+        AsyncPoliciesResource,
+        AsyncProjectsResource,
+        AsyncTrafficSegmentsResource,
+        DriftReportsResource,
+        FeedbackResource,
+        PipelineRunsResource,
+        PoliciesResource,
+        ProjectsResource,
+        TrafficSegmentsResource,
+    )
+    from ratoon.client._generated.gateway import (
+        ApiKeysResource,
+        AsyncApiKeysResource,
+        AsyncSafetyFilterResource,
+        AsyncTokenResource,
+        SafetyFilterResource,
+        TokenResource,
+    )
+    from ratoon.client._generated.ingestion import (
+        AsyncDatasetsResource,
+        AsyncDatasetVersionsResource,
+        AsyncErasuresResource,
+        AsyncRecordsResource,
+        AsyncRejectionsResource,
+        AsyncSourcesResource,
+        AsyncSplitReadingsResource,
+        AsyncSplitsResource,
+        DatasetsResource,
+        DatasetVersionsResource,
+        ErasuresResource,
+        RecordsResource,
+        RejectionsResource,
+        SourcesResource,
+        SplitReadingsResource,
+        SplitsResource,
+    )
+    from ratoon.client._generated.labeling import (
+        AnnotationsResource,
+        AsyncAnnotationsResource,
+        AsyncGuidelinesResource,
+        AsyncLabelSetsResource,
+        AsyncTasksResource,
+        GuidelinesResource,
+        LabelSetsResource,
+        TasksResource,
+    )
+    from ratoon.client._generated.registry import (
+        AliasChangesResource,
+        AliasesResource,
+        AsyncAliasChangesResource,
+        AsyncAliasesResource,
+        AsyncModelsResource,
+        AsyncModelVersionsResource,
+        ModelsResource,
+        ModelVersionsResource,
+    )
+    from ratoon.client._generated.serving import (
+        AsyncDeploymentsResource,
+        AsyncEnginesResource,
+        AsyncRolloutsResource,
+        DeploymentsResource,
+        EnginesResource,
+        RolloutsResource,
+    )
+    from ratoon.client._generated.training import AsyncTrainingRunsResource, TrainingRunsResource
+
+
+class SyncResources:
+    """Resources of the API as attributes of the synchronous client."""
+
+    _transport: SyncTransport
+
+    @cached_property
+    def alias_changes(self) -> "AliasChangesResource":
+        """One move of an alias."""
+        from ratoon.client._generated.registry import AliasChangesResource
+
+        return AliasChangesResource(self._transport)
+
+    @cached_property
+    def aliases(self) -> "AliasesResource":
+        """Name that points to one version, for example `production`."""
+        from ratoon.client._generated.registry import AliasesResource
+
+        return AliasesResource(self._transport)
+
+    @cached_property
+    def annotations(self) -> "AnnotationsResource":
+        """Label that an annotator gave to a record."""
+        from ratoon.client._generated.labeling import AnnotationsResource
+
+        return AnnotationsResource(self._transport)
+
+    @cached_property
+    def api_keys(self) -> "ApiKeysResource":
+        """API key of a caller. Only a hash of the secret is stored."""
+        from ratoon.client._generated.gateway import ApiKeysResource
+
+        return ApiKeysResource(self._transport)
+
+    @cached_property
+    def bad_cases(self) -> "BadCasesResource":
+        """One wrong answer of the candidate."""
+        from ratoon.client._generated.evaluation import BadCasesResource
+
+        return BadCasesResource(self._transport)
+
+    @cached_property
+    def dataset_versions(self) -> "DatasetVersionsResource":
+        """Immutable set of curated records: Parquet files and a manifest, identified by a Merkle root."""
+        from ratoon.client._generated.ingestion import DatasetVersionsResource
+
+        return DatasetVersionsResource(self._transport)
+
+    @cached_property
+    def datasets(self) -> "DatasetsResource":
+        """Series of dataset versions."""
+        from ratoon.client._generated.ingestion import DatasetsResource
+
+        return DatasetsResource(self._transport)
+
+    @cached_property
+    def deployments(self) -> "DeploymentsResource":
+        """Named endpoint at which a model is served. Callers select it with `model` in a request."""
+        from ratoon.client._generated.serving import DeploymentsResource
+
+        return DeploymentsResource(self._transport)
+
+    @cached_property
+    def drift_reports(self) -> "DriftReportsResource":
+        """Divergence of a window of traffic from the training data."""
+        from ratoon.client._generated.flywheel import DriftReportsResource
+
+        return DriftReportsResource(self._transport)
+
+    @cached_property
+    def engines(self) -> "EnginesResource":
+        """One running model server."""
+        from ratoon.client._generated.serving import EnginesResource
+
+        return EnginesResource(self._transport)
+
+    @cached_property
+    def erasures(self) -> "ErasuresResource":
+        """Erasure of records from all data of a project: sources, dataset versions, splits, and the data of
+        other services.
+
+        An erasure can be neither undone nor cancelled.
+        """
+        from ratoon.client._generated.ingestion import ErasuresResource
+
+        return ErasuresResource(self._transport)
+
+    @cached_property
+    def evaluation_runs(self) -> "EvaluationRunsResource":
+        """Scores of a model artifact and of baselines on test parts, and the verdict of a gate on these
+        scores.
+        """
+        from ratoon.client._generated.evaluation import EvaluationRunsResource
+
+        return EvaluationRunsResource(self._transport)
+
+    @cached_property
+    def feedback(self) -> "FeedbackResource":
+        """Feedback of a user on an answer.
+
+        A correction counts first, then the thumb, then the rating.
+        """
+        from ratoon.client._generated.flywheel import FeedbackResource
+
+        return FeedbackResource(self._transport)
+
+    @cached_property
+    def guidelines(self) -> "GuidelinesResource":
+        """Instructions for annotators and the labels to choose from."""
+        from ratoon.client._generated.labeling import GuidelinesResource
+
+        return GuidelinesResource(self._transport)
+
+    @cached_property
+    def label_sets(self) -> "LabelSetsResource":
+        """Frozen labels of a dataset version: the labels that training uses."""
+        from ratoon.client._generated.labeling import LabelSetsResource
+
+        return LabelSetsResource(self._transport)
+
+    @cached_property
+    def model_versions(self) -> "ModelVersionsResource":
+        """One version of a model: an artifact that was loaded, verified and signed before it can be used."""
+        from ratoon.client._generated.registry import ModelVersionsResource
+
+        return ModelVersionsResource(self._transport)
+
+    @cached_property
+    def models(self) -> "ModelsResource":
+        """Series of model versions."""
+        from ratoon.client._generated.registry import ModelsResource
+
+        return ModelsResource(self._transport)
+
+    @cached_property
+    def pipeline_runs(self) -> "PipelineRunsResource":
+        """One run of the pipeline: from data to a served model version, or to a refusal."""
+        from ratoon.client._generated.flywheel import PipelineRunsResource
+
+        return PipelineRunsResource(self._transport)
+
+    @cached_property
+    def policies(self) -> "PoliciesResource":
+        """Conditions under which a pipeline run starts automatically.
+
+        A run starts once the trigger window has settled, so that it learns from all of its traffic.
+        """
+        from ratoon.client._generated.flywheel import PoliciesResource
+
+        return PoliciesResource(self._transport)
+
+    @cached_property
+    def projects(self) -> "ProjectsResource":
+        """Purpose of a model and the requirements that its versions must meet."""
+        from ratoon.client._generated.flywheel import ProjectsResource
+
+        return ProjectsResource(self._transport)
+
+    @cached_property
+    def records(self) -> "RecordsResource":
+        """One curated record."""
+        from ratoon.client._generated.ingestion import RecordsResource
+
+        return RecordsResource(self._transport)
+
+    @cached_property
+    def rejections(self) -> "RejectionsResource":
+        """Item that became no record."""
+        from ratoon.client._generated.ingestion import RejectionsResource
+
+        return RejectionsResource(self._transport)
+
+    @cached_property
+    def rollouts(self) -> "RolloutsResource":
+        """Change of a deployment from one version to another."""
+        from ratoon.client._generated.serving import RolloutsResource
+
+        return RolloutsResource(self._transport)
+
+    @cached_property
+    def safety_filter(self) -> "SafetyFilterResource":
+        """Words and phrases that are not allowed in prompts and answers of a project.
+
+        Matching ignores case, accents and white space.
+        """
+        from ratoon.client._generated.gateway import SafetyFilterResource
+
+        return SafetyFilterResource(self._transport)
+
+    @cached_property
+    def sources(self) -> "SourcesResource":
+        """Raw items, uploaded as one blob, and the settings to read them."""
+        from ratoon.client._generated.ingestion import SourcesResource
+
+        return SourcesResource(self._transport)
+
+    @cached_property
+    def split_readings(self) -> "SplitReadingsResource":
+        """Logged reading of a part of a split."""
+        from ratoon.client._generated.ingestion import SplitReadingsResource
+
+        return SplitReadingsResource(self._transport)
+
+    @cached_property
+    def splits(self) -> "SplitsResource":
+        """Division of a labelled dataset version into three parts. The test part is sealed."""
+        from ratoon.client._generated.ingestion import SplitsResource
+
+        return SplitsResource(self._transport)
+
+    @cached_property
+    def tasks(self) -> "TasksResource":
+        """Record that an annotator is asked to review."""
+        from ratoon.client._generated.labeling import TasksResource
+
+        return TasksResource(self._transport)
+
+    @cached_property
+    def token(self) -> "TokenResource":
+        """Token."""
+        from ratoon.client._generated.gateway import TokenResource
+
+        return TokenResource(self._transport)
+
+    @cached_property
+    def traffic_segments(self) -> "TrafficSegmentsResource":
+        """Closed segment of captured traffic in the artifact store."""
+        from ratoon.client._generated.flywheel import TrafficSegmentsResource
+
+        return TrafficSegmentsResource(self._transport)
+
+    @cached_property
+    def training_runs(self) -> "TrainingRunsResource":
+        """Training of one model on one split."""
+        from ratoon.client._generated.training import TrainingRunsResource
+
+        return TrainingRunsResource(self._transport)
+
+
+class AsyncResources:
+    """Resources of the API as attributes of the asynchronous client."""
+
+    _transport: AsyncTransport
+
+    @cached_property
+    def alias_changes(self) -> "AsyncAliasChangesResource":
+        """One move of an alias."""
+        from ratoon.client._generated.registry import AsyncAliasChangesResource
+
+        return AsyncAliasChangesResource(self._transport)
+
+    @cached_property
+    def aliases(self) -> "AsyncAliasesResource":
+        """Name that points to one version, for example `production`."""
+        from ratoon.client._generated.registry import AsyncAliasesResource
+
+        return AsyncAliasesResource(self._transport)
+
+    @cached_property
+    def annotations(self) -> "AsyncAnnotationsResource":
+        """Label that an annotator gave to a record."""
+        from ratoon.client._generated.labeling import AsyncAnnotationsResource
+
+        return AsyncAnnotationsResource(self._transport)
+
+    @cached_property
+    def api_keys(self) -> "AsyncApiKeysResource":
+        """API key of a caller. Only a hash of the secret is stored."""
+        from ratoon.client._generated.gateway import AsyncApiKeysResource
+
+        return AsyncApiKeysResource(self._transport)
+
+    @cached_property
+    def bad_cases(self) -> "AsyncBadCasesResource":
+        """One wrong answer of the candidate."""
+        from ratoon.client._generated.evaluation import AsyncBadCasesResource
+
+        return AsyncBadCasesResource(self._transport)
+
+    @cached_property
+    def dataset_versions(self) -> "AsyncDatasetVersionsResource":
+        """Immutable set of curated records: Parquet files and a manifest, identified by a Merkle root."""
+        from ratoon.client._generated.ingestion import AsyncDatasetVersionsResource
+
+        return AsyncDatasetVersionsResource(self._transport)
+
+    @cached_property
+    def datasets(self) -> "AsyncDatasetsResource":
+        """Series of dataset versions."""
+        from ratoon.client._generated.ingestion import AsyncDatasetsResource
+
+        return AsyncDatasetsResource(self._transport)
+
+    @cached_property
+    def deployments(self) -> "AsyncDeploymentsResource":
+        """Named endpoint at which a model is served. Callers select it with `model` in a request."""
+        from ratoon.client._generated.serving import AsyncDeploymentsResource
+
+        return AsyncDeploymentsResource(self._transport)
+
+    @cached_property
+    def drift_reports(self) -> "AsyncDriftReportsResource":
+        """Divergence of a window of traffic from the training data."""
+        from ratoon.client._generated.flywheel import AsyncDriftReportsResource
+
+        return AsyncDriftReportsResource(self._transport)
+
+    @cached_property
+    def engines(self) -> "AsyncEnginesResource":
+        """One running model server."""
+        from ratoon.client._generated.serving import AsyncEnginesResource
+
+        return AsyncEnginesResource(self._transport)
+
+    @cached_property
+    def erasures(self) -> "AsyncErasuresResource":
+        """Erasure of records from all data of a project: sources, dataset versions, splits, and the data of
+        other services.
+
+        An erasure can be neither undone nor cancelled.
+        """
+        from ratoon.client._generated.ingestion import AsyncErasuresResource
+
+        return AsyncErasuresResource(self._transport)
+
+    @cached_property
+    def evaluation_runs(self) -> "AsyncEvaluationRunsResource":
+        """Scores of a model artifact and of baselines on test parts, and the verdict of a gate on these
+        scores.
+        """
+        from ratoon.client._generated.evaluation import AsyncEvaluationRunsResource
+
+        return AsyncEvaluationRunsResource(self._transport)
+
+    @cached_property
+    def feedback(self) -> "AsyncFeedbackResource":
+        """Feedback of a user on an answer.
+
+        A correction counts first, then the thumb, then the rating.
+        """
+        from ratoon.client._generated.flywheel import AsyncFeedbackResource
+
+        return AsyncFeedbackResource(self._transport)
+
+    @cached_property
+    def guidelines(self) -> "AsyncGuidelinesResource":
+        """Instructions for annotators and the labels to choose from."""
+        from ratoon.client._generated.labeling import AsyncGuidelinesResource
+
+        return AsyncGuidelinesResource(self._transport)
+
+    @cached_property
+    def label_sets(self) -> "AsyncLabelSetsResource":
+        """Frozen labels of a dataset version: the labels that training uses."""
+        from ratoon.client._generated.labeling import AsyncLabelSetsResource
+
+        return AsyncLabelSetsResource(self._transport)
+
+    @cached_property
+    def model_versions(self) -> "AsyncModelVersionsResource":
+        """One version of a model: an artifact that was loaded, verified and signed before it can be used."""
+        from ratoon.client._generated.registry import AsyncModelVersionsResource
+
+        return AsyncModelVersionsResource(self._transport)
+
+    @cached_property
+    def models(self) -> "AsyncModelsResource":
+        """Series of model versions."""
+        from ratoon.client._generated.registry import AsyncModelsResource
+
+        return AsyncModelsResource(self._transport)
+
+    @cached_property
+    def pipeline_runs(self) -> "AsyncPipelineRunsResource":
+        """One run of the pipeline: from data to a served model version, or to a refusal."""
+        from ratoon.client._generated.flywheel import AsyncPipelineRunsResource
+
+        return AsyncPipelineRunsResource(self._transport)
+
+    @cached_property
+    def policies(self) -> "AsyncPoliciesResource":
+        """Conditions under which a pipeline run starts automatically.
+
+        A run starts once the trigger window has settled, so that it learns from all of its traffic.
+        """
+        from ratoon.client._generated.flywheel import AsyncPoliciesResource
+
+        return AsyncPoliciesResource(self._transport)
+
+    @cached_property
+    def projects(self) -> "AsyncProjectsResource":
+        """Purpose of a model and the requirements that its versions must meet."""
+        from ratoon.client._generated.flywheel import AsyncProjectsResource
+
+        return AsyncProjectsResource(self._transport)
+
+    @cached_property
+    def records(self) -> "AsyncRecordsResource":
+        """One curated record."""
+        from ratoon.client._generated.ingestion import AsyncRecordsResource
+
+        return AsyncRecordsResource(self._transport)
+
+    @cached_property
+    def rejections(self) -> "AsyncRejectionsResource":
+        """Item that became no record."""
+        from ratoon.client._generated.ingestion import AsyncRejectionsResource
+
+        return AsyncRejectionsResource(self._transport)
+
+    @cached_property
+    def rollouts(self) -> "AsyncRolloutsResource":
+        """Change of a deployment from one version to another."""
+        from ratoon.client._generated.serving import AsyncRolloutsResource
+
+        return AsyncRolloutsResource(self._transport)
+
+    @cached_property
+    def safety_filter(self) -> "AsyncSafetyFilterResource":
+        """Words and phrases that are not allowed in prompts and answers of a project.
+
+        Matching ignores case, accents and white space.
+        """
+        from ratoon.client._generated.gateway import AsyncSafetyFilterResource
+
+        return AsyncSafetyFilterResource(self._transport)
+
+    @cached_property
+    def sources(self) -> "AsyncSourcesResource":
+        """Raw items, uploaded as one blob, and the settings to read them."""
+        from ratoon.client._generated.ingestion import AsyncSourcesResource
+
+        return AsyncSourcesResource(self._transport)
+
+    @cached_property
+    def split_readings(self) -> "AsyncSplitReadingsResource":
+        """Logged reading of a part of a split."""
+        from ratoon.client._generated.ingestion import AsyncSplitReadingsResource
+
+        return AsyncSplitReadingsResource(self._transport)
+
+    @cached_property
+    def splits(self) -> "AsyncSplitsResource":
+        """Division of a labelled dataset version into three parts. The test part is sealed."""
+        from ratoon.client._generated.ingestion import AsyncSplitsResource
+
+        return AsyncSplitsResource(self._transport)
+
+    @cached_property
+    def tasks(self) -> "AsyncTasksResource":
+        """Record that an annotator is asked to review."""
+        from ratoon.client._generated.labeling import AsyncTasksResource
+
+        return AsyncTasksResource(self._transport)
+
+    @cached_property
+    def token(self) -> "AsyncTokenResource":
+        """Token."""
+        from ratoon.client._generated.gateway import AsyncTokenResource
+
+        return AsyncTokenResource(self._transport)
+
+    @cached_property
+    def traffic_segments(self) -> "AsyncTrafficSegmentsResource":
+        """Closed segment of captured traffic in the artifact store."""
+        from ratoon.client._generated.flywheel import AsyncTrafficSegmentsResource
+
+        return AsyncTrafficSegmentsResource(self._transport)
+
+    @cached_property
+    def training_runs(self) -> "AsyncTrainingRunsResource":
+        """Training of one model on one split."""
+        from ratoon.client._generated.training import AsyncTrainingRunsResource
+
+        return AsyncTrainingRunsResource(self._transport)

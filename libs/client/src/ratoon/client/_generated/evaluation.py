@@ -1,0 +1,496 @@
+# Generated from protos/ by scripts/client.py; `make proto` writes it again.
+"""Resources of evaluation."""
+
+from collections.abc import Callable, Sequence
+
+from ratoon.client._generated.evaluation_types import (
+    BadCase,
+    Domain,
+    DomainResult,
+    EvaluationRun,
+    GateRule,
+    Verdict,
+)
+from ratoon.client._models import present
+from ratoon.client._pagination import AsyncPaginator, SyncPage
+from ratoon.client._paths import expand
+from ratoon.client._transport import AsyncTransport, Call, SyncTransport, new_request_id
+from ratoon.client._watch import AsyncWatch, SyncWatch
+
+
+class BadCasesResource:
+    """One wrong answer of the candidate."""
+
+    def __init__(self, transport: SyncTransport) -> None:
+        self._transport = transport
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[BadCase]:
+        """List the wrong answers of the candidate, domain by domain, those with the highest confidence
+        first.
+
+        Each reading of the texts is logged at the split. Refused until the run has succeeded
+        (`NOT_EVALUATED`).
+
+        Args:
+            parent: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            BadCase,
+            "badCases",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/evaluationRuns/*}/badCases", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token}),
+            ),
+            timeout,
+        )
+
+
+class AsyncBadCasesResource:
+    """One wrong answer of the candidate."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[BadCase]:
+        """List the wrong answers of the candidate, domain by domain, those with the highest confidence
+        first.
+
+        Each reading of the texts is logged at the split. Refused until the run has succeeded
+        (`NOT_EVALUATED`).
+
+        Args:
+            parent: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            BadCase,
+            "badCases",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*/evaluationRuns/*}/badCases", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token}),
+            ),
+            timeout,
+        )
+
+
+class EvaluationRunsResource:
+    """Scores of a model artifact and of baselines on test parts, and the verdict of a gate on these
+    scores.
+    """
+
+    def __init__(self, transport: SyncTransport) -> None:
+        self._transport = transport
+
+    def cancel(self, name: str, *, timeout: float | None = None) -> EvaluationRun:
+        """Request the cancellation of an evaluation run. A run that has ended is returned unchanged.
+
+        Args:
+            name: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            EvaluationRun,
+            Call("POST", expand("/v1/{name=projects/*/evaluationRuns/*}:cancel", name=name), body={}),
+            timeout,
+        )
+
+    def create(
+        self,
+        parent: str,
+        *,
+        candidate_digest: str | None = None,
+        reference_digest: str | None = None,
+        domains: Sequence[Domain] | None = None,
+        labels: Sequence[str] | None = None,
+        gate: Sequence[GateRule] | None = None,
+        seed: int | None = None,
+        results: Sequence[DomainResult] | None = None,
+        verdict: Verdict | None = None,
+        report_html_digest: str | None = None,
+        report_json_digest: str | None = None,
+        evaluation_run_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> EvaluationRun:
+        """Start an evaluation run.
+
+        It opens the sealed test parts, which is logged, and scores the candidate on them. A request that
+        contradicts itself is refused (`BAD_EVALUATION`); the error names the field.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            candidate_digest: Digest of the model artifact to evaluate. Required.
+            reference_digest: Digest of the model artifact in production. Empty: there is none.
+            domains: Domains to score. At least one is required; their names must be unique.
+            labels: Labels that the model answers with. At least two are required; empty or repeated labels
+                are refused.
+            gate: Rules of the gate. A rule of an unknown domain is refused. The candidate passes if all rules
+                hold; a gate without rules does not pass.
+            seed: Seed of the resampling that computes the confidence intervals.
+            results: Results, one for each domain. Set in the state SUCCEEDED.
+            verdict: Verdict of the gate. Set in the state SUCCEEDED.
+            report_html_digest: Digest of the report as an HTML page (a blob).
+            report_json_digest: Digest of the report as JSON (a blob).
+            evaluation_run_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and
+                `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
+            request_id: Makes a retry safe: the identical request with the same ID returns the resource that
+                it created first. A different request with the same ID is refused. At most 256 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            EvaluationRun,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/evaluationRuns", parent=parent),
+                query=present(
+                    {"evaluationRunId": evaluation_run_id, "requestId": request_id or new_request_id()}
+                ),
+                body=present(
+                    {
+                        "candidateDigest": candidate_digest,
+                        "referenceDigest": reference_digest,
+                        "domains": domains,
+                        "labels": labels,
+                        "gate": gate,
+                        "seed": seed,
+                        "results": results,
+                        "verdict": verdict,
+                        "reportHtmlDigest": report_html_digest,
+                        "reportJsonDigest": report_json_digest,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
+
+    def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
+        """Delete an evaluation run that failed or was cancelled.
+
+        Refused while it is in progress, and when it succeeded, because it is the evidence of a gate
+        (`IN_USE`).
+
+        Args:
+            name: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.
+            allow_missing: If true, the deletion of an evaluation run that does not exist succeeds, so that a
+                retry does.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/evaluationRuns/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
+
+    def get(self, name: str, *, timeout: float | None = None) -> EvaluationRun:
+        """Return one evaluation run.
+
+        Args:
+            name: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            EvaluationRun, Call("GET", expand("/v1/{name=projects/*/evaluationRuns/*}", name=name)), timeout
+        )
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[EvaluationRun]:
+        """List the evaluation runs of a project, oldest first.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            EvaluationRun,
+            "evaluationRuns",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/evaluationRuns", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+    def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[EvaluationRun]:
+        """Stream an evaluation run: its current state, then each change.
+
+        States between two reads may be skipped. The stream ends after a final state.
+
+        Args:
+            name: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.
+            revision: Send only states with a higher revision. 0: start with the current state.
+        """
+        return self._transport.watch(
+            EvaluationRun,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/evaluationRuns/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
+
+    def wait(
+        self,
+        name: str,
+        *,
+        timeout: float | None = None,
+        on_state: Callable[[EvaluationRun], object] | None = None,
+    ) -> EvaluationRun:
+        """Wait for the final state, and return it.
+
+        OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
+        OperationTimeoutError after `timeout`.
+
+        Args:
+            name: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.
+            timeout: Seconds to wait. Default: no limit.
+            on_state: Called with each state, the final one included.
+        """
+        return self._transport.wait(
+            EvaluationRun,
+            Call("GET", expand("/v1/{name=projects/*/evaluationRuns/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )
+
+
+class AsyncEvaluationRunsResource:
+    """Scores of a model artifact and of baselines on test parts, and the verdict of a gate on these
+    scores.
+    """
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def cancel(self, name: str, *, timeout: float | None = None) -> EvaluationRun:
+        """Request the cancellation of an evaluation run. A run that has ended is returned unchanged.
+
+        Args:
+            name: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            EvaluationRun,
+            Call("POST", expand("/v1/{name=projects/*/evaluationRuns/*}:cancel", name=name), body={}),
+            timeout,
+        )
+
+    async def create(
+        self,
+        parent: str,
+        *,
+        candidate_digest: str | None = None,
+        reference_digest: str | None = None,
+        domains: Sequence[Domain] | None = None,
+        labels: Sequence[str] | None = None,
+        gate: Sequence[GateRule] | None = None,
+        seed: int | None = None,
+        results: Sequence[DomainResult] | None = None,
+        verdict: Verdict | None = None,
+        report_html_digest: str | None = None,
+        report_json_digest: str | None = None,
+        evaluation_run_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> EvaluationRun:
+        """Start an evaluation run.
+
+        It opens the sealed test parts, which is logged, and scores the candidate on them. A request that
+        contradicts itself is refused (`BAD_EVALUATION`); the error names the field.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            candidate_digest: Digest of the model artifact to evaluate. Required.
+            reference_digest: Digest of the model artifact in production. Empty: there is none.
+            domains: Domains to score. At least one is required; their names must be unique.
+            labels: Labels that the model answers with. At least two are required; empty or repeated labels
+                are refused.
+            gate: Rules of the gate. A rule of an unknown domain is refused. The candidate passes if all rules
+                hold; a gate without rules does not pass.
+            seed: Seed of the resampling that computes the confidence intervals.
+            results: Results, one for each domain. Set in the state SUCCEEDED.
+            verdict: Verdict of the gate. Set in the state SUCCEEDED.
+            report_html_digest: Digest of the report as an HTML page (a blob).
+            report_json_digest: Digest of the report as JSON (a blob).
+            evaluation_run_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and
+                `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
+            request_id: Makes a retry safe: the identical request with the same ID returns the resource that
+                it created first. A different request with the same ID is refused. At most 256 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            EvaluationRun,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/evaluationRuns", parent=parent),
+                query=present(
+                    {"evaluationRunId": evaluation_run_id, "requestId": request_id or new_request_id()}
+                ),
+                body=present(
+                    {
+                        "candidateDigest": candidate_digest,
+                        "referenceDigest": reference_digest,
+                        "domains": domains,
+                        "labels": labels,
+                        "gate": gate,
+                        "seed": seed,
+                        "results": results,
+                        "verdict": verdict,
+                        "reportHtmlDigest": report_html_digest,
+                        "reportJsonDigest": report_json_digest,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
+
+    async def delete(
+        self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
+    ) -> None:
+        """Delete an evaluation run that failed or was cancelled.
+
+        Refused while it is in progress, and when it succeeded, because it is the evidence of a gate
+        (`IN_USE`).
+
+        Args:
+            name: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.
+            allow_missing: If true, the deletion of an evaluation run that does not exist succeeds, so that a
+                retry does.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        await self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/evaluationRuns/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
+
+    async def get(self, name: str, *, timeout: float | None = None) -> EvaluationRun:
+        """Return one evaluation run.
+
+        Args:
+            name: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            EvaluationRun, Call("GET", expand("/v1/{name=projects/*/evaluationRuns/*}", name=name)), timeout
+        )
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[EvaluationRun]:
+        """List the evaluation runs of a project, oldest first.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            EvaluationRun,
+            "evaluationRuns",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/evaluationRuns", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+    def watch(self, name: str, *, revision: int | None = None) -> AsyncWatch[EvaluationRun]:
+        """Stream an evaluation run: its current state, then each change.
+
+        States between two reads may be skipped. The stream ends after a final state.
+
+        Args:
+            name: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.
+            revision: Send only states with a higher revision. 0: start with the current state.
+        """
+        return self._transport.watch(
+            EvaluationRun,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/evaluationRuns/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
+
+    async def wait(
+        self,
+        name: str,
+        *,
+        timeout: float | None = None,
+        on_state: Callable[[EvaluationRun], object] | None = None,
+    ) -> EvaluationRun:
+        """Wait for the final state, and return it.
+
+        OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
+        OperationTimeoutError after `timeout`.
+
+        Args:
+            name: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.
+            timeout: Seconds to wait. Default: no limit.
+            on_state: Called with each state, the final one included.
+        """
+        return await self._transport.wait(
+            EvaluationRun,
+            Call("GET", expand("/v1/{name=projects/*/evaluationRuns/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )

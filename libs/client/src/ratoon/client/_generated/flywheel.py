@@ -1,0 +1,1783 @@
+# Generated from protos/ by scripts/client.py; `make proto` writes it again.
+"""Resources of flywheel."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from ratoon.client._generated.flywheel_types import (
+    Comparison,
+    DriftReport,
+    Feedback,
+    PipelineRun,
+    Policy,
+    Project,
+    ProjectGate,
+    ProjectRolloutDefaults,
+    ProjectSplitDefaults,
+    ProjectTrainingDefaults,
+    TrafficSegment,
+)
+from ratoon.client._models import changes, present
+from ratoon.client._omit import Omit, omit
+from ratoon.client._pagination import AsyncPaginator, SyncPage
+from ratoon.client._paths import expand
+from ratoon.client._transport import AsyncTransport, Call, SyncTransport, new_request_id
+from ratoon.client._watch import AsyncWatch, SyncWatch
+
+
+class DriftReportsResource:
+    """Divergence of a window of traffic from the training data."""
+
+    def __init__(self, transport: SyncTransport) -> None:
+        self._transport = transport
+
+    def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
+        """Delete a drift report. The captured traffic that it measured is kept.
+
+        Args:
+            name: Resource name of the drift report: `projects/{project}/driftReports/{drift_report}`.
+            allow_missing: If true, the deletion of a drift report that does not exist succeeds, so that a
+                retry does.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/driftReports/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
+
+    def get(self, name: str, *, timeout: float | None = None) -> DriftReport:
+        """Return one drift report.
+
+        Args:
+            name: Resource name of the drift report: `projects/{project}/driftReports/{drift_report}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            DriftReport, Call("GET", expand("/v1/{name=projects/*/driftReports/*}", name=name)), timeout
+        )
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[DriftReport]:
+        """List the drift reports of a project, oldest first.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            DriftReport,
+            "driftReports",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/driftReports", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+
+class AsyncDriftReportsResource:
+    """Divergence of a window of traffic from the training data."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def delete(
+        self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
+    ) -> None:
+        """Delete a drift report. The captured traffic that it measured is kept.
+
+        Args:
+            name: Resource name of the drift report: `projects/{project}/driftReports/{drift_report}`.
+            allow_missing: If true, the deletion of a drift report that does not exist succeeds, so that a
+                retry does.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        await self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/driftReports/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
+
+    async def get(self, name: str, *, timeout: float | None = None) -> DriftReport:
+        """Return one drift report.
+
+        Args:
+            name: Resource name of the drift report: `projects/{project}/driftReports/{drift_report}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            DriftReport, Call("GET", expand("/v1/{name=projects/*/driftReports/*}", name=name)), timeout
+        )
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[DriftReport]:
+        """List the drift reports of a project, oldest first.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            DriftReport,
+            "driftReports",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/driftReports", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+
+class FeedbackResource:
+    """Feedback of a user on an answer.
+
+    A correction counts first, then the thumb, then the rating.
+    """
+
+    def __init__(self, transport: SyncTransport) -> None:
+        self._transport = transport
+
+    def compare(
+        self,
+        parent: str,
+        *,
+        version: str | None = None,
+        other_version: str | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        timeout: float | None = None,
+    ) -> Comparison:
+        """Compare two model versions by the feedback on their answers in a time range.
+
+        A version of another project is refused (`BAD_FEEDBACK`).
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            version: Resource name of the first version:
+                `projects/{project}/models/{model}/versions/{version}`.
+            other_version: Resource name of the second version. It must belong to the same project.
+            start_time: Start of the time range, inclusive. Not set: from the beginning.
+            end_time: End of the time range, exclusive. Not set: until now.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            Comparison,
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/feedback:compare", parent=parent),
+                query=present(
+                    {
+                        "version": version,
+                        "otherVersion": other_version,
+                        "startTime": start_time,
+                        "endTime": end_time,
+                    }
+                ),
+            ),
+            timeout,
+        )
+
+    def create(
+        self,
+        parent: str,
+        *,
+        answer_id: str | None = None,
+        thumb: int | None = None,
+        rating: int | None = None,
+        correction: str | None = None,
+        comment: str | None = None,
+        feedback_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Feedback:
+        """Submit feedback on an answer.
+
+        The feedback is durable when the call returns. For several feedbacks on one answer, the latest one
+        counts. Refused: empty or invalid feedback (`BAD_FEEDBACK`), an ID that is not one of an answer
+        (`BAD_ANSWER_ID`), an answer of another project (`ANSWER_NOT_FOUND`).
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            answer_id: `id` of the answer. Required; an unknown ID is refused.
+            thumb: Thumb: 1 is up, -1 is down, 0 is none.
+            rating: Rating from 1 to 5; 0 is none. 4 and 5 are positive, 1 and 2 are negative, 3 is neutral.
+            correction: Correct answer, if the user gave it. It must be one of the labels of the project.
+            comment: Comment of the user, at most 4,000 characters.
+            feedback_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
+                the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
+            request_id: Makes a retry safe: the identical request with the same ID returns the resource that
+                it created first. A different request with the same ID is refused. At most 256 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            Feedback,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/feedback", parent=parent),
+                query=present({"feedbackId": feedback_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "answerId": answer_id,
+                        "thumb": thumb,
+                        "rating": rating,
+                        "correction": correction,
+                        "comment": comment,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Feedback]:
+        """List the feedback of a project, oldest first.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            Feedback,
+            "feedback",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/feedback", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+
+class AsyncFeedbackResource:
+    """Feedback of a user on an answer.
+
+    A correction counts first, then the thumb, then the rating.
+    """
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def compare(
+        self,
+        parent: str,
+        *,
+        version: str | None = None,
+        other_version: str | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        timeout: float | None = None,
+    ) -> Comparison:
+        """Compare two model versions by the feedback on their answers in a time range.
+
+        A version of another project is refused (`BAD_FEEDBACK`).
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            version: Resource name of the first version:
+                `projects/{project}/models/{model}/versions/{version}`.
+            other_version: Resource name of the second version. It must belong to the same project.
+            start_time: Start of the time range, inclusive. Not set: from the beginning.
+            end_time: End of the time range, exclusive. Not set: until now.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            Comparison,
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/feedback:compare", parent=parent),
+                query=present(
+                    {
+                        "version": version,
+                        "otherVersion": other_version,
+                        "startTime": start_time,
+                        "endTime": end_time,
+                    }
+                ),
+            ),
+            timeout,
+        )
+
+    async def create(
+        self,
+        parent: str,
+        *,
+        answer_id: str | None = None,
+        thumb: int | None = None,
+        rating: int | None = None,
+        correction: str | None = None,
+        comment: str | None = None,
+        feedback_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Feedback:
+        """Submit feedback on an answer.
+
+        The feedback is durable when the call returns. For several feedbacks on one answer, the latest one
+        counts. Refused: empty or invalid feedback (`BAD_FEEDBACK`), an ID that is not one of an answer
+        (`BAD_ANSWER_ID`), an answer of another project (`ANSWER_NOT_FOUND`).
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            answer_id: `id` of the answer. Required; an unknown ID is refused.
+            thumb: Thumb: 1 is up, -1 is down, 0 is none.
+            rating: Rating from 1 to 5; 0 is none. 4 and 5 are positive, 1 and 2 are negative, 3 is neutral.
+            correction: Correct answer, if the user gave it. It must be one of the labels of the project.
+            comment: Comment of the user, at most 4,000 characters.
+            feedback_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
+                the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
+            request_id: Makes a retry safe: the identical request with the same ID returns the resource that
+                it created first. A different request with the same ID is refused. At most 256 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            Feedback,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/feedback", parent=parent),
+                query=present({"feedbackId": feedback_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "answerId": answer_id,
+                        "thumb": thumb,
+                        "rating": rating,
+                        "correction": correction,
+                        "comment": comment,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Feedback]:
+        """List the feedback of a project, oldest first.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            Feedback,
+            "feedback",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/feedback", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+
+class PipelineRunsResource:
+    """One run of the pipeline: from data to a served model version, or to a refusal."""
+
+    def __init__(self, transport: SyncTransport) -> None:
+        self._transport = transport
+
+    def approve(self, name: str, *, reason: str | None = None, timeout: float | None = None) -> PipelineRun:
+        """Approve the rollout of a pipeline run that waits for approval.
+
+        Refused in any other state (`NO_DECISION_WANTED`), and without a reason (`NO_REASON`).
+
+        Args:
+            name: Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`.
+            reason: Reason for the decision, 1 to 1,000 characters. It is stored with the run. An empty reason
+                is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            PipelineRun,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/pipelineRuns/*}:approve", name=name),
+                body=present({"reason": reason}),
+            ),
+            timeout,
+        )
+
+    def cancel(self, name: str, *, timeout: float | None = None) -> PipelineRun:
+        """Request the cancellation of a pipeline run and of the resource of its current stage.
+
+        Refused when the run has ended (`PIPELINE_RUN_ENDED`).
+
+        Args:
+            name: Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            PipelineRun,
+            Call("POST", expand("/v1/{name=projects/*/pipelineRuns/*}:cancel", name=name), body={}),
+            timeout,
+        )
+
+    def create(
+        self,
+        parent: str,
+        *,
+        sources: Sequence[str] | None = None,
+        skip_rollout: bool | None = None,
+        pipeline_run_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> PipelineRun:
+        """Start a pipeline run manually.
+
+        With `sources`, it builds from them; without, it retrains on corrected traffic. Sources of another
+        project are refused (`BAD_SOURCE`).
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            sources: Resource names of the ingestion sources to build from, all of the same project. Empty:
+                the run retrains on corrected traffic, as each run that a policy starts does. Without a
+                version in production, such a run fails.
+            skip_rollout: Stop after the registration of the model version. Default: false.
+            pipeline_run_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and
+                `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
+            request_id: Makes a retry safe: the identical request with the same ID returns the resource that
+                it created first. A different request with the same ID is refused. At most 256 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            PipelineRun,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/pipelineRuns", parent=parent),
+                query=present(
+                    {"pipelineRunId": pipeline_run_id, "requestId": request_id or new_request_id()}
+                ),
+                body=present({"sources": sources, "skipRollout": skip_rollout}),
+                repeatable=True,
+            ),
+            timeout,
+        )
+
+    def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
+        """Delete a pipeline run that has ended.
+
+        Resources that it created are kept. Refused while it is in progress, and while a policy of the project
+        decides by it: by the time range of its traffic, its end or its place in the budget (`IN_USE`).
+
+        Args:
+            name: Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`.
+            allow_missing: If true, the deletion of a pipeline run that does not exist succeeds, so that a
+                retry does.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/pipelineRuns/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
+
+    def get(self, name: str, *, timeout: float | None = None) -> PipelineRun:
+        """Return one pipeline run.
+
+        Args:
+            name: Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            PipelineRun, Call("GET", expand("/v1/{name=projects/*/pipelineRuns/*}", name=name)), timeout
+        )
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[PipelineRun]:
+        """List the pipeline runs of a project, oldest first.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            PipelineRun,
+            "pipelineRuns",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/pipelineRuns", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+    def reject(self, name: str, *, reason: str | None = None, timeout: float | None = None) -> PipelineRun:
+        """Reject a pipeline run that waits for approval: the run ends as REFUSED.
+
+        Refused in any other state (`NO_DECISION_WANTED`), and without a reason (`NO_REASON`).
+
+        Args:
+            name: Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`.
+            reason: Reason for the decision, 1 to 1,000 characters. It is stored with the run. An empty reason
+                is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            PipelineRun,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/pipelineRuns/*}:reject", name=name),
+                body=present({"reason": reason}),
+            ),
+            timeout,
+        )
+
+    def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[PipelineRun]:
+        """Stream a pipeline run: its current state, then each change.
+
+        States between two reads may be skipped. The stream ends after a final state.
+
+        Args:
+            name: Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`.
+            revision: Send only states with a higher revision. 0: start with the current state.
+        """
+        return self._transport.watch(
+            PipelineRun,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/pipelineRuns/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
+
+    def wait(
+        self,
+        name: str,
+        *,
+        timeout: float | None = None,
+        on_state: Callable[[PipelineRun], object] | None = None,
+    ) -> PipelineRun:
+        """Wait for the final state, and return it.
+
+        OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
+        OperationTimeoutError after `timeout`.
+
+        Args:
+            name: Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`.
+            timeout: Seconds to wait. Default: no limit.
+            on_state: Called with each state, the final one included.
+        """
+        return self._transport.wait(
+            PipelineRun,
+            Call("GET", expand("/v1/{name=projects/*/pipelineRuns/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )
+
+
+class AsyncPipelineRunsResource:
+    """One run of the pipeline: from data to a served model version, or to a refusal."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def approve(
+        self, name: str, *, reason: str | None = None, timeout: float | None = None
+    ) -> PipelineRun:
+        """Approve the rollout of a pipeline run that waits for approval.
+
+        Refused in any other state (`NO_DECISION_WANTED`), and without a reason (`NO_REASON`).
+
+        Args:
+            name: Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`.
+            reason: Reason for the decision, 1 to 1,000 characters. It is stored with the run. An empty reason
+                is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            PipelineRun,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/pipelineRuns/*}:approve", name=name),
+                body=present({"reason": reason}),
+            ),
+            timeout,
+        )
+
+    async def cancel(self, name: str, *, timeout: float | None = None) -> PipelineRun:
+        """Request the cancellation of a pipeline run and of the resource of its current stage.
+
+        Refused when the run has ended (`PIPELINE_RUN_ENDED`).
+
+        Args:
+            name: Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            PipelineRun,
+            Call("POST", expand("/v1/{name=projects/*/pipelineRuns/*}:cancel", name=name), body={}),
+            timeout,
+        )
+
+    async def create(
+        self,
+        parent: str,
+        *,
+        sources: Sequence[str] | None = None,
+        skip_rollout: bool | None = None,
+        pipeline_run_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> PipelineRun:
+        """Start a pipeline run manually.
+
+        With `sources`, it builds from them; without, it retrains on corrected traffic. Sources of another
+        project are refused (`BAD_SOURCE`).
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            sources: Resource names of the ingestion sources to build from, all of the same project. Empty:
+                the run retrains on corrected traffic, as each run that a policy starts does. Without a
+                version in production, such a run fails.
+            skip_rollout: Stop after the registration of the model version. Default: false.
+            pipeline_run_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and
+                `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
+            request_id: Makes a retry safe: the identical request with the same ID returns the resource that
+                it created first. A different request with the same ID is refused. At most 256 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            PipelineRun,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/pipelineRuns", parent=parent),
+                query=present(
+                    {"pipelineRunId": pipeline_run_id, "requestId": request_id or new_request_id()}
+                ),
+                body=present({"sources": sources, "skipRollout": skip_rollout}),
+                repeatable=True,
+            ),
+            timeout,
+        )
+
+    async def delete(
+        self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
+    ) -> None:
+        """Delete a pipeline run that has ended.
+
+        Resources that it created are kept. Refused while it is in progress, and while a policy of the project
+        decides by it: by the time range of its traffic, its end or its place in the budget (`IN_USE`).
+
+        Args:
+            name: Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`.
+            allow_missing: If true, the deletion of a pipeline run that does not exist succeeds, so that a
+                retry does.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        await self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/pipelineRuns/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
+
+    async def get(self, name: str, *, timeout: float | None = None) -> PipelineRun:
+        """Return one pipeline run.
+
+        Args:
+            name: Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            PipelineRun, Call("GET", expand("/v1/{name=projects/*/pipelineRuns/*}", name=name)), timeout
+        )
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[PipelineRun]:
+        """List the pipeline runs of a project, oldest first.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            PipelineRun,
+            "pipelineRuns",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/pipelineRuns", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+    async def reject(
+        self, name: str, *, reason: str | None = None, timeout: float | None = None
+    ) -> PipelineRun:
+        """Reject a pipeline run that waits for approval: the run ends as REFUSED.
+
+        Refused in any other state (`NO_DECISION_WANTED`), and without a reason (`NO_REASON`).
+
+        Args:
+            name: Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`.
+            reason: Reason for the decision, 1 to 1,000 characters. It is stored with the run. An empty reason
+                is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            PipelineRun,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/pipelineRuns/*}:reject", name=name),
+                body=present({"reason": reason}),
+            ),
+            timeout,
+        )
+
+    def watch(self, name: str, *, revision: int | None = None) -> AsyncWatch[PipelineRun]:
+        """Stream a pipeline run: its current state, then each change.
+
+        States between two reads may be skipped. The stream ends after a final state.
+
+        Args:
+            name: Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`.
+            revision: Send only states with a higher revision. 0: start with the current state.
+        """
+        return self._transport.watch(
+            PipelineRun,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/pipelineRuns/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
+
+    async def wait(
+        self,
+        name: str,
+        *,
+        timeout: float | None = None,
+        on_state: Callable[[PipelineRun], object] | None = None,
+    ) -> PipelineRun:
+        """Wait for the final state, and return it.
+
+        OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
+        OperationTimeoutError after `timeout`.
+
+        Args:
+            name: Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`.
+            timeout: Seconds to wait. Default: no limit.
+            on_state: Called with each state, the final one included.
+        """
+        return await self._transport.wait(
+            PipelineRun,
+            Call("GET", expand("/v1/{name=projects/*/pipelineRuns/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )
+
+
+class PoliciesResource:
+    """Conditions under which a pipeline run starts automatically.
+
+    A run starts once the trigger window has settled, so that it learns from all of its traffic.
+    """
+
+    def __init__(self, transport: SyncTransport) -> None:
+        self._transport = transport
+
+    def create(
+        self,
+        parent: str,
+        *,
+        drift_threshold: float | None = None,
+        error_rate_threshold: float | None = None,
+        min_answers: int | None = None,
+        min_feedback: int | None = None,
+        burst_answers: int | None = None,
+        settle_seconds: float | None = None,
+        cooldown_seconds: float | None = None,
+        schedule_seconds: float | None = None,
+        budget_runs: int | None = None,
+        paused: bool | None = None,
+        dry_run: bool | None = None,
+        policy_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Policy:
+        """Create a policy.
+
+        It takes effect immediately. Settings out of range are refused (`BAD_POLICY`); the error names the
+        field.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            drift_threshold: Divergence from the training data above which traffic counts as drifted, in
+                multiples of the noise band. The noise band is the 99th percentile of a single measurement of
+                traffic that has not drifted; traffic is measured often. 0 is refused. At most 1,000,000.
+                Default: 1.5.
+            error_rate_threshold: Share of unhappy callers from which a version counts as failing: above 0, at
+                most 1. Each caller counts once, by the share of its judged answers that are wrong or
+                disliked, and no single caller decides. Default: 0.1.
+            min_answers: Minimum number of distinct texts before drift is evaluated, 1 to 1,000,000. Default:
+                200.
+            min_feedback: Minimum number of corrected or confirmed answers before a retraining starts, 1 to
+                1,000,000. Default: 200.
+            burst_answers: Minimum number of answers in the trigger window before a run starts, so that all of
+                them become one dataset. Traffic that stops short of it is waited for 60 times
+                `settle_seconds`. At most 1,000,000. Default: 0, no minimum.
+            settle_seconds: Time without new answers after which the trigger window is closed, in seconds.
+                Traffic that never pauses is waited for 60 times as long. At most 86,400. Default: 10.
+            cooldown_seconds: Minimum time between the end of a pipeline run and the start of the next one, in
+                seconds. At most 366 days. Default: 3600.
+            schedule_seconds: Interval after which a run starts on corrected answers even without drift, in
+                seconds. 0: never. At most 366 days. Default: 604800 (one week).
+            budget_runs: Maximum number of pipeline runs that policies start in 30 days, at most 100,000.
+                Default: 30.
+            paused: The policy starts no runs. Default: false.
+            dry_run: Report which run would have started, and why, without starting it. Default: false.
+            policy_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the
+                first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
+            request_id: Makes a retry safe: the identical request with the same ID returns the resource that
+                it created first. A different request with the same ID is refused. At most 256 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            Policy,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/policies", parent=parent),
+                query=present({"policyId": policy_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "driftThreshold": drift_threshold,
+                        "errorRateThreshold": error_rate_threshold,
+                        "minAnswers": min_answers,
+                        "minFeedback": min_feedback,
+                        "burstAnswers": burst_answers,
+                        "settleSeconds": settle_seconds,
+                        "cooldownSeconds": cooldown_seconds,
+                        "scheduleSeconds": schedule_seconds,
+                        "budgetRuns": budget_runs,
+                        "paused": paused,
+                        "dryRun": dry_run,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
+
+    def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
+        """Delete a policy.
+
+        Refused while a pipeline run that the policy started is in progress (`IN_USE`).
+
+        Args:
+            name: Resource name of the policy: `projects/{project}/policies/{policy}`.
+            etag: `etag` that was read with the resource. A stale value is refused; an empty value is not
+                checked.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        self._transport.send(
+            Call(
+                "DELETE", expand("/v1/{name=projects/*/policies/*}", name=name), query=present({"etag": etag})
+            ),
+            timeout,
+        )
+
+    def get(self, name: str, *, timeout: float | None = None) -> Policy:
+        """Return one policy.
+
+        Args:
+            name: Resource name of the policy: `projects/{project}/policies/{policy}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            Policy, Call("GET", expand("/v1/{name=projects/*/policies/*}", name=name)), timeout
+        )
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Policy]:
+        """List the policies of a project, oldest first.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            Policy,
+            "policies",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/policies", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+    def update(
+        self,
+        name: str,
+        *,
+        drift_threshold: float | Omit = omit,
+        error_rate_threshold: float | Omit = omit,
+        min_answers: int | Omit = omit,
+        min_feedback: int | Omit = omit,
+        burst_answers: int | Omit = omit,
+        settle_seconds: float | Omit | None = omit,
+        cooldown_seconds: float | Omit | None = omit,
+        schedule_seconds: float | Omit | None = omit,
+        budget_runs: int | Omit | None = omit,
+        paused: bool | Omit | None = omit,
+        dry_run: bool | Omit | None = omit,
+        etag: str | Omit = omit,
+        timeout: float | None = None,
+    ) -> Policy:
+        """Update a policy.
+
+        The policy is evaluated again immediately. Settings out of range are refused (`BAD_POLICY`); the error
+        names the field.
+
+        Args:
+            name: Resource name: `projects/{project}/policies/{policy}`.
+            drift_threshold: Divergence from the training data above which traffic counts as drifted, in
+                multiples of the noise band. The noise band is the 99th percentile of a single measurement of
+                traffic that has not drifted; traffic is measured often. 0 is refused. At most 1,000,000.
+                Default: 1.5.
+            error_rate_threshold: Share of unhappy callers from which a version counts as failing: above 0, at
+                most 1. Each caller counts once, by the share of its judged answers that are wrong or
+                disliked, and no single caller decides. Default: 0.1.
+            min_answers: Minimum number of distinct texts before drift is evaluated, 1 to 1,000,000. Default:
+                200.
+            min_feedback: Minimum number of corrected or confirmed answers before a retraining starts, 1 to
+                1,000,000. Default: 200.
+            burst_answers: Minimum number of answers in the trigger window before a run starts, so that all of
+                them become one dataset. Traffic that stops short of it is waited for 60 times
+                `settle_seconds`. At most 1,000,000. Default: 0, no minimum.
+            settle_seconds: Time without new answers after which the trigger window is closed, in seconds.
+                Traffic that never pauses is waited for 60 times as long. At most 86,400. Default: 10.
+            cooldown_seconds: Minimum time between the end of a pipeline run and the start of the next one, in
+                seconds. At most 366 days. Default: 3600.
+            schedule_seconds: Interval after which a run starts on corrected answers even without drift, in
+                seconds. 0: never. At most 366 days. Default: 604800 (one week).
+            budget_runs: Maximum number of pipeline runs that policies start in 30 days, at most 100,000.
+                Default: 30.
+            paused: The policy starts no runs. Default: false.
+            dry_run: Report which run would have started, and why, without starting it. Default: false.
+            etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
+                refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            Policy,
+            Call(
+                "PATCH",
+                expand("/v1/{name=projects/*/policies/*}", name=name),
+                body=changes(
+                    {
+                        "driftThreshold": drift_threshold,
+                        "errorRateThreshold": error_rate_threshold,
+                        "minAnswers": min_answers,
+                        "minFeedback": min_feedback,
+                        "burstAnswers": burst_answers,
+                        "settleSeconds": settle_seconds,
+                        "cooldownSeconds": cooldown_seconds,
+                        "scheduleSeconds": schedule_seconds,
+                        "budgetRuns": budget_runs,
+                        "paused": paused,
+                        "dryRun": dry_run,
+                        "etag": etag,
+                    }
+                ),
+            ),
+            timeout,
+        )
+
+
+class AsyncPoliciesResource:
+    """Conditions under which a pipeline run starts automatically.
+
+    A run starts once the trigger window has settled, so that it learns from all of its traffic.
+    """
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def create(
+        self,
+        parent: str,
+        *,
+        drift_threshold: float | None = None,
+        error_rate_threshold: float | None = None,
+        min_answers: int | None = None,
+        min_feedback: int | None = None,
+        burst_answers: int | None = None,
+        settle_seconds: float | None = None,
+        cooldown_seconds: float | None = None,
+        schedule_seconds: float | None = None,
+        budget_runs: int | None = None,
+        paused: bool | None = None,
+        dry_run: bool | None = None,
+        policy_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Policy:
+        """Create a policy.
+
+        It takes effect immediately. Settings out of range are refused (`BAD_POLICY`); the error names the
+        field.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            drift_threshold: Divergence from the training data above which traffic counts as drifted, in
+                multiples of the noise band. The noise band is the 99th percentile of a single measurement of
+                traffic that has not drifted; traffic is measured often. 0 is refused. At most 1,000,000.
+                Default: 1.5.
+            error_rate_threshold: Share of unhappy callers from which a version counts as failing: above 0, at
+                most 1. Each caller counts once, by the share of its judged answers that are wrong or
+                disliked, and no single caller decides. Default: 0.1.
+            min_answers: Minimum number of distinct texts before drift is evaluated, 1 to 1,000,000. Default:
+                200.
+            min_feedback: Minimum number of corrected or confirmed answers before a retraining starts, 1 to
+                1,000,000. Default: 200.
+            burst_answers: Minimum number of answers in the trigger window before a run starts, so that all of
+                them become one dataset. Traffic that stops short of it is waited for 60 times
+                `settle_seconds`. At most 1,000,000. Default: 0, no minimum.
+            settle_seconds: Time without new answers after which the trigger window is closed, in seconds.
+                Traffic that never pauses is waited for 60 times as long. At most 86,400. Default: 10.
+            cooldown_seconds: Minimum time between the end of a pipeline run and the start of the next one, in
+                seconds. At most 366 days. Default: 3600.
+            schedule_seconds: Interval after which a run starts on corrected answers even without drift, in
+                seconds. 0: never. At most 366 days. Default: 604800 (one week).
+            budget_runs: Maximum number of pipeline runs that policies start in 30 days, at most 100,000.
+                Default: 30.
+            paused: The policy starts no runs. Default: false.
+            dry_run: Report which run would have started, and why, without starting it. Default: false.
+            policy_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the
+                first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
+            request_id: Makes a retry safe: the identical request with the same ID returns the resource that
+                it created first. A different request with the same ID is refused. At most 256 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            Policy,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/policies", parent=parent),
+                query=present({"policyId": policy_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "driftThreshold": drift_threshold,
+                        "errorRateThreshold": error_rate_threshold,
+                        "minAnswers": min_answers,
+                        "minFeedback": min_feedback,
+                        "burstAnswers": burst_answers,
+                        "settleSeconds": settle_seconds,
+                        "cooldownSeconds": cooldown_seconds,
+                        "scheduleSeconds": schedule_seconds,
+                        "budgetRuns": budget_runs,
+                        "paused": paused,
+                        "dryRun": dry_run,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
+
+    async def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
+        """Delete a policy.
+
+        Refused while a pipeline run that the policy started is in progress (`IN_USE`).
+
+        Args:
+            name: Resource name of the policy: `projects/{project}/policies/{policy}`.
+            etag: `etag` that was read with the resource. A stale value is refused; an empty value is not
+                checked.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        await self._transport.send(
+            Call(
+                "DELETE", expand("/v1/{name=projects/*/policies/*}", name=name), query=present({"etag": etag})
+            ),
+            timeout,
+        )
+
+    async def get(self, name: str, *, timeout: float | None = None) -> Policy:
+        """Return one policy.
+
+        Args:
+            name: Resource name of the policy: `projects/{project}/policies/{policy}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            Policy, Call("GET", expand("/v1/{name=projects/*/policies/*}", name=name)), timeout
+        )
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Policy]:
+        """List the policies of a project, oldest first.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            Policy,
+            "policies",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/policies", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+    async def update(
+        self,
+        name: str,
+        *,
+        drift_threshold: float | Omit = omit,
+        error_rate_threshold: float | Omit = omit,
+        min_answers: int | Omit = omit,
+        min_feedback: int | Omit = omit,
+        burst_answers: int | Omit = omit,
+        settle_seconds: float | Omit | None = omit,
+        cooldown_seconds: float | Omit | None = omit,
+        schedule_seconds: float | Omit | None = omit,
+        budget_runs: int | Omit | None = omit,
+        paused: bool | Omit | None = omit,
+        dry_run: bool | Omit | None = omit,
+        etag: str | Omit = omit,
+        timeout: float | None = None,
+    ) -> Policy:
+        """Update a policy.
+
+        The policy is evaluated again immediately. Settings out of range are refused (`BAD_POLICY`); the error
+        names the field.
+
+        Args:
+            name: Resource name: `projects/{project}/policies/{policy}`.
+            drift_threshold: Divergence from the training data above which traffic counts as drifted, in
+                multiples of the noise band. The noise band is the 99th percentile of a single measurement of
+                traffic that has not drifted; traffic is measured often. 0 is refused. At most 1,000,000.
+                Default: 1.5.
+            error_rate_threshold: Share of unhappy callers from which a version counts as failing: above 0, at
+                most 1. Each caller counts once, by the share of its judged answers that are wrong or
+                disliked, and no single caller decides. Default: 0.1.
+            min_answers: Minimum number of distinct texts before drift is evaluated, 1 to 1,000,000. Default:
+                200.
+            min_feedback: Minimum number of corrected or confirmed answers before a retraining starts, 1 to
+                1,000,000. Default: 200.
+            burst_answers: Minimum number of answers in the trigger window before a run starts, so that all of
+                them become one dataset. Traffic that stops short of it is waited for 60 times
+                `settle_seconds`. At most 1,000,000. Default: 0, no minimum.
+            settle_seconds: Time without new answers after which the trigger window is closed, in seconds.
+                Traffic that never pauses is waited for 60 times as long. At most 86,400. Default: 10.
+            cooldown_seconds: Minimum time between the end of a pipeline run and the start of the next one, in
+                seconds. At most 366 days. Default: 3600.
+            schedule_seconds: Interval after which a run starts on corrected answers even without drift, in
+                seconds. 0: never. At most 366 days. Default: 604800 (one week).
+            budget_runs: Maximum number of pipeline runs that policies start in 30 days, at most 100,000.
+                Default: 30.
+            paused: The policy starts no runs. Default: false.
+            dry_run: Report which run would have started, and why, without starting it. Default: false.
+            etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
+                refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            Policy,
+            Call(
+                "PATCH",
+                expand("/v1/{name=projects/*/policies/*}", name=name),
+                body=changes(
+                    {
+                        "driftThreshold": drift_threshold,
+                        "errorRateThreshold": error_rate_threshold,
+                        "minAnswers": min_answers,
+                        "minFeedback": min_feedback,
+                        "burstAnswers": burst_answers,
+                        "settleSeconds": settle_seconds,
+                        "cooldownSeconds": cooldown_seconds,
+                        "scheduleSeconds": schedule_seconds,
+                        "budgetRuns": budget_runs,
+                        "paused": paused,
+                        "dryRun": dry_run,
+                        "etag": etag,
+                    }
+                ),
+            ),
+            timeout,
+        )
+
+
+class ProjectsResource:
+    """Purpose of a model and the requirements that its versions must meet."""
+
+    def __init__(self, transport: SyncTransport) -> None:
+        self._transport = transport
+
+    def create(
+        self,
+        *,
+        display_name: str | None = None,
+        labels: Sequence[str] | None = None,
+        instructions: str | None = None,
+        gate: ProjectGate | None = None,
+        training: ProjectTrainingDefaults | None = None,
+        rollout: ProjectRolloutDefaults | None = None,
+        traffic_retention_days: int | None = None,
+        split: ProjectSplitDefaults | None = None,
+        require_approval: bool | None = None,
+        project_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Project:
+        """Create a project.
+
+        Monitoring of its traffic starts with the creation. Settings out of range are refused (`BAD_PROJECT`);
+        the error names the field.
+
+        Args:
+            display_name: Name for people. At most 1,024 characters.
+            labels: Labels that the model answers with: 2 to 1,000 words of at most 64 characters each.
+                Repeated labels and invisible characters are refused.
+            instructions: Labeling instructions for annotators, at most 262,144 characters.
+            gate: Requirements on a new version.
+            training: Training settings of pipeline runs.
+            rollout: Rollout settings of pipeline runs.
+            traffic_retention_days: Days to keep captured prompts and answers, 1 to 3,650. Default: 30.
+            split: Split settings of pipeline runs.
+            require_approval: Pipeline runs wait for approval between the gate and the rollout. Default:
+                false.
+            project_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
+                the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
+            request_id: Makes a retry safe: the identical request with the same ID returns the resource that
+                it created first. A different request with the same ID is refused. At most 256 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            Project,
+            Call(
+                "POST",
+                "/v1/projects",
+                query=present({"projectId": project_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "displayName": display_name,
+                        "labels": labels,
+                        "instructions": instructions,
+                        "gate": gate,
+                        "training": training,
+                        "rollout": rollout,
+                        "trafficRetentionDays": traffic_retention_days,
+                        "split": split,
+                        "requireApproval": require_approval,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
+
+    def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
+        """Delete a project with its deployments, policies, pipeline runs, captured traffic and feedback.
+
+        Datasets, models and other runs stay in storage but cannot be accessed without the project. Refused
+        while a pipeline run is in progress or a deployment serves (`IN_USE`).
+
+        Args:
+            name: Resource name of the project: `projects/{project}`.
+            etag: `etag` that was read with the resource. A stale value is refused; an empty value is not
+                checked.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        self._transport.send(
+            Call("DELETE", expand("/v1/{name=projects/*}", name=name), query=present({"etag": etag})), timeout
+        )
+
+    def get(self, name: str, *, timeout: float | None = None) -> Project:
+        """Return one project.
+
+        Args:
+            name: Resource name of the project: `projects/{project}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(Project, Call("GET", expand("/v1/{name=projects/*}", name=name)), timeout)
+
+    def list(
+        self,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Project]:
+        """List all projects, oldest first.
+
+        Args:
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            Project,
+            "projects",
+            Call(
+                "GET",
+                "/v1/projects",
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+    def update(
+        self,
+        name: str,
+        *,
+        display_name: str | Omit = omit,
+        labels: Sequence[str] | Omit = omit,
+        instructions: str | Omit = omit,
+        gate: ProjectGate | Omit = omit,
+        training: ProjectTrainingDefaults | Omit = omit,
+        rollout: ProjectRolloutDefaults | Omit = omit,
+        split: ProjectSplitDefaults | Omit = omit,
+        traffic_retention_days: int | Omit = omit,
+        require_approval: bool | Omit = omit,
+        etag: str | Omit = omit,
+        allow_label_removal: bool | None = None,
+        timeout: float | None = None,
+    ) -> Project:
+        """Update a project.
+
+        Pipeline runs that are in progress keep the settings with which they started. The removal of a label
+        with which the version in production answers is refused (`LABEL_SERVED`) unless `allow_label_removal`
+        is set. Settings out of range: `BAD_PROJECT`.
+
+        Args:
+            name: Resource name: `projects/{project}`.
+            display_name: Name for people. At most 1,024 characters.
+            labels: Labels that the model answers with: 2 to 1,000 words of at most 64 characters each.
+                Repeated labels and invisible characters are refused.
+            instructions: Labeling instructions for annotators, at most 262,144 characters.
+            gate: Requirements on a new version.
+            training: Training settings of pipeline runs.
+            rollout: Rollout settings of pipeline runs.
+            split: Split settings of pipeline runs.
+            traffic_retention_days: Days to keep captured prompts and answers, 1 to 3,650. Default: 30.
+            require_approval: Pipeline runs wait for approval between the gate and the rollout. Default:
+                false.
+            etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
+                refused.
+            allow_label_removal: Allow the removal of labels with which a version in production answers.
+                Default: false.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            Project,
+            Call(
+                "PATCH",
+                expand("/v1/{name=projects/*}", name=name),
+                query=present({"allowLabelRemoval": allow_label_removal}),
+                body=changes(
+                    {
+                        "displayName": display_name,
+                        "labels": labels,
+                        "instructions": instructions,
+                        "gate": gate,
+                        "training": training,
+                        "rollout": rollout,
+                        "split": split,
+                        "trafficRetentionDays": traffic_retention_days,
+                        "requireApproval": require_approval,
+                        "etag": etag,
+                    }
+                ),
+            ),
+            timeout,
+        )
+
+
+class AsyncProjectsResource:
+    """Purpose of a model and the requirements that its versions must meet."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def create(
+        self,
+        *,
+        display_name: str | None = None,
+        labels: Sequence[str] | None = None,
+        instructions: str | None = None,
+        gate: ProjectGate | None = None,
+        training: ProjectTrainingDefaults | None = None,
+        rollout: ProjectRolloutDefaults | None = None,
+        traffic_retention_days: int | None = None,
+        split: ProjectSplitDefaults | None = None,
+        require_approval: bool | None = None,
+        project_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Project:
+        """Create a project.
+
+        Monitoring of its traffic starts with the creation. Settings out of range are refused (`BAD_PROJECT`);
+        the error names the field.
+
+        Args:
+            display_name: Name for people. At most 1,024 characters.
+            labels: Labels that the model answers with: 2 to 1,000 words of at most 64 characters each.
+                Repeated labels and invisible characters are refused.
+            instructions: Labeling instructions for annotators, at most 262,144 characters.
+            gate: Requirements on a new version.
+            training: Training settings of pipeline runs.
+            rollout: Rollout settings of pipeline runs.
+            traffic_retention_days: Days to keep captured prompts and answers, 1 to 3,650. Default: 30.
+            split: Split settings of pipeline runs.
+            require_approval: Pipeline runs wait for approval between the gate and the rollout. Default:
+                false.
+            project_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
+                the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
+            request_id: Makes a retry safe: the identical request with the same ID returns the resource that
+                it created first. A different request with the same ID is refused. At most 256 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            Project,
+            Call(
+                "POST",
+                "/v1/projects",
+                query=present({"projectId": project_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "displayName": display_name,
+                        "labels": labels,
+                        "instructions": instructions,
+                        "gate": gate,
+                        "training": training,
+                        "rollout": rollout,
+                        "trafficRetentionDays": traffic_retention_days,
+                        "split": split,
+                        "requireApproval": require_approval,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
+
+    async def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
+        """Delete a project with its deployments, policies, pipeline runs, captured traffic and feedback.
+
+        Datasets, models and other runs stay in storage but cannot be accessed without the project. Refused
+        while a pipeline run is in progress or a deployment serves (`IN_USE`).
+
+        Args:
+            name: Resource name of the project: `projects/{project}`.
+            etag: `etag` that was read with the resource. A stale value is refused; an empty value is not
+                checked.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        await self._transport.send(
+            Call("DELETE", expand("/v1/{name=projects/*}", name=name), query=present({"etag": etag})), timeout
+        )
+
+    async def get(self, name: str, *, timeout: float | None = None) -> Project:
+        """Return one project.
+
+        Args:
+            name: Resource name of the project: `projects/{project}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            Project, Call("GET", expand("/v1/{name=projects/*}", name=name)), timeout
+        )
+
+    def list(
+        self,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Project]:
+        """List all projects, oldest first.
+
+        Args:
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            Project,
+            "projects",
+            Call(
+                "GET",
+                "/v1/projects",
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+    async def update(
+        self,
+        name: str,
+        *,
+        display_name: str | Omit = omit,
+        labels: Sequence[str] | Omit = omit,
+        instructions: str | Omit = omit,
+        gate: ProjectGate | Omit = omit,
+        training: ProjectTrainingDefaults | Omit = omit,
+        rollout: ProjectRolloutDefaults | Omit = omit,
+        split: ProjectSplitDefaults | Omit = omit,
+        traffic_retention_days: int | Omit = omit,
+        require_approval: bool | Omit = omit,
+        etag: str | Omit = omit,
+        allow_label_removal: bool | None = None,
+        timeout: float | None = None,
+    ) -> Project:
+        """Update a project.
+
+        Pipeline runs that are in progress keep the settings with which they started. The removal of a label
+        with which the version in production answers is refused (`LABEL_SERVED`) unless `allow_label_removal`
+        is set. Settings out of range: `BAD_PROJECT`.
+
+        Args:
+            name: Resource name: `projects/{project}`.
+            display_name: Name for people. At most 1,024 characters.
+            labels: Labels that the model answers with: 2 to 1,000 words of at most 64 characters each.
+                Repeated labels and invisible characters are refused.
+            instructions: Labeling instructions for annotators, at most 262,144 characters.
+            gate: Requirements on a new version.
+            training: Training settings of pipeline runs.
+            rollout: Rollout settings of pipeline runs.
+            split: Split settings of pipeline runs.
+            traffic_retention_days: Days to keep captured prompts and answers, 1 to 3,650. Default: 30.
+            require_approval: Pipeline runs wait for approval between the gate and the rollout. Default:
+                false.
+            etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
+                refused.
+            allow_label_removal: Allow the removal of labels with which a version in production answers.
+                Default: false.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            Project,
+            Call(
+                "PATCH",
+                expand("/v1/{name=projects/*}", name=name),
+                query=present({"allowLabelRemoval": allow_label_removal}),
+                body=changes(
+                    {
+                        "displayName": display_name,
+                        "labels": labels,
+                        "instructions": instructions,
+                        "gate": gate,
+                        "training": training,
+                        "rollout": rollout,
+                        "split": split,
+                        "trafficRetentionDays": traffic_retention_days,
+                        "requireApproval": require_approval,
+                        "etag": etag,
+                    }
+                ),
+            ),
+            timeout,
+        )
+
+
+class TrafficSegmentsResource:
+    """Closed segment of captured traffic in the artifact store."""
+
+    def __init__(self, transport: SyncTransport) -> None:
+        self._transport = transport
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[TrafficSegment]:
+        """List the traffic segments of a project, oldest first.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            TrafficSegment,
+            "trafficSegments",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/trafficSegments", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+
+class AsyncTrafficSegmentsResource:
+    """Closed segment of captured traffic in the artifact store."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[TrafficSegment]:
+        """List the traffic segments of a project, oldest first.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            TrafficSegment,
+            "trafficSegments",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/trafficSegments", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )

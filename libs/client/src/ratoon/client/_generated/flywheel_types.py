@@ -1,0 +1,640 @@
+# Generated from protos/ by scripts/client.py; `make proto` writes it again.
+"""Models of flywheel."""
+
+from ratoon.client._generated.common_types import Failure, Progress
+from ratoon.client._models import Int64, Message, OpenEnum, Timestamp
+
+
+class ProjectGate(Message):
+    """Requirements on a new version, as bounds on the change in macro-F1."""
+
+    new_domain_threshold: float = 0.0
+    """Value that the lower bound of the gain in macro-F1 on the new domain must exceed, from -1 to 1.
+
+    Default: 0.
+    """
+
+    old_domain_threshold: float | None = None
+    """Value that the lower bound of the change in macro-F1 on the old domain must exceed, from -1 to 1.
+
+    Default: -0.08.
+    """
+
+    baseline_margin: float | None = None
+    """Accepted distance of the macro-F1 of the first version below that of the best baseline (TF-IDF on
+    words or on characters), from 0 to 1.
+
+    1 turns the rule off. Default: 0.02.
+    """
+
+
+class ProjectTrainingDefaultsMethod(OpenEnum):
+    """Training method."""
+
+    UNSPECIFIED = "METHOD_UNSPECIFIED"
+    """Not set."""
+
+    FULL = "METHOD_FULL"
+    """Train all weights."""
+
+    LORA = "METHOD_LORA"
+    """Train a LoRA adapter for `base_artifact_digest`, which is required.
+
+    Later versions continue from the adapter in production.
+    """
+
+
+class ProjectTrainingDefaults(Message):
+    """Training settings. A zero value selects the default of the training recipe."""
+
+    seed: Int64 = 0
+    """Random seed of training, 0 to 2^53."""
+
+    epochs: float = 0.0
+    """Number of epochs of the first version, at most 1,000."""
+
+    continue_epochs: float = 0.0
+    """Number of epochs of later versions, at most 1,000."""
+
+    max_chars: int = 0
+    """Maximum length of a text in characters; longer texts are cut.
+
+    At most 1,000,000. 0: chosen from the data.
+    """
+
+    hidden_size: int = 0
+    """Hidden size of a model that is trained from scratch, at most 65,536."""
+
+    layers: int = 0
+    """Number of layers of a model that is trained from scratch, at most 128."""
+
+    replay_count: int | None = None
+    """Number of records of the previous training part that are mixed into a retraining, at most
+    10,000,000.
+
+    Default: 2000.
+    """
+
+    workers: int = 0
+    """Number of training workers, at most 64."""
+
+    method: ProjectTrainingDefaultsMethod = ProjectTrainingDefaultsMethod.UNSPECIFIED
+    """Training method. Default: all weights, from scratch or from `base_artifact_digest`."""
+
+    base_artifact_digest: str = ""
+    """Digest of the model artifact (a tree, uploaded beforehand) from which the first version starts.
+
+    Empty: training from scratch.
+    """
+
+    learning_rate: float = 0.0
+    """Learning rate of the first and of later versions, at most 1.
+
+    0: the default of the recipe for each.
+    """
+
+    batch_size: int = 0
+    """Number of samples in a training step, at most 4,096."""
+
+    prompt_tokens: int = 0
+    """Approximate number of tokens to which texts are cut when `max_chars` is 0. At most 32,768."""
+
+    lora_rank: int = 0
+    """Rank of a LoRA adapter, at most 256."""
+
+
+class ProjectRolloutDefaults(Message):
+    """Rollout settings."""
+
+    bake_seconds: float = 0.0
+    """Bake time in seconds, at most 30 days. 0: the default of the serving service."""
+
+
+class ProjectSplitDefaults(Message):
+    """Split of the records of given sources; the remaining records are used for training.
+
+    Corrected traffic is split by time instead. The two shares must sum to less than 1.
+    """
+
+    validation_share: float = 0.0
+    """Share of validation records: above 0, below 1. Default: 0.1."""
+
+    test_share: float = 0.0
+    """Share of test records: above 0, below 1. Default: 0.1."""
+
+
+class Project(Message):
+    """Purpose of a model and the requirements that its versions must meet."""
+
+    name: str = ""
+    """Resource name: `projects/{project}`."""
+
+    revision: Int64 = 0
+    """Increases with every stored change."""
+
+    create_time: Timestamp | None = None
+    """Time of creation, UTC. Set by the server."""
+
+    update_time: Timestamp | None = None
+    """Time of the last change, UTC. Set by the server."""
+
+    etag: str = ""
+    """Version tag of the changeable fields.
+
+    Send it with an update or a delete: a stale value is refused.
+    """
+
+    display_name: str = ""
+    """Name for people. At most 1,024 characters."""
+
+    labels: list[str] = []
+    """Labels that the model answers with: 2 to 1,000 words of at most 64 characters each.
+
+    Repeated labels and invisible characters are refused.
+    """
+
+    instructions: str = ""
+    """Labeling instructions for annotators, at most 262,144 characters."""
+
+    gate: ProjectGate | None = None
+    """Requirements on a new version."""
+
+    training: ProjectTrainingDefaults | None = None
+    """Training settings of pipeline runs."""
+
+    rollout: ProjectRolloutDefaults | None = None
+    """Rollout settings of pipeline runs."""
+
+    traffic_retention_days: int = 0
+    """Days to keep captured prompts and answers, 1 to 3,650. Default: 30."""
+
+    dataset: str = ""
+    """Resource name of the dataset to which pipeline runs add versions. Set by the server."""
+
+    model: str = ""
+    """Resource name of the model to which pipeline runs add versions.
+
+    A project has one model. Set by the server.
+    """
+
+    deployment: str = ""
+    """Resource name of the deployment to which pipeline runs roll out. Set by the server."""
+
+    split: ProjectSplitDefaults | None = None
+    """Split settings of pipeline runs."""
+
+    require_approval: bool = False
+    """Pipeline runs wait for approval between the gate and the rollout. Default: false."""
+
+    notices: list[str] = []
+    """Consequences of an update for existing resources, one sentence each.
+
+    Set only in the response of the update.
+    """
+
+
+class Policy(Message):
+    """Conditions under which a pipeline run starts automatically.
+
+    A run starts once the trigger window has settled, so that it learns from all of its traffic.
+    """
+
+    name: str = ""
+    """Resource name: `projects/{project}/policies/{policy}`."""
+
+    revision: Int64 = 0
+    """Increases with every stored change."""
+
+    create_time: Timestamp | None = None
+    """Time of creation, UTC. Set by the server."""
+
+    update_time: Timestamp | None = None
+    """Time of the last change, UTC. Set by the server."""
+
+    etag: str = ""
+    """Version tag of the changeable fields.
+
+    Send it with an update or a delete: a stale value is refused.
+    """
+
+    drift_threshold: float = 0.0
+    """Divergence from the training data above which traffic counts as drifted, in multiples of the noise
+    band.
+
+    The noise band is the 99th percentile of a single measurement of traffic that has not drifted; traffic
+    is measured often. 0 is refused. At most 1,000,000. Default: 1.5.
+    """
+
+    error_rate_threshold: float = 0.0
+    """Share of unhappy callers from which a version counts as failing: above 0, at most 1.
+
+    Each caller counts once, by the share of its judged answers that are wrong or disliked, and no single
+    caller decides. Default: 0.1.
+    """
+
+    min_answers: int = 0
+    """Minimum number of distinct texts before drift is evaluated, 1 to 1,000,000. Default: 200."""
+
+    min_feedback: int = 0
+    """Minimum number of corrected or confirmed answers before a retraining starts, 1 to 1,000,000.
+
+    Default: 200.
+    """
+
+    burst_answers: int = 0
+    """Minimum number of answers in the trigger window before a run starts, so that all of them become
+    one dataset.
+
+    Traffic that stops short of it is waited for 60 times `settle_seconds`. At most 1,000,000. Default: 0,
+    no minimum.
+    """
+
+    settle_seconds: float | None = None
+    """Time without new answers after which the trigger window is closed, in seconds.
+
+    Traffic that never pauses is waited for 60 times as long. At most 86,400. Default: 10.
+    """
+
+    cooldown_seconds: float | None = None
+    """Minimum time between the end of a pipeline run and the start of the next one, in seconds.
+
+    At most 366 days. Default: 3600.
+    """
+
+    schedule_seconds: float | None = None
+    """Interval after which a run starts on corrected answers even without drift, in seconds.
+
+    0: never. At most 366 days. Default: 604800 (one week).
+    """
+
+    budget_runs: int | None = None
+    """Maximum number of pipeline runs that policies start in 30 days, at most 100,000.
+
+    Default: 30.
+    """
+
+    paused: bool | None = None
+    """The policy starts no runs. Default: false."""
+
+    dry_run: bool | None = None
+    """Report which run would have started, and why, without starting it. Default: false."""
+
+    last_decision: str = ""
+    """Last decision of the policy, in one sentence with the measured values."""
+
+    last_decision_time: Timestamp | None = None
+    """Time of the last decision that differed from the one before it."""
+
+
+class PipelineRunState(OpenEnum):
+    """State of a pipeline run."""
+
+    UNSPECIFIED = "STATE_UNSPECIFIED"
+    """Not set."""
+
+    QUEUED = "STATE_QUEUED"
+    """Waiting to start."""
+
+    RUNNING = "STATE_RUNNING"
+    """The work is in progress."""
+
+    SUCCEEDED = "STATE_SUCCEEDED"
+    """The work completed."""
+
+    REFUSED = "STATE_REFUSED"
+    """The gate or an approver refused the version."""
+
+    FAILED = "STATE_FAILED"
+    """The work ended with an error; `failure` holds the reason."""
+
+    CANCELLING = "STATE_CANCELLING"
+    """Cancellation was requested; the work is stopping."""
+
+    CANCELLED = "STATE_CANCELLED"
+    """Cancelled before the work completed."""
+
+    ROLLED_BACK = "STATE_ROLLED_BACK"
+    """The rollout was rolled back to the previous version."""
+
+
+class PipelineRunTrigger(OpenEnum):
+    """Cause of a pipeline run."""
+
+    UNSPECIFIED = "TRIGGER_UNSPECIFIED"
+    """Not set."""
+
+    MANUAL = "TRIGGER_MANUAL"
+    """Started by a user."""
+
+    DRIFT = "TRIGGER_DRIFT"
+    """Started by a policy: the traffic drifted from the training data."""
+
+    FEEDBACK = "TRIGGER_FEEDBACK"
+    """Started by a policy: users found too large a share of the answers wrong."""
+
+    SCHEDULE = "TRIGGER_SCHEDULE"
+    """Started by the schedule of a policy."""
+
+
+class PipelineRunStage(Message):
+    """One stage of a pipeline run."""
+
+    id: str = ""
+    """ID of the stage: `dataset`, `labels`, `split`, `training`, `evaluation`, `registration`,
+    `approval` (where the project requires it) or `rollout`.
+    """
+
+    state: str = ""
+    """State of the stage: `PENDING`, `RUNNING`, `SUCCEEDED`, `REFUSED`, `FAILED`, `CANCELLED`,
+    `ROLLED_BACK` or `SKIPPED`.
+    """
+
+    resource: str = ""
+    """Resource name of the resource that executes the stage."""
+
+    message: str = ""
+    """Current activity or result, in one sentence."""
+
+    start_time: Timestamp | None = None
+    """Time at which the stage started."""
+
+    end_time: Timestamp | None = None
+    """Time at which the stage ended."""
+
+
+class PipelineRunProducts(Message):
+    """Resources that a pipeline run created.
+
+    A field is empty until its stage has created the resource.
+    """
+
+    dataset_version: str = ""
+    """Resource name of the dataset version."""
+
+    label_set: str = ""
+    """Resource name of the label set."""
+
+    split: str = ""
+    """Resource name of the split."""
+
+    training_run: str = ""
+    """Resource name of the training run."""
+
+    candidate_digest: str = ""
+    """Digest of the trained model artifact."""
+
+    evaluation_run: str = ""
+    """Resource name of the evaluation run."""
+
+    model_version: str = ""
+    """Resource name of the model version."""
+
+    rollout: str = ""
+    """Resource name of the rollout."""
+
+
+class PipelineRunApproval(Message):
+    """Decision about the rollout of a pipeline run."""
+
+    approved: bool = False
+    """True: approved. False: rejected."""
+
+    decider: str = ""
+    """API key that made the decision."""
+
+    time: Timestamp | None = None
+    """Time of the decision."""
+
+    reason: str = ""
+    """Reason for the decision."""
+
+
+class PipelineRun(Message):
+    """One run of the pipeline: from data to a served model version, or to a refusal."""
+
+    name: str = ""
+    """Resource name: `projects/{project}/pipelineRuns/{pipeline_run}`."""
+
+    revision: Int64 = 0
+    """Increases with every stored change."""
+
+    create_time: Timestamp | None = None
+    """Time of creation, UTC. Set by the server."""
+
+    update_time: Timestamp | None = None
+    """Time of the last change, UTC. Set by the server."""
+
+    state: PipelineRunState = PipelineRunState.UNSPECIFIED
+    """Current state."""
+
+    trigger: PipelineRunTrigger = PipelineRunTrigger.UNSPECIFIED
+    """What started the run."""
+
+    trigger_reason: str = ""
+    """Reason for the start, in one sentence with the measured values."""
+
+    policy: str = ""
+    """Resource name of the policy that started the run. Empty: it was started manually."""
+
+    sources: list[str] = []
+    """Resource names of the ingestion sources to build from, all of the same project.
+
+    Empty: the run retrains on corrected traffic, as each run that a policy starts does. Without a version
+    in production, such a run fails.
+    """
+
+    stages: list[PipelineRunStage] = []
+    """Stages of the run, in their order."""
+
+    failure: Failure | None = None
+    """Why the run ended without success. Not set for a run that succeeded."""
+
+    products: PipelineRunProducts | None = None
+    """Resources that the run has created so far."""
+
+    skip_rollout: bool = False
+    """Stop after the registration of the model version. Default: false."""
+
+    progress: Progress | None = None
+    """Progress of the work."""
+
+    approval: PipelineRunApproval | None = None
+    """Decision of an approver about the version of the run.
+
+    Set where the project requires approval.
+    """
+
+
+class Feedback(Message):
+    """Feedback of a user on an answer.
+
+    A correction counts first, then the thumb, then the rating.
+    """
+
+    name: str = ""
+    """Resource name: `projects/{project}/feedback/{feedback}`."""
+
+    create_time: Timestamp | None = None
+    """Time of creation, UTC. Set by the server."""
+
+    answer_id: str = ""
+    """`id` of the answer. Required; an unknown ID is refused."""
+
+    thumb: int = 0
+    """Thumb: 1 is up, -1 is down, 0 is none."""
+
+    rating: int = 0
+    """Rating from 1 to 5; 0 is none. 4 and 5 are positive, 1 and 2 are negative, 3 is neutral."""
+
+    correction: str = ""
+    """Correct answer, if the user gave it. It must be one of the labels of the project."""
+
+    comment: str = ""
+    """Comment of the user, at most 4,000 characters."""
+
+    version: str = ""
+    """Resource name of the model version that answered. Set by the server."""
+
+
+class ComparisonArm(Message):
+    """Feedback on one version."""
+
+    version: str = ""
+    """Resource name of the version: `projects/{project}/models/{model}/versions/{version}`."""
+
+    positive_count: Int64 = 0
+    """Number of positive votes."""
+
+    negative_count: Int64 = 0
+    """Number of negative votes."""
+
+    satisfaction: float = 0.0
+    """Share of satisfied callers, from 0 to 1.
+
+    Each caller counts once, by its share of positive votes.
+    """
+
+    satisfaction_low: float = 0.0
+    """Lower bound of the 95 % interval of the satisfaction (Wilson)."""
+
+    satisfaction_high: float = 0.0
+    """Upper bound of the 95 % interval of the satisfaction (Wilson)."""
+
+    caller_count: Int64 = 0
+    """Number of callers with votes. A vote of an unknown caller counts as one caller."""
+
+
+class Comparison(Message):
+    """Comparison of two model versions by user feedback."""
+
+    version: ComparisonArm | None = None
+    """Feedback on the first version."""
+
+    other_version: ComparisonArm | None = None
+    """Feedback on the second version."""
+
+    difference: float = 0.0
+    """Satisfaction of `version` minus that of `other_version`."""
+
+    difference_low: float = 0.0
+    """Lower bound of the 95 % interval of the difference (Newcombe)."""
+
+    difference_high: float = 0.0
+    """Upper bound of the 95 % interval of the difference (Newcombe)."""
+
+    conclusive: bool = False
+    """True if the interval excludes 0 and each version has votes of at least 20 callers."""
+
+
+class TrafficSegment(Message):
+    """Closed segment of captured traffic in the artifact store."""
+
+    name: str = ""
+    """Resource name: `projects/{project}/trafficSegments/{traffic_segment}`."""
+
+    create_time: Timestamp | None = None
+    """Time of creation, UTC. Set by the server."""
+
+    deployment: str = ""
+    """Resource name of the deployment. Required."""
+
+    digest: str = ""
+    """Digest of the segment: JSON lines, compressed with zstd."""
+
+    answer_count: Int64 = 0
+    """Number of captured answers."""
+
+    start_time: Timestamp | None = None
+    """Time of the first answer."""
+
+    end_time: Timestamp | None = None
+    """Time of the last answer."""
+
+    lost_count: Int64 = 0
+    """Number of answers that were lost before they reached a segment."""
+
+    set_aside_count: Int64 = 0
+    """Number of rows that could not be read.
+
+    The other rows count. Unreadable rows are deleted with the segment, or by the next erasure.
+    """
+
+    set_aside_faults: dict[str, Int64] = {}
+    """Number of unreadable rows by fault: `NOT_JSON`, `NOT_AN_EXCHANGE`, `BAD_ID`, `BAD_TIME`,
+    `TOO_LARGE`, `DAMAGED`.
+    """
+
+
+class DriftReportMeasure(Message):
+    """Divergence of one feature."""
+
+    feature: str = ""
+    """The feature: `tokens`, `length` or `language`."""
+
+    divergence: float = 0.0
+    """KL divergence of the traffic from the training data, in nats."""
+
+    null_band: float = 0.0
+    """Noise band: 99th percentile of the divergence under the null hypothesis, from samples of the
+    training data of the same size.
+    """
+
+    drifted: bool = False
+    """True if `divergence` exceeds the noise band."""
+
+
+class DriftReport(Message):
+    """Divergence of a window of traffic from the training data."""
+
+    name: str = ""
+    """Resource name: `projects/{project}/driftReports/{drift_report}`."""
+
+    revision: Int64 = 0
+    """Increases with every stored change."""
+
+    create_time: Timestamp | None = None
+    """Time of creation, UTC. Set by the server."""
+
+    version: str = ""
+    """Resource name of the model version that answered."""
+
+    answer_count: Int64 = 0
+    """Number of answers in the window."""
+
+    measures: list[DriftReportMeasure] = []
+    """Divergence of each feature."""
+
+    drifted: bool = False
+    """True if any measure exceeds its threshold."""
+
+    feedback_count: Int64 = 0
+    """Number of answers with positive or negative feedback."""
+
+    negative_count: Int64 = 0
+    """Number of answers with negative feedback."""
+
+    error_rate: float = 0.0
+    """Share of unhappy callers: each caller counts once, by its share of negative feedback.
+
+    0 without feedback.
+    """

@@ -1,0 +1,1123 @@
+# Generated from protos/ by scripts/client.py; `make proto` writes it again.
+"""Resources of labeling."""
+
+from collections.abc import Callable, Sequence
+
+from ratoon.client._generated.labeling_types import (
+    Annotation,
+    AnnotationSource,
+    ClaimTaskResponse,
+    Guideline,
+    GuidelineConflictPolicy,
+    LabelSet,
+    SummarizeTasksResponse,
+    Task,
+)
+from ratoon.client._models import changes, present
+from ratoon.client._omit import Omit, omit
+from ratoon.client._pagination import AsyncPaginator, SyncPage
+from ratoon.client._paths import expand
+from ratoon.client._transport import AsyncTransport, Call, SyncTransport, new_request_id
+from ratoon.client._watch import AsyncWatch, SyncWatch
+
+
+class AnnotationsResource:
+    """Label that an annotator gave to a record."""
+
+    def __init__(self, transport: SyncTransport) -> None:
+        self._transport = transport
+
+    def create(
+        self,
+        parent: str,
+        *,
+        record_id: str | None = None,
+        content_digest: str | None = None,
+        label: str | None = None,
+        annotator: str | None = None,
+        source: AnnotationSource | None = None,
+        annotation_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Annotation:
+        """Label a record.
+
+        Refused: no record (`RECORD_MISSING`), an empty or too long label (`BAD_LABEL`), the source FEEDBACK
+        unless the caller is a service (`SOURCE_NOT_YOURS`).
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            record_id: ID of the record. Required.
+            content_digest: Digest of the text that was labelled.
+            label: The label, 1 to 200 characters.
+            annotator: Identity of the person, service or import that labelled. For annotations of people, the
+                identity of the caller is used.
+            source: Origin of the annotation. Default: HUMAN. FEEDBACK is refused unless the caller is a
+                service.
+            annotation_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
+                the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
+            request_id: Makes a retry safe: the identical request with the same ID returns the resource that
+                it created first. A different request with the same ID is refused. At most 256 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            Annotation,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/annotations", parent=parent),
+                query=present({"annotationId": annotation_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "recordId": record_id,
+                        "contentDigest": content_digest,
+                        "label": label,
+                        "annotator": annotator,
+                        "source": source,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
+
+    def get(self, name: str, *, timeout: float | None = None) -> Annotation:
+        """Return one annotation.
+
+        Args:
+            name: Resource name of the annotation: `projects/{project}/annotations/{annotation}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            Annotation, Call("GET", expand("/v1/{name=projects/*/annotations/*}", name=name)), timeout
+        )
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Annotation]:
+        """List the annotations of a project, oldest first.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            Annotation,
+            "annotations",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/annotations", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+
+class AsyncAnnotationsResource:
+    """Label that an annotator gave to a record."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def create(
+        self,
+        parent: str,
+        *,
+        record_id: str | None = None,
+        content_digest: str | None = None,
+        label: str | None = None,
+        annotator: str | None = None,
+        source: AnnotationSource | None = None,
+        annotation_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Annotation:
+        """Label a record.
+
+        Refused: no record (`RECORD_MISSING`), an empty or too long label (`BAD_LABEL`), the source FEEDBACK
+        unless the caller is a service (`SOURCE_NOT_YOURS`).
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            record_id: ID of the record. Required.
+            content_digest: Digest of the text that was labelled.
+            label: The label, 1 to 200 characters.
+            annotator: Identity of the person, service or import that labelled. For annotations of people, the
+                identity of the caller is used.
+            source: Origin of the annotation. Default: HUMAN. FEEDBACK is refused unless the caller is a
+                service.
+            annotation_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
+                the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
+            request_id: Makes a retry safe: the identical request with the same ID returns the resource that
+                it created first. A different request with the same ID is refused. At most 256 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            Annotation,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/annotations", parent=parent),
+                query=present({"annotationId": annotation_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "recordId": record_id,
+                        "contentDigest": content_digest,
+                        "label": label,
+                        "annotator": annotator,
+                        "source": source,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
+
+    async def get(self, name: str, *, timeout: float | None = None) -> Annotation:
+        """Return one annotation.
+
+        Args:
+            name: Resource name of the annotation: `projects/{project}/annotations/{annotation}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            Annotation, Call("GET", expand("/v1/{name=projects/*/annotations/*}", name=name)), timeout
+        )
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Annotation]:
+        """List the annotations of a project, oldest first.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            Annotation,
+            "annotations",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/annotations", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+
+class GuidelinesResource:
+    """Instructions for annotators and the labels to choose from."""
+
+    def __init__(self, transport: SyncTransport) -> None:
+        self._transport = transport
+
+    def create(
+        self,
+        parent: str,
+        *,
+        instructions: str | None = None,
+        labels: Sequence[str] | None = None,
+        conflict_policy: GuidelineConflictPolicy | None = None,
+        guideline_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Guideline:
+        """Create a guideline.
+
+        Fewer than two labels, and empty, padded or repeated ones are refused (`BAD_LABELS`).
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            instructions: Instructions for annotators, at most 262,144 characters.
+            labels: Labels to choose from: 2 to 1,000 labels of at most 200 characters each. Empty, padded and
+                repeated labels are refused.
+            conflict_policy: How several annotations of one record become one label. Default: HUMAN_FIRST.
+            guideline_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
+                the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
+            request_id: Makes a retry safe: the identical request with the same ID returns the resource that
+                it created first. A different request with the same ID is refused. At most 256 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            Guideline,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/guidelines", parent=parent),
+                query=present({"guidelineId": guideline_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {"instructions": instructions, "labels": labels, "conflictPolicy": conflict_policy}
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
+
+    def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
+        """Delete a guideline.
+
+        Existing label sets keep the labels and the conflict policy with which they were created. Refused
+        while a label set is being created with it (`IN_USE`).
+
+        Args:
+            name: Resource name of the guideline: `projects/{project}/guidelines/{guideline}`.
+            etag: `etag` that was read with the resource. A stale value is refused; an empty value is not
+                checked.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/guidelines/*}", name=name),
+                query=present({"etag": etag}),
+            ),
+            timeout,
+        )
+
+    def get(self, name: str, *, timeout: float | None = None) -> Guideline:
+        """Return one guideline.
+
+        Args:
+            name: Resource name of the guideline: `projects/{project}/guidelines/{guideline}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            Guideline, Call("GET", expand("/v1/{name=projects/*/guidelines/*}", name=name)), timeout
+        )
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Guideline]:
+        """List the guidelines of a project, oldest first.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            Guideline,
+            "guidelines",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/guidelines", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+    def update(
+        self,
+        name: str,
+        *,
+        instructions: str | Omit = omit,
+        labels: Sequence[str] | Omit = omit,
+        conflict_policy: GuidelineConflictPolicy | Omit = omit,
+        etag: str | Omit = omit,
+        timeout: float | None = None,
+    ) -> Guideline:
+        """Update a guideline.
+
+        Existing label sets keep the labels and the conflict policy with which they were created. Refusals of
+        `CreateGuideline` apply.
+
+        Args:
+            name: Resource name: `projects/{project}/guidelines/{guideline}`.
+            instructions: Instructions for annotators, at most 262,144 characters.
+            labels: Labels to choose from: 2 to 1,000 labels of at most 200 characters each. Empty, padded and
+                repeated labels are refused.
+            conflict_policy: How several annotations of one record become one label. Default: HUMAN_FIRST.
+            etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
+                refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            Guideline,
+            Call(
+                "PATCH",
+                expand("/v1/{name=projects/*/guidelines/*}", name=name),
+                body=changes(
+                    {
+                        "instructions": instructions,
+                        "labels": labels,
+                        "conflictPolicy": conflict_policy,
+                        "etag": etag,
+                    }
+                ),
+            ),
+            timeout,
+        )
+
+
+class AsyncGuidelinesResource:
+    """Instructions for annotators and the labels to choose from."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def create(
+        self,
+        parent: str,
+        *,
+        instructions: str | None = None,
+        labels: Sequence[str] | None = None,
+        conflict_policy: GuidelineConflictPolicy | None = None,
+        guideline_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Guideline:
+        """Create a guideline.
+
+        Fewer than two labels, and empty, padded or repeated ones are refused (`BAD_LABELS`).
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            instructions: Instructions for annotators, at most 262,144 characters.
+            labels: Labels to choose from: 2 to 1,000 labels of at most 200 characters each. Empty, padded and
+                repeated labels are refused.
+            conflict_policy: How several annotations of one record become one label. Default: HUMAN_FIRST.
+            guideline_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
+                the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
+            request_id: Makes a retry safe: the identical request with the same ID returns the resource that
+                it created first. A different request with the same ID is refused. At most 256 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            Guideline,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/guidelines", parent=parent),
+                query=present({"guidelineId": guideline_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {"instructions": instructions, "labels": labels, "conflictPolicy": conflict_policy}
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
+
+    async def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
+        """Delete a guideline.
+
+        Existing label sets keep the labels and the conflict policy with which they were created. Refused
+        while a label set is being created with it (`IN_USE`).
+
+        Args:
+            name: Resource name of the guideline: `projects/{project}/guidelines/{guideline}`.
+            etag: `etag` that was read with the resource. A stale value is refused; an empty value is not
+                checked.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        await self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/guidelines/*}", name=name),
+                query=present({"etag": etag}),
+            ),
+            timeout,
+        )
+
+    async def get(self, name: str, *, timeout: float | None = None) -> Guideline:
+        """Return one guideline.
+
+        Args:
+            name: Resource name of the guideline: `projects/{project}/guidelines/{guideline}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            Guideline, Call("GET", expand("/v1/{name=projects/*/guidelines/*}", name=name)), timeout
+        )
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Guideline]:
+        """List the guidelines of a project, oldest first.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            Guideline,
+            "guidelines",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/guidelines", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+    async def update(
+        self,
+        name: str,
+        *,
+        instructions: str | Omit = omit,
+        labels: Sequence[str] | Omit = omit,
+        conflict_policy: GuidelineConflictPolicy | Omit = omit,
+        etag: str | Omit = omit,
+        timeout: float | None = None,
+    ) -> Guideline:
+        """Update a guideline.
+
+        Existing label sets keep the labels and the conflict policy with which they were created. Refusals of
+        `CreateGuideline` apply.
+
+        Args:
+            name: Resource name: `projects/{project}/guidelines/{guideline}`.
+            instructions: Instructions for annotators, at most 262,144 characters.
+            labels: Labels to choose from: 2 to 1,000 labels of at most 200 characters each. Empty, padded and
+                repeated labels are refused.
+            conflict_policy: How several annotations of one record become one label. Default: HUMAN_FIRST.
+            etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
+                refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            Guideline,
+            Call(
+                "PATCH",
+                expand("/v1/{name=projects/*/guidelines/*}", name=name),
+                body=changes(
+                    {
+                        "instructions": instructions,
+                        "labels": labels,
+                        "conflictPolicy": conflict_policy,
+                        "etag": etag,
+                    }
+                ),
+            ),
+            timeout,
+        )
+
+
+class LabelSetsResource:
+    """Frozen labels of a dataset version: the labels that training uses."""
+
+    def __init__(self, transport: SyncTransport) -> None:
+        self._transport = transport
+
+    def cancel(self, name: str, *, timeout: float | None = None) -> LabelSet:
+        """Request the cancellation of a label set. A label set that has ended is returned unchanged.
+
+        Args:
+            name: Resource name of the label set: `projects/{project}/labelSets/{label_set}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            LabelSet,
+            Call("POST", expand("/v1/{name=projects/*/labelSets/*}:cancel", name=name), body={}),
+            timeout,
+        )
+
+    def create(
+        self,
+        parent: str,
+        *,
+        dataset_version: str | None = None,
+        guideline: str | None = None,
+        import_as: AnnotationSource | None = None,
+        review_sample_size: int | None = None,
+        label_set_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> LabelSet:
+        """Import the labels that came with a dataset version, resolve conflicts and freeze the result.
+
+        Refused: a dataset version that is not READY (`DATASET_NOT_READY`) or of which records were erased
+        (`VERSION_REDACTED`), a review sample out of range (`BAD_SAMPLE_SIZE`).
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            dataset_version: Resource name of the dataset version. It must belong to the same project.
+            guideline: Resource name of the guideline. It must belong to the same project.
+            import_as: Source of the annotations that are created from the labels that came with the data: an
+                import, or feedback of users. Default: IMPORT.
+            review_sample_size: Number of records to draw for review, 0 to 10,000.
+            label_set_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
+                the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
+            request_id: Makes a retry safe: the identical request with the same ID returns the resource that
+                it created first. A different request with the same ID is refused. At most 256 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            LabelSet,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/labelSets", parent=parent),
+                query=present({"labelSetId": label_set_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "datasetVersion": dataset_version,
+                        "guideline": guideline,
+                        "importAs": import_as,
+                        "reviewSampleSize": review_sample_size,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
+
+    def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
+        """Delete a label set that failed or was cancelled.
+
+        Annotations that it imported are kept. Refused while it is in progress, and when it succeeded, because
+        splits are made of it (`IN_USE`).
+
+        Args:
+            name: Resource name of the label set: `projects/{project}/labelSets/{label_set}`.
+            allow_missing: If true, the deletion of a label set that does not exist succeeds, so that a retry
+                does.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/labelSets/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
+
+    def get(self, name: str, *, timeout: float | None = None) -> LabelSet:
+        """Return one label set.
+
+        Args:
+            name: Resource name of the label set: `projects/{project}/labelSets/{label_set}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            LabelSet, Call("GET", expand("/v1/{name=projects/*/labelSets/*}", name=name)), timeout
+        )
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[LabelSet]:
+        """List the label sets of a project, oldest first.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            LabelSet,
+            "labelSets",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/labelSets", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+    def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[LabelSet]:
+        """Stream a label set: its current state, then each change.
+
+        States between two reads may be skipped. The stream ends after a final state.
+
+        Args:
+            name: Resource name of the label set: `projects/{project}/labelSets/{label_set}`.
+            revision: Send only states with a higher revision. 0: start with the current state.
+        """
+        return self._transport.watch(
+            LabelSet,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/labelSets/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
+
+    def wait(
+        self, name: str, *, timeout: float | None = None, on_state: Callable[[LabelSet], object] | None = None
+    ) -> LabelSet:
+        """Wait for the final state, and return it.
+
+        OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
+        OperationTimeoutError after `timeout`.
+
+        Args:
+            name: Resource name of the label set: `projects/{project}/labelSets/{label_set}`.
+            timeout: Seconds to wait. Default: no limit.
+            on_state: Called with each state, the final one included.
+        """
+        return self._transport.wait(
+            LabelSet,
+            Call("GET", expand("/v1/{name=projects/*/labelSets/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )
+
+
+class AsyncLabelSetsResource:
+    """Frozen labels of a dataset version: the labels that training uses."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def cancel(self, name: str, *, timeout: float | None = None) -> LabelSet:
+        """Request the cancellation of a label set. A label set that has ended is returned unchanged.
+
+        Args:
+            name: Resource name of the label set: `projects/{project}/labelSets/{label_set}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            LabelSet,
+            Call("POST", expand("/v1/{name=projects/*/labelSets/*}:cancel", name=name), body={}),
+            timeout,
+        )
+
+    async def create(
+        self,
+        parent: str,
+        *,
+        dataset_version: str | None = None,
+        guideline: str | None = None,
+        import_as: AnnotationSource | None = None,
+        review_sample_size: int | None = None,
+        label_set_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> LabelSet:
+        """Import the labels that came with a dataset version, resolve conflicts and freeze the result.
+
+        Refused: a dataset version that is not READY (`DATASET_NOT_READY`) or of which records were erased
+        (`VERSION_REDACTED`), a review sample out of range (`BAD_SAMPLE_SIZE`).
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            dataset_version: Resource name of the dataset version. It must belong to the same project.
+            guideline: Resource name of the guideline. It must belong to the same project.
+            import_as: Source of the annotations that are created from the labels that came with the data: an
+                import, or feedback of users. Default: IMPORT.
+            review_sample_size: Number of records to draw for review, 0 to 10,000.
+            label_set_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
+                the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
+            request_id: Makes a retry safe: the identical request with the same ID returns the resource that
+                it created first. A different request with the same ID is refused. At most 256 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            LabelSet,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/labelSets", parent=parent),
+                query=present({"labelSetId": label_set_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "datasetVersion": dataset_version,
+                        "guideline": guideline,
+                        "importAs": import_as,
+                        "reviewSampleSize": review_sample_size,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
+
+    async def delete(
+        self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
+    ) -> None:
+        """Delete a label set that failed or was cancelled.
+
+        Annotations that it imported are kept. Refused while it is in progress, and when it succeeded, because
+        splits are made of it (`IN_USE`).
+
+        Args:
+            name: Resource name of the label set: `projects/{project}/labelSets/{label_set}`.
+            allow_missing: If true, the deletion of a label set that does not exist succeeds, so that a retry
+                does.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        await self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/labelSets/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
+
+    async def get(self, name: str, *, timeout: float | None = None) -> LabelSet:
+        """Return one label set.
+
+        Args:
+            name: Resource name of the label set: `projects/{project}/labelSets/{label_set}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            LabelSet, Call("GET", expand("/v1/{name=projects/*/labelSets/*}", name=name)), timeout
+        )
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[LabelSet]:
+        """List the label sets of a project, oldest first.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            LabelSet,
+            "labelSets",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/labelSets", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+    def watch(self, name: str, *, revision: int | None = None) -> AsyncWatch[LabelSet]:
+        """Stream a label set: its current state, then each change.
+
+        States between two reads may be skipped. The stream ends after a final state.
+
+        Args:
+            name: Resource name of the label set: `projects/{project}/labelSets/{label_set}`.
+            revision: Send only states with a higher revision. 0: start with the current state.
+        """
+        return self._transport.watch(
+            LabelSet,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/labelSets/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
+
+    async def wait(
+        self, name: str, *, timeout: float | None = None, on_state: Callable[[LabelSet], object] | None = None
+    ) -> LabelSet:
+        """Wait for the final state, and return it.
+
+        OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
+        OperationTimeoutError after `timeout`.
+
+        Args:
+            name: Resource name of the label set: `projects/{project}/labelSets/{label_set}`.
+            timeout: Seconds to wait. Default: no limit.
+            on_state: Called with each state, the final one included.
+        """
+        return await self._transport.wait(
+            LabelSet,
+            Call("GET", expand("/v1/{name=projects/*/labelSets/*}:watch", name=name)),
+            timeout,
+            on_state,
+        )
+
+
+class TasksResource:
+    """Record that an annotator is asked to review."""
+
+    def __init__(self, transport: SyncTransport) -> None:
+        self._transport = transport
+
+    def claim(
+        self, parent: str, *, reason: str | None = None, timeout: float | None = None
+    ) -> ClaimTaskResponse:
+        """Claim the next open task for ten minutes, the newest tasks first.
+
+        Meanwhile no other annotator can claim or complete it. A repeated call returns the same task while it
+        is open, and extends the lease.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            reason: Reason for the review: `review-sample` or `conflict`. Empty: any.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            ClaimTaskResponse,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/tasks:claim", parent=parent),
+                body=present({"reason": reason}),
+            ),
+            timeout,
+        )
+
+    def complete(
+        self,
+        name: str,
+        *,
+        label: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Task:
+        """Complete a task.
+
+        A label is stored as an annotation. The same answer again changes nothing. Refused when another answer
+        was given before (`TASK_ANSWERED`), when another annotator holds a lease on the task (`TASK_CLAIMED`),
+        and for a label that the guideline does not have (`UNKNOWN_LABEL`).
+
+        Args:
+            name: Resource name of the task: `projects/{project}/tasks/{task}`.
+            label: Label to give; it must be one of the labels of the guideline. Empty: skip the task.
+            request_id: Marks the call as safe to retry. At most 256 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            Task,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/tasks/*}:complete", name=name),
+                body=present({"label": label, "requestId": request_id or new_request_id()}),
+                repeatable=True,
+            ),
+            timeout,
+        )
+
+    def get(self, name: str, *, timeout: float | None = None) -> Task:
+        """Return one task.
+
+        Args:
+            name: Resource name of the task: `projects/{project}/tasks/{task}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            Task, Call("GET", expand("/v1/{name=projects/*/tasks/*}", name=name)), timeout
+        )
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        filter: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Task]:
+        """List the tasks of a project, oldest first.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            filter: Filter by `state` and `reason`, for example `state = OPEN AND reason = conflict`. Empty:
+                all tasks. The token of another filter is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            Task,
+            "tasks",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/tasks", parent=parent),
+                query=present(
+                    {"pageSize": page_size, "pageToken": page_token, "orderBy": order_by, "filter": filter}
+                ),
+            ),
+            timeout,
+        )
+
+    def summarize(self, parent: str, *, timeout: float | None = None) -> SummarizeTasksResponse:
+        """Count the tasks of a project by state, and the reviewed ones by the label before and after.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            SummarizeTasksResponse,
+            Call("GET", expand("/v1/{parent=projects/*}/tasks:summarize", parent=parent)),
+            timeout,
+        )
+
+
+class AsyncTasksResource:
+    """Record that an annotator is asked to review."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def claim(
+        self, parent: str, *, reason: str | None = None, timeout: float | None = None
+    ) -> ClaimTaskResponse:
+        """Claim the next open task for ten minutes, the newest tasks first.
+
+        Meanwhile no other annotator can claim or complete it. A repeated call returns the same task while it
+        is open, and extends the lease.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            reason: Reason for the review: `review-sample` or `conflict`. Empty: any.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            ClaimTaskResponse,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/tasks:claim", parent=parent),
+                body=present({"reason": reason}),
+            ),
+            timeout,
+        )
+
+    async def complete(
+        self,
+        name: str,
+        *,
+        label: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Task:
+        """Complete a task.
+
+        A label is stored as an annotation. The same answer again changes nothing. Refused when another answer
+        was given before (`TASK_ANSWERED`), when another annotator holds a lease on the task (`TASK_CLAIMED`),
+        and for a label that the guideline does not have (`UNKNOWN_LABEL`).
+
+        Args:
+            name: Resource name of the task: `projects/{project}/tasks/{task}`.
+            label: Label to give; it must be one of the labels of the guideline. Empty: skip the task.
+            request_id: Marks the call as safe to retry. At most 256 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            Task,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/tasks/*}:complete", name=name),
+                body=present({"label": label, "requestId": request_id or new_request_id()}),
+                repeatable=True,
+            ),
+            timeout,
+        )
+
+    async def get(self, name: str, *, timeout: float | None = None) -> Task:
+        """Return one task.
+
+        Args:
+            name: Resource name of the task: `projects/{project}/tasks/{task}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            Task, Call("GET", expand("/v1/{name=projects/*/tasks/*}", name=name)), timeout
+        )
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        filter: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Task]:
+        """List the tasks of a project, oldest first.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            filter: Filter by `state` and `reason`, for example `state = OPEN AND reason = conflict`. Empty:
+                all tasks. The token of another filter is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            Task,
+            "tasks",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/tasks", parent=parent),
+                query=present(
+                    {"pageSize": page_size, "pageToken": page_token, "orderBy": order_by, "filter": filter}
+                ),
+            ),
+            timeout,
+        )
+
+    async def summarize(self, parent: str, *, timeout: float | None = None) -> SummarizeTasksResponse:
+        """Count the tasks of a project by state, and the reviewed ones by the label before and after.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            SummarizeTasksResponse,
+            Call("GET", expand("/v1/{parent=projects/*}/tasks:summarize", parent=parent)),
+            timeout,
+        )

@@ -1,0 +1,210 @@
+# Generated from protos/ by scripts/client.py; `make proto` writes it again.
+"""Models of registry."""
+
+from ratoon.client._generated.common_types import Failure, GenerationDefaults, Progress
+from ratoon.client._models import Int64, Message, OpenEnum, Timestamp
+
+
+class Model(Message):
+    """Series of model versions."""
+
+    name: str = ""
+    """Resource name: `projects/{project}/models/{model}`."""
+
+    revision: Int64 = 0
+    """Increases with every stored change."""
+
+    create_time: Timestamp | None = None
+    """Time of creation, UTC. Set by the server."""
+
+    update_time: Timestamp | None = None
+    """Time of the last change, UTC. Set by the server."""
+
+    display_name: str = ""
+    """Name for people. At most 1,024 characters."""
+
+    etag: str = ""
+    """Version tag of the model."""
+
+
+class ModelVersionState(OpenEnum):
+    """State of a model version."""
+
+    UNSPECIFIED = "STATE_UNSPECIFIED"
+    """Not set."""
+
+    QUEUED = "STATE_QUEUED"
+    """Waiting to start."""
+
+    VERIFYING = "STATE_VERIFYING"
+    """The artifact is being loaded, verified and signed."""
+
+    READY = "STATE_READY"
+    """The version is verified and signed and can be used."""
+
+    FAILED = "STATE_FAILED"
+    """The work ended with an error; `failure` holds the reason."""
+
+    CANCELLING = "STATE_CANCELLING"
+    """Cancellation was requested; the work is stopping."""
+
+    CANCELLED = "STATE_CANCELLED"
+    """Cancelled before the work completed."""
+
+
+class Lineage(Message):
+    """Resources from which a model version was created, by resource name.
+
+    A field is empty where there is none.
+    """
+
+    dataset_version: str = ""
+    """Resource name of the dataset version."""
+
+    split: str = ""
+    """Resource name of the split."""
+
+    label_set: str = ""
+    """Resource name of the label set."""
+
+    training_run: str = ""
+    """Resource name of the training run."""
+
+    evaluation_run: str = ""
+    """Resource name of the evaluation run."""
+
+    pipeline_run: str = ""
+    """Resource name of the pipeline run."""
+
+    parent_version: str = ""
+    """Resource name of the version from which training continued; it must belong to the same model.
+
+    Empty: trained from scratch.
+    """
+
+
+class ModelVersion(Message):
+    """One version of a model: an artifact that was loaded, verified and signed before it can be used."""
+
+    name: str = ""
+    """Resource name: `projects/{project}/models/{model}/versions/{version}`.
+
+    Version IDs are `v1.0`, `v1.1`, …
+    """
+
+    revision: Int64 = 0
+    """Increases with every stored change."""
+
+    create_time: Timestamp | None = None
+    """Time of creation, UTC. Set by the server."""
+
+    update_time: Timestamp | None = None
+    """Time of the last change, UTC. Set by the server."""
+
+    state: ModelVersionState = ModelVersionState.UNSPECIFIED
+    """Current state."""
+
+    artifact_digest: str = ""
+    """Digest of the model artifact: a tree of safetensors files, tokenizer, configuration, recipe and
+    model card.
+
+    Required.
+    """
+
+    lineage: Lineage | None = None
+    """Resources from which the version was created."""
+
+    changelog: str = ""
+    """Changes since the previous version, at most 262,144 characters."""
+
+    progress: Progress | None = None
+    """Progress of the work."""
+
+    failure: Failure | None = None
+    """Why the work failed. Set in the state FAILED only."""
+
+    signature_digest: str = ""
+    """Digest of the signature over the manifest of the artifact (a blob)."""
+
+    golden_digest: str = ""
+    """Digest of the golden prompts with their tokens and log-probabilities (a JSON blob)."""
+
+    parameter_count: Int64 = 0
+    """Number of parameters."""
+
+    size_bytes: Int64 = 0
+    """Size of the artifact in bytes."""
+
+    golden_source_digest: str = ""
+    """Digest of the Parquet blob (a validation part) from whose texts the golden prompts are taken."""
+
+    scores: dict[str, float] = {}
+    """Scores by name, copied from the evaluation."""
+
+    base_artifact_digest: str = ""
+    """For an adapter: digest of the base model (a tree) to which it belongs."""
+
+    base_signature_digest: str = ""
+    """For an adapter: digest of the signature over the manifest of the base model."""
+
+    generation_defaults: GenerationDefaults | None = None
+    """Sampling defaults from `generation_config.json` of the artifact.
+
+    An adapter without one inherits those of its base model. Set by verification.
+    """
+
+    max_prompt_characters: int = 0
+    """Number of characters of each message that the chat template keeps.
+
+    0: all. Set by verification.
+    """
+
+    max_prompt_tokens: int = 0
+    """Number of prompt tokens for which the version was trained.
+
+    0: not stated. Set by verification.
+    """
+
+    context_tokens: int = 0
+    """Context length of the model in tokens, prompt and answer together. Set by verification."""
+
+
+class Alias(Message):
+    """Name that points to one version, for example `production`."""
+
+    name: str = ""
+    """Resource name: `projects/{project}/models/{model}/aliases/{alias}`."""
+
+    revision: Int64 = 0
+    """Increases with every stored change."""
+
+    create_time: Timestamp | None = None
+    """Time of creation, UTC. Set by the server."""
+
+    update_time: Timestamp | None = None
+    """Time of the last change, UTC. Set by the server."""
+
+    version: str = ""
+    """Resource name of the version: `projects/{project}/models/{model}/versions/{version}`."""
+
+
+class AliasChange(Message):
+    """One move of an alias."""
+
+    alias: str = ""
+    """Resource name of the alias."""
+
+    change_time: Timestamp | None = None
+    """Time of the move, UTC."""
+
+    from_version: str = ""
+    """Resource name of the previous version. Empty: the alias was new."""
+
+    to_version: str = ""
+    """Resource name of the new version."""
+
+    reason: str = ""
+    """Reason for the move, for example the rollout that moved the alias."""
+
+    principal: str = ""
+    """Identity of the caller."""

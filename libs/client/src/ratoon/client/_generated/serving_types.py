@@ -1,0 +1,276 @@
+# Generated from protos/ by scripts/client.py; `make proto` writes it again.
+"""Models of serving."""
+
+from ratoon.client._generated.common_types import Failure, Progress
+from ratoon.client._models import Int64, Message, OpenEnum, Timestamp
+
+
+class Deployment(Message):
+    """Named endpoint at which a model is served. Callers select it with `model` in a request."""
+
+    name: str = ""
+    """Resource name: `projects/{project}/deployments/{deployment}`."""
+
+    revision: Int64 = 0
+    """Increases with every stored change."""
+
+    create_time: Timestamp | None = None
+    """Time of creation, UTC. Set by the server."""
+
+    update_time: Timestamp | None = None
+    """Time of the last change, UTC. Set by the server."""
+
+    model: str = ""
+    """Resource name of the model: `projects/{project}/models/{model}`. Required."""
+
+    version: str = ""
+    """Resource name of the version that serves. Empty until the first rollout has completed."""
+
+    previous_version: str = ""
+    """Resource name of the previous version, the target of a rollback."""
+
+    active_rollout: str = ""
+    """Resource name of the rollout in progress. Empty: none."""
+
+    min_replicas: int = 0
+    """Minimum number of replicas of the engine.
+
+    0: scale to zero without requests; the first request then waits for a replica.
+    """
+
+    max_replicas: int = 0
+    """Maximum number of replicas of the engine, at most 64."""
+
+    replicas: int = 0
+    """Desired number of replicas."""
+
+    pool: str = ""
+    """Node pool of the engines, by the name that the operator configured.
+
+    Empty: the default of the installation. An unknown pool is refused.
+    """
+
+
+class EngineState(OpenEnum):
+    """State of an engine."""
+
+    UNSPECIFIED = "STATE_UNSPECIFIED"
+    """Not set."""
+
+    STARTING = "STATE_STARTING"
+    """The engine is starting."""
+
+    READY = "STATE_READY"
+    """The engine can serve requests."""
+
+    DRAINING = "STATE_DRAINING"
+    """The engine accepts no new requests and finishes open streams."""
+
+    STOPPED = "STATE_STOPPED"
+    """The engine is stopped."""
+
+    FAILED = "STATE_FAILED"
+    """The engine ended unexpectedly or does not answer."""
+
+
+class Engine(Message):
+    """One running model server."""
+
+    name: str = ""
+    """Resource name: `projects/{project}/deployments/{deployment}/engines/{engine}`."""
+
+    revision: Int64 = 0
+    """Increases with every stored change."""
+
+    create_time: Timestamp | None = None
+    """Time of creation, UTC. Set by the server."""
+
+    update_time: Timestamp | None = None
+    """Time of the last change, UTC. Set by the server."""
+
+    version: str = ""
+    """Resource name of the model version that the engine serves."""
+
+    state: EngineState = EngineState.UNSPECIFIED
+    """Current state."""
+
+    attested: bool = False
+    """True if the engine passed attestation: it serves the weights of the version."""
+
+    message: str = ""
+    """Status of the engine, in one sentence."""
+
+
+class RolloutState(OpenEnum):
+    """State of a rollout.
+
+    The engine of the new version is called green, that of the old version blue.
+    """
+
+    UNSPECIFIED = "STATE_UNSPECIFIED"
+    """Not set."""
+
+    QUEUED = "STATE_QUEUED"
+    """Waiting to start."""
+
+    PREPARING = "STATE_PREPARING"
+    """Green starts, passes attestation, is probed and warmed up."""
+
+    SHIFTING = "STATE_SHIFTING"
+    """Traffic moves to green."""
+
+    BAKING = "STATE_BAKING"
+    """Green serves, blue stays warm, and the analysis runs."""
+
+    DRAINING = "STATE_DRAINING"
+    """Blue finishes its open streams and stops; then the alias `production` is moved."""
+
+    SUCCEEDED = "STATE_SUCCEEDED"
+    """The new version serves."""
+
+    ROLLING_BACK = "STATE_ROLLING_BACK"
+    """Traffic moves back to blue, and green stops."""
+
+    ROLLED_BACK = "STATE_ROLLED_BACK"
+    """The old version serves again."""
+
+    FAILED = "STATE_FAILED"
+    """The new version never served, or the old version could not be restored; `failure` holds the
+    reason.
+    """
+
+    CANCELLED = "STATE_CANCELLED"
+    """The rollout was aborted; the old version serves."""
+
+
+class RolloutStrategy(OpenEnum):
+    """Rollout strategy."""
+
+    UNSPECIFIED = "STRATEGY_UNSPECIFIED"
+    """Not set."""
+
+    SECOND_ENGINE = "STRATEGY_SECOND_ENGINE"
+    """Green runs in its own process next to blue (blue-green)."""
+
+    ADAPTER_SWAP = "STRATEGY_ADAPTER_SWAP"
+    """Green is an adapter in the process of blue.
+
+    Both versions can answer at the same time. Refused unless the running engine holds the base model of
+    the adapter and accepts its rank.
+    """
+
+    IN_PLACE = "STRATEGY_IN_PLACE"
+    """The weights of green replace those of blue in its process.
+
+    Requests wait during the change. Refused together with `shares`, and unless the versions differ only
+    in their weights.
+    """
+
+
+class RolloutBake(Message):
+    """Analysis settings of a rollout. A zero value selects the default."""
+
+    seconds: float = 0.0
+    """Bake time: duration of the analysis after the shift, in seconds. Default: 30."""
+
+    max_error_rate: float = 0.0
+    """Share of failed answers from which the version is rolled back: above 0, at most 1.
+
+    Default: 0.05.
+    """
+
+    max_latency_ratio: float = 0.0
+    """Ratio of the median latency to that of the old version from which the version is rolled back.
+
+    Values below 1 are refused. Default: 3.
+    """
+
+    max_negative_rate: float = 0.0
+    """Share of unhappy callers, over at least 20 votes, above which the version is rolled back: above 0,
+    at most 1.
+
+    Each caller counts once, by its share of negative votes, and no single caller decides. Default: 0.5.
+    """
+
+
+class RolloutStep(Message):
+    """Log entry of a rollout."""
+
+    time: Timestamp | None = None
+    """Time of the entry, UTC."""
+
+    state: str = ""
+    """Phase of the rollout, for example `ATTESTING` or `BAKING`."""
+
+    message: str = ""
+    """What happened, in one sentence."""
+
+
+class Rollout(Message):
+    """Change of a deployment from one version to another."""
+
+    name: str = ""
+    """Resource name: `projects/{project}/deployments/{deployment}/rollouts/{rollout}`."""
+
+    revision: Int64 = 0
+    """Increases with every stored change."""
+
+    create_time: Timestamp | None = None
+    """Time of creation, UTC. Set by the server."""
+
+    update_time: Timestamp | None = None
+    """Time of the last change, UTC. Set by the server."""
+
+    state: RolloutState = RolloutState.UNSPECIFIED
+    """Current state."""
+
+    to_version: str = ""
+    """Resource name of the version to roll out.
+
+    It must be READY and belong to the model of the deployment.
+    """
+
+    from_version: str = ""
+    """Resource name of the version that served before. Empty for the first rollout."""
+
+    strategy: RolloutStrategy = RolloutStrategy.UNSPECIFIED
+    """Rollout strategy.
+
+    A strategy that cannot serve the two versions is refused. Not set: the cheapest safe strategy is
+    chosen.
+    """
+
+    bake: RolloutBake | None = None
+    """Analysis of the new version."""
+
+    progress: Progress | None = None
+    """Progress of the work."""
+
+    failure: Failure | None = None
+    """Why the rollout failed, was rolled back or was aborted: `ROLLOUT_FAILED`, `ROLLED_BACK` or
+    `ROLLOUT_ABORTED`, with an explanation.
+
+    Not set otherwise.
+    """
+
+    paused: bool = False
+    """True if the rollout is paused."""
+
+    steps: list[RolloutStep] = []
+    """Log of the rollout, oldest entry first."""
+
+    reason: str = ""
+    """Reason for the choice of the strategy, or for the end of the rollout."""
+
+    etag: str = ""
+    """Version tag of the rollout."""
+
+    shares: list[int] = []
+    """Traffic shares of the new version in percent, one for each step.
+
+    They must increase and lie between 1 and 99; after the last step, the new version receives all
+    traffic. Empty: all traffic at once. Each user stays on one version during this time.
+    """
+
+    step_seconds: float = 0.0
+    """Duration of the analysis of each of `shares`, in seconds. Default: 10."""

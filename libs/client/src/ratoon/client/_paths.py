@@ -1,0 +1,17 @@
+"""Paths of calls, from the templates of `google.api.http`."""
+
+import re
+from urllib.parse import quote
+
+_VARIABLE = re.compile(r"\{(\w+)(?:=([^}]*))?\}")
+
+
+def expand(template: str, **values: str) -> str:
+    """Return the path of a template with its variables replaced; ValueError if a value does not match."""
+    return _VARIABLE.sub(lambda match: _checked(match[1], match[2] or "*", values[match[1]]), template)
+
+
+def _checked(variable: str, pattern: str, value: str) -> str:
+    if not re.fullmatch(re.escape(pattern).replace(r"\*", "[^/:]+"), value):
+        raise ValueError(f"{variable} must look like {pattern!r}, where * stands for an ID; it is {value!r}.")
+    return quote(value, safe="/")

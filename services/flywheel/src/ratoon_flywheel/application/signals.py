@@ -1,0 +1,265 @@
+"""Signals of a project's traffic: the one place where traffic and feedback become numbers that policies decide by."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from ratoon.chassis.errors import FailedPrecondition, NotFound
+from ratoon.chassis.store import Store, Transaction
+from ratoon.tasks.labels import label_key
+from ratoon.tasks.votes import Votes, count_votes
+from ratoon_flywheel.application.ports import AnswerIndex, Baselines, Mark, Profile, Segments
+from ratoon_flywheel.domain.errors import BadSegment
+from ratoon_flywheel.domain.pipelines.policies import Divergence, Signals
+from ratoon_flywheel.domain.pipelines.runs import Window
+from ratoon_flywheel.domain.projects import Project
+from ratoon_flywheel.domain.signals.drift import Measure, measure
+from ratoon_flywheel.domain.signals.feedback import FeedbackLabel, is_negative, is_vote
+from ratoon_flywheel.domain.signals.monitor import MIN_TEXTS, BaselineState, Observation
+from ratoon_flywheel.domain.signals.traffic import (
+    Answer,
+    Exchange,
+    LabelledExample,
+    distinct,
+    exported,
+    labelled_examples,
+)
+
+_LOG = logging.getLogger(__name__)
+_VERSION_SAMPLE = 100
+"""Number of newest answers among which the most frequent version counts as the one that answers now."""
+_ROWS_A_TEXT = 2
+"""Number of newest answers that are read for each distinct text that is measured."""
+_UNPROFILED = (BaselineState.ABSENT, BaselineState.WORKING)
+_MAX_TRACES = 100
+_VOTES_LAG = timedelta(seconds=1)
+"""Feedback younger than this may still be committing; it is reported at the next observation."""
+_SEGMENT_TIMEOUT = timedelta(seconds=15)
+"""Age of feedback up to which it waits for the traffic segment with its answer, which names the caller."""
+
+
+_COSTLY_S, _REST, _LONGEST_REST_S = 0.05, 20, 15.0
+"""Signals that took this many seconds to gather are not gathered again for this many times as long, up to a bound."""
+
+
+@dataclass(frozen=True)
+class Deferred:
+    """Signals whose gathering is costly and was done a moment ago; they are gathered again after these seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """The newest traffic of the version that answers now."""
+
+    mark: Mark
+    version: str = ""
+    answers: tuple[Answer, ...] = ()
+    """Newest first, repeated texts included."""
+    texts: tuple[Answer, ...] = ()
+    """One answer a text, newest first."""
+
+
+class SignalReader:
+    """Reads signals from traffic and feedback; results are cached until something changes."""
+
+    def __init__(
+        self,
+        index: AnswerIndex,
+        baselines: Baselines,
+        window: int,
+        max_chars: int,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`window` distinct texts are measured, `max_chars` characters of each."""
+        self._index, self._baselines, self._monotonic = index, baselines, monotonic
+        self._resting: dict[str, tuple[object, float]] = {}
+        self._window, self._max_chars = window, max_chars
+        self._known_traffic: dict[object, tuple[object, Traffic]] = {}
+        self._known_signals: dict[str, tuple[object, Signals]] = {}
+
+    def profile(self, project: Project, version: str) -> Profile:
+        """Return the profile that a version's traffic is compared with."""
+        return Profile(version, shown_chars(project, self._max_chars))
+
+    def observe(self, project: Project, reported_until: datetime, now: datetime, store: Store) -> Observation:
+        """Return the observation of the monitor."""
+        with store.read() as tx:
+            traffic = self._traffic(tx, project, None, 0)
+            newest = self._index.newest_feedback(
+                tx, project.name, reported_until, now - _VOTES_LAG, now - _SEGMENT_TIMEOUT
+            )
+            soon = now + _SEGMENT_TIMEOUT  # another replica's clock may be ahead
+            latest = self._index.newest_feedback(tx, project.name, reported_until, soon, soon)
+        return Observation(
+            traffic.version,
+            traffic.mark.answers,
+            len(traffic.texts),
+            traffic.answers[0].time if traffic.answers else None,
+            self._state(project, traffic.version),
+            newest,
+            latest != newest,
+        )
+
+    def measured(self, tx: Transaction, project: Project) -> tuple[tuple[Measure, ...], int, Votes]:
+        """The drift of the newest traffic, the number of its texts, and the votes on its answers."""
+        traffic = self._traffic(tx, project, None, 0)
+        labelled = self._index.with_feedback(
+            tx, project.name, traffic.answers[-1].time if traffic.answers else None
+        )
+        return self._measures(tx, project, traffic), len(traffic.texts), _votes(labelled, traffic.version)
+
+    def of_window(
+        self,
+        project: Project,
+        since: datetime | None,
+        learned_until: datetime | None,
+        min_answers: int,
+        store: Store,
+    ) -> Signals | Deferred:
+        """Return the signals since a trigger window began; examples count since the last successful retraining.
+
+        At least `min_answers` answers are read, if they exist. Deferred if the signals are costly to gather again.
+        """
+        with store.read() as tx:
+            traffic = self._traffic(tx, project, since, min_answers)
+            state = self._state(project, traffic.version)
+            key = (traffic.mark, since, learned_until, min_answers, project.etag, state)
+            known = self._known_signals.get(project.name)
+            if known is not None and known[0] == key:
+                return known[1]
+            begun = self._monotonic()
+            if (rest := self._rest_s(project.name, key[1:], begun)) > 0:
+                return Deferred(rest)
+            signals = self._gathered(tx, project, traffic, since, learned_until)
+            signals = replace(signals, profiling=bool(traffic.version) and state in _UNPROFILED)
+        self._known_signals[project.name] = (key, signals)
+        ended = self._monotonic()
+        spent = ended - begun
+        rest = min(_LONGEST_REST_S, _REST * spent) if spent >= _COSTLY_S else 0.0
+        self._resting[project.name] = (key[1:], ended + rest)
+        return signals
+
+    def _rest_s(self, project: str, question: object, now: float) -> float:
+        """Return the seconds until signals for the same question are gathered again."""
+        rested, until = self._resting.get(project, (None, 0.0))
+        return until - now if rested == question else 0.0
+
+    def _gathered(
+        self,
+        tx: Transaction,
+        project: Project,
+        traffic: Traffic,
+        since: datetime | None,
+        learned: datetime | None,
+    ) -> Signals:
+        labelled = self._index.with_feedback(tx, project.name, since)
+        to_learn = labelled if learned == since else self._index.with_feedback(tx, project.name, learned)
+        examples = labelled_examples(to_learn, project.labels)
+        answered = {answer.answer_id: answer for answer, _ in to_learn}
+        times = [answer.time for answer in traffic.answers[:1]] + [feedback.time for _, feedback in labelled]
+        return Signals(
+            version=traffic.version,
+            answers=len(traffic.texts),
+            exchanges=len(traffic.answers),
+            votes=_votes(labelled, traffic.version),
+            last_time=max(times, default=None),
+            divergences=tuple(
+                Divergence(m.feature.value, m.divergence, m.null_band)
+                for m in self._measures(tx, project, traffic)
+            ),
+            examples=count_votes(_example_vote(answered[example.answer_id], example) for example in examples),
+            traces=_traces(feedback for _, feedback in labelled),
+        )
+
+    def _traffic(
+        self, tx: Transaction, project: Project, since: datetime | None, min_answers: int
+    ) -> Traffic:
+        mark = self._index.mark(tx, project.name)
+        key = (project.name, since is None)
+        known = self._known_traffic.get(key)
+        query = (since, min_answers)
+        if known is not None and known[0] == (query, mark.answers):
+            return replace(known[1], mark=mark)
+        newest = self._index.latest(tx, project.name, since, max(_ROWS_A_TEXT * self._window, min_answers))
+        votes = Counter(answer.version for answer in newest[:_VERSION_SAMPLE])
+        version = max(votes, key=lambda name: votes[name], default="")
+        ours = tuple(answer for answer in newest if answer.version == version)
+        traffic = Traffic(mark, version, ours, tuple(distinct(ours)))
+        self._known_traffic[key] = ((query, mark.answers), traffic)
+        return traffic
+
+    def _measures(self, tx: Transaction, project: Project, traffic: Traffic) -> tuple[Measure, ...]:
+        if len(traffic.texts) < MIN_TEXTS or self._state(project, traffic.version) is not BaselineState.READY:
+            return ()
+        base = self._baselines.load(self.profile(project, traffic.version))
+        return measure(base, self._index.features(tx, project.name, traffic.texts[: self._window]))
+
+    def _state(self, project: Project, version: str) -> BaselineState:
+        return self._baselines.state(self.profile(project, version)) if version else BaselineState.ABSENT
+
+
+def shown_chars(project: Project, limit: int) -> int:
+    """Return the number of characters of a text that drift reads: those that the model gets, at most `limit`."""
+    return min(limit, project.training.max_chars or limit)
+
+
+def export_examples(
+    project: Project, window: Window, store: Store, index: AnswerIndex, segments: Segments
+) -> str:
+    """Write the labelled examples of a window of traffic as JSON lines; return the blob's digest, empty without any."""
+    with store.read() as tx:
+        labelled = index.with_feedback(tx, project.name, window.start, window.end)
+        examples = labelled_examples(labelled, project.labels)
+        digests = index.segment_digests(tx, {example.segment for example in examples})
+    if not examples:
+        return ""
+    answer_ids = frozenset(example.answer_id for example in examples)
+    texts: dict[str, str] = {}
+    for digest in digests:
+        texts |= _texts(segments, digest, answer_ids)
+    lines = _lines(examples, texts)
+    return segments.write(lines) if lines else ""
+
+
+def _texts(segments: Segments, digest: str, answer_ids: frozenset[str]) -> dict[str, str]:
+    """Return the questions of these answers in a segment; one that is gone or broken has none, and is logged."""
+    try:
+        return {
+            row.answer_id: row.text
+            for row in segments.read(digest)
+            if isinstance(row, Exchange) and row.answer_id in answer_ids
+        }
+    except (BadSegment, FailedPrecondition, NotFound) as error:
+        _LOG.warning("a traffic segment yields no labelled examples: %s", error)
+        return {}
+
+
+def _lines(examples: Sequence[LabelledExample], texts: dict[str, str]) -> list[bytes]:
+    return [exported(example, texts[example.answer_id]) for example in examples if example.answer_id in texts]
+
+
+def _traces(labels: Iterable[FeedbackLabel]) -> tuple[str, ...]:
+    """Return the traces of feedback, the newest first, each once."""
+    newest = sorted(labels, key=lambda label: label.time, reverse=True)
+    return tuple(dict.fromkeys(label.trace for label in newest if label.trace))[:_MAX_TRACES]
+
+
+def _votes(labelled: Iterable[tuple[Answer, FeedbackLabel]], version: str) -> Votes:
+    return count_votes(
+        _vote(answer, is_negative(answer.label, feedback))
+        for answer, feedback in labelled
+        if answer.version == version and is_vote(feedback)
+    )
+
+
+def _example_vote(answer: Answer, example: LabelledExample) -> tuple[str, int, int]:
+    return _vote(answer, label_key(example.label) != label_key(answer.label))
+
+
+def _vote(answer: Answer, negative: bool) -> tuple[str, int, int]:
+    return (answer.caller, 0, 1) if negative else (answer.caller, 1, 0)

@@ -1,0 +1,337 @@
+"""The labeling service: its gRPC API over a real socket, its database, its worker process; ingestion is a fake."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import event
+
+from ratoon.chassis import outbox
+from ratoon.chassis.app import App, Platform, Rpc, ServiceRuntime
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.database import Database
+from ratoon.chassis.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from ratoon.chassis.identity import Role
+from ratoon.chassis.jobs import LocalJobs
+from ratoon.chassis.migrations import migrate
+from ratoon.chassis.paging import PageTokens
+from ratoon.chassis.store import Store
+from ratoon.labeling.v1 import annotation_pb2, label_set_pb2
+from ratoon.labeling.v1 import labeling_service_pb2 as pb
+from ratoon.labeling.v1.labeling_service_pb2_grpc import (
+    LabelingServiceStub,
+    add_LabelingServiceServicer_to_server,
+)
+from ratoon.testkit.clock import FakeClock
+from ratoon.testkit.services import State, serving
+from ratoon_labeling import mapping
+from ratoon_labeling.adapters import tables
+from ratoon_labeling.adapters.freezing import JobFreezing
+from ratoon_labeling.adapters.ledger import BulkLedger
+from ratoon_labeling.adapters.task_counts import SqlTaskCounts
+from ratoon_labeling.application import handlers
+from ratoon_labeling.application.commands import ClaimTask, CompleteTask
+from ratoon_labeling.application.procedures import label_set_procedure
+from ratoon_labeling.domain.errors import DatasetNotReady
+from ratoon_labeling.domain.tasks import LEASE, Reason, Task, TaskSummary
+from ratoon_labeling.entrypoints.grpc import LabelingServicer
+from ratoon_labeling.settings import Settings
+
+PROJECT = "projects/p"
+GUIDELINE = f"{PROJECT}/guidelines/mail"
+DATASET = f"{PROJECT}/datasets/mail/versions"
+LabelSet = label_set_pb2.LabelSet
+
+
+class FakeDatasets:
+    """The dataset versions that a test put here."""
+
+    def __init__(self) -> None:
+        self.ready: dict[str, str] = {}
+
+    def artifact_of(self, dataset_version: str) -> str:
+        if dataset_version not in self.ready:
+            raise DatasetNotReady(f"{dataset_version} is RUNNING; wait until it is READY.")
+        return self.ready[dataset_version]
+
+
+def build(settings: Settings, datasets: FakeDatasets) -> App:
+    base = ServiceRuntime(settings, Platform.of_process(), tables.METADATA)
+    store = base.store(tables.RESOURCES, mapping.event)
+    freezing = JobFreezing(LocalJobs(settings.folder / "jobs"), settings.artifacts_url)
+    ledger = BulkLedger(base.database, ArtifactStore(settings.artifacts_url), base.clock)
+    operations = base.operations(store, [label_set_procedure(freezing, ledger)])
+    counts, changes = SqlTaskCounts(base.database, base.clock), base.changes(store)
+    servicer = LabelingServicer(store, operations, datasets, changes, base.threads, base.clock, counts)
+    rpc = Rpc("ratoon.labeling.v1.LabelingService", add_LabelingServiceServicer_to_server, servicer)
+    return base.app([rpc], [operations])
+
+
+@pytest.fixture(scope="module")
+def datasets() -> FakeDatasets:
+    return FakeDatasets()
+
+
+@pytest.fixture(scope="module")
+def state(folder, artifacts, datasets, databases) -> Iterator[State]:
+    url = databases.url("labeling", folder)
+    settings = Settings(state=folder, artifacts_url=artifacts.url, database_url=url)
+    migrate("labeling", settings.database_url)
+    with State(folder) as state, serving([build(settings, datasets)]):
+        yield state
+
+
+@pytest.fixture(scope="module")
+def labeling(state: State) -> LabelingServiceStub:
+    return LabelingServiceStub(state.as_role(Role.ENGINEER, "labeling"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def guideline(labeling: LabelingServiceStub) -> annotation_pb2.Guideline:
+    spec = annotation_pb2.Guideline(instructions="Is it spam?", labels=["ham", "spam"])
+    return labeling.CreateGuideline(
+        pb.CreateGuidelineRequest(parent=PROJECT, guideline_id="mail", guideline=spec)
+    )
+
+
+def frozen(labeling: LabelingServiceStub, version: str, request_id: str = "", **fields) -> LabelSet:
+    spec = LabelSet(dataset_version=f"{DATASET}/{version}", guideline=GUIDELINE, **fields)
+    created = labeling.CreateLabelSet(
+        pb.CreateLabelSetRequest(parent=PROJECT, label_set=spec, request_id=request_id)
+    )
+    *_, last = labeling.WatchLabelSet(pb.WatchLabelSetRequest(name=created.name), timeout=30)
+    return last
+
+
+def annotations(labeling: LabelingServiceStub) -> list[annotation_pb2.Annotation]:
+    return list(labeling.ListAnnotations(pb.ListAnnotationsRequest(parent=PROJECT)).annotations)
+
+
+def test_from_a_dataset_to_frozen_labels_review_and_a_second_set(labeling, datasets, put_dataset):
+    datasets.ready[f"{DATASET}/1"] = put_dataset(["ham", "spam", "ham", None])
+    first = frozen(labeling, "1", review_sample_size=2)
+    assert first.state == LabelSet.STATE_SUCCEEDED, first.failure
+    assert dict(first.class_counts) == {"ham": 2, "spam": 1}
+    assert (first.unlabelled_count, first.HasField("agreement_alpha")) == (1, False)
+    imported = annotations(labeling)
+    assert {(each.source, each.annotator) for each in imported} == {
+        (annotation_pb2.Annotation.SOURCE_IMPORT, "projects/p/sources/mail")
+    }
+
+    tasks = labeling.ListTasks(pb.ListTasksRequest(parent=PROJECT)).tasks
+    assert len(tasks) == 2
+    (spam,) = [task for task in tasks if task.proposed_label == "spam"]
+    done = labeling.CompleteTask(pb.CompleteTaskRequest(name=spam.name, label="ham"))
+    assert (done.state, done.label) == (annotation_pb2.Task.STATE_DONE, "ham")
+
+    second = frozen(labeling, "1")
+    assert dict(second.class_counts) == {"ham": 3}
+    assert second.conflict_count == 1
+    assert second.agreement_alpha <= 0
+    assert len(annotations(labeling)) == len(imported) + 1
+
+
+def test_the_same_request_id_gives_the_same_label_set(labeling, datasets, put_dataset):
+    datasets.ready[f"{DATASET}/2"] = put_dataset(["ham", "spam"])
+    assert frozen(labeling, "2", "once").name == frozen(labeling, "2", "once").name
+
+
+def test_a_label_set_without_labels_is_deleted_and_one_with_labels_is_refused(
+    labeling, datasets, put_dataset
+):
+    def delete(name, **options):
+        labeling.DeleteLabelSet(pb.DeleteLabelSetRequest(name=name, **options))
+
+    datasets.ready[f"{DATASET}/10"] = put_dataset(["ham", "spam"], prefix="ten")
+    datasets.ready[f"{DATASET}/11"] = put_dataset(["junk", None], prefix="eleven")
+    done, failed = frozen(labeling, "10"), frozen(labeling, "11")
+    with pytest.raises(FailedPrecondition, match=f"{done.name} succeeded") as refused:
+        delete(done.name)
+    assert refused.value.reason == "IN_USE"
+    delete(failed.name)
+    with pytest.raises(NotFound):
+        delete(failed.name)
+    delete(failed.name, allow_missing=True)
+
+
+def test_a_label_set_without_labels_fails_and_says_why(labeling, datasets, put_dataset):
+    datasets.ready[f"{DATASET}/3"] = put_dataset(["junk", None], prefix="other")
+    failed = frozen(labeling, "3")
+    assert (failed.state, failed.failure.reason) == (LabelSet.STATE_FAILED, "NO_LABELS")
+
+
+def test_what_is_not_ready_or_not_of_this_project_is_refused(labeling):
+    with pytest.raises(FailedPrecondition) as early:
+        frozen(labeling, "none")
+    assert early.value.reason == "DATASET_NOT_READY"
+    spec = LabelSet(dataset_version="projects/q/datasets/d/versions/1", guideline=GUIDELINE)
+    with pytest.raises(InvalidArgument) as foreign:
+        labeling.CreateLabelSet(pb.CreateLabelSetRequest(parent=PROJECT, label_set=spec))
+    assert foreign.value.reason == "OTHER_PROJECT"
+
+
+def test_a_guideline_is_changed_only_with_its_current_etag(labeling):
+    spec = annotation_pb2.Guideline(labels=["a", "b"])
+    created = labeling.CreateGuideline(pb.CreateGuidelineRequest(parent=PROJECT, guideline=spec))
+    change = annotation_pb2.Guideline(name=created.name, etag=created.etag, instructions="Look twice.")
+    request = pb.UpdateGuidelineRequest(guideline=change)
+    request.update_mask.paths.append("instructions")
+    changed = labeling.UpdateGuideline(request)
+    assert (changed.instructions, list(changed.labels)) == ("Look twice.", ["a", "b"])
+    request.guideline.instructions = "Look thrice."
+    with pytest.raises(Aborted) as stale:
+        labeling.UpdateGuideline(request)
+    assert stale.value.reason == "STALE_ETAG"
+    request.update_mask.paths.append("name")
+    with pytest.raises(InvalidArgument):
+        labeling.UpdateGuideline(request)
+
+
+def test_an_annotation_is_in_its_makers_name_and_feedback_is_the_platforms(state, labeling):
+    spec = annotation_pb2.Annotation(record_id="r", label="ham", annotator="somebody else")
+    annotators = LabelingServiceStub(state.as_role(Role.ANNOTATOR, "labeling"))
+    created = annotators.CreateAnnotation(pb.CreateAnnotationRequest(parent=PROJECT, annotation=spec))
+    assert created.annotator == "projects/-/apiKeys/test"
+    assert labeling.GetAnnotation(pb.GetAnnotationRequest(name=created.name)) == created
+    spec.source = annotation_pb2.Annotation.SOURCE_FEEDBACK
+    with pytest.raises(PermissionDenied) as refused:
+        annotators.CreateAnnotation(pb.CreateAnnotationRequest(parent=PROJECT, annotation=spec))
+    assert refused.value.reason == "SOURCE_NOT_YOURS"
+
+
+def test_a_label_set_that_has_ended_cannot_be_cancelled(labeling, datasets, put_dataset):
+    datasets.ready[f"{DATASET}/4"] = put_dataset(["ham", "spam"])
+    done = frozen(labeling, "4")
+    again = labeling.CancelLabelSet(pb.CancelLabelSetRequest(name=done.name))
+    assert again.state == LabelSet.STATE_SUCCEEDED
+
+
+def test_a_guideline_is_deleted_only_with_its_current_etag(labeling):
+    spec = annotation_pb2.Guideline(labels=["a", "b"])
+    name = labeling.CreateGuideline(pb.CreateGuidelineRequest(parent=PROJECT, guideline=spec)).name
+    with pytest.raises(Aborted):
+        labeling.DeleteGuideline(pb.DeleteGuidelineRequest(name=name, etag="77"))
+    labeling.DeleteGuideline(pb.DeleteGuidelineRequest(name=name, etag="1"))
+    with pytest.raises(NotFound):
+        labeling.DeleteGuideline(pb.DeleteGuidelineRequest(name=name))
+
+
+@pytest.fixture
+def queue(folder, databases) -> Iterator[tuple[Store, FakeClock]]:
+    """Store and clock of labeling with its own database."""
+    url = databases.url("labeling-queue", folder) or f"sqlite:///{folder}/queue.db"
+    migrate("labeling", url)
+    database, clock = Database(url), FakeClock()
+    yield Store(database, tables.RESOURCES, mapping.event, outbox.append, PageTokens(b"secret"), clock), clock
+    database.close()
+
+
+def put_tasks(store: Store, clock: FakeClock, project: str, count: int, reason: Reason) -> list[Task]:
+    now = clock.now()
+    with store.write() as tx:
+        return [
+            tx.create(
+                Task(
+                    f"{project}/tasks/{reason}-{number:04}", now, now, f"r{number}", "d", f"{project}/v",
+                    ("ham", "spam"), "ham", reason,
+                )
+            )[0]
+            for number in range(count)
+        ]  # fmt: skip
+
+
+def claimed(queue: tuple[Store, FakeClock], annotator: str, project: str, reason: str = "") -> str | None:
+    task = handlers.claim_task(ClaimTask(project, reason, annotator), *queue)
+    return task and task.name
+
+
+def test_two_annotators_never_get_one_task(queue):
+    store, clock = queue
+    put_tasks(store, clock, "projects/two", 60, Reason.REVIEW_SAMPLE)
+    names = [claimed(queue, f"ann-{number}", "projects/two") for number in range(60)]
+    assert len(set(names)) == 60
+    assert claimed(queue, "ann-60", "projects/two") is None
+    assert claimed(queue, "ann-3", "projects/two") == names[3]
+    handlers.complete_task(CompleteTask(names[3], "spam", "ann-3"), store, clock)
+    assert claimed(queue, "ann-3", "projects/two") is None
+    clock.advance(LEASE.total_seconds())
+    assert claimed(queue, "ann-60", "projects/two") in {*names} - {names[3]}
+
+
+def test_the_newest_tasks_are_claimed_first_and_those_of_a_reason(queue):
+    store, clock = queue
+    put_tasks(store, clock, "projects/new", 2, Reason.CONFLICT)
+    clock.advance(60)
+    put_tasks(store, clock, "projects/new", 2, Reason.REVIEW_SAMPLE)
+    assert claimed(queue, "ann", "projects/new").endswith("review-sample-0001")
+    assert claimed(queue, "ann", "projects/new", "conflict").endswith("conflict-0001")
+    with pytest.raises(InvalidArgument, match="review-sample"):
+        claimed(queue, "ann", "projects/new", "boredom")
+
+
+def test_tasks_are_filtered_and_counted_by_the_database(queue):
+    store, clock = queue
+    put_tasks(store, clock, "projects/sum", 4, Reason.REVIEW_SAMPLE)
+    put_tasks(store, clock, "projects/sum", 1, Reason.CONFLICT)
+    for number, label in enumerate(("ham", "spam", "")):
+        name = f"projects/sum/tasks/review-sample-{number:04}"
+        handlers.complete_task(CompleteTask(name, label, "ann"), store, clock)
+    summary = handlers.summarize_tasks("projects/sum", SqlTaskCounts(store.database, clock))
+    assert summary == TaskSummary(
+        {"review-sample": 1, "conflict": 1}, 2, 1, {("ham", "ham"): 1, ("ham", "spam"): 1}
+    )
+    listed = handlers.list_tasks("projects/sum", 10, "", store, filter="state = OPEN AND reason = conflict")
+    assert [task.name for task in listed.items] == ["projects/sum/tasks/conflict-0000"]
+    assert handlers.summarize_tasks("projects/none", SqlTaskCounts(store.database, clock)) == TaskSummary()
+
+
+def test_counts_of_a_long_queue_are_reused_for_a_while(queue):
+    store, clock = queue
+
+    class SlowDatabase(FakeClock):
+        """Half a second passes between two readings of the clock."""
+
+        def monotonic(self) -> float:
+            self.advance(0.5)
+            return super().monotonic()
+
+    slow = SlowDatabase()
+    counts = SqlTaskCounts(store.database, slow)
+    put_tasks(store, clock, "projects/long", 1, Reason.REVIEW_SAMPLE)
+    assert sum(counts.of("projects/long").open.values()) == 1
+    put_tasks(store, clock, "projects/long", 1, Reason.CONFLICT)
+    assert sum(counts.of("projects/long").open.values()) == 1
+    slow.advance(10)
+    assert sum(counts.of("projects/long").open.values()) == 2
+
+
+def test_claiming_a_task_reads_the_index_of_the_queue(queue):
+    store, _ = queue
+    if not store.database.is_sqlite:
+        pytest.skip("the plan of PostgreSQL depends on its statistics")
+    statements = []
+    note = lambda _c, _cursor, statement, parameters, *_: statements.append((statement, parameters))  # noqa: E731
+    event.listen(store.database.engine, "before_cursor_execute", note)
+    assert claimed(queue, "ann", "projects/nothing") is None
+    event.remove(store.database.engine, "before_cursor_execute", note)
+    [(statement, parameters)] = [each for each in statements if each[0].startswith("SELECT")]
+    with store.read() as tx:
+        plan = tx.connection.exec_driver_sql("EXPLAIN QUERY PLAN " + statement, parameters).fetchall()
+    assert [row[-1] for row in plan] == ["SEARCH tasks USING INDEX ix_tasks_queue (parent=? AND <expr>=?)"]
+
+
+def test_an_annotator_claims_and_answers_over_the_api(state, labeling, datasets, put_dataset):
+    datasets.ready[f"{DATASET}/8"] = put_dataset(["ham", "spam"], prefix="claim")
+    assert frozen(labeling, "8", review_sample_size=2).state == LabelSet.STATE_SUCCEEDED
+    ann = LabelingServiceStub(state.as_role(Role.ANNOTATOR, "labeling"))
+    bob = LabelingServiceStub(state.as_role(Role.ANNOTATOR, "labeling", "p"))
+    request = pb.ClaimTaskRequest(parent=PROJECT)
+    hers, his = ann.ClaimTask(request).task, bob.ClaimTask(request).task
+    assert (hers.lease_holder, hers.name != his.name) == ("projects/-/apiKeys/test", True)
+    with pytest.raises(FailedPrecondition) as refused:
+        bob.CompleteTask(pb.CompleteTaskRequest(name=hers.name, label="ham"))
+    assert refused.value.reason == "TASK_CLAIMED"
+    assert ann.CompleteTask(pb.CompleteTaskRequest(name=hers.name, label="ham")).label == "ham"
+    summary = labeling.SummarizeTasks(pb.SummarizeTasksRequest(parent=PROJECT))
+    open_tasks = labeling.ListTasks(pb.ListTasksRequest(parent=PROJECT, filter="state=OPEN")).tasks
+    assert sum(summary.open_counts.values()) == len(open_tasks) > 0
+    assert not labeling.ClaimTask(pb.ClaimTaskRequest(parent="projects/empty")).HasField("task")

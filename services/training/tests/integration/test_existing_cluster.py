@@ -1,0 +1,239 @@
+"""Runs on an existing Ray cluster: a head that trains nothing, and a node of workers."""
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ratoon.chassis.jobs import JobState, JobStatus, LocalJobs
+from ratoon.chassis.scratch import ScratchStore
+from ratoon.testkit.ports import free_ports
+from ratoon.testkit.waiting import until
+from ratoon_training.domain.places import scratch_name
+
+from .conftest import RECIPE, Task
+from .test_training import train
+
+pytestmark = pytest.mark.ray
+LONG = replace(RECIPE, epochs=6.0)
+TIMEOUT_S = 200
+NODE = """
+import json, sys, time
+from ratoon_training.worker.ray_internals import start_node
+print("ready", start_node(**json.loads(sys.argv[1]), head=bool(sys.argv[2])), flush=True)
+while True:
+    time.sleep(1)
+"""
+"""The same as `ray start --block`, but on loopback for workers too."""
+
+
+class Cluster:
+    """Ray's own processes on loopback, with a token that all of them know."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, free_ports()[0]
+        self.address = f"127.0.0.1:{self.port}"
+        self.environment = {
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN": secrets.token_hex(32),
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # Ray's switch for staying on loopback
+        }
+        self.nodes: list[subprocess.Popen[bytes]] = []
+
+    def start_head(self) -> None:
+        """The head, without processors."""
+        self._start(
+            head=True, gcs_server_port=self.port, num_cpus=0, include_dashboard=False, no_monitor=True
+        )
+
+    def start_workers(self, cpus: int, **resources: float) -> None:
+        """Start a node with `cpus` CPUs and these additional resources."""
+        self._start(head=False, gcs_address=self.address, num_cpus=cpus, resources=resources)
+
+    def kill_workers(self) -> None:
+        """Kill the newest node."""
+        self._end(self.nodes.pop(), signal.SIGKILL)
+
+    def close(self) -> None:
+        """End all."""
+        for node in reversed(self.nodes):
+            self._end(node, signal.SIGKILL)
+
+    def _start(self, *, head: bool, **parameters: object) -> None:
+        path = self.folder / f"node-{time.monotonic_ns()}.log"
+        place = self.folder / str(len(self.nodes))
+        options = {"temp_dir": str(place), "object_store_memory": 80_000_000, "include_log_monitor": False}
+        options |= {"dashboard_agent_listen_port": None, **parameters}
+        with path.open("wb") as log:
+            node = subprocess.Popen(
+                [sys.executable, "-c", NODE, json.dumps(options), "head" if head else ""],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env=os.environ | self.environment,
+            )
+        self.nodes.append(node)
+        deadline = time.monotonic() + TIMEOUT_S
+        while "ready" not in path.read_text():
+            assert node.poll() is None and time.monotonic() < deadline, path.read_text()
+            time.sleep(0.2)
+
+    def _end(self, node: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
+        """Ray's processes form groups of their own, but stay in the session."""
+        for folder in Path("/proc").iterdir():
+            if folder.name.isdigit() and _session(folder) == node.pid:
+                os.kill(int(folder.name), number)
+        node.wait(30)
+
+
+def _session(process: Path) -> int:
+    try:
+        return int((process / "stat").read_text().rpartition(")")[2].split()[3])
+    except OSError:
+        return 0
+
+
+class Runs:
+    """Jobs whose driver joins the cluster."""
+
+    def __init__(self, task: Task, cluster: Cluster) -> None:
+        self.task = task
+        environment = {
+            **cluster.environment,
+            "RATOON_RAY_ADDRESS": cluster.address,
+        }
+        self.jobs = LocalJobs(task.folder / "cluster-jobs", environment)
+        self.warm = task.folder / "cluster-warm"
+
+    def start(self, name: str, **options: Any) -> None:
+        spec = self.task.spec(name, options.pop("recipe", LONG), **options)
+        spec |= {"warm": "" if "pods" in spec else str(self.warm), "warm_idle_s": 60}
+        self.jobs.start(name, "ratoon_training.worker", spec)
+
+    def until(self, name: str, enough: Callable[[JobStatus], bool]) -> JobStatus:
+        deadline = time.monotonic() + TIMEOUT_S
+        while not enough(status := self.jobs.observe(name)):
+            assert time.monotonic() < deadline and status.state is JobState.RUNNING, (status, self.log(name))
+            time.sleep(0.05)
+        return status
+
+    def log(self, name: str) -> str:
+        return (self.jobs.folder(name) / "log.txt").read_text()[-3000:]
+
+    def end(self, name: str) -> JobStatus:
+        return self.until(name, lambda status: status.state is not JobState.RUNNING)
+
+    def digest(self, name: str) -> str:
+        status = self.end(name)
+        assert status.state is JobState.SUCCEEDED, (status.reason, status.message, self.log(name))
+        return str(status.result["artifact_digest"])
+
+    def scratch(self, name: str) -> ScratchStore:
+        return ScratchStore(self.task.store.url, scratch_name(name))
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    folder = Path("/tmp") / f"ratoon-ray-test-{os.getpid()}"  # a socket's path has at most 107 bytes
+    folder.mkdir()
+    cluster = Cluster(folder)
+    try:
+        cluster.start_head()
+        yield cluster
+    finally:
+        cluster.close()
+        subprocess.run(["rm", "-rf", str(folder)], check=True)
+
+
+@pytest.fixture(scope="module")
+def runs(task, cluster) -> Iterator[Runs]:
+    runs = Runs(task, cluster)
+    yield runs
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and str(runs.warm) in _line(folder):
+            os.kill(int(folder.name), signal.SIGKILL)
+
+
+def _line(process: Path) -> str:
+    try:
+        return (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+@pytest.fixture(scope="module")
+def alone(task) -> str:
+    """The digest of the run without Ray."""
+    return str(train(task, "alone", LONG)["result"]["artifact_digest"])
+
+
+@pytest.mark.timeout(600)
+def test_a_run_waits_for_capacity_and_says_so_then_gives_the_bytes_of_a_run_alone(runs, cluster, alone, task):
+    runs.start("waits")
+    waiting = runs.until("waits", lambda status: "Waiting for" in status.progress.message)
+    assert (
+        waiting.progress.message
+        == "Waiting for a free processor for the training worker: the Ray cluster has 0 CPUs and 0 GPUs."
+    )
+    cluster.start_workers(2)
+    runs.until("waits", lambda status: status.progress.done > 5)
+    assert any(name.startswith("step-") for name in runs.scratch("waits").names())
+    assert runs.digest("waits") == alone
+    assert not (task.folder / "work/waits/checkpoints").exists()
+
+
+@pytest.mark.timeout(600)
+def test_a_node_that_vanishes_in_the_middle_does_not_change_a_bit(runs, cluster, alone):
+    runs.start("vanishes")
+    runs.until("vanishes", lambda status: status.progress.done >= 40)
+    cluster.kill_workers()
+    cluster.start_workers(2)
+    assert runs.digest("vanishes") == alone
+
+
+def test_a_cancelled_run_ends_within_a_step(runs, alone):
+    runs.start("cancelled", recipe=replace(RECIPE, epochs=500))
+    runs.until("cancelled", lambda status: status.progress.done >= 5)
+    runs.jobs.stop("cancelled", grace_s=60)
+    status = runs.end("cancelled")
+    assert (status.state, status.reason) == (JobState.FAILED, "STOPPED")
+
+
+@pytest.mark.timeout(600)
+def test_a_run_with_dedicated_pods_takes_no_others_and_no_other_run_takes_them(runs, cluster, alone):
+    """A dedicated pod is a node that offers no processors but one place under the run's name."""
+    pods = "run-own-0a1b2c3d4e5f"
+    runs.start("own", pods=pods)
+    waiting = runs.until("own", lambda status: "Waiting for" in status.progress.message)
+    text = "Waiting for a free processor for the training worker: 0 pods of the run's own have joined the Ray cluster."
+    assert waiting.progress.message == text  # though the node of before has processors that nobody uses
+    cluster.kill_workers()
+    cluster.start_workers(0, **{pods: 1.0})
+    runs.until("own", lambda status: status.progress.done > 0)
+    runs.start("other")
+    runs.until("other", lambda status: "the Ray cluster has 0 CPUs" in status.progress.message)
+    assert runs.digest("own") == alone
+    runs.jobs.stop("other", grace_s=60)
+    assert runs.end("other").reason == "STOPPED"
+
+
+def test_a_cluster_that_is_not_there_is_named(task, cluster, tmp_path):
+    address = f"127.0.0.1:{free_ports()[0]}"
+    gone = {**cluster.environment, "RATOON_RAY_ADDRESS": address, "RATOON_RAY_JOIN_S": "3"}
+    jobs = LocalJobs(tmp_path / "jobs", gone)
+    jobs.start("nowhere", "ratoon_training.worker", task.spec("nowhere"))
+    until(lambda: jobs.observe("nowhere").state is not JobState.RUNNING, TIMEOUT_S)
+    status = jobs.observe("nowhere")
+    assert (status.state, status.reason) == (JobState.FAILED, "WORKERS_LOST"), status
+    assert "cannot be joined" in status.message

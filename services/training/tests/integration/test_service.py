@@ -1,0 +1,267 @@
+"""Training as a service: its gRPC API over a real socket, database and event log; the driver is a fake."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ratoon.chassis.app import App, Platform, ServiceRuntime
+from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.chassis.errors import (
+    AlreadyExists,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+)
+from ratoon.chassis.identity import Role
+from ratoon.chassis.migrations import migrate
+from ratoon.operations.job_machine import Failure, JobObservation, Phase
+from ratoon.testkit.models import tiny_adapter, tiny_llama
+from ratoon.testkit.postgresql import Databases
+from ratoon.testkit.services import State, serving
+from ratoon.training.v1 import training_run_pb2 as run_pb
+from ratoon.training.v1 import training_service_pb2 as pb
+from ratoon.training.v1.training_service_pb2_grpc import TrainingServiceStub
+from ratoon_training import bootstrap
+from ratoon_training.adapters import tables
+from ratoon_training.adapters.shared_workers import SharedWorkers
+from ratoon_training.domain.diagnosis import Diagnosis
+from ratoon_training.domain.places import Place
+from ratoon_training.domain.runs import Progress, Trained, TrainingRun
+from ratoon_training.settings import Settings
+
+GIB = 2**30
+STATE = run_pb.TrainingRun.State
+RESULT = Trained("a" * 64, "c" * 64, 1000, Diagnosis("healthy", "Nothing to do."), {"seconds": 2.0})
+
+
+class FakeDrivers:
+    """Trains in three polls. The name of a run decides its outcome: `lost…` once, `bad…`, `slow…`."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, TrainingRun] = {}
+        self.polls: dict[str, int] = {}
+        self.stopped: set[str] = set()
+        self.cleaned: set[str] = set()
+        self.fences: dict[str, list[int]] = {}
+
+    def observe(self, job_id: str) -> JobObservation[Trained]:
+        run = self.jobs.get(job_id)
+        if run is None:
+            return JobObservation(Phase.ABSENT)
+        self.polls[job_id] = polls = self.polls.get(job_id, 0) + 1
+        fate = run.name.rpartition("/")[2]
+        if job_id in self.stopped:
+            return JobObservation(Phase.FAILED, failure=Failure("STOPPED", "Stopped on request."))
+        if fate.startswith("slow") or polls < 3:
+            return JobObservation(
+                Phase.RUNNING, Progress(0.1 * polls, "Training.", polls, 10, "steps", 5.0, {"loss": 1.0})
+            )
+        if fate.startswith("lost") and run.attempt == 1:
+            return JobObservation(Phase.LOST, failure=Failure(message="Killed."))
+        if fate.startswith("bad"):
+            return JobObservation(
+                Phase.FAILED, failure=Failure("LOSS_NOT_FINITE", "The loss is nan: lower the rate.")
+            )
+        return JobObservation(Phase.SUCCEEDED, result=RESULT)
+
+    def start(self, job_id: str, run: TrainingRun, place: Place, fence: int) -> None:
+        if job_id not in self.jobs:
+            self.jobs[job_id] = run
+            self.fences.setdefault(run.name, []).append(fence)
+
+    def stop(self, job_id: str) -> None:
+        self.stopped.add(job_id)
+
+    def clean(self, run: TrainingRun) -> None:
+        self.cleaned.add(run.name)
+
+
+def build(settings: Settings, drivers: FakeDrivers) -> App:
+    runtime = ServiceRuntime(settings, Platform.of_process(), tables.METADATA)
+    return bootstrap.assemble(runtime, drivers, bootstrap.machine(settings), SharedWorkers())
+
+
+@pytest.fixture(scope="module")
+def drivers() -> FakeDrivers:
+    return FakeDrivers()
+
+
+@pytest.fixture(scope="module")
+def state(
+    tmp_path_factory: pytest.TempPathFactory, drivers: FakeDrivers, databases: Databases
+) -> Iterator[State]:
+    folder: Path = tmp_path_factory.mktemp("service")
+    url = databases.url("training", folder)
+    settings = Settings(state=folder, memory_bytes=4 * GIB, database_url=url)
+    migrate("training", settings.database_url)
+    with State(folder) as state, serving([build(settings, drivers)]):
+        yield state
+
+
+@pytest.fixture
+def training(state: State) -> TrainingServiceStub:
+    return TrainingServiceStub(state.as_role(Role.ENGINEER, "training"))
+
+
+def spec(**recipe: object) -> run_pb.TrainingRun:
+    return run_pb.TrainingRun(
+        train_digest="1" * 64,
+        validation_digest="2" * 64,
+        recipe=run_pb.Recipe(**{"labels": ["ham", "spam"], **recipe}),
+    )
+
+
+def create(training: TrainingServiceStub, name: str, **recipe: object) -> run_pb.TrainingRun:
+    request = pb.CreateTrainingRunRequest(
+        parent="projects/p", training_run_id=name, training_run=spec(**recipe)
+    )
+    return training.CreateTrainingRun(request)
+
+
+def watched(training: TrainingServiceStub, name: str) -> list[run_pb.TrainingRun]:
+    return list(training.WatchTrainingRun(pb.WatchTrainingRunRequest(name=name), timeout=30))
+
+
+def test_a_run_is_watched_to_its_end_with_plan_progress_and_result(training, drivers):
+    created = create(training, "first")
+    states = watched(training, created.name)
+    last = states[-1]
+    assert last.state == STATE.STATE_SUCCEEDED
+    assert (last.artifact_digest, last.curves_digest, last.parameter_count) == ("a" * 64, "c" * 64, 1000)
+    assert (last.diagnosis.verdict, last.metrics["seconds"]) == ("healthy", 2.0)
+    assert last.plan.admitted
+    assert last.plan.measured_bytes > last.plan.rule_of_thumb_bytes > 0
+    assert list(last.plan.machine_families)[0] == "C"
+    assert last.recipe.learning_rate == 2e-3
+    assert any(each.progress.metrics.get("loss") == 1.0 for each in states)
+    assert [each.revision for each in states] == sorted({each.revision for each in states})
+
+
+def test_a_lost_worker_gets_another_attempt_under_a_higher_number(training, drivers):
+    last = watched(training, create(training, "lost-once").name)[-1]
+    assert (last.state, last.attempt) == (STATE.STATE_SUCCEEDED, 2)
+    first, second = drivers.fences[last.name]
+    assert second > first
+
+
+def test_a_failed_run_says_why(training, drivers):
+    last = watched(training, create(training, "bad-data").name)[-1]
+    assert (last.state, last.failure.reason) == (STATE.STATE_FAILED, "LOSS_NOT_FINITE")
+    assert "lower the rate" in last.failure.message
+
+
+def test_a_cancelled_run_ends_cancelled_and_is_cleaned_up(training, drivers):
+    name = create(training, "slow").name
+    training.CancelTrainingRun(pb.CancelTrainingRunRequest(name=name))
+    assert watched(training, name)[-1].state == STATE.STATE_CANCELLED
+    assert training.CancelTrainingRun(pb.CancelTrainingRunRequest(name=name)).state == STATE.STATE_CANCELLED
+    assert name in drivers.cleaned
+
+
+def test_a_run_without_a_result_is_deleted_and_others_are_refused(training):
+    def delete(name, **options):
+        training.DeleteTrainingRun(pb.DeleteTrainingRunRequest(name=name, **options))
+
+    slow, done, failed = (create(training, name).name for name in ("slow-two", "done-two", "bad-two"))
+    with pytest.raises(FailedPrecondition, match=f"{slow} is in progress") as refused:
+        delete(slow)
+    assert refused.value.reason == "IN_USE"
+    training.CancelTrainingRun(pb.CancelTrainingRunRequest(name=slow))
+    for name in (slow, done, failed):
+        watched(training, name)
+    with pytest.raises(FailedPrecondition, match=f"{done} succeeded"):
+        delete(done)
+    for name in (slow, failed):
+        delete(name)
+        with pytest.raises(NotFound):
+            delete(name)
+        delete(name, allow_missing=True)
+        with pytest.raises(AlreadyExists, match=f"{name} was deleted"):
+            create(training, name.rpartition("/")[2])
+
+
+def test_a_run_that_does_not_fit_is_refused_by_the_measured_model(training):
+    huge = run_pb.Recipe.Architecture(hidden_size=4096, layers=32, heads=32)
+    last = watched(training, create(training, "huge", architecture=huge).name)[-1]
+    assert (last.state, last.failure.reason) == (STATE.STATE_FAILED, "OUT_OF_MEMORY")
+    request = pb.PlanTrainingRequest(parent="projects/p", training_run=spec(architecture=huge))
+    assert not training.PlanTraining(request).admitted
+
+
+def test_a_retry_with_the_same_request_id_gives_the_same_run(training):
+    request = pb.CreateTrainingRunRequest(parent="projects/p", training_run=spec(), request_id="r-1")
+    assert training.CreateTrainingRun(request).name == training.CreateTrainingRun(request).name
+
+
+def test_a_base_model_says_its_shape_and_its_labels(state, training, tmp_path):
+    base = ArtifactStore(str(state.folder / "artifacts")).put_tree(tiny_llama(tmp_path / "base"))
+    request = run_pb.TrainingRun(train_digest="1" * 64, validation_digest="2" * 64, base_artifact_digest=base)
+    created = training.CreateTrainingRun(
+        pb.CreateTrainingRunRequest(parent="projects/p", training_run=request)
+    )
+    assert created.recipe.method == run_pb.Recipe.METHOD_CONTINUE
+    assert list(created.recipe.labels) == ["ham", "spam"]
+    assert (created.recipe.architecture.hidden_size, created.recipe.max_chars) == (64, 400)
+
+
+def test_an_adapter_is_continued_by_its_own_method(state, training, tmp_path):
+    store = ArtifactStore(str(state.folder / "artifacts"))
+    base = tiny_llama(tmp_path / "base")
+    adapter = store.put_tree(tiny_adapter(tmp_path / "adapter", base, store.put_tree(base), rank=2))
+    digests = {"train_digest": "1" * 64, "validation_digest": "2" * 64, "base_artifact_digest": adapter}
+    request = run_pb.TrainingRun(**digests)
+    created = training.CreateTrainingRun(
+        pb.CreateTrainingRunRequest(parent="projects/p", training_run=request)
+    )
+    assert (created.recipe.method, created.recipe.lora_rank) == (run_pb.Recipe.METHOD_LORA, 2)
+    request.recipe.method = run_pb.Recipe.METHOD_CONTINUE
+    with pytest.raises(InvalidArgument) as refused:
+        training.CreateTrainingRun(pb.CreateTrainingRunRequest(parent="projects/p", training_run=request))
+    assert refused.value.reason == "BASE_IS_ADAPTER"
+
+
+def test_an_invalid_request_is_refused_by_name(state, training):
+    for field, changed in {
+        "recipe.labels": spec(labels=[]),
+        "recipe.learning_rate": spec(learning_rate=7.0),
+        "train_digest": run_pb.TrainingRun(validation_digest="2" * 64),
+        "base_artifact_digest": spec(method=run_pb.Recipe.METHOD_LORA),
+    }.items():
+        with pytest.raises(InvalidArgument) as refused:
+            training.CreateTrainingRun(pb.CreateTrainingRunRequest(parent="projects/p", training_run=changed))
+        assert refused.value.field == field
+    neuron = spec()
+    neuron.resources.accelerator = run_pb.Resources.ACCELERATOR_NEURON
+    with pytest.raises(FailedPrecondition) as accelerator:
+        training.CreateTrainingRun(pb.CreateTrainingRunRequest(parent="projects/p", training_run=neuron))
+    assert accelerator.value.reason == "ACCELERATOR_REFUSED"
+    with pytest.raises(NotFound):
+        training.GetTrainingRun(pb.GetTrainingRunRequest(name="projects/p/trainingRuns/none"))
+    with pytest.raises(PermissionDenied):
+        create(TrainingServiceStub(state.as_role(Role.VIEWER, "training")), "viewer")
+
+
+@pytest.mark.parametrize("part", ["train_digest", "validation_digest"])
+def test_parts_that_held_erased_records_are_refused(state, training, part):
+    store = ArtifactStore(str(state.folder / "artifacts"))
+    request = spec()
+    setattr(request, part, store.put_bytes(part.encode()))
+    store.erase(getattr(request, part), "it held records that projects/p/erasures/e erased.")
+    with pytest.raises(FailedPrecondition, match="erasures/e") as refused:
+        training.CreateTrainingRun(pb.CreateTrainingRunRequest(parent="projects/p", training_run=request))
+    assert refused.value.reason == "ARTIFACT_ERASED"
+
+
+def test_runs_are_listed(training):
+    listed = training.ListTrainingRuns(pb.ListTrainingRunsRequest(parent="projects/p", page_size=2))
+    assert len(listed.training_runs) == 2
+    assert listed.next_page_token
+
+
+def test_bootstrap_builds_the_service(tmp_path):
+    State(tmp_path)
+    settings = Settings(state=tmp_path)
+    migrate("training", settings.database_url)
+    assert bootstrap.build(settings, Platform.of_process()) is not None
