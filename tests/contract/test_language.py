@@ -61,6 +61,10 @@ ALLOWED = {
     "connection_made": "method of asyncio's protocols",
     "engine_room_s": "setting of the serving service",
     "given": "decorator of Hypothesis",
+    **dict.fromkeys(
+        ("most_blob_bytes", "most_body_bytes", "most_connections", "most_held", "most_open_per_key"),
+        "setting of the gateway",
+    ),
     "most_common": "method of collections.Counter",
     "patience": "parameter of early stopping in a recipe",
     "room_s": "field of an older release in a test of stored rows",
@@ -68,7 +72,7 @@ ALLOWED = {
 }
 """Identifiers with a refused word that stay, with the reason."""
 
-UNFINISHED = {"services/gateway": 226}
+UNFINISHED: dict[str, int] = {}
 """Refused identifiers in directories that are not converted yet. Lower the numbers; never raise them."""
 
 

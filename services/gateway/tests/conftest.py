@@ -62,18 +62,18 @@ class FakeFlywheel(FlywheelServiceServicer):
     def __init__(self) -> None:
         self.segments: list[flywheel_service_pb2.CreateTrafficSegmentRequest] = []
         self.feedback: dict[str, flywheel_service_pb2.CreateFeedbackRequest] = {}
-        self.asked: list[object] = []
+        self.requests: list[object] = []
         self.failing: dict[int, grpc.StatusCode] = {}
         """What happens to the segment that comes as the n-th new one."""
-        self.seen: list[str] = []
+        self.segment_ids: list[str] = []
         self.metadata: dict[str, str] = {}
         self.away = False
 
     def CreateTrafficSegment(self, request, context):
         self._check(context)
-        if request.traffic_segment_id not in self.seen:
-            self.seen.append(request.traffic_segment_id)
-        code = self.failing.get(self.seen.index(request.traffic_segment_id))
+        if request.traffic_segment_id not in self.segment_ids:
+            self.segment_ids.append(request.traffic_segment_id)
+        code = self.failing.get(self.segment_ids.index(request.traffic_segment_id))
         if code is not None:
             context.abort(code, "This segment cannot be read.")
         self.segments.append(request)
@@ -91,11 +91,11 @@ class FakeFlywheel(FlywheelServiceServicer):
         return project_pb2.Project(name=request.name, display_name="Mail")
 
     def UpdateProject(self, request, context):
-        self.asked.append(request)
+        self.requests.append(request)
         return request.project
 
     def ListFeedback(self, request, context):
-        self.asked.append(request)
+        self.requests.append(request)
         return flywheel_service_pb2.ListFeedbackResponse()
 
     def WatchPipelineRun(self, request, context):
@@ -133,10 +133,10 @@ class Engines:
     def call(self, function: Callable[[], object]) -> None:
         """Run this on the engines' loop."""
 
-        async def there() -> None:
+        async def call() -> None:
             function()
 
-        self._run(there())
+        self._run(call())
 
     def socket(self, name: str) -> Path:
         return self._folder / f"{name}.sock"
@@ -152,7 +152,7 @@ class Engines:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
 
-class House:
+class Stack:
     """All of it."""
 
     def __init__(self, folder: Path, engines: Engines, serving: FakeServing, flywheel: FakeFlywheel) -> None:
@@ -172,7 +172,7 @@ class House:
         return (self.folder / "keys" / "operator.key").read_text().strip()
 
     @contextmanager
-    def beside(self) -> Iterator[httpx.Client]:
+    def second_gateway(self) -> Iterator[httpx.Client]:
         """A second gateway over the same database, as the operator calls it."""
         settings = self.settings.model_copy(
             update={"grpc": "off", "listen": f"unix://{run_folder(self.folder)}/gateway-2.sock"}
@@ -184,8 +184,8 @@ class House:
                 yield client
 
     def client(self, **options) -> openai.OpenAI:
-        given = {"api_key": self.operator_key, "max_retries": 0, "timeout": 30.0, **options}
-        client = openai.OpenAI(base_url=f"{self.url}/v1", **given)
+        arguments = {"api_key": self.operator_key, "max_retries": 0, "timeout": 30.0, **options}
+        client = openai.OpenAI(base_url=f"{self.url}/v1", **arguments)
         self._clients.callback(client.close)
         return client
 
@@ -229,9 +229,9 @@ def observed() -> dict[str, object]:
 
 
 @pytest.fixture
-def house(
+def stack(
     request: pytest.FixtureRequest, tmp_path: Path, databases: Databases, observed: dict[str, object]
-) -> Iterator[House]:
+) -> Iterator[Stack]:
     """A running gateway, with no engine yet; a test may give it further settings as the fixture's parameter."""
     further = {**observed, **getattr(request, "param", {})}
     state = State(tmp_path)
@@ -240,19 +240,19 @@ def house(
     engines = Engines(run_folder(state.folder))
     add_serving = partial(add_ServingServiceServicer_to_server, serving)
     add_flywheel = partial(add_FlywheelServiceServicer_to_server, flywheel)
-    house = House(tmp_path, engines, serving, flywheel)
-    house.grpc = "unix://" + str(run_folder(tmp_path) / "proxy.sock")
+    stack = Stack(tmp_path, engines, serving, flywheel)
+    stack.grpc = "unix://" + str(run_folder(tmp_path) / "proxy.sock")
     url = databases.url("gateway", tmp_path)
     settings = Settings(
-        state=tmp_path, port=0, grpc=house.grpc, drain_s=2, leave_s=0.1, database_url=url, **further
+        state=tmp_path, port=0, grpc=stack.grpc, drain_s=2, leave_s=0.1, database_url=url, **further
     )
-    house.settings = settings
+    stack.settings = settings
     with (
         closing(engines),
         answering(socket_address(tmp_path, "serving"), add_serving, threads=16),
         answering(socket_address(tmp_path, "flywheel"), add_flywheel, threads=16),
         running([settings]) as apps,
-        closing(house),
+        closing(stack),
     ):
-        house.port = apps[0].listeners[-1].port
-        yield house
+        stack.port = apps[0].listeners[-1].port
+        yield stack

@@ -13,10 +13,10 @@ def _with_address(arguments: list[str]) -> list[str]:
     for name in ("host", "port", "grpc"):
         parser.add_argument(f"--{name}")
     known, others = parser.parse_known_args(arguments)
-    given = {
+    environment = {
         f"RATOON_GATEWAY_{name.upper()}": value for name, value in vars(known).items() if value is not None
     }
-    os.environ.update(given)
+    os.environ.update(environment)
     return others
 
 

@@ -21,12 +21,12 @@ from ratoon_gateway.adapters.peers import Peers
 from ratoon_gateway.adapters.projects import FlywheelProjects
 from ratoon_gateway.adapters.routes import LiveRoutes, RouteWatcher
 from ratoon_gateway.adapters.segments import SegmentCapture
-from ratoon_gateway.adapters.serving import TrafficReporter, Waker
+from ratoon_gateway.adapters.serving import Activator, TrafficReporter
 from ratoon_gateway.adapters.traced_engines import TracedEngines
 from ratoon_gateway.adapters.uploads import Uploads
 from ratoon_gateway.adapters.usage import UsageCounters
 from ratoon_gateway.adapters.word_lists import WordLists
-from ratoon_gateway.application.admission import Admission
+from ratoon_gateway.application.authenticator import Authenticator
 from ratoon_gateway.application.fairness import Fairness
 from ratoon_gateway.application.projects import ProjectCheck
 from ratoon_gateway.application.quotas import Quotas
@@ -69,7 +69,7 @@ def build(settings: Settings, platform: Platform) -> App:
     store = base.store(tables.RESOURCES, _no_events)
     ring, words, peers = KeyRing(store), WordLists(store), Peers(settings)
     usage = UsageCounters(base.database, base.clock)
-    admission = Admission(ring, base.verifier, base.signer, base.clock)
+    authenticator = Authenticator(ring, base.verifier, base.signer, base.clock)
     quotas = Quotas(ring, usage, settings.limits, base.clock)
     artifacts, ids = ArtifactStore(settings.artifacts_url), AnswerIds.of_folder(settings.keys)
     path = _data_path(settings, base, artifacts, ids, usage, words)
@@ -84,26 +84,26 @@ def build(settings: Settings, platform: Platform) -> App:
     )
     readiness = Readiness()
     bindings = bindings_of_contracts()
-    chat = Completions(admission, quotas, path.relay, settings.most_body_bytes, settings.request_limits)
+    chat = Completions(authenticator, quotas, path.relay, settings.most_body_bytes, settings.request_limits)
     projects = FlywheelProjects(base.peer("flywheel"))
     check = ProjectCheck(projects, base.threads, base.clock)
-    feedback = FeedbackRoute(admission, ids, FlywheelFeedback(base.peer("flywheel")), base.threads)
+    feedback = FeedbackRoute(authenticator, ids, FlywheelFeedback(base.peer("flywheel")), base.threads)
     api = create_api(
-        rest_router(bindings, RestCalls(admission, check, peers, base.threads, readiness)),
-        Models(admission, path.routes).router(),
+        rest_router(bindings, RestCalls(authenticator, check, peers, base.threads, readiness)),
+        Models(authenticator, path.routes).router(),
         feedback.router(),
-        Blobs(admission, uploads, base.threads).router(),
+        Blobs(authenticator, uploads, base.threads).router(),
         services=services_of(bindings),
         metrics=None if settings.metrics else platform.metrics,
         readiness=readiness,
     )
     edge = Edge({completions.CHAT: chat, completions.TEXT: chat}, api)
     observed = _observed(base, Verbs(edge, edge.verbs, Origins(settings.origins)))
-    servicer = GatewayServicer(store, ring, usage, projects, admission, base.threads, base.clock)
+    servicer = GatewayServicer(store, ring, usage, projects, authenticator, base.threads, base.clock)
     rpc = Rpc("ratoon.gateway.v1.GatewayService", add_GatewayServiceServicer_to_server, servicer)
     first_key = FirstKey(store, base.clock, settings.keys / "operator.key")
     calls = ProjectCalls(check, (binding.method for binding in bindings))
-    proxy = GrpcProxy(settings.grpc_address, admission, calls, peers, services_of(bindings))
+    proxy = GrpcProxy(settings.grpc_address, authenticator, calls, peers, services_of(bindings))
     address = (settings.host, settings.port)
     return replace(
         base.app([rpc], [first_key, uploads, ring, words, usage, *path.background]),
@@ -144,13 +144,13 @@ def _data_path(
     capture = SegmentCapture(spool, artifacts, ids, usage, base.clock, announcer.wake, tokens)
     routes, traffic, engines = LiveRoutes(), Traffic(base.clock.now()), EngineClient(settings.silence_s)
     bounds = Bounds(settings.most_held, settings.answer_s)
-    way = TracedEngines(engines, base.tracer) if settings.otlp else engines
+    observed_engines = TracedEngines(engines, base.tracer) if settings.otlp else engines
     fairness = Fairness(settings.engine_slots, settings.turn_s)
-    relay = Relay(routes, way, capture, words, traffic, base.clock, bounds, fairness)
+    relay = Relay(routes, observed_engines, capture, words, traffic, base.clock, bounds, fairness)
     serving = base.peer("serving")
     watcher = RouteWatcher(routes, serving, settings.folder / "routes.pb")
     reporter = TrafficReporter(uuid.uuid4().hex, lambda: traffic.report(base.clock.now()), routes, serving)
-    background = (announcer, capture, watcher, reporter, Waker(routes, serving))
+    background = (announcer, capture, watcher, reporter, Activator(routes, serving))
     return _DataPath(routes, traffic, relay, engines, fairness, background)
 
 

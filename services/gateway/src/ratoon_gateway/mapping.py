@@ -92,39 +92,39 @@ def create_feedback(feedback: Feedback) -> flywheel_service_pb2.CreateFeedbackRe
 
 def create_key(request: gateway_service_pb2.CreateApiKeyRequest) -> CreateKey:
     """The wish for a key."""
-    wanted = request.api_key
-    if int(wanted.role) not in {int(role) for role in Role}:
+    key = request.api_key
+    if int(key.role) not in {int(role) for role in Role}:
         raise BadRequest("The role must be one from caller to operator.", field="api_key.role")
     return CreateKey(
         request.parent,
         request.api_key_id,
-        Role(wanted.role),
-        wanted.display_name,
-        time_of(wanted, "expire_time"),
+        Role(key.role),
+        key.display_name,
+        time_of(key, "expire_time"),
         request.request_id,
-        _limits(wanted.limits),
+        _limits(key.limits),
     )
 
 
 def update_key(request: gateway_service_pb2.UpdateApiKeyRequest) -> UpdateKey:
     """What is asked."""
-    wanted = request.api_key
+    key = request.api_key
     fields = tuple(request.update_mask.paths)
     return UpdateKey(
-        wanted.name,
-        wanted.display_name,
-        _limits(wanted.limits),
-        time_of(wanted, "expire_time"),
-        wanted.etag,
+        key.name,
+        key.display_name,
+        _limits(key.limits),
+        time_of(key, "expire_time"),
+        key.etag,
         fields,
     )
 
 
 def update_filter(request: gateway_service_pb2.UpdateSafetyFilterRequest, now: datetime) -> UpdateFilter:
     """What is asked."""
-    asked = request.safety_filter
-    wanted = SafetyFilter(asked.name, now, now, tuple(asked.input_words), tuple(asked.output_words))
-    return UpdateFilter(wanted, asked.etag, tuple(request.update_mask.paths))
+    lists = request.safety_filter
+    desired = SafetyFilter(lists.name, now, now, tuple(lists.input_words), tuple(lists.output_words))
+    return UpdateFilter(desired, lists.etag, tuple(request.update_mask.paths))
 
 
 def safety_filter(stored: SafetyFilter) -> safety_filter_pb2.SafetyFilter:

@@ -14,33 +14,33 @@ from ratoon.testkit.engine import Faults
 from ratoon.testkit.waiting import until
 from ratoon_gateway.adapters.segments import SegmentCapture
 from ratoon_gateway.domain.capture import Answered
-from ratoon_gateway.domain.completions import CHAT, read_ask
+from ratoon_gateway.domain.completions import CHAT, read_request
 
 ASK = {"model": "mail-triage", "messages": [{"role": "user", "content": "Buy now"}]}
 
 
-def lines_of(house):
-    store = ArtifactStore(str(house.folder / "artifacts"))
-    blobs = [store.read(request.traffic_segment.digest) for request in house.flywheel.segments]
+def lines_of(stack):
+    store = ArtifactStore(str(stack.folder / "artifacts"))
+    blobs = [store.read(request.traffic_segment.digest) for request in stack.flywheel.segments]
     return [json.loads(row) for blob in blobs for row in zstandard.decompress(blob).splitlines()]
 
 
-def test_each_answer_becomes_a_line_of_the_segment_its_id_names(house):
-    engine = house.engines.start("blue", "v1.0")
-    house.route(house.target("blue", "v1.0"))
-    client = house.client()
+def test_each_answer_becomes_a_line_of_the_segment_its_id_names(stack):
+    engine = stack.engines.start("blue", "v1.0")
+    stack.route(stack.target("blue", "v1.0"))
+    client = stack.client()
     whole = client.chat.completions.create(**ASK, user="anna", max_tokens=2)
     pieces = client.chat.completions.create(**ASK, stream=True, max_tokens=3)
     streamed = {chunk.id for chunk in pieces}.pop()
     engine.faults = Faults(die_after_tokens=1)
     with pytest.raises(openai.APIError):
         list(client.chat.completions.create(**ASK, stream=True))
-    until(lambda: sum(r.traffic_segment.answer_count for r in house.flywheel.segments) == 3)
-    first, second, cut = lines_of(house)
-    ids = AnswerIds.of_folder(house.folder / "keys")
+    until(lambda: sum(r.traffic_segment.answer_count for r in stack.flywheel.segments) == 3)
+    first, second, cut = lines_of(stack)
+    ids = AnswerIds.of_folder(stack.folder / "keys")
     named = ids.read(whole.id)
     assert named.version == "projects/p/models/mail/versions/v1.0"
-    announced = {f"{r.parent}/trafficSegments/{r.traffic_segment_id}" for r in house.flywheel.segments}
+    announced = {f"{r.parent}/trafficSegments/{r.traffic_segment_id}" for r in stack.flywheel.segments}
     assert named.segment in announced
     assert first["answer_id"] == named.id
     assert second["answer_id"] == ids.read(streamed).id
@@ -49,36 +49,36 @@ def test_each_answer_becomes_a_line_of_the_segment_its_id_names(house):
     assert (first["user"], first["messages"], first["status"]) == ("anna", ASK["messages"], 200)
     assert (first["prompt_tokens"], first["completion_tokens"], second["completion_tokens"]) == (8, 2, 3)
     assert (cut["status"], cut["answer"]) == (502, "v1.0:0 ")
-    assert not any(r.traffic_segment.lost_count for r in house.flywheel.segments)
+    assert not any(r.traffic_segment.lost_count for r in stack.flywheel.segments)
 
 
-def test_what_a_key_used_is_counted(house):
-    house.engines.start("blue", "v1.0")
-    house.route(house.target("blue", "v1.0"))
-    client = house.client()
+def test_what_a_key_used_is_counted(stack):
+    stack.engines.start("blue", "v1.0")
+    stack.route(stack.target("blue", "v1.0"))
+    client = stack.client()
     for stream in (False, True):
         answer = client.chat.completions.create(**ASK, stream=stream, max_tokens=5)
         if stream:
             list(answer)
 
     def used():
-        return house.http().get("/v1/projects/-/apiKeys/operator").json()
+        return stack.http().get("/v1/projects/-/apiKeys/operator").json()
 
     until(lambda: used()["usage"]["requestCount"] == "2")
     assert (used()["usage"]["promptTokenCount"], used()["usage"]["completionTokenCount"]) == ("8", "10")
     assert used()["lastUseTime"]
 
 
-def test_segments_wait_in_the_spool_while_flywheel_is_away(house):
-    house.engines.start("blue", "v1.0")
-    house.route(house.target("blue", "v1.0"))
-    house.flywheel.away = True
-    house.client().chat.completions.create(**ASK)
-    until(lambda: list((house.folder / "gateway" / "segments").glob("*.json")))
-    assert not house.flywheel.segments
-    house.flywheel.away = False
-    until(lambda: house.flywheel.segments)
-    until(lambda: not list((house.folder / "gateway" / "segments").iterdir()))
+def test_segments_wait_in_the_spool_while_flywheel_is_away(stack):
+    stack.engines.start("blue", "v1.0")
+    stack.route(stack.target("blue", "v1.0"))
+    stack.flywheel.away = True
+    stack.client().chat.completions.create(**ASK)
+    until(lambda: list((stack.folder / "gateway" / "segments").glob("*.json")))
+    assert not stack.flywheel.segments
+    stack.flywheel.away = False
+    until(lambda: stack.flywheel.segments)
+    until(lambda: not list((stack.folder / "gateway" / "segments").iterdir()))
 
 
 def test_a_killed_gateway_loses_little_and_says_how_much(tmp_path):
@@ -95,9 +95,9 @@ def test_a_killed_gateway_loses_little_and_says_how_much(tmp_path):
     killed = capture()
     killed.start()
     version, deployment = "projects/p/models/mail/versions/v1.0", "projects/p/deployments/d"
-    ask = read_ask(CHAT, json.dumps(ASK).encode())
-    kept, lost = killed.begin(deployment, version), killed.begin(deployment, version)
-    killed.keep(Answered(kept, datetime.now(UTC), deployment, version, ask, b"{}", 200, 1.0, "key"))
+    ask = read_request(CHAT, json.dumps(ASK).encode())
+    stored, lost = killed.begin(deployment, version), killed.begin(deployment, version)
+    killed.keep(Answered(stored, datetime.now(UTC), deployment, version, ask, b"{}", 200, 1.0, "key"))
     path = next(spool.glob("*.lines"))
     until(lambda: path.read_bytes().count(b"\n") == 3)
     with path.open("ab") as torn:
@@ -105,25 +105,25 @@ def test_a_killed_gateway_loses_little_and_says_how_much(tmp_path):
 
     capture().start()
     until(lambda: list(spool.glob("*.json")))
-    told = json.loads(next(spool.glob("*.json")).read_text())
-    assert (told["answers"], told["lost"]) == (1, 1)
-    row = json.loads(zstandard.decompress(store.read(told["digest"])))
-    assert row["answer_id"] == kept != lost
-    assert told["name"] == ids.read(kept).segment
+    announced = json.loads(next(spool.glob("*.json")).read_text())
+    assert (announced["answers"], announced["lost"]) == (1, 1)
+    row = json.loads(zstandard.decompress(store.read(announced["digest"])))
+    assert row["answer_id"] == stored != lost
+    assert announced["name"] == ids.read(stored).segment
 
 
-def test_feedback_is_acknowledged_only_when_it_is_stored(house):
-    house.engines.start("blue", "v1.0")
-    house.route(house.target("blue", "v1.0"))
-    answer = house.client().chat.completions.create(**ASK)
-    http = house.http()
+def test_feedback_is_acknowledged_only_when_it_is_stored(stack):
+    stack.engines.start("blue", "v1.0")
+    stack.route(stack.target("blue", "v1.0"))
+    answer = stack.client().chat.completions.create(**ASK)
+    http = stack.http()
     words = {"id": answer.id, "thumb": "down", "correction": "spam"}
-    house.flywheel.away = True
+    stack.flywheel.away = True
     assert http.post("/v1/feedback", json=words).status_code == 503
-    house.flywheel.away = False
+    stack.flywheel.away = False
     for _ in range(2):  # said twice, it is still one
         assert http.post("/v1/feedback", json=words).status_code == 200
-    (stored,) = house.flywheel.feedback.values()
+    (stored,) = stack.flywheel.feedback.values()
     assert (stored.parent, stored.feedback.thumb, stored.feedback.correction) == ("projects/p", -1, "spam")
     assert stored.feedback.version == "projects/p/models/mail/versions/v1.0"
     assert stored.feedback.answer_id == answer.id.removeprefix("chatcmpl-")
@@ -141,11 +141,11 @@ def test_feedback_is_acknowledged_only_when_it_is_stored(house):
         ({}, "thumb"),
     ],
 )
-def test_bad_feedback_is_told_which_field(house, words, field):
-    ids = AnswerIds.of_folder(house.folder / "keys")
+def test_invalid_feedback_names_its_field(stack, words, field):
+    ids = AnswerIds.of_folder(stack.folder / "keys")
     answer_id = ids.mint("projects/p/models/mail/versions/v1.0", "projects/p/trafficSegments/s")
     body = {"id": answer_id, **words} if field != "id" else words
-    problem = house.http().post("/v1/feedback", json=body)
+    problem = stack.http().post("/v1/feedback", json=body)
     assert problem.status_code == 400
     assert problem.headers["content-type"] == "application/problem+json"
     assert problem.json()["violations"][0]["field"] == field
@@ -163,15 +163,15 @@ def test_answers_go_on_while_the_spool_cannot_be_written_and_what_was_lost_is_co
     capture.start()
     spool.rmdir()
     version, deployment = "projects/p/models/mail/versions/v1.0", "projects/p/deployments/d"
-    ask = read_ask(CHAT, json.dumps(ASK).encode())
+    ask = read_request(CHAT, json.dumps(ASK).encode())
     lost = capture.begin(deployment, version)
     capture.keep(Answered(lost, datetime.now(UTC), deployment, version, ask, b"{}", 200, 1.0, "key"))
     until(lambda: "could not be written" in caplog.text)
     spool.mkdir()
-    kept = capture.begin(deployment, version)
-    capture.keep(Answered(kept, datetime.now(UTC), deployment, version, ask, b"{}", 200, 1.0, "key"))
+    stored = capture.begin(deployment, version)
+    capture.keep(Answered(stored, datetime.now(UTC), deployment, version, ask, b"{}", 200, 1.0, "key"))
     capture.stop()
-    told = json.loads(next(spool.glob("*.json")).read_text())
-    assert (told["answers"], told["lost"]) == (1, 1)
-    assert json.loads(zstandard.decompress(store.read(told["digest"])))["answer_id"] == kept
+    announced = json.loads(next(spool.glob("*.json")).read_text())
+    assert (announced["answers"], announced["lost"]) == (1, 1)
+    assert json.loads(zstandard.decompress(store.read(announced["digest"])))["answer_id"] == stored
     assert [path.suffix for path in spool.iterdir()] == [".json"]

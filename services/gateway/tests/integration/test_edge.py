@@ -23,69 +23,69 @@ from ratoon.testkit.waiting import until
 from ratoon_gateway.adapters.uploads import Uploads
 
 
-def make_key(house, project="p", role="ROLE_CALLER", **more):
+def make_key(stack, project="p", role="ROLE_CALLER", **more):
     body = {"role": role, **more}
-    made = house.http().post(f"/v1/projects/{project}/apiKeys", json=body)
-    assert made.status_code == 200, made.text
-    return made.json()
+    created = stack.http().post(f"/v1/projects/{project}/apiKeys", json=body)
+    assert created.status_code == 200, created.text
+    return created.json()
 
 
-def test_a_key_opens_its_project_until_it_ends(house):
-    key = make_key(house, displayName="demo")
+def test_a_key_opens_its_project_until_it_ends(stack):
+    key = make_key(stack, displayName="demo")
     assert key["name"].startswith("projects/p/apiKeys/")
     assert key["secret"].startswith("rtn_")
     assert "secret_hash" not in key
-    assert [m.id for m in house.client(api_key=key["secret"]).models.list()] == []
+    assert [m.id for m in stack.client(api_key=key["secret"]).models.list()] == []
     with pytest.raises(openai.NotFoundError):
-        house.client(api_key=key["secret"]).chat.completions.create(
+        stack.client(api_key=key["secret"]).chat.completions.create(
             model="q/other", messages=[{"role": "user", "content": "?"}]
         )
-    shown = house.http().get(f"/v1/{key['name']}").json()
+    shown = stack.http().get(f"/v1/{key['name']}").json()
     assert not shown["secret"]
-    rotated = house.http().post(f"/v1/{key['name']}:rotate", json={}).json()
+    rotated = stack.http().post(f"/v1/{key['name']}:rotate", json={}).json()
     with pytest.raises(openai.AuthenticationError):
-        house.client(api_key=key["secret"]).models.list()
-    house.client(api_key=rotated["secret"]).models.list()
-    house.http().post(f"/v1/{key['name']}:revoke", json={})
+        stack.client(api_key=key["secret"]).models.list()
+    stack.client(api_key=rotated["secret"]).models.list()
+    stack.http().post(f"/v1/{key['name']}:revoke", json={})
     with pytest.raises(openai.AuthenticationError, match="revoked"):
-        house.client(api_key=rotated["secret"]).models.list()
-    listed = house.http().get("/v1/projects/p/apiKeys").json()
+        stack.client(api_key=rotated["secret"]).models.list()
+    listed = stack.http().get("/v1/projects/p/apiKeys").json()
     assert [each["name"] for each in listed["apiKeys"]] == [key["name"]]
     assert listed["apiKeys"][0]["revokeTime"]
 
 
-def test_roles_and_projects_are_kept(house):
-    caller = house.http(make_key(house)["secret"])
+def test_roles_and_projects_are_kept(stack):
+    caller = stack.http(make_key(stack)["secret"])
     assert caller.get("/v1/projects/p").status_code == 403
     assert caller.get("/v1/projects/p").json()["reason"] == "ROLE_TOO_LOW"
-    operator = house.http(make_key(house, role="ROLE_OPERATOR")["secret"])
+    operator = stack.http(make_key(stack, role="ROLE_OPERATOR")["secret"])
     refused = operator.post("/v1/projects/q/apiKeys", json={"role": "ROLE_CALLER"})
     assert (refused.status_code, refused.json()["reason"]) == (403, "PROJECT_NOT_YOURS")
     assert operator.post("/v1/projects/p/apiKeys", json={"role": "ROLE_SERVICE"}).status_code == 400
-    assert house.http("").get("/v1/projects/p").status_code == 401
-    past = house.http().post(
+    assert stack.http("").get("/v1/projects/p").status_code == 401
+    past = stack.http().post(
         "/v1/projects/p/apiKeys", json={"role": "ROLE_CALLER", "expireTime": "2020-01-01T00:00:00Z"}
     )
     assert past.json()["violations"][0]["field"] == "apiKey.expireTime"
 
 
-def test_a_token_stands_for_its_key(house):
-    answer = house.http("").post("/v1/token", json={"apiKey": house.operator_key})
+def test_a_token_stands_for_its_key(stack):
+    answer = stack.http("").post("/v1/token", json={"apiKey": stack.operator_key})
     token = answer.json()["accessToken"]
-    assert house.http(token).get("/v1/projects/p").status_code == 200
-    assert house.http(token[:-3] + "abc").get("/v1/projects/p").status_code == 401
-    assert house.http("").post("/v1/token", json={"apiKey": "rtn_0_0"}).status_code == 401
+    assert stack.http(token).get("/v1/projects/p").status_code == 200
+    assert stack.http(token[:-3] + "abc").get("/v1/projects/p").status_code == 401
+    assert stack.http("").post("/v1/token", json={"apiKey": "rtn_0_0"}).status_code == 401
 
 
-def test_a_token_and_a_stream_end_with_their_key(house):
-    key = make_key(house, role="ROLE_OPERATOR")
-    token = house.http("").post("/v1/token", json={"apiKey": key["secret"]}).json()["accessToken"]
-    caller = house.http(token)
+def test_a_token_and_a_stream_end_with_their_key(stack):
+    key = make_key(stack, role="ROLE_OPERATOR")
+    token = stack.http("").post("/v1/token", json={"apiKey": key["secret"]}).json()["accessToken"]
+    caller = stack.http(token)
     assert caller.get("/v1/projects/p").status_code == 200
-    house.http().post(f"/v1/{key['name']}:revoke", json={})
+    stack.http().post(f"/v1/{key['name']}:revoke", json={})
     refused = caller.post("/v1/projects/p/apiKeys", json={"role": "ROLE_OPERATOR"})
     assert (refused.status_code, refused.json()["reason"]) == (401, "BAD_API_KEY")
-    with grpc.insecure_channel(house.grpc) as channel, pytest.raises(grpc.RpcError) as ended:
+    with grpc.insecure_channel(stack.grpc) as channel, pytest.raises(grpc.RpcError) as ended:
         FlywheelServiceStub(channel).GetProject(
             flywheel_service_pb2.GetProjectRequest(name="projects/p"),
             metadata=[("authorization", f"Bearer {token}")],
@@ -94,19 +94,19 @@ def test_a_token_and_a_stream_end_with_their_key(house):
     assert ended.value.details() == "The API key was revoked; ask an operator for a new one."
 
 
-def test_a_key_that_another_gateway_ends_is_refused_here_within_a_second(house, tmp_path):
-    key = make_key(house, role="ROLE_VIEWER")
-    token = house.http("").post("/v1/token", json={"apiKey": key["secret"]}).json()["accessToken"]
-    with house.beside() as other:
+def test_a_key_that_another_gateway_ends_is_refused_here_within_a_second(stack, tmp_path):
+    key = make_key(stack, role="ROLE_VIEWER")
+    token = stack.http("").post("/v1/token", json={"apiKey": key["secret"]}).json()["accessToken"]
+    with stack.second_gateway() as other:
         other.post(f"/v1/{key['name']}:revoke", json={})
         began = time.monotonic()
-        until(lambda: house.http(token).get("/v1/projects/p").status_code == 401)
-        until(lambda: house.http(key["secret"]).get("/v1/projects/p").status_code == 401)
+        until(lambda: stack.http(token).get("/v1/projects/p").status_code == 401)
+        until(lambda: stack.http(key["secret"]).get("/v1/projects/p").status_code == 401)
         assert time.monotonic() - began < 5
 
 
-def test_keys_are_changed_and_deleted_and_the_last_operator_stays(house):
-    http, key = house.http(), make_key(house, expireTime="2100-01-01T00:00:00Z")
+def test_keys_are_changed_and_deleted_and_the_last_operator_stays(stack):
+    http, key = stack.http(), make_key(stack, expireTime="2100-01-01T00:00:00Z")
     path = f"/v1/{key['name']}"
     later = http.patch(path, json={"expireTime": "2101-01-01T00:00:00Z"}).json()
     assert later["expireTime"] == "2101-01-01T00:00:00Z"
@@ -116,37 +116,37 @@ def test_keys_are_changed_and_deleted_and_the_last_operator_stays(house):
     assert http.delete(path).status_code == 200
     assert http.get(path).status_code == 404
     with pytest.raises(openai.AuthenticationError):
-        house.client(api_key=key["secret"]).models.list()
+        stack.client(api_key=key["secret"]).models.list()
     operator = "/v1/projects/-/apiKeys/operator"
     for refused in (http.delete(operator), http.post(f"{operator}:revoke", json={})):
         assert (refused.status_code, refused.json()["reason"]) == (400, "LAST_OPERATOR_KEY")
 
 
-def test_a_project_that_does_not_exist_has_neither_keys_nor_a_filter(house):
+def test_a_project_that_does_not_exist_has_neither_keys_nor_a_filter(stack):
     for refused in (
-        house.http().post("/v1/projects/none/apiKeys", json={"role": "ROLE_CALLER"}),
-        house.http().patch("/v1/projects/none/safetyFilter", json={"inputWords": ["x"]}),
+        stack.http().post("/v1/projects/none/apiKeys", json={"role": "ROLE_CALLER"}),
+        stack.http().patch("/v1/projects/none/safetyFilter", json={"inputWords": ["x"]}),
     ):
         assert (refused.status_code, refused.json()["reason"]) == (404, "PROJECT_NOT_FOUND")
-    house.flywheel.away = True
-    assert house.http().patch("/v1/projects/p/safetyFilter", json={"inputWords": ["x"]}).status_code == 200
+    stack.flywheel.away = True
+    assert stack.http().patch("/v1/projects/p/safetyFilter", json={"inputWords": ["x"]}).status_code == 200
 
 
-def test_rpcs_are_served_as_json(house):
-    http = house.http()
+def test_rpcs_are_served_as_json(stack):
+    http = stack.http()
     assert http.get("/v1/projects/mail", headers={"traceparent": "00-1-2-01"}).json()["displayName"] == "Mail"
-    assert house.flywheel.metadata["authorization"].startswith("Bearer ey")
-    assert house.flywheel.metadata["traceparent"] == "00-1-2-01"
+    assert stack.flywheel.metadata["authorization"].startswith("Bearer ey")
+    assert stack.flywheel.metadata["traceparent"] == "00-1-2-01"
     missing = http.get("/v1/projects/none")
     assert missing.status_code == 404
     assert missing.headers["content-type"] == "application/problem+json"
     assert missing.json()["detail"] == "projects/none does not exist."
     http.patch("/v1/projects/mail?updateMask=displayName", json={"displayName": "Post"})
-    asked = house.flywheel.asked[-1]
-    assert (asked.project.name, asked.project.display_name) == ("projects/mail", "Post")
-    assert asked.update_mask.paths == ["display_name"]
+    request = stack.flywheel.requests[-1]
+    assert (request.project.name, request.project.display_name) == ("projects/mail", "Post")
+    assert request.update_mask.paths == ["display_name"]
     http.get("/v1/projects/mail/feedback?pageSize=7&page_token=next")
-    assert (house.flywheel.asked[-1].page_size, house.flywheel.asked[-1].page_token) == (7, "next")
+    assert (stack.flywheel.requests[-1].page_size, stack.flywheel.requests[-1].page_token) == (7, "next")
     assert http.get("/v1/projects/mail/feedback?colour=red").json()["violations"][0]["field"] == "colour"
     assert http.patch("/v1/projects/mail", content=b"{").status_code == 400
     assert http.patch("/v1/projects/mail", json={"displayName": 7}).status_code == 400
@@ -156,36 +156,36 @@ def test_rpcs_are_served_as_json(house):
     assert http.get("/v1/projects/mail/models").json()["reason"] == "SERVICE_UNAVAILABLE"
 
 
-def test_a_watch_is_a_stream_of_events_that_can_be_resumed(house):
+def test_a_watch_is_a_stream_of_events_that_can_be_resumed(stack):
     path = "/v1/projects/p/pipelineRuns/r:watch"
-    events = house.http().get(path).text.strip().split("\n\n")
+    events = stack.http().get(path).text.strip().split("\n\n")
     assert [event.splitlines()[0] for event in events] == ["id: 1", "id: 2", "id: 3"]
     assert events[0].splitlines()[1] == "event: PipelineRun"
     assert json.loads(events[2].splitlines()[2].removeprefix("data: "))["revision"] == "3"
-    resumed = house.http().get(path, headers={"last-event-id": "2"}).text.strip().split("\n\n")
+    resumed = stack.http().get(path, headers={"last-event-id": "2"}).text.strip().split("\n\n")
     assert [event.splitlines()[0] for event in resumed] == ["id: 3"]
 
 
-def test_a_watch_whose_service_goes_away_breaks_off(house):
-    house.flywheel.away = True
+def test_a_watch_whose_service_goes_away_breaks_off(stack):
+    stack.flywheel.away = True
     with pytest.raises(httpx.RemoteProtocolError):
-        house.http().get("/v1/projects/p/pipelineRuns/r:watch")
+        stack.http().get("/v1/projects/p/pipelineRuns/r:watch")
     started = []
     with (
         pytest.raises(httpx.RemoteProtocolError),
-        house.http().stream("GET", "/v1/projects/p/pipelineRuns/r:watch") as answer,
+        stack.http().stream("GET", "/v1/projects/p/pipelineRuns/r:watch") as answer,
     ):
         started.extend(line for line in answer.iter_lines() if line.startswith("id:"))
     assert answer.status_code == 200
-    house.flywheel.away = False
-    resumed = house.http().get("/v1/projects/p/pipelineRuns/r:watch", headers={"last-event-id": "2"})
+    stack.flywheel.away = False
+    resumed = stack.http().get("/v1/projects/p/pipelineRuns/r:watch", headers={"last-event-id": "2"})
     assert resumed.text.startswith("id: 3\n")
 
 
-def test_blobs_are_resumable_and_proven(house):
+def test_blobs_are_resumable_and_proven(stack):
     data = bytes(range(256)) * 9000
     digest = hashlib.sha256(data).hexdigest()
-    path, http = f"/v1/blobs/{digest}", house.http()
+    path, http = f"/v1/blobs/{digest}", stack.http()
     assert http.head(path).headers["upload-offset"] == "0"
     part = {"content-range": f"bytes 0-999999/{len(data)}"}
     assert http.put(path, content=data[:1_000_000], headers=part).status_code == 202
@@ -204,19 +204,19 @@ def test_blobs_are_resumable_and_proven(house):
     assert http.put(other, content=b"something").json()["reason"] == "DIGEST_MISMATCH"
     assert http.get(other).status_code == 404
     assert http.get("/v1/blobs/..%2f..%2fkeys").status_code == 400
-    viewer = house.http(make_key(house, role="ROLE_VIEWER")["secret"])
+    viewer = stack.http(make_key(stack, role="ROLE_VIEWER")["secret"])
     assert viewer.get(path).status_code == 404  # nobody of this project has sent these bytes
     assert viewer.put(path, content=data).status_code == 403
-    engineer = house.http(make_key(house, role="ROLE_ENGINEER")["secret"])
+    engineer = stack.http(make_key(stack, role="ROLE_ENGINEER")["secret"])
     assert engineer.head(path).headers["upload-offset"] == "0"
     assert engineer.put(path, content=data).status_code == 201
     assert viewer.get(path).content == data
 
 
-def test_grpc_callers_reach_every_service_through_one_port(house):
-    with grpc.insecure_channel(house.grpc) as channel:
+def test_grpc_callers_reach_every_service_through_one_port(stack):
+    with grpc.insecure_channel(stack.grpc) as channel:
         shown = [
-            ("authorization", f"Bearer {house.operator_key}"),
+            ("authorization", f"Bearer {stack.operator_key}"),
             ("x-note", "kept"),
             ("x-ratoon-project", "q"),
         ]
@@ -225,9 +225,9 @@ def test_grpc_callers_reach_every_service_through_one_port(house):
             flywheel_service_pb2.GetProjectRequest(name="projects/p"), metadata=shown
         )
         assert project.display_name == "Mail"
-        assert house.flywheel.metadata["x-note"] == "kept"
-        assert "x-ratoon-project" not in house.flywheel.metadata
-        assert house.flywheel.metadata["authorization"].startswith("Bearer ey")
+        assert stack.flywheel.metadata["x-note"] == "kept"
+        assert "x-ratoon-project" not in stack.flywheel.metadata
+        assert stack.flywheel.metadata["authorization"].startswith("Bearer ey")
         watched = flywheel.WatchPipelineRun(
             flywheel_service_pb2.WatchPipelineRunRequest(name="projects/p/pipelineRuns/r"), metadata=shown
         )
@@ -245,8 +245,8 @@ def test_grpc_callers_reach_every_service_through_one_port(house):
         assert unknown.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
-def test_nothing_of_a_stranger_is_forwarded(house):
-    with grpc.insecure_channel(house.grpc) as channel:
+def test_nothing_of_a_stranger_is_forwarded(stack):
+    with grpc.insecure_channel(stack.grpc) as channel:
         for method, metadata, code in (
             ("/ratoon.flywheel.v1.FlywheelService/GetProject", [], "UNAUTHENTICATED"),
             ("/ratoon.flywheel.v1.FlywheelService/CreateTrafficSegment", [], "UNAUTHENTICATED"),
@@ -256,25 +256,25 @@ def test_nothing_of_a_stranger_is_forwarded(house):
                 "UNAUTHENTICATED",
             ),
             ("/ratoon.gateway.v1.GatewayService/ListApiKeys", [], "UNAUTHENTICATED"),
-            ("/ratoon.gateway.v1.GatewayService/ListApiKeys", _shown(house), "INVALID_ARGUMENT"),
+            ("/ratoon.gateway.v1.GatewayService/ListApiKeys", _shown(stack), "INVALID_ARGUMENT"),
             ("/ratoon.gateway.v1.GatewayService/IssueToken", [], "INVALID_ARGUMENT"),
-            ("/ratoon.flywheel.v1.FlywheelService/Nothing", _shown(house), "UNIMPLEMENTED"),
-            ("/ratoon.nothing.v1.NothingService/Get", _shown(house), "UNIMPLEMENTED"),
+            ("/ratoon.flywheel.v1.FlywheelService/Nothing", _shown(stack), "UNIMPLEMENTED"),
+            ("/ratoon.nothing.v1.NothingService/Get", _shown(stack), "UNIMPLEMENTED"),
         ):
             with pytest.raises(grpc.RpcError) as refused:
                 channel.unary_unary(method)(b"\xff\xff\xff", metadata=metadata, timeout=10)
             assert refused.value.code().name == code, method
-        caller = [("authorization", f"Bearer {make_key(house)['secret']}")]
+        caller = [("authorization", f"Bearer {make_key(stack)['secret']}")]
         with pytest.raises(grpc.RpcError) as refused:
             FlywheelServiceStub(channel).GetProject(
                 flywheel_service_pb2.GetProjectRequest(name="projects/p"), metadata=caller
             )
         assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
-    assert not house.flywheel.asked
+    assert not stack.flywheel.requests
 
 
-def test_silent_connections_to_the_grpc_port_keep_no_caller_out(house):
-    path = house.grpc.removeprefix("unix:")
+def test_silent_connections_to_the_grpc_port_keep_no_caller_out(stack):
+    path = stack.grpc.removeprefix("unix:")
     silent = []
     for _ in range(2100):
         each = socket.socket(socket.AF_UNIX)
@@ -282,23 +282,23 @@ def test_silent_connections_to_the_grpc_port_keep_no_caller_out(house):
         each.connect(path.removeprefix("//"))
         silent.append(each)
     try:
-        assert house.http().get("/v1/models").status_code == 200
+        assert stack.http().get("/v1/models").status_code == 200
     finally:
         for each in silent:
             each.close()
-    with grpc.insecure_channel(house.grpc) as channel:
+    with grpc.insecure_channel(stack.grpc) as channel:
         stub = FlywheelServiceStub(channel)
         request = flywheel_service_pb2.GetProjectRequest(name="projects/p")
-        assert stub.GetProject(request, metadata=_shown(house), wait_for_ready=True, timeout=20).display_name
+        assert stub.GetProject(request, metadata=_shown(stack), wait_for_ready=True, timeout=20).display_name
 
 
-def test_streams_end_with_the_key_of_their_caller(house):
-    key = make_key(house, role="ROLE_VIEWER")
+def test_streams_end_with_the_key_of_their_caller(stack):
+    key = make_key(stack, role="ROLE_VIEWER")
     run = "projects/p/pipelineRuns/endless"
     shown = [("authorization", f"Bearer {key['secret']}")]
     with (
-        grpc.insecure_channel(house.grpc) as channel,
-        house.http(key["secret"]).stream("GET", f"/v1/{run}:watch") as answer,
+        grpc.insecure_channel(stack.grpc) as channel,
+        stack.http(key["secret"]).stream("GET", f"/v1/{run}:watch") as answer,
     ):
         watch = FlywheelServiceStub(channel).WatchPipelineRun(
             flywheel_service_pb2.WatchPipelineRunRequest(name=run), metadata=shown
@@ -306,7 +306,7 @@ def test_streams_end_with_the_key_of_their_caller(house):
         assert [next(watch).revision for _ in range(3)] == [1, 2, 3]
         lines = answer.iter_lines()
         next(lines)
-        house.http().post(f"/v1/{key['name']}:revoke", json={})
+        stack.http().post(f"/v1/{key['name']}:revoke", json={})
         with pytest.raises(grpc.RpcError) as ended:
             next(watch)
         assert ended.value.code() is grpc.StatusCode.UNAUTHENTICATED
@@ -314,24 +314,24 @@ def test_streams_end_with_the_key_of_their_caller(house):
             list(lines)
 
 
-def _shown(house):
-    return [("authorization", f"Bearer {house.operator_key}")]
+def _shown(stack):
+    return [("authorization", f"Bearer {stack.operator_key}")]
 
 
-def test_operators_are_told_what_services_there_are(house):
-    with grpc.insecure_channel(house.grpc) as channel:
-        asked = [reflection_pb2.ServerReflectionRequest(list_services="")]
+def test_reflection_lists_the_services_to_operators(stack):
+    with grpc.insecure_channel(stack.grpc) as channel:
+        requests = [reflection_pb2.ServerReflectionRequest(list_services="")]
         ask = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo
-        (told,) = ask(iter(asked), metadata=[("authorization", f"Bearer {house.operator_key}")])
-        names = {service.name for service in told.list_services_response.service}
+        (answer,) = ask(iter(requests), metadata=[("authorization", f"Bearer {stack.operator_key}")])
+        names = {service.name for service in answer.list_services_response.service}
         assert {"ratoon.flywheel.v1.FlywheelService", "ratoon.gateway.v1.GatewayService"} <= names
         with pytest.raises(grpc.RpcError) as refused:
-            list(ask(iter(asked), metadata=[("authorization", f"Bearer {make_key(house)['secret']}")]))
+            list(ask(iter(requests), metadata=[("authorization", f"Bearer {make_key(stack)['secret']}")]))
         assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
-def test_the_pages_that_need_no_key(house):
-    http = house.http("")
+def test_the_pages_that_need_no_key(stack):
+    http = stack.http("")
     assert http.get("/healthz").status_code == http.get("/readyz").status_code == 200
     document = http.get("/openapi.json").json()
     assert document["openapi"] == "3.1.0"
@@ -350,8 +350,8 @@ def test_the_pages_that_need_no_key(house):
     assert "ratoon_gateway_route_table_version" in http.get("/metrics").text
 
 
-def test_http_as_others_speak_it(house):
-    http = house.http()
+def test_http_as_others_speak_it(stack):
+    http = stack.http()
     for path in ("/healthz", "/readyz", "/v1/models", "/docs", "/v1/projects/p", "/v1/projects/p/apiKeys"):
         head = http.head(path)
         assert (head.status_code, head.content) == (200, b"")
@@ -363,7 +363,7 @@ def test_http_as_others_speak_it(house):
         http.get("/healthz"),
         http.get("/elsewhere"),
         http.post("/v1/embeddings"),
-        house.http("x").get("/v1/models"),
+        stack.http("x").get("/v1/models"),
     ):
         assert answer.headers["date"]
         assert answer.headers["x-request-id"]
@@ -378,18 +378,18 @@ def test_http_as_others_speak_it(house):
     docs = http.get("/docs").headers
     assert "default-src 'none'" in docs["content-security-policy"]
     assert docs["x-content-type-options"] == "nosniff"
-    for refused in (house.http("").get("/v1/blobs/none"), house.http("").post("/v1/feedback", content=b"{")):
+    for refused in (stack.http("").get("/v1/blobs/none"), stack.http("").post("/v1/feedback", content=b"{")):
         assert refused.status_code == 401
 
 
-@pytest.mark.parametrize("house", [{"allowed_origins": "https://app.example"}], indirect=True)
-def test_pages_of_an_allowed_origin_may_call(house):
-    told = house.http().get("/v1/models", headers={"origin": "https://app.example"}).headers
-    assert told["access-control-allow-origin"] == "https://app.example"
+@pytest.mark.parametrize("stack", [{"allowed_origins": "https://app.example"}], indirect=True)
+def test_pages_of_an_allowed_origin_may_call(stack):
+    headers = stack.http().get("/v1/models", headers={"origin": "https://app.example"}).headers
+    assert headers["access-control-allow-origin"] == "https://app.example"
 
 
-def test_the_operators_key_is_for_the_owner_alone(house):
-    assert (house.folder / "keys" / "operator.key").stat().st_mode & 0o077 == 0
+def test_the_operators_key_is_for_the_owner_alone(stack):
+    assert (stack.folder / "keys" / "operator.key").stat().st_mode & 0o077 == 0
 
 
 def test_an_abandoned_upload_is_thrown_away(tmp_path):

@@ -16,7 +16,7 @@ BODY = json.dumps(
 ).encode()
 
 
-async def asked(client: EngineClient, target: Target) -> tuple[int, bytes]:
+async def send(client: EngineClient, target: Target) -> tuple[int, bytes]:
     reply = await client.send(target, "/v1/chat/completions", "an-id", BODY)
     chunks = []
     while chunk := await reply.next():
@@ -34,12 +34,12 @@ def test_an_engine_on_a_port_streams_its_answer_and_a_connection_is_used_again()
         client = EngineClient(10.0)
         async with MockEngine(VERSION, secret="s").serve_tcp() as port:
             for _ in range(2):
-                status, body = await asked(client, target(port))
+                status, body = await send(client, target(port))
                 assert status == 200
                 assert body.rstrip().endswith(b"data: [DONE]")
             assert len(client._idle[f"http://127.0.0.1:{port}"]) == 1
         await client.close()
         with pytest.raises(EngineLost):
-            await asked(EngineClient(10.0), target(port))
+            await send(EngineClient(10.0), target(port))
 
     asyncio.run(scenario())

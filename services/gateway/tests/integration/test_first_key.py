@@ -9,26 +9,26 @@ from ratoon.testkit.ports import free_ports
 from ratoon.testkit.services import State, running
 from ratoon_gateway.settings import Settings
 
-GIVEN = "rtn_0123456789abcdef_given-by-whoever-installed-it"
+CONFIGURED = "rtn_0123456789abcdef_given-by-whoever-installed-it"
 
 
 def answer(state: Path, port: int, key: str) -> int:
-    asked = urllib.request.Request(
+    request = urllib.request.Request(
         f"http://127.0.0.1:{port}/v1/projects/p/apiKeys", headers={"authorization": f"Bearer {key}"}
     )
-    with urllib.request.urlopen(asked, timeout=10) as got:
+    with urllib.request.urlopen(request, timeout=10) as got:
         return got.status
 
 
-@pytest.mark.parametrize("given", ["", GIVEN])
-def test_the_first_key_opens_the_gateway(tmp_path, given):
+@pytest.mark.parametrize("configured", ["", CONFIGURED])
+def test_the_first_key_opens_the_gateway(tmp_path, configured):
     state = State(tmp_path)
     path = state.folder / "keys/operator.key"
-    if given:
-        path.write_text(given + "\n")
+    if configured:
+        path.write_text(configured + "\n")
         path.chmod(0o440)
     port = free_ports()[0]
     settings = Settings(state=state.folder, port=port, grpc="off")
     for _ in range(2):
         with running([settings]):
-            assert answer(state.folder, port, given or path.read_text().strip()) == 200
+            assert answer(state.folder, port, configured or path.read_text().strip()) == 200

@@ -12,43 +12,43 @@ from ratoon.testkit.waiting import until
 ASK = {"model": "mail-triage", "messages": [{"role": "user", "content": "Buy now"}]}
 
 
-def make_key(house, **limits):
-    made = house.http().post("/v1/projects/p/apiKeys", json={"role": "ROLE_CALLER", "limits": limits})
-    assert made.status_code == 200, made.text
-    return made.json()
+def make_key(stack, **limits):
+    created = stack.http().post("/v1/projects/p/apiKeys", json={"role": "ROLE_CALLER", "limits": limits})
+    assert created.status_code == 200, created.text
+    return created.json()
 
 
-def serve(house, pace=None):
-    engine = house.engines.start("blue", "v1.0", pace)
-    house.route(house.target("blue", "v1.0"))
+def serve(stack, pace=None):
+    engine = stack.engines.start("blue", "v1.0", pace)
+    stack.route(stack.target("blue", "v1.0"))
     return engine
 
 
-def test_requests_a_minute(house):
-    serve(house)
-    client = house.client(api_key=make_key(house, requestsPerMinute=2)["secret"])
-    told = client.chat.completions.with_raw_response.create(**ASK).headers
-    assert told["ratelimit-policy"] == '"requests";q=2;w=60'
-    assert told["ratelimit"].startswith('"requests";r=1;t=')
-    assert told["x-ratelimit-limit-requests"] == "2"
+def test_requests_a_minute(stack):
+    serve(stack)
+    client = stack.client(api_key=make_key(stack, requestsPerMinute=2)["secret"])
+    answer = client.chat.completions.with_raw_response.create(**ASK).headers
+    assert answer["ratelimit-policy"] == '"requests";q=2;w=60'
+    assert answer["ratelimit"].startswith('"requests";r=1;t=')
+    assert answer["x-ratelimit-limit-requests"] == "2"
     client.chat.completions.create(**ASK)
     with pytest.raises(openai.RateLimitError) as refused:
         client.chat.completions.create(**ASK)
     assert refused.value.code == "rate_limit_exceeded"
     assert 25 <= int(refused.value.response.headers["retry-after"]) <= 30
     assert refused.value.response.headers["x-ratelimit-remaining-requests"] == "0"
-    house.client().chat.completions.create(**ASK)
+    stack.client().chat.completions.create(**ASK)
 
 
-def test_limits_change_while_a_key_is_in_use(house):
-    serve(house)
-    key = make_key(house, tokensPerDay=100)
-    client = house.client(api_key=key["secret"])
+def test_limits_change_while_a_key_is_in_use(stack):
+    serve(stack)
+    key = make_key(stack, tokensPerDay=100)
+    client = stack.client(api_key=key["secret"])
     with pytest.raises(openai.RateLimitError, match="tokens a day") as refused:
         client.chat.completions.create(**ASK, max_tokens=200)
     assert refused.value.code == "quota_exceeded"
     client.chat.completions.create(**ASK, max_tokens=10)
-    http, body = house.http(), {"limits": {"tokensPerDay": "1000"}, "etag": key["etag"]}
+    http, body = stack.http(), {"limits": {"tokensPerDay": "1000"}, "etag": key["etag"]}
     changed = http.patch(f"/v1/{key['name']}?updateMask=limits.tokensPerDay", json=body).json()
     assert changed["limits"] == {
         "requestsPerMinute": "0",
@@ -68,22 +68,22 @@ def test_limits_change_while_a_key_is_in_use(house):
     until(answered)
 
 
-def test_tokens_are_settled_by_what_was_really_used(house):
-    engine = serve(house)
-    client = house.client(api_key=make_key(house, tokensPerMinute=400)["secret"])
+def test_tokens_are_settled_by_what_was_really_used(stack):
+    engine = serve(stack)
+    client = stack.client(api_key=make_key(stack, tokensPerMinute=400)["secret"])
     for _ in range(3):
-        told = client.chat.completions.with_raw_response.create(**ASK, max_tokens=10, stream=True)
-        list(told.parse())
-    assert int(told.headers["x-ratelimit-remaining-tokens"]) > 200
+        answer = client.chat.completions.with_raw_response.create(**ASK, max_tokens=10, stream=True)
+        list(answer.parse())
+    assert int(answer.headers["x-ratelimit-remaining-tokens"]) > 200
     engine.faults = Faults(status=500)
     for _ in range(3):
         with pytest.raises(openai.InternalServerError):
             client.chat.completions.create(**ASK, max_tokens=100)
 
 
-def test_open_requests_are_bounded(house):
-    serve(house, Pace(tokens=10_000, interval_s=0.02))
-    client = house.client(api_key=make_key(house, concurrentRequests=1)["secret"])
+def test_open_requests_are_bounded(stack):
+    serve(stack, Pace(tokens=10_000, interval_s=0.02))
+    client = stack.client(api_key=make_key(stack, concurrentRequests=1)["secret"])
     stream = client.chat.completions.create(**ASK, stream=True)
     next(iter(stream))
     with pytest.raises(openai.RateLimitError) as refused:
@@ -100,21 +100,21 @@ def test_open_requests_are_bounded(house):
     until(answered)
 
 
-def test_usage_is_told_by_day(house):
-    serve(house)
-    key = make_key(house)
-    house.client(api_key=key["secret"]).chat.completions.create(**ASK, max_tokens=5)
+def test_usage_is_reported_by_day(stack):
+    serve(stack)
+    key = make_key(stack)
+    stack.client(api_key=key["secret"]).chat.completions.create(**ASK, max_tokens=5)
     path = f"/v1/{key['name']}:usage"
-    until(lambda: house.http().get(path).json()["total"]["requestCount"] == "1")
-    told = house.http().get(path, params={"days": 1}).json()
-    assert told["total"] == {"requestCount": "1", "promptTokenCount": "8", "completionTokenCount": "5"}
-    assert told["days"] == [{"date": f"{datetime.now(UTC):%Y-%m-%d}", "usage": told["total"]}]
-    assert house.http().get(path, params={"days": 1000}).status_code == 400
-    assert house.http().get("/v1/projects/p/apiKeys/none:usage").status_code == 404
+    until(lambda: stack.http().get(path).json()["total"]["requestCount"] == "1")
+    answer = stack.http().get(path, params={"days": 1}).json()
+    assert answer["total"] == {"requestCount": "1", "promptTokenCount": "8", "completionTokenCount": "5"}
+    assert answer["days"] == [{"date": f"{datetime.now(UTC):%Y-%m-%d}", "usage": answer["total"]}]
+    assert stack.http().get(path, params={"days": 1000}).status_code == 400
+    assert stack.http().get("/v1/projects/p/apiKeys/none:usage").status_code == 404
 
 
-def _head(house, length):
-    lines = ["POST /v1/chat/completions HTTP/1.1", "host: x", f"authorization: Bearer {house.operator_key}"]
+def _head(stack, length):
+    lines = ["POST /v1/chat/completions HTTP/1.1", "host: x", f"authorization: Bearer {stack.operator_key}"]
     return "\r\n".join([*lines, f"content-length: {length}", "\r\n"]).encode()
 
 
@@ -129,43 +129,43 @@ def _closed(connection):
         return True
 
 
-@pytest.mark.parametrize("house", [{"request_s": 0.5, "head_s": 0.5}], indirect=True)
-def test_a_caller_who_stops_in_the_middle_of_a_request_is_cut_off(house):
-    for said in (b"", b"POST /v1/chat", _head(house, 100), _head(house, 100) + b"{"):
-        with socket.create_connection(("127.0.0.1", house.port)) as connection:
-            connection.sendall(said)
+@pytest.mark.parametrize("stack", [{"request_s": 0.5, "head_s": 0.5}], indirect=True)
+def test_a_caller_who_stops_in_the_middle_of_a_request_is_cut_off(stack):
+    for sent in (b"", b"POST /v1/chat", _head(stack, 100), _head(stack, 100) + b"{"):
+        with socket.create_connection(("127.0.0.1", stack.port)) as connection:
+            connection.sendall(sent)
             assert _closed(connection)
 
 
-@pytest.mark.parametrize("house", [{"stall_s": 0.5}], indirect=True)
-def test_a_caller_who_does_not_read_is_cut_off_and_frees_the_engine(house):
-    engine = serve(house)
+@pytest.mark.parametrize("stack", [{"stall_s": 0.5}], indirect=True)
+def test_a_caller_who_does_not_read_is_cut_off_and_frees_the_engine(stack):
+    engine = serve(stack)
     body = b'{"model":"p/mail-triage","messages":[{"role":"user","content":"?"}],"stream":true,"max_tokens":2000000}'
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.connect(("127.0.0.1", house.port))
-        connection.sendall(_head(house, len(body)) + body)
+        connection.connect(("127.0.0.1", stack.port))
+        connection.sendall(_head(stack, len(body)) + body)
         until(lambda: engine.counts.open == 1)
         until(lambda: engine.counts.open == 0)
     assert engine.counts.disconnected == 1
-    assert house.client().chat.completions.create(**ASK, max_tokens=1)
+    assert stack.client().chat.completions.create(**ASK, max_tokens=1)
 
 
-@pytest.mark.parametrize("house", [{"answer_s": 0.3}], indirect=True)
-def test_a_stream_that_goes_on_and_on_ends_with_a_named_error(house):
-    engine = serve(house, Pace(tokens=10_000, interval_s=0.02))
+@pytest.mark.parametrize("stack", [{"answer_s": 0.3}], indirect=True)
+def test_a_stream_that_goes_on_and_on_ends_with_a_named_error(stack):
+    engine = serve(stack, Pace(tokens=10_000, interval_s=0.02))
     with pytest.raises(openai.APIError, match="exceeded the time limit") as error:
-        list(house.client().chat.completions.create(**ASK, stream=True))
+        list(stack.client().chat.completions.create(**ASK, stream=True))
     assert error.value.code == "answer_too_long"
     until(lambda: engine.counts.open == 0)
 
 
-def test_a_stream_ends_with_the_key_of_its_caller_and_frees_the_engine(house):
-    engine = serve(house, Pace(tokens=100_000, interval_s=0.02))
-    key = make_key(house)
-    stream = iter(house.client(api_key=key["secret"]).chat.completions.create(**ASK, stream=True))
+def test_a_stream_ends_with_the_key_of_its_caller_and_frees_the_engine(stack):
+    engine = serve(stack, Pace(tokens=100_000, interval_s=0.02))
+    key = make_key(stack)
+    stream = iter(stack.client(api_key=key["secret"]).chat.completions.create(**ASK, stream=True))
     next(stream)
-    house.http().post(f"/v1/{key['name']}:revoke", json={})
+    stack.http().post(f"/v1/{key['name']}:revoke", json={})
     with pytest.raises(openai.APIError, match="revoked") as error:
         list(stream)
     assert error.value.code == "bad_api_key"

@@ -22,9 +22,9 @@ OPERATORS_WORDS = ("--", "VLLM", "pydantic", "TextEncodeInput", "Traceback", "en
 
 
 @pytest.fixture
-def served(house):
-    engine = house.engines.start("blue", "v1.0")
-    house.route(house.target("blue", "v1.0"))
+def served(stack):
+    engine = stack.engines.start("blue", "v1.0")
+    stack.route(stack.target("blue", "v1.0"))
     return engine
 
 
@@ -43,8 +43,8 @@ COURSE = [
 ]
 
 
-def test_what_clients_send_as_a_matter_of_course_is_answered(house, served):
-    client = house.client()
+def test_what_clients_send_as_a_matter_of_course_is_answered(stack, served):
+    client = stack.client()
     for fields in COURSE:
         answer = client.chat.completions.create(**ASK, **fields)
         assert answer.choices[0].message.content, fields
@@ -54,12 +54,12 @@ def test_what_clients_send_as_a_matter_of_course_is_answered(house, served):
 def raised(call):
     with pytest.raises(openai.APIStatusError) as error:
         call()
-    told = error.value
-    assert isinstance(told.code, str)
-    assert told.message
-    assert told.request_id
-    assert not any(word in told.message for word in OPERATORS_WORDS)
-    return told
+    error = error.value
+    assert isinstance(error.code, str)
+    assert error.message
+    assert error.request_id
+    assert not any(word in error.message for word in OPERATORS_WORDS)
+    return error
 
 
 NOT_SERVED = [
@@ -75,15 +75,15 @@ NOT_SERVED = [
 ]
 
 
-def test_what_is_not_served_says_so_in_the_clients_own_shape(house):
+def test_what_is_not_served_says_so_in_the_clients_own_shape(stack):
     for call in NOT_SERVED:
-        told = raised(lambda call=call: call(house.client()))
-        assert (told.status_code, told.code, told.type) == (404, "no_such_path", "invalid_request_error")
-        assert CHAT in told.message
+        error = raised(lambda call=call: call(stack.client()))
+        assert (error.status_code, error.code, error.type) == (404, "no_such_path", "invalid_request_error")
+        assert CHAT in error.message
 
 
-def test_wrong_verbs_and_long_paths_are_told(house):
-    http = house.http()
+def test_wrong_verbs_and_long_paths_are_named(stack):
+    http = stack.http()
     wrong = http.get(CHAT)
     assert (wrong.status_code, wrong.headers["allow"]) == (405, "OPTIONS, POST")
     assert wrong.json()["error"]["code"] == "method_not_allowed"
@@ -129,22 +129,22 @@ ENGINE_SAYS = [
 ]
 
 
-def test_an_engines_sentences_do_not_reach_callers(house, served):
-    chat = house.client().chat.completions
-    for said, code, param, word in ENGINE_SAYS:
-        served.faults = Faults(status=400, message=said)
+def test_an_engines_sentences_do_not_reach_callers(stack, served):
+    chat = stack.client().chat.completions
+    for message, code, param, word in ENGINE_SAYS:
+        served.faults = Faults(status=400, message=message)
         for stream in (False, True):
-            told = raised(lambda stream=stream: chat.create(**ASK, stream=stream))
-            assert (told.status_code, told.type) == (400, "invalid_request_error")
-            assert (told.code, told.param) == (code, param), said
-            assert word in told.message
-            assert told.response.headers["x-ratoon-model"] == "mail@v1.0"
+            error = raised(lambda stream=stream: chat.create(**ASK, stream=stream))
+            assert (error.status_code, error.type) == (400, "invalid_request_error")
+            assert (error.code, error.param) == (code, param), message
+            assert word in error.message
+            assert error.response.headers["x-ratoon-model"] == "mail@v1.0"
 
 
-def test_an_engine_that_fails_is_told_in_the_same_shape(house, served):
+def test_the_error_of_a_failing_engine_has_the_same_shape(stack, served):
     served.faults = Faults(status=500, message="CUDA error: --flag")
-    told = raised(lambda: house.client().chat.completions.create(**ASK))
-    assert (told.status_code, told.code, told.type) == (500, "engine_failed", "server_error")
+    error = raised(lambda: stack.client().chat.completions.create(**ASK))
+    assert (error.status_code, error.code, error.type) == (500, "engine_failed", "server_error")
 
 
 COMPRESSED = [
@@ -160,8 +160,8 @@ COMPRESSED = [
 ]
 
 
-def test_compressed_bodies_are_read_on_every_route(house, served):
-    http = house.http()
+def test_compressed_bodies_are_read_on_every_route(stack, served):
+    http = stack.http()
     for encoding, pack in COMPRESSED:
 
         def sent(verb, path, body, encoding=encoding, pack=pack):
@@ -176,8 +176,8 @@ def test_compressed_bodies_are_read_on_every_route(house, served):
         assert named.status_code == 200
 
 
-def test_a_body_that_is_not_as_it_says_is_refused_by_what_is_wrong(house):
-    http, plain = house.http(), json.dumps(ASK).encode()
+def test_a_body_that_is_not_as_it_says_is_refused_by_what_is_wrong(stack):
+    http, plain = stack.http(), json.dumps(ASK).encode()
     for path in (CHAT, "/v1/feedback", "/v1/projects/p/apiKeys"):
 
         def refused(encoding: str, body: bytes, path: str = path) -> httpx.Response:
@@ -202,13 +202,13 @@ def test_a_bomb_in_layers_is_unpacked_no_further_than_the_bound():
         unpacked(bomb, "gzip, gzip", 1 << 20)
 
 
-def test_a_versions_own_way_to_generate_holds_for_a_client_that_says_nothing(house):
-    engine = house.engines.start("blue", "v1.0")
+def test_a_versions_own_way_to_generate_holds_for_a_client_that_says_nothing(stack):
+    engine = stack.engines.start("blue", "v1.0")
     greedy = generation_pb2.GenerationDefaults(temperature=0.0, max_tokens=8)
-    house.route(
-        house.target("blue", "v1.0", generation_defaults=greedy, max_prompt_characters=10, context_tokens=4)
+    stack.route(
+        stack.target("blue", "v1.0", generation_defaults=greedy, max_prompt_characters=10, context_tokens=4)
     )
-    client = house.client()
+    client = stack.client()
     for stream in (False, True):
         raw = client.chat.completions.with_raw_response.create(**ASK, stream=stream)
         assert list(raw.parse())
@@ -221,30 +221,30 @@ def test_a_versions_own_way_to_generate_holds_for_a_client_that_says_nothing(hou
     assert "x-ratoon-truncated" not in client.chat.completions.with_raw_response.create(**short).headers
 
 
-def test_a_model_whose_template_cuts_texts_has_them_cut_by_tokens_too(house):
-    engine = house.engines.start("blue", "v1.0")
-    house.route(house.target("blue", "v1.0", max_prompt_characters=10, context_tokens=64))
-    house.client().chat.completions.create(**ASK)
+def test_a_model_whose_template_cuts_texts_has_them_cut_by_tokens_too(stack):
+    engine = stack.engines.start("blue", "v1.0")
+    stack.route(stack.target("blue", "v1.0", max_prompt_characters=10, context_tokens=64))
+    stack.client().chat.completions.create(**ASK)
     assert engine.last_request["truncate_prompt_tokens"] == 48
-    house.client().chat.completions.create(**ASK, extra_body={"truncate_prompt_tokens": 7})
+    stack.client().chat.completions.create(**ASK, extra_body={"truncate_prompt_tokens": 7})
     assert engine.last_request["truncate_prompt_tokens"] == 7
-    house.route(house.target("blue", "v1.0", context_tokens=64))
-    house.client().chat.completions.create(**ASK)
+    stack.route(stack.target("blue", "v1.0", context_tokens=64))
+    stack.client().chat.completions.create(**ASK)
     assert "truncate_prompt_tokens" not in engine.last_request, (
         "a model made elsewhere refuses what it cannot read"
     )
 
 
-def test_log_probabilities_pass_as_the_engine_wrote_them(house, served):
-    house.client().chat.completions.create(**ASK, logprobs=True, top_logprobs=2)
-    assert (served.asked["logprobs"], served.asked["top_logprobs"]) == (True, 2)
-    assert "return_tokens_as_token_ids" not in served.asked
+def test_log_probabilities_pass_as_the_engine_wrote_them(stack, served):
+    stack.client().chat.completions.create(**ASK, logprobs=True, top_logprobs=2)
+    assert (served.last_request["logprobs"], served.last_request["top_logprobs"]) == (True, 2)
+    assert "return_tokens_as_token_ids" not in served.last_request
     with pytest.raises(openai.BadRequestError, match="return_tokens_as_token_ids"):
-        house.client().chat.completions.create(**ASK, extra_body={"return_tokens_as_token_ids": True})
+        stack.client().chat.completions.create(**ASK, extra_body={"return_tokens_as_token_ids": True})
 
 
-def test_half_a_character_is_refused_everywhere(house):
-    http = house.http()
+def test_half_a_character_is_refused_everywhere(stack):
+    http = stack.http()
     for path in (CHAT, "/v1/completions", "/v1/feedback", "/v1/projects/p/apiKeys"):
         for half in (rb'"\ud800"', rb'{"\udfff": 1}', b'"\xed\xa0\x80"', rb'["x \uDC00 y"]'):
             answer = http.post(path, content=b'{"model": "mail-triage", "comment": ' + half + b"}")

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ratoon_gateway.domain import capture
-from ratoon_gateway.domain.capture import Answered, Said, exchanges, said
-from ratoon_gateway.domain.completions import TEXT, read_ask
+from ratoon_gateway.domain.capture import Answer, Answered, exchanges, read_answer
+from ratoon_gateway.domain.completions import TEXT, read_request
 
 
 def event(choice, separators=(",", ":")):
@@ -26,8 +26,8 @@ def test_a_stream_gives_back_its_pieces(pieces, chat, tight):
         for text in pieces
     ]
     raw = b"".join(event(choice, separators) for choice in choices) + b"data: [DONE]\n\n"
-    told = said(raw, stream=True)
-    assert told == Said("".join(pieces), 0, sum(map(bool, pieces)))
+    answer = read_answer(raw, stream=True)
+    assert answer == Answer("".join(pieces), 0, sum(map(bool, pieces)))
 
 
 def test_of_several_choices_the_first_is_kept():
@@ -35,43 +35,45 @@ def test_of_several_choices_the_first_is_kept():
         b"data: " + json.dumps({"choices": [{"index": i, "delta": {"content": str(i)}}]}).encode() + b"\n\n"
         for i in (0, 1, 0)
     )
-    assert said(raw, stream=True).text == "00"
+    assert read_answer(raw, stream=True).text == "00"
 
 
 def test_usage_is_believed():
     usage = {"prompt_tokens": 5, "completion_tokens": 7}
     tail = b"data: " + json.dumps({"choices": [], "usage": usage}, separators=(",", ":")).encode() + b"\n\n"
-    assert said(event({"index": 0, "delta": {"content": "a"}}) + tail, stream=True) == Said("a", 5, 7)
+    assert read_answer(event({"index": 0, "delta": {"content": "a"}}) + tail, stream=True) == Answer(
+        "a", 5, 7
+    )
     whole = json.dumps({"choices": [{"message": {"content": "b"}}], "usage": usage}).encode()
-    assert said(whole, stream=False) == Said("b", 5, 7)
+    assert read_answer(whole, stream=False) == Answer("b", 5, 7)
 
 
 @given(st.binary(max_size=200), st.booleans())
 def test_garbage_says_something_or_nothing_but_never_fails(raw, stream):
-    assert isinstance(said(raw, stream), Said)
+    assert isinstance(read_answer(raw, stream), Answer)
 
 
 def test_a_stream_cut_within_an_event_keeps_what_is_whole():
     whole = event({"index": 0, "delta": {"content": "a"}})
-    assert said(whole + whole[:40], stream=True).text == "a"
+    assert read_answer(whole + whole[:40], stream=True).text == "a"
 
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_each_of_many_prompts_has_its_first_answer_and_all_are_read_in_one_pass(stream, monkeypatch):
     prompts, read = [f"p{place}" for place in range(50)], []
-    asked = {"model": "m", "prompt": prompts, "n": 2, "stream": stream}
+    fields = {"model": "m", "prompt": prompts, "n": 2, "stream": stream}
     choices = [{"index": i, "text": f"{i // 2}{'ab'[i % 2]}"} for i in range(100)]
     usage = {"prompt_tokens": 50, "completion_tokens": 100}
     tail = b"data: " + json.dumps({"choices": [], "usage": usage}, separators=(",", ":")).encode() + b"\n\n"
     whole = json.dumps({"choices": choices, "usage": usage}).encode()
     raw = b"".join(event(choice) for choice in choices) + tail if stream else whole
-    ask = read_ask(TEXT, json.dumps(asked).encode())
+    ask = read_request(TEXT, json.dumps(fields).encode())
     answered = Answered("a", datetime.now(UTC), "d", "v", ask, raw, 200, 1.0, "k")
     parse = capture._object
     monkeypatch.setattr(capture, "_object", lambda data: read.append(len(data)) or parse(data))
-    kept = list(exchanges(answered))
-    assert [(messages[0]["content"], what.text) for messages, what in kept] == [
+    pairs = list(exchanges(answered))
+    assert [(messages[0]["content"], what.text) for messages, what in pairs] == [
         (prompt, f"{place}a") for place, prompt in enumerate(prompts)
     ]
-    assert [what.completion_tokens for _, what in kept] == [100] + [0] * 49
+    assert [what.completion_tokens for _, what in pairs] == [100] + [0] * 49
     assert sum(read) <= 3 * len(raw)

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ratoon_gateway.domain.completions import CHAT, TEXT, RequestLimits, engine_body, longest_text, read_ask
+from ratoon_gateway.domain.completions import (
+    CHAT,
+    TEXT,
+    RequestLimits,
+    engine_body,
+    longest_text,
+    read_request,
+)
 from ratoon_gateway.domain.errors import BadRequest
 
 USER = {"role": "user", "content": "hi"}
@@ -15,11 +22,11 @@ USER = {"role": "user", "content": "hi"}
 def chat(**fields):
     """A chat request with these fields; one that is `...` is left out."""
     body = {"model": "mail", "messages": [USER], **fields}
-    return read_ask(CHAT, json.dumps({k: v for k, v in body.items() if v is not ...}).encode())
+    return read_request(CHAT, json.dumps({k: v for k, v in body.items() if v is not ...}).encode())
 
 
 def text(**fields):
-    return read_ask(TEXT, json.dumps({"model": "mail", "prompt": "hi", **fields}).encode())
+    return read_request(TEXT, json.dumps({"model": "mail", "prompt": "hi", **fields}).encode())
 
 
 def sent(ask, defaults=()):
@@ -57,9 +64,9 @@ def refused(read, **fields):
         (TEXT, b'{"model": "m", "prompt": [[]]}', "prompt[0]"),
     ],
 )
-def test_what_is_no_request_is_told_by_field(path, body, field):
+def test_invalid_requests_name_the_field(path, body, field):
     with pytest.raises(BadRequest) as error:
-        read_ask(path, body)
+        read_request(path, body)
     assert error.value.field == field
 
 
@@ -114,12 +121,12 @@ def test_fields_that_mean_nothing_here_are_taken_and_dropped():
 def test_structured_outputs_and_tools_pass():
     tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
     schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^[a-z]+$"}}}
-    kept = {
+    fields = {
         "tools": [tool],
         "tool_choice": {"type": "function", "function": {"name": "f"}},
         "parallel_tool_calls": False,
     }
-    assert sent(chat(**kept)) == {"model": "served", "messages": [USER], **kept}
+    assert sent(chat(**fields)) == {"model": "served", "messages": [USER], **fields}
     for outputs in (
         {"choice": ["ham", "spam"]},
         {"regex": "ham|spam"},
@@ -171,7 +178,7 @@ def test_structured_outputs_and_tools_pass():
         ({"messages": [USER] * 2_049}, "messages"),
     ],
 )
-def test_values_out_of_bounds_are_told_by_field(fields, field):
+def test_values_out_of_bounds_are_named_by_field(fields, field):
     assert refused(chat, **fields).field == field
 
 
@@ -187,7 +194,7 @@ def test_what_is_booked_is_what_the_engine_does():
     assert refused(text, prompt=["a"] * 129).field == "prompt"
     body = json.dumps({"model": "m", "messages": [USER], "n": 4}).encode()
     with pytest.raises(BadRequest):
-        read_ask(CHAT, body, RequestLimits(choices=3))
+        read_request(CHAT, body, RequestLimits(choices=3))
 
 
 @pytest.mark.parametrize(
@@ -213,25 +220,25 @@ def test_what_is_booked_is_what_the_engine_does():
         ),
     ],
 )
-def test_a_message_that_says_nothing_is_told_by_its_place(message, field):
+def test_a_message_without_content_is_named_by_its_place(message, field):
     assert refused(chat, messages=[message]).field == field
 
 
 def test_messages_of_all_shapes_go_on_in_one_form():
     call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-    asked = [
+    messages = [
         {"role": "developer", "content": "Be brief."},
         {"role": "user", "name": "carla", "content": [{"type": "text", "text": "I was"}, "charged twice"]},
         {"role": "assistant", "content": None, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": "1", "content": "done"},
         {"role": "assistant", "content": None, "tool_calls": None},
     ]
-    got = sent(chat(messages=asked))["messages"]
+    got = sent(chat(messages=messages))["messages"]
     assert got[1]["content"] == [{"type": "text", "text": "I was"}, {"type": "text", "text": "charged twice"}]
     assert (got[2]["content"], got[2]["tool_calls"]) == ("", [call])
     assert got[4] == {"role": "assistant", "content": ""}
-    (kept,) = chat(messages=asked).conversations
-    assert [message["content"] for message in kept] == ["Be brief.", "I was\ncharged twice", "", "done", ""]
+    (fields,) = chat(messages=messages).conversations
+    assert [message["content"] for message in fields] == ["Be brief.", "I was\ncharged twice", "", "done", ""]
 
 
 def test_prompts_are_conversations_of_their_own_and_token_ids_are_none():
@@ -252,13 +259,13 @@ def test_prompts_are_conversations_of_their_own_and_token_ids_are_none():
 )
 def test_half_a_character_is_refused_wherever_it_stands(body):
     with pytest.raises(BadRequest):
-        read_ask(CHAT, body)
+        read_request(CHAT, body)
 
 
 def test_whole_characters_pass_however_they_are_written():
     body = rb'{"model": "m", "messages": [{"role": "user", "content": "\ud83d\ude00 \\ud800"}]}'
-    assert read_ask(CHAT, body).fields["messages"][0]["content"] == "😀 \\ud800"
-    ask = read_ask(CHAT, json.dumps({"model": "m", "messages": [USER]}).encode("utf-16"))
+    assert read_request(CHAT, body).fields["messages"][0]["content"] == "😀 \\ud800"
+    ask = read_request(CHAT, json.dumps({"model": "m", "messages": [USER]}).encode("utf-16"))
     assert sent(ask)["messages"] == [USER]
 
 

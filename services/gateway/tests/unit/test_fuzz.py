@@ -12,7 +12,7 @@ from ratoon.chassis.answers import AnswerIds
 from ratoon.chassis.errors import InvalidArgument
 from ratoon.chassis.paging import PageTokens
 from ratoon_gateway import mapping
-from ratoon_gateway.domain.completions import CHAT, TEXT, engine_body, read_ask
+from ratoon_gateway.domain.completions import CHAT, TEXT, engine_body, read_request
 from ratoon_gateway.domain.errors import GatewayError
 from ratoon_gateway.domain.feedback import read_feedback
 from ratoon_gateway.domain.fields import prompts_of
@@ -115,7 +115,7 @@ def _body(value: object) -> bytes:
 )
 def test_any_completion_is_understood_or_refused(path, body):
     try:
-        ask = read_ask(path, body)
+        ask = read_request(path, body)
         ModelName.parse(ask.model)
     except GatewayError as refused:
         assert refused.code == "INVALID_ARGUMENT"
@@ -145,11 +145,11 @@ def _strings(value):
 
 @given(_json(st.sampled_from(["thumb", "rating", "correction", "comment", "id"])))
 def test_any_feedback_is_understood_or_refused(body):
-    said = body if isinstance(body, dict) else {}
+    fields = body if isinstance(body, dict) else {}
     with pytest.raises(InvalidArgument):
-        IDS.read(str(said.get("id")))
+        IDS.read(str(fields.get("id")))
     try:
-        feedback = read_feedback(said, "p", "id", "version")
+        feedback = read_feedback(fields, "p", "id", "version")
     except GatewayError as refused:
         assert refused.field
         return

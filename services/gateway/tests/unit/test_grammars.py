@@ -47,7 +47,7 @@ def test_patterns_that_take_an_engine_are_refused(pattern):
 
 
 def test_schemas_go_on_in_the_words_that_engines_know():
-    asked = {
+    schema = {
         "properties": {
             "oneOf": {"oneOf": [{"type": "string"}, {"oneOf": [True]}]},
             "x-guidance": {"x-guidance": 1},
@@ -56,7 +56,7 @@ def test_schemas_go_on_in_the_words_that_engines_know():
         "oneOf": [{"type": "object"}],
         "enum": [{"oneOf": 1}],
     }
-    assert check_schema(asked, "s") == {
+    assert check_schema(schema, "s") == {
         "properties": {"oneOf": {"anyOf": [{"type": "string"}, {"anyOf": [True]}]}, "x-guidance": {}},
         "anyOf": [{}],
         "enum": [{"oneOf": 1}],

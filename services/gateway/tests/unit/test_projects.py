@@ -20,10 +20,10 @@ class Flywheel:
     """Knows one project."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.requests: list[str] = []
 
     def check(self, name: str) -> None:
-        self.asked.append(name)
+        self.requests.append(name)
         if name != "projects/known":
             raise NoSuchProject(f"{name} does not exist.")
 
@@ -68,4 +68,4 @@ def test_a_project_that_exists_is_looked_up_once_in_a_while_and_a_missing_one_ea
 
     asyncio.run(story())
     threads.close()
-    assert flywheel.asked == ["projects/known"] * 2 + ["projects/nope"] * 2
+    assert flywheel.requests == ["projects/known"] * 2 + ["projects/nope"] * 2

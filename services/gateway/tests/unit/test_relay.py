@@ -11,14 +11,14 @@ from ratoon_gateway.adapters.word_lists import WordList
 from ratoon_gateway.application.fairness import Fairness
 from ratoon_gateway.application.ports import (
     AnswerTooLong,
-    Censors,
+    ContentFilters,
     EngineBroke,
     EngineLost,
     EngineSilent,
     EngineUnreachable,
 )
 from ratoon_gateway.application.relay import Bounds, Relay
-from ratoon_gateway.domain.completions import CHAT, read_ask
+from ratoon_gateway.domain.completions import CHAT, read_request
 from ratoon_gateway.domain.engine_errors import engine_error
 from ratoon_gateway.domain.errors import ContentBlocked, EngineTimeout, ModelNotFound, NoEngine
 from ratoon_gateway.domain.routes import Route, RouteTable, Target
@@ -30,7 +30,7 @@ VERSION = "projects/p/models/mail/versions/{}"
 
 def ask(stream=False, model="mail"):
     fields = {"model": model, "messages": [{"role": "user", "content": "?"}], "stream": stream}
-    return read_ask(CHAT, json.dumps(fields).encode())
+    return read_request(CHAT, json.dumps(fields).encode())
 
 
 def target(engine, version="v1.0", weight=1):
@@ -62,11 +62,11 @@ class Engines:
 
     def __init__(self, **scripts):
         self.scripts = {engine: list(script) for engine, script in scripts.items()}
-        self.asked, self.bodies = [], []
+        self.requests, self.bodies = [], []
 
     async def send(self, target, path, answer_id, body):
         self.bodies.append(json.loads(body))
-        self.asked.append((target.engine, self.bodies[-1]["model"]))
+        self.requests.append((target.engine, self.bodies[-1]["model"]))
         script = self.scripts[target.engine]
         reply = script.pop(0) if len(script) > 1 else script[0]
         if isinstance(reply, Exception):
@@ -79,14 +79,14 @@ class Routes:
 
     def __init__(self, clock, *targets, hold_s=0.0, later=()):
         self.clock, self.hold_s, self.later = clock, hold_s, list(later)
-        self.table, self.asked_for = RouteTable(), []
+        self.table, self.requested = RouteTable(), []
         self.publish(*targets)
 
     def publish(self, *targets):
         self.table = RouteTable.of(self.table.version + 1, [Route(DEPLOYMENT, targets, self.hold_s)])
 
-    def wanted(self, deployment):
-        self.asked_for.append(deployment)
+    def activate(self, deployment):
+        self.requested.append(deployment)
 
     async def changed(self, seconds):
         if self.later:
@@ -97,16 +97,16 @@ class Routes:
 
 class Capture:
     def __init__(self):
-        self.open, self.kept = {}, []
+        self.open, self.answered = {}, []
 
     def begin(self, deployment, version):
-        answer_id = f"id{len(self.open) + len(self.kept)}~{version}"
+        answer_id = f"id{len(self.open) + len(self.answered)}~{version}"
         self.open[answer_id] = version
         return answer_id
 
     def keep(self, answered):
         del self.open[answered.answer_id]
-        self.kept.append(answered)
+        self.answered.append(answered)
 
     def forget(self, answer_id):
         del self.open[answer_id]
@@ -117,8 +117,8 @@ class Bench:
         self.clock, self.engines, self.capture = FakeClock(), engines, Capture()
         self.routes = Routes(self.clock, *targets, **routes)
         self.traffic = Traffic(self.clock.now())
-        self.censors = Censors()
-        self.fairness = Fairness(slots=64, patience_s=5)
+        self.filters = ContentFilters()
+        self.fairness = Fairness(slots=64, timeout_s=5)
         self.relay = Relay(
             self.routes,
             engines,
@@ -132,12 +132,12 @@ class Bench:
 
     def of(self, project):
         assert project == "p"
-        return self.censors
+        return self.filters
 
     def begin(self, request=None):
         return asyncio.run(self.relay.begin(request or ask(), "p", "key"))
 
-    def seen(self):
+    def counts(self):
         """Requests, errors and cut streams by engine: the evidence about versions."""
         self.reports = self.traffic.report(self.clock.now())
         return {report.engine: (report.requests, report.errors, report.cut) for report in self.reports}
@@ -148,14 +148,19 @@ def test_an_answer_is_counted_and_kept():
     exchange = bench.begin()
     bench.relay.end(exchange, Outcome.ANSWERED)
     assert (exchange.first, exchange.target.label) == (b"one", "mail@v1.0")
-    (kept,) = bench.capture.kept
-    assert (kept.raw, kept.status, kept.version, kept.key) == (b"one", 200, VERSION.format("v1.0"), "key")
-    assert bench.seen() == {"a": (1, 0, 0)}
+    (answered,) = bench.capture.answered
+    assert (answered.raw, answered.status, answered.version, answered.key) == (
+        b"one",
+        200,
+        VERSION.format("v1.0"),
+        "key",
+    )
+    assert bench.counts() == {"a": (1, 0, 0)}
     assert exchange.reply.closed
 
 
 @pytest.mark.parametrize(
-    ("script", "seen"),
+    ("script", "counts"),
     [
         (EngineLost(), (1, 1, 0)),
         (EngineUnreachable(), (1, 1, 0)),
@@ -167,14 +172,14 @@ def test_an_answer_is_counted_and_kept():
         (Reply(b"other", signed=VERSION.format("v1.1")), (0, 0, 0)),
     ],
 )
-def test_what_an_engine_could_not_take_goes_to_another(script, seen):
+def test_what_an_engine_could_not_take_goes_to_another(script, counts):
     bench = Bench(Engines(a=[script], b=[Reply(b"good")]), target("a", weight=10**9), target("b", "v1.1"))
     exchange = bench.begin()
     assert (exchange.first, exchange.target.engine) == (b"good", "b")
-    assert [engine for engine, _ in bench.engines.asked] == ["a", "b"]
+    assert [engine for engine, _ in bench.engines.requests] == ["a", "b"]
     bench.relay.end(exchange, Outcome.ANSWERED)
-    assert bench.seen()["a"] == seen
-    assert [kept.version for kept in bench.capture.kept] == [VERSION.format("v1.1")]
+    assert bench.counts()["a"] == counts
+    assert [answered.version for answered in bench.capture.answered] == [VERSION.format("v1.1")]
     assert not bench.capture.open
 
 
@@ -183,9 +188,9 @@ def test_the_callers_own_mistake_is_not_tried_again():
     exchange = bench.begin(ask(stream=True))
     assert (exchange.status, exchange.streams, exchange.fault.code) == (400, False, "INVALID_ARGUMENT")
     bench.relay.end(exchange, Outcome.ANSWERED)
-    assert bench.seen() == {"a": (0, 0, 0)}
+    assert bench.counts() == {"a": (0, 0, 0)}
     assert bench.reports[0].caller_errors == 1
-    assert not bench.capture.kept
+    assert not bench.capture.answered
 
 
 def test_a_failure_with_nothing_to_compare_counts_once():
@@ -193,8 +198,8 @@ def test_a_failure_with_nothing_to_compare_counts_once():
     exchange = bench.begin()
     assert (exchange.status, exchange.fault.reason) == (500, "ENGINE_FAILED")
     bench.relay.end(exchange, Outcome.ANSWERED)
-    assert bench.seen() == {"a": (1, 1, 0)}
-    assert len(bench.engines.asked) == 1
+    assert bench.counts() == {"a": (1, 1, 0)}
+    assert len(bench.engines.requests) == 1
     (caller,) = bench.reports[0].callers
     assert (caller.requests, caller.errors) == (1, 1)
     assert "key" not in caller.caller
@@ -208,9 +213,9 @@ def test_what_both_versions_fail_at_counts_against_neither():
     )
     for _ in range(4):
         bench.relay.end(bench.begin(), Outcome.ANSWERED)
-    assert bench.seen() == {"new": (0, 0, 0), "old": (0, 0, 0)}
+    assert bench.counts() == {"new": (0, 0, 0), "old": (0, 0, 0)}
     assert {report.engine: report.caller_errors for report in bench.reports} == {"new": 4, "old": 0}
-    assert len(bench.engines.asked) == 8
+    assert len(bench.engines.requests) == 8
     assert not bench.capture.open
 
 
@@ -223,14 +228,14 @@ def test_what_the_other_version_answers_counts_against_the_first():
     exchange = bench.begin()
     bench.relay.end(exchange, Outcome.ANSWERED)
     assert (exchange.first, exchange.target.engine) == (b"good", "old")
-    assert bench.seen() == {"new": (1, 1, 0), "old": (0, 0, 0)}
+    assert bench.counts() == {"new": (1, 1, 0), "old": (0, 0, 0)}
 
 
 def test_two_replicas_of_a_broken_version_count_it_as_broken():
     script = [Reply(b"oops", status=500)]
     bench = Bench(Engines(a=script, b=[Reply(b"oops", status=500)]), target("a", weight=10**9), target("b"))
     bench.relay.end(bench.begin(), Outcome.ANSWERED)
-    assert bench.seen() == {"a": (1, 1, 0), "b": (0, 0, 0)}
+    assert bench.counts() == {"a": (1, 1, 0), "b": (0, 0, 0)}
 
 
 def test_a_pinned_request_stays_with_its_version():
@@ -252,8 +257,8 @@ def test_a_request_that_kills_engines_goes_no_further():
     exchange = bench.begin()
     bench.relay.end(exchange, Outcome.ANSWERED)
     assert exchange.fault.reason == "ENGINE_FAILED"
-    assert len(bench.engines.asked) == 3
-    assert sum(errors for _, errors, _ in bench.seen().values()) == 0
+    assert len(bench.engines.requests) == 3
+    assert sum(errors for _, errors, _ in bench.counts().values()) == 0
     assert not bench.capture.open
 
 
@@ -263,15 +268,15 @@ def test_the_engine_is_not_silent_that_answers_others_meanwhile():
 
     async def others_go_on(*args):
         bench.clock.advance(1)
-        if len(bench.engines.asked) == 1:
-            bench.relay._heard[target("a").process] = bench.clock.monotonic()
+        if len(bench.engines.requests) == 1:
+            bench.relay._last_answers[target("a").process] = bench.clock.monotonic()
         return await plain(*args)
 
     bench.relay.end(bench.begin(), Outcome.ANSWERED)
     bench.engines.send = others_go_on
     with pytest.raises(EngineTimeout):
         bench.begin()
-    assert bench.seen() == {"a": (1, 0, 0)}
+    assert bench.counts() == {"a": (1, 0, 0)}
 
 
 def test_a_versions_defaults_reach_the_engine():
@@ -280,7 +285,7 @@ def test_a_versions_defaults_reach_the_engine():
     assert bench.begin().truncated == ""
     body = bench.engines.bodies[-1]
     assert (body["temperature"], body["max_tokens"]) == (0.0, 8)
-    long = read_ask(
+    long = read_request(
         CHAT, json.dumps({"model": "mail", "messages": [{"role": "user", "content": "12345"}]}).encode()
     )
     assert bench.begin(long).truncated == "characters; kept=3; given=5"
@@ -289,7 +294,7 @@ def test_a_versions_defaults_reach_the_engine():
 def test_a_request_waits_for_a_table_with_an_open_engine():
     bench = Bench(Engines(a=[Reply(b"good")]), hold_s=5, later=[(), (target("a"),)])
     assert bench.begin().first == b"good"
-    assert set(bench.routes.asked_for) == {DEPLOYMENT}  # whoever sleeps is woken
+    assert set(bench.routes.requested) == {DEPLOYMENT}  # whoever sleeps is woken
 
 
 def test_an_engine_that_comes_back_is_tried_again():
@@ -297,7 +302,7 @@ def test_an_engine_that_comes_back_is_tried_again():
         Engines(a=[EngineUnreachable(), EngineUnreachable(), Reply(b"good")]), target("a"), hold_s=5
     )
     assert bench.begin().first == b"good"
-    assert bench.routes.asked_for == []
+    assert bench.routes.requested == []
 
 
 @pytest.mark.parametrize("targets", [(), (target("a"),)])
@@ -314,7 +319,7 @@ def test_an_engine_that_says_nothing_is_given_up():
     bench = Bench(Engines(a=[EngineSilent()]), target("a"), hold_s=5)
     with pytest.raises(EngineTimeout):
         bench.begin()
-    assert bench.seen() == {"a": (1, 1, 0)}
+    assert bench.counts() == {"a": (1, 1, 0)}
 
 
 def test_a_caller_who_leaves_early_is_no_engine_error():
@@ -327,7 +332,7 @@ def test_a_caller_who_leaves_early_is_no_engine_error():
     bench.engines.send = cancelled
     with pytest.raises(asyncio.CancelledError):
         bench.begin()
-    assert bench.seen() == {"a": (1, 0, 0)}
+    assert bench.counts() == {"a": (1, 0, 0)}
     assert not bench.capture.open
 
 
@@ -342,15 +347,15 @@ def test_a_stream_stays_where_it_began():
     with pytest.raises(EngineLost):
         asyncio.run(rest())
     bench.relay.end(exchange, Outcome.CUT)
-    assert bench.seen() == {"a": (1, 1, 1)}
-    (kept,) = bench.capture.kept
-    assert (kept.raw, kept.status) == (b"12", 502)
+    assert bench.counts() == {"a": (1, 1, 1)}
+    (answered,) = bench.capture.answered
+    assert (answered.raw, answered.status) == (b"12", 502)
 
 
 def test_the_model_is_named_as_the_engine_knows_it():
     bench = Bench(Engines(a=[Reply(b"x")]), target("a", "v2.0"))
     bench.begin(ask(model="mail@v2.0"))
-    assert bench.engines.asked == [("a", "v2.0")]
+    assert bench.engines.requests == [("a", "v2.0")]
     with pytest.raises(ModelNotFound):
         bench.begin(ask(model="none"))
 
@@ -369,42 +374,42 @@ async def streamed(bench, request):
 def test_a_stream_is_ended_before_a_forbidden_word_and_counted_apart():
     script = Reply(event("good "), event("ba"), event("d "), event("never asked for"))
     bench = Bench(Engines(a=[script]), target("a"))
-    bench.censors = Censors(answers=WordList(["bad"]))
+    bench.filters = ContentFilters(answers=WordList(["bad"]))
     exchange, chunks = asyncio.run(streamed(bench, ask(stream=True)))
     assert chunks[0] == event("good ")
     assert b"content_filter" in chunks[-1]
     assert (exchange.filtered, exchange.reply.closed, len(chunks)) == (True, True, 2)
-    (kept,) = bench.capture.kept
-    assert kept.status == 451
-    assert b"never" not in kept.raw
+    (answered,) = bench.capture.answered
+    assert answered.status == 451
+    assert b"never" not in answered.raw
     assert bench.traffic.totals[DEPLOYMENT, VERSION.format("v1.0"), Outcome.FILTERED][0] == 1
 
 
 def test_what_waits_goes_out_when_the_stream_ends():
     bench = Bench(Engines(a=[Reply(event("so ba"), event("d"), event("ly"))]), target("a"))
-    bench.censors = Censors(answers=WordList(["bad", "badly put"]))
+    bench.filters = ContentFilters(answers=WordList(["bad", "badly put"]))
     _, chunks = asyncio.run(streamed(bench, ask(stream=True)))
     assert b"".join(chunks) == event("so ba") + event("d") + event("ly")
 
 
 def test_a_forbidden_prompt_reaches_no_engine():
     bench = Bench(Engines(a=[Reply(b"x")]), target("a"))
-    bench.censors = Censors(prompts=WordList(["?!", "bad"]))
+    bench.filters = ContentFilters(prompts=WordList(["?!", "bad"]))
     assert bench.begin().first == b"x"
-    bench.censors = Censors(prompts=WordList(["?"]))
+    bench.filters = ContentFilters(prompts=WordList(["?"]))
     with pytest.raises(ContentBlocked):
         bench.begin()
-    assert len(bench.engines.asked) == 1
+    assert len(bench.engines.requests) == 1
 
 
 def test_a_whole_answer_with_a_forbidden_word_is_withheld():
-    said = json.dumps({"choices": [{"index": 0, "message": {"content": "bad"}}]}).encode()
-    bench = Bench(Engines(a=[Reply(said[:9], said[9:])]), target("a"))
-    bench.censors = Censors(answers=WordList(["bad"]))
+    text = json.dumps({"choices": [{"index": 0, "message": {"content": "bad"}}]}).encode()
+    bench = Bench(Engines(a=[Reply(text[:9], text[9:])]), target("a"))
+    bench.filters = ContentFilters(answers=WordList(["bad"]))
     exchange = bench.begin()
     bench.relay.end(exchange, Outcome.ANSWERED)
     assert json.loads(exchange.first)["choices"][0]["finish_reason"] == "content_filter"
-    assert [kept.status for kept in bench.capture.kept] == [451]
+    assert [answered.status for answered in bench.capture.answered] == [451]
 
 
 def test_a_stream_may_last_only_so_long():
@@ -441,15 +446,15 @@ def test_an_error_in_place_of_a_stream_is_an_error_before_it_begins():
     exchange = bench.begin(ask(stream=True))
     assert (exchange.status, exchange.streams, exchange.fault.reason) == (400, False, "UNSUPPORTED_SCHEMA")
     bench.relay.end(exchange, Outcome.ANSWERED)
-    assert bench.seen() == {"a": (0, 0, 0)}
+    assert bench.counts() == {"a": (0, 0, 0)}
     assert exchange.reply.closed
 
 
 @pytest.mark.parametrize("together", [True, False])
 def test_an_error_within_a_stream_is_reworded_and_ends_it(together):
-    said = event("so far") + ERROR % 500
+    text = event("so far") + ERROR % 500
     script = (
-        Reply(event("good "), said, b"data: [DONE]\n\n")
+        Reply(event("good "), text, b"data: [DONE]\n\n")
         if together
         else Reply(event("good "), event("so far"), ERROR % 500)
     )
@@ -472,6 +477,6 @@ def test_an_error_within_a_stream_is_reworded_and_ends_it(together):
 @pytest.mark.parametrize(
     ("status", "reason", "code"), [(502, "ENGINE_LOST", "UNAVAILABLE"), (500, "ENGINE_FAILED", "INTERNAL")]
 )
-def test_an_engine_that_broke_off_is_told_from_one_that_failed(status, reason, code):
+def test_an_engine_that_broke_off_differs_from_one_that_failed(status, reason, code):
     error = engine_error(status, b"")
     assert (error.reason, error.code) == (reason, code)

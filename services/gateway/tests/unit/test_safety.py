@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ratoon_gateway.adapters.word_lists import WordList
 from ratoon_gateway.application.guard import StreamGuard, check_prompt, checked_answer
-from ratoon_gateway.domain.completions import CHAT, TEXT, read_ask
+from ratoon_gateway.domain.completions import CHAT, TEXT, read_request
 from ratoon_gateway.domain.errors import BadRequest, ContentBlocked
 from ratoon_gateway.domain.safety import SafetyFilter, changed
 
@@ -73,10 +73,10 @@ def test_it_does_not_matter_where_a_text_is_cut(text, cuts):
 
 
 def event(text, index=0, chat=True, **more):
-    said = {"delta": {"content": text}} if chat else {"text": text}
+    content_part = {"delta": {"content": text}} if chat else {"text": text}
     kind = "chat.completion.chunk" if chat else "text_completion"
-    told = {"id": "x", "object": kind, "choices": [{"index": index, **said}], **more}
-    return b"data: " + json.dumps(told).encode() + b"\n\n"
+    parsed = {"id": "x", "object": kind, "choices": [{"index": index, **content_part}], **more}
+    return b"data: " + json.dumps(parsed).encode() + b"\n\n"
 
 
 def passed(raw, sizes=(), words=WORDS):
@@ -91,8 +91,8 @@ def passed(raw, sizes=(), words=WORDS):
 
 
 def content(raw):
-    told = [json.loads(row[6:]) for row in raw.split(b"\n\n") if row.startswith(b"data: {")]
-    return "".join(c["delta"].get("content", "") for each in told for c in each["choices"]), told
+    parsed = [json.loads(row[6:]) for row in raw.split(b"\n\n") if row.startswith(b"data: {")]
+    return "".join(c["delta"].get("content", "") for each in parsed for c in each["choices"]), parsed
 
 
 @given(st.lists(_text, max_size=8), st.lists(st.integers(1, 200), max_size=12))
@@ -104,10 +104,10 @@ def test_a_stream_passes_untouched_or_ends_before_the_word(pieces, sizes):
     if not blocked:
         assert out == raw
         return
-    said, told = content(out)
-    assert "".join(pieces).startswith(said)
-    assert not blocks(said)
-    assert told[-1]["choices"][0]["finish_reason"] == "content_filter"
+    content_part, parsed = content(out)
+    assert "".join(pieces).startswith(content_part)
+    assert not blocks(content_part)
+    assert parsed[-1]["choices"][0]["finish_reason"] == "content_filter"
     assert out.endswith(DONE)
 
 
@@ -140,16 +140,16 @@ def test_a_whole_answer_is_given_or_withheld():
     raw = json.dumps(answer).encode()
     assert checked_answer(raw, WORDS) == (raw, False)
     answer["choices"][0]["message"]["content"] = "a bad thing"
-    told, withheld = checked_answer(json.dumps(answer).encode(), WORDS)
+    parsed, withheld = checked_answer(json.dumps(answer).encode(), WORDS)
     assert withheld
-    (choice,) = json.loads(told)["choices"]
+    (choice,) = json.loads(parsed)["choices"]
     assert (choice["message"]["content"], choice["finish_reason"]) == ("", "content_filter")
     assert checked_answer(b"no json: bad", WORDS) == (b"no json: bad", False)
 
 
 def ask(path=CHAT, **fields):
-    asked = {"messages": [{"role": "user", "content": "hi"}]} if path == CHAT else {}
-    return read_ask(path, json.dumps({"model": "bad", **asked, **fields}).encode())
+    default = {"messages": [{"role": "user", "content": "hi"}]} if path == CHAT else {}
+    return read_request(path, json.dumps({"model": "bad", **default, **fields}).encode())
 
 
 @pytest.mark.parametrize(
@@ -205,11 +205,11 @@ def test_names_are_no_words_and_what_cannot_be_read_does_not_pass():
 
 def test_lists_are_checked_and_changed_one_by_one():
     current = SafetyFilter("projects/p/safetyFilter", NOW, NOW, ("a",), ("b",))
-    wanted = SafetyFilter(current.name, NOW, NOW, ("c", "c"), ())
-    assert changed(current, wanted, ["input_words"]).input_words == ("c",)
-    assert changed(current, wanted, ["output_words"]).output_words == ()
-    assert changed(current, wanted, ["output_words"]).etag != current.etag
-    assert changed(current, wanted, []) == current
+    desired = SafetyFilter(current.name, NOW, NOW, ("c", "c"), ())
+    assert changed(current, desired, ["input_words"]).input_words == ("c",)
+    assert changed(current, desired, ["output_words"]).output_words == ()
+    assert changed(current, desired, ["output_words"]).etag != current.etag
+    assert changed(current, desired, []) == current
     for words, names in (
         ((" ",), ["input_words"]),
         (("x" * 101,), ["input_words"]),

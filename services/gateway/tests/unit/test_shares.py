@@ -63,7 +63,7 @@ def test_every_request_gets_its_turn_and_the_bounds_hold(requests, random):
 
 
 def test_who_waits_too_long_or_leaves_is_forgotten():
-    fairness = Fairness(slots=2, patience_s=0.01)
+    fairness = Fairness(slots=2, timeout_s=0.01)
 
     async def story():
         first = await fairness.enter(ROUTE, "a", 1)
@@ -92,7 +92,7 @@ def test_who_waits_too_long_or_leaves_is_forgotten():
 
 
 def test_a_turn_that_comes_while_its_request_is_cancelled_is_given_back():
-    fairness = Fairness(slots=2, patience_s=10)
+    fairness = Fairness(slots=2, timeout_s=10)
 
     async def story():
         first = await fairness.enter(ROUTE, "a", 1)
@@ -108,8 +108,8 @@ def test_a_turn_that_comes_while_its_request_is_cancelled_is_given_back():
 
 
 def test_what_waits_behind_a_request_that_gives_up_goes_on():
-    fairness = Fairness(slots=8, patience_s=10)
-    smaller = Fairness(slots=2, patience_s=10)
+    fairness = Fairness(slots=8, timeout_s=10)
+    smaller = Fairness(slots=2, timeout_s=10)
     smaller._shares = fairness._shares
 
     async def story():

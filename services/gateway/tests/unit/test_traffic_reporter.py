@@ -21,14 +21,14 @@ class Serving:
     """A serving by script, and a reporter that is stepped by hand."""
 
     def __init__(self, monkeypatch):
-        self.fault, self.taken, self.seen = None, [], []
+        self.fault, self.taken, self.pending = None, [], []
         monkeypatch.setattr(serving, "ServingServiceStub", lambda _channel: self)
         routes = SimpleNamespace(table=SimpleNamespace(version=7), on_change=lambda _call: None)
         self.reporter = TrafficReporter("g", self.take, routes, None)
 
     def take(self):
-        seen, self.seen = self.seen, []
-        return seen
+        pending, self.pending = self.pending, []
+        return pending
 
     def ReportTraffic(self, request, timeout):
         bounded_values(request)
@@ -44,7 +44,7 @@ def platform(monkeypatch):
 
 def test_what_was_kept_while_serving_was_away_goes_in_parts_that_a_message_may_have(platform):
     platform.fault = Unavailable("away")
-    platform.seen = [replace(REPORT, engine=str(number)) for number in range(1_000)]
+    platform.pending = [replace(REPORT, engine=str(number)) for number in range(1_000)]
     platform.reporter._send()
     platform.fault = None
     platform.reporter._send()
@@ -54,8 +54,8 @@ def test_what_was_kept_while_serving_was_away_goes_in_parts_that_a_message_may_h
 
 
 def test_reports_that_are_refused_do_not_block_those_that_come_after(platform):
-    platform.fault, platform.seen = InvalidArgument("never"), [REPORT]
+    platform.fault, platform.pending = InvalidArgument("never"), [REPORT]
     platform.reporter._send()
-    platform.fault, platform.seen = None, [replace(REPORT, engine="next")]
+    platform.fault, platform.pending = None, [replace(REPORT, engine="next")]
     platform.reporter._send()
     assert platform.taken == [["next"]]

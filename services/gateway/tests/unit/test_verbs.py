@@ -36,13 +36,13 @@ def call(method, path, *headers, origins=()):
     scope = {"type": "http", "method": method, "path": path, "headers": list(headers)}
     asyncio.run(verbs(scope, None, send))
     start, body = sent
-    told = {name.decode(): value.decode() for name, value in start["headers"]}
-    return start["status"], told, body["body"]
+    headers = {name.decode(): value.decode() for name, value in start["headers"]}
+    return start["status"], headers, body["body"]
 
 
-def preflight(origin=APP, wanted=b"POST"):
+def preflight(origin=APP, method=b"POST"):
     names = (b"access-control-request-headers", b"authorization, x-stainless-lang")
-    return (b"origin", origin.encode()), (b"access-control-request-method", wanted), names
+    return (b"origin", origin.encode()), (b"access-control-request-method", method), names
 
 
 def test_a_head_is_a_get_for_the_route_unless_it_has_its_own():
@@ -58,57 +58,57 @@ def test_a_slash_at_the_end_makes_no_difference():
 
 
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "PROPFIND", "PUT", "HEAD"])
-def test_a_verb_that_a_path_does_not_take_is_told_which_it_does(method):
-    status, told, body = call(method, "/v1/chat/completions")
-    assert (status, told["allow"]) == (405, "OPTIONS, POST")
+def test_a_wrong_verb_is_answered_with_the_right_ones(method):
+    status, headers, body = call(method, "/v1/chat/completions")
+    assert (status, headers["allow"]) == (405, "OPTIONS, POST")
     assert json.loads(body)["error"]["code"] == "method_not_allowed"
     assert json.loads(body)["error"]["message"] == "/v1/chat/completions takes POST."
-    status, told, body = call("TRACE", "/v1/projects/p")
-    assert (status, told["allow"]) == (405, "DELETE, GET, HEAD, OPTIONS, PATCH")
+    status, headers, body = call("TRACE", "/v1/projects/p")
+    assert (status, headers["allow"]) == (405, "DELETE, GET, HEAD, OPTIONS, PATCH")
     assert json.loads(body)["reason"] == "METHOD_NOT_ALLOWED"
 
 
 def test_where_there_is_nothing_both_kinds_of_client_can_read_it():
     status, _, body = call("GET", "/elsewhere")
-    told = json.loads(body)
-    assert (status, told["reason"], told["error"]["code"]) == (404, "NO_SUCH_PATH", "no_such_path")
+    headers = json.loads(body)
+    assert (status, headers["reason"], headers["error"]["code"]) == (404, "NO_SUCH_PATH", "no_such_path")
     status, _, body = call("POST", "/v1/embeddings")
     assert (status, json.loads(body)["error"]["code"]) == (404, "no_such_path")
     assert len(call("GET", "/" + "a" * 10_000)[2]) < 1000
 
 
 def test_options_says_what_a_path_takes():
-    status, told, body = call("OPTIONS", "/v1/projects/p")
-    assert (status, told["allow"], body) == (204, "DELETE, GET, HEAD, OPTIONS, PATCH", b"")
+    status, headers, body = call("OPTIONS", "/v1/projects/p")
+    assert (status, headers["allow"], body) == (204, "DELETE, GET, HEAD, OPTIONS, PATCH", b"")
     assert call("OPTIONS", "*")[0] == 204
     assert call("OPTIONS", "/elsewhere")[0] == 404
 
 
 def test_pages_of_other_origins_may_not_call_unless_settings_say_so():
-    status, told, body = call("OPTIONS", "/v1/chat/completions", *preflight())
+    status, headers, body = call("OPTIONS", "/v1/chat/completions", *preflight())
     assert (status, json.loads(body)["reason"]) == (403, "ORIGIN_NOT_ALLOWED")
     assert "RATOON_GATEWAY_ALLOWED_ORIGINS" in json.loads(body)["detail"]
-    assert "access-control-allow-origin" not in told
-    _, told, _ = call("GET", "/v1/models", (b"origin", APP.encode()))
-    assert not any(name.startswith("access-control") for name in told)
+    assert "access-control-allow-origin" not in headers
+    _, headers, _ = call("GET", "/v1/models", (b"origin", APP.encode()))
+    assert not any(name.startswith("access-control") for name in headers)
 
 
 @pytest.mark.parametrize("allowed", [(APP,), (APP.upper() + "/",), ("*",)])
 def test_pages_of_allowed_origins_may_call_and_read_the_answer(allowed):
-    status, told, _ = call("OPTIONS", "/v1/chat/completions", *preflight(), origins=allowed)
+    status, headers, _ = call("OPTIONS", "/v1/chat/completions", *preflight(), origins=allowed)
     assert status == 204
-    assert told["access-control-allow-origin"] == APP
-    assert told["access-control-allow-methods"] == "OPTIONS, POST"
-    assert told["access-control-allow-headers"] == "authorization, x-stainless-lang"
-    assert told["vary"] == "origin"
+    assert headers["access-control-allow-origin"] == APP
+    assert headers["access-control-allow-methods"] == "OPTIONS, POST"
+    assert headers["access-control-allow-headers"] == "authorization, x-stainless-lang"
+    assert headers["vary"] == "origin"
     for path in ("/v1/models", "/elsewhere"):
-        _, told, _ = call("GET", path, (b"origin", APP.encode()), origins=allowed)
-        assert told["access-control-allow-origin"] == APP
-        assert "x-ratoon-model" in told["access-control-expose-headers"]
+        _, headers, _ = call("GET", path, (b"origin", APP.encode()), origins=allowed)
+        assert headers["access-control-allow-origin"] == APP
+        assert "x-ratoon-model" in headers["access-control-expose-headers"]
     if allowed != ("*",):
         other = b"https://evil.example"
-        _, told, _ = call("GET", "/v1/models", (b"origin", other), origins=allowed)
-        assert "access-control-allow-origin" not in told
+        _, headers, _ = call("GET", "/v1/models", (b"origin", other), origins=allowed)
+        assert "access-control-allow-origin" not in headers
         assert call("OPTIONS", "/v1/models", *preflight("https://evil.example"), origins=allowed)[0] == 403
 
 

@@ -115,7 +115,7 @@ def test_a_caller_who_left_before_the_answer_counts_as_499():
         ("/v1/feedback", "/v1/feedback"),
     ],
 )
-def test_paths_are_told_by_the_few_kinds_there_are(path, route):
+def test_paths_are_labelled_by_few_kinds(path, route):
     registry = CollectorRegistry()
     ask(Watched(stream, EdgeMetrics(registry)), path)
     labels = {"route": route, "status": "200"}
@@ -167,18 +167,20 @@ def ask_engine(engines, spans):
     return asyncio.run(attempt())
 
 
-def test_an_engine_is_told_its_span_which_ends_with_the_answer():
+def test_an_engine_receives_its_span_which_ends_with_the_answer():
     spans, engines = Spans(), Engines(Reply(status=500))
     reply = ask_engine(engines, spans)
     assert [span.name for span in spans] == ["edge"]
     assert (reply.status, reply.header(b"x"), asyncio.run(reply.next())) == (500, b"v1.0", b"")
     reply.close()
     reply.close()
-    edge, asked = spans
-    assert asked.parent.span_id == edge.context.span_id
-    assert engines.traces[0].startswith(f"00-{asked.context.trace_id:032x}-{asked.context.span_id:016x}-")
-    assert asked.attributes["ratoon.version"] == TARGET.version
-    assert asked.status.status_code is StatusCode.ERROR
+    edge, engine_span = spans
+    assert engine_span.parent.span_id == edge.context.span_id
+    assert engines.traces[0].startswith(
+        f"00-{engine_span.context.trace_id:032x}-{engine_span.context.span_id:016x}-"
+    )
+    assert engine_span.attributes["ratoon.version"] == TARGET.version
+    assert engine_span.status.status_code is StatusCode.ERROR
     assert engines.reply.closed == 2
 
 
@@ -186,8 +188,11 @@ def test_an_engine_that_is_lost_ends_the_span_with_an_error():
     spans, engines = Spans(), Engines(EngineLost("gone"))
     with pytest.raises(EngineLost):
         ask_engine(engines, spans)
-    asked = next(span for span in spans if span.name == "ask engine")
-    assert (asked.status.status_code, asked.status.description) == (StatusCode.ERROR, "EngineLost")
+    engine_span = next(span for span in spans if span.name == "ask engine")
+    assert (engine_span.status.status_code, engine_span.status.description) == (
+        StatusCode.ERROR,
+        "EngineLost",
+    )
 
 
 def test_what_is_not_kept_costs_no_span_and_the_engine_knows():

@@ -17,10 +17,10 @@ from ratoon_gateway.application.ports import EngineLost, EngineSilent, EngineUnr
 from ratoon_gateway.domain.routes import Target
 
 _CONNECT_S = 5.0
-_MOST_IDLE = 256
+_MAX_IDLE = 256
 _IDLE_S = 4.0
 """Engines close what was idle for five seconds."""
-_MOST_BUFFERED = 256 << 10
+_MAX_BUFFERED = 256 << 10
 
 
 class EngineClient:
@@ -35,8 +35,8 @@ class EngineClient:
         request = _request(target, path, answer_id, body, trace)
         while connection := self._reusable(target.endpoint):
             with suppress(EngineLost):  # closed while idle: no byte was answered, so another one will do
-                return await self._ask(connection, request)
-        return await self._ask(await self._connect(target.endpoint), request)
+                return await self._exchange(connection, request)
+        return await self._exchange(await self._connect(target.endpoint), request)
 
     async def close(self) -> None:
         """Close what is idle."""
@@ -45,7 +45,7 @@ class EngineClient:
                 connection.abort()
         self._idle.clear()
 
-    async def _ask(self, connection: "_Connection", request: bytes) -> "_Reply":
+    async def _exchange(self, connection: "_Connection", request: bytes) -> "_Reply":
         connection.begin(request)
         try:
             await connection.head(self._silence_s)
@@ -70,18 +70,18 @@ class EngineClient:
             async with asyncio.timeout(_CONNECT_S):
                 if endpoint.startswith("unix:"):
                     path = endpoint.removeprefix("unix:").removeprefix("//")
-                    _, made = await loop.create_unix_connection(lambda: _Connection(endpoint), path)
+                    _, connection = await loop.create_unix_connection(lambda: _Connection(endpoint), path)
                 else:
                     url = urlsplit(endpoint)
                     host, port = url.hostname or "", url.port or 80
-                    _, made = await loop.create_connection(lambda: _Connection(endpoint), host, port)
+                    _, connection = await loop.create_connection(lambda: _Connection(endpoint), host, port)
         except (OSError, TimeoutError) as error:
             raise EngineUnreachable(f"{endpoint} cannot be reached: {error}") from None
-        return made
+        return connection
 
     def _give_back(self, connection: "_Connection") -> None:
         idle = self._idle.setdefault(connection.endpoint, deque())
-        if len(idle) >= _MOST_IDLE:
+        if len(idle) >= _MAX_IDLE:
             connection.abort()
             return
         connection.idle_since = asyncio.get_running_loop().time()
@@ -183,7 +183,7 @@ class _Connection(asyncio.Protocol):
         except httptools.HttpParserError:
             self.abort()
         self._wake()
-        if self._buffered > _MOST_BUFFERED and not self._paused and self._transport is not None:
+        if self._buffered > _MAX_BUFFERED and not self._paused and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
 

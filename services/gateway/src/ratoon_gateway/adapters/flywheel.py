@@ -21,7 +21,7 @@ from ratoon_gateway.domain.feedback import Feedback
 from ratoon_gateway.domain.segments import ClosedSegment
 
 _LOG = logging.getLogger(__name__)
-_SWEEP_S = 1.0
+_POLL_S = 1.0
 _AWAY_BACKOFF = Backoff(2.0, 15.0)
 """Delays while flywheel accepts nothing."""
 _AWAY = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "RESOURCE_EXHAUSTED", "UNAUTHENTICATED", "ABORTED")
@@ -69,7 +69,7 @@ class SegmentAnnouncer:
         self._tries: dict[str, _Tries] = {}
         self._failures = 0
         self._loop = BackgroundLoop(
-            "segment-announcer", self._step, first_delay_s=_SWEEP_S, final=self._announce_all
+            "segment-announcer", self._step, first_delay_s=_POLL_S, final=self._announce_all
         )
         self._refused = segment_metrics(metrics, spool)
 
@@ -89,7 +89,7 @@ class SegmentAnnouncer:
 
     def _step(self) -> float:
         self._failures = 0 if self._announce_all() else self._failures + 1
-        return _AWAY_BACKOFF.delay_s(self._failures) if self._failures else _SWEEP_S
+        return _AWAY_BACKOFF.delay_s(self._failures) if self._failures else _POLL_S
 
     def _announce_all(self) -> bool:
         """Announce what is due; False when flywheel does not answer."""
@@ -99,34 +99,34 @@ class SegmentAnnouncer:
             try:
                 self._announce(path)
             except Exception as error:
-                told = described(error)
-                if told.code in _AWAY:
+                description = described(error)
+                if description.code in _AWAY:
                     _LOG.warning(
                         "flywheel is unavailable for traffic segments (%s); they stay in the spool", error
                     )
                     return False
-                self._failed(path, told)
+                self._failed(path, description)
             else:
                 self._tries.pop(path.stem, None)
         return True
 
-    def _failed(self, path: Path, told: Description) -> None:
+    def _failed(self, path: Path, description: Description) -> None:
         """Try the segment again later, or set it aside; others go on meanwhile."""
         tries = self._tries.setdefault(path.stem, _Tries())
         tries.count += 1
         tries.next_at = self._clock.monotonic() + _FAILED_BACKOFF.delay_s(tries.count)
-        if told.code not in _REFUSALS and tries.count < _MAX_TRIES:
+        if description.code not in _REFUSALS and tries.count < _MAX_TRIES:
             _LOG.warning(
                 "flywheel could not store the traffic segment %s: %s; it is sent again",
                 path.stem,
-                told.message,
+                description.message,
             )
             return
         _LOG.error(
             "the traffic segment %s is set aside: %s (%s). It is sent again at the next start",
             path.stem,
-            told.message,
-            told.reason,
+            description.message,
+            description.reason,
         )
         path.replace(path.with_suffix(SET_ASIDE))
         del self._tries[path.stem]

@@ -13,7 +13,7 @@ from ratoon.process.loop import BackgroundLoop
 
 T = TypeVar("T", bound=Resource)
 _LOG = logging.getLogger(__name__)
-_SWEEP_S = 0.5
+_POLL_S = 0.5
 """A change that another gateway makes holds here within a second."""
 _RETRY_S = 1.0
 
@@ -25,11 +25,11 @@ class Mirror(Generic[T]):
         self, store: Store, kind: type[T], table: Table, take: Callable[[Sequence[T]], None]
     ) -> None:
         self._store, self._kind, self._table, self._take = store, kind, table, take
-        self._seen: tuple[object, ...] = ()
+        self._last_state: tuple[object, ...] = ()
         self._loop = BackgroundLoop(
             f"mirror-{table.name}",
             self._step,
-            first_delay_s=_SWEEP_S,
+            first_delay_s=_POLL_S,
             backoff=Backoff(_RETRY_S, _RETRY_S),
             on_failure=self._failed,
         )
@@ -53,16 +53,16 @@ class Mirror(Generic[T]):
                 func.coalesce(func.sum(self._table.c.revision), 0),
                 func.max(self._table.c.create_time),
             )
-            seen = tuple(tx.connection.execute(select(*columns)).one())
-            if seen == self._seen:
+            state = tuple(tx.connection.execute(select(*columns)).one())
+            if state == self._last_state:
                 return
             parents = tx.connection.execute(select(self._table.c.parent).distinct()).scalars().all()
             self._take([each for parent in parents for each in tx.all(self._kind, parent)])
-            self._seen = seen
+            self._last_state = state
 
     def _step(self) -> float:
         self.refresh()
-        return _SWEEP_S
+        return _POLL_S
 
     def _failed(self, _error: Exception) -> None:
         _LOG.exception("%s could not be read; the known values stay in use", self._table.name)

@@ -29,8 +29,8 @@ class LiveRoutes:
         self._table = table or RouteTable()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiters: set[asyncio.Future[None]] = set()
-        self._listeners: list[Callable[[], None]] = []
-        self._wakers: list[Callable[[str], None]] = []
+        self._subscribers: list[Callable[[], None]] = []
+        self._activators: list[Callable[[str], None]] = []
 
     @property
     def table(self) -> RouteTable:
@@ -41,26 +41,26 @@ class LiveRoutes:
         """From now on waiters of the running loop are woken."""
         self._loop = asyncio.get_running_loop()
 
-    def on_change(self, listener: Callable[[], None]) -> None:
+    def on_change(self, subscriber: Callable[[], None]) -> None:
         """Call this after each change, on the thread that made it."""
-        self._listeners.append(listener)
+        self._subscribers.append(subscriber)
 
-    def on_wanted(self, waker: Callable[[str], None]) -> None:
+    def on_activation(self, activator: Callable[[str], None]) -> None:
         """Call this with each deployment that somebody asks for while it has no engine, on the event loop."""
-        self._wakers.append(waker)
+        self._activators.append(activator)
 
-    def wanted(self, deployment: str) -> None:
+    def activate(self, deployment: str) -> None:
         """Somebody asks for a deployment that has no engine."""
-        for waker in self._wakers:
-            waker(deployment)
+        for activator in self._activators:
+            activator(deployment)
 
     def replace(self, table: RouteTable) -> None:
         """A newer table; safe on any thread."""
         self._table = table
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._wake)
-        for listener in self._listeners:
-            listener()
+        for subscriber in self._subscribers:
+            subscriber()
 
     async def changed(self, seconds: float) -> None:
         """Return when there is a newer table, or after so many seconds."""

@@ -30,13 +30,13 @@ from ratoon.chassis.names import uuid7
 from ratoon.process.loop import BackgroundLoop
 from ratoon_gateway.adapters.metrics import token_counter
 from ratoon_gateway.application.ports import Usage
-from ratoon_gateway.domain.capture import Answered, exchanges, line, said
+from ratoon_gateway.domain.capture import Answered, exchanges, line, read_answer
 from ratoon_gateway.domain.keys import Used
 from ratoon_gateway.domain.segments import ClosedSegment, Segment
 
 _LOG = logging.getLogger(__name__)
-_MOST_QUEUED_BYTES = 64 << 20
-_TURN_S = 0.25
+_MAX_QUEUED_BYTES = 64 << 20
+_TICK_S = 0.25
 _RETRY_S = 10.0
 _COUNTER = struct.Struct("<Q")
 
@@ -94,13 +94,13 @@ class SegmentCapture:
         self._open: dict[str, _Spooled] = {}
         self._begun: dict[str, _Spooled] = {}
         self._sealed: list[_Spooled] = []
-        self._kept: list[tuple[Segment, Answered]] = []
+        self._queued: list[tuple[Segment, Answered]] = []
         self._queued_bytes = 0
         self._lock = threading.Lock()
         self._files: dict[str, FileIO] = {}
         self._ended: list[_Ended] = []
         self._finish_at = 0.0
-        self._loop = BackgroundLoop("capture", self._step, first_delay_s=_TURN_S, final=self._last_turn)
+        self._loop = BackgroundLoop("capture", self._step, first_delay_s=_TICK_S, final=self._last_tick)
 
     def start(self) -> None:
         """Close what an earlier process left, and begin to write."""
@@ -127,7 +127,7 @@ class SegmentCapture:
 
     def keep(self, answered: Answered) -> None:
         """Note the answer for its segment, or for the open one if that has closed; beyond the bound it is lost."""
-        size = answered.ask.size + len(answered.raw)
+        size = answered.request.size + len(answered.raw)
         with self._lock:
             spooled = self._begun.pop(answered.answer_id)
             if spooled not in self._sealed and spooled is not self._open.get(answered.deployment):
@@ -135,11 +135,11 @@ class SegmentCapture:
                 spooled.count(+1)
             else:
                 spooled.segment.under_way -= 1
-            if self._queued_bytes > _MOST_QUEUED_BYTES:
+            if self._queued_bytes > _MAX_QUEUED_BYTES:
                 return
             self._queued_bytes += size
             spooled.segment.size += size
-            self._kept.append((spooled.segment, answered))
+            self._queued.append((spooled.segment, answered))
 
     def forget(self, answer_id: str) -> None:
         """Nothing was answered under this id."""
@@ -170,29 +170,29 @@ class SegmentCapture:
             )
             return mmap.mmap(-1, _COUNTER.size)
 
-    def _seal(self, wanted: Callable[[Segment], bool]) -> None:
+    def _seal(self, selects: Callable[[Segment], bool]) -> None:
         """No more answers begin in these segments."""
         for deployment, spooled in list(self._open.items()):
-            if wanted(spooled.segment):
+            if selects(spooled.segment):
                 spooled.segment.sealed_at = self._clock.monotonic()
                 self._sealed.append(self._open.pop(deployment))
 
     def _step(self) -> float:
-        self._turn(lambda segment, now: segment.is_full(now), lambda segment, now: segment.may_close(now))
-        return _TURN_S
+        self._tick(lambda segment, now: segment.is_full(now), lambda segment, now: segment.may_close(now))
+        return _TICK_S
 
-    def _last_turn(self) -> None:
-        self._turn(lambda _segment, _now: True, lambda _segment, _now: True)
+    def _last_tick(self) -> None:
+        self._tick(lambda _segment, _now: True, lambda _segment, _now: True)
 
-    def _turn(self, full: Callable[[Segment, float], bool], over: Callable[[Segment, float], bool]) -> None:
+    def _tick(self, full: Callable[[Segment, float], bool], over: Callable[[Segment, float], bool]) -> None:
         """Write what was kept, seal the segments that are full, finish those that are over."""
         now = self._clock.monotonic()
         with self._lock:
             self._seal(lambda segment: full(segment, now))
             ending = [spooled.segment for spooled in self._sealed if over(spooled.segment, now)]
             self._sealed = [spooled for spooled in self._sealed if spooled.segment not in ending]
-            kept, self._kept, self._queued_bytes = self._kept, [], 0
-        for segment, answered in kept:
+            queued, self._queued, self._queued_bytes = self._queued, [], 0
+        for segment, answered in queued:
             self._attempt(segment.id, partial(self._write, segment, answered))
             time.sleep(0)  # the event loop may want to go on
         self._ended += [_Ended.of(segment) for segment in ending]
@@ -212,7 +212,7 @@ class SegmentCapture:
         return True
 
     def _write(self, segment: Segment, answered: Answered) -> None:
-        what = said(answered.raw, answered.ask.stream)
+        what = read_answer(answered.raw, answered.request.stream)
         self._usage.add(answered.key, Used(1, what.prompt_tokens, what.completion_tokens, answered.time))
         self._tokens.labels(answered.deployment, answered.version, "prompt").inc(what.prompt_tokens)
         self._tokens.labels(answered.deployment, answered.version, "completion").inc(what.completion_tokens)
@@ -250,8 +250,8 @@ class SegmentCapture:
         counter = path.with_suffix(".count")
         begun = _COUNTER.unpack(counter.read_bytes())[0] if counter.exists() else 0
         deployment, _, rest = path.read_text(errors="replace").partition("\n")
-        start, found, _ = rest.partition("\n")
-        if not found:  # nothing was ever written, not even its head
+        start, separator, _ = rest.partition("\n")
+        if not separator:  # nothing was ever written, not even its head
             path.unlink()
             counter.unlink(missing_ok=True)
             return
@@ -264,19 +264,19 @@ class SegmentCapture:
             sink.close()
         written = path.read_bytes() if path.exists() else b""
         lines = written.removeprefix(ended.head).split(b"\n")
-        kept = [row + b"\n" for row in lines[:-1]]  # what follows the last newline was never finished
-        if kept or ended.begun > 0:
-            digest = self._artifacts.put_bytes(zstandard.compress(b"".join(kept)))
-            told = ClosedSegment(
+        rows = [row + b"\n" for row in lines[:-1]]  # what follows the last newline was never finished
+        if rows or ended.begun > 0:
+            digest = self._artifacts.put_bytes(zstandard.compress(b"".join(rows)))
+            closed = ClosedSegment(
                 f"projects/{ended.deployment.split('/')[1]}/trafficSegments/{ended.id}",
                 ended.deployment,
                 digest,
-                len(kept),
+                len(rows),
                 ended.start,
                 self._clock.now().isoformat(),
-                max(0, ended.begun - len(kept)),
+                max(0, ended.begun - len(rows)),
             )
-            write_json(self._spool / f"{ended.id}.json", asdict(told))
+            write_json(self._spool / f"{ended.id}.json", asdict(closed))
         path.unlink(missing_ok=True)
         path.with_suffix(".count").unlink(missing_ok=True)
         self._closed()

@@ -15,7 +15,7 @@ from ratoon_gateway.domain.traffic import EngineReport, merged
 
 _LOG = logging.getLogger(__name__)
 _WINDOW_S = 1.0
-_MOST_PENDING, _MOST_SENT = 1000, 100
+_MAX_PENDING, _MAX_SENT = 1000, 100
 """Reports that are kept while serving is away, and that one message carries: each may name many callers."""
 _DEADLINE_S = 5.0
 _WAKE_AGAIN_S = 2.0
@@ -30,7 +30,7 @@ class TrafficReporter:
         self._gateway, self._take, self._routes = gateway, take, routes
         self._stub = ServingServiceStub(channel)  # type: ignore[no-untyped-call, unused-ignore]
         self._pending: list[EngineReport] = []
-        self._told = True
+        self._reachable = True
         self._loop = BackgroundLoop("traffic-reporter", self._step, first_delay_s=_WINDOW_S, final=self._send)
         routes.on_change(self._loop.wake)
 
@@ -47,23 +47,23 @@ class TrafficReporter:
         return _WINDOW_S
 
     def _send(self) -> None:
-        self._pending = merged(self._pending, self._take(), _MOST_PENDING)
+        self._pending = merged(self._pending, self._take(), _MAX_PENDING)
         try:
             self._send_part()
             while self._pending:
                 self._send_part()
         except Exception as error:
-            if self._told:
+            if self._reachable:
                 _LOG.warning(
                     "serving is unavailable for traffic reports (%s); they are kept and sent later", error
                 )
-            self._told = False
+            self._reachable = False
             return
-        self._told = True
+        self._reachable = True
 
     def _send_part(self) -> None:
         """Send the oldest reports, or none: serving also hears which table is in use. Refused ones are not kept."""
-        part = self._pending[:_MOST_SENT]
+        part = self._pending[:_MAX_SENT]
         request = serving_service_pb2.ReportTrafficRequest(
             gateway=self._gateway,
             reports=[mapping.traffic_report(report) for report in part],
@@ -76,15 +76,15 @@ class TrafficReporter:
         self._pending = self._pending[len(part) :]
 
 
-class Waker:
+class Activator:
     """A thread that tells serving of deployments without an engine that somebody asks for: one may have been scaled to
     none. It tells again while serving is away, and not more often than every few seconds."""
 
     def __init__(self, routes: LiveRoutes, channel: grpc.Channel) -> None:
         self._stub = ServingServiceStub(channel)  # type: ignore[no-untyped-call, unused-ignore]
-        self._wanted: set[str] = set()
+        self._pending: set[str] = set()
         self._loop = BackgroundLoop("waker", self._step, first_delay_s=NEVER, min_interval_s=_WAKE_AGAIN_S)
-        routes.on_wanted(self._ask)
+        routes.on_activation(self._activate)
 
     def start(self) -> None:
         """Begin to listen."""
@@ -94,17 +94,17 @@ class Waker:
         """Tell nothing more."""
         self._loop.stop(_DEADLINE_S + 1)
 
-    def _ask(self, deployment: str) -> None:
-        self._wanted.add(deployment)
+    def _activate(self, deployment: str) -> None:
+        self._pending.add(deployment)
         self._loop.wake()
 
     def _step(self) -> float:
-        for deployment in tuple(self._wanted):
-            self._tell(deployment)
+        for deployment in tuple(self._pending):
+            self._wake(deployment)
         return NEVER
 
-    def _tell(self, deployment: str) -> None:
-        self._wanted.discard(deployment)
+    def _wake(self, deployment: str) -> None:
+        self._pending.discard(deployment)
         try:
             self._stub.WakeDeployment(
                 serving_service_pb2.WakeDeploymentRequest(name=deployment), timeout=_DEADLINE_S
@@ -114,4 +114,4 @@ class Waker:
                 "serving did not receive the report that requests wait for %s (%s)", deployment, error
             )
             if described(error).code == "UNAVAILABLE":
-                self._ask(deployment)
+                self._activate(deployment)

@@ -18,8 +18,12 @@ class TracedEngines:
         """Send a request and wait for the head of its answer."""
         if not get_current_span().is_recording():
             return await self._client.send(target, path, answer_id, body, tracing.current())
-        told = {"ratoon.engine": target.engine, "ratoon.version": target.version, "ratoon.answer": answer_id}
-        span = self._tracer.start_span("ask engine", kind=SpanKind.CLIENT, attributes=told)
+        attributes = {
+            "ratoon.engine": target.engine,
+            "ratoon.version": target.version,
+            "ratoon.answer": answer_id,
+        }
+        span = self._tracer.start_span("ask engine", kind=SpanKind.CLIENT, attributes=attributes)
         try:
             reply = await self._client.send(target, path, answer_id, body, tracing.of(span))
         except BaseException as error:

@@ -15,8 +15,8 @@ _ABANDONED_S = 24 * 3600
 class Uploads:
     """Blobs on their way into the artifact store, one file a project and digest."""
 
-    def __init__(self, folder: Path, artifacts: ArtifactStore, most_bytes: int) -> None:
-        self._folder, self._artifacts, self._most_bytes = folder, artifacts, most_bytes
+    def __init__(self, folder: Path, artifacts: ArtifactStore, max_bytes: int) -> None:
+        self._folder, self._artifacts, self._max_bytes = folder, artifacts, max_bytes
 
     def size(self, project: str, digest: str) -> int | None:
         """The size of a project's blob; None when it has none, or a damaged one. `-` has all that are there."""
@@ -40,10 +40,10 @@ class Uploads:
                 reason="UPLOAD_OFFSET",
                 offset=str(have),
             )
-        if offset + len(data) > self._most_bytes:
+        if offset + len(data) > self._max_bytes:
             path.unlink(missing_ok=True)
             raise ResourceExhausted(
-                f"A blob may have at most {self._most_bytes:,} bytes.", reason="BODY_TOO_LARGE"
+                f"A blob may have at most {self._max_bytes:,} bytes.", reason="BODY_TOO_LARGE"
             )
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with path.open("ab") as sink:
@@ -59,10 +59,10 @@ class Uploads:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.touch()
         try:
-            found = file_digest(path)
-            if found != digest:
+            actual = file_digest(path)
+            if actual != digest:
                 raise InvalidArgument(
-                    f"The uploaded bytes have the digest {found}, not {digest}: upload them again from "
+                    f"The uploaded bytes have the digest {actual}, not {digest}: upload them again from "
                     "the start.",
                     reason="DIGEST_MISMATCH",
                 )

@@ -95,9 +95,9 @@ class UsageCounters:
 
     def by_day(self, name: str, since: date) -> dict[date, Used]:
         """What this key used on each day from then on, oldest first."""
-        wanted = (DAYS.c.name == name) & (DAYS.c.day >= since.isoformat())
+        conditions = (DAYS.c.name == name) & (DAYS.c.day >= since.isoformat())
         with self._moving, self._database.read() as connection:
-            rows = connection.execute(select(DAYS).where(wanted).order_by(DAYS.c.day)).all()
+            rows = connection.execute(select(DAYS).where(conditions).order_by(DAYS.c.day)).all()
             pending = self._not_stored()
         days = {date.fromisoformat(row.day): _used(row) for row in rows}
         for (key, day), more in pending.items():
@@ -145,9 +145,9 @@ def _count(
         "prompt_tokens": used.prompt_tokens,
         "completion_tokens": used.completion_tokens,
     }
-    wanted: list[ColumnElement[bool]] = [table.c[column] == value for column, value in key.items()]
+    conditions: list[ColumnElement[bool]] = [table.c[column] == value for column, value in key.items()]
     added = {column: table.c[column] + count for column, count in counts.items()}
-    changed = connection.execute(update(table).where(*wanted).values(**added, **more))
+    changed = connection.execute(update(table).where(*conditions).values(**added, **more))
     if not changed.rowcount:
         connection.execute(insert(table).values(**key, **counts, **more))
 

@@ -7,9 +7,9 @@ import ahocorasick
 from ratoon.chassis.store import Store
 from ratoon_gateway.adapters.mirror import Mirror
 from ratoon_gateway.adapters.tables import RESOURCES
-from ratoon_gateway.application.ports import Censors
+from ratoon_gateway.application.ports import ContentFilters
 from ratoon_gateway.domain.routes import ANY_PROJECT
-from ratoon_gateway.domain.safety import SafetyFilter, WordReading, folded_word
+from ratoon_gateway.domain.safety import SafetyFilter, WordFilterSession, folded_word
 
 
 class WordList:
@@ -29,7 +29,7 @@ class WordList:
         words = [word for words in lists for word in words]
         return WordList(words) if words else None
 
-    def found_in(self, text: str) -> Iterator[tuple[int, int]]:
+    def matches_in(self, text: str) -> Iterator[tuple[int, int]]:
         """Where words stand in a folded text: start and end of each."""
         for last, length in self._automaton.iter(text):
             yield last + 1 - length, last + 1
@@ -38,20 +38,20 @@ class WordList:
         """Whether some word begins with this text (not empty), or is it."""
         return text[0] in self._first and self._automaton.match(text)
 
-    def read(self) -> WordReading:
+    def read(self) -> WordFilterSession:
         """Begin with a text."""
-        return WordReading(self)
+        return WordFilterSession(self)
 
 
 class WordLists:
     """The safety filters of the installation: each project's own words and those that hold everywhere."""
 
     def __init__(self, store: Store) -> None:
-        self._everywhere = Censors()
-        self._censors: dict[str, Censors] = {}
+        self._everywhere = ContentFilters()
+        self._censors: dict[str, ContentFilters] = {}
         self._mirror = Mirror(store, SafetyFilter, RESOURCES[SafetyFilter], self._take)
 
-    def of(self, project: str) -> Censors:
+    def of(self, project: str) -> ContentFilters:
         """What judges this project's texts now."""
         return self._censors.get(project, self._everywhere)
 
@@ -71,8 +71,8 @@ class WordLists:
         }
 
 
-def _compiled(filters: Sequence[SafetyFilter]) -> Censors:
-    return Censors(
+def _compiled(filters: Sequence[SafetyFilter]) -> ContentFilters:
+    return ContentFilters(
         WordList.of(*(each.input_words for each in filters)),
         WordList.of(*(each.output_words for each in filters)),
     )

@@ -37,6 +37,6 @@ class UpdateKey:
 class UpdateFilter:
     """Change the word lists of a safety filter that was read with this etag; `fields` names which."""
 
-    wanted: SafetyFilter
+    safety_filter: SafetyFilter
     etag: str = ""
     fields: tuple[str, ...] = ()

@@ -11,8 +11,8 @@ from ratoon_gateway.domain.shares import Shares, Turn, share_of
 class Fairness:
     """The shares of all deployments, of the slots that routes state. `slots`: of one engine, whatever routes state."""
 
-    def __init__(self, slots: int, patience_s: float) -> None:
-        self._slots, self._patience_s = slots, patience_s
+    def __init__(self, slots: int, timeout_s: float) -> None:
+        self._slots, self._timeout_s = slots, timeout_s
         self._shares: dict[str, Shares] = {}
         self._known: dict[str, int] = {}
 
@@ -51,7 +51,7 @@ class Fairness:
 
     async def _wait(self, started: "asyncio.Future[None]", shares: Shares, turn: Turn, route: Route) -> None:
         try:
-            async with asyncio.timeout(self._patience_s):
+            async with asyncio.timeout(self._timeout_s):
                 await started
         except BaseException as error:
             if turn.entered:  # it may have begun after the cancellation, before this task ran again

@@ -9,9 +9,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from itertools import takewhile
 
-from ratoon_gateway.application.ports import Censor, Reading
+from ratoon_gateway.application.ports import ContentFilter, FilterSession
 from ratoon_gateway.domain.answers import JSON, Channel, object_of, texts_of, withheld, withheld_end
-from ratoon_gateway.domain.completions import Ask
+from ratoon_gateway.domain.completions import CompletionRequest
 from ratoon_gateway.domain.errors import ContentBlocked
 from ratoon_gateway.domain.lookalikes import unmasked
 
@@ -22,7 +22,7 @@ _EVENT_END, _DATA = b"\n\n", b"data: "
 class _Progress:
     """One running text: how far it has come, and up to where it may go out (folded characters)."""
 
-    reading: Reading
+    session: FilterSession
     end: int = 0
     free: int = 0
 
@@ -44,8 +44,8 @@ class _Waiting:
 class StreamGuard:
     """One stream of server-sent events on its way out; once `blocked`, what it gave last was the end."""
 
-    def __init__(self, censor: Censor) -> None:
-        self._censor = censor
+    def __init__(self, content_filter: ContentFilter) -> None:
+        self._content_filter = content_filter
         self._begun = b""
         self._waiting: deque[_Waiting] = deque()
         self._texts: dict[Channel, _Progress] = {}
@@ -62,32 +62,32 @@ class StreamGuard:
     def end(self) -> bytes:
         """The stream is over: the rest of it, or the end that stands in its place."""
         for progress in self._texts.values():
-            progress.reading.end()
+            progress.session.end()
             progress.free = progress.end
         released = self._released()
         return released if self.blocked else released + self._begun
 
     def _read(self, raw: bytes) -> None:
         event = _Waiting(raw)
-        told = object_of(raw[len(_DATA) :]) if raw.startswith(_DATA) else None
-        for channel, piece in texts_of(told) if told else ():
+        parsed = object_of(raw[len(_DATA) :]) if raw.startswith(_DATA) else None
+        for channel, piece in texts_of(parsed) if parsed else ():
             event.ends.append(self._follow(channel, piece))
-            event.words[channel] = self._texts[channel].reading.would_block
-        self._last = told or self._last
+            event.words[channel] = self._texts[channel].session.would_block
+        self._last = parsed or self._last
         self._waiting.append(event)
 
     def _follow(self, channel: Channel, piece: str) -> tuple[_Progress, int]:
         progress = self._texts.get(channel)
         if progress is None:
-            progress = self._texts[channel] = _Progress(self._censor.read())
-        grown, waiting = progress.reading.take(piece)
+            progress = self._texts[channel] = _Progress(self._content_filter.read())
+        grown, waiting = progress.session.take(piece)
         progress.end += grown
         progress.free = progress.end - waiting
         return progress, progress.end
 
     def _released(self) -> bytes:
         """What may go out; when a word stands in any text, all that waits is dropped and the stream ends."""
-        if any(progress.reading.blocked for progress in self._texts.values()):
+        if any(progress.session.blocked for progress in self._texts.values()):
             self.blocked = True
             indices = sorted({int(channel[0]) for channel in self._texts})
             return withheld_end(self._last, indices)
@@ -99,26 +99,26 @@ class StreamGuard:
         return b"".join(self._waiting.popleft().raw for _ in range(fit))
 
 
-def check_prompt(ask: Ask, censor: Censor) -> None:
+def check_prompt(request: CompletionRequest, content_filter: ContentFilter) -> None:
     """ContentBlocked when the request may not pass, or has a prompt that cannot be read."""
-    if not ask.is_readable:
+    if not request.is_readable:
         raise ContentBlocked("This project filters the content of prompts: send the prompt as text.")
-    texts = list(ask.texts())
-    said = "\n".join(texts), "".join(texts)  # engines join parts in one way or the other
-    if any(_blocks(censor, one) for text in said for one in {text, unmasked(text)}):
+    texts = list(request.texts())
+    joined = "\n".join(texts), "".join(texts)  # engines join parts in one way or the other
+    if any(_blocks(content_filter, one) for text in joined for one in {text, unmasked(text)}):
         raise ContentBlocked("The prompt contains a word that this project does not allow.")
 
 
-def checked_answer(raw: bytes, censor: Censor) -> tuple[bytes, bool]:
+def checked_answer(raw: bytes, content_filter: ContentFilter) -> tuple[bytes, bool]:
     """A whole answer as it may be given, and whether it had to be withheld."""
     answer = object_of(raw)
-    if answer is None or not any(_blocks(censor, text) for _, text in texts_of(answer)):
+    if answer is None or not any(_blocks(content_filter, text) for _, text in texts_of(answer)):
         return raw, False
     return withheld(answer), True
 
 
-def _blocks(censor: Censor, text: str) -> bool:
-    reading = censor.read()
-    reading.take(text)
-    reading.end()
-    return reading.blocked
+def _blocks(content_filter: ContentFilter, text: str) -> bool:
+    session = content_filter.read()
+    session.take(text)
+    session.end()
+    return session.blocked

@@ -33,7 +33,7 @@ from ratoon_gateway.domain.safety import changed as changed_filter
 
 _LOG = logging.getLogger(__name__)
 _ANY = f"projects/{ANY_PROJECT}"
-_DAYS, _MOST_DAYS = 30, 366
+_DAYS, _MAX_DAYS = 30, 366
 _FIRST = f"{_ANY}/apiKeys/operator"
 
 
@@ -78,20 +78,20 @@ def update_key(command: UpdateKey, store: Store, clock: Clock) -> ApiKey:
     with store.write() as tx:
         key = tx.get(ApiKey, command.name)
         check_etag(key.name, key.etag, command.etag)
-        wanted = changed_key(
+        updated = changed_key(
             key, command.display_name, command.limits, command.expires, command.fields, clock.now()
         )
-        if wanted.expire_time is not None:
+        if updated.expire_time is not None:
             _check_not_last(key, tx)
-        return tx.save(wanted)
+        return tx.save(updated)
 
 
 def key_usage(
     name: str, days: int, store: Store, usage: Usage, clock: Clock
 ) -> tuple[Used, dict[date, Used]]:
     """What a key used since it was made, and on each of the last `days` days of UTC (0: 30)."""
-    if not 0 <= days <= _MOST_DAYS:
-        raise BadRequest(f"days must be from 1 to {_MOST_DAYS}, or 0 for {_DAYS}.", field="days")
+    if not 0 <= days <= _MAX_DAYS:
+        raise BadRequest(f"days must be from 1 to {_MAX_DAYS}, or 0 for {_DAYS}.", field="days")
     get_key(name, store)
     since = clock.now().astimezone(UTC).date() - timedelta(days=(days or _DAYS) - 1)
     return usage.of([name])[name], usage.by_day(name, since)
@@ -105,15 +105,15 @@ def get_filter(name: str, store: Store, clock: Clock) -> SafetyFilter:
 
 def update_filter(command: UpdateFilter, projects: Projects, store: Store, clock: Clock) -> SafetyFilter:
     """Change the word lists of a project; they hold for requests that begin a moment later."""
-    name, now = _filter_name(command.wanted.name), clock.now()
+    name, now = _filter_name(command.safety_filter.name), clock.now()
     if name != EVERYWHERE:
         projects.check(name.removesuffix("/safetyFilter"))
     with store.write() as tx:
         stored = tx.find(SafetyFilter, name)
         current = stored or SafetyFilter(name, now, now)
         check_etag(name, current.etag, command.etag)
-        wanted = changed_filter(current, command.wanted, command.fields)
-        return tx.save(wanted) if stored else tx.create(wanted)[0]
+        updated = changed_filter(current, command.safety_filter, command.fields)
+        return tx.save(updated) if stored else tx.create(updated)[0]
 
 
 def rotate_key(name: str, store: Store) -> tuple[ApiKey, str]:
@@ -157,7 +157,7 @@ def _check_not_last(key: ApiKey, tx: Transaction) -> None:
         )
 
 
-def make_first_key(store: Store, clock: Clock, given: str, hand_over: Callable[[str], str]) -> None:
+def create_first_key(store: Store, clock: Clock, configured: str, hand_over: Callable[[str], str]) -> None:
     """Where there is no key at all, make the operator's: the `given` one, or a new one.
 
     `hand_over` puts a new one's secret somewhere and says where. BadKey when the given one is no key.
@@ -165,8 +165,8 @@ def make_first_key(store: Store, clock: Clock, given: str, hand_over: Callable[[
     with store.write() as tx:
         if tx.page(ApiKey, _ANY, size=1).items:
             return
-        secret = Secret.parse(given) if given else Secret.new()
-        place = "the one that was given" if given else hand_over(secret.text)
+        secret = Secret.parse(configured) if configured else Secret.new()
+        place = "the one that was given" if configured else hand_over(secret.text)
         tx.create(new_key(_FIRST, Role.OPERATOR, secret, clock.now(), label="made at first start"))
     _LOG.info("created the first API key, with the role operator: %s", place)
 

@@ -73,7 +73,7 @@ class Routes(Protocol):
         """Return when there is a newer table, or after so many seconds."""
         ...
 
-    def wanted(self, deployment: str) -> None:
+    def activate(self, deployment: str) -> None:
         """Somebody asks for a deployment that has no engine; returns at once."""
         ...
 
@@ -94,7 +94,7 @@ class Capture(Protocol):
         ...
 
 
-class Reading(Protocol):
+class FilterSession(Protocol):
     """One text, judged while it comes."""
 
     @property
@@ -116,26 +116,26 @@ class Reading(Protocol):
         ...
 
 
-class Censor(Protocol):
+class ContentFilter(Protocol):
     """Judges texts on the event loop: a word list. A classifier has the same face; one that is slow lets text wait."""
 
-    def read(self) -> Reading:
+    def read(self) -> FilterSession:
         """Begin with a text."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Censors:
+class ContentFilters:
     """What judges the texts of one project; None: nothing does."""
 
-    prompts: Censor | None = None
-    answers: Censor | None = None
+    prompts: ContentFilter | None = None
+    answers: ContentFilter | None = None
 
 
 class Safety(Protocol):
     """The safety filters of all projects, ready for use."""
 
-    def of(self, project: str) -> Censors:
+    def of(self, project: str) -> ContentFilters:
         """What judges this project's texts now."""
         ...
 
@@ -216,7 +216,7 @@ class Peers(Protocol):
         ...
 
 
-class Shelf(Protocol):
+class BlobStore(Protocol):
     """Blobs, and those on their way in: one unfinished upload a project and digest."""
 
     def size(self, project: str, digest: str) -> int | None:

@@ -14,7 +14,7 @@ from ratoon_gateway.application.ports import Projects
 
 KNOWN_S = 2.0
 """Seconds that a project which exists is not looked up again. One that does not is looked up each time."""
-_MOST_KNOWN = 10_000
+_MAX_KNOWN = 10_000
 
 
 class ProjectCheck:
@@ -33,7 +33,7 @@ class ProjectCheck:
         if not name or not principal.may_touch(name) or self._known.get(name, 0.0) > self._clock.monotonic():
             return
         await self._threads(self._projects.check, name)
-        if len(self._known) >= _MOST_KNOWN:
+        if len(self._known) >= _MAX_KNOWN:
             self._known.clear()
         self._known[name] = self._clock.monotonic() + KNOWN_S
 

@@ -6,30 +6,30 @@ from datetime import UTC, datetime
 
 from ratoon.chassis.clock import Clock
 from ratoon_gateway.application.ports import Keys, Usage
-from ratoon_gateway.domain.completions import Ask
-from ratoon_gateway.domain.limits import Limits, Meter, Moment, Standing
+from ratoon_gateway.domain.completions import CompletionRequest
+from ratoon_gateway.domain.limits import Instant, Limits, RateLimiter, RateLimitStatus
 
 _NONE = Limits()
-_NEVER = Moment(0.0, datetime.min.replace(tzinfo=UTC))
+_NEVER = Instant(0.0, datetime.min.replace(tzinfo=UTC))
 
 
 @dataclass(slots=True)
-class Pass:
+class Admission:
     """A request that was let in, until `end`."""
 
     limits: Limits
-    meter: Meter
+    limiter: RateLimiter
     cost: int
     """Tokens booked for it in advance; 0 when nobody counts them."""
-    moment: Moment
+    now: Instant
 
     def end(self, spent: int) -> None:
         """It has ended and has cost so many tokens."""
-        self.meter.end(self.cost, spent)
+        self.limiter.end(self.cost, spent)
 
-    def standings(self) -> Iterator[Standing]:
+    def statuses(self) -> Iterator[RateLimitStatus]:
         """How far each limit was used up when it came in, this request among it."""
-        return self.meter.standings(self.limits, self.moment)
+        return self.limiter.statuses(self.limits, self.now)
 
 
 class Quotas:
@@ -37,32 +37,32 @@ class Quotas:
 
     def __init__(self, keys: Keys, usage: Usage, default: Limits, clock: Clock) -> None:
         self._keys, self._usage, self._default, self._clock = keys, usage, default, clock
-        self._meters: dict[str, Meter] = {}
+        self._limiters: dict[str, RateLimiter] = {}
 
-    def enter(self, key: str, ask: Ask) -> Pass:
+    def enter(self, key: str, request: CompletionRequest) -> Admission:
         """Let a request of this key in; RateLimited, QuotaExceeded, TooManyRequests."""
-        limits, meter = self._limits(key), self._meter(key)
-        cost = ask.cost_estimate if limits.counts_tokens else 0
+        limits, limiter = self._limits(key), self._limiter(key)
+        cost = request.cost_estimate if limits.counts_tokens else 0
         known = self._usage.tokens_today(key) if limits.tokens_per_day else 0
-        now = self._moment(limits)
-        meter.admit(limits, cost, known, now)
-        return Pass(limits, meter, cost, now)
+        now = self._now(limits)
+        limiter.admit(limits, cost, known, now)
+        return Admission(limits, limiter, cost, now)
 
-    def standings(self, key: str) -> Iterator[Standing]:
+    def statuses(self, key: str) -> Iterator[RateLimitStatus]:
         """How far each limit of this key is used up."""
         limits = self._limits(key)
-        yield from self._meter(key).standings(limits, self._moment(limits))
+        yield from self._limiter(key).statuses(limits, self._now(limits))
 
-    def _moment(self, limits: Limits) -> Moment:
+    def _now(self, limits: Limits) -> Instant:
         """Now, where any limit has to do with time."""
-        return Moment(self._clock.monotonic(), self._clock.now()) if limits.count_time else _NEVER
+        return Instant(self._clock.monotonic(), self._clock.now()) if limits.count_time else _NEVER
 
     def _limits(self, key: str) -> Limits:
         own = self._keys.limits(key)
         return self._default if own == _NONE else own.over(self._default)
 
-    def _meter(self, key: str) -> Meter:
-        meter = self._meters.get(key)
-        if meter is None:
-            meter = self._meters[key] = Meter()
-        return meter
+    def _limiter(self, key: str) -> RateLimiter:
+        limiter = self._limiters.get(key)
+        if limiter is None:
+            limiter = self._limiters[key] = RateLimiter()
+        return limiter

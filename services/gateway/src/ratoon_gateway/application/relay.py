@@ -19,7 +19,7 @@ from ratoon_gateway.application.guard import StreamGuard, check_prompt, checked_
 from ratoon_gateway.application.ports import (
     AnswerTooLong,
     Capture,
-    Censor,
+    ContentFilter,
     EngineBroke,
     EngineLost,
     Engines,
@@ -33,17 +33,17 @@ from ratoon_gateway.domain.capture import (
     CUT,
     FILTERED,
     LEFT,
-    MOST_ANSWER_BYTES,
+    MAX_ANSWER_BYTES,
     OK,
     Answered,
     tokens_spent,
 )
-from ratoon_gateway.domain.completions import Ask, engine_body, longest_text
+from ratoon_gateway.domain.completions import CompletionRequest, engine_body, longest_text
 from ratoon_gateway.domain.engine_errors import ERROR_EVENT, engine_error, stream_error
 from ratoon_gateway.domain.errors import EngineTimeout, GatewayError, NoEngine
 from ratoon_gateway.domain.routes import ModelName, Route, Target, choose, comparison, find_route
 from ratoon_gateway.domain.shares import Turn
-from ratoon_gateway.domain.traffic import Outcome, Traffic, caller_mark
+from ratoon_gateway.domain.traffic import Outcome, Traffic, caller_fingerprint
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -62,8 +62,8 @@ _SIGNATURE = b"x-ratoon-version"
 """An engine says which version it serves: one that was swapped since the table was made answers nobody by mistake."""
 _MAX_LOST = 3
 """How many engines may be lost over one request before it is taken to be the reason."""
-_MAX_HEARD = 1_000
-_BREATH_S = 0.2
+_MAX_ANSWERING = 1_000
+_RETRY_S = 0.2
 _LARGE = 256 << 10
 _FIRST_TABLE_S = 5.0
 
@@ -75,13 +75,13 @@ class Exchange:
     route: Route
     target: Target
     answer_id: str
-    ask: Ask
+    request: CompletionRequest
     key: str
     began: float
     turn: Turn
     is_first: bool = True
     """False if another engine was given the request before."""
-    censor: Censor | None = None
+    content_filter: ContentFilter | None = None
     guard: StreamGuard | None = None
     filtered: bool = False
     """Whether the safety filter kept something of it back."""
@@ -91,32 +91,32 @@ class Exchange:
     """The error that the caller is told of when the engine answered with one."""
     content_type: bytes = b"application/json"
     first: bytes = b""
-    kept: list[bytes] = field(default_factory=list)
-    kept_bytes: int = 0
+    chunks: list[bytes] = field(default_factory=list)
+    retained_bytes: int = 0
 
     @property
     def streams(self) -> bool:
         """Whether more may come after `first`."""
-        return self.ask.stream and self.status == OK
+        return self.request.stream and self.status == OK
 
     @property
     def truncated(self) -> str:
         """How much of the longest message the version's template keeps; empty when it keeps all."""
-        kept = self.target.max_prompt_characters
-        given = longest_text(self.ask) if kept else 0
-        return f"characters; kept={kept}; given={given}" if given > kept else ""
+        limit = self.target.max_prompt_characters
+        length = longest_text(self.request) if limit else 0
+        return f"characters; kept={limit}; given={length}" if length > limit else ""
 
     @property
     def tokens(self) -> int:
         """The tokens of prompt and answer so far; 0 when the engine refused."""
-        return tokens_spent(self.ask, b"".join(self.kept)) if self.status == OK else 0
+        return tokens_spent(self.request, b"".join(self.chunks)) if self.status == OK else 0
 
     async def next(self) -> bytes:
         """The next bytes of the answer, remembered up to a bound; empty at the end."""
         chunk = await self.reply.next() if self.reply else b""
-        if self.kept_bytes < MOST_ANSWER_BYTES:
-            self.kept.append(chunk)
-            self.kept_bytes += len(chunk)
+        if self.retained_bytes < MAX_ANSWER_BYTES:
+            self.chunks.append(chunk)
+            self.retained_bytes += len(chunk)
         return chunk
 
     def passed(self, chunk: bytes) -> bytes:
@@ -145,7 +145,7 @@ class _Search:
     table_version: int = -1
     tried: set[tuple[str, str]] = field(default_factory=set)
     lost: int = 0
-    given: bool = False
+    sent: bool = False
     """True once an engine was given the request."""
     failed: Exchange | None = None
     """The first engine's failure, which another engine's answer will explain."""
@@ -176,26 +176,26 @@ class Relay:
         self._routes, self._engines, self._capture, self._safety = routes, engines, capture, safety
         self._traffic, self._clock, self._fairness = traffic, clock, fairness
         self._bounds, self._held = bounds, 0
-        self._heard: dict[tuple[str, str], float] = {}
+        self._last_answers: dict[tuple[str, str], float] = {}
 
     @property
     def held(self) -> int:
         """How many requests wait for an engine now."""
         return self._held
 
-    async def begin(self, ask: Ask, project: str, key: str) -> Exchange:
+    async def begin(self, request: CompletionRequest, project: str, key: str) -> Exchange:
         """The exchange with the engine that answers; ModelNotFound, ContentBlocked, NoEngine, EngineTimeout."""
-        name = ModelName.parse(ask.model)
+        name = ModelName.parse(request.model)
         if not self._routes.table.version:
             await self._hold(_FIRST_TABLE_S)
         route = find_route(self._routes.table, name, project)
-        censors = self._safety.of(route.project)
-        if censors.prompts is not None:
-            await beside(ask.size, check_prompt, ask, censors.prompts)
-        turn = await self._fairness.enter(route, key, ask.choices)
+        filters = self._safety.of(route.project)
+        if filters.prompts is not None:
+            await off_loop(request.size, check_prompt, request, filters.prompts)
+        turn = await self._fairness.enter(route, key, request.choices)
         search = _Search(self._clock.monotonic() + route.hold_s, turn)
         try:
-            return await self._search(search, ask, name, project, key, censors.answers)
+            return await self._search(search, request, name, project, key, filters.answers)
         except BaseException:
             if search.failed is not None:
                 self._close(search.failed, Outcome.LEFT)
@@ -204,12 +204,18 @@ class Relay:
             raise
 
     async def _search(
-        self, search: _Search, ask: Ask, name: ModelName, project: str, key: str, censor: Censor | None
+        self,
+        search: _Search,
+        request: CompletionRequest,
+        name: ModelName,
+        project: str,
+        key: str,
+        content_filter: ContentFilter | None,
     ) -> Exchange:
         began = self._clock.monotonic()
         while True:
-            route = self._look(search, name, project)
-            target = self._next(search, route, name.version, ask.user or key)
+            route = self._current_route(search, name, project)
+            target = self._next(search, route, name.version, request.user or key)
             if target is None and search.failed is not None:
                 return self._settled(search, search.failed)
             if target is None:
@@ -217,7 +223,7 @@ class Relay:
                 continue
             answer_id = self._capture.begin(route.deployment, target.version)
             exchange = Exchange(
-                route, target, answer_id, ask, key, began, search.turn, not search.given, censor
+                route, target, answer_id, request, key, began, search.turn, not search.sent, content_filter
             )
             if await self._attempt(exchange, search):
                 return self._settled(search, exchange)
@@ -251,7 +257,7 @@ class Relay:
             outcome = Outcome.FILTERED
         seconds = self._close(exchange, outcome)
         self._fairness.leave(exchange.route, exchange.turn)
-        if exchange.status != OK or not exchange.kept:
+        if exchange.status != OK or not exchange.chunks:
             self._capture.forget(exchange.answer_id)
             return
         self._capture.keep(
@@ -260,15 +266,15 @@ class Relay:
                 self._clock.now(),
                 exchange.route.deployment,
                 exchange.target.version,
-                exchange.ask,
-                b"".join(exchange.kept),
+                exchange.request,
+                b"".join(exchange.chunks),
                 _STATUSES[outcome],
                 seconds * 1000,
                 exchange.key,
             )
         )
 
-    def _look(self, search: _Search, name: ModelName, project: str) -> Route:
+    def _current_route(self, search: _Search, name: ModelName, project: str) -> Route:
         """The route as it is now; a newer table gives every engine another chance."""
         table = self._routes.table
         if search.table_version != table.version:
@@ -282,8 +288,8 @@ class Relay:
         if left <= 0:
             raise NoEngine(f"No engine of {route.id} accepts requests now: try again in a moment.")
         if not route.targets:
-            self._routes.wanted(route.deployment)
-        await self._hold(min(left, _BREATH_S) if search.tried else left)
+            self._routes.activate(route.deployment)
+        await self._hold(min(left, _RETRY_S) if search.tried else left)
         search.tried.clear()
 
     async def _hold(self, seconds: float) -> None:
@@ -300,18 +306,18 @@ class Relay:
 
     async def _attempt(self, exchange: Exchange, search: _Search) -> bool:
         """One try at one engine; False when another should be tried."""
-        target, ask = exchange.target, exchange.ask
+        target, request = exchange.target, exchange.request
         self._traffic.began(exchange.route.deployment, target)
         try:
-            body = await beside(ask.size, _body_for, exchange)
-            exchange.reply = await self._engines.send(target, ask.path, exchange.answer_id, body)
+            body = await off_loop(request.size, _body_for, exchange)
+            exchange.reply = await self._engines.send(target, request.path, exchange.answer_id, body)
             exchange.status = exchange.reply.status
             if _refuses(exchange.reply, target):
                 return self._withdraw(exchange)
-            search.given = True
+            search.sent = True
             await _receive(exchange)
         except EngineUnreachable:
-            search.given = True
+            search.sent = True
             return self._abandon(exchange, Outcome.FAILED)
         except EngineLost:
             return self._lose(exchange, search)
@@ -321,19 +327,19 @@ class Relay:
         except BaseException:
             self._abandon(exchange, Outcome.LEFT)
             raise
-        self._hear(target)
+        self._note_answer(target)
         if exchange.status >= 500 and search.failed is None:
             return self._suspend(exchange, search)
         return True
 
-    def _hear(self, target: Target) -> None:
-        if len(self._heard) > _MAX_HEARD:
-            self._heard.clear()
-        self._heard[target.process] = self._clock.monotonic()
+    def _note_answer(self, target: Target) -> None:
+        if len(self._last_answers) > _MAX_ANSWERING:
+            self._last_answers.clear()
+        self._last_answers[target.process] = self._clock.monotonic()
 
     def _lose(self, exchange: Exchange, search: _Search) -> bool:
         """The engine had the request and broke off. One that takes several engines with it goes no further."""
-        search.given, search.lost = True, search.lost + 1
+        search.sent, search.lost = True, search.lost + 1
         exchange.status, exchange.fault = LOST, engine_error(LOST, b"")
         if search.lost >= _MAX_LOST:
             exchange.fault = engine_error(500, b"")
@@ -359,8 +365,8 @@ class Relay:
 
     def _silence(self, exchange: Exchange) -> Outcome:
         """What it means that nothing came: an engine that answers others meanwhile has a long request, no fault."""
-        heard = self._heard.get(exchange.target.process, float("-inf"))
-        return Outcome.REJECTED if heard > exchange.began else Outcome.FAILED
+        last_answer = self._last_answers.get(exchange.target.process, float("-inf"))
+        return Outcome.REJECTED if last_answer > exchange.began else Outcome.FAILED
 
     def _withdraw(self, exchange: Exchange) -> bool:
         self._release(exchange)
@@ -381,7 +387,7 @@ class Relay:
         seconds = self._clock.monotonic() - exchange.began
         deployment, target = exchange.route.deployment, exchange.target
         if exchange.is_first:
-            self._traffic.ended(deployment, target, outcome, seconds, caller_mark(exchange.key))
+            self._traffic.ended(deployment, target, outcome, seconds, caller_fingerprint(exchange.key))
         else:
             self._traffic.ended_again(deployment, target, outcome, seconds)
         return seconds
@@ -391,7 +397,7 @@ class Relay:
             exchange.reply.close()
 
 
-async def beside(size: int, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+async def off_loop(size: int, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Call a function that takes time by the size of its bytes: here when they are few, else on a thread."""
     if size < _LARGE:
         return function(*args, **kwargs)
@@ -404,7 +410,7 @@ def _body_for(exchange: Exchange) -> bytes:
     defaults = dict(target.defaults)
     if exchange.turn.ahead:
         defaults["priority"] = exchange.turn.ahead
-    return engine_body(exchange.ask, target.served_name, defaults)
+    return engine_body(exchange.request, target.served_name, defaults)
 
 
 def _refuses(reply: Reply, target: Target) -> bool:
@@ -429,10 +435,10 @@ async def _receive(exchange: Exchange) -> None:
     if exchange.status != OK:
         exchange.fault = engine_error(exchange.status, exchange.first)
         return
-    if exchange.censor is not None:
+    if exchange.content_filter is not None:
         size = len(exchange.first)
-        exchange.first, exchange.filtered = await beside(
-            size, checked_answer, exchange.first, exchange.censor
+        exchange.first, exchange.filtered = await off_loop(
+            size, checked_answer, exchange.first, exchange.content_filter
         )
 
 
@@ -443,6 +449,6 @@ async def _receive_first(exchange: Exchange) -> None:
     if error := stream_error(chunk):
         exchange.status, exchange.fault = error
         return
-    if exchange.censor is not None:
-        exchange.guard = StreamGuard(exchange.censor)
+    if exchange.content_filter is not None:
+        exchange.guard = StreamGuard(exchange.content_filter)
     exchange.first = exchange.passed(chunk)

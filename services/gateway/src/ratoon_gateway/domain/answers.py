@@ -16,8 +16,8 @@ def texts_of(answer: JSON) -> Iterator[tuple[Channel, str]]:
     """The texts of a whole answer, or the pieces of texts in one event of a stream."""
     for choice in _objects(answer.get("choices")):
         index = choice.get("index", 0)
-        said = choice.get("delta") or choice.get("message") or {"text": choice.get("text")}
-        yield from _texts((index,), said)
+        content = choice.get("delta") or choice.get("message") or {"text": choice.get("text")}
+        yield from _texts((index,), content)
 
 
 def object_of(data: bytes) -> JSON | None:
@@ -38,15 +38,15 @@ def withheld(answer: JSON) -> bytes:
 def withheld_end(event: JSON, indices: Iterable[int]) -> bytes:
     """The end of a stream that may not go on, made after one of its events."""
     chat = event.get("object") != "text_completion"
-    said: JSON = {"delta": {}} if chat else {"text": ""}
-    choices = [{"index": index, **said, "logprobs": None, "finish_reason": _END} for index in indices]
-    told = {**{key: value for key, value in event.items() if key != "usage"}, "choices": choices}
-    return b"data: " + json.dumps(told, separators=(",", ":")).encode() + b"\n\n" + _DONE
+    content: JSON = {"delta": {}} if chat else {"text": ""}
+    choices = [{"index": index, **content, "logprobs": None, "finish_reason": _END} for index in indices]
+    last = {**{key: value for key, value in event.items() if key != "usage"}, "choices": choices}
+    return b"data: " + json.dumps(last, separators=(",", ":")).encode() + b"\n\n" + _DONE
 
 
 def _ended(choice: JSON) -> JSON:
-    said: JSON = {"message": {"role": "assistant", "content": ""}} if "message" in choice else {"text": ""}
-    return {"index": choice.get("index", 0), **said, "logprobs": None, "finish_reason": _END}
+    content: JSON = {"message": {"role": "assistant", "content": ""}} if "message" in choice else {"text": ""}
+    return {"index": choice.get("index", 0), **content, "logprobs": None, "finish_reason": _END}
 
 
 def _texts(channel: Channel, value: object) -> Iterator[tuple[Channel, str]]:

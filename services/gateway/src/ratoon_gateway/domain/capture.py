@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ratoon_gateway.domain.completions import Ask
+from ratoon_gateway.domain.completions import CompletionRequest
 
 OK, FILTERED, LEFT, CUT = 200, 451, 499, 502
-MOST_ANSWER_BYTES = 1 << 20
+MAX_ANSWER_BYTES = 1 << 20
 """Of a longer answer, what comes after is not kept."""
 
 
@@ -26,7 +26,7 @@ class Answered:
     time: datetime
     deployment: str
     version: str
-    ask: Ask
+    request: CompletionRequest
     raw: bytes
     status: int
     """200 whole, 451 the safety filter ended it, 499 the caller left, 502 the engine broke off."""
@@ -36,7 +36,7 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Answer:
     """What an engine said: the text of its first choice, and the tokens it counted."""
 
     text: str = ""
@@ -44,59 +44,59 @@ class Said:
     completion_tokens: int = 0
 
 
-def said(raw: bytes, stream: bool, choice: int = 0) -> Said:
+def read_answer(raw: bytes, stream: bool, choice: int = 0) -> Answer:
     """Read one choice of an answer. Without a usage block a stream's pieces are counted as tokens."""
     if stream:
-        return _said_in_stream(raw, choice)
+        return _streamed_answer(raw, choice)
     answer = _object(raw)
-    return _said("".join(_texts(answer, choice)), answer.get("usage"), counted=0)
+    return _answer("".join(_texts(answer, choice)), answer.get("usage"), counted=0)
 
 
-def exchanges(answered: Answered) -> Iterator[tuple[list[dict[str, str]], Said]]:
+def exchanges(answered: Answered) -> Iterator[tuple[list[dict[str, str]], Answer]]:
     """Yield each prompt of a request that is text, with the first answer to it; the tokens stand with the first."""
-    conversations, raw, stream = answered.ask.conversations, answered.raw, answered.ask.stream
-    choices, first = int(answered.ask.fields.get("n", 1)), said(raw, stream)
+    conversations, raw, stream = answered.request.conversations, answered.raw, answered.request.stream
+    choices, first = int(answered.request.fields.get("n", 1)), read_answer(raw, stream)
     texts = _texts_by_choice(raw, stream) if len(conversations) > 1 else {}
     for place, messages in enumerate(conversations):
         if messages is not None:
-            yield messages, Said("".join(texts.get(place * choices, ()))) if place else first
+            yield messages, Answer("".join(texts.get(place * choices, ()))) if place else first
 
 
 def _texts_by_choice(raw: bytes, stream: bool) -> dict[int, list[str]]:
     """The pieces of all choices, in one pass: an answer to a hundred prompts is as large as one."""
-    found: dict[int, list[str]] = {}
+    texts: dict[int, list[str]] = {}
     for event in _events(raw, b"data: {") if stream else [_object(raw)]:
         for choice, text in _choices(event):
-            found.setdefault(choice, []).append(text)
-    return found
+            texts.setdefault(choice, []).append(text)
+    return texts
 
 
-def _said_in_stream(raw: bytes, choice: int) -> Said:
+def _streamed_answer(raw: bytes, choice: int) -> Answer:
     """A stream of one choice is read by pattern, many times faster than event by event."""
     usage = next((event.get("usage") for event in _events(raw, b'"usage":{')), None)
     if choice or b'"index":1' in raw or b'"index": ' in raw:
         pieces = [piece for event in _events(raw, b"data: {") for piece in _texts(event, choice)]
     else:
         pieces = [piece for piece in json.loads(b"[" + b",".join(_PIECE.findall(raw)) + b"]") if piece]
-    return _said("".join(pieces), usage, len(pieces))
+    return _answer("".join(pieces), usage, len(pieces))
 
 
-def tokens_spent(ask: Ask, raw: bytes) -> int:
+def tokens_spent(request: CompletionRequest, raw: bytes) -> int:
     """The tokens of prompt and answer: as the engine counted them, else its pieces and the prompt's length.
 
     Cheaper than `said`: nothing but the usage block is read.
     """
-    if found := _TOTAL.search(raw, max(0, raw.rfind(b'"usage"'))):
-        return int(found[1])
-    return ask.prompt_estimate + (raw.count(b"data: {") if ask.stream else 0)
+    if match := _TOTAL.search(raw, max(0, raw.rfind(b'"usage"'))):
+        return int(match[1])
+    return request.prompt_estimate + (raw.count(b"data: {") if request.stream else 0)
 
 
-def _said(text: str, usage: object, counted: int) -> Said:
+def _answer(text: str, usage: object, counted: int) -> Answer:
     known: dict[str, Any] = usage if isinstance(usage, dict) else {}
-    return Said(text, int(known.get("prompt_tokens") or 0), int(known.get("completion_tokens") or counted))
+    return Answer(text, int(known.get("prompt_tokens") or 0), int(known.get("completion_tokens") or counted))
 
 
-def line(answered: Answered, answer_id: str, messages: list[dict[str, str]], what: Said) -> bytes:
+def line(answered: Answered, answer_id: str, messages: list[dict[str, str]], what: Answer) -> bytes:
     """The segment's line, newline included. Every text in it can be encoded, whatever the engine wrote."""
     return (
         json.dumps(
@@ -105,7 +105,7 @@ def line(answered: Answered, answer_id: str, messages: list[dict[str, str]], wha
                 "time": answered.time.isoformat(timespec="milliseconds"),
                 "deployment": answered.deployment,
                 "version": answered.version,
-                "user": answered.ask.user,
+                "user": answered.request.user,
                 "messages": messages,
                 "answer": "" if answered.status == FILTERED else _whole(what.text),
                 "status": answered.status,

@@ -17,12 +17,12 @@ DROPPED = object()
 INT64 = 2**63 - 1
 
 
-def wrong_type(field: str, wanted: str, value: object) -> BadRequest:
+def wrong_type(field: str, expected: str, value: object) -> BadRequest:
     """The error of a value of another type."""
     names: dict[type, str] = {bool: "a boolean", int: "an integer", float: "a number", str: "a string"}
     names |= {list: "an array", dict: "an object"}
-    given = names.get(type(value), "null")
-    return BadRequest(f"`{field}` must be {wanted}; this is {given}.", field, "INVALID_TYPE")
+    actual = names.get(type(value), "null")
+    return BadRequest(f"`{field}` must be {expected}; this is {actual}.", field, "INVALID_TYPE")
 
 
 def wrong_value(field: str, message: str) -> BadRequest:
@@ -35,7 +35,7 @@ def unsupported(field: str, message: str) -> BadRequest:
     return BadRequest(message, field, "UNSUPPORTED_PARAMETER")
 
 
-def whole(least: int, most: int) -> Check:
+def whole(minimum: int, maximum: int) -> Check:
     """A whole number in these bounds; `2.0` is 2."""
 
     def check(field: str, value: Any) -> int:
@@ -43,22 +43,22 @@ def whole(least: int, most: int) -> Check:
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
             raise wrong_type(field, "an integer", value)
-        if not least <= value <= most:
-            raise wrong_value(field, f"`{field}` must be from {least:,} to {most:,}.")
+        if not minimum <= value <= maximum:
+            raise wrong_value(field, f"`{field}` must be from {minimum:,} to {maximum:,}.")
         return value
 
     return check
 
 
-def number(least: float, most: float, *, above: bool = False) -> Check:
+def number(minimum: float, maximum: float, *, above: bool = False) -> Check:
     """A number in these bounds, or with `above` greater than the lower one."""
 
     def check(field: str, value: Any) -> float | int:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise wrong_type(field, "a number", value)
-        if not least <= value <= most or (above and value == least):
+        if not minimum <= value <= maximum or (above and value == minimum):
             first = "above" if above else "from"
-            raise wrong_value(field, f"`{field}` must be {first} {least:g} to {most:g}.")
+            raise wrong_value(field, f"`{field}` must be {first} {minimum:g} to {maximum:g}.")
         return value
 
     return check
@@ -71,15 +71,15 @@ def boolean(field: str, value: Any) -> bool:
     return value
 
 
-def text(most: int) -> Check:
+def text(maximum: int) -> Check:
     """A string of so many characters at most."""
 
     def check(field: str, value: Any) -> str:
         if not isinstance(value, str):
             raise wrong_type(field, "a string", value)
-        if len(value) > most:
+        if len(value) > maximum:
             raise wrong_value(
-                field, f"`{field}` may have at most {most:,} characters; it has {len(value):,}."
+                field, f"`{field}` may have at most {maximum:,} characters; it has {len(value):,}."
             )
         return value
 
@@ -98,14 +98,14 @@ def one_of(*choices: str) -> Check:
     return check
 
 
-def many(most: int, item: Check) -> Check:
+def many(maximum: int, item: Check) -> Check:
     """A list of so many items at most, each checked."""
 
     def check(field: str, value: Any) -> list[Any]:
         if not isinstance(value, list):
             raise wrong_type(field, "an array", value)
-        if len(value) > most:
-            raise wrong_value(field, f"`{field}` may have at most {most:,} items; it has {len(value):,}.")
+        if len(value) > maximum:
+            raise wrong_value(field, f"`{field}` may have at most {maximum:,} items; it has {len(value):,}.")
         return [item(f"{field}[{place}]", each) for place, each in enumerate(value)]
 
     return check
@@ -166,8 +166,8 @@ def documents(field: str, value: Any) -> list[dict[str, str]]:
             raise wrong_type(name, "an object", document)
         return {key: item(f"{name}.{shortened(key)}", each) for key, each in document.items()}
 
-    kept: list[dict[str, str]] = many(256, check)(field, value)
-    return kept
+    checked: list[dict[str, str]] = many(256, check)(field, value)
+    return checked
 
 
 def stream_options(field: str, value: Any) -> dict[str, bool]:

@@ -18,7 +18,15 @@ from ratoon_gateway.domain.fields import (
 )
 from ratoon_gateway.domain.json_text import read_object
 
-__all__ = ["CHAT", "TEXT", "Ask", "RequestLimits", "engine_body", "longest_text", "read_ask"]
+__all__ = [
+    "CHAT",
+    "TEXT",
+    "CompletionRequest",
+    "RequestLimits",
+    "engine_body",
+    "longest_text",
+    "read_request",
+]
 
 _UNREAD = {"model", "type", "id", "tool_call_id"}
 """Fields that name things or hold no words."""
@@ -34,7 +42,7 @@ _NO_LIMITS = RequestLimits()
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class CompletionRequest:
     """One completion request: its fields, checked, as they go on to an engine."""
 
     path: str
@@ -88,7 +96,7 @@ class Ask:
         return all(isinstance(prompt, str) for prompt in prompts_of(self.fields))
 
 
-def read_ask(path: str, body: bytes, limits: RequestLimits = _NO_LIMITS) -> Ask:
+def read_request(path: str, body: bytes, limits: RequestLimits = _NO_LIMITS) -> CompletionRequest:
     """Return the request in a body; BadRequest names the field at fault."""
     fields = read_object(body)
     if not isinstance(fields.get("model"), str) or not fields["model"]:
@@ -96,25 +104,25 @@ def read_ask(path: str, body: bytes, limits: RequestLimits = _NO_LIMITS) -> Ask:
             "`model` must name a deployment.", field="model", reason="MISSING_REQUIRED_PARAMETER"
         )
     user = fields.get("user")
-    kept = normalised(path, fields, limits)
+    checked = normalised(path, fields, limits)
     named = user[:_MAX_USER] if isinstance(user, str) else ""
-    return Ask(path, len(body), kept, kept["model"], bool(kept.get("stream")), named)
+    return CompletionRequest(path, len(body), checked, checked["model"], bool(checked.get("stream")), named)
 
 
-def engine_body(ask: Ask, served_name: str, defaults: Mapping[str, float | int]) -> bytes:
+def engine_body(request: CompletionRequest, served_name: str, defaults: Mapping[str, float | int]) -> bytes:
     """Return the request as an engine gets it: its own name for the model, and the version's defaults where unset."""
-    unset = {name: value for name, value in defaults.items() if name not in ask.fields}
-    if max_answer_tokens(ask.fields):
+    unset = {name: value for name, value in defaults.items() if name not in request.fields}
+    if max_answer_tokens(request.fields):
         unset.pop("max_tokens", None)
-    body = {**unset, **ask.fields, "model": served_name}
+    body = {**unset, **request.fields, "model": served_name}
     if body.get("n", 1) > 1 and body.get("temperature") == 0:
         body["temperature"] = _NEARLY_GREEDY
     return json.dumps(body, ensure_ascii=False).encode()
 
 
-def longest_text(ask: Ask) -> int:
+def longest_text(request: CompletionRequest) -> int:
     """Return the characters of the longest message; 0 where there are no messages."""
-    messages = ask.fields.get("messages", ())
+    messages = request.fields.get("messages", ())
     return max((len(text_of(message.get("content"))) for message in messages), default=0)
 
 

@@ -24,8 +24,8 @@ def messages(field: str, value: Any) -> list[dict[str, Any]]:
         raise wrong_type(field, "an array", value)
     if not value:
         raise wrong_value(field, f"`{field}` must be a list of at least one message.")
-    kept: list[dict[str, Any]] = many(_MAX_MESSAGES, _message)(field, value)
-    return kept
+    messages: list[dict[str, Any]] = many(_MAX_MESSAGES, _message)(field, value)
+    return messages
 
 
 def text_of(content: object) -> str:
@@ -83,16 +83,16 @@ def _message(field: str, message: Any) -> dict[str, Any]:
         raise BadRequest(
             f"`{field}.role` must be one of {', '.join(sorted(ROLES))}.", f"{field}.role", "INVALID_VALUE"
         )
-    kept = {key: each for key, each in message.items() if each is not None}
-    kept["content"] = _content(f"{field}.content", message.get("content"), role, kept)
-    if "tool_calls" in kept:
-        kept["tool_calls"] = many(_MAX_TOOLS, _tool_call)(f"{field}.tool_calls", kept["tool_calls"])
-    if not kept.get("tool_calls", True):
-        del kept["tool_calls"]
+    fields = {key: each for key, each in message.items() if each is not None}
+    fields["content"] = _content(f"{field}.content", message.get("content"), role, fields)
+    if "tool_calls" in fields:
+        fields["tool_calls"] = many(_MAX_TOOLS, _tool_call)(f"{field}.tool_calls", fields["tool_calls"])
+    if not fields.get("tool_calls", True):
+        del fields["tool_calls"]
     for name in ("name", "tool_call_id"):
-        if name in kept:
-            text(256)(f"{field}.{name}", kept[name])
-    return kept
+        if name in fields:
+            text(256)(f"{field}.{name}", fields[name])
+    return fields
 
 
 def _content(field: str, content: Any, role: str, message: Mapping[str, Any]) -> Any:
@@ -123,10 +123,10 @@ def _part(field: str, part: Any) -> dict[str, str]:
             f"{field}.type",
             f"`{field}`: this deployment reads text, not parts of type {shortened(str(kind), 40)!r}.",
         )
-    said = part.get(_TEXT_PARTS[kind])
-    if not isinstance(said, str):
-        raise wrong_type(f"{field}.{_TEXT_PARTS[kind]}", "a string", said)
-    return {"type": "text", "text": said}
+    content = part.get(_TEXT_PARTS[kind])
+    if not isinstance(content, str):
+        raise wrong_type(f"{field}.{_TEXT_PARTS[kind]}", "a string", content)
+    return {"type": "text", "text": content}
 
 
 def _tool(field: str, tool: Any) -> dict[str, Any]:

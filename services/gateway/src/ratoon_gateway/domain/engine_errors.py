@@ -31,10 +31,10 @@ def engine_error(status: int, body: bytes) -> GatewayError:
             "The engine failed on this request. The same request may fail again: if it does, change it, "
             "or report the x-request-id of the response."
         )
-    message, field = _told(body)
+    message, field = _message_of(body)
     for pattern, sentence in _KNOWN:
-        if found := pattern.search(message):
-            return sentence(found)
+        if match := pattern.search(message):
+            return sentence(match)
     hint = f" Check `{field}`." if field else " Check the values of its fields."
     return EngineRefused(f"The model's engine rejected this request.{hint}", field, "INVALID_REQUEST")
 
@@ -52,7 +52,7 @@ def stream_error(event: bytes) -> tuple[int, GatewayError] | None:
     return status, engine_error(status, body)
 
 
-def _told(body: bytes) -> tuple[str, str]:
+def _message_of(body: bytes) -> tuple[str, str]:
     """The engine's message, and the field that it names."""
     try:
         error = json.loads(body)
@@ -64,11 +64,11 @@ def _told(body: bytes) -> tuple[str, str]:
     return message, name if _FIELD.fullmatch(name) else ""
 
 
-def _too_long(found: "re.Match[str]") -> GatewayError:
-    numbers = [int(each.replace(",", "")) for each in re.findall(r"\d[\d,]*", found.string)]
-    most = f"{numbers[0]} tokens" if numbers else "exceeded"
+def _too_long(match: "re.Match[str]") -> GatewayError:
+    numbers = [int(each.replace(",", "")) for each in re.findall(r"\d[\d,]*", match.string)]
+    length = f"{numbers[0]} tokens" if numbers else "exceeded"
     return EngineRefused(
-        f"This model's maximum context length is {most}. However, the prompt and the requested answer "
+        f"This model's maximum context length is {length}. However, the prompt and the requested answer "
         "are longer: shorten the messages, or lower `max_tokens`.",
         "messages",
         "CONTEXT_LENGTH_EXCEEDED",
@@ -76,7 +76,7 @@ def _too_long(found: "re.Match[str]") -> GatewayError:
 
 
 def _refusal(message: str, field: str = "", reason: str = "INVALID_VALUE") -> _Sentence:
-    return lambda _found: EngineRefused(message, field, reason)
+    return lambda _match: EngineRefused(message, field, reason)
 
 
 def _known(pattern: str, sentence: _Sentence) -> "tuple[re.Pattern[str], _Sentence]":

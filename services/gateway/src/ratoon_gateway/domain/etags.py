@@ -10,7 +10,7 @@ def etag_of(*settings: object) -> str:
     return hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
 
 
-def check_etag(name: str, current: str, given: str) -> None:
+def check_etag(name: str, current: str, expected: str) -> None:
     """Refuse a change that was made on another state than the present one; an empty etag is not checked."""
-    if given and given != current:
+    if expected and expected != current:
         raise StaleEtag(f"{name} was changed after you read it: read it again and retry.")

@@ -64,15 +64,15 @@ def normalised(path: str, fields: Mapping[str, Any], limits: RequestLimits) -> d
     for name in fields:
         if name not in checks:
             raise _unknown(name)
-    kept: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for name, value in fields.items():
         if value is None:
             continue
         checked = checks[name](name, value)
         if checked is not DROPPED:
-            kept[name] = checked
-    _settle(path, kept, limits)
-    return kept
+            result[name] = checked
+    _settle(path, result, limits)
+    return result
 
 
 def choices_of(fields: Mapping[str, Any]) -> int:
@@ -170,8 +170,8 @@ def _token_ids(field: str, value: Any) -> list[int]:
         raise wrong_value(field, f"`{field}` must not be empty.")
     if all(type(one) is int and 0 <= one < 2**31 for one in value):  # there may be a hundred thousand
         return value
-    kept: list[int] = many(INT64, whole(0, 2**31 - 1))(field, value)
-    return kept
+    tokens: list[int] = many(INT64, whole(0, 2**31 - 1))(field, value)
+    return tokens
 
 
 def _response_format(field: str, value: Any) -> object:
@@ -198,23 +198,23 @@ def _structured_outputs(field: str, value: Any) -> dict[str, Any]:
         "regex": check_pattern,
         "choice": check_choices,
         "grammar": check_grammar,
-        "json_object": lambda given, name: boolean(name, given),
+        "json_object": lambda each, name: boolean(name, each),
     }
     options = ("disable_any_whitespace", "disable_additional_properties")
     if not isinstance(value, dict):
         raise wrong_type(field, "an object", value)
     refuse_unknown(value, (*constraints, *options), field)
-    given = {name: each for name, each in value.items() if each is not None}
-    named = [name for name in constraints if name in given]
+    settings = {name: each for name, each in value.items() if each is not None}
+    named = [name for name in constraints if name in settings]
     if len(named) != 1:
         raise wrong_value(field, f"`{field}` must hold exactly one of {', '.join(constraints)}.")
-    checked = constraints[named[0]](given[named[0]], f"{field}.{named[0]}")
+    checked = constraints[named[0]](settings[named[0]], f"{field}.{named[0]}")
     if named[0] == "json":
-        given["json"] = checked
+        settings["json"] = checked
     for option in options:
-        if option in given:
-            boolean(f"{field}.{option}", given[option])
-    return given
+        if option in settings:
+            boolean(f"{field}.{option}", settings[option])
+    return settings
 
 
 def _modalities(field: str, value: Any) -> object:

@@ -61,12 +61,12 @@ def check_grammar(grammar: object, field: str) -> None:
             "INVALID_VALUE",
         )
     counts = []
-    for found in _QUANTIFIER.finditer(grammar):
-        least, comma, most = found.groups()
-        times = _times(found)
+    for match in _QUANTIFIER.finditer(grammar):
+        minimum, comma, maximum = match.groups()
+        times = _times(match)
         if times > _MAX_TIMES:
             raise BadRequest(f"`{field}` repeats more than {_MAX_TIMES:,} times.", field, "INVALID_VALUE")
-        if (comma and least != most) or times > MAX_AMBIGUITY:
+        if (comma and minimum != maximum) or times > MAX_AMBIGUITY:
             counts.append(times)
     alone = len(counts) == 1 and not re.search(r"[*+]", grammar)
     _bound(1 if alone else prod(counts), field)
@@ -110,7 +110,7 @@ def _translated(value: Any, *, names: bool) -> Any:
         return [_translated(each, names=False) for each in value]
     if not isinstance(value, dict):
         return value
-    kept = {
+    translated = {
         key: each if key in _DATA and not names else _translated(each, names=not names and key in _MAPS)
         for key, each in value.items()
         if names or key not in ("x-guidance", "oneOf")
@@ -118,9 +118,11 @@ def _translated(value: Any, *, names: bool) -> Any:
     if not names and "oneOf" in value:
         one_of = {"anyOf": _translated(value["oneOf"], names=False)}
         return (
-            {**kept, **one_of} if "anyOf" not in kept else {**kept, "allOf": [*kept.get("allOf", []), one_of]}
+            {**translated, **one_of}
+            if "anyOf" not in translated
+            else {**translated, "allOf": [*translated.get("allOf", []), one_of]}
         )
-    return kept
+    return translated
 
 
 def _parsed(text: str, field: str) -> object:
@@ -281,17 +283,17 @@ class _PatternReader:
         frame.last = frame.last.repeated(times, varies)
 
     def _escape(self, place: int) -> int:
-        found = _ESCAPE.match(self._pattern, place)
-        end = found.end() if found else place + 1
+        match = _ESCAPE.match(self._pattern, place)
+        end = match.end() if match else place + 1
         self._atom(self._pattern[place:end])
         return end
 
     def _class(self, place: int) -> int:
-        found = _CLASS.match(self._pattern, place)
-        if found is None or self._pattern.startswith(("[]", "[^]"), place):
+        match = _CLASS.match(self._pattern, place)
+        if match is None or self._pattern.startswith(("[]", "[^]"), place):
             raise self._wrong("has an empty or open character class")
-        self._frames[-1].add(_Piece(atoms=(found.group(),), length=1))
-        return found.end()
+        self._frames[-1].add(_Piece(atoms=(match.group(),), length=1))
+        return match.end()
 
     def _open(self, place: int) -> int:
         self._frames.append(_Frame())
@@ -308,16 +310,18 @@ class _PatternReader:
         return place + 1
 
     def _braces(self, place: int) -> int:
-        found = _QUANTIFIER.match(self._pattern, place)
-        if found is None or not (found.group(1) or found.group(3)):
+        match = _QUANTIFIER.match(self._pattern, place)
+        if match is None or not (match.group(1) or match.group(3)):
             self._atom("{")
             return place + 1
-        times = _times(found)
+        times = _times(match)
         if times > _MAX_TIMES:
             raise self._wrong(f"repeats more than {_MAX_TIMES:,} times")
-        least, comma, most = found.groups()
-        self._repeat(max(times, _STAR) if comma and not most else times, bool(comma) and least != most)
-        return found.end()
+        minimum, comma, maximum = match.groups()
+        self._repeat(
+            max(times, _STAR) if comma and not maximum else times, bool(comma) and minimum != maximum
+        )
+        return match.end()
 
     def _wrong(self, what: str) -> BadRequest:
         return BadRequest(f"`{self._field}` {what}.", self._field, "INVALID_VALUE")

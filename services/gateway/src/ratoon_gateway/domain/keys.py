@@ -68,8 +68,8 @@ class Secret:
     @staticmethod
     def parse(text: str) -> "Secret":
         """What a caller showed; BadKey when it has not the shape of a key."""
-        selector, found, proof = text.removeprefix(PREFIX).partition("_")
-        if not text.startswith(PREFIX) or not found or not proof:
+        selector, separator, proof = text.removeprefix(PREFIX).partition("_")
+        if not text.startswith(PREFIX) or not separator or not proof:
             raise BadKey("This key is unknown or incomplete; keys start with `rtn_`.")
         return Secret(selector, proof)
 
@@ -142,8 +142,8 @@ def changed(
         elif name == "limits":
             key = replace(key, limits=checked_limits(limits))
         elif whole == "limits" and part in Limits.__dataclass_fields__:
-            wanted = replace(key.limits, **{part: getattr(limits, part)})
-            key = replace(key, limits=checked_limits(wanted))
+            changed = replace(key.limits, **{part: getattr(limits, part)})
+            key = replace(key, limits=checked_limits(changed))
         else:
             raise BadRequest(f"{name} cannot be changed.", field="update_mask")
     return key

@@ -8,7 +8,7 @@ from math import ceil
 from ratoon_gateway.domain.errors import BadRequest, QuotaExceeded, RateLimited, TooManyRequests
 
 _MINUTE_S, _DAY_S = 60, 86_400
-_MOST = 10**12
+_MAX_LIMIT = 10**12
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,10 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class Instant:
     """Now: `boot` in seconds of a clock that never jumps, `wall` for the calendar."""
 
-    boot: float
+    monotonic: float
     wall: datetime
 
     @property
@@ -58,49 +58,51 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RateLimitStatus:
     """How far one limit is used up: what is left of `most`, and the seconds until all of it is there again."""
 
     name: str
-    most: int
+    limit: int
     window_s: int
     left: int
     reset_s: int
 
 
 @dataclass(slots=True)
-class _Bucket:
+class _TokenBucket:
     """Holds what a minute allows and fills evenly; it may go below zero, and then has to fill up first."""
 
     level: float = 0.0
     filled_at: float | None = None
 
-    def fill(self, most: int, now: float) -> None:
+    def fill(self, limit: int, now: float) -> None:
         """Let it fill up to now; a fresh one is full."""
         since = _MINUTE_S if self.filled_at is None else now - self.filled_at
-        self.level, self.filled_at = min(float(most), self.level + since * most / _MINUTE_S), now
+        self.level, self.filled_at = min(float(limit), self.level + since * limit / _MINUTE_S), now
 
-    def wait_s(self, most: int, wanted: float) -> float:
+    def wait_s(self, limit: int, amount: float) -> float:
         """Seconds until so much is in it, or until it is full; 0: now."""
-        return max(0.0, (min(wanted, most) - self.level) * _MINUTE_S / most)
+        return max(0.0, (min(amount, limit) - self.level) * _MINUTE_S / limit)
 
-    def standing(self, name: str, most: int, now: float) -> Standing:
+    def status_at(self, name: str, limit: int, now: float) -> RateLimitStatus:
         """How full it is."""
-        self.fill(most, now)
-        return Standing(name, most, _MINUTE_S, max(0, int(self.level)), ceil(self.wait_s(most, most)))
+        self.fill(limit, now)
+        return RateLimitStatus(
+            name, limit, _MINUTE_S, max(0, int(self.level)), ceil(self.wait_s(limit, limit))
+        )
 
 
 @dataclass(slots=True)
-class Meter:
+class RateLimiter:
     """What one key uses now."""
 
     open: int = 0
     day: int = 0
     spent_today: int = 0
-    _requests: _Bucket = field(default_factory=_Bucket)
-    _tokens: _Bucket = field(default_factory=_Bucket)
+    _requests: _TokenBucket = field(default_factory=_TokenBucket)
+    _tokens: _TokenBucket = field(default_factory=_TokenBucket)
 
-    def admit(self, limits: Limits, cost: int, known_today: int, now: Moment) -> None:
+    def admit(self, limits: Limits, cost: int, known_today: int, now: Instant) -> None:
         """Let a request in that will cost about so many tokens, and book it; RateLimited and others when it may not.
 
         `known_today`: the tokens that the books of the whole installation know of for today.
@@ -108,7 +110,7 @@ class Meter:
         if limits.concurrent_requests and self.open >= limits.concurrent_requests:
             raise TooManyRequests(f"{self.open} requests of this key are open; wait for some to end.")
         if limits.tokens_per_day:
-            self._turn_day(known_today, now)
+            self._roll_day(known_today, now)
         self._check_minute(self._requests, limits.requests_per_minute, 1, "requests", now)
         self._check_minute(self._tokens, limits.tokens_per_minute, cost, "tokens", now)
         if limits.tokens_per_day and self.spent_today + cost > limits.tokens_per_day:
@@ -126,27 +128,27 @@ class Meter:
         self.open -= 1
         self._book(spent - cost)
 
-    def standings(self, limits: Limits, now: Moment) -> Iterator[Standing]:
+    def statuses(self, limits: Limits, now: Instant) -> Iterator[RateLimitStatus]:
         """How far each limit is used up."""
-        if most := limits.requests_per_minute:
-            yield self._requests.standing("requests", most, now.boot)
-        if most := limits.tokens_per_minute:
-            yield self._tokens.standing("tokens", most, now.boot)
-        if most := limits.tokens_per_day:
-            yield Standing("day", most, _DAY_S, max(0, most - self.spent_today), now.left_of_day_s)
+        if limit := limits.requests_per_minute:
+            yield self._requests.status_at("requests", limit, now.monotonic)
+        if limit := limits.tokens_per_minute:
+            yield self._tokens.status_at("tokens", limit, now.monotonic)
+        if limit := limits.tokens_per_day:
+            yield RateLimitStatus("day", limit, _DAY_S, max(0, limit - self.spent_today), now.left_of_day_s)
 
-    def _turn_day(self, known_today: int, now: Moment) -> None:
+    def _roll_day(self, known_today: int, now: Instant) -> None:
         if self.day != now.day:
             self.day, self.spent_today = now.day, 0
         self.spent_today = max(self.spent_today, known_today)
 
-    def _check_minute(self, bucket: _Bucket, most: int, wanted: int, what: str, now: Moment) -> None:
-        if not most:
+    def _check_minute(self, bucket: _TokenBucket, limit: int, amount: int, what: str, now: Instant) -> None:
+        if not limit:
             return
-        bucket.fill(most, now.boot)
-        if wait := bucket.wait_s(most, wanted):
+        bucket.fill(limit, now.monotonic)
+        if wait := bucket.wait_s(limit, amount):
             raise RateLimited(
-                f"This key may use {most:,} {what} a minute; try again in {ceil(wait)} s.", ceil(wait)
+                f"This key may use {limit:,} {what} a minute; try again in {ceil(wait)} s.", ceil(wait)
             )
 
     def _book(self, tokens: int) -> None:
@@ -157,8 +159,9 @@ class Meter:
 def checked_limits(limits: Limits) -> Limits:
     """The limits; BadRequest names the one that cannot be."""
     for each in fields(limits):
-        if not 0 <= getattr(limits, each.name) <= _MOST:
+        if not 0 <= getattr(limits, each.name) <= _MAX_LIMIT:
             raise BadRequest(
-                f"{each.name} must be from 0 (the default) to {_MOST:,}.", field=f"api_key.limits.{each.name}"
+                f"{each.name} must be from 0 (the default) to {_MAX_LIMIT:,}.",
+                field=f"api_key.limits.{each.name}",
             )
     return limits

@@ -24,7 +24,7 @@ def unmasked(text: str) -> str:
         return text
     words = set(_WORD.findall(folded))
     foreign = any(_is_foreign(word) for word in words)
-    return _WORD.sub(lambda found: _unmasked_word(found.group(), foreign), folded)
+    return _WORD.sub(lambda match: _unmasked_word(match.group(), foreign), folded)
 
 
 def _unmasked_word(word: str, foreign: bool) -> str:

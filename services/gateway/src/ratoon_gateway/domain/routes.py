@@ -109,12 +109,12 @@ class ModelName:
 
 def find_route(table: RouteTable, name: ModelName, project: str) -> Route:
     """The route that a caller of this project means (`-`: any project, when only one has such a deployment)."""
-    wanted = name.project or project
-    if project not in (ANY_PROJECT, wanted):
+    target_project = name.project or project
+    if project not in (ANY_PROJECT, target_project):
         raise ModelNotFound(f"There is no model {name.deployment!r} in project {project}.")
-    if wanted != ANY_PROJECT:
-        found = table.routes.get(f"projects/{wanted}/deployments/{name.deployment}")
-        matches = [found] if found else []
+    if target_project != ANY_PROJECT:
+        route = table.routes.get(f"projects/{target_project}/deployments/{name.deployment}")
+        matches = [route] if route else []
     else:
         matches = [route for route in table.routes.values() if route.id == name.deployment]
     if len(matches) > 1:

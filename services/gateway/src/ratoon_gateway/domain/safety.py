@@ -16,7 +16,7 @@ from ratoon_gateway.domain.etags import etag_of
 
 EVERYWHERE = "projects/-/safetyFilter"
 CHANGEABLE = ("input_words", "output_words")
-_MOST_WORDS, _LONGEST_WORD = 10_000, 100
+_MAX_WORDS, _LONGEST_WORD = 10_000, 100
 _UNSEEN = re.compile("[\u00ad\u0300-\u036f\u200b-\u200f\u2060\ufeff]")
 _SPACE = re.compile(r"\s{2,}|[^\S ]")
 """White space that is not one plain blank."""
@@ -53,7 +53,7 @@ class WordSet(Protocol):
         """The length of the longest word."""
         ...
 
-    def found_in(self, text: str) -> Iterator[tuple[int, int]]:
+    def matches_in(self, text: str) -> Iterator[tuple[int, int]]:
         """Where words stand in a folded text: start and end of each."""
         ...
 
@@ -62,7 +62,7 @@ class WordSet(Protocol):
         ...
 
 
-class WordReading:
+class WordFilterSession:
     """One text as it comes in, held against a list; `blocked` once a word of it stands there."""
 
     def __init__(self, words: WordSet) -> None:
@@ -81,7 +81,9 @@ class WordReading:
         if folded.startswith(" ") and self._tail.endswith(" "):
             folded = folded[1:]
         text = self._tail + folded
-        ends = [end for start, end in self._words.found_in(text) if start and _stands_alone(text, start, end)]
+        ends = [
+            end for start, end in self._words.matches_in(text) if start and _stands_alone(text, start, end)
+        ]
         self.would_block = len(text) in ends
         self.blocked = self.blocked or any(end < len(text) for end in ends)
         waiting = self._waiting(text)
@@ -105,13 +107,13 @@ def folded_word(word: str) -> str:
     return _fold(word).strip()
 
 
-def changed(current: SafetyFilter, wanted: SafetyFilter, names: Sequence[str]) -> SafetyFilter:
+def changed(current: SafetyFilter, desired: SafetyFilter, names: Sequence[str]) -> SafetyFilter:
     """The filter with these lists as wanted (no names: neither); BadRequest names the list at fault."""
     for name in names:
         if name == "input_words":
-            current = replace(current, input_words=_checked(wanted.input_words, name))
+            current = replace(current, input_words=_checked(desired.input_words, name))
         elif name == "output_words":
-            current = replace(current, output_words=_checked(wanted.output_words, name))
+            current = replace(current, output_words=_checked(desired.output_words, name))
         else:
             raise BadRequest(f"{name} cannot be changed.", field="update_mask")
     return current
@@ -119,8 +121,8 @@ def changed(current: SafetyFilter, wanted: SafetyFilter, names: Sequence[str]) -
 
 def _checked(words: Sequence[str], name: str) -> tuple[str, ...]:
     field = f"safety_filter.{name}"
-    if len(words) > _MOST_WORDS:
-        raise BadRequest(f"A list holds at most {_MOST_WORDS:,} words, not {len(words):,}.", field=field)
+    if len(words) > _MAX_WORDS:
+        raise BadRequest(f"A list holds at most {_MAX_WORDS:,} words, not {len(words):,}.", field=field)
     for word in words:
         if not 0 < len(folded_word(word)) <= _LONGEST_WORD:
             raise BadRequest(f"{word[:200]!r} must have 1 to {_LONGEST_WORD} characters.", field=field)

@@ -162,7 +162,7 @@ class Traffic:
         self._totals[deployment, target.version, outcome] = (count + 1, total + seconds)
 
 
-def caller_mark(key: str) -> str:
+def caller_fingerprint(key: str) -> str:
     """Return what tells the holder of a key from others in reports, without its name."""
     return hashlib.sha256(key.encode(errors="replace")).hexdigest()[:16]
 
@@ -195,6 +195,8 @@ def quantile(ordered: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
 
-def merged(older: Iterable[EngineReport], newer: Iterable[EngineReport], most: int) -> list[EngineReport]:
+def merged(
+    older: Iterable[EngineReport], newer: Iterable[EngineReport], max_reports: int
+) -> list[EngineReport]:
     """Return reports not yet delivered, the newest `most` of them."""
-    return [*older, *newer][-most:]
+    return [*older, *newer][-max_reports:]

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from ratoon.chassis.errors import Description
 from ratoon.chassis.names import uuid7
 from ratoon_gateway.domain.errors import BodyTooLarge, UnsupportedMediaType
-from ratoon_gateway.domain.limits import Standing
+from ratoon_gateway.domain.limits import RateLimitStatus
 from ratoon_gateway.entrypoints.encodings import ACCEPTED, unpacked
 
 Scope = MutableMapping[str, Any]
@@ -45,7 +45,7 @@ _OF_REASON = {
     "UNSUPPORTED_MEDIA_TYPE": 415,
     "METHOD_NOT_ALLOWED": 405,
 }
-_PATIENCE = 8
+_DISCARD_FACTOR = 8
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
@@ -88,29 +88,29 @@ def bearer(scope: Scope) -> str:
     return token.strip().decode("latin-1") if scheme.lower() == b"bearer" else ""
 
 
-async def read_body(receive: Receive, most: int) -> bytes:
+async def read_body(receive: Receive, max_bytes: int) -> bytes:
     """The whole body; BodyTooLarge over `most` bytes, ClientGone when it does not come whole.
 
     Somewhat more than `most` is taken in and dropped, for callers who only listen once they have said all.
     """
     chunks: list[bytes] = []
     size, more = 0, True
-    while more and size <= most * _PATIENCE:
+    while more and size <= max_bytes * _DISCARD_FACTOR:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
         size += len(message.get("body", b""))
         more = message.get("more_body", False)
-        if size <= most:
+        if size <= max_bytes:
             chunks.append(message.get("body", b""))
-    if size > most:
-        raise BodyTooLarge(f"The body is larger than {most:,} bytes.")
+    if size > max_bytes:
+        raise BodyTooLarge(f"The body is larger than {max_bytes:,} bytes.")
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-async def read_content(scope: Scope, receive: Receive, most: int) -> bytes:
+async def read_content(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
     """The whole body of JSON, unpacked where it came compressed; the bound holds for both."""
-    body = await read_body(receive, most)
+    body = await read_body(receive, max_bytes)
     if body and not _is_json(header(scope, b"content-type")):
         raise UnsupportedMediaType(
             "The body must be JSON: send it with `content-type: application/json` (or without a content type)."
@@ -118,7 +118,7 @@ async def read_content(scope: Scope, receive: Receive, most: int) -> bytes:
     encoding = b",".join(value for name, value in scope["headers"] if name == b"content-encoding")
     if not encoding:
         return body
-    return await asyncio.to_thread(unpacked, body, encoding.decode("latin-1"), most)
+    return await asyncio.to_thread(unpacked, body, encoding.decode("latin-1"), max_bytes)
 
 
 def _is_json(media_type: bytes) -> bool:
@@ -140,33 +140,33 @@ async def respond(send: Send, status: int, headers: Iterable[Header], body: byte
     await send({"type": "http.response.body", "body": body})
 
 
-def http_status(told: Description) -> int:
+def http_status(error: Description) -> int:
     """The HTTP status of an error."""
-    return _OF_REASON.get(told.reason) or _STATUSES.get(told.code, 500)
+    return _OF_REASON.get(error.reason) or _STATUSES.get(error.code, 500)
 
 
 def json_name(path: str) -> str:
     """Return a field path as JSON bodies write it: `minAnswers` for `min_answers`."""
-    return re.sub(r"_([a-z0-9])", lambda found: found.group(1).upper(), path)
+    return re.sub(r"_([a-z0-9])", lambda match: match.group(1).upper(), path)
 
 
-def problem_of(told: Description, violations: Iterable[tuple[str, str]] = ()) -> dict[str, Any]:
+def problem_of(error: Description, violations: Iterable[tuple[str, str]] = ()) -> dict[str, Any]:
     """An error as RFC 9457 problem details, with its reason and the fields at fault."""
-    status = http_status(told)
-    fields = list(violations) or ([(told.field, told.message)] if told.field else [])
+    status = http_status(error)
+    fields = list(violations) or ([(error.field, error.message)] if error.field else [])
     return {
-        "type": f"urn:ratoon:error:{told.reason.lower().replace('_', '-')}",
+        "type": f"urn:ratoon:error:{error.reason.lower().replace('_', '-')}",
         "title": _title(status),
         "status": status,
-        "detail": told.message,
-        "code": told.code,
-        "reason": told.reason,
+        "detail": error.message,
+        "code": error.code,
+        "reason": error.reason,
         **(
             {"violations": [{"field": json_name(field), "description": text} for field, text in fields]}
             if fields
             else {}
         ),
-        **({"metadata": told.details} if told.details else {}),
+        **({"metadata": error.details} if error.details else {}),
     }
 
 
@@ -177,10 +177,10 @@ def problem_response(problem: dict[str, Any], more: Iterable[Header] = ()) -> Re
     return _response(status, headers, json.dumps(problem).encode())
 
 
-def openai_error_response(told: Description, more: Iterable[Header] = ()) -> Response:
+def openai_error_response(error: Description, more: Iterable[Header] = ()) -> Response:
     """Return an error as OpenAI's API writes it, with further headers."""
-    status, headers = _openai_error(told, more)
-    return _response(status, headers, openai_error(told, status))
+    status, headers = _openai_error(error, more)
+    return _response(status, headers, openai_error(error, status))
 
 
 def _response(status: int, headers: Headers, body: bytes) -> Response:
@@ -189,37 +189,42 @@ def _response(status: int, headers: Headers, body: bytes) -> Response:
     return response
 
 
-async def respond_openai_error(send: Send, told: Description, extra: Iterable[Header] = ()) -> None:
+async def respond_openai_error(send: Send, error: Description, extra: Iterable[Header] = ()) -> None:
     """Write an error as OpenAI's API does, with further headers."""
-    status, headers = _openai_error(told, extra)
-    await respond(send, status, headers, openai_error(told, status))
+    status, headers = _openai_error(error, extra)
+    await respond(send, status, headers, openai_error(error, status))
 
 
-def _openai_error(told: Description, extra: Iterable[Header]) -> tuple[int, Headers]:
-    status, more = http_status(told), list(extra)
+def _openai_error(error: Description, extra: Iterable[Header]) -> tuple[int, Headers]:
+    status, more = http_status(error), list(extra)
     named = any(name == _REQUEST_ID for name, _ in more)
-    return status, [JSON_TYPE, *_error_headers(status, told.details, named=named), *more]
+    return status, [JSON_TYPE, *_error_headers(status, error.details, named=named), *more]
 
 
-def openai_error(told: Description, status: int) -> bytes:
+def openai_error(error: Description, status: int) -> bytes:
     """The JSON of an error as OpenAI's clients read it."""
     kind = _OPENAI_TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    error = {"message": told.message, "type": kind, "param": told.field or None, "code": told.reason.lower()}
-    return json.dumps({"error": error}).encode()
+    body = {
+        "message": error.message,
+        "type": kind,
+        "param": error.field or None,
+        "code": error.reason.lower(),
+    }
+    return json.dumps({"error": body}).encode()
 
 
-def limit_headers(standings: Iterable[Standing]) -> Headers:
+def limit_headers(statuses: Iterable[RateLimitStatus]) -> Headers:
     """How far limits are used up, as the IETF's draft (`RateLimit`) and OpenAI's clients (`x-ratelimit-…`) read it."""
-    known = list(standings)
+    known = list(statuses)
     if not known:
         return []
-    policy = ", ".join(f'"{one.name}";q={one.most};w={one.window_s}' for one in known)
+    policy = ", ".join(f'"{one.name}";q={one.limit};w={one.window_s}' for one in known)
     left = ", ".join(f'"{one.name}";r={one.left};t={one.reset_s}' for one in known)
     headers = [(b"ratelimit-policy", policy.encode()), (b"ratelimit", left.encode())]
     for one in known:
         name = one.name.encode()
         headers += [
-            (b"x-ratelimit-limit-" + name, b"%d" % one.most),
+            (b"x-ratelimit-limit-" + name, b"%d" % one.limit),
             (b"x-ratelimit-remaining-" + name, b"%d" % one.left),
             (b"x-ratelimit-reset-" + name, b"%ds" % one.reset_s),
         ]

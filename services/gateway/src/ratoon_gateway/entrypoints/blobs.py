@@ -17,8 +17,8 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from ratoon.chassis.errors import InvalidArgument, NotFound
 from ratoon.chassis.identity import ANY_PROJECT, Role
 from ratoon.chassis.server import Threads
-from ratoon_gateway.application.admission import Admission
-from ratoon_gateway.application.ports import Shelf
+from ratoon_gateway.application.authenticator import Authenticator
+from ratoon_gateway.application.ports import BlobStore
 from ratoon_gateway.domain.digests import checked_digest
 from ratoon_gateway.entrypoints.api import BEARER, EdgeRoute, refusals
 from ratoon_gateway.entrypoints.asgi import ClientGone, Receive, bearer
@@ -41,8 +41,8 @@ Digest = Annotated[
 class Blobs:
     """Stores and returns blobs."""
 
-    def __init__(self, admission: Admission, uploads: Shelf, threads: Threads) -> None:
-        self._admission, self._uploads, self._threads = admission, uploads, threads
+    def __init__(self, authenticator: Authenticator, uploads: BlobStore, threads: Threads) -> None:
+        self._authenticator, self._uploads, self._threads = authenticator, uploads, threads
 
     def router(self) -> APIRouter:
         """Return the routes."""
@@ -90,7 +90,7 @@ class Blobs:
         where to resume. Role: engineer.
         """
         digest = self._digest(sha256, request)
-        project = self._admission.caller(bearer(request.scope), Role.ENGINEER).project
+        project = self._authenticator.caller(bearer(request.scope), Role.ENGINEER).project
         start, end, total = _content_range(request)
         if start == 0:
             await self._threads(self._uploads.restart, project, digest)
@@ -111,7 +111,7 @@ class Blobs:
         Role: viewer.
         """
         digest = self._digest(sha256, request)
-        project = self._admission.caller(bearer(request.scope), Role.VIEWER).project
+        project = self._authenticator.caller(bearer(request.scope), Role.VIEWER).project
         size = await self._threads(self._uploads.size, project, digest)
         if size is not None:
             return Response(headers={"content-length": str(size), "upload-offset": str(size)})
@@ -124,7 +124,7 @@ class Blobs:
         Role: viewer.
         """
         digest = self._digest(sha256, request)
-        project = self._admission.caller(bearer(request.scope), Role.VIEWER).project
+        project = self._authenticator.caller(bearer(request.scope), Role.VIEWER).project
         size = await self._threads(self._uploads.size, project, digest)
         if size is None:
             where = "" if project == ANY_PROJECT else f" in projects/{project}"
@@ -139,7 +139,7 @@ class Blobs:
 
     def _digest(self, sha256: str, request: Request) -> str:
         """Return a well-formed digest, to callers with a key alone."""
-        self._admission.principal(bearer(request.scope))
+        self._authenticator.principal(bearer(request.scope))
         return checked_digest(sha256)
 
     async def _store(self, project: str, digest: str, offset: int, receive: Receive) -> int:

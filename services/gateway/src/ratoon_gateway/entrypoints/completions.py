@@ -8,13 +8,13 @@ from typing import cast
 
 from ratoon.chassis.errors import described
 from ratoon.chassis.identity import Principal, Role
-from ratoon_gateway.application.admission import Admission
+from ratoon_gateway.application.authenticator import Authenticator
 from ratoon_gateway.application.ports import AnswerTooLong, EngineBroke, EngineLost, EngineSilent
-from ratoon_gateway.application.quotas import Pass, Quotas
-from ratoon_gateway.application.relay import Exchange, Relay, beside
-from ratoon_gateway.domain.completions import Ask, RequestLimits, read_ask
+from ratoon_gateway.application.quotas import Admission, Quotas
+from ratoon_gateway.application.relay import Exchange, Relay, off_loop
+from ratoon_gateway.domain.completions import CompletionRequest, RequestLimits, read_request
 from ratoon_gateway.domain.errors import BadKey
-from ratoon_gateway.domain.limits import Standing
+from ratoon_gateway.domain.limits import RateLimitStatus
 from ratoon_gateway.domain.traffic import Outcome
 from ratoon_gateway.entrypoints.asgi import (
     ClientGone,
@@ -30,27 +30,27 @@ from ratoon_gateway.entrypoints.asgi import (
     until_gone,
 )
 
-_LOOK_AFTER_S = 0.02
+_WATCH_AFTER_S = 0.02
 _EVENT_END = b"\n\n"
 
 
-def _farewell(code: str, message: str) -> bytes:
+def _final_event(code: str, message: str) -> bytes:
     """The last event of a stream that was broken off."""
     error = {"message": message, "type": "server_error", "param": None, "code": code}
     return b"event: error\ndata: " + json.dumps({"error": error}, separators=(",", ":")).encode() + b"\n\n"
 
 
-_LOST = _farewell("engine_lost", "The engine stopped while it wrote this answer: send the request again.")
-_TOO_LONG = _farewell("answer_too_long", "The answer exceeded the time limit: ask for a shorter one.")
+_LOST = _final_event("engine_lost", "The engine stopped while it wrote this answer: send the request again.")
+_TOO_LONG = _final_event("answer_too_long", "The answer exceeded the time limit: ask for a shorter one.")
 
 
 @dataclass(slots=True)
 class _Call:
     """One request that was let in, and what came of it so far."""
 
-    ask: Ask
+    request: CompletionRequest
     principal: Principal
-    admitted: Pass
+    admitted: Admission
     send: Send
     exchange: Exchange | None = None
 
@@ -63,7 +63,7 @@ class _Call:
         """What the answer's headers say."""
         exchange = self.exchange
         if exchange is None:
-            return limit_headers(self.admitted.standings())
+            return limit_headers(self.admitted.statuses())
         answer_id, truncated = exchange.answer_id.encode(), exchange.truncated.encode()
         return [
             *([] if exchange.fault else [(b"content-type", exchange.content_type)]),
@@ -71,7 +71,7 @@ class _Call:
             (b"x-ratoon-answer-id", answer_id),
             (b"x-request-id", answer_id),
             *([(b"x-ratoon-truncated", truncated)] if truncated else []),
-            *limit_headers(self.admitted.standings()),
+            *limit_headers(self.admitted.statuses()),
         ]
 
 
@@ -80,35 +80,35 @@ class Completions:
 
     def __init__(
         self,
-        admission: Admission,
+        authenticator: Authenticator,
         quotas: Quotas,
         relay: Relay,
-        most_bytes: int,
+        max_bytes: int,
         limits: RequestLimits,
     ) -> None:
-        self._admission, self._quotas, self._relay = admission, quotas, relay
-        self._most_bytes, self._limits = most_bytes, limits
+        self._authenticator, self._quotas, self._relay = authenticator, quotas, relay
+        self._max_bytes, self._limits = max_bytes, limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; a caller who goes away frees the engine."""
-        used: Iterable[Standing] = ()
+        used: Iterable[RateLimitStatus] = ()
         try:
-            principal = self._admission.caller(bearer(scope), Role.CALLER)
-            body = await read_content(scope, receive, self._most_bytes)
-            ask = await beside(len(body), read_ask, scope["path"], body, self._limits)
-            used = self._quotas.standings(principal.name)
-            call = _Call(ask, principal, self._quotas.enter(principal.name, ask), send)
+            principal = self._authenticator.caller(bearer(scope), Role.CALLER)
+            body = await read_content(scope, receive, self._max_bytes)
+            request = await off_loop(len(body), read_request, scope["path"], body, self._limits)
+            used = self._quotas.statuses(principal.name)
+            call = _Call(request, principal, self._quotas.enter(principal.name, request), send)
         except ClientGone:
             return
         except Exception as error:
             await respond_openai_error(send, described(error), limit_headers(used))
             return
         try:
-            await self._while_there(call, receive)
+            await self._while_connected(call, receive)
         finally:
             call.end()
 
-    async def _while_there(self, call: _Call, receive: Receive) -> None:
+    async def _while_connected(self, call: _Call, receive: Receive) -> None:
         """Answer, unless and until the caller goes away."""
         watch = _Watch(receive)
         try:
@@ -122,7 +122,7 @@ class Completions:
 
     async def _answer(self, call: _Call) -> None:
         try:
-            exchange = await self._relay.begin(call.ask, call.principal.project, call.principal.name)
+            exchange = await self._relay.begin(call.request, call.principal.project, call.principal.name)
         except Exception as error:
             await respond_openai_error(call.send, described(error), call.headers())
             return
@@ -144,30 +144,32 @@ class Completions:
             await send({"type": "http.response.start", "status": 200, "headers": call.headers()})
             await send({"type": "http.response.body", "body": last, "more_body": True})
             async for last in self._relay.rest(exchange):
-                self._admission.check_still(call.principal)
+                self._authenticator.check_still(call.principal)
                 await send({"type": "http.response.body", "body": last, "more_body": True})
-            outcome, farewell = Outcome.ANSWERED, b""
+            outcome, final_event = Outcome.ANSWERED, b""
         except (EngineLost, EngineSilent):
-            outcome, farewell = Outcome.CUT, self._broken(exchange, last, _LOST)
+            outcome, final_event = Outcome.CUT, self._broken(exchange, last, _LOST)
         except EngineBroke as error:
-            told = described(error.args[0])
-            outcome = Outcome.REJECTED if told.code == "INVALID_ARGUMENT" else Outcome.CUT
-            farewell = self._broken(exchange, last, _farewell(told.reason.lower(), told.message))
+            description = described(error.args[0])
+            outcome = Outcome.REJECTED if description.code == "INVALID_ARGUMENT" else Outcome.CUT
+            final_event = self._broken(
+                exchange, last, _final_event(description.reason.lower(), description.message)
+            )
         except AnswerTooLong:
-            farewell = self._broken(exchange, last, _TOO_LONG)
+            final_event = self._broken(exchange, last, _TOO_LONG)
         except BadKey as ended:
-            farewell = _EVENT_END + _farewell(ended.reason.lower(), str(ended))
+            final_event = _EVENT_END + _final_event(ended.reason.lower(), str(ended))
         finally:
             self._relay.end(exchange, outcome)
-        await send({"type": "http.response.body", "body": farewell})
+        await send({"type": "http.response.body", "body": final_event})
 
-    def _broken(self, exchange: Exchange, last: bytes, farewell: bytes) -> bytes:
+    def _broken(self, exchange: Exchange, last: bytes, final_event: bytes) -> bytes:
         """What a broken stream ends with: what was kept back of it, a clean cut, and why."""
         rest = exchange.last()
         if exchange.filtered:
             return rest
         whole = (rest or last or _EVENT_END).endswith(_EVENT_END)
-        return rest + (farewell if whole else _EVENT_END + farewell)
+        return rest + (final_event if whole else _EVENT_END + final_event)
 
 
 class _Watch:
@@ -177,19 +179,19 @@ class _Watch:
         loop = asyncio.get_running_loop()
         self.answering = cast("asyncio.Task[None]", asyncio.current_task())
         self.gone = False
-        self._looking: asyncio.Task[None] | None = None
-        self._alarm = loop.call_later(_LOOK_AFTER_S, self._begin, loop, receive)
+        self._watching: asyncio.Task[None] | None = None
+        self._alarm = loop.call_later(_WATCH_AFTER_S, self._begin, loop, receive)
 
     def stop(self) -> None:
         """The answer is out."""
         self._alarm.cancel()
-        if self._looking is not None:
-            self._looking.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
 
     def _begin(self, loop: asyncio.AbstractEventLoop, receive: Receive) -> None:
-        self._looking = loop.create_task(self._look(receive))
+        self._watching = loop.create_task(self._watch(receive))
 
-    async def _look(self, receive: Receive) -> None:
+    async def _watch(self, receive: Receive) -> None:
         await until_gone(receive)
         self.gone = True
         self.answering.cancel()

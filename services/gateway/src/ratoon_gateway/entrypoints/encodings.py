@@ -12,7 +12,7 @@ _GZIP, _ZLIB, _RAW = 31, 15, -15
 """How `zlib` calls the three forms; `deflate` is sent in two of them."""
 
 
-def unpacked(body: bytes, encoding: str, most: int) -> bytes:
+def unpacked(body: bytes, encoding: str, max_bytes: int) -> bytes:
     """Return the body that a `Content-Encoding` describes; UnsupportedEncoding, BadRequest, BodyTooLarge."""
     names = [name for part in encoding.lower().split(",") if (name := part.strip()) not in ("", "identity")]
     unknown = next((name for name in names if name not in _UNPACK), "")
@@ -22,14 +22,14 @@ def unpacked(body: bytes, encoding: str, most: int) -> bytes:
             f"the body uncompressed, or as one of {ACCEPTED}."
         )
     for name in reversed(names):
-        body = _UNPACK[name](body, most)
+        body = _UNPACK[name](body, max_bytes)
     return body
 
 
-def _gzip(body: bytes, most: int) -> bytes:
+def _gzip(body: bytes, max_bytes: int) -> bytes:
     """All members of a gzip file."""
     pieces: list[bytes] = []
-    left = most
+    left = max_bytes
     while body:
         piece, body = _member(body, _GZIP, "gzip", left)
         pieces.append(piece)
@@ -38,23 +38,23 @@ def _gzip(body: bytes, most: int) -> bytes:
     return b"".join(pieces)
 
 
-def _deflate(body: bytes, most: int) -> bytes:
+def _deflate(body: bytes, max_bytes: int) -> bytes:
     """As RFC 9110 has it, in zlib's wrapping; many callers leave that out."""
     try:
-        return _member(body, _ZLIB, "deflate", most)[0]
+        return _member(body, _ZLIB, "deflate", max_bytes)[0]
     except BadRequest:
-        return _member(body, _RAW, "deflate", most)[0]
+        return _member(body, _RAW, "deflate", max_bytes)[0]
 
 
-def _member(body: bytes, form: int, name: str, most: int) -> tuple[bytes, bytes]:
+def _member(body: bytes, form: int, name: str, max_bytes: int) -> tuple[bytes, bytes]:
     """What one member holds, and what follows it."""
     reader = zlib.decompressobj(form)
     try:
-        piece = reader.decompress(body, most + 1)
+        piece = reader.decompress(body, max_bytes + 1)
     except zlib.error:
         raise _broken(name) from None
-    if len(piece) > most:
-        raise BodyTooLarge(f"The body is larger than {most:,} bytes after decompression.")
+    if len(piece) > max_bytes:
+        raise BodyTooLarge(f"The body is larger than {max_bytes:,} bytes after decompression.")
     if not reader.eof:
         raise _broken(name)
     return piece, reader.unused_data

@@ -8,7 +8,7 @@ from fastapi import Response
 
 from ratoon.chassis.errors import Unauthenticated
 from ratoon.chassis.identity import ANONYMOUS, Principal
-from ratoon_gateway.application.admission import Admission
+from ratoon_gateway.application.authenticator import Authenticator
 from ratoon_gateway.domain.errors import GatewayError
 from ratoon_gateway.entrypoints.asgi import Receive, Scope, Send, until_gone
 
@@ -114,13 +114,13 @@ class _Source:
         await self._events.aclose()
 
 
-async def until_key_ends(admission: Admission, principal: Principal) -> Exception:
+async def until_key_ends(authenticator: Authenticator, principal: Principal) -> Exception:
     """Return the reason once the key of a caller has ended; never for a caller without one."""
     while True:
         await asyncio.sleep(_CHECK_S)
         try:
             if principal is not ANONYMOUS:
-                admission.check_still(principal)
+                authenticator.check_still(principal)
         except (GatewayError, Unauthenticated) as ended:
             return ended
 

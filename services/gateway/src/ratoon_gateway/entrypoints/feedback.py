@@ -10,7 +10,7 @@ from ratoon.chassis.answers import AnswerIds
 from ratoon.chassis.errors import RatoonError, Unavailable
 from ratoon.chassis.identity import Role
 from ratoon.chassis.server import Threads
-from ratoon_gateway.application.admission import Admission
+from ratoon_gateway.application.authenticator import Authenticator
 from ratoon_gateway.application.handlers import understand_feedback
 from ratoon_gateway.application.ports import FeedbackSink
 from ratoon_gateway.domain.json_text import read_object
@@ -44,9 +44,9 @@ class FeedbackRoute:
     """Accepts feedback."""
 
     def __init__(
-        self, admission: Admission, ids: AnswerIds, flywheel: FeedbackSink, threads: Threads
+        self, authenticator: Authenticator, ids: AnswerIds, flywheel: FeedbackSink, threads: Threads
     ) -> None:
-        self._admission, self._ids, self._flywheel, self._threads = admission, ids, flywheel, threads
+        self._authenticator, self._ids, self._flywheel, self._threads = authenticator, ids, flywheel, threads
 
     def router(self) -> APIRouter:
         """Return the route."""
@@ -72,7 +72,7 @@ class FeedbackRoute:
 
         Role: caller.
         """
-        principal = self._admission.caller(bearer(request.scope), Role.CALLER)
+        principal = self._authenticator.caller(bearer(request.scope), Role.CALLER)
         body = read_object(await read_content(request.scope, request.receive, _MAX_BYTES))
         feedback = understand_feedback(body, principal, self._ids)
         try:

@@ -7,7 +7,7 @@ from ratoon.chassis.clock import Clock
 from ratoon.chassis.errors import AlreadyExists
 from ratoon.chassis.files import OWNER_ONLY, replace_file
 from ratoon.chassis.store import Store
-from ratoon_gateway.application.handlers import make_first_key
+from ratoon_gateway.application.handlers import create_first_key
 
 
 class FirstKey:
@@ -18,9 +18,9 @@ class FirstKey:
 
     def start(self) -> None:
         """Make it, if need be, and unless another gateway was first."""
-        given = self._path.read_text().strip() if self._path.exists() else ""
+        configured = self._path.read_text().strip() if self._path.exists() else ""
         with suppress(AlreadyExists):
-            make_first_key(self._store, self._clock, given, self._write)
+            create_first_key(self._store, self._clock, configured, self._write)
 
     def stop(self) -> None:
         """Nothing goes on."""

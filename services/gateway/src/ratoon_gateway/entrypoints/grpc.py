@@ -11,7 +11,7 @@ from ratoon.gateway.v1 import gateway_service_pb2 as pb
 from ratoon.gateway.v1.gateway_service_pb2_grpc import GatewayServiceServicer
 from ratoon_gateway import mapping
 from ratoon_gateway.application import handlers
-from ratoon_gateway.application.admission import Admission
+from ratoon_gateway.application.authenticator import Authenticator
 from ratoon_gateway.application.ports import Keys, Projects, Usage
 from ratoon_gateway.domain.keys import ApiKey
 
@@ -27,11 +27,11 @@ class GatewayServicer(GatewayServiceServicer):
         keys: Keys,
         usage: Usage,
         projects: Projects,
-        admission: Admission,
+        authenticator: Authenticator,
         threads: Threads,
         clock: Clock,
     ) -> None:
-        self._store, self._keys, self._usage, self._admission = store, keys, usage, admission
+        self._store, self._keys, self._usage, self._authenticator = store, keys, usage, authenticator
         self._projects = projects
         self._threads, self._clock = threads, clock
 
@@ -45,7 +45,7 @@ class GatewayServicer(GatewayServiceServicer):
 
     async def GetApiKey(self, request: pb.GetApiKeyRequest, context: Context) -> api_key_pb2.ApiKey:
         """One key."""
-        return await self._told(await self._threads(handlers.get_key, request.name, self._store))
+        return await self._with_usage(await self._threads(handlers.get_key, request.name, self._store))
 
     async def ListApiKeys(self, request: pb.ListApiKeysRequest, context: Context) -> pb.ListApiKeysResponse:
         """The keys of a project."""
@@ -111,14 +111,14 @@ class GatewayServicer(GatewayServiceServicer):
 
     async def IssueToken(self, request: pb.IssueTokenRequest, context: Context) -> api_key_pb2.Token:
         """A short-lived token for an API key."""
-        token, seconds = self._admission.exchange(request.api_key)
+        token, seconds = self._authenticator.exchange(request.api_key)
         return api_key_pb2.Token(access_token=token, token_type="Bearer", expires_in=seconds)
 
     async def _changed(self, key: ApiKey, secret: str = "") -> api_key_pb2.ApiKey:
         """Tell of a key once this gateway acts on it: who is told can rely on it at once."""
         await self._threads(self._keys.refresh)
-        return await self._told(key, secret)
+        return await self._with_usage(key, secret)
 
-    async def _told(self, key: ApiKey, secret: str = "") -> api_key_pb2.ApiKey:
+    async def _with_usage(self, key: ApiKey, secret: str = "") -> api_key_pb2.ApiKey:
         used = await self._threads(self._usage.of, [key.name])
         return mapping.api_key(key, used[key.name], secret)

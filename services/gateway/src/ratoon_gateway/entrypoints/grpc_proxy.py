@@ -21,7 +21,7 @@ from ratoon.chassis.identity import ANONYMOUS, Principal, Role
 from ratoon.chassis.rpc import status_of
 from ratoon.chassis.server import required_role
 from ratoon.chassis.services import service_names
-from ratoon_gateway.application.admission import Admission
+from ratoon_gateway.application.authenticator import Authenticator
 from ratoon_gateway.application.ports import Peers
 from ratoon_gateway.entrypoints.events import until_key_ends
 from ratoon_gateway.entrypoints.project_calls import ProjectCalls
@@ -47,12 +47,17 @@ class GrpcProxy:
     def __init__(
         self,
         address: str,
-        admission: Admission,
+        authenticator: Authenticator,
         projects: ProjectCalls,
         peers: Peers,
         services: Iterable[str],
     ) -> None:
-        self._address, self._admission, self._projects, self._peers = address, admission, projects, peers
+        self._address, self._authenticator, self._projects, self._peers = (
+            address,
+            authenticator,
+            projects,
+            peers,
+        )
         self._reflection = ReflectionServicer([*services, reflection.SERVICE_NAME])
         self._server: aio.Server | None = None
 
@@ -61,7 +66,7 @@ class GrpcProxy:
         _check_free(self._address)
         server = aio.server(options=_OPTIONS, maximum_concurrent_rpcs=_MAX_CALLS)
         server.add_generic_rpc_handlers(
-            (_Everything(self._admission, self._projects, self._peers, self._reflection),)
+            (_Everything(self._authenticator, self._projects, self._peers, self._reflection),)
         )
         server.add_insecure_port(self._address)
         await server.start()
@@ -77,8 +82,10 @@ class GrpcProxy:
 class _Everything(grpc.GenericRpcHandler):
     """A handler for any method of any room."""
 
-    def __init__(self, admission: Admission, projects: ProjectCalls, peers: Peers, reflecting: Any) -> None:
-        self._admission, self._projects = admission, projects
+    def __init__(
+        self, authenticator: Authenticator, projects: ProjectCalls, peers: Peers, reflecting: Any
+    ) -> None:
+        self._authenticator, self._projects = authenticator, projects
         self._peers, self._reflecting = peers, reflecting
 
     def service(self, details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any] | None":
@@ -92,7 +99,7 @@ class _Everything(grpc.GenericRpcHandler):
     def _reflector(self, bearer: str) -> "grpc.RpcMethodHandler[Any, Any]":
         async def reflect(requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
             try:
-                self._admission.caller(bearer, Role.OPERATOR)
+                self._authenticator.caller(bearer, Role.OPERATOR)
             except Exception as error:
                 await _refuse(context, described(error))
             async for answer in self._reflecting.ServerReflectionInfo(requests, context):
@@ -136,18 +143,20 @@ class _Everything(grpc.GenericRpcHandler):
 
     def _caller(self, needed: Role, bearer: str) -> Principal:
         """Who calls; NOBODY where no caller needs to say so, and this one does not."""
-        return ANONYMOUS if needed is Role.PUBLIC and not bearer else self._admission.caller(bearer, needed)
+        return (
+            ANONYMOUS if needed is Role.PUBLIC and not bearer else self._authenticator.caller(bearer, needed)
+        )
 
     def _forwarded(self, principal: Principal, metadata: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
         """The caller's metadata, with a token of ours in place of the credentials."""
         rest = [(key, value) for key, value in metadata if not key.startswith(_OWN)]
         if principal is ANONYMOUS:
             return rest
-        return [*rest, ("authorization", f"Bearer {self._admission.token(principal)}")]
+        return [*rest, ("authorization", f"Bearer {self._authenticator.token(principal)}")]
 
     async def _until_ended(self, principal: Principal, call: Any) -> Description:
         """Cancel the call once the caller's key has ended; why."""
-        error = await until_key_ends(self._admission, principal)
+        error = await until_key_ends(self._authenticator, principal)
         call.cancel()
         return described(error)
 
@@ -158,8 +167,8 @@ def _bearer(metadata: list[tuple[str, Any]]) -> str:
 
 def _check_free(address: str) -> None:
     """Say so in a sentence when somebody else listens there; gRPC itself only says it in a log."""
-    host, found, port = address.rpartition(":")
-    if not found or not port.isdigit():
+    host, separator, port = address.rpartition(":")
+    if not separator or not port.isdigit():
         return
     try:
         socket.create_server((host, int(port))).close()
@@ -170,10 +179,10 @@ def _check_free(address: str) -> None:
         ) from None
 
 
-async def _refuse(context: Any, told: Description) -> None:
-    status = status_of(told)
+async def _refuse(context: Any, description: Description) -> None:
+    status = status_of(description)
     trailing = (("grpc-status-details-bin", status.SerializeToString()),)
-    await context.abort(grpc.StatusCode[told.code], status.message, trailing)
+    await context.abort(grpc.StatusCode[description.code], status.message, trailing)
 
 
 def _role_of(rpc: str) -> Role | None:

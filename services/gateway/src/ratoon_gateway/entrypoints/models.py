@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from ratoon.chassis.identity import Role
-from ratoon_gateway.application.admission import Admission
+from ratoon_gateway.application.authenticator import Authenticator
 from ratoon_gateway.application.ports import Routes
 from ratoon_gateway.domain.routes import ANY_PROJECT, Route
 from ratoon_gateway.entrypoints.api import BEARER, OpenAIRoute, not_found, refusals
@@ -35,8 +35,8 @@ class OpenAIModelList(BaseModel):
 class Models:
     """Lists the deployments that a caller may use."""
 
-    def __init__(self, admission: Admission, routes: Routes) -> None:
-        self._admission, self._routes = admission, routes
+    def __init__(self, authenticator: Authenticator, routes: Routes) -> None:
+        self._authenticator, self._routes = authenticator, routes
 
     def router(self) -> APIRouter:
         """Return the routes."""
@@ -69,14 +69,14 @@ class Models:
 
         Role: caller.
         """
-        models, wanted = self._models(request), model.strip("/")
-        if wanted in models:
-            return JSONResponse(models[wanted])
-        message = f"There is no model {wanted!r}; GET /v1/models lists the available models."
+        models, name = self._models(request), model.strip("/")
+        if name in models:
+            return JSONResponse(models[name])
+        message = f"There is no model {name!r}; GET /v1/models lists the available models."
         return openai_error_response(not_found(message, "MODEL_NOT_FOUND", "model"))
 
     def _models(self, request: Request) -> dict[str, dict[str, object]]:
-        project = self._admission.caller(bearer(request.scope), Role.CALLER).project
+        project = self._authenticator.caller(bearer(request.scope), Role.CALLER).project
         routes = [r for r in self._routes.table.routes.values() if project in (ANY_PROJECT, r.project)]
         return {name: _model(name, route) for route in routes for name in _names(route, project)}
 

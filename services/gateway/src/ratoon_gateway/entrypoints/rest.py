@@ -23,7 +23,7 @@ from ratoon.chassis import tracing
 from ratoon.chassis.errors import described
 from ratoon.chassis.identity import ANONYMOUS, Principal, Role
 from ratoon.chassis.server import Threads
-from ratoon_gateway.application.admission import Admission
+from ratoon_gateway.application.authenticator import Authenticator
 from ratoon_gateway.application.ports import Peers
 from ratoon_gateway.application.projects import ProjectCheck
 from ratoon_gateway.domain.errors import BadRequest
@@ -60,7 +60,7 @@ _REVISIONS = ("revision", "version")
 class RestCalls:
     """Calls the services for callers of the REST API."""
 
-    admission: Admission
+    authenticator: Authenticator
     projects: ProjectCheck
     peers: Peers
     threads: Threads
@@ -72,8 +72,8 @@ class RestCalls:
         metadata = [(tracing.TRACEPARENT, trace)] if trace else []
         if role is Role.PUBLIC:
             return ANONYMOUS, metadata
-        principal = self.admission.caller(bearer(scope), role)
-        return principal, [*metadata, ("authorization", f"Bearer {self.admission.token(principal)}")]
+        principal = self.authenticator.caller(bearer(scope), role)
+        return principal, [*metadata, ("authorization", f"Bearer {self.authenticator.token(principal)}")]
 
     async def answer(self, binding: Binding, message: Message, request: Request) -> Response:
         """Return the service's answer to a request message."""
@@ -83,7 +83,7 @@ class RestCalls:
             return await self._unary(binding, message, metadata)
         if request.scope.get(HEAD):
             return Response(headers={name.decode(): value.decode() for name, value in EVENT_HEADERS})
-        ends = self.readiness.until_drain(), until_key_ends(self.admission, principal)
+        ends = self.readiness.until_drain(), until_key_ends(self.authenticator, principal)
         stream = EventStream(self._watch(binding, message, metadata), request.receive, _error_event, *ends)
         await stream.begin()
         return stream

@@ -89,8 +89,8 @@ class Verbs:
     def _options(self, scope: Scope, verbs: Sequence[str]) -> Response:
         """Return which verbs there are; to a browser, whether a page of that origin may use them."""
         allow, origin = _allow(verbs), header(scope, b"origin").decode("latin-1")
-        wanted = header(scope, b"access-control-request-method")
-        if not (origin and wanted):
+        requested = header(scope, b"access-control-request-method")
+        if not (origin and requested):
             return Response(status_code=204, headers={"allow": allow})
         if not self._origins.allow(origin):
             message = (
@@ -153,13 +153,13 @@ def _allow(verbs: Sequence[str]) -> str:
     return ", ".join(sorted({*verbs} | further))
 
 
-def _both(told: Description) -> dict[str, Any]:
+def _both(description: Description) -> dict[str, Any]:
     """An error in both shapes: no route says which one its caller reads."""
-    problem = problem_of(told)
+    problem = problem_of(description)
     error = {
-        "message": told.message,
+        "message": description.message,
         "type": "invalid_request_error",
         "param": None,
-        "code": told.reason.lower(),
+        "code": description.reason.lower(),
     }
     return {**problem, "error": error}

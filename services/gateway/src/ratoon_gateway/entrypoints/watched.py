@@ -16,7 +16,7 @@ _API = "/v1/"
 _OWN = frozenset({"/v1/chat/completions", "/v1/completions", "/v1/models", "/v1/feedback", "/v1/token"})
 _PREFIXES = ("/v1/blobs/", "/v1/models/")
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-_TOLD = {b"x-ratoon-model": "ratoon.model", b"x-ratoon-answer-id": "ratoon.answer"}
+_SPAN_ATTRIBUTES = {b"x-ratoon-model": "ratoon.model", b"x-ratoon-answer-id": "ratoon.answer"}
 Route = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -41,12 +41,12 @@ class EdgeMetrics:
         )
         self._known: dict[tuple[str, int], tuple[Histogram, Histogram]] = {}
 
-    def observe(self, route: str, seen: "_Seen", trace: dict[str, str] | None) -> None:
+    def observe(self, route: str, observation: "_Observation", trace: dict[str, str] | None) -> None:
         """Count a request that has ended; `trace` names what it belongs to, if somebody keeps that."""
-        whole, first = self._of(route, seen.status)
-        whole.observe(time.perf_counter() - seen.began, trace)
-        if seen.first:
-            first.observe(seen.first - seen.began, trace)
+        whole, first = self._of(route, observation.status)
+        whole.observe(time.perf_counter() - observation.began, trace)
+        if observation.first:
+            first.observe(observation.first - observation.began, trace)
 
     def _of(self, route: str, status: int) -> tuple[Histogram, Histogram]:
         known = self._known.get((route, status))
@@ -56,7 +56,7 @@ class EdgeMetrics:
         return known
 
 
-class _Seen:
+class _Observation:
     """What is seen of one request on its way out."""
 
     def __init__(self, send: Send) -> None:
@@ -85,11 +85,11 @@ class Watched:
         if scope["type"] != "http" or not scope["path"].startswith(_API):
             await self._edge(scope, receive, send)
             return
-        seen = _Seen(send)
+        observation = _Observation(send)
         try:
-            await self._edge(scope, receive, seen.send)
+            await self._edge(scope, receive, observation.send)
         finally:
-            self._metrics.observe(_route(scope["path"]), seen, None)
+            self._metrics.observe(_route(scope["path"]), observation, None)
 
 
 class Traced:
@@ -103,33 +103,33 @@ class Traced:
         if scope["type"] != "http" or not scope["path"].startswith(_API):
             await self._edge(scope, receive, send)
             return
-        route, seen = _route(scope["path"]), _Seen(send)
+        route, observation = _route(scope["path"]), _Observation(send)
         span = self._begun(scope, route)
         token = contexts.attach(set_span_in_context(span))
         try:
-            await self._edge(scope, receive, seen.send)
+            await self._edge(scope, receive, observation.send)
         finally:
             contexts.detach(token)
-            _end(span, seen)
-            self._metrics.observe(route, seen, exemplar(span))
+            _end(span, observation)
+            self._metrics.observe(route, observation, exemplar(span))
 
     def _begun(self, scope: Scope, route: str) -> Span:
         caller = tracing.context_of(header(scope, b"traceparent").decode("latin-1"))
-        told = {
+        attributes = {
             "http.request.method": scope["method"],
             "http.route": route,
             "url.path": scope["path"],
         }
-        return self._tracer.start_span(f"{scope['method']} {route}", caller, SpanKind.SERVER, told)
+        return self._tracer.start_span(f"{scope['method']} {route}", caller, SpanKind.SERVER, attributes)
 
 
-def _end(span: Span, seen: _Seen) -> None:
+def _end(span: Span, observation: _Observation) -> None:
     if span.is_recording():
-        span.set_attribute("http.response.status_code", seen.status)
-        for name, value in seen.headers:
-            if name in _TOLD:
-                span.set_attribute(_TOLD[name], value.decode("latin-1"))
-        if seen.status >= 500:
+        span.set_attribute("http.response.status_code", observation.status)
+        for name, value in observation.headers:
+            if name in _SPAN_ATTRIBUTES:
+                span.set_attribute(_SPAN_ATTRIBUTES[name], value.decode("latin-1"))
+        if observation.status >= 500:
             span.set_status(StatusCode.ERROR)
     span.end()
 

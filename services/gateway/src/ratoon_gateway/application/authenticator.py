@@ -15,10 +15,10 @@ TOKEN_S = 600
 """Seconds that a token for callers lasts; it ends at once when its key does."""
 _FORWARDED_S = 120
 """Seconds that a token lasts by which the gateway calls other services for a caller."""
-_MOST_REMEMBERED = 10_000
+_MAX_REMEMBERED = 10_000
 
 
-class Admission:
+class Authenticator:
     """Who calls, and with what may they call on."""
 
     def __init__(self, keys: Keys, verifier: Verifier, signer: Signer, clock: Clock) -> None:
@@ -98,6 +98,6 @@ def _principal(key: ApiKey) -> Principal:
 
 def _remember(memory: dict[K, V], key: K, value: V) -> None:
     """Keep it, forgetting the oldest when there are too many."""
-    if len(memory) >= _MOST_REMEMBERED:
+    if len(memory) >= _MAX_REMEMBERED:
         del memory[next(iter(memory))]
     memory[key] = value

@@ -16,7 +16,7 @@ from ratoon.testkit.services import answering
 from ratoon.testkit.waiting import until
 from ratoon_gateway.adapters import serving
 from ratoon_gateway.adapters.routes import LiveRoutes
-from ratoon_gateway.adapters.serving import Waker
+from ratoon_gateway.adapters.serving import Activator
 
 NAME, OTHER, LAST = (f"projects/p/deployments/{each}" for each in ("mail", "tickets", "letters"))
 
@@ -37,7 +37,7 @@ class Serving(ServingServiceServicer):
 
 
 @pytest.fixture
-def asked(monkeypatch):
+def running_serving(monkeypatch):
     """Routes that a waker listens to, and the serving that it tells."""
     monkeypatch.setattr(serving, "_WAKE_AGAIN_S", 0.1)
     servicer, routes = Serving(), LiveRoutes()
@@ -45,19 +45,19 @@ def asked(monkeypatch):
         answering("127.0.0.1:0", partial(add_ServingServiceServicer_to_server, servicer), threads=2) as port,
         open_channel_with_token(f"127.0.0.1:{port}", lambda: "token") as channel,
     ):
-        waker = Waker(routes, channel)
-        waker.start()
+        activator = Activator(routes, channel)
+        activator.start()
         yield routes, servicer
-        waker.stop()
+        activator.stop()
 
 
-def test_serving_is_told_once_for_many_who_wait_and_again_where_it_was_away(asked):
-    routes, servicer = asked
+def test_serving_is_called_once_for_many_waiting_requests_and_again_after_a_failure(running_serving):
+    routes, servicer = running_serving
     for _ in range(100):
-        routes.wanted(NAME)
+        routes.activate(NAME)
     servicer.all_requested.set()
     until(lambda: len(servicer.woken) >= 2, 20, "serving was not told again")
     for name in (OTHER, LAST):
-        routes.wanted(name)
+        routes.activate(name)
         until(lambda name=name: name in servicer.woken, 20, f"serving was not told of {name}")
     assert servicer.woken == [NAME, NAME, OTHER, LAST]
