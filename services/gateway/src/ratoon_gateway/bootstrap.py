@@ -53,7 +53,7 @@ from ratoon_gateway.settings import Settings
 
 @dataclass(frozen=True)
 class _DataPath:
-    """What stands between a completion and its engine."""
+    """Parts between a completion request and its engine."""
 
     routes: LiveRoutes
     traffic: Traffic

@@ -23,7 +23,7 @@ _FEEDBACK_IDS = uuid.UUID("0e0ba0d7-0a6e-4b6b-9a3c-4f1f3f2a9c55")
 
 
 def route_table(table: route_pb2.RouteTable) -> RouteTable:
-    """What serving says."""
+    """Return the route table of serving's message."""
     return RouteTable.of(table.version, (_route(route) for route in table.routes))
 
 
@@ -91,7 +91,7 @@ def create_feedback(feedback: Feedback) -> flywheel_service_pb2.CreateFeedbackRe
 
 
 def create_key(request: gateway_service_pb2.CreateApiKeyRequest) -> CreateKey:
-    """The wish for a key."""
+    """Return the command that creates a key."""
     key = request.api_key
     if int(key.role) not in {int(role) for role in Role}:
         raise BadRequest("The role must be one from caller to operator.", field="api_key.role")
@@ -107,7 +107,7 @@ def create_key(request: gateway_service_pb2.CreateApiKeyRequest) -> CreateKey:
 
 
 def update_key(request: gateway_service_pb2.UpdateApiKeyRequest) -> UpdateKey:
-    """What is asked."""
+    """Return the command that changes a key."""
     key = request.api_key
     fields = tuple(request.update_mask.paths)
     return UpdateKey(
@@ -121,7 +121,7 @@ def update_key(request: gateway_service_pb2.UpdateApiKeyRequest) -> UpdateKey:
 
 
 def update_filter(request: gateway_service_pb2.UpdateSafetyFilterRequest, now: datetime) -> UpdateFilter:
-    """What is asked."""
+    """Return the command that changes word lists."""
     lists = request.safety_filter
     desired = SafetyFilter(lists.name, now, now, tuple(lists.input_words), tuple(lists.output_words))
     return UpdateFilter(desired, lists.etag, tuple(request.update_mask.paths))
@@ -141,7 +141,7 @@ def safety_filter(stored: SafetyFilter) -> safety_filter_pb2.SafetyFilter:
 
 
 def key_usage(name: str, total: Used, days: Mapping[date, Used]) -> gateway_service_pb2.ApiKeyUsage:
-    """What a key used, day by day."""
+    """Return the usage of a key, day by day."""
     return gateway_service_pb2.ApiKeyUsage(
         name=name,
         total=_usage(total),

@@ -1,4 +1,4 @@
-"""What the gateway can be told by environment variables."""
+"""Settings of the gateway, from environment variables."""
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -125,12 +125,12 @@ class Settings(ServiceSettings):
 
     @property
     def request_limits(self) -> RequestLimits:
-        """What one completion request may ask for."""
+        """Return the limits of one completion request."""
         return RequestLimits(self.max_choices, self.max_answer_tokens)
 
     @property
     def limits(self) -> Limits:
-        """What a key may use that has no limits of its own."""
+        """Return the limits of keys without limits of their own."""
         return Limits(
             self.requests_per_minute, self.tokens_per_minute, self.most_open_per_key, self.tokens_per_day
         )
@@ -142,7 +142,7 @@ class Settings(ServiceSettings):
 
     @property
     def grpc_address(self) -> str:
-        """Where gRPC callers are served; empty: nowhere."""
+        """Return the address for gRPC callers; empty: none."""
         if self.grpc == "off":
             return ""
         return self.grpc or f"{self.host}:{self.port + 1 if self.port else 0}"

@@ -19,7 +19,7 @@ from ratoon_gateway.domain.routes import Target
 _CONNECT_S = 5.0
 _MAX_IDLE = 256
 _IDLE_S = 4.0
-"""Engines close what was idle for five seconds."""
+"""Engines close connections that are idle for five seconds."""
 _MAX_BUFFERED = 256 << 10
 
 
@@ -39,7 +39,7 @@ class EngineClient:
         return await self._exchange(await self._connect(target.endpoint), request)
 
     async def close(self) -> None:
-        """Close what is idle."""
+        """Close idle connections."""
         for connections in self._idle.values():
             for connection in connections:
                 connection.abort()
@@ -104,11 +104,11 @@ class _Reply:
         return self._headers.get(name, b"")
 
     async def next(self) -> bytes:
-        """What has come since; empty at the end."""
+        """Return the next bytes; empty at the end."""
         return await self._connection.chunk(self._silence_s) if self._connection else b""
 
     def close(self) -> None:
-        """Give the connection back when the answer is whole, else break it off."""
+        """Return the connection to the pool if the answer is complete, else close it."""
         connection, self._connection = self._connection, None
         if connection is None:
             return
@@ -133,7 +133,7 @@ class _Connection(asyncio.Protocol):
 
     @property
     def usable(self) -> bool:
-        """Whether another request can go out here."""
+        """Return True if the connection can take another request."""
         return (
             not self._lost
             and self._keep_alive

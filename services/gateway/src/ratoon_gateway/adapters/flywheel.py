@@ -29,7 +29,7 @@ _AWAY = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "RESOURCE_EXHAUSTED", 
 _REFUSALS = ("INVALID_ARGUMENT", "NOT_FOUND", "PERMISSION_DENIED", "FAILED_PRECONDITION", "OUT_OF_RANGE")
 """Flywheel will never take this segment as it is."""
 _MAX_TRIES = 8
-"""How often a segment that makes flywheel fail is tried before it is set aside."""
+"""Attempts for a segment that makes flywheel fail before it is set aside."""
 _FAILED_BACKOFF = Backoff(2.0, 60.0)
 """Delays between attempts with one segment."""
 
@@ -84,7 +84,7 @@ class SegmentAnnouncer:
         self._loop.start()
 
     def stop(self) -> None:
-        """Announce what there is once more; what flywheel does not take now waits for the next start."""
+        """Announce waiting segments once more; what flywheel does not accept now waits for the next start."""
         self._loop.stop(10.0)
 
     def _step(self) -> float:

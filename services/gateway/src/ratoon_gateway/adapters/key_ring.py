@@ -28,7 +28,7 @@ class KeyRing:
         return self._named.get(name)
 
     def limits(self, name: str) -> Limits:
-        """What the key of this name may use; nothing set when there is none."""
+        """Return the limits of the key of this name; no limit set where there is none."""
         key = self._named.get(name)
         return key.limits if key else _NONE
 

@@ -19,7 +19,7 @@ _RETRY_S = 1.0
 
 
 class Mirror(Generic[T]):
-    """All resources of one kind; a thread reads them anew when any has changed, and hands them to `take`."""
+    """All resources of one kind; a thread reads them again when any has changed, and passes them to `take`."""
 
     def __init__(
         self, store: Store, kind: type[T], table: Table, take: Callable[[Sequence[T]], None]

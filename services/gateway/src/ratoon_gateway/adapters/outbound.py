@@ -1,4 +1,4 @@
-"""What the gateway has open towards engines and services, and when it is opened and closed."""
+"""Connections of the gateway to engines and services, and when they open and close."""
 
 from ratoon_gateway.adapters.engines import EngineClient
 from ratoon_gateway.adapters.peers import Peers
@@ -6,7 +6,7 @@ from ratoon_gateway.adapters.routes import LiveRoutes
 
 
 class Outbound:
-    """Binds routes to the running loop; closes connections once nobody asks any more."""
+    """Binds routes to the running loop; closes connections once no request is open."""
 
     def __init__(self, routes: LiveRoutes, engines: EngineClient, peers: Peers) -> None:
         self._routes, self._engines, self._peers = routes, engines, peers
@@ -16,6 +16,6 @@ class Outbound:
         self._routes.attach()
 
     async def stop(self) -> None:
-        """Close what is open."""
+        """Close all connections."""
         await self._engines.close()
         await self._peers.close()

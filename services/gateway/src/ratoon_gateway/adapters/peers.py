@@ -12,7 +12,7 @@ _OPTIONS = [("grpc.max_receive_message_length", 4 << 20), ("grpc.max_send_messag
 
 
 class Peers:
-    """Channels by service, opened at first use on the running loop, and anew when certificates were replaced."""
+    """Channels by service, opened at first use on the running loop, and again when certificates were replaced."""
 
     def __init__(self, settings: ServiceSettings) -> None:
         self._settings = settings
@@ -22,15 +22,15 @@ class Peers:
         self._calls: dict[tuple[str, str], Any] = {}
 
     def unary(self, service: str, rpc: str) -> Any:
-        """The method `/package.Service/Method`, one answer."""
+        """Return the method `/package.Service/Method`, with one answer."""
         return self._call(service, rpc, "unary_unary")
 
     def stream(self, service: str, rpc: str) -> Any:
-        """The method, a stream of answers."""
+        """Return the method, with a stream of answers."""
         return self._call(service, rpc, "unary_stream")
 
     def duplex(self, service: str, rpc: str) -> Any:
-        """The method, whatever kind it is: on the wire all four are streams both ways."""
+        """Return the method of any kind: on the wire all four are streams both ways."""
         return self._call(service, rpc, "stream_stream")
 
     async def close(self) -> None:
@@ -47,7 +47,7 @@ class Peers:
         return self._calls[rpc, kind]
 
     def _forget_stale(self) -> None:
-        """What is called from now on is called with certificates as they are; what is open ends by itself."""
+        """Drop channels with replaced certificates; open calls continue."""
         if self._certificates is not None and self._certificates.mark != self._mark:
             self._mark = self._certificates.mark
             self._channels.clear()

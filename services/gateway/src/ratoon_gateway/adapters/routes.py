@@ -38,19 +38,19 @@ class LiveRoutes:
         return self._table
 
     def attach(self) -> None:
-        """From now on waiters of the running loop are woken."""
+        """Wake waiters of the running loop from now on."""
         self._loop = asyncio.get_running_loop()
 
     def on_change(self, subscriber: Callable[[], None]) -> None:
-        """Call this after each change, on the thread that made it."""
+        """Call this after each change, on the thread of the change."""
         self._subscribers.append(subscriber)
 
     def on_activation(self, activator: Callable[[str], None]) -> None:
-        """Call this with each deployment that somebody asks for while it has no engine, on the event loop."""
+        """Call this with each deployment that requests wait for while it has no engine, on the event loop."""
         self._activators.append(activator)
 
     def activate(self, deployment: str) -> None:
-        """Somebody asks for a deployment that has no engine."""
+        """Report that requests wait for a deployment without an engine."""
         for activator in self._activators:
             activator(deployment)
 
@@ -63,7 +63,7 @@ class LiveRoutes:
             subscriber()
 
     async def changed(self, seconds: float) -> None:
-        """Return when there is a newer table, or after so many seconds."""
+        """Return when there is a newer table, or after `seconds`."""
         loop = asyncio.get_running_loop()
         waiter = loop.create_future()
         alarm = loop.call_later(seconds, _resolve, waiter)

@@ -49,7 +49,7 @@ class _Spooled:
     counter: mmap.mmap
 
     def count(self, change: int) -> None:
-        """Note that so many more answers were begun."""
+        """Add to the number of begun answers."""
         self.segment.begun += change
         _COUNTER.pack_into(self.counter, 0, self.segment.begun)
 
@@ -65,13 +65,13 @@ class _Ended:
 
     @staticmethod
     def of(segment: Segment) -> "_Ended":
-        """The segment as it stands; answers still under way are not its own any more."""
+        """Return the segment in its present state, without answers still under way."""
         begun = segment.begun - segment.under_way
         return _Ended(segment.id, segment.deployment, segment.start.isoformat(), begun)
 
     @property
     def head(self) -> bytes:
-        """What stands before the lines in the spool."""
+        """Return the bytes before the lines in the spool."""
         return f"{self.deployment}\n{self.start}\n".encode()
 
 
@@ -114,7 +114,7 @@ class SegmentCapture:
         self._loop.stop(30.0)
 
     def begin(self, deployment: str, version: str) -> str:
-        """A new answer id; its segment is opened if there is none."""
+        """Return a new answer id; its segment is opened if there is none."""
         with self._lock:
             spooled = self._open.get(deployment)
             if spooled is None or spooled.segment.is_full(self._clock.monotonic()):
@@ -142,7 +142,7 @@ class SegmentCapture:
             self._queued.append((spooled.segment, answered))
 
     def forget(self, answer_id: str) -> None:
-        """Nothing was answered under this id."""
+        """Drop an answer id that has no answer."""
         with self._lock:
             spooled = self._begun.pop(answer_id)
             if spooled in self._sealed or spooled is self._open.get(spooled.segment.deployment):
@@ -171,7 +171,7 @@ class SegmentCapture:
             return mmap.mmap(-1, _COUNTER.size)
 
     def _seal(self, selects: Callable[[Segment], bool]) -> None:
-        """No more answers begin in these segments."""
+        """Seal these segments: no more answers begin in them."""
         for deployment, spooled in list(self._open.items()):
             if selects(spooled.segment):
                 spooled.segment.sealed_at = self._clock.monotonic()
@@ -185,7 +185,7 @@ class SegmentCapture:
         self._tick(lambda _segment, _now: True, lambda _segment, _now: True)
 
     def _tick(self, full: Callable[[Segment, float], bool], over: Callable[[Segment, float], bool]) -> None:
-        """Write what was kept, seal the segments that are full, finish those that are over."""
+        """Write queued answers, seal full segments, finish those that are over."""
         now = self._clock.monotonic()
         with self._lock:
             self._seal(lambda segment: full(segment, now))
@@ -203,7 +203,7 @@ class SegmentCapture:
             self._finish_at = now + (_RETRY_S if self._ended else 0.0)
 
     def _attempt(self, segment_id: str, work: Callable[[], None]) -> bool:
-        """Whether it went well."""
+        """Run a step; return False and log where it failed."""
         try:
             work()
         except Exception:

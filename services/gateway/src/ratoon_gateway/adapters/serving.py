@@ -1,4 +1,4 @@
-"""Tells serving what was seen of each engine, about once a second, and at once which deployment somebody waits for."""
+"""Reports traffic of engines to serving, about once a second, and at once a deployment that requests wait for."""
 
 import logging
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from ratoon_gateway.domain.traffic import EngineReport, merged
 _LOG = logging.getLogger(__name__)
 _WINDOW_S = 1.0
 _MAX_PENDING, _MAX_SENT = 1000, 100
-"""Reports that are kept while serving is away, and that one message carries: each may name many callers."""
+"""Reports that are kept while serving is unavailable, and that one message carries: each may name many callers."""
 _DEADLINE_S = 5.0
 _WAKE_AGAIN_S = 2.0
 
@@ -39,7 +39,7 @@ class TrafficReporter:
         self._loop.start()
 
     def stop(self) -> None:
-        """Report what is left, once."""
+        """Report the rest, once."""
         self._loop.stop(_DEADLINE_S + 1)
 
     def _step(self) -> float:
@@ -62,7 +62,7 @@ class TrafficReporter:
         self._reachable = True
 
     def _send_part(self) -> None:
-        """Send the oldest reports, or none: serving also hears which table is in use. Refused ones are not kept."""
+        """Send the oldest reports, or none: serving also learns which table is in use. Refused ones are dropped."""
         part = self._pending[:_MAX_SENT]
         request = serving_service_pb2.ReportTrafficRequest(
             gateway=self._gateway,
@@ -77,8 +77,8 @@ class TrafficReporter:
 
 
 class Activator:
-    """A thread that tells serving of deployments without an engine that somebody asks for: one may have been scaled to
-    none. It tells again while serving is away, and not more often than every few seconds."""
+    """Thread that reports deployments without an engine to serving while requests wait for them: one may be scaled to
+    zero. It repeats a report while serving is unavailable, at most once in `_WAKE_AGAIN_S`."""
 
     def __init__(self, routes: LiveRoutes, channel: grpc.Channel) -> None:
         self._stub = ServingServiceStub(channel)  # type: ignore[no-untyped-call, unused-ignore]
@@ -87,11 +87,11 @@ class Activator:
         routes.on_activation(self._activate)
 
     def start(self) -> None:
-        """Begin to listen."""
+        """Begin to report."""
         self._loop.start()
 
     def stop(self) -> None:
-        """Tell nothing more."""
+        """Stop reporting."""
         self._loop.stop(_DEADLINE_S + 1)
 
     def _activate(self, deployment: str) -> None:

@@ -31,4 +31,4 @@ DAYS = Table(
     Column("completion_tokens", BigInteger, nullable=False),
     Index("ix_api_key_days_day", "day"),
 )
-"""What each key used on each day of UTC, `2026-11-22`."""
+"""Usage of each key on each day of UTC, `2026-11-22`."""

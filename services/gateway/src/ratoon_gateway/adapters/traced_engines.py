@@ -1,4 +1,4 @@
-"""The way to engines with a span around each attempt; the engine is told which one, so that its own spans follow."""
+"""Client of engines with a span for each attempt; its id is sent to the engine, whose spans follow it."""
 
 from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, get_current_span
 
@@ -42,7 +42,7 @@ class _TracedReply:
         self.status, self.header, self.next = reply.status, reply.header, reply.next
 
     def close(self) -> None:
-        """Done with it."""
+        """End the span, and release the answer."""
         self._reply.close()
         if self._span.is_recording():
             self._span.set_attribute("http.response.status_code", self.status)

@@ -1,4 +1,4 @@
-"""Uploads that can be resumed: bytes gather in a file until their digest proves them, then they are an artifact."""
+"""Resumable uploads: bytes gather in a file until their digest verifies them, then they are an artifact."""
 
 import os
 import time
@@ -19,19 +19,19 @@ class Uploads:
         self._folder, self._artifacts, self._max_bytes = folder, artifacts, max_bytes
 
     def size(self, project: str, digest: str) -> int | None:
-        """The size of a project's blob; None when it has none, or a damaged one. `-` has all that are there."""
+        """Return the size of a project's blob; None where it has none, or a damaged one. `-` has all blobs."""
         checked_digest(digest)
         if project != ANY_PROJECT and not self._artifacts.owned(project, digest):
             return None
         return self._artifacts.size(digest) if self._artifacts.intact(digest) else None
 
     def offset(self, project: str, digest: str) -> int:
-        """How many bytes of an unfinished upload are here."""
+        """Return the stored bytes of an unfinished upload."""
         path = self._path(project, digest)
         return path.stat().st_size if path.exists() else 0
 
     def append(self, project: str, digest: str, offset: int, data: bytes) -> int:
-        """Add bytes at this place, which must be the end so far; returns the new end. Aborted when it is not."""
+        """Append bytes at `offset`, which must be the end so far; return the new end. Aborted where it is not."""
         path = self._path(project, digest)
         have = self.offset(project, digest)
         if have != offset:
@@ -51,9 +51,9 @@ class Uploads:
         return offset + len(data)
 
     def finish(self, project: str, digest: str) -> None:
-        """The bytes are whole: prove and keep them for the project.
+        """Verify the uploaded bytes and store them for the project.
 
-        InvalidArgument when they are others, or a tree of files that the project has not; they are thrown away then.
+        InvalidArgument where the digest differs, or a tree names files that the project does not own; they are deleted.
         """
         path = self._path(project, digest)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -74,20 +74,20 @@ class Uploads:
             path.unlink(missing_ok=True)
 
     def restart(self, project: str, digest: str) -> None:
-        """Throw an unfinished upload away."""
+        """Delete an unfinished upload."""
         self._path(project, digest).unlink(missing_ok=True)
 
     def start(self) -> None:
-        """Throw away what nobody went on with for a day."""
+        """Delete uploads that were not continued for a day."""
         for path in self._folder.glob("*.part"):
             if time.time() - path.stat().st_mtime > _ABANDONED_S:
                 path.unlink(missing_ok=True)
 
     def stop(self) -> None:
-        """Unfinished uploads stay, to be gone on with."""
+        """Keep unfinished uploads: they can be continued."""
 
     def read(self, digest: str, offset: int, size: int) -> bytes:
-        """A piece of a blob."""
+        """Return a piece of a blob."""
         with self._artifacts.open(digest) as source:
             source.seek(offset, os.SEEK_SET)
             return source.read(size)

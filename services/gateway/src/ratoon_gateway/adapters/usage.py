@@ -1,4 +1,4 @@
-"""How much each key was used: counted in memory, added to the database every few seconds."""
+"""Usage of each key: counted in memory, added to the database every few seconds."""
 
 import logging
 import threading
@@ -54,7 +54,7 @@ class UsageCounters:
         self.flush()
 
     def flush(self) -> None:
-        """Store what was counted since the last time; on an error it stays counted."""
+        """Store what was counted since the last time; on an error it is kept."""
         with self._moving:
             self._store()
 
@@ -74,7 +74,7 @@ class UsageCounters:
                     self._pending[place] = self._pending.get(place, _NOTHING).plus(used)
 
     def forget(self, key: str) -> None:
-        """Remove what is known of a key's use."""
+        """Remove the usage of a key."""
         with self._moving:
             with self._lock:
                 self._pending = {place: used for place, used in self._pending.items() if place[0] != key}
@@ -83,7 +83,7 @@ class UsageCounters:
                     connection.execute(delete(table).where(table.c.name == key))
 
     def of(self, names: list[str]) -> dict[str, Used]:
-        """What these keys used, so far as it is stored, plus what is not yet."""
+        """Return the usage of these keys, stored and not yet stored."""
         with self._moving, self._database.read() as connection:
             rows = connection.execute(select(USAGE).where(USAGE.c.name.in_(names))).all()
             pending = self._not_stored()
@@ -94,7 +94,7 @@ class UsageCounters:
         return used
 
     def by_day(self, name: str, since: date) -> dict[date, Used]:
-        """What this key used on each day from then on, oldest first."""
+        """Return the usage of a key on each day since `since`, oldest first."""
         conditions = (DAYS.c.name == name) & (DAYS.c.day >= since.isoformat())
         with self._moving, self._database.read() as connection:
             rows = connection.execute(select(DAYS).where(conditions).order_by(DAYS.c.day)).all()
@@ -139,7 +139,7 @@ def _add(connection: Connection, name: str, day: date, used: Used) -> None:
 def _count(
     connection: Connection, table: Table, key: dict[str, str], used: Used, more: dict[str, Any]
 ) -> None:
-    """Add to the row with this key, or make it."""
+    """Add to the row with this key, or create it."""
     counts = {
         "requests": used.requests,
         "prompt_tokens": used.prompt_tokens,

@@ -30,12 +30,12 @@ class WordList:
         return WordList(words) if words else None
 
     def matches_in(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where words stand in a folded text: start and end of each."""
+        """Yield start and end of each word in a folded text."""
         for last, length in self._automaton.iter(text):
             yield last + 1 - length, last + 1
 
     def begins_with(self, text: str) -> bool:
-        """Whether some word begins with this text (not empty), or is it."""
+        """Return True if a word begins with this text (not empty), or is it."""
         return text[0] in self._first and self._automaton.match(text)
 
     def read(self) -> WordFilterSession:
@@ -52,7 +52,7 @@ class WordLists:
         self._mirror = Mirror(store, SafetyFilter, RESOURCES[SafetyFilter], self._take)
 
     def of(self, project: str) -> ContentFilters:
-        """What judges this project's texts now."""
+        """Return the current filters of a project."""
         return self._censors.get(project, self._everywhere)
 
     def start(self) -> None:

@@ -1,1 +1,1 @@
-"""What the gateway does: lets callers in, finds an engine and relays its answer, keeps keys."""
+"""Use cases of the gateway: authentication, quotas, the relay of completions, keys and word lists."""

@@ -1,4 +1,4 @@
-"""Lets callers in: an API key or a short-lived token becomes a principal. It knows no protocol."""
+"""Authenticates callers: an API key or a short-lived token becomes a principal. It knows no protocol."""
 
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -19,7 +19,7 @@ _MAX_REMEMBERED = 10_000
 
 
 class Authenticator:
-    """Who calls, and with what may they call on."""
+    """Authenticates callers, and issues the tokens by which the gateway calls services for them."""
 
     def __init__(self, keys: Keys, verifier: Verifier, signer: Signer, clock: Clock) -> None:
         self._keys, self._verifier, self._signer, self._clock = keys, verifier, signer, clock
@@ -27,7 +27,7 @@ class Authenticator:
         self._tokens: dict[Principal, tuple[str, float, datetime]] = {}
 
     def principal(self, bearer: str) -> Principal:
-        """Who shows this; BadKey or Unauthenticated when nobody of ours does."""
+        """Return the principal of a bearer; BadKey or Unauthenticated where it is not valid."""
         if not bearer:
             raise Unauthenticated(
                 "No API key: send it as `Authorization: Bearer rtn_…`.", reason="NO_API_KEY"
@@ -41,7 +41,7 @@ class Authenticator:
         return _principal(key)
 
     def key_holder(self, text: str) -> Principal:
-        """Who holds this API key. One that was proven stays so while the very same key stands and has no end."""
+        """Return the holder of an API key. A verified text is remembered while its key is unchanged."""
         proven = self._proven.get(text)
         if proven is not None and self._keys.find(proven[0].selector) is proven[0]:
             return proven[1]
@@ -53,7 +53,7 @@ class Authenticator:
         return principal
 
     def caller(self, bearer: str, needed: Role) -> Principal:
-        """Who shows this, if the role reaches."""
+        """Return the principal of a bearer; PermissionDenied where its role is too low."""
         principal = self.principal(bearer)
         if principal.role < needed:
             raise PermissionDenied(
@@ -63,7 +63,7 @@ class Authenticator:
         return principal
 
     def token(self, principal: Principal) -> str:
-        """A token by which the other services know this principal; made again when half of its life is over."""
+        """Return a token that identifies this principal to services; renewed after half of its life."""
         known, now = self._tokens.get(principal), self._clock.now()
         if known is not None and known[1] > self._clock.monotonic() and known[2] > now:
             return known[0]
@@ -74,19 +74,19 @@ class Authenticator:
         return token
 
     def exchange(self, text: str) -> tuple[str, int]:
-        """A token for the holder of this API key, which only the gateway takes, and the whole seconds that it lasts."""
+        """Return a token for the holder of an API key, which only the gateway accepts, and its life in seconds."""
         principal = self.key_holder(text)
         selector = Secret.parse(text).selector
         seconds = int(self._bounded(self._keys.find(selector), TOKEN_S))
         return self._signer.token_for(principal, seconds, audience=EDGE, credential=selector), seconds
 
     def check_still(self, principal: Principal) -> None:
-        """BadKey once the key of a caller that was let in has ended: for streams, which outlive that moment."""
+        """Raise BadKey once the key of an admitted caller has ended: for streams, which outlive their admission."""
         if principal.role is not Role.SERVICE:
             check_credential(self._keys.named(principal.name), "", self._clock.now())
 
     def _bounded(self, key: ApiKey | None, seconds: float) -> float:
-        """So many seconds, or those that the key has left."""
+        """Return `seconds`, or less where the key expires before."""
         if key is None or key.expire_time is None:
             return seconds
         return max(min(seconds, (key.expire_time - self._clock.now()).total_seconds()), 1.0)
@@ -97,7 +97,7 @@ def _principal(key: ApiKey) -> Principal:
 
 
 def _remember(memory: dict[K, V], key: K, value: V) -> None:
-    """Keep it, forgetting the oldest when there are too many."""
+    """Store a value; the oldest is removed where there are too many."""
     if len(memory) >= _MAX_REMEMBERED:
         del memory[next(iter(memory))]
     memory[key] = value

@@ -1,4 +1,4 @@
-"""What callers ask of the gateway itself."""
+"""Commands to the gateway itself."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,7 +10,7 @@ from ratoon_gateway.domain.safety import SafetyFilter
 
 @dataclass(frozen=True)
 class CreateKey:
-    """Make a key below `parent`; an empty `key_id` lets one be chosen."""
+    """Create a key below `parent`; an empty `key_id` is generated."""
 
     parent: str
     key_id: str
@@ -23,7 +23,7 @@ class CreateKey:
 
 @dataclass(frozen=True)
 class UpdateKey:
-    """Change label, end and limits of a key that was read with this etag; `fields` names what."""
+    """Change label, expiry and limits of a key that was read with this etag; `fields` names the changes."""
 
     name: str
     display_name: str

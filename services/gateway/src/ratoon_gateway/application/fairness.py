@@ -1,4 +1,4 @@
-"""Lets requests go on to engines so that no key fills them for all others. For one event loop; it knows no protocol."""
+"""Shares engines between keys, so that no key can fill them. For one event loop; it knows no protocol."""
 
 import asyncio
 from functools import partial
@@ -18,7 +18,7 @@ class Fairness:
 
     @property
     def waiting(self) -> int:
-        """How many requests wait for their turn now."""
+        """Return the number of waiting requests."""
         return sum(len(queue) for shares in self._shares.values() for queue in shares.waiting.values())
 
     async def enter(self, route: Route, key: str, choices: int) -> Turn:
@@ -67,7 +67,7 @@ class Fairness:
             raise
 
     def _slots_of(self, route: Route) -> int:
-        """What the engines that take new requests compute at once; the last known while there are none."""
+        """Return the slots of the engines that accept new requests; the last known number while there are none."""
         engines = len({target.process for target in route.targets if target.weight > 0})
         slots = self._slots * engines or route.slots
         if slots:

@@ -1,8 +1,8 @@
-"""Holds prompts and answers against what judges them for a project. It knows neither word lists nor the caller's wire.
+"""Applies a project's content filters to prompts and answers. It knows neither word lists nor the caller's protocol.
 
-A stream's events pass as they are. One waits only while its text cannot be judged yet, because it may be the beginning
-of a word that is forbidden; then it goes out untouched, or the stream ends before it. What has gone out never ends in
-such a word, though more of the text came and made it another: it may be all that the caller gets.
+A stream's events pass unchanged. An event is delayed only while its text may be the beginning of a blocked word; then
+it is sent unchanged, or the stream ends before it. What was sent never ends in such a word, even if later text would
+have made it another word: it may be all that the caller receives.
 """
 
 from collections import deque
@@ -20,7 +20,7 @@ _EVENT_END, _DATA = b"\n\n", b"data: "
 
 @dataclass(slots=True)
 class _Progress:
-    """One running text: how far it has come, and up to where it may go out (folded characters)."""
+    """One running text: its length so far, and the length that may be sent (folded characters)."""
 
     session: FilterSession
     end: int = 0
@@ -29,7 +29,7 @@ class _Progress:
 
 @dataclass(slots=True)
 class _Waiting:
-    """An event that has come: its bytes, where its piece of each text ends, and whether that would end in a word."""
+    """A received event: its bytes, where its piece of each text ends, and whether that would end in a word."""
 
     raw: bytes
     ends: list[tuple[_Progress, int]] = field(default_factory=list)
@@ -37,12 +37,12 @@ class _Waiting:
 
     @property
     def free(self) -> bool:
-        """Whether all of it may go out."""
+        """True if all of it may be sent."""
         return all(end <= progress.free for progress, end in self.ends)
 
 
 class StreamGuard:
-    """One stream of server-sent events on its way out; once `blocked`, what it gave last was the end."""
+    """Filters one stream of server-sent events; once `blocked`, what it returned last was the end."""
 
     def __init__(self, content_filter: ContentFilter) -> None:
         self._content_filter = content_filter
@@ -53,14 +53,14 @@ class StreamGuard:
         self.blocked = False
 
     def take(self, chunk: bytes) -> bytes:
-        """More of the stream; what may go out now."""
+        """Add to the stream; return what may be sent now."""
         *events, self._begun = (self._begun + chunk).split(_EVENT_END)
         for event in events:
             self._read(event + _EVENT_END)
         return self._released()
 
     def end(self) -> bytes:
-        """The stream is over: the rest of it, or the end that stands in its place."""
+        """End the stream; return the rest of it, or the end in its place."""
         for progress in self._texts.values():
             progress.session.end()
             progress.free = progress.end
@@ -86,7 +86,7 @@ class StreamGuard:
         return progress, progress.end
 
     def _released(self) -> bytes:
-        """What may go out; when a word stands in any text, all that waits is dropped and the stream ends."""
+        """Return what may be sent; after a blocked word waiting events are dropped and the stream ends."""
         if any(progress.session.blocked for progress in self._texts.values()):
             self.blocked = True
             indices = sorted({int(channel[0]) for channel in self._texts})
@@ -100,7 +100,7 @@ class StreamGuard:
 
 
 def check_prompt(request: CompletionRequest, content_filter: ContentFilter) -> None:
-    """ContentBlocked when the request may not pass, or has a prompt that cannot be read."""
+    """Raise ContentBlocked where the prompt is not allowed or is not text."""
     if not request.is_readable:
         raise ContentBlocked("This project filters the content of prompts: send the prompt as text.")
     texts = list(request.texts())
@@ -110,7 +110,7 @@ def check_prompt(request: CompletionRequest, content_filter: ContentFilter) -> N
 
 
 def checked_answer(raw: bytes, content_filter: ContentFilter) -> tuple[bytes, bool]:
-    """A whole answer as it may be given, and whether it had to be withheld."""
+    """Return a whole answer as it may be sent, and whether its text was withheld."""
     answer = object_of(raw)
     if answer is None or not any(_blocks(content_filter, text) for _, text in texts_of(answer)):
         return raw, False

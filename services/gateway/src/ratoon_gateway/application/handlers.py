@@ -40,7 +40,7 @@ _FIRST = f"{_ANY}/apiKeys/operator"
 def create_key(
     command: CreateKey, granter: Principal, projects: Projects, store: Store, clock: Clock
 ) -> tuple[ApiKey, str]:
-    """A new key and its secret, which is not told again: a repeated request_id gives the key without it."""
+    """Create a key; return it with its secret. A repeated request_id returns the key without the secret."""
     if command.parent != _ANY:
         matched(command.parent, "projects/*", "parent")
     check_grant(int(granter.role), granter.project, command.role, command.parent.split("/")[1])
@@ -68,13 +68,13 @@ def get_key(name: str, store: Store) -> ApiKey:
 
 
 def list_keys(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[ApiKey]:
-    """The keys of a project, or with `projects/-` those of the installation."""
+    """List the keys of a project, or with `projects/-` those of the installation."""
     with store.read() as tx:
         return tx.page(ApiKey, parent, size, token, order_by)
 
 
 def update_key(command: UpdateKey, store: Store, clock: Clock) -> ApiKey:
-    """Give a key another label, another end, or other limits; they hold for requests that begin a moment later."""
+    """Change label, expiry or limits of a key; they apply to requests from then on."""
     with store.write() as tx:
         key = tx.get(ApiKey, command.name)
         check_etag(key.name, key.etag, command.etag)
@@ -89,7 +89,7 @@ def update_key(command: UpdateKey, store: Store, clock: Clock) -> ApiKey:
 def key_usage(
     name: str, days: int, store: Store, usage: Usage, clock: Clock
 ) -> tuple[Used, dict[date, Used]]:
-    """What a key used since it was made, and on each of the last `days` days of UTC (0: 30)."""
+    """Return the usage of a key in total, and on each of the last `days` days of UTC (0: 30)."""
     if not 0 <= days <= _MAX_DAYS:
         raise BadRequest(f"days must be from 1 to {_MAX_DAYS}, or 0 for {_DAYS}.", field="days")
     get_key(name, store)
@@ -98,13 +98,13 @@ def key_usage(
 
 
 def get_filter(name: str, store: Store, clock: Clock) -> SafetyFilter:
-    """The word lists of a project; empty ones when none were ever set."""
+    """Return the word lists of a project; empty ones where none were set."""
     with store.read() as tx:
         return tx.find(SafetyFilter, _filter_name(name)) or SafetyFilter(name, clock.now(), clock.now())
 
 
 def update_filter(command: UpdateFilter, projects: Projects, store: Store, clock: Clock) -> SafetyFilter:
-    """Change the word lists of a project; they hold for requests that begin a moment later."""
+    """Change the word lists of a project; they apply to requests from then on."""
     name, now = _filter_name(command.safety_filter.name), clock.now()
     if name != EVERYWHERE:
         projects.check(name.removesuffix("/safetyFilter"))
@@ -117,7 +117,7 @@ def update_filter(command: UpdateFilter, projects: Projects, store: Store, clock
 
 
 def rotate_key(name: str, store: Store) -> tuple[ApiKey, str]:
-    """The key with a new secret; the old one ends now."""
+    """Replace the secret of a key; the old one stops working."""
     secret = Secret.new()
     with store.write() as tx:
         key = tx.save(rotated(tx.get(ApiKey, name), secret))
@@ -125,7 +125,7 @@ def rotate_key(name: str, store: Store) -> tuple[ApiKey, str]:
 
 
 def revoke_key(name: str, store: Store, clock: Clock) -> ApiKey:
-    """The key, ended."""
+    """Revoke a key."""
     with store.write() as tx:
         key = tx.get(ApiKey, name)
         ended = revoked(key, clock.now())
@@ -158,9 +158,9 @@ def _check_not_last(key: ApiKey, tx: Transaction) -> None:
 
 
 def create_first_key(store: Store, clock: Clock, configured: str, hand_over: Callable[[str], str]) -> None:
-    """Where there is no key at all, make the operator's: the `given` one, or a new one.
+    """Create the operator's key where no key exists: the `configured` one, or a new one.
 
-    `hand_over` puts a new one's secret somewhere and says where. BadKey when the given one is no key.
+    `hand_over` stores a new secret and returns its place. BadKey where the configured text is not a key.
     """
     with store.write() as tx:
         if tx.page(ApiKey, _ANY, size=1).items:
@@ -172,7 +172,7 @@ def create_first_key(store: Store, clock: Clock, configured: str, hand_over: Cal
 
 
 def understand_feedback(body: dict[str, object], principal: Principal, ids: AnswerIds) -> Feedback:
-    """The feedback in a request; InvalidArgument: no id of ours; PermissionDenied: another project's."""
+    """Return the feedback in a request; InvalidArgument for an unknown id, PermissionDenied for another project's."""
     answer = ids.read(str(body.get("id") or ""))
     if not principal.may_touch(answer.version):
         raise PermissionDenied(

@@ -1,4 +1,4 @@
-"""What the application needs of the world. It knows no technology."""
+"""Ports of the application. It knows no technology."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -25,15 +25,15 @@ class EngineSilent(Exception):
 
 
 class EngineBroke(Exception):
-    """The engine ended a stream that had begun with an error; its argument is what the caller is told."""
+    """The engine ended a stream with an error; its argument is the error for the caller."""
 
 
 class AnswerTooLong(Exception):
-    """The answer took longer than any may."""
+    """The answer took longer than the limit."""
 
 
 class Reply(Protocol):
-    """An engine's answer while it comes in. Whoever holds one must `close` it."""
+    """An engine's answer while it arrives. Its holder must `close` it."""
 
     @property
     def status(self) -> int:
@@ -41,20 +41,20 @@ class Reply(Protocol):
         ...
 
     def header(self, name: bytes) -> bytes:
-        """A header's value by its lowercase name; empty when it is not there."""
+        """Return a header by its lowercase name; empty where it is absent."""
         ...
 
     async def next(self) -> bytes:
-        """What has come since; empty at the end. EngineLost when it breaks off, EngineSilent when nothing comes."""
+        """Return the next bytes; empty at the end. EngineLost when it breaks off, EngineSilent when nothing arrives."""
         ...
 
     def close(self) -> None:
-        """Done with it: an answer that is not whole is broken off, which frees the engine's slot."""
+        """Release the answer: an incomplete one is broken off, which frees the engine's slot."""
         ...
 
 
 class Engines(Protocol):
-    """The way to engines."""
+    """Client of engines."""
 
     async def send(self, target: Target, path: str, answer_id: str, body: bytes) -> Reply:
         """Send a request and wait for the head of its answer; EngineLost, EngineSilent."""
@@ -70,63 +70,63 @@ class Routes(Protocol):
         ...
 
     async def changed(self, seconds: float) -> None:
-        """Return when there is a newer table, or after so many seconds."""
+        """Return when there is a newer table, or after `seconds`."""
         ...
 
     def activate(self, deployment: str) -> None:
-        """Somebody asks for a deployment that has no engine; returns at once."""
+        """Report that requests wait for a deployment without an engine; return at once."""
         ...
 
 
 class Capture(Protocol):
-    """Keeps what was answered."""
+    """Captures answers."""
 
     def begin(self, deployment: str, version: str) -> str:
-        """A new answer id, which names the version and the segment the answer will stand in."""
+        """Return a new answer id, which names the version and the segment of the answer."""
         ...
 
     def keep(self, answered: Answered) -> None:
-        """The answer has ended: keep it."""
+        """Capture an answer that has ended."""
         ...
 
     def forget(self, answer_id: str) -> None:
-        """Nothing was answered under this id."""
+        """Drop an answer id that has no answer."""
         ...
 
 
 class FilterSession(Protocol):
-    """One text, judged while it comes."""
+    """Filter of one text while it arrives."""
 
     @property
     def blocked(self) -> bool:
-        """Whether it may not pass."""
+        """True if the text is blocked."""
         ...
 
     @property
     def would_block(self) -> bool:
-        """Whether it might not pass, were this the end of it."""
+        """True if the text would be blocked, were this its end."""
         ...
 
     def take(self, piece: str) -> tuple[int, int]:
-        """More of it: by how many characters it has grown, and how many of the last ones cannot be judged yet."""
+        """Add to the text; return by how many characters it grew, and how many of the last ones are undecided."""
         ...
 
     def end(self) -> None:
-        """Nothing more comes: all of it is judged now."""
+        """End the text: all of it is decided now."""
         ...
 
 
 class ContentFilter(Protocol):
-    """Judges texts on the event loop: a word list. A classifier has the same face; one that is slow lets text wait."""
+    """Filters texts on the event loop: a word list. A classifier can have the same interface."""
 
     def read(self) -> FilterSession:
-        """Begin with a text."""
+        """Begin a text."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ContentFilters:
-    """What judges the texts of one project; None: nothing does."""
+    """Content filters of one project; None: no filter."""
 
     prompts: ContentFilter | None = None
     answers: ContentFilter | None = None
@@ -136,7 +136,7 @@ class Safety(Protocol):
     """The safety filters of all projects, ready for use."""
 
     def of(self, project: str) -> ContentFilters:
-        """What judges this project's texts now."""
+        """Return the current filters of a project."""
         ...
 
 
@@ -144,103 +144,103 @@ class Projects(Protocol):
     """The projects of the installation."""
 
     def check(self, name: str) -> None:
-        """NoSuchProject when there is none of this name."""
+        """Raise NoSuchProject where there is none of this name."""
         ...
 
 
 class Keys(Protocol):
-    """API keys, found fast."""
+    """Index of API keys."""
 
     def find(self, selector: str) -> ApiKey | None:
-        """The key with this selector."""
+        """Return the key with this selector."""
         ...
 
     def named(self, name: str) -> ApiKey | None:
-        """The key of this name."""
+        """Return the key of this name."""
         ...
 
     def limits(self, name: str) -> Limits:
-        """What the key of this name may use; nothing set when there is none."""
+        """Return the limits of the key of this name; no limit set where there is none."""
         ...
 
     def refresh(self) -> None:
-        """Know what has been committed."""
+        """Read what has been committed."""
         ...
 
 
 class Usage(Protocol):
-    """How much each key was used."""
+    """Usage of each key."""
 
     def add(self, key: str, used: Used) -> None:
-        """Count it; safe on any thread."""
+        """Add usage; safe on any thread."""
         ...
 
     def forget(self, key: str) -> None:
-        """Remove what is known of a key's use."""
+        """Remove the usage of a key."""
         ...
 
     def of(self, names: list[str]) -> dict[str, Used]:
-        """What these keys used."""
+        """Return the usage of these keys."""
         ...
 
     def by_day(self, name: str, since: date) -> dict[date, Used]:
-        """What this key used on each day from then on, oldest first."""
+        """Return the usage of a key on each day since `since`, oldest first."""
         ...
 
     def tokens_today(self, name: str) -> int:
-        """The tokens that this key used today, as far as the books know; at once."""
+        """Return the tokens that a key used today, as far as they are counted; without I/O."""
         ...
 
 
 class FeedbackSink(Protocol):
-    """Where feedback is kept."""
+    """Store of feedback."""
 
     def give(self, feedback: Feedback) -> str:
-        """The name of what is stored; Unavailable when it could not be committed."""
+        """Store feedback and return its name; Unavailable where it could not be committed."""
         ...
 
 
 class Peers(Protocol):
-    """The other services as raw gRPC methods of the running loop, by service and `/package.Service/Method`."""
+    """Raw gRPC methods of the other services on the running loop, by service and `/package.Service/Method`."""
 
     def unary(self, service: str, rpc: str) -> Any:
-        """The method, one answer."""
+        """Return a method with one answer."""
         ...
 
     def stream(self, service: str, rpc: str) -> Any:
-        """The method, a stream of answers."""
+        """Return a method with a stream of answers."""
         ...
 
     def duplex(self, service: str, rpc: str) -> Any:
-        """The method, whatever kind it is."""
+        """Return a method of any kind."""
         ...
 
 
 class BlobStore(Protocol):
-    """Blobs, and those on their way in: one unfinished upload a project and digest."""
+    """Blobs and unfinished uploads: one for each project and digest."""
 
     def size(self, project: str, digest: str) -> int | None:
-        """The size of a project's whole blob; None when it has none."""
+        """Return the size of a project's whole blob; None where it has none."""
         ...
 
     def read(self, digest: str, offset: int, size: int) -> bytes:
-        """A piece of a blob."""
+        """Return a piece of a blob."""
         ...
 
     def offset(self, project: str, digest: str) -> int:
-        """How many bytes of an unfinished upload are here."""
+        """Return the stored bytes of an unfinished upload."""
         ...
 
     def append(self, project: str, digest: str, offset: int, data: bytes) -> int:
-        """Add bytes at this place, which must be the end so far; returns the new end."""
+        """Append bytes at `offset`, which must be the end so far; return the new end."""
         ...
 
     def finish(self, project: str, digest: str) -> None:
-        """The bytes are whole: prove and keep them."""
+        """Verify and store the uploaded bytes."""
         ...
 
     def restart(self, project: str, digest: str) -> None:
-        """Throw an unfinished upload away."""
+        """Delete an unfinished upload."""
         ...
 
 

@@ -18,16 +18,16 @@ _MAX_KNOWN = 10_000
 
 
 class ProjectCheck:
-    """Looks projects up at most once in a while."""
+    """Looks projects up, at most once in `KNOWN_S`."""
 
     def __init__(self, projects: Projects, threads: Threads, clock: Clock) -> None:
         self._projects, self._threads, self._clock = projects, threads, clock
         self._known: dict[str, float] = {}
 
     async def __call__(self, request: Message, principal: Principal) -> None:
-        """NoSuchProject when the request lies in a project that does not exist.
+        """Raise NoSuchProject where the project of a request does not exist.
 
-        Callers with a key of another project are not told: the service refuses them.
+        Callers with a key of another project do not learn it: the service refuses them.
         """
         name = project_of(request)
         if not name or not principal.may_touch(name) or self._known.get(name, 0.0) > self._clock.monotonic():
@@ -50,7 +50,7 @@ def project_of(request: Message) -> str:
 
 
 def _names(request: Message) -> Iterator[str]:
-    """Yield what a request is about: its `parent` and `name`, and the name of the resource that it carries."""
+    """Yield the names in a request: its `parent` and `name`, and the name of the resource that it carries."""
     for field, content in request.ListFields():
         if field.name in ("parent", "name") and isinstance(content, str):
             yield content

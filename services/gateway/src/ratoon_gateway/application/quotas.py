@@ -1,4 +1,4 @@
-"""Lets requests in by what their key may still use. It knows no protocol and no store."""
+"""Admits requests by the remaining quota of their key. It knows no protocol and no store."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,32 +15,32 @@ _NEVER = Instant(0.0, datetime.min.replace(tzinfo=UTC))
 
 @dataclass(slots=True)
 class Admission:
-    """A request that was let in, until `end`."""
+    """Admission of one request, until `end`."""
 
     limits: Limits
     limiter: RateLimiter
     cost: int
-    """Tokens booked for it in advance; 0 when nobody counts them."""
+    """Tokens reserved in advance; 0 where no limit counts tokens."""
     now: Instant
 
     def end(self, spent: int) -> None:
-        """It has ended and has cost so many tokens."""
+        """Settle the actual cost of the request, in tokens."""
         self.limiter.end(self.cost, spent)
 
     def statuses(self) -> Iterator[RateLimitStatus]:
-        """How far each limit was used up when it came in, this request among it."""
+        """Yield the status of each limit at the time of admission, this request included."""
         return self.limiter.statuses(self.limits, self.now)
 
 
 class Quotas:
-    """What every key uses now; for one event loop. A key without limits costs a few look-ups a request."""
+    """Current use of every key; for one event loop. A key without limits costs a few dictionary reads a request."""
 
     def __init__(self, keys: Keys, usage: Usage, default: Limits, clock: Clock) -> None:
         self._keys, self._usage, self._default, self._clock = keys, usage, default, clock
         self._limiters: dict[str, RateLimiter] = {}
 
     def enter(self, key: str, request: CompletionRequest) -> Admission:
-        """Let a request of this key in; RateLimited, QuotaExceeded, TooManyRequests."""
+        """Admit a request of this key; RateLimited, QuotaExceeded, TooManyRequests."""
         limits, limiter = self._limits(key), self._limiter(key)
         cost = request.cost_estimate if limits.counts_tokens else 0
         known = self._usage.tokens_today(key) if limits.tokens_per_day else 0
@@ -49,12 +49,12 @@ class Quotas:
         return Admission(limits, limiter, cost, now)
 
     def statuses(self, key: str) -> Iterator[RateLimitStatus]:
-        """How far each limit of this key is used up."""
+        """Yield the status of each limit of this key."""
         limits = self._limits(key)
         yield from self._limiter(key).statuses(limits, self._now(limits))
 
     def _now(self, limits: Limits) -> Instant:
-        """Now, where any limit has to do with time."""
+        """Return the current time where a limit depends on it."""
         return Instant(self._clock.monotonic(), self._clock.now()) if limits.count_time else _NEVER
 
     def _limits(self, key: str) -> Limits:

@@ -55,13 +55,13 @@ _STATUSES = {
     Outcome.REJECTED: CUT,
 }
 LOST = 502
-"""Stands for the status of an engine that broke off."""
+"""Status in place of that of an engine that broke off."""
 _REFUSALS = (404, 503)
 """An engine that is closed to new requests, or that no longer knows the model or the secret: the table was old."""
 _SIGNATURE = b"x-ratoon-version"
-"""An engine says which version it serves: one that was swapped since the table was made answers nobody by mistake."""
+"""Header with the version that an engine serves; it detects a swap that the route table does not contain yet."""
 _MAX_LOST = 3
-"""How many engines may be lost over one request before it is taken to be the reason."""
+"""Engines that one request may lose before it is taken to be the cause."""
 _MAX_ANSWERING = 1_000
 _RETRY_S = 0.2
 _LARGE = 256 << 10
@@ -80,15 +80,15 @@ class Exchange:
     began: float
     turn: Turn
     is_first: bool = True
-    """False if another engine was given the request before."""
+    """False if another engine received the request before."""
     content_filter: ContentFilter | None = None
     guard: StreamGuard | None = None
     filtered: bool = False
-    """Whether the safety filter kept something of it back."""
+    """True if the safety filter withheld a part."""
     reply: Reply | None = None
     status: int = OK
     fault: GatewayError | None = None
-    """The error that the caller is told of when the engine answered with one."""
+    """Error for the caller where the engine answered with one."""
     content_type: bytes = b"application/json"
     first: bytes = b""
     chunks: list[bytes] = field(default_factory=list)
@@ -96,23 +96,23 @@ class Exchange:
 
     @property
     def streams(self) -> bool:
-        """Whether more may come after `first`."""
+        """True if more may follow `first`."""
         return self.request.stream and self.status == OK
 
     @property
     def truncated(self) -> str:
-        """How much of the longest message the version's template keeps; empty when it keeps all."""
+        """Return what the version's template truncates of the longest message; empty if nothing."""
         limit = self.target.max_prompt_characters
         length = longest_text(self.request) if limit else 0
         return f"characters; kept={limit}; given={length}" if length > limit else ""
 
     @property
     def tokens(self) -> int:
-        """The tokens of prompt and answer so far; 0 when the engine refused."""
+        """Return the tokens of prompt and answer so far; 0 where the engine refused."""
         return tokens_spent(self.request, b"".join(self.chunks)) if self.status == OK else 0
 
     async def next(self) -> bytes:
-        """The next bytes of the answer, remembered up to a bound; empty at the end."""
+        """Return the next bytes of the answer, retained up to a bound; empty at the end."""
         chunk = await self.reply.next() if self.reply else b""
         if self.retained_bytes < MAX_ANSWER_BYTES:
             self.chunks.append(chunk)
@@ -120,7 +120,7 @@ class Exchange:
         return chunk
 
     def passed(self, chunk: bytes) -> bytes:
-        """What of a stream's next bytes may go out now."""
+        """Return the part of a stream's next bytes that may be sent now."""
         if self.guard is None:
             return chunk
         allowed = self.guard.take(chunk)
@@ -128,7 +128,7 @@ class Exchange:
         return allowed
 
     def last(self) -> bytes:
-        """What has still to go out when nothing more comes."""
+        """Return the rest that is to be sent at the end of a stream."""
         if self.guard is None or self.filtered:
             return b""
         allowed = self.guard.end()
@@ -138,7 +138,7 @@ class Exchange:
 
 @dataclass(slots=True)
 class _Search:
-    """The state of the search for an engine."""
+    """State of the search for an engine."""
 
     deadline: float
     turn: Turn
@@ -146,21 +146,21 @@ class _Search:
     tried: set[tuple[str, str]] = field(default_factory=set)
     lost: int = 0
     sent: bool = False
-    """True once an engine was given the request."""
+    """True once an engine received the request."""
     failed: Exchange | None = None
     """The first engine's failure, which another engine's answer will explain."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What the relay bears: requests that wait for an engine at once, and seconds that a stream may last."""
+    """Limits of the relay: requests that wait for an engine at once, and the longest stream in seconds."""
 
     held: int
     answer_s: float
 
 
 class Relay:
-    """The data path."""
+    """Relays completions to engines."""
 
     def __init__(
         self,
@@ -180,11 +180,11 @@ class Relay:
 
     @property
     def held(self) -> int:
-        """How many requests wait for an engine now."""
+        """Return the number of requests that wait for an engine."""
         return self._held
 
     async def begin(self, request: CompletionRequest, project: str, key: str) -> Exchange:
-        """The exchange with the engine that answers; ModelNotFound, ContentBlocked, NoEngine, EngineTimeout."""
+        """Return the exchange with the engine that answers; ModelNotFound, ContentBlocked, NoEngine, EngineTimeout."""
         name = ModelName.parse(request.model)
         if not self._routes.table.version:
             await self._hold(_FIRST_TABLE_S)
@@ -230,13 +230,13 @@ class Relay:
             search.tried.add(target.process)
 
     def _next(self, search: _Search, route: Route, version: str, user: str) -> Target | None:
-        """The target to try next."""
+        """Return the target to try next."""
         if search.failed is not None:
             return comparison(route, version, search.tried, search.failed.target)
         return choose(route, version, search.tried, random.random(), user)
 
     async def rest(self, exchange: Exchange) -> AsyncIterator[bytes]:
-        """What comes after the first bytes; EngineLost, EngineSilent, EngineBroke, AnswerTooLong when it breaks off."""
+        """Yield the bytes after the first; EngineLost, EngineSilent, EngineBroke, AnswerTooLong where it breaks."""
         latest = exchange.began + self._bounds.answer_s
         while not exchange.filtered and (chunk := await exchange.next()):
             place = chunk.find(ERROR_EVENT)
@@ -252,7 +252,7 @@ class Relay:
             yield left
 
     def end(self, exchange: Exchange, outcome: Outcome) -> None:
-        """The exchange is over: count it, and keep what was answered."""
+        """End an exchange: count it, and capture the answer."""
         if exchange.filtered and outcome is Outcome.ANSWERED:
             outcome = Outcome.FILTERED
         seconds = self._close(exchange, outcome)
@@ -275,7 +275,7 @@ class Relay:
         )
 
     def _current_route(self, search: _Search, name: ModelName, project: str) -> Route:
-        """The route as it is now; a newer table gives every engine another chance."""
+        """Return the current route; a newer table lets every engine be tried again."""
         table = self._routes.table
         if search.table_version != table.version:
             search.table_version = table.version
@@ -283,7 +283,7 @@ class Relay:
         return find_route(table, name, project)
 
     async def _wait(self, route: Route, search: _Search) -> None:
-        """Wait for a newer table, or a moment before the engines that failed are tried again."""
+        """Wait for a newer table, or briefly before failed engines are tried again."""
         left = search.deadline - self._clock.monotonic()
         if left <= 0:
             raise NoEngine(f"No engine of {route.id} accepts requests now: try again in a moment.")
@@ -305,7 +305,7 @@ class Relay:
             self._held -= 1
 
     async def _attempt(self, exchange: Exchange, search: _Search) -> bool:
-        """One try at one engine; False when another should be tried."""
+        """Try one engine; return False where another one should be tried."""
         target, request = exchange.target, exchange.request
         self._traffic.began(exchange.route.deployment, target)
         try:
@@ -338,7 +338,7 @@ class Relay:
         self._last_answers[target.process] = self._clock.monotonic()
 
     def _lose(self, exchange: Exchange, search: _Search) -> bool:
-        """The engine had the request and broke off. One that takes several engines with it goes no further."""
+        """Handle an engine that broke off. A request that loses several engines is not retried again."""
         search.sent, search.lost = True, search.lost + 1
         exchange.status, exchange.fault = LOST, engine_error(LOST, b"")
         if search.lost >= _MAX_LOST:
@@ -349,13 +349,13 @@ class Relay:
         return self._abandon(exchange, Outcome.FAILED)
 
     def _suspend(self, exchange: Exchange, search: _Search) -> bool:
-        """Keep a failure until another engine has shown whose it is."""
+        """Keep a failure until another engine shows its cause."""
         self._release(exchange)
         search.failed = exchange
         return False
 
     def _settled(self, search: _Search, exchange: Exchange) -> Exchange:
-        """The exchange that goes to the caller. What another engine showed of the first failure is counted."""
+        """Return the exchange for the caller, and count the first failure by what another engine did."""
         failed, search.failed = search.failed, None
         if failed is None or failed is exchange:
             return exchange
@@ -364,7 +364,7 @@ class Relay:
         return exchange
 
     def _silence(self, exchange: Exchange) -> Outcome:
-        """What it means that nothing came: an engine that answers others meanwhile has a long request, no fault."""
+        """Return the outcome of a silent engine: one that answered others meanwhile has a long request, no fault."""
         last_answer = self._last_answers.get(exchange.target.process, float("-inf"))
         return Outcome.REJECTED if last_answer > exchange.began else Outcome.FAILED
 
@@ -380,7 +380,7 @@ class Relay:
         return False
 
     def _close(self, exchange: Exchange, outcome: Outcome) -> float:
-        """Count the exchange; returns the seconds it took."""
+        """Count the exchange; return its duration in seconds."""
         self._release(exchange)
         if outcome is Outcome.ANSWERED and exchange.status != OK:
             outcome = Outcome.FAILED if exchange.status >= 500 else Outcome.REJECTED
@@ -398,14 +398,14 @@ class Relay:
 
 
 async def off_loop(size: int, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Call a function that takes time by the size of its bytes: here when they are few, else on a thread."""
+    """Call a function whose time grows with the size of its bytes; on a thread if it is large."""
     if size < _LARGE:
         return function(*args, **kwargs)
     return await asyncio.to_thread(function, *args, **kwargs)
 
 
 def _body_for(exchange: Exchange) -> bytes:
-    """The request as this engine gets it. What a caller who asks much sends waits behind others in the engine too."""
+    """Return the request for this engine. Requests of a busy key have a lower priority in the engine, too."""
     target = exchange.target
     defaults = dict(target.defaults)
     if exchange.turn.ahead:
@@ -414,13 +414,13 @@ def _body_for(exchange: Exchange) -> bytes:
 
 
 def _refuses(reply: Reply, target: Target) -> bool:
-    """Whether the engine does not take the request, or took it as another version than the table says."""
+    """Return True if the engine refused the request, or serves another version than the route table states."""
     signed = reply.header(_SIGNATURE)
     return reply.status in _REFUSALS or (bool(signed) and signed != target.version.encode())
 
 
 async def _receive(exchange: Exchange) -> None:
-    """Take in the first bytes of a stream, or the whole of any other answer."""
+    """Receive the first bytes of a stream, or the whole of any other answer."""
     reply = exchange.reply
     if reply is None:
         return

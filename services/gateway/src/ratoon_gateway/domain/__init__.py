@@ -1,1 +1,1 @@
-"""What the gateway decides: who may come in, which engine answers, what is kept of an answer. Standard library only."""
+"""Rules of the gateway: keys, limits, routes, requests, filters, captured traffic. Standard library only."""

@@ -1,4 +1,4 @@
-"""The texts of an answer, and what stands in place of one that may not be given. It knows no word list."""
+"""The texts of an answer, and the replacement of a blocked one. It knows no word list."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -50,7 +50,7 @@ def _ended(choice: JSON) -> JSON:
 
 
 def _texts(channel: Channel, value: object) -> Iterator[tuple[Channel, str]]:
-    """Every text below a value but names of things; a list's items are told apart by their `index`."""
+    """Yield every text below a value except names; items of a list differ by their `index`."""
     if isinstance(value, str):
         yield channel, value
     elif isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""An answered request as it is kept: one line of a traffic segment. It knows no file and no clock."""
+"""An answered request as it is captured: one line of a traffic segment. It knows no file and no clock."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from ratoon_gateway.domain.completions import CompletionRequest
 
 OK, FILTERED, LEFT, CUT = 200, 451, 499, 502
 MAX_ANSWER_BYTES = 1 << 20
-"""Of a longer answer, what comes after is not kept."""
+"""Bytes of an answer that are captured at most."""
 
 
 _TOTAL = re.compile(rb'"total_tokens"\s*:\s*(\d{1,18})')
@@ -20,7 +20,7 @@ _PIECE = re.compile(rb'"(?:delta":{(?:"role":"[a-z]*",)?"content|text)":("(?:[^"
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """One request that an engine answered: what was asked and the raw bytes that came back."""
+    """One answered request: the request and the raw bytes of the answer."""
 
     answer_id: str
     time: datetime
@@ -37,7 +37,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an engine said: the text of its first choice, and the tokens it counted."""
+    """Answer of an engine: the text of its first choice, and the tokens it counted."""
 
     text: str = ""
     prompt_tokens: int = 0
@@ -63,7 +63,7 @@ def exchanges(answered: Answered) -> Iterator[tuple[list[dict[str, str]], Answer
 
 
 def _texts_by_choice(raw: bytes, stream: bool) -> dict[int, list[str]]:
-    """The pieces of all choices, in one pass: an answer to a hundred prompts is as large as one."""
+    """Return the pieces of all choices, in one pass over the answer."""
     texts: dict[int, list[str]] = {}
     for event in _events(raw, b"data: {") if stream else [_object(raw)]:
         for choice, text in _choices(event):
@@ -72,7 +72,7 @@ def _texts_by_choice(raw: bytes, stream: bool) -> dict[int, list[str]]:
 
 
 def _streamed_answer(raw: bytes, choice: int) -> Answer:
-    """A stream of one choice is read by pattern, many times faster than event by event."""
+    """Read a stream; one of a single choice by pattern, many times faster than event by event."""
     usage = next((event.get("usage") for event in _events(raw, b'"usage":{')), None)
     if choice or b'"index":1' in raw or b'"index": ' in raw:
         pieces = [piece for event in _events(raw, b"data: {") for piece in _texts(event, choice)]
@@ -82,9 +82,9 @@ def _streamed_answer(raw: bytes, choice: int) -> Answer:
 
 
 def tokens_spent(request: CompletionRequest, raw: bytes) -> int:
-    """The tokens of prompt and answer: as the engine counted them, else its pieces and the prompt's length.
+    """Return the tokens of prompt and answer: as the engine counted them, else its pieces and the prompt's length.
 
-    Cheaper than `said`: nothing but the usage block is read.
+    Cheaper than `read_answer`: nothing but the usage block is read.
     """
     if match := _TOTAL.search(raw, max(0, raw.rfind(b'"usage"'))):
         return int(match[1])
@@ -97,7 +97,7 @@ def _answer(text: str, usage: object, counted: int) -> Answer:
 
 
 def line(answered: Answered, answer_id: str, messages: list[dict[str, str]], what: Answer) -> bytes:
-    """The segment's line, newline included. Every text in it can be encoded, whatever the engine wrote."""
+    """Return the segment's line, newline included. Every text in it can be encoded, whatever the engine wrote."""
     return (
         json.dumps(
             {
@@ -145,7 +145,7 @@ def _texts(event: dict[str, Any], choice: int) -> Iterator[str]:
 
 
 def _choices(event: dict[str, Any]) -> Iterator[tuple[int, str]]:
-    """Index and text of each choice that says something."""
+    """Yield index and text of each choice that has text."""
     choices = event.get("choices")
     for each in choices if isinstance(choices, list) else ():
         if not isinstance(each, dict) or not isinstance(index := each.get("index", 0), int):

@@ -18,7 +18,7 @@ INT64 = 2**63 - 1
 
 
 def wrong_type(field: str, expected: str, value: object) -> BadRequest:
-    """The error of a value of another type."""
+    """Return the error of a value of another type."""
     names: dict[type, str] = {bool: "a boolean", int: "an integer", float: "a number", str: "a string"}
     names |= {list: "an array", dict: "an object"}
     actual = names.get(type(value), "null")
@@ -26,17 +26,17 @@ def wrong_type(field: str, expected: str, value: object) -> BadRequest:
 
 
 def wrong_value(field: str, message: str) -> BadRequest:
-    """The error of a value that is out of bounds."""
+    """Return the error of a value that is out of bounds."""
     return BadRequest(message, field, "INVALID_VALUE")
 
 
 def unsupported(field: str, message: str) -> BadRequest:
-    """The error of a field that a caller of OpenAI's may set and that nothing here can do."""
+    """Return the error of a field of OpenAI's API that is not supported here."""
     return BadRequest(message, field, "UNSUPPORTED_PARAMETER")
 
 
 def whole(minimum: int, maximum: int) -> Check:
-    """A whole number in these bounds; `2.0` is 2."""
+    """Return a check for a whole number in these bounds; `2.0` is 2."""
 
     def check(field: str, value: Any) -> int:
         if isinstance(value, float) and value.is_integer():
@@ -51,7 +51,7 @@ def whole(minimum: int, maximum: int) -> Check:
 
 
 def number(minimum: float, maximum: float, *, above: bool = False) -> Check:
-    """A number in these bounds, or with `above` greater than the lower one."""
+    """Return a check for a number in these bounds, or with `above` greater than the lower one."""
 
     def check(field: str, value: Any) -> float | int:
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -72,7 +72,7 @@ def boolean(field: str, value: Any) -> bool:
 
 
 def text(maximum: int) -> Check:
-    """A string of so many characters at most."""
+    """Return a check for a string of at most `maximum` characters."""
 
     def check(field: str, value: Any) -> str:
         if not isinstance(value, str):
@@ -99,7 +99,7 @@ def one_of(*choices: str) -> Check:
 
 
 def many(maximum: int, item: Check) -> Check:
-    """A list of so many items at most, each checked."""
+    """Return a check for a list of at most `maximum` items, each checked."""
 
     def check(field: str, value: Any) -> list[Any]:
         if not isinstance(value, list):
@@ -171,7 +171,7 @@ def documents(field: str, value: Any) -> list[dict[str, str]]:
 
 
 def stream_options(field: str, value: Any) -> dict[str, bool]:
-    """What a stream tells besides its text."""
+    """Check the options of a stream."""
     known = {"include_usage": True, "continuous_usage_stats": True, "include_obfuscation": False}
     if not isinstance(value, dict):
         raise wrong_type(field, "an object", value)
@@ -195,7 +195,7 @@ def ignored(_field: str, _value: Any) -> object:
 
 
 def refused(message: str) -> Check:
-    """A field that is refused with a sentence, unless it asks for nothing."""
+    """Return a check that refuses a field, unless its value has no effect."""
 
     def check(field: str, value: Any) -> object:
         if value in (False, 0, "", [], {}):

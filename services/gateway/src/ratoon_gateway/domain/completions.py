@@ -1,4 +1,4 @@
-"""A completion request as the gateway reads it, and as an engine gets it. It knows no transport."""
+"""A completion request as the gateway reads it, and as an engine receives it. It knows no transport."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -34,7 +34,7 @@ _NAMED = {"properties", "$defs", "definitions", "documents", "arguments"}
 """Fields whose keys are the caller's own words."""
 _BYTES_A_TOKEN = 4
 _UNSTATED_TOKENS = 256
-"""What an answer is taken to be long when the request does not bound it."""
+"""Estimated length of an answer that the request does not bound, in tokens."""
 _MAX_USER = 1_000
 _NEARLY_GREEDY = 0.01
 """The temperature in place of 0 where several answers are asked for: engines do not write one answer several times."""
@@ -56,12 +56,12 @@ class CompletionRequest:
 
     @property
     def choices(self) -> int:
-        """How many answers it asks for, over all of its prompts."""
+        """Return the number of requested answers, over all prompts."""
         return choices_of(self.fields)
 
     @property
     def conversations(self) -> list[list[dict[str, str]] | None]:
-        """Each prompt as chat messages whose content is text; None for one that is no text."""
+        """Return each prompt as chat messages whose content is text; None for one that is no text."""
         messages = self.fields.get("messages")
         if messages is not None:
             return [[_plain(message) for message in messages]]
@@ -70,16 +70,16 @@ class CompletionRequest:
 
     @property
     def prompt_estimate(self) -> int:
-        """About how many tokens the prompt has, by its length: a tokenizer here would cost more than it tells."""
+        """Return the estimated tokens of the prompt, by its length; a tokenizer would be too slow here."""
         return self.size // _BYTES_A_TOKEN
 
     @property
     def cost_estimate(self) -> int:
-        """About how many tokens prompt and answers will have: as many as the request allows, else a few hundred."""
+        """Return the estimated tokens of prompt and answers: as many as the request allows, else a few hundred."""
         return self.prompt_estimate + self.choices * (max_answer_tokens(self.fields) or _UNSTATED_TOKENS)
 
     def texts(self) -> Iterator[str]:
-        """Every text in the request that a model may come to read, in its order."""
+        """Yield every text in the request that a model may read, in order."""
         waiting: list[Any] = [self.fields]
         while waiting:
             value = waiting.pop()
@@ -131,7 +131,7 @@ def _plain(message: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _inner_texts(value: Mapping[str, Any]) -> Iterator[Any]:
-    """What a model may read of an object: its values, and keys where those are words too."""
+    """Yield the parts of an object that a model may read: its values, and keys where those are words too."""
     for key, inner in value.items():
         if key in _UNREAD or (key == "role" and inner in ROLES):
             continue

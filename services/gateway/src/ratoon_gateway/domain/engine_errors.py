@@ -1,4 +1,4 @@
-"""What an engine says when it refuses or fails, as an error of the edge. It knows no route.
+"""Errors of engines as errors of the edge. It knows no route.
 
 Engines are written for those who run them: their sentences name flags, environment variables and types of their
 libraries, and may repeat the prompt. Callers read one of ours.
@@ -23,7 +23,7 @@ _NO_TOOLS = (
 
 
 def engine_error(status: int, body: bytes) -> GatewayError:
-    """Return the error that a caller is told of."""
+    """Return the error for the caller."""
     if status in _UNAVAILABLE:
         return EngineBrokeOff("The engine stopped while it processed this request: send the request again.")
     if status >= 500:
@@ -40,7 +40,7 @@ def engine_error(status: int, body: bytes) -> GatewayError:
 
 
 def stream_error(event: bytes) -> tuple[int, GatewayError] | None:
-    """Return the status and the error that an event of a stream tells, if it tells one."""
+    """Return status and error of an event that ends a stream; None for other events."""
     if not event.startswith(ERROR_EVENT):
         return None
     body = event.partition(b"\n\n")[0][len(b"data: ") :]
@@ -53,7 +53,7 @@ def stream_error(event: bytes) -> tuple[int, GatewayError] | None:
 
 
 def _message_of(body: bytes) -> tuple[str, str]:
-    """The engine's message, and the field that it names."""
+    """Return the engine's message, and the field that it names."""
     try:
         error = json.loads(body)
         error = error.get("error", error)

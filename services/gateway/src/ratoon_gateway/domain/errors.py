@@ -1,8 +1,8 @@
-"""What can go wrong at the edge, each with its gRPC code and a stable reason. It knows no protocol."""
+"""Errors of the edge, each with its gRPC code and a stable reason. It knows no protocol."""
 
 
 class GatewayError(Exception):
-    """An error that a caller is told of."""
+    """Error for a caller."""
 
     code = "INTERNAL"
     reason = "INTERNAL"
@@ -27,11 +27,11 @@ class UnsupportedEncoding(GatewayError):
 
 
 class EngineRefused(BadRequest):
-    """The engine refused the request for a reason that the caller can mend."""
+    """The engine refused the request for a reason that the caller can correct."""
 
 
 class UnsupportedMediaType(GatewayError):
-    """The body says that it is something else than JSON."""
+    """The body declares a type other than JSON."""
 
     code, reason = "INVALID_ARGUMENT", "UNSUPPORTED_MEDIA_TYPE"
 
@@ -49,7 +49,7 @@ class EngineBrokeOff(GatewayError):
 
 
 class BadDigest(GatewayError):
-    """What stands in the place of a digest is none."""
+    """The text is not a digest."""
 
     code, reason = "INVALID_ARGUMENT", "BAD_DIGEST"
 
@@ -85,7 +85,7 @@ class TooManyRequests(GatewayError):
 
 
 class RateLimited(GatewayError):
-    """The key has used up what it may use in a minute."""
+    """The key has reached a limit per minute."""
 
     code, reason = "RESOURCE_EXHAUSTED", "RATE_LIMIT_EXCEEDED"
 
@@ -95,13 +95,13 @@ class RateLimited(GatewayError):
 
 
 class QuotaExceeded(RateLimited):
-    """The key has used up what it may use in a day."""
+    """The key has reached its limit per day."""
 
     reason = "QUOTA_EXCEEDED"
 
 
 class ContentBlocked(GatewayError):
-    """The safety filter does not let the prompt pass."""
+    """The safety filter blocks the prompt."""
 
     code, reason, field = "INVALID_ARGUMENT", "CONTENT_BLOCKED", "messages"
 
@@ -131,12 +131,12 @@ class NoSuchProject(GatewayError):
 
 
 class LastOperatorKey(GatewayError):
-    """Without this key nobody could manage the installation any more."""
+    """Without this key no caller could manage the installation."""
 
     code, reason = "FAILED_PRECONDITION", "LAST_OPERATOR_KEY"
 
 
 class RoleTooHigh(GatewayError):
-    """A caller may not make a key that can do more than the caller."""
+    """A caller cannot create a key with a higher role."""
 
     code, reason = "PERMISSION_DENIED", "ROLE_TOO_HIGH"

@@ -1,4 +1,4 @@
-"""Etags: a mark of what a person can change, so that nobody overwrites what they have not seen."""
+"""Etags: fingerprints of what a person can change, so that no update overwrites an unread change."""
 
 import hashlib
 
@@ -6,7 +6,7 @@ from ratoon_gateway.domain.errors import StaleEtag
 
 
 def etag_of(*settings: object) -> str:
-    """The mark of these settings: equal exactly when they are."""
+    """Return the etag of these values: equal exactly when they are."""
     return hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
 
 

@@ -1,4 +1,4 @@
-"""What a user said of an answer. It knows no store."""
+"""Feedback of a user on an answer. It knows no store."""
 
 import re
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ class Feedback:
 
 
 def read_feedback(body: Mapping[str, Any], project: str, answer_id: str, version: str) -> Feedback:
-    """The feedback in a JSON body; BadRequest names the field at fault."""
+    """Return the feedback in a JSON body; BadRequest names the field at fault."""
     thumb, rating = body.get("thumb"), body.get("rating")
     if thumb is not None and not (isinstance(thumb, str) and thumb in _THUMBS):
         raise BadRequest('`thumb` must be "up" or "down".', field="thumb")

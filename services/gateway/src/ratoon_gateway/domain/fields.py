@@ -50,7 +50,7 @@ _TEMPLATE_OWN = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
-    """What one request may ask for, whoever sends it."""
+    """Limits of one request of any caller."""
 
     choices: int = 128
     """Answers of one request, over all of its prompts."""
@@ -59,7 +59,7 @@ class RequestLimits:
 
 
 def normalised(path: str, fields: Mapping[str, Any], limits: RequestLimits) -> dict[str, Any]:
-    """The fields as the engine gets them; BadRequest names the first that is wrong."""
+    """Return the fields for the engine; BadRequest names the first invalid one."""
     checks = _CHECKS[path]
     for name in fields:
         if name not in checks:
@@ -76,12 +76,12 @@ def normalised(path: str, fields: Mapping[str, Any], limits: RequestLimits) -> d
 
 
 def choices_of(fields: Mapping[str, Any]) -> int:
-    """How many answers a normalised request asks for, over all of its prompts."""
+    """Return the number of answers that a normalised request asks for, over all prompts."""
     return int(fields.get("n", 1)) * len(prompts_of(fields))
 
 
 def prompts_of(fields: Mapping[str, Any]) -> list[Any]:
-    """The prompts of a normalised request; a conversation is one."""
+    """Return the prompts of a normalised request; a conversation is one."""
     prompt = fields.get("prompt", "")
     if isinstance(prompt, list) and not isinstance(prompt[0], int):
         return prompt
@@ -89,12 +89,12 @@ def prompts_of(fields: Mapping[str, Any]) -> list[Any]:
 
 
 def max_answer_tokens(fields: Mapping[str, Any]) -> int:
-    """The bound that a normalised request sets to each of its answers; 0: none."""
+    """Return the limit that a normalised request sets for each of its answers, in tokens; 0: none."""
     return int(fields.get("max_completion_tokens") or fields.get("max_tokens") or 0)
 
 
 def _settle(path: str, fields: dict[str, Any], limits: RequestLimits) -> None:
-    """Check what several fields say together."""
+    """Check fields that depend on each other."""
     required = "messages" if path == CHAT else "prompt"
     if required not in fields:
         raise BadRequest(f"`{required}` is missing.", required, "MISSING_REQUIRED_PARAMETER")
@@ -318,4 +318,4 @@ _INSTEAD = {
     ),
     "enable_thinking": 'Use `chat_template_kwargs`, like {"chat_template_kwargs": {"enable_thinking": false}}.',
 }
-"""What to send in place of a field that is not known."""
+"""Fields to use in place of unknown ones."""

@@ -19,7 +19,7 @@ MAX_AMBIGUITY = 100
 """Limit of nested repeats that can divide a text in several ways. With `([a-z]*){0,60}` a token took seconds in an
 engine that does not follow a grammar lazily (xgrammar 0.2.8)."""
 _STAR = 4
-"""What `*` and `+` count as around another repeat."""
+"""Count of `*` and `+` around another repeat."""
 _MAX_TIMES = 100_000
 _MAX_BOUNDED_TEXTS = 50
 """Limit of different patterns and lengths in one schema: each takes a second or more to compile."""
@@ -247,7 +247,7 @@ class _PatternReader:
         self._frames = [_Frame()]
 
     def ambiguity(self) -> int:
-        """How far its repeats multiply."""
+        """Return the product of its repeats."""
         place = 0
         while place < len(self._pattern):
             place = self._step(place)

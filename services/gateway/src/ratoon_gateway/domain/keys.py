@@ -17,7 +17,7 @@ _NO_LIMITS = Limits()
 
 
 class Role(IntEnum):
-    """What the holder may do; each role may do all that the ones before it may."""
+    """Permissions of the holder; each role includes those of the roles before it."""
 
     CALLER = 2
     VIEWER = 3
@@ -44,7 +44,7 @@ class ApiKey:
 
     @property
     def etag(self) -> str:
-        """The mark of what can be changed."""
+        """Return the etag of what can be changed."""
         return etag_of(self.display_name, self.limits, self.expire_time)
 
     @property
@@ -67,7 +67,7 @@ class Secret:
 
     @staticmethod
     def parse(text: str) -> "Secret":
-        """What a caller showed; BadKey when it has not the shape of a key."""
+        """Return the secret in a text; BadKey where it is not a key."""
         selector, separator, proof = text.removeprefix(PREFIX).partition("_")
         if not text.startswith(PREFIX) or not separator or not proof:
             raise BadKey("This key is unknown or incomplete; keys start with `rtn_`.")
@@ -80,13 +80,13 @@ class Secret:
 
     @property
     def digest(self) -> str:
-        """What is stored of it. The proof has 256 random bits, so one round of sha256 is enough."""
+        """Return the stored hash. The secret has 256 random bits, so one round of sha256 is enough."""
         return hashlib.sha256(self.proof.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Used:
-    """How much a key was used."""
+    """Usage of a key."""
 
     requests: int = 0
     prompt_tokens: int = 0
@@ -171,7 +171,7 @@ def revoked(key: ApiKey, now: datetime) -> ApiKey:
 
 
 def is_permanent_operator(key: ApiKey) -> bool:
-    """Whether the key manages the whole installation and has no end."""
+    """Return True if the key manages the whole installation and does not expire."""
     opens_all = key.role is Role.OPERATOR and key.project == "-"
     return opens_all and key.revoke_time is None and key.expire_time is None
 

@@ -1,4 +1,4 @@
-"""How much a key may use: requests and tokens a minute, requests at once, tokens a day. It knows no clock, no store."""
+"""Limits of a key: requests and tokens a minute, concurrent requests, tokens a day. It knows no clock, no store."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
@@ -23,43 +23,43 @@ class Limits:
     """Days are those of UTC."""
 
     def over(self, default: "Limits") -> "Limits":
-        """These limits where they are set, those of `default` elsewhere."""
+        """Return these limits, with those of `default` where none is set."""
         own = {each.name: getattr(self, each.name) or getattr(default, each.name) for each in fields(self)}
         return Limits(**own)
 
     @property
     def counts_tokens(self) -> bool:
-        """Whether any limit is one of tokens."""
+        """Return True if any limit counts tokens."""
         return bool(self.tokens_per_minute or self.tokens_per_day)
 
     @property
     def count_time(self) -> bool:
-        """Whether any limit is one in a span of time."""
+        """Return True if any limit depends on time."""
         return bool(self.requests_per_minute or self.tokens_per_minute or self.tokens_per_day)
 
 
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """Now: `boot` in seconds of a clock that never jumps, `wall` for the calendar."""
+    """Point in time: `monotonic` in seconds of a clock that never jumps, `wall` for the calendar."""
 
     monotonic: float
     wall: datetime
 
     @property
     def day(self) -> int:
-        """The number of the day in UTC."""
+        """Return the number of the day in UTC."""
         return self.wall.toordinal()
 
     @property
     def left_of_day_s(self) -> int:
-        """Seconds until the next day begins."""
+        """Return the seconds until the next day begins."""
         tomorrow = self.wall.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
         return ceil((tomorrow - self.wall).total_seconds())
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimitStatus:
-    """How far one limit is used up: what is left of `most`, and the seconds until all of it is there again."""
+    """Status of one limit: what is left of `limit`, and the seconds until it is full again."""
 
     name: str
     limit: int
@@ -70,22 +70,22 @@ class RateLimitStatus:
 
 @dataclass(slots=True)
 class _TokenBucket:
-    """Holds what a minute allows and fills evenly; it may go below zero, and then has to fill up first."""
+    """Token bucket of one minute. It may go below zero, and then has to fill up first."""
 
     level: float = 0.0
     filled_at: float | None = None
 
     def fill(self, limit: int, now: float) -> None:
-        """Let it fill up to now; a fresh one is full."""
+        """Fill up to now; a new bucket is full."""
         since = _MINUTE_S if self.filled_at is None else now - self.filled_at
         self.level, self.filled_at = min(float(limit), self.level + since * limit / _MINUTE_S), now
 
     def wait_s(self, limit: int, amount: float) -> float:
-        """Seconds until so much is in it, or until it is full; 0: now."""
+        """Return the seconds until it holds `amount`, or is full; 0: now."""
         return max(0.0, (min(amount, limit) - self.level) * _MINUTE_S / limit)
 
     def status_at(self, name: str, limit: int, now: float) -> RateLimitStatus:
-        """How full it is."""
+        """Return its status."""
         self.fill(limit, now)
         return RateLimitStatus(
             name, limit, _MINUTE_S, max(0, int(self.level)), ceil(self.wait_s(limit, limit))
@@ -94,7 +94,7 @@ class _TokenBucket:
 
 @dataclass(slots=True)
 class RateLimiter:
-    """What one key uses now."""
+    """Rate limiter of one key."""
 
     open: int = 0
     day: int = 0
@@ -103,9 +103,9 @@ class RateLimiter:
     _tokens: _TokenBucket = field(default_factory=_TokenBucket)
 
     def admit(self, limits: Limits, cost: int, known_today: int, now: Instant) -> None:
-        """Let a request in that will cost about so many tokens, and book it; RateLimited and others when it may not.
+        """Admit a request and reserve its estimated cost in tokens; RateLimited and others at a limit.
 
-        `known_today`: the tokens that the books of the whole installation know of for today.
+        `known_today`: the tokens that the whole installation has counted for today.
         """
         if limits.concurrent_requests and self.open >= limits.concurrent_requests:
             raise TooManyRequests(f"{self.open} requests of this key are open; wait for some to end.")
@@ -124,12 +124,12 @@ class RateLimiter:
         self._book(cost)
 
     def end(self, cost: int, spent: int) -> None:
-        """That request has ended and has really cost so much."""
+        """Replace the reserved cost of a request by its actual cost."""
         self.open -= 1
         self._book(spent - cost)
 
     def statuses(self, limits: Limits, now: Instant) -> Iterator[RateLimitStatus]:
-        """How far each limit is used up."""
+        """Yield the status of each limit."""
         if limit := limits.requests_per_minute:
             yield self._requests.status_at("requests", limit, now.monotonic)
         if limit := limits.tokens_per_minute:
@@ -157,7 +157,7 @@ class RateLimiter:
 
 
 def checked_limits(limits: Limits) -> Limits:
-    """The limits; BadRequest names the one that cannot be."""
+    """Return the limits; BadRequest names an invalid one."""
     for each in fields(limits):
         if not 0 <= getattr(limits, each.name) <= _MAX_LIMIT:
             raise BadRequest(

@@ -25,7 +25,7 @@ class Target:
     """0: only requests that pin this version."""
     served_name: str
     defaults: tuple[tuple[str, float | int], ...] = ()
-    """What the version says where a request does not: `temperature`, `max_tokens`, …"""
+    """The version's values for fields that a request does not set: `temperature`, `max_tokens`, …"""
     max_prompt_characters: int = 0
     """Characters of each message that the version's template keeps; 0: all."""
     slots: int = 0
@@ -74,7 +74,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class RouteTable:
-    """What serves, at one version of the truth."""
+    """Routes of all deployments, at one version of the table."""
 
     version: int = 0
     routes: Mapping[str, Route] = field(default_factory=dict)
@@ -87,7 +87,7 @@ class RouteTable:
 
 @dataclass(frozen=True, slots=True)
 class ModelName:
-    """What a caller wrote as `model`: a deployment, perhaps with its project, perhaps with a pinned version."""
+    """Value of `model` in a request: a deployment, optionally with its project and a pinned version."""
 
     deployment: str
     version: str = ""

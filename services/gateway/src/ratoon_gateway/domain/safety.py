@@ -1,4 +1,4 @@
-"""Words that may not pass, and how a text is held against them while it comes. It knows no algorithm and no wire.
+"""Blocked words, and the check of a text against them while it arrives. It knows no algorithm and no protocol.
 
 Both words and texts are *folded* first: case, accents, invisible characters and the kind and amount of white space do
 not matter. A word counts where it stands alone; in scripts that write without spaces it counts anywhere.
@@ -41,12 +41,12 @@ class SafetyFilter:
 
     @property
     def etag(self) -> str:
-        """The mark of the lists."""
+        """Return the etag of the lists."""
         return etag_of(self.input_words, self.output_words)
 
 
 class WordSet(Protocol):
-    """Folded words, found fast."""
+    """Set of folded words with fast search."""
 
     @property
     def longest(self) -> int:
@@ -54,26 +54,26 @@ class WordSet(Protocol):
         ...
 
     def matches_in(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where words stand in a folded text: start and end of each."""
+        """Yield start and end of each word in a folded text."""
         ...
 
     def begins_with(self, text: str) -> bool:
-        """Whether some word begins with this text, or is it."""
+        """Return True if a word begins with this text, or is it."""
         ...
 
 
 class WordFilterSession:
-    """One text as it comes in, held against a list; `blocked` once a word of it stands there."""
+    """Check of one text while it arrives; `blocked` once it contains a word of the list."""
 
     def __init__(self, words: WordSet) -> None:
         self._words = words
         self._tail = " "
         self.blocked = False
         self.would_block = False
-        """Whether a word would stand at the end, were this the end."""
+        """True if the text would end in a word, were this its end."""
 
     def take(self, piece: str) -> tuple[int, int]:
-        """More of the text: by how many folded characters it has grown, and how many of the last ones must wait.
+        """Add to the text; return by how many folded characters it grew, and how many of the last ones must wait.
 
         A character waits while a word may have begun with it, or while it ends a word that may yet go on.
         """
@@ -91,7 +91,7 @@ class WordFilterSession:
         return len(folded), waiting
 
     def end(self) -> None:
-        """Nothing more comes: a word at the very end counts now."""
+        """End the text: a word at the very end counts now."""
         self.blocked = self.blocked or self.would_block
 
     def _waiting(self, text: str) -> int:
@@ -103,12 +103,12 @@ class WordFilterSession:
 
 
 def folded_word(word: str) -> str:
-    """A word of a list as texts are held against it."""
+    """Return a word of a list as texts are compared with it."""
     return _fold(word).strip()
 
 
 def changed(current: SafetyFilter, desired: SafetyFilter, names: Sequence[str]) -> SafetyFilter:
-    """The filter with these lists as wanted (no names: neither); BadRequest names the list at fault."""
+    """Return the filter with the named lists of `desired`; BadRequest names an invalid list."""
     for name in names:
         if name == "input_words":
             current = replace(current, input_words=_checked(desired.input_words, name))
@@ -137,11 +137,11 @@ def _fold(text: str) -> str:
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:
-    """Whether no letter or digit joins the word to its neighbours; at the end of the text there is none."""
+    """Return True if no letter or digit joins the word to its neighbours; at the end of the text there is none."""
     after = end < len(text) and _joined(text[end - 1], text[end])
     return not after and not _joined(text[start - 1], text[start])
 
 
 def _joined(left: str, right: str) -> bool:
-    """Whether two neighbouring characters belong to one written word."""
+    """Return True if two neighbouring characters belong to one written word."""
     return left.isalnum() and right.isalnum() and not (_UNSPACED.match(left) or _UNSPACED.match(right))

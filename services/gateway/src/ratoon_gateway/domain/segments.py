@@ -1,4 +1,4 @@
-"""When a segment of captured traffic is full, and what is told of one that has closed. It knows no file."""
+"""Segments of captured traffic: when one is full, and the announcement of a closed one. It knows no file."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,7 @@ from datetime import datetime
 LONGEST_S = 5.0
 LARGEST_BYTES = 1 << 20
 LINGER_S = 30.0
-"""How long a sealed segment waits for the answers that began in it; later ones go into the open segment."""
+"""Seconds that a sealed segment waits for the answers that began in it; later ones go into the open segment."""
 
 
 @dataclass(slots=True)
@@ -29,11 +29,11 @@ class Segment:
         return f"projects/{self.deployment.split('/')[1]}/trafficSegments/{self.id}"
 
     def is_full(self, now: float) -> bool:
-        """Whether no more answers should begin in it."""
+        """Return True if no more answers should begin in it."""
         return now - self.opened_at >= LONGEST_S or self.size >= LARGEST_BYTES
 
     def may_close(self, now: float) -> bool:
-        """Whether all that began in it has ended, or has taken too long to be waited for."""
+        """Return True if all answers that began in it have ended, or the wait for them is over."""
         return self.sealed_at is not None and (not self.under_way or now - self.sealed_at >= LINGER_S)
 
 

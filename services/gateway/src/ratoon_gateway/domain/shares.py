@@ -1,8 +1,8 @@
 """Fair shares of the engines of one deployment between the keys that ask them. It knows no clock and no loop.
 
-An engine computes so many sequences at once. One key may fill them but for a reserve, so that whoever comes next is
-computed at once; what does not fit waits here, by key, and the key with least in flight goes first. A request counts
-with each answer that it asks for.
+An engine computes a limited number of sequences at once. One key may use all but a reserve, so that the next key
+is computed at once; what does not fit waits here, by key, and the key with the fewest sequences in flight goes first.
+A request counts with each answer that it requests.
 """
 
 from collections import deque
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 _RESERVE = 8
-"""One part in so many is kept for other keys."""
+"""One part in this number is reserved for other keys."""
 
 
 @dataclass(eq=False, slots=True)
@@ -28,7 +28,7 @@ class Turn:
 
 @dataclass(slots=True)
 class Shares:
-    """What is in flight and what waits at the engines of one deployment."""
+    """Requests in flight and waiting at the engines of one deployment."""
 
     in_flight: dict[str, int] = field(default_factory=dict)
     total: int = 0

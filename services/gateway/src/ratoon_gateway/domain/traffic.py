@@ -1,8 +1,8 @@
-"""What was seen of each engine in a window of time. It knows no clock and no wire.
+"""Observed traffic of each engine in a window of time. It knows no clock and no protocol.
 
-A window is evidence about a version, so what callers cause is kept apart: a request that is refused with 4xx, or that
-another version fails at in the same way, says nothing about the version. A request counts once, for the engine that it
-was given first, whatever was tried after it.
+A window is a signal about a version, so failures that callers cause are counted separately: a request that is refused
+with 4xx, or that another version fails at in the same way, does not count against the version. A request counts once,
+for the engine that received it first, whatever was tried after it.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ _MAX_CALLERS = 64
 
 
 class Outcome(Enum):
-    """How a request ended at one engine."""
+    """Outcome of a request at one engine."""
 
     ANSWERED = "answered"
     REJECTED = "rejected"
@@ -80,7 +80,7 @@ class _Counts:
             self.latencies.append(seconds)
 
     def of_caller(self, caller: str) -> CallerReport:
-        """These counts as a caller's."""
+        """Return these counts as those of a caller."""
         return CallerReport(
             caller, self.requests, self.errors, self.cut, quantile(sorted(self.latencies), 0.5)
         )
@@ -112,7 +112,7 @@ class Traffic:
     def ended(
         self, deployment: str, target: Target, outcome: Outcome, seconds: float, caller: str = ""
     ) -> None:
-        """Count the end of a request that this engine was the first to be given."""
+        """Count the end of a request that this engine received first."""
         key = (deployment, target.engine, target.version)
         with self._lock:
             self._open[key] -= 1
@@ -125,13 +125,13 @@ class Traffic:
             window.callers.setdefault(caller, _Counts()).add(outcome, seconds, _MAX_CALLER_SAMPLES)
 
     def ended_again(self, deployment: str, target: Target, outcome: Outcome, seconds: float) -> None:
-        """Count the end of a request that another engine was given before: no evidence, but one more answer."""
+        """Count the end of a request that another engine received before: no signal, but one more answer."""
         with self._lock:
             self._open[(deployment, target.engine, target.version)] -= 1
             self._add_total(deployment, target, outcome, seconds)
 
     def withdrew(self, deployment: str, target: Target) -> None:
-        """The engine was closed to that request: it counts nowhere."""
+        """Count nothing for a request that the engine was closed to."""
         with self._lock:
             self._open[(deployment, target.engine, target.version)] -= 1
 
@@ -148,7 +148,7 @@ class Traffic:
             return sum(self._open.values())
 
     def report(self, now: datetime) -> list[EngineReport]:
-        """Return what was seen since the last report; a new window starts."""
+        """Return the traffic since the last report; a new window starts."""
         with self._lock:
             windows, self._windows = self._windows, {}
             start, self._start = self._start, now
@@ -163,7 +163,7 @@ class Traffic:
 
 
 def caller_fingerprint(key: str) -> str:
-    """Return what tells the holder of a key from others in reports, without its name."""
+    """Return a fingerprint that identifies the holder of a key in reports, without its name."""
     return hashlib.sha256(key.encode(errors="replace")).hexdigest()[:16]
 
 

@@ -1,4 +1,4 @@
-"""What all routes on FastAPI share: errors as problem details, path parameters, the bearer scheme, their document."""
+"""Common parts of all routes on FastAPI: problem details, path parameters, the bearer scheme, documented errors."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the HTTP entrypoints share: reading requests, writing answers, errors in both shapes. It knows no route."""
+"""Common parts of the HTTP entrypoints: reading requests, writing answers, errors in both shapes. It knows no route."""
 
 import asyncio
 import json
@@ -50,18 +50,18 @@ _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rat
 
 
 class Readiness:
-    """Whether requests should come here: from the start of the HTTP server to its drain."""
+    """Readiness for requests: from the start of the HTTP server to its drain."""
 
     def __init__(self) -> None:
         self.ready = False
         self._drains = asyncio.Event()
 
     def begin(self) -> None:
-        """Requests may come."""
+        """Become ready."""
         self.ready = True
 
     def end(self) -> None:
-        """Requests should go elsewhere, and streams that have no end of their own should end now."""
+        """Begin the drain; streams without an end of their own end now."""
         self.ready = False
         self._drains.set()
 
@@ -71,11 +71,11 @@ class Readiness:
 
 
 class ClientGone(Exception):
-    """The caller went away before the request was whole."""
+    """The caller disconnected before the request was complete."""
 
 
 def header(scope: Scope, name: bytes) -> bytes:
-    """A request header's value by its lowercase name; empty when it is not there."""
+    """Return a request header by its lowercase name; empty where it is absent."""
     for key, value in scope["headers"]:
         if key == name:
             return bytes(value)
@@ -83,15 +83,15 @@ def header(scope: Scope, name: bytes) -> bytes:
 
 
 def bearer(scope: Scope) -> str:
-    """What the caller shows as bearer; empty when nothing."""
+    """Return the caller's bearer token; empty if none."""
     scheme, _, token = header(scope, b"authorization").partition(b" ")
     return token.strip().decode("latin-1") if scheme.lower() == b"bearer" else ""
 
 
 async def read_body(receive: Receive, max_bytes: int) -> bytes:
-    """The whole body; BodyTooLarge over `most` bytes, ClientGone when it does not come whole.
+    """Return the whole body; BodyTooLarge over `max_bytes`, ClientGone where it is incomplete.
 
-    Somewhat more than `most` is taken in and dropped, for callers who only listen once they have said all.
+    A larger body is read and dropped up to a multiple of `max_bytes`: some callers read the answer only afterwards.
     """
     chunks: list[bytes] = []
     size, more = 0, True
@@ -109,7 +109,7 @@ async def read_body(receive: Receive, max_bytes: int) -> bytes:
 
 
 async def read_content(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
-    """The whole body of JSON, unpacked where it came compressed; the bound holds for both."""
+    """Return the whole JSON body, decompressed; the size limit applies before and after."""
     body = await read_body(receive, max_bytes)
     if body and not _is_json(header(scope, b"content-type")):
         raise UnsupportedMediaType(
@@ -122,13 +122,13 @@ async def read_content(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
 
 
 def _is_json(media_type: bytes) -> bool:
-    """Whether a content type says JSON, or nothing."""
+    """Return True if a content type is JSON or empty."""
     name = media_type.partition(b";")[0].strip().lower()
     return name in (b"", b"application/json", b"text/json") or name.endswith(b"+json")
 
 
 async def until_gone(receive: Receive) -> None:
-    """Return when the caller goes away; only after the whole body was read."""
+    """Return when the caller disconnects; only after the whole body was read."""
     while (await receive())["type"] != "http.disconnect":
         await asyncio.sleep(0)
 
@@ -141,7 +141,7 @@ async def respond(send: Send, status: int, headers: Iterable[Header], body: byte
 
 
 def http_status(error: Description) -> int:
-    """The HTTP status of an error."""
+    """Return the HTTP status of an error."""
     return _OF_REASON.get(error.reason) or _STATUSES.get(error.code, 500)
 
 
@@ -151,7 +151,7 @@ def json_name(path: str) -> str:
 
 
 def problem_of(error: Description, violations: Iterable[tuple[str, str]] = ()) -> dict[str, Any]:
-    """An error as RFC 9457 problem details, with its reason and the fields at fault."""
+    """Return an error as RFC 9457 problem details, with its reason and the fields at fault."""
     status = http_status(error)
     fields = list(violations) or ([(error.field, error.message)] if error.field else [])
     return {
@@ -202,7 +202,7 @@ def _openai_error(error: Description, extra: Iterable[Header]) -> tuple[int, Hea
 
 
 def openai_error(error: Description, status: int) -> bytes:
-    """The JSON of an error as OpenAI's clients read it."""
+    """Return the JSON of an error for OpenAI's clients."""
     kind = _OPENAI_TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
     body = {
         "message": error.message,
@@ -214,7 +214,7 @@ def openai_error(error: Description, status: int) -> bytes:
 
 
 def limit_headers(statuses: Iterable[RateLimitStatus]) -> Headers:
-    """How far limits are used up, as the IETF's draft (`RateLimit`) and OpenAI's clients (`x-ratelimit-…`) read it."""
+    """Return the headers of rate limits, of the IETF's draft (`RateLimit`) and of OpenAI's API (`x-ratelimit-…`)."""
     known = list(statuses)
     if not known:
         return []
@@ -232,7 +232,7 @@ def limit_headers(statuses: Iterable[RateLimitStatus]) -> Headers:
 
 
 def _error_headers(status: int, details: Mapping[str, str], *, named: bool = False) -> Headers:
-    """What an error's headers say: when to try again, what is accepted, and unless it is `named` an id to ask about."""
+    """Return the headers of an error: retry time, accepted types, and a request id unless it is `named`."""
     headers = [] if named else [(_REQUEST_ID, str(uuid7()).encode())]
     if status in (429, 503):
         headers.append((b"retry-after", details.get("retry_after_s", "1").encode()))

@@ -35,7 +35,7 @@ _EVENT_END = b"\n\n"
 
 
 def _final_event(code: str, message: str) -> bytes:
-    """The last event of a stream that was broken off."""
+    """Return the last event of a stream that breaks off."""
     error = {"message": message, "type": "server_error", "param": None, "code": code}
     return b"event: error\ndata: " + json.dumps({"error": error}, separators=(",", ":")).encode() + b"\n\n"
 
@@ -46,7 +46,7 @@ _TOO_LONG = _final_event("answer_too_long", "The answer exceeded the time limit:
 
 @dataclass(slots=True)
 class _Call:
-    """One request that was let in, and what came of it so far."""
+    """One admitted request and its state."""
 
     request: CompletionRequest
     principal: Principal
@@ -55,12 +55,12 @@ class _Call:
     exchange: Exchange | None = None
 
     def end(self) -> None:
-        """It is over: settle what it cost."""
+        """Settle the cost of the request."""
         counted = self.admitted.cost and self.exchange is not None
         self.admitted.end(self.exchange.tokens if counted and self.exchange else 0)
 
     def headers(self) -> Headers:
-        """What the answer's headers say."""
+        """Return the headers of the answer."""
         exchange = self.exchange
         if exchange is None:
             return limit_headers(self.admitted.statuses())
@@ -90,7 +90,7 @@ class Completions:
         self._max_bytes, self._limits = max_bytes, limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; a caller who goes away frees the engine."""
+        """Answer one request; a caller that disconnects frees the engine."""
         used: Iterable[RateLimitStatus] = ()
         try:
             principal = self._authenticator.caller(bearer(scope), Role.CALLER)
@@ -109,7 +109,7 @@ class Completions:
             call.end()
 
     async def _while_connected(self, call: _Call, receive: Receive) -> None:
-        """Answer, unless and until the caller goes away."""
+        """Answer until the caller disconnects."""
         watch = _Watch(receive)
         try:
             await self._answer(call)
@@ -164,7 +164,7 @@ class Completions:
         await send({"type": "http.response.body", "body": final_event})
 
     def _broken(self, exchange: Exchange, last: bytes, final_event: bytes) -> bytes:
-        """What a broken stream ends with: what was kept back of it, a clean cut, and why."""
+        """Return the end of a broken stream: withheld bytes, the end of the last event, and the final event."""
         rest = exchange.last()
         if exchange.filtered:
             return rest
@@ -173,7 +173,7 @@ class Completions:
 
 
 class _Watch:
-    """Cancels the running task when the caller goes away. Most answers are out before it even begins to look."""
+    """Cancels the running task when the caller disconnects. Most answers end before it begins to watch."""
 
     def __init__(self, receive: Receive) -> None:
         loop = asyncio.get_running_loop()
@@ -183,7 +183,7 @@ class _Watch:
         self._alarm = loop.call_later(_WATCH_AFTER_S, self._begin, loop, receive)
 
     def stop(self) -> None:
-        """The answer is out."""
+        """Stop watching."""
         self._alarm.cancel()
         if self._watching is not None:
             self._watching.cancel()

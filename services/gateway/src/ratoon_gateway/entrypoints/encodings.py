@@ -1,4 +1,4 @@
-"""Bodies that callers compress: gzip and deflate, unpacked within the same bound as plain ones. It knows no route."""
+"""Compressed bodies: gzip and deflate, within the same size limit as plain ones. It knows no route."""
 
 import zlib
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from ratoon_gateway.domain.json_text import shortened
 ACCEPTED = "gzip, deflate"
 _MAX_ENCODINGS = 3
 _GZIP, _ZLIB, _RAW = 31, 15, -15
-"""How `zlib` calls the three forms; `deflate` is sent in two of them."""
+"""Window bits of zlib for the three formats; `deflate` is sent in two of them."""
 
 
 def unpacked(body: bytes, encoding: str, max_bytes: int) -> bytes:
@@ -27,7 +27,7 @@ def unpacked(body: bytes, encoding: str, max_bytes: int) -> bytes:
 
 
 def _gzip(body: bytes, max_bytes: int) -> bytes:
-    """All members of a gzip file."""
+    """Return the content of all members of a gzip file."""
     pieces: list[bytes] = []
     left = max_bytes
     while body:
@@ -39,7 +39,7 @@ def _gzip(body: bytes, max_bytes: int) -> bytes:
 
 
 def _deflate(body: bytes, max_bytes: int) -> bytes:
-    """As RFC 9110 has it, in zlib's wrapping; many callers leave that out."""
+    """Return the content of a zlib stream, as RFC 9110 has it, or of a raw one, as many callers send."""
     try:
         return _member(body, _ZLIB, "deflate", max_bytes)[0]
     except BadRequest:
@@ -47,7 +47,7 @@ def _deflate(body: bytes, max_bytes: int) -> bytes:
 
 
 def _member(body: bytes, form: int, name: str, max_bytes: int) -> tuple[bytes, bytes]:
-    """What one member holds, and what follows it."""
+    """Return the content of one member, and what follows it."""
     reader = zlib.decompressobj(form)
     try:
         piece = reader.decompress(body, max_bytes + 1)

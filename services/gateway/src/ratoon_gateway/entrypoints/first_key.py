@@ -23,7 +23,7 @@ class FirstKey:
             create_first_key(self._store, self._clock, configured, self._write)
 
     def stop(self) -> None:
-        """Nothing goes on."""
+        """Do nothing."""
 
     def _write(self, secret: str) -> str:
         replace_file(self._path, f"{secret}\n".encode(), mode=OWNER_ONLY)

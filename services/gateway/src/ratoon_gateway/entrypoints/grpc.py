@@ -36,7 +36,7 @@ class GatewayServicer(GatewayServiceServicer):
         self._threads, self._clock = threads, clock
 
     async def CreateApiKey(self, request: pb.CreateApiKeyRequest, context: Context) -> api_key_pb2.ApiKey:
-        """Make a key; its secret is told once."""
+        """Create a key; its secret is returned once."""
         command = mapping.create_key(request)
         key, secret = await self._threads(
             handlers.create_key, command, caller(), self._projects, self._store, self._clock
@@ -48,7 +48,7 @@ class GatewayServicer(GatewayServiceServicer):
         return await self._with_usage(await self._threads(handlers.get_key, request.name, self._store))
 
     async def ListApiKeys(self, request: pb.ListApiKeysRequest, context: Context) -> pb.ListApiKeysResponse:
-        """The keys of a project."""
+        """List the keys of a project."""
         page = await self._threads(
             handlers.list_keys,
             request.parent,
@@ -62,7 +62,7 @@ class GatewayServicer(GatewayServiceServicer):
         return pb.ListApiKeysResponse(api_keys=keys, next_page_token=page.next_token)
 
     async def UpdateApiKey(self, request: pb.UpdateApiKeyRequest, context: Context) -> api_key_pb2.ApiKey:
-        """Another label, other limits."""
+        """Change label, expiry or limits of a key."""
         return await self._changed(
             await self._threads(handlers.update_key, mapping.update_key(request), self._store, self._clock)
         )
@@ -76,7 +76,7 @@ class GatewayServicer(GatewayServiceServicer):
         return pb.DeleteApiKeyResponse()
 
     async def GetApiKeyUsage(self, request: pb.GetApiKeyUsageRequest, context: Context) -> pb.ApiKeyUsage:
-        """What a key used, day by day."""
+        """Return the usage of a key, day by day."""
         total, days = await self._threads(
             handlers.key_usage, request.name, request.days, self._store, self._usage, self._clock
         )
@@ -85,14 +85,14 @@ class GatewayServicer(GatewayServiceServicer):
     async def GetSafetyFilter(
         self, request: pb.GetSafetyFilterRequest, context: Context
     ) -> safety_filter_pb2.SafetyFilter:
-        """The word lists of a project."""
+        """Return the word lists of a project."""
         stored = await self._threads(handlers.get_filter, request.name, self._store, self._clock)
         return mapping.safety_filter(stored)
 
     async def UpdateSafetyFilter(
         self, request: pb.UpdateSafetyFilterRequest, context: Context
     ) -> safety_filter_pb2.SafetyFilter:
-        """Other word lists."""
+        """Change the word lists of a project."""
         command = mapping.update_filter(request, self._clock.now())
         stored = await self._threads(
             handlers.update_filter, command, self._projects, self._store, self._clock
@@ -100,22 +100,22 @@ class GatewayServicer(GatewayServiceServicer):
         return mapping.safety_filter(stored)
 
     async def RotateApiKey(self, request: pb.RotateApiKeyRequest, context: Context) -> api_key_pb2.ApiKey:
-        """A new secret for a key."""
+        """Replace the secret of a key."""
         return await self._changed(*await self._threads(handlers.rotate_key, request.name, self._store))
 
     async def RevokeApiKey(self, request: pb.RevokeApiKeyRequest, context: Context) -> api_key_pb2.ApiKey:
-        """End a key."""
+        """Revoke a key."""
         return await self._changed(
             await self._threads(handlers.revoke_key, request.name, self._store, self._clock)
         )
 
     async def IssueToken(self, request: pb.IssueTokenRequest, context: Context) -> api_key_pb2.Token:
-        """A short-lived token for an API key."""
+        """Return a short-lived token for an API key."""
         token, seconds = self._authenticator.exchange(request.api_key)
         return api_key_pb2.Token(access_token=token, token_type="Bearer", expires_in=seconds)
 
     async def _changed(self, key: ApiKey, secret: str = "") -> api_key_pb2.ApiKey:
-        """Tell of a key once this gateway acts on it: who is told can rely on it at once."""
+        """Return a changed key once this gateway applies the change."""
         await self._threads(self._keys.refresh)
         return await self._with_usage(key, secret)
 

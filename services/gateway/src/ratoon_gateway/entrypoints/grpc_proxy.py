@@ -1,7 +1,7 @@
 """One loopback port for gRPC callers: each method goes to its service's own address, bytes through.
 
-Nothing of a caller without credentials, or without the role that the method needs, goes further than this. A caller's
-API key or token is changed for a token of the gateway's on the way. Whether a project exists is checked here, whose it
+Calls without credentials, or without the role that the method needs, end here. A caller's
+API key or token is replaced by a token of the gateway. Whether a project exists is checked here, whose it
 is by the service itself. A stream ends with the key of its caller. Reflection lists the services to operators.
 """
 
@@ -28,7 +28,7 @@ from ratoon_gateway.entrypoints.project_calls import ProjectCalls
 
 _LOG = logging.getLogger(__name__)
 _OWN = ("authorization", "user-agent", "te", "content-type", "grpc-", "x-ratoon-")
-"""What a caller may not say to a service: it stands for the connection, or for what the gateway and services say."""
+"""Prefixes of metadata that callers cannot set: it belongs to the connection, or to the gateway and the services."""
 _REFLECT = f"/{reflection.SERVICE_NAME}/ServerReflectionInfo"
 _MAX_CALLS = 4096
 _OPTIONS = [
@@ -38,7 +38,7 @@ _OPTIONS = [
     ("grpc.max_concurrent_streams", 256),
     ("grpc.server_handshake_timeout_ms", 10_000),
 ]
-"""Bounds of what strangers may open; HTTP's connections are bounded apart."""
+"""Bounds of connections and calls; those of HTTP have their own."""
 
 
 class GrpcProxy:
@@ -80,7 +80,7 @@ class GrpcProxy:
 
 
 class _Everything(grpc.GenericRpcHandler):
-    """A handler for any method of any room."""
+    """Handler for any method of any service."""
 
     def __init__(
         self, authenticator: Authenticator, projects: ProjectCalls, peers: Peers, reflecting: Any
@@ -89,7 +89,7 @@ class _Everything(grpc.GenericRpcHandler):
         self._peers, self._reflecting = peers, reflecting
 
     def service(self, details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any] | None":
-        """The way to the service that has this method; None when no room does."""
+        """Return a handler that forwards to the service of a method; None where no service has it."""
         rpc, metadata = str(details.method), list(details.invocation_metadata or ())
         if rpc == _REFLECT:
             return self._reflector(_bearer(metadata))
@@ -142,20 +142,20 @@ class _Everything(grpc.GenericRpcHandler):
         return grpc.stream_stream_rpc_method_handler(forward)
 
     def _caller(self, needed: Role, bearer: str) -> Principal:
-        """Who calls; NOBODY where no caller needs to say so, and this one does not."""
+        """Return the caller; ANONYMOUS where the method needs no credentials and none came."""
         return (
             ANONYMOUS if needed is Role.PUBLIC and not bearer else self._authenticator.caller(bearer, needed)
         )
 
     def _forwarded(self, principal: Principal, metadata: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
-        """The caller's metadata, with a token of ours in place of the credentials."""
+        """Return the caller's metadata, with a token of the gateway in place of the credentials."""
         rest = [(key, value) for key, value in metadata if not key.startswith(_OWN)]
         if principal is ANONYMOUS:
             return rest
         return [*rest, ("authorization", f"Bearer {self._authenticator.token(principal)}")]
 
     async def _until_ended(self, principal: Principal, call: Any) -> Description:
-        """Cancel the call once the caller's key has ended; why."""
+        """Cancel the call once the caller's key has ended; return the reason."""
         error = await until_key_ends(self._authenticator, principal)
         call.cancel()
         return described(error)
@@ -166,7 +166,7 @@ def _bearer(metadata: list[tuple[str, Any]]) -> str:
 
 
 def _check_free(address: str) -> None:
-    """Say so in a sentence when somebody else listens there; gRPC itself only says it in a log."""
+    """Raise FailedPrecondition where the address is taken; gRPC itself only logs it."""
     host, separator, port = address.rpartition(":")
     if not separator or not port.isdigit():
         return
@@ -186,7 +186,7 @@ async def _refuse(context: Any, description: Description) -> None:
 
 
 def _role_of(rpc: str) -> Role | None:
-    """The least role that may call the method; None for a method that does not exist."""
+    """Return the lowest role that may call a method; None for a method that does not exist."""
     try:
         return required_role(rpc)
     except (KeyError, PermissionDenied):
@@ -194,6 +194,6 @@ def _role_of(rpc: str) -> Role | None:
 
 
 def _service_of(rpc: str) -> str | None:
-    """The room that serves `/ratoon.<room>.v1.…/Method`; None for anything else."""
+    """Return the service of `/ratoon.<service>.v1.…/Method`; None for anything else."""
     parts = rpc.removeprefix("/").split(".")
     return parts[1] if len(parts) > 2 and parts[0] == "ratoon" and parts[1] in service_names() else None

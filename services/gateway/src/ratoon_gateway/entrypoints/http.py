@@ -20,7 +20,7 @@ from ratoon_gateway.entrypoints.verbs import Route
 _LOG = logging.getLogger(__name__)
 _COMPLETION_VERBS = ("POST",)
 _YIELD_S = 0.0005
-"""How long the event loop waits, at most, for a thread that computes."""
+"""Longest wait of the event loop for a thread that computes, in seconds."""
 
 
 class Edge:
@@ -47,7 +47,7 @@ class Edge:
 
 
 class HttpServer:
-    """Listens on one address; `stop` lets open requests end and callers leave."""
+    """Listens on one address; `stop` lets open requests end and callers disconnect."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class HttpServer:
 
     @property
     def port(self) -> int:
-        """The port it listens on, once it does."""
+        """Return the port, once it listens."""
         return self._address[1]
 
     async def start(self) -> None:
@@ -88,7 +88,7 @@ class HttpServer:
         _LOG.info("HTTP callers: http://%s:%d", *self._address)
 
     async def stop(self) -> None:
-        """End readiness, let callers leave, let open requests end, take nothing new."""
+        """End readiness, let callers disconnect and open requests end, accept nothing new."""
         self._readiness.end()
         self._server.should_exit = True
         if self._serving is not None:
@@ -96,7 +96,7 @@ class HttpServer:
 
 
 class _Server(Server):
-    """The server without signal handlers: the process's life is the chassis's."""
+    """Server without signal handlers: the runtime ends the process."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

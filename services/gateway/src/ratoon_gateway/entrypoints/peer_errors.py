@@ -1,4 +1,4 @@
-"""What a service behind the gateway told when it refused, as an error of the edge."""
+"""Errors of services behind the gateway as errors of the edge."""
 
 import grpc
 from google.rpc import error_details_pb2
@@ -9,7 +9,7 @@ from ratoon.chassis.errors import Description
 
 
 def description_of(error: aio.AioRpcError) -> tuple[Description, list[tuple[str, str]]]:
-    """What a service told: the error, and its field violations (field, sentence)."""
+    """Return the error of a service, and its field violations (field, sentence)."""
     code = error.code().name
     if error.code() is grpc.StatusCode.UNKNOWN:
         code = "INTERNAL"
@@ -27,7 +27,7 @@ def description_of(error: aio.AioRpcError) -> tuple[Description, list[tuple[str,
 
 
 def _sentence(code: str, details: str) -> str:
-    """What to say of an error that no service of ours has worded."""
+    """Return the message for an error that does not come from one of our services."""
     if code == "UNAVAILABLE":
         return (
             "The service that handles this request is unavailable: try again in a moment (`ratoon "

@@ -1,4 +1,4 @@
-"""The check of a call's project where calls pass as bytes: its first message is read, and then goes on as it came."""
+"""Check of a call's project where calls pass as bytes: the first message is read and forwarded unchanged."""
 
 from collections.abc import AsyncIterator, Iterable
 
@@ -11,7 +11,7 @@ from ratoon_gateway.application.projects import ProjectCheck
 
 
 class ProjectCalls:
-    """Looks into the first message of each call."""
+    """Checks the first message of each call."""
 
     def __init__(self, check: ProjectCheck, methods: Iterable[MethodDescriptor]) -> None:
         self._check = check
@@ -23,9 +23,9 @@ class ProjectCalls:
     async def checked(
         self, rpc: str, principal: Principal | None, requests: AsyncIterator[bytes]
     ) -> AsyncIterator[bytes]:
-        """The requests of a call; NoSuchProject when the first lies in a project that does not exist.
+        """Return the requests of a call; NoSuchProject where the first names a project that does not exist.
 
-        What is no message of the method is left to the service, which refuses it.
+        Bytes that are no message of the method are left to the service, which refuses them.
         """
         kind = self._kinds.get(rpc)
         first = await anext(aiter(requests), None)

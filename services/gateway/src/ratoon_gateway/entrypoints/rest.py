@@ -1,4 +1,4 @@
-"""Every RPC as REST: one route of FastAPI for each binding of the contracts, watches as server-sent events."""
+"""REST routes of all RPCs: one route of FastAPI for each binding of the contracts, watches as server-sent events."""
 
 import json
 import re

@@ -1,6 +1,6 @@
-"""What every path answers alike: HEAD, OPTIONS, verbs that it does not take, pages of other origins (CORS).
+"""Common answers of all paths: HEAD, OPTIONS, verbs that a path does not take, pages of other origins (CORS).
 
-It knows no route; it is told which verbs a path takes.
+It knows no route; a function returns the verbs of a path.
 """
 
 import re
@@ -25,7 +25,7 @@ from ratoon_gateway.entrypoints.openai_paths import is_openai, not_served
 
 Route = Callable[[Scope, Receive, Send], Awaitable[None]]
 HEAD = "ratoon.head"
-"""The key of a scope whose caller asked for the head alone; its method reads GET."""
+"""Key of a scope whose request is a HEAD; its method is GET."""
 _ALL = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _NAMES = re.compile(r"[A-Za-z0-9_-]+(\s*,\s*[A-Za-z0-9_-]+)*")
 _EXPOSED = (
@@ -37,7 +37,7 @@ _MAX_AGE_S = "600"
 
 
 class Origins:
-    """The origins whose pages may call from a browser: named ones, any (`*`), or none."""
+    """Origins whose pages may call from a browser: named ones, any (`*`), or none."""
 
     def __init__(self, allowed: Sequence[str] = ()) -> None:
         self._allowed = frozenset(each.rstrip("/").lower() for each in allowed)
@@ -46,7 +46,7 @@ class Origins:
         return bool(self._allowed)
 
     def allow(self, origin: str) -> bool:
-        """Whether pages of this origin may call."""
+        """Return True if pages of this origin may call."""
         return "*" in self._allowed or origin.lower() in self._allowed
 
 
@@ -77,7 +77,7 @@ class Verbs:
         await response(scope, receive, send)
 
     def _known(self, path: str) -> tuple[str, list[str]]:
-        """The path and the verbs that it takes; a slash at its end makes no difference."""
+        """Return the path and its verbs; a trailing slash makes no difference."""
         if path == "*":
             return path, [*_ALL]
         verbs = sorted(self._verbs_of(path))
@@ -110,14 +110,14 @@ class Verbs:
 
 
 def _scope(scope: Scope, path: str, verbs: Sequence[str]) -> Scope:
-    """The scope as routes read it."""
+    """Return the scope for routes."""
     if scope["method"] == "HEAD" and "HEAD" not in verbs:
         return {**scope, "path": path, "method": "GET", HEAD: True}
     return scope if path == scope["path"] else {**scope, "path": path}
 
 
 def _shared(send: Send, origin: str) -> Send:
-    """Let the pages of an origin read the answer; without one, only say that answers differ by origin."""
+    """Return a `send` that lets pages of an origin read the answer; without one it only declares that answers vary."""
     added: Headers = [(b"vary", b"origin")]
     if origin:
         added += [
@@ -154,7 +154,7 @@ def _allow(verbs: Sequence[str]) -> str:
 
 
 def _both(description: Description) -> dict[str, Any]:
-    """An error in both shapes: no route says which one its caller reads."""
+    """Return an error in both shapes: no route tells which one its caller reads."""
     problem = problem_of(description)
     error = {
         "message": description.message,

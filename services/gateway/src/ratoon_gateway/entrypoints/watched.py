@@ -1,4 +1,4 @@
-"""Around the whole edge: how long requests took and, where traces are kept, the first span of the trace of each."""
+"""Observation of the whole edge: durations of requests and, where traces are kept, the first span of each trace."""
 
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -21,7 +21,7 @@ Route = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class EdgeMetrics:
-    """How long HTTP requests took, by route and status."""
+    """Durations of HTTP requests by route and status."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         labels = ["route", "status"]
@@ -42,7 +42,7 @@ class EdgeMetrics:
         self._known: dict[tuple[str, int], tuple[Histogram, Histogram]] = {}
 
     def observe(self, route: str, observation: "_Observation", trace: dict[str, str] | None) -> None:
-        """Count a request that has ended; `trace` names what it belongs to, if somebody keeps that."""
+        """Count a request that has ended; `trace` names its trace, if that is kept."""
         whole, first = self._of(route, observation.status)
         whole.observe(time.perf_counter() - observation.began, trace)
         if observation.first:
@@ -57,7 +57,7 @@ class EdgeMetrics:
 
 
 class _Observation:
-    """What is seen of one request on its way out."""
+    """Status, headers and times of one answer."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -66,7 +66,7 @@ class _Observation:
         self.headers: Headers = []
 
     def send(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
-        """Pass it on."""
+        """Pass a message on."""
         if message["type"] == "http.response.start":
             self.status, self.headers = message["status"], message.get("headers", [])
         elif not self.first and message.get("more_body"):
@@ -75,7 +75,7 @@ class _Observation:
 
 
 class Watched:
-    """The edge, watched."""
+    """Times the edge."""
 
     def __init__(self, edge: Route, metrics: EdgeMetrics) -> None:
         self._edge, self._metrics = edge, metrics
@@ -93,13 +93,13 @@ class Watched:
 
 
 class Traced:
-    """The edge, watched and traced."""
+    """Times and traces the edge."""
 
     def __init__(self, edge: Route, metrics: EdgeMetrics, tracer: Tracer) -> None:
         self._edge, self._metrics, self._tracer = edge, metrics, tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, as part of its caller's trace if it has one."""
+        """Answer one request, as part of its caller's trace if there is one."""
         if scope["type"] != "http" or not scope["path"].startswith(_API):
             await self._edge(scope, receive, send)
             return
@@ -135,7 +135,7 @@ def _end(span: Span, observation: _Observation) -> None:
 
 
 def _route(path: str) -> str:
-    """The path, as far as there are few of its kind."""
+    """Return the path, or its prefix where there are many."""
     if path in _OWN:
         return path
     return next((prefix for prefix in _PREFIXES if path.startswith(prefix)), _API)
