@@ -52,7 +52,7 @@ class Settings(ProcessSettings):
     keep_hours: float = Field(
         72.0,
         gt=0,
-        description="Hours after which the folders of jobs that have ended, and their work, are removed.",
+        description="Hours after which the directories of ended jobs, and their work, are removed.",
     )
 
 

@@ -287,7 +287,7 @@ class _Inspector:
         if not self._sizes:
             self._add(
                 "MODEL_EMPTY",
-                "There is no file: name a folder with config.json, a tokenizer and safetensors.",
+                "There is no file: name a directory with config.json, a tokenizer and safetensors.",
             )
             return
         needed = () if self._is_adapter else ("config.json", "tokenizer.json", "tokenizer_config.json")
@@ -486,7 +486,7 @@ def token_count(tokenizer: Mapping[str, Any]) -> int:
 
 _PLAIN_WEIGHTS = "Save the model with float32, float16 or bfloat16 weights."
 _REMEDIES = {
-    "config.json": "A model's folder holds it with the weights: name that folder.",
+    "config.json": "A model's directory holds it with the weights: name that directory.",
     "tokenizer.json": "Write it with `AutoTokenizer.from_pretrained(name).save_pretrained(folder)`.",
     "tokenizer_config.json": "Write it with `AutoTokenizer.from_pretrained(name).save_pretrained(folder)`.",
 }

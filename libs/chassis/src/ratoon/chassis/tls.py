@@ -63,7 +63,7 @@ class Certificates:
             stats = [(self._folder / name).stat() for name in (CERTIFICATE, KEY, AUTHORITY)]
         except FileNotFoundError as error:
             raise FailedPrecondition(
-                f"{error.filename} is missing: a folder of TLS files holds {CERTIFICATE}, {KEY} and {AUTHORITY}.",
+                f"{error.filename} is missing: a directory of TLS files holds {CERTIFICATE}, {KEY} and {AUTHORITY}.",
                 reason="CERTIFICATE_MISSING",
             ) from None
         return tuple((each.st_ino, each.st_mtime_ns) for each in stats)
