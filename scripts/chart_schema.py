@@ -173,7 +173,7 @@ def shared() -> Schema:
 
 
 def kafka_security() -> Schema:
-    """How the brokers are spoken to."""
+    """Return the security settings of the Kafka connection."""
     return record(
         protocol=one_of("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
         caSecret=TEXT,
@@ -296,7 +296,7 @@ def console() -> Schema:
 
 
 def workload(name: str, **fields: Schema) -> Schema:
-    """What services and the console share."""
+    """Return the values that services and the console share."""
     return part(
         pool=ref("poolName"),
         resources=ref("resources"),
@@ -340,7 +340,7 @@ def upkeep() -> Schema:
 
 
 def monitoring() -> Schema:
-    """What Prometheus and Grafana find."""
+    """Return the values of Prometheus and Grafana."""
     return record(
         serviceMonitor=SWITCH,
         interval=like("^[0-9]+(ms|s|m)$"),
@@ -352,7 +352,7 @@ def monitoring() -> Schema:
 
 
 def definitions() -> Schema:
-    """What is referred to by name."""
+    """Return the definitions that are referred to by name."""
     amounts = named(ref("quantity"))
     variable = like("^[A-Za-z_][A-Za-z0-9_]*$")
     return {
@@ -417,7 +417,7 @@ def count(minimum: int = 0, maximum: int | None = None) -> Schema:
 
 
 def ref(name: str) -> Schema:
-    """What is defined under this name."""
+    """Return a reference to the definition of this name."""
     return {"$ref": f"#/$defs/{name}"}
 
 

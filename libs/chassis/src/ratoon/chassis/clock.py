@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 _SLEW_S = 1.0
-"""What a clock may be corrected by without being set back, in seconds."""
+"""Maximum correction of a clock, in seconds, that does not count as setting it back."""
 
 
 class Clock(Protocol):

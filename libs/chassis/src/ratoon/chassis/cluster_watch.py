@@ -1,4 +1,4 @@
-"""What a cluster holds of one kind of object, kept up to date by a watch. It knows no kind in particular.
+"""Objects of one kind in a cluster, kept up to date by a watch. It knows no kind in particular.
 
 One request stays open and reports each change. After its end the watch resumes from the last observed version; only
 if that is too old, all objects are listed again. While the API is unavailable, the last state stays valid.

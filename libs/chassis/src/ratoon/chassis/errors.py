@@ -98,7 +98,7 @@ class Unavailable(RatoonError):
 
 
 class DataLoss(RatoonError):
-    """What is stored cannot be read."""
+    """A stored value cannot be read."""
 
     code, reason = "DATA_LOSS", "DATA_LOSS"
 
@@ -187,7 +187,7 @@ def own_reason(error: BaseException) -> str:
 
 
 def storage_fault(error: BaseException) -> Description | None:
-    """What a disk, a database or an object store did, where the exception (or its `orig`) is of that kind."""
+    """Return the fault of a disk, a database or an object store, if the exception (or its `orig`) is of that kind."""
     if isinstance(error, OSError) and error.errno in _OF_ERRNO:
         return _OF_ERRNO[error.errno]
     inner = getattr(error, "orig", error)

@@ -1,4 +1,4 @@
-"""How long a job may run and how much memory it may take; what goes beyond is ended with a sentence that says so.
+"""Limits of the time and memory of a job; a job that exceeds one is ended with a sentence that says so.
 
 A spec's `time_limit_s` bounds the running (waiting does not count), `memory_share` the memory of the job's processes
 as a share of what the machine or the container has; 0 or nothing: no bound.
@@ -37,7 +37,7 @@ class Watch:
 
     @property
     def needed(self) -> bool:
-        """Whether there is any limit."""
+        """Return whether there is any limit."""
         return bool(self._time_s or self._bytes)
 
     def exceeded(self) -> Exceeded | None:

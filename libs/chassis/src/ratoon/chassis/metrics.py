@@ -31,7 +31,7 @@ class Family:
     sentence: str
     labels: tuple[str, ...] = ()
     counts: bool = False
-    """Whether it only grows."""
+    """True for a counter, which only grows."""
 
 
 @dataclass(frozen=True)

@@ -205,7 +205,7 @@ def _run(service: str, database_url: str, revision: str, steps: Callable[[str], 
 
 
 def _readers(service: str, may: set[str], before: str, now: str) -> set[str]:
-    """Which revisions' code may use the database after it went from one revision to another."""
+    """Return the revisions whose code may use the database after it went from one revision to another."""
     if not now:
         return set()
     scripts = _scripts(service)

@@ -52,8 +52,9 @@ _LOG = logging.getLogger(__name__)
 _LEASE_S = 30.0
 _POLL_INTERVAL_S = 1.0
 _MAX_FAILURES = 8
-"""How often an error in a row is tried again, unless the part that is needed is away:"""
+"""Number of failures in a row after which an error is lasting, unless a required part is unavailable."""
 _MAX_FAILURES_UNAVAILABLE = 60
+"""The same while a required part is unavailable."""
 _BACKOFF = Backoff(0.25, 10.0)
 _UNREADABLE_PAUSE_S = 3600.0
 """Until an operation is looked at again whose resource cannot be read: nothing but a restored row mends that."""
@@ -109,7 +110,7 @@ class Step(Generic[R]):
     wake_after: float = 1.0
     done: bool = False
     polls: bool = False
-    """Whether `wake_after` polls what was observed: parts that report their changes make that a safety net."""
+    """True if `wake_after` polls what was observed: parts that report their changes make that a safety net."""
     repeat_after: float = 0.0
     """Seconds from the actions to the next look; longer for an action that is repeated until its effect is seen."""
     causes: tuple[str, ...] | None = None
@@ -118,7 +119,7 @@ class Step(Generic[R]):
 
 
 class Procedure(Protocol[R]):
-    """How one kind of resource is worked on. `step` and `failed` are pure; the other two touch the world."""
+    """Procedure of one kind of resource. `step` and `failed` are pure; the other two have side effects."""
 
     @property
     def kind(self) -> type[R]:

@@ -162,7 +162,7 @@ def settings_class(service: str) -> type[ServiceSettings]:
 
 
 def run_folder(state: Path) -> Path:
-    """Where the sockets are: `run` in the state, or a short directory of our own when that path is too long for one."""
+    """Return the socket directory: `run` in the state, or a short one of our own when that path is too long for one."""
     folder = state.absolute() / "run"
     if len(str(folder)) <= _LONGEST_SOCKET_PATH - 20:
         return folder

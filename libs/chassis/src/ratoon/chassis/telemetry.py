@@ -18,7 +18,7 @@ _EXPORT_TIMEOUT_S = 5.0
 
 
 class RpcMetrics:
-    """What is counted of each gRPC call that a process serves."""
+    """Metrics of the gRPC calls that a process serves."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.handled = Counter(
@@ -90,12 +90,12 @@ class Traces:
 
 
 def exporting_to(otlp: str) -> SpanProcessor:
-    """What sends spans to an OTLP/HTTP endpoint, once a second, from a thread of its own."""
+    """Return the processor that sends spans to an OTLP/HTTP endpoint, once a second, from its own thread."""
     return BatchSpanProcessor(exporter_to(otlp), schedule_delay_millis=_EXPORT_EVERY_MS)
 
 
 def exporter_to(otlp: str) -> SpanExporter:
-    """What sends a batch of spans to an OTLP/HTTP endpoint."""
+    """Return the exporter of a batch of spans to an OTLP/HTTP endpoint."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
     logging.getLogger("opentelemetry.exporter").setLevel(
@@ -128,7 +128,7 @@ class _Exporter(SpanExporter):
 
 
 def resource_of(service: str) -> Resource:
-    """Who a span is from."""
+    """Return the OpenTelemetry resource of a service."""
     return Resource.create({"service.name": service, "service.namespace": "ratoon"})
 
 

@@ -75,5 +75,5 @@ def certificates_of(folder: Path | None) -> Certificates | None:
 
 
 def is_socket(address: str) -> bool:
-    """Whether an address is a Unix socket: only this machine's user reaches it, so no TLS is spoken there."""
+    """Return whether an address is a Unix socket: only this machine's user reaches it, so no TLS is spoken there."""
     return address.startswith("unix:")

@@ -17,7 +17,7 @@ TRACEPARENT = "traceparent"
 LENGTH = 55
 """Characters of a traceparent."""
 _FLAGS = 53
-"""Where its flags begin."""
+"""Offset of the flags."""
 _FORMAT = TraceContextTextMapPropagator()
 
 
@@ -48,7 +48,7 @@ def unsampled(traceparent: str = "") -> str:
 
 
 def context_of(traceparent: str) -> Context:
-    """What a span is started in to go on in this trace; an empty or unreadable one begins a new trace."""
+    """Return the context that continues this trace; an empty or unreadable one begins a new trace."""
     return _FORMAT.extract({TRACEPARENT: traceparent}, Context()) if traceparent else Context()
 
 

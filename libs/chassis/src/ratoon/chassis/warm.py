@@ -36,13 +36,13 @@ JSON = dict[str, Any]
 Run = Callable[[JSON, JobFolder], JSON]
 
 _TAKEN = b"\x02"
-"""What a warm process says when it begins a job."""
+"""Byte that a warm process sends when it begins a job."""
 IDLE_S = 120.0
-"""How long a warm process waits for the next job, in seconds."""
+"""Seconds that a warm process waits for the next job."""
 WAITING_REPORT_S = 1.0
 """A job that waits longer than this says so."""
 STARTING_S = 30.0
-"""How long a client waits for a warm process to listen."""
+"""Seconds that a client waits for a warm process to listen."""
 
 
 def main(entry: str, arguments: list[str]) -> int:
@@ -161,7 +161,7 @@ def _take(server: socket.socket) -> None:
 
 
 def _waits(connection: socket.socket) -> bool:
-    """Whether the client is still there; one that was stopped while it queued is not."""
+    """Return whether the client is still there; one that was stopped while it queued is not."""
     try:
         return bool(connection.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK))
     except BlockingIOError:

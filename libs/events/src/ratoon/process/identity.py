@@ -1,4 +1,4 @@
-"""Which process it is: a pid alone may be reused by another one."""
+"""Identity of a process: a pid alone may be reused by another one."""
 
 import json
 import os

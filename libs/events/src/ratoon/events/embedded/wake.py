@@ -33,7 +33,7 @@ def _ring(pipe: str) -> None:
 
 
 class Bell:
-    """What one consumer sleeps on."""
+    """Named pipe on which one consumer sleeps."""
 
     def __init__(self, folder: Path, topics: Collection[str]) -> None:
         self._pipes: dict[int, Path] = {}
