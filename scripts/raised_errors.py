@@ -95,16 +95,16 @@ class Sources:
 
     def raised(self) -> dict[str, Raised]:
         """Return each reason that is raised, by its name."""
-        found: dict[str, Raised] = {}
+        reasons: dict[str, Raised] = {}
         for module in self.modules.values():
             for call in (node for node in ast.walk(module.tree) if isinstance(node, ast.Call)):
                 for code, reason, meaning, message in self._errors(module, call):
-                    entry = found.setdefault(reason, Raised())
+                    entry = reasons.setdefault(reason, Raised())
                     entry.codes.add(code)
                     entry.owners.add(module.owner)
                     _add(entry.meanings, meaning)
                     _add(entry.messages, message)
-        return dict(sorted(found.items()))
+        return dict(sorted(reasons.items()))
 
     def _errors(self, module: Module, call: ast.Call) -> Iterator[tuple[str, str, str, str]]:
         """Yield code, reason, meaning and message of the error that a call creates."""
