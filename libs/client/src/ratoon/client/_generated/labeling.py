@@ -607,7 +607,7 @@ class LabelSetsResource:
         """Delete a label set that failed or was cancelled.
 
         Annotations that it imported are kept. Refused while it is in progress, and when it succeeded, because
-        splits are made of it (`IN_USE`).
+        splits are created from it (`IN_USE`).
 
         Args:
             name: Resource name of the label set: `projects/{project}/labelSets/{label_set}`.
@@ -780,7 +780,7 @@ class AsyncLabelSetsResource:
         """Delete a label set that failed or was cancelled.
 
         Annotations that it imported are kept. Refused while it is in progress, and when it succeeded, because
-        splits are made of it (`IN_USE`).
+        splits are created from it (`IN_USE`).
 
         Args:
             name: Resource name of the label set: `projects/{project}/labelSets/{label_set}`.
