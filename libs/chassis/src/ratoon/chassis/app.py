@@ -54,7 +54,7 @@ _LOG = logging.getLogger(__name__)
 _GRACE_S = 10.0
 _SERVER_OPTIONS = [
     ("grpc.max_receive_message_length", 4 << 20),
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),  # callers look after streams that are silent
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),  # callers monitor silent streams
 ]
 
 
@@ -246,7 +246,7 @@ async def live(process: str, apps: Sequence[App], stop: asyncio.Event, ready: Ca
         "%s is ready: %s", process, ", ".join(f"{a.settings.service} on {a.settings.listen}" for a in apps)
     )
     gc.collect()
-    gc.freeze()  # what stays for good is not looked through again: a full collection would hold the loop up
+    gc.freeze()  # permanent objects are left out of collections: a full collection would block the loop
     ready()
     await stop.wait()
     gc.unfreeze()

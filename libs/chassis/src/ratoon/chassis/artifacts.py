@@ -118,7 +118,7 @@ class ArtifactStore:
     def intact(self, digest: str) -> bool:
         """Return whether the blob is in the store and, in a directory, still has its bytes; object stores see to that.
 
-        Who asks is about to refer to it: from now on its file counts as young, and is not collected as garbage.
+        The caller is about to refer to it: from now on its file counts as young and is not collected.
         """
         if not self._local:
             return self._renew_object(digest)

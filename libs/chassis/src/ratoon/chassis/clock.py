@@ -24,7 +24,7 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's own clocks.
 
-    When the wall clock is set back, it goes on here from where it was until this process ends: else whatever is
+    When the wall clock is set back, it continues from its last value until this process ends: else whatever is
     waited for would come so much later.
     """
 

@@ -12,7 +12,7 @@ Content = Mapping[str, bytes]
 
 
 class SecretReader(Protocol):
-    """Secrets that can be looked at."""
+    """Read access to Secrets."""
 
     def get(self, name: str) -> Content | None:
         """Return the content of a Secret; None when there is none."""
@@ -20,7 +20,7 @@ class SecretReader(Protocol):
 
 
 class DryRun:
-    """A cluster that is only looked at: what is made stays here."""
+    """A cluster that is only read: created Secrets stay in memory."""
 
     def __init__(self, cluster: SecretReader) -> None:
         self._cluster = cluster

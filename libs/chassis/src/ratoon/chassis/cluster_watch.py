@@ -32,7 +32,7 @@ class Watched:
         )
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start the watch."""
         self._loop.start()
 
     def stop(self) -> None:
@@ -75,7 +75,7 @@ class Watched:
 
     def _failed(self, error: Exception) -> None:
         if isinstance(error, RatoonError):
-            _LOG.warning("%s; what was seen last stands", error)
+            _LOG.warning("%s; the last observed state stays valid", error)
         else:
             _LOG.exception("the watch broke off; trying again")
             self._version = ""

@@ -14,7 +14,7 @@ from pathlib import Path
 from ratoon.chassis.jobs import JSON, JobFolder
 
 POLL_S = 0.5
-"""Seconds between two looks at a job's time and memory."""
+"""Seconds between two checks of a job's time and memory."""
 _CGROUP = Path("/sys/fs/cgroup/memory.max")
 
 
@@ -27,7 +27,7 @@ class Exceeded:
 
 
 class Watch:
-    """Looks at one running job; its processes are `pid` and all that descend from it."""
+    """Observes one running job; its processes are `pid` and all that descend from it."""
 
     def __init__(self, spec: JSON, pid: int) -> None:
         self._pid, self._since = pid, time.monotonic()
@@ -45,7 +45,7 @@ class Watch:
         if self._time_s and time.monotonic() - self._since > self._time_s:
             return Exceeded(
                 "JOB_TIME_LIMIT",
-                f"The job ran longer than {_duration(self._time_s)} and was ended, so that others get their turn. "
+                f"The job ran longer than {_duration(self._time_s)} and was ended, so that other jobs can run. "
                 "Give it less data at a time, or raise the service's job time limit.",
             )
         if self._bytes and (used := memory_of(self._pid)) > self._bytes:

@@ -52,7 +52,7 @@ class Queue:
         self.running = {lane: ticket for lane, ticket in self.running.items() if ticket.alive()}
 
     def lane_for(self, ticket: Ticket, lanes: int, now: float, max_wait_s: float = MAX_WAIT_S) -> int | None:
-        """The lane that this waiting job may take now; None: it goes on waiting."""
+        """Return the lane that this waiting job may take now; None if it has to wait."""
         lane = next((lane for lane in range(lanes) if lane not in self.running), None)
         if lane is None:
             return None

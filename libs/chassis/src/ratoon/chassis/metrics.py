@@ -46,7 +46,7 @@ class Sample:
 UP = Family("ratoon_room_up", "1 if the metrics of the service could be read.")
 OPERATIONS = Family("ratoon_operations", "Operations under way.", ("kind", "state"))
 OLDEST = Family("ratoon_operation_oldest_seconds", "Age of the oldest operation under way.", ("kind",))
-FAILING = Family("ratoon_operations_failing", "Operations whose last turn failed.", ("kind",))
+FAILING = Family("ratoon_operations_failing", "Operations whose last tick failed.", ("kind",))
 WAITING = Family("ratoon_outbox_waiting", "Events that the log does not have yet.")
 REFUSED = Family(
     "ratoon_outbox_refused", "Events that the log refuses, for their size; they are tried again."

@@ -57,7 +57,7 @@ class OperationWatch:
                 self._ended(cause, step)
 
     def step_failed(self, kind: type[Any], code: str) -> None:
-        """A turn failed."""
+        """Count a failed tick."""
         self._metrics.step_failures.labels(self._service, kind.__name__, code).inc()
 
     def _ended(self, cause: str, step: Step[Any]) -> None:

@@ -54,7 +54,7 @@ _LOG = logging.getLogger(__name__)
 _BACKOFF = Backoff(2.0, 30.0)
 """Delays before a refused event is sent again; a refused topic always waits for the first of them."""
 _LOOK_AHEAD = 20
-"""Batches that are looked through for events that do not wait behind a refused one."""
+"""Maximum number of batches that are searched for events that do not wait behind a refused one."""
 
 _Row = Row[tuple[int, str, bytes, bytes, str]]
 

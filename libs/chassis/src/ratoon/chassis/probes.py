@@ -37,7 +37,7 @@ class Wellness:
         return self._now() - self._beaten < _STUCK_S
 
     def beat(self) -> None:
-        """The event loop turns."""
+        """Record a heartbeat of the event loop."""
         self._beaten = self._now()
 
     async def beat_for_ever(self) -> None:

@@ -45,7 +45,7 @@ class OperationMetrics:
         )
         self.step_failures = Counter(
             "ratoon_operation_stumbles_total",
-            "Turns of operations that failed and were tried again or ended them.",
+            "Ticks of operations that failed and were tried again or ended them.",
             ["service", "kind", "code"],
             registry=registry,
         )

@@ -27,7 +27,7 @@ class Certificates:
 
     @property
     def mark(self) -> Mark:
-        """Changes when a file was replaced; looked at once a second."""
+        """Changes when a file was replaced; checked once a second."""
         if time.monotonic() - self._checked_at >= _CHECK_EVERY_S:
             self._checked_at, self._mark = time.monotonic(), self._stat()
         return self._mark

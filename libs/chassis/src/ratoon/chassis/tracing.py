@@ -42,7 +42,7 @@ def is_sampled(traceparent: str) -> bool:
 
 
 def unsampled(traceparent: str = "") -> str:
-    """The same trace for work that is not worth a span, a look at what is under way; a new one when it is empty."""
+    """Return the same trace for work without a span, such as an observation; a new one when it is empty."""
     begun = traceparent or f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-"
     return f"{begun[:_FLAGS]}00"
 

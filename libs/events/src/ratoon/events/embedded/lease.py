@@ -1,6 +1,6 @@
 """The lease of one consumer group: one active consumer, and a fence that a stale one cannot pass.
 
-Time is the boot clock of the machine. A holder whose process has ended is followed at once.
+Time is the monotonic clock of the machine (CLOCK_BOOTTIME). A holder whose process has ended is followed at once.
 """
 
 import sqlite3

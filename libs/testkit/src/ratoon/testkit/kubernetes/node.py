@@ -173,7 +173,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster that is there already, and goes on when the tests have ended."""
+    """A cluster that exists already, and continues when the tests have ended."""
 
     plane: Api
 
@@ -218,7 +218,7 @@ def running_cluster() -> Iterator[Cluster]:
 
 @contextmanager
 def own_cluster() -> Iterator[OwnCluster]:
-    """A control plane and a node until the block ends; others wait for their turn."""
+    """A control plane and a node until the block ends; other processes wait."""
     cache = Path(os.environ.get("RATOON_CACHE") or Path.home() / ".cache" / "ratoon") / "containerd"
     cache.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
