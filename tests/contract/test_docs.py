@@ -64,10 +64,10 @@ def test_each_page_is_in_the_navigation_once():
 
 
 def leaves(entries: list) -> list[str]:
-    found = []
+    pages = []
     for entry in entries:
-        found += leaves(next(iter(entry.values()))) if isinstance(entry, dict) else [entry]
-    return found
+        pages += leaves(next(iter(entry.values()))) if isinstance(entry, dict) else [entry]
+    return pages
 
 
 def test_a_pattern_stands_for_the_pages_of_its_directory():
