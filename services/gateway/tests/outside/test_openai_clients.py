@@ -230,7 +230,9 @@ def test_a_model_whose_template_cuts_texts_has_them_cut_by_tokens_too(house):
     assert engine.last_request["truncate_prompt_tokens"] == 7
     house.route(house.target("blue", "v1.0", context_tokens=64))
     house.client().chat.completions.create(**ASK)
-    assert "truncate_prompt_tokens" not in engine.last_request, "a model made elsewhere refuses what it cannot read"
+    assert "truncate_prompt_tokens" not in engine.last_request, (
+        "a model made elsewhere refuses what it cannot read"
+    )
 
 
 def test_log_probabilities_pass_as_the_engine_wrote_them(house, served):
