@@ -48,7 +48,7 @@ class AnnotationsResource:
         Args:
             parent: Resource name of the project: `projects/{project}`.
             record_id: ID of the record. Required.
-            content_digest: Digest of the text that was labelled.
+            content_digest: Digest of the text that was labelled. Empty: not stated.
             label: The label, 1 to 200 characters.
             annotator: Identity of the person, service or import that labelled. For annotations of people, the
                 identity of the caller is used.
@@ -151,7 +151,7 @@ class AsyncAnnotationsResource:
         Args:
             parent: Resource name of the project: `projects/{project}`.
             record_id: ID of the record. Required.
-            content_digest: Digest of the text that was labelled.
+            content_digest: Digest of the text that was labelled. Empty: not stated.
             label: The label, 1 to 200 characters.
             annotator: Identity of the person, service or import that labelled. For annotations of people, the
                 identity of the caller is used.
@@ -607,7 +607,7 @@ class LabelSetsResource:
         """Delete a label set that failed or was cancelled.
 
         Annotations that it imported are kept. Refused while it is in progress, and when it succeeded, because
-        splits are created from it (`IN_USE`).
+        splits are made of it (`IN_USE`).
 
         Args:
             name: Resource name of the label set: `projects/{project}/labelSets/{label_set}`.
@@ -780,7 +780,7 @@ class AsyncLabelSetsResource:
         """Delete a label set that failed or was cancelled.
 
         Annotations that it imported are kept. Refused while it is in progress, and when it succeeded, because
-        splits are created from it (`IN_USE`).
+        splits are made of it (`IN_USE`).
 
         Args:
             name: Resource name of the label set: `projects/{project}/labelSets/{label_set}`.

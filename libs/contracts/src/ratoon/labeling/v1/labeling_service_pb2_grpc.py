@@ -215,7 +215,7 @@ class LabelingServiceServicer:
 
     def DeleteLabelSet(self, request, context):
         """Delete a label set that failed or was cancelled. Annotations that it imported are kept. Refused while it is in
-        progress, and when it succeeded, because splits are created from it (`IN_USE`).
+        progress, and when it succeeded, because splits are made of it (`IN_USE`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -66,7 +66,7 @@ class LabelingServiceStub:
     """Request the cancellation of a label set. A label set that has ended is returned unchanged."""
     DeleteLabelSet: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.DeleteLabelSetRequest, _labeling_service_pb2.DeleteLabelSetResponse]
     """Delete a label set that failed or was cancelled. Annotations that it imported are kept. Refused while it is in
-    progress, and when it succeeded, because splits are created from it (`IN_USE`).
+    progress, and when it succeeded, because splits are made of it (`IN_USE`).
     """
     CreateAnnotation: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateAnnotationRequest, _annotation_pb2.Annotation]
     """Label a record. Refused: no record (`RECORD_MISSING`), an empty or too long label (`BAD_LABEL`), the source
@@ -128,7 +128,7 @@ class LabelingServiceAsyncStub(LabelingServiceStub):
     """Request the cancellation of a label set. A label set that has ended is returned unchanged."""
     DeleteLabelSet: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.DeleteLabelSetRequest, _labeling_service_pb2.DeleteLabelSetResponse]  # type: ignore[assignment]
     """Delete a label set that failed or was cancelled. Annotations that it imported are kept. Refused while it is in
-    progress, and when it succeeded, because splits are created from it (`IN_USE`).
+    progress, and when it succeeded, because splits are made of it (`IN_USE`).
     """
     CreateAnnotation: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateAnnotationRequest, _annotation_pb2.Annotation]  # type: ignore[assignment]
     """Label a record. Refused: no record (`RECORD_MISSING`), an empty or too long label (`BAD_LABEL`), the source
@@ -253,7 +253,7 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_labeling_service_pb2.DeleteLabelSetResponse, _abc.Awaitable[_labeling_service_pb2.DeleteLabelSetResponse]]:
         """Delete a label set that failed or was cancelled. Annotations that it imported are kept. Refused while it is in
-        progress, and when it succeeded, because splits are created from it (`IN_USE`).
+        progress, and when it succeeded, because splits are made of it (`IN_USE`).
         """
 
     @_abc_1.abstractmethod
