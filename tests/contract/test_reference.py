@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import reference
+from scripts import contract_pages, reference
 from scripts.raised_errors import Module, Raised, Sources
 
 ERRORS = '''
@@ -86,13 +86,13 @@ def test_a_message_of_placeholders_is_left_out(raised):
 
 
 def test_a_comment_that_names_an_unknown_reason_is_refused():
-    with pytest.raises(reference.SourceError, match=r"comment of Buy names reasons .* SOLD_OUT"):
-        reference.with_reasons("Refused when empty (`SOLD_OUT`).", "Buy", {})
+    with pytest.raises(contract_pages.UnknownReason, match=r"comment of Buy names reasons .* SOLD_OUT"):
+        contract_pages.with_reasons("Refused when empty (`SOLD_OUT`).", "Buy", {})
 
 
 def test_a_metric_without_a_literal_name_is_refused():
     module = Module("shop", "shop", ast.parse('Gauge(f"ratoon_{name}", "Help.")'))
-    with pytest.raises(reference.SourceError, match="shop:1: name the metric by a literal"):
+    with pytest.raises(reference.DynamicMetric, match="shop:1: name the metric by a literal"):
         list(reference.metric_rows(module))
 
 
@@ -121,7 +121,7 @@ def test_metrics_have_their_labels_and_types():
     ],
 )
 def test_a_route_has_a_parameter_for_each_wildcard(template, route):
-    assert reference.route(template) == route
+    assert contract_pages.route(template) == route
 
 
 def test_every_link_of_the_pages_has_a_target():
@@ -143,8 +143,8 @@ def test_every_link_of_the_pages_has_a_target():
 
 def test_every_topic_and_service_has_a_page():
     topics = (reference.TARGET / "topics.md").read_text()
-    declared = list(reference.declarations(reference.described()))
-    names = [name for each in declared if (name := reference.topic_name(each.descriptor))]
+    declared = contract_pages.Contracts.of_repository().declared.values()
+    names = [each.topic for each in declared if each.topic]
     assert len(names) > 10
     assert [name for name in names if f"## {name}\n" not in topics] == []
     assert {each.domain for each in declared} == {
