@@ -241,7 +241,8 @@ class EvaluationRunsResource:
 
         Args:
             name: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.
-            revision: Send only states with a higher revision. 0: start with the current state.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
         """
         return self._transport.watch(
             EvaluationRun,
@@ -429,7 +430,8 @@ class AsyncEvaluationRunsResource:
 
         Args:
             name: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.
-            revision: Send only states with a higher revision. 0: start with the current state.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
         """
         return self._transport.watch(
             EvaluationRun,

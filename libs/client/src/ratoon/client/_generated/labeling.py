@@ -674,7 +674,8 @@ class LabelSetsResource:
 
         Args:
             name: Resource name of the label set: `projects/{project}/labelSets/{label_set}`.
-            revision: Send only states with a higher revision. 0: start with the current state.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
         """
         return self._transport.watch(
             LabelSet,
@@ -847,7 +848,8 @@ class AsyncLabelSetsResource:
 
         Args:
             name: Resource name of the label set: `projects/{project}/labelSets/{label_set}`.
-            revision: Send only states with a higher revision. 0: start with the current state.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
         """
         return self._transport.watch(
             LabelSet,

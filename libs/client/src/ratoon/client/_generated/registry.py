@@ -411,7 +411,8 @@ class ModelVersionsResource:
 
         Args:
             name: Resource name of the version: `projects/{project}/models/{model}/versions/{version}`.
-            revision: Send only states with a higher revision. 0: start with the current state.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
         """
         return self._transport.watch(
             ModelVersion,
@@ -599,7 +600,8 @@ class AsyncModelVersionsResource:
 
         Args:
             name: Resource name of the version: `projects/{project}/models/{model}/versions/{version}`.
-            revision: Send only states with a higher revision. 0: start with the current state.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
         """
         return self._transport.watch(
             ModelVersion,
