@@ -22,11 +22,14 @@ class RpcMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.handled = Counter(
-            "ratoon_rpc_handled_total", "gRPC calls served.", ["service", "method", "code"], registry=registry
+            "ratoon_rpc_handled_total",
+            "gRPC calls by code.",
+            ["service", "method", "code"],
+            registry=registry,
         )
         self.seconds = Histogram(
             "ratoon_rpc_seconds",
-            "Seconds a gRPC call took.",
+            "Duration of gRPC calls, in seconds.",
             ["service", "method"],
             buckets=_LATENCY_BUCKETS,
             registry=registry,
@@ -39,7 +42,7 @@ class OperationMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.ended = Counter(
             "ratoon_operations_ended_total",
-            "Operations that ended, by the state they ended in.",
+            "Ended operations by final state.",
             ["service", "kind", "state"],
             registry=registry,
         )
@@ -51,7 +54,7 @@ class OperationMetrics:
         )
         self.seconds = Histogram(
             "ratoon_operation_seconds",
-            "Seconds from the beginning of an operation to its end.",
+            "Duration of ended operations, in seconds.",
             ["service", "kind"],
             buckets=_LENGTH_BUCKETS,
             registry=registry,
