@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from ratoon.chassis.metric_names import OLD_NAMES
 from scripts.contract_pages import Contracts, UnknownReason, cell
 from scripts.raised_errors import Module, Raised, Sources, text_of
 
@@ -137,6 +138,13 @@ def metrics_page(sources: Sources) -> list[str]:
         "| metric | type | labels | from | meaning |",
         "|---|---|---|---|---|",
         *rows,
+        "",
+        "## Renamed metrics",
+        "The old name is exported in addition to the new one until the given release.",
+        "",
+        "| old name | new name | removed in |",
+        "|---|---|---|",
+        *(f"| `{old.name}` | `{name}` | {old.removed_in} |" for name, old in OLD_NAMES.items()),
     ]
 
 

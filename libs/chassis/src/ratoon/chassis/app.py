@@ -26,6 +26,7 @@ from ratoon.chassis.clock import Clock, SystemClock
 from ratoon.chassis.database import Database
 from ratoon.chassis.identity import Principal, Signer, Verifier, load_key, load_public_keys
 from ratoon.chassis.jobs import Jobs, LocalJobs
+from ratoon.chassis.metric_names import MetricRegistry
 from ratoon.chassis.metrics import (
     ServiceMetrics,
     consumer_samples,
@@ -96,7 +97,7 @@ class Platform:
     @staticmethod
     def of_process(otlp: str = "", trace_ratio: float = 1.0) -> "Platform":
         """Return the platform of this process; its spans are sent to `otlp`, unless that is empty."""
-        registry, service_metrics = CollectorRegistry(), ServiceMetrics()
+        registry, service_metrics = MetricRegistry(), ServiceMetrics()
         registry.register(service_metrics)
         return Platform(
             SystemClock(),

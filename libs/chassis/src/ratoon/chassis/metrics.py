@@ -43,7 +43,7 @@ class Sample:
     labels: tuple[str, ...] = ()
 
 
-UP = Family("ratoon_room_up", "1 if the metrics of the service could be read, else 0.")
+UP = Family("ratoon_service_up", "1 if the metrics of the service could be read, else 0.")
 OPERATIONS = Family("ratoon_operations", "Operations in progress.", ("kind", "state"))
 OLDEST = Family(
     "ratoon_operation_oldest_seconds", "Age of the oldest operation in progress, in seconds.", ("kind",)

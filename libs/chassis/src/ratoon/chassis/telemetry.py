@@ -47,7 +47,7 @@ class OperationMetrics:
             registry=registry,
         )
         self.step_failures = Counter(
-            "ratoon_operation_stumbles_total",
+            "ratoon_operation_step_failures_total",
             "Ticks of operations that failed and were tried again or ended them.",
             ["service", "kind", "code"],
             registry=registry,
