@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from ratoon.chassis.services import load
+from ratoon.chassis.settings import old_names
 
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "charts/ratoon"
@@ -86,6 +87,12 @@ def settings_of(service: str) -> list[str]:
     fields = load("ratoon.settings", service).model_fields
     managed = CHART_MANAGED | CHART_MANAGED_BY_SERVICE.get(service, set())
     return sorted(name for name in fields if name not in managed and not name.startswith("kafka_"))
+
+
+def old_settings(service: str) -> dict[str, Schema]:
+    """Return the schemas of a service's renamed settings by their old names."""
+    names = old_names(load("ratoon.settings", service))
+    return {old: ref("setting") | deprecated(new) for old, new in names.items()}
 
 
 def schema() -> Schema:
@@ -300,7 +307,7 @@ def workload(name: str, **fields: Schema) -> Schema:
     return part(
         pool=ref("poolName"),
         resources=ref("resources"),
-        settings=record(**dict.fromkeys(settings_of(name), ref("setting"))),
+        settings=record(**dict.fromkeys(settings_of(name), ref("setting")), **old_settings(name)),
         env=ref("env"),
         podAnnotations=named(TEXT),
         serviceAccount=record(annotations=named(TEXT)),
@@ -409,6 +416,11 @@ def one_of(*values: str) -> Schema:
 def like(pattern: str) -> Schema:
     """A text of this form."""
     return {"type": "string", "pattern": pattern}
+
+
+def deprecated(successor: str) -> Schema:
+    """Return the annotations of a value under its old name."""
+    return {"deprecated": True, "description": f"Deprecated, removed in the next release: use {successor}."}
 
 
 def count(minimum: int = 0, maximum: int | None = None) -> Schema:

@@ -59,7 +59,6 @@ ALLOWED = {
     "burst_since": "stored field of a policy",
     "cancel_asked": "stored field of a pipeline run",
     "connection_made": "method of asyncio's protocols",
-    "engine_room_s": "setting of the serving service",
     "given": "decorator of Hypothesis",
     "most_common": "method of collections.Counter",
     "patience": "parameter of early stopping in a recipe",

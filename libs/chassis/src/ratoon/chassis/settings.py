@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ratoon.chassis import services
@@ -20,7 +20,7 @@ _LONGEST_SOCKET_PATH = 100
 class ProcessSettings(BaseSettings):
     """Settings of every process that serves gRPC: paths, addresses, identity."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
     service: str = Field(description="Name of the service; do not change it.")
     state: Path = Field(Path(".ratoon"), description="Directory of the complete state of this installation.")
@@ -159,6 +159,18 @@ def settings_class(service: str) -> type[ServiceSettings]:
     """Return the class of the settings of an installed service; LookupError if there is no such service."""
     registered: type[ServiceSettings] = services.load("ratoon.settings", service)
     return registered
+
+
+def old_names(settings: type[ProcessSettings]) -> dict[str, str]:
+    """Return the present names of renamed settings by their old names, which are read for one release."""
+    prefix = settings.model_config.get("env_prefix", "")
+    aliases = {name: field.validation_alias for name, field in settings.model_fields.items()}
+    return {
+        str(old).removeprefix(prefix).lower(): name
+        for name, alias in aliases.items()
+        if isinstance(alias, AliasChoices)
+        for old in alias.choices[1:]
+    }
 
 
 def run_folder(state: Path) -> Path:
