@@ -131,6 +131,8 @@ class App:
     """In the order they start; they stop in the reverse order."""
     listeners: Sequence[Listener] = field(default_factory=tuple)
     """They start last and stop first."""
+    channels: Sequence[grpc.Channel] = field(default_factory=tuple)
+    """Channels to other services, closed once nothing here calls any more."""
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
     """Event loop that this service prefers for its process."""
 
@@ -152,6 +154,7 @@ class ServiceRuntime:
         self.log: EventLog = event_wiring.open_log(settings, platform.clock)
         self.artifacts = ArtifactStore(settings.artifacts_url)
         self._stored_owners: list[Background] = []
+        self._channels: list[grpc.Channel] = []
         self._metadata = metadata
         self._tokens = PageTokens(self.signer.sign(b"page tokens"))
 
@@ -172,9 +175,7 @@ class ServiceRuntime:
         """Return the service's jobs, on job workers or here; they continue the trace that starts them."""
         if self.settings.jobs:
             addresses = [address.strip() for address in self.settings.jobs.split(",")]
-            return RemoteJobs(
-                {each: open_channel(each, self.signer, self.certificates) for each in addresses}
-            )
+            return RemoteJobs({each: self._channel(each) for each in addresses})
         trace = partial(job_trace.environment, self.settings.service, self.platform.traces.otlp)
         return LocalJobs(self.settings.folder / "jobs", trace=trace)
 
@@ -184,7 +185,7 @@ class ServiceRuntime:
 
     def peer(self, service: str) -> grpc.Channel:
         """Return a channel to another service, signed by this one."""
-        return open_channel(self.settings.peer(service), self.signer, self.certificates)
+        return self._channel(self.settings.peer(service))
 
     def traced_handler(self, handler: Handler) -> Handler:
         """Return the service's event handler, for its consumer; it continues the trace of the event."""
@@ -204,7 +205,13 @@ class ServiceRuntime:
             self.threads,
             self.database,
             (*self._stored_owners, *relay, *background),
+            channels=self._channels,
         )
+
+    def _channel(self, address: str) -> grpc.Channel:
+        channel = open_channel(address, self.signer, self.certificates)
+        self._channels.append(channel)
+        return channel
 
     async def _check_artifacts(self, principal: Principal, request: Message) -> None:
         """Refuse a request that refers to an artifact of another project."""
@@ -309,6 +316,8 @@ async def _drain(app: App, server: aio.Server, wellness: health.aio.HealthServic
         await asyncio.to_thread(part.stop)
     await server.stop(_GRACE_S)
     app.threads.close()
+    for channel in app.channels:
+        channel.close()
     if app.database is not None:
         app.database.close()
 
