@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 
-.PHONY: help env data demo test test-more test-outside test-browser test-chaos test-charts test-cluster-quick test-cluster cluster-images images check version docs changelog coverage format proto chart check-proto release-record lock clean
+.PHONY: help env data demo test test-more test-outside test-browser test-chaos test-charts test-cluster-quick test-cluster cluster-images images check version docs changelog coverage format proto reference chart check-proto release-record lock clean
 
 help: ## list these targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,8 +71,8 @@ docs: env ## build the documentation site into .site/, strictly
 changelog: env ## turn the fragments in changes/ into an entry of CHANGELOG.md
 	@$(PYTHON) -m scripts.docs changelog
 
-coverage: env ## measure the lines and branches that the unit tier runs, and write docs/coverage.md
-	@$(PYTHON) scripts/coverage.py
+coverage: env ## measure the lines that the unit tier runs, and write docs/coverage.md
+	@$(PYTHON) -m scripts.line_coverage
 
 format: env ## rewrite the code as `make check` wants it
 	@.venv/bin/ruff format -q .
@@ -81,6 +81,9 @@ format: env ## rewrite the code as `make check` wants it
 proto: env ## generate libs/contracts and the models and resources of libs/client from protos/
 	@$(PYTHON) scripts/protos.py generate
 	@$(PYTHON) -m scripts.client generate
+
+reference: env ## write docs/reference: API, error reasons, event topics and metrics, from protos and sources
+	@$(PYTHON) -m scripts.reference generate
 
 chart: env ## write the chart's values schema and the reference of its values
 	@$(PYTHON) scripts/chart_schema.py

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from ratoon.chassis.services import load
+from ratoon.chassis.settings import old_names
 
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "charts/ratoon"
@@ -86,6 +87,12 @@ def settings_of(service: str) -> list[str]:
     fields = load("ratoon.settings", service).model_fields
     managed = CHART_MANAGED | CHART_MANAGED_BY_SERVICE.get(service, set())
     return sorted(name for name in fields if name not in managed and not name.startswith("kafka_"))
+
+
+def old_settings(service: str) -> dict[str, Schema]:
+    """Return the schemas of a service's renamed settings by their old names."""
+    names = old_names(load("ratoon.settings", service))
+    return {old: ref("setting") | deprecated(new) for old, new in names.items()}
 
 
 def schema() -> Schema:
@@ -173,7 +180,7 @@ def shared() -> Schema:
 
 
 def kafka_security() -> Schema:
-    """How the brokers are spoken to."""
+    """Return the security settings of the Kafka connection."""
     return record(
         protocol=one_of("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
         caSecret=TEXT,
@@ -296,11 +303,11 @@ def console() -> Schema:
 
 
 def workload(name: str, **fields: Schema) -> Schema:
-    """What services and the console share."""
+    """Return the values that services and the console share."""
     return part(
         pool=ref("poolName"),
         resources=ref("resources"),
-        settings=record(**dict.fromkeys(settings_of(name), ref("setting"))),
+        settings=record(**dict.fromkeys(settings_of(name), ref("setting")), **old_settings(name)),
         env=ref("env"),
         podAnnotations=named(TEXT),
         serviceAccount=record(annotations=named(TEXT)),
@@ -340,7 +347,7 @@ def upkeep() -> Schema:
 
 
 def monitoring() -> Schema:
-    """What Prometheus and Grafana find."""
+    """Return the values of Prometheus and Grafana."""
     return record(
         serviceMonitor=SWITCH,
         interval=like("^[0-9]+(ms|s|m)$"),
@@ -352,7 +359,7 @@ def monitoring() -> Schema:
 
 
 def definitions() -> Schema:
-    """What is referred to by name."""
+    """Return the definitions that are referred to by name."""
     amounts = named(ref("quantity"))
     variable = like("^[A-Za-z_][A-Za-z0-9_]*$")
     return {
@@ -411,13 +418,18 @@ def like(pattern: str) -> Schema:
     return {"type": "string", "pattern": pattern}
 
 
+def deprecated(successor: str) -> Schema:
+    """Return the annotations of a value under its old name."""
+    return {"deprecated": True, "description": f"Deprecated, removed in the next release: use {successor}."}
+
+
 def count(minimum: int = 0, maximum: int | None = None) -> Schema:
     """A whole number within bounds."""
     return {"type": "integer", "minimum": minimum, "maximum": LARGEST if maximum is None else maximum}
 
 
 def ref(name: str) -> Schema:
-    """What is defined under this name."""
+    """Return a reference to the definition of this name."""
     return {"$ref": f"#/$defs/{name}"}
 
 

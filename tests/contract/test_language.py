@@ -59,7 +59,6 @@ ALLOWED = {
     "burst_since": "stored field of a policy",
     "cancel_asked": "stored field of a pipeline run",
     "connection_made": "method of asyncio's protocols",
-    "engine_room_s": "setting of the serving service",
     "given": "decorator of Hypothesis",
     **dict.fromkeys(
         ("most_blob_bytes", "most_body_bytes", "most_connections", "most_held", "most_open_per_key"),

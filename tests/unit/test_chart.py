@@ -76,6 +76,14 @@ def test_the_values_are_what_the_schema_allows(example):
     jsonschema.Draft202012Validator(SCHEMA).validate(values_of(example))
 
 
+def test_an_old_name_of_a_setting_is_allowed_and_deprecated():
+    values = joined(values_of(), {"serving": {"settings": {"engine_room_s": 5}}})
+    jsonschema.Draft202012Validator(SCHEMA).validate(values)
+    settings = SCHEMA["properties"]["serving"]["properties"]["settings"]["properties"]
+    assert settings["engine_room_s"]["deprecated"]
+    assert "use placement_timeout_s" in settings["engine_room_s"]["description"]
+
+
 @pytest.mark.parametrize(
     "nonsense",
     [

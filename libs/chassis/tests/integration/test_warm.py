@@ -15,7 +15,9 @@ from ratoon.chassis.jobs import JobState, LocalJobs
 
 JOB = """
 import os, re, sys, time
+from pathlib import Path
 from ratoon.chassis import warm
+from ratoon.chassis.jobs import JobFolder
 
 def run(spec, job):
     job.progress(0.5, "working")
@@ -30,6 +32,8 @@ def run(spec, job):
     return {"pid": os.getpid()}
 
 if __name__ == "__main__":
+    spec = JobFolder(Path(sys.argv[1])).spec()
+    warm._RELEASE = spec.get("release", warm._RELEASE)
     sys.exit(warm.main("warm_sample:run", sys.argv[1:]))
 """
 
@@ -59,6 +63,14 @@ def test_jobs_share_a_process(jobs, tmp_path):
     assert [status.state for status in results] == [JobState.SUCCEEDED] * 2
     assert results[0].result["pid"] == results[1].result["pid"] != os.getpid()
     assert "printed by the job" in (jobs.folder("two") / "log.txt").read_text()
+
+
+def test_a_job_after_an_upgrade_runs_in_a_process_of_its_own_release(jobs, tmp_path):
+    spec = {"warm": str(tmp_path / "warm")}
+    jobs.start("before", "warm_sample", spec)
+    previous = ended(jobs, "before").result["pid"]
+    jobs.start("after", "warm_sample", spec | {"release": "9.9.9"})
+    assert ended(jobs, "after").result["pid"] != previous
 
 
 def test_a_long_path_is_no_hindrance(jobs, tmp_path):

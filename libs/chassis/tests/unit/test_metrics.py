@@ -38,8 +38,8 @@ def test_services_share_a_metric_and_differ_by_label():
         ("ratoon_things", "one", "blue"): 1.0,
         ("ratoon_things", "two", "red"): 5.0,
         ("ratoon_made_total", "one"): 7.0,
-        ("ratoon_room_up", "one"): 1.0,
-        ("ratoon_room_up", "two"): 1.0,
+        ("ratoon_service_up", "one"): 1.0,
+        ("ratoon_service_up", "two"): 1.0,
     }
 
 
@@ -53,8 +53,8 @@ def test_a_service_that_cannot_report_is_not_up_and_the_others_are():
     service_metrics.add("two", lambda: [Sample(CREATED, 1)])
     assert values_of(service_metrics) == {
         ("ratoon_made_total", "two"): 1.0,
-        ("ratoon_room_up", "one"): 0.0,
-        ("ratoon_room_up", "two"): 1.0,
+        ("ratoon_service_up", "one"): 0.0,
+        ("ratoon_service_up", "two"): 1.0,
     }
 
 
@@ -98,5 +98,5 @@ def test_operations_are_counted_by_kind_and_state_and_the_oldest_has_an_age():
         ("ratoon_operations_failing", "works", "Work"): 1.0,
         ("ratoon_operations_failing", "works", "Watch"): 0.0,
         ("ratoon_operation_oldest_seconds", "works", "Work"): 50.0,
-        ("ratoon_room_up", "works"): 1.0,
+        ("ratoon_service_up", "works"): 1.0,
     }

@@ -161,7 +161,7 @@ def test_a_failure_is_reported_with_its_reason_and_counted():
     env.run()
     failed = env.spans()["Work FAILED"]
     assert failed.attributes["error.type"] == "NO_WAY"
-    assert env.count("ratoon_operation_stumbles_total", code="FAILED_PRECONDITION") == 1.0
+    assert env.count("ratoon_operation_step_failures_total", code="FAILED_PRECONDITION") == 1.0
     assert env.count("ratoon_operations_ended_total", state="FAILED") == 1.0
 
 

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -43,5 +44,6 @@ def topic(log: EventLog, name: str) -> str:
 
 
 @pytest.fixture
-def service(tmp_path: Path, log: EventLog, name: str, databases: Databases) -> SampleService:
-    return SampleService(Database(databases.url_of_file(tmp_path / "service.db")), log, name)
+def service(tmp_path: Path, log: EventLog, name: str, databases: Databases) -> Iterator[SampleService]:
+    with closing(Database(databases.url_of_file(tmp_path / "service.db"))) as database:
+        yield SampleService(database, log, name)

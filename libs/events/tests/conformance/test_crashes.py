@@ -64,7 +64,8 @@ def test_nothing_is_lost_and_nothing_happens_twice(
     assert run(under_test, database_url, name, point, after) == -signal.SIGKILL
     assert run(under_test, database_url, name, "", 0) == 0
     log = under_test.open()
-    service = SampleService(Database(database_url), log, name)
+    database = Database(database_url)
+    service = SampleService(database, log, name)
     effects = service.effects()
     assert len({effect.event_id for effect in effects}) == len(effects) == CHANGES - 1
     assert Counter(effect.subject for effect in effects) == {"things/0": 4, "things/1": 3, "things/2": 4}
@@ -75,3 +76,4 @@ def test_nothing_is_lost_and_nothing_happens_twice(
     assert len(dead_letters(log, name)) == 1
     assert sum(1 for _ in log.scan(name + DEAD_LETTERS)) == copies
     log.close()
+    database.close()

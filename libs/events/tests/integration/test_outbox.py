@@ -1,5 +1,7 @@
 """The relay's lease, the outbox's bound and how long the inbox remembers."""
 
+from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,12 +20,14 @@ from ratoon.testkit.waiting import until
 
 
 @pytest.fixture
-def service(tmp_path: Path, databases: Databases) -> SampleService:
-    return SampleService(
-        Database(databases.url_of_file(tmp_path / "service.db")),
-        EmbeddedLog(tmp_path / "events", CLOCK),
-        "things",
-    )
+def database(tmp_path: Path, databases: Databases) -> Iterator[Database]:
+    with closing(Database(databases.url_of_file(tmp_path / "service.db"))) as database:
+        yield database
+
+
+@pytest.fixture
+def service(tmp_path: Path, database: Database) -> SampleService:
+    return SampleService(database, EmbeddedLog(tmp_path / "events", CLOCK), "things")
 
 
 def test_a_second_relay_waits_until_the_first_has_stopped(service: SampleService) -> None:
@@ -78,9 +82,9 @@ class Narrow:
         return [each.record.key.decode() for each in self._log.scan("things")]
 
 
-def test_an_event_that_the_log_refuses_stops_no_other_and_goes_out_when_it_may(tmp_path, databases, caplog):
+def test_an_event_that_the_log_refuses_stops_no_other_and_goes_out_when_it_may(tmp_path, database, caplog):
     log = Narrow(EmbeddedLog(tmp_path / "events", CLOCK))
-    service = SampleService(Database(databases.url_of_file(tmp_path / "service.db")), log, "things")
+    service = SampleService(database, log, "things")
     clock = FakeClock()
     relay = outbox.Relay("service", service.database, log, clock, [Topic("things", partitions=1)])
     large = service.change("things/large", bytes(1000))
@@ -112,9 +116,9 @@ def test_an_event_that_the_log_refuses_stops_no_other_and_goes_out_when_it_may(t
     assert (service.waiting(), relay.published.refused) == (0, 0)
 
 
-def test_many_events_behind_a_refused_one_hide_no_other(tmp_path, databases):
+def test_many_events_behind_a_refused_one_hide_no_other(tmp_path, database):
     log = Narrow(EmbeddedLog(tmp_path / "events", CLOCK))
-    service = SampleService(Database(databases.url_of_file(tmp_path / "service.db")), log, "things")
+    service = SampleService(database, log, "things")
     relay = outbox.Relay("service", service.database, log, FakeClock(), [Topic("things", partitions=1)])
     with service.database.write() as connection:
         service.change_in(connection, "things/large", bytes(1000))

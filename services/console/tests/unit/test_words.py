@@ -67,3 +67,7 @@ def test_times_are_read_back(time):
 
 def test_what_started_a_pipeline_run():
     assert [words.trigger(f"TRIGGER_{name}") for name in ("MANUAL", "DRIFT")] == ["manually", "by drift"]
+
+
+def test_a_start_in_the_future_of_this_clock_is_no_negative_duration():
+    assert words.seconds_between("2026-06-01T12:00:05Z", "2026-06-01T12:00:00Z") == 0.0

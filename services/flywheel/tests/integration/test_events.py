@@ -144,6 +144,7 @@ def flywheel(tmp_path, databases, monkeypatch) -> Iterator[Flywheel]:
     running = Flywheel(Database(databases.url_of_file(tmp_path / "flywheel.db")), tmp_path)
     yield running
     running.consumer.stop()
+    running.store.database.close()
 
 
 def event(subject: str = VERSION, kind: str = "DatasetVersionCompleted", revision: int = 0) -> Event:

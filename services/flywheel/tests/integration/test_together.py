@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -24,11 +25,12 @@ NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def store(tmp_path: Path, databases: Databases) -> Store:
+def store(tmp_path: Path, databases: Databases) -> Iterator[Store]:
     database = Database(databases.url_of_file(tmp_path / "flywheel.db"))
     with database.write() as connection:
         tables.METADATA.create_all(connection)
-    return Store(database, tables.RESOURCES, mapping.event, outbox.append, PageTokens(b"s"))
+    yield Store(database, tables.RESOURCES, mapping.event, outbox.append, PageTokens(b"s"))
+    database.close()
 
 
 def project(id: str) -> Project:

@@ -1,5 +1,6 @@
 """An erasure of ingestion deletes the annotations and tasks of its records, and no others."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -64,9 +65,10 @@ class Environment:
 
 
 @pytest.fixture
-def environment(tmp_path: Path, databases) -> Environment:
+def environment(tmp_path: Path, databases) -> Iterator[Environment]:
     database = Database(databases.url_of_file(tmp_path / "labeling.db"))
-    return Environment(database, ArtifactStore(str(tmp_path / "artifacts")))
+    yield Environment(database, ArtifactStore(str(tmp_path / "artifacts")))
+    database.close()
 
 
 def test_annotations_and_tasks_of_an_erased_record_are_deleted_for_good(environment):

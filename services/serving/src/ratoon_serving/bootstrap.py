@@ -65,7 +65,7 @@ def engine_host(settings: Settings, artifacts: ArtifactStore) -> tuple[EngineHos
         settings.deployment,
         settings.engine_templates,
         settings.engine_pool,
-        EngineTimeouts(settings.engine_start_s, settings.engine_room_s),
+        EngineTimeouts(settings.engine_start_s, settings.placement_timeout_s),
     )
     cluster = connect("ratoon-serving", settings.kubeconfig, settings.namespace)
     host = KubernetesEngineHost(cluster, config, artifacts, EngineClient())

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 from pydantic_settings import SettingsConfigDict
 
 from ratoon.chassis.settings import ClusterSettings, run_folder
@@ -38,9 +38,10 @@ class Settings(ClusterSettings):
         gt=0,
         description="On Kubernetes: seconds within which an engine must answer after its pod was created.",
     )
-    engine_room_s: float = Field(
+    placement_timeout_s: float = Field(
         60.0,
         gt=0,
+        validation_alias=AliasChoices("RATOON_SERVING_PLACEMENT_TIMEOUT_S", "RATOON_SERVING_ENGINE_ROOM_S"),
         description="On Kubernetes: seconds that a second engine waits for a node if an in-place rollout "
         "is safe instead.",
     )

@@ -141,7 +141,7 @@ def test_a_pod_that_no_node_accepts_is_reported_and_rolls_back(cluster):
 def test_a_pod_that_no_node_accepts_is_replaced_by_a_load_in_place_where_that_is_safe(cluster):
     cluster.kubelet.max_pods = 1
     cluster.kubelet.beat()
-    with cluster.service(cluster.settings(engine_start_s=900.0, engine_room_s=3.0)):
+    with cluster.service(cluster.settings(engine_start_s=900.0, placement_timeout_s=3.0)):
         deployment, _ = cluster.serve("v1.0")
         (pod,) = cluster.pods()
         ended = cluster.end(cluster.begin(deployment, new := cluster.version("v1.1")))

@@ -1,1 +1,1 @@
-"""How a Ratoon process lives: settings, identity, servers, database, long work, artifacts. It knows no domain."""
+"""Runtime of a Ratoon process: settings, identity, servers, database, operations, artifacts. It knows no domain."""

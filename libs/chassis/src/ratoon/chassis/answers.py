@@ -25,7 +25,7 @@ _SEAL_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class AnswerName:
-    """What an answer id says."""
+    """Content of an answer id."""
 
     id: str
     """The id itself, without what OpenAI's routes put before it (`chatcmpl-`)."""
@@ -62,7 +62,7 @@ class AnswerIds:
         return f"{body}~{self._seal(body)}"
 
     def read(self, answer_id: str) -> AnswerName:
-        """What an id says; InvalidArgument when it was not made here."""
+        """Return the content of an id; InvalidArgument when it was not made here."""
         for prefix in _PREFIXES:
             answer_id = answer_id.removeprefix(prefix)
         body, _, seal = answer_id.rpartition("~")

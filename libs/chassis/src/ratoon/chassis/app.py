@@ -26,6 +26,7 @@ from ratoon.chassis.clock import Clock, SystemClock
 from ratoon.chassis.database import Database
 from ratoon.chassis.identity import Principal, Signer, Verifier, load_key, load_public_keys
 from ratoon.chassis.jobs import Jobs, LocalJobs
+from ratoon.chassis.metric_names import MetricRegistry
 from ratoon.chassis.metrics import (
     ServiceMetrics,
     consumer_samples,
@@ -54,7 +55,7 @@ _LOG = logging.getLogger(__name__)
 _GRACE_S = 10.0
 _SERVER_OPTIONS = [
     ("grpc.max_receive_message_length", 4 << 20),
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),  # callers look after streams that are silent
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),  # callers monitor silent streams
 ]
 
 
@@ -96,7 +97,7 @@ class Platform:
     @staticmethod
     def of_process(otlp: str = "", trace_ratio: float = 1.0) -> "Platform":
         """Return the platform of this process; its spans are sent to `otlp`, unless that is empty."""
-        registry, service_metrics = CollectorRegistry(), ServiceMetrics()
+        registry, service_metrics = MetricRegistry(), ServiceMetrics()
         registry.register(service_metrics)
         return Platform(
             SystemClock(),
@@ -130,6 +131,8 @@ class App:
     """In the order they start; they stop in the reverse order."""
     listeners: Sequence[Listener] = field(default_factory=tuple)
     """They start last and stop first."""
+    channels: Sequence[grpc.Channel] = field(default_factory=tuple)
+    """Channels to other services, closed once nothing here calls any more."""
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
     """Event loop that this service prefers for its process."""
 
@@ -151,6 +154,7 @@ class ServiceRuntime:
         self.log: EventLog = event_wiring.open_log(settings, platform.clock)
         self.artifacts = ArtifactStore(settings.artifacts_url)
         self._stored_owners: list[Background] = []
+        self._channels: list[grpc.Channel] = []
         self._metadata = metadata
         self._tokens = PageTokens(self.signer.sign(b"page tokens"))
 
@@ -171,9 +175,7 @@ class ServiceRuntime:
         """Return the service's jobs, on job workers or here; they continue the trace that starts them."""
         if self.settings.jobs:
             addresses = [address.strip() for address in self.settings.jobs.split(",")]
-            return RemoteJobs(
-                {each: open_channel(each, self.signer, self.certificates) for each in addresses}
-            )
+            return RemoteJobs({each: self._channel(each) for each in addresses})
         trace = partial(job_trace.environment, self.settings.service, self.platform.traces.otlp)
         return LocalJobs(self.settings.folder / "jobs", trace=trace)
 
@@ -183,7 +185,7 @@ class ServiceRuntime:
 
     def peer(self, service: str) -> grpc.Channel:
         """Return a channel to another service, signed by this one."""
-        return open_channel(self.settings.peer(service), self.signer, self.certificates)
+        return self._channel(self.settings.peer(service))
 
     def traced_handler(self, handler: Handler) -> Handler:
         """Return the service's event handler, for its consumer; it continues the trace of the event."""
@@ -203,7 +205,13 @@ class ServiceRuntime:
             self.threads,
             self.database,
             (*self._stored_owners, *relay, *background),
+            channels=self._channels,
         )
+
+    def _channel(self, address: str) -> grpc.Channel:
+        channel = open_channel(address, self.signer, self.certificates)
+        self._channels.append(channel)
+        return channel
 
     async def _check_artifacts(self, principal: Principal, request: Message) -> None:
         """Refuse a request that refers to an artifact of another project."""
@@ -246,7 +254,7 @@ async def live(process: str, apps: Sequence[App], stop: asyncio.Event, ready: Ca
         "%s is ready: %s", process, ", ".join(f"{a.settings.service} on {a.settings.listen}" for a in apps)
     )
     gc.collect()
-    gc.freeze()  # what stays for good is not looked through again: a full collection would hold the loop up
+    gc.freeze()  # permanent objects are left out of collections: a full collection would block the loop
     ready()
     await stop.wait()
     gc.unfreeze()
@@ -308,6 +316,8 @@ async def _drain(app: App, server: aio.Server, wellness: health.aio.HealthServic
         await asyncio.to_thread(part.stop)
     await server.stop(_GRACE_S)
     app.threads.close()
+    for channel in app.channels:
+        channel.close()
     if app.database is not None:
         app.database.close()
 

@@ -35,7 +35,7 @@ LARGEST_MANIFEST = 256 << 20
 """Bytes of the largest manifest that is read: more than a million files."""
 _CHUNK = 1 << 20
 _REMEMBERED_S, _REMEMBERED = 600.0, 100_000
-"""How long, and how many, marks of ownership are known without a look into the store."""
+"""Seconds, and number, of marks of ownership that are known without a query of the store."""
 _LONGEST_PATH, _LONGEST_NAME = 1024, 255
 _YOUNG_S = 1800.0
 """Age in seconds above which a reference to an object resets its age; the shortest grace period is an hour."""
@@ -64,7 +64,7 @@ class ArtifactStore:
         self._verified: dict[str, tuple[int, int, int]] = {}
         """Inode, size and time of change of the files whose bytes were checked, by digest."""
         self._owned: dict[tuple[str, str], float] = {}
-        """When a project was marked as an owner of a digest (seconds of the monotonic clock)."""
+        """Time at which a project was marked as an owner of a digest (seconds of the monotonic clock)."""
 
     def put_bytes(self, data: bytes) -> str:
         """Store these bytes; returns their digest. A damaged blob of this digest is replaced."""
@@ -107,7 +107,7 @@ class ArtifactStore:
         return data
 
     def exists(self, digest: str) -> bool:
-        """Whether the blob is in the store."""
+        """Return whether the blob is in the store."""
         return bool(self._fs.exists(self._path(digest)))
 
     @property
@@ -116,9 +116,9 @@ class ArtifactStore:
         return Path(self._root) if self._local else None
 
     def intact(self, digest: str) -> bool:
-        """Whether the blob is in the store and, in a directory, still has its bytes; object stores see to that.
+        """Return whether the blob is in the store and, in a directory, still has its bytes; object stores see to that.
 
-        Who asks is about to refer to it: from now on its file counts as young, and is not collected as garbage.
+        The caller is about to refer to it: from now on its file counts as young and is not collected.
         """
         if not self._local:
             return self._renew_object(digest)
@@ -201,7 +201,7 @@ class ArtifactStore:
         return folder
 
     def owned(self, project: str, digest: str) -> bool:
-        """Whether a blob belongs to a project; the same for one that is not in the store."""
+        """Return whether a blob belongs to a project; the same for one that is not in the store."""
         if not _PROJECT.fullmatch(project):
             return False
         if self._remembers(project, digest):
@@ -249,7 +249,7 @@ class ArtifactStore:
         self._put_empty(f"{self._root}/owners/.{name}")
 
     def noted(self, name: str) -> float | None:
-        """How many seconds ago something was done for the whole store; None when it was not."""
+        """Return the age in seconds of a note on the whole store; None without one."""
         return self._age(f"{self._root}/owners/.{name}")
 
     def _age(self, path: str) -> float | None:
@@ -268,7 +268,7 @@ class ArtifactStore:
             return []
 
     def _is_tree(self, digest: str) -> bool:
-        """Whether a blob may be a manifest: by its beginning and size, so that no other is read whole for it."""
+        """Return whether a blob may be a manifest: by its beginning and size, so that no other is read whole for it."""
         with self.open_as_it_is(digest) as blob:
             return is_manifest(blob.read(MANIFEST_HEAD)) and self.size(digest) <= LARGEST_MANIFEST
 
@@ -329,7 +329,7 @@ class ArtifactStore:
         raise FailedPrecondition(f"Artifact {digest} was erased: {why}", reason="ARTIFACT_ERASED")
 
     def _is_stored(self, digest: str) -> bool:
-        """Whether the blob is there and whole; FailedPrecondition when it may not be stored again."""
+        """Return whether the blob is there and whole; FailedPrecondition when it may not be stored again."""
         if self.intact(digest):
             return True
         self.check_not_erased(digest)
@@ -362,7 +362,7 @@ class ArtifactStore:
         self._verified[digest] = _mark(path)
 
     def _renew_object(self, digest: str) -> bool:
-        """Whether an object is there; one that is not young is copied over itself, and is then."""
+        """Return whether an object exists; one that is not young is copied over itself to reset its age."""
         path = self._path(digest)
         try:
             info = self._fs.info(path)
@@ -379,7 +379,7 @@ class ArtifactStore:
         return f"{self._root}/sha256/{digest[:2]}/{digest}"
 
     def _tombstone(self, digest: str) -> str:
-        """Where it says why a blob was erased; a digest that is none is refused."""
+        """Return the path of the reason of an erasure; a digest that is none is refused."""
         return f"{self._root}/erased/{self._path(digest).rpartition('/')[2]}"
 
     @contextmanager
@@ -395,7 +395,7 @@ class ArtifactStore:
 
 
 def is_manifest(data: bytes) -> bool:
-    """Whether bytes, or the first of them, begin as the manifest of a tree does."""
+    """Return whether bytes, or the first of them, begin as the manifest of a tree does."""
     return _MANIFEST.match(data) is not None
 
 
@@ -412,7 +412,7 @@ def file_digest(path: Path) -> str:
 
 
 def _mark(path: Path) -> tuple[int, int, int]:
-    """What changes when a file does: inode, size, time of change."""
+    """Return what changes when a file does: inode, size, time of change."""
     stat = path.stat()
     return stat.st_ino, stat.st_size, stat.st_mtime_ns
 

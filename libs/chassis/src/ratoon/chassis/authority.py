@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 YEARS = 10
-"""How long what is made here is good for: it is made once and kept. What is renewed in time comes from elsewhere."""
+"""Validity in years of the certificates made here, which are not renewed. Renewed ones come from elsewhere."""
 _SKEW = timedelta(minutes=5)
 
 

@@ -51,6 +51,8 @@ class _Caller(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientIntercepto
             failed = outcome.exception()
             if failed is None:
                 return outcome
+            if not isinstance(failed, grpc.RpcError):  # the channel is closed
+                raise failed
             if failed.code() is not grpc.StatusCode.UNAVAILABLE or attempt + 1 == attempts:
                 raise error_of(failed)
             time.sleep(_BACKOFF.delay_s(attempt + 1))

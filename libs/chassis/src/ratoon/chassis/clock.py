@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 _SLEW_S = 1.0
-"""What a clock may be corrected by without being set back, in seconds."""
+"""Maximum correction of a clock, in seconds, that does not count as setting it back."""
 
 
 class Clock(Protocol):
@@ -24,7 +24,7 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's own clocks.
 
-    When the wall clock is set back, it goes on here from where it was until this process ends: else whatever is
+    When the wall clock is set back, it continues from its last value until this process ends: else whatever is
     waited for would come so much later.
     """
 

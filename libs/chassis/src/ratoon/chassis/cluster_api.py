@@ -111,7 +111,7 @@ class Listing:
 
     @contextmanager
     def changes(self, version: str) -> Iterator[Iterator[JSON]]:
-        """What happens from this version on, as watch events, for some minutes; the end is no error. TooOld."""
+        """Yield the watch events from this version on, for some minutes; the end is no error. TooOld."""
         watching = {"watch": True, "allow_watch_bookmarks": True, "timeout_seconds": _WATCH_S}
         timeout = (_TIMEOUT[0], _WATCH_S + _TIMEOUT[1])
         with _translated("watch what runs"):

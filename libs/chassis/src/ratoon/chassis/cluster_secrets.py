@@ -12,22 +12,22 @@ Content = Mapping[str, bytes]
 
 
 class SecretReader(Protocol):
-    """Secrets that can be looked at."""
+    """Read access to Secrets."""
 
     def get(self, name: str) -> Content | None:
-        """What a Secret holds; None when there is none."""
+        """Return the content of a Secret; None when there is none."""
         ...
 
 
 class DryRun:
-    """A cluster that is only looked at: what is made stays here."""
+    """A cluster that is only read: created Secrets stay in memory."""
 
     def __init__(self, cluster: SecretReader) -> None:
         self._cluster = cluster
         self._created: dict[str, dict[str, bytes]] = {}
 
     def get(self, name: str) -> Content | None:
-        """What a Secret holds, or would."""
+        """Return the content that a Secret has, or would have."""
         return self._created.get(name) or self._cluster.get(name)
 
     def create(self, name: str, _kind: str, content: Content) -> bool:
@@ -56,7 +56,7 @@ class KubernetesSecrets:
         self._namespace, self._labels = namespace, labels
 
     def get(self, name: str) -> Content | None:
-        """What a Secret holds; None when there is none."""
+        """Return the content of a Secret; None when there is none."""
         try:
             secret = self._api.read_namespaced_secret(name, self._namespace)
         except ApiException as error:

@@ -1,4 +1,4 @@
-"""What a cluster holds of one kind of object, kept up to date by a watch. It knows no kind in particular.
+"""Objects of one kind in a cluster, kept up to date by a watch. It knows no kind in particular.
 
 One request stays open and reports each change. After its end the watch resumes from the last observed version; only
 if that is too old, all objects are listed again. While the API is unavailable, the last state stays valid.
@@ -32,7 +32,7 @@ class Watched:
         )
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start the watch."""
         self._loop.start()
 
     def stop(self) -> None:
@@ -75,7 +75,7 @@ class Watched:
 
     def _failed(self, error: Exception) -> None:
         if isinstance(error, RatoonError):
-            _LOG.warning("%s; what was seen last stands", error)
+            _LOG.warning("%s; the last observed state stays valid", error)
         else:
             _LOG.exception("the watch broke off; trying again")
             self._version = ""

@@ -565,7 +565,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _has_begun(self) -> bool:
-        """Whether a part of a request is here, read or not."""
+        """Return whether a part of a request is here, read or not."""
         return self._begun or _unread_bytes(self.transport) > 0
 
     def close_after_answer(self) -> None:

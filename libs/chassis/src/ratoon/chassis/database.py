@@ -15,7 +15,7 @@ from sqlalchemy.pool import QueuePool, StaticPool
 
 _BUSY_TIMEOUT_S = 30.0
 _ABANDONED_S = 300.0
-"""How long PostgreSQL waits for a client that holds a transaction and says nothing; its machine may be gone."""
+"""Seconds that PostgreSQL waits for a silent client that holds a transaction; its machine may be gone."""
 _WRITES = "ratoon_writes"
 _AUTOCOMMIT = "ratoon_autocommit"
 _WRITER = 7_287_431

@@ -98,7 +98,7 @@ class Unavailable(RatoonError):
 
 
 class DataLoss(RatoonError):
-    """What is stored cannot be read."""
+    """A stored value cannot be read."""
 
     code, reason = "DATA_LOSS", "DATA_LOSS"
 
@@ -131,7 +131,7 @@ _READ_ONLY = Description(
 _DISK_FAILS = Description(
     "UNAVAILABLE",
     "DISK_FAILS",
-    "The disk where Ratoon keeps its state does not read or write: look at the system's log.",
+    "The disk where Ratoon keeps its state does not read or write: check the system's log.",
 )
 _DAMAGED = Description(
     "DATA_LOSS",
@@ -141,13 +141,13 @@ _DAMAGED = Description(
 _DATABASE_AWAY = Description(
     "UNAVAILABLE",
     "DATABASE_AWAY",
-    "The PostgreSQL of a service does not answer: start its server, or look why it is busy. What was acknowledged "
+    "The PostgreSQL of a service does not answer: start its server, or check why it is busy. What was acknowledged "
     "is kept.",
 )
 _STORE_AWAY = Description(
     "UNAVAILABLE",
     "STORE_AWAY",
-    "The object store of the artifacts does not answer or does not know us: look at its server, the address and the "
+    "The object store of the artifacts does not answer or does not know us: check its server, the address and the "
     "credentials. What was acknowledged is kept.",
 )
 _REASON = re.compile(r"[A-Z][A-Z0-9_]*")
@@ -187,7 +187,7 @@ def own_reason(error: BaseException) -> str:
 
 
 def storage_fault(error: BaseException) -> Description | None:
-    """What a disk, a database or an object store did, where the exception (or its `orig`) is of that kind."""
+    """Return the fault of a disk, a database or an object store, if the exception (or its `orig`) is of that kind."""
     if isinstance(error, OSError) and error.errno in _OF_ERRNO:
         return _OF_ERRNO[error.errno]
     inner = getattr(error, "orig", error)

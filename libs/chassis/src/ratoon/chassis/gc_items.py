@@ -179,7 +179,7 @@ def open_work(database: Database) -> tuple[set[str], float]:
 
 
 def newest(path: Path) -> float:
-    """When a file, or anything in a directory, was last changed."""
+    """Return the time of the last change of a file, or of anything in a directory."""
     with suppress(FileNotFoundError):
         times = [newest(each) for each in path.iterdir()] if path.is_dir() else []
         return max(path.lstat().st_mtime, *times, 0.0)

@@ -1,4 +1,4 @@
-"""Who calls: keys of services, short-lived tokens, roles. It knows no method and no resource.
+"""Identity of callers: keys of services, short-lived tokens, roles. It knows no method and no resource.
 
 Each service signs its own calls with its own Ed25519 key; the public halves stand in one file. The gateway's key also
 signs the tokens that callers get for their API keys: only `gateway` may speak for others. A token is verified
@@ -40,7 +40,7 @@ _MAX_VERIFICATIONS = 4_096
 
 
 class Role(IntEnum):
-    """What a caller may do; each role may do all that the ones before it may. The numbers are the contract's."""
+    """Permissions of a caller; each role includes those of the roles before it. The numbers are the contract's."""
 
     PUBLIC = 1
     CALLER = 2
@@ -53,14 +53,14 @@ class Role(IntEnum):
 
 @dataclass(frozen=True)
 class Principal:
-    """Who calls: an API key's name or a service, its role, and the one project it may touch (`-`: any)."""
+    """Caller: the name of an API key or a service, its role, and the one project it may touch (`-`: any)."""
 
     name: str
     role: Role
     project: str = ANY_PROJECT
 
     def may_touch(self, resource_name: str) -> bool:
-        """Whether the resource lies in a project this principal may touch."""
+        """Return whether the resource lies in a project this principal may touch."""
         own = f"projects/{self.project}"
         return self.project == ANY_PROJECT or resource_name == own or resource_name.startswith(f"{own}/")
 
@@ -72,7 +72,7 @@ EDGE = "edge"
 
 @dataclass(frozen=True)
 class VerifiedToken:
-    """What a token says that was verified: who it speaks for, who issued it, by which credential, until when."""
+    """Verified claims of a token: principal, issuer, credential, expiry."""
 
     principal: Principal
     issuer: str
@@ -85,7 +85,7 @@ _CALLER: ContextVar[Principal] = ContextVar("ratoon_caller", default=ANONYMOUS)
 
 
 def caller() -> Principal:
-    """Who made the call that is being served here."""
+    """Return the principal of the call that is being served here."""
     return _CALLER.get()
 
 
@@ -184,11 +184,11 @@ class Verifier:
         return self._keys
 
     def principal(self, token: str) -> Principal:
-        """Who the token speaks for; Unauthenticated when it is not valid, or meant for the edge alone."""
+        """Return the principal of the token; Unauthenticated when it is not valid, or meant for the edge alone."""
         return self.verified(token).principal
 
     def verified(self, token: str, audience: str = "") -> VerifiedToken:
-        """What the token says; Unauthenticated when it is not valid, or meant for an audience other than this one."""
+        """Return the claims of the token; Unauthenticated when it is not valid, or meant for another audience."""
         try:
             claims = self._claims(token)
             principal = Principal(str(claims["sub"]), Role[claims["role"]], str(claims["project"]))

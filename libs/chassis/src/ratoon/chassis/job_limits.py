@@ -1,4 +1,4 @@
-"""How long a job may run and how much memory it may take; what goes beyond is ended with a sentence that says so.
+"""Limits of the time and memory of a job; a job that exceeds one is ended with a sentence that says so.
 
 A spec's `time_limit_s` bounds the running (waiting does not count), `memory_share` the memory of the job's processes
 as a share of what the machine or the container has; 0 or nothing: no bound.
@@ -14,7 +14,7 @@ from pathlib import Path
 from ratoon.chassis.jobs import JSON, JobFolder
 
 POLL_S = 0.5
-"""Seconds between two looks at a job's time and memory."""
+"""Seconds between two checks of a job's time and memory."""
 _CGROUP = Path("/sys/fs/cgroup/memory.max")
 
 
@@ -27,7 +27,7 @@ class Exceeded:
 
 
 class Watch:
-    """Looks at one running job; its processes are `pid` and all that descend from it."""
+    """Observes one running job; its processes are `pid` and all that descend from it."""
 
     def __init__(self, spec: JSON, pid: int) -> None:
         self._pid, self._since = pid, time.monotonic()
@@ -37,7 +37,7 @@ class Watch:
 
     @property
     def needed(self) -> bool:
-        """Whether there is any limit."""
+        """Return whether there is any limit."""
         return bool(self._time_s or self._bytes)
 
     def exceeded(self) -> Exceeded | None:
@@ -45,7 +45,7 @@ class Watch:
         if self._time_s and time.monotonic() - self._since > self._time_s:
             return Exceeded(
                 "JOB_TIME_LIMIT",
-                f"The job ran longer than {_duration(self._time_s)} and was ended, so that others get their turn. "
+                f"The job ran longer than {_duration(self._time_s)} and was ended, so that other jobs can run. "
                 "Give it less data at a time, or raise the service's job time limit.",
             )
         if self._bytes and (used := memory_of(self._pid)) > self._bytes:

@@ -47,7 +47,7 @@ class JobRunner(Protocol[J_contra, R]):
 
 @dataclass(frozen=True)
 class JobProcedure(Generic[W, J, R]):
-    """Long work of one kind of resource, for `Operations`."""
+    """Procedure of one kind of resource, for `Operations`."""
 
     kind: type[W]
     job_name: str

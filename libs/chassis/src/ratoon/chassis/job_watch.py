@@ -1,7 +1,7 @@
 """Reports changes of job directories: progress that was written, and the end of the process. It knows no operation.
 
 One thread for all jobs sleeps on inotify (files that were renamed into a job's directory) and on a pidfd of each
-process. A report may be lost with the process of the platform, so its receiver also looks now and then.
+process. A report may be lost with the process of the platform, so its receiver also polls.
 """
 
 import ctypes
@@ -80,7 +80,7 @@ class JobWatch:
         threading.Thread(target=self._run, name="job-watch", daemon=True).start()
 
     def _opened(self, job_id: str, folder: Path, process: ProcessIdentity) -> _Watched:
-        """Watch first and look then, so that no end is missed."""
+        """Subscribe first and read then, so that no end is missed."""
         directory = _checked(_LIBC.inotify_add_watch(self._inotify, os.fsencode(folder), _MOVED_TO))
         try:
             pidfd = os.pidfd_open(process.pid)

@@ -52,7 +52,7 @@ class Settings(ProcessSettings):
     keep_hours: float = Field(
         72.0,
         gt=0,
-        description="Hours after which the folders of jobs that have ended, and their work, are removed.",
+        description="Hours after which the directories of ended jobs, and their work, are removed.",
     )
 
 
@@ -81,7 +81,7 @@ class JobService:
         return jobs.observe(job_id)
 
     def observe(self, job_id: str) -> JobStatus:
-        """Where a job of the caller's stands."""
+        """Return the status of a job of the caller."""
         return self._callers()[1].observe(_plain(job_id))
 
     def stop(self, job_id: str, grace_s: float) -> JobStatus:
@@ -109,7 +109,7 @@ class JobService:
                 yield Item(path, "work", 0, gc_items.newest(path))
 
     def _callers(self) -> tuple[str, LocalJobs]:
-        """Who calls, and its jobs; a role is not enough, it must be a service by name."""
+        """Return the caller and its jobs; a role is not enough, it must be a service by name."""
         name = caller().name
         if name not in self._jobs:
             raise PermissionDenied(f"{name} is no service that has jobs.", reason="NOT_YOURS")
@@ -137,7 +137,7 @@ class JobsServicer(JobsServiceServicer):
         return message_of(request.id, await self._threads(self._jobs.start, request.id, request.module, spec))
 
     async def ObserveJob(self, request: pb.ObserveJobRequest, context: Any) -> job_pb2.Job:
-        """Where it stands."""
+        """Return the status of a job."""
         return message_of(request.id, await self._threads(self._jobs.observe, request.id))
 
     async def StopJob(self, request: pb.StopJobRequest, context: Any) -> job_pb2.Job:

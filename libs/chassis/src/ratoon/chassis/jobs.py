@@ -39,7 +39,7 @@ _PASSING = frozenset({"DISK_FULL", "DISK_READ_ONLY", "DISK_FAILS", "STORE_AWAY"}
 
 
 class JobState(StrEnum):
-    """Where a job stands."""
+    """State of a job."""
 
     ABSENT = "ABSENT"
     """Never started, or forgotten."""
@@ -53,7 +53,7 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True)
 class JobProgress:
-    """How far a job is: fraction 0..1, a sentence, done of total units, seconds left, latest metrics."""
+    """Progress of a job: fraction 0..1, a sentence, done of total units, seconds left, latest metrics."""
 
     fraction: float = 0.0
     message: str = ""
@@ -75,7 +75,7 @@ class JobProgress:
 
 @dataclass(frozen=True)
 class JobStatus:
-    """What can be seen of a job from outside."""
+    """Status of a job as observed from outside."""
 
     state: JobState
     progress: JobProgress = JobProgress()
@@ -91,7 +91,7 @@ class JobFolder:
         self.path = path
 
     def spec(self) -> JSON:
-        """What to do."""
+        """Return the specification of the job."""
         return _read(self.path / "spec.json")
 
     def progress(
@@ -143,7 +143,7 @@ class Jobs(Protocol):
         ...
 
     def observe(self, job_id: str) -> JobStatus:
-        """Where the job stands."""
+        """Return the status of the job."""
         ...
 
     def stop(self, job_id: str, grace_s: float = 10.0) -> None:
@@ -198,7 +198,7 @@ class LocalJobs:
         write_json(folder / "process.json", asdict(ProcessIdentity.of(child.pid)))
 
     def observe(self, job_id: str) -> JobStatus:
-        """Where the job stands. Unavailable once for each time that the disk failed it: it counts as ABSENT then.
+        """Return the status of the job. Unavailable once each time the disk failed it: then it counts as ABSENT.
 
         An operation that observes a running job is woken by the job's progress and end.
         """

@@ -1,4 +1,4 @@
-"""Which of the waiting jobs comes next, and in which lane: a fair order between tenants over a few warm processes.
+"""Choice of the next waiting job and its lane: a fair order between tenants over a few warm processes.
 
 A directory has one queue for all the job processes that wait for its warm processes; they share it under a lock.
 A tenant (a project) holds one lane at a time, and the one that was served longest ago is next. The first lane is always
@@ -34,13 +34,13 @@ class Ticket:
     start_ticks: int
 
     def alive(self) -> bool:
-        """Whether its process still runs."""
+        """Return whether its process still runs."""
         return ProcessIdentity(self.pid, self.start_ticks).alive()
 
 
 @dataclass
 class Queue:
-    """Who waits, who runs in which lane, and when each tenant was served last."""
+    """Waiting jobs, running jobs by lane, and the time at which each tenant was served last."""
 
     waiting: list[Ticket] = field(default_factory=list)
     running: dict[int, Ticket] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class Queue:
         self.running = {lane: ticket for lane, ticket in self.running.items() if ticket.alive()}
 
     def lane_for(self, ticket: Ticket, lanes: int, now: float, max_wait_s: float = MAX_WAIT_S) -> int | None:
-        """The lane that this waiting job may take now; None: it goes on waiting."""
+        """Return the lane that this waiting job may take now; None if it has to wait."""
         lane = next((lane for lane in range(lanes) if lane not in self.running), None)
         if lane is None:
             return None

@@ -125,7 +125,7 @@ def lines(path: Path, follow: bool, pause_s: float = 0.2) -> Iterator[str]:
 
 
 def _is_over(descriptor: int, position: int, path: Path) -> bool:
-    """Whether a file was replaced by a new one, or emptied."""
+    """Return whether a file was replaced by a new one, or emptied."""
     with suppress(FileNotFoundError):
         held, current = os.fstat(descriptor), path.stat()
         return (held.st_dev, held.st_ino) != (current.st_dev, current.st_ino) or current.st_size < position

@@ -62,7 +62,7 @@ class Repeats(logging.Filter):
         self._since, self._counts = clock(), Counter[tuple[str, str]]()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the line passes; the last one that does says so."""
+        """Return whether the line passes; the last one that does says so."""
         if not record.name.startswith(_EXCITABLE):
             return True
         if self._clock() - self._since >= self._window_s:
@@ -76,7 +76,7 @@ class Repeats(logging.Filter):
 
 
 def formatter(process: str, legible: bool) -> logging.Formatter:
-    """What makes a line of a record of the standard library's logging."""
+    """Return the formatter of the records of the standard library's logging."""
 
     def whose(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
         """Return the service that a record came from, else the one that is worked for, else the process."""

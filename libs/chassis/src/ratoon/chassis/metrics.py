@@ -31,7 +31,7 @@ class Family:
     sentence: str
     labels: tuple[str, ...] = ()
     counts: bool = False
-    """Whether it only grows."""
+    """True for a counter, which only grows."""
 
 
 @dataclass(frozen=True)
@@ -43,24 +43,29 @@ class Sample:
     labels: tuple[str, ...] = ()
 
 
-UP = Family("ratoon_room_up", "1 if the metrics of the service could be read.")
-OPERATIONS = Family("ratoon_operations", "Operations under way.", ("kind", "state"))
-OLDEST = Family("ratoon_operation_oldest_seconds", "Age of the oldest operation under way.", ("kind",))
-FAILING = Family("ratoon_operations_failing", "Operations whose last turn failed.", ("kind",))
-WAITING = Family("ratoon_outbox_waiting", "Events that the log does not have yet.")
+UP = Family("ratoon_service_up", "1 if the metrics of the service could be read, else 0.")
+OPERATIONS = Family("ratoon_operations", "Operations in progress.", ("kind", "state"))
+OLDEST = Family(
+    "ratoon_operation_oldest_seconds", "Age of the oldest operation in progress, in seconds.", ("kind",)
+)
+FAILING = Family("ratoon_operations_failing", "Operations whose last tick failed.", ("kind",))
+WAITING = Family("ratoon_outbox_waiting", "Events that are not in the event log yet.")
 REFUSED = Family(
-    "ratoon_outbox_refused", "Events that the log refuses, for their size; they are tried again."
+    "ratoon_outbox_refused", "Events that the event log refuses because of their size; they are retried."
 )
 OLDEST_WAITING = Family(
-    "ratoon_outbox_oldest_seconds", "Age of the oldest event that the log does not have yet."
+    "ratoon_outbox_oldest_seconds", "Age of the oldest event that is not in the event log yet, in seconds."
 )
-PUBLISHED = Family("ratoon_outbox_published", "Events brought to the log.", counts=True)
-UNPUBLISHED = Family("ratoon_outbox_failures", "Attempts to reach the log that failed.", counts=True)
-HANDLED = Family("ratoon_consumer_events", "Events by what became of them.", ("group", "outcome"), True)
-LAG = Family("ratoon_consumer_lag", "Events that a consumer has still to read.", ("group",))
-UNREADABLE = Family(
-    "ratoon_resources_unreadable", "Stored resources that could not be read when they were met."
+PUBLISHED = Family("ratoon_outbox_published", "Events published to the event log.", counts=True)
+UNPUBLISHED = Family("ratoon_outbox_failures", "Failed attempts to publish to the event log.", counts=True)
+HANDLED = Family(
+    "ratoon_consumer_events",
+    "Consumed events by outcome; parked events are dead letters.",
+    ("group", "outcome"),
+    True,
 )
+LAG = Family("ratoon_consumer_lag", "Events that the consumer group has not read yet.", ("group",))
+UNREADABLE = Family("ratoon_resources_unreadable", "Stored resources that could not be read.")
 Source = Callable[[], Iterable[Sample]]
 
 

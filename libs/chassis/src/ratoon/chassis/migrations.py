@@ -121,7 +121,7 @@ def drop_request_digest_v3(op: Alembic) -> None:
 
 
 def add_operation_priority_v4(op: Alembic) -> None:
-    """Let urgent operations be claimed before idle looks, each by index."""
+    """Let urgent operations be claimed before idle ones, each by index."""
     op.add_column("operations", sa.Column("priority", sa.Integer, nullable=False, server_default="0"))
     op.create_index("ix_operations_priority", "operations", ["priority", "due"])
 
@@ -205,7 +205,7 @@ def _run(service: str, database_url: str, revision: str, steps: Callable[[str], 
 
 
 def _readers(service: str, may: set[str], before: str, now: str) -> set[str]:
-    """Which revisions' code may use the database after it went from one revision to another."""
+    """Return the revisions whose code may use the database after it went from one revision to another."""
     if not now:
         return set()
     scripts = _scripts(service)

@@ -126,7 +126,7 @@ class StoredFiles:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a model's files state, and every reason why they make no model."""
+    """Statements of a model's files, and every reason why they make no model."""
 
     problems: tuple[Problem, ...] = ()
     left_out: tuple[str, ...] = ()
@@ -280,14 +280,14 @@ class _Inspector:
             return source.read(len(LFS_POINTER))
 
     def _sound(self, name: str) -> bool:
-        """Whether the file is there, with bytes of its own."""
+        """Return whether the file is there, with bytes of its own."""
         return name in self._known and name not in self._unsound
 
     def _check_present(self) -> None:
         if not self._sizes:
             self._add(
                 "MODEL_EMPTY",
-                "There is no file: name a folder with config.json, a tokenizer and safetensors.",
+                "There is no file: name a directory with config.json, a tokenizer and safetensors.",
             )
             return
         needed = () if self._is_adapter else ("config.json", "tokenizer.json", "tokenizer_config.json")
@@ -380,7 +380,7 @@ class _Inspector:
             )
 
     def _check_limits(self, stated: JSON) -> None:
-        """What the model says of its prompts is numbers."""
+        """Check that the statements of the model on its prompts are numbers."""
         for key, value in stated.items():
             if key.startswith("max_prompt_") and value != 0 and not _whole_number(value):
                 self._add(
@@ -389,7 +389,7 @@ class _Inspector:
                 )
 
     def _check_fit(self, config: JSON, tensors: Mapping[str, Tensor], tokens: int) -> None:
-        """Whether config.json, weights and tokenizer speak of one model."""
+        """Check that config.json, weights and tokenizer belong to one model."""
         rows, stated = embedding_rows(tensors), _whole_number(_text_config(config).get("vocab_size"))
         if rows and stated and rows != stated:
             self._add(
@@ -486,7 +486,7 @@ def token_count(tokenizer: Mapping[str, Any]) -> int:
 
 _PLAIN_WEIGHTS = "Save the model with float32, float16 or bfloat16 weights."
 _REMEDIES = {
-    "config.json": "A model's folder holds it with the weights: name that folder.",
+    "config.json": "A model's directory holds it with the weights: name that directory.",
     "tokenizer.json": "Write it with `AutoTokenizer.from_pretrained(name).save_pretrained(folder)`.",
     "tokenizer_config.json": "Write it with `AutoTokenizer.from_pretrained(name).save_pretrained(folder)`.",
 }

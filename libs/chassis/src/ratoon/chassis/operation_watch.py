@@ -57,7 +57,7 @@ class OperationWatch:
                 self._ended(cause, step)
 
     def step_failed(self, kind: type[Any], code: str) -> None:
-        """A turn failed."""
+        """Count a failed tick."""
         self._metrics.step_failures.labels(self._service, kind.__name__, code).inc()
 
     def _ended(self, cause: str, step: Step[Any]) -> None:
@@ -78,18 +78,18 @@ def state_of(resource: Any) -> str:
 
 
 def _causes(claim: Claim, step: Step[Any]) -> tuple[str, ...]:
-    """What led to a step, the trace that it goes on in first."""
+    """Return the causes of a step; it continues the trace of the first."""
     return (claim.trace,) if step.causes is None else step.causes or ("",)
 
 
 def _is_reported(before: Any, step: Step[Any]) -> bool:
-    """Whether a step does more than to note progress."""
+    """Return whether a step does more than to note progress."""
     moved = state_of(before) != state_of(step.resource)
     return bool(step.actions or step.events or step.done or moved)
 
 
 def _name(step: Step[Any]) -> str:
-    """What a turn is called: its kind and what it does, or the state it reaches."""
+    """Return the name of a tick: its kind and its actions, or the state it reaches."""
     does = ", ".join(dict.fromkeys(type(action).__name__ for action in step.actions))
     return f"{type(step.resource).__name__} {does or state_of(step.resource)}".strip()
 

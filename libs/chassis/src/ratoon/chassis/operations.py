@@ -1,4 +1,4 @@
-"""The one mechanism of long work: a resource with a state, claimed by a lease, moved by a pure `step`.
+"""The one mechanism of operations: a resource with a state, claimed by a lease, moved by a pure `step`.
 
     observe → step → save state and events in one transaction → act → wait → observe …
 
@@ -52,15 +52,16 @@ _LOG = logging.getLogger(__name__)
 _LEASE_S = 30.0
 _POLL_INTERVAL_S = 1.0
 _MAX_FAILURES = 8
-"""How often an error in a row is tried again, unless the part that is needed is away:"""
+"""Number of failures in a row after which an error is lasting, unless a required part is unavailable."""
 _MAX_FAILURES_UNAVAILABLE = 60
+"""The same while a required part is unavailable."""
 _BACKOFF = Backoff(0.25, 10.0)
 _UNREADABLE_PAUSE_S = 3600.0
-"""Until an operation is looked at again whose resource cannot be read: nothing but a restored row mends that."""
+"""Pause of an operation whose resource cannot be read: only a restored row mends that."""
 _NEWER_PAUSE_S = 15.0
 """Pause of an operation whose resource a newer release wrote: a process of that release takes it over."""
 _URGENT, _IDLE = 0, 1
-"""Priorities: an idle look follows a pause that is longer than the safety net and that no wake-up ended."""
+"""Priorities: an idle tick follows a pause that is longer than the safety net and that no wake-up ended."""
 _PERMANENT = {
     "INVALID_ARGUMENT",
     "NOT_FOUND",
@@ -109,16 +110,16 @@ class Step(Generic[R]):
     wake_after: float = 1.0
     done: bool = False
     polls: bool = False
-    """Whether `wake_after` polls what was observed: parts that report their changes make that a safety net."""
+    """True if `wake_after` polls what was observed: parts that report their changes make that a safety net."""
     repeat_after: float = 0.0
-    """Seconds from the actions to the next look; longer for an action that is repeated until its effect is seen."""
+    """Seconds from the actions to the next tick; longer for an action that is repeated until its effect is observed."""
     causes: tuple[str, ...] | None = None
-    """Traceparents of what led to this step, where that is not what began the operation: the step goes on in the trace
+    """Traceparents of the causes of this step, if it was not the start of the operation: the step continues the trace
     of the first, and its span links to the others."""
 
 
 class Procedure(Protocol[R]):
-    """How one kind of resource is worked on. `step` and `failed` are pure; the other two touch the world."""
+    """Procedure of one kind of resource. `step` and `failed` are pure; the other two have side effects."""
 
     @property
     def kind(self) -> type[R]:
@@ -126,7 +127,7 @@ class Procedure(Protocol[R]):
         ...
 
     def observe(self, resource: R, claim: Claim) -> Any:
-        """Look at the world: what a step needs to know."""
+        """Observe external systems: return what a step needs to know."""
         ...
 
     def step(self, resource: R, observation: Any, now: datetime) -> Step[R]:
@@ -144,7 +145,7 @@ class Procedure(Protocol[R]):
 
 @dataclass(frozen=True)
 class UnderWay:
-    """An operation that has not ended, and how often in a row its turns failed."""
+    """An operation that has not ended, and the number of its ticks that failed in a row."""
 
     resource: Resource
     failures: int
@@ -204,7 +205,7 @@ class Operations:
         self._insert(tx.connection, resource, epoch, now)
 
     def wake(self, tx: Transaction, name: str, within_s: float = 0.0) -> None:
-        """Look at the operation within this many seconds, once for all wake-ups until then; one that is done stays so.
+        """Wake the operation within this many seconds, once for all wake-ups until then; one that is done stays so.
 
         `within_s` is shorter than a lease.
         """
@@ -234,7 +235,7 @@ class Operations:
         self._loop.start()
 
     def stop(self) -> None:
-        """Finish the steps in hand and take no new ones; what is under way elsewhere goes on there."""
+        """Finish the steps in hand and take no new ones; other processes continue theirs."""
         self._loop.stop(_LEASE_S)
 
     def under_way(self, limit: int = 1000) -> list[UnderWay]:
@@ -266,7 +267,7 @@ class Operations:
         return self._pause()
 
     def _resume(self) -> None:
-        """Look at once at what waits for a report: those of the time in which no process ran are lost."""
+        """Wake everything that waits for a report: reports of the time in which no process ran are lost."""
         t = self._table
         with self._store.database.write() as connection:
             now = self._adopt(connection)
@@ -287,7 +288,7 @@ class Operations:
         return list(self._running)
 
     def _pause(self) -> float:
-        """Seconds until the next operation is due, at most a sweep."""
+        """Return the seconds until the next operation is due, at most the poll interval."""
         return min(_POLL_INTERVAL_S, max(0.02, self._next_due_in()))
 
     def _next_due_in(self) -> float:
@@ -301,7 +302,7 @@ class Operations:
         return math.inf if due is None else due - now
 
     def _claim(self, limit: int) -> list[tuple[str, Claim]]:
-        """Claim what is due: idle looks come last and leave one of several threads to the next urgent operation."""
+        """Claim what is due: idle operations come last and leave one of several threads to the next urgent one."""
         if self._next_due_in() > 0:
             return []
         t = self._table
@@ -340,7 +341,7 @@ class Operations:
                 connection.execute(update(t).where(old).values(lease_until=now + _LEASE_S))
 
     def _work(self, kind: str, claim: Claim) -> None:
-        """One turn for the resource's project, with an end to it whatever happens."""
+        """Run one tick for the resource's project, with an end to it whatever happens."""
         acting = act_for(project_of(claim.name))
         try:
             with self._watch.looking(claim):

@@ -54,7 +54,7 @@ _LOG = logging.getLogger(__name__)
 _BACKOFF = Backoff(2.0, 30.0)
 """Delays before a refused event is sent again; a refused topic always waits for the first of them."""
 _LOOK_AHEAD = 20
-"""Batches that are looked through for events that do not wait behind a refused one."""
+"""Maximum number of batches that are searched for events that do not wait behind a refused one."""
 
 _Row = Row[tuple[int, str, bytes, bytes, str]]
 
@@ -93,7 +93,7 @@ def append(connection: Connection, record: Record) -> None:
 
 
 def waiting(connection: Connection) -> int:
-    """How many records the log does not have yet."""
+    """Return the number of records that the log does not have yet."""
     return connection.execute(select(func.count()).select_from(_OUTBOX)).scalar_one()
 
 
@@ -105,7 +105,7 @@ class Waiting:
     event_id: str
     bytes: int
     time: datetime | None
-    """When it happened."""
+    """Time of the event."""
 
 
 def oldest(connection: Connection) -> Waiting | None:
@@ -136,7 +136,7 @@ class _Refusal:
 
 @dataclass
 class Published:
-    """What a relay has done since its process started."""
+    """Counts of a relay since its process started."""
 
     records: int = 0
     batches: int = 0
@@ -291,7 +291,7 @@ class _Lease:
         self._until = 0.0
 
     def hold(self) -> bool:
-        """Whether we have it; taken or renewed when the old one is half over."""
+        """Return whether we have it; taken or renewed when the old one is half over."""
         if self._clock.monotonic() < self._until - LEASE_S / 2:
             return True
         now = self._clock.monotonic()

@@ -1,4 +1,4 @@
-"""Which project an artifact belongs to, as requests and stored resources say.
+"""Ownership of artifacts by projects, as requests and stored resources state it.
 
 A request of a project may refer to the artifacts of this project alone. What a resource of a project refers to belongs
 to the project from then on. What was stored before there were owners is given to them once. It knows no domain.
@@ -98,7 +98,7 @@ class StoredOwners:
             pass
 
     def _is_done(self) -> bool:
-        """Whether all is noted; not while the object store or the database is away."""
+        """Return whether all owners are noted; not while the object store or the database is away."""
         try:
             since = self._artifacts.noted(self._mark)
             if since is None or since < _SETTLED_S:

@@ -29,15 +29,15 @@ class Wellness:
         self._now = now
         self._beaten = now()
         self.ready = False
-        """Whether calls should come here."""
+        """True while the process accepts calls."""
 
     @property
     def live(self) -> bool:
-        """Whether the event loop turned within the last minute."""
+        """Return whether the event loop ran within the last minute."""
         return self._now() - self._beaten < _STUCK_S
 
     def beat(self) -> None:
-        """The event loop turns."""
+        """Record a heartbeat of the event loop."""
         self._beaten = self._now()
 
     async def beat_for_ever(self) -> None:

@@ -17,7 +17,7 @@ from ratoon.jobs.v1 import jobs_service_pb2 as pb
 from ratoon.jobs.v1.jobs_service_pb2_grpc import JobsServiceStub
 
 FOLDERS = ("warm", "work")
-"""What of a spec names directories: it travels as a plain name."""
+"""Keys of a spec that name directories: they travel as plain names."""
 
 
 class RemoteJobs:
@@ -36,7 +36,7 @@ class RemoteJobs:
         self._of(job_id).StartJob(request)
 
     def observe(self, job_id: str) -> JobStatus:
-        """Where the job stands."""
+        """Return the status of the job."""
         return status_of(self._of(job_id).ObserveJob(pb.ObserveJobRequest(id=job_id)))
 
     def stop(self, job_id: str, grace_s: float = 10.0) -> None:

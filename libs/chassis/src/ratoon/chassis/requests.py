@@ -320,7 +320,7 @@ def _check_one(request: Message, named: list[tuple[Value, str]]) -> None:
 
 
 def _subjects(request: Message) -> Iterator[tuple[str, str]]:
-    """What a request is about: its `name` and `parent`, and the names of the resources in it."""
+    """Yield the subjects of a request: its `name` and `parent`, and the names of the resources in it."""
     for field, content in request.ListFields():
         if field.name in ("name", "parent"):
             yield field.name, content
@@ -340,7 +340,7 @@ def digests_in(request: Message) -> list[Value]:
 
 
 def is_artifact_field(name: str) -> bool:
-    """Whether a field of this name holds the digest of an artifact."""
+    """Return whether a field of this name holds the digest of an artifact."""
     return name.endswith(("digest", "sha256")) and name not in _OF_TEXTS
 
 
@@ -353,7 +353,7 @@ def project_of_request(request: Message) -> str:
 
 
 def spans_projects(method: MethodDescriptor) -> bool:
-    """Whether one request of a method may be about several projects."""
+    """Return whether one request of a method may be about several projects."""
     return bool(method.GetOptions().Extensions[options_pb2.spans_projects])
 
 

@@ -28,7 +28,7 @@ _ROWS = 1000
 
 @dataclass(frozen=True)
 class Retention:
-    """How long a service keeps the ended resources of one kind."""
+    """Retention of the ended resources of one kind."""
 
     kind: type
     table: Table

@@ -21,7 +21,7 @@ def readers(connection: sa.Connection) -> set[str]:
 
 
 def after(held: set[str], before: str, applied: Iterable[tuple[str, bool]]) -> set[str]:
-    """Who may use a database that migrations (revision, whether it contracts) brought on from a revision."""
+    """Return who may use a database that migrations (revision, whether it contracts) brought on from a revision."""
     may = held or ({before} if before else set())
     for revision, contracts in applied:
         may = {revision} if contracts else may | {revision}

@@ -20,7 +20,7 @@ class ScratchStore:
         self._root = f"{str(root).rstrip('/')}/work/{name}"
 
     def names(self) -> list[str]:
-        """What lies here, sorted."""
+        """Return the names of the files, sorted."""
         with suppress(FileNotFoundError):
             return sorted(str(path).rpartition("/")[2] for path in self._fs.ls(self._root, detail=False))
         return []

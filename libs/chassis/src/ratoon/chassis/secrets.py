@@ -36,14 +36,14 @@ Content = Mapping[str, bytes]
 
 @dataclass(frozen=True)
 class Plan:
-    """What an installation needs. `name` begins the names of its Secrets, `labels` mark them."""
+    """Secrets that an installation needs. `name` begins their names, `labels` mark them."""
 
     namespace: str
     name: str
     labels: dict[str, str]
     services: list[str] = field(default_factory=list)
     keys: bool = True
-    """Whether services' keys, the public ones and the operator's API key are made here."""
+    """True if services' keys, the public ones and the operator's API key are made here."""
     certificates: dict[str, list[str]] = field(default_factory=dict)
     """DNS names by part."""
     passwords: dict[str, list[str]] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class Cluster(Protocol):
     """The Secrets of one namespace."""
 
     def get(self, name: str) -> Content | None:
-        """What a Secret holds; None when there is none."""
+        """Return the content of a Secret; None when there is none."""
         ...
 
     def create(self, name: str, kind: str, content: Content) -> bool:
@@ -135,7 +135,7 @@ class Maker:
         return f"{self._plan.name}-{service}-keys"
 
     def _ensure(self, name: str, content: Callable[[], Content], kind: str = _OPAQUE) -> Content:
-        """What the Secret holds; it is made when it is missing."""
+        """Return the content of the Secret; a missing one is created."""
         held = self._cluster.get(name)
         if held is not None:
             return held

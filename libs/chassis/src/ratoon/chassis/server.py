@@ -69,7 +69,7 @@ class Threads:
 
 
 class CallInterceptor(aio.ServerInterceptor):
-    """What happens around every call."""
+    """Interceptor of every call."""
 
     def __init__(
         self, verifier: Verifier, tracer: Tracer, metrics: RpcMetrics, check: Check | None = None
@@ -152,7 +152,7 @@ class CallInterceptor(aio.ServerInterceptor):
         return request
 
     def _authenticate(self, method: str, metadata: dict[str, str]) -> Principal:
-        """Who calls; refused when the role does not reach. Nothing of the request was read until then."""
+        """Return the principal; refuse a role that does not suffice. Nothing of the request was read until then."""
         needed = required_role(method)
         bearer = metadata.get("authorization", "").removeprefix("Bearer ").strip()
         principal = self._verifier.principal(bearer) if bearer else ANONYMOUS

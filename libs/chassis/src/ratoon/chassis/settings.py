@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ratoon.chassis import services
@@ -20,35 +20,35 @@ _LONGEST_SOCKET_PATH = 100
 class ProcessSettings(BaseSettings):
     """Settings of every process that serves gRPC: paths, addresses, identity."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
-    service: str = Field(description="The service's name; not for you to change.")
-    state: Path = Field(Path(".ratoon"), description="The folder that holds all state of this installation.")
+    service: str = Field(description="Name of the service; do not change it.")
+    state: Path = Field(Path(".ratoon"), description="Directory of the complete state of this installation.")
     artifacts_url: str = Field(
-        "", description="fsspec URL of the artifact store; empty: a folder in the state folder."
+        "", description="fsspec URL of the artifact store; empty: a directory in the state directory."
     )
     listen: str = Field(
-        "", description="Where gRPC listens: `unix:///…` or `host:port`; empty: a socket in the state folder."
+        "", description="gRPC address: `unix:///…` or `host:port`; empty: a socket in the state directory."
     )
     keys: Path = Field(
-        Path(), description="The folder of service keys and `public.json`; empty: in the state folder."
+        Path(), description="Directory of service keys and `public.json`; empty: in the state directory."
     )
     tls: Path | None = Field(
         None,
-        description="A folder with `tls.crt`, `tls.key` and `ca.crt`: gRPC on `host:port` is mutual TLS; empty: plain.",
+        description="Directory with `tls.crt`, `tls.key` and `ca.crt` for mutual TLS on `host:port`; empty: no TLS.",
     )
     metrics: str = Field(
-        "", description="`host:port` where `/metrics`, `/live` and `/ready` are served; empty: nowhere."
+        "", description="`host:port` of `/metrics`, `/live` and `/ready`; empty: not served."
     )
     otlp: str = Field(
         "",
-        description="OTLP/HTTP endpoint that spans are sent to, `http://collector:4318`; empty: none are kept.",
+        description="OTLP/HTTP endpoint for spans, such as `http://collector:4318`; empty: no export.",
     )
     trace_ratio: float = Field(
         1.0,
         ge=0,
         le=1,
-        description="The share of traces that are kept of those that begin here; others are kept as their caller does.",
+        description="Sampling ratio of traces that begin here; others follow the decision of the caller.",
     )
 
     @model_validator(mode="before")
@@ -79,27 +79,27 @@ class ServiceSettings(ProcessSettings):
     """Paths in the service's own directory that a backup holds in addition to its database; small files only."""
 
     database_url: str = Field(
-        "", description="SQLAlchemy URL of the service's database; empty: SQLite in the state folder."
+        "", description="SQLAlchemy URL of the service's database; empty: SQLite in the state directory."
     )
     events: str = Field(
         "",
-        description="The event log: `kafka://host:port` or empty for the embedded one in the state folder.",
+        description="Event log: `kafka://host:port`; empty: the embedded log in the state directory.",
     )
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        "PLAINTEXT", description="How Kafka is spoken to."
+        "PLAINTEXT", description="Security protocol of the Kafka connection."
     )
     kafka_ca: Path | None = Field(
         None,
-        description="PEM file of the authority that Kafka's certificate is checked against; empty: the system's.",
+        description="PEM file of the CA of Kafka's certificate; empty: the CAs of the system.",
     )
     kafka_sasl_mechanism: str = Field(
-        "SCRAM-SHA-512", description="How we prove to Kafka who we are, where the protocol is SASL's."
+        "SCRAM-SHA-512", description="SASL mechanism, if the protocol is SASL_PLAINTEXT or SASL_SSL."
     )
-    kafka_username: str = Field("", description="Our name at Kafka.")
-    kafka_password: SecretStr = Field(SecretStr(""), description="Our password at Kafka.")
+    kafka_username: str = Field("", description="SASL user name.")
+    kafka_password: SecretStr = Field(SecretStr(""), description="SASL password.")
     peers: dict[str, str] = Field(
         {},
-        description="JSON of service name to gRPC address; services not named are found in the state folder.",
+        description="JSON object of service name to gRPC address; default: the sockets in the state directory.",
     )
     jobs: str = Field(
         "",
@@ -132,14 +132,16 @@ class ClusterSettings(ServiceSettings):
     """The settings of services that create objects of a Kubernetes cluster."""
 
     namespace: str = Field(
-        "", description="On Kubernetes: where the service makes its objects; empty: in its own namespace."
+        "",
+        description="On Kubernetes: namespace of the objects that the service creates; empty: its own namespace.",
     )
     owner: str = Field(
         "",
-        description="On Kubernetes: the service's own Deployment, which owns them; empty: `ratoon-<service>`.",
+        description="On Kubernetes: Deployment that owns these objects; empty: `ratoon-<service>`.",
     )
     kubeconfig: str = Field(
-        "", description="A kubeconfig file, where the service runs outside of the cluster; empty: inside."
+        "",
+        description="kubeconfig file, if the service runs outside the cluster; empty: in-cluster configuration.",
     )
 
     @property
@@ -159,8 +161,20 @@ def settings_class(service: str) -> type[ServiceSettings]:
     return registered
 
 
+def old_names(settings: type[ProcessSettings]) -> dict[str, str]:
+    """Return the present names of renamed settings by their old names, which are read for one release."""
+    prefix = settings.model_config.get("env_prefix", "")
+    aliases = {name: field.validation_alias for name, field in settings.model_fields.items()}
+    return {
+        str(old).removeprefix(prefix).lower(): name
+        for name, alias in aliases.items()
+        if isinstance(alias, AliasChoices)
+        for old in alias.choices[1:]
+    }
+
+
 def run_folder(state: Path) -> Path:
-    """Where the sockets are: `run` in the state, or a short directory of our own when that path is too long for one."""
+    """Return the socket directory: `run` in the state, or a short one of our own when that path is too long for one."""
     folder = state.absolute() / "run"
     if len(str(folder)) <= _LONGEST_SOCKET_PATH - 20:
         return folder

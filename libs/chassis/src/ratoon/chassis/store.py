@@ -54,7 +54,7 @@ from ratoon.events.ports import Record
 
 
 class Resource(Protocol):
-    """What every resource has."""
+    """Fields of every resource."""
 
     @property
     def name(self) -> str: ...
@@ -217,7 +217,7 @@ class Store:
 
 
 class Transaction:
-    """What a handler may do with resources inside one transaction."""
+    """Operations on resources inside one transaction."""
 
     def __init__(self, store: Store, connection: Connection) -> None:
         self._store = store

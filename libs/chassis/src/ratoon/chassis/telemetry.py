@@ -18,15 +18,18 @@ _EXPORT_TIMEOUT_S = 5.0
 
 
 class RpcMetrics:
-    """What is counted of each gRPC call that a process serves."""
+    """Metrics of the gRPC calls that a process serves."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.handled = Counter(
-            "ratoon_rpc_handled_total", "gRPC calls served.", ["service", "method", "code"], registry=registry
+            "ratoon_rpc_handled_total",
+            "gRPC calls by code.",
+            ["service", "method", "code"],
+            registry=registry,
         )
         self.seconds = Histogram(
             "ratoon_rpc_seconds",
-            "Seconds a gRPC call took.",
+            "Duration of gRPC calls, in seconds.",
             ["service", "method"],
             buckets=_LATENCY_BUCKETS,
             registry=registry,
@@ -39,19 +42,19 @@ class OperationMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.ended = Counter(
             "ratoon_operations_ended_total",
-            "Operations that ended, by the state they ended in.",
+            "Ended operations by final state.",
             ["service", "kind", "state"],
             registry=registry,
         )
         self.step_failures = Counter(
-            "ratoon_operation_stumbles_total",
-            "Turns of operations that failed and were tried again or ended them.",
+            "ratoon_operation_step_failures_total",
+            "Ticks of operations that failed and were tried again or ended them.",
             ["service", "kind", "code"],
             registry=registry,
         )
         self.seconds = Histogram(
             "ratoon_operation_seconds",
-            "Seconds from the beginning of an operation to its end.",
+            "Duration of ended operations, in seconds.",
             ["service", "kind"],
             buckets=_LENGTH_BUCKETS,
             registry=registry,
@@ -90,12 +93,12 @@ class Traces:
 
 
 def exporting_to(otlp: str) -> SpanProcessor:
-    """What sends spans to an OTLP/HTTP endpoint, once a second, from a thread of its own."""
+    """Return the processor that sends spans to an OTLP/HTTP endpoint, once a second, from its own thread."""
     return BatchSpanProcessor(exporter_to(otlp), schedule_delay_millis=_EXPORT_EVERY_MS)
 
 
 def exporter_to(otlp: str) -> SpanExporter:
-    """What sends a batch of spans to an OTLP/HTTP endpoint."""
+    """Return the exporter of a batch of spans to an OTLP/HTTP endpoint."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
     logging.getLogger("opentelemetry.exporter").setLevel(
@@ -128,7 +131,7 @@ class _Exporter(SpanExporter):
 
 
 def resource_of(service: str) -> Resource:
-    """Who a span is from."""
+    """Return the OpenTelemetry resource of a service."""
     return Resource.create({"service.name": service, "service.namespace": "ratoon"})
 
 

@@ -27,7 +27,7 @@ class Certificates:
 
     @property
     def mark(self) -> Mark:
-        """Changes when a file was replaced; looked at once a second."""
+        """Changes when a file was replaced; checked once a second."""
         if time.monotonic() - self._checked_at >= _CHECK_EVERY_S:
             self._checked_at, self._mark = time.monotonic(), self._stat()
         return self._mark
@@ -63,7 +63,7 @@ class Certificates:
             stats = [(self._folder / name).stat() for name in (CERTIFICATE, KEY, AUTHORITY)]
         except FileNotFoundError as error:
             raise FailedPrecondition(
-                f"{error.filename} is missing: a folder of TLS files holds {CERTIFICATE}, {KEY} and {AUTHORITY}.",
+                f"{error.filename} is missing: a directory of TLS files holds {CERTIFICATE}, {KEY} and {AUTHORITY}.",
                 reason="CERTIFICATE_MISSING",
             ) from None
         return tuple((each.st_ino, each.st_mtime_ns) for each in stats)
@@ -75,5 +75,5 @@ def certificates_of(folder: Path | None) -> Certificates | None:
 
 
 def is_socket(address: str) -> bool:
-    """Whether an address is a Unix socket: only this machine's user reaches it, so no TLS is spoken there."""
+    """Return whether an address is a Unix socket: only this machine's user reaches it, so no TLS is spoken there."""
     return address.startswith("unix:")

@@ -17,7 +17,7 @@ TRACEPARENT = "traceparent"
 LENGTH = 55
 """Characters of a traceparent."""
 _FLAGS = 53
-"""Where its flags begin."""
+"""Offset of the flags."""
 _FORMAT = TraceContextTextMapPropagator()
 
 
@@ -42,13 +42,13 @@ def is_sampled(traceparent: str) -> bool:
 
 
 def unsampled(traceparent: str = "") -> str:
-    """The same trace for work that is not worth a span, a look at what is under way; a new one when it is empty."""
+    """Return the same trace for work without a span, such as an observation; a new one when it is empty."""
     begun = traceparent or f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-"
     return f"{begun[:_FLAGS]}00"
 
 
 def context_of(traceparent: str) -> Context:
-    """What a span is started in to go on in this trace; an empty or unreadable one begins a new trace."""
+    """Return the context that continues this trace; an empty or unreadable one begins a new trace."""
     return _FORMAT.extract({TRACEPARENT: traceparent}, Context()) if traceparent else Context()
 
 

@@ -4,7 +4,8 @@
 stays small: it hands the job to a warm process that listens on a Unix socket in that directory (and starts one
 when there is none), and waits for the end. It dies with the warm process, and takes it along: a client that
 goes away ends it. Without `warm` the job runs here. Jobs of one warm process run one after another, in the fair
-order of `lanes`; it exits after an idle time. A job beyond its limits (`job_limits`) is ended.
+order of `lanes`; it exits after an idle time, and a new release starts its own. A job beyond its limits
+(`job_limits`) is ended.
 """
 
 import fcntl
@@ -22,6 +23,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -35,14 +37,16 @@ from ratoon.process.identity import ProcessIdentity
 JSON = dict[str, Any]
 Run = Callable[[JSON, JobFolder], JSON]
 
+_RELEASE = version("ratoon-contracts")
+"""Part of a warm process's directory, so that after an upgrade no job is handed to the code of the release before."""
 _TAKEN = b"\x02"
-"""What a warm process says when it begins a job."""
+"""Byte that a warm process sends when it begins a job."""
 IDLE_S = 120.0
-"""How long a warm process waits for the next job, in seconds."""
+"""Seconds that a warm process waits for the next job."""
 WAITING_REPORT_S = 1.0
 """A job that waits longer than this says so."""
 STARTING_S = 30.0
-"""How long a client waits for a warm process to listen."""
+"""Seconds that a client waits for a warm process to listen."""
 
 
 def main(entry: str, arguments: list[str]) -> int:
@@ -71,8 +75,7 @@ def _run(entry: str, job: JobFolder) -> int:
     tenant, count = str(spec.get("tenant") or ""), int(spec.get("lanes") or 1)
     max_wait_s = float(spec.get("lane_max_wait_s", lanes.MAX_WAIT_S))
     with lanes.lane(folder, tenant, count, _Waiting(job), max_wait_s) as lane:
-        place = folder / f"lane-{lane}" if lane else folder
-        return _hand_over(place, entry, job, spec)
+        return _hand_over(folder / f"{_RELEASE}-lane-{lane}", entry, job, spec)
 
 
 class _Waiting:
@@ -111,8 +114,8 @@ def execute(entry: str, job: JobFolder) -> int:
 
 def stop(folder: Path) -> None:
     """End the warm processes that listen in this directory, if there are any, after the jobs that they run."""
-    for place in (folder, *folder.glob("lane-*")):
-        with suppress(OSError), _dial(place) as connection:
+    for place in folder.glob("**/warm.sock"):
+        with suppress(OSError), _dial(place.parent) as connection:
             connection.sendall(b"\n\n")
 
 
@@ -161,7 +164,7 @@ def _take(server: socket.socket) -> None:
 
 
 def _waits(connection: socket.socket) -> bool:
-    """Whether the client is still there; one that was stopped while it queued is not."""
+    """Return whether the client is still there; one that was stopped while it queued is not."""
     try:
         return bool(connection.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK))
     except BlockingIOError:

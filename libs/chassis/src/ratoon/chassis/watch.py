@@ -47,7 +47,7 @@ async def watch(
 ) -> AsyncIterator[T]:
     """Each state newer than `revision`, the current one first; ends after a state that is `ended`.
 
-    States between two looks are skipped: what comes is always the newest, so no revision is too old to resume from.
+    Intermediate states are skipped: what comes is always the newest, so no revision is too old to resume from.
     """
     while True:
         resource = await threads(_read, store, kind, name)

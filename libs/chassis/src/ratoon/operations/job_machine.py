@@ -136,7 +136,7 @@ Complete = Callable[[W, R], tuple[W, object]]
 class Transition(Generic[W]):
     """Next state, actions and events.
 
-    `wake_after` (seconds) overrides the poll interval, `repeat_after` is the delay from the actions to the next look.
+    `wake_after` (seconds) overrides the poll interval, `repeat_after` is the delay from the actions to the next tick.
     """
 
     resource: W

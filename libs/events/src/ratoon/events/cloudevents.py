@@ -21,7 +21,7 @@ class Event:
     type: str
     """Full name of the event's message, `ratoon.registry.v1.ModelVersionRegistered`."""
     source: str
-    """Who says so: the service."""
+    """Source of the event: the service."""
     subject: str
     """The resource's name; also the key that orders events."""
     time: datetime

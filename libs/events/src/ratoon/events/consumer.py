@@ -49,7 +49,7 @@ Handler = Callable[[Event, Connection], None]
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How an event that fails is tried again."""
+    """Retries of an event that fails."""
 
     attempts: int = 5
     backoff: Backoff = Backoff(0.2, 30.0)
@@ -57,7 +57,7 @@ class RetryPolicy:
 
 @dataclass
 class Consumed:
-    """What a consumer has done since its process started."""
+    """Counts of a consumer since its process started."""
 
     handled: int = 0
     superseded: int = 0
@@ -243,7 +243,7 @@ def _savepoint(connection: Connection) -> Iterator[None]:
 
 
 def _passes(error: Exception) -> bool:
-    """Whether the error says that it will pass: a part that is away, a resource that is busy."""
+    """Return whether the error is temporary: a part that is away, a resource that is busy."""
     code = getattr(error, "code", "")
     if callable(code):
         code = getattr(code(), "name", "")

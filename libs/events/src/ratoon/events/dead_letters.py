@@ -28,13 +28,13 @@ class DeadLetter:
     attempts: int
     time: datetime
     place: str
-    """Where the event stands: `topic/partition/offset`."""
+    """Position of the event: `topic/partition/offset`."""
     record: Record
     """The event as it was, of its own topic: what `replay` takes."""
 
 
 def place_of(delivery: Delivery) -> str:
-    """Where a record stands in the log."""
+    """Return the position of a record in the log."""
     return f"{delivery.partition.topic}/{delivery.partition.number}/{delivery.offset}"
 
 
@@ -69,7 +69,7 @@ def dead_letters(log: EventLog, topic: str) -> list[DeadLetter]:
 
 
 def replayable(letter: DeadLetter) -> bool:
-    """Whether it is an event at all."""
+    """Return whether it is an event at all."""
     try:
         event_of(letter.record)
     except MalformedEvent:

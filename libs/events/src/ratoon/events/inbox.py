@@ -74,7 +74,7 @@ _Key = tuple[str, bytes]
 
 
 class Marks:
-    """What a group has seen of a batch of events: read when a transaction starts, written at its end."""
+    """Marks of a group for a batch of events: read when a transaction starts, written at its end."""
 
     def __init__(self, connection: Connection, group: str, now: datetime) -> None:
         self._connection, self._group = connection, group
@@ -98,11 +98,11 @@ class Marks:
         self._revisions = {(row.topic, row.key): row.revision for row in self._connection.execute(latest)}
 
     def outcome(self, event_id: str) -> str:
-        """What became of this event, or nothing."""
+        """Return the outcome of this event, empty without one."""
         return self._new_outcomes.get(event_id) or self._outcomes.get(event_id, "")
 
     def is_older(self, event: Event) -> bool:
-        """Whether a later revision of its resource has been handled already."""
+        """Return whether a later revision of its resource has been handled already."""
         key = (event.topic, event.subject.encode())
         last = self._new_revisions.get(key, self._revisions.get(key, 0))
         return 0 < event.revision < last

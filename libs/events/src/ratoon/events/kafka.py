@@ -46,16 +46,16 @@ _FENCED = (
 
 @dataclass(frozen=True)
 class KafkaSettings:
-    """How to reach a Kafka cluster."""
+    """Connection to a Kafka cluster."""
 
     bootstrap: str
     """`host:port`, several separated by commas."""
     replication: int = -1
     """Copies of each partition; -1 is the cluster's default."""
     timeout_s: float = 10.0
-    """How long an append or a commit waits for a broker that is away."""
+    """Seconds that an append or a commit waits for a broker that is away."""
     session_s: float = 10.0
-    """How long a silent consumer keeps its partitions."""
+    """Seconds that a silent consumer keeps its partitions."""
     security: Mapping[str, Any] = field(default_factory=dict)
     """TLS and SASL options of kafka-python: `security_protocol`, `ssl_…`, `sasl_…`."""
 
@@ -79,7 +79,7 @@ class KafkaSettings:
 
 
 def _without_topics_to_come(record: logging.LogRecord) -> bool:
-    """Whether a line of the client is worth an error: consumers start before the topics that services create."""
+    """Return whether a line of the client is worth an error: consumers start before the topics that services create."""
     return record.msg != _NOT_YET
 
 

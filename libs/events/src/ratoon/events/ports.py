@@ -1,4 +1,4 @@
-"""What an event log can do, whichever one it is. What Apache Kafka cannot do stands here for no log.
+"""Ports of an event log, whichever one it is. No log offers here what Apache Kafka cannot do.
 
 EventLogError
 ├── LogUnavailable   the broker or the file is away: nothing is lost, try again
@@ -130,7 +130,7 @@ class Subscription(Protocol):
         ...
 
     def lag(self) -> int:
-        """How many records of its partitions it has still to read, as far as it knows; on the thread that polls."""
+        """Return how many records of its partitions remain to be read, as far as known; on the thread that polls."""
         ...
 
     def close(self) -> None:

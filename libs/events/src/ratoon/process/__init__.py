@@ -1,1 +1,1 @@
-"""What every long-running process needs: identities of processes, loops in the background. Standard library only."""
+"""Parts of every long-running process: identities of processes, loops in the background. Standard library only."""

@@ -1,4 +1,4 @@
-"""How long to wait before the next attempt, after failures in a row."""
+"""Waiting time before the next attempt, after failures in a row."""
 
 import random
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which process it is: a pid alone may be reused by another one."""
+"""Identity of a process: a pid alone may be reused by another one."""
 
 import json
 import os
@@ -11,7 +11,7 @@ _FILE = "process.json"
 
 @dataclass(frozen=True)
 class ProcessIdentity:
-    """Pid and kernel start time, in clock ticks since boot; 0 ticks: the process had ended when it was looked at."""
+    """Pid and kernel start time, in clock ticks since boot; 0 ticks: the process had ended when it was read."""
 
     pid: int
     start_ticks: int

@@ -35,7 +35,7 @@ class Span:
 
 @dataclass
 class Collector:
-    """What came so far."""
+    """Spans received so far."""
 
     url: str = ""
     _spans: list[Span] = field(default_factory=list)

@@ -94,7 +94,7 @@ class MockEngine:
             await self._close(server)
 
     def report(self) -> JSON:
-        """What `/ratoon/status` answers."""
+        """Return the answer of `/ratoon/status`."""
         return {
             "version": self.version,
             "accepting": self.accepting,
@@ -110,7 +110,7 @@ class MockEngine:
         return adapter.version if adapter else self.version
 
     def is_open(self, body: JSON) -> bool:
-        """Whether this request is let in."""
+        """Return whether this request is let in."""
         adapter = self.adapters.get(str(body.get("model", "")))
         return adapter.accepting if adapter else self.accepting
 

@@ -12,7 +12,7 @@ JSON = dict[str, Any]
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast the mock writes: tokens an answer has by default, seconds to the first, seconds between two."""
+    """Speed of the mock: tokens an answer has by default, seconds to the first, seconds between two."""
 
     tokens: int = 16
     first_s: float = 0.0
@@ -45,7 +45,7 @@ class Faults:
 
 @dataclass
 class Counts:
-    """What the mock has seen since it started."""
+    """Counts of the mock since it started."""
 
     requests: int = 0
     finished: int = 0

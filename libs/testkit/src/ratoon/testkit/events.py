@@ -33,7 +33,7 @@ class LogUnderTest(Protocol):
     """One of the two logs."""
 
     def spec(self) -> dict[str, str]:
-        """What another process needs to open it: `open_log(spec)`."""
+        """Return what another process needs to open it: `open_log(spec)`."""
         ...
 
     def open(self) -> EventLog:
@@ -220,12 +220,12 @@ class SampleService:
             return [Effect(row.event_id, row.subject, row.revision) for row in rows]
 
     def changes(self) -> int:
-        """How many changes were committed."""
+        """Return how many changes were committed."""
         with self.database.read() as connection:
             return int(connection.execute(select(func.sum(self._things.c.revision))).scalar() or 0)
 
     def waiting(self) -> int:
-        """How many records the log does not have yet."""
+        """Return how many records the log does not have yet."""
         with self.database.read() as connection:
             return outbox.waiting(connection)
 

@@ -83,7 +83,7 @@ appender.console.layout.pattern = %d %p %m (%c)%n
 
 
 def missing() -> str:
-    """What this machine lacks for a real Kafka, as a sentence; empty when nothing."""
+    """Return what this machine lacks for a real Kafka, as a sentence; empty when nothing."""
     lacking = [name for name in ("java", "mvn") if shutil.which(name) is None]
     return (
         f"Apache Kafka needs {' and '.join(lacking)}: apt-get install default-jre-headless maven"
@@ -117,11 +117,11 @@ class Broker:
         direct, wired, controller, secured = _free_ports(4)
         self.wire = Wire(wired)
         self.direct = f"127.0.0.1:{direct}"
-        """Where clients reach it."""
+        """Address for clients."""
         self.wired = f"127.0.0.1:{self.wire.port}"
-        """Where clients reach it over the wire."""
+        """Address for clients over the wire."""
         self.secured = f"localhost:{secured}"
-        """Where `USER` with `PASSWORD` reaches it by TLS and SASL."""
+        """Address for `USER` with `PASSWORD`, by TLS and SASL."""
         self._process: subprocess.Popen[bytes] | None = None
         ports = {
             "direct": direct,
@@ -228,7 +228,7 @@ class Wire:
 
     @property
     def lost(self) -> bool:
-        """Whether that has happened."""
+        """Return whether that has happened."""
         return not self._lose.is_set()
 
     def close(self) -> None:
@@ -318,7 +318,7 @@ def _exactly(source: socket.socket, size: int) -> bytes:
 
 
 def _answers(server: str) -> bool:
-    """Whether a broker completes Kafka's handshake there."""
+    """Return whether a broker completes Kafka's handshake there."""
     host, _, port = server.rpartition(":")
     hello = struct.pack(">hhih", 18, 0, 1, -1)
     try:

@@ -44,7 +44,7 @@ def no_slow_callbacks(
 
 
 class _Collections(threading.local):
-    """How many CPU seconds of each thread went into collecting garbage; called by the collector."""
+    """CPU seconds of each thread that went into garbage collection; called by the collector."""
 
     began = spent = 0.0
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import psycopg
 
 _ACCOUNT = "postgres"
-"""Who runs the server when the tests run as root, whom PostgreSQL refuses."""
+"""Account that runs the server when the tests run as root, which PostgreSQL refuses."""
 _START_S = 60.0
 _SETTINGS = {
     "listen_addresses": "",
@@ -31,7 +31,7 @@ _SETTINGS = {
 
 
 def missing() -> str:
-    """What this machine lacks for a real PostgreSQL, as a sentence; empty when nothing."""
+    """Return what this machine lacks for a real PostgreSQL, as a sentence; empty when nothing."""
     if _programs() is None:
         return "PostgreSQL is missing: apt-get install postgresql"
     if os.getuid() == 0 and not _account_exists():

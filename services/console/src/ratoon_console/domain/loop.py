@@ -108,7 +108,7 @@ def serving(
         return StatusCard("Serving", "none yet", "The first pipeline run rolls out a version.", "idle", link)
     open_engines = [each for each in engines if plain_state(each.get("state", "")) == "READY"]
     attested = sum(bool(each.get("attested")) for each in open_engines)
-    message = f"{len(open_engines)} engines ready, {attested} attested"
+    message = f"engines: {len(open_engines)} ready, {attested} attested"
     version = last_part(deployment["version"])
     if rollout:
         message = f"{message}; a rollout to {last_part(rollout['toVersion'])} is in progress"

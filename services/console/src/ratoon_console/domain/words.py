@@ -82,9 +82,9 @@ def clock(text: str) -> str:
 
 
 def seconds_between(start: str, end: str) -> float | None:
-    """Seconds from one time to another, None when one of them is missing."""
+    """Seconds from one time to another, at least 0 (clocks of two machines differ); None when one is missing."""
     first, last = time_of(start), time_of(end)
-    return (last - first).total_seconds() if first and last else None
+    return max(0.0, (last - first).total_seconds()) if first and last else None
 
 
 def duration(seconds: object) -> str:

@@ -1,9 +1,9 @@
-"""What can be wrong, in evaluation's own words.
+"""Errors of evaluation.
 
 EvaluationError
-├── BadEvaluation       a request that contradicts itself
-├── SplitNotReady       a split's parts cannot be read yet
-└── NotEvaluated        a request for results of a run that has none
+├── BadEvaluation       the request contradicts itself
+├── SplitNotReady       the parts of a split cannot be read yet
+└── NotEvaluated        the run has no results yet
 """
 
 
@@ -15,7 +15,7 @@ class EvaluationError(Exception):
 
 
 class BadEvaluation(EvaluationError):
-    """A request contradicts itself; `field` names where."""
+    """The request contradicts itself; `field` names where."""
 
     code, reason = "INVALID_ARGUMENT", "BAD_EVALUATION"
 
@@ -25,13 +25,13 @@ class BadEvaluation(EvaluationError):
 
 
 class SplitNotReady(EvaluationError):
-    """A split's parts cannot be read yet."""
+    """The parts of a split cannot be read yet."""
 
     reason = "SPLIT_NOT_READY"
 
 
 class NotEvaluated(EvaluationError):
-    """A request for results of a run that has none."""
+    """The run has no results yet."""
 
     reason = "NOT_EVALUATED"
 

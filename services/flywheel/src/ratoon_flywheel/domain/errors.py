@@ -1,19 +1,19 @@
 """Errors of the flywheel.
 
 FlywheelError
-├── BadProject          a setting of a project that cannot be
-├── LabelServed         a label that the version in production answers with
-├── InUse               what is to be deleted is still needed
-├── BadPolicy           a setting of a policy that cannot be
+├── BadProject          a setting of a project is out of range
+├── LabelServed         the label to remove is in use in production
+├── InUse               the resource to delete is in use
+├── BadPolicy           a setting of a policy is out of range
 ├── StaleEtag           the resource was changed since it was read
-├── BadFeedback         feedback that says nothing, or cannot be
-├── UnknownAnswer       an answer id of another project
-├── BadSegment          a traffic segment that cannot be
-├── BadSource           a source of another project
-├── NothingToLearn      a retraining without corrected or confirmed answers
-├── RunEnded            a pipeline run that cannot be cancelled any more
-├── NoDecisionPending   a pipeline run that does not wait for a person
-└── NoReason            a decision without a reason
+├── BadFeedback         the feedback is empty or not allowed
+├── UnknownAnswer       the answer belongs to another project
+├── BadSegment          the traffic segment contradicts itself
+├── BadSource           the source belongs to another project
+├── NothingToLearn      there are no corrected or confirmed answers
+├── RunEnded            the pipeline run has ended
+├── NoDecisionPending   the pipeline run does not wait for a decision
+└── NoReason            the decision has no reason
 """
 
 
@@ -29,13 +29,13 @@ class FlywheelError(Exception):
 
 
 class BadProject(FlywheelError):
-    """A setting of a project that cannot be."""
+    """A setting of the project is out of range."""
 
     code, reason = "INVALID_ARGUMENT", "BAD_PROJECT"
 
 
 class LabelServed(FlywheelError):
-    """A label is to go that the version in production answers with."""
+    """The label to remove is one with which the version in production answers."""
 
     reason = "LABEL_SERVED"
 
@@ -47,7 +47,7 @@ class InUse(FlywheelError):
 
 
 class BadPolicy(FlywheelError):
-    """A setting of a policy that cannot be."""
+    """A setting of the policy is out of range."""
 
     code, reason = "INVALID_ARGUMENT", "BAD_POLICY"
 
@@ -59,48 +59,48 @@ class StaleEtag(FlywheelError):
 
 
 class BadFeedback(FlywheelError):
-    """Feedback that says nothing, or cannot be."""
+    """The feedback is empty, or one of its values is not allowed."""
 
     code, reason = "INVALID_ARGUMENT", "BAD_FEEDBACK"
 
 
 class UnknownAnswer(FlywheelError):
-    """An answer id of another project."""
+    """The answer belongs to another project."""
 
     code, reason = "NOT_FOUND", "ANSWER_NOT_FOUND"
 
 
 class BadSegment(FlywheelError):
-    """A traffic segment that cannot be."""
+    """The traffic segment has counts, times or contents that contradict each other."""
 
     code, reason = "INVALID_ARGUMENT", "BAD_TRAFFIC_SEGMENT"
 
 
 class BadSource(FlywheelError):
-    """A source of another project."""
+    """The source belongs to another project."""
 
     code, reason = "INVALID_ARGUMENT", "BAD_SOURCE"
 
 
 class NothingToLearn(FlywheelError):
-    """A retraining without corrected or confirmed answers."""
+    """There are no corrected or confirmed answers to retrain on."""
 
     reason = "NOTHING_TO_LEARN"
 
 
 class NoDecisionPending(FlywheelError):
-    """A pipeline run that does not wait for a person."""
+    """The pipeline run does not wait for a decision."""
 
     reason = "NO_DECISION_WANTED"
 
 
 class NoReason(FlywheelError):
-    """A decision without a reason."""
+    """The decision has no reason, or one that is too long."""
 
     code, reason = "INVALID_ARGUMENT", "NO_REASON"
 
 
 class RunEnded(FlywheelError):
-    """A pipeline run that cannot be cancelled any more."""
+    """The pipeline run has ended and cannot be cancelled."""
 
     reason = "PIPELINE_RUN_ENDED"

@@ -26,12 +26,18 @@ def token_counter(registry: CollectorRegistry) -> Counter:
 
 def segment_metrics(registry: CollectorRegistry, spool: Path) -> Counter:
     """Count captured traffic in the spool, waiting and set aside; returns the counter of what is set aside."""
-    for name, what, suffix in (
-        ("waiting", "Traffic segments that wait for flywheel.", WAITING),
-        ("set_aside", "Traffic segments that flywheel rejected and that are set aside.", SET_ASIDE),
-    ):
-        gauge = Gauge(f"ratoon_gateway_traffic_segments_{name}", what, registry=registry)
-        gauge.set_function(partial(_files, spool, suffix))
+    waiting = Gauge(
+        "ratoon_gateway_traffic_segments_waiting",
+        "Traffic segments that wait for flywheel.",
+        registry=registry,
+    )
+    waiting.set_function(partial(_files, spool, WAITING))
+    set_aside = Gauge(
+        "ratoon_gateway_traffic_segments_set_aside",
+        "Traffic segments that flywheel rejected and that are set aside.",
+        registry=registry,
+    )
+    set_aside.set_function(partial(_files, spool, SET_ASIDE))
     return Counter(
         "ratoon_gateway_traffic_segments_refused",
         "Traffic segments that were set aside since the start.",

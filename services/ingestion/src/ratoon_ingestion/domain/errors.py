@@ -1,4 +1,4 @@
-"""What can go wrong in ingestion, each with the gRPC code and the reason that a caller sees."""
+"""Errors of ingestion, each with its gRPC code and stable reason."""
 
 
 class IngestionError(Exception):
@@ -14,7 +14,7 @@ class BadCuration(IngestionError):
 
 
 class BadSource(IngestionError):
-    """A source is described wrongly."""
+    """The description of the source is not valid."""
 
     code, reason = "INVALID_ARGUMENT", "BAD_SOURCE"
 
@@ -38,7 +38,7 @@ class StaleEtag(IngestionError):
 
 
 class PreviewFailed(IngestionError):
-    """A preview came to no end, or to a bad one."""
+    """The preview failed or took too long."""
 
     code, reason = "FAILED_PRECONDITION", "PREVIEW_FAILED"
 
@@ -50,19 +50,19 @@ class BadSplit(IngestionError):
 
 
 class BadReading(IngestionError):
-    """A reading without a reader or a purpose."""
+    """The reading has no part, no reader or no purpose."""
 
     code, reason = "INVALID_ARGUMENT", "BAD_READING"
 
 
 class BadErasure(IngestionError):
-    """An erasure names no records, or no reason."""
+    """The erasure names no records, too many records, or no reason."""
 
     code, reason = "INVALID_ARGUMENT", "BAD_ERASURE"
 
 
 class ErasureUnderWay(IngestionError):
-    """An erasure rewrites what this builds on; retry later."""
+    """An erasure is rewriting data of the project; retry after its end."""
 
     code, reason = "UNAVAILABLE", "ERASURE_UNDER_WAY"
 
@@ -74,7 +74,7 @@ class Redacted(IngestionError):
 
 
 class BlobMissing(IngestionError):
-    """What a source names was not uploaded."""
+    """The blob of the source was not uploaded."""
 
     code, reason = "FAILED_PRECONDITION", "BLOB_NOT_FOUND"
 
@@ -92,12 +92,12 @@ class NoSuchRecord(IngestionError):
 
 
 class NotReady(IngestionError):
-    """What this builds on is not READY."""
+    """The version or split is not READY."""
 
     code, reason = "FAILED_PRECONDITION", "NOT_READY"
 
 
 class PartSealed(IngestionError):
-    """A part of a split cannot be handed out in this state."""
+    """The parts of a split cannot be opened in its state."""
 
     code, reason = "FAILED_PRECONDITION", "SPLIT_NOT_READY"

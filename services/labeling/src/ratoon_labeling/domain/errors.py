@@ -4,9 +4,9 @@ LabelingError
 ├── BadLabels           a guideline needs two labels or more, all different
 ├── UnknownLabel        a label that the guideline does not have
 ├── BadSampleSize       a review sample has 0 to 10,000 records
-├── SourceNotYours      only services speak for users' feedback
+├── SourceNotYours      only services create annotations from feedback
 ├── StaleEtag           the resource was changed since it was read
-├── InUse               what is to be deleted is still needed
+├── InUse               the resource to delete is in use
 ├── TaskAnswered        the task has its answer already
 ├── TaskClaimed         another annotator holds a lease on the task
 ├── DatasetNotReady     a label set needs a dataset version that is READY
@@ -44,7 +44,7 @@ class BadSampleSize(LabelingError):
 
 
 class SourceNotYours(LabelingError):
-    """Only services speak for users' feedback."""
+    """Only services create annotations from feedback."""
 
     code, reason = "PERMISSION_DENIED", "SOURCE_NOT_YOURS"
 
@@ -56,7 +56,7 @@ class StaleEtag(LabelingError):
 
 
 class InUse(LabelingError):
-    """What is to be deleted is still needed; the sentence says by whom."""
+    """The resource to delete is in use; the message names its users."""
 
     reason = "IN_USE"
 
@@ -80,6 +80,6 @@ class DatasetNotReady(LabelingError):
 
 
 class DatasetRedacted(LabelingError):
-    """Records of the dataset version were erased, so nothing new is made of it."""
+    """Records of the dataset version were erased, so nothing new can be created from it."""
 
     reason = "VERSION_REDACTED"

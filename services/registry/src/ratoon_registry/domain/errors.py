@@ -1,10 +1,10 @@
-"""What can be wrong, in the registry's own words.
+"""Errors of the registry.
 
 RegistryError
 ├── BadVersionId        the id is not v<major>.<minor>
-├── VersionNotReady     only READY versions take an alias
-├── AliasReserved       `production` is moved by serving alone
-├── ParentMismatch      a lineage that names a version of another model
+├── VersionNotReady     only a READY version can have an alias
+├── AliasReserved       only serving moves `production`
+├── ParentMismatch      the parent version belongs to another model
 └── ModelInUse          the model has versions, or the version to delete is in progress or READY
 """
 
@@ -23,19 +23,19 @@ class BadVersionId(RegistryError):
 
 
 class VersionNotReady(RegistryError):
-    """Only READY versions take an alias."""
+    """Only a READY version can have an alias."""
 
     reason = "VERSION_NOT_READY"
 
 
 class AliasReserved(RegistryError):
-    """`production` records what serves; a rollout moves it."""
+    """The alias `production` records the version that serves; only a rollout moves it."""
 
     code, reason = "PERMISSION_DENIED", "ALIAS_RESERVED"
 
 
 class ParentMismatch(RegistryError):
-    """A version can only continue a version of its own model."""
+    """The parent version belongs to another model."""
 
     code, reason = "INVALID_ARGUMENT", "PARENT_OF_OTHER_MODEL"
 

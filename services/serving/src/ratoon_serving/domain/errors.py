@@ -71,6 +71,6 @@ class BoundsInvalid(ServingError):
 
 
 class ScalingUnavailable(ServingError):
-    """Engines here cannot be scaled."""
+    """This installation cannot run this number of replicas."""
 
     reason = "SCALING_UNAVAILABLE"

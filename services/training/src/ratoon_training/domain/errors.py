@@ -4,10 +4,10 @@ TrainingError
 ├── BadRecipe             a value of the recipe cannot be trained with
 ├── AcceleratorRefused    no recipe is written for this accelerator
 ├── OutOfMemory           not enough memory
-├── LossNotFinite         the loss became infinite or no number
-├── DataEmpty             nothing to train on
-├── DataMalformed         a split that lacks columns, labels or rows
-├── ConstantWeights       weights that are all equal never learn apart
+├── LossNotFinite         the loss is no finite number
+├── DataEmpty             the training part has no records
+├── DataMalformed         the parts lack columns, labels or rows
+├── ConstantWeights       all weights of a layer are equal
 ├── BadBaseModel          the base model cannot be continued
 ├── Stopped               the run was asked to stop
 ├── StaleWorker           a newer attempt has taken this run over
@@ -46,25 +46,25 @@ class OutOfMemory(TrainingError):
 
 
 class LossNotFinite(TrainingError):
-    """The loss became infinite or no number."""
+    """The loss is no finite number."""
 
     reason = "LOSS_NOT_FINITE"
 
 
 class DataEmpty(TrainingError):
-    """Nothing to train on."""
+    """The training part has no records."""
 
     code, reason = "INVALID_ARGUMENT", "DATA_EMPTY"
 
 
 class DataMalformed(TrainingError):
-    """A split that lacks columns, labels or rows."""
+    """The parts of the split lack columns, labels or rows."""
 
     code, reason = "INVALID_ARGUMENT", "DATA_MALFORMED"
 
 
 class ConstantWeights(TrainingError):
-    """All weights of a layer are equal, so that its neurons would stay identical for ever."""
+    """All weights of a layer are equal, so its neurons would stay identical."""
 
     code, reason = "INVALID_ARGUMENT", "CONSTANT_WEIGHTS"
 

@@ -3,14 +3,7 @@
 
 from collections.abc import Callable, Sequence
 
-from ratoon.client._generated.evaluation_types import (
-    BadCase,
-    Domain,
-    DomainResult,
-    EvaluationRun,
-    GateRule,
-    Verdict,
-)
+from ratoon.client._generated.evaluation_types import BadCase, Domain, EvaluationRun, GateRule
 from ratoon.client._models import present
 from ratoon.client._pagination import AsyncPaginator, SyncPage
 from ratoon.client._paths import expand
@@ -129,10 +122,6 @@ class EvaluationRunsResource:
         labels: Sequence[str] | None = None,
         gate: Sequence[GateRule] | None = None,
         seed: int | None = None,
-        results: Sequence[DomainResult] | None = None,
-        verdict: Verdict | None = None,
-        report_html_digest: str | None = None,
-        report_json_digest: str | None = None,
         evaluation_run_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -152,10 +141,6 @@ class EvaluationRunsResource:
             gate: Rules of the gate. A rule of an unknown domain is refused. The candidate passes if all rules
                 hold; a gate without rules does not pass.
             seed: Seed of the resampling that computes the confidence intervals.
-            results: Results, one for each domain. Set in the state SUCCEEDED.
-            verdict: Verdict of the gate. Set in the state SUCCEEDED.
-            report_html_digest: Digest of the report as an HTML page (a blob).
-            report_json_digest: Digest of the report as JSON (a blob).
             evaluation_run_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and
                 `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -178,10 +163,6 @@ class EvaluationRunsResource:
                         "labels": labels,
                         "gate": gate,
                         "seed": seed,
-                        "results": results,
-                        "verdict": verdict,
-                        "reportHtmlDigest": report_html_digest,
-                        "reportJsonDigest": report_json_digest,
                     }
                 ),
                 repeatable=True,
@@ -260,7 +241,8 @@ class EvaluationRunsResource:
 
         Args:
             name: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.
-            revision: Send only states with a higher revision. 0: start with the current state.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
         """
         return self._transport.watch(
             EvaluationRun,
@@ -327,10 +309,6 @@ class AsyncEvaluationRunsResource:
         labels: Sequence[str] | None = None,
         gate: Sequence[GateRule] | None = None,
         seed: int | None = None,
-        results: Sequence[DomainResult] | None = None,
-        verdict: Verdict | None = None,
-        report_html_digest: str | None = None,
-        report_json_digest: str | None = None,
         evaluation_run_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -350,10 +328,6 @@ class AsyncEvaluationRunsResource:
             gate: Rules of the gate. A rule of an unknown domain is refused. The candidate passes if all rules
                 hold; a gate without rules does not pass.
             seed: Seed of the resampling that computes the confidence intervals.
-            results: Results, one for each domain. Set in the state SUCCEEDED.
-            verdict: Verdict of the gate. Set in the state SUCCEEDED.
-            report_html_digest: Digest of the report as an HTML page (a blob).
-            report_json_digest: Digest of the report as JSON (a blob).
             evaluation_run_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and
                 `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -376,10 +350,6 @@ class AsyncEvaluationRunsResource:
                         "labels": labels,
                         "gate": gate,
                         "seed": seed,
-                        "results": results,
-                        "verdict": verdict,
-                        "reportHtmlDigest": report_html_digest,
-                        "reportJsonDigest": report_json_digest,
                     }
                 ),
                 repeatable=True,
@@ -460,7 +430,8 @@ class AsyncEvaluationRunsResource:
 
         Args:
             name: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.
-            revision: Send only states with a higher revision. 0: start with the current state.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
         """
         return self._transport.watch(
             EvaluationRun,

@@ -311,10 +311,10 @@ class EvaluationRun(Message):
     """Verdict of the gate. Set in the state SUCCEEDED."""
 
     report_html_digest: str = ""
-    """Digest of the report as an HTML page (a blob)."""
+    """Digest of the report as an HTML page (a blob). Empty until the run has succeeded."""
 
     report_json_digest: str = ""
-    """Digest of the report as JSON (a blob)."""
+    """Digest of the report as JSON (a blob). Empty until the run has succeeded."""
 
 
 class BadCase(Message):
@@ -333,4 +333,7 @@ class BadCase(Message):
     """Label that the candidate answered."""
 
     text: str = ""
-    """Text of the record; only the first 20,000 characters of a longer one."""
+    """Text of the record; only the first 20,000 characters of a longer one.
+
+    Empty if the record was erased since the evaluation.
+    """

@@ -606,7 +606,8 @@ class PipelineRunsResource:
 
         Args:
             name: Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`.
-            revision: Send only states with a higher revision. 0: start with the current state.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
         """
         return self._transport.watch(
             PipelineRun,
@@ -823,7 +824,8 @@ class AsyncPipelineRunsResource:
 
         Args:
             name: Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`.
-            revision: Send only states with a higher revision. 0: start with the current state.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
         """
         return self._transport.watch(
             PipelineRun,

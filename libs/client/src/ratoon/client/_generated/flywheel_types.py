@@ -280,10 +280,13 @@ class Policy(Message):
     """Report which run would have started, and why, without starting it. Default: false."""
 
     last_decision: str = ""
-    """Last decision of the policy, in one sentence with the measured values."""
+    """Last decision of the policy, in one sentence with the measured values.
+
+    Empty until the first one. Set by the server.
+    """
 
     last_decision_time: Timestamp | None = None
-    """Time of the last decision that differed from the one before it."""
+    """Time of the last decision that differed from the one before it. Set by the server."""
 
 
 class PipelineRunState(OpenEnum):
@@ -350,16 +353,19 @@ class PipelineRunStage(Message):
     """
 
     resource: str = ""
-    """Resource name of the resource that executes the stage."""
+    """Resource name of the resource that executes the stage.
+
+    Empty until the stage has started, and for `approval`.
+    """
 
     message: str = ""
     """Current activity or result, in one sentence."""
 
     start_time: Timestamp | None = None
-    """Time at which the stage started."""
+    """Time at which the stage started. Not set before."""
 
     end_time: Timestamp | None = None
-    """Time at which the stage ended."""
+    """Time at which the stage ended. Not set before."""
 
 
 class PipelineRunProducts(Message):

@@ -161,7 +161,8 @@ class DatasetVersionsResource:
 
         Args:
             name: Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`.
-            revision: Send only states with a higher revision. 0: start with the current state.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
         """
         return self._transport.watch(
             DatasetVersion,
@@ -329,7 +330,8 @@ class AsyncDatasetVersionsResource:
 
         Args:
             name: Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`.
-            revision: Send only states with a higher revision. 0: start with the current state.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
         """
         return self._transport.watch(
             DatasetVersion,
@@ -671,7 +673,8 @@ class ErasuresResource:
 
         Args:
             name: Resource name of the erasure: `projects/{project}/erasures/{erasure}`.
-            revision: Send only states with a higher revision. 0: start with the current state.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
         """
         return self._transport.watch(
             Erasure,
@@ -801,7 +804,8 @@ class AsyncErasuresResource:
 
         Args:
             name: Resource name of the erasure: `projects/{project}/erasures/{erasure}`.
-            revision: Send only states with a higher revision. 0: start with the current state.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
         """
         return self._transport.watch(
             Erasure,
@@ -1812,7 +1816,8 @@ class SplitsResource:
 
         Args:
             name: Resource name of the split: `projects/{project}/datasets/{dataset}/splits/{split}`.
-            revision: Send only states with a higher revision. 0: start with the current state.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
         """
         return self._transport.watch(
             Split,
@@ -2023,7 +2028,8 @@ class AsyncSplitsResource:
 
         Args:
             name: Resource name of the split: `projects/{project}/datasets/{dataset}/splits/{split}`.
-            revision: Send only states with a higher revision. 0: start with the current state.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
         """
         return self._transport.watch(
             Split,

@@ -337,13 +337,16 @@ class DatasetVersion(Message):
     """Why the work failed. Set in the state FAILED only."""
 
     artifact_digest: str = ""
-    """Digest of the artifact tree: records, rejected items, profile and manifest."""
+    """Digest of the artifact tree: records, rejected items, profile and manifest.
+
+    Empty until the version is READY.
+    """
 
     merkle_root: str = ""
-    """Merkle root over the records."""
+    """Merkle root over the records, in hexadecimal digits. Empty until the version is READY."""
 
     item_count: Int64 = 0
-    """Number of raw items that were read."""
+    """Number of raw items that were read. 0 until the version is READY, as the other counts."""
 
     record_count: Int64 = 0
     """Number of records."""
@@ -352,7 +355,10 @@ class DatasetVersion(Message):
     """Number of items that became no record."""
 
     profile_json: str = ""
-    """Profile of the data and of what each curation step removed, as JSON."""
+    """Profile of the data and of what each curation step removed, as JSON.
+
+    Empty until the version is READY.
+    """
 
     redacted_digest: str = ""
     """Digest of the artifact tree without the erased records, for a REDACTED version.
@@ -364,7 +370,7 @@ class DatasetVersion(Message):
     """Number of records that were erased."""
 
     erasure: str = ""
-    """Resource name of the latest erasure of one of its records."""
+    """Resource name of the latest erasure of one of its records. Empty: none."""
 
 
 class Record(Message):
@@ -612,13 +618,16 @@ class Split(Message):
     """Why the work failed. Set in the state FAILED only."""
 
     train_digest: str = ""
-    """Digest of the training part (a Parquet blob)."""
+    """Digest of the training part (a Parquet blob). Empty until the split is READY."""
 
     validation_digest: str = ""
-    """Digest of the validation part (a Parquet blob)."""
+    """Digest of the validation part (a Parquet blob).
+
+    Empty until the split is READY. The digest of the test part is returned by `OpenSplit` only.
+    """
 
     parts: list[SplitPartSummary] = []
-    """Summary of each part."""
+    """Summary of each part, the test part included. Empty until the split is READY."""
 
     withheld_counts: dict[str, Int64] = {}
     """Number of records in no part, by reason: `NO_LABEL`, `NO_TIME`, `EARLIER_TEST`,
@@ -727,7 +736,10 @@ class Erasure(Message):
     """Why the work failed. Set in the state FAILED only."""
 
     dataset_versions: list[str] = []
-    """Resource names of the dataset versions that held one of the records. They are REDACTED."""
+    """Resource names of the dataset versions that held one of the records.
+
+    They are REDACTED. This list and the next three are empty until the erasure has succeeded.
+    """
 
     splits: list[str] = []
     """Resource names of the splits that held one of the records. They are REDACTED."""

@@ -48,7 +48,7 @@ class AnnotationsResource:
         Args:
             parent: Resource name of the project: `projects/{project}`.
             record_id: ID of the record. Required.
-            content_digest: Digest of the text that was labelled.
+            content_digest: Digest of the text that was labelled. Empty: not stated.
             label: The label, 1 to 200 characters.
             annotator: Identity of the person, service or import that labelled. For annotations of people, the
                 identity of the caller is used.
@@ -151,7 +151,7 @@ class AsyncAnnotationsResource:
         Args:
             parent: Resource name of the project: `projects/{project}`.
             record_id: ID of the record. Required.
-            content_digest: Digest of the text that was labelled.
+            content_digest: Digest of the text that was labelled. Empty: not stated.
             label: The label, 1 to 200 characters.
             annotator: Identity of the person, service or import that labelled. For annotations of people, the
                 identity of the caller is used.
@@ -674,7 +674,8 @@ class LabelSetsResource:
 
         Args:
             name: Resource name of the label set: `projects/{project}/labelSets/{label_set}`.
-            revision: Send only states with a higher revision. 0: start with the current state.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
         """
         return self._transport.watch(
             LabelSet,
@@ -847,7 +848,8 @@ class AsyncLabelSetsResource:
 
         Args:
             name: Resource name of the label set: `projects/{project}/labelSets/{label_set}`.
-            revision: Send only states with a higher revision. 0: start with the current state.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
         """
         return self._transport.watch(
             LabelSet,

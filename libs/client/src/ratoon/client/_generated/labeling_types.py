@@ -139,6 +139,8 @@ class LabelSet(Message):
     digest: str = ""
     """Digest of the labels: a Parquet blob with the columns `record_id`, `content_digest`, `label`,
     `annotator`, `source`.
+
+    Empty until the label set has succeeded.
     """
 
     class_counts: dict[str, Int64] = {}
@@ -192,7 +194,7 @@ class Annotation(Message):
     """ID of the record. Required."""
 
     content_digest: str = ""
-    """Digest of the text that was labelled."""
+    """Digest of the text that was labelled. Empty: not stated."""
 
     label: str = ""
     """The label, 1 to 200 characters."""
@@ -263,7 +265,7 @@ class Task(Message):
     """Label that was given. Empty until the task is completed."""
 
     annotator: str = ""
-    """Identity of the annotator who completed the task."""
+    """Identity of the annotator who completed the task. Empty until then."""
 
     lease_holder: str = ""
     """Annotator who claimed the task with `ClaimTask`. Empty: none, or the task is completed."""

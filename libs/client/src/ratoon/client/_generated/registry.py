@@ -3,7 +3,6 @@
 
 from collections.abc import Callable, Mapping
 
-from ratoon.client._generated.common_types import GenerationDefaults
 from ratoon.client._generated.registry_types import Alias, AliasChange, Lineage, Model, ModelVersion
 from ratoon.client._models import present
 from ratoon.client._pagination import AsyncPaginator, SyncPage
@@ -290,18 +289,8 @@ class ModelVersionsResource:
         artifact_digest: str | None = None,
         lineage: Lineage | None = None,
         changelog: str | None = None,
-        signature_digest: str | None = None,
-        golden_digest: str | None = None,
-        parameter_count: int | None = None,
-        size_bytes: int | None = None,
         golden_source_digest: str | None = None,
         scores: Mapping[str, float] | None = None,
-        base_artifact_digest: str | None = None,
-        base_signature_digest: str | None = None,
-        generation_defaults: GenerationDefaults | None = None,
-        max_prompt_characters: int | None = None,
-        max_prompt_tokens: int | None = None,
-        context_tokens: int | None = None,
         model_version_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -316,27 +305,13 @@ class ModelVersionsResource:
         Args:
             parent: Resource name of the model: `projects/{project}/models/{model}`.
             artifact_digest: Digest of the model artifact: a tree of safetensors files, tokenizer,
-                configuration, recipe and model card. Required.
+                configuration, recipe and model card. Required. Verification replaces it by the digest of the
+                tree that it signs: with a model card, and without files that do not belong to a model.
             lineage: Resources from which the version was created.
             changelog: Changes since the previous version, at most 262,144 characters.
-            signature_digest: Digest of the signature over the manifest of the artifact (a blob).
-            golden_digest: Digest of the golden prompts with their tokens and log-probabilities (a JSON blob).
-            parameter_count: Number of parameters.
-            size_bytes: Size of the artifact in bytes.
             golden_source_digest: Digest of the Parquet blob (a validation part) from whose texts the golden
                 prompts are taken.
             scores: Scores by name, copied from the evaluation.
-            base_artifact_digest: For an adapter: digest of the base model (a tree) to which it belongs.
-            base_signature_digest: For an adapter: digest of the signature over the manifest of the base
-                model.
-            generation_defaults: Sampling defaults from `generation_config.json` of the artifact. An adapter
-                without one inherits those of its base model. Set by verification.
-            max_prompt_characters: Number of characters of each message that the chat template keeps. 0: all.
-                Set by verification.
-            max_prompt_tokens: Number of prompt tokens for which the version was trained. 0: not stated. Set
-                by verification.
-            context_tokens: Context length of the model in tokens, prompt and answer together. Set by
-                verification.
             model_version_id: Last segment of the resource name, for example `v1.2`. Empty: the next minor
                 number, or the next major number if the architecture or the base model changed.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -356,18 +331,8 @@ class ModelVersionsResource:
                         "artifactDigest": artifact_digest,
                         "lineage": lineage,
                         "changelog": changelog,
-                        "signatureDigest": signature_digest,
-                        "goldenDigest": golden_digest,
-                        "parameterCount": parameter_count,
-                        "sizeBytes": size_bytes,
                         "goldenSourceDigest": golden_source_digest,
                         "scores": scores,
-                        "baseArtifactDigest": base_artifact_digest,
-                        "baseSignatureDigest": base_signature_digest,
-                        "generationDefaults": generation_defaults,
-                        "maxPromptCharacters": max_prompt_characters,
-                        "maxPromptTokens": max_prompt_tokens,
-                        "contextTokens": context_tokens,
                     }
                 ),
                 repeatable=True,
@@ -446,7 +411,8 @@ class ModelVersionsResource:
 
         Args:
             name: Resource name of the version: `projects/{project}/models/{model}/versions/{version}`.
-            revision: Send only states with a higher revision. 0: start with the current state.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
         """
         return self._transport.watch(
             ModelVersion,
@@ -510,18 +476,8 @@ class AsyncModelVersionsResource:
         artifact_digest: str | None = None,
         lineage: Lineage | None = None,
         changelog: str | None = None,
-        signature_digest: str | None = None,
-        golden_digest: str | None = None,
-        parameter_count: int | None = None,
-        size_bytes: int | None = None,
         golden_source_digest: str | None = None,
         scores: Mapping[str, float] | None = None,
-        base_artifact_digest: str | None = None,
-        base_signature_digest: str | None = None,
-        generation_defaults: GenerationDefaults | None = None,
-        max_prompt_characters: int | None = None,
-        max_prompt_tokens: int | None = None,
-        context_tokens: int | None = None,
         model_version_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -536,27 +492,13 @@ class AsyncModelVersionsResource:
         Args:
             parent: Resource name of the model: `projects/{project}/models/{model}`.
             artifact_digest: Digest of the model artifact: a tree of safetensors files, tokenizer,
-                configuration, recipe and model card. Required.
+                configuration, recipe and model card. Required. Verification replaces it by the digest of the
+                tree that it signs: with a model card, and without files that do not belong to a model.
             lineage: Resources from which the version was created.
             changelog: Changes since the previous version, at most 262,144 characters.
-            signature_digest: Digest of the signature over the manifest of the artifact (a blob).
-            golden_digest: Digest of the golden prompts with their tokens and log-probabilities (a JSON blob).
-            parameter_count: Number of parameters.
-            size_bytes: Size of the artifact in bytes.
             golden_source_digest: Digest of the Parquet blob (a validation part) from whose texts the golden
                 prompts are taken.
             scores: Scores by name, copied from the evaluation.
-            base_artifact_digest: For an adapter: digest of the base model (a tree) to which it belongs.
-            base_signature_digest: For an adapter: digest of the signature over the manifest of the base
-                model.
-            generation_defaults: Sampling defaults from `generation_config.json` of the artifact. An adapter
-                without one inherits those of its base model. Set by verification.
-            max_prompt_characters: Number of characters of each message that the chat template keeps. 0: all.
-                Set by verification.
-            max_prompt_tokens: Number of prompt tokens for which the version was trained. 0: not stated. Set
-                by verification.
-            context_tokens: Context length of the model in tokens, prompt and answer together. Set by
-                verification.
             model_version_id: Last segment of the resource name, for example `v1.2`. Empty: the next minor
                 number, or the next major number if the architecture or the base model changed.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -576,18 +518,8 @@ class AsyncModelVersionsResource:
                         "artifactDigest": artifact_digest,
                         "lineage": lineage,
                         "changelog": changelog,
-                        "signatureDigest": signature_digest,
-                        "goldenDigest": golden_digest,
-                        "parameterCount": parameter_count,
-                        "sizeBytes": size_bytes,
                         "goldenSourceDigest": golden_source_digest,
                         "scores": scores,
-                        "baseArtifactDigest": base_artifact_digest,
-                        "baseSignatureDigest": base_signature_digest,
-                        "generationDefaults": generation_defaults,
-                        "maxPromptCharacters": max_prompt_characters,
-                        "maxPromptTokens": max_prompt_tokens,
-                        "contextTokens": context_tokens,
                     }
                 ),
                 repeatable=True,
@@ -668,7 +600,8 @@ class AsyncModelVersionsResource:
 
         Args:
             name: Resource name of the version: `projects/{project}/models/{model}/versions/{version}`.
-            revision: Send only states with a higher revision. 0: start with the current state.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
         """
         return self._transport.watch(
             ModelVersion,

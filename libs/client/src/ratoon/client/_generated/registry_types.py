@@ -108,7 +108,8 @@ class ModelVersion(Message):
     """Digest of the model artifact: a tree of safetensors files, tokenizer, configuration, recipe and
     model card.
 
-    Required.
+    Required. Verification replaces it by the digest of the tree that it signs: with a model card, and
+    without files that do not belong to a model.
     """
 
     lineage: Lineage | None = None
@@ -124,16 +125,22 @@ class ModelVersion(Message):
     """Why the work failed. Set in the state FAILED only."""
 
     signature_digest: str = ""
-    """Digest of the signature over the manifest of the artifact (a blob)."""
+    """Digest of the signature over the manifest of the artifact (a blob).
+
+    Empty until the version is READY.
+    """
 
     golden_digest: str = ""
-    """Digest of the golden prompts with their tokens and log-probabilities (a JSON blob)."""
+    """Digest of the golden prompts with their tokens and log-probabilities (a JSON blob).
+
+    Empty until the version is READY.
+    """
 
     parameter_count: Int64 = 0
-    """Number of parameters."""
+    """Number of parameters. Set by verification."""
 
     size_bytes: Int64 = 0
-    """Size of the artifact in bytes."""
+    """Size of the artifact in bytes. Set by verification."""
 
     golden_source_digest: str = ""
     """Digest of the Parquet blob (a validation part) from whose texts the golden prompts are taken."""
@@ -142,10 +149,16 @@ class ModelVersion(Message):
     """Scores by name, copied from the evaluation."""
 
     base_artifact_digest: str = ""
-    """For an adapter: digest of the base model (a tree) to which it belongs."""
+    """For an adapter: digest of the base model (a tree) to which it belongs.
+
+    Set by verification; empty for other models.
+    """
 
     base_signature_digest: str = ""
-    """For an adapter: digest of the signature over the manifest of the base model."""
+    """For an adapter: digest of the signature over the manifest of the base model.
+
+    Set by verification; empty for other models.
+    """
 
     generation_defaults: GenerationDefaults | None = None
     """Sampling defaults from `generation_config.json` of the artifact.

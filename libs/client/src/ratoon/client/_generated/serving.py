@@ -747,7 +747,8 @@ class RolloutsResource:
         Args:
             name: Resource name of the rollout:
                 `projects/{project}/deployments/{deployment}/rollouts/{rollout}`.
-            revision: Send only states with a higher revision. 0: start with the current state.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
         """
         return self._transport.watch(
             Rollout,
@@ -1018,7 +1019,8 @@ class AsyncRolloutsResource:
         Args:
             name: Resource name of the rollout:
                 `projects/{project}/deployments/{deployment}/rollouts/{rollout}`.
-            revision: Send only states with a higher revision. 0: start with the current state.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
         """
         return self._transport.watch(
             Rollout,

@@ -27,7 +27,7 @@ class Deployment(Message):
     """Resource name of the version that serves. Empty until the first rollout has completed."""
 
     previous_version: str = ""
-    """Resource name of the previous version, the target of a rollback."""
+    """Resource name of the previous version, the target of a rollback. Empty: none."""
 
     active_rollout: str = ""
     """Resource name of the rollout in progress. Empty: none."""

@@ -180,7 +180,8 @@ class TrainingRunsResource:
 
         Args:
             name: Resource name of the training run: `projects/{project}/trainingRuns/{training_run}`.
-            revision: Send only states with a higher revision. 0: start with the current state.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
         """
         return self._transport.watch(
             TrainingRun,
@@ -387,7 +388,8 @@ class AsyncTrainingRunsResource:
 
         Args:
             name: Resource name of the training run: `projects/{project}/trainingRuns/{training_run}`.
-            revision: Send only states with a higher revision. 0: start with the current state.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
         """
         return self._transport.watch(
             TrainingRun,

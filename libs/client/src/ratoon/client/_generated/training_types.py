@@ -295,20 +295,22 @@ class TrainingRun(Message):
     """Why the work failed. Set in the state FAILED only."""
 
     artifact_digest: str = ""
-    """Digest of the trained model artifact (a tree)."""
+    """Digest of the trained model artifact (a tree). Empty until the run has succeeded."""
 
     curves_digest: str = ""
-    """Digest of the training curves (a JSON blob)."""
+    """Digest of the training curves (a JSON blob). Empty until the run has succeeded."""
 
     parameter_count: Int64 = 0
-    """Number of parameters of the model."""
+    """Number of parameters of the model. 0 until the run has succeeded."""
 
     diagnosis: TrainingRunDiagnosis | None = None
-    """Diagnosis of the training curves."""
+    """Diagnosis of the training curves. Not set until the run has succeeded."""
 
     metrics: dict[str, float] = {}
     """Final measurements by name (`train_loss`, `validation_loss`, `seconds`, `tokens_per_second`,
     `peak_memory_bytes`, …).
+
+    Empty until the run has succeeded.
     """
 
     plan: ResourcePlan | None = None
@@ -327,4 +329,7 @@ class TrainingRun(Message):
     """
 
     prompt_limit: TrainingRunPromptLimit | None = None
-    """Length to which the chat template cuts texts of users. Set once the texts are tokenized."""
+    """Length to which the chat template cuts texts of users.
+
+    Not set until the run has succeeded.
+    """

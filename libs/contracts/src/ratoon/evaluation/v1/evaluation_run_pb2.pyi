@@ -96,9 +96,9 @@ class EvaluationRun(_message.Message):
     seed: _builtins.int
     """Seed of the resampling that computes the confidence intervals."""
     report_html_digest: _builtins.str
-    """Digest of the report as an HTML page (a blob)."""
+    """Digest of the report as an HTML page (a blob). Empty until the run has succeeded."""
     report_json_digest: _builtins.str
-    """Digest of the report as JSON (a blob)."""
+    """Digest of the report as JSON (a blob). Empty until the run has succeeded."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -622,7 +622,9 @@ class BadCase(_message.Message):
     predicted: _builtins.str
     """Label that the candidate answered."""
     text: _builtins.str
-    """Text of the record; only the first 20,000 characters of a longer one."""
+    """Text of the record; only the first 20,000 characters of a longer one. Empty if the record was erased since the
+    evaluation.
+    """
     def __init__(
         self,
         *,

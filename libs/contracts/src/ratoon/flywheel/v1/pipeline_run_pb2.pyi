@@ -126,16 +126,16 @@ class PipelineRun(_message.Message):
         `SKIPPED`.
         """
         resource: _builtins.str
-        """Resource name of the resource that executes the stage."""
+        """Resource name of the resource that executes the stage. Empty until the stage has started, and for `approval`."""
         message: _builtins.str
         """Current activity or result, in one sentence."""
         @_builtins.property
         def start_time(self) -> _timestamp_pb2.Timestamp:
-            """Time at which the stage started."""
+            """Time at which the stage started. Not set before."""
 
         @_builtins.property
         def end_time(self) -> _timestamp_pb2.Timestamp:
-            """Time at which the stage ended."""
+            """Time at which the stage ended. Not set before."""
 
         def __init__(
             self,

@@ -85,7 +85,9 @@ class Policy(_message.Message):
     dry_run: _builtins.bool
     """Report which run would have started, and why, without starting it. Default: false."""
     last_decision: _builtins.str
-    """Last decision of the policy, in one sentence with the measured values."""
+    """Last decision of the policy, in one sentence with the measured values. Empty until the first one. Set by the
+    server.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -96,7 +98,7 @@ class Policy(_message.Message):
 
     @_builtins.property
     def last_decision_time(self) -> _timestamp_pb2.Timestamp:
-        """Time of the last decision that differed from the one before it."""
+        """Time of the last decision that differed from the one before it. Set by the server."""
 
     def __init__(
         self,

@@ -204,17 +204,17 @@ class DatasetVersion(_message.Message):
     state: Global___DatasetVersion.State.ValueType
     """Current state."""
     artifact_digest: _builtins.str
-    """Digest of the artifact tree: records, rejected items, profile and manifest."""
+    """Digest of the artifact tree: records, rejected items, profile and manifest. Empty until the version is READY."""
     merkle_root: _builtins.str
-    """Merkle root over the records."""
+    """Merkle root over the records, in hexadecimal digits. Empty until the version is READY."""
     item_count: _builtins.int
-    """Number of raw items that were read."""
+    """Number of raw items that were read. 0 until the version is READY, as the other counts."""
     record_count: _builtins.int
     """Number of records."""
     rejected_count: _builtins.int
     """Number of items that became no record."""
     profile_json: _builtins.str
-    """Profile of the data and of what each curation step removed, as JSON."""
+    """Profile of the data and of what each curation step removed, as JSON. Empty until the version is READY."""
     redacted_digest: _builtins.str
     """Digest of the artifact tree without the erased records, for a REDACTED version. `artifact_digest` then identifies
     the erased original.
@@ -222,7 +222,7 @@ class DatasetVersion(_message.Message):
     erased_count: _builtins.int
     """Number of records that were erased."""
     erasure: _builtins.str
-    """Resource name of the latest erasure of one of its records."""
+    """Resource name of the latest erasure of one of its records. Empty: none."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""

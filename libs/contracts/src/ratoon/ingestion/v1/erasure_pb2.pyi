@@ -103,7 +103,9 @@ class Erasure(_message.Message):
 
     @_builtins.property
     def dataset_versions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Resource names of the dataset versions that held one of the records. They are REDACTED."""
+        """Resource names of the dataset versions that held one of the records. They are REDACTED. This list and the next
+        three are empty until the erasure has succeeded.
+        """
 
     @_builtins.property
     def splits(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

@@ -520,7 +520,9 @@ class WatchDatasetVersionRequest(_message.Message):
     name: _builtins.str
     """Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`."""
     revision: _builtins.int
-    """Send only states with a higher revision. 0: start with the current state."""
+    """Send only states with a higher revision, for example than the last one that was received; no revision is too old.
+    0: start with the current state.
+    """
     def __init__(
         self,
         *,
@@ -1014,7 +1016,9 @@ class WatchSplitRequest(_message.Message):
     name: _builtins.str
     """Resource name of the split: `projects/{project}/datasets/{dataset}/splits/{split}`."""
     revision: _builtins.int
-    """Send only states with a higher revision. 0: start with the current state."""
+    """Send only states with a higher revision, for example than the last one that was received; no revision is too old.
+    0: start with the current state.
+    """
     def __init__(
         self,
         *,
@@ -1357,7 +1361,9 @@ class WatchErasureRequest(_message.Message):
     name: _builtins.str
     """Resource name of the erasure: `projects/{project}/erasures/{erasure}`."""
     revision: _builtins.int
-    """Send only states with a higher revision. 0: start with the current state."""
+    """Send only states with a higher revision, for example than the last one that was received; no revision is too old.
+    0: start with the current state.
+    """
     def __init__(
         self,
         *,

@@ -315,9 +315,11 @@ class Split(_message.Message):
     seed: _builtins.int
     """Random seed of the assignment."""
     train_digest: _builtins.str
-    """Digest of the training part (a Parquet blob)."""
+    """Digest of the training part (a Parquet blob). Empty until the split is READY."""
     validation_digest: _builtins.str
-    """Digest of the validation part (a Parquet blob)."""
+    """Digest of the validation part (a Parquet blob). Empty until the split is READY. The digest of the test part is
+    returned by `OpenSplit` only.
+    """
     replayed_count: _builtins.int
     """Number of replayed records in the training part."""
     @_builtins.property
@@ -346,7 +348,7 @@ class Split(_message.Message):
 
     @_builtins.property
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Split.PartSummary]:
-        """Summary of each part."""
+        """Summary of each part, the test part included. Empty until the split is READY."""
 
     @_builtins.property
     def withheld_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:

@@ -154,7 +154,7 @@ class Annotation(_message.Message):
     record_id: _builtins.str
     """ID of the record. Required."""
     content_digest: _builtins.str
-    """Digest of the text that was labelled."""
+    """Digest of the text that was labelled. Empty: not stated."""
     label: _builtins.str
     """The label, 1 to 200 characters."""
     annotator: _builtins.str
@@ -258,7 +258,7 @@ class Task(_message.Message):
     label: _builtins.str
     """Label that was given. Empty until the task is completed."""
     annotator: _builtins.str
-    """Identity of the annotator who completed the task."""
+    """Identity of the annotator who completed the task. Empty until then."""
     lease_holder: _builtins.str
     """Annotator who claimed the task with `ClaimTask`. Empty: none, or the task is completed."""
     @_builtins.property

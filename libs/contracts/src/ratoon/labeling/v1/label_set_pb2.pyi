@@ -144,7 +144,7 @@ class LabelSet(_message.Message):
     """Number of records to draw for review, 0 to 10,000."""
     digest: _builtins.str
     """Digest of the labels: a Parquet blob with the columns `record_id`, `content_digest`, `label`, `annotator`,
-    `source`.
+    `source`. Empty until the label set has succeeded.
     """
     unlabelled_count: _builtins.int
     """Number of records without a label."""

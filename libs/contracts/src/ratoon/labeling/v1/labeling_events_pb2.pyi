@@ -146,7 +146,7 @@ class AnnotationEvent(_message.Message):
     """
     @_builtins.property
     def created(self) -> Global___AnnotationCreated:
-        """An annotation was created."""
+        """An annotation was created. Annotations that a label set imports have no event of their own."""
 
     def __init__(
         self,
@@ -167,7 +167,7 @@ Global___AnnotationEvent: _TypeAlias = AnnotationEvent  # noqa: Y015
 
 @_typing.final
 class AnnotationCreated(_message.Message):
-    """An annotation was created."""
+    """An annotation was created. Annotations that a label set imports have no event of their own."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -359,7 +359,9 @@ class WatchLabelSetRequest(_message.Message):
     name: _builtins.str
     """Resource name of the label set: `projects/{project}/labelSets/{label_set}`."""
     revision: _builtins.int
-    """Send only states with a higher revision. 0: start with the current state."""
+    """Send only states with a higher revision, for example than the last one that was received; no revision is too old.
+    0: start with the current state.
+    """
     def __init__(
         self,
         *,

@@ -117,24 +117,29 @@ class ModelVersion(_message.Message):
     """Current state."""
     artifact_digest: _builtins.str
     """Digest of the model artifact: a tree of safetensors files, tokenizer, configuration, recipe and model card.
-    Required.
+    Required. Verification replaces it by the digest of the tree that it signs: with a model card, and without files
+    that do not belong to a model.
     """
     changelog: _builtins.str
     """Changes since the previous version, at most 262,144 characters."""
     signature_digest: _builtins.str
-    """Digest of the signature over the manifest of the artifact (a blob)."""
+    """Digest of the signature over the manifest of the artifact (a blob). Empty until the version is READY."""
     golden_digest: _builtins.str
-    """Digest of the golden prompts with their tokens and log-probabilities (a JSON blob)."""
+    """Digest of the golden prompts with their tokens and log-probabilities (a JSON blob). Empty until the version is
+    READY.
+    """
     parameter_count: _builtins.int
-    """Number of parameters."""
+    """Number of parameters. Set by verification."""
     size_bytes: _builtins.int
-    """Size of the artifact in bytes."""
+    """Size of the artifact in bytes. Set by verification."""
     golden_source_digest: _builtins.str
     """Digest of the Parquet blob (a validation part) from whose texts the golden prompts are taken."""
     base_artifact_digest: _builtins.str
-    """For an adapter: digest of the base model (a tree) to which it belongs."""
+    """For an adapter: digest of the base model (a tree) to which it belongs. Set by verification; empty for other models."""
     base_signature_digest: _builtins.str
-    """For an adapter: digest of the signature over the manifest of the base model."""
+    """For an adapter: digest of the signature over the manifest of the base model. Set by verification; empty for other
+    models.
+    """
     max_prompt_characters: _builtins.int
     """Number of characters of each message that the chat template keeps. 0: all. Set by verification."""
     max_prompt_tokens: _builtins.int

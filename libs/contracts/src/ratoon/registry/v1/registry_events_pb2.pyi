@@ -142,7 +142,7 @@ class AliasEvent(_message.Message):
     """
     @_builtins.property
     def moved(self) -> Global___AliasMoved:
-        """An alias points to another version."""
+        """An alias was created or points to another version."""
 
     def __init__(
         self,
@@ -163,7 +163,7 @@ Global___AliasEvent: _TypeAlias = AliasEvent  # noqa: Y015
 
 @_typing.final
 class AliasMoved(_message.Message):
-    """An alias points to another version."""
+    """An alias was created or points to another version."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -45,7 +45,7 @@ class Deployment(_message.Message):
     version: _builtins.str
     """Resource name of the version that serves. Empty until the first rollout has completed."""
     previous_version: _builtins.str
-    """Resource name of the previous version, the target of a rollback."""
+    """Resource name of the previous version, the target of a rollback. Empty: none."""
     active_rollout: _builtins.str
     """Resource name of the rollout in progress. Empty: none."""
     min_replicas: _builtins.int

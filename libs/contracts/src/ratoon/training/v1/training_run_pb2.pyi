@@ -226,11 +226,11 @@ class TrainingRun(_message.Message):
     CONTINUE and LORA, refused with FROM_SCRATCH.
     """
     artifact_digest: _builtins.str
-    """Digest of the trained model artifact (a tree)."""
+    """Digest of the trained model artifact (a tree). Empty until the run has succeeded."""
     curves_digest: _builtins.str
-    """Digest of the training curves (a JSON blob)."""
+    """Digest of the training curves (a JSON blob). Empty until the run has succeeded."""
     parameter_count: _builtins.int
-    """Number of parameters of the model."""
+    """Number of parameters of the model. 0 until the run has succeeded."""
     attempt: _builtins.int
     """Number of times that the workers were started. A later attempt resumes from the last checkpoint."""
     @_builtins.property
@@ -259,12 +259,12 @@ class TrainingRun(_message.Message):
 
     @_builtins.property
     def diagnosis(self) -> Global___TrainingRun.Diagnosis:
-        """Diagnosis of the training curves."""
+        """Diagnosis of the training curves. Not set until the run has succeeded."""
 
     @_builtins.property
     def metrics(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
         """Final measurements by name (`train_loss`, `validation_loss`, `seconds`, `tokens_per_second`, `peak_memory_bytes`,
-        …).
+        …). Empty until the run has succeeded.
         """
 
     @_builtins.property
@@ -277,7 +277,7 @@ class TrainingRun(_message.Message):
 
     @_builtins.property
     def prompt_limit(self) -> Global___TrainingRun.PromptLimit:
-        """Length to which the chat template cuts texts of users. Set once the texts are tokenized."""
+        """Length to which the chat template cuts texts of users. Not set until the run has succeeded."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """The lease of one consumer group: one active consumer, and a fence that a stale one cannot pass.
 
-Time is the boot clock of the machine. A holder whose process has ended is followed at once.
+Time is the monotonic clock of the machine (CLOCK_BOOTTIME). A holder whose process has ended is followed at once.
 """
 
 import sqlite3
@@ -20,7 +20,7 @@ class GroupLease:
         self.fence = 0
 
     def hold(self, connection: sqlite3.Connection) -> bool:
-        """Whether the group is ours; takes it when it is free, renews when half of the lease is over."""
+        """Return whether the group is ours; takes it when it is free, renews when half of the lease is over."""
         now = self._clock.monotonic()
         if now < self._until - self._lease_s / 2:
             return True

@@ -121,7 +121,7 @@ class EmbeddedLog:
                 _insert(connection, topic, ours, now)
 
     def _was_appended(self, connection: sqlite3.Connection, now: float) -> bool:
-        """Whether this sequence is in the file; if not, it is from this transaction on."""
+        """Return whether this sequence is in the file; if not, it is from this transaction on."""
         query = "SELECT sequence FROM producers WHERE id = ?"
         row = connection.execute(query, (self._producer,)).fetchone()
         if row and row[0] >= self._sequence:

@@ -68,7 +68,7 @@ class EmbeddedSubscription:
             self._positions[partition] = offset
 
     def lag(self) -> int:
-        """How many records it has still to read; none while another consumer of the group is active."""
+        """Return how many records remain to be read; 0 while another consumer of the group is active."""
         connection, _ = self._open()
         with self._file.errors():
             ends = self._ends(connection)
@@ -93,7 +93,7 @@ class EmbeddedSubscription:
         return self._connection, self._bell
 
     def _active(self, connection: sqlite3.Connection) -> bool:
-        """Whether the group is ours; a group newly ours is read from its committed offsets."""
+        """Return whether the group is ours; a group newly ours is read from its committed offsets."""
         if not self._lease.hold(connection):
             return False
         if self._lease.fence != self._held_fence:

@@ -1,7 +1,7 @@
 """Wakes consumers in any process of the machine without polling: each one sleeps on a named pipe per topic.
 
 A pipe without a reader was left by a killed process; the next writer removes it. A wake
-may be missed (a crash between commit and wake), so consumers look for themselves now and then.
+may be missed (a crash between commit and wake), so consumers also poll.
 """
 
 import os
@@ -33,7 +33,7 @@ def _ring(pipe: str) -> None:
 
 
 class Bell:
-    """What one consumer sleeps on."""
+    """Named pipe on which one consumer sleeps."""
 
     def __init__(self, folder: Path, topics: Collection[str]) -> None:
         self._pipes: dict[int, Path] = {}

@@ -151,7 +151,7 @@ def _write(state: Path, services: Sequence[ServiceSettings], beside: Path, sink:
             revisions = {each.service: _revision(copies[_database(each)]) for each in services}
             files += [_add_file(tar, _name(state, path), copy) for path, copy in copies.items()]
         for path in sorted((state / "artifacts" / "sha256").glob("*/*")):
-            with suppress(FileNotFoundError):  # collected as garbage just now
+            with suppress(FileNotFoundError):  # removed by garbage collection just now
                 if DIGEST.fullmatch(path.name):
                     files.append(_add_file(tar, _name(state, path), path))
         manifest = Manifest(datetime.now(UTC).isoformat(), revisions, tuple(files))

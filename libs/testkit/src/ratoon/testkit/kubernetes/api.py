@@ -32,7 +32,7 @@ class Api:
         return run(command, stdin)
 
     def can_i(self, namespace: str, account: str, verb: str, resource: str) -> bool:
-        """Whether the API lets a ServiceAccount do this in its namespace."""
+        """Return whether the API lets a ServiceAccount do this in its namespace."""
         user = f"system:serviceaccount:{namespace}:{account}"
         arguments = ["auth", "can-i", verb, resource, "--namespace", namespace, "--as", user]
         try:
@@ -44,7 +44,7 @@ class Api:
 
 
 def run(command: Sequence[object], stdin: str = "", seconds: float = _COMMAND_S) -> str:
-    """What a command prints; CommandFailed with both its outputs when it ends with an error."""
+    """Return what a command prints; CommandFailed with both its outputs when it ends with an error."""
     done = subprocess.run(
         [str(word) for word in command],
         input=stdin,

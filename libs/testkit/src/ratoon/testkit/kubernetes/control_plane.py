@@ -32,7 +32,7 @@ _ACCOUNTS = {
     "scheduler": ("system:kube-scheduler", ""),
     "proxy": ("system:kube-proxy", ""),
 }
-"""Who has a token: kubeconfig's name → (user, groups)."""
+"""Accounts with a token: kubeconfig's name → (user, groups)."""
 
 
 class ControlPlane(Api):
@@ -47,7 +47,7 @@ class ControlPlane(Api):
         self.url = f"https://{address}:{self._ports[2]}"
         """Of the API server."""
         self.certificate = folder / "pki" / "apiserver.crt"
-        """What clients trust."""
+        """Certificate that clients trust."""
         self._tokens = {name: secrets.token_hex(24) for name in _ACCOUNTS}
 
     def start(self) -> None:

@@ -34,7 +34,7 @@ NAMESPACES = "RATOON_CLUSTER_NAMESPACES"
 """Set by `scripts/cluster run`: this process has namespaces of its own."""
 KUBECONFIG = "KUBECONFIG"
 CLAIMS = 16
-"""How many volumes there are for claims."""
+"""Number of volumes for claims."""
 _READY_S = 90.0
 _PROGRAMS = ("containerd", "ctr", "runc", "iptables", "conntrack", "ip")
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -42,7 +42,7 @@ _CNI = Path("/usr/lib/cni")
 
 
 def missing() -> str:
-    """What this machine or process lacks for a node, as a sentence; empty when nothing, or when one is given."""
+    """Return what this machine or process lacks for a node, as a sentence; empty when nothing, or when one is given."""
     if os.environ.get(KUBECONFIG):
         return tools.missing()
     if os.geteuid() != 0:
@@ -173,13 +173,13 @@ class Node:
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster that is there already, and goes on when the tests have ended."""
+    """A cluster that exists already, and continues when the tests have ended."""
 
     plane: Api
 
     @property
     def address(self) -> str:
-        """Where ports of its first node are reached."""
+        """Return the address of ports of its first node."""
         path = "jsonpath={.items[0].status.addresses[?(@.type=='InternalIP')].address}"
         return self.plane.kubectl("get", "nodes", "-o", path)
 
@@ -218,7 +218,7 @@ def running_cluster() -> Iterator[Cluster]:
 
 @contextmanager
 def own_cluster() -> Iterator[OwnCluster]:
-    """A control plane and a node until the block ends; others wait for their turn."""
+    """A control plane and a node until the block ends; other processes wait."""
     cache = Path(os.environ.get("RATOON_CACHE") or Path.home() / ".cache" / "ratoon") / "containerd"
     cache.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
@@ -254,7 +254,7 @@ def _make_network() -> None:
 
 
 def _cgroup_files() -> Iterator[Path]:
-    """What lists the processes of pods, in cgroup v1 or v2; groups that go meanwhile are left out."""
+    """Yield the files that list the processes of pods, in cgroup v1 or v2; groups that go meanwhile are left out."""
     for root in (_CGROUPS / "pids/kubepods", _CGROUPS / "kubepods"):
         for folder, _, _ in os.walk(root):
             yield Path(folder, "cgroup.procs")

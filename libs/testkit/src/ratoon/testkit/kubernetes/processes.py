@@ -43,7 +43,7 @@ class Processes:
         raise RuntimeError(f"{name} {state}:\n{self.tail(name)}")
 
     def alive(self, name: str) -> bool:
-        """Whether it was started and has not ended."""
+        """Return whether it was started and has not ended."""
         process = self._running.get(name)
         return process is not None and process.poll() is None
 

@@ -35,7 +35,7 @@ _GO_TIMEOUT_S = 3600.0
 
 
 def missing() -> str:
-    """What this machine lacks to build them, as a sentence; empty when nothing, or when they are built."""
+    """Return what this machine lacks to build them, as a sentence; empty when nothing, or when they are built."""
     if (_home(_programs_key()) / "kubectl").exists() or shutil.which("go"):
         return ""
     return "Kubernetes is built with Go: install Go 1.26 or newer"

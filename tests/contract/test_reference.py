@@ -1,0 +1,152 @@
+"""Reference pages: errors are found in sources however they are raised, and pages name nothing that does not exist."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from scripts import contract_pages, reference
+from scripts.raised_errors import Module, Raised, Sources
+
+ERRORS = '''
+class ShopError(Exception):
+    """Base class."""
+
+    code = "FAILED_PRECONDITION"
+    reason = "SHOP_ERROR"
+
+
+class BadColour(ShopError):
+    """The colour is unknown.
+
+    Further details.
+    """
+
+    code, reason = "INVALID_ARGUMENT", "BAD_COLOUR"
+
+
+class Closed(ShopError):
+    """The shop is closed."""
+
+    reason = "CLOSED"
+
+
+def refusal(field, message, reason="BAD_VALUE"):
+    return BadColour(message, reason=reason)
+'''
+HANDLERS = """
+from shop.errors import BadColour as Bad, Closed, refusal
+
+
+def buy(colour, kind):
+    if colour == "a":
+        raise Bad(f"{colour} is not a colour: choose red.")
+    if colour == "b":
+        raise Bad("This colour is sold out.", reason="SOLD_OUT")
+    if colour == "c":
+        raise Bad(f"{colour} does not exist.", reason=f"{kind}_NOT_FOUND")
+    if colour == "d":
+        raise Closed(f"{colour}: {kind}.")
+    if colour == "e":
+        raise refusal("colour", "The colour is too long.")
+    raise ValueError("This is no error of the shop.")
+"""
+
+
+@pytest.fixture(scope="module")
+def raised() -> dict[str, Raised]:
+    texts = {"shop.errors": ERRORS, "shop.handlers": HANDLERS}
+    modules = {name: Module(name, "shop", ast.parse(text)) for name, text in texts.items()}
+    return Sources(modules).raised()
+
+
+def test_errors_are_found_by_class_reason_and_function(raised):
+    assert set(raised) == {"BAD_COLOUR", "SOLD_OUT", "KIND_NOT_FOUND", "CLOSED", "BAD_VALUE"}
+    assert {reason: error.codes for reason, error in raised.items() if reason != "CLOSED"} == {
+        reason: {"INVALID_ARGUMENT"} for reason in raised if reason != "CLOSED"
+    }
+    assert raised["CLOSED"].codes == {"FAILED_PRECONDITION"}
+
+
+def test_an_error_has_the_meaning_of_its_class_and_its_message(raised):
+    assert raised["BAD_COLOUR"].meanings == ["The colour is unknown."]
+    assert raised["BAD_COLOUR"].messages == ["… is not a colour: choose red."]
+    assert raised["BAD_VALUE"].messages == ["The colour is too long."]
+
+
+def test_a_reason_of_its_own_has_its_message_instead_of_the_meaning_of_the_class(raised):
+    assert raised["SOLD_OUT"].meanings == []
+    assert raised["SOLD_OUT"].messages == ["This colour is sold out."]
+
+
+def test_a_message_of_placeholders_is_left_out(raised):
+    assert raised["CLOSED"].messages == []
+    assert raised["CLOSED"].meanings == ["The shop is closed."]
+
+
+def test_a_comment_that_names_an_unknown_reason_is_refused():
+    with pytest.raises(contract_pages.UnknownReason, match=r"comment of Buy names reasons .* SOLD_OUT"):
+        contract_pages.with_reasons("Refused when empty (`SOLD_OUT`).", "Buy", {})
+
+
+def test_a_metric_without_a_literal_name_is_refused():
+    module = Module("shop", "shop", ast.parse('Gauge(f"ratoon_{name}", "Help.")'))
+    with pytest.raises(reference.DynamicMetric, match="shop:1: name the metric by a literal"):
+        list(reference.metric_rows(module))
+
+
+def test_metrics_have_their_labels_and_types():
+    text = 'labels = ["a"]\nCounter("ratoon_sold", "Sold.", labels)\nFamily("ratoon_open", "Open.", ("b",))'
+    assert list(reference.metric_rows(Module("shop", "shop", ast.parse(text)))) == [
+        "| `ratoon_sold_total` | counter | `a` | shop | Sold. |",
+        "| `ratoon_open` | gauge | `service`, `b` | shop | Open. |",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("template", "route"),
+    [
+        ("/v1/{name=projects/*/models/*}", "/v1/projects/{project}/models/{model}"),
+        ("/v1/{policy.name=projects/*/policies/*}", "/v1/projects/{project}/policies/{policy}"),
+        (
+            "/v1/{name=projects/*/models/*/aliases/*}:set",
+            "/v1/projects/{project}/models/{model}/aliases/{alias}:set",
+        ),
+        ("/v1/{name=projects/*/apiKeys/*}", "/v1/projects/{project}/apiKeys/{api_key}"),
+        (
+            "/v1/{parent=projects/*}/records/{record_id}:lineage",
+            "/v1/projects/{project}/records/{record_id}:lineage",
+        ),
+    ],
+)
+def test_a_route_has_a_parameter_for_each_wildcard(template, route):
+    assert contract_pages.route(template) == route
+
+
+def test_every_link_of_the_pages_has_a_target():
+    pages = {
+        path: (reference.TARGET / path).read_text() for path in reference.relative_pages(reference.TARGET)
+    }
+    anchors = {
+        path: {
+            re.sub(r"[^\w\- ]", "", heading).strip().lower()
+            for heading in re.findall(r"^#+ (.+)$", text, re.M)
+        }
+        for path, text in pages.items()
+    }
+    for path, text in pages.items():
+        for page, anchor in re.findall(r"\]\(([\w./]*)#([\w-]+)\)", text):
+            target = str((Path("/", path).parent / page).resolve()).lstrip("/") if page else path
+            assert anchor in anchors[target], f"{path} links to {page}#{anchor}"
+
+
+def test_every_topic_and_service_has_a_page():
+    topics = (reference.TARGET / "topics.md").read_text()
+    declared = contract_pages.Contracts.of_repository().declared.values()
+    names = [each.topic for each in declared if each.topic]
+    assert len(names) > 10
+    assert [name for name in names if f"## {name}\n" not in topics] == []
+    assert {each.domain for each in declared} == {
+        path.stem for path in (reference.TARGET / "api").glob("*.md")
+    }
