@@ -21,6 +21,15 @@ _TAGS = {
     "inference": "Completions, models and feedback. Clients of OpenAI's API use them as they are.",
     "blobs": "Files by their digest, resumable.",
 }
+_PROBLEM = {
+    "type": "urn:ratoon:error:bad-request",
+    "title": "Bad Request",
+    "status": 400,
+    "detail": 'labels must be a list, not "spam".',
+    "code": "INVALID_ARGUMENT",
+    "reason": "BAD_REQUEST",
+    "violations": [{"field": "labels", "description": 'labels must be a list, not "spam".'}],
+}
 
 
 class Violation(BaseModel):
@@ -41,6 +50,8 @@ class Problem(BaseModel):
     reason: str = Field(description="Stable reason in UPPER_SNAKE, as in `google.rpc.ErrorInfo`.")
     violations: list[Violation] = Field(default_factory=unset, description="Fields at fault.")
     metadata: dict[str, str] = Field(default_factory=unset, description="Further details by name.")
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_PROBLEM]})
 
 
 class OpenAIErrorDetails(BaseModel):
