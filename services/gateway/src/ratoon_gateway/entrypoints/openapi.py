@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Body
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 from pydantic.json_schema import models_json_schema
 from starlette.routing import BaseRoute
 
@@ -21,7 +22,7 @@ _TAGS = {
     "inference": "Completions, models and feedback. Clients of OpenAI's API use them as they are.",
     "blobs": "Files by their digest, resumable.",
 }
-_PROBLEM = {
+_PROBLEM: JsonDict = {
     "type": "urn:ratoon:error:bad-request",
     "title": "Bad Request",
     "status": 400,

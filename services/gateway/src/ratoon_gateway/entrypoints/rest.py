@@ -45,7 +45,7 @@ from ratoon_gateway.entrypoints.comments import comment, summary
 from ratoon_gateway.entrypoints.events import EVENT_HEADERS, Event, EventStream, until_key_ends
 from ratoon_gateway.entrypoints.examples import EXAMPLES
 from ratoon_gateway.entrypoints.peer_errors import description_of
-from ratoon_gateway.entrypoints.schemas import model_of, query_types, unset
+from ratoon_gateway.entrypoints.schemas import model_of, query_types
 from ratoon_gateway.entrypoints.validation import violation_of
 from ratoon_gateway.entrypoints.verbs import HEAD
 
@@ -260,10 +260,8 @@ def _words(name: str) -> str:
 
 
 def _query_parameter(field: FieldDescriptor, kind: Any) -> Parameter:
-    described = Query(
-        alias=field.json_name, default_factory=unset, description=comment(field.full_name) or None
-    )
-    return _parameter(f"query_{field.name}", Annotated[kind, described])
+    described = Query(alias=field.json_name, description=comment(field.full_name) or None)
+    return _parameter(f"query_{field.name}", Annotated[kind, described]).replace(default=None)
 
 
 def _body_parameter(binding: Binding) -> list[Parameter]:

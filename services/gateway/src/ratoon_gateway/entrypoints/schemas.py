@@ -82,7 +82,7 @@ def _model(name: str, text: str, fields: dict[str, Any]) -> type[Message]:
 def _field(field: FieldDescriptor) -> tuple[Any, Any]:
     """Return annotation and definition of a field, as `create_model` takes them. Null is a field that is not set."""
     description = comment(field.full_name) or None
-    return _type(field) | None, Field(default_factory=unset, alias=field.json_name, description=description)
+    return _type(field) | None, Field(None, alias=field.json_name, description=description)
 
 
 def unset() -> Any:
