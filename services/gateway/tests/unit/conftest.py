@@ -68,23 +68,24 @@ async def every_project_exists(message: Message, principal: Principal) -> None:
     """The check of a project."""
 
 
-async def at_once(function: Any, *arguments: Any) -> Any:
-    """A thread's work."""
-    return function(*arguments)
-
-
 class Api:
     """The REST API of all contracts."""
 
     def __init__(self) -> None:
         self.bindings, self.peers = bindings_of_contracts(), RecordingPeers()
-        calls = RestCalls(EveryoneIsOperator(), every_project_exists, self.peers, at_once, Readiness())
+        self.off_loop = 0
+        """Calls that would run on a thread."""
+        calls = RestCalls(EveryoneIsOperator(), every_project_exists, self.peers, self._thread, Readiness())
         self.app = create_api(
             rest_router(self.bindings, calls),
             services=services_of(self.bindings),
             metrics=None,
             readiness=Readiness(),
         )
+
+    async def _thread(self, function: Any, *arguments: Any) -> Any:
+        self.off_loop += 1
+        return function(*arguments)
 
     def send(
         self, verb: str, path: str, body: object = None, query: Any = (), **headers: str

@@ -45,6 +45,42 @@ def test_all_invalid_fields_are_named_at_once(api):
     assert [each["field"] for each in problem["violations"]] == ["labels", "gate"]
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "field", "sentence"),
+    [
+        ("/v1/projects", {f"k{number}": 0 for number in range(10_000)}, "k0", "has no field k0"),
+        ("/v1/projects", {"labels": [1] * 10_000}, "labels[0]", "must be a string, not 1"),
+        (
+            "/v1/projects",
+            {"gate": {f"k{number}": 0 for number in range(10_000)}},
+            "gate.k0",
+            "has no field gate.k0",
+        ),
+        (
+            "/v1/projects/p/sources",
+            {"labelsByFolder": {"a": "ham"} | {f"k{number}": 0 for number in range(10_000)}},
+            "labelsByFolder.k0",
+            "must be a string, not 0",
+        ),
+        ("/v1/projects/p/sources", {"labelsByFolder": []}, "labelsByFolder", "must be an object, not a list"),
+    ],
+)
+def test_a_body_with_many_faults_is_refused_at_the_first(api, path, body, field, sentence):
+    problem = api.problem("POST", path, body)
+    assert [each["field"] for each in problem["violations"]] == [field]
+    assert sentence in problem["detail"]
+
+
+def test_large_bodies_are_read_and_converted_off_the_event_loop(api):
+    before = api.off_loop
+    labels = [f"label {number}" for number in range(10_000)]
+    assert list(api.message("POST", "/v1/projects", {"labels": labels}).project.labels) == labels
+    assert api.off_loop == before + 2
+    problem = api.problem("POST", "/v1/projects", {"labels": labels, "gate": 3})
+    assert [each["field"] for each in problem["violations"]] == ["gate"]
+    assert "must be an object, not 3" in problem["detail"]
+
+
 def test_both_spellings_of_a_field_and_numbers_as_text_are_taken(api):
     for body in ({"minAnswers": 7}, {"min_answers": "7"}, {"minAnswers": 7.0}):
         assert api.message("POST", "/v1/projects/p/policies", body).policy.min_answers == 7

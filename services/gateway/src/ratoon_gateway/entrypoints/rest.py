@@ -17,6 +17,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from grpc import aio
+from pydantic import ValidationError
 from starlette.datastructures import QueryParams
 
 from ratoon.chassis import tracing
@@ -131,21 +132,41 @@ class RpcEndpoint:
 
     async def __call__(self, request: Request, **values: Any) -> Response:
         """Answer one request that FastAPI has validated."""
-        query = {field.name: values[f"query_{field.name}"] for field, _ in self._query.values()}
-        message = self.binding.request(
-            {name: values[name] for name in self.binding.parameters},
-            {name: value for name, value in query.items() if value is not None},
-            values["body"].model_dump(by_alias=True, exclude_unset=True) if "body" in values else {},
-        )
+        run = self._calls.threads if request.state.is_large else _call
+        message = await run(self._message, values)
         _fill_from_headers(message, request.scope)
         return await self._calls.answer(self.binding, message, request)
 
     async def prepare(self, request: Request) -> Request:
-        """Authenticate the caller, then read the request; BadRequest names an unknown or repeated parameter."""
+        """Authenticate the caller, then read and validate the request; BadRequest names an unknown parameter.
+
+        Large bodies are validated here rather than by FastAPI, which would do so on the event loop.
+        """
         request.state.caller = self._calls.admit(request.scope, self.binding.role)
         query = self._read_query(request.scope)
         body = await read_content(request.scope, request.receive, _MAX_BYTES)
-        return _Prepared(request, query, read_json(body) if body.strip() else None)
+        request.state.is_large = len(body) > _LARGE
+        run = self._calls.threads if request.state.is_large else _call
+        return _Prepared(request, query, await run(self._read_body, body))
+
+    def _message(self, values: dict[str, Any]) -> Message:
+        query = {field.name: values[f"query_{field.name}"] for field, _ in self._query.values()}
+        return self.binding.request(
+            {name: values[name] for name in self.binding.parameters},
+            {name: value for name, value in query.items() if value is not None},
+            values["body"].model_dump(by_alias=True, exclude_unset=True) if "body" in values else {},
+        )
+
+    def _read_body(self, body: bytes) -> Any:
+        """Return the JSON value of a body; of a large one its model."""
+        value = read_json(body) if body.strip() else None
+        if len(body) <= _LARGE or value is None or self.binding.body_type is None:
+            return value
+        try:
+            return model_of(self.binding.body_type).model_validate(value)
+        except ValidationError as error:
+            faults = [{**each, "loc": ("body", *each["loc"])} for each in error.errors(include_url=False)]
+            raise RequestValidationError(faults) from None
 
     def violation(self, error: dict[str, Any]) -> tuple[str, str]:
         """Return field and sentence of a validation error."""

@@ -1,7 +1,7 @@
 """Pydantic models of the contracts' messages, built from their descriptors: what REST callers send and receive.
 
 JSON is proto3's: camelCase names (snake_case is accepted), 64-bit integers as text, enums by name. Unknown fields are
-refused.
+refused. A body has a bounded number of errors, however wrong it is: lists, maps and unknown fields stop at the first.
 """
 
 from collections.abc import Container
@@ -15,13 +15,24 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     StrictBool,
     WithJsonSchema,
+    WrapValidator,
     create_model,
+    model_validator,
 )
+from pydantic_core import CoreSchema
 
 from ratoon_gateway.entrypoints.comments import comment
-from ratoon_gateway.entrypoints.validation import enum_check, real_number, truth, whole_number_check
+from ratoon_gateway.entrypoints.validation import (
+    enum_check,
+    map_check,
+    real_number,
+    truth,
+    unknown_field,
+    whole_number_check,
+)
 
 _NUMBERS: dict[int, dict[str, Any]] = {
     FieldDescriptor.CPPTYPE_INT32: {"type": "integer", "format": "int32"},
@@ -39,6 +50,8 @@ _TEXTS: dict[str, dict[str, Any]] = {
     },
 }
 """Messages whose JSON is text, which their parser checks."""
+_MAX_SPELLINGS = 2
+"""Names of a field: camelCase and snake_case."""
 _OPEN: dict[str, Any] = {"google.protobuf.Struct": dict[str, Any], "google.protobuf.Value": Any}
 
 
@@ -60,6 +73,25 @@ class Message(BaseModel):
         protected_namespaces=(),
         json_schema_extra=_document,
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_size(cls, value: Any) -> Any:
+        """Refuse the first unknown field of an object that has more fields than the message."""
+        if isinstance(value, dict) and len(value) > _MAX_SPELLINGS * len(cls.model_fields):
+            known = {*cls.model_fields, *(each.alias for each in cls.model_fields.values())}
+            raise unknown_field(next(name for name in value if name not in known))
+        return value
+
+
+class _FirstFault:
+    """Stops the validation of a list at its first fault. Pydantic's own marker cannot be part of a union."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return {**handler(source), "fail_fast": True}
+
+
+_FIRST_FAULT = _FirstFault()
 
 
 @cache
@@ -93,9 +125,10 @@ def unset() -> Any:
 def _type(field: FieldDescriptor) -> Any:
     kind = field.message_type
     if kind is not None and kind.GetOptions().map_entry:
-        return dict[str, _single(kind.fields_by_name["value"])]  # type: ignore[misc]
+        value = kind.fields_by_name["value"]
+        return Annotated[dict[str, _single(value)], WrapValidator(map_check(value))]  # type: ignore[misc]
     single = _single(field)
-    return list[single] if field.is_repeated else single  # type: ignore[valid-type]
+    return Annotated[list[single], _FIRST_FAULT] if field.is_repeated else single  # type: ignore[valid-type]
 
 
 def _single(field: FieldDescriptor) -> Any:

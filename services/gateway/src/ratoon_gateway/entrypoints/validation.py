@@ -3,6 +3,7 @@
 import difflib
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
@@ -26,6 +27,8 @@ _KINDS = {
     "model_attributes_type": "an object",
 }
 """Words for the types that pydantic checks itself, by its error types."""
+_NAMED = ("unknown_field", "unfit_entry")
+"""Our error types whose context names the last step of the location."""
 _MAX_NAMES = 12
 """More field names than this are not listed in one sentence."""
 Violation = tuple[str, str]
@@ -34,9 +37,9 @@ Violation = tuple[str, str]
 
 def violation_of(kind: Descriptor, error: dict[str, Any]) -> Violation:
     """Return what a validation error of pydantic means for a body of `kind`, or for a parameter."""
-    location = error["loc"][1:]
+    location = (*error["loc"][1:], *([error["ctx"]["name"]] if error["type"] in _NAMED else []))
     field = field_path(location)
-    if error["type"] == "extra_forbidden":
+    if error["type"] in ("extra_forbidden", "unknown_field"):
         return field, _unknown_field(kind, location)
     if not location:
         return field, "The body must be a JSON object."
@@ -88,6 +91,24 @@ def real_number(value: Any) -> float | int:
     return number
 
 
+def map_check(field: FieldDescriptor) -> Callable[[Any, Callable[[Any], Any]], Any]:
+    """Return a validator around that of a map, which refuses the first value of another type than `field`'s."""
+    fits = _value_check(field)
+
+    def check(value: Any, handler: Callable[[Any], Any]) -> Any:
+        for name, each in value.items() if isinstance(value, dict) else ():
+            if complaint := fits(each):
+                raise PydanticCustomError("unfit_entry", "{sentence}", {"name": name, "sentence": complaint})
+        return handler(value)
+
+    return check
+
+
+def unknown_field(name: str) -> PydanticCustomError:
+    """Return the error of a field that a message lacks."""
+    return PydanticCustomError("unknown_field", "is unknown", {"name": name})
+
+
 def truth(value: Any) -> bool:
     """Return the meaning of a query parameter that is `true` or `false`."""
     if isinstance(value, str) and value.lower() in ("true", "false"):
@@ -109,6 +130,29 @@ def _number(value: Any) -> int | float | None:
         except ValueError:
             continue
     return None
+
+
+def _value_check(field: FieldDescriptor) -> Callable[[Any], str]:
+    """Return a function of a value that says what is wrong with it, without its name; empty if nothing is."""
+    if field.cpp_type in _RANGES:
+        return partial(_complaint_of, whole_number_check(field.cpp_type))
+    if field.cpp_type in (FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT):
+        return partial(_complaint_of, real_number)
+    if field.enum_type is not None:
+        return partial(_complaint_of, enum_check(field.enum_type))
+    kind, words = {
+        FieldDescriptor.CPPTYPE_BOOL: (bool, "true or false"),
+        FieldDescriptor.CPPTYPE_MESSAGE: (dict, "an object"),
+    }.get(field.cpp_type, (str, "a string"))
+    return lambda value: "" if isinstance(value, kind) else f"must be {words}, not {named(value)}"
+
+
+def _complaint_of(check: Callable[[Any], Any], value: Any) -> str:
+    try:
+        check(value)
+    except PydanticCustomError as error:
+        return error.message()
+    return ""
 
 
 def _complain(sentence: str) -> PydanticCustomError:
