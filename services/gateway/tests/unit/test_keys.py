@@ -30,7 +30,7 @@ KEY = new_key("projects/p/apiKeys/k", Role.CALLER, SECRET, NOW)
 
 def test_a_secret_opens_its_key_and_is_not_in_it():
     assert check_secret(KEY, Secret.parse(SECRET.text), NOW) is KEY
-    assert SECRET.proof not in repr(KEY)
+    assert SECRET.verifier not in repr(KEY)
 
 
 def test_others_do_not():

@@ -20,11 +20,11 @@ DONE = b"data: [DONE]\n\n"
 
 
 def blocks(*pieces, words=WORDS):
-    reading = words.read()
+    session = words.read()
     for piece in pieces:
-        reading.take(piece)
-    reading.end()
-    return reading.blocked
+        session.take(piece)
+    session.end()
+    return session.blocked
 
 
 @pytest.mark.parametrize(
@@ -54,12 +54,12 @@ def test_what_only_looks_alike_passes(text):
 
 
 def test_only_what_may_become_a_word_waits():
-    reading = WordList(["bad thing"]).read()
-    assert reading.take("a good") == (6, 0)
-    assert reading.take(" ba") == (3, 2)
-    assert reading.take("d") == (1, 3)
-    assert reading.take(" th") == (3, 6)
-    assert reading.take("at b") == (4, 1)
+    session = WordList(["bad thing"]).read()
+    assert session.take("a good") == (6, 0)
+    assert session.take(" ba") == (3, 2)
+    assert session.take("d") == (1, 3)
+    assert session.take(" th") == (3, 6)
+    assert session.take("at b") == (4, 1)
 
 
 _text = st.text(st.sampled_from("ab c\n毒品Bdé\u0301"), max_size=40)

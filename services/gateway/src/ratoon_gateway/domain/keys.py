@@ -55,10 +55,10 @@ class ApiKey:
 
 @dataclass(frozen=True)
 class Secret:
-    """A key as its holder knows it: `rtn_<selector>_<proof>`."""
+    """A key as its holder knows it: `rtn_<selector>_<verifier>`."""
 
     selector: str
-    proof: str
+    verifier: str
 
     @staticmethod
     def new() -> "Secret":
@@ -68,20 +68,20 @@ class Secret:
     @staticmethod
     def parse(text: str) -> "Secret":
         """Return the secret in a text; BadKey where it is not a key."""
-        selector, separator, proof = text.removeprefix(PREFIX).partition("_")
-        if not text.startswith(PREFIX) or not separator or not proof:
+        selector, separator, verifier = text.removeprefix(PREFIX).partition("_")
+        if not text.startswith(PREFIX) or not separator or not verifier:
             raise BadKey("This key is unknown or incomplete; keys start with `rtn_`.")
-        return Secret(selector, proof)
+        return Secret(selector, verifier)
 
     @property
     def text(self) -> str:
         """The whole secret."""
-        return f"{PREFIX}{self.selector}_{self.proof}"
+        return f"{PREFIX}{self.selector}_{self.verifier}"
 
     @property
     def digest(self) -> str:
         """Return the stored hash. The secret has 256 random bits, so one round of sha256 is enough."""
-        return hashlib.sha256(self.proof.encode()).hexdigest()
+        return hashlib.sha256(self.verifier.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
