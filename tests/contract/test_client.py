@@ -1,7 +1,7 @@
 """Generated client: each public RPC has a method whose request the gateway parses, each message survives both ways."""
 
+import asyncio
 import inspect
-import json
 import types as python_types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pydantic
 import pytest
+from fastapi import FastAPI, Response
 from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
@@ -21,14 +22,42 @@ from ratoon.chassis.identity import Role
 from ratoon.client import AsyncRatoon, Ratoon, types
 from ratoon.client._generated.clients import AsyncResources, SyncResources
 from ratoon.client._omit import Omit
-from ratoon_gateway.entrypoints.rest import json_of
-from ratoon_gateway.entrypoints.transcoding import Binding, Transcoder
+from ratoon_gateway.entrypoints.bindings import Binding, bindings_of_contracts
+from ratoon_gateway.entrypoints.rest import json_of, rest_router
 
-TRANSCODER = Transcoder.of_contracts()
-PUBLIC = [each for each in TRANSCODER.bindings if each.role < Role.SERVICE]
+PUBLIC = [each for each in bindings_of_contracts() if each.role < Role.SERVICE]
 RESOURCES = sorted(
     name for name, each in vars(SyncResources).items() if not name.startswith("_") and hasattr(each, "func")
 )
+
+
+class RecordingCalls:
+    """Calls no service: remembers the last message and the binding by which it came."""
+
+    def admit(self, scope: object, role: Role) -> None:
+        """Admit every caller."""
+
+    async def threads(self, function: Any, *arguments: Any) -> Any:
+        return function(*arguments)
+
+    async def answer(self, binding: Binding, message: Message, request: object) -> Response:
+        self.call = binding, message
+        return Response(b"{}")
+
+
+GATEWAY_CALLS = RecordingCalls()
+GATEWAY = FastAPI(routes=rest_router(bindings_of_contracts(), GATEWAY_CALLS).routes, openapi_url=None)
+
+
+def read_by_gateway(request: httpx.Request) -> tuple[Binding, Message]:
+    """Return what the gateway makes of a request."""
+
+    async def send() -> httpx.Response:
+        return await httpx.ASGITransport(GATEWAY).handle_async_request(request)
+
+    answer = asyncio.run(send())
+    assert answer.status_code == 200, request.url
+    return GATEWAY_CALLS.call
 
 
 class Recorder:
@@ -65,17 +94,13 @@ def sent(resource: str, method: str) -> tuple[Binding, Message, dict[str, object
     answer = function(**values)
     if binding.streams:
         list(answer)
-    request = recorder.request
-    route = TRANSCODER.match(request.method, request.url.path)
-    assert route is not None, request.url
-    body = json.loads(request.content) if request.content else None
-    return route[0], route[0].request(route[1], list(request.url.params.multi_items()), body), values
+    return *read_by_gateway(recorder.request), values
 
 
 def path_or_value(binding: Binding, name: str, hint: Any) -> object:
     """Return a resource name for a parameter of the path, else a value of its type."""
     for variable, pattern in zip(binding.variables, patterns(binding.template), strict=True):
-        if variable.rpartition(".")[2] == name:
+        if variable.field.rpartition(".")[2] == name:
             return pattern.replace("*", "x-1")
     return value_of(hint)
 
