@@ -25,7 +25,7 @@ FAULTS = (
 )
 """Parts of Helm's own messages: a template met a value that it was not written for."""
 LARGE = {
-    "upkeep": {"activeDeadlineSeconds": 2592000, "quotaGiB": 1048576},
+    "gc": {"activeDeadlineSeconds": 2592000, "quotaGiB": 1048576},
     "kafka": {"retentionHours": 1000000},
     "ray": {"mode": "kuberay", "autoscaling": True, "idleTimeoutSeconds": 2592000},
     "engines": {"cpu": {"maxModelLen": 1048576, "kvCacheMiB": 2097152, "capacity": 1000000}},

@@ -63,7 +63,7 @@ ALLOWED = {
     "most_common": "method of collections.Counter",
     "patience": "parameter of early stopping in a recipe",
     "room_s": "field of an older release in a test of stored rows",
-    "upkeep": "value of the chart",
+    "upkeep": "old name of a value of the chart",
 }
 """Identifiers with a refused word that stay, with the reason."""
 
