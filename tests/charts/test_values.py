@@ -60,10 +60,10 @@ def variables(release, kind, name):
 
 def test_settings_become_variables_with_whole_numbers_whole(helm):
     release = helm.with_values(
-        {"gateway.settings.most_blob_bytes": 17179869184, "serving.settings.threads": 4}
+        {"gateway.settings.max_blob_bytes": 17179869184, "serving.settings.threads": 4}
     )
     assert (
-        variables(release, "Deployment", "ratoon-gateway")["RATOON_GATEWAY_MOST_BLOB_BYTES"] == "17179869184"
+        variables(release, "Deployment", "ratoon-gateway")["RATOON_GATEWAY_MAX_BLOB_BYTES"] == "17179869184"
     )
     assert variables(release, "Deployment", "ratoon-serving")["RATOON_SERVING_THREADS"] == "4"
 
