@@ -55,7 +55,8 @@ def test_a_page_shows_is_accessible_in_both_schemes_and_fits_every_width(environ
 
 @pytest.mark.thorough
 @pytest.mark.parametrize(
-    "path", [path for path in PAGES if path.count("/") <= 3 and "?" not in path and "pipeline-runs" not in path]
+    "path",
+    [path for path in PAGES if path.count("/") <= 3 and "?" not in path and "pipeline-runs" not in path],
 )
 def test_an_empty_project_says_what_to_do_next(environment, open_page, path):
     environment.memory.resources.clear()
