@@ -101,7 +101,8 @@ def schema() -> Schema:
         engines=named(engine(), SHORT_NAME) | {"minProperties": 1},
         priorityClasses=named(priority_class()),
         monitoring=monitoring(),
-        upkeep=upkeep(),
+        gc=gc(),
+        upkeep=gc() | deprecated("gc"),
         hooks=record(pool=ref("poolName"), resources=ref("resources")),
         kafka=trial_server(retentionHours=count(1)),
         postgresql=trial_server(),
@@ -332,7 +333,7 @@ def priority_class() -> Schema:
     )
 
 
-def upkeep() -> Schema:
+def gc() -> Schema:
     """Return the schema of the garbage-collection CronJob."""
     return record(
         enabled=SWITCH,

@@ -91,7 +91,7 @@ def test_a_job_worker_takes_its_environment(release, monkeypatch):
 
 
 def test_gc_gets_every_database_and_the_one_store(release, monkeypatch):
-    (pod,) = (pod for pod in release.pods if pod.part == "upkeep")
+    (pod,) = (pod for pod in release.pods if pod.part == "gc")
     environment = environment_of(pod.spec["containers"][0])
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -106,7 +106,7 @@ def test_gc_gets_every_database_and_the_one_store(release, monkeypatch):
 
 def test_gc_gets_the_retention_settings_of_services(helm):
     release = helm.with_values({"serving": {"settings": {"rollout_days": 7, "idle_s": 60}}})
-    (pod,) = (pod for pod in release.pods if pod.part == "upkeep")
+    (pod,) = (pod for pod in release.pods if pod.part == "gc")
     environment = environment_of(pod.spec["containers"][0])
     assert environment["RATOON_SERVING_ROLLOUT_DAYS"] == "7"
     assert "RATOON_SERVING_IDLE_S" not in environment

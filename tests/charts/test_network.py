@@ -22,9 +22,9 @@ def test_nobody_but_the_gateway_and_serving_reaches_an_engine(release):
 
 
 def test_databases_and_logs_are_reached_by_services_alone(release):
-    """And upkeep looks into the databases."""
+    """The garbage collection reads the databases."""
     for source, target, _ in network.ways(release):
-        if target in ("kafka", "postgresql") and (source, target) != ("upkeep", "postgresql"):
+        if target in ("kafka", "postgresql") and (source, target) != ("gc", "postgresql"):
             assert source in service_names(), (source, target)
 
 
@@ -50,7 +50,7 @@ def test_only_who_has_rights_reaches_the_api_server(helm):
     release = helm.with_values(NO_EXTERNAL_ADDRESSES)
     labels = {pod.part: pod.labels for pod in release.pods}
     outward = {part for part in labels if passes(release, labels[part], "egress", "to", None, 6443)}
-    assert outward == {"serving", "secrets", "farewell"}
+    assert outward == {"serving", "secrets", "cleanup"}
     own = {"training.workers": {"cpu": {"pool": "cpu", "maxMemory": "4Gi"}}}
     release = helm.with_values(NO_EXTERNAL_ADDRESSES | own)
     assert passes(release, labels["training"], "egress", "to", None, 6443)

@@ -7,7 +7,7 @@ import pytest
 from tests.charts.manifests import CHART, EXAMPLES, NAMESPACE
 
 CLUSTER_WIDE = {"PriorityClass"}
-TALKS_TO_THE_API = {"ratoon-serving", "ratoon-secrets", "ratoon-farewell"}
+TALKS_TO_THE_API = {"ratoon-serving", "ratoon-secrets", "ratoon-cleanup"}
 SET_BY_OPERATOR = re.compile(
     r"ratoon-kafka|kafka-ca|ratoon-artifacts|registry|ratoon-[a-z-]+-(rds|db|certificate)"
 )

@@ -60,10 +60,10 @@ def variables(release, kind, name):
 
 def test_settings_become_variables_with_whole_numbers_whole(helm):
     release = helm.with_values(
-        {"gateway.settings.most_blob_bytes": 17179869184, "serving.settings.threads": 4}
+        {"gateway.settings.max_blob_bytes": 17179869184, "serving.settings.threads": 4}
     )
     assert (
-        variables(release, "Deployment", "ratoon-gateway")["RATOON_GATEWAY_MOST_BLOB_BYTES"] == "17179869184"
+        variables(release, "Deployment", "ratoon-gateway")["RATOON_GATEWAY_MAX_BLOB_BYTES"] == "17179869184"
     )
     assert variables(release, "Deployment", "ratoon-serving")["RATOON_SERVING_THREADS"] == "4"
 
@@ -83,7 +83,21 @@ def test_what_is_retained_is_not_removed(helm):
     assert {each["spec"][policy]["whenDeleted"] for each in default.of("StatefulSet")} == {"Delete"}
     assert {each["spec"][policy]["whenDeleted"] for each in retained.of("StatefulSet")} == {"Retain"}
     names = [{each["metadata"]["name"] for each in release.of("Job")} for release in (default, retained)]
-    assert names == [{"ratoon-secrets", "ratoon-farewell"}, {"ratoon-secrets"}]
+    assert names == [{"ratoon-secrets", "ratoon-cleanup"}, {"ratoon-secrets"}]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"enabled": False},
+        {"keepDays": 0, "schedule": "0 5 * * *", "pool": "cpu"},
+        {"resources": {"limits": {"memory": "2Gi"}}},
+    ],
+)
+def test_the_old_name_of_gc_has_the_same_effect(helm, values):
+    old, present = (helm.with_values({name: values}) for name in ("upkeep", "gc"))
+    assert old.manifests == present.manifests
+    assert old.manifests != helm.release("as it is").manifests
 
 
 @pytest.mark.parametrize("mode", ["static", "kuberay"])

@@ -25,11 +25,11 @@ FAULTS = (
 )
 """Parts of Helm's own messages: a template met a value that it was not written for."""
 LARGE = {
-    "upkeep": {"activeDeadlineSeconds": 2592000, "quotaGiB": 1048576},
+    "gc": {"activeDeadlineSeconds": 2592000, "quotaGiB": 1048576},
     "kafka": {"retentionHours": 1000000},
     "ray": {"mode": "kuberay", "autoscaling": True, "idleTimeoutSeconds": 2592000},
     "engines": {"cpu": {"maxModelLen": 1048576, "kvCacheMiB": 2097152, "capacity": 1000000}},
-    "gateway": {"settings": {"most_blob_bytes": 17179869184, "drain_s": 1800}},
+    "gateway": {"settings": {"max_blob_bytes": 17179869184, "drain_s": 1800}},
     "priorityClasses": {"important": {"value": 1000000, "description": "for a test"}},
 }
 NAMES = {

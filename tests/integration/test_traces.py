@@ -87,8 +87,14 @@ def test_a_pipeline_run_is_one_trace_down_to_the_jobs_of_each_service(http, coll
     edge = followed()[0]
     assert (edge.trace, edge.parent) == (CALLER[3:35], CALLER[36:52])
     assert {span.service for span in followed()} == {"gateway", "flywheel", "ingestion", "labeling"}
-    collector.until(lambda: collector.named("hear DatasetVersionCompleted"))
-    (consumed,) = collector.named("hear DatasetVersionCompleted")
+
+    def completed() -> list[Span]:
+        consumed = collector.named("process ratoon.ingestion.v1.dataset-versions")
+        type_ = "ratoon.ingestion.v1.DatasetVersionCompleted"
+        return [span for span in consumed if span.attributes["cloudevents.event_type"] == type_]
+
+    collector.until(completed)
+    (consumed,) = completed()
     assert (consumed.service, consumed.trace) == ("flywheel", edge.trace)
     creations = [span for span in followed() if span.name == "PipelineRun Create"]
     assert {span.attributes["ratoon.resource"] for span in creations} == {run["name"]}

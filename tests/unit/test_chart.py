@@ -76,6 +76,13 @@ def test_the_values_are_what_the_schema_allows(example):
     jsonschema.Draft202012Validator(SCHEMA).validate(values_of(example))
 
 
+def test_the_old_name_of_gc_is_allowed_and_deprecated():
+    values = joined(values_of(), {"upkeep": {"keepDays": 3}})
+    jsonschema.Draft202012Validator(SCHEMA).validate(values)
+    assert SCHEMA["properties"]["upkeep"]["deprecated"]
+    assert "use gc" in SCHEMA["properties"]["upkeep"]["description"]
+
+
 def test_an_old_name_of_a_setting_is_allowed_and_deprecated():
     values = joined(values_of(), {"serving": {"settings": {"engine_room_s": 5}}})
     jsonschema.Draft202012Validator(SCHEMA).validate(values)
@@ -104,8 +111,10 @@ def test_nonsense_is_refused(nonsense):
 
 
 def test_the_table_of_services_names_those_whom_each_service_calls():
-    text = (CHART / "charts/common/templates/_rooms.tpl").read_text()
-    table = text[text.index('{{- define "common.rooms" -}}') :].partition("-}}\n")[2].partition("{{- end")[0]
+    text = (CHART / "charts/common/templates/_services.tpl").read_text()
+    table = (
+        text[text.index('{{- define "common.services" -}}') :].partition("-}}\n")[2].partition("{{- end")[0]
+    )
     entries = yaml.safe_load(table)
     assert set(entries) == set(service_names())
     for service, entry in entries.items():

@@ -62,7 +62,7 @@ spec:
   verbs: [patch]
 {{- end -}}
 
-{{- define "ratoon.farewellRules" -}}
+{{- define "ratoon.cleanupRules" -}}
 - apiGroups: [""]
   resources: [secrets]
   verbs: [list, delete]
@@ -107,7 +107,7 @@ template:
 {{- define "ratoon.secretsPlan" -}}
 {{- $root := . -}}
 {{- $name := include "common.fullname" . -}}
-{{- $services := include "common.roomNames" . | fromJsonArray -}}
+{{- $services := include "common.serviceNames" . | fromJsonArray -}}
 {{- $certificates := dict -}}
 {{- if eq .Values.global.tls.mode "generated" -}}
 {{- range concat $services (keys .Values.global.workers | sortAlpha) (eq .Values.ray.mode "none" | ternary (list) (list "training-jobs")) -}}

@@ -72,5 +72,5 @@ def test_what_pods_refer_to_is_created_once_and_removed_at_the_end(release: Rele
     } == set()
     run(release, "ratoon-secrets")
     assert {each["metadata"]["name"]: each["data"] for each in release.get("secrets")} == first
-    run(release, "ratoon-farewell")
+    run(release, "ratoon-cleanup")
     assert held(release) == {}

@@ -31,10 +31,10 @@ def test_the_loop_runs_automatically(
 
 
 def test_gc_sees_what_all_services_need(platform: Platform, summary: Summary) -> None:
-    where, job = ("--namespace", platform.release.namespace), "job/upkeep-now"
+    where, job = ("--namespace", platform.release.namespace), "job/gc-now"
     kubectl = platform.release.plane.kubectl
-    with summary.step("upkeep, begun by hand"):
-        kubectl("create", *job.split("/"), "--from=cronjob/ratoon-upkeep", *where)
+    with summary.step("garbage collection, started manually"):
+        kubectl("create", *job.split("/"), "--from=cronjob/ratoon-gc", *where)
         kubectl("wait", job, "--for=condition=complete", "--timeout=240s", *where)
         log = kubectl("logs", job, *where)
         kubectl("delete", job, *where)

@@ -14,11 +14,13 @@ from sqlalchemy import MetaData
 from ratoon.chassis import outbox, tracing
 from ratoon.chassis.database import Database
 from ratoon.chassis.errors import FailedPrecondition
+from ratoon.chassis.events import traced_handler
 from ratoon.chassis.operation_watch import OperationWatch
 from ratoon.chassis.operations import Operations, Step, operations_table
 from ratoon.chassis.paging import PageTokens
 from ratoon.chassis.store import Store, resource_table
 from ratoon.chassis.telemetry import OperationMetrics, Traces, _Exporter, exemplar
+from ratoon.events.cloudevents import Event
 from ratoon.events.ports import Record
 from ratoon.testkit.clock import FakeClock
 
@@ -152,6 +154,20 @@ def test_an_operation_that_nothing_caused_begins_a_trace_of_its_own():
     env.begin()
     env.run()
     assert env.spans()["Work Ask"].parent is None
+
+
+def test_consuming_an_event_is_a_span_named_after_its_topic_in_the_trace_of_the_event():
+    exporter, provider, handled = InMemorySpanExporter(), TracerProvider(), []
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    handler = traced_handler("two", provider.get_tracer("test"), lambda *call: handled.append(call))
+    event = Event("ratoon.one.v1.works", "ratoon.one.v1.WorkEnded", "one", NAME, NOW, b"", traceparent=FIRST)
+    handler(event, None)
+    (span,) = exporter.get_finished_spans()
+    assert handled == [(event, None)]
+    assert span.name == "process ratoon.one.v1.works"
+    assert f"{span.context.trace_id:032x}" == FIRST[3:35]
+    assert span.attributes["cloudevents.event_type"] == "ratoon.one.v1.WorkEnded"
+    assert span.attributes["messaging.operation.name"] == "process"
 
 
 def test_a_failure_is_reported_with_its_reason_and_counted():

@@ -13,7 +13,7 @@ PROJECT = "/p/mail"
 PAGES = [
     "/",
     PROJECT,
-    f"{PROJECT}/turns/p1",
+    f"{PROJECT}/pipeline-runs/p1",
     f"{PROJECT}/data",
     f"{PROJECT}/data/mail/v1",
     f"{PROJECT}/data/mail/v1/records/{'0' * 64}",
@@ -55,7 +55,8 @@ def test_a_page_shows_is_accessible_in_both_schemes_and_fits_every_width(environ
 
 @pytest.mark.thorough
 @pytest.mark.parametrize(
-    "path", [path for path in PAGES if path.count("/") <= 3 and "?" not in path and "turns" not in path]
+    "path",
+    [path for path in PAGES if path.count("/") <= 3 and "?" not in path and "pipeline-runs" not in path],
 )
 def test_an_empty_project_says_what_to_do_next(environment, open_page, path):
     environment.memory.resources.clear()
@@ -228,7 +229,7 @@ def test_a_pipeline_run_that_awaits_approval_is_decided_with_a_reason(environmen
     environment.memory.put(
         run["name"], stages=[*run["stages"][:-1], waiting, {"id": "rollout", "state": "PENDING"}]
     )
-    page = open_page(f"{PROJECT}/turns/p1", role="engineer")
+    page = open_page(f"{PROJECT}/pipeline-runs/p1", role="engineer")
     accessible(page)
     page.get_by_label("Reason (recorded").fill("I read the answers.")
     page.get_by_role("button", name=verdict).click()

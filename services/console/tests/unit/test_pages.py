@@ -22,7 +22,7 @@ from services.console.tests import seed
 from services.console.tests.resources import JSON, Resources
 
 PATHS = [
-    "/", "/p/mail", "/p/mail/turns/p1", "/p/mail/data", "/p/mail/sources/mails", "/p/mail/data/mail/v1",
+    "/", "/p/mail", "/p/mail/pipeline-runs/p1", "/p/mail/data", "/p/mail/sources/mails", "/p/mail/data/mail/v1",
     f"/p/mail/data/mail/v1/records/{'0' * 64}",
     "/p/mail/labels", "/p/mail/labels/review", "/p/mail/training", "/p/mail/training/r1",
     "/p/mail/training/compare?run=r1&run=r2", "/p/mail/evaluations", "/p/mail/evaluations/e1",
@@ -201,7 +201,7 @@ def test_a_resource_that_has_just_begun_shows_though_most_of_it_is_not_there_yet
     }
 
     async def scenario(client: httpx.AsyncClient) -> None:
-        for path in (page.get(collection, "turns") + "/new", page.get(collection, "")):
+        for path in (page.get(collection, "pipeline-runs") + "/new", page.get(collection, "")):
             answer = await client.get(f"/p/mail/{path}".rstrip("/"))
             assert answer.status_code == 200, answer.text
 
@@ -392,6 +392,17 @@ def test_a_platform_that_is_away_is_reported_with_what_to_do(busy):
         answer = await client.get("/p/mail")
         assert answer.status_code == 503
         assert "ratoon up" in answer.text
+
+    visit(busy, "viewer", scenario)
+
+
+def test_the_old_address_of_a_pipeline_run_leads_to_the_present_one(busy):
+    async def scenario(client: httpx.AsyncClient) -> None:
+        answer = await client.get("/p/mail/turns/p1?a=b", follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (308, "/p/mail/pipeline-runs/p1?a=b")
+        assert (await client.get("/p/mail/turns/p1")).status_code == 200
+        answer = await client.get("/p/mail/turns/a%3Fb", follow_redirects=False)
+        assert answer.headers["location"] == "/p/mail/pipeline-runs/a%3Fb"
 
     visit(busy, "viewer", scenario)
 

@@ -73,7 +73,7 @@ def build(settings: Settings, platform: Platform) -> App:
     quotas = Quotas(ring, usage, settings.limits, base.clock)
     artifacts, ids = ArtifactStore(settings.artifacts_url), AnswerIds.of_folder(settings.keys)
     path = _data_path(settings, base, artifacts, ids, usage, words)
-    uploads = Uploads(settings.folder / "uploads", artifacts, settings.most_blob_bytes)
+    uploads = Uploads(settings.folder / "uploads", artifacts, settings.max_blob_bytes)
     platform.metrics.register(
         GatewayMetrics(
             path.traffic,
@@ -84,7 +84,7 @@ def build(settings: Settings, platform: Platform) -> App:
     )
     readiness = Readiness()
     bindings = bindings_of_contracts()
-    chat = Completions(authenticator, quotas, path.relay, settings.most_body_bytes, settings.request_limits)
+    chat = Completions(authenticator, quotas, path.relay, settings.max_body_bytes, settings.request_limits)
     projects = FlywheelProjects(base.peer("flywheel"))
     check = ProjectCheck(projects, base.threads, base.clock)
     feedback = FeedbackRoute(authenticator, ids, FlywheelFeedback(base.peer("flywheel")), base.threads)
@@ -119,7 +119,7 @@ def build(settings: Settings, platform: Platform) -> App:
 def _limits(settings: Settings) -> ConnectionLimits:
     """The bounds of HTTP connections."""
     return ConnectionLimits(
-        max_connections=settings.most_connections,
+        max_connections=settings.max_connections,
         head_s=settings.head_s,
         gap_s=settings.request_s,
         body_s=settings.body_s,
@@ -143,7 +143,7 @@ def _data_path(
     tokens = token_counter(base.platform.metrics)
     capture = SegmentCapture(spool, artifacts, ids, usage, base.clock, announcer.wake, tokens)
     routes, traffic, engines = LiveRoutes(), Traffic(base.clock.now()), EngineClient(settings.silence_s)
-    bounds = Bounds(settings.most_held, settings.answer_s)
+    bounds = Bounds(settings.max_held, settings.answer_s)
     observed_engines = TracedEngines(engines, base.tracer) if settings.otlp else engines
     fairness = Fairness(settings.engine_slots, settings.turn_s)
     relay = Relay(routes, observed_engines, capture, words, traffic, base.clock, bounds, fairness)

@@ -1,6 +1,6 @@
 """Settings of the gateway, from environment variables."""
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 from pydantic_settings import SettingsConfigDict
 
 from ratoon.chassis.settings import ServiceSettings
@@ -23,10 +23,19 @@ class Settings(ServiceSettings):
         description="Address of the gRPC server, `host:port`; empty: the port after that of HTTP; `off`: "
         "no gRPC server.",
     )
-    most_body_bytes: int = Field(8 << 20, description="Maximum size of a completion request, in bytes.")
-    most_blob_bytes: int = Field(16 << 30, description="Maximum size of an uploaded file, in bytes.")
-    most_open_per_key: int = Field(
+    max_body_bytes: int = Field(
+        8 << 20,
+        validation_alias=AliasChoices("RATOON_GATEWAY_MAX_BODY_BYTES", "RATOON_GATEWAY_MOST_BODY_BYTES"),
+        description="Maximum size of a completion request, in bytes.",
+    )
+    max_blob_bytes: int = Field(
+        16 << 30,
+        validation_alias=AliasChoices("RATOON_GATEWAY_MAX_BLOB_BYTES", "RATOON_GATEWAY_MOST_BLOB_BYTES"),
+        description="Maximum size of an uploaded file, in bytes.",
+    )
+    max_open_per_key: int = Field(
         4096,
+        validation_alias=AliasChoices("RATOON_GATEWAY_MAX_OPEN_PER_KEY", "RATOON_GATEWAY_MOST_OPEN_PER_KEY"),
         ge=1,
         description="Maximum number of open completions of one API key, unless the key has its own limit.",
     )
@@ -72,8 +81,9 @@ class Settings(ServiceSettings):
         description="Origins whose pages may call the API from a browser (CORS), such as "
         "`https://app.example`, separated by commas; `*`: any; empty: none.",
     )
-    most_connections: int = Field(
+    max_connections: int = Field(
         10_000,
+        validation_alias=AliasChoices("RATOON_GATEWAY_MAX_CONNECTIONS", "RATOON_GATEWAY_MOST_CONNECTIONS"),
         ge=1,
         description="Maximum number of open HTTP connections; beyond it, the connection that has waited "
         "longest for its client is closed.",
@@ -117,7 +127,11 @@ class Settings(ServiceSettings):
         description="Seconds after which a client that does not read its response is disconnected.",
     )
     answer_s: float = Field(1800.0, gt=0, description="Maximum duration of a streamed answer, in seconds.")
-    most_held: int = Field(4096, description="Maximum number of requests that wait for an engine at once.")
+    max_held: int = Field(
+        4096,
+        validation_alias=AliasChoices("RATOON_GATEWAY_MAX_HELD", "RATOON_GATEWAY_MOST_HELD"),
+        description="Maximum number of requests that wait for an engine at once.",
+    )
     silence_s: float = Field(
         120.0, description="Seconds without data after which a request to an engine fails."
     )
@@ -132,7 +146,7 @@ class Settings(ServiceSettings):
     def limits(self) -> Limits:
         """Return the limits of keys without limits of their own."""
         return Limits(
-            self.requests_per_minute, self.tokens_per_minute, self.most_open_per_key, self.tokens_per_day
+            self.requests_per_minute, self.tokens_per_minute, self.max_open_per_key, self.tokens_per_day
         )
 
     @property

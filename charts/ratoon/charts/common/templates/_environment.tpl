@@ -1,14 +1,14 @@
 {{/* Environment of a service: variables that the chart derives from the release, then its `settings` and `env`. */}}
-{{- define "common.roomEnvironment" -}}
+{{- define "common.serviceEnvironment" -}}
 {{- $prefix := printf "RATOON_%s_" (upper .part) -}}
-{{- $room := include "common.room" . | fromYaml -}}
+{{- $entry := include "common.serviceEntry" . | fromYaml -}}
 {{- $global := .root.Values.global -}}
 {{- include "common.homeEnvironment" . }}
 - {name: {{ $prefix }}STATE, value: /var/lib/ratoon}
 - {name: {{ $prefix }}LISTEN, value: "0.0.0.0:50051"}
 - {name: {{ $prefix }}METRICS, value: "0.0.0.0:9090"}
 - {name: {{ $prefix }}KEYS, value: /etc/ratoon/keys}
-- {name: {{ $prefix }}PEERS, value: {{ include "common.peers" (merge (dict "calls" $room.calls) .) | quote }}}
+- {name: {{ $prefix }}PEERS, value: {{ include "common.peers" (merge (dict "calls" $entry.calls) .) | quote }}}
 {{- if ne $global.tls.mode "off" }}
 - {name: {{ $prefix }}TLS, value: /etc/ratoon/tls}
 {{- end }}
@@ -17,7 +17,7 @@
 {{- include "common.kafkaEnvironment" (dict "root" .root "prefix" $prefix) }}
 - {name: {{ $prefix }}ARTIFACTS_URL, value: {{ include "common.artifactsUrl" . | quote }}}
 {{ include "common.artifactsEnvironment" . }}
-{{- if $room.jobs }}
+{{- if $entry.jobs }}
 - {name: {{ $prefix }}JOBS, value: {{ include "common.jobAddresses" . | quote }}}
 {{- end }}
 {{- with $global.observability.otlp }}

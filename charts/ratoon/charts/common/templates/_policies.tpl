@@ -104,20 +104,20 @@ spec:
 {{- if contains ":" $host }}{{ splitList ":" $host | last }}{{ else if hasPrefix "http://" . }}80{{ else }}443{{ end -}}
 {{- end -}}
 
-{{/* Ingress and egress of a service, derived from the table of services (`common.rooms`). */}}
-{{- define "common.roomPolicy" -}}
+{{/* Ingress and egress of a service, derived from the table of services (`common.services`). */}}
+{{- define "common.servicePolicy" -}}
 {{- $part := .part -}}
-{{- $rooms := include "common.rooms" . | fromYaml -}}
-{{- $room := get $rooms $part -}}
+{{- $services := include "common.services" . | fromYaml -}}
+{{- $entry := get $services $part -}}
 {{- $callers := list -}}
-{{- range $name, $told := $rooms }}{{ if has $part $told.calls }}{{ $callers = append $callers $name }}{{ end }}{{ end -}}
+{{- range $name, $told := $services }}{{ if has $part $told.calls }}{{ $callers = append $callers $name }}{{ end }}{{ end -}}
 {{- $ingress := include "common.ingressMetrics" . -}}
 {{- with $callers }}{{ $ingress = printf "%s\n%s" $ingress (include "common.rule" (dict "root" $.root "way" "from" "parts" (sortAlpha .) "ports" (list 50051))) }}{{ end -}}
 {{- if eq $part "gateway" }}{{ $ingress = printf "%s\n%s" $ingress (include "common.gatewayIngress" .) }}{{ end -}}
 {{- $egress := list (include "common.egressDns" .) (include "common.egressDatabase" .) (include "common.egressArtifacts" .) (include "common.egressTraces" .) -}}
-{{- with $room.calls }}{{ $egress = append $egress (include "common.rule" (dict "root" $.root "way" "to" "parts" . "ports" (list 50051))) }}{{ end -}}
+{{- with $entry.calls }}{{ $egress = append $egress (include "common.rule" (dict "root" $.root "way" "to" "parts" . "ports" (list 50051))) }}{{ end -}}
 {{- if ne $part "gateway" }}{{ $egress = append $egress (include "common.egressEvents" .) }}{{ end -}}
-{{- if $room.jobs }}{{ $egress = append $egress (include "common.rule" (dict "root" .root "way" "to" "parts" (list (include "common.jobs" . | replace "training-jobs" "ray-head")) "ports" (list 50051))) }}{{ end -}}
+{{- if $entry.jobs }}{{ $egress = append $egress (include "common.rule" (dict "root" .root "way" "to" "parts" (list (include "common.jobs" . | replace "training-jobs" "ray-head")) "ports" (list 50051))) }}{{ end -}}
 {{- if eq (include "common.callsApi" .) "true" }}{{ $egress = append $egress (include "common.egressApi" .) }}{{ end -}}
 {{- if has $part (list "serving" "gateway") }}{{ $egress = append $egress (include "common.rule" (dict "root" .root "way" "to" "parts" (list "engine") "ports" (list 8000))) }}{{ end -}}
 {{- $clean := list }}{{ range $egress }}{{ with trim . }}{{ $clean = append $clean . }}{{ end }}{{ end -}}

@@ -5,14 +5,14 @@
 {{- include "common.serviceAccount" $given }}
 {{ include "common.disruptionBudget" $given }}
 {{- include "common.certificate" $given }}
-{{ include "common.roomService" $given }}
-{{ include "common.roomDeployment" $given }}
+{{ include "common.kubernetesService" $given }}
+{{ include "common.serviceDeployment" $given }}
 {{- if .Values.global.networkPolicies.enabled }}
-{{ include "common.roomPolicy" $given }}
+{{ include "common.servicePolicy" $given }}
 {{- end }}
 {{- end -}}
 
-{{- define "common.roomService" -}}
+{{- define "common.kubernetesService" -}}
 ---
 apiVersion: v1
 kind: Service
@@ -30,8 +30,8 @@ spec:
     {{- end }}
 {{- end -}}
 
-{{- define "common.roomDeployment" -}}
-{{- $room := include "common.room" . | fromYaml -}}
+{{- define "common.serviceDeployment" -}}
+{{- $entry := include "common.serviceEntry" . | fromYaml -}}
 {{- $values := .root.Values -}}
 ---
 apiVersion: apps/v1
@@ -66,11 +66,11 @@ spec:
       {{- include "common.placement" (merge (dict "pool" $values.pool) .) | nindent 6 }}
       initContainers:
         - name: migrate
-          {{- include "common.roomContainer" . | nindent 10 }}
+          {{- include "common.serviceContainer" . | nindent 10 }}
           args: [-m, ratoon_{{ .part }}, migrate]
       containers:
         - name: {{ .part | toJson }}
-          {{- include "common.roomContainer" . | nindent 10 }}
+          {{- include "common.serviceContainer" . | nindent 10 }}
           args: [-m, ratoon_{{ .part }}]
           ports:
             - {name: grpc, containerPort: 50051}
@@ -87,7 +87,7 @@ spec:
         - {name: tmp, emptyDir: {sizeLimit: 1Gi}}
         - {name: state, emptyDir: {sizeLimit: {{ $values.stateSizeLimit | toJson }}}}
         - name: keys
-          {{- $own := dict "name" (printf "%s-keys" (include "common.name" .)) "files" $room.files }}
+          {{- $own := dict "name" (printf "%s-keys" (include "common.name" .)) "files" $entry.files }}
           {{- $public := dict "name" (printf "%s-public-keys" (include "common.fullname" .root)) }}
           {{- $operator := dict "name" (printf "%s-operator" (include "common.fullname" .root)) }}
           {{- $secrets := eq .part "gateway" | ternary (list $own $public $operator) (list $own $public) }}
@@ -108,7 +108,7 @@ spec:
 {{- end -}}
 
 {{/* Fields that the migration container and the service container share: image, environment, files, resources. */}}
-{{- define "common.roomContainer" -}}
+{{- define "common.serviceContainer" -}}
 image: {{ include "common.image" (dict "root" .root "image" "services") | toJson }}
 imagePullPolicy: {{ .root.Values.global.images.pullPolicy | toJson }}
 command: [python]
@@ -117,7 +117,7 @@ securityContext:
 resources:
   {{- toYaml .root.Values.resources | nindent 2 }}
 env:
-  {{- include "common.roomEnvironment" . | nindent 2 }}
+  {{- include "common.serviceEnvironment" . | nindent 2 }}
 volumeMounts:
   - {name: tmp, mountPath: /tmp}
   - {name: state, mountPath: /var/lib/ratoon}

@@ -79,6 +79,6 @@ readinessProbe:
   periodSeconds: 3
 {{- end -}}
 
-{{- define "common.roomNames" -}}
-{{- keys (include "common.rooms" . | fromYaml) | sortAlpha | toJson -}}
+{{- define "common.serviceNames" -}}
+{{- keys (include "common.services" . | fromYaml) | sortAlpha | toJson -}}
 {{- end -}}

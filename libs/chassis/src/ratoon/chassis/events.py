@@ -98,12 +98,15 @@ def traced_handler(service: str, tracer: Tracer, handler: Handler) -> Handler:
 
     def consume(event: Event, connection: Connection) -> None:
         cause = tracing.context_of(event.traceparent or tracing.unsampled())
-        attributes = {"ratoon.resource": event.subject, "messaging.destination.name": event.topic}
+        attributes = {
+            "ratoon.resource": event.subject,
+            "cloudevents.event_type": event.type,
+            "messaging.destination.name": event.topic,
+            "messaging.operation.name": "process",
+        }
         with (
             logs.about(service, event.subject),
-            tracer.start_as_current_span(
-                f"hear {event.type.rpartition('.')[2]}", cause, SpanKind.CONSUMER, attributes
-            ),
+            tracer.start_as_current_span(f"process {event.topic}", cause, SpanKind.CONSUMER, attributes),
         ):
             handler(event, connection)
 

@@ -107,7 +107,7 @@ class GarbageCollector:
 
     def __init__(self, settings: GcSettings) -> None:
         self._every_s = settings.every_hours * 3600
-        self._loop = BackgroundLoop("upkeep", self._step, first_delay_s=self._every_s)
+        self._loop = BackgroundLoop("gc", self._step, first_delay_s=self._every_s)
 
     def start(self) -> None:
         """Start, unless the interval is 0."""
@@ -126,7 +126,7 @@ class GarbageCollector:
 
 def main() -> int:
     """Collect once with the settings of the environment; return the exit status."""
-    logs.configure("upkeep")
+    logs.configure("gc")
     services = [settings_of(service) for service in service_names()]
     result = survey(services, GcSettings().limits())
     gone = collect(result)

@@ -77,7 +77,7 @@ def link_of(name: str, project: str) -> str:
     places = {
         "trainingRuns": f"{base}/training/{id_}",
         "evaluationRuns": f"{base}/evaluations/{id_}",
-        "pipelineRuns": f"{base}/turns/{id_}",
+        "pipelineRuns": f"{base}/pipeline-runs/{id_}",
         "labelSets": f"{base}/labels",
         "rollouts": f"{base}/rollouts/{id_}",
         "splits": f"{base}/data",

@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from starlette.applications import Starlette
 from starlette.datastructures import FormData
@@ -61,6 +61,7 @@ class Site:
                     Route(f"/p/{{project}}/do/{name}", guarded(self._done(action)), methods=["POST"])
                     for name, action in ACTIONS.items()
                 ),
+                Route("/p/{project}/turns/{run}", guarded(_renamed)),
                 Route("/p/{project}/ask", guarded(self._ask, Role.CALLER), methods=["POST"]),
                 Mount("/static", _Immutable(directory=self._static)),
                 Route("/{nowhere:path}", guarded(self._nowhere)),
@@ -201,6 +202,13 @@ async def _disconnected(request: Request) -> None:
 async def _healthz(_request: Request) -> Response:
     """The process serves."""
     return PlainTextResponse("ok\n")
+
+
+async def _renamed(request: Request) -> Response:
+    """Redirect the address of a pipeline run in release 0.1, removed in 0.3."""
+    project, run = (quote(request.path_params[name], safe="") for name in ("project", "run"))
+    query = f"?{request.url.query}" if request.url.query else ""
+    return RedirectResponse(f"/p/{project}/pipeline-runs/{run}{query}", 308, _NO_STORE)
 
 
 async def _answer(api: Api, model: str, text: str, max_tokens: int) -> AsyncIterator[bytes]:

@@ -21,7 +21,7 @@ def pages() -> list[Page]:
     return [
         Page("/", loop.projects, Role.CALLER),
         Page("/p/{project}", loop.page),
-        Page("/p/{project}/turns/{run}", loop.pipeline_run),
+        Page("/p/{project}/pipeline-runs/{run}", loop.pipeline_run),
         Page("/p/{project}/data", data.data_page),
         Page("/p/{project}/sources/{source}", data.source_page),
         Page("/p/{project}/data/{dataset}/{version}", data.version_page),

@@ -5,7 +5,7 @@ Table of services: the calls between them and the needs of each. Peers, network 
   files     files in its own Secret of keys
   api       whether it calls the Kubernetes API; training also does if runs get dedicated pods
 */}}
-{{- define "common.rooms" -}}
+{{- define "common.services" -}}
 ingestion:  {calls: [], jobs: true, files: [ingestion.key, record.secret]}
 labeling:   {calls: [ingestion], jobs: true, files: [labeling.key]}
 training:   {calls: [], jobs: true, files: [training.key]}
@@ -17,14 +17,14 @@ gateway:    {calls: [ingestion, labeling, training, evaluation, registry, servin
 {{- end -}}
 
 {{/* Entry of one service in the table. Arguments: (dict "part" name). */}}
-{{- define "common.room" -}}
-{{- get (include "common.rooms" . | fromYaml) .part | toYaml -}}
+{{- define "common.serviceEntry" -}}
+{{- get (include "common.services" . | fromYaml) .part | toYaml -}}
 {{- end -}}
 
 {{/* "true" if a service calls the Kubernetes API, otherwise "false". */}}
 {{- define "common.callsApi" -}}
-{{- $room := include "common.room" . | fromYaml -}}
-{{- if or $room.api (and (eq .part "training") .root.Values.workers) }}true{{ else }}false{{ end -}}
+{{- $entry := include "common.serviceEntry" . | fromYaml -}}
+{{- if or $entry.api (and (eq .part "training") .root.Values.workers) }}true{{ else }}false{{ end -}}
 {{- end -}}
 
 {{/* Group that runs the jobs of a service. Training, if no group lists it, uses the job worker in the pod of the Ray head. */}}
