@@ -23,7 +23,9 @@ settings.load_profile("ratoon")
 
 _STRICT_TIERS = {"unit", "contract"}
 _STRICT_DIRECTORIES = (
-    "libs/chassis/tests/integration",
+    "libs/operations/tests/integration",
+    "libs/service/tests/integration",
+    "libs/storage/tests/integration",
     "libs/events/tests/conformance",
     "libs/events/tests/integration",
     "libs/testkit/tests/integration",

@@ -14,8 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from ratoon.sdk.local.installation import Installation
-from ratoon.sdk.local.processes import Running
+from ratoon.local.installation import Installation
+from ratoon.local.processes import Running
 
 
 def main() -> None:

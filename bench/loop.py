@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ratoon.sdk.demo.main import run_demo
+from ratoon_examples.demo.main import run_demo
 
 JSON = dict[str, Any]
 CONTROLS = ("control: the same traffic as before", "refuse a bad candidate", "roll a bad version back")

@@ -18,17 +18,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ratoon.chassis import outbox
-from ratoon.chassis.clock import SystemClock
-from ratoon.chassis.database import Database
-from ratoon.chassis.events import topics_of
-from ratoon.chassis.operations import Operations
-from ratoon.chassis.paging import PageTokens
-from ratoon.chassis.store import Store
 from ratoon.events.cloudevents import Event
 from ratoon.events.consumer import Consumer
 from ratoon.events.embedded import EmbeddedLog
 from ratoon.events.ports import Topic
+from ratoon.operations.operations import Operations
+from ratoon.process.clock import SystemClock
+from ratoon.service.events import topics_of
+from ratoon.storage import outbox
+from ratoon.storage.database import Database
+from ratoon.storage.paging import PageTokens
+from ratoon.storage.store import Store
 from ratoon_flywheel import mapping
 from ratoon_flywheel.adapters import tables
 from ratoon_flywheel.adapters.runs import RunTables

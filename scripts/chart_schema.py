@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from ratoon.chassis.services import load
-from ratoon.chassis.settings import old_names
+from ratoon.runtime.services import load
+from ratoon.runtime.settings import old_names
 
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "charts/ratoon"

@@ -93,7 +93,13 @@ def lock_faults() -> Iterator[str]:
 
 def direct_dependencies() -> Iterator[tuple[str, str]]:
     """Yield (pyproject, normalised name) of each dependency, extras included."""
-    for path in sorted([*ROOT.glob("libs/*/pyproject.toml"), *ROOT.glob("services/*/pyproject.toml")]):
+    for path in sorted(
+        [
+            *ROOT.glob("libs/*/pyproject.toml"),
+            *ROOT.glob("services/*/pyproject.toml"),
+            *ROOT.glob("examples/pyproject.toml"),
+        ]
+    ):
         project = tomllib.loads(path.read_text())["project"]
         extras = project.get("optional-dependencies", {}).values()
         for requirement in [*project.get("dependencies", []), *(name for extra in extras for name in extra)]:

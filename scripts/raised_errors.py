@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-CALLERS_SIDE = ("cli", "client", "contracts", "local", "sdk", "testkit")
+CALLERS_SIDE = ("cli", "client", "contracts", "local", "testkit")
 """Libraries that callers use; their errors reach no caller of a service."""
 LIBRARIES = {"engine": "engines"}
 """What raises the errors of a library, if not all services."""

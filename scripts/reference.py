@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ratoon.chassis.metric_names import OLD_NAMES
+from ratoon.runtime.metric_names import OLD_NAMES
 from scripts.contract_pages import Contracts, UnknownReason, cell
 from scripts.raised_errors import Module, Raised, Sources, text_of
 

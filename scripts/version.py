@@ -50,7 +50,13 @@ def disagreements(version: str, root: Path) -> Iterator[str]:
 
 def places(version: str, root: Path) -> Iterator[tuple[Path, re.Pattern[str], str]]:
     """Yield (file, pattern around the version, the version as that file spells it)."""
-    for path in sorted([*root.glob("libs/*/pyproject.toml"), *root.glob("services/*/pyproject.toml")]):
+    for path in sorted(
+        [
+            *root.glob("libs/*/pyproject.toml"),
+            *root.glob("services/*/pyproject.toml"),
+            *root.glob("examples/pyproject.toml"),
+        ]
+    ):
         yield path, PACKAGE, version
     for path in sorted([*root.glob("charts/*/Chart.yaml"), *root.glob("charts/*/charts/*/Chart.yaml")]):
         yield path, CHART, chart_version(version)

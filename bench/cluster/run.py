@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from bench.cluster.idle import idle
 from bench.rollout.load import Answer, RequestSpec, under_load
-from ratoon.sdk.client import ENDED_WELL
+from ratoon.client.raw.client import ENDED_WELL
 from ratoon.testkit.kubernetes import node
 from ratoon.testkit.kubernetes.node import own_cluster
 from tests.chaos.served import Served

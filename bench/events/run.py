@@ -24,12 +24,12 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from ratoon.chassis.clock import SystemClock
-from ratoon.chassis.database import Database
 from ratoon.events.cloudevents import Event
 from ratoon.events.embedded import EmbeddedLog
 from ratoon.events.kafka import KafkaLog, KafkaSettings
 from ratoon.events.ports import EventLog, Topic, with_dead_letters
+from ratoon.process.clock import SystemClock
+from ratoon.storage.database import Database
 from ratoon.testkit.events import SampleService
 from ratoon.testkit.kafka import Broker, missing
 

@@ -17,11 +17,11 @@ from pathlib import Path
 
 from load import Peer
 
-from ratoon.chassis.identity import make_keys
-from ratoon.chassis.migrations import migrate
-from ratoon.chassis.services import service_names
-from ratoon.sdk import Client
+from ratoon.client.raw import Client
+from ratoon.runtime.services import service_names
+from ratoon.security.identity import make_keys
 from ratoon.serving.v1 import route_pb2
+from ratoon.storage.migrations import migrate
 from ratoon.testkit.engine import MockEngine
 from ratoon.testkit.ports import free_ports
 from ratoon_gateway.settings import Settings

@@ -24,15 +24,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import Table, insert
 
-from ratoon.chassis import outbox
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.clock import SystemClock
-from ratoon.chassis.database import Database
-from ratoon.chassis.errors import Description
-from ratoon.chassis.migrations import migrate
-from ratoon.chassis.operations import Claim, Operations, Step
-from ratoon.chassis.paging import PageTokens
-from ratoon.chassis.store import Resource, Store, codec_of
+from ratoon.operations.operations import Claim, Operations, Step
+from ratoon.process.clock import SystemClock
+from ratoon.process.errors import Description
+from ratoon.storage import outbox
+from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.database import Database
+from ratoon.storage.migrations import migrate
+from ratoon.storage.paging import PageTokens
+from ratoon.storage.store import Resource, Store, codec_of
 from ratoon_evaluation.adapters.answers import ParquetAnswers
 from ratoon_flywheel import mapping as flywheel_mapping
 from ratoon_flywheel.adapters import tables as flywheel_tables

@@ -24,9 +24,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from collections_of_texts import COLLECTIONS, Row, labels_of, parts
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.files import write_json
-from ratoon.chassis.jobs import JobFolder
+from ratoon.operations.jobs import JobFolder
+from ratoon.process.files import write_json
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon_evaluation.worker import job as evaluation
 from ratoon_training.application.commands import RecipeSpec, recipe_of
 from ratoon_training.worker.prepare import prepare

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from load import RequestSpec
 
-from ratoon.chassis.migrations import migrate
 from ratoon.serving.v1 import rollout_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
+from ratoon.storage.migrations import migrate
 from ratoon.testkit.ports import free_ports
 from ratoon_gateway.settings import Settings as GatewaySettings
 

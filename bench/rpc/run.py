@@ -25,15 +25,15 @@ from typing import Any
 import grpc
 from grpc import aio
 
-from ratoon.chassis.client import open_channel_with_token
-from ratoon.chassis.clock import SystemClock
-from ratoon.chassis.identity import Principal, Role, Signer, load_key, make_keys
-from ratoon.chassis.migrations import migrate
-from ratoon.chassis.services import service_names
-from ratoon.chassis.settings import socket_address
 from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon.flywheel.v1.project_pb2 import Project
+from ratoon.process.clock import SystemClock
+from ratoon.runtime.client import open_channel_with_token
+from ratoon.runtime.services import service_names
+from ratoon.runtime.settings import socket_address
+from ratoon.security.identity import Principal, Role, Signer, load_key, make_keys
+from ratoon.storage.migrations import migrate
 from ratoon.testkit.ports import free_ports
 
 _METHOD = "/ratoon.flywheel.v1.FlywheelService/GetProject"

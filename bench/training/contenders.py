@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ratoon.chassis.jobs import JobState, LocalJobs
+from ratoon.operations.jobs import JobState, LocalJobs
 from ratoon.process.identity import ProcessIdentity
 from ratoon_training.domain.recipes import Accelerator, Recipe
 

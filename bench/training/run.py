@@ -29,7 +29,7 @@ from checkpoint import stall
 from contenders import SKIPPED, Plain, Ratoon, Run, Task, ray_train, torchrun
 from packing import compare, prepared
 
-from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon_training.domain.recipes import Accelerator, Recipe
 
 ROOT = Path(__file__).resolve().parent.parent.parent

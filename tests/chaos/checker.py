@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
-from ratoon.sdk.local.installation import Installation
+from ratoon.local.installation import Installation
 
 JSON = dict[str, Any]
 SERVICES = ("ingestion", "labeling", "training", "evaluation", "registry", "serving", "flywheel", "gateway")

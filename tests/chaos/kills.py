@@ -19,8 +19,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from ratoon.sdk.client import Client
-from ratoon.sdk.local.installation import Installation
+from ratoon.client.raw.client import Client
+from ratoon.local.installation import Installation
 
 from .checker import Ledger, check
 from .loop import Loop, Slice, slice_of

@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 
 import httpx
 
-from ratoon.sdk.client import ENDED_BADLY, ENDED_WELL, Answer, Client
-from ratoon.sdk.demo.mails import LABELS, LICENSE, Mail, archive, read_corpus
-from ratoon.sdk.errors import ApiError, RatoonSdkError, Unreachable
+from ratoon.client.raw.client import ENDED_BADLY, ENDED_WELL, Answer, Client
+from ratoon.client.raw.errors import ApiError, RatoonSdkError, Unreachable
+from ratoon_examples.demo.mails import LABELS, LICENSE, Mail, archive, read_corpus
 
 JSON = dict[str, Any]
 T = TypeVar("T")

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from ratoon.sdk.errors import ApiError
+from ratoon.client.raw.errors import ApiError
 from ratoon.testkit.waiting import until
 
 from .checker import Databases, Ledger, one_move_a_rollout

@@ -17,8 +17,8 @@ from typing import Any
 
 import httpx
 
+from ratoon.client.raw.client import ENDED_BADLY, ENDED_WELL
 from ratoon.process.identity import ProcessIdentity
-from ratoon.sdk.client import ENDED_BADLY, ENDED_WELL
 from ratoon.testkit.models import tiny_adapter, tiny_llama
 from ratoon.testkit.waiting import until
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from ratoon.sdk.client import ENDED_BADLY, ENDED_WELL, Client
-from ratoon.sdk.errors import ApiError
-from ratoon.sdk.local.installation import Installation, Listener
+from ratoon.client.raw.client import ENDED_BADLY, ENDED_WELL, Client
+from ratoon.client.raw.errors import ApiError
+from ratoon.local.installation import Installation, Listener
 from ratoon.testkit.waiting import until
 
 from .checker import Databases

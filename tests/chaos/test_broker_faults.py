@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from ratoon.chassis.services import service_names
+from ratoon.runtime.services import service_names
 from ratoon.testkit.kafka import Broker, kafka_broker
 from ratoon.testkit.waiting import until
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.chassis.migrations import migrate
+from ratoon.storage.migrations import migrate
 
 from .checker import SERVICES, STEPS, Ledger, check
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.chassis.errors import described
+from ratoon.process.errors import described
 from ratoon.testkit.waiting import until
 
 from . import mounts

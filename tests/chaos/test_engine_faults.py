@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from ratoon.client.raw.errors import ApiError
 from ratoon.process.identity import ProcessIdentity
-from ratoon.sdk.errors import ApiError
 from ratoon.testkit.waiting import until
 
 from .served import PROJECT, Served, Traffic

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from ratoon.sdk.local.installation import Installation
+from ratoon.local.installation import Installation
 from ratoon.testkit.waiting import until
 
 from .kills import DATA, Outcome, run_loop

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ratoon.chassis.errors import described
-from ratoon.chassis.services import service_names
+from ratoon.process.errors import described
+from ratoon.runtime.services import service_names
 from ratoon.testkit.waiting import until
 
 from .stack import Stack

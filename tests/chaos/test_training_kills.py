@@ -28,7 +28,7 @@ Condition = Callable[[Driver, str, set[str]], bool]
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
     driver = Driver(Task(tmp_path_factory.mktemp("training")))
     yield driver
-    for pid in driver.pids("chassis.warm"):
+    for pid in driver.pids("operations.warm"):
         os.kill(pid, signal.SIGKILL)
 
 

@@ -108,11 +108,11 @@ def _is(victim: Victim, process: Process) -> bool:
     line = process.line
     match victim:
         case Victim.CONTROL:
-            return "ratoon.chassis.host" in line
+            return "ratoon.service.host" in line
         case Victim.GATEWAY:
             return "-m ratoon_gateway" in line
         case Victim.DRIVER:
-            return "ratoon.chassis.warm" in line and "training-warm" in line
+            return "ratoon.operations.warm" in line and "training-warm" in line
         case Victim.WORKER:
             return "ray::RayTrainWorker" in line
         case _:

@@ -5,14 +5,14 @@ from dataclasses import fields
 
 import pytest
 
-from ratoon.chassis.gc import GcSettings
-from ratoon.chassis.gc_items import Limits
-from ratoon.chassis.job_worker import Settings as WorkerSettings
-from ratoon.chassis.secrets import plan_of
-from ratoon.chassis.services import service_names
-from ratoon.chassis.settings import settings_class as settings_of_service
-from ratoon.chassis.settings import settings_of
 from ratoon.engine.settings import EngineSettings
+from ratoon.kubernetes.secrets import plan_of
+from ratoon.runtime.services import service_names
+from ratoon.runtime.settings import settings_class as settings_of_service
+from ratoon.runtime.settings import settings_of
+from ratoon.service.job_worker import Settings as WorkerSettings
+from ratoon.storage.gc import GcSettings
+from ratoon.storage.gc_items import Limits
 from ratoon_console.settings import Settings as ConsoleSettings
 
 OURS = re.compile(r"RATOON_([A-Z]+)_(\w+)")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ratoon.chassis.services import service_names
+from ratoon.runtime.services import service_names
 from tests.charts import golden, network
 from tests.charts.network import passes
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ratoon.sdk.client import Client
+from ratoon.client.raw.client import Client
 from ratoon.testkit.kubernetes import CommandFailed
 from ratoon.testkit.kubernetes.node import Cluster, OwnCluster
 from ratoon.testkit.waiting import until

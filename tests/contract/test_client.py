@@ -18,10 +18,10 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from ratoon.chassis.identity import Role
 from ratoon.client import AsyncRatoon, Ratoon, types
 from ratoon.client._generated.clients import AsyncResources, SyncResources
 from ratoon.client._omit import Omit
+from ratoon.security.identity import Role
 from ratoon_gateway.entrypoints.bindings import Binding, bindings_of_contracts
 from ratoon_gateway.entrypoints.rest import json_of, rest_router
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TREES = ("services", "libs", "scripts", "tests", "bench")
+TREES = ("services", "libs", "scripts", "tests", "bench", "examples")
 
 REFUSED = {
     **dict.fromkeys(("room", "rooms"), "service, capacity"),

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BOXES = {
-    "libs/chassis/src/ratoon/chassis/alembic_internals.py",
+    "libs/storage/src/ratoon/storage/alembic_internals.py",
     "libs/engine/src/ratoon/engine/vllm_internals.py",
     "services/training/src/ratoon_training/worker/ray_internals.py",
 }

@@ -12,9 +12,9 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescri
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from ratoon.chassis.errors import InvalidArgument, PermissionDenied
-from ratoon.chassis.identity import Principal, Role
-from ratoon.chassis.requests import (
+from ratoon.common.v1 import options_pb2
+from ratoon.process.errors import InvalidArgument, PermissionDenied
+from ratoon.runtime.requests import (
     PROSE,
     check_projects,
     check_values,
@@ -22,7 +22,7 @@ from ratoon.chassis.requests import (
     spans_projects,
     values,
 )
-from ratoon.common.v1 import options_pb2
+from ratoon.security.identity import Principal, Role
 
 ROOT = Path(__file__).parents[2]
 CALLER = Principal("projects/own/apiKeys/k", Role.OPERATOR, "own")

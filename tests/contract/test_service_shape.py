@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from google.protobuf.descriptor import FileDescriptor
 
-from ratoon.chassis import readme
-from ratoon.chassis.services import service_names
-from ratoon.chassis.settings import settings_class
 from ratoon.common.v1 import options_pb2
+from ratoon.runtime.services import service_names
+from ratoon.runtime.settings import settings_class
+from ratoon.service import readme
 
 ROOT = Path(__file__).parents[2]
 HEADINGS = ["## Purpose", "## RPCs", "## Topics", "## Settings"]
@@ -63,11 +63,11 @@ def test_the_readme_names_every_rpc_and_every_topic(service):
 def test_the_readmes_settings_are_the_services(service):
     text = (home(service) / "README.md").read_text()
     settings = settings_class(service)
-    assert readme.updated(text, settings) == text, "run: python -m ratoon.chassis.readme services/*/README.md"
+    assert readme.updated(text, settings) == text, "run: python -m ratoon.service.readme services/*/README.md"
 
 
-def test_the_settings_of_the_job_worker_are_those_in_the_chassis_readme():
-    path = ROOT / "libs/chassis/README.md"
+def test_the_settings_of_the_job_worker_are_those_in_the_service_readme():
+    path = ROOT / "libs/service/README.md"
     assert readme.updated(path.read_text(), readme.settings_beside(path)) == path.read_text()
 
 

@@ -5,14 +5,24 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.chassis.identity import ISSUER_FOR_OTHERS
-from ratoon.chassis.secret_files import secret_files
-from ratoon.chassis.services import load, load_optional, module_of, service_names
+from ratoon.runtime.secret_files import secret_files
+from ratoon.runtime.services import load, load_optional, module_of, service_names
+from ratoon.security.identity import ISSUER_FOR_OTHERS
 
 ROOT = Path(__file__).parents[2]
 REQUIRED = ("services", "settings", "resources", "migrations")
 OPTIONAL = ("topics", "secrets", "retentions", "gc_roots")
-LIBRARIES = ("chassis", "events", "tasks")
+LIBRARIES = (
+    "process",
+    "security",
+    "runtime",
+    "storage",
+    "operations",
+    "kubernetes",
+    "service",
+    "events",
+    "tasks",
+)
 each_service = pytest.mark.parametrize("service", service_names())
 
 

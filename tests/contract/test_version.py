@@ -46,7 +46,7 @@ def test_the_places_are_packages_charts_and_examples():
     } <= set(paths)
 
 
-@pytest.mark.parametrize("package", ["ratoon-sdk", "ratoon-gateway", "ratoon-client"])
+@pytest.mark.parametrize("package", ["ratoon-cli", "ratoon-gateway", "ratoon-client"])
 def test_an_installed_package_reports_the_version(package):
     assert version(package) == CURRENT, "make env"
 

@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.services import service_names
-from ratoon.sdk.client import Client
-from ratoon.sdk.errors import RatoonSdkError
-from ratoon.sdk.local.backup import back_up, restore
-from ratoon.sdk.local.installation import Installation
+from ratoon.client.raw.client import Client
+from ratoon.client.raw.errors import RatoonSdkError
+from ratoon.local.backup import back_up, restore
+from ratoon.local.installation import Installation
+from ratoon.runtime.services import service_names
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon.testkit.models import CORPUS, tiny_llama
 from ratoon.testkit.ports import free_ports
 

@@ -10,15 +10,15 @@ from pathlib import Path
 import openai
 import pytest
 
-from ratoon.sdk.client import Client
-from ratoon.sdk.demo import steps
-from ratoon.sdk.demo.mails import read_corpus
-from ratoon.sdk.demo.measure import Measured
-from ratoon.sdk.demo.steps import Demo
-from ratoon.sdk.demo.tiers import Tier
-from ratoon.sdk.errors import ApiError
-from ratoon.sdk.local.installation import Installation
+from ratoon.client.raw.client import Client
+from ratoon.client.raw.errors import ApiError
+from ratoon.local.installation import Installation
 from ratoon.testkit.ports import free_ports
+from ratoon_examples.demo import steps
+from ratoon_examples.demo.mails import read_corpus
+from ratoon_examples.demo.measure import Measured
+from ratoon_examples.demo.steps import Demo
+from ratoon_examples.demo.tiers import Tier
 
 DATA = Path(__file__).parents[2] / ".data" / "spam-assassin"
 SHARE = 0.5

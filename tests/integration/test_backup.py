@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.database import Database
-from ratoon.chassis.errors import FailedPrecondition
-from ratoon.chassis.identity import make_keys
-from ratoon.chassis.services import service_names
-from ratoon.sdk.local.backup import back_up, restore, snapshot
-from ratoon.sdk.local.installation import Installation
+from ratoon.local.backup import back_up, restore, snapshot
+from ratoon.local.installation import Installation
+from ratoon.process.errors import FailedPrecondition
+from ratoon.runtime.services import service_names
+from ratoon.security.identity import make_keys
+from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.database import Database
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.chassis.settings import run_folder, settings_class
 from ratoon.client import (
     AsyncRatoon,
     AuthenticationError,
@@ -23,6 +22,7 @@ from ratoon.client import (
     Ratoon,
     types,
 )
+from ratoon.runtime.settings import run_folder, settings_class
 from ratoon.testkit.services import State, running
 
 PROJECT = "projects/mail"

@@ -12,22 +12,22 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from typer.testing import CliRunner
 
-from ratoon.chassis import outbox
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.clock import SystemClock
-from ratoon.chassis.database import Database
-from ratoon.chassis.identity import make_keys
-from ratoon.chassis.migrations import migrate_down
-from ratoon.chassis.services import service_names
-from ratoon.chassis.settings import run_folder
+from ratoon.cli import app
 from ratoon.events.cloudevents import Event
 from ratoon.events.dead_letters import dead_letter
 from ratoon.events.embedded import EmbeddedLog
 from ratoon.events.ports import Delivery, Partition, Topic, with_dead_letters
+from ratoon.local.doctor import Severity, contents, examine
+from ratoon.local.installation import Installation
+from ratoon.process.clock import SystemClock
 from ratoon.process.identity import ProcessIdentity
-from ratoon.sdk.cli import app
-from ratoon.sdk.local.doctor import Severity, contents, examine
-from ratoon.sdk.local.installation import Installation
+from ratoon.runtime.services import service_names
+from ratoon.runtime.settings import run_folder
+from ratoon.security.identity import make_keys
+from ratoon.storage import outbox
+from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.database import Database
+from ratoon.storage.migrations import migrate_down
 
 TOPIC = "ratoon.registry.v1.model-versions"
 

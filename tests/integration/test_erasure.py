@@ -14,17 +14,17 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from ratoon.chassis.answers import AnswerIds
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.identity import Principal, Role
-from ratoon.chassis.names import uuid7
-from ratoon.chassis.services import service_names
-from ratoon.chassis.settings import run_folder, settings_class
+from ratoon.client.raw.client import Client
+from ratoon.client.raw.errors import ApiError, OperationFailed
 from ratoon.flywheel.v1 import flywheel_service_pb2 as flywheel
 from ratoon.flywheel.v1 import signal_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
-from ratoon.sdk.client import Client
-from ratoon.sdk.errors import ApiError, OperationFailed
+from ratoon.runtime.services import service_names
+from ratoon.runtime.settings import run_folder, settings_class
+from ratoon.security.answers import AnswerIds
+from ratoon.security.identity import Principal, Role
+from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.names import uuid7
 from ratoon.testkit.services import State, running
 from ratoon.testkit.waiting import until
 

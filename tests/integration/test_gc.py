@@ -12,13 +12,13 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from sqlalchemy import text
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.database import Database
-from ratoon.chassis.gc import GarbageCollector, GcSettings, collect, survey
-from ratoon.chassis.gc_items import Limits
-from ratoon.chassis.services import service_names
+from ratoon.local.installation import Installation
 from ratoon.process.identity import ProcessIdentity
-from ratoon.sdk.local.installation import Installation
+from ratoon.runtime.services import service_names
+from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.database import Database
+from ratoon.storage.gc import GarbageCollector, GcSettings, collect, survey
+from ratoon.storage.gc_items import Limits
 from ratoon.testkit.waiting import until
 
 LONG_AGO = 1_700_000_000

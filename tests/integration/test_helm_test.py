@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.chassis import warm
-from ratoon.chassis.settings import run_folder
+from ratoon.operations import warm
+from ratoon.runtime.settings import run_folder
 from ratoon.testkit.services import State, running
 from ratoon_flywheel.settings import Settings as FlywheelSettings
 from ratoon_gateway.settings import Settings as GatewaySettings

@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
-from ratoon.chassis.identity import Principal, Role
-from ratoon.chassis.services import service_names
-from ratoon.chassis.settings import run_folder, settings_class
+from ratoon.runtime.services import service_names
+from ratoon.runtime.settings import run_folder, settings_class
+from ratoon.security.identity import Principal, Role
 from ratoon.testkit.services import State, running
 from ratoon_gateway.entrypoints.app import create_api
 from ratoon_gateway.entrypoints.asgi import Readiness

@@ -4,12 +4,12 @@ from contextlib import closing
 
 import pytest
 
-from ratoon.chassis.database import Database
-from ratoon.chassis.migrations import migrate
-from ratoon.chassis.revisions import head_of, revision_of
-from ratoon.chassis.services import service_names
-from ratoon.sdk.client import Client
-from ratoon.sdk.local.installation import Installation
+from ratoon.client.raw.client import Client
+from ratoon.local.installation import Installation
+from ratoon.runtime.services import service_names
+from ratoon.storage.database import Database
+from ratoon.storage.migrations import migrate
+from ratoon.storage.revisions import head_of, revision_of
 from ratoon.testkit.ports import free_ports
 
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.chassis.authority import make_authority
-from ratoon.chassis.clock import SystemClock
-from ratoon.chassis.errors import FailedPrecondition
-from ratoon.chassis.events import open_log
-from ratoon.chassis.settings import ServiceSettings
 from ratoon.events.ports import LogUnavailable, Record, Topic
+from ratoon.process.clock import SystemClock
+from ratoon.process.errors import FailedPrecondition
+from ratoon.runtime.settings import ServiceSettings
+from ratoon.security.authority import make_authority
+from ratoon.service.events import open_log
 from ratoon.testkit.kafka import PASSWORD, USER, Broker, kafka_broker
 
 __all__ = ["kafka_broker"]

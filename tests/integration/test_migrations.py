@@ -7,12 +7,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
 
-from ratoon.chassis import schema_readers
-from ratoon.chassis.database import Database
-from ratoon.chassis.errors import FailedPrecondition
-from ratoon.chassis.migrations import migrate, migrate_down
-from ratoon.chassis.revisions import check_current, head_of, revision_of
-from ratoon.chassis.services import service_names
+from ratoon.process.errors import FailedPrecondition
+from ratoon.runtime.services import service_names
+from ratoon.storage import schema_readers
+from ratoon.storage.database import Database
+from ratoon.storage.migrations import migrate, migrate_down
+from ratoon.storage.revisions import check_current, head_of, revision_of
 
 EXPRESSION_INDEXES = ("ix_tasks_queue",)
 """Indexes over fields of stored documents, which differ between databases: only migrations know them."""

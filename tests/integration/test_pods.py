@@ -7,22 +7,23 @@ from pathlib import Path
 import grpc
 import pytest
 
-from ratoon.chassis import job_worker, warm
-from ratoon.chassis.app import Platform
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.authority import make_authority
-from ratoon.chassis.client import open_channel
-from ratoon.chassis.settings import run_folder
-from ratoon.chassis.tls import Certificates
 from ratoon.ingestion.v1 import dataset_pb2, source_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as ingestion_pb
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
 from ratoon.labeling.v1 import annotation_pb2, label_set_pb2
 from ratoon.labeling.v1 import labeling_service_pb2 as labeling_pb
 from ratoon.labeling.v1.labeling_service_pb2_grpc import LabelingServiceStub
+from ratoon.operations import warm
 from ratoon.registry.v1 import model_pb2, model_version_pb2
 from ratoon.registry.v1 import registry_service_pb2 as registry_pb
 from ratoon.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
+from ratoon.runtime.client import open_channel
+from ratoon.runtime.settings import run_folder
+from ratoon.security.authority import make_authority
+from ratoon.security.tls import Certificates
+from ratoon.service import job_worker
+from ratoon.service.app import Platform
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon.testkit.certificates import write_certificates
 from ratoon.testkit.models import tiny_llama
 from ratoon.testkit.object_store import object_store

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.chassis import warm
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.identity import Role
 from ratoon.ingestion.v1 import dataset_pb2, source_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as ingestion
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
+from ratoon.operations import warm
 from ratoon.registry.v1 import model_pb2
 from ratoon.registry.v1 import registry_service_pb2 as registry
 from ratoon.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
+from ratoon.security.identity import Role
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon.testkit import postgresql
 from ratoon.testkit.services import State, running
 from ratoon_ingestion.settings import Settings as IngestionSettings

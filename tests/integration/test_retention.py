@@ -7,14 +7,14 @@ import pytest
 from sqlalchemy import func, insert, select
 from typer.testing import CliRunner
 
-from ratoon.chassis import outbox, retention
-from ratoon.chassis.database import Database
-from ratoon.chassis.gc import GcSettings, survey
-from ratoon.chassis.paging import PageTokens
-from ratoon.chassis.services import service_names
-from ratoon.chassis.store import Store
-from ratoon.sdk.cli import app
-from ratoon.sdk.local.installation import Installation
+from ratoon.cli import app
+from ratoon.local.installation import Installation
+from ratoon.runtime.services import service_names
+from ratoon.storage import outbox, retention
+from ratoon.storage.database import Database
+from ratoon.storage.gc import GcSettings, survey
+from ratoon.storage.paging import PageTokens
+from ratoon.storage.store import Store
 from ratoon_flywheel import mapping as flywheel_mapping
 from ratoon_flywheel.adapters import tables as flywheel_tables
 from ratoon_flywheel.adapters.runs import MAX_RECENT_RUNS

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.chassis.authority import make_authority
-from ratoon.chassis.client import open_channel
-from ratoon.chassis.errors import FailedPrecondition, Unavailable
-from ratoon.chassis.settings import ServiceSettings
-from ratoon.chassis.tls import Certificates
+from ratoon.process.errors import FailedPrecondition, Unavailable
 from ratoon.registry.v1 import registry_service_pb2 as pb
 from ratoon.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
+from ratoon.runtime.client import open_channel
+from ratoon.runtime.settings import ServiceSettings
+from ratoon.security.authority import make_authority
+from ratoon.security.tls import Certificates
 from ratoon.testkit.certificates import write_certificates
 from ratoon.testkit.ports import free_ports
 from ratoon.testkit.services import State, running
@@ -83,7 +83,7 @@ def test_the_gateway_reaches_a_service_by_tls_and_keeps_its_metrics_off_the_publ
 
 
 def test_replaced_certificates_are_taken_up_without_a_restart(state, tmp_path, monkeypatch):
-    monkeypatch.setattr("ratoon.chassis.tls._CHECK_EVERY_S", 0.0)
+    monkeypatch.setattr("ratoon.security.tls._CHECK_EVERY_S", 0.0)
     served = write_certificates(tmp_path / "served", FIRST, "localhost")
     called = write_certificates(tmp_path / "called", FIRST, "flywheel")
     settings = RegistrySettings(state=state.folder, listen=f"localhost:{free_ports()[0]}", tls=served)

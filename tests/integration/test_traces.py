@@ -12,9 +12,9 @@ import ratoon_gateway.settings
 import ratoon_ingestion.settings
 import ratoon_labeling.settings
 import ratoon_registry.settings
-from ratoon.chassis import warm
-from ratoon.chassis.answers import AnswerIds
-from ratoon.chassis.tracing import unsampled
+from ratoon.operations import warm
+from ratoon.runtime.tracing import unsampled
+from ratoon.security.answers import AnswerIds
 from ratoon.testkit.collector import Collector, Span, collecting
 from ratoon.testkit.services import State, running
 

@@ -22,14 +22,14 @@ from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from ratoon.chassis.errors import PermissionDenied
-from ratoon.chassis.identity import Principal, Role, act_for, end_acting
-from ratoon.chassis.rpc import error_of
-from ratoon.chassis.server import required_role
-from ratoon.chassis.services import service_names
-from ratoon.chassis.settings import run_folder, settings_class, socket_address
 from ratoon.flywheel.v1.flywheel_service_pb2 import GetProjectRequest
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
+from ratoon.process.errors import PermissionDenied
+from ratoon.runtime.rpc import error_of
+from ratoon.runtime.server import required_role
+from ratoon.runtime.services import service_names
+from ratoon.runtime.settings import run_folder, settings_class, socket_address
+from ratoon.security.identity import Principal, Role, act_for, end_acting
 from ratoon.testkit.services import State, running
 
 DEFECTS = (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon.testkit.models import tiny_llama
 from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.worker.batches import items_batch

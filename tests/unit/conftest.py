@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from ratoon.chassis import metrics
-from ratoon.chassis.telemetry import OperationMetrics, RpcMetrics
+from ratoon.runtime.telemetry import OperationMetrics, RpcMetrics
+from ratoon.service import metrics
 from ratoon_flywheel.adapters.metrics import SET_ASIDE
 from ratoon_gateway.adapters.metrics import GatewayMetrics, segment_metrics, token_counter
 from ratoon_gateway.domain.traffic import Traffic

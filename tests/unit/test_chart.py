@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from ratoon.chassis.services import service_names
+from ratoon.runtime.services import service_names
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts/ratoon"

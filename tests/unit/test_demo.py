@@ -6,11 +6,11 @@ from collections import Counter
 
 import pytest
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.sdk.client import Client
-from ratoon.sdk.demo.mails import read_corpus
-from ratoon.sdk.demo.main import ProgressPrinter
-from ratoon.sdk.demo.tiers import Mails
+from ratoon.client.raw.client import Client
+from ratoon.storage.artifacts import ArtifactStore
+from ratoon_examples.demo.mails import read_corpus
+from ratoon_examples.demo.main import ProgressPrinter
+from ratoon_examples.demo.tiers import Mails
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Models that saw a record: those that learned from it, and those that continue such a model."""
 
-from ratoon.sdk.lineage import lineage_of
+from ratoon.client.raw.lineage import lineage_of
 
 P = "projects/p"
 M = f"{P}/models/p"

@@ -1,7 +1,7 @@
 """Environment of processes by `ratoon up` with metrics and spans."""
 
-from ratoon.sdk.local.observing import Observing
-from ratoon.sdk.local.processes import layout
+from ratoon.local.observing import Observing
+from ratoon.local.processes import layout
 
 
 def test_nothing_is_exported_by_default():

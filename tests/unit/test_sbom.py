@@ -58,7 +58,7 @@ def test_every_package_of_a_lock_is_read(sbom: ModuleType) -> None:
 def test_jars_and_own_packages(sbom: ModuleType) -> None:
     (jar,) = sbom.jars(f"{'e' * 64}  kafka-clients-4.1.1.jar\n")
     assert (jar["name"], jar["version"]) == ("kafka-clients", "4.1.1")
-    assert {each["name"] for each in sbom.own()} >= {"ratoon-chassis", "ratoon-gateway"}
+    assert {each["name"] for each in sbom.own()} >= {"ratoon-runtime", "ratoon-gateway"}
 
 
 def test_the_same_parts_make_the_same_document(sbom: ModuleType) -> None:

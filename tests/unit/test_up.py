@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.sdk.local.installation import Installation
-from ratoon.sdk.local.processes import Process, Processes
+from ratoon.local.installation import Installation
+from ratoon.local.processes import Process, Processes
 
 
 class Dying(Processes):

@@ -6,8 +6,8 @@ import tempfile
 import uuid
 from pathlib import Path
 
-from ratoon.sdk import Client
-from ratoon.sdk.sources import create_source
+from ratoon.client.raw import Client
+from ratoon.client.raw.sources import create_source
 
 MAILS = 12
 PROJECT = "helm-test"

@@ -89,7 +89,7 @@ template:
       - name: secrets
         image: {{ include "common.image" (dict "root" .root "image" "services") | toJson }}
         imagePullPolicy: {{ .root.Values.global.images.pullPolicy | toJson }}
-        command: [python, -m, ratoon.chassis.secrets, {{ .action | toJson }}]
+        command: [python, -m, ratoon.kubernetes.secrets, {{ .action | toJson }}]
         securityContext:
           {{- include "common.containerSecurity" . | nindent 10 }}
         resources:

@@ -13,12 +13,12 @@ import httpx
 import openai
 import pytest
 
-from ratoon.chassis.settings import run_folder, socket_address
 from ratoon.flywheel.v1 import flywheel_service_pb2, pipeline_run_pb2, project_pb2, signal_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import (
     FlywheelServiceServicer,
     add_FlywheelServiceServicer_to_server,
 )
+from ratoon.runtime.settings import run_folder, socket_address
 from ratoon.serving.v1 import route_pb2, serving_service_pb2
 from ratoon.serving.v1.serving_service_pb2_grpc import (
     ServingServiceServicer,

@@ -6,16 +6,16 @@ import signal
 import time
 from pathlib import Path
 
-from ratoon.chassis.app import Platform, ServiceRuntime
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.identity import Role, make_signing_key
-from ratoon.chassis.jobs import JobState, LocalJobs
-from ratoon.chassis.migrations import migrate
 from ratoon.engine.sockets import remove_sockets
+from ratoon.operations.jobs import JobState, LocalJobs
 from ratoon.process.identity import ProcessIdentity
+from ratoon.security.identity import Role, make_signing_key
+from ratoon.service.app import Platform, ServiceRuntime
 from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
 from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub
+from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.migrations import migrate
 from ratoon.testkit.models import tiny_adapter, tiny_llama
 from ratoon.testkit.services import State, serving
 from ratoon_serving.adapters import tables

@@ -11,8 +11,8 @@ from typing import Self
 
 import uvloop
 
-from ratoon.chassis.errors import Aborted
 from ratoon.engine.contract import ControlPath
+from ratoon.process.errors import Aborted
 from ratoon.testkit.engine import Faults, Golden, MockEngine, Pace
 from ratoon_serving.adapters.engine_http import EngineClient
 from ratoon_serving.application.ports import EngineTimeouts, RolloutProgress, ServableVersion

@@ -61,7 +61,7 @@ def job(plane: ControlPlane, who: str, *arguments: str, **changes: object) -> st
         "KUBECONFIG": str(plane.account(NAMESPACE, who)),
         "RATOON_SECRETS_PLAN": json.dumps({**PLAN, **changes}),
     }
-    command = [sys.executable, "-m", "ratoon.chassis.secrets", *arguments]
+    command = [sys.executable, "-m", "ratoon.kubernetes.secrets", *arguments]
     done = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stderr + done.stdout

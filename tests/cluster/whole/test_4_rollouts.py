@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.sdk.client import ENDED_BADLY, ENDED_WELL, Client
+from ratoon.client.raw.client import ENDED_BADLY, ENDED_WELL, Client
 from ratoon.testkit.waiting import until
 
 from ...chaos.served import Served, Traffic, adapter, excused

@@ -20,8 +20,8 @@ NOW = (Path(__file__).parents[3] / "VERSION").read_text().strip()
 NEXT = f"{NOW}-next"
 UNCHANGED = ("kafka:{}", "postgresql:{}", "s3:{}", "worker:{}-cpu")
 REVISION = """
-from ratoon.chassis.database import Database
-from ratoon.chassis.revisions import revision_of
+from ratoon.storage.database import Database
+from ratoon.storage.revisions import revision_of
 from ratoon_registry.settings import Settings
 print(revision_of(Database(Settings().database_url)))
 """

@@ -8,7 +8,17 @@ import pytest
 import ratoon.client
 from ratoon.client import types
 
-PLATFORM = ("google", "grpc", "kubernetes", "openai", "psycopg", "ratoon.chassis", "sqlalchemy")
+PLATFORM = (
+    "google",
+    "grpc",
+    "kubernetes",
+    "openai",
+    "psycopg",
+    "ratoon.process",
+    "ratoon.runtime",
+    "ratoon.storage",
+    "sqlalchemy",
+)
 
 
 def test_the_exported_names_are_these():

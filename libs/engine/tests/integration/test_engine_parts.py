@@ -11,12 +11,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from model_signing import signing
 
-from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.engine import fetch
 from ratoon.engine.launch import vllm_arguments
 from ratoon.engine.manifest import FileMismatch, SignatureInvalid, SignedManifest
 from ratoon.engine.middleware import EngineMiddleware
 from ratoon.engine.settings import SETTINGS_VARIABLE, EngineSettings
+from ratoon.storage.artifacts import ArtifactStore
 
 PEM = serialization.Encoding.PEM
 SECRET = "s3cret"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.chassis.database import Database
 from ratoon.events.ports import EventLog, Topic
+from ratoon.storage.database import Database
 from ratoon.testkit.events import EmbeddedUnderTest, KafkaUnderTest, LogUnderTest, SampleService
 from ratoon.testkit.kafka import kafka_broker
 from ratoon.testkit.postgresql import Databases

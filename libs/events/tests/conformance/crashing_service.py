@@ -13,9 +13,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from ratoon.chassis.database import Database
 from ratoon.events.dead_letters import dead_letters
 from ratoon.events.ports import Delivery, EventLog, Partition, Record, Subscription
+from ratoon.storage.database import Database
 from ratoon.testkit.events import POISON, SampleService, open_log
 from ratoon.testkit.waiting import until
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.chassis.database import Database
 from ratoon.events.dead_letters import dead_letters
 from ratoon.events.ports import DEAD_LETTERS
+from ratoon.storage.database import Database
 from ratoon.testkit.events import LogUnderTest, SampleService
 from ratoon.testkit.postgresql import Databases
 

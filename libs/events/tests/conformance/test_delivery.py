@@ -4,12 +4,12 @@ from contextlib import suppress
 
 from sqlalchemy import Connection, text
 
-from ratoon.chassis import outbox
 from ratoon.events.cloudevents import Event
 from ratoon.events.dead_letters import dead_letters, replayable
 from ratoon.events.headers import headers_text
 from ratoon.events.inbox import replay, replay_topic
 from ratoon.events.ports import EventLog, Record, Topic, with_dead_letters
+from ratoon.storage import outbox
 from ratoon.testkit.events import CLOCK, POISON, LogUnderTest, SampleService
 from ratoon.testkit.waiting import until
 

@@ -55,7 +55,7 @@ def test_a_killed_consumer_is_followed_at_once(tmp_path: Path) -> None:
     log.append([record(b"1")])
     code = (
         "import sys, pathlib, time; from ratoon.events.embedded import EmbeddedLog;"
-        "from ratoon.chassis.clock import SystemClock;"
+        "from ratoon.process.clock import SystemClock;"
         "s = EmbeddedLog(pathlib.Path(sys.argv[1]), SystemClock(), lease_s=3600.0).subscribe('g', ['things']);"
         "print(len(s.poll(10)), flush=True); time.sleep(600)"
     )
@@ -131,7 +131,7 @@ def test_many_processes_append_and_none_is_lost(tmp_path: Path) -> None:
     log.create_topics([Topic("things", partitions=3)])
     code = (
         "import sys, pathlib; from ratoon.events.embedded import EmbeddedLog; from ratoon.events.ports import Record;"
-        "from ratoon.chassis.clock import SystemClock; log = EmbeddedLog(pathlib.Path(sys.argv[1]), SystemClock());"
+        "from ratoon.process.clock import SystemClock; log = EmbeddedLog(pathlib.Path(sys.argv[1]), SystemClock());"
         "[log.append([Record('things', sys.argv[2].encode(), b'%d' % i)]) for i in range(100)]"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}

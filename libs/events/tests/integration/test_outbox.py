@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from ratoon.chassis import outbox
-from ratoon.chassis.database import Database
 from ratoon.events.embedded import EmbeddedLog
 from ratoon.events.inbox import Marks, prune
 from ratoon.events.ports import Record, RecordRefused, Topic
+from ratoon.storage import outbox
+from ratoon.storage.database import Database
 from ratoon.testkit.clock import FakeClock
 from ratoon.testkit.events import CLOCK, SampleService
 from ratoon.testkit.postgresql import Databases

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import grpc
 import pytest
 
-from ratoon.chassis import app
+from ratoon.runtime import lifecycle
 from ratoon.testkit.services import State, answering, serving
 
 
@@ -23,7 +23,7 @@ def living(monkeypatch: pytest.MonkeyPatch, fails_before: bool = False, fails_af
         if fails_after:
             raise OSError("the database is locked")
 
-    monkeypatch.setattr(app, "live", live)
+    monkeypatch.setattr(lifecycle, "live", live)
     return loops
 
 

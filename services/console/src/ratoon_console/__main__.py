@@ -3,7 +3,7 @@
 import logging
 import sys
 
-from ratoon.chassis import logs
+from ratoon.runtime import logs
 from ratoon_console.bootstrap import build
 from ratoon_console.settings import Settings
 

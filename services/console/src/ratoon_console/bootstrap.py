@@ -8,8 +8,8 @@ import time
 import httpx
 from starlette.applications import Starlette
 
-from ratoon.chassis.connections import ConnectionLimits
-from ratoon.chassis.http_server import Server
+from ratoon.runtime.connections import ConnectionLimits
+from ratoon.runtime.http_server import Server
 from ratoon_console.adapters.api import HttpApi, HttpKeys
 from ratoon_console.adapters.pages import STATIC, Pages
 from ratoon_console.application.sessions import Sessions

@@ -19,10 +19,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.services import service_names
-from ratoon.chassis.settings import run_folder, socket_address
+from ratoon.runtime.services import service_names
+from ratoon.runtime.settings import run_folder, socket_address
 from ratoon.serving.v1 import route_pb2
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon.testkit.engine import MockEngine, Pace
 from ratoon.testkit.services import State, running
 from ratoon_gateway.settings import Settings

@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ratoon.sdk import Client
-from ratoon.sdk.local.installation import Installation
+from ratoon.client.raw import Client
+from ratoon.local.installation import Installation
 from ratoon.testkit.ports import free_ports
 from ratoon.testkit.waiting import until
 

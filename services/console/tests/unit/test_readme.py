@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from ratoon.chassis import readme
+from ratoon.service import readme
 from ratoon_console.settings import Settings
 
 

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from ratoon.chassis.migrations import create_retired_names_v5
+from ratoon.storage.migrations import create_retired_names_v5
 
 revision = "0005"
 down_revision = "0004"

@@ -1,9 +1,10 @@
 """Puts evaluation together: the only file that knows concrete adapters."""
 
-from ratoon.chassis.app import App, Platform, Rpc, ServiceRuntime
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.paging import PageTokens
 from ratoon.evaluation.v1.evaluation_service_pb2_grpc import add_EvaluationServiceServicer_to_server
+from ratoon.runtime.lifecycle import App, Rpc
+from ratoon.service.app import Platform, ServiceRuntime
+from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.paging import PageTokens
 from ratoon_evaluation import mapping
 from ratoon_evaluation.adapters import tables
 from ratoon_evaluation.adapters.answers import ParquetAnswers

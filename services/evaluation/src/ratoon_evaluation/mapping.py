@@ -2,14 +2,14 @@
 
 from google.protobuf.message import Message
 
-from ratoon.chassis.events import record_of
-from ratoon.chassis.timestamps import timestamp
 from ratoon.common.v1 import progress_pb2
 from ratoon.evaluation.v1 import evaluation_events_pb2 as events_pb2
 from ratoon.evaluation.v1 import evaluation_run_pb2 as pb
 from ratoon.evaluation.v1 import evaluation_service_pb2 as service_pb2
 from ratoon.events.ports import Record
 from ratoon.operations.job_machine import Cancelled, Failed
+from ratoon.runtime.timestamps import timestamp
+from ratoon.service.events import record_of
 from ratoon_evaluation.application.commands import CreateRun, ListBadCases
 from ratoon_evaluation.application.handlers import BadCase
 from ratoon_evaluation.domain.errors import BadEvaluation

@@ -9,8 +9,8 @@ from io import BytesIO
 import pyarrow.parquet as pq
 import pytest
 
-from ratoon.chassis import warm
-from ratoon.chassis.jobs import JobFolder, JobState, LocalJobs
+from ratoon.operations import warm
+from ratoon.operations.jobs import JobFolder, JobState, LocalJobs
 from ratoon_evaluation.worker import job as evaluation_job
 from ratoon_evaluation.worker.baselines import BaselinesFailed, Task, fit_and_answer, stride, words
 from ratoon_evaluation.worker.parts import UnusablePart

@@ -5,7 +5,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from ratoon.chassis.models import ModelFolder
+from ratoon.storage.models import ModelFolder
 from ratoon.testkit.models import tiny_adapter, tiny_llama
 from ratoon_evaluation.domain.classification import OTHER
 from ratoon_evaluation.worker.scorer import Scorer

@@ -6,21 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.chassis import warm
-from ratoon.chassis.app import App, Platform, Rpc, ServiceRuntime
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
-from ratoon.chassis.identity import Role
-from ratoon.chassis.jobs import LocalJobs
-from ratoon.chassis.migrations import migrate
-from ratoon.chassis.paging import PageTokens
 from ratoon.evaluation.v1 import evaluation_run_pb2
 from ratoon.evaluation.v1 import evaluation_service_pb2 as pb
 from ratoon.evaluation.v1.evaluation_service_pb2_grpc import (
     EvaluationServiceStub,
     add_EvaluationServiceServicer_to_server,
 )
+from ratoon.operations import warm
 from ratoon.operations.job_machine import JobObservation, Phase
+from ratoon.operations.jobs import LocalJobs
+from ratoon.process.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from ratoon.runtime.lifecycle import App, Rpc
+from ratoon.security.identity import Role
+from ratoon.service.app import Platform, ServiceRuntime
+from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.migrations import migrate
+from ratoon.storage.paging import PageTokens
 from ratoon.testkit.services import State, serving
 from ratoon_evaluation import mapping
 from ratoon_evaluation.adapters import tables

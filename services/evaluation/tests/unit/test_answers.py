@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon_evaluation.adapters import answers as adapter
 from ratoon_evaluation.adapters.answers import ParquetAnswers
 from ratoon_evaluation.application.handlers import BadCase, _fitting

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import TypeAdapter
 
-from ratoon.chassis.ownership import digests_of
 from ratoon.operations.job_machine import Action, Failed, Failure, JobObservation, Phase, Transition
+from ratoon.storage.ownership import digests_of
 from ratoon_evaluation.domain.errors import BadEvaluation
 from ratoon_evaluation.domain.gate import Outcome, Rule, RuleKind, Verdict
 from ratoon_evaluation.domain.runs import (

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from ratoon.chassis.migrations import add_operation_trace_v2, drop_operation_trace_v2
+from ratoon.storage.migrations import add_operation_trace_v2, drop_operation_trace_v2
 
 revision = "0002"
 down_revision = "0001"

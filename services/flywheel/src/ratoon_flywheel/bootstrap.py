@@ -1,11 +1,12 @@
 """Puts the flywheel together: the only file that knows concrete adapters."""
 
-from ratoon.chassis import outbox
-from ratoon.chassis.answers import AnswerIds
-from ratoon.chassis.app import App, Platform, Rpc, ServiceRuntime
-from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.events.consumer import Consumer
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import add_FlywheelServiceServicer_to_server
+from ratoon.runtime.lifecycle import App, Rpc
+from ratoon.security.answers import AnswerIds
+from ratoon.service.app import Platform, ServiceRuntime
+from ratoon.storage import outbox
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon_flywheel import mapping
 from ratoon_flywheel.adapters import tables
 from ratoon_flywheel.adapters.answers import AnswerTables

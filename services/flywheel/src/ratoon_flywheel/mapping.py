@@ -6,12 +6,12 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from ratoon.chassis.events import record_of
-from ratoon.chassis.timestamps import time_of, timestamp
 from ratoon.common.v1 import progress_pb2
 from ratoon.events.ports import Record
 from ratoon.flywheel.v1 import flywheel_events_pb2, pipeline_run_pb2, policy_pb2, project_pb2, signal_pb2
 from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
+from ratoon.runtime.timestamps import time_of, timestamp
+from ratoon.service.events import record_of
 from ratoon_flywheel.application.commands import (
     CompareVersions,
     CreateFeedback,

@@ -17,11 +17,6 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from ratoon.chassis.answers import AnswerIds
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.identity import Role
-from ratoon.chassis.names import uuid7
-from ratoon.chassis.settings import socket_address
 from ratoon.evaluation.v1 import evaluation_service_pb2_grpc
 from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
 from ratoon.flywheel.v1 import signal_pb2
@@ -29,7 +24,12 @@ from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon.ingestion.v1 import ingestion_service_pb2_grpc
 from ratoon.labeling.v1 import labeling_service_pb2_grpc
 from ratoon.registry.v1 import model_pb2, registry_service_pb2_grpc
+from ratoon.runtime.settings import socket_address
+from ratoon.security.answers import AnswerIds
+from ratoon.security.identity import Role
 from ratoon.serving.v1 import serving_service_pb2, serving_service_pb2_grpc
+from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.names import uuid7
 from ratoon.testkit.postgresql import Databases
 from ratoon.testkit.services import State, answering, running
 from ratoon.training.v1 import training_service_pb2_grpc

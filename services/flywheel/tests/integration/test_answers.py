@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from ratoon.chassis import outbox
-from ratoon.chassis.database import Database
-from ratoon.chassis.migrations import migrate
-from ratoon.chassis.paging import PageTokens
-from ratoon.chassis.store import Store
+from ratoon.storage import outbox
+from ratoon.storage.database import Database
+from ratoon.storage.migrations import migrate
+from ratoon.storage.paging import PageTokens
+from ratoon.storage.store import Store
 from ratoon.tasks.votes import Tally, Votes, count_votes
 from ratoon.testkit.postgresql import Databases
 from ratoon_flywheel import mapping

@@ -2,12 +2,12 @@
 
 import pytest
 
-from ratoon.chassis.errors import Aborted, AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
-from ratoon.chassis.identity import Role
 from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
 from ratoon.flywheel.v1 import pipeline_run_pb2, policy_pb2, project_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
+from ratoon.process.errors import Aborted, AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from ratoon.registry.v1 import model_pb2, model_version_pb2
+from ratoon.security.identity import Role
 from ratoon.serving.v1 import deployment_pb2
 from ratoon.testkit.waiting import until
 

@@ -6,16 +6,16 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select
 
-from ratoon.chassis import outbox
-from ratoon.chassis.database import Database
-from ratoon.chassis.operations import Operations, Step, _LeaseTime
-from ratoon.chassis.paging import PageTokens
-from ratoon.chassis.store import Store
-from ratoon.chassis.wakeups import SAFETY_NET_S
 from ratoon.events.cloudevents import Event
 from ratoon.events.consumer import Consumer
 from ratoon.events.embedded import EmbeddedLog
 from ratoon.events.ports import Topic
+from ratoon.operations.operations import Operations, Step, _LeaseTime
+from ratoon.operations.wakeups import SAFETY_NET_S
+from ratoon.storage import outbox
+from ratoon.storage.database import Database
+from ratoon.storage.paging import PageTokens
+from ratoon.storage.store import Store
 from ratoon.testkit.clock import FakeClock
 from ratoon_flywheel import mapping
 from ratoon_flywheel.adapters import tables

@@ -5,13 +5,13 @@ import json
 
 import zstandard
 
-from ratoon.chassis.clock import SystemClock
-from ratoon.chassis.events import record_of, topics_of
 from ratoon.events.embedded import EmbeddedLog
 from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
 from ratoon.flywheel.v1 import project_pb2, signal_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon.ingestion.v1.ingestion_events_pb2 import ErasureEvent, RecordsErased
+from ratoon.process.clock import SystemClock
+from ratoon.service.events import record_of, topics_of
 from ratoon.testkit.waiting import until
 
 PARENT = "projects/mail"

@@ -2,13 +2,13 @@
 
 import pytest
 
-from ratoon.chassis.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
-from ratoon.chassis.identity import Role
 from ratoon.evaluation.v1 import evaluation_run_pb2
 from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
 from ratoon.flywheel.v1 import pipeline_run_pb2, project_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon.ingestion.v1 import split_pb2
+from ratoon.process.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from ratoon.security.identity import Role
 from ratoon.testkit.waiting import until
 from ratoon.training.v1 import training_run_pb2
 

@@ -5,11 +5,11 @@ import json
 import pytest
 import zstandard
 
-from ratoon.chassis.errors import InvalidArgument, NotFound
 from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
 from ratoon.flywheel.v1 import pipeline_run_pb2, policy_pb2, project_pb2, signal_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon.ingestion.v1 import split_pb2
+from ratoon.process.errors import InvalidArgument, NotFound
 from ratoon.registry.v1 import model_pb2, model_version_pb2
 from ratoon.testkit.waiting import until
 from ratoon_flywheel.adapters import traffic

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.chassis import outbox
-from ratoon.chassis.database import Database
-from ratoon.chassis.errors import AlreadyExists
-from ratoon.chassis.paging import PageTokens
-from ratoon.chassis.store import Store
+from ratoon.process.errors import AlreadyExists
+from ratoon.storage import outbox
+from ratoon.storage.database import Database
+from ratoon.storage.paging import PageTokens
+from ratoon.storage.store import Store
 from ratoon.testkit.postgresql import Databases
 from ratoon_flywheel import mapping
 from ratoon_flywheel.adapters import tables

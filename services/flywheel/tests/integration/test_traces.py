@@ -4,12 +4,12 @@ from collections import Counter
 
 import pytest
 
-from ratoon.chassis import tracing
-from ratoon.chassis.identity import Role
 from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
 from ratoon.flywheel.v1 import pipeline_run_pb2, policy_pb2, project_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon.registry.v1 import model_pb2, model_version_pb2
+from ratoon.runtime import tracing
+from ratoon.security.identity import Role
 from ratoon.testkit.collector import collecting
 from ratoon.testkit.waiting import until
 

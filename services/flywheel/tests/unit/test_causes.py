@@ -8,10 +8,10 @@ from time import sleep
 
 import pytest
 
-from ratoon.chassis import tracing
-from ratoon.chassis.database import Database
-from ratoon.chassis.paging import PageTokens
-from ratoon.chassis.store import Store
+from ratoon.runtime import tracing
+from ratoon.storage.database import Database
+from ratoon.storage.paging import PageTokens
+from ratoon.storage.store import Store
 from ratoon.tasks.votes import Votes
 from ratoon.testkit.clock import FakeClock
 from ratoon_flywheel import mapping

@@ -9,11 +9,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from ratoon.chassis.clock import Clock
-from ratoon.chassis.database import Database
-from ratoon.chassis.operations import Claim, Operations
-from ratoon.chassis.paging import PageTokens
-from ratoon.chassis.store import Store
+from ratoon.operations.operations import Claim, Operations
+from ratoon.process.clock import Clock
+from ratoon.storage.database import Database
+from ratoon.storage.paging import PageTokens
+from ratoon.storage.store import Store
 from ratoon.tasks.votes import Votes, count_votes
 from ratoon.testkit.clock import FakeClock
 from ratoon_flywheel import mapping

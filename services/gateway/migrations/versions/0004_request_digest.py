@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from ratoon.chassis.migrations import add_request_digest_v3, drop_request_digest_v3
+from ratoon.storage.migrations import add_request_digest_v3, drop_request_digest_v3
 
 revision = "0004"
 down_revision = "0003"

@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from ratoon.chassis.host import main
+from ratoon.service.host import main
 
 
 def _with_address(arguments: list[str]) -> list[str]:

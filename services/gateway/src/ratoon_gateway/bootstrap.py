@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 
 import uvloop
 
-from ratoon.chassis.answers import AnswerIds
-from ratoon.chassis.app import App, Background, Platform, Rpc, ServiceRuntime
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.connections import ConnectionLimits
 from ratoon.events.ports import Record
 from ratoon.gateway.v1.gateway_service_pb2_grpc import add_GatewayServiceServicer_to_server
+from ratoon.runtime.connections import ConnectionLimits
+from ratoon.runtime.lifecycle import App, Background, Rpc
+from ratoon.security.answers import AnswerIds
+from ratoon.service.app import Platform, ServiceRuntime
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon_gateway.adapters import tables
 from ratoon_gateway.adapters.engines import EngineClient
 from ratoon_gateway.adapters.flywheel import FlywheelFeedback, SegmentAnnouncer

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import fields
 from datetime import date, datetime
 
-from ratoon.chassis.timestamps import time_of, timestamp
 from ratoon.flywheel.v1 import flywheel_service_pb2, signal_pb2
 from ratoon.gateway.v1 import api_key_pb2, gateway_service_pb2, safety_filter_pb2
+from ratoon.runtime.timestamps import time_of, timestamp
 from ratoon.serving.v1 import route_pb2
 from ratoon_gateway.application.commands import CreateKey, UpdateFilter, UpdateKey
 from ratoon_gateway.domain.errors import BadRequest

@@ -3,7 +3,7 @@
 from pydantic import AliasChoices, Field
 from pydantic_settings import SettingsConfigDict
 
-from ratoon.chassis.settings import ServiceSettings
+from ratoon.runtime.settings import ServiceSettings
 from ratoon_gateway.domain.fields import RequestLimits
 from ratoon_gateway.domain.limits import Limits
 

@@ -6,7 +6,7 @@ from functools import partial
 import grpc
 import pytest
 
-from ratoon.chassis.client import open_channel_with_token
+from ratoon.runtime.client import open_channel_with_token
 from ratoon.serving.v1 import deployment_pb2
 from ratoon.serving.v1.serving_service_pb2_grpc import (
     ServingServiceServicer,

@@ -7,9 +7,9 @@ import openai
 import pytest
 import zstandard
 
-from ratoon.chassis.answers import AnswerIds
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.clock import SystemClock
+from ratoon.process.clock import SystemClock
+from ratoon.security.answers import AnswerIds
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon.testkit.engine import Faults
 from ratoon.testkit.waiting import until
 from ratoon_gateway.adapters.segments import SegmentCapture

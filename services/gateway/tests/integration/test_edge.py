@@ -13,12 +13,12 @@ import openai
 import pytest
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.errors import ResourceExhausted
 from ratoon.flywheel.v1 import flywheel_service_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon.gateway.v1 import gateway_service_pb2
 from ratoon.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
+from ratoon.process.errors import ResourceExhausted
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon.testkit.waiting import until
 from ratoon_gateway.adapters.uploads import Uploads
 

@@ -6,7 +6,7 @@ import openai
 import pytest
 import zstandard
 
-from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon.testkit.engine import Pace
 from ratoon.testkit.waiting import until
 

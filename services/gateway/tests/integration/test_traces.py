@@ -5,7 +5,7 @@ import re
 import openai
 import pytest
 
-from ratoon.chassis.tracing import is_sampled
+from ratoon.runtime.tracing import is_sampled
 from ratoon.testkit.collector import Collector, collecting
 from ratoon.testkit.engine import Faults
 

@@ -11,7 +11,7 @@ import openai
 import pytest
 import zstandard
 
-from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon.testkit.engine import Faults, Pace
 from ratoon.testkit.waiting import until
 

@@ -10,7 +10,7 @@ import pytest
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from ratoon.chassis.identity import ANY_PROJECT, Principal, Role
+from ratoon.security.identity import ANY_PROJECT, Principal, Role
 from ratoon_gateway.entrypoints.app import create_api
 from ratoon_gateway.entrypoints.asgi import Readiness
 from ratoon_gateway.entrypoints.bindings import bindings_of_contracts, services_of

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ratoon.chassis.errors import PermissionDenied, Unauthenticated
-from ratoon.chassis.identity import Principal, Signer, Verifier
-from ratoon.chassis.identity import Role as Reach
+from ratoon.process.errors import PermissionDenied, Unauthenticated
+from ratoon.security.identity import Principal, Signer, Verifier
+from ratoon.security.identity import Role as Reach
 from ratoon.testkit.clock import FakeClock
 from ratoon_gateway.application.authenticator import TOKEN_S, Authenticator
 from ratoon_gateway.domain.errors import BadKey

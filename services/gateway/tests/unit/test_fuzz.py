@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ratoon.chassis.answers import AnswerIds
-from ratoon.chassis.errors import InvalidArgument
-from ratoon.chassis.paging import PageTokens
+from ratoon.process.errors import InvalidArgument
+from ratoon.security.answers import AnswerIds
+from ratoon.storage.paging import PageTokens
 from ratoon_gateway import mapping
 from ratoon_gateway.domain.completions import CHAT, TEXT, engine_body, read_request
 from ratoon_gateway.domain.errors import GatewayError

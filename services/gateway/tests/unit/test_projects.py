@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from ratoon.chassis.identity import Principal, Role
-from ratoon.chassis.server import Threads
 from ratoon.flywheel.v1 import flywheel_service_pb2, policy_pb2
 from ratoon.gateway.v1 import gateway_service_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2
+from ratoon.runtime.server import Threads
+from ratoon.security.identity import Principal, Role
 from ratoon.testkit.clock import FakeClock
 from ratoon_gateway.application.projects import KNOWN_S, ProjectCheck, project_of
 from ratoon_gateway.domain.errors import NoSuchProject

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import pytest
 from prometheus_client import CollectorRegistry
 
-from ratoon.chassis.errors import AlreadyExists, Internal, InvalidArgument, Unavailable
+from ratoon.process.errors import AlreadyExists, Internal, InvalidArgument, Unavailable
 from ratoon.testkit.clock import FakeClock
 from ratoon_gateway.adapters import flywheel
 from ratoon_gateway.adapters.flywheel import SegmentAnnouncer

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from ratoon.chassis.errors import InvalidArgument, Unavailable
-from ratoon.chassis.requests import bounded_values
+from ratoon.process.errors import InvalidArgument, Unavailable
+from ratoon.runtime.requests import bounded_values
 from ratoon_gateway.adapters import serving
 from ratoon_gateway.adapters.serving import TrafficReporter
 from ratoon_gateway.domain.traffic import CallerReport, EngineReport

@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
 from opentelemetry.trace import StatusCode
 from prometheus_client import CollectorRegistry
 
-from ratoon.chassis import tracing
+from ratoon.runtime import tracing
 from ratoon_gateway.adapters.traced_engines import TracedEngines
 from ratoon_gateway.application.ports import EngineLost
 from ratoon_gateway.domain.routes import Target

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from ratoon.chassis.migrations import create_resource_table_v1
+from ratoon.storage.migrations import create_resource_table_v1
 
 revision = "0003"
 down_revision = "0002"

@@ -1,9 +1,10 @@
 """Puts ingestion together: the only file that knows concrete adapters."""
 
-from ratoon.chassis.app import App, Platform, Rpc, ServiceRuntime
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.paging import PageTokens
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import add_IngestionServiceServicer_to_server
+from ratoon.runtime.lifecycle import App, Rpc
+from ratoon.service.app import Platform, ServiceRuntime
+from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.paging import PageTokens
 from ratoon_ingestion import mapping
 from ratoon_ingestion.adapters import tables
 from ratoon_ingestion.adapters.local_jobs import Resources, WorkerJobs

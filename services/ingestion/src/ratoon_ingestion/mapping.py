@@ -7,8 +7,6 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from ratoon.chassis.events import record_of
-from ratoon.chassis.timestamps import timestamp
 from ratoon.common.v1 import progress_pb2
 from ratoon.events.ports import Record as LogRecord
 from ratoon.ingestion.v1 import (
@@ -20,6 +18,8 @@ from ratoon.ingestion.v1 import (
     split_pb2,
 )
 from ratoon.operations.job_machine import Cancelled, Failed
+from ratoon.runtime.timestamps import timestamp
+from ratoon.service.events import record_of
 from ratoon_ingestion.application.commands import (
     CreateDataset,
     CreateErasure,

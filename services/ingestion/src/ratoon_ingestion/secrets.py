@@ -2,7 +2,7 @@
 
 import secrets
 
-from ratoon.chassis.secret_files import SecretFile
+from ratoon.runtime.secret_files import SecretFile
 
 
 def _new_record_secret() -> bytes:

@@ -3,7 +3,7 @@
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from ratoon.chassis.settings import ServiceSettings
+from ratoon.runtime.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):

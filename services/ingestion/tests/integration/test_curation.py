@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion.domain import merkle
 from ratoon_ingestion.worker.curate import CharactersLost, NothingLeft, curate
 from ratoon_ingestion.worker.spec import CurateSpec

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ratoon.chassis import warm
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
-from ratoon.chassis.identity import Role
 from ratoon.ingestion.v1 import dataset_pb2, erasure_pb2, split_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
+from ratoon.operations import warm
+from ratoon.process.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from ratoon.security.identity import Role
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon.testkit.postgresql import Databases
 from ratoon.testkit.services import State, running
 from ratoon_ingestion.domain.sources import Columns, Format

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.chassis import outbox
-from ratoon.chassis.database import Database
-from ratoon.chassis.operations import Operations
-from ratoon.chassis.paging import PageTokens
-from ratoon.chassis.store import Store
 from ratoon.operations.job_machine import Phase
+from ratoon.operations.operations import Operations
+from ratoon.storage import outbox
+from ratoon.storage.database import Database
+from ratoon.storage.paging import PageTokens
+from ratoon.storage.store import Store
 from ratoon.testkit.clock import FakeClock
 from ratoon_ingestion import mapping
 from ratoon_ingestion.adapters import tables

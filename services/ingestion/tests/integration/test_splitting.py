@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion.worker.curate import curate
 from ratoon_ingestion.worker.spec import CurateSpec, SplitSpec
 from ratoon_ingestion.worker.split import AmbiguousLabels, NotADatasetVersion, NothingToSplit, split

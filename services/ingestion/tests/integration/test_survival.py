@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.chassis import warm
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.identity import Role
 from ratoon.ingestion.v1 import dataset_pb2, source_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
+from ratoon.operations import warm
+from ratoon.security.identity import Role
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon.testkit.services import State, running
 from ratoon_ingestion.settings import Settings
 

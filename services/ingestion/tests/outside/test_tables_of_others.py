@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion import mapping
 from ratoon_ingestion.adapters.parquet_records import ParquetRecords
 from ratoon_ingestion.domain.curation import CurationConfig, Rejected

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.errors import ResourceExhausted
+from ratoon.process.errors import ResourceExhausted
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion.adapters import parquet_records
 from ratoon_ingestion.adapters.parquet_records import ParquetRecords
 from ratoon_ingestion.application.ports import RejectedItem

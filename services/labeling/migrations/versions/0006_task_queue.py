@@ -9,7 +9,7 @@ _STATE = {
     "sqlite": "CASE WHEN json_valid(body) THEN json_extract(body, '$.state') END",
     "postgresql": "(CAST(body AS json) ->> 'state')",
 }
-"""Expression of the state: that of `ratoon.chassis.listing`, by which queries are written."""
+"""Expression of the state: that of `ratoon.storage.listing`, by which queries are written."""
 
 
 def upgrade() -> None:

@@ -1,10 +1,11 @@
 """Puts labeling together: the only file that knows concrete adapters."""
 
-from ratoon.chassis import outbox
-from ratoon.chassis.app import App, Platform, Rpc, ServiceRuntime
-from ratoon.chassis.artifacts import ArtifactStore
 from ratoon.events.consumer import Consumer
 from ratoon.labeling.v1.labeling_service_pb2_grpc import add_LabelingServiceServicer_to_server
+from ratoon.runtime.lifecycle import App, Rpc
+from ratoon.service.app import Platform, ServiceRuntime
+from ratoon.storage import outbox
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon_labeling import mapping
 from ratoon_labeling.adapters import tables
 from ratoon_labeling.adapters.datasets import IngestionDatasets

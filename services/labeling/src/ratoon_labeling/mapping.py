@@ -2,14 +2,14 @@
 
 from google.protobuf.message import Message
 
-from ratoon.chassis.errors import InvalidArgument
-from ratoon.chassis.events import record_of
-from ratoon.chassis.timestamps import timestamp
 from ratoon.common.v1 import progress_pb2
 from ratoon.events.ports import Record
 from ratoon.labeling.v1 import annotation_pb2, label_set_pb2, labeling_events_pb2
 from ratoon.labeling.v1 import labeling_service_pb2 as pb
 from ratoon.operations.job_machine import Cancelled, Failed
+from ratoon.process.errors import InvalidArgument
+from ratoon.runtime.timestamps import timestamp
+from ratoon.service.events import record_of
 from ratoon_labeling.application.commands import (
     ClaimTask,
     CompleteTask,

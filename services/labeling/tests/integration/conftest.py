@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.storage.artifacts import ArtifactStore
 
 RECEIVED = datetime(2026, 1, 1, tzinfo=UTC)
 Labels = list[str | None]

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.chassis import outbox
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.database import Database
-from ratoon.chassis.paging import PageTokens
-from ratoon.chassis.store import Store
 from ratoon.events.cloudevents import Event
 from ratoon.ingestion.v1.ingestion_events_pb2 import ErasureEvent, ErasureFailed, RecordsErased
+from ratoon.storage import outbox
+from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.database import Database
+from ratoon.storage.paging import PageTokens
+from ratoon.storage.store import Store
 from ratoon.testkit.clock import FakeClock
 from ratoon_labeling import mapping
 from ratoon_labeling.adapters import tables

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.database import Database
-from ratoon.chassis.migrations import migrate
+from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.database import Database
+from ratoon.storage.migrations import migrate
 from ratoon.testkit.clock import FakeClock
 from ratoon_labeling.adapters import recording
 from ratoon_labeling.adapters.ledger import BulkLedger

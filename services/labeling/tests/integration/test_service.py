@@ -5,22 +5,23 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import event
 
-from ratoon.chassis import outbox
-from ratoon.chassis.app import App, Platform, Rpc, ServiceRuntime
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.database import Database
-from ratoon.chassis.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
-from ratoon.chassis.identity import Role
-from ratoon.chassis.jobs import LocalJobs
-from ratoon.chassis.migrations import migrate
-from ratoon.chassis.paging import PageTokens
-from ratoon.chassis.store import Store
 from ratoon.labeling.v1 import annotation_pb2, label_set_pb2
 from ratoon.labeling.v1 import labeling_service_pb2 as pb
 from ratoon.labeling.v1.labeling_service_pb2_grpc import (
     LabelingServiceStub,
     add_LabelingServiceServicer_to_server,
 )
+from ratoon.operations.jobs import LocalJobs
+from ratoon.process.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from ratoon.runtime.lifecycle import App, Rpc
+from ratoon.security.identity import Role
+from ratoon.service.app import Platform, ServiceRuntime
+from ratoon.storage import outbox
+from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.database import Database
+from ratoon.storage.migrations import migrate
+from ratoon.storage.paging import PageTokens
+from ratoon.storage.store import Store
 from ratoon.testkit.clock import FakeClock
 from ratoon.testkit.services import State, serving
 from ratoon_labeling import mapping

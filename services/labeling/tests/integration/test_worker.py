@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ratoon.chassis.artifacts import TreeFile
-from ratoon.chassis.jobs import JobFolder
+from ratoon.operations.jobs import JobFolder
+from ratoon.storage.artifacts import TreeFile
 from ratoon_labeling.worker import job, records
 from services.labeling.tests.integration.conftest import RECEIVED
 

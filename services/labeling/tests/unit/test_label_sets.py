@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from pydantic import TypeAdapter
 
-from ratoon.chassis.operations import Claim, Step
 from ratoon.operations.job_machine import Failed, Failure, JobObservation, Phase, Progress
+from ratoon.operations.operations import Claim, Step
 from ratoon_labeling.application.ports import FreezingJob
 from ratoon_labeling.application.procedures import LabelSetProcedure, label_set_procedure
 from ratoon_labeling.domain.guidelines import ConflictPolicy

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from ratoon.chassis.migrations import create_common_tables_v1, create_resource_table_v1, drop_common_tables_v1
+from ratoon.storage.migrations import create_common_tables_v1, create_resource_table_v1, drop_common_tables_v1
 
 revision = "0001"
 down_revision = None

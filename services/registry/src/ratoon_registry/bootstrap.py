@@ -1,9 +1,10 @@
 """Puts the registry together: the only file that knows concrete adapters."""
 
-from ratoon.chassis.app import App, Platform, Rpc, ServiceRuntime
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.identity import make_signing_key
 from ratoon.registry.v1.registry_service_pb2_grpc import add_RegistryServiceServicer_to_server
+from ratoon.runtime.lifecycle import App, Rpc
+from ratoon.security.identity import make_signing_key
+from ratoon.service.app import Platform, ServiceRuntime
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon_registry import mapping
 from ratoon_registry.adapters import tables
 from ratoon_registry.adapters.seals import Sealer

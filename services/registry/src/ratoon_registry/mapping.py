@@ -2,12 +2,12 @@
 
 from google.protobuf.message import Message
 
-from ratoon.chassis.events import record_of
-from ratoon.chassis.timestamps import timestamp
 from ratoon.common.v1 import generation_pb2, progress_pb2
 from ratoon.events.ports import Record
 from ratoon.operations.job_machine import Cancelled, Failed
 from ratoon.registry.v1 import model_pb2, model_version_pb2, registry_events_pb2, registry_service_pb2
+from ratoon.runtime.timestamps import timestamp
+from ratoon.service.events import record_of
 from ratoon_registry.application.commands import CreateModel, CreateVersion, SetAlias
 from ratoon_registry.domain.events import AliasMoved
 from ratoon_registry.domain.models import Alias, AliasChange, Model

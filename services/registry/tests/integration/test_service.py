@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.chassis.app import App, Platform, Rpc, ServiceRuntime
-from ratoon.chassis.errors import (
+from ratoon.operations.job_machine import Failure, JobObservation, Phase
+from ratoon.process.errors import (
     AlreadyExists,
     FailedPrecondition,
     InvalidArgument,
@@ -14,15 +14,16 @@ from ratoon.chassis.errors import (
     PermissionDenied,
     Unauthenticated,
 )
-from ratoon.chassis.identity import Role
-from ratoon.chassis.migrations import migrate
-from ratoon.operations.job_machine import Failure, JobObservation, Phase
 from ratoon.registry.v1 import model_pb2, model_version_pb2
 from ratoon.registry.v1 import registry_service_pb2 as pb
 from ratoon.registry.v1.registry_service_pb2_grpc import (
     RegistryServiceStub,
     add_RegistryServiceServicer_to_server,
 )
+from ratoon.runtime.lifecycle import App, Rpc
+from ratoon.security.identity import Role
+from ratoon.service.app import Platform, ServiceRuntime
+from ratoon.storage.migrations import migrate
 from ratoon.testkit.postgresql import Databases
 from ratoon.testkit.services import State, serving
 from ratoon_registry import mapping
@@ -218,7 +219,7 @@ def test_errors_have_codes_and_reasons(state, registry):
 def test_a_call_without_a_token_is_refused(state):
     import grpc
 
-    from ratoon.chassis.settings import socket_address
+    from ratoon.runtime.settings import socket_address
 
     with grpc.insecure_channel(socket_address(state.folder, "registry")) as channel:
         with pytest.raises(grpc.RpcError) as refused:

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from ratoon.chassis.migrations import add_operation_priority_v4, drop_operation_priority_v4
+from ratoon.storage.migrations import add_operation_priority_v4, drop_operation_priority_v4
 
 revision = "0007"
 down_revision = "0006"

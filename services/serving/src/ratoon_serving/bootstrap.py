@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from ratoon.chassis.app import App, Background, Platform, Rpc, ServiceRuntime
-from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.runtime.lifecycle import App, Background, Rpc
+from ratoon.service.app import Platform, ServiceRuntime
 from ratoon.serving.v1.serving_service_pb2_grpc import add_ServingServiceServicer_to_server
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon_serving import mapping
 from ratoon_serving.adapters import tables
 from ratoon_serving.adapters.engine_http import EngineClient
@@ -57,7 +58,7 @@ def engine_host(settings: Settings, artifacts: ArtifactStore) -> tuple[EngineHos
     if settings.engines == "local":
         return LocalEngineHost(local_engines(settings), artifacts, EngineClient()), ()
     # Imported here: the Kubernetes client takes a second and 60 MB to import, and most machines do not need it.
-    from ratoon.chassis.cluster_api import connect
+    from ratoon.kubernetes.cluster_api import connect
     from ratoon_serving.adapters.engine_deployments import PodEngines
     from ratoon_serving.adapters.kubernetes_engine import KubernetesEngineHost
 

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 from google.protobuf.message import Message
 
-from ratoon.chassis.errors import InvalidArgument
-from ratoon.chassis.events import record_of
-from ratoon.chassis.timestamps import timestamp
 from ratoon.common.v1 import generation_pb2, progress_pb2
 from ratoon.events.ports import Record
+from ratoon.process.errors import InvalidArgument
+from ratoon.runtime.timestamps import timestamp
+from ratoon.service.events import record_of
 from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2, serving_events_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
 from ratoon.tasks.votes import Votes

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import AliasChoices, Field
 from pydantic_settings import SettingsConfigDict
 
-from ratoon.chassis.settings import ClusterSettings, run_folder
+from ratoon.runtime.settings import ClusterSettings, run_folder
 
 
 class Settings(ClusterSettings):

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from ratoon.chassis.errors import Aborted, FailedPrecondition
+from ratoon.process.errors import Aborted, FailedPrecondition
 from ratoon.serving.v1 import deployment_pb2, rollout_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
 from ratoon_serving.domain.engine import Engine, Fence

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.chassis.app import Platform, ServiceRuntime
-from ratoon.chassis.identity import Role
-from ratoon.chassis.migrations import migrate
+from ratoon.security.identity import Role
+from ratoon.service.app import Platform, ServiceRuntime
 from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
 from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub
+from ratoon.storage.migrations import migrate
 from ratoon.testkit.services import State, serving
 from ratoon.testkit.waiting import until
 from ratoon_serving.adapters import tables

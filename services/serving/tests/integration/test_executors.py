@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import select
 
-from ratoon.chassis import outbox
-from ratoon.chassis.database import Database
-from ratoon.chassis.operations import Operations
-from ratoon.chassis.paging import PageTokens
-from ratoon.chassis.store import Store
+from ratoon.operations.operations import Operations
 from ratoon.serving.v1 import rollout_pb2
+from ratoon.storage import outbox
+from ratoon.storage.database import Database
+from ratoon.storage.paging import PageTokens
+from ratoon.storage.store import Store
 from ratoon.testkit.clock import FakeClock
 from ratoon_serving import mapping
 from ratoon_serving.adapters import tables

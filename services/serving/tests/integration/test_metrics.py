@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import event
 
-from ratoon.chassis import outbox
-from ratoon.chassis.database import Database
-from ratoon.chassis.migrations import migrate
-from ratoon.chassis.paging import PageTokens
-from ratoon.chassis.store import Store
+from ratoon.storage import outbox
+from ratoon.storage.database import Database
+from ratoon.storage.migrations import migrate
+from ratoon.storage.paging import PageTokens
+from ratoon.storage.store import Store
 from ratoon_serving import mapping
 from ratoon_serving.adapters import tables
 from ratoon_serving.adapters.metrics import engine_metrics

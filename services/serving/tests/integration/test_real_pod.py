@@ -15,10 +15,10 @@ import httpx
 import pytest
 from model_signing import signing
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.identity import make_signing_key
 from ratoon.engine.contract import ControlPath
 from ratoon.engine.settings import EngineSettings
+from ratoon.security.identity import make_signing_key
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon.testkit.models import tiny_llama
 from ratoon.testkit.ports import free_ports
 from ratoon.testkit.waiting import until

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from ratoon.chassis.errors import FailedPrecondition, InvalidArgument, NotFound
+from ratoon.process.errors import FailedPrecondition, InvalidArgument, NotFound
 from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
 from ratoon.testkit.waiting import until

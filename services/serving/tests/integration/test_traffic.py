@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from ratoon.chassis.database import Database
-from ratoon.chassis.migrations import migrate
+from ratoon.storage.database import Database
+from ratoon.storage.migrations import migrate
 from ratoon.tasks.votes import Tally, Votes
 from ratoon_serving.adapters.traffic import TableTrafficBook
 from ratoon_serving.application.commands import TrafficReport, VoteReport, Window

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ratoon.chassis.errors import FailedPrecondition, Unavailable
 from ratoon.engine.contract import LOG_START, ControlPath
+from ratoon.process.errors import FailedPrecondition, Unavailable
 from ratoon_serving.adapters.engine_http import Answer, EngineClient
 from ratoon_serving.adapters.engine_log import cause_of_end, explain
 

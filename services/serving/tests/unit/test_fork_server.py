@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from ratoon.chassis.errors import Unavailable
 from ratoon.engine.contract import FORK_SERVER_SOCKET
+from ratoon.process.errors import Unavailable
 from ratoon_serving.adapters.fork_server import ForkServerClient
 
 

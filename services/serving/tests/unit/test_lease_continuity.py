@@ -2,7 +2,7 @@
 
 import pytest
 
-from ratoon.chassis.operations import Claim
+from ratoon.operations.operations import Claim
 from ratoon_serving.application.lease_continuity import LeaseContinuity
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ratoon.chassis.errors import FailedPrecondition
+from ratoon.process.errors import FailedPrecondition
 from ratoon_serving.adapters import engine_manifest as manifest
 from ratoon_serving.adapters.pod_file import pod_file
 from ratoon_serving.adapters.pods import living, pod_status

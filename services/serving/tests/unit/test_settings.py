@@ -2,7 +2,7 @@
 
 import pytest
 
-from ratoon.chassis.settings import old_names
+from ratoon.runtime.settings import old_names
 from ratoon_serving.settings import Settings
 
 

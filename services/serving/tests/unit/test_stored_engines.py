@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from ratoon.chassis.store import codec_of
+from ratoon.storage.store import codec_of
 from ratoon_serving.adapters.tables import RESOURCES
 from ratoon_serving.domain.deployment import Deployment
 from ratoon_serving.domain.engine import Attestation, Engine, EngineState

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ratoon.chassis.store import codec_of
+from ratoon.storage.store import codec_of
 from ratoon_serving.adapters.tables import RESOURCES
 from ratoon_serving.domain.rollouts.analysis import Probes
 from ratoon_serving.domain.rollouts.rollout import Phase, Placement, ProcessUse, Rollout, Strategy

@@ -2,7 +2,7 @@
 
 import sys
 
-from ratoon.chassis.host import main
+from ratoon.service.host import main
 
 if __name__ == "__main__":
     sys.exit(main(["training"], sys.argv[1:]))

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from ratoon.chassis.app import App, Background, Platform, Rpc, ServiceRuntime
-from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.runtime.lifecycle import App, Background, Rpc
+from ratoon.service.app import Platform, ServiceRuntime
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon.training.v1.training_service_pb2_grpc import add_TrainingServiceServicer_to_server
 from ratoon_training import mapping
 from ratoon_training.adapters import tables
@@ -66,7 +67,7 @@ def run_workers(settings: Settings) -> tuple[Workers, Sequence[Background]]:
     if folder is None or not folder.has_templates:
         return SharedWorkers(), ()
     # Only here: the client of Kubernetes takes a second and 60 MB to import, for those who have none.
-    from ratoon.chassis.cluster_api import connect
+    from ratoon.kubernetes.cluster_api import connect
     from ratoon_training.adapters.kubernetes_workers import KubernetesWorkers
 
     cluster = connect("ratoon-training", settings.kubeconfig, settings.namespace)

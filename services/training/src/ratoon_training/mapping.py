@@ -4,11 +4,11 @@ from dataclasses import asdict
 
 from google.protobuf.message import Message
 
-from ratoon.chassis.events import record_of
-from ratoon.chassis.timestamps import timestamp
 from ratoon.common.v1 import progress_pb2
 from ratoon.events.ports import Record
 from ratoon.operations.job_machine import Cancelled, Failed
+from ratoon.runtime.timestamps import timestamp
+from ratoon.service.events import record_of
 from ratoon.training.v1 import training_events_pb2 as events_pb
 from ratoon.training.v1 import training_run_pb2 as pb
 from ratoon.training.v1 import training_service_pb2 as service_pb

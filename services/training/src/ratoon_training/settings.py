@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from ratoon.chassis.settings import ClusterSettings
+from ratoon.runtime.settings import ClusterSettings
 
 
 class Settings(ClusterSettings):

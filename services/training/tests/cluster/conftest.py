@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from ratoon.chassis.app import Platform, ServiceRuntime
-from ratoon.chassis.identity import Role
-from ratoon.chassis.migrations import migrate
 from ratoon.operations.job_machine import Failure, JobObservation, Phase
+from ratoon.security.identity import Role
+from ratoon.service.app import Platform, ServiceRuntime
+from ratoon.storage.migrations import migrate
 from ratoon.testkit.kubernetes.control_plane import ControlPlane, control_plane
 from ratoon.testkit.kubernetes.fakes import FakeNode, fake_nodes
 from ratoon.testkit.services import State, serving

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.files import write_json
+from ratoon.process.files import write_json
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon_training.domain.recipes import Architecture, Recipe
 from ratoon_training.worker import models, objective
 from ratoon_training.worker.corpus import Corpus

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer
 
-from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon.testkit.models import tiny_llama
 from ratoon_training.adapters.bases import StoredModels
 from ratoon_training.domain.errors import BadBaseModel

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from ratoon.chassis.jobs import JobFolder
+from ratoon.operations.jobs import JobFolder
 from ratoon_training.domain.recipes import Method
 from ratoon_training.worker.corpus import Corpus
 

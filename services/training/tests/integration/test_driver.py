@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ratoon.chassis.jobs import JobState, JobStatus, LocalJobs
+from ratoon.operations.jobs import JobState, JobStatus, LocalJobs
 from ratoon.testkit.waiting import until
 from ratoon_training.worker.cluster import started
 
@@ -62,7 +62,7 @@ class Driver:
     def processes(self) -> dict[int, str]:
         """The driver and all that descend from it, by pid: their command lines."""
         family = {
-            pid: line for pid, line in command_lines() if "chassis.warm" in line and str(self.warm) in line
+            pid: line for pid, line in command_lines() if "operations.warm" in line and str(self.warm) in line
         }
         parents = {pid: parent_of(pid) for pid, _ in command_lines()}
         while more := [pid for pid, parent in parents.items() if parent in family and pid not in family]:
@@ -73,7 +73,7 @@ class Driver:
 
     def close(self) -> None:
         """Kill the driver's own process; the rest goes with it."""
-        for pid in self.pids("chassis.warm"):
+        for pid in self.pids("operations.warm"):
             os.kill(pid, signal.SIGKILL)
 
     def kill(self, what: str) -> None:
@@ -190,7 +190,7 @@ def test_a_driver_killed_in_the_middle_leaves_no_ray_and_its_run_resumes_to_the_
     driver.start("driver-killed")
     driver.steps("driver-killed", 40)
     family = driver.processes()
-    driver.kill("chassis.warm")
+    driver.kill("operations.warm")
     assert driver.end("driver-killed").state is JobState.LOST
     until(
         lambda: not [line for pid, line in command_lines() if family.get(pid) == line],

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from ratoon.chassis.jobs import JobState, JobStatus, LocalJobs
-from ratoon.chassis.scratch import ScratchStore
+from ratoon.operations.jobs import JobState, JobStatus, LocalJobs
+from ratoon.storage.scratch import ScratchStore
 from ratoon.testkit.ports import free_ports
 from ratoon.testkit.waiting import until
 from ratoon_training.domain.places import scratch_name

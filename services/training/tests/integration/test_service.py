@@ -5,18 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.chassis.app import App, Platform, ServiceRuntime
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.errors import (
+from ratoon.operations.job_machine import Failure, JobObservation, Phase
+from ratoon.process.errors import (
     AlreadyExists,
     FailedPrecondition,
     InvalidArgument,
     NotFound,
     PermissionDenied,
 )
-from ratoon.chassis.identity import Role
-from ratoon.chassis.migrations import migrate
-from ratoon.operations.job_machine import Failure, JobObservation, Phase
+from ratoon.runtime.lifecycle import App
+from ratoon.security.identity import Role
+from ratoon.service.app import Platform, ServiceRuntime
+from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.migrations import migrate
 from ratoon.testkit.models import tiny_adapter, tiny_llama
 from ratoon.testkit.postgresql import Databases
 from ratoon.testkit.services import State, serving

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.jobs import JobFolder, JobProgress
+from ratoon.operations.jobs import JobFolder, JobProgress
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon_training.domain.recipes import Accelerator, Recipe, Resources
 from ratoon_training.worker.task_channel import FolderChannel, RayChannel
 from ratoon_training.worker.task_queue import TaskQueue, TrainingTask, read_outcome, write_outcome

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from ratoon.chassis.jobs import JobFolder
+from ratoon.operations.jobs import JobFolder
 from ratoon.testkit.models import tiny_llama
 from ratoon_training.domain.errors import ConstantWeights, DataEmpty, DataMalformed, StaleWorker
 from ratoon_training.domain.lengths import RESERVED_POSITIONS

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ratoon.chassis.errors import FailedPrecondition
-from ratoon.chassis.operations import Claim
 from ratoon.operations.job_machine import Action, Failure, JobObservation, Phase
+from ratoon.operations.operations import Claim
+from ratoon.process.errors import FailedPrecondition
 from ratoon_training.adapters import worker_manifest as manifest
 from ratoon_training.adapters.drivers import DriverOptions, JobDrivers
 from ratoon_training.adapters.machine import ClusterPods

@@ -4,7 +4,7 @@
 image: {{ include "common.image" (dict "root" .root "image" "worker" "flavour" $pool.flavour) | toJson }}
 imagePullPolicy: {{ .root.Values.global.images.pullPolicy | toJson }}
 command: [python]
-args: [-m, ratoon.chassis.job_worker]
+args: [-m, ratoon.service.job_worker]
 securityContext:
   {{- include "common.containerSecurity" . | nindent 2 }}
 resources:

@@ -1,1 +1,1 @@
-"""Runtime of a Ratoon process: settings, identity, servers, database, operations, artifacts. It knows no domain."""
+"""Module names of the last release, for processes that start them."""

@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from ratoon.chassis.errors import RatoonError
 from ratoon.engine import vllm_internals
 from ratoon.engine.admission import AdmissionGate
 from ratoon.engine.contract import ControlPath
@@ -27,6 +26,7 @@ from ratoon.engine.manifest import (
     files_of,
 )
 from ratoon.engine.settings import EngineSettings
+from ratoon.process.errors import RatoonError
 
 JSON = dict[str, Any]
 Call = tuple[str, str]

@@ -8,12 +8,12 @@ import logging
 import sys
 from pathlib import Path
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.errors import RatoonError
 from ratoon.engine.contract import UNTRUSTED_FILES_STATUS
 from ratoon.engine.launch import verify
 from ratoon.engine.manifest import AttestationError
 from ratoon.engine.settings import EngineSettings
+from ratoon.process.errors import RatoonError
+from ratoon.storage.artifacts import ArtifactStore
 
 _LOG = logging.getLogger(__name__)
 

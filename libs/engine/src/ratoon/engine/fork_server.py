@@ -20,9 +20,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ratoon.chassis.files import write_json
 from ratoon.engine.contract import ENGINE_FILE, FORK_SERVER_SOCKET, LOG_FILE, LOG_START
 from ratoon.engine.launch import ENVIRONMENT, launch, preload
+from ratoon.process.files import write_json
 from ratoon.process.identity import ProcessIdentity
 
 _IDLE_S = 600.0

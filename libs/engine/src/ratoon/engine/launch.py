@@ -16,12 +16,12 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from ratoon.chassis.artifacts import file_digest
-from ratoon.chassis.model_tree import FolderFiles, model_positions
 from ratoon.engine import vllm_internals
 from ratoon.engine.manifest import FileMismatch, SignedManifest
 from ratoon.engine.settings import SETTINGS_VARIABLE, EngineSettings
 from ratoon.engine.sockets import PREFIX, SOCKETS_FILE, remove_sockets
+from ratoon.storage.artifacts import file_digest
+from ratoon.storage.model_tree import FolderFiles, model_positions
 
 ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",

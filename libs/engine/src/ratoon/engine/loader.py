@@ -18,9 +18,9 @@ from vllm.config import ModelConfig
 from vllm.model_executor.model_loader import register_model_loader
 from vllm.model_executor.model_loader.default_loader import DefaultModelLoader
 
-from ratoon.chassis.artifacts import TreeFile
 from ratoon.engine.manifest import AttestationError, SignedManifest, files_of, tree_digest
 from ratoon.engine.settings import EngineSettings
+from ratoon.storage.artifacts import TreeFile
 
 LOAD_FORMAT = "ratoon"
 

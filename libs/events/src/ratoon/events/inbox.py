@@ -37,7 +37,7 @@ Publish = Callable[[Connection, Record], None]
 
 
 class Transactions(Protocol):
-    """The service's database; `ratoon.chassis.database.Database` is one."""
+    """The service's database; `ratoon.storage.database.Database` is one."""
 
     def write(self) -> AbstractContextManager[Connection]:
         """A transaction that commits on a clean exit."""

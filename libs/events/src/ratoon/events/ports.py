@@ -56,7 +56,7 @@ class MalformedEvent(EventLogError):
 
 
 class Clock(Protocol):
-    """The two times; any clock of the chassis will do."""
+    """The two times; any clock of `ratoon.process` will do."""
 
     def now(self) -> datetime:
         """Wall-clock time in UTC."""

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from ratoon.chassis.authority import Pair, issue
-from ratoon.chassis.files import replace_file
-from ratoon.chassis.tls import AUTHORITY, CERTIFICATE, KEY
+from ratoon.process.files import replace_file
+from ratoon.security.authority import Pair, issue
+from ratoon.security.tls import AUTHORITY, CERTIFICATE, KEY
 
 
 def write_certificates(folder: Path, authority: Pair, *dns_names: str) -> Path:

@@ -12,9 +12,6 @@ from typing import Any, Protocol
 
 from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, func, insert, select, update
 
-from ratoon.chassis import outbox
-from ratoon.chassis.clock import SystemClock
-from ratoon.chassis.database import Database
 from ratoon.events.cloudevents import Event
 from ratoon.events.consumer import Consumer, RetryPolicy
 from ratoon.events.embedded import EmbeddedLog
@@ -22,6 +19,9 @@ from ratoon.events.inbox import inbox_tables
 from ratoon.events.kafka import KafkaLog, KafkaSettings
 from ratoon.events.ports import EventLog, LogUnavailable, Topic
 from ratoon.process.backoff import Backoff
+from ratoon.process.clock import SystemClock
+from ratoon.storage import outbox
+from ratoon.storage.database import Database
 from ratoon.testkit.kafka import Broker
 
 CLOCK = SystemClock()

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.chassis.authority import issue, make_authority
+from ratoon.security.authority import issue, make_authority
 
 VERSION = "4.1.1"
 USER, PASSWORD = "ratoon", "of-tests-alone"

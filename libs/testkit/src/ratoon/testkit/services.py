@@ -10,15 +10,16 @@ from typing import Self
 
 import grpc
 
-from ratoon.chassis import app
-from ratoon.chassis.app import App, Platform
-from ratoon.chassis.client import open_channel, open_channel_with_token
-from ratoon.chassis.clock import SystemClock
-from ratoon.chassis.host import build
-from ratoon.chassis.identity import Principal, Role, Signer, load_key, make_keys
-from ratoon.chassis.migrations import migrate
-from ratoon.chassis.services import service_names
-from ratoon.chassis.settings import ServiceSettings, socket_address
+from ratoon.process.clock import SystemClock
+from ratoon.runtime import lifecycle
+from ratoon.runtime.client import open_channel, open_channel_with_token
+from ratoon.runtime.lifecycle import App
+from ratoon.runtime.services import service_names
+from ratoon.runtime.settings import ServiceSettings, socket_address
+from ratoon.security.identity import Principal, Role, Signer, load_key, make_keys
+from ratoon.service.app import Platform
+from ratoon.service.host import build
+from ratoon.storage.migrations import migrate
 from ratoon.testkit.loops import no_slow_callbacks
 
 _READY_S, _DRAINED_S = 60.0, 60.0
@@ -90,7 +91,7 @@ def serving(apps: list[App]) -> Iterator[None]:
     def live() -> None:
         try:
             with asyncio.Runner(loop_factory=lambda: loop) as runner:
-                runner.run(app.live("test", apps, stop, ready.set))
+                runner.run(lifecycle.live("test", apps, stop, ready.set))
         except BaseException as error:
             failures.append(error)
         finally:

@@ -1,6 +1,6 @@
 """Retention of evaluation: runs that failed or were cancelled. Runs that succeeded are evidence and stay."""
 
-from ratoon.chassis.retention import Retention
+from ratoon.storage.retention import Retention
 from ratoon_evaluation.adapters.tables import RESOURCES
 from ratoon_evaluation.domain.runs import EvaluationRun
 from ratoon_evaluation.settings import Settings

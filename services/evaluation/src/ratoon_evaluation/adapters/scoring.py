@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from ratoon.chassis.job_procedure import observed
-from ratoon.chassis.jobs import JobProgress, Jobs, JobStatus
 from ratoon.operations.job_machine import JobObservation
+from ratoon.operations.job_procedure import observed
+from ratoon.operations.jobs import JobProgress, Jobs, JobStatus
 from ratoon_evaluation.application.ports import ScoringJob
 from ratoon_evaluation.domain.gate import Outcome
 from ratoon_evaluation.domain.runs import Progress, Scored

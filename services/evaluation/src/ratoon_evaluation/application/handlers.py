@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from ratoon.chassis.clock import Clock
-from ratoon.chassis.names import checked_id, matched
-from ratoon.chassis.operations import Operations
-from ratoon.chassis.paging import Page, PageTokens, page_size
-from ratoon.chassis.store import Store
+from ratoon.operations.operations import Operations
+from ratoon.process.clock import Clock
+from ratoon.storage.names import checked_id, matched
+from ratoon.storage.paging import Page, PageTokens, page_size
+from ratoon.storage.store import Store
 from ratoon_evaluation.application.commands import CreateRun, ListBadCases
 from ratoon_evaluation.application.ports import Answers, Splits, WrongAnswer
 from ratoon_evaluation.domain.errors import NotEvaluated, RunInUse

@@ -2,9 +2,9 @@
 
 from functools import partial
 
-from ratoon.chassis.job_procedure import JobProcedure
-from ratoon.chassis.names import parent_of
-from ratoon.chassis.store import Store
+from ratoon.operations.job_procedure import JobProcedure
+from ratoon.storage.names import parent_of
+from ratoon.storage.store import Store
 from ratoon_evaluation.application.ports import Scoring, ScoringJob, Splits
 from ratoon_evaluation.domain.predictions import stored_predictions
 from ratoon_evaluation.domain.runs import EvaluationRun, Scored, step

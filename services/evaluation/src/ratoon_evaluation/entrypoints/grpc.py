@@ -4,16 +4,16 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from ratoon.chassis.clock import Clock
-from ratoon.chassis.identity import caller
-from ratoon.chassis.operations import Operations
-from ratoon.chassis.paging import PageTokens
-from ratoon.chassis.server import Threads
-from ratoon.chassis.store import Store
-from ratoon.chassis.watch import Changes, watch
 from ratoon.evaluation.v1 import evaluation_run_pb2
 from ratoon.evaluation.v1 import evaluation_service_pb2 as pb
 from ratoon.evaluation.v1.evaluation_service_pb2_grpc import EvaluationServiceServicer
+from ratoon.operations.operations import Operations
+from ratoon.process.clock import Clock
+from ratoon.runtime.server import Threads
+from ratoon.security.identity import caller
+from ratoon.storage.paging import PageTokens
+from ratoon.storage.store import Store
+from ratoon.storage.watch import Changes, watch
 from ratoon_evaluation import mapping
 from ratoon_evaluation.application import handlers
 from ratoon_evaluation.application.ports import Answers, Splits

@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.jobs import JobFolder
-from ratoon.chassis.models import fetch_model
+from ratoon.operations.jobs import JobFolder
+from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.models import fetch_model
 from ratoon_evaluation.domain.gate import Outcome, Rule, RuleKind, judge
 from ratoon_evaluation.domain.scores import DomainScores, Measurements, Scores
 from ratoon_evaluation.worker import cards, report, scoring, tables

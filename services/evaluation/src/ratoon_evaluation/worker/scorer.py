@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ratoon.chassis.models import ModelFolder
-from ratoon.chassis.warm import hidden
+from ratoon.operations.warm import hidden
+from ratoon.storage.models import ModelFolder
 from ratoon.tasks.labels import match_label
 from ratoon_evaluation.domain.classification import OTHER
 

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.errors import NotFound
+from ratoon.process.errors import NotFound
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon_evaluation.worker.parts import Part, write_table
 from ratoon_evaluation.worker.scorer import Answers
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Row, Select, bindparam, case, delete, func, insert, select, update
 
-from ratoon.chassis import tracing
-from ratoon.chassis.store import Transaction
+from ratoon.runtime import tracing
+from ratoon.storage.store import Transaction
 from ratoon.tasks.votes import count_votes
 from ratoon_flywheel.adapters.tables import ANSWERS, FEEDBACK_LABELS, NOTED_TEXTS, RESOURCES, UNREADABLE
 from ratoon_flywheel.application.ports import Mark, VersionVotes

@@ -4,9 +4,9 @@ import json
 import logging
 import uuid
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.errors import FailedPrecondition, InvalidArgument, NotFound
-from ratoon.chassis.jobs import Jobs, JobState
+from ratoon.operations.jobs import Jobs, JobState
+from ratoon.process.errors import FailedPrecondition, InvalidArgument, NotFound
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon_flywheel.application.ports import Lineage, Profile
 from ratoon_flywheel.domain.signals.drift import Baseline, Feature, Histograms
 from ratoon_flywheel.domain.signals.features import EDITION

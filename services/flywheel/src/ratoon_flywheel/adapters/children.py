@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from contextlib import suppress
 
-from ratoon.chassis.errors import AlreadyExists, FailedPrecondition, NotFound
 from ratoon.common.v1 import progress_pb2
+from ratoon.process.errors import AlreadyExists, FailedPrecondition, NotFound
 from ratoon_flywheel.domain.pipelines.runs import Products, Progress
 from ratoon_flywheel.domain.pipelines.steps import Child, ChildState
 

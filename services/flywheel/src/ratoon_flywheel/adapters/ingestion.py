@@ -2,10 +2,10 @@
 
 import grpc
 
-from ratoon.chassis.names import parent_of
 from ratoon.ingestion.v1 import dataset_pb2, source_pb2, split_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
+from ratoon.storage.names import parent_of
 from ratoon_flywheel.adapters.children import child, ensure, ensure_cancelled
 from ratoon_flywheel.domain.pipelines.actions import BuildDataset, MakeSplit, StageRequest
 from ratoon_flywheel.domain.pipelines.runs import Products

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from ratoon.chassis.metrics import Family, Sample, Source
-from ratoon.chassis.store import Store
+from ratoon.service.metrics import Family, Sample, Source
+from ratoon.storage.store import Store
 from ratoon_flywheel.adapters.answers import AnswerTables
 
 SET_ASIDE = Family(

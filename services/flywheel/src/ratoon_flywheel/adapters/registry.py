@@ -2,9 +2,9 @@
 
 import grpc
 
-from ratoon.chassis.errors import NotFound
 from ratoon.ingestion.v1 import ingestion_service_pb2
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
+from ratoon.process.errors import NotFound
 from ratoon.registry.v1 import model_pb2, model_version_pb2
 from ratoon.registry.v1 import registry_service_pb2 as pb
 from ratoon.registry.v1.registry_service_pb2_grpc import RegistryServiceStub

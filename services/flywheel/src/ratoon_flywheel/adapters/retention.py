@@ -1,6 +1,6 @@
 """Retention of the flywheel: pipeline runs that ended. Drift reports go with the project's traffic."""
 
-from ratoon.chassis.retention import Retention
+from ratoon.storage.retention import Retention
 from ratoon_flywheel.adapters.runs import MAX_RECENT_RUNS
 from ratoon_flywheel.adapters.tables import CHILDREN, RESOURCES
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun

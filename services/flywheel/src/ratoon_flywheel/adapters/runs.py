@@ -2,7 +2,7 @@
 
 from sqlalchemy import delete, insert, select
 
-from ratoon.chassis.store import Transaction
+from ratoon.storage.store import Transaction
 from ratoon_flywheel.adapters.tables import CHILDREN, RESOURCES
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import grpc
 
-from ratoon.chassis.errors import FailedPrecondition, InvalidArgument, NotFound
-from ratoon.chassis.timestamps import timestamp
+from ratoon.process.errors import FailedPrecondition, InvalidArgument, NotFound
+from ratoon.runtime.timestamps import timestamp
 from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
 from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub

@@ -13,9 +13,9 @@ from sqlalchemy import (
     text,
 )
 
-from ratoon.chassis.events import service_metadata
-from ratoon.chassis.store import resource_table
-from ratoon.chassis.tracing import LENGTH
+from ratoon.runtime.tracing import LENGTH
+from ratoon.service.events import service_metadata
+from ratoon.storage.store import resource_table
 from ratoon_flywheel.domain.pipelines.policies import Policy
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun
 from ratoon_flywheel.domain.projects import Project

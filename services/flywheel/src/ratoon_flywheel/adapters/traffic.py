@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 import zstandard
 
-from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon.tasks.text import encodable, is_encodable
 from ratoon_flywheel.domain.errors import BadSegment
 from ratoon_flywheel.domain.signals.traffic import Exchange, RowFault, UnreadableRow, holds_text

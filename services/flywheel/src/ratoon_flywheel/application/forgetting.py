@@ -3,10 +3,10 @@
 from dataclasses import replace
 from datetime import datetime
 
-from ratoon.chassis.errors import Description
-from ratoon.chassis.names import parent_of
-from ratoon.chassis.operations import Claim, Operations, Step
-from ratoon.chassis.store import Store, Transaction
+from ratoon.operations.operations import Claim, Operations, Step
+from ratoon.process.errors import Description
+from ratoon.storage.names import parent_of
+from ratoon.storage.store import Store, Transaction
 from ratoon_flywheel.application.commands import ForgetTexts
 from ratoon_flywheel.application.ports import AnswerIndex, Segments
 from ratoon_flywheel.domain.signals.forgetting import (

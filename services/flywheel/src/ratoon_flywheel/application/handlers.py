@@ -5,12 +5,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from ratoon.chassis.answers import AnswerIds
-from ratoon.chassis.clock import Clock
-from ratoon.chassis.names import checked_id, matched, parent_of
-from ratoon.chassis.operations import Operations
-from ratoon.chassis.paging import Page
-from ratoon.chassis.store import Resource, Store, Transaction
+from ratoon.operations.operations import Operations
+from ratoon.process.clock import Clock
+from ratoon.security.answers import AnswerIds
+from ratoon.storage.names import checked_id, matched, parent_of
+from ratoon.storage.paging import Page
+from ratoon.storage.store import Resource, Store, Transaction
 from ratoon.tasks.votes import Votes
 from ratoon_flywheel.application.commands import (
     CompareVersions,

@@ -4,8 +4,8 @@ import logging
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from ratoon.chassis.errors import FailedPrecondition, NotFound
-from ratoon.chassis.store import Store
+from ratoon.process.errors import FailedPrecondition, NotFound
+from ratoon.storage.store import Store
 from ratoon.tasks.labels import match_label
 from ratoon_flywheel.application.ports import AnswerIndex, Segments
 from ratoon_flywheel.application.signals import shown_chars

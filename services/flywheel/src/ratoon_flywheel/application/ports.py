@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from ratoon.chassis.store import Transaction
+from ratoon.storage.store import Transaction
 from ratoon.tasks.votes import Votes
 from ratoon_flywheel.domain.pipelines.actions import StageRequest
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Production

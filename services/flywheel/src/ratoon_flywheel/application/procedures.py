@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from ratoon.chassis.clock import Clock
-from ratoon.chassis.errors import Description
-from ratoon.chassis.names import parent_of, uuid7
-from ratoon.chassis.operations import Claim, Operations, Step
-from ratoon.chassis.store import Store
-from ratoon.chassis.wakeups import SAFETY_NET_S
+from ratoon.operations.operations import Claim, Operations, Step
+from ratoon.operations.wakeups import SAFETY_NET_S
+from ratoon.process.clock import Clock
+from ratoon.process.errors import Description
+from ratoon.storage.names import parent_of, uuid7
+from ratoon.storage.store import Store
 from ratoon_flywheel.application.intake import read_again
 from ratoon_flywheel.application.ports import (
     AnswerIndex,

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from ratoon.chassis.errors import FailedPrecondition, NotFound
-from ratoon.chassis.store import Store, Transaction
+from ratoon.process.errors import FailedPrecondition, NotFound
+from ratoon.storage.store import Store, Transaction
 from ratoon.tasks.labels import label_key
 from ratoon.tasks.votes import Votes, count_votes
 from ratoon_flywheel.application.ports import AnswerIndex, Baselines, Mark, Profile, Segments

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from contextvars import copy_context
 from typing import Any, TypeVar
 
-from ratoon.chassis.store import Store, Transaction
+from ratoon.storage.store import Store, Transaction
 
 T = TypeVar("T")
 Work = Callable[[Transaction], Any]

@@ -6,18 +6,18 @@ The state of a stage is read from its service.
 from google.protobuf.message import Message
 from sqlalchemy import Connection
 
-from ratoon.chassis.events import topic_of
-from ratoon.chassis.names import parent_of
-from ratoon.chassis.operations import Operations
-from ratoon.chassis.store import Store, Transaction
 from ratoon.evaluation.v1 import evaluation_events_pb2
 from ratoon.events.cloudevents import Event
 from ratoon.events.consumer import Handler
 from ratoon.flywheel.v1 import flywheel_events_pb2
 from ratoon.ingestion.v1 import ingestion_events_pb2
 from ratoon.labeling.v1 import labeling_events_pb2
+from ratoon.operations.operations import Operations
 from ratoon.registry.v1 import registry_events_pb2
+from ratoon.service.events import topic_of
 from ratoon.serving.v1 import serving_events_pb2
+from ratoon.storage.names import parent_of
+from ratoon.storage.store import Store, Transaction
 from ratoon.training.v1 import training_events_pb2
 from ratoon_flywheel.application.commands import ForgetTexts
 from ratoon_flywheel.application.forgetting import begin_forgetting

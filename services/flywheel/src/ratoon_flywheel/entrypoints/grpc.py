@@ -4,16 +4,16 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from ratoon.chassis.answers import AnswerIds
-from ratoon.chassis.clock import Clock
-from ratoon.chassis.identity import caller
-from ratoon.chassis.operations import Operations
-from ratoon.chassis.server import Threads
-from ratoon.chassis.store import Store
-from ratoon.chassis.watch import Changes, watch
 from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
 from ratoon.flywheel.v1 import pipeline_run_pb2, policy_pb2, project_pb2, signal_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceServicer
+from ratoon.operations.operations import Operations
+from ratoon.process.clock import Clock
+from ratoon.runtime.server import Threads
+from ratoon.security.answers import AnswerIds
+from ratoon.security.identity import caller
+from ratoon.storage.store import Store
+from ratoon.storage.watch import Changes, watch
 from ratoon_flywheel import mapping
 from ratoon_flywheel.application import handlers
 from ratoon_flywheel.application.commands import DecideRun

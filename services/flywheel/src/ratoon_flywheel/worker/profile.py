@@ -6,8 +6,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.jobs import JobFolder
+from ratoon.operations.jobs import JobFolder
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon_flywheel.domain.signals.drift import Baseline, baseline
 from ratoon_flywheel.domain.signals.features import features
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import grpc
 from prometheus_client import CollectorRegistry
 
-from ratoon.chassis.clock import Clock
-from ratoon.chassis.errors import AlreadyExists, Description, described
 from ratoon.flywheel.v1 import flywheel_service_pb2, signal_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon.process.backoff import Backoff
+from ratoon.process.clock import Clock
+from ratoon.process.errors import AlreadyExists, Description, described
 from ratoon.process.loop import BackgroundLoop
 from ratoon_gateway import mapping
 from ratoon_gateway.adapters.metrics import SET_ASIDE, WAITING, segment_metrics

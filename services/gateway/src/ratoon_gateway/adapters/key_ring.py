@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ratoon.chassis.store import Store
+from ratoon.storage.store import Store
 from ratoon_gateway.adapters.mirror import Mirror
 from ratoon_gateway.adapters.tables import RESOURCES
 from ratoon_gateway.domain.keys import ApiKey

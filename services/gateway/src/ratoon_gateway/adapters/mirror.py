@@ -7,9 +7,9 @@ from typing import Generic, TypeVar
 
 from sqlalchemy import Table, func, select
 
-from ratoon.chassis.store import Resource, Store
 from ratoon.process.backoff import Backoff
 from ratoon.process.loop import BackgroundLoop
+from ratoon.storage.store import Resource, Store
 
 T = TypeVar("T", bound=Resource)
 _LOG = logging.getLogger(__name__)

@@ -4,9 +4,9 @@ from typing import Any
 
 from grpc import aio
 
-from ratoon.chassis.client import NETWORK_OPTIONS
-from ratoon.chassis.settings import ServiceSettings
-from ratoon.chassis.tls import Certificates, Mark, certificates_of, is_socket
+from ratoon.runtime.client import NETWORK_OPTIONS
+from ratoon.runtime.settings import ServiceSettings
+from ratoon.security.tls import Certificates, Mark, certificates_of, is_socket
 
 _OPTIONS = [("grpc.max_receive_message_length", 4 << 20), ("grpc.max_send_message_length", 4 << 20)]
 

@@ -4,9 +4,9 @@ import logging
 
 import grpc
 
-from ratoon.chassis.errors import InvalidArgument, NotFound, RatoonError
 from ratoon.flywheel.v1 import flywheel_service_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
+from ratoon.process.errors import InvalidArgument, NotFound, RatoonError
 from ratoon_gateway.domain.errors import NoSuchProject
 
 _LOG = logging.getLogger(__name__)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import grpc
 
-from ratoon.chassis.files import OWNER_ONLY, replace_file
 from ratoon.process.backoff import Backoff
+from ratoon.process.files import OWNER_ONLY, replace_file
 from ratoon.process.loop import BackgroundLoop
 from ratoon.serving.v1 import route_pb2, serving_service_pb2
 from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub

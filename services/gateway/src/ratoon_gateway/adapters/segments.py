@@ -22,12 +22,12 @@ from pathlib import Path
 import zstandard
 from prometheus_client import CollectorRegistry, Counter
 
-from ratoon.chassis.answers import AnswerIds
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.clock import Clock
-from ratoon.chassis.files import write_json
-from ratoon.chassis.names import uuid7
+from ratoon.process.clock import Clock
+from ratoon.process.files import write_json
 from ratoon.process.loop import BackgroundLoop
+from ratoon.security.answers import AnswerIds
+from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.names import uuid7
 from ratoon_gateway.adapters.metrics import token_counter
 from ratoon_gateway.application.ports import Usage
 from ratoon_gateway.domain.capture import Answered, exchanges, line, read_answer

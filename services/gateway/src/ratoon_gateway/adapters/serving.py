@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import grpc
 
-from ratoon.chassis.errors import InvalidArgument, described
+from ratoon.process.errors import InvalidArgument, described
 from ratoon.process.loop import NEVER, BackgroundLoop
 from ratoon.serving.v1 import serving_service_pb2
 from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub

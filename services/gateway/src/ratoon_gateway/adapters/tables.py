@@ -2,8 +2,8 @@
 
 from sqlalchemy import BigInteger, Column, Index, String, Table
 
-from ratoon.chassis.events import service_metadata
-from ratoon.chassis.store import resource_table
+from ratoon.service.events import service_metadata
+from ratoon.storage.store import resource_table
 from ratoon_gateway.domain.keys import ApiKey
 from ratoon_gateway.domain.safety import SafetyFilter
 

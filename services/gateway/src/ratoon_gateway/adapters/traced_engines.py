@@ -2,7 +2,7 @@
 
 from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, get_current_span
 
-from ratoon.chassis import tracing
+from ratoon.runtime import tracing
 from ratoon_gateway.adapters.engines import EngineClient
 from ratoon_gateway.application.ports import Reply
 from ratoon_gateway.domain.routes import Target

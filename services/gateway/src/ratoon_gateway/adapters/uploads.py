@@ -4,9 +4,9 @@ import os
 import time
 from pathlib import Path
 
-from ratoon.chassis.artifacts import ArtifactStore, file_digest
-from ratoon.chassis.errors import Aborted, InvalidArgument, ResourceExhausted
-from ratoon.chassis.identity import ANY_PROJECT
+from ratoon.process.errors import Aborted, InvalidArgument, ResourceExhausted
+from ratoon.security.identity import ANY_PROJECT
+from ratoon.storage.artifacts import ArtifactStore, file_digest
 from ratoon_gateway.domain.digests import checked_digest
 
 _ABANDONED_S = 24 * 3600

@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, delete, insert, select, update
 
-from ratoon.chassis.clock import Clock
-from ratoon.chassis.database import Database
 from ratoon.process.backoff import Backoff
+from ratoon.process.clock import Clock
 from ratoon.process.loop import BackgroundLoop
+from ratoon.storage.database import Database
 from ratoon_gateway.adapters.tables import DAYS, USAGE
 from ratoon_gateway.domain.keys import Used
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import ahocorasick
 
-from ratoon.chassis.store import Store
+from ratoon.storage.store import Store
 from ratoon_gateway.adapters.mirror import Mirror
 from ratoon_gateway.adapters.tables import RESOURCES
 from ratoon_gateway.application.ports import ContentFilters

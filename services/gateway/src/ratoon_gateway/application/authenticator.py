@@ -3,9 +3,9 @@
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from ratoon.chassis.clock import Clock
-from ratoon.chassis.errors import PermissionDenied, Unauthenticated
-from ratoon.chassis.identity import EDGE, ISSUER_FOR_OTHERS, Principal, Role, Signer, Verifier
+from ratoon.process.clock import Clock
+from ratoon.process.errors import PermissionDenied, Unauthenticated
+from ratoon.security.identity import EDGE, ISSUER_FOR_OTHERS, Principal, Role, Signer, Verifier
 from ratoon_gateway.application.ports import Keys
 from ratoon_gateway.domain.keys import PREFIX, ApiKey, Secret, check_credential, check_secret
 

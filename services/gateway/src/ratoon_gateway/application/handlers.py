@@ -4,13 +4,13 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, date, timedelta
 
-from ratoon.chassis.answers import AnswerIds
-from ratoon.chassis.clock import Clock
-from ratoon.chassis.errors import PermissionDenied
-from ratoon.chassis.identity import ANY_PROJECT, Principal
-from ratoon.chassis.names import checked_id, matched
-from ratoon.chassis.paging import Page
-from ratoon.chassis.store import Store, Transaction
+from ratoon.process.clock import Clock
+from ratoon.process.errors import PermissionDenied
+from ratoon.security.answers import AnswerIds
+from ratoon.security.identity import ANY_PROJECT, Principal
+from ratoon.storage.names import checked_id, matched
+from ratoon.storage.paging import Page
+from ratoon.storage.store import Store, Transaction
 from ratoon_gateway.application.commands import CreateKey, UpdateFilter, UpdateKey
 from ratoon_gateway.application.ports import Projects, Usage
 from ratoon_gateway.domain.errors import BadRequest, LastOperatorKey

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from google.protobuf.message import Message
 
-from ratoon.chassis.clock import Clock
-from ratoon.chassis.identity import ANY_PROJECT, Principal
-from ratoon.chassis.server import Threads
+from ratoon.process.clock import Clock
+from ratoon.runtime.server import Threads
+from ratoon.security.identity import ANY_PROJECT, Principal
 from ratoon_gateway.application.ports import Projects
 
 KNOWN_S = 2.0

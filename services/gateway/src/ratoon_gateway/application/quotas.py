@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ratoon.chassis.clock import Clock
+from ratoon.process.clock import Clock
 from ratoon_gateway.application.ports import Keys, Usage
 from ratoon_gateway.domain.completions import CompletionRequest
 from ratoon_gateway.domain.limits import Instant, Limits, RateLimiter, RateLimitStatus

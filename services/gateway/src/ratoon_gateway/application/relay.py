@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
-from ratoon.chassis.clock import Clock
+from ratoon.process.clock import Clock
 from ratoon_gateway.application.fairness import Fairness
 from ratoon_gateway.application.guard import StreamGuard, check_prompt, checked_answer
 from ratoon_gateway.application.ports import (

@@ -9,7 +9,7 @@ from fastapi.security import HTTPBearer
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import ClientDisconnect
 
-from ratoon.chassis.errors import Description, described
+from ratoon.process.errors import Description, described
 from ratoon_gateway.entrypoints.asgi import (
     ClientGone,
     openai_error_response,

@@ -9,8 +9,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from ratoon.chassis.errors import Description
-from ratoon.chassis.names import uuid7
+from ratoon.process.errors import Description
+from ratoon.storage.names import uuid7
 from ratoon_gateway.domain.errors import BodyTooLarge, UnsupportedMediaType
 from ratoon_gateway.domain.limits import RateLimitStatus
 from ratoon_gateway.entrypoints.encodings import ACCEPTED, unpacked

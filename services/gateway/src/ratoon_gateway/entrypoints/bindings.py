@@ -18,10 +18,10 @@ from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from ratoon.chassis.identity import Role
-from ratoon.chassis.requests import changeable_paths
-from ratoon.chassis.server import required_role
-from ratoon.chassis.services import service_names
+from ratoon.runtime.requests import changeable_paths
+from ratoon.runtime.server import required_role
+from ratoon.runtime.services import service_names
+from ratoon.security.identity import Role
 from ratoon_gateway.domain.errors import BadRequest
 
 _VARIABLE = re.compile(r"\{([a-z_.]+)(?:=([^}]*))?\}")

@@ -14,9 +14,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from ratoon.chassis.errors import InvalidArgument, NotFound
-from ratoon.chassis.identity import ANY_PROJECT, Role
-from ratoon.chassis.server import Threads
+from ratoon.process.errors import InvalidArgument, NotFound
+from ratoon.runtime.server import Threads
+from ratoon.security.identity import ANY_PROJECT, Role
 from ratoon_gateway.application.authenticator import Authenticator
 from ratoon_gateway.application.ports import BlobStore
 from ratoon_gateway.domain.digests import checked_digest

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import cast
 
-from ratoon.chassis.errors import described
-from ratoon.chassis.identity import Principal, Role
+from ratoon.process.errors import described
+from ratoon.security.identity import Principal, Role
 from ratoon_gateway.application.authenticator import Authenticator
 from ratoon_gateway.application.ports import AnswerTooLong, EngineBroke, EngineLost, EngineSilent
 from ratoon_gateway.application.quotas import Admission, Quotas

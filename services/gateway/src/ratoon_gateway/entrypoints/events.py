@@ -6,8 +6,8 @@ from contextlib import suppress
 
 from fastapi import Response
 
-from ratoon.chassis.errors import Unauthenticated
-from ratoon.chassis.identity import ANONYMOUS, Principal
+from ratoon.process.errors import Unauthenticated
+from ratoon.security.identity import ANONYMOUS, Principal
 from ratoon_gateway.application.authenticator import Authenticator
 from ratoon_gateway.domain.errors import GatewayError
 from ratoon_gateway.entrypoints.asgi import Receive, Scope, Send, until_gone

@@ -6,10 +6,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from ratoon.chassis.answers import AnswerIds
-from ratoon.chassis.errors import RatoonError, Unavailable
-from ratoon.chassis.identity import Role
-from ratoon.chassis.server import Threads
+from ratoon.process.errors import RatoonError, Unavailable
+from ratoon.runtime.server import Threads
+from ratoon.security.answers import AnswerIds
+from ratoon.security.identity import Role
 from ratoon_gateway.application.authenticator import Authenticator
 from ratoon_gateway.application.handlers import understand_feedback
 from ratoon_gateway.application.ports import FeedbackSink

@@ -3,10 +3,10 @@
 from contextlib import suppress
 from pathlib import Path
 
-from ratoon.chassis.clock import Clock
-from ratoon.chassis.errors import AlreadyExists
-from ratoon.chassis.files import OWNER_ONLY, replace_file
-from ratoon.chassis.store import Store
+from ratoon.process.clock import Clock
+from ratoon.process.errors import AlreadyExists
+from ratoon.process.files import OWNER_ONLY, replace_file
+from ratoon.storage.store import Store
 from ratoon_gateway.application.handlers import create_first_key
 
 

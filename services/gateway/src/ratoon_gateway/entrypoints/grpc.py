@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from ratoon.chassis.clock import Clock
-from ratoon.chassis.identity import caller
-from ratoon.chassis.server import Threads
-from ratoon.chassis.store import Store
 from ratoon.gateway.v1 import api_key_pb2, safety_filter_pb2
 from ratoon.gateway.v1 import gateway_service_pb2 as pb
 from ratoon.gateway.v1.gateway_service_pb2_grpc import GatewayServiceServicer
+from ratoon.process.clock import Clock
+from ratoon.runtime.server import Threads
+from ratoon.security.identity import caller
+from ratoon.storage.store import Store
 from ratoon_gateway import mapping
 from ratoon_gateway.application import handlers
 from ratoon_gateway.application.authenticator import Authenticator

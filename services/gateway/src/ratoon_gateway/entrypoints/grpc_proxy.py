@@ -16,11 +16,11 @@ from grpc import aio
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 from grpc_reflection.v1alpha._async import ReflectionServicer
 
-from ratoon.chassis.errors import Description, FailedPrecondition, PermissionDenied, described
-from ratoon.chassis.identity import ANONYMOUS, Principal, Role
-from ratoon.chassis.rpc import status_of
-from ratoon.chassis.server import required_role
-from ratoon.chassis.services import service_names
+from ratoon.process.errors import Description, FailedPrecondition, PermissionDenied, described
+from ratoon.runtime.rpc import status_of
+from ratoon.runtime.server import required_role
+from ratoon.runtime.services import service_names
+from ratoon.security.identity import ANONYMOUS, Principal, Role
 from ratoon_gateway.application.authenticator import Authenticator
 from ratoon_gateway.application.ports import Peers
 from ratoon_gateway.entrypoints.events import until_key_ends

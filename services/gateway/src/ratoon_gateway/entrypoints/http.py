@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from fastapi import FastAPI
 from starlette import routing
 
-from ratoon.chassis.connections import ConnectionLimits
-from ratoon.chassis.errors import FailedPrecondition
-from ratoon.chassis.http_server import Server
+from ratoon.process.errors import FailedPrecondition
+from ratoon.runtime.connections import ConnectionLimits
+from ratoon.runtime.http_server import Server
 from ratoon_gateway.entrypoints.asgi import Readiness, Receive, Scope, Send
 from ratoon_gateway.entrypoints.verbs import Route
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from ratoon.chassis.identity import Role
+from ratoon.security.identity import Role
 from ratoon_gateway.application.authenticator import Authenticator
 from ratoon_gateway.application.ports import Routes
 from ratoon_gateway.domain.routes import ANY_PROJECT, Route

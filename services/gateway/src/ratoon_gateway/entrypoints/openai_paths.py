@@ -1,6 +1,6 @@
 """Paths of OpenAI's and Anthropic's APIs that are not served here: their clients read errors in their own shape."""
 
-from ratoon.chassis.errors import Description
+from ratoon.process.errors import Description
 from ratoon_gateway.domain.completions import CHAT, TEXT
 from ratoon_gateway.domain.json_text import shortened
 

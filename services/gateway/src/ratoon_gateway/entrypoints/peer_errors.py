@@ -5,7 +5,7 @@ from google.rpc import error_details_pb2
 from grpc import aio
 from grpc_status import rpc_status
 
-from ratoon.chassis.errors import Description
+from ratoon.process.errors import Description
 
 
 def description_of(error: aio.AioRpcError) -> tuple[Description, list[tuple[str, str]]]:

@@ -6,7 +6,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
-from ratoon.chassis.identity import Principal
+from ratoon.security.identity import Principal
 from ratoon_gateway.application.projects import ProjectCheck
 
 

@@ -20,10 +20,10 @@ from grpc import aio
 from pydantic import ValidationError
 from starlette.datastructures import QueryParams
 
-from ratoon.chassis import tracing
-from ratoon.chassis.errors import described
-from ratoon.chassis.identity import ANONYMOUS, Principal, Role
-from ratoon.chassis.server import Threads
+from ratoon.process.errors import described
+from ratoon.runtime import tracing
+from ratoon.runtime.server import Threads
+from ratoon.security.identity import ANONYMOUS, Principal, Role
 from ratoon_gateway.application.authenticator import Authenticator
 from ratoon_gateway.application.ports import Peers
 from ratoon_gateway.application.projects import ProjectCheck

@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from ratoon.chassis.errors import Description
+from ratoon.process.errors import Description
 from ratoon_gateway.domain.json_text import shortened
 from ratoon_gateway.entrypoints.asgi import (
     Headers,

@@ -8,8 +8,8 @@ from opentelemetry import context as contexts
 from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, set_span_in_context
 from prometheus_client import CollectorRegistry, Histogram
 
-from ratoon.chassis import tracing
-from ratoon.chassis.telemetry import exemplar
+from ratoon.runtime import tracing
+from ratoon.runtime.telemetry import exemplar
 from ratoon_gateway.entrypoints.asgi import Headers, Receive, Scope, Send, header
 
 _API = "/v1/"

@@ -5,9 +5,9 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
-from ratoon.chassis.job_procedure import observed
-from ratoon.chassis.jobs import Jobs, JobStatus
-from ratoon.chassis.names import project_of
+from ratoon.operations.job_procedure import observed
+from ratoon.operations.jobs import Jobs, JobStatus
+from ratoon.storage.names import project_of
 from ratoon_ingestion.adapters.record_keys import RecordKeys
 from ratoon_ingestion.application.ports import CurationJob, ErasureJob, Job, PreviewJob, SplitJob
 from ratoon_ingestion.domain.sources import Source

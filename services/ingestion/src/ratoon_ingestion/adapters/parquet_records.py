@@ -10,8 +10,8 @@ from contextlib import nullcontext
 from itertools import islice
 from typing import Any
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.errors import ResourceExhausted
+from ratoon.process.errors import ResourceExhausted
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion.application.ports import Record, RejectedItem
 
 _PAGE_CHARS = 700_000

@@ -6,7 +6,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from ratoon.chassis.files import OWNER_ONLY, create_file
+from ratoon.process.files import OWNER_ONLY, create_file
 
 
 class RecordKeys:

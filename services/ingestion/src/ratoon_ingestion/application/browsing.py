@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from ratoon.chassis.names import matched
-from ratoon.chassis.paging import Page, PageTokens, page_size
-from ratoon.chassis.store import Store, Transaction
+from ratoon.storage.names import matched
+from ratoon.storage.paging import Page, PageTokens, page_size
+from ratoon.storage.store import Store, Transaction
 from ratoon_ingestion.application.handlers import PROJECT, VERSION
 from ratoon_ingestion.application.ports import Lineage, Record, Records, RejectedItem
 from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion

@@ -3,8 +3,8 @@
 A version with records and a split with parts are refused: label sets, runs and models of other services refer to them.
 """
 
-from ratoon.chassis.names import matched
-from ratoon.chassis.store import Store
+from ratoon.storage.names import matched
+from ratoon.storage.store import Store
 from ratoon_ingestion.application.handlers import DATASET, SPLIT, VERSION, check_no_erasure
 from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion
 from ratoon_ingestion.domain.errors import ResourceInUse

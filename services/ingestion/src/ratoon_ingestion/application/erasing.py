@@ -2,12 +2,12 @@
 
 from datetime import datetime
 
-from ratoon.chassis.errors import Description
-from ratoon.chassis.job_procedure import as_step, perform
-from ratoon.chassis.names import parent_of
-from ratoon.chassis.operations import Claim, Step
-from ratoon.chassis.store import Store, Transaction
 from ratoon.operations.job_machine import Action, Failure, fail
+from ratoon.operations.job_procedure import as_step, perform
+from ratoon.operations.operations import Claim, Step
+from ratoon.process.errors import Description
+from ratoon.storage.names import parent_of
+from ratoon.storage.store import Store, Transaction
 from ratoon_ingestion.application.browsing import readable_splits, readable_versions
 from ratoon_ingestion.application.ports import Blobs, ErasureJob, Jobs
 from ratoon_ingestion.application.procedures import POLL_INTERVAL_S

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from ratoon.chassis.job_procedure import JobRunner
+from ratoon.operations.job_procedure import JobRunner
 from ratoon_ingestion.domain.datasets import DatasetVersion
 from ratoon_ingestion.domain.erasures import Erasure, Placement
 from ratoon_ingestion.domain.sources import Source

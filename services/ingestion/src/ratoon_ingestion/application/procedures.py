@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from ratoon.chassis.job_procedure import JobProcedure
-from ratoon.chassis.names import project_of
-from ratoon.chassis.store import Store
 from ratoon.operations.job_machine import step
+from ratoon.operations.job_procedure import JobProcedure
+from ratoon.storage.names import project_of
+from ratoon.storage.store import Store
 from ratoon_ingestion.application.browsing import readable_splits
 from ratoon_ingestion.application.ports import CurationJob, Jobs, SplitJob
 from ratoon_ingestion.domain.assignment import Part

@@ -1,10 +1,10 @@
 """Handlers of sources: change, delete, and preview before the source exists."""
 
-from ratoon.chassis.clock import Clock
-from ratoon.chassis.errors import InvalidArgument
-from ratoon.chassis.names import matched, parent_of
-from ratoon.chassis.store import Store, Transaction
 from ratoon.operations.job_machine import Phase
+from ratoon.process.clock import Clock
+from ratoon.process.errors import InvalidArgument
+from ratoon.storage.names import matched, parent_of
+from ratoon.storage.store import Store, Transaction
 from ratoon_ingestion.application.commands import PreviewSource, UpdateSource
 from ratoon_ingestion.application.handlers import PROJECT, SOURCE, check_no_erasure, check_uploaded
 from ratoon_ingestion.application.ports import Blobs, Jobs, PreviewJob

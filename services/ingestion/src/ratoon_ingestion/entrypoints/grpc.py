@@ -5,18 +5,18 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from ratoon.chassis.clock import Clock
-from ratoon.chassis.identity import caller
-from ratoon.chassis.names import uuid7
-from ratoon.chassis.operations import Operations
-from ratoon.chassis.paging import PageTokens
-from ratoon.chassis.server import Threads
-from ratoon.chassis.store import Store
-from ratoon.chassis.watch import Changes, watch
 from ratoon.ingestion.v1 import dataset_pb2, erasure_pb2, source_pb2, split_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceServicer
 from ratoon.operations.job_machine import Phase
+from ratoon.operations.operations import Operations
+from ratoon.process.clock import Clock
+from ratoon.runtime.server import Threads
+from ratoon.security.identity import caller
+from ratoon.storage.names import uuid7
+from ratoon.storage.paging import PageTokens
+from ratoon.storage.store import Store
+from ratoon.storage.watch import Changes, watch
 from ratoon_ingestion import mapping
 from ratoon_ingestion.application import browsing, deletion, handlers, sources
 from ratoon_ingestion.application.ports import Blobs, Jobs, PreviewJob, Records

@@ -2,7 +2,7 @@
 
 import sys
 
-from ratoon.chassis.warm import main
+from ratoon.operations.warm import main
 
 if __name__ == "__main__":
     sys.exit(main("ratoon_ingestion.worker.jobs:run", sys.argv[1:]))

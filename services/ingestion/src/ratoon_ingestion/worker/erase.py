@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ratoon.chassis.artifacts import ArtifactStore, TreeFile
+from ratoon.storage.artifacts import ArtifactStore, TreeFile
 from ratoon.tasks.text import utf8
 from ratoon_ingestion.domain.erasures import Rewritten
 from ratoon_ingestion.worker.curate import Progress, repeated

@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from ratoon.chassis.jobs import JobFolder
+from ratoon.operations.jobs import JobFolder
 from ratoon_ingestion.worker.curate import Progress, curate
 from ratoon_ingestion.worker.erase import erase
 from ratoon_ingestion.worker.preview import preview

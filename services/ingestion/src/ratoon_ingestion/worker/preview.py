@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 
-from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion.domain.sources import Format
 from ratoon_ingestion.worker.batches import items_batch
 from ratoon_ingestion.worker.detect import detected

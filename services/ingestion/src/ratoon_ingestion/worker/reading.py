@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion.worker.batches import REJECTED, items_batch, rejections_batch
 from ratoon_ingestion.worker.readers import Item, Limits, Rejection, SourceSpec, read_source
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from ratoon.chassis.job_procedure import observed
-from ratoon.chassis.jobs import Jobs, JobStatus
 from ratoon.operations.job_machine import JobObservation, Progress
+from ratoon.operations.job_procedure import observed
+from ratoon.operations.jobs import Jobs, JobStatus
 from ratoon_labeling.application.ports import FreezingJob
 from ratoon_labeling.domain.label_sets import Frozen
 

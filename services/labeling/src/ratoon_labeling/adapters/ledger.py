@@ -13,12 +13,12 @@ from typing import Any, BinaryIO
 
 from sqlalchemy import Connection, delete, insert, select
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.bodies import BodyCodec, Unreadable
-from ratoon.chassis.clock import Clock
-from ratoon.chassis.database import Database
-from ratoon.chassis.names import parent_of
-from ratoon.chassis.store import Transaction, codec_of
+from ratoon.process.clock import Clock
+from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.bodies import BodyCodec, Unreadable
+from ratoon.storage.database import Database
+from ratoon.storage.names import parent_of
+from ratoon.storage.store import Transaction, codec_of
 from ratoon_labeling.adapters.tables import ERASED_RECORDS, RECORDINGS, RESOURCES
 from ratoon_labeling.domain.annotations import Annotation
 from ratoon_labeling.domain.label_sets import Frozen, LabelSet

@@ -14,10 +14,10 @@ import sys
 import time
 from dataclasses import asdict
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.bodies import BodyCodec
-from ratoon.chassis.clock import SystemClock
-from ratoon.chassis.database import Database
+from ratoon.process.clock import SystemClock
+from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.bodies import BodyCodec
+from ratoon.storage.database import Database
 from ratoon_labeling.adapters.ledger import BulkLedger
 from ratoon_labeling.domain.label_sets import Frozen, LabelSet
 

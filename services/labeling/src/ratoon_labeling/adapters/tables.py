@@ -2,8 +2,8 @@
 
 from sqlalchemy import Boolean, Column, String, Table, false
 
-from ratoon.chassis.events import service_metadata
-from ratoon.chassis.store import resource_table
+from ratoon.service.events import service_metadata
+from ratoon.storage.store import resource_table
 from ratoon_labeling.domain.annotations import Annotation
 from ratoon_labeling.domain.guidelines import Guideline
 from ratoon_labeling.domain.label_sets import LabelSet

@@ -4,9 +4,9 @@ import threading
 
 from sqlalchemy import ColumnElement, func, select
 
-from ratoon.chassis.clock import Clock
-from ratoon.chassis.database import Database
-from ratoon.chassis.listing import stored_field
+from ratoon.process.clock import Clock
+from ratoon.storage.database import Database
+from ratoon.storage.listing import stored_field
 from ratoon_labeling.adapters.tables import RESOURCES
 from ratoon_labeling.domain.tasks import Task, TaskState, TaskSummary
 

@@ -4,13 +4,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
-from ratoon.chassis.clock import Clock
-from ratoon.chassis.errors import InvalidArgument
-from ratoon.chassis.listing import filtered_fields
-from ratoon.chassis.names import checked_id, matched, parent_of
-from ratoon.chassis.operations import Operations
-from ratoon.chassis.paging import Page
-from ratoon.chassis.store import Resource, Store, Transaction
+from ratoon.operations.operations import Operations
+from ratoon.process.clock import Clock
+from ratoon.process.errors import InvalidArgument
+from ratoon.storage.listing import filtered_fields
+from ratoon.storage.names import checked_id, matched, parent_of
+from ratoon.storage.paging import Page
+from ratoon.storage.store import Resource, Store, Transaction
 from ratoon.tasks.labels import label_key
 from ratoon_labeling.application.commands import (
     ClaimTask,

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ratoon.chassis.job_procedure import JobRunner
-from ratoon.chassis.store import Transaction
+from ratoon.operations.job_procedure import JobRunner
+from ratoon.storage.store import Transaction
 from ratoon_labeling.domain.label_sets import Frozen, LabelSet
 from ratoon_labeling.domain.tasks import TaskSummary
 

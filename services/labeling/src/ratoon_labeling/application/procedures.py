@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 from functools import partial
 
-from ratoon.chassis.job_procedure import JobProcedure
-from ratoon.chassis.names import parent_of
-from ratoon.chassis.operations import Claim
 from ratoon.operations.job_machine import Action, JobObservation, step
+from ratoon.operations.job_procedure import JobProcedure
+from ratoon.operations.operations import Claim
+from ratoon.storage.names import parent_of
 from ratoon_labeling.application.ports import Freezing, FreezingJob, Ledger
 from ratoon_labeling.domain.label_sets import RECORDING, Frozen, LabelSet, frozen
 

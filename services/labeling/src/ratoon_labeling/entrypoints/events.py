@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection
 
-from ratoon.chassis.events import topic_of
-from ratoon.chassis.names import parent_of
-from ratoon.chassis.store import Store, Transaction
 from ratoon.events.cloudevents import Event
 from ratoon.ingestion.v1.ingestion_events_pb2 import ErasureEvent
+from ratoon.service.events import topic_of
+from ratoon.storage.names import parent_of
+from ratoon.storage.store import Store, Transaction
 from ratoon_labeling.application import handlers
 from ratoon_labeling.application.commands import ForgetRecords
 from ratoon_labeling.application.ports import Ledger

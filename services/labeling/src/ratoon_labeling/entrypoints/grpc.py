@@ -4,15 +4,15 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from ratoon.chassis.clock import Clock
-from ratoon.chassis.identity import Role, caller
-from ratoon.chassis.operations import Operations
-from ratoon.chassis.server import Threads
-from ratoon.chassis.store import Store
-from ratoon.chassis.watch import Changes, watch
 from ratoon.labeling.v1 import annotation_pb2, label_set_pb2
 from ratoon.labeling.v1 import labeling_service_pb2 as pb
 from ratoon.labeling.v1.labeling_service_pb2_grpc import LabelingServiceServicer
+from ratoon.operations.operations import Operations
+from ratoon.process.clock import Clock
+from ratoon.runtime.server import Threads
+from ratoon.security.identity import Role, caller
+from ratoon.storage.store import Store
+from ratoon.storage.watch import Changes, watch
 from ratoon_labeling import mapping
 from ratoon_labeling.application import handlers
 from ratoon_labeling.application.ports import Datasets, TaskCounts

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.jobs import JobFolder
+from ratoon.operations.jobs import JobFolder
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon.tasks.labels import label_key, match_label
 from ratoon_labeling.domain.agreement import nominal_alpha
 from ratoon_labeling.domain.annotations import AnnotatedLabel, Source

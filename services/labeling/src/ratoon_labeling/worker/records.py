@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon_labeling.domain.annotations import AnnotatedLabel, Source
 
 COLUMNS = ["record_id", "content_digest", "source", "source_label", "received_time"]

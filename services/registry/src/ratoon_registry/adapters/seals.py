@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from ratoon.chassis.errors import FailedPrecondition
+from ratoon.process.errors import FailedPrecondition
 
 
 class Sealer:

@@ -2,8 +2,8 @@
 
 from sqlalchemy import Table
 
-from ratoon.chassis.events import service_metadata
-from ratoon.chassis.store import resource_table
+from ratoon.service.events import service_metadata
+from ratoon.storage.store import resource_table
 from ratoon_registry.domain.models import Alias, AliasChange, Model
 from ratoon_registry.domain.versions import ModelVersion
 

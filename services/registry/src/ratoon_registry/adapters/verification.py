@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.job_procedure import observed
-from ratoon.chassis.jobs import Jobs, JobStatus
 from ratoon.operations.job_machine import JobObservation, Progress
+from ratoon.operations.job_procedure import observed
+from ratoon.operations.jobs import Jobs, JobStatus
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon_registry.adapters.seals import Sealer
 from ratoon_registry.domain.generation import Generation, PromptLimits
 from ratoon_registry.domain.versions import ModelVersion, Verified

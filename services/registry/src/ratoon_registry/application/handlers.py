@@ -1,11 +1,11 @@
 """One function a use case: the message first, the ports after."""
 
-from ratoon.chassis.clock import Clock
-from ratoon.chassis.errors import InvalidArgument
-from ratoon.chassis.names import checked_id, matched, parent_of, uuid7
-from ratoon.chassis.operations import Operations
-from ratoon.chassis.paging import Page
-from ratoon.chassis.store import Store, Transaction
+from ratoon.operations.operations import Operations
+from ratoon.process.clock import Clock
+from ratoon.process.errors import InvalidArgument
+from ratoon.storage.names import checked_id, matched, parent_of, uuid7
+from ratoon.storage.paging import Page
+from ratoon.storage.store import Store, Transaction
 from ratoon_registry.application.commands import CreateModel, CreateVersion, SetAlias
 from ratoon_registry.application.ports import Verification
 from ratoon_registry.domain.errors import AliasReserved, ModelInUse, ParentMismatch, VersionNotReady

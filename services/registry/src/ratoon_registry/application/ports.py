@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from ratoon.chassis.job_procedure import JobRunner
+from ratoon.operations.job_procedure import JobRunner
 from ratoon_registry.domain.versions import ModelVersion, Verified
 
 

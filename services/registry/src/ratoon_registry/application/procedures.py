@@ -1,6 +1,6 @@
 """Procedure of a model version, which one job verifies."""
 
-from ratoon.chassis.job_procedure import JobProcedure
+from ratoon.operations.job_procedure import JobProcedure
 from ratoon_registry.application.ports import Verification
 from ratoon_registry.domain.versions import ModelVersion, Verified, step
 

@@ -3,15 +3,15 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-from ratoon.chassis.clock import Clock
-from ratoon.chassis.identity import Role, caller
-from ratoon.chassis.operations import Operations
-from ratoon.chassis.server import Threads
-from ratoon.chassis.store import Store
-from ratoon.chassis.watch import Changes, watch
+from ratoon.operations.operations import Operations
+from ratoon.process.clock import Clock
 from ratoon.registry.v1 import model_pb2, model_version_pb2
 from ratoon.registry.v1 import registry_service_pb2 as pb
 from ratoon.registry.v1.registry_service_pb2_grpc import RegistryServiceServicer
+from ratoon.runtime.server import Threads
+from ratoon.security.identity import Role, caller
+from ratoon.storage.store import Store
+from ratoon.storage.watch import Changes, watch
 from ratoon_registry import mapping
 from ratoon_registry.application import handlers
 from ratoon_registry.application.ports import Verification

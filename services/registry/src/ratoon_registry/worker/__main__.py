@@ -2,7 +2,7 @@
 
 import sys
 
-from ratoon.chassis import warm
+from ratoon.operations import warm
 
 if __name__ == "__main__":
     sys.exit(warm.main("ratoon_registry.worker.job:run", sys.argv[1:]))

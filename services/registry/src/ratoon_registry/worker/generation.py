@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ratoon.chassis.models import ModelFolder
+from ratoon.storage.models import ModelFolder
 from ratoon_registry.domain.generation import Generation, PromptLimits
 from ratoon_registry.worker.inspection import read_json
 

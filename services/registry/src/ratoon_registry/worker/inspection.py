@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.model_problem import Problem
-from ratoon.chassis.model_tree import Inspection, inspect_stored_model
-from ratoon.chassis.models import ModelFolder
+from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.model_problem import Problem
+from ratoon.storage.model_tree import Inspection, inspect_stored_model
+from ratoon.storage.models import ModelFolder
 
 TOKENIZER = "tokenizer.json"
 _SOME = 3

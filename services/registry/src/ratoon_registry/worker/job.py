@@ -17,9 +17,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.jobs import JobFolder
-from ratoon.chassis.models import ModelFolder, fetch_model
+from ratoon.operations.jobs import JobFolder
+from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.models import ModelFolder, fetch_model
 from ratoon_registry.domain.sizes import size_class
 from ratoon_registry.worker import generation, golden, signature
 from ratoon_registry.worker.card import CARD, model_card

@@ -6,7 +6,7 @@ from io import BytesIO
 
 import pyarrow.parquet as pq
 
-from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.storage.artifacts import ArtifactStore
 
 SENTENCES = (
     "The meeting moves to Monday at ten; please bring the notes of the last review.",

@@ -9,8 +9,8 @@ from typing import Any
 
 from safetensors import safe_open
 
-from ratoon.chassis.models import ModelFolder
-from ratoon.chassis.warm import hidden
+from ratoon.operations.warm import hidden
+from ratoon.storage.models import ModelFolder
 from ratoon_registry.worker.inspection import UnfitArtifact
 
 with hidden("sklearn", "scipy", "pandas", "triton", "kernels", "accelerate", "peft", "torchvision", "PIL"):

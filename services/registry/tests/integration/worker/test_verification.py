@@ -15,9 +15,9 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.errors import FailedPrecondition
-from ratoon.chassis.jobs import JobFolder
+from ratoon.operations.jobs import JobFolder
+from ratoon.process.errors import FailedPrecondition
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon.testkit.models import tiny_adapter, tiny_llama
 from ratoon_registry.adapters.seals import Sealer
 from ratoon_registry.worker import golden, signature

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ratoon.chassis.models import ModelFolder
+from ratoon.storage.models import ModelFolder
 from ratoon_registry.domain.generation import Generation, PromptLimits
 from ratoon_registry.worker.generation import generation, prompt_limits
 from ratoon_registry.worker.inspection import UnfitArtifact

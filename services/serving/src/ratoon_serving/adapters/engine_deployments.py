@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.cluster_api import JSON, Cluster
-from ratoon.chassis.cluster_watch import Watched
-from ratoon.chassis.errors import Aborted, FailedPrecondition
+from ratoon.kubernetes.cluster_api import JSON, Cluster
+from ratoon.kubernetes.cluster_watch import Watched
+from ratoon.process.errors import Aborted, FailedPrecondition
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon_serving.adapters import engine_manifest as manifest
 from ratoon_serving.adapters.pod_file import pod_file
 from ratoon_serving.application.ports import EngineTimeouts

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from ratoon.chassis.files import OWNER_ONLY, write_json
+from ratoon.process.files import OWNER_ONLY, write_json
 from ratoon_serving.domain.engine import Engine
 
 

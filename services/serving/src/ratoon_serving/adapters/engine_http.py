@@ -10,7 +10,6 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from ratoon.chassis.errors import FailedPrecondition, RatoonError, Unavailable
 from ratoon.engine.contract import (
     CONTROL_HEADER,
     PERMANENT_REFUSALS,
@@ -18,6 +17,7 @@ from ratoon.engine.contract import (
     VERSION_HEADER,
     ControlPath,
 )
+from ratoon.process.errors import FailedPrecondition, RatoonError, Unavailable
 from ratoon_serving.adapters.engine_log import explain
 from ratoon_serving.domain.attestation import Continuation, GoldenPrompt
 from ratoon_serving.domain.engine import Check, Engine, EngineState, EngineView

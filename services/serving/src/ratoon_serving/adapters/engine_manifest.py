@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import yaml
 
-from ratoon.chassis.cluster_api import JSON
-from ratoon.chassis.errors import FailedPrecondition
 from ratoon.engine.contract import ENGINE_FILE
+from ratoon.kubernetes.cluster_api import JSON
+from ratoon.process.errors import FailedPrecondition
 from ratoon_serving.domain.engine import Engine, Fence
 
 CONTAINER = "engine"

@@ -3,10 +3,10 @@
 import time
 from dataclasses import replace
 
-from ratoon.chassis.cluster_api import JSON, Cluster
-from ratoon.chassis.cluster_watch import Watched
-from ratoon.chassis.errors import FailedPrecondition, Unavailable
 from ratoon.engine.contract import ControlPath
+from ratoon.kubernetes.cluster_api import JSON, Cluster
+from ratoon.kubernetes.cluster_watch import Watched
+from ratoon.process.errors import FailedPrecondition, Unavailable
 from ratoon_serving.adapters import engine_manifest as manifest
 from ratoon_serving.adapters.engine_file import served_names
 from ratoon_serving.adapters.engine_http import EngineClient, view_of

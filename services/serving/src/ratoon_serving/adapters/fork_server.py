@@ -8,9 +8,9 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from ratoon.chassis.errors import Unavailable
-from ratoon.chassis.files import write_json
 from ratoon.engine.contract import FORK_SERVER_MODULE, FORK_SERVER_SOCKET
+from ratoon.process.errors import Unavailable
+from ratoon.process.files import write_json
 from ratoon.process.identity import ProcessIdentity
 
 _TIMEOUT_S = 10.0

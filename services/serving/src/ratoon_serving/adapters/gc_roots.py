@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Iterator
 
-from ratoon.chassis.gc_items import Item, newest, size_of
-from ratoon.chassis.settings import ServiceSettings
 from ratoon.engine.contract import ENGINE_FILE
 from ratoon.process.identity import ProcessIdentity
+from ratoon.runtime.settings import ServiceSettings
+from ratoon.storage.gc_items import Item, newest, size_of
 
 
 def gc_items(settings: ServiceSettings, _open: Collection[str]) -> Iterator[Item]:

@@ -8,11 +8,11 @@ time; `domain.replicas` counts such a pod only once it passed attestation.
 import logging
 from collections.abc import Callable, Sequence
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.cluster_api import JSON, Cluster
-from ratoon.chassis.cluster_watch import Watched
-from ratoon.chassis.errors import FailedPrecondition, RatoonError, Unavailable
 from ratoon.engine.contract import ControlPath
+from ratoon.kubernetes.cluster_api import JSON, Cluster
+from ratoon.kubernetes.cluster_watch import Watched
+from ratoon.process.errors import FailedPrecondition, RatoonError, Unavailable
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon_serving.adapters import engine_manifest as manifest
 from ratoon_serving.adapters.engine_deployments import EngineDeployments, PodEngines
 from ratoon_serving.adapters.engine_http import EngineClient

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from ratoon.chassis.cluster_api import JSON
+from ratoon.kubernetes.cluster_api import JSON
 from ratoon_serving.adapters import engine_manifest as manifest
 from ratoon_serving.application.ports import RolloutProgress
 from ratoon_serving.domain.engine import Engine

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.errors import FailedPrecondition, Unavailable
 from ratoon.engine.contract import ENGINE_FILE, LOG_FILE, ControlPath
 from ratoon.engine.sockets import remove_sockets
+from ratoon.process.errors import FailedPrecondition, Unavailable
 from ratoon.process.identity import ProcessIdentity
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon_serving.adapters.engine_file import EngineFile, engine_file, served_names
 from ratoon_serving.adapters.engine_http import EngineClient, view_of
 from ratoon_serving.adapters.engine_log import KILLED, cause_of_end

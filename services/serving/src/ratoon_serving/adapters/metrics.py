@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from ratoon.chassis.metrics import Family, Sample, Source
-from ratoon.chassis.names import parent_of
-from ratoon.chassis.store import Store
+from ratoon.service.metrics import Family, Sample, Source
+from ratoon.storage.names import parent_of
+from ratoon.storage.store import Store
 from ratoon_serving.domain.engine import Engine
 
 ENGINES = Family("ratoon_engines", "Engines that have not ended.", ("deployment", "version", "state"))

@@ -7,13 +7,13 @@ from functools import lru_cache
 
 import grpc
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.errors import NotFound
-from ratoon.chassis.models import ADAPTER_CONFIG
 from ratoon.common.v1.generation_pb2 import GenerationDefaults
+from ratoon.process.errors import NotFound
 from ratoon.registry.v1 import model_version_pb2
 from ratoon.registry.v1 import registry_service_pb2 as pb
 from ratoon.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
+from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.models import ADAPTER_CONFIG
 from ratoon_serving.application.ports import ServableVersion
 from ratoon_serving.domain.attestation import GoldenPrompt, golden_prompts
 from ratoon_serving.domain.generation import Generation, PromptLimits

@@ -1,6 +1,6 @@
 """Retention of serving: rollouts that ended, and engines that were stopped."""
 
-from ratoon.chassis.retention import Retention
+from ratoon.storage.retention import Retention
 from ratoon_serving.adapters.tables import RESOURCES
 from ratoon_serving.domain.engine import Engine, EngineState
 from ratoon_serving.domain.rollouts.rollout import Rollout

@@ -2,8 +2,8 @@
 
 from sqlalchemy import Column, Float, Integer, String, Table, Text
 
-from ratoon.chassis.events import service_metadata
-from ratoon.chassis.store import resource_table
+from ratoon.service.events import service_metadata
+from ratoon.storage.store import resource_table
 from ratoon_serving.adapters import upgrades
 from ratoon_serving.domain.deployment import Deployment
 from ratoon_serving.domain.engine import Engine, EngineState

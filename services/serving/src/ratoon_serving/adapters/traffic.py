@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Table, and_, delete, insert, select
 
-from ratoon.chassis.database import Database
+from ratoon.storage.database import Database
 from ratoon.tasks.votes import Votes, count_votes
 from ratoon_serving.adapters.tables import TRAFFIC, VOTES
 from ratoon_serving.application.commands import TrafficReport, VoteReport, Window

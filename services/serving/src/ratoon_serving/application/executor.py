@@ -4,8 +4,8 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ratoon.chassis.names import parent_of, uuid7
-from ratoon.chassis.store import Store, Transaction
+from ratoon.storage.names import parent_of, uuid7
+from ratoon.storage.store import Store, Transaction
 from ratoon_serving.application.ports import EngineHost, Models, RolloutProgress
 from ratoon_serving.domain.attestation import compare
 from ratoon_serving.domain.deployment import Deployment

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ratoon.chassis.operations import Claim
+from ratoon.operations.operations import Claim
 
 
 class LeaseContinuity:

@@ -3,10 +3,10 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from ratoon.chassis.clock import Clock
-from ratoon.chassis.errors import Description
-from ratoon.chassis.operations import Claim, Step
-from ratoon.chassis.store import Store
+from ratoon.operations.operations import Claim, Step
+from ratoon.process.clock import Clock
+from ratoon.process.errors import Description
+from ratoon.storage.store import Store
 from ratoon.tasks.votes import Votes
 from ratoon_serving.application.executor import Executor
 from ratoon_serving.application.lease_continuity import LeaseContinuity

@@ -1,8 +1,8 @@
 """Start-up reconciliation of serving: it creates a missing route table, and stops unknown engines."""
 
-from ratoon.chassis.clock import Clock
-from ratoon.chassis.names import parent_of
-from ratoon.chassis.store import Store
+from ratoon.process.clock import Clock
+from ratoon.storage.names import parent_of
+from ratoon.storage.store import Store
 from ratoon_serving.application.handlers import ensure_route_table
 from ratoon_serving.application.ports import EngineHost
 from ratoon_serving.domain.engine import Engine

@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from ratoon.chassis.clock import Clock
-from ratoon.chassis.operations import Operations
-from ratoon.chassis.server import Threads
-from ratoon.chassis.store import Store
-from ratoon.chassis.watch import Changes, watch
+from ratoon.operations.operations import Operations
+from ratoon.process.clock import Clock
+from ratoon.runtime.server import Threads
 from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
 from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceServicer
+from ratoon.storage.store import Store
+from ratoon.storage.watch import Changes, watch
 from ratoon_serving import mapping
 from ratoon_serving.application import handlers
 from ratoon_serving.application.ports import EngineHost, Models, TrafficBook

@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.model_tree import Inspection, inspect_stored_model
+from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.model_tree import Inspection, inspect_stored_model
 from ratoon_training.application.commands import BaseModel
 from ratoon_training.domain.errors import BadBaseModel
 from ratoon_training.domain.recipes import Architecture

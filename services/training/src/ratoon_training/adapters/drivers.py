@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ratoon.chassis.job_procedure import observed
-from ratoon.chassis.jobs import JobProgress, Jobs, JobStatus
-from ratoon.chassis.scratch import ScratchStore
 from ratoon.operations.job_machine import JobObservation
+from ratoon.operations.job_procedure import observed
+from ratoon.operations.jobs import JobProgress, Jobs, JobStatus
+from ratoon.storage.scratch import ScratchStore
 from ratoon_training.domain.diagnosis import Diagnosis
 from ratoon_training.domain.lengths import PromptLimit
 from ratoon_training.domain.places import Place, scratch_name

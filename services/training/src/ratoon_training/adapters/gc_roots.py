@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Iterator
 
-from ratoon.chassis.gc_items import Item, newest, size_of
-from ratoon.chassis.settings import ServiceSettings
+from ratoon.runtime.settings import ServiceSettings
+from ratoon.storage.gc_items import Item, newest, size_of
 from ratoon_training.adapters.drivers import work_folder
 
 

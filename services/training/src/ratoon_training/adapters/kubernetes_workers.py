@@ -6,9 +6,9 @@ The Kubernetes API is the source of truth. While it is unavailable, nothing is k
 import logging
 from collections.abc import Collection
 
-from ratoon.chassis.cluster_api import Cluster
-from ratoon.chassis.cluster_watch import Watched
-from ratoon.chassis.errors import RatoonError
+from ratoon.kubernetes.cluster_api import Cluster
+from ratoon.kubernetes.cluster_watch import Watched
+from ratoon.process.errors import RatoonError
 from ratoon_training.adapters import worker_manifest as manifest
 from ratoon_training.adapters.worker_folder import WorkerFolder
 from ratoon_training.domain.places import Place

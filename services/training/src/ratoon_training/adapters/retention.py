@@ -1,6 +1,6 @@
 """Retention of training: runs that failed or were cancelled. Runs that succeeded are evidence and stay."""
 
-from ratoon.chassis.retention import Retention
+from ratoon.storage.retention import Retention
 from ratoon_training.adapters.tables import RESOURCES
 from ratoon_training.domain.runs import TrainingRun
 from ratoon_training.settings import Settings

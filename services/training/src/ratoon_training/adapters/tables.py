@@ -2,8 +2,8 @@
 
 from sqlalchemy import Table
 
-from ratoon.chassis.events import service_metadata
-from ratoon.chassis.store import resource_table
+from ratoon.service.events import service_metadata
+from ratoon.storage.store import resource_table
 from ratoon_training.domain.runs import TrainingRun
 
 METADATA = service_metadata()

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from ratoon.chassis.errors import FailedPrecondition
+from ratoon.process.errors import FailedPrecondition
 from ratoon_training.domain.pods import SharedPods
 from ratoon_training.domain.recipes import Accelerator
 

@@ -1,11 +1,11 @@
 """One function a use case: the message first, the ports after."""
 
-from ratoon.chassis.clock import Clock
-from ratoon.chassis.errors import InvalidArgument
-from ratoon.chassis.names import checked_id, matched
-from ratoon.chassis.operations import Operations
-from ratoon.chassis.paging import Page
-from ratoon.chassis.store import Store
+from ratoon.operations.operations import Operations
+from ratoon.process.clock import Clock
+from ratoon.process.errors import InvalidArgument
+from ratoon.storage.names import checked_id, matched
+from ratoon.storage.paging import Page
+from ratoon.storage.store import Store
 from ratoon_training.application.commands import CreateRun, RunSpec, recipe_of
 from ratoon_training.application.ports import BaseModels, Machine, Parts
 from ratoon_training.domain.errors import RunInUse

@@ -2,9 +2,9 @@
 
 import logging
 
-from ratoon.chassis.errors import RatoonError
-from ratoon.chassis.store import Store
+from ratoon.process.errors import RatoonError
 from ratoon.process.loop import BackgroundLoop
+from ratoon.storage.store import Store
 from ratoon_training.application.ports import Workers
 from ratoon_training.domain.runs import TrainingRun
 

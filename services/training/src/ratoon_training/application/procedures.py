@@ -3,10 +3,10 @@
 from dataclasses import replace
 from datetime import datetime
 
-from ratoon.chassis.errors import Description
-from ratoon.chassis.job_procedure import as_step
-from ratoon.chassis.operations import Claim, Step
 from ratoon.operations.job_machine import Action, Phase
+from ratoon.operations.job_procedure import as_step
+from ratoon.operations.operations import Claim, Step
+from ratoon.process.errors import Description
 from ratoon_training.application.ports import Drivers, Machine, Workers
 from ratoon_training.domain.plan import ResourcePlan, plan
 from ratoon_training.domain.runs import Observation, State, TrainingRun, fail, step

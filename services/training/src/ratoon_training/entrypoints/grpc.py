@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from ratoon.chassis.clock import Clock
-from ratoon.chassis.operations import Operations
-from ratoon.chassis.server import Threads
-from ratoon.chassis.store import Store
-from ratoon.chassis.watch import Changes, watch
+from ratoon.operations.operations import Operations
+from ratoon.process.clock import Clock
+from ratoon.runtime.server import Threads
+from ratoon.storage.store import Store
+from ratoon.storage.watch import Changes, watch
 from ratoon.training.v1 import training_run_pb2
 from ratoon.training.v1 import training_service_pb2 as pb
 from ratoon.training.v1.training_service_pb2_grpc import TrainingServiceServicer

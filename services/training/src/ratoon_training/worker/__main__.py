@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from ratoon.chassis.warm import main
+from ratoon.operations.warm import main
 
 ENTRY = "ratoon_training.worker.driver:run"
 

@@ -21,7 +21,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ratoon.chassis.files import replace_file
+from ratoon.process.files import replace_file
 from ratoon_training.domain.errors import StaleWorker
 
 RETAINED = 2

@@ -1,6 +1,6 @@
 """The training driver: a process that owns its Ray and a worker group, trains one run after another, and stays warm.
 
-`ratoon.chassis.warm` gives it its life: it takes jobs from a socket in its folder, ends with the job's own process,
+`ratoon.operations.warm` gives it its life: it takes jobs from a socket in its folder, ends with the job's own process,
 and when it was idle for a while. It prepares a run's tokens while Ray and the workers start.
 """
 
@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.jobs import JobFolder
+from ratoon.operations.jobs import JobFolder
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon_training.domain.errors import Stopped, TrainingError, WorkersLost
 from ratoon_training.domain.places import scratch_name
 from ratoon_training.worker import cluster

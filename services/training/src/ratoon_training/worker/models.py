@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ratoon.chassis.warm import hidden
+from ratoon.operations.warm import hidden
 from ratoon_training.domain.errors import BadBaseModel
 from ratoon_training.domain.initialisation import LINEAR_DEVIATION, refuse_constant, standard_deviation
 from ratoon_training.domain.recipes import Architecture, Method, Recipe

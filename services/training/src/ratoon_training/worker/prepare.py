@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow.parquet as pq
 from tokenizers import Tokenizer
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.models import fetch_model
+from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.models import fetch_model
 from ratoon_training.domain.errors import BadBaseModel, DataEmpty, DataMalformed
 from ratoon_training.domain.lengths import PromptLimit
 from ratoon_training.domain.recipes import Method, Recipe

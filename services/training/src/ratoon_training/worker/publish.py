@@ -10,8 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.models import ADAPTER_CONFIG, base_digest
+from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.models import ADAPTER_CONFIG, base_digest
 from ratoon_training.domain.learning_rate import Trial
 from ratoon_training.domain.recipes import Method, Recipe
 from ratoon_training.worker.session import Session

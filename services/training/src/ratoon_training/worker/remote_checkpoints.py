@@ -14,7 +14,7 @@ from typing import Any
 from safetensors.torch import save
 from torch import Tensor
 
-from ratoon.chassis.scratch import ScratchStore
+from ratoon.storage.scratch import ScratchStore
 from ratoon_training.domain.errors import StaleWorker
 from ratoon_training.worker.checkpoints import RETAINED, Checkpoint, Checkpoints, read
 

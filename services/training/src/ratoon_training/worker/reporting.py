@@ -3,7 +3,7 @@
 import time
 from typing import TYPE_CHECKING
 
-from ratoon.chassis.jobs import JobFolder
+from ratoon.operations.jobs import JobFolder
 from ratoon_training.worker.curves import CurveFile
 
 if TYPE_CHECKING:

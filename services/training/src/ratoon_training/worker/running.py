@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from ratoon.chassis.jobs import JobFolder
-from ratoon.chassis.scratch import ScratchStore
+from ratoon.operations.jobs import JobFolder
+from ratoon.storage.scratch import ScratchStore
 from ratoon_training.domain.errors import LossNotFinite, OutOfMemory, Stopped, TrainingError
 from ratoon_training.worker import models
 from ratoon_training.worker.checkpoints import Checkpoints

@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from ratoon.chassis.artifacts import ArtifactStore
-from ratoon.chassis.jobs import JobFolder, JobProgress
+from ratoon.operations.jobs import JobFolder, JobProgress
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon_training.worker.task_queue import TaskQueue, TrainingTask, read_outcome, write_outcome
 
 JSON = dict[str, Any]

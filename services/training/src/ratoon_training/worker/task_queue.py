@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ratoon.chassis.files import write_json
+from ratoon.process.files import write_json
 from ratoon_training.domain.recipes import Accelerator, Recipe, Resources
 
 

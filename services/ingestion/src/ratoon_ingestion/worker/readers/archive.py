@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
-from ratoon.chassis.artifacts import ArtifactStore, TreeFile
-from ratoon.chassis.errors import FailedPrecondition, InvalidArgument, NotFound
+from ratoon.process.errors import FailedPrecondition, InvalidArgument, NotFound
+from ratoon.storage.artifacts import ArtifactStore, TreeFile
 from ratoon_ingestion.domain.curation import Rejected
 from ratoon_ingestion.worker.filetypes import archive_kind, binary_kind, office_kind
 from ratoon_ingestion.worker.readers.items import (

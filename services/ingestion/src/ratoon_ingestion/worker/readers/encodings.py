@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, cast
 
-from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion.worker.charset import Encoding, EncodingRefused, How, choose_for
 from ratoon_ingestion.worker.readers.items import Limits, SourceSpec, SourceUnreadable
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion.domain.curation import Rejected
 from ratoon_ingestion.worker.readers.items import Item, Kind, Limits, Rejection, SourceSpec, check_encoding
 from ratoon_ingestion.worker.readers.lines import Line, bounded_lines

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ratoon.chassis.artifacts import ArtifactStore
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion.domain.sources import Format
 from ratoon_ingestion.worker.readers.archive import read_archive
 from ratoon_ingestion.worker.readers.items import (

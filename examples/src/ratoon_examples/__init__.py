@@ -1,0 +1,1 @@
+"""Examples of Ratoon, over its public API."""

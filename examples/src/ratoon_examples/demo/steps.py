@@ -1,0 +1,437 @@
+"""Steps of the demo over the public HTTP API: requests, waits, and data for the report."""
+
+import json
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ratoon.client.raw.client import ENDED_BADLY, ENDED_WELL, Client
+from ratoon.client.raw.errors import OperationFailed, RatoonSdkError
+from ratoon_examples.demo.mails import CLASSES, LABELS, LICENSE, Corpus, Mail, archive
+from ratoon_examples.demo.measure import Measured
+from ratoon_examples.demo.tiers import NANO, Tier
+from ratoon_examples.demo.traffic import (
+    Exchange,
+    FeedbackCounts,
+    Message,
+    OpenStreams,
+    Stream,
+    give_feedback,
+    macro_f1,
+    send,
+)
+
+JSON = dict[str, Any]
+Say = Callable[[str], None]
+TOKENS_TO_COME = 200
+BAKE_S = 20.0
+_CONTROL_WAIT_S = 6.0
+
+
+@dataclass
+class Demo:
+    """One run of the demo: client, project, mails, and collected results."""
+
+    client: Client
+    project: str
+    corpus: Corpus
+    measured: Measured
+    say: Say
+    tier: Tier = NANO
+    base: Path | None = None
+    """Base model directory of the first version, if any."""
+    seed: int = 7
+    runs: dict[str, JSON] = field(default_factory=dict)
+    evaluations: dict[str, JSON] = field(default_factory=dict)
+    exchanges: list[Exchange] = field(default_factory=list)
+    after: list[Exchange] = field(default_factory=list)
+    control: list[Exchange] = field(default_factory=list)
+    feedback: FeedbackCounts = field(default_factory=FeedbackCounts)
+    streams: list[Stream] = field(default_factory=list)
+    probes: list[Exchange] = field(default_factory=list)
+    faults: list[Exchange] = field(default_factory=list)
+    first_words: dict[str, dict[str, str]] = field(default_factory=dict)
+    facts: JSON = field(default_factory=dict)
+
+    @property
+    def parent(self) -> str:
+        """projects/{project}"""
+        return f"projects/{self.project}"
+
+    @property
+    def model(self) -> str:
+        """The name of the model. Dataset, model and deployment have the name of the project."""
+        return f"{self.parent}/models/{self.project}"
+
+    @property
+    def deployment(self) -> str:
+        """The name of the deployment."""
+        return f"{self.parent}/deployments/{self.project}"
+
+    def production(self) -> str:
+        """Return the version that the alias `production` points to."""
+        return str(self.client.get(f"{self.model}/aliases/production")["version"])
+
+
+def create_project(demo: Demo) -> None:
+    """Upload the base model, if any, and create the project and its retraining policy."""
+    settings = dict(demo.tier.settings)
+    if demo.base is not None:
+        digest = demo.client.upload_tree(demo.base, _upload_ticker(demo, demo.base.name))
+        settings["training"] = {**settings.get("training", {}), "baseArtifactDigest": digest}
+    body = {
+        "displayName": "Mail triage",
+        "labels": list(CLASSES),
+        "instructions": "Is this mail wanted (ham) or not (spam)? Answer with one word.",
+        "rollout": {"bakeSeconds": BAKE_S},
+        **settings,
+    }
+    demo.client.create("projects", body, demo.project, request_id=f"demo-{demo.project}")
+    policy = {"minAnswers": 200, "minFeedback": 200, "settleSeconds": 5, "cooldownSeconds": 3600}
+    demo.client.create(f"{demo.parent}/policies", policy, "default", request_id=f"demo-{demo.project}")
+    demo.measured.note(f"project {demo.project} and its policy created", "request of the demo")
+
+
+def first_version(demo: Demo) -> None:
+    """Run the first pipeline: dataset, labels, split, training, evaluation, gate, registration, rollout."""
+    source = upload(demo, "training-mails", demo.corpus.training)
+    run = demo.client.create(f"{demo.parent}/pipelineRuns", {"sources": [source["name"]]})
+    demo.runs["v1.0"] = follow_run(demo, run["name"])
+    keep_evaluation(demo, "v1.0")
+
+
+def upload(demo: Demo, name: str, mails: list[Mail]) -> JSON:
+    """Upload mails as a source of the project."""
+    digest = demo.client.upload(archive(mails))
+    body = {
+        "displayName": name,
+        "format": "FORMAT_MAIL_ARCHIVE",
+        "digest": digest,
+        "license": LICENSE,
+        "labelsByFolder": LABELS,
+    }
+    demo.say(f"uploaded {len(mails)} mails as {name}")
+    return demo.client.create(f"{demo.parent}/sources", body, name, f"demo-{name}")
+
+
+def messages_of(demo: Demo, name: str, mails: list[Mail]) -> list[Message]:
+    """Return mails as a mail server would send them: decoded and cleaned by ingestion, with duplicates."""
+    source = upload(demo, name, mails)
+    request_id = f"demo-{name}"
+    dataset = demo.client.create(f"{demo.parent}/datasets", {"displayName": name}, name, request_id)
+    curation = {"keepExactDuplicates": True, "nearDuplicateThreshold": 0, "minChars": 1}
+    body = {"sources": [source["name"]], "curation": curation}
+    version = demo.client.create(f"{dataset['name']}/versions", body, request_id=request_id)
+    demo.client.wait(version["name"])
+    texts = {
+        record["sourcePath"]: Message(record["text"], record["sourceLabel"])
+        for record in demo.client.list(f"{version['name']}/records")
+    }
+    ordered = [texts[path] for mail in mails if (path := f"{mail.folder}/{mail.name}") in texts]
+    if not ordered:
+        raise RatoonSdkError(f"Ingestion accepted no mail of {name}; see {version['name']}.")
+    return ordered
+
+
+def control(demo: Demo, messages: list[Message], count: int) -> None:
+    """Send the same amount of traffic from the training population; no pipeline run may start."""
+    repeated = [messages[i % len(messages)] for i in range(count)]
+    random.Random(demo.seed).shuffle(repeated)
+    with demo.measured.answers():
+        demo.control = send(
+            demo.client, demo.project, repeated, _ticker(demo, "control mails answered", count)
+        )
+    demo.say("checking that no pipeline run starts …")
+    until = time.monotonic() + _CONTROL_WAIT_S + 2 * 5
+    while time.monotonic() < until:
+        time.sleep(1)
+    started = own_runs(demo)
+    demo.facts["controlStarted"] = len(started)
+    policy = demo.client.get(f"{demo.parent}/policies/default")
+    demo.facts["controlDecision"] = policy.get("lastDecision", "")
+    demo.measured.note(
+        f"control traffic of {count} mails started {len(started)} pipeline runs",
+        demo.facts["controlDecision"],
+    )
+    if started:
+        raise RatoonSdkError(
+            f"The control traffic started {started[0]['name']}: {started[0].get('triggerReason', '')}"
+        )
+
+
+def traffic(demo: Demo, arriving: list[Message]) -> None:
+    """Send mail of another kind, with corrections of its readers."""
+    ticker = _ticker(demo, "mails answered", len(arriving))
+    with demo.measured.answers():
+        demo.exchanges = send(demo.client, demo.project, arriving, ticker)
+    demo.feedback = give_feedback(demo.client, demo.exchanges, CLASSES, demo.seed)
+    demo.measured.note(
+        f"{len(arriving)} mails of a new kind answered, {demo.feedback.corrected} corrected",
+        "traffic from the demo",
+    )
+
+
+def second_version(demo: Demo) -> None:
+    """Wait for an automatic retraining run, and follow it until its rollout."""
+    run = wait_for(demo, "an automatic retraining run", lambda: next(iter(own_runs(demo)), None))
+    demo.measured.note(
+        f"{run['name']} started automatically", run.get("triggerReason", ""), run["createTime"]
+    )
+    demo.say(f"{run['name']} started automatically: {run.get('triggerReason', '')}")
+    demo.runs["v1.1"] = follow_run(demo, run["name"], stop_at="rollout")
+    keep_evaluation(demo, "v1.1")
+
+
+def switch(demo: Demo) -> None:
+    """Roll out the second version while long streams are open on the first."""
+    run = demo.runs["v1.1"]
+    rollout = next(stage["resource"] for stage in run["stages"] if stage["id"] == "rollout")
+    demo.client.post(f"{rollout}:pause", {"reason": "the demo opens streams on the old version first"})
+    wait_for(
+        demo, "the attestation of the new engine", lambda: _has_step(demo.client.get(rollout), "PROBING")
+    )
+    demo.measured.note(
+        "the new engine passed attestation of its weights", f"rollout {rollout.rsplit('/', 1)[-1]}"
+    )
+    count = demo.tier.streams
+    wrong = [e.message for e in demo.exchanges[: len(demo.exchanges) // 2] if not _right(e)]
+    held, probed = wrong[:count], (wrong[count:] or wrong)[:64]
+    _learn_first_words(demo, "v1.0", [*probed, *held])
+    streams = OpenStreams(demo.client, demo.project, demo.tier.stream_tokens)
+    streams.open(held)
+    demo.facts["streamsOpenAtSwitch"] = streams.to_come(TOKENS_TO_COME)
+    demo.client.post(f"{rollout}:resume", {"reason": "streams are open"})
+    opened = f"{demo.facts['streamsOpenAtSwitch']} streams open on the old version"
+    demo.measured.note(f"{opened}, rollout resumed")
+    demo.say(f"{opened}; requests continue while traffic moves to the new version")
+    _ask_across(demo, rollout, probed)
+    demo.say("the new version serves; recording the first words of its answers to check attribution")
+    _learn_first_words(demo, "v1.1", [*probed, *held])
+    later = [e.message for e in demo.exchanges[len(demo.exchanges) // 2 :]]
+    with demo.measured.answers():
+        ticker = _ticker(demo, "mails answered by the new version", len(later))
+        demo.after = send(demo.client, demo.project, later, ticker)
+        streams.join()
+    demo.streams = streams.streams
+    demo.facts["rollout"] = demo.client.wait(rollout)
+    demo.runs["v1.1"] = follow_run(demo, run["name"])
+    demo.measured.note(
+        f"production points to {demo.production()}", f"rollout {rollout.rsplit('/', 1)[-1]} succeeded"
+    )
+
+
+def refuse(demo: Demo) -> None:
+    """Train a candidate on flipped labels; the gate must refuse it."""
+    flipped = [
+        json.dumps(
+            {"text": e.message.text, "label": CLASSES[1 - CLASSES.index(e.message.truth)], "id": str(i)}
+        )
+        for i, e in enumerate(demo.control[: demo.tier.flipped])
+    ]
+    digest = demo.client.upload("\n".join(flipped).encode())
+    body = {"displayName": "flipped labels", "format": "FORMAT_JSONL", "digest": digest, "license": LICENSE}
+    source = demo.client.create(f"{demo.parent}/sources", body, "flipped-labels")
+    before = demo.production()
+    run = demo.client.create(f"{demo.parent}/pipelineRuns", {"sources": [source["name"]]})
+    demo.runs["flipped"] = follow_run(demo, run["name"], accept={"STATE_REFUSED"})
+    keep_evaluation(demo, "flipped")
+    verdict = demo.evaluations["flipped"].get("verdict", {}).get("summary", "")
+    if demo.runs["flipped"]["state"] != "STATE_REFUSED" or demo.production() != before:
+        raise RatoonSdkError(
+            f"The candidate trained on flipped labels was not refused: {demo.runs['flipped']['state']}. {verdict}"
+        )
+    demo.measured.note("a candidate trained on flipped labels was refused", verdict)
+
+
+def roll_back(demo: Demo) -> None:
+    """Inject errors into a new version after the switch; it must be rolled back automatically."""
+    good = demo.production()
+    served = demo.client.get(good)
+    body = {
+        "artifactDigest": served["artifactDigest"],
+        "goldenSourceDigest": served["goldenSourceDigest"],
+        "lineage": {**served.get("lineage", {}), "parentVersion": good},
+        "changelog": "Same weights, for the test of a rollback.",
+    }
+    version = demo.client.create(f"{demo.model}/versions", body)
+    demo.client.wait(version["name"])
+    rollout = demo.client.create(
+        f"{demo.deployment}/rollouts", {"toVersion": version["name"], "bake": {"seconds": BAKE_S}}
+    )
+    wait_for(
+        demo, "the switch to the version that will fail", lambda: _in_state(demo, rollout, "STATE_BAKING")
+    )
+    fault = {"version": version["name"], "errorRate": 0.5, "seconds": 60}
+    demo.client.post(f"{demo.deployment}:injectFault", fault)
+    demo.measured.note(f"errors injected into {_short(version['name'])}", "the demo tests a rollback")
+    began = time.monotonic()
+    while (
+        not _ended(state := demo.client.get(rollout["name"]))
+        and time.monotonic() - began < demo.tier.trigger_within_s
+    ):
+        demo.faults += send(demo.client, demo.project, [e.message for e in demo.control[:40]])
+    demo.facts["rollback"] = state
+    if state["state"] != "STATE_ROLLED_BACK" or demo.production() != good:
+        raise RatoonSdkError(
+            f"The failing version was not rolled back: {state['state']}. {state.get('reason', '')}"
+        )
+    demo.measured.note(
+        f"{_short(version['name'])} was rolled back to {_short(good)}", state.get("reason", "")
+    )
+
+
+def follow_run(
+    demo: Demo, name: str, stop_at: str = "", accept: frozenset[str] | set[str] = frozenset()
+) -> JSON:
+    """Watch a pipeline run and print its stages, to its end or until the stage `stop_at` has a resource."""
+    states: dict[str, str] = {}
+    state: JSON = {}
+    for state in demo.client.watch(name):
+        for stage in state.get("stages", []):
+            _report_stage(demo, stage, states)
+            if stop_at == stage["id"] and stage.get("resource"):
+                return state
+        _report_progress(demo, state)
+    if state.get("state") in ENDED_WELL | set(accept):
+        return state
+    failure = state.get("failure", {})
+    raise OperationFailed(f"{name} ended as {state.get('state')}: {failure.get('message', '')}", state)
+
+
+def keep_evaluation(demo: Demo, key: str) -> None:
+    """Store the evaluation of a run for the report, and count the seconds of its training steps."""
+    products = demo.runs[key]["products"]
+    demo.evaluations[key] = demo.client.get(products["evaluationRun"])
+    training = demo.client.get(products["trainingRun"])
+    demo.measured.work_seconds += training.get("metrics", {}).get("training_seconds", 0.0)
+
+
+def own_runs(demo: Demo) -> list[JSON]:
+    """Return the pipeline runs that started automatically."""
+    runs = demo.client.list(f"{demo.parent}/pipelineRuns")
+    return [run for run in runs if run.get("trigger") not in (None, "TRIGGER_MANUAL")]
+
+
+def wait_for(demo: Demo, what: str, poll: Callable[[], Any]) -> Any:
+    """Poll every half second until `poll` returns a value; raise RatoonSdkError after the timeout."""
+    began, reported_at, within_s = time.monotonic(), 0.0, demo.tier.trigger_within_s
+    while time.monotonic() - began < within_s:
+        if value := poll():
+            return value
+        if time.monotonic() - reported_at > 5:
+            reported_at = time.monotonic()
+            demo.say(f"waiting for {what} … {reported_at - began:.0f} s")
+        time.sleep(0.5)
+    raise RatoonSdkError(f"Timed out after {within_s:.0f} s waiting for {what}. See `ratoon logs control`.")
+
+
+def true_scores(demo: Demo) -> JSON:
+    """Return macro-F1 of both versions on the later half of the traffic, against the labels of the corpus."""
+    half = demo.exchanges[len(demo.exchanges) // 2 :]
+    return {
+        "mails": len(half),
+        "v1.0": _score(half),
+        "v1.1": _score(demo.after),
+        "v1.0 on the kept mails": _score(demo.control),
+    }
+
+
+def misattributed(demo: Demo) -> JSON:
+    """Count answers that do not match the version in their header, for prompts that distinguish the versions."""
+    distinguishing = {
+        text for text, words in demo.first_words.items() if len(set(words.values())) == len(words) == 2
+    }
+    answers = [(e.message.text, e.answer.version, e.answer.text) for e in demo.probes if e.answer]
+    answers += [(s.message.text, s.version, s.text) for s in demo.streams]
+    checked = [(text, version, answer) for text, version, answer in answers if text in distinguishing]
+    wrong = [c for c in checked if not c[2].strip().startswith(demo.first_words[c[0]].get(c[1], "\0"))]
+    return {"prompts": len(distinguishing), "checked": len(checked), "misattributed": len(wrong)}
+
+
+def _ask_across(demo: Demo, rollout: str, messages: list[Message]) -> None:
+    """Repeat the same prompts while the traffic moves, until the new version bakes."""
+    baking = False
+    while not baking:
+        state = demo.client.get(rollout)
+        baking = state["state"] not in ("STATE_QUEUED", "STATE_PREPARING", "STATE_SHIFTING")
+        demo.probes += send(demo.client, demo.project, messages[:16], max_tokens=2, ignore_eos=True)
+    demo.probes += send(demo.client, demo.project, messages, max_tokens=2, ignore_eos=True)
+
+
+def _learn_first_words(demo: Demo, version: str, messages: list[Message]) -> None:
+    """Record the first word that a version answers to each prompt, by a request to that version."""
+    for exchange in send(demo.client, f"{demo.project}@{version}", messages, max_tokens=2, ignore_eos=True):
+        if exchange.answer:
+            word = _first_word(exchange.answer.text)
+            demo.first_words.setdefault(exchange.message.text, {})[exchange.answer.version] = word
+
+
+def _first_word(text: str) -> str:
+    return next((label for label in CLASSES if text.strip().startswith(label)), text.strip()[:4])
+
+
+def _score(exchanges: list[Exchange]) -> float:
+    answered = [e for e in exchanges if e.answer]
+    answers = [e.answer.text.strip() for e in answered if e.answer]
+    return macro_f1([e.message.truth for e in answered], answers, CLASSES)
+
+
+def _right(exchange: Exchange) -> bool:
+    return exchange.answer is not None and exchange.answer.text.strip() == exchange.message.truth
+
+
+def _has_step(rollout: JSON, state: str) -> bool:
+    if _ended(rollout):
+        raise OperationFailed(
+            f"{rollout['name']} ended as {rollout['state']}: {rollout.get('reason', '')}", rollout
+        )
+    return any(step.get("state") == state for step in rollout.get("steps", []))
+
+
+def _in_state(demo: Demo, rollout: JSON, state: str) -> bool:
+    now = demo.client.get(rollout["name"])
+    if _ended(now):
+        raise OperationFailed(f"{now['name']} ended as {now['state']}: {now.get('reason', '')}", now)
+    return bool(now["state"] == state)
+
+
+def _ended(resource: JSON) -> bool:
+    return resource.get("state") in ENDED_WELL | ENDED_BADLY
+
+
+def _report_stage(demo: Demo, stage: JSON, states: dict[str, str]) -> None:
+    state = stage.get("state", "").removeprefix("STATE_").lower()
+    if states.get(stage["id"]) == state or state in ("", "pending"):
+        return
+    states[stage["id"]] = state
+    demo.say(f"  {stage['id']:<13} {state:<10} {stage.get('message', '')}")
+
+
+def _report_progress(demo: Demo, state: JSON) -> None:
+    progress = state.get("progress", {})
+    if progress.get("message"):
+        remaining = progress.get("remainingSeconds", 0)
+        left = f", {remaining:.0f} s left" if remaining else ""
+        demo.say(f"\r  {progress.get('fraction', 0):4.0%} {progress['message']}{left}")
+
+
+def _ticker(demo: Demo, what: str, total: int) -> Callable[[int], None]:
+    last = [time.monotonic()]
+
+    def tick(done: int) -> None:
+        if done == total or time.monotonic() - last[0] > 2:
+            last[0] = time.monotonic()
+            demo.say(f"\r  {done} of {total} {what}")
+
+    return tick
+
+
+def _upload_ticker(demo: Demo, name: str) -> Callable[[int, int], None]:
+    return lambda done, total: demo.say(f"\r  {done >> 20} of {total >> 20} MiB of {name} uploaded")
+
+
+def _short(name: str) -> str:
+    return name.rsplit("/", 1)[-1]

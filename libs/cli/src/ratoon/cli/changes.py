@@ -1,0 +1,159 @@
+"""Commands that update and delete projects, policies and guidelines.
+
+Importing the module adds them to their groups. An update carries the etag of the resource that was read, so concurrent
+changes are not overwritten.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ratoon.cli.context import session
+from ratoon.cli.files import read_settings
+from ratoon.cli.output import say, show
+from ratoon.cli.resources import Yes, group, policies, projects
+from ratoon.tasks.labels import match_label
+
+JSON = dict[str, Any]
+Name = Annotated[str, typer.Argument(help="Id or full resource name.")]
+Settings = Annotated[Path | None, typer.Option(help="JSON file with the fields to change.")]
+
+guidelines = group(
+    "guidelines",
+    ["name", "labels", "conflictPolicy", "createTime"],
+    "Instructions and labels for annotators.",
+)
+
+
+@projects.command("update")
+def update_project(
+    context: typer.Context,
+    project: Name,
+    labels: Annotated[str | None, typer.Option(help="Replace all labels; comma-separated.")] = None,
+    add_label: Annotated[list[str] | None, typer.Option(help="Add a label (repeatable).")] = None,
+    remove_label: Annotated[list[str] | None, typer.Option(help="Remove a label (repeatable).")] = None,
+    instructions: Annotated[str | None, typer.Option(help="Instructions for annotators.")] = None,
+    name: Annotated[str | None, typer.Option(help="Display name.")] = None,
+    settings: Settings = None,
+    allow_label_removal: Annotated[
+        bool, typer.Option(help="Allow removing labels that the version in production answers with.")
+    ] = False,
+) -> None:
+    """Update a project. Fields that are not given stay unchanged."""
+    chosen = session(context)
+    read = chosen.client.get(project if project.startswith("projects/") else f"projects/{project}")
+    changes = read_settings(settings)
+    if labels is not None or add_label or remove_label:
+        listed = [each.strip() for each in labels.split(",")] if labels is not None else read["labels"]
+        changes["labels"] = _relabelled(listed, add_label or [], remove_label or [])
+    changes |= _provided(instructions=instructions, displayName=name)
+    changed = _change(
+        context,
+        read,
+        changes,
+        "--labels, --instructions, --settings, …",
+        allowLabelRemoval=allow_label_removal,
+    )
+    for notice in changed.get("notices", []):
+        say(notice)
+
+
+@projects.command("delete")
+def delete_project(context: typer.Context, project: Name, yes: Yes = False) -> None:
+    """Delete a project with its deployments, policies, pipeline runs and traffic. Its models and data are retained."""
+    chosen = session(context)
+    full = project if project.startswith("projects/") else f"projects/{project}"
+    _delete(
+        context,
+        chosen.client.get(full),
+        "with its deployments, policies, pipeline runs, traffic and feedback",
+        yes,
+    )
+
+
+@policies.command("update")
+def update_policy(
+    context: typer.Context,
+    policy: Annotated[str, typer.Argument(help="Id or full resource name.")] = "default",
+    settings: Settings = None,
+    dry_run: Annotated[
+        bool | None,
+        typer.Option(
+            "--dry-run/--no-dry-run", help="Only record what the policy would start, or start pipeline runs."
+        ),
+    ] = None,
+    paused: Annotated[
+        bool | None, typer.Option("--paused/--no-paused", help="Pause or resume the policy.")
+    ] = None,
+) -> None:
+    """Update a policy. Fields that are not given stay unchanged."""
+    chosen = session(context)
+    changes = read_settings(settings) | _provided(dryRun=dry_run, paused=paused)
+    read = chosen.client.get(chosen.name(policy, "policies"))
+    _change(context, read, changes, "--settings, --no-dry-run, …")
+
+
+@policies.command("delete")
+def delete_policy(
+    context: typer.Context,
+    policy: Annotated[str, typer.Argument(help="Id or full resource name.")] = "default",
+    yes: Yes = False,
+) -> None:
+    """Delete a policy. It no longer starts pipeline runs."""
+    chosen = session(context)
+    _delete(context, chosen.client.get(chosen.name(policy, "policies")), "", yes)
+
+
+@guidelines.command("update")
+def update_guideline(
+    context: typer.Context,
+    guideline: Name,
+    labels: Annotated[str | None, typer.Option(help="Replace all labels; comma-separated.")] = None,
+    instructions: Annotated[str | None, typer.Option(help="Instructions for annotators.")] = None,
+) -> None:
+    """Update a guideline. Existing label sets keep the guideline they were created with."""
+    chosen = session(context)
+    changes = _provided(instructions=instructions)
+    if labels is not None:
+        changes["labels"] = [each.strip() for each in labels.split(",")]
+    read = chosen.client.get(chosen.name(guideline, "guidelines"))
+    _change(context, read, changes, "--labels, --instructions")
+
+
+@guidelines.command("delete")
+def delete_guideline(context: typer.Context, guideline: Name, yes: Yes = False) -> None:
+    """Delete a guideline. Existing label sets keep the guideline they were created with."""
+    chosen = session(context)
+    _delete(context, chosen.client.get(chosen.name(guideline, "guidelines")), "", yes)
+
+
+def _provided(**values: object) -> JSON:
+    return {field: value for field, value in values.items() if value is not None}
+
+
+def _relabelled(labels: list[str], added: list[str], removed: list[str]) -> list[str]:
+    """Return the labels after a change; raise typer.BadParameter if a label to remove does not exist."""
+    gone = []
+    for label in removed:
+        known = match_label(label, labels)
+        if known is None:
+            raise typer.BadParameter(f"There is no label {label!r}; the labels are {', '.join(labels)}.")
+        gone.append(known)
+    return [*(label for label in labels if label not in gone), *added]
+
+
+def _change(context: typer.Context, read: JSON, changes: JSON, options: str, **query: object) -> JSON:
+    if not changes:
+        raise typer.BadParameter(f"Give at least one field to change: {options}")
+    chosen = session(context)
+    changed = chosen.client.patch(read["name"], {**changes, "etag": read["etag"]}, **query)
+    show(changed, chosen.output)
+    return changed
+
+
+def _delete(context: typer.Context, read: JSON, what_else: str, yes: bool) -> None:
+    if not yes:
+        typer.confirm(f"Delete {read['name']}{' ' + what_else if what_else else ''}?", abort=True)
+    session(context).client.delete(read["name"], etag=read["etag"])
+    say(f"Deleted {read['name']}.")

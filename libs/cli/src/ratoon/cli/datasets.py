@@ -1,0 +1,356 @@
+"""Commands for data: import with a preview, sources, versions, records, rejections."""
+
+import json
+import sys
+from collections.abc import Iterator
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ratoon.cli.context import Session, session
+from ratoon.cli.output import Output, follow, say, say_error, show, show_newest, show_rows
+from ratoon.cli.resources import LIMIT, Limit, group
+from ratoon.client.raw.errors import ApiError, RatoonSdkError
+from ratoon.client.raw.finding import find_records
+from ratoon.client.raw.lineage import lineage_of
+from ratoon.client.raw.sources import (
+    Upload,
+    create_uploaded,
+    format_name,
+    format_of,
+    preview,
+    upload_data,
+    with_format,
+)
+from ratoon.tasks.labels import match_label
+
+JSON = dict[str, Any]
+_LABELS = 12
+_TEXT = 100
+_COLUMN_PROBLEMS = ("COLUMN_MISSING", "COLUMN_TWICE")
+
+Version = Annotated[str, typer.Argument(help="Version id (v1) or name as tables print it.")]
+SourceName = Annotated[str, typer.Argument(help="Source id or name as tables print it.")]
+
+app = group(
+    "datasets",
+    ["name", "displayName", "createTime"],
+    "Data sources, dataset versions, records.",
+    deletes=True,
+)
+sources = typer.Typer(help="Imported data sources.", invoke_without_command=True)
+app.add_typer(sources, name="sources")
+
+
+@app.command("import")
+def import_source(
+    context: typer.Context,
+    path: Annotated[
+        Path,
+        typer.Argument(
+            help="Directory of texts (subdirectories are labels), mail archive, JSONL, CSV or Parquet."
+        ),
+    ],
+    format: Annotated[
+        str, typer.Option(help="Data format: auto, mail-archive, mbox, text-archive, jsonl, csv or parquet.")
+    ] = "auto",
+    license: Annotated[str, typer.Option(help="SPDX identifier of the licence of the data.")] = "",
+    text: Annotated[str, typer.Option(help="Name of the text column.")] = "",
+    label: Annotated[str, typer.Option(help="Name of the label column.")] = "",
+    id_column: Annotated[str, typer.Option(help="Name of the id column.")] = "",
+    time: Annotated[str, typer.Option(help="Name of the time column.")] = "",
+    encoding: Annotated[
+        str,
+        typer.Option(
+            help="Character encoding of the file, such as gb18030 or windows-1252.", show_default="detected"
+        ),
+    ] = "",
+    id: Annotated[str, typer.Option(help="Id of the new source.", show_default="generated")] = "",
+    only_preview: Annotated[
+        bool, typer.Option("--preview", help="Show the preview and exit without importing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")] = False,
+) -> None:
+    """Show a preview of your data, then import the data as a source for pipeline runs."""
+    chosen = session(context)
+    project = chosen.client.get(chosen.parent())
+    columns = {"text": text, "label": label, "id": id_column, "time": time}
+    upload = upload_data(chosen.client, path, format, columns, encoding=encoding)
+    result = _preview_of(chosen, upload)
+    if only_preview:
+        _show_preview(result, chosen.output)
+        raise typer.Exit(1 if result.get("problem") else 0)
+    if result:
+        _check_usable(result)
+        upload = with_format(upload, format_name(result["format"]))
+        _print_preview(result)
+        _warn_of_labels(result, project.get("labels", []))
+        if not yes and chosen.output is Output.TABLE and sys.stdin.isatty():
+            typer.confirm("Import the data with these settings?", default=True, abort=True)
+    if not upload.format:
+        upload = with_format(upload, format_of(path))
+    source = create_uploaded(chosen.client, chosen.parent(), upload, license, id)
+    show(source, chosen.output)
+    say(f"Next: ratoon --project {chosen.project} pipelines run --source {source['name'].rsplit('/', 1)[-1]}")
+
+
+@sources.callback()
+def _sources(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        list_sources(context)
+
+
+@sources.command("list")
+def list_sources(context: typer.Context, limit: Limit = LIMIT) -> None:
+    """List the newest sources, oldest first."""
+    chosen = session(context)
+    columns = ["name", "displayName", "format", "license", "createTime"]
+    show_newest(partial(chosen.client.list, f"{chosen.parent()}/sources"), limit, columns, chosen.output)
+
+
+@sources.command("show")
+def show_source(context: typer.Context, source: SourceName) -> None:
+    """Show one source: format, columns, licence and digest."""
+    chosen = session(context)
+    show(chosen.client.get(chosen.name(source, "sources")), chosen.output)
+
+
+@sources.command("update")
+def update_source(
+    context: typer.Context,
+    source: SourceName,
+    text: Annotated[str | None, typer.Option(help="Name of the text column.")] = None,
+    label: Annotated[str | None, typer.Option(help="Name of the label column.")] = None,
+    id_column: Annotated[str | None, typer.Option(help="Name of the id column.")] = None,
+    time: Annotated[str | None, typer.Option(help="Name of the time column.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Character encoding; empty: detect it.")] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(help="Data format: mail-archive, mbox, text-archive, jsonl, csv or parquet."),
+    ] = None,
+    license: Annotated[str | None, typer.Option(help="SPDX identifier of the licence of the data.")] = None,
+    name: Annotated[str | None, typer.Option(help="Display name.")] = None,
+) -> None:
+    """Update how a source is read (until a dataset version is built from it), its licence or its display name."""
+    chosen = session(context)
+    columns = {"text": text, "label": label, "id": id_column, "time": time}
+    changes: JSON = {"encoding": encoding, "license": license, "displayName": name}
+    changes = {field: value for field, value in changes.items() if value is not None}
+    if named := {role: column for role, column in columns.items() if column is not None}:
+        changes["columns"] = named
+    if format is not None:
+        changes["format"] = f"FORMAT_{format.upper().replace('-', '_')}"
+    if not changes:
+        raise typer.BadParameter(
+            "Give at least one field to change: --text, --label, --encoding, --license, …"
+        )
+    full = chosen.name(source, "sources")
+    etag = chosen.client.get(full)["etag"]
+    show(chosen.client.patch(full, {**changes, "etag": etag}), chosen.output)
+
+
+@sources.command("delete")
+def delete_source(
+    context: typer.Context,
+    source: SourceName,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")] = False,
+) -> None:
+    """Delete a source. It must not be in use by a dataset version."""
+    chosen = session(context)
+    full = chosen.name(source, "sources")
+    read = chosen.client.get(full)
+    if not yes:
+        typer.confirm(f"Delete the source {read.get('displayName') or full}?", abort=True)
+    chosen.client.delete(full, etag=read["etag"])
+    say(f"Deleted {full}.")
+
+
+@app.command("versions")
+def list_versions(
+    context: typer.Context,
+    dataset: Annotated[
+        str, typer.Argument(help="Dataset id or name.", show_default="the project's dataset")
+    ] = "",
+    limit: Limit = LIMIT,
+) -> None:
+    """List the newest versions of a dataset, oldest first."""
+    chosen = session(context)
+    name = chosen.name(dataset or chosen.project, "datasets")
+    columns = ["name", "state", "recordCount", "rejectedCount", "merkleRoot", "createTime"]
+    show_newest(partial(chosen.client.list, f"{name}/versions"), limit, columns, chosen.output)
+
+
+@app.command("records")
+def list_records(
+    context: typer.Context,
+    version: Version,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of records to show.")] = 20,
+) -> None:
+    """Show records of a version with their text."""
+    chosen = session(context)
+    columns = ["recordId", "sourceLabel", "language", "chars", "text"]
+    rows = _first(chosen, f"{chosen.version(version, 'datasets')}/records", limit)
+    show_rows(rows, columns, chosen.output)
+
+
+@app.command("find")
+def find(
+    context: typer.Context,
+    text: Annotated[str, typer.Argument(help="Text or a part of it; `-` reads standard input.")],
+    version: Annotated[str, typer.Option(help="Search only this version.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of records to show.")] = 20,
+) -> None:
+    """Find the records that contain a text. Prints full ids for `lineage` and `erase`."""
+    chosen = session(context)
+    sought = sys.stdin.read() if text == "-" else text
+    if not sought.strip():
+        raise typer.BadParameter("The text to search for is empty.")
+    scope = chosen.version(version, "datasets") if version else ""
+    rows = list(islice(find_records(chosen.client, chosen.parent(), sought, scope), limit))
+    show_rows(
+        rows, ["recordId", "version", "sourceLabel", "text"], chosen.output, "No record contains this text."
+    )
+    if not rows:
+        raise typer.Exit(1)
+
+
+@app.command("rejections")
+def list_rejections(
+    context: typer.Context,
+    version: Version,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of items to show.")] = 20,
+) -> None:
+    """Show the source items that a version rejected, and the reasons."""
+    chosen = session(context)
+    columns = ["sourcePath", "step", "reason", "detail", "textStart"]
+    rows = _first(chosen, f"{chosen.version(version, 'datasets')}/rejections", limit)
+    show_rows(rows, columns, chosen.output)
+
+
+@app.command("profile")
+def show_profile(context: typer.Context, version: Version) -> None:
+    """Show the data profile of a version and what each curation step removed."""
+    chosen = session(context)
+    name = chosen.version(version, "datasets")
+    show(json.loads(chosen.client.get(name).get("profileJson") or "{}"), chosen.output)
+
+
+@app.command("lineage")
+def show_lineage(context: typer.Context, record: Annotated[str, typer.Argument(help="Record id.")]) -> None:
+    """Show the dataset versions, splits and models that contain or contained a record, including an erased one."""
+    chosen = session(context)
+    show(lineage_of(chosen.client, chosen.parent(), record), chosen.output)
+
+
+@app.command("erase")
+def erase_records(
+    context: typer.Context,
+    records: Annotated[list[str], typer.Argument(help="Record ids.")],
+    reason: Annotated[str, typer.Option(help="Reason. It is stored: do not include personal data.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")] = False,
+) -> None:
+    """Erase records permanently from everything that the project stores."""
+    chosen = session(context)
+    if not yes:
+        counted = "1 record" if len(records) == 1 else f"{len(records)} records"
+        typer.confirm(f"Erase {counted} of project {chosen.project} permanently?", abort=True)
+    created = chosen.client.create(f"{chosen.parent()}/erasures", {"recordIds": records, "reason": reason})
+    erased = follow(chosen.client, created["name"], chosen.output)
+    show(erased, chosen.output)
+    for source in erased.get("unreadSources", []):
+        say(
+            f"{source} may still contain the texts because it cannot be read completely. Delete it, or correct how it "
+            "is read, and erase again."
+        )
+    say("Models trained on these records are unchanged. List them with `ratoon datasets lineage RECORD`.")
+
+
+def _first(chosen: Session, collection: str, limit: int) -> Iterator[JSON]:
+    """Yield the first items of a collection."""
+    return islice(chosen.client.list(collection, page_size=min(limit, 500)), limit)
+
+
+def _preview_of(chosen: Session, upload: Upload) -> JSON:
+    """Return the preview. If no preview is possible, print the reason and return an empty object."""
+    try:
+        return preview(chosen.client, chosen.parent(), upload)
+    except ApiError as error:
+        if error.reason != "PREVIEW_FAILED":
+            raise
+        say(f"No preview is available: {error}")
+        return {}
+
+
+def _check_usable(result: JSON) -> None:
+    if not result.get("problem"):
+        return
+    advice = " (--text COLUMN, --label COLUMN)" if result.get("problemReason") in _COLUMN_PROBLEMS else ""
+    raise RatoonSdkError(f"Nothing was imported. {result['problem']}{advice}")
+
+
+def _show_preview(result: JSON, output: Output) -> None:
+    if output is Output.JSON:
+        show(result, output)
+        return
+    _print_preview(result)
+    if result.get("problem"):
+        say_error(result["problem"])
+
+
+def _print_preview(result: JSON) -> None:
+    """Print a preview on standard error."""
+    for line in preview_lines(result):
+        say(line)
+
+
+def preview_lines(result: JSON) -> Iterator[str]:
+    """Yield a preview as lines: format, counts, labels, rejections, first records."""
+    read = [format_name(result.get("format", ""))] if result.get("format") else []
+    if result.get("encoding"):
+        read.append(f"{result['encoding']} ({result['encodingFrom']})")
+    if columns := result.get("columns"):
+        read.append(f"columns {', '.join(columns)}")
+    yield f"Read as {', '.join(read) or 'nothing'}."
+    yield _counts(result)
+    labels = result.get("labelCounts", {})
+    if labels:
+        ranked = sorted(labels.items(), key=lambda pair: -int(pair[1]))
+        shown = ", ".join(f"{name} {count}" for name, count in ranked[:_LABELS])
+        more = f" and {len(ranked) - _LABELS} more" if len(ranked) > _LABELS else ""
+        yield f"Labels: {shown}{more}; without a label: {result.get('unlabelledCount', 0)}."
+    for each in result.get("rejections", [])[:3]:
+        yield f"  rejected {each['sourcePath']}: {each['reason']} {each.get('detail', '')}".rstrip()
+    for row in result.get("records", []):
+        label = f"[{row['label']}] " if row.get("label") else ""
+        yield f"  {label}{' '.join(row['text'].split())[:_TEXT]}"
+
+
+def _counts(result: JSON) -> str:
+    items, records = int(result.get("itemCount", 0)), int(result.get("recordCount", 0))
+    counted = f"{_items(items)} read" if result.get("complete") else f"The first {_items(items)} read"
+    whole = int(result.get("estimatedItemCount", 0))
+    of = f" (of about {whole:,})" if whole > items else ""
+    reasons = ", ".join(f"{count} {reason}" for reason, count in result.get("rejectedCounts", {}).items())
+    rejected = f"; rejected: {reasons}" if reasons else ""
+    return f"{counted}{of}: {records:,} {'record' if records == 1 else 'records'}{rejected}."
+
+
+def _items(count: int) -> str:
+    return "1 item" if count == 1 else f"{count:,} items"
+
+
+def _warn_of_labels(result: JSON, known: list[str]) -> None:
+    """Warn about labels that the project does not have."""
+    counts = result.get("labelCounts", {})
+    strange = [name for name in counts if match_label(name, known) is None]
+    if known and strange:
+        share = "None" if len(strange) == len(counts) else "Only some"
+        say(
+            f"{share} of the labels in the data are labels of the project ({', '.join(known)}). "
+            f"Labels that are not used: {', '.join(strange[:_LABELS])}."
+        )
+    if known and not counts:
+        say("No item has a label. Name the label column (--label), or label the records after the import.")

@@ -1,0 +1,212 @@
+"""Output of the command line: tables and progress for people, JSON for programs."""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from itertools import islice
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from ratoon.client.raw.client import Client
+from ratoon.client.raw.errors import OperationFailed
+
+JSON = dict[str, Any]
+COMMANDS = {
+    "pipelineRuns": "pipelines",
+    "trainingRuns": "runs",
+    "evaluationRuns": "evaluations",
+    "labelSets": "labels",
+    "splits": "splits",
+    "rollouts": "rollouts",
+}
+"""Command group of each collection of long-running operations."""
+_WIDE = 10_000
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
+errors = Console(stderr=True, soft_wrap=True)
+
+
+class Output(StrEnum):
+    """Output format."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+def say(line: str) -> None:
+    """Print a status line on standard error, so that results can be piped."""
+    errors.print(_printable(line), highlight=False, markup=False)
+
+
+def say_error(error: object) -> None:
+    """Print an error on standard error verbatim; brackets are not markup."""
+    errors.print(_printable(str(error)), style="red", highlight=False, markup=False)
+
+
+def show_rows(rows: Iterable[JSON], columns: Sequence[str], output: Output, empty: str = "No items.") -> None:
+    """Print resources as a table of these columns (dotted paths) or a JSON array; print `empty` if there are none."""
+    listed = list(rows)
+    if output is Output.JSON:
+        print(json.dumps(listed, indent=2, ensure_ascii=False))
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        whole = column == "name"
+        table.add_column(
+            column.rpartition(".")[2], no_wrap=not whole, overflow="fold" if whole else "ellipsis"
+        )
+    for row in listed:
+        table.add_row(*[Text(_printable(_cell(_at(row, column)))) for column in columns])
+    console.print(table) if listed else say(empty)
+
+
+def show_newest(
+    list_of: Callable[..., Iterator[JSON]],
+    limit: int,
+    columns: Sequence[str],
+    output: Output,
+    empty: str = "No items.",
+) -> None:
+    """Print the newest `limit` resources, oldest first, or all of them if it is 0.
+
+    `list_of` yields a collection, given `page_size` and `orderBy`.
+    """
+    if not limit:
+        show_rows(list_of(), columns, output, empty)
+        return
+    newest = list_of(page_size=min(limit + 1, 500), orderBy="create_time desc")
+    rows = list(islice(newest, limit + 1))
+    if len(rows) > limit:
+        say(f"Showing the newest {limit}. For all of them: --limit 0")
+    show_rows(rows[:limit][::-1], columns, output, empty)
+
+
+def show(resource: JSON, output: Output) -> None:
+    """Print one resource, one field a line or as JSON."""
+    if output is Output.JSON:
+        print(json.dumps(resource, indent=2, ensure_ascii=False))
+        return
+    for line in _lines(resource, ""):
+        console.print(_printable(line), highlight=False, markup=False)
+
+
+def follow(client: Client, name: str, output: Output) -> JSON:
+    """Watch a resource to its final state with a progress bar; return that state. The caller prints it."""
+    try:
+        if output is Output.JSON or not sys.stderr.isatty():
+            last = _follow_lines(client, name, output)
+        else:
+            with _bar(name) as (bar, task):
+                last = client.wait(name, lambda state: bar.update(task, **_advance(state)))
+    except KeyboardInterrupt:
+        say(_still_running(name))
+        raise
+    return last
+
+
+def _still_running(name: str) -> str:
+    """Return the message after Ctrl-C: the operation continues in the platform."""
+    group = COMMANDS.get(name.split("/")[-2], "")
+    if not group:
+        return f"{name} continues to run; only the watch has ended."
+    return (
+        f"{name} continues to run; only the watch has ended. Watch it again: ratoon {group} watch {name}. "
+        f"Cancel it: ratoon {group} {'abort' if group == 'rollouts' else 'cancel'} {name}."
+    )
+
+
+def _follow_lines(client: Client, name: str, output: Output) -> JSON:
+    printed: list[str] = []
+
+    def on_state(state: JSON) -> None:
+        message = state.get("progress", {}).get("message", "")
+        line = f"{state.get('state', '').removeprefix('STATE_').lower()}: {message}"
+        if output is Output.TABLE and line not in printed[-1:]:
+            printed.append(line)
+            say(line)
+
+    return client.wait(name, on_state)
+
+
+@contextmanager
+def _bar(name: str) -> Iterator[tuple[Progress, Any]]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[message]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=errors, transient=True) as bar:
+        yield bar, bar.add_task(name.rsplit("/", 2)[-1], total=1.0, message="")
+
+
+def _advance(state: JSON) -> JSON:
+    progress = state.get("progress", {})
+    message = progress.get("message") or state.get("state", "").removeprefix("STATE_").lower()
+    remaining = progress.get("remainingSeconds", 0)
+    return {
+        "completed": float(progress.get("fraction", 0)),
+        "message": f"{message}{f' ({remaining:.0f} s left)' if remaining else ''}",
+    }
+
+
+def explain(error: OperationFailed, output: Output) -> None:
+    """Print an operation that did not succeed: its last state as JSON for programs, its error for people."""
+    if output is Output.JSON:
+        print(json.dumps(error.resource, indent=2, ensure_ascii=False))
+    say_error(error)
+
+
+def _at(row: JSON, path: str) -> object:
+    value: object = row
+    for part in path.split("."):
+        value = value.get(part, "") if isinstance(value, dict) else ""
+    return value
+
+
+def _printable(text: str) -> str:
+    """Return the text with terminal control characters replaced."""
+    return _CONTROL.sub("\ufffd", text)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value).removeprefix("STATE_").replace("T", " ", 1)[:19] if _is_time(value) else _short(value)
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    if text.startswith("projects/") and text.count("/") > 1:
+        return text.split("/", 2)[2]
+    return text.partition("_")[2].lower() if text.startswith(("STATE_", "TRIGGER_", "ROLE_")) else text
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, str) and len(value) > 19 and value[4:5] == "-" and value[10:11] == "T"
+
+
+def _lines(value: object, indent: str) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, each in value.items():
+            if isinstance(each, dict | list) and each:
+                yield f"{indent}{key}:"
+                yield from _lines(each, indent + "  ")
+            elif each not in ({}, []):
+                yield f"{indent}{key}: {each}"
+    elif isinstance(value, list):
+        for each in value:
+            first, *rest = list(_lines(each, indent + "  ")) or [indent]
+            yield f"{indent}- {first.strip()}"
+            yield from rest
+    else:
+        yield f"{indent}{value}"

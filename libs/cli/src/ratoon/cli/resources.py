@@ -1,0 +1,563 @@
+"""Resource commands: each group lists, shows, watches and cancels one collection and adds its own commands."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ratoon.cli.context import resolve_name, session
+from ratoon.cli.files import read_settings
+from ratoon.cli.model_folders import checked_model
+from ratoon.cli.output import JSON, console, follow, say, show, show_newest, show_rows
+
+VERSIONED = ("models", "datasets")
+"""Collections whose `show` and `delete` commands also accept a version id."""
+VERSION = re.compile(r"v\d+(\.\d+)*")
+Name = Annotated[str, typer.Argument(help="Id or full resource name.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")]
+Limit = Annotated[int, typer.Option(min=0, help="Maximum number of items, the newest ones; 0: all.")]
+LIMIT = 100
+FullName = Callable[[typer.Context, str, str], str]
+"""Full name of a resource, from its id or name and its parent's."""
+
+
+def group(
+    collection: str,
+    columns: Sequence[str],
+    help: str,
+    *,
+    parent: str = "",
+    long_work: bool = False,
+    deletes: bool = False,
+) -> typer.Typer:
+    """Create the command group of `projects/{project}/{collection}`; `parent` is a collection between the two.
+
+    `deletes` adds `delete`, for resources without an etag.
+    """
+    app = typer.Typer(help=help, no_args_is_help=True)
+    kind = words(collection)
+    one = re.sub("ie$", "y", kind.removesuffix("s"))
+    scope: type[str] = Annotated[  # type: ignore[assignment]
+        str,
+        typer.Option(
+            "--in",
+            hidden=not parent,
+            help=f"One of the project's {parent}.",
+            show_default="the one with the name of the project",
+        ),
+    ]
+
+    def place(context: typer.Context, within: str) -> str:
+        chosen = session(context)
+        if not parent:
+            return f"{chosen.parent()}/{collection}"
+        return f"{chosen.name(within or chosen.project, parent)}/{collection}"
+
+    def full(context: typer.Context, name: str, within: str) -> str:
+        if collection in VERSIONED and VERSION.fullmatch(name):
+            return session(context).version(name, collection)
+        scope = place(context, within).split("/", 2)
+        return resolve_name(name, "/".join(scope[:2]), scope[2])
+
+    @app.command("list", help=f"List the newest {kind}, oldest first.")
+    def _list(context: typer.Context, within: scope = "", limit: Limit = LIMIT) -> None:  # type: ignore[valid-type]
+        chosen = session(context)
+        parent_path = place(context, within)
+        empty = f"No {kind} in {parent_path.rpartition('/')[0]}."
+        show_newest(partial(chosen.client.list, parent_path), limit, columns, chosen.output, empty)
+
+    @app.command("show", help=f"Show one {one}.")
+    def _show(context: typer.Context, name: Name, within: scope = "") -> None:  # type: ignore[valid-type]
+        chosen = session(context)
+        show(chosen.client.get(full(context, name, within)), chosen.output)
+
+    if long_work:
+        _add_long_work(app, one, full, scope)
+    if deletes:
+        _add_deletion(app, one, full, scope)
+    return app
+
+
+def _add_long_work(app: typer.Typer, one: str, full: FullName, scope: type[str]) -> None:
+    """Add the commands that watch and cancel a resource."""
+
+    @app.command("watch", help=f"Watch one {one} to its end. Exit status 1 unless it succeeds.")
+    def _watch(context: typer.Context, name: Name, within: scope = "") -> None:  # type: ignore[valid-type]
+        chosen = session(context)
+        show(follow(chosen.client, full(context, name, within), chosen.output), chosen.output)
+
+    @app.command("cancel", help=f"Cancel one {one}.")
+    def _cancel(context: typer.Context, name: Name, within: scope = "") -> None:  # type: ignore[valid-type]
+        chosen = session(context)
+        show(chosen.client.post(f"{full(context, name, within)}:cancel"), chosen.output)
+
+
+def _add_deletion(app: typer.Typer, one: str, full: FullName, scope: type[str]) -> None:
+    """Add the command that deletes a resource."""
+
+    @app.command("delete", help=f"Delete one {one}. It must have ended and not be in use.")
+    def _delete(context: typer.Context, name: Name, within: scope = "", yes: Yes = False) -> None:  # type: ignore[valid-type]
+        confirm_deletion(context, full(context, name, within), yes)
+
+
+def confirm_deletion(context: typer.Context, name: str, yes: bool, **query: object) -> None:
+    """Delete a resource by its full name, after a confirmation unless `yes`."""
+    client = session(context).client
+    client.get(name)
+    if not yes:
+        typer.confirm(f"Delete {name}?", abort=True)
+    client.delete(name, **query)
+    say(f"Deleted {name}.")
+
+
+def words(collection: str) -> str:
+    """Return the name of a collection in words: `pipeline runs` for `pipelineRuns`."""
+    return re.sub(r"([A-Z])", lambda match: f" {match.group(1).lower()}", collection)
+
+
+projects = typer.Typer(help="Projects with their labels, gates and training defaults.", no_args_is_help=True)
+
+
+@projects.command("create")
+def create_project(
+    context: typer.Context,
+    project: Annotated[str, typer.Argument(help="Project id: lowercase letters, digits and dashes.")],
+    labels: Annotated[str, typer.Option(help="Labels that the model answers with; comma-separated.")],
+    instructions: Annotated[str, typer.Option(help="Instructions for annotators.")] = "",
+    settings: Annotated[
+        Path | None, typer.Option(help="JSON file with more fields (gate, training, …).")
+    ] = None,
+) -> None:
+    """Create a project with its dataset, model and deployment, all with the same name."""
+    chosen = session(context)
+    further = read_settings(settings)
+    body = {"labels": [label.strip() for label in labels.split(",")], "instructions": instructions, **further}
+    show(chosen.client.create("projects", body, project), chosen.output)
+
+
+@projects.command("list")
+def list_projects(context: typer.Context, limit: Limit = LIMIT) -> None:
+    """List the newest projects, oldest first."""
+    chosen = session(context)
+    columns = ["name", "labels", "createTime"]
+    show_newest(partial(chosen.client.list, "projects"), limit, columns, chosen.output)
+
+
+@projects.command("show")
+def show_project(context: typer.Context, project: Annotated[str, typer.Argument(help="Project id.")]) -> None:
+    """Show one project."""
+    chosen = session(context)
+    show(chosen.client.get(f"projects/{project}"), chosen.output)
+
+
+splits = group(
+    "splits", ["name", "state", "datasetVersion", "createTime"], "Train, validation and test splits.",
+    parent="datasets", long_work=True, deletes=True,
+)  # fmt: skip
+
+
+@splits.command("readings")
+def list_readings(
+    context: typer.Context, split: Annotated[str, typer.Argument(help="Full resource name of the split.")]
+) -> None:
+    """List the reads of the sealed test part of a split: time, reader, purpose."""
+    chosen = session(context)
+    show_rows(
+        chosen.client.list(f"{split}/readings"), ["readTime", "part", "reader", "purpose"], chosen.output
+    )
+
+
+labels = group(
+    "labelSets",
+    ["name", "state", "classCounts", "conflictCount", "createTime"],
+    "Label sets and labeling tasks.",
+    long_work=True,
+    deletes=True,
+)
+
+
+class TaskState(StrEnum):
+    """Tasks that are listed."""
+
+    OPEN = "open"
+    DONE = "done"
+    SKIPPED = "skipped"
+    ALL = "all"
+
+
+@labels.command("tasks")
+def list_tasks(
+    context: typer.Context,
+    state: Annotated[TaskState, typer.Option(help="State of the tasks.")] = TaskState.OPEN,
+    limit: Limit = LIMIT,
+) -> None:
+    """List the newest tasks: records that wait for an annotator, or that one has reviewed."""
+    chosen = session(context)
+    columns = ["name", "state", "proposedLabel", "reason", "recordId"]
+    condition = "" if state is TaskState.ALL else f"state = {state.upper()}"
+    tasks = partial(chosen.client.list, f"{chosen.parent()}/tasks", filter=condition)
+    show_newest(tasks, limit, columns, chosen.output)
+
+
+@labels.command("complete")
+def complete_task(
+    context: typer.Context,
+    task: Name,
+    label: Annotated[str, typer.Argument(help="Label of the record; empty: skip the task.")] = "",
+) -> None:
+    """Complete a task with a label. Without a label, skip the task."""
+    chosen = session(context)
+    show(chosen.client.post(f"{chosen.name(task, 'tasks')}:complete", {"label": label}), chosen.output)
+
+
+runs = group(
+    "trainingRuns",
+    ["name", "state", "progress.message", "createTime"],
+    "Training runs.",
+    long_work=True,
+    deletes=True,
+)
+evaluations = group(
+    "evaluationRuns",
+    ["name", "state", "verdict.passed", "verdict.summary", "createTime"],
+    "Evaluation runs and gates.",
+    long_work=True,
+    deletes=True,
+)  # fmt: skip
+
+
+@evaluations.command("bad-cases")
+def list_bad_cases(context: typer.Context, name: Name) -> None:
+    """List the wrong answers of a candidate."""
+    chosen = session(context)
+    cases = chosen.client.list(f"{chosen.name(name, 'evaluationRuns')}/badCases")
+    show_rows(cases, ["domain", "label", "predicted", "recordId", "text"], chosen.output)
+
+
+models = group("models", ["name", "displayName", "createTime"], "Models, versions and aliases.", deletes=True)
+Model = Annotated[str, typer.Argument(help="Model id or name.", show_default="the project's model")]
+
+
+@models.command("versions")
+def list_model_versions(context: typer.Context, model: Model = "", limit: Limit = LIMIT) -> None:
+    """List the newest versions of a model, oldest first."""
+    chosen = session(context)
+    name = chosen.name(model or chosen.project, "models")
+    columns = ["name", "state", "parameterCount", "sizeBytes", "changelog", "createTime"]
+    show_newest(partial(chosen.client.list, f"{name}/versions"), limit, columns, chosen.output)
+
+
+@models.command("upload")
+def upload_model(
+    context: typer.Context,
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            help="Hugging Face model directory with safetensors files.", exists=True, file_okay=False
+        ),
+    ],
+) -> None:
+    """Upload a base model or an adapter. Set its digest as training.baseArtifactDigest of a project.
+
+    The directory is checked first. Files that are not part of a model are skipped and listed.
+    """
+    chosen, files = session(context), checked_model(folder)
+    if files.left_out:
+        say(f"Skipped files that are not part of a model: {', '.join(files.left_out)}.")
+    digest = chosen.client.upload_tree(folder, names=frozenset(files.model))
+    show({"folder": str(folder), "files": len(files.model), "digest": digest}, chosen.output)
+
+
+@models.command("history")
+def list_alias_changes(context: typer.Context, model: Model = "", limit: Limit = LIMIT) -> None:
+    """List the newest changes of all aliases of a model, oldest first."""
+    chosen = session(context)
+    name = chosen.name(model or chosen.project, "models")
+    columns = ["changeTime", "alias", "fromVersion", "toVersion", "reason", "principal"]
+    show_newest(partial(chosen.client.list, f"{name}/aliasChanges"), limit, columns, chosen.output)
+
+
+deployments = group(
+    "deployments", ["name", "version", "replicas", "minReplicas", "maxReplicas", "activeRollout"],
+    "Deployments: the serving version and its replicas.",
+)  # fmt: skip
+
+
+@deployments.command("delete")
+def delete_deployment(
+    context: typer.Context,
+    deployment: Name,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also delete a deployment that serves; stop its engines.")
+    ] = False,
+    yes: Yes = False,
+) -> None:
+    """Delete a deployment with its engines and rollouts. The models that it served are retained."""
+    name = session(context).name(deployment, "deployments")
+    confirm_deletion(context, name, yes, **({"force": True} if force else {}))
+
+
+@deployments.command("scale")
+def scale_deployment(
+    context: typer.Context,
+    min_replicas: Annotated[
+        int, typer.Argument(help="Minimum number of replicas; 0: scale to zero without traffic.")
+    ],
+    max_replicas: Annotated[int, typer.Argument(help="Maximum number of replicas.")],
+    name: Annotated[
+        str, typer.Option(help="Deployment id or name.", show_default="the project's deployment")
+    ] = "",
+) -> None:
+    """Set the minimum and maximum replicas of a deployment (Kubernetes only)."""
+    chosen = session(context)
+    body = {"minReplicas": min_replicas, "maxReplicas": max_replicas}
+    show(
+        chosen.client.post(f"{chosen.name(name or chosen.project, 'deployments')}:scale", body), chosen.output
+    )
+
+
+rollouts = group(
+    "rollouts", ["name", "state", "paused", "fromVersion", "toVersion", "progress.message", "createTime"],
+    "Start, watch and undo rollouts of model versions.", parent="deployments", long_work=False,
+)  # fmt: skip
+
+
+Latest = Annotated[
+    str, typer.Argument(help="Rollout id or name.", show_default="the latest rollout of the project")
+]
+
+
+def _rollout_name(context: typer.Context, text: str) -> str:
+    """Return the given rollout, or the latest one of the project's deployment."""
+    chosen = session(context)
+    if text:
+        return chosen.name(text, f"deployments/{chosen.project}/rollouts")
+    rollouts = f"{chosen.name(chosen.project, 'deployments')}/rollouts"
+    newest = chosen.client.list(rollouts, page_size=1, orderBy="create_time desc")
+    if (latest := next(newest, None)) is None:
+        raise typer.BadParameter("There is no rollout yet. Create one with `ratoon rollouts create VERSION`.")
+    return str(latest["name"])
+
+
+def _rollout_method(verb: str, help: str) -> None:
+    @rollouts.command(verb, help=help)
+    def _call(
+        context: typer.Context,
+        name: Latest = "",
+        reason: Annotated[str, typer.Option(help="Reason; stored with the rollout.")] = "",
+    ) -> None:
+        chosen = session(context)
+        changed = chosen.client.post(f"{_rollout_name(context, name)}:{verb}", {"reason": reason})
+        show(changed, chosen.output)
+        if verb != "pause":
+            say(f"Watch it with: ratoon rollouts watch {changed['name'].split('/', 2)[2]}")
+
+
+for _verb, _help in (
+    ("pause", "Pause a rollout at its current step."),
+    ("resume", "Resume a paused rollout."),
+    ("abort", "Abort a rollout and return all traffic to the previous version."),
+    ("undo", "Abort a rollout in progress, or roll back to the previous version."),
+):
+    _rollout_method(_verb, _help)
+
+
+@rollouts.command("watch")
+def watch_rollout(context: typer.Context, name: Latest = "") -> None:
+    """Watch a rollout to its end. Exit status 1 unless it succeeds."""
+    chosen = session(context)
+    show(follow(chosen.client, _rollout_name(context, name), chosen.output), chosen.output)
+
+
+@rollouts.command("create")
+def create_rollout(
+    context: typer.Context,
+    version: Annotated[str, typer.Argument(help="Model version: v1.0 or full resource name.")],
+    deployment: Annotated[
+        str, typer.Option(help="Deployment id or name.", show_default="the project's deployment")
+    ] = "",
+    share: Annotated[
+        list[int] | None,
+        typer.Option(help="Percentage of traffic for a step before 100 % (repeatable)."),
+    ] = None,
+    step_seconds: Annotated[float, typer.Option(help="Seconds of analysis in each step.")] = 10.0,
+) -> None:
+    """Roll out a model version and watch the rollout. Each --share adds a step with that share of the traffic."""
+    chosen = session(context)
+    to = chosen.version(version, "models")
+    parent = chosen.name(deployment or chosen.project, "deployments")
+    body = {"toVersion": to, "shares": share or [], "stepSeconds": step_seconds}
+    rollout = chosen.client.create(f"{parent}/rollouts", body)
+    show(follow(chosen.client, rollout["name"], chosen.output), chosen.output)
+
+
+THUMBS = {1: "up", -1: "down"}
+feedback = typer.Typer(help="User feedback on answers.", no_args_is_help=True)
+
+
+@feedback.command("list")
+def list_feedback(context: typer.Context, limit: Limit = LIMIT) -> None:
+    """List the newest feedback, oldest first."""
+    chosen = session(context)
+    columns = ["createTime", "version", "thumb", "rating", "correction", "answerId"]
+
+    def pages(**query: Any) -> Iterator[JSON]:
+        for each in chosen.client.list(f"{chosen.parent()}/feedback", **query):
+            thumb = THUMBS.get(each.get("thumb", 0), "")
+            yield {**each, "thumb": thumb} if chosen.output == "table" else each
+
+    show_newest(pages, limit, columns, chosen.output)
+
+
+@feedback.command("give")
+def give_feedback(
+    context: typer.Context,
+    answer_id: Annotated[str, typer.Argument(help="Id of the answer.")],
+    thumb: Annotated[str, typer.Option(help="Thumb: up or down.")] = "",
+    rating: Annotated[int, typer.Option(help="Rating from 1 to 5; 0: no rating.")] = 0,
+    correction: Annotated[str, typer.Option(help="Correct answer.")] = "",
+) -> None:
+    """Give feedback on an answer: a thumb, a rating or a correction."""
+    chosen = session(context)
+    show(chosen.client.feedback(answer_id, thumb=thumb, rating=rating, correction=correction), chosen.output)
+
+
+@feedback.command("compare")
+def compare_versions(
+    context: typer.Context,
+    version: Annotated[
+        str, typer.Argument(help="Version of the project's model: v1.1 or full resource name.")
+    ],
+    other: Annotated[str, typer.Argument(help="Version to compare with.")],
+) -> None:
+    """Compare two versions by user feedback, with 95 % confidence intervals."""
+    chosen = session(context)
+    names = [chosen.version(each, "models") for each in (version, other)]
+    comparison = chosen.client.get(
+        f"{chosen.parent()}/feedback:compare", version=names[0], otherVersion=names[1]
+    )
+    show(comparison, chosen.output)
+
+
+pipelines = group(
+    "pipelineRuns",
+    ["name", "state", "trigger", "triggerReason", "createTime"],
+    "Run and watch pipelines: from data to a trained, evaluated and served model.",
+    long_work=True,
+    deletes=True,
+)
+drift = group(
+    "driftReports",
+    ["name", "version", "drifted", "answerCount", "feedbackCount", "createTime"],
+    "Reports on the drift of captured traffic from the training data.",
+    deletes=True,
+)
+
+
+@pipelines.command("approve")
+def approve_pipeline(
+    context: typer.Context,
+    name: Name,
+    reason: Annotated[str, typer.Option(help="Reason; stored with the run.")],
+) -> None:
+    """Approve a run that waits for approval. Its version is rolled out."""
+    chosen = session(context)
+    run = chosen.name(name, "pipelineRuns")
+    show(chosen.client.post(f"{run}:approve", {"reason": reason}), chosen.output)
+
+
+@pipelines.command("reject")
+def reject_pipeline(
+    context: typer.Context,
+    name: Name,
+    reason: Annotated[str, typer.Option(help="Reason; stored with the run.")],
+) -> None:
+    """Reject a run that waits for approval."""
+    chosen = session(context)
+    run = chosen.name(name, "pipelineRuns")
+    show(chosen.client.post(f"{run}:reject", {"reason": reason}), chosen.output)
+
+
+@pipelines.command("run")
+def run_pipeline(
+    context: typer.Context,
+    source: Annotated[list[str], typer.Option(help="Source to build the dataset from (repeatable).")],
+    no_rollout: Annotated[bool, typer.Option("--no-rollout", help="Stop after registration.")] = False,
+) -> None:
+    """Start a pipeline run and watch it: dataset, labels, split, training, evaluation, registration, rollout."""
+    chosen = session(context)
+    sources = [chosen.name(each, "sources") for each in source]
+    body = {"sources": sources, "skipRollout": no_rollout}
+    run = chosen.client.create(f"{chosen.parent()}/pipelineRuns", body)
+    say(f"Started {run['name']}.")
+    last = follow(chosen.client, run["name"], chosen.output)
+    if chosen.output == "json":
+        show(last, chosen.output)
+        return
+    stages = [{**stage, "state": stage["state"].lower()} for stage in last["stages"]]
+    show_rows(stages, ["id", "state", "message"], chosen.output)
+    version = last.get("products", {}).get("modelVersion", "")
+    if version and not no_rollout:
+        say(
+            f'{version.rsplit("/", 1)[-1]} passed its gate and now serves {chosen.project}. Try: ratoon ask "…"'
+        )
+
+
+policies = group(
+    "policies",
+    ["name", "paused", "dryRun", "lastDecision", "lastDecisionTime"],
+    "Policies that start retraining automatically.",
+)
+
+
+@policies.command("create")
+def create_policy(
+    context: typer.Context,
+    policy: Annotated[str, typer.Option(help="Id of the new policy.")] = "default",
+    settings: Annotated[Path | None, typer.Option(help="JSON file with fields of the policy.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only record what the policy would start, and why.")
+    ] = False,
+) -> None:
+    """Create a policy that starts retraining automatically."""
+    chosen = session(context)
+    body = {**read_settings(settings), "dryRun": dry_run}
+    show(chosen.client.create(f"{chosen.parent()}/policies", body, policy), chosen.output)
+
+
+@policies.command("pause")
+def pause_policy(
+    context: typer.Context,
+    policy: Annotated[str, typer.Option(help="Policy id or full resource name.")] = "default",
+    resume: Annotated[bool, typer.Option(help="Resume the policy.")] = False,
+) -> None:
+    """Pause a policy, or resume it with --resume."""
+    chosen = session(context)
+    current = chosen.client.get(chosen.name(policy, "policies"))
+    changed = {"etag": current["etag"], "paused": not resume}
+    show(chosen.client.patch(current["name"], changed, updateMask="paused"), chosen.output)
+
+
+def ask(
+    context: typer.Context,
+    text: Annotated[str, typer.Argument(help="Prompt; `-` reads standard input.")],
+    model: Annotated[
+        str, typer.Option(help="Deployment or deployment@version.", show_default="the project's deployment")
+    ] = "",
+    max_tokens: Annotated[int, typer.Option(help="Maximum number of tokens in the answer.")] = 8,
+) -> None:
+    """Send a prompt to the serving model; print the answer, its version and its id."""
+    import sys
+
+    chosen = session(context)
+    prompt = sys.stdin.read() if text == "-" else text
+    answer = chosen.client.chat(model or chosen.project, prompt, max_tokens=max_tokens)
+    if chosen.output == "json":
+        show({"text": answer.text, "model": answer.version, "id": answer.id}, chosen.output)
+        return
+    console.print(answer.text, markup=False, highlight=False)
+    say(f"({answer.version}; feedback: ratoon feedback give {answer.id} --thumb up|down)")

@@ -1,0 +1,84 @@
+"""`models upload`: the directory is looked at before a byte is sent."""
+
+import json
+import struct
+
+import pytest
+from typer.testing import CliRunner
+
+from ratoon.cli import app
+from ratoon.cli.model_folders import UnfitModel, checked_model
+from ratoon.client.raw.client import Client
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 4096\n"
+
+
+def tensors(name, *shape):
+    size = 4
+    for length in shape:
+        size *= length
+    header = json.dumps({name: {"dtype": "F32", "shape": shape, "data_offsets": [0, size]}}).encode()
+    return struct.pack("<Q", len(header)) + header + b"\0" * size
+
+
+@pytest.fixture
+def folder(tmp_path):
+    directory = tmp_path / "model"
+    directory.mkdir()
+    config = {"model_type": "llama", "vocab_size": 4, "max_position_embeddings": 64}
+    (directory / "config.json").write_text(json.dumps(config))
+    (directory / "tokenizer.json").write_text(json.dumps({"model": {"vocab": {"a": 0, "b": 1}}}))
+    (directory / "tokenizer_config.json").write_text(json.dumps({"chat_template": "{{ messages }}"}))
+    (directory / "model.safetensors").write_bytes(tensors("model.embed_tokens.weight", 4, 2))
+    return directory
+
+
+def test_a_sound_folder_is_taken_without_what_is_no_models(folder):
+    (folder / "optimizer.pt").write_bytes(b"x")
+    (folder / ".gitattributes").write_text("*")
+    checked = checked_model(folder)
+    assert checked.left_out == (".gitattributes", "optimizer.pt")
+    assert set(checked.model) == {
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    }
+
+
+def test_a_folder_of_something_else_is_refused_with_what_it_lacks(tmp_path):
+    (tmp_path / "data.tar.gz").write_bytes(b"x")
+    with pytest.raises(UnfitModel, match=r"config\.json is missing") as refused:
+        checked_model(tmp_path)
+    assert "model.safetensors is missing" in str(refused.value)
+
+
+def test_a_pointer_of_git_lfs_is_named_as_such(folder):
+    (folder / "model.safetensors").write_text(POINTER)
+    with pytest.raises(UnfitModel, match="git lfs pull"):
+        checked_model(folder)
+
+
+def test_an_adapter_must_say_which_base_it_goes_with(tmp_path):
+    config = {"peft_type": "LORA", "r": 2, "task_type": "CAUSAL_LM"}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(config))
+    name = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"
+    (tmp_path / "adapter_model.safetensors").write_bytes(tensors(name, 2, 4))
+    with pytest.raises(UnfitModel, match="base_artifact_digest"):
+        checked_model(tmp_path)
+    (tmp_path / "recipe.json").write_text(json.dumps({"base_artifact_digest": "a" * 64}))
+    assert "adapter_config.json" in checked_model(tmp_path).model
+
+
+def test_nothing_is_sent_of_a_file_or_of_a_folder_that_is_no_model(monkeypatch, tmp_path):
+    monkeypatch.setenv("RATOON_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("RATOON_API_KEY", "rtn_x")
+    monkeypatch.setattr(Client, "upload", lambda *_: pytest.fail("something was sent"))
+    file = tmp_path / "tickets.csv"
+    file.write_text("a,b\n")
+    result = CliRunner().invoke(app, ["-p", "p", "models", "upload", str(file)])
+    assert result.exit_code == 2
+    assert "is a file" in result.output.replace("\n", " ")
+    assert isinstance(
+        CliRunner().invoke(app, ["-p", "p", "models", "upload", str(tmp_path)]).exception, UnfitModel
+    )

@@ -1,0 +1,1 @@
+"""How a process reads its settings, serves, calls and reports."""

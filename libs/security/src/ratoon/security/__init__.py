@@ -1,0 +1,1 @@
+"""Who calls, and how it is proved."""

@@ -1,0 +1,49 @@
+"""Model directories of the artifact store: whole models, and adapters with the base model that they go with.
+
+An adapter's directory holds `adapter_config.json`, and its `recipe.json` names the base by digest. It loads nothing.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from ratoon.process.errors import FailedPrecondition
+from ratoon.storage.artifacts import ArtifactStore
+
+ADAPTER_CONFIG = "adapter_config.json"
+"""File that distinguishes an adapter from a whole model."""
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A model on this machine; for an adapter `path` is the adapter's directory and `base` that of its base model."""
+
+    path: Path
+    base: Path | None = None
+    base_digest: str = ""
+
+    @property
+    def whole(self) -> Path:
+        """The directory with all weights: the base model's, or the model's own."""
+        return self.base or self.path
+
+
+def base_digest(folder: Path) -> str:
+    """The digest of the base model that an adapter's directory goes with; empty for a whole model."""
+    if not (folder / ADAPTER_CONFIG).exists():
+        return ""
+    recipe = folder / "recipe.json"
+    named = json.loads(recipe.read_text()).get("base_artifact_digest") if recipe.exists() else ""
+    if not named:
+        raise FailedPrecondition(
+            "The adapter does not say which base model it goes with: recipe.json needs base_artifact_digest.",
+            reason="BASE_UNKNOWN",
+        )
+    return str(named)
+
+
+def fetch_model(store: ArtifactStore, digest: str, folder: Path) -> ModelFolder:
+    """A model as directories below `folder`, each named by its digest; bases that are there already are kept."""
+    path = store.fetch_tree(digest, folder / digest)
+    base = base_digest(path)
+    return ModelFolder(path, store.fetch_tree(base, folder / base) if base else None, base)
