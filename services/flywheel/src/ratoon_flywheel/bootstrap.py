@@ -21,12 +21,11 @@ from ratoon_flywheel.adapters.serving import RolloutStage, ServingDeployments, S
 from ratoon_flywheel.adapters.traffic import ArtifactSegments
 from ratoon_flywheel.adapters.training import TrainingStage
 from ratoon_flywheel.application.forgetting import ForgettingProcedure
-from ratoon_flywheel.application.ports import StageService
+from ratoon_flywheel.application.ports import Stages
 from ratoon_flywheel.application.procedures import MonitorProcedure, PolicyProcedure, RunProcedure
 from ratoon_flywheel.application.signals import SignalReader
 from ratoon_flywheel.application.together import SharedCommits
 from ratoon_flywheel.application.watched import WatchedRuns
-from ratoon_flywheel.domain.pipelines.runs import StageId
 from ratoon_flywheel.entrypoints.events import TOPICS, on_erasure, on_stage_end, subscriber
 from ratoon_flywheel.entrypoints.grpc import FlywheelServicer, Ports
 from ratoon_flywheel.settings import Settings
@@ -40,15 +39,15 @@ def build(settings: Settings, platform: Platform) -> App:
     artifacts = ArtifactStore(settings.artifacts_url)
     segments = ArtifactSegments(artifacts)
     ingestion, serving, registry = base.peer("ingestion"), base.peer("serving"), base.peer("registry")
-    stages: dict[StageId, StageService] = {
-        StageId.DATASET: DatasetStage(ingestion),
-        StageId.LABELS: LabelStage(base.peer("labeling")),
-        StageId.SPLIT: SplitStage(ingestion),
-        StageId.TRAINING: TrainingStage(base.peer("training")),
-        StageId.EVALUATION: EvaluationStage(base.peer("evaluation")),
-        StageId.REGISTRATION: RegistrationStage(registry),
-        StageId.ROLLOUT: RolloutStage(serving),
-    }
+    stages = Stages(
+        dataset=DatasetStage(ingestion),
+        labels=LabelStage(base.peer("labeling")),
+        split=SplitStage(ingestion),
+        training=TrainingStage(base.peer("training")),
+        evaluation=EvaluationStage(base.peer("evaluation")),
+        registration=RegistrationStage(registry),
+        rollout=RolloutStage(serving),
+    )
     lineage = RegistryLineage(registry, ingestion)
     baselines = JobBaselines(base.jobs(), artifacts, lineage)
     signal_reader = SignalReader(answers, baselines, settings.drift_window, settings.drift_max_chars)

@@ -20,6 +20,7 @@ from ratoon.testkit.clock import FakeClock
 from ratoon_flywheel import mapping
 from ratoon_flywheel.adapters import tables
 from ratoon_flywheel.adapters.runs import RunTables
+from ratoon_flywheel.application import ports
 from ratoon_flywheel.application.procedures import RunProcedure
 from ratoon_flywheel.application.watched import WatchedRuns
 from ratoon_flywheel.domain.pipelines.policies import Policy
@@ -86,7 +87,7 @@ class Flywheel:
         self.store = Store(
             database, tables.RESOURCES, mapping.event, outbox.append, PageTokens(b"s"), self.clock
         )
-        runs, services = RunTables(), dict.fromkeys(StageId, self.stages)
+        runs, services = RunTables(), ports.Stages(*(self.stages,) * 7)
         procedure = RunProcedure(self.store, runs, services, self.stages, None, None, None, self.watched)
         table = tables.METADATA.tables["operations"]
         self.operations = Operations(self.store, table, [procedure, self.deciding], self.clock)

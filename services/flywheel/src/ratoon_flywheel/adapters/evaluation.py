@@ -6,7 +6,7 @@ from ratoon.evaluation.v1 import evaluation_run_pb2
 from ratoon.evaluation.v1 import evaluation_service_pb2 as pb
 from ratoon.evaluation.v1.evaluation_service_pb2_grpc import EvaluationServiceStub
 from ratoon_flywheel.adapters.children import child, ensure_cancelled
-from ratoon_flywheel.domain.pipelines.actions import Domain, Evaluate, RuleKind, StageRequest
+from ratoon_flywheel.domain.pipelines.actions import Domain, Evaluate, RuleKind
 from ratoon_flywheel.domain.pipelines.runs import Products
 from ratoon_flywheel.domain.pipelines.steps import Child, ChildState
 
@@ -17,9 +17,8 @@ class EvaluationStage:
     def __init__(self, channel: grpc.Channel) -> None:
         self._evaluation = EvaluationServiceStub(channel)
 
-    def create(self, spec: StageRequest, request_id: str) -> str:
+    def create(self, spec: Evaluate, request_id: str) -> str:
         """Score a candidate and hold it against the gate."""
-        assert isinstance(spec, Evaluate)
         run = evaluation_run_pb2.EvaluationRun(
             candidate_digest=spec.candidate_digest,
             reference_digest=spec.reference_digest,

@@ -7,7 +7,7 @@ from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
 from ratoon.storage.names import parent_of
 from ratoon_flywheel.adapters.children import child, ensure, ensure_cancelled
-from ratoon_flywheel.domain.pipelines.actions import BuildDataset, MakeSplit, StageRequest
+from ratoon_flywheel.domain.pipelines.actions import BuildDataset, MakeSplit
 from ratoon_flywheel.domain.pipelines.runs import Products
 from ratoon_flywheel.domain.pipelines.steps import Child
 from ratoon_flywheel.domain.projects import Project
@@ -40,9 +40,8 @@ class DatasetStage:
     def __init__(self, channel: grpc.Channel) -> None:
         self._ingestion = IngestionServiceStub(channel)
 
-    def create(self, spec: StageRequest, request_id: str) -> str:
+    def create(self, spec: BuildDataset, request_id: str) -> str:
         """Curate sources into a new version of the project's dataset."""
-        assert isinstance(spec, BuildDataset)
         project = spec.project
         dataset = dataset_pb2.Dataset(display_name=project.display_name or project.id)
         dataset_request = pb.CreateDatasetRequest(parent=project.name, dataset_id=project.id, dataset=dataset)
@@ -78,9 +77,8 @@ class SplitStage:
     def __init__(self, channel: grpc.Channel) -> None:
         self._ingestion = IngestionServiceStub(channel)
 
-    def create(self, spec: StageRequest, request_id: str) -> str:
+    def create(self, spec: MakeSplit, request_id: str) -> str:
         """Split a dataset version."""
-        assert isinstance(spec, MakeSplit)
         train, validation, test = spec.ratios
         mode = split_pb2.Split.MODE_TIME if spec.by_time else split_pb2.Split.MODE_STRATIFIED
         split = split_pb2.Split(

@@ -8,7 +8,7 @@ from ratoon.labeling.v1 import annotation_pb2, label_set_pb2
 from ratoon.labeling.v1 import labeling_service_pb2 as pb
 from ratoon.labeling.v1.labeling_service_pb2_grpc import LabelingServiceStub
 from ratoon_flywheel.adapters.children import child, ensure, ensure_cancelled
-from ratoon_flywheel.domain.pipelines.actions import FreezeLabels, StageRequest
+from ratoon_flywheel.domain.pipelines.actions import FreezeLabels
 from ratoon_flywheel.domain.pipelines.runs import Products
 from ratoon_flywheel.domain.pipelines.steps import Child
 from ratoon_flywheel.domain.projects import Project
@@ -23,9 +23,8 @@ class LabelStage:
     def __init__(self, channel: grpc.Channel) -> None:
         self._labeling = LabelingServiceStub(channel)
 
-    def create(self, spec: StageRequest, request_id: str) -> str:
+    def create(self, spec: FreezeLabels, request_id: str) -> str:
         """Freeze the labels that came with a dataset version."""
-        assert isinstance(spec, FreezeLabels)
         source = annotation_pb2.Annotation
         label_set = label_set_pb2.LabelSet(
             dataset_version=spec.dataset_version,

@@ -9,7 +9,7 @@ from ratoon.registry.v1 import model_pb2, model_version_pb2
 from ratoon.registry.v1 import registry_service_pb2 as pb
 from ratoon.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from ratoon_flywheel.adapters.children import child, ensure, ensure_cancelled
-from ratoon_flywheel.domain.pipelines.actions import MAX_OLD_DOMAINS, Register, StageRequest
+from ratoon_flywheel.domain.pipelines.actions import MAX_OLD_DOMAINS, Register
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Production, Products
 from ratoon_flywheel.domain.pipelines.steps import Child
 from ratoon_flywheel.domain.projects import Project
@@ -21,9 +21,8 @@ class RegistrationStage:
     def __init__(self, channel: grpc.Channel) -> None:
         self._registry = RegistryServiceStub(channel)
 
-    def create(self, spec: StageRequest, request_id: str) -> str:
+    def create(self, spec: Register, request_id: str) -> str:
         """Make the candidate the next version of the project's model."""
-        assert isinstance(spec, Register)
         project, products = spec.run.project, spec.run.products
         model = model_pb2.Model(display_name=project.display_name or project.id)
         model_request = pb.CreateModelRequest(parent=project.name, model_id=project.id, model=model)

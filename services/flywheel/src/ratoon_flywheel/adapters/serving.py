@@ -12,7 +12,7 @@ from ratoon.serving.v1 import serving_service_pb2 as pb
 from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub
 from ratoon_flywheel.adapters.children import child, ensure, ensure_cancelled
 from ratoon_flywheel.application.ports import VersionVotes
-from ratoon_flywheel.domain.pipelines.actions import RollOut, StageRequest
+from ratoon_flywheel.domain.pipelines.actions import RollOut
 from ratoon_flywheel.domain.pipelines.runs import Products
 from ratoon_flywheel.domain.pipelines.steps import Child
 
@@ -28,9 +28,8 @@ class RolloutStage:
     def __init__(self, channel: grpc.Channel) -> None:
         self._serving = ServingServiceStub(channel)
 
-    def create(self, spec: StageRequest, request_id: str) -> str:
+    def create(self, spec: RollOut, request_id: str) -> str:
         """Let a version serve, in the cheapest way that serving finds safe."""
-        assert isinstance(spec, RollOut)
         project = spec.project
         deployment = deployment_pb2.Deployment(model=project.model)
         deployment_request = pb.CreateDeploymentRequest(

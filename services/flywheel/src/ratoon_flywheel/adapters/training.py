@@ -6,7 +6,7 @@ from ratoon.training.v1 import training_run_pb2
 from ratoon.training.v1 import training_service_pb2 as pb
 from ratoon.training.v1.training_service_pb2_grpc import TrainingServiceStub
 from ratoon_flywheel.adapters.children import child, ensure_cancelled
-from ratoon_flywheel.domain.pipelines.actions import StageRequest, Train
+from ratoon_flywheel.domain.pipelines.actions import Train
 from ratoon_flywheel.domain.pipelines.runs import Products
 from ratoon_flywheel.domain.pipelines.steps import Child
 from ratoon_flywheel.domain.projects import Method
@@ -18,9 +18,8 @@ class TrainingStage:
     def __init__(self, channel: grpc.Channel) -> None:
         self._training = TrainingServiceStub(channel)
 
-    def create(self, spec: StageRequest, request_id: str) -> str:
+    def create(self, spec: Train, request_id: str) -> str:
         """Train on a split."""
-        assert isinstance(spec, Train)
         run = training_run_pb2.TrainingRun(
             train_digest=spec.train_digest,
             validation_digest=spec.validation_digest,

@@ -3,12 +3,21 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from ratoon.storage.store import Transaction
 from ratoon.tasks.votes import Votes
-from ratoon_flywheel.domain.pipelines.actions import StageRequest
-from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Production
+from ratoon_flywheel.domain.pipelines.actions import (
+    BuildDataset,
+    Evaluate,
+    FreezeLabels,
+    MakeSplit,
+    Register,
+    RollOut,
+    StageRequest,
+    Train,
+)
+from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Production, StageId
 from ratoon_flywheel.domain.pipelines.steps import Child
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals.drift import Baseline
@@ -17,13 +26,11 @@ from ratoon_flywheel.domain.signals.feedback import FeedbackLabel
 from ratoon_flywheel.domain.signals.monitor import BaselineState
 from ratoon_flywheel.domain.signals.traffic import Answer, Exchange, NotedText, UnreadableRow
 
+Request_contra = TypeVar("Request_contra", contravariant=True)
 
-class StageService(Protocol):
-    """Another service as far as one stage needs it."""
 
-    def create(self, spec: StageRequest, request_id: str) -> str:
-        """Create the resource of the stage; return its name, the same for the same request id."""
-        ...
+class ChildService(Protocol):
+    """Another service as far as a run follows a resource there."""
 
     def observe(self, resource: str) -> Child:
         """How far it is."""
@@ -32,6 +39,58 @@ class StageService(Protocol):
     def cancel(self, resource: str) -> None:
         """Cancel it; one that has ended stays as it is."""
         ...
+
+
+class StageService(ChildService, Protocol[Request_contra]):
+    """Another service as far as one stage needs it; the type is the request of the stage."""
+
+    def create(self, spec: Request_contra, request_id: str) -> str:
+        """Create the resource of the stage; return its name, the same for the same request id."""
+        ...
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Services of the stages that a service executes."""
+
+    dataset: StageService[BuildDataset]
+    labels: StageService[FreezeLabels]
+    split: StageService[MakeSplit]
+    training: StageService[Train]
+    evaluation: StageService[Evaluate]
+    registration: StageService[Register]
+    rollout: StageService[RollOut]
+
+    def create(self, request: StageRequest, request_id: str) -> str:
+        """Create the resource that a request describes; return its name, the same for the same request id."""
+        match request:
+            case BuildDataset():
+                return self.dataset.create(request, request_id)
+            case FreezeLabels():
+                return self.labels.create(request, request_id)
+            case MakeSplit():
+                return self.split.create(request, request_id)
+            case Train():
+                return self.training.create(request, request_id)
+            case Evaluate():
+                return self.evaluation.create(request, request_id)
+            case Register():
+                return self.registration.create(request, request_id)
+            case RollOut():
+                return self.rollout.create(request, request_id)
+
+    def of(self, stage: StageId) -> ChildService:
+        """Return the service of a stage; KeyError for an approval, which a person decides."""
+        services: dict[StageId, ChildService] = {
+            StageId.DATASET: self.dataset,
+            StageId.LABELS: self.labels,
+            StageId.SPLIT: self.split,
+            StageId.TRAINING: self.training,
+            StageId.EVALUATION: self.evaluation,
+            StageId.REGISTRATION: self.registration,
+            StageId.ROLLOUT: self.rollout,
+        }
+        return services[stage]
 
 
 class Sources(Protocol):

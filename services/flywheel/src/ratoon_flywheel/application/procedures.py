@@ -1,7 +1,6 @@
 """The flywheel's procedures: pipeline runs, policies and the monitor of traffic. Domains decide."""
 
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -20,7 +19,7 @@ from ratoon_flywheel.application.ports import (
     RunIndex,
     Segments,
     Sources,
-    StageService,
+    Stages,
 )
 from ratoon_flywheel.application.signals import Deferred, SignalReader, export_examples
 from ratoon_flywheel.application.watched import WatchedRuns
@@ -38,7 +37,7 @@ from ratoon_flywheel.domain.pipelines.policies import (
     next_check,
     window_begin,
 )
-from ratoon_flywheel.domain.pipelines.runs import PipelineRun, StageId, State, Window
+from ratoon_flywheel.domain.pipelines.runs import PipelineRun, State, Window
 from ratoon_flywheel.domain.pipelines.steps import (
     CANCEL_RETRY_INTERVAL,
     Create,
@@ -91,7 +90,7 @@ class RunProcedure:
         self,
         store: Store,
         runs: RunIndex,
-        stages: Mapping[StageId, StageService],
+        stages: Stages,
         lineage: Lineage,
         sources: Sources,
         answers: AnswerIndex,
@@ -109,7 +108,7 @@ class RunProcedure:
         stage = run.current
         if stage is None or not stage.resource:
             return Observation()
-        return Observation(child=self._stages[stage.id].observe(stage.resource))
+        return Observation(child=self._stages.of(stage.id).observe(stage.resource))
 
     def step(self, run: PipelineRun, observation: Observation, now: datetime) -> Step[PipelineRun]:
         """What follows from it."""
@@ -118,10 +117,10 @@ class RunProcedure:
     def act(self, run: PipelineRun, action: Create | CancelChild, claim: Claim) -> None:
         """Create the resource of a stage and note its name, or cancel it."""
         if isinstance(action, CancelChild):
-            self._stages[action.stage].cancel(action.resource)
+            self._stages.of(action.stage).cancel(action.resource)
             return
         spec = self._complete(action.request, claim)
-        resource = self._stages[action.stage].create(spec, claim.action_id(action.stage.value))
+        resource = self._stages.create(spec, claim.action_id(action.stage.value))
         with self._store.write() as tx:
             tx.save(noted(run, action.stage, resource))
             self._runs.note_child(tx, resource, run.name)

@@ -127,7 +127,7 @@ def stage_request(run: PipelineRun, stage: StageId) -> StageRequest:
         case StageId.LABELS:
             return FreezeLabels(project, products.dataset_version, run.retrains)
         case StageId.SPLIT:
-            return _split(run)
+            return split_request(run)
         case StageId.TRAINING:
             base = production.artifact_digest if production else project.training.base_artifact_digest
             epochs = project.training.continue_epochs if production else project.training.epochs
@@ -145,8 +145,11 @@ def stage_request(run: PipelineRun, stage: StageId) -> StageRequest:
             raise ValueError("a person decides; no service is called")
 
 
-def _split(run: PipelineRun) -> MakeSplit:
-    """Corrected traffic is split by time, its later half is the test; given sources in equal shares of each class."""
+def split_request(run: PipelineRun) -> MakeSplit:
+    """Return the request of the split.
+
+    Corrected traffic is split by time, its later half is the test; given sources in equal shares of each class.
+    """
     split = run.project.split
     held_out = (split.validation_share, split.test_share)
     ratios = (_OLD_SHARE, _VALIDATION_SHARE, 0.5) if run.retrains else (1 - sum(held_out), *held_out)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from ratoon_flywheel.domain.errors import NoDecisionPending, NoReason
-from ratoon_flywheel.domain.pipelines.actions import CancelChild, MakeSplit, StageRequest, stage_request
+from ratoon_flywheel.domain.pipelines.actions import CancelChild, StageRequest, split_request, stage_request
 from ratoon_flywheel.domain.pipelines.enough import too_few
 from ratoon_flywheel.domain.pipelines.runs import (
     Approval,
@@ -191,8 +191,7 @@ def _lack(run: PipelineRun) -> str:
     """A sentence that says how many labelled records are missing; empty: there are enough."""
     if not run.products.label_counts:
         return ""
-    split = stage_request(run, StageId.SPLIT)
-    assert isinstance(split, MakeSplit)
+    split = split_request(run)
     counts, labels = run.products.label_counts, run.project.labels
     return too_few(counts, split.ratios, by_time=split.by_time, labels=labels)
 
