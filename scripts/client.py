@@ -274,6 +274,7 @@ def modules(api: Api) -> dict[str, str]:
             for domain in sorted({methods[0].domain for methods in resources.values()})
         },
         "_generated/clients.py": clients_module(api, resources),
+        "_generated/schema.py": schema_module(api, resources, used),
         "types.py": types_index(used),
     }
 
@@ -703,6 +704,111 @@ def clients_module(api: Api, resources: dict[str, list[Method]]) -> str:
         "from ratoon.client._transport import AsyncTransport, SyncTransport\n\n"
         "if TYPE_CHECKING:\n" + "\n".join(imports) + "\n\n\n" + "\n\n\n".join(classes) + "\n"
     )
+
+
+def schema_module(api: Api, resources: dict[str, list[Method]], used: Iterable[Type]) -> str:
+    """Return the module that describes methods, messages and enums."""
+    methods = [
+        method_schema(api, attribute, method)
+        for attribute, methods in resources.items()
+        for method in sorted(methods, key=lambda each: each.name)
+    ]
+    types = sorted(used, key=lambda each: each.name)
+    messages = [
+        f"{t.name!r}: {message_schema(api, t)}" for t in types if isinstance(t.descriptor, DescriptorProto)
+    ]
+    enums = [f"{t.name!r}: {enum_schema(t)}" for t in types if isinstance(t.descriptor, EnumDescriptorProto)]
+    return (
+        f'{HEADER}# ruff: noqa: E501\n"""Methods, messages and enums of the API."""\n\n'
+        "from ratoon.client._schema import EnumValue, Field, Message, Method\n\n"
+        f"METHODS: tuple[Method, ...] = ({', '.join(methods)},)\n"
+        f"MESSAGES: dict[str, Message] = {{{', '.join(messages)}}}\n"
+        f"ENUMS: dict[str, tuple[EnumValue, ...]] = {{{', '.join(enums)}}}\n"
+    )
+
+
+def method_schema(api: Api, attribute: str, method: Method) -> str:
+    """Return the expression that describes a method."""
+    required, optional = parameters(api, method)
+    request = api.types[method.descriptor.input_type]
+    inner = next((each for each in request.message.field if each.name == method.body), None)
+    listing = listed_field(api, method)
+    known = {each.name: each for each in request.message.field} | resource_fields(api, method)
+    role = options_pb2.Role.Name(method.descriptor.options.Extensions[options_pb2.required_role])
+    values: dict[str, str] = {
+        "resource": repr(attribute),
+        "name": repr(method.name),
+        "service": repr(method.domain),
+        "rpc": repr(method.rpc),
+        "http": repr(method.verb),
+        "path": repr(method.template),
+        "role": repr(role.removeprefix("ROLE_").lower()),
+        "comment": repr(plain(method.comment)),
+        "arguments": tuple_of(
+            f"Field({each.name!r}, 'string', {plain(each.comment)!r})" for each in required
+        ),
+        "fields": tuple_of(field_schema(api, known[each.name], each.comment) for each in optional),
+    }
+    if inner is not None:
+        values["message"] = repr(api.types[inner.type_name].name)
+    if listing is not None:
+        values["items"] = repr(api.types[listing.type_name].name)
+    elif not is_empty(api, method):
+        values["result"] = repr(api.types[method.descriptor.output_type].name)
+    if can_wait(api, method):
+        values["can_wait"] = "True"
+    return f"Method({', '.join(f'{name}={value}' for name, value in values.items())})"
+
+
+def message_schema(api: Api, owner: Type) -> str:
+    """Return the expression that describes a message."""
+    fields = tuple_of(field_schema(api, each, owner.comments[each.name]) for each in owner.message.field)
+    return f"Message({owner.name!r}, {plain(owner.comment)!r}, {fields})"
+
+
+def enum_schema(owner: Type) -> str:
+    """Return the expression that describes the values of an enum."""
+    descriptor = owner.descriptor
+    assert isinstance(descriptor, EnumDescriptorProto), owner.full_name
+    return tuple_of(
+        f"EnumValue({member(descriptor, each.name)!r}, {each.name!r}, {plain(owner.comments[each.name])!r})"
+        for each in descriptor.value
+    )
+
+
+def field_schema(api: Api, each: Field, comment: str) -> str:
+    """Return the expression that describes a field."""
+    entry = map_entry(api, each)
+    kind = field_kind(api, each if entry is None else entry.field[1])
+    arguments = [repr(each.name), repr(kind), repr(plain(comment))]
+    if entry is not None:
+        arguments.append(f"key={field_kind(api, entry.field[0])!r}")
+    elif each.label == Field.LABEL_REPEATED:
+        arguments.append("repeated=True")
+    return f"Field({', '.join(arguments)})"
+
+
+def field_kind(api: Api, each: Field) -> str:
+    """Return the kind of one value of a field, as `ratoon.client._schema` names it."""
+    kinds = {
+        "str": "string",
+        "int": "integer",
+        "float": "number",
+        "datetime": "time",
+        "timedelta": "duration",
+    }
+    annotation = plain_type(api, each)
+    return kinds.get(annotation, annotation)
+
+
+def tuple_of(expressions: Iterable[str]) -> str:
+    """Return the expression of a tuple."""
+    return f"({''.join(f'{each}, ' for each in expressions)})"
+
+
+def plain(comment: str) -> str:
+    """Return a comment on one line."""
+    return " ".join(comment.split())
 
 
 def types_index(used: list[Type]) -> str:
