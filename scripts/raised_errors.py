@@ -1,12 +1,13 @@
 """Errors that the services raise, read from their sources: reason, code, meaning and messages of each.
 
 An error is a call of a class that has a `reason` (its own, or that of a base class), a call of a function that passes
-its parameter `reason` on to such a class, or a `Description`. Knows nothing of how the errors are documented.
+its parameter `reason` on to such a class, a `Description`, or an error of a validator. Knows nothing of how the errors
+are documented.
 """
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,10 +17,15 @@ CALLERS_SIDE = ("cli", "client", "contracts", "local", "testkit")
 """Libraries that callers use; their errors reach no caller of a service."""
 LIBRARIES = {"engine": "engines"}
 """What raises the errors of a library, if not all services."""
+PLACEHOLDERS = re.compile(r"\{\w+\}")
 REASON = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 MIN_WORDS = 2
 """Minimum number of words of a message that is shown: one of placeholders says nothing."""
 PLACEHOLDER = "…"
+VALIDATOR = "PydanticCustomError"
+"""Class of a validator's errors: type, and template of what is wrong with the field that the sentence begins with."""
+OF_VALIDATORS = "INVALID_ARGUMENT", "BAD_REQUEST"
+"""Code and reason of what validators refuse."""
 
 Key = tuple[str, str]
 """Module and name of a class or function."""
@@ -109,6 +115,10 @@ class Sources:
     def _errors(self, module: Module, call: ast.Call) -> Iterator[tuple[str, str, str, str]]:
         """Yield code, reason, meaning and message of the error that a call creates."""
         name = call.func.id if isinstance(call.func, ast.Name) else ""
+        if name == VALIDATOR and is_sentence(
+            template := PLACEHOLDERS.sub(PLACEHOLDER, text_of(call.args[1]))
+        ):
+            yield *OF_VALIDATORS, "", f"{PLACEHOLDER} {template}."
         if name == "Description" and len(call.args) > 2:
             code, reason, message = map(text_of, call.args[:3])
             if REASON.fullmatch(code) and REASON.fullmatch(reason):
@@ -188,8 +198,15 @@ def text_of(node: ast.expr) -> str:
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else ""
     if isinstance(node, ast.JoinedStr):
-        return "".join(text_of(part) or PLACEHOLDER for part in node.values)
+        return _joined(node.values)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return _joined((node.left, node.right))
     return ""
+
+
+def _joined(parts: Iterable[ast.expr]) -> str:
+    text = "".join(text_of(part) or PLACEHOLDER for part in parts)
+    return re.sub(f"{PLACEHOLDER}+", PLACEHOLDER, text)
 
 
 def is_sentence(message: str) -> bool:

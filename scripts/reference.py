@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ratoon.runtime.metric_names import OLD_NAMES
 from scripts.contract_pages import Contracts, UnknownReason, cell
+from scripts.failure_reasons import NoMeaning, failures
 from scripts.raised_errors import Module, Raised, Sources, text_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,7 +47,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as scratch:
             write(Path(scratch))
             stale = differences(Path(scratch), TARGET)
-    except (UnknownReason, DynamicMetric) as error:
+    except (UnknownReason, NoMeaning, DynamicMetric) as error:
         print(f"reference: {error}", file=sys.stderr)
         return 1
     if stale:
@@ -82,21 +83,21 @@ def pages() -> dict[str, str]:
     reasons = sources.raised()
     lines = {
         **contracts.api_pages(reasons),
-        "errors.md": errors_page(reasons),
+        "errors.md": errors_page(reasons, failures(sources)),
         "topics.md": contracts.topics_page(consumers_by_topic()),
         "metrics.md": metrics_page(sources),
     }
     return {path: NOTICE + "\n".join(text) for path, text in lines.items()}
 
 
-def errors_page(reasons: Mapping[str, Raised]) -> list[str]:
-    """Return the lines of the page of error reasons."""
+def errors_page(reasons: Mapping[str, Raised], failed: Mapping[str, Raised]) -> list[str]:
+    """Return the lines of the page of error reasons and of the reasons of failed resources."""
     lines = [
         "# Errors",
         "",
         "Each error has a gRPC code, a stable reason and a sentence that says what happened and what to do. gRPC sends "
-        "the reason as `google.rpc.ErrorInfo`, HTTP as `reason` of the problem details (RFC 9457). The failure of a "
-        "long-running operation has a reason too (`failure.reason`). Program against the reason; sentences may change. "
+        "the reason as `google.rpc.ErrorInfo`, HTTP as `reason` of the problem details (RFC 9457). A failed resource "
+        "has a reason too ([below](#reasons-of-failed-resources)). Program against the reason; sentences may change. "
         "`…` stands for what a sentence names; in `KIND_NOT_FOUND`, `KIND` stands for the kind of resource.",
         "",
     ]
@@ -106,7 +107,30 @@ def errors_page(reasons: Mapping[str, Raised]) -> list[str]:
         lines += [f"## {reason}", "", about.rstrip(), ""]
         if error.messages:
             lines += [*(f"- {plain(message)}" for message in error.messages), ""]
-    return lines
+    return [*lines, *failures_section(failed)]
+
+
+def failures_section(failed: Mapping[str, Raised]) -> list[str]:
+    """Return the lines of the table of the reasons of failed resources."""
+    return [
+        "## Reasons of failed resources",
+        "",
+        "A resource that a job or a pipeline computes ends as failed or refused with `failure.reason` and a sentence. "
+        "An error of the list above that ends the work is such a reason too. A pipeline run whose stage ended without "
+        "a reason has the stage and its state as reason, such as `ROLLOUT_ROLLED_BACK`.",
+        "",
+        "| reason | from | sentences |",
+        "|---|---|---|",
+        *(
+            f"| `{reason}` | {', '.join(sorted(each.owners))} | {failure_cell(each)} |"
+            for reason, each in failed.items()
+        ),
+    ]
+
+
+def failure_cell(failure: Raised) -> str:
+    """Return the meaning and the messages of a failure for a cell of a table."""
+    return "<br>".join(cell(plain(text)) for text in (*failure.meanings, *failure.messages))
 
 
 def plain(message: str) -> str:

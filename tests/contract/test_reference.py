@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import contract_pages, reference
+from scripts import contract_pages, failure_reasons, reference
 from scripts.raised_errors import Module, Raised, Sources
 
 ERRORS = '''
@@ -85,6 +85,78 @@ def test_a_message_of_placeholders_is_left_out(raised):
     assert raised["CLOSED"].meanings == ["The shop is closed."]
 
 
+def test_what_validators_refuse_is_a_bad_request_of_the_field():
+    text = (
+        'def check(value):\n    raise PydanticCustomError("unfit", "must not be {value}", {"value": value})'
+    )
+    (entry,) = Sources({"shop": Module("shop", "shop", ast.parse(text))}).raised().items()
+    assert entry == ("BAD_REQUEST", Raised({"INVALID_ARGUMENT"}, {"shop"}, [], ["… must not be …."]))
+
+
+FAILURES = """
+from shop.errors import BadColour
+
+
+@dataclass
+class Failure:
+    reason: str = ""
+    message: str = ""
+
+
+class Unreadable(ValueError):
+    def __init__(self, reason, message):
+        self.reason = reason
+
+
+class Reader:
+    def _note(self, reason, message): ...
+
+    def read(self, name, job):
+        self._note("FILE_EMPTY", f"{name} is empty.")
+        job.fail("DISK_FULL", "Free some " + unit + ".")
+        reason = self.found or "FILE_LOST"
+        message = "The first message."
+        message = f"The file of {name} was lost.".strip()
+        self._note(reason, message)
+        message = "The last message."
+        raise Unreadable(message=f"{name} is damaged.", reason="FILE_DAMAGED")
+
+
+def refuse(verdict, error, status):
+    respond(431, "HEADERS_TOO_LARGE", "The headers are too large.")
+    raise BadColour("This colour is sold out.", reason="SOLD_OUT")
+    return Failure("REFUSED", verdict) if verdict else Failure(error.reason, "It failed again.")
+
+
+def respond(status, reason, message): ...
+"""
+
+
+def failures_of(text: str, meanings: dict[str, str]) -> dict[str, tuple[list[str], list[str]]]:
+    modules = {
+        "shop.errors": Module("shop.errors", "shop", ast.parse(ERRORS)),
+        "shop.reader": Module("shop.reader", "shop", ast.parse(text)),
+    }
+    found = failure_reasons.failures(Sources(modules), meanings)
+    return {reason: (each.meanings, each.messages) for reason, each in found.items()}
+
+
+def test_failures_are_found_by_their_parameters():
+    assert failures_of(FAILURES, {"REFUSED": "The message is the verdict."}) == {
+        "DISK_FULL": ([], ["Free some …."]),
+        "FILE_DAMAGED": ([], ["… is damaged."]),
+        "FILE_EMPTY": ([], ["… is empty."]),
+        "FILE_LOST": ([], ["The file of … was lost."]),
+        "REFUSED": (["The message is the verdict."], []),
+    }
+
+
+@pytest.mark.parametrize("meanings", [{}, {"REFUSED": "Meaning.", "GONE": "No longer a reason."}])
+def test_every_failure_has_a_meaning_and_every_meaning_a_failure(meanings):
+    with pytest.raises(failure_reasons.NoMeaning, match="GONE" if meanings else "REFUSED"):
+        failures_of(FAILURES, meanings)
+
+
 def test_a_comment_that_names_an_unknown_reason_is_refused():
     with pytest.raises(contract_pages.UnknownReason, match=r"comment of Buy names reasons .* SOLD_OUT"):
         contract_pages.with_reasons("Refused when empty (`SOLD_OUT`).", "Buy", {})
@@ -130,7 +202,7 @@ def test_every_link_of_the_pages_has_a_target():
     }
     anchors = {
         path: {
-            re.sub(r"[^\w\- ]", "", heading).strip().lower()
+            re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-")
             for heading in re.findall(r"^#+ (.+)$", text, re.M)
         }
         for path, text in pages.items()

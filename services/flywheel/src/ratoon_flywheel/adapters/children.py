@@ -16,7 +16,6 @@ _STATES = {
     "ROLLED_BACK": ChildState.ROLLED_BACK,
     "REDACTED": ChildState.FAILED,
 }
-_REDACTED = ("REDACTED", "Records of it were erased while the run was under way; start a new one.")
 
 
 def child(
@@ -29,14 +28,14 @@ def child(
     """A resource as a run sees it: `state` is the name of its enum value; its products count once it succeeded."""
     state = state.removeprefix("STATE_")
     child_state = _STATES.get(state, ChildState.WORKING)
-    reason, failure_message = _REDACTED if state == "REDACTED" else (failure.reason, failure.message)
-    return Child(
-        child_state,
-        products if child_state is ChildState.SUCCEEDED else Products(),
-        Progress(progress.fraction, progress.message, progress.remaining_seconds, dict(progress.metrics)),
-        reason,
-        failure_message or message,
+    reported = Progress(
+        progress.fraction, progress.message, progress.remaining_seconds, dict(progress.metrics)
     )
+    if state == "REDACTED":
+        erased = "Records of it were erased while the run was under way; start a new one."
+        return Child(child_state, Products(), reported, "REDACTED", erased)
+    products = products if child_state is ChildState.SUCCEEDED else Products()
+    return Child(child_state, products, reported, failure.reason, failure.message or message)
 
 
 def ensure(create: Callable[[], object]) -> None:

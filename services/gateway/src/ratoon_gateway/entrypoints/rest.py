@@ -47,7 +47,7 @@ from ratoon_gateway.entrypoints.events import EVENT_HEADERS, Event, EventStream,
 from ratoon_gateway.entrypoints.examples import EXAMPLES
 from ratoon_gateway.entrypoints.peer_errors import description_of
 from ratoon_gateway.entrypoints.schemas import model_of, query_types
-from ratoon_gateway.entrypoints.validation import violation_of
+from ratoon_gateway.entrypoints.validation import bad_request_of
 from ratoon_gateway.entrypoints.verbs import HEAD
 
 _MAX_BYTES = 4 << 20
@@ -168,9 +168,9 @@ class RpcEndpoint:
             faults = [{**each, "loc": ("body", *each["loc"])} for each in error.errors(include_url=False)]
             raise RequestValidationError(faults) from None
 
-    def violation(self, error: dict[str, Any]) -> tuple[str, str]:
-        """Return field and sentence of a validation error."""
-        return violation_of(self.binding.body_type or self.binding.method.input_type, error)
+    def bad_request(self, error: dict[str, Any]) -> BadRequest:
+        """Return what a validation error means."""
+        return bad_request_of(self.binding.body_type or self.binding.method.input_type, error)
 
     def _read_query(self, scope: Scope) -> dict[str, list[str]]:
         """Return the texts of each query parameter by its JSON name."""
@@ -203,11 +203,9 @@ class RpcRoute(EdgeRoute):
         """Return problem details, with the violation of each field that FastAPI refused."""
         if not isinstance(error, RequestValidationError):
             return problem_response(_problem(error))
-        violations = [self.endpoint.violation(each) for each in error.errors()]
-        field, sentence = violations[0]
-        return problem_response(
-            problem_of(described(BadRequest(sentence, field=field)), violations if field else ())
-        )
+        refusals = [self.endpoint.bad_request(each) for each in error.errors()]
+        violations = [(each.field, str(each)) for each in refusals if each.field]
+        return problem_response(problem_of(described(refusals[0]), violations))
 
 
 class _Prepared(Request):

@@ -9,6 +9,7 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from pydantic_core import PydanticCustomError
 
+from ratoon_gateway.domain.errors import BadRequest
 from ratoon_gateway.entrypoints.asgi import json_name
 
 _RANGES = {
@@ -31,19 +32,17 @@ _NAMED = ("unknown_field", "unfit_entry")
 """Our error types whose context names the last step of the location."""
 _MAX_NAMES = 12
 """More field names than this are not listed in one sentence."""
-Violation = tuple[str, str]
-"""Field at fault and sentence."""
 
 
-def violation_of(kind: Descriptor, error: dict[str, Any]) -> Violation:
+def bad_request_of(kind: Descriptor, error: dict[str, Any]) -> BadRequest:
     """Return what a validation error of pydantic means for a body of `kind`, or for a parameter."""
     location = (*error["loc"][1:], *([error["ctx"]["name"]] if error["type"] in _NAMED else []))
     field = field_path(location)
     if error["type"] in ("extra_forbidden", "unknown_field"):
-        return field, _unknown_field(kind, location)
+        return _unknown_field(kind, location)
     if not location:
-        return field, "The body must be a JSON object."
-    return field, f"{field} {_complaint(error)}."
+        return BadRequest("The body must be a JSON object.")
+    return BadRequest(f"{field} {_complaint(error)}.", field)
 
 
 def field_path(location: Sequence[int | str]) -> str:
@@ -61,7 +60,8 @@ def enum_check(kind: EnumDescriptor) -> Callable[[Any], Any]:
             return kind.values_by_number[value].name
         if isinstance(value, str) and value in kind.values_by_name:
             return value
-        raise _complain(f"cannot be {named(value)}; it is one of {offered}")
+        context = {"offered": offered, "value": named(value)}
+        raise PydanticCustomError("unfit", "cannot be {value}; it is one of {offered}", context)
 
     return check
 
@@ -73,9 +73,11 @@ def whole_number_check(cpp_type: int) -> Callable[[Any], int]:
     def check(value: Any) -> int:
         number = _number(value)
         if number is None or (isinstance(number, float) and not number.is_integer()):
-            raise _complain(f"must be a whole number, not {named(value)}")
+            raise _unfit("a whole number", value)
         if not low <= number <= high:
-            raise _complain(f"must lie between {low} and {high}")
+            raise PydanticCustomError(
+                "unfit", "must lie between {low} and {high}", {"low": low, "high": high}
+            )
         return int(number)
 
     return check
@@ -85,9 +87,9 @@ def real_number(value: Any) -> float | int:
     """Return a finite number, which may come as text."""
     number = _number(value)
     if number is None:
-        raise _complain(f"must be a number, not {named(value)}")
+        raise _unfit("a number", value)
     if not abs(number) <= _MAX_REAL:
-        raise _complain("must be a finite number")
+        raise PydanticCustomError("unfit", "must be a finite number")
     return number
 
 
@@ -106,14 +108,14 @@ def map_check(field: FieldDescriptor) -> Callable[[Any, Callable[[Any], Any]], A
 
 def unknown_field(name: str) -> PydanticCustomError:
     """Return the error of a field that a message lacks."""
-    return PydanticCustomError("unknown_field", "is unknown", {"name": name})
+    return PydanticCustomError("unknown_field", "{name}", {"name": name})
 
 
 def truth(value: Any) -> bool:
     """Return the meaning of a query parameter that is `true` or `false`."""
     if isinstance(value, str) and value.lower() in ("true", "false"):
         return value.lower() == "true"
-    raise _complain(f"must be true or false, not {named(value)}")
+    raise _unfit("true or false", value)
 
 
 def _number(value: Any) -> int | float | None:
@@ -144,7 +146,7 @@ def _value_check(field: FieldDescriptor) -> Callable[[Any], str]:
         FieldDescriptor.CPPTYPE_BOOL: (bool, "true or false"),
         FieldDescriptor.CPPTYPE_MESSAGE: (dict, "an object"),
     }.get(field.cpp_type, (str, "a string"))
-    return lambda value: "" if isinstance(value, kind) else f"must be {words}, not {named(value)}"
+    return lambda value: "" if isinstance(value, kind) else _unfit(words, value).message()
 
 
 def _complaint_of(check: Callable[[Any], Any], value: Any) -> str:
@@ -155,29 +157,30 @@ def _complaint_of(check: Callable[[Any], Any], value: Any) -> str:
     return ""
 
 
-def _complain(sentence: str) -> PydanticCustomError:
-    return PydanticCustomError("unfit", "{sentence}", {"sentence": sentence})
+def _unfit(expected: str, value: Any) -> PydanticCustomError:
+    context = {"expected": expected, "value": named(value)}
+    return PydanticCustomError("unfit", "must be {expected}, not {value}", context)
 
 
 def _complaint(error: dict[str, Any]) -> str:
     """Return what is wrong with a field, without its name."""
     if error["type"] in _KINDS:
-        return f"must be {_KINDS[error['type']]}, not {named(error['input'])}"
+        return _unfit(_KINDS[error["type"]], error["input"]).message()
     return str(error["msg"]).removesuffix(".")
 
 
-def _unknown_field(kind: Descriptor, location: Sequence[int | str]) -> str:
-    """Return the sentence about a field that a message lacks, or that came under both of its names."""
+def _unknown_field(kind: Descriptor, location: Sequence[int | str]) -> BadRequest:
+    """Return the error of a field that a message lacks, or that came under both of its names."""
     message, name, path = _message_at(kind, location[:-1]), str(location[-1]), field_path(location)
     field = message.fields_by_name.get(name) or message.fields_by_camelcase_name.get(name)
     if field is not None:
-        return f"{field.json_name} is given twice, as {field.name} too."
+        return BadRequest(f"{field.json_name} is given twice, as {field.name} too.", path)
     known = [each.json_name for each in message.fields]
     close = difflib.get_close_matches(name, known, n=1)
     if close:
-        return f"{message.name} has no field {_cut(path)}. Did you mean {close[0]}?"
+        return BadRequest(f"{message.name} has no field {_cut(path)}. Did you mean {close[0]}?", path)
     listed = ", ".join([*known[:_MAX_NAMES], *(["… (see /docs)"] if len(known) > _MAX_NAMES else [])])
-    return f"{message.name} has no field {_cut(path)}. Its fields: {listed or 'none'}."
+    return BadRequest(f"{message.name} has no field {_cut(path)}. Its fields: {listed or 'none'}.", path)
 
 
 def _message_at(kind: Descriptor, location: Sequence[int | str]) -> Descriptor:
