@@ -1,25 +1,34 @@
 """A bill of materials of one image, CycloneDX 1.6: `sbom.py NAME VERSION [PROGRAM] <dpkg-status`.
 
 Owns where each image's parts are listed: the lock it was installed from, Debian's status file, the jars' digests, the
-modules in a Go program. Knows nothing of how images are built.
+modules in a Go program; and where the licenses of Python packages are found: in the metadata of this environment, if it
+has the version of the lock. Knows nothing of how images are built.
 """
 
 import json
 import re
 import subprocess
 import sys
+import tomllib
 import uuid
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "charts/images"
 TARGET = {"python_full_version": "3.11.2", "python_version": "3.11", "sys_platform": "linux"}
 """The interpreter of the base image, for the lock's markers."""
-FIELDS = ("name", "version")
-"""Of a pyproject."""
+LICENSES = {
+    "Apache Software License": "Apache-2.0",
+    "ISC License (ISCL)": "ISC",
+    "MIT License": "MIT",
+    "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
+}
+"""SPDX identifiers of classifiers that name one license."""
 
 Component = dict[str, object]
 
@@ -30,7 +39,7 @@ def main() -> int:
     components = list(debian(sys.stdin.read()))
     lock = ROOT / "requirements" / f"{name}.txt"
     if lock.exists():
-        components += [*python(lock.read_text()), *own()]
+        components += [*map(licensed, python(lock.read_text())), *own()]
     if name == "kafka":
         components += jars((IMAGES / "kafka/jars.sha256").read_text())
     if len(sys.argv) > 3:
@@ -78,11 +87,39 @@ def python(lock: str) -> Iterator[Component]:
 def own() -> Iterator[Component]:
     """Ratoon's own packages."""
     for path in sorted([*ROOT.glob("libs/*/pyproject.toml"), *ROOT.glob("services/*/pyproject.toml")]):
-        name, version = (
-            re.findall(rf'^{key} = "(.*)"$', path.read_text(), re.MULTILINE)[0] for key in FIELDS
-        )
+        project = tomllib.loads(path.read_text())["project"]
+        name, version = project["name"], project["version"]
         if name != "ratoon-testkit":
-            yield part(name, version, f"pkg:generic/{name}@{version}")
+            component = part(name, version, f"pkg:generic/{name}@{version}")
+            yield component | {"licenses": [{"expression": project["license"]}]}
+
+
+def licensed(component: Component) -> Component:
+    """Return the component of a Python package with its licenses, as far as they are known here."""
+    try:
+        fields = metadata(str(component["name"]))
+    except PackageNotFoundError:
+        return component
+    classifiers = [each for each in fields.get_all("Classifier") or [] if each.startswith("License :: ")]
+    stated = fields.get_all("License-Expression") or fields.get_all("License") or [""]
+    licenses = license_choice(stated[0], classifiers) if fields["Version"] == component["version"] else []
+    return component | {"licenses": licenses} if licenses else component
+
+
+def license_choice(stated: str, classifiers: list[str]) -> list[Component]:
+    """Return licenses as the document has them: an SPDX expression, else classifiers, else a statement of one line."""
+    try:
+        return [{"expression": canonicalize_license_expression(stated)}]
+    except InvalidLicenseExpression:
+        names = [each.rpartition(" :: ")[2] for each in classifiers]
+    if not names and "\n" not in stated.strip():
+        names = [stated.strip()]
+    return [{"license": license_of(name)} for name in names if name]
+
+
+def license_of(name: str) -> Component:
+    """Return a license by its SPDX identifier, if its name has one."""
+    return {"id": LICENSES[name]} if name in LICENSES else {"name": name}
 
 
 def jars(digests: str) -> Iterator[Component]:

@@ -61,6 +61,51 @@ def test_jars_and_own_packages(sbom: ModuleType) -> None:
     assert {each["name"] for each in sbom.own()} >= {"ratoon-runtime", "ratoon-gateway"}
 
 
+def test_own_packages_name_ratoons_license(sbom: ModuleType) -> None:
+    licenses = [each["licenses"] for each in sbom.own()]
+    assert len(licenses) > 10
+    assert licenses == [[{"expression": "Apache-2.0"}]] * len(licenses)
+
+
+@pytest.mark.parametrize(
+    ("stated", "classifiers", "licenses"),
+    [
+        ("mit or apache-2.0", ["License :: OSI Approved"], [{"expression": "MIT OR Apache-2.0"}]),
+        (
+            "Apache 2.0",
+            ["License :: OSI Approved :: Apache Software License"],
+            [{"license": {"id": "Apache-2.0"}}],
+        ),
+        (
+            "Dual License",
+            ["License :: OSI Approved :: BSD License", "License :: OSI Approved :: MIT License"],
+            [{"license": {"name": "BSD License"}}, {"license": {"id": "MIT"}}],
+        ),
+        ("3-Clause BSD License", [], [{"license": {"name": "3-Clause BSD License"}}]),
+        ("Copyright (c) Somebody\nPermission is granted", [], []),
+        ("", [], []),
+    ],
+)
+def test_licenses_as_the_document_has_them(
+    sbom: ModuleType, stated: str, classifiers: list[str], licenses: list[dict[str, object]]
+) -> None:
+    assert sbom.license_choice(stated, classifiers) == licenses
+
+
+def test_a_license_is_that_of_the_version_in_the_lock(sbom: ModuleType) -> None:
+    installed = {"name": "pytest", "version": pytest.__version__}
+    assert sbom.licensed(installed)["licenses"] == [{"expression": "MIT"}]
+    for other in ({"name": "pytest", "version": "0.1"}, {"name": "not-installed", "version": "1"}):
+        assert sbom.licensed(other) == other
+
+
+@pytest.mark.parametrize("lock", ["services", "worker-cpu"])
+def test_nearly_all_packages_of_an_image_have_a_license(sbom: ModuleType, lock: str) -> None:
+    listed = list(sbom.python((SCRIPTS.parent / f"requirements/{lock}.txt").read_text()))
+    unknown = [each["name"] for each in listed if "licenses" not in sbom.licensed(each)]
+    assert len(unknown) < len(listed) * 0.03, unknown
+
+
 def test_the_same_parts_make_the_same_document(sbom: ModuleType) -> None:
     documents = [json.dumps(sbom.bill("services", "1", list(sbom.debian(STATUS)))) for _ in range(2)]
     assert documents[0] == documents[1]
