@@ -11,6 +11,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ratoon.tasks.number_metrics import ranks
+
 OTHER = ""
 """Stands for every answer that is no label; it is always wrong. No label is empty, but one may be called `other`."""
 
@@ -89,7 +91,7 @@ def auc(positive: Sequence[bool], scores: Sequence[float]) -> float | None:
     losses = len(positive) - wins
     if not wins or not losses:
         return None
-    rank_sum = math.fsum(rank for rank, hit in zip(_ranks(scores), positive, strict=True) if hit)
+    rank_sum = math.fsum(rank for rank, hit in zip(ranks(scores), positive, strict=True) if hit)
     return (rank_sum - wins * (wins + 1) / 2) / (wins * losses)
 
 
@@ -117,18 +119,3 @@ def perplexity(nll: float, tokens: int) -> float | None:
 
 def _ratio(part: float, whole: float) -> float:
     return part / whole if whole else 0.0
-
-
-def _ranks(values: Sequence[float]) -> list[float]:
-    """Ranks from 1, ties sharing their mean rank."""
-    order = sorted(range(len(values)), key=values.__getitem__)
-    ranks = [0.0] * len(values)
-    start = 0
-    while start < len(order):
-        end = start
-        while end < len(order) and values[order[end]] == values[order[start]]:
-            end += 1
-        for index in order[start:end]:
-            ranks[index] = (start + 1 + end) / 2
-        start = end
-    return ranks
