@@ -10,8 +10,8 @@ from sqlalchemy import MetaData
 
 from ratoon.events.ports import Record
 from ratoon.operations.job_machine import Action, Failed, Failure, JobObservation, Phase, Progress, step
-from ratoon.operations.job_procedure import JobProcedure, observed, perform
-from ratoon.operations.jobs import JobState, JobStatus
+from ratoon.operations.job_procedure import JobProcedure, WorkerJobs, observed, perform
+from ratoon.operations.jobs import JobProgress, JobState, JobStatus
 from ratoon.operations.operations import Claim, Operations, operations_table
 from ratoon.process.errors import Description
 from ratoon.storage import outbox
@@ -181,3 +181,29 @@ def test_a_job_that_dies_at_each_start_is_started_five_times_with_growing_pauses
     assert starts == [0, 1, 3, 7, 15]
     assert (ended.state, ended.attempts) == (State.FAILED, 5)
     assert ended.failure == Failure("WORKER_LOST", "The worker was lost 5 times. Its log ends: Killed.")
+
+
+class Worker:
+    """The jobs of a worker module in memory."""
+
+    def __init__(self, *ends: JobStatus) -> None:
+        self.calls, self.ends = [], list(ends)
+
+    def start(self, job_id, module, spec):
+        self.calls.append((job_id, module, spec))
+
+    def observe(self, job_id):
+        return self.ends.pop(0)
+
+
+def test_a_worker_gets_the_spec_of_a_job_and_its_result_is_read():
+    running = JobStatus(JobState.RUNNING, JobProgress(0.5, "Reading", 1, 2, "files", 9.0))
+    ended = JobStatus(JobState.SUCCEEDED, result={"pages": 3})
+    worker = Worker(running, ended)
+    jobs = WorkerJobs(worker, "report.worker", lambda title: {"title": title}, lambda result: result["pages"])
+    jobs.start("id", "May")
+    assert worker.calls == [("id", "report.worker", {"title": "May"})]
+    observation = jobs.observe("id")
+    assert (observation.phase, observation.result) == (Phase.RUNNING, None)
+    assert observation.progress == Progress(0.5, "Reading", 1, 2, "files")
+    assert jobs.observe("id").result == 3

@@ -15,7 +15,7 @@ from ratoon.operations.job_machine import (
     Transition,
     fail,
 )
-from ratoon.operations.jobs import JobStatus
+from ratoon.operations.jobs import JSON, JobProgress, Jobs, JobStatus
 from ratoon.operations.operations import Claim, Step
 from ratoon.process.errors import Description
 
@@ -43,6 +43,42 @@ class JobRunner(Protocol[J_contra, R]):
     def forget(self, job_id: str) -> None:
         """Forget a job that has ended, with its result, so that it can be started again."""
         ...
+
+
+def base_progress(reported: JobProgress) -> Progress:
+    """Return the progress of a job without its remaining time."""
+    return Progress(reported.fraction, reported.message, reported.done, reported.total, reported.unit)
+
+
+@dataclass(frozen=True)
+class WorkerJobs(Generic[J, R]):
+    """Jobs of one kind, executed by a worker module: a `JobRunner`."""
+
+    jobs: Jobs
+    module: str
+    spec_of: Callable[[J], JSON]
+    """Returns the spec of a job."""
+    result_of: Callable[[JSON], R]
+    """Returns the result of a job from what its worker wrote."""
+    progress_of: Callable[[JobProgress], Progress] = base_progress
+
+    def observe(self, job_id: str) -> JobObservation[R]:
+        """Return the state of the job."""
+        status = self.jobs.observe(job_id)
+        result = self.result_of(status.result) if status.result else None
+        return observed(status, self.progress_of(status.progress), result)
+
+    def start(self, job_id: str, job: J) -> None:
+        """Start the job, unless it was started before."""
+        self.jobs.start(job_id, self.module, self.spec_of(job))
+
+    def stop(self, job_id: str) -> None:
+        """Ask the job to end; kill it after a grace period."""
+        self.jobs.stop(job_id)
+
+    def forget(self, job_id: str) -> None:
+        """Forget a job that has ended, with its result."""
+        self.jobs.forget(job_id)
 
 
 @dataclass(frozen=True)

@@ -167,3 +167,84 @@ class JobProgress(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__remaining_s) -> _WhichOneofReturnType__remaining_s | None: ...
 
 Global___JobProgress: _TypeAlias = JobProgress  # noqa: Y015
+
+@_typing.final
+class JobEnvironment(_message.Message):
+    """Environment and limits of a job. In its `spec.json` they stand next to the fields of the spec of its kind."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_FIELD_NUMBER: _builtins.int
+    ARTIFACTS_FIELD_NUMBER: _builtins.int
+    WARM_FIELD_NUMBER: _builtins.int
+    WARM_IDLE_S_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    LANES_FIELD_NUMBER: _builtins.int
+    TIME_LIMIT_S_FIELD_NUMBER: _builtins.int
+    MEMORY_SHARE_FIELD_NUMBER: _builtins.int
+    task: _builtins.str
+    """Kind of the job, for a worker that has several."""
+    artifacts: _builtins.str
+    """URL of the artifact store."""
+    warm: _builtins.str
+    """Directory of the warm process that runs the job. Not set: the job has a process of its own."""
+    warm_idle_s: _builtins.float
+    """Time that a warm process, if this job starts it, waits for the next job, in seconds."""
+    tenant: _builtins.str
+    """Project of the job: jobs of one project run one after another in a warm process."""
+    lanes: _builtins.int
+    """Number of jobs of different projects that run at the same time in warm processes."""
+    time_limit_s: _builtins.float
+    """Time limit, in seconds. 0: no limit."""
+    memory_share: _builtins.float
+    """Limit of memory, as a share of the memory of the machine or container. 0: no limit."""
+    def __init__(
+        self,
+        *,
+        task: _builtins.str | None = ...,
+        artifacts: _builtins.str | None = ...,
+        warm: _builtins.str | None = ...,
+        warm_idle_s: _builtins.float | None = ...,
+        tenant: _builtins.str | None = ...,
+        lanes: _builtins.int | None = ...,
+        time_limit_s: _builtins.float | None = ...,
+        memory_share: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_artifacts", b"_artifacts", "_lanes", b"_lanes", "_memory_share", b"_memory_share", "_task", b"_task", "_tenant", b"_tenant", "_time_limit_s", b"_time_limit_s", "_warm", b"_warm", "_warm_idle_s", b"_warm_idle_s", "artifacts", b"artifacts", "lanes", b"lanes", "memory_share", b"memory_share", "task", b"task", "tenant", b"tenant", "time_limit_s", b"time_limit_s", "warm", b"warm", "warm_idle_s", b"warm_idle_s"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_artifacts", b"_artifacts", "_lanes", b"_lanes", "_memory_share", b"_memory_share", "_task", b"_task", "_tenant", b"_tenant", "_time_limit_s", b"_time_limit_s", "_warm", b"_warm", "_warm_idle_s", b"_warm_idle_s", "artifacts", b"artifacts", "lanes", b"lanes", "memory_share", b"memory_share", "task", b"task", "tenant", b"tenant", "time_limit_s", b"time_limit_s", "warm", b"warm", "warm_idle_s", b"warm_idle_s"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__artifacts: _TypeAlias = _typing.Literal["artifacts"]  # noqa: Y015
+    _WhichOneofArgType__artifacts: _TypeAlias = _typing.Literal["_artifacts", b"_artifacts"]  # noqa: Y015
+    _WhichOneofReturnType__lanes: _TypeAlias = _typing.Literal["lanes"]  # noqa: Y015
+    _WhichOneofArgType__lanes: _TypeAlias = _typing.Literal["_lanes", b"_lanes"]  # noqa: Y015
+    _WhichOneofReturnType__memory_share: _TypeAlias = _typing.Literal["memory_share"]  # noqa: Y015
+    _WhichOneofArgType__memory_share: _TypeAlias = _typing.Literal["_memory_share", b"_memory_share"]  # noqa: Y015
+    _WhichOneofReturnType__task: _TypeAlias = _typing.Literal["task"]  # noqa: Y015
+    _WhichOneofArgType__task: _TypeAlias = _typing.Literal["_task", b"_task"]  # noqa: Y015
+    _WhichOneofReturnType__tenant: _TypeAlias = _typing.Literal["tenant"]  # noqa: Y015
+    _WhichOneofArgType__tenant: _TypeAlias = _typing.Literal["_tenant", b"_tenant"]  # noqa: Y015
+    _WhichOneofReturnType__time_limit_s: _TypeAlias = _typing.Literal["time_limit_s"]  # noqa: Y015
+    _WhichOneofArgType__time_limit_s: _TypeAlias = _typing.Literal["_time_limit_s", b"_time_limit_s"]  # noqa: Y015
+    _WhichOneofReturnType__warm: _TypeAlias = _typing.Literal["warm"]  # noqa: Y015
+    _WhichOneofArgType__warm: _TypeAlias = _typing.Literal["_warm", b"_warm"]  # noqa: Y015
+    _WhichOneofReturnType__warm_idle_s: _TypeAlias = _typing.Literal["warm_idle_s"]  # noqa: Y015
+    _WhichOneofArgType__warm_idle_s: _TypeAlias = _typing.Literal["_warm_idle_s", b"_warm_idle_s"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__artifacts) -> _WhichOneofReturnType__artifacts | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__lanes) -> _WhichOneofReturnType__lanes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__memory_share) -> _WhichOneofReturnType__memory_share | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__task) -> _WhichOneofReturnType__task | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tenant) -> _WhichOneofReturnType__tenant | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__time_limit_s) -> _WhichOneofReturnType__time_limit_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__warm) -> _WhichOneofReturnType__warm | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__warm_idle_s) -> _WhichOneofReturnType__warm_idle_s | None: ...
+
+Global___JobEnvironment: _TypeAlias = JobEnvironment  # noqa: Y015
