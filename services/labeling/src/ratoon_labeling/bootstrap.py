@@ -9,7 +9,7 @@ from ratoon.storage.artifacts import ArtifactStore
 from ratoon_labeling import mapping
 from ratoon_labeling.adapters import tables
 from ratoon_labeling.adapters.datasets import IngestionDatasets
-from ratoon_labeling.adapters.freezing import JobFreezing
+from ratoon_labeling.adapters.freezing import freezing_jobs
 from ratoon_labeling.adapters.recording import ProcessLedger
 from ratoon_labeling.adapters.task_counts import SqlTaskCounts
 from ratoon_labeling.application.procedures import label_set_procedure
@@ -22,7 +22,7 @@ def build(settings: Settings, platform: Platform) -> App:
     """Labeling, ready to run."""
     base = ServiceRuntime(settings, platform, tables.METADATA)
     store = base.store(tables.RESOURCES, mapping.event)
-    freezing = JobFreezing(base.jobs(), settings.artifacts_url)
+    freezing = freezing_jobs(base.jobs(), settings.artifacts_url)
     ledger = ProcessLedger(base.database, ArtifactStore(settings.artifacts_url), base.clock)
     operations = base.operations(store, [label_set_procedure(freezing, ledger)])
     datasets = IngestionDatasets(base.peer("ingestion"))

@@ -1,9 +1,12 @@
 """Domain to protobuf and back; entrypoints and adapters use it, nothing else does."""
 
+from dataclasses import asdict
+
 from google.protobuf.message import Message
 
 from ratoon.common.v1 import progress_pb2
 from ratoon.events.ports import Record
+from ratoon.jobs.v1 import labeling_jobs_pb2 as jobs_pb2
 from ratoon.labeling.v1 import annotation_pb2, label_set_pb2, labeling_events_pb2
 from ratoon.labeling.v1 import labeling_service_pb2 as pb
 from ratoon.operations.job_machine import Cancelled, Failed
@@ -19,9 +22,10 @@ from ratoon_labeling.application.commands import (
     DeleteGuideline,
     UpdateGuideline,
 )
+from ratoon_labeling.application.ports import FreezingJob
 from ratoon_labeling.domain.annotations import Annotation, AnnotationCreated, Source
 from ratoon_labeling.domain.guidelines import ConflictPolicy, Guideline
-from ratoon_labeling.domain.label_sets import Completed, LabelSet
+from ratoon_labeling.domain.label_sets import Completed, Frozen, LabelSet
 from ratoon_labeling.domain.tasks import Task, TaskSummary
 
 _POLICY = annotation_pb2.Guideline.ConflictPolicy
@@ -198,6 +202,41 @@ def claim_task(request: pb.ClaimTaskRequest, caller: str) -> ClaimTask:
 def complete_task(request: pb.CompleteTaskRequest, caller: str) -> CompleteTask:
     """Return the command of a request, with its caller."""
     return CompleteTask(request.name, request.label, caller)
+
+
+def freezing_spec(job: FreezingJob) -> jobs_pb2.FreezingSpec:
+    """Return the spec of the job that freezes a label set."""
+    label_set = job.label_set
+    return jobs_pb2.FreezingSpec(
+        name=label_set.name,
+        dataset_digest=label_set.dataset_digest,
+        annotations_digest=job.annotations_digest,
+        labels=label_set.labels,
+        conflict_policy=label_set.conflict_policy.value,
+        import_as=label_set.import_as.value,
+        review_sample_size=label_set.review_sample_size,
+    )
+
+
+def freezing_result(value: Frozen) -> jobs_pb2.FreezingResult:
+    """Return the result of a job as a message."""
+    return jobs_pb2.FreezingResult(**asdict(value))
+
+
+def frozen(result: jobs_pb2.FreezingResult) -> Frozen:
+    """Return the result of a job; unknown labels are in the order of their numbers."""
+    unknown = sorted(result.unknown_labels.items(), key=lambda each: (-each[1], each[0]))
+    return Frozen(
+        digest=result.digest,
+        imported_digest=result.imported_digest,
+        tasks_digest=result.tasks_digest,
+        class_counts=dict(sorted(result.class_counts.items())),
+        unlabelled_count=result.unlabelled_count,
+        unknown_label_count=result.unknown_label_count,
+        conflict_count=result.conflict_count,
+        agreement_alpha=result.agreement_alpha if result.HasField("agreement_alpha") else None,
+        unknown_labels=dict(unknown),
+    )
 
 
 def event(happened: object, name: str, revision: int) -> Record:

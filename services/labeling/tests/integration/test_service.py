@@ -26,7 +26,7 @@ from ratoon.testkit.clock import FakeClock
 from ratoon.testkit.services import State, serving
 from ratoon_labeling import mapping
 from ratoon_labeling.adapters import tables
-from ratoon_labeling.adapters.freezing import JobFreezing
+from ratoon_labeling.adapters.freezing import freezing_jobs
 from ratoon_labeling.adapters.ledger import BulkLedger
 from ratoon_labeling.adapters.task_counts import SqlTaskCounts
 from ratoon_labeling.application import handlers
@@ -58,7 +58,7 @@ class FakeDatasets:
 def build(settings: Settings, datasets: FakeDatasets) -> App:
     base = ServiceRuntime(settings, Platform.of_process(), tables.METADATA)
     store = base.store(tables.RESOURCES, mapping.event)
-    freezing = JobFreezing(LocalJobs(settings.folder / "jobs"), settings.artifacts_url)
+    freezing = freezing_jobs(LocalJobs(settings.folder / "jobs"), settings.artifacts_url)
     ledger = BulkLedger(base.database, ArtifactStore(settings.artifacts_url), base.clock)
     operations = base.operations(store, [label_set_procedure(freezing, ledger)])
     counts, changes = SqlTaskCounts(base.database, base.clock), base.changes(store)

@@ -12,12 +12,14 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict
 
+from ratoon.jobs.v1.labeling_jobs_pb2 import RecordingSpec
+from ratoon.operations.job_messages import from_json, to_json
 from ratoon.process.clock import SystemClock
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.bodies import BodyCodec
 from ratoon.storage.database import Database
+from ratoon_labeling import mapping
 from ratoon_labeling.adapters.ledger import BulkLedger
 from ratoon_labeling.domain.label_sets import Frozen, LabelSet
 
@@ -38,15 +40,15 @@ class ProcessLedger(BulkLedger):
             super().record(label_set, frozen)
 
     def _record_in_subprocess(self, label_set: LabelSet, frozen: Frozen) -> bool:
-        specification = {
-            "database": self._database.url,
-            "artifacts": self._artifacts.url,
-            "label_set": _LABEL_SETS.dump(label_set),
-            "frozen": asdict(frozen),
-        }
+        spec = RecordingSpec(
+            database=self._database.url,
+            artifacts=self._artifacts.url,
+            label_set=_LABEL_SETS.dump(label_set),
+            frozen=mapping.freezing_result(frozen),
+        )
         ended = subprocess.run(
             [sys.executable, "-m", __name__],
-            input=json.dumps(specification).encode(),
+            input=json.dumps(to_json(spec)).encode(),
             stderr=subprocess.PIPE,
             check=False,
         )
@@ -63,11 +65,11 @@ def main() -> int:
     """Record one label set; end with the parent process."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     os.nice(_NICE)
-    specification = json.load(sys.stdin)
-    database = Database(specification["database"])
+    spec = from_json(RecordingSpec, json.load(sys.stdin))
+    database = Database(spec.database)
     try:
-        ledger = BulkLedger(database, ArtifactStore(specification["artifacts"]), SystemClock(), time.sleep)
-        ledger.record(_LABEL_SETS.load(specification["label_set"]), Frozen(**specification["frozen"]))
+        ledger = BulkLedger(database, ArtifactStore(spec.artifacts), SystemClock(), time.sleep)
+        ledger.record(_LABEL_SETS.load(spec.label_set), mapping.frozen(spec.frozen))
     finally:
         database.close()
     return 0

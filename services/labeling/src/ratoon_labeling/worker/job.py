@@ -2,16 +2,18 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from ratoon.jobs.v1.job_pb2 import JobEnvironment
+from ratoon.jobs.v1.labeling_jobs_pb2 import FreezingResult, FreezingSpec
+from ratoon.operations.job_messages import from_json, to_json
 from ratoon.operations.jobs import JobFolder
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.tasks.labels import label_key, match_label
 from ratoon_labeling.domain.agreement import nominal_alpha
 from ratoon_labeling.domain.annotations import AnnotatedLabel, Source
 from ratoon_labeling.domain.guidelines import LONGEST_LABEL, ConflictPolicy
-from ratoon_labeling.domain.label_sets import Frozen
 from ratoon_labeling.domain.resolution import Resolution, resolve
 from ratoon_labeling.domain.sampling import review_sample
 from ratoon_labeling.domain.tasks import Reason
@@ -33,27 +35,13 @@ class Stopped(Exception):
     reason = "STOPPED"
 
 
-@dataclass(frozen=True)
-class Spec:
-    """What to freeze; `name` is the label set's and seeds its review sample."""
-
-    artifacts: str
-    name: str
-    dataset_digest: str
-    annotations_digest: str
-    labels: Sequence[str]
-    conflict_policy: str
-    import_as: str
-    review_sample_size: int
-
-
 AnnotatedRows = list[tuple[Row, list[AnnotatedLabel]]]
 
 
 def run(raw_spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
-    """Freeze the labels; returns the fields of `Frozen`."""
-    spec = Spec(**{**raw_spec, "labels": tuple(raw_spec["labels"])})
-    artifacts = ArtifactStore(spec.artifacts)
+    """Freeze the labels of a `FreezingSpec`; return a `FreezingResult`, both as JSON."""
+    spec = from_json(FreezingSpec, raw_spec)
+    artifacts = ArtifactStore(from_json(JobEnvironment, raw_spec).artifacts)
     rows = _rows(artifacts, spec, job)
     unknown = Counter(
         label.strip()[:LONGEST_LABEL]
@@ -63,10 +51,10 @@ def run(raw_spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
     )
     annotated = _annotated(rows, spec, records.annotations(artifacts, spec.annotations_digest))
     job.progress(0.8, "Writing the labels", done=len(rows), total=len(rows), unit="records")
-    return asdict(_frozen(artifacts, spec, annotated, unknown))
+    return to_json(_frozen(artifacts, spec, annotated, unknown))
 
 
-def _rows(artifacts: ArtifactStore, spec: Spec, job: JobFolder) -> list[Row]:
+def _rows(artifacts: ArtifactStore, spec: FreezingSpec, job: JobFolder) -> list[Row]:
     shards = records.shards(artifacts, spec.dataset_digest)
     rows: list[Row] = []
     for number, shard in enumerate(shards, 1):
@@ -78,7 +66,7 @@ def _rows(artifacts: ArtifactStore, spec: Spec, job: JobFolder) -> list[Row]:
 
 
 def _annotated(
-    rows: Iterable[Row], spec: Spec, annotations: Iterable[tuple[str, AnnotatedLabel]]
+    rows: Iterable[Row], spec: FreezingSpec, annotations: Iterable[tuple[str, AnnotatedLabel]]
 ) -> AnnotatedRows:
     """Return each record with its annotations: those created here and the one that came with it."""
     by_record: dict[str, list[AnnotatedLabel]] = defaultdict(list)
@@ -88,7 +76,7 @@ def _annotated(
     return [(row, [*by_record.get(row.record_id, ()), *_imported(row, spec)]) for row in rows]
 
 
-def _imported(row: Row, spec: Spec) -> list[AnnotatedLabel]:
+def _imported(row: Row, spec: FreezingSpec) -> list[AnnotatedLabel]:
     """The label of a record, or those of its duplicates, each by an annotator of its own."""
     votes = row.votes or (Vote(row.source_label, row.source, row.time),)
     labels: list[AnnotatedLabel] = []
@@ -104,17 +92,19 @@ def _imported(row: Row, spec: Spec) -> list[AnnotatedLabel]:
     return labels
 
 
-def _frozen(artifacts: ArtifactStore, spec: Spec, annotated: AnnotatedRows, unknown: Counter[str]) -> Frozen:
+def _frozen(
+    artifacts: ArtifactStore, spec: FreezingSpec, annotated: AnnotatedRows, unknown: Counter[str]
+) -> FreezingResult:
     policy = ConflictPolicy(spec.conflict_policy)
     resolved = [(row, resolve(annotations, policy)) for row, annotations in annotated if annotations]
     labels = [(row, each.chosen) for row, each in resolved if each.chosen is not None]
     if not labels:
         raise NoLabels(_no_labels(len(annotated), spec.labels, unknown))
-    return Frozen(
+    return FreezingResult(
         digest=records.put_labels(artifacts, labels),
         imported_digest=records.put_lines(artifacts, _imports(annotated, spec)),
         tasks_digest=records.put_lines(artifacts, _tasks(resolved, spec)),
-        class_counts=dict(sorted(Counter(chosen.label for _, chosen in labels).items())),
+        class_counts=Counter(chosen.label for _, chosen in labels),
         unlabelled_count=len(annotated) - len(labels),
         unknown_label_count=unknown.total(),
         unknown_labels=_named(unknown),
@@ -123,7 +113,7 @@ def _frozen(artifacts: ArtifactStore, spec: Spec, annotated: AnnotatedRows, unkn
     )
 
 
-def _compared(row: Row, annotations: Sequence[AnnotatedLabel], spec: Spec) -> list[str]:
+def _compared(row: Row, annotations: Sequence[AnnotatedLabel], spec: FreezingSpec) -> list[str]:
     """Return the labels of a record that count for the agreement of annotators.
 
     Those of its duplicates are stored only where they differ, so they would count as disagreement alone.
@@ -157,7 +147,7 @@ def _named(unknown: Counter[str]) -> dict[str, int]:
     return dict(list(named.items())[:_MAX_UNKNOWN_LABELS])
 
 
-def _imports(annotated: AnnotatedRows, spec: Spec) -> list[dict[str, str]]:
+def _imports(annotated: AnnotatedRows, spec: FreezingSpec) -> list[dict[str, str]]:
     return [
         {
             "record_id": row.record_id,
@@ -170,7 +160,7 @@ def _imports(annotated: AnnotatedRows, spec: Spec) -> list[dict[str, str]]:
     ]
 
 
-def _tasks(resolved: Sequence[tuple[Row, Resolution]], spec: Spec) -> list[dict[str, str]]:
+def _tasks(resolved: Sequence[tuple[Row, Resolution]], spec: FreezingSpec) -> list[dict[str, str]]:
     """Every record that people must decide, and a sample of those that no person has labelled."""
     ties = [_task(row, "", Reason.CONFLICT) for row, each in resolved if each.chosen is None]
     unseen = {
