@@ -4,14 +4,16 @@ from google.protobuf.message import Message
 
 from ratoon.common.v1 import generation_pb2, progress_pb2
 from ratoon.events.ports import Record
+from ratoon.jobs.v1 import registry_jobs_pb2 as jobs_pb2
 from ratoon.operations.job_machine import Cancelled, Failed
 from ratoon.registry.v1 import model_pb2, model_version_pb2, registry_events_pb2, registry_service_pb2
 from ratoon.runtime.timestamps import timestamp
 from ratoon.service.events import record_of
 from ratoon_registry.application.commands import CreateModel, CreateVersion, SetAlias
 from ratoon_registry.domain.events import AliasMoved
+from ratoon_registry.domain.generation import Generation, PromptLimits
 from ratoon_registry.domain.models import Alias, AliasChange, Model
-from ratoon_registry.domain.versions import Lineage, ModelVersion, Registered
+from ratoon_registry.domain.versions import Lineage, ModelVersion, Registered, Verified
 
 
 def model(value: Model) -> model_pb2.Model:
@@ -102,6 +104,36 @@ def create_version(request: registry_service_pb2.CreateModelVersionRequest) -> C
 def set_alias(request: registry_service_pb2.SetAliasRequest, principal: str, by_serving: bool) -> SetAlias:
     """Return the command of a SetAlias request."""
     return SetAlias(request.name, request.version, request.reason, principal, by_serving, request.request_id)
+
+
+def verification_spec(version: ModelVersion, golden_count: int) -> jobs_pb2.VerificationSpec:
+    """Return the spec of the job that verifies a version."""
+    return jobs_pb2.VerificationSpec(
+        artifact_digest=version.artifact_digest,
+        golden_source_digest=version.golden_source_digest,
+        golden_count=golden_count,
+        card=jobs_pb2.VerificationSpec.Card(
+            name=version.name, changelog=version.changelog, scores=version.scores
+        ),
+    )
+
+
+def verified(result: jobs_pb2.VerificationResult) -> Verified:
+    """Return the result of a verification."""
+    stated = {field.name: value for field, value in result.generation.ListFields()}
+    prompt = result.prompt
+    return Verified(
+        artifact_digest=result.artifact_digest,
+        signature_digest=result.signature_digest,
+        golden_digest=result.golden_digest,
+        parameter_count=result.parameter_count,
+        size_bytes=result.size_bytes,
+        base_artifact_digest=result.base_artifact_digest,
+        base_signature_digest=result.base_signature_digest,
+        generation=Generation(**stated),
+        prompt=PromptLimits(prompt.max_characters, prompt.max_tokens, prompt.context_tokens),
+        notice=result.notice,
+    )
 
 
 def event(happened: object, name: str, revision: int) -> Record:

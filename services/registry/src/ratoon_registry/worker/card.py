@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ratoon.jobs.v1.registry_jobs_pb2 import VerificationSpec
 from ratoon_registry.worker.inspection import read_json
 
 CARD = "README.md"
@@ -21,16 +22,16 @@ _ARCHITECTURE = (
 )
 
 
-def model_card(folder: Path, details: Mapping[str, Any], parameters: int, size_bytes: int) -> str:
+def model_card(folder: Path, details: VerificationSpec.Card, parameters: int, size_bytes: int) -> str:
     """The card in Markdown; the same input gives the same text, so the artifact keeps its digest."""
     config = read_json(folder / "config.json") if (folder / "config.json").exists() else {}
     recipe = read_json(folder / "recipe.json") if (folder / "recipe.json").exists() else {}
-    scores = {name: f"{value:.4g}" for name, value in sorted(details.get("scores", {}).items())}
+    scores = {name: f"{value:.4g}" for name, value in sorted(details.scores.items())}
     architecture = {name: config[name] for name in _ARCHITECTURE if name in config}
     sections = [
         "---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags: [ratoon]\n---",
-        f"# {details.get('name') or 'A language model'}",
-        str(details.get("changelog") or "").strip(),
+        f"# {details.name or 'A language model'}",
+        details.changelog.strip(),
         _table("Size", {"parameters": f"{parameters:,}", "bytes of weights": f"{size_bytes:,}"}),
         _table("Scores", scores),
         _table("Architecture", architecture),

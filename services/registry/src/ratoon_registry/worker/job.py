@@ -1,12 +1,7 @@
 """One verification job: fetch, check, reload, record, describe, sign. It does not know what the version is for.
 
-Spec: `artifacts` (store URL), `artifact_digest` (a model tree, whole or an adapter whose recipe names its base),
-`golden_source_digest` (parquet with a column `text`; empty: built-in sentences), `golden_count`, `card` (`name`,
-`changelog`, `scores`), and optionally `threads`, `warm` and `signing_key` (path of an EC key, PEM; without it a key
-that is discarded signs, and the registry signs again with its own). Result: `artifact_digest` (of the tree with its
-card), `signature_digest` and `golden_digest` (blobs), `parameter_count`, `size_bytes` (an adapter's: of its own
-weights), `size_class`, `base_artifact_digest` and `base_signature_digest`, which are empty for a whole model, and
-`generation` and `prompt`, what the artifact states about answers and prompts, and `notice`, files that were left out.
+Reads a `VerificationSpec` and writes a `VerificationResult`. The texts for golden prompts are a Parquet file with a
+column `text`; the signing key is an EC key (PEM).
 """
 
 from __future__ import annotations
@@ -17,6 +12,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ratoon.common.v1.generation_pb2 import GenerationDefaults
+from ratoon.jobs.v1.job_pb2 import JobEnvironment
+from ratoon.jobs.v1.registry_jobs_pb2 import VerificationResult, VerificationSpec
+from ratoon.operations.job_messages import from_json, to_json
 from ratoon.operations.jobs import JobFolder
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.models import ModelFolder, fetch_model
@@ -29,6 +28,9 @@ from ratoon_registry.worker.reload import Reloaded
 
 JSON = dict[str, Any]
 
+_GOLDEN_COUNT = 16
+"""Golden prompts of a spec that does not state their number."""
+
 
 class Stopped(Exception):
     """The job was cancelled."""
@@ -36,48 +38,53 @@ class Stopped(Exception):
     reason = "CANCELLED"
 
 
-def run(spec: JSON, job: JobFolder) -> JSON:
+def run(raw_spec: JSON, job: JobFolder) -> JSON:
     """Do the job; raises Stopped, UnfitArtifact, NoStablePrompt or an artifact store's error."""
-    store = ArtifactStore(spec["artifacts"])
+    spec = from_json(VerificationSpec, raw_spec)
+    store = ArtifactStore(from_json(JobEnvironment, raw_spec).artifacts)
     _report(job, 0.05, "Fetching and checking the files")
-    inspection = inspect(store, spec["artifact_digest"])
+    inspection = inspect(store, spec.artifact_digest)
     models = job.path / "models"
     try:
-        fetched = fetch_model(store, spec["artifact_digest"], models)
+        fetched = fetch_model(store, spec.artifact_digest, models)
         for name in inspection.left_out:
             (fetched.path / name).unlink()
         drop_redundant_tokenizer(fetched)
-        return {**_verified(spec, job, store, fetched), "notice": left_out(inspection)}
+        result = _verified(spec, job, store, fetched)
+        result.notice = left_out(inspection)
+        return to_json(result)
     finally:
         shutil.rmtree(models, ignore_errors=True)
 
 
-def _verified(spec: JSON, job: JobFolder, store: ArtifactStore, fetched: ModelFolder) -> JSON:
+def _verified(
+    spec: VerificationSpec, job: JobFolder, store: ArtifactStore, fetched: ModelFolder
+) -> VerificationResult:
     folder = fetched.path
-    texts = read_texts(store, spec.get("golden_source_digest", ""))
+    texts = read_texts(store, spec.golden_source_digest)
     _report(job, 0.3, "Reloading the model")
-    model = Reloaded(fetched, int(spec.get("threads", 0)))
+    model = Reloaded(fetched, spec.threads)
     _report(job, 0.6, "Recording golden prompts")
-    recorded = golden.record(model, texts, int(spec.get("golden_count", 16)))
+    recorded = golden.record(model, texts, spec.golden_count or _GOLDEN_COUNT)
     _report(job, 0.9, "Signing")
     size_bytes = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
-    card = model_card(folder, spec.get("card", {}), model.parameters, size_bytes)
+    card = model_card(folder, spec.card, model.parameters, size_bytes)
     (folder / CARD).write_text(card, encoding="utf-8")
-    key = Path(spec.get("signing_key") or signature.passing_key(job.path / "passing.pem"))
+    key = Path(spec.signing_key or signature.passing_key(job.path / "passing.pem"))
     signed = signature.sign(folder, key, job.path / "model.sig")
     signed_base = signature.sign(fetched.base, key, job.path / "base.sig") if fetched.base else None
-    return {
-        "artifact_digest": store.put_tree(folder),
-        "signature_digest": store.put_file(signed),
-        "golden_digest": store.put_bytes(json.dumps(recorded, sort_keys=True).encode()),
-        "parameter_count": model.parameters,
-        "size_bytes": size_bytes,
-        "size_class": size_class(model.parameters, size_bytes),
-        "base_artifact_digest": fetched.base_digest,
-        "base_signature_digest": store.put_file(signed_base) if signed_base else "",
-        "generation": asdict(generation.generation(fetched)),
-        "prompt": asdict(generation.prompt_limits(fetched, model.positions)),
-    }
+    return VerificationResult(
+        artifact_digest=store.put_tree(folder),
+        signature_digest=store.put_file(signed),
+        golden_digest=store.put_bytes(json.dumps(recorded, sort_keys=True).encode()),
+        parameter_count=model.parameters,
+        size_bytes=size_bytes,
+        size_class=size_class(model.parameters, size_bytes),
+        base_artifact_digest=fetched.base_digest,
+        base_signature_digest=store.put_file(signed_base) if signed_base else "",
+        generation=GenerationDefaults(**asdict(generation.generation(fetched))),
+        prompt=VerificationResult.PromptLimits(**asdict(generation.prompt_limits(fetched, model.positions))),
+    )
 
 
 def _report(job: JobFolder, fraction: float, message: str) -> None:
