@@ -62,7 +62,8 @@ def test_tags_are_described(document):
 
 def test_titles_that_repeat_names_are_left_out(document):
     titles = re.findall(r'"title": "([^"]+)"', json.dumps(document))
-    assert titles == ["Ratoon"]
+    examples = [each["title"] for each in document["components"]["schemas"]["Problem"]["examples"]]
+    assert sorted(titles) == sorted(["Ratoon", *examples])
 
 
 def test_examples_are_valid_bodies(api):

@@ -155,12 +155,13 @@ def _completion_routes() -> list[BaseRoute]:
 
 
 def _tidy(node: Any) -> None:
-    """Remove the titles that pydantic derives from names: they repeat them."""
+    """Remove the titles that pydantic derives from names: they repeat them. Examples keep theirs."""
     if isinstance(node, dict):
         if isinstance(node.get("title"), str) and ("type" in node or "$ref" in node or "anyOf" in node):
             del node["title"]
-        for each in node.values():
-            _tidy(each)
+        for name, each in node.items():
+            if name != "examples":
+                _tidy(each)
     elif isinstance(node, list):
         for each in node:
             _tidy(each)
