@@ -1,5 +1,7 @@
 """The package as its users have it: installed from a wheel without the platform, and read by a type checker."""
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[4]
 PACKAGE = ROOT / "libs/client"
 SAMPLE = Path(__file__).parent / "sample.py"
 UV = ROOT / ".tools/uv/bin/uv"
+PYRIGHT = "pyright==1.1.414"
 INSTALLED = {
     *("annotated-types", "anyio", "certifi", "h11", "httpcore", "httpx", "idna", "pydantic", "pydantic-core"),
     *("ratoon-client", "sniffio", "typing-extensions", "typing-inspection"),
@@ -79,7 +82,25 @@ def test_the_installed_client_is_typed(python):
     )
 
 
-def test_a_type_checker_accepts_what_is_right_and_refuses_what_is_wrong(python, tmp_path):
+def test_mypy_accepts_what_is_right_and_refuses_what_is_wrong(python, tmp_path):
     """Each `type: ignore` of the sample stands for a mistake that must be found."""
     options = ["--strict", "--config-file=", "--python-executable", python, "--cache-dir", tmp_path]
     run(sys.executable, "-m", "mypy", *options, SAMPLE)
+
+
+def test_pyright_accepts_what_is_right_and_refuses_what_is_wrong(python, tmp_path):
+    """Each `pyright: ignore` of the sample stands for a mistake that must be found."""
+    if shutil.which("node") is None:
+        pytest.skip("node is missing; install Node.js")
+    run(UV, "venv", "--quiet", "--no-project", "--python", sys.executable, tmp_path / "venv")
+    run(UV, "pip", "install", "--quiet", "--python", tmp_path / "venv/bin/python", PYRIGHT)
+    project = tmp_path / "project"
+    project.mkdir()
+    shutil.copy(SAMPLE, project)
+    options = {
+        "typeCheckingMode": "strict",
+        "enableTypeIgnoreComments": False,
+        "reportUnnecessaryTypeIgnoreComment": "error",
+    }
+    (project / "pyrightconfig.json").write_text(json.dumps(options))
+    run(tmp_path / "venv/bin/pyright", "--project", project, "--pythonpath", python)
