@@ -98,3 +98,21 @@ def test_feedback_is_stored_and_tried_again(server):
     assert feedback.name == "projects/p/feedback/f"
     assert server.bodies() == [{"id": "answer-1", "thumb": "down", "correction": "ham"}] * 2
     assert asyncio.run(server.async_client().chat.feedback("answer-1", rating=5)).version == "mail@v1.0"
+
+
+def test_a_prompt_is_continued_as_text(server):
+    text = {"id": "cmpl-1", "choices": [{"index": 0, "text": " mail"}]}
+    server.answers = [lambda _request: httpx.Response(200, json=text, headers=ORIGIN)]
+    answer = server.client().chat.complete_text("mail", "spam", max_tokens=1)
+    assert (answer.text, answer.version, answer.answer_id) == (" mail", "mail@v1.0", "answer-1")
+    assert server.requests[0].url.path == "/v1/completions"
+    assert server.bodies() == [{"model": "mail", "prompt": "spam", "max_tokens": 1}]
+    answer = asyncio.run(server.async_client().chat.complete_text("mail", "spam"))
+    assert answer.text == " mail"
+
+
+def test_the_served_models_are_listed(server):
+    listing = {"object": "list", "data": [{"id": "mail"}, {"id": "mail@v1.0"}]}
+    server.answers = [lambda _request: httpx.Response(200, json=listing)]
+    assert [each.id for each in server.client().chat.served_models()] == ["mail", "mail@v1.0"]
+    assert len(asyncio.run(server.async_client().chat.served_models())) == 2

@@ -7,17 +7,36 @@ import json
 import httpx
 import pytest
 
-from ratoon.client import APIConnectionError, AsyncRatoon, BadRequestError, Ratoon, _uploads
+from ratoon.client import APIConnectionError, APIResponseError, AsyncRatoon, BadRequestError, Ratoon, _uploads
+
+
+class Broken(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """Body that ends with a failure."""
+
+    def __init__(self, data: bytes, failure: object) -> None:
+        self._data, self._failure = data, failure
+
+    def __iter__(self):
+        yield self._data
+        raise self._failure
+
+    async def __aiter__(self):
+        yield self._data
+        raise self._failure
 
 
 class Store:
-    """Takes blobs as the gateway does; each number in `breaks` fails that PUT after its bytes have arrived."""
+    """Takes blobs as the gateway does; each number in `breaks` fails that PUT after its bytes have arrived.
+
+    -1 stands for the next GET, which fails after 100 bytes.
+    """
 
     def __init__(self) -> None:
         self.parts: dict[str, bytes] = {}
         self.blobs: dict[str, bytes] = {}
         self.breaks: dict[int, int | Exception] = {}
         self.puts = 0
+        self.ranges: list[str] = []
         self.away = 0
         """Number of requests after the first PUT that are not answered."""
 
@@ -29,8 +48,20 @@ class Store:
         if request.method == "HEAD":
             return self._head(digest)
         if request.method == "GET":
-            return httpx.Response(200, content=self.blobs[digest])
+            return self._get(digest, request)
         return self._put(digest, request)
+
+    def _get(self, digest: str, request: httpx.Request) -> httpx.Response:
+        self.ranges.append(request.headers.get("range", ""))
+        data = self.blobs[digest]
+        start = int(self.ranges[-1].removeprefix("bytes=").removesuffix("-") or 0)
+        if start and start >= len(data):
+            return httpx.Response(400, json={"status": 400, "reason": "BAD_RANGE"})
+        failure = self.breaks.pop(-1, None)
+        headers = {"content-length": str(len(data) - start)}
+        if failure is not None:
+            return httpx.Response(200, headers=headers, stream=Broken(data[:100], failure))
+        return httpx.Response(206 if start else 200, headers=headers, content=data[start:])
 
     def _head(self, digest: str) -> httpx.Response:
         known = self.blobs.get(digest)
@@ -172,3 +203,39 @@ def test_a_blob_is_downloaded(call, store, tmp_path):
     assert (tmp_path / "copy").read_bytes() == b"text"
     assert call("exists", digest)
     assert not call("exists", "0" * 64)
+
+
+def test_a_download_that_broke_off_is_resumed(call, store, tmp_path):
+    digest = call("upload", b"w" * 250)
+    store.breaks[-1] = httpx.ReadError("reset")
+    seen: list[tuple[int, int]] = []
+    call("download_to", digest, tmp_path / "copy", on_bytes=lambda done, total: seen.append((done, total)))
+    assert (tmp_path / "copy").read_bytes() == b"w" * 250
+    assert store.ranges == ["", "bytes=100-"]
+    assert seen[-1] == (250, 250)
+    assert not (tmp_path / "copy.part").exists()
+
+
+def test_a_download_continues_the_part_of_an_earlier_one(call, store, tmp_path):
+    digest = call("upload", b"w" * 250)
+    (tmp_path / "copy.part").write_bytes(b"w" * 60)
+    call("download_to", digest, tmp_path / "copy")
+    assert store.ranges == ["bytes=60-"]
+    (tmp_path / "copy.part").write_bytes(b"x" * 300)
+    call("download_to", digest, tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == b"w" * 250
+
+
+def test_damaged_bytes_are_not_kept(call, store, tmp_path):
+    digest = call("upload", b"w" * 250)
+    (tmp_path / "copy.part").write_bytes(b"x" * 60)
+    with pytest.raises(APIResponseError, match="damaged"):
+        call("download_to", digest, tmp_path / "copy")
+    assert not list(tmp_path.iterdir())
+
+
+def test_only_the_named_files_of_a_tree_are_uploaded(call, store, tmp_path):
+    (tmp_path / "a").write_bytes(b"a")
+    (tmp_path / "b").write_bytes(b"b")
+    tree = call("upload_tree", tmp_path, names=["b"])
+    assert [each["path"] for each in json.loads(store.blobs[tree])["files"]] == ["b"]

@@ -1,6 +1,6 @@
-"""Chat completions of deployments, whole or streamed, and feedback on their answers.
+"""Completions of deployments, as chat or as text, feedback on them, and the models that are served.
 
-The gateway also serves the rest of OpenAI's API, for OpenAI's own client.
+The gateway serves OpenAI's API, so OpenAI's own client works too.
 """
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from contextlib import (
     asynccontextmanager,
     contextmanager,
 )
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import httpx
 from pydantic import BaseModel, ConfigDict
@@ -99,12 +99,52 @@ class ChatCompletionChunk(_OpenAIModel):
         return (self.choices[0].delta.content or "") if self.choices else ""
 
 
+class TextChoice(_OpenAIModel):
+    """One continuation of a prompt."""
+
+    index: int = 0
+    text: str = ""
+    finish_reason: str | None = None
+
+
+class TextCompletion(_OpenAIModel):
+    """Continuation of a prompt. `version` and `answer_id` are those of `ChatCompletion`."""
+
+    id: str
+    model: str = ""
+    created: int = 0
+    choices: list[TextChoice] = []
+    usage: Usage | None = None
+    version: str = ""
+    answer_id: str = ""
+
+    @property
+    def text(self) -> str:
+        """Text of the first choice."""
+        return self.choices[0].text if self.choices else ""
+
+
+class ServedModel(_OpenAIModel):
+    """Deployment or version that answers (`name`, `name@version`); `id` is the `model` of a completion."""
+
+    id: str
+    created: int = 0
+    owned_by: str = ""
+
+
+class _ServedModels(_OpenAIModel):
+    data: list[ServedModel] = []
+
+
 class Feedback(_OpenAIModel):
     """Stored feedback: its resource name, the ID of the answer, and the version that wrote it."""
 
     name: str
     id: str = ""
     version: str = ""
+
+
+C = TypeVar("C", ChatCompletion, TextCompletion)
 
 
 class ChatStream:
@@ -158,7 +198,9 @@ class ChatCompletions:
         `messages` is the conversation in OpenAI's form, or the text of one user message. Further `options`
         (`temperature`, `max_tokens`, `response_format`, …) are passed to the engine. `timeout` is in seconds.
         """
-        return _completion(self._transport.send(_chat_call(model, messages, options), timeout))
+        return _completion(
+            ChatCompletion, self._transport.send(_chat_call(model, messages, options), timeout)
+        )
 
     def stream(
         self,
@@ -183,6 +225,19 @@ class Chat:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
         self.completions = ChatCompletions(transport)
+
+    def complete_text(
+        self, model: str, prompt: str, *, timeout: float | None = None, **options: Any
+    ) -> TextCompletion:
+        """Return the continuation of a prompt by a deployment, without a chat template.
+
+        Further `options` are passed to the engine. `timeout` is in seconds.
+        """
+        return _completion(TextCompletion, self._transport.send(_text_call(model, prompt, options), timeout))
+
+    def served_models(self, *, timeout: float | None = None) -> list[ServedModel]:
+        """Return the deployments, and the versions of them, that the API key may use."""
+        return read(_ServedModels, self._transport.send(Call("GET", "/v1/models"), timeout).content).data
 
     def feedback(
         self,
@@ -216,7 +271,9 @@ class AsyncChatCompletions:
         **options: Any,
     ) -> ChatCompletion:
         """Return the answer of a deployment; see `ChatCompletions.create`."""
-        return _completion(await self._transport.send(_chat_call(model, messages, options), timeout))
+        return _completion(
+            ChatCompletion, await self._transport.send(_chat_call(model, messages, options), timeout)
+        )
 
     def stream(
         self,
@@ -242,6 +299,19 @@ class AsyncChat:
         self._transport = transport
         self.completions = AsyncChatCompletions(transport)
 
+    async def complete_text(
+        self, model: str, prompt: str, *, timeout: float | None = None, **options: Any
+    ) -> TextCompletion:
+        """Return the continuation of a prompt by a deployment; see `Chat.complete_text`."""
+        return _completion(
+            TextCompletion, await self._transport.send(_text_call(model, prompt, options), timeout)
+        )
+
+    async def served_models(self, *, timeout: float | None = None) -> list[ServedModel]:
+        """Return the deployments, and the versions of them, that the API key may use."""
+        response = await self._transport.send(Call("GET", "/v1/models"), timeout)
+        return read(_ServedModels, response.content).data
+
     async def feedback(
         self,
         answer_id: str,
@@ -261,12 +331,16 @@ def _chat_call(model: str, messages: str | Sequence[Mapping[str, Any]], options:
     return Call("POST", "/v1/chat/completions", body={"model": model, "messages": conversation, **options})
 
 
+def _text_call(model: str, prompt: str, options: Mapping[str, Any]) -> Call:
+    return Call("POST", "/v1/completions", body={"model": model, "prompt": prompt, **options})
+
+
 def _feedback_call(answer_id: str, **feedback: object) -> Call:
     return Call("POST", "/v1/feedback", body={"id": answer_id, **present(feedback)}, repeatable=True)
 
 
-def _completion(response: httpx.Response) -> ChatCompletion:
-    completion = read(ChatCompletion, response.content)
+def _completion(kind: type[C], response: httpx.Response) -> C:
+    completion = read(kind, response.content)
     completion.version, completion.answer_id = _origin(response)
     return completion
 

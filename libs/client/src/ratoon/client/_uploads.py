@@ -4,15 +4,17 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
+from ratoon.client._downloads import Download
 from ratoon.client._errors import (
     APIConnectionError,
     APIStatusError,
+    BadRequestError,
     ConflictError,
     InternalServerError,
     NotFoundError,
@@ -122,9 +124,18 @@ class Blobs:
                 time.sleep(upload.delay_s(failure))
         return upload.content.digest
 
-    def upload_tree(self, directory: str | Path, *, on_bytes: OnBytes | None = None) -> str:
-        """Upload the files of a directory, and return the digest of their manifest, which names them all."""
-        tree = _Tree(Path(directory), on_bytes)
+    def upload_tree(
+        self,
+        directory: str | Path,
+        *,
+        names: Collection[str] | None = None,
+        on_bytes: OnBytes | None = None,
+    ) -> str:
+        """Upload the files of a directory, and return the digest of their manifest, which names them all.
+
+        `names` are the relative paths of the files to upload. Default: all.
+        """
+        tree = _Tree(Path(directory), names, on_bytes)
         for path in tree.files:
             tree.add(path, self.upload(path, on_bytes=tree.progress))
         return self.upload(tree.manifest())
@@ -138,11 +149,22 @@ class Blobs:
         """Return the bytes of a blob. For large ones, use `download_to` or `stream`."""
         return self._transport.send(Call("GET", f"/v1/blobs/{digest}")).content
 
-    def download_to(self, digest: str, path: str | Path) -> None:
-        """Write a blob to a file."""
-        with Path(path).open("wb") as file:
-            for chunk in self.stream(digest):
-                file.write(chunk)
+    def download_to(self, digest: str, path: str | Path, *, on_bytes: OnBytes | None = None) -> None:
+        """Write a blob to a file. A partial download (`PATH.part`) is resumed, and the digest is verified."""
+        download = Download(digest, Path(path), on_bytes)
+        while not download.complete:
+            try:
+                with self._transport.stream(download.call()) as response:
+                    download.begin(response)
+                    for chunk in response.iter_bytes():
+                        download.add(chunk)
+                download.finish()
+            except BadRequestError:
+                if not download.has_part:
+                    raise
+                download.restart()
+            except APIConnectionError as failure:
+                time.sleep(download.delay_s(failure))
 
     def stream(self, digest: str) -> Iterator[bytes]:
         """Yield a blob in chunks."""
@@ -176,9 +198,18 @@ class AsyncBlobs:
                 await asyncio.sleep(upload.delay_s(failure))
         return upload.content.digest
 
-    async def upload_tree(self, directory: str | Path, *, on_bytes: OnBytes | None = None) -> str:
-        """Upload the files of a directory, and return the digest of their manifest, which names them all."""
-        tree = _Tree(Path(directory), on_bytes)
+    async def upload_tree(
+        self,
+        directory: str | Path,
+        *,
+        names: Collection[str] | None = None,
+        on_bytes: OnBytes | None = None,
+    ) -> str:
+        """Upload the files of a directory, and return the digest of their manifest, which names them all.
+
+        `names` are the relative paths of the files to upload. Default: all.
+        """
+        tree = _Tree(Path(directory), names, on_bytes)
         for path in tree.files:
             tree.add(path, await self.upload(path, on_bytes=tree.progress))
         return await self.upload(tree.manifest())
@@ -192,11 +223,22 @@ class AsyncBlobs:
         """Return the bytes of a blob. For large ones, use `download_to` or `stream`."""
         return (await self._transport.send(Call("GET", f"/v1/blobs/{digest}"))).content
 
-    async def download_to(self, digest: str, path: str | Path) -> None:
-        """Write a blob to a file."""
-        with await asyncio.to_thread(Path(path).open, "wb") as file:
-            async for chunk in self.stream(digest):
-                await asyncio.to_thread(file.write, chunk)
+    async def download_to(self, digest: str, path: str | Path, *, on_bytes: OnBytes | None = None) -> None:
+        """Write a blob to a file. A partial download (`PATH.part`) is resumed, and the digest is verified."""
+        download = await asyncio.to_thread(Download, digest, Path(path), on_bytes)
+        while not download.complete:
+            try:
+                async with self._transport.stream(download.call()) as response:
+                    await asyncio.to_thread(download.begin, response)
+                    async for chunk in response.aiter_bytes():
+                        await asyncio.to_thread(download.add, chunk)
+                await asyncio.to_thread(download.finish)
+            except BadRequestError:
+                if not download.has_part:
+                    raise
+                await asyncio.to_thread(download.restart)
+            except APIConnectionError as failure:
+                await asyncio.sleep(download.delay_s(failure))
 
     async def stream(self, digest: str) -> AsyncIterator[bytes]:
         """Yield a blob in chunks."""
@@ -214,8 +256,11 @@ class AsyncBlobs:
 class _Tree:
     """Files of a directory and what is uploaded of them; the manifest lists path, digest and size of each."""
 
-    def __init__(self, directory: Path, on_bytes: OnBytes | None) -> None:
-        self.files = sorted(path for path in directory.rglob("*") if path.is_file())
+    def __init__(self, directory: Path, names: Collection[str] | None, on_bytes: OnBytes | None) -> None:
+        files = sorted(path for path in directory.rglob("*") if path.is_file())
+        self.files = [
+            path for path in files if names is None or path.relative_to(directory).as_posix() in names
+        ]
         self._directory, self._on_bytes = directory, on_bytes
         self._total, self._done = sum(path.stat().st_size for path in self.files), 0
         self._rows: list[dict[str, str | int]] = []
