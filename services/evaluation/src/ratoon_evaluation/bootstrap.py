@@ -1,6 +1,7 @@
 """Puts evaluation together: the only file that knows concrete adapters."""
 
 from ratoon.evaluation.v1.evaluation_service_pb2_grpc import add_EvaluationServiceServicer_to_server
+from ratoon.jobs.v1.job_pb2 import JobEnvironment
 from ratoon.runtime.lifecycle import App, Rpc
 from ratoon.service.app import Platform, ServiceRuntime
 from ratoon.storage.artifacts import ArtifactStore
@@ -8,7 +9,7 @@ from ratoon.storage.paging import PageTokens
 from ratoon_evaluation import mapping
 from ratoon_evaluation.adapters import tables
 from ratoon_evaluation.adapters.answers import ParquetAnswers
-from ratoon_evaluation.adapters.scoring import JobScoring, Resources
+from ratoon_evaluation.adapters.scoring import Effort, scoring_jobs
 from ratoon_evaluation.adapters.splits import IngestionSplits
 from ratoon_evaluation.application.procedures import run_procedure
 from ratoon_evaluation.entrypoints.grpc import EvaluationServicer, Ports
@@ -20,15 +21,13 @@ def build(settings: Settings, platform: Platform) -> App:
     base = ServiceRuntime(settings, platform, tables.METADATA)
     store = base.store(tables.RESOURCES, mapping.event)
     splits = IngestionSplits(base.peer("ingestion"))
-    resources = Resources(
-        settings.artifacts_url,
-        settings.threads,
-        settings.resamples,
-        settings.model_loading_folder,
-        settings.job_time_limit_s,
-        settings.job_memory_share,
+    environment = JobEnvironment(
+        artifacts=settings.artifacts_url,
+        warm=str(settings.model_loading_folder),
+        time_limit_s=settings.job_time_limit_s,
+        memory_share=settings.job_memory_share,
     )
-    scoring = JobScoring(base.jobs(), resources)
+    scoring = scoring_jobs(base.jobs(), environment, Effort(settings.threads, settings.resamples))
     operations = base.operations(store, [run_procedure(store, splits, scoring)])
     ports = Ports(
         store=store,

@@ -1,28 +1,35 @@
 """Domain to protobuf and back; entrypoints and adapters use it, nothing else does."""
 
 from google.protobuf.message import Message
+from pydantic import TypeAdapter
 
 from ratoon.common.v1 import progress_pb2
 from ratoon.evaluation.v1 import evaluation_events_pb2 as events_pb2
 from ratoon.evaluation.v1 import evaluation_run_pb2 as pb
 from ratoon.evaluation.v1 import evaluation_service_pb2 as service_pb2
 from ratoon.events.ports import Record
+from ratoon.jobs.v1 import evaluation_jobs_pb2 as jobs_pb2
 from ratoon.operations.job_machine import Cancelled, Failed
+from ratoon.operations.job_messages import to_json
 from ratoon.runtime.timestamps import timestamp
 from ratoon.service.events import record_of
 from ratoon_evaluation.application.commands import CreateRun, ListBadCases
 from ratoon_evaluation.application.handlers import BadCase
+from ratoon_evaluation.application.ports import ScoringJob
 from ratoon_evaluation.domain.errors import BadEvaluation
-from ratoon_evaluation.domain.gate import Finding, Rule, RuleKind, Verdict
+from ratoon_evaluation.domain.gate import Finding, Outcome, Rule, RuleKind, Verdict
 from ratoon_evaluation.domain.runs import (
     Completed,
     Domain,
     EvaluationRun,
     Progress,
     Question,
+    Scored,
     Started,
 )
 from ratoon_evaluation.domain.scores import MAJORITY, TFIDF, DomainScores, Interval, Scores, SliceScore
+
+_OUTCOME = TypeAdapter(Outcome)
 
 
 def run(value: EvaluationRun) -> pb.EvaluationRun:
@@ -81,6 +88,36 @@ def create_run(request: service_pb2.CreateEvaluationRunRequest) -> CreateRun:
 def list_bad_cases(request: service_pb2.ListBadCasesRequest, principal: str) -> ListBadCases:
     """Return the query of a request, with its caller."""
     return ListBadCases(request.parent, request.page_size, request.page_token, principal)
+
+
+def scoring_spec(job: ScoringJob) -> jobs_pb2.ScoringSpec:
+    """Return the spec of the job that scores a run."""
+    question = job.run.question
+    return jobs_pb2.ScoringSpec(
+        candidate=question.candidate,
+        reference=question.reference,
+        labels=question.labels,
+        domains=[
+            jobs_pb2.ScoringSpec.Domain(name=name, test=each.test, train=each.train)
+            for name, each in job.parts.items()
+        ],
+        stored_answers=[
+            jobs_pb2.ScoringSpec.StoredAnswers(model=model, test=part, predictions=digest)
+            for (model, part), digest in job.stored.items()
+        ],
+        rules=[
+            jobs_pb2.ScoringRule(kind=rule.kind, domain=rule.domain, threshold=rule.threshold)
+            for rule in question.rules
+        ],
+        seed=question.seed,
+        title=job.run.name,
+    )
+
+
+def scored(result: jobs_pb2.ScoringResult) -> Scored:
+    """Return the result of a scoring. The fields of its outcome are those of `Outcome`."""
+    outcome = _OUTCOME.validate_python(to_json(result.evaluation))
+    return Scored(outcome, result.report_json, result.report_html)
 
 
 def event(happened: object, name: str, revision: int) -> Record:

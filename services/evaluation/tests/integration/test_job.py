@@ -100,7 +100,7 @@ def test_stored_answers_are_not_computed_again(spec, store, tmp_path, monkeypatc
     ]
     scored = []
     monkeypatch.setattr(evaluation_job.Scorer, "score", lambda *_: scored.append(1))
-    assert evaluation_job.run(spec | {"kept": stored}, job_in(tmp_path / "again")) == first
+    assert evaluation_job.run(spec | {"stored_answers": stored}, job_in(tmp_path / "again")) == first
     assert scored == []
 
 
@@ -111,7 +111,7 @@ def test_stored_answers_that_are_gone_are_computed_again(spec, store, tmp_path):
         {"model": spec["candidate"], "test": test, "predictions": "0" * 64},
         {"model": spec["reference"], "test": test, "predictions": store.put_bytes(b"no table")},
     ]
-    assert evaluation_job.run(spec | {"kept": stored}, job_in(tmp_path / "again")) == first
+    assert evaluation_job.run(spec | {"stored_answers": stored}, job_in(tmp_path / "again")) == first
 
 
 def test_a_part_with_unknown_labels_is_refused(spec, store, tmp_path):

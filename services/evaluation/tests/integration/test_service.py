@@ -12,6 +12,7 @@ from ratoon.evaluation.v1.evaluation_service_pb2_grpc import (
     EvaluationServiceStub,
     add_EvaluationServiceServicer_to_server,
 )
+from ratoon.jobs.v1.job_pb2 import JobEnvironment
 from ratoon.operations import warm
 from ratoon.operations.job_machine import JobObservation, Phase
 from ratoon.operations.jobs import LocalJobs
@@ -26,7 +27,7 @@ from ratoon.testkit.services import State, serving
 from ratoon_evaluation import mapping
 from ratoon_evaluation.adapters import tables
 from ratoon_evaluation.adapters.answers import ParquetAnswers
-from ratoon_evaluation.adapters.scoring import JobScoring, Resources
+from ratoon_evaluation.adapters.scoring import Effort, scoring_jobs
 from ratoon_evaluation.application.ports import Parts
 from ratoon_evaluation.application.procedures import run_procedure
 from ratoon_evaluation.domain.errors import SplitNotReady
@@ -102,7 +103,8 @@ def state(tmp_path_factory, databases, store, splits) -> Iterator[State]:
     settings = Settings(state=folder, artifacts_url=store.url, database_url=url)
     migrate("evaluation", settings.database_url)
     jobs = LocalJobs(folder / "jobs")
-    scoring = JobScoring(jobs, Resources(store.url, 1, 500, settings.model_loading_folder))
+    environment = JobEnvironment(artifacts=store.url, warm=str(settings.model_loading_folder))
+    scoring = scoring_jobs(jobs, environment, Effort(threads=1, resamples=500))
     with State(folder) as state, serving([build(settings, scoring, splits)]):
         yield state
     warm.stop(settings.model_loading_folder)

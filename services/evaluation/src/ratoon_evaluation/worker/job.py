@@ -1,12 +1,7 @@
 """One evaluation job: fetch, score, compare, apply the gate, report. It knows neither its caller nor what
 follows.
 
-Spec: `artifacts` (store URL), `candidate` and `reference` (digests of model trees, whole or adapters; the
-latter may be empty), `labels`, `domains` (`name`, `test` and `train` digests; without `train` no baselines),
-`rules` (`kind`, `domain`, `threshold`), and optionally `kept` (`model`, `test` and `predictions` digests: answers that
-are not computed again), `seed`, `resamples`, `confidence`, `threads`, `title`
-and `warm`. Result: the digests `report_json` and `report_html`, and `evaluation`:
-an `Outcome` as plain values.
+Reads a `ScoringSpec` and writes a `ScoringResult`. A domain without a training part has no baselines.
 """
 
 from __future__ import annotations
@@ -19,6 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from ratoon.jobs.v1.evaluation_jobs_pb2 import ScoringOutcome, ScoringResult, ScoringSpec
+from ratoon.jobs.v1.job_pb2 import JobEnvironment
+from ratoon.operations.job_messages import from_json, to_json
 from ratoon.operations.jobs import JobFolder
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.models import fetch_model
@@ -29,10 +27,14 @@ from ratoon_evaluation.worker.baselines import Baselines, FittedBaselines, Task
 from ratoon_evaluation.worker.parts import Part, read_part
 from ratoon_evaluation.worker.resampling import Resampling
 from ratoon_evaluation.worker.scorer import Answers, Scorer
+from ratoon_evaluation.worker.spec import read_spec
 
 JSON = dict[str, Any]
 
 CANDIDATE, REFERENCE = "candidate", "reference"
+
+_RESAMPLES, _CONFIDENCE = 4000, 0.95
+"""Bootstrap resamples of a spec that does not state their number, and the confidence of intervals."""
 
 
 class Stopped(Exception):
@@ -50,14 +52,13 @@ class Domain:
     train: Part | None
 
 
-def run(spec: JSON, job: JobFolder) -> JSON:
+def run(raw_spec: JSON, job: JobFolder) -> JSON:
     """Do the job; raises Stopped, UnusablePart, BaselinesFailed or an artifact store's error."""
-    store = ArtifactStore(spec["artifacts"])
-    labels = tuple(spec["labels"])
-    how = Resampling(
-        int(spec.get("resamples", 4000)), float(spec.get("confidence", 0.95)), int(spec.get("seed", 0))
-    )
-    domains = [_domain(store, one, labels) for one in spec["domains"]]
+    spec = read_spec(raw_spec)
+    store = ArtifactStore(from_json(JobEnvironment, raw_spec).artifacts)
+    labels = tuple(spec.labels)
+    how = Resampling(spec.resamples or _RESAMPLES, _CONFIDENCE, spec.seed)
+    domains = [_domain(store, one, labels) for one in spec.domains]
     baselines = Baselines(job.path / "baselines", [_task(domain) for domain in domains if domain.train])
     try:
         models = _models(spec, job, store, domains)
@@ -73,7 +74,7 @@ def run(spec: JSON, job: JobFolder) -> JSON:
             for index, domain in enumerate(domains)
         )
     )
-    return _concluded(spec, store, models, measured)
+    return to_json(_concluded(spec, store, models, measured))
 
 
 @dataclass(frozen=True)
@@ -85,12 +86,11 @@ class ScoredModel:
     answers: list[Answers]
 
 
-def _domain(store: ArtifactStore, spec: JSON, labels: Sequence[str]) -> Domain:
-    train = spec.get("train")
+def _domain(store: ArtifactStore, spec: ScoringSpec.Domain, labels: Sequence[str]) -> Domain:
     return Domain(
-        spec["name"],
-        read_part(store, spec["test"], labels),
-        read_part(store, train, labels) if train else None,
+        spec.name,
+        read_part(store, spec.test, labels),
+        read_part(store, spec.train, labels) if spec.train else None,
     )
 
 
@@ -99,8 +99,10 @@ def _task(domain: Domain) -> Task:
     return Task(train.texts, train.labels, domain.test.texts)
 
 
-def _models(spec: JSON, job: JobFolder, store: ArtifactStore, domains: Sequence[Domain]) -> list[ScoredModel]:
-    digests = {CANDIDATE: spec["candidate"], REFERENCE: spec.get("reference", "")}
+def _models(
+    spec: ScoringSpec, job: JobFolder, store: ArtifactStore, domains: Sequence[Domain]
+) -> list[ScoredModel]:
+    digests = {CANDIDATE: spec.candidate, REFERENCE: spec.reference}
     roles = {role: digest for role, digest in digests.items() if digest}
     known = _stored_answers(spec, store, domains)
     sizes = {domain.test.digest: len(domain.test) for domain in domains}
@@ -110,7 +112,7 @@ def _models(spec: JSON, job: JobFolder, store: ArtifactStore, domains: Sequence[
     for role, digest in roles.items():
         reporter.report(f"Loading the {role}")
         folder = fetch_model(store, digest, job.path / "models")
-        scorer = Scorer(folder, spec["labels"], int(spec.get("threads", 0)))
+        scorer = Scorer(folder, tuple(spec.labels), spec.threads)
         card = cards.read_card(folder.path, digest, scorer.parameters)
         for domain in domains:
             if (digest, domain.test.digest) not in known:
@@ -122,16 +124,16 @@ def _models(spec: JSON, job: JobFolder, store: ArtifactStore, domains: Sequence[
 
 
 def _stored_answers(
-    spec: JSON, store: ArtifactStore, domains: Sequence[Domain]
+    spec: ScoringSpec, store: ArtifactStore, domains: Sequence[Domain]
 ) -> dict[tuple[str, str], Answers]:
     """Return the answers that an earlier evaluation stored, by model and test part."""
     parts = {domain.test.digest: domain.test for domain in domains}
     stored = {
-        (each["model"], each["test"]): tables.read_predictions(
-            store, each["predictions"], parts[each["test"]], spec["labels"]
+        (each.model, each.test): tables.read_predictions(
+            store, each.predictions, parts[each.test], spec.labels
         )
-        for each in spec.get("kept", ())
-        if each["test"] in parts
+        for each in spec.stored_answers
+        if each.test in parts
     }
     return {key: answers for key, answers in stored.items() if answers is not None}
 
@@ -180,17 +182,17 @@ def _scores(
 
 
 def _concluded(
-    spec: JSON, store: ArtifactStore, models: Sequence[ScoredModel], measured: Measurements
-) -> JSON:
-    rules = [Rule(RuleKind(rule["kind"]), rule["domain"], float(rule["threshold"])) for rule in spec["rules"]]
+    spec: ScoringSpec, store: ArtifactStore, models: Sequence[ScoredModel], measured: Measurements
+) -> ScoringResult:
+    rules = [Rule(RuleKind(rule.kind), rule.domain, rule.threshold) for rule in spec.rules]
     outcome = Outcome(measured, judge(rules, measured))
     described = {model.role: model.card for model in models}
-    title = str(spec.get("title") or "Evaluation")
-    return {
-        "report_json": store.put_bytes(report.as_json(title, described, outcome)),
-        "report_html": store.put_bytes(report.as_html(title, described, outcome).encode()),
-        "evaluation": asdict(outcome),
-    }
+    title = spec.title or "Evaluation"
+    return ScoringResult(
+        report_json=store.put_bytes(report.as_json(title, described, outcome)),
+        report_html=store.put_bytes(report.as_html(title, described, outcome).encode()),
+        evaluation=from_json(ScoringOutcome, asdict(outcome)),
+    )
 
 
 class _ProgressReporter:

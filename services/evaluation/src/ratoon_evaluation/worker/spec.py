@@ -1,0 +1,12 @@
+"""The spec of a scoring job."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ratoon.jobs.v1.evaluation_jobs_pb2 import ScoringSpec
+from ratoon.operations.job_messages import from_json
+
+
+def read_spec(raw_spec: Mapping[str, Any]) -> ScoringSpec:
+    """Return the spec of a job; the release before wrote stored answers as `kept`."""
+    return from_json(ScoringSpec, {"stored_answers": raw_spec.get("kept", ()), **raw_spec})
