@@ -86,8 +86,8 @@ reference: env ## write docs/reference: API, error reasons, event topics and met
 	@$(PYTHON) -m scripts.reference generate
 
 chart: env ## write the chart's values schema and the reference of its values
-	@$(PYTHON) scripts/chart_schema.py
-	@$(PYTHON) scripts/chart_values.py
+	@$(PYTHON) -m scripts.chart_schema
+	@$(PYTHON) -m scripts.chart_values
 
 check-proto: env ## check that generated code is fresh, lint the protos, refuse breaking changes since the last release
 	@$(PYTHON) scripts/protos.py check

@@ -1,4 +1,4 @@
-"""Writes `charts/ratoon/values.schema.json`: `python scripts/chart_schema.py [check]`.
+"""Writes `charts/ratoon/values.schema.json`: `python -m scripts.chart_schema [check]`.
 
 Owns what values a release may be given. A service's settings come from its own `Settings`, so that a name which there
 is not is refused before anything is installed.
@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from ratoon.runtime.services import load
+from ratoon.runtime.services import load, module_of, service_names
 from ratoon.runtime.settings import old_names
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,8 +21,9 @@ SCHEMA = CHART / "values.schema.json"
 WIDTH = 110
 
 Schema = dict[str, Any]
-JOBS = ("ingestion", "labeling", "training", "evaluation", "registry", "flywheel")
-SERVICES = (*JOBS, "serving", "gateway")
+DEPENDENCIES = [each["name"] for each in yaml.safe_load((CHART / "Chart.yaml").read_text())["dependencies"]]
+SERVICES = tuple(name for name in DEPENDENCIES if name in service_names())
+JOBS = tuple(name for name in SERVICES if module_of("ratoon.workers", name))
 IMAGES = ("services", "worker-cpu", "worker-cuda", "worker-neuron", "kafka", "postgresql", "s3")
 # Settings that the chart itself gives, by what else stands in the values.
 CHART_MANAGED = {

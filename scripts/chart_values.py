@@ -1,4 +1,4 @@
-"""Writes `docs/operations/values.md`, the reference of the chart's values: `python scripts/chart_values.py [check]`.
+"""Writes `docs/operations/values.md`, the reference of the chart's values: `python -m scripts.chart_values [check]`.
 
 Owns the page's form. The comment `# -- …` above a value in its chart's `values.yaml` gives its meaning.
 """
@@ -12,12 +12,13 @@ from typing import Any
 
 import yaml
 
+from scripts.chart_schema import SERVICES
+
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "charts/ratoon"
 PAGE = ROOT / "docs/operations/values.md"
 KEY = re.compile(r"^( *)([\w.-]+):")
 COMMENT = re.compile(r"^ *# (?:-- )?(.*)$")
-SERVICES = ("ingestion", "labeling", "training", "evaluation", "registry", "serving", "flywheel", "gateway")
 LIKE_ALL = "registry"
 
 Path_ = tuple[str, ...]
