@@ -4,15 +4,24 @@ import importlib
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import create_engine, inspect, text
 
 from ratoon.process.errors import FailedPrecondition
 from ratoon.runtime.services import service_names
+from ratoon.service.events import service_metadata
 from ratoon.storage import schema_readers
 from ratoon.storage.database import Database
-from ratoon.storage.migrations import migrate, migrate_down
+from ratoon.storage.migrations import (
+    create_common_tables_v2,
+    create_resource_table_v2,
+    drop_common_tables_v2,
+    migrate,
+    migrate_down,
+)
 from ratoon.storage.revisions import check_current, head_of, revision_of
+from ratoon.storage.store import resource_table
 
 EXPRESSION_INDEXES = ("ix_tasks_queue",)
 """Indexes over fields of stored documents, which differ between databases: only migrations know them."""
@@ -46,6 +55,22 @@ def test_migrations_make_the_schema_that_the_code_expects(service, url, database
             connection, opts={"compare_type": True, "include_name": is_declared}
         )
         assert compare_metadata(context, metadata) == []
+
+
+def test_the_first_migration_of_a_new_service_makes_the_schema_that_the_code_expects(tmp_path):
+    metadata = service_metadata()
+    resource_table(metadata, "notes")
+    engine = create_engine(f"sqlite:///{tmp_path}/notes.db")
+    with engine.begin() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        op = Operations(context)
+        create_common_tables_v2(op)
+        create_resource_table_v2(op, "notes")
+        assert compare_metadata(context, metadata) == []
+        op.drop_table("notes")
+        drop_common_tables_v2(op)
+        assert inspect(connection).get_table_names() == []
+    engine.dispose()
 
 
 @each_service

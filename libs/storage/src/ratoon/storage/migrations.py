@@ -42,8 +42,22 @@ def migrate_down(service: str, database_url: str, revision: str) -> str:
     return _run(service, database_url, revision, lambda at: downgrade_steps(scripts, revision, at))
 
 
+def create_common_tables_v2(op: Alembic) -> None:
+    """Create the tables that every service has, as the releases since 0.2 expect them."""
+    create_common_tables_v1(op)
+    add_operation_trace_v2(op)
+    add_operation_priority_v4(op)
+    create_retired_names_v5(op)
+
+
+def drop_common_tables_v2(op: Alembic) -> None:
+    """Drop what `create_common_tables_v2` created."""
+    op.drop_table("retired_names")
+    drop_common_tables_v1(op)
+
+
 def create_common_tables_v1(op: Alembic) -> None:
-    """Return the tables that every service has: operations, outbox, inbox."""
+    """Create the tables that every service had at first: operations, outbox, inbox."""
     op.create_table(
         "operations",
         sa.Column("name", sa.String(512), primary_key=True),
