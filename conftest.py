@@ -3,6 +3,7 @@ keeps state can be run on another database.
 """
 
 import faulthandler
+import fnmatch
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,16 +30,10 @@ _STRICT_DIRECTORIES = (
     "libs/events/tests/conformance",
     "libs/events/tests/integration",
     "libs/testkit/tests/integration",
-    "services/console/tests/integration",
-    "services/evaluation/tests/integration",
-    "services/flywheel/tests/integration",
-    "services/gateway/tests/integration",
-    "services/ingestion/tests/integration",
-    "services/labeling/tests/integration",
-    "services/registry/tests/integration",
-    "services/training/tests/integration",
+    "services/*/tests/integration",
 )
-"""Directories whose tests are strict too, except those that start engines, Ray or Kafka."""
+"""Patterns of directories whose tests are strict too, except those that start engines, Ray or Kafka."""
+_LENIENT_DIRECTORY = "services/serving/tests/integration"
 _HEAVY = ("engine", "ray", "kafka")
 _WARNINGS = (
     "error",
@@ -89,8 +84,9 @@ def _warning_filters(item: pytest.Item, path: Path) -> tuple[str, ...]:
     if _STRICT_TIERS.intersection(path.parts):
         return _WARNINGS
     heavy = any(item.get_closest_marker(name) for name in _HEAVY)
-    strict = not heavy and any(path.is_relative_to(each) for each in _STRICT_DIRECTORIES)
-    return _INTEGRATION_WARNINGS if strict else ()
+    directories = [each.as_posix() for each in path.parents]
+    strict = not heavy and any(fnmatch.filter(directories, each) for each in _STRICT_DIRECTORIES)
+    return _INTEGRATION_WARNINGS if strict and _LENIENT_DIRECTORY not in directories else ()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,8 @@
 """Services register themselves by entry points, and libraries know no service by its name."""
 
 import ast
+import configparser
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,23 @@ def test_what_a_service_registers_can_be_loaded(service):
 def test_what_a_service_has_is_registered(service, group, file):
     exists = (ROOT / f"services/{service}/src/ratoon_{service}" / file).exists()
     assert bool(module_of(f"ratoon.{group}", service)) == exists
+
+
+def test_rules_of_imports_and_types_cover_every_service():
+    packages = {f"ratoon_{name}" for name in service_names()}
+    rules = configparser.ConfigParser()
+    rules.read(ROOT / ".importlinter")
+    lists = {
+        f"{section} {option}": set(value.split())
+        for section in rules.sections()
+        for option, value in rules.items(section)
+    }
+    missing = {name: packages - items for name, items in lists.items() if len(packages & items) > 2}
+    assert len(missing) > 5
+    assert {name: packages for name, packages in missing.items() if packages} == {}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    sources = {f"$MYPY_CONFIG_FILE_DIR/services/{name}/src" for name in service_names()}
+    assert sources <= set(project["tool"]["mypy"]["mypy_path"])
 
 
 @each_service

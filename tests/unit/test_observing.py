@@ -2,6 +2,7 @@
 
 from ratoon.local.observing import Observing
 from ratoon.local.processes import layout
+from ratoon.runtime.services import service_names
 
 
 def test_nothing_is_exported_by_default():
@@ -16,7 +17,7 @@ def test_each_process_has_a_loopback_port_of_its_own():
         "gateway": "127.0.0.1:9101",
     }
     isolated = Observing(9100).addresses(layout(True))
-    assert len(set(isolated.values())) == 8
+    assert len(set(isolated.values())) == len(service_names())
     assert "console" not in isolated
 
 
