@@ -37,20 +37,20 @@ class _Call:
 
 def failures(sources: Sources, meanings: Mapping[str, str] = _MEANINGS) -> dict[str, Raised]:
     """Return each reason that a failed resource may have, by its name."""
-    found: dict[str, Raised] = {}
+    reasons: dict[str, Raised] = {}
     for call in _calls(sources):
         reason, message = _arguments(sources, call)
         for name in filter(REASON.fullmatch, _texts(call, reason)):
-            entry = found.setdefault(name, Raised())
+            entry = reasons.setdefault(name, Raised())
             entry.owners.add(call.module.owner)
             texts = (text for text in _texts(call, message) if is_sentence(text))
             entry.messages += [text for text in texts if text not in entry.messages]
-    for name in found.keys() & meanings.keys():
-        found[name].meanings.append(meanings[name])
-    unclear = [name for name, entry in found.items() if not entry.messages and not entry.meanings]
-    if unclear := sorted({*unclear, *(meanings.keys() - found.keys())}):
+    for name in reasons.keys() & meanings.keys():
+        reasons[name].meanings.append(meanings[name])
+    unclear = [name for name, entry in reasons.items() if not entry.messages and not entry.meanings]
+    if unclear := sorted({*unclear, *(meanings.keys() - reasons.keys())}):
         raise NoMeaning(f"mend the meanings in scripts/failure_reasons.py: {', '.join(unclear)}")
-    return dict(sorted(found.items()))
+    return dict(sorted(reasons.items()))
 
 
 def _calls(sources: Sources) -> Iterator[_Call]:
@@ -100,8 +100,8 @@ def _declared(sources: Sources, module: str, name: str) -> tuple[str, ...]:
 def _parameters_of(scope: ast.AST, name: str) -> tuple[str, ...]:
     """Return the parameters of a function or method in a scope, without `self`; none if there is no such function."""
     functions = (each for each in ast.walk(scope) if isinstance(each, ast.FunctionDef) and each.name == name)
-    found = next(functions, None)
-    return tuple(each.arg for each in found.args.args if each.arg != "self") if found else ()
+    function = next(functions, None)
+    return tuple(each.arg for each in function.args.args if each.arg != "self") if function else ()
 
 
 def _texts(call: _Call, node: ast.expr | None) -> Iterator[str]:

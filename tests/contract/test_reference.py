@@ -114,7 +114,7 @@ class Reader:
     def read(self, name, job):
         self._note("FILE_EMPTY", f"{name} is empty.")
         job.fail("DISK_FULL", "Free some " + unit + ".")
-        reason = self.found or "FILE_LOST"
+        reason = self.cause or "FILE_LOST"
         message = "The first message."
         message = f"The file of {name} was lost.".strip()
         self._note(reason, message)
@@ -137,8 +137,8 @@ def failures_of(text: str, meanings: dict[str, str]) -> dict[str, tuple[list[str
         "shop.errors": Module("shop.errors", "shop", ast.parse(ERRORS)),
         "shop.reader": Module("shop.reader", "shop", ast.parse(text)),
     }
-    found = failure_reasons.failures(Sources(modules), meanings)
-    return {reason: (each.meanings, each.messages) for reason, each in found.items()}
+    reasons = failure_reasons.failures(Sources(modules), meanings)
+    return {reason: (each.meanings, each.messages) for reason, each in reasons.items()}
 
 
 def test_failures_are_found_by_their_parameters():

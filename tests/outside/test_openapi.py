@@ -78,8 +78,8 @@ def test_it_follows_the_specification(document, tmp_path):
 
 
 def test_redocly_finds_nothing_to_correct(document, node):
-    found = json.loads(run("npx", "redocly", "lint", "--format", "json", document, folder=node))
-    assert found["problems"] == []
+    result = json.loads(run("npx", "redocly", "lint", "--format", "json", document, folder=node))
+    assert result["problems"] == []
 
 
 def test_a_generated_client_compiles_and_finds_mistakes(document, node):
