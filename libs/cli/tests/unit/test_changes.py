@@ -4,38 +4,18 @@ import pytest
 from typer.testing import CliRunner
 
 from ratoon.cli import app
-from ratoon.cli.context import Session
-from ratoon.client.raw.errors import ApiError
+from ratoon.client import ConflictError
+
+from .conftest import problem
 
 PROJECT = {"name": "projects/p", "etag": "e1", "labels": ["Billing", "technical"]}
 
 
-class FakeClient:
-    """Keeps what is sent; knows one project, one policy and one guideline."""
-
-    def __init__(self) -> None:
-        self.sent: list[tuple[object, ...]] = []
-
-    def get(self, name):
-        return PROJECT if name == "projects/p" else {"name": name, "etag": "e2", "labels": ["a", "b"]}
-
-    def patch(self, name, body, **query):
-        self.sent.append(("patch", name, body, query))
-        return {**PROJECT, **body, "notices": ["New: 'other'."]}
-
-    def delete(self, name, **query):
-        self.sent.append(("delete", name, query))
-
-    def create(self, collection, body, id="", request_id=""):
-        assert not request_id, "a request id of its own would answer a second create with the first one"
-        raise ApiError(409, "PROJECT_EXISTS", f"projects/{id} exists already and differs in labels.")
-
-
-@pytest.fixture
-def client(monkeypatch):
-    fake = FakeClient()
-    monkeypatch.setattr(Session, "client", fake)
-    return fake
+@pytest.fixture(autouse=True)
+def project(server):
+    """Serve one project."""
+    server.answers["GET", "projects/p"] = PROJECT
+    server.answers["PATCH", "projects/p"] = {**PROJECT, "notices": ["New: 'other'."]}
 
 
 def run(*arguments, **options):
@@ -51,36 +31,38 @@ def run(*arguments, **options):
         (["--remove-label", "TECHNICAL", "--add-label", "tech"], ["Billing", "tech"]),
     ],
 )
-def test_labels_of_a_project_are_changed(client, arguments, labels):
+def test_labels_of_a_project_are_changed(server, arguments, labels):
     result = run("projects", "update", "p", *arguments, "--allow-label-removal")
     assert result.exit_code == 0, result.output
-    assert client.sent == [
-        ("patch", "projects/p", {"labels": labels, "etag": "e1"}, {"allowLabelRemoval": True})
+    assert server.sent() == [
+        ("PATCH", "projects/p", {"allowLabelRemoval": "true"}, {"labels": labels, "etag": "e1"})
     ]
     assert "New: 'other'." in result.output
 
 
-def test_a_label_to_remove_that_is_not_there_is_refused(client):
+def test_a_label_to_remove_that_is_not_there_is_refused(server):
     result = run("projects", "update", "p", "--remove-label", "nope")
     assert result.exit_code == 2
     assert "There is no label 'nope'" in " ".join(result.output.replace("│", " ").split())
-    assert not client.sent
+    assert not server.sent()
 
 
-def test_only_what_is_named_is_sent(client):
+def test_only_what_is_named_is_sent(server):
     assert run("projects", "update", "p", "--instructions", "").exit_code == 0
-    assert client.sent[0][2] == {"instructions": "", "etag": "e1"}
+    assert server.sent()[0][3] == {"instructions": "", "etag": "e1"}
     assert run("projects", "update", "p").exit_code == 2
 
 
-def test_a_dry_run_is_ended(client):
+def test_a_dry_run_is_ended(server):
     assert run("policies", "update", "--no-dry-run").exit_code == 0
-    assert client.sent[0][1:3] == ("projects/p/policies/default", {"dryRun": False, "etag": "e2"})
+    [(_, name, _, body)] = server.sent()
+    assert (name, body) == ("projects/p/policies/default", {"dryRun": False, "etag": "e2"})
 
 
-def test_a_guideline_is_changed(client):
+def test_a_guideline_is_changed(server):
     assert run("guidelines", "update", "g", "--labels", "a,b,c").exit_code == 0
-    assert client.sent[0][1:3] == ("projects/p/guidelines/g", {"labels": ["a", "b", "c"], "etag": "e2"})
+    [(_, name, _, body)] = server.sent()
+    assert (name, body) == ("projects/p/guidelines/g", {"labels": ["a", "b", "c"], "etag": "e2"})
 
 
 @pytest.mark.parametrize(
@@ -91,19 +73,21 @@ def test_a_guideline_is_changed(client):
         (["guidelines", "delete", "g"], "projects/p/guidelines/g", "e2"),
     ],
 )
-def test_a_deletion_asks_for_confirmation(client, arguments, name, etag):
+def test_a_deletion_asks_for_confirmation(server, arguments, name, etag):
     assert run(*arguments, input="n\n").exit_code == 1
-    assert not client.sent
+    assert not server.sent()
     result = run(*arguments, "--yes")
-    assert client.sent == [("delete", name, {"etag": etag})]
+    assert server.sent() == [("DELETE", name, {"etag": etag}, {})]
     assert f"Deleted {name}." in result.output
 
 
-def test_a_second_create_says_that_it_exists(client):
+def test_a_second_create_says_that_it_exists(server):
+    exists = problem(409, "PROJECT_EXISTS", "projects/p exists already and differs in labels.")
+    server.answers["POST", "projects"] = server.answers["POST", "projects/p/policies"] = exists
     result = run("projects", "create", "p", "--labels", "a,b")
-    assert isinstance(result.exception, ApiError)
+    assert isinstance(result.exception, ConflictError)
     assert "exists already and differs in labels" in str(result.exception)
-    assert isinstance(run("policies", "create", "--dry-run").exception, ApiError)
+    assert isinstance(run("policies", "create", "--dry-run").exception, ConflictError)
 
 
 @pytest.mark.parametrize(
@@ -119,13 +103,13 @@ def test_a_second_create_says_that_it_exists(client):
         (["models", "delete", "v1.0"], "projects/p/models/p/versions/v1.0", {}),
         (["drift", "delete", "d"], "projects/p/driftReports/d", {}),
         (["deployments", "delete", "mail"], "projects/p/deployments/mail", {}),
-        (["deployments", "delete", "mail", "--force"], "projects/p/deployments/mail", {"force": True}),
+        (["deployments", "delete", "mail", "--force"], "projects/p/deployments/mail", {"force": "true"}),
     ],
 )
-def test_resources_without_an_etag_are_deleted_after_a_confirmation(client, arguments, name, query):
+def test_resources_without_an_etag_are_deleted_after_a_confirmation(server, arguments, name, query):
     assert run(*arguments, input="n\n").exit_code == 1
-    assert not client.sent
+    assert not server.sent()
     result = run(*arguments, "--yes")
     assert result.exit_code == 0, result.output
-    assert client.sent == [("delete", name, query)]
+    assert server.sent() == [("DELETE", name, query, {})]
     assert f"Deleted {name}." in result.output

@@ -6,8 +6,7 @@ from typer.testing import CliRunner
 
 from ratoon.cli import app, keys
 from ratoon.cli.context import resolve_name
-from ratoon.cli.files import read_settings
-from ratoon.cli.resources import words
+from ratoon.cli.documents import read_settings
 from ratoon.cli.root import ordered
 
 
@@ -44,7 +43,7 @@ def test_the_version_is_printed():
     ("content", "sentence"),
     [
         (b'{"a": 1,\n "b": }', "line 2"),
-        (b"[1]", "must contain a JSON object"),
+        (b"[1]", "must be an object with fields of Policy; it is a number"),
         (b"\xff\xfe{", "not UTF-8"),
     ],
 )
@@ -52,30 +51,26 @@ def test_a_settings_file_that_cannot_be_read_is_named(tmp_path, content, sentenc
     path = tmp_path / "settings.json"
     path.write_bytes(content)
     with pytest.raises(typer.BadParameter, match=sentence):
-        read_settings(path)
+        read_settings(path, "policies")
 
 
 def test_a_settings_file_that_is_missing_is_named(tmp_path):
     with pytest.raises(typer.BadParameter, match="cannot be read"):
-        read_settings(tmp_path / "missing.json")
+        read_settings(tmp_path / "missing.json", "policies")
 
 
 def test_a_settings_file_may_begin_with_a_byte_order_mark(tmp_path):
     path = tmp_path / "settings.json"
-    path.write_bytes(b'\xef\xbb\xbf{"a": 1}')
-    assert read_settings(path) == {"a": 1}
-    assert read_settings(None) == {}
-
-
-def test_collections_are_named_in_words():
-    assert words("pipelineRuns") == "pipeline runs"
+    path.write_bytes(b'\xef\xbb\xbf{"minAnswers": 1}')
+    assert read_settings(path, "policies") == {"min_answers": 1}
+    assert read_settings(None, "policies") == {}
 
 
 @pytest.mark.parametrize(
     "text", ["2026-12-31", "2026-12-31T18:00", "2026-12-31T18:00:00+02:00", "30d", "12h"]
 )
 def test_a_keys_end_is_a_time_or_a_span(text):
-    assert keys._expiry(text)["expireTime"].endswith("Z")
+    assert keys._expiry(text).tzinfo
 
 
 @pytest.mark.parametrize("text", ["soon", "30", "30y", "2026-13-01"])

@@ -1,15 +1,20 @@
 """Import of data: requests to the API, the preview for a person, and what stops it."""
 
+import hashlib
 import json
 from typing import Any
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
 from ratoon.cli import app
 from ratoon.cli.context import Session
-from ratoon.client.raw.errors import RatoonSdkError
-from ratoon.client.raw.sources import create_source
+from ratoon.client import RatoonError
+from ratoon.client.local_data import create_source
+
+TABLE = "Meldung;Art\na;b\n"
+DIGEST_PATH = f"blobs/{hashlib.sha256(TABLE.encode()).hexdigest()}"
 
 PREVIEW = {
     "format": "FORMAT_CSV",
@@ -27,42 +32,25 @@ PREVIEW = {
 }
 
 
-class Api:
-    """Records the requests; `response` is the preview."""
-
-    def __init__(self, response: dict[str, Any]) -> None:
-        self.response, self.created, self.previewed = response, [], []
-
-    def upload(self, source: object) -> str:
-        return "d" * 64
-
-    def get(self, name: str) -> dict[str, Any]:
-        return {"name": name, "labels": ["Störung", "Lob"]}
-
-    def post(self, name: str, body: dict[str, Any], **query: object) -> dict[str, Any]:
-        self.previewed.append((name, body))
-        return self.response
-
-    def create(self, collection: str, body: dict[str, Any], id: str, request_id: str) -> dict[str, Any]:
-        self.created.append((collection, body, id, request_id))
-        return {"name": f"{collection}/{id or 'made-up'}"}
-
-    def list(self, collection: str, page_size: int = 500):
-        assert page_size <= 500
-        yield from ({"recordId": f"r{n}", "text": "a"} for n in range(5000))
+@pytest.fixture(autouse=True)
+def api(server):
+    """Serve a project, a preview and 5,000 records."""
+    server.answers["GET", "projects/c"] = {"name": "projects/c", "labels": ["Störung", "Lob"]}
+    server.answers["POST", "projects/c/sources:preview"] = PREVIEW
+    server.answers["HEAD", DIGEST_PATH] = httpx.Response(200)
+    rows = [{"recordId": f"r{n}", "text": "a"} for n in range(5000)]
+    server.listing("projects/c/datasets/c/versions/v1/records", "records", rows)
+    return server
 
 
-@pytest.fixture
-def api(monkeypatch) -> Api:
-    fake = Api(PREVIEW)
-    monkeypatch.setattr(Session, "client", fake)
-    return fake
+def created(server):
+    return [each for each in server.sent("POST") if each[1] == "projects/c/sources"]
 
 
 @pytest.fixture
 def table(tmp_path):
     path = tmp_path / "tickets.csv"
-    path.write_text("Meldung;Art\na;b\n")
+    path.write_text(TABLE)
     return path
 
 
@@ -82,29 +70,29 @@ def test_what_the_data_become_is_shown_before_they_are_imported(api, table):
         "Labels that are not used: Rechnung",
     ):
         assert line in done.output
-    [(collection, body, _, _)] = api.created
-    assert collection == "projects/c/sources"
+    [(_, _, _, body)] = created(api)
     assert (body["format"], body["encoding"]) == ("FORMAT_CSV", "windows-1252")
     assert body["columns"] == {"text": "Meldung", "label": "Art"}
 
 
 def test_a_preview_imports_nothing(api, table):
     assert run("import", str(table), "--preview").exit_code == 0
-    assert not api.created
-    assert len(api.previewed) == 1
+    assert [name for _, name, *_ in api.sent()] == ["projects/c/sources:preview"]
 
 
 def test_an_import_that_would_bring_nothing_stops_and_says_why(api, table):
-    api.response = {"problem": "tickets.csv has no column 'text'.", "problemReason": "COLUMN_MISSING"}
+    api.answers["POST", "projects/c/sources:preview"] = {
+        "problem": "tickets.csv has no column 'text'.",
+        "problemReason": "COLUMN_MISSING",
+    }
     done = run("import", str(table))
-    assert isinstance(done.exception, RatoonSdkError)
+    assert isinstance(done.exception, RatoonError)
     assert "Nothing was imported" in str(done.exception)
     assert "--text COLUMN" in str(done.exception)
-    assert not api.created
+    assert not created(api)
 
 
-def test_the_same_data_read_in_another_way_are_another_request(table):
-    api = Api(PREVIEW)
+def test_the_same_data_read_in_another_way_are_another_request(api, table):
     ways: list[dict[str, Any]] = [
         {"columns": {"text": "a"}},
         {"columns": {"text": "b"}},
@@ -115,28 +103,33 @@ def test_the_same_data_read_in_another_way_are_another_request(table):
         {"columns": {"text": "a"}, "source_id": "mine"},
     ]
     for way in (*ways, *ways):
-        create_source(api, "projects/c", table, **way)  # type: ignore[arg-type]
-    requests = [request_id for *_, request_id in api.created]
+        create_source(Session.client, "projects/c", table, **way)
+    requests = [
+        each.url.params["requestId"] for each in api.requests if each.url.path == "/v1/projects/c/sources"
+    ]
     assert len(set(requests)) == len(ways)
     assert requests[: len(ways)] == requests[len(ways) :]
 
 
-def test_records_are_shown_page_after_page(api):
+def test_records_are_shown_page_after_page():
     done = run("records", "v1", "--limit", "3000", "-o", "json")
     assert done.exit_code == 0, done.output
     assert len(json.loads(done.stdout)) == 3000
 
 
 def test_brackets_of_the_data_are_no_markup(api, table):
-    api.response = {"problem": "Its columns are: '[/b]', '[red]'.", "problemReason": "COLUMN_MISSING"}
+    api.answers["POST", "projects/c/sources:preview"] = {
+        "problem": "Its columns are: '[/b]', '[red]'.",
+        "problemReason": "COLUMN_MISSING",
+    }
     done = run("import", str(table), "--preview")
     assert done.exit_code == 1
     assert "Its columns are: '[/b]', '[red]'." in done.output
 
 
-def test_texts_in_a_table_are_no_markup_and_steer_no_terminal(api, monkeypatch):
+def test_texts_in_a_table_are_no_markup_and_steer_no_terminal(api):
     rows = [{"recordId": "r", "text": "a [/b] text \x1b[31m of [red]one[/red]"}]
-    monkeypatch.setattr(Api, "list", lambda self, collection, page_size: iter(rows))
+    api.listing("projects/c/datasets/c/versions/v1/records", "records", rows)
     done = run("records", "v1")
     assert done.exit_code == 0, done.output
     assert "a [/b] text \ufffd[31m of [red]one[/red]" in done.output

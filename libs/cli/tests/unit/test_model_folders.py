@@ -8,7 +8,6 @@ from typer.testing import CliRunner
 
 from ratoon.cli import app
 from ratoon.cli.model_folders import UnfitModel, checked_model
-from ratoon.client.raw.client import Client
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 4096\n"
 
@@ -70,10 +69,7 @@ def test_an_adapter_must_say_which_base_it_goes_with(tmp_path):
     assert "adapter_config.json" in checked_model(tmp_path).model
 
 
-def test_nothing_is_sent_of_a_file_or_of_a_folder_that_is_no_model(monkeypatch, tmp_path):
-    monkeypatch.setenv("RATOON_URL", "http://127.0.0.1:1")
-    monkeypatch.setenv("RATOON_API_KEY", "rtn_x")
-    monkeypatch.setattr(Client, "upload", lambda *_: pytest.fail("something was sent"))
+def test_nothing_is_sent_of_a_file_or_of_a_folder_that_is_no_model(server, tmp_path):
     file = tmp_path / "tickets.csv"
     file.write_text("a,b\n")
     result = CliRunner().invoke(app, ["-p", "p", "models", "upload", str(file)])
@@ -82,3 +78,4 @@ def test_nothing_is_sent_of_a_file_or_of_a_folder_that_is_no_model(monkeypatch, 
     assert isinstance(
         CliRunner().invoke(app, ["-p", "p", "models", "upload", str(tmp_path)]).exception, UnfitModel
     )
+    assert not server.requests

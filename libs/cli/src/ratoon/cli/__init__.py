@@ -5,11 +5,14 @@ from typing import Annotated
 
 import typer
 
-from ratoon.cli import changes, datasets, demo, keys, local, maintenance, resources, safety
+from ratoon.cli import blobs, changes, datasets, demo, keys, local, maintenance, resources, safety
+from ratoon.cli.completions import completion
 from ratoon.cli.context import Session
+from ratoon.cli.exit_codes import ExitCode, exit_code, sentence
 from ratoon.cli.output import Output, explain, say_error
 from ratoon.cli.root import CONTEXT_SETTINGS, RootGroup, print_version
-from ratoon.client.raw.errors import OperationFailed, RatoonSdkError
+from ratoon.cli.verbs import add_verbs
+from ratoon.client import OperationFailedError, RatoonError
 from ratoon.process.errors import storage_fault
 
 app = typer.Typer(
@@ -20,8 +23,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _SESSION = Session()
-INTERRUPTED = 130
-"""Exit status after Ctrl-C, as in shells."""
 
 
 @app.callback()
@@ -56,7 +57,15 @@ def _root(
 
 for _command in (
     *(local.up, local.down, local.status, local.logs, local.migrate),
-    *(maintenance.doctor, maintenance.backup, maintenance.restore, maintenance.gc, resources.ask, demo.demo),
+    *(
+        maintenance.doctor,
+        maintenance.backup,
+        maintenance.restore,
+        maintenance.gc,
+        resources.ask,
+        demo.demo,
+        completion,
+    ),
 ):
     app.command(_command.__name__)(_command)
 for _name, _group in (
@@ -76,25 +85,29 @@ for _name, _group in (
     ("feedback", resources.feedback),
     ("keys", keys.app),
     ("safety", safety.app),
+    ("blobs", blobs.app),
 ):
     app.add_typer(_group, name=_name)
 
 
+add_verbs(app)
+
+
 def main() -> None:
-    """Run the command line. An error prints one sentence on standard error and sets exit status 1."""
+    """Run the command line. An error prints one sentence on standard error and sets the exit status of its kind."""
     try:
         app()
-    except OperationFailed as error:
+    except OperationFailedError as error:
         explain(error, _SESSION.output)
-        sys.exit(1)
+        sys.exit(ExitCode.FAILED)
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
-    except RatoonSdkError as error:
-        say_error(error)
-        sys.exit(1)
+        sys.exit(ExitCode.INTERRUPTED)
+    except RatoonError as error:
+        say_error(sentence(error))
+        sys.exit(exit_code(error))
     except Exception as error:
         fault = storage_fault(error)
         if fault is None and not hasattr(error, "reason"):
             raise
         say_error(fault.message if fault else error)
-        sys.exit(1)
+        sys.exit(ExitCode.FAILED)

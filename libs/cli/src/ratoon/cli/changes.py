@@ -5,25 +5,20 @@ changes are not overwritten.
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from ratoon.cli.context import session
-from ratoon.cli.files import read_settings
-from ratoon.cli.output import say, show
+from ratoon.cli.documents import read_settings
+from ratoon.cli.output import JSON, as_json, say, show
 from ratoon.cli.resources import Yes, group, policies, projects
 from ratoon.tasks.labels import match_label
 
-JSON = dict[str, Any]
 Name = Annotated[str, typer.Argument(help="Id or full resource name.")]
-Settings = Annotated[Path | None, typer.Option(help="JSON file with the fields to change.")]
+Settings = Annotated[Path | None, typer.Option(help="YAML or JSON file with the fields to change.")]
 
-guidelines = group(
-    "guidelines",
-    ["name", "labels", "conflictPolicy", "createTime"],
-    "Instructions and labels for annotators.",
-)
+guidelines = group("guidelines", "Instructions and labels for annotators.")
 
 
 @projects.command("update")
@@ -42,18 +37,19 @@ def update_project(
 ) -> None:
     """Update a project. Fields that are not given stay unchanged."""
     chosen = session(context)
-    read = chosen.client.get(project if project.startswith("projects/") else f"projects/{project}")
-    changes = read_settings(settings)
+    read = as_json(chosen.client.projects.get(chosen.project_name(project)))
+    changes = read_settings(settings, "projects")
     if labels is not None or add_label or remove_label:
         listed = [each.strip() for each in labels.split(",")] if labels is not None else read["labels"]
         changes["labels"] = _relabelled(listed, add_label or [], remove_label or [])
-    changes |= _provided(instructions=instructions, displayName=name)
+    changes |= _provided(instructions=instructions, display_name=name)
     changed = _change(
         context,
+        "projects",
         read,
         changes,
         "--labels, --instructions, --settings, …",
-        allowLabelRemoval=allow_label_removal,
+        allow_label_removal=allow_label_removal,
     )
     for notice in changed.get("notices", []):
         say(notice)
@@ -63,10 +59,10 @@ def update_project(
 def delete_project(context: typer.Context, project: Name, yes: Yes = False) -> None:
     """Delete a project with its deployments, policies, pipeline runs and traffic. Its models and data are retained."""
     chosen = session(context)
-    full = project if project.startswith("projects/") else f"projects/{project}"
     _delete(
         context,
-        chosen.client.get(full),
+        "projects",
+        as_json(chosen.client.projects.get(chosen.project_name(project))),
         "with its deployments, policies, pipeline runs, traffic and feedback",
         yes,
     )
@@ -89,9 +85,9 @@ def update_policy(
 ) -> None:
     """Update a policy. Fields that are not given stay unchanged."""
     chosen = session(context)
-    changes = read_settings(settings) | _provided(dryRun=dry_run, paused=paused)
-    read = chosen.client.get(chosen.name(policy, "policies"))
-    _change(context, read, changes, "--settings, --no-dry-run, …")
+    changes = read_settings(settings, "policies") | _provided(dry_run=dry_run, paused=paused)
+    read = as_json(chosen.client.policies.get(chosen.name(policy, "policies")))
+    _change(context, "policies", read, changes, "--settings, --no-dry-run, …")
 
 
 @policies.command("delete")
@@ -102,7 +98,9 @@ def delete_policy(
 ) -> None:
     """Delete a policy. It no longer starts pipeline runs."""
     chosen = session(context)
-    _delete(context, chosen.client.get(chosen.name(policy, "policies")), "", yes)
+    _delete(
+        context, "policies", as_json(chosen.client.policies.get(chosen.name(policy, "policies"))), "", yes
+    )
 
 
 @guidelines.command("update")
@@ -117,15 +115,16 @@ def update_guideline(
     changes = _provided(instructions=instructions)
     if labels is not None:
         changes["labels"] = [each.strip() for each in labels.split(",")]
-    read = chosen.client.get(chosen.name(guideline, "guidelines"))
-    _change(context, read, changes, "--labels, --instructions")
+    read = as_json(chosen.client.guidelines.get(chosen.name(guideline, "guidelines")))
+    _change(context, "guidelines", read, changes, "--labels, --instructions")
 
 
 @guidelines.command("delete")
 def delete_guideline(context: typer.Context, guideline: Name, yes: Yes = False) -> None:
     """Delete a guideline. Existing label sets keep the guideline they were created with."""
     chosen = session(context)
-    _delete(context, chosen.client.get(chosen.name(guideline, "guidelines")), "", yes)
+    read = as_json(chosen.client.guidelines.get(chosen.name(guideline, "guidelines")))
+    _delete(context, "guidelines", read, "", yes)
 
 
 def _provided(**values: object) -> JSON:
@@ -143,17 +142,20 @@ def _relabelled(labels: list[str], added: list[str], removed: list[str]) -> list
     return [*(label for label in labels if label not in gone), *added]
 
 
-def _change(context: typer.Context, read: JSON, changes: JSON, options: str, **query: object) -> JSON:
+def _change(
+    context: typer.Context, resource: str, read: JSON, changes: JSON, options: str, **further: object
+) -> JSON:
     if not changes:
         raise typer.BadParameter(f"Give at least one field to change: {options}")
     chosen = session(context)
-    changed = chosen.client.patch(read["name"], {**changes, "etag": read["etag"]}, **query)
+    update = getattr(chosen.client, resource).update
+    changed = as_json(update(read["name"], **{**changes, "etag": read["etag"]}, **further))
     show(changed, chosen.output)
     return changed
 
 
-def _delete(context: typer.Context, read: JSON, what_else: str, yes: bool) -> None:
+def _delete(context: typer.Context, resource: str, read: JSON, what_else: str, yes: bool) -> None:
     if not yes:
         typer.confirm(f"Delete {read['name']}{' ' + what_else if what_else else ''}?", abort=True)
-    session(context).client.delete(read["name"], etag=read["etag"])
+    getattr(session(context).client, resource).delete(read["name"], etag=read["etag"])
     say(f"Deleted {read['name']}.")

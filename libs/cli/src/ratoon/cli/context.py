@@ -5,8 +5,9 @@ from functools import cached_property
 
 import typer
 
+from ratoon.cli.names import Scope
 from ratoon.cli.output import Output
-from ratoon.client.raw.client import Client
+from ratoon.client import Ratoon
 
 
 @dataclass
@@ -19,15 +20,23 @@ class Session:
     output: Output = Output.TABLE
 
     @cached_property
-    def client(self) -> Client:
+    def client(self) -> Ratoon:
         """The client, created on first use."""
-        return Client(self.url, self.api_key)
+        return Ratoon(base_url=self.url or None, api_key=self.api_key or None)
+
+    def scope(self, within: str = "") -> Scope:
+        """Return where names are resolved; `within` is the parent of the resources."""
+        return Scope(self.project, within)
 
     def parent(self) -> str:
         """Return `projects/{project}`; raise typer.BadParameter if no project is set."""
         if not self.project:
             raise typer.BadParameter("No project is set. Use --project NAME, or set RATOON_PROJECT.")
         return f"projects/{self.project}"
+
+    def project_name(self, text: str) -> str:
+        """Return the full name of a project from its ID or full name."""
+        return text if text.startswith("projects/") else f"projects/{text}"
 
     def name(self, text: str, collection: str) -> str:
         """Return the full name of a resource from any accepted form; `collection` may be a path."""

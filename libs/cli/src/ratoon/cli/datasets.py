@@ -6,17 +6,16 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from ratoon.cli.columns import COLUMNS
 from ratoon.cli.context import Session, session
-from ratoon.cli.output import Output, follow, say, say_error, show, show_newest, show_rows
+from ratoon.cli.output import JSON, Output, as_json, follow, say, say_error, show, show_newest, show_rows
 from ratoon.cli.resources import LIMIT, Limit, group
-from ratoon.client.raw.errors import ApiError, RatoonSdkError
-from ratoon.client.raw.finding import find_records
-from ratoon.client.raw.lineage import lineage_of
-from ratoon.client.raw.sources import (
+from ratoon.client import APIStatusError, RatoonError, types
+from ratoon.client.local_data import (
     Upload,
     create_uploaded,
     format_name,
@@ -25,9 +24,9 @@ from ratoon.client.raw.sources import (
     upload_data,
     with_format,
 )
+from ratoon.client.records import find_records, lineage_of
 from ratoon.tasks.labels import match_label
 
-JSON = dict[str, Any]
 _LABELS = 12
 _TEXT = 100
 _COLUMN_PROBLEMS = ("COLUMN_MISSING", "COLUMN_TWICE")
@@ -35,12 +34,7 @@ _COLUMN_PROBLEMS = ("COLUMN_MISSING", "COLUMN_TWICE")
 Version = Annotated[str, typer.Argument(help="Version id (v1) or name as tables print it.")]
 SourceName = Annotated[str, typer.Argument(help="Source id or name as tables print it.")]
 
-app = group(
-    "datasets",
-    ["name", "displayName", "createTime"],
-    "Data sources, dataset versions, records.",
-    deletes=True,
-)
+app = group("datasets", "Data sources, dataset versions, records.", deletes=True)
 sources = typer.Typer(help="Imported data sources.", invoke_without_command=True)
 app.add_typer(sources, name="sources")
 
@@ -76,7 +70,7 @@ def import_source(
 ) -> None:
     """Show a preview of your data, then import the data as a source for pipeline runs."""
     chosen = session(context)
-    project = chosen.client.get(chosen.parent())
+    project = chosen.client.projects.get(chosen.parent())
     columns = {"text": text, "label": label, "id": id_column, "time": time}
     upload = upload_data(chosen.client, path, format, columns, encoding=encoding)
     result = _preview_of(chosen, upload)
@@ -87,14 +81,14 @@ def import_source(
         _check_usable(result)
         upload = with_format(upload, format_name(result["format"]))
         _print_preview(result)
-        _warn_of_labels(result, project.get("labels", []))
-        if not yes and chosen.output is Output.TABLE and sys.stdin.isatty():
+        _warn_of_labels(result, project.labels)
+        if not yes and chosen.output.is_for_people and sys.stdin.isatty():
             typer.confirm("Import the data with these settings?", default=True, abort=True)
     if not upload.format:
         upload = with_format(upload, format_of(path))
     source = create_uploaded(chosen.client, chosen.parent(), upload, license, id)
     show(source, chosen.output)
-    say(f"Next: ratoon --project {chosen.project} pipelines run --source {source['name'].rsplit('/', 1)[-1]}")
+    say(f"Next: ratoon --project {chosen.project} pipelines run --source {source.name.rsplit('/', 1)[-1]}")
 
 
 @sources.callback()
@@ -107,15 +101,16 @@ def _sources(context: typer.Context) -> None:
 def list_sources(context: typer.Context, limit: Limit = LIMIT) -> None:
     """List the newest sources, oldest first."""
     chosen = session(context)
-    columns = ["name", "displayName", "format", "license", "createTime"]
-    show_newest(partial(chosen.client.list, f"{chosen.parent()}/sources"), limit, columns, chosen.output)
+    show_newest(
+        partial(chosen.client.sources.list, chosen.parent()), limit, COLUMNS["sources"], chosen.output
+    )
 
 
 @sources.command("show")
 def show_source(context: typer.Context, source: SourceName) -> None:
     """Show one source: format, columns, licence and digest."""
     chosen = session(context)
-    show(chosen.client.get(chosen.name(source, "sources")), chosen.output)
+    show(chosen.client.sources.get(chosen.name(source, "sources")), chosen.output)
 
 
 @sources.command("update")
@@ -137,19 +132,19 @@ def update_source(
     """Update how a source is read (until a dataset version is built from it), its licence or its display name."""
     chosen = session(context)
     columns = {"text": text, "label": label, "id": id_column, "time": time}
-    changes: JSON = {"encoding": encoding, "license": license, "displayName": name}
+    changes: JSON = {"encoding": encoding, "license": license, "display_name": name}
     changes = {field: value for field, value in changes.items() if value is not None}
     if named := {role: column for role, column in columns.items() if column is not None}:
         changes["columns"] = named
     if format is not None:
-        changes["format"] = f"FORMAT_{format.upper().replace('-', '_')}"
+        changes["format"] = types.SourceFormat(f"FORMAT_{format.upper().replace('-', '_')}")
     if not changes:
         raise typer.BadParameter(
             "Give at least one field to change: --text, --label, --encoding, --license, …"
         )
     full = chosen.name(source, "sources")
-    etag = chosen.client.get(full)["etag"]
-    show(chosen.client.patch(full, {**changes, "etag": etag}), chosen.output)
+    etag = chosen.client.sources.get(full).etag
+    show(chosen.client.sources.update(full, **changes, etag=etag), chosen.output)
 
 
 @sources.command("delete")
@@ -161,10 +156,10 @@ def delete_source(
     """Delete a source. It must not be in use by a dataset version."""
     chosen = session(context)
     full = chosen.name(source, "sources")
-    read = chosen.client.get(full)
+    read = chosen.client.sources.get(full)
     if not yes:
-        typer.confirm(f"Delete the source {read.get('displayName') or full}?", abort=True)
-    chosen.client.delete(full, etag=read["etag"])
+        typer.confirm(f"Delete the source {read.display_name or full}?", abort=True)
+    chosen.client.sources.delete(full, etag=read.etag)
     say(f"Deleted {full}.")
 
 
@@ -179,8 +174,8 @@ def list_versions(
     """List the newest versions of a dataset, oldest first."""
     chosen = session(context)
     name = chosen.name(dataset or chosen.project, "datasets")
-    columns = ["name", "state", "recordCount", "rejectedCount", "merkleRoot", "createTime"]
-    show_newest(partial(chosen.client.list, f"{name}/versions"), limit, columns, chosen.output)
+    versions = partial(chosen.client.dataset_versions.list, name)
+    show_newest(versions, limit, COLUMNS["dataset_versions"], chosen.output)
 
 
 @app.command("records")
@@ -191,9 +186,8 @@ def list_records(
 ) -> None:
     """Show records of a version with their text."""
     chosen = session(context)
-    columns = ["recordId", "sourceLabel", "language", "chars", "text"]
-    rows = _first(chosen, f"{chosen.version(version, 'datasets')}/records", limit)
-    show_rows(rows, columns, chosen.output)
+    rows = chosen.client.records.list(chosen.version(version, "datasets"), page_size=min(limit, 500))
+    show_rows(islice(rows, limit), COLUMNS["records"], chosen.output)
 
 
 @app.command("find")
@@ -209,7 +203,8 @@ def find(
     if not sought.strip():
         raise typer.BadParameter("The text to search for is empty.")
     scope = chosen.version(version, "datasets") if version else ""
-    rows = list(islice(find_records(chosen.client, chosen.parent(), sought, scope), limit))
+    found = islice(find_records(chosen.client, chosen.parent(), sought, scope), limit)
+    rows = [{**as_json(record), "version": name} for name, record in found]
     show_rows(
         rows, ["recordId", "version", "sourceLabel", "text"], chosen.output, "No record contains this text."
     )
@@ -225,9 +220,8 @@ def list_rejections(
 ) -> None:
     """Show the source items that a version rejected, and the reasons."""
     chosen = session(context)
-    columns = ["sourcePath", "step", "reason", "detail", "textStart"]
-    rows = _first(chosen, f"{chosen.version(version, 'datasets')}/rejections", limit)
-    show_rows(rows, columns, chosen.output)
+    rows = chosen.client.rejections.list(chosen.version(version, "datasets"), page_size=min(limit, 500))
+    show_rows(islice(rows, limit), COLUMNS["rejections"], chosen.output)
 
 
 @app.command("profile")
@@ -235,14 +229,15 @@ def show_profile(context: typer.Context, version: Version) -> None:
     """Show the data profile of a version and what each curation step removed."""
     chosen = session(context)
     name = chosen.version(version, "datasets")
-    show(json.loads(chosen.client.get(name).get("profileJson") or "{}"), chosen.output)
+    show(json.loads(chosen.client.dataset_versions.get(name).profile_json or "{}"), chosen.output)
 
 
 @app.command("lineage")
 def show_lineage(context: typer.Context, record: Annotated[str, typer.Argument(help="Record id.")]) -> None:
     """Show the dataset versions, splits and models that contain or contained a record, including an erased one."""
     chosen = session(context)
-    show(lineage_of(chosen.client, chosen.parent(), record), chosen.output)
+    lineage, versions = lineage_of(chosen.client, chosen.parent(), record)
+    show({**as_json(lineage), "modelVersions": versions}, chosen.output)
 
 
 @app.command("erase")
@@ -257,8 +252,8 @@ def erase_records(
     if not yes:
         counted = "1 record" if len(records) == 1 else f"{len(records)} records"
         typer.confirm(f"Erase {counted} of project {chosen.project} permanently?", abort=True)
-    created = chosen.client.create(f"{chosen.parent()}/erasures", {"recordIds": records, "reason": reason})
-    erased = follow(chosen.client, created["name"], chosen.output)
+    created = chosen.client.erasures.create(chosen.parent(), record_ids=records, reason=reason)
+    erased = follow(chosen.client, created.name, chosen.output)
     show(erased, chosen.output)
     for source in erased.get("unreadSources", []):
         say(
@@ -268,16 +263,11 @@ def erase_records(
     say("Models trained on these records are unchanged. List them with `ratoon datasets lineage RECORD`.")
 
 
-def _first(chosen: Session, collection: str, limit: int) -> Iterator[JSON]:
-    """Yield the first items of a collection."""
-    return islice(chosen.client.list(collection, page_size=min(limit, 500)), limit)
-
-
 def _preview_of(chosen: Session, upload: Upload) -> JSON:
     """Return the preview. If no preview is possible, print the reason and return an empty object."""
     try:
-        return preview(chosen.client, chosen.parent(), upload)
-    except ApiError as error:
+        return as_json(preview(chosen.client, chosen.parent(), upload))
+    except APIStatusError as error:
         if error.reason != "PREVIEW_FAILED":
             raise
         say(f"No preview is available: {error}")
@@ -288,11 +278,11 @@ def _check_usable(result: JSON) -> None:
     if not result.get("problem"):
         return
     advice = " (--text COLUMN, --label COLUMN)" if result.get("problemReason") in _COLUMN_PROBLEMS else ""
-    raise RatoonSdkError(f"Nothing was imported. {result['problem']}{advice}")
+    raise RatoonError(f"Nothing was imported. {result['problem']}{advice}")
 
 
 def _show_preview(result: JSON, output: Output) -> None:
-    if output is Output.JSON:
+    if not output.is_for_people:
         show(result, output)
         return
     _print_preview(result)

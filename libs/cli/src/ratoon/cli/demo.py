@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ratoon.cli.local import State
-from ratoon.client.raw.errors import RatoonSdkError
+from ratoon.client import RatoonError
 
 
 def demo(
@@ -34,9 +34,7 @@ def demo(
         from ratoon_examples.demo.main import run_demo
         from ratoon_examples.demo.tiers import TIERS
     except ModuleNotFoundError:
-        raise RatoonSdkError(
-            "The demo is part of Ratoon's source tree. In a checkout, run: make demo"
-        ) from None
+        raise RatoonError("The demo is part of Ratoon's source tree. In a checkout, run: make demo") from None
 
     if tier not in TIERS:
         raise typer.BadParameter(f"Unknown tier {tier!r}. Available: {', '.join(TIERS)}.")

@@ -1,19 +1,19 @@
 """`ratoon keys`: create, list, update, limit, rotate and revoke API keys, and show their usage."""
 
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from ratoon.cli.columns import COLUMNS
 from ratoon.cli.context import session
-from ratoon.cli.output import say, show, show_rows
+from ratoon.cli.documents import read_time
+from ratoon.cli.output import as_json, say, show, show_rows
+from ratoon.client import omit, types
 
 app = typer.Typer(help="Create, update, limit, rotate and revoke API keys.", no_args_is_help=True)
 Id = Annotated[str, typer.Argument(help="Key id or full resource name.")]
-_SPAN = re.compile(r"(\d{1,6})([smhdw])")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 Expires = Annotated[
     str,
     typer.Option(
@@ -35,20 +35,19 @@ class Role(StrEnum):
 Limit = Annotated[int | None, typer.Option(min=0, help="Limit; 0: use the default of the installation.")]
 
 
-def _collection(context: typer.Context) -> str:
-    return f"projects/{session(context).project or '-'}/apiKeys"
+def _parent(context: typer.Context) -> str:
+    return f"projects/{session(context).project or '-'}"
 
 
 def _name(context: typer.Context, id: str) -> str:
-    return id if id.startswith("projects/") else f"{_collection(context)}/{id}"
+    return id if id.startswith("projects/") else f"{_parent(context)}/apiKeys/{id}"
 
 
 @app.command("list")
 def list_keys(context: typer.Context) -> None:
     """List the keys of the project. Without a project, list the keys of the installation."""
     chosen = session(context)
-    columns = ["name", "role", "expireTime", "revokeTime", "lastUseTime"]
-    show_rows(chosen.client.list(_collection(context)), columns, chosen.output)
+    show_rows(chosen.client.api_keys.list(_parent(context)), COLUMNS["api_keys"], chosen.output)
 
 
 @app.command("create")
@@ -61,15 +60,21 @@ def create_key(
 ) -> None:
     """Create a key. Its secret is shown only once."""
     chosen = session(context)
-    body = {"role": f"ROLE_{role.upper()}", "displayName": display_name, **_expiry(expires)}
-    show(chosen.client.create(_collection(context), body, id), chosen.output)
+    created = chosen.client.api_keys.create(
+        _parent(context),
+        api_key_id=id,
+        role=types.Role(f"ROLE_{role.upper()}"),
+        display_name=display_name,
+        expire_time=_expiry(expires),
+    )
+    show(created, chosen.output)
 
 
 @app.command("show")
 def show_key(context: typer.Context, id: Id) -> None:
     """Show a key, without its secret."""
     chosen = session(context)
-    show(chosen.client.get(_name(context, id)), chosen.output)
+    show(chosen.client.api_keys.get(_name(context, id)), chosen.output)
 
 
 @app.command("update")
@@ -81,29 +86,27 @@ def update_key(
 ) -> None:
     """Update the display name or the expiry of a key. Fields that are not given stay unchanged."""
     chosen = session(context)
-    body: dict[str, object] = dict(_expiry(expires))
-    if display_name is not None:
-        body["displayName"] = display_name
-    if not body:
+    expiry = _expiry(expires)
+    if display_name is None and expiry is None:
         raise typer.BadParameter("Give --display-name, --expires, or both.")
-    show(chosen.client.patch(_name(context, id), body, updateMask=",".join(body)), chosen.output)
+    updated = chosen.client.api_keys.update(
+        _name(context, id),
+        display_name=omit if display_name is None else display_name,
+        expire_time=omit if expiry is None else expiry,
+    )
+    show(updated, chosen.output)
 
 
-def _expiry(text: str) -> dict[str, str]:
-    """Return `expireTime` for a duration or a time, nothing for an empty value; raise BadParameter for other text."""
+def _expiry(text: str) -> datetime | None:
+    """Return a time for a duration or a time, None for an empty value; raise BadParameter for other text."""
     if not text:
-        return {}
-    if match := _SPAN.fullmatch(text):
-        end = datetime.now(UTC) + timedelta(seconds=int(match[1]) * _UNITS[match[2]])
-    else:
-        try:
-            end = datetime.fromisoformat(text)
-        except ValueError:
-            raise typer.BadParameter(
-                f"{text!r} is not a time. Use a form such as 30d, 12h or 2026-12-31."
-            ) from None
-        end = end.astimezone(UTC) if end.tzinfo else end.replace(tzinfo=UTC)
-    return {"expireTime": end.isoformat().replace("+00:00", "Z")}
+        return None
+    try:
+        return read_time(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is not a time. Use a form such as 30d, 12h or 2026-12-31."
+        ) from None
 
 
 @app.command("limit")
@@ -118,18 +121,17 @@ def limit_key(
     """Set the limits of a key. Limits that are not given stay unchanged; without any, show the key."""
     chosen = session(context)
     options = {
-        "requestsPerMinute": requests_per_minute,
-        "tokensPerMinute": tokens_per_minute,
-        "concurrentRequests": concurrent_requests,
-        "tokensPerDay": tokens_per_day,
+        "requests_per_minute": requests_per_minute,
+        "tokens_per_minute": tokens_per_minute,
+        "concurrent_requests": concurrent_requests,
+        "tokens_per_day": tokens_per_day,
     }
-    limits = {field: value for field, value in options.items() if value is not None}
+    limits: dict[str, Any] = {field: value for field, value in options.items() if value is not None}
     name = _name(context, id)
     if not limits:
-        show(chosen.client.get(name), chosen.output)
+        show(chosen.client.api_keys.get(name), chosen.output)
         return
-    mask = ",".join(f"limits.{field}" for field in limits)
-    show(chosen.client.patch(name, {"limits": limits}, updateMask=mask), chosen.output)
+    show(chosen.client.api_keys.update(name, limits=types.KeyLimits(**limits)), chosen.output)
 
 
 @app.command("usage")
@@ -140,27 +142,28 @@ def show_usage(
 ) -> None:
     """Show the usage of a key by day."""
     chosen = session(context)
-    usage = chosen.client.get(f"{_name(context, id)}:usage", days=days)
+    usage = as_json(chosen.client.api_keys.usage(_name(context, id), days=days))
     columns = ["date", "usage.requestCount", "usage.promptTokenCount", "usage.completionTokenCount"]
-    show_rows([*usage["days"], {"date": "since creation", "usage": usage["total"]}], columns, chosen.output)
+    rows = [*usage.get("days", []), {"date": "since creation", "usage": usage.get("total", {})}]
+    show_rows(rows, columns, chosen.output)
 
 
-def _method(verb: str, help: str) -> None:
-    @app.command(verb, help=help)
-    def _call(context: typer.Context, id: Id) -> None:
-        chosen = session(context)
-        show(chosen.client.post(f"{_name(context, id)}:{verb}"), chosen.output)
-
-
-_method("rotate", "Replace the secret of a key. The old secret and its tokens stop working immediately.")
+@app.command("rotate")
+def rotate_key(context: typer.Context, id: Id) -> None:
+    """Replace the secret of a key. The old secret and its tokens stop working immediately."""
+    chosen = session(context)
+    show(chosen.client.api_keys.rotate(_name(context, id)), chosen.output)
 
 
 @app.command("delete")
 def delete_key(context: typer.Context, id: Id) -> None:
     """Delete a key and its usage data. The key and its tokens stop working immediately."""
-    chosen = session(context)
-    chosen.client.delete(_name(context, id))
+    session(context).client.api_keys.delete(_name(context, id))
     say(f"Deleted {_name(context, id)}.")
 
 
-_method("revoke", "Revoke a key. The key and its tokens stop working immediately.")
+@app.command("revoke")
+def revoke_key(context: typer.Context, id: Id) -> None:
+    """Revoke a key. The key and its tokens stop working immediately."""
+    chosen = session(context)
+    show(chosen.client.api_keys.revoke(_name(context, id)), chosen.output)

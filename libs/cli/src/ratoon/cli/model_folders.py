@@ -4,13 +4,13 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from ratoon.client.raw.errors import RatoonSdkError
+from ratoon.client import RatoonError
 from ratoon.storage.model_tree import FolderFiles, inspect_model_tree, partition_files
 
 _RECIPE = "recipe.json"
 
 
-class UnfitModel(RatoonSdkError):
+class UnfitModel(RatoonError):
     """The directory does not contain a usable model; the message lists the reasons."""
 
 

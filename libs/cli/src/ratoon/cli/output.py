@@ -1,4 +1,4 @@
-"""Output of the command line: tables and progress for people, JSON for programs."""
+"""Output of the command line: tables and progress for people, JSON, YAML and names for programs."""
 
 import json
 import re
@@ -7,26 +7,23 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from ratoon.client.raw.client import Client
-from ratoon.client.raw.errors import OperationFailed
+from ratoon.cli.names import method_of_name, plural
+from ratoon.client import OperationFailedError, Ratoon, RatoonError
+from ratoon.client.schema import find_method
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 JSON = dict[str, Any]
-COMMANDS = {
-    "pipelineRuns": "pipelines",
-    "trainingRuns": "runs",
-    "evaluationRuns": "evaluations",
-    "labelSets": "labels",
-    "splits": "splits",
-    "rollouts": "rollouts",
-}
-"""Command group of each collection of long-running operations."""
+MAX_PAGE = 500
+"""Items of one page of a listing."""
 _WIDE = 10_000
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
@@ -37,7 +34,22 @@ class Output(StrEnum):
     """Output format."""
 
     TABLE = "table"
+    WIDE = "wide"
     JSON = "json"
+    YAML = "yaml"
+    NAME = "name"
+
+    @property
+    def is_for_people(self) -> bool:
+        """True for tables, next to which progress and advice are printed."""
+        return self in (Output.TABLE, Output.WIDE)
+
+
+def as_json(resource: "BaseModel | JSON") -> JSON:
+    """Return a message of the API as JSON: the fields that the server sent."""
+    if isinstance(resource, dict):
+        return resource
+    return resource.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
 def say(line: str) -> None:
@@ -50,15 +62,22 @@ def say_error(error: object) -> None:
     errors.print(_printable(str(error)), style="red", highlight=False, markup=False)
 
 
-def show_rows(rows: Iterable[JSON], columns: Sequence[str], output: Output, empty: str = "No items.") -> None:
-    """Print resources as a table of these columns (dotted paths) or a JSON array; print `empty` if there are none."""
-    listed = list(rows)
-    if output is Output.JSON:
-        print(json.dumps(listed, indent=2, ensure_ascii=False))
+def show_rows(
+    rows: "Iterable[BaseModel | JSON]", columns: Sequence[str], output: Output, empty: str = "No items."
+) -> None:
+    """Print resources as a table of these columns (dotted paths), or for programs; print `empty` if there are none.
+
+    A wide table also has the columns of the other short values.
+    """
+    listed = [as_json(each) for each in rows]
+    if not output.is_for_people:
+        _show_for_programs(listed, output)
         return
+    if output is Output.WIDE:
+        columns = [*columns, *_further_columns(listed, columns)]
     table = Table(box=None, pad_edge=False)
     for column in columns:
-        whole = column == "name"
+        whole = column == "name" or output is Output.WIDE
         table.add_column(
             column.rpartition(".")[2], no_wrap=not whole, overflow="fold" if whole else "ellipsis"
         )
@@ -67,8 +86,15 @@ def show_rows(rows: Iterable[JSON], columns: Sequence[str], output: Output, empt
     console.print(table) if listed else say(empty)
 
 
+def _further_columns(rows: Iterable[JSON], columns: Sequence[str]) -> list[str]:
+    keys = dict.fromkeys(
+        key for row in rows for key, value in row.items() if not isinstance(value, list | dict)
+    )
+    return [key for key in keys if key not in columns and key not in ("etag", "revision")]
+
+
 def show_newest(
-    list_of: Callable[..., Iterator[JSON]],
+    list_of: "Callable[..., Iterable[BaseModel | JSON]]",
     limit: int,
     columns: Sequence[str],
     output: Output,
@@ -76,63 +102,83 @@ def show_newest(
 ) -> None:
     """Print the newest `limit` resources, oldest first, or all of them if it is 0.
 
-    `list_of` yields a collection, given `page_size` and `orderBy`.
+    `list_of` yields a collection, given `page_size` and `order_by`.
     """
     if not limit:
-        show_rows(list_of(), columns, output, empty)
+        show_rows(list_of(page_size=MAX_PAGE), columns, output, empty)
         return
-    newest = list_of(page_size=min(limit + 1, 500), orderBy="create_time desc")
+    newest = list_of(page_size=min(limit + 1, MAX_PAGE), order_by="create_time desc")
     rows = list(islice(newest, limit + 1))
     if len(rows) > limit:
         say(f"Showing the newest {limit}. For all of them: --limit 0")
     show_rows(rows[:limit][::-1], columns, output, empty)
 
 
-def show(resource: JSON, output: Output) -> None:
-    """Print one resource, one field a line or as JSON."""
-    if output is Output.JSON:
-        print(json.dumps(resource, indent=2, ensure_ascii=False))
+def show(resource: "BaseModel | JSON", output: Output) -> None:
+    """Print one resource, one field a line, or for programs."""
+    if not output.is_for_people:
+        _show_for_programs(as_json(resource), output)
         return
-    for line in _lines(resource, ""):
+    for line in _lines(as_json(resource), ""):
         console.print(_printable(line), highlight=False, markup=False)
 
 
-def follow(client: Client, name: str, output: Output) -> JSON:
+def _show_for_programs(value: JSON | list[JSON], output: Output) -> None:
+    if output is Output.JSON:
+        print(json.dumps(value, indent=2, ensure_ascii=False))
+    elif output is Output.YAML:
+        import yaml
+
+        print(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=_WIDE), end="")
+    else:
+        for each in value if isinstance(value, list) else [value]:
+            print(_printable(str(each.get("name", ""))))
+
+
+def follow(client: Ratoon, name: str, output: Output) -> JSON:
     """Watch a resource to its final state with a progress bar; return that state. The caller prints it."""
     try:
-        if output is Output.JSON or not sys.stderr.isatty():
+        if not output.is_for_people or not sys.stderr.isatty():
             last = _follow_lines(client, name, output)
         else:
             with _bar(name) as (bar, task):
-                last = client.wait(name, lambda state: bar.update(task, **_advance(state)))
+                last = _wait(client, name, lambda state: bar.update(task, **_advance(state)))
     except KeyboardInterrupt:
         say(_still_running(name))
         raise
     return last
 
 
+def _wait(client: Ratoon, name: str, on_state: Callable[[JSON], None]) -> JSON:
+    method = method_of_name(name, "watch")
+    if method is None or not method.can_wait:
+        raise RatoonError(f"{name} cannot be watched. Read it with `ratoon get`.")
+    wait = getattr(client, method.resource).wait
+    return as_json(wait(name, on_state=lambda state: on_state(as_json(state))))
+
+
 def _still_running(name: str) -> str:
     """Return the message after Ctrl-C: the operation continues in the platform."""
-    group = COMMANDS.get(name.split("/")[-2], "")
-    if not group:
+    method = method_of_name(name, "watch")
+    if method is None:
         return f"{name} continues to run; only the watch has ended."
-    return (
-        f"{name} continues to run; only the watch has ended. Watch it again: ratoon {group} watch {name}. "
-        f"Cancel it: ratoon {group} {'abort' if group == 'rollouts' else 'cancel'} {name}."
-    )
+    word = plural(method.resource)
+    verb = "abort" if method.resource == "rollouts" else "cancel"
+    stop = f" Stop it: ratoon {verb} {word} {name}." if find_method(method.resource, verb) else ""
+    return f"{name} continues to run; only the watch has ended. Watch it again: ratoon watch {word} {name}.{stop}"
 
 
-def _follow_lines(client: Client, name: str, output: Output) -> JSON:
+def _follow_lines(client: Ratoon, name: str, output: Output) -> JSON:
     printed: list[str] = []
 
     def on_state(state: JSON) -> None:
         message = state.get("progress", {}).get("message", "")
         line = f"{state.get('state', '').removeprefix('STATE_').lower()}: {message}"
-        if output is Output.TABLE and line not in printed[-1:]:
+        if output.is_for_people and line not in printed[-1:]:
             printed.append(line)
             say(line)
 
-    return client.wait(name, on_state)
+    return _wait(client, name, on_state)
 
 
 @contextmanager
@@ -157,10 +203,10 @@ def _advance(state: JSON) -> JSON:
     }
 
 
-def explain(error: OperationFailed, output: Output) -> None:
-    """Print an operation that did not succeed: its last state as JSON for programs, its error for people."""
-    if output is Output.JSON:
-        print(json.dumps(error.resource, indent=2, ensure_ascii=False))
+def explain(error: OperationFailedError, output: Output) -> None:
+    """Print an operation that did not succeed: its final state for programs, its error for people."""
+    if not output.is_for_people and error.resource is not None:
+        _show_for_programs(as_json(error.resource), output)
     say_error(error)
 
 

@@ -1,7 +1,7 @@
-"""Resource commands: each group lists, shows, watches and cancels one collection and adds its own commands."""
+"""Resource commands: each group lists, shows, watches and cancels one resource and adds its own commands."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -9,37 +9,34 @@ from typing import Annotated, Any
 
 import typer
 
-from ratoon.cli.context import resolve_name, session
-from ratoon.cli.files import read_settings
+from ratoon.cli.columns import COLUMNS
+from ratoon.cli.context import session
+from ratoon.cli.documents import read_settings
 from ratoon.cli.model_folders import checked_model
-from ratoon.cli.output import JSON, console, follow, say, show, show_newest, show_rows
+from ratoon.cli.names import patterns
+from ratoon.cli.output import JSON, as_json, console, follow, say, show, show_newest, show_rows
+from ratoon.client.schema import find_method
 
-VERSIONED = ("models", "datasets")
-"""Collections whose `show` and `delete` commands also accept a version id."""
 VERSION = re.compile(r"v\d+(\.\d+)*")
+VERSIONS = {"models": "model_versions", "datasets": "dataset_versions"}
+"""Resources whose `show` and `delete` commands also accept a version ID."""
 Name = Annotated[str, typer.Argument(help="Id or full resource name.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")]
 Limit = Annotated[int, typer.Option(min=0, help="Maximum number of items, the newest ones; 0: all.")]
 LIMIT = 100
-FullName = Callable[[typer.Context, str, str], str]
-"""Full name of a resource, from its id or name and its parent's."""
+Place = Callable[[typer.Context, str, str], tuple[str, str]]
+"""Resource of the client and full name, from an id or name and its parent's."""
 
 
 def group(
-    collection: str,
-    columns: Sequence[str],
-    help: str,
-    *,
-    parent: str = "",
-    long_work: bool = False,
-    deletes: bool = False,
+    resource: str, help: str, *, parent: str = "", long_work: bool = False, deletes: bool = False
 ) -> typer.Typer:
-    """Create the command group of `projects/{project}/{collection}`; `parent` is a collection between the two.
+    """Create the command group of a resource of the client; `parent` is a collection between it and the project.
 
     `deletes` adds `delete`, for resources without an etag.
     """
     app = typer.Typer(help=help, no_args_is_help=True)
-    kind = words(collection)
+    kind = resource.replace("_", " ")
     one = re.sub("ie$", "y", kind.removesuffix("s"))
     scope: type[str] = Annotated[  # type: ignore[assignment]
         str,
@@ -51,72 +48,71 @@ def group(
         ),
     ]
 
-    def place(context: typer.Context, within: str) -> str:
+    def place(context: typer.Context, name: str, within: str) -> tuple[str, str]:
         chosen = session(context)
-        if not parent:
-            return f"{chosen.parent()}/{collection}"
-        return f"{chosen.name(within or chosen.project, parent)}/{collection}"
-
-    def full(context: typer.Context, name: str, within: str) -> str:
-        if collection in VERSIONED and VERSION.fullmatch(name):
-            return session(context).version(name, collection)
-        scope = place(context, within).split("/", 2)
-        return resolve_name(name, "/".join(scope[:2]), scope[2])
+        if resource in VERSIONS and VERSION.fullmatch(name):
+            return VERSIONS[resource], chosen.version(name, resource)
+        return resource, chosen.scope(within).resolve(name, _pattern(resource, "get", "name"))
 
     @app.command("list", help=f"List the newest {kind}, oldest first.")
     def _list(context: typer.Context, within: scope = "", limit: Limit = LIMIT) -> None:  # type: ignore[valid-type]
         chosen = session(context)
-        parent_path = place(context, within)
-        empty = f"No {kind} in {parent_path.rpartition('/')[0]}."
-        show_newest(partial(chosen.client.list, parent_path), limit, columns, chosen.output, empty)
+        parent_name = chosen.scope().resolve(within, _pattern(resource, "list", "parent"))
+        empty = f"No {kind} in {parent_name}."
+        list_of = partial(getattr(chosen.client, resource).list, parent_name)
+        show_newest(list_of, limit, COLUMNS[resource], chosen.output, empty)
 
     @app.command("show", help=f"Show one {one}.")
     def _show(context: typer.Context, name: Name, within: scope = "") -> None:  # type: ignore[valid-type]
         chosen = session(context)
-        show(chosen.client.get(full(context, name, within)), chosen.output)
+        attribute, full = place(context, name, within)
+        show(getattr(chosen.client, attribute).get(full), chosen.output)
 
     if long_work:
-        _add_long_work(app, one, full, scope)
+        _add_long_work(app, one, place, scope)
     if deletes:
-        _add_deletion(app, one, full, scope)
+        _add_deletion(app, one, place, scope)
     return app
 
 
-def _add_long_work(app: typer.Typer, one: str, full: FullName, scope: type[str]) -> None:
+def _pattern(resource: str, verb: str, argument: str) -> str:
+    method = find_method(resource, verb)
+    assert method is not None, (resource, verb)
+    return patterns(method)[argument]
+
+
+def _add_long_work(app: typer.Typer, one: str, place: Place, scope: type[str]) -> None:
     """Add the commands that watch and cancel a resource."""
 
     @app.command("watch", help=f"Watch one {one} to its end. Exit status 1 unless it succeeds.")
     def _watch(context: typer.Context, name: Name, within: scope = "") -> None:  # type: ignore[valid-type]
         chosen = session(context)
-        show(follow(chosen.client, full(context, name, within), chosen.output), chosen.output)
+        _, full = place(context, name, within)
+        show(follow(chosen.client, full, chosen.output), chosen.output)
 
     @app.command("cancel", help=f"Cancel one {one}.")
     def _cancel(context: typer.Context, name: Name, within: scope = "") -> None:  # type: ignore[valid-type]
         chosen = session(context)
-        show(chosen.client.post(f"{full(context, name, within)}:cancel"), chosen.output)
+        attribute, full = place(context, name, within)
+        show(getattr(chosen.client, attribute).cancel(full), chosen.output)
 
 
-def _add_deletion(app: typer.Typer, one: str, full: FullName, scope: type[str]) -> None:
+def _add_deletion(app: typer.Typer, one: str, place: Place, scope: type[str]) -> None:
     """Add the command that deletes a resource."""
 
     @app.command("delete", help=f"Delete one {one}. It must have ended and not be in use.")
     def _delete(context: typer.Context, name: Name, within: scope = "", yes: Yes = False) -> None:  # type: ignore[valid-type]
-        confirm_deletion(context, full(context, name, within), yes)
+        confirm_deletion(context, *place(context, name, within), yes)
 
 
-def confirm_deletion(context: typer.Context, name: str, yes: bool, **query: object) -> None:
+def confirm_deletion(context: typer.Context, resource: str, name: str, yes: bool, **further: object) -> None:
     """Delete a resource by its full name, after a confirmation unless `yes`."""
-    client = session(context).client
-    client.get(name)
+    attribute = getattr(session(context).client, resource)
+    attribute.get(name)
     if not yes:
         typer.confirm(f"Delete {name}?", abort=True)
-    client.delete(name, **query)
+    attribute.delete(name, **further)
     say(f"Deleted {name}.")
-
-
-def words(collection: str) -> str:
-    """Return the name of a collection in words: `pipeline runs` for `pipelineRuns`."""
-    return re.sub(r"([A-Z])", lambda match: f" {match.group(1).lower()}", collection)
 
 
 projects = typer.Typer(help="Projects with their labels, gates and training defaults.", no_args_is_help=True)
@@ -129,35 +125,36 @@ def create_project(
     labels: Annotated[str, typer.Option(help="Labels that the model answers with; comma-separated.")],
     instructions: Annotated[str, typer.Option(help="Instructions for annotators.")] = "",
     settings: Annotated[
-        Path | None, typer.Option(help="JSON file with more fields (gate, training, …).")
+        Path | None, typer.Option(help="YAML or JSON file with more fields (gate, training, …).")
     ] = None,
 ) -> None:
     """Create a project with its dataset, model and deployment, all with the same name."""
     chosen = session(context)
-    further = read_settings(settings)
-    body = {"labels": [label.strip() for label in labels.split(",")], "instructions": instructions, **further}
-    show(chosen.client.create("projects", body, project), chosen.output)
+    fields = {
+        "labels": [label.strip() for label in labels.split(",")],
+        "instructions": instructions,
+        **read_settings(settings, "projects"),
+    }
+    show(chosen.client.projects.create(project_id=project, **fields), chosen.output)
 
 
 @projects.command("list")
 def list_projects(context: typer.Context, limit: Limit = LIMIT) -> None:
     """List the newest projects, oldest first."""
     chosen = session(context)
-    columns = ["name", "labels", "createTime"]
-    show_newest(partial(chosen.client.list, "projects"), limit, columns, chosen.output)
+    show_newest(chosen.client.projects.list, limit, COLUMNS["projects"], chosen.output)
 
 
 @projects.command("show")
 def show_project(context: typer.Context, project: Annotated[str, typer.Argument(help="Project id.")]) -> None:
     """Show one project."""
     chosen = session(context)
-    show(chosen.client.get(f"projects/{project}"), chosen.output)
+    show(chosen.client.projects.get(chosen.project_name(project)), chosen.output)
 
 
 splits = group(
-    "splits", ["name", "state", "datasetVersion", "createTime"], "Train, validation and test splits.",
-    parent="datasets", long_work=True, deletes=True,
-)  # fmt: skip
+    "splits", "Train, validation and test splits.", parent="datasets", long_work=True, deletes=True
+)
 
 
 @splits.command("readings")
@@ -166,18 +163,10 @@ def list_readings(
 ) -> None:
     """List the reads of the sealed test part of a split: time, reader, purpose."""
     chosen = session(context)
-    show_rows(
-        chosen.client.list(f"{split}/readings"), ["readTime", "part", "reader", "purpose"], chosen.output
-    )
+    show_rows(chosen.client.split_readings.list(split), COLUMNS["split_readings"], chosen.output)
 
 
-labels = group(
-    "labelSets",
-    ["name", "state", "classCounts", "conflictCount", "createTime"],
-    "Label sets and labeling tasks.",
-    long_work=True,
-    deletes=True,
-)
+labels = group("label_sets", "Label sets and labeling tasks.", long_work=True, deletes=True)
 
 
 class TaskState(StrEnum):
@@ -197,10 +186,9 @@ def list_tasks(
 ) -> None:
     """List the newest tasks: records that wait for an annotator, or that one has reviewed."""
     chosen = session(context)
-    columns = ["name", "state", "proposedLabel", "reason", "recordId"]
-    condition = "" if state is TaskState.ALL else f"state = {state.upper()}"
-    tasks = partial(chosen.client.list, f"{chosen.parent()}/tasks", filter=condition)
-    show_newest(tasks, limit, columns, chosen.output)
+    condition = None if state is TaskState.ALL else f"state = {state.upper()}"
+    tasks = partial(chosen.client.tasks.list, chosen.parent(), filter=condition)
+    show_newest(tasks, limit, COLUMNS["tasks"], chosen.output)
 
 
 @labels.command("complete")
@@ -211,34 +199,22 @@ def complete_task(
 ) -> None:
     """Complete a task with a label. Without a label, skip the task."""
     chosen = session(context)
-    show(chosen.client.post(f"{chosen.name(task, 'tasks')}:complete", {"label": label}), chosen.output)
+    show(chosen.client.tasks.complete(chosen.name(task, "tasks"), label=label), chosen.output)
 
 
-runs = group(
-    "trainingRuns",
-    ["name", "state", "progress.message", "createTime"],
-    "Training runs.",
-    long_work=True,
-    deletes=True,
-)
-evaluations = group(
-    "evaluationRuns",
-    ["name", "state", "verdict.passed", "verdict.summary", "createTime"],
-    "Evaluation runs and gates.",
-    long_work=True,
-    deletes=True,
-)  # fmt: skip
+runs = group("training_runs", "Training runs.", long_work=True, deletes=True)
+evaluations = group("evaluation_runs", "Evaluation runs and gates.", long_work=True, deletes=True)
 
 
 @evaluations.command("bad-cases")
 def list_bad_cases(context: typer.Context, name: Name) -> None:
     """List the wrong answers of a candidate."""
     chosen = session(context)
-    cases = chosen.client.list(f"{chosen.name(name, 'evaluationRuns')}/badCases")
-    show_rows(cases, ["domain", "label", "predicted", "recordId", "text"], chosen.output)
+    cases = chosen.client.bad_cases.list(chosen.name(name, "evaluationRuns"))
+    show_rows(cases, COLUMNS["bad_cases"], chosen.output)
 
 
-models = group("models", ["name", "displayName", "createTime"], "Models, versions and aliases.", deletes=True)
+models = group("models", "Models, versions and aliases.", deletes=True)
 Model = Annotated[str, typer.Argument(help="Model id or name.", show_default="the project's model")]
 
 
@@ -247,8 +223,8 @@ def list_model_versions(context: typer.Context, model: Model = "", limit: Limit 
     """List the newest versions of a model, oldest first."""
     chosen = session(context)
     name = chosen.name(model or chosen.project, "models")
-    columns = ["name", "state", "parameterCount", "sizeBytes", "changelog", "createTime"]
-    show_newest(partial(chosen.client.list, f"{name}/versions"), limit, columns, chosen.output)
+    versions = partial(chosen.client.model_versions.list, name)
+    show_newest(versions, limit, COLUMNS["model_versions"], chosen.output)
 
 
 @models.command("upload")
@@ -268,8 +244,20 @@ def upload_model(
     chosen, files = session(context), checked_model(folder)
     if files.left_out:
         say(f"Skipped files that are not part of a model: {', '.join(files.left_out)}.")
-    digest = chosen.client.upload_tree(folder, names=frozenset(files.model))
+    digest = chosen.client.blobs.upload_tree(folder, names=frozenset(files.model))
     show({"folder": str(folder), "files": len(files.model), "digest": digest}, chosen.output)
+
+
+@models.command("served")
+def list_served_models(context: typer.Context) -> None:
+    """List the deployments and versions that answer, as `--model` of `ratoon ask` takes them.
+
+    Example:
+      ratoon models served
+    """
+    chosen = session(context)
+    rows = [{"name": each.id} for each in chosen.client.chat.served_models()]
+    show_rows(rows, ["name"], chosen.output, "Nothing is served.")
 
 
 @models.command("history")
@@ -277,14 +265,11 @@ def list_alias_changes(context: typer.Context, model: Model = "", limit: Limit =
     """List the newest changes of all aliases of a model, oldest first."""
     chosen = session(context)
     name = chosen.name(model or chosen.project, "models")
-    columns = ["changeTime", "alias", "fromVersion", "toVersion", "reason", "principal"]
-    show_newest(partial(chosen.client.list, f"{name}/aliasChanges"), limit, columns, chosen.output)
+    alias_changes = partial(chosen.client.alias_changes.list, name)
+    show_newest(alias_changes, limit, COLUMNS["alias_changes"], chosen.output)
 
 
-deployments = group(
-    "deployments", ["name", "version", "replicas", "minReplicas", "maxReplicas", "activeRollout"],
-    "Deployments: the serving version and its replicas.",
-)  # fmt: skip
+deployments = group("deployments", "Deployments: the serving version and its replicas.")
 
 
 @deployments.command("delete")
@@ -298,7 +283,7 @@ def delete_deployment(
 ) -> None:
     """Delete a deployment with its engines and rollouts. The models that it served are retained."""
     name = session(context).name(deployment, "deployments")
-    confirm_deletion(context, name, yes, **({"force": True} if force else {}))
+    confirm_deletion(context, "deployments", name, yes, **({"force": True} if force else {}))
 
 
 @deployments.command("scale")
@@ -314,16 +299,12 @@ def scale_deployment(
 ) -> None:
     """Set the minimum and maximum replicas of a deployment (Kubernetes only)."""
     chosen = session(context)
-    body = {"minReplicas": min_replicas, "maxReplicas": max_replicas}
-    show(
-        chosen.client.post(f"{chosen.name(name or chosen.project, 'deployments')}:scale", body), chosen.output
-    )
+    deployment = chosen.name(name or chosen.project, "deployments")
+    scaled = chosen.client.deployments.scale(deployment, min_replicas=min_replicas, max_replicas=max_replicas)
+    show(scaled, chosen.output)
 
 
-rollouts = group(
-    "rollouts", ["name", "state", "paused", "fromVersion", "toVersion", "progress.message", "createTime"],
-    "Start, watch and undo rollouts of model versions.", parent="deployments", long_work=False,
-)  # fmt: skip
+rollouts = group("rollouts", "Start, watch and undo rollouts of model versions.", parent="deployments")
 
 
 Latest = Annotated[
@@ -336,11 +317,11 @@ def _rollout_name(context: typer.Context, text: str) -> str:
     chosen = session(context)
     if text:
         return chosen.name(text, f"deployments/{chosen.project}/rollouts")
-    rollouts = f"{chosen.name(chosen.project, 'deployments')}/rollouts"
-    newest = chosen.client.list(rollouts, page_size=1, orderBy="create_time desc")
-    if (latest := next(newest, None)) is None:
+    deployment = chosen.name(chosen.project, "deployments")
+    newest = chosen.client.rollouts.list(deployment, page_size=1, order_by="create_time desc").items
+    if not newest:
         raise typer.BadParameter("There is no rollout yet. Create one with `ratoon rollouts create VERSION`.")
-    return str(latest["name"])
+    return newest[0].name
 
 
 def _rollout_method(verb: str, help: str) -> None:
@@ -351,10 +332,11 @@ def _rollout_method(verb: str, help: str) -> None:
         reason: Annotated[str, typer.Option(help="Reason; stored with the rollout.")] = "",
     ) -> None:
         chosen = session(context)
-        changed = chosen.client.post(f"{_rollout_name(context, name)}:{verb}", {"reason": reason})
+        call = getattr(chosen.client.rollouts, verb)
+        changed = call(_rollout_name(context, name), reason=reason)
         show(changed, chosen.output)
         if verb != "pause":
-            say(f"Watch it with: ratoon rollouts watch {changed['name'].split('/', 2)[2]}")
+            say(f"Watch it with: ratoon rollouts watch {changed.name.split('/', 2)[2]}")
 
 
 for _verb, _help in (
@@ -390,9 +372,10 @@ def create_rollout(
     chosen = session(context)
     to = chosen.version(version, "models")
     parent = chosen.name(deployment or chosen.project, "deployments")
-    body = {"toVersion": to, "shares": share or [], "stepSeconds": step_seconds}
-    rollout = chosen.client.create(f"{parent}/rollouts", body)
-    show(follow(chosen.client, rollout["name"], chosen.output), chosen.output)
+    rollout = chosen.client.rollouts.create(
+        parent, to_version=to, shares=share or [], step_seconds=step_seconds
+    )
+    show(follow(chosen.client, rollout.name, chosen.output), chosen.output)
 
 
 THUMBS = {1: "up", -1: "down"}
@@ -403,27 +386,40 @@ feedback = typer.Typer(help="User feedback on answers.", no_args_is_help=True)
 def list_feedback(context: typer.Context, limit: Limit = LIMIT) -> None:
     """List the newest feedback, oldest first."""
     chosen = session(context)
-    columns = ["createTime", "version", "thumb", "rating", "correction", "answerId"]
 
     def pages(**query: Any) -> Iterator[JSON]:
-        for each in chosen.client.list(f"{chosen.parent()}/feedback", **query):
-            thumb = THUMBS.get(each.get("thumb", 0), "")
-            yield {**each, "thumb": thumb} if chosen.output == "table" else each
+        for each in chosen.client.feedback.list(chosen.parent(), **query):
+            row = as_json(each)
+            thumb = THUMBS.get(each.thumb, "")
+            yield {**row, "thumb": thumb} if chosen.output.is_for_people else row
 
-    show_newest(pages, limit, columns, chosen.output)
+    show_newest(pages, limit, COLUMNS["feedback"], chosen.output)
+
+
+class Thumb(StrEnum):
+    """Judgement of an answer."""
+
+    UP = "up"
+    DOWN = "down"
 
 
 @feedback.command("give")
 def give_feedback(
     context: typer.Context,
     answer_id: Annotated[str, typer.Argument(help="Id of the answer.")],
-    thumb: Annotated[str, typer.Option(help="Thumb: up or down.")] = "",
+    thumb: Annotated[Thumb | None, typer.Option(help="Thumb: up or down.")] = None,
     rating: Annotated[int, typer.Option(help="Rating from 1 to 5; 0: no rating.")] = 0,
     correction: Annotated[str, typer.Option(help="Correct answer.")] = "",
 ) -> None:
     """Give feedback on an answer: a thumb, a rating or a correction."""
     chosen = session(context)
-    show(chosen.client.feedback(answer_id, thumb=thumb, rating=rating, correction=correction), chosen.output)
+    feedback = chosen.client.chat.feedback(
+        answer_id,
+        thumb=thumb.value if thumb else None,
+        rating=rating or None,
+        correction=correction or None,
+    )
+    show(feedback, chosen.output)
 
 
 @feedback.command("compare")
@@ -437,24 +433,18 @@ def compare_versions(
     """Compare two versions by user feedback, with 95 % confidence intervals."""
     chosen = session(context)
     names = [chosen.version(each, "models") for each in (version, other)]
-    comparison = chosen.client.get(
-        f"{chosen.parent()}/feedback:compare", version=names[0], otherVersion=names[1]
-    )
+    comparison = chosen.client.feedback.compare(chosen.parent(), version=names[0], other_version=names[1])
     show(comparison, chosen.output)
 
 
 pipelines = group(
-    "pipelineRuns",
-    ["name", "state", "trigger", "triggerReason", "createTime"],
+    "pipeline_runs",
     "Run and watch pipelines: from data to a trained, evaluated and served model.",
     long_work=True,
     deletes=True,
 )
 drift = group(
-    "driftReports",
-    ["name", "version", "drifted", "answerCount", "feedbackCount", "createTime"],
-    "Reports on the drift of captured traffic from the training data.",
-    deletes=True,
+    "drift_reports", "Reports on the drift of captured traffic from the training data.", deletes=True
 )
 
 
@@ -467,7 +457,7 @@ def approve_pipeline(
     """Approve a run that waits for approval. Its version is rolled out."""
     chosen = session(context)
     run = chosen.name(name, "pipelineRuns")
-    show(chosen.client.post(f"{run}:approve", {"reason": reason}), chosen.output)
+    show(chosen.client.pipeline_runs.approve(run, reason=reason), chosen.output)
 
 
 @pipelines.command("reject")
@@ -479,7 +469,7 @@ def reject_pipeline(
     """Reject a run that waits for approval."""
     chosen = session(context)
     run = chosen.name(name, "pipelineRuns")
-    show(chosen.client.post(f"{run}:reject", {"reason": reason}), chosen.output)
+    show(chosen.client.pipeline_runs.reject(run, reason=reason), chosen.output)
 
 
 @pipelines.command("run")
@@ -491,11 +481,10 @@ def run_pipeline(
     """Start a pipeline run and watch it: dataset, labels, split, training, evaluation, registration, rollout."""
     chosen = session(context)
     sources = [chosen.name(each, "sources") for each in source]
-    body = {"sources": sources, "skipRollout": no_rollout}
-    run = chosen.client.create(f"{chosen.parent()}/pipelineRuns", body)
-    say(f"Started {run['name']}.")
-    last = follow(chosen.client, run["name"], chosen.output)
-    if chosen.output == "json":
+    run = chosen.client.pipeline_runs.create(chosen.parent(), sources=sources, skip_rollout=no_rollout)
+    say(f"Started {run.name}.")
+    last = follow(chosen.client, run.name, chosen.output)
+    if not chosen.output.is_for_people:
         show(last, chosen.output)
         return
     stages = [{**stage, "state": stage["state"].lower()} for stage in last["stages"]]
@@ -507,26 +496,24 @@ def run_pipeline(
         )
 
 
-policies = group(
-    "policies",
-    ["name", "paused", "dryRun", "lastDecision", "lastDecisionTime"],
-    "Policies that start retraining automatically.",
-)
+policies = group("policies", "Policies that start retraining automatically.")
 
 
 @policies.command("create")
 def create_policy(
     context: typer.Context,
     policy: Annotated[str, typer.Option(help="Id of the new policy.")] = "default",
-    settings: Annotated[Path | None, typer.Option(help="JSON file with fields of the policy.")] = None,
+    settings: Annotated[
+        Path | None, typer.Option(help="YAML or JSON file with fields of the policy.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only record what the policy would start, and why.")
     ] = False,
 ) -> None:
     """Create a policy that starts retraining automatically."""
     chosen = session(context)
-    body = {**read_settings(settings), "dryRun": dry_run}
-    show(chosen.client.create(f"{chosen.parent()}/policies", body, policy), chosen.output)
+    fields = {**read_settings(settings, "policies"), "dry_run": dry_run}
+    show(chosen.client.policies.create(chosen.parent(), policy_id=policy, **fields), chosen.output)
 
 
 @policies.command("pause")
@@ -537,9 +524,9 @@ def pause_policy(
 ) -> None:
     """Pause a policy, or resume it with --resume."""
     chosen = session(context)
-    current = chosen.client.get(chosen.name(policy, "policies"))
-    changed = {"etag": current["etag"], "paused": not resume}
-    show(chosen.client.patch(current["name"], changed, updateMask="paused"), chosen.output)
+    current = chosen.client.policies.get(chosen.name(policy, "policies"))
+    changed = chosen.client.policies.update(current.name, etag=current.etag, paused=not resume)
+    show(changed, chosen.output)
 
 
 def ask(
@@ -549,15 +536,26 @@ def ask(
         str, typer.Option(help="Deployment or deployment@version.", show_default="the project's deployment")
     ] = "",
     max_tokens: Annotated[int, typer.Option(help="Maximum number of tokens in the answer.")] = 8,
+    continue_text: Annotated[
+        bool, typer.Option("--continue", help="Continue the prompt as text, without a chat template.")
+    ] = False,
 ) -> None:
     """Send a prompt to the serving model; print the answer, its version and its id."""
     import sys
 
     chosen = session(context)
     prompt = sys.stdin.read() if text == "-" else text
-    answer = chosen.client.chat(model or chosen.project, prompt, max_tokens=max_tokens)
-    if chosen.output == "json":
-        show({"text": answer.text, "model": answer.version, "id": answer.id}, chosen.output)
+    chat = chosen.client.chat
+    create = chat.complete_text if continue_text else chat.completions.create
+    answer = create(model or chosen.project, prompt, max_tokens=max_tokens, temperature=0)
+    if not chosen.output.is_for_people:
+        answered = {
+            "name": answer.answer_id,
+            "text": answer.text,
+            "model": answer.version,
+            "id": answer.answer_id,
+        }
+        show(answered, chosen.output)
         return
     console.print(answer.text, markup=False, highlight=False)
-    say(f"({answer.version}; feedback: ratoon feedback give {answer.id} --thumb up|down)")
+    say(f"({answer.version}; feedback: ratoon feedback give {answer.answer_id} --thumb up|down)")

@@ -1,7 +1,7 @@
 """`ratoon safety`: block lists for the prompts and answers of a project."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,18 +23,18 @@ def _name(context: typer.Context) -> str:
 def show_filter(context: typer.Context) -> None:
     """Show the block lists of the project. Without a project, show the lists that apply to all projects."""
     chosen = session(context)
-    show(chosen.client.get(_name(context)), chosen.output)
+    show(chosen.client.safety_filter.get(_name(context)), chosen.output)
 
 
 @app.command("set")
 def set_filter(context: typer.Context, prompts: Words = None, answers: Words = None) -> None:
     """Replace the block list for prompts, for answers, or both. It applies to new requests within moments."""
     chosen = session(context)
-    paths = {"inputWords": prompts, "outputWords": answers}
-    lists = {field: _lines(path) for field, path in paths.items() if path is not None}
+    paths = {"input_words": prompts, "output_words": answers}
+    lists: dict[str, Any] = {field: _lines(path) for field, path in paths.items() if path is not None}
     if not lists:
         raise typer.BadParameter("Give a file: --prompts, --answers, or both.")
-    show(chosen.client.patch(_name(context), lists, updateMask=",".join(lists)), chosen.output)
+    show(chosen.client.safety_filter.update(_name(context), **lists), chosen.output)
 
 
 def _lines(path: Path) -> list[str]:

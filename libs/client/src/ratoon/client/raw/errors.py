@@ -8,8 +8,10 @@ RatoonSdkError
 
 from typing import Any
 
+from ratoon.client._errors import RatoonError
 
-class RatoonSdkError(Exception):
+
+class RatoonSdkError(RatoonError):
     """Base class of all errors of this client. The message says what to do."""
 
 

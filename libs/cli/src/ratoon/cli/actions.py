@@ -1,0 +1,359 @@
+"""What the commands of `ratoon VERB RESOURCE` do: resolve names, read options and files, call the client, print."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import islice
+from typing import Any
+
+import typer
+
+from ratoon.cli.columns import columns_of
+from ratoon.cli.context import Session
+from ratoon.cli.documents import Document, read_documents, read_value
+from ratoon.cli.exit_codes import exit_code, sentence
+from ratoon.cli.names import patterns, plural, singular
+from ratoon.cli.output import MAX_PAGE, as_json, follow, say, say_error, show, show_newest, show_rows
+from ratoon.client import APIConnectionError, RatoonError
+from ratoon.client.schema import MESSAGES, Field, Method, find_method, json_name
+
+JSON = dict[str, Any]
+_PAGING = ("page_size", "page_token")
+_SERVER_FIELDS = frozenset(
+    ("name", "revision", "create_time", "update_time", "etag", "state", "progress", "failure")
+)
+_EMPTY: tuple[object, ...] = (None, "", 0, False, [], {})
+"""Values that the server leaves out of its answers."""
+_SET_BY_SERVER = ("Set by the server", "Set only in the response")
+
+
+@dataclass(frozen=True)
+class Command:
+    """How the command line calls one method.
+
+    `name_pattern` and `parent_pattern` are those of the names in its path, `id_field` holds the ID of a new resource.
+    """
+
+    method: Method
+    name_pattern: str
+    parent_pattern: str
+    id_field: str
+    has_file: bool
+
+    @cached_property
+    def options(self) -> list[Field]:
+        """Fields that are options."""
+        hidden = {self.id_field, *(("revision",) if self.method.name == "watch" else ())}
+        return [each for each in self.method.fields if each.name not in hidden]
+
+    @cached_property
+    def can_watch(self) -> bool:
+        """True if the answer is a resource that can be watched to a final state."""
+        watch = find_method(self.method.resource, "watch")
+        return bool(
+            watch
+            and watch.can_wait
+            and self.method.name not in ("watch", "list", "delete")
+            and self.method.result == watch.result
+        )
+
+
+def run(chosen: Session, command: Command, values: dict[str, Any]) -> None:
+    """Run a command with the values of its arguments and options."""
+    actions = {
+        "list": _list,
+        "get": _get,
+        "watch": _watch,
+        "create": _create,
+        "update": _update,
+        "delete": _delete,
+    }
+    actions.get(command.method.name, _call)(chosen, command, values)
+
+
+def _list(chosen: Session, command: Command, values: dict[str, Any]) -> None:
+    method = command.method
+    given = _given(command, values)
+    parent = _parent(chosen, command, values)
+    list_of = partial(_function(chosen, method), **parent)
+    columns, limit = columns_of(method), values["limit"]
+    empty = f"No {plural(method.resource).replace('-', ' ')} in {parent.get('parent', 'the installation')}."
+    if any(name in given for name in _PAGING):
+        page = list_of(**{"page_size": limit or MAX_PAGE, **given})
+        show_rows(page.items, columns, chosen.output, empty)
+        if page.next_page_token:
+            say(f"Next page: --page-token {page.next_page_token}")
+    elif "order_by" in given or not any(each.name == "order_by" for each in method.fields):
+        rows = list_of(page_size=min(limit or MAX_PAGE, MAX_PAGE), **given)
+        show_rows(islice(rows, limit or None), columns, chosen.output, empty)
+    else:
+        show_newest(partial(list_of, **given), limit, columns, chosen.output, empty)
+
+
+def _get(chosen: Session, command: Command, values: dict[str, Any]) -> None:
+    arguments = _arguments(chosen, command, values)
+    if values.get("watch"):
+        show(follow(chosen.client, arguments["name"], chosen.output), chosen.output)
+        return
+    show(_function(chosen, command.method)(**arguments, **_given(command, values)), chosen.output)
+
+
+def _watch(chosen: Session, command: Command, values: dict[str, Any]) -> None:
+    name = _arguments(chosen, command, values)["name"]
+    show(follow(chosen.client, name, chosen.output), chosen.output)
+
+
+def _create(chosen: Session, command: Command, values: dict[str, Any]) -> None:
+    documents = _documents(command, values)
+    given = _given(command, values)
+    if len(documents) > 1 and (given or values["id"]):
+        raise typer.BadParameter(
+            f"{values['file']} holds {len(documents)} documents: set fields and names in the file, not by options."
+        )
+    if len(documents) < 2:
+        request = _new(chosen, command, values, documents[0] if documents else None, given)
+        _show_or_follow(chosen, _function(chosen, command.method)(**request), values)
+        return
+    requests = [_new(chosen, command, values, each, given) for each in documents]
+    _create_all(chosen, command, documents, requests)
+
+
+def _create_all(
+    chosen: Session, command: Command, documents: list[Document], requests: list[dict[str, Any]]
+) -> None:
+    """Create several resources; a refused one does not stop the others, a server that is away does."""
+    create, created, failure = _function(chosen, command.method), [], None
+    for document, request in zip(documents, requests, strict=True):
+        try:
+            created.append(as_json(create(**request)))
+        except RatoonError as error:
+            say_error(f"{document.place}: {sentence(error)}")
+            failure = failure or error
+            if isinstance(error, APIConnectionError):
+                break
+    listing = find_method(command.method.resource, "list")
+    show_rows(created, columns_of(listing) if listing else ["name"], chosen.output)
+    if failure is not None:
+        say(f"Created {len(created)} of {len(documents)}.")
+        raise typer.Exit(exit_code(failure))
+
+
+def _new(
+    chosen: Session,
+    command: Command,
+    values: dict[str, Any],
+    document: Document | None,
+    given: dict[str, Any],
+) -> dict[str, Any]:
+    """Return the arguments of a create: those of a document, and options, which take precedence."""
+    fields = dict(document.fields) if document else {}
+    name, id_ = str(fields.pop("name", None) or ""), values["id"]
+    parent = _parent(chosen, command, values)
+    if document and name:
+        parent, id_ = _place_of_name(chosen, command, document, name, values)
+    taken = {each.name for each in command.method.fields}
+    skipped = [each for each in fields if each not in taken]
+    if document:
+        _check_skipped(command, document, skipped, "are set by the server", {})
+    body = {each: value for each, value in fields.items() if each in taken and value is not None}
+    return {**parent, **body, **given, **({command.id_field: id_} if id_ else {})}
+
+
+def _place_of_name(
+    chosen: Session, command: Command, document: Document, name: str, values: dict[str, Any]
+) -> tuple[dict[str, str], str]:
+    """Return parent and ID of the resource that a document names."""
+    getter = find_method(command.method.resource, "get")
+    pattern = (
+        _name_pattern(getter) if getter else f"{command.parent_pattern}/{plural(command.method.resource)}/*"
+    )
+    full = chosen.scope(values.get("within", "")).resolve(name, pattern, command.method.resource)
+    if values["id"] and full.rpartition("/")[2] != values["id"]:
+        raise typer.BadParameter(f"{document.place} is named {name}, the command line says {values['id']}.")
+    parent = "/".join(full.split("/")[:-2])
+    return ({"parent": parent} if command.parent_pattern else {}), full.rpartition("/")[2]
+
+
+def _update(chosen: Session, command: Command, values: dict[str, Any]) -> None:
+    documents, given = _documents(command, values), _given(command, values)
+    if len(documents) > 1:
+        raise typer.BadParameter(f"{values['file']} holds {len(documents)} documents; an update takes one.")
+    arguments = _arguments(chosen, command, values)
+    fields = _resource_fields(command)
+    if not documents and not any(name in fields and name != "etag" for name in given):
+        offered = ", ".join(f"--{name.replace('_', '-')}" for name in fields if name != "etag")
+        raise typer.BadParameter(f"Give at least one field to change: {offered}, or --file.")
+    read = as_json(_getter(chosen, command)(**arguments))
+    changes = _changes(command, documents[0], read) if documents else {}
+    changes = {**changes, **given}
+    if not any(name in fields and name != "etag" for name in changes):
+        say(f"{read['name']} is unchanged.")
+        show(read, chosen.output)
+        return
+    if "etag" in fields:
+        changes.setdefault("etag", read.get("etag", ""))
+    updated = as_json(_function(chosen, command.method)(**arguments, **changes))
+    show(updated, chosen.output)
+    for notice in updated.get("notices", []):
+        say(notice)
+
+
+def _changes(command: Command, document: Document, read: JSON) -> dict[str, Any]:
+    """Return the fields of a document that differ from the resource as read, and the etag of the document."""
+    fields = _resource_fields(command)
+    differing = {
+        name: value
+        for name, value in document.fields.items()
+        if _comparable(read.get(json_name(name))) != _comparable(value)
+    }
+    if name := document.fields.get("name"):
+        if not str(read["name"]).endswith(str(name)):
+            raise typer.BadParameter(f"{document.place} is {name}, not {read['name']}.")
+        differing.pop("name", None)
+    skipped = [name for name in differing if name not in fields]
+    _check_skipped(command, document, skipped, "cannot be changed", read)
+    changes = {name: value for name, value in differing.items() if name in fields}
+    return changes | ({"etag": document.fields["etag"]} if document.fields.get("etag") else {})
+
+
+def _comparable(value: object) -> object:
+    """Return a value in a form in which equal values are equal: 64-bit integers may be texts, empty values missing."""
+    if value in _EMPTY:
+        return None
+    if isinstance(value, dict):
+        return {key: _comparable(each) for key, each in value.items() if each not in _EMPTY}
+    if isinstance(value, list):
+        return [_comparable(each) for each in value]
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _check_skipped(
+    command: Command, document: Document, names: Iterable[str], why: str, read: Mapping[str, Any]
+) -> None:
+    """Say which fields of a document are skipped because the server sets them; refuse others."""
+    comments = {each.name: each.comment for each in MESSAGES[command.method.message].fields}
+    skipped = []
+    for name in names:
+        if name not in _SERVER_FIELDS and not any(each in comments[name] for each in _SET_BY_SERVER) and read:
+            place = f"{document.place.rpartition(':')[0]}:{document.lines[name]}"
+            raise typer.BadParameter(
+                f"{place}: {json_name(name)} {why}; it is {read.get(json_name(name), 'not set')!r}."
+            )
+        skipped.append(json_name(name))
+    if interesting := [
+        name for name in skipped if name not in ("revision", "createTime", "updateTime", "etag")
+    ]:
+        say(f"{document.place}: skipped {', '.join(interesting)}, which {why}.")
+
+
+def _delete(chosen: Session, command: Command, values: dict[str, Any]) -> None:
+    arguments, given = _arguments(chosen, command, values), _given(command, values)
+    if not given.get("allow_missing"):
+        read = as_json(_getter(chosen, command)(**arguments))
+        if any(each.name == "etag" for each in command.method.fields):
+            given.setdefault("etag", read.get("etag", ""))
+    if not values["yes"]:
+        typer.confirm(f"Delete {arguments['name']}?", abort=True)
+    _function(chosen, command.method)(**arguments, **given)
+    say(f"Deleted {arguments['name']}.")
+
+
+def _call(chosen: Session, command: Command, values: dict[str, Any]) -> None:
+    """Call a method of one resource (`cancel`, `approve`, …)."""
+    documents, given = _documents(command, values), _given(command, values)
+    if len(documents) > 1:
+        raise typer.BadParameter(
+            f"{values['file']} holds {len(documents)} documents; {command.method.name} takes one."
+        )
+    for document in documents:
+        taken = {each.name for each in command.method.fields}
+        given = {name: value for name, value in document.fields.items() if name in taken} | given
+    arguments = {**_parent(chosen, command, values), **_arguments(chosen, command, values)}
+    result = _function(chosen, command.method)(**arguments, **given)
+    if result is None:
+        say(f"Done: {command.method.name} {arguments.get('name', plural(command.method.resource))}.")
+        return
+    _show_or_follow(chosen, result, values)
+
+
+def _show_or_follow(chosen: Session, result: Any, values: dict[str, Any]) -> None:
+    resource = as_json(result)
+    if values.get("watch"):
+        say(f"Watching {resource['name']}.")
+        resource = follow(chosen.client, resource["name"], chosen.output)
+    show(resource, chosen.output)
+
+
+def _function(chosen: Session, method: Method) -> Any:
+    return getattr(getattr(chosen.client, method.resource), method.name)
+
+
+def _getter(chosen: Session, command: Command) -> Any:
+    return getattr(chosen.client, command.method.resource).get
+
+
+def _name_pattern(method: Method) -> str:
+    return patterns(method)["name"]
+
+
+def _resource_fields(command: Command) -> list[str]:
+    """Return the fields of an update that belong to the resource."""
+    own = {each.name for each in MESSAGES[command.method.message].fields}
+    return [each.name for each in command.method.fields if each.name in own]
+
+
+def _documents(command: Command, values: dict[str, Any]) -> list[Document]:
+    if not values.get("file"):
+        return []
+    message = command.method.message
+    fields = MESSAGES[message].fields if message else command.method.fields
+    known = {each.name for each in fields}
+    further = [
+        each for each in command.method.fields if each.name not in known and each.name != command.id_field
+    ]
+    return read_documents(values["file"], (*fields, *further), message or singular(command.method.resource))
+
+
+def _arguments(chosen: Session, command: Command, values: dict[str, Any]) -> dict[str, str]:
+    """Return the values in the path of a method, the parent apart."""
+    arguments = {
+        each.name: values[each.name]
+        for each in command.method.arguments
+        if each.name not in ("name", "parent")
+    }
+    if command.name_pattern:
+        scope = chosen.scope(values.get("within", ""))
+        arguments["name"] = scope.resolve(values["name"], command.name_pattern, command.method.resource)
+    elif command.parent_pattern:
+        arguments |= _parent(chosen, command, values)
+    return arguments
+
+
+def _parent(chosen: Session, command: Command, values: dict[str, Any]) -> dict[str, str]:
+    if not command.parent_pattern:
+        return {}
+    within, resource = values.get("within", ""), command.method.resource
+    return {"parent": chosen.scope().resolve(within, command.parent_pattern, resource)}
+
+
+def _given(command: Command, values: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that were given, as values of the method's parameters."""
+    given = {}
+    for field in command.options:
+        value = values.get(field.name)
+        if value is not None and value != []:
+            given[field.name] = _value(field, value)
+    return given
+
+
+def _value(field: Field, value: Any) -> Any:
+    label = f"--{field.name.replace('_', '-')}"
+    one = Field(field.name, field.kind, field.comment)
+    if field.key:
+        pairs = [each.partition("=") for each in value]
+        if wrong := next((key for key, equals, _ in pairs if not equals), ""):
+            raise typer.BadParameter(f"{label} takes KEY=VALUE; it is {wrong!r}.")
+        return {key: read_value(each, one, label) for key, _, each in pairs}
+    if field.repeated:
+        return [read_value(each, one, label) for each in value]
+    return read_value(value, one, label) if isinstance(value, str) else value
