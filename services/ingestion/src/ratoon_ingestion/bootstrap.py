@@ -1,13 +1,14 @@
 """Puts ingestion together: the only file that knows concrete adapters."""
 
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import add_IngestionServiceServicer_to_server
+from ratoon.jobs.v1.job_pb2 import JobEnvironment
 from ratoon.runtime.lifecycle import App, Rpc
 from ratoon.service.app import Platform, ServiceRuntime
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.paging import PageTokens
 from ratoon_ingestion import mapping
 from ratoon_ingestion.adapters import tables
-from ratoon_ingestion.adapters.local_jobs import Resources, WorkerJobs
+from ratoon_ingestion.adapters.local_jobs import ingestion_jobs
 from ratoon_ingestion.adapters.parquet_records import ParquetRecords
 from ratoon_ingestion.adapters.record_keys import RecordKeys
 from ratoon_ingestion.application.erasing import ErasureProcedure
@@ -22,19 +23,18 @@ def build(settings: Settings, platform: Platform) -> App:
     store = base.store(tables.RESOURCES, mapping.event)
     artifacts = ArtifactStore(settings.artifacts_url)
     keys = RecordKeys(settings.folder / "record.key", settings.record_secret.get_secret_value())
-    resources = Resources(
-        settings.artifacts_url,
-        settings.warm_folder,
-        settings.processes,
-        settings.lanes,
-        settings.job_time_limit_s,
-        settings.job_memory_share,
+    environment = JobEnvironment(
+        artifacts=settings.artifacts_url,
+        warm=str(settings.warm_folder),
+        lanes=settings.lanes,
+        time_limit_s=settings.job_time_limit_s,
+        memory_share=settings.job_memory_share,
     )
-    jobs = WorkerJobs(base.jobs(), keys, resources)
+    jobs = ingestion_jobs(base.jobs(), keys, environment, settings.processes)
     procedures = (
-        curation_procedure(store, jobs),
-        split_procedure(store, jobs),
-        ErasureProcedure(store, jobs, artifacts),
+        curation_procedure(store, jobs.curations),
+        split_procedure(store, jobs.splits),
+        ErasureProcedure(store, jobs.erasures, artifacts),
     )
     operations = base.operations(store, procedures)
     ports = Ports(
@@ -44,7 +44,7 @@ def build(settings: Settings, platform: Platform) -> App:
         threads=base.threads,
         clock=base.clock,
         blobs=artifacts,
-        jobs=jobs,
+        previews=jobs.previews,
         records=ParquetRecords(artifacts),
         tokens=PageTokens(base.signer.sign(b"record pages")),
     )

@@ -1,8 +1,6 @@
 """Domain to protobuf and back; entrypoints and adapters use it, nothing else does."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 
 from google.protobuf.message import Message
@@ -258,23 +256,6 @@ def preview_source(request: ingestion_service_pb2.PreviewSourceRequest) -> Previ
         encoding=source.encoding,
         record_count=request.record_count,
     )
-
-
-def preview(result: Mapping[str, Any]) -> source_pb2.SourcePreview:
-    """Return the preview of a job's result."""
-    message = source_pb2.SourcePreview()
-    fields = dict(result)
-    if name := fields.pop("format", ""):
-        message.format = source_pb2.Source.Format.Value(f"FORMAT_{name}")
-    for row in fields.pop("records", ()):
-        received = row.pop("received_time")
-        message.records.add(
-            **row, received_time=timestamp(datetime.fromisoformat(received) if received else None)
-        )
-    for row in fields.pop("rejections", ()):
-        message.rejections.add(**row)
-    message.MergeFrom(source_pb2.SourcePreview(**fields))
-    return message
 
 
 def _format(source: source_pb2.Source) -> Format:

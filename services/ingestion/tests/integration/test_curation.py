@@ -4,6 +4,7 @@ import io
 import json
 import random
 import tarfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ratoon.jobs.v1.ingestion_jobs_pb2 import CurationSpec
+from ratoon.operations.job_messages import to_json
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion.domain import merkle
+from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.worker.curate import CharactersLost, NothingLeft, curate
-from ratoon_ingestion.worker.spec import CurateSpec
+from ratoon_ingestion.worker.spec import read_spec
 
 WORDS = [
     "river",
@@ -77,14 +81,14 @@ class Bench:
         source = {"name": "projects/p/sources/s", "digest": self.store.put_bytes(data), "format": format}
         source["labels_by_folder"] = labels or {}
         spec = {
-            "artifacts": self.store.url,
             "version": "projects/p/datasets/d/versions/v1",
             "sources": [source],
-            "curation": curation,
+            "curation": asdict(CurationConfig(**curation)),
             "record_key": "ab" * 32,
             "processes": processes,
         }
-        return curate(CurateSpec.of(spec), self.folder, silent)
+        message = read_spec(CurationSpec, spec)
+        return to_json(curate(message, self.store, self.folder, silent))
 
     def table(self, result: dict[str, Any], name: str = "records-00000.parquet"):
         digest = next(file.sha256 for file in self.store.tree(result["artifact_digest"]) if file.path == name)

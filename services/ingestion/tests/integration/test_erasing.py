@@ -4,8 +4,8 @@ import io
 import json
 import tarfile
 import zipfile
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,7 +14,9 @@ import pytest
 from ratoon.ingestion.v1 import dataset_pb2, erasure_pb2, split_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
+from ratoon.jobs.v1.ingestion_jobs_pb2 import ErasureSpec
 from ratoon.operations import warm
+from ratoon.operations.job_messages import from_json, to_json
 from ratoon.process.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from ratoon.security.identity import Role
 from ratoon.storage.artifacts import ArtifactStore
@@ -26,7 +28,6 @@ from ratoon_ingestion.worker.batches import RECORDS, REJECTED
 from ratoon_ingestion.worker.decoding import record_id_of
 from ratoon_ingestion.worker.erase import erase
 from ratoon_ingestion.worker.readers import SourceSpec, read_source
-from ratoon_ingestion.worker.spec import EraseSpec
 from services.ingestion.tests.integration.test_service import (
     PROJECT,
     add_source,
@@ -37,6 +38,7 @@ from services.ingestion.tests.integration.test_service import (
 )
 
 KEY = "00" * 32
+Versions = Sequence[tuple[str, str]]
 TEXTS = [
     "The first of three letters.",
     "From here on it is the second,\nwith two lines.",
@@ -112,9 +114,8 @@ BLOBS = {
 }
 
 
-def erased(store: ArtifactStore, source: SourceSpec, *record_ids: str) -> dict:
-    spec = EraseSpec(store.url, record_ids, bytes.fromhex(KEY), (source,), (), (), ())
-    return erase(spec, lambda *_args, **_counts: None)
+def erased(store: ArtifactStore, source: SourceSpec, *record_ids: str, versions: Versions = ()) -> dict:
+    return erased_of(store, (source,), *record_ids, versions=versions)
 
 
 @pytest.mark.parametrize("format", BLOBS)
@@ -142,9 +143,18 @@ def test_an_unreadable_source_is_reported_and_left(tmp_path):
     assert erased(store, source, "a" * 64)["unread_sources"] == [source.name]
 
 
-def erased_of(store: ArtifactStore, sources: tuple[SourceSpec, ...], record_id: str) -> dict:
-    spec = EraseSpec(store.url, (record_id,), bytes.fromhex(KEY), sources, (), (), ())
-    return erase(spec, lambda *_args, **_counts: None)
+def erased_of(
+    store: ArtifactStore, sources: tuple[SourceSpec, ...], *record_ids: str, versions: Versions = ()
+) -> dict:
+    """Erase from sources, and from versions (name, tree) of them."""
+    names = [source.name for source in sources]
+    spec = {
+        "record_ids": record_ids,
+        "record_key": KEY,
+        "sources": [asdict(source) for source in sources],
+        "versions": [{"name": name, "digest": tree, "sources": names} for name, tree in versions],
+    }
+    return to_json(erase(from_json(ErasureSpec, spec), store, lambda *_args, **_counts: None))
 
 
 def read_as(store: ArtifactStore, name: str, data: bytes, **how: object) -> SourceSpec:
@@ -183,8 +193,7 @@ def test_a_source_that_is_read_otherwise_than_when_its_version_was_created_is_re
     }
     pq.write_table(pa.Table.from_pylist([record], schema=RECORDS), folder / "records-00000.parquet")
     version = ("projects/p/datasets/d/versions/v1", store.put_tree(folder))
-    spec = EraseSpec(store.url, (old_id,), bytes.fromhex(KEY), (source,), (version,), ((source.name,),), ())
-    result = erase(spec, lambda *_args, **_counts: None)
+    result = erased(store, source, old_id, versions=[version])
     assert result["versions"][version[0]]["erased_count"] == 1
     assert result["unread_sources"] == [source.name]
 
@@ -201,8 +210,7 @@ def test_a_record_goes_from_the_rejections_too_where_its_duplicate_stands(tmp_pa
         rows = [dict.fromkeys(schema.names) | {"record_id": each, "source": source.name} for each in ids]
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / f"{name}.parquet")
     version = ("projects/p/datasets/d/versions/v1", store.put_tree(folder))
-    spec = EraseSpec(store.url, (gone,), bytes.fromhex(KEY), (source,), (version,), ((source.name,),), ())
-    result = erase(spec, lambda *_args, **_counts: None)
+    result = erased(store, source, gone, versions=[version])
     files = {file.path: file.sha256 for file in store.tree(result["versions"][version[0]]["digest"])}
     for path in ("records-00000.parquet", "rejected.parquet"):
         left = pq.read_table(store.open(files[path]))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.operations.job_machine import Phase
+from ratoon.operations.job_machine import JobObservation, Phase
 from ratoon.operations.operations import Operations
 from ratoon.storage import outbox
 from ratoon.storage.database import Database
@@ -20,25 +20,25 @@ from ratoon_ingestion.application.erasing import ErasureProcedure
 from ratoon_ingestion.application.handlers import create_erasure, create_source, create_version
 from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion
-from ratoon_ingestion.domain.erasures import Erasure
+from ratoon_ingestion.domain.erasures import Erasure, Plan, Redaction, Rewritten, Trace
 from ratoon_ingestion.domain.errors import ErasureUnderWay
 from ratoon_ingestion.domain.sources import Format, Source
-from ratoon_ingestion.domain.work import Observation, State
+from ratoon_ingestion.domain.work import State
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 P, DATASET = "projects/p", "projects/p/datasets/d"
 VERSION, SOURCE = f"{DATASET}/versions/v1", f"{P}/sources/s"
 OLD_TREE, NEW_TREE, OLD_BLOB, NEW_BLOB = "1" * 64, "2" * 64, "3" * 64, "4" * 64
 RECORD = "a" * 64
-RESULT = {
-    "versions": {VERSION: {"digest": NEW_TREE, "erased_count": 1}},
-    "splits": {},
-    "sources": {SOURCE: NEW_BLOB},
-    "unread_sources": [],
-    "blobs": [OLD_TREE, OLD_BLOB],
-    "text_digests": ["f" * 64],
-    "traces": [{"record_id": RECORD, "versions": [VERSION], "placements": []}],
-}
+RESULT = Redaction(
+    Plan(
+        versions={VERSION: Rewritten(NEW_TREE, 1)},
+        sources={SOURCE: NEW_BLOB},
+        blobs=(OLD_TREE, OLD_BLOB),
+        text_digests=("f" * 64,),
+    ),
+    (Trace(RECORD, (VERSION,)),),
+)
 
 
 class Worker:
@@ -47,9 +47,11 @@ class Worker:
     def __init__(self) -> None:
         self.begun: list[str] = []
 
-    def observe(self, job_id: str) -> Observation:
+    def observe(self, job_id: str) -> JobObservation[Redaction]:
         return (
-            Observation(Phase.SUCCEEDED, result=RESULT) if job_id in self.begun else Observation(Phase.ABSENT)
+            JobObservation(Phase.SUCCEEDED, result=RESULT)
+            if job_id in self.begun
+            else JobObservation(Phase.ABSENT)
         )
 
     def start(self, job_id: str, job: object) -> None:

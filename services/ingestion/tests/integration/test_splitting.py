@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ratoon.jobs.v1.ingestion_jobs_pb2 import CurationSpec, SplitSpec
+from ratoon.operations.job_messages import to_json
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon_ingestion.domain.assignment import Ratios
+from ratoon_ingestion.domain.curation import CLUSTER_THRESHOLD, CurationConfig
 from ratoon_ingestion.worker.curate import curate
-from ratoon_ingestion.worker.spec import CurateSpec, SplitSpec
+from ratoon_ingestion.worker.spec import read_spec
 from ratoon_ingestion.worker.split import AmbiguousLabels, NotADatasetVersion, NothingToSplit, split
 
 WORDS = [
@@ -42,6 +47,10 @@ def story(number: int) -> str:
     )
 
 
+DEFAULTS = {"mode": "STRATIFIED", "ratios": asdict(Ratios()), "threshold": CLUSTER_THRESHOLD}
+"""Fields of a spec that a test does not name."""
+
+
 class Bench:
     """Curates rows and splits versions in one artifact store."""
 
@@ -56,16 +65,18 @@ class Bench:
         data = "\n".join(map(json.dumps, rows)).encode()
         source = {"name": "projects/p/sources/s", "digest": self.store.put_bytes(data), "format": "JSONL"}
         spec = {
-            "artifacts": self.store.url,
             "version": "v",
+            "curation": asdict(CurationConfig()),
             "sources": [source],
             "record_key": "00" * 32,
             "processes": 1,
         }
-        return curate(CurateSpec.of(spec), self.folder, silent)["artifact_digest"]
+        message = read_spec(CurationSpec, spec)
+        return curate(message, self.store, self.folder, silent).artifact_digest
 
     def split(self, version: str, **spec: Any) -> dict[str, Any]:
-        return split(SplitSpec.of({"artifacts": self.store.url, "dataset_version": version, **spec}), silent)
+        message = read_spec(SplitSpec, DEFAULTS | {"dataset_version": version, **spec})
+        return to_json(split(message, self.store, silent))
 
     def rows(self, result: dict[str, Any], part: str) -> list[dict[str, Any]]:
         return pq.read_table(self.store.open(result["parts"][part]["digest"])).to_pylist()

@@ -14,10 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ratoon.jobs.v1.ingestion_jobs_pb2 import CurationSettings, CurationSpec
+from ratoon.jobs.v1.ingestion_jobs_pb2 import SourceSpec as CurationSource
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion import mapping
 from ratoon_ingestion.adapters.parquet_records import ParquetRecords
-from ratoon_ingestion.domain.curation import CurationConfig, Rejected
+from ratoon_ingestion.domain.curation import Rejected
 from ratoon_ingestion.domain.sources import Columns, Format
 from ratoon_ingestion.worker.curate import curate
 from ratoon_ingestion.worker.detect import detected
@@ -32,7 +34,6 @@ from ratoon_ingestion.worker.readers import (
 )
 from ratoon_ingestion.worker.readers.json_values import BadJson, parsed
 from ratoon_ingestion.worker.readers.values import cell_line
-from ratoon_ingestion.worker.spec import CurateSpec
 
 ZOO = Path(__file__).resolve().parents[4] / ".data" / "zoo"
 ROWS = [
@@ -472,24 +473,28 @@ def test_naughty_strings_are_shown_as_they_went_in(store, tmp_path):
     ]
     data = "\n".join(json.dumps(row) for row in rows).encode()
     result = curate(
-        CurateSpec(
-            artifacts=store.url,
+        CurationSpec(
             version="projects/p/datasets/d/versions/v1",
-            sources=(
-                SourceSpec("s", store.put_bytes(data), Format.JSONL, columns=Columns(attributes=("note",))),
-            ),
-            config=CurationConfig(min_chars=0, near_duplicate_threshold=0, masks=()),
-            key=b"k" * 32,
+            sources=[
+                CurationSource(
+                    name="s",
+                    digest=store.put_bytes(data),
+                    format="JSONL",
+                    columns=CurationSource.Columns(attributes=["note"]),
+                )
+            ],
+            curation=CurationSettings(min_chars=0, near_duplicate_threshold=0),
+            record_key=(b"k" * 32).hex(),
             processes=1,
-            code_version="",
         ),
+        store,
         tmp_path,
         lambda *_, **__: None,
     )
-    records, more = ParquetRecords(store).after(result["artifact_digest"], "", 1000)
+    records, more = ParquetRecords(store).after(result.artifact_digest, "", 1000)
     assert not more
-    assert len(records) == result["records"] == len(strings) - result["rejected"]
-    assert result["rejected"] < 0.1 * len(strings)
+    assert len(records) == result.records == len(strings) - result.rejected
+    assert result.rejected < 0.1 * len(strings)
     for each in records:
         original = strings[int(each.source_path.removeprefix("r"))]
         message = mapping.record(each)

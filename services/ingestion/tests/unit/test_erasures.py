@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ratoon.operations.job_machine import Action, Failed, Failure, Phase
+from ratoon.operations.job_machine import Action, Failed, Failure, JobObservation, Phase
 from ratoon_ingestion.domain.assignment import Part
 from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.domain.datasets import DatasetVersion
@@ -15,7 +15,9 @@ from ratoon_ingestion.domain.erasures import (
     Erasure,
     ErasureObservation,
     Placement,
+    Plan,
     RecordsErased,
+    Redaction,
     Rewritten,
     Trace,
     check_record_id,
@@ -25,32 +27,33 @@ from ratoon_ingestion.domain.erasures import (
 )
 from ratoon_ingestion.domain.errors import BadErasure, BadRecordId
 from ratoon_ingestion.domain.splits import PartSummary, Split, opened
-from ratoon_ingestion.domain.work import Observation, State
+from ratoon_ingestion.domain.work import State
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 RECORD, NAME = "a" * 64, "projects/p/erasures/e"
 VERSION, SPLIT = "projects/p/datasets/d/versions/v1", "projects/p/datasets/d/splits/s"
 QUEUED = Erasure(NAME, NOW, NOW, (RECORD,), "asked for")
-RESULT = {
-    "versions": {VERSION: {"digest": "b" * 64, "erased_count": 1}},
-    "splits": {SPLIT: {"TRAIN": {"digest": "c" * 64, "erased_count": 1}}},
-    "sources": {"projects/p/sources/s": "d" * 64},
-    "unread_sources": [],
-    "blobs": ["e" * 64],
-    "text_digests": ["f" * 64],
-    "traces": [{"record_id": RECORD, "versions": [VERSION], "placements": [[SPLIT, "TRAIN"]]}],
-}
-DONE = Observation(Phase.SUCCEEDED, result=RESULT)
+RESULT = Redaction(
+    Plan(
+        versions={VERSION: Rewritten("b" * 64, 1)},
+        splits={SPLIT: {Part.TRAIN: Rewritten("c" * 64, 1)}},
+        sources={"projects/p/sources/s": "d" * 64},
+        blobs=("e" * 64,),
+        text_digests=("f" * 64,),
+    ),
+    (Trace(RECORD, (VERSION,), (Placement(SPLIT, Part.TRAIN),)),),
+)
+DONE = JobObservation(Phase.SUCCEEDED, result=RESULT)
 
 
 def test_it_waits_for_what_was_begun_before():
-    after = step(QUEUED, ErasureObservation((VERSION,), Observation(Phase.ABSENT)), NOW)
+    after = step(QUEUED, ErasureObservation((VERSION,), JobObservation(Phase.ABSENT)), NOW)
     assert (after.resource.state, after.actions) == (State.QUEUED, ())
     assert VERSION in after.resource.progress.message
 
 
 def test_its_plan_is_saved_before_anything_is_replaced_and_it_ends_when_all_is():
-    begun = step(QUEUED, ErasureObservation((), Observation(Phase.ABSENT)), NOW)
+    begun = step(QUEUED, ErasureObservation((), JobObservation(Phase.ABSENT)), NOW)
     assert (begun.resource.state, begun.actions) == (State.RUNNING, (Action.START,))
     planned = step(begun.resource, ErasureObservation((), DONE), NOW)
     assert (planned.actions, planned.events) == ((Action.APPLY,), ())
@@ -67,7 +70,7 @@ def test_a_job_that_fails_ends_it_with_the_reason():
     failed = step(
         QUEUED,
         ErasureObservation(
-            (), Observation(Phase.FAILED, failure=Failure("ARCHIVE_DAMAGED", "It breaks off."))
+            (), JobObservation(Phase.FAILED, failure=Failure("ARCHIVE_DAMAGED", "It breaks off."))
         ),
         NOW,
     )
@@ -81,7 +84,7 @@ def test_a_job_that_fails_ends_it_with_the_reason():
 def test_whatever_is_observed_on_the_way_it_never_ends_before_everything_is_replaced(observations):
     erasure = QUEUED
     for phase, waits in observations:
-        moved = step(erasure, ErasureObservation((VERSION,) if waits else (), Observation(phase)), NOW)
+        moved = step(erasure, ErasureObservation((VERSION,) if waits else (), JobObservation(phase)), NOW)
         assert moved.resource.state is not State.READY
         assert not any(isinstance(event, RecordsErased) for event in moved.events)
         erasure = moved.resource

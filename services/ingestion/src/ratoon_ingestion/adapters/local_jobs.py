@@ -1,155 +1,228 @@
-"""Curations and splits as jobs: `python -m ratoon_ingestion.worker`."""
+"""Curations, splits, previews and erasures as jobs: `python -m ratoon_ingestion.worker`."""
 
+import json
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version as installed_version
-from pathlib import Path
-from typing import Any
 
-from ratoon.operations.job_procedure import observed
-from ratoon.operations.jobs import Jobs, JobStatus
+from ratoon.ingestion.v1.source_pb2 import SourcePreview
+from ratoon.ingestion.v1.split_pb2 import Split as SplitMessage
+from ratoon.jobs.v1 import ingestion_jobs_pb2 as pb
+from ratoon.jobs.v1.job_pb2 import JobEnvironment
+from ratoon.operations.job_messages import JSON, from_json, spec_json, to_json
+from ratoon.operations.job_procedure import WorkerJobs
+from ratoon.operations.jobs import JobProgress, Jobs
 from ratoon.storage.names import project_of
 from ratoon_ingestion.adapters.record_keys import RecordKeys
-from ratoon_ingestion.application.ports import CurationJob, ErasureJob, Job, PreviewJob, SplitJob
+from ratoon_ingestion.application.ports import CurationJob, ErasureJob, PreviewJob, SplitJob
+from ratoon_ingestion.domain.assignment import Part
+from ratoon_ingestion.domain.datasets import Curated
+from ratoon_ingestion.domain.erasures import Placement, Plan, Redaction, Rewritten, Trace
 from ratoon_ingestion.domain.sources import Source
-from ratoon_ingestion.domain.work import Observation, Progress
+from ratoon_ingestion.domain.splits import Parted, PartSummary
+from ratoon_ingestion.domain.work import Progress
 
 WORKER = "ratoon_ingestion.worker"
-JSON = dict[str, Any]
+_FORMAT = "FORMAT_"
 
 
 @dataclass(frozen=True)
-class Resources:
-    """Resources of jobs: the artifact store, the warm worker's directory, processes, and the limits of one job."""
+class IngestionJobs:
+    """Jobs of this service, by kind."""
 
-    artifacts_url: str
-    warm: Path
+    curations: WorkerJobs[CurationJob, Curated]
+    splits: WorkerJobs[SplitJob, Parted]
+    erasures: WorkerJobs[ErasureJob, Redaction]
+    previews: WorkerJobs[PreviewJob, SourcePreview]
+
+
+def ingestion_jobs(
+    jobs: Jobs, keys: RecordKeys, environment: JobEnvironment, processes: int
+) -> IngestionJobs:
+    """Return the jobs; a curation uses this number of processes."""
+    specs = _Specs(keys, environment, processes)
+    return IngestionJobs(
+        WorkerJobs(jobs, WORKER, specs.curation, curated, _progress),
+        WorkerJobs(jobs, WORKER, specs.split, parted, _progress),
+        WorkerJobs(jobs, WORKER, specs.erasure, redaction, _progress),
+        WorkerJobs(jobs, WORKER, specs.preview, preview, _progress),
+    )
+
+
+@dataclass(frozen=True)
+class _Specs:
+    """Specs of jobs. Workers of the release before read excluded records as `barred`."""
+
+    keys: RecordKeys
+    base: JobEnvironment
     processes: int
-    lanes: int = 1
-    """Jobs of different projects that run at once."""
-    time_limit_s: float = 0.0
-    memory_share: float = 0.0
 
+    def curation(self, job: CurationJob) -> JSON:
+        """Return the spec of a curation."""
+        version = job.version
+        spec = pb.CurationSpec(
+            version=version.name,
+            sources=map(_source, job.sources),
+            curation=pb.CurationSettings(**asdict(version.curation)),
+            record_key=self._record_key(version.name),
+            processes=self.processes,
+            code_version=installed_version("ratoon-ingestion"),
+            excluded=job.excluded,
+        )
+        return {**spec_json(self._environment("curate", version.name), spec), "barred": list(job.excluded)}
 
-class WorkerJobs:
-    """Starts and observes the worker that curates and splits."""
+    def split(self, job: SplitJob) -> JSON:
+        """Return the spec of a split."""
+        split = job.split
+        spec = pb.SplitSpec(
+            dataset_version=job.version_digest,
+            label_set=split.label_set_digest,
+            mode=split.mode.value,
+            ratios=SplitMessage.Ratios(**asdict(split.ratios)),
+            seed=split.seed,
+            earlier_tests=job.earlier_tests,
+            threshold=job.cluster_threshold,
+            replay=pb.SplitSpec.Replay(train=job.replay_train_digest, count=split.replay.count),
+        )
+        return spec_json(self._environment("split", split.name), spec)
 
-    def __init__(self, jobs: Jobs, keys: RecordKeys, resources: Resources) -> None:
-        self._jobs, self._keys, self._resources = jobs, keys, resources
-
-    def observe(self, job_id: str) -> Observation:
-        """The job as it is now."""
-        return _observation(self._jobs.observe(job_id))
-
-    def start(self, job_id: str, job: Job) -> None:
-        """Begin, unless this job was begun before."""
-        self._jobs.start(job_id, WORKER, self._spec(job))
-
-    def stop(self, job_id: str) -> None:
-        """Ask the job to end; kill it after a grace."""
-        self._jobs.stop(job_id)
-
-    def forget(self, job_id: str) -> None:
-        """Forget a job that has ended, with its result."""
-        self._jobs.forget(job_id)
-
-    def _spec(self, job: Job) -> JSON:
-        match job:
-            case CurationJob():
-                return self._common(job.version.name) | self._limits() | self._curation(job)
-            case ErasureJob():
-                return self._common(job.erasure.name) | self._erasure(job)  # what must go has all the time
-            case PreviewJob():
-                return self._common(job.source.name) | self._limits() | self._preview(job)
-        return self._common(job.split.name) | self._limits() | _split(job)
-
-    def _common(self, name: str) -> JSON:
-        """Where a job runs, and whose it is: its project's, so that none waits for another's longest import."""
-        return {
-            "artifacts": self._resources.artifacts_url,
-            "warm": str(self._resources.warm),
-            "tenant": project_of(name),
-            "lanes": self._resources.lanes,
-        }
-
-    def _limits(self) -> JSON:
-        return {
-            "time_limit_s": self._resources.time_limit_s,
-            "memory_share": self._resources.memory_share,
-        }
-
-    def _curation(self, job: CurationJob) -> JSON:
-        return {
-            "task": "curate",
-            "version": job.version.name,
-            "sources": [_source(source) for source in job.sources],
-            "curation": asdict(job.version.curation),
-            "record_key": self._keys.key_of(project_of(job.version.name)).hex(),
-            "processes": self._resources.processes,
-            "code_version": installed_version("ratoon-ingestion"),
-            "barred": list(job.excluded),
-        }
-
-    def _preview(self, job: PreviewJob) -> JSON:
-        """In a warm process of its own, so that it does not wait for a long curation."""
-        return {
-            "task": "preview",
-            "warm": str(self._resources.warm.with_name(f"{self._resources.warm.name}-preview")),
-            "source": _source(job.source),
-            "file_name": job.source.display_name,
-            "detect": job.detect,
-            "record_key": self._keys.key_of(project_of(job.source.name)).hex(),
-            "record_count": job.record_count,
-            "barred": list(job.excluded),
-        }
-
-    def _erasure(self, job: ErasureJob) -> JSON:
-        return {
-            "task": "erase",
-            "record_ids": list(job.erasure.record_ids),
-            "record_key": self._keys.key_of(project_of(job.erasure.name)).hex(),
-            "sources": [_source(source) for source in job.sources],
-            "versions": [
-                {"name": each.name, "digest": each.readable_digest, "sources": list(each.sources)}
+    def erasure(self, job: ErasureJob) -> JSON:
+        """Return the spec of an erasure, which has no limits."""
+        environment = self._environment("erase", job.erasure.name)
+        environment.ClearField("time_limit_s")
+        environment.ClearField("memory_share")
+        spec = pb.ErasureSpec(
+            record_ids=job.erasure.record_ids,
+            record_key=self._record_key(job.erasure.name),
+            sources=map(_source, job.sources),
+            versions=[
+                pb.ErasureSpec.Version(name=each.name, digest=each.readable_digest, sources=each.sources)
                 for each in job.versions
             ],
-            "parts": [
-                {"split": split.name, "part": part.value, "digest": summary.readable_digest}
+            parts=[
+                pb.ErasureSpec.Part(split=split.name, part=part.value, digest=summary.readable_digest)
                 for split in job.splits
                 for part, summary in split.parts.items()
             ],
-        }
+        )
+        return spec_json(environment, spec)
+
+    def preview(self, job: PreviewJob) -> JSON:
+        """Return the spec of a preview, in a warm process of its own: it does not wait for a long curation."""
+        environment = self._environment("preview", job.source.name)
+        environment.warm += "-preview"
+        spec = pb.PreviewSpec(
+            source=_source(job.source),
+            file_name=job.source.display_name,
+            detect=job.detect,
+            record_key=self._record_key(job.source.name),
+            record_count=job.record_count,
+            excluded=job.excluded,
+        )
+        return {**spec_json(environment, spec), "barred": list(job.excluded)}
+
+    def _environment(self, task: str, name: str) -> JobEnvironment:
+        """Return the environment of a job; it is its project's, so that it waits for no other project's jobs."""
+        environment = JobEnvironment(task=task, tenant=project_of(name))
+        environment.MergeFrom(self.base)
+        return environment
+
+    def _record_key(self, name: str) -> str:
+        return self.keys.key_of(project_of(name)).hex()
 
 
-def _source(source: Source) -> JSON:
-    return {
-        "name": source.name,
-        "digest": source.digest,
-        "format": source.format.value,
-        "licence": source.licence,
-        "labels_by_folder": dict(source.labels_by_folder),
-        "columns": asdict(source.columns),
-        "encoding": source.encoding,
-    }
+def _source(source: Source) -> pb.SourceSpec:
+    return pb.SourceSpec(
+        name=source.name,
+        digest=source.digest,
+        format=source.format.value,
+        licence=source.licence,
+        labels_by_folder=source.labels_by_folder,
+        columns=pb.SourceSpec.Columns(**asdict(source.columns)),
+        encoding=source.encoding,
+    )
 
 
-def _split(job: SplitJob) -> JSON:
-    split = job.split
-    return {
-        "task": "split",
-        "dataset_version": job.version_digest,
-        "label_set": split.label_set_digest,
-        "mode": split.mode.value,
-        "ratios": asdict(split.ratios),
-        "seed": split.seed,
-        "earlier_tests": list(job.earlier_tests),
-        "threshold": job.cluster_threshold,
-        "replay": {"train": job.replay_train_digest, "count": split.replay.count},
-    }
+def curated(written: JSON) -> Curated:
+    """Return the result of a curation."""
+    result = from_json(pb.CurationResult, written)
+    profile = to_json(result)["profile"]
+    return Curated(
+        artifact_digest=result.artifact_digest,
+        merkle_root=result.merkle_root,
+        item_count=result.items,
+        record_count=result.records,
+        rejected_count=result.rejected,
+        profile_json=json.dumps(profile, sort_keys=True, ensure_ascii=False),
+    )
 
 
-def _observation(status: JobStatus) -> Observation:
-    reported = status.progress
-    progress = Progress(
+def parted(written: JSON) -> Parted:
+    """Return the result of a split."""
+    result = from_json(pb.SplitResult, written)
+    return Parted(
+        parts={
+            part: PartSummary(summary.digest, summary.records, dict(sorted(summary.classes.items())))
+            for part in Part
+            if (summary := result.parts.get(part.value)) is not None
+        },
+        withheld_counts=dict(sorted(result.withheld.items())),
+        replayed_count=result.replayed,
+    )
+
+
+def preview(written: JSON) -> SourcePreview:
+    """Return the result of a preview; formats may lack the prefix of their names, and times may be empty."""
+    format_name = str(written.get("format") or "UNSPECIFIED").removeprefix(_FORMAT)
+    records = [
+        {**record, "received_time": record.get("received_time") or None}
+        for record in written.get("records", ())
+    ]
+    return from_json(SourcePreview, {**written, "format": _FORMAT + format_name, "records": records})
+
+
+def redaction(written: JSON) -> Redaction:
+    """Return the result of an erasure. The release before wrote parts by split, and places as pairs."""
+    result = from_json(pb.ErasureResult, _with_parts(written))
+    splits: dict[str, dict[Part, Rewritten]] = defaultdict(dict)
+    for each in result.parts:
+        splits[each.split][Part(each.part)] = Rewritten(each.digest, each.erased_count)
+    plan = Plan(
+        versions={name: Rewritten(each.digest, each.erased_count) for name, each in result.versions.items()},
+        splits=dict(splits),
+        sources=dict(result.sources),
+        unread_sources=tuple(result.unread_sources),
+        blobs=tuple(result.blobs),
+        text_digests=tuple(result.text_digests),
+    )
+    return Redaction(plan, tuple(map(_trace, result.traces)))
+
+
+def _trace(trace: pb.ErasureResult.Trace) -> Trace:
+    places = (Placement(place.split, Part(place.part)) for place in trace.parts)
+    return Trace(trace.record_id, tuple(trace.versions), tuple(places))
+
+
+def _with_parts(written: JSON) -> JSON:
+    """Return a result with the fields of `ErasureResult`, if the release before wrote it."""
+    if "parts" in written:
+        return written
+    parts = [
+        {"split": split, "part": part, **rewritten}
+        for split, by_part in written["splits"].items()
+        for part, rewritten in by_part.items()
+    ]
+    traces = [{**trace, "parts": _places(trace["placements"])} for trace in written["traces"]]
+    return {**written, "parts": parts, "traces": traces}
+
+
+def _places(pairs: Iterable[tuple[str, str]]) -> list[JSON]:
+    return [{"split": split, "part": part} for split, part in pairs]
+
+
+def _progress(reported: JobProgress) -> Progress:
+    return Progress(
         reported.fraction,
         reported.message,
         reported.done,
@@ -157,4 +230,3 @@ def _observation(status: JobStatus) -> Observation:
         reported.unit,
         reported.remaining_s or 0.0,
     )
-    return observed(status, progress, status.result or None)

@@ -9,7 +9,7 @@ from ratoon.process.errors import Description
 from ratoon.storage.names import parent_of
 from ratoon.storage.store import Store, Transaction
 from ratoon_ingestion.application.browsing import readable_splits, readable_versions
-from ratoon_ingestion.application.ports import Blobs, ErasureJob, Jobs
+from ratoon_ingestion.application.ports import Blobs, ErasureJob, Erasures
 from ratoon_ingestion.application.procedures import POLL_INTERVAL_S
 from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion
 from ratoon_ingestion.domain.erasures import (
@@ -29,7 +29,7 @@ class ErasureProcedure:
 
     kind = Erasure
 
-    def __init__(self, store: Store, jobs: Jobs, blobs: Blobs) -> None:
+    def __init__(self, store: Store, jobs: Erasures, blobs: Blobs) -> None:
         self._store, self._jobs, self._blobs = store, jobs, blobs
 
     def observe(self, erasure: Erasure, claim: Claim) -> ErasureObservation:

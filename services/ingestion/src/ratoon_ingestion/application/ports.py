@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from ratoon.operations.job_procedure import JobRunner
-from ratoon_ingestion.domain.datasets import DatasetVersion
-from ratoon_ingestion.domain.erasures import Erasure, Placement
+from ratoon_ingestion.domain.datasets import Curated, DatasetVersion
+from ratoon_ingestion.domain.erasures import Erasure, Placement, Redaction
 from ratoon_ingestion.domain.sources import Source
-from ratoon_ingestion.domain.splits import Split
+from ratoon_ingestion.domain.splits import Parted, Split
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ class PreviewJob:
     excluded: tuple[str, ...] = ()
 
 
-Job = CurationJob | SplitJob | ErasureJob | PreviewJob
-
-Jobs = JobRunner[Job, Mapping[str, Any]]
+Curations = JobRunner[CurationJob, Curated]
+Splits = JobRunner[SplitJob, Parted]
+Erasures = JobRunner[ErasureJob, Redaction]
 
 
 class Blobs(Protocol):

@@ -1,27 +1,24 @@
 """Procedures of curations and splits, each of which one job computes."""
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 from ratoon.operations.job_machine import step
 from ratoon.operations.job_procedure import JobProcedure
 from ratoon.storage.names import project_of
 from ratoon.storage.store import Store
 from ratoon_ingestion.application.browsing import readable_splits
-from ratoon_ingestion.application.ports import CurationJob, Jobs, SplitJob
+from ratoon_ingestion.application.ports import CurationJob, Curations, SplitJob, Splits
 from ratoon_ingestion.domain.assignment import Part
-from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion, curated
+from ratoon_ingestion.domain.datasets import Curated, Dataset, DatasetVersion, curated
 from ratoon_ingestion.domain.erasures import Erasure
 from ratoon_ingestion.domain.sources import Source
-from ratoon_ingestion.domain.splits import Split, parted
+from ratoon_ingestion.domain.splits import Parted, Split, parted
 
 POLL_INTERVAL_S = 0.25
 """Seconds between two observations of a job."""
-Result = Mapping[str, Any]
 
 
-def curation_procedure(store: Store, jobs: Jobs) -> JobProcedure[DatasetVersion, CurationJob, Result]:
+def curation_procedure(store: Store, jobs: Curations) -> JobProcedure[DatasetVersion, CurationJob, Curated]:
     """Return the procedure behind CreateDatasetVersion."""
     return JobProcedure(
         DatasetVersion,
@@ -33,7 +30,7 @@ def curation_procedure(store: Store, jobs: Jobs) -> JobProcedure[DatasetVersion,
     )
 
 
-def split_procedure(store: Store, jobs: Jobs) -> JobProcedure[Split, SplitJob, Result]:
+def split_procedure(store: Store, jobs: Splits) -> JobProcedure[Split, SplitJob, Parted]:
     """Return the procedure behind CreateSplit."""
     return JobProcedure(
         Split, "split", jobs, partial(split_job, store), partial(step, complete=parted), POLL_INTERVAL_S

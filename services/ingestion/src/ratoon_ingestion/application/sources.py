@@ -1,18 +1,19 @@
 """Handlers of sources: change, delete, and preview before the source exists."""
 
 from ratoon.operations.job_machine import Phase
+from ratoon.operations.job_procedure import JobRunner
 from ratoon.process.clock import Clock
 from ratoon.process.errors import InvalidArgument
 from ratoon.storage.names import matched, parent_of
 from ratoon.storage.store import Store, Transaction
 from ratoon_ingestion.application.commands import PreviewSource, UpdateSource
 from ratoon_ingestion.application.handlers import PROJECT, SOURCE, check_no_erasure, check_uploaded
-from ratoon_ingestion.application.ports import Blobs, Jobs, PreviewJob
+from ratoon_ingestion.application.ports import Blobs, PreviewJob
 from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion
 from ratoon_ingestion.domain.erasures import Erasure
 from ratoon_ingestion.domain.errors import SourceInUse, StaleEtag
 from ratoon_ingestion.domain.sources import Format, Source, changed, read_otherwise
-from ratoon_ingestion.domain.work import Observation, State
+from ratoon_ingestion.domain.work import State
 
 _MAX_RECORDS = 50
 _GONE = (State.FAILED, State.CANCELLED)
@@ -76,9 +77,9 @@ def preview_job(command: PreviewSource, store: Store, blobs: Blobs, clock: Clock
     return PreviewJob(source, command.format is None, command.record_count or 5, excluded)
 
 
-def forget_job(job_id: str, observation: Observation, jobs: Jobs) -> None:
+def forget_job(job_id: str, phase: Phase, jobs: JobRunner[PreviewJob, object]) -> None:
     """Remove the files of a preview, which contain texts; stop it first while it runs."""
-    if observation.phase is Phase.RUNNING:
+    if phase is Phase.RUNNING:
         jobs.stop(job_id)
     jobs.forget(job_id)
 

@@ -1,10 +1,8 @@
 """Datasets and their versions: immutable sets of curated records."""
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 from ratoon.operations.job_machine import Failure
 from ratoon_ingestion.domain.curation import CurationConfig
@@ -70,19 +68,21 @@ class VersionCompleted:
     record_count: int
 
 
-def curated(version: DatasetVersion, result: Mapping[str, Any]) -> tuple[DatasetVersion, VersionCompleted]:
+@dataclass(frozen=True)
+class Curated:
+    """Result of a curation: the fields of the READY version."""
+
+    artifact_digest: str
+    merkle_root: str
+    item_count: int
+    record_count: int
+    rejected_count: int
+    profile_json: str
+
+
+def curated(version: DatasetVersion, result: Curated) -> tuple[DatasetVersion, VersionCompleted]:
     """Return the READY version with the result of its curation."""
-    done = replace(
-        version,
-        state=State.READY,
-        progress=DONE,
-        artifact_digest=str(result["artifact_digest"]),
-        merkle_root=str(result["merkle_root"]),
-        item_count=int(result["items"]),
-        record_count=int(result["records"]),
-        rejected_count=int(result["rejected"]),
-        profile_json=json.dumps(result["profile"], sort_keys=True, ensure_ascii=False),
-    )
+    done = replace(version, state=State.READY, progress=DONE, **vars(result))
     return done, VersionCompleted(done.artifact_digest, done.merkle_root, done.record_count)
 
 

@@ -12,15 +12,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
-from ratoon.operations.job_machine import Action, Failure, Phase, Transition
+from ratoon.operations.job_machine import Action, Failure, JobObservation, Phase, Transition
 from ratoon.operations.job_machine import step as job_step
 from ratoon_ingestion.domain.assignment import Part
 from ratoon_ingestion.domain.datasets import DatasetVersion
 from ratoon_ingestion.domain.errors import BadErasure, BadRecordId
 from ratoon_ingestion.domain.splits import Split
-from ratoon_ingestion.domain.work import Observation, Progress, State, Work
+from ratoon_ingestion.domain.work import Progress, State, Work
 
 _RECORD_ID = re.compile(r"[0-9a-f]{64}")
 _MAX_RECORDS = 100
@@ -62,6 +61,14 @@ class Plan:
     unread_sources: tuple[str, ...] = ()
     blobs: tuple[str, ...] = ()
     text_digests: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Redaction:
+    """Result of an erasure's job: what it wrote again, and the former places of the records."""
+
+    plan: Plan
+    traces: tuple[Trace, ...]
 
 
 @dataclass(frozen=True)
@@ -134,7 +141,7 @@ class ErasureObservation:
     """Observation of an erasure: what it waits for, its job, and whether its plan is carried out."""
 
     waits_for: tuple[str, ...]
-    job: Observation
+    job: JobObservation[Redaction]
     replaced: bool = False
 
 
@@ -149,7 +156,10 @@ def step(erasure: Erasure, observation: ErasureObservation, now: datetime) -> Tr
         return Transition(replace(erasure, progress=waits))
     if observation.job.phase is Phase.SUCCEEDED and observation.job.result is not None:
         replacing = Progress(0.9, "Replacing the old artifacts")
-        planned = replace(_planned(erasure, observation.job.result), state=State.RUNNING, progress=replacing)
+        result = observation.job.result
+        planned = replace(
+            erasure, plan=result.plan, traces=result.traces, state=State.RUNNING, progress=replacing
+        )
         return Transition(planned, (Action.APPLY,))
     return job_step(erasure, observation.job, now, _never_ready)
 
@@ -171,28 +181,8 @@ def _ended(plan: Plan) -> str:
     )
 
 
-def _never_ready(erasure: Erasure, _result: Mapping[str, Any]) -> tuple[Erasure, object]:
+def _never_ready(erasure: Erasure, _result: Redaction) -> tuple[Erasure, object]:
     raise AssertionError("a job that succeeded is planned, not finished")
-
-
-def _planned(erasure: Erasure, result: Mapping[str, Any]) -> Erasure:
-    plan = Plan(
-        versions={name: Rewritten(**rewritten) for name, rewritten in result["versions"].items()},
-        splits={
-            name: {Part(part): Rewritten(**rewritten) for part, rewritten in parts.items()}
-            for name, parts in result["splits"].items()
-        },
-        sources=dict(result["sources"]),
-        unread_sources=tuple(result["unread_sources"]),
-        blobs=tuple(result["blobs"]),
-        text_digests=tuple(result["text_digests"]),
-    )
-    return replace(erasure, plan=plan, traces=tuple(map(_trace, result["traces"])))
-
-
-def _trace(values: Mapping[str, Any]) -> Trace:
-    placements = (Placement(split, Part(part)) for split, part in values["placements"])
-    return Trace(values["record_id"], tuple(values["versions"]), tuple(placements))
 
 
 def redacted_version(

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 from ratoon.operations.job_machine import Failure
 from ratoon_ingestion.domain.assignment import Part, Ratios, SplitMode
@@ -95,21 +94,19 @@ class SplitOpened:
     reader: str
 
 
-def parted(split: Split, result: Mapping[str, Any]) -> tuple[Split, SplitCompleted]:
+@dataclass(frozen=True)
+class Parted:
+    """Result of a split's job: the fields of the READY split."""
+
+    parts: Mapping[Part, PartSummary]
+    withheld_counts: Mapping[str, int]
+    replayed_count: int
+
+
+def parted(split: Split, result: Parted) -> tuple[Split, SplitCompleted]:
     """Return the READY split with the result of its job."""
-    parts = {
-        Part(name): PartSummary(str(part["digest"]), int(part["records"]), dict(part["classes"]))
-        for name, part in result["parts"].items()
-    }
-    done = replace(
-        split,
-        state=State.READY,
-        progress=DONE,
-        parts=parts,
-        withheld_counts=dict(result["withheld"]),
-        replayed_count=int(result["replayed"]),
-    )
-    return done, SplitCompleted(parts[Part.TRAIN].digest, parts[Part.VALIDATION].digest)
+    done = replace(split, state=State.READY, progress=DONE, **vars(result))
+    return done, SplitCompleted(done.parts[Part.TRAIN].digest, done.parts[Part.VALIDATION].digest)
 
 
 def opened(split: Split, part: Part, reader: str, purpose: str) -> tuple[Split, str]:

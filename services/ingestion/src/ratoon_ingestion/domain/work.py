@@ -7,16 +7,12 @@
 An erasure makes REDACTED what held a record that it erases. `ratoon.operations.job_machine` has the transitions.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Self, cast
 
-from ratoon.operations.job_machine import Failure, JobObservation
+from ratoon.operations.job_machine import Failure
 from ratoon.operations.job_machine import Progress as JobProgress
-
-Observation = JobObservation[Mapping[str, Any]]
-"""State of a job of this service; the result is a JSON object."""
 
 
 class State(StrEnum):

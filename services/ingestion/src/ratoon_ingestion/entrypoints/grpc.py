@@ -8,7 +8,8 @@ from typing import Any
 from ratoon.ingestion.v1 import dataset_pb2, erasure_pb2, source_pb2, split_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceServicer
-from ratoon.operations.job_machine import Phase
+from ratoon.operations.job_machine import JobObservation, Phase
+from ratoon.operations.job_procedure import JobRunner
 from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
 from ratoon.runtime.server import Threads
@@ -19,12 +20,11 @@ from ratoon.storage.store import Store
 from ratoon.storage.watch import Changes, watch
 from ratoon_ingestion import mapping
 from ratoon_ingestion.application import browsing, deletion, handlers, sources
-from ratoon_ingestion.application.ports import Blobs, Jobs, PreviewJob, Records
+from ratoon_ingestion.application.ports import Blobs, PreviewJob, Records
 from ratoon_ingestion.domain.datasets import DatasetVersion
 from ratoon_ingestion.domain.erasures import Erasure
 from ratoon_ingestion.domain.errors import PreviewFailed
 from ratoon_ingestion.domain.splits import Split
-from ratoon_ingestion.domain.work import Observation
 
 Context = Any
 
@@ -43,7 +43,7 @@ class Ports:
     threads: Threads
     clock: Clock
     blobs: Blobs
-    jobs: Jobs
+    previews: JobRunner[PreviewJob, source_pb2.SourcePreview]
     records: Records
     tokens: PageTokens
 
@@ -104,11 +104,11 @@ class IngestionServicer(IngestionServiceServicer):
             raise PreviewFailed(
                 observation.failure.message or "The preview took too long. Import the data without it."
             )
-        return mapping.preview(observation.result)
+        return observation.result
 
-    async def _previewed(self, job: PreviewJob) -> Observation:
-        job_id, jobs = f"preview-{uuid7()}", self._ports.jobs
-        observation = Observation(Phase.RUNNING)
+    async def _previewed(self, job: PreviewJob) -> JobObservation[source_pb2.SourcePreview]:
+        job_id, jobs = f"preview-{uuid7()}", self._ports.previews
+        observation = JobObservation[source_pb2.SourcePreview](Phase.RUNNING)
         try:
             await self._threads(jobs.start, job_id, job)
             async with asyncio.timeout(_PREVIEW_S):
@@ -118,7 +118,7 @@ class IngestionServicer(IngestionServiceServicer):
         except TimeoutError:
             return observation
         finally:
-            await self._threads(sources.forget_job, job_id, observation, jobs)
+            await self._threads(sources.forget_job, job_id, observation.phase, jobs)
         return observation
 
     async def CreateDataset(self, request: pb.CreateDatasetRequest, context: Context) -> dataset_pb2.Dataset:

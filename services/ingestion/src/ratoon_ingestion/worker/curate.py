@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.ipc
 
+from ratoon.jobs.v1.ingestion_jobs_pb2 import CurationResult, CurationSpec
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion.domain.curation import CurationConfig, Rejected
 from ratoon_ingestion.worker.batches import CURATED, REJECTED, VOTES
@@ -27,7 +28,7 @@ from ratoon_ingestion.worker.deduplicate import Deduplicated, Vote, deduplicate
 from ratoon_ingestion.worker.pool import mapped
 from ratoon_ingestion.worker.profile import REPLACED, Counts, profile_of, with_step
 from ratoon_ingestion.worker.reading import SourceReader
-from ratoon_ingestion.worker.spec import CurateSpec
+from ratoon_ingestion.worker.spec import config_of, source_of
 from ratoon_ingestion.worker.stages import StageSettings, curate_batch
 from ratoon_ingestion.worker.tree import merkle_root, write_json, write_records, write_rejected
 
@@ -62,24 +63,25 @@ class NothingLeft(Exception):
     code, reason = "FAILED_PRECONDITION", "NO_RECORDS"
 
 
-def curate(spec: CurateSpec, scratch: Path, report: Progress) -> JSON:
+def curate(spec: CurationSpec, store: ArtifactStore, scratch: Path, report: Progress) -> CurationResult:
     """Make the version; returns the digest of its tree, the Merkle root, the counts and the profile."""
-    store = ArtifactStore(spec.artifacts)
+    key, config = bytes.fromhex(spec.record_key), config_of(spec.curation)
+    settings = StageSettings(key, config, frozenset(spec.excluded))
     with _workplace(scratch) as folder:
-        reader = SourceReader(spec.sources, store)
-        rejected = _curate_batches(spec, reader, folder / "curated.arrow", report)
+        reader = SourceReader(tuple(map(source_of, spec.sources)), store)
+        rejected = _curate_batches(spec, settings, reader, folder / "curated.arrow", report)
         with pa.memory_map(str(folder / "curated.arrow")) as source:
             curated = pa.ipc.open_file(source).read_all()
             report(
                 0.85, "Looking for duplicates", done=curated.num_rows, total=curated.num_rows, unit="records"
             )
-            unique = deduplicate(curated, spec.config)
+            unique = deduplicate(curated, config)
             report(0.95, "Writing records", done=len(unique.rows), total=len(unique.rows), unit="records")
             rejected = pa.concat_tables([rejected, pa.Table.from_batches([unique.rejected])])
-            records = _records(curated, unique, spec.key)
-            result = _write(spec, folder / "tree", reader.items, records, rejected, unique.counts)
-        digest = store.put_tree(folder / "tree")
-    return {"artifact_digest": digest, **result}
+            records = _records(curated, unique, key)
+            result = _write(spec, config, folder / "tree", reader.items, records, rejected, unique.counts)
+        result.artifact_digest = store.put_tree(folder / "tree")
+    return result
 
 
 @contextmanager
@@ -94,9 +96,11 @@ def _workplace(scratch: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _curate_batches(spec: CurateSpec, reader: SourceReader, path: Path, report: Progress) -> pa.Table:
+def _curate_batches(
+    spec: CurationSpec, settings: StageSettings, reader: SourceReader, path: Path, report: Progress
+) -> pa.Table:
     """Curate all batches into an Arrow file; returns what was rejected on the way."""
-    function = partial(curate_batch, settings=StageSettings(spec.key, spec.config, spec.excluded))
+    function = partial(curate_batch, settings=settings)
     rejected: list[pa.RecordBatch] = []
     done = 0
     with pa.ipc.new_file(str(path), CURATED) as sink:
@@ -142,19 +146,20 @@ def repeated(record_id: str, occurrence: int, key: bytes) -> str:
 
 
 def _write(
-    spec: CurateSpec,
+    spec: CurationSpec,
+    config: CurationConfig,
     tree: Path,
     items: int,
     records: pa.Table,
     rejected: pa.Table,
     duplicates: dict[str, int],
-) -> JSON:
-    counts = _counted(items, records, rejected, spec.config)
+) -> CurationResult:
+    counts = _counted(items, records, rejected, config)
     ids, digests = records.column("record_id").to_pylist(), records.column("content_digest").to_pylist()
     order = sorted(range(len(ids)), key=ids.__getitem__)
     write_records(tree, records, order)
     write_rejected(tree, rejected)
-    profile = profile_of(records, counts, spec.config, duplicates)
+    profile = profile_of(records, counts, config, duplicates)
     write_json(tree, "profile.json", profile)
     totals: JSON = {
         "merkle_root": merkle_root([ids[row] for row in order], [digests[row] for row in order]),
@@ -168,12 +173,14 @@ def _write(
         {
             "merkle_root": totals["merkle_root"],
             "counts": {name: totals[name] for name in ("items", "records", "rejected")},
-            "config": asdict(spec.config),
-            "sources": [asdict(source) for source in spec.sources],
+            "config": asdict(config),
+            "sources": [asdict(source_of(source)) for source in spec.sources],
             "code_version": spec.code_version,
         },
     )
-    return {**totals, "profile": profile}
+    result = CurationResult(**totals)
+    result.profile.update(profile)
+    return result
 
 
 def _check_losses(counts: Counts, records: pa.Table, config: CurationConfig) -> None:

@@ -10,25 +10,23 @@ import re
 import tempfile
 from collections import defaultdict
 from collections.abc import Collection, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ratoon.jobs.v1.ingestion_jobs_pb2 import ErasureResult, ErasureSpec
 from ratoon.storage.artifacts import ArtifactStore, TreeFile
 from ratoon.tasks.text import utf8
-from ratoon_ingestion.domain.erasures import Rewritten
 from ratoon_ingestion.worker.curate import Progress, repeated
 from ratoon_ingestion.worker.decoding import decoded, record_id_of
 from ratoon_ingestion.worker.readers import Item, SourceSpec, SourceUnreadable, read_source
-from ratoon_ingestion.worker.spec import EraseSpec
+from ratoon_ingestion.worker.spec import source_of
 from ratoon_ingestion.worker.tree import write_shard
 from ratoon_ingestion.worker.writers import write_source
 
-JSON = dict[str, Any]
 _TREE = b'{"files":['
 _PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"PAR1", _TREE)
 """How files begin whose texts do not stand in them as they are."""
@@ -42,8 +40,8 @@ _CHUNK = 1 << 20
 class _Outcome:
     """Replacements and traces so far."""
 
-    versions: dict[str, Rewritten] = field(default_factory=dict)
-    splits: dict[str, dict[str, Rewritten]] = field(default_factory=dict)
+    versions: dict[str, ErasureResult.Replacement] = field(default_factory=dict)
+    parts: list[ErasureResult.ReplacedPart] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
     blobs: dict[str, None] = field(default_factory=dict)
@@ -57,55 +55,54 @@ class _Outcome:
     held_by_versions: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     held_by_parts: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
 
-    def result(self) -> JSON:
+    def result(self) -> ErasureResult:
         """As the plan of an erasure reads it."""
         held = dict.fromkeys((*self.held_by_versions, *self.held_by_parts))
-        return {
-            "versions": {name: asdict(rewritten) for name, rewritten in self.versions.items()},
-            "splits": {
-                name: {part: asdict(rewritten) for part, rewritten in parts.items()}
-                for name, parts in self.splits.items()
-            },
-            "sources": self.sources,
-            "unread_sources": self.unread,
-            "blobs": list(self.blobs),
-            "text_digests": list(self.texts),
-            "traces": [
-                {
-                    "record_id": record_id,
-                    "versions": self.held_by_versions.get(record_id, []),
-                    "placements": self.held_by_parts.get(record_id, []),
-                }
-                for record_id in held
-            ],
-        }
+        return ErasureResult(
+            versions=self.versions,
+            parts=self.parts,
+            sources=self.sources,
+            unread_sources=self.unread,
+            blobs=self.blobs,
+            text_digests=self.texts,
+            traces=map(self._trace, held),
+        )
+
+    def _trace(self, record_id: str) -> ErasureResult.Trace:
+        places = self.held_by_parts.get(record_id, [])
+        return ErasureResult.Trace(
+            record_id=record_id,
+            versions=self.held_by_versions.get(record_id, []),
+            parts=[ErasureResult.Place(split=split, part=part) for split, part in places],
+        )
 
 
-def erase(spec: EraseSpec, report: Progress) -> JSON:
+def erase(spec: ErasureSpec, store: ArtifactStore, report: Progress) -> ErasureResult:
     """Write again what holds the records; returns what took the place of what, and the blobs that are to go."""
-    store, outcome = ArtifactStore(spec.artifacts), _Outcome()
+    outcome, sources = _Outcome(), tuple(map(source_of, spec.sources))
+    key = bytes.fromhex(spec.record_key)
     doomed = _with_repetitions(spec, store)
-    total = len(spec.versions) + len(spec.parts) + len(spec.sources)
+    total = len(spec.versions) + len(spec.parts) + len(sources)
     done = 0
-    for name, digest in spec.versions:
-        _redact_version(store, outcome, name, digest, doomed)
+    for version in spec.versions:
+        _redact_version(store, outcome, version.name, version.digest, doomed)
         done += 1
         report(0.9 * done / total, "Searching dataset versions", done=done, total=total)
-    for split, part, digest in spec.parts:
-        _redact_part(store, outcome, (split, part), digest, doomed)
+    for part in spec.parts:
+        _redact_part(store, outcome, part, doomed)
         done += 1
         report(0.9 * done / total, "Searching splits", done=done, total=total)
-    read_before = {source for each in spec.version_sources for source in each}
-    for source in spec.sources:
+    read_before = {source for version in spec.versions for source in version.sources}
+    for source in sources:
         try:
-            _redact_source(spec, store, outcome, source, doomed)
+            _redact_source(key, store, outcome, source, doomed)
         except SourceUnreadable:
             if source.name in read_before:
                 raise
             outcome.unread.append(source.name)
         done += 1
         report(0.9 * done / total, "Searching sources", done=done, total=total)
-    outcome.unread += [source.name for source in spec.sources if _may_still_hold(store, outcome, source)]
+    outcome.unread += [source.name for source in sources if _may_still_hold(store, outcome, source)]
     return outcome.result()
 
 
@@ -148,15 +145,15 @@ def _forms(payload: bytes) -> Iterator[bytes]:
     yield json.dumps(stretch)[1:-1].encode()
 
 
-def _with_repetitions(spec: EraseSpec, store: ArtifactStore) -> frozenset[str]:
+def _with_repetitions(spec: ErasureSpec, store: ArtifactStore) -> frozenset[str]:
     """The requested ids and those of repetitions of the same source texts."""
-    ids: set[str] = set()
-    for _, tree in spec.versions:
-        for shard in _shards(store, tree):
+    key, ids = bytes.fromhex(spec.record_key), set[str]()
+    for version in spec.versions:
+        for shard in _shards(store, version.digest):
             ids |= set(_table(store, shard.sha256, ["record_id"]).column("record_id").to_pylist())
     doomed: set[str] = set()
     for first in ids | set(spec.record_ids):
-        family = _family(first, ids, spec.key)
+        family = _family(first, ids, key)
         if not set(spec.record_ids).isdisjoint(family):
             doomed |= family
     return frozenset(doomed)
@@ -187,7 +184,7 @@ def _redact_version(
             outcome.blobs[file.sha256] = None
     tree = store.put_manifest(files)
     if tree != digest:
-        outcome.versions[name] = Rewritten(tree, len(gone))
+        outcome.versions[name] = ErasureResult.Replacement(digest=tree, erased_count=len(gone))
         outcome.blobs[digest] = None
     for record_id in gone:
         outcome.held_by_versions[record_id].append(name)
@@ -203,16 +200,18 @@ def _origins(store: ArtifactStore, digest: str, ids: Collection[str]) -> set[str
 
 
 def _redact_part(
-    store: ArtifactStore, outcome: _Outcome, place: tuple[str, str], digest: str, doomed: Collection[str]
+    store: ArtifactStore, outcome: _Outcome, part: ErasureSpec.Part, doomed: Collection[str]
 ) -> None:
-    left, ids = _without(store, digest, doomed)
-    if left == digest:
+    left, ids = _without(store, part.digest, doomed)
+    if left == part.digest:
         return
-    split, part = place
-    outcome.splits.setdefault(split, {})[part] = Rewritten(left, len(ids))
-    outcome.blobs[digest] = None
+    replaced = ErasureResult.ReplacedPart(
+        split=part.split, part=part.part, digest=left, erased_count=len(ids)
+    )
+    outcome.parts.append(replaced)
+    outcome.blobs[part.digest] = None
     for record_id in ids:
-        outcome.held_by_parts[record_id].append(place)
+        outcome.held_by_parts[record_id].append((part.split, part.part))
 
 
 def _without(store: ArtifactStore, digest: str, doomed: Collection[str]) -> tuple[str, list[str]]:
@@ -230,7 +229,7 @@ def _without(store: ArtifactStore, digest: str, doomed: Collection[str]) -> tupl
 
 
 def _redact_source(
-    spec: EraseSpec, store: ArtifactStore, outcome: _Outcome, source: SourceSpec, doomed: Collection[str]
+    key: bytes, store: ArtifactStore, outcome: _Outcome, source: SourceSpec, doomed: Collection[str]
 ) -> None:
     texts: dict[str, None] = {}
 
@@ -239,7 +238,7 @@ def _redact_source(
             if not isinstance(entry, Item):
                 outcome.incomplete.add(source.name)
                 continue
-            if record_id_of(entry, spec.key, source.encoding) in doomed:
+            if record_id_of(entry, key, source.encoding) in doomed:
                 texts.update(dict.fromkeys(_text_digests(entry, source.encoding)))
                 outcome.payloads.add(entry.payload)
             else:
@@ -255,7 +254,7 @@ def _redact_source(
             return
         outcome.sources[source.name] = store.put_file(path)
     outcome.texts |= texts
-    outcome.blobs |= dict.fromkeys((source.digest, *_tree_blobs(store, source, doomed, spec.key)))
+    outcome.blobs |= dict.fromkeys((source.digest, *_tree_blobs(store, source, doomed, key)))
 
 
 def _tree_blobs(

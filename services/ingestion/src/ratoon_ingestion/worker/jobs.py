@@ -1,16 +1,17 @@
-"""Which function does which job."""
+"""Jobs by the name of their task."""
 
 import logging
-from typing import Any
 
+from ratoon.jobs.v1 import ingestion_jobs_pb2 as pb
+from ratoon.jobs.v1.job_pb2 import JobEnvironment
+from ratoon.operations.job_messages import JSON, from_json, to_json
 from ratoon.operations.jobs import JobFolder
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion.worker.curate import Progress, curate
 from ratoon_ingestion.worker.erase import erase
 from ratoon_ingestion.worker.preview import preview
-from ratoon_ingestion.worker.spec import CurateSpec, EraseSpec, PreviewSpec, SplitSpec
+from ratoon_ingestion.worker.spec import erasure_json, preview_json, read_spec
 from ratoon_ingestion.worker.split import split
-
-JSON = dict[str, Any]
 
 
 class Stopped(Exception):
@@ -22,13 +23,16 @@ class Stopped(Exception):
 def run(spec: JSON, job: JobFolder) -> JSON:
     """Do the task of a spec; `task` is `curate`, `split`, `erase` or `preview`."""
     logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
-    if spec["task"] == "split":
-        return split(SplitSpec.of(spec), _stoppable(job))
-    if spec["task"] == "erase":
-        return erase(EraseSpec.of(spec), _stoppable(job))
-    if spec["task"] == "preview":
-        return preview(PreviewSpec.of(spec))
-    return curate(CurateSpec.of(spec), job.path, _stoppable(job))
+    environment, report = from_json(JobEnvironment, spec), _stoppable(job)
+    store = ArtifactStore(environment.artifacts)
+    match environment.task:
+        case "split":
+            return to_json(split(read_spec(pb.SplitSpec, spec), store, report))
+        case "erase":
+            return erasure_json(erase(read_spec(pb.ErasureSpec, spec), store, report))
+        case "preview":
+            return preview_json(preview(read_spec(pb.PreviewSpec, spec), store.url))
+    return to_json(curate(read_spec(pb.CurationSpec, spec), store, job.path, report))
 
 
 def _stoppable(job: JobFolder) -> Progress:

@@ -3,23 +3,25 @@
 import io
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 
+from ratoon.ingestion.v1.source_pb2 import PreviewedRecord, RejectedItem, SourcePreview
+from ratoon.ingestion.v1.source_pb2 import Source as SourceMessage
+from ratoon.jobs.v1.ingestion_jobs_pb2 import PreviewSpec
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.domain.sources import Format
 from ratoon_ingestion.worker.batches import items_batch
 from ratoon_ingestion.worker.detect import detected
 from ratoon_ingestion.worker.readers import Item, Limits, Rejection, SourceSpec, SourceUnreadable, read_source
 from ratoon_ingestion.worker.readers.parquet import parquet_columns
 from ratoon_ingestion.worker.readers.tables import table_columns
-from ratoon_ingestion.worker.spec import PreviewSpec
+from ratoon_ingestion.worker.spec import source_of
 from ratoon_ingestion.worker.stages import StageSettings, curate_batch
-
-JSON = dict[str, Any]
 
 _ITEMS, _FILES = 500, 100
 """Maximum number of rows of a table, and of mails or files, which take longer, to read."""
@@ -34,44 +36,49 @@ _TABLES = (Format.CSV, Format.JSONL, Format.PARQUET)
 _STREAMED = (Format.CSV, Format.JSONL, Format.MBOX)
 
 
-def preview(spec: PreviewSpec) -> JSON:
+def preview(spec: PreviewSpec, artifacts: str) -> SourcePreview:
     """What the blob becomes; `problem` says why nothing usable comes of it."""
-    spec = replace(spec, source=replace(spec.source, name=spec.file_name or "The file"))
-    store = _CountingStore(spec.artifacts)
-    size = store.size(spec.source.digest)
-    result: JSON = {"format": "" if spec.detect else spec.source.format.value, "size_bytes": size}
-    try:
-        source = _with_format(spec, store)
-        result["format"] = source.format.value
-        store.pieces = source.format in _STREAMED
-        result |= _columns(source, store)
-        return result | _read(spec, source, store, size)
-    except SourceUnreadable as error:
-        return result | {"problem_reason": error.reason, "problem": str(error)}
-
-
-def _with_format(spec: PreviewSpec, store: ArtifactStore) -> SourceSpec:
+    source = replace(source_of(spec.source), name=spec.file_name or "The file")
+    store = _CountingStore(artifacts)
+    result = SourcePreview(size_bytes=store.size(source.digest))
     if not spec.detect:
-        return spec.source
-    with store.open(spec.source.digest) as stream:
-        return replace(spec.source, format=detected(stream, spec.file_name))
+        result.format = _format(source)
+    try:
+        source = _with_format(spec, source, store)
+        result.format = _format(source)
+        store.pieces = source.format in _STREAMED
+        _add_columns(result, source, store)
+        _read(result, spec, source, store)
+    except SourceUnreadable as error:
+        result.problem_reason, result.problem = error.reason, str(error)
+    return result
 
 
-def _columns(source: SourceSpec, store: ArtifactStore) -> JSON:
+def _format(source: SourceSpec) -> "SourceMessage.Format.ValueType":
+    return SourceMessage.Format.Value(f"FORMAT_{source.format}")
+
+
+def _with_format(spec: PreviewSpec, source: SourceSpec, store: ArtifactStore) -> SourceSpec:
+    if not spec.detect:
+        return source
+    with store.open(source.digest) as stream:
+        return replace(source, format=detected(stream, spec.file_name))
+
+
+def _add_columns(result: SourcePreview, source: SourceSpec, store: ArtifactStore) -> None:
     if source.format is Format.PARQUET:
         with store.open(source.digest) as stream:
-            return {"columns": parquet_columns(source, stream)}
-    if source.format in (Format.CSV, Format.JSONL):
+            result.columns.extend(parquet_columns(source, stream))
+    elif source.format in (Format.CSV, Format.JSONL):
         names, encoding = table_columns(source, store, Limits(scan_bytes=_SCAN_BYTES))
-        return {"columns": list(names), "encoding": encoding.codec, "encoding_from": encoding.how.value}
-    return {}
+        result.columns.extend(names)
+        result.encoding, result.encoding_from = encoding.codec, encoding.how.value
 
 
-def _read(spec: PreviewSpec, source: SourceSpec, store: "_CountingStore", size: int) -> JSON:
+def _read(result: SourcePreview, spec: PreviewSpec, source: SourceSpec, store: "_CountingStore") -> None:
     items: list[Item] = []
     rejections: list[Rejection] = []
     complete, until = True, time.monotonic() + _SECONDS
-    problem: JSON = {}
     try:
         for entry in read_source(source, store, Limits(scan_bytes=_SCAN_BYTES)):
             (items if isinstance(entry, Item) else rejections).append(entry)  # type: ignore[arg-type]
@@ -79,25 +86,22 @@ def _read(spec: PreviewSpec, source: SourceSpec, store: "_CountingStore", size: 
                 complete = False
                 break
     except SourceUnreadable as error:
-        problem = {"problem_reason": error.reason, "problem": str(error)}
+        result.problem_reason, result.problem = error.reason, str(error)
     count = len(items) + len(rejections)
-    outcome = curate_batch(items_batch(source, items), StageSettings(spec.key, spec.config, spec.excluded))
+    settings = StageSettings(bytes.fromhex(spec.record_key), CurationConfig(), frozenset(spec.excluded))
+    outcome = curate_batch(items_batch(source, items), settings)
     rejected = [*(_unread(each) for each in rejections), *_rejected(outcome.rejected)]
     labels = Counter(item.label for item in items if item.label)
-    if not problem and not outcome.accepted.num_rows:
-        problem = _nothing(rejected)
-    return {
-        "records": list(_records(outcome.accepted, spec.record_count)),
-        "label_counts": dict(labels.most_common(_LABELS)),
-        "unlabelled_count": sum(not item.label for item in items),
-        "item_count": count,
-        "record_count": outcome.accepted.num_rows,
-        "rejected_counts": dict(Counter(each["reason"] for each in rejected).most_common()),
-        "rejections": rejected[:_REJECTIONS],
-        "complete": complete,
-        "estimated_item_count": count if complete else _estimated(source, store, count, size),
-        **problem,
-    }
+    if not result.problem and not outcome.accepted.num_rows:
+        result.problem_reason, result.problem = "NO_RECORDS", _nothing(rejected)
+    result.records.extend(_records(outcome.accepted, spec.record_count))
+    result.label_counts.update(labels.most_common(_LABELS))
+    result.unlabelled_count = sum(not item.label for item in items)
+    result.item_count, result.record_count = count, outcome.accepted.num_rows
+    result.rejected_counts.update(Counter(each.reason for each in rejected))
+    result.rejections.extend(rejected[:_REJECTIONS])
+    result.complete = complete
+    result.estimated_item_count = count if complete else _estimated(store, count, result.size_bytes)
 
 
 def _enough(source: SourceSpec, items: list[Item], rejections: list[Rejection], until: float) -> bool:
@@ -107,52 +111,46 @@ def _enough(source: SourceSpec, items: list[Item], rejections: list[Rejection], 
     return sum(len(item.payload) for item in items) > _BYTES
 
 
-def _estimated(source: SourceSpec, store: "_CountingStore", count: int, size: int) -> int:
+def _estimated(store: "_CountingStore", count: int, size: int) -> int:
     """Items of the whole, by the share of its bytes that was read."""
     if not store.consumed:
         return 0
     return max(count, round(count * size / store.consumed))
 
 
-def _records(accepted: pa.RecordBatch, limit: int) -> Iterator[JSON]:
+def _records(accepted: pa.RecordBatch, limit: int) -> Iterator[PreviewedRecord]:
     for row in accepted.slice(0, limit).to_pylist():
-        time_of = row["received_time"]
-        yield {
-            "source_path": row["source_path"],
-            "text": row["text"][:_TEXT_CHARS],
-            "chars": row["chars"],
-            "label": row["source_label"] or "",
-            "language": row["language"],
-            "received_time": time_of.isoformat() if time_of else "",
-            "attributes": dict(row["attributes"]),
-        }
+        yield PreviewedRecord(
+            source_path=row["source_path"],
+            text=row["text"][:_TEXT_CHARS],
+            chars=row["chars"],
+            label=row["source_label"] or "",
+            language=row["language"],
+            received_time=row["received_time"],
+            attributes=dict(row["attributes"]),
+        )
 
 
-def _unread(rejection: Rejection) -> JSON:
-    return {
-        "source_path": rejection.path,
-        "step": "read",
-        "reason": rejection.reason.value,
-        "detail": rejection.detail,
-        "text_start": "",
-    }
+def _unread(rejection: Rejection) -> RejectedItem:
+    return RejectedItem(
+        source_path=rejection.path, step="read", reason=rejection.reason.value, detail=rejection.detail
+    )
 
 
-def _rejected(batch: pa.RecordBatch) -> list[JSON]:
+def _rejected(batch: pa.RecordBatch) -> Iterator[RejectedItem]:
     names = ["source_path", "step", "reason", "detail", "text_start"]
-    rows: list[JSON] = batch.select(names).to_pylist()
-    return rows
+    for row in batch.select(names).to_pylist():
+        yield RejectedItem(**row)
 
 
-def _nothing(rejected: list[JSON]) -> JSON:
-    worst = Counter((each["reason"], each["step"]) for each in rejected).most_common(3)
+def _nothing(rejected: Sequence[RejectedItem]) -> str:
+    worst = Counter((each.reason, each.step) for each in rejected).most_common(3)
     reasons = ", ".join(f"{count} {reason} in {step}" for (reason, step), count in worst)
-    detail = next((each["detail"] for each in rejected if each["detail"]), "")
-    return {
-        "problem_reason": "NO_RECORDS",
-        "problem": f"None of the items that were read becomes a record ({reasons}{'; ' if detail else ''}{detail}). "
-        "Check the format, the columns and the encoding.",
-    }
+    detail = next((each.detail for each in rejected if each.detail), "")
+    return (
+        f"None of the items that were read becomes a record ({reasons}{'; ' if detail else ''}{detail}). "
+        "Check the format, the columns and the encoding."
+    )
 
 
 class _CountingStore(ArtifactStore):

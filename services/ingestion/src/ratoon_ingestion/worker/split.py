@@ -9,16 +9,17 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ratoon.jobs.v1.ingestion_jobs_pb2 import SplitResult, SplitSpec
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion.domain.assignment import (
     Assignment,
     Candidate,
     Part,
+    Ratios,
     SplitMode,
     Withheld,
     by_time,
@@ -28,9 +29,6 @@ from ratoon_ingestion.domain.assignment import (
 from ratoon_ingestion.worker.batches import ATTRIBUTES, RECORDS
 from ratoon_ingestion.worker.curate import Progress
 from ratoon_ingestion.worker.leakage import Texts, alike
-from ratoon_ingestion.worker.spec import SplitSpec
-
-JSON = dict[str, Any]
 
 PART = pa.schema(
     {
@@ -76,9 +74,8 @@ class _Plan:
     unlabelled: int
 
 
-def split(spec: SplitSpec, report: Progress) -> JSON:
+def split(spec: SplitSpec, store: ArtifactStore, report: Progress) -> SplitResult:
     """Make the parts; returns their digests, counts and classes, and how many records were withheld, why."""
-    store = ArtifactStore(spec.artifacts)
     report(0.05, "Reading records")
     records, unlabelled = _labelled(
         _read_version(store, spec.dataset_version), _labels(store, spec.label_set)
@@ -159,9 +156,10 @@ def _assign(spec: SplitSpec, records: pa.Table, tested: set[str]) -> Assignment:
         records.column(name).to_pylist() for name in ("record_id", "label", "cluster", "received_time")
     ]
     candidates = [Candidate(*row) for row in zip(*columns, strict=True)]
-    if spec.mode is SplitMode.TIME:
-        return by_time(candidates, spec.ratios, tested)
-    return stratified(candidates, spec.ratios, spec.seed, tested)
+    ratios = Ratios(spec.ratios.train, spec.ratios.validation, spec.ratios.test)
+    if SplitMode(spec.mode) is SplitMode.TIME:
+        return by_time(candidates, ratios, tested)
+    return stratified(candidates, ratios, spec.seed, tested)
 
 
 def _rows(plan: _Plan, part: Part) -> pa.Table:
@@ -175,16 +173,16 @@ def _with_replay(
 ) -> dict[Part, pa.Table]:
     """The parts with older training records mixed in, none of which is tested on here or was anywhere."""
     mixed = dict(parts)
-    if not spec.replay_count:
+    if not spec.replay.count:
         return mixed
-    pool = _part(store, spec.replay_train)
+    pool = _part(store, spec.replay.train)
     held_out = _together([*earlier, parts[Part.TEST], parts[Part.VALIDATION]])
     ids = pool.column("record_id").to_pylist()
     excluded = alike(_texts(pool), held_out, spec.threshold) | set(
         parts[Part.TRAIN].column("record_id").to_pylist()
     )
     chosen = set(
-        replayed((record_id for record_id in ids if record_id not in excluded), spec.replay_count, spec.seed)
+        replayed((record_id for record_id in ids if record_id not in excluded), spec.replay.count, spec.seed)
     )
     rows = [row for row, record_id in enumerate(ids) if record_id in chosen]
     old = pool.take(pa.array(rows, pa.int64()))
@@ -197,24 +195,24 @@ def _with_replay(
     return mixed
 
 
-def _stored(store: ArtifactStore, plan: _Plan, parts: Mapping[Part, pa.Table], replayed_count: int) -> JSON:
+def _stored(
+    store: ArtifactStore, plan: _Plan, parts: Mapping[Part, pa.Table], replayed_count: int
+) -> SplitResult:
     withheld = Counter(reason.value for reason in plan.assignment.withheld.values())
     if plan.unlabelled:
         withheld[Withheld.NO_LABEL.value] = plan.unlabelled
-    return {
-        "parts": {
-            part.value: {
-                "digest": _put(store, table),
-                "records": table.num_rows,
-                "classes": dict(
-                    sorted(Counter(label or "" for label in table.column("label").to_pylist()).items())
-                ),
-            }
+    return SplitResult(
+        parts={
+            part.value: SplitResult.Part(
+                digest=_put(store, table),
+                records=table.num_rows,
+                classes=Counter(label or "" for label in table.column("label").to_pylist()),
+            )
             for part, table in parts.items()
         },
-        "replayed": replayed_count,
-        "withheld": dict(sorted(withheld.items())),
-    }
+        replayed=replayed_count,
+        withheld=withheld,
+    )
 
 
 def _put(store: ArtifactStore, table: pa.Table) -> str:
