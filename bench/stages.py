@@ -29,6 +29,7 @@ from ratoon.storage import outbox
 from ratoon.storage.database import Database
 from ratoon.storage.paging import PageTokens
 from ratoon.storage.store import Store
+from ratoon.tasks.classify import Classify
 from ratoon_flywheel import mapping
 from ratoon_flywheel.adapters import tables
 from ratoon_flywheel.adapters.runs import RunTables
@@ -165,7 +166,7 @@ def unused(port: object) -> Any:
 def begin(store: Store, operations: Operations, number: int, clock: SystemClock) -> str:
     """Begin a run of a project of its own; return the project's name."""
     now, name = clock.now(), f"projects/p{number}"
-    project = Project(name, now, now, ("ham", "spam"))
+    project = Project(name, now, now, Classify(("ham", "spam")))
     run = PipelineRun(f"{name}/pipelineRuns/r", now, now, project, sources=(f"{name}/sources/s",))
     with store.write() as tx:
         run, _ = tx.create(run)

@@ -33,6 +33,7 @@ from ratoon.storage.database import Database
 from ratoon.storage.migrations import migrate
 from ratoon.storage.paging import PageTokens
 from ratoon.storage.store import Resource, Store, codec_of
+from ratoon.tasks.classify import Classify
 from ratoon_evaluation.adapters.answers import ParquetAnswers
 from ratoon_flywheel import mapping as flywheel_mapping
 from ratoon_flywheel.adapters import tables as flywheel_tables
@@ -173,7 +174,8 @@ def start_page(count: int, folder: Path) -> dict[tuple[str, str], float]:
     """Measure the reads behind one page of projects, the newest first, each with its newest runs."""
     with opened("flywheel", folder / "projects.db", flywheel_tables, flywheel_mapping) as store:
         projects = [
-            at(number, Project(f"projects/p{number}", START, START, ("a", "b"))) for number in range(count)
+            at(number, Project(f"projects/p{number}", START, START, Classify(("a", "b"))))
+            for number in range(count)
         ]
         put(store.database, flywheel_tables.RESOURCES[Project], projects)
         runs = [

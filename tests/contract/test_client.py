@@ -121,18 +121,30 @@ def value_of(hint: Any) -> Any:
     if origin in (dict, Mapping):
         return {value_of(arguments[0]): value_of(arguments[1])}
     if issubclass(hint, pydantic.BaseModel):
+        names = hint.model_fields.keys() - OTHER_CHOICES.get(hint.__name__, set())
         return hint(
-            **{
-                name: value_of(kind)
-                for name, kind in typing.get_type_hints(hint).items()
-                if name in hint.model_fields
-            }
+            **{name: value_of(kind) for name, kind in typing.get_type_hints(hint).items() if name in names}
         )
     if issubclass(hint, Enum):
         return list(hint)[-1]
     if hint in (datetime, pydantic.AwareDatetime):
         return datetime(2030, 1, 2, tzinfo=UTC)
     return {bool: True, int: 3, float: 0.5, str: "text"}[hint]
+
+
+def other_choices() -> dict[str, set[str]]:
+    """Return all but the first field of each `oneof`, by the name that the client gives the message."""
+    choices: dict[str, set[str]] = {}
+    messages = [binding.method.input_type for binding in PUBLIC]
+    for message in messages:  # it grows
+        inner = (field.message_type for field in message.fields if field.message_type)
+        messages += [each for each in inner if each not in messages]
+        name = message.full_name.rpartition(".v1.")[2].replace(".", "")
+        choices[name] = {field.name for oneof in message.oneofs for field in oneof.fields[1:]}
+    return choices
+
+
+OTHER_CHOICES = other_choices()
 
 
 def rpcs() -> dict[tuple[str, str], str]:

@@ -15,6 +15,7 @@ from ratoon.storage.database import Database
 from ratoon.storage.gc import GcSettings, survey
 from ratoon.storage.paging import PageTokens
 from ratoon.storage.store import Store
+from ratoon.tasks.classify import Classify
 from ratoon_flywheel import mapping as flywheel_mapping
 from ratoon_flywheel.adapters import tables as flywheel_tables
 from ratoon_flywheel.adapters.runs import MAX_RECENT_RUNS
@@ -100,7 +101,7 @@ def rollout(name: str, day: int, phase: Phase = Phase.SUCCEEDED, blue: str = "")
 def pipeline_run(number: int, state=PipelineState.SUCCEEDED, **products: str) -> PipelineRun:
     time = LONG_AGO + timedelta(hours=number)
     name = f"projects/p/pipelineRuns/r{number:03}"
-    project = Project("projects/p", time, time, ("spam", "ham"))
+    project = Project("projects/p", time, time, Classify(("spam", "ham")))
     return PipelineRun(name, time, time, project, state=state, products=Products(**products))
 
 

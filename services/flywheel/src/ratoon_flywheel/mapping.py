@@ -6,12 +6,16 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from ratoon.common.v1 import progress_pb2
+from ratoon.common.v1 import compute_pb2, metric_pb2, progress_pb2
 from ratoon.events.ports import Record
 from ratoon.flywheel.v1 import flywheel_events_pb2, pipeline_run_pb2, policy_pb2, project_pb2, signal_pb2
 from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
 from ratoon.runtime.timestamps import time_of, timestamp
+from ratoon.service import tasks
 from ratoon.service.events import record_of
+from ratoon.tasks.classify import Classify
+from ratoon.tasks.kind import BadTask, Direction, Metric
+from ratoon.tasks.kinds import TaskSpec
 from ratoon_flywheel.application.commands import (
     CompareVersions,
     CreateFeedback,
@@ -24,9 +28,21 @@ from ratoon_flywheel.application.commands import (
     UpdatePolicy,
     UpdateProject,
 )
+from ratoon_flywheel.domain.errors import BadProject
 from ratoon_flywheel.domain.pipelines import policies, runs
 from ratoon_flywheel.domain.pipelines.policies import Policy
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Stage
+from ratoon_flywheel.domain.project_settings import (
+    Accelerator,
+    Budget,
+    Compute,
+    CurationStep,
+    DataRequirements,
+    Dtype,
+    MetricGate,
+    StageCompute,
+    check_direction,
+)
 from ratoon_flywheel.domain.projects import (
     Gate,
     Method,
@@ -34,6 +50,7 @@ from ratoon_flywheel.domain.projects import (
     RolloutDefaults,
     SplitDefaults,
     TrainingDefaults,
+    merged_task,
 )
 from ratoon_flywheel.domain.signals.comparison import Arm, Comparison
 from ratoon_flywheel.domain.signals.feedback import Feedback, Received
@@ -65,6 +82,18 @@ def project(value: Project, notices: Sequence[str] = ()) -> project_pb2.Project:
         model=value.model,
         deployment=value.deployment,
         notices=notices,
+        task=tasks.message_of(value.task),
+        primary_metric=_metric(value.decisive_metric),
+        metrics=value.metrics,
+        metric_gates=[project_pb2.Project.MetricGate(**vars(gate)) for gate in value.metric_gates],
+        data_requirements=project_pb2.Project.DataRequirements(**vars(value.data_requirements)),
+        budget=project_pb2.Project.Budget(**vars(value.budget)),
+        compute=_stage_compute(value.compute),
+        recipes=value.recipes,
+        retraining_recipes=value.retraining_recipes,
+        curation=[
+            project_pb2.Project.CurationStep(name=step.name, params=step.params) for step in value.curation
+        ],
     )
 
 
@@ -175,16 +204,19 @@ def drift_report(value: DriftReport) -> signal_pb2.DriftReport:
 
 def create_project(request: pb.CreateProjectRequest) -> CreateProject:
     """Return the command of a request."""
-    return CreateProject(request.project_id, _project(request.project), request.request_id)
+    task = merged_task(None, *_named_task(request.project, ()))
+    return CreateProject(request.project_id, _project(request.project, task), request.request_id)
 
 
 def update_project(request: pb.UpdateProjectRequest) -> UpdateProject:
     """Return the command of a request."""
+    fields = tuple(request.update_mask.paths)
     return UpdateProject(
-        _project(request.project),
+        _project(request.project, Classify()),
         request.project.etag,
-        tuple(request.update_mask.paths),
+        fields,
         request.allow_label_removal,
+        *_named_task(request.project, fields),
     )
 
 
@@ -341,7 +373,76 @@ def _training(value: TrainingDefaults) -> project_pb2.Project.TrainingDefaults:
     return kind(**{**vars(value), "method": kind.Method.Value(f"METHOD_{value.method}")})
 
 
-def _project(spec: project_pb2.Project) -> Project:
+def _named_task(
+    spec: project_pb2.Project, fields: Sequence[str]
+) -> tuple[TaskSpec | None, tuple[str, ...] | None]:
+    """Return the task and the labels that a request names; None for what it does not name."""
+    names_labels = "labels" in fields if fields else bool(spec.labels)
+    labels = tuple(spec.labels) if names_labels else None
+    if not spec.HasField("task") or (fields and "task" not in fields):
+        if "task" in fields:
+            raise BadProject("task is missing: give classify, generate or regress.", "task")
+        return None, labels
+    try:
+        return tasks.task_of(spec.task), labels
+    except BadTask as error:
+        raise BadProject(str(error), error.field) from None
+
+
+def _metric(value: Metric) -> metric_pb2.Metric:
+    return metric_pb2.Metric(
+        name=value.name, direction=metric_pb2.Metric.Direction.Value(f"DIRECTION_{value.direction}")
+    )
+
+
+def _primary_metric(spec: metric_pb2.Metric) -> str:
+    if spec.direction:
+        name = metric_pb2.Metric.Direction.Name(spec.direction)
+        check_direction(spec.name, Direction(name.removeprefix("DIRECTION_")))
+    return spec.name
+
+
+def _stage_compute(value: StageCompute) -> project_pb2.Project.StageCompute:
+    return project_pb2.Project.StageCompute(
+        **{stage: _compute_message(each) for stage, each in vars(value).items()}
+    )
+
+
+def _compute_message(value: Compute) -> compute_pb2.Compute:
+    kind = compute_pb2.Compute
+    return kind(
+        accelerator=kind.Accelerator.Value(f"ACCELERATOR_{value.accelerator}"),
+        dtype=kind.Dtype.Value(f"DTYPE_{value.dtype}"),
+        devices=value.devices,
+    )
+
+
+def _compute(spec: compute_pb2.Compute) -> Compute:
+    kind, default = compute_pb2.Compute, Compute()
+    accelerator = kind.Accelerator.Name(spec.accelerator).removeprefix("ACCELERATOR_")
+    dtype = kind.Dtype.Name(spec.dtype).removeprefix("DTYPE_")
+    return Compute(
+        Accelerator(accelerator) if spec.accelerator else default.accelerator,
+        Dtype(dtype) if spec.dtype else default.dtype,
+        spec.devices,
+    )
+
+
+def _metric_gate(spec: project_pb2.Project.MetricGate) -> MetricGate:
+    return MetricGate(**{field.name: value for field, value in spec.ListFields()} | {"metric": spec.metric})
+
+
+def _data_requirements(spec: project_pb2.Project.DataRequirements) -> DataRequirements:
+    return DataRequirements(
+        spec.min_records,
+        spec.min_records_per_label,
+        tuple(spec.required_fields),
+        tuple(spec.languages),
+        tuple(spec.licenses),
+    )
+
+
+def _project(spec: project_pb2.Project, task: TaskSpec) -> Project:
     """Return the project of a request; unset values take their defaults."""
     gate = Gate(**{field.name: value for field, value in spec.gate.ListFields()})
     training = {field.name: getattr(spec.training, field.name) for field in spec.training.DESCRIPTOR.fields}
@@ -355,7 +456,7 @@ def _project(spec: project_pb2.Project) -> Project:
         spec.name,
         _NEVER,
         _NEVER,
-        tuple(spec.labels),
+        task,
         spec.display_name,
         spec.instructions,
         gate,
@@ -364,6 +465,15 @@ def _project(spec: project_pb2.Project) -> Project:
         SplitDefaults(**split),
         spec.traffic_retention_days or Project.traffic_retention_days,
         spec.require_approval,
+        _primary_metric(spec.primary_metric),
+        tuple(spec.metrics),
+        tuple(map(_metric_gate, spec.metric_gates)),
+        _data_requirements(spec.data_requirements),
+        Budget(**{field.name: value for field, value in spec.budget.ListFields()}),
+        StageCompute(**{field.name: _compute(value) for field, value in spec.compute.ListFields()}),
+        tuple(spec.recipes),
+        tuple(spec.retraining_recipes),
+        tuple(CurationStep(step.name, dict(step.params)) for step in spec.curation),
     )
 
 

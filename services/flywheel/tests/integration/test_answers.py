@@ -13,6 +13,7 @@ from ratoon.storage.database import Database
 from ratoon.storage.migrations import migrate
 from ratoon.storage.paging import PageTokens
 from ratoon.storage.store import Store
+from ratoon.tasks.kind import Verdict
 from ratoon.tasks.votes import Tally, Votes, count_votes
 from ratoon.testkit.postgresql import Databases
 from ratoon_flywheel import mapping
@@ -20,7 +21,7 @@ from ratoon_flywheel.adapters import tables
 from ratoon_flywheel.adapters.answers import AnswerTables
 from ratoon_flywheel.application.ports import VersionVotes
 from ratoon_flywheel.domain.signals.features import features
-from ratoon_flywheel.domain.signals.feedback import FeedbackLabel, Verdict
+from ratoon_flywheel.domain.signals.feedback import FeedbackLabel
 from ratoon_flywheel.domain.signals.traffic import Answer, TrafficSegment, caller_mark, content_digest
 
 NOW = datetime(2026, 6, 1, 12, 0, 0, 1, tzinfo=UTC)

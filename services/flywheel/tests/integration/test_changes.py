@@ -2,6 +2,7 @@
 
 import pytest
 
+from ratoon.common.v1 import compute_pb2, metric_pb2, task_pb2
 from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
 from ratoon.flywheel.v1 import pipeline_run_pb2, policy_pb2, project_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
@@ -80,6 +81,65 @@ def test_answers_and_votes_follow_a_new_spelling_of_a_label(env):
     request = pb.CompareVersionsRequest(parent=PARENT, version=env.version, other_version=env.version)
     arm = env.flywheel.CompareVersions(request).version
     assert (arm.positive_count, arm.negative_count) == (2, 0)
+
+
+def test_the_task_and_the_labels_of_a_project_are_the_same(env):
+    project = env.flywheel.GetProject(pb.GetProjectRequest(name=PARENT))
+    assert list(project.task.classify.labels) == list(project.labels) == ["ham", "spam", "news"]
+    assert project.primary_metric.name == "macro_f1"
+    assert project.primary_metric.direction == metric_pb2.Metric.DIRECTION_HIGHER
+    project.task.classify.labels.append("offers")
+    changed = env.flywheel.UpdateProject(pb.UpdateProjectRequest(project=project))
+    assert list(changed.task.classify.labels) == list(changed.labels) == ["ham", "spam", "news", "offers"]
+    assert changed.notices[0].startswith("New: 'offers'.")
+    changed.labels.append("bills")
+    assert (
+        "bills" in env.flywheel.UpdateProject(pb.UpdateProjectRequest(project=changed)).task.classify.labels
+    )
+
+
+def test_settings_are_changed_one_by_one_and_read_back(env):
+    budget = project_pb2.Project.Budget(max_runs=5, max_cost=20, currency="EUR")
+    gate = project_pb2.Project.MetricGate(metric="recall", min_value=0.8)
+    update(env, budget=budget, metrics=["auc"], metric_gates=[gate])
+    compute = project_pb2.Project.StageCompute(training=compute_pb2.Compute(accelerator="ACCELERATOR_CUDA"))
+    changed = update(
+        env, compute=compute, data_requirements={"languages": ["en"]}, retraining_recipes=["sft"]
+    )
+    assert (changed.budget, list(changed.metrics), changed.metric_gates[0]) == (budget, ["auc"], gate)
+    assert changed.compute.training.accelerator == compute_pb2.Compute.ACCELERATOR_CUDA
+    assert list(changed.data_requirements.languages) == ["en"]
+    assert update(env, "budget.max_runs", budget={}).budget.max_cost == 20
+
+
+def test_a_project_of_another_kind_is_created_and_its_first_unsupported_step_refused(env):
+    task = task_pb2.TaskSpec(regress=task_pb2.Regress(unit="points", min=0, max=5, tolerance=0.5))
+    spec = project_pb2.Project(task=task)
+    score = env.flywheel.CreateProject(pb.CreateProjectRequest(project_id="score", project=spec))
+    assert (score.task, score.primary_metric.name, list(score.labels)) == (task, "mae", [])
+    run = pb.CreatePipelineRunRequest(
+        parent=score.name, pipeline_run={"sources": [f"{score.name}/sources/s"]}
+    )
+    with pytest.raises(
+        FailedPrecondition, match="does not support tasks of the kind `regress` yet"
+    ) as refused:
+        env.flywheel.CreatePipelineRun(run)
+    assert refused.value.reason == "TASK_NOT_SUPPORTED"
+    with pytest.raises(FailedPrecondition, match="`regress`"):
+        env.flywheel.CreatePolicy(pb.CreatePolicyRequest(parent=score.name, policy_id="default"))
+    with pytest.raises(InvalidArgument, match="kind of a task cannot change") as refused:
+        update(env, task=task)
+    assert refused.value.field == "task"
+    with pytest.raises(InvalidArgument, match="names no kind"):
+        update(env, task=task_pb2.TaskSpec())
+
+
+def test_a_setting_that_runs_do_not_apply_refuses_them_by_name(env):
+    update(env, budget={"max_hours": 5})
+    run = pb.CreatePipelineRunRequest(parent=PARENT, pipeline_run={"sources": [f"{PARENT}/sources/s"]})
+    with pytest.raises(FailedPrecondition, match=r"budget\.max_hours") as refused:
+        env.flywheel.CreatePipelineRun(run)
+    assert refused.value.reason == "SETTING_NOT_SUPPORTED"
 
 
 def test_equal_labels_cannot_make_or_change_a_project(env):

@@ -16,6 +16,7 @@ from ratoon.storage import outbox
 from ratoon.storage.database import Database
 from ratoon.storage.paging import PageTokens
 from ratoon.storage.store import Store
+from ratoon.tasks.classify import Classify
 from ratoon.testkit.clock import FakeClock
 from ratoon_flywheel import mapping
 from ratoon_flywheel.adapters import tables
@@ -104,7 +105,7 @@ class Flywheel:
             clock=self.clock,
             idle_s=0.0,
         )
-        project = Project("projects/mail", NOW, NOW, ("ham", "spam"))
+        project = Project("projects/mail", NOW, NOW, Classify(("ham", "spam")))
         with self.store.write() as tx:
             run, _ = tx.create(PipelineRun(RUN, NOW, NOW, project, sources=("projects/mail/sources/s",)))
             policy, _ = tx.create(Policy("projects/mail/policies/p", NOW, NOW))

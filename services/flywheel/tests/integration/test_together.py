@@ -15,6 +15,7 @@ from ratoon.storage import outbox
 from ratoon.storage.database import Database
 from ratoon.storage.paging import PageTokens
 from ratoon.storage.store import Store
+from ratoon.tasks.classify import Classify
 from ratoon.testkit.postgresql import Databases
 from ratoon_flywheel import mapping
 from ratoon_flywheel.adapters import tables
@@ -34,7 +35,7 @@ def store(tmp_path: Path, databases: Databases) -> Iterator[Store]:
 
 
 def project(id: str) -> Project:
-    return Project(f"projects/{id}", NOW, NOW, ("ham", "spam"))
+    return Project(f"projects/{id}", NOW, NOW, Classify(("ham", "spam")))
 
 
 def test_writers_that_come_together_share_commits_and_keep_their_own_outcomes(store):

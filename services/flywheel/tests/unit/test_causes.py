@@ -12,6 +12,8 @@ from ratoon.runtime import tracing
 from ratoon.storage.database import Database
 from ratoon.storage.paging import PageTokens
 from ratoon.storage.store import Store
+from ratoon.tasks.classify import Classify
+from ratoon.tasks.kind import Verdict
 from ratoon.tasks.votes import Votes
 from ratoon.testkit.clock import FakeClock
 from ratoon_flywheel import mapping
@@ -21,14 +23,14 @@ from ratoon_flywheel.application.signals import Deferred, SignalReader
 from ratoon_flywheel.application.together import SharedCommits
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals.features import TextFeatures
-from ratoon_flywheel.domain.signals.feedback import FeedbackLabel, Verdict
+from ratoon_flywheel.domain.signals.feedback import FeedbackLabel
 from ratoon_flywheel.domain.signals.monitor import BaselineState
 from ratoon_flywheel.domain.signals.traffic import Answer
 
 PARENT = "projects/mail"
 VERSION = f"{PARENT}/models/mail/versions/v1.0"
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
-PROJECT = Project(PARENT, NOW, NOW, ("ham", "spam"))
+PROJECT = Project(PARENT, NOW, NOW, Classify(("ham", "spam")))
 
 
 class NoBaselines:

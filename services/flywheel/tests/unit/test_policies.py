@@ -14,6 +14,7 @@ from ratoon.process.clock import Clock
 from ratoon.storage.database import Database
 from ratoon.storage.paging import PageTokens
 from ratoon.storage.store import Store
+from ratoon.tasks.classify import Classify
 from ratoon.tasks.votes import Votes, count_votes
 from ratoon.testkit.clock import FakeClock
 from ratoon_flywheel import mapping
@@ -245,7 +246,7 @@ def test_a_policy_looks_often_while_it_waits_or_traffic_flows():
 def test_an_observation_without_signals_decides_nothing_and_is_repeated():
     procedure = PolicyProcedure(None, None, None, None, None)
     observation = PolicyObservation(
-        Project("projects/mail", NOW, NOW, ("ham", "spam")), History(), Signals(), deferred_s=4.0
+        Project("projects/mail", NOW, NOW, Classify(("ham", "spam"))), History(), Signals(), deferred_s=4.0
     )
     step = procedure.step(POLICY, observation, NOW)
     assert (step.resource, step.actions, step.wake_after) == (POLICY, (), 4.0)
@@ -291,7 +292,7 @@ class TriggerWindows(RuleBasedStateMachine):
         now = self.clock.now()
         policy = replace(POLICY, min_answers=20, min_feedback=20, settle_seconds=5.0, cooldown_seconds=100.0)
         with self.store.write() as tx:
-            tx.create(Project("projects/mail", now, now, ("ham", "spam")))
+            tx.create(Project("projects/mail", now, now, Classify(("ham", "spam"))))
             tx.create(policy)
         operations = Operations(self.store, tables.METADATA.tables["operations"], [], self.clock)
         self.deciders = [

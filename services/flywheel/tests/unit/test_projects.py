@@ -6,16 +6,32 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ratoon_flywheel.domain.errors import BadPolicy, BadProject, LabelServed
+from ratoon.tasks.classify import Classify
+from ratoon.tasks.generate import Generate
+from ratoon.tasks.kind import TaskNotSupported
+from ratoon.tasks.regress import Regress
+from ratoon_flywheel.domain.errors import BadPolicy, BadProject, LabelServed, SettingNotSupported
+from ratoon_flywheel.domain.kinds.classify import change_notices, lack
 from ratoon_flywheel.domain.pipelines import policies
 from ratoon_flywheel.domain.pipelines.policies import Policy
+from ratoon_flywheel.domain.pipelines.support import check_supported
+from ratoon_flywheel.domain.project_settings import (
+    Accelerator,
+    Budget,
+    Compute,
+    CurationStep,
+    DataRequirements,
+    MetricGate,
+    StageCompute,
+)
 from ratoon_flywheel.domain.projects import (
     Gate,
     Project,
     RolloutDefaults,
     TrainingDefaults,
+    changed,
     checked,
-    label_notices,
+    merged_task,
 )
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -23,7 +39,7 @@ V1 = "projects/p/models/p/versions/v1.0"
 
 
 def project(*labels: str, **settings: object) -> Project:
-    return Project("projects/p", NOW, NOW, labels or ("ham", "spam"), **settings)
+    return Project("projects/p", NOW, NOW, Classify(labels or ("ham", "spam")), **settings)
 
 
 @pytest.mark.parametrize(
@@ -100,14 +116,164 @@ def test_a_policy_has_bounds_on_both_sides(field, value):
 def test_a_label_that_production_answers_with_goes_only_when_that_is_allowed():
     before, after = project("ham", "spam", "news"), project("ham", "spam")
     with pytest.raises(LabelServed, match=r"v1\.0 is in production and answers with 'news'"):
-        label_notices(before, after, V1, allowed=False)
-    (notice,) = label_notices(before, after, V1, allowed=True)
+        change_notices(before.task, after.task, V1, False)
+    (notice,) = change_notices(before.task, after.task, V1, True)
     assert "still answers with it" in notice
-    (notice,) = label_notices(before, after, "", allowed=False)
+    (notice,) = change_notices(before.task, after.task, "", False)
     assert notice.startswith("Removed: 'news'.")
 
 
 def test_an_added_label_has_a_notice_and_a_new_spelling_is_neither_added_nor_removed():
-    (notice,) = label_notices(project("ham", "spam"), project("Ham", "SPAM", "news"), V1, allowed=False)
+    (notice,) = change_notices(Classify(("ham", "spam")), Classify(("Ham", "SPAM", "news")), V1, False)
     assert notice.startswith("New: 'news'.")
-    assert label_notices(project("ham", "spam"), project("Ham", "SPAM"), V1, allowed=False) == ()
+    assert change_notices(Classify(("ham", "spam")), Classify(("Ham", "SPAM")), V1, False) == ()
+
+
+SCORE = Regress("points", 0, 5)
+
+
+@pytest.mark.parametrize(
+    ("before", "task", "labels", "merged"),
+    [
+        (None, None, ("a", "b"), Classify(("a", "b"))),
+        (None, Classify(("a", "b")), None, Classify(("a", "b"))),
+        (None, Classify(("a", "b")), ("a", "b"), Classify(("a", "b"))),
+        (None, Classify((), multi_label=True), ("a", "b"), Classify(("a", "b"), multi_label=True)),
+        (None, SCORE, None, SCORE),
+        (None, SCORE, (), SCORE),
+        (SCORE, None, None, SCORE),
+        (Classify(("a", "b")), None, ("a", "c"), Classify(("a", "c"))),
+        (Classify(("a", "b")), None, (), Classify(())),
+        (Classify(("a", "b")), Classify(("a", "b")), ("a", "c"), Classify(("a", "c"))),
+        (Classify(("a", "b")), Classify(("a", "c")), ("a", "b"), Classify(("a", "c"))),
+    ],
+)
+def test_the_task_that_a_request_means(before, task, labels, merged):
+    assert merged_task(before, task, labels) == merged
+
+
+@pytest.mark.parametrize(
+    ("before", "task", "labels", "field"),
+    [
+        (None, Classify(("a", "b")), ("a", "c"), "labels"),
+        (Classify(("a", "b")), Classify(("a", "c")), ("a", "d"), "labels"),
+        (None, SCORE, ("a", "b"), "labels"),
+        (SCORE, None, ("a", "b"), "labels"),
+        (Classify(("a", "b")), SCORE, None, "task"),
+    ],
+)
+def test_requests_that_contradict_themselves_or_the_project(before, task, labels, field):
+    with pytest.raises(BadProject) as refused:
+        merged_task(before, task, labels)
+    assert refused.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"task": Regress(min=2, max=1)}, "task.regress.max"),
+        ({"task": Generate(json_schema="{}")}, "task.generate.json_schema"),
+        ({"primary_metric": "mae"}, "primary_metric"),
+        ({"task": Generate(), "primary_metric": "answer_length"}, "primary_metric"),
+        ({"metrics": ("accuracy", "accuracy")}, "metrics"),
+        ({"metrics": ("rouge_l",)}, "metrics"),
+        ({"metric_gates": (MetricGate("accuracy"),)}, "metric_gates"),
+        ({"metric_gates": (MetricGate("accuracy", 1.5),)}, "metric_gates"),
+        ({"metric_gates": (MetricGate("accuracy", max_loss=-0.1),)}, "metric_gates"),
+        ({"metric_gates": (MetricGate("accuracy", 0.5), MetricGate("accuracy", 0.6))}, "metric_gates"),
+        ({"data_requirements": DataRequirements(-1)}, "data_requirements.min_records"),
+        (
+            {"task": SCORE, "data_requirements": DataRequirements(0, 5)},
+            "data_requirements.min_records_per_label",
+        ),
+        ({"data_requirements": DataRequirements(languages=("English",))}, "data_requirements.languages"),
+        ({"data_requirements": DataRequirements(licenses=("",))}, "data_requirements.licenses"),
+        ({"budget": Budget(max_hours=float("nan"))}, "budget.max_hours"),
+        ({"budget": Budget(max_cost=5.0)}, "budget.currency"),
+        ({"budget": Budget(max_cost=5.0, currency="euro")}, "budget.currency"),
+        ({"compute": StageCompute(serving=Compute(devices=65))}, "compute.serving.devices"),
+        ({"recipes": ("dpo",)}, "recipes"),
+        ({"task": Generate(), "retraining_recipes": ("dpo", "dpo")}, "retraining_recipes"),
+        ({"curation": (CurationStep(""),)}, "curation"),
+    ],
+)
+def test_settings_that_a_project_cannot_have(settings, field):
+    with pytest.raises(BadProject) as refused:
+        checked(replace(project(), **settings))
+    assert refused.value.field == field
+
+
+def test_a_project_of_any_kind_can_be():
+    for task in (Generate(), SCORE, Classify(("a", "b"), multi_label=True)):
+        settings = replace(project(), task=task, recipes=("sft",), compute=StageCompute(training=Compute()))
+        assert checked(settings).task == task
+    assert replace(project(), task=SCORE).decisive_metric.name == "mae"
+    assert replace(project(), primary_metric="accuracy").decisive_metric.name == "accuracy"
+
+
+def test_the_etag_marks_every_setting():
+    changes = [
+        {"task": Classify(("ham", "spam"), multi_label=True)},
+        {"primary_metric": "accuracy"},
+        {"budget": Budget(5)},
+        {"compute": StageCompute(training=Compute(Accelerator.CUDA))},
+        {"recipes": ("sft",)},
+        {"retraining_recipes": ("sft",)},
+    ]
+    etags = {replace(project(), **change).etag for change in changes}
+    assert len(etags - {project().etag}) == len(changes)
+
+
+def test_a_part_of_a_setting_can_be_changed_alone():
+    before = replace(project(), budget=Budget(5, 1.0))
+    update = replace(project(), budget=Budget(9, 9.0))
+    assert changed(before, update, ("budget.max_runs",)).budget == Budget(9, 1.0)
+    assert changed(before, replace(project("a", "b"), display_name="x"), ("labels",)).labels == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "names"),
+    [
+        ({"task": Generate()}, TaskNotSupported, "`generate`"),
+        ({"task": SCORE}, TaskNotSupported, "`regress`"),
+        ({"task": Classify(("a", "b"), multi_label=True)}, TaskNotSupported, "several labels"),
+        ({"primary_metric": "accuracy"}, SettingNotSupported, "primary_metric"),
+        ({"metric_gates": (MetricGate("recall", 0.5),)}, SettingNotSupported, "metric_gates"),
+        ({"budget": Budget(max_cost=1.0, currency="EUR")}, SettingNotSupported, "budget.max_cost"),
+        (
+            {"compute": StageCompute(serving=Compute(Accelerator.CUDA))},
+            SettingNotSupported,
+            "compute.serving",
+        ),
+        ({"data_requirements": DataRequirements(languages=("en",))}, SettingNotSupported, "languages"),
+        ({"curation": (CurationStep("minhash"),)}, SettingNotSupported, "curation"),
+    ],
+)
+def test_what_pipeline_runs_do_not_support_yet_is_refused_by_name(settings, error, names):
+    with pytest.raises(error, match=names):
+        check_supported(replace(project(), **settings))
+
+
+def test_what_pipeline_runs_support():
+    for settings in (
+        {},
+        {"primary_metric": "macro_f1"},
+        {"recipes": ("sft",)},
+        {"data_requirements": DataRequirements(5, 2)},
+    ):
+        check_supported(replace(project(), **settings))
+
+
+@pytest.mark.parametrize(
+    ("requirements", "lacks"),
+    [
+        (DataRequirements(), ""),
+        (DataRequirements(20, 10), ""),
+        (DataRequirements(21), "the project requires 21 records"),
+        (DataRequirements(0, 11), "the project requires 11 records of each label"),
+    ],
+)
+def test_requirements_on_the_number_of_records(requirements, lacks):
+    counts = {"ham": 10, "spam": 10}
+    sentence = lack(Classify(("ham", "spam")), counts, (0.8, 0.1, 0.1), False, requirements)
+    assert (lacks in sentence) and bool(sentence) is bool(lacks)

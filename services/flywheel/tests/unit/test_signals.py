@@ -6,6 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from ratoon.tasks.classify import Classify
+from ratoon.tasks.generate import Generate
+from ratoon.tasks.kind import TaskNotSupported, Verdict
+from ratoon.tasks.regress import Regress
 from ratoon_flywheel.domain.errors import BadFeedback, BadProject, BadSegment, StaleEtag
 from ratoon_flywheel.domain.etags import check_etag
 from ratoon_flywheel.domain.projects import Gate, Method, Project, SplitDefaults, TrainingDefaults, changed
@@ -16,12 +20,11 @@ from ratoon_flywheel.domain.signals.features import features
 from ratoon_flywheel.domain.signals.feedback import (
     Feedback,
     FeedbackLabel,
-    Verdict,
     checked,
     feedback_label,
     is_negative,
     is_vote,
-    right_label,
+    right_answer,
 )
 from ratoon_flywheel.domain.signals.monitor import (
     READER_EDITION,
@@ -47,11 +50,13 @@ from ratoon_flywheel.domain.signals.traffic import (
     TrafficSegment,
     distinct,
     exported,
+    indexed_answer,
     labelled_examples,
 )
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
-LABELS = ("ham", "spam")
+TASK = Classify(("ham", "spam"))
+LONG = tuple(f"label-{number:050}" for number in range(2))
 V1 = "projects/mail/models/mail/versions/v1.0"
 
 
@@ -67,7 +72,7 @@ def answer(id: str, text: str = "some text", label: str = "ham", seconds: float 
 
 def feedback_on(id: str, seconds: float = 0.0, **more: object) -> FeedbackLabel:
     return feedback_label(
-        replace(feedback(**more), answer_id=id, create_time=NOW + timedelta(seconds=seconds)), LABELS
+        replace(feedback(**more), answer_id=id, create_time=NOW + timedelta(seconds=seconds)), TASK
     )
 
 
@@ -85,8 +90,8 @@ def feedback_on(id: str, seconds: float = 0.0, **more: object) -> FeedbackLabel:
     ],
 )
 def test_what_a_feedback_says(what, verdict):
-    assert checked(feedback(**what), LABELS).verdict is verdict
-    assert is_vote(feedback_label(feedback(**what), LABELS)) is (verdict is not Verdict.NEUTRAL)
+    assert checked(feedback(**what), TASK).verdict is verdict
+    assert is_vote(feedback_label(feedback(**what), TASK)) is (verdict is not Verdict.NEUTRAL)
 
 
 def test_a_callers_mark_hides_the_name_and_differs_by_project():
@@ -116,7 +121,7 @@ def test_a_drift_report_that_counted_answers_only_keeps_its_error_rate():
 )
 def test_what_a_feedback_cannot_be(what, field):
     with pytest.raises(BadFeedback) as refused:
-        checked(feedback(**what), LABELS)
+        checked(feedback(**what), TASK)
     assert refused.value.field == field
 
 
@@ -134,12 +139,27 @@ def test_what_a_feedback_cannot_be(what, field):
 )
 def test_the_right_label_follows_from_answer_and_feedback(answered, what, label, negative):
     meant = feedback_on("a", **what)
-    assert right_label(answered, meant, LABELS) == label
-    assert is_negative(answered, meant) is negative
+    assert right_answer(answered, meant, TASK) == label
+    assert is_negative(answered, meant, TASK) is negative
+
+
+@pytest.mark.parametrize("task", [Generate(), Regress(), Classify(("ham", "spam"), multi_label=True)])
+def test_feedback_without_a_correction_is_taken_for_every_kind_of_task(task):
+    assert checked(feedback(thumb=-1), task).thumb == -1
+    with pytest.raises(TaskNotSupported, match="A correction does not support"):
+        checked(feedback(correction="3"), task)
+
+
+def test_of_an_answer_the_index_keeps_the_canonical_form_and_no_free_text():
+    assert indexed_answer("HAM ", TASK) == "ham"
+    assert indexed_answer("eggs", TASK) == ""
+    assert indexed_answer("3.50 points", Regress("points")) == "3.5"
+    assert indexed_answer("Dear Ann", Generate()) == ""
+    assert indexed_answer("\n".join(LONG), Classify(LONG, multi_label=True)) == ""
 
 
 def test_of_three_labels_blame_alone_does_not_name_the_right_one():
-    assert right_label("ham", feedback_on("a", thumb=-1), ("ham", "spam", "news")) is None
+    assert right_answer("ham", feedback_on("a", thumb=-1), Classify(("ham", "spam", "news"))) is None
 
 
 def test_a_text_is_one_example_with_its_latest_label():
@@ -149,7 +169,7 @@ def test_a_text_is_one_example_with_its_latest_label():
         (answer("c", "two", seconds=3), feedback_on("c", 2.0, thumb=1)),
         (answer("d", "three"), feedback_on("d", rating=3)),
     ]
-    examples = labelled_examples(pairs, LABELS)
+    examples = labelled_examples(pairs, TASK)
     assert [(example.answer_id, example.label) for example in examples] == [("c", "ham"), ("b", "spam")]
 
 
@@ -247,15 +267,15 @@ def test_a_report_has_drifted_when_one_measure_has():
     assert replace(report, measures=(Measure(Feature.LENGTH, 0.3, 0.2),)).drifted
 
 
-PROJECT = Project("projects/mail", NOW, NOW, LABELS)
+PROJECT = Project("projects/mail", NOW, NOW, TASK)
 
 
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"labels": ("ham",)}, "labels"),
-        ({"labels": ("ham", "ham")}, "labels"),
-        ({"labels": ("ham", "two words")}, "labels"),
+        ({"task": Classify(("ham",))}, "labels"),
+        ({"task": Classify(("ham", "ham"))}, "labels"),
+        ({"task": Classify(("ham", "two words"))}, "labels"),
         ({"gate": Gate(2.0)}, "gate.new_domain_threshold"),
         ({"gate": Gate(baseline_margin=-0.1)}, "gate.baseline_margin"),
         ({"gate": Gate(baseline_margin=float("nan"))}, "gate.baseline_margin"),
@@ -285,7 +305,7 @@ def test_a_part_of_a_project_can_be_changed_alone():
 
 def test_the_etag_of_an_unchanged_project_stays_the_same_across_releases():
     time = datetime(2026, 6, 1, tzinfo=UTC)
-    assert Project("projects/mail", time, time, ("ham", "spam")).etag == "4fd96a7e8e1c4653"
+    assert Project("projects/mail", time, time, Classify(("ham", "spam"))).etag == "4fd96a7e8e1c4653"
 
 
 def test_an_etag_marks_what_people_can_change():

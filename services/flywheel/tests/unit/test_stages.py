@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from ratoon.tasks.classify import Classify
 from ratoon_flywheel.application.ports import Stages
 from ratoon_flywheel.domain.pipelines.actions import stage_request
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, StageId
@@ -33,7 +34,9 @@ def stages():
 
 @pytest.mark.parametrize("stage", EXECUTED)
 def test_a_request_creates_the_resource_of_its_own_stage(stages, stage):
-    run = PipelineRun("projects/p/pipelineRuns/r", NOW, NOW, Project("projects/p", NOW, NOW, ("a", "b")))
+    run = PipelineRun(
+        "projects/p/pipelineRuns/r", NOW, NOW, Project("projects/p", NOW, NOW, Classify(("a", "b")))
+    )
     request = stage_request(run, stage)
     assert stages.create(request, "id") == f"{stage.value}/id"
     assert stages.of(stage).created == [request]

@@ -9,7 +9,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from ratoon.tasks.classify import Classify
 from ratoon_flywheel.domain.errors import NoDecisionPending, NoReason
+from ratoon_flywheel.domain.kinds.classify import lack
 from ratoon_flywheel.domain.pipelines.actions import (
     BuildDataset,
     CancelChild,
@@ -20,7 +22,6 @@ from ratoon_flywheel.domain.pipelines.actions import (
     Train,
     stage_request,
 )
-from ratoon_flywheel.domain.pipelines.enough import too_few
 from ratoon_flywheel.domain.pipelines.runs import (
     Approval,
     Cancelled,
@@ -46,11 +47,16 @@ from ratoon_flywheel.domain.pipelines.steps import (
     noted,
     step,
 )
+from ratoon_flywheel.domain.project_settings import DataRequirements
 from ratoon_flywheel.domain.projects import Project, TrainingDefaults
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PROJECT = Project(
-    "projects/mail", NOW, NOW, ("ham", "spam"), training=TrainingDefaults(epochs=2.0, continue_epochs=1.0)
+    "projects/mail",
+    NOW,
+    NOW,
+    Classify(("ham", "spam")),
+    training=TrainingDefaults(epochs=2.0, continue_epochs=1.0),
 )
 V1 = Production("projects/mail/models/mail/versions/v1.1", "a" * 64, "second-split", ("first-split",))
 PRODUCTS = {
@@ -184,11 +190,11 @@ def test_too_few_records_end_a_run_before_it_splits_or_trains(monkeypatch, count
 @pytest.mark.parametrize("share", [0.1, 0.001, 1e-5, 1e-9])
 def test_a_share_of_any_size_says_how_many_records_it_needs(share):
     ratios = (1 - 2 * share, share, share)
-    sentence = too_few({"ham": 1, "spam": 1}, ratios, by_time=False, labels=("ham", "spam"))
+    sentence = lack(PROJECT.task, {"ham": 1, "spam": 1}, ratios, False, DataRequirements())
     (needed,) = (int(digits) for digits in re.findall(r"need (\d+) records", sentence))
     assert round(needed * share) == 1
     enough = {"ham": needed, "spam": needed}
-    assert too_few(enough, ratios, by_time=False, labels=("ham", "spam")) == ""
+    assert lack(PROJECT.task, enough, ratios, False, DataRequirements()) == ""
 
 
 def test_too_few_records_are_reported_with_the_counts_and_what_is_needed(monkeypatch):

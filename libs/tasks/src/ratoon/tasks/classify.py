@@ -35,6 +35,7 @@ BASELINES: tuple[str, ...] = ("majority", "tfidf", "tfidf_chars")
 RECIPES: tuple[str, ...] = ("sft",)
 DRIFT_INPUTS: tuple[DriftInput, ...] = (*PROMPT_INPUTS, DriftInput.LABELS)
 DEFAULT_SPLIT = SplitMode.STRATIFIED
+FREE_TEXT = False
 
 MAX_LABELS = 1000
 MAX_LABEL_CHARS = 64

@@ -162,6 +162,8 @@ class TaskKind(Protocol[Spec]):
     """Names of the recipes that train a model of this kind."""
     DRIFT_INPUTS: tuple[DriftInput, ...]
     DEFAULT_SPLIT: SplitMode
+    FREE_TEXT: bool
+    """Answers are free text, which may hold personal data: indexes and logs do not keep them."""
 
     def check(self, task: Spec, /) -> None:
         """Raise BadTask if a setting of the task is out of range."""

@@ -31,6 +31,7 @@ BASELINES: tuple[str, ...] = ("mean", "ridge_tfidf")
 RECIPES: tuple[str, ...] = ("sft",)
 DRIFT_INPUTS: tuple[DriftInput, ...] = (*PROMPT_INPUTS, DriftInput.NUMBERS)
 DEFAULT_SPLIT = SplitMode.QUANTILES
+FREE_TEXT = False
 
 MAX_UNIT_CHARS = 32
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)

@@ -95,10 +95,10 @@ def distinct_n(texts: Sequence[Tokens], order: int) -> float:
 def json_field_f1(answer: str, reference: str) -> float:
     """Return the F1 of the fields (path and value) of two JSON documents; 0 if one of them is not JSON."""
     try:
-        found, right = (Counter(_fields(json.loads(text))) for text in (answer, reference))
+        fields, expected = (Counter(_fields(json.loads(text))) for text in (answer, reference))
     except (ValueError, RecursionError):
         return 0.0
-    return 2 * (found & right).total() / (found.total() + right.total())
+    return 2 * (fields & expected).total() / (fields.total() + expected.total())
 
 
 def _best(score: Callable[[str], float], references: Sequence[str]) -> float:

@@ -9,11 +9,12 @@ from sqlalchemy import Row, Select, bindparam, case, delete, func, insert, selec
 
 from ratoon.runtime import tracing
 from ratoon.storage.store import Transaction
+from ratoon.tasks.kind import Verdict
 from ratoon.tasks.votes import count_votes
 from ratoon_flywheel.adapters.tables import ANSWERS, FEEDBACK_LABELS, NOTED_TEXTS, RESOURCES, UNREADABLE
 from ratoon_flywheel.application.ports import Mark, VersionVotes
 from ratoon_flywheel.domain.signals.features import TextFeatures
-from ratoon_flywheel.domain.signals.feedback import Feedback, FeedbackLabel, Verdict
+from ratoon_flywheel.domain.signals.feedback import Feedback, FeedbackLabel
 from ratoon_flywheel.domain.signals.monitor import DriftReport
 from ratoon_flywheel.domain.signals.traffic import (
     Answer,

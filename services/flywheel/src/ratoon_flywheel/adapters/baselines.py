@@ -4,6 +4,9 @@ import json
 import logging
 import uuid
 
+from ratoon.jobs.v1.flywheel_jobs_pb2 import ProfileResult, ProfileSpec
+from ratoon.jobs.v1.job_pb2 import JobEnvironment
+from ratoon.operations.job_messages import from_json, spec_json
 from ratoon.operations.jobs import Jobs, JobState
 from ratoon.process.errors import FailedPrecondition, InvalidArgument, NotFound
 from ratoon.storage.artifacts import ArtifactStore
@@ -48,8 +51,9 @@ class JobBaselines:
             _LOG.warning("drift cannot be measured: %s", error)
             self._unknown.add(profile)
             return
-        spec = {"artifacts": self._artifacts.url, "train_digest": digest, "max_chars": profile.max_chars}
-        self._jobs.start(_job(profile), WORKER, spec)
+        spec = ProfileSpec(train_digest=digest, max_chars=profile.max_chars)
+        environment = JobEnvironment(artifacts=self._artifacts.url)
+        self._jobs.start(_job(profile), WORKER, spec_json(environment, spec))
 
     def forget(self, profile: Profile) -> None:
         """Allow a failed profile to be computed again."""
@@ -59,8 +63,8 @@ class JobBaselines:
     def load(self, profile: Profile) -> Baseline:
         """One that is ready."""
         if profile not in self._ready:
-            digest = str(self._jobs.observe(_job(profile)).result["baseline_digest"])
-            self._ready[profile] = _baseline(self._artifacts.read(digest))
+            result = from_json(ProfileResult, self._jobs.observe(_job(profile)).result)
+            self._ready[profile] = _baseline(self._artifacts.read(result.baseline_digest))
         return self._ready[profile]
 
 

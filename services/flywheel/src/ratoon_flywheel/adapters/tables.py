@@ -16,6 +16,7 @@ from sqlalchemy import (
 from ratoon.runtime.tracing import LENGTH
 from ratoon.service.events import service_metadata
 from ratoon.storage.store import resource_table
+from ratoon_flywheel.adapters import upgrades
 from ratoon_flywheel.domain.pipelines.policies import Policy
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun
 from ratoon_flywheel.domain.projects import Project
@@ -26,9 +27,11 @@ from ratoon_flywheel.domain.signals.traffic import Presence, TrafficSegment
 
 METADATA = service_metadata()
 RESOURCES: dict[type, Table] = {
-    Project: resource_table(METADATA, "projects"),
+    Project: resource_table(METADATA, "projects", [upgrades.add_project_task_v2], upgrades.mirror_project_v1),
     Policy: resource_table(METADATA, "policies"),
-    PipelineRun: resource_table(METADATA, "pipeline_runs"),
+    PipelineRun: resource_table(
+        METADATA, "pipeline_runs", [upgrades.add_run_task_v2], upgrades.mirror_run_v1
+    ),
     Feedback: resource_table(METADATA, "feedback"),
     TrafficSegment: resource_table(METADATA, "traffic_segments"),
     DriftReport: resource_table(METADATA, "drift_reports"),

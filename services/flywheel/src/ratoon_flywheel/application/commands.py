@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from ratoon.tasks.kinds import TaskSpec
 from ratoon_flywheel.domain.pipelines.policies import Policy
 from ratoon_flywheel.domain.projects import Project
 
@@ -27,6 +28,9 @@ class UpdateProject:
     etag: str = ""
     fields: tuple[str, ...] = ()
     allow_label_removal: bool = False
+    task: TaskSpec | None = None
+    labels: tuple[str, ...] | None = None
+    """Labels as older clients name them, beside the task; None: not named."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from ratoon.security.answers import AnswerIds
 from ratoon.storage.names import checked_id, matched, parent_of
 from ratoon.storage.paging import Page
 from ratoon.storage.store import Resource, Store, Transaction
+from ratoon.tasks.kind import Verdict
 from ratoon.tasks.votes import Votes
 from ratoon_flywheel.application.commands import (
     CompareVersions,
@@ -37,13 +38,15 @@ from ratoon_flywheel.application.together import SharedCommits
 from ratoon_flywheel.domain import projects
 from ratoon_flywheel.domain.errors import BadFeedback, BadSource, InUse, RunEnded, UnknownAnswer
 from ratoon_flywheel.domain.etags import check_etag
+from ratoon_flywheel.domain.kinds.table import KINDS
 from ratoon_flywheel.domain.pipelines import policies, steps
 from ratoon_flywheel.domain.pipelines.policies import Policy, history_of
 from ratoon_flywheel.domain.pipelines.runs import Approval, PipelineRun, Window
+from ratoon_flywheel.domain.pipelines.support import check_supported
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals import traffic
 from ratoon_flywheel.domain.signals.comparison import Arm, Comparison
-from ratoon_flywheel.domain.signals.feedback import Feedback, Received, Verdict, feedback_label
+from ratoon_flywheel.domain.signals.feedback import Feedback, Received, feedback_label
 from ratoon_flywheel.domain.signals.feedback import checked as checked_feedback
 from ratoon_flywheel.domain.signals.monitor import DriftReport, Monitor
 from ratoon_flywheel.domain.signals.traffic import SegmentReceived, TrafficSegment
@@ -87,18 +90,27 @@ def update_project(
     matched(command.project.name, PROJECT, "project.name")
     with store.read() as tx:
         before = tx.get(Project, command.project.name)
-    served = _served(before, projects.changed(before, command.project, command.fields), lineage)
+    served = _served(before, _updated(before, command), lineage)
     with store.write() as tx:
         project = tx.get(Project, command.project.name)
         check_etag(project.name, project.etag, command.etag)
-        after = projects.changed(project, command.project, command.fields)
-        notices = projects.label_notices(project, after, served, command.allow_label_removal)
+        after = _updated(project, command)
+        kind = KINDS[project.task.kind]
+        allowed = command.allow_label_removal
+        notices = kind.change_notices(project.task, after.task, served, allowed) if kind else ()
         if after == project:
             return project, notices
-        for old, new in projects.respelled(project.labels, after.labels).items():
+        respelled = kind.respelled(project.task, after.task) if kind else {}
+        for old, new in respelled.items():
             answers.respell(tx, project.name, old, new)
         wake_signals(tx, operations, project.name)
         return tx.save(after), notices
+
+
+def _updated(before: Project, command: UpdateProject) -> Project:
+    """Return a project with the changes of a command."""
+    task = projects.merged_task(before.task, command.task, command.labels)
+    return projects.changed(before, replace(command.project, task=task), command.fields)
 
 
 def _served(before: Project, after: Project, lineage: Lineage) -> str:
@@ -167,7 +179,7 @@ def create_policy(command: CreatePolicy, store: Store, operations: Operations, c
     name = f"{command.parent}/policies/{checked_id(command.policy_id, 'policy_id')}"
     desired = policies.checked(replace(command.policy, name=name, create_time=now, update_time=now))
     with store.write() as tx:
-        tx.get(Project, command.parent)
+        check_supported(tx.get(Project, command.parent))
         policy, new = tx.create(desired, command.request_id)
         if new:
             operations.begin(tx, policy)
@@ -227,6 +239,7 @@ def create_run(
     name = f"{command.parent}/pipelineRuns/{checked_id(command.run_id, 'pipeline_run_id')}"
     with store.write() as tx:
         project = tx.get(Project, command.parent)
+        check_supported(project)
         learned = history_of(runs.recent(tx, project.name), now).learned_until
         run = PipelineRun(
             name,
@@ -454,10 +467,10 @@ def monitor_of(project: str) -> str:
 def _store_feedback(
     tx: Transaction, command: CreateFeedback, feedback: Feedback, operations: Operations, answers: AnswerIndex
 ) -> Feedback:
-    labels = tx.get(Project, command.parent).labels
-    stored, new = tx.create(checked_feedback(feedback, labels), command.request_id)
+    task = tx.get(Project, command.parent).task
+    stored, new = tx.create(checked_feedback(feedback, task), command.request_id)
     if new:
-        answers.put_feedback(tx, command.parent, feedback_label(stored, labels))
+        answers.put_feedback(tx, command.parent, feedback_label(stored, task))
         tx.publish(Received(stored.name, stored.verdict is Verdict.NEGATIVE), stored)
         wake_signals(tx, operations, command.parent, FEEDBACK_S)
     return stored

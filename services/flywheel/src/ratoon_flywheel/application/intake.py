@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 from ratoon.process.errors import FailedPrecondition, NotFound
 from ratoon.storage.store import Store
-from ratoon.tasks.labels import match_label
 from ratoon_flywheel.application.ports import AnswerIndex, Segments
 from ratoon_flywheel.application.signals import shown_chars
 from ratoon_flywheel.domain.errors import BadSegment
@@ -91,7 +90,7 @@ def _answer(segment: str, exchange: Exchange, project: Project, max_chars: int) 
         exchange.version,
         exchange.time,
         traffic.content_digest(exchange.text),
-        match_label(exchange.answer, project.labels) or "",
+        traffic.indexed_answer(exchange.answer, project.task),
         features(exchange.text, shown_chars(project, max_chars)),
         traffic.caller_mark(project.name, exchange.user),
     )

@@ -47,6 +47,7 @@ from ratoon_flywheel.domain.pipelines.steps import (
     noted,
     step,
 )
+from ratoon_flywheel.domain.pipelines.support import check_supported
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals import monitor as watch
 from ratoon_flywheel.domain.signals.monitor import DriftDetected, DriftReport, Monitor
@@ -173,6 +174,7 @@ class PolicyProcedure:
             history = history_of(self._runs.recent(tx, project.name), now)
         if policy.paused or history.open_run:
             return PolicyObservation(project, history, Signals())
+        check_supported(project)
         since = window_begin(policy, history)
         signals = self._signal_reader.of_window(
             project, since, history.learned_until, policy.burst_answers, self._store

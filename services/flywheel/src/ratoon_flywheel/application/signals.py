@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 
 from ratoon.process.errors import FailedPrecondition, NotFound
 from ratoon.storage.store import Store, Transaction
-from ratoon.tasks.labels import label_key
+from ratoon.tasks import kinds
+from ratoon.tasks.kinds import TaskSpec
 from ratoon.tasks.votes import Votes, count_votes
 from ratoon_flywheel.application.ports import AnswerIndex, Baselines, Mark, Profile, Segments
 from ratoon_flywheel.domain.errors import BadSegment
@@ -111,7 +112,11 @@ class SignalReader:
         labelled = self._index.with_feedback(
             tx, project.name, traffic.answers[-1].time if traffic.answers else None
         )
-        return self._measures(tx, project, traffic), len(traffic.texts), _votes(labelled, traffic.version)
+        return (
+            self._measures(tx, project, traffic),
+            len(traffic.texts),
+            _votes(labelled, traffic.version, project.task),
+        )
 
     def of_window(
         self,
@@ -159,20 +164,22 @@ class SignalReader:
     ) -> Signals:
         labelled = self._index.with_feedback(tx, project.name, since)
         to_learn = labelled if learned == since else self._index.with_feedback(tx, project.name, learned)
-        examples = labelled_examples(to_learn, project.labels)
+        examples = labelled_examples(to_learn, project.task)
         answered = {answer.answer_id: answer for answer, _ in to_learn}
         times = [answer.time for answer in traffic.answers[:1]] + [feedback.time for _, feedback in labelled]
         return Signals(
             version=traffic.version,
             answers=len(traffic.texts),
             exchanges=len(traffic.answers),
-            votes=_votes(labelled, traffic.version),
+            votes=_votes(labelled, traffic.version, project.task),
             last_time=max(times, default=None),
             divergences=tuple(
                 Divergence(m.feature.value, m.divergence, m.null_band)
                 for m in self._measures(tx, project, traffic)
             ),
-            examples=count_votes(_example_vote(answered[example.answer_id], example) for example in examples),
+            examples=count_votes(
+                _example_vote(answered[example.answer_id], example, project.task) for example in examples
+            ),
             traces=_traces(feedback for _, feedback in labelled),
         )
 
@@ -214,7 +221,7 @@ def export_examples(
     """Write the labelled examples of a window of traffic as JSON lines; return the blob's digest, empty without any."""
     with store.read() as tx:
         labelled = index.with_feedback(tx, project.name, window.start, window.end)
-        examples = labelled_examples(labelled, project.labels)
+        examples = labelled_examples(labelled, project.task)
         digests = index.segment_digests(tx, {example.segment for example in examples})
     if not examples:
         return ""
@@ -249,16 +256,16 @@ def _traces(labels: Iterable[FeedbackLabel]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(label.trace for label in newest if label.trace))[:_MAX_TRACES]
 
 
-def _votes(labelled: Iterable[tuple[Answer, FeedbackLabel]], version: str) -> Votes:
+def _votes(labelled: Iterable[tuple[Answer, FeedbackLabel]], version: str, task: TaskSpec) -> Votes:
     return count_votes(
-        _vote(answer, is_negative(answer.label, feedback))
+        _vote(answer, is_negative(answer.label, feedback, task))
         for answer, feedback in labelled
         if answer.version == version and is_vote(feedback)
     )
 
 
-def _example_vote(answer: Answer, example: LabelledExample) -> tuple[str, int, int]:
-    return _vote(answer, label_key(example.label) != label_key(answer.label))
+def _example_vote(answer: Answer, example: LabelledExample, task: TaskSpec) -> tuple[str, int, int]:
+    return _vote(answer, kinds.is_wrong(task, answer.label, example.label))
 
 
 def _vote(answer: Answer, negative: bool) -> tuple[str, int, int]:

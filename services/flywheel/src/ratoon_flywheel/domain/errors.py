@@ -3,6 +3,7 @@
 FlywheelError
 ├── BadProject          a setting of a project is out of range
 ├── LabelServed         the label to remove is in use in production
+├── SettingNotSupported a setting of a project that pipeline runs do not apply yet
 ├── InUse               the resource to delete is in use
 ├── BadPolicy           a setting of a policy is out of range
 ├── StaleEtag           the resource was changed since it was read
@@ -38,6 +39,12 @@ class LabelServed(FlywheelError):
     """The label to remove is one with which the version in production answers."""
 
     reason = "LABEL_SERVED"
+
+
+class SettingNotSupported(FlywheelError):
+    """Pipeline runs do not apply a setting of the project yet."""
+
+    reason = "SETTING_NOT_SUPPORTED"
 
 
 class InUse(FlywheelError):

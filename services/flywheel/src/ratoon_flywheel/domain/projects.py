@@ -11,9 +11,25 @@ from math import isfinite
 from operator import attrgetter
 from re import fullmatch
 
-from ratoon.tasks.labels import duplicate_sentence, duplicates, has_invisible, label_key, match_label
-from ratoon_flywheel.domain.errors import BadProject, LabelServed
+from ratoon.tasks import kinds
+from ratoon.tasks.classify import Classify
+from ratoon.tasks.kind import BadTask, Metric
+from ratoon.tasks.kinds import TaskSpec
+from ratoon_flywheel.domain.errors import BadProject
 from ratoon_flywheel.domain.etags import etag_of
+from ratoon_flywheel.domain.project_settings import (
+    Budget,
+    CurationStep,
+    DataRequirements,
+    MetricGate,
+    StageCompute,
+    check_budget,
+    check_compute,
+    check_curation,
+    check_data,
+    check_metrics,
+    check_recipes,
+)
 
 
 @dataclass(frozen=True)
@@ -78,7 +94,7 @@ class Project:
     name: str
     create_time: datetime
     update_time: datetime
-    labels: tuple[str, ...]
+    task: TaskSpec
     display_name: str = ""
     instructions: str = ""
     gate: Gate = Gate()
@@ -88,6 +104,18 @@ class Project:
     traffic_retention_days: int = 30
     require_approval: bool = False
     """Whether a person decides between the gate and the rollout."""
+    primary_metric: str = ""
+    """Metric that decides between versions; empty: that of the kind of task."""
+    metrics: tuple[str, ...] = ()
+    metric_gates: tuple[MetricGate, ...] = ()
+    data_requirements: DataRequirements = DataRequirements()
+    budget: Budget = Budget()
+    compute: StageCompute = StageCompute()
+    recipes: tuple[str, ...] = ()
+    """Recipes of the first version; empty: `sft`."""
+    retraining_recipes: tuple[str, ...] = ()
+    curation: tuple[CurationStep, ...] = ()
+    """Steps of curation; empty: those of ingestion."""
     revision: int = 0
 
     @property
@@ -96,9 +124,23 @@ class Project:
         return self.name.rpartition("/")[2]
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels that the model answers with; none unless the task is `classify`."""
+        return self.task.labels if isinstance(self.task, Classify) else ()
+
+    @property
+    def decisive_metric(self) -> Metric:
+        """Metric that decides between versions."""
+        kind = kinds.kind_of(self.task)
+        return kind.METRICS[self.primary_metric or kind.PRIMARY]
+
+    @property
     def etag(self) -> str:
-        """The mark of what a person can change."""
-        return etag_of(*(getattr(self, field) for field in CHANGEABLE))
+        """The mark of what a person can change. Settings with their default do not count, but for the oldest."""
+        settings = {field: getattr(self, field) for field in _SETTINGS}
+        more = [(name, value) for name, value in settings.items() if value != getattr(Project, name)]
+        task = () if self.task == Classify(self.labels) else (self.task,)
+        return etag_of(*(getattr(self, field) for field in _OLDEST), *task, *more)
 
     @property
     def dataset(self) -> str:
@@ -116,7 +158,7 @@ class Project:
         return f"{self.name}/deployments/{self.id}"
 
 
-CHANGEABLE = (
+_OLDEST = (
     "display_name",
     "labels",
     "instructions",
@@ -127,12 +169,22 @@ CHANGEABLE = (
     "traffic_retention_days",
     "require_approval",
 )
+_SETTINGS = (
+    "primary_metric",
+    "metrics",
+    "metric_gates",
+    "data_requirements",
+    "budget",
+    "compute",
+    "recipes",
+    "retraining_recipes",
+    "curation",
+)
+CHANGEABLE = (*_OLDEST, "task", *_SETTINGS)
 """The fields that a person can change."""
-_PARTED = ("gate", "training", "rollout", "split")
+_PARTED = ("gate", "training", "rollout", "split", "data_requirements", "budget", "compute")
 
 
-MAX_LABELS = 1000
-_MAX_LABEL = 64
 _MAX_RETENTION_DAYS = 3650
 _BOUNDS: dict[str, float] = {
     "training.epochs": 1000,
@@ -154,7 +206,8 @@ _BOUNDS: dict[str, float] = {
 
 def checked(project: Project) -> Project:
     """Return the project when its settings can be; BadProject names the field that cannot."""
-    _check_labels(project.labels)
+    _check_task(project.task)
+    _check_settings(project)
     for field in ("new_domain_threshold", "old_domain_threshold"):
         bound = getattr(project.gate, field)
         if not isfinite(bound) or not -1 <= bound <= 1:
@@ -183,49 +236,33 @@ def _check_bound(path: str, value: float, max_value: float) -> None:
         raise BadProject(f"{path} may not be {value:g}; give 0 to {max_value:,}.", path)
 
 
-def label_notices(before: Project, after: Project, served: str, allowed: bool) -> tuple[str, ...]:
-    """Return what a change of labels means for what exists; LabelServed when it may not be made.
-
-    `served` is the version in production, empty without one; `allowed` removes labels that it answers with.
-    """
-    added = [label for label in after.labels if match_label(label, before.labels) is None]
-    removed = [label for label in before.labels if match_label(label, after.labels) is None]
-    if removed and served and not allowed:
-        raise LabelServed(
-            f"{served} is in production and answers with {_listed(removed)}: its answers would count as none of the "
-            "labels. Set allow_label_removal to remove it anyway.",
-            "project.labels",
-        )
-    notices = []
-    if added:
-        notices.append(
-            f"New: {_listed(added)}. Existing versions never answer with it; a pipeline run trains on it "
-            "once records carry it."
-        )
-    if removed:
-        answers = f" {served} still answers with it, which counts as no label." if served else ""
-        notices.append(
-            f"Removed: {_listed(removed)}. Records that carry it count as unknown labels in label sets "
-            f"that are created from now on; existing label sets and versions keep it.{answers}"
-        )
-    return tuple(notices)
-
-
-def respelled(before: Sequence[str], after: Sequence[str]) -> dict[str, str]:
-    """Return the labels that are written in another way now, by how they were written."""
-    same = {label: match_label(label, before) for label in after}
-    return {old: label for label, old in same.items() if old is not None and old != label}
-
-
-def _listed(labels: Sequence[str]) -> str:
-    return ", ".join(repr(label) for label in labels)
-
-
 def changed(project: Project, update: Project, fields: Sequence[str]) -> Project:
     """Return the project with these fields of the update (`gate` or `gate.new_domain_threshold`); none means all."""
     for field in fields or CHANGEABLE:
-        project = _with(project, update, field)
+        project = _with(project, update, "task" if field == "labels" else field)
     return checked(project)
+
+
+def merged_task(before: TaskSpec | None, task: TaskSpec | None, labels: tuple[str, ...] | None) -> TaskSpec:
+    """Return the task that a request means, which names the task, or its labels as older clients do, or both.
+
+    `before` is the task of the existing project. Of a request that names both, what differs from `before` counts.
+    """
+    if before is not None and task is not None and task.kind is not before.kind:
+        raise BadProject(
+            f"The kind of a task cannot change from {before.kind} to {task.kind}: create another project.",
+            "task",
+        )
+    known = task or before or Classify()
+    if labels is None or labels == _labels_of(known):
+        return known
+    if not isinstance(known, Classify):
+        raise BadProject(f"A task of the kind {known.kind} has no labels.", "labels")
+    if task is None or known.labels == _labels_of(before):
+        return replace(known, labels=labels)
+    if before is not None and labels == _labels_of(before):
+        return known
+    raise BadProject("labels and task.classify.labels differ: give one of them.", "labels")
 
 
 def _with(project: Project, update: Project, field: str) -> Project:
@@ -235,6 +272,30 @@ def _with(project: Project, update: Project, field: str) -> Project:
         raise BadProject(f"{field} cannot be changed.", "update_mask")
     value = replace(getattr(project, whole), **{part: parts[part]}) if part else getattr(update, whole)
     return replace(project, **{whole: value})
+
+
+def _labels_of(task: TaskSpec | None) -> tuple[str, ...]:
+    return task.labels if isinstance(task, Classify) else ()
+
+
+def _check_task(task: TaskSpec) -> None:
+    try:
+        kinds.check(task)
+    except BadTask as error:
+        is_oldest = isinstance(task, Classify) and error.field == "labels"
+        path = error.field if is_oldest else f"task.{task.kind}.{error.field}"
+        raise BadProject(str(error), path) from None
+
+
+def _check_settings(project: Project) -> None:
+    kind = kinds.kind_of(project.task)
+    check_metrics(kind, project.primary_metric, project.metrics, project.metric_gates)
+    check_data(project.data_requirements, isinstance(project.task, Classify))
+    check_budget(project.budget)
+    check_compute(project.compute)
+    check_recipes(kind, "recipes", project.recipes)
+    check_recipes(kind, "retraining_recipes", project.retraining_recipes)
+    check_curation(project.curation)
 
 
 def _check_base(training: TrainingDefaults) -> None:
@@ -251,20 +312,3 @@ def _check_split(split: SplitDefaults) -> None:
             raise BadProject(f"split.{field} is a share: more than 0, less than 1.", f"split.{field}")
     if split.validation_share + split.test_share >= 1:
         raise BadProject("Validation and test take all records, and leave none to train on.", "split")
-
-
-def _check_labels(labels: Sequence[str]) -> None:
-    if not 2 <= len(labels) <= MAX_LABELS:
-        raise BadProject(
-            f"A project needs 2 to {MAX_LABELS:,} labels, the words that the model answers with; got {len(labels)}.",
-            "labels",
-        )
-    for label in labels:
-        if not label_key(label) or len(label) > _MAX_LABEL or any(c.isspace() for c in label):
-            raise BadProject(
-                f"Label {label[:_MAX_LABEL]!r} must be one word of at most {_MAX_LABEL} characters.", "labels"
-            )
-        if has_invisible(label) or not label.isprintable():
-            raise BadProject(f"Label {label!a} contains an invisible character: remove it.", "labels")
-    if same := duplicates(labels):
-        raise BadProject(duplicate_sentence(*same[0]), "labels")

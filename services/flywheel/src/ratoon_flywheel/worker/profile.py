@@ -6,6 +6,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from ratoon.jobs.v1.flywheel_jobs_pb2 import ProfileResult, ProfileSpec
+from ratoon.jobs.v1.job_pb2 import JobEnvironment
+from ratoon.operations.job_messages import from_json, to_json
 from ratoon.operations.jobs import JobFolder
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon_flywheel.domain.signals.drift import Baseline, baseline
@@ -15,18 +18,20 @@ MAX_DOCUMENTS = 5000
 """Of more, a sample is profiled."""
 
 
-def run(spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
-    """Profile `train_digest`, `max_chars` characters of each text; the result is the digest of the profile."""
-    artifacts = ArtifactStore(spec["artifacts"])
-    digest = str(spec["train_digest"])
-    with artifacts.open(digest) as source:
+def run(raw_spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
+    """Compute the profile of a `ProfileSpec`; return a `ProfileResult`, both as JSON."""
+    spec = from_json(ProfileSpec, raw_spec)
+    artifacts = ArtifactStore(from_json(JobEnvironment, raw_spec).artifacts)
+    with artifacts.open(spec.train_digest) as source:
         texts = pq.read_table(source, columns=["text"]).column("text").to_pylist()
-    seed = int(digest[:12], 16)
+    seed = int(spec.train_digest[:12], 16)
     if len(texts) > MAX_DOCUMENTS:
         texts = Random(seed).sample(texts, MAX_DOCUMENTS)
     job.progress(0.1, "Computing the noise band of drift.", done=0, total=len(texts), unit="texts")
-    profile = baseline([features(text, int(spec["max_chars"])) for text in texts], seed)
-    return {"baseline_digest": artifacts.put_bytes(_encoded(profile)), "documents": len(texts)}
+    profile = baseline([features(text, spec.max_chars) for text in texts], seed)
+    return to_json(
+        ProfileResult(baseline_digest=artifacts.put_bytes(_encoded(profile)), documents=len(texts))
+    )
 
 
 def _encoded(profile: Baseline) -> bytes:

@@ -39,6 +39,195 @@ class Failure(Message):
     """What failed and what to do next."""
 
 
+class Classify(Message):
+    """Task of a model that answers with labels out of a list."""
+
+    labels: list[str] = []
+    """Labels that the model answers with: 2 to 1,000 words of at most 64 characters each.
+
+    Repeated labels and invisible characters are refused.
+    """
+
+    multi_label: bool = False
+    """A record may have several labels. Default: false."""
+
+
+class GenerateForm(OpenEnum):
+    """Form of the answers."""
+
+    UNSPECIFIED = "FORM_UNSPECIFIED"
+    """Not set: text."""
+
+    TEXT = "FORM_TEXT"
+    """Text on a single prompt."""
+
+    CHAT = "FORM_CHAT"
+    """The next turn of a conversation, which may have a system prompt, several turns and tool calls."""
+
+    JSON = "FORM_JSON"
+    """A JSON document."""
+
+
+class GenerationDefaults(Message):
+    """Sampling defaults of a model version.
+
+    They apply where a request does not set the value. A field that is not set has no default.
+    """
+
+    temperature: float | None = None
+    """Sampling temperature. 0 selects greedy decoding: the most probable token each time."""
+
+    top_p: float | None = None
+    """Nucleus sampling: share of the probability mass from which tokens are sampled."""
+
+    top_k: int | None = None
+    """Number of most probable tokens from which one is sampled."""
+
+    min_p: float | None = None
+    """Minimum probability of a token, as a share of the probability of the most probable token."""
+
+    repetition_penalty: float | None = None
+    """A value above 1 makes tokens that occurred already less probable."""
+
+    max_tokens: int | None = None
+    """Maximum length of an answer, in tokens."""
+
+
+class Generate(Message):
+    """Task of a model that answers with text, with the next turn of a conversation, or with JSON."""
+
+    form: GenerateForm = GenerateForm.UNSPECIFIED
+    """Form of the answers. Default: text."""
+
+    json_schema: str = ""
+    """JSON schema of the answers, at most 65,536 characters.
+
+    Only with `FORM_JSON`; empty: any JSON document.
+    """
+
+    reference_free: bool = False
+    """Records of an evaluation may lack a reference answer. Default: false."""
+
+    defaults: GenerationDefaults | None = None
+    """Sampling defaults of answers, in evaluation and in production."""
+
+    stop: list[str] = []
+    """Texts that end an answer, at most 4 of at most 64 characters each."""
+
+
+class Regress(Message):
+    """Task of a model that answers with a number."""
+
+    unit: str = ""
+    """Unit of the number, at most 32 characters. Empty: none."""
+
+    min: float | None = None
+    """Smallest valid number. Not set: no bound."""
+
+    max: float | None = None
+    """Largest valid number. Not set: no bound."""
+
+    tolerance: float = 0.0
+    """Accepted distance of an answer from the right number.
+
+    A larger distance counts as a wrong answer. Default: 0.
+    """
+
+
+class TaskSpec(Message):
+    """What a model is for.
+
+    The kind decides which records are valid, what annotators enter, which feedback callers give, which
+    recipes train the model, which metrics judge it and which baselines stand beside it.
+    """
+
+    classify: Classify | None = None
+    """The model answers with labels out of a list."""
+
+    generate: Generate | None = None
+    """The model answers with text, with the next turn of a conversation, or with JSON."""
+
+    regress: Regress | None = None
+    """The model answers with a number."""
+
+
+class MetricDirection(OpenEnum):
+    """Which values of a metric are better."""
+
+    UNSPECIFIED = "DIRECTION_UNSPECIFIED"
+    """Not set: the direction that the metric always has."""
+
+    HIGHER = "DIRECTION_HIGHER"
+    """Higher values are better."""
+
+    LOWER = "DIRECTION_LOWER"
+    """Lower values are better."""
+
+    NONE = "DIRECTION_NONE"
+    """The metric describes answers; no value is better than another.
+
+    Such a metric cannot be the primary one.
+    """
+
+
+class Metric(Message):
+    """Metric by which versions of a model are judged."""
+
+    name: str = ""
+    """Name of the metric, for example `macro_f1`, `rouge_l` or `mae`.
+
+    The kind of the task decides which metrics exist.
+    """
+
+    direction: MetricDirection = MetricDirection.UNSPECIFIED
+    """Which values are better. A value that contradicts the metric is refused."""
+
+
+class ComputeAccelerator(OpenEnum):
+    """Kind of device."""
+
+    UNSPECIFIED = "ACCELERATOR_UNSPECIFIED"
+    """Not set: CPU."""
+
+    CPU = "ACCELERATOR_CPU"
+    """CPU."""
+
+    CUDA = "ACCELERATOR_CUDA"
+    """NVIDIA GPU."""
+
+    NEURON = "ACCELERATOR_NEURON"
+    """AWS Trainium or Inferentia."""
+
+
+class ComputeDtype(OpenEnum):
+    """Number format of weights and activations."""
+
+    UNSPECIFIED = "DTYPE_UNSPECIFIED"
+    """Not set: 32-bit floating point."""
+
+    FLOAT32 = "DTYPE_FLOAT32"
+    """32-bit floating point."""
+
+    BFLOAT16 = "DTYPE_BFLOAT16"
+    """16-bit brain floating point."""
+
+    FLOAT16 = "DTYPE_FLOAT16"
+    """16-bit IEEE floating point."""
+
+
+class Compute(Message):
+    """Devices and number format of one stage of the loop."""
+
+    accelerator: ComputeAccelerator = ComputeAccelerator.UNSPECIFIED
+    """Kind of device. Default: CPU."""
+
+    dtype: ComputeDtype = ComputeDtype.UNSPECIFIED
+    """Number format. Default: 32-bit floating point."""
+
+    devices: int = 0
+    """Number of devices, at most 64. 0: the default of the stage."""
+
+
 class Role(OpenEnum):
     """Permissions of a caller. Each role includes the permissions of the roles before it."""
 
@@ -65,28 +254,3 @@ class Role(OpenEnum):
 
     SERVICE = "ROLE_SERVICE"
     """Another service of this installation."""
-
-
-class GenerationDefaults(Message):
-    """Sampling defaults of a model version.
-
-    They apply where a request does not set the value. A field that is not set has no default.
-    """
-
-    temperature: float | None = None
-    """Sampling temperature. 0 selects greedy decoding: the most probable token each time."""
-
-    top_p: float | None = None
-    """Nucleus sampling: share of the probability mass from which tokens are sampled."""
-
-    top_k: int | None = None
-    """Number of most probable tokens from which one is sampled."""
-
-    min_p: float | None = None
-    """Minimum probability of a token, as a share of the probability of the most probable token."""
-
-    repetition_penalty: float | None = None
-    """A value above 1 makes tokens that occurred already less probable."""
-
-    max_tokens: int | None = None
-    """Maximum length of an answer, in tokens."""

@@ -4,6 +4,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from ratoon.client._generated.common_types import Metric, TaskSpec
 from ratoon.client._generated.flywheel_types import (
     Comparison,
     DriftReport,
@@ -11,9 +12,14 @@ from ratoon.client._generated.flywheel_types import (
     PipelineRun,
     Policy,
     Project,
+    ProjectBudget,
+    ProjectCurationStep,
+    ProjectDataRequirements,
     ProjectGate,
+    ProjectMetricGate,
     ProjectRolloutDefaults,
     ProjectSplitDefaults,
+    ProjectStageCompute,
     ProjectTrainingDefaults,
     TrafficSegment,
 )
@@ -486,7 +492,8 @@ class PipelineRunsResource:
         """Start a pipeline run manually.
 
         With `sources`, it builds from them; without, it retrains on corrected traffic. Sources of another
-        project are refused (`BAD_SOURCE`).
+        project are refused (`BAD_SOURCE`), and so are a project with a kind of task (`TASK_NOT_SUPPORTED`) or
+        with settings (`SETTING_NOT_SUPPORTED`) that pipeline runs do not support yet.
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -700,7 +707,8 @@ class AsyncPipelineRunsResource:
         """Start a pipeline run manually.
 
         With `sources`, it builds from them; without, it retrains on corrected traffic. Sources of another
-        project are refused (`BAD_SOURCE`).
+        project are refused (`BAD_SOURCE`), and so are a project with a kind of task (`TASK_NOT_SUPPORTED`) or
+        with settings (`SETTING_NOT_SUPPORTED`) that pipeline runs do not support yet.
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -892,7 +900,8 @@ class PoliciesResource:
         """Create a policy.
 
         It takes effect immediately. Settings out of range are refused (`BAD_POLICY`); the error names the
-        field.
+        field. Refused for a project that pipeline runs do not support yet (`TASK_NOT_SUPPORTED`,
+        `SETTING_NOT_SUPPORTED`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -1123,7 +1132,8 @@ class AsyncPoliciesResource:
         """Create a policy.
 
         It takes effect immediately. Settings out of range are refused (`BAD_POLICY`); the error names the
-        field.
+        field. Refused for a project that pipeline runs do not support yet (`TASK_NOT_SUPPORTED`,
+        `SETTING_NOT_SUPPORTED`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -1341,6 +1351,16 @@ class ProjectsResource:
         traffic_retention_days: int | None = None,
         split: ProjectSplitDefaults | None = None,
         require_approval: bool | None = None,
+        task: TaskSpec | None = None,
+        primary_metric: Metric | None = None,
+        metrics: Sequence[str] | None = None,
+        metric_gates: Sequence[ProjectMetricGate] | None = None,
+        data_requirements: ProjectDataRequirements | None = None,
+        budget: ProjectBudget | None = None,
+        compute: ProjectStageCompute | None = None,
+        recipes: Sequence[str] | None = None,
+        retraining_recipes: Sequence[str] | None = None,
+        curation: Sequence[ProjectCurationStep] | None = None,
         project_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -1352,8 +1372,8 @@ class ProjectsResource:
 
         Args:
             display_name: Name for people. At most 1,024 characters.
-            labels: Labels that the model answers with: 2 to 1,000 words of at most 64 characters each.
-                Repeated labels and invisible characters are refused.
+            labels: The same as `task.classify.labels`. A project that is created with labels and without a
+                task has the task `classify`. Empty for other tasks.
             instructions: Labeling instructions for annotators, at most 262,144 characters.
             gate: Requirements on a new version.
             training: Training settings of pipeline runs.
@@ -1362,6 +1382,18 @@ class ProjectsResource:
             split: Split settings of pipeline runs.
             require_approval: Pipeline runs wait for approval between the gate and the rollout. Default:
                 false.
+            task: What the model is for. Its kind cannot change.
+            primary_metric: Metric that decides between versions. Default: that of the kind of task
+                (`macro_f1`, `rouge_l`, `mae`).
+            metrics: Names of further metrics to report, at most 32.
+            metric_gates: Further requirements on a new version, one for each metric.
+            data_requirements: Requirements on the data, checked before training.
+            budget: Limits on the resources that pipeline runs use.
+            compute: Devices and number formats of the stages.
+            recipes: Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`.
+                Empty: `sft`.
+            retraining_recipes: Recipes of later versions, in their order. Empty: `sft`.
+            curation: Steps of curation, in their order. Empty: the default steps of ingestion.
             project_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -1385,6 +1417,16 @@ class ProjectsResource:
                         "trafficRetentionDays": traffic_retention_days,
                         "split": split,
                         "requireApproval": require_approval,
+                        "task": task,
+                        "primaryMetric": primary_metric,
+                        "metrics": metrics,
+                        "metricGates": metric_gates,
+                        "dataRequirements": data_requirements,
+                        "budget": budget,
+                        "compute": compute,
+                        "recipes": recipes,
+                        "retrainingRecipes": retraining_recipes,
+                        "curation": curation,
                     }
                 ),
                 repeatable=True,
@@ -1460,6 +1502,16 @@ class ProjectsResource:
         split: ProjectSplitDefaults | Omit = omit,
         traffic_retention_days: int | Omit = omit,
         require_approval: bool | Omit = omit,
+        task: TaskSpec | Omit | None = omit,
+        primary_metric: Metric | Omit | None = omit,
+        metrics: Sequence[str] | Omit = omit,
+        metric_gates: Sequence[ProjectMetricGate] | Omit = omit,
+        data_requirements: ProjectDataRequirements | Omit = omit,
+        budget: ProjectBudget | Omit = omit,
+        compute: ProjectStageCompute | Omit = omit,
+        recipes: Sequence[str] | Omit = omit,
+        retraining_recipes: Sequence[str] | Omit = omit,
+        curation: Sequence[ProjectCurationStep] | Omit = omit,
         etag: str | Omit = omit,
         allow_label_removal: bool | None = None,
         timeout: float | None = None,
@@ -1473,8 +1525,8 @@ class ProjectsResource:
         Args:
             name: Resource name: `projects/{project}`.
             display_name: Name for people. At most 1,024 characters.
-            labels: Labels that the model answers with: 2 to 1,000 words of at most 64 characters each.
-                Repeated labels and invisible characters are refused.
+            labels: The same as `task.classify.labels`. A project that is created with labels and without a
+                task has the task `classify`. Empty for other tasks.
             instructions: Labeling instructions for annotators, at most 262,144 characters.
             gate: Requirements on a new version.
             training: Training settings of pipeline runs.
@@ -1483,6 +1535,18 @@ class ProjectsResource:
             traffic_retention_days: Days to keep captured prompts and answers, 1 to 3,650. Default: 30.
             require_approval: Pipeline runs wait for approval between the gate and the rollout. Default:
                 false.
+            task: What the model is for. Its kind cannot change.
+            primary_metric: Metric that decides between versions. Default: that of the kind of task
+                (`macro_f1`, `rouge_l`, `mae`).
+            metrics: Names of further metrics to report, at most 32.
+            metric_gates: Further requirements on a new version, one for each metric.
+            data_requirements: Requirements on the data, checked before training.
+            budget: Limits on the resources that pipeline runs use.
+            compute: Devices and number formats of the stages.
+            recipes: Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`.
+                Empty: `sft`.
+            retraining_recipes: Recipes of later versions, in their order. Empty: `sft`.
+            curation: Steps of curation, in their order. Empty: the default steps of ingestion.
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
                 refused.
             allow_label_removal: Allow the removal of labels with which a version in production answers.
@@ -1506,6 +1570,16 @@ class ProjectsResource:
                         "split": split,
                         "trafficRetentionDays": traffic_retention_days,
                         "requireApproval": require_approval,
+                        "task": task,
+                        "primaryMetric": primary_metric,
+                        "metrics": metrics,
+                        "metricGates": metric_gates,
+                        "dataRequirements": data_requirements,
+                        "budget": budget,
+                        "compute": compute,
+                        "recipes": recipes,
+                        "retrainingRecipes": retraining_recipes,
+                        "curation": curation,
                         "etag": etag,
                     }
                 ),
@@ -1532,6 +1606,16 @@ class AsyncProjectsResource:
         traffic_retention_days: int | None = None,
         split: ProjectSplitDefaults | None = None,
         require_approval: bool | None = None,
+        task: TaskSpec | None = None,
+        primary_metric: Metric | None = None,
+        metrics: Sequence[str] | None = None,
+        metric_gates: Sequence[ProjectMetricGate] | None = None,
+        data_requirements: ProjectDataRequirements | None = None,
+        budget: ProjectBudget | None = None,
+        compute: ProjectStageCompute | None = None,
+        recipes: Sequence[str] | None = None,
+        retraining_recipes: Sequence[str] | None = None,
+        curation: Sequence[ProjectCurationStep] | None = None,
         project_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -1543,8 +1627,8 @@ class AsyncProjectsResource:
 
         Args:
             display_name: Name for people. At most 1,024 characters.
-            labels: Labels that the model answers with: 2 to 1,000 words of at most 64 characters each.
-                Repeated labels and invisible characters are refused.
+            labels: The same as `task.classify.labels`. A project that is created with labels and without a
+                task has the task `classify`. Empty for other tasks.
             instructions: Labeling instructions for annotators, at most 262,144 characters.
             gate: Requirements on a new version.
             training: Training settings of pipeline runs.
@@ -1553,6 +1637,18 @@ class AsyncProjectsResource:
             split: Split settings of pipeline runs.
             require_approval: Pipeline runs wait for approval between the gate and the rollout. Default:
                 false.
+            task: What the model is for. Its kind cannot change.
+            primary_metric: Metric that decides between versions. Default: that of the kind of task
+                (`macro_f1`, `rouge_l`, `mae`).
+            metrics: Names of further metrics to report, at most 32.
+            metric_gates: Further requirements on a new version, one for each metric.
+            data_requirements: Requirements on the data, checked before training.
+            budget: Limits on the resources that pipeline runs use.
+            compute: Devices and number formats of the stages.
+            recipes: Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`.
+                Empty: `sft`.
+            retraining_recipes: Recipes of later versions, in their order. Empty: `sft`.
+            curation: Steps of curation, in their order. Empty: the default steps of ingestion.
             project_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -1576,6 +1672,16 @@ class AsyncProjectsResource:
                         "trafficRetentionDays": traffic_retention_days,
                         "split": split,
                         "requireApproval": require_approval,
+                        "task": task,
+                        "primaryMetric": primary_metric,
+                        "metrics": metrics,
+                        "metricGates": metric_gates,
+                        "dataRequirements": data_requirements,
+                        "budget": budget,
+                        "compute": compute,
+                        "recipes": recipes,
+                        "retrainingRecipes": retraining_recipes,
+                        "curation": curation,
                     }
                 ),
                 repeatable=True,
@@ -1653,6 +1759,16 @@ class AsyncProjectsResource:
         split: ProjectSplitDefaults | Omit = omit,
         traffic_retention_days: int | Omit = omit,
         require_approval: bool | Omit = omit,
+        task: TaskSpec | Omit | None = omit,
+        primary_metric: Metric | Omit | None = omit,
+        metrics: Sequence[str] | Omit = omit,
+        metric_gates: Sequence[ProjectMetricGate] | Omit = omit,
+        data_requirements: ProjectDataRequirements | Omit = omit,
+        budget: ProjectBudget | Omit = omit,
+        compute: ProjectStageCompute | Omit = omit,
+        recipes: Sequence[str] | Omit = omit,
+        retraining_recipes: Sequence[str] | Omit = omit,
+        curation: Sequence[ProjectCurationStep] | Omit = omit,
         etag: str | Omit = omit,
         allow_label_removal: bool | None = None,
         timeout: float | None = None,
@@ -1666,8 +1782,8 @@ class AsyncProjectsResource:
         Args:
             name: Resource name: `projects/{project}`.
             display_name: Name for people. At most 1,024 characters.
-            labels: Labels that the model answers with: 2 to 1,000 words of at most 64 characters each.
-                Repeated labels and invisible characters are refused.
+            labels: The same as `task.classify.labels`. A project that is created with labels and without a
+                task has the task `classify`. Empty for other tasks.
             instructions: Labeling instructions for annotators, at most 262,144 characters.
             gate: Requirements on a new version.
             training: Training settings of pipeline runs.
@@ -1676,6 +1792,18 @@ class AsyncProjectsResource:
             traffic_retention_days: Days to keep captured prompts and answers, 1 to 3,650. Default: 30.
             require_approval: Pipeline runs wait for approval between the gate and the rollout. Default:
                 false.
+            task: What the model is for. Its kind cannot change.
+            primary_metric: Metric that decides between versions. Default: that of the kind of task
+                (`macro_f1`, `rouge_l`, `mae`).
+            metrics: Names of further metrics to report, at most 32.
+            metric_gates: Further requirements on a new version, one for each metric.
+            data_requirements: Requirements on the data, checked before training.
+            budget: Limits on the resources that pipeline runs use.
+            compute: Devices and number formats of the stages.
+            recipes: Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`.
+                Empty: `sft`.
+            retraining_recipes: Recipes of later versions, in their order. Empty: `sft`.
+            curation: Steps of curation, in their order. Empty: the default steps of ingestion.
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
                 refused.
             allow_label_removal: Allow the removal of labels with which a version in production answers.
@@ -1699,6 +1827,16 @@ class AsyncProjectsResource:
                         "split": split,
                         "trafficRetentionDays": traffic_retention_days,
                         "requireApproval": require_approval,
+                        "task": task,
+                        "primaryMetric": primary_metric,
+                        "metrics": metrics,
+                        "metricGates": metric_gates,
+                        "dataRequirements": data_requirements,
+                        "budget": budget,
+                        "compute": compute,
+                        "recipes": recipes,
+                        "retrainingRecipes": retraining_recipes,
+                        "curation": curation,
                         "etag": etag,
                     }
                 ),

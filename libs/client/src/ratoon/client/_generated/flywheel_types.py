@@ -1,7 +1,7 @@
 # Generated from protos/ by scripts/client.py; `make proto` writes it again.
 """Models of flywheel."""
 
-from ratoon.client._generated.common_types import Failure, Progress
+from ratoon.client._generated.common_types import Compute, Failure, Metric, Progress, TaskSpec
 from ratoon.client._models import Int64, Message, OpenEnum, Timestamp
 
 
@@ -123,6 +123,98 @@ class ProjectSplitDefaults(Message):
     """Share of test records: above 0, below 1. Default: 0.1."""
 
 
+class ProjectMetricGate(Message):
+    """Requirement on one metric of a new version on the new domain."""
+
+    metric: str = ""
+    """Name of the metric. It is a metric of the kind of task, and each has at most one gate."""
+
+    min_value: float | None = None
+    """Smallest accepted value. Not set: no bound."""
+
+    max_value: float | None = None
+    """Largest accepted value. Not set: no bound."""
+
+    max_loss: float | None = None
+    """Accepted loss against the version in production, in the unit of the metric. Not set: any."""
+
+
+class ProjectDataRequirements(Message):
+    """Requirements on the data of a pipeline run.
+
+    A run whose data do not meet them fails before it trains (`TOO_FEW_RECORDS`).
+    """
+
+    min_records: Int64 = 0
+    """Minimum number of records with an answer, at most 100,000,000.
+
+    0: as many as the split needs.
+    """
+
+    min_records_per_label: Int64 = 0
+    """Minimum number of records of each label, at most 100,000,000.
+
+    Only with the task `classify`. 0: none.
+    """
+
+    required_fields: list[str] = []
+    """Fields that each record has, at most 64."""
+
+    languages: list[str] = []
+    """Languages that records may have, as two-letter codes. Empty: any."""
+
+    licenses: list[str] = []
+    """Licences that sources may have. Empty: any."""
+
+
+class ProjectBudget(Message):
+    """Limits on the resources that the pipeline runs of the last 30 days used.
+
+    A value of 0 is no limit.
+    """
+
+    max_runs: int = 0
+    """Maximum number of pipeline runs, at most 100,000."""
+
+    max_hours: float = 0.0
+    """Maximum total duration of pipeline runs in hours, at most 100,000."""
+
+    max_cost: float = 0.0
+    """Maximum cost in `currency`, at most 1,000,000,000."""
+
+    currency: str = ""
+    """Currency of `max_cost` as an ISO 4217 code."""
+
+    max_energy_kwh: float = 0.0
+    """Maximum energy in kilowatt-hours, at most 1,000,000,000."""
+
+
+class ProjectStageCompute(Message):
+    """Devices and number formats of the stages of the loop."""
+
+    training: Compute | None = None
+    """Training."""
+
+    evaluation: Compute | None = None
+    """Evaluation."""
+
+    verification: Compute | None = None
+    """Verification of a version during its registration."""
+
+    serving: Compute | None = None
+    """Engines."""
+
+
+class ProjectCurationStep(Message):
+    """One step of curation."""
+
+    name: str = ""
+    """Name of the step."""
+
+    params: dict[str, str] = {}
+    """Parameters of the step by name."""
+
+
 class Project(Message):
     """Purpose of a model and the requirements that its versions must meet."""
 
@@ -148,9 +240,10 @@ class Project(Message):
     """Name for people. At most 1,024 characters."""
 
     labels: list[str] = []
-    """Labels that the model answers with: 2 to 1,000 words of at most 64 characters each.
+    """The same as `task.classify.labels`.
 
-    Repeated labels and invisible characters are refused.
+    A project that is created with labels and without a task has the task `classify`. Empty for other
+    tasks.
     """
 
     instructions: str = ""
@@ -191,6 +284,42 @@ class Project(Message):
 
     Set only in the response of the update.
     """
+
+    task: TaskSpec | None = None
+    """What the model is for. Its kind cannot change."""
+
+    primary_metric: Metric | None = None
+    """Metric that decides between versions.
+
+    Default: that of the kind of task (`macro_f1`, `rouge_l`, `mae`).
+    """
+
+    metrics: list[str] = []
+    """Names of further metrics to report, at most 32."""
+
+    metric_gates: list[ProjectMetricGate] = []
+    """Further requirements on a new version, one for each metric."""
+
+    data_requirements: ProjectDataRequirements | None = None
+    """Requirements on the data, checked before training."""
+
+    budget: ProjectBudget | None = None
+    """Limits on the resources that pipeline runs use."""
+
+    compute: ProjectStageCompute | None = None
+    """Devices and number formats of the stages."""
+
+    recipes: list[str] = []
+    """Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`.
+
+    Empty: `sft`.
+    """
+
+    retraining_recipes: list[str] = []
+    """Recipes of later versions, in their order. Empty: `sft`."""
+
+    curation: list[ProjectCurationStep] = []
+    """Steps of curation, in their order. Empty: the default steps of ingestion."""
 
 
 class Policy(Message):

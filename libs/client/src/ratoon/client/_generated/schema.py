@@ -2081,7 +2081,7 @@ METHODS: tuple[Method, ...] = (
         http="POST",
         path="/v1/{parent=projects/*}/policies",
         role="engineer",
-        comment="Create a policy. It takes effect immediately. Settings out of range are refused (`BAD_POLICY`); the error names the field.",
+        comment="Create a policy. It takes effect immediately. Settings out of range are refused (`BAD_POLICY`); the error names the field. Refused for a project that pipeline runs do not support yet (`TASK_NOT_SUPPORTED`, `SETTING_NOT_SUPPORTED`).",
         arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
         fields=(
             Field(

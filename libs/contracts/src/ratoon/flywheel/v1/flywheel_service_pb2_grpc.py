@@ -217,7 +217,7 @@ class FlywheelServiceServicer:
 
     def CreatePolicy(self, request, context):
         """Create a policy. It takes effect immediately. Settings out of range are refused (`BAD_POLICY`); the error names the
-        field.
+        field. Refused for a project that pipeline runs do not support yet (`TASK_NOT_SUPPORTED`, `SETTING_NOT_SUPPORTED`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -254,7 +254,8 @@ class FlywheelServiceServicer:
 
     def CreatePipelineRun(self, request, context):
         """Start a pipeline run manually. With `sources`, it builds from them; without, it retrains on corrected traffic.
-        Sources of another project are refused (`BAD_SOURCE`).
+        Sources of another project are refused (`BAD_SOURCE`), and so are a project with a kind of task (`TASK_NOT_SUPPORTED`)
+        or with settings (`SETTING_NOT_SUPPORTED`) that pipeline runs do not support yet.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -57,7 +57,7 @@ class FlywheelServiceStub:
     """
     CreatePolicy: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreatePolicyRequest, _policy_pb2.Policy]
     """Create a policy. It takes effect immediately. Settings out of range are refused (`BAD_POLICY`); the error names the
-    field.
+    field. Refused for a project that pipeline runs do not support yet (`TASK_NOT_SUPPORTED`, `SETTING_NOT_SUPPORTED`).
     """
     GetPolicy: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.GetPolicyRequest, _policy_pb2.Policy]
     """Return one policy."""
@@ -71,7 +71,8 @@ class FlywheelServiceStub:
     """Delete a policy. Refused while a pipeline run that the policy started is in progress (`IN_USE`)."""
     CreatePipelineRun: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreatePipelineRunRequest, _pipeline_run_pb2.PipelineRun]
     """Start a pipeline run manually. With `sources`, it builds from them; without, it retrains on corrected traffic.
-    Sources of another project are refused (`BAD_SOURCE`).
+    Sources of another project are refused (`BAD_SOURCE`), and so are a project with a kind of task (`TASK_NOT_SUPPORTED`)
+    or with settings (`SETTING_NOT_SUPPORTED`) that pipeline runs do not support yet.
     """
     GetPipelineRun: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.GetPipelineRunRequest, _pipeline_run_pb2.PipelineRun]
     """Return one pipeline run."""
@@ -148,7 +149,7 @@ class FlywheelServiceAsyncStub(FlywheelServiceStub):
     """
     CreatePolicy: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreatePolicyRequest, _policy_pb2.Policy]  # type: ignore[assignment]
     """Create a policy. It takes effect immediately. Settings out of range are refused (`BAD_POLICY`); the error names the
-    field.
+    field. Refused for a project that pipeline runs do not support yet (`TASK_NOT_SUPPORTED`, `SETTING_NOT_SUPPORTED`).
     """
     GetPolicy: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.GetPolicyRequest, _policy_pb2.Policy]  # type: ignore[assignment]
     """Return one policy."""
@@ -162,7 +163,8 @@ class FlywheelServiceAsyncStub(FlywheelServiceStub):
     """Delete a policy. Refused while a pipeline run that the policy started is in progress (`IN_USE`)."""
     CreatePipelineRun: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreatePipelineRunRequest, _pipeline_run_pb2.PipelineRun]  # type: ignore[assignment]
     """Start a pipeline run manually. With `sources`, it builds from them; without, it retrains on corrected traffic.
-    Sources of another project are refused (`BAD_SOURCE`).
+    Sources of another project are refused (`BAD_SOURCE`), and so are a project with a kind of task (`TASK_NOT_SUPPORTED`)
+    or with settings (`SETTING_NOT_SUPPORTED`) that pipeline runs do not support yet.
     """
     GetPipelineRun: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.GetPipelineRunRequest, _pipeline_run_pb2.PipelineRun]  # type: ignore[assignment]
     """Return one pipeline run."""
@@ -272,7 +274,7 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_policy_pb2.Policy, _abc.Awaitable[_policy_pb2.Policy]]:
         """Create a policy. It takes effect immediately. Settings out of range are refused (`BAD_POLICY`); the error names the
-        field.
+        field. Refused for a project that pipeline runs do not support yet (`TASK_NOT_SUPPORTED`, `SETTING_NOT_SUPPORTED`).
         """
 
     @_abc_1.abstractmethod
@@ -316,7 +318,8 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_pipeline_run_pb2.PipelineRun, _abc.Awaitable[_pipeline_run_pb2.PipelineRun]]:
         """Start a pipeline run manually. With `sources`, it builds from them; without, it retrains on corrected traffic.
-        Sources of another project are refused (`BAD_SOURCE`).
+        Sources of another project are refused (`BAD_SOURCE`), and so are a project with a kind of task (`TASK_NOT_SUPPORTED`)
+        or with settings (`SETTING_NOT_SUPPORTED`) that pipeline runs do not support yet.
         """
 
     @_abc_1.abstractmethod

@@ -23,25 +23,42 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from ratoon.common.v1 import compute_pb2 as ratoon_dot_common_dot_v1_dot_compute__pb2
+from ratoon.common.v1 import metric_pb2 as ratoon_dot_common_dot_v1_dot_metric__pb2
+from ratoon.common.v1 import task_pb2 as ratoon_dot_common_dot_v1_dot_task__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ratoon/flywheel/v1/project.proto\x12\x12ratoon.flywheel.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf6\t\n\x07Project\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x05 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x06 \x01(\t\x12\x0e\n\x06labels\x18\x07 \x03(\t\x12\x14\n\x0cinstructions\x18\x08 \x01(\t\x12.\n\x04gate\x18\t \x01(\x0b\x32 .ratoon.flywheel.v1.Project.Gate\x12>\n\x08training\x18\n \x01(\x0b\x32,.ratoon.flywheel.v1.Project.TrainingDefaults\x12<\n\x07rollout\x18\x0b \x01(\x0b\x32+.ratoon.flywheel.v1.Project.RolloutDefaults\x12\x1e\n\x16traffic_retention_days\x18\x0c \x01(\x05\x12\x0f\n\x07\x64\x61taset\x18\r \x01(\t\x12\r\n\x05model\x18\x0e \x01(\t\x12\x12\n\ndeployment\x18\x0f \x01(\t\x12\x38\n\x05split\x18\x10 \x01(\x0b\x32).ratoon.flywheel.v1.Project.SplitDefaults\x12\x18\n\x10require_approval\x18\x11 \x01(\x08\x12\x0f\n\x07notices\x18\x12 \x03(\t\x1a\x92\x01\n\x04Gate\x12\x1c\n\x14new_domain_threshold\x18\x01 \x01(\x01\x12!\n\x14old_domain_threshold\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x1c\n\x0f\x62\x61seline_margin\x18\x03 \x01(\x01H\x01\x88\x01\x01\x42\x17\n\x15_old_domain_thresholdB\x12\n\x10_baseline_margin\x1a\xba\x03\n\x10TrainingDefaults\x12\x0c\n\x04seed\x18\x01 \x01(\x03\x12\x0e\n\x06\x65pochs\x18\x02 \x01(\x01\x12\x17\n\x0f\x63ontinue_epochs\x18\x03 \x01(\x01\x12\x11\n\tmax_chars\x18\x04 \x01(\x05\x12\x13\n\x0bhidden_size\x18\x05 \x01(\x05\x12\x0e\n\x06layers\x18\x06 \x01(\x05\x12\x19\n\x0creplay_count\x18\x07 \x01(\x05H\x00\x88\x01\x01\x12\x0f\n\x07workers\x18\x08 \x01(\x05\x12\x43\n\x06method\x18\t \x01(\x0e\x32\x33.ratoon.flywheel.v1.Project.TrainingDefaults.Method\x12\x1c\n\x14\x62\x61se_artifact_digest\x18\n \x01(\t\x12\x15\n\rlearning_rate\x18\x0b \x01(\x01\x12\x12\n\nbatch_size\x18\x0c \x01(\x05\x12\x15\n\rprompt_tokens\x18\r \x01(\x05\x12\x11\n\tlora_rank\x18\x0e \x01(\x05\"B\n\x06Method\x12\x16\n\x12METHOD_UNSPECIFIED\x10\x00\x12\x0f\n\x0bMETHOD_FULL\x10\x01\x12\x0f\n\x0bMETHOD_LORA\x10\x02\x42\x0f\n\r_replay_count\x1a=\n\rSplitDefaults\x12\x18\n\x10validation_share\x18\x01 \x01(\x01\x12\x12\n\ntest_share\x18\x02 \x01(\x01\x1a\'\n\x0fRolloutDefaults\x12\x14\n\x0c\x62\x61ke_seconds\x18\x01 \x01(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ratoon/flywheel/v1/project.proto\x12\x12ratoon.flywheel.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eratoon/common/v1/compute.proto\x1a\x1dratoon/common/v1/metric.proto\x1a\x1bratoon/common/v1/task.proto\"\xa1\x13\n\x07Project\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x05 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x06 \x01(\t\x12\x0e\n\x06labels\x18\x07 \x03(\t\x12\x14\n\x0cinstructions\x18\x08 \x01(\t\x12.\n\x04gate\x18\t \x01(\x0b\x32 .ratoon.flywheel.v1.Project.Gate\x12>\n\x08training\x18\n \x01(\x0b\x32,.ratoon.flywheel.v1.Project.TrainingDefaults\x12<\n\x07rollout\x18\x0b \x01(\x0b\x32+.ratoon.flywheel.v1.Project.RolloutDefaults\x12\x1e\n\x16traffic_retention_days\x18\x0c \x01(\x05\x12\x0f\n\x07\x64\x61taset\x18\r \x01(\t\x12\r\n\x05model\x18\x0e \x01(\t\x12\x12\n\ndeployment\x18\x0f \x01(\t\x12\x38\n\x05split\x18\x10 \x01(\x0b\x32).ratoon.flywheel.v1.Project.SplitDefaults\x12\x18\n\x10require_approval\x18\x11 \x01(\x08\x12\x0f\n\x07notices\x18\x12 \x03(\t\x12(\n\x04task\x18\x13 \x01(\x0b\x32\x1a.ratoon.common.v1.TaskSpec\x12\x30\n\x0eprimary_metric\x18\x14 \x01(\x0b\x32\x18.ratoon.common.v1.Metric\x12\x0f\n\x07metrics\x18\x15 \x03(\t\x12<\n\x0cmetric_gates\x18\x16 \x03(\x0b\x32&.ratoon.flywheel.v1.Project.MetricGate\x12G\n\x11\x64\x61ta_requirements\x18\x17 \x01(\x0b\x32,.ratoon.flywheel.v1.Project.DataRequirements\x12\x32\n\x06\x62udget\x18\x18 \x01(\x0b\x32\".ratoon.flywheel.v1.Project.Budget\x12\x39\n\x07\x63ompute\x18\x19 \x01(\x0b\x32(.ratoon.flywheel.v1.Project.StageCompute\x12\x0f\n\x07recipes\x18\x1a \x03(\t\x12\x1a\n\x12retraining_recipes\x18\x1b \x03(\t\x12:\n\x08\x63uration\x18\x1c \x03(\x0b\x32(.ratoon.flywheel.v1.Project.CurationStep\x1a\x92\x01\n\x04Gate\x12\x1c\n\x14new_domain_threshold\x18\x01 \x01(\x01\x12!\n\x14old_domain_threshold\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x1c\n\x0f\x62\x61seline_margin\x18\x03 \x01(\x01H\x01\x88\x01\x01\x42\x17\n\x15_old_domain_thresholdB\x12\n\x10_baseline_margin\x1a\xba\x03\n\x10TrainingDefaults\x12\x0c\n\x04seed\x18\x01 \x01(\x03\x12\x0e\n\x06\x65pochs\x18\x02 \x01(\x01\x12\x17\n\x0f\x63ontinue_epochs\x18\x03 \x01(\x01\x12\x11\n\tmax_chars\x18\x04 \x01(\x05\x12\x13\n\x0bhidden_size\x18\x05 \x01(\x05\x12\x0e\n\x06layers\x18\x06 \x01(\x05\x12\x19\n\x0creplay_count\x18\x07 \x01(\x05H\x00\x88\x01\x01\x12\x0f\n\x07workers\x18\x08 \x01(\x05\x12\x43\n\x06method\x18\t \x01(\x0e\x32\x33.ratoon.flywheel.v1.Project.TrainingDefaults.Method\x12\x1c\n\x14\x62\x61se_artifact_digest\x18\n \x01(\t\x12\x15\n\rlearning_rate\x18\x0b \x01(\x01\x12\x12\n\nbatch_size\x18\x0c \x01(\x05\x12\x15\n\rprompt_tokens\x18\r \x01(\x05\x12\x11\n\tlora_rank\x18\x0e \x01(\x05\"B\n\x06Method\x12\x16\n\x12METHOD_UNSPECIFIED\x10\x00\x12\x0f\n\x0bMETHOD_FULL\x10\x01\x12\x0f\n\x0bMETHOD_LORA\x10\x02\x42\x0f\n\r_replay_count\x1a=\n\rSplitDefaults\x12\x18\n\x10validation_share\x18\x01 \x01(\x01\x12\x12\n\ntest_share\x18\x02 \x01(\x01\x1a\'\n\x0fRolloutDefaults\x12\x14\n\x0c\x62\x61ke_seconds\x18\x01 \x01(\x01\x1a\x8c\x01\n\nMetricGate\x12\x0e\n\x06metric\x18\x01 \x01(\t\x12\x16\n\tmin_value\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tmax_value\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x15\n\x08max_loss\x18\x04 \x01(\x01H\x02\x88\x01\x01\x42\x0c\n\n_min_valueB\x0c\n\n_max_valueB\x0b\n\t_max_loss\x1a\x84\x01\n\x10\x44\x61taRequirements\x12\x13\n\x0bmin_records\x18\x01 \x01(\x03\x12\x1d\n\x15min_records_per_label\x18\x02 \x01(\x03\x12\x17\n\x0frequired_fields\x18\x03 \x03(\t\x12\x11\n\tlanguages\x18\x04 \x03(\t\x12\x10\n\x08licenses\x18\x05 \x03(\t\x1ai\n\x06\x42udget\x12\x10\n\x08max_runs\x18\x01 \x01(\x05\x12\x11\n\tmax_hours\x18\x02 \x01(\x01\x12\x10\n\x08max_cost\x18\x03 \x01(\x01\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\x12\x16\n\x0emax_energy_kwh\x18\x05 \x01(\x01\x1a\xc7\x01\n\x0cStageCompute\x12+\n\x08training\x18\x01 \x01(\x0b\x32\x19.ratoon.common.v1.Compute\x12-\n\nevaluation\x18\x02 \x01(\x0b\x32\x19.ratoon.common.v1.Compute\x12/\n\x0cverification\x18\x03 \x01(\x0b\x32\x19.ratoon.common.v1.Compute\x12*\n\x07serving\x18\x04 \x01(\x0b\x32\x19.ratoon.common.v1.Compute\x1a\x91\x01\n\x0c\x43urationStep\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x44\n\x06params\x18\x02 \x03(\x0b\x32\x34.ratoon.flywheel.v1.Project.CurationStep.ParamsEntry\x1a-\n\x0bParamsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ratoon.flywheel.v1.project_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PROJECT']._serialized_start=90
-  _globals['_PROJECT']._serialized_end=1360
-  _globals['_PROJECT_GATE']._serialized_start=665
-  _globals['_PROJECT_GATE']._serialized_end=811
-  _globals['_PROJECT_TRAININGDEFAULTS']._serialized_start=814
-  _globals['_PROJECT_TRAININGDEFAULTS']._serialized_end=1256
-  _globals['_PROJECT_TRAININGDEFAULTS_METHOD']._serialized_start=1173
-  _globals['_PROJECT_TRAININGDEFAULTS_METHOD']._serialized_end=1239
-  _globals['_PROJECT_SPLITDEFAULTS']._serialized_start=1258
-  _globals['_PROJECT_SPLITDEFAULTS']._serialized_end=1319
-  _globals['_PROJECT_ROLLOUTDEFAULTS']._serialized_start=1321
-  _globals['_PROJECT_ROLLOUTDEFAULTS']._serialized_end=1360
+  _globals['_PROJECT_CURATIONSTEP_PARAMSENTRY']._loaded_options = None
+  _globals['_PROJECT_CURATIONSTEP_PARAMSENTRY']._serialized_options = b'8\001'
+  _globals['_PROJECT']._serialized_start=182
+  _globals['_PROJECT']._serialized_end=2647
+  _globals['_PROJECT_GATE']._serialized_start=1217
+  _globals['_PROJECT_GATE']._serialized_end=1363
+  _globals['_PROJECT_TRAININGDEFAULTS']._serialized_start=1366
+  _globals['_PROJECT_TRAININGDEFAULTS']._serialized_end=1808
+  _globals['_PROJECT_TRAININGDEFAULTS_METHOD']._serialized_start=1725
+  _globals['_PROJECT_TRAININGDEFAULTS_METHOD']._serialized_end=1791
+  _globals['_PROJECT_SPLITDEFAULTS']._serialized_start=1810
+  _globals['_PROJECT_SPLITDEFAULTS']._serialized_end=1871
+  _globals['_PROJECT_ROLLOUTDEFAULTS']._serialized_start=1873
+  _globals['_PROJECT_ROLLOUTDEFAULTS']._serialized_end=1912
+  _globals['_PROJECT_METRICGATE']._serialized_start=1915
+  _globals['_PROJECT_METRICGATE']._serialized_end=2055
+  _globals['_PROJECT_DATAREQUIREMENTS']._serialized_start=2058
+  _globals['_PROJECT_DATAREQUIREMENTS']._serialized_end=2190
+  _globals['_PROJECT_BUDGET']._serialized_start=2192
+  _globals['_PROJECT_BUDGET']._serialized_end=2297
+  _globals['_PROJECT_STAGECOMPUTE']._serialized_start=2300
+  _globals['_PROJECT_STAGECOMPUTE']._serialized_end=2499
+  _globals['_PROJECT_CURATIONSTEP']._serialized_start=2502
+  _globals['_PROJECT_CURATIONSTEP']._serialized_end=2647
+  _globals['_PROJECT_CURATIONSTEP_PARAMSENTRY']._serialized_start=2602
+  _globals['_PROJECT_CURATIONSTEP_PARAMSENTRY']._serialized_end=2647
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,9 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from ratoon.common.v1 import compute_pb2 as _compute_pb2
+from ratoon.common.v1 import metric_pb2 as _metric_pb2
+from ratoon.common.v1 import task_pb2 as _task_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -214,6 +217,215 @@ class Project(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class MetricGate(_message.Message):
+        """Requirement on one metric of a new version on the new domain."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        METRIC_FIELD_NUMBER: _builtins.int
+        MIN_VALUE_FIELD_NUMBER: _builtins.int
+        MAX_VALUE_FIELD_NUMBER: _builtins.int
+        MAX_LOSS_FIELD_NUMBER: _builtins.int
+        metric: _builtins.str
+        """Name of the metric. It is a metric of the kind of task, and each has at most one gate."""
+        min_value: _builtins.float
+        """Smallest accepted value. Not set: no bound."""
+        max_value: _builtins.float
+        """Largest accepted value. Not set: no bound."""
+        max_loss: _builtins.float
+        """Accepted loss against the version in production, in the unit of the metric. Not set: any."""
+        def __init__(
+            self,
+            *,
+            metric: _builtins.str = ...,
+            min_value: _builtins.float | None = ...,
+            max_value: _builtins.float | None = ...,
+            max_loss: _builtins.float | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_max_loss", b"_max_loss", "_max_value", b"_max_value", "_min_value", b"_min_value", "max_loss", b"max_loss", "max_value", b"max_value", "min_value", b"min_value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_loss", b"_max_loss", "_max_value", b"_max_value", "_min_value", b"_min_value", "max_loss", b"max_loss", "max_value", b"max_value", "metric", b"metric", "min_value", b"min_value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__max_loss: _TypeAlias = _typing.Literal["max_loss"]  # noqa: Y015
+        _WhichOneofArgType__max_loss: _TypeAlias = _typing.Literal["_max_loss", b"_max_loss"]  # noqa: Y015
+        _WhichOneofReturnType__max_value: _TypeAlias = _typing.Literal["max_value"]  # noqa: Y015
+        _WhichOneofArgType__max_value: _TypeAlias = _typing.Literal["_max_value", b"_max_value"]  # noqa: Y015
+        _WhichOneofReturnType__min_value: _TypeAlias = _typing.Literal["min_value"]  # noqa: Y015
+        _WhichOneofArgType__min_value: _TypeAlias = _typing.Literal["_min_value", b"_min_value"]  # noqa: Y015
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__max_loss) -> _WhichOneofReturnType__max_loss | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__max_value) -> _WhichOneofReturnType__max_value | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__min_value) -> _WhichOneofReturnType__min_value | None: ...
+
+    @_typing.final
+    class DataRequirements(_message.Message):
+        """Requirements on the data of a pipeline run. A run whose data do not meet them fails before it trains
+        (`TOO_FEW_RECORDS`).
+        """
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        MIN_RECORDS_FIELD_NUMBER: _builtins.int
+        MIN_RECORDS_PER_LABEL_FIELD_NUMBER: _builtins.int
+        REQUIRED_FIELDS_FIELD_NUMBER: _builtins.int
+        LANGUAGES_FIELD_NUMBER: _builtins.int
+        LICENSES_FIELD_NUMBER: _builtins.int
+        min_records: _builtins.int
+        """Minimum number of records with an answer, at most 100,000,000. 0: as many as the split needs."""
+        min_records_per_label: _builtins.int
+        """Minimum number of records of each label, at most 100,000,000. Only with the task `classify`. 0: none."""
+        @_builtins.property
+        def required_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """Fields that each record has, at most 64."""
+
+        @_builtins.property
+        def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """Languages that records may have, as two-letter codes. Empty: any."""
+
+        @_builtins.property
+        def licenses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """Licences that sources may have. Empty: any."""
+
+        def __init__(
+            self,
+            *,
+            min_records: _builtins.int = ...,
+            min_records_per_label: _builtins.int = ...,
+            required_fields: _abc.Iterable[_builtins.str] | None = ...,
+            languages: _abc.Iterable[_builtins.str] | None = ...,
+            licenses: _abc.Iterable[_builtins.str] | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["languages", b"languages", "licenses", b"licenses", "min_records", b"min_records", "min_records_per_label", b"min_records_per_label", "required_fields", b"required_fields"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Budget(_message.Message):
+        """Limits on the resources that the pipeline runs of the last 30 days used. A value of 0 is no limit."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        MAX_RUNS_FIELD_NUMBER: _builtins.int
+        MAX_HOURS_FIELD_NUMBER: _builtins.int
+        MAX_COST_FIELD_NUMBER: _builtins.int
+        CURRENCY_FIELD_NUMBER: _builtins.int
+        MAX_ENERGY_KWH_FIELD_NUMBER: _builtins.int
+        max_runs: _builtins.int
+        """Maximum number of pipeline runs, at most 100,000."""
+        max_hours: _builtins.float
+        """Maximum total duration of pipeline runs in hours, at most 100,000."""
+        max_cost: _builtins.float
+        """Maximum cost in `currency`, at most 1,000,000,000."""
+        currency: _builtins.str
+        """Currency of `max_cost` as an ISO 4217 code."""
+        max_energy_kwh: _builtins.float
+        """Maximum energy in kilowatt-hours, at most 1,000,000,000."""
+        def __init__(
+            self,
+            *,
+            max_runs: _builtins.int = ...,
+            max_hours: _builtins.float = ...,
+            max_cost: _builtins.float = ...,
+            currency: _builtins.str = ...,
+            max_energy_kwh: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "max_cost", b"max_cost", "max_energy_kwh", b"max_energy_kwh", "max_hours", b"max_hours", "max_runs", b"max_runs"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class StageCompute(_message.Message):
+        """Devices and number formats of the stages of the loop."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        TRAINING_FIELD_NUMBER: _builtins.int
+        EVALUATION_FIELD_NUMBER: _builtins.int
+        VERIFICATION_FIELD_NUMBER: _builtins.int
+        SERVING_FIELD_NUMBER: _builtins.int
+        @_builtins.property
+        def training(self) -> _compute_pb2.Compute:
+            """Training."""
+
+        @_builtins.property
+        def evaluation(self) -> _compute_pb2.Compute:
+            """Evaluation."""
+
+        @_builtins.property
+        def verification(self) -> _compute_pb2.Compute:
+            """Verification of a version during its registration."""
+
+        @_builtins.property
+        def serving(self) -> _compute_pb2.Compute:
+            """Engines."""
+
+        def __init__(
+            self,
+            *,
+            training: _compute_pb2.Compute | None = ...,
+            evaluation: _compute_pb2.Compute | None = ...,
+            verification: _compute_pb2.Compute | None = ...,
+            serving: _compute_pb2.Compute | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["evaluation", b"evaluation", "serving", b"serving", "training", b"training", "verification", b"verification"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluation", b"evaluation", "serving", b"serving", "training", b"training", "verification", b"verification"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class CurationStep(_message.Message):
+        """One step of curation."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        @_typing.final
+        class ParamsEntry(_message.Message):
+            DESCRIPTOR: _descriptor.Descriptor
+
+            KEY_FIELD_NUMBER: _builtins.int
+            VALUE_FIELD_NUMBER: _builtins.int
+            key: _builtins.str
+            value: _builtins.str
+            def __init__(
+                self,
+                *,
+                key: _builtins.str = ...,
+                value: _builtins.str = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        NAME_FIELD_NUMBER: _builtins.int
+        PARAMS_FIELD_NUMBER: _builtins.int
+        name: _builtins.str
+        """Name of the step."""
+        @_builtins.property
+        def params(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+            """Parameters of the step by name."""
+
+        def __init__(
+            self,
+            *,
+            name: _builtins.str = ...,
+            params: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "params", b"params"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
@@ -232,6 +444,16 @@ class Project(_message.Message):
     SPLIT_FIELD_NUMBER: _builtins.int
     REQUIRE_APPROVAL_FIELD_NUMBER: _builtins.int
     NOTICES_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
+    PRIMARY_METRIC_FIELD_NUMBER: _builtins.int
+    METRICS_FIELD_NUMBER: _builtins.int
+    METRIC_GATES_FIELD_NUMBER: _builtins.int
+    DATA_REQUIREMENTS_FIELD_NUMBER: _builtins.int
+    BUDGET_FIELD_NUMBER: _builtins.int
+    COMPUTE_FIELD_NUMBER: _builtins.int
+    RECIPES_FIELD_NUMBER: _builtins.int
+    RETRAINING_RECIPES_FIELD_NUMBER: _builtins.int
+    CURATION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}`."""
     revision: _builtins.int
@@ -262,8 +484,8 @@ class Project(_message.Message):
 
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Labels that the model answers with: 2 to 1,000 words of at most 64 characters each. Repeated labels and invisible
-        characters are refused.
+        """The same as `task.classify.labels`. A project that is created with labels and without a task has the task `classify`.
+        Empty for other tasks.
         """
 
     @_builtins.property
@@ -286,6 +508,46 @@ class Project(_message.Message):
     def notices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Consequences of an update for existing resources, one sentence each. Set only in the response of the update."""
 
+    @_builtins.property
+    def task(self) -> _task_pb2.TaskSpec:
+        """What the model is for. Its kind cannot change."""
+
+    @_builtins.property
+    def primary_metric(self) -> _metric_pb2.Metric:
+        """Metric that decides between versions. Default: that of the kind of task (`macro_f1`, `rouge_l`, `mae`)."""
+
+    @_builtins.property
+    def metrics(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of further metrics to report, at most 32."""
+
+    @_builtins.property
+    def metric_gates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Project.MetricGate]:
+        """Further requirements on a new version, one for each metric."""
+
+    @_builtins.property
+    def data_requirements(self) -> Global___Project.DataRequirements:
+        """Requirements on the data, checked before training."""
+
+    @_builtins.property
+    def budget(self) -> Global___Project.Budget:
+        """Limits on the resources that pipeline runs use."""
+
+    @_builtins.property
+    def compute(self) -> Global___Project.StageCompute:
+        """Devices and number formats of the stages."""
+
+    @_builtins.property
+    def recipes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`. Empty: `sft`."""
+
+    @_builtins.property
+    def retraining_recipes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Recipes of later versions, in their order. Empty: `sft`."""
+
+    @_builtins.property
+    def curation(self) -> _containers.RepeatedCompositeFieldContainer[Global___Project.CurationStep]:
+        """Steps of curation, in their order. Empty: the default steps of ingestion."""
+
     def __init__(
         self,
         *,
@@ -307,10 +569,20 @@ class Project(_message.Message):
         split: Global___Project.SplitDefaults | None = ...,
         require_approval: _builtins.bool = ...,
         notices: _abc.Iterable[_builtins.str] | None = ...,
+        task: _task_pb2.TaskSpec | None = ...,
+        primary_metric: _metric_pb2.Metric | None = ...,
+        metrics: _abc.Iterable[_builtins.str] | None = ...,
+        metric_gates: _abc.Iterable[Global___Project.MetricGate] | None = ...,
+        data_requirements: Global___Project.DataRequirements | None = ...,
+        budget: Global___Project.Budget | None = ...,
+        compute: Global___Project.StageCompute | None = ...,
+        recipes: _abc.Iterable[_builtins.str] | None = ...,
+        retraining_recipes: _abc.Iterable[_builtins.str] | None = ...,
+        curation: _abc.Iterable[Global___Project.CurationStep] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "gate", b"gate", "rollout", b"rollout", "split", b"split", "training", b"training", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "compute", b"compute", "create_time", b"create_time", "data_requirements", b"data_requirements", "gate", b"gate", "primary_metric", b"primary_metric", "rollout", b"rollout", "split", b"split", "task", b"task", "training", b"training", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "dataset", b"dataset", "deployment", b"deployment", "display_name", b"display_name", "etag", b"etag", "gate", b"gate", "instructions", b"instructions", "labels", b"labels", "model", b"model", "name", b"name", "notices", b"notices", "require_approval", b"require_approval", "revision", b"revision", "rollout", b"rollout", "split", b"split", "traffic_retention_days", b"traffic_retention_days", "training", b"training", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "compute", b"compute", "create_time", b"create_time", "curation", b"curation", "data_requirements", b"data_requirements", "dataset", b"dataset", "deployment", b"deployment", "display_name", b"display_name", "etag", b"etag", "gate", b"gate", "instructions", b"instructions", "labels", b"labels", "metric_gates", b"metric_gates", "metrics", b"metrics", "model", b"model", "name", b"name", "notices", b"notices", "primary_metric", b"primary_metric", "recipes", b"recipes", "require_approval", b"require_approval", "retraining_recipes", b"retraining_recipes", "revision", b"revision", "rollout", b"rollout", "split", b"split", "task", b"task", "traffic_retention_days", b"traffic_retention_days", "training", b"training", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

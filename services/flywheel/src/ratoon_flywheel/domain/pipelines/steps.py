@@ -6,7 +6,6 @@ from enum import StrEnum
 
 from ratoon_flywheel.domain.errors import NoDecisionPending, NoReason
 from ratoon_flywheel.domain.pipelines.actions import CancelChild, StageRequest, split_request, stage_request
-from ratoon_flywheel.domain.pipelines.enough import too_few
 from ratoon_flywheel.domain.pipelines.runs import (
     Approval,
     Cancelled,
@@ -25,6 +24,7 @@ from ratoon_flywheel.domain.pipelines.runs import (
     State,
     Succeeded,
 )
+from ratoon_flywheel.domain.pipelines.support import check_supported, loop_kind
 
 LONGEST_REASON = 1000
 """Characters of the reason of a decision."""
@@ -133,6 +133,7 @@ def decided(run: PipelineRun, approval: Approval) -> PipelineRun:
 
 
 def _begin(run: PipelineRun, production: Production | None, now: datetime) -> Transition:
+    check_supported(run.project)
     if run.retrains and production is None:
         message = "There is no version in production yet, so there is no traffic to train on: give sources."
         return fail(run, "NOTHING_TO_RETRAIN", message, now)
@@ -192,8 +193,9 @@ def _lack(run: PipelineRun) -> str:
     if not run.products.label_counts:
         return ""
     split = split_request(run)
-    counts, labels = run.products.label_counts, run.project.labels
-    return too_few(counts, split.ratios, by_time=split.by_time, labels=labels)
+    project, counts = run.project, run.products.label_counts
+    kind = loop_kind(project)
+    return kind.lack(project.task, counts, split.ratios, split.by_time, project.data_requirements)
 
 
 def _apply_decision(run: PipelineRun, stage: Stage, now: datetime) -> Transition:

@@ -3,26 +3,19 @@
 Several feedbacks for one answer: the latest counts. Feedback may come before the answer's traffic segment.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import IntEnum
 
-from ratoon.tasks.labels import label_key, match_label
+from ratoon.tasks import kinds
+from ratoon.tasks.kind import Verdict
+from ratoon.tasks.kinds import TaskSpec, supported
 from ratoon.tasks.text import is_encodable
 from ratoon_flywheel.domain.errors import BadFeedback
+from ratoon_flywheel.domain.kinds.table import KINDS
 
 _LIKED_FROM, _DISLIKED_TO = 4, 2
 """Ratings of 4 and 5 praise, 1 and 2 blame, 3 does neither."""
 _LONGEST_COMMENT = 4000
-
-
-class Verdict(IntEnum):
-    """Verdict of a feedback on its answer."""
-
-    NEGATIVE = -1
-    NEUTRAL = 0
-    POSITIVE = 1
 
 
 @dataclass(frozen=True)
@@ -74,8 +67,8 @@ class Received:
     negative: bool
 
 
-def checked(feedback: Feedback, labels: Sequence[str]) -> Feedback:
-    """Return the feedback if it is valid; the correction becomes one of the labels."""
+def checked(feedback: Feedback, task: TaskSpec) -> Feedback:
+    """Return the feedback if it is valid; TaskNotSupported if it has a correction and the kind of task takes none."""
     if not feedback.answer_id:
         raise BadFeedback("answer_id is missing: give the `id` of the answer.", "answer_id")
     if feedback.thumb not in (-1, 0, 1):
@@ -91,35 +84,29 @@ def checked(feedback: Feedback, labels: Sequence[str]) -> Feedback:
             raise BadFeedback(f"{field} contains half of a surrogate pair, which is not a character.", field)
     if not (feedback.thumb or feedback.rating or feedback.correction or feedback.comment):
         raise BadFeedback("The feedback is empty: give a thumb, a rating, a correction or a comment.")
-    if feedback.correction and match_label(feedback.correction, labels) is None:
-        known = ", ".join(labels)
-        raise BadFeedback(
-            f"correction must be one of {known}; {feedback.correction[:50]!r} is not.", "correction"
-        )
+    if feedback.correction:
+        _check_correction(feedback.correction, task)
     return feedback
 
 
-def feedback_label(feedback: Feedback, labels: Sequence[str]) -> FeedbackLabel:
-    """Return the label of a feedback."""
-    correction = match_label(feedback.correction, labels) or ""
+def _check_correction(correction: str, task: TaskSpec) -> None:
+    supported(KINDS, task, "A correction")
+    if kinds.parse(task, correction) is None:
+        valid = kinds.valid_answers(task)
+        raise BadFeedback(f"correction must be {valid}; {correction[:50]!r} is not.", "correction")
+
+
+def feedback_label(feedback: Feedback, task: TaskSpec) -> FeedbackLabel:
+    """Return what counts of a feedback, with its correction in canonical form."""
+    correction = kinds.parse(task, feedback.correction) or ""
     return FeedbackLabel(
         feedback.answer_id, feedback.version, feedback.create_time, feedback.verdict, correction
     )
 
 
-def right_label(answered: str, feedback: FeedbackLabel, labels: Sequence[str]) -> str | None:
-    """Return the label that the answer should have been; None if the feedback does not determine it.
-
-    A correction determines it; praise confirms the answer; blame of one of two labels means the other.
-    """
-    if feedback.correction:
-        return match_label(feedback.correction, labels)
-    label = match_label(answered, labels)
-    if label is None or feedback.verdict is Verdict.NEUTRAL:
-        return None
-    if feedback.verdict is Verdict.POSITIVE:
-        return label
-    return next(each for each in labels if each != label) if len(labels) == 2 else None
+def right_answer(answered: str, feedback: FeedbackLabel, task: TaskSpec) -> str | None:
+    """Return what the answer should have been; None if the feedback does not determine it."""
+    return kinds.right_answer(task, answered, feedback.verdict, feedback.correction)
 
 
 def is_vote(feedback: FeedbackLabel) -> bool:
@@ -127,8 +114,6 @@ def is_vote(feedback: FeedbackLabel) -> bool:
     return bool(feedback.correction) or feedback.verdict is not Verdict.NEUTRAL
 
 
-def is_negative(answered: str, feedback: FeedbackLabel) -> bool:
-    """Whether the answer was wrong or disliked; a correction that repeats the answer confirms it."""
-    if feedback.correction:
-        return label_key(feedback.correction) != label_key(answered)
-    return feedback.verdict is Verdict.NEGATIVE
+def is_negative(answered: str, feedback: FeedbackLabel, task: TaskSpec) -> bool:
+    """Return whether the answer was wrong or disliked; a correction that repeats the answer confirms it."""
+    return kinds.is_negative(task, answered, feedback.verdict, feedback.correction)

@@ -2,15 +2,20 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from ratoon.tasks import kinds
+from ratoon.tasks.kinds import TaskSpec
 from ratoon.tasks.text import encodable, utf8
 from ratoon_flywheel.domain.errors import BadSegment
 from ratoon_flywheel.domain.signals.features import TextFeatures
-from ratoon_flywheel.domain.signals.feedback import FeedbackLabel, right_label
+from ratoon_flywheel.domain.signals.feedback import FeedbackLabel, right_answer
+
+MAX_INDEXED_CHARS = 80
+"""Characters of an answer in the answer index."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +118,7 @@ class Answer:
     content_digest: str
     """sha256 of the text."""
     label: str
-    """The label it answered; empty when the answer is none of the labels."""
+    """The answer in canonical form; empty if it is not valid, or a free text, which is not indexed."""
     features: TextFeatures
     caller: str = ""
     """Mark of the caller; empty if the caller is unknown."""
@@ -144,6 +149,14 @@ def checked(segment: TrafficSegment) -> TrafficSegment:
 def content_digest(text: str) -> str:
     """Return the identity of a text: sha256 of the text without the white space around it."""
     return hashlib.sha256(utf8(text.strip())).hexdigest()
+
+
+def indexed_answer(answer: str, task: TaskSpec) -> str:
+    """Return what the answer index keeps of an answer: its canonical form, nothing of free text or of a long one."""
+    if kinds.kind_of(task).FREE_TEXT:
+        return ""
+    known = kinds.parse(task, answer) or ""
+    return known if len(known) <= MAX_INDEXED_CHARS else ""
 
 
 def caller_mark(project: str, user: str) -> str:
@@ -185,12 +198,12 @@ def distinct(answers: Iterable[Answer]) -> list[Answer]:
 
 
 def labelled_examples(
-    labelled: Iterable[tuple[Answer, FeedbackLabel]], labels: Sequence[str]
+    labelled: Iterable[tuple[Answer, FeedbackLabel]], task: TaskSpec
 ) -> list[LabelledExample]:
     """Return one labelled example a text, by its latest feedback, oldest answer first."""
     latest: dict[str, tuple[datetime, LabelledExample]] = {}
     for answer, feedback in labelled:
-        label = right_label(answer.label, feedback, labels)
+        label = right_answer(answer.label, feedback, task)
         known = latest.get(answer.content_digest)
         if label is not None and (known is None or known[0] <= feedback.time):
             example = LabelledExample(answer.answer_id, answer.segment, answer.version, answer.time, label)

@@ -1,0 +1,48 @@
+"""Table of the kinds of task that pipeline runs support, and what each decides in the loop."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeVar
+
+from ratoon.tasks.kind import Kind
+from ratoon_flywheel.domain.kinds import classify
+from ratoon_flywheel.domain.project_settings import DataRequirements
+
+Spec = TypeVar("Spec", contravariant=True)
+
+
+class LoopKind(Protocol[Spec]):
+    """What a kind of task decides in the loop, implemented by a module of its name."""
+
+    def change_notices(self, before: Spec, after: Spec, served: str, allowed: bool, /) -> tuple[str, ...]:
+        """Return the consequences of a change of the task, one sentence each.
+
+        `served` is the version in production, empty without one. LabelServed refuses a change that takes away what it
+        answers, unless it is `allowed`.
+        """
+        ...
+
+    def respelled(self, before: Spec, after: Spec, /) -> dict[str, str]:
+        """Return the answers that are written in another way now, by how they were written."""
+        ...
+
+    def lack(
+        self,
+        task: Spec,
+        counts: Mapping[str, int],
+        ratios: tuple[float, float, float],
+        by_time: bool,
+        requirements: DataRequirements,
+        /,
+    ) -> str:
+        """Return why there are too few records to train on, as a sentence; empty if there are enough.
+
+        `counts` are the records of each answer, `ratios` the shares of training, validation and test.
+        """
+        ...
+
+
+KINDS: Mapping[Kind, LoopKind[Any] | None] = {
+    Kind.CLASSIFY: classify,
+    Kind.GENERATE: None,
+    Kind.REGRESS: None,
+}

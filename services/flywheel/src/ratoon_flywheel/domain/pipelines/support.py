@@ -1,0 +1,47 @@
+"""Which projects pipeline runs support. A project with other settings can be created; its runs are refused early."""
+
+from ratoon.tasks.kinds import kind_of, supported
+from ratoon_flywheel.domain.errors import SettingNotSupported
+from ratoon_flywheel.domain.kinds.table import KINDS, LoopKind
+from ratoon_flywheel.domain.project_settings import Budget, DataRequirements, StageCompute
+from ratoon_flywheel.domain.projects import Project
+
+_RECIPES = ((), ("sft",))
+
+
+def loop_kind(project: Project) -> LoopKind[object]:
+    """Return what the kind of a project's task decides in the loop; TaskNotSupported if runs do not support it."""
+    return supported(KINDS, project.task, "A pipeline run")
+
+
+def check_supported(project: Project) -> None:
+    """Raise TaskNotSupported or SettingNotSupported if pipeline runs do not support the project yet."""
+    loop_kind(project)
+    if unsupported := [name for name, is_set in _unsupported(project).items() if is_set]:
+        raise SettingNotSupported(
+            f"Pipeline runs do not apply {', '.join(unsupported)} of {project.name} yet: clear "
+            f"{'it' if len(unsupported) == 1 else 'them'} to start one.",
+            unsupported[0],
+        )
+
+
+def _unsupported(project: Project) -> dict[str, bool]:
+    """Return whether each setting that runs do not apply has another value than its default."""
+    requirements = project.data_requirements
+    return {
+        "primary_metric": project.primary_metric not in ("", kind_of(project.task).PRIMARY),
+        "metrics": bool(project.metrics),
+        "metric_gates": bool(project.metric_gates),
+        **{
+            f"data_requirements.{name}": getattr(requirements, name) != getattr(DataRequirements, name)
+            for name in ("required_fields", "languages", "licenses")
+        },
+        **{f"budget.{name}": value != getattr(Budget, name) for name, value in vars(project.budget).items()},
+        **{
+            f"compute.{stage}": value != getattr(StageCompute, stage)
+            for stage, value in vars(project.compute).items()
+        },
+        "recipes": project.recipes not in _RECIPES,
+        "retraining_recipes": project.retraining_recipes not in _RECIPES,
+        "curation": bool(project.curation),
+    }

@@ -1,0 +1,217 @@
+"""Settings of a project beyond its task: metrics, data, budget, devices and curation, with their limits."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from math import isfinite
+from re import fullmatch
+
+from ratoon.tasks.kind import AnyKind, Direction, Metric
+from ratoon.tasks.kinds import KINDS
+from ratoon_flywheel.domain.errors import BadProject
+
+_MAX_METRICS = 32
+_MAX_FIELDS = 64
+_MAX_RECORDS = 100_000_000
+_MAX_COST = 1e9
+_MAX_RUNS = 100_000
+_MAX_DEVICES = 64
+_MAX_STEPS = 64
+_MAX_NAME_CHARS = 64
+
+
+class Accelerator(StrEnum):
+    """Kind of device."""
+
+    CPU = "CPU"
+    CUDA = "CUDA"
+    NEURON = "NEURON"
+
+
+class Dtype(StrEnum):
+    """Number format of weights and activations."""
+
+    FLOAT32 = "FLOAT32"
+    BFLOAT16 = "BFLOAT16"
+    FLOAT16 = "FLOAT16"
+
+
+@dataclass(frozen=True)
+class MetricGate:
+    """Requirement on one metric of a new version; None is no bound."""
+
+    metric: str
+    min_value: float | None = None
+    max_value: float | None = None
+    max_loss: float | None = None
+    """Accepted loss against the version in production."""
+
+
+@dataclass(frozen=True)
+class DataRequirements:
+    """Requirements on the data of a pipeline run; zero and empty mean any."""
+
+    min_records: int = 0
+    min_records_per_label: int = 0
+    required_fields: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    licenses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Limits on what the pipeline runs of 30 days use; zero is no limit."""
+
+    max_runs: int = 0
+    max_hours: float = 0.0
+    max_cost: float = 0.0
+    currency: str = ""
+    max_energy_kwh: float = 0.0
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Devices and number format of a stage; zero devices leave the number to the stage."""
+
+    accelerator: Accelerator = Accelerator.CPU
+    dtype: Dtype = Dtype.FLOAT32
+    devices: int = 0
+
+
+@dataclass(frozen=True)
+class StageCompute:
+    """Devices and number formats of the stages."""
+
+    training: Compute = Compute()
+    evaluation: Compute = Compute()
+    verification: Compute = Compute()
+    serving: Compute = Compute()
+
+
+@dataclass(frozen=True)
+class CurationStep:
+    """One step of curation."""
+
+    name: str
+    params: Mapping[str, str] = field(default_factory=dict)
+
+
+def check_metrics(kind: AnyKind, primary: str, names: Sequence[str], gates: Sequence[MetricGate]) -> None:
+    """Raise BadProject unless all metrics are those of the kind, and the primary one judges versions."""
+    if primary and not _metric(kind, primary, "primary_metric").is_judge:
+        raise BadProject(f"{primary} does not say which version is better.", "primary_metric")
+    if len(names) > _MAX_METRICS or len(set(names)) < len(names):
+        raise BadProject(f"metrics takes up to {_MAX_METRICS} different metrics.", "metrics")
+    for name in names:
+        _metric(kind, name, "metrics")
+    gated = [gate.metric for gate in gates]
+    if len(set(gated)) < len(gated):
+        raise BadProject("Each metric has at most one gate.", "metric_gates")
+    for gate in gates:
+        _check_gate(_metric(kind, gate.metric, "metric_gates"), gate)
+
+
+def check_direction(name: str, direction: Direction) -> None:
+    """Raise BadProject if a metric has another direction than the named one."""
+    known = next((each.METRICS[name] for each in KINDS.values() if name in each.METRICS), None)
+    if known is not None and known.direction is not direction:
+        raise BadProject(
+            f"The direction of {name} is {known.direction}, not {direction}: leave it out.", "primary_metric"
+        )
+
+
+def check_data(requirements: DataRequirements, has_labels: bool) -> None:
+    """Raise BadProject if a requirement on the data is out of range."""
+    for name in ("min_records", "min_records_per_label"):
+        _check_range(f"data_requirements.{name}", getattr(requirements, name), _MAX_RECORDS)
+    if requirements.min_records_per_label and not has_labels:
+        raise BadProject(
+            "data_requirements.min_records_per_label needs the task classify.",
+            "data_requirements.min_records_per_label",
+        )
+    for name in ("required_fields", "languages", "licenses"):
+        _check_names(f"data_requirements.{name}", getattr(requirements, name))
+    if unknown := [each for each in requirements.languages if not fullmatch(r"[a-z]{2}", each)]:
+        raise BadProject(f"{unknown[0]!r} is not a two-letter language code.", "data_requirements.languages")
+
+
+def check_budget(budget: Budget) -> None:
+    """Raise BadProject if a limit is out of range, or a cost has no currency."""
+    _check_range("budget.max_runs", budget.max_runs, _MAX_RUNS)
+    _check_range("budget.max_hours", budget.max_hours, _MAX_RUNS)
+    _check_range("budget.max_cost", budget.max_cost, _MAX_COST)
+    _check_range("budget.max_energy_kwh", budget.max_energy_kwh, _MAX_COST)
+    if budget.currency and not fullmatch(r"[A-Z]{3}", budget.currency):
+        raise BadProject(f"{budget.currency!r} is not an ISO 4217 code such as EUR.", "budget.currency")
+    if bool(budget.max_cost) != bool(budget.currency):
+        raise BadProject("Give budget.max_cost and budget.currency together.", "budget.currency")
+
+
+def check_compute(compute: StageCompute) -> None:
+    """Raise BadProject if a number of devices is out of range."""
+    for stage, each in vars(compute).items():
+        _check_range(f"compute.{stage}.devices", each.devices, _MAX_DEVICES)
+
+
+def check_recipes(kind: AnyKind, path: str, recipes: Sequence[str]) -> None:
+    """Raise BadProject unless the recipes are those of the kind, each at most once."""
+    if unknown := [each for each in recipes if each not in kind.RECIPES]:
+        raise BadProject(
+            f"{unknown[0][:_MAX_NAME_CHARS]!r} is not one of the recipes {', '.join(kind.RECIPES)}.", path
+        )
+    if len(set(recipes)) < len(recipes):
+        raise BadProject(f"{path} names a recipe twice.", path)
+
+
+def check_curation(steps: Sequence[CurationStep]) -> None:
+    """Raise BadProject if there are too many steps, or one has no name."""
+    if len(steps) > _MAX_STEPS:
+        raise BadProject(f"curation takes up to {_MAX_STEPS} steps.", "curation")
+    if any(not 0 < len(step.name) <= _MAX_NAME_CHARS for step in steps):
+        raise BadProject(
+            f"Each step of curation needs a name of at most {_MAX_NAME_CHARS} characters.", "curation"
+        )
+
+
+def _metric(kind: AnyKind, name: str, path: str) -> Metric:
+    if name not in kind.METRICS:
+        raise BadProject(
+            f"{name[:_MAX_NAME_CHARS]!r} is not one of the metrics {', '.join(kind.METRICS)}.", path
+        )
+    return kind.METRICS[name]
+
+
+def _check_gate(metric: Metric, gate: MetricGate) -> None:
+    bounds = {name: bound for name, bound in _bounds(gate) if bound is not None}
+    if not bounds:
+        raise BadProject(f"The gate on {metric.name} has no bound.", "metric_gates")
+    if not all(map(isfinite, bounds.values())) or bounds.get("max_loss", 0) < 0:
+        raise BadProject(
+            f"The bounds of the gate on {metric.name} must be finite, and max_loss 0 or more.", "metric_gates"
+        )
+    if gate.max_loss is not None and not metric.is_judge:
+        raise BadProject(f"{metric.name} has no loss: no value of it is better.", "metric_gates")
+    for name in ("min_value", "max_value"):
+        if not metric.low <= bounds.get(name, metric.low) <= metric.high:
+            raise BadProject(
+                f"{name} of the gate on {metric.name} must be {metric.low:g} to {metric.high:g}, "
+                f"not {bounds[name]:g}.",
+                "metric_gates",
+            )
+
+
+def _bounds(gate: MetricGate) -> Iterator[tuple[str, float | None]]:
+    for name in ("min_value", "max_value", "max_loss"):
+        yield name, getattr(gate, name)
+
+
+def _check_range(path: str, value: float, max_value: float) -> None:
+    if not isfinite(value) or not 0 <= value <= max_value:
+        raise BadProject(f"{path} may not be {value:g}; give 0 to {max_value:,.0f}.", path)
+
+
+def _check_names(path: str, names: Sequence[str]) -> None:
+    if len(names) > _MAX_FIELDS or any(not 0 < len(name) <= _MAX_NAME_CHARS for name in names):
+        raise BadProject(
+            f"{path} takes up to {_MAX_FIELDS} names of at most {_MAX_NAME_CHARS} characters each.", path
+        )
