@@ -353,7 +353,7 @@ class SplitSpec(_message.Message):
     THRESHOLD_FIELD_NUMBER: _builtins.int
     REPLAY_FIELD_NUMBER: _builtins.int
     dataset_version: _builtins.str
-    """Digest of the tree of the dataset version."""
+    """Digest of the dataset version."""
     label_set: _builtins.str
     """Digest of the label set. Empty: labels of the sources."""
     mode: _builtins.str
