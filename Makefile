@@ -82,7 +82,7 @@ proto: env ## generate libs/contracts and the models and resources of libs/clien
 	@$(PYTHON) scripts/protos.py generate
 	@$(PYTHON) -m scripts.client generate
 
-reference: env ## write docs/reference: API, error reasons, event topics and metrics, from protos and sources
+reference: env ## write docs/reference: API, commands, error reasons, event topics and metrics, from protos and sources
 	@$(PYTHON) -m scripts.reference generate
 
 chart: env ## write the chart's values schema and the reference of its values

@@ -1,7 +1,7 @@
 """Reference pages of the documentation, generated from the protos and the sources into `docs/reference`.
 
 `python -m scripts.reference generate` writes one page for the API of each service, and pages of the error reasons,
-event topics and metrics; `check` compares them with what is committed.
+event topics, metrics and commands; `check` compares them with what is committed.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ratoon.runtime.metric_names import OLD_NAMES
+from scripts.command_pages import UnexplainedHole, commands_page, coverage_page
 from scripts.contract_pages import Contracts, UnknownReason, cell
 from scripts.failure_reasons import NoMeaning, failures
 from scripts.raised_errors import Module, Raised, Sources, text_of
@@ -47,7 +48,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as scratch:
             write(Path(scratch))
             stale = differences(Path(scratch), TARGET)
-    except (UnknownReason, NoMeaning, DynamicMetric) as error:
+    except (UnknownReason, NoMeaning, DynamicMetric, UnexplainedHole) as error:
         print(f"reference: {error}", file=sys.stderr)
         return 1
     if stale:
@@ -86,6 +87,8 @@ def pages() -> dict[str, str]:
         "errors.md": errors_page(reasons, failures(sources)),
         "topics.md": contracts.topics_page(consumers_by_topic()),
         "metrics.md": metrics_page(sources),
+        "commands.md": commands_page(),
+        "coverage-of-the-api.md": coverage_page(contracts),
     }
     return {path: NOTICE + "\n".join(text) for path, text in lines.items()}
 

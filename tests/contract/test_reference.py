@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import contract_pages, failure_reasons, reference
+from scripts import command_pages, contract_pages, failure_reasons, reference
 from scripts.raised_errors import Module, Raised, Sources
 
 ERRORS = '''
@@ -222,3 +222,37 @@ def test_every_topic_and_service_has_a_page():
     assert {each.domain for each in declared} == {
         path.stem for path in (reference.TARGET / "api").glob("*.md")
     }
+
+
+def test_an_rpc_that_is_reached_nowhere_needs_a_reason(monkeypatch):
+    contracts = contract_pages.Contracts.of_repository()
+    assert (
+        "| `registry.SetAlias` | `ratoon set aliases` | `aliases.set` | yes |"
+        in command_pages.coverage_page(contracts)
+    )
+    monkeypatch.delitem(command_pages.CONSOLE, "SetAlias")
+    with pytest.raises(command_pages.UnexplainedHole, match="does not call SetAlias"):
+        command_pages.coverage_page(contracts)
+    monkeypatch.setitem(command_pages.CONSOLE, "SetAlias", "no such text in the console")
+    with pytest.raises(command_pages.UnexplainedHole, match="no longer contains"):
+        command_pages.coverage_page(contracts)
+    monkeypatch.setitem(command_pages.CONSOLE, "SetAlias", ":set")
+    monkeypatch.setattr(
+        command_pages, "METHODS", [each for each in command_pages.METHODS if each.rpc != "SetAlias"]
+    )
+    with pytest.raises(command_pages.UnexplainedHole, match="has no method for SetAlias"):
+        command_pages.coverage_page(contracts)
+    monkeypatch.setitem(command_pages.CONSOLE_REASONS, "FormerRpc", "it was removed")
+    with pytest.raises(command_pages.UnexplainedHole, match="names RPCs that do not exist: FormerRpc"):
+        command_pages.coverage_page(contracts)
+
+
+def test_every_command_is_on_the_page():
+    rows = command_pages.commands_page()
+    for command in (
+        "ratoon up",
+        "ratoon datasets sources update",
+        "ratoon create rollouts",
+        "ratoon cancel splits",
+    ):
+        assert any(row.startswith(f"| `{command}` |") for row in rows), command
