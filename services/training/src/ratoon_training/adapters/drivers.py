@@ -3,11 +3,13 @@
 import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
+from ratoon.jobs.v1.job_pb2 import JobEnvironment
+from ratoon.jobs.v1.training_jobs_pb2 import TrainingRecipe, TrainingResult, TrainingSpec
 from ratoon.operations.job_machine import JobObservation
+from ratoon.operations.job_messages import JSON, from_json, spec_json
 from ratoon.operations.job_procedure import observed
-from ratoon.operations.jobs import JobProgress, Jobs, JobStatus
+from ratoon.operations.jobs import Jobs
 from ratoon.storage.scratch import ScratchStore
 from ratoon_training.domain.diagnosis import Diagnosis
 from ratoon_training.domain.lengths import PromptLimit
@@ -37,7 +39,9 @@ class JobDrivers:
 
     def observe(self, job_id: str) -> JobObservation[Trained]:
         """The job as it is now."""
-        return _observation(self._jobs.observe(job_id))
+        status = self._jobs.observe(job_id)
+        trained = _trained(from_json(TrainingResult, status.result)) if status.result else None
+        return observed(status, Progress(**asdict(status.progress)), trained)
 
     def start(self, job_id: str, run: TrainingRun, place: Place, fence: int) -> None:
         """Start the job, unless it was started before."""
@@ -55,28 +59,31 @@ class JobDrivers:
     def _work(self, run: TrainingRun) -> Path:
         return work_folder(self._options.work, run.name)
 
-    def _spec(self, run: TrainingRun, place: Place, fence: int) -> dict[str, Any]:
+    def _spec(self, run: TrainingRun, place: Place, fence: int) -> JSON:
         """Return the job's spec. A run in dedicated pods has its own driver, which does not stay warm."""
         options, resources = self._options, run.resources
-        return {
-            "warm": "" if place.pods else str(options.warm),
-            "warm_idle_s": options.idle_s,
-            "artifacts": options.artifacts_url,
-            "work": str(self._work(run)),
-            "fence": fence,
-            "train": run.train_digest,
-            "validation": run.validation_digest,
-            "base": run.base_artifact_digest,
-            "recipe": run.recipe.as_json(),
-            "resources": {
-                "accelerator": resources.accelerator.value,
-                "workers": resources.workers,
-                "threads": resources.threads or place.cpus,
-            },
-            "pods": place.pods,
-            "checkpoint_every_s": options.checkpoint_every_s,
-            "memory_limit_bytes": options.memory_limit_bytes,
-        }
+        environment = JobEnvironment(
+            warm="" if place.pods else str(options.warm),
+            warm_idle_s=options.idle_s,
+            artifacts=options.artifacts_url,
+            work=str(self._work(run)),
+        )
+        spec = TrainingSpec(
+            fence=fence,
+            train=run.train_digest,
+            validation=run.validation_digest,
+            base=run.base_artifact_digest,
+            recipe=from_json(TrainingRecipe, run.recipe.as_json()),
+            resources=TrainingSpec.Resources(
+                accelerator=resources.accelerator.value,
+                workers=resources.workers,
+                threads=resources.threads or place.cpus,
+            ),
+            pods=place.pods,
+            checkpoint_every_s=options.checkpoint_every_s,
+            memory_limit_bytes=options.memory_limit_bytes,
+        )
+        return spec_json(environment, spec)
 
 
 def work_folder(work: Path, run: str) -> Path:
@@ -84,21 +91,13 @@ def work_folder(work: Path, run: str) -> Path:
     return work / hashlib.sha256(run.encode()).hexdigest()[:32]
 
 
-def _observation(status: JobStatus) -> JobObservation[Trained]:
-    trained = _trained(status.result) if status.result else None
-    return observed(status, _progress(status.progress), trained)
-
-
-def _progress(progress: JobProgress) -> Progress:
-    return Progress(**asdict(progress))
-
-
-def _trained(result: dict[str, Any]) -> Trained:
+def _trained(result: TrainingResult) -> Trained:
+    diagnosis, limit = result.diagnosis, result.prompt_limit
     return Trained(
-        artifact_digest=result["artifact_digest"],
-        curves_digest=result["curves_digest"],
-        parameter_count=result["parameter_count"],
-        diagnosis=Diagnosis(**result["diagnosis"]),
-        metrics=result["metrics"],
-        prompt_limit=PromptLimit(**result.get("prompt_limit", {})),
+        artifact_digest=result.artifact_digest,
+        curves_digest=result.curves_digest,
+        parameter_count=result.parameter_count,
+        diagnosis=Diagnosis(diagnosis.verdict, diagnosis.remedy),
+        metrics=dict(sorted(result.metrics.items())),
+        prompt_limit=PromptLimit(limit.max_tokens, limit.max_characters, limit.cut_share),
     )

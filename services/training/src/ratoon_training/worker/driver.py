@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ratoon.jobs.v1.training_jobs_pb2 import TrainingResult
+from ratoon.operations.job_messages import from_json, to_json
 from ratoon.operations.jobs import JobFolder
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon_training.domain.errors import Stopped, TrainingError, WorkersLost
@@ -58,7 +60,7 @@ def run(spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
     result = _wait(job, group, number)
     seconds = time.monotonic() - begun
     metrics = {**result["metrics"], "seconds": seconds, "preparing_seconds": preparing}
-    return {**result, "metrics": metrics}
+    return to_json(from_json(TrainingResult, {**result, "metrics": metrics}))
 
 
 def _remote_task(task: TrainingTask) -> TrainingTask:

@@ -16,6 +16,9 @@ import numpy as np
 import pyarrow.parquet as pq
 from tokenizers import Tokenizer
 
+from ratoon.jobs.v1.job_pb2 import JobEnvironment
+from ratoon.jobs.v1.training_jobs_pb2 import TrainingSpec
+from ratoon.operations.job_messages import from_json
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.models import fetch_model
 from ratoon_training.domain.errors import BadBaseModel, DataEmpty, DataMalformed
@@ -37,17 +40,18 @@ class Rows:
     labels: list[str]
 
 
-def prepare(spec: dict[str, Any], recipe: Recipe, folder: Path, report: Report) -> Path:
-    """Create the prepared directory atomically, unless it exists."""
+def prepare(raw_spec: dict[str, Any], recipe: Recipe, folder: Path, report: Report) -> Path:
+    """Create the prepared directory of a job's spec atomically, unless it exists."""
     if folder.exists():
         return folder
-    store = ArtifactStore(spec["artifacts"])
+    spec = from_json(TrainingSpec, raw_spec)
+    store = ArtifactStore(from_json(JobEnvironment, raw_spec).artifacts)
     building = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
     building.mkdir(parents=True)
     try:
         report("Reading the split.")
-        train = read_part(store, spec["train"], recipe.labels, building, "training")
-        validation = read_part(store, spec["validation"], recipe.labels, building, "validation")
+        train = read_part(store, spec.train, recipe.labels, building, "training")
+        validation = read_part(store, spec.validation, recipe.labels, building, "validation")
         speech = _speech(spec, store, recipe, train, building, report)
         report("Turning text into tokens.")
         _save_tokens(building / "train.npz", speech, recipe, train)
@@ -90,7 +94,7 @@ def _check_labels(values: list[str | None], labels: tuple[str, ...], part: str) 
 
 
 def _speech(
-    spec: dict[str, Any], store: ArtifactStore, recipe: Recipe, train: Rows, folder: Path, report: Report
+    spec: TrainingSpec, store: ArtifactStore, recipe: Recipe, train: Rows, folder: Path, report: Report
 ) -> Speech:
     if recipe.method is not Method.FROM_SCRATCH:
         report("Fetching the base model.")
@@ -112,9 +116,9 @@ def _limit(tokenizer: Tokenizer, recipe: Recipe, train: Rows) -> PromptLimit:
     return text.limit_for(tokenizer, written, recipe.prompt_tokens, recipe.max_chars, positions)
 
 
-def _fetch_base(spec: dict[str, Any], store: ArtifactStore, folder: Path) -> Path:
+def _fetch_base(spec: TrainingSpec, store: ArtifactStore, folder: Path) -> Path:
     """Put the base model into `base/` and an adapter to start from into `adapter/`; return the requested one."""
-    fetched = fetch_model(store, spec["base"], folder)
+    fetched = fetch_model(store, spec.base, folder)
     fetched.whole.rename(folder / "base")
     return folder / "base" if fetched.base is None else fetched.path.rename(folder / "adapter")
 

@@ -9,8 +9,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ratoon.jobs.v1.job_pb2 import JobEnvironment
+from ratoon.jobs.v1.training_jobs_pb2 import TrainingRecipe, TrainingSpec
+from ratoon.operations.job_messages import from_json, to_json
 from ratoon.process.files import write_json
 from ratoon_training.domain.recipes import Accelerator, Recipe, Resources
+
+CHECKPOINT_EVERY_S = 5.0
+"""Seconds between two checkpoints of a spec that does not state them."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +30,7 @@ class TrainingTask:
     recipe: Recipe
     resources: Resources
     base: str = ""
-    checkpoint_every_s: float = 5.0
+    checkpoint_every_s: float = CHECKPOINT_EVERY_S
     memory_limit_bytes: int = 0
     pods: str = ""
     """Ray resource of the dedicated pods of its workers; empty: any node with capacity."""
@@ -34,25 +40,34 @@ class TrainingTask:
     """Digest of the prepared tree, for workers that do not share the work directory."""
 
     @staticmethod
-    def of_spec(spec: dict[str, Any], job: Path) -> "TrainingTask":
-        """Return the task of a job's spec."""
+    def of_spec(raw_spec: dict[str, Any], job: Path) -> "TrainingTask":
+        """Return the task of a job's spec, the JSON of a `JobEnvironment` and a `TrainingSpec`."""
+        environment, spec = from_json(JobEnvironment, raw_spec), from_json(TrainingSpec, raw_spec)
+        stated = spec.HasField("checkpoint_every_s")
         return TrainingTask(
             job=str(job),
-            work=spec["work"],
-            artifacts=spec["artifacts"],
-            fence=int(spec["fence"]),
-            recipe=Recipe.parse(spec["recipe"]),
-            resources=_resources(spec["resources"]),
-            base=spec.get("base", ""),
-            checkpoint_every_s=float(spec.get("checkpoint_every_s", 5.0)),
-            memory_limit_bytes=int(spec.get("memory_limit_bytes", 0)),
-            pods=spec.get("pods", ""),
+            work=environment.work,
+            artifacts=environment.artifacts,
+            fence=spec.fence,
+            recipe=_recipe(spec.recipe),
+            resources=_resources(to_json(spec.resources)),
+            base=spec.base,
+            checkpoint_every_s=spec.checkpoint_every_s if stated else CHECKPOINT_EVERY_S,
+            memory_limit_bytes=spec.memory_limit_bytes,
+            pods=spec.pods,
         )
 
     @property
     def prepared(self) -> Path:
         """Directory of the prepared tokens."""
         return Path(self.work) / "prepared"
+
+
+def _recipe(message: TrainingRecipe) -> Recipe:
+    """Return a recipe; what an earlier release did not state has its default."""
+    stated = {name: value for name, value in to_json(message).items() if value is not None}
+    shape = {name: value for name, value in (stated.get("architecture") or {}).items() if value is not None}
+    return Recipe.parse({**stated, "architecture": shape})
 
 
 def _resources(value: dict[str, Any]) -> Resources:

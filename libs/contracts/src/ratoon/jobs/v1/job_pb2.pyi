@@ -182,6 +182,7 @@ class JobEnvironment(_message.Message):
     LANES_FIELD_NUMBER: _builtins.int
     TIME_LIMIT_S_FIELD_NUMBER: _builtins.int
     MEMORY_SHARE_FIELD_NUMBER: _builtins.int
+    WORK_FIELD_NUMBER: _builtins.int
     task: _builtins.str
     """Kind of the job, for a worker that has several."""
     artifacts: _builtins.str
@@ -198,6 +199,8 @@ class JobEnvironment(_message.Message):
     """Time limit, in seconds. 0: no limit."""
     memory_share: _builtins.float
     """Limit of memory, as a share of the memory of the machine or container. 0: no limit."""
+    work: _builtins.str
+    """Directory of the data that the job keeps for its next attempt."""
     def __init__(
         self,
         *,
@@ -209,10 +212,11 @@ class JobEnvironment(_message.Message):
         lanes: _builtins.int | None = ...,
         time_limit_s: _builtins.float | None = ...,
         memory_share: _builtins.float | None = ...,
+        work: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_artifacts", b"_artifacts", "_lanes", b"_lanes", "_memory_share", b"_memory_share", "_task", b"_task", "_tenant", b"_tenant", "_time_limit_s", b"_time_limit_s", "_warm", b"_warm", "_warm_idle_s", b"_warm_idle_s", "artifacts", b"artifacts", "lanes", b"lanes", "memory_share", b"memory_share", "task", b"task", "tenant", b"tenant", "time_limit_s", b"time_limit_s", "warm", b"warm", "warm_idle_s", b"warm_idle_s"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_artifacts", b"_artifacts", "_lanes", b"_lanes", "_memory_share", b"_memory_share", "_task", b"_task", "_tenant", b"_tenant", "_time_limit_s", b"_time_limit_s", "_warm", b"_warm", "_warm_idle_s", b"_warm_idle_s", "_work", b"_work", "artifacts", b"artifacts", "lanes", b"lanes", "memory_share", b"memory_share", "task", b"task", "tenant", b"tenant", "time_limit_s", b"time_limit_s", "warm", b"warm", "warm_idle_s", b"warm_idle_s", "work", b"work"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_artifacts", b"_artifacts", "_lanes", b"_lanes", "_memory_share", b"_memory_share", "_task", b"_task", "_tenant", b"_tenant", "_time_limit_s", b"_time_limit_s", "_warm", b"_warm", "_warm_idle_s", b"_warm_idle_s", "artifacts", b"artifacts", "lanes", b"lanes", "memory_share", b"memory_share", "task", b"task", "tenant", b"tenant", "time_limit_s", b"time_limit_s", "warm", b"warm", "warm_idle_s", b"warm_idle_s"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_artifacts", b"_artifacts", "_lanes", b"_lanes", "_memory_share", b"_memory_share", "_task", b"_task", "_tenant", b"_tenant", "_time_limit_s", b"_time_limit_s", "_warm", b"_warm", "_warm_idle_s", b"_warm_idle_s", "_work", b"_work", "artifacts", b"artifacts", "lanes", b"lanes", "memory_share", b"memory_share", "task", b"task", "tenant", b"tenant", "time_limit_s", b"time_limit_s", "warm", b"warm", "warm_idle_s", b"warm_idle_s", "work", b"work"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__artifacts: _TypeAlias = _typing.Literal["artifacts"]  # noqa: Y015
     _WhichOneofArgType__artifacts: _TypeAlias = _typing.Literal["_artifacts", b"_artifacts"]  # noqa: Y015
@@ -230,6 +234,8 @@ class JobEnvironment(_message.Message):
     _WhichOneofArgType__warm: _TypeAlias = _typing.Literal["_warm", b"_warm"]  # noqa: Y015
     _WhichOneofReturnType__warm_idle_s: _TypeAlias = _typing.Literal["warm_idle_s"]  # noqa: Y015
     _WhichOneofArgType__warm_idle_s: _TypeAlias = _typing.Literal["_warm_idle_s", b"_warm_idle_s"]  # noqa: Y015
+    _WhichOneofReturnType__work: _TypeAlias = _typing.Literal["work"]  # noqa: Y015
+    _WhichOneofArgType__work: _TypeAlias = _typing.Literal["_work", b"_work"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__artifacts) -> _WhichOneofReturnType__artifacts | None: ...
     @_typing.overload
@@ -246,5 +252,7 @@ class JobEnvironment(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__warm) -> _WhichOneofReturnType__warm | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__warm_idle_s) -> _WhichOneofReturnType__warm_idle_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__work) -> _WhichOneofReturnType__work | None: ...
 
 Global___JobEnvironment: _TypeAlias = JobEnvironment  # noqa: Y015
