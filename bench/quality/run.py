@@ -27,6 +27,7 @@ from collections_of_texts import COLLECTIONS, Row, labels_of, parts
 from ratoon.operations.jobs import JobFolder
 from ratoon.process.files import write_json
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon.tasks.classify import Classify
 from ratoon_evaluation.worker import job as evaluation
 from ratoon_training.application.commands import RecipeSpec, recipe_of
 from ratoon_training.worker.prepare import prepare
@@ -114,7 +115,7 @@ def trained(
     threads: int,
 ) -> JSON:
     """The result of a run of the default recipe in this process."""
-    recipe = recipe_of(RecipeSpec(labels=labels, seed=seed), None)
+    recipe = recipe_of(RecipeSpec(task=Classify(labels), seed=seed), None)
     spec = {
         "artifacts": store.url,
         "work": str(folder / "work"),

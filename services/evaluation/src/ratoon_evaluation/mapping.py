@@ -13,6 +13,8 @@ from ratoon.operations.job_machine import Cancelled, Failed
 from ratoon.operations.job_messages import to_json
 from ratoon.runtime.timestamps import timestamp
 from ratoon.service.events import record_of
+from ratoon.service.tasks import message_of, requested_task
+from ratoon.tasks.classify import Classify
 from ratoon_evaluation.application.commands import CreateRun, ListBadCases
 from ratoon_evaluation.application.handlers import BadCase
 from ratoon_evaluation.application.ports import ScoringJob
@@ -45,6 +47,7 @@ def run(value: EvaluationRun) -> pb.EvaluationRun:
         reference_digest=question.reference,
         domains=[pb.Domain(name=domain.name, split=domain.split) for domain in question.domains],
         labels=question.labels,
+        task=message_of(Classify(question.labels)),
         gate=map(_rule, question.rules),
         seed=question.seed,
         progress=_progress(value.progress),
@@ -78,11 +81,12 @@ def create_run(request: service_pb2.CreateEvaluationRunRequest) -> CreateRun:
         candidate=spec.candidate_digest,
         reference=spec.reference_digest,
         domains=tuple(Domain(domain.name, domain.split) for domain in spec.domains),
-        labels=tuple(spec.labels),
+        labels=(),
         rules=tuple(Rule(_kind(rule), rule.domain, rule.threshold) for rule in spec.gate),
         seed=spec.seed,
     )
-    return CreateRun(request.parent, request.evaluation_run_id, question, request.request_id)
+    task = requested_task(spec)
+    return CreateRun(request.parent, request.evaluation_run_id, question, task, request.request_id)
 
 
 def list_bad_cases(request: service_pb2.ListBadCasesRequest, principal: str) -> ListBadCases:

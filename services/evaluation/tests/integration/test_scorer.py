@@ -7,7 +7,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ratoon.storage.models import ModelFolder
 from ratoon.testkit.models import tiny_adapter, tiny_llama
-from ratoon_evaluation.domain.classification import OTHER
+from ratoon_evaluation.domain.kinds.classify import OTHER
 from ratoon_evaluation.worker.scorer import Scorer
 
 TEXTS = [

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ratoon_evaluation.domain.classification import Confusion
 from ratoon_evaluation.domain.gate import Rule, RuleKind, judge
+from ratoon_evaluation.domain.kinds.classify import Confusion
 from ratoon_evaluation.domain.scores import DomainScores, Interval, Measurements, Scores
 
 CONFUSION = Confusion.of(("ham", "spam"), [("ham", "ham"), ("spam", "spam")])

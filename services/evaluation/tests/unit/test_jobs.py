@@ -14,8 +14,8 @@ from ratoon.operations.jobs import JobState, JobStatus
 from ratoon_evaluation import mapping
 from ratoon_evaluation.adapters.scoring import Effort, scoring_jobs
 from ratoon_evaluation.application.ports import Parts, ScoringJob
-from ratoon_evaluation.domain.classification import ClassScore, Confusion
 from ratoon_evaluation.domain.gate import Finding, Outcome, Rule, RuleKind, Verdict
+from ratoon_evaluation.domain.kinds.classify import ClassScore, Confusion
 from ratoon_evaluation.domain.runs import Domain, EvaluationRun, Question, Scored
 from ratoon_evaluation.domain.scores import DomainScores, Interval, Measurements, Scores, SliceScore
 from ratoon_evaluation.worker.spec import read_spec

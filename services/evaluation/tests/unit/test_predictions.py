@@ -3,8 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from ratoon_evaluation.domain.classification import Confusion
 from ratoon_evaluation.domain.gate import Outcome, Verdict
+from ratoon_evaluation.domain.kinds.classify import Confusion
 from ratoon_evaluation.domain.predictions import stored_predictions
 from ratoon_evaluation.domain.runs import Domain, EvaluationRun, Question, Scored
 from ratoon_evaluation.domain.scores import DomainScores, Interval, Measurements, Scores

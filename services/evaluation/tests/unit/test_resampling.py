@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from ratoon_evaluation.domain.classification import Confusion, macro_auc
+from ratoon_evaluation.domain.kinds.classify import Confusion, macro_auc
 from ratoon_evaluation.worker import resampling
 from ratoon_evaluation.worker.resampling import Resampling
 

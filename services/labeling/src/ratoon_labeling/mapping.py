@@ -13,6 +13,8 @@ from ratoon.operations.job_machine import Cancelled, Failed
 from ratoon.process.errors import InvalidArgument
 from ratoon.runtime.timestamps import timestamp
 from ratoon.service.events import record_of
+from ratoon.service.tasks import message_of, requested_task
+from ratoon.tasks.classify import Classify
 from ratoon_labeling.application.commands import (
     ClaimTask,
     CompleteTask,
@@ -42,6 +44,7 @@ def guideline(value: Guideline) -> annotation_pb2.Guideline:
         update_time=timestamp(value.update_time),
         instructions=value.instructions,
         labels=value.labels,
+        task=message_of(Classify(value.labels)),
         conflict_policy=_POLICY.Value(f"CONFLICT_POLICY_{value.conflict_policy}"),
         etag=value.etag,
     )
@@ -134,7 +137,7 @@ def create_guideline(request: pb.CreateGuidelineRequest) -> CreateGuideline:
         parent=request.parent,
         guideline_id=request.guideline_id,
         instructions=spec.instructions,
-        labels=tuple(spec.labels),
+        task=requested_task(spec),
         conflict_policy=_policy(spec.conflict_policy) or ConflictPolicy.HUMAN_FIRST,
         request_id=request.request_id,
     )

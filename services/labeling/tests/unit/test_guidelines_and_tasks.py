@@ -13,7 +13,8 @@ from ratoon_labeling.domain.errors import (
     TaskClaimed,
     UnknownLabel,
 )
-from ratoon_labeling.domain.guidelines import Guideline, check_etag, checked_labels
+from ratoon_labeling.domain.guidelines import Guideline, check_etag
+from ratoon_labeling.domain.kinds.classify import checked_labels
 from ratoon_labeling.domain.tasks import LEASE, Reason, Task, TaskState, claim, complete, is_claimable
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)

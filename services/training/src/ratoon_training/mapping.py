@@ -9,6 +9,8 @@ from ratoon.events.ports import Record
 from ratoon.operations.job_machine import Cancelled, Failed
 from ratoon.runtime.timestamps import timestamp
 from ratoon.service.events import record_of
+from ratoon.service.tasks import message_of, requested_task
+from ratoon.tasks.classify import Classify
 from ratoon.training.v1 import training_events_pb2 as events_pb
 from ratoon.training.v1 import training_run_pb2 as pb
 from ratoon.training.v1 import training_service_pb2 as service_pb
@@ -108,6 +110,7 @@ def _recipe(value: Recipe) -> pb.Recipe:
     return pb.Recipe(
         method=pb.Recipe.Method.Value(f"METHOD_{value.method}"),
         labels=value.labels,
+        task=message_of(Classify(value.labels)),
         seed=value.seed,
         learning_rate=value.learning_rate,
         epochs=value.epochs,
@@ -136,7 +139,7 @@ def _recipe_spec(message: pb.Recipe) -> RecipeSpec:
         method=Method(pb.Recipe.Method.Name(message.method).removeprefix("METHOD_"))
         if message.method
         else None,
-        labels=tuple(message.labels),
+        task=requested_task(message),
         seed=message.seed,
         learning_rate=message.learning_rate,
         epochs=message.epochs,

@@ -2,6 +2,10 @@
 
 import pytest
 
+from ratoon.tasks.classify import Classify
+from ratoon.tasks.generate import Generate
+from ratoon.tasks.kind import TaskNotSupported
+from ratoon.tasks.regress import Regress
 from ratoon_training.application.commands import BaseModel, RecipeSpec, recipe_of
 from ratoon_training.domain.errors import AcceleratorRefused, BadRecipe
 from ratoon_training.domain.recipes import (
@@ -29,7 +33,7 @@ def test_a_recipe_survives_its_way_to_the_worker():
 
 
 def test_a_request_takes_the_defaults_of_the_method():
-    scratch = recipe_of(RecipeSpec(labels=LABELS), None)
+    scratch = recipe_of(RecipeSpec(task=Classify(LABELS)), None)
     assert (scratch.method, scratch.learning_rate, scratch.epochs) == (Method.FROM_SCRATCH, 2e-3, 0.0)
     assert (scratch.prompt_tokens, scratch.max_chars) == (0, 0), "chosen from the data"
     assert scratch.averaging and scratch.token_dropout and scratch.label_prior
@@ -52,11 +56,11 @@ def test_a_request_takes_the_defaults_of_the_method():
 )
 @pytest.mark.parametrize("method", [Method.CONTINUE, Method.LORA])
 def test_the_shape_of_a_base_model_is_not_held_against_limits_of_models_from_scratch(shape, method):
-    assert recipe_of(RecipeSpec(labels=LABELS, method=method), BaseModel(shape)).architecture == shape
+    assert recipe_of(RecipeSpec(task=Classify(LABELS), method=method), BaseModel(shape)).architecture == shape
 
 
 def test_tokens_of_a_template_that_is_not_ours_are_never_left_out():
-    spec = RecipeSpec(labels=LABELS, method=Method.CONTINUE)
+    spec = RecipeSpec(task=Classify(LABELS), method=Method.CONTINUE)
     assert recipe_of(spec, BaseModel(Architecture(), LABELS, own_template=True)).token_dropout > 0
     assert recipe_of(spec, BaseModel(Architecture())).token_dropout == 0
     assert recipe_of(spec, BaseModel(Architecture(), LABELS)).token_dropout == 0, "trained here already"
@@ -65,21 +69,24 @@ def test_tokens_of_a_template_that_is_not_ours_are_never_left_out():
 def test_what_a_caller_gives_counts_even_when_it_is_zero():
     base = BaseModel(Architecture(hidden_size=64, heads=2), LABELS)
     assert recipe_of(RecipeSpec(label_smoothing=0.0), base).label_smoothing == 0.0
-    assert recipe_of(RecipeSpec(labels=LABELS, language_model_weight=0.0), None).language_model_weight == 0.0
+    assert (
+        recipe_of(RecipeSpec(task=Classify(LABELS), language_model_weight=0.0), None).language_model_weight
+        == 0.0
+    )
 
 
 @pytest.mark.parametrize(
     ("spec", "field"),
     [
         (RecipeSpec(), "recipe.labels"),
-        (RecipeSpec(labels=("ham", "ham")), "recipe.labels"),
-        (RecipeSpec(labels=(" ham", "spam")), "recipe.labels"),
-        (RecipeSpec(labels=LABELS, learning_rate=2.0), "recipe.learning_rate"),
-        (RecipeSpec(labels=LABELS, epochs=-1), "recipe.epochs"),
-        (RecipeSpec(labels=LABELS, sweep="random"), "recipe.sweep"),
-        (RecipeSpec(labels=LABELS, prompt_tokens=7), "recipe.prompt_tokens"),
-        (RecipeSpec(labels=LABELS, hidden_size=100), "recipe.architecture.heads"),
-        (RecipeSpec(labels=LABELS, vocab_size=100), "recipe.architecture.vocab_size"),
+        (RecipeSpec(task=Classify(("ham", "ham"))), "recipe.labels"),
+        (RecipeSpec(task=Classify((" ham", "spam"))), "recipe.labels"),
+        (RecipeSpec(task=Classify(LABELS), learning_rate=2.0), "recipe.learning_rate"),
+        (RecipeSpec(task=Classify(LABELS), epochs=-1), "recipe.epochs"),
+        (RecipeSpec(task=Classify(LABELS), sweep="random"), "recipe.sweep"),
+        (RecipeSpec(task=Classify(LABELS), prompt_tokens=7), "recipe.prompt_tokens"),
+        (RecipeSpec(task=Classify(LABELS), hidden_size=100), "recipe.architecture.heads"),
+        (RecipeSpec(task=Classify(LABELS), vocab_size=100), "recipe.architecture.vocab_size"),
     ],
 )
 def test_a_bad_value_is_refused_by_name(spec: RecipeSpec, field: str):
@@ -97,3 +104,9 @@ def test_neuron_is_refused_with_a_sentence_until_a_recipe_is_written_for_it():
 def test_the_size_of_an_architecture_is_counted():
     assert Architecture().parameters == 1_090_432
     assert Architecture(tied=False).parameters == 1_090_432 + 4096 * 128
+
+
+@pytest.mark.parametrize("task", [Generate(), Regress(), Classify(LABELS, multi_label=True)])
+def test_a_task_that_is_not_supported_is_refused(task):
+    with pytest.raises(TaskNotSupported, match=r"^Training does not support"):
+        recipe_of(RecipeSpec(task=task), None)

@@ -1,6 +1,7 @@
 """Tasks as protobuf and back, for the services whose API carries one."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from google.protobuf.message import Message
 
@@ -36,6 +37,26 @@ def task_of(message: task_pb2.TaskSpec) -> TaskSpec:
             return Regress(**_set_fields(message.regress))
         case _:
             raise BadTask(f"task names no kind: give {', '.join(SPECS)}.", "task")
+
+
+class TaskRequest(Protocol):
+    """Message that names a task, or its labels as older clients do."""
+
+    @property
+    def task(self) -> task_pb2.TaskSpec: ...
+    @property
+    def labels(self) -> Sequence[str]: ...
+
+
+def requested_task(message: TaskRequest) -> TaskSpec:
+    """Return the task that a message names; BadTask if its labels are other ones than those of the task."""
+    labels = tuple(message.labels)
+    if not message.task.WhichOneof("kind"):
+        return Classify(labels)
+    task = task_of(message.task)
+    if labels and labels != (task.labels if isinstance(task, Classify) else ()):
+        raise BadTask("labels and task.classify.labels differ: give one of them.", "labels")
+    return task
 
 
 def _generate_message(task: Generate) -> task_pb2.Generate:

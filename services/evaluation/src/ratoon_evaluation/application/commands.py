@@ -2,16 +2,21 @@
 
 from dataclasses import dataclass
 
+from ratoon.tasks.kinds import TaskSpec
 from ratoon_evaluation.domain.runs import Question
 
 
 @dataclass(frozen=True)
 class CreateRun:
-    """Evaluate in `parent` (projects/{project}) what the question asks; an empty id generates one."""
+    """Evaluate in `parent` (projects/{project}) what the question asks; an empty id generates one.
+
+    The labels of the question are those of `task`.
+    """
 
     parent: str
     run_id: str
     question: Question
+    task: TaskSpec
     request_id: str = ""
 
 

@@ -1,7 +1,7 @@
 """One function a use case: the message first, the ports after."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from ratoon.operations.operations import Operations
@@ -9,9 +9,11 @@ from ratoon.process.clock import Clock
 from ratoon.storage.names import checked_id, matched
 from ratoon.storage.paging import Page, PageTokens, page_size
 from ratoon.storage.store import Store
+from ratoon.tasks.kinds import supported
 from ratoon_evaluation.application.commands import CreateRun, ListBadCases
 from ratoon_evaluation.application.ports import Answers, Splits, WrongAnswer
 from ratoon_evaluation.domain.errors import NotEvaluated, RunInUse
+from ratoon_evaluation.domain.kinds.table import KINDS
 from ratoon_evaluation.domain.runs import EvaluationRun, checked
 from ratoon_evaluation.domain.scores import DomainScores
 
@@ -33,7 +35,8 @@ class BadCase:
 def create_run(command: CreateRun, store: Store, operations: Operations, clock: Clock) -> EvaluationRun:
     """Begin an evaluation; from the commit on it is worked on."""
     matched(command.parent, "projects/*", "parent")
-    question = checked(command.question)
+    labels = supported(KINDS, command.task, "Evaluation").labels(command.task)
+    question = checked(replace(command.question, labels=labels))
     for domain in question.domains:
         matched(domain.split, SPLIT, "domains")
     now = clock.now()

@@ -14,8 +14,10 @@ from typing import Self
 from ratoon.operations.job_machine import Failure, JobObservation, Transition
 from ratoon.operations.job_machine import Progress as JobProgress
 from ratoon.operations.job_machine import step as job_step
+from ratoon.tasks.classify import Classify
 from ratoon_evaluation.domain.errors import BadEvaluation
 from ratoon_evaluation.domain.gate import Outcome, Rule
+from ratoon_evaluation.domain.kinds import classify
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -125,12 +127,7 @@ def checked(question: Question) -> Question:
         )
     if not names or len(set(names)) < len(names) or not all(names):
         raise BadEvaluation("Name at least one domain, each with its own name.", "domains")
-    if (
-        len(question.labels) < 2
-        or len(set(question.labels)) < len(question.labels)
-        or not all(question.labels)
-    ):
-        raise BadEvaluation("Name at least two labels, none empty and none twice.", "labels")
+    classify.labels(Classify(question.labels))
     if strange := {rule.domain for rule in question.rules} - set(names):
         raise BadEvaluation(f"The gate names unknown domains: {', '.join(sorted(strange))}.", "gate")
     return question

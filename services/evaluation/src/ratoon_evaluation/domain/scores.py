@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ratoon_evaluation.domain.classification import ClassScore, Confusion
+from ratoon_evaluation.domain.kinds.classify import ClassScore, Confusion
 
 MAJORITY = "majority"
 """The baseline that always answers the training part's commonest label."""

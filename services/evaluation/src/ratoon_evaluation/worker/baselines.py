@@ -23,7 +23,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ratoon_evaluation.domain.classification import Confusion
+from ratoon_evaluation.domain.kinds.classify import Confusion
 from ratoon_evaluation.domain.scores import MAJORITY, TFIDF, TFIDF_CHARS
 
 JSON = dict[str, Any]

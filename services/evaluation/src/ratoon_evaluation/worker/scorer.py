@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ratoon.operations.warm import hidden
 from ratoon.storage.models import ModelFolder
 from ratoon.tasks.labels import match_label
-from ratoon_evaluation.domain.classification import OTHER
+from ratoon_evaluation.domain.kinds.classify import OTHER
 
 with hidden(
     "sklearn",

@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from ratoon_evaluation.domain import classification
-from ratoon_evaluation.domain.classification import Confusion
+from ratoon_evaluation.domain.kinds import classify
+from ratoon_evaluation.domain.kinds.classify import Confusion
 from ratoon_evaluation.domain.scores import Interval, Scores, SliceScore
 from ratoon_evaluation.domain.slices import slices_of
 from ratoon_evaluation.worker import resampling
@@ -23,9 +23,9 @@ def model_scores(
     part: Part, labels: Sequence[str], answers: Answers, how: Resampling, predictions: str = ""
 ) -> Scores:
     """A model's scores on a part, slices included; `predictions` is the digest of its stored answers."""
-    shares = np.array([classification.softmax(row) for row in answers.label_logprobs.tolist()])
+    shares = np.array([classify.softmax(row) for row in answers.label_logprobs.tolist()])
     scores = answer_scores(part.labels, labels, answers.predicted, shares, how)
-    perplexity = classification.perplexity(float(answers.nll.sum()), int(answers.tokens.sum()))
+    perplexity = classify.perplexity(float(answers.nll.sum()), int(answers.tokens.sum()))
     slices = slice_scores(part, labels, answers.predicted, how)
     unfit = int(answers.unfit.sum())
     return replace(scores, perplexity=perplexity, slices=slices, unfit=unfit, predictions=predictions)
@@ -103,7 +103,7 @@ def _auc(
     present = [label for label in labels if 0 < Counter(truth)[label] < len(truth)]
     columns = [shares[:, labels.index(label)] for label in present]
     named = {label: column.tolist() for label, column in zip(present, columns, strict=True)}
-    value = classification.macro_auc(present, truth, named) if present else None
+    value = classify.macro_auc(present, truth, named) if present else None
     if value is None:
         return None
     index = {label: position for position, label in enumerate(present)}

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ratoon.tasks.kinds import TaskSpec
 from ratoon_labeling.domain.annotations import Source
 from ratoon_labeling.domain.guidelines import ConflictPolicy
 
@@ -14,7 +15,7 @@ class CreateGuideline:
     parent: str
     guideline_id: str
     instructions: str
-    labels: Sequence[str]
+    task: TaskSpec
     conflict_policy: ConflictPolicy = ConflictPolicy.HUMAN_FIRST
     request_id: str = ""
 

@@ -11,6 +11,7 @@ from ratoon.storage.listing import filtered_fields
 from ratoon.storage.names import checked_id, matched, parent_of
 from ratoon.storage.paging import Page
 from ratoon.storage.store import Resource, Store, Transaction
+from ratoon.tasks.kinds import supported
 from ratoon.tasks.labels import label_key
 from ratoon_labeling.application.commands import (
     ClaimTask,
@@ -25,7 +26,9 @@ from ratoon_labeling.application.commands import (
 from ratoon_labeling.application.ports import Datasets, Ledger, TaskCounts
 from ratoon_labeling.domain.annotations import Annotation, AnnotationCreated, Source, annotator_of
 from ratoon_labeling.domain.errors import InUse
-from ratoon_labeling.domain.guidelines import LONGEST_LABEL, Guideline, check_etag, checked_labels
+from ratoon_labeling.domain.guidelines import Guideline, check_etag
+from ratoon_labeling.domain.kinds.classify import LONGEST_LABEL, checked_labels
+from ratoon_labeling.domain.kinds.table import KINDS
 from ratoon_labeling.domain.label_sets import LabelSet
 from ratoon_labeling.domain.sampling import checked_size
 from ratoon_labeling.domain.tasks import Reason, Task, TaskState, TaskSummary, claim, complete, is_claimable
@@ -107,7 +110,7 @@ def create_guideline(command: CreateGuideline, store: Store, clock: Clock) -> Gu
         create_time=now,
         update_time=now,
         instructions=command.instructions,
-        labels=checked_labels(command.labels),
+        labels=supported(KINDS, command.task, "Labeling").labels(command.task),
         conflict_policy=command.conflict_policy,
     )
     with store.write() as tx:

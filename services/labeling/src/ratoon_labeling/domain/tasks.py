@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from ratoon_labeling.domain.errors import TaskAnswered, TaskClaimed
-from ratoon_labeling.domain.guidelines import known_label
+from ratoon_labeling.domain.kinds.classify import known_label
 
 LEASE = timedelta(minutes=10)
 """Time for which a claim reserves a task."""

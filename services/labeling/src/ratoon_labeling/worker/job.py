@@ -13,7 +13,8 @@ from ratoon.storage.artifacts import ArtifactStore
 from ratoon.tasks.labels import label_key, match_label
 from ratoon_labeling.domain.agreement import nominal_alpha
 from ratoon_labeling.domain.annotations import AnnotatedLabel, Source
-from ratoon_labeling.domain.guidelines import LONGEST_LABEL, ConflictPolicy
+from ratoon_labeling.domain.guidelines import ConflictPolicy
+from ratoon_labeling.domain.kinds.classify import LONGEST_LABEL
 from ratoon_labeling.domain.resolution import Resolution, resolve
 from ratoon_labeling.domain.sampling import review_sample
 from ratoon_labeling.domain.tasks import Reason

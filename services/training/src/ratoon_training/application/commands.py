@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from ratoon.tasks.classify import Classify
+from ratoon.tasks.kinds import TaskSpec, supported
+from ratoon_training.domain.kinds.table import KINDS
 from ratoon_training.domain.recipes import Architecture, Method, Recipe, Resources
 
 
@@ -10,7 +13,7 @@ class RecipeSpec:
     """Recipe of a request: zeros, empty fields and None take the value of the method or the base model."""
 
     method: Method | None = None
-    labels: tuple[str, ...] = ()
+    task: TaskSpec = Classify()
     seed: int = 0
     learning_rate: float = 0.0
     epochs: float = 0.0
@@ -76,7 +79,7 @@ def recipe_of(spec: RecipeSpec, base: BaseModel | None) -> Recipe:
     ours = base is None or base.own_template
     return Recipe(
         method=method,
-        labels=spec.labels or (base.labels if base else ()),
+        labels=supported(KINDS, spec.task, "Training").labels(spec.task) or (base.labels if base else ()),
         seed=spec.seed,
         learning_rate=spec.learning_rate or defaults.learning_rate,
         epochs=spec.epochs or defaults.epochs,

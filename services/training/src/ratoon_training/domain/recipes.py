@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from ratoon_training.domain.errors import AcceleratorRefused, BadRecipe
+from ratoon_training.domain.kinds.classify import check_labels
 
 BATCH_LADDER = (16, 32, 64, 128, 256, 512)
 """Batch sizes that are tried: powers of two from 16 to 512."""
@@ -151,7 +152,7 @@ class Recipe:
 
     def checked(self) -> "Recipe":
         """Return this recipe if it is valid; BadRecipe names the field otherwise."""
-        _check_labels(self.labels)
+        check_labels(self.labels)
         for name, wrong, says in _limits(self):
             if wrong:
                 raise BadRecipe(f"recipe.{name} {says}.", f"recipe.{name}")
@@ -182,21 +183,6 @@ class Resources:
 def iterations(samples: int, batch_size: int) -> int:
     """Steps that show `samples` samples: samples = batch × iterations (25,600 = 256 × 100); the last may be smaller."""
     return -(-samples // batch_size)
-
-
-_MAX_LABEL = 64
-"""Characters of a label, as projects have it."""
-
-
-def _check_labels(labels: tuple[str, ...]) -> None:
-    if len(labels) < 2 or len(set(labels)) != len(labels):
-        raise BadRecipe("recipe.labels must name two or more different answers.", "recipe.labels")
-    for label in labels:
-        if not label.strip() or label != label.strip() or len(label) > _MAX_LABEL:
-            raise BadRecipe(
-                f"recipe.labels: {label!r} must be a word of at most {_MAX_LABEL} characters.",
-                "recipe.labels",
-            )
 
 
 def _limits(recipe: Recipe) -> list[tuple[str, bool, str]]:

@@ -129,14 +129,15 @@ class EvaluationRunsResource:
         """Start an evaluation run.
 
         It opens the sealed test parts, which is logged, and scores the candidate on them. A request that
-        contradicts itself is refused (`BAD_EVALUATION`); the error names the field.
+        contradicts itself is refused (`BAD_EVALUATION`); the error names the field. Refused too: a kind of
+        task that is not supported yet (`TASK_NOT_SUPPORTED`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
             candidate_digest: Digest of the model artifact to evaluate. Required.
             reference_digest: Digest of the model artifact in production. Empty: there is none.
             domains: Domains to score. At least one is required; their names must be unique.
-            labels: Labels that the model answers with. At least two are required; empty or repeated labels
+            labels: The same as `task.classify.labels`. At least two are required; empty or repeated labels
                 are refused.
             gate: Rules of the gate. A rule of an unknown domain is refused. The candidate passes if all rules
                 hold; a gate without rules does not pass.
@@ -316,14 +317,15 @@ class AsyncEvaluationRunsResource:
         """Start an evaluation run.
 
         It opens the sealed test parts, which is logged, and scores the candidate on them. A request that
-        contradicts itself is refused (`BAD_EVALUATION`); the error names the field.
+        contradicts itself is refused (`BAD_EVALUATION`); the error names the field. Refused too: a kind of
+        task that is not supported yet (`TASK_NOT_SUPPORTED`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
             candidate_digest: Digest of the model artifact to evaluate. Required.
             reference_digest: Digest of the model artifact in production. Empty: there is none.
             domains: Domains to score. At least one is required; their names must be unique.
-            labels: Labels that the model answers with. At least two are required; empty or repeated labels
+            labels: The same as `task.classify.labels`. At least two are required; empty or repeated labels
                 are refused.
             gate: Rules of the gate. A rule of an unknown domain is refused. The candidate passes if all rules
                 hold; a gate without rules does not pass.

@@ -1,7 +1,7 @@
 # Generated from protos/ by scripts/client.py; `make proto` writes it again.
 """Models of evaluation."""
 
-from ratoon.client._generated.common_types import Failure, Progress
+from ratoon.client._generated.common_types import Failure, Progress, TaskSpec
 from ratoon.client._models import Int64, Message, OpenEnum, Timestamp
 
 
@@ -283,7 +283,7 @@ class EvaluationRun(Message):
     """Domains to score. At least one is required; their names must be unique."""
 
     labels: list[str] = []
-    """Labels that the model answers with.
+    """The same as `task.classify.labels`.
 
     At least two are required; empty or repeated labels are refused.
     """
@@ -315,6 +315,12 @@ class EvaluationRun(Message):
 
     report_json_digest: str = ""
     """Digest of the report as JSON (a blob). Empty until the run has succeeded."""
+
+    task: TaskSpec | None = None
+    """What the model is for.
+
+    A request may give `labels` instead. Kinds other than `classify` are not supported yet.
+    """
 
 
 class BadCase(Message):

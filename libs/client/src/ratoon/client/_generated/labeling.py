@@ -246,13 +246,14 @@ class GuidelinesResource:
     ) -> Guideline:
         """Create a guideline.
 
-        Fewer than two labels, and empty, padded or repeated ones are refused (`BAD_LABELS`).
+        Fewer than two labels, and empty, padded or repeated ones are refused (`BAD_LABELS`), and so is a kind
+        of task that is not supported yet (`TASK_NOT_SUPPORTED`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
             instructions: Instructions for annotators, at most 262,144 characters.
-            labels: Labels to choose from: 2 to 1,000 labels of at most 200 characters each. Empty, padded and
-                repeated labels are refused.
+            labels: The same as `task.classify.labels`: 2 to 1,000 labels to choose from, of at most 200
+                characters each. Empty, padded and repeated labels are refused.
             conflict_policy: How several annotations of one record become one label. Default: HUMAN_FIRST.
             guideline_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
@@ -356,8 +357,8 @@ class GuidelinesResource:
         Args:
             name: Resource name: `projects/{project}/guidelines/{guideline}`.
             instructions: Instructions for annotators, at most 262,144 characters.
-            labels: Labels to choose from: 2 to 1,000 labels of at most 200 characters each. Empty, padded and
-                repeated labels are refused.
+            labels: The same as `task.classify.labels`: 2 to 1,000 labels to choose from, of at most 200
+                characters each. Empty, padded and repeated labels are refused.
             conflict_policy: How several annotations of one record become one label. Default: HUMAN_FIRST.
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
                 refused.
@@ -400,13 +401,14 @@ class AsyncGuidelinesResource:
     ) -> Guideline:
         """Create a guideline.
 
-        Fewer than two labels, and empty, padded or repeated ones are refused (`BAD_LABELS`).
+        Fewer than two labels, and empty, padded or repeated ones are refused (`BAD_LABELS`), and so is a kind
+        of task that is not supported yet (`TASK_NOT_SUPPORTED`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
             instructions: Instructions for annotators, at most 262,144 characters.
-            labels: Labels to choose from: 2 to 1,000 labels of at most 200 characters each. Empty, padded and
-                repeated labels are refused.
+            labels: The same as `task.classify.labels`: 2 to 1,000 labels to choose from, of at most 200
+                characters each. Empty, padded and repeated labels are refused.
             conflict_policy: How several annotations of one record become one label. Default: HUMAN_FIRST.
             guideline_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
@@ -510,8 +512,8 @@ class AsyncGuidelinesResource:
         Args:
             name: Resource name: `projects/{project}/guidelines/{guideline}`.
             instructions: Instructions for annotators, at most 262,144 characters.
-            labels: Labels to choose from: 2 to 1,000 labels of at most 200 characters each. Empty, padded and
-                repeated labels are refused.
+            labels: The same as `task.classify.labels`: 2 to 1,000 labels to choose from, of at most 200
+                characters each. Empty, padded and repeated labels are refused.
             conflict_policy: How several annotations of one record become one label. Default: HUMAN_FIRST.
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
                 refused.

@@ -1,7 +1,7 @@
 # Generated from protos/ by scripts/client.py; `make proto` writes it again.
 """Models of labeling."""
 
-from ratoon.client._generated.common_types import Failure, Progress
+from ratoon.client._generated.common_types import Failure, Progress, TaskSpec
 from ratoon.client._models import Int64, Message, OpenEnum, Timestamp
 
 
@@ -40,7 +40,8 @@ class Guideline(Message):
     """Instructions for annotators, at most 262,144 characters."""
 
     labels: list[str] = []
-    """Labels to choose from: 2 to 1,000 labels of at most 200 characters each.
+    """The same as `task.classify.labels`: 2 to 1,000 labels to choose from, of at most 200 characters
+    each.
 
     Empty, padded and repeated labels are refused.
     """
@@ -52,6 +53,13 @@ class Guideline(Message):
     """Version tag of the changeable fields.
 
     Send it with an update or a delete: a stale value is refused.
+    """
+
+    task: TaskSpec | None = None
+    """What the model is for, which decides what annotators enter.
+
+    A request may give `labels` instead. An update changes `labels`. Kinds other than `classify` are not
+    supported yet.
     """
 
 

@@ -1093,7 +1093,7 @@ METHODS: tuple[Method, ...] = (
         http="POST",
         path="/v1/{parent=projects/*}/evaluationRuns",
         role="engineer",
-        comment="Start an evaluation run. It opens the sealed test parts, which is logged, and scores the candidate on them. A request that contradicts itself is refused (`BAD_EVALUATION`); the error names the field.",
+        comment="Start an evaluation run. It opens the sealed test parts, which is logged, and scores the candidate on them. A request that contradicts itself is refused (`BAD_EVALUATION`); the error names the field. Refused too: a kind of task that is not supported yet (`TASK_NOT_SUPPORTED`).",
         arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
         fields=(
             Field("candidate_digest", "string", "Digest of the model artifact to evaluate. Required."),
@@ -1111,7 +1111,7 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "labels",
                 "string",
-                "Labels that the model answers with. At least two are required; empty or repeated labels are refused.",
+                "The same as `task.classify.labels`. At least two are required; empty or repeated labels are refused.",
                 repeated=True,
             ),
             Field(
@@ -1334,14 +1334,14 @@ METHODS: tuple[Method, ...] = (
         http="POST",
         path="/v1/{parent=projects/*}/guidelines",
         role="engineer",
-        comment="Create a guideline. Fewer than two labels, and empty, padded or repeated ones are refused (`BAD_LABELS`).",
+        comment="Create a guideline. Fewer than two labels, and empty, padded or repeated ones are refused (`BAD_LABELS`), and so is a kind of task that is not supported yet (`TASK_NOT_SUPPORTED`).",
         arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
         fields=(
             Field("instructions", "string", "Instructions for annotators, at most 262,144 characters."),
             Field(
                 "labels",
                 "string",
-                "Labels to choose from: 2 to 1,000 labels of at most 200 characters each. Empty, padded and repeated labels are refused.",
+                "The same as `task.classify.labels`: 2 to 1,000 labels to choose from, of at most 200 characters each. Empty, padded and repeated labels are refused.",
                 repeated=True,
             ),
             Field(
@@ -1450,7 +1450,7 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "labels",
                 "string",
-                "Labels to choose from: 2 to 1,000 labels of at most 200 characters each. Empty, padded and repeated labels are refused.",
+                "The same as `task.classify.labels`: 2 to 1,000 labels to choose from, of at most 200 characters each. Empty, padded and repeated labels are refused.",
                 repeated=True,
             ),
             Field(
@@ -3478,7 +3478,7 @@ METHODS: tuple[Method, ...] = (
         http="POST",
         path="/v1/{parent=projects/*}/trainingRuns",
         role="engineer",
-        comment="Start a training run. Refused: a missing part (`DIGEST_MISSING`), a part with erased records (`ARTIFACT_ERASED`), a value that cannot be trained with (`BAD_RECIPE`), an accelerator without a recipe (`ACCELERATOR_REFUSED`), and a base model that does not fit the method (`BASE_MISSING`, `BASE_NOT_WANTED`, `BASE_IS_ADAPTER`, `BAD_BASE_MODEL`).",
+        comment="Start a training run. Refused: a missing part (`DIGEST_MISSING`), a part with erased records (`ARTIFACT_ERASED`), a value that cannot be trained with (`BAD_RECIPE`), an accelerator without a recipe (`ACCELERATOR_REFUSED`), and a base model that does not fit the method (`BASE_MISSING`, `BASE_NOT_WANTED`, `BASE_IS_ADAPTER`, `BAD_BASE_MODEL`), and a kind of task that is not supported yet (`TASK_NOT_SUPPORTED`).",
         arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
         fields=(
             Field("train_digest", "string", "Digest of the training part of the split (a Parquet blob)."),
@@ -4187,7 +4187,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "labels",
                 "string",
-                "Labels that the model answers with. At least two are required; empty or repeated labels are refused.",
+                "The same as `task.classify.labels`. At least two are required; empty or repeated labels are refused.",
                 repeated=True,
             ),
             Field(
@@ -4215,6 +4215,11 @@ MESSAGES: dict[str, Message] = {
                 "report_json_digest",
                 "string",
                 "Digest of the report as JSON (a blob). Empty until the run has succeeded.",
+            ),
+            Field(
+                "task",
+                "TaskSpec",
+                "What the model is for. A request may give `labels` instead. Kinds other than `classify` are not supported yet.",
             ),
         ),
     ),
@@ -4331,7 +4336,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "labels",
                 "string",
-                "Labels to choose from: 2 to 1,000 labels of at most 200 characters each. Empty, padded and repeated labels are refused.",
+                "The same as `task.classify.labels`: 2 to 1,000 labels to choose from, of at most 200 characters each. Empty, padded and repeated labels are refused.",
                 repeated=True,
             ),
             Field(
@@ -4343,6 +4348,11 @@ MESSAGES: dict[str, Message] = {
                 "etag",
                 "string",
                 "Version tag of the changeable fields. Send it with an update or a delete: a stale value is refused.",
+            ),
+            Field(
+                "task",
+                "TaskSpec",
+                "What the model is for, which decides what annotators enter. A request may give `labels` instead. An update changes `labels`. Kinds other than `classify` are not supported yet.",
             ),
         ),
     ),
@@ -5024,7 +5034,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "labels",
                 "string",
-                "Labels that the model answers with, at least two of at most 64 characters each. In a model trained from scratch, each label is one token. Empty: the labels of the base model.",
+                "The same as `task.classify.labels`: at least two of at most 64 characters each. In a model trained from scratch, each label is one token. Empty: the labels of the base model.",
                 repeated=True,
             ),
             Field("seed", "integer", "Random seed, 0 to 2^63-1."),
@@ -5081,6 +5091,11 @@ MESSAGES: dict[str, Message] = {
                 "label_smoothing",
                 "number",
                 "Share of the target of an answer that is distributed over all tokens, from 0 to below 1. It reduces the effect of wrong labels. Default: 0.05 for CONTINUE, otherwise 0.",
+            ),
+            Field(
+                "task",
+                "TaskSpec",
+                "What the model is for. A request may give `labels` instead. Kinds other than `classify` are not supported yet.",
             ),
         ),
     ),

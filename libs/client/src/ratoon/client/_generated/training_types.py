@@ -1,7 +1,7 @@
 # Generated from protos/ by scripts/client.py; `make proto` writes it again.
 """Models of training."""
 
-from ratoon.client._generated.common_types import Failure, Progress
+from ratoon.client._generated.common_types import Failure, Progress, TaskSpec
 from ratoon.client._models import Int64, Message, OpenEnum, Timestamp
 
 
@@ -84,7 +84,7 @@ class Recipe(Message):
     """
 
     labels: list[str] = []
-    """Labels that the model answers with, at least two of at most 64 characters each.
+    """The same as `task.classify.labels`: at least two of at most 64 characters each.
 
     In a model trained from scratch, each label is one token. Empty: the labels of the base model.
     """
@@ -148,6 +148,12 @@ class Recipe(Message):
     """Share of the target of an answer that is distributed over all tokens, from 0 to below 1.
 
     It reduces the effect of wrong labels. Default: 0.05 for CONTINUE, otherwise 0.
+    """
+
+    task: TaskSpec | None = None
+    """What the model is for.
+
+    A request may give `labels` instead. Kinds other than `classify` are not supported yet.
     """
 
 

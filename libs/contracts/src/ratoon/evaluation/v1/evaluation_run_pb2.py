@@ -24,41 +24,42 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from ratoon.common.v1 import progress_pb2 as ratoon_dot_common_dot_v1_dot_progress__pb2
+from ratoon.common.v1 import task_pb2 as ratoon_dot_common_dot_v1_dot_task__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)ratoon/evaluation/v1/evaluation_run.proto\x12\x14ratoon.evaluation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fratoon/common/v1/progress.proto\"\x89\x06\n\rEvaluationRun\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x05state\x18\x05 \x01(\x0e\x32).ratoon.evaluation.v1.EvaluationRun.State\x12\x18\n\x10\x63\x61ndidate_digest\x18\x06 \x01(\t\x12\x18\n\x10reference_digest\x18\x07 \x01(\t\x12-\n\x07\x64omains\x18\x08 \x03(\x0b\x32\x1c.ratoon.evaluation.v1.Domain\x12\x0e\n\x06labels\x18\t \x03(\t\x12,\n\x04gate\x18\n \x03(\x0b\x32\x1e.ratoon.evaluation.v1.GateRule\x12\x0c\n\x04seed\x18\x0b \x01(\x03\x12,\n\x08progress\x18\x0c \x01(\x0b\x32\x1a.ratoon.common.v1.Progress\x12*\n\x07\x66\x61ilure\x18\r \x01(\x0b\x32\x19.ratoon.common.v1.Failure\x12\x33\n\x07results\x18\x0e \x03(\x0b\x32\".ratoon.evaluation.v1.DomainResult\x12.\n\x07verdict\x18\x0f \x01(\x0b\x32\x1d.ratoon.evaluation.v1.Verdict\x12\x1a\n\x12report_html_digest\x18\x10 \x01(\t\x12\x1a\n\x12report_json_digest\x18\x11 \x01(\t\"\x95\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_QUEUED\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x14\n\x10STATE_CANCELLING\x10\x05\x12\x13\n\x0fSTATE_CANCELLED\x10\x06\"%\n\x06\x44omain\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\"\xd4\x01\n\x08GateRule\x12\x31\n\x04kind\x18\x01 \x01(\x0e\x32#.ratoon.evaluation.v1.GateRule.Kind\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\x11\n\tthreshold\x18\x03 \x01(\x01\"r\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13KIND_BEATS_MAJORITY\x10\x01\x12\x0f\n\x0bKIND_BETTER\x10\x02\x12\x12\n\x0eKIND_NOT_WORSE\x10\x03\x12\x16\n\x12KIND_NEAR_BASELINE\x10\x04\"7\n\x08\x45stimate\x12\r\n\x05value\x18\x01 \x01(\x01\x12\r\n\x05lower\x18\x02 \x01(\x01\x12\r\n\x05upper\x18\x03 \x01(\x01\"\x90\x03\n\x06Scores\x12\x30\n\x08\x61\x63\x63uracy\x18\x01 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate\x12\x30\n\x08macro_f1\x18\x02 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate\x12+\n\x03\x61uc\x18\x03 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate\x12\x12\n\nperplexity\x18\x04 \x01(\x01\x12\x38\n\x07\x63lasses\x18\x05 \x03(\x0b\x32\'.ratoon.evaluation.v1.Scores.ClassScore\x12\x14\n\x0crecord_count\x18\x06 \x01(\x03\x12\x13\n\x0bother_count\x18\x07 \x01(\x03\x12\x1f\n\x17\x63lasses_without_records\x18\x08 \x03(\t\x1a[\n\nClassScore\x12\r\n\x05label\x18\x01 \x01(\t\x12\x11\n\tprecision\x18\x02 \x01(\x01\x12\x0e\n\x06recall\x18\x03 \x01(\x01\x12\n\n\x02\x66\x31\x18\x04 \x01(\x01\x12\x0f\n\x07support\x18\x05 \x01(\x03\"\xf6\x04\n\x0c\x44omainResult\x12\x0e\n\x06\x64omain\x18\x01 \x01(\t\x12/\n\tcandidate\x18\x02 \x01(\x0b\x32\x1c.ratoon.evaluation.v1.Scores\x12/\n\treference\x18\x03 \x01(\x0b\x32\x1c.ratoon.evaluation.v1.Scores\x12.\n\x08majority\x18\x04 \x01(\x0b\x32\x1c.ratoon.evaluation.v1.Scores\x12+\n\x05tfidf\x18\x05 \x01(\x0b\x32\x1c.ratoon.evaluation.v1.Scores\x12\x32\n\ndifference\x18\x06 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate\x12\x31\n\x06slices\x18\x07 \x03(\x0b\x32!.ratoon.evaluation.v1.SliceResult\x12\x1a\n\x12predictions_digest\x18\x08 \x01(\t\x12\x1c\n\x14wrong_answers_digest\x18\t \x01(\t\x12\x1a\n\x12wrong_answer_count\x18\n \x01(\x03\x12>\n\tbaselines\x18\x0b \x03(\x0b\x32+.ratoon.evaluation.v1.DomainResult.Baseline\x12\x15\n\rbest_baseline\x18\x0c \x01(\t\x12;\n\x13\x62\x61seline_difference\x18\r \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate\x1a\x46\n\x08\x42\x61seline\x12\x0c\n\x04name\x18\x01 \x01(\t\x12,\n\x06scores\x18\x02 \x01(\x0b\x32\x1c.ratoon.evaluation.v1.Scores\"v\n\x0bSliceResult\x12\r\n\x05slice\x18\x01 \x01(\t\x12\x14\n\x0crecord_count\x18\x02 \x01(\x03\x12\x30\n\x08macro_f1\x18\x03 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate\x12\x10\n\x08\x61\x63\x63uracy\x18\x04 \x01(\x01\"\xf2\x01\n\x07Verdict\x12\x0e\n\x06passed\x18\x01 \x01(\x08\x12\x37\n\x05rules\x18\x02 \x03(\x0b\x32(.ratoon.evaluation.v1.Verdict.RuleResult\x12\x0f\n\x07summary\x18\x03 \x01(\t\x1a\x8c\x01\n\nRuleResult\x12,\n\x04rule\x18\x01 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.GateRule\x12\x0e\n\x06passed\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x30\n\x08measured\x18\x04 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate\"\\\n\x07\x42\x61\x64\x43\x61se\x12\x11\n\trecord_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\r\n\x05label\x18\x03 \x01(\t\x12\x11\n\tpredicted\x18\x04 \x01(\t\x12\x0c\n\x04text\x18\x05 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)ratoon/evaluation/v1/evaluation_run.proto\x12\x14ratoon.evaluation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fratoon/common/v1/progress.proto\x1a\x1bratoon/common/v1/task.proto\"\xb3\x06\n\rEvaluationRun\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x05state\x18\x05 \x01(\x0e\x32).ratoon.evaluation.v1.EvaluationRun.State\x12\x18\n\x10\x63\x61ndidate_digest\x18\x06 \x01(\t\x12\x18\n\x10reference_digest\x18\x07 \x01(\t\x12-\n\x07\x64omains\x18\x08 \x03(\x0b\x32\x1c.ratoon.evaluation.v1.Domain\x12\x0e\n\x06labels\x18\t \x03(\t\x12,\n\x04gate\x18\n \x03(\x0b\x32\x1e.ratoon.evaluation.v1.GateRule\x12\x0c\n\x04seed\x18\x0b \x01(\x03\x12,\n\x08progress\x18\x0c \x01(\x0b\x32\x1a.ratoon.common.v1.Progress\x12*\n\x07\x66\x61ilure\x18\r \x01(\x0b\x32\x19.ratoon.common.v1.Failure\x12\x33\n\x07results\x18\x0e \x03(\x0b\x32\".ratoon.evaluation.v1.DomainResult\x12.\n\x07verdict\x18\x0f \x01(\x0b\x32\x1d.ratoon.evaluation.v1.Verdict\x12\x1a\n\x12report_html_digest\x18\x10 \x01(\t\x12\x1a\n\x12report_json_digest\x18\x11 \x01(\t\x12(\n\x04task\x18\x12 \x01(\x0b\x32\x1a.ratoon.common.v1.TaskSpec\"\x95\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_QUEUED\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x14\n\x10STATE_CANCELLING\x10\x05\x12\x13\n\x0fSTATE_CANCELLED\x10\x06\"%\n\x06\x44omain\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\"\xd4\x01\n\x08GateRule\x12\x31\n\x04kind\x18\x01 \x01(\x0e\x32#.ratoon.evaluation.v1.GateRule.Kind\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\x11\n\tthreshold\x18\x03 \x01(\x01\"r\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13KIND_BEATS_MAJORITY\x10\x01\x12\x0f\n\x0bKIND_BETTER\x10\x02\x12\x12\n\x0eKIND_NOT_WORSE\x10\x03\x12\x16\n\x12KIND_NEAR_BASELINE\x10\x04\"7\n\x08\x45stimate\x12\r\n\x05value\x18\x01 \x01(\x01\x12\r\n\x05lower\x18\x02 \x01(\x01\x12\r\n\x05upper\x18\x03 \x01(\x01\"\x90\x03\n\x06Scores\x12\x30\n\x08\x61\x63\x63uracy\x18\x01 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate\x12\x30\n\x08macro_f1\x18\x02 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate\x12+\n\x03\x61uc\x18\x03 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate\x12\x12\n\nperplexity\x18\x04 \x01(\x01\x12\x38\n\x07\x63lasses\x18\x05 \x03(\x0b\x32\'.ratoon.evaluation.v1.Scores.ClassScore\x12\x14\n\x0crecord_count\x18\x06 \x01(\x03\x12\x13\n\x0bother_count\x18\x07 \x01(\x03\x12\x1f\n\x17\x63lasses_without_records\x18\x08 \x03(\t\x1a[\n\nClassScore\x12\r\n\x05label\x18\x01 \x01(\t\x12\x11\n\tprecision\x18\x02 \x01(\x01\x12\x0e\n\x06recall\x18\x03 \x01(\x01\x12\n\n\x02\x66\x31\x18\x04 \x01(\x01\x12\x0f\n\x07support\x18\x05 \x01(\x03\"\xf6\x04\n\x0c\x44omainResult\x12\x0e\n\x06\x64omain\x18\x01 \x01(\t\x12/\n\tcandidate\x18\x02 \x01(\x0b\x32\x1c.ratoon.evaluation.v1.Scores\x12/\n\treference\x18\x03 \x01(\x0b\x32\x1c.ratoon.evaluation.v1.Scores\x12.\n\x08majority\x18\x04 \x01(\x0b\x32\x1c.ratoon.evaluation.v1.Scores\x12+\n\x05tfidf\x18\x05 \x01(\x0b\x32\x1c.ratoon.evaluation.v1.Scores\x12\x32\n\ndifference\x18\x06 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate\x12\x31\n\x06slices\x18\x07 \x03(\x0b\x32!.ratoon.evaluation.v1.SliceResult\x12\x1a\n\x12predictions_digest\x18\x08 \x01(\t\x12\x1c\n\x14wrong_answers_digest\x18\t \x01(\t\x12\x1a\n\x12wrong_answer_count\x18\n \x01(\x03\x12>\n\tbaselines\x18\x0b \x03(\x0b\x32+.ratoon.evaluation.v1.DomainResult.Baseline\x12\x15\n\rbest_baseline\x18\x0c \x01(\t\x12;\n\x13\x62\x61seline_difference\x18\r \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate\x1a\x46\n\x08\x42\x61seline\x12\x0c\n\x04name\x18\x01 \x01(\t\x12,\n\x06scores\x18\x02 \x01(\x0b\x32\x1c.ratoon.evaluation.v1.Scores\"v\n\x0bSliceResult\x12\r\n\x05slice\x18\x01 \x01(\t\x12\x14\n\x0crecord_count\x18\x02 \x01(\x03\x12\x30\n\x08macro_f1\x18\x03 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate\x12\x10\n\x08\x61\x63\x63uracy\x18\x04 \x01(\x01\"\xf2\x01\n\x07Verdict\x12\x0e\n\x06passed\x18\x01 \x01(\x08\x12\x37\n\x05rules\x18\x02 \x03(\x0b\x32(.ratoon.evaluation.v1.Verdict.RuleResult\x12\x0f\n\x07summary\x18\x03 \x01(\t\x1a\x8c\x01\n\nRuleResult\x12,\n\x04rule\x18\x01 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.GateRule\x12\x0e\n\x06passed\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x30\n\x08measured\x18\x04 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate\"\\\n\x07\x42\x61\x64\x43\x61se\x12\x11\n\trecord_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\r\n\x05label\x18\x03 \x01(\t\x12\x11\n\tpredicted\x18\x04 \x01(\t\x12\x0c\n\x04text\x18\x05 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ratoon.evaluation.v1.evaluation_run_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EVALUATIONRUN']._serialized_start=134
-  _globals['_EVALUATIONRUN']._serialized_end=911
-  _globals['_EVALUATIONRUN_STATE']._serialized_start=762
-  _globals['_EVALUATIONRUN_STATE']._serialized_end=911
-  _globals['_DOMAIN']._serialized_start=913
-  _globals['_DOMAIN']._serialized_end=950
-  _globals['_GATERULE']._serialized_start=953
-  _globals['_GATERULE']._serialized_end=1165
-  _globals['_GATERULE_KIND']._serialized_start=1051
-  _globals['_GATERULE_KIND']._serialized_end=1165
-  _globals['_ESTIMATE']._serialized_start=1167
-  _globals['_ESTIMATE']._serialized_end=1222
-  _globals['_SCORES']._serialized_start=1225
-  _globals['_SCORES']._serialized_end=1625
-  _globals['_SCORES_CLASSSCORE']._serialized_start=1534
-  _globals['_SCORES_CLASSSCORE']._serialized_end=1625
-  _globals['_DOMAINRESULT']._serialized_start=1628
-  _globals['_DOMAINRESULT']._serialized_end=2258
-  _globals['_DOMAINRESULT_BASELINE']._serialized_start=2188
-  _globals['_DOMAINRESULT_BASELINE']._serialized_end=2258
-  _globals['_SLICERESULT']._serialized_start=2260
-  _globals['_SLICERESULT']._serialized_end=2378
-  _globals['_VERDICT']._serialized_start=2381
-  _globals['_VERDICT']._serialized_end=2623
-  _globals['_VERDICT_RULERESULT']._serialized_start=2483
-  _globals['_VERDICT_RULERESULT']._serialized_end=2623
-  _globals['_BADCASE']._serialized_start=2625
-  _globals['_BADCASE']._serialized_end=2717
+  _globals['_EVALUATIONRUN']._serialized_start=163
+  _globals['_EVALUATIONRUN']._serialized_end=982
+  _globals['_EVALUATIONRUN_STATE']._serialized_start=833
+  _globals['_EVALUATIONRUN_STATE']._serialized_end=982
+  _globals['_DOMAIN']._serialized_start=984
+  _globals['_DOMAIN']._serialized_end=1021
+  _globals['_GATERULE']._serialized_start=1024
+  _globals['_GATERULE']._serialized_end=1236
+  _globals['_GATERULE_KIND']._serialized_start=1122
+  _globals['_GATERULE_KIND']._serialized_end=1236
+  _globals['_ESTIMATE']._serialized_start=1238
+  _globals['_ESTIMATE']._serialized_end=1293
+  _globals['_SCORES']._serialized_start=1296
+  _globals['_SCORES']._serialized_end=1696
+  _globals['_SCORES_CLASSSCORE']._serialized_start=1605
+  _globals['_SCORES_CLASSSCORE']._serialized_end=1696
+  _globals['_DOMAINRESULT']._serialized_start=1699
+  _globals['_DOMAINRESULT']._serialized_end=2329
+  _globals['_DOMAINRESULT_BASELINE']._serialized_start=2259
+  _globals['_DOMAINRESULT_BASELINE']._serialized_end=2329
+  _globals['_SLICERESULT']._serialized_start=2331
+  _globals['_SLICERESULT']._serialized_end=2449
+  _globals['_VERDICT']._serialized_start=2452
+  _globals['_VERDICT']._serialized_end=2694
+  _globals['_VERDICT_RULERESULT']._serialized_start=2554
+  _globals['_VERDICT_RULERESULT']._serialized_end=2694
+  _globals['_BADCASE']._serialized_start=2696
+  _globals['_BADCASE']._serialized_end=2788
 # @@protoc_insertion_point(module_scope)

@@ -10,6 +10,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from ratoon.common.v1 import progress_pb2 as _progress_pb2
+from ratoon.common.v1 import task_pb2 as _task_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -83,6 +84,7 @@ class EvaluationRun(_message.Message):
     VERDICT_FIELD_NUMBER: _builtins.int
     REPORT_HTML_DIGEST_FIELD_NUMBER: _builtins.int
     REPORT_JSON_DIGEST_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/evaluationRuns/{evaluation_run}`."""
     revision: _builtins.int
@@ -113,7 +115,7 @@ class EvaluationRun(_message.Message):
 
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Labels that the model answers with. At least two are required; empty or repeated labels are refused."""
+        """The same as `task.classify.labels`. At least two are required; empty or repeated labels are refused."""
 
     @_builtins.property
     def gate(self) -> _containers.RepeatedCompositeFieldContainer[Global___GateRule]:
@@ -137,6 +139,10 @@ class EvaluationRun(_message.Message):
     def verdict(self) -> Global___Verdict:
         """Verdict of the gate. Set in the state SUCCEEDED."""
 
+    @_builtins.property
+    def task(self) -> _task_pb2.TaskSpec:
+        """What the model is for. A request may give `labels` instead. Kinds other than `classify` are not supported yet."""
+
     def __init__(
         self,
         *,
@@ -157,10 +163,11 @@ class EvaluationRun(_message.Message):
         verdict: Global___Verdict | None = ...,
         report_html_digest: _builtins.str = ...,
         report_json_digest: _builtins.str = ...,
+        task: _task_pb2.TaskSpec | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "failure", b"failure", "progress", b"progress", "update_time", b"update_time", "verdict", b"verdict"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "failure", b"failure", "progress", b"progress", "task", b"task", "update_time", b"update_time", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_digest", b"candidate_digest", "create_time", b"create_time", "domains", b"domains", "failure", b"failure", "gate", b"gate", "labels", b"labels", "name", b"name", "progress", b"progress", "reference_digest", b"reference_digest", "report_html_digest", b"report_html_digest", "report_json_digest", b"report_json_digest", "results", b"results", "revision", b"revision", "seed", b"seed", "state", b"state", "update_time", b"update_time", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_digest", b"candidate_digest", "create_time", b"create_time", "domains", b"domains", "failure", b"failure", "gate", b"gate", "labels", b"labels", "name", b"name", "progress", b"progress", "reference_digest", b"reference_digest", "report_html_digest", b"report_html_digest", "report_json_digest", b"report_json_digest", "results", b"results", "revision", b"revision", "seed", b"seed", "state", b"state", "task", b"task", "update_time", b"update_time", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -79,7 +79,8 @@ class EvaluationServiceServicer:
 
     def CreateEvaluationRun(self, request, context):
         """Start an evaluation run. It opens the sealed test parts, which is logged, and scores the candidate on them. A
-        request that contradicts itself is refused (`BAD_EVALUATION`); the error names the field.
+        request that contradicts itself is refused (`BAD_EVALUATION`); the error names the field. Refused too: a kind of
+        task that is not supported yet (`TASK_NOT_SUPPORTED`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

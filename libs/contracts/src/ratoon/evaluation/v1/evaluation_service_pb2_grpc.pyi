@@ -36,7 +36,8 @@ class EvaluationServiceStub:
     def __new__(cls, channel: _aio.Channel) -> EvaluationServiceAsyncStub: ...
     CreateEvaluationRun: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.CreateEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]
     """Start an evaluation run. It opens the sealed test parts, which is logged, and scores the candidate on them. A
-    request that contradicts itself is refused (`BAD_EVALUATION`); the error names the field.
+    request that contradicts itself is refused (`BAD_EVALUATION`); the error names the field. Refused too: a kind of
+    task that is not supported yet (`TASK_NOT_SUPPORTED`).
     """
     GetEvaluationRun: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.GetEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]
     """Return one evaluation run."""
@@ -64,7 +65,8 @@ class EvaluationServiceAsyncStub(EvaluationServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateEvaluationRun: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.CreateEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]  # type: ignore[assignment]
     """Start an evaluation run. It opens the sealed test parts, which is logged, and scores the candidate on them. A
-    request that contradicts itself is refused (`BAD_EVALUATION`); the error names the field.
+    request that contradicts itself is refused (`BAD_EVALUATION`); the error names the field. Refused too: a kind of
+    task that is not supported yet (`TASK_NOT_SUPPORTED`).
     """
     GetEvaluationRun: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.GetEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]  # type: ignore[assignment]
     """Return one evaluation run."""
@@ -95,7 +97,8 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_evaluation_run_pb2.EvaluationRun, _abc.Awaitable[_evaluation_run_pb2.EvaluationRun]]:
         """Start an evaluation run. It opens the sealed test parts, which is logged, and scores the candidate on them. A
-        request that contradicts itself is refused (`BAD_EVALUATION`); the error names the field.
+        request that contradicts itself is refused (`BAD_EVALUATION`); the error names the field. Refused too: a kind of
+        task that is not supported yet (`TASK_NOT_SUPPORTED`).
         """
 
     @_abc_1.abstractmethod

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from ratoon.common.v1 import task_pb2 as _task_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -61,6 +62,7 @@ class Guideline(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     CONFLICT_POLICY_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/guidelines/{guideline}`."""
     revision: _builtins.int
@@ -81,8 +83,14 @@ class Guideline(_message.Message):
 
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Labels to choose from: 2 to 1,000 labels of at most 200 characters each. Empty, padded and repeated labels are
-        refused.
+        """The same as `task.classify.labels`: 2 to 1,000 labels to choose from, of at most 200 characters each. Empty, padded
+        and repeated labels are refused.
+        """
+
+    @_builtins.property
+    def task(self) -> _task_pb2.TaskSpec:
+        """What the model is for, which decides what annotators enter. A request may give `labels` instead. An update changes
+        `labels`. Kinds other than `classify` are not supported yet.
         """
 
     def __init__(
@@ -96,10 +104,11 @@ class Guideline(_message.Message):
         labels: _abc.Iterable[_builtins.str] | None = ...,
         conflict_policy: Global___Guideline.ConflictPolicy.ValueType = ...,
         etag: _builtins.str = ...,
+        task: _task_pb2.TaskSpec | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "task", b"task", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflict_policy", b"conflict_policy", "create_time", b"create_time", "etag", b"etag", "instructions", b"instructions", "labels", b"labels", "name", b"name", "revision", b"revision", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflict_policy", b"conflict_policy", "create_time", b"create_time", "etag", b"etag", "instructions", b"instructions", "labels", b"labels", "name", b"name", "revision", b"revision", "task", b"task", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -139,7 +139,8 @@ class LabelingServiceServicer:
     """
 
     def CreateGuideline(self, request, context):
-        """Create a guideline. Fewer than two labels, and empty, padded or repeated ones are refused (`BAD_LABELS`).
+        """Create a guideline. Fewer than two labels, and empty, padded or repeated ones are refused (`BAD_LABELS`), and so is
+        a kind of task that is not supported yet (`TASK_NOT_SUPPORTED`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

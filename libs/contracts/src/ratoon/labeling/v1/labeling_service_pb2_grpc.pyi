@@ -36,7 +36,9 @@ class LabelingServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> LabelingServiceAsyncStub: ...
     CreateGuideline: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateGuidelineRequest, _annotation_pb2.Guideline]
-    """Create a guideline. Fewer than two labels, and empty, padded or repeated ones are refused (`BAD_LABELS`)."""
+    """Create a guideline. Fewer than two labels, and empty, padded or repeated ones are refused (`BAD_LABELS`), and so is
+    a kind of task that is not supported yet (`TASK_NOT_SUPPORTED`).
+    """
     GetGuideline: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.GetGuidelineRequest, _annotation_pb2.Guideline]
     """Return one guideline."""
     ListGuidelines: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ListGuidelinesRequest, _labeling_service_pb2.ListGuidelinesResponse]
@@ -98,7 +100,9 @@ class LabelingServiceAsyncStub(LabelingServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateGuideline: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateGuidelineRequest, _annotation_pb2.Guideline]  # type: ignore[assignment]
-    """Create a guideline. Fewer than two labels, and empty, padded or repeated ones are refused (`BAD_LABELS`)."""
+    """Create a guideline. Fewer than two labels, and empty, padded or repeated ones are refused (`BAD_LABELS`), and so is
+    a kind of task that is not supported yet (`TASK_NOT_SUPPORTED`).
+    """
     GetGuideline: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.GetGuidelineRequest, _annotation_pb2.Guideline]  # type: ignore[assignment]
     """Return one guideline."""
     ListGuidelines: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ListGuidelinesRequest, _labeling_service_pb2.ListGuidelinesResponse]  # type: ignore[assignment]
@@ -163,7 +167,9 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labeling_service_pb2.CreateGuidelineRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_annotation_pb2.Guideline, _abc.Awaitable[_annotation_pb2.Guideline]]:
-        """Create a guideline. Fewer than two labels, and empty, padded or repeated ones are refused (`BAD_LABELS`)."""
+        """Create a guideline. Fewer than two labels, and empty, padded or repeated ones are refused (`BAD_LABELS`), and so is
+        a kind of task that is not supported yet (`TASK_NOT_SUPPORTED`).
+        """
 
     @_abc_1.abstractmethod
     def GetGuideline(

@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from ratoon.common.v1 import progress_pb2 as ratoon_dot_common_dot_v1_dot_progress__pb2
+from ratoon.common.v1 import task_pb2 as ratoon_dot_common_dot_v1_dot_task__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%ratoon/training/v1/training_run.proto\x12\x12ratoon.training.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fratoon/common/v1/progress.proto\"\xc1\n\n\x0bTrainingRun\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x05state\x18\x05 \x01(\x0e\x32%.ratoon.training.v1.TrainingRun.State\x12\x14\n\x0ctrain_digest\x18\x06 \x01(\t\x12\x19\n\x11validation_digest\x18\x07 \x01(\t\x12\x1c\n\x14\x62\x61se_artifact_digest\x18\x08 \x01(\t\x12*\n\x06recipe\x18\t \x01(\x0b\x32\x1a.ratoon.training.v1.Recipe\x12\x30\n\tresources\x18\n \x01(\x0b\x32\x1d.ratoon.training.v1.Resources\x12,\n\x08progress\x18\x0b \x01(\x0b\x32\x1a.ratoon.common.v1.Progress\x12*\n\x07\x66\x61ilure\x18\x0c \x01(\x0b\x32\x19.ratoon.common.v1.Failure\x12\x17\n\x0f\x61rtifact_digest\x18\r \x01(\t\x12\x15\n\rcurves_digest\x18\x0e \x01(\t\x12\x17\n\x0fparameter_count\x18\x0f \x01(\x03\x12<\n\tdiagnosis\x18\x10 \x01(\x0b\x32).ratoon.training.v1.TrainingRun.Diagnosis\x12=\n\x07metrics\x18\x11 \x03(\x0b\x32,.ratoon.training.v1.TrainingRun.MetricsEntry\x12.\n\x04plan\x18\x12 \x01(\x0b\x32 .ratoon.training.v1.ResourcePlan\x12\x0f\n\x07\x61ttempt\x18\x13 \x01(\x05\x12\x39\n\x05\x63urve\x18\x14 \x03(\x0b\x32*.ratoon.training.v1.TrainingRun.CurvePoint\x12\x41\n\x0cprompt_limit\x18\x15 \x01(\x0b\x32+.ratoon.training.v1.TrainingRun.PromptLimit\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a,\n\tDiagnosis\x12\x0f\n\x07verdict\x18\x01 \x01(\t\x12\x0e\n\x06remedy\x18\x02 \x01(\t\x1a\x94\x01\n\nCurvePoint\x12\x0c\n\x04step\x18\x01 \x01(\x03\x12H\n\x07metrics\x18\x02 \x03(\x0b\x32\x37.ratoon.training.v1.TrainingRun.CurvePoint.MetricsEntry\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1aL\n\x0bPromptLimit\x12\x12\n\nmax_tokens\x18\x01 \x01(\x05\x12\x16\n\x0emax_characters\x18\x02 \x01(\x05\x12\x11\n\tcut_share\x18\x03 \x01(\x01\"\xaa\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_QUEUED\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x14\n\x10STATE_CANCELLING\x10\x05\x12\x13\n\x0fSTATE_CANCELLED\x10\x06\x12\x13\n\x0fSTATE_PREPARING\x10\x07\"\xad\x05\n\x06Recipe\x12\x31\n\x06method\x18\x01 \x01(\x0e\x32!.ratoon.training.v1.Recipe.Method\x12\x0e\n\x06labels\x18\x02 \x03(\t\x12\x0c\n\x04seed\x18\x03 \x01(\x03\x12\x15\n\rlearning_rate\x18\x04 \x01(\x01\x12\x0e\n\x06\x65pochs\x18\x05 \x01(\x01\x12\x12\n\nbatch_size\x18\x06 \x01(\x05\x12\x11\n\tmax_chars\x18\x07 \x01(\x05\x12=\n\x0c\x61rchitecture\x18\x08 \x01(\x0b\x32\'.ratoon.training.v1.Recipe.Architecture\x12\"\n\x15language_model_weight\x18\t \x01(\x01H\x00\x88\x01\x01\x12\x11\n\tlora_rank\x18\n \x01(\x05\x12\r\n\x05sweep\x18\x0b \x01(\t\x12\"\n\x15language_model_epochs\x18\x0c \x01(\x01H\x01\x88\x01\x01\x12\x15\n\rprompt_tokens\x18\r \x01(\x05\x12\x0e\n\x06packed\x18\x0e \x01(\x08\x12\x1c\n\x0flabel_smoothing\x18\x0f \x01(\x01H\x02\x88\x01\x01\x1am\n\x0c\x41rchitecture\x12\x12\n\nvocab_size\x18\x01 \x01(\x05\x12\x13\n\x0bhidden_size\x18\x02 \x01(\x05\x12\x0e\n\x06layers\x18\x03 \x01(\x05\x12\r\n\x05heads\x18\x04 \x01(\x05\x12\x15\n\rmax_positions\x18\x05 \x01(\x05\"_\n\x06Method\x12\x16\n\x12METHOD_UNSPECIFIED\x10\x00\x12\x17\n\x13METHOD_FROM_SCRATCH\x10\x01\x12\x13\n\x0fMETHOD_CONTINUE\x10\x02\x12\x0f\n\x0bMETHOD_LORA\x10\x03\x42\x18\n\x16_language_model_weightB\x18\n\x16_language_model_epochsB\x12\n\x10_label_smoothing\"\xe7\x01\n\tResources\x12>\n\x0b\x61\x63\x63\x65lerator\x18\x01 \x01(\x0e\x32).ratoon.training.v1.Resources.Accelerator\x12\x0f\n\x07workers\x18\x02 \x01(\x05\x12\x1a\n\x12threads_per_worker\x18\x03 \x01(\x05\"m\n\x0b\x41\x63\x63\x65lerator\x12\x1b\n\x17\x41\x43\x43\x45LERATOR_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x41\x43\x43\x45LERATOR_CPU\x10\x01\x12\x14\n\x10\x41\x43\x43\x45LERATOR_CUDA\x10\x02\x12\x16\n\x12\x41\x43\x43\x45LERATOR_NEURON\x10\x03\"\x98\x01\n\x0cResourcePlan\x12\x1b\n\x13rule_of_thumb_bytes\x18\x01 \x01(\x03\x12\x16\n\x0emeasured_bytes\x18\x02 \x01(\x03\x12\x17\n\x0f\x61vailable_bytes\x18\x03 \x01(\x03\x12\x10\n\x08\x61\x64mitted\x18\x04 \x01(\x08\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x18\n\x10machine_families\x18\x06 \x03(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%ratoon/training/v1/training_run.proto\x12\x12ratoon.training.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fratoon/common/v1/progress.proto\x1a\x1bratoon/common/v1/task.proto\"\xc1\n\n\x0bTrainingRun\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x05state\x18\x05 \x01(\x0e\x32%.ratoon.training.v1.TrainingRun.State\x12\x14\n\x0ctrain_digest\x18\x06 \x01(\t\x12\x19\n\x11validation_digest\x18\x07 \x01(\t\x12\x1c\n\x14\x62\x61se_artifact_digest\x18\x08 \x01(\t\x12*\n\x06recipe\x18\t \x01(\x0b\x32\x1a.ratoon.training.v1.Recipe\x12\x30\n\tresources\x18\n \x01(\x0b\x32\x1d.ratoon.training.v1.Resources\x12,\n\x08progress\x18\x0b \x01(\x0b\x32\x1a.ratoon.common.v1.Progress\x12*\n\x07\x66\x61ilure\x18\x0c \x01(\x0b\x32\x19.ratoon.common.v1.Failure\x12\x17\n\x0f\x61rtifact_digest\x18\r \x01(\t\x12\x15\n\rcurves_digest\x18\x0e \x01(\t\x12\x17\n\x0fparameter_count\x18\x0f \x01(\x03\x12<\n\tdiagnosis\x18\x10 \x01(\x0b\x32).ratoon.training.v1.TrainingRun.Diagnosis\x12=\n\x07metrics\x18\x11 \x03(\x0b\x32,.ratoon.training.v1.TrainingRun.MetricsEntry\x12.\n\x04plan\x18\x12 \x01(\x0b\x32 .ratoon.training.v1.ResourcePlan\x12\x0f\n\x07\x61ttempt\x18\x13 \x01(\x05\x12\x39\n\x05\x63urve\x18\x14 \x03(\x0b\x32*.ratoon.training.v1.TrainingRun.CurvePoint\x12\x41\n\x0cprompt_limit\x18\x15 \x01(\x0b\x32+.ratoon.training.v1.TrainingRun.PromptLimit\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a,\n\tDiagnosis\x12\x0f\n\x07verdict\x18\x01 \x01(\t\x12\x0e\n\x06remedy\x18\x02 \x01(\t\x1a\x94\x01\n\nCurvePoint\x12\x0c\n\x04step\x18\x01 \x01(\x03\x12H\n\x07metrics\x18\x02 \x03(\x0b\x32\x37.ratoon.training.v1.TrainingRun.CurvePoint.MetricsEntry\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1aL\n\x0bPromptLimit\x12\x12\n\nmax_tokens\x18\x01 \x01(\x05\x12\x16\n\x0emax_characters\x18\x02 \x01(\x05\x12\x11\n\tcut_share\x18\x03 \x01(\x01\"\xaa\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_QUEUED\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x14\n\x10STATE_CANCELLING\x10\x05\x12\x13\n\x0fSTATE_CANCELLED\x10\x06\x12\x13\n\x0fSTATE_PREPARING\x10\x07\"\xd7\x05\n\x06Recipe\x12\x31\n\x06method\x18\x01 \x01(\x0e\x32!.ratoon.training.v1.Recipe.Method\x12\x0e\n\x06labels\x18\x02 \x03(\t\x12\x0c\n\x04seed\x18\x03 \x01(\x03\x12\x15\n\rlearning_rate\x18\x04 \x01(\x01\x12\x0e\n\x06\x65pochs\x18\x05 \x01(\x01\x12\x12\n\nbatch_size\x18\x06 \x01(\x05\x12\x11\n\tmax_chars\x18\x07 \x01(\x05\x12=\n\x0c\x61rchitecture\x18\x08 \x01(\x0b\x32\'.ratoon.training.v1.Recipe.Architecture\x12\"\n\x15language_model_weight\x18\t \x01(\x01H\x00\x88\x01\x01\x12\x11\n\tlora_rank\x18\n \x01(\x05\x12\r\n\x05sweep\x18\x0b \x01(\t\x12\"\n\x15language_model_epochs\x18\x0c \x01(\x01H\x01\x88\x01\x01\x12\x15\n\rprompt_tokens\x18\r \x01(\x05\x12\x0e\n\x06packed\x18\x0e \x01(\x08\x12\x1c\n\x0flabel_smoothing\x18\x0f \x01(\x01H\x02\x88\x01\x01\x12(\n\x04task\x18\x10 \x01(\x0b\x32\x1a.ratoon.common.v1.TaskSpec\x1am\n\x0c\x41rchitecture\x12\x12\n\nvocab_size\x18\x01 \x01(\x05\x12\x13\n\x0bhidden_size\x18\x02 \x01(\x05\x12\x0e\n\x06layers\x18\x03 \x01(\x05\x12\r\n\x05heads\x18\x04 \x01(\x05\x12\x15\n\rmax_positions\x18\x05 \x01(\x05\"_\n\x06Method\x12\x16\n\x12METHOD_UNSPECIFIED\x10\x00\x12\x17\n\x13METHOD_FROM_SCRATCH\x10\x01\x12\x13\n\x0fMETHOD_CONTINUE\x10\x02\x12\x0f\n\x0bMETHOD_LORA\x10\x03\x42\x18\n\x16_language_model_weightB\x18\n\x16_language_model_epochsB\x12\n\x10_label_smoothing\"\xe7\x01\n\tResources\x12>\n\x0b\x61\x63\x63\x65lerator\x18\x01 \x01(\x0e\x32).ratoon.training.v1.Resources.Accelerator\x12\x0f\n\x07workers\x18\x02 \x01(\x05\x12\x1a\n\x12threads_per_worker\x18\x03 \x01(\x05\"m\n\x0b\x41\x63\x63\x65lerator\x12\x1b\n\x17\x41\x43\x43\x45LERATOR_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x41\x43\x43\x45LERATOR_CPU\x10\x01\x12\x14\n\x10\x41\x43\x43\x45LERATOR_CUDA\x10\x02\x12\x16\n\x12\x41\x43\x43\x45LERATOR_NEURON\x10\x03\"\x98\x01\n\x0cResourcePlan\x12\x1b\n\x13rule_of_thumb_bytes\x18\x01 \x01(\x03\x12\x16\n\x0emeasured_bytes\x18\x02 \x01(\x03\x12\x17\n\x0f\x61vailable_bytes\x18\x03 \x01(\x03\x12\x10\n\x08\x61\x64mitted\x18\x04 \x01(\x08\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x18\n\x10machine_families\x18\x06 \x03(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,30 +38,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRAININGRUN_METRICSENTRY']._serialized_options = b'8\001'
   _globals['_TRAININGRUN_CURVEPOINT_METRICSENTRY']._loaded_options = None
   _globals['_TRAININGRUN_CURVEPOINT_METRICSENTRY']._serialized_options = b'8\001'
-  _globals['_TRAININGRUN']._serialized_start=128
-  _globals['_TRAININGRUN']._serialized_end=1473
-  _globals['_TRAININGRUN_METRICSENTRY']._serialized_start=979
-  _globals['_TRAININGRUN_METRICSENTRY']._serialized_end=1025
-  _globals['_TRAININGRUN_DIAGNOSIS']._serialized_start=1027
-  _globals['_TRAININGRUN_DIAGNOSIS']._serialized_end=1071
-  _globals['_TRAININGRUN_CURVEPOINT']._serialized_start=1074
-  _globals['_TRAININGRUN_CURVEPOINT']._serialized_end=1222
-  _globals['_TRAININGRUN_CURVEPOINT_METRICSENTRY']._serialized_start=979
-  _globals['_TRAININGRUN_CURVEPOINT_METRICSENTRY']._serialized_end=1025
-  _globals['_TRAININGRUN_PROMPTLIMIT']._serialized_start=1224
-  _globals['_TRAININGRUN_PROMPTLIMIT']._serialized_end=1300
-  _globals['_TRAININGRUN_STATE']._serialized_start=1303
-  _globals['_TRAININGRUN_STATE']._serialized_end=1473
-  _globals['_RECIPE']._serialized_start=1476
-  _globals['_RECIPE']._serialized_end=2161
-  _globals['_RECIPE_ARCHITECTURE']._serialized_start=1883
-  _globals['_RECIPE_ARCHITECTURE']._serialized_end=1992
-  _globals['_RECIPE_METHOD']._serialized_start=1994
-  _globals['_RECIPE_METHOD']._serialized_end=2089
-  _globals['_RESOURCES']._serialized_start=2164
-  _globals['_RESOURCES']._serialized_end=2395
-  _globals['_RESOURCES_ACCELERATOR']._serialized_start=2286
-  _globals['_RESOURCES_ACCELERATOR']._serialized_end=2395
-  _globals['_RESOURCEPLAN']._serialized_start=2398
-  _globals['_RESOURCEPLAN']._serialized_end=2550
+  _globals['_TRAININGRUN']._serialized_start=157
+  _globals['_TRAININGRUN']._serialized_end=1502
+  _globals['_TRAININGRUN_METRICSENTRY']._serialized_start=1008
+  _globals['_TRAININGRUN_METRICSENTRY']._serialized_end=1054
+  _globals['_TRAININGRUN_DIAGNOSIS']._serialized_start=1056
+  _globals['_TRAININGRUN_DIAGNOSIS']._serialized_end=1100
+  _globals['_TRAININGRUN_CURVEPOINT']._serialized_start=1103
+  _globals['_TRAININGRUN_CURVEPOINT']._serialized_end=1251
+  _globals['_TRAININGRUN_CURVEPOINT_METRICSENTRY']._serialized_start=1008
+  _globals['_TRAININGRUN_CURVEPOINT_METRICSENTRY']._serialized_end=1054
+  _globals['_TRAININGRUN_PROMPTLIMIT']._serialized_start=1253
+  _globals['_TRAININGRUN_PROMPTLIMIT']._serialized_end=1329
+  _globals['_TRAININGRUN_STATE']._serialized_start=1332
+  _globals['_TRAININGRUN_STATE']._serialized_end=1502
+  _globals['_RECIPE']._serialized_start=1505
+  _globals['_RECIPE']._serialized_end=2232
+  _globals['_RECIPE_ARCHITECTURE']._serialized_start=1954
+  _globals['_RECIPE_ARCHITECTURE']._serialized_end=2063
+  _globals['_RECIPE_METHOD']._serialized_start=2065
+  _globals['_RECIPE_METHOD']._serialized_end=2160
+  _globals['_RESOURCES']._serialized_start=2235
+  _globals['_RESOURCES']._serialized_end=2466
+  _globals['_RESOURCES_ACCELERATOR']._serialized_start=2357
+  _globals['_RESOURCES_ACCELERATOR']._serialized_end=2466
+  _globals['_RESOURCEPLAN']._serialized_start=2469
+  _globals['_RESOURCEPLAN']._serialized_end=2621
 # @@protoc_insertion_point(module_scope)

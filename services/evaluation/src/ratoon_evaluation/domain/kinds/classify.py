@@ -1,5 +1,6 @@
-"""Scores of a classifier from its confusion matrix and its label scores. It does not know where they came
-from.
+"""Task `classify`: scores of a classifier from its confusion matrix and its label scores.
+
+It does not know where they came from.
 
 Formulas after scikit-learn's `precision_recall_fscore_support` with `zero_division=0`: what is undefined
 counts as 0. Macro averages are over the labels that records bear: a label without records cannot be scored.
@@ -11,10 +12,19 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ratoon.tasks.classify import Classify
 from ratoon.tasks.number_metrics import ranks
+from ratoon_evaluation.domain.errors import BadEvaluation
 
 OTHER = ""
 """Stands for every answer that is no label; it is always wrong. No label is empty, but one may be called `other`."""
+
+
+def labels(task: Classify, /) -> tuple[str, ...]:
+    """Return the labels that answers are scored by; BadEvaluation unless they are two or more and differ."""
+    if len(task.labels) < 2 or len(set(task.labels)) < len(task.labels) or not all(task.labels):
+        raise BadEvaluation("Name at least two labels, none empty and none twice.", "labels")
+    return task.labels
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from ratoon_evaluation.domain import classification
-from ratoon_evaluation.domain.classification import OTHER, Confusion
+from ratoon_evaluation.domain.kinds import classify
+from ratoon_evaluation.domain.kinds.classify import OTHER, Confusion
 
 LABELS = ("ham", "spam", "list")
 pairs = st.lists(
@@ -50,7 +50,7 @@ scored = st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=1, max_s
 def test_auc_agrees_with_scikit_learn(drawn):
     positive = [hit for hit, _ in drawn]
     scores = [float(score) for _, score in drawn]
-    ours = classification.auc(positive, scores)
+    ours = classify.auc(positive, scores)
     if len(set(positive)) == 1:
         assert ours is None
     else:
@@ -59,18 +59,18 @@ def test_auc_agrees_with_scikit_learn(drawn):
 
 def test_macro_auc_leaves_out_labels_without_two_sides():
     scores = {"ham": [0.9, 0.2], "spam": [0.1, 0.8], "list": [0.0, 0.0]}
-    assert classification.macro_auc(LABELS, ["ham", "spam"], scores) == 1.0
-    assert classification.macro_auc(("ham",), ["ham"], {"ham": [1.0]}) is None
+    assert classify.macro_auc(LABELS, ["ham", "spam"], scores) == 1.0
+    assert classify.macro_auc(("ham",), ["ham"], {"ham": [1.0]}) is None
 
 
 def test_softmax_gives_the_known_shares():
-    assert classification.softmax([1, 2, 3]) == pytest.approx((0.0900, 0.2447, 0.6652), abs=5e-5)
-    assert classification.softmax([-1000.0, 0.0]) == pytest.approx((0.0, 1.0))
+    assert classify.softmax([1, 2, 3]) == pytest.approx((0.0900, 0.2447, 0.6652), abs=5e-5)
+    assert classify.softmax([-1000.0, 0.0]) == pytest.approx((0.0, 1.0))
 
 
 def test_perplexity_of_a_fair_die_is_six():
-    assert classification.perplexity(10 * math.log(6), 10) == pytest.approx(6)
-    assert classification.perplexity(0.0, 0) is None
+    assert classify.perplexity(10 * math.log(6), 10) == pytest.approx(6)
+    assert classify.perplexity(0.0, 0) is None
 
 
 def test_an_answer_that_is_no_label_is_not_one_that_is_called_other():
