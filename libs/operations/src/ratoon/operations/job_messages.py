@@ -22,9 +22,9 @@ _WELL_KNOWN = "google.protobuf."
 
 
 def spec_json(environment: job_pb2.JobEnvironment, spec: Message) -> JSON:
-    """Return the spec of a job as it is stored. Fields of the environment that are not set are left out."""
-    known = {name: value for name, value in to_json(environment).items() if value is not None}
-    return {**known, **to_json(spec)}
+    """Return the spec of a job as it is stored. Fields that are not set are left out."""
+    fields = {**to_json(environment), **to_json(spec)}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def to_json(message: Message) -> JSON:

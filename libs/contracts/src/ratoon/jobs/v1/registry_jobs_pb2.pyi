@@ -90,7 +90,9 @@ class VerificationSpec(_message.Message):
     threads: _builtins.int
     """Number of cores to use. 0: by the size of the model."""
     signing_key: _builtins.str
-    """Path of the private key to sign with. Empty: a key that is discarded, and the registry signs again with its own."""
+    """Path of the private key to sign with. Not set: a key that is discarded; the registry signs again with its own, which
+    no worker gets.
+    """
     @_builtins.property
     def card(self) -> Global___VerificationSpec.Card:
         """Contents of the model card."""
@@ -103,13 +105,15 @@ class VerificationSpec(_message.Message):
         golden_count: _builtins.int = ...,
         card: Global___VerificationSpec.Card | None = ...,
         threads: _builtins.int = ...,
-        signing_key: _builtins.str = ...,
+        signing_key: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_signing_key", b"_signing_key", "card", b"card", "signing_key", b"signing_key"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "card", b"card", "golden_count", b"golden_count", "golden_source_digest", b"golden_source_digest", "signing_key", b"signing_key", "threads", b"threads"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_signing_key", b"_signing_key", "artifact_digest", b"artifact_digest", "card", b"card", "golden_count", b"golden_count", "golden_source_digest", b"golden_source_digest", "signing_key", b"signing_key", "threads", b"threads"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__signing_key: _TypeAlias = _typing.Literal["signing_key"]  # noqa: Y015
+    _WhichOneofArgType__signing_key: _TypeAlias = _typing.Literal["_signing_key", b"_signing_key"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__signing_key) -> _WhichOneofReturnType__signing_key | None: ...
 
 Global___VerificationSpec: _TypeAlias = VerificationSpec  # noqa: Y015
 
