@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.client.raw.client import Client
+from ratoon.client import Ratoon
+from ratoon.client.types import RecipeMethod, RolloutStrategy
 from ratoon.local.installation import Installation
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.testkit.ports import free_ports
@@ -36,7 +37,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     try:
         installation.up(isolated=False, host="127.0.0.1", port=free_ports(2)[0], say=print)
         corpus = read_corpus(DATA, 1.0, MAILS)
-        plain = Demo(Client(state=state), "plain", corpus, Measured(installation.processes), print)
+        plain = Demo(Ratoon(state=state), "plain", corpus, Measured(installation.processes), print)
         base = base_model(plain, ArtifactStore(str(state / "artifacts")), state.parent / "base")
         tier = Tier("test", {"training": LORA, "gate": ALWAYS}, base=base)
         yield replace(plain, project="mail", tier=tier, base=base, runs={}, evaluations={})
@@ -48,10 +49,10 @@ def base_model(demo: Demo, store: ArtifactStore, folder: Path) -> Path:
     """A small model from scratch, as if it came from elsewhere."""
     steps.create_project(demo)
     source = steps.upload(demo, "mails", demo.corpus.training)
-    request = {"sources": [source["name"]], "skipRollout": True}
-    run = steps.follow_run(demo, demo.client.create(f"{demo.parent}/pipelineRuns", request)["name"])
-    version = demo.client.get(run["products"]["modelVersion"])
-    store.fetch_tree(version["artifactDigest"], folder)
+    created = demo.client.pipeline_runs.create(demo.parent, sources=[source.name], skip_rollout=True)
+    run = steps.follow_run(demo, created.name)
+    version = demo.client.model_versions.get(run.products.model_version)
+    store.fetch_tree(version.artifact_digest, folder)
     for name in ("recipe.json", "training.json", "README.md"):
         (folder / name).unlink()
     return folder
@@ -60,29 +61,30 @@ def base_model(demo: Demo, store: ArtifactStore, folder: Path) -> Path:
 def test_an_adapter_becomes_a_version_that_serves(demo):
     steps.create_project(demo)
     steps.first_version(demo)
-    version = demo.client.get(demo.production())
-    base = demo.client.get(demo.parent)["training"]["baseArtifactDigest"]
-    assert version["baseArtifactDigest"] == base
-    assert version["baseSignatureDigest"]
-    assert int(version["sizeBytes"]) < (demo.base / "model.safetensors").stat().st_size / 4
-    answer = demo.client.chat(
-        "mail", "You have won a free prize, click here to claim your money!", max_tokens=4
-    )
+    version = demo.client.model_versions.get(demo.production())
+    base = demo.client.projects.get(demo.parent).training.base_artifact_digest
+    assert version.base_artifact_digest == base
+    assert version.base_signature_digest
+    assert version.size_bytes < (demo.base / "model.safetensors").stat().st_size / 4
+    prompt = "You have won a free prize, click here to claim your money!"
+    answer = demo.client.chat.completions.create("mail", prompt, max_tokens=4, temperature=0)
     assert answer.text in ("ham", "spam")
     assert answer.version == "mail@v1.0"
 
 
 def test_the_next_adapter_is_swapped_into_the_warm_engine(demo):
     source = steps.upload(demo, "more-mails", demo.corpus.arriving)
-    run = demo.client.create(f"{demo.parent}/pipelineRuns", {"sources": [source["name"]]})
-    ended = steps.follow_run(demo, run["name"])
-    rollout = demo.client.get(ended["products"]["rollout"])
-    assert rollout["strategy"] == "STRATEGY_ADAPTER_SWAP"
-    training = demo.client.get(ended["products"]["trainingRun"])
-    first = demo.client.get(f"{demo.model}/versions/v1.0")
-    assert training["recipe"]["method"] == "METHOD_LORA"
-    assert training["baseArtifactDigest"] == first["artifactDigest"], "it goes on from the adapter before"
-    second = demo.client.get(demo.production())
-    assert second["name"].endswith("/v1.1")
-    assert second["baseArtifactDigest"] == first["baseArtifactDigest"]
-    assert demo.client.chat("mail", "Meeting at ten, bring the figures.", max_tokens=4).version == "mail@v1.1"
+    run = demo.client.pipeline_runs.create(demo.parent, sources=[source.name])
+    ended = steps.follow_run(demo, run.name)
+    rollout = demo.client.rollouts.get(ended.products.rollout)
+    assert rollout.strategy == RolloutStrategy.ADAPTER_SWAP
+    training = demo.client.training_runs.get(ended.products.training_run)
+    first = demo.client.model_versions.get(f"{demo.model}/versions/v1.0")
+    assert training.recipe.method == RecipeMethod.LORA
+    assert training.base_artifact_digest == first.artifact_digest, "it goes on from the adapter before"
+    second = demo.client.model_versions.get(demo.production())
+    assert second.name.endswith("/v1.1")
+    assert second.base_artifact_digest == first.base_artifact_digest
+    prompt = "Meeting at ten, bring the figures."
+    answer = demo.client.chat.completions.create("mail", prompt, max_tokens=4, temperature=0)
+    assert answer.version == "mail@v1.1"

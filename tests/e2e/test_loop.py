@@ -10,8 +10,8 @@ from pathlib import Path
 import openai
 import pytest
 
-from ratoon.client.raw.client import Client
-from ratoon.client.raw.errors import ApiError
+from ratoon.client import APIStatusError, Ratoon
+from ratoon.client.types import PipelineRunState
 from ratoon.local.installation import Installation
 from ratoon.testkit.ports import free_ports
 from ratoon_examples.demo import steps
@@ -40,7 +40,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     installation = Installation(tmp_path_factory.mktemp("loop") / "state")
     try:
         installation.up(isolated=False, host="127.0.0.1", port=free_ports(2)[0], say=print)
-        client = Client(state=installation.state)
+        client = Ratoon(state=installation.state)
         corpus = read_corpus(DATA, SHARE)
         yield Demo(client, "mail", corpus, Measured(installation.processes), print, SLICE)
     finally:
@@ -51,17 +51,17 @@ def test_mail_becomes_a_version_that_serves(demo):
     steps.create_project(demo)
     steps.first_version(demo)
     assert demo.production().endswith("/versions/v1.0")
-    [stage] = [s for s in demo.runs["v1.0"]["stages"] if s["id"] == "evaluation"]
-    assert stage["state"] == "SUCCEEDED"
-    [result] = demo.evaluations["v1.0"]["results"]
-    assert result["candidate"]["macroF1"]["lower"] > result["majority"]["macroF1"]["value"]
-    assert result["tfidf"]["macroF1"]["value"] > 0
-    readings = list(demo.client.list(f"{demo.runs['v1.0']['products']['split']}/readings"))
+    [stage] = [each for each in demo.runs["v1.0"].stages if each.id == "evaluation"]
+    assert stage.state == "SUCCEEDED"
+    [result] = demo.evaluations["v1.0"].results
+    assert result.candidate.macro_f1.lower > result.majority.macro_f1.value
+    assert result.tfidf.macro_f1.value > 0
+    readings = list(demo.client.split_readings.list(demo.runs["v1.0"].products.split))
     assert readings, "the sealed test part was read, so the reading is logged"
 
 
 def test_the_unmodified_openai_client_gets_the_version(demo):
-    client = openai.OpenAI(base_url=f"{demo.client.url}/v1", api_key=demo.client.api_key)
+    client = openai.OpenAI(base_url=f"{demo.client.base_url}/v1", api_key=demo.client.api_key)
     messages = [{"role": "user", "content": "You have won a free prize, click here to claim your money now!"}]
     raw = client.chat.completions.with_raw_response.create(model="mail", messages=messages, max_tokens=4)
     assert raw.headers["x-ratoon-model"] == "mail@v1.0"
@@ -72,16 +72,18 @@ def test_the_unmodified_openai_client_gets_the_version(demo):
     with pytest.raises(openai.NotFoundError):
         client.chat.completions.create(model="nothing", messages=messages)
     with pytest.raises(openai.AuthenticationError):
-        openai.OpenAI(base_url=f"{demo.client.url}/v1", api_key="wrong").models.list()
+        openai.OpenAI(base_url=f"{demo.client.base_url}/v1", api_key="wrong").models.list()
 
 
 def test_feedback_is_stored_and_invented_ids_are_refused(demo):
-    answer = demo.client.chat("mail", "Meeting at ten tomorrow, please bring the figures.", max_tokens=4)
-    demo.client.feedback(answer.id, thumb="up")
-    stored = list(demo.client.list(f"{demo.parent}/feedback"))
-    assert [each["answerId"] for each in stored] == [answer.id]
-    with pytest.raises(ApiError):
-        demo.client.feedback(f"{answer.id[:-4]}AAAA", thumb="up")
+    chat = demo.client.chat
+    prompt = "Meeting at ten tomorrow, please bring the figures."
+    answer_id = chat.completions.create("mail", prompt, max_tokens=4, temperature=0).answer_id
+    chat.feedback(answer_id, thumb="up")
+    stored = list(demo.client.feedback.list(demo.parent))
+    assert [each.answer_id for each in stored] == [answer_id]
+    with pytest.raises(APIStatusError):
+        chat.feedback(f"{answer_id[:-4]}AAAA", thumb="up")
 
 
 def test_familiar_traffic_starts_nothing_and_drift_starts_one_retraining(demo):
@@ -90,16 +92,16 @@ def test_familiar_traffic_starts_nothing_and_drift_starts_one_retraining(demo):
     steps.control(demo, held_out, len(arriving))
     steps.traffic(demo, arriving)
     run = steps.wait_for(demo, "a retraining", lambda: next(iter(steps.own_runs(demo)), None))
-    ended = steps.follow_run(demo, run["name"], accept={"STATE_REFUSED"})
-    assert ended["triggerReason"]
+    ended = steps.follow_run(demo, run.name, accept={PipelineRunState.REFUSED})
+    assert ended.trigger_reason
     assert len(steps.own_runs(demo)) == 1
-    verdict = demo.client.get(ended["products"]["evaluationRun"])["verdict"]
-    assert {rule["rule"]["domain"] for rule in verdict["rules"]} == {"new", "old"}
-    assert verdict["summary"]
+    verdict = demo.client.evaluation_runs.get(ended.products.evaluation_run).verdict
+    assert {each.rule.domain for each in verdict.rules} == {"new", "old"}
+    assert verdict.summary
 
 
 def test_a_version_that_turns_bad_is_rolled_back_automatically(demo):
     steps.roll_back(demo)
-    history = list(demo.client.list(f"{demo.model}/aliasChanges"))
-    assert not any(move["toVersion"] == demo.facts["rollback"]["toVersion"] for move in history)
+    history = demo.client.alias_changes.list(demo.model)
+    assert not any(each.to_version == demo.rollback.to_version for each in history)
     assert [exchange.error for exchange in demo.control if not exchange.answer] == []

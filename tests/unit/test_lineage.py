@@ -1,6 +1,9 @@
 """Models that saw a record: those that learned from it, and those that continue such a model."""
 
-from ratoon.client.raw.lineage import lineage_of
+import httpx
+
+from ratoon.client import Ratoon
+from ratoon.client.records import lineage_of
 
 P = "projects/p"
 M = f"{P}/models/p"
@@ -25,15 +28,21 @@ class Registry:
             for number, (split, parent) in enumerate(lineages, 1)
         ]
 
-    def get(self, name, **query):
-        assert name == f"{P}/records/r:lineage"
-        return {"recordId": "r", "placements": self.placements, "erasure": f"{P}/erasures/e"}
-
-    def list(self, collection, page_size=500):
-        yield from {f"{P}/models": [{"name": M}], f"{M}/versions": reversed(self.versions)}[collection]
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        answers = {
+            f"{P}/records/r:lineage": {
+                "recordId": "r",
+                "placements": self.placements,
+                "erasure": f"{P}/erasures/e",
+            },
+            f"{P}/models": {"models": [{"name": M}]},
+            f"{M}/versions": {"modelVersions": self.versions[::-1]},
+        }
+        return httpx.Response(200, json=answers[request.url.path.removeprefix("/v1/")])
 
 
 def test_versions_that_learned_from_a_record_and_their_descendants():
-    lineage = lineage_of(Registry(), P, "r")
-    assert [name.rpartition("/")[2] for name in lineage["modelVersions"]] == ["v1", "v3", "v4", "v5"]
-    assert lineage["erasure"] == f"{P}/erasures/e"
+    http = httpx.Client(transport=httpx.MockTransport(Registry()))
+    lineage, versions = lineage_of(Ratoon(base_url="http://server", http_client=http), P, "r")
+    assert [name.rpartition("/")[2] for name in versions] == ["v1", "v3", "v4", "v5"]
+    assert lineage.erasure == f"{P}/erasures/e"

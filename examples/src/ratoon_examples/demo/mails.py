@@ -4,8 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from ratoon.client.raw.errors import RatoonSdkError
-from ratoon.client.raw.sources import archive_of
+from ratoon.client import RatoonError
+from ratoon.client.local_data import archive_of
 from ratoon_examples.demo.tiers import Mails
 
 HELD_OUT_SHARE = 0.2
@@ -41,7 +41,7 @@ def read_corpus(folder: Path, share: float, mails: Mails | None = None) -> Corpu
     """Read and divide the corpus. `mails` limits the mails of each class; `share` below 1 takes that share of them."""
     missing = [name for name in LABELS if not (folder / name).is_dir()]
     if missing:
-        raise RatoonSdkError(f"{folder} does not contain {', '.join(missing)}. Run `make data` first.")
+        raise RatoonError(f"{folder} does not contain {', '.join(missing)}. Run `make data` first.")
     read = 1.0 if mails else share
     known = [mail for name in ("easy-ham-1", "spam-1") for mail in _read(folder, name, read)]
     later = [mail for name in ("hard-ham-1", "spam-2") for mail in _read(folder, name, read)]

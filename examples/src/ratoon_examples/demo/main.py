@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from ratoon.client.raw.client import Client
-from ratoon.client.raw.errors import RatoonSdkError
+from ratoon.client import Ratoon, RatoonError
 from ratoon.local.installation import Installation
 from ratoon_examples.demo import report, steps
 from ratoon_examples.demo.mails import read_corpus
@@ -97,7 +96,7 @@ def run_demo(
 def _demo(
     state: Path, data: Path, project: str, share: float, tier: Tier, measured: Measured, say: ProgressPrinter
 ) -> Demo:
-    client = Client(state=state, timeout_s=tier.request_timeout_s)
+    client = Ratoon(state=state, timeout=tier.request_timeout_s)
     corpus = read_corpus(data, share, tier.mails)
     name = project or _free_project(client)
     counts = f"{len(corpus.training)} to train on, {len(corpus.held_out)} held out"
@@ -132,7 +131,7 @@ def _loop(demo: Demo) -> str:
         try:
             with demo.measured.stage(name):
                 step()
-        except RatoonSdkError as error:
+        except RatoonError as error:
             demo.say(f"failed: {error}")
             return f"{name}: {error}"
     return ""
@@ -144,12 +143,12 @@ def _base(data: Path, tier: Tier) -> Path | None:
         return None
     folder = data.parent / tier.base
     if not (folder / "config.json").exists():
-        raise RatoonSdkError(f"{folder} does not exist. Run `make demo TIER={tier.name}` to fetch it.")
+        raise RatoonError(f"{folder} does not exist. Run `make demo TIER={tier.name}` to fetch it.")
     return folder
 
 
-def _free_project(client: Client) -> str:
-    taken = {project["name"] for project in client.list("projects")}
+def _free_project(client: Ratoon) -> str:
+    taken = {project.name for project in client.projects.list()}
     if "projects/mail-triage" not in taken:
         return "mail-triage"
     return f"mail-triage-{datetime.now():%m%d-%H%M%S}"
@@ -160,13 +159,13 @@ def _check_machine(state: Path) -> None:
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     free = shutil.disk_usage(state).free
     if free < _DISK_BYTES:
-        raise RatoonSdkError(
+        raise RatoonError(
             f"The disk of {state} has {free / 2**30:.1f} GiB free; the demo needs 3 GiB. "
             "Free disk space, or use --state."
         )
     available = _available_memory()
     if available < _MEMORY_BYTES:
-        raise RatoonSdkError(
+        raise RatoonError(
             f"{available / 2**30:.1f} GiB of memory are available; the demo needs 8 GiB (two engines, training). "
             "Close other programs and try again."
         )

@@ -68,8 +68,8 @@ def _facts(demo: Demo, failures: Sequence[str]) -> JSON:
         "complaints": list(failures),
         "stages": [asdict(stage) for stage in demo.measured.stages],
         "timeline": [asdict(entry) for entry in demo.measured.timeline],
-        "evaluations": {key: _evaluation(run) for key, run in demo.evaluations.items()},
-        "pipelineStages": {key: run.get("stages", []) for key, run in demo.runs.items()},
+        "evaluations": {key: _evaluation(run.to_json()) for key, run in demo.evaluations.items()},
+        "pipelineStages": {key: run.to_json().get("stages", []) for key, run in demo.runs.items()},
         "truth": steps.true_scores(demo) if demo.after else {},
         "feedback": asdict(demo.feedback),
         "requests": {
@@ -85,8 +85,8 @@ def _facts(demo: Demo, failures: Sequence[str]) -> JSON:
             "decision": demo.facts.get("controlDecision", ""),
             "started": demo.facts.get("controlStarted", 0),
         },
-        "rollout": demo.facts.get("rollout", {}),
-        "rollback": demo.facts.get("rollback", {}),
+        "rollout": demo.rollout.to_json() if demo.rollout else {},
+        "rollback": demo.rollback.to_json() if demo.rollback else {},
     }
 
 

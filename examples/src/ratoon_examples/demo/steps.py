@@ -3,13 +3,28 @@
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ratoon.client.raw.client import ENDED_BADLY, ENDED_WELL, Client
-from ratoon.client.raw.errors import OperationFailed, RatoonSdkError
+from ratoon.client import OperationFailedError, Ratoon, RatoonError
+from ratoon.client.states import has_ended, has_succeeded
+from ratoon.client.types import (
+    Curation,
+    EvaluationRun,
+    Lineage,
+    PipelineRun,
+    PipelineRunProducts,
+    PipelineRunStage,
+    PipelineRunState,
+    PipelineRunTrigger,
+    Rollout,
+    RolloutBake,
+    RolloutState,
+    Source,
+    SourceFormat,
+)
 from ratoon_examples.demo.mails import CLASSES, LABELS, LICENSE, Corpus, Mail, archive
 from ratoon_examples.demo.measure import Measured
 from ratoon_examples.demo.tiers import NANO, Tier
@@ -35,7 +50,7 @@ _CONTROL_WAIT_S = 6.0
 class Demo:
     """One run of the demo: client, project, mails, and collected results."""
 
-    client: Client
+    client: Ratoon
     project: str
     corpus: Corpus
     measured: Measured
@@ -44,8 +59,12 @@ class Demo:
     base: Path | None = None
     """Base model directory of the first version, if any."""
     seed: int = 7
-    runs: dict[str, JSON] = field(default_factory=dict)
-    evaluations: dict[str, JSON] = field(default_factory=dict)
+    runs: dict[str, PipelineRun] = field(default_factory=dict)
+    evaluations: dict[str, EvaluationRun] = field(default_factory=dict)
+    rollout: Rollout | None = None
+    """Final state of the rollout of the second version."""
+    rollback: Rollout | None = None
+    """Final state of the rollout that was rolled back."""
     exchanges: list[Exchange] = field(default_factory=list)
     after: list[Exchange] = field(default_factory=list)
     control: list[Exchange] = field(default_factory=list)
@@ -73,66 +92,76 @@ class Demo:
 
     def production(self) -> str:
         """Return the version that the alias `production` points to."""
-        return str(self.client.get(f"{self.model}/aliases/production")["version"])
+        return self.client.aliases.get(f"{self.model}/aliases/production").version
 
 
 def create_project(demo: Demo) -> None:
     """Upload the base model, if any, and create the project and its retraining policy."""
-    settings = dict(demo.tier.settings)
+    settings: dict[str, Any] = {"rollout": {"bakeSeconds": BAKE_S}, **demo.tier.settings}
     if demo.base is not None:
-        digest = demo.client.upload_tree(demo.base, _upload_ticker(demo, demo.base.name))
+        digest = demo.client.blobs.upload_tree(demo.base, on_bytes=_upload_ticker(demo, demo.base.name))
         settings["training"] = {**settings.get("training", {}), "baseArtifactDigest": digest}
-    body = {
-        "displayName": "Mail triage",
-        "labels": list(CLASSES),
-        "instructions": "Is this mail wanted (ham) or not (spam)? Answer with one word.",
-        "rollout": {"bakeSeconds": BAKE_S},
+    demo.client.projects.create(
+        project_id=demo.project,
+        display_name="Mail triage",
+        labels=list(CLASSES),
+        instructions="Is this mail wanted (ham) or not (spam)? Answer with one word.",
+        request_id=f"demo-{demo.project}",
         **settings,
-    }
-    demo.client.create("projects", body, demo.project, request_id=f"demo-{demo.project}")
-    policy = {"minAnswers": 200, "minFeedback": 200, "settleSeconds": 5, "cooldownSeconds": 3600}
-    demo.client.create(f"{demo.parent}/policies", policy, "default", request_id=f"demo-{demo.project}")
+    )
+    demo.client.policies.create(
+        demo.parent,
+        policy_id="default",
+        min_answers=200,
+        min_feedback=200,
+        settle_seconds=5,
+        cooldown_seconds=3600,
+        request_id=f"demo-{demo.project}",
+    )
     demo.measured.note(f"project {demo.project} and its policy created", "request of the demo")
 
 
 def first_version(demo: Demo) -> None:
     """Run the first pipeline: dataset, labels, split, training, evaluation, gate, registration, rollout."""
     source = upload(demo, "training-mails", demo.corpus.training)
-    run = demo.client.create(f"{demo.parent}/pipelineRuns", {"sources": [source["name"]]})
-    demo.runs["v1.0"] = follow_run(demo, run["name"])
+    run = demo.client.pipeline_runs.create(demo.parent, sources=[source.name])
+    demo.runs["v1.0"] = follow_run(demo, run.name)
     keep_evaluation(demo, "v1.0")
 
 
-def upload(demo: Demo, name: str, mails: list[Mail]) -> JSON:
+def upload(demo: Demo, name: str, mails: list[Mail]) -> Source:
     """Upload mails as a source of the project."""
-    digest = demo.client.upload(archive(mails))
-    body = {
-        "displayName": name,
-        "format": "FORMAT_MAIL_ARCHIVE",
-        "digest": digest,
-        "license": LICENSE,
-        "labelsByFolder": LABELS,
-    }
+    digest = demo.client.blobs.upload(archive(mails))
     demo.say(f"uploaded {len(mails)} mails as {name}")
-    return demo.client.create(f"{demo.parent}/sources", body, name, f"demo-{name}")
+    return demo.client.sources.create(
+        demo.parent,
+        source_id=name,
+        display_name=name,
+        format=SourceFormat.MAIL_ARCHIVE,
+        digest=digest,
+        license=LICENSE,
+        labels_by_folder=LABELS,
+        request_id=f"demo-{name}",
+    )
 
 
 def messages_of(demo: Demo, name: str, mails: list[Mail]) -> list[Message]:
     """Return mails as a mail server would send them: decoded and cleaned by ingestion, with duplicates."""
     source = upload(demo, name, mails)
-    request_id = f"demo-{name}"
-    dataset = demo.client.create(f"{demo.parent}/datasets", {"displayName": name}, name, request_id)
-    curation = {"keepExactDuplicates": True, "nearDuplicateThreshold": 0, "minChars": 1}
-    body = {"sources": [source["name"]], "curation": curation}
-    version = demo.client.create(f"{dataset['name']}/versions", body, request_id=request_id)
-    demo.client.wait(version["name"])
+    client, request_id = demo.client, f"demo-{name}"
+    dataset = client.datasets.create(demo.parent, dataset_id=name, display_name=name, request_id=request_id)
+    curation = Curation(keep_exact_duplicates=True, near_duplicate_threshold=0, min_chars=1)
+    version = client.dataset_versions.create(
+        dataset.name, sources=[source.name], curation=curation, request_id=request_id
+    )
+    client.dataset_versions.wait(version.name)
     texts = {
-        record["sourcePath"]: Message(record["text"], record["sourceLabel"])
-        for record in demo.client.list(f"{version['name']}/records")
+        record.source_path: Message(record.text, record.source_label)
+        for record in client.records.list(version.name, page_size=500)
     }
     ordered = [texts[path] for mail in mails if (path := f"{mail.folder}/{mail.name}") in texts]
     if not ordered:
-        raise RatoonSdkError(f"Ingestion accepted no mail of {name}; see {version['name']}.")
+        raise RatoonError(f"Ingestion accepted no mail of {name}; see {version.name}.")
     return ordered
 
 
@@ -150,16 +179,14 @@ def control(demo: Demo, messages: list[Message], count: int) -> None:
         time.sleep(1)
     started = own_runs(demo)
     demo.facts["controlStarted"] = len(started)
-    policy = demo.client.get(f"{demo.parent}/policies/default")
-    demo.facts["controlDecision"] = policy.get("lastDecision", "")
+    policy = demo.client.policies.get(f"{demo.parent}/policies/default")
+    demo.facts["controlDecision"] = policy.last_decision
     demo.measured.note(
         f"control traffic of {count} mails started {len(started)} pipeline runs",
         demo.facts["controlDecision"],
     )
     if started:
-        raise RatoonSdkError(
-            f"The control traffic started {started[0]['name']}: {started[0].get('triggerReason', '')}"
-        )
+        raise RatoonError(f"The control traffic started {started[0].name}: {started[0].trigger_reason}")
 
 
 def traffic(demo: Demo, arriving: list[Message]) -> None:
@@ -177,22 +204,20 @@ def traffic(demo: Demo, arriving: list[Message]) -> None:
 def second_version(demo: Demo) -> None:
     """Wait for an automatic retraining run, and follow it until its rollout."""
     run = wait_for(demo, "an automatic retraining run", lambda: next(iter(own_runs(demo)), None))
-    demo.measured.note(
-        f"{run['name']} started automatically", run.get("triggerReason", ""), run["createTime"]
-    )
-    demo.say(f"{run['name']} started automatically: {run.get('triggerReason', '')}")
-    demo.runs["v1.1"] = follow_run(demo, run["name"], stop_at="rollout")
+    started = run.create_time.isoformat(timespec="milliseconds") if run.create_time else ""
+    demo.measured.note(f"{run.name} started automatically", run.trigger_reason, started)
+    demo.say(f"{run.name} started automatically: {run.trigger_reason}")
+    demo.runs["v1.1"] = follow_run(demo, run.name, stop_at="rollout")
     keep_evaluation(demo, "v1.1")
 
 
 def switch(demo: Demo) -> None:
     """Roll out the second version while long streams are open on the first."""
     run = demo.runs["v1.1"]
-    rollout = next(stage["resource"] for stage in run["stages"] if stage["id"] == "rollout")
-    demo.client.post(f"{rollout}:pause", {"reason": "the demo opens streams on the old version first"})
-    wait_for(
-        demo, "the attestation of the new engine", lambda: _has_step(demo.client.get(rollout), "PROBING")
-    )
+    rollout = next(stage.resource for stage in run.stages if stage.id == "rollout")
+    rollouts = demo.client.rollouts
+    rollouts.pause(rollout, reason="the demo opens streams on the old version first")
+    wait_for(demo, "the attestation of the new engine", lambda: _has_step(rollouts.get(rollout), "PROBING"))
     demo.measured.note(
         "the new engine passed attestation of its weights", f"rollout {rollout.rsplit('/', 1)[-1]}"
     )
@@ -203,7 +228,7 @@ def switch(demo: Demo) -> None:
     streams = OpenStreams(demo.client, demo.project, demo.tier.stream_tokens)
     streams.open(held)
     demo.facts["streamsOpenAtSwitch"] = streams.to_come(TOKENS_TO_COME)
-    demo.client.post(f"{rollout}:resume", {"reason": "streams are open"})
+    rollouts.resume(rollout, reason="streams are open")
     opened = f"{demo.facts['streamsOpenAtSwitch']} streams open on the old version"
     demo.measured.note(f"{opened}, rollout resumed")
     demo.say(f"{opened}; requests continue while traffic moves to the new version")
@@ -216,8 +241,8 @@ def switch(demo: Demo) -> None:
         demo.after = send(demo.client, demo.project, later, ticker)
         streams.join()
     demo.streams = streams.streams
-    demo.facts["rollout"] = demo.client.wait(rollout)
-    demo.runs["v1.1"] = follow_run(demo, run["name"])
+    demo.rollout = rollouts.wait(rollout)
+    demo.runs["v1.1"] = follow_run(demo, run.name)
     demo.measured.note(
         f"production points to {demo.production()}", f"rollout {rollout.rsplit('/', 1)[-1]} succeeded"
     )
@@ -231,92 +256,97 @@ def refuse(demo: Demo) -> None:
         )
         for i, e in enumerate(demo.control[: demo.tier.flipped])
     ]
-    digest = demo.client.upload("\n".join(flipped).encode())
-    body = {"displayName": "flipped labels", "format": "FORMAT_JSONL", "digest": digest, "license": LICENSE}
-    source = demo.client.create(f"{demo.parent}/sources", body, "flipped-labels")
+    source = demo.client.sources.create(
+        demo.parent,
+        source_id="flipped-labels",
+        display_name="flipped labels",
+        format=SourceFormat.JSONL,
+        digest=demo.client.blobs.upload("\n".join(flipped).encode()),
+        license=LICENSE,
+    )
     before = demo.production()
-    run = demo.client.create(f"{demo.parent}/pipelineRuns", {"sources": [source["name"]]})
-    demo.runs["flipped"] = follow_run(demo, run["name"], accept={"STATE_REFUSED"})
+    created = demo.client.pipeline_runs.create(demo.parent, sources=[source.name])
+    run = demo.runs["flipped"] = follow_run(demo, created.name, accept={PipelineRunState.REFUSED})
     keep_evaluation(demo, "flipped")
-    verdict = demo.evaluations["flipped"].get("verdict", {}).get("summary", "")
-    if demo.runs["flipped"]["state"] != "STATE_REFUSED" or demo.production() != before:
-        raise RatoonSdkError(
-            f"The candidate trained on flipped labels was not refused: {demo.runs['flipped']['state']}. {verdict}"
-        )
+    reached = demo.evaluations["flipped"].verdict
+    verdict = reached.summary if reached else ""
+    if run.state != PipelineRunState.REFUSED or demo.production() != before:
+        raise RatoonError(f"The candidate trained on flipped labels was not refused: {run.state}. {verdict}")
     demo.measured.note("a candidate trained on flipped labels was refused", verdict)
 
 
 def roll_back(demo: Demo) -> None:
     """Inject errors into a new version after the switch; it must be rolled back automatically."""
     good = demo.production()
-    served = demo.client.get(good)
-    body = {
-        "artifactDigest": served["artifactDigest"],
-        "goldenSourceDigest": served["goldenSourceDigest"],
-        "lineage": {**served.get("lineage", {}), "parentVersion": good},
-        "changelog": "Same weights, for the test of a rollback.",
-    }
-    version = demo.client.create(f"{demo.model}/versions", body)
-    demo.client.wait(version["name"])
-    rollout = demo.client.create(
-        f"{demo.deployment}/rollouts", {"toVersion": version["name"], "bake": {"seconds": BAKE_S}}
+    served = demo.client.model_versions.get(good)
+    lineage = served.lineage.to_json() if served.lineage else {}
+    version = demo.client.model_versions.create(
+        demo.model,
+        artifact_digest=served.artifact_digest,
+        golden_source_digest=served.golden_source_digest,
+        lineage=Lineage.model_validate({**lineage, "parentVersion": good}),
+        changelog="Same weights, for the test of a rollback.",
+    )
+    demo.client.model_versions.wait(version.name)
+    rollout = demo.client.rollouts.create(
+        demo.deployment, to_version=version.name, bake=RolloutBake(seconds=BAKE_S)
     )
     wait_for(
-        demo, "the switch to the version that will fail", lambda: _in_state(demo, rollout, "STATE_BAKING")
+        demo,
+        "the switch to the version that will fail",
+        lambda: _in_state(demo, rollout, RolloutState.BAKING),
     )
-    fault = {"version": version["name"], "errorRate": 0.5, "seconds": 60}
-    demo.client.post(f"{demo.deployment}:injectFault", fault)
-    demo.measured.note(f"errors injected into {_short(version['name'])}", "the demo tests a rollback")
+    demo.client.deployments.inject_fault(demo.deployment, version=version.name, error_rate=0.5, seconds=60)
+    demo.measured.note(f"errors injected into {_short(version.name)}", "the demo tests a rollback")
     began = time.monotonic()
     while (
-        not _ended(state := demo.client.get(rollout["name"]))
+        not has_ended(state := demo.client.rollouts.get(rollout.name))
         and time.monotonic() - began < demo.tier.trigger_within_s
     ):
         demo.faults += send(demo.client, demo.project, [e.message for e in demo.control[:40]])
-    demo.facts["rollback"] = state
-    if state["state"] != "STATE_ROLLED_BACK" or demo.production() != good:
-        raise RatoonSdkError(
-            f"The failing version was not rolled back: {state['state']}. {state.get('reason', '')}"
-        )
-    demo.measured.note(
-        f"{_short(version['name'])} was rolled back to {_short(good)}", state.get("reason", "")
-    )
+    demo.rollback = state
+    if state.state != RolloutState.ROLLED_BACK or demo.production() != good:
+        raise RatoonError(f"The failing version was not rolled back: {state.state}. {state.reason}")
+    demo.measured.note(f"{_short(version.name)} was rolled back to {_short(good)}", state.reason)
 
 
 def follow_run(
-    demo: Demo, name: str, stop_at: str = "", accept: frozenset[str] | set[str] = frozenset()
-) -> JSON:
+    demo: Demo, name: str, stop_at: str = "", accept: Collection[PipelineRunState] = ()
+) -> PipelineRun:
     """Watch a pipeline run and print its stages, to its end or until the stage `stop_at` has a resource."""
     states: dict[str, str] = {}
-    state: JSON = {}
-    for state in demo.client.watch(name):
-        for stage in state.get("stages", []):
-            _report_stage(demo, stage, states)
-            if stop_at == stage["id"] and stage.get("resource"):
-                return state
-        _report_progress(demo, state)
-    if state.get("state") in ENDED_WELL | set(accept):
+    state: PipelineRun | None = None
+    with demo.client.pipeline_runs.watch(name) as watch:
+        for state in watch:
+            for stage in state.stages:
+                _report_stage(demo, stage, states)
+                if stop_at == stage.id and stage.resource:
+                    return state
+            _report_progress(demo, state)
+    if state is None:
+        raise OperationFailedError(f"The watch of {name} ended without a state.", None)
+    if has_succeeded(state) or state.state in accept:
         return state
-    failure = state.get("failure", {})
-    raise OperationFailed(f"{name} ended as {state.get('state')}: {failure.get('message', '')}", state)
+    failure = state.failure.message if state.failure else ""
+    raise OperationFailedError(f"{name} ended as {state.state}: {failure}", state)
 
 
 def keep_evaluation(demo: Demo, key: str) -> None:
     """Store the evaluation of a run for the report, and count the seconds of its training steps."""
-    products = demo.runs[key]["products"]
-    demo.evaluations[key] = demo.client.get(products["evaluationRun"])
-    training = demo.client.get(products["trainingRun"])
-    demo.measured.work_seconds += training.get("metrics", {}).get("training_seconds", 0.0)
+    products = demo.runs[key].products or PipelineRunProducts()
+    demo.evaluations[key] = demo.client.evaluation_runs.get(products.evaluation_run)
+    training = demo.client.training_runs.get(products.training_run)
+    demo.measured.work_seconds += training.metrics.get("training_seconds", 0.0)
 
 
-def own_runs(demo: Demo) -> list[JSON]:
+def own_runs(demo: Demo) -> list[PipelineRun]:
     """Return the pipeline runs that started automatically."""
-    runs = demo.client.list(f"{demo.parent}/pipelineRuns")
-    return [run for run in runs if run.get("trigger") not in (None, "TRIGGER_MANUAL")]
+    by_hand = (PipelineRunTrigger.UNSPECIFIED, PipelineRunTrigger.MANUAL)
+    return [run for run in demo.client.pipeline_runs.list(demo.parent) if run.trigger not in by_hand]
 
 
 def wait_for(demo: Demo, what: str, poll: Callable[[], Any]) -> Any:
-    """Poll every half second until `poll` returns a value; raise RatoonSdkError after the timeout."""
+    """Poll every half second until `poll` returns a value; raise RatoonError after the timeout."""
     began, reported_at, within_s = time.monotonic(), 0.0, demo.tier.trigger_within_s
     while time.monotonic() - began < within_s:
         if value := poll():
@@ -325,7 +355,7 @@ def wait_for(demo: Demo, what: str, poll: Callable[[], Any]) -> Any:
             reported_at = time.monotonic()
             demo.say(f"waiting for {what} … {reported_at - began:.0f} s")
         time.sleep(0.5)
-    raise RatoonSdkError(f"Timed out after {within_s:.0f} s waiting for {what}. See `ratoon logs control`.")
+    raise RatoonError(f"Timed out after {within_s:.0f} s waiting for {what}. See `ratoon logs control`.")
 
 
 def true_scores(demo: Demo) -> JSON:
@@ -355,8 +385,8 @@ def _ask_across(demo: Demo, rollout: str, messages: list[Message]) -> None:
     """Repeat the same prompts while the traffic moves, until the new version bakes."""
     baking = False
     while not baking:
-        state = demo.client.get(rollout)
-        baking = state["state"] not in ("STATE_QUEUED", "STATE_PREPARING", "STATE_SHIFTING")
+        state = demo.client.rollouts.get(rollout).state
+        baking = state not in (RolloutState.QUEUED, RolloutState.PREPARING, RolloutState.SHIFTING)
         demo.probes += send(demo.client, demo.project, messages[:16], max_tokens=2, ignore_eos=True)
     demo.probes += send(demo.client, demo.project, messages, max_tokens=2, ignore_eos=True)
 
@@ -383,39 +413,35 @@ def _right(exchange: Exchange) -> bool:
     return exchange.answer is not None and exchange.answer.text.strip() == exchange.message.truth
 
 
-def _has_step(rollout: JSON, state: str) -> bool:
-    if _ended(rollout):
-        raise OperationFailed(
-            f"{rollout['name']} ended as {rollout['state']}: {rollout.get('reason', '')}", rollout
-        )
-    return any(step.get("state") == state for step in rollout.get("steps", []))
+def _has_step(rollout: Rollout, state: str) -> bool:
+    _check_running(rollout)
+    return any(step.state == state for step in rollout.steps)
 
 
-def _in_state(demo: Demo, rollout: JSON, state: str) -> bool:
-    now = demo.client.get(rollout["name"])
-    if _ended(now):
-        raise OperationFailed(f"{now['name']} ended as {now['state']}: {now.get('reason', '')}", now)
-    return bool(now["state"] == state)
+def _in_state(demo: Demo, rollout: Rollout, state: RolloutState) -> bool:
+    now = demo.client.rollouts.get(rollout.name)
+    _check_running(now)
+    return now.state == state
 
 
-def _ended(resource: JSON) -> bool:
-    return resource.get("state") in ENDED_WELL | ENDED_BADLY
+def _check_running(rollout: Rollout) -> None:
+    if has_ended(rollout):
+        raise OperationFailedError(f"{rollout.name} ended as {rollout.state}: {rollout.reason}", rollout)
 
 
-def _report_stage(demo: Demo, stage: JSON, states: dict[str, str]) -> None:
-    state = stage.get("state", "").removeprefix("STATE_").lower()
-    if states.get(stage["id"]) == state or state in ("", "pending"):
+def _report_stage(demo: Demo, stage: PipelineRunStage, states: dict[str, str]) -> None:
+    state = stage.state.removeprefix("STATE_").lower()
+    if states.get(stage.id) == state or state in ("", "pending"):
         return
-    states[stage["id"]] = state
-    demo.say(f"  {stage['id']:<13} {state:<10} {stage.get('message', '')}")
+    states[stage.id] = state
+    demo.say(f"  {stage.id:<13} {state:<10} {stage.message}")
 
 
-def _report_progress(demo: Demo, state: JSON) -> None:
-    progress = state.get("progress", {})
-    if progress.get("message"):
-        remaining = progress.get("remainingSeconds", 0)
-        left = f", {remaining:.0f} s left" if remaining else ""
-        demo.say(f"\r  {progress.get('fraction', 0):4.0%} {progress['message']}{left}")
+def _report_progress(demo: Demo, state: PipelineRun) -> None:
+    progress = state.progress
+    if progress and progress.message:
+        left = f", {progress.remaining_seconds:.0f} s left" if progress.remaining_seconds else ""
+        demo.say(f"\r  {progress.fraction:4.0%} {progress.message}{left}")
 
 
 def _ticker(demo: Demo, what: str, total: int) -> Callable[[int], None]:

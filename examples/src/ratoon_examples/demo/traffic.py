@@ -1,17 +1,14 @@
 """Traffic of the demo over the HTTP API: requests, feedback, open streams."""
 
-import json
 import random
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
-import httpx
-
-from ratoon.client.raw.client import Answer, Client
-from ratoon.client.raw.errors import RatoonSdkError
+from ratoon.client import ChatCompletion, ChatCompletionChunk, Ratoon, RatoonError
 
 CALLERS = 8
 INVERTED_SHARE = 0.03
@@ -30,17 +27,17 @@ class Exchange:
     """Message and its answer. Without an answer, the request failed with `error`."""
 
     message: Message
-    answer: Answer | None
+    answer: ChatCompletion | None
     error: str = ""
 
 
 def send(
-    client: Client,
+    client: Ratoon,
     model: str,
     messages: Sequence[Message],
     on_done: Callable[[int], None] = lambda _: None,
     callers: int = CALLERS,
-    **options: object,
+    **options: Any,
 ) -> list[Exchange]:
     """Send every message once, with several concurrent callers; return the exchanges in message order."""
     done, lock = 0, threading.Lock()
@@ -57,11 +54,12 @@ def send(
         return list(pool.map(one, messages))
 
 
-def ask(client: Client, model: str, message: Message, **options: object) -> Exchange:
+def ask(client: Ratoon, model: str, message: Message, **options: Any) -> Exchange:
     """Send one request."""
+    settings: dict[str, Any] = {"temperature": 0, "max_tokens": 4, **options}
     try:
-        return Exchange(message, client.chat(model, message.text, **{"max_tokens": 4, **options}))
-    except RatoonSdkError as error:
+        return Exchange(message, client.chat.completions.create(model, message.text, **settings))
+    except RatoonError as error:
         return Exchange(message, None, f"{type(error).__name__}: {error}")
 
 
@@ -75,11 +73,11 @@ class FeedbackCounts:
 
 
 def give_feedback(
-    client: Client, exchanges: Sequence[Exchange], labels: tuple[str, str], seed: int
+    client: Ratoon, exchanges: Sequence[Exchange], labels: tuple[str, str], seed: int
 ) -> FeedbackCounts:
     """Give feedback on every answer: a thumb up or a correction. A share of the callers err."""
     draws, feedback = random.Random(seed), FeedbackCounts()
-    plans = []
+    plans: list[tuple[str, dict[str, Any]]] = []
     for exchange in exchanges:
         if exchange.answer is None:
             continue
@@ -90,10 +88,13 @@ def give_feedback(
         feedback.up += right
         feedback.corrected += not right
         plans.append(
-            (exchange.answer.id, {"thumb": "up"} if right else {"thumb": "down", "correction": believed})
+            (
+                exchange.answer.answer_id,
+                {"thumb": "up"} if right else {"thumb": "down", "correction": believed},
+            )
         )
     with ThreadPoolExecutor(CALLERS) as pool:
-        list(pool.map(lambda plan: client.feedback(plan[0], **plan[1]), plans))
+        list(pool.map(lambda plan: client.chat.feedback(plan[0], **plan[1]), plans))
     return feedback
 
 
@@ -123,7 +124,7 @@ class Stream:
 class OpenStreams:
     """Streams that stay open during a switch, each on its own thread."""
 
-    client: Client
+    client: Ratoon
     model: str
     tokens: int
     streams: list[Stream] = field(default_factory=list)
@@ -140,7 +141,7 @@ class OpenStreams:
         until = time.monotonic() + within_s
         while not all(stream.tokens or stream.ended for stream in self.streams):
             if time.monotonic() > until:
-                raise RatoonSdkError(f"The streams of the demo did not start within {within_s:.0f} s.")
+                raise RatoonError(f"The streams of the demo did not start within {within_s:.0f} s.")
             time.sleep(0.02)
 
     def to_come(self, min_tokens: int) -> int:
@@ -154,40 +155,24 @@ class OpenStreams:
             thread.join(max(0.0, until - time.monotonic()))
 
     def _receive(self, stream: Stream) -> None:
-        body = {
-            "model": self.model,
-            "messages": [{"role": "user", "content": stream.message.text}],
-            "temperature": 0,
-            "max_tokens": self.tokens,
-            "ignore_eos": True,
-            "stream": True,
-        }
-        headers = {"authorization": f"Bearer {self.client.api_key}"}
+        options = {"temperature": 0, "max_tokens": self.tokens, "ignore_eos": True}
+        completions = self.client.chat.completions
         try:
-            with httpx.stream(
-                "POST", f"{self.client.url}/v1/chat/completions", json=body, headers=headers, timeout=300
-            ) as response:
-                stream.version = response.headers.get("x-ratoon-model", "")
-                for line in response.iter_lines():
-                    _take(stream, line)
-        except httpx.HTTPError as error:
+            with completions.stream(self.model, stream.message.text, timeout=300, **options) as chunks:
+                stream.version = chunks.version
+                for chunk in chunks:
+                    _take(stream, chunk)
+        except RatoonError as error:
             stream.ended = stream.ended or f"{type(error).__name__}: {error}"
         stream.ended = stream.ended or "cut: the connection closed before the answer was complete"
 
 
-def _take(stream: Stream, line: str) -> None:
-    """Process one line of a server-sent event stream."""
-    data = line.removeprefix("data:").strip()
-    if not line.startswith("data:") or data == "[DONE]":
-        return
-    event = json.loads(data)
-    if "error" in event:
-        stream.ended = f"error: {event['error'].get('message', event['error'])}"
-        return
-    for choice in event.get("choices", []):
-        stream.text += choice.get("delta", {}).get("content") or ""
+def _take(stream: Stream, chunk: ChatCompletionChunk) -> None:
+    """Process one event of a stream."""
+    for choice in chunk.choices:
+        stream.text += choice.delta.content or ""
         stream.tokens += 1
-        stream.ended = choice.get("finish_reason") or stream.ended
+        stream.ended = choice.finish_reason or stream.ended
 
 
 def _other(labels: tuple[str, str], label: str) -> str:

@@ -41,6 +41,16 @@ def test_the_key_of_the_local_installation_is_sent_nowhere_else():
     assert load_config("http://127.0.0.1:9999/").api_key == "operator"
 
 
+def test_a_state_directory_that_is_passed_comes_before_the_environment(monkeypatch, state):
+    monkeypatch.setenv("RATOON_STATE", "elsewhere")
+    monkeypatch.setenv("RATOON_URL", "http://url")
+    monkeypatch.setenv("RATOON_API_KEY", "environment")
+    config = load_config(state=state)
+    assert (config.base_url, config.api_key) == ("http://127.0.0.1:9999", "operator")
+    config = load_config("http://argument", state=state)
+    assert (config.base_url, config.api_key) == ("http://argument", "environment")
+
+
 def test_without_an_installation_there_is_the_usual_port_and_no_key(monkeypatch, tmp_path):
     monkeypatch.setenv("RATOON_STATE", str(tmp_path / "none"))
     assert (load_config().base_url, load_config().api_key) == ("http://127.0.0.1:8080", "")

@@ -268,6 +268,8 @@ def _call(chosen: Session, command: Command, values: dict[str, Any]) -> None:
     for document in documents:
         taken = {each.name for each in command.method.fields}
         given = {name: value for name, value in document.fields.items() if name in taken} | given
+    if any(each.name == "api_key" for each in command.options):
+        given.setdefault("api_key", chosen.client.api_key)
     arguments = {**_parent(chosen, command, values), **_arguments(chosen, command, values)}
     result = _function(chosen, command.method)(**arguments, **given)
     if result is None:

@@ -1,6 +1,7 @@
 """Clients: connections, credentials, and the resources of the API as attributes."""
 
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import httpx
@@ -23,6 +24,7 @@ class Ratoon(SyncResources):
         timeout: Seconds that one attempt of a call may take.
         max_retries: Maximum number of further attempts of a read, or of a call with a request ID.
         http_client: Client of httpx to use, for proxies or certificates of your own. You close it.
+        state: State directory of a local installation, whose address and operator key are used.
     """
 
     def __init__(
@@ -33,8 +35,9 @@ class Ratoon(SyncResources):
         timeout: float = DEFAULT_TIMEOUT_S,
         max_retries: int = DEFAULT_MAX_RETRIES,
         http_client: httpx.Client | None = None,
+        state: str | Path | None = None,
     ) -> None:
-        config = load_config(base_url, api_key, timeout, max_retries)
+        config = load_config(base_url, api_key, timeout, max_retries, state)
         self._owns_http = http_client is None
         self._transport = SyncTransport(http_client or httpx.Client(), config)
 
@@ -42,6 +45,11 @@ class Ratoon(SyncResources):
     def base_url(self) -> str:
         """Address of the gateway."""
         return self._transport.config.base_url
+
+    @property
+    def api_key(self) -> str:
+        """API key of the calls. Empty: none."""
+        return self._transport.config.api_key
 
     @cached_property
     def chat(self) -> "Chat":
@@ -92,8 +100,9 @@ class AsyncRatoon(AsyncResources):
         timeout: float = DEFAULT_TIMEOUT_S,
         max_retries: int = DEFAULT_MAX_RETRIES,
         http_client: httpx.AsyncClient | None = None,
+        state: str | Path | None = None,
     ) -> None:
-        config = load_config(base_url, api_key, timeout, max_retries)
+        config = load_config(base_url, api_key, timeout, max_retries, state)
         self._owns_http = http_client is None
         self._transport = AsyncTransport(http_client or httpx.AsyncClient(), config)
 
@@ -101,6 +110,11 @@ class AsyncRatoon(AsyncResources):
     def base_url(self) -> str:
         """Address of the gateway."""
         return self._transport.config.base_url
+
+    @property
+    def api_key(self) -> str:
+        """API key of the calls. Empty: none."""
+        return self._transport.config.api_key
 
     @cached_property
     def chat(self) -> "AsyncChat":

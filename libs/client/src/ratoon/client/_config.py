@@ -30,18 +30,23 @@ def load_config(
     api_key: str | None = None,
     timeout_s: float = DEFAULT_TIMEOUT_S,
     max_retries: int = DEFAULT_MAX_RETRIES,
+    state: str | Path | None = None,
 ) -> Config:
     """Return the settings of a client.
 
-    The endpoint is `base_url`, RATOON_ENDPOINT, RATOON_URL, or the address of the installation in RATOON_STATE
-    (`.ratoon`). The key is `api_key`, RATOON_API_KEY, or, for the endpoint of that installation only, its operator key.
+    The endpoint is `base_url`, the address of the installation in `state`, RATOON_ENDPOINT, RATOON_URL, or the address
+    of the installation in RATOON_STATE (`.ratoon`). The key is `api_key`, RATOON_API_KEY, or, for the endpoint of that
+    installation only, its operator key, which takes precedence for `state`.
     """
-    state = Path(os.environ.get("RATOON_STATE") or ".ratoon")
-    local_url = _read(state / "run" / "gateway.url") or DEFAULT_BASE_URL
-    chosen = base_url or os.environ.get("RATOON_ENDPOINT") or os.environ.get("RATOON_URL") or local_url
-    key = api_key or os.environ.get("RATOON_API_KEY") or ""
-    if not key and chosen.rstrip("/") == local_url.rstrip("/"):
-        key = _read(state / "keys" / "operator.key")
+    directory = Path(state or os.environ.get("RATOON_STATE") or ".ratoon")
+    local_url = _read(directory / "run" / "gateway.url") or DEFAULT_BASE_URL
+    operator_key = _read(directory / "keys" / "operator.key")
+    configured = local_url if state else os.environ.get("RATOON_ENDPOINT") or os.environ.get("RATOON_URL")
+    chosen = base_url or configured or local_url
+    is_local = chosen.rstrip("/") == local_url.rstrip("/")
+    key = api_key or (operator_key if state and is_local else "") or os.environ.get("RATOON_API_KEY") or ""
+    if not key and is_local:
+        key = operator_key
     return Config(chosen.rstrip("/"), key, timeout_s, max_retries)
 
 

@@ -28,6 +28,10 @@ class Message(BaseModel):
         defer_build=True,
     )
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the message as JSON: the fields that were set, with the names of the wire."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
 
 class OpenEnum(StrEnum):
     """Enum whose members are the names on the wire. A value of a newer server becomes a member of its own."""

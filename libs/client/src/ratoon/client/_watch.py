@@ -18,6 +18,7 @@ from ratoon.client._errors import (
 )
 from ratoon.client._retries import retry_delay_s
 from ratoon.client._sse import EventDecoder, ServerSentEvent
+from ratoon.client.states import SUCCESS
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -31,7 +32,6 @@ SILENCE_S = 30.0
 """Seconds without a byte after which a connection counts as broken; the server sends one every 10 seconds."""
 MAX_RECONNECTS = 30
 """Number of consecutive reconnects without an event; they take about four minutes."""
-_SUCCESS = frozenset(("STATE_READY", "STATE_SUCCEEDED"))
 
 
 class _Position:
@@ -190,7 +190,7 @@ def final_state(state: M | None, path: str) -> M:
     if state is None:
         raise OperationFailedError(f"{name}: the watch ended without a state.", None)
     reached = str(getattr(state, "state", ""))
-    if reached in _SUCCESS:
+    if reached in SUCCESS:
         return state
     failure = getattr(state, "failure", None)
     reason = getattr(failure, "message", "") or getattr(state, "reason", "") or reached
