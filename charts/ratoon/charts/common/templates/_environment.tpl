@@ -24,7 +24,7 @@
 - {name: {{ $prefix }}OTLP, value: {{ . | quote }}}
 - {name: {{ $prefix }}TRACE_RATIO, value: {{ $global.observability.traceRatio | toJson | quote }}}
 {{- end }}
-{{- include (printf "common.%sEnvironment" .part) . }}
+{{- if $entry.environment }}{{ include (printf "common.%sEnvironment" .part) . }}{{ end }}
 {{- range $name, $value := .root.Values.settings }}
 - {name: {{ $prefix }}{{ upper $name }}, value: {{ include "common.text" $value | quote }}}
 {{- end }}
@@ -90,8 +90,3 @@
 - {name: RATOON_GATEWAY_PORT, value: "8080"}
 - {name: RATOON_GATEWAY_GRPC, value: "0.0.0.0:8081"}
 {{- end -}}
-
-{{- define "common.labelingEnvironment" }}{{ end -}}
-{{- define "common.evaluationEnvironment" }}{{ end -}}
-{{- define "common.registryEnvironment" }}{{ end -}}
-{{- define "common.flywheelEnvironment" }}{{ end -}}

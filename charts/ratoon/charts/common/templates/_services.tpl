@@ -1,19 +1,20 @@
 {{/*
 Table of services: the calls between them and the needs of each. Peers, network policies, volumes and variables derive from it.
-  calls     services that it calls by gRPC
-  jobs      whether it delegates heavy work to a job worker
-  files     files in its own Secret of keys
-  api       whether it calls the Kubernetes API; training also does if runs get dedicated pods
+  calls        services that it calls by gRPC
+  jobs         whether it delegates heavy work to a job worker
+  files        files in its own Secret of keys
+  api          whether it calls the Kubernetes API; training also does if runs get dedicated pods
+  environment  whether `common.<service>Environment` has variables of its own
 */}}
 {{- define "common.services" -}}
-ingestion:  {calls: [], jobs: true, files: [ingestion.key, record.secret]}
+ingestion:  {calls: [], jobs: true, environment: true, files: [ingestion.key, record.secret]}
 labeling:   {calls: [ingestion], jobs: true, files: [labeling.key]}
-training:   {calls: [], jobs: true, files: [training.key]}
+training:   {calls: [], jobs: true, environment: true, files: [training.key]}
 evaluation: {calls: [ingestion], jobs: true, files: [evaluation.key]}
 registry:   {calls: [], jobs: true, files: [registry.key, model-signing.pem]}
-serving:    {calls: [registry], jobs: false, api: true, files: [serving.key]}
+serving:    {calls: [registry], jobs: false, api: true, environment: true, files: [serving.key]}
 flywheel:   {calls: [ingestion, labeling, training, evaluation, registry, serving], jobs: true, files: [flywheel.key, answers.secret]}
-gateway:    {calls: [ingestion, labeling, training, evaluation, registry, serving, flywheel], jobs: false, files: [gateway.key, answers.secret]}
+gateway:    {calls: [ingestion, labeling, training, evaluation, registry, serving, flywheel], jobs: false, environment: true, files: [gateway.key, answers.secret]}
 {{- end -}}
 
 {{/* Entry of one service in the table. Arguments: (dict "part" name). */}}
