@@ -136,9 +136,8 @@ class Jobs(Protocol):
     def start(self, job_id: str, module: str, spec: JSON) -> None:
         """Begin a job, unless it runs or has ended; `module` is run as `python -m module <job folder>`.
 
-        A spec names directories by path as they would lie on this machine: `warm`, of a warm process, and `work`, of
-        what a job keeps for its next attempt; and `artifacts`, the store's URL. It may say whose job it is and its
-        limits: `tenant`, `lanes`, `time_limit_s`, `memory_share` (see `warm.main`).
+        A spec holds the fields of a `ratoon.jobs.v1.JobEnvironment` and those of its kind (`job_messages.spec_json`);
+        directories are paths as they would lie on this machine.
         """
         ...
 

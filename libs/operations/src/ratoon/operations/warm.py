@@ -53,9 +53,8 @@ def main(entry: str, arguments: list[str]) -> int:
     """Run the job of the directory in `arguments[0]` by `entry` (`package.module:function`); the exit status.
 
     The function is called with the spec and the job directory and returns the result. What it raises becomes the
-    job's error: the exception's `reason` attribute if it has one, and its sentence. The spec may say `warm_idle_s`
-    (how long a warm process that this job starts waits for the next one), `tenant` and `lanes` (whose job it is, and
-    how many jobs of different tenants run at once), `time_limit_s` and `memory_share`.
+    job's error: the exception's `reason` attribute if it has one, and its sentence. The fields of the spec's
+    `JobEnvironment` are read as plain JSON: the job's own process starts sooner without protobuf.
     """
     job, began_ns = JobFolder(Path(arguments[0]).resolve()), time.time_ns()
     status = _run(entry, job)

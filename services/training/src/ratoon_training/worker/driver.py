@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ratoon.jobs.v1.job_pb2 import JobEnvironment
 from ratoon.jobs.v1.training_jobs_pb2 import TrainingResult
 from ratoon.operations.job_messages import from_json, to_json
 from ratoon.operations.jobs import JobFolder
@@ -50,7 +51,7 @@ def run(spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
         prepared = pool.submit(
             prepare, spec, task.recipe, task.prepared, lambda message: _report(job, message)
         )
-        group = _group(Path(spec.get("warm") or job.path / "driver"), task)
+        group = _group(Path(from_json(JobEnvironment, spec).warm or job.path / "driver"), task)
         prepared.result()
     if cluster.joins_existing():
         task = _remote_task(task)
