@@ -104,6 +104,26 @@ def test_the_labels_of_a_project_are_changed_with_a_notice_of_the_consequences()
     assert done.notice == "New: 'news'."
 
 
+def test_a_project_of_another_task_has_instructions_alone():
+    _, (_, _, body, _) = press("change-project", instructions="Rate it.")
+    assert body == {"etag": "7", "instructions": "Rate it."}
+
+
+def test_settings_are_changed_with_the_etag_of_the_page():
+    settings = '{"budget": {"maxRuns": 5}, "recipes": []}'
+    done, (method, name, body, query) = press("change-settings", settings=settings, etag="read")
+    assert (method, name) == ("PATCH", "projects/p")
+    assert body == {"etag": "read", "budget": {"maxRuns": 5}, "recipes": []}
+    assert query == {"updateMask": "budget,recipes", "allowLabelRemoval": False}
+    assert done.notice == "The settings are changed."
+
+
+@pytest.mark.parametrize("settings", ["", "{", "[]", "{}", '{"name": "projects/other"}', "[" * 100_000])
+def test_settings_that_are_none_are_refused(settings):
+    with pytest.raises(BadForm):
+        press("change-settings", settings=settings, etag="read")
+
+
 def test_a_task_without_a_label_is_skipped():
     done, (_, name, body, _) = press("complete-task", name="projects/p/tasks/t")
     assert (name, body["label"], done.notice) == ("projects/p/tasks/t:complete", "", "Skipped.")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ratoon_console.application.ports import JSON, Api
 from ratoon_console.domain.errors import BadForm
 from ratoon_console.domain.people import Role
+from ratoon_console.domain.projects import settings_of
 from ratoon_console.domain.words import last_part
 
 POLICY_NUMBERS = (
@@ -197,11 +198,26 @@ async def delete_ended(form: Form, api: Api) -> Done:
 
 async def change_project(form: Form, api: Api) -> Done:
     """Change the labels and the instructions of a project."""
-    labels = [label.strip() for label in form["labels"].replace("\n", ",").split(",") if label.strip()]
-    settings = {"labels": labels, "instructions": form.fields.get("instructions", "").strip()}
+    settings: dict[str, object] = {"instructions": form.fields.get("instructions", "").strip()}
+    if "labels" in form.fields:
+        labels = form["labels"].replace("\n", ",").split(",")
+        settings["labels"] = [label.strip() for label in labels if label.strip()]
     allowed = form.fields.get("allow_label_removal") == "yes"
     changed = await _change(f"projects/{form.project}", api, settings, allowLabelRemoval=allowed)
     return Done(" ".join(changed.get("notices") or ["The project is updated."]))
+
+
+async def change_settings(form: Form, api: Api) -> Done:
+    """Change the settings of a project, unless they were changed since the page was read."""
+    settings = settings_of(form["settings"])
+    allowed = form.fields.get("allow_label_removal") == "yes"
+    changed = await api.patch(
+        f"projects/{form.project}",
+        {"etag": form["etag"], **settings},
+        updateMask=",".join(settings),
+        allowLabelRemoval=allowed,
+    )
+    return Done(" ".join(changed.get("notices") or ["The settings are changed."]))
 
 
 async def complete_task(form: Form, api: Api) -> Done:
@@ -257,6 +273,7 @@ ACTIONS: dict[str, Action] = {
     "delete-deployment": Action(Role.OPERATOR, delete_deployment),
     "delete-ended": Action(Role.ENGINEER, delete_ended),
     "change-project": Action(Role.ENGINEER, change_project),
+    "change-settings": Action(Role.ENGINEER, change_settings),
     "delete-source": Action(Role.ENGINEER, delete_source),
     "complete-task": Action(Role.ANNOTATOR, complete_task),
     "give-feedback": Action(Role.CALLER, give_feedback),

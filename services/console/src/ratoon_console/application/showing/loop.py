@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ratoon_console.application.ports import Api, Items, Place, View
-from ratoon_console.domain import loop
+from ratoon_console.domain import loop, projects
 from ratoon_console.domain.people import ANY_PROJECT, Role
 from ratoon_console.domain.words import JSON, ended, short
 
@@ -70,6 +70,8 @@ class Loop:
                 "runs": runs,
                 "policies": policies[::-1],
                 "settings": project,
+                "task_rows": projects.task_rows(project),
+                "settings_text": projects.settings_text(project),
                 "sources": sources,
                 "under_way": run is not None and not ended(run["state"]),
                 "awaits_person": loop.awaits_person(run),
@@ -113,13 +115,14 @@ class _Field:
 
 
 async def _card(project: JSON, api: Api, free: asyncio.Semaphore) -> JSON:
+    kind = projects.kind_of(project)
     if not project.get("deployment"):
-        return {"project": project, "run": None, "deployment": None}
+        return {"project": project, "kind": kind, "run": None, "deployment": None}
     async with free:
         runs, deployment = await asyncio.gather(
             _newest(f"{project['name']}/pipelineRuns", _CURRENT, api), api.find(project["deployment"])
         )
-    return {"project": project, "run": loop.current_run(runs), "deployment": deployment}
+    return {"project": project, "kind": kind, "run": loop.current_run(runs), "deployment": deployment}
 
 
 async def _field_of(name: str, api: Api) -> _Field:
