@@ -17,7 +17,8 @@ from pathlib import Path
 
 from load import Peer
 
-from ratoon.client.raw import Client
+from ratoon.client import Ratoon
+from ratoon.client.types import Role
 from ratoon.runtime.services import service_names
 from ratoon.security.identity import make_keys
 from ratoon.serving.v1 import route_pb2
@@ -108,7 +109,7 @@ def gateway(engine: int, folder: Path, environment: Mapping[str, str] | None = N
     with process(command, folder / "gateway.log", variables):
         until_up(port, "/readyz")
         key = (state / "keys" / "operator.key").read_text().strip()
-        limited = _with_all_on(Client(f"http://127.0.0.1:{port}", key))
+        limited = _with_all_on(Ratoon(base_url=f"http://127.0.0.1:{port}", api_key=key))
         yield [
             Peer("gateway", port, {"authorization": f"Bearer {key}"}, "plain/bench"),
             Peer("gateway, all on", port, {"authorization": f"Bearer {limited}"}, "bench"),
@@ -132,11 +133,12 @@ def _route(project: str, engine: int) -> route_pb2.Route:
     return route_pb2.Route(deployment=f"projects/{project}/deployments/bench", targets=[target])
 
 
-def _with_all_on(client: Client) -> str:
+def _with_all_on(client: Ratoon) -> str:
     """Word lists for the project `full`, and a key of it with limits of every kind."""
-    client.patch("projects/full/safetyFilter", {"inputWords": _WORDS, "outputWords": _WORDS})
-    created = client.create("projects/full/apiKeys", {"role": "ROLE_CALLER", "limits": _LIMITS}, "bench")
-    return str(created["secret"])
+    client.safety_filter.update("projects/full/safetyFilter", input_words=_WORDS, output_words=_WORDS)
+    return client.api_keys.create(
+        "projects/full", api_key_id="bench", role=Role.CALLER, limits=_LIMITS
+    ).secret
 
 
 def _litellm_environment() -> Path:

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ratoon.client.raw.client import Client
-from ratoon.client.raw.errors import RatoonSdkError
+from ratoon.client import Ratoon, RatoonError
+from ratoon.client.types import RolloutBake
 from ratoon.local.backup import back_up, restore
 from ratoon.local.installation import Installation
 from ratoon.runtime.services import service_names
@@ -25,7 +25,7 @@ def running(state):
     installation = Installation(state)
     try:
         installation.up(isolated=False, host="127.0.0.1", port=free_ports(2)[0], say=print)
-        yield installation, Client(state=state)
+        yield installation, Ratoon(state=state)
     finally:
         installation.down(keep_workers=False, say=print)
 
@@ -34,20 +34,19 @@ def served(client, artifacts, folder):
     """A tiny model as version v1.0 of a deployment, by the public API."""
     texts = BytesIO()
     pq.write_table(pa.table({"text": list(CORPUS)}), texts)
-    client.create("projects", {"labels": ["ham", "spam"], "displayName": "Mail"}, "mail")
-    client.create("projects/mail/models", {"displayName": "Mail"}, "mail")
-    version = client.create(
-        "projects/mail/models/mail/versions",
-        {
-            "artifactDigest": artifacts.put_tree(tiny_llama(folder, answer="spam")),
-            "goldenSourceDigest": client.upload(texts.getvalue()),
-        },
+    client.projects.create(project_id="mail", labels=["ham", "spam"], display_name="Mail")
+    client.models.create("projects/mail", model_id="mail", display_name="Mail")
+    version = client.model_versions.create(
+        "projects/mail/models/mail",
+        artifact_digest=artifacts.put_tree(tiny_llama(folder, answer="spam")),
+        golden_source_digest=client.blobs.upload(texts.getvalue()),
     )
-    assert client.wait(version["name"])["state"] == "STATE_READY"
-    client.create("projects/mail/deployments", {"model": "projects/mail/models/mail"}, "mail")
-    rollout = {"toVersion": version["name"], "bake": {"seconds": 2}}
-    ended = client.wait(client.create("projects/mail/deployments/mail/rollouts", rollout)["name"])
-    assert ended["state"] == "STATE_SUCCEEDED"
+    assert client.model_versions.wait(version.name).state == "STATE_READY"
+    client.deployments.create("projects/mail", deployment_id="mail", model="projects/mail/models/mail")
+    rollout = client.rollouts.create(
+        "projects/mail/deployments/mail", to_version=version.name, bake=RolloutBake(seconds=2)
+    )
+    assert client.rollouts.wait(rollout.name).state == "STATE_SUCCEEDED"
 
 
 def answer(client, within_s=180.0):
@@ -55,8 +54,8 @@ def answer(client, within_s=180.0):
     until = time.monotonic() + within_s
     while True:
         try:
-            return client.chat("mail/mail", "You have won a free prize")
-        except RatoonSdkError:
+            return client.chat.completions.create("mail/mail", "You have won a free prize", temperature=0)
+        except RatoonError:
             if time.monotonic() > until:
                 raise
             time.sleep(0.5)
@@ -70,6 +69,6 @@ def test_a_restored_installation_serves_as_the_old_one_did(tmp_path):
     restore(tmp_path / "backup", tmp_path / "new" / "state")
     with running(tmp_path / "new" / "state") as (_, client):
         after = answer(client)
-        history = list(client.list("projects/mail/models/mail/aliasChanges"))
+        history = list(client.alias_changes.list("projects/mail/models/mail"))
     assert (after.text, after.version) == (before.text, before.version) == ("spam", before.version)
     assert len(history) == 1

@@ -5,7 +5,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from ratoon.client.raw.client import Client
-from ratoon.client.raw.errors import ApiError, OperationFailed
+from ratoon.client import APIStatusError, OperationFailedError, Ratoon
+from ratoon.client.types import DatasetVersion, LabelSet, Part, Recipe, SourceFormat, Split, SplitRatios
 from ratoon.flywheel.v1 import flywheel_service_pb2 as flywheel
 from ratoon.flywheel.v1 import signal_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
@@ -45,16 +45,27 @@ class Environment:
 
     def __init__(self, state: State, url: str) -> None:
         token = state.signer("flywheel").token_for(Principal("flywheel", Role.SERVICE), 3600)
-        self.state, self.client = state, Client(url, token)
+        self.state, self.client = state, Ratoon(base_url=url, api_key=token)
         self.store = ArtifactStore(f"{state.folder}/artifacts")
 
     def source(self, rows: list[JSON]) -> str:
-        digest = self.client.upload("\n".join(map(json.dumps, rows)).encode())
-        body = {"format": "FORMAT_JSONL", "digest": digest, "license": "CC0-1.0"}
-        return str(self.client.create(f"{P}/sources", body)["name"])
+        digest = self.client.blobs.upload("\n".join(map(json.dumps, rows)).encode())
+        sources = self.client.sources
+        return sources.create(P, format=SourceFormat.JSONL, digest=digest, license="CC0-1.0").name
 
-    def create_and_wait(self, collection: str, body: JSON) -> JSON:
-        return self.client.wait(self.client.create(collection, body)["name"])
+    def dataset_version(self, *sources: str) -> DatasetVersion:
+        versions = self.client.dataset_versions
+        return versions.wait(versions.create(DATASET, sources=sources).name)
+
+    def label_set(self, version: str, guideline: str, review: int | None = None) -> LabelSet:
+        sets = self.client.label_sets
+        created = sets.create(P, dataset_version=version, guideline=guideline, review_sample_size=review)
+        return sets.wait(created.name)
+
+    def split(self, version: str, labels: str) -> Split:
+        splits, ratios = self.client.splits, SplitRatios(train=1)
+        created = splits.create(DATASET, dataset_version=version, label_set_digest=labels, ratios=ratios)
+        return splits.wait(created.name)
 
     def traffic(self, texts: list[str]) -> list[str]:
         """A segment as a gateway announces it; the ids of its answers."""
@@ -110,7 +121,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environmen
         with State(folder) as state, running(settings) as apps:
             gateway = next(app for app in apps if app.settings.service == "gateway")
             environment = Environment(state, f"http://127.0.0.1:{gateway.listeners[-1].port}")
-            with closing(environment.client):
+            with environment.client:
                 yield environment
     finally:
         _end_jobs(folder)
@@ -125,65 +136,66 @@ def _end_jobs(folder: Path) -> None:
 
 def test_a_record_is_erased_from_every_service_and_every_file(environment):
     client = environment.client
-    client.create("projects", {"labels": ["ham", "spam"], "instructions": "Ham or spam?"}, "p")
-    client.create(f"{P}/datasets", {}, "p")
+    client.projects.create(project_id="p", labels=["ham", "spam"], instructions="Ham or spam?")
+    client.datasets.create(P, dataset_id="p")
     texts = [f"{text(n)} {PHRASE}" if n == 11 else text(n) for n in range(40)]
     rows = [
         {"id": f"m-{n}", "text": body, "label": "spam" if n % 4 == 0 else "ham"}
         for n, body in enumerate(texts)
     ]
     source = environment.source(rows)
-    version = environment.create_and_wait(f"{DATASET}/versions", {"sources": [source]})["name"]
-    guideline = client.create(f"{P}/guidelines", {"instructions": "Say.", "labels": ["ham", "spam"]})["name"]
-    labels = environment.create_and_wait(
-        f"{P}/labelSets", {"datasetVersion": version, "guideline": guideline, "reviewSampleSize": 40}
+    version = environment.dataset_version(source).name
+    guideline = client.guidelines.create(P, instructions="Say.", labels=["ham", "spam"]).name
+    labels = environment.label_set(version, guideline, review=40)
+    split = environment.split(version, labels.digest)
+    record = next(each for each in client.records.list(version) if PHRASE in each.text)
+    client.annotations.create(
+        P, record_id=record.record_id, content_digest=record.content_digest, label="spam"
     )
-    split_request = {"datasetVersion": version, "labelSetDigest": labels["digest"], "ratios": {"train": 1}}
-    split = environment.create_and_wait(f"{DATASET}/splits", split_request)
-    record = next(each for each in client.list(f"{version}/records") if PHRASE in each["text"])
-    annotation = {"recordId": record["recordId"], "contentDigest": record["contentDigest"], "label": "spam"}
-    client.create(f"{P}/annotations", annotation)
     answers = environment.traffic([texts[3], texts[11], texts[5]])
     for answer_id in answers:
-        client.feedback(answer_id, thumb="down", comment="about the letter")
+        client.chat.feedback(answer_id, thumb="down", comment="about the letter")
     assert len(environment.holding(PHRASE)) >= 4, "source, version, part and segment hold it"
 
-    erasure = environment.create_and_wait(
-        f"{P}/erasures", {"recordIds": [record["recordId"]], "reason": "asked for"}
+    erasure = client.erasures.wait(
+        client.erasures.create(P, record_ids=[record.record_id], reason="asked for").name
     )
 
-    def of_record(collection: str) -> list[JSON]:
-        return [each for each in client.list(f"{P}/{collection}") if each["recordId"] == record["recordId"]]
+    def is_held() -> bool:
+        holders = (*client.annotations.list(P), *client.tasks.list(P))
+        return any(each.record_id == record.record_id for each in holders)
 
-    until(lambda: not of_record("annotations") and not of_record("tasks"))
+    until(lambda: not is_held())
     until(lambda: not environment.holding(PHRASE))
-    assert len(list(client.list(f"{P}/annotations"))) == 39
-    assert {each["answerId"] for each in client.list(f"{P}/feedback")} == {answers[0], answers[2]}
-    assert (erasure["datasetVersions"], erasure["splits"]) == ([version], [split["name"]])
+    assert len(list(client.annotations.list(P))) == 39
+    assert {each.answer_id for each in client.feedback.list(P)} == {answers[0], answers[2]}
+    assert (erasure.dataset_versions, erasure.splits) == ([version], [split.name])
 
-    lineage = client.get(f"{P}/records/{record['recordId']}:lineage")
-    assert lineage["datasetVersions"] == [version]
-    assert lineage["erasure"] == erasure["name"]
-    part = client.get(split["name"])
-    digests = {"trainDigest": part["trainDigest"], "validationDigest": part["validationDigest"]}
-    body = {**digests, "recipe": {"labels": ["ham", "spam"]}}
-    assert [placed["part"] for placed in lineage["placements"]] == ["PART_TRAIN"]
-    assert refusal(lambda: client.create(f"{P}/trainingRuns", body)) == "ARTIFACT_ERASED"
-    assert (
-        refusal(lambda: environment.create_and_wait(f"{DATASET}/splits", split_request)) == "VERSION_REDACTED"
-    )
-    relabel = {"datasetVersion": version, "guideline": guideline}
-    assert refusal(lambda: environment.create_and_wait(f"{P}/labelSets", relabel)) == "VERSION_REDACTED"
+    lineage = client.records.lineage(P, record.record_id)
+    assert lineage.dataset_versions == [version]
+    assert lineage.erasure == erasure.name
+    assert [placed.part for placed in lineage.placements] == [Part.TRAIN]
+    assert refusal(lambda: train_on(client, split.name)) == "ARTIFACT_ERASED"
+    assert refusal(lambda: environment.split(version, labels.digest)) == "VERSION_REDACTED"
+    assert refusal(lambda: environment.label_set(version, guideline)) == "VERSION_REDACTED"
     assert refusal(lambda: environment.source(rows)) == "ARTIFACT_ERASED"
 
-    again = environment.create_and_wait(
-        f"{DATASET}/versions", {"sources": [source, environment.source(rows[10:12])]}
+    again = environment.dataset_version(source, environment.source(rows[10:12]))
+    assert (again.record_count, again.rejected_count) == (39, 2)
+    assert not [each for each in client.records.list(again.name) if PHRASE in each.text]
+
+
+def train_on(client: Ratoon, split: str) -> None:
+    parts = client.splits.get(split)
+    client.training_runs.create(
+        P,
+        train_digest=parts.train_digest,
+        validation_digest=parts.validation_digest,
+        recipe=Recipe(labels=["ham", "spam"]),
     )
-    assert (int(again["recordCount"]), int(again["rejectedCount"])) == (39, 2)
-    assert not [each for each in client.list(f"{again['name']}/records") if PHRASE in each["text"]]
 
 
 def refusal(call: Callable[[], object]) -> str:
-    with pytest.raises((ApiError, OperationFailed)) as error:
+    with pytest.raises((APIStatusError, OperationFailedError)) as error:
         call()
     return str(getattr(error.value, "reason", ""))

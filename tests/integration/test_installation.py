@@ -1,10 +1,8 @@
 """`ratoon up` on the database of this test run: state survives a restart, and an upgrade."""
 
-from contextlib import closing
-
 import pytest
 
-from ratoon.client.raw.client import Client
+from ratoon.client import Ratoon
 from ratoon.local.installation import Installation
 from ratoon.runtime.services import service_names
 from ratoon.storage.database import Database
@@ -30,11 +28,10 @@ def test_an_installation_of_the_first_version_is_brought_up_to_date_and_keeps_it
         migrate(service, installation.settings(service).database_url, "0001")
     for _ in range(2):
         installation.up(isolated=False, host="127.0.0.1", port=free_ports(2)[0], say=print)
-        with closing(Client(state=installation.state)) as client:
-            request = {"labels": ["ham", "spam"]}
-            created = client.create("projects", request, "mail", request_id="once")
-            assert created["name"] == "projects/mail"
-            assert [project["name"] for project in client.list("projects")] == ["projects/mail"]
+        with Ratoon(state=installation.state) as client:
+            created = client.projects.create(project_id="mail", labels=["ham", "spam"], request_id="once")
+            assert created.name == "projects/mail"
+            assert [project.name for project in client.projects.list()] == ["projects/mail"]
         installation.down(keep_workers=False, say=print)
     for service in service_names():
         database = Database(installation.settings(service).database_url)

@@ -7,7 +7,15 @@ import json
 import httpx
 import pytest
 
-from ratoon.client import APIConnectionError, APIResponseError, AsyncRatoon, BadRequestError, Ratoon, _uploads
+from ratoon.client import (
+    APIConnectionError,
+    APIResponseError,
+    AsyncRatoon,
+    BadRequestError,
+    Ratoon,
+    UnavailableError,
+    _uploads,
+)
 
 
 class Broken(httpx.SyncByteStream, httpx.AsyncByteStream):
@@ -239,3 +247,12 @@ def test_only_the_named_files_of_a_tree_are_uploaded(call, store, tmp_path):
     (tmp_path / "b").write_bytes(b"b")
     tree = call("upload_tree", tmp_path, names=["b"])
     assert [each["path"] for each in json.loads(store.blobs[tree])["files"]] == ["b"]
+
+
+def test_a_client_that_retries_nothing_ends_an_upload_at_its_first_failure(store):
+    http = httpx.Client(transport=httpx.MockTransport(store))
+    client = Ratoon(base_url="http://server", max_retries=0, http_client=http)
+    store.breaks[1] = 503
+    with pytest.raises(UnavailableError):
+        client.blobs.upload(b"w" * 250)
+    assert store.puts == 1

@@ -4,13 +4,13 @@ import os
 import re
 import signal
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
-from ratoon.client.raw import Client
+from ratoon.client import Ratoon
 from ratoon.local.installation import Installation
 from ratoon.testkit.ports import free_ports
 from ratoon.testkit.waiting import until
@@ -29,8 +29,8 @@ def up(installation: Installation) -> None:
 
 
 @pytest.fixture
-def sdk(installation: Installation) -> Iterator[Client]:
-    with closing(Client(state=installation.state)) as client:
+def sdk(installation: Installation) -> Iterator[Ratoon]:
+    with Ratoon(state=installation.state) as client:
         yield client
 
 
@@ -59,8 +59,7 @@ def test_a_new_installation_says_how_to_begin(installation):
 
 
 def test_a_project_created_by_the_client_has_every_page(installation, sdk):
-    body = {"labels": ["a", "b"], "instructions": "Which?"}
-    sdk.create("projects", body, "letters")
+    sdk.projects.create(project_id="letters", labels=["a", "b"], instructions="Which?")
     with logged_in(installation) as client:
         assert "letters" in client.get("/").text
         for page in ("", "/data", "/labels", "/labels/review", "/training", "/evaluations", "/models", "/rollouts",
@@ -73,30 +72,37 @@ def test_a_policy_is_created_paused_and_resumed_by_its_buttons(installation, sdk
     with logged_in(installation) as client:
         press(client, "create-policy", {})
         press(client, "pause-policy", {"name": "projects/letters/policies/default"})
-        assert sdk.get("projects/letters/policies/default")["paused"] is True
+        assert sdk.policies.get("projects/letters/policies/default").paused is True
         page = press(client, "resume-policy", {"name": "projects/letters/policies/default"})
         assert "is active again" in page
         press(client, "start-dry-run", {"name": "projects/letters/policies/default"})
         page = press(client, "end-dry-run", {"name": "projects/letters/policies/default"})
         assert "starts pipeline runs from now on" in page
-        assert sdk.get("projects/letters/policies/default")["dryRun"] is False
+        assert sdk.policies.get("projects/letters/policies/default").dry_run is False
         page = press(client, "change-project", {"labels": "a, b, news", "instructions": "Which?"})
         assert "Existing versions never answer with it" in page
+        etag = sdk.projects.get("projects/letters").etag
+        settings = {"settings": '{"budget": {"maxRuns": 5}}', "etag": etag}
+        assert "The settings are changed" in press(client, "change-settings", settings)
+        assert sdk.projects.get("projects/letters").budget.max_runs == 5
+        assert "was changed after you read it" in press(client, "change-settings", settings, 409)
+        cleared = {"settings": '{"budget": {}}', "etag": sdk.projects.get("projects/letters").etag}
+        press(client, "change-settings", cleared)
         page = press(
             client, "change-policy", {"name": "projects/letters/policies/default", "minFeedback": "50"}
         )
-        assert sdk.get("projects/letters/policies/default")["minFeedback"] == 50
+        assert sdk.policies.get("projects/letters/policies/default").min_feedback == 50
         press(client, "delete-policy", {"name": "projects/letters/policies/default"})
-        assert not list(sdk.list("projects/letters/policies"))
+        assert not sdk.policies.list("projects/letters").items
 
 
-def press(client: httpx.Client, action: str, fields: dict[str, str]) -> str:
+def press(client: httpx.Client, action: str, fields: dict[str, str], status: int = 200) -> str:
     page = client.get("/p/letters").text
     form_key = re.search(r'name="form_key" value="([^"]+)"', page)
     assert form_key is not None
     form = {"form_key": form_key[1], "request_id": action, "back": "/p/letters", **fields}
     answer = client.post(f"/p/letters/do/{action}", data=form)
-    assert answer.status_code == 200, answer.text
+    assert answer.status_code == status, answer.text
     return answer.text
 
 

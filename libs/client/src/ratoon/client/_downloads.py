@@ -13,14 +13,15 @@ from ratoon.client._transport import Call
 OnBytes = Callable[[int, int], object]
 """Progress callback: bytes that have arrived, and total bytes."""
 MAX_RECONNECTS = 10
-"""Consecutive failures of one download without progress."""
+"""Consecutive failures of one download without progress, unless the client retries nothing."""
 
 
 class Download:
     """Progress of one download. The bytes are in `PATH.part` until they are complete and verified."""
 
-    def __init__(self, digest: str, path: Path, on_bytes: OnBytes | None) -> None:
+    def __init__(self, digest: str, path: Path, on_bytes: OnBytes | None, max_retries: int) -> None:
         self.digest, self.complete = digest, False
+        self._max_reconnects = MAX_RECONNECTS if max_retries else 0
         self._path, self._part = path, path.with_name(f"{path.name}.part")
         self._on_bytes, self._failures, self._max_failures = on_bytes, 0, 0
         self._done = self._part.stat().st_size if self._part.exists() else 0
@@ -40,7 +41,7 @@ class Download:
         """Write bytes that arrived."""
         with self._part.open("ab") as file:
             file.write(chunk)
-        self._done, self._failures, self._max_failures = self._done + len(chunk), 0, MAX_RECONNECTS
+        self._done, self._failures, self._max_failures = self._done + len(chunk), 0, self._max_reconnects
         if self._on_bytes is not None:
             self._on_bytes(self._done, self._total)
 

@@ -26,7 +26,7 @@ OnBytes = Callable[[int, int], object]
 """Progress callback: bytes that the server has, and total bytes."""
 CHUNK_BYTES = 4 << 20
 MAX_RECONNECTS = 10
-"""Consecutive failures of one upload without progress."""
+"""Consecutive failures of one upload without progress, unless the client retries nothing."""
 _FAILURES = (APIConnectionError, ConflictError, InternalServerError)
 
 
@@ -67,8 +67,9 @@ class _Content:
 class _Upload:
     """Progress of one upload: what the server has, and the failures since it last advanced."""
 
-    def __init__(self, content: _Content, on_bytes: OnBytes | None) -> None:
+    def __init__(self, content: _Content, on_bytes: OnBytes | None, max_retries: int) -> None:
         self.content, self.offset, self.complete = content, 0, False
+        self._max_reconnects = MAX_RECONNECTS if max_retries else 0
         self.in_step = False
         """The offset is that of the server."""
         self._on_bytes, self._failures, self._max_failures = on_bytes, 0, 0
@@ -76,7 +77,7 @@ class _Upload:
     def begin(self, known: httpx.Response | None) -> None:
         """Continue where the server is; a whole upload that it did not verify starts again."""
         size = self.content.size
-        self.in_step, self._max_failures = True, MAX_RECONNECTS
+        self.in_step, self._max_failures = True, self._max_reconnects
         if known is None:
             self.offset = 0
             return
@@ -112,7 +113,7 @@ class Blobs:
 
     def upload(self, source: bytes | str | Path, *, on_bytes: OnBytes | None = None) -> str:
         """Upload bytes or the file at a path, and return the digest. A partial upload is resumed."""
-        upload = _Upload(_Content.of(source), on_bytes)
+        upload = _Upload(_Content.of(source), on_bytes, self._transport.config.max_retries)
         while not upload.complete:
             try:
                 if not upload.in_step:
@@ -151,7 +152,7 @@ class Blobs:
 
     def download_to(self, digest: str, path: str | Path, *, on_bytes: OnBytes | None = None) -> None:
         """Write a blob to a file. A partial download (`PATH.part`) is resumed, and the digest is verified."""
-        download = Download(digest, Path(path), on_bytes)
+        download = Download(digest, Path(path), on_bytes, self._transport.config.max_retries)
         while not download.complete:
             try:
                 with self._transport.stream(download.call()) as response:
@@ -186,7 +187,8 @@ class AsyncBlobs:
 
     async def upload(self, source: bytes | str | Path, *, on_bytes: OnBytes | None = None) -> str:
         """Upload bytes or the file at a path, and return the digest. A partial upload is resumed."""
-        upload = _Upload(await asyncio.to_thread(_Content.of, source), on_bytes)
+        content = await asyncio.to_thread(_Content.of, source)
+        upload = _Upload(content, on_bytes, self._transport.config.max_retries)
         while not upload.complete:
             try:
                 if not upload.in_step:
@@ -225,7 +227,8 @@ class AsyncBlobs:
 
     async def download_to(self, digest: str, path: str | Path, *, on_bytes: OnBytes | None = None) -> None:
         """Write a blob to a file. A partial download (`PATH.part`) is resumed, and the digest is verified."""
-        download = await asyncio.to_thread(Download, digest, Path(path), on_bytes)
+        max_retries = self._transport.config.max_retries
+        download = await asyncio.to_thread(Download, digest, Path(path), on_bytes, max_retries)
         while not download.complete:
             try:
                 async with self._transport.stream(download.call()) as response:
