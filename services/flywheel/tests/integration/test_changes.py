@@ -135,11 +135,22 @@ def test_a_project_of_another_kind_is_created_and_its_first_unsupported_step_ref
 
 
 def test_a_setting_that_runs_do_not_apply_refuses_them_by_name(env):
-    update(env, budget={"max_hours": 5})
+    update(env, budget={"max_energy_kwh": 5})
     run = pb.CreatePipelineRunRequest(parent=PARENT, pipeline_run={"sources": [f"{PARENT}/sources/s"]})
-    with pytest.raises(FailedPrecondition, match=r"budget\.max_hours") as refused:
+    with pytest.raises(FailedPrecondition, match=r"budget\.max_energy_kwh") as refused:
         env.flywheel.CreatePipelineRun(run)
     assert refused.value.reason == "SETTING_NOT_SUPPORTED"
+
+
+def test_no_run_starts_while_the_budget_of_the_project_is_spent(env):
+    env.peers.held.add("DatasetVersion")
+    update(env, budget={"max_runs": 1})
+    ended(env, begun(env, f"{PARENT}/sources/s"))
+    with pytest.raises(FailedPrecondition, match="budget of 1 runs in 30 days is spent") as refused:
+        begun(env, f"{PARENT}/sources/s")
+    assert refused.value.reason == "BUDGET_SPENT"
+    update(env, budget={"max_runs": 2})
+    ended(env, begun(env, f"{PARENT}/sources/s"))
 
 
 def test_equal_labels_cannot_make_or_change_a_project(env):

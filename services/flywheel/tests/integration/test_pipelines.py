@@ -2,6 +2,7 @@
 
 import pytest
 
+from ratoon.common.v1 import compute_pb2
 from ratoon.evaluation.v1 import evaluation_run_pb2
 from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
 from ratoon.flywheel.v1 import pipeline_run_pb2, project_pb2
@@ -59,6 +60,16 @@ def test_the_first_version_goes_through_every_stage(flywheel, peers):
     assert (registered.lineage.split, registered.lineage.pipeline_run) == (split.name, last.name)
     assert registered.scores["base.macro_f1"] == 0.8
     assert peers.created_resources("Rollout")[0].to_version == registered.name
+
+
+def test_training_gets_the_devices_of_the_project(flywheel, peers):
+    cuda = compute_pb2.Compute(accelerator=compute_pb2.Compute.ACCELERATOR_CUDA, devices=2)
+    create_project(flywheel, compute={"training": cuda}, training={"workers": 1})
+    ended(flywheel, begin(flywheel))
+    (training,) = peers.created_resources("TrainingRun")
+    assert training.resources == training_run_pb2.Resources(
+        accelerator=training_run_pb2.Resources.ACCELERATOR_CUDA, workers=2
+    )
 
 
 def test_a_second_run_continues_production_and_is_held_against_old_and_new(flywheel, peers):

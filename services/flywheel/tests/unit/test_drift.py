@@ -105,3 +105,8 @@ def test_any_text_has_features(text, shown):
     result = features(text, shown)
     assert list(result.words) == sorted(set(result.words))
     assert all(0 <= word < 2**32 for word in result.words)
+
+
+def test_only_the_compared_features_are_measured(base):
+    measured = measure(base, texts("x", 100, 2), ("tokens", "predicted_labels"))
+    assert [each.feature for each in measured] == [Feature.WORDS]

@@ -232,6 +232,12 @@ def test_a_policy_without_traffic_sleeps_until_something_wakes_it_or_is_due():
     assert pause_of(idle, Signals(), History(open_run="r")) == 15.0
 
 
+def test_nothing_starts_while_the_budget_of_the_project_is_spent():
+    decision = decide(POLICY, DRIFTED, History(budget_spent="the project's budget is spent"), NOW)
+    assert decision.verb is Verb.NOTHING
+    assert decision.reason.endswith("; but the project's budget is spent.")
+
+
 def test_a_policy_looks_often_while_it_waits_or_traffic_flows():
     idle = replace(POLICY, create_time=NOW, schedule_seconds=0.0)
     assert pause_of(idle, replace(NO_SIGNAL, last_time=NOW)) == 1.0

@@ -80,7 +80,7 @@ class SplitStage:
     def create(self, spec: MakeSplit, request_id: str) -> str:
         """Split a dataset version."""
         train, validation, test = spec.ratios
-        mode = split_pb2.Split.MODE_TIME if spec.by_time else split_pb2.Split.MODE_STRATIFIED
+        mode = split_pb2.Split.Mode.Value("MODE_TIME" if spec.by_time else f"MODE_{spec.mode}")
         split = split_pb2.Split(
             dataset_version=spec.dataset_version,
             label_set_digest=spec.label_set_digest,

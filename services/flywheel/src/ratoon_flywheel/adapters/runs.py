@@ -1,5 +1,7 @@
 """Pipeline runs, newest first, and which of them waits for what."""
 
+from datetime import datetime
+
 from sqlalchemy import delete, insert, select
 
 from ratoon.storage.store import Transaction
@@ -23,6 +25,13 @@ class RunTables:
         )
         rows = tx.connection.execute(query.limit(MAX_RECENT_RUNS)).all()
         return [tx.read_row(PipelineRun, row) for row in reversed(rows)]
+
+    def since(self, tx: Transaction, project: str, time: datetime) -> list[PipelineRun]:
+        """Return the runs of a project that were created after a time, oldest first."""
+        t = RESOURCES[PipelineRun]
+        newer = (t.c.parent == project) & (t.c.create_time > time.isoformat())
+        query = select(t.c.name, t.c.body).where(newer).order_by(t.c.create_time, t.c.name)
+        return [tx.read_row(PipelineRun, row) for row in tx.connection.execute(query).all()]
 
     def forget(self, tx: Transaction, run: str) -> None:
         """Forget the resource that a run waited for; for a run that is deleted."""

@@ -25,7 +25,7 @@ class TrainingStage:
             validation_digest=spec.validation_digest,
             base_artifact_digest=spec.base_artifact_digest,
             recipe=_recipe(spec),
-            resources=training_run_pb2.Resources(workers=spec.defaults.workers),
+            resources=_resources(spec),
         )
         request = pb.CreateTrainingRunRequest(parent=spec.project, training_run=run, request_id=request_id)
         return str(self._training.CreateTrainingRun(request).name)
@@ -40,6 +40,13 @@ class TrainingStage:
     def cancel(self, resource: str) -> None:
         """Cancel the training."""
         ensure_cancelled(lambda: self._training.CancelTrainingRun(pb.CancelTrainingRunRequest(name=resource)))
+
+
+def _resources(spec: Train) -> training_run_pb2.Resources:
+    """Each device has a worker of its own."""
+    kind, compute = training_run_pb2.Resources, spec.compute
+    accelerator = kind.Accelerator.Value(f"ACCELERATOR_{compute.accelerator}")
+    return kind(accelerator=accelerator, workers=compute.devices or spec.defaults.workers)
 
 
 def _recipe(spec: Train) -> training_run_pb2.Recipe:

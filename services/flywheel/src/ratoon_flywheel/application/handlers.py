@@ -13,6 +13,7 @@ from ratoon.storage.paging import Page
 from ratoon.storage.store import Resource, Store, Transaction
 from ratoon.tasks.kind import Verdict
 from ratoon.tasks.votes import Votes
+from ratoon_flywheel.application.budgets import spent_budget
 from ratoon_flywheel.application.commands import (
     CompareVersions,
     CreateFeedback,
@@ -36,7 +37,14 @@ from ratoon_flywheel.application.ports import (
 )
 from ratoon_flywheel.application.together import SharedCommits
 from ratoon_flywheel.domain import projects
-from ratoon_flywheel.domain.errors import BadFeedback, BadSource, InUse, RunEnded, UnknownAnswer
+from ratoon_flywheel.domain.errors import (
+    BadFeedback,
+    BadSource,
+    BudgetSpent,
+    InUse,
+    RunEnded,
+    UnknownAnswer,
+)
 from ratoon_flywheel.domain.etags import check_etag
 from ratoon_flywheel.domain.kinds.table import KINDS
 from ratoon_flywheel.domain.pipelines import policies, steps
@@ -240,6 +248,7 @@ def create_run(
     with store.write() as tx:
         project = tx.get(Project, command.parent)
         check_supported(project)
+        _check_budget(project, runs, tx, now)
         learned = history_of(runs.recent(tx, project.name), now).learned_until
         run = PipelineRun(
             name,
@@ -255,6 +264,13 @@ def create_run(
         if new:
             operations.begin(tx, run)
     return run
+
+
+def _check_budget(project: Project, runs: RunIndex, tx: Transaction, now: datetime) -> None:
+    if spent := spent_budget(project, runs, tx, now):
+        raise BudgetSpent(
+            f"No run starts: {spent}. Raise the limit in the budget of {project.name}, or wait."
+        )
 
 
 def get_run(name: str, store: Store) -> PipelineRun:

@@ -304,6 +304,10 @@ class RunIndex(Protocol):
         """The newest runs of a project, enough for any decision, oldest first."""
         ...
 
+    def since(self, tx: Transaction, project: str, time: datetime) -> list[PipelineRun]:
+        """Return the runs of a project that were created after a time, oldest first."""
+        ...
+
     def forget(self, tx: Transaction, run: str) -> None:
         """Forget the resource that a run waited for; for a run that is deleted."""
         ...

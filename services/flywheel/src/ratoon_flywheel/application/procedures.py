@@ -10,6 +10,7 @@ from ratoon.process.clock import Clock
 from ratoon.process.errors import Description
 from ratoon.storage.names import parent_of, uuid7
 from ratoon.storage.store import Store
+from ratoon_flywheel.application.budgets import spent_budget
 from ratoon_flywheel.application.intake import read_again
 from ratoon_flywheel.application.ports import (
     AnswerIndex,
@@ -172,6 +173,7 @@ class PolicyProcedure:
         with self._store.read() as tx:
             project = tx.get(Project, parent_of(policy.name))
             history = history_of(self._runs.recent(tx, project.name), now)
+            history = replace(history, budget_spent=spent_budget(project, self._runs, tx, now))
         if policy.paused or history.open_run:
             return PolicyObservation(project, history, Signals())
         check_supported(project)

@@ -204,7 +204,8 @@ class SignalReader:
         if len(traffic.texts) < MIN_TEXTS or self._state(project, traffic.version) is not BaselineState.READY:
             return ()
         base = self._baselines.load(self.profile(project, traffic.version))
-        return measure(base, self._index.features(tx, project.name, traffic.texts[: self._window]))
+        documents = self._index.features(tx, project.name, traffic.texts[: self._window])
+        return measure(base, documents, kinds.kind_of(project.task).DRIFT_INPUTS)
 
     def _state(self, project: Project, version: str) -> BaselineState:
         return self._baselines.state(self.profile(project, version)) if version else BaselineState.ABSENT

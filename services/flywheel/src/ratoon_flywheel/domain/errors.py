@@ -4,6 +4,7 @@ FlywheelError
 ├── BadProject          a setting of a project is out of range
 ├── LabelServed         the label to remove is in use in production
 ├── SettingNotSupported a setting of a project that pipeline runs do not apply yet
+├── BudgetSpent         the pipeline runs of the project used its budget
 ├── InUse               the resource to delete is in use
 ├── BadPolicy           a setting of a policy is out of range
 ├── StaleEtag           the resource was changed since it was read
@@ -45,6 +46,12 @@ class SettingNotSupported(FlywheelError):
     """Pipeline runs do not apply a setting of the project yet."""
 
     reason = "SETTING_NOT_SUPPORTED"
+
+
+class BudgetSpent(FlywheelError):
+    """The pipeline runs of the last 30 days used the budget of the project."""
+
+    reason = "BUDGET_SPENT"
 
 
 class InUse(FlywheelError):

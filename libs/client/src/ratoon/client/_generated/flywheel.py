@@ -493,7 +493,8 @@ class PipelineRunsResource:
 
         With `sources`, it builds from them; without, it retrains on corrected traffic. Sources of another
         project are refused (`BAD_SOURCE`), and so are a project with a kind of task (`TASK_NOT_SUPPORTED`) or
-        with settings (`SETTING_NOT_SUPPORTED`) that pipeline runs do not support yet.
+        with settings (`SETTING_NOT_SUPPORTED`) that pipeline runs do not support yet, and a project that has
+        used its budget (`BUDGET_SPENT`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -708,7 +709,8 @@ class AsyncPipelineRunsResource:
 
         With `sources`, it builds from them; without, it retrains on corrected traffic. Sources of another
         project are refused (`BAD_SOURCE`), and so are a project with a kind of task (`TASK_NOT_SUPPORTED`) or
-        with settings (`SETTING_NOT_SUPPORTED`) that pipeline runs do not support yet.
+        with settings (`SETTING_NOT_SUPPORTED`) that pipeline runs do not support yet, and a project that has
+        used its budget (`BUDGET_SPENT`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.

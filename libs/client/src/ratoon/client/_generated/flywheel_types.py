@@ -170,7 +170,8 @@ class ProjectDataRequirements(Message):
 class ProjectBudget(Message):
     """Limits on the resources that the pipeline runs of the last 30 days used.
 
-    A value of 0 is no limit.
+    A value of 0 is no limit. While a limit is reached, no run starts. Pipeline runs do not measure cost
+    and energy yet: a project with these limits starts none.
     """
 
     max_runs: int = 0
@@ -193,7 +194,7 @@ class ProjectStageCompute(Message):
     """Devices and number formats of the stages of the loop."""
 
     training: Compute | None = None
-    """Training."""
+    """Training, in 32-bit floating point. Each device has a training worker of its own."""
 
     evaluation: Compute | None = None
     """Evaluation."""

@@ -1924,7 +1924,7 @@ METHODS: tuple[Method, ...] = (
         http="POST",
         path="/v1/{parent=projects/*}/pipelineRuns",
         role="engineer",
-        comment="Start a pipeline run manually. With `sources`, it builds from them; without, it retrains on corrected traffic. Sources of another project are refused (`BAD_SOURCE`), and so are a project with a kind of task (`TASK_NOT_SUPPORTED`) or with settings (`SETTING_NOT_SUPPORTED`) that pipeline runs do not support yet.",
+        comment="Start a pipeline run manually. With `sources`, it builds from them; without, it retrains on corrected traffic. Sources of another project are refused (`BAD_SOURCE`), and so are a project with a kind of task (`TASK_NOT_SUPPORTED`) or with settings (`SETTING_NOT_SUPPORTED`) that pipeline runs do not support yet, and a project that has used its budget (`BUDGET_SPENT`).",
         arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
         fields=(
             Field(
@@ -4859,7 +4859,7 @@ MESSAGES: dict[str, Message] = {
     ),
     "ProjectBudget": Message(
         "ProjectBudget",
-        "Limits on the resources that the pipeline runs of the last 30 days used. A value of 0 is no limit.",
+        "Limits on the resources that the pipeline runs of the last 30 days used. A value of 0 is no limit. While a limit is reached, no run starts. Pipeline runs do not measure cost and energy yet: a project with these limits starts none.",
         (
             Field("max_runs", "integer", "Maximum number of pipeline runs, at most 100,000."),
             Field(
@@ -4966,7 +4966,11 @@ MESSAGES: dict[str, Message] = {
         "ProjectStageCompute",
         "Devices and number formats of the stages of the loop.",
         (
-            Field("training", "Compute", "Training."),
+            Field(
+                "training",
+                "Compute",
+                "Training, in 32-bit floating point. Each device has a training worker of its own.",
+            ),
             Field("evaluation", "Compute", "Evaluation."),
             Field("verification", "Compute", "Verification of a version during its registration."),
             Field("serving", "Compute", "Engines."),

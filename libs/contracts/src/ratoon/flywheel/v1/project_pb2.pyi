@@ -306,7 +306,9 @@ class Project(_message.Message):
 
     @_typing.final
     class Budget(_message.Message):
-        """Limits on the resources that the pipeline runs of the last 30 days used. A value of 0 is no limit."""
+        """Limits on the resources that the pipeline runs of the last 30 days used. A value of 0 is no limit. While a limit is
+        reached, no run starts. Pipeline runs do not measure cost and energy yet: a project with these limits starts none.
+        """
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -352,7 +354,7 @@ class Project(_message.Message):
         SERVING_FIELD_NUMBER: _builtins.int
         @_builtins.property
         def training(self) -> _compute_pb2.Compute:
-            """Training."""
+            """Training, in 32-bit floating point. Each device has a training worker of its own."""
 
         @_builtins.property
         def evaluation(self) -> _compute_pb2.Compute:

@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ratoon.tasks.kind import SplitMode
+from ratoon.tasks.kinds import kind_of
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, StageId, Window
+from ratoon_flywheel.domain.project_settings import Compute
 from ratoon_flywheel.domain.projects import Project, TrainingDefaults
 
 MAX_OLD_DOMAINS = 3
@@ -36,6 +39,8 @@ class MakeSplit:
     dataset_version: str
     label_set_digest: str
     by_time: bool
+    mode: SplitMode
+    """How records are divided unless it is by time."""
     ratios: tuple[float, float, float]
     seed: int
     replay_split: str
@@ -56,6 +61,7 @@ class Train:
     labels: tuple[str, ...]
     defaults: TrainingDefaults
     epochs: float
+    compute: Compute = Compute()
 
 
 class RuleKind(StrEnum):
@@ -131,8 +137,9 @@ def stage_request(run: PipelineRun, stage: StageId) -> StageRequest:
         case StageId.TRAINING:
             base = production.artifact_digest if production else project.training.base_artifact_digest
             epochs = project.training.continue_epochs if production else project.training.epochs
+            compute = project.compute.training
             digests = (products.train_digest, products.validation_digest, base)
-            return Train(project.name, *digests, project.labels, project.training, epochs)
+            return Train(project.name, *digests, project.labels, project.training, epochs, compute)
         case StageId.EVALUATION:
             reference = production.artifact_digest if production else ""
             digests_of = (products.candidate_digest, reference)
@@ -158,6 +165,7 @@ def split_request(run: PipelineRun) -> MakeSplit:
         run.products.dataset_version,
         run.products.label_set_digest,
         run.retrains,
+        kind_of(run.project.task).DEFAULT_SPLIT,
         ratios,
         run.project.training.seed,
         replayed,

@@ -162,6 +162,8 @@ class History:
     """Runs that policies started in the last 30 days."""
     learned_until: datetime | None = None
     """The end of the traffic window that the last successful retraining learned from."""
+    budget_spent: str = ""
+    """Which limit of the project's budget is reached; empty: none."""
 
 
 class Verb(StrEnum):
@@ -224,14 +226,19 @@ def decide(policy: Policy, signals: Signals, history: History, now: datetime) ->
     if not reasons:
         return Decision(Verb.NOTHING, _no_signal(policy, signals))
     trigger, because = reasons[0].trigger, "; ".join(reason.sentence for reason in reasons)
-    if history.started_recently >= policy.budget_runs:
-        spent = f"the budget of {policy.budget_runs} runs in 30 days is spent"
+    if spent := _spent(policy, history):
         return Decision(Verb.NOTHING, f"Would have started, because {because}; but {spent}.", trigger)
     if missing := _unsettled(policy, signals, now):
         return Decision(Verb.WAIT, f"Will start, because {because}; waits for {missing}.", trigger)
     if policy.dry_run:
         return Decision(Verb.NOTHING, f"Dry run: would have started, because {because}.", trigger)
     return Decision(Verb.START, f"{because[0].upper()}{because[1:]}.", trigger)
+
+
+def _spent(policy: Policy, history: History) -> str:
+    if history.started_recently >= policy.budget_runs:
+        return f"the budget of {policy.budget_runs} runs in 30 days is spent"
+    return history.budget_spent
 
 
 def next_check(

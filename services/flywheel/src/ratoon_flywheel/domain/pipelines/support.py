@@ -3,7 +3,7 @@
 from ratoon.tasks.kinds import kind_of, supported
 from ratoon_flywheel.domain.errors import SettingNotSupported
 from ratoon_flywheel.domain.kinds.table import KINDS, LoopKind
-from ratoon_flywheel.domain.project_settings import Budget, DataRequirements, StageCompute
+from ratoon_flywheel.domain.project_settings import Accelerator, Compute, DataRequirements, Dtype
 from ratoon_flywheel.domain.projects import Project
 
 _RECIPES = ((), ("sft",))
@@ -36,10 +36,13 @@ def _unsupported(project: Project) -> dict[str, bool]:
             f"data_requirements.{name}": getattr(requirements, name) != getattr(DataRequirements, name)
             for name in ("required_fields", "languages", "licenses")
         },
-        **{f"budget.{name}": value != getattr(Budget, name) for name, value in vars(project.budget).items()},
+        "budget.max_cost": bool(project.budget.max_cost),
+        "budget.max_energy_kwh": bool(project.budget.max_energy_kwh),
+        "compute.training.dtype": project.compute.training.dtype is not Dtype.FLOAT32,
+        "compute.training.accelerator": project.compute.training.accelerator is Accelerator.NEURON,
         **{
-            f"compute.{stage}": value != getattr(StageCompute, stage)
-            for stage, value in vars(project.compute).items()
+            f"compute.{stage}": getattr(project.compute, stage) != Compute()
+            for stage in ("evaluation", "verification", "serving")
         },
         "recipes": project.recipes not in _RECIPES,
         "retraining_recipes": project.retraining_recipes not in _RECIPES,

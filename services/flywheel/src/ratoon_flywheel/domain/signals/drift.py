@@ -11,7 +11,7 @@ that none of them has with a chance of about 1 in N, and the 99th percentile of 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import exp, log
@@ -101,8 +101,10 @@ def histograms(documents: Iterable[TextFeatures], vocabulary: Iterable[int]) -> 
     return Histograms({Feature.WORDS: words, Feature.LENGTH: lengths, Feature.LANGUAGE: languages}, size)
 
 
-def measure(base: Baseline, documents: Sequence[TextFeatures]) -> tuple[Measure, ...]:
-    """Hold a window of traffic (distinct texts) against the training data, feature by feature."""
+def measure(
+    base: Baseline, documents: Sequence[TextFeatures], compared: Collection[str] = tuple(Feature)
+) -> tuple[Measure, ...]:
+    """Hold a window of traffic (distinct texts) against the training data, by each of the `compared` features."""
     vocabulary = [int(word) for word in base.training.counts[Feature.WORDS] if word != "*"]
     traffic = histograms(documents, vocabulary)
     return tuple(
@@ -115,6 +117,7 @@ def measure(base: Baseline, documents: Sequence[TextFeatures]) -> tuple[Measure,
             ),
         )
         for feature in Feature
+        if feature in compared
     )
 
 
