@@ -21,7 +21,8 @@ from urllib.parse import urlsplit
 
 from bench.cluster.idle import idle
 from bench.rollout.load import Answer, RequestSpec, under_load
-from ratoon.client.raw.client import ENDED_WELL
+from ratoon.client.states import has_succeeded
+from ratoon.client.types import Rollout
 from ratoon.testkit.kubernetes import node
 from ratoon.testkit.kubernetes.node import own_cluster
 from tests.chaos.served import Served
@@ -54,7 +55,7 @@ class Switch:
 
 def switched(served: Served, spec: RequestSpec) -> Switch:
     """One promotion under load."""
-    ended_rollouts: list[JSON] = []
+    ended_rollouts: list[Rollout] = []
     wall_ahead = time.time() - time.monotonic()
     target = served.other().rpartition("/versions/")[2]
 
@@ -66,15 +67,16 @@ def switched(served: Served, spec: RequestSpec) -> Switch:
     began = time.monotonic()
     answers, started = asyncio.run(under_load(spec, _RATE, work, _LEAD_S))
     (ended,) = ended_rollouts
-    if ended["state"] not in ENDED_WELL:
-        raise SystemExit(f"The rollout ended as {ended['state']}: {ended.get('reason')}")
+    if not has_succeeded(ended):
+        raise SystemExit(f"The rollout ended as {ended.state}: {ended.reason}")
     return switch_of(answers, started, target, route_changed(ended) - wall_ahead - began)
 
 
-def route_changed(rollout: JSON) -> float:
+def route_changed(rollout: Rollout) -> float:
     """Return when traffic was sent to the new version, in seconds since the epoch."""
-    step = next(each for each in rollout["steps"] if each["state"] == "SHIFTING")
-    return datetime.fromisoformat(step["time"]).timestamp()
+    step = next(each for each in rollout.steps if each.state == "SHIFTING")
+    assert step.time is not None
+    return step.time.timestamp()
 
 
 def switch_of(answers: list[Answer], started: float, target: str, changed: float) -> Switch:

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from ratoon.client.raw.client import Client
+from ratoon.client import Ratoon
 from ratoon.local.installation import Installation
 
 from .checker import Ledger, check
@@ -133,7 +133,7 @@ def run_loop(
     watching = _Watching(census)
     try:
         installation.up(isolated=False, host="127.0.0.1", port=port, say=lambda _line: None)
-        loop = Loop(Client(state=installation.state, timeout_s=30.0), mails, ledger)
+        loop = Loop(Ratoon(state=installation.state, timeout=30.0, max_retries=0), mails, ledger)
         killer.start(loop, kills)
         outcome.findings = _finished(loop, killer) or _settled(installation, ledger)
         outcome.findings += _down(installation, census)

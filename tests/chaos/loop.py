@@ -14,13 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import httpx
-
-from ratoon.client.raw.client import ENDED_BADLY, ENDED_WELL, Answer, Client
-from ratoon.client.raw.errors import ApiError, RatoonSdkError, Unreachable
+from ratoon.client import APIConnectionError, APIStatusError, Ratoon, RatoonError
+from ratoon.client.states import has_ended, has_succeeded
+from ratoon.client.types import PipelineRun, PipelineRunState, PipelineRunTrigger, Record, SourceFormat
 from ratoon_examples.demo.mails import LABELS, LICENSE, Mail, archive, read_corpus
 
-JSON = dict[str, Any]
 T = TypeVar("T")
 NOT_NOW = {429, 502, 503, 504}
 TRAINING = {
@@ -39,7 +37,7 @@ _RETRY_S = 300.0
 _STAGE_S = 1800.0
 
 
-class GaveUp(RatoonSdkError):
+class GaveUp(RatoonError):
     """The loop made no progress: what was waited for, and for how long."""
 
 
@@ -62,7 +60,7 @@ def slice_of(data: Path, training: int = 320, arriving: int = 120) -> Slice:
 class Loop:
     """One pipeline run and a half: mail to v1.0, traffic, feedback, v1.1. `stage` is the current stage."""
 
-    client: Client
+    client: Ratoon
     mails: Slice
     ledger: Path
     stage: str = "begins"
@@ -78,60 +76,68 @@ class Loop:
 
     def _create(self) -> None:
         self.stage = "project"
-        project = {
+        project: dict[str, Any] = {
             "labels": ["ham", "spam"],
             "instructions": "Is this mail wanted (ham) or not (spam)?",
             "training": TRAINING,
             "gate": {"newDomainThreshold": -1, "oldDomainThreshold": -1, "baselineMargin": 1},
             "rollout": {"bakeSeconds": 3},
         }
-        retrying(lambda: self.client.create("projects", project, PROJECT, request_id="project"))
-        policy = {
-            "minAnswers": 10_000,
-            "minFeedback": len(self.mails.arriving) // 2,
-            "errorRateThreshold": 0.01,
-            "settleSeconds": 4,
-            "cooldownSeconds": 3600,
-        }
-        parent = f"projects/{PROJECT}"
-        retrying(lambda: self.client.create(f"{parent}/policies", policy, "default", request_id="policy"))
-
-    def _first_version(self) -> JSON:
-        self.stage = "first version"
-        digest = retrying(lambda: self.client.upload(archive(list(self.mails.training))))
-        source = {
-            "displayName": "mails",
-            "format": "FORMAT_MAIL_ARCHIVE",
-            "digest": digest,
-            "license": LICENSE,
-            "labelsByFolder": LABELS,
-        }
-        parent = f"projects/{PROJECT}"
-        created = retrying(
-            lambda: self.client.create(f"{parent}/sources", source, "mails", request_id="mails")
+        retrying(lambda: self.client.projects.create(project_id=PROJECT, request_id="project", **project))
+        retrying(
+            lambda: self.client.policies.create(
+                f"projects/{PROJECT}",
+                policy_id="default",
+                min_answers=10_000,
+                min_feedback=len(self.mails.arriving) // 2,
+                error_rate_threshold=0.01,
+                settle_seconds=4,
+                cooldown_seconds=3600,
+                request_id="policy",
+            )
         )
-        self._acknowledged("source", created["name"], items=len(self.mails.training))
-        request = {"sources": [created["name"]]}
-        run = retrying(lambda: self.client.create(f"{parent}/pipelineRuns", request, request_id="first"))
-        self._acknowledged("run", run["name"])
-        return self._end(run["name"])
 
-    def _annotate(self, run: JSON) -> None:
+    def _first_version(self) -> PipelineRun:
+        self.stage = "first version"
+        parent = f"projects/{PROJECT}"
+        digest = retrying(lambda: self.client.blobs.upload(archive(list(self.mails.training))))
+        source = retrying(
+            lambda: self.client.sources.create(
+                parent,
+                source_id="mails",
+                display_name="mails",
+                format=SourceFormat.MAIL_ARCHIVE,
+                digest=digest,
+                license=LICENSE,
+                labels_by_folder=LABELS,
+                request_id="mails",
+            )
+        )
+        self._acknowledged("source", source.name, items=len(self.mails.training))
+        runs = self.client.pipeline_runs
+        run = retrying(lambda: runs.create(parent, sources=[source.name], request_id="first"))
+        self._acknowledged("run", run.name)
+        return self._end(run.name)
+
+    def _annotate(self, run: PipelineRun) -> None:
         self.stage = "annotations"
-        version = run["products"]["datasetVersion"]
-        records = retrying(lambda: self.client.get(f"{version}/records", pageSize=ANNOTATED))["records"]
+        assert run.products is not None
+        version = run.products.dataset_version
+        records = retrying(lambda: self.client.records.list(version, page_size=ANNOTATED)).items
         for number, record in enumerate(records):
-            annotation = {
-                "recordId": record["recordId"],
-                "contentDigest": record["contentDigest"],
-                "label": record["sourceLabel"],
-            }
-            created = self._annotated(annotation, f"annotation-{number}")
-            self._acknowledged("annotation", created["name"])
+            self._acknowledged("annotation", self._annotated(record, f"annotation-{number}"))
 
-    def _annotated(self, annotation: JSON, request_id: str) -> JSON:
-        collection = f"projects/{PROJECT}/annotations"
-        return retrying(lambda: self.client.create(collection, annotation, request_id=request_id))
+    def _annotated(self, record: Record, request_id: str) -> str:
+        created = retrying(
+            lambda: self.client.annotations.create(
+                f"projects/{PROJECT}",
+                record_id=record.record_id,
+                content_digest=record.content_digest,
+                label=record.source_label,
+                request_id=request_id,
+            )
+        )
+        return created.name
 
     def _traffic(self) -> None:
         """Answer every mail and label the answer, one after the other, with several readers in parallel."""
@@ -141,11 +147,12 @@ class Loop:
 
     def _read_mail(self, mail: tuple[str, str]) -> None:
         text, label = mail
-        answer: Answer = retrying(lambda: self.client.chat(PROJECT, text, max_tokens=4))
+        chat = self.client.chat
+        answer = retrying(lambda: chat.completions.create(PROJECT, text, max_tokens=4, temperature=0))
         right = answer.text.strip() == label
-        feedback = {"thumb": "up"} if right else {"thumb": "down", "correction": label}
-        retrying(lambda: self.client.feedback(answer.id, **feedback))
-        self._acknowledged("feedback", answer.id)
+        feedback: dict[str, Any] = {"thumb": "up"} if right else {"thumb": "down", "correction": label}
+        retrying(lambda: chat.feedback(answer.answer_id, **feedback))
+        self._acknowledged("feedback", answer.answer_id)
 
     def _second_version(self) -> None:
         self.stage = "waiting for a retraining"
@@ -154,27 +161,28 @@ class Loop:
         self._end(name, may_roll_back=True)
 
     def _started_by_policy(self) -> str:
-        runs = retrying(lambda: list(self.client.list(f"projects/{PROJECT}/pipelineRuns")))
-        own = [run["name"] for run in runs if run.get("trigger") not in (None, "TRIGGER_MANUAL")]
-        return own[0] if own else ""
+        runs = retrying(lambda: list(self.client.pipeline_runs.list(f"projects/{PROJECT}")))
+        by_hand = (PipelineRunTrigger.UNSPECIFIED, PipelineRunTrigger.MANUAL)
+        return next((run.name for run in runs if run.trigger not in by_hand), "")
 
-    def _end(self, name: str, *, may_roll_back: bool = False) -> JSON:
+    def _end(self, name: str, *, may_roll_back: bool = False) -> PipelineRun:
         """Return the run, once it has ended well; the stage follows it.
 
         `may_roll_back`: a rollout whose new engine is killed under traffic ends well when it rolls back.
         """
 
-        def ended() -> JSON | None:
-            run = retrying(lambda: self.client.get(name))
-            working = [stage["id"] for stage in run["stages"] if stage.get("state") == "RUNNING"]
-            self.stage = f"{name.rsplit('/', 1)[-1][:8]} {working[0] if working else run['state']}"
-            return run if run["state"] in ENDED_WELL | ENDED_BADLY else None
+        def ended() -> PipelineRun | None:
+            run = retrying(lambda: self.client.pipeline_runs.get(name))
+            working = [stage.id for stage in run.stages if stage.state == "RUNNING"]
+            self.stage = f"{name.rsplit('/', 1)[-1][:8]} {working[0] if working else run.state}"
+            return run if has_ended(run) else None
 
         run = eventually(f"the end of {name}", ended)
-        message = run.get("failure", {}).get("message", "")
-        was_killed = run["state"] == "STATE_ROLLED_BACK" and KILLED_UNDER_TRAFFIC in message
-        if run["state"] not in ENDED_WELL and not (may_roll_back and was_killed):
-            raise GaveUp(f"{name} ended as {run['state']}: {message}")
+        assert run is not None
+        message = run.failure.message if run.failure else ""
+        was_killed = run.state == PipelineRunState.ROLLED_BACK and KILLED_UNDER_TRAFFIC in message
+        if not has_succeeded(run) and not (may_roll_back and was_killed):
+            raise GaveUp(f"{name} ended as {run.state}: {message}")
         return run
 
     def _acknowledged(self, kind: str, name: str, **more: int) -> None:
@@ -188,8 +196,8 @@ def retrying(call: Callable[[], T], within_s: float = _RETRY_S) -> T:
     while True:
         try:
             return call()
-        except (Unreachable, httpx.TransportError, ApiError) as error:
-            lasting = isinstance(error, ApiError) and error.status not in NOT_NOW
+        except (APIConnectionError, APIStatusError) as error:
+            lasting = isinstance(error, APIStatusError) and error.status_code not in NOT_NOW
             if lasting or time.monotonic() > until:
                 raise
         time.sleep(0.3)

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from ratoon.client.raw.errors import ApiError
+from ratoon.client import APIStatusError
 from ratoon.testkit.waiting import until
 
 from .checker import Databases, Ledger, one_move_a_rollout
@@ -103,39 +103,38 @@ def kill_gateway(served: Served, name: str) -> str:
 def abort(served: Served, name: str) -> str:
     """An operator aborts when all traffic is on the new version already."""
     served.reached(name, "BAKING")
-    served.stack.client.post(f"{name}:abort", {"reason": "chaos"})
+    served.stack.client.rollouts.abort(name, reason="chaos")
     return name
 
 
 def abort_early(served: Served, name: str) -> str:
     """An operator aborts before the new version has answered a request."""
     served.reached(name, "STARTING")
-    served.stack.client.post(f"{name}:abort", {"reason": "chaos"})
+    served.stack.client.rollouts.abort(name, reason="chaos")
     return name
 
 
 def roll_out_and_undo(served: Served, name: str) -> str:
     """A → B → A: undo the rollout as soon as it has succeeded, with earlier streams still open."""
-    if served.end(name)["state"] not in WELL:
+    if served.end(name).state not in WELL:
         return name
-    undo = {"reason": "chaos", "requestId": name}
-    return str(served.stack.client.post(f"{name}:undo", undo)["name"])
+    return served.stack.client.rollouts.undo(name, reason="chaos", request_id=name).name
 
 
 def pause(served: Served, name: str) -> str:
     """An operator pauses before traffic moves, and resumes."""
-    served.stack.client.post(f"{name}:pause", {"reason": "chaos"})
+    served.stack.client.rollouts.pause(name, reason="chaos")
     served.reached(name, "PROBING")
     time.sleep(2)
-    served.stack.client.post(f"{name}:resume", {"reason": "chaos"})
+    served.stack.client.rollouts.resume(name, reason="chaos")
     return name
 
 
 def pause_at_once(served: Served, name: str) -> str:
     """An operator pauses before an engine stops to accept requests, and resumes."""
-    served.stack.client.post(f"{name}:pause", {"reason": "chaos"})
+    served.stack.client.rollouts.pause(name, reason="chaos")
     time.sleep(4)
-    served.stack.client.post(f"{name}:resume", {"reason": "chaos"})
+    served.stack.client.rollouts.resume(name, reason="chaos")
     return name
 
 
@@ -143,8 +142,8 @@ def second_rollout(served: Served, name: str) -> str:
     """Another rollout of the deployment is requested meanwhile: it is refused, and changes nothing."""
     try:
         other = served.roll_out(served.other())
-    except ApiError as refused:
-        if refused.status in (400, 409, 412):
+    except APIStatusError as refused:
+        if refused.status_code in (400, 409, 412):
             return name
         raise
     raise AssertionError(f"{other} was begun beside {name}")
@@ -230,9 +229,9 @@ def roll_out(served: Served, number: int, name: str, strategy: str) -> Outcome:
     begun = served.roll_out(served.other(), strategy, BAKE_S)
     try:
         ended = served.end(fault.happen(served, begun))
-        outcome.state, outcome.taken = ended["state"], ended["strategy"].removeprefix("STRATEGY_")
-        outcome.reason = ended.get("reason", "")
-        serving = ended["toVersion"] if outcome.state in WELL else ended["fromVersion"]
+        outcome.state, outcome.taken = str(ended.state), ended.strategy.removeprefix("STRATEGY_")
+        outcome.reason = ended.reason
+        serving = ended.to_version if outcome.state in WELL else ended.from_version
     except Exception as error:
         outcome.findings.append(f"{type(error).__name__}: {error}")
     time.sleep(1)

@@ -17,7 +17,8 @@ from typing import Any
 
 import httpx
 
-from ratoon.client.raw.client import ENDED_BADLY, ENDED_WELL
+from ratoon.client.states import has_ended
+from ratoon.client.types import Rollout, RolloutBake, RolloutStrategy
 from ratoon.process.identity import ProcessIdentity
 from ratoon.testkit.models import tiny_adapter, tiny_llama
 from ratoon.testkit.waiting import until
@@ -48,7 +49,7 @@ def adapter(stack: Stack, folder: Path, says: str) -> Path:
     base = folder / "base"
     if not base.exists():
         tiny_llama(base, (*SAYS.values(), _UNSAID), answer=_UNSAID)
-    return tiny_adapter(folder / says, base, stack.client.upload_tree(base), answer=says)
+    return tiny_adapter(folder / says, base, stack.client.blobs.upload_tree(base), answer=says)
 
 
 class Served:
@@ -67,30 +68,35 @@ class Served:
         """Create project, model, both versions and deployment; roll out the first version."""
         self.stack.project(self.project)
         client, parent, name = self.stack.client, f"projects/{self.project}", self.project
-        client.create(f"{parent}/models", {"displayName": name}, name, request_id="model")
+        client.models.create(parent, model_id=name, display_name=name, request_id="model")
         for version, says in SAYS.items():
-            digest = client.upload_tree(build(self.stack, folder, says))
-            body = {"artifactDigest": digest}
-            created = client.create(f"{self.model}/versions", body, version, request_id=version)
-            client.wait(created["name"])
-        client.create(f"{parent}/deployments", {"model": self.model}, name, request_id="deployment")
+            digest = client.blobs.upload_tree(build(self.stack, folder, says))
+            created = client.model_versions.create(
+                self.model, model_version_id=version, artifact_digest=digest, request_id=version
+            )
+            client.model_versions.wait(created.name)
+        client.deployments.create(parent, deployment_id=name, model=self.model, request_id="deployment")
         self.end(self.roll_out(self.versions[0]))
 
     def roll_out(self, version: str, strategy: str = "SECOND_ENGINE", bake_s: float = 2.0) -> str:
         """Begin a rollout; its name."""
-        body = {"toVersion": version, "strategy": f"STRATEGY_{strategy}", "bake": {"seconds": bake_s}}
-        return str(self.stack.client.create(f"{self.deployment}/rollouts", body)["name"])
+        return self.stack.client.rollouts.create(
+            self.deployment,
+            to_version=version,
+            strategy=RolloutStrategy[strategy],
+            bake=RolloutBake(seconds=bake_s),
+        ).name
 
-    def rollout(self, name: str) -> JSON:
+    def rollout(self, name: str) -> Rollout:
         """A rollout as it is now."""
-        return retrying(lambda: self.stack.client.get(name))
+        return retrying(lambda: self.stack.client.rollouts.get(name))
 
-    def end(self, name: str) -> JSON:
+    def end(self, name: str) -> Rollout:
         """Wait until a rollout has ended, in any state, and return it."""
 
-        def ended() -> JSON | None:
+        def ended() -> Rollout | None:
             rollout = self.rollout(name)
-            return rollout if rollout["state"] in ENDED_WELL | ENDED_BADLY else None
+            return rollout if has_ended(rollout) else None
 
         return until(ended, _ROLLOUT_S)
 
@@ -99,14 +105,13 @@ class Served:
 
         def reached() -> bool:
             rollout = self.rollout(name)
-            ended = rollout["state"] in ENDED_WELL | ENDED_BADLY
-            return ended or any(each.get("state") == step for each in rollout.get("steps", []))
+            return has_ended(rollout) or any(each.state == step for each in rollout.steps)
 
         until(reached, _ROLLOUT_S)
 
     def serving(self) -> str:
         """The version that `production` names."""
-        return str(retrying(lambda: self.stack.client.get(f"{self.model}/aliases/production"))["version"])
+        return retrying(lambda: self.stack.client.aliases.get(f"{self.model}/aliases/production")).version
 
     def other(self) -> str:
         """The version that does not serve."""
@@ -238,7 +243,7 @@ class Traffic:
     def _http(self) -> httpx.Client:
         client = self.served.stack.client
         headers = {"authorization": f"Bearer {client.api_key}"}
-        return httpx.Client(base_url=client.url, headers=headers, timeout=120.0)
+        return httpx.Client(base_url=client.base_url, headers=headers, timeout=120.0)
 
 
 def _take(stream: Stream, line: str) -> None:

@@ -5,12 +5,12 @@ import random
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from ratoon.client.raw.client import ENDED_BADLY, ENDED_WELL, Client
-from ratoon.client.raw.errors import ApiError
+from ratoon.client import APIStatusError, Ratoon
+from ratoon.client.states import has_ended
+from ratoon.client.types import Curation, DatasetVersion, Project, Source, SourceFormat
 from ratoon.local.installation import Installation, Listener
 from ratoon.testkit.waiting import until
 
@@ -18,7 +18,6 @@ from .checker import Databases
 from .loop import retrying
 from .victims import Census
 
-JSON = dict[str, Any]
 TEXTS = [
     {
         "id": str(number),
@@ -56,33 +55,42 @@ class Stack:
         until(lambda: not self.census.left(), 30)
 
     @property
-    def client(self) -> Client:
-        """A caller with the operator's key."""
-        return Client(state=self.state, timeout_s=60.0)
+    def client(self) -> Ratoon:
+        """A caller with the operator's key, which sends each request once."""
+        return Ratoon(state=self.state, max_retries=0)
 
-    def project(self, name: str) -> JSON:
+    def project(self, name: str) -> Project:
         """Create a project, in one attempt."""
-        return self.client.create("projects", {"labels": ["ham", "spam"]}, name, request_id=name)
+        return self.client.projects.create(project_id=name, labels=["ham", "spam"], request_id=name)
 
-    def source(self, project: str, name: str = "texts") -> JSON:
+    def source(self, project: str, name: str = "texts") -> Source:
         """Upload the texts as a source, in one attempt each."""
-        digest = self.client.upload("\n".join(map(json.dumps, TEXTS)).encode())
-        body = {"displayName": name, "format": "FORMAT_JSONL", "digest": digest, "license": "CC0-1.0"}
-        return self.client.create(f"projects/{project}/sources", body, name, request_id=name)
+        return self.client.sources.create(
+            f"projects/{project}",
+            source_id=name,
+            display_name=name,
+            format=SourceFormat.JSONL,
+            digest=self.client.blobs.upload("\n".join(map(json.dumps, TEXTS)).encode()),
+            license="CC0-1.0",
+            request_id=name,
+        )
 
     def dataset(self, project: str, source: str, name: str = "data") -> str:
         """Create a dataset version of a source; return its name."""
-        parent = f"projects/{project}"
-        self.client.create(f"{parent}/datasets", {"displayName": name}, name, request_id=name)
-        body = {"sources": [source], "curation": {"minChars": 1, "nearDuplicateThreshold": 0}}
-        return str(self.client.create(f"{parent}/datasets/{name}/versions", body, request_id=name)["name"])
+        client, parent = self.client, f"projects/{project}"
+        client.datasets.create(parent, dataset_id=name, display_name=name, request_id=name)
+        curation = Curation(min_chars=1, near_duplicate_threshold=0)
+        dataset = f"{parent}/datasets/{name}"
+        return client.dataset_versions.create(
+            dataset, sources=[source], curation=curation, request_id=name
+        ).name
 
-    def end(self, name: str, seconds: float = 120) -> JSON:
-        """Wait until a resource has ended, in any state, and return it."""
+    def end(self, name: str, seconds: float = 120) -> DatasetVersion:
+        """Wait until a dataset version has ended, in any state, and return it."""
 
-        def ended() -> JSON | None:
-            resource = retrying(lambda: self.client.get(name), seconds)
-            return resource if resource["state"] in ENDED_WELL | ENDED_BADLY else None
+        def ended() -> DatasetVersion | None:
+            version = retrying(lambda: self.client.dataset_versions.get(name), seconds)
+            return version if has_ended(version) else None
 
         return until(ended, seconds)
 
@@ -91,9 +99,9 @@ class Stack:
         return Databases(self.state)
 
 
-def refused(call: Callable[[], object]) -> ApiError:
+def refused(call: Callable[[], object]) -> APIStatusError:
     """The refusal of a call that must not succeed."""
-    with pytest.raises(ApiError) as refusal:
+    with pytest.raises(APIStatusError) as refusal:
         call()
     return refusal.value
 

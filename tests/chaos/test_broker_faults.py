@@ -24,12 +24,12 @@ def test_a_broker_that_is_away_for_a_minute(
     stack.up()
     stack.project("p")
     source = stack.source("p")
-    assert stack.end(stack.dataset("p", source["name"], "before"))["state"] == "STATE_READY"
+    assert stack.end(stack.dataset("p", source.name, "before")).state == "STATE_READY"
     until(lambda: not any(waiting(stack)), 60)
     with kafka_broker.wire.away():
         began = time.monotonic()
-        during = stack.end(stack.dataset("p", source["name"], "during"))
-        assert during["state"] == "STATE_READY", "work does not wait for the broker"
+        during = stack.end(stack.dataset("p", source.name, "during"))
+        assert during.state == "STATE_READY", "work does not wait for the broker"
         assert all(stack.installation.ready(service) for service in service_names()), "nor does readiness"
         assert any(waiting(stack)), "events wait to be published"
         stack.down()
@@ -39,6 +39,6 @@ def test_a_broker_that_is_away_for_a_minute(
     until(lambda: not any(waiting(stack)), 90)
     consumed = stack.databases().rows("flywheel", "SELECT count(*) FROM inbox_events")
     assert consumed
-    assert stack.end(stack.dataset("p", source["name"], "after"))["state"] == "STATE_READY"
+    assert stack.end(stack.dataset("p", source.name, "after")).state == "STATE_READY"
     until(lambda: not any(waiting(stack)), 60)
     stack.down()

@@ -41,7 +41,7 @@ def test_a_full_disk(tmp_path):
         stack.up()
         stack.project("p")
         source = stack.source("p")
-        building = stack.dataset("p", source["name"])
+        building = stack.dataset("p", source.name)
         filler = mounts.fill(tmp_path / "small")
         created, refusal = ["p"], None
         for number in range(200):
@@ -51,17 +51,17 @@ def test_a_full_disk(tmp_path):
                 refusal = error
                 break
             created.append(f"more-{number}")
-        assert (refusal.status, refusal.reason) == (503, "DISK_FULL")
+        assert (refusal.status_code, refusal.reason) == (503, "DISK_FULL")
         assert "free some" in str(refusal)
-        assert {each["name"] for each in stack.client.list("projects")} >= {
+        assert {each.name for each in stack.client.projects.list()} >= {
             f"projects/{name}" for name in created
         }
         filler.unlink()
-        assert stack.end(building)["state"] == "STATE_READY"
+        assert stack.end(building).state == "STATE_READY"
         until(lambda: stack.project("after"), 30)
         stack.down()
         stack.up()
-        names = {each["name"] for each in stack.client.list("projects")}
+        names = {each.name for each in stack.client.projects.list()}
         assert names == {f"projects/{name}" for name in [*created, "after"]}
         stack.down()
     finally:
@@ -75,16 +75,17 @@ def test_a_read_only_folder(stack):
     source = stack.source("p")
     artifacts = stack.state / "artifacts"
     mounts.read_only(artifacts)
-    building = stack.dataset("p", source["name"])
-    refusal = refused(lambda: stack.client.upload(b"something new"))
-    assert (refusal.status, refusal.reason) == (503, "DISK_READ_ONLY")
+    building = stack.dataset("p", source.name)
+    refusal = refused(lambda: stack.client.blobs.upload(b"something new"))
+    assert (refusal.status_code, refusal.reason) == (503, "DISK_READ_ONLY")
     assert "mount it writable" in str(refusal)
     folder = until(lambda: next((stack.state / "ingestion").glob("jobs/*/log.txt"), None), 30)
     until(lambda: "Read-only file system" in folder.read_text(), 60)
-    assert stack.client.get(building)["state"] in ("STATE_QUEUED", "STATE_RUNNING")
+    assert stack.client.dataset_versions.get(building).state in ("STATE_QUEUED", "STATE_RUNNING")
     mounts.writable(artifacts)
-    assert stack.end(building)["state"] == "STATE_READY"
-    assert stack.client.download(stack.client.upload(b"something new")) == b"something new"
+    assert stack.end(building).state == "STATE_READY"
+    blobs = stack.client.blobs
+    assert blobs.download(blobs.upload(b"something new")) == b"something new"
     stack.down()
 
 
@@ -102,10 +103,10 @@ def test_a_slow_disk(stack, tmp_path, monkeypatch):
     delay.write_text("400")
     stack.project("p")
     source = stack.source("p")
-    building = stack.dataset("p", source["name"])
-    names = [stack.project(f"more-{number}")["name"] for number in range(5)]
-    assert {each["name"] for each in stack.client.list("projects")} == {"projects/p", *names}
-    assert stack.end(building)["state"] == "STATE_READY"
+    building = stack.dataset("p", source.name)
+    names = [stack.project(f"more-{number}").name for number in range(5)]
+    assert {each.name for each in stack.client.projects.list()} == {"projects/p", *names}
+    assert stack.end(building).state == "STATE_READY"
     delay.write_text("0")
     stack.down()
 
@@ -115,18 +116,18 @@ def test_a_damaged_artifact(stack, damage):
     stack.up()
     stack.project("p")
     source = stack.source("p")
-    digest = stack.client.get(source["name"])["digest"]
+    digest = stack.client.sources.get(source.name).digest
     blob = stack.state / "artifacts" / "sha256" / digest[:2] / digest
     whole = blob.read_bytes()
     blob.write_bytes(whole[: len(whole) // 2] if damage == "truncated" else whole[:-9] + b"!" + whole[-8:])
-    failed = stack.end(stack.dataset("p", source["name"]))
-    assert (failed["state"], failed["failure"]["reason"]) == ("STATE_FAILED", "ARTIFACT_DAMAGED")
-    assert digest in failed["failure"]["message"]
-    assert refused(lambda: stack.client.download(digest)).reason == "ARTIFACT_NOT_FOUND"
-    assert stack.client.upload(whole) == digest
+    failed = stack.end(stack.dataset("p", source.name))
+    assert (failed.state, failed.failure.reason) == ("STATE_FAILED", "ARTIFACT_DAMAGED")
+    assert digest in failed.failure.message
+    assert refused(lambda: stack.client.blobs.download(digest)).reason == "ARTIFACT_NOT_FOUND"
+    assert stack.client.blobs.upload(whole) == digest
     assert blob.read_bytes() == whole
-    again = stack.end(stack.dataset("p", source["name"], "again"))
-    assert (again["state"], int(again["recordCount"])) == ("STATE_READY", len(TEXTS))
+    again = stack.end(stack.dataset("p", source.name, "again"))
+    assert (again.state, again.record_count) == ("STATE_READY", len(TEXTS))
     stack.down()
 
 
@@ -152,5 +153,5 @@ def test_a_damaged_database(stack, damage):
         left.unlink()
     shutil.copyfile(backup, path)
     stack.up()
-    assert [each["name"] for each in stack.client.list("projects/p/sources")] == ["projects/p/sources/texts"]
+    assert [each.name for each in stack.client.sources.list("projects/p")] == ["projects/p/sources/texts"]
     stack.down()

@@ -35,38 +35,38 @@ def test_a_clock_that_jumps_back(stack, tmp_path, monkeypatch):
     stack.project("before")
     token = token_of(stack)
     source = stack.source("before")
-    building = stack.dataset("before", source["name"])
+    building = stack.dataset("before", source.name)
     offset.write_text("-3600")
     stack.project("after")
     assert status_with(stack, token) == 200, "a token from before is still good"
     assert status_with(stack, token_of(stack)) == 200
-    assert stack.end(building)["state"] == "STATE_READY"
-    again = stack.dataset("after", stack.source("after")["name"])
-    assert stack.end(again)["state"] == "STATE_READY"
-    listed = [each["name"] for each in stack.client.list("projects")]
+    assert stack.end(building).state == "STATE_READY"
+    again = stack.dataset("after", stack.source("after").name)
+    assert stack.end(again).state == "STATE_READY"
+    listed = [each.name for each in stack.client.projects.list()]
     assert listed == ["projects/before", "projects/after"], "what came later is listed later"
     until(lambda: not any(waiting(stack)), 30)
     stack.down()
     stack.up()
     restarted = stack.project("restarted")
-    assert restarted["createTime"] < stack.client.get("projects/before")["createTime"], (
+    assert restarted.create_time < stack.client.projects.get("projects/before").create_time, (
         "the clock was set back"
     )
-    assert len(list(stack.client.list("projects"))) == 3
+    assert len(stack.client.projects.list().items) == 3
     stack.down()
 
 
 def token_of(stack: Stack) -> str:
     """A token for the operator's key."""
     body = {"apiKey": stack.client.api_key}
-    answer = httpx.post(f"{stack.client.url}/v1/token", json=body, timeout=30)
+    answer = httpx.post(f"{stack.client.base_url}/v1/token", json=body, timeout=30)
     return str(answer.raise_for_status().json()["accessToken"])
 
 
 def status_with(stack: Stack, token: str) -> int:
     """The status of a request that shows this token."""
     headers = {"authorization": f"Bearer {token}"}
-    return httpx.get(f"{stack.client.url}/v1/projects", headers=headers, timeout=30).status_code
+    return httpx.get(f"{stack.client.base_url}/v1/projects", headers=headers, timeout=30).status_code
 
 
 def waiting(stack: Stack) -> list[int]:
@@ -97,7 +97,7 @@ def test_a_port_that_is_taken(stack):
         with pytest.raises(Exception, match="is taken"):
             stack.up()
     stack.up()
-    assert [each["name"] for each in stack.client.list("projects")] == ["projects/p"]
+    assert [each.name for each in stack.client.projects.list()] == ["projects/p"]
     stack.down()
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from ratoon.client.raw.client import Client
+from ratoon.client import Ratoon
+from ratoon.client.types import Project
 from ratoon.testkit.kubernetes import CommandFailed
 from ratoon.testkit.kubernetes.node import Cluster, OwnCluster
 from ratoon.testkit.waiting import until
@@ -38,9 +39,9 @@ class Platform:
         return base64.b64decode(data["operator.key"]).decode().strip()
 
     @property
-    def client(self) -> Client:
+    def client(self) -> Ratoon:
         """A caller with the operator's key."""
-        return Client(self.url, self.key, timeout_s=60.0)
+        return Ratoon(base_url=self.url, api_key=self.key)
 
     @property
     def own(self) -> OwnCluster:
@@ -49,9 +50,9 @@ class Platform:
             pytest.skip("The cluster that KUBECONFIG names is not ours to break.")
         return self.cluster
 
-    def project(self, name: str) -> JSON:
-        """Create a project, in one attempt."""
-        return self.client.create("projects", {"labels": ["ham", "spam"]}, name, request_id=name)
+    def project(self, name: str) -> Project:
+        """Create a project."""
+        return self.client.projects.create(project_id=name, labels=["ham", "spam"], request_id=name)
 
     def wait_ready(self, seconds: float) -> None:
         """Wait until all pods of this revision are ready; AssertionError with their problems otherwise."""

@@ -26,8 +26,8 @@ def test_the_loop_runs_automatically(
         except loop.GaveUp as gave_up:
             raise AssertionError(f"{gave_up} At {running.stage}.\n{platform.problems()}") from None
         step.sent = len(running.mails.arriving)
-    versions = list(platform.client.list("projects/triage/models/triage/versions"))
-    assert {each["name"].rsplit("/", 1)[-1] for each in versions} == {"v1.0", "v1.1"}
+    versions = platform.client.model_versions.list("projects/triage/models/triage")
+    assert {each.name.rsplit("/", 1)[-1] for each in versions} == {"v1.0", "v1.1"}
 
 
 def test_gc_sees_what_all_services_need(platform: Platform, summary: Summary) -> None:

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from ratoon.client.raw.client import ENDED_BADLY, ENDED_WELL, Client
+from ratoon.client.states import has_ended, has_succeeded
+from ratoon.client.types import Rollout
 from ratoon.testkit.waiting import until
 
 from ...chaos.served import Served, Traffic, adapter, excused
 from ...chaos.victims import Victim
-from ..platform import JSON, Platform
+from ..platform import Platform
 from ..release import LAPTOP
 from ..summary import Step, Summary
 from ..traffic import PodTraffic
@@ -38,7 +39,7 @@ def served(platform: Platform, summary: Summary, tmp_path_factory: pytest.TempPa
 def test_second_version_takes_over_and_nothing_is_lost(served: Served, summary: Summary) -> None:
     with summary.step("rollout v1.0 to v1.1") as step, traffic(served, step) as callers:
         ended = roll(served, callers)
-    assert ended["state"] == "STATE_SUCCEEDED", ended
+    assert ended.state == "STATE_SUCCEEDED", ended
     assert_nothing_lost(callers, step, None)
 
 
@@ -92,9 +93,9 @@ def test_a_rollout_with_a_fault_ends_in_one_version_and_says_why(
     with summary.step(f"rollout, {fault}") as step, traffic(served, step) as callers:
         ended = roll(served, callers, lambda: strike(platform, served))
         serving = served.serving()
-    assert ended["state"] in ENDED_WELL | ENDED_BADLY
-    assert serving == (ended["toVersion"] if ended["state"] in ENDED_WELL else ended["fromVersion"])
-    assert ended.get("reason"), ended
+    assert has_ended(ended)
+    assert serving == (ended.to_version if has_succeeded(ended) else ended.from_version)
+    assert ended.reason, ended
     platform.wait_ready(300)
     assert_nothing_lost(callers, step, victim)
 
@@ -105,17 +106,18 @@ def test_first_request_wakes_an_engine_that_was_scaled_to_none(
     def engines() -> list[str]:
         return [pod for pod in platform.pods("engine") if pod.startswith(f"engine-{served.project}-")]
 
-    scale = f"{served.deployment}:scale"
-    platform.client.post(scale, {"minReplicas": 0, "maxReplicas": 1})
+    deployments = platform.client.deployments
+    deployments.scale(served.deployment, min_replicas=0, max_replicas=1)
     with summary.step("nobody asks: scaled to none"):
         until(lambda: not engines(), 180)
     with summary.step("first request, held until a pod answers") as step:
         step.sent = 1
-        patient = Client(platform.url, platform.key, timeout_s=300.0)
-        answer = patient.chat(f"{served.project}/{served.project}", "What is this mail?", max_tokens=1)
+        completions = platform.client.chat.completions
+        model, prompt = f"{served.project}/{served.project}", "What is this mail?"
+        answer = completions.create(model, prompt, max_tokens=1, temperature=0, timeout=300.0)
     assert answer.version.endswith(served.serving().rsplit("/", 1)[-1])
     assert len(engines()) == 1
-    platform.client.post(scale, {"minReplicas": 1, "maxReplicas": 1})
+    deployments.scale(served.deployment, min_replicas=1, max_replicas=1)
 
 
 def test_adapter_is_swapped_in_the_engine_that_serves(
@@ -128,17 +130,17 @@ def test_adapter_is_swapped_in_the_engine_that_serves(
     with summary.step("rollout, adapter swap") as step, traffic(served, step) as callers:
         callers.open_streams(STREAMS, TOKENS)
         ended = served.end(served.roll_out(served.other(), "ADAPTER_SWAP", bake_s=5.0))
-    assert (ended["state"], ended["strategy"]) == ("STATE_SUCCEEDED", "STRATEGY_ADAPTER_SWAP"), ended
+    assert (ended.state, ended.strategy) == ("STATE_SUCCEEDED", "STRATEGY_ADAPTER_SWAP"), ended
     assert platform.pods("engine") == engines
     assert_nothing_lost(callers, step, None)
 
 
-def roll(served: Served, callers: Traffic, strike: Callable[[], None] | None = None) -> JSON:
+def roll(served: Served, callers: Traffic, strike: Callable[[], None] | None = None) -> Rollout:
     """A rollout to the other version with streams open across it; the fault strikes when its engine is on its way."""
     callers.open_streams(STREAMS, TOKENS)
     name = served.roll_out(served.other(), bake_s=5.0)
     if strike is not None:
-        until(lambda: served.rollout(name).get("steps"), 120)
+        until(lambda: served.rollout(name).steps, 120)
         strike()
     return served.end(name)
 

@@ -6,15 +6,18 @@ The operator runs next to the node, as it would in a pod, with the rights of an 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ratoon.client.states import has_ended
+from ratoon.client.types import TrainingRun
 from ratoon.testkit.kubernetes import tools
 from ratoon.testkit.kubernetes.node import OwnCluster
 from ratoon.testkit.ports import free_ports
 from ratoon.testkit.waiting import until
 
-from ..platform import JSON, Platform
+from ..platform import Platform
 from ..release import LAPTOP, Manifest
 from ..summary import Summary
 
@@ -22,13 +25,15 @@ VALUES, OWN, WITHOUT, SCALED = (
     Path(__file__).with_name(f"{name}.yaml")
     for name in ("values", "own-workers", "without-ray", "autoscaled")
 )
-SAME_FIELDS = ("trainDigest", "validationDigest", "recipe", "resources")
+SAME_FIELDS = ("train_digest", "validation_digest", "recipe", "resources")
 """Fields of a request for the same run."""
 RUN_PODS = "app.kubernetes.io/component=run-worker"
 pytestmark = pytest.mark.timeout(1200)
 
 
-def test_a_run_on_dedicated_pods_leaves_none(platform: Platform, summary: Summary, first: JSON) -> None:
+def test_a_run_on_dedicated_pods_leaves_none(
+    platform: Platform, summary: Summary, first: TrainingRun
+) -> None:
     with summary.step("training.workers are set"):
         platform.release.install(LAPTOP, VALUES, OWN)
         platform.wait_ready(300)
@@ -36,28 +41,28 @@ def test_a_run_on_dedicated_pods_leaves_none(platform: Platform, summary: Summar
     with summary.step("a training run on pods of its own"):
         run = begun(platform, first)
         (pod,) = until(lambda: own_pods(platform, run), 120)
-        ended = platform.client.wait(run["name"])
+        ended = platform.client.training_runs.wait(run.name)
     worker = pod["spec"]["containers"][0]["resources"]
-    requested, planned = worker["requests"]["memory"], int(ended["plan"]["measuredBytes"]) // 2**20
+    requested, planned = worker["requests"]["memory"], ended.plan.measured_bytes // 2**20
     assert worker["limits"]["memory"] == requested
     assert planned < int(requested.removesuffix("Mi")) < planned + 1024
     assert until(lambda: not platform.release.get("pods", "--selector", RUN_PODS), 180)
 
 
 def test_the_same_run_without_a_ray_cluster_gives_the_same_weights(
-    platform: Platform, summary: Summary, first: JSON
+    platform: Platform, summary: Summary, first: TrainingRun
 ) -> None:
     with summary.step("ray.mode from static to none"):
         platform.release.install(LAPTOP, VALUES, WITHOUT)
         platform.wait_ready(300)
         until(lambda: is_replaced(platform) and not platform.pods("ray-head"), 180)
     with summary.step("a training run in a job worker"):
-        ended = platform.client.wait(begun(platform, first)["name"])
-    assert ended["artifactDigest"] == first["artifactDigest"]
+        ended = platform.client.training_runs.wait(begun(platform, first).name)
+    assert ended.artifact_digest == first.artifact_digest
 
 
 def test_the_same_run_on_kuberays_cluster_gives_the_same_weights(
-    platform: Platform, summary: Summary, first: JSON
+    platform: Platform, summary: Summary, first: TrainingRun
 ) -> None:
     with operator(platform.own):
         with summary.step("ray.mode to kuberay"):
@@ -67,8 +72,8 @@ def test_the_same_run_on_kuberays_cluster_gives_the_same_weights(
             wait_for_ray(platform)
         assert platform.pods("ray-worker") == []
         with summary.step("a training run on KubeRay's cluster, which gets a worker for it"):
-            ended = platform.client.wait(begun(platform, first)["name"])
-        assert ended["artifactDigest"] == first["artifactDigest"]
+            ended = platform.client.training_runs.wait(begun(platform, first).name)
+        assert ended.artifact_digest == first.artifact_digest
         with summary.step("nobody trains: the worker goes"):
             until(lambda: not platform.pods("ray-worker"), 480)
         with summary.step("ray.mode back to static"):
@@ -78,10 +83,10 @@ def test_the_same_run_on_kuberays_cluster_gives_the_same_weights(
 
 
 @pytest.fixture(scope="module")
-def first(platform: Platform) -> JSON:
+def first(platform: Platform) -> TrainingRun:
     """The run of the loop's first version."""
-    runs = platform.client.list("projects/triage/trainingRuns")
-    return next(each for each in runs if not each.get("baseArtifactDigest"))
+    runs = platform.client.training_runs.list("projects/triage")
+    return next(each for each in runs if not each.base_artifact_digest)
 
 
 @contextmanager
@@ -117,11 +122,11 @@ def wait_for_ray(platform: Platform) -> None:
     platform.release.plane.kubectl("wait", "pods", "--for=condition=Ready", *selector, *where)
 
 
-def own_pods(platform: Platform, run: JSON) -> list[Manifest]:
+def own_pods(platform: Platform, run: TrainingRun) -> list[Manifest]:
     """Return a run's dedicated pods; AssertionError with the run if it has ended without any."""
     pods = platform.release.get("pods", "--selector", RUN_PODS)
-    now = platform.client.get(run["name"])
-    assert pods or not now["state"].endswith(("FAILED", "SUCCEEDED")), now
+    now = platform.client.training_runs.get(run.name)
+    assert pods or not has_ended(now), now
     return pods
 
 
@@ -140,7 +145,9 @@ def reads_templates(platform: Platform) -> bool:
     return "cpu.yaml" in platform.release.plane.kubectl(*where, "python", "-c", script)
 
 
-def begun(platform: Platform, first: JSON) -> JSON:
+def begun(platform: Platform, first: TrainingRun) -> TrainingRun:
     """Start a run with the request of another one."""
-    body = {name: first[name] for name in SAME_FIELDS if name in first}
-    return platform.client.create("projects/triage/trainingRuns", body)
+    request: dict[str, Any] = {
+        name: getattr(first, name) for name in SAME_FIELDS if name in first.model_fields_set
+    }
+    return platform.client.training_runs.create("projects/triage", **request)
