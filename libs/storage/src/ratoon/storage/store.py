@@ -200,6 +200,11 @@ class Store:
         with self.database.read_once() as connection:
             return Transaction(self, connection).get(kind, name)
 
+    def page(self, kind: type[T], parent: str, size: int, token: str = "", order_by: str = "") -> Page[T]:
+        """Return a page of the resources of a parent in a transaction of its own (`Transaction.page`)."""
+        with self.read() as tx:
+            return tx.page(kind, parent, size, token, order_by)
+
     def referring(self) -> Iterator[object]:
         """Every stored resource that refers to artifacts, a few at a time; those that cannot be read are left out."""
         for kind, (table, _) in self._kinds.items():
