@@ -4,7 +4,6 @@ from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
 from ratoon.process.errors import InvalidArgument
 from ratoon.storage.names import checked_id, matched, parent_of, uuid7
-from ratoon.storage.paging import Page
 from ratoon.storage.store import Store, Transaction
 from ratoon_registry.application.commands import CreateModel, CreateVersion, SetAlias
 from ratoon_registry.application.ports import Verification
@@ -16,6 +15,7 @@ from ratoon_registry.domain.versions import ModelVersion, State
 MODEL = "projects/*/models/*"
 VERSION = f"{MODEL}/versions/*"
 ALIAS = f"{MODEL}/aliases/*"
+ALIAS_CHANGE = f"{MODEL}/aliasChanges/*"
 
 
 def create_model(command: CreateModel, store: Store, clock: Clock) -> Model:
@@ -26,19 +26,6 @@ def create_model(command: CreateModel, store: Store, clock: Clock) -> Model:
     with store.write() as tx:
         model, _ = tx.create(Model(name, now, now, command.display_name), command.request_id)
     return model
-
-
-def get_model(name: str, store: Store) -> Model:
-    """One model."""
-    matched(name, MODEL)
-    return store.get(Model, name)
-
-
-def list_models(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[Model]:
-    """The models of a project, oldest first."""
-    matched(parent, "projects/*", "parent")
-    with store.read() as tx:
-        return tx.page(Model, f"{parent}", size, token, order_by)
 
 
 def create_version(
@@ -69,51 +56,24 @@ def create_version(
     return version
 
 
-def get_version(name: str, store: Store) -> ModelVersion:
-    """One version."""
-    matched(name, VERSION)
-    return store.get(ModelVersion, name)
-
-
-def list_versions(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[ModelVersion]:
-    """The versions of a model, oldest first."""
-    matched(parent, MODEL, "parent")
-    with store.read() as tx:
-        return tx.page(ModelVersion, parent, size, token, order_by)
-
-
-def cancel_version(name: str, operations: Operations) -> ModelVersion:
-    """Call a verification off; one that has ended stays as it is."""
-    return operations.cancel(ModelVersion, name, lambda version: version.state.ended)
-
-
-def delete_model(name: str, allow_missing: bool, store: Store) -> None:
+def delete_model(model: Model, tx: Transaction) -> None:
     """Delete a model; ModelInUse while it has versions."""
-    matched(name, MODEL)
-    with store.write() as tx:
-        model = tx.find(Model, name) if allow_missing else tx.get(Model, name)
-        if model is None:
-            return
-        if versions := tx.page(ModelVersion, name, 1).items:
-            raise ModelInUse(f"{name} has {versions[0].name}. A model with versions is not deleted.")
-        tx.delete(model)
+    if versions := tx.page(ModelVersion, model.name, 1).items:
+        raise ModelInUse(f"{model.name} has {versions[0].name}. A model with versions is not deleted.")
+    tx.delete(model)
 
 
-def delete_version(name: str, allow_missing: bool, store: Store) -> None:
+def delete_version(version: ModelVersion, tx: Transaction) -> None:
     """Delete a version that failed or was cancelled; ModelInUse in any other state."""
-    matched(name, VERSION)
-    with store.write() as tx:
-        version = tx.find(ModelVersion, name) if allow_missing else tx.get(ModelVersion, name)
-        if version is None:
-            return
-        if not version.state.ended:
-            raise ModelInUse(f"{name} is in progress. Cancel it, or wait for its end.")
-        if not version.state.without_result:
-            raise ModelInUse(f"{name} is READY: aliases, deployments and later versions may refer to it.")
-        siblings = tx.all(ModelVersion, parent_of(name))
-        if child := next((other.name for other in siblings if other.lineage.parent_version == name), ""):
-            raise ModelInUse(f"{child} continues {name}. Delete it first.")
-        tx.retire(version)
+    name = version.name
+    if not version.state.ended:
+        raise ModelInUse(f"{name} is in progress. Cancel it, or wait for its end.")
+    if not version.state.without_result:
+        raise ModelInUse(f"{name} is READY: aliases, deployments and later versions may refer to it.")
+    siblings = tx.all(ModelVersion, parent_of(name))
+    if child := next((other.name for other in siblings if other.lineage.parent_version == name), ""):
+        raise ModelInUse(f"{child} continues {name}. Delete it first.")
+    tx.retire(version)
 
 
 def set_alias(command: SetAlias, store: Store, clock: Clock) -> Alias:
@@ -146,28 +106,6 @@ def set_alias(command: SetAlias, store: Store, clock: Clock) -> Alias:
         alias = _moved(tx, before, Alias(command.name, now, now, command.version))
         tx.publish(AliasMoved(change.from_version, change.to_version), alias)
     return alias
-
-
-def get_alias(name: str, store: Store) -> Alias:
-    """One alias."""
-    matched(name, ALIAS)
-    return store.get(Alias, name)
-
-
-def list_aliases(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[Alias]:
-    """The aliases of a model."""
-    matched(parent, MODEL, "parent")
-    with store.read() as tx:
-        return tx.page(Alias, parent, size, token, order_by)
-
-
-def list_alias_changes(
-    parent: str, size: int, token: str, store: Store, order_by: str = ""
-) -> Page[AliasChange]:
-    """Every move of every alias of a model, oldest first."""
-    matched(parent, MODEL, "parent")
-    with store.read() as tx:
-        return tx.page(AliasChange, parent, size, token, order_by)
 
 
 def _version_id(tx: Transaction, command: CreateVersion) -> VersionId:

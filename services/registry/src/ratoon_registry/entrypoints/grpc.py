@@ -10,11 +10,13 @@ from ratoon.registry.v1 import registry_service_pb2 as pb
 from ratoon.registry.v1.registry_service_pb2_grpc import RegistryServiceServicer
 from ratoon.runtime.server import Threads
 from ratoon.security.identity import Role, caller
+from ratoon.service.standard_methods import StandardMethods
 from ratoon.storage.store import Store
-from ratoon.storage.watch import Changes, watch
+from ratoon.storage.watch import Changes
 from ratoon_registry import mapping
 from ratoon_registry.application import handlers
 from ratoon_registry.application.ports import Verification
+from ratoon_registry.domain.models import Alias, AliasChange, Model
 from ratoon_registry.domain.versions import ModelVersion
 
 Context = Any
@@ -35,6 +37,14 @@ class RegistryServicer(RegistryServiceServicer):
         self._store, self._operations, self._changes = store, operations, changes
         self._verification = verification
         self._threads, self._clock = threads, clock
+        self._models = StandardMethods(store, threads, Model, handlers.MODEL, mapping.model)
+        self._versions = StandardMethods(
+            store, threads, ModelVersion, handlers.VERSION, mapping.version, lambda v: v.state.ended
+        )
+        self._aliases = StandardMethods(store, threads, Alias, handlers.ALIAS, mapping.alias)
+        self._alias_changes = StandardMethods(
+            store, threads, AliasChange, handlers.ALIAS_CHANGE, mapping.alias_change
+        )
 
     async def CreateModel(self, request: pb.CreateModelRequest, context: Context) -> model_pb2.Model:
         """Begin a line of versions."""
@@ -43,19 +53,12 @@ class RegistryServicer(RegistryServiceServicer):
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> model_pb2.Model:
         """One model."""
-        return mapping.model(await self._threads(handlers.get_model, request.name, self._store))
+        return await self._models.get(request)
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
         """The models of a project."""
-        page = await self._threads(
-            handlers.list_models,
-            request.parent,
-            request.page_size,
-            request.page_token,
-            self._store,
-            request.order_by,
-        )
-        return pb.ListModelsResponse(models=map(mapping.model, page.items), next_page_token=page.next_token)
+        page = await self._models.list(request)
+        return pb.ListModelsResponse(models=page.items, next_page_token=page.next_token)
 
     async def CreateModelVersion(
         self, request: pb.CreateModelVersionRequest, context: Context
@@ -69,55 +72,38 @@ class RegistryServicer(RegistryServiceServicer):
         self, request: pb.GetModelVersionRequest, context: Context
     ) -> model_version_pb2.ModelVersion:
         """One version."""
-        return mapping.version(await self._threads(handlers.get_version, request.name, self._store))
+        return await self._versions.get(request)
 
     async def ListModelVersions(
         self, request: pb.ListModelVersionsRequest, context: Context
     ) -> pb.ListModelVersionsResponse:
         """The versions of a model."""
-        page = await self._threads(
-            handlers.list_versions,
-            request.parent,
-            request.page_size,
-            request.page_token,
-            self._store,
-            request.order_by,
-        )
-        versions = map(mapping.version, page.items)
-        return pb.ListModelVersionsResponse(model_versions=versions, next_page_token=page.next_token)
+        page = await self._versions.list(request)
+        return pb.ListModelVersionsResponse(model_versions=page.items, next_page_token=page.next_token)
 
     async def WatchModelVersion(
         self, request: pb.WatchModelVersionRequest, context: Context
     ) -> AsyncIterator[model_version_pb2.ModelVersion]:
         """A version's state, then each newer one, until it has ended."""
-        states = watch(
-            self._store,
-            self._changes,
-            self._threads,
-            ModelVersion,
-            request.name,
-            request.revision,
-            lambda v: v.state.ended,
-        )
-        async for value in states:
-            yield mapping.version(value)
+        async for state in self._versions.watch(request, self._changes):
+            yield state
 
     async def CancelModelVersion(
         self, request: pb.CancelModelVersionRequest, context: Context
     ) -> model_version_pb2.ModelVersion:
         """Call a verification off."""
-        return mapping.version(await self._threads(handlers.cancel_version, request.name, self._operations))
+        return await self._versions.cancel(request, self._operations)
 
     async def DeleteModel(self, request: pb.DeleteModelRequest, context: Context) -> pb.DeleteModelResponse:
         """Delete it, unless it is in use."""
-        await self._threads(handlers.delete_model, request.name, request.allow_missing, self._store)
+        await self._models.delete(request, handlers.delete_model)
         return pb.DeleteModelResponse()
 
     async def DeleteModelVersion(
         self, request: pb.DeleteModelVersionRequest, context: Context
     ) -> pb.DeleteModelVersionResponse:
         """Delete it, unless it is in use."""
-        await self._threads(handlers.delete_version, request.name, request.allow_missing, self._store)
+        await self._versions.delete(request, handlers.delete_version)
         return pb.DeleteModelVersionResponse()
 
     async def SetAlias(self, request: pb.SetAliasRequest, context: Context) -> model_pb2.Alias:
@@ -128,31 +114,16 @@ class RegistryServicer(RegistryServiceServicer):
 
     async def GetAlias(self, request: pb.GetAliasRequest, context: Context) -> model_pb2.Alias:
         """One alias."""
-        return mapping.alias(await self._threads(handlers.get_alias, request.name, self._store))
+        return await self._aliases.get(request)
 
     async def ListAliases(self, request: pb.ListAliasesRequest, context: Context) -> pb.ListAliasesResponse:
         """The aliases of a model."""
-        page = await self._threads(
-            handlers.list_aliases,
-            request.parent,
-            request.page_size,
-            request.page_token,
-            self._store,
-            request.order_by,
-        )
-        return pb.ListAliasesResponse(aliases=map(mapping.alias, page.items), next_page_token=page.next_token)
+        page = await self._aliases.list(request)
+        return pb.ListAliasesResponse(aliases=page.items, next_page_token=page.next_token)
 
     async def ListAliasChanges(
         self, request: pb.ListAliasChangesRequest, context: Context
     ) -> pb.ListAliasChangesResponse:
         """Every move of every alias of a model."""
-        page = await self._threads(
-            handlers.list_alias_changes,
-            request.parent,
-            request.page_size,
-            request.page_token,
-            self._store,
-            request.order_by,
-        )
-        changes = map(mapping.alias_change, page.items)
-        return pb.ListAliasChangesResponse(alias_changes=changes, next_page_token=page.next_token)
+        page = await self._alias_changes.list(request)
+        return pb.ListAliasChangesResponse(alias_changes=page.items, next_page_token=page.next_token)
