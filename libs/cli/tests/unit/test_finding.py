@@ -30,8 +30,8 @@ def versions(server):
 
 
 def matches(text, version=""):
-    found = find_records(Session.client, "projects/p", text, version)
-    return [(each.record_id[0], name[-2:]) for name, each in found]
+    records = find_records(Session.client, "projects/p", text, version)
+    return [(each.record_id[0], name[-2:]) for name, each in records]
 
 
 def test_a_part_of_a_text_is_found_whatever_its_case_and_white_space():

@@ -203,8 +203,8 @@ def find(
     if not sought.strip():
         raise typer.BadParameter("The text to search for is empty.")
     scope = chosen.version(version, "datasets") if version else ""
-    found = islice(find_records(chosen.client, chosen.parent(), sought, scope), limit)
-    rows = [{**as_json(record), "version": name} for name, record in found]
+    matches = islice(find_records(chosen.client, chosen.parent(), sought, scope), limit)
+    rows = [{**as_json(record), "version": name} for name, record in matches]
     show_rows(
         rows, ["recordId", "version", "sourceLabel", "text"], chosen.output, "No record contains this text."
     )

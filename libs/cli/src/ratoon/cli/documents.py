@@ -157,12 +157,12 @@ class _Reader:
             members = self._members(node, message.fields, message.name, f"{path}.")
             return {json_name(each.name): self.value(value, each, key) for key, value, each in members}
         if not isinstance(node, yaml.ScalarNode):
-            raise self._fault(node, f"{path} must be {_wanted(field)}; it is {_named(node)}.")
+            raise self._fault(node, f"{path} must be {_expected(field)}; it is {_named(node)}.")
         text = str(node.value)
         kinds = _ACCEPTED.get(field.kind, ("str",))
         if node.tag.rpartition(":")[2] not in kinds:
             advice = f' Write it in quotes: "{text}".' if kinds[0] == "str" else ""
-            raise self._fault(node, f"{path} must be {_wanted(field)}; it is {_named(node)}.{advice}")
+            raise self._fault(node, f"{path} must be {_expected(field)}; it is {_named(node)}.{advice}")
         return scalar(text, field, lambda fault: self._fault(node, f"{path} {fault}"))
 
     def _map(self, node: yaml.Node, field: Field, path: str) -> dict[str, Any]:
@@ -209,7 +209,7 @@ def scalar(text: str, field: Field, fault: Callable[[str], Exception]) -> Any:
     try:
         return _READERS[field.kind](text)
     except (KeyError, ValueError, OverflowError):
-        raise fault(f"must be {_wanted(field)}; it is {text!r}.") from None
+        raise fault(f"must be {_expected(field)}; it is {text!r}.") from None
 
 
 def enum_words(kind: str) -> list[str]:
@@ -279,7 +279,7 @@ _ACCEPTED = {
     "duration": ("str", "int", "float"),
     "string": ("str", "timestamp"),
 }
-_WANTED = {
+_EXPECTED = {
     "string": "a string",
     "integer": "a whole number",
     "number": "a number",
@@ -290,10 +290,10 @@ _WANTED = {
 }
 
 
-def _wanted(field: Field) -> str:
+def _expected(field: Field) -> str:
     if field.kind in ENUMS:
         return f"one of {', '.join(enum_words(field.kind))}"
-    return _WANTED.get(field.kind, "an object")
+    return _EXPECTED.get(field.kind, "an object")
 
 
 def _named(node: yaml.Node) -> str:

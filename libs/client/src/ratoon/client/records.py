@@ -17,12 +17,12 @@ def find_records(client: Ratoon, project: str, text: str, version: str = "") -> 
     The search ignores case, white space and Unicode form. It reads all records over the network, which takes minutes
     for a million records.
     """
-    sought, found = _folded(text), set[str]()
+    sought, yielded = _folded(text), set[str]()
     for name in [version] if version else _dataset_versions(client, project):
         try:
             for record in client.records.list(name, page_size=500):
-                if record.record_id not in found and sought in _folded(record.text):
-                    found.add(record.record_id)
+                if record.record_id not in yielded and sought in _folded(record.text):
+                    yielded.add(record.record_id)
                     yield name, record
         except (BadRequestError, ConflictError):  # a version that is not ready has no records yet
             if version:
