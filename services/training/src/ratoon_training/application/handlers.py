@@ -4,8 +4,7 @@ from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
 from ratoon.process.errors import InvalidArgument
 from ratoon.storage.names import checked_id, matched
-from ratoon.storage.paging import Page
-from ratoon.storage.store import Store
+from ratoon.storage.store import Store, Transaction
 from ratoon_training.application.commands import CreateRun, RunSpec, recipe_of
 from ratoon_training.application.ports import BaseModels, Machine, Parts
 from ratoon_training.domain.errors import RunInUse
@@ -50,37 +49,13 @@ def create_run(
     return run
 
 
-def get_run(name: str, store: Store) -> TrainingRun:
-    """One run."""
-    matched(name, RUN)
-    return store.get(TrainingRun, name)
-
-
-def list_runs(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[TrainingRun]:
-    """The runs of a project, oldest first."""
-    matched(parent, "projects/*", "parent")
-    with store.read() as tx:
-        return tx.page(TrainingRun, parent, size, token, order_by)
-
-
-def cancel_run(name: str, operations: Operations) -> TrainingRun:
-    """Cancel a run; one that has ended stays as it is."""
-    matched(name, RUN)
-    return operations.cancel(TrainingRun, name, lambda run: run.state.ended)
-
-
-def delete_run(name: str, allow_missing: bool, store: Store) -> None:
+def delete_run(run: TrainingRun, tx: Transaction) -> None:
     """Delete a run that failed or was cancelled; RunInUse in any other state."""
-    matched(name, RUN)
-    with store.write() as tx:
-        run = tx.find(TrainingRun, name) if allow_missing else tx.get(TrainingRun, name)
-        if run is None:
-            return
-        if not run.state.ended:
-            raise RunInUse(f"{name} is in progress. Cancel it, or wait for its end.")
-        if not run.state.without_result:
-            raise RunInUse(f"{name} succeeded: it is part of the lineage of model versions.")
-        tx.retire(run)
+    if not run.state.ended:
+        raise RunInUse(f"{run.name} is in progress. Cancel it, or wait for its end.")
+    if not run.state.without_result:
+        raise RunInUse(f"{run.name} succeeded: it is part of the lineage of model versions.")
+    tx.retire(run)
 
 
 def plan_run(parent: str, spec: RunSpec, machine: Machine, bases: BaseModels) -> ResourcePlan:

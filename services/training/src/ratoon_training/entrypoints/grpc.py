@@ -7,8 +7,9 @@ from typing import Any
 from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
 from ratoon.runtime.server import Threads
+from ratoon.service.standard_methods import StandardMethods
 from ratoon.storage.store import Store
-from ratoon.storage.watch import Changes, watch
+from ratoon.storage.watch import Changes
 from ratoon.training.v1 import training_run_pb2
 from ratoon.training.v1 import training_service_pb2 as pb
 from ratoon.training.v1.training_service_pb2_grpc import TrainingServiceServicer
@@ -37,6 +38,9 @@ class TrainingServicer(TrainingServiceServicer):
 
     def __init__(self, ports: Ports, changes: Changes, threads: Threads) -> None:
         self._ports, self._changes, self._threads = ports, changes, threads
+        self._runs = StandardMethods(
+            ports.store, threads, TrainingRun, handlers.RUN, mapping.run, lambda run: run.state.ended
+        )
 
     async def CreateTrainingRun(
         self, request: pb.CreateTrainingRunRequest, context: Context
@@ -58,50 +62,34 @@ class TrainingServicer(TrainingServiceServicer):
         self, request: pb.GetTrainingRunRequest, context: Context
     ) -> training_run_pb2.TrainingRun:
         """One run."""
-        return mapping.run(await self._threads(handlers.get_run, request.name, self._ports.store))
+        return await self._runs.get(request)
 
     async def ListTrainingRuns(
         self, request: pb.ListTrainingRunsRequest, context: Context
     ) -> pb.ListTrainingRunsResponse:
         """The runs of a project."""
-        page = await self._threads(
-            handlers.list_runs,
-            request.parent,
-            request.page_size,
-            request.page_token,
-            self._ports.store,
-            request.order_by,
-        )
-        runs = map(mapping.run, page.items)
-        return pb.ListTrainingRunsResponse(training_runs=runs, next_page_token=page.next_token)
+        page = await self._runs.list(request)
+        return pb.ListTrainingRunsResponse(training_runs=page.items, next_page_token=page.next_token)
 
     async def WatchTrainingRun(
         self, request: pb.WatchTrainingRunRequest, context: Context
     ) -> AsyncIterator[training_run_pb2.TrainingRun]:
         """A run's state and progress, then each newer one, until it has ended."""
-        states = watch(
-            self._ports.store,
-            self._changes,
-            self._threads,
-            TrainingRun,
-            request.name,
-            request.revision,
-            lambda run: run.state.ended,
-        )
-        async for value in states:
-            yield mapping.run(value)
+        async for state in self._runs.watch(request, self._changes):
+            yield state
 
     async def CancelTrainingRun(
         self, request: pb.CancelTrainingRunRequest, context: Context
     ) -> training_run_pb2.TrainingRun:
         """Cancel a run."""
-        return mapping.run(await self._threads(handlers.cancel_run, request.name, self._ports.operations))
+        self._runs.check_name(request)
+        return await self._runs.cancel(request, self._ports.operations)
 
     async def DeleteTrainingRun(
         self, request: pb.DeleteTrainingRunRequest, context: Context
     ) -> pb.DeleteTrainingRunResponse:
         """Delete a run that failed or was cancelled."""
-        await self._threads(handlers.delete_run, request.name, request.allow_missing, self._ports.store)
+        await self._runs.delete(request, handlers.delete_run)
         return pb.DeleteTrainingRunResponse()
 
     async def PlanTraining(
