@@ -23,6 +23,7 @@ from ratoon_serving.application.procedures import DeploymentProcedure, RolloutPr
 from ratoon_serving.domain.engine import EngineState
 from ratoon_serving.domain.rollouts.analysis import Bake
 from ratoon_serving.domain.rollouts.rollout import Phase, Rollout
+from ratoon_serving.domain.routes import TABLE, RouteTable
 
 S = rollout_pb2.Rollout
 
@@ -112,7 +113,7 @@ def test_an_executor_that_slept_over_its_lease_ends_no_engine_that_serves_again(
     two.host.before_stop = sleep_over_the_lease
     two.move(two.first, name, lambda rollout: bool(slept))
     two.move(two.second, name, lambda rollout: rollout.ended)
-    routes = handlers.route_table(two.store).route(deployment)
+    routes = two.store.get(RouteTable, TABLE).route(deployment)
     with two.store.read() as tx:
         operations = (
             tx.connection.execute(select(tables.METADATA.tables["operations"].c.name)).scalars().all()

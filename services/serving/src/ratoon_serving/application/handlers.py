@@ -7,7 +7,6 @@ from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
 from ratoon.process.errors import InvalidArgument
 from ratoon.storage.names import checked_id, matched, parent_of, uuid7
-from ratoon.storage.paging import Page
 from ratoon.storage.store import Store, Transaction
 from ratoon_serving.application.commands import (
     CreateDeployment,
@@ -65,21 +64,6 @@ def create_deployment(
     return deployment
 
 
-def get_deployment(name: str, store: Store) -> Deployment:
-    """Return a deployment."""
-    matched(name, DEPLOYMENT)
-    return store.get(Deployment, name)
-
-
-def list_deployments(
-    parent: str, size: int, token: str, store: Store, order_by: str = ""
-) -> Page[Deployment]:
-    """Return the deployments of a project, oldest first."""
-    matched(parent, "projects/*", "parent")
-    with store.read() as tx:
-        return tx.page(Deployment, parent, size, token, order_by)
-
-
 def delete_deployment(
     command: DeleteDeployment, store: Store, operations: Operations, host: EngineHost
 ) -> None:
@@ -125,19 +109,6 @@ def _delete(tx: Transaction, deployment: Deployment, operations: Operations) -> 
     tx.delete(deployment)
 
 
-def get_engine(name: str, store: Store) -> Engine:
-    """Return an engine."""
-    matched(name, ENGINE)
-    return store.get(Engine, name)
-
-
-def list_engines(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[Engine]:
-    """Return the engines of a deployment, ended ones too, oldest first."""
-    matched(parent, DEPLOYMENT, "parent")
-    with store.read() as tx:
-        return tx.page(Engine, parent, size, token, order_by)
-
-
 def create_rollout(
     command: CreateRollout,
     store: Store,
@@ -149,7 +120,7 @@ def create_rollout(
     """Start a rollout to a version; refused while another one is active."""
     matched(command.parent, DEPLOYMENT, "parent")
     matched(command.to_version, VERSION, "rollout.to_version")
-    version, pool = models.version(command.to_version), get_deployment(command.parent, store).pool
+    version, pool = models.version(command.to_version), store.get(Deployment, command.parent).pool
     headroom = host.headroom(pool)
     rollout_id = checked_id(command.rollout_id, "rollout_id")
     with store.write() as tx:
@@ -168,19 +139,6 @@ def create_rollout(
         tx.save(replace(awake, active_rollout=rollout.name))
         operations.begin(tx, rollout)
     return rollout
-
-
-def get_rollout(name: str, store: Store) -> Rollout:
-    """Return a rollout."""
-    matched(name, ROLLOUT)
-    return store.get(Rollout, name)
-
-
-def list_rollouts(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[Rollout]:
-    """Return the rollouts of a deployment, oldest first."""
-    matched(parent, DEPLOYMENT, "parent")
-    with store.read() as tx:
-        return tx.page(Rollout, parent, size, token, order_by)
 
 
 def pause_rollout(name: str, reason: str, store: Store, operations: Operations, clock: Clock) -> Rollout:
@@ -209,10 +167,11 @@ def undo_rollout(
     clock: Clock,
 ) -> Rollout:
     """Abort an active rollout, or start one to the previous version."""
-    rollout = get_rollout(name, store)
+    matched(name, ROLLOUT)
+    rollout = store.get(Rollout, name)
     if not rollout.ended and rollout.phase in REVERSIBLE:
         return abort_rollout(name, reason or "undone", store, operations)
-    deployment = get_deployment(rollout.deployment, store)
+    deployment = store.get(Deployment, rollout.deployment)
     if not rollout.from_version or rollout.phase is not Phase.SUCCEEDED:
         raise NothingToUndo(f"{name} ended as {rollout.phase}: there is nothing to undo.")
     if deployment.version != rollout.to_version:
@@ -271,11 +230,6 @@ def inject_fault(command: InjectFault, store: Store, host: EngineHost) -> Engine
     for engine in engines:
         host.inject(engine, command.error_rate, command.seconds)
     return engines[0]
-
-
-def route_table(store: Store) -> RouteTable:
-    """Return the route table."""
-    return store.get(RouteTable, TABLE)
 
 
 def ensure_route_table(store: Store, clock: Clock) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
 from ratoon.runtime.server import Threads
+from ratoon.service.standard_methods import StandardMethods
 from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
 from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceServicer
@@ -15,6 +16,8 @@ from ratoon.storage.watch import Changes, watch
 from ratoon_serving import mapping
 from ratoon_serving.application import handlers
 from ratoon_serving.application.ports import EngineHost, Models, TrafficBook
+from ratoon_serving.domain.deployment import Deployment
+from ratoon_serving.domain.engine import Engine
 from ratoon_serving.domain.rollouts.rollout import Rollout
 from ratoon_serving.domain.routes import TABLE, RouteTable
 from ratoon_serving.domain.scaling import Bounds
@@ -39,6 +42,14 @@ class ServingServicer(ServingServiceServicer):
 
     def __init__(self, ports: Ports, changes: Changes, threads: Threads) -> None:
         self._ports, self._changes, self._threads = ports, changes, threads
+        store = ports.store
+        self._deployments = StandardMethods(
+            store, threads, Deployment, handlers.DEPLOYMENT, mapping.deployment
+        )
+        self._engines = StandardMethods(store, threads, Engine, handlers.ENGINE, mapping.engine)
+        self._rollouts = StandardMethods(
+            store, threads, Rollout, handlers.ROLLOUT, mapping.rollout, lambda rollout: rollout.ended
+        )
 
     async def CreateDeployment(
         self, request: pb.CreateDeploymentRequest, context: Context
@@ -54,19 +65,14 @@ class ServingServicer(ServingServiceServicer):
         self, request: pb.GetDeploymentRequest, context: Context
     ) -> deployment_pb2.Deployment:
         """Return a deployment."""
-        return mapping.deployment(
-            await self._threads(handlers.get_deployment, request.name, self._ports.store)
-        )
+        return await self._deployments.get(request)
 
     async def ListDeployments(
         self, request: pb.ListDeploymentsRequest, context: Context
     ) -> pb.ListDeploymentsResponse:
         """List the deployments of a project."""
-        arguments = (request.parent, request.page_size, request.page_token)
-        page = await self._threads(handlers.list_deployments, *arguments, self._ports.store, request.order_by)
-        return pb.ListDeploymentsResponse(
-            deployments=map(mapping.deployment, page.items), next_page_token=page.next_token
-        )
+        page = await self._deployments.list(request)
+        return pb.ListDeploymentsResponse(deployments=page.items, next_page_token=page.next_token)
 
     async def ScaleDeployment(
         self, request: pb.ScaleDeploymentRequest, context: Context
@@ -94,15 +100,12 @@ class ServingServicer(ServingServiceServicer):
 
     async def GetEngine(self, request: pb.GetEngineRequest, context: Context) -> deployment_pb2.Engine:
         """Return an engine."""
-        return mapping.engine(await self._threads(handlers.get_engine, request.name, self._ports.store))
+        return await self._engines.get(request)
 
     async def ListEngines(self, request: pb.ListEnginesRequest, context: Context) -> pb.ListEnginesResponse:
         """List the engines of a deployment."""
-        arguments = (request.parent, request.page_size, request.page_token)
-        page = await self._threads(handlers.list_engines, *arguments, self._ports.store, request.order_by)
-        return pb.ListEnginesResponse(
-            engines=map(mapping.engine, page.items), next_page_token=page.next_token
-        )
+        page = await self._engines.list(request)
+        return pb.ListEnginesResponse(engines=page.items, next_page_token=page.next_token)
 
     async def CreateRollout(self, request: pb.CreateRolloutRequest, context: Context) -> rollout_pb2.Rollout:
         """Start a rollout to a version."""
@@ -113,27 +116,21 @@ class ServingServicer(ServingServiceServicer):
 
     async def GetRollout(self, request: pb.GetRolloutRequest, context: Context) -> rollout_pb2.Rollout:
         """Return a rollout."""
-        return mapping.rollout(await self._threads(handlers.get_rollout, request.name, self._ports.store))
+        return await self._rollouts.get(request)
 
     async def ListRollouts(
         self, request: pb.ListRolloutsRequest, context: Context
     ) -> pb.ListRolloutsResponse:
         """List the rollouts of a deployment."""
-        arguments = (request.parent, request.page_size, request.page_token)
-        page = await self._threads(handlers.list_rollouts, *arguments, self._ports.store, request.order_by)
-        return pb.ListRolloutsResponse(
-            rollouts=map(mapping.rollout, page.items), next_page_token=page.next_token
-        )
+        page = await self._rollouts.list(request)
+        return pb.ListRolloutsResponse(rollouts=page.items, next_page_token=page.next_token)
 
     async def WatchRollout(
         self, request: pb.WatchRolloutRequest, context: Context
     ) -> AsyncIterator[rollout_pb2.Rollout]:
         """Stream the state of a rollout, then each newer one, until its end."""
-        store = self._ports.store
-        async for value in watch(
-            store, self._changes, self._threads, Rollout, request.name, request.revision, lambda r: r.ended
-        ):
-            yield mapping.rollout(value)
+        async for state in self._rollouts.watch(request, self._changes):
+            yield state
 
     async def PauseRollout(self, request: pb.PauseRolloutRequest, context: Context) -> rollout_pb2.Rollout:
         """Pause a rollout at its current step."""
@@ -166,7 +163,7 @@ class ServingServicer(ServingServiceServicer):
 
     async def GetRouteTable(self, request: pb.GetRouteTableRequest, context: Context) -> route_pb2.RouteTable:
         """Return the route table."""
-        return mapping.route_table(await self._threads(handlers.route_table, self._ports.store))
+        return mapping.route_table(await self._threads(self._ports.store.get, RouteTable, TABLE))
 
     async def WatchRouteTable(
         self, request: pb.WatchRouteTableRequest, context: Context
