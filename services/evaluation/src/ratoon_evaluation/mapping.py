@@ -82,7 +82,7 @@ def create_run(request: service_pb2.CreateEvaluationRunRequest) -> CreateRun:
         reference=spec.reference_digest,
         domains=tuple(Domain(domain.name, domain.split) for domain in spec.domains),
         labels=(),
-        rules=tuple(Rule(_kind(rule), rule.domain, rule.threshold) for rule in spec.gate),
+        rules=tuple(Rule(_kind(rule), rule.domain, rule.threshold, rule.metric) for rule in spec.gate),
         seed=spec.seed,
     )
     task = requested_task(spec)
@@ -110,7 +110,9 @@ def scoring_spec(job: ScoringJob) -> jobs_pb2.ScoringSpec:
             for (model, part), digest in job.stored.items()
         ],
         rules=[
-            jobs_pb2.ScoringRule(kind=rule.kind, domain=rule.domain, threshold=rule.threshold)
+            jobs_pb2.ScoringRule(
+                kind=rule.kind, domain=rule.domain, threshold=rule.threshold, metric=rule.metric
+            )
             for rule in question.rules
         ],
         seed=question.seed,
@@ -216,7 +218,7 @@ def _finding(value: Finding) -> pb.Verdict.RuleResult:
 
 def _rule(value: Rule) -> pb.GateRule:
     kind = pb.GateRule.Kind.Value(f"KIND_{value.kind}")
-    return pb.GateRule(kind=kind, domain=value.domain, threshold=value.threshold)
+    return pb.GateRule(kind=kind, domain=value.domain, threshold=value.threshold, metric=value.metric)
 
 
 def _kind(rule: pb.GateRule) -> RuleKind:

@@ -144,3 +144,32 @@ def test_a_higher_lower_bound_never_turns_a_pass_into_a_refusal(threshold, low, 
     before = judge([rule], measured(difference=(0, low, 1))).passed
     after = judge([rule], measured(difference=(0, low + abs(gain), 1))).passed
     assert after or not before
+
+
+@pytest.mark.parametrize(
+    ("kind", "threshold", "passed"),
+    [
+        (RuleKind.AT_LEAST, 0.85, True),
+        (RuleKind.AT_LEAST, 0.86, False),
+        (RuleKind.AT_MOST, 0.95, True),
+        (RuleKind.AT_MOST, 0.94, False),
+    ],
+)
+def test_a_bound_on_a_metric_holds_for_the_whole_interval(kind, threshold, passed):
+    verdict = judge([Rule(kind, "old", threshold, "accuracy")], measured())
+    assert verdict.passed is passed
+    assert "accuracy is 0.900 [0.850, 0.950]" in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("measurements", "metric"),
+    [
+        (measured(), "auc"),
+        (measured("other"), "accuracy"),
+        (measured(macro_f1=(math.nan, math.nan, math.nan)), "accuracy"),
+    ],
+)
+def test_a_metric_that_was_not_measured_does_not_pass(measurements, metric):
+    verdict = judge([Rule(RuleKind.AT_LEAST, "old", 0.0, metric)], measurements)
+    assert not verdict.passed
+    assert "counts as failure" in verdict.sentence

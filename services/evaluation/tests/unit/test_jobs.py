@@ -182,7 +182,8 @@ def result_of(jobs: FakeJobs) -> Scored:
 def test_a_worker_of_the_release_before_reads_the_spec():
     jobs = FakeJobs({})
     scoring_jobs(jobs, ENVIRONMENT, Effort(2, 1000)).start("id", JOB)
-    assert jobs.spec == SPEC_OF_0_1 | {"stored_answers": STORED}
+    rules = [rule | {"metric": ""} for rule in SPEC_OF_0_1["rules"]]
+    assert jobs.spec == SPEC_OF_0_1 | {"stored_answers": STORED, "rules": rules}
 
 
 def test_a_worker_reads_a_spec_of_either_release():

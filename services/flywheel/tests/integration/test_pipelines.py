@@ -62,6 +62,26 @@ def test_the_first_version_goes_through_every_stage(flywheel, peers):
     assert peers.created_resources("Rollout")[0].to_version == registered.name
 
 
+def test_the_gate_holds_the_metrics_of_the_project_against_their_bounds(flywheel, peers):
+    gates = [
+        {"metric": "accuracy", "min_value": 0.8},
+        {"metric": "auc", "min_value": 0.7, "max_value": 0.999},
+    ]
+    create_project(flywheel, metric_gates=gates)
+    ended(flywheel, begin(flywheel))
+    ended(flywheel, begin(flywheel, "more"))
+    kinds = evaluation_run_pb2.GateRule
+    expected = [
+        (kinds.KIND_AT_LEAST, "accuracy", 0.8),
+        (kinds.KIND_AT_LEAST, "auc", 0.7),
+        (kinds.KIND_AT_MOST, "auc", 0.999),
+    ]
+    for evaluation, domain in zip(peers.created_resources("EvaluationRun"), ("base", "new"), strict=True):
+        bounds = [rule for rule in evaluation.gate if rule.metric]
+        assert [(rule.kind, rule.metric, rule.threshold) for rule in bounds] == expected
+        assert {rule.domain for rule in bounds} == {domain}
+
+
 def test_training_gets_the_devices_of_the_project(flywheel, peers):
     cuda = compute_pb2.Compute(accelerator=compute_pb2.Compute.ACCELERATOR_CUDA, devices=2)
     create_project(flywheel, compute={"training": cuda}, training={"workers": 1})

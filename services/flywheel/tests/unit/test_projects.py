@@ -238,7 +238,8 @@ def test_a_part_of_a_setting_can_be_changed_alone():
         ({"task": SCORE}, TaskNotSupported, "`regress`"),
         ({"task": Classify(("a", "b"), multi_label=True)}, TaskNotSupported, "several labels"),
         ({"primary_metric": "accuracy"}, SettingNotSupported, "primary_metric"),
-        ({"metric_gates": (MetricGate("recall", 0.5),)}, SettingNotSupported, "metric_gates"),
+        ({"metric_gates": (MetricGate("recall", 0.5),)}, SettingNotSupported, r"metric_gates \(recall\)"),
+        ({"metric_gates": (MetricGate("auc", max_loss=0.1),)}, SettingNotSupported, "metric_gates"),
         ({"budget": Budget(max_cost=1.0, currency="EUR")}, SettingNotSupported, "budget.max_cost"),
         (
             {"compute": StageCompute(serving=Compute(Accelerator.CUDA))},
@@ -260,6 +261,7 @@ def test_what_pipeline_runs_support():
         {"primary_metric": "macro_f1"},
         {"recipes": ("sft",)},
         {"data_requirements": DataRequirements(5, 2)},
+        {"metric_gates": (MetricGate("accuracy", 0.8, 1.0),)},
     ):
         check_supported(replace(project(), **settings))
 

@@ -14,7 +14,7 @@ from ratoon_evaluation.application.commands import CreateRun, ListBadCases
 from ratoon_evaluation.application.ports import Answers, Splits, WrongAnswer
 from ratoon_evaluation.domain.errors import NotEvaluated, RunInUse
 from ratoon_evaluation.domain.kinds.table import KINDS
-from ratoon_evaluation.domain.runs import EvaluationRun, checked
+from ratoon_evaluation.domain.runs import EvaluationRun, check_metrics, checked
 from ratoon_evaluation.domain.scores import DomainScores
 
 RUN = "projects/*/evaluationRuns/*"
@@ -35,8 +35,9 @@ class BadCase:
 def create_run(command: CreateRun, store: Store, operations: Operations, clock: Clock) -> EvaluationRun:
     """Begin an evaluation; from the commit on it is worked on."""
     matched(command.parent, "projects/*", "parent")
-    labels = supported(KINDS, command.task, "Evaluation").labels(command.task)
-    question = checked(replace(command.question, labels=labels))
+    kind = supported(KINDS, command.task, "Evaluation")
+    question = checked(replace(command.question, labels=kind.labels(command.task)))
+    check_metrics(question.rules, kind.GATED_METRICS)
     for domain in question.domains:
         matched(domain.split, SPLIT, "domains")
     now = clock.now()

@@ -27,15 +27,25 @@ class RuleKind(StrEnum):
 
     The measured difference decides, not its lower bound: a test part of any size lets an equal of the baseline pass.
     """
+    AT_LEAST = "AT_LEAST"
+    """The candidate's lower bound of a metric is at least the threshold."""
+    AT_MOST = "AT_MOST"
+    """The candidate's upper bound of a metric is at most the threshold."""
+
+
+BOUNDS = (RuleKind.AT_LEAST, RuleKind.AT_MOST)
+"""Kinds of rules on the value of one metric."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One condition on one domain. `threshold` is a difference of macro-F1, in −1..1."""
+    """One condition on one domain. `threshold` is a difference of macro-F1, in −1..1, or a value of `metric`."""
 
     kind: RuleKind
     domain: str
     threshold: float = 0.0
+    metric: str = ""
+    """Metric of AT_LEAST and AT_MOST; empty: macro-F1."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +117,27 @@ def _finding(rule: Rule, measured: Measurements) -> Finding:
         return _beats_majority(rule, measured)
     if rule.kind is RuleKind.NEAR_BASELINE:
         return _near_baseline(rule, measured)
+    if rule.kind in BOUNDS:
+        return _bounded(rule, measured)
     return _compared(rule, measured)
+
+
+def _bounded(rule: Rule, measured: Measurements) -> Finding:
+    scores = measured.domain(rule.domain)
+    interval: Interval | None = getattr(scores.candidate, rule.metric) if scores else None
+    if interval is None:
+        return _missing(rule, f"{rule.metric} was not measured there")
+    is_lower = rule.kind is RuleKind.AT_LEAST
+    end = interval.low if is_lower else interval.high
+    if not math.isfinite(end):
+        return _missing(rule, "the measured value is not a number")
+    passed = end >= rule.threshold if is_lower else end <= rule.threshold
+    side, limit = ("lower", "at least") if is_lower else ("upper", "at most")
+    sentence = (
+        f"{_title(rule)}: {rule.metric} is {_span(interval)}; the {side} bound {end:.3f} is "
+        f"{'' if passed else 'not '}{limit} {rule.threshold:.3f}."
+    )
+    return Finding(rule, passed, sentence, interval, rule.threshold)
 
 
 def _beats_majority(rule: Rule, measured: Measurements) -> Finding:
@@ -180,6 +210,8 @@ _TITLES = {
     RuleKind.BETTER: "Better than the version in production",
     RuleKind.NOT_WORSE: "Not worse than the version in production",
     RuleKind.NEAR_BASELINE: "Close to the best baseline",
+    RuleKind.AT_LEAST: "Not below the minimum",
+    RuleKind.AT_MOST: "Not above the maximum",
 }
 _ROUNDING = 1e-9
 """A difference that equals the threshold but for floating-point error passes."""

@@ -6,6 +6,7 @@ QUEUED, RUNNING → CANCELLING → CANCELLED
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -16,7 +17,7 @@ from ratoon.operations.job_machine import Progress as JobProgress
 from ratoon.operations.job_machine import step as job_step
 from ratoon.tasks.classify import Classify
 from ratoon_evaluation.domain.errors import BadEvaluation
-from ratoon_evaluation.domain.gate import Outcome, Rule
+from ratoon_evaluation.domain.gate import BOUNDS, Outcome, Rule
 from ratoon_evaluation.domain.kinds import classify
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -131,6 +132,15 @@ def checked(question: Question) -> Question:
     if strange := {rule.domain for rule in question.rules} - set(names):
         raise BadEvaluation(f"The gate names unknown domains: {', '.join(sorted(strange))}.", "gate")
     return question
+
+
+def check_metrics(rules: Sequence[Rule], known: Sequence[str]) -> None:
+    """Raise BadEvaluation unless exactly the rules on one metric name one of the known metrics."""
+    for rule in rules:
+        if rule.kind in BOUNDS and rule.metric not in known:
+            raise BadEvaluation(f"A rule {rule.kind} needs one of the metrics {', '.join(known)}.", "gate")
+        if rule.kind not in BOUNDS and rule.metric:
+            raise BadEvaluation(f"A rule {rule.kind} compares the macro-F1 and takes no metric.", "gate")
 
 
 def step(run: EvaluationRun, observation: JobObservation[Scored], now: datetime) -> Transition[EvaluationRun]:

@@ -184,7 +184,7 @@ def _scores(
 def _concluded(
     spec: ScoringSpec, store: ArtifactStore, models: Sequence[ScoredModel], measured: Measurements
 ) -> ScoringResult:
-    rules = [Rule(RuleKind(rule.kind), rule.domain, rule.threshold) for rule in spec.rules]
+    rules = [Rule(RuleKind(rule.kind), rule.domain, rule.threshold, rule.metric) for rule in spec.rules]
     outcome = Outcome(measured, judge(rules, measured))
     described = {model.role: model.card for model in models}
     title = spec.title or "Evaluation"

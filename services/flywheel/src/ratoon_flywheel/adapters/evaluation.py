@@ -50,14 +50,17 @@ class EvaluationStage:
 
 
 def _rules(domain: Domain) -> list[evaluation_run_pb2.GateRule]:
-    """The gate's rules on a domain: its own, and the comparison with the best baseline if the domain has a margin."""
-    rules = [(domain.rule, domain.threshold)]
+    """The gate's rules on a domain: its own, the comparison with the best baseline, and the bounds of metrics."""
+    rules: list[tuple[str, float, str]] = [(domain.rule, domain.threshold, "")]
     if domain.baseline_margin is not None:
-        rules.append((RuleKind.NEAR_BASELINE, -domain.baseline_margin))
-    kinds = evaluation_run_pb2.GateRule.Kind
+        rules.append((RuleKind.NEAR_BASELINE, -domain.baseline_margin, ""))
+    for gate in domain.metric_gates:
+        bounds = {"AT_LEAST": gate.min_value, "AT_MOST": gate.max_value}
+        rules += [(kind, bound, gate.metric) for kind, bound in bounds.items() if bound is not None]
+    rule = evaluation_run_pb2.GateRule
     return [
-        evaluation_run_pb2.GateRule(kind=kinds.Value(f"KIND_{kind}"), domain=domain.name, threshold=threshold)
-        for kind, threshold in rules
+        rule(kind=rule.Kind.Value(f"KIND_{kind}"), domain=domain.name, threshold=threshold, metric=metric)
+        for kind, threshold, metric in rules
     ]
 
 

@@ -65,6 +65,12 @@ class GateRuleKind(OpenEnum):
     The measured difference decides, not its lower bound.
     """
 
+    AT_LEAST = "KIND_AT_LEAST"
+    """The lower bound of `metric` is at least `threshold`."""
+
+    AT_MOST = "KIND_AT_MOST"
+    """The upper bound of `metric` is at most `threshold`."""
+
 
 class GateRule(Message):
     """One condition of the gate. A value that was not measured fails the rule."""
@@ -80,7 +86,13 @@ class GateRule(Message):
 
     For BETTER and NOT_WORSE, the lower bound of the difference in macro-F1 must be above it. For
     BEATS_MAJORITY, it is added to the macro-F1 of the majority class. For NEAR_BASELINE, it is the lowest
-    accepted difference.
+    accepted difference. For AT_LEAST and AT_MOST, it is a value of `metric`.
+    """
+
+    metric: str = ""
+    """Name of the metric of AT_LEAST and AT_MOST: `macro_f1`, `accuracy` or `auc`.
+
+    Other kinds compare the macro-F1 and take no name.
     """
 
 

@@ -124,7 +124,10 @@ class ProjectSplitDefaults(Message):
 
 
 class ProjectMetricGate(Message):
-    """Requirement on one metric of a new version on the new domain."""
+    """Requirement on one metric of a new version on the new domain.
+
+    The whole confidence interval must lie within the bounds.
+    """
 
     metric: str = ""
     """Name of the metric. It is a metric of the kind of task, and each has at most one gate."""
@@ -136,7 +139,10 @@ class ProjectMetricGate(Message):
     """Largest accepted value. Not set: no bound."""
 
     max_loss: float | None = None
-    """Accepted loss against the version in production, in the unit of the metric. Not set: any."""
+    """Accepted loss against the version in production, in the unit of the metric.
+
+    Not set: any. Not supported by pipeline runs yet.
+    """
 
 
 class ProjectDataRequirements(Message):

@@ -4264,7 +4264,12 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "threshold",
                 "number",
-                "Threshold in macro-F1, from -1 to 1. For BETTER and NOT_WORSE, the lower bound of the difference in macro-F1 must be above it. For BEATS_MAJORITY, it is added to the macro-F1 of the majority class. For NEAR_BASELINE, it is the lowest accepted difference.",
+                "Threshold in macro-F1, from -1 to 1. For BETTER and NOT_WORSE, the lower bound of the difference in macro-F1 must be above it. For BEATS_MAJORITY, it is added to the macro-F1 of the majority class. For NEAR_BASELINE, it is the lowest accepted difference. For AT_LEAST and AT_MOST, it is a value of `metric`.",
+            ),
+            Field(
+                "metric",
+                "string",
+                "Name of the metric of AT_LEAST and AT_MOST: `macro_f1`, `accuracy` or `auc`. Other kinds compare the macro-F1 and take no name.",
             ),
         ),
     ),
@@ -4925,7 +4930,7 @@ MESSAGES: dict[str, Message] = {
     ),
     "ProjectMetricGate": Message(
         "ProjectMetricGate",
-        "Requirement on one metric of a new version on the new domain.",
+        "Requirement on one metric of a new version on the new domain. The whole confidence interval must lie within the bounds.",
         (
             Field(
                 "metric",
@@ -4937,7 +4942,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "max_loss",
                 "number",
-                "Accepted loss against the version in production, in the unit of the metric. Not set: any.",
+                "Accepted loss against the version in production, in the unit of the metric. Not set: any. Not supported by pipeline runs yet.",
             ),
         ),
     ),
@@ -5944,6 +5949,8 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
             "KIND_NEAR_BASELINE",
             "The measured macro-F1 minus that of the best baseline (TF-IDF on words or on characters, fitted on the training part) is at least `threshold`, for example -0.02. The measured difference decides, not its lower bound.",
         ),
+        EnumValue("AT_LEAST", "KIND_AT_LEAST", "The lower bound of `metric` is at least `threshold`."),
+        EnumValue("AT_MOST", "KIND_AT_MOST", "The upper bound of `metric` is at most `threshold`."),
     ),
     "GenerateForm": (
         EnumValue("UNSPECIFIED", "FORM_UNSPECIFIED", "Not set: text."),

@@ -223,6 +223,10 @@ class GateRule(_message.Message):
         """The measured macro-F1 minus that of the best baseline (TF-IDF on words or on characters, fitted on the training
         part) is at least `threshold`, for example -0.02. The measured difference decides, not its lower bound.
         """
+        KIND_AT_LEAST: GateRule._Kind.ValueType  # 5
+        """The lower bound of `metric` is at least `threshold`."""
+        KIND_AT_MOST: GateRule._Kind.ValueType  # 6
+        """The upper bound of `metric` is at most `threshold`."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
         """Kind of a gate rule."""
@@ -239,10 +243,15 @@ class GateRule(_message.Message):
     """The measured macro-F1 minus that of the best baseline (TF-IDF on words or on characters, fitted on the training
     part) is at least `threshold`, for example -0.02. The measured difference decides, not its lower bound.
     """
+    KIND_AT_LEAST: GateRule.Kind.ValueType  # 5
+    """The lower bound of `metric` is at least `threshold`."""
+    KIND_AT_MOST: GateRule.Kind.ValueType  # 6
+    """The upper bound of `metric` is at most `threshold`."""
 
     KIND_FIELD_NUMBER: _builtins.int
     DOMAIN_FIELD_NUMBER: _builtins.int
     THRESHOLD_FIELD_NUMBER: _builtins.int
+    METRIC_FIELD_NUMBER: _builtins.int
     kind: Global___GateRule.Kind.ValueType
     """Kind of the rule. An unset kind is refused."""
     domain: _builtins.str
@@ -250,7 +259,11 @@ class GateRule(_message.Message):
     threshold: _builtins.float
     """Threshold in macro-F1, from -1 to 1. For BETTER and NOT_WORSE, the lower bound of the difference in macro-F1 must
     be above it. For BEATS_MAJORITY, it is added to the macro-F1 of the majority class. For NEAR_BASELINE, it is the
-    lowest accepted difference.
+    lowest accepted difference. For AT_LEAST and AT_MOST, it is a value of `metric`.
+    """
+    metric: _builtins.str
+    """Name of the metric of AT_LEAST and AT_MOST: `macro_f1`, `accuracy` or `auc`. Other kinds compare the macro-F1 and
+    take no name.
     """
     def __init__(
         self,
@@ -258,10 +271,11 @@ class GateRule(_message.Message):
         kind: Global___GateRule.Kind.ValueType = ...,
         domain: _builtins.str = ...,
         threshold: _builtins.float = ...,
+        metric: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["domain", b"domain", "kind", b"kind", "threshold", b"threshold"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["domain", b"domain", "kind", b"kind", "metric", b"metric", "threshold", b"threshold"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

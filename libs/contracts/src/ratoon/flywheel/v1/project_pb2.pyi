@@ -219,7 +219,9 @@ class Project(_message.Message):
 
     @_typing.final
     class MetricGate(_message.Message):
-        """Requirement on one metric of a new version on the new domain."""
+        """Requirement on one metric of a new version on the new domain. The whole confidence interval must lie within the
+        bounds.
+        """
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -234,7 +236,9 @@ class Project(_message.Message):
         max_value: _builtins.float
         """Largest accepted value. Not set: no bound."""
         max_loss: _builtins.float
-        """Accepted loss against the version in production, in the unit of the metric. Not set: any."""
+        """Accepted loss against the version in production, in the unit of the metric. Not set: any. Not supported by
+        pipeline runs yet.
+        """
         def __init__(
             self,
             *,

@@ -150,22 +150,26 @@ class ScoringRule(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     DOMAIN_FIELD_NUMBER: _builtins.int
     THRESHOLD_FIELD_NUMBER: _builtins.int
+    METRIC_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
     """Kind: the name of a `GateRule.Kind` without its prefix."""
     domain: _builtins.str
     """Name of the domain."""
     threshold: _builtins.float
-    """Threshold, as a difference of macro-F1."""
+    """Threshold, as a difference of macro-F1 or as a value of `metric`."""
+    metric: _builtins.str
+    """Name of the metric. Empty: macro-F1."""
     def __init__(
         self,
         *,
         kind: _builtins.str = ...,
         domain: _builtins.str = ...,
         threshold: _builtins.float = ...,
+        metric: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["domain", b"domain", "kind", b"kind", "threshold", b"threshold"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["domain", b"domain", "kind", b"kind", "metric", b"metric", "threshold", b"threshold"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -16,6 +16,7 @@ from ratoon.tasks.classify import Classify
 from ratoon.tasks.number_metrics import ranks
 from ratoon_evaluation.domain.errors import BadEvaluation
 
+GATED_METRICS: tuple[str, ...] = ("macro_f1", "accuracy", "auc")
 OTHER = ""
 """Stands for every answer that is no label; it is always wrong. No label is empty, but one may be called `other`."""
 

@@ -12,6 +12,9 @@ Spec = TypeVar("Spec", contravariant=True)
 class EvaluationKind(Protocol[Spec]):
     """What a kind of task decides in an evaluation, implemented by a module of its name."""
 
+    GATED_METRICS: tuple[str, ...]
+    """Metrics that rules can bound: those that are measured with an interval."""
+
     def labels(self, task: Spec, /) -> tuple[str, ...]:
         """Return the labels that answers are scored by; BadEvaluation if they cannot be."""
         ...

@@ -8,6 +8,7 @@ from ratoon.tasks.labels import match_label
 from ratoon_flywheel.domain.errors import LabelServed
 from ratoon_flywheel.domain.project_settings import DataRequirements
 
+GATED_METRICS: tuple[str, ...] = ("macro_f1", "accuracy", "auc")
 ADVISED_PER_LABEL = 200
 """Records of each label from which a model is likely to be useful."""
 

@@ -13,6 +13,9 @@ Spec = TypeVar("Spec", contravariant=True)
 class LoopKind(Protocol[Spec]):
     """What a kind of task decides in the loop, implemented by a module of its name."""
 
+    GATED_METRICS: tuple[str, ...]
+    """Metrics that evaluation can hold against the bounds of a project."""
+
     def change_notices(self, before: Spec, after: Spec, served: str, allowed: bool, /) -> tuple[str, ...]:
         """Return the consequences of a change of the task, one sentence each.
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from ratoon.tasks.kind import SplitMode
 from ratoon.tasks.kinds import kind_of
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, StageId, Window
-from ratoon_flywheel.domain.project_settings import Compute
+from ratoon_flywheel.domain.project_settings import Compute, MetricGate
 from ratoon_flywheel.domain.projects import Project, TrainingDefaults
 
 MAX_OLD_DOMAINS = 3
@@ -83,6 +83,8 @@ class Domain:
     threshold: float = 0.0
     baseline_margin: float | None = None
     """How far below the best baseline the candidate may be there; None: it is not compared with one."""
+    metric_gates: tuple[MetricGate, ...] = ()
+    """Bounds on the candidate's metrics there."""
 
 
 @dataclass(frozen=True)
@@ -175,13 +177,13 @@ def split_request(run: PipelineRun) -> MakeSplit:
 
 def _domains(run: PipelineRun) -> tuple[Domain, ...]:
     """The first version is compared with the majority class and with baselines, a later one with production."""
-    production, gate = run.production, run.project.gate
+    production, gate, bounds = run.production, run.project.gate, run.project.metric_gates
     if production is None:
         margin = gate.baseline_margin if gate.baseline_margin < 1 else None
-        return (Domain("base", run.products.split, RuleKind.BEATS_MAJORITY, baseline_margin=margin),)
+        return (Domain("base", run.products.split, RuleKind.BEATS_MAJORITY, 0.0, margin, bounds),)
     older = list(dict.fromkeys((production.split, *production.ancestor_splits)))[:MAX_OLD_DOMAINS]
     return (
-        Domain("new", run.products.split, RuleKind.BETTER, gate.new_domain_threshold),
+        Domain("new", run.products.split, RuleKind.BETTER, gate.new_domain_threshold, metric_gates=bounds),
         *(
             Domain("old" if age == 1 else f"old-{age}", split, RuleKind.NOT_WORSE, gate.old_domain_threshold)
             for age, split in enumerate(older, start=1)

@@ -21,7 +21,7 @@ def check_supported(project: Project) -> None:
         raise SettingNotSupported(
             f"Pipeline runs do not apply {', '.join(unsupported)} of {project.name} yet: clear "
             f"{'it' if len(unsupported) == 1 else 'them'} to start one.",
-            unsupported[0],
+            unsupported[0].partition(" ")[0],
         )
 
 
@@ -31,7 +31,11 @@ def _unsupported(project: Project) -> dict[str, bool]:
     return {
         "primary_metric": project.primary_metric not in ("", kind_of(project.task).PRIMARY),
         "metrics": bool(project.metrics),
-        "metric_gates": bool(project.metric_gates),
+        **{
+            f"metric_gates ({gate.metric})": gate.max_loss is not None
+            or gate.metric not in loop_kind(project).GATED_METRICS
+            for gate in project.metric_gates
+        },
         **{
             f"data_requirements.{name}": getattr(requirements, name) != getattr(DataRequirements, name)
             for name in ("required_fields", "languages", "licenses")
