@@ -9,7 +9,6 @@ from ratoon.process.errors import PermissionDenied
 from ratoon.security.answers import AnswerIds
 from ratoon.security.identity import ANY_PROJECT, Principal
 from ratoon.storage.names import checked_id, matched
-from ratoon.storage.paging import Page
 from ratoon.storage.store import Store, Transaction
 from ratoon_gateway.application.commands import CreateKey, UpdateFilter, UpdateKey
 from ratoon_gateway.application.ports import Projects, Usage
@@ -62,17 +61,6 @@ def create_key(
     return stored, secret.text if is_new else ""
 
 
-def get_key(name: str, store: Store) -> ApiKey:
-    """One key, without its secret."""
-    return store.get(ApiKey, name)
-
-
-def list_keys(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[ApiKey]:
-    """List the keys of a project, or with `projects/-` those of the installation."""
-    with store.read() as tx:
-        return tx.page(ApiKey, parent, size, token, order_by)
-
-
 def update_key(command: UpdateKey, store: Store, clock: Clock) -> ApiKey:
     """Change label, expiry or limits of a key; they apply to requests from then on."""
     with store.write() as tx:
@@ -92,7 +80,7 @@ def key_usage(
     """Return the usage of a key in total, and on each of the last `days` days of UTC (0: 30)."""
     if not 0 <= days <= _MAX_DAYS:
         raise BadRequest(f"days must be from 1 to {_MAX_DAYS}, or 0 for {_DAYS}.", field="days")
-    get_key(name, store)
+    store.get(ApiKey, name)
     since = clock.now().astimezone(UTC).date() - timedelta(days=(days or _DAYS) - 1)
     return usage.of([name])[name], usage.by_day(name, since)
 

@@ -45,18 +45,12 @@ class GatewayServicer(GatewayServiceServicer):
 
     async def GetApiKey(self, request: pb.GetApiKeyRequest, context: Context) -> api_key_pb2.ApiKey:
         """One key."""
-        return await self._with_usage(await self._threads(handlers.get_key, request.name, self._store))
+        return await self._with_usage(await self._threads(self._store.get, ApiKey, request.name))
 
     async def ListApiKeys(self, request: pb.ListApiKeysRequest, context: Context) -> pb.ListApiKeysResponse:
-        """List the keys of a project."""
-        page = await self._threads(
-            handlers.list_keys,
-            request.parent,
-            request.page_size,
-            request.page_token,
-            self._store,
-            request.order_by,
-        )
+        """List the keys of a project, or with `projects/-` those of the installation."""
+        arguments = (request.parent, request.page_size, request.page_token, request.order_by)
+        page = await self._threads(self._store.page, ApiKey, *arguments)
         used = await self._threads(self._usage.of, [key.name for key in page.items])
         keys = [mapping.api_key(key, used[key.name]) for key in page.items]
         return pb.ListApiKeysResponse(api_keys=keys, next_page_token=page.next_token)
