@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import TypeVar
 
 from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
@@ -10,7 +9,7 @@ from ratoon.process.errors import InvalidArgument
 from ratoon.storage.listing import filtered_fields
 from ratoon.storage.names import checked_id, matched, parent_of
 from ratoon.storage.paging import Page
-from ratoon.storage.store import Resource, Store, Transaction
+from ratoon.storage.store import Store, Transaction
 from ratoon.tasks.kinds import supported
 from ratoon.tasks.labels import label_key
 from ratoon_labeling.application.commands import (
@@ -34,33 +33,16 @@ from ratoon_labeling.domain.sampling import checked_size
 from ratoon_labeling.domain.tasks import Reason, Task, TaskState, TaskSummary, claim, complete, is_claimable
 
 PROJECT = "projects/*"
-PATTERNS: dict[type, str] = {
-    Guideline: f"{PROJECT}/guidelines/*",
-    LabelSet: f"{PROJECT}/labelSets/*",
-    Annotation: f"{PROJECT}/annotations/*",
-    Task: f"{PROJECT}/tasks/*",
-}
+GUIDELINE = f"{PROJECT}/guidelines/*"
+LABEL_SET = f"{PROJECT}/labelSets/*"
+ANNOTATION = f"{PROJECT}/annotations/*"
+TASK = f"{PROJECT}/tasks/*"
 DATASET_VERSION = f"{PROJECT}/datasets/*/versions/*"
 
 TASK_FIELDS = {"state": tuple(TaskState), "reason": tuple(Reason)}
 """Fields by which tasks are filtered, and their values."""
 _CANDIDATES = 50
 """Open tasks that a claim reads at once; more than a few are leased only where many annotators work."""
-
-T = TypeVar("T", bound=Resource)
-
-
-def get(kind: type[T], name: str, store: Store) -> T:
-    """One guideline, label set, annotation or task."""
-    matched(name, PATTERNS[kind])
-    return store.get(kind, name)
-
-
-def listed(kind: type[T], parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[T]:
-    """A project's guidelines, label sets, annotations or tasks, oldest first."""
-    matched(parent, PROJECT, "parent")
-    with store.read() as tx:
-        return tx.page(kind, parent, size, token, order_by)
 
 
 def list_tasks(
@@ -119,7 +101,7 @@ def create_guideline(command: CreateGuideline, store: Store, clock: Clock) -> Gu
 
 def update_guideline(command: UpdateGuideline, store: Store) -> Guideline:
     """Change a guideline; existing label sets keep the labels and policy that they were created with."""
-    matched(command.name, PATTERNS[Guideline])
+    matched(command.name, GUIDELINE)
     with store.write() as tx:
         before = tx.get(Guideline, command.name)
         check_etag(before, command.etag)
@@ -134,7 +116,7 @@ def update_guideline(command: UpdateGuideline, store: Store) -> Guideline:
 
 def delete_guideline(command: DeleteGuideline, store: Store) -> None:
     """Delete a guideline; InUse while a label set that uses it is in progress. Existing label sets keep its labels."""
-    matched(command.name, PATTERNS[Guideline])
+    matched(command.name, GUIDELINE)
     with store.write() as tx:
         guideline = tx.get(Guideline, command.name)
         check_etag(guideline, command.etag)
@@ -177,24 +159,13 @@ def create_label_set(
     return label_set
 
 
-def cancel_label_set(name: str, operations: Operations) -> LabelSet:
-    """Cancel a label set; one that has ended stays as it is."""
-    matched(name, PATTERNS[LabelSet])
-    return operations.cancel(LabelSet, name, lambda label_set: label_set.state.ended)
-
-
-def delete_label_set(name: str, allow_missing: bool, store: Store) -> None:
+def delete_label_set(label_set: LabelSet, tx: Transaction) -> None:
     """Delete a label set that failed or was cancelled; InUse in any other state."""
-    matched(name, PATTERNS[LabelSet])
-    with store.write() as tx:
-        label_set = tx.find(LabelSet, name) if allow_missing else tx.get(LabelSet, name)
-        if label_set is None:
-            return
-        if not label_set.state.ended:
-            raise InUse(f"{name} is in progress. Cancel it, or wait for its end.")
-        if not label_set.state.without_result:
-            raise InUse(f"{name} succeeded: splits may be made of it.")
-        tx.retire(label_set)
+    if not label_set.state.ended:
+        raise InUse(f"{label_set.name} is in progress. Cancel it, or wait for its end.")
+    if not label_set.state.without_result:
+        raise InUse(f"{label_set.name} succeeded: splits may be made of it.")
+    tx.retire(label_set)
 
 
 def create_annotation(command: CreateAnnotation, store: Store, clock: Clock) -> Annotation:
@@ -213,7 +184,7 @@ def create_annotation(command: CreateAnnotation, store: Store, clock: Clock) -> 
 
 def complete_task(command: CompleteTask, store: Store, clock: Clock) -> Task:
     """Answer a task; the answer is stored as an annotation under the task's own id."""
-    matched(command.name, PATTERNS[Task])
+    matched(command.name, TASK)
     with store.write() as tx:
         before = tx.get(Task, command.name)
         after = complete(before, command.label, command.caller, clock.now())
@@ -259,7 +230,7 @@ def _annotation(name: str, now: datetime, command: CreateAnnotation, annotator: 
 def _check_one_project(command: CreateLabelSet) -> None:
     (project,) = matched(command.parent, PROJECT, "parent")
     dataset_project = matched(command.dataset_version, DATASET_VERSION, "dataset_version")[0]
-    guideline_project = matched(command.guideline, PATTERNS[Guideline], "guideline")[0]
+    guideline_project = matched(command.guideline, GUIDELINE, "guideline")[0]
     if {project} != {dataset_project, guideline_project}:
         raise InvalidArgument(
             f"{command.dataset_version} and {command.guideline} must both be in {command.parent}.",

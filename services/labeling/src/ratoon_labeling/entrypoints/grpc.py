@@ -1,7 +1,6 @@
 """Labeling's gRPC API."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
 from ratoon.labeling.v1 import annotation_pb2, label_set_pb2
@@ -11,8 +10,9 @@ from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
 from ratoon.runtime.server import Threads
 from ratoon.security.identity import Role, caller
+from ratoon.service.standard_methods import StandardMethods
 from ratoon.storage.store import Store
-from ratoon.storage.watch import Changes, watch
+from ratoon.storage.watch import Changes
 from ratoon_labeling import mapping
 from ratoon_labeling.application import handlers
 from ratoon_labeling.application.ports import Datasets, TaskCounts
@@ -24,17 +24,30 @@ from ratoon_labeling.domain.tasks import Task
 Context = Any
 
 
-@dataclass(frozen=True)
 class LabelingServicer(LabelingServiceServicer):
     """Answers `ratoon.labeling.v1.LabelingService`."""
 
-    store: Store
-    operations: Operations
-    datasets: Datasets
-    changes: Changes
-    threads: Threads
-    clock: Clock
-    counts: TaskCounts
+    def __init__(
+        self,
+        store: Store,
+        operations: Operations,
+        datasets: Datasets,
+        changes: Changes,
+        threads: Threads,
+        clock: Clock,
+        counts: TaskCounts,
+    ) -> None:
+        self._store, self._operations, self._changes = store, operations, changes
+        self._datasets, self._counts = datasets, counts
+        self._threads, self._clock = threads, clock
+        self._guidelines = StandardMethods(store, threads, Guideline, handlers.GUIDELINE, mapping.guideline)
+        self._label_sets = StandardMethods(
+            store, threads, LabelSet, handlers.LABEL_SET, mapping.label_set, lambda each: each.state.ended
+        )
+        self._annotations = StandardMethods(
+            store, threads, Annotation, handlers.ANNOTATION, mapping.annotation
+        )
+        self._tasks = StandardMethods(store, threads, Task, handlers.TASK, mapping.task)
 
     async def CreateGuideline(
         self, request: pb.CreateGuidelineRequest, context: Context
@@ -42,43 +55,34 @@ class LabelingServicer(LabelingServiceServicer):
         """Create a guideline for annotators."""
         command = mapping.create_guideline(request)
         return mapping.guideline(
-            await self.threads(handlers.create_guideline, command, self.store, self.clock)
+            await self._threads(handlers.create_guideline, command, self._store, self._clock)
         )
 
     async def GetGuideline(
         self, request: pb.GetGuidelineRequest, context: Context
     ) -> annotation_pb2.Guideline:
         """One guideline."""
-        return mapping.guideline(await self.threads(handlers.get, Guideline, request.name, self.store))
+        return await self._guidelines.get(request)
 
     async def ListGuidelines(
         self, request: pb.ListGuidelinesRequest, context: Context
     ) -> pb.ListGuidelinesResponse:
         """The guidelines of a project."""
-        page = await self.threads(
-            handlers.listed,
-            Guideline,
-            request.parent,
-            request.page_size,
-            request.page_token,
-            self.store,
-            request.order_by,
-        )
-        guidelines = map(mapping.guideline, page.items)
-        return pb.ListGuidelinesResponse(guidelines=guidelines, next_page_token=page.next_token)
+        page = await self._guidelines.list(request)
+        return pb.ListGuidelinesResponse(guidelines=page.items, next_page_token=page.next_token)
 
     async def UpdateGuideline(
         self, request: pb.UpdateGuidelineRequest, context: Context
     ) -> annotation_pb2.Guideline:
         """Change a guideline."""
         command = mapping.update_guideline(request)
-        return mapping.guideline(await self.threads(handlers.update_guideline, command, self.store))
+        return mapping.guideline(await self._threads(handlers.update_guideline, command, self._store))
 
     async def DeleteGuideline(
         self, request: pb.DeleteGuidelineRequest, context: Context
     ) -> pb.DeleteGuidelineResponse:
         """Delete a guideline."""
-        await self.threads(handlers.delete_guideline, mapping.delete_guideline(request), self.store)
+        await self._threads(handlers.delete_guideline, mapping.delete_guideline(request), self._store)
         return pb.DeleteGuidelineResponse()
 
     async def CreateLabelSet(
@@ -86,58 +90,41 @@ class LabelingServicer(LabelingServiceServicer):
     ) -> label_set_pb2.LabelSet:
         """Freeze the labels of a dataset version."""
         command = mapping.create_label_set(request)
-        created = await self.threads(
-            handlers.create_label_set, command, self.store, self.operations, self.datasets, self.clock
+        created = await self._threads(
+            handlers.create_label_set, command, self._store, self._operations, self._datasets, self._clock
         )
         return mapping.label_set(created)
 
     async def GetLabelSet(self, request: pb.GetLabelSetRequest, context: Context) -> label_set_pb2.LabelSet:
         """One label set."""
-        return mapping.label_set(await self.threads(handlers.get, LabelSet, request.name, self.store))
+        return await self._label_sets.get(request)
 
     async def ListLabelSets(
         self, request: pb.ListLabelSetsRequest, context: Context
     ) -> pb.ListLabelSetsResponse:
         """The label sets of a project."""
-        page = await self.threads(
-            handlers.listed,
-            LabelSet,
-            request.parent,
-            request.page_size,
-            request.page_token,
-            self.store,
-            request.order_by,
-        )
-        label_sets = map(mapping.label_set, page.items)
-        return pb.ListLabelSetsResponse(label_sets=label_sets, next_page_token=page.next_token)
+        page = await self._label_sets.list(request)
+        return pb.ListLabelSetsResponse(label_sets=page.items, next_page_token=page.next_token)
 
     async def WatchLabelSet(
         self, request: pb.WatchLabelSetRequest, context: Context
     ) -> AsyncIterator[label_set_pb2.LabelSet]:
         """A label set's state, then each newer one, until it has ended."""
-        states = watch(
-            self.store,
-            self.changes,
-            self.threads,
-            LabelSet,
-            request.name,
-            request.revision,
-            lambda label_set: label_set.state.ended,
-        )
-        async for value in states:
-            yield mapping.label_set(value)
+        async for state in self._label_sets.watch(request, self._changes):
+            yield state
 
     async def CancelLabelSet(
         self, request: pb.CancelLabelSetRequest, context: Context
     ) -> label_set_pb2.LabelSet:
         """Cancel a label set."""
-        return mapping.label_set(await self.threads(handlers.cancel_label_set, request.name, self.operations))
+        self._label_sets.check_name(request)
+        return await self._label_sets.cancel(request, self._operations)
 
     async def DeleteLabelSet(
         self, request: pb.DeleteLabelSetRequest, context: Context
     ) -> pb.DeleteLabelSetResponse:
         """Delete a label set that failed or was cancelled."""
-        await self.threads(handlers.delete_label_set, request.name, request.allow_missing, self.store)
+        await self._label_sets.delete(request, handlers.delete_label_set)
         return pb.DeleteLabelSetResponse()
 
     async def CreateAnnotation(
@@ -147,43 +134,34 @@ class LabelingServicer(LabelingServiceServicer):
         who = caller()
         command = mapping.create_annotation(request, who.name, who.role is Role.SERVICE)
         return mapping.annotation(
-            await self.threads(handlers.create_annotation, command, self.store, self.clock)
+            await self._threads(handlers.create_annotation, command, self._store, self._clock)
         )
 
     async def GetAnnotation(
         self, request: pb.GetAnnotationRequest, context: Context
     ) -> annotation_pb2.Annotation:
         """One annotation."""
-        return mapping.annotation(await self.threads(handlers.get, Annotation, request.name, self.store))
+        return await self._annotations.get(request)
 
     async def ListAnnotations(
         self, request: pb.ListAnnotationsRequest, context: Context
     ) -> pb.ListAnnotationsResponse:
         """The annotations of a project."""
-        page = await self.threads(
-            handlers.listed,
-            Annotation,
-            request.parent,
-            request.page_size,
-            request.page_token,
-            self.store,
-            request.order_by,
-        )
-        annotations = map(mapping.annotation, page.items)
-        return pb.ListAnnotationsResponse(annotations=annotations, next_page_token=page.next_token)
+        page = await self._annotations.list(request)
+        return pb.ListAnnotationsResponse(annotations=page.items, next_page_token=page.next_token)
 
     async def GetTask(self, request: pb.GetTaskRequest, context: Context) -> annotation_pb2.Task:
         """One task."""
-        return mapping.task(await self.threads(handlers.get, Task, request.name, self.store))
+        return await self._tasks.get(request)
 
     async def ListTasks(self, request: pb.ListTasksRequest, context: Context) -> pb.ListTasksResponse:
         """The tasks of a project."""
-        page = await self.threads(
+        page = await self._threads(
             handlers.list_tasks,
             request.parent,
             request.page_size,
             request.page_token,
-            self.store,
+            self._store,
             request.order_by,
             request.filter,
         )
@@ -193,16 +171,16 @@ class LabelingServicer(LabelingServiceServicer):
         self, request: pb.SummarizeTasksRequest, context: Context
     ) -> pb.SummarizeTasksResponse:
         """Counts of a project's tasks."""
-        summary = await self.threads(handlers.summarize_tasks, request.parent, self.counts)
+        summary = await self._threads(handlers.summarize_tasks, request.parent, self._counts)
         return mapping.task_summary(summary)
 
     async def ClaimTask(self, request: pb.ClaimTaskRequest, context: Context) -> pb.ClaimTaskResponse:
         """Lease the next open task to the caller."""
         command = mapping.claim_task(request, caller().name)
-        task = await self.threads(handlers.claim_task, command, self.store, self.clock)
+        task = await self._threads(handlers.claim_task, command, self._store, self._clock)
         return pb.ClaimTaskResponse(task=mapping.task(task) if task else None)
 
     async def CompleteTask(self, request: pb.CompleteTaskRequest, context: Context) -> annotation_pb2.Task:
         """Answer a task."""
         command = mapping.complete_task(request, caller().name)
-        return mapping.task(await self.threads(handlers.complete_task, command, self.store, self.clock))
+        return mapping.task(await self._threads(handlers.complete_task, command, self._store, self._clock))
