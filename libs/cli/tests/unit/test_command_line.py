@@ -1,5 +1,9 @@
 """The command line takes its global options anywhere, and says what is wrong with a file that a user names."""
 
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -7,7 +11,9 @@ from typer.testing import CliRunner
 from ratoon.cli import app, keys
 from ratoon.cli.context import resolve_name
 from ratoon.cli.documents import read_settings
-from ratoon.cli.root import ordered
+from ratoon.cli.examples import EXAMPLES
+from ratoon.cli.root import GLOBAL_OPTIONS, ordered
+from ratoon.cli.verbs import verbs
 
 
 @pytest.mark.parametrize(
@@ -100,3 +106,42 @@ def test_a_role_that_does_not_exist_is_refused_with_those_that_do():
 )
 def test_names_that_tables_print_are_taken(text, collection, expected):
     assert resolve_name(text, "projects/p", collection) == expected
+
+
+def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the words of each command that is no group, verbs of resources apart."""
+    children = getattr(command, "commands", None)
+    if children is None:
+        yield path
+    for name, child in (children or {}).items():
+        if path or name not in verbs():
+            yield from commands(child, (*path, name))
+
+
+@pytest.mark.parametrize("path", list(commands(typer.main.get_command(app))), ids=" ".join)
+def test_every_command_has_an_example_that_it_takes(path):
+    shown = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "300"})
+    assert shown.exit_code == 0
+    assert f"ratoon {' '.join(path)}" in shown.output.partition("Example")[2]
+
+
+@pytest.mark.parametrize(
+    "line", [line for lines in EXAMPLES.values() for line in lines if line != "make demo"]
+)
+def test_an_example_is_a_command_line_that_is_parsed(line):
+    words = shlex.split(line.partition(" < ")[0])[1:]
+    root = typer.main.get_command(app)
+    command, context = root, root.make_context("ratoon", [], resilient_parsing=True)
+    while children := getattr(command, "commands", None):
+        name = words.pop(0)
+        command = children[name]
+    command.make_context(name, words, parent=context, resilient_parsing=True)
+    assert not [
+        each for each in words if each.startswith("--") and each.partition("=")[0] not in options(command)
+    ]
+
+
+def options(command: Any) -> set[str]:
+    """Return the options of a command, those of the root included."""
+    own = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
+    return own | set(GLOBAL_OPTIONS)

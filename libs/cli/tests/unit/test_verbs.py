@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from ratoon.cli import app
 from ratoon.cli.names import plural
-from ratoon.cli.verbs import STANDARD, help_of, methods_of, verbs
+from ratoon.cli.verbs import STANDARD, methods_of, verbs
 from ratoon.client.schema import METHODS, Method
 
 from .conftest import problem, watch
@@ -21,8 +21,7 @@ def test_every_method_of_the_api_is_a_command_with_examples(method: Method):
     verb = method.name.replace("_", "-")
     shown = CliRunner().invoke(app, [verb, plural(method.resource), "--help"], env={"COLUMNS": "200"})
     assert shown.exit_code == 0, shown.output
-    assert f"ratoon {verb} {plural(method.resource)}" in shown.output.replace("Usage", "")
-    assert "Examples:" in help_of(method)
+    assert f"ratoon {verb} {plural(method.resource)}" in shown.output.partition("Examples:")[2]
     assert "[/" not in shown.output
 
 

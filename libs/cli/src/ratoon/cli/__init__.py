@@ -8,6 +8,7 @@ import typer
 from ratoon.cli import blobs, changes, datasets, demo, keys, local, maintenance, resources, safety
 from ratoon.cli.completions import completion
 from ratoon.cli.context import Session
+from ratoon.cli.examples import add_examples
 from ratoon.cli.exit_codes import ExitCode, exit_code, sentence
 from ratoon.cli.output import Output, explain, say_error
 from ratoon.cli.root import CONTEXT_SETTINGS, RootGroup, print_version
@@ -90,6 +91,7 @@ for _name, _group in (
     app.add_typer(_group, name=_name)
 
 
+add_examples(app)
 add_verbs(app)
 
 
