@@ -4,7 +4,6 @@ from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
 from ratoon.process.errors import InvalidArgument
 from ratoon.storage.names import checked_id, matched, parent_of, project_of, uuid7
-from ratoon.storage.paging import Page
 from ratoon.storage.store import Store, Transaction
 from ratoon_ingestion.application.commands import (
     CreateDataset,
@@ -33,6 +32,7 @@ SOURCE = f"{PROJECT}/sources/*"
 DATASET = f"{PROJECT}/datasets/*"
 VERSION = f"{DATASET}/versions/*"
 SPLIT = f"{DATASET}/splits/*"
+READING = f"{SPLIT}/readings/*"
 ERASURE = f"{PROJECT}/erasures/*"
 
 
@@ -58,19 +58,6 @@ def create_source(command: CreateSource, store: Store, blobs: Blobs, clock: Cloc
         return tx.create(source, command.request_id)[0]
 
 
-def get_source(name: str, store: Store) -> Source:
-    """One source."""
-    matched(name, SOURCE)
-    return store.get(Source, name)
-
-
-def list_sources(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[Source]:
-    """The sources of a project, oldest first."""
-    matched(parent, PROJECT, "parent")
-    with store.read() as tx:
-        return tx.page(Source, parent, size, token, order_by)
-
-
 def create_dataset(command: CreateDataset, store: Store, clock: Clock) -> Dataset:
     """Begin a line of versions."""
     matched(command.parent, PROJECT, "parent")
@@ -78,19 +65,6 @@ def create_dataset(command: CreateDataset, store: Store, clock: Clock) -> Datase
     name = f"{command.parent}/datasets/{checked_id(command.dataset_id, 'dataset_id')}"
     with store.write() as tx:
         return tx.create(Dataset(name, now, now, command.display_name), command.request_id)[0]
-
-
-def get_dataset(name: str, store: Store) -> Dataset:
-    """One dataset."""
-    matched(name, DATASET)
-    return store.get(Dataset, name)
-
-
-def list_datasets(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[Dataset]:
-    """The datasets of a project, oldest first."""
-    matched(parent, PROJECT, "parent")
-    with store.read() as tx:
-        return tx.page(Dataset, parent, size, token, order_by)
 
 
 def create_version(
@@ -118,26 +92,6 @@ def create_version(
     return version
 
 
-def get_version(name: str, store: Store) -> DatasetVersion:
-    """One version."""
-    matched(name, VERSION)
-    return store.get(DatasetVersion, name)
-
-
-def list_versions(
-    parent: str, size: int, token: str, store: Store, order_by: str = ""
-) -> Page[DatasetVersion]:
-    """The versions of a dataset, oldest first."""
-    matched(parent, DATASET, "parent")
-    with store.read() as tx:
-        return tx.page(DatasetVersion, parent, size, token, order_by)
-
-
-def cancel_version(name: str, operations: Operations) -> DatasetVersion:
-    """Call a curation off; one that has ended stays as it is."""
-    return operations.cancel(DatasetVersion, name, lambda version: version.state.ended)
-
-
 def create_split(command: CreateSplit, store: Store, operations: Operations, clock: Clock) -> Split:
     """Create a split of a READY version; the work starts with the commit."""
     matched(command.parent, DATASET, "parent")
@@ -162,24 +116,6 @@ def create_split(command: CreateSplit, store: Store, operations: Operations, clo
     return split
 
 
-def get_split(name: str, store: Store) -> Split:
-    """One split."""
-    matched(name, SPLIT)
-    return store.get(Split, name)
-
-
-def list_splits(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[Split]:
-    """The splits of a dataset, oldest first."""
-    matched(parent, DATASET, "parent")
-    with store.read() as tx:
-        return tx.page(Split, parent, size, token, order_by)
-
-
-def cancel_split(name: str, operations: Operations) -> Split:
-    """Call a split off; one that has ended stays as it is."""
-    return operations.cancel(Split, name, lambda split: split.state.ended)
-
-
 def open_split(command: OpenSplit, store: Store, clock: Clock) -> tuple[str, SplitReading]:
     """Hand out a part's digest. The reading commits before the digest leaves."""
     matched(command.name, SPLIT)
@@ -202,13 +138,6 @@ def open_split(command: OpenSplit, store: Store, clock: Clock) -> tuple[str, Spl
     return digest, reading
 
 
-def list_readings(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[SplitReading]:
-    """Who read what of a split, oldest first."""
-    matched(parent, SPLIT, "parent")
-    with store.read() as tx:
-        return tx.page(SplitReading, parent, size, token, order_by)
-
-
 def create_erasure(command: CreateErasure, store: Store, operations: Operations, clock: Clock) -> Erasure:
     """Create an erasure; from the commit on curations exclude its records, and the work starts."""
     matched(command.parent, PROJECT, "parent")
@@ -225,19 +154,6 @@ def create_erasure(command: CreateErasure, store: Store, operations: Operations,
         if new:
             operations.begin(tx, erasure)
     return erasure
-
-
-def get_erasure(name: str, store: Store) -> Erasure:
-    """One erasure."""
-    matched(name, ERASURE)
-    return store.get(Erasure, name)
-
-
-def list_erasures(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[Erasure]:
-    """The erasures of a project, oldest first."""
-    matched(parent, PROJECT, "parent")
-    with store.read() as tx:
-        return tx.page(Erasure, parent, size, token, order_by)
 
 
 def check_uploaded(source: Source, blobs: Blobs) -> None:

@@ -14,17 +14,19 @@ from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
 from ratoon.runtime.server import Threads
 from ratoon.security.identity import caller
+from ratoon.service.standard_methods import StandardMethods
 from ratoon.storage.names import uuid7
 from ratoon.storage.paging import PageTokens
 from ratoon.storage.store import Store
-from ratoon.storage.watch import Changes, watch
+from ratoon.storage.watch import Changes
 from ratoon_ingestion import mapping
 from ratoon_ingestion.application import browsing, deletion, handlers, sources
 from ratoon_ingestion.application.ports import Blobs, PreviewJob, Records
-from ratoon_ingestion.domain.datasets import DatasetVersion
+from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion
 from ratoon_ingestion.domain.erasures import Erasure
 from ratoon_ingestion.domain.errors import PreviewFailed
-from ratoon_ingestion.domain.splits import Split
+from ratoon_ingestion.domain.sources import Source
+from ratoon_ingestion.domain.splits import Split, SplitReading
 
 Context = Any
 
@@ -54,6 +56,19 @@ class IngestionServicer(IngestionServiceServicer):
     def __init__(self, ports: Ports) -> None:
         self._ports, self._threads = ports, ports.threads
         self._store, self._operations, self._clock = ports.store, ports.operations, ports.clock
+        store, threads = ports.store, ports.threads
+        self._sources = StandardMethods(store, threads, Source, handlers.SOURCE, mapping.source)
+        self._datasets = StandardMethods(store, threads, Dataset, handlers.DATASET, mapping.dataset)
+        self._versions = StandardMethods(
+            store, threads, DatasetVersion, handlers.VERSION, mapping.version, lambda each: each.state.ended
+        )
+        self._splits = StandardMethods(
+            store, threads, Split, handlers.SPLIT, mapping.split, lambda split: split.state.ended
+        )
+        self._readings = StandardMethods(store, threads, SplitReading, handlers.READING, mapping.reading)
+        self._erasures = StandardMethods(
+            store, threads, Erasure, handlers.ERASURE, mapping.erasure, lambda erasure: erasure.state.ended
+        )
 
     async def CreateSource(self, request: pb.CreateSourceRequest, context: Context) -> source_pb2.Source:
         """Name a blob as a source."""
@@ -65,21 +80,12 @@ class IngestionServicer(IngestionServiceServicer):
 
     async def GetSource(self, request: pb.GetSourceRequest, context: Context) -> source_pb2.Source:
         """One source."""
-        return mapping.source(await self._threads(handlers.get_source, request.name, self._store))
+        return await self._sources.get(request)
 
     async def ListSources(self, request: pb.ListSourcesRequest, context: Context) -> pb.ListSourcesResponse:
         """The sources of a project."""
-        page = await self._threads(
-            handlers.list_sources,
-            request.parent,
-            request.page_size,
-            request.page_token,
-            self._store,
-            request.order_by,
-        )
-        return pb.ListSourcesResponse(
-            sources=map(mapping.source, page.items), next_page_token=page.next_token
-        )
+        page = await self._sources.list(request)
+        return pb.ListSourcesResponse(sources=page.items, next_page_token=page.next_token)
 
     async def UpdateSource(self, request: pb.UpdateSourceRequest, context: Context) -> source_pb2.Source:
         """Change a source."""
@@ -130,23 +136,14 @@ class IngestionServicer(IngestionServiceServicer):
 
     async def GetDataset(self, request: pb.GetDatasetRequest, context: Context) -> dataset_pb2.Dataset:
         """One dataset."""
-        return mapping.dataset(await self._threads(handlers.get_dataset, request.name, self._store))
+        return await self._datasets.get(request)
 
     async def ListDatasets(
         self, request: pb.ListDatasetsRequest, context: Context
     ) -> pb.ListDatasetsResponse:
         """The datasets of a project."""
-        page = await self._threads(
-            handlers.list_datasets,
-            request.parent,
-            request.page_size,
-            request.page_token,
-            self._store,
-            request.order_by,
-        )
-        return pb.ListDatasetsResponse(
-            datasets=map(mapping.dataset, page.items), next_page_token=page.next_token
-        )
+        page = await self._datasets.list(request)
+        return pb.ListDatasetsResponse(datasets=page.items, next_page_token=page.next_token)
 
     async def CreateDatasetVersion(
         self, request: pb.CreateDatasetVersionRequest, context: Context
@@ -161,56 +158,40 @@ class IngestionServicer(IngestionServiceServicer):
         self, request: pb.GetDatasetVersionRequest, context: Context
     ) -> dataset_pb2.DatasetVersion:
         """One version."""
-        return mapping.version(await self._threads(handlers.get_version, request.name, self._store))
+        return await self._versions.get(request)
 
     async def ListDatasetVersions(
         self, request: pb.ListDatasetVersionsRequest, context: Context
     ) -> pb.ListDatasetVersionsResponse:
         """The versions of a dataset."""
-        page = await self._threads(
-            handlers.list_versions,
-            request.parent,
-            request.page_size,
-            request.page_token,
-            self._store,
-            request.order_by,
-        )
-        versions = map(mapping.version, page.items)
-        return pb.ListDatasetVersionsResponse(dataset_versions=versions, next_page_token=page.next_token)
+        page = await self._versions.list(request)
+        return pb.ListDatasetVersionsResponse(dataset_versions=page.items, next_page_token=page.next_token)
 
     async def WatchDatasetVersion(
         self, request: pb.WatchDatasetVersionRequest, context: Context
     ) -> AsyncIterator[dataset_pb2.DatasetVersion]:
         """A version's state, then each newer one, until it has ended."""
-        async for value in watch(
-            self._store,
-            self._ports.changes,
-            self._threads,
-            DatasetVersion,
-            request.name,
-            request.revision,
-            lambda version: version.state.ended,
-        ):
-            yield mapping.version(value)
+        async for state in self._versions.watch(request, self._ports.changes):
+            yield state
 
     async def CancelDatasetVersion(
         self, request: pb.CancelDatasetVersionRequest, context: Context
     ) -> dataset_pb2.DatasetVersion:
         """Call a curation off."""
-        return mapping.version(await self._threads(handlers.cancel_version, request.name, self._operations))
+        return await self._versions.cancel(request, self._operations)
 
     async def DeleteDataset(
         self, request: pb.DeleteDatasetRequest, context: Context
     ) -> pb.DeleteDatasetResponse:
         """Delete it, unless it is in use."""
-        await self._threads(deletion.delete_dataset, request.name, request.allow_missing, self._store)
+        await self._datasets.delete(request, deletion.delete_dataset)
         return pb.DeleteDatasetResponse()
 
     async def DeleteDatasetVersion(
         self, request: pb.DeleteDatasetVersionRequest, context: Context
     ) -> pb.DeleteDatasetVersionResponse:
         """Delete it, unless it is in use."""
-        await self._threads(deletion.delete_version, request.name, request.allow_missing, self._store)
+        await self._versions.delete(request, deletion.delete_work)
         return pb.DeleteDatasetVersionResponse()
 
     async def ListRecords(self, request: pb.ListRecordsRequest, context: Context) -> pb.ListRecordsResponse:
@@ -275,42 +256,27 @@ class IngestionServicer(IngestionServiceServicer):
 
     async def GetSplit(self, request: pb.GetSplitRequest, context: Context) -> split_pb2.Split:
         """One split."""
-        return mapping.split(await self._threads(handlers.get_split, request.name, self._store))
+        return await self._splits.get(request)
 
     async def ListSplits(self, request: pb.ListSplitsRequest, context: Context) -> pb.ListSplitsResponse:
         """The splits of a dataset."""
-        page = await self._threads(
-            handlers.list_splits,
-            request.parent,
-            request.page_size,
-            request.page_token,
-            self._store,
-            request.order_by,
-        )
-        return pb.ListSplitsResponse(splits=map(mapping.split, page.items), next_page_token=page.next_token)
+        page = await self._splits.list(request)
+        return pb.ListSplitsResponse(splits=page.items, next_page_token=page.next_token)
 
     async def WatchSplit(
         self, request: pb.WatchSplitRequest, context: Context
     ) -> AsyncIterator[split_pb2.Split]:
         """A split's state, then each newer one, until it has ended."""
-        async for value in watch(
-            self._store,
-            self._ports.changes,
-            self._threads,
-            Split,
-            request.name,
-            request.revision,
-            lambda split: split.state.ended,
-        ):
-            yield mapping.split(value)
+        async for state in self._splits.watch(request, self._ports.changes):
+            yield state
 
     async def CancelSplit(self, request: pb.CancelSplitRequest, context: Context) -> split_pb2.Split:
         """Call a split off."""
-        return mapping.split(await self._threads(handlers.cancel_split, request.name, self._operations))
+        return await self._splits.cancel(request, self._operations)
 
     async def DeleteSplit(self, request: pb.DeleteSplitRequest, context: Context) -> pb.DeleteSplitResponse:
         """Delete it, unless it is in use."""
-        await self._threads(deletion.delete_split, request.name, request.allow_missing, self._store)
+        await self._splits.delete(request, deletion.delete_work)
         return pb.DeleteSplitResponse()
 
     async def OpenSplit(self, request: pb.OpenSplitRequest, context: Context) -> pb.OpenSplitResponse:
@@ -323,16 +289,8 @@ class IngestionServicer(IngestionServiceServicer):
         self, request: pb.ListSplitReadingsRequest, context: Context
     ) -> pb.ListSplitReadingsResponse:
         """Who read what of a split."""
-        page = await self._threads(
-            handlers.list_readings,
-            request.parent,
-            request.page_size,
-            request.page_token,
-            self._store,
-            request.order_by,
-        )
-        readings = map(mapping.reading, page.items)
-        return pb.ListSplitReadingsResponse(readings=readings, next_page_token=page.next_token)
+        page = await self._readings.list(request)
+        return pb.ListSplitReadingsResponse(readings=page.items, next_page_token=page.next_token)
 
     async def CreateErasure(self, request: pb.CreateErasureRequest, context: Context) -> erasure_pb2.Erasure:
         """Erase records."""
@@ -344,34 +302,18 @@ class IngestionServicer(IngestionServiceServicer):
 
     async def GetErasure(self, request: pb.GetErasureRequest, context: Context) -> erasure_pb2.Erasure:
         """One erasure."""
-        return mapping.erasure(await self._threads(handlers.get_erasure, request.name, self._store))
+        return await self._erasures.get(request)
 
     async def ListErasures(
         self, request: pb.ListErasuresRequest, context: Context
     ) -> pb.ListErasuresResponse:
         """The erasures of a project."""
-        page = await self._threads(
-            handlers.list_erasures,
-            request.parent,
-            request.page_size,
-            request.page_token,
-            self._store,
-            request.order_by,
-        )
-        erasures = map(mapping.erasure, page.items)
-        return pb.ListErasuresResponse(erasures=erasures, next_page_token=page.next_token)
+        page = await self._erasures.list(request)
+        return pb.ListErasuresResponse(erasures=page.items, next_page_token=page.next_token)
 
     async def WatchErasure(
         self, request: pb.WatchErasureRequest, context: Context
     ) -> AsyncIterator[erasure_pb2.Erasure]:
         """An erasure's state, then each newer one, until it has ended."""
-        async for value in watch(
-            self._store,
-            self._ports.changes,
-            self._threads,
-            Erasure,
-            request.name,
-            request.revision,
-            lambda erasure: erasure.state.ended,
-        ):
-            yield mapping.erasure(value)
+        async for state in self._erasures.watch(request, self._ports.changes):
+            yield state
