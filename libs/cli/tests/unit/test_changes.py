@@ -81,6 +81,16 @@ def test_a_deletion_asks_for_confirmation(server, arguments, name, etag):
     assert f"Deleted {name}." in result.output
 
 
+def test_a_project_of_any_task_is_created_from_a_file(server, tmp_path):
+    settings = tmp_path / "project.yaml"
+    settings.write_text("task:\n  regress: {unit: points, min: 0, max: 5}\nprimary_metric: {name: mae}\n")
+    assert run("projects", "create", "score", "--settings", str(settings)).exit_code == 0
+    [(_, name, query, body)] = server.sent()
+    assert (name, query) == ("projects", {"projectId": "score"})
+    assert body["task"] == {"regress": {"unit": "points", "min": 0, "max": 5}}
+    assert "labels" not in body
+
+
 def test_a_second_create_says_that_it_exists(server):
     exists = problem(409, "PROJECT_EXISTS", "projects/p exists already and differs in labels.")
     server.answers["POST", "projects"] = server.answers["POST", "projects/p/policies"] = exists

@@ -122,19 +122,19 @@ projects = typer.Typer(help="Projects with their labels, gates and training defa
 def create_project(
     context: typer.Context,
     project: Annotated[str, typer.Argument(help="Project id: lowercase letters, digits and dashes.")],
-    labels: Annotated[str, typer.Option(help="Labels that the model answers with; comma-separated.")],
+    labels: Annotated[
+        str,
+        typer.Option(help="Labels that the model answers with; comma-separated. Other tasks: in --settings."),
+    ] = "",
     instructions: Annotated[str, typer.Option(help="Instructions for annotators.")] = "",
     settings: Annotated[
-        Path | None, typer.Option(help="YAML or JSON file with more fields (gate, training, …).")
+        Path | None, typer.Option(help="YAML or JSON file with more fields (task, gate, training, …).")
     ] = None,
 ) -> None:
     """Create a project with its dataset, model and deployment, all with the same name."""
     chosen = session(context)
-    fields = {
-        "labels": [label.strip() for label in labels.split(",")],
-        "instructions": instructions,
-        **read_settings(settings, "projects"),
-    }
+    listed = {"labels": [label.strip() for label in labels.split(",")]} if labels else {}
+    fields = {**listed, "instructions": instructions, **read_settings(settings, "projects")}
     show(chosen.client.projects.create(project_id=project, **fields), chosen.output)
 
 
