@@ -39,6 +39,7 @@ def test_the_key_of_the_local_installation_is_sent_nowhere_else():
     assert load_config("http://elsewhere").api_key == ""
     assert "authorization" not in load_config("http://elsewhere").headers()
     assert load_config("http://127.0.0.1:9999/").api_key == "operator"
+    assert load_config("http://localhost:9999").api_key == "operator"
 
 
 def test_a_state_directory_that_is_passed_comes_before_the_environment(monkeypatch, state):

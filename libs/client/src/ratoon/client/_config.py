@@ -43,11 +43,16 @@ def load_config(
     operator_key = _read(directory / "keys" / "operator.key")
     configured = local_url if state else os.environ.get("RATOON_ENDPOINT") or os.environ.get("RATOON_URL")
     chosen = base_url or configured or local_url
-    is_local = chosen.rstrip("/") == local_url.rstrip("/")
+    is_local = _address(chosen) == _address(local_url)
     key = api_key or (operator_key if state and is_local else "") or os.environ.get("RATOON_API_KEY") or ""
     if not key and is_local:
         key = operator_key
     return Config(chosen.rstrip("/"), key, timeout_s, max_retries)
+
+
+def _address(url: str) -> str:
+    """Return a URL in the form in which URLs of one address on this machine are equal."""
+    return url.rstrip("/").replace("://localhost", "://127.0.0.1")
 
 
 def _read(path: Path) -> str:
