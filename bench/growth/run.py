@@ -37,7 +37,6 @@ from ratoon.tasks.classify import Classify
 from ratoon_evaluation.adapters.answers import ParquetAnswers
 from ratoon_flywheel import mapping as flywheel_mapping
 from ratoon_flywheel.adapters import tables as flywheel_tables
-from ratoon_flywheel.application import handlers as flywheel
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals.drift import Feature, Measure
@@ -190,9 +189,9 @@ def start_page(count: int, folder: Path) -> dict[tuple[str, str], float]:
         put(store.database, flywheel_tables.RESOURCES[PipelineRun], runs)
 
         def page() -> None:
-            shown = flywheel.list_projects(CARDS, "", store, "create_time desc").items
+            shown = store.page(Project, "", CARDS, order_by="create_time desc").items
             for project in [projects[0], *shown[1:]]:
-                flywheel.list_runs(project.name, RUNS, "", store, "create_time desc")
+                store.page(PipelineRun, project.name, RUNS, order_by="create_time desc")
 
         return {("reads of the start page of the console", "ms"): milliseconds(page, 10)}
 

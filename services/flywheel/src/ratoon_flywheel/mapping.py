@@ -225,11 +225,6 @@ def delete(request: pb.DeleteProjectRequest | pb.DeletePolicyRequest) -> Delete:
     return Delete(request.name, request.etag)
 
 
-def delete_ended(request: pb.DeletePipelineRunRequest | pb.DeleteDriftReportRequest) -> Delete:
-    """Return the command of a deletion that may find nothing."""
-    return Delete(request.name, allow_missing=request.allow_missing)
-
-
 def create_policy(request: pb.CreatePolicyRequest) -> CreatePolicy:
     """Return the command of a request; a value of zero takes its default."""
     desired = _policy(request.policy, ())

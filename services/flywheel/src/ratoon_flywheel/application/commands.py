@@ -39,8 +39,6 @@ class Delete:
 
     name: str
     etag: str = ""
-    allow_missing: bool = False
-    """True: the deletion of a resource that does not exist succeeds."""
 
 
 @dataclass(frozen=True)

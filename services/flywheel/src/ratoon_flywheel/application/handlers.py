@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TypeVar
 
 from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
 from ratoon.security.answers import AnswerIds
 from ratoon.storage.names import checked_id, matched, parent_of
-from ratoon.storage.paging import Page
-from ratoon.storage.store import Resource, Store, Transaction
+from ratoon.storage.store import Store, Transaction
 from ratoon.tasks.kind import Verdict
 from ratoon.tasks.votes import Votes
 from ratoon_flywheel.application.budgets import spent_budget
@@ -59,8 +57,12 @@ from ratoon_flywheel.domain.signals.feedback import checked as checked_feedback
 from ratoon_flywheel.domain.signals.monitor import DriftReport, Monitor
 from ratoon_flywheel.domain.signals.traffic import SegmentReceived, TrafficSegment
 
-T = TypeVar("T", bound=Resource)
 PROJECT = "projects/*"
+POLICY = f"{PROJECT}/policies/*"
+PIPELINE_RUN = f"{PROJECT}/pipelineRuns/*"
+FEEDBACK = f"{PROJECT}/feedback/*"
+SEGMENT = f"{PROJECT}/trafficSegments/*"
+DRIFT_REPORT = f"{PROJECT}/driftReports/*"
 FEEDBACK_S = 1.0
 """Seconds within which feedback is processed, all of it at once."""
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -77,18 +79,6 @@ def create_project(command: CreateProject, store: Store, operations: Operations,
             monitor, _ = tx.create(Monitor(monitor_of(project.name), now, now))
             operations.begin(tx, monitor)
     return project
-
-
-def get_project(name: str, store: Store) -> Project:
-    """One project."""
-    matched(name, PROJECT)
-    return store.get(Project, name)
-
-
-def list_projects(size: int, token: str, store: Store, order_by: str = "") -> Page[Project]:
-    """All projects, oldest first."""
-    with store.read() as tx:
-        return tx.page(Project, "", size, token, order_by)
 
 
 def update_project(
@@ -142,7 +132,8 @@ def delete_project(
 
     The blobs of its segments go after the commit; garbage collection takes what a crash leaves of them.
     """
-    get_project(command.name, store)
+    matched(command.name, PROJECT)
+    store.get(Project, command.name)
     if busy := deployments.busy(command.name):
         raise InUse(
             f"{command.name} is served by {', '.join(busy)}. Delete the deployment, or scale it to 0 replicas; "
@@ -194,22 +185,9 @@ def create_policy(command: CreatePolicy, store: Store, operations: Operations, c
     return policy
 
 
-def get_policy(name: str, store: Store) -> Policy:
-    """One policy, with its last decision."""
-    matched(name, f"{PROJECT}/policies/*")
-    return store.get(Policy, name)
-
-
-def list_policies(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[Policy]:
-    """The policies of a project, oldest first."""
-    matched(parent, PROJECT, "parent")
-    with store.read() as tx:
-        return tx.page(Policy, parent, size, token, order_by)
-
-
 def update_policy(command: UpdatePolicy, store: Store, operations: Operations) -> Policy:
     """Change a policy; it decides again at once."""
-    matched(command.policy.name, f"{PROJECT}/policies/*", "policy.name")
+    matched(command.policy.name, POLICY, "policy.name")
     with store.write() as tx:
         policy = tx.get(Policy, command.policy.name)
         check_etag(policy.name, policy.etag, command.etag)
@@ -220,7 +198,7 @@ def update_policy(command: UpdatePolicy, store: Store, operations: Operations) -
 
 def delete_policy(command: Delete, store: Store, operations: Operations, runs: RunIndex) -> None:
     """Delete a policy; InUse while a run that it started is under way."""
-    matched(command.name, f"{PROJECT}/policies/*")
+    matched(command.name, POLICY)
     with store.write() as tx:
         policy = tx.get(Policy, command.name)
         check_etag(policy.name, policy.etag, command.etag)
@@ -273,22 +251,10 @@ def _check_budget(project: Project, runs: RunIndex, tx: Transaction, now: dateti
         )
 
 
-def get_run(name: str, store: Store) -> PipelineRun:
-    """One pipeline run."""
-    matched(name, f"{PROJECT}/pipelineRuns/*")
-    return store.get(PipelineRun, name)
-
-
-def list_runs(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[PipelineRun]:
-    """The pipeline runs of a project, oldest first."""
-    matched(parent, PROJECT, "parent")
-    with store.read() as tx:
-        return tx.page(PipelineRun, parent, size, token, order_by)
-
-
 def refresh_run(name: str, store: Store, operations: Operations) -> None:
     """Have the progress of a run read from the resource of its stage at once."""
-    if get_run(name, store).state.ended:
+    matched(name, PIPELINE_RUN)
+    if store.get(PipelineRun, name).state.ended:
         return
     with store.write() as tx:
         operations.wake(tx, name)
@@ -296,23 +262,20 @@ def refresh_run(name: str, store: Store, operations: Operations) -> None:
 
 def cancel_run(name: str, store: Store, operations: Operations) -> PipelineRun:
     """Cancel a run, and with it the resource in work."""
-    run = get_run(name, store)
+    matched(name, PIPELINE_RUN)
+    run = store.get(PipelineRun, name)
     if run.state.ended:
         raise RunEnded(f"{name} has ended as {run.state}; there is nothing to cancel.")
     return operations.cancel(PipelineRun, name, lambda current: current.state.ended)
 
 
-def delete_run(command: Delete, store: Store, runs: RunIndex, clock: Clock) -> None:
+def delete_run(run: PipelineRun, tx: Transaction, runs: RunIndex, clock: Clock) -> None:
     """Delete a run that has ended; InUse while it is under way, and while policies decide by it."""
-    matched(command.name, f"{PROJECT}/pipelineRuns/*")
-    with store.write() as tx:
-        if (run := _existing(PipelineRun, command, tx)) is None:
-            return
-        if not run.state.ended:
-            raise InUse(f"{run.name} is under way. Cancel it, or wait for its end.")
-        _check_policies(run, tx, runs, clock)
-        runs.forget(tx, run.name)
-        tx.retire(run)
+    if not run.state.ended:
+        raise InUse(f"{run.name} is under way. Cancel it, or wait for its end.")
+    _check_policies(run, tx, runs, clock)
+    runs.forget(tx, run.name)
+    tx.retire(run)
 
 
 def _check_policies(run: PipelineRun, tx: Transaction, runs: RunIndex, clock: Clock) -> None:
@@ -327,16 +290,11 @@ def _check_policies(run: PipelineRun, tx: Transaction, runs: RunIndex, clock: Cl
         )
 
 
-def _existing(kind: type[T], command: Delete, tx: Transaction) -> T | None:
-    """Return the resource to delete; None if it does not exist and the command allows that."""
-    return tx.find(kind, command.name) if command.allow_missing else tx.get(kind, command.name)
-
-
 def decide_run(
     command: DecideRun, decider: str, store: Store, operations: Operations, clock: Clock
 ) -> PipelineRun:
     """Keep what a person decided about a run's version; the run goes on by it at once."""
-    matched(command.name, f"{PROJECT}/pipelineRuns/*")
+    matched(command.name, PIPELINE_RUN)
     with store.write() as tx:
         run = tx.get(PipelineRun, command.name)
         approval = Approval(command.approved, decider, clock.now(), command.reason)
@@ -372,13 +330,6 @@ def create_feedback(
     return commits.run(lambda tx: _store_feedback(tx, command, feedback, operations, answers))
 
 
-def list_feedback(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[Feedback]:
-    """The feedback of a project, oldest first."""
-    matched(parent, PROJECT, "parent")
-    with store.read() as tx:
-        return tx.page(Feedback, parent, size, token, order_by)
-
-
 def compare_versions(
     command: CompareVersions, store: Store, answers: AnswerIndex, lineage: Lineage, clock: Clock
 ) -> Comparison:
@@ -410,7 +361,8 @@ def create_segment(
     clock: Clock,
 ) -> TrafficSegment:
     """Store a segment: its answers are counted and indexed, `max_chars` of each text, before this returns."""
-    project = get_project(command.parent, store)
+    matched(command.parent, PROJECT)
+    project = store.get(Project, command.parent)
     now = clock.now()
     name = f"{command.parent}/trafficSegments/{checked_id(command.segment_id, 'traffic_segment_id')}"
     segment = traffic.checked(
@@ -443,36 +395,9 @@ def create_segment(
     return segment
 
 
-def list_segments(
-    parent: str, size: int, token: str, store: Store, order_by: str = ""
-) -> Page[TrafficSegment]:
-    """The traffic segments of a project, oldest first."""
-    matched(parent, PROJECT, "parent")
-    with store.read() as tx:
-        return tx.page(TrafficSegment, parent, size, token, order_by)
-
-
-def get_drift_report(name: str, store: Store) -> DriftReport:
-    """One drift report."""
-    matched(name, f"{PROJECT}/driftReports/*")
-    return store.get(DriftReport, name)
-
-
-def list_drift_reports(
-    parent: str, size: int, token: str, store: Store, order_by: str = ""
-) -> Page[DriftReport]:
-    """The drift reports of a project, oldest first."""
-    matched(parent, PROJECT, "parent")
-    with store.read() as tx:
-        return tx.page(DriftReport, parent, size, token, order_by)
-
-
-def delete_drift_report(command: Delete, store: Store) -> None:
+def delete_drift_report(report: DriftReport, tx: Transaction) -> None:
     """Delete a drift report; nothing refers to one."""
-    matched(command.name, f"{PROJECT}/driftReports/*")
-    with store.write() as tx:
-        if (report := _existing(DriftReport, command, tx)) is not None:
-            tx.delete(report)
+    tx.delete(report)
 
 
 def monitor_of(project: str) -> str:

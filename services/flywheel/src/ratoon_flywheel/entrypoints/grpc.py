@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
@@ -12,15 +13,21 @@ from ratoon.process.clock import Clock
 from ratoon.runtime.server import Threads
 from ratoon.security.answers import AnswerIds
 from ratoon.security.identity import caller
+from ratoon.service.standard_methods import StandardMethods
 from ratoon.storage.store import Store
-from ratoon.storage.watch import Changes, watch
+from ratoon.storage.watch import Changes
 from ratoon_flywheel import mapping
 from ratoon_flywheel.application import handlers
 from ratoon_flywheel.application.commands import DecideRun
 from ratoon_flywheel.application.ports import AnswerIndex, Deployments, Lineage, RunIndex, Segments
 from ratoon_flywheel.application.together import SharedCommits
 from ratoon_flywheel.application.watched import WatchedRuns
+from ratoon_flywheel.domain.pipelines.policies import Policy
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun
+from ratoon_flywheel.domain.projects import Project
+from ratoon_flywheel.domain.signals.feedback import Feedback
+from ratoon_flywheel.domain.signals.monitor import DriftReport
+from ratoon_flywheel.domain.signals.traffic import TrafficSegment
 
 Context = Any
 
@@ -51,6 +58,17 @@ class FlywheelServicer(FlywheelServiceServicer):
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
         self._threads, self._store = ports.threads, ports.store
+        store, threads = ports.store, ports.threads
+        self._projects = StandardMethods(store, threads, Project, handlers.PROJECT, mapping.project)
+        self._policies = StandardMethods(store, threads, Policy, handlers.POLICY, mapping.policy)
+        self._runs = StandardMethods(
+            store, threads, PipelineRun, handlers.PIPELINE_RUN, mapping.run, lambda run: run.state.ended
+        )
+        self._feedback = StandardMethods(store, threads, Feedback, handlers.FEEDBACK, mapping.feedback)
+        self._segments = StandardMethods(store, threads, TrafficSegment, handlers.SEGMENT, mapping.segment)
+        self._drift_reports = StandardMethods(
+            store, threads, DriftReport, handlers.DRIFT_REPORT, mapping.drift_report
+        )
 
     async def CreateProject(self, request: pb.CreateProjectRequest, context: Context) -> project_pb2.Project:
         """Begin a project."""
@@ -62,18 +80,14 @@ class FlywheelServicer(FlywheelServiceServicer):
 
     async def GetProject(self, request: pb.GetProjectRequest, context: Context) -> project_pb2.Project:
         """One project."""
-        return mapping.project(await self._threads(handlers.get_project, request.name, self._store))
+        return await self._projects.get(request)
 
     async def ListProjects(
         self, request: pb.ListProjectsRequest, context: Context
     ) -> pb.ListProjectsResponse:
         """All projects."""
-        page = await self._threads(
-            handlers.list_projects, request.page_size, request.page_token, self._store, request.order_by
-        )
-        return pb.ListProjectsResponse(
-            projects=map(mapping.project, page.items), next_page_token=page.next_token
-        )
+        page = await self._projects.page("", request)
+        return pb.ListProjectsResponse(projects=page.items, next_page_token=page.next_token)
 
     async def UpdateProject(self, request: pb.UpdateProjectRequest, context: Context) -> project_pb2.Project:
         """Change a project."""
@@ -107,23 +121,14 @@ class FlywheelServicer(FlywheelServiceServicer):
 
     async def GetPolicy(self, request: pb.GetPolicyRequest, context: Context) -> policy_pb2.Policy:
         """One policy."""
-        return mapping.policy(await self._threads(handlers.get_policy, request.name, self._store))
+        return await self._policies.get(request)
 
     async def ListPolicies(
         self, request: pb.ListPoliciesRequest, context: Context
     ) -> pb.ListPoliciesResponse:
         """The policies of a project."""
-        page = await self._threads(
-            handlers.list_policies,
-            request.parent,
-            request.page_size,
-            request.page_token,
-            self._store,
-            request.order_by,
-        )
-        return pb.ListPoliciesResponse(
-            policies=map(mapping.policy, page.items), next_page_token=page.next_token
-        )
+        page = await self._policies.list(request)
+        return pb.ListPoliciesResponse(policies=page.items, next_page_token=page.next_token)
 
     async def UpdatePolicy(self, request: pb.UpdatePolicyRequest, context: Context) -> policy_pb2.Policy:
         """Change a policy."""
@@ -154,42 +159,24 @@ class FlywheelServicer(FlywheelServiceServicer):
         self, request: pb.GetPipelineRunRequest, context: Context
     ) -> pipeline_run_pb2.PipelineRun:
         """One pipeline run."""
-        return mapping.run(await self._threads(handlers.get_run, request.name, self._store))
+        return await self._runs.get(request)
 
     async def ListPipelineRuns(
         self, request: pb.ListPipelineRunsRequest, context: Context
     ) -> pb.ListPipelineRunsResponse:
         """The pipeline runs of a project."""
-        page = await self._threads(
-            handlers.list_runs,
-            request.parent,
-            request.page_size,
-            request.page_token,
-            self._store,
-            request.order_by,
-        )
-        return pb.ListPipelineRunsResponse(
-            pipeline_runs=map(mapping.run, page.items), next_page_token=page.next_token
-        )
+        page = await self._runs.list(request)
+        return pb.ListPipelineRunsResponse(pipeline_runs=page.items, next_page_token=page.next_token)
 
     async def WatchPipelineRun(
         self, request: pb.WatchPipelineRunRequest, context: Context
     ) -> AsyncIterator[pipeline_run_pb2.PipelineRun]:
         """A run's state, then each newer one, until it has ended."""
-        changes, name = self._ports.changes, request.name
-        states = watch(
-            self._store,
-            changes,
-            self._threads,
-            PipelineRun,
-            name,
-            request.revision,
-            lambda run: run.state.ended,
-        )
+        name = request.name
         with self._ports.watched.watching(name):
             await self._threads(handlers.refresh_run, name, self._store, self._ports.operations)
-            async for value in states:
-                yield mapping.run(value)
+            async for state in self._runs.watch(request, self._ports.changes):
+                yield state
 
     async def CancelPipelineRun(
         self, request: pb.CancelPipelineRunRequest, context: Context
@@ -204,8 +191,9 @@ class FlywheelServicer(FlywheelServiceServicer):
         self, request: pb.DeletePipelineRunRequest, context: Context
     ) -> pb.DeletePipelineRunResponse:
         """Delete a run that has ended."""
-        ports, command = self._ports, mapping.delete_ended(request)
-        await self._threads(handlers.delete_run, command, ports.store, ports.runs, ports.clock)
+        ports = self._ports
+        remove = partial(handlers.delete_run, runs=ports.runs, clock=ports.clock)
+        await self._runs.delete(request, remove)
         return pb.DeletePipelineRunResponse()
 
     async def ApprovePipelineRun(
@@ -247,17 +235,8 @@ class FlywheelServicer(FlywheelServiceServicer):
         self, request: pb.ListFeedbackRequest, context: Context
     ) -> pb.ListFeedbackResponse:
         """The feedback of a project."""
-        page = await self._threads(
-            handlers.list_feedback,
-            request.parent,
-            request.page_size,
-            request.page_token,
-            self._store,
-            request.order_by,
-        )
-        return pb.ListFeedbackResponse(
-            feedback=map(mapping.feedback, page.items), next_page_token=page.next_token
-        )
+        page = await self._feedback.list(request)
+        return pb.ListFeedbackResponse(feedback=page.items, next_page_token=page.next_token)
 
     async def CompareVersions(
         self, request: pb.CompareVersionsRequest, context: Context
@@ -290,43 +269,25 @@ class FlywheelServicer(FlywheelServiceServicer):
         self, request: pb.ListTrafficSegmentsRequest, context: Context
     ) -> pb.ListTrafficSegmentsResponse:
         """The traffic segments of a project."""
-        page = await self._threads(
-            handlers.list_segments,
-            request.parent,
-            request.page_size,
-            request.page_token,
-            self._store,
-            request.order_by,
-        )
-        return pb.ListTrafficSegmentsResponse(
-            traffic_segments=map(mapping.segment, page.items), next_page_token=page.next_token
-        )
+        page = await self._segments.list(request)
+        return pb.ListTrafficSegmentsResponse(traffic_segments=page.items, next_page_token=page.next_token)
 
     async def GetDriftReport(
         self, request: pb.GetDriftReportRequest, context: Context
     ) -> signal_pb2.DriftReport:
         """One drift report."""
-        return mapping.drift_report(await self._threads(handlers.get_drift_report, request.name, self._store))
+        return await self._drift_reports.get(request)
 
     async def ListDriftReports(
         self, request: pb.ListDriftReportsRequest, context: Context
     ) -> pb.ListDriftReportsResponse:
         """The drift reports of a project."""
-        page = await self._threads(
-            handlers.list_drift_reports,
-            request.parent,
-            request.page_size,
-            request.page_token,
-            self._store,
-            request.order_by,
-        )
-        return pb.ListDriftReportsResponse(
-            drift_reports=map(mapping.drift_report, page.items), next_page_token=page.next_token
-        )
+        page = await self._drift_reports.list(request)
+        return pb.ListDriftReportsResponse(drift_reports=page.items, next_page_token=page.next_token)
 
     async def DeleteDriftReport(
         self, request: pb.DeleteDriftReportRequest, context: Context
     ) -> pb.DeleteDriftReportResponse:
         """Delete a drift report."""
-        await self._threads(handlers.delete_drift_report, mapping.delete_ended(request), self._store)
+        await self._drift_reports.delete(request, handlers.delete_drift_report)
         return pb.DeleteDriftReportResponse()
