@@ -88,6 +88,8 @@ def test_the_task_and_the_labels_of_a_project_are_the_same(env):
     assert list(project.task.classify.labels) == list(project.labels) == ["ham", "spam", "news"]
     assert project.primary_metric.name == "macro_f1"
     assert project.primary_metric.direction == metric_pb2.Metric.DIRECTION_HIGHER
+    unchanged = env.flywheel.UpdateProject(pb.UpdateProjectRequest(project=project))
+    assert (unchanged.revision, unchanged.etag) == (project.revision, project.etag)
     project.task.classify.labels.append("offers")
     changed = env.flywheel.UpdateProject(pb.UpdateProjectRequest(project=project))
     assert list(changed.task.classify.labels) == list(changed.labels) == ["ham", "spam", "news", "offers"]

@@ -211,6 +211,10 @@ def test_a_project_of_any_kind_can_be():
     assert replace(project(), primary_metric="accuracy").decisive_metric.name == "accuracy"
 
 
+def test_the_primary_metric_of_the_kind_is_the_default():
+    assert checked(replace(project(), primary_metric="macro_f1")) == project()
+
+
 def test_the_etag_marks_every_setting():
     changes = [
         {"task": Classify(("ham", "spam"), multi_label=True)},
@@ -238,6 +242,7 @@ def test_a_part_of_a_setting_can_be_changed_alone():
         ({"task": SCORE}, TaskNotSupported, "`regress`"),
         ({"task": Classify(("a", "b"), multi_label=True)}, TaskNotSupported, "several labels"),
         ({"primary_metric": "accuracy"}, SettingNotSupported, "primary_metric"),
+        ({"metrics": ("accuracy", "calibration_error")}, SettingNotSupported, "metrics"),
         ({"metric_gates": (MetricGate("recall", 0.5),)}, SettingNotSupported, r"metric_gates \(recall\)"),
         ({"metric_gates": (MetricGate("auc", max_loss=0.1),)}, SettingNotSupported, "metric_gates"),
         ({"budget": Budget(max_cost=1.0, currency="EUR")}, SettingNotSupported, "budget.max_cost"),
@@ -258,7 +263,7 @@ def test_what_pipeline_runs_do_not_support_yet_is_refused_by_name(settings, erro
 def test_what_pipeline_runs_support():
     for settings in (
         {},
-        {"primary_metric": "macro_f1"},
+        {"metrics": ("accuracy", "perplexity")},
         {"recipes": ("sft",)},
         {"data_requirements": DataRequirements(5, 2)},
         {"metric_gates": (MetricGate("accuracy", 0.8, 1.0),)},

@@ -205,7 +205,10 @@ _BOUNDS: dict[str, float] = {
 
 
 def checked(project: Project) -> Project:
-    """Return the project when its settings can be; BadProject names the field that cannot."""
+    """Return the project when its settings can be; BadProject names the field that cannot.
+
+    A primary metric that is that of the kind of task is stored as the default.
+    """
     _check_task(project.task)
     _check_settings(project)
     for field in ("new_domain_threshold", "old_domain_threshold"):
@@ -228,7 +231,8 @@ def checked(project: Project) -> Project:
             f"traffic_retention_days must be 1 to {_MAX_RETENTION_DAYS:,}, not {project.traffic_retention_days}.",
             "traffic_retention_days",
         )
-    return project
+    is_default = project.primary_metric == kinds.kind_of(project.task).PRIMARY
+    return replace(project, primary_metric="") if is_default else project
 
 
 def _check_bound(path: str, value: float, max_value: float) -> None:

@@ -9,6 +9,7 @@ from ratoon_flywheel.domain.errors import LabelServed
 from ratoon_flywheel.domain.project_settings import DataRequirements
 
 GATED_METRICS: tuple[str, ...] = ("macro_f1", "accuracy", "auc")
+REPORTED_METRICS: tuple[str, ...] = ("macro_f1", "accuracy", "perplexity")
 ADVISED_PER_LABEL = 200
 """Records of each label from which a model is likely to be useful."""
 

@@ -16,6 +16,9 @@ class LoopKind(Protocol[Spec]):
     GATED_METRICS: tuple[str, ...]
     """Metrics that evaluation can hold against the bounds of a project."""
 
+    REPORTED_METRICS: tuple[str, ...]
+    """Metrics that a version keeps among its scores."""
+
     def change_notices(self, before: Spec, after: Spec, served: str, allowed: bool, /) -> tuple[str, ...]:
         """Return the consequences of a change of the task, one sentence each.
 

@@ -1,6 +1,6 @@
 """Which projects pipeline runs support. A project with other settings can be created; its runs are refused early."""
 
-from ratoon.tasks.kinds import kind_of, supported
+from ratoon.tasks.kinds import supported
 from ratoon_flywheel.domain.errors import SettingNotSupported
 from ratoon_flywheel.domain.kinds.table import KINDS, LoopKind
 from ratoon_flywheel.domain.project_settings import Accelerator, Compute, DataRequirements, Dtype
@@ -29,8 +29,8 @@ def _unsupported(project: Project) -> dict[str, bool]:
     """Return whether each setting that runs do not apply has another value than its default."""
     requirements = project.data_requirements
     return {
-        "primary_metric": project.primary_metric not in ("", kind_of(project.task).PRIMARY),
-        "metrics": bool(project.metrics),
+        "primary_metric": bool(project.primary_metric),
+        "metrics": not set(project.metrics) <= set(loop_kind(project).REPORTED_METRICS),
         **{
             f"metric_gates ({gate.metric})": gate.max_loss is not None
             or gate.metric not in loop_kind(project).GATED_METRICS
