@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 
@@ -86,6 +87,18 @@ def test_a_resource_is_read_changed_and_deleted(ratoon, tmp_path):
     assert ratoon("delete", "policies", "a", "--yes")[0] == 0
     status, _, errors = ratoon("get", "policies", "a")
     assert (status, "policies/a" in errors) == (3, True), errors
+
+
+def test_what_is_printed_is_what_the_api_answered(ratoon, environment, tmp_path):
+    file = tmp_path / "policy.yaml"
+    file.write_text("minAnswers: 300\ndriftThreshold: 0.25\nsettleSeconds: 5\ncooldownSeconds: 3600\n")
+    assert ratoon("create", "policies", "b", "-f", str(file))[0] == 0
+    headers = {"authorization": f"Bearer {environment.key}"}
+    for name in ("projects/p", "projects/p/policies/b"):
+        answered = httpx.get(f"{environment.url}/v1/{name}", headers=headers).json()
+        printed = json.loads(ratoon("get", name.split("/")[-2], name, "-o", "json")[1])
+        assert json.dumps(printed, sort_keys=True) == json.dumps(answered, sort_keys=True)
+    assert ratoon("delete", "policies", "b", "--yes")[0] == 0
 
 
 def test_several_documents_are_created_and_what_exists_is_a_conflict(ratoon, tmp_path):
