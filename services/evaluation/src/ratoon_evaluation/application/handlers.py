@@ -8,7 +8,7 @@ from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
 from ratoon.storage.names import checked_id, matched
 from ratoon.storage.paging import Page, PageTokens, page_size
-from ratoon.storage.store import Store
+from ratoon.storage.store import Store, Transaction
 from ratoon.tasks.kinds import supported
 from ratoon_evaluation.application.commands import CreateRun, ListBadCases
 from ratoon_evaluation.application.ports import Answers, Splits, WrongAnswer
@@ -49,44 +49,21 @@ def create_run(command: CreateRun, store: Store, operations: Operations, clock: 
     return run
 
 
-def get_run(name: str, store: Store) -> EvaluationRun:
-    """One run."""
-    matched(name, RUN)
-    return store.get(EvaluationRun, name)
-
-
-def list_runs(parent: str, size: int, token: str, store: Store, order_by: str = "") -> Page[EvaluationRun]:
-    """The runs of a project, oldest first."""
-    matched(parent, "projects/*", "parent")
-    with store.read() as tx:
-        return tx.page(EvaluationRun, parent, size, token, order_by)
-
-
-def cancel_run(name: str, operations: Operations) -> EvaluationRun:
-    """Cancel a run; one that has ended stays as it is."""
-    matched(name, RUN)
-    return operations.cancel(EvaluationRun, name, lambda run: run.state.ended)
-
-
-def delete_run(name: str, allow_missing: bool, store: Store) -> None:
+def delete_run(run: EvaluationRun, tx: Transaction) -> None:
     """Delete a run that failed or was cancelled; RunInUse in any other state."""
-    matched(name, RUN)
-    with store.write() as tx:
-        run = tx.find(EvaluationRun, name) if allow_missing else tx.get(EvaluationRun, name)
-        if run is None:
-            return
-        if not run.state.ended:
-            raise RunInUse(f"{name} is in progress. Cancel it, or wait for its end.")
-        if not run.state.without_result:
-            raise RunInUse(f"{name} succeeded: it is the evidence of a gate.")
-        tx.retire(run)
+    if not run.state.ended:
+        raise RunInUse(f"{run.name} is in progress. Cancel it, or wait for its end.")
+    if not run.state.without_result:
+        raise RunInUse(f"{run.name} succeeded: it is the evidence of a gate.")
+    tx.retire(run)
 
 
 def list_bad_cases(
     query: ListBadCases, store: Store, answers: Answers, splits: Splits, tokens: PageTokens
 ) -> Page[BadCase]:
     """The candidate's wrong answers, domain by domain, the surest first; each reading is logged."""
-    run = get_run(query.parent, store)
+    matched(query.parent, RUN)
+    run = store.get(EvaluationRun, query.parent)
     if run.scored is None:
         raise NotEvaluated(f"{run.name} is {run.state}; it has wrong answers to show once it is SUCCEEDED.")
     listing, limit = f"badCases:{run.name}", page_size(query.page_size)

@@ -11,9 +11,10 @@ from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
 from ratoon.runtime.server import Threads
 from ratoon.security.identity import caller
+from ratoon.service.standard_methods import StandardMethods
 from ratoon.storage.paging import PageTokens
 from ratoon.storage.store import Store
-from ratoon.storage.watch import Changes, watch
+from ratoon.storage.watch import Changes
 from ratoon_evaluation import mapping
 from ratoon_evaluation.application import handlers
 from ratoon_evaluation.application.ports import Answers, Splits
@@ -41,6 +42,14 @@ class EvaluationServicer(EvaluationServiceServicer):
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
+        self._runs = StandardMethods(
+            ports.store,
+            ports.threads,
+            EvaluationRun,
+            handlers.RUN,
+            mapping.run,
+            lambda run: run.state.ended,
+        )
 
     async def CreateEvaluationRun(
         self, request: pb.CreateEvaluationRunRequest, context: Context
@@ -55,53 +64,34 @@ class EvaluationServicer(EvaluationServiceServicer):
         self, request: pb.GetEvaluationRunRequest, context: Context
     ) -> evaluation_run_pb2.EvaluationRun:
         """One run."""
-        return mapping.run(await self._ports.threads(handlers.get_run, request.name, self._ports.store))
+        return await self._runs.get(request)
 
     async def ListEvaluationRuns(
         self, request: pb.ListEvaluationRunsRequest, context: Context
     ) -> pb.ListEvaluationRunsResponse:
         """The runs of a project."""
-        page = await self._ports.threads(
-            handlers.list_runs,
-            request.parent,
-            request.page_size,
-            request.page_token,
-            self._ports.store,
-            request.order_by,
-        )
-        runs = map(mapping.run, page.items)
-        return pb.ListEvaluationRunsResponse(evaluation_runs=runs, next_page_token=page.next_token)
+        page = await self._runs.list(request)
+        return pb.ListEvaluationRunsResponse(evaluation_runs=page.items, next_page_token=page.next_token)
 
     async def WatchEvaluationRun(
         self, request: pb.WatchEvaluationRunRequest, context: Context
     ) -> AsyncIterator[evaluation_run_pb2.EvaluationRun]:
         """A run's state, then each newer one, until it has ended."""
-        ports = self._ports
-        states = watch(
-            ports.store,
-            ports.changes,
-            ports.threads,
-            EvaluationRun,
-            request.name,
-            request.revision,
-            lambda run: run.state.ended,
-        )
-        async for value in states:
-            yield mapping.run(value)
+        async for state in self._runs.watch(request, self._ports.changes):
+            yield state
 
     async def CancelEvaluationRun(
         self, request: pb.CancelEvaluationRunRequest, context: Context
     ) -> evaluation_run_pb2.EvaluationRun:
         """Cancel a run."""
-        ports = self._ports
-        return mapping.run(await ports.threads(handlers.cancel_run, request.name, ports.operations))
+        self._runs.check_name(request)
+        return await self._runs.cancel(request, self._ports.operations)
 
     async def DeleteEvaluationRun(
         self, request: pb.DeleteEvaluationRunRequest, context: Context
     ) -> pb.DeleteEvaluationRunResponse:
         """Delete a run that failed or was cancelled."""
-        ports = self._ports
-        await ports.threads(handlers.delete_run, request.name, request.allow_missing, ports.store)
+        await self._runs.delete(request, handlers.delete_run)
         return pb.DeleteEvaluationRunResponse()
 
     async def ListBadCases(
