@@ -146,7 +146,7 @@ def test_the_right_label_follows_from_answer_and_feedback(answered, what, label,
 @pytest.mark.parametrize("task", [Generate(), Regress(), Classify(("ham", "spam"), multi_label=True)])
 def test_feedback_without_a_correction_is_taken_for_every_kind_of_task(task):
     assert checked(feedback(thumb=-1), task).thumb == -1
-    with pytest.raises(TaskNotSupported, match="A correction does not support"):
+    with pytest.raises(TaskNotSupported, match="Feedback with a correction does not support"):
         checked(feedback(correction="3"), task)
 
 

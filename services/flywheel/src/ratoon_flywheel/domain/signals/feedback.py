@@ -90,7 +90,7 @@ def checked(feedback: Feedback, task: TaskSpec) -> Feedback:
 
 
 def _check_correction(correction: str, task: TaskSpec) -> None:
-    supported(KINDS, task, "A correction")
+    supported(KINDS, task, "Feedback with a correction")
     if kinds.parse(task, correction) is None:
         valid = kinds.valid_answers(task)
         raise BadFeedback(f"correction must be {valid}; {correction[:50]!r} is not.", "correction")
