@@ -181,6 +181,10 @@ def test_files_go_into_the_store_and_out_of_it(ratoon, tmp_path):
 def test_keys_are_created_rotated_and_revoked(ratoon, monkeypatch):
     _, printed, _ = ratoon("create", "api-keys", "k", "--role", "viewer", "--expire-time", "1d", "-o", "json")
     secret = json.loads(printed)["secret"]
+    assert ratoon("keys", "limit", "k", "--requests-per-minute", "60")[0] == 0
+    assert ratoon("update", "api-keys", "k", "--limits", "{tokensPerDay: 9000}")[0] == 0
+    limits = json.loads(ratoon("get", "api-keys", "k", "-o", "json")[1])["limits"]
+    assert (int(limits["requestsPerMinute"]), int(limits["tokensPerDay"])) == (60, 9000)
     assert json.loads(ratoon("usage", "api-keys", "k", "-o", "json")[1])["total"] is not None
     _, printed, _ = ratoon("issue", "token", "--key", secret, "-o", "json")
     assert json.loads(printed)["accessToken"]

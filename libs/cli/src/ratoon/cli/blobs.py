@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ratoon.cli.context import session
+from ratoon.cli.exit_codes import ExitCode
 from ratoon.cli.output import say, show
 
 app = typer.Typer(help="Files in the artifact store.", no_args_is_help=True)
@@ -46,12 +47,12 @@ def download_blob(
 
 @app.command("exists")
 def check_blob(context: typer.Context, digest: Digest) -> None:
-    """Check that the artifact store has a file. Exit status 1 if it has not.
+    """Check that the artifact store has a file. Exit status 3 if it has not.
 
     Example:
       ratoon blobs exists DIGEST
     """
     if not session(context).client.blobs.exists(digest):
         say(f"There is no blob {digest}.")
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.NOT_FOUND)
     say(f"The blob {digest} exists.")
