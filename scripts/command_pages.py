@@ -199,8 +199,8 @@ CONVENTIONS = {
     "`--file`, `-f`": (
         "Fields in YAML or JSON, in camelCase or snake_case; `-` is standard input. The file is checked "
         "before anything is sent: an unknown field or a wrong type is refused with its line. `create` "
-        "takes several documents (`---`, or a list) and creates them one after the other; the exit "
-        "status is that of the first failure. Fields that the server sets are skipped, so the output of "
+        "and `update` take several documents (`---`, or a list) and apply them one after the other; the "
+        "exit status is that of the first failure. Fields that the server sets are skipped, so the output of "
         "`get -o yaml` is an input."
     ),
     "`update`": (

@@ -300,6 +300,49 @@ def test_a_field_that_cannot_be_changed_is_refused_with_its_line(ratoon, server,
     assert "source.yaml:2: digest cannot be changed; it is 'a'." in errors
 
 
+def test_several_documents_are_read_and_checked_before_the_first_update(ratoon, server, tmp_path):
+    for name in ("a", "b", "c"):
+        server.answers["GET", f"projects/p/policies/{name}"] = {
+            **POLICY,
+            "name": f"projects/p/policies/{name}",
+        }
+    file = tmp_path / "policies.yaml"
+    file.write_text("name: a\nminAnswers: 1\n---\nname: b\nlastDecision: x\n---\nname: c\nminAnswers: 2\n")
+    status, printed, errors = ratoon("update", "policies", "-f", str(file), "-o", "name")
+    assert status == 0, errors
+    assert [(name, body["minAnswers"]) for _, name, _, body in server.sent()] == [
+        ("projects/p/policies/a", 1),
+        ("projects/p/policies/c", 2),
+    ]
+    assert printed.split() == [f"projects/p/policies/{name}" for name in ("a", "b", "c")]
+    server.requests.clear()
+    server.answers["GET", "projects/p/policies/c"] = problem(404, "POLICY_NOT_FOUND", "There is no policy c.")
+    assert ratoon("update", "policies", "-f", str(file))[0] == 3
+    assert not server.sent()
+    status, _, errors = ratoon("update", "policies", "a", "-f", str(file))
+    assert (status, "holds 3 documents" in errors) == (2, True)
+
+
+def test_the_file_and_the_command_line_name_one_resource(ratoon, server, tmp_path):
+    file = tmp_path / "policy.yaml"
+    file.write_text("name: projects/p/policies/a\nminAnswers: 1\n")
+    status, _, errors = ratoon("update", "policies", "b", "-f", str(file))
+    assert (status, "The file is of projects/p/policies/a" in errors) == (2, True), errors
+    file.write_text("minAnswers: 1\n")
+    status, _, errors = ratoon("update", "policies", "-f", str(file))
+    assert (status, "Give the name of the policy" in errors) == (2, True), errors
+    assert not server.requests
+
+
+def test_a_field_of_the_request_may_stand_in_the_file(ratoon, server, tmp_path):
+    file = tmp_path / "project.yaml"
+    file.write_text("instructions: Which?\nallowLabelRemoval: true\n")
+    assert ratoon("update", "projects", "p", "-f", str(file))[0] == 0
+    assert server.sent() == [
+        ("PATCH", "projects/p", {"allowLabelRemoval": "true"}, {"instructions": "Which?", "etag": "e2"})
+    ]
+
+
 def test_a_deletion_asks_for_confirmation_and_sends_the_etag(server):
     arguments = ["-p", "p", "delete", "guidelines", "g"]
     assert CliRunner().invoke(app, arguments, input="n\n").exit_code == 1

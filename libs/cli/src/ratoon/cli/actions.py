@@ -1,6 +1,6 @@
 """What the commands of `ratoon VERB RESOURCE` do: resolve names, read options and files, call the client, print."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import islice
@@ -104,37 +104,42 @@ def _watch(chosen: Session, command: Command, values: dict[str, Any]) -> None:
 
 
 def _create(chosen: Session, command: Command, values: dict[str, Any]) -> None:
-    documents = _documents(command, values)
-    given = _given(command, values)
-    if len(documents) > 1 and (given or values["id"]):
+    documents, given = _documents(command, values), _given(command, values)
+    _check_alone(documents, bool(given or values["id"]), values)
+    targets: list[Document | None] = [*documents] or [None]
+    requests = [_new(chosen, command, values, each, given) for each in targets]
+    create = _function(chosen, command.method)
+    if len(requests) == 1:
+        _show_or_follow(chosen, create(**requests[0]), values)
+        return
+    _apply_all(chosen, command, documents, [partial(create, **each) for each in requests], "Created")
+
+
+def _check_alone(documents: list[Document], has_options: bool, values: dict[str, Any]) -> None:
+    """Refuse options next to several documents: it is not clear which of them they are for."""
+    if len(documents) > 1 and has_options:
         raise typer.BadParameter(
             f"{values['file']} holds {len(documents)} documents: set fields and names in the file, not by options."
         )
-    if len(documents) < 2:
-        request = _new(chosen, command, values, documents[0] if documents else None, given)
-        _show_or_follow(chosen, _function(chosen, command.method)(**request), values)
-        return
-    requests = [_new(chosen, command, values, each, given) for each in documents]
-    _create_all(chosen, command, documents, requests)
 
 
-def _create_all(
-    chosen: Session, command: Command, documents: list[Document], requests: list[dict[str, Any]]
+def _apply_all(
+    chosen: Session, command: Command, documents: list[Document], calls: list[Callable[[], Any]], done: str
 ) -> None:
-    """Create several resources; a refused one does not stop the others, a server that is away does."""
-    create, created, failure = _function(chosen, command.method), [], None
-    for document, request in zip(documents, requests, strict=True):
+    """Make a call for each document; a refused one does not stop the others, a server that is away does."""
+    results, failure = [], None
+    for document, call in zip(documents, calls, strict=True):
         try:
-            created.append(as_json(create(**request)))
+            results.append(as_json(call()))
         except RatoonError as error:
             say_error(f"{document.place}: {sentence(error)}")
             failure = failure or error
             if isinstance(error, APIConnectionError):
                 break
     listing = find_method(command.method.resource, "list")
-    show_rows(created, columns_of(listing) if listing else ["name"], chosen.output)
+    show_rows(results, columns_of(listing) if listing else ["name"], chosen.output)
     if failure is not None:
-        say(f"Created {len(created)} of {len(documents)}.")
+        say(f"{done} {len(results)} of {len(documents)}.")
         raise typer.Exit(exit_code(failure))
 
 
@@ -176,40 +181,66 @@ def _place_of_name(
 
 def _update(chosen: Session, command: Command, values: dict[str, Any]) -> None:
     documents, given = _documents(command, values), _given(command, values)
-    if len(documents) > 1:
-        raise typer.BadParameter(f"{values['file']} holds {len(documents)} documents; an update takes one.")
-    arguments = _arguments(chosen, command, values)
+    _check_alone(documents, bool(given or values["name"]), values)
     fields = _resource_fields(command)
     if not documents and not any(name in fields and name != "etag" for name in given):
         offered = ", ".join(f"--{name.replace('_', '-')}" for name in fields if name != "etag")
         raise typer.BadParameter(f"Give at least one field to change: {offered}, or --file.")
-    read = as_json(_getter(chosen, command)(**arguments))
-    changes = _changes(command, documents[0], read) if documents else {}
-    changes = {**changes, **given}
-    if not any(name in fields and name != "etag" for name in changes):
-        say(f"{read['name']} is unchanged.")
-        show(read, chosen.output)
+    targets: list[Document | None] = [*documents] or [None]
+    calls = [_update_of(chosen, command, values, each, given) for each in targets]
+    if len(calls) > 1:
+        _apply_all(chosen, command, documents, calls, "Updated")
         return
-    if "etag" in fields:
-        changes.setdefault("etag", read.get("etag", ""))
-    updated = as_json(_function(chosen, command.method)(**arguments, **changes))
+    updated = as_json(calls[0]())
     show(updated, chosen.output)
     for notice in updated.get("notices", []):
         say(notice)
 
 
+def _update_of(
+    chosen: Session,
+    command: Command,
+    values: dict[str, Any],
+    document: Document | None,
+    given: dict[str, Any],
+) -> Callable[[], Any]:
+    """Return the call that updates a resource, which has been read; the options take precedence over the document."""
+    fields = _resource_fields(command)
+    name = _name_of_update(chosen, command, values, document)
+    read = as_json(_getter(chosen, command)(name))
+    changes = {**(_changes(command, document, read) if document else {}), **given}
+    if not any(each in fields and each != "etag" for each in changes):
+        say(f"{name} is unchanged.")
+        return lambda: read
+    if "etag" in fields:
+        changes.setdefault("etag", read.get("etag", ""))
+    return partial(_function(chosen, command.method), name, **changes)
+
+
+def _name_of_update(
+    chosen: Session, command: Command, values: dict[str, Any], document: Document | None
+) -> str:
+    """Return the full name of the resource to update: that of the argument, else that of the document."""
+    scope, resource = chosen.scope(values.get("within", "")), command.method.resource
+    written = document.fields.get("name") if document else None
+    names = {
+        scope.resolve(each, command.name_pattern, resource) for each in (values["name"], written) if each
+    }
+    if len(names) > 1:
+        raise typer.BadParameter(f"The file is of {written}, the command line says {values['name']}.")
+    if not names and command.name_pattern.endswith("*"):
+        raise typer.BadParameter(f"Give the name of the {singular(resource)}, or set `name` in the file.")
+    return names.pop() if names else scope.resolve("", command.name_pattern, resource)
+
+
 def _changes(command: Command, document: Document, read: JSON) -> dict[str, Any]:
     """Return the fields of a document that differ from the resource as read, and the etag of the document."""
-    fields = _resource_fields(command)
+    fields = [each.name for each in command.method.fields]
     differing = {
         name: value
         for name, value in document.fields.items()
-        if _comparable(read.get(json_name(name))) != _comparable(value)
+        if name != "name" and _comparable(read.get(json_name(name))) != _comparable(value)
     }
-    if name := document.fields.get("name"):
-        if not str(read["name"]).endswith(str(name)):
-            raise typer.BadParameter(f"{document.place} is {name}, not {read['name']}.")
-        differing.pop("name", None)
     skipped = [name for name in differing if name not in fields]
     _check_skipped(command, document, skipped, "cannot be changed", read)
     changes = {name: value for name, value in differing.items() if name in fields}

@@ -164,7 +164,8 @@ def _parameters(command: Command) -> Iterator[Parameter]:
         is_single = not command.name_pattern.endswith("*")
         one = singular(method.resource).replace("-", " ")
         about = "Full resource name." if is_single else f"ID or full resource name of the {one}."
-        yield _argument("name", about, is_optional=is_single, completes=method.resource)
+        is_optional = is_single or method.name == "update"
+        yield _argument("name", about, is_optional=is_optional, completes=method.resource)
     for each in method.arguments:
         if each.name not in ("name", "parent"):
             yield _argument(each.name, each.comment)
@@ -196,8 +197,8 @@ def _further_options(command: Command) -> Iterator[Parameter]:
     method = command.method
     if command.has_file:
         about = "File with fields in YAML or JSON; `-`: standard input. Options take precedence."
-        if method.name == "create":
-            about += " Several documents are created one after the other."
+        if method.name in ("create", "update"):
+            about += " Several documents are applied one after the other."
         yield _option("file", str, "", about, "--file", "-f", metavar="FILE")
     if method.name == "delete":
         yield _option("yes", bool, False, "Skip the confirmation.", "--yes", "-y")
