@@ -105,6 +105,7 @@ def split(value: Split) -> split_pb2.Split:
         mode=split_pb2.Split.Mode.Value(f"MODE_{value.mode}"),
         ratios=split_pb2.Split.Ratios(train=ratios.train, validation=ratios.validation, test=ratios.test),
         seed=value.seed,
+        group_attribute=value.group_attribute,
         replay=split_pb2.Split.Replay(split=replay.split, count=replay.count),
         progress=_progress(value.progress),
         withheld_counts=value.withheld_counts,
@@ -297,16 +298,17 @@ def create_split(request: ingestion_service_pb2.CreateSplitRequest) -> CreateSpl
     ratios = Ratios()
     if split.HasField("ratios"):
         ratios = Ratios(split.ratios.train, split.ratios.validation, split.ratios.test)
-    by_time = split.mode == split_pb2.Split.MODE_TIME
+    mode = split_pb2.Split.Mode.Name(split.mode).removeprefix("MODE_")
     return CreateSplit(
         parent=request.parent,
         split_id=request.split_id,
         dataset_version=split.dataset_version,
         label_set_digest=split.label_set_digest,
-        mode=SplitMode.TIME if by_time else SplitMode.STRATIFIED,
+        mode=SplitMode(mode) if split.mode else SplitMode.STRATIFIED,
         ratios=ratios,
         seed=split.seed,
         replay=Replay(split.replay.split, split.replay.count),
+        group_attribute=split.group_attribute,
         request_id=request.request_id,
     )
 

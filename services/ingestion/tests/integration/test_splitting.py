@@ -57,13 +57,20 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder, self.store = folder, ArtifactStore(str(folder / "artifacts"))
 
-    def version(self, numbers, change: str = "") -> str:
+    def version(self, numbers, change: str = "", users: int = 1) -> str:
         rows = [
-            {"text": story(n) + change, "label": "spam" if n % 5 == 0 else "ham", "time": 1_000_000_000 + n}
+            {
+                "text": story(n) + change,
+                "label": "spam" if n % 5 == 0 else "ham",
+                "time": 1_000_000_000 + n,
+                "user": f"u{n % users}",
+            }
             for n in numbers
         ]
         data = "\n".join(map(json.dumps, rows)).encode()
-        source = {"name": "projects/p/sources/s", "digest": self.store.put_bytes(data), "format": "JSONL"}
+        columns = {"text": "text", "label": "label", "time": "time", "attributes": ["user"]}
+        blob = self.store.put_bytes(data)
+        source = {"name": "projects/p/sources/s", "digest": blob, "format": "JSONL", "columns": columns}
         spec = {
             "version": "v",
             "curation": asdict(CurationConfig()),
@@ -173,3 +180,26 @@ def test_only_dataset_versions_are_split(bench, tmp_path):
     (tmp_path / "other" / "file").write_text("x")
     with pytest.raises(NotADatasetVersion):
         bench.split(bench.store.put_tree(tmp_path / "other"))
+
+
+def test_records_of_one_value_of_an_attribute_stay_in_one_part(bench):
+    version = bench.version(range(200), users=12)
+    result = bench.split(version, mode="GROUPED", group_attribute="user", seed=3)
+    users = {
+        part: {dict(row["attributes"])["user"] for row in bench.rows(result, part)}
+        for part in ("TRAIN", "VALIDATION", "TEST")
+    }
+    assert sum(map(len, users.values())) == 12
+    assert all(users.values())
+
+
+def test_numbers_are_divided_by_their_size_and_are_no_classes(bench):
+    version = bench.version(range(200))
+    numbers = bench.label_set([(name, str(n)) for n, name in enumerate(bench.ids(version)[:100])])
+    result = bench.split(version, label_set=numbers, mode="QUANTILES")
+    assert [part.get("classes", {}) for part in result["parts"].values()] == [{}, {}, {}]
+    test = sorted(int(row["label"]) // 10 for row in bench.rows(result, "TEST"))
+    assert test == list(range(10))
+    words = bench.label_set([(name, "ham") for name in bench.ids(version)])
+    with pytest.raises(NothingToSplit, match="a number as their label"):
+        bench.split(version, label_set=words, mode="QUANTILES")

@@ -7,16 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ratoon.tasks.kinds import KINDS
 from ratoon_ingestion.domain.assignment import (
     Candidate,
     Part,
     Ratios,
+    SplitMode,
     Withheld,
+    by_quantile,
     by_time,
+    grouped,
     replayed,
     stratified,
 )
 from ratoon_ingestion.domain.errors import BadSplit
+from ratoon_ingestion.domain.splits import check_grouping
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -118,3 +123,85 @@ def _clusters_stay_on_one_side(records, parts):
         if record.record_id in parts:
             sides.setdefault(record.cluster, set()).add(parts[record.record_id])
     assert all(len(side) == 1 for side in sides.values())
+
+
+GROUPED = st.lists(
+    st.tuples(st.integers(0, 20), st.sampled_from(["", "ann", "bob", "eve", "joe"])), max_size=60
+).map(
+    lambda rows: [
+        Candidate(f"r{n:03d}", None, f"c{cluster}", group=group) for n, (cluster, group) in enumerate(rows)
+    ]
+)
+
+
+@given(GROUPED, TESTED)
+def test_neither_groups_nor_clusters_straddle_parts(records, tested):
+    parts = grouped(records, Ratios(), 1, tested).parts
+    assert parts.keys() == {record.record_id for record in records}
+    for key in ("group", "cluster"):
+        values = {getattr(record, key) for record in records} - {""}
+        for value in values:
+            ours = [record for record in records if getattr(record, key) == value]
+            assert len({parts[record.record_id] for record in ours}) == 1
+    assert {parts[record.record_id] for record in records if record.record_id in tested} <= {Part.TEST}
+
+
+def test_records_without_a_group_are_divided_one_by_one_whatever_their_order():
+    records = [Candidate(f"r{n:03d}", None, f"c{n}") for n in range(100)]
+    parts = grouped(records, Ratios(), 3).parts
+    assert [list(parts.values()).count(part) for part in Part] == [80, 10, 10]
+    assert grouped(records[::-1], Ratios(), 3).parts == parts
+
+
+def test_groups_that_share_a_near_duplicate_are_one_group():
+    records = [
+        Candidate("r1", None, "c1", group="ann"),
+        Candidate("r2", None, "c1", group="bob"),
+        Candidate("r3", None, "c2", group="bob"),
+        Candidate("r4", None, "c3", group="ann"),
+    ]
+    assert len(set(grouped(records, Ratios(0.5, 0.25, 0.25), 1).parts.values())) == 1
+
+
+def test_every_tenth_of_the_numbers_has_the_same_shares():
+    records = [Candidate(f"r{n:04d}", f"{n / 7:.3f}", f"c{n}") for n in range(1000)]
+    parts = by_quantile(records, Ratios(), 5).parts
+    for tenth in range(10):
+        ours = [parts[record.record_id] for record in records[100 * tenth : 100 * tenth + 100]]
+        assert [ours.count(part) for part in Part] == [80, 10, 10]
+
+
+@pytest.mark.parametrize("label", [None, "", "three", "nan", "1,5"])
+def test_a_label_that_is_no_number_is_withheld(label):
+    records = [Candidate("r1", label, "c1"), *(Candidate(f"n{n}", "1", f"n{n}") for n in range(10))]
+    assignment = by_quantile(records, Ratios(), 1)
+    assert assignment.withheld == {"r1": Withheld.NO_NUMBER}
+    assert len(assignment.parts) == 10
+    assert by_quantile(records[:1], Ratios(), 1).parts == {}
+
+
+@given(st.lists(st.sampled_from(["-1", "0", "0.5", "7", "1e3"]), max_size=50))
+def test_quantiles_do_not_depend_on_the_order(labels):
+    records = [Candidate(f"r{n:03d}", label, f"c{n}") for n, label in enumerate(labels)]
+    assert by_quantile(records, Ratios(), 2).parts == by_quantile(records[::-1], Ratios(), 2).parts
+
+
+@pytest.mark.parametrize(
+    ("mode", "attribute", "is_valid"),
+    [
+        (SplitMode.GROUPED, "user", True),
+        (SplitMode.STRATIFIED, "", True),
+        (SplitMode.GROUPED, "", False),
+        (SplitMode.TIME, "user", False),
+    ],
+)
+def test_exactly_the_grouped_mode_names_an_attribute(mode, attribute, is_valid):
+    if is_valid:
+        check_grouping(mode, attribute)
+    else:
+        with pytest.raises(BadSplit, match="GROUPED"):
+            check_grouping(mode, attribute)
+
+
+def test_every_default_split_of_a_kind_of_task_is_a_mode():
+    assert {kind.DEFAULT_SPLIT.value for kind in KINDS.values()} <= set(SplitMode)

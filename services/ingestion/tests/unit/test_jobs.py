@@ -142,7 +142,7 @@ def specs(tmp_path: Path) -> dict[str, dict[str, Any]]:
 )
 def test_a_worker_of_the_release_before_reads_a_spec(specs, job, older):
     spec = specs[job]
-    added = {"excluded", "record_key", "code_version"}
+    added = {"excluded", "record_key", "code_version", "group_attribute"}
     assert {name: value for name, value in spec.items() if name not in added} == older
     assert ("record_key" in spec) == (job != "split")
 

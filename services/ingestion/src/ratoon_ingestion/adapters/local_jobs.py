@@ -79,6 +79,7 @@ class _Specs:
             dataset_version=job.version_digest,
             label_set=split.label_set_digest,
             mode=split.mode.value,
+            group_attribute=split.group_attribute,
             ratios=SplitMessage.Ratios(**asdict(split.ratios)),
             seed=split.seed,
             earlier_tests=job.earlier_tests,

@@ -81,6 +81,7 @@ class CreateSplit:
     ratios: Ratios = field(default_factory=Ratios)
     seed: int = 0
     replay: Replay = field(default_factory=Replay)
+    group_attribute: str = ""
     request_id: str = ""
 
 

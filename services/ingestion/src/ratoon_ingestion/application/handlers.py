@@ -24,7 +24,7 @@ from ratoon_ingestion.domain.errors import (
     Redacted,
 )
 from ratoon_ingestion.domain.sources import Source
-from ratoon_ingestion.domain.splits import Split, SplitOpened, SplitReading, opened
+from ratoon_ingestion.domain.splits import Split, SplitOpened, SplitReading, check_grouping, opened
 from ratoon_ingestion.domain.work import State
 
 PROJECT = "projects/*"
@@ -95,6 +95,7 @@ def create_version(
 def create_split(command: CreateSplit, store: Store, operations: Operations, clock: Clock) -> Split:
     """Create a split of a READY version; the work starts with the commit."""
     matched(command.parent, DATASET, "parent")
+    check_grouping(command.mode, command.group_attribute)
     now = clock.now()
     split = Split(
         name=f"{command.parent}/splits/{checked_id(command.split_id, 'split_id')}",
@@ -106,6 +107,7 @@ def create_split(command: CreateSplit, store: Store, operations: Operations, clo
         ratios=command.ratios,
         seed=command.seed,
         replay=command.replay,
+        group_attribute=command.group_attribute,
     )
     with store.write() as tx:
         check_no_erasure(tx, command.parent)

@@ -1,19 +1,24 @@
 """Which record goes into which part of a split: a pure function of records, shares and seed.
 
 Stratified: within each class, clusters stand in the order of a hash of (seed, cluster) and are cut at the
-shares, so neither the order of the input nor other classes matter. Time: the oldest first, never shuffled. In
-both modes a near-duplicate cluster stays on one side, and what stood in an earlier test part never trains nor
-validates.
+shares, so neither the order of the input nor other classes matter. Time: the oldest first, never shuffled. Grouped:
+whole groups instead of classes. Quantiles: tenths of the numbers instead of classes. In all modes a near-duplicate
+cluster stays on one side, and what stood in an earlier test part never trains nor validates.
 """
 
 import hashlib
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from ratoon.tasks.regress import Regress, number
 from ratoon_ingestion.domain.errors import BadSplit
+
+QUANTILES = 10
+"""Number of ranges of the numbers that get the same shares."""
 
 
 class Part(StrEnum):
@@ -29,6 +34,8 @@ class SplitMode(StrEnum):
 
     STRATIFIED = "STRATIFIED"
     TIME = "TIME"
+    GROUPED = "GROUPED"
+    QUANTILES = "QUANTILES"
 
 
 class Withheld(StrEnum):
@@ -36,6 +43,7 @@ class Withheld(StrEnum):
 
     NO_LABEL = "NO_LABEL"
     NO_TIME = "NO_TIME"
+    NO_NUMBER = "NO_NUMBER"
     EARLIER_TEST = "EARLIER_TEST"
     """Its cluster or content stands in an earlier test part, and time puts it before this test part."""
     CLUSTER_STRADDLES = "CLUSTER_STRADDLES"
@@ -64,6 +72,8 @@ class Candidate:
     label: str | None
     cluster: str
     time: datetime | None = None
+    group: str = ""
+    """Group that stays together; empty: the record alone."""
 
 
 @dataclass(frozen=True)
@@ -118,9 +128,60 @@ def by_time(records: Iterable[Candidate], ratios: Ratios, tested_before: Collect
     return Assignment(parts, withheld)
 
 
+def grouped(
+    records: Iterable[Candidate], ratios: Ratios, seed: int, tested_before: Collection[str] = ()
+) -> Assignment:
+    """Whole groups in the given shares; groups that share a near-duplicate cluster stay together."""
+    units = _Units()
+    members = list(records)
+    for record in members:
+        units.join(f"cluster {record.cluster}", f"group {record.group}" if record.group else "")
+    by_unit: dict[str, list[Candidate]] = defaultdict(list)
+    for record in members:
+        by_unit[units.name(f"cluster {record.cluster}")].append(record)
+    return Assignment(_cut(by_unit, ratios, seed, set(tested_before)), {})
+
+
+def by_quantile(
+    records: Iterable[Candidate], ratios: Ratios, seed: int, tested_before: Collection[str] = ()
+) -> Assignment:
+    """Each tenth of the numbers, by rank, in the same shares; equal numbers are in one tenth."""
+    members = list(records)
+    values = {record.record_id: number(Regress(), record.label or "") for record in members}
+    ranked = sorted(value for value in values.values() if value is not None)
+    edges = [ranked[len(ranked) * part // QUANTILES] for part in range(1, QUANTILES)] if ranked else []
+    strata, withheld = [], {}
+    for record in members:
+        value = values[record.record_id]
+        if value is None:
+            withheld[record.record_id] = Withheld.NO_NUMBER
+        else:
+            strata.append(replace(record, label=str(bisect_right(edges, value))))
+    return Assignment(stratified(strata, ratios, seed, tested_before).parts, withheld)
+
+
 def replayed(pool: Iterable[str], count: int, seed: int) -> list[str]:
     """`count` record ids of an older training part (all, when it holds fewer), in an order of their own."""
     return sorted(set(pool), key=lambda record_id: order_key(seed, f"replay:{record_id}"))[:count]
+
+
+class _Units:
+    """Names joined into units; a unit has the least of its names."""
+
+    def __init__(self) -> None:
+        self._parents: dict[str, str] = {}
+
+    def name(self, name: str) -> str:
+        """Return the name of the unit that holds a name."""
+        while (parent := self._parents.setdefault(name, name)) != name:
+            self._parents[name] = self._parents[parent]
+            name = parent
+        return name
+
+    def join(self, one: str, other: str) -> None:
+        """Join the units of two names; an empty name joins nothing."""
+        least, more = sorted((self.name(one), self.name(other or one)))
+        self._parents[more] = least
 
 
 def _class_of(members: Sequence[Candidate]) -> str:

@@ -61,6 +61,8 @@ class Split(Work):
     erasure: str = ""
     attempts: int = 0
     cancel_requested: bool = False
+    group_attribute: str = ""
+    """Attribute whose values group records, in the mode GROUPED."""
     revision: int = 0
 
 
@@ -101,6 +103,12 @@ class Parted:
     parts: Mapping[Part, PartSummary]
     withheld_counts: Mapping[str, int]
     replayed_count: int
+
+
+def check_grouping(mode: SplitMode, attribute: str) -> None:
+    """Raise BadSplit unless exactly the mode GROUPED names an attribute."""
+    if (mode is SplitMode.GROUPED) != bool(attribute):
+        raise BadSplit("The mode GROUPED needs group_attribute; other modes take none.")
 
 
 def parted(split: Split, result: Parted) -> tuple[Split, SplitCompleted]:

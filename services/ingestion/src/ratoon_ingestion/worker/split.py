@@ -22,7 +22,9 @@ from ratoon_ingestion.domain.assignment import (
     Ratios,
     SplitMode,
     Withheld,
+    by_quantile,
     by_time,
+    grouped,
     replayed,
     stratified,
 )
@@ -72,6 +74,8 @@ class _Plan:
     records: pa.Table
     assignment: Assignment
     unlabelled: int
+    has_numbers: bool
+    """True if the labels are numbers."""
 
 
 def split(spec: SplitSpec, store: ArtifactStore, report: Progress) -> SplitResult:
@@ -91,9 +95,9 @@ def split(spec: SplitSpec, store: ArtifactStore, report: Progress) -> SplitResul
     assignment = _assign(spec, records, tested)
     if not assignment.parts:
         raise NothingToSplit(
-            "No record could be assigned: a split by time needs records with a received time."
+            f"No record could be assigned: the split needs records with {_NEEDS[SplitMode(spec.mode)]}."
         )
-    plan = _Plan(records, assignment, unlabelled)
+    plan = _Plan(records, assignment, unlabelled, SplitMode(spec.mode) is SplitMode.QUANTILES)
     parts = {part: _rows(plan, part) for part in Part}
     report(0.8, "Mixing in replayed records")
     mixed = _with_replay(spec, store, parts, earlier)
@@ -155,11 +159,34 @@ def _assign(spec: SplitSpec, records: pa.Table, tested: set[str]) -> Assignment:
     columns = [
         records.column(name).to_pylist() for name in ("record_id", "label", "cluster", "received_time")
     ]
-    candidates = [Candidate(*row) for row in zip(*columns, strict=True)]
+    groups = _groups(records, spec.group_attribute)
+    candidates = [Candidate(*row) for row in zip(*columns, groups, strict=True)]
     ratios = Ratios(spec.ratios.train, spec.ratios.validation, spec.ratios.test)
-    if SplitMode(spec.mode) is SplitMode.TIME:
+    mode = SplitMode(spec.mode)
+    if mode is SplitMode.TIME:
         return by_time(candidates, ratios, tested)
-    return stratified(candidates, ratios, spec.seed, tested)
+    return _BY_SEED[mode](candidates, ratios, spec.seed, tested)
+
+
+_NEEDS = {
+    SplitMode.STRATIFIED: "a label",
+    SplitMode.TIME: "a received time",
+    SplitMode.GROUPED: "a text",
+    SplitMode.QUANTILES: "a number as their label",
+}
+_BY_SEED = {
+    SplitMode.STRATIFIED: stratified,
+    SplitMode.GROUPED: grouped,
+    SplitMode.QUANTILES: by_quantile,
+}
+"""Assignments that draw records by the seed."""
+
+
+def _groups(records: pa.Table, attribute: str) -> list[str]:
+    """Return the value of an attribute for each record; empty where there is none."""
+    if not attribute:
+        return [""] * records.num_rows
+    return [dict(row or ()).get(attribute, "") for row in records.column("attributes").to_pylist()]
 
 
 def _rows(plan: _Plan, part: Part) -> pa.Table:
@@ -206,13 +233,18 @@ def _stored(
             part.value: SplitResult.Part(
                 digest=_put(store, table),
                 records=table.num_rows,
-                classes=Counter(label or "" for label in table.column("label").to_pylist()),
+                classes=_classes(plan, table),
             )
             for part, table in parts.items()
         },
         replayed=replayed_count,
         withheld=withheld,
     )
+
+
+def _classes(plan: _Plan, table: pa.Table) -> Counter[str]:
+    """Count the records of each label; numbers are no classes."""
+    return Counter() if plan.has_numbers else Counter(label or "" for label in table["label"].to_pylist())
 
 
 def _put(store: ArtifactStore, table: pa.Table) -> str:

@@ -513,6 +513,18 @@ class SplitMode(OpenEnum):
     test.
     """
 
+    GROUPED = "MODE_GROUPED"
+    """Records with the same value of `group_attribute` stay in one part, for example all of one user.
+
+    A record without the attribute is a group of its own.
+    """
+
+    QUANTILES = "MODE_QUANTILES"
+    """Labels are numbers, and every tenth of their range by rank has the same shares.
+
+    Records whose label is no number are in no part.
+    """
+
 
 class SplitRatios(Message):
     """Shares of the parts. Negative shares, and shares that do not sum to 1, are refused."""
@@ -630,7 +642,7 @@ class Split(Message):
     """Summary of each part, the test part included. Empty until the split is READY."""
 
     withheld_counts: dict[str, Int64] = {}
-    """Number of records in no part, by reason: `NO_LABEL`, `NO_TIME`, `EARLIER_TEST`,
+    """Number of records in no part, by reason: `NO_LABEL`, `NO_TIME`, `NO_NUMBER`, `EARLIER_TEST`,
     `CLUSTER_STRADDLES`.
     """
 
@@ -642,6 +654,9 @@ class Split(Message):
 
     `train_digest` and `validation_digest` then identify the erased originals.
     """
+
+    group_attribute: str = ""
+    """Name of the attribute that groups records. Required by GROUPED, refused with other modes."""
 
 
 class SplitReading(Message):

@@ -5572,7 +5572,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "withheld_counts",
                 "integer",
-                "Number of records in no part, by reason: `NO_LABEL`, `NO_TIME`, `EARLIER_TEST`, `CLUSTER_STRADDLES`.",
+                "Number of records in no part, by reason: `NO_LABEL`, `NO_TIME`, `NO_NUMBER`, `EARLIER_TEST`, `CLUSTER_STRADDLES`.",
                 key="string",
             ),
             Field("replayed_count", "integer", "Number of replayed records in the training part."),
@@ -5580,6 +5580,11 @@ MESSAGES: dict[str, Message] = {
                 "redaction",
                 "SplitRedaction",
                 "Remaining parts of a REDACTED split. `train_digest` and `validation_digest` then identify the erased originals.",
+            ),
+            Field(
+                "group_attribute",
+                "string",
+                "Name of the attribute that groups records. Required by GROUPED, refused with other modes.",
             ),
         ),
     ),
@@ -6126,6 +6131,16 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
             "TIME",
             "MODE_TIME",
             "By received time, without shuffling: the oldest records are used for training, the newest for the test.",
+        ),
+        EnumValue(
+            "GROUPED",
+            "MODE_GROUPED",
+            "Records with the same value of `group_attribute` stay in one part, for example all of one user. A record without the attribute is a group of its own.",
+        ),
+        EnumValue(
+            "QUANTILES",
+            "MODE_QUANTILES",
+            "Labels are numbers, and every tenth of their range by rank has the same shares. Records whose label is no number are in no part.",
         ),
     ),
     "SplitState": (

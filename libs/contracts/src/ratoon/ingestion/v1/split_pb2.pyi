@@ -114,6 +114,14 @@ class Split(_message.Message):
         """Every class has the same shares."""
         MODE_TIME: Split._Mode.ValueType  # 2
         """By received time, without shuffling: the oldest records are used for training, the newest for the test."""
+        MODE_GROUPED: Split._Mode.ValueType  # 3
+        """Records with the same value of `group_attribute` stay in one part, for example all of one user. A record without
+        the attribute is a group of its own.
+        """
+        MODE_QUANTILES: Split._Mode.ValueType  # 4
+        """Labels are numbers, and every tenth of their range by rank has the same shares. Records whose label is no number
+        are in no part.
+        """
 
     class Mode(_Mode, metaclass=_ModeEnumTypeWrapper):
         """Assignment of records to parts. Near duplicates always stay in one part."""
@@ -124,6 +132,14 @@ class Split(_message.Message):
     """Every class has the same shares."""
     MODE_TIME: Split.Mode.ValueType  # 2
     """By received time, without shuffling: the oldest records are used for training, the newest for the test."""
+    MODE_GROUPED: Split.Mode.ValueType  # 3
+    """Records with the same value of `group_attribute` stay in one part, for example all of one user. A record without
+    the attribute is a group of its own.
+    """
+    MODE_QUANTILES: Split.Mode.ValueType  # 4
+    """Labels are numbers, and every tenth of their range by rank has the same shares. Records whose label is no number
+    are in no part.
+    """
 
     @_typing.final
     class WithheldCountsEntry(_message.Message):
@@ -300,6 +316,7 @@ class Split(_message.Message):
     WITHHELD_COUNTS_FIELD_NUMBER: _builtins.int
     REPLAYED_COUNT_FIELD_NUMBER: _builtins.int
     REDACTION_FIELD_NUMBER: _builtins.int
+    GROUP_ATTRIBUTE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/datasets/{dataset}/splits/{split}`."""
     revision: _builtins.int
@@ -322,6 +339,8 @@ class Split(_message.Message):
     """
     replayed_count: _builtins.int
     """Number of replayed records in the training part."""
+    group_attribute: _builtins.str
+    """Name of the attribute that groups records. Required by GROUPED, refused with other modes."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -352,7 +371,9 @@ class Split(_message.Message):
 
     @_builtins.property
     def withheld_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """Number of records in no part, by reason: `NO_LABEL`, `NO_TIME`, `EARLIER_TEST`, `CLUSTER_STRADDLES`."""
+        """Number of records in no part, by reason: `NO_LABEL`, `NO_TIME`, `NO_NUMBER`, `EARLIER_TEST`,
+        `CLUSTER_STRADDLES`.
+        """
 
     @_builtins.property
     def redaction(self) -> Global___Split.Redaction:
@@ -380,10 +401,11 @@ class Split(_message.Message):
         withheld_counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         replayed_count: _builtins.int = ...,
         redaction: Global___Split.Redaction | None = ...,
+        group_attribute: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "failure", b"failure", "progress", b"progress", "ratios", b"ratios", "redaction", b"redaction", "replay", b"replay", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "dataset_version", b"dataset_version", "failure", b"failure", "label_set_digest", b"label_set_digest", "mode", b"mode", "name", b"name", "parts", b"parts", "progress", b"progress", "ratios", b"ratios", "redaction", b"redaction", "replay", b"replay", "replayed_count", b"replayed_count", "revision", b"revision", "seed", b"seed", "state", b"state", "train_digest", b"train_digest", "update_time", b"update_time", "validation_digest", b"validation_digest", "withheld_counts", b"withheld_counts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "dataset_version", b"dataset_version", "failure", b"failure", "group_attribute", b"group_attribute", "label_set_digest", b"label_set_digest", "mode", b"mode", "name", b"name", "parts", b"parts", "progress", b"progress", "ratios", b"ratios", "redaction", b"redaction", "replay", b"replay", "replayed_count", b"replayed_count", "revision", b"revision", "seed", b"seed", "state", b"state", "train_digest", b"train_digest", "update_time", b"update_time", "validation_digest", b"validation_digest", "withheld_counts", b"withheld_counts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -352,6 +352,7 @@ class SplitSpec(_message.Message):
     EARLIER_TESTS_FIELD_NUMBER: _builtins.int
     THRESHOLD_FIELD_NUMBER: _builtins.int
     REPLAY_FIELD_NUMBER: _builtins.int
+    GROUP_ATTRIBUTE_FIELD_NUMBER: _builtins.int
     dataset_version: _builtins.str
     """Digest of the dataset version."""
     label_set: _builtins.str
@@ -362,6 +363,8 @@ class SplitSpec(_message.Message):
     """Random seed."""
     threshold: _builtins.float
     """Similarity from which a record counts as one of an earlier test part."""
+    group_attribute: _builtins.str
+    """Name of the attribute that groups records."""
     @_builtins.property
     def ratios(self) -> _split_pb2.Split.Ratios:
         """Shares of the parts."""
@@ -385,10 +388,11 @@ class SplitSpec(_message.Message):
         earlier_tests: _abc.Iterable[_builtins.str] | None = ...,
         threshold: _builtins.float = ...,
         replay: Global___SplitSpec.Replay | None = ...,
+        group_attribute: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ratios", b"ratios", "replay", b"replay"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset_version", b"dataset_version", "earlier_tests", b"earlier_tests", "label_set", b"label_set", "mode", b"mode", "ratios", b"ratios", "replay", b"replay", "seed", b"seed", "threshold", b"threshold"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset_version", b"dataset_version", "earlier_tests", b"earlier_tests", "group_attribute", b"group_attribute", "label_set", b"label_set", "mode", b"mode", "ratios", b"ratios", "replay", b"replay", "seed", b"seed", "threshold", b"threshold"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
