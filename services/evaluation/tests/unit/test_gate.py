@@ -149,10 +149,10 @@ def test_a_higher_lower_bound_never_turns_a_pass_into_a_refusal(threshold, low, 
 @pytest.mark.parametrize(
     ("kind", "threshold", "passed"),
     [
-        (RuleKind.AT_LEAST, 0.85, True),
-        (RuleKind.AT_LEAST, 0.86, False),
-        (RuleKind.AT_MOST, 0.95, True),
-        (RuleKind.AT_MOST, 0.94, False),
+        (RuleKind.MIN_VALUE, 0.85, True),
+        (RuleKind.MIN_VALUE, 0.86, False),
+        (RuleKind.MAX_VALUE, 0.95, True),
+        (RuleKind.MAX_VALUE, 0.94, False),
     ],
 )
 def test_a_bound_on_a_metric_holds_for_the_whole_interval(kind, threshold, passed):
@@ -170,6 +170,6 @@ def test_a_bound_on_a_metric_holds_for_the_whole_interval(kind, threshold, passe
     ],
 )
 def test_a_metric_that_was_not_measured_does_not_pass(measurements, metric):
-    verdict = judge([Rule(RuleKind.AT_LEAST, "old", 0.0, metric)], measurements)
+    verdict = judge([Rule(RuleKind.MIN_VALUE, "old", 0.0, metric)], measurements)
     assert not verdict.passed
     assert "counts as failure" in verdict.sentence

@@ -32,8 +32,8 @@ def test_the_baselines_are_those_of_the_kind():
 @pytest.mark.parametrize(
     "rule",
     [
-        Rule(RuleKind.AT_LEAST, "new", 0.5, "recall"),
-        Rule(RuleKind.AT_MOST, "new", 0.5),
+        Rule(RuleKind.MIN_VALUE, "new", 0.5, "recall"),
+        Rule(RuleKind.MAX_VALUE, "new", 0.5),
         Rule(RuleKind.BETTER, "new", 0.0, "accuracy"),
     ],
 )
@@ -43,7 +43,7 @@ def test_rules_with_a_metric_that_they_cannot_have_are_refused(rule):
 
 
 def test_rules_with_the_metrics_that_they_need():
-    rules = (Rule(RuleKind.AT_LEAST, "new", 0.5, "auc"), Rule(RuleKind.BETTER, "new"))
+    rules = (Rule(RuleKind.MIN_VALUE, "new", 0.5, "auc"), Rule(RuleKind.BETTER, "new"))
     check_metrics(rules, KINDS[Kind.CLASSIFY].GATED_METRICS)
 
 

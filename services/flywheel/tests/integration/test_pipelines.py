@@ -72,9 +72,9 @@ def test_the_gate_holds_the_metrics_of_the_project_against_their_bounds(flywheel
     ended(flywheel, begin(flywheel, "more"))
     kinds = evaluation_run_pb2.GateRule
     expected = [
-        (kinds.KIND_AT_LEAST, "accuracy", 0.8),
-        (kinds.KIND_AT_LEAST, "auc", 0.7),
-        (kinds.KIND_AT_MOST, "auc", 0.999),
+        (kinds.KIND_MIN_VALUE, "accuracy", 0.8),
+        (kinds.KIND_MIN_VALUE, "auc", 0.7),
+        (kinds.KIND_MAX_VALUE, "auc", 0.999),
     ]
     for evaluation, domain in zip(peers.created_resources("EvaluationRun"), ("base", "new"), strict=True):
         bounds = [rule for rule in evaluation.gate if rule.metric]

@@ -27,13 +27,13 @@ class RuleKind(StrEnum):
 
     The measured difference decides, not its lower bound: a test part of any size lets an equal of the baseline pass.
     """
-    AT_LEAST = "AT_LEAST"
+    MIN_VALUE = "MIN_VALUE"
     """The candidate's lower bound of a metric is at least the threshold."""
-    AT_MOST = "AT_MOST"
+    MAX_VALUE = "MAX_VALUE"
     """The candidate's upper bound of a metric is at most the threshold."""
 
 
-BOUNDS = (RuleKind.AT_LEAST, RuleKind.AT_MOST)
+BOUNDS = (RuleKind.MIN_VALUE, RuleKind.MAX_VALUE)
 """Kinds of rules on the value of one metric."""
 
 
@@ -45,7 +45,7 @@ class Rule:
     domain: str
     threshold: float = 0.0
     metric: str = ""
-    """Metric of AT_LEAST and AT_MOST; empty: macro-F1."""
+    """Metric of MIN_VALUE and MAX_VALUE; empty: macro-F1."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def _bounded(rule: Rule, measured: Measurements) -> Finding:
     interval: Interval | None = getattr(scores.candidate, rule.metric) if scores else None
     if interval is None:
         return _missing(rule, f"{rule.metric} was not measured there")
-    is_lower = rule.kind is RuleKind.AT_LEAST
+    is_lower = rule.kind is RuleKind.MIN_VALUE
     end = interval.low if is_lower else interval.high
     if not math.isfinite(end):
         return _missing(rule, "the measured value is not a number")
@@ -210,8 +210,8 @@ _TITLES = {
     RuleKind.BETTER: "Better than the version in production",
     RuleKind.NOT_WORSE: "Not worse than the version in production",
     RuleKind.NEAR_BASELINE: "Close to the best baseline",
-    RuleKind.AT_LEAST: "Not below the minimum",
-    RuleKind.AT_MOST: "Not above the maximum",
+    RuleKind.MIN_VALUE: "Not below the minimum",
+    RuleKind.MAX_VALUE: "Not above the maximum",
 }
 _ROUNDING = 1e-9
 """A difference that equals the threshold but for floating-point error passes."""

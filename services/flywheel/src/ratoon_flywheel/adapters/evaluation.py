@@ -55,7 +55,7 @@ def _rules(domain: Domain) -> list[evaluation_run_pb2.GateRule]:
     if domain.baseline_margin is not None:
         rules.append((RuleKind.NEAR_BASELINE, -domain.baseline_margin, ""))
     for gate in domain.metric_gates:
-        bounds = {"AT_LEAST": gate.min_value, "AT_MOST": gate.max_value}
+        bounds = {"MIN_VALUE": gate.min_value, "MAX_VALUE": gate.max_value}
         rules += [(kind, bound, gate.metric) for kind, bound in bounds.items() if bound is not None]
     rule = evaluation_run_pb2.GateRule
     return [

@@ -166,7 +166,7 @@ def replayed(pool: Iterable[str], count: int, seed: int) -> list[str]:
 
 
 class _Units:
-    """Names joined into units; a unit has the least of its names."""
+    """Names joined into units; a unit has the first of its names."""
 
     def __init__(self) -> None:
         self._parents: dict[str, str] = {}
@@ -180,8 +180,8 @@ class _Units:
 
     def join(self, one: str, other: str) -> None:
         """Join the units of two names; an empty name joins nothing."""
-        least, more = sorted((self.name(one), self.name(other or one)))
-        self._parents[more] = least
+        first, second = sorted((self.name(one), self.name(other or one)))
+        self._parents[second] = first
 
 
 def _class_of(members: Sequence[Candidate]) -> str:

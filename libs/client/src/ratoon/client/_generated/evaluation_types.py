@@ -65,10 +65,10 @@ class GateRuleKind(OpenEnum):
     The measured difference decides, not its lower bound.
     """
 
-    AT_LEAST = "KIND_AT_LEAST"
+    MIN_VALUE = "KIND_MIN_VALUE"
     """The lower bound of `metric` is at least `threshold`."""
 
-    AT_MOST = "KIND_AT_MOST"
+    MAX_VALUE = "KIND_MAX_VALUE"
     """The upper bound of `metric` is at most `threshold`."""
 
 
@@ -86,11 +86,11 @@ class GateRule(Message):
 
     For BETTER and NOT_WORSE, the lower bound of the difference in macro-F1 must be above it. For
     BEATS_MAJORITY, it is added to the macro-F1 of the majority class. For NEAR_BASELINE, it is the lowest
-    accepted difference. For AT_LEAST and AT_MOST, it is a value of `metric`.
+    accepted difference. For MIN_VALUE and MAX_VALUE, it is a value of `metric`.
     """
 
     metric: str = ""
-    """Name of the metric of AT_LEAST and AT_MOST: `macro_f1`, `accuracy` or `auc`.
+    """Name of the metric of MIN_VALUE and MAX_VALUE: `macro_f1`, `accuracy` or `auc`.
 
     Other kinds compare the macro-F1 and take no name.
     """

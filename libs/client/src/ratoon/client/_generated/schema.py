@@ -4264,12 +4264,12 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "threshold",
                 "number",
-                "Threshold in macro-F1, from -1 to 1. For BETTER and NOT_WORSE, the lower bound of the difference in macro-F1 must be above it. For BEATS_MAJORITY, it is added to the macro-F1 of the majority class. For NEAR_BASELINE, it is the lowest accepted difference. For AT_LEAST and AT_MOST, it is a value of `metric`.",
+                "Threshold in macro-F1, from -1 to 1. For BETTER and NOT_WORSE, the lower bound of the difference in macro-F1 must be above it. For BEATS_MAJORITY, it is added to the macro-F1 of the majority class. For NEAR_BASELINE, it is the lowest accepted difference. For MIN_VALUE and MAX_VALUE, it is a value of `metric`.",
             ),
             Field(
                 "metric",
                 "string",
-                "Name of the metric of AT_LEAST and AT_MOST: `macro_f1`, `accuracy` or `auc`. Other kinds compare the macro-F1 and take no name.",
+                "Name of the metric of MIN_VALUE and MAX_VALUE: `macro_f1`, `accuracy` or `auc`. Other kinds compare the macro-F1 and take no name.",
             ),
         ),
     ),
@@ -5954,8 +5954,8 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
             "KIND_NEAR_BASELINE",
             "The measured macro-F1 minus that of the best baseline (TF-IDF on words or on characters, fitted on the training part) is at least `threshold`, for example -0.02. The measured difference decides, not its lower bound.",
         ),
-        EnumValue("AT_LEAST", "KIND_AT_LEAST", "The lower bound of `metric` is at least `threshold`."),
-        EnumValue("AT_MOST", "KIND_AT_MOST", "The upper bound of `metric` is at most `threshold`."),
+        EnumValue("MIN_VALUE", "KIND_MIN_VALUE", "The lower bound of `metric` is at least `threshold`."),
+        EnumValue("MAX_VALUE", "KIND_MAX_VALUE", "The upper bound of `metric` is at most `threshold`."),
     ),
     "GenerateForm": (
         EnumValue("UNSPECIFIED", "FORM_UNSPECIFIED", "Not set: text."),

@@ -223,9 +223,9 @@ class GateRule(_message.Message):
         """The measured macro-F1 minus that of the best baseline (TF-IDF on words or on characters, fitted on the training
         part) is at least `threshold`, for example -0.02. The measured difference decides, not its lower bound.
         """
-        KIND_AT_LEAST: GateRule._Kind.ValueType  # 5
+        KIND_MIN_VALUE: GateRule._Kind.ValueType  # 5
         """The lower bound of `metric` is at least `threshold`."""
-        KIND_AT_MOST: GateRule._Kind.ValueType  # 6
+        KIND_MAX_VALUE: GateRule._Kind.ValueType  # 6
         """The upper bound of `metric` is at most `threshold`."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
@@ -243,9 +243,9 @@ class GateRule(_message.Message):
     """The measured macro-F1 minus that of the best baseline (TF-IDF on words or on characters, fitted on the training
     part) is at least `threshold`, for example -0.02. The measured difference decides, not its lower bound.
     """
-    KIND_AT_LEAST: GateRule.Kind.ValueType  # 5
+    KIND_MIN_VALUE: GateRule.Kind.ValueType  # 5
     """The lower bound of `metric` is at least `threshold`."""
-    KIND_AT_MOST: GateRule.Kind.ValueType  # 6
+    KIND_MAX_VALUE: GateRule.Kind.ValueType  # 6
     """The upper bound of `metric` is at most `threshold`."""
 
     KIND_FIELD_NUMBER: _builtins.int
@@ -259,10 +259,10 @@ class GateRule(_message.Message):
     threshold: _builtins.float
     """Threshold in macro-F1, from -1 to 1. For BETTER and NOT_WORSE, the lower bound of the difference in macro-F1 must
     be above it. For BEATS_MAJORITY, it is added to the macro-F1 of the majority class. For NEAR_BASELINE, it is the
-    lowest accepted difference. For AT_LEAST and AT_MOST, it is a value of `metric`.
+    lowest accepted difference. For MIN_VALUE and MAX_VALUE, it is a value of `metric`.
     """
     metric: _builtins.str
-    """Name of the metric of AT_LEAST and AT_MOST: `macro_f1`, `accuracy` or `auc`. Other kinds compare the macro-F1 and
+    """Name of the metric of MIN_VALUE and MAX_VALUE: `macro_f1`, `accuracy` or `auc`. Other kinds compare the macro-F1 and
     take no name.
     """
     def __init__(
