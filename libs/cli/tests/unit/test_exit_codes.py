@@ -68,5 +68,12 @@ def test_an_interruption_has_the_status_of_shells(ratoon, server):
     assert ratoon("get", "datasets", "d")[0] == 130
 
 
+def test_a_name_that_no_resource_can_have_is_not_sent(ratoon, server):
+    for arguments in (["lineage", "records", "a/b"], ["datasets", "lineage", "a:b"], ["keys", "show", "a/b"]):
+        status, _, errors = ratoon(*arguments)
+        assert (status, server.requests) == (2, []), errors
+        assert "must look like" in errors
+
+
 def test_every_status_has_a_meaning():
     assert set(MEANINGS) == set(ExitCode)

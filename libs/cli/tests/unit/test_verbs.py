@@ -387,6 +387,15 @@ def test_a_list_goes_page_by_page_on_request(ratoon, server):
     assert printed.split() == ["projects/p/datasets/d4"]
 
 
+def test_a_list_without_an_order_shows_its_first_items(ratoon, server):
+    rows = [{"recordId": f"r{n}"} for n in range(5)]
+    server.listing("projects/p/datasets/d/versions/v1/records", "records", rows)
+    _, printed, errors = ratoon("list", "records", "--in", "d/v1", "--limit", "2", "-o", "name")
+    assert printed.split() == ["r0", "r1"]
+    assert "Showing the first 2. For all of them: --limit 0" in errors
+    assert len(ratoon("list", "records", "--in", "d/v1", "--limit", "0", "-o", "name")[1].split()) == 5
+
+
 def test_a_filter_is_sent(ratoon, server):
     server.listing("projects/p/tasks", "tasks", [])
     status, _, errors = ratoon("list", "tasks", "--filter", "state = OPEN")

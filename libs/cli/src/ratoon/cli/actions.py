@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import islice
 from typing import Any
 
 import typer
@@ -13,7 +12,17 @@ from ratoon.cli.context import Session
 from ratoon.cli.documents import Document, read_documents, read_value
 from ratoon.cli.exit_codes import exit_code, sentence
 from ratoon.cli.names import patterns, plural, singular
-from ratoon.cli.output import MAX_PAGE, as_json, follow, say, say_error, show, show_newest, show_rows
+from ratoon.cli.output import (
+    MAX_PAGE,
+    as_json,
+    follow,
+    say,
+    say_error,
+    show,
+    show_first,
+    show_newest,
+    show_rows,
+)
 from ratoon.client import APIConnectionError, RatoonError
 from ratoon.client.schema import MESSAGES, Field, Method, find_method, json_name
 
@@ -84,8 +93,7 @@ def _list(chosen: Session, command: Command, values: dict[str, Any]) -> None:
         if page.next_page_token:
             say(f"Next page: --page-token {page.next_page_token}")
     elif "order_by" in given or not any(each.name == "order_by" for each in method.fields):
-        rows = list_of(page_size=min(limit or MAX_PAGE, MAX_PAGE), **given)
-        show_rows(islice(rows, limit or None), columns, chosen.output, empty)
+        show_first(partial(list_of, **given), limit, columns, chosen.output, empty)
     else:
         show_newest(partial(list_of, **given), limit, columns, chosen.output, empty)
 

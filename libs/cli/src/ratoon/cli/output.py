@@ -114,6 +114,21 @@ def show_newest(
     show_rows(rows[:limit][::-1], columns, output, empty)
 
 
+def show_first(
+    list_of: "Callable[..., Iterable[BaseModel | JSON]]",
+    limit: int,
+    columns: Sequence[str],
+    output: Output,
+    empty: str,
+) -> None:
+    """Print the first `limit` items of a collection in its order, or all of them if it is 0."""
+    rows = list_of(page_size=min(limit + 1, MAX_PAGE) if limit else MAX_PAGE)
+    listed = list(islice(rows, limit + 1 if limit else None))
+    if limit and len(listed) > limit:
+        say(f"Showing the first {limit}. For all of them: --limit 0")
+    show_rows(listed[:limit] if limit else listed, columns, output, empty)
+
+
 def show(resource: "BaseModel | JSON", output: Output) -> None:
     """Print one resource, one field a line, or for programs."""
     if not output.is_for_people:
@@ -132,7 +147,8 @@ def _show_for_programs(value: JSON | list[JSON], output: Output) -> None:
         print(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=_WIDE), end="")
     else:
         for each in value if isinstance(value, list) else [value]:
-            print(_printable(str(each.get("name", ""))))
+            if name := each.get("name") or each.get("recordId"):
+                print(_printable(str(name)))
 
 
 def follow(client: Ratoon, name: str, output: Output) -> JSON:

@@ -14,6 +14,7 @@ RatoonError
 │   ├── RateLimitError           429: a limit of the API key is exhausted
 │   └── InternalServerError      500 and above: the server failed
 │       └── UnavailableError     503: the server is unavailable for a moment
+├── InvalidNameError             a resource name has not the form that the method requires; nothing was sent
 ├── APIResponseError             the response is not what the API promises
 ├── OperationFailedError         a long-running operation ended without a result
 └── OperationTimeoutError        a long-running operation did not end in time
@@ -117,6 +118,10 @@ class InternalServerError(APIStatusError):
 
 class UnavailableError(InternalServerError):
     """503: the server or a service behind it is unavailable for a moment."""
+
+
+class InvalidNameError(RatoonError, ValueError):
+    """A resource name has not the form that the method requires. Nothing was sent."""
 
 
 class APIResponseError(RatoonError):

@@ -3,15 +3,19 @@
 import re
 from urllib.parse import quote
 
+from ratoon.client._errors import InvalidNameError
+
 _VARIABLE = re.compile(r"\{(\w+)(?:=([^}]*))?\}")
 
 
 def expand(template: str, **values: str) -> str:
-    """Return the path of a template with its variables replaced; ValueError if a value does not match."""
+    """Return the path of a template with its variables replaced; InvalidNameError if a value does not match."""
     return _VARIABLE.sub(lambda match: _checked(match[1], match[2] or "*", values[match[1]]), template)
 
 
 def _checked(variable: str, pattern: str, value: str) -> str:
     if not re.fullmatch(re.escape(pattern).replace(r"\*", "[^/:]+"), value):
-        raise ValueError(f"{variable} must look like {pattern!r}, where * stands for an ID; it is {value!r}.")
+        raise InvalidNameError(
+            f"{variable} must look like {pattern!r}, where * stands for an ID; it is {value!r}."
+        )
     return quote(value, safe="/")
