@@ -1,6 +1,8 @@
 """The command line takes its global options anywhere, and says what is wrong with a file that a user names."""
 
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -37,6 +39,12 @@ def test_help_has_the_usual_spellings(arguments):
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0
     assert "Usage:" in result.output
+
+
+def test_help_and_completion_load_no_models_and_no_server():
+    code = "import ratoon.cli, sys; print([each for each in ('pydantic', 'grpc', 'sqlalchemy') if each in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_the_version_is_printed():

@@ -14,7 +14,7 @@ from ratoon.cli.columns import COLUMNS
 from ratoon.cli.context import Session, session
 from ratoon.cli.output import JSON, Output, as_json, follow, say, say_error, show, show_newest, show_rows
 from ratoon.cli.resources import LIMIT, Limit, group
-from ratoon.client import APIStatusError, RatoonError, types
+from ratoon.client import APIStatusError, RatoonError
 from ratoon.client.local_data import (
     Upload,
     create_uploaded,
@@ -130,6 +130,8 @@ def update_source(
     name: Annotated[str | None, typer.Option(help="Display name.")] = None,
 ) -> None:
     """Update how a source is read (until a dataset version is built from it), its licence or its display name."""
+    from ratoon.client.types import SourceFormat
+
     chosen = session(context)
     columns = {"text": text, "label": label, "id": id_column, "time": time}
     changes: JSON = {"encoding": encoding, "license": license, "display_name": name}
@@ -137,7 +139,7 @@ def update_source(
     if named := {role: column for role, column in columns.items() if column is not None}:
         changes["columns"] = named
     if format is not None:
-        changes["format"] = types.SourceFormat(f"FORMAT_{format.upper().replace('-', '_')}")
+        changes["format"] = SourceFormat(f"FORMAT_{format.upper().replace('-', '_')}")
     if not changes:
         raise typer.BadParameter(
             "Give at least one field to change: --text, --label, --encoding, --license, …"

@@ -10,7 +10,7 @@ from ratoon.cli.columns import COLUMNS
 from ratoon.cli.context import session
 from ratoon.cli.documents import read_time
 from ratoon.cli.output import as_json, say, show, show_rows
-from ratoon.client import omit, types
+from ratoon.client import omit
 
 app = typer.Typer(help="Create, update, limit, rotate and revoke API keys.", no_args_is_help=True)
 Id = Annotated[str, typer.Argument(help="Key id or full resource name.")]
@@ -59,6 +59,8 @@ def create_key(
     expires: Expires = "",
 ) -> None:
     """Create a key. Its secret is shown only once."""
+    from ratoon.client import types
+
     chosen = session(context)
     created = chosen.client.api_keys.create(
         _parent(context),
@@ -119,6 +121,8 @@ def limit_key(
     tokens_per_day: Limit = None,
 ) -> None:
     """Set the limits of a key. Limits that are not given stay unchanged; without any, show the key."""
+    from ratoon.client import types
+
     chosen = session(context)
     options = {
         "requests_per_minute": requests_per_minute,

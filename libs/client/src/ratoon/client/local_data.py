@@ -7,11 +7,13 @@ import tarfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ratoon.client._client import Ratoon
 from ratoon.client._errors import RatoonError
-from ratoon.client.types import Source, SourceFormat, SourcePreview
+
+if TYPE_CHECKING:
+    from ratoon.client.types import Source, SourcePreview
 
 _BY_SUFFIX = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet", ".mbox": "mbox"}
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
@@ -33,6 +35,8 @@ class Upload:
 
     def fields(self) -> dict[str, Any]:
         """Return the fields of a source, as `client.sources.create` takes them."""
+        from ratoon.client.types import SourceFormat
+
         columns: dict[str, Any] = {role: name for role, name in self.columns.items() if name}
         if self.attributes:
             columns["attributes"] = list(self.attributes)
@@ -57,7 +61,7 @@ def create_source(
     labels_by_folder: Mapping[str, str] | None = None,
     source_id: str = "",
     encoding: str = "",
-) -> Source:
+) -> "Source":
     """Upload a file or directory and create a source from it in `parent` (projects/{project}).
 
     Without `source_id`, the server generates an id. Subdirectories are labels with their own names unless
@@ -96,7 +100,7 @@ def upload_data(
     )
 
 
-def preview(client: Ratoon, parent: str, upload: Upload, records: int = 5) -> SourcePreview:
+def preview(client: Ratoon, parent: str, upload: Upload, records: int = 5) -> "SourcePreview":
     """Return a preview of uploaded data: format, columns, character encoding, first records, labels, rejections."""
     return client.sources.preview(parent, **upload.fields(), record_count=records)
 
@@ -112,7 +116,7 @@ def with_format(upload: Upload, format: str) -> Upload:
 
 def create_uploaded(
     client: Ratoon, parent: str, upload: Upload, license: str = "", source_id: str = ""
-) -> Source:
+) -> "Source":
     """Create a source from uploaded data. The same request again returns the same source."""
     fields = upload.fields() | {"license": license}
     request = json.dumps([source_id, fields], sort_keys=True, ensure_ascii=False)

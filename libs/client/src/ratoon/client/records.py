@@ -2,16 +2,21 @@
 
 import unicodedata
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ratoon.client._client import Ratoon
 from ratoon.client._errors import BadRequestError, ConflictError
-from ratoon.client.types import ModelVersion, Part, Record, RecordLineage
 
-_LEARNED = (Part.TRAIN, Part.VALIDATION)
+if TYPE_CHECKING:
+    from ratoon.client.types import ModelVersion, Record, RecordLineage
+
+_LEARNED = ("PART_TRAIN", "PART_VALIDATION")
 """Parts that influence a model: training, and validation, which selects the best epoch."""
 
 
-def find_records(client: Ratoon, project: str, text: str, version: str = "") -> Iterator[tuple[str, Record]]:
+def find_records(
+    client: Ratoon, project: str, text: str, version: str = ""
+) -> "Iterator[tuple[str, Record]]":
     """Yield each record whose text contains this text, after the name of the newest version that contains it.
 
     The search ignores case, white space and Unicode form. It reads all records over the network, which takes minutes
@@ -29,7 +34,7 @@ def find_records(client: Ratoon, project: str, text: str, version: str = "") -> 
                 raise
 
 
-def lineage_of(client: Ratoon, project: str, record_id: str) -> tuple[RecordLineage, list[str]]:
+def lineage_of(client: Ratoon, project: str, record_id: str) -> "tuple[RecordLineage, list[str]]":
     """Return the lineage of a record, erased or not, and the model versions trained on it, oldest first."""
     lineage = client.records.lineage(project, record_id)
     splits = {placed.split for placed in lineage.placements if placed.part in _LEARNED}
@@ -51,7 +56,7 @@ def _dataset_versions(client: Ratoon, project: str) -> list[str]:
     return [each.name for each in sorted(versions, key=lambda each: str(each.create_time), reverse=True)]
 
 
-def _trained_on(versions: list[ModelVersion], splits: set[str]) -> list[str]:
+def _trained_on(versions: "list[ModelVersion]", splits: set[str]) -> list[str]:
     """Return the versions trained on one of the splits, and the versions that continue from those."""
     trained: list[str] = []
     for version in sorted(versions, key=lambda each: str(each.create_time)):
