@@ -7,7 +7,7 @@ from ratoon.evaluation.v1 import evaluation_run_pb2
 from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
 from ratoon.flywheel.v1 import pipeline_run_pb2, project_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
-from ratoon.ingestion.v1 import split_pb2
+from ratoon.ingestion.v1 import source_pb2, split_pb2
 from ratoon.process.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from ratoon.security.identity import Role
 from ratoon.testkit.waiting import until
@@ -80,6 +80,19 @@ def test_the_gate_holds_the_metrics_of_the_project_against_their_bounds(flywheel
         bounds = [rule for rule in evaluation.gate if rule.metric]
         assert [(rule.kind, rule.metric, rule.threshold) for rule in bounds] == expected
         assert {rule.domain for rule in bounds} == {domain}
+
+
+def test_a_source_with_another_license_than_the_allowed_ones_ends_the_run(flywheel, peers):
+    name = f"{PARENT}/sources/mails"
+    create_project(flywheel, data_requirements={"licenses": ["CC0-1.0", "MIT"], "languages": ["en"]})
+    peers.resources[name] = source_pb2.Source(name=name, license="unknown")
+    last = ended(flywheel, begin(flywheel))
+    assert (last.state, last.failure.reason) == (Run.STATE_FAILED, "LICENSE_NOT_ALLOWED")
+    assert f"{name} has the license 'unknown'; {PARENT} allows CC0-1.0, MIT" in last.failure.message
+    peers.resources[name].license = "MIT"
+    assert ended(flywheel, begin(flywheel)).state == Run.STATE_SUCCEEDED
+    (version,) = peers.created_resources("DatasetVersion")
+    assert list(version.curation.languages) == ["en"]
 
 
 def test_training_gets_the_devices_of_the_project(flywheel, peers):

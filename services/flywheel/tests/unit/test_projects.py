@@ -251,7 +251,11 @@ def test_a_part_of_a_setting_can_be_changed_alone():
             SettingNotSupported,
             "compute.serving",
         ),
-        ({"data_requirements": DataRequirements(languages=("en",))}, SettingNotSupported, "languages"),
+        (
+            {"data_requirements": DataRequirements(required_fields=("id",))},
+            SettingNotSupported,
+            "required_fields",
+        ),
         ({"curation": (CurationStep("minhash"),)}, SettingNotSupported, "curation"),
     ],
 )
@@ -265,7 +269,7 @@ def test_what_pipeline_runs_support():
         {},
         {"metrics": ("accuracy", "perplexity")},
         {"recipes": ("sft",)},
-        {"data_requirements": DataRequirements(5, 2)},
+        {"data_requirements": DataRequirements(5, 2, (), ("en",), ("CC0-1.0",))},
         {"metric_gates": (MetricGate("accuracy", 0.8, 1.0),)},
     ):
         check_supported(replace(project(), **settings))

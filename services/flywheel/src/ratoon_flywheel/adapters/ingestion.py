@@ -7,6 +7,7 @@ from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
 from ratoon.storage.names import parent_of
 from ratoon_flywheel.adapters.children import child, ensure, ensure_cancelled
+from ratoon_flywheel.domain.errors import LicenseNotAllowed
 from ratoon_flywheel.domain.pipelines.actions import BuildDataset, MakeSplit
 from ratoon_flywheel.domain.pipelines.runs import Products
 from ratoon_flywheel.domain.pipelines.steps import Child
@@ -43,15 +44,31 @@ class DatasetStage:
     def create(self, spec: BuildDataset, request_id: str) -> str:
         """Curate sources into a new version of the project's dataset."""
         project = spec.project
+        if project.data_requirements.licenses and spec.window is None:
+            self._check_licenses(spec)
         dataset = dataset_pb2.Dataset(display_name=project.display_name or project.id)
         dataset_request = pb.CreateDatasetRequest(parent=project.name, dataset_id=project.id, dataset=dataset)
         ensure(lambda: self._ingestion.CreateDataset(dataset_request))
         request = pb.CreateDatasetVersionRequest(
             parent=project.dataset,
-            dataset_version=dataset_pb2.DatasetVersion(sources=spec.sources),
+            dataset_version=dataset_pb2.DatasetVersion(
+                sources=spec.sources,
+                curation=dataset_pb2.Curation(languages=project.data_requirements.languages),
+            ),
             request_id=request_id,
         )
         return str(self._ingestion.CreateDatasetVersion(request).name)
+
+    def _check_licenses(self, spec: BuildDataset) -> None:
+        """Raise LicenseNotAllowed if a given source has another license than those that the project allows."""
+        allowed = spec.project.data_requirements.licenses
+        for name in spec.sources:
+            source = self._ingestion.GetSource(pb.GetSourceRequest(name=name))
+            if source.license not in allowed:
+                raise LicenseNotAllowed(
+                    f"{name} has the license {source.license!r}; {spec.project.name} allows {', '.join(allowed)} "
+                    "(data_requirements.licenses). Correct the source, or allow the license."
+                )
 
     def observe(self, resource: str) -> Child:
         """How far the curation is."""

@@ -4,6 +4,7 @@ FlywheelError
 ├── BadProject          a setting of a project is out of range
 ├── LabelServed         the label to remove is in use in production
 ├── SettingNotSupported a setting of a project that pipeline runs do not apply yet
+├── LicenseNotAllowed   a source has a license that the project does not allow
 ├── BudgetSpent         the pipeline runs of the project used its budget
 ├── InUse               the resource to delete is in use
 ├── BadPolicy           a setting of a policy is out of range
@@ -46,6 +47,12 @@ class SettingNotSupported(FlywheelError):
     """Pipeline runs do not apply a setting of the project yet."""
 
     reason = "SETTING_NOT_SUPPORTED"
+
+
+class LicenseNotAllowed(FlywheelError):
+    """A source has a license that the project does not allow for its data."""
+
+    reason = "LICENSE_NOT_ALLOWED"
 
 
 class BudgetSpent(FlywheelError):

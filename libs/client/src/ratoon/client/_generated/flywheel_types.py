@@ -148,7 +148,7 @@ class ProjectMetricGate(Message):
 class ProjectDataRequirements(Message):
     """Requirements on the data of a pipeline run.
 
-    A run whose data do not meet them fails before it trains (`TOO_FEW_RECORDS`).
+    A run whose data do not meet them fails before it trains (`TOO_FEW_RECORDS`, `LICENSE_NOT_ALLOWED`).
     """
 
     min_records: Int64 = 0
@@ -164,13 +164,13 @@ class ProjectDataRequirements(Message):
     """
 
     required_fields: list[str] = []
-    """Fields that each record has, at most 64."""
+    """Fields that each record has, at most 64. Not supported by pipeline runs yet."""
 
     languages: list[str] = []
-    """Languages that records may have, as two-letter codes. Empty: any."""
+    """Languages that records may have, as two-letter codes; curation rejects others. Empty: any."""
 
     licenses: list[str] = []
-    """Licences that sources may have. Empty: any."""
+    """Licenses that the sources of a run may have, spelled as in `Source.license`. Empty: any."""
 
 
 class ProjectBudget(Message):

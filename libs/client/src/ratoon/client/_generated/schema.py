@@ -4885,7 +4885,7 @@ MESSAGES: dict[str, Message] = {
     ),
     "ProjectDataRequirements": Message(
         "ProjectDataRequirements",
-        "Requirements on the data of a pipeline run. A run whose data do not meet them fails before it trains (`TOO_FEW_RECORDS`).",
+        "Requirements on the data of a pipeline run. A run whose data do not meet them fails before it trains (`TOO_FEW_RECORDS`, `LICENSE_NOT_ALLOWED`).",
         (
             Field(
                 "min_records",
@@ -4897,14 +4897,24 @@ MESSAGES: dict[str, Message] = {
                 "integer",
                 "Minimum number of records of each label, at most 100,000,000. Only with the task `classify`. 0: none.",
             ),
-            Field("required_fields", "string", "Fields that each record has, at most 64.", repeated=True),
+            Field(
+                "required_fields",
+                "string",
+                "Fields that each record has, at most 64. Not supported by pipeline runs yet.",
+                repeated=True,
+            ),
             Field(
                 "languages",
                 "string",
-                "Languages that records may have, as two-letter codes. Empty: any.",
+                "Languages that records may have, as two-letter codes; curation rejects others. Empty: any.",
                 repeated=True,
             ),
-            Field("licenses", "string", "Licences that sources may have. Empty: any.", repeated=True),
+            Field(
+                "licenses",
+                "string",
+                "Licenses that the sources of a run may have, spelled as in `Source.license`. Empty: any.",
+                repeated=True,
+            ),
         ),
     ),
     "ProjectGate": Message(

@@ -267,7 +267,7 @@ class Project(_message.Message):
     @_typing.final
     class DataRequirements(_message.Message):
         """Requirements on the data of a pipeline run. A run whose data do not meet them fails before it trains
-        (`TOO_FEW_RECORDS`).
+        (`TOO_FEW_RECORDS`, `LICENSE_NOT_ALLOWED`).
         """
 
         DESCRIPTOR: _descriptor.Descriptor
@@ -283,15 +283,15 @@ class Project(_message.Message):
         """Minimum number of records of each label, at most 100,000,000. Only with the task `classify`. 0: none."""
         @_builtins.property
         def required_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-            """Fields that each record has, at most 64."""
+            """Fields that each record has, at most 64. Not supported by pipeline runs yet."""
 
         @_builtins.property
         def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-            """Languages that records may have, as two-letter codes. Empty: any."""
+            """Languages that records may have, as two-letter codes; curation rejects others. Empty: any."""
 
         @_builtins.property
         def licenses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-            """Licences that sources may have. Empty: any."""
+            """Licenses that the sources of a run may have, spelled as in `Source.license`. Empty: any."""
 
         def __init__(
             self,

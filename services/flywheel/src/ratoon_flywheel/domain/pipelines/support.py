@@ -3,7 +3,7 @@
 from ratoon.tasks.kinds import supported
 from ratoon_flywheel.domain.errors import SettingNotSupported
 from ratoon_flywheel.domain.kinds.table import KINDS, LoopKind
-from ratoon_flywheel.domain.project_settings import Accelerator, Compute, DataRequirements, Dtype
+from ratoon_flywheel.domain.project_settings import Accelerator, Compute, Dtype
 from ratoon_flywheel.domain.projects import Project
 
 _RECIPES = ((), ("sft",))
@@ -27,7 +27,6 @@ def check_supported(project: Project) -> None:
 
 def _unsupported(project: Project) -> dict[str, bool]:
     """Return whether each setting that runs do not apply has another value than its default."""
-    requirements = project.data_requirements
     return {
         "primary_metric": bool(project.primary_metric),
         "metrics": not set(project.metrics) <= set(loop_kind(project).REPORTED_METRICS),
@@ -36,10 +35,7 @@ def _unsupported(project: Project) -> dict[str, bool]:
             or gate.metric not in loop_kind(project).GATED_METRICS
             for gate in project.metric_gates
         },
-        **{
-            f"data_requirements.{name}": getattr(requirements, name) != getattr(DataRequirements, name)
-            for name in ("required_fields", "languages", "licenses")
-        },
+        "data_requirements.required_fields": bool(project.data_requirements.required_fields),
         "budget.max_cost": bool(project.budget.max_cost),
         "budget.max_energy_kwh": bool(project.budget.max_energy_kwh),
         "compute.training.dtype": project.compute.training.dtype is not Dtype.FLOAT32,
