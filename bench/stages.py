@@ -14,6 +14,7 @@ import threading
 import time
 import uuid
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,11 +34,11 @@ from ratoon.tasks.classify import Classify
 from ratoon_flywheel import mapping
 from ratoon_flywheel.adapters import tables
 from ratoon_flywheel.adapters.runs import RunTables
-from ratoon_flywheel.application import procedures
+from ratoon_flywheel.application import ports, procedures
 from ratoon_flywheel.application.procedures import RunProcedure
 from ratoon_flywheel.application.watched import WatchedRuns
 from ratoon_flywheel.domain.pipelines.actions import BuildDataset, FreezeLabels, StageRequest
-from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Products, StageId
+from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Products
 from ratoon_flywheel.domain.pipelines.steps import Child, ChildState
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.entrypoints.events import TOPICS, WAKING, on_stage_end
@@ -137,7 +138,7 @@ def parts(
     procedure = RunProcedure(
         store,
         runs,
-        dict.fromkeys(StageId, unused(stages)),
+        ports.Stages(**{each.name: unused(stages) for each in fields(ports.Stages)}),
         lineage=unused(stages),
         sources=unused(None),
         answers=unused(None),
