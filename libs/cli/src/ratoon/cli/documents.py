@@ -114,7 +114,8 @@ def _nodes(text: str, label: str, is_json: bool) -> list[yaml.Node]:
     except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "it cannot be read"
+        depth = "it is nested too deeply" if isinstance(error, RecursionError) else "it cannot be read"
+        problem = getattr(error, "problem", None) or depth
         raise typer.BadParameter(f"{label} is not YAML: {problem}{where}.") from None
 
 
@@ -183,6 +184,8 @@ class _Reader:
         known = {name: each for each in fields for name in (each.name, json_name(each.name))}
         seen: set[str] = set()
         for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise self._fault(key, f"a field of {message} has a name; it is {_named(key)}.")
             name = str(key.value)
             if (field := known.get(name)) is None:
                 offered = [json_name(each.name) for each in fields]
