@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from ratoon.client import Ratoon
+from ratoon.client.types import Regress, TaskSpec
 from ratoon.local.installation import Installation
 from ratoon.testkit.ports import free_ports
 from ratoon.testkit.waiting import until
@@ -66,6 +67,27 @@ def test_a_project_created_by_the_client_has_every_page(installation, sdk):
                      "/signals", "/playground"):  # fmt: skip
             answer = client.get(f"/p/letters{page}")
             assert answer.status_code == 200, f"{page}: {answer.text}"
+
+
+def test_a_project_that_has_no_labels_has_every_page_too(installation, sdk):
+    task = TaskSpec(regress=Regress(unit="points", min=0, max=5))
+    sdk.projects.create(project_id="score", task=task)
+    with logged_in(installation) as client:
+        assert "regress" in client.get("/").text
+        loop = client.get("/p/score").text
+        assert "0 to 5" in loop
+        assert "mae (lower is better)" in loop
+        for page in (
+            "/data",
+            "/labels",
+            "/labels/review",
+            "/training",
+            "/evaluations",
+            "/models",
+            "/signals",
+            "/playground",
+        ):
+            assert client.get(f"/p/score{page}").status_code == 200, page
 
 
 def test_a_policy_is_created_paused_and_resumed_by_its_buttons(installation, sdk):
