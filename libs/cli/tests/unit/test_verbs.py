@@ -355,6 +355,27 @@ def test_a_deletion_asks_for_confirmation_and_sends_the_etag(server):
     assert server.sent() == [("DELETE", "projects/p/guidelines/g", {"etag": "e2"}, {})]
 
 
+def test_several_resources_are_deleted(ratoon, server, tmp_path):
+    file = tmp_path / "guidelines.yaml"
+    file.write_text("name: c\n---\nname: projects/p/guidelines/a\n")
+    server.answers["DELETE", "projects/p/guidelines/b"] = problem(
+        400, "IN_USE", "It is in use.", "FAILED_PRECONDITION"
+    )
+    status, _, errors = ratoon("delete", "guidelines", "a", "b", "-f", str(file), "--yes")
+    assert status == 5
+    assert [name for _, name, *_ in server.sent()] == [f"projects/p/guidelines/{each}" for each in "abc"]
+    assert "projects/p/guidelines/b: It is in use." in errors
+    assert "Deleted projects/p/guidelines/c." in errors
+
+
+def test_nothing_is_deleted_if_one_of_them_does_not_exist(ratoon, server):
+    server.answers["GET", "projects/p/guidelines/b"] = problem(404, "GUIDELINE_NOT_FOUND", "There is no b.")
+    assert ratoon("delete", "guidelines", "a", "b", "--yes")[0] == 3
+    assert ratoon("delete", "guidelines", "--yes")[0] == 2
+    assert ratoon("delete", "guidelines", "a", "b", "--etag", "e", "--yes")[0] == 2
+    assert not server.sent()
+
+
 def test_a_missing_resource_may_be_deleted(ratoon, server):
     assert ratoon("delete", "datasets", "d", "--allow-missing", "--yes")[0] == 0
     assert [each.method for each in server.requests] == ["DELETE"]

@@ -286,15 +286,52 @@ def _check_skipped(
 
 
 def _delete(chosen: Session, command: Command, values: dict[str, Any]) -> None:
-    arguments, given = _arguments(chosen, command, values), _given(command, values)
-    if not given.get("allow_missing"):
-        read = as_json(_getter(chosen, command)(**arguments))
-        if any(each.name == "etag" for each in command.method.fields):
-            given.setdefault("etag", read.get("etag", ""))
+    """Delete the resources that are named; all are read before the first one is deleted."""
+    names, given = _names_to_delete(chosen, command, values), _given(command, values)
+    if len(names) > 1 and given.get("etag"):
+        raise typer.BadParameter("--etag is that of one resource; give one name.")
+    calls = [_deletion(chosen, command, name, given) for name in names]
     if not values["yes"]:
-        typer.confirm(f"Delete {arguments['name']}?", abort=True)
-    _function(chosen, command.method)(**arguments, **given)
-    say(f"Deleted {arguments['name']}.")
+        typer.confirm(f"Delete {', '.join(names)}?", abort=True)
+    failure = None
+    for name, call in zip(names, calls, strict=True):
+        try:
+            call()
+        except RatoonError as error:
+            if len(names) == 1 or isinstance(error, APIConnectionError):
+                raise
+            say_error(f"{name}: {sentence(error)}")
+            failure = failure or error
+        else:
+            say(f"Deleted {name}.")
+    if failure is not None:
+        raise typer.Exit(exit_code(failure))
+
+
+def _names_to_delete(chosen: Session, command: Command, values: dict[str, Any]) -> list[str]:
+    """Return the full names in the arguments and in the documents of the file."""
+    written = []
+    for document in _documents(command, values):
+        if not document.fields.get("name"):
+            raise typer.BadParameter(f"{document.place}: set `name`, the resource to delete.")
+        written.append(document.fields["name"])
+    scope, resource = chosen.scope(values.get("within", "")), command.method.resource
+    names = [
+        scope.resolve(each, command.name_pattern, resource) for each in [*(values["name"] or []), *written]
+    ]
+    if not names:
+        raise typer.BadParameter(f"Give the name of a {singular(resource)}, or --file.")
+    return list(dict.fromkeys(names))
+
+
+def _deletion(chosen: Session, command: Command, name: str, given: dict[str, Any]) -> Callable[[], object]:
+    """Return the call that deletes a resource, in the state in which it has been read."""
+    etag = {}
+    if not given.get("allow_missing"):
+        read = as_json(_getter(chosen, command)(name))
+        if any(each.name == "etag" for each in command.method.fields):
+            etag = {"etag": read.get("etag", "")}
+    return partial(_function(chosen, command.method), name, **{**etag, **given})
 
 
 def _call(chosen: Session, command: Command, values: dict[str, Any]) -> None:
@@ -346,7 +383,9 @@ def _resource_fields(command: Command) -> list[str]:
 def _documents(command: Command, values: dict[str, Any]) -> list[Document]:
     if not values.get("file"):
         return []
-    message = command.method.message
+    getter = find_method(command.method.resource, "get")
+    read = getter.result if getter and command.method.name == "delete" else ""
+    message = command.method.message or read
     fields = MESSAGES[message].fields if message else command.method.fields
     known = {each.name for each in fields}
     further = [

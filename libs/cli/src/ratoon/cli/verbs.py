@@ -119,7 +119,11 @@ def _typer_command(method: Method) -> Any:
 def command_of(method: Method) -> Command:
     """Return how the command line calls a method."""
     paths = patterns(method)
-    has_file = bool(method.message) or (method.http == "POST" and bool(_own_fields(method)))
+    has_file = (
+        bool(method.message)
+        or method.name == "delete"
+        or (method.http == "POST" and bool(_own_fields(method)))
+    )
     return Command(
         method=method,
         name_pattern=paths.get("name", ""),
@@ -165,7 +169,8 @@ def _parameters(command: Command) -> Iterator[Parameter]:
         one = singular(method.resource).replace("-", " ")
         about = "Full resource name." if is_single else f"ID or full resource name of the {one}."
         is_optional = is_single or method.name == "update"
-        yield _argument("name", about, is_optional=is_optional, completes=method.resource)
+        several = method.name == "delete"
+        yield _argument("name", about, is_optional, method.resource, list[str] if several else str)
     for each in method.arguments:
         if each.name not in ("name", "parent"):
             yield _argument(each.name, each.comment)
@@ -197,6 +202,8 @@ def _further_options(command: Command) -> Iterator[Parameter]:
     method = command.method
     if command.has_file:
         about = "File with fields in YAML or JSON; `-`: standard input. Options take precedence."
+        if method.name == "delete":
+            about = "File that names the resources, in YAML or JSON; `-`: standard input."
         if method.name in ("create", "update"):
             about += " Several documents are applied one after the other."
         yield _option("file", str, "", about, "--file", "-f", metavar="FILE")
@@ -284,7 +291,7 @@ def examples(method: Method) -> list[str]:
     if method.name == "update":
         return [f"{line} {_first_options(command)}".rstrip(), f"{line} --file changes.yaml"]
     if method.name == "delete":
-        return [line, f"{line} --yes"]
+        return [line, f"{line} --yes", f"{start} --file {singular(method.resource)}.yaml"]
     if method.name == "get":
         return [line, f"{line} --output yaml"]
     return [f"{line} {_first_options(command)}".rstrip()]
@@ -308,13 +315,17 @@ def _example_value(field: Field) -> str:
     return f"KEY={value}" if field.key else value
 
 
-def _argument(name: str, about: str, is_optional: bool = False, completes: str = "") -> Parameter:
+def _argument(
+    name: str, about: str, is_optional: bool = False, completes: str = "", kind: Any = str
+) -> Parameter:
     complete = (lambda ctx, incomplete: complete_names(ctx, completes, incomplete)) if completes else None
     info = typer.Argument(
         help=escape(_shortened(about)), metavar=name.replace("_", "-").upper(), autocompletion=complete
     )
-    default = "" if is_optional else Parameter.empty
-    return Parameter(_safe(name), Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[str, info])
+    default: Any = "" if is_optional else Parameter.empty
+    if kind is not str:
+        default, kind = None, kind | None
+    return Parameter(_safe(name), Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info])
 
 
 def _option(name: str, kind: Any, default: Any, about: str, *flags: str, **settings: Any) -> Parameter:
