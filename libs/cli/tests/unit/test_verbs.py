@@ -3,11 +3,13 @@
 import json
 
 import pytest
+import typer
 import yaml
 from typer.testing import CliRunner
 
 from ratoon.cli import app
 from ratoon.cli.names import plural
+from ratoon.cli.root import GLOBAL_OPTIONS
 from ratoon.cli.verbs import STANDARD, methods_of, verbs
 from ratoon.client.schema import METHODS, Method
 
@@ -23,6 +25,17 @@ def test_every_method_of_the_api_is_a_command_with_examples(method: Method):
     assert shown.exit_code == 0, shown.output
     assert f"ratoon {verb} {plural(method.resource)}" in shown.output.partition("Examples:")[2]
     assert "[/" not in shown.output
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda each: each.rpc)
+def test_no_field_has_the_option_of_another_one(method: Method):
+    command = typer.main.get_command(app).commands[method.name.replace("_", "-")]
+    parameters = command.get_command(
+        command.make_context("x", [], resilient_parsing=True), plural(method.resource)
+    ).params
+    options = [name for each in parameters for name in (*each.opts, *each.secondary_opts)]
+    assert len(options) == len(set(options))
+    assert not set(options) & set(GLOBAL_OPTIONS)
 
 
 def test_every_resource_has_its_standard_verbs():
