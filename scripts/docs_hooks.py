@@ -25,13 +25,35 @@ FIXED_PAGES = {
 LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)#\s]+)(?P<anchor>#[^)\s]*)?\)")
 FENCE = re.compile(r"(^```.*?^```)", re.MULTILINE | re.DOTALL)
 ABSOLUTE = re.compile(r"[a-z]+:")
+CELL = re.compile(r"^# %%(?: \[(markdown)\])?\n", re.MULTILINE)
+"""Beginning of a cell of a script that editors show as a notebook."""
 
 
 def outside_pages() -> dict[str, str]:
     """Return the page in the site for each document outside `docs/`, both as paths with slashes."""
     readmes = [*ROOT.glob("services/*/README.md"), *ROOT.glob("libs/*/README.md")]
     places = [path.relative_to(ROOT) for path in sorted(readmes)]
-    return FIXED_PAGES | {place.as_posix(): f"{place.parent.as_posix()}.md" for place in places}
+    return FIXED_PAGES | {place.as_posix(): f"{place.parent.as_posix()}.md" for place in places} | notebooks()
+
+
+def notebooks() -> dict[str, str]:
+    """Return the page in the site for each script with cells, both as paths with slashes."""
+    scripts = sorted(ROOT.glob("examples/walkthrough/*.py"))
+    return {
+        path.relative_to(ROOT).as_posix(): f"walkthrough/{path.stem}.md"
+        for path in scripts
+        if CELL.search(path.read_text())
+    }
+
+
+def notebook_page(script: str) -> str:
+    """Return the page of a script with cells: Markdown cells as text, the others as code."""
+    _, *parts = CELL.split(script)
+    cells = zip(parts[::2], parts[1::2], strict=True)
+    return "\n\n".join(
+        re.sub(r"^# ?", "", text.strip(), flags=re.MULTILINE) if kind else f"```python\n{text.strip()}\n```"
+        for kind, text in cells
+    )
 
 
 def site_paths() -> dict[str, str]:
@@ -71,7 +93,9 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Point the links of a page to the site."""
+    """Turn a script into a page, and point the links of a page to the site."""
+    if page.file.src_uri in notebooks().values():
+        markdown = notebook_page(markdown)
     return relink(markdown, page.file.src_uri, site_paths())
 
 

@@ -84,6 +84,16 @@ QUALITY = {
 }
 """Labelled texts for `make bench-quality`; fetched when their names, or `quality`, are given."""
 
+EXAMPLES = {
+    "languages": Collection(
+        "wheel",
+        "chatterbot-corpus==1.3.3",
+        "86de5300afb9a80826386339d3bec79c0a72eb0358abb8327e2ecef5ae0ce154",
+        tuple(f"chatterbot_corpus/data/{language}/" for language in ("dutch", "english", "italian")),
+    ),
+}
+"""Texts for `examples/walkthrough`; fetched when their names are given."""
+
 
 class ZooError(Exception):
     """A collection cannot be fetched or is not the pinned one."""
@@ -92,7 +102,7 @@ class ZooError(Exception):
 def main() -> int:
     """Fetch the collections named on the command line, else the tests'; return 0 when each is in place."""
     status = 0
-    known = COLLECTIONS | QUALITY
+    known = COLLECTIONS | QUALITY | EXAMPLES
     named = [each for name in sys.argv[1:] for each in (sorted(QUALITY) if name == "quality" else [name])]
     for name in named or sorted(COLLECTIONS):
         try:

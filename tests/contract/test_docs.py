@@ -102,6 +102,26 @@ def test_a_link_out_of_docs_leads_to_the_page_in_the_site():
     assert relinked == "[it](../services/serving.md)"
 
 
+def test_a_script_with_cells_becomes_a_page():
+    script = (
+        '"""Docstring."""\n\n# %% [markdown]\n# # Title\n#\n# [A](b.py) link.\n\n'
+        "# %%\nprint(1)  # one\n\n\n# %%\nx = 2\n"
+    )
+    assert docs_hooks.notebook_page(script) == (
+        "# Title\n\n[A](b.py) link.\n\n```python\nprint(1)  # one\n```\n\n```python\nx = 2\n```"
+    )
+
+
+def test_links_of_the_walkthroughs_lead_to_pages():
+    pages = docs_hooks.notebooks()
+    assert len(pages) == 3
+    for source, page in pages.items():
+        text = docs_hooks.notebook_page((ROOT / source).read_text())
+        links = docs_hooks.LINK.findall(docs_hooks.relink(text, page, docs_hooks.site_paths()))
+        assert all(link[2].endswith(".md") for link in links)
+        assert text.startswith("# ")
+
+
 @pytest.mark.parametrize("path", DECISIONS, ids=lambda path: path.stem)
 def test_a_decision_has_its_form_and_its_number(path):
     text = path.read_text()
