@@ -5,7 +5,7 @@
 #
 # This walkthrough trains a small model that recognizes the language of a sentence, serves it, gives feedback on its
 # answers, and lets it be retrained. It calls each stage by itself; a pipeline run does the same in one call. It takes
-# three minutes on a laptop. The code is `examples/walkthrough/loop.py`: a script, and a notebook in editors that know
+# two minutes on a laptop. The code is `examples/walkthrough/loop.py`: a script, and a notebook in editors that know
 # `# %%` cells.
 #
 # Prepare it with `make env`, `python scripts/zoo.py languages` (sentences of a public package) and `ratoon up`.
@@ -100,7 +100,7 @@ print(labels.class_counts, {part.part.name: part.record_count for part in split.
 # %%
 def report(state: types.TrainingRun | types.PipelineRun) -> None:
     """Print how far a run is."""
-    if state.progress:
+    if state.progress and state.progress.message:
         print(f"  {state.progress.message}")
 
 
