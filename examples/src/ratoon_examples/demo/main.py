@@ -20,17 +20,20 @@ from ratoon_examples.demo.traffic import Message
 _DISK_BYTES = 3 << 30
 _MEMORY_BYTES = 8 << 30
 _QUIET_S = 4.0
+_QUIET_LOG_S = 30.0
 
 
 class ProgressPrinter:
     """Print progress lines with the elapsed time. The next line replaces a line that begins with a carriage return.
 
-    After a few seconds without a new line, the last line is repeated with the current time.
+    After a while without a new line, the last line is repeated with the current time: after 4 s on a terminal, where it
+    replaces itself, and after 30 s in a log.
     """
 
-    def __init__(self, quiet_s: float = _QUIET_S) -> None:
+    def __init__(self, quiet_s: float | None = None) -> None:
         self._began = self._printed_at = time.monotonic()
-        self._quiet_s, self._open, self._last = quiet_s, False, ""
+        self._quiet_s = quiet_s or (_QUIET_S if sys.stderr.isatty() else _QUIET_LOG_S)
+        self._open, self._last = False, ""
         self._lock, self._closed = threading.Lock(), threading.Event()
         threading.Thread(target=self._repeat, daemon=True).start()
 
