@@ -262,8 +262,8 @@ class GateRule(_message.Message):
     lowest accepted difference. For MIN_VALUE and MAX_VALUE, it is a value of `metric`.
     """
     metric: _builtins.str
-    """Name of the metric of MIN_VALUE and MAX_VALUE: `macro_f1`, `accuracy` or `auc`. Other kinds compare the macro-F1 and
-    take no name.
+    """Name of the metric of MIN_VALUE and MAX_VALUE: `macro_f1`, `accuracy` or `auc`. Other kinds compare the macro-F1
+    and take no name.
     """
     def __init__(
         self,

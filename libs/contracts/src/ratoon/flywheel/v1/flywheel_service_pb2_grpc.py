@@ -254,9 +254,9 @@ class FlywheelServiceServicer:
 
     def CreatePipelineRun(self, request, context):
         """Start a pipeline run manually. With `sources`, it builds from them; without, it retrains on corrected traffic.
-        Sources of another project are refused (`BAD_SOURCE`), and so are a project with a kind of task (`TASK_NOT_SUPPORTED`)
-        or with settings (`SETTING_NOT_SUPPORTED`) that pipeline runs do not support yet, and a project that has used its
-        budget (`BUDGET_SPENT`).
+        Sources of another project are refused (`BAD_SOURCE`), and so are a project with a kind of task
+        (`TASK_NOT_SUPPORTED`) or with settings (`SETTING_NOT_SUPPORTED`) that pipeline runs do not support yet, and a
+        project that has used its budget (`BUDGET_SPENT`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -71,9 +71,9 @@ class FlywheelServiceStub:
     """Delete a policy. Refused while a pipeline run that the policy started is in progress (`IN_USE`)."""
     CreatePipelineRun: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreatePipelineRunRequest, _pipeline_run_pb2.PipelineRun]
     """Start a pipeline run manually. With `sources`, it builds from them; without, it retrains on corrected traffic.
-    Sources of another project are refused (`BAD_SOURCE`), and so are a project with a kind of task (`TASK_NOT_SUPPORTED`)
-    or with settings (`SETTING_NOT_SUPPORTED`) that pipeline runs do not support yet, and a project that has used its
-    budget (`BUDGET_SPENT`).
+    Sources of another project are refused (`BAD_SOURCE`), and so are a project with a kind of task
+    (`TASK_NOT_SUPPORTED`) or with settings (`SETTING_NOT_SUPPORTED`) that pipeline runs do not support yet, and a
+    project that has used its budget (`BUDGET_SPENT`).
     """
     GetPipelineRun: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.GetPipelineRunRequest, _pipeline_run_pb2.PipelineRun]
     """Return one pipeline run."""
@@ -164,9 +164,9 @@ class FlywheelServiceAsyncStub(FlywheelServiceStub):
     """Delete a policy. Refused while a pipeline run that the policy started is in progress (`IN_USE`)."""
     CreatePipelineRun: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreatePipelineRunRequest, _pipeline_run_pb2.PipelineRun]  # type: ignore[assignment]
     """Start a pipeline run manually. With `sources`, it builds from them; without, it retrains on corrected traffic.
-    Sources of another project are refused (`BAD_SOURCE`), and so are a project with a kind of task (`TASK_NOT_SUPPORTED`)
-    or with settings (`SETTING_NOT_SUPPORTED`) that pipeline runs do not support yet, and a project that has used its
-    budget (`BUDGET_SPENT`).
+    Sources of another project are refused (`BAD_SOURCE`), and so are a project with a kind of task
+    (`TASK_NOT_SUPPORTED`) or with settings (`SETTING_NOT_SUPPORTED`) that pipeline runs do not support yet, and a
+    project that has used its budget (`BUDGET_SPENT`).
     """
     GetPipelineRun: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.GetPipelineRunRequest, _pipeline_run_pb2.PipelineRun]  # type: ignore[assignment]
     """Return one pipeline run."""
@@ -320,9 +320,9 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_pipeline_run_pb2.PipelineRun, _abc.Awaitable[_pipeline_run_pb2.PipelineRun]]:
         """Start a pipeline run manually. With `sources`, it builds from them; without, it retrains on corrected traffic.
-        Sources of another project are refused (`BAD_SOURCE`), and so are a project with a kind of task (`TASK_NOT_SUPPORTED`)
-        or with settings (`SETTING_NOT_SUPPORTED`) that pipeline runs do not support yet, and a project that has used its
-        budget (`BUDGET_SPENT`).
+        Sources of another project are refused (`BAD_SOURCE`), and so are a project with a kind of task
+        (`TASK_NOT_SUPPORTED`) or with settings (`SETTING_NOT_SUPPORTED`) that pipeline runs do not support yet, and a
+        project that has used its budget (`BUDGET_SPENT`).
         """
 
     @_abc_1.abstractmethod

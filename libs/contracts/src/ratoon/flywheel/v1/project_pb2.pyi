@@ -490,8 +490,8 @@ class Project(_message.Message):
 
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The same as `task.classify.labels`. A project that is created with labels and without a task has the task `classify`.
-        Empty for other tasks.
+        """The same as `task.classify.labels`. A project that is created with labels and without a task has the task
+        `classify`. Empty for other tasks.
         """
 
     @_builtins.property

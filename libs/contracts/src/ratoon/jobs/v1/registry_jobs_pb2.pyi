@@ -90,8 +90,8 @@ class VerificationSpec(_message.Message):
     threads: _builtins.int
     """Number of cores to use. 0: by the size of the model."""
     signing_key: _builtins.str
-    """Path of the private key to sign with. Not set: a key that is discarded; the registry signs again with its own, which
-    no worker gets.
+    """Path of the private key to sign with. Not set: a key that is discarded; the registry signs again with its own,
+    which no worker gets.
     """
     @_builtins.property
     def card(self) -> Global___VerificationSpec.Card:
