@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ratoon.client import InvalidConfigError
 from ratoon.client._config import load_config
 
 
@@ -59,3 +60,16 @@ def test_without_an_installation_there_is_the_usual_port_and_no_key(monkeypatch,
 
 def test_the_key_is_not_shown():
     assert "secret" not in repr(load_config("http://x", "secret"))
+
+
+@pytest.mark.parametrize("url", ["elsewhere", "http://", "http:///v1", "ftp://elsewhere", "127.0.0.1:8080"])
+def test_an_endpoint_that_is_no_url_is_refused(url):
+    with pytest.raises(InvalidConfigError, match="is not a URL such as http://127"):
+        load_config(url)
+
+
+@pytest.mark.parametrize("key", ["rtn_ü", "rtn_a\nb", "rtn_a b", "rtn_a\x00"])
+def test_a_key_that_cannot_be_a_header_is_refused_and_not_shown(key):
+    with pytest.raises(InvalidConfigError, match="API key contains a character") as refused:
+        load_config("http://elsewhere", key)
+    assert key not in str(refused.value)

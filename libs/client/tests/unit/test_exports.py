@@ -38,6 +38,7 @@ def test_the_exported_names_are_these():
         "FailedPreconditionError",
         "FieldViolation",
         "InternalServerError",
+        "InvalidConfigError",
         "InvalidNameError",
         "NotFoundError",
         "Omit",

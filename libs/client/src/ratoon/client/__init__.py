@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ratoon.client._errors import FailedPreconditionError as FailedPreconditionError
     from ratoon.client._errors import FieldViolation as FieldViolation
     from ratoon.client._errors import InternalServerError as InternalServerError
+    from ratoon.client._errors import InvalidConfigError as InvalidConfigError
     from ratoon.client._errors import InvalidNameError as InvalidNameError
     from ratoon.client._errors import NotFoundError as NotFoundError
     from ratoon.client._errors import OperationFailedError as OperationFailedError
@@ -59,6 +60,7 @@ __all__ = [
     "FailedPreconditionError",
     "FieldViolation",
     "InternalServerError",
+    "InvalidConfigError",
     "InvalidNameError",
     "NotFoundError",
     "Omit",
@@ -92,6 +94,7 @@ _MODULE_OF = {
     "FailedPreconditionError": "_errors",
     "FieldViolation": "_errors",
     "InternalServerError": "_errors",
+    "InvalidConfigError": "_errors",
     "InvalidNameError": "_errors",
     "NotFoundError": "_errors",
     "Omit": "_omit",

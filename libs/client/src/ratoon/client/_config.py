@@ -1,9 +1,12 @@
 """Endpoint and API key: from the arguments, else from the environment, else of the installation on this machine."""
 
 import os
+import re
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from ratoon.client._errors import InvalidConfigError
 
 DEFAULT_BASE_URL = "http://127.0.0.1:8080"
 DEFAULT_TIMEOUT_S = 60.0
@@ -36,7 +39,8 @@ def load_config(
 
     The endpoint is `base_url`, the address of the installation in `state`, RATOON_ENDPOINT, RATOON_URL, or the address
     of the installation in RATOON_STATE (`.ratoon`). The key is `api_key`, RATOON_API_KEY, or, for the endpoint of that
-    installation only, its operator key, which takes precedence for `state`.
+    installation only, its operator key, which takes precedence for `state`. Raise InvalidConfigError if the endpoint is
+    not a URL, or the key cannot be one.
     """
     directory = Path(state or os.environ.get("RATOON_STATE") or ".ratoon")
     local_url = _read(directory / "run" / "gateway.url") or DEFAULT_BASE_URL
@@ -47,6 +51,10 @@ def load_config(
     key = api_key or (operator_key if state and is_local else "") or os.environ.get("RATOON_API_KEY") or ""
     if not key and is_local:
         key = operator_key
+    if not re.match(r"(?i)https?://[^/]", chosen):
+        raise InvalidConfigError(f"The endpoint {chosen!r} is not a URL such as {DEFAULT_BASE_URL}.")
+    if not re.fullmatch(r"[!-~]*", key):
+        raise InvalidConfigError("The API key contains a character that no key has: copy it again.")
     return Config(chosen.rstrip("/"), key, timeout_s, max_retries)
 
 

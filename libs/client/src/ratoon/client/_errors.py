@@ -14,6 +14,7 @@ RatoonError
 │   ├── RateLimitError           429: a limit of the API key is exhausted
 │   └── InternalServerError      500 and above: the server failed
 │       └── UnavailableError     503: the server is unavailable for a moment
+├── InvalidConfigError           the endpoint or the API key cannot be valid; nothing was sent
 ├── InvalidNameError             a resource name has not the form that the method requires; nothing was sent
 ├── APIResponseError             the response is not what the API promises
 ├── OperationFailedError         a long-running operation ended without a result
@@ -118,6 +119,10 @@ class InternalServerError(APIStatusError):
 
 class UnavailableError(InternalServerError):
     """503: the server or a service behind it is unavailable for a moment."""
+
+
+class InvalidConfigError(RatoonError, ValueError):
+    """The endpoint is not a URL, or the API key contains characters that no key has. Nothing was sent."""
 
 
 class InvalidNameError(RatoonError, ValueError):
