@@ -23,7 +23,10 @@ from ratoon.cli.verbs import verbs
     [
         (["runs", "list", "-o", "json"], ["-o", "json", "runs", "list"]),
         (["runs", "list", "--project", "p"], ["--project", "p", "runs", "list"]),
-        (["-p", "p", "runs", "list", "--output=json"], ["-p", "p", "--output=json", "runs", "list"]),
+        (["-p", "p", "runs", "list", "--output=json"], ["-p", "p", "--output", "json", "runs", "list"]),
+        (["runs", "list", "-ojson"], ["-o", "json", "runs", "list"]),
+        (["runs", "list", "-o=json", "-p="], ["-o", "json", "-p", "", "runs", "list"]),
+        (["blobs", "-ol"], ["blobs", "-ol"]),
         (["ask", "--", "-o", "json"], ["ask", "--", "-o", "json"]),
         (["help", "runs"], ["runs", "--help"]),
         (["help"], ["--help"]),
@@ -32,6 +35,23 @@ from ratoon.cli.verbs import verbs
 )
 def test_global_options_may_stand_anywhere(text, expected):
     assert ordered(text) == expected
+
+
+@pytest.mark.parametrize("option", GLOBAL_OPTIONS)
+def test_a_global_option_without_a_value_is_named(option):
+    result = CliRunner().invoke(app, ["runs", "list", option])
+    assert result.exit_code == 2
+    assert f"Option '{option}' requires an argument" in result.output
+
+
+def test_a_command_runs_without_a_standard_output():
+    done = subprocess.run(
+        f"{sys.executable} -c 'from ratoon.cli import main; main()' completion bash >&-",
+        shell=True,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("arguments", [["-h"], ["runs", "-h"], ["runs", "list", "-h"], ["help", "runs"]])

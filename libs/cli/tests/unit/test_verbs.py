@@ -85,6 +85,67 @@ def test_a_name_of_another_form_is_refused(ratoon, server, name):
     assert not server.requests
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["get", "datasets", ""],
+        ["delete", "projects", "", "--yes"],
+        ["delete", "datasets", "mails", "", "--yes"],
+        ["update", "projects", "", "--display-name", "x"],
+        ["create", "datasets", ""],
+        ["create", "datasets", "--file", ""],
+        ["list", "engines", "--in", ""],
+        ["projects", "create", "", "--labels", "a,b"],
+        ["projects", "delete", "", "--yes"],
+        ["rollouts", "abort", ""],
+        ["datasets", "versions", ""],
+        ["datasets", "import", "", "--yes"],
+        ["datasets", "erase", "", "--reason", "r", "--yes"],
+        ["keys", "delete", ""],
+        ["feedback", "compare", "v1.1", ""],
+    ],
+)
+def test_an_empty_name_is_refused_and_never_the_default(ratoon, server, arguments):
+    status, _, errors = ratoon(*arguments)
+    assert status == 2
+    assert "The value is empty." in errors or "'' does not exist" in errors
+    assert not server.requests
+
+
+@pytest.mark.parametrize(
+    ("read", "written", "is_unchanged"),
+    [
+        ({"seed": "0", "layers": 2, "method": ""}, "{seed: 0, layers: 2}", True),
+        ({"seed": "7"}, "{seed: 7, layers: 0}", True),
+        ({}, "{seed: 0}", True),
+        ({"seed": "7"}, "{seed: 0}", False),
+        ({"layers": 2}, "{layers: 3}", False),
+        ({"seed": "7"}, "{}", False),
+    ],
+)
+def test_a_file_that_changes_nothing_sends_nothing(ratoon, server, tmp_path, read, written, is_unchanged):
+    server.answers["GET", "projects/q"] = {"name": "projects/q", "etag": "e2", "training": read}
+    (tmp_path / "q.yaml").write_text(f"name: q\netag: e1\ntraining: {written}\n")
+    status, _, errors = ratoon("update", "projects", "-f", str(tmp_path / "q.yaml"))
+    assert status == 0, errors
+    assert bool(server.sent()) is not is_unchanged
+    assert ("projects/q is unchanged." in errors) is is_unchanged
+
+
+def test_nothing_is_listed_if_all_documents_are_refused(ratoon, server, tmp_path):
+    server.answers["POST", "projects/p/datasets"] = problem(409, "DATASET_EXISTS", "It exists already.")
+    (tmp_path / "datasets.yaml").write_text("name: a\n---\nname: b\n")
+    status, _, errors = ratoon("create", "datasets", "-f", str(tmp_path / "datasets.yaml"))
+    assert (status, "No items." in errors, "Created 0 of 2." in errors) == (5, False, True)
+
+
+def test_a_value_with_line_breaks_stays_in_its_row(ratoon, server):
+    server.listing(
+        "projects/p/datasets", "datasets", [{"name": "projects/p/datasets/d", "displayName": "a\nb"}]
+    )
+    assert "a b" in ratoon("list", "datasets")[1]
+
+
 def test_a_create_sends_its_options(ratoon, server):
     status, printed, errors = ratoon(
         *("create", "sources", "mails", "--format", "text-archive", "--digest", "0" * 64),

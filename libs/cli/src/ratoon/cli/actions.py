@@ -145,7 +145,8 @@ def _apply_all(
             if isinstance(error, APIConnectionError):
                 break
     listing = find_method(command.method.resource, "list")
-    show_rows(results, columns_of(listing) if listing else ["name"], chosen.output)
+    if results or not chosen.output.is_for_people:
+        show_rows(results, columns_of(listing) if listing else ["name"], chosen.output)
     if failure is not None:
         say(f"{done} {len(results)} of {len(documents)}.")
         raise typer.Exit(exit_code(failure))
@@ -247,7 +248,7 @@ def _changes(command: Command, document: Document, read: JSON) -> dict[str, Any]
     differing = {
         name: value
         for name, value in document.fields.items()
-        if name != "name" and _comparable(read.get(json_name(name))) != _comparable(value)
+        if name != "name" and not _is_same(read.get(json_name(name)), value)
     }
     skipped = [name for name in differing if name not in fields]
     _check_skipped(command, document, skipped, "cannot be changed", read)
@@ -255,15 +256,17 @@ def _changes(command: Command, document: Document, read: JSON) -> dict[str, Any]
     return changes | ({"etag": document.fields["etag"]} if document.fields.get("etag") else {})
 
 
-def _comparable(value: object) -> object:
-    """Return a value in a form in which equal values are equal: 64-bit integers may be texts, empty values missing."""
-    if value in _EMPTY:
-        return None
-    if isinstance(value, dict):
-        return {key: _comparable(each) for key, each in value.items() if each not in _EMPTY}
-    if isinstance(value, list):
-        return [_comparable(each) for each in value]
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+def _is_same(left: Any, right: Any) -> bool:
+    """Return True if two JSON values mean the same: 64-bit integers may be texts, empty values missing."""
+    if isinstance(left, dict) or isinstance(right, dict):
+        left, right = left or {}, right or {}
+        return all(_is_same(left.get(key), right.get(key)) for key in {*left, *right})
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(_is_same, left, right))
+    if left == right or (left in _EMPTY and right in _EMPTY):
+        return True
+    is_integer = any(isinstance(each, int) and not isinstance(each, bool) for each in (left, right))
+    return is_integer and str(left or 0) == str(right or 0)
 
 
 def _check_skipped(

@@ -11,11 +11,12 @@ import typer
 
 from ratoon.cli.context import session
 from ratoon.cli.documents import read_settings
+from ratoon.cli.names import name_argument
 from ratoon.cli.output import JSON, as_json, say, show
 from ratoon.cli.resources import Yes, group, policies, projects
 from ratoon.tasks.labels import match_label
 
-Name = Annotated[str, typer.Argument(help="Id or full resource name.")]
+Name = Annotated[str, name_argument(help="Id or full resource name.")]
 Settings = Annotated[Path | None, typer.Option(help="YAML or JSON file with the fields to change.")]
 
 guidelines = group("guidelines", "Instructions and labels for annotators.")
@@ -71,7 +72,7 @@ def delete_project(context: typer.Context, project: Name, yes: Yes = False) -> N
 @policies.command("update")
 def update_policy(
     context: typer.Context,
-    policy: Annotated[str, typer.Argument(help="Id or full resource name.")] = "default",
+    policy: Annotated[str, name_argument(help="Id or full resource name.")] = "default",
     settings: Settings = None,
     dry_run: Annotated[
         bool | None,
@@ -93,7 +94,7 @@ def update_policy(
 @policies.command("delete")
 def delete_policy(
     context: typer.Context,
-    policy: Annotated[str, typer.Argument(help="Id or full resource name.")] = "default",
+    policy: Annotated[str, name_argument(help="Id or full resource name.")] = "default",
     yes: Yes = False,
 ) -> None:
     """Delete a policy. It no longer starts pipeline runs."""

@@ -12,6 +12,7 @@ import typer
 
 from ratoon.cli.columns import COLUMNS
 from ratoon.cli.context import Session, session
+from ratoon.cli.names import name_argument
 from ratoon.cli.output import JSON, Output, as_json, follow, say, say_error, show, show_newest, show_rows
 from ratoon.cli.resources import LIMIT, Limit, group
 from ratoon.client import APIStatusError, RatoonError
@@ -31,8 +32,16 @@ _LABELS = 12
 _TEXT = 100
 _COLUMN_PROBLEMS = ("COLUMN_MISSING", "COLUMN_TWICE")
 
-Version = Annotated[str, typer.Argument(help="Version id (v1) or name as tables print it.")]
-SourceName = Annotated[str, typer.Argument(help="Source id or name as tables print it.")]
+Version = Annotated[str, name_argument(help="Version id (v1) or name as tables print it.")]
+SourceName = Annotated[str, name_argument(help="Source id or name as tables print it.")]
+
+
+def _existing_path(text: str) -> Path:
+    """Return a path; raise typer.BadParameter for one that does not exist, or an empty text."""
+    if not text or not Path(text).exists():
+        raise typer.BadParameter(f"{text!r} does not exist.")
+    return Path(text)
+
 
 app = group("datasets", "Data sources, dataset versions, records.", deletes=True)
 sources = typer.Typer(help="Imported data sources.", invoke_without_command=True)
@@ -45,7 +54,8 @@ def import_source(
     path: Annotated[
         Path,
         typer.Argument(
-            help="Directory of texts (subdirectories are labels), mail archive, JSONL, CSV or Parquet."
+            help="Directory of texts (subdirectories are labels), mail archive, JSONL, CSV or Parquet.",
+            parser=_existing_path,
         ),
     ],
     format: Annotated[
@@ -169,7 +179,7 @@ def delete_source(
 def list_versions(
     context: typer.Context,
     dataset: Annotated[
-        str, typer.Argument(help="Dataset id or name.", show_default="the project's dataset")
+        str, name_argument(help="Dataset id or name.", show_default="the project's dataset")
     ] = "",
     limit: Limit = LIMIT,
 ) -> None:
@@ -235,7 +245,7 @@ def show_profile(context: typer.Context, version: Version) -> None:
 
 
 @app.command("lineage")
-def show_lineage(context: typer.Context, record: Annotated[str, typer.Argument(help="Record id.")]) -> None:
+def show_lineage(context: typer.Context, record: Annotated[str, name_argument(help="Record id.")]) -> None:
     """Show the dataset versions, splits and models that contain or contained a record, including an erased one."""
     chosen = session(context)
     lineage, versions = lineage_of(chosen.client, chosen.parent(), record)
@@ -245,7 +255,7 @@ def show_lineage(context: typer.Context, record: Annotated[str, typer.Argument(h
 @app.command("erase")
 def erase_records(
     context: typer.Context,
-    records: Annotated[list[str], typer.Argument(help="Record ids.")],
+    records: Annotated[list[str], name_argument(help="Record ids.")],
     reason: Annotated[str, typer.Option(help="Reason. It is stored: do not include personal data.")],
     yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")] = False,
 ) -> None:

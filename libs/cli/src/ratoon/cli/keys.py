@@ -9,11 +9,12 @@ import typer
 from ratoon.cli.columns import COLUMNS
 from ratoon.cli.context import session
 from ratoon.cli.documents import read_time
+from ratoon.cli.names import name_argument
 from ratoon.cli.output import as_json, say, show, show_rows
 from ratoon.client import omit
 
 app = typer.Typer(help="Create, update, limit, rotate and revoke API keys.", no_args_is_help=True)
-Id = Annotated[str, typer.Argument(help="Key id or full resource name.")]
+Id = Annotated[str, name_argument(help="Key id or full resource name.")]
 Expires = Annotated[
     str,
     typer.Option(
@@ -53,7 +54,7 @@ def list_keys(context: typer.Context) -> None:
 @app.command("create")
 def create_key(
     context: typer.Context,
-    id: Annotated[str, typer.Argument(help="Id of the new key.")],
+    id: Annotated[str, name_argument(help="Id of the new key.")],
     role: Annotated[Role, typer.Option(help="Highest role of the key.")] = Role.CALLER,
     display_name: Annotated[str, typer.Option(help="Display name.")] = "",
     expires: Expires = "",

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
+from typing import Any
 
 import typer
 
@@ -76,6 +78,22 @@ class Scope:
         if not self.project and resource not in INSTALLATION_WIDE:
             raise typer.BadParameter("No project is set. Use --project NAME, or set RATOON_PROJECT.")
         return self.project or "-"
+
+
+def refuse_empty(context: typer.Context, parameter: typer.CallbackParam, value: Any) -> Any:
+    """Return the value of an argument or option; raise typer.BadParameter if it, or one of its items, is an empty text.
+
+    An unset shell variable must not stand for the default, such as the dataset of the project.
+    """
+    source = context.get_parameter_source(parameter.name or "")
+    is_written = source is not None and source.name == "COMMANDLINE"
+    if is_written and (value == "" or (isinstance(value, list) and "" in value)):
+        raise typer.BadParameter("The value is empty.")
+    return value
+
+
+name_argument = partial(typer.Argument, callback=refuse_empty)
+"""Argument of a command that is the name of a resource."""
 
 
 def patterns(method: Method) -> dict[str, str]:

@@ -26,7 +26,7 @@ MAX_PAGE = 500
 """Items of one page of a listing."""
 _WIDE = 10_000
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
+console = Console(soft_wrap=True, width=None if sys.stdout and sys.stdout.isatty() else _WIDE)
 errors = Console(stderr=True, soft_wrap=True)
 
 
@@ -82,7 +82,7 @@ def show_rows(
             column.rpartition(".")[2], no_wrap=not whole, overflow="fold" if whole else "ellipsis"
         )
     for row in listed:
-        table.add_row(*[Text(_printable(_cell(_at(row, column)))) for column in columns])
+        table.add_row(*[Text(_printable(_cell(_at(row, column)).replace("\n", " "))) for column in columns])
     console.print(table) if listed else say(empty)
 
 

@@ -13,14 +13,14 @@ from ratoon.cli.columns import COLUMNS
 from ratoon.cli.context import session
 from ratoon.cli.documents import read_settings
 from ratoon.cli.model_folders import checked_model
-from ratoon.cli.names import patterns
+from ratoon.cli.names import name_argument, patterns
 from ratoon.cli.output import JSON, as_json, console, follow, say, show, show_newest, show_rows
 from ratoon.client.schema import find_method
 
 VERSION = re.compile(r"v\d+(\.\d+)*")
 VERSIONS = {"models": "model_versions", "datasets": "dataset_versions"}
 """Resources whose `show` and `delete` commands also accept a version ID."""
-Name = Annotated[str, typer.Argument(help="Id or full resource name.")]
+Name = Annotated[str, name_argument(help="Id or full resource name.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")]
 Limit = Annotated[int, typer.Option(min=0, help="Maximum number of items, the newest ones; 0: all.")]
 LIMIT = 100
@@ -121,7 +121,7 @@ projects = typer.Typer(help="Projects with their labels, gates and training defa
 @projects.command("create")
 def create_project(
     context: typer.Context,
-    project: Annotated[str, typer.Argument(help="Project id: lowercase letters, digits and dashes.")],
+    project: Annotated[str, name_argument(help="Project id: lowercase letters, digits and dashes.")],
     labels: Annotated[
         str,
         typer.Option(help="Labels that the model answers with; comma-separated. Other tasks: in --settings."),
@@ -146,7 +146,7 @@ def list_projects(context: typer.Context, limit: Limit = LIMIT) -> None:
 
 
 @projects.command("show")
-def show_project(context: typer.Context, project: Annotated[str, typer.Argument(help="Project id.")]) -> None:
+def show_project(context: typer.Context, project: Annotated[str, name_argument(help="Project id.")]) -> None:
     """Show one project."""
     chosen = session(context)
     show(chosen.client.projects.get(chosen.project_name(project)), chosen.output)
@@ -159,7 +159,7 @@ splits = group(
 
 @splits.command("readings")
 def list_readings(
-    context: typer.Context, split: Annotated[str, typer.Argument(help="Full resource name of the split.")]
+    context: typer.Context, split: Annotated[str, name_argument(help="Full resource name of the split.")]
 ) -> None:
     """List the reads of the sealed test part of a split: time, reader, purpose."""
     chosen = session(context)
@@ -215,7 +215,7 @@ def list_bad_cases(context: typer.Context, name: Name) -> None:
 
 
 models = group("models", "Models, versions and aliases.", deletes=True)
-Model = Annotated[str, typer.Argument(help="Model id or name.", show_default="the project's model")]
+Model = Annotated[str, name_argument(help="Model id or name.", show_default="the project's model")]
 
 
 @models.command("versions")
@@ -308,7 +308,7 @@ rollouts = group("rollouts", "Start, watch and undo rollouts of model versions."
 
 
 Latest = Annotated[
-    str, typer.Argument(help="Rollout id or name.", show_default="the latest rollout of the project")
+    str, name_argument(help="Rollout id or name.", show_default="the latest rollout of the project")
 ]
 
 
@@ -358,7 +358,7 @@ def watch_rollout(context: typer.Context, name: Latest = "") -> None:
 @rollouts.command("create")
 def create_rollout(
     context: typer.Context,
-    version: Annotated[str, typer.Argument(help="Model version: v1.0 or full resource name.")],
+    version: Annotated[str, name_argument(help="Model version: v1.0 or full resource name.")],
     deployment: Annotated[
         str, typer.Option(help="Deployment id or name.", show_default="the project's deployment")
     ] = "",
@@ -406,7 +406,7 @@ class Thumb(StrEnum):
 @feedback.command("give")
 def give_feedback(
     context: typer.Context,
-    answer_id: Annotated[str, typer.Argument(help="Id of the answer.")],
+    answer_id: Annotated[str, name_argument(help="Id of the answer.")],
     thumb: Annotated[Thumb | None, typer.Option(help="Thumb: up or down.")] = None,
     rating: Annotated[int, typer.Option(help="Rating from 1 to 5; 0: no rating.")] = 0,
     correction: Annotated[str, typer.Option(help="Correct answer.")] = "",
@@ -426,9 +426,9 @@ def give_feedback(
 def compare_versions(
     context: typer.Context,
     version: Annotated[
-        str, typer.Argument(help="Version of the project's model: v1.1 or full resource name.")
+        str, name_argument(help="Version of the project's model: v1.1 or full resource name.")
     ],
-    other: Annotated[str, typer.Argument(help="Version to compare with.")],
+    other: Annotated[str, name_argument(help="Version to compare with.")],
 ) -> None:
     """Compare two versions by user feedback, with 95 % confidence intervals."""
     chosen = session(context)

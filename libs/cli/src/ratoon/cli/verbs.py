@@ -17,7 +17,7 @@ from ratoon.cli.actions import Command, run
 from ratoon.cli.completions import complete_names
 from ratoon.cli.context import session
 from ratoon.cli.documents import enum_words
-from ratoon.cli.names import nearest, patterns, plural, resource_of, singular
+from ratoon.cli.names import name_argument, nearest, patterns, plural, refuse_empty, resource_of, singular
 from ratoon.client.schema import ENUMS, MESSAGES, METHODS, Field, Method, find_method, json_name
 
 STANDARD = ("get", "list", "create", "update", "delete", "watch")
@@ -181,7 +181,7 @@ def _parameters(command: Command) -> Iterator[Parameter]:
         about = (
             f"{parent.capitalize()}: ID or full resource name. Default: the one with the ID of the project."
         )
-        yield _option("within", str, "", about, "--in", metavar="PARENT")
+        yield _option("within", str, "", about, "--in", metavar="PARENT", callback=refuse_empty)
     for each in command.options:
         yield _field_option(each)
     yield from _further_options(command)
@@ -206,7 +206,7 @@ def _further_options(command: Command) -> Iterator[Parameter]:
             about = "File that names the resources, in YAML or JSON; `-`: standard input."
         if method.name in ("create", "update"):
             about += " Several documents are applied one after the other."
-        yield _option("file", str, "", about, "--file", "-f", metavar="FILE")
+        yield _option("file", str, "", about, "--file", "-f", metavar="FILE", callback=refuse_empty)
     if method.name == "delete":
         yield _option("yes", bool, False, "Skip the confirmation.", "--yes", "-y")
     if method.name == "list":
@@ -319,7 +319,7 @@ def _argument(
     name: str, about: str, is_optional: bool = False, completes: str = "", kind: Any = str
 ) -> Parameter:
     complete = (lambda ctx, incomplete: complete_names(ctx, completes, incomplete)) if completes else None
-    info = typer.Argument(
+    info = name_argument(
         help=escape(_shortened(about)), metavar=name.replace("_", "-").upper(), autocompletion=complete
     )
     default: Any = "" if is_optional else Parameter.empty
