@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from ratoon.common.v1.reference_service_pb2 import FindReferrersRequest
+from ratoon.common.v1.reference_service_pb2_grpc import ReferenceServiceStub
 from ratoon.operations.job_machine import Failure, JobObservation, Phase
 from ratoon.process.errors import (
     AlreadyExists,
@@ -226,3 +228,20 @@ def test_a_call_without_a_token_is_refused(state):
             RegistryServiceStub(channel).ListModels(pb.ListModelsRequest(parent="projects/p"))
     assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
     assert Unauthenticated.code == "UNAUTHENTICATED"
+
+
+def test_services_learn_which_versions_name_a_resource(registry, state):
+    run = "projects/p/trainingRuns/named"
+    version = model_version_pb2.ModelVersion(
+        artifact_digest="c" * 64,
+        golden_source_digest="b" * 64,
+        lineage=model_version_pb2.Lineage(training_run=run),
+    )
+    named = registry.CreateModelVersion(pb.CreateModelVersionRequest(parent=MODEL, model_version=version))
+    references = ReferenceServiceStub(state.as_service("training", "registry"))
+    request = FindReferrersRequest(parent="projects/p", values=[run])
+    assert list(references.FindReferrers(request).referrers) == [named.name]
+    shorter = FindReferrersRequest(parent="projects/p", values=[run[:-1]])
+    assert not references.FindReferrers(shorter).referrers
+    with pytest.raises(PermissionDenied):
+        ReferenceServiceStub(state.as_role(Role.OPERATOR, "registry", "p")).FindReferrers(request)

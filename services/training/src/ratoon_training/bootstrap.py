@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ratoon.runtime.lifecycle import App, Background, Rpc
 from ratoon.service.app import Platform, ServiceRuntime
+from ratoon.service.references import PeerReferences
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.training.v1.training_service_pb2_grpc import add_TrainingServiceServicer_to_server
 from ratoon_training import mapping
@@ -45,9 +46,11 @@ def assemble(
 ) -> App:
     """Return the service with these adapters and the background tasks that they need."""
     store = runtime.store(tables.RESOURCES, mapping.event)
+    references = PeerReferences([runtime.peer("registry"), runtime.peer("flywheel")])
     operations = runtime.operations(store, [RunProcedure(drivers, machine, workers)])
     artifacts = ArtifactStore(runtime.settings.artifacts_url)
-    ports = Ports(store, operations, runtime.clock, machine, StoredModels(artifacts), artifacts)
+    bases = StoredModels(artifacts)
+    ports = Ports(store, operations, runtime.clock, machine, bases, artifacts, references)
     servicer = TrainingServicer(ports, runtime.changes(store), runtime.threads)
     rpc = Rpc("ratoon.training.v1.TrainingService", add_TrainingServiceServicer_to_server, servicer)
     collectors = [PodGarbageCollector(store, workers)] if watches else []

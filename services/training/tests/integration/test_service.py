@@ -1,10 +1,17 @@
 """Training as a service: its gRPC API over a real socket, database and event log; the driver is a fake."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from ratoon.common.v1 import reference_service_pb2 as reference_pb
+from ratoon.common.v1.reference_service_pb2_grpc import (
+    ReferenceServiceServicer,
+    add_ReferenceServiceServicer_to_server,
+)
 from ratoon.operations.job_machine import Failure, JobObservation, Phase
 from ratoon.process.errors import (
     AlreadyExists,
@@ -12,15 +19,17 @@ from ratoon.process.errors import (
     InvalidArgument,
     NotFound,
     PermissionDenied,
+    Unavailable,
 )
 from ratoon.runtime.lifecycle import App
+from ratoon.runtime.settings import socket_address
 from ratoon.security.identity import Role
 from ratoon.service.app import Platform, ServiceRuntime
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.migrations import migrate
 from ratoon.testkit.models import tiny_adapter, tiny_llama
 from ratoon.testkit.postgresql import Databases
-from ratoon.testkit.services import State, serving
+from ratoon.testkit.services import State, answering, serving
 from ratoon.training.v1 import training_run_pb2 as run_pb
 from ratoon.training.v1 import training_service_pb2 as pb
 from ratoon.training.v1.training_service_pb2_grpc import TrainingServiceStub
@@ -77,6 +86,18 @@ class FakeDrivers:
 
     def clean(self, run: TrainingRun) -> None:
         self.cleaned.add(run.name)
+
+
+class FakeReferences(ReferenceServiceServicer):
+    """Resources of another service that name runs, by the name of the run."""
+
+    def __init__(self, users: dict[str, list[str]]) -> None:
+        self.users = users
+
+    def FindReferrers(
+        self, request: reference_pb.FindReferrersRequest, context: object
+    ) -> reference_pb.FindReferrersResponse:
+        return reference_pb.FindReferrersResponse(referrers=self.users.get(request.values[0], []))
 
 
 def build(settings: Settings, drivers: FakeDrivers) -> App:
@@ -172,8 +193,6 @@ def test_a_run_without_a_result_is_deleted_and_others_are_refused(training):
     training.CancelTrainingRun(pb.CancelTrainingRunRequest(name=slow))
     for name in (slow, done, failed):
         watched(training, name)
-    with pytest.raises(FailedPrecondition, match=f"{done} succeeded"):
-        delete(done)
     for name in (slow, failed):
         delete(name)
         with pytest.raises(NotFound):
@@ -181,6 +200,35 @@ def test_a_run_without_a_result_is_deleted_and_others_are_refused(training):
         delete(name, allow_missing=True)
         with pytest.raises(AlreadyExists, match=f"{name} was deleted"):
             create(training, name.rpartition("/")[2])
+
+
+USERS = {"registry": "projects/p/models/m/versions/v1.0", "flywheel": "projects/p/pipelineRuns/r"}
+
+
+def test_a_run_that_succeeded_is_deleted_only_after_what_names_it(training, state):
+    def delete(name):
+        training.DeleteTrainingRun(pb.DeleteTrainingRunRequest(name=name))
+
+    run, other = (create(training, name).name for name in ("done-three", "done-four"))
+    for name in (run, other):
+        watched(training, name)
+    peers: dict[str, FakeReferences] = {}
+    with ExitStack() as stack:
+        for service, user in USERS.items():
+            servicer = FakeReferences({run: [user]})
+            add = partial(add_ReferenceServiceServicer_to_server, servicer)
+            stack.enter_context(answering(socket_address(state.folder, service), add))
+            peers[service] = servicer
+        for service, user in USERS.items():
+            with pytest.raises(FailedPrecondition, match=f"{run} is used by {user}") as refused:
+                delete(run)
+            assert refused.value.reason == "IN_USE"
+            peers[service].users = {}
+        delete(run)
+    with pytest.raises(NotFound):
+        training.GetTrainingRun(pb.GetTrainingRunRequest(name=run))
+    with pytest.raises(Unavailable):
+        delete(other)
 
 
 def test_a_run_that_does_not_fit_is_refused_by_the_measured_model(training):

@@ -35,6 +35,7 @@ from ratoon.service.metrics import (
     outbox_samples,
     store_samples,
 )
+from ratoon.service.references import reference_rpc
 from ratoon.storage import outbox
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.database import Database
@@ -88,6 +89,7 @@ class ServiceRuntime:
         self.log: EventLog = event_wiring.open_log(settings, platform.clock)
         self.artifacts = ArtifactStore(settings.artifacts_url)
         self._stored_owners: list[Background] = []
+        self._references: list[Rpc] = []
         self._channels: list[grpc.Channel] = []
         self._metadata = metadata
         self._tokens = PageTokens(self.signer.sign(b"page tokens"))
@@ -98,6 +100,7 @@ class ServiceRuntime:
         store = Store(self.database, tables, encode, outbox.append, self._tokens, self.clock, owners.grant)
         self.platform.service_metrics.add(self.settings.service, store_samples(store))
         self._stored_owners = [StoredOwners(self.settings.service, store, self.artifacts)]
+        self._references = [reference_rpc(store, self.threads)]
         return store
 
     def operations(self, store: Store, procedures: Iterable[Procedure[Any]]) -> Operations:
@@ -134,7 +137,7 @@ class ServiceRuntime:
             self._watch(part)
         return App(
             self.settings,
-            rpcs,
+            (*rpcs, *self._references),
             CallInterceptor(self.verifier, self.tracer, platform.rpc_metrics, self._check_artifacts),
             self.threads,
             self.database,

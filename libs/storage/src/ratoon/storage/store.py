@@ -183,6 +183,11 @@ class Store:
         self.unreadable: dict[str, str] = {}
         """The stored resources that could not be read, by name, and why; the first thousand that were met."""
 
+    @property
+    def tables(self) -> list[Table]:
+        """Tables of the resources."""
+        return [table for table, _ in self._kinds.values()]
+
     @contextmanager
     def write(self) -> Iterator["Transaction"]:
         """A transaction that may change resources; all of it commits, or nothing."""

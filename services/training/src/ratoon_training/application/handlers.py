@@ -4,9 +4,9 @@ from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
 from ratoon.process.errors import InvalidArgument
 from ratoon.storage.names import checked_id, matched
-from ratoon.storage.store import Store, Transaction
+from ratoon.storage.store import Store
 from ratoon_training.application.commands import CreateRun, RunSpec, recipe_of
-from ratoon_training.application.ports import BaseModels, Machine, Parts
+from ratoon_training.application.ports import BaseModels, Machine, Parts, References
 from ratoon_training.domain.errors import RunInUse
 from ratoon_training.domain.plan import ResourcePlan, plan
 from ratoon_training.domain.recipes import Method, Recipe
@@ -49,13 +49,19 @@ def create_run(
     return run
 
 
-def delete_run(run: TrainingRun, tx: Transaction) -> None:
-    """Delete a run that failed or was cancelled; RunInUse in any other state."""
+def delete_run(name: str, allow_missing: bool, store: Store, references: References) -> None:
+    """Delete a run that has ended; RunInUse if it is in progress, or if it succeeded and other resources name it."""
+    matched(name, RUN)
+    with store.read() as tx:
+        run = tx.find(TrainingRun, name) if allow_missing else tx.get(TrainingRun, name)
+    if run is None:
+        return
     if not run.state.ended:
-        raise RunInUse(f"{run.name} is in progress. Cancel it, or wait for its end.")
-    if not run.state.without_result:
-        raise RunInUse(f"{run.name} succeeded: it is part of the lineage of model versions.")
-    tx.retire(run)
+        raise RunInUse(f"{name} is in progress. Cancel it, or wait for its end.")
+    if not run.state.without_result and (users := references.referrers(name)):
+        raise RunInUse(f"{name} is used by {', '.join(users)}. Delete what uses it first.")
+    with store.write() as tx:
+        tx.retire(run)
 
 
 def plan_run(parent: str, spec: RunSpec, machine: Machine, bases: BaseModels) -> ResourcePlan:

@@ -71,6 +71,14 @@ class Parts(Protocol):
         ...
 
 
+class References(Protocol):
+    """References to runs from resources of other services."""
+
+    def referrers(self, name: str) -> list[str]:
+        """Return the names of at most ten resources that name a run; raise if a service does not answer."""
+        ...
+
+
 class BaseModels(Protocol):
     """Model artifacts that runs continue."""
 

@@ -15,7 +15,7 @@ from ratoon.training.v1 import training_service_pb2 as pb
 from ratoon.training.v1.training_service_pb2_grpc import TrainingServiceServicer
 from ratoon_training import mapping
 from ratoon_training.application import handlers
-from ratoon_training.application.ports import BaseModels, Machine, Parts
+from ratoon_training.application.ports import BaseModels, Machine, Parts, References
 from ratoon_training.domain.runs import TrainingRun
 
 Context = Any
@@ -31,6 +31,7 @@ class Ports:
     machine: Machine
     bases: BaseModels
     parts: Parts
+    references: References
 
 
 class TrainingServicer(TrainingServiceServicer):
@@ -88,8 +89,11 @@ class TrainingServicer(TrainingServiceServicer):
     async def DeleteTrainingRun(
         self, request: pb.DeleteTrainingRunRequest, context: Context
     ) -> pb.DeleteTrainingRunResponse:
-        """Delete a run that failed or was cancelled."""
-        await self._runs.delete(request, handlers.delete_run)
+        """Delete a run that has ended and is not in use."""
+        ports = self._ports
+        await self._threads(
+            handlers.delete_run, request.name, request.allow_missing, ports.store, ports.references
+        )
         return pb.DeleteTrainingRunResponse()
 
     async def PlanTraining(

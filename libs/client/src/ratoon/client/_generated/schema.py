@@ -3514,7 +3514,7 @@ METHODS: tuple[Method, ...] = (
         http="DELETE",
         path="/v1/{name=projects/*/trainingRuns/*}",
         role="engineer",
-        comment="Delete a training run that failed or was cancelled. Refused while it is in progress, and when it succeeded, because it is part of the lineage of model versions (`IN_USE`).",
+        comment="Delete a training run that has ended. Refused while it is in progress, and while a model version or a pipeline run names a run that succeeded (`IN_USE`).",
         arguments=(
             Field(
                 "name",

@@ -87,10 +87,10 @@ class TrainingRunsResource:
         )
 
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
-        """Delete a training run that failed or was cancelled.
+        """Delete a training run that has ended.
 
-        Refused while it is in progress, and when it succeeded, because it is part of the lineage of model
-        versions (`IN_USE`).
+        Refused while it is in progress, and while a model version or a pipeline run names a run that
+        succeeded (`IN_USE`).
 
         Args:
             name: Resource name of the training run: `projects/{project}/trainingRuns/{training_run}`.
@@ -295,10 +295,10 @@ class AsyncTrainingRunsResource:
     async def delete(
         self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
     ) -> None:
-        """Delete a training run that failed or was cancelled.
+        """Delete a training run that has ended.
 
-        Refused while it is in progress, and when it succeeded, because it is part of the lineage of model
-        versions (`IN_USE`).
+        Refused while it is in progress, and while a model version or a pipeline run names a run that
+        succeeded (`IN_USE`).
 
         Args:
             name: Resource name of the training run: `projects/{project}/trainingRuns/{training_run}`.

@@ -110,8 +110,8 @@ class TrainingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteTrainingRun(self, request, context):
-        """Delete a training run that failed or was cancelled. Refused while it is in progress, and when it succeeded, because
-        it is part of the lineage of model versions (`IN_USE`).
+        """Delete a training run that has ended. Refused while it is in progress, and while a model version or a pipeline run
+        names a run that succeeded (`IN_USE`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

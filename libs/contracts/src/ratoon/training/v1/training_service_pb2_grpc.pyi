@@ -49,8 +49,8 @@ class TrainingServiceStub:
     ends after a final state.
     """
     DeleteTrainingRun: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.DeleteTrainingRunRequest, _training_service_pb2.DeleteTrainingRunResponse]
-    """Delete a training run that failed or was cancelled. Refused while it is in progress, and when it succeeded, because
-    it is part of the lineage of model versions (`IN_USE`).
+    """Delete a training run that has ended. Refused while it is in progress, and while a model version or a pipeline run
+    names a run that succeeded (`IN_USE`).
     """
     CancelTrainingRun: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.CancelTrainingRunRequest, _training_run_pb2.TrainingRun]
     """Request the cancellation of a training run. A run that has ended is returned unchanged."""
@@ -79,8 +79,8 @@ class TrainingServiceAsyncStub(TrainingServiceStub):
     ends after a final state.
     """
     DeleteTrainingRun: _aio.UnaryUnaryMultiCallable[_training_service_pb2.DeleteTrainingRunRequest, _training_service_pb2.DeleteTrainingRunResponse]  # type: ignore[assignment]
-    """Delete a training run that failed or was cancelled. Refused while it is in progress, and when it succeeded, because
-    it is part of the lineage of model versions (`IN_USE`).
+    """Delete a training run that has ended. Refused while it is in progress, and while a model version or a pipeline run
+    names a run that succeeded (`IN_USE`).
     """
     CancelTrainingRun: _aio.UnaryUnaryMultiCallable[_training_service_pb2.CancelTrainingRunRequest, _training_run_pb2.TrainingRun]  # type: ignore[assignment]
     """Request the cancellation of a training run. A run that has ended is returned unchanged."""
@@ -136,8 +136,8 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _training_service_pb2.DeleteTrainingRunRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_training_service_pb2.DeleteTrainingRunResponse, _abc.Awaitable[_training_service_pb2.DeleteTrainingRunResponse]]:
-        """Delete a training run that failed or was cancelled. Refused while it is in progress, and when it succeeded, because
-        it is part of the lineage of model versions (`IN_USE`).
+        """Delete a training run that has ended. Refused while it is in progress, and while a model version or a pipeline run
+        names a run that succeeded (`IN_USE`).
         """
 
     @_abc_1.abstractmethod
