@@ -4,6 +4,7 @@ from ratoon.events.consumer import Consumer
 from ratoon.labeling.v1.labeling_service_pb2_grpc import add_LabelingServiceServicer_to_server
 from ratoon.runtime.lifecycle import App, Rpc
 from ratoon.service.app import Platform, ServiceRuntime
+from ratoon.service.references import PeerReferences
 from ratoon.storage import outbox
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon_labeling import mapping
@@ -28,7 +29,10 @@ def build(settings: Settings, platform: Platform) -> App:
     datasets = IngestionDatasets(base.peer("ingestion"))
     counts = SqlTaskCounts(base.database, base.clock)
     changes = base.changes(store)
-    servicer = LabelingServicer(store, operations, datasets, changes, base.threads, base.clock, counts)
+    references = PeerReferences([base.peer(each) for each in ("ingestion", "registry", "flywheel")])
+    servicer = LabelingServicer(
+        store, operations, datasets, changes, base.threads, base.clock, counts, references
+    )
     rpc = Rpc("ratoon.labeling.v1.LabelingService", add_LabelingServiceServicer_to_server, servicer)
     consumer = Consumer(
         "labeling",

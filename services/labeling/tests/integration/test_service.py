@@ -55,16 +55,33 @@ class FakeDatasets:
         return self.ready[dataset_version]
 
 
-def build(settings: Settings, datasets: FakeDatasets) -> App:
+class FakeReferences:
+    """Resources of other services, by the name or digest that they store."""
+
+    def __init__(self) -> None:
+        self.users: dict[str, str] = {}
+
+    def referrers(self, name: str, *digests: str) -> list[str]:
+        return [self.users[each] for each in (name, *digests) if each in self.users]
+
+
+def build(settings: Settings, datasets: FakeDatasets, references: FakeReferences) -> App:
     base = ServiceRuntime(settings, Platform.of_process(), tables.METADATA)
     store = base.store(tables.RESOURCES, mapping.event)
     freezing = freezing_jobs(LocalJobs(settings.folder / "jobs"), settings.artifacts_url)
     ledger = BulkLedger(base.database, ArtifactStore(settings.artifacts_url), base.clock)
     operations = base.operations(store, [label_set_procedure(freezing, ledger)])
     counts, changes = SqlTaskCounts(base.database, base.clock), base.changes(store)
-    servicer = LabelingServicer(store, operations, datasets, changes, base.threads, base.clock, counts)
+    servicer = LabelingServicer(
+        store, operations, datasets, changes, base.threads, base.clock, counts, references
+    )
     rpc = Rpc("ratoon.labeling.v1.LabelingService", add_LabelingServiceServicer_to_server, servicer)
     return base.app([rpc], [operations])
+
+
+@pytest.fixture(scope="module")
+def references() -> FakeReferences:
+    return FakeReferences()
 
 
 @pytest.fixture(scope="module")
@@ -73,11 +90,11 @@ def datasets() -> FakeDatasets:
 
 
 @pytest.fixture(scope="module")
-def state(folder, artifacts, datasets, databases) -> Iterator[State]:
+def state(folder, artifacts, datasets, references, databases) -> Iterator[State]:
     url = databases.url("labeling", folder)
     settings = Settings(state=folder, artifacts_url=artifacts.url, database_url=url)
     migrate("labeling", settings.database_url)
-    with State(folder) as state, serving([build(settings, datasets)]):
+    with State(folder) as state, serving([build(settings, datasets, references)]):
         yield state
 
 
@@ -136,8 +153,8 @@ def test_the_same_request_id_gives_the_same_label_set(labeling, datasets, put_da
     assert frozen(labeling, "2", "once").name == frozen(labeling, "2", "once").name
 
 
-def test_a_label_set_without_labels_is_deleted_and_one_with_labels_is_refused(
-    labeling, datasets, put_dataset
+def test_a_label_set_is_deleted_unless_it_has_labels_that_are_in_use(
+    labeling, datasets, references, put_dataset
 ):
     def delete(name, **options):
         labeling.DeleteLabelSet(pb.DeleteLabelSetRequest(name=name, **options))
@@ -145,12 +162,16 @@ def test_a_label_set_without_labels_is_deleted_and_one_with_labels_is_refused(
     datasets.ready[f"{DATASET}/10"] = put_dataset(["ham", "spam"], prefix="ten")
     datasets.ready[f"{DATASET}/11"] = put_dataset(["junk", None], prefix="eleven")
     done, failed = frozen(labeling, "10"), frozen(labeling, "11")
-    with pytest.raises(FailedPrecondition, match=f"{done.name} succeeded") as refused:
-        delete(done.name)
-    assert refused.value.reason == "IN_USE"
-    delete(failed.name)
-    with pytest.raises(NotFound):
-        delete(failed.name)
+    for value in (done.name, done.digest):
+        references.users = {value: "projects/p/datasets/mail/splits/s"}
+        with pytest.raises(FailedPrecondition, match=f"{done.name} is used by .*/splits/s") as refused:
+            delete(done.name)
+        assert refused.value.reason == "IN_USE"
+    references.users = {failed.name: "projects/p/pipelineRuns/r", done.name[:-1]: "another"}
+    for name in (done.name, failed.name):
+        delete(name)
+        with pytest.raises(NotFound):
+            delete(name)
     delete(failed.name, allow_missing=True)
 
 

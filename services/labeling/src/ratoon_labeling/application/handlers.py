@@ -22,7 +22,7 @@ from ratoon_labeling.application.commands import (
     ForgetRecords,
     UpdateGuideline,
 )
-from ratoon_labeling.application.ports import Datasets, Ledger, TaskCounts
+from ratoon_labeling.application.ports import Datasets, Ledger, References, TaskCounts
 from ratoon_labeling.domain.annotations import Annotation, AnnotationCreated, Source, annotator_of
 from ratoon_labeling.domain.errors import InUse
 from ratoon_labeling.domain.guidelines import Guideline, check_etag
@@ -159,13 +159,22 @@ def create_label_set(
     return label_set
 
 
-def delete_label_set(label_set: LabelSet, tx: Transaction) -> None:
-    """Delete a label set that failed or was cancelled; InUse in any other state."""
+def delete_label_set(name: str, allow_missing: bool, store: Store, references: References) -> None:
+    """Delete a label set that has ended; InUse if it is in progress, or if it succeeded and other resources use it.
+
+    A split names the labels by their digest.
+    """
+    matched(name, LABEL_SET)
+    with store.read() as tx:
+        label_set = tx.find(LabelSet, name) if allow_missing else tx.get(LabelSet, name)
+    if label_set is None:
+        return
     if not label_set.state.ended:
-        raise InUse(f"{label_set.name} is in progress. Cancel it, or wait for its end.")
-    if not label_set.state.without_result:
-        raise InUse(f"{label_set.name} succeeded: splits may be made of it.")
-    tx.retire(label_set)
+        raise InUse(f"{name} is in progress. Cancel it, or wait for its end.")
+    if not label_set.state.without_result and (users := references.referrers(name, label_set.digest)):
+        raise InUse(f"{name} is used by {', '.join(users)}. Delete what uses it first.")
+    with store.write() as tx:
+        tx.retire(label_set)
 
 
 def create_annotation(command: CreateAnnotation, store: Store, clock: Clock) -> Annotation:

@@ -18,6 +18,14 @@ class Datasets(Protocol):
         ...
 
 
+class References(Protocol):
+    """References to label sets from resources of other services."""
+
+    def referrers(self, name: str, *digests: str) -> list[str]:
+        """Return the names of at most ten resources that store a name or a digest; raise if a service is silent."""
+        ...
+
+
 @dataclass(frozen=True)
 class FreezingJob:
     """A label set to freeze, and the digest of the project's annotations that did not come with data."""

@@ -15,7 +15,7 @@ from ratoon.storage.store import Store
 from ratoon.storage.watch import Changes
 from ratoon_labeling import mapping
 from ratoon_labeling.application import handlers
-from ratoon_labeling.application.ports import Datasets, TaskCounts
+from ratoon_labeling.application.ports import Datasets, References, TaskCounts
 from ratoon_labeling.domain.annotations import Annotation
 from ratoon_labeling.domain.guidelines import Guideline
 from ratoon_labeling.domain.label_sets import LabelSet
@@ -36,9 +36,10 @@ class LabelingServicer(LabelingServiceServicer):
         threads: Threads,
         clock: Clock,
         counts: TaskCounts,
+        references: References,
     ) -> None:
         self._store, self._operations, self._changes = store, operations, changes
-        self._datasets, self._counts = datasets, counts
+        self._datasets, self._counts, self._references = datasets, counts, references
         self._threads, self._clock = threads, clock
         self._guidelines = StandardMethods(store, threads, Guideline, handlers.GUIDELINE, mapping.guideline)
         self._label_sets = StandardMethods(
@@ -123,8 +124,10 @@ class LabelingServicer(LabelingServiceServicer):
     async def DeleteLabelSet(
         self, request: pb.DeleteLabelSetRequest, context: Context
     ) -> pb.DeleteLabelSetResponse:
-        """Delete a label set that failed or was cancelled."""
-        await self._label_sets.delete(request, handlers.delete_label_set)
+        """Delete a label set that has ended and is not in use."""
+        await self._threads(
+            handlers.delete_label_set, request.name, request.allow_missing, self._store, self._references
+        )
         return pb.DeleteLabelSetResponse()
 
     async def CreateAnnotation(

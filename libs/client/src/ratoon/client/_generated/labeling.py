@@ -606,10 +606,10 @@ class LabelSetsResource:
         )
 
     def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
-        """Delete a label set that failed or was cancelled.
+        """Delete a label set that has ended.
 
-        Annotations that it imported are kept. Refused while it is in progress, and when it succeeded, because
-        splits are made of it (`IN_USE`).
+        Annotations that it imported are kept. Refused while it is in progress, and while a split, a model
+        version or a pipeline run uses the labels of one that succeeded (`IN_USE`).
 
         Args:
             name: Resource name of the label set: `projects/{project}/labelSets/{label_set}`.
@@ -780,10 +780,10 @@ class AsyncLabelSetsResource:
     async def delete(
         self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
     ) -> None:
-        """Delete a label set that failed or was cancelled.
+        """Delete a label set that has ended.
 
-        Annotations that it imported are kept. Refused while it is in progress, and when it succeeded, because
-        splits are made of it (`IN_USE`).
+        Annotations that it imported are kept. Refused while it is in progress, and while a split, a model
+        version or a pipeline run uses the labels of one that succeeded (`IN_USE`).
 
         Args:
             name: Resource name of the label set: `projects/{project}/labelSets/{label_set}`.

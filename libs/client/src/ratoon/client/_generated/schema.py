@@ -1533,7 +1533,7 @@ METHODS: tuple[Method, ...] = (
         http="DELETE",
         path="/v1/{name=projects/*/labelSets/*}",
         role="engineer",
-        comment="Delete a label set that failed or was cancelled. Annotations that it imported are kept. Refused while it is in progress, and when it succeeded, because splits are made of it (`IN_USE`).",
+        comment="Delete a label set that has ended. Annotations that it imported are kept. Refused while it is in progress, and while a split, a model version or a pipeline run uses the labels of one that succeeded (`IN_USE`).",
         arguments=(
             Field(
                 "name",

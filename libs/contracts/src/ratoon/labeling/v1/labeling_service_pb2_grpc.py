@@ -215,8 +215,8 @@ class LabelingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteLabelSet(self, request, context):
-        """Delete a label set that failed or was cancelled. Annotations that it imported are kept. Refused while it is in
-        progress, and when it succeeded, because splits are made of it (`IN_USE`).
+        """Delete a label set that has ended. Annotations that it imported are kept. Refused while it is in progress, and while
+        a split, a model version or a pipeline run uses the labels of one that succeeded (`IN_USE`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -67,8 +67,8 @@ class LabelingServiceStub:
     CancelLabelSet: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CancelLabelSetRequest, _label_set_pb2.LabelSet]
     """Request the cancellation of a label set. A label set that has ended is returned unchanged."""
     DeleteLabelSet: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.DeleteLabelSetRequest, _labeling_service_pb2.DeleteLabelSetResponse]
-    """Delete a label set that failed or was cancelled. Annotations that it imported are kept. Refused while it is in
-    progress, and when it succeeded, because splits are made of it (`IN_USE`).
+    """Delete a label set that has ended. Annotations that it imported are kept. Refused while it is in progress, and while
+    a split, a model version or a pipeline run uses the labels of one that succeeded (`IN_USE`).
     """
     CreateAnnotation: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateAnnotationRequest, _annotation_pb2.Annotation]
     """Label a record. Refused: no record (`RECORD_MISSING`), an empty or too long label (`BAD_LABEL`), the source
@@ -131,8 +131,8 @@ class LabelingServiceAsyncStub(LabelingServiceStub):
     CancelLabelSet: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CancelLabelSetRequest, _label_set_pb2.LabelSet]  # type: ignore[assignment]
     """Request the cancellation of a label set. A label set that has ended is returned unchanged."""
     DeleteLabelSet: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.DeleteLabelSetRequest, _labeling_service_pb2.DeleteLabelSetResponse]  # type: ignore[assignment]
-    """Delete a label set that failed or was cancelled. Annotations that it imported are kept. Refused while it is in
-    progress, and when it succeeded, because splits are made of it (`IN_USE`).
+    """Delete a label set that has ended. Annotations that it imported are kept. Refused while it is in progress, and while
+    a split, a model version or a pipeline run uses the labels of one that succeeded (`IN_USE`).
     """
     CreateAnnotation: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateAnnotationRequest, _annotation_pb2.Annotation]  # type: ignore[assignment]
     """Label a record. Refused: no record (`RECORD_MISSING`), an empty or too long label (`BAD_LABEL`), the source
@@ -258,8 +258,8 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labeling_service_pb2.DeleteLabelSetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_labeling_service_pb2.DeleteLabelSetResponse, _abc.Awaitable[_labeling_service_pb2.DeleteLabelSetResponse]]:
-        """Delete a label set that failed or was cancelled. Annotations that it imported are kept. Refused while it is in
-        progress, and when it succeeded, because splits are made of it (`IN_USE`).
+        """Delete a label set that has ended. Annotations that it imported are kept. Refused while it is in progress, and while
+        a split, a model version or a pipeline run uses the labels of one that succeeded (`IN_USE`).
         """
 
     @_abc_1.abstractmethod
