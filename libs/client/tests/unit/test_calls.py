@@ -72,12 +72,24 @@ def test_a_delete_returns_nothing_and_sends_booleans_as_text(server):
 
 
 @pytest.mark.parametrize(
-    "name", ["", "r", "projects/p", "projects/p/trainingRuns/r:cancel", "projects//trainingRuns/r"]
+    "name",
+    [
+        *("", "r", "projects/p", "projects/p/trainingRuns/r:cancel", "projects//trainingRuns/r"),
+        *("projects/p/trainingRuns/..", "projects/./trainingRuns/r", "projects/../trainingRuns/r"),
+        "projects/p/trainingRuns/\udcff",
+    ],
 )
 def test_a_name_of_another_shape_is_refused_before_it_is_sent(server, name):
     with pytest.raises(ValueError, match=r"projects/\*/trainingRuns/\*"):
         server.client().training_runs.get(name)
     assert server.requests == []
+
+
+@pytest.mark.parametrize("id", ["a..b", "...", ".a", "a."])
+def test_an_id_may_contain_dots(server, id):
+    server.answers = [ok()]
+    server.client().training_runs.get(f"projects/p/trainingRuns/{id}")
+    assert server.requests[0].url.path == f"/v1/projects/p/trainingRuns/{id}"
 
 
 def test_an_unusual_id_is_quoted(server):

@@ -1,6 +1,7 @@
 """Failures: which are tried again, and which error each becomes."""
 
 import asyncio
+import pickle
 import re
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -174,3 +175,17 @@ def test_the_docstring_draws_the_tree_of_errors():
         if isinstance(each, type) and issubclass(each, Exception)
     }
     assert drawn == errors
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        _errors.NotFoundError("gone", status_code=404, reason="GONE", headers={"x-request-id": "r"}),
+        _errors.OperationFailedError("r: failed", {"state": "STATE_FAILED"}),
+        _errors.InvalidNameError("wrong"),
+    ],
+)
+def test_an_error_passes_between_processes(error):
+    received = pickle.loads(pickle.dumps(error))
+    assert type(received) is type(error)
+    assert (str(received), received.__dict__) == (str(error), error.__dict__)

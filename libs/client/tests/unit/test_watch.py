@@ -148,6 +148,12 @@ def test_a_wait_for_what_has_no_result_fails_with_its_last_state(server, state):
     assert failed.value.resource.failure.reason == "OUT_OF_MEMORY"
 
 
+def test_an_operation_without_a_reason_fails_with_its_state(server):
+    server.answers = [whole(event(2, "STATE_CANCELLED"))]
+    with pytest.raises(OperationFailedError, match=f"^{RUN}: cancelled$"):
+        server.client().training_runs.wait(RUN)
+
+
 def test_a_wait_ends_at_its_timeout(server):
     server.answers = [lambda _request: broken(event(1))]
     with pytest.raises(OperationTimeoutError, match=RUN):

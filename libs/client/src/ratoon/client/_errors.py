@@ -21,6 +21,7 @@ RatoonError
 └── OperationTimeoutError        a long-running operation did not end in time
 """
 
+import copyreg
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,6 +41,10 @@ class FieldViolation:
 
 class RatoonError(Exception):
     """Base class of all errors of this client. The message says what to do."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how the error is pickled, without its initializer: worker processes send errors to their parent."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class APIConnectionError(RatoonError):

@@ -6,6 +6,8 @@ from urllib.parse import quote
 from ratoon.client._errors import InvalidNameError
 
 _VARIABLE = re.compile(r"\{(\w+)(?:=([^}]*))?\}")
+_SEGMENT = r"(?!\.{1,2}(?:/|\Z))[^/:\ud800-\udfff]+"
+"""One ID. `..` would address the parent: HTTP clients remove it from a path together with the segment before it."""
 
 
 def expand(template: str, **values: str) -> str:
@@ -14,7 +16,7 @@ def expand(template: str, **values: str) -> str:
 
 
 def _checked(variable: str, pattern: str, value: str) -> str:
-    if not re.fullmatch(re.escape(pattern).replace(r"\*", "[^/:]+"), value):
+    if not re.fullmatch(_SEGMENT.join(map(re.escape, pattern.split("*"))), value):
         raise InvalidNameError(
             f"{variable} must look like {pattern!r}, where * stands for an ID; it is {value!r}."
         )

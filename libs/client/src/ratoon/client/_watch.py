@@ -193,7 +193,8 @@ def final_state(state: M | None, path: str) -> M:
     if reached in SUCCESS:
         return state
     failure = getattr(state, "failure", None)
-    reason = getattr(failure, "message", "") or getattr(state, "reason", "") or reached
+    reason = getattr(failure, "message", "") or getattr(state, "reason", "")
+    reason = reason or reached.removeprefix("STATE_").replace("_", " ").lower()
     raise OperationFailedError(f"{name}: {reason}", state)
 
 
