@@ -112,6 +112,22 @@ def test_an_empty_name_is_refused_and_never_the_default(ratoon, server, argument
     assert not server.requests
 
 
+@pytest.mark.parametrize("name", ["..", ".", "projects/p/datasets/..", "\udcff"])
+def test_a_relative_name_never_addresses_another_resource(ratoon, server, name):
+    status, _, errors = ratoon("delete", "datasets", name, "--yes")
+    assert status == 2
+    assert "must look like 'projects/*/datasets/*'" in errors
+    assert not server.requests
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf"])
+def test_a_number_that_json_cannot_hold_is_refused(ratoon, server, number):
+    status, _, errors = ratoon("create", "policies", "a", f"--drift-threshold={number}")
+    assert status == 2
+    assert "--drift-threshold must be a finite number" in errors
+    assert not server.sent()
+
+
 @pytest.mark.parametrize(
     ("read", "written", "is_unchanged"),
     [

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
+from math import isfinite
 from typing import Any
 
 import typer
@@ -439,4 +440,6 @@ def _value(field: Field, value: Any) -> Any:
         return {key: read_value(each, one, label) for key, _, each in pairs}
     if field.repeated:
         return [read_value(each, one, label) for each in value]
+    if isinstance(value, float) and not isfinite(value):
+        raise typer.BadParameter(f"{label} must be a finite number; it is {value}.")
     return read_value(value, one, label) if isinstance(value, str) else value
