@@ -27,8 +27,8 @@ class Peer(ReferenceServiceServicer):
         return pb.FindReferrersResponse(referrers=[f"r{number}" for number in range(self.count)])
 
 
-@pytest.mark.parametrize(("counts", "found"), [((0, 0), 0), ((0, 3), 3), ((8, 4), 10)])
-def test_every_peer_is_asked_for_the_name_and_the_digests(counts: tuple[int, ...], found: int) -> None:
+@pytest.mark.parametrize(("counts", "expected"), [((0, 0), 0), ((0, 3), 3), ((8, 4), 10)])
+def test_every_peer_is_asked_for_the_name_and_the_digests(counts: tuple[int, ...], expected: int) -> None:
     peers = [Peer(count) for count in counts]
     with ExitStack() as stack:
         ports = [
@@ -38,6 +38,6 @@ def test_every_peer_is_asked_for_the_name_and_the_digests(counts: tuple[int, ...
             for peer in peers
         ]
         channels = [stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{port}")) for port in ports]
-        assert len(PeerReferences(channels).referrers(NAME, DIGEST)) == found
-    expected = pb.FindReferrersRequest(parent="projects/p", values=[NAME, DIGEST])
-    assert [peer.requests for peer in peers] == [[expected], [expected]]
+        assert len(PeerReferences(channels).referrers(NAME, DIGEST)) == expected
+    request = pb.FindReferrersRequest(parent="projects/p", values=[NAME, DIGEST])
+    assert [peer.requests for peer in peers] == [[request], [request]]

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from ratoon.common.v1.reference_service_pb2 import FindReferrersRequest
+from ratoon.common.v1.reference_service_pb2_grpc import ReferenceServiceStub
 from ratoon.ingestion.v1 import dataset_pb2, source_pb2, split_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
@@ -221,12 +223,19 @@ def test_what_has_no_result_is_deleted_and_the_rest_is_refused_by_name(rpc, stor
     rpc.DeleteDataset(pb.DeleteDatasetRequest(name=empty, allow_missing=True))
 
 
-def test_a_split_without_parts_is_deleted(rpc, version):
+def test_a_split_without_parts_uses_its_labels_until_it_is_deleted(rpc, version, state):
+    def users_of_labels() -> list[str]:
+        request = FindReferrersRequest(parent=PROJECT, values=["f" * 64])
+        return list(references.FindReferrers(request).referrers)
+
+    references = ReferenceServiceStub(state.as_service("labeling", "ingestion"))
     failed = part(rpc, version.name, label_set_digest="f" * 64)
     assert failed.state == split_pb2.Split.STATE_FAILED
+    assert users_of_labels() == [failed.name]
     rpc.DeleteSplit(pb.DeleteSplitRequest(name=failed.name))
     with pytest.raises(NotFound):
         rpc.GetSplit(pb.GetSplitRequest(name=failed.name))
+    assert not users_of_labels()
 
 
 def test_errors_say_what_is_wrong(rpc):
