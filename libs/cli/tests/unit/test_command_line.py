@@ -173,3 +173,27 @@ def options(command: Any) -> set[str]:
     """Return the options of a command, those of the root included."""
     own = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
     return own | set(GLOBAL_OPTIONS)
+
+
+@pytest.mark.parametrize("command", [("gc",), ("gc", "--dry-run"), ("backup", "ratoon.backup")])
+def test_maintenance_without_an_installation_says_so_and_creates_nothing(tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RATOON_STATE", raising=False)
+    result = CliRunner().invoke(app, command, env={"COLUMNS": "400"})
+    assert result.exit_code == 2
+    assert "No installation in" in result.output
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("port", ["0", "65530", "99999"])
+def test_a_port_without_room_for_the_ports_above_it_is_refused(port):
+    result = CliRunner().invoke(app, ["up", "--port", port])
+    assert result.exit_code == 2
+    assert "--port" in result.output
+
+
+def test_a_directory_that_cannot_be_created_is_named(ratoon, tmp_path):
+    (tmp_path / "file").write_text("")
+    status, _, errors = ratoon("up", "--state", str(tmp_path / "file" / "state"))
+    assert status == 1
+    assert "Not a directory" in errors and "Traceback" not in errors

@@ -35,6 +35,11 @@ def test_a_taken_port_names_one_that_is_free_with_all_that_goes_with_it(monkeypa
     assert local._free_base("127.0.0.1", 8080) == 8160
 
 
+def test_an_address_of_no_interface_is_not_called_taken():
+    with pytest.raises(RatoonError, match=r"Cannot listen on port 8080 of 256.1.1.1 \(.+\)"):
+        local._check_port("256.1.1.1", 8080)
+
+
 def test_a_new_installation_is_its_owners_alone(tmp_path: Path):
     state = tmp_path / ".ratoon"
     state.mkdir(mode=0o755)

@@ -109,7 +109,7 @@ def main() -> None:
         sys.exit(exit_code(error))
     except Exception as error:
         fault = storage_fault(error)
-        if fault is None and not hasattr(error, "reason"):
+        if fault is None and not hasattr(error, "reason") and not isinstance(error, OSError):
             raise
         say_error(fault.message if fault else error)
         sys.exit(ExitCode.FAILED)

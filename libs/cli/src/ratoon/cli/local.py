@@ -27,6 +27,8 @@ def up(
     port: Annotated[
         int | None,
         typer.Option(
+            min=1,
+            max=65_525,
             envvar="RATOON_PORT",
             help="Port of the HTTP API; gRPC uses this port + 1, the console this port + 10.",
             show_default="the port of the last start, else 8080",

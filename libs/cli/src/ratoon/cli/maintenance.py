@@ -12,6 +12,7 @@ from ratoon.cli.local import State
 from ratoon.cli.output import say, show_rows
 
 if TYPE_CHECKING:
+    from ratoon.local.installation import Installation
     from ratoon.storage.gc_items import Removal
     from ratoon.storage.retention import Expired
 
@@ -66,12 +67,11 @@ def gc(
 
     Exit status 1 if the remaining items exceed the quota.
     """
-    from ratoon.local.installation import Installation, find_state
     from ratoon.runtime.services import service_names
     from ratoon.storage import retention
     from ratoon.storage.gc import GcSettings, collect, survey
 
-    installation = Installation(find_state(state))
+    installation = _existing_installation(state)
     options = {"grace_hours": grace_hours, "keep_days": keep_days, "quota_gib": quota_gib}
     chosen = {name: value for name, value in options.items() if value is not None}
     limits = GcSettings().model_copy(update=chosen).limits()
@@ -114,10 +114,9 @@ def backup(
 ) -> None:
     """Write the complete state to one file; Ratoon may be running. The file contains the keys: protect it like them."""
     from ratoon.local.backup import back_up
-    from ratoon.local.installation import Installation, find_state
     from ratoon.runtime.services import service_names
 
-    installation = Installation(find_state(state))
+    installation = _existing_installation(state)
     services = [installation.settings(service) for service in service_names()]
     manifest = back_up(installation.state, services, file.absolute())
     say(f"{file}: {len(manifest.files)} files, {_mib(manifest.size)}, readable only by you.")
@@ -137,6 +136,19 @@ def restore(
     manifest = unpack(file, state.absolute())
     say(f"{state}: {len(manifest.files)} files, {_mib(manifest.size)}; backup of {manifest.time}.")
     say(f"Start it with: ratoon up --state {state}")
+
+
+def _existing_installation(state: Path | None) -> "Installation":
+    """Return the installation; raise typer.BadParameter if there is none."""
+    from ratoon.local.installation import Installation, find_state
+
+    installation = Installation(find_state(state))
+    if not installation.state.exists():
+        raise typer.BadParameter(
+            f"No installation in {installation.state}. "
+            "Run `ratoon up` to create one, or name its directory with --state."
+        )
+    return installation
 
 
 def _mib(size: int) -> str:

@@ -1,5 +1,6 @@
 """Start and stop an installation: keys, databases, processes, readiness. It knows services only by name."""
 
+import errno
 import os
 import socket
 import subprocess
@@ -219,6 +220,11 @@ def _check_port(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise RatoonError(
+                    f"Cannot listen on port {port} of {host} ({error.strerror}): set another --host or --port.",
+                    reason="ADDRESS_UNAVAILABLE",
+                ) from None
             raise RatoonError(
                 f"Port {port} on {host} is taken ({error.strerror}); stop what uses it, or choose a free one: "
                 f"ratoon up --port {_free_base(host, port)}",
