@@ -186,7 +186,7 @@ def test_maintenance_without_an_installation_says_so_and_creates_nothing(tmp_pat
 
 
 @pytest.mark.parametrize("port", ["0", "65530", "99999"])
-def test_a_port_without_room_for_the_ports_above_it_is_refused(port):
+def test_a_port_that_leaves_none_for_the_other_listeners_is_refused(port):
     result = CliRunner().invoke(app, ["up", "--port", port])
     assert result.exit_code == 2
     assert "--port" in result.output
