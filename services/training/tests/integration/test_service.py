@@ -30,6 +30,7 @@ from ratoon.storage.migrations import migrate
 from ratoon.testkit.models import tiny_adapter, tiny_llama
 from ratoon.testkit.postgresql import Databases
 from ratoon.testkit.services import State, answering, serving
+from ratoon.testkit.waiting import until
 from ratoon.training.v1 import training_run_pb2 as run_pb
 from ratoon.training.v1 import training_service_pb2 as pb
 from ratoon.training.v1.training_service_pb2_grpc import TrainingServiceStub
@@ -179,7 +180,7 @@ def test_a_cancelled_run_ends_cancelled_and_is_cleaned_up(training, drivers):
     training.CancelTrainingRun(pb.CancelTrainingRunRequest(name=name))
     assert watched(training, name)[-1].state == STATE.STATE_CANCELLED
     assert training.CancelTrainingRun(pb.CancelTrainingRunRequest(name=name)).state == STATE.STATE_CANCELLED
-    assert name in drivers.cleaned
+    until(lambda: name in drivers.cleaned, message="the cancelled run is cleaned up")
 
 
 def test_a_run_without_a_result_is_deleted_and_others_are_refused(training):
