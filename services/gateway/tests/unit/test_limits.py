@@ -35,6 +35,18 @@ def test_requests_come_back_evenly():
     assert (status.name, status.limit, status.left, status.reset_s) == ("requests", 60, 30, 30)
 
 
+def test_use_before_a_limit_was_set_does_not_count_against_it():
+    limiter, limits = RateLimiter(), Limits(requests_per_minute=1, tokens_per_minute=100)
+    for _ in range(2):
+        for _ in range(50):
+            limiter.admit(Limits(), 10, 0, at(0))
+            limiter.end(10, 20)
+        limiter.admit(limits, 50, 0, at(0))
+        limiter.end(50, 50)
+    with pytest.raises(RateLimited, match="1 request a minute; try again in 60 s"):
+        limiter.admit(limits, 1, 0, at(0))
+
+
 def test_tokens_are_booked_in_advance_and_settled_at_the_end():
     limiter, limits = RateLimiter(), Limits(tokens_per_minute=600)
     limiter.admit(limits, 500, 0, at(0))

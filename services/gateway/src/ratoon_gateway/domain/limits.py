@@ -80,6 +80,15 @@ class _TokenBucket:
         since = _MINUTE_S if self.filled_at is None else now - self.filled_at
         self.level, self.filled_at = min(float(limit), self.level + since * limit / _MINUTE_S), now
 
+    def take(self, amount: float) -> None:
+        """Take an amount; nothing is taken while no limit applies."""
+        if self.filled_at is not None:
+            self.level -= amount
+
+    def reset(self) -> None:
+        """Forget what was taken: no limit applies any more."""
+        self.level, self.filled_at = 0.0, None
+
     def wait_s(self, limit: int, amount: float) -> float:
         """Return the seconds until it holds `amount`, or is full; 0: now."""
         return max(0.0, (min(amount, limit) - self.level) * _MINUTE_S / limit)
@@ -120,7 +129,7 @@ class RateLimiter:
                 now.left_of_day_s,
             )
         self.open += 1
-        self._requests.level -= 1
+        self._requests.take(1)
         self._book(cost)
 
     def end(self, cost: int, spent: int) -> None:
@@ -144,15 +153,17 @@ class RateLimiter:
 
     def _check_minute(self, bucket: _TokenBucket, limit: int, amount: int, what: str, now: Instant) -> None:
         if not limit:
+            bucket.reset()
             return
         bucket.fill(limit, now.monotonic)
         if wait := bucket.wait_s(limit, amount):
+            amount_text = f"1 {what.removesuffix('s')}" if limit == 1 else f"{limit:,} {what}"
             raise RateLimited(
-                f"This key may use {limit:,} {what} a minute; try again in {ceil(wait)} s.", ceil(wait)
+                f"This key may use {amount_text} a minute; try again in {ceil(wait)} s.", ceil(wait)
             )
 
     def _book(self, tokens: int) -> None:
-        self._tokens.level -= tokens
+        self._tokens.take(tokens)
         self.spent_today += tokens
 
 
