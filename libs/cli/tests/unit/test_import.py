@@ -1,6 +1,8 @@
 """Import of data: requests to the API, the preview for a person, and what stops it."""
 
+import io
 import json
+import tarfile
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ from typer.testing import CliRunner
 from ratoon.cli import app
 from ratoon.cli.context import Session
 from ratoon.client.raw.errors import RatoonSdkError
-from ratoon.client.raw.sources import create_source
+from ratoon.client.raw.sources import archive, create_source
 
 PREVIEW = {
     "format": "FORMAT_CSV",
@@ -140,3 +142,16 @@ def test_texts_in_a_table_are_no_markup_and_steer_no_terminal(api, monkeypatch):
     done = run("records", "v1")
     assert done.exit_code == 0, done.output
     assert "a [/b] text \ufffd[31m of [red]one[/red]" in done.output
+
+
+@pytest.mark.parametrize("root", [".", ".ratoon"])
+def test_the_keys_of_an_installation_are_never_imported(tmp_path, root):
+    for name in ("billing/1.txt", ".Sent/2.txt", ".ratoon/keys/operator.key", ".ratoon/logs/gateway.log"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("text")
+    if root == ".":
+        with tarfile.open(fileobj=io.BytesIO(archive(tmp_path))) as packed:
+            assert packed.getnames() == [".Sent/2.txt", "billing/1.txt"]
+        return
+    with pytest.raises(RatoonSdkError, match="contains no files"):
+        archive(tmp_path / root)

@@ -130,11 +130,21 @@ def format_of(path: Path) -> str:
 
 
 def archive(folder: Path) -> bytes:
-    """Return a directory as a deterministic tar archive: the same files always give the same bytes."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    """Return a directory as a deterministic tar archive: the same files always give the same bytes.
+
+    State directories of Ratoon in it are left out: they hold keys.
+    """
+    states = _state_directories(folder)
+    files = sorted(
+        path for path in folder.rglob("*") if path.is_file() and states.isdisjoint((folder, *path.parents))
+    )
     if not files:
         raise RatoonSdkError(f"{folder} contains no files.")
     return archive_of((path.relative_to(folder).as_posix(), path.read_bytes()) for path in files)
+
+
+def _state_directories(folder: Path) -> set[Path]:
+    return {key.parent.parent for key in folder.rglob("keys/operator.key")}
 
 
 def archive_of(members: Any) -> bytes:
