@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from ratoon.client.raw.errors import ApiError, OperationFailed, Unreachable
+from ratoon.client.raw.errors import ApiError, OperationFailed, RatoonSdkError, Unreachable
 
 JSON = dict[str, Any]
 DEFAULT_URL = "http://127.0.0.1:8080"
@@ -189,7 +189,7 @@ class Client:
     ) -> JSON:
         params = {key: str(value) for key, value in (query or {}).items() if value not in ("", None)}
         response = self._send(
-            method, f"/v1/{name}", json=None if method in ("GET", "DELETE") else body, params=params
+            method, f"/v1/{_checked(name)}", json=None if method in ("GET", "DELETE") else body, params=params
         )
         value: JSON = response.json() if response.content else {}
         return value
@@ -209,7 +209,7 @@ class Client:
         """Yield the server-sent events of a watch: id and state."""
         headers = {"accept": "text/event-stream", **({"last-event-id": last_id} if last_id else {})}
         with self._http.stream(
-            "GET", f"/v1/{name}:watch", headers=headers, timeout=httpx.Timeout(30, read=None)
+            "GET", f"/v1/{_checked(name)}:watch", headers=headers, timeout=httpx.Timeout(30, read=None)
         ) as stream:
             if stream.is_error:
                 stream.read()
@@ -253,6 +253,13 @@ def _state(data: str) -> JSON:
             int(value["status"]), str(value.get("reason", "")), str(value.get("detail", value["title"]))
         )
     return value
+
+
+def _checked(name: str) -> str:
+    """Return the name; RatoonSdkError if a part of it is missing or steps out of its place, as `..` in a URL does."""
+    if not {"", ".", ".."}.isdisjoint(name.partition(":")[0].split("/")):
+        raise RatoonSdkError(f"{name!r} is no resource name: a part of it is empty or consists of dots.")
+    return name
 
 
 def _api_error(response: httpx.Response) -> ApiError:
