@@ -111,6 +111,14 @@ class Turn:
 
     role: str
     content: str
+    tool_calls: str = ""
+    """JSON list of the tools that the assistant calls, in the form of the chat API; empty: none."""
+    tool_call_id: str = ""
+    """The call that a message of a tool answers."""
+    name: str = ""
+    """Name of the tool or of the participant."""
+    reasoning: str = ""
+    """What the assistant thought before it answered."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +133,10 @@ class Record:
     """The worse answer of a preference, whose better one is the only one of `answers`."""
     is_good: bool | None = None
     """Judgement of the only one of `answers`; None: it is right."""
+    tools: str = ""
+    """JSON list of the tools that the assistant may call, in the form of the chat API; empty: none."""
+    weight: float = 1.0
+    """Weight of the record in training, more than 0."""
 
 
 class BadTask(ValueError):

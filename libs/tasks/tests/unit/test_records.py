@@ -1,0 +1,63 @@
+"""Records as JSON: what is written is read again, and foreign JSON is refused with a sentence."""
+
+import json
+
+import pytest
+
+from ratoon.tasks.kind import Record, Role, Turn
+from ratoon.tasks.records import BadRecord, from_json, messages, prompt_text, record_of, to_json
+
+CALLS = '[{"function":{"arguments":"{}","name":"weather"},"id":"1","type":"function"}]'
+CHAT = (
+    Turn(Role.SYSTEM, "Be brief."),
+    Turn(Role.USER, "Weather?", name="Ada"),
+    Turn(Role.ASSISTANT, "", tool_calls=CALLS, reasoning="Look it up."),
+    Turn(Role.TOOL, "rain", tool_call_id="1"),
+)
+TOOLS = '[{"function":{"name":"weather"},"type":"function"}]'
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        Record(CHAT, ("It rains.", "Rain."), tools=TOOLS, weight=0.5),
+        Record(CHAT, ("Rain.",), rejected="Sun."),
+        Record((Turn(Role.USER, "日本 \U0001f600"),), ("x",), is_good=False),
+        Record((), ("Plain text.",)),
+    ],
+)
+def test_a_record_is_read_as_it_was_written(record: Record) -> None:
+    assert from_json(to_json(record)) == record
+    assert to_json(from_json(to_json(record))) == to_json(record)
+
+
+def test_a_row_without_example_is_one_message_and_its_label() -> None:
+    assert record_of("Hello", "greeting") == Record((Turn(Role.USER, "Hello"),), ("greeting",))
+    assert record_of("Hello").answers == ()
+
+
+def test_a_label_takes_the_place_of_the_answers_but_not_of_a_preference() -> None:
+    example = to_json(Record(CHAT, ("one", "two"), weight=2.0, tools=TOOLS))
+    assert record_of("text", "three", example) == Record(CHAT, ("three",), weight=2.0, tools=TOOLS)
+    pair = Record(CHAT, ("good",), rejected="bad")
+    assert record_of("text", "three", to_json(pair)) == pair
+
+
+def test_the_text_of_a_conversation_has_all_its_messages() -> None:
+    assert prompt_text(CHAT) == "Be brief.\n\nWeather?\n\nrain"
+
+
+def test_messages_are_those_of_the_chat_api() -> None:
+    first, _, third, fourth = messages(CHAT)
+    assert first == {"role": "system", "content": "Be brief."}
+    assert third["tool_calls"] == json.loads(CALLS)
+    assert third["reasoning_content"] == "Look it up."
+    assert fourth == {"role": "tool", "content": "rain", "tool_call_id": "1"}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "null", "{}", '{"messages": [1]}', '{"messages": 3}', "[" * 10_000]
+)
+def test_other_json_is_refused(text: str) -> None:
+    with pytest.raises(BadRecord):
+        from_json(text)
