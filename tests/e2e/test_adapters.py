@@ -15,6 +15,7 @@ from ratoon.local.installation import Installation
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.testkit.ports import free_ports
 from ratoon_examples.demo import steps
+from ratoon_examples.demo.following import follow_run
 from ratoon_examples.demo.mails import read_corpus
 from ratoon_examples.demo.measure import Measured
 from ratoon_examples.demo.steps import Demo
@@ -50,7 +51,7 @@ def base_model(demo: Demo, store: ArtifactStore, folder: Path) -> Path:
     steps.create_project(demo)
     source = steps.upload(demo, "mails", demo.corpus.training)
     created = demo.client.pipeline_runs.create(demo.parent, sources=[source.name], skip_rollout=True)
-    run = steps.follow_run(demo, created.name)
+    run = follow_run(demo, created.name)
     version = demo.client.model_versions.get(run.products.model_version)
     store.fetch_tree(version.artifact_digest, folder)
     for name in ("recipe.json", "training.json", "README.md"):
@@ -75,7 +76,7 @@ def test_an_adapter_becomes_a_version_that_serves(demo):
 def test_the_next_adapter_is_swapped_into_the_warm_engine(demo):
     source = steps.upload(demo, "more-mails", demo.corpus.arriving)
     run = demo.client.pipeline_runs.create(demo.parent, sources=[source.name])
-    ended = steps.follow_run(demo, run.name)
+    ended = follow_run(demo, run.name)
     rollout = demo.client.rollouts.get(ended.products.rollout)
     assert rollout.strategy == RolloutStrategy.ADAPTER_SWAP
     training = demo.client.training_runs.get(ended.products.training_run)

@@ -15,6 +15,7 @@ from ratoon.client.types import PipelineRunState
 from ratoon.local.installation import Installation
 from ratoon.testkit.ports import free_ports
 from ratoon_examples.demo import steps
+from ratoon_examples.demo.following import follow_run, own_runs, wait_for
 from ratoon_examples.demo.mails import read_corpus
 from ratoon_examples.demo.measure import Measured
 from ratoon_examples.demo.steps import Demo
@@ -91,10 +92,10 @@ def test_familiar_traffic_starts_nothing_and_drift_starts_one_retraining(demo):
     arriving = steps.messages_of(demo, "arriving-mails", demo.corpus.arriving)
     steps.control(demo, held_out, len(arriving))
     steps.traffic(demo, arriving)
-    run = steps.wait_for(demo, "a retraining", lambda: next(iter(steps.own_runs(demo)), None))
-    ended = steps.follow_run(demo, run.name, accept={PipelineRunState.REFUSED})
+    run = wait_for(demo, "a retraining", lambda: next(iter(own_runs(demo)), None))
+    ended = follow_run(demo, run.name, accept={PipelineRunState.REFUSED})
     assert ended.trigger_reason
-    assert len(steps.own_runs(demo)) == 1
+    assert len(own_runs(demo)) == 1
     verdict = demo.client.evaluation_runs.get(ended.products.evaluation_run).verdict
     assert {each.rule.domain for each in verdict.rules} == {"new", "old"}
     assert verdict.summary

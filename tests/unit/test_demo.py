@@ -11,9 +11,10 @@ from ratoon.client import OperationFailedError, Ratoon, RatoonError
 from ratoon.client.types import PipelineRunState
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon_examples.demo import steps
+from ratoon_examples.demo.following import follow_run, own_runs
 from ratoon_examples.demo.mails import Corpus, Mail, read_corpus
-from ratoon_examples.demo.main import ProgressPrinter
 from ratoon_examples.demo.measure import Measured
+from ratoon_examples.demo.progress import ProgressPrinter
 from ratoon_examples.demo.steps import Demo
 from ratoon_examples.demo.tiers import NANO, Mails
 from ratoon_examples.demo.traffic import Message, OpenStreams, give_feedback, send
@@ -166,10 +167,10 @@ def test_a_pipeline_run_is_followed_to_its_end(demo, server):
         {"name": RUN, "state": "STATE_RUNNING", "stages": [stage]},
         {"name": RUN, "state": "STATE_REFUSED", "failure": {"message": "too bad"}},
     )
-    assert steps.follow_run(demo, RUN, stop_at="rollout").stages[0].resource == stage["resource"]
-    assert steps.follow_run(demo, RUN, accept={PipelineRunState.REFUSED}).state == "STATE_REFUSED"
+    assert follow_run(demo, RUN, stop_at="rollout").stages[0].resource == stage["resource"]
+    assert follow_run(demo, RUN, accept={PipelineRunState.REFUSED}).state == "STATE_REFUSED"
     with pytest.raises(OperationFailedError, match="ended as STATE_REFUSED: too bad"):
-        steps.follow_run(demo, RUN)
+        follow_run(demo, RUN)
 
 
 def test_runs_of_a_person_are_not_its_own(demo, server):
@@ -179,7 +180,7 @@ def test_runs_of_a_person_are_not_its_own(demo, server):
         {"name": "c"},
     ]
     server.answers["GET", "projects/mail/pipelineRuns"] = {"pipelineRuns": runs}
-    assert [each.name for each in steps.own_runs(demo)] == ["b"]
+    assert [each.name for each in own_runs(demo)] == ["b"]
 
 
 def test_arriving_mails_are_those_that_ingestion_took(demo, server):

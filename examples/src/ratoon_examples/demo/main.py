@@ -1,9 +1,5 @@
 """Run the demo from an empty machine to the report. The exit status reports the result."""
 
-import shutil
-import sys
-import threading
-import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -11,64 +7,13 @@ from pathlib import Path
 from ratoon.client import Ratoon, RatoonError
 from ratoon.local.installation import Installation
 from ratoon_examples.demo import report, steps
+from ratoon_examples.demo.machine import check_machine
 from ratoon_examples.demo.mails import read_corpus
 from ratoon_examples.demo.measure import Measured
+from ratoon_examples.demo.progress import ProgressPrinter
 from ratoon_examples.demo.steps import Demo
 from ratoon_examples.demo.tiers import NANO, Tier
 from ratoon_examples.demo.traffic import Message
-
-_DISK_BYTES = 3 << 30
-_MEMORY_BYTES = 8 << 30
-_QUIET_S = 4.0
-_QUIET_LOG_S = 30.0
-
-
-class ProgressPrinter:
-    """Print progress lines with the elapsed time. The next line replaces a line that begins with a carriage return.
-
-    After a while without a new line, the last line is repeated with the current time: after 4 s on a terminal, where it
-    replaces itself, and after 30 s in a log.
-    """
-
-    def __init__(self, quiet_s: float | None = None) -> None:
-        self._began = self._printed_at = time.monotonic()
-        self._quiet_s = quiet_s or (_QUIET_S if sys.stderr.isatty() else _QUIET_LOG_S)
-        self._open, self._last = False, ""
-        self._lock, self._closed = threading.Lock(), threading.Event()
-        threading.Thread(target=self._repeat, daemon=True).start()
-
-    def __call__(self, line: str) -> None:
-        """Print a line."""
-        with self._lock:
-            self._printed_at, self._last = time.monotonic(), line
-            self._print(line)
-
-    def close(self) -> None:
-        """Stop repeating the last line."""
-        self._closed.set()
-
-    def _repeat(self) -> None:
-        while not self._closed.wait(self._quiet_s / 4):
-            with self._lock:
-                if time.monotonic() - self._printed_at >= self._quiet_s:
-                    self._printed_at = time.monotonic()
-                    self._print(f"\r{self._last.lstrip(chr(13))}")
-
-    def _print(self, line: str) -> None:
-        fleeting = line.startswith("\r")
-        text = f"{time.monotonic() - self._began:6.1f} s  {line.lstrip(chr(13))}"
-        if not sys.stderr.isatty():
-            print(text, file=sys.stderr, flush=True)
-            return
-        width = shutil.get_terminal_size().columns - 1
-        end = "" if fleeting else "\n"
-        print(
-            f"{chr(13)}{text[:width]:<{width}}" if fleeting or self._open else text,
-            end=end,
-            file=sys.stderr,
-            flush=True,
-        )
-        self._open = fleeting
 
 
 def run_demo(
@@ -79,7 +24,7 @@ def run_demo(
     installation = Installation(state)
     measured = Measured(installation.processes)
     try:
-        _check_machine(state)
+        check_machine(state)
         with measured.stage("start the platform"):
             installation.up(isolated=False, host="127.0.0.1", port=port, say=say)
         demo = _demo(state, data, project, share, tier, measured, say)
@@ -155,25 +100,3 @@ def _free_project(client: Ratoon) -> str:
     if "projects/mail-triage" not in taken:
         return "mail-triage"
     return f"mail-triage-{datetime.now():%m%d-%H%M%S}"
-
-
-def _check_machine(state: Path) -> None:
-    """Check disk space and memory before the demo starts."""
-    state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    free = shutil.disk_usage(state).free
-    if free < _DISK_BYTES:
-        raise RatoonError(
-            f"The disk of {state} has {free / 2**30:.1f} GiB free; the demo needs 3 GiB. "
-            "Free disk space, or use --state."
-        )
-    available = _available_memory()
-    if available < _MEMORY_BYTES:
-        raise RatoonError(
-            f"{available / 2**30:.1f} GiB of memory are available; the demo needs 8 GiB (two engines, training). "
-            "Close other programs and try again."
-        )
-
-
-def _available_memory() -> int:
-    lines = Path("/proc/meminfo").read_text().splitlines()
-    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable"))

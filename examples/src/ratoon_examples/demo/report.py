@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ratoon_examples.demo import steps
+from ratoon_examples.demo.following import own_runs
 from ratoon_examples.demo.steps import TOKENS_TO_COME, Demo
 from ratoon_examples.demo.traffic import Exchange
 
@@ -41,7 +42,7 @@ def complaints(demo: Demo) -> list[str]:
         messages.append(
             f"Only {demo.facts['streamsOpenAtSwitch']} streams were open at the switch; {_MIN_STREAMS} are required."
         )
-    if (count := len(steps.own_runs(demo))) != 1:
+    if (count := len(own_runs(demo))) != 1:
         messages.append(f"{count} retraining runs started automatically instead of 1.")
     return messages
 

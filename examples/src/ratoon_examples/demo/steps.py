@@ -3,27 +3,35 @@
 import json
 import random
 import time
-from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ratoon.client import OperationFailedError, Ratoon, RatoonError
-from ratoon.client.states import has_ended, has_succeeded
+from ratoon.client import Ratoon, RatoonError
+from ratoon.client.states import has_ended
 from ratoon.client.types import (
     Curation,
     EvaluationRun,
     Lineage,
     PipelineRun,
     PipelineRunProducts,
-    PipelineRunStage,
     PipelineRunState,
-    PipelineRunTrigger,
     Rollout,
     RolloutBake,
     RolloutState,
     Source,
     SourceFormat,
+)
+from ratoon_examples.demo.following import (
+    Say,
+    follow_run,
+    has_step,
+    in_state,
+    own_runs,
+    short,
+    ticker,
+    upload_ticker,
+    wait_for,
 )
 from ratoon_examples.demo.mails import CLASSES, LABELS, LICENSE, Corpus, Mail, archive
 from ratoon_examples.demo.measure import Measured
@@ -40,7 +48,6 @@ from ratoon_examples.demo.traffic import (
 )
 
 JSON = dict[str, Any]
-Say = Callable[[str], None]
 TOKENS_TO_COME = 200
 BAKE_S = 20.0
 _CONTROL_WAIT_S = 6.0
@@ -81,6 +88,11 @@ class Demo:
         return f"projects/{self.project}"
 
     @property
+    def wait_s(self) -> float:
+        """Longest wait for what Ratoon starts by itself, in seconds."""
+        return self.tier.trigger_within_s
+
+    @property
     def model(self) -> str:
         """The name of the model. Dataset, model and deployment have the name of the project."""
         return f"{self.parent}/models/{self.project}"
@@ -99,7 +111,7 @@ def create_project(demo: Demo) -> None:
     """Upload the base model, if any, and create the project and its retraining policy."""
     settings: dict[str, Any] = {"rollout": {"bakeSeconds": BAKE_S}, **demo.tier.settings}
     if demo.base is not None:
-        digest = demo.client.blobs.upload_tree(demo.base, on_bytes=_upload_ticker(demo, demo.base.name))
+        digest = demo.client.blobs.upload_tree(demo.base, on_bytes=upload_ticker(demo, demo.base.name))
         settings["training"] = {**settings.get("training", {}), "baseArtifactDigest": digest}
     demo.client.projects.create(
         project_id=demo.project,
@@ -171,7 +183,7 @@ def control(demo: Demo, messages: list[Message], count: int) -> None:
     random.Random(demo.seed).shuffle(repeated)
     with demo.measured.answers():
         demo.control = send(
-            demo.client, demo.project, repeated, _ticker(demo, "control mails answered", count)
+            demo.client, demo.project, repeated, ticker(demo, "control mails answered", count)
         )
     demo.say("checking that no pipeline run starts …")
     until = time.monotonic() + _CONTROL_WAIT_S + 2 * 5
@@ -191,9 +203,9 @@ def control(demo: Demo, messages: list[Message], count: int) -> None:
 
 def traffic(demo: Demo, arriving: list[Message]) -> None:
     """Send mail of another kind, with corrections of its readers."""
-    ticker = _ticker(demo, "mails answered", len(arriving))
+    tick = ticker(demo, "mails answered", len(arriving))
     with demo.measured.answers():
-        demo.exchanges = send(demo.client, demo.project, arriving, ticker)
+        demo.exchanges = send(demo.client, demo.project, arriving, tick)
     demo.feedback = give_feedback(demo.client, demo.exchanges, CLASSES, demo.seed)
     demo.measured.note(
         f"{len(arriving)} mails of a new kind answered, {demo.feedback.corrected} corrected",
@@ -217,7 +229,7 @@ def switch(demo: Demo) -> None:
     rollout = next(stage.resource for stage in run.stages if stage.id == "rollout")
     rollouts = demo.client.rollouts
     rollouts.pause(rollout, reason="the demo opens streams on the old version first")
-    wait_for(demo, "the attestation of the new engine", lambda: _has_step(rollouts.get(rollout), "PROBING"))
+    wait_for(demo, "the attestation of the new engine", lambda: has_step(rollouts.get(rollout), "PROBING"))
     demo.measured.note(
         "the new engine passed attestation of its weights", f"rollout {rollout.rsplit('/', 1)[-1]}"
     )
@@ -237,8 +249,8 @@ def switch(demo: Demo) -> None:
     _learn_first_words(demo, "v1.1", [*probed, *held])
     later = [e.message for e in demo.exchanges[len(demo.exchanges) // 2 :]]
     with demo.measured.answers():
-        ticker = _ticker(demo, "mails answered by the new version", len(later))
-        demo.after = send(demo.client, demo.project, later, ticker)
+        tick = ticker(demo, "mails answered by the new version", len(later))
+        demo.after = send(demo.client, demo.project, later, tick)
         streams.join()
     demo.streams = streams.streams
     demo.rollout = rollouts.wait(rollout)
@@ -294,10 +306,10 @@ def roll_back(demo: Demo) -> None:
     wait_for(
         demo,
         "the switch to the version that will fail",
-        lambda: _in_state(demo, rollout, RolloutState.BAKING),
+        lambda: in_state(demo, rollout, RolloutState.BAKING),
     )
     demo.client.deployments.inject_fault(demo.deployment, version=version.name, error_rate=0.5, seconds=60)
-    demo.measured.note(f"errors injected into {_short(version.name)}", "the demo tests a rollback")
+    demo.measured.note(f"errors injected into {short(version.name)}", "the demo tests a rollback")
     began = time.monotonic()
     while (
         not has_ended(state := demo.client.rollouts.get(rollout.name))
@@ -307,28 +319,7 @@ def roll_back(demo: Demo) -> None:
     demo.rollback = state
     if state.state != RolloutState.ROLLED_BACK or demo.production() != good:
         raise RatoonError(f"The failing version was not rolled back: {state.state}. {state.reason}")
-    demo.measured.note(f"{_short(version.name)} was rolled back to {_short(good)}", state.reason)
-
-
-def follow_run(
-    demo: Demo, name: str, stop_at: str = "", accept: Collection[PipelineRunState] = ()
-) -> PipelineRun:
-    """Watch a pipeline run and print its stages, to its end or until the stage `stop_at` has a resource."""
-    states: dict[str, str] = {}
-    state: PipelineRun | None = None
-    with demo.client.pipeline_runs.watch(name) as watch:
-        for state in watch:
-            for stage in state.stages:
-                _report_stage(demo, stage, states)
-                if stop_at == stage.id and stage.resource:
-                    return state
-            _report_progress(demo, state)
-    if state is None:
-        raise OperationFailedError(f"The watch of {name} ended without a state.", None)
-    if has_succeeded(state) or state.state in accept:
-        return state
-    failure = state.failure.message if state.failure else ""
-    raise OperationFailedError(f"{name} ended as {state.state}: {failure}", state)
+    demo.measured.note(f"{short(version.name)} was rolled back to {short(good)}", state.reason)
 
 
 def keep_evaluation(demo: Demo, key: str) -> None:
@@ -337,25 +328,6 @@ def keep_evaluation(demo: Demo, key: str) -> None:
     demo.evaluations[key] = demo.client.evaluation_runs.get(products.evaluation_run)
     training = demo.client.training_runs.get(products.training_run)
     demo.measured.work_seconds += training.metrics.get("training_seconds", 0.0)
-
-
-def own_runs(demo: Demo) -> list[PipelineRun]:
-    """Return the pipeline runs that started automatically."""
-    by_hand = (PipelineRunTrigger.UNSPECIFIED, PipelineRunTrigger.MANUAL)
-    return [run for run in demo.client.pipeline_runs.list(demo.parent) if run.trigger not in by_hand]
-
-
-def wait_for(demo: Demo, what: str, poll: Callable[[], Any]) -> Any:
-    """Poll every half second until `poll` returns a value; raise RatoonError after the timeout."""
-    began, reported_at, within_s = time.monotonic(), 0.0, demo.tier.trigger_within_s
-    while time.monotonic() - began < within_s:
-        if value := poll():
-            return value
-        if time.monotonic() - reported_at > 5:
-            reported_at = time.monotonic()
-            demo.say(f"waiting for {what} … {reported_at - began:.0f} s")
-        time.sleep(0.5)
-    raise RatoonError(f"Timed out after {within_s:.0f} s waiting for {what}. See `ratoon logs control`.")
 
 
 def true_scores(demo: Demo) -> JSON:
@@ -411,53 +383,3 @@ def _score(exchanges: list[Exchange]) -> float:
 
 def _right(exchange: Exchange) -> bool:
     return exchange.answer is not None and exchange.answer.text.strip() == exchange.message.truth
-
-
-def _has_step(rollout: Rollout, state: str) -> bool:
-    _check_running(rollout)
-    return any(step.state == state for step in rollout.steps)
-
-
-def _in_state(demo: Demo, rollout: Rollout, state: RolloutState) -> bool:
-    now = demo.client.rollouts.get(rollout.name)
-    _check_running(now)
-    return now.state == state
-
-
-def _check_running(rollout: Rollout) -> None:
-    if has_ended(rollout):
-        raise OperationFailedError(f"{rollout.name} ended as {rollout.state}: {rollout.reason}", rollout)
-
-
-def _report_stage(demo: Demo, stage: PipelineRunStage, states: dict[str, str]) -> None:
-    state = stage.state.removeprefix("STATE_").lower()
-    if states.get(stage.id) == state or state in ("", "pending"):
-        return
-    states[stage.id] = state
-    demo.say(f"  {stage.id:<13} {state:<10} {stage.message}")
-
-
-def _report_progress(demo: Demo, state: PipelineRun) -> None:
-    progress = state.progress
-    if progress and progress.message:
-        left = f", {progress.remaining_seconds:.0f} s left" if progress.remaining_seconds else ""
-        demo.say(f"\r  {progress.fraction:4.0%} {progress.message}{left}")
-
-
-def _ticker(demo: Demo, what: str, total: int) -> Callable[[int], None]:
-    last = [time.monotonic()]
-
-    def tick(done: int) -> None:
-        if done == total or time.monotonic() - last[0] > 2:
-            last[0] = time.monotonic()
-            demo.say(f"\r  {done} of {total} {what}")
-
-    return tick
-
-
-def _upload_ticker(demo: Demo, name: str) -> Callable[[int, int], None]:
-    return lambda done, total: demo.say(f"\r  {done >> 20} of {total >> 20} MiB of {name} uploaded")
-
-
-def _short(name: str) -> str:
-    return name.rsplit("/", 1)[-1]

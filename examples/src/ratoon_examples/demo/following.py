@@ -1,0 +1,134 @@
+"""Following what Ratoon does: pipeline runs, rollouts, and waits with a limit."""
+
+import time
+from collections.abc import Callable, Collection
+from typing import Any, Protocol
+
+from ratoon.client import OperationFailedError, Ratoon, RatoonError
+from ratoon.client.states import has_ended, has_succeeded
+from ratoon.client.types import (
+    PipelineRun,
+    PipelineRunStage,
+    PipelineRunState,
+    PipelineRunTrigger,
+    Rollout,
+    RolloutState,
+)
+
+Say = Callable[[str], None]
+
+
+class Following(Protocol):
+    """What the functions of this module need of a demo."""
+
+    client: Ratoon
+
+    @property
+    def say(self) -> Say:
+        """Print a line of progress."""
+        ...
+
+    @property
+    def parent(self) -> str:
+        """projects/{project}"""
+        ...
+
+    @property
+    def wait_s(self) -> float:
+        """Longest wait for what Ratoon starts by itself, in seconds."""
+        ...
+
+
+def follow_run(
+    demo: Following, name: str, stop_at: str = "", accept: Collection[PipelineRunState] = ()
+) -> PipelineRun:
+    """Watch a pipeline run and print its stages, to its end or until the stage `stop_at` has a resource."""
+    states: dict[str, str] = {}
+    state: PipelineRun | None = None
+    with demo.client.pipeline_runs.watch(name) as watch:
+        for state in watch:
+            for stage in state.stages:
+                _report_stage(demo, stage, states)
+                if stop_at == stage.id and stage.resource:
+                    return state
+            _report_progress(demo, state)
+    if state is None:
+        raise OperationFailedError(f"The watch of {name} ended without a state.", None)
+    if has_succeeded(state) or state.state in accept:
+        return state
+    failure = state.failure.message if state.failure else ""
+    raise OperationFailedError(f"{name} ended as {state.state}: {failure}", state)
+
+
+def own_runs(demo: Following) -> list[PipelineRun]:
+    """Return the pipeline runs that started automatically."""
+    by_hand = (PipelineRunTrigger.UNSPECIFIED, PipelineRunTrigger.MANUAL)
+    return [run for run in demo.client.pipeline_runs.list(demo.parent) if run.trigger not in by_hand]
+
+
+def wait_for(demo: Following, what: str, poll: Callable[[], Any]) -> Any:
+    """Poll every half second until `poll` returns a value; raise RatoonError after the timeout."""
+    began, reported_at, within_s = time.monotonic(), 0.0, demo.wait_s
+    while time.monotonic() - began < within_s:
+        if value := poll():
+            return value
+        if time.monotonic() - reported_at > 5:
+            reported_at = time.monotonic()
+            demo.say(f"waiting for {what} … {reported_at - began:.0f} s")
+        time.sleep(0.5)
+    raise RatoonError(f"Timed out after {within_s:.0f} s waiting for {what}. See `ratoon logs control`.")
+
+
+def has_step(rollout: Rollout, state: str) -> bool:
+    """Return whether a rollout was in a state; OperationFailedError if it ended as anything but a success."""
+    _check_running(rollout)
+    return any(step.state == state for step in rollout.steps)
+
+
+def in_state(demo: Following, rollout: Rollout, state: RolloutState) -> bool:
+    """Return whether a rollout is in a state; OperationFailedError if it ended otherwise."""
+    now = demo.client.rollouts.get(rollout.name)
+    _check_running(now)
+    return now.state == state
+
+
+def ticker(demo: Following, what: str, total: int) -> Callable[[int], None]:
+    """Return a function that prints how many of a total are done, every two seconds at most."""
+    last = [time.monotonic()]
+
+    def tick(done: int) -> None:
+        if done == total or time.monotonic() - last[0] > 2:
+            last[0] = time.monotonic()
+            demo.say(f"\r  {done} of {total} {what}")
+
+    return tick
+
+
+def upload_ticker(demo: Following, name: str) -> Callable[[int, int], None]:
+    """Return a function that prints the progress of an upload."""
+    return lambda done, total: demo.say(f"\r  {done >> 20} of {total >> 20} MiB of {name} uploaded")
+
+
+def short(name: str) -> str:
+    """Return the last part of a resource name."""
+    return name.rsplit("/", 1)[-1]
+
+
+def _check_running(rollout: Rollout) -> None:
+    if has_ended(rollout):
+        raise OperationFailedError(f"{rollout.name} ended as {rollout.state}: {rollout.reason}", rollout)
+
+
+def _report_stage(demo: Following, stage: PipelineRunStage, states: dict[str, str]) -> None:
+    state = stage.state.removeprefix("STATE_").lower()
+    if states.get(stage.id) == state or state in ("", "pending"):
+        return
+    states[stage.id] = state
+    demo.say(f"  {stage.id:<13} {state:<10} {stage.message}")
+
+
+def _report_progress(demo: Following, state: PipelineRun) -> None:
+    progress = state.progress
+    if progress and progress.message:
+        left = f", {progress.remaining_seconds:.0f} s left" if progress.remaining_seconds else ""
+        demo.say(f"\r  {progress.fraction:4.0%} {progress.message}{left}")
