@@ -12,6 +12,7 @@ from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from ratoon.common.v1 import compute_pb2 as _compute_pb2
 from ratoon.common.v1 import metric_pb2 as _metric_pb2
 from ratoon.common.v1 import task_pb2 as _task_pb2
+from ratoon.flywheel.v1 import signal_pb2 as _signal_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -460,6 +461,7 @@ class Project(_message.Message):
     RECIPES_FIELD_NUMBER: _builtins.int
     RETRAINING_RECIPES_FIELD_NUMBER: _builtins.int
     CURATION_FIELD_NUMBER: _builtins.int
+    DEFAULT_CONSENT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}`."""
     revision: _builtins.int
@@ -480,6 +482,8 @@ class Project(_message.Message):
     """Resource name of the deployment to which pipeline runs roll out. Set by the server."""
     require_approval: _builtins.bool
     """Pipeline runs wait for approval between the gate and the rollout. Default: false."""
+    default_consent: _signal_pb2.Feedback.Consent.ValueType
+    """Permitted use of feedback that names none. Default: CONSENT_TRAINING."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -585,10 +589,11 @@ class Project(_message.Message):
         recipes: _abc.Iterable[_builtins.str] | None = ...,
         retraining_recipes: _abc.Iterable[_builtins.str] | None = ...,
         curation: _abc.Iterable[Global___Project.CurationStep] | None = ...,
+        default_consent: _signal_pb2.Feedback.Consent.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "compute", b"compute", "create_time", b"create_time", "data_requirements", b"data_requirements", "gate", b"gate", "primary_metric", b"primary_metric", "rollout", b"rollout", "split", b"split", "task", b"task", "training", b"training", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "compute", b"compute", "create_time", b"create_time", "curation", b"curation", "data_requirements", b"data_requirements", "dataset", b"dataset", "deployment", b"deployment", "display_name", b"display_name", "etag", b"etag", "gate", b"gate", "instructions", b"instructions", "labels", b"labels", "metric_gates", b"metric_gates", "metrics", b"metrics", "model", b"model", "name", b"name", "notices", b"notices", "primary_metric", b"primary_metric", "recipes", b"recipes", "require_approval", b"require_approval", "retraining_recipes", b"retraining_recipes", "revision", b"revision", "rollout", b"rollout", "split", b"split", "task", b"task", "traffic_retention_days", b"traffic_retention_days", "training", b"training", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "compute", b"compute", "create_time", b"create_time", "curation", b"curation", "data_requirements", b"data_requirements", "dataset", b"dataset", "default_consent", b"default_consent", "deployment", b"deployment", "display_name", b"display_name", "etag", b"etag", "gate", b"gate", "instructions", b"instructions", "labels", b"labels", "metric_gates", b"metric_gates", "metrics", b"metrics", "model", b"model", "name", b"name", "notices", b"notices", "primary_metric", b"primary_metric", "recipes", b"recipes", "require_approval", b"require_approval", "retraining_recipes", b"retraining_recipes", "revision", b"revision", "rollout", b"rollout", "split", b"split", "task", b"task", "traffic_retention_days", b"traffic_retention_days", "training", b"training", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

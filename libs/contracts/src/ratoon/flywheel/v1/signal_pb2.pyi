@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -21,9 +22,85 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Feedback(_message.Message):
-    """Feedback of a user on an answer. A correction counts first, then the thumb, then the rating."""
+    """Feedback of a user on an answer, on the better one of two answers, or on the answers of a session. A correction counts
+    first, then the thumb, then the rating.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    class _Consent:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ConsentEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Feedback._Consent.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        CONSENT_UNSPECIFIED: Feedback._Consent.ValueType  # 0
+        """Not set: the default of the project."""
+        CONSENT_TRAINING: Feedback._Consent.ValueType  # 1
+        """Training and evaluation."""
+        CONSENT_EVALUATION: Feedback._Consent.ValueType  # 2
+        """Evaluation alone."""
+        CONSENT_NONE: Feedback._Consent.ValueType  # 3
+        """None: it never becomes data."""
+
+    class Consent(_Consent, metaclass=_ConsentEnumTypeWrapper):
+        """Permitted use of feedback as data. Votes are counted in any case."""
+
+    CONSENT_UNSPECIFIED: Feedback.Consent.ValueType  # 0
+    """Not set: the default of the project."""
+    CONSENT_TRAINING: Feedback.Consent.ValueType  # 1
+    """Training and evaluation."""
+    CONSENT_EVALUATION: Feedback.Consent.ValueType  # 2
+    """Evaluation alone."""
+    CONSENT_NONE: Feedback.Consent.ValueType  # 3
+    """None: it never becomes data."""
+
+    class _Implicit:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ImplicitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Feedback._Implicit.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        IMPLICIT_UNSPECIFIED: Feedback._Implicit.ValueType  # 0
+        """None."""
+        IMPLICIT_COPIED: Feedback._Implicit.ValueType  # 1
+        """The user copied the answer."""
+        IMPLICIT_REGENERATED: Feedback._Implicit.ValueType  # 2
+        """The user asked for another answer to the same prompt."""
+        IMPLICIT_ABANDONED: Feedback._Implicit.ValueType  # 3
+        """The user left the conversation after the answer."""
+
+    class Implicit(_Implicit, metaclass=_ImplicitEnumTypeWrapper):
+        """Behaviour of a user towards an answer."""
+
+    IMPLICIT_UNSPECIFIED: Feedback.Implicit.ValueType  # 0
+    """None."""
+    IMPLICIT_COPIED: Feedback.Implicit.ValueType  # 1
+    """The user copied the answer."""
+    IMPLICIT_REGENERATED: Feedback.Implicit.ValueType  # 2
+    """The user asked for another answer to the same prompt."""
+    IMPLICIT_ABANDONED: Feedback.Implicit.ValueType  # 3
+    """The user left the conversation after the answer."""
+
+    @_typing.final
+    class OutcomesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     NAME_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
@@ -33,23 +110,51 @@ class Feedback(_message.Message):
     CORRECTION_FIELD_NUMBER: _builtins.int
     COMMENT_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    REJECTED_ANSWER_ID_FIELD_NUMBER: _builtins.int
+    OUTCOMES_FIELD_NUMBER: _builtins.int
+    IMPLICIT_FIELD_NUMBER: _builtins.int
+    CONSENT_FIELD_NUMBER: _builtins.int
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    USER_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/feedback/{feedback}`."""
     answer_id: _builtins.str
-    """`id` of the answer. Required; an unknown ID is refused."""
+    """`id` of the answer. Required without `session_id`; an unknown ID is refused."""
     thumb: _builtins.int
     """Thumb: 1 is up, -1 is down, 0 is none."""
     rating: _builtins.int
     """Rating from 1 to 5; 0 is none. 4 and 5 are positive, 1 and 2 are negative, 3 is neutral."""
     correction: _builtins.str
-    """Correct answer, if the user gave it. It must be one of the labels of the project."""
+    """Right answer, if the user gave it: one of the labels of the project (of several labels one a line), a number in
+    range, or the rewritten text or JSON document of at most 65,536 characters.
+    """
     comment: _builtins.str
     """Comment of the user, at most 4,000 characters."""
     version: _builtins.str
-    """Resource name of the model version that answered. Set by the server."""
+    """Resource name of the model version that answered. Set by the server; empty for a session."""
+    rejected_answer_id: _builtins.str
+    """`id` of another answer to the same prompt, to which the user prefers `answer_id`. It says nothing about the other
+    feedback fields: both answers may be good.
+    """
+    implicit: Global___Feedback.Implicit.ValueType
+    """Behaviour of the user from which approval or refusal may follow. It is counted and is no vote."""
+    consent: Global___Feedback.Consent.ValueType
+    """Permitted use of the feedback and of its answer as data. Default: that of the project (`default_consent`)."""
+    session_id: _builtins.str
+    """Session (`metadata.session_id` of the requests) instead of an answer, at most 256 characters. A thumb or a rating of
+    a session is a vote on each of its answers up to now that has no feedback of its own. It returns as a hash.
+    """
+    user: _builtins.str
+    """User who gives the feedback, at most 256 characters. Default: the `user` of the request. It returns as a hash."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
+
+    @_builtins.property
+    def outcomes(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Numeric outcomes of the answer by name, for example `resolved: 1`: at most 16 names of 1 to 64 letters, digits,
+        `_`, `.` and `-`. They may arrive days later and again; the latest value of each name counts.
+        """
 
     def __init__(
         self,
@@ -62,10 +167,16 @@ class Feedback(_message.Message):
         correction: _builtins.str = ...,
         comment: _builtins.str = ...,
         version: _builtins.str = ...,
+        rejected_answer_id: _builtins.str = ...,
+        outcomes: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        implicit: Global___Feedback.Implicit.ValueType = ...,
+        consent: Global___Feedback.Consent.ValueType = ...,
+        session_id: _builtins.str = ...,
+        user: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_id", b"answer_id", "comment", b"comment", "correction", b"correction", "create_time", b"create_time", "name", b"name", "rating", b"rating", "thumb", b"thumb", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_id", b"answer_id", "comment", b"comment", "consent", b"consent", "correction", b"correction", "create_time", b"create_time", "implicit", b"implicit", "name", b"name", "outcomes", b"outcomes", "rating", b"rating", "rejected_answer_id", b"rejected_answer_id", "session_id", b"session_id", "thumb", b"thumb", "user", b"user", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
