@@ -1,21 +1,15 @@
 """Report of the demo as JSON, text and HTML. All numbers are from the same run."""
 
-import html
-import json
-import platform
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from ratoon_examples.demo import steps
+from ratoon_examples.demo import pages, steps
 from ratoon_examples.demo.following import own_runs
+from ratoon_examples.demo.pages import JSON, Page, Table, interval, number, stage_table, timeline_table
 from ratoon_examples.demo.steps import TOKENS_TO_COME, Demo
 from ratoon_examples.demo.traffic import Exchange
 
-JSON = dict[str, Any]
-Table = tuple[str, list[str], list[list[str]]]
 _MIN_STREAMS = 20
 
 
@@ -49,21 +43,24 @@ def complaints(demo: Demo) -> list[str]:
 
 def write(demo: Demo, folder: Path, failures: Sequence[str]) -> Path:
     """Write report.json, report.txt and report.html; return the path of report.txt."""
-    folder.mkdir(parents=True, exist_ok=True)
     facts = _facts(demo, failures)
-    (folder / "report.json").write_text(json.dumps(facts, indent=1))
-    tables = _tables(demo, facts)
-    (folder / "report.html").write_text(_page(facts, tables))
-    text = folder / "report.txt"
-    text.write_text(_text(facts, tables))
-    return text
+    requests = facts["requests"]
+    page = Page(
+        title=f"Ratoon demo: {demo.project}",
+        headline=_headline(facts),
+        origin=f"{facts['time']}, {facts['machine']}",
+        passed=facts["passed"],
+        tables=_tables(facts),
+        note=f"Streams open during the switch: {requests['streamsOpenAtSwitch']} of {requests['streams']}, "
+        f"each with at least {TOKENS_TO_COME} remaining tokens.",
+    )
+    return pages.write(page, facts, folder)
 
 
 def _facts(demo: Demo, failures: Sequence[str]) -> JSON:
     finished = bool(demo.streams)
     return {
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": f"{platform.platform()}, Python {platform.python_version()}",
+        **pages.origin(),
         "project": demo.project,
         "passed": not failures,
         "complaints": list(failures),
@@ -117,7 +114,7 @@ def _evaluation(run: JSON) -> JSON:
     return {"verdict": run.get("verdict", {}), "domains": rows, "name": run.get("name", "")}
 
 
-def _tables(demo: Demo, facts: JSON) -> list[Table]:
+def _tables(facts: JSON) -> list[Table]:
     return [
         ("Scores (macro-F1 with 95 % confidence interval, on sealed test parts)", *_score_rows(facts)),
         (
@@ -125,8 +122,8 @@ def _tables(demo: Demo, facts: JSON) -> list[Table]:
             *_truth_rows(facts),
         ),
         ("Requests", ["metric", "count"], [[key, str(value)] for key, value in facts["requests"].items()]),
-        ("Timeline", ["time (UTC)", "event", "cause"], _timeline_rows(facts)),
-        ("Stages", ["stage", "seconds", "peak memory"], _stage_rows(facts)),
+        timeline_table(facts["timeline"]),
+        stage_table(facts["stages"]),
     ]
 
 
@@ -137,25 +134,16 @@ def _score_rows(facts: JSON) -> tuple[list[str], list[list[str]]]:
             for model, scores in models.items():
                 if model == "difference":
                     continue
-                rows.append([key, domain, model, _interval(scores["macroF1"]), _number(scores["accuracy"])])
+                rows.append([key, domain, model, interval(scores["macroF1"]), number(scores["accuracy"])])
             if models["difference"]:
-                rows.append([key, domain, "candidate − reference", _interval(models["difference"]), ""])
+                rows.append([key, domain, "candidate − reference", interval(models["difference"]), ""])
         passed = "passed" if evaluation["verdict"].get("passed") else "refused"
         rows.append([key, "gate", passed, evaluation["verdict"].get("summary", ""), ""])
     return ["version", "domain", "model", "macro-F1", "accuracy"], rows
 
 
 def _truth_rows(facts: JSON) -> tuple[list[str], list[list[str]]]:
-    return ["version", "macro-F1"], [[key, _number(value)] for key, value in facts["truth"].items()]
-
-
-def _timeline_rows(facts: JSON) -> list[list[str]]:
-    return [[entry["time"][11:19], entry["what"], entry["because"]] for entry in facts["timeline"]]
-
-
-def _stage_rows(facts: JSON) -> list[list[str]]:
-    rows = [[s["name"], f"{s['seconds']:.1f}", f"{s['peak_bytes'] / 2**20:.0f} MiB"] for s in facts["stages"]]
-    return [*rows, ["total", f"{sum(s['seconds'] for s in facts['stages']):.1f}", ""]]
+    return ["version", "macro-F1"], [[key, number(value)] for key, value in facts["truth"].items()]
 
 
 def _served(demo: Demo) -> int:
@@ -171,17 +159,6 @@ def _exchanges(demo: Demo) -> list[Exchange]:
     return [*demo.control, *demo.exchanges, *demo.probes, *demo.after]
 
 
-def _interval(estimate: JSON) -> str:
-    if "value" not in estimate and not estimate:
-        return ""
-    value, low, high = (estimate.get(key, 0.0) for key in ("value", "lower", "upper"))
-    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
-
-
-def _number(value: object) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else str(value if value is not None else "")
-
-
 def _headline(facts: JSON) -> str:
     if not facts["passed"]:
         return "The demo failed: " + " ".join(facts["complaints"])
@@ -190,50 +167,4 @@ def _headline(facts: JSON) -> str:
         f"The loop closed automatically: macro-F1 on the new mail rose from {truth['v1.0']:.3f} to "
         f"{truth['v1.1']:.3f}, {facts['requests']['served']} requests served, none failed, none cut, "
         "none misattributed."
-    )
-
-
-def _text(facts: JSON, tables: list[Table]) -> str:
-    lines = [
-        f"Ratoon demo, project {facts['project']}, {facts['time']}, {facts['machine']}",
-        "",
-        _headline(facts),
-    ]
-    for title, head, rows in tables:
-        widths = [min(60, max(len(row[i]) for row in [head, *rows])) for i in range(len(head))]
-        lines += ["", title, "  ".join(cell.ljust(w) for cell, w in zip(head, widths, strict=True)).rstrip()]
-        lines += [
-            "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows
-        ]
-    return "\n".join(lines) + "\n"
-
-
-def _page(facts: JSON, tables: list[Table]) -> str:
-    body = "".join(_html_table(*table) for table in tables)
-    headline = html.escape(_headline(facts))
-    mark = "good" if facts["passed"] else "bad"
-    return f"""<!doctype html><html lang="en"><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Ratoon demo: {html.escape(facts["project"])}</title>
-<style>
-:root {{ color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }}
-body {{ max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }}
-table {{ border-collapse: collapse; width: 100%; display: block; overflow-x: auto; }}
-th, td {{ text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #8884; vertical-align: top; }}
-.good {{ border-left: .4rem solid #2a8; padding-left: 1rem; }}
-.bad {{ border-left: .4rem solid #d33; padding-left: 1rem; }}
-</style>
-<h1>Ratoon demo: {html.escape(facts["project"])}</h1>
-<p class="{mark}">{headline}</p><p>{facts["time"]}, {html.escape(facts["machine"])}. Streams open during the switch:
-{facts["requests"]["streamsOpenAtSwitch"]} of {facts["requests"]["streams"]},
-each with at least {TOKENS_TO_COME} remaining tokens.</p>
-{body}</html>
-"""
-
-
-def _html_table(title: str, head: list[str], rows: list[list[str]]) -> str:
-    cells = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    names = "".join(f"<th scope=col>{html.escape(name)}</th>" for name in head)
-    return (
-        f"<h2>{html.escape(title)}</h2><table><thead><tr>{names}</tr></thead><tbody>{cells}</tbody></table>"
     )

@@ -1,0 +1,1 @@
+"""Demo of the task `generate`: subject lines of mails."""
