@@ -319,6 +319,64 @@ class Recipe(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    class _TrainOn:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _TrainOnEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Recipe._TrainOn.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        TRAIN_ON_UNSPECIFIED: Recipe._TrainOn.ValueType  # 0
+        """Not set."""
+        TRAIN_ON_ALL_ASSISTANT_TURNS: Recipe._TrainOn.ValueType  # 1
+        """Every turn of the assistant."""
+        TRAIN_ON_LAST_ANSWER: Recipe._TrainOn.ValueType  # 2
+        """The last answer only."""
+
+    class TrainOn(_TrainOn, metaclass=_TrainOnEnumTypeWrapper):
+        """Turns of a conversation whose tokens the model learns, each with the token that ends it."""
+
+    TRAIN_ON_UNSPECIFIED: Recipe.TrainOn.ValueType  # 0
+    """Not set."""
+    TRAIN_ON_ALL_ASSISTANT_TURNS: Recipe.TrainOn.ValueType  # 1
+    """Every turn of the assistant."""
+    TRAIN_ON_LAST_ANSWER: Recipe.TrainOn.ValueType  # 2
+    """The last answer only."""
+
+    class _Truncation:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _TruncationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Recipe._Truncation.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        TRUNCATION_UNSPECIFIED: Recipe._Truncation.ValueType  # 0
+        """Not set."""
+        TRUNCATION_LEFT: Recipe._Truncation.ValueType  # 1
+        """Drop its beginning."""
+        TRUNCATION_RIGHT: Recipe._Truncation.ValueType  # 2
+        """Drop its end. An answer that is cut has no end token."""
+        TRUNCATION_MIDDLE: Recipe._Truncation.ValueType  # 3
+        """Drop the middle of what precedes the last answer; if the answer is too long as well, the middle of the sample."""
+        TRUNCATION_SEGMENT: Recipe._Truncation.ValueType  # 4
+        """Train on its parts as samples of their own."""
+        TRUNCATION_REFUSE: Recipe._Truncation.ValueType  # 5
+        """Refuse the run with SAMPLE_TOO_LONG."""
+
+    class Truncation(_Truncation, metaclass=_TruncationEnumTypeWrapper):
+        """What becomes of a sample that is too long. `truncated_samples` in the metrics of the run is their number."""
+
+    TRUNCATION_UNSPECIFIED: Recipe.Truncation.ValueType  # 0
+    """Not set."""
+    TRUNCATION_LEFT: Recipe.Truncation.ValueType  # 1
+    """Drop its beginning."""
+    TRUNCATION_RIGHT: Recipe.Truncation.ValueType  # 2
+    """Drop its end. An answer that is cut has no end token."""
+    TRUNCATION_MIDDLE: Recipe.Truncation.ValueType  # 3
+    """Drop the middle of what precedes the last answer; if the answer is too long as well, the middle of the sample."""
+    TRUNCATION_SEGMENT: Recipe.Truncation.ValueType  # 4
+    """Train on its parts as samples of their own."""
+    TRUNCATION_REFUSE: Recipe.Truncation.ValueType  # 5
+    """Refuse the run with SAMPLE_TOO_LONG."""
+
     class _Method:
         ValueType = _typing.NewType("ValueType", _builtins.int)
         V: _TypeAlias = ValueType  # noqa: Y015
@@ -398,6 +456,9 @@ class Recipe(_message.Message):
     PACKED_FIELD_NUMBER: _builtins.int
     LABEL_SMOOTHING_FIELD_NUMBER: _builtins.int
     TASK_FIELD_NUMBER: _builtins.int
+    TRAIN_ON_FIELD_NUMBER: _builtins.int
+    TRUNCATION_FIELD_NUMBER: _builtins.int
+    MAX_TOKENS_FIELD_NUMBER: _builtins.int
     method: Global___Recipe.Method.ValueType
     """Training method. Default: FROM_SCRATCH without a base model, LORA on top of an adapter, otherwise CONTINUE."""
     seed: _builtins.int
@@ -432,10 +493,22 @@ class Recipe(_message.Message):
     """Share of the target of an answer that is distributed over all tokens, from 0 to below 1. It reduces the effect of
     wrong labels. Default: 0.05 for CONTINUE, otherwise 0.
     """
+    train_on: Global___Recipe.TrainOn.ValueType
+    """Turns of a conversation whose tokens the model learns. Default: all turns of the assistant. Tasks with labels have
+    one answer and ignore it.
+    """
+    truncation: Global___Recipe.Truncation.ValueType
+    """What becomes of a sample of more than `max_tokens` tokens. Default: MIDDLE. Tasks with labels cut the text by
+    `max_chars` instead.
+    """
+    max_tokens: _builtins.int
+    """Maximum length of a sample in tokens, its answers included: 16 to 131,072, at most the positions of the model.
+    Default: 1,024, or fewer if the model has fewer positions. Tasks with labels ignore it.
+    """
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The same as `task.classify.labels`: at least two of at most 64 characters each. In a model trained from scratch,
-        each label is one token. Empty: the labels of the base model.
+        each label is one token. Empty: the labels of the base model, unless `task` names another kind.
         """
 
     @_builtins.property
@@ -444,7 +517,7 @@ class Recipe(_message.Message):
 
     @_builtins.property
     def task(self) -> _task_pb2.TaskSpec:
-        """What the model is for. A request may give `labels` instead. Kinds other than `classify` are not supported yet."""
+        """What the model is for. A request may give `labels` instead. Neither: the task of the base model."""
 
     def __init__(
         self,
@@ -465,10 +538,13 @@ class Recipe(_message.Message):
         packed: _builtins.bool = ...,
         label_smoothing: _builtins.float | None = ...,
         task: _task_pb2.TaskSpec | None = ...,
+        train_on: Global___Recipe.TrainOn.ValueType = ...,
+        truncation: Global___Recipe.Truncation.ValueType = ...,
+        max_tokens: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "label_smoothing", b"label_smoothing", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "batch_size", b"batch_size", "epochs", b"epochs", "label_smoothing", b"label_smoothing", "labels", b"labels", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "method", b"method", "packed", b"packed", "prompt_tokens", b"prompt_tokens", "seed", b"seed", "sweep", b"sweep", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "batch_size", b"batch_size", "epochs", b"epochs", "label_smoothing", b"label_smoothing", "labels", b"labels", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "packed", b"packed", "prompt_tokens", b"prompt_tokens", "seed", b"seed", "sweep", b"sweep", "task", b"task", "train_on", b"train_on", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__label_smoothing: _TypeAlias = _typing.Literal["label_smoothing"]  # noqa: Y015
     _WhichOneofArgType__label_smoothing: _TypeAlias = _typing.Literal["_label_smoothing", b"_label_smoothing"]  # noqa: Y015
