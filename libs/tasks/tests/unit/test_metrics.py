@@ -1,6 +1,7 @@
 """Metrics of texts and numbers on values known from their papers, from other implementations, or by hand."""
 
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,9 +10,12 @@ from hypothesis import strategies as st
 from ratoon.tasks.number_metrics import mae, mse, r2, rmse, spearman
 from ratoon.tasks.text_metrics import (
     bleu,
+    bleu_tokenizer,
+    bleu_tokens,
     chrf,
     distinct_n,
     exact_match,
+    is_refusal,
     json_field_f1,
     rouge_l,
     rouge_l_of_texts,
@@ -57,6 +61,94 @@ def test_bleu_of_two_references_is_sacrebleus():
 
 def test_bleu_without_a_match_is_zero():
     assert bleu([["dog"]], [[CAT]]) == 0
+
+
+def license_pairs():
+    """Lines of the license with every fourth word left out, the lines, and other lines as second references."""
+    text = (Path(__file__).parents[4] / "LICENSE").read_text()
+    lines = [line.strip() for line in text.splitlines() if len(line.split()) > 5][:120]
+    answers = [
+        " ".join(word for place, word in enumerate(line.split()) if (place + number) % 4)
+        for number, line in enumerate(lines)
+    ]
+    return answers, lines, lines[1:] + lines[:1]
+
+
+def corpus_bleu(answers, *references):
+    """BLEU as sacrebleu's `corpus_bleu` gives it, with the tokenizer of the references."""
+    tokenizer = bleu_tokenizer(text for each in references for text in each)
+    split = [[bleu_tokens(text, tokenizer) for text in each] for each in (answers, *references)]
+    return 100 * bleu(split[0], list(zip(*split[1:], strict=True)))
+
+
+def test_a_corpus_scores_as_sacrebleu_and_rouge_score_do():
+    answers, lines, others = license_pairs()
+    assert corpus_bleu(answers, lines, others) == pytest.approx(41.199970661425546)
+    assert corpus_bleu(answers, lines) == pytest.approx(35.8905381794752)
+    references = list(zip(lines, others, strict=True))
+    assert 100 * chrf(answers, references) == pytest.approx(68.67776370385685)
+    scores = [rouge_l_of_texts(answer, each) for answer, each in zip(answers, references, strict=True)]
+    assert sum(scores) == pytest.approx(102.4507476180958)
+
+
+def test_bleu_of_orders_without_a_match_is_smoothed_as_sacrebleu_does():
+    answers = ["the dog sat here", "one cat on a mat"]
+    references = ["a dog was here today", "the cat lay on a rug"]
+    assert corpus_bleu(answers, references) == pytest.approx(12.841098204900373)
+    assert corpus_bleu(["Paris"], ["Paris"]) == 0, "no text has four tokens"
+
+
+def test_bleu_tokens_are_sacrebleus():
+    answer, reference = (
+        'It costs $1,299.50 (net) &amp; more - "now"!',
+        "It costs $1,299.50 net & more -- now!",
+    )
+    assert corpus_bleu([answer], [reference]) == pytest.approx(23.397625978961173)
+
+
+WALK = "今天天气很好我们去公园散步吧"
+
+
+def test_chinese_is_cut_into_characters():
+    assert corpus_bleu([WALK], [WALK]) == pytest.approx(100)
+    assert corpus_bleu([WALK[:-1]], [WALK]) == pytest.approx(92.59610786423164)
+    answers = ["今天天气很好，我们去公园散步吧。", "模型 GPT-4 在“测试集”上的准确率是 91.5%。"]
+    references = ["今天天气不错，我们去公园散步。", "模型 GPT-4 在“验证集”上的准确率为 91.5%！"]
+    assert corpus_bleu(answers, references) == pytest.approx(58.74812720260256)
+    assert rouge_l_of_texts(WALK, [WALK]) == 1
+    assert rouge_l_of_texts(WALK[:-1], [WALK]) == pytest.approx(0.963, abs=1e-3)
+    assert rouge_l_of_texts("模型 GPT 很好", ["模型 GPT 很差"]) == pytest.approx(0.8)
+
+
+def test_the_tokenizer_follows_the_scripts_of_the_references():
+    assert bleu_tokenizer(["plain", "text"]) == "13a"
+    assert bleu_tokenizer(["plain", "天气"]) == "zh"
+    assert bleu_tokenizer(["天気がいい", "plain"]) == bleu_tokenizer(["สวัสดี"]) == "char"
+    assert bleu_tokens("天気が いい", "char") == list("天気がいい")
+
+
+def test_refusals_are_recognised_by_their_first_words():
+    for refusal in (
+        "I'm sorry, but I can’t help with that.",
+        "As an AI language model, I have no opinion.",
+        "Unfortunately I am unable to provide medical advice.",
+        "很抱歉，我无法回答这个问题。",
+    ):
+        assert is_refusal(refusal)
+    for answer in (
+        "I cannot wait to see you!",
+        "Paris",
+        "",
+        "我不能去公园",
+        "x" * 300 + " I cannot help you",
+    ):
+        assert not is_refusal(answer)
+
+
+def test_the_sign_of_a_number_counts():
+    assert exact_match("3", ["-3"]) == 0
+    assert exact_match("\u22123", ["-3"]) == exact_match("well-3", ["well 3"]) == 1
+    assert exact_match("Paris \n", ["Paris"]) == 1
 
 
 def test_chrf_is_sacrebleus():
