@@ -1,9 +1,12 @@
 """Domain to protobuf and back; entrypoints and adapters use it, nothing else does."""
 
+from collections.abc import Mapping
+
 from google.protobuf.message import Message
 from pydantic import TypeAdapter
 
 from ratoon.common.v1 import progress_pb2
+from ratoon.common.v1.generation_pb2 import GenerationDefaults
 from ratoon.evaluation.v1 import evaluation_events_pb2 as events_pb2
 from ratoon.evaluation.v1 import evaluation_run_pb2 as pb
 from ratoon.evaluation.v1 import evaluation_service_pb2 as service_pb2
@@ -14,12 +17,14 @@ from ratoon.operations.job_messages import to_json
 from ratoon.runtime.timestamps import timestamp
 from ratoon.service.events import record_of
 from ratoon.service.tasks import message_of, requested_task
-from ratoon.tasks.classify import Classify
+from ratoon.tasks.generate import Sampling
 from ratoon_evaluation.application.commands import CreateRun, ListBadCases
 from ratoon_evaluation.application.handlers import BadCase
 from ratoon_evaluation.application.ports import ScoringJob
 from ratoon_evaluation.domain.errors import BadEvaluation
 from ratoon_evaluation.domain.gate import Finding, Outcome, Rule, RuleKind, Verdict
+from ratoon_evaluation.domain.generation import FEW_SHOT, Generation
+from ratoon_evaluation.domain.generation import Engine as GenerationEngine
 from ratoon_evaluation.domain.runs import (
     Completed,
     Domain,
@@ -47,11 +52,16 @@ def run(value: EvaluationRun) -> pb.EvaluationRun:
         reference_digest=question.reference,
         domains=[pb.Domain(name=domain.name, split=domain.split) for domain in question.domains],
         labels=question.labels,
-        task=message_of(Classify(question.labels)),
+        task=message_of(question.spec),
+        metric=question.metric,
+        base_digest=question.base,
         gate=map(_rule, question.rules),
         seed=question.seed,
         progress=_progress(value.progress),
     )
+    if question.generation:
+        message.generation.CopyFrom(_generation_message(question.generation))
+        message.few_shot = question.few_shot
     if value.failure_reason:
         message.failure.reason, message.failure.message = value.failure_reason, value.failure_message
     if value.scored:
@@ -82,8 +92,12 @@ def create_run(request: service_pb2.CreateEvaluationRunRequest) -> CreateRun:
         reference=spec.reference_digest,
         domains=tuple(Domain(domain.name, domain.split) for domain in spec.domains),
         labels=(),
-        rules=tuple(Rule(_kind(rule), rule.domain, rule.threshold, rule.metric) for rule in spec.gate),
+        rules=tuple(map(_requested_rule, spec.gate)),
         seed=spec.seed,
+        metric=spec.metric,
+        base=spec.base_digest,
+        few_shot=spec.few_shot if spec.HasField("few_shot") else FEW_SHOT,
+        generation=_generation(spec.generation) if spec.HasField("generation") else None,
     )
     task = requested_task(spec)
     return CreateRun(request.parent, request.evaluation_run_id, question, task, request.request_id)
@@ -97,7 +111,7 @@ def list_bad_cases(request: service_pb2.ListBadCasesRequest, principal: str) -> 
 def scoring_spec(job: ScoringJob) -> jobs_pb2.ScoringSpec:
     """Return the spec of the job that scores a run."""
     question = job.run.question
-    return jobs_pb2.ScoringSpec(
+    spec = jobs_pb2.ScoringSpec(
         candidate=question.candidate,
         reference=question.reference,
         labels=question.labels,
@@ -106,18 +120,31 @@ def scoring_spec(job: ScoringJob) -> jobs_pb2.ScoringSpec:
             for name, each in job.parts.items()
         ],
         stored_answers=[
-            jobs_pb2.ScoringSpec.StoredAnswers(model=model, test=part, predictions=digest)
-            for (model, part), digest in job.stored.items()
+            jobs_pb2.ScoringSpec.StoredAnswers(
+                model=model, test=part, predictions=digest, answer_settings=settings
+            )
+            for (model, part, settings), digest in job.stored.items()
         ],
         rules=[
             jobs_pb2.ScoringRule(
-                kind=rule.kind, domain=rule.domain, threshold=rule.threshold, metric=rule.metric
+                kind=rule.kind,
+                domain=rule.domain,
+                threshold=rule.threshold,
+                metric=rule.metric,
+                baseline=rule.baseline,
             )
             for rule in question.rules
         ],
         seed=question.seed,
         title=job.run.name,
+        task=message_of(question.spec),
+        metric=question.metric,
+        base=question.base,
+        few_shot=question.few_shot if question.base else 0,
     )
+    if question.generation:
+        spec.generation.CopyFrom(_generation_spec(question.generation))
+    return spec
 
 
 def scored(result: jobs_pb2.ScoringResult) -> Scored:
@@ -166,6 +193,8 @@ def _result(value: DomainScores) -> pb.DomainResult:
         ],
         best_baseline=value.best_baseline,
         baseline_difference=_estimate(value.baseline_difference),
+        differences=_estimates(value.differences),
+        baseline_differences=_estimates(value.baseline_differences),
     )
 
 
@@ -189,8 +218,12 @@ def _scores(value: Scores | None) -> pb.Scores | None:
         perplexity=value.perplexity or 0.0,
         classes=classes,
         record_count=value.records,
-        other_count=value.confusion.other,
+        other_count=value.confusion.other if value.confusion else 0,
         classes_without_records=value.classes_without_records,
+        metrics=_estimates(value.measured),
+        unanswered_count=value.unanswered_count,
+        too_long_count=value.unfit,
+        unmeasured=value.unmeasured,
     )
 
 
@@ -199,7 +232,8 @@ def _slice(value: SliceScore) -> pb.SliceResult:
         slice=value.slice,
         record_count=value.records,
         macro_f1=_estimate(value.macro_f1),
-        accuracy=value.accuracy.value,
+        accuracy=value.accuracy.value if value.accuracy else 0.0,
+        metrics=_estimates(value.measured),
     )
 
 
@@ -216,9 +250,41 @@ def _finding(value: Finding) -> pb.Verdict.RuleResult:
     )
 
 
+def _generation_message(value: Generation) -> pb.GenerationSettings:
+    return pb.GenerationSettings(
+        sampling=GenerationDefaults(**vars(value.sampling)),
+        seed=value.seed,
+        engine=pb.GenerationSettings.Engine.Value(f"ENGINE_{value.engine}"),
+    )
+
+
+def _generation(message: pb.GenerationSettings) -> Generation:
+    sampling = Sampling(**{field.name: value for field, value in message.sampling.ListFields()})
+    engine = pb.GenerationSettings.Engine.Name(message.engine).removeprefix("ENGINE_")
+    return Generation(
+        sampling, message.seed, GenerationEngine(engine) if message.engine else GenerationEngine.TRANSFORMERS
+    )
+
+
+def _generation_spec(value: Generation) -> jobs_pb2.ScoringSpec.Generation:
+    return jobs_pb2.ScoringSpec.Generation(
+        sampling=GenerationDefaults(**vars(value.sampling)), seed=value.seed, engine=value.engine
+    )
+
+
+def _requested_rule(rule: pb.GateRule) -> Rule:
+    return Rule(_kind(rule), rule.domain, rule.threshold, rule.metric, rule.baseline)
+
+
 def _rule(value: Rule) -> pb.GateRule:
     kind = pb.GateRule.Kind.Value(f"KIND_{value.kind}")
-    return pb.GateRule(kind=kind, domain=value.domain, threshold=value.threshold, metric=value.metric)
+    return pb.GateRule(
+        kind=kind,
+        domain=value.domain,
+        threshold=value.threshold,
+        metric=value.metric,
+        baseline=value.baseline,
+    )
 
 
 def _kind(rule: pb.GateRule) -> RuleKind:
@@ -229,6 +295,12 @@ def _kind(rule: pb.GateRule) -> RuleKind:
 
 def _estimate(value: Interval | None) -> pb.Estimate | None:
     return None if value is None else pb.Estimate(value=value.value, lower=value.low, upper=value.high)
+
+
+def _estimates(values: Mapping[str, Interval]) -> dict[str, pb.Estimate]:
+    return {
+        name: pb.Estimate(value=each.value, lower=each.low, upper=each.high) for name, each in values.items()
+    }
 
 
 def _progress(value: Progress) -> progress_pb2.Progress:

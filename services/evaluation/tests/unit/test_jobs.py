@@ -11,6 +11,8 @@ from ratoon.jobs.v1.evaluation_jobs_pb2 import ScoringOutcome, ScoringResult
 from ratoon.jobs.v1.job_pb2 import JobEnvironment
 from ratoon.operations.job_messages import from_json, to_json
 from ratoon.operations.jobs import JobState, JobStatus
+from ratoon.service.tasks import requested_task
+from ratoon.tasks.classify import Classify
 from ratoon_evaluation import mapping
 from ratoon_evaluation.adapters.scoring import Effort, scoring_jobs
 from ratoon_evaluation.application.ports import Parts, ScoringJob
@@ -34,7 +36,7 @@ QUESTION = Question(
 JOB = ScoringJob(
     EvaluationRun(NAME, NOW, NOW, QUESTION),
     {"new": Parts("c" * 64, "d" * 64)},
-    {("a" * 64, "c" * 64): "e" * 64},
+    {("a" * 64, "c" * 64, ""): "e" * 64},
 )
 ENVIRONMENT = JobEnvironment(artifacts="file:///a", warm="/w", time_limit_s=60.0, memory_share=0.5)
 STORED = [{"model": "a" * 64, "test": "c" * 64, "predictions": "e" * 64}]
@@ -182,14 +184,20 @@ def result_of(jobs: FakeJobs) -> Scored:
 def test_a_worker_of_the_release_before_reads_the_spec():
     jobs = FakeJobs({})
     scoring_jobs(jobs, ENVIRONMENT, Effort(2, 1000)).start("id", JOB)
-    rules = [rule | {"metric": ""} for rule in SPEC_OF_0_1["rules"]]
-    assert jobs.spec == SPEC_OF_0_1 | {"stored_answers": STORED, "rules": rules}
+    assert jobs.spec is not None
+    assert {name: jobs.spec[name] for name in SPEC_OF_0_1} == SPEC_OF_0_1 | {"rules": jobs.spec["rules"]}
+    (rule,) = jobs.spec["rules"]
+    assert rule == SPEC_OF_0_1["rules"][0] | {"metric": "", "baseline": ""}
+    assert jobs.spec["task"]["classify"]["labels"] == ["ham", "spam"]
 
 
 def test_a_worker_reads_a_spec_of_either_release():
     expected = mapping.scoring_spec(JOB)
     expected.threads, expected.resamples = 2, 1000
-    assert read_spec(SPEC_OF_0_1) == expected
+    of_0_1 = read_spec(SPEC_OF_0_1)
+    assert requested_task(of_0_1) == requested_task(expected) == Classify(("ham", "spam"))
+    of_0_1.task.CopyFrom(expected.task)
+    assert of_0_1 == expected
     jobs = FakeJobs({})
     scoring_jobs(jobs, ENVIRONMENT, Effort(2, 1000)).start("id", JOB)
     assert read_spec(jobs.spec or {}) == expected

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from ratoon.tasks.generate import Generate
 from ratoon_evaluation.domain.gate import Outcome, Verdict
 from ratoon_evaluation.domain.kinds.classify import Confusion
 from ratoon_evaluation.domain.predictions import stored_predictions
@@ -31,8 +32,8 @@ def run(query: Question, candidate: str, reference: str) -> EvaluationRun:
 
 def test_stored_predictions_of_a_candidate_serve_a_later_reference():
     earlier = run(question(NEW, OLD), "new said", "old said")
-    assert stored_predictions(question(NEXT, NEW), [earlier]) == {(NEW, PART): "new said"}
-    assert stored_predictions(question(NEXT, OLD), [earlier]) == {(OLD, PART): "old said"}
+    assert stored_predictions(question(NEXT, NEW), [earlier]) == {(NEW, PART, ""): "new said"}
+    assert stored_predictions(question(NEXT, OLD), [earlier]) == {(OLD, PART, ""): "old said"}
     assert stored_predictions(question(NEXT, ""), [earlier]) == {}
 
 
@@ -41,5 +42,20 @@ def test_the_latest_counts_and_other_labels_and_runs_without_an_end_do_not():
     later = run(question(OLD, ""), "then", "")
     other = run(question(OLD, "", ("spam", "ham")), "of others", "")
     assert stored_predictions(question(NEW, OLD), [earlier, later, other, replace(later, scored=None)]) == {
-        (OLD, PART): "then"
+        (OLD, PART, ""): "then"
     }
+
+
+def test_answers_are_told_apart_by_their_settings_and_those_of_the_base_model_are_reused():
+    query = replace(question(NEW, "", ()), task=Generate(), base=OLD)
+    zero, few = (replace(scores(name), answer_settings=name) for name in ("zero", "few"))
+    earlier = run(query, "new said", "")
+    (domain,) = earlier.scored.outcome.measured.domains
+    baselines = {"zero_shot": zero, "few_shot": few, "nearest_reference": scores("")}
+    measured = Measurements((replace(domain, baselines=baselines),))
+    earlier = replace(earlier, scored=Scored(Outcome(measured, Verdict(False, ())), "", ""))
+    assert stored_predictions(replace(query, candidate=NEXT), [earlier]) == {
+        (OLD, PART, "zero"): "zero",
+        (OLD, PART, "few"): "few",
+    }
+    assert stored_predictions(replace(query, task=Generate(stop=("x",))), [earlier]) == {}

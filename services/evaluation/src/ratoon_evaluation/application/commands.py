@@ -10,7 +10,7 @@ from ratoon_evaluation.domain.runs import Question
 class CreateRun:
     """Evaluate in `parent` (projects/{project}) what the question asks; an empty id generates one.
 
-    The labels of the question are those of `task`.
+    The task of the question is `task`.
     """
 
     parent: str

@@ -9,12 +9,12 @@ from ratoon.process.clock import Clock
 from ratoon.storage.names import checked_id, matched
 from ratoon.storage.paging import Page, PageTokens, page_size
 from ratoon.storage.store import Store, Transaction
-from ratoon.tasks.kinds import supported
+from ratoon.tasks.kinds import TaskSpec
 from ratoon_evaluation.application.commands import CreateRun, ListBadCases
 from ratoon_evaluation.application.ports import Answers, Splits, WrongAnswer
 from ratoon_evaluation.domain.errors import NotEvaluated, RunInUse
-from ratoon_evaluation.domain.kinds.table import KINDS
-from ratoon_evaluation.domain.runs import EvaluationRun, check_metrics, checked
+from ratoon_evaluation.domain.kinds.table import kind_of
+from ratoon_evaluation.domain.runs import EvaluationRun, Question, check_baselines, check_metrics, checked
 from ratoon_evaluation.domain.scores import DomainScores
 
 RUN = "projects/*/evaluationRuns/*"
@@ -35,9 +35,7 @@ class BadCase:
 def create_run(command: CreateRun, store: Store, operations: Operations, clock: Clock) -> EvaluationRun:
     """Begin an evaluation; from the commit on it is worked on."""
     matched(command.parent, "projects/*", "parent")
-    kind = supported(KINDS, command.task, "Evaluation")
-    question = checked(replace(command.question, labels=kind.labels(command.task)))
-    check_metrics(question.rules, kind.GATED_METRICS)
+    question = _complete(command.question, command.task)
     for domain in question.domains:
         matched(domain.split, SPLIT, "domains")
     now = clock.now()
@@ -47,6 +45,16 @@ def create_run(command: CreateRun, store: Store, operations: Operations, clock: 
         if new:
             operations.begin(tx, run)
     return run
+
+
+def _complete(requested: Question, task: TaskSpec) -> Question:
+    """Return the question with its task and the defaults of the kind; raises BadEvaluation."""
+    kind = kind_of(task)
+    labels, generation = kind.labels(task), kind.generation(task, requested.generation)
+    question = checked(replace(requested, task=task, labels=labels, generation=generation))
+    check_metrics(question.rules, kind.GATED_METRICS, kind.COMPARED_METRICS)
+    check_baselines(question.rules, kind.BASELINE_TITLES)
+    return question
 
 
 def delete_run(run: EvaluationRun, tx: Transaction) -> None:

@@ -39,13 +39,15 @@ BOUNDS = (RuleKind.MIN_VALUE, RuleKind.MAX_VALUE)
 
 @dataclass(frozen=True)
 class Rule:
-    """One condition on one domain. `threshold` is a difference of macro-F1, in −1..1, or a value of `metric`."""
+    """One condition on one domain. `threshold` is a gain in units of the metric, or a value of `metric`."""
 
     kind: RuleKind
     domain: str
     threshold: float = 0.0
     metric: str = ""
-    """Metric of MIN_VALUE and MAX_VALUE; empty: macro-F1."""
+    """Metric that is bounded or compared; empty: the primary metric."""
+    baseline: str = ""
+    """Baseline of BEATS_MAJORITY; empty: the simplest one of the kind of task."""
 
 
 @dataclass(frozen=True)

@@ -6,26 +6,30 @@ It knows neither models nor storage.
 from collections.abc import Iterable, Mapping
 
 from ratoon_evaluation.domain.runs import EvaluationRun, Question
+from ratoon_evaluation.domain.scores import Scores
 
-StoredPredictions = Mapping[tuple[str, str], str]
-"""Digests of stored predictions, by a model's digest and a test part's."""
+StoredPredictions = Mapping[tuple[str, str, str], str]
+"""Digests of stored predictions, by a model's digest, a test part's and the settings of the answers."""
 
 
 def stored_predictions(question: Question, runs: Iterable[EvaluationRun]) -> StoredPredictions:
-    """Return what these runs, oldest first, stored for the models of a question, over the same labels."""
-    models = {question.candidate, question.reference} - {""}
+    """Return what these runs, oldest first, stored for the models of a question, for the same task."""
+    models = {question.candidate, question.reference, question.base} - {""}
     return {
-        (model, part): predictions
+        (model, part, scores.answer_settings): scores.predictions
         for run in runs
-        if run.question.labels == question.labels
-        for model, part, predictions in _predictions(run)
-        if model in models and predictions
+        if run.question.spec == question.spec
+        for model, part, scores in _scored(run)
+        if model in models and scores.predictions
     }
 
 
-def _predictions(run: EvaluationRun) -> Iterable[tuple[str, str, str]]:
-    """Yield model, test part and the digest of the model's predictions for it."""
-    for scores in run.scored.outcome.measured.domains if run.scored else ():
-        yield run.question.candidate, scores.test, scores.candidate.predictions
-        if scores.reference is not None:
-            yield run.question.reference, scores.test, scores.reference.predictions
+def _scored(run: EvaluationRun) -> Iterable[tuple[str, str, Scores]]:
+    """Yield each model with a test part and its scores there."""
+    question = run.question
+    for domain in run.scored.outcome.measured.domains if run.scored else ():
+        yield question.candidate, domain.test, domain.candidate
+        if domain.reference is not None:
+            yield question.reference, domain.test, domain.reference
+        for scores in domain.baselines.values():
+            yield question.base, domain.test, scores

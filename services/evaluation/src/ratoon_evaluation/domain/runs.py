@@ -6,7 +6,7 @@ QUEUED, RUNNING → CANCELLING → CANCELLED
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -16,11 +16,14 @@ from ratoon.operations.job_machine import Failure, JobObservation, Transition
 from ratoon.operations.job_machine import Progress as JobProgress
 from ratoon.operations.job_machine import step as job_step
 from ratoon.tasks.classify import Classify
+from ratoon.tasks.kinds import TaskSpec
 from ratoon_evaluation.domain.errors import BadEvaluation
-from ratoon_evaluation.domain.gate import BOUNDS, Outcome, Rule
-from ratoon_evaluation.domain.kinds import classify
+from ratoon_evaluation.domain.gate import BOUNDS, Outcome, Rule, RuleKind
+from ratoon_evaluation.domain.generation import FEW_SHOT, MAX_FEW_SHOT, Generation
+from ratoon_evaluation.domain.kinds.table import kind_of
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_MAX_NAME_CHARS = 64
 
 
 class State(StrEnum):
@@ -54,7 +57,7 @@ class Domain:
 
 @dataclass(frozen=True)
 class Question:
-    """What a run evaluates: which artifact, against which, on which domains, over which labels, by which gate."""
+    """What a run evaluates: which artifact, against which, on which domains, for which task, by which gate."""
 
     candidate: str
     """Digest of the model artifact to evaluate."""
@@ -62,8 +65,24 @@ class Question:
     """Digest of the one in production; empty: there is none."""
     domains: tuple[Domain, ...]
     labels: tuple[str, ...]
+    """Labels of a task `classify`."""
     rules: tuple[Rule, ...]
     seed: int = 0
+    task: TaskSpec | None = None
+    """None in a run of an older release, which classifies with `labels`; `spec` is the task of any run."""
+    metric: str = ""
+    """Primary metric, which rules without a metric compare; empty: that of the kind of task."""
+    base: str = ""
+    """Digest of the base model, for baselines; empty: they are not scored."""
+    few_shot: int = FEW_SHOT
+    """Examples of the baseline `few_shot`; 0: it is not scored."""
+    generation: Generation | None = None
+    """How answers are generated; None: the task does not generate."""
+
+    @property
+    def spec(self) -> TaskSpec:
+        """Return the task."""
+        return self.task or Classify(self.labels)
 
 
 @dataclass(frozen=True)
@@ -128,19 +147,54 @@ def checked(question: Question) -> Question:
         )
     if not names or len(set(names)) < len(names) or not all(names):
         raise BadEvaluation("Name at least one domain, each with its own name.", "domains")
-    classify.labels(Classify(question.labels))
+    kind_of(question.spec).labels(question.spec)
     if strange := {rule.domain for rule in question.rules} - set(names):
         raise BadEvaluation(f"The gate names unknown domains: {', '.join(sorted(strange))}.", "gate")
+    _check_primary(question)
+    _check_base(question)
     return question
 
 
-def check_metrics(rules: Sequence[Rule], known: Sequence[str]) -> None:
-    """Raise BadEvaluation unless exactly the rules on one metric name one of the known metrics."""
+def check_metrics(rules: Sequence[Rule], known: Sequence[str], compared: Sequence[str] = ()) -> None:
+    """Raise BadEvaluation unless bounds name one of the known metrics, and comparisons none or a compared one."""
     for rule in rules:
         if rule.kind in BOUNDS and rule.metric not in known:
             raise BadEvaluation(f"A rule {rule.kind} needs one of the metrics {', '.join(known)}.", "gate")
-        if rule.kind not in BOUNDS and rule.metric:
-            raise BadEvaluation(f"A rule {rule.kind} compares the macro-F1 and takes no metric.", "gate")
+        if rule.kind not in BOUNDS and rule.metric and rule.metric not in compared:
+            raise BadEvaluation(
+                f"A rule {rule.kind} cannot compare {rule.metric[:_MAX_NAME_CHARS]!r}: leave its metric empty"
+                + (f", or name one of {', '.join(compared)}." if compared else "."),
+                "gate",
+            )
+
+
+def check_baselines(rules: Sequence[Rule], known: Collection[str]) -> None:
+    """Raise BadEvaluation if a rule names a baseline that is not known, or does not compare with one by name."""
+    for rule in rules:
+        if rule.baseline and rule.kind is not RuleKind.BEATS_MAJORITY:
+            raise BadEvaluation(f"A rule {rule.kind} takes no baseline: leave it empty.", "gate")
+        if rule.baseline and rule.baseline not in known:
+            raise BadEvaluation(
+                f"{rule.baseline[:_MAX_NAME_CHARS]!r} is not one of the baselines {', '.join(known)}.", "gate"
+            )
+
+
+def _check_primary(question: Question) -> None:
+    known = kind_of(question.spec).COMPARED_METRICS
+    if question.metric and question.metric not in known:
+        raise BadEvaluation(
+            f"metric must be empty or one of {', '.join(known)}, not {question.metric[:_MAX_NAME_CHARS]!r}.",
+            "metric",
+        )
+
+
+def _check_base(question: Question) -> None:
+    if question.base and not kind_of(question.spec).BASE_BASELINES:
+        raise BadEvaluation("base_digest is for tasks of the kind `generate`: leave it out.", "base_digest")
+    if question.base and not _DIGEST.fullmatch(question.base):
+        raise BadEvaluation("base_digest must be empty or the digest of a model artifact.", "base_digest")
+    if not 0 <= question.few_shot <= MAX_FEW_SHOT:
+        raise BadEvaluation(f"few_shot must be 0 to {MAX_FEW_SHOT}, not {question.few_shot}.", "few_shot")
 
 
 def step(run: EvaluationRun, observation: JobObservation[Scored], now: datetime) -> Transition[EvaluationRun]:

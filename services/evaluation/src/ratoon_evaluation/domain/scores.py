@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ratoon_evaluation.domain.kinds import classify
 from ratoon_evaluation.domain.kinds.classify import ClassScore, Confusion
 
+MACRO_F1 = "macro_f1"
 MAJORITY = "majority"
 """The baseline that always answers the training part's commonest label."""
 TFIDF = "tfidf"
 """The baseline by logistic regression on TF-IDF weights of words, fitted on the training part alone."""
 TFIDF_CHARS = "tfidf_chars"
 """The same on character n-grams of 1 to 3 characters."""
-BASELINE_TITLES = {
-    MAJORITY: "always the commonest label",
-    TFIDF: "TF-IDF on words",
-    TFIDF_CHARS: "TF-IDF on characters",
-}
-"""Names of the baselines for people."""
+BASELINE_TITLES = classify.BASELINE_TITLES
 
 
 @dataclass(frozen=True)
@@ -36,31 +33,58 @@ class SliceScore:
 
     slice: str
     records: int
-    accuracy: Interval
-    macro_f1: Interval
+    accuracy: Interval | None = None
+    macro_f1: Interval | None = None
+    metrics: Mapping[str, Interval] = field(default_factory=dict)
+
+    @property
+    def measured(self) -> Mapping[str, Interval]:
+        """Return the measured metrics by name."""
+        return _measured(self, ("accuracy", "macro_f1"))
 
 
 @dataclass(frozen=True)
 class Scores:
-    """One answerer (a model or a baseline) on one domain. Shares lie in 0..1; None: not measured."""
+    """One answerer (a model or a baseline) on one domain. Shares lie in 0..1; None: not measured.
+
+    `measured` has the metrics of every kind of task. The fields from `accuracy` to `confusion` are those of `classify`.
+    """
 
     records: int
-    accuracy: Interval
-    macro_f1: Interval
-    precision: float
+    accuracy: Interval | None = None
+    macro_f1: Interval | None = None
+    precision: float = 0.0
     """Macro average, as `recall`."""
-    recall: float
-    auc: Interval | None
-    perplexity: float | None
+    recall: float = 0.0
+    auc: Interval | None = None
+    perplexity: float | None = None
     """Of the text's own tokens, special tokens excluded; baselines have none."""
-    classes: tuple[ClassScore, ...]
+    classes: tuple[ClassScore, ...] = ()
     """One entry a label; labels without records (support 0) are left out of the macro averages."""
-    confusion: Confusion
+    confusion: Confusion | None = None
     slices: tuple[SliceScore, ...] = ()
     unfit: int = 0
     """Records whose text does not fit the model's positions; they count as wrong."""
     predictions: str = field(default="", metadata={"artifact": True})
-    """Digest of the predictions, record by record (parquet); baselines have none."""
+    """Digest of the predictions, record by record (parquet); baselines that are no models have none."""
+    metrics: Mapping[str, Interval] = field(default_factory=dict)
+    """Metrics by name, each with its interval."""
+    unanswered: int = 0
+    """Answers that are empty or no answer of the task; `unanswered_count` counts them for every kind."""
+    answer_settings: str = ""
+    """Digest of all that the predictions depend on beside the model and the test part; empty: labels alone."""
+    unmeasured: Mapping[str, str] = field(default_factory=dict)
+    """Why a metric has no value, as a sentence by the name of the metric."""
+
+    @property
+    def measured(self) -> Mapping[str, Interval]:
+        """Return the measured metrics by name, those of an older release included."""
+        return _measured(self, ("accuracy", "macro_f1", "auc"))
+
+    @property
+    def unanswered_count(self) -> int:
+        """Return the number of answers that are empty or no answer of the task."""
+        return self.confusion.other if self.confusion else self.unanswered
 
     @property
     def classes_without_records(self) -> tuple[str, ...]:
@@ -87,6 +111,19 @@ class DomainScores:
     wrong: str = field(default="", metadata={"artifact": True})
     """Digest of the candidate's wrong answers (parquet)."""
     wrong_count: int = 0
+    differences: Mapping[str, Interval] = field(default_factory=dict)
+    """Metrics of the candidate minus the reference's on the same records, paired, by name of the metric."""
+    baseline_differences: Mapping[str, Interval] = field(default_factory=dict)
+    """Metrics of the candidate minus the best baseline's on the same records, paired, by name of the metric."""
+
+    def difference_of(self, metric: str) -> Interval | None:
+        """Return the candidate's value of a metric minus the reference's; None: it was not compared."""
+        return self.differences.get(metric, self.difference if metric == MACRO_F1 else None)
+
+    def baseline_difference_of(self, metric: str) -> Interval | None:
+        """Return the candidate's value of a metric minus the best baseline's; None: it was not compared."""
+        known = self.baseline_difference if metric == MACRO_F1 else None
+        return self.baseline_differences.get(metric, known)
 
 
 @dataclass(frozen=True)
@@ -98,3 +135,9 @@ class Measurements:
     def domain(self, name: str) -> DomainScores | None:
         """The domain of that name, if it was measured."""
         return next((scores for scores in self.domains if scores.domain == name), None)
+
+
+def _measured(scores: Scores | SliceScore, names: Sequence[str]) -> Mapping[str, Interval]:
+    """Return the metrics with those that fields of their own hold."""
+    own = {name: interval for name in names if (interval := getattr(scores, name)) is not None}
+    return {**own, **scores.metrics}

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from ratoon.common.v1 import generation_pb2 as _generation_pb2
 from ratoon.common.v1 import progress_pb2 as _progress_pb2
 from ratoon.common.v1 import task_pb2 as _task_pb2
 import builtins as _builtins
@@ -85,6 +86,10 @@ class EvaluationRun(_message.Message):
     REPORT_HTML_DIGEST_FIELD_NUMBER: _builtins.int
     REPORT_JSON_DIGEST_FIELD_NUMBER: _builtins.int
     TASK_FIELD_NUMBER: _builtins.int
+    METRIC_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    BASE_DIGEST_FIELD_NUMBER: _builtins.int
+    FEW_SHOT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/evaluationRuns/{evaluation_run}`."""
     revision: _builtins.int
@@ -101,6 +106,18 @@ class EvaluationRun(_message.Message):
     """Digest of the report as an HTML page (a blob). Empty until the run has succeeded."""
     report_json_digest: _builtins.str
     """Digest of the report as JSON (a blob). Empty until the run has succeeded."""
+    metric: _builtins.str
+    """Metric that decides between versions: rules that name no metric compare it. Empty: that of the kind of task,
+    `macro_f1`, `rouge_l` or `mae`.
+    """
+    base_digest: _builtins.str
+    """Digest of the base model of the candidate, for the baselines `zero_shot` and `few_shot`. Only with a task
+    `generate`. Empty: these baselines are not scored.
+    """
+    few_shot: _builtins.int
+    """Number of records of the training part that the baseline `few_shot` shows before each prompt, at most 16. Not set:
+    3. 0: the baseline is not scored.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -115,7 +132,7 @@ class EvaluationRun(_message.Message):
 
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The same as `task.classify.labels`. At least two are required; empty or repeated labels are refused."""
+        """The same as `task.classify.labels`. A task `classify` needs at least two; empty or repeated labels are refused."""
 
     @_builtins.property
     def gate(self) -> _containers.RepeatedCompositeFieldContainer[Global___GateRule]:
@@ -141,7 +158,11 @@ class EvaluationRun(_message.Message):
 
     @_builtins.property
     def task(self) -> _task_pb2.TaskSpec:
-        """What the model is for. A request may give `labels` instead. Kinds other than `classify` are not supported yet."""
+        """What the model is for. A request may give `labels` instead."""
+
+    @_builtins.property
+    def generation(self) -> Global___GenerationSettings:
+        """How answers are generated. Only with a task `generate`."""
 
     def __init__(
         self,
@@ -164,14 +185,77 @@ class EvaluationRun(_message.Message):
         report_html_digest: _builtins.str = ...,
         report_json_digest: _builtins.str = ...,
         task: _task_pb2.TaskSpec | None = ...,
+        metric: _builtins.str = ...,
+        generation: Global___GenerationSettings | None = ...,
+        base_digest: _builtins.str = ...,
+        few_shot: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "failure", b"failure", "progress", b"progress", "task", b"task", "update_time", b"update_time", "verdict", b"verdict"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_few_shot", b"_few_shot", "create_time", b"create_time", "failure", b"failure", "few_shot", b"few_shot", "generation", b"generation", "progress", b"progress", "task", b"task", "update_time", b"update_time", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_digest", b"candidate_digest", "create_time", b"create_time", "domains", b"domains", "failure", b"failure", "gate", b"gate", "labels", b"labels", "name", b"name", "progress", b"progress", "reference_digest", b"reference_digest", "report_html_digest", b"report_html_digest", "report_json_digest", b"report_json_digest", "results", b"results", "revision", b"revision", "seed", b"seed", "state", b"state", "task", b"task", "update_time", b"update_time", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_few_shot", b"_few_shot", "base_digest", b"base_digest", "candidate_digest", b"candidate_digest", "create_time", b"create_time", "domains", b"domains", "failure", b"failure", "few_shot", b"few_shot", "gate", b"gate", "generation", b"generation", "labels", b"labels", "metric", b"metric", "name", b"name", "progress", b"progress", "reference_digest", b"reference_digest", "report_html_digest", b"report_html_digest", "report_json_digest", b"report_json_digest", "results", b"results", "revision", b"revision", "seed", b"seed", "state", b"state", "task", b"task", "update_time", b"update_time", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__few_shot: _TypeAlias = _typing.Literal["few_shot"]  # noqa: Y015
+    _WhichOneofArgType__few_shot: _TypeAlias = _typing.Literal["_few_shot", b"_few_shot"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__few_shot) -> _WhichOneofReturnType__few_shot | None: ...
+
+Global___EvaluationRun: _TypeAlias = EvaluationRun  # noqa: Y015
+
+@_typing.final
+class GenerationSettings(_message.Message):
+    """How answers are generated in an evaluation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Engine:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _EngineEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[GenerationSettings._Engine.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        ENGINE_UNSPECIFIED: GenerationSettings._Engine.ValueType  # 0
+        """Not set: transformers."""
+        ENGINE_TRANSFORMERS: GenerationSettings._Engine.ValueType  # 1
+        """Transformers, in float32."""
+        ENGINE_VLLM: GenerationSettings._Engine.ValueType  # 2
+        """Offline batches of vLLM. The run fails where vLLM is not installed."""
+
+    class Engine(_Engine, metaclass=_EngineEnumTypeWrapper):
+        """Engine that generates answers."""
+
+    ENGINE_UNSPECIFIED: GenerationSettings.Engine.ValueType  # 0
+    """Not set: transformers."""
+    ENGINE_TRANSFORMERS: GenerationSettings.Engine.ValueType  # 1
+    """Transformers, in float32."""
+    ENGINE_VLLM: GenerationSettings.Engine.ValueType  # 2
+    """Offline batches of vLLM. The run fails where vLLM is not installed."""
+
+    SAMPLING_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    ENGINE_FIELD_NUMBER: _builtins.int
+    seed: _builtins.int
+    """Seed of sampled answers. Greedy answers do not depend on it."""
+    engine: Global___GenerationSettings.Engine.ValueType
+    """Engine. Default: transformers."""
+    @_builtins.property
+    def sampling(self) -> _generation_pb2.GenerationDefaults:
+        """Sampling of the answers. A field that is not set is that of the task. Where the task has none, decoding is greedy
+        and an answer has at most 256 tokens.
+        """
+
+    def __init__(
+        self,
+        *,
+        sampling: _generation_pb2.GenerationDefaults | None = ...,
+        seed: _builtins.int = ...,
+        engine: Global___GenerationSettings.Engine.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["sampling", b"sampling"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "sampling", b"sampling", "seed", b"seed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___EvaluationRun: _TypeAlias = EvaluationRun  # noqa: Y015
+Global___GenerationSettings: _TypeAlias = GenerationSettings  # noqa: Y015
 
 @_typing.final
 class Domain(_message.Message):
@@ -201,7 +285,9 @@ Global___Domain: _TypeAlias = Domain  # noqa: Y015
 
 @_typing.final
 class GateRule(_message.Message):
-    """One condition of the gate. A value that was not measured fails the rule."""
+    """One condition of the gate. A value that was not measured fails the rule. Of a metric whose lower values are better,
+    such as `mae`, a gain is a decrease: the rules compare gains.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -214,14 +300,14 @@ class GateRule(_message.Message):
         KIND_UNSPECIFIED: GateRule._Kind.ValueType  # 0
         """Not set."""
         KIND_BEATS_MAJORITY: GateRule._Kind.ValueType  # 1
-        """The lower bound of the macro-F1 is above the macro-F1 of the majority class."""
+        """The bound of the metric on the worse side is better than the value of the simplest baseline."""
         KIND_BETTER: GateRule._Kind.ValueType  # 2
-        """Paired bootstrap of the macro-F1 against the reference: the candidate must be better. The usual threshold is 0."""
+        """Paired bootstrap of the metric against the reference: the candidate must be better. The usual threshold is 0."""
         KIND_NOT_WORSE: GateRule._Kind.ValueType  # 3
         """Same comparison as BETTER with a threshold below 0: a small loss is accepted."""
         KIND_NEAR_BASELINE: GateRule._Kind.ValueType  # 4
-        """The measured macro-F1 minus that of the best baseline (TF-IDF on words or on characters, fitted on the training
-        part) is at least `threshold`, for example -0.02. The measured difference decides, not its lower bound.
+        """The measured gain over the best baseline, fitted on the training part, is at least `threshold`, for example
+        -0.02. The measured gain decides, not its lower bound.
         """
         KIND_MIN_VALUE: GateRule._Kind.ValueType  # 5
         """The lower bound of `metric` is at least `threshold`."""
@@ -234,14 +320,14 @@ class GateRule(_message.Message):
     KIND_UNSPECIFIED: GateRule.Kind.ValueType  # 0
     """Not set."""
     KIND_BEATS_MAJORITY: GateRule.Kind.ValueType  # 1
-    """The lower bound of the macro-F1 is above the macro-F1 of the majority class."""
+    """The bound of the metric on the worse side is better than the value of the simplest baseline."""
     KIND_BETTER: GateRule.Kind.ValueType  # 2
-    """Paired bootstrap of the macro-F1 against the reference: the candidate must be better. The usual threshold is 0."""
+    """Paired bootstrap of the metric against the reference: the candidate must be better. The usual threshold is 0."""
     KIND_NOT_WORSE: GateRule.Kind.ValueType  # 3
     """Same comparison as BETTER with a threshold below 0: a small loss is accepted."""
     KIND_NEAR_BASELINE: GateRule.Kind.ValueType  # 4
-    """The measured macro-F1 minus that of the best baseline (TF-IDF on words or on characters, fitted on the training
-    part) is at least `threshold`, for example -0.02. The measured difference decides, not its lower bound.
+    """The measured gain over the best baseline, fitted on the training part, is at least `threshold`, for example
+    -0.02. The measured gain decides, not its lower bound.
     """
     KIND_MIN_VALUE: GateRule.Kind.ValueType  # 5
     """The lower bound of `metric` is at least `threshold`."""
@@ -252,18 +338,24 @@ class GateRule(_message.Message):
     DOMAIN_FIELD_NUMBER: _builtins.int
     THRESHOLD_FIELD_NUMBER: _builtins.int
     METRIC_FIELD_NUMBER: _builtins.int
+    BASELINE_FIELD_NUMBER: _builtins.int
     kind: Global___GateRule.Kind.ValueType
     """Kind of the rule. An unset kind is refused."""
     domain: _builtins.str
     """Name of the domain to which the rule applies."""
     threshold: _builtins.float
-    """Threshold in macro-F1, from -1 to 1. For BETTER and NOT_WORSE, the lower bound of the difference in macro-F1 must
-    be above it. For BEATS_MAJORITY, it is added to the macro-F1 of the majority class. For NEAR_BASELINE, it is the
-    lowest accepted difference. For MIN_VALUE and MAX_VALUE, it is a value of `metric`.
+    """Threshold, in units of the metric. For BETTER and NOT_WORSE, the lower bound of the gain must be above it. For
+    BEATS_MAJORITY, it is the gain over the baseline that the bound must exceed. For NEAR_BASELINE, it is the lowest
+    accepted gain. For MIN_VALUE and MAX_VALUE, it is a value of `metric`. Gains of metrics from 0 to 1 lie between -1
+    and 1.
     """
     metric: _builtins.str
-    """Name of the metric of MIN_VALUE and MAX_VALUE: `macro_f1`, `accuracy` or `auc`. Other kinds compare the macro-F1
-    and take no name.
+    """Name of the metric. Required for MIN_VALUE and MAX_VALUE. Empty: the metric of the run. A metric that cannot be
+    compared or bounded is refused (`BAD_EVALUATION`).
+    """
+    baseline: _builtins.str
+    """Name of the baseline of BEATS_MAJORITY and NEAR_BASELINE. Empty: the simplest one of the kind of task for
+    BEATS_MAJORITY (`majority`, `nearest_reference` or `mean`), the best one for NEAR_BASELINE.
     """
     def __init__(
         self,
@@ -272,10 +364,11 @@ class GateRule(_message.Message):
         domain: _builtins.str = ...,
         threshold: _builtins.float = ...,
         metric: _builtins.str = ...,
+        baseline: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["domain", b"domain", "kind", b"kind", "metric", b"metric", "threshold", b"threshold"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["baseline", b"baseline", "domain", b"domain", "kind", b"kind", "metric", b"metric", "threshold", b"threshold"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -313,9 +406,52 @@ Global___Estimate: _TypeAlias = Estimate  # noqa: Y015
 
 @_typing.final
 class Scores(_message.Message):
-    """Scores of one model or baseline on one domain."""
+    """Scores of one model or baseline on one domain. Fields other than `metrics`, the counts and `unmeasured` are set for a
+    task `classify` only.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class MetricsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___Estimate: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___Estimate | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class UnmeasuredEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     @_typing.final
     class ClassScore(_message.Message):
@@ -361,12 +497,20 @@ class Scores(_message.Message):
     RECORD_COUNT_FIELD_NUMBER: _builtins.int
     OTHER_COUNT_FIELD_NUMBER: _builtins.int
     CLASSES_WITHOUT_RECORDS_FIELD_NUMBER: _builtins.int
+    METRICS_FIELD_NUMBER: _builtins.int
+    UNANSWERED_COUNT_FIELD_NUMBER: _builtins.int
+    TOO_LONG_COUNT_FIELD_NUMBER: _builtins.int
+    UNMEASURED_FIELD_NUMBER: _builtins.int
     perplexity: _builtins.float
     """Perplexity on the tokens of the texts, special tokens excluded. 0: not measured; baselines have none."""
     record_count: _builtins.int
     """Number of scored records."""
     other_count: _builtins.int
     """Number of answers that are none of the labels."""
+    unanswered_count: _builtins.int
+    """Number of records whose answer is empty or no answer of the task: no label, no number, no JSON document."""
+    too_long_count: _builtins.int
+    """Number of records whose prompt is too long for the model. They count as wrong."""
     @_builtins.property
     def accuracy(self) -> Global___Estimate:
         """Share of correct answers, from 0 to 1."""
@@ -387,6 +531,14 @@ class Scores(_message.Message):
     def classes_without_records(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Labels of which the test part has no record. They are excluded from all macro averages."""
 
+    @_builtins.property
+    def metrics(self) -> _containers.MessageMap[_builtins.str, Global___Estimate]:
+        """All metrics that were measured with an interval, by name: `macro_f1`, `rouge_l`, `mae`, …"""
+
+    @_builtins.property
+    def unmeasured(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Why a metric has no value, as a sentence by the name of the metric."""
+
     def __init__(
         self,
         *,
@@ -398,10 +550,14 @@ class Scores(_message.Message):
         record_count: _builtins.int = ...,
         other_count: _builtins.int = ...,
         classes_without_records: _abc.Iterable[_builtins.str] | None = ...,
+        metrics: _abc.Mapping[_builtins.str, Global___Estimate] | None = ...,
+        unanswered_count: _builtins.int = ...,
+        too_long_count: _builtins.int = ...,
+        unmeasured: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "auc", b"auc", "macro_f1", b"macro_f1"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "auc", b"auc", "classes", b"classes", "classes_without_records", b"classes_without_records", "macro_f1", b"macro_f1", "other_count", b"other_count", "perplexity", b"perplexity", "record_count", b"record_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "auc", b"auc", "classes", b"classes", "classes_without_records", b"classes_without_records", "macro_f1", b"macro_f1", "metrics", b"metrics", "other_count", b"other_count", "perplexity", b"perplexity", "record_count", b"record_count", "too_long_count", b"too_long_count", "unanswered_count", b"unanswered_count", "unmeasured", b"unmeasured"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -412,6 +568,48 @@ class DomainResult(_message.Message):
     """Results on one domain."""
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class DifferencesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___Estimate: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___Estimate | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class BaselineDifferencesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___Estimate: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___Estimate | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     @_typing.final
     class Baseline(_message.Message):
@@ -452,6 +650,8 @@ class DomainResult(_message.Message):
     BASELINES_FIELD_NUMBER: _builtins.int
     BEST_BASELINE_FIELD_NUMBER: _builtins.int
     BASELINE_DIFFERENCE_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    BASELINE_DIFFERENCES_FIELD_NUMBER: _builtins.int
     domain: _builtins.str
     """Name of the domain."""
     predictions_digest: _builtins.str
@@ -472,7 +672,9 @@ class DomainResult(_message.Message):
 
     @_builtins.property
     def majority(self) -> Global___Scores:
-        """Scores of the baseline that always answers the most frequent label of the training part."""
+        """Scores of the baseline that always answers the most frequent label of the training part. Only with `classify`, as
+        `tfidf`; `baselines` has those of every kind.
+        """
 
     @_builtins.property
     def tfidf(self) -> Global___Scores:
@@ -480,7 +682,7 @@ class DomainResult(_message.Message):
 
     @_builtins.property
     def difference(self) -> Global___Estimate:
-        """Macro-F1 of the candidate minus that of the reference, by paired bootstrap. Not set: there is no reference."""
+        """Primary metric of the candidate minus that of the reference, by paired bootstrap. Not set: there is no reference."""
 
     @_builtins.property
     def slices(self) -> _containers.RepeatedCompositeFieldContainer[Global___SliceResult]:
@@ -488,11 +690,23 @@ class DomainResult(_message.Message):
 
     @_builtins.property
     def baselines(self) -> _containers.RepeatedCompositeFieldContainer[Global___DomainResult.Baseline]:
-        """All baselines that were fitted on the training part: `majority`, `tfidf` (words), `tfidf_chars` (characters)."""
+        """All baselines: `majority`, `tfidf` (words) and `tfidf_chars` (characters) of `classify`; `zero_shot`, `few_shot`
+        and `nearest_reference` of `generate`; `mean` and `ridge_tfidf` of `regress`.
+        """
 
     @_builtins.property
     def baseline_difference(self) -> Global___Estimate:
-        """Macro-F1 of the candidate minus that of `best_baseline`, by paired bootstrap."""
+        """Primary metric of the candidate minus that of `best_baseline`, by paired bootstrap."""
+
+    @_builtins.property
+    def differences(self) -> _containers.MessageMap[_builtins.str, Global___Estimate]:
+        """Metrics of the candidate minus those of the reference, by paired bootstrap, by name of the metric. Empty: there is
+        no reference.
+        """
+
+    @_builtins.property
+    def baseline_differences(self) -> _containers.MessageMap[_builtins.str, Global___Estimate]:
+        """Metrics of the candidate minus those of `best_baseline`, by paired bootstrap, by name of the metric."""
 
     def __init__(
         self,
@@ -510,10 +724,12 @@ class DomainResult(_message.Message):
         baselines: _abc.Iterable[Global___DomainResult.Baseline] | None = ...,
         best_baseline: _builtins.str = ...,
         baseline_difference: Global___Estimate | None = ...,
+        differences: _abc.Mapping[_builtins.str, Global___Estimate] | None = ...,
+        baseline_differences: _abc.Mapping[_builtins.str, Global___Estimate] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["baseline_difference", b"baseline_difference", "candidate", b"candidate", "difference", b"difference", "majority", b"majority", "reference", b"reference", "tfidf", b"tfidf"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["baseline_difference", b"baseline_difference", "baselines", b"baselines", "best_baseline", b"best_baseline", "candidate", b"candidate", "difference", b"difference", "domain", b"domain", "majority", b"majority", "predictions_digest", b"predictions_digest", "reference", b"reference", "slices", b"slices", "tfidf", b"tfidf", "wrong_answer_count", b"wrong_answer_count", "wrong_answers_digest", b"wrong_answers_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["baseline_difference", b"baseline_difference", "baseline_differences", b"baseline_differences", "baselines", b"baselines", "best_baseline", b"best_baseline", "candidate", b"candidate", "difference", b"difference", "differences", b"differences", "domain", b"domain", "majority", b"majority", "predictions_digest", b"predictions_digest", "reference", b"reference", "slices", b"slices", "tfidf", b"tfidf", "wrong_answer_count", b"wrong_answer_count", "wrong_answers_digest", b"wrong_answers_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -525,10 +741,32 @@ class SliceResult(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class MetricsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___Estimate: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___Estimate | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     SLICE_FIELD_NUMBER: _builtins.int
     RECORD_COUNT_FIELD_NUMBER: _builtins.int
     MACRO_F1_FIELD_NUMBER: _builtins.int
     ACCURACY_FIELD_NUMBER: _builtins.int
+    METRICS_FIELD_NUMBER: _builtins.int
     slice: _builtins.str
     """The slice: `language=en`, `chars=200-499`, `html=yes`, …"""
     record_count: _builtins.int
@@ -539,6 +777,10 @@ class SliceResult(_message.Message):
     def macro_f1(self) -> Global___Estimate:
         """F1 score averaged over the labels that occur in the slice."""
 
+    @_builtins.property
+    def metrics(self) -> _containers.MessageMap[_builtins.str, Global___Estimate]:
+        """All metrics that were measured on the slice, by name."""
+
     def __init__(
         self,
         *,
@@ -546,10 +788,11 @@ class SliceResult(_message.Message):
         record_count: _builtins.int = ...,
         macro_f1: Global___Estimate | None = ...,
         accuracy: _builtins.float = ...,
+        metrics: _abc.Mapping[_builtins.str, Global___Estimate] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["macro_f1", b"macro_f1"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "macro_f1", b"macro_f1", "record_count", b"record_count", "slice", b"slice"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "macro_f1", b"macro_f1", "metrics", b"metrics", "record_count", b"record_count", "slice", b"slice"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -634,18 +877,29 @@ class BadCase(_message.Message):
     LABEL_FIELD_NUMBER: _builtins.int
     PREDICTED_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    REFERENCES_FIELD_NUMBER: _builtins.int
+    REFERENCE_PREDICTED_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
     record_id: _builtins.str
     """ID of the record."""
     domain: _builtins.str
     """Name of the domain."""
     label: _builtins.str
-    """Correct label."""
+    """Right answer: the label, the reference or the number. Answers and texts are cut after 20,000 characters."""
     predicted: _builtins.str
-    """Label that the candidate answered."""
+    """Answer of the candidate."""
     text: _builtins.str
     """Text of the record; only the first 20,000 characters of a longer one. Empty if the record was erased since the
     evaluation.
     """
+    reference_predicted: _builtins.str
+    """Answer of the reference model. Not set: there is no reference model."""
+    score: _builtins.float
+    """Primary metric of the candidate on this record. Not set: the metric has no value for one record."""
+    @_builtins.property
+    def references(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """All right answers, if the record has several. Empty if the record was erased since the evaluation."""
+
     def __init__(
         self,
         *,
@@ -654,11 +908,21 @@ class BadCase(_message.Message):
         label: _builtins.str = ...,
         predicted: _builtins.str = ...,
         text: _builtins.str = ...,
+        references: _abc.Iterable[_builtins.str] | None = ...,
+        reference_predicted: _builtins.str | None = ...,
+        score: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_reference_predicted", b"_reference_predicted", "_score", b"_score", "reference_predicted", b"reference_predicted", "score", b"score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["domain", b"domain", "label", b"label", "predicted", b"predicted", "record_id", b"record_id", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_reference_predicted", b"_reference_predicted", "_score", b"_score", "domain", b"domain", "label", b"label", "predicted", b"predicted", "record_id", b"record_id", "reference_predicted", b"reference_predicted", "references", b"references", "score", b"score", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__reference_predicted: _TypeAlias = _typing.Literal["reference_predicted"]  # noqa: Y015
+    _WhichOneofArgType__reference_predicted: _TypeAlias = _typing.Literal["_reference_predicted", b"_reference_predicted"]  # noqa: Y015
+    _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
+    _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reference_predicted) -> _WhichOneofReturnType__reference_predicted | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__score) -> _WhichOneofReturnType__score | None: ...
 
 Global___BadCase: _TypeAlias = BadCase  # noqa: Y015

@@ -8,6 +8,8 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf.internal import containers as _containers
+from ratoon.common.v1 import generation_pb2 as _generation_pb2
+from ratoon.common.v1 import task_pb2 as _task_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -24,6 +26,36 @@ class ScoringSpec(_message.Message):
     """Scoring of a candidate and of a reference, and the decision of the gate."""
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Generation(_message.Message):
+        """How answers are generated. Texts that end an answer stand in the task."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        SAMPLING_FIELD_NUMBER: _builtins.int
+        SEED_FIELD_NUMBER: _builtins.int
+        ENGINE_FIELD_NUMBER: _builtins.int
+        seed: _builtins.int
+        """Seed of sampled answers."""
+        engine: _builtins.str
+        """Engine: `TRANSFORMERS` or `VLLM`."""
+        @_builtins.property
+        def sampling(self) -> _generation_pb2.GenerationDefaults:
+            """Sampling, complete: the values of the run before those of the task before the defaults."""
+
+        def __init__(
+            self,
+            *,
+            sampling: _generation_pb2.GenerationDefaults | None = ...,
+            seed: _builtins.int = ...,
+            engine: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["sampling", b"sampling"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "sampling", b"sampling", "seed", b"seed"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     @_typing.final
     class Domain(_message.Message):
@@ -62,22 +94,26 @@ class ScoringSpec(_message.Message):
         MODEL_FIELD_NUMBER: _builtins.int
         TEST_FIELD_NUMBER: _builtins.int
         PREDICTIONS_FIELD_NUMBER: _builtins.int
+        ANSWER_SETTINGS_FIELD_NUMBER: _builtins.int
         model: _builtins.str
         """Digest of the model artifact."""
         test: _builtins.str
         """Digest of the test part."""
         predictions: _builtins.str
         """Digest of the predictions."""
+        answer_settings: _builtins.str
+        """`Scores.answer_settings` of the predictions."""
         def __init__(
             self,
             *,
             model: _builtins.str = ...,
             test: _builtins.str = ...,
             predictions: _builtins.str = ...,
+            answer_settings: _builtins.str = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "predictions", b"predictions", "test", b"test"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_settings", b"answer_settings", "model", b"model", "predictions", b"predictions", "test", b"test"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -91,6 +127,11 @@ class ScoringSpec(_message.Message):
     RESAMPLES_FIELD_NUMBER: _builtins.int
     THREADS_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
+    METRIC_FIELD_NUMBER: _builtins.int
+    BASE_FIELD_NUMBER: _builtins.int
+    FEW_SHOT_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
     candidate: _builtins.str
     """Digest of the model artifact to evaluate."""
     reference: _builtins.str
@@ -103,9 +144,15 @@ class ScoringSpec(_message.Message):
     """Number of cores to use. 0: by the size of the model."""
     title: _builtins.str
     """Title of the report."""
+    metric: _builtins.str
+    """Primary metric. Empty: that of the kind of task."""
+    base: _builtins.str
+    """Digest of the base model, for the baselines `zero_shot` and `few_shot`. Empty: not scored."""
+    few_shot: _builtins.int
+    """Number of examples of the baseline `few_shot`. 0: not scored."""
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Labels of the task."""
+        """Labels of a task `classify`."""
 
     @_builtins.property
     def domains(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScoringSpec.Domain]:
@@ -118,6 +165,14 @@ class ScoringSpec(_message.Message):
     @_builtins.property
     def rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScoringRule]:
         """Rules of the gate."""
+
+    @_builtins.property
+    def task(self) -> _task_pb2.TaskSpec:
+        """Task. Not set: classify with `labels`."""
+
+    @_builtins.property
+    def generation(self) -> Global___ScoringSpec.Generation:
+        """How answers are generated. Not set: the task does not generate."""
 
     def __init__(
         self,
@@ -132,10 +187,15 @@ class ScoringSpec(_message.Message):
         resamples: _builtins.int = ...,
         threads: _builtins.int = ...,
         title: _builtins.str = ...,
+        task: _task_pb2.TaskSpec | None = ...,
+        metric: _builtins.str = ...,
+        base: _builtins.str = ...,
+        few_shot: _builtins.int = ...,
+        generation: Global___ScoringSpec.Generation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["generation", b"generation", "task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "domains", b"domains", "labels", b"labels", "reference", b"reference", "resamples", b"resamples", "rules", b"rules", "seed", b"seed", "stored_answers", b"stored_answers", "threads", b"threads", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "candidate", b"candidate", "domains", b"domains", "few_shot", b"few_shot", "generation", b"generation", "labels", b"labels", "metric", b"metric", "reference", b"reference", "resamples", b"resamples", "rules", b"rules", "seed", b"seed", "stored_answers", b"stored_answers", "task", b"task", "threads", b"threads", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -151,14 +211,17 @@ class ScoringRule(_message.Message):
     DOMAIN_FIELD_NUMBER: _builtins.int
     THRESHOLD_FIELD_NUMBER: _builtins.int
     METRIC_FIELD_NUMBER: _builtins.int
+    BASELINE_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
     """Kind: the name of a `GateRule.Kind` without its prefix."""
     domain: _builtins.str
     """Name of the domain."""
     threshold: _builtins.float
-    """Threshold, as a difference of macro-F1 or as a value of `metric`."""
+    """Threshold, as a gain or as a value of `metric`."""
     metric: _builtins.str
-    """Name of the metric. Empty: macro-F1."""
+    """Name of the metric. Empty: the primary metric."""
+    baseline: _builtins.str
+    """Name of the baseline to compare with. Empty: that of the kind of rule."""
     def __init__(
         self,
         *,
@@ -166,10 +229,11 @@ class ScoringRule(_message.Message):
         domain: _builtins.str = ...,
         threshold: _builtins.float = ...,
         metric: _builtins.str = ...,
+        baseline: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["domain", b"domain", "kind", b"kind", "metric", b"metric", "threshold", b"threshold"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["baseline", b"baseline", "domain", b"domain", "kind", b"kind", "metric", b"metric", "threshold", b"threshold"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -262,6 +326,48 @@ class ScoringOutcome(_message.Message):
             def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
             def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+        @_typing.final
+        class DifferencesEntry(_message.Message):
+            DESCRIPTOR: _descriptor.Descriptor
+
+            KEY_FIELD_NUMBER: _builtins.int
+            VALUE_FIELD_NUMBER: _builtins.int
+            key: _builtins.str
+            @_builtins.property
+            def value(self) -> Global___ScoringOutcome.Interval: ...
+            def __init__(
+                self,
+                *,
+                key: _builtins.str = ...,
+                value: Global___ScoringOutcome.Interval | None = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        @_typing.final
+        class BaselineDifferencesEntry(_message.Message):
+            DESCRIPTOR: _descriptor.Descriptor
+
+            KEY_FIELD_NUMBER: _builtins.int
+            VALUE_FIELD_NUMBER: _builtins.int
+            key: _builtins.str
+            @_builtins.property
+            def value(self) -> Global___ScoringOutcome.Interval: ...
+            def __init__(
+                self,
+                *,
+                key: _builtins.str = ...,
+                value: Global___ScoringOutcome.Interval | None = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
         DOMAIN_FIELD_NUMBER: _builtins.int
         TEST_FIELD_NUMBER: _builtins.int
         CANDIDATE_FIELD_NUMBER: _builtins.int
@@ -272,6 +378,8 @@ class ScoringOutcome(_message.Message):
         BASELINE_DIFFERENCE_FIELD_NUMBER: _builtins.int
         WRONG_FIELD_NUMBER: _builtins.int
         WRONG_COUNT_FIELD_NUMBER: _builtins.int
+        DIFFERENCES_FIELD_NUMBER: _builtins.int
+        BASELINE_DIFFERENCES_FIELD_NUMBER: _builtins.int
         domain: _builtins.str
         """Name of the domain."""
         test: _builtins.str
@@ -296,11 +404,19 @@ class ScoringOutcome(_message.Message):
 
         @_builtins.property
         def difference(self) -> Global___ScoringOutcome.Interval:
-            """Macro-F1 of the candidate minus that of the reference."""
+            """Macro-F1 of the candidate minus that of the reference. Only with `classify`."""
 
         @_builtins.property
         def baseline_difference(self) -> Global___ScoringOutcome.Interval:
-            """Macro-F1 of the candidate minus that of the best baseline."""
+            """Macro-F1 of the candidate minus that of the best baseline. Only with `classify`."""
+
+        @_builtins.property
+        def differences(self) -> _containers.MessageMap[_builtins.str, Global___ScoringOutcome.Interval]:
+            """Metrics of the candidate minus those of the reference, paired, by name of the metric."""
+
+        @_builtins.property
+        def baseline_differences(self) -> _containers.MessageMap[_builtins.str, Global___ScoringOutcome.Interval]:
+            """Metrics of the candidate minus those of the best baseline, paired, by name of the metric."""
 
         def __init__(
             self,
@@ -315,10 +431,12 @@ class ScoringOutcome(_message.Message):
             baseline_difference: Global___ScoringOutcome.Interval | None = ...,
             wrong: _builtins.str = ...,
             wrong_count: _builtins.int = ...,
+            differences: _abc.Mapping[_builtins.str, Global___ScoringOutcome.Interval] | None = ...,
+            baseline_differences: _abc.Mapping[_builtins.str, Global___ScoringOutcome.Interval] | None = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _typing.Literal["baseline_difference", b"baseline_difference", "candidate", b"candidate", "difference", b"difference", "reference", b"reference"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["baseline_difference", b"baseline_difference", "baselines", b"baselines", "best_baseline", b"best_baseline", "candidate", b"candidate", "difference", b"difference", "domain", b"domain", "reference", b"reference", "test", b"test", "wrong", b"wrong", "wrong_count", b"wrong_count"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["baseline_difference", b"baseline_difference", "baseline_differences", b"baseline_differences", "baselines", b"baselines", "best_baseline", b"best_baseline", "candidate", b"candidate", "difference", b"difference", "differences", b"differences", "domain", b"domain", "reference", b"reference", "test", b"test", "wrong", b"wrong", "wrong_count", b"wrong_count"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -327,6 +445,47 @@ class ScoringOutcome(_message.Message):
         """Scores of one model or baseline on one domain."""
 
         DESCRIPTOR: _descriptor.Descriptor
+
+        @_typing.final
+        class MetricsEntry(_message.Message):
+            DESCRIPTOR: _descriptor.Descriptor
+
+            KEY_FIELD_NUMBER: _builtins.int
+            VALUE_FIELD_NUMBER: _builtins.int
+            key: _builtins.str
+            @_builtins.property
+            def value(self) -> Global___ScoringOutcome.Interval: ...
+            def __init__(
+                self,
+                *,
+                key: _builtins.str = ...,
+                value: Global___ScoringOutcome.Interval | None = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        @_typing.final
+        class UnmeasuredEntry(_message.Message):
+            DESCRIPTOR: _descriptor.Descriptor
+
+            KEY_FIELD_NUMBER: _builtins.int
+            VALUE_FIELD_NUMBER: _builtins.int
+            key: _builtins.str
+            value: _builtins.str
+            def __init__(
+                self,
+                *,
+                key: _builtins.str = ...,
+                value: _builtins.str = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
 
         RECORDS_FIELD_NUMBER: _builtins.int
         ACCURACY_FIELD_NUMBER: _builtins.int
@@ -340,6 +499,10 @@ class ScoringOutcome(_message.Message):
         SLICES_FIELD_NUMBER: _builtins.int
         UNFIT_FIELD_NUMBER: _builtins.int
         PREDICTIONS_FIELD_NUMBER: _builtins.int
+        METRICS_FIELD_NUMBER: _builtins.int
+        UNANSWERED_FIELD_NUMBER: _builtins.int
+        ANSWER_SETTINGS_FIELD_NUMBER: _builtins.int
+        UNMEASURED_FIELD_NUMBER: _builtins.int
         records: _builtins.int
         """Number of records."""
         precision: _builtins.float
@@ -352,9 +515,15 @@ class ScoringOutcome(_message.Message):
         """Number of records whose text is too long for the model."""
         predictions: _builtins.str
         """Digest of the predictions."""
+        unanswered: _builtins.int
+        """Number of answers that are empty or no answer of the task."""
+        answer_settings: _builtins.str
+        """Digest of all that the predictions depend on beside the model and the test part: prompts, examples, sampling,
+        seed, engine. Empty: labels alone.
+        """
         @_builtins.property
         def accuracy(self) -> Global___ScoringOutcome.Interval:
-            """Share of correct answers."""
+            """Share of correct answers. Fields 2 to 6, 8 and 9 are set for a task `classify` only."""
 
         @_builtins.property
         def macro_f1(self) -> Global___ScoringOutcome.Interval:
@@ -376,6 +545,14 @@ class ScoringOutcome(_message.Message):
         def slices(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScoringOutcome.SliceScore]:
             """Scores by slice."""
 
+        @_builtins.property
+        def metrics(self) -> _containers.MessageMap[_builtins.str, Global___ScoringOutcome.Interval]:
+            """Measured metrics by name."""
+
+        @_builtins.property
+        def unmeasured(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+            """Why a metric has no value, as a sentence by the name of the metric."""
+
         def __init__(
             self,
             *,
@@ -391,10 +568,14 @@ class ScoringOutcome(_message.Message):
             slices: _abc.Iterable[Global___ScoringOutcome.SliceScore] | None = ...,
             unfit: _builtins.int = ...,
             predictions: _builtins.str = ...,
+            metrics: _abc.Mapping[_builtins.str, Global___ScoringOutcome.Interval] | None = ...,
+            unanswered: _builtins.int = ...,
+            answer_settings: _builtins.str = ...,
+            unmeasured: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _typing.Literal["_perplexity", b"_perplexity", "accuracy", b"accuracy", "auc", b"auc", "confusion", b"confusion", "macro_f1", b"macro_f1", "perplexity", b"perplexity"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["_perplexity", b"_perplexity", "accuracy", b"accuracy", "auc", b"auc", "classes", b"classes", "confusion", b"confusion", "macro_f1", b"macro_f1", "perplexity", b"perplexity", "precision", b"precision", "predictions", b"predictions", "recall", b"recall", "records", b"records", "slices", b"slices", "unfit", b"unfit"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_perplexity", b"_perplexity", "accuracy", b"accuracy", "answer_settings", b"answer_settings", "auc", b"auc", "classes", b"classes", "confusion", b"confusion", "macro_f1", b"macro_f1", "metrics", b"metrics", "perplexity", b"perplexity", "precision", b"precision", "predictions", b"predictions", "recall", b"recall", "records", b"records", "slices", b"slices", "unanswered", b"unanswered", "unfit", b"unfit", "unmeasured", b"unmeasured"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         _WhichOneofReturnType__perplexity: _TypeAlias = _typing.Literal["perplexity"]  # noqa: Y015
         _WhichOneofArgType__perplexity: _TypeAlias = _typing.Literal["_perplexity", b"_perplexity"]  # noqa: Y015
@@ -498,10 +679,32 @@ class ScoringOutcome(_message.Message):
 
         DESCRIPTOR: _descriptor.Descriptor
 
+        @_typing.final
+        class MetricsEntry(_message.Message):
+            DESCRIPTOR: _descriptor.Descriptor
+
+            KEY_FIELD_NUMBER: _builtins.int
+            VALUE_FIELD_NUMBER: _builtins.int
+            key: _builtins.str
+            @_builtins.property
+            def value(self) -> Global___ScoringOutcome.Interval: ...
+            def __init__(
+                self,
+                *,
+                key: _builtins.str = ...,
+                value: Global___ScoringOutcome.Interval | None = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
         SLICE_FIELD_NUMBER: _builtins.int
         RECORDS_FIELD_NUMBER: _builtins.int
         ACCURACY_FIELD_NUMBER: _builtins.int
         MACRO_F1_FIELD_NUMBER: _builtins.int
+        METRICS_FIELD_NUMBER: _builtins.int
         slice: _builtins.str
         """The slice, for example `language=en`."""
         records: _builtins.int
@@ -514,6 +717,10 @@ class ScoringOutcome(_message.Message):
         def macro_f1(self) -> Global___ScoringOutcome.Interval:
             """Mean of the F1 scores of the labels."""
 
+        @_builtins.property
+        def metrics(self) -> _containers.MessageMap[_builtins.str, Global___ScoringOutcome.Interval]:
+            """Measured metrics by name."""
+
         def __init__(
             self,
             *,
@@ -521,10 +728,11 @@ class ScoringOutcome(_message.Message):
             records: _builtins.int = ...,
             accuracy: Global___ScoringOutcome.Interval | None = ...,
             macro_f1: Global___ScoringOutcome.Interval | None = ...,
+            metrics: _abc.Mapping[_builtins.str, Global___ScoringOutcome.Interval] | None = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "macro_f1", b"macro_f1"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "macro_f1", b"macro_f1", "records", b"records", "slice", b"slice"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "macro_f1", b"macro_f1", "metrics", b"metrics", "records", b"records", "slice", b"slice"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -15,8 +15,17 @@ from dataclasses import dataclass
 from ratoon.tasks.classify import Classify
 from ratoon.tasks.number_metrics import ranks
 from ratoon_evaluation.domain.errors import BadEvaluation
+from ratoon_evaluation.domain.generation import Generation, check_absent
 
 GATED_METRICS: tuple[str, ...] = ("macro_f1", "accuracy", "auc")
+COMPARED_METRICS: tuple[str, ...] = ("macro_f1",)
+BASELINE = "majority"
+BASELINE_TITLES: Mapping[str, str] = {
+    "majority": "always the commonest label",
+    "tfidf": "TF-IDF on words",
+    "tfidf_chars": "TF-IDF on characters",
+}
+BASE_BASELINES: tuple[str, ...] = ()
 OTHER = ""
 """Stands for every answer that is no label; it is always wrong. No label is empty, but one may be called `other`."""
 
@@ -26,6 +35,11 @@ def labels(task: Classify, /) -> tuple[str, ...]:
     if len(task.labels) < 2 or len(set(task.labels)) < len(task.labels) or not all(task.labels):
         raise BadEvaluation("Name at least two labels, none empty and none twice.", "labels")
     return task.labels
+
+
+def generation(task: Classify, requested: Generation | None, /) -> None:
+    """Return no settings; BadEvaluation if some are requested."""
+    check_absent(requested)
 
 
 @dataclass(frozen=True)

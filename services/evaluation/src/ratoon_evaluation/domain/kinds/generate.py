@@ -1,0 +1,55 @@
+"""Task `generate`: which metrics an evaluation compares, and how answers are generated."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ratoon.tasks import generate
+from ratoon.tasks.generate import Generate, Sampling
+from ratoon.tasks.kind import BadTask
+from ratoon_evaluation.domain.errors import BadEvaluation
+from ratoon_evaluation.domain.generation import DEFAULTS, Generation, merged
+
+GATED_METRICS: tuple[str, ...] = (
+    "rouge_l",
+    "exact_match",
+    "token_f1",
+    "bleu",
+    "chrf",
+    "distinct_1",
+    "distinct_2",
+    "json_validity",
+    "json_field_f1",
+    "perplexity",
+    "refusal_rate",
+    "answer_length",
+)
+COMPARED_METRICS: tuple[str, ...] = tuple(name for name in GATED_METRICS if generate.METRICS[name].is_judge)
+BASELINE = "nearest_reference"
+BASELINE_TITLES: Mapping[str, str] = {
+    "zero_shot": "the base model",
+    "few_shot": "the base model with examples",
+    "nearest_reference": "the answer of the most similar training record",
+}
+
+BASE_BASELINES: tuple[str, ...] = ("zero_shot", "few_shot")
+
+
+def labels(task: Generate, /) -> tuple[str, ...]:
+    """Return no labels: answers are free text."""
+    return ()
+
+
+def generation(task: Generate, requested: Generation | None, /) -> Generation:
+    """Return how answers are generated: by the request, then the task, then the defaults."""
+    requested = requested or Generation()
+    _check(requested.sampling)
+    sampling = merged(merged(requested.sampling, task.defaults), DEFAULTS)
+    return replace(requested, sampling=sampling)
+
+
+def _check(sampling: Sampling) -> None:
+    try:
+        generate.check(Generate(defaults=sampling))
+    except BadTask as refused:
+        field = refused.field.replace("defaults", "generation.sampling")
+        raise BadEvaluation(str(refused), field) from None

@@ -1,0 +1,23 @@
+"""Task `regress`: which metrics an evaluation compares."""
+
+from collections.abc import Mapping
+
+from ratoon.tasks.regress import Regress
+from ratoon_evaluation.domain.generation import Generation, check_absent
+
+GATED_METRICS: tuple[str, ...] = ("mae", "mse", "rmse", "r2", "spearman")
+COMPARED_METRICS = GATED_METRICS
+BASELINE = "mean"
+BASELINE_TITLES: Mapping[str, str] = {"mean": "always the mean", "ridge_tfidf": "ridge regression on TF-IDF"}
+
+BASE_BASELINES: tuple[str, ...] = ()
+
+
+def labels(task: Regress, /) -> tuple[str, ...]:
+    """Return no labels: answers are numbers."""
+    return ()
+
+
+def generation(task: Regress, requested: Generation | None, /) -> None:
+    """Return no settings; BadEvaluation if some are requested."""
+    check_absent(requested)
