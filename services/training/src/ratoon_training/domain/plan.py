@@ -12,6 +12,7 @@ from fractions import Fraction
 from ratoon_training.domain.lengths import MAX_PROMPT_TOKENS
 from ratoon_training.domain.machines import MachineFamily, best_for, work_of
 from ratoon_training.domain.recipes import BATCH_LADDER, Architecture, Method, Recipe, Resources
+from ratoon_training.domain.shapes import ModelShape
 
 MEBI = 1024 * 1024
 FLOAT32 = 4
@@ -109,7 +110,7 @@ def model_size(parameters: int, disk_bytes: int) -> Size:
 
 
 def measured(
-    shape: Architecture,
+    shape: Architecture | ModelShape,
     batch: int,
     tokens: int,
     *,
@@ -117,29 +118,43 @@ def measured(
     calibration: Calibration = CALIBRATION,
 ) -> Needs:
     """Return a worker's memory for a step of `batch` samples of `tokens` tokens; `trained` weights move (None: all)."""
-    moving = shape.parameters if trained is None else trained
+    size = shape if isinstance(shape, ModelShape) else ModelShape.of(shape)
+    moving = size.parameters if trained is None else trained
     rows = batch * tokens
-    per_token = calibration.floats_per_hidden * shape.hidden_size
-    per_token += calibration.floats_per_intermediate * shape.intermediate_size + tokens * shape.heads / 8
     return Needs(
-        weights=FLOAT32 * shape.parameters,
+        weights=FLOAT32 * size.parameters,
         gradients=FLOAT32 * moving,
         optimiser=2 * FLOAT32 * moving,
-        activations=round(FLOAT32 * rows * shape.layers * per_token),
-        logits=round(FLOAT32 * rows * shape.vocab_size * calibration.logit_copies),
+        activations=round(FLOAT32 * rows * size.layers * _kept_floats(size, tokens, calibration)),
+        logits=round(FLOAT32 * rows * size.vocab_size * calibration.logit_copies),
         process=calibration.process_bytes,
     )
 
 
+def _kept_floats(shape: ModelShape, tokens: int, calibration: Calibration) -> float:
+    """Return the floats that a token holds in one layer for the backward pass.
+
+    Of `floats_per_hidden`, four are queries, keys, values and what attention gives: they have widths of their own.
+    """
+    attention = 2 * shape.query_width + 2 * shape.key_value_width
+    others = (calibration.floats_per_hidden - 4) * shape.hidden_size
+    gate = calibration.floats_per_intermediate * shape.intermediate_size / (1 if shape.gated else 2)
+    return attention + others + gate + tokens * shape.heads / 8
+
+
 def plan(
-    recipe: Recipe, resources: Resources, available_bytes: int, families: tuple[MachineFamily, ...]
+    recipe: Recipe,
+    resources: Resources,
+    available_bytes: int,
+    families: tuple[MachineFamily, ...],
+    shape: ModelShape | None = None,
 ) -> ResourcePlan:
-    """Return the plan of a run on a machine with this much free memory."""
-    shape = recipe.architecture
-    needs = _needs(recipe, resources)
+    """Return the plan of a run on a machine with this much free memory; `shape` is that of a base model."""
+    size = shape or ModelShape.of(recipe.architecture)
+    needs = _needs(recipe, resources, size)
     total = needs * resources.workers
-    largest = largest_batch(recipe, resources, available_bytes)
-    rule = rule_of_thumb(shape.parameters, FLOAT32, recipe.batch_size, shape.hidden_size, Fraction(3, 2))
+    largest = largest_batch(recipe, resources, available_bytes, size)
+    rule = rule_of_thumb(size.parameters, FLOAT32, recipe.batch_size, size.hidden_size, Fraction(3, 2))
     admitted = total <= available_bytes
     return ResourcePlan(
         rule_of_thumb_bytes=int(rule),
@@ -147,27 +162,28 @@ def plan(
         available_bytes=available_bytes,
         admitted=admitted,
         reason=_reason(resources, total, available_bytes, largest),
-        machine_families=tuple(best_for(work_of(shape.parameters, resources.accelerator.value), families)),
+        machine_families=tuple(best_for(work_of(size.parameters, resources.accelerator.value), families)),
     )
 
 
-def largest_batch(recipe: Recipe, resources: Resources, available_bytes: int) -> int:
+def largest_batch(
+    recipe: Recipe, resources: Resources, available_bytes: int, shape: ModelShape | None = None
+) -> int:
     """The largest of the usual batch sizes that fits; 0 when none does."""
+    size = shape or ModelShape.of(recipe.architecture)
     fits = [
-        size
-        for size in BATCH_LADDER
-        if _needs(replace(recipe, batch_size=size), resources) * resources.workers <= available_bytes
+        batch
+        for batch in BATCH_LADDER
+        if _needs(replace(recipe, batch_size=batch), resources, size) * resources.workers <= available_bytes
     ]
     return max(fits, default=0)
 
 
-def _needs(recipe: Recipe, resources: Resources) -> int:
+def _needs(recipe: Recipe, resources: Resources, shape: ModelShape) -> int:
     """Bytes that one worker needs."""
-    shape = recipe.architecture
     share = -(-recipe.batch_size // resources.workers)
-    adapter = 2 * recipe.lora_rank * shape.hidden_size * 4 * shape.layers
-    trained = adapter if recipe.method is Method.LORA else None
-    tokens = recipe.prompt_tokens or min(MAX_PROMPT_TOKENS, shape.max_positions)
+    trained = shape.adapter_parameters(recipe.lora_rank) if recipe.method is Method.LORA else None
+    tokens = recipe.prompt_tokens or min(MAX_PROMPT_TOKENS, recipe.architecture.max_positions)
     return measured(shape, share, tokens + 8, trained=trained).total
 
 

@@ -29,6 +29,7 @@ from ratoon_training.domain.diagnosis import Diagnosis
 from ratoon_training.domain.lengths import PromptLimit
 from ratoon_training.domain.plan import ResourcePlan
 from ratoon_training.domain.recipes import Recipe, Resources
+from ratoon_training.domain.shapes import ModelShape
 
 RETRIED = frozenset({"WORKER_LOST", "WORKERS_LOST", "STOPPED", "STALE_WORKER"})
 """Reasons of a failed job that another attempt may fix."""
@@ -101,6 +102,8 @@ class TrainingRun:
     recipe: Recipe
     resources: Resources = Resources()
     base_artifact_digest: str = ""
+    base_shape: ModelShape | None = None
+    """Shape of the base model, by which memory is planned; None: that of the recipe's architecture."""
     state: State = State.QUEUED
     attempt: int = 1
     plan: ResourcePlan = ResourcePlan()

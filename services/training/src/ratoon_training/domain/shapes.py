@@ -1,0 +1,45 @@
+"""Shape of a model as far as the memory of its training depends on it."""
+
+from dataclasses import dataclass
+
+from ratoon_training.domain.recipes import Architecture
+
+
+@dataclass(frozen=True)
+class ModelShape:
+    """Widths and number of weights of a decoder, of whatever architecture. Tied embeddings count once."""
+
+    parameters: int
+    vocab_size: int
+    hidden_size: int
+    layers: int
+    heads: int
+    intermediate_size: int
+    query_width: int
+    """Heads times the width of a head, which differs from the hidden size in some architectures."""
+    key_value_width: int
+    """The same for keys and values; less than `query_width` with grouped-query attention."""
+    linear_widths: int
+    """Sum of inputs and outputs of all linear layers of the decoder: an adapter has rank times as many weights."""
+    gated: bool = True
+    """True if the intermediate layer is gated (SwiGLU, GeGLU): it then keeps twice as many activations."""
+
+    @staticmethod
+    def of(architecture: Architecture) -> "ModelShape":
+        """Return the shape of a Llama from scratch."""
+        hidden, intermediate = architecture.hidden_size, architecture.intermediate_size
+        return ModelShape(
+            parameters=architecture.parameters,
+            vocab_size=architecture.vocab_size,
+            hidden_size=hidden,
+            layers=architecture.layers,
+            heads=architecture.heads,
+            intermediate_size=intermediate,
+            query_width=hidden,
+            key_value_width=hidden,
+            linear_widths=architecture.layers * (8 * hidden + 3 * (hidden + intermediate)),
+        )
+
+    def adapter_parameters(self, rank: int) -> int:
+        """Return the number of weights of an adapter of this rank on all linear layers."""
+        return rank * self.linear_widths
