@@ -1,13 +1,16 @@
 """Models to train: a Llama from scratch, a base model to continue, and a base model with an adapter."""
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from torch import nn
 
 from ratoon.operations.warm import hidden
+from ratoon.storage.model_tree import ADAPTER_WEIGHTS
 from ratoon_training.domain.errors import BadBaseModel
 from ratoon_training.domain.initialisation import LINEAR_DEVIATION, refuse_constant, standard_deviation
 from ratoon_training.domain.recipes import Architecture, Method, Recipe
@@ -15,12 +18,15 @@ from ratoon_training.domain.recipes import Architecture, Method, Recipe
 with hidden("sklearn", "scipy", "pandas", "torchvision", "kernels", "librosa", "soundfile"):
     from transformers import LlamaConfig
     from transformers.models.llama.modeling_llama import LlamaForCausalLM
+    from transformers.pytorch_utils import Conv1D
 
     from ratoon_training.worker import packing
 from ratoon_training.worker.corpus import Corpus
 
 _ACTIVATIONS = {"gate_proj": "silu"}
 """Activation after a layer, by its name; the others have none."""
+_SOME = 5
+"""Names that a sentence lists."""
 
 
 def build(recipe: Recipe, prepared: Path) -> Any:
@@ -94,9 +100,10 @@ def _begin_with_odds(model: Any, train: Corpus, strength: float) -> None:
 
 
 def _of_base(folder: Path) -> Any:
+    """Return the base model; BadBaseModel unless each of its tensors has a place, and each place a tensor."""
     try:
-        return _loader(config_kind(folder)).from_pretrained(
-            folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
+        model, found = _loader(config_kind(folder)).from_pretrained(
+            folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, output_loading_info=True
         )
     except Exception as error:
         kind = config_kind(folder)
@@ -104,6 +111,21 @@ def _of_base(folder: Path) -> Any:
             f"The base model ({kind}) could not be loaded: its weights and its config.json do not fit together, or "
             f"its architecture is not known here. Check that it loads with transformers, and upload it again."
         ) from error
+    _refuse_partial(found)
+    # Loading ends in evaluation mode; a run that resumes trains in the mode in which it was stopped.
+    model.train()
+    return model
+
+
+def _refuse_partial(found: dict[str, Any]) -> None:
+    """BadBaseModel when transformers drew weights at random, or left some out, where it only warns."""
+    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+        if names := sorted(map(str, found.get(kind, ()))):
+            raise BadBaseModel(
+                f"The base model's weights are not those of its architecture: {kind.removesuffix('_keys')} are "
+                f"{', '.join(names[:_SOME])}. Save the model again with transformers, and upload it.",
+                "WEIGHTS_MISMATCH",
+            )
 
 
 def config_kind(folder: Path) -> str:
@@ -123,16 +145,48 @@ def _loader(kind: str) -> Any:
 
 
 def _with_adapter(model: Any, recipe: Recipe, adapter: Path) -> Any:
-    """Return the model with a new adapter, or with the one in `adapter` to continue."""
+    """Return the model with a new adapter, or with the one in `adapter` to continue.
+
+    A new one is on every linear layer of the decoder, whatever their names, and on none of the head.
+    """
     from peft import LoraConfig, PeftModel, get_peft_model
 
     if adapter.exists():
-        return PeftModel.from_pretrained(model, adapter, is_trainable=True, local_files_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of keys without a place, which are refused below
+            continued = PeftModel.from_pretrained(model, adapter, is_trainable=True, local_files_only=True)
+        _refuse_strange(continued, adapter)
+        return _trainable(continued)
     config = LoraConfig(
         r=recipe.lora_rank,
         lora_alpha=2 * recipe.lora_rank,
         lora_dropout=0.0,
         target_modules="all-linear",
+        fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
         task_type="CAUSAL_LM",
     )
-    return get_peft_model(model, config)
+    return _trainable(get_peft_model(model, config))
+
+
+def _refuse_strange(model: Any, adapter: Path) -> None:
+    """BadBaseModel when tensors of the adapter's file have no place in its base, which peft only warns of."""
+    from peft import get_peft_model_state_dict
+
+    with safe_open(adapter / ADAPTER_WEIGHTS, framework="pt") as tensors:
+        strange = sorted(set(tensors.keys()) ^ set(get_peft_model_state_dict(model)))
+    if strange:
+        raise BadBaseModel(
+            f"The adapter does not match its base model: {', '.join(strange[:_SOME])}. Upload an adapter that was "
+            "trained on this base.",
+            "WEIGHTS_MISMATCH",
+        )
+
+
+def _trainable(model: Any) -> Any:
+    """Return the model if it has weights to train; BadBaseModel otherwise."""
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise BadBaseModel(
+            "The base model has no linear layer that an adapter can change: choose the method CONTINUE.",
+            "NO_LINEAR_LAYER",
+        )
+    return model
