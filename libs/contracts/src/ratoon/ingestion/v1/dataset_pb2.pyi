@@ -10,6 +10,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from ratoon.common.v1 import progress_pb2 as _progress_pb2
+from ratoon.ingestion.v1 import example_pb2 as _example_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -320,6 +321,7 @@ class Record(_message.Message):
     RECEIVED_TIME_FIELD_NUMBER: _builtins.int
     ATTRIBUTES_FIELD_NUMBER: _builtins.int
     CONFLICTING_LABELS_FIELD_NUMBER: _builtins.int
+    EXAMPLE_FIELD_NUMBER: _builtins.int
     record_id: _builtins.str
     """ID of the record: 64 hexadecimal digits."""
     content_digest: _builtins.str
@@ -358,6 +360,10 @@ class Record(_message.Message):
     def conflicting_labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Labels of its duplicates, each one once, if they differ. `source_label` is empty then; the label set decides."""
 
+    @_builtins.property
+    def example(self) -> _example_pb2.Example:
+        """Conversation and answers of the record. Not set if the record is a text with at most a label."""
+
     def __init__(
         self,
         *,
@@ -376,10 +382,11 @@ class Record(_message.Message):
         received_time: _timestamp_pb2.Timestamp | None = ...,
         attributes: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         conflicting_labels: _abc.Iterable[_builtins.str] | None = ...,
+        example: _example_pb2.Example | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["received_time", b"received_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["example", b"example", "received_time", b"received_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "chars", b"chars", "cluster", b"cluster", "conflicting_labels", b"conflicting_labels", "content_digest", b"content_digest", "language", b"language", "license", b"license", "received_time", b"received_time", "record_id", b"record_id", "source", b"source", "source_label", b"source_label", "source_path", b"source_path", "steps", b"steps", "text", b"text", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "chars", b"chars", "cluster", b"cluster", "conflicting_labels", b"conflicting_labels", "content_digest", b"content_digest", "example", b"example", "language", b"language", "license", b"license", "received_time", b"received_time", "record_id", b"record_id", "source", b"source", "source_label", b"source_label", "source_path", b"source_path", "steps", b"steps", "text", b"text", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

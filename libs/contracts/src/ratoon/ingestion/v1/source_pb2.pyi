@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from ratoon.ingestion.v1 import example_pb2 as _example_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -96,6 +97,13 @@ class Source(_message.Message):
         ID_FIELD_NUMBER: _builtins.int
         TIME_FIELD_NUMBER: _builtins.int
         ATTRIBUTES_FIELD_NUMBER: _builtins.int
+        MESSAGES_FIELD_NUMBER: _builtins.int
+        PROMPT_FIELD_NUMBER: _builtins.int
+        ANSWER_FIELD_NUMBER: _builtins.int
+        REJECTED_FIELD_NUMBER: _builtins.int
+        SYSTEM_FIELD_NUMBER: _builtins.int
+        TOOLS_FIELD_NUMBER: _builtins.int
+        WEIGHT_FIELD_NUMBER: _builtins.int
         text: _builtins.str
         """Column of the text. Default: `text`."""
         label: _builtins.str
@@ -104,6 +112,25 @@ class Source(_message.Message):
         """Column of the ID. Default: `id`."""
         time: _builtins.str
         """Column of the time at which the item was received. Default: `time`."""
+        messages: _builtins.str
+        """Column of the messages of a conversation, for example `messages` or `conversations`. Empty: detected, as all
+        columns below. A conversation, an instruction or a preference is detected by its fields if there is no column of
+        the text; if the column of the text is named, only texts are read.
+        """
+        prompt: _builtins.str
+        """Column of the prompt: a text or a list of messages. Detected: `prompt`."""
+        answer: _builtins.str
+        """Column of the right answer: a text, a list of texts or the message of the assistant. Detected: `completion`,
+        `response`; beside `instruction`, `output`.
+        """
+        rejected: _builtins.str
+        """Column of the rejected answer of a preference; `answer` is then the chosen one. Detected: `chosen` and `rejected`."""
+        system: _builtins.str
+        """Column of the system prompt. Detected: `system`."""
+        tools: _builtins.str
+        """Column of the tools that the assistant may call, as a list in the form of the chat API. Detected: `tools`."""
+        weight: _builtins.str
+        """Column of the weight of the record in training, a number above 0. Not detected."""
         @_builtins.property
         def attributes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
             """Additional columns to keep as attributes of the records, for slices."""
@@ -116,10 +143,17 @@ class Source(_message.Message):
             id: _builtins.str = ...,
             time: _builtins.str = ...,
             attributes: _abc.Iterable[_builtins.str] | None = ...,
+            messages: _builtins.str = ...,
+            prompt: _builtins.str = ...,
+            answer: _builtins.str = ...,
+            rejected: _builtins.str = ...,
+            system: _builtins.str = ...,
+            tools: _builtins.str = ...,
+            weight: _builtins.str = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "id", b"id", "label", b"label", "text", b"text", "time", b"time"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "attributes", b"attributes", "id", b"id", "label", b"label", "messages", b"messages", "prompt", b"prompt", "rejected", b"rejected", "system", b"system", "text", b"text", "time", b"time", "tools", b"tools", "weight", b"weight"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -247,6 +281,46 @@ class SourcePreview(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class LayoutCountsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class KindCountsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     FORMAT_FIELD_NUMBER: _builtins.int
     ENCODING_FIELD_NUMBER: _builtins.int
     ENCODING_FROM_FIELD_NUMBER: _builtins.int
@@ -263,6 +337,8 @@ class SourcePreview(_message.Message):
     ESTIMATED_ITEM_COUNT_FIELD_NUMBER: _builtins.int
     PROBLEM_REASON_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
+    LAYOUT_COUNTS_FIELD_NUMBER: _builtins.int
+    KIND_COUNTS_FIELD_NUMBER: _builtins.int
     format: Global___Source.Format.ValueType
     """Format of the blob, as requested or as detected."""
     encoding: _builtins.str
@@ -305,6 +381,18 @@ class SourcePreview(_message.Message):
     def rejections(self) -> _containers.RepeatedCompositeFieldContainer[Global___RejectedItem]:
         """Examples of rejected items."""
 
+    @_builtins.property
+    def layout_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Number of items by the layout of their rows: `text`, `chat`, `sharegpt`, `alpaca`, `prompt`, `preference`,
+        `example`. Empty for formats other than tables.
+        """
+
+    @_builtins.property
+    def kind_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Number of records by what they are: `text`, `prompt` (without an answer), `answer` (a prompt with right answers),
+        `preference`, `judgement`.
+        """
+
     def __init__(
         self,
         *,
@@ -324,10 +412,12 @@ class SourcePreview(_message.Message):
         estimated_item_count: _builtins.int = ...,
         problem_reason: _builtins.str = ...,
         problem: _builtins.str = ...,
+        layout_counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        kind_counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "complete", b"complete", "encoding", b"encoding", "encoding_from", b"encoding_from", "estimated_item_count", b"estimated_item_count", "format", b"format", "item_count", b"item_count", "label_counts", b"label_counts", "problem", b"problem", "problem_reason", b"problem_reason", "record_count", b"record_count", "records", b"records", "rejected_counts", b"rejected_counts", "rejections", b"rejections", "size_bytes", b"size_bytes", "unlabelled_count", b"unlabelled_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "complete", b"complete", "encoding", b"encoding", "encoding_from", b"encoding_from", "estimated_item_count", b"estimated_item_count", "format", b"format", "item_count", b"item_count", "kind_counts", b"kind_counts", "label_counts", b"label_counts", "layout_counts", b"layout_counts", "problem", b"problem", "problem_reason", b"problem_reason", "record_count", b"record_count", "records", b"records", "rejected_counts", b"rejected_counts", "rejections", b"rejections", "size_bytes", b"size_bytes", "unlabelled_count", b"unlabelled_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -366,6 +456,7 @@ class PreviewedRecord(_message.Message):
     LANGUAGE_FIELD_NUMBER: _builtins.int
     RECEIVED_TIME_FIELD_NUMBER: _builtins.int
     ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    EXAMPLE_FIELD_NUMBER: _builtins.int
     source_path: _builtins.str
     """Position of the item in its source: a line, a path or an ID."""
     text: _builtins.str
@@ -384,6 +475,12 @@ class PreviewedRecord(_message.Message):
     def attributes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Values of the attribute columns, by name."""
 
+    @_builtins.property
+    def example(self) -> _example_pb2.Example:
+        """Conversation and answers of the record, each text at most 500 characters. Not set if the record is a text with at
+        most a label.
+        """
+
     def __init__(
         self,
         *,
@@ -394,10 +491,11 @@ class PreviewedRecord(_message.Message):
         language: _builtins.str = ...,
         received_time: _timestamp_pb2.Timestamp | None = ...,
         attributes: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        example: _example_pb2.Example | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["received_time", b"received_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["example", b"example", "received_time", b"received_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "chars", b"chars", "label", b"label", "language", b"language", "received_time", b"received_time", "source_path", b"source_path", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "chars", b"chars", "example", b"example", "label", b"label", "language", b"language", "received_time", b"received_time", "source_path", b"source_path", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -110,6 +110,13 @@ class SourceSpec(_message.Message):
         TIME_FIELD_NUMBER: _builtins.int
         ATTRIBUTES_FIELD_NUMBER: _builtins.int
         NAMED_FIELD_NUMBER: _builtins.int
+        MESSAGES_FIELD_NUMBER: _builtins.int
+        PROMPT_FIELD_NUMBER: _builtins.int
+        ANSWER_FIELD_NUMBER: _builtins.int
+        REJECTED_FIELD_NUMBER: _builtins.int
+        SYSTEM_FIELD_NUMBER: _builtins.int
+        TOOLS_FIELD_NUMBER: _builtins.int
+        WEIGHT_FIELD_NUMBER: _builtins.int
         text: _builtins.str
         """Column of the text."""
         label: _builtins.str
@@ -118,6 +125,20 @@ class SourceSpec(_message.Message):
         """Column of the ID."""
         time: _builtins.str
         """Column of the time of receipt."""
+        messages: _builtins.str
+        """Column of the messages of a conversation. Empty: detected, as all columns below."""
+        prompt: _builtins.str
+        """Column of the prompt."""
+        answer: _builtins.str
+        """Column of the right answer."""
+        rejected: _builtins.str
+        """Column of the rejected answer."""
+        system: _builtins.str
+        """Column of the system prompt."""
+        tools: _builtins.str
+        """Column of the tools."""
+        weight: _builtins.str
+        """Column of the weight."""
         @_builtins.property
         def attributes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
             """Columns that are stored as attributes."""
@@ -135,27 +156,62 @@ class SourceSpec(_message.Message):
             time: _builtins.str | None = ...,
             attributes: _abc.Iterable[_builtins.str] | None = ...,
             named: _abc.Iterable[_builtins.str] | None = ...,
+            messages: _builtins.str | None = ...,
+            prompt: _builtins.str | None = ...,
+            answer: _builtins.str | None = ...,
+            rejected: _builtins.str | None = ...,
+            system: _builtins.str | None = ...,
+            tools: _builtins.str | None = ...,
+            weight: _builtins.str | None = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _typing.Literal["_id", b"_id", "_label", b"_label", "_text", b"_text", "_time", b"_time", "id", b"id", "label", b"label", "text", b"text", "time", b"time"]  # noqa: Y015
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_answer", b"_answer", "_id", b"_id", "_label", b"_label", "_messages", b"_messages", "_prompt", b"_prompt", "_rejected", b"_rejected", "_system", b"_system", "_text", b"_text", "_time", b"_time", "_tools", b"_tools", "_weight", b"_weight", "answer", b"answer", "id", b"id", "label", b"label", "messages", b"messages", "prompt", b"prompt", "rejected", b"rejected", "system", b"system", "text", b"text", "time", b"time", "tools", b"tools", "weight", b"weight"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["_id", b"_id", "_label", b"_label", "_text", b"_text", "_time", b"_time", "attributes", b"attributes", "id", b"id", "label", b"label", "named", b"named", "text", b"text", "time", b"time"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_answer", b"_answer", "_id", b"_id", "_label", b"_label", "_messages", b"_messages", "_prompt", b"_prompt", "_rejected", b"_rejected", "_system", b"_system", "_text", b"_text", "_time", b"_time", "_tools", b"_tools", "_weight", b"_weight", "answer", b"answer", "attributes", b"attributes", "id", b"id", "label", b"label", "messages", b"messages", "named", b"named", "prompt", b"prompt", "rejected", b"rejected", "system", b"system", "text", b"text", "time", b"time", "tools", b"tools", "weight", b"weight"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__answer: _TypeAlias = _typing.Literal["answer"]  # noqa: Y015
+        _WhichOneofArgType__answer: _TypeAlias = _typing.Literal["_answer", b"_answer"]  # noqa: Y015
         _WhichOneofReturnType__id: _TypeAlias = _typing.Literal["id"]  # noqa: Y015
         _WhichOneofArgType__id: _TypeAlias = _typing.Literal["_id", b"_id"]  # noqa: Y015
         _WhichOneofReturnType__label: _TypeAlias = _typing.Literal["label"]  # noqa: Y015
         _WhichOneofArgType__label: _TypeAlias = _typing.Literal["_label", b"_label"]  # noqa: Y015
+        _WhichOneofReturnType__messages: _TypeAlias = _typing.Literal["messages"]  # noqa: Y015
+        _WhichOneofArgType__messages: _TypeAlias = _typing.Literal["_messages", b"_messages"]  # noqa: Y015
+        _WhichOneofReturnType__prompt: _TypeAlias = _typing.Literal["prompt"]  # noqa: Y015
+        _WhichOneofArgType__prompt: _TypeAlias = _typing.Literal["_prompt", b"_prompt"]  # noqa: Y015
+        _WhichOneofReturnType__rejected: _TypeAlias = _typing.Literal["rejected"]  # noqa: Y015
+        _WhichOneofArgType__rejected: _TypeAlias = _typing.Literal["_rejected", b"_rejected"]  # noqa: Y015
+        _WhichOneofReturnType__system: _TypeAlias = _typing.Literal["system"]  # noqa: Y015
+        _WhichOneofArgType__system: _TypeAlias = _typing.Literal["_system", b"_system"]  # noqa: Y015
         _WhichOneofReturnType__text: _TypeAlias = _typing.Literal["text"]  # noqa: Y015
         _WhichOneofArgType__text: _TypeAlias = _typing.Literal["_text", b"_text"]  # noqa: Y015
         _WhichOneofReturnType__time: _TypeAlias = _typing.Literal["time"]  # noqa: Y015
         _WhichOneofArgType__time: _TypeAlias = _typing.Literal["_time", b"_time"]  # noqa: Y015
+        _WhichOneofReturnType__tools: _TypeAlias = _typing.Literal["tools"]  # noqa: Y015
+        _WhichOneofArgType__tools: _TypeAlias = _typing.Literal["_tools", b"_tools"]  # noqa: Y015
+        _WhichOneofReturnType__weight: _TypeAlias = _typing.Literal["weight"]  # noqa: Y015
+        _WhichOneofArgType__weight: _TypeAlias = _typing.Literal["_weight", b"_weight"]  # noqa: Y015
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__answer) -> _WhichOneofReturnType__answer | None: ...
         @_typing.overload
         def WhichOneof(self, oneof_group: _WhichOneofArgType__id) -> _WhichOneofReturnType__id | None: ...
         @_typing.overload
         def WhichOneof(self, oneof_group: _WhichOneofArgType__label) -> _WhichOneofReturnType__label | None: ...
         @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__messages) -> _WhichOneofReturnType__messages | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__prompt) -> _WhichOneofReturnType__prompt | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__rejected) -> _WhichOneofReturnType__rejected | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__system) -> _WhichOneofReturnType__system | None: ...
+        @_typing.overload
         def WhichOneof(self, oneof_group: _WhichOneofArgType__text) -> _WhichOneofReturnType__text | None: ...
         @_typing.overload
         def WhichOneof(self, oneof_group: _WhichOneofArgType__time) -> _WhichOneofReturnType__time | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__tools) -> _WhichOneofReturnType__tools | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__weight) -> _WhichOneofReturnType__weight | None: ...
 
     NAME_FIELD_NUMBER: _builtins.int
     DIGEST_FIELD_NUMBER: _builtins.int
