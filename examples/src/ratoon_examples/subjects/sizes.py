@@ -56,4 +56,20 @@ QUICK = Size(
     must_improve=False,
 )
 """For tests: too few mails to be sure of a gain, so the gate lets every version pass."""
+SCRATCH = Size(
+    "scratch",
+    training=300,
+    held_out=12,
+    arriving=60,
+    streams=4,
+    stream_tokens=60,
+    settings={
+        "training": {"method": "METHOD_FULL", "epochs": 3, "continueEpochs": 2, "replayCount": 40},
+        "split": {"validationShare": 0.1, "testShare": 0.2},
+        "gate": {"baselineMargin": 1, "newDomainThreshold": -1, "oldDomainThreshold": -1},
+    },
+    must_improve=False,
+    trigger_within_s=240.0,
+)
+"""For tests without a chat model: a model of a million parameters, from scratch, whose answers are poor."""
 SIZES = {size.name: size for size in (FULL, QUICK)}

@@ -57,8 +57,8 @@ class Demo:
     corpus: Corpus
     measured: Measured
     say: Say
-    base: Path
-    """Directory of the chat model from which the first version starts."""
+    base: Path | None = None
+    """Directory of the chat model from which the first version starts; None: from scratch."""
     size: Size = FULL
     seed: int = 7
     runs: dict[str, PipelineRun] = field(default_factory=dict)
@@ -95,10 +95,11 @@ class Demo:
 
 
 def create_project(demo: Demo) -> None:
-    """Upload the chat model, and create the project and its retraining policy."""
+    """Upload the chat model, if any, and create the project and its retraining policy."""
     settings = dict(demo.size.settings)
-    digest = demo.client.blobs.upload_tree(demo.base, on_bytes=upload_ticker(demo, demo.base.name))
-    settings["training"] = {**settings["training"], "baseArtifactDigest": digest}
+    if demo.base is not None:
+        digest = demo.client.blobs.upload_tree(demo.base, on_bytes=upload_ticker(demo, demo.base.name))
+        settings["training"] = {**settings["training"], "baseArtifactDigest": digest}
     demo.client.projects.create(
         project_id=demo.project,
         display_name="Subject lines",
