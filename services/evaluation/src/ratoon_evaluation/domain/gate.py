@@ -1,31 +1,39 @@
 """The gate: rules over measurements, and the verdict. It does not know how anything was measured.
 
-What was not measured counts as failure. A verdict carries the numbers, so that a refusal says why.
+What was not measured counts as failure. A verdict carries the numbers, so that a refusal says why. Rules compare gains:
+of a metric whose lower values are better, a gain is a decrease.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from ratoon_evaluation.domain.scores import BASELINE_TITLES, MAJORITY, DomainScores, Interval, Measurements
+from ratoon.tasks import kinds
+from ratoon.tasks.classify import Classify
+from ratoon.tasks.kind import Direction, Metric
+from ratoon.tasks.kinds import TaskSpec
+from ratoon.tasks.titles import metric_title
+from ratoon_evaluation.domain.kinds.table import kind_of
+from ratoon_evaluation.domain.scores import DomainScores, Interval, Measurements, Scores
+from ratoon_evaluation.domain.wording import number, span
 
 
 class RuleKind(StrEnum):
     """What a rule asks for."""
 
     BEATS_MAJORITY = "BEATS_MAJORITY"
-    """The candidate's macro-F1 has its lower bound above the majority class's plus the threshold."""
+    """The worse bound of the metric is better than the simplest baseline's value by more than the threshold."""
     BETTER = "BETTER"
-    """The paired difference (candidate minus reference) has a lower bound above the threshold, usually 0."""
+    """The paired gain over the reference has a lower bound above the threshold, usually 0."""
     NOT_WORSE = "NOT_WORSE"
     """The same with a threshold below 0, usually −0.08: a small loss is accepted."""
     NEAR_BASELINE = "NEAR_BASELINE"
-    """The measured macro-F1 minus the best baseline's is at least the threshold, usually −0.02.
+    """The measured gain over the best baseline is at least the threshold, usually −0.02.
 
-    The measured difference decides, not its lower bound: a test part of any size lets an equal of the baseline pass.
+    The measured gain decides, not its lower bound: a test part of any size lets an equal of the baseline pass.
     """
     MIN_VALUE = "MIN_VALUE"
     """The candidate's lower bound of a metric is at least the threshold."""
@@ -52,7 +60,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Finding:
-    """How one rule came out: what was measured, the bound its lower end had to exceed, and a sentence."""
+    """How one rule came out: what was measured, the bound that its worse end had to exceed, and a sentence."""
 
     rule: Rule
     passed: bool
@@ -86,9 +94,41 @@ class Outcome:
     verdict: Verdict
 
 
-def judge(rules: Sequence[Rule], measured: Measurements) -> Verdict:
-    """Hold each rule against the measurements; a gate without a rule lets nothing through."""
-    findings = _noted([_finding(rule, measured) for rule in rules], measured)
+_ANY_LABELS = Classify()
+
+
+@dataclass(frozen=True)
+class _Criteria:
+    """What rules compare, by the kind of task: its metrics, the primary one, and its baselines."""
+
+    metrics: Mapping[str, Metric]
+    primary: str
+    simplest: str
+    titles: Mapping[str, str]
+
+    def metric(self, rule: Rule) -> Metric:
+        """Return the metric of a rule."""
+        return self.metrics[rule.metric or self.primary]
+
+    def baseline(self, rule: Rule) -> str:
+        """Return the name of the baseline of a rule BEATS_MAJORITY."""
+        return rule.baseline or self.simplest
+
+    def title(self, baseline: str) -> str:
+        """Return the name of a baseline for people."""
+        return self.titles.get(baseline, baseline)
+
+
+def judge(
+    rules: Sequence[Rule], measured: Measurements, task: TaskSpec = _ANY_LABELS, primary: str = ""
+) -> Verdict:
+    """Hold each rule against the measurements; a gate without a rule lets nothing through.
+
+    `primary` is the metric of rules without one; empty: that of the kind of task.
+    """
+    ours, shared = kind_of(task), kinds.kind_of(task)
+    criteria = _Criteria(shared.METRICS, primary or shared.PRIMARY, ours.BASELINE, ours.BASELINE_TITLES)
+    findings = _noted([_finding(rule, measured, criteria) for rule in rules], measured)
     return Verdict(bool(findings) and all(finding.passed for finding in findings), findings)
 
 
@@ -114,89 +154,121 @@ def untested(scores: DomainScores) -> str:
     return f"{names} {has} no record in the test part of the domain {scores.domain}: {it} not tested."
 
 
-def _finding(rule: Rule, measured: Measurements) -> Finding:
+def _finding(rule: Rule, measured: Measurements, criteria: _Criteria) -> Finding:
+    scores, metric = measured.domain(rule.domain), criteria.metric(rule)
+    if scores is None:
+        return _missing(rule, "the candidate was not scored there")
     if rule.kind is RuleKind.BEATS_MAJORITY:
-        return _beats_majority(rule, measured)
+        return _beats_baseline(rule, scores, metric, criteria)
     if rule.kind is RuleKind.NEAR_BASELINE:
-        return _near_baseline(rule, measured)
+        return _near_baseline(rule, scores, metric, criteria)
     if rule.kind in BOUNDS:
-        return _bounded(rule, measured)
-    return _compared(rule, measured)
+        return _bounded(rule, scores, metric)
+    return _compared(rule, scores, metric)
 
 
-def _bounded(rule: Rule, measured: Measurements) -> Finding:
-    scores = measured.domain(rule.domain)
-    interval: Interval | None = getattr(scores.candidate, rule.metric) if scores else None
+def _bounded(rule: Rule, scores: DomainScores, metric: Metric) -> Finding:
+    interval = scores.candidate.measured.get(metric.name)
     if interval is None:
-        return _missing(rule, f"{rule.metric} was not measured there")
+        return _unmeasured(rule, scores.candidate, metric)
     is_lower = rule.kind is RuleKind.MIN_VALUE
     end = interval.low if is_lower else interval.high
     if not math.isfinite(end):
-        return _missing(rule, "the measured value is not a number")
+        return _missing(rule, _NO_NUMBER)
     passed = end >= rule.threshold if is_lower else end <= rule.threshold
     side, limit = ("lower", "at least") if is_lower else ("upper", "at most")
     sentence = (
-        f"{_title(rule)}: {rule.metric} is {_span(interval)}; the {side} bound {end:.3f} is "
-        f"{'' if passed else 'not '}{limit} {rule.threshold:.3f}."
+        f"{_title(rule)}: {metric_title(metric.name)} is {span(interval, metric)}; the {side} bound "
+        f"{number(end, metric)} is {'' if passed else 'not '}{limit} {number(rule.threshold, metric)}."
     )
     return Finding(rule, passed, sentence, interval, rule.threshold)
 
 
-def _beats_majority(rule: Rule, measured: Measurements) -> Finding:
-    scores = measured.domain(rule.domain)
-    if scores is None:
-        return _missing(rule, "the candidate was not scored there")
-    majority = scores.baselines.get(MAJORITY)
-    if majority is None:
-        return _missing(rule, "the majority class was not scored there")
-    f1, bound = scores.candidate.macro_f1, majority.macro_f1.value + rule.threshold
-    text = (
-        f"macro-F1 is {_span(f1)}; always answering the commonest label gives {majority.macro_f1.value:.3f}"
-    )
-    return _held(rule, f1, bound, text)
+def _beats_baseline(rule: Rule, scores: DomainScores, metric: Metric, criteria: _Criteria) -> Finding:
+    name = criteria.title(criteria.baseline(rule))
+    baseline = scores.baselines.get(criteria.baseline(rule))
+    if baseline is None:
+        return _missing(rule, f"the baseline ({name}) was not scored there")
+    ours, theirs = (each.measured.get(metric.name) for each in (scores.candidate, baseline))
+    if ours is None or theirs is None:
+        return _unmeasured(rule, baseline if ours else scores.candidate, metric)
+    text = f"{metric_title(metric.name)} is {span(ours, metric)}; {name} gives {number(theirs.value, metric)}"
+    return _held(rule, ours, theirs.value + _raw(rule.threshold, metric), metric, text)
 
 
-def _near_baseline(rule: Rule, measured: Measurements) -> Finding:
-    scores = measured.domain(rule.domain)
-    if scores is None or scores.baseline_difference is None:
+def _near_baseline(rule: Rule, scores: DomainScores, metric: Metric, criteria: _Criteria) -> Finding:
+    best = scores.baselines.get(scores.best_baseline)
+    if best is None:
         return _missing(rule, "no baseline was fitted there (the domain has no training part)")
-    difference, model = scores.baseline_difference, scores.candidate.macro_f1.value
+    difference = scores.baseline_difference_of(metric.name)
+    ours, theirs = (each.measured.get(metric.name) for each in (scores.candidate, best))
+    if difference is None or ours is None or theirs is None:
+        return _unmeasured(rule, best if ours else scores.candidate, metric)
     if not math.isfinite(difference.value):
-        return _missing(rule, "the measured value is not a number")
-    name = BASELINE_TITLES.get(scores.best_baseline, scores.best_baseline)
+        return _missing(rule, _NO_NUMBER)
     text = (
-        f"{name} reaches macro-F1 {scores.baselines[scores.best_baseline].macro_f1.value:.3f}, the model {model:.3f} "
-        f"(difference {_span(difference, sign='+')})"
+        f"{criteria.title(scores.best_baseline)} reaches {metric_title(metric.name)} "
+        f"{number(theirs.value, metric)}, the model {number(ours.value, metric)} "
+        f"(difference {span(difference, metric, sign='+')})"
     )
-    passed = difference.value >= rule.threshold - _ROUNDING
-    return Finding(rule, passed, _baseline_sentence(rule, text, passed), difference, rule.threshold)
+    passed = metric.gain(difference.value, 0.0) >= rule.threshold - _ROUNDING
+    bound = _raw(rule.threshold, metric)
+    return Finding(rule, passed, _baseline_sentence(rule, text, metric, passed), difference, bound)
 
 
-def _baseline_sentence(rule: Rule, text: str, passed: bool) -> str:
+def _baseline_sentence(rule: Rule, text: str, metric: Metric, passed: bool) -> str:
     if passed:
-        return f"On the domain {rule.domain}, {text}; a difference down to {rule.threshold:+.3f} is accepted."
+        accepted = number(_raw(rule.threshold, metric), metric, sign="+")
+        way = "up" if _is_lower_better(metric) else "down"
+        return f"On the domain {rule.domain}, {text}; a difference {way} to {accepted} is accepted."
+    worse = "more" if _is_lower_better(metric) else "less"
+    off = " (1 turns this rule off)" if metric.high - metric.low <= 1 else ""
     return (
-        f"A simpler model is better: on the domain {rule.domain}, {text}, and at most {-rule.threshold:.3f} less is "
-        f"accepted. Add labelled records or train for more epochs; gate.baseline_margin sets what is accepted "
-        f"(1 turns this rule off)."
+        f"A simpler model is better: on the domain {rule.domain}, {text}, and at most "
+        f"{number(-rule.threshold, metric)} {worse} is accepted. Add labelled records or train for more epochs; "
+        f"gate.baseline_margin sets what is accepted{off}."
     )
 
 
-def _compared(rule: Rule, measured: Measurements) -> Finding:
-    scores = measured.domain(rule.domain)
-    if scores is None or scores.difference is None:
+def _compared(rule: Rule, scores: DomainScores, metric: Metric) -> Finding:
+    difference = scores.difference_of(metric.name)
+    if scores.reference is None and difference is None:
         return _missing(rule, "the candidate was not compared with a reference there")
-    text = f"macro-F1 changes by {_span(scores.difference, sign='+')} against the reference"
-    return _held(rule, scores.difference, rule.threshold, text)
+    if difference is None:
+        return _unmeasured(rule, scores.candidate, metric)
+    better = " (lower is better)" if _is_lower_better(metric) else ""
+    text = f"{metric_title(metric.name)} changes by {span(difference, metric, sign='+')} against the reference{better}"
+    return _held(rule, difference, _raw(rule.threshold, metric), metric, text)
 
 
-def _held(rule: Rule, interval: Interval, bound: float, text: str) -> Finding:
-    if not (math.isfinite(interval.low) and math.isfinite(bound)):
-        return _missing(rule, "the measured value is not a number")
-    passed = interval.low > bound
-    relation = "above" if passed else "not above"
-    sentence = f"{_title(rule)}: {text}; the lower bound {interval.low:.3f} is {relation} {bound:.3f}."
+def _held(rule: Rule, interval: Interval, bound: float, metric: Metric, text: str) -> Finding:
+    """Return whether the worse end of an interval is better than a bound."""
+    is_lower_better = _is_lower_better(metric)
+    end = interval.high if is_lower_better else interval.low
+    if not (math.isfinite(end) and math.isfinite(bound)):
+        return _missing(rule, _NO_NUMBER)
+    passed = metric.gain(end, bound) > 0
+    side, relation = ("upper", "below") if is_lower_better else ("lower", "above")
+    sentence = (
+        f"{_title(rule)}: {text}; the {side} bound {number(end, metric)} is {'' if passed else 'not '}"
+        f"{relation} {number(bound, metric)}."
+    )
     return Finding(rule, passed, sentence, interval, bound)
+
+
+def _raw(gain: float, metric: Metric) -> float:
+    """Return a gain as a difference of values."""
+    return -gain if _is_lower_better(metric) else gain
+
+
+def _is_lower_better(metric: Metric) -> bool:
+    return metric.direction is Direction.LOWER
+
+
+def _unmeasured(rule: Rule, scores: Scores, metric: Metric) -> Finding:
+    why = scores.unmeasured.get(metric.name, "").rstrip(".")
+    reason = f" ({why})" if why else ""
+    return _missing(rule, f"{metric_title(metric.name)} was not measured there{reason}")
 
 
 def _missing(rule: Rule, why: str) -> Finding:
@@ -208,16 +280,13 @@ def _title(rule: Rule) -> str:
 
 
 _TITLES = {
-    RuleKind.BEATS_MAJORITY: "Better than the commonest label",
+    RuleKind.BEATS_MAJORITY: "Better than the baseline",
     RuleKind.BETTER: "Better than the version in production",
     RuleKind.NOT_WORSE: "Not worse than the version in production",
     RuleKind.NEAR_BASELINE: "Close to the best baseline",
     RuleKind.MIN_VALUE: "Not below the minimum",
     RuleKind.MAX_VALUE: "Not above the maximum",
 }
+_NO_NUMBER = "the measured value is not a number"
 _ROUNDING = 1e-9
 """A difference that equals the threshold but for floating-point error passes."""
-
-
-def _span(interval: Interval, sign: str = "") -> str:
-    return f"{interval.value:{sign}.3f} [{interval.low:{sign}.3f}, {interval.high:{sign}.3f}]"
