@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ratoon.cli import app
-from ratoon.cli.model_folders import UnfitModel, checked_model
+from ratoon.cli.model_folders import UnfitModel, check_architecture, checked_model, with_template
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 4096\n"
 
@@ -79,3 +79,54 @@ def test_nothing_is_sent_of_a_file_or_of_a_folder_that_is_no_model(server, tmp_p
         CliRunner().invoke(app, ["-p", "p", "models", "upload", str(tmp_path)]).exception, UnfitModel
     )
     assert not server.requests
+
+
+def test_a_model_without_a_chat_template_names_the_default_and_takes_it(folder):
+    (folder / "tokenizer_config.json").write_text(json.dumps({"eos_token": "</s>"}))
+    with pytest.raises(UnfitModel, match="--chat-template plain"):
+        checked_model(folder)
+    with with_template(folder, "plain") as source:
+        assert "chat_template.jinja" in checked_model(source).model
+        assert source.name == folder.name
+    assert not (folder / "chat_template.jinja").exists(), "the directory of the user stays as it was"
+    with with_template(folder, "") as source:
+        assert source == folder
+
+
+def test_the_plain_template_frames_turns_by_words_and_ends_answers_by_the_end_token(folder):
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    with with_template(folder, "plain") as source:
+        text = (source / "chat_template.jinja").read_text()
+    template = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True).from_string(text)
+    turns = [("system", "Be short."), ("user", "Hello"), ("assistant", "Hi"), ("user", "Bye")]
+    chat = [{"role": role, "content": content} for role, content in turns]
+    rendered = template.render(messages=chat, add_generation_prompt=True, eos_token="</s>")
+    assert rendered == (
+        "### System:\nBe short.\n\n### User:\nHello\n\n### Assistant:\nHi</s>\n\n### User:\nBye\n\n### Assistant:\n"
+    )
+
+
+def test_a_template_of_a_file_replaces_the_models_own(folder, tmp_path):
+    (folder / "chat_template.jinja").write_text("{{ 'own' }}")
+    (tmp_path / "other.jinja").write_text("{{ 'other' }}")
+    with with_template(folder, str(tmp_path / "other.jinja")) as source:
+        assert (source / "chat_template.jinja").read_text() == "{{ 'other' }}"
+    assert (folder / "chat_template.jinja").read_text() == "{{ 'own' }}"
+    with pytest.raises(UnfitModel, match="no text file"), with_template(folder, str(tmp_path / "none.jinja")):
+        pass
+
+
+def test_tensors_of_another_architecture_are_named_before_the_upload(server, folder):
+    config = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "vocab_size": 4, "hidden_size": 2}
+    config |= {"num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 4}
+    (folder / "config.json").write_text(json.dumps(config))
+    result = CliRunner().invoke(app, ["-p", "p", "models", "upload", str(folder)])
+    assert isinstance(result.exception, UnfitModel)
+    assert "lack tensors of the architecture: lm_head.weight, model.layers.0." in str(result.exception)
+    assert not server.requests
+
+
+def test_without_transformers_the_tensors_are_left_to_the_training_run(folder, monkeypatch):
+    monkeypatch.setattr("ratoon.cli.model_folders.find_spec", lambda name: None)
+    assert not check_architecture(folder)

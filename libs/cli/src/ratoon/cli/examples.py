@@ -37,7 +37,10 @@ EXAMPLES = {
     "labels complete": ["ratoon labels complete TASK spam"],
     "labels tasks": ["ratoon labels tasks --state done --limit 20"],
     "logs": ["ratoon logs gateway --follow", "ratoon logs control --json"],
-    "models upload": ["ratoon models upload models/smollm2"],
+    "models upload": [
+        "ratoon models upload models/smollm2",
+        "ratoon models upload models/pythia-160m --chat-template plain",
+    ],
     "pipelines approve": ['ratoon pipelines approve RUN --reason "reviewed by two people"'],
     "pipelines reject": ['ratoon pipelines reject RUN --reason "too slow"'],
     "pipelines run": [

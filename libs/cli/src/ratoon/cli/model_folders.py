@@ -1,13 +1,38 @@
-"""Checks of local model directories before the upload: missing files, and files that are not part of a model."""
+"""Checks of local model directories before the upload: files, weights, tokenizer and chat template of a base model."""
 
 import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from ratoon.client import RatoonError
-from ratoon.storage.model_tree import FolderFiles, inspect_model_tree, partition_files
+from ratoon.storage.model_tree import TEMPLATE, FolderFiles, inspect_model_tree, partition_files
+from ratoon.storage.models import ADAPTER_CONFIG
 
 _RECIPE = "recipe.json"
+PLAIN = "plain"
+"""Name of the chat template for models that have none."""
+_PLAIN_TEMPLATE = """\
+{%- for message in messages -%}
+{%- if message['role'] == 'assistant' -%}
+{{ '### Assistant:\\n' + message['content'] + eos_token + '\\n\\n' }}
+{%- else -%}
+{{ '### ' + message['role'] | capitalize + ':\\n' + message['content'] + '\\n\\n' }}
+{%- endif -%}
+{%- endfor -%}
+{%- if add_generation_prompt -%}
+{{ '### Assistant:\\n' }}
+{%- endif -%}
+"""
+"""Words in place of special tokens, so that any tokenizer renders it; an answer ends with the end token."""
+_TEMPLATE_HINT = f" Or upload it with `--chat-template {PLAIN}`."
+_ARCHITECTURE_CHECK = "ratoon.engine.architecture"
+_TIMEOUT_S = 600.0
 
 
 class UnfitModel(RatoonError):
@@ -26,16 +51,76 @@ def checked_model(folder: Path) -> ModelFolderFiles:
     """Check a model or adapter directory; raise UnfitModel with all reasons if it cannot be used."""
     files = FolderFiles(folder)
     inspection = inspect_model_tree(files)
-    reasons = [problem.message for problem in inspection.problems]
+    reasons = [
+        problem.message + (_TEMPLATE_HINT if problem.reason == "CHAT_TEMPLATE_MISSING" else "")
+        for problem in inspection.problems
+    ]
     if inspection.is_adapter and not _names_base(folder / _RECIPE):
         reasons.append(
             "The adapter does not name its base model. Upload the base model first, and add its digest to "
             f'{_RECIPE} as {{"base_artifact_digest": "…"}}.'
         )
+    _refuse(folder, reasons)
+    return ModelFolderFiles(*map(tuple, partition_files(files.sizes())))
+
+
+def check_architecture(folder: Path) -> bool:
+    """Compare the tensors of a whole model with its architecture; UnfitModel names those that do not fit.
+
+    Returns False if this machine cannot compare them, as transformers is not installed.
+    """
+    if (folder / ADAPTER_CONFIG).exists():
+        return True
+    if not all(map(find_spec, ("torch", "transformers", "ratoon.engine"))):
+        return False
+    checked = subprocess.run(
+        [sys.executable, "-m", _ARCHITECTURE_CHECK, str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT_S,
+        check=False,
+    )
+    if checked.returncode:
+        last = (checked.stderr.strip().splitlines() or [f"exit status {checked.returncode}"])[-1]
+        raise UnfitModel(
+            f"The weights in {folder.resolve().name} could not be compared with their architecture: {last}"
+        )
+    _refuse(folder, [problem["message"] for problem in json.loads(checked.stdout)])
+    return True
+
+
+@contextmanager
+def with_template(folder: Path, template: str) -> Iterator[Path]:
+    """Give a directory with the same model files and this chat template: `plain`, or a Jinja file. Empty: as it is."""
+    if not template:
+        yield folder
+        return
+    text = _PLAIN_TEMPLATE if template == PLAIN else _template_file(Path(template))
+    with tempfile.TemporaryDirectory(prefix="ratoon-model-") as temporary:
+        copy = Path(temporary) / folder.resolve().name
+        copy.mkdir()
+        for path in folder.iterdir():
+            (copy / path.name).symlink_to(path.resolve())
+        (copy / TEMPLATE).unlink(missing_ok=True)
+        (copy / TEMPLATE).write_text(text, encoding="utf-8")
+        yield copy
+
+
+def _template_file(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise UnfitModel(
+            f"The chat template {path} is no text file: name a Jinja file in UTF-8, or `{PLAIN}`."
+        ) from None
+
+
+def _refuse(folder: Path, reasons: Sequence[str]) -> None:
     if reasons:
         listed = "".join(f"\n- {reason}" for reason in reasons)
-        raise UnfitModel(f"{folder} does not contain a model that can be trained or served:{listed}")
-    return ModelFolderFiles(*map(tuple, partition_files(files.sizes())))
+        raise UnfitModel(
+            f"{folder.resolve().name} does not contain a model that can be trained or served:{listed}"
+        )
 
 
 def _names_base(recipe: Path) -> bool:

@@ -12,7 +12,7 @@ import typer
 from ratoon.cli.columns import COLUMNS
 from ratoon.cli.context import session
 from ratoon.cli.documents import read_settings
-from ratoon.cli.model_folders import checked_model
+from ratoon.cli.model_folders import PLAIN, check_architecture, checked_model, with_template
 from ratoon.cli.names import name_argument, patterns
 from ratoon.cli.output import JSON, as_json, console, follow, say, show, show_newest, show_rows
 from ratoon.client.schema import find_method
@@ -236,15 +236,26 @@ def upload_model(
             help="Hugging Face model directory with safetensors files.", exists=True, file_okay=False
         ),
     ],
+    chat_template: Annotated[
+        str,
+        typer.Option(
+            help=f"Chat template to upload with the model: a Jinja file, or `{PLAIN}` [the model's own]"
+        ),
+    ] = "",
 ) -> None:
     """Upload a base model or an adapter. Set its digest as training.baseArtifactDigest of a project.
 
-    The directory is checked first. Files that are not part of a model are skipped and listed.
+    The directory is checked first: its files, and each tensor against the architecture that config.json names. Files
+    that are not part of a model are skipped and listed.
     """
-    chosen, files = session(context), checked_model(folder)
-    if files.left_out:
-        say(f"Skipped files that are not part of a model: {', '.join(files.left_out)}.")
-    digest = chosen.client.blobs.upload_tree(folder, names=frozenset(files.model))
+    chosen = session(context)
+    with with_template(folder, chat_template) as source:
+        files = checked_model(source)
+        if not check_architecture(source):
+            say("The tensors are checked when a training run starts: transformers is not installed here.")
+        if files.left_out:
+            say(f"Skipped files that are not part of a model: {', '.join(files.left_out)}.")
+        digest = chosen.client.blobs.upload_tree(source, names=frozenset(files.model))
     show({"folder": str(folder), "files": len(files.model), "digest": digest}, chosen.output)
 
 
