@@ -80,7 +80,10 @@ def bad_case(value: BadCase) -> pb.BadCase:
         domain=value.domain,
         label=answer.label,
         predicted=answer.predicted,
-        text=value.text,
+        text=value.record.text,
+        references=value.record.references,
+        reference_predicted=answer.reference_predicted,
+        score=answer.score,
     )
 
 

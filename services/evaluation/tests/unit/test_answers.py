@@ -8,10 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon.tasks.kind import Record, Role, Turn
+from ratoon.tasks.records import to_json
 from ratoon_evaluation.adapters import answers as adapter
 from ratoon_evaluation.adapters.answers import ParquetAnswers
 from ratoon_evaluation.application.handlers import BadCase, _fitting
-from ratoon_evaluation.application.ports import WrongAnswer
+from ratoon_evaluation.application.ports import AnsweredRecord, WrongAnswer
 
 
 @pytest.fixture
@@ -43,21 +45,26 @@ def test_texts_are_read_from_their_row_groups_and_lost_ones_are_left_out(store, 
     rows = pa.table({"record_id": ids(90), "text": [f"text {number}" for number in range(90)]})
     digest = put(store, tmp_path / "part.parquet", rows, 20)
     record_ids = ["r0000", "r0019", "r0020", "r0089", "gone"]
-    texts = ParquetAnswers(store).texts(digest, record_ids)
-    assert texts == {"r0000": "text 0", "r0019": "text 19", "r0020": "text 20", "r0089": "text 89"}
+    records = ParquetAnswers(store).records(digest, record_ids)
+    assert {record_id: record.text for record_id, record in records.items()} == {
+        "r0000": "text 0",
+        "r0019": "text 19",
+        "r0020": "text 20",
+        "r0089": "text 89",
+    }
 
 
 def test_only_the_row_groups_that_may_hold_a_record_are_read(store, tmp_path, monkeypatch):
     rows = pa.table({"record_id": ids(90), "text": ["a"] * 90})
     digest = put(store, tmp_path / "part.parquet", rows, 10)
     read: list[int] = []
-    texts = adapter._texts
+    records = adapter._records
     monkeypatch.setattr(
         adapter,
-        "_texts",
-        lambda file, group, record_ids: read.append(group) or texts(file, group, record_ids),
+        "_records",
+        lambda file, group, record_ids: read.append(group) or records(file, group, record_ids),
     )
-    assert len(ParquetAnswers(store).texts(digest, ["r0011", "r0055"])) == 2
+    assert len(ParquetAnswers(store).records(digest, ["r0011", "r0055"])) == 2
     assert read == [1, 5]
 
 
@@ -66,15 +73,52 @@ def test_the_memory_of_a_read_does_not_grow_with_what_is_stored(store, tmp_path)
     rows = pa.table({"record_id": ids(40), "text": ["x" * 1_000_000] * 40})
     digest = put(store, tmp_path / "part.parquet", rows, 4)
     tracemalloc.start()
-    texts = ParquetAnswers(store).texts(digest, ids(40))
+    records = ParquetAnswers(store).records(digest, ids(40))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert {len(text) for text in texts.values()} == {20_000}
+    assert {len(record.text) for record in records.values()} == {20_000}
     assert peak < 8_000_000
 
 
 def test_a_page_of_wrong_answers_fits_into_a_message():
-    cases = [BadCase("d", WrongAnswer("r", "a", "b"), "x" * 20_000) for _ in range(100)]
-    assert len(_fitting(cases)) == 35
-    assert len(_fitting([BadCase("d", WrongAnswer("r", "a", "b"), "x" * 900_000)])) == 1
+    cases = [BadCase("d", WrongAnswer("r", "a", "b"), AnsweredRecord("x" * 20_000)) for _ in range(100)]
+    assert len(_fitting(cases)) == 34
+    assert len(_fitting([BadCase("d", WrongAnswer("r", "a", "b"), AnsweredRecord("x" * 900_000))])) == 1
     assert _fitting([]) == []
+
+
+def test_long_answers_of_a_page_count_for_its_size():
+    answer = WrongAnswer("r", "a" * 20_000, "b" * 20_000, "c" * 20_000)
+    assert len(_fitting([BadCase("d", answer, AnsweredRecord("x" * 20_000, ("y" * 20_000,)))] * 10)) == 7
+
+
+def test_answers_of_both_models_come_with_their_score_and_are_cut(store, tmp_path):
+    rows = pa.table(
+        {
+            "record_id": ["r1", "r2"],
+            "label": ["right", "y" * 30_000],
+            "predicted": ["wrong", "z" * 30_000],
+            "reference_predicted": ["other", None],
+            "score": [0.25, None],
+            "label_logprob": [0.0, 0.0],
+        }
+    )
+    (first, second), more = ParquetAnswers(store).wrong(put(store, tmp_path / "w.parquet", rows, 9), 0, 5)
+    assert first == WrongAnswer("r1", "right", "wrong", "other", 0.25)
+    assert (len(second.label), len(second.predicted), second.reference_predicted) == (20_000, 20_000, None)
+    assert not more
+
+
+def test_a_record_with_several_right_answers_shows_them(store, tmp_path):
+    several = to_json(Record((Turn(Role.USER, "Say hello"),), ("hello", "hi " * 10_000)))
+    rows = pa.table(
+        {
+            "record_id": ids(4),
+            "text": ["a", "b", "c", "d"],
+            "example": [several, to_json(Record((Turn(Role.USER, "b"),), ("one",))), None, "no JSON"],
+        }
+    )
+    records = ParquetAnswers(store).records(put(store, tmp_path / "p.parquet", rows, 2), ids(4))
+    assert [len(each) for each in records["r0000"].references] == [5, 20_000]
+    assert [records[each].references for each in ids(4)[1:]] == [(), (), ()]
+    assert [records[each].text for each in ids(4)] == ["a", "b", "c", "d"]

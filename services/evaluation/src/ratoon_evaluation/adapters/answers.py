@@ -1,19 +1,24 @@
-"""Wrong answers and texts in the artifact store's parquet blobs, a few rows at a time: no read holds a whole blob."""
+"""Wrong answers and records in the artifact store's parquet blobs, a few rows at a time: no read holds a whole blob."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ratoon.storage.artifacts import ArtifactStore
-from ratoon_evaluation.application.ports import WrongAnswer
+from ratoon.tasks import records
+from ratoon.tasks.records import BadRecord
+from ratoon_evaluation.application.ports import AnsweredRecord, WrongAnswer
 
 _TEXT_CHARS = 20_000
 """Of a longer text only the start is returned."""
 _BATCH_ROWS, _BATCH_BYTES = 500, 4 << 20
 """Rows, and about how many bytes, that are decoded at once."""
+_WRONG_COLUMNS = ("record_id", "label", "predicted", "reference_predicted", "score")
+
+V = TypeVar("V")
 
 
 class ParquetAnswers:
@@ -26,21 +31,21 @@ class ParquetAnswers:
         """At most `limit` rows of a wrong-answers blob from place `start` on, and whether more follow."""
         with self._artifacts.open(digest) as stream:
             rows = _rows(pq.ParquetFile(stream), start)
-            answers = [WrongAnswer(**row) for row in islice(rows, limit + 1)]
+            answers = [_wrong_answer(row) for row in islice(rows, limit + 1)]
         return answers[:limit], len(answers) > limit
 
-    def texts(self, part: str, record_ids: Sequence[str]) -> Mapping[str, str]:
-        """The texts of these records in a part; of long ones the start."""
+    def records(self, part: str, record_ids: Sequence[str]) -> Mapping[str, AnsweredRecord]:
+        """Return these records of a part by record id; of long texts the start."""
         missing = set(record_ids)
-        texts: dict[str, str] = {}
+        found: dict[str, AnsweredRecord] = {}
         with self._artifacts.open(part) as stream:
             file = pq.ParquetFile(stream)
             for group in range(file.num_row_groups):
                 if any(_may_hold(file, group, record_id) for record_id in missing):
-                    here = _texts(file, group, missing)
-                    texts |= here
+                    here = _records(file, group, missing)
+                    found |= here
                     missing -= here.keys()
-        return texts
+        return found
 
 
 def _rows(file: Any, start: int) -> Iterator[dict[str, Any]]:
@@ -50,7 +55,7 @@ def _rows(file: Any, start: int) -> Iterator[dict[str, Any]]:
         if start >= count:
             start -= count
             continue
-        columns = ["record_id", "label", "predicted"]
+        columns = [name for name in _WRONG_COLUMNS if name in file.schema_arrow.names]
         batches = file.iter_batches(_BATCH_ROWS, [group], columns, use_threads=False)
         yield from islice((row for batch in batches for row in batch.to_pylist()), start, None)
         start = 0
@@ -63,19 +68,57 @@ def _may_hold(file: Any, group: int, record_id: str) -> bool:
     return bounds is None or not bounds.has_min_max or bounds.min <= record_id <= bounds.max
 
 
-def _texts(file: Any, group: int, record_ids: set[str]) -> dict[str, str]:
-    """The starts of these records' texts in a row group."""
+def _wrong_answer(row: Mapping[str, Any]) -> WrongAnswer:
+    cut: dict[str, Any] = {
+        name: value[:_TEXT_CHARS] if isinstance(value, str) else value for name, value in row.items()
+    }
+    return WrongAnswer(**cut)
+
+
+def _records(file: Any, group: int, record_ids: set[str]) -> dict[str, AnsweredRecord]:
+    """Return these records of a row group."""
     ids = file.read_row_group(group, columns=["record_id"]).column(0).to_pylist()
     places = [place for place, record_id in enumerate(ids) if record_id in record_ids]
-    texts: dict[str, str] = {}
     if not places:
-        return texts
+        return {}
+    texts = _values(file, group, places, "text", _starts)
+    references = (
+        _values(file, group, places, "example", _references)
+        if "example" in file.schema_arrow.names
+        else [()] * len(places)
+    )
+    found = map(AnsweredRecord, texts, references)
+    return {ids[place]: record for place, record in zip(places, found, strict=True)}
+
+
+def _values(
+    file: Any, group: int, places: Sequence[int], column: str, convert: Callable[[Any], list[V]]
+) -> list[V]:
+    """Return converted values of a column at places of a row group, a batch at a time."""
     metadata = file.metadata.row_group(group)
     rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES * metadata.num_rows // max(1, metadata.total_byte_size)))
+    values: list[V] = []
     before = 0
-    for batch in file.iter_batches(rows, [group], ["text"], use_threads=False):
-        here = [place for place in places if before <= place < before + batch.num_rows]
-        starts = pc.utf8_slice_codeunits(batch.column(0).take([p - before for p in here]), 0, _TEXT_CHARS)
-        texts |= zip((ids[place] for place in here), starts.to_pylist(), strict=True)
+    for batch in file.iter_batches(rows, [group], [column], use_threads=False):
+        here = [place - before for place in places if before <= place < before + batch.num_rows]
+        values += convert(batch.column(0).take(here))
         before += batch.num_rows
-    return texts
+    return values
+
+
+def _starts(texts: Any) -> list[str]:
+    starts: list[str] = pc.utf8_slice_codeunits(texts, 0, _TEXT_CHARS).to_pylist()
+    return starts
+
+
+def _references(examples: Any) -> list[tuple[str, ...]]:
+    """Return the right answers of each record that has several."""
+    return [_answers_of(example) for example in examples.to_pylist()]
+
+
+def _answers_of(example: str | None) -> tuple[str, ...]:
+    try:
+        answers = records.from_json(example).answers if example else ()
+    except BadRecord:
+        return ()
+    return tuple(each[:_TEXT_CHARS] for each in answers) if len(answers) > 1 else ()

@@ -11,7 +11,7 @@ from ratoon.storage.paging import Page, PageTokens, page_size
 from ratoon.storage.store import Store, Transaction
 from ratoon.tasks.kinds import TaskSpec
 from ratoon_evaluation.application.commands import CreateRun, ListBadCases
-from ratoon_evaluation.application.ports import Answers, Splits, WrongAnswer
+from ratoon_evaluation.application.ports import AnsweredRecord, Answers, Splits, WrongAnswer
 from ratoon_evaluation.domain.errors import NotEvaluated, RunInUse
 from ratoon_evaluation.domain.kinds.table import kind_of
 from ratoon_evaluation.domain.runs import EvaluationRun, Question, check_baselines, check_metrics, checked
@@ -25,11 +25,18 @@ _PAGE_CHARS = 700_000
 
 @dataclass(frozen=True)
 class BadCase:
-    """A wrong answer with the text it was given to; the text is empty when it was erased meanwhile."""
+    """A wrong answer with the record it was given to, which is empty when it was erased meanwhile."""
 
     domain: str
     answer: WrongAnswer
-    text: str
+    record: AnsweredRecord
+
+    @property
+    def chars(self) -> int:
+        """Return the number of characters of its texts."""
+        answer, record = self.answer, self.record
+        own = (record.text, answer.label, answer.predicted, answer.reference_predicted or "")
+        return sum(map(len, (*own, *record.references)))
 
 
 def create_run(command: CreateRun, store: Store, operations: Operations, clock: Clock) -> EvaluationRun:
@@ -81,14 +88,14 @@ def list_bad_cases(
     if place >= len(measured):
         return Page([])
     rows, more_here = answers.wrong(measured[place].wrong, offset, limit)
-    cases = _with_texts(run, measured[place], rows, query.principal, answers, splits)
+    cases = _with_records(run, measured[place], rows, query.principal, answers, splits)
     more_here = more_here or len(cases) < len(rows)
     following = [str(place), str(offset + len(cases))] if more_here else [str(place + 1), "0"]
     more = int(following[0]) < len(measured)
     return Page(cases, tokens.seal(listing, following) if more else "")
 
 
-def _with_texts(
+def _with_records(
     run: EvaluationRun,
     scores: DomainScores,
     rows: Sequence[WrongAnswer],
@@ -100,13 +107,15 @@ def _with_texts(
         return []
     split = next(domain.split for domain in run.question.domains if domain.name == scores.domain)
     parts = splits.open(split, [run.name], f"Wrong answers shown to {principal}")
-    texts = answers.texts(parts.test, [row.record_id for row in rows])
-    return _fitting([BadCase(scores.domain, row, texts.get(row.record_id, "")) for row in rows])
+    records = answers.records(parts.test, [row.record_id for row in rows])
+    return _fitting(
+        [BadCase(scores.domain, row, records.get(row.record_id, AnsweredRecord())) for row in rows]
+    )
 
 
 def _fitting(cases: Sequence[BadCase]) -> list[BadCase]:
     """The first cases whose texts fit into one message."""
-    sizes = accumulate(len(case.text) for case in cases)
+    sizes = accumulate(case.chars for case in cases)
     return [
         case
         for place, (case, size) in enumerate(zip(cases, sizes, strict=True))

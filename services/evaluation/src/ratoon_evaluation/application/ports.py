@@ -19,11 +19,24 @@ class Parts:
 
 @dataclass(frozen=True)
 class WrongAnswer:
-    """A row of a wrong-answers blob."""
+    """A row of a wrong-answers blob. Of longer answers it holds the start."""
 
     record_id: str
     label: str
+    """The right answer."""
     predicted: str
+    reference_predicted: str | None = None
+    """Answer of the reference model; None: there is no reference model."""
+    score: float | None = None
+    """Primary metric of the record; None: it has no value for one record."""
+
+
+@dataclass(frozen=True)
+class AnsweredRecord:
+    """A record of a test part: its text, and its right answers if it has several. Of longer ones the start."""
+
+    text: str = ""
+    references: tuple[str, ...] = ()
 
 
 class Splits(Protocol):
@@ -48,12 +61,12 @@ Scoring = JobRunner[ScoringJob, Scored]
 
 
 class Answers(Protocol):
-    """Stored answers and the texts that they answer."""
+    """Stored answers and the records that they answer."""
 
     def wrong(self, digest: str, start: int, limit: int) -> tuple[Sequence[WrongAnswer], bool]:
         """At most `limit` rows of a wrong-answers blob, the surest first, from `start` on; and whether more follow."""
         ...
 
-    def texts(self, part: str, record_ids: Sequence[str]) -> Mapping[str, str]:
-        """The texts of these records in a part, by record id, of long ones the start; lost ones are left out."""
+    def records(self, part: str, record_ids: Sequence[str]) -> Mapping[str, AnsweredRecord]:
+        """Return these records of a part by record id; lost ones are left out."""
         ...
