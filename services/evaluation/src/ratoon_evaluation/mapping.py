@@ -78,7 +78,7 @@ def bad_case(value: BadCase) -> pb.BadCase:
     return pb.BadCase(
         record_id=answer.record_id,
         domain=value.domain,
-        label=answer.label,
+        label=value.label,
         predicted=answer.predicted,
         text=value.record.text,
         references=value.record.references,

@@ -89,7 +89,7 @@ def test_a_page_of_wrong_answers_fits_into_a_message():
 
 def test_long_answers_of_a_page_count_for_its_size():
     answer = WrongAnswer("r", "a" * 20_000, "b" * 20_000, "c" * 20_000)
-    assert len(_fitting([BadCase("d", answer, AnsweredRecord("x" * 20_000, ("y" * 20_000,)))] * 10)) == 7
+    assert len(_fitting([BadCase("d", answer, AnsweredRecord("x" * 20_000, "", ("y" * 20_000,)))] * 10)) == 7
 
 
 def test_answers_of_both_models_come_with_their_score_and_are_cut(store, tmp_path):
@@ -122,3 +122,11 @@ def test_a_record_with_several_right_answers_shows_them(store, tmp_path):
     assert [len(each) for each in records["r0000"].references] == [5, 20_000]
     assert [records[each].references for each in ids(4)[1:]] == [(), (), ()]
     assert [records[each].text for each in ids(4)] == ["a", "b", "c", "d"]
+
+
+def test_a_right_answer_that_only_the_part_holds_is_shown_until_it_is_erased(store, tmp_path):
+    rows = pa.table({"record_id": ids(2), "text": ["a", "b"], "label": ["right", None]})
+    records = ParquetAnswers(store).records(put(store, tmp_path / "p.parquet", rows, 2), ids(2))
+    cases = [BadCase("d", WrongAnswer(each, predicted="no"), records[each]) for each in ids(2)]
+    assert [case.label for case in cases] == ["right", ""]
+    assert BadCase("d", WrongAnswer("gone", predicted="no"), AnsweredRecord()).label == ""

@@ -81,13 +81,15 @@ def _records(file: Any, group: int, record_ids: set[str]) -> dict[str, AnsweredR
     places = [place for place, record_id in enumerate(ids) if record_id in record_ids]
     if not places:
         return {}
-    texts = _values(file, group, places, "text", _starts)
-    references = (
-        _values(file, group, places, "example", _references)
-        if "example" in file.schema_arrow.names
-        else [()] * len(places)
+    known = file.schema_arrow.names
+    texts, labels = (
+        _values(file, group, places, column, _starts) if column in known else [""] * len(places)
+        for column in ("text", "label")
     )
-    found = map(AnsweredRecord, texts, references)
+    references = (
+        _values(file, group, places, "example", _references) if "example" in known else [()] * len(places)
+    )
+    found = map(AnsweredRecord, texts, labels, references)
     return {ids[place]: record for place, record in zip(places, found, strict=True)}
 
 
@@ -107,8 +109,7 @@ def _values(
 
 
 def _starts(texts: Any) -> list[str]:
-    starts: list[str] = pc.utf8_slice_codeunits(texts, 0, _TEXT_CHARS).to_pylist()
-    return starts
+    return [start or "" for start in pc.utf8_slice_codeunits(texts, 0, _TEXT_CHARS).to_pylist()]
 
 
 def _references(examples: Any) -> list[tuple[str, ...]]:

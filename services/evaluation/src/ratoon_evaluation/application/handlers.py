@@ -32,10 +32,15 @@ class BadCase:
     record: AnsweredRecord
 
     @property
+    def label(self) -> str:
+        """Return the right answer; empty if it was erased."""
+        return self.answer.label or self.record.label
+
+    @property
     def chars(self) -> int:
         """Return the number of characters of its texts."""
         answer, record = self.answer, self.record
-        own = (record.text, answer.label, answer.predicted, answer.reference_predicted or "")
+        own = (record.text, self.label, answer.predicted, answer.reference_predicted or "")
         return sum(map(len, (*own, *record.references)))
 
 

@@ -22,9 +22,9 @@ class WrongAnswer:
     """A row of a wrong-answers blob. Of longer answers it holds the start."""
 
     record_id: str
-    label: str
-    """The right answer."""
-    predicted: str
+    label: str = ""
+    """The right answer, unless it is free text: then the test part alone holds it, where it can be erased."""
+    predicted: str = ""
     reference_predicted: str | None = None
     """Answer of the reference model; None: there is no reference model."""
     score: float | None = None
@@ -33,9 +33,10 @@ class WrongAnswer:
 
 @dataclass(frozen=True)
 class AnsweredRecord:
-    """A record of a test part: its text, and its right answers if it has several. Of longer ones the start."""
+    """A record of a test part: its text, its right answer, and all right answers if it has several, each cut."""
 
     text: str = ""
+    label: str = ""
     references: tuple[str, ...] = ()
 
 

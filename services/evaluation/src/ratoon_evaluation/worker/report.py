@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from html import escape
 from typing import Any
 
+from ratoon.tasks import kinds
+from ratoon.tasks.classify import Classify
+from ratoon.tasks.kind import Direction, Metric
+from ratoon.tasks.kinds import TaskSpec
+from ratoon.tasks.titles import metric_title
 from ratoon_evaluation.domain.gate import Outcome, Verdict, untested
-from ratoon_evaluation.domain.scores import BASELINE_TITLES, DomainScores, Interval, Scores
+from ratoon_evaluation.domain.kinds.classify import Confusion
+from ratoon_evaluation.domain.kinds.table import kind_of
+from ratoon_evaluation.domain.scores import DomainScores, Interval, Scores, SliceScore
+from ratoon_evaluation.domain.wording import number, span
 from ratoon_evaluation.worker.cards import Card
 
 _STYLE = """ :root{color-scheme:light dark;--line:#8884} body{font:16px/1.5
@@ -22,10 +30,55 @@ var(--line);text-align:left} td.n{text-align:right;font-variant-numeric:tabular-
 """
 
 
-def as_json(title: str, models: Mapping[str, Card], outcome: Outcome) -> bytes:
+_ANY_LABELS = Classify()
+
+
+@dataclass(frozen=True)
+class _Words:
+    """Metrics of the kind of task, the primary one, and names of the baselines."""
+
+    metrics: Mapping[str, Metric]
+    primary: Metric
+    baselines: Mapping[str, str]
+
+    def baseline(self, name: str) -> str:
+        """Return the name of a baseline for people."""
+        return self.baselines.get(name, name)
+
+    def title(self, name: str) -> str:
+        """Return the name of a metric with its direction, if lower values are better."""
+        lower = self.metrics[name].direction is Direction.LOWER
+        return metric_title(name) + (" (lower is better)" if lower else "")
+
+    def span(self, name: str, values: Mapping[str, Interval], sign: str = "") -> str:
+        """Return a value with its interval, or a dash."""
+        return span(values[name], self.metrics[name], sign) if name in values else "–"
+
+    def measured(self, each: Iterable[Scores | SliceScore]) -> list[str]:
+        """Return the metrics that any of the scores has: the primary one, then those of the kind in their order."""
+        names = {name for scores in each for name in scores.measured}
+        first = [self.primary.name] if self.primary.name in names else []
+        return first + [name for name in self.metrics if name in names and name != self.primary.name]
+
+
+def _words(task: TaskSpec, primary: str) -> _Words:
+    shared = kinds.kind_of(task)
+    return _Words(shared.METRICS, shared.METRICS[primary or shared.PRIMARY], kind_of(task).BASELINE_TITLES)
+
+
+_OF_LABELS = _words(_ANY_LABELS, "")
+
+
+def as_json(
+    title: str, models: Mapping[str, Card], outcome: Outcome, task: TaskSpec = _ANY_LABELS, primary: str = ""
+) -> bytes:
     """Everything measured, with architecture and training parameters, as canonical JSON."""
+    metric = _words(task, primary).primary
     document = {
         "title": title,
+        "task": task.kind,
+        "metric": metric.name,
+        "direction": metric.direction,
         "models": {role: asdict(card) for role, card in models.items()},
         **asdict(outcome),
         "summary": outcome.verdict.sentence,
@@ -33,12 +86,18 @@ def as_json(title: str, models: Mapping[str, Card], outcome: Outcome) -> bytes:
     return json.dumps(document, sort_keys=True, indent=1).encode()
 
 
-def as_html(title: str, models: Mapping[str, Card], outcome: Outcome) -> str:
-    """The page: verdict, scores beside baselines, slices, confusion, then what was trained and how."""
+def as_html(
+    title: str, models: Mapping[str, Card], outcome: Outcome, task: TaskSpec = _ANY_LABELS, primary: str = ""
+) -> str:
+    """The page: verdict, scores beside baselines, slices, confusion, then what was trained and how.
+
+    It names no text of a record: those of erased records must not live on in reports.
+    """
+    words = _words(task, primary)
     body = [
         f"<h1>{escape(title)}</h1>",
         _verdict(outcome.verdict),
-        *(section for domain in outcome.measured.domains for section in _domain(domain)),
+        *(section for domain in outcome.measured.domains for section in _domain(domain, words)),
         "<h2>Architecture and training</h2>",
         _cards(models),
     ]
@@ -58,51 +117,91 @@ def _verdict(verdict: Verdict) -> str:
     return f'<div class="verdict {outcome}"><strong>{outcome.capitalize()}.</strong><ul>{findings}</ul></div>'
 
 
-def _domain(domain: DomainScores) -> Iterable[str]:
+def _domain(domain: DomainScores, words: _Words) -> Iterable[str]:
     answerers: dict[str, Scores] = {"candidate": domain.candidate}
     if domain.reference:
         answerers["reference"] = domain.reference
-    answerers |= {BASELINE_TITLES.get(name, name): scores for name, scores in domain.baselines.items()}
+    answerers |= {words.baseline(name): scores for name, scores in domain.baselines.items()}
     yield f"<h2>Domain {escape(domain.domain)}</h2><p>{domain.candidate.records} records."
     yield f" Test part <code>{domain.test}</code></p>"
-    if note := baseline_note(domain):
+    if note := baseline_note(domain, words):
         yield f'<p class="verdict refused"><strong>{escape(note)}</strong></p>'
     if note := untested(domain):
         yield f"<p>{escape(note)} Macro averages leave it out.</p>"
-    yield _table(
-        "Scores with 95 % confidence intervals",
-        ("", "accuracy", "macro-F1", "precision", "recall", "AUC", "perplexity", "no label"),
-        [_score_row(name, scores) for name, scores in answerers.items()],
+    yield _scores(answerers, words)
+    yield _unmeasured(domain.candidate)
+    yield _differences(
+        "Candidate minus reference, paired", _compared(domain, domain.difference_of, words), words
     )
-    if domain.difference:
-        yield f"<p>Candidate minus reference: {_interval(domain.difference)} macro-F1 (paired bootstrap).</p>"
-    yield _classes(domain.candidate)
-    yield _confusion(domain.candidate)
-    yield _slices(domain.candidate)
+    yield _differences(
+        f"Candidate minus {words.baseline(domain.best_baseline)}, paired",
+        _compared(domain, domain.baseline_difference_of, words),
+        words,
+    )
+    if domain.candidate.confusion:
+        yield _classes(domain.candidate)
+        yield _confusion(domain.candidate.confusion)
+    yield _slices(domain.candidate, words)
     yield f"<p>{domain.wrong_count} wrong answers, stored as <code>{domain.wrong}</code>.</p>"
 
 
-def baseline_note(domain: DomainScores) -> str:
+def _scores(answerers: Mapping[str, Scores], words: _Words) -> str:
+    names = words.measured(answerers.values())
+    extra = {
+        column: value for column, value in _PLAIN.items() if any(value(each) for each in answerers.values())
+    }
+    rows = [
+        (
+            name,
+            *(words.span(metric, scores.measured) for metric in names),
+            *(value(scores) or "–" for value in extra.values()),
+            str(scores.unanswered_count),
+        )
+        for name, scores in answerers.items()
+    ]
+    head = ("", *map(words.title, names), *extra, "no valid answer")
+    return _table("Scores with 95 % confidence intervals", head, rows)
+
+
+def _unmeasured(scores: Scores) -> str:
+    lines = [
+        f"<li>{escape(metric_title(name))}: {escape(why)}</li>" for name, why in scores.unmeasured.items()
+    ]
+    return f"<p>Not measured:</p><ul>{''.join(lines)}</ul>" if lines else ""
+
+
+def _compared(
+    domain: DomainScores, difference_of: Callable[[str], Interval | None], words: _Words
+) -> dict[str, Interval]:
+    """Return the differences of the candidate's metrics, by name."""
+    names = words.measured([domain.candidate])
+    return {name: known for name in names if (known := difference_of(name)) is not None}
+
+
+def _differences(caption: str, differences: Mapping[str, Interval], words: _Words) -> str:
+    rows = [(words.title(name), words.span(name, differences, "+")) for name in differences]
+    return _table(caption, ("metric", "difference"), rows) if rows else ""
+
+
+def baseline_note(domain: DomainScores, words: _Words = _OF_LABELS) -> str:
     """A sentence that says that a baseline does better than the candidate; empty: none does."""
-    best = domain.baselines.get(domain.best_baseline)
-    model = domain.candidate.macro_f1.value
-    if best is None or best.macro_f1.value <= model:
+    metric, best = words.primary, domain.baselines.get(domain.best_baseline)
+    reached, model = (each.measured.get(metric.name) if each else None for each in (best, domain.candidate))
+    if reached is None or model is None or metric.gain(reached.value, model.value) <= 0:
         return ""
-    name = BASELINE_TITLES.get(domain.best_baseline, domain.best_baseline)
-    return f"{name} reaches macro-F1 {best.macro_f1.value:.3f}; the model {model:.3f}."
-
-
-def _score_row(name: str, scores: Scores) -> Sequence[str]:
     return (
-        name,
-        _interval(scores.accuracy),
-        _interval(scores.macro_f1),
-        _share(scores.precision),
-        _share(scores.recall),
-        _interval(scores.auc) if scores.auc else "–",
-        f"{scores.perplexity:.1f}" if scores.perplexity else "–",
-        str(scores.confusion.other),
+        f"{words.baseline(domain.best_baseline)} reaches {metric_title(metric.name)} "
+        f"{number(reached.value, metric)}; the model {number(model.value, metric)}."
     )
+
+
+_PLAIN: Mapping[str, Callable[[Scores], str]] = {
+    "precision": lambda scores: _share(scores.precision) if scores.confusion else "",
+    "recall": lambda scores: _share(scores.recall) if scores.confusion else "",
+    "perplexity of the texts": lambda scores: f"{scores.perplexity:.1f}" if scores.perplexity else "",
+    "too long": lambda scores: str(scores.unfit) if scores.unfit else "",
+}
+"""Columns of values without an interval; one that no scores have is left out."""
 
 
 def _classes(scores: Scores) -> str:
@@ -112,15 +211,20 @@ def _classes(scores: Scores) -> str:
     return _table("Candidate by class", ("label", "precision", "recall", "F1", "records"), rows)
 
 
-def _confusion(scores: Scores) -> str:
-    labels = scores.confusion.labels
-    rows = [(label, *map(str, row)) for label, row in zip(labels, scores.confusion.counts, strict=True)]
+def _confusion(confusion: Confusion) -> str:
+    labels = confusion.labels
+    rows = [(label, *map(str, row)) for label, row in zip(labels, confusion.counts, strict=True)]
     return _table("Label (rows) by answer (columns)", ("", *labels, "no label"), rows)
 
 
-def _slices(scores: Scores) -> str:
-    rows = [(s.slice, str(s.records), _interval(s.accuracy), _interval(s.macro_f1)) for s in scores.slices]
-    return _table("Candidate by slice", ("slice", "records", "accuracy", "macro-F1"), rows) if rows else ""
+def _slices(scores: Scores, words: _Words) -> str:
+    names = words.measured(scores.slices)
+    rows = [
+        (each.slice, str(each.records), *(words.span(name, each.measured) for name in names))
+        for each in scores.slices
+    ]
+    head = ("slice", "records", *map(words.title, names))
+    return _table("Candidate by slice", head, rows) if rows else ""
 
 
 def _cards(models: Mapping[str, Card]) -> str:
@@ -153,10 +257,6 @@ def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> 
         f'<div class="scroll"><table><caption>{escape(caption)}</caption>'
         f"<thead><tr>{header}</tr></thead><tbody>{lines}</tbody></table></div>"
     )
-
-
-def _interval(interval: Interval) -> str:
-    return f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
 
 
 def _share(value: float) -> str:
