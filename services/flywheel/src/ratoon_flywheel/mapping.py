@@ -28,10 +28,12 @@ from ratoon_flywheel.application.commands import (
     UpdatePolicy,
     UpdateProject,
 )
-from ratoon_flywheel.domain.errors import BadProject
+from ratoon_flywheel.domain.consent import Consent
+from ratoon_flywheel.domain.errors import BadFeedback, BadProject
 from ratoon_flywheel.domain.pipelines import policies, runs
 from ratoon_flywheel.domain.pipelines.policies import Policy
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Stage
+from ratoon_flywheel.domain.pipelines.support import DEFAULT_RECIPE
 from ratoon_flywheel.domain.project_settings import (
     Accelerator,
     Budget,
@@ -53,7 +55,7 @@ from ratoon_flywheel.domain.projects import (
     merged_task,
 )
 from ratoon_flywheel.domain.signals.comparison import Arm, Comparison
-from ratoon_flywheel.domain.signals.feedback import Feedback, Received
+from ratoon_flywheel.domain.signals.feedback import Feedback, Implicit, Received
 from ratoon_flywheel.domain.signals.monitor import DriftDetected, DriftReport
 from ratoon_flywheel.domain.signals.traffic import SegmentReceived, TrafficSegment
 
@@ -94,6 +96,8 @@ def project(value: Project, notices: Sequence[str] = ()) -> project_pb2.Project:
         curation=[
             project_pb2.Project.CurationStep(name=step.name, params=step.params) for step in value.curation
         ],
+        default_consent=signal_pb2.Feedback.Consent.Value(f"CONSENT_{value.default_consent}"),
+        group_attribute=value.group_attribute,
     )
 
 
@@ -135,6 +139,8 @@ def run(value: PipelineRun) -> pipeline_run_pb2.PipelineRun:
         products=kind.Products(**products),
         skip_rollout=value.skip_rollout,
         progress=progress,
+        recipe=value.recipe or DEFAULT_RECIPE,
+        drift=value.drift,
     )
     if value.approval is not None:
         approval = value.approval
@@ -153,7 +159,9 @@ def run(value: PipelineRun) -> pipeline_run_pb2.PipelineRun:
 
 def feedback(value: Feedback) -> signal_pb2.Feedback:
     """Feedback as callers see it."""
-    return signal_pb2.Feedback(
+    kind = signal_pb2.Feedback
+    implicit = f"IMPLICIT_{value.implicit}" if value.implicit else "IMPLICIT_UNSPECIFIED"
+    return kind(
         name=value.name,
         create_time=timestamp(value.create_time),
         answer_id=value.answer_id,
@@ -162,6 +170,12 @@ def feedback(value: Feedback) -> signal_pb2.Feedback:
         correction=value.correction,
         comment=value.comment,
         version=value.version,
+        rejected_answer_id=value.rejected_answer_id,
+        outcomes=value.outcomes,
+        implicit=kind.Implicit.Value(implicit),
+        consent=kind.Consent.Value(f"CONSENT_{value.consent}"),
+        session_id=value.session,
+        user=value.user,
     )
 
 
@@ -241,7 +255,12 @@ def create_run(request: pb.CreatePipelineRunRequest) -> CreateRun:
     """Return the command of a request."""
     spec = request.pipeline_run
     return CreateRun(
-        request.parent, request.pipeline_run_id, tuple(spec.sources), spec.skip_rollout, request.request_id
+        request.parent,
+        request.pipeline_run_id,
+        tuple(spec.sources),
+        spec.skip_rollout,
+        request.request_id,
+        spec.recipe,
     )
 
 
@@ -302,7 +321,29 @@ def create_feedback(request: pb.CreateFeedbackRequest) -> CreateFeedback:
         spec.correction,
         spec.comment,
         request.request_id,
+        spec.rejected_answer_id,
+        dict(spec.outcomes),
+        _implicit(spec.implicit),
+        _consent(spec.consent),
+        spec.session_id,
+        spec.user,
     )
+
+
+def _implicit(value: "signal_pb2.Feedback.Implicit.ValueType") -> Implicit | None:
+    """Return the implicit signal that a message names; None if it names none."""
+    kind = signal_pb2.Feedback.Implicit
+    if value not in kind.values():
+        raise BadFeedback(f"implicit has no value {value}.", "implicit")
+    return Implicit(kind.Name(value).removeprefix("IMPLICIT_")) if value else None
+
+
+def _consent(value: "signal_pb2.Feedback.Consent.ValueType") -> Consent | None:
+    """Return the consent that a message names; None if it names none."""
+    kind = signal_pb2.Feedback.Consent
+    if value not in kind.values():
+        raise BadFeedback(f"consent has no value {value}.", "consent")
+    return Consent(kind.Name(value).removeprefix("CONSENT_")) if value else None
 
 
 def create_segment(request: pb.CreateTrafficSegmentRequest) -> CreateSegment:
@@ -365,7 +406,9 @@ def _of_signal(happened: object, name: str, revision: int) -> Message:
 
 def _training(value: TrainingDefaults) -> project_pb2.Project.TrainingDefaults:
     kind = project_pb2.Project.TrainingDefaults
-    return kind(**{**vars(value), "method": kind.Method.Value(f"METHOD_{value.method}")})
+    is_default = value.method is Method.DEFAULT
+    method = kind.METHOD_UNSPECIFIED if is_default else kind.Method.Value(f"METHOD_{value.method}")
+    return kind(**{**vars(value), "method": method})
 
 
 def _named_task(
@@ -443,9 +486,9 @@ def _project(spec: project_pb2.Project, task: TaskSpec) -> Project:
     training = {field.name: getattr(spec.training, field.name) for field in spec.training.DESCRIPTOR.fields}
     if not spec.training.HasField("replay_count"):
         del training["replay_count"]
-    if method := training.pop("method"):
-        name = project_pb2.Project.TrainingDefaults.Method.Name(method)
-        training["method"] = Method(name.removeprefix("METHOD_"))
+    method = training.pop("method")
+    name = project_pb2.Project.TrainingDefaults.Method.Name(method).removeprefix("METHOD_")
+    training["method"] = Method(name) if method else Method.DEFAULT
     split = {field.name: share for field, share in spec.split.ListFields()}
     return Project(
         spec.name,
@@ -469,6 +512,8 @@ def _project(spec: project_pb2.Project, task: TaskSpec) -> Project:
         tuple(spec.recipes),
         tuple(spec.retraining_recipes),
         tuple(CurationStep(step.name, dict(step.params)) for step in spec.curation),
+        _consent(spec.default_consent) or Project.default_consent,
+        spec.group_attribute,
     )
 
 

@@ -13,17 +13,22 @@ from ratoon.storage.database import Database
 from ratoon.storage.migrations import migrate
 from ratoon.storage.paging import PageTokens
 from ratoon.storage.store import Store
+from ratoon.tasks.classify import Classify
+from ratoon.tasks.generate import Generate
 from ratoon.tasks.kind import Verdict
+from ratoon.tasks.regress import Regress
 from ratoon.tasks.votes import Tally, Votes, count_votes
 from ratoon.testkit.postgresql import Databases
 from ratoon_flywheel import mapping
 from ratoon_flywheel.adapters import tables
 from ratoon_flywheel.adapters.answers import AnswerTables
 from ratoon_flywheel.application.ports import VersionVotes
+from ratoon_flywheel.domain.consent import Consent
 from ratoon_flywheel.domain.signals.features import features
-from ratoon_flywheel.domain.signals.feedback import FeedbackLabel
+from ratoon_flywheel.domain.signals.feedback import FeedbackLabel, Preference, answer_digest
 from ratoon_flywheel.domain.signals.traffic import Answer, TrafficSegment, caller_mark, content_digest
 
+TASK = Classify(("ham", "spam"))
 NOW = datetime(2026, 6, 1, 12, 0, 0, 1, tzinfo=UTC)
 P = "projects/mail"
 V1 = f"{P}/models/mail/versions/v1.0"
@@ -120,14 +125,14 @@ def test_votes_are_counted_by_version_in_a_span_that_leaves_out_its_end(store):
         INDEX.put_feedback(tx, P, feedback("early", 3, Verdict.NEGATIVE))
         INDEX.put_feedback(tx, P, feedback("nothing", 4, Verdict.NEUTRAL))
         INDEX.put_feedback(tx, P, feedback("late", 10, Verdict.NEGATIVE))
-        (votes,) = INDEX.votes(tx, P, NOW, end)
+        (votes,) = INDEX.votes(tx, P, NOW, end, TASK)
     assert replace(votes, votes=Votes()) == VersionVotes(f"{P}/deployments/mail", V1, NOW, end, Votes())
     assert (votes.votes.positive, votes.votes.negative) == (2, 2)
     assert votes.votes.tally == Tally(votes=4, callers=4, unhappy=2)
 
 
 def votes_of(tx, start: float = 0.0) -> Votes:
-    (votes,) = INDEX.votes(tx, P, NOW + timedelta(seconds=start), NOW + timedelta(seconds=1000))
+    (votes,) = INDEX.votes(tx, P, NOW + timedelta(seconds=start), NOW + timedelta(seconds=1000), TASK)
     return votes.votes
 
 
@@ -162,27 +167,35 @@ def test_answers_from_before_the_migration_count_as_one_unknown_caller_each(tmp_
     store = Store(database, tables.RESOURCES, mapping.event, outbox.append, PageTokens(b"s"))
     with store.write() as tx:
         add_as_before(tx, ["a", "b"])
-        for id in ("a", "b"):
-            INDEX.put_feedback(tx, P, feedback(id, 1, Verdict.NEGATIVE))
     migrate("flywheel", url)
     with store.write() as tx:
         add_as_before(tx, ["c"])
-        INDEX.put_feedback(tx, P, feedback("c", 1, Verdict.NEGATIVE))
         assert votes_of(tx).tally == Tally(votes=3, callers=3, unhappy=3)
         labelled = INDEX.with_feedback(tx, P, None)
     assert [(answer.answer_id, answer.caller) for answer, _ in labelled] == [("a", ""), ("b", ""), ("c", "")]
+    assert {label.consent for _, label in labelled} == {Consent.TRAINING}
     database.close()
 
 
 def add_as_before(tx, ids: list[str]) -> None:
-    """Write answers as the release before the column did."""
-    columns = [column.name for column in tables.ANSWERS.columns if column.name not in ("number", "caller")]
-    names, values = ", ".join(columns), ", ".join(f":{column}" for column in columns)
+    """Write answers and their feedback as the release before the column did."""
     time = (NOW - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     for id in ids:
-        row = {"project": P, "answer_id": id, "segment": "s", "deployment": "d", "version": V1, "time": time}
-        row |= {"content_digest": id * 64, "label": "ham", "length": 1, "language": "", "words": b""}
-        tx.connection.execute(text(f"INSERT INTO answers ({names}) VALUES ({values})"), row)
+        both = {"project": P, "answer_id": id, "version": V1}
+        answered = {
+            "segment": "s",
+            "deployment": "d",
+            "time": time,
+            "content_digest": id * 64,
+            "label": "ham",
+        }
+        insert(tx, "answers", both | answered | {"length": 1, "language": "", "words": b""})
+        insert(tx, "judgements", both | {"time": time + 10**6, "verdict": -1, "correction": ""})
+
+
+def insert(tx, table: str, row: dict[str, object]) -> None:
+    names, values = ", ".join(row), ", ".join(f":{column}" for column in row)
+    tx.connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({values})"), row)
 
 
 def test_what_is_old_is_forgotten_and_its_segment_named(store):
@@ -215,3 +228,72 @@ def test_old_data_are_pruned_a_few_at_a_time_the_oldest_first(store):
         assert [more for _, more in pruned] == [True, False, False]
         assert [a.answer_id for a in INDEX.latest(tx, P, None, 10)] == ["a6", "a5", "a4"]
         assert tx.find(TrafficSegment, segments[4].name) is not None
+
+
+def test_a_number_counts_by_the_tolerance_and_a_free_text_by_its_identity(store):
+    end = NOW + timedelta(seconds=1000)
+    with store.write() as tx:
+        INDEX.add(tx, P, [answer(f"n{n}", label="3") for n in range(2)])
+        for n, correction in enumerate(("3.5", "4")):
+            INDEX.put_feedback(tx, P, feedback(f"n{n}", verdict=Verdict.NEGATIVE, correction=correction))
+        (votes,) = INDEX.votes(tx, P, NOW, end, Regress(tolerance=0.5))
+    assert (votes.votes.positive, votes.votes.negative) == (1, 1)
+    with store.write() as tx:
+        INDEX.forget_all(tx, P)
+        INDEX.add(tx, P, [answer(f"t{n}", label=answer_digest("Hi")) for n in range(2)])
+        for n, text_ in enumerate(("Hi", "Dear Ann")):
+            given = feedback(f"t{n}", verdict=Verdict.NEGATIVE, correction=answer_digest(text_))
+            INDEX.put_feedback(tx, P, given)
+        (votes,) = INDEX.votes(tx, P, NOW, end, Generate())
+    assert (votes.votes.positive, votes.votes.negative) == (1, 1)
+
+
+def test_feedback_on_a_session_covers_its_answers_but_not_what_has_feedback_of_its_own(store):
+    in_session = [replace(answer(f"s{n}", n), session="dialogue") for n in range(4)]
+    with store.write() as tx:
+        INDEX.add(tx, P, [*in_session[:2], answer("other")])
+        INDEX.put_feedback(tx, P, feedback("s0", verdict=Verdict.POSITIVE))
+        given = replace(feedback("", 2.5, verdict=Verdict.NEGATIVE), feedback=f"{P}/feedback/f")
+        assert INDEX.put_session(tx, P, "dialogue", given) == 1
+        INDEX.add(tx, P, in_session[2:])
+        known = {each.answer_id: label for each, label in INDEX.with_feedback(tx, P, None)}
+    assert {id: (label.verdict, label.is_session) for id, label in known.items()} == {
+        "s0": (Verdict.POSITIVE, False),
+        "s1": (Verdict.NEGATIVE, True),
+        "s2": (Verdict.NEGATIVE, True),
+    }
+    with store.write() as tx:
+        INDEX.put_feedback(tx, P, feedback("s1", verdict=Verdict.POSITIVE))
+        later = replace(given, verdict=Verdict.NEGATIVE, time=NOW + timedelta(seconds=9))
+        assert INDEX.put_session(tx, P, "dialogue", later) == 2
+
+
+def test_of_preferences_and_outcomes_the_latest_counts_and_all_goes_with_its_answer(store):
+    def prefer(tx, better: str, worse: str, seconds: float) -> None:
+        time = NOW + timedelta(seconds=seconds)
+        INDEX.put_preference(
+            tx, P, Preference(better, worse, time, f"{P}/feedback/f", Consent.EVALUATION, "u")
+        )
+
+    with store.write() as tx:
+        INDEX.add(tx, P, [replace(answer(id), prompt_digest="p" * 64) for id in "ab"])
+        prefer(tx, "a", "b", 1)
+        prefer(tx, "b", "a", 2)
+        prefer(tx, "a", "unknown", 3)
+        for value in (0.0, 1.0):
+            INDEX.put_outcomes(tx, P, "a", NOW, {"resolved": value, f"minutes{value:g}": 7.0})
+        ((better, worse, chosen),) = INDEX.preferences(tx, P, None)
+        digests = INDEX.prompt_digests(tx, P, ["a", "b", "none"])
+        outcomes = INDEX.outcomes(tx, P, NOW, NOW + timedelta(seconds=9))
+    assert (better.answer_id, worse.answer_id, chosen.consent, chosen.user) == (
+        "b",
+        "a",
+        Consent.EVALUATION,
+        "u",
+    )
+    assert digests == {"a": "p" * 64, "b": "p" * 64}
+    assert outcomes == [(V1, "minutes0", 7.0, 1), (V1, "minutes1", 7.0, 1), (V1, "resolved", 1.0, 1)]
+    with store.write() as tx:
+        INDEX.forget(tx, P, f"{P}/trafficSegments/s", ["a"], [])
+        assert not INDEX.preferences(tx, P, None)
+        assert not INDEX.outcomes(tx, P, NOW, NOW + timedelta(seconds=9))

@@ -174,9 +174,9 @@ def test_an_erasure_takes_the_text_wherever_it_stands_and_all_unreadable_rows(se
         (each.presence.value, each.answer_id) for row in segments.read(digest) for each in noted_texts(row)
     }
     assert {("CONTEXT", "a3"), ("FAILED", "a4"), ("UNREADABLE", "")} <= noted
-    left, count = segments.without(digest, [content_digest(secret)])
-    assert count == 2
-    assert [row.answer_id for row in segments.read(left)] == ["a1", "a5"]
+    left = segments.without(digest, [content_digest(secret)])
+    assert (left.rows, left.removed) == (2, ("a2", "a3", "a4"))
+    assert [row.answer_id for row in segments.read(left.digest)] == ["a1", "a5"]
     assert segments.without(segments.write([b"no zstd"]), []) == segments.without(stored(segments), [])
 
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ratoon.tasks.classify import Classify
-from ratoon.tasks.generate import Generate
-from ratoon.tasks.kind import TaskNotSupported, Verdict
+from ratoon.tasks.generate import Form, Generate
+from ratoon.tasks.kind import Verdict
 from ratoon.tasks.regress import Regress
 from ratoon_flywheel.domain.errors import BadFeedback, BadProject, BadSegment, StaleEtag
 from ratoon_flywheel.domain.etags import check_etag
@@ -20,8 +20,10 @@ from ratoon_flywheel.domain.signals.features import features
 from ratoon_flywheel.domain.signals.feedback import (
     Feedback,
     FeedbackLabel,
+    Implicit,
     checked,
     feedback_label,
+    indexed_answer,
     is_negative,
     is_vote,
     right_answer,
@@ -48,9 +50,9 @@ from ratoon_flywheel.domain.signals.traffic import (
     Answer,
     LabelledExample,
     TrafficSegment,
+    content_digest,
     distinct,
     exported,
-    indexed_answer,
     labelled_examples,
 )
 
@@ -143,19 +145,84 @@ def test_the_right_label_follows_from_answer_and_feedback(answered, what, label,
     assert is_negative(answered, meant, TASK) is negative
 
 
-@pytest.mark.parametrize("task", [Generate(), Regress(), Classify(("ham", "spam"), multi_label=True)])
-def test_feedback_without_a_correction_is_taken_for_every_kind_of_task(task):
-    assert checked(feedback(thumb=-1), task).thumb == -1
-    with pytest.raises(TaskNotSupported, match="Feedback with a correction does not support"):
-        checked(feedback(correction="3"), task)
+@pytest.mark.parametrize(
+    ("task", "correction", "label"),
+    [
+        (Regress("points", 0, 10), "3.50 points", "3.5"),
+        (Classify(("ham", "spam", "news"), multi_label=True), "news\nHAM", "ham\nnews"),
+        (
+            Generate(),
+            "Dear Ann,\nthank you.",
+            "sha256:" + content_digest("Dear Ann,\nthank you."),
+        ),
+        (Generate(Form.JSON), '{"b": 1, "a": 2}', "sha256:" + content_digest('{"a":2,"b":1}')),
+    ],
+)
+def test_a_correction_is_taken_for_every_kind_of_task(task, correction, label):
+    taken = checked(feedback(correction=correction), task)
+    assert taken.verdict is Verdict.NEGATIVE
+    assert feedback_label(taken, task).correction == label
+
+
+@pytest.mark.parametrize(
+    ("task", "correction", "says"),
+    [
+        (Regress("", 0, 10), "11", "a number from 0 to 10"),
+        (Generate(Form.JSON), "{", "a JSON document"),
+        (Generate(), "  \n", "a text"),
+        (Generate(), "x" * 65_537, "65,536 characters, not 65,537"),
+        (Classify(("ham", "spam"), multi_label=True), "ham\neggs", "one of ham, spam"),
+    ],
+)
+def test_a_correction_that_is_no_answer_of_the_task_is_refused(task, correction, says):
+    with pytest.raises(BadFeedback, match=says) as refused:
+        checked(feedback(correction=correction), task)
+    assert refused.value.field == "correction"
+
+
+@pytest.mark.parametrize(
+    ("what", "field"),
+    [
+        ({"outcomes": {"": 1.0}}, "outcomes"),
+        ({"outcomes": {"resolved": float("nan")}}, "outcomes"),
+        ({"outcomes": {f"o{n}": 1.0 for n in range(17)}}, "outcomes"),
+        ({"rejected_answer_id": "answer"}, "rejected_answer_id"),
+        ({"session": "s", "thumb": 1}, "answer_id"),
+    ],
+)
+def test_outcomes_pairs_and_sessions_that_cannot_be_are_refused(what, field):
+    with pytest.raises(BadFeedback) as refused:
+        checked(feedback(**what), Generate())
+    assert refused.value.field == field
+
+
+def test_outcomes_preferences_and_implicit_signals_are_no_votes():
+    for what in ({"outcomes": {"resolved": 1.0}}, {"rejected_answer_id": "b"}, {"implicit": Implicit.COPIED}):
+        taken = checked(feedback(**what), Generate())
+        assert (taken.verdict, taken.is_on_answer) == (Verdict.NEUTRAL, False)
+
+
+def test_a_number_within_the_tolerance_is_not_wrong():
+    task = Regress(tolerance=0.5)
+    for correction, wrong in (("3.5", False), ("3.6", True)):
+        assert is_negative("3", feedback_label(feedback(correction=correction), task), task) is wrong
+
+
+def test_a_free_text_that_repeats_the_answer_confirms_it():
+    for task, text in ((Generate(), "Dear Ann"), (Generate(Form.JSON), '{"a": 1}')):
+        meant = feedback_label(feedback(correction=f" {text} "), task)
+        assert not is_negative(indexed_answer(text, task), meant, task)
+        assert is_negative(indexed_answer("[]", task), meant, task)
 
 
 def test_of_an_answer_the_index_keeps_the_canonical_form_and_no_free_text():
     assert indexed_answer("HAM ", TASK) == "ham"
     assert indexed_answer("eggs", TASK) == ""
     assert indexed_answer("3.50 points", Regress("points")) == "3.5"
-    assert indexed_answer("Dear Ann", Generate()) == ""
-    assert indexed_answer("\n".join(LONG), Classify(LONG, multi_label=True)) == ""
+    assert indexed_answer(" Dear Ann", Generate()) == f"sha256:{content_digest('Dear Ann')}"
+    assert indexed_answer(" ", Generate()) == ""
+    long = indexed_answer("\n".join(LONG), Classify(LONG, multi_label=True))
+    assert (long[:7], len(long)) == ("sha256:", 71)
 
 
 def test_of_three_labels_blame_alone_does_not_name_the_right_one():

@@ -4,17 +4,29 @@ import json
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import Row, Select, bindparam, case, delete, func, insert, literal, select, update
 
 from ratoon.runtime import tracing
 from ratoon.storage.store import Transaction
 from ratoon.tasks.kind import Verdict
+from ratoon.tasks.kinds import TaskSpec
 from ratoon.tasks.votes import count_votes
-from ratoon_flywheel.adapters.tables import ANSWERS, FEEDBACK_LABELS, NOTED_TEXTS, RESOURCES, UNREADABLE
+from ratoon_flywheel.adapters.tables import (
+    ANSWERS,
+    FEEDBACK_LABELS,
+    NOTED_TEXTS,
+    OUTCOMES,
+    PREFERENCES,
+    RESOURCES,
+    SESSION_FEEDBACK,
+    UNREADABLE,
+)
 from ratoon_flywheel.application.ports import Mark, VersionVotes
+from ratoon_flywheel.domain.consent import Consent
 from ratoon_flywheel.domain.signals.features import TextFeatures
-from ratoon_flywheel.domain.signals.feedback import Feedback, FeedbackLabel
+from ratoon_flywheel.domain.signals.feedback import Feedback, FeedbackLabel, Preference, differs
 from ratoon_flywheel.domain.signals.monitor import DriftReport
 from ratoon_flywheel.domain.signals.traffic import (
     Answer,
@@ -31,6 +43,7 @@ _BATCH = 500
 _MAX_FEEDBACK = 50_000
 """Answers with feedback that one query returns; the newest count."""
 
+_FEEDBACK_TABLES = (FEEDBACK_LABELS, SESSION_FEEDBACK, PREFERENCES, OUTCOMES)
 _ANSWER_OF_FEEDBACK = (ANSWERS.c.project == FEEDBACK_LABELS.c.project) & (
     ANSWERS.c.answer_id == FEEDBACK_LABELS.c.answer_id
 )
@@ -53,6 +66,7 @@ class AnswerTables:
             rows = [_row(project, unique[id]) for id in ids if id not in known]
             if rows:
                 tx.connection.execute(insert(ANSWERS), rows)
+                self._cover(tx, project, [unique[str(row["answer_id"])] for row in rows])
 
     def note(self, tx: Transaction, project: str, segment: str, texts: Sequence[NotedText]) -> None:
         """Keep which other texts a segment holds, so that they can be erased."""
@@ -95,17 +109,158 @@ class AnswerTables:
 
     def put_feedback(self, tx: Transaction, project: str, feedback: FeedbackLabel) -> None:
         """Store the feedback on an answer in place of an earlier one."""
+        tx.connection.execute(_FORGET, {"of_project": project, "of_answer": feedback.answer_id})
+        tx.connection.execute(insert(FEEDBACK_LABELS), _feedback_row(project, feedback, tracing.current()))
+
+    def latest_feedback(self, tx: Transaction, project: str, answer_id: str) -> str:
+        """Return the name of the feedback that counts for an answer; empty if none does, or it is not known."""
+        f = FEEDBACK_LABELS
+        query = select(f.c.feedback).where(f.c.project == project, f.c.answer_id == answer_id)
+        return tx.connection.execute(query).scalar() or ""
+
+    def put_session(self, tx: Transaction, project: str, session: str, feedback: FeedbackLabel) -> int:
+        """Store feedback on a session: it counts for each of its answers that has no feedback of its own.
+
+        Answers whose segment arrives later are covered if they are not newer than the feedback. Returns the number of
+        answers that it covers now.
+        """
+        s = SESSION_FEEDBACK
+        tx.connection.execute(delete(s).where(s.c.project == project, s.c.session == session))
         row = {
             "project": project,
-            "answer_id": feedback.answer_id,
-            "version": feedback.version,
+            "session": session,
             "time": _micros(feedback.time),
             "verdict": int(feedback.verdict),
-            "correction": feedback.correction,
             "traceparent": tracing.current(),
+            **_origin(feedback),
         }
-        tx.connection.execute(_FORGET, {"of_project": project, "of_answer": feedback.answer_id})
-        tx.connection.execute(insert(FEEDBACK_LABELS), row)
+        tx.connection.execute(insert(s), row)
+        mine = (ANSWERS.c.project == project) & (ANSWERS.c.session == session)
+        covered = tx.connection.execute(_without_features().where(mine).limit(_MAX_FEEDBACK)).all()
+        return self._cover(tx, project, [_answer(row) for row in covered])
+
+    def put_preference(self, tx: Transaction, project: str, preference: Preference) -> None:
+        """Store a preference in place of an earlier one between the same two answers."""
+        p, pair = PREFERENCES, (preference.answer_id, preference.rejected_answer_id)
+        mine = (p.c.project == project) & p.c.answer_id.in_(pair) & p.c.rejected_answer_id.in_(pair)
+        tx.connection.execute(delete(p).where(mine))
+        row = {
+            "project": project,
+            "answer_id": preference.answer_id,
+            "rejected_answer_id": preference.rejected_answer_id,
+            "time": _micros(preference.time),
+            **_origin(preference),
+        }
+        tx.connection.execute(insert(p), row)
+
+    def put_outcomes(
+        self, tx: Transaction, project: str, answer_id: str, time: datetime, outcomes: Mapping[str, float]
+    ) -> None:
+        """Store outcomes of an answer in place of earlier ones of the same names."""
+        o = OUTCOMES
+        mine = (o.c.project == project) & (o.c.answer_id == answer_id) & o.c.name.in_(list(outcomes))
+        tx.connection.execute(delete(o).where(mine))
+        rows = [
+            {"project": project, "answer_id": answer_id, "name": name, "value": value, "time": _micros(time)}
+            for name, value in outcomes.items()
+        ]
+        tx.connection.execute(insert(o), rows)
+
+    def prompt_digests(self, tx: Transaction, project: str, answer_ids: Sequence[str]) -> dict[str, str]:
+        """Return the digest of the prompt of each of these answers that the index knows, by the answer's id."""
+        a = ANSWERS
+        query = select(a.c.answer_id, a.c.prompt_digest).where(
+            a.c.project == project, a.c.answer_id.in_(list(answer_ids))
+        )
+        return {row.answer_id: row.prompt_digest for row in tx.connection.execute(query)}
+
+    def preferences(
+        self, tx: Transaction, project: str, since: datetime | None, until: datetime | None = None
+    ) -> list[tuple[Answer, Answer, Preference]]:
+        """Return the better answer, the worse one and the preference of answers later than `since`, oldest first."""
+        p, chosen = PREFERENCES, ANSWERS
+        query = (
+            _without_features()
+            .add_columns(p.c.rejected_answer_id, p.c.time.label("feedback_time"), p.c.feedback, p.c.consent)
+            .add_columns(p.c.user_mark)
+            .join(p, (chosen.c.project == p.c.project) & (chosen.c.answer_id == p.c.answer_id))
+            .where(chosen.c.project == project, chosen.c.time > _micros(since))
+            .order_by(chosen.c.time.desc(), chosen.c.number.desc())
+            .limit(_MAX_FEEDBACK)
+        )
+        if until is not None:
+            query = query.where(chosen.c.time <= _micros(until), p.c.time <= _micros(until))
+        rows = tx.connection.execute(query).all()
+        rejected = self._by_id(tx, project, [row.rejected_answer_id for row in rows])
+        return [
+            (_answer(row), rejected[row.rejected_answer_id], _preference(row))
+            for row in reversed(rows)
+            if row.rejected_answer_id in rejected
+        ]
+
+    def outcomes(
+        self, tx: Transaction, project: str, start: datetime, end: datetime
+    ) -> list[tuple[str, str, float, int]]:
+        """Return version, name, mean and number of the outcomes of answers from `start` until before `end`."""
+        a, o = ANSWERS, OUTCOMES
+        query = (
+            select(a.c.version, o.c.name, func.avg(o.c.value).label("mean"), func.count().label("many"))
+            .join(o, (a.c.project == o.c.project) & (a.c.answer_id == o.c.answer_id))
+            .where(a.c.project == project, a.c.time >= _micros(start), a.c.time < _micros(end))
+            .group_by(a.c.version, o.c.name)
+            .order_by(a.c.version, o.c.name)
+        )
+        return [(row.version, row.name, float(row.mean), row.many) for row in tx.connection.execute(query)]
+
+    def _cover(self, tx: Transaction, project: str, answers: Sequence[Answer]) -> int:
+        """Put feedback on sessions on those of their answers that have none of their own; return their number."""
+        named = [answer for answer in answers if answer.session]
+        feedback = self._of_sessions(tx, project, sorted({answer.session for answer in named}))
+        covered = [
+            answer
+            for answer in named
+            if answer.session in feedback and _micros(answer.time) <= feedback[answer.session].time
+        ]
+        own = self._with_own_feedback(tx, project, [answer.answer_id for answer in covered])
+        left = [answer for answer in covered if answer.answer_id not in own]
+        for answer in left:
+            row = feedback[answer.session]
+            tx.connection.execute(_FORGET, {"of_project": project, "of_answer": answer.answer_id})
+            label = FeedbackLabel(
+                answer.answer_id,
+                answer.version,
+                _time(row.time),
+                Verdict(row.verdict),
+                feedback=row.feedback,
+                consent=Consent(row.consent),
+                is_session=True,
+                user=row.user_mark,
+            )
+            tx.connection.execute(insert(FEEDBACK_LABELS), _feedback_row(project, label, row.traceparent))
+        return len(left)
+
+    def _of_sessions(self, tx: Transaction, project: str, sessions: Sequence[str]) -> dict[str, Any]:
+        s, found = SESSION_FEEDBACK, dict[str, Any]()
+        for some in _batches(sessions):
+            query = select(s).where(s.c.project == project, s.c.session.in_(some))
+            found |= {row.session: row for row in tx.connection.execute(query)}
+        return found
+
+    def _with_own_feedback(self, tx: Transaction, project: str, answer_ids: Sequence[str]) -> set[str]:
+        f, own = FEEDBACK_LABELS, set[str]()
+        for some in _batches(answer_ids):
+            query = select(f.c.answer_id).where(
+                f.c.project == project, f.c.answer_id.in_(some), f.c.is_session == 0
+            )
+            own |= set(tx.connection.execute(query).scalars())
+        return own
+
+    def _by_id(self, tx: Transaction, project: str, answer_ids: Sequence[str]) -> dict[str, Answer]:
+        a, found = ANSWERS, dict[str, Answer]()
+        for some in _batches(answer_ids):
+            query = _without_features().where(a.c.project == project, a.c.answer_id.in_(some))
+            found |= {row.answer_id: _answer(row) for row in tx.connection.execute(query)}
+        return found
 
     def mark(self, tx: Transaction, project: str) -> Mark:
         """How much there is, cheaply: the newest numbers."""
@@ -149,6 +304,7 @@ class AnswerTables:
         query = (
             _without_features()
             .add_columns(f.c.time.label("feedback_time"), f.c.verdict, f.c.correction, f.c.traceparent)
+            .add_columns(f.c.feedback, f.c.consent, f.c.is_session, f.c.user_mark)
             .join(f, _ANSWER_OF_FEEDBACK)
             .where(a.c.project == project, a.c.time > _micros(since))
             .order_by(a.c.time.desc(), a.c.number.desc())
@@ -179,21 +335,27 @@ class AnswerTables:
         newest = tx.connection.execute(query).scalar()
         return None if newest is None else _time(newest)
 
-    def votes(self, tx: Transaction, project: str, start: datetime, end: datetime) -> list[VersionVotes]:
+    def votes(
+        self, tx: Transaction, project: str, start: datetime, end: datetime, task: TaskSpec
+    ) -> list[VersionVotes]:
         """Return the votes from `start` until before `end` by version. The caller of an unknown one is its answer."""
         a, f = ANSWERS, FEEDBACK_LABELS
-        wrong = case(
-            (f.c.correction != "", f.c.correction != func.coalesce(a.c.label, "")),
-            else_=f.c.verdict == int(Verdict.NEGATIVE),
-        ).label("wrong")
+        answered = func.coalesce(a.c.label, "")
+        is_other = (f.c.correction != "") & (f.c.correction != answered)
+        expected = case((is_other, f.c.correction), else_="").label("expected")
+        known = case((is_other, answered), else_="").label("answered")
+        blamed = case(
+            (f.c.correction == "", f.c.verdict == int(Verdict.NEGATIVE)), else_=literal(False)
+        ).label("blamed")
         unknown = case((a.c.caller.is_(None), f.c.answer_id), else_="").label("unknown")
+        columns = (f.c.version, a.c.caller, unknown, expected, known, blamed)
         query = (
-            select(f.c.version, a.c.caller, unknown, wrong)
+            select(*columns)
             .add_columns(func.max(a.c.deployment).label("deployment"), func.count().label("many"))
             .outerjoin(a, _ANSWER_OF_FEEDBACK)
             .where(f.c.project == project, f.c.time >= _micros(start), f.c.time < _micros(end))
             .where((f.c.verdict != int(Verdict.NEUTRAL)) | (f.c.correction != ""))
-            .group_by(f.c.version, a.c.caller, unknown, wrong)
+            .group_by(*columns)
         )
         by_version: dict[str, list[Row[tuple[object, ...]]]] = {}
         for row in tx.connection.execute(query):
@@ -204,7 +366,7 @@ class AnswerTables:
                 version,
                 start,
                 end,
-                count_votes(_vote(project, row) for row in rows),
+                count_votes(_vote(project, row, task) for row in rows),
             )
             for version, rows in sorted(by_version.items())
         ]
@@ -227,9 +389,11 @@ class AnswerTables:
         """Delete these answers, their feedback and its labels, and the notes of these texts."""
         feedback = RESOURCES[Feedback]
         for answer_id in answer_ids:
-            for table in (ANSWERS, FEEDBACK_LABELS):
+            for table in (ANSWERS, FEEDBACK_LABELS, PREFERENCES, OUTCOMES):
                 mine = (table.c.project == project) & (table.c.answer_id == answer_id)
                 tx.connection.execute(delete(table).where(mine))
+            rejected = PREFERENCES.c.rejected_answer_id == answer_id
+            tx.connection.execute(delete(PREFERENCES).where(PREFERENCES.c.project == project, rejected))
             names_answer = feedback.c.body.contains(json.dumps(answer_id)[1:-1], autoescape=True)
             tx.connection.execute(delete(feedback).where(feedback.c.parent == project, names_answer))
         noted = NOTED_TEXTS.c
@@ -248,7 +412,7 @@ class AnswerTables:
         segments = RESOURCES[TrafficSegment]
         names = tx.connection.execute(select(segments.c.name).where(segments.c.parent == project)).scalars()
         digests = self.segment_digests(tx, list(names))
-        for table in (ANSWERS, FEEDBACK_LABELS, NOTED_TEXTS):
+        for table in (ANSWERS, NOTED_TEXTS, *_FEEDBACK_TABLES):
             tx.connection.execute(delete(table).where(table.c.project == project))
         for kind in (TrafficSegment, Feedback, DriftReport):
             tx.connection.execute(delete(RESOURCES[kind]).where(RESOURCES[kind].c.parent == project))
@@ -260,7 +424,7 @@ class AnswerTables:
         Returns the digests of the segments that go, and whether there may be more to forget.
         """
         deleted = []
-        for table in (ANSWERS, FEEDBACK_LABELS):
+        for table in (ANSWERS, *_FEEDBACK_TABLES):
             old = select(table.c.number).where(table.c.project == project, table.c.time < _micros(before))
             query = delete(table).where(table.c.number.in_(old.limit(limit)))
             deleted.append(tx.connection.execute(query).rowcount)
@@ -269,7 +433,7 @@ class AnswerTables:
             for kind in (TrafficSegment, Feedback, DriftReport)
         }
         digests = self.segment_digests(tx, names[TrafficSegment])
-        for some in _batches(names[TrafficSegment]):
+        for some in _batches([*names[TrafficSegment], *names[Feedback]]):
             tx.connection.execute(delete(NOTED_TEXTS).where(NOTED_TEXTS.c.segment.in_(some)))
         for kind, gone in names.items():
             deleted.append(len(gone))
@@ -285,7 +449,7 @@ def _older(kind: type, project: str, before: datetime, limit: int) -> Select[tup
     return query.order_by(t.c.create_time, t.c.name).limit(limit)
 
 
-def _without_features() -> Select[tuple[str, str, str, str, int, str, str, str]]:
+def _without_features() -> Select[Any]:
     a = ANSWERS
     return select(
         a.c.answer_id,
@@ -296,6 +460,8 @@ def _without_features() -> Select[tuple[str, str, str, str, int, str, str, str]]
         a.c.content_digest,
         a.c.label,
         func.coalesce(a.c.caller, "").label("caller"),
+        a.c.prompt_digest,
+        a.c.session,
     )
 
 
@@ -313,7 +479,38 @@ def _row(project: str, answer: Answer) -> dict[str, object]:
         "language": answer.features.language,
         "words": array("I", answer.features.words).tobytes(),
         "caller": answer.caller or None,
+        "prompt_digest": answer.prompt_digest,
+        "session": answer.session,
+        **_reply_row(answer.reply),
     }
+
+
+def _reply_row(reply: TextFeatures | None) -> dict[str, object]:
+    if reply is None:
+        return {"reply_length": None, "reply_language": None, "reply_words": None}
+    return {
+        "reply_length": reply.length,
+        "reply_language": reply.language,
+        "reply_words": array("I", reply.words).tobytes(),
+    }
+
+
+def _feedback_row(project: str, feedback: FeedbackLabel, trace: str) -> dict[str, object]:
+    return {
+        "project": project,
+        "answer_id": feedback.answer_id,
+        "version": feedback.version,
+        "time": _micros(feedback.time),
+        "verdict": int(feedback.verdict),
+        "correction": feedback.correction,
+        "traceparent": trace,
+        "is_session": int(feedback.is_session),
+        **_origin(feedback),
+    }
+
+
+def _origin(feedback: FeedbackLabel | Preference) -> dict[str, object]:
+    return {"feedback": feedback.feedback, "consent": feedback.consent.value, "user_mark": feedback.user}
 
 
 def _answer(row: Row[tuple[object, ...]]) -> Answer:
@@ -327,19 +524,42 @@ def _answer(row: Row[tuple[object, ...]]) -> Answer:
         row.label,
         _NOTHING,
         row.caller,
+        row.prompt_digest,
+        row.session,
     )
 
 
 def _feedback_label(row: Row[tuple[object, ...]]) -> FeedbackLabel:
     trace = row.traceparent if tracing.is_sampled(row.traceparent) else ""
     return FeedbackLabel(
-        row.answer_id, row.version, _time(row.feedback_time), Verdict(row.verdict), row.correction, trace
+        row.answer_id,
+        row.version,
+        _time(row.feedback_time),
+        Verdict(row.verdict),
+        row.correction,
+        trace,
+        row.feedback,
+        Consent(row.consent),
+        bool(row.is_session),
+        row.user_mark,
     )
 
 
-def _vote(project: str, row: Row[tuple[object, ...]]) -> tuple[str, int, int]:
+def _preference(row: Row[tuple[object, ...]]) -> Preference:
+    return Preference(
+        row.answer_id,
+        row.rejected_answer_id,
+        _time(row.feedback_time),
+        row.feedback,
+        Consent(row.consent),
+        row.user_mark,
+    )
+
+
+def _vote(project: str, row: Row[tuple[object, ...]], task: TaskSpec) -> tuple[str, int, int]:
     caller = row.caller or caller_mark(project, row.unknown)
-    return (caller, 0, row.many) if row.wrong else (caller, row.many, 0)
+    is_wrong = differs(row.answered, row.expected, task) if row.expected else row.blamed
+    return (caller, 0, row.many) if is_wrong else (caller, row.many, 0)
 
 
 def _micros(time: datetime | None) -> int:

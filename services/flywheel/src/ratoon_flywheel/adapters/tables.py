@@ -3,6 +3,7 @@
 from sqlalchemy import (
     BigInteger,
     Column,
+    Float,
     Index,
     Integer,
     LargeBinary,
@@ -17,6 +18,7 @@ from ratoon.runtime.tracing import LENGTH
 from ratoon.service.events import service_metadata
 from ratoon.storage.store import resource_table
 from ratoon_flywheel.adapters import upgrades
+from ratoon_flywheel.domain.consent import Consent
 from ratoon_flywheel.domain.pipelines.policies import Policy
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun
 from ratoon_flywheel.domain.projects import Project
@@ -57,13 +59,20 @@ ANSWERS = Table(
     Column("language", String(20), nullable=False),
     Column("words", LargeBinary, nullable=False),
     Column("caller", String(16), nullable=True),
+    Column("prompt_digest", String(64), nullable=False, server_default=""),
+    Column("session", String(16), nullable=False, server_default=""),
+    Column("reply_length", SmallInteger, nullable=True),
+    Column("reply_language", String(20), nullable=True),
+    Column("reply_words", LargeBinary, nullable=True),
+    Column("embedding", LargeBinary, nullable=True),
     UniqueConstraint("project", "answer_id"),
+    Index("ix_answers_session", "project", "session"),
     Index("ix_answers_time", "project", "time"),
     Index("ix_answers_number", "project", "number"),
     sqlite_autoincrement=True,
 )
-"""Answers without their texts; `time` in microseconds since 1970, `words` as 32-bit hashes.
-`caller` is NULL if the caller is unknown."""
+"""Answers without their texts; `time` in microseconds since 1970, words as 32-bit hashes, embeddings as 32-bit floats.
+`caller` is NULL if the caller is unknown; features of the answer (`reply_…`) are NULL where drift does not use them."""
 
 FEEDBACK_LABELS = Table(
     "judgements",
@@ -76,12 +85,68 @@ FEEDBACK_LABELS = Table(
     Column("verdict", SmallInteger, nullable=False),
     Column("correction", String(80), nullable=False),
     Column("traceparent", String(LENGTH), nullable=False, server_default=""),
+    Column("feedback", String(512), nullable=False, server_default=""),
+    Column("consent", String(16), nullable=False, server_default=Consent.TRAINING.value),
+    Column("is_session", SmallInteger, nullable=False, server_default="0"),
+    Column("user_mark", String(16), nullable=False, server_default=""),
     UniqueConstraint("project", "answer_id"),
+    Index("ix_judgements_correction", "project", "correction"),
     Index("ix_judgements_time", "project", "time"),
     Index("ix_judgements_number", "project", "number"),
     sqlite_autoincrement=True,
 )
 """The latest feedback on each answer."""
+
+SESSION_FEEDBACK = Table(
+    "session_feedback",
+    METADATA,
+    Column("number", _NUMBER, primary_key=True, autoincrement=True),
+    Column("project", String(80), nullable=False),
+    Column("session", String(16), nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("verdict", SmallInteger, nullable=False),
+    Column("traceparent", String(LENGTH), nullable=False, server_default=""),
+    Column("feedback", String(512), nullable=False),
+    Column("consent", String(16), nullable=False),
+    Column("user_mark", String(16), nullable=False),
+    UniqueConstraint("project", "session"),
+    Index("ix_session_feedback_time", "project", "time"),
+    sqlite_autoincrement=True,
+)
+"""The latest feedback on each session, for answers whose segment arrives after it."""
+
+PREFERENCES = Table(
+    "preferences",
+    METADATA,
+    Column("number", _NUMBER, primary_key=True, autoincrement=True),
+    Column("project", String(80), nullable=False),
+    Column("answer_id", String(400), nullable=False),
+    Column("rejected_answer_id", String(400), nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("feedback", String(512), nullable=False),
+    Column("consent", String(16), nullable=False),
+    Column("user_mark", String(16), nullable=False),
+    UniqueConstraint("project", "answer_id", "rejected_answer_id"),
+    Index("ix_preferences_rejected", "project", "rejected_answer_id"),
+    Index("ix_preferences_time", "project", "time"),
+    sqlite_autoincrement=True,
+)
+"""The latest preference between two answers."""
+
+OUTCOMES = Table(
+    "outcomes",
+    METADATA,
+    Column("number", _NUMBER, primary_key=True, autoincrement=True),
+    Column("project", String(80), nullable=False),
+    Column("answer_id", String(400), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("value", Float(53), nullable=False),
+    Column("time", BigInteger, nullable=False),
+    UniqueConstraint("project", "answer_id", "name"),
+    Index("ix_outcomes_time", "project", "time"),
+    sqlite_autoincrement=True,
+)
+"""The latest value of each outcome of each answer."""
 
 UNREADABLE = text(f"presence = '{Presence.UNREADABLE.value}'")
 """Condition of noted texts whose row cannot be read; written out, because a partial index needs it so."""

@@ -15,7 +15,9 @@ from typing import Any, BinaryIO
 import zstandard
 
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon.tasks.kind import Role, Turn
 from ratoon.tasks.text import encodable, is_encodable
+from ratoon_flywheel.application.ports import Rewritten
 from ratoon_flywheel.domain.errors import BadSegment
 from ratoon_flywheel.domain.signals.traffic import Exchange, RowFault, UnreadableRow, holds_text
 
@@ -23,6 +25,8 @@ MAX_ROW_BYTES = 32 << 20
 MAX_SEGMENT_BYTES = 256 << 20
 """Bytes of a segment when unpacked. Gateways close segments at 1 MiB and wait for the answers under way."""
 _MAX_NAME = 400
+_ROLES = {"developer": Role.SYSTEM.value, "function": Role.TOOL.value}
+"""Roles of the chat API under the names that records have."""
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
 
@@ -57,17 +61,20 @@ class ArtifactSegments:
         """Whether a segment's blob is there."""
         return self._artifacts.exists(digest)
 
-    def without(self, digest: str, text_digests: Sequence[str]) -> tuple[str, int]:
-        """Write a segment again without the rows that may hold these texts; the digest and number of those left."""
-        gone, left = frozenset(text_digests), 0
+    def without(self, digest: str, text_digests: Sequence[str], free_text: bool = False) -> Rewritten:
+        """Write a segment again without the rows that may hold these texts, answers in free text among them."""
+        gone, left, answer_ids = frozenset(text_digests), 0, []
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "segment")
             with path.open("wb") as raw, zstandard.ZstdCompressor().stream_writer(raw) as packing:
                 for line in self._whole_lines(digest):
-                    if not holds_text(_row(0, line), gone):
+                    row = _row(0, line)
+                    if not holds_text(row, gone, free_text):
                         packing.write(line.rstrip(b"\n") + b"\n")
                         left += 1
-            return self._artifacts.put_file(path), left
+                    elif isinstance(row, Exchange):
+                        answer_ids.append(row.answer_id)
+            return Rewritten(self._artifacts.put_file(path), left, tuple(answer_ids))
 
     def erase(self, digest: str, why: str) -> None:
         """Remove a segment's blob for good; later reads fail with this reason."""
@@ -148,7 +155,7 @@ def _exchange(row: dict[str, Any]) -> Exchange:
     valid = [message for message in messages if isinstance(message, dict)]
     question = next((m for m in reversed(valid) if m.get("role") == "user"), {})
     others = (_text_of(message.get("content")) for message in valid if message is not question)
-    answer, user = row.get("answer"), row.get("user")
+    answer = row.get("answer")
     return Exchange(
         _name(row.get("answer_id")),
         _time(row.get("time")),
@@ -158,8 +165,34 @@ def _exchange(row: dict[str, Any]) -> Exchange:
         encodable(answer) if isinstance(answer, str) else "",
         status == 200,
         tuple(filter(None, dict.fromkeys(others))),
-        user if isinstance(user, str) else "",
+        _string(row.get("user")),
+        tuple(map(_turn, valid)),
+        _json_list(row.get("tools")),
+        _string(row.get("session")),
     )
+
+
+def _turn(message: dict[str, Any]) -> Turn:
+    role = _string(message.get("role"))
+    return Turn(
+        _ROLES.get(role, role),
+        _text_of(message.get("content")),
+        _json_list(message.get("tool_calls")),
+        encodable(_string(message.get("tool_call_id"))),
+        encodable(_string(message.get("name"))),
+        encodable(_string(message.get("reasoning_content"))),
+    )
+
+
+def _string(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _json_list(value: object) -> str:
+    """Return a list as JSON; empty for an empty list and for all else."""
+    if not isinstance(value, list) or not value:
+        return ""
+    return encodable(json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")))
 
 
 def _name(value: object) -> str:

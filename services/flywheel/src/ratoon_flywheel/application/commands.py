@@ -1,11 +1,14 @@
 """Commands of the flywheel."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from ratoon.tasks.kinds import TaskSpec
+from ratoon_flywheel.domain.consent import Consent
 from ratoon_flywheel.domain.pipelines.policies import Policy
 from ratoon_flywheel.domain.projects import Project
+from ratoon_flywheel.domain.signals.feedback import Implicit
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class CreateRun:
     sources: tuple[str, ...] = ()
     skip_rollout: bool = False
     request_id: str = ""
+    recipe: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class DecideRun:
 
 @dataclass(frozen=True)
 class CreateFeedback:
-    """Give feedback on an answer."""
+    """Give feedback on an answer, or on the answers of a session."""
 
     parent: str
     feedback_id: str
@@ -92,6 +96,13 @@ class CreateFeedback:
     correction: str = ""
     comment: str = ""
     request_id: str = ""
+    rejected_answer_id: str = ""
+    outcomes: Mapping[str, float] = field(default_factory=dict)
+    implicit: Implicit | None = None
+    consent: Consent | None = None
+    """None: that of the project."""
+    session_id: str = ""
+    user: str = ""
 
 
 @dataclass(frozen=True)

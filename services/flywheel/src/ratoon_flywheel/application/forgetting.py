@@ -7,8 +7,10 @@ from ratoon.operations.operations import Claim, Operations, Step
 from ratoon.process.errors import Description
 from ratoon.storage.names import parent_of
 from ratoon.storage.store import Store, Transaction
+from ratoon.tasks import kinds
 from ratoon_flywheel.application.commands import ForgetTexts
 from ratoon_flywheel.application.ports import AnswerIndex, Segments
+from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals.forgetting import (
     Action,
     EraseBlobs,
@@ -68,14 +70,17 @@ class ForgettingProcedure:
         """One segment, which retention may have taken meanwhile, and what is known of its answers."""
         project = parent_of(forgetting.name)
         with self._store.read() as tx:
-            ids = self._answers.of_texts(tx, project, forgetting.text_digests).get(name, ())
-            before = tx.find(TrafficSegment, name)
+            ids = list(self._answers.of_texts(tx, project, forgetting.text_digests).get(name, ()))
+            before, owner = tx.find(TrafficSegment, name), tx.find(Project, project)
+        free_text = owner is not None and kinds.kind_of(owner.task).FREE_TEXT
         left, count = (
             before.digest if before else "",
             0,
         )  # a blob that is gone keeps its name, which others can ask for
         if before is not None and self._segments.exists(before.digest):
-            left, count = self._segments.without(before.digest, forgetting.text_digests)
+            rewritten = self._segments.without(before.digest, forgetting.text_digests, free_text)
+            left, count = rewritten.digest, rewritten.rows
+            ids = list(dict.fromkeys([*ids, *rewritten.removed]))
         with self._store.write() as tx:
             if before is not None:
                 tx.save(replace(before, digest=left, answer_count=count, set_aside={}))

@@ -1,20 +1,14 @@
 """One function a use case: the message first, the ports after."""
 
-from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
-from ratoon.security.answers import AnswerIds
 from ratoon.storage.names import checked_id, matched, parent_of
 from ratoon.storage.store import Store, Transaction
-from ratoon.tasks.kind import Verdict
-from ratoon.tasks.votes import Votes
 from ratoon_flywheel.application.budgets import spent_budget
 from ratoon_flywheel.application.commands import (
-    CompareVersions,
-    CreateFeedback,
     CreatePolicy,
     CreateProject,
     CreateRun,
@@ -31,29 +25,22 @@ from ratoon_flywheel.application.ports import (
     Lineage,
     RunIndex,
     Segments,
-    VersionVotes,
 )
-from ratoon_flywheel.application.together import SharedCommits
 from ratoon_flywheel.domain import projects
 from ratoon_flywheel.domain.errors import (
-    BadFeedback,
     BadSource,
     BudgetSpent,
     InUse,
     RunEnded,
-    UnknownAnswer,
 )
 from ratoon_flywheel.domain.etags import check_etag
 from ratoon_flywheel.domain.kinds.table import KINDS
 from ratoon_flywheel.domain.pipelines import policies, steps
 from ratoon_flywheel.domain.pipelines.policies import Policy, history_of
 from ratoon_flywheel.domain.pipelines.runs import Approval, PipelineRun, Window
-from ratoon_flywheel.domain.pipelines.support import check_supported
+from ratoon_flywheel.domain.pipelines.support import check_supported, recipe_of
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals import traffic
-from ratoon_flywheel.domain.signals.comparison import Arm, Comparison
-from ratoon_flywheel.domain.signals.feedback import Feedback, Received, feedback_label
-from ratoon_flywheel.domain.signals.feedback import checked as checked_feedback
 from ratoon_flywheel.domain.signals.monitor import DriftReport, Monitor
 from ratoon_flywheel.domain.signals.traffic import SegmentReceived, TrafficSegment
 
@@ -65,7 +52,6 @@ SEGMENT = f"{PROJECT}/trafficSegments/*"
 DRIFT_REPORT = f"{PROJECT}/driftReports/*"
 FEEDBACK_S = 1.0
 """Seconds within which feedback is processed, all of it at once."""
-_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def create_project(command: CreateProject, store: Store, operations: Operations, clock: Clock) -> Project:
@@ -112,8 +98,9 @@ def _updated(before: Project, command: UpdateProject) -> Project:
 
 
 def _served(before: Project, after: Project, lineage: Lineage) -> str:
-    """Return the version in production, where a change of labels makes it matter."""
-    if set(after.labels) >= set(before.labels):
+    """Return the version in production if a change makes answers invalid that it may give."""
+    kind = KINDS[before.task.kind]
+    if kind is None or not kind.narrows(before.task, after.task):
         return ""
     production = lineage.production(before)
     return production.version if production else ""
@@ -237,6 +224,7 @@ def create_run(
             None if command.sources else Window(learned, now),
             trigger_reason="Started by a person.",
             skip_rollout=command.skip_rollout,
+            recipe=recipe_of(project, not command.sources, command.recipe),
         )
         run, new = tx.create(run, command.request_id)
         if new:
@@ -285,8 +273,8 @@ def _check_policies(run: PipelineRun, tx: Transaction, runs: RunIndex, clock: Cl
     deciding = tx.all(Policy, parent_of(run.name))
     if deciding and history_of(others, now) != history_of(recent, now):
         raise InUse(
-            f"{deciding[0].name} decides by {run.name}: by the time range of its traffic, its end or its place in the "
-            "budget. Delete the policy, or wait until a newer run has ended."
+            f"{deciding[0].name} decides by {run.name}: by the time range of its traffic, its end, its drift or its "
+            "place in the budget. Delete the policy, or wait until a newer run has ended."
         )
 
 
@@ -300,55 +288,6 @@ def decide_run(
         approval = Approval(command.approved, decider, clock.now(), command.reason)
         operations.wake(tx, run.name)
         return tx.save(steps.decided(run, approval))
-
-
-def create_feedback(
-    command: CreateFeedback,
-    commits: SharedCommits,
-    operations: Operations,
-    answers: AnswerIndex,
-    ids: AnswerIds,
-    clock: Clock,
-) -> Feedback:
-    """Store a user's feedback on an answer; it is durable when this returns."""
-    matched(command.parent, PROJECT, "parent")
-    answer = ids.read(command.answer_id)
-    if f"projects/{answer.project}" != command.parent:
-        raise UnknownAnswer(f"The answer {command.answer_id} belongs to another project.", "answer_id")
-    now = clock.now()
-    feedback = Feedback(
-        f"{command.parent}/feedback/{checked_id(command.feedback_id, 'feedback_id')}",
-        now,
-        now,
-        answer.id,
-        answer.version,
-        command.thumb,
-        command.rating,
-        command.correction,
-        command.comment,
-    )
-    return commits.run(lambda tx: _store_feedback(tx, command, feedback, operations, answers))
-
-
-def compare_versions(
-    command: CompareVersions, store: Store, answers: AnswerIndex, lineage: Lineage, clock: Clock
-) -> Comparison:
-    """Compare two versions by the feedback on their answers; NotFound when one does not exist."""
-    matched(command.parent, PROJECT, "parent")
-    names = {"version": command.version, "other_version": command.other}
-    for field, name in names.items():
-        matched(name, f"{PROJECT}/models/*/versions/*", field)
-        if not name.startswith(f"{command.parent}/"):
-            raise BadFeedback(f"{name} belongs to another project than {command.parent}.", field)
-    for name in names.values():
-        lineage.check_version(name)
-    with store.read() as tx:
-        votes = answers.votes(tx, command.parent, command.start or _BEGINNING, command.end or clock.now())
-    return Comparison(*(_arm(name, votes) for name in names.values()))
-
-
-def _arm(version: str, votes: Sequence[VersionVotes]) -> Arm:
-    return Arm(version, next((each.votes for each in votes if each.version == version), Votes()))
 
 
 def create_segment(
@@ -403,18 +342,6 @@ def delete_drift_report(report: DriftReport, tx: Transaction) -> None:
 def monitor_of(project: str) -> str:
     """The name of the watch over a project's traffic."""
     return f"{project}/monitors/traffic"
-
-
-def _store_feedback(
-    tx: Transaction, command: CreateFeedback, feedback: Feedback, operations: Operations, answers: AnswerIndex
-) -> Feedback:
-    task = tx.get(Project, command.parent).task
-    stored, new = tx.create(checked_feedback(feedback, task), command.request_id)
-    if new:
-        answers.put_feedback(tx, command.parent, feedback_label(stored, task))
-        tx.publish(Received(stored.name, stored.verdict is Verdict.NEGATIVE), stored)
-        wake_signals(tx, operations, command.parent, FEEDBACK_S)
-    return stored
 
 
 def wake_signals(tx: Transaction, operations: Operations, project: str, within_s: float = 0.0) -> None:

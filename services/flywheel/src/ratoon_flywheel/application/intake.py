@@ -6,12 +6,15 @@ from dataclasses import dataclass, replace
 
 from ratoon.process.errors import FailedPrecondition, NotFound
 from ratoon.storage.store import Store
+from ratoon.tasks import kinds
 from ratoon_flywheel.application.ports import AnswerIndex, Segments
 from ratoon_flywheel.application.signals import shown_chars
 from ratoon_flywheel.domain.errors import BadSegment
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals import traffic
+from ratoon_flywheel.domain.signals.drift import compares_answers
 from ratoon_flywheel.domain.signals.features import features
+from ratoon_flywheel.domain.signals.feedback import indexed_answer
 from ratoon_flywheel.domain.signals.traffic import (
     Answer,
     Exchange,
@@ -41,7 +44,7 @@ def read_segment(segment: str, digest: str, project: Project, segments: Segments
     rows = 0
     for row in segments.read(digest):
         rows += 1
-        texts |= dict.fromkeys(traffic.noted_texts(row))
+        texts |= dict.fromkeys(traffic.noted_texts(row, kinds.kind_of(project.task).FREE_TEXT))
         if isinstance(row, UnreadableRow):
             faults[row.fault.value] += 1
         elif row.succeeded:
@@ -90,7 +93,10 @@ def _answer(segment: str, exchange: Exchange, project: Project, max_chars: int) 
         exchange.version,
         exchange.time,
         traffic.content_digest(exchange.text),
-        traffic.indexed_answer(exchange.answer, project.task),
+        indexed_answer(exchange.answer, project.task),
         features(exchange.text, shown_chars(project, max_chars)),
         traffic.caller_mark(project.name, exchange.user),
+        traffic.prompt_digest(exchange.prompt),
+        traffic.session_mark(project.name, exchange.session),
+        features(exchange.answer, max_chars) if compares_answers(project.task) else None,
     )

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from ratoon.storage.store import Transaction
+from ratoon.tasks.kinds import TaskSpec
 from ratoon.tasks.votes import Votes
 from ratoon_flywheel.domain.pipelines.actions import (
     BuildDataset,
@@ -22,7 +23,7 @@ from ratoon_flywheel.domain.pipelines.steps import Child
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals.drift import Baseline
 from ratoon_flywheel.domain.signals.features import TextFeatures
-from ratoon_flywheel.domain.signals.feedback import FeedbackLabel
+from ratoon_flywheel.domain.signals.feedback import FeedbackLabel, Preference
 from ratoon_flywheel.domain.signals.monitor import BaselineState
 from ratoon_flywheel.domain.signals.traffic import Answer, Exchange, NotedText, UnreadableRow
 
@@ -157,6 +158,17 @@ class Baselines(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Rewritten:
+    """A segment that was written again without some rows."""
+
+    digest: str
+    rows: int
+    """Number of rows that are left."""
+    removed: tuple[str, ...]
+    """Ids of the answers that are no longer in it."""
+
+
 class Segments(Protocol):
     """Traffic in the artifact store."""
 
@@ -176,8 +188,8 @@ class Segments(Protocol):
         """Whether a segment's blob is there."""
         ...
 
-    def without(self, digest: str, text_digests: Sequence[str]) -> tuple[str, int]:
-        """Write a segment again without the rows that may hold these texts; the digest and number of those left."""
+    def without(self, digest: str, text_digests: Sequence[str], free_text: bool = False) -> Rewritten:
+        """Write a segment again without the rows that may hold these texts, answers in free text among them."""
         ...
 
     def erase(self, digest: str, why: str) -> None:
@@ -236,6 +248,44 @@ class AnswerIndex(Protocol):
         """Store the feedback on an answer in place of an earlier one."""
         ...
 
+    def latest_feedback(self, tx: Transaction, project: str, answer_id: str) -> str:
+        """Return the name of the feedback that counts for an answer; empty if none does, or it is not known."""
+        ...
+
+    def put_session(self, tx: Transaction, project: str, session: str, feedback: FeedbackLabel) -> int:
+        """Store feedback on a session: it counts for each of its answers that has no feedback of its own.
+
+        Answers whose segment arrives later are covered if they are not newer than the feedback. Returns the number of
+        answers that it covers now.
+        """
+        ...
+
+    def put_preference(self, tx: Transaction, project: str, preference: Preference) -> None:
+        """Store a preference in place of an earlier one between the same two answers."""
+        ...
+
+    def put_outcomes(
+        self, tx: Transaction, project: str, answer_id: str, time: datetime, outcomes: Mapping[str, float]
+    ) -> None:
+        """Store outcomes of an answer in place of earlier ones of the same names."""
+        ...
+
+    def prompt_digests(self, tx: Transaction, project: str, answer_ids: Sequence[str]) -> dict[str, str]:
+        """Return the digest of the prompt of each of these answers that the index knows, by the answer's id."""
+        ...
+
+    def preferences(
+        self, tx: Transaction, project: str, since: datetime | None, until: datetime | None = None
+    ) -> list[tuple[Answer, Answer, Preference]]:
+        """Return the better answer, the worse one and the preference of answers later than `since`, oldest first."""
+        ...
+
+    def outcomes(
+        self, tx: Transaction, project: str, start: datetime, end: datetime
+    ) -> list[tuple[str, str, float, int]]:
+        """Return version, name, mean and number of the outcomes of answers from `start` until before `end`."""
+        ...
+
     def mark(self, tx: Transaction, project: str) -> Mark:
         """How much there is, cheaply."""
         ...
@@ -267,7 +317,9 @@ class AnswerIndex(Protocol):
         """
         ...
 
-    def votes(self, tx: Transaction, project: str, start: datetime, end: datetime) -> list[VersionVotes]:
+    def votes(
+        self, tx: Transaction, project: str, start: datetime, end: datetime, task: TaskSpec
+    ) -> list[VersionVotes]:
         """Return the votes from `start` until before `end` by version. The caller of an unknown one is its answer."""
         ...
 

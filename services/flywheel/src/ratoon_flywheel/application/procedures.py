@@ -11,6 +11,7 @@ from ratoon.process.errors import Description
 from ratoon.storage.names import parent_of, uuid7
 from ratoon.storage.store import Store
 from ratoon_flywheel.application.budgets import spent_budget
+from ratoon_flywheel.application.examples import export_examples
 from ratoon_flywheel.application.intake import read_again
 from ratoon_flywheel.application.ports import (
     AnswerIndex,
@@ -22,7 +23,7 @@ from ratoon_flywheel.application.ports import (
     Sources,
     Stages,
 )
-from ratoon_flywheel.application.signals import Deferred, SignalReader, export_examples
+from ratoon_flywheel.application.signals import Deferred, SignalReader
 from ratoon_flywheel.application.watched import WatchedRuns
 from ratoon_flywheel.domain.errors import NothingToLearn
 from ratoon_flywheel.domain.pipelines.actions import BuildDataset, CancelChild, StageRequest
@@ -48,7 +49,7 @@ from ratoon_flywheel.domain.pipelines.steps import (
     noted,
     step,
 )
-from ratoon_flywheel.domain.pipelines.support import check_supported
+from ratoon_flywheel.domain.pipelines.support import check_supported, recipe_of
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals import monitor as watch
 from ratoon_flywheel.domain.signals.monitor import DriftDetected, DriftReport, Monitor
@@ -204,15 +205,18 @@ class PolicyProcedure:
             history = history_of(self._runs.recent(tx, project_name), now)
             if history.open_run or history.last_retraining != action.history.last_retraining:
                 return
+            project = tx.get(Project, project_name)
             run = PipelineRun(
                 f"{project_name}/pipelineRuns/{uuid7()}",
                 now,
                 now,
-                tx.get(Project, project_name),
+                project,
                 window=Window(history.learned_until, now),
                 trigger=action.decision.trigger,
                 trigger_reason=action.decision.reason,
                 policy=policy.name,
+                recipe=recipe_of(project, retrains=True),
+                drift=action.decision.drift,
             )
             run, new = tx.create(run, request_id)
             if new:
@@ -310,7 +314,7 @@ class MonitorProcedure:
     def _report_quality(self, name: str, project: Project, start: datetime, end: datetime) -> None:
         """Report to serving first, then note it: a report may be repeated, but none is lost."""
         with self._store.read() as tx:
-            votes = self._answers.votes(tx, project.name, start, end)
+            votes = self._answers.votes(tx, project.name, start, end, project.task)
         self._quality.report([replace(v, deployment=v.deployment or project.deployment) for v in votes])
         with self._store.write() as tx:
             tx.save(replace(tx.get(Monitor, name), reported_until=end))

@@ -1,35 +1,29 @@
 """Signals of a project's traffic: the one place where traffic and feedback become numbers that policies decide by."""
 
-import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from ratoon.process.errors import FailedPrecondition, NotFound
 from ratoon.storage.store import Store, Transaction
 from ratoon.tasks import kinds
 from ratoon.tasks.kinds import TaskSpec
 from ratoon.tasks.votes import Votes, count_votes
-from ratoon_flywheel.application.ports import AnswerIndex, Baselines, Mark, Profile, Segments
-from ratoon_flywheel.domain.errors import BadSegment
+from ratoon_flywheel.application.ports import AnswerIndex, Baselines, Mark, Profile
 from ratoon_flywheel.domain.pipelines.policies import Divergence, Signals
-from ratoon_flywheel.domain.pipelines.runs import Window
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals.drift import Measure, measure
-from ratoon_flywheel.domain.signals.feedback import FeedbackLabel, is_negative, is_vote
+from ratoon_flywheel.domain.signals.feedback import FeedbackLabel, differs, is_negative, is_vote
 from ratoon_flywheel.domain.signals.monitor import MIN_TEXTS, BaselineState, Observation
+from ratoon_flywheel.domain.signals.records import Form, Selected, select
 from ratoon_flywheel.domain.signals.traffic import (
     Answer,
-    Exchange,
     LabelledExample,
     distinct,
-    exported,
     labelled_examples,
 )
 
-_LOG = logging.getLogger(__name__)
 _VERSION_SAMPLE = 100
 """Number of newest answers among which the most frequent version counts as the one that answers now."""
 _ROWS_A_TEXT = 2
@@ -164,8 +158,6 @@ class SignalReader:
     ) -> Signals:
         labelled = self._index.with_feedback(tx, project.name, since)
         to_learn = labelled if learned == since else self._index.with_feedback(tx, project.name, learned)
-        examples = labelled_examples(to_learn, project.task)
-        answered = {answer.answer_id: answer for answer, _ in to_learn}
         times = [answer.time for answer in traffic.answers[:1]] + [feedback.time for _, feedback in labelled]
         return Signals(
             version=traffic.version,
@@ -177,10 +169,26 @@ class SignalReader:
                 Divergence(m.feature.value, m.divergence, m.null_band)
                 for m in self._measures(tx, project, traffic)
             ),
-            examples=count_votes(
-                _example_vote(answered[example.answer_id], example, project.task) for example in examples
-            ),
+            examples=self._examples(tx, project, learned, to_learn),
             traces=_traces(feedback for _, feedback in labelled),
+        )
+
+    def _examples(
+        self,
+        tx: Transaction,
+        project: Project,
+        learned: datetime | None,
+        labelled: Sequence[tuple[Answer, FeedbackLabel]],
+    ) -> Votes:
+        """Return the answers that a retraining can learn from, as votes for or against them."""
+        task = project.task
+        if kinds.kind_of(task).FREE_TEXT:
+            pairs = self._index.preferences(tx, project.name, learned)
+            return count_votes(_selected_vote(each, task) for each in select(labelled, pairs, task).selected)
+        answered = {answer.answer_id: answer for answer, _ in labelled}
+        return count_votes(
+            _example_vote(answered[example.answer_id], example, task)
+            for example in labelled_examples(labelled, task)
         )
 
     def _traffic(
@@ -216,41 +224,6 @@ def shown_chars(project: Project, limit: int) -> int:
     return min(limit, project.training.max_chars or limit)
 
 
-def export_examples(
-    project: Project, window: Window, store: Store, index: AnswerIndex, segments: Segments
-) -> str:
-    """Write the labelled examples of a window of traffic as JSON lines; return the blob's digest, empty without any."""
-    with store.read() as tx:
-        labelled = index.with_feedback(tx, project.name, window.start, window.end)
-        examples = labelled_examples(labelled, project.task)
-        digests = index.segment_digests(tx, {example.segment for example in examples})
-    if not examples:
-        return ""
-    answer_ids = frozenset(example.answer_id for example in examples)
-    texts: dict[str, str] = {}
-    for digest in digests:
-        texts |= _texts(segments, digest, answer_ids)
-    lines = _lines(examples, texts)
-    return segments.write(lines) if lines else ""
-
-
-def _texts(segments: Segments, digest: str, answer_ids: frozenset[str]) -> dict[str, str]:
-    """Return the questions of these answers in a segment; one that is gone or broken has none, and is logged."""
-    try:
-        return {
-            row.answer_id: row.text
-            for row in segments.read(digest)
-            if isinstance(row, Exchange) and row.answer_id in answer_ids
-        }
-    except (BadSegment, FailedPrecondition, NotFound) as error:
-        _LOG.warning("a traffic segment yields no labelled examples: %s", error)
-        return {}
-
-
-def _lines(examples: Sequence[LabelledExample], texts: dict[str, str]) -> list[bytes]:
-    return [exported(example, texts[example.answer_id]) for example in examples if example.answer_id in texts]
-
-
 def _traces(labels: Iterable[FeedbackLabel]) -> tuple[str, ...]:
     """Return the traces of feedback, the newest first, each once."""
     newest = sorted(labels, key=lambda label: label.time, reverse=True)
@@ -266,7 +239,12 @@ def _votes(labelled: Iterable[tuple[Answer, FeedbackLabel]], version: str, task:
 
 
 def _example_vote(answer: Answer, example: LabelledExample, task: TaskSpec) -> tuple[str, int, int]:
-    return _vote(answer, kinds.is_wrong(task, answer.label, example.label))
+    return _vote(answer, differs(answer.label, example.label, task))
+
+
+def _selected_vote(selected: Selected, task: TaskSpec) -> tuple[str, int, int]:
+    corrected = selected.form is Form.CORRECTION and differs(selected.answer.label, selected.label, task)
+    return _vote(selected.answer, corrected or selected.is_good is False)
 
 
 def _vote(answer: Answer, negative: bool) -> tuple[str, int, int]:

@@ -15,8 +15,11 @@ from ratoon.tasks import kinds
 from ratoon.tasks.classify import Classify
 from ratoon.tasks.kind import BadTask, Metric
 from ratoon.tasks.kinds import TaskSpec
+from ratoon.tasks.titles import metric_title
+from ratoon_flywheel.domain.consent import Consent
 from ratoon_flywheel.domain.errors import BadProject
 from ratoon_flywheel.domain.etags import etag_of
+from ratoon_flywheel.domain.kinds.table import KINDS
 from ratoon_flywheel.domain.project_settings import (
     Budget,
     CurationStep,
@@ -34,17 +37,22 @@ from ratoon_flywheel.domain.project_settings import (
 
 @dataclass(frozen=True)
 class Gate:
-    """Requirements on a new version: lower bounds of the change in macro-F1 against the one in production."""
+    """Requirements on a new version: lower bounds of its gain over the one in production, in the primary metric."""
 
     new_domain_threshold: float = 0.0
     old_domain_threshold: float = -0.08
     baseline_margin: float = 0.02
-    """How far below the best baseline's macro-F1 the first version may be; 1 turns the comparison off."""
+    """Accepted distance of the first version from the best baseline, in the primary metric.
+
+    The whole range of the metric, 1 for macro-F1, turns the comparison off.
+    """
 
 
 class Method(StrEnum):
     """What is done to which weights."""
 
+    DEFAULT = "DEFAULT"
+    """An adapter, for kinds of task whose models start from a base model; other kinds store FULL."""
     FULL = "FULL"
     """All weights, from scratch or of the base model."""
     LORA = "LORA"
@@ -116,6 +124,10 @@ class Project:
     retraining_recipes: tuple[str, ...] = ()
     curation: tuple[CurationStep, ...] = ()
     """Steps of curation; empty: those of ingestion."""
+    default_consent: Consent = Consent.TRAINING
+    """Permitted use of feedback that names none."""
+    group_attribute: str = ""
+    """Attribute whose values stay in one part of a split by group; empty: `conversation`."""
     revision: int = 0
 
     @property
@@ -126,7 +138,7 @@ class Project:
     @property
     def labels(self) -> tuple[str, ...]:
         """Labels that the model answers with; none unless the task is `classify`."""
-        return self.task.labels if isinstance(self.task, Classify) else ()
+        return labels_of(self.task)
 
     @property
     def decisive_metric(self) -> Metric:
@@ -179,6 +191,8 @@ _SETTINGS = (
     "recipes",
     "retraining_recipes",
     "curation",
+    "default_consent",
+    "group_attribute",
 )
 CHANGEABLE = (*_OLDEST, "task", *_SETTINGS)
 """The fields that a person can change."""
@@ -186,6 +200,7 @@ _PARTED = ("gate", "training", "rollout", "split", "data_requirements", "budget"
 
 
 _MAX_RETENTION_DAYS = 3650
+_MAX_ATTRIBUTE_CHARS = 64
 _BOUNDS: dict[str, float] = {
     "training.epochs": 1000,
     "training.continue_epochs": 1000,
@@ -211,28 +226,51 @@ def checked(project: Project) -> Project:
     """
     _check_task(project.task)
     _check_settings(project)
-    for field in ("new_domain_threshold", "old_domain_threshold"):
-        bound = getattr(project.gate, field)
-        if not isfinite(bound) or not -1 <= bound <= 1:
-            raise BadProject(
-                f"gate.{field} is a difference in macro-F1: from -1 to 1, not {bound}.", f"gate.{field}"
-            )
-    if not 0 <= project.gate.baseline_margin <= 1:
-        raise BadProject(
-            f"gate.baseline_margin is a difference in macro-F1: from 0 to 1, not {project.gate.baseline_margin}.",
-            "gate.baseline_margin",
-        )
+    _check_gate(project)
     for path, max_value in _BOUNDS.items():
         _check_bound(path, attrgetter(path)(project), max_value)
     _check_base(project.training)
     _check_split(project.split)
+    if len(project.group_attribute) > _MAX_ATTRIBUTE_CHARS or not project.group_attribute.isprintable():
+        raise BadProject(
+            f"group_attribute must be printable, of at most {_MAX_ATTRIBUTE_CHARS} characters.",
+            "group_attribute",
+        )
     if not 1 <= project.traffic_retention_days <= _MAX_RETENTION_DAYS:
         raise BadProject(
             f"traffic_retention_days must be 1 to {_MAX_RETENTION_DAYS:,}, not {project.traffic_retention_days}.",
             "traffic_retention_days",
         )
+    return _normalized(project)
+
+
+def _normalized(project: Project) -> Project:
+    """Return the project with the default of a setting stored in one way."""
+    kind = KINDS[project.task.kind]
+    if project.training.method is Method.DEFAULT and not (kind and kind.STARTS_FROM_BASE):
+        project = replace(project, training=replace(project.training, method=Method.FULL))
     is_default = project.primary_metric == kinds.kind_of(project.task).PRIMARY
     return replace(project, primary_metric="") if is_default else project
+
+
+def _check_gate(project: Project) -> None:
+    metric = project.decisive_metric
+    span = metric.high - metric.low
+    for field, low in (
+        ("new_domain_threshold", -span),
+        ("old_domain_threshold", -span),
+        ("baseline_margin", 0),
+    ):
+        bound = getattr(project.gate, field)
+        if isfinite(bound) and low <= bound <= span:
+            continue
+        range_ = (
+            f"from {low:g} to {span:g}" if isfinite(span) else "finite" + (", 0 or more" if not low else "")
+        )
+        raise BadProject(
+            f"gate.{field} is a difference in {metric_title(metric.name)}: {range_}, not {bound}.",
+            f"gate.{field}",
+        )
 
 
 def _check_bound(path: str, value: float, max_value: float) -> None:
@@ -247,6 +285,11 @@ def changed(project: Project, update: Project, fields: Sequence[str]) -> Project
     return checked(project)
 
 
+def labels_of(task: TaskSpec | None) -> tuple[str, ...]:
+    """Return the labels of a task; none unless it is `classify`."""
+    return task.labels if isinstance(task, Classify) else ()
+
+
 def merged_task(before: TaskSpec | None, task: TaskSpec | None, labels: tuple[str, ...] | None) -> TaskSpec:
     """Return the task that a request means, which names the task, or its labels as older clients do, or both.
 
@@ -258,13 +301,13 @@ def merged_task(before: TaskSpec | None, task: TaskSpec | None, labels: tuple[st
             "task",
         )
     known = task or before or Classify()
-    if labels is None or labels == _labels_of(known):
+    if labels is None or labels == labels_of(known):
         return known
     if not isinstance(known, Classify):
         raise BadProject(f"A task of the kind {known.kind} has no labels.", "labels")
-    if task is None or known.labels == _labels_of(before):
+    if task is None or known.labels == labels_of(before):
         return replace(known, labels=labels)
-    if before is not None and labels == _labels_of(before):
+    if before is not None and labels == labels_of(before):
         return known
     raise BadProject("labels and task.classify.labels differ: give one of them.", "labels")
 
@@ -276,10 +319,6 @@ def _with(project: Project, update: Project, field: str) -> Project:
         raise BadProject(f"{field} cannot be changed.", "update_mask")
     value = replace(getattr(project, whole), **{part: parts[part]}) if part else getattr(update, whole)
     return replace(project, **{whole: value})
-
-
-def _labels_of(task: TaskSpec | None) -> tuple[str, ...]:
-    return task.labels if isinstance(task, Classify) else ()
 
 
 def _check_task(task: TaskSpec) -> None:

@@ -17,7 +17,7 @@ from ratoon.service.standard_methods import StandardMethods
 from ratoon.storage.store import Store
 from ratoon.storage.watch import Changes
 from ratoon_flywheel import mapping
-from ratoon_flywheel.application import handlers
+from ratoon_flywheel.application import feedback, handlers
 from ratoon_flywheel.application.commands import DecideRun
 from ratoon_flywheel.application.ports import AnswerIndex, Deployments, Lineage, RunIndex, Segments
 from ratoon_flywheel.application.together import SharedCommits
@@ -221,7 +221,7 @@ class FlywheelServicer(FlywheelServiceServicer):
         """Store a user's feedback on an answer."""
         ports, command = self._ports, mapping.create_feedback(request)
         created = await self._threads(
-            handlers.create_feedback,
+            feedback.create_feedback,
             command,
             ports.commits,
             ports.operations,
@@ -244,7 +244,7 @@ class FlywheelServicer(FlywheelServiceServicer):
         """Compare two versions by the feedback on their answers."""
         ports, command = self._ports, mapping.compare_versions(request)
         comparison = await self._threads(
-            handlers.compare_versions, command, ports.store, ports.answers, ports.lineage, ports.clock
+            feedback.compare_versions, command, ports.store, ports.answers, ports.lineage, ports.clock
         )
         return mapping.comparison(comparison)
 

@@ -17,6 +17,9 @@ from enum import StrEnum
 from math import exp, log
 from random import Random
 
+from ratoon.tasks import kinds
+from ratoon.tasks.kind import DriftInput
+from ratoon.tasks.kinds import TaskSpec
 from ratoon_flywheel.domain.bands import widths
 from ratoon_flywheel.domain.signals.features import TextFeatures
 
@@ -71,6 +74,11 @@ class Measure:
     def ratio(self) -> float:
         """The divergence in widths of the noise band."""
         return widths(self.divergence, self.null_band)
+
+
+def compares_answers(task: TaskSpec) -> bool:
+    """Return whether drift compares the texts of answers of a task."""
+    return DriftInput.ANSWER_LENGTH in kinds.kind_of(task).DRIFT_INPUTS
 
 
 def baseline(documents: Sequence[TextFeatures], seed: int) -> Baseline:

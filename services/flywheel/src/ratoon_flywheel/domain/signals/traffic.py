@@ -7,15 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from ratoon.tasks import kinds
+from ratoon.tasks.kind import Record, Role, Turn
 from ratoon.tasks.kinds import TaskSpec
+from ratoon.tasks.records import prompt_text, to_json
 from ratoon.tasks.text import encodable, utf8
+from ratoon_flywheel.domain.consent import Consent
 from ratoon_flywheel.domain.errors import BadSegment
 from ratoon_flywheel.domain.signals.features import TextFeatures
 from ratoon_flywheel.domain.signals.feedback import FeedbackLabel, right_answer
-
-MAX_INDEXED_CHARS = 80
-"""Characters of an answer in the answer index."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,17 @@ class Exchange:
     """Texts of the other messages of the request."""
     user: str = ""
     """End user that the request names; empty if it names none."""
+    turns: tuple[Turn, ...] = ()
+    """The whole conversation, tool calls included."""
+    tools: str = ""
+    """JSON list of the tools of the request; empty: none."""
+    session: str = ""
+    """Session that the request names; empty if it names none."""
+
+    @property
+    def prompt(self) -> Record:
+        """Return the prompt as a record without answers."""
+        return Record(self.turns or (Turn(Role.USER, self.text),), tools=self.tools)
 
 
 class RowFault(StrEnum):
@@ -94,6 +104,10 @@ class Presence(StrEnum):
     """Another message of a conversation."""
     UNREADABLE = "UNREADABLE"
     """A row that is set aside: it may hold any text."""
+    WHOLE = "WHOLE"
+    """A conversation of several messages, or an answer in free text."""
+    CORRECTION = "CORRECTION"
+    """A correction in free text; the note names its feedback in place of a segment."""
 
 
 @dataclass(frozen=True)
@@ -118,10 +132,16 @@ class Answer:
     content_digest: str
     """sha256 of the text."""
     label: str
-    """The answer in canonical form; empty if it is not valid, or a free text, which is not indexed."""
+    """The answer in canonical form, of a free text its sha256; empty if it is not valid."""
     features: TextFeatures
     caller: str = ""
     """Mark of the caller; empty if the caller is unknown."""
+    prompt_digest: str = ""
+    """sha256 of the whole conversation and its tools; empty in rows of an older release."""
+    session: str = ""
+    """Mark of the session; empty if the request names none."""
+    reply: TextFeatures | None = None
+    """Features of the answer, where drift compares them."""
 
 
 @dataclass(frozen=True)
@@ -146,17 +166,14 @@ def checked(segment: TrafficSegment) -> TrafficSegment:
     return segment
 
 
+def prompt_digest(prompt: Record) -> str:
+    """Return the identity of a prompt: sha256 of its conversation and tools."""
+    return hashlib.sha256(utf8(to_json(prompt))).hexdigest()
+
+
 def content_digest(text: str) -> str:
     """Return the identity of a text: sha256 of the text without the white space around it."""
     return hashlib.sha256(utf8(text.strip())).hexdigest()
-
-
-def indexed_answer(answer: str, task: TaskSpec) -> str:
-    """Return what the answer index keeps of an answer: its canonical form, nothing of free text or of a long one."""
-    if kinds.kind_of(task).FREE_TEXT:
-        return ""
-    known = kinds.parse(task, answer) or ""
-    return known if len(known) <= MAX_INDEXED_CHARS else ""
 
 
 def caller_mark(project: str, user: str) -> str:
@@ -164,13 +181,22 @@ def caller_mark(project: str, user: str) -> str:
     return hashlib.sha256(utf8(f"{project}\n{user}")).hexdigest()[:16] if user else ""
 
 
-def noted_texts(row: Exchange | UnreadableRow) -> list[NotedText]:
-    """Return the texts of a row except the question of an answer that succeeded."""
+def session_mark(project: str, session_id: str) -> str:
+    """Return the mark that distinguishes a session from the others of a project without naming it."""
+    return hashlib.sha256(utf8(f"{project}\nsession\n{session_id}")).hexdigest()[:16] if session_id else ""
+
+
+def noted_texts(row: Exchange | UnreadableRow, free_text: bool = False) -> list[NotedText]:
+    """Return the texts of a row except the question of an answer that succeeded; with free text, the answer too."""
     if isinstance(row, UnreadableRow):
         return [NotedText(Presence.UNREADABLE)]
     noted = [NotedText(Presence.CONTEXT, row.answer_id, content_digest(text)) for text in row.context]
     if not row.succeeded:
         noted.append(NotedText(Presence.FAILED, row.answer_id, content_digest(row.text)))
+    if free_text:
+        noted += [
+            NotedText(Presence.WHOLE, row.answer_id, content_digest(text)) for text in _whole_texts(row)
+        ]
     return noted
 
 
@@ -182,11 +208,18 @@ def each_once(noted: Iterable[NotedText]) -> list[NotedText]:
     return list(first.values())
 
 
-def holds_text(row: Exchange | UnreadableRow, digests: frozenset[str]) -> bool:
+def holds_text(row: Exchange | UnreadableRow, digests: frozenset[str], free_text: bool = False) -> bool:
     """Return whether a row may hold one of the texts with these digests; an unreadable one always may."""
     if isinstance(row, UnreadableRow):
         return True
-    return any(content_digest(text) in digests for text in (row.text, *row.context))
+    whole = _whole_texts(row) if free_text else []
+    return any(content_digest(text) in digests for text in (row.text, *row.context, *whole))
+
+
+def _whole_texts(row: Exchange) -> list[str]:
+    """Return the conversation as the text of a record, if it has several messages, and the answer, if it has a text."""
+    conversation = [prompt_text(row.turns)] if len(row.turns) > 1 else []
+    return [*conversation, row.answer] if row.answer.strip() else conversation
 
 
 def distinct(answers: Iterable[Answer]) -> list[Answer]:
@@ -200,12 +233,17 @@ def distinct(answers: Iterable[Answer]) -> list[Answer]:
 def labelled_examples(
     labelled: Iterable[tuple[Answer, FeedbackLabel]], task: TaskSpec
 ) -> list[LabelledExample]:
-    """Return one labelled example a text, by its latest feedback, oldest answer first."""
+    """Return one labelled example a text, by its latest feedback, oldest answer first.
+
+    Feedback that may not be used for training gives none.
+    """
     latest: dict[str, tuple[datetime, LabelledExample]] = {}
     for answer, feedback in labelled:
         label = right_answer(answer.label, feedback, task)
         known = latest.get(answer.content_digest)
-        if label is not None and (known is None or known[0] <= feedback.time):
+        if label is None or not feedback.consent.allows(Consent.TRAINING):
+            continue
+        if known is None or known[0] <= feedback.time:
             example = LabelledExample(answer.answer_id, answer.segment, answer.version, answer.time, label)
             latest[answer.content_digest] = (feedback.time, example)
     return sorted(

@@ -1,0 +1,131 @@
+"""What a window of traffic teaches by its feedback: records, read from the traffic when they are needed."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ratoon.process.errors import FailedPrecondition, NotFound
+from ratoon.storage.store import Store
+from ratoon.tasks import kinds
+from ratoon_flywheel.application.ports import AnswerIndex, Segments
+from ratoon_flywheel.domain.consent import Consent
+from ratoon_flywheel.domain.errors import BadSegment
+from ratoon_flywheel.domain.pipelines.runs import Window
+from ratoon_flywheel.domain.projects import Project
+from ratoon_flywheel.domain.signals import records
+from ratoon_flywheel.domain.signals.feedback import Feedback
+from ratoon_flywheel.domain.signals.records import FeedbackRecord, Form, Selected
+from ratoon_flywheel.domain.signals.traffic import Exchange, LabelledExample, exported, labelled_examples
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Export:
+    """Digests of JSON lines of records, by what they are; empty: there are none.
+
+    `answers` hold right answers: `text` and `label` of labels and numbers, `messages` of free text. `preferences` are
+    `prompt/chosen/rejected`, `judgements` `prompt/completion/label`, both of free text alone.
+    """
+
+    answers: str = ""
+    preferences: str = ""
+    judgements: str = ""
+
+
+_FIELDS = {Form.PREFERENCE: "preferences", Form.JUDGEMENT: "judgements"}
+
+
+def feedback_records(
+    project: Project,
+    window: Window,
+    store: Store,
+    index: AnswerIndex,
+    segments: Segments,
+    purpose: Consent = Consent.TRAINING,
+) -> list[FeedbackRecord]:
+    """Return the records that follow from the feedback of a window, oldest answer first.
+
+    What may not be used for the purpose, lost its text, or is no record of the task, is left out.
+    """
+    with store.read() as tx:
+        labelled = index.with_feedback(tx, project.name, window.start, window.end)
+        pairs = index.preferences(tx, project.name, window.start, window.end)
+        selection = records.select(labelled, pairs, project.task, purpose)
+        corrections = {
+            each.feedback: feedback.correction
+            for each in selection.selected
+            if each.form is Form.CORRECTION
+            and (feedback := tx.find(Feedback, each.feedback) if each.feedback else None) is not None
+        }
+        digests = index.segment_digests(tx, _segments_of(selection.selected))
+    if selection.left_out:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in selection.left_out.items())
+        _LOG.info("feedback of %s that becomes no record: %s", project.name, reasons)
+    exchanges = _exchanges(segments, digests, _answers_of(selection.selected))
+    made = (
+        records.record(each, exchanges, corrections.get(each.feedback, ""), project.task)
+        for each in selection.selected
+    )
+    return [each for each in made if each is not None]
+
+
+def export_feedback(
+    project: Project, window: Window, store: Store, index: AnswerIndex, segments: Segments
+) -> Export:
+    """Write the records of a window of traffic that may be trained on as JSON lines, a blob for each format."""
+    if not kinds.kind_of(project.task).FREE_TEXT:
+        return Export(_export_labels(project, window, store, index, segments))
+    lines: defaultdict[str, list[bytes]] = defaultdict(list)
+    for each in feedback_records(project, window, store, index, segments):
+        lines[_FIELDS.get(each.form, "answers")].append(records.line(each))
+    return Export(**{name: segments.write(some) for name, some in lines.items()})
+
+
+def export_examples(
+    project: Project, window: Window, store: Store, index: AnswerIndex, segments: Segments
+) -> str:
+    """Write the right answers of a window of traffic as JSON lines; return the blob's digest, empty without any."""
+    return export_feedback(project, window, store, index, segments).answers
+
+
+def _export_labels(
+    project: Project, window: Window, store: Store, index: AnswerIndex, segments: Segments
+) -> str:
+    with store.read() as tx:
+        labelled = index.with_feedback(tx, project.name, window.start, window.end)
+        examples = labelled_examples(labelled, project.task)
+        digests = index.segment_digests(tx, {example.segment for example in examples})
+    if not examples:
+        return ""
+    exchanges = _exchanges(segments, digests, frozenset(example.answer_id for example in examples))
+    lines = _lines(examples, {answer_id: exchange.text for answer_id, exchange in exchanges.items()})
+    return segments.write(lines) if lines else ""
+
+
+def _segments_of(selected: Iterable[Selected]) -> set[str]:
+    answers = [answer for each in selected for answer in (each.answer, each.rejected) if answer is not None]
+    return {answer.segment for answer in answers}
+
+
+def _answers_of(selected: Iterable[Selected]) -> frozenset[str]:
+    answers = [answer for each in selected for answer in (each.answer, each.rejected) if answer is not None]
+    return frozenset(answer.answer_id for answer in answers)
+
+
+def _exchanges(segments: Segments, digests: Iterable[str], answer_ids: frozenset[str]) -> dict[str, Exchange]:
+    """Return the exchanges of these answers; those of a segment that is gone or broken are left out and logged."""
+    found: dict[str, Exchange] = {}
+    for digest in digests:
+        try:
+            rows = [row for row in segments.read(digest) if isinstance(row, Exchange)]
+        except (BadSegment, FailedPrecondition, NotFound) as error:
+            _LOG.warning("a traffic segment yields no labelled examples: %s", error)
+            continue
+        found |= {row.answer_id: row for row in rows if row.answer_id in answer_ids}
+    return found
+
+
+def _lines(examples: Sequence[LabelledExample], texts: dict[str, str]) -> list[bytes]:
+    return [exported(example, texts[example.answer_id]) for example in examples if example.answer_id in texts]
