@@ -319,6 +319,29 @@ class Recipe(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    class _Dtype:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _DtypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Recipe._Dtype.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        DTYPE_UNSPECIFIED: Recipe._Dtype.ValueType  # 0
+        """Not set."""
+        DTYPE_FLOAT32: Recipe._Dtype.ValueType  # 1
+        """32 bits."""
+        DTYPE_BFLOAT16: Recipe._Dtype.ValueType  # 2
+        """16 bits with the range of float32. The weights of a base model below an adapter are held in it as well."""
+
+    class Dtype(_Dtype, metaclass=_DtypeEnumTypeWrapper):
+        """Number format of the computation."""
+
+    DTYPE_UNSPECIFIED: Recipe.Dtype.ValueType  # 0
+    """Not set."""
+    DTYPE_FLOAT32: Recipe.Dtype.ValueType  # 1
+    """32 bits."""
+    DTYPE_BFLOAT16: Recipe.Dtype.ValueType  # 2
+    """16 bits with the range of float32. The weights of a base model below an adapter are held in it as well."""
+
     class _TrainOn:
         ValueType = _typing.NewType("ValueType", _builtins.int)
         V: _TypeAlias = ValueType  # noqa: Y015
@@ -459,6 +482,9 @@ class Recipe(_message.Message):
     TRAIN_ON_FIELD_NUMBER: _builtins.int
     TRUNCATION_FIELD_NUMBER: _builtins.int
     MAX_TOKENS_FIELD_NUMBER: _builtins.int
+    DTYPE_FIELD_NUMBER: _builtins.int
+    GRADIENT_ACCUMULATION_FIELD_NUMBER: _builtins.int
+    GRADIENT_CHECKPOINTING_FIELD_NUMBER: _builtins.int
     method: Global___Recipe.Method.ValueType
     """Training method. Default: FROM_SCRATCH without a base model, LORA on top of an adapter, otherwise CONTINUE."""
     seed: _builtins.int
@@ -505,6 +531,18 @@ class Recipe(_message.Message):
     """Maximum length of a sample in tokens, its answers included: 16 to 131,072, at most the positions of the model.
     Default: 1,024, or fewer if the model has fewer positions. Tasks with labels ignore it.
     """
+    dtype: Global___Recipe.Dtype.ValueType
+    """Number format of the computation. Weights that are trained, their gradients and the optimizer are float32 in either
+    case. Default: FLOAT32.
+    """
+    gradient_accumulation: _builtins.int
+    """Number of parts in which a worker computes its share of a step, one after the other: memory for activations falls
+    by this factor, the gradient stays that of the whole step. 1 to 4,096. Default: 1.
+    """
+    gradient_checkpointing: _builtins.bool
+    """Recompute activations in the backward pass instead of keeping them: less memory, about a third more time, the same
+    result.
+    """
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The same as `task.classify.labels`: at least two of at most 64 characters each. In a model trained from scratch,
@@ -541,10 +579,13 @@ class Recipe(_message.Message):
         train_on: Global___Recipe.TrainOn.ValueType = ...,
         truncation: Global___Recipe.Truncation.ValueType = ...,
         max_tokens: _builtins.int = ...,
+        dtype: Global___Recipe.Dtype.ValueType = ...,
+        gradient_accumulation: _builtins.int = ...,
+        gradient_checkpointing: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "label_smoothing", b"label_smoothing", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "batch_size", b"batch_size", "epochs", b"epochs", "label_smoothing", b"label_smoothing", "labels", b"labels", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "packed", b"packed", "prompt_tokens", b"prompt_tokens", "seed", b"seed", "sweep", b"sweep", "task", b"task", "train_on", b"train_on", "truncation", b"truncation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "batch_size", b"batch_size", "dtype", b"dtype", "epochs", b"epochs", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "label_smoothing", b"label_smoothing", "labels", b"labels", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "packed", b"packed", "prompt_tokens", b"prompt_tokens", "seed", b"seed", "sweep", b"sweep", "task", b"task", "train_on", b"train_on", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__label_smoothing: _TypeAlias = _typing.Literal["label_smoothing"]  # noqa: Y015
     _WhichOneofArgType__label_smoothing: _TypeAlias = _typing.Literal["_label_smoothing", b"_label_smoothing"]  # noqa: Y015
