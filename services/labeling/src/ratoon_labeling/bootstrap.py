@@ -13,6 +13,7 @@ from ratoon_labeling.adapters.datasets import IngestionDatasets
 from ratoon_labeling.adapters.freezing import freezing_jobs
 from ratoon_labeling.adapters.recording import ProcessLedger
 from ratoon_labeling.adapters.task_counts import SqlTaskCounts
+from ratoon_labeling.adapters.task_queue import SqlTaskQueue
 from ratoon_labeling.application.procedures import label_set_procedure
 from ratoon_labeling.entrypoints.events import TOPICS, on_erasure
 from ratoon_labeling.entrypoints.grpc import LabelingServicer
@@ -31,7 +32,15 @@ def build(settings: Settings, platform: Platform) -> App:
     changes = base.changes(store)
     references = PeerReferences([base.peer(each) for each in ("ingestion", "registry", "flywheel")])
     servicer = LabelingServicer(
-        store, operations, datasets, changes, base.threads, base.clock, counts, references
+        store,
+        operations,
+        datasets,
+        changes,
+        base.threads,
+        base.clock,
+        counts,
+        references,
+        SqlTaskQueue(base.database),
     )
     rpc = Rpc("ratoon.labeling.v1.LabelingService", add_LabelingServiceServicer_to_server, servicer)
     consumer = Consumer(

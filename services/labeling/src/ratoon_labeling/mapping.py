@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from google.protobuf.message import Message
 
-from ratoon.common.v1 import progress_pb2
+from ratoon.common.v1 import progress_pb2, task_pb2
 from ratoon.events.ports import Record
 from ratoon.jobs.v1 import labeling_jobs_pb2 as jobs_pb2
 from ratoon.labeling.v1 import annotation_pb2, label_set_pb2, labeling_events_pb2
@@ -15,6 +15,7 @@ from ratoon.runtime.timestamps import timestamp
 from ratoon.service.events import record_of
 from ratoon.service.tasks import message_of, requested_task
 from ratoon.tasks.classify import Classify
+from ratoon.tasks.kinds import TaskSpec
 from ratoon_labeling.application.commands import (
     ClaimTask,
     CompleteTask,
@@ -27,6 +28,7 @@ from ratoon_labeling.application.commands import (
 from ratoon_labeling.application.ports import FreezingJob
 from ratoon_labeling.domain.annotations import Annotation, AnnotationCreated, Source
 from ratoon_labeling.domain.guidelines import ConflictPolicy, Guideline
+from ratoon_labeling.domain.kinds.table import labels_of
 from ratoon_labeling.domain.label_sets import Completed, Frozen, LabelSet
 from ratoon_labeling.domain.tasks import Task, TaskSummary
 
@@ -43,8 +45,8 @@ def guideline(value: Guideline) -> annotation_pb2.Guideline:
         create_time=timestamp(value.create_time),
         update_time=timestamp(value.update_time),
         instructions=value.instructions,
-        labels=value.labels,
-        task=message_of(Classify(value.labels)),
+        labels=labels_of(value.task),
+        task=message_of(value.task),
         conflict_policy=_POLICY.Value(f"CONFLICT_POLICY_{value.conflict_policy}"),
         etag=value.etag,
     )
@@ -82,6 +84,11 @@ def task(value: Task) -> annotation_pb2.Task:
         annotator=value.annotator,
         lease_holder=value.lease_holder,
         lease_expire_time=timestamp(value.lease_expire_time) if value.lease_expire_time else None,
+        task=message_of(value.task),
+        overlap=value.overlap,
+        answers=[
+            annotation_pb2.Task.Answer(annotator=each.annotator, label=each.label) for each in value.given
+        ],
     )
 
 
@@ -92,7 +99,12 @@ def task_summary(value: TaskSummary) -> pb.SummarizeTasksResponse:
         for (before, after), count in sorted(value.reviews.items())
     ]
     return pb.SummarizeTasksResponse(
-        open_counts=value.open, done_count=value.done, skipped_count=value.skipped, reviews=reviews
+        open_counts=value.open,
+        done_count=value.done,
+        skipped_count=value.skipped,
+        reviews=reviews,
+        kept_count=value.kept,
+        changed_count=value.changed,
     )
 
 
@@ -124,6 +136,10 @@ def label_set(value: LabelSet) -> label_set_pb2.LabelSet:
         conflict_count=value.conflict_count,
         agreement_alpha=value.agreement_alpha,
         unknown_labels=value.unknown_labels,
+        task=message_of(value.task),
+        label_count=value.label_count,
+        agreement_token_f1=value.agreement_token_f1,
+        overlap=value.overlap,
     )
     if value.failure_reason:
         message.failure.reason, message.failure.message = value.failure_reason, value.failure_message
@@ -176,6 +192,7 @@ def create_label_set(request: pb.CreateLabelSetRequest) -> CreateLabelSet:
         guideline=spec.guideline,
         import_as=_source(spec.import_as, Source.IMPORT),
         review_sample_size=spec.review_sample_size,
+        overlap=spec.overlap or 1,
         request_id=request.request_id,
     )
 
@@ -214,11 +231,17 @@ def freezing_spec(job: FreezingJob) -> jobs_pb2.FreezingSpec:
         name=label_set.name,
         dataset_digest=label_set.dataset_digest,
         annotations_digest=job.annotations_digest,
-        labels=label_set.labels,
+        labels=labels_of(label_set.task),
+        task_spec=_beyond_labels(label_set.task),
         conflict_policy=label_set.conflict_policy.value,
         import_as=label_set.import_as.value,
         review_sample_size=label_set.review_sample_size,
     )
+
+
+def _beyond_labels(task: TaskSpec) -> task_pb2.TaskSpec | None:
+    """Return the message of a task that its labels alone do not describe, as older workers read them."""
+    return None if task == Classify(labels_of(task)) else message_of(task)
 
 
 def freezing_result(value: Frozen) -> jobs_pb2.FreezingResult:
@@ -239,6 +262,8 @@ def frozen(result: jobs_pb2.FreezingResult) -> Frozen:
         conflict_count=result.conflict_count,
         agreement_alpha=result.agreement_alpha if result.HasField("agreement_alpha") else None,
         unknown_labels=dict(unknown),
+        label_count=result.label_count,
+        agreement_token_f1=result.agreement_token_f1 if result.HasField("agreement_token_f1") else None,
     )
 
 

@@ -28,11 +28,15 @@ def artifacts(folder: Path) -> ArtifactStore:
 def put_dataset(artifacts: ArtifactStore, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
     """Stores two shards; record `<prefix><n>` came with the n-th label. Gives the tree's digest."""
 
-    def put(labels: Labels, prefix: str = "r") -> str:
+    def put(labels: Labels, prefix: str = "r", examples: Labels | None = None) -> str:
         tree = tmp_path_factory.mktemp("dataset")
         half = len(labels) // 2
         for number, span in enumerate((range(half), range(half, len(labels)))):
-            pq.write_table(table(span, labels, prefix), tree / f"records-{number:05}.parquet")
+            rows = table(span, labels, prefix)
+            if examples is not None:
+                column = pa.array([examples[n] for n in span], pa.string())
+                rows = rows.append_column("example", column)
+            pq.write_table(rows, tree / f"records-{number:05}.parquet")
         (tree / "profile.json").write_text("{}")
         return artifacts.put_tree(tree)
 

@@ -13,6 +13,7 @@ from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.database import Database
 from ratoon.storage.paging import PageTokens
 from ratoon.storage.store import Store
+from ratoon.tasks.classify import Classify
 from ratoon.testkit.clock import FakeClock
 from ratoon_labeling import mapping
 from ratoon_labeling.adapters import tables
@@ -52,7 +53,9 @@ class Environment:
 
     def task(self, project: str, record: str) -> Task:
         name = f"{project}/tasks/{record[:4]}"
-        return Task(name, NOW, NOW, record, "c" * 64, VERSION, ("ham", "spam"), "ham", Reason.CONFLICT)
+        return Task(
+            name, NOW, NOW, record, "c" * 64, VERSION, Classify(("ham", "spam")), "ham", Reason.CONFLICT
+        )
 
     def consume(self, message: ErasureEvent) -> None:
         event = Event(TOPICS[0], "type", "ingestion", message.name, NOW, message.SerializeToString())
@@ -110,7 +113,7 @@ def recorded(environment: Environment, name: str) -> None:
         VERSION,
         "d" * 64,
         "g",
-        ("ham", "spam"),
+        Classify(("ham", "spam")),
         ConflictPolicy.LATEST,
     )
     lines = [

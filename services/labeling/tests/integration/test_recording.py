@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.database import Database
 from ratoon.storage.migrations import migrate
+from ratoon.tasks.classify import Classify
 from ratoon.testkit.clock import FakeClock
 from ratoon_labeling.adapters import recording
 from ratoon_labeling.adapters.ledger import BulkLedger
@@ -24,7 +25,7 @@ from ratoon_labeling.domain.tasks import Task
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 LABEL_SET = LabelSet(
     "projects/p/labelSets/l", NOW, NOW, "projects/p/datasets/d/versions/v1", "d", "projects/p/guidelines/g",
-    ("ham", "spam"), ConflictPolicy.HUMAN_FIRST,
+    Classify(("ham", "spam")), ConflictPolicy.HUMAN_FIRST,
 )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from ratoon.storage.database import Database
 from ratoon.storage.migrations import migrate
 from ratoon.storage.paging import PageTokens
 from ratoon.storage.store import Store
+from ratoon.tasks.classify import Classify
 from ratoon.testkit.clock import FakeClock
 from ratoon.testkit.services import State, serving
 from ratoon_labeling import mapping
@@ -29,6 +30,7 @@ from ratoon_labeling.adapters import tables
 from ratoon_labeling.adapters.freezing import freezing_jobs
 from ratoon_labeling.adapters.ledger import BulkLedger
 from ratoon_labeling.adapters.task_counts import SqlTaskCounts
+from ratoon_labeling.adapters.task_queue import SqlTaskQueue
 from ratoon_labeling.application import handlers
 from ratoon_labeling.application.commands import ClaimTask, CompleteTask
 from ratoon_labeling.application.procedures import label_set_procedure
@@ -73,7 +75,15 @@ def build(settings: Settings, datasets: FakeDatasets, references: FakeReferences
     operations = base.operations(store, [label_set_procedure(freezing, ledger)])
     counts, changes = SqlTaskCounts(base.database, base.clock), base.changes(store)
     servicer = LabelingServicer(
-        store, operations, datasets, changes, base.threads, base.clock, counts, references
+        store,
+        operations,
+        datasets,
+        changes,
+        base.threads,
+        base.clock,
+        counts,
+        references,
+        SqlTaskQueue(base.database),
     )
     rpc = Rpc("ratoon.labeling.v1.LabelingService", add_LabelingServiceServicer_to_server, servicer)
     return base.app([rpc], [operations])
@@ -254,7 +264,7 @@ def put_tasks(store: Store, clock: FakeClock, project: str, count: int, reason: 
             tx.create(
                 Task(
                     f"{project}/tasks/{reason}-{number:04}", now, now, f"r{number}", "d", f"{project}/v",
-                    ("ham", "spam"), "ham", reason,
+                    Classify(("ham", "spam")), "ham", reason,
                 )
             )[0]
             for number in range(count)
@@ -262,7 +272,7 @@ def put_tasks(store: Store, clock: FakeClock, project: str, count: int, reason: 
 
 
 def claimed(queue: tuple[Store, FakeClock], annotator: str, project: str, reason: str = "") -> str | None:
-    task = handlers.claim_task(ClaimTask(project, reason, annotator), *queue)
+    task = handlers.claim_task(ClaimTask(project, reason, annotator), *queue, SqlTaskQueue(queue[0].database))
     return task and task.name
 
 
@@ -299,7 +309,7 @@ def test_tasks_are_filtered_and_counted_by_the_database(queue):
         handlers.complete_task(CompleteTask(name, label, "ann"), store, clock)
     summary = handlers.summarize_tasks("projects/sum", SqlTaskCounts(store.database, clock))
     assert summary == TaskSummary(
-        {"review-sample": 1, "conflict": 1}, 2, 1, {("ham", "ham"): 1, ("ham", "spam"): 1}
+        {"review-sample": 1, "conflict": 1}, 2, 1, {("ham", "ham"): 1, ("ham", "spam"): 1}, kept=1, changed=1
     )
     listed = handlers.list_tasks("projects/sum", 10, "", store, filter="state = OPEN AND reason = conflict")
     assert [task.name for task in listed.items] == ["projects/sum/tasks/conflict-0000"]
@@ -338,7 +348,8 @@ def test_claiming_a_task_reads_the_index_of_the_queue(queue):
     [(statement, parameters)] = [each for each in statements if each[0].startswith("SELECT")]
     with store.read() as tx:
         plan = tx.connection.exec_driver_sql("EXPLAIN QUERY PLAN " + statement, parameters).fetchall()
-    assert [row[-1] for row in plan] == ["SEARCH tasks USING INDEX ix_tasks_queue (parent=? AND <expr>=?)"]
+    assert plan[0][-1] == "SEARCH tasks USING INDEX ix_tasks_queue (parent=? AND <expr>=?)"
+    assert [row[-1] for row in plan if row[-1].startswith("SCAN") or "TEMP B-TREE" in row[-1]] == []
 
 
 def test_an_annotator_claims_and_answers_over_the_api(state, labeling, datasets, put_dataset):

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from ratoon.tasks.classify import Classify
 from ratoon_labeling.domain.annotations import Source, annotator_of
 from ratoon_labeling.domain.errors import (
     BadLabels,
@@ -25,7 +26,7 @@ TASK = Task(
     "r",
     "d",
     "projects/p/datasets/d/versions/v",
-    ("ham", "spam"),
+    Classify(("ham", "spam")),
     "ham",
     Reason.REVIEW_SAMPLE,
 )
@@ -50,7 +51,7 @@ def test_labels_without_a_choice_are_refused(labels):
 
 
 def test_a_change_made_on_an_older_revision_is_refused():
-    guideline = Guideline("projects/p/guidelines/g", NOON, NOON, "", ("ham", "spam"), revision=3)
+    guideline = Guideline("projects/p/guidelines/g", NOON, NOON, "", Classify(("ham", "spam")), revision=3)
     check_etag(guideline, "3")
     check_etag(guideline, "")
     with pytest.raises(StaleEtag):

@@ -9,6 +9,7 @@ import pytest
 from ratoon.jobs.v1.labeling_jobs_pb2 import FreezingSpec
 from ratoon.operations.job_messages import from_json
 from ratoon.operations.jobs import JobState, JobStatus
+from ratoon.tasks.classify import Classify
 from ratoon_labeling import mapping
 from ratoon_labeling.adapters.freezing import freezing_jobs
 from ratoon_labeling.application.ports import FreezingJob
@@ -23,7 +24,7 @@ LABEL_SET = LabelSet(
     "projects/p/datasets/d/versions/v1",
     "d" * 64,
     "projects/p/guidelines/g",
-    ("ham", "spam"),
+    Classify(("ham", "spam")),
     ConflictPolicy.HUMAN_FIRST,
     review_sample_size=5,
 )

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 from ratoon.operations.job_machine import Failed, Failure, JobObservation, Phase, Progress
 from ratoon.operations.operations import Claim, Step
+from ratoon.tasks.classify import Classify
 from ratoon_labeling.application.ports import FreezingJob
 from ratoon_labeling.application.procedures import LabelSetProcedure, label_set_procedure
 from ratoon_labeling.domain.guidelines import ConflictPolicy
@@ -21,7 +22,7 @@ QUEUED = LabelSet(
     "projects/p/datasets/d/versions/v",
     "d" * 64,
     "projects/p/guidelines/g",
-    ("ham", "spam"),
+    Classify(("ham", "spam")),
     ConflictPolicy.HUMAN_FIRST,
 )
 CLAIM = Claim(QUEUED.name, 1)

@@ -178,9 +178,10 @@ def _task(label_set: LabelSet, line: dict[str, str], now: datetime) -> Task:
         record_id=line["record_id"],
         content_digest=line["content_digest"],
         dataset_version=label_set.dataset_version,
-        labels=label_set.labels,
+        task=label_set.task,
         proposed_label=line["proposed_label"],
         reason=Reason(line["reason"]),
+        overlap=label_set.overlap,
     )
 
 

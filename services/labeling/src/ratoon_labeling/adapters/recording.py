@@ -17,10 +17,11 @@ from ratoon.jobs.v1.labeling_jobs_pb2 import RecordingSpec
 from ratoon.operations.job_messages import from_json, to_json
 from ratoon.process.clock import SystemClock
 from ratoon.storage.artifacts import ArtifactStore
-from ratoon.storage.bodies import BodyCodec
 from ratoon.storage.database import Database
+from ratoon.storage.store import codec_of
 from ratoon_labeling import mapping
 from ratoon_labeling.adapters.ledger import BulkLedger
+from ratoon_labeling.adapters.tables import RESOURCES
 from ratoon_labeling.domain.label_sets import Frozen, LabelSet
 
 _LOG = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ _SMALL = 5_000
 """Labels up to which a label set is recorded at once: a process takes about a second to start."""
 _NICE = 10
 _PR_SET_PDEATHSIG = 1
-_LABEL_SETS = BodyCodec(LabelSet, ())
+_LABEL_SETS = codec_of(LabelSet, RESOURCES[LabelSet])
 
 
 class ProcessLedger(BulkLedger):
@@ -36,7 +37,7 @@ class ProcessLedger(BulkLedger):
 
     def record(self, label_set: LabelSet, frozen: Frozen) -> None:
         """Store the imported annotations and the tasks of a label set; a repetition adds nothing."""
-        if sum(frozen.class_counts.values()) <= _SMALL or not self._record_in_subprocess(label_set, frozen):
+        if frozen.labelled <= _SMALL or not self._record_in_subprocess(label_set, frozen):
             super().record(label_set, frozen)
 
     def _record_in_subprocess(self, label_set: LabelSet, frozen: Frozen) -> bool:

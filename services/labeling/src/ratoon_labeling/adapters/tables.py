@@ -4,17 +4,19 @@ from sqlalchemy import Boolean, Column, String, Table, false
 
 from ratoon.service.events import service_metadata
 from ratoon.storage.store import resource_table
+from ratoon_labeling.adapters import upgrades
 from ratoon_labeling.domain.annotations import Annotation
 from ratoon_labeling.domain.guidelines import Guideline
 from ratoon_labeling.domain.label_sets import LabelSet
 from ratoon_labeling.domain.tasks import Task
 
 METADATA = service_metadata()
+_WITH_TASK = ([upgrades.add_task_v2], upgrades.mirror_labels_v1)
 RESOURCES: dict[type, Table] = {
-    Guideline: resource_table(METADATA, "guidelines"),
+    Guideline: resource_table(METADATA, "guidelines", *_WITH_TASK),
     Annotation: resource_table(METADATA, "annotations"),
-    Task: resource_table(METADATA, "tasks"),
-    LabelSet: resource_table(METADATA, "label_sets"),
+    Task: resource_table(METADATA, "tasks", *_WITH_TASK),
+    LabelSet: resource_table(METADATA, "label_sets", *_WITH_TASK),
 }
 # Whether an annotation came with a dataset version.
 RESOURCES[Annotation].append_column(Column("imported", Boolean, nullable=False, server_default=false()))

@@ -49,6 +49,7 @@ class CreateLabelSet:
     guideline: str
     import_as: Source = Source.IMPORT
     review_sample_size: int = 0
+    overlap: int = 1
     request_id: str = ""
 
 

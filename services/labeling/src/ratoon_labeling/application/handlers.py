@@ -1,5 +1,6 @@
 """One function a use case: the message first, the ports after."""
 
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,7 +11,7 @@ from ratoon.storage.listing import filtered_fields
 from ratoon.storage.names import checked_id, matched, parent_of
 from ratoon.storage.paging import Page
 from ratoon.storage.store import Store, Transaction
-from ratoon.tasks.kinds import supported
+from ratoon.tasks.kinds import TaskSpec
 from ratoon.tasks.labels import label_key
 from ratoon_labeling.application.commands import (
     ClaimTask,
@@ -22,15 +23,31 @@ from ratoon_labeling.application.commands import (
     ForgetRecords,
     UpdateGuideline,
 )
-from ratoon_labeling.application.ports import Datasets, Ledger, References, TaskCounts
-from ratoon_labeling.domain.annotations import Annotation, AnnotationCreated, Source, annotator_of
-from ratoon_labeling.domain.errors import InUse
-from ratoon_labeling.domain.guidelines import Guideline, check_etag
-from ratoon_labeling.domain.kinds.classify import LONGEST_LABEL, checked_labels
-from ratoon_labeling.domain.kinds.table import KINDS
+from ratoon_labeling.application.ports import Datasets, Ledger, References, TaskCounts, TaskQueue
+from ratoon_labeling.domain.annotations import (
+    MAX_ANSWER_CHARS,
+    Annotation,
+    AnnotationCreated,
+    Source,
+    annotation_of_task,
+    annotator_of,
+)
+from ratoon_labeling.domain.errors import BadConflictPolicy, InUse
+from ratoon_labeling.domain.guidelines import ConflictPolicy, Guideline, check_etag
+from ratoon_labeling.domain.kinds.table import rules_of
 from ratoon_labeling.domain.label_sets import LabelSet
 from ratoon_labeling.domain.sampling import checked_size
-from ratoon_labeling.domain.tasks import Reason, Task, TaskState, TaskSummary, claim, complete, is_claimable
+from ratoon_labeling.domain.tasks import (
+    Answer,
+    Reason,
+    Task,
+    TaskState,
+    TaskSummary,
+    checked_overlap,
+    claim,
+    complete,
+    is_claimable,
+)
 
 PROJECT = "projects/*"
 GUIDELINE = f"{PROJECT}/guidelines/*"
@@ -41,8 +58,6 @@ DATASET_VERSION = f"{PROJECT}/datasets/*/versions/*"
 
 TASK_FIELDS = {"state": tuple(TaskState), "reason": tuple(Reason)}
 """Fields by which tasks are filtered, and their values."""
-_CANDIDATES = 50
-"""Open tasks that a claim reads at once; more than a few are leased only where many annotators work."""
 
 
 def list_tasks(
@@ -61,38 +76,30 @@ def summarize_tasks(parent: str, counts: TaskCounts) -> TaskSummary:
     return counts.of(parent)
 
 
-def claim_task(command: ClaimTask, store: Store, clock: Clock) -> Task | None:
-    """Lease the first open task that no other annotator has claimed, the newest first; None without one."""
+def claim_task(command: ClaimTask, store: Store, clock: Clock, queue: TaskQueue) -> Task | None:
+    """Lease the first open task that the caller has not answered and no other has claimed, the newest first."""
     matched(command.parent, PROJECT, "parent")
     reason = filtered_fields(f"reason = {command.reason}" if command.reason else "", TASK_FIELDS)
     now = clock.now()
     with store.write() as tx:
-        task = _first_claimable(tx, command, {"state": str(TaskState.OPEN), **reason}, now)
+        waiting = queue.waiting(tx, command.parent, command.caller, {"state": str(TaskState.OPEN), **reason})
+        with closing(waiting):
+            task = next((each for each in waiting if is_claimable(each, command.caller, now)), None)
         return None if task is None else tx.save(claim(task, command.caller, now))
-
-
-def _first_claimable(
-    tx: Transaction, command: ClaimTask, where: dict[str, str], now: datetime
-) -> Task | None:
-    token = ""
-    while True:
-        page = tx.page(Task, command.parent, _CANDIDATES, token, "create_time desc", where)
-        if free := next((task for task in page.items if is_claimable(task, command.caller, now)), None):
-            return free
-        if not (token := page.next_token):
-            return None
 
 
 def create_guideline(command: CreateGuideline, store: Store, clock: Clock) -> Guideline:
     """Create a guideline for annotators."""
     matched(command.parent, PROJECT, "parent")
+    rules_of(command.task).check(command.task)
+    _check_policy(command.task, command.conflict_policy)
     now = clock.now()
     guideline = Guideline(
         name=f"{command.parent}/guidelines/{checked_id(command.guideline_id, 'guideline_id')}",
         create_time=now,
         update_time=now,
         instructions=command.instructions,
-        labels=supported(KINDS, command.task, "Labeling").labels(command.task),
+        task=command.task,
         conflict_policy=command.conflict_policy,
     )
     with store.write() as tx:
@@ -108,10 +115,23 @@ def update_guideline(command: UpdateGuideline, store: Store) -> Guideline:
         after = replace(
             before,
             instructions=before.instructions if command.instructions is None else command.instructions,
-            labels=before.labels if command.labels is None else checked_labels(command.labels),
+            task=before.task
+            if command.labels is None
+            else rules_of(before.task).with_labels(before.task, command.labels),
             conflict_policy=command.conflict_policy or before.conflict_policy,
         )
+        _check_policy(after.task, after.conflict_policy)
         return before if after == before else tx.save(after)
+
+
+def _check_policy(task: TaskSpec, policy: ConflictPolicy) -> None:
+    policies = rules_of(task).POLICIES
+    if policy not in policies:
+        raise BadConflictPolicy(
+            f"The conflict policy {policy} is not one of tasks of the kind {task.kind}: choose "
+            f"{', '.join(policies)}.",
+            "conflict_policy",
+        )
 
 
 def delete_guideline(command: DeleteGuideline, store: Store) -> None:
@@ -136,7 +156,7 @@ def create_label_set(
 ) -> LabelSet:
     """Freeze the labels of a dataset version; from the commit on they are worked on."""
     _check_one_project(command)
-    size = checked_size(command.review_sample_size)
+    size, overlap = checked_size(command.review_sample_size), checked_overlap(command.overlap)
     dataset_digest = datasets.artifact_of(command.dataset_version)
     now = clock.now()
     with store.write() as tx:
@@ -148,10 +168,11 @@ def create_label_set(
             dataset_version=command.dataset_version,
             dataset_digest=dataset_digest,
             guideline=guideline.name,
-            labels=guideline.labels,
+            task=guideline.task,
             conflict_policy=guideline.conflict_policy,
             import_as=command.import_as,
             review_sample_size=size,
+            overlap=overlap,
         )
         label_set, new = tx.create(label_set, command.request_id)
         if new:
@@ -178,7 +199,7 @@ def delete_label_set(name: str, allow_missing: bool, store: Store, references: R
 
 
 def create_annotation(command: CreateAnnotation, store: Store, clock: Clock) -> Annotation:
-    """Give a record a label."""
+    """Give a record an answer."""
     matched(command.parent, PROJECT, "parent")
     _check_annotation(command)
     annotator = annotator_of(command.source, command.annotator, command.caller, command.caller_is_service)
@@ -192,15 +213,16 @@ def create_annotation(command: CreateAnnotation, store: Store, clock: Clock) -> 
 
 
 def complete_task(command: CompleteTask, store: Store, clock: Clock) -> Task:
-    """Answer a task; the answer is stored as an annotation under the task's own id."""
+    """Answer a task; the answer is stored as an annotation under the id of the task."""
     matched(command.name, TASK)
     with store.write() as tx:
         before = tx.get(Task, command.name)
         after = complete(before, command.label, command.caller, clock.now())
         if after == before:
             return before
-        if after.state is TaskState.DONE:
-            annotation, _ = tx.create(_answer(after, clock.now()))
+        answer = after.given[-1]
+        if answer.label:
+            annotation, _ = tx.create(_annotation_of(after, answer, clock.now()))
             tx.publish(AnnotationCreated(annotation.record_id), annotation)
         return tx.save(after)
 
@@ -210,15 +232,15 @@ def forget_records(command: ForgetRecords, tx: Transaction, ledger: Ledger) -> N
     ledger.forget(tx, command.parent, command.record_ids)
 
 
-def _answer(task: Task, now: datetime) -> Annotation:
+def _annotation_of(task: Task, answer: Answer, now: datetime) -> Annotation:
     return Annotation(
-        name=f"{parent_of(task.name)}/annotations/task-{task.name.rpartition('/')[2]}",
+        name=annotation_of_task(task.name, answer.annotator if task.overlap > 1 else ""),
         create_time=now,
         update_time=now,
         record_id=task.record_id,
         content_digest=task.content_digest,
-        label=task.label,
-        annotator=task.annotator,
+        label=answer.label,
+        annotator=answer.annotator,
         source=Source.HUMAN,
     )
 
@@ -251,9 +273,9 @@ def _check_one_project(command: CreateLabelSet) -> None:
 def _check_annotation(command: CreateAnnotation) -> None:
     if not command.record_id:
         raise InvalidArgument("record_id is missing.", reason="RECORD_MISSING", field="annotation.record_id")
-    if not label_key(command.label) or len(command.label) > LONGEST_LABEL:
+    if not label_key(command.label) or len(command.label) > MAX_ANSWER_CHARS:
         raise InvalidArgument(
-            f"label must have 1 to {LONGEST_LABEL} characters, one of them visible.",
+            f"label must have 1 to {MAX_ANSWER_CHARS:,} characters, one of them visible.",
             reason="BAD_LABEL",
             field="annotation.label",
         )

@@ -1,13 +1,13 @@
 """Ports of labeling."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from ratoon.operations.job_procedure import JobRunner
 from ratoon.storage.store import Transaction
 from ratoon_labeling.domain.label_sets import Frozen, LabelSet
-from ratoon_labeling.domain.tasks import TaskSummary
+from ratoon_labeling.domain.tasks import Task, TaskSummary
 
 
 class Datasets(Protocol):
@@ -43,6 +43,16 @@ class TaskCounts(Protocol):
 
     def of(self, project: str) -> TaskSummary:
         """Return the number of tasks by state, reason and answer."""
+        ...
+
+
+class TaskQueue(Protocol):
+    """Tasks that wait for an annotator."""
+
+    def waiting(
+        self, tx: Transaction, project: str, annotator: str, fields: Mapping[str, str]
+    ) -> Generator[Task]:
+        """Yield the tasks with these values of fields that the annotator has not answered, the newest first."""
         ...
 
 

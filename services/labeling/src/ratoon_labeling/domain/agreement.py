@@ -1,11 +1,24 @@
-"""Krippendorff's alpha: how far annotators agree beyond chance.
+"""How far annotators agree: Krippendorff's alpha of labels and numbers, token F1 of texts.
 
-Source: K. Krippendorff, "Computing Krippendorff's Alpha-Reliability", University of Pennsylvania, 2011.
+Source of alpha: K. Krippendorff, "Computing Krippendorff's Alpha-Reliability", University of Pennsylvania, 2011.
 1 is perfect agreement, 0 what chance gives, below 0 systematic disagreement. Any number of annotators, gaps allowed.
 """
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import fsum
+
+from ratoon.tasks.text_metrics import token_f1
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Agreement of annotators by the measure of the kind of task; None where it is undefined or not the measure."""
+
+    alpha: float | None = None
+    token_f1: float | None = None
 
 
 def nominal_alpha(units: Iterable[Sequence[Hashable]]) -> float | None:
@@ -27,15 +40,39 @@ def nominal_alpha(units: Iterable[Sequence[Hashable]]) -> float | None:
 def interval_alpha(units: Iterable[Sequence[float]]) -> float | None:
     """Alpha of numbers on a scale of equal steps, such as ratings; distance is the square of the difference."""
     observed, pairable, total, squares = 0.0, 0, 0.0, 0.0
-    for values in units:
-        if len(values) < 2:
-            continue
+    for values in _standardized([values for values in units if len(values) > 1]):
         of_unit, squares_of_unit = float(sum(values)), float(sum(value * value for value in values))
         observed += _squared_differences(len(values), of_unit, squares_of_unit) / (len(values) - 1)
         pairable += len(values)
         total += of_unit
         squares += squares_of_unit
     return _alpha(observed, _squared_differences(pairable, total, squares), pairable)
+
+
+def mean_token_f1(units: Iterable[Sequence[str]]) -> float | None:
+    """Mean over the units of the mean token F1 of their pairs of texts; None if no record was annotated twice."""
+    scores = [
+        [token_f1(first, [second]) for first, second in combinations(texts, 2)]
+        for texts in units
+        if len(texts) > 1
+    ]
+    return fsum(fsum(each) / len(each) for each in scores) / len(scores) if scores else None
+
+
+def _standardized(units: Sequence[Sequence[float]]) -> Sequence[Sequence[float]]:
+    """The values with the mean 0 and the largest distance 1 to it, which alpha does not depend on.
+
+    Squares of large values overflow, and those of values far from 0 lose the differences between them.
+    """
+    scaled = _divided(units)
+    count = sum(map(len, scaled))
+    mean = fsum(value for values in scaled for value in values) / count if count else 0.0
+    return _divided([[value - mean for value in values] for values in scaled])
+
+
+def _divided(units: Sequence[Sequence[float]]) -> Sequence[Sequence[float]]:
+    largest = max((abs(value) for values in units for value in values), default=0.0)
+    return [[value / largest for value in values] for values in units] if largest else units
 
 
 def _alpha(observed: float, expected: float, pairable: int) -> float | None:

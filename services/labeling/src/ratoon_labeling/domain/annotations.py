@@ -1,10 +1,14 @@
-"""Annotations: labels of records, each with its annotator and source."""
+"""Annotations: answers to records, each with its annotator and source."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from ratoon_labeling.domain.errors import SourceNotYours
+
+MAX_ANSWER_CHARS = 65_536
+"""Characters in an answer."""
 
 
 class Source(StrEnum):
@@ -17,7 +21,7 @@ class Source(StrEnum):
 
 @dataclass(frozen=True)
 class AnnotatedLabel:
-    """Label that an annotator gave a record, with its source and time."""
+    """Answer that an annotator gave a record, with its source and time; of several annotators without a name."""
 
     label: str
     annotator: str
@@ -46,6 +50,17 @@ class AnnotationCreated:
     """A record was labelled."""
 
     record_id: str
+
+
+def annotation_of_task(task: str, annotator: str) -> str:
+    """Return the name of the annotation that answers a task; `annotator` is empty if the task takes one answer."""
+    name = task.replace("/tasks/", "/annotations/task-")
+    return f"{name}{mark_of(annotator)}" if annotator else name
+
+
+def mark_of(annotator: str) -> str:
+    """Return the end of the names of the annotations by which an annotator answers tasks of several annotators."""
+    return f"-{hashlib.sha256(annotator.encode()).hexdigest()[:12]}"
 
 
 def annotator_of(source: Source, named: str, caller: str, caller_is_service: bool) -> str:

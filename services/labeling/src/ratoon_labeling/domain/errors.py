@@ -2,8 +2,11 @@
 
 LabelingError
 ├── BadLabels           a guideline needs two labels or more, all different
+├── BadConflictPolicy   a conflict policy that the kind of task does not have
 ├── UnknownLabel        a label that the guideline does not have
+├── BadAnswer           a text or a number that is no answer of the task
 ├── BadSampleSize       a review sample has 0 to 10,000 records
+├── BadOverlap          1 to 20 annotators answer a task
 ├── SourceNotYours      only services create annotations from feedback
 ├── StaleEtag           the resource was changed since it was read
 ├── InUse               the resource to delete is in use
@@ -29,6 +32,24 @@ class BadLabels(LabelingError):
     """A guideline needs two labels or more, all different."""
 
     code, reason = "INVALID_ARGUMENT", "BAD_LABELS"
+
+
+class BadConflictPolicy(LabelingError):
+    """The kind of task does not have this conflict policy."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_CONFLICT_POLICY"
+
+
+class BadAnswer(LabelingError):
+    """The text or number is no answer of the task."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_ANSWER"
+
+
+class BadOverlap(LabelingError):
+    """1 to 20 annotators answer a task."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_OVERLAP"
 
 
 class UnknownLabel(LabelingError):

@@ -1,18 +1,21 @@
-"""Guidelines: instructions for annotators, the labels they choose from, and which of several labels counts."""
+"""Guidelines: instructions for annotators, what they enter, and which of several answers counts."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from ratoon.tasks.kinds import TaskSpec
 from ratoon_labeling.domain.errors import StaleEtag
 
 
 class ConflictPolicy(StrEnum):
-    """How several annotations of one record become one label."""
+    """How several annotations of one record become one answer."""
 
     LATEST = "LATEST"
     MAJORITY = "MAJORITY"
     HUMAN_FIRST = "HUMAN_FIRST"
+    MEDIAN = "MEDIAN"
+    MEAN = "MEAN"
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Guideline:
     create_time: datetime
     update_time: datetime
     instructions: str
-    labels: tuple[str, ...]
+    task: TaskSpec
     conflict_policy: ConflictPolicy = ConflictPolicy.HUMAN_FIRST
     revision: int = 0
 

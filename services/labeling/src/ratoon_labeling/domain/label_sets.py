@@ -13,11 +13,17 @@ from enum import StrEnum
 from typing import Self
 
 from ratoon.operations.job_machine import Failure, Progress
+from ratoon.tasks.kinds import TaskSpec
 from ratoon_labeling.domain.annotations import Source
 from ratoon_labeling.domain.guidelines import ConflictPolicy
+from ratoon_labeling.domain.kinds.table import labels_of
 
 RECORDING = Progress(0.9, "Recording annotations and tasks.")
 """Progress of a label set whose job has ended, until the job's result is recorded."""
+
+
+_OTHER = ("answer", "an answer that is not valid")
+"""Answers that are no labels, and faulty ones, in words."""
 
 
 class State(StrEnum):
@@ -45,7 +51,7 @@ class State(StrEnum):
 class Frozen:
     """Result of the job: digests of three blobs (labels, imported annotations, tasks) and the labels in numbers.
 
-    `agreement_alpha` is Krippendorff's, nominal, over records with two annotations or more; None without any.
+    `agreement_alpha` is Krippendorff's, over records with two annotations or more; None without any, and of texts.
     """
 
     digest: str
@@ -58,11 +64,19 @@ class Frozen:
     agreement_alpha: float | None = None
     unknown_labels: dict[str, int] = field(default_factory=dict)
     """The most frequent labels that came and are none of the guideline's, as they came, with their records."""
+    label_count: int = 0
+    """Records with an answer; 0 in results of older workers."""
+    agreement_token_f1: float | None = None
+
+    @property
+    def labelled(self) -> int:
+        """Return the number of records with an answer."""
+        return self.label_count or sum(self.class_counts.values())
 
 
 @dataclass(frozen=True)
 class LabelSet:
-    """The labels of a dataset version, frozen. `labels` and `conflict_policy` are the guideline's at creation."""
+    """The labels of a dataset version, frozen. `task` and `conflict_policy` are the guideline's at creation."""
 
     name: str
     create_time: datetime
@@ -70,7 +84,7 @@ class LabelSet:
     dataset_version: str
     dataset_digest: str
     guideline: str
-    labels: tuple[str, ...]
+    task: TaskSpec
     conflict_policy: ConflictPolicy
     import_as: Source = Source.IMPORT
     review_sample_size: int = 0
@@ -89,6 +103,10 @@ class LabelSet:
     """Times that the job was started."""
     cancel_requested: bool = False
     revision: int = 0
+    label_count: int = 0
+    agreement_token_f1: float | None = None
+    overlap: int = 1
+    """Annotators who answer each task."""
 
     def with_failure(self, failure: Failure) -> Self:
         """Return the label set with this failure."""
@@ -105,11 +123,11 @@ class Completed:
 
 def frozen(label_set: LabelSet, result: Frozen) -> tuple[LabelSet, Completed]:
     """Return the SUCCEEDED label set with the result of its job."""
-    label_count = sum(result.class_counts.values())
+    label_count = result.labelled
     succeeded = replace(
         label_set,
         state=State.SUCCEEDED,
-        progress=Progress(1.0, _ended(label_count, result), label_count, label_count),
+        progress=Progress(1.0, _ended(label_set.task, label_count, result), label_count, label_count),
         digest=result.digest,
         class_counts=result.class_counts,
         unlabelled_count=result.unlabelled_count,
@@ -117,15 +135,18 @@ def frozen(label_set: LabelSet, result: Frozen) -> tuple[LabelSet, Completed]:
         conflict_count=result.conflict_count,
         agreement_alpha=result.agreement_alpha,
         unknown_labels=result.unknown_labels,
+        label_count=label_count,
+        agreement_token_f1=result.agreement_token_f1,
     )
     return succeeded, Completed(result.digest, label_count)
 
 
-def _ended(label_count: int, result: Frozen) -> str:
-    text = "1 label is frozen" if label_count == 1 else f"{label_count:,} labels are frozen"
+def _ended(task: TaskSpec, label_count: int, result: Frozen) -> str:
+    noun, fault = ("label", "a label that the guideline does not have") if labels_of(task) else _OTHER
+    text = f"1 {noun} is frozen" if label_count == 1 else f"{label_count:,} {noun}s are frozen"
     if not result.unknown_label_count:
         return f"{text}."
     came = (
         "1 record has" if result.unknown_label_count == 1 else f"{result.unknown_label_count:,} records have"
     )
-    return f"{text}; {came} a label that the guideline does not have."
+    return f"{text}; {came} {fault}."

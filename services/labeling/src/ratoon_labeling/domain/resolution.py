@@ -2,10 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ratoon.tasks.classify import Classify
+from ratoon.tasks.kinds import TaskSpec
 from ratoon_labeling.domain.annotations import AnnotatedLabel, Source
 from ratoon_labeling.domain.guidelines import ConflictPolicy
+from ratoon_labeling.domain.kinds.table import rules_of
+
+_CLASSIFY = Classify()
 
 
 @dataclass(frozen=True)
@@ -16,20 +21,23 @@ class Resolution:
     disputed: bool
 
 
-def resolve(annotations: Iterable[AnnotatedLabel], policy: ConflictPolicy) -> Resolution:
+def resolve(
+    annotations: Iterable[AnnotatedLabel], policy: ConflictPolicy, task: TaskSpec = _CLASSIFY
+) -> Resolution:
     """Apply the policy to one record's annotations, at least one; of each annotator only the newest counts.
 
     The outcome does not depend on the order they come in. Where the newest annotations are equally new and differ, as
     those of duplicates that came with the data are, people must decide.
     """
     current = _newest_of_each(annotations)
-    disputed = len({each.label for each in current}) > 1
+    disputed = _differ(current, task)
+    if combined := rules_of(task).COMBINED.get(policy):
+        return Resolution(_of_several(current, combined([each.label for each in current])), disputed)
     if policy is ConflictPolicy.MAJORITY:
-        return Resolution(_of_the_majority(current), disputed)
+        return Resolution(_of_the_majority(current, task), disputed)
     if policy is ConflictPolicy.HUMAN_FIRST:
-        people = [each for each in current if each.source is Source.HUMAN]
-        return Resolution(_newest(people or current), disputed)
-    return Resolution(_newest(current), disputed)
+        return Resolution(_newest(_of_people(current) or current, task), disputed)
+    return Resolution(_newest(current, task), disputed)
 
 
 def _newest_of_each(annotations: Iterable[AnnotatedLabel]) -> list[AnnotatedLabel]:
@@ -39,19 +47,31 @@ def _newest_of_each(annotations: Iterable[AnnotatedLabel]) -> list[AnnotatedLabe
     return list(newest.values())
 
 
-def _of_the_majority(current: Sequence[AnnotatedLabel]) -> AnnotatedLabel | None:
+def _of_people(current: Sequence[AnnotatedLabel]) -> list[AnnotatedLabel]:
+    return [each for each in current if each.source is Source.HUMAN]
+
+
+def _of_several(current: Sequence[AnnotatedLabel], label: str) -> AnnotatedLabel:
+    """An answer that was computed of all: by its only annotator, or without a name; of people if one of them is."""
+    newest = max(_of_people(current) or current, key=_sort_key)
+    return replace(newest, label=label, annotator=newest.annotator if len(current) == 1 else "")
+
+
+def _of_the_majority(current: Sequence[AnnotatedLabel], task: TaskSpec) -> AnnotatedLabel | None:
     ranked = Counter(each.label for each in current).most_common(2)
     if len(ranked) > 1 and ranked[0][1] == ranked[1][1]:
         return None
-    return _newest([each for each in current if each.label == ranked[0][0]])
+    return _newest([each for each in current if each.label == ranked[0][0]], task)
 
 
-def _newest(current: Sequence[AnnotatedLabel]) -> AnnotatedLabel | None:
+def _newest(current: Sequence[AnnotatedLabel], task: TaskSpec) -> AnnotatedLabel | None:
     """The newest; None when several are and differ."""
     newest = max(current, key=_sort_key)
-    if any(each.time == newest.time and each.label != newest.label for each in current):
-        return None
-    return newest
+    return None if _differ([each for each in current if each.time == newest.time], task) else newest
+
+
+def _differ(annotations: Sequence[AnnotatedLabel], task: TaskSpec) -> bool:
+    return rules_of(task).differ(task, [each.label for each in annotations])
 
 
 def _sort_key(annotation: AnnotatedLabel) -> tuple[object, ...]:

@@ -22,7 +22,8 @@ def checked_size(size: int) -> int:
 def review_sample(labels: Mapping[str, str], size: int, seed: str) -> list[str]:
     """Draw record ids for review from `labels` (record id to label): each label in turn, so that rare ones are sampled.
 
-    A function of the set, the size and the seed alone; a larger sample begins with the smaller one.
+    Answers that name no label share an empty one. A function of the set, the size and the seed alone; a larger sample
+    begins with the smaller one.
     """
     by_label: dict[str, list[str]] = defaultdict(list)
     for record_id in sorted(labels, key=lambda record_id: _lot(record_id, seed)):

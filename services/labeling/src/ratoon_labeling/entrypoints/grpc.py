@@ -15,7 +15,7 @@ from ratoon.storage.store import Store
 from ratoon.storage.watch import Changes
 from ratoon_labeling import mapping
 from ratoon_labeling.application import handlers
-from ratoon_labeling.application.ports import Datasets, References, TaskCounts
+from ratoon_labeling.application.ports import Datasets, References, TaskCounts, TaskQueue
 from ratoon_labeling.domain.annotations import Annotation
 from ratoon_labeling.domain.guidelines import Guideline
 from ratoon_labeling.domain.label_sets import LabelSet
@@ -37,10 +37,11 @@ class LabelingServicer(LabelingServiceServicer):
         clock: Clock,
         counts: TaskCounts,
         references: References,
+        queue: TaskQueue,
     ) -> None:
         self._store, self._operations, self._changes = store, operations, changes
         self._datasets, self._counts, self._references = datasets, counts, references
-        self._threads, self._clock = threads, clock
+        self._threads, self._clock, self._queue = threads, clock, queue
         self._guidelines = StandardMethods(store, threads, Guideline, handlers.GUIDELINE, mapping.guideline)
         self._label_sets = StandardMethods(
             store, threads, LabelSet, handlers.LABEL_SET, mapping.label_set, lambda each: each.state.ended
@@ -133,7 +134,7 @@ class LabelingServicer(LabelingServiceServicer):
     async def CreateAnnotation(
         self, request: pb.CreateAnnotationRequest, context: Context
     ) -> annotation_pb2.Annotation:
-        """Give a record a label."""
+        """Give a record an answer."""
         who = caller()
         command = mapping.create_annotation(request, who.name, who.role is Role.SERVICE)
         return mapping.annotation(
@@ -180,7 +181,7 @@ class LabelingServicer(LabelingServiceServicer):
     async def ClaimTask(self, request: pb.ClaimTaskRequest, context: Context) -> pb.ClaimTaskResponse:
         """Lease the next open task to the caller."""
         command = mapping.claim_task(request, caller().name)
-        task = await self._threads(handlers.claim_task, command, self._store, self._clock)
+        task = await self._threads(handlers.claim_task, command, self._store, self._clock, self._queue)
         return pb.ClaimTaskResponse(task=mapping.task(task) if task else None)
 
     async def CompleteTask(self, request: pb.CompleteTaskRequest, context: Context) -> annotation_pb2.Task:

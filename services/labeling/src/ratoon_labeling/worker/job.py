@@ -1,20 +1,23 @@
-"""Freezing a label set: the labels that came with the data and the annotations given since, one label a record."""
+"""Freezing a label set: the answers that came with the data and the annotations given since, one answer a record."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ratoon.jobs.v1.job_pb2 import JobEnvironment
 from ratoon.jobs.v1.labeling_jobs_pb2 import FreezingResult, FreezingSpec
 from ratoon.operations.job_messages import from_json, to_json
 from ratoon.operations.jobs import JobFolder
+from ratoon.service.tasks import task_of
 from ratoon.storage.artifacts import ArtifactStore
-from ratoon.tasks.labels import label_key, match_label
-from ratoon_labeling.domain.agreement import nominal_alpha
-from ratoon_labeling.domain.annotations import AnnotatedLabel, Source
+from ratoon.tasks import kinds
+from ratoon.tasks.classify import Classify
+from ratoon.tasks.kinds import TaskSpec
+from ratoon.tasks.labels import label_key
+from ratoon_labeling.domain.annotations import MAX_ANSWER_CHARS, AnnotatedLabel, Source
 from ratoon_labeling.domain.guidelines import ConflictPolicy
-from ratoon_labeling.domain.kinds.classify import LONGEST_LABEL
+from ratoon_labeling.domain.kinds.table import labels_of, rules_of
 from ratoon_labeling.domain.resolution import Resolution, resolve
 from ratoon_labeling.domain.sampling import review_sample
 from ratoon_labeling.domain.tasks import Reason
@@ -22,6 +25,8 @@ from ratoon_labeling.worker import records
 from ratoon_labeling.worker.records import Row, Vote
 
 _MAX_UNKNOWN_LABELS, _MAX_NAMED, _MAX_NAMED_ONCE = 50, 64, 24
+_MAX_UNKNOWN_CHARS = 200
+"""Characters by which answers that are not valid are told apart."""
 
 
 class NoLabels(Exception):
@@ -36,23 +41,50 @@ class Stopped(Exception):
     reason = "STOPPED"
 
 
-AnnotatedRows = list[tuple[Row, list[AnnotatedLabel]]]
+@dataclass(frozen=True)
+class Annotated:
+    """A record with its valid annotations: those that were created here, and those that came with the record."""
+
+    row: Row
+    created: Sequence[AnnotatedLabel]
+    imported: Sequence[AnnotatedLabel]
+
+    @property
+    def all(self) -> list[AnnotatedLabel]:
+        """Return both."""
+        return [*self.created, *self.imported]
+
+    @property
+    def compared(self) -> list[str]:
+        """Return the answers that count for the agreement of annotators.
+
+        Those of duplicates are stored only where they differ, so they would count as disagreement alone.
+        """
+        return [each.label for each in (self.created if self.row.votes else self.all)]
 
 
 def run(raw_spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
     """Freeze the labels of a `FreezingSpec`; return a `FreezingResult`, both as JSON."""
     spec = from_json(FreezingSpec, raw_spec)
-    artifacts = ArtifactStore(from_json(JobEnvironment, raw_spec).artifacts)
+    artifacts, task = ArtifactStore(from_json(JobEnvironment, raw_spec).artifacts), _task_of(spec)
     rows = _rows(artifacts, spec, job)
     unknown = Counter(
-        label.strip()[:LONGEST_LABEL]
+        label.strip()[:_MAX_UNKNOWN_CHARS]
         for row in rows
         for label in (row.source_label, *(vote.label for vote in row.votes))
-        if label_key(label) and match_label(label, spec.labels) is None
+        if label_key(label) and _parsed(task, label) is None
     )
-    annotated = _annotated(rows, spec, records.annotations(artifacts, spec.annotations_digest))
+    created = _created(task, records.annotations(artifacts, spec.annotations_digest))
+    annotated = [
+        Annotated(row, created.get(row.record_id, ()), _imported(task, row, Source(spec.import_as)))
+        for row in rows
+    ]
     job.progress(0.8, "Writing the labels", done=len(rows), total=len(rows), unit="records")
-    return to_json(_frozen(artifacts, spec, annotated, unknown))
+    return to_json(_frozen(artifacts, spec, task, annotated, unknown))
+
+
+def _task_of(spec: FreezingSpec) -> TaskSpec:
+    return task_of(spec.task_spec) if spec.HasField("task_spec") else Classify(tuple(spec.labels))
 
 
 def _rows(artifacts: ArtifactStore, spec: FreezingSpec, job: JobFolder) -> list[Row]:
@@ -66,80 +98,86 @@ def _rows(artifacts: ArtifactStore, spec: FreezingSpec, job: JobFolder) -> list[
     return rows
 
 
-def _annotated(
-    rows: Iterable[Row], spec: FreezingSpec, annotations: Iterable[tuple[str, AnnotatedLabel]]
-) -> AnnotatedRows:
-    """Return each record with its annotations: those created here and the one that came with it."""
+def _parsed(task: TaskSpec, text: str) -> str | None:
+    """Return the canonical form of an answer; None if the text is no answer, or too long."""
+    answer = kinds.parse(task, text)
+    return None if answer is None or len(answer) > MAX_ANSWER_CHARS else answer
+
+
+def _created(
+    task: TaskSpec, annotations: Iterable[tuple[str, AnnotatedLabel]]
+) -> dict[str, list[AnnotatedLabel]]:
+    """Return the valid annotations of each record."""
     by_record: dict[str, list[AnnotatedLabel]] = defaultdict(list)
     for record_id, annotation in annotations:
-        if (label := match_label(annotation.label, spec.labels)) is not None:
+        if (label := _parsed(task, annotation.label)) is not None:
             by_record[record_id].append(replace(annotation, label=label))
-    return [(row, [*by_record.get(row.record_id, ()), *_imported(row, spec)]) for row in rows]
+    return by_record
 
 
-def _imported(row: Row, spec: FreezingSpec) -> list[AnnotatedLabel]:
-    """The label of a record, or those of its duplicates, each by an annotator of its own."""
+def _imported(task: TaskSpec, row: Row, source: Source) -> list[AnnotatedLabel]:
+    """The answer of a record, or those of its duplicates, each by an annotator of its own."""
     votes = row.votes or (Vote(row.source_label, row.source, row.time),)
     labels: list[AnnotatedLabel] = []
     counted = Counter[str]()
     for vote in votes:
-        label = match_label(vote.label, spec.labels)
+        label = _parsed(task, vote.label)
         if label is None:
             continue
         counted[vote.source] += 1
         number = counted[vote.source]
         annotator = vote.source if number == 1 else f"{vote.source}#{number}"
-        labels.append(AnnotatedLabel(label, annotator, Source(spec.import_as), vote.time))
+        labels.append(AnnotatedLabel(label, annotator, source, vote.time))
     return labels
 
 
 def _frozen(
-    artifacts: ArtifactStore, spec: FreezingSpec, annotated: AnnotatedRows, unknown: Counter[str]
+    artifacts: ArtifactStore,
+    spec: FreezingSpec,
+    task: TaskSpec,
+    annotated: Sequence[Annotated],
+    unknown: Counter[str],
 ) -> FreezingResult:
-    policy = ConflictPolicy(spec.conflict_policy)
-    resolved = [(row, resolve(annotations, policy)) for row, annotations in annotated if annotations]
+    policy, rules = ConflictPolicy(spec.conflict_policy), rules_of(task)
+    resolved = [(each.row, resolve(each.all, policy, task)) for each in annotated if each.all]
     labels = [(row, each.chosen) for row, each in resolved if each.chosen is not None]
     if not labels:
-        raise NoLabels(_no_labels(len(annotated), spec.labels, unknown))
+        raise NoLabels(_no_labels(task, len(annotated), unknown))
+    agreement = rules.agreement(each.compared for each in annotated)
     return FreezingResult(
         digest=records.put_labels(artifacts, labels),
-        imported_digest=records.put_lines(artifacts, _imports(annotated, spec)),
-        tasks_digest=records.put_lines(artifacts, _tasks(resolved, spec)),
-        class_counts=Counter(chosen.label for _, chosen in labels),
+        imported_digest=records.put_lines(artifacts, _imports(annotated)),
+        tasks_digest=records.put_lines(artifacts, _tasks(resolved, task, spec)),
+        class_counts=Counter(each for _, chosen in labels for each in rules.classes(task, chosen.label)),
+        label_count=len(labels),
         unlabelled_count=len(annotated) - len(labels),
         unknown_label_count=unknown.total(),
-        unknown_labels=_named(unknown),
+        unknown_labels=_named(task, unknown),
         conflict_count=sum(1 for _, each in resolved if each.disputed),
-        agreement_alpha=nominal_alpha(_compared(row, annotations, spec) for row, annotations in annotated),
+        agreement_alpha=agreement.alpha,
+        agreement_token_f1=agreement.token_f1,
     )
 
 
-def _compared(row: Row, annotations: Sequence[AnnotatedLabel], spec: FreezingSpec) -> list[str]:
-    """Return the labels of a record that count for the agreement of annotators.
-
-    Those of its duplicates are stored only where they differ, so they would count as disagreement alone.
-    """
-    counted = annotations[: len(annotations) - len(_imported(row, spec))] if row.votes else annotations
-    return [annotation.label for annotation in counted]
-
-
-def _no_labels(records_count: int, labels: Sequence[str], unknown: Counter[str]) -> str:
-    text = f"None of {_counted(records_count)} has one of the labels {', '.join(labels)}"
-    if not unknown:
-        return f"{text}, and none has any label: name the column of the labels, or annotate records."
-    came = ", ".join(f"{label!r} ({count:,})" for label, count in list(_named(unknown).items())[:10])
-    return (
-        f"{text}; {_counted(unknown.total())} came with other labels{': ' + came if came else ''}. Add "
-        "these labels to the project, or name the column that holds the labels."
-    )
+def _no_labels(task: TaskSpec, records_count: int, unknown: Counter[str]) -> str:
+    others = ""
+    if unknown:
+        noun = "labels" if labels_of(task) else "answers"
+        came = ", ".join(
+            f"{label!r} ({count:,})" for label, count in list(_named(task, unknown).items())[:10]
+        )
+        others = f"{_counted(unknown.total())} came with other {noun}{': ' + came if came else ''}"
+    return rules_of(task).no_answers(task, _counted(records_count), others)
 
 
 def _counted(records_count: int) -> str:
     return "1 record" if records_count == 1 else f"{records_count:,} records"
 
 
-def _named(unknown: Counter[str]) -> dict[str, int]:
-    """The most frequent unknown labels. Where a column of texts was taken for labels, the texts are not stored."""
+def _named(task: TaskSpec, unknown: Counter[str]) -> dict[str, int]:
+    """The most frequent unknown answers. Texts are not stored, neither where a column of them was taken for labels."""
+    if kinds.kind_of(task).FREE_TEXT:
+        return {}
     named = {
         label: count
         for label, count in unknown.most_common()
@@ -148,20 +186,22 @@ def _named(unknown: Counter[str]) -> dict[str, int]:
     return dict(list(named.items())[:_MAX_UNKNOWN_LABELS])
 
 
-def _imports(annotated: AnnotatedRows, spec: FreezingSpec) -> list[dict[str, str]]:
+def _imports(annotated: Iterable[Annotated]) -> list[dict[str, str]]:
     return [
         {
-            "record_id": row.record_id,
-            "content_digest": row.content_digest,
-            "label": each.label,
-            "annotator": each.annotator,
+            "record_id": each.row.record_id,
+            "content_digest": each.row.content_digest,
+            "label": imported.label,
+            "annotator": imported.annotator,
         }
-        for row, _ in annotated
-        for each in _imported(row, spec)
+        for each in annotated
+        for imported in each.imported
     ]
 
 
-def _tasks(resolved: Sequence[tuple[Row, Resolution]], spec: FreezingSpec) -> list[dict[str, str]]:
+def _tasks(
+    resolved: Sequence[tuple[Row, Resolution]], task: TaskSpec, spec: FreezingSpec
+) -> list[dict[str, str]]:
     """Every record that people must decide, and a sample of those that no person has labelled."""
     ties = [_task(row, "", Reason.CONFLICT) for row, each in resolved if each.chosen is None]
     unseen = {
@@ -169,8 +209,9 @@ def _tasks(resolved: Sequence[tuple[Row, Resolution]], spec: FreezingSpec) -> li
         for row, each in resolved
         if each.chosen is not None and each.chosen.source is not Source.HUMAN
     }
-    labels = {record_id: label for record_id, (_, label) in unseen.items()}
-    drawn = review_sample(labels, spec.review_sample_size, spec.name)
+    classes = rules_of(task).classes
+    groups = {record_id: "\n".join(classes(task, label)) for record_id, (_, label) in unseen.items()}
+    drawn = review_sample(groups, spec.review_sample_size, spec.name)
     return ties + [_task(*unseen[record_id], Reason.REVIEW_SAMPLE) for record_id in drawn]
 
 

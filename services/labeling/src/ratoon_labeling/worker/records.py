@@ -15,11 +15,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon.tasks.records import BadRecord, record_of
 from ratoon_labeling.domain.annotations import AnnotatedLabel, Source
 
 COLUMNS = ["record_id", "content_digest", "source", "source_label", "received_time"]
 VOTES = "label_votes"
 """The column of what duplicates were labelled; versions of older releases lack it."""
+EXAMPLE = "example"
+"""The column of records that are more than a text and an answer; versions of older releases lack it."""
 LABELS = pa.schema(
     [(name, pa.string()) for name in ("record_id", "content_digest", "label", "annotator", "source")]
 )
@@ -67,7 +70,7 @@ def rows(artifacts: ArtifactStore, shard: str) -> Iterator[Row]:
     """The rows of one record file, without their texts."""
     with artifacts.open(shard) as file:
         table = pq.ParquetFile(file)
-        columns = [*COLUMNS, VOTES] if VOTES in table.schema_arrow.names else COLUMNS
+        columns = [*COLUMNS, *({VOTES, EXAMPLE} & {*table.schema_arrow.names})]
         for batch in table.iter_batches(columns=columns):
             for row in batch.to_pylist():
                 yield _row(row)
@@ -78,10 +81,19 @@ def _row(row: dict[str, Any]) -> Row:
         row["record_id"],
         row["content_digest"],
         row["source"] or "",
-        row["source_label"] or "",
+        row["source_label"] or _first_answer(row.get(EXAMPLE)),
         row["received_time"] or UNDATED,
         tuple(Vote(vote["label"], vote["source"], vote["time"] or UNDATED) for vote in row.get(VOTES) or ()),
     )
+
+
+def _first_answer(example: str | None) -> str:
+    """The first of the right answers that stand in the JSON of a record."""
+    try:
+        answers = record_of("", None, example).answers if example else ()
+    except BadRecord:
+        return ""
+    return answers[0] if answers else ""
 
 
 def annotations(artifacts: ArtifactStore, digest: str) -> Iterator[tuple[str, AnnotatedLabel]]:

@@ -3,6 +3,7 @@
 
 from collections.abc import Callable, Sequence
 
+from ratoon.client._generated.common_types import TaskSpec
 from ratoon.client._generated.labeling_types import (
     Annotation,
     AnnotationSource,
@@ -22,7 +23,7 @@ from ratoon.client._watch import AsyncWatch, SyncWatch
 
 
 class AnnotationsResource:
-    """Label that an annotator gave to a record."""
+    """Answer that an annotator gave to a record."""
 
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
@@ -40,16 +41,16 @@ class AnnotationsResource:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> Annotation:
-        """Label a record.
+        """Annotate a record.
 
-        Refused: no record (`RECORD_MISSING`), an empty or too long label (`BAD_LABEL`), the source FEEDBACK
+        Refused: no record (`RECORD_MISSING`), an empty or too long answer (`BAD_LABEL`), the source FEEDBACK
         unless the caller is a service (`SOURCE_NOT_YOURS`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
             record_id: ID of the record. Required.
             content_digest: Digest of the text that was labelled. Empty: not stated.
-            label: The label, 1 to 200 characters.
+            label: The answer, 1 to 65,536 characters: a label (several: one a line), a text or a number.
             annotator: Identity of the person, service or import that labelled. For annotations of people, the
                 identity of the caller is used.
             source: Origin of the annotation. Default: HUMAN. FEEDBACK is refused unless the caller is a
@@ -125,7 +126,7 @@ class AnnotationsResource:
 
 
 class AsyncAnnotationsResource:
-    """Label that an annotator gave to a record."""
+    """Answer that an annotator gave to a record."""
 
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
@@ -143,16 +144,16 @@ class AsyncAnnotationsResource:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> Annotation:
-        """Label a record.
+        """Annotate a record.
 
-        Refused: no record (`RECORD_MISSING`), an empty or too long label (`BAD_LABEL`), the source FEEDBACK
+        Refused: no record (`RECORD_MISSING`), an empty or too long answer (`BAD_LABEL`), the source FEEDBACK
         unless the caller is a service (`SOURCE_NOT_YOURS`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
             record_id: ID of the record. Required.
             content_digest: Digest of the text that was labelled. Empty: not stated.
-            label: The label, 1 to 200 characters.
+            label: The answer, 1 to 65,536 characters: a label (several: one a line), a text or a number.
             annotator: Identity of the person, service or import that labelled. For annotations of people, the
                 identity of the caller is used.
             source: Origin of the annotation. Default: HUMAN. FEEDBACK is refused unless the caller is a
@@ -228,7 +229,7 @@ class AsyncAnnotationsResource:
 
 
 class GuidelinesResource:
-    """Instructions for annotators and the labels to choose from."""
+    """Instructions for annotators, and what they enter."""
 
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
@@ -239,6 +240,7 @@ class GuidelinesResource:
         *,
         instructions: str | None = None,
         labels: Sequence[str] | None = None,
+        task: TaskSpec | None = None,
         conflict_policy: GuidelineConflictPolicy | None = None,
         guideline_id: str | None = None,
         request_id: str | None = None,
@@ -246,15 +248,18 @@ class GuidelinesResource:
     ) -> Guideline:
         """Create a guideline.
 
-        Fewer than two labels, and empty, padded or repeated ones are refused (`BAD_LABELS`), and so is a kind
-        of task that is not supported yet (`TASK_NOT_SUPPORTED`).
+        Refused: fewer than two labels, empty, padded or repeated ones (`BAD_LABELS`), settings of the task
+        that are out of range (`BAD_TASK`), a conflict policy that the kind of task does not have
+        (`BAD_CONFLICT_POLICY`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
             instructions: Instructions for annotators, at most 262,144 characters.
             labels: The same as `task.classify.labels`: 2 to 1,000 labels to choose from, of at most 200
-                characters each. Empty, padded and repeated labels are refused.
-            conflict_policy: How several annotations of one record become one label. Default: HUMAN_FIRST.
+                characters each. Empty, padded and repeated labels are refused. Other kinds of task have none.
+            task: What the model is for, which decides what annotators enter: labels, a text or a number. A
+                request may give `labels` instead. An update changes `labels` alone.
+            conflict_policy: How several annotations of one record become one answer. Default: HUMAN_FIRST.
             guideline_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -268,7 +273,12 @@ class GuidelinesResource:
                 expand("/v1/{parent=projects/*}/guidelines", parent=parent),
                 query=present({"guidelineId": guideline_id, "requestId": request_id or new_request_id()}),
                 body=present(
-                    {"instructions": instructions, "labels": labels, "conflictPolicy": conflict_policy}
+                    {
+                        "instructions": instructions,
+                        "labels": labels,
+                        "task": task,
+                        "conflictPolicy": conflict_policy,
+                    }
                 ),
                 repeatable=True,
             ),
@@ -358,8 +368,8 @@ class GuidelinesResource:
             name: Resource name: `projects/{project}/guidelines/{guideline}`.
             instructions: Instructions for annotators, at most 262,144 characters.
             labels: The same as `task.classify.labels`: 2 to 1,000 labels to choose from, of at most 200
-                characters each. Empty, padded and repeated labels are refused.
-            conflict_policy: How several annotations of one record become one label. Default: HUMAN_FIRST.
+                characters each. Empty, padded and repeated labels are refused. Other kinds of task have none.
+            conflict_policy: How several annotations of one record become one answer. Default: HUMAN_FIRST.
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
                 refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
@@ -383,7 +393,7 @@ class GuidelinesResource:
 
 
 class AsyncGuidelinesResource:
-    """Instructions for annotators and the labels to choose from."""
+    """Instructions for annotators, and what they enter."""
 
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
@@ -394,6 +404,7 @@ class AsyncGuidelinesResource:
         *,
         instructions: str | None = None,
         labels: Sequence[str] | None = None,
+        task: TaskSpec | None = None,
         conflict_policy: GuidelineConflictPolicy | None = None,
         guideline_id: str | None = None,
         request_id: str | None = None,
@@ -401,15 +412,18 @@ class AsyncGuidelinesResource:
     ) -> Guideline:
         """Create a guideline.
 
-        Fewer than two labels, and empty, padded or repeated ones are refused (`BAD_LABELS`), and so is a kind
-        of task that is not supported yet (`TASK_NOT_SUPPORTED`).
+        Refused: fewer than two labels, empty, padded or repeated ones (`BAD_LABELS`), settings of the task
+        that are out of range (`BAD_TASK`), a conflict policy that the kind of task does not have
+        (`BAD_CONFLICT_POLICY`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
             instructions: Instructions for annotators, at most 262,144 characters.
             labels: The same as `task.classify.labels`: 2 to 1,000 labels to choose from, of at most 200
-                characters each. Empty, padded and repeated labels are refused.
-            conflict_policy: How several annotations of one record become one label. Default: HUMAN_FIRST.
+                characters each. Empty, padded and repeated labels are refused. Other kinds of task have none.
+            task: What the model is for, which decides what annotators enter: labels, a text or a number. A
+                request may give `labels` instead. An update changes `labels` alone.
+            conflict_policy: How several annotations of one record become one answer. Default: HUMAN_FIRST.
             guideline_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -423,7 +437,12 @@ class AsyncGuidelinesResource:
                 expand("/v1/{parent=projects/*}/guidelines", parent=parent),
                 query=present({"guidelineId": guideline_id, "requestId": request_id or new_request_id()}),
                 body=present(
-                    {"instructions": instructions, "labels": labels, "conflictPolicy": conflict_policy}
+                    {
+                        "instructions": instructions,
+                        "labels": labels,
+                        "task": task,
+                        "conflictPolicy": conflict_policy,
+                    }
                 ),
                 repeatable=True,
             ),
@@ -513,8 +532,8 @@ class AsyncGuidelinesResource:
             name: Resource name: `projects/{project}/guidelines/{guideline}`.
             instructions: Instructions for annotators, at most 262,144 characters.
             labels: The same as `task.classify.labels`: 2 to 1,000 labels to choose from, of at most 200
-                characters each. Empty, padded and repeated labels are refused.
-            conflict_policy: How several annotations of one record become one label. Default: HUMAN_FIRST.
+                characters each. Empty, padded and repeated labels are refused. Other kinds of task have none.
+            conflict_policy: How several annotations of one record become one answer. Default: HUMAN_FIRST.
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
                 refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
@@ -538,7 +557,9 @@ class AsyncGuidelinesResource:
 
 
 class LabelSetsResource:
-    """Frozen labels of a dataset version: the labels that training uses."""
+    """Frozen answers of a dataset version, one a record: the labels, texts or numbers that training
+    uses.
+    """
 
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
@@ -564,6 +585,7 @@ class LabelSetsResource:
         guideline: str | None = None,
         import_as: AnnotationSource | None = None,
         review_sample_size: int | None = None,
+        overlap: int | None = None,
         label_set_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -571,7 +593,8 @@ class LabelSetsResource:
         """Import the labels that came with a dataset version, resolve conflicts and freeze the result.
 
         Refused: a dataset version that is not READY (`DATASET_NOT_READY`) or of which records were erased
-        (`VERSION_REDACTED`), a review sample out of range (`BAD_SAMPLE_SIZE`).
+        (`VERSION_REDACTED`), a review sample or a number of annotators out of range (`BAD_SAMPLE_SIZE`,
+        `BAD_OVERLAP`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -580,6 +603,7 @@ class LabelSetsResource:
             import_as: Source of the annotations that are created from the labels that came with the data: an
                 import, or feedback of users. Default: IMPORT.
             review_sample_size: Number of records to draw for review, 0 to 10,000.
+            overlap: Number of annotators who answer each task of this label set, 1 to 20. Default: 1.
             label_set_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -598,6 +622,7 @@ class LabelSetsResource:
                         "guideline": guideline,
                         "importAs": import_as,
                         "reviewSampleSize": review_sample_size,
+                        "overlap": overlap,
                     }
                 ),
                 repeatable=True,
@@ -710,7 +735,9 @@ class LabelSetsResource:
 
 
 class AsyncLabelSetsResource:
-    """Frozen labels of a dataset version: the labels that training uses."""
+    """Frozen answers of a dataset version, one a record: the labels, texts or numbers that training
+    uses.
+    """
 
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
@@ -736,6 +763,7 @@ class AsyncLabelSetsResource:
         guideline: str | None = None,
         import_as: AnnotationSource | None = None,
         review_sample_size: int | None = None,
+        overlap: int | None = None,
         label_set_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -743,7 +771,8 @@ class AsyncLabelSetsResource:
         """Import the labels that came with a dataset version, resolve conflicts and freeze the result.
 
         Refused: a dataset version that is not READY (`DATASET_NOT_READY`) or of which records were erased
-        (`VERSION_REDACTED`), a review sample out of range (`BAD_SAMPLE_SIZE`).
+        (`VERSION_REDACTED`), a review sample or a number of annotators out of range (`BAD_SAMPLE_SIZE`,
+        `BAD_OVERLAP`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -752,6 +781,7 @@ class AsyncLabelSetsResource:
             import_as: Source of the annotations that are created from the labels that came with the data: an
                 import, or feedback of users. Default: IMPORT.
             review_sample_size: Number of records to draw for review, 0 to 10,000.
+            overlap: Number of annotators who answer each task of this label set, 1 to 20. Default: 1.
             label_set_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -770,6 +800,7 @@ class AsyncLabelSetsResource:
                         "guideline": guideline,
                         "importAs": import_as,
                         "reviewSampleSize": review_sample_size,
+                        "overlap": overlap,
                     }
                 ),
                 repeatable=True,
@@ -895,7 +926,8 @@ class TasksResource:
         """Claim the next open task for ten minutes, the newest tasks first.
 
         Meanwhile no other annotator can claim or complete it. A repeated call returns the same task while it
-        is open, and extends the lease.
+        is open, and extends the lease. A task that the caller answered is not returned again, even if it
+        waits for other annotators.
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -920,15 +952,17 @@ class TasksResource:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> Task:
-        """Complete a task.
+        """Answer a task.
 
-        A label is stored as an annotation. The same answer again changes nothing. Refused when another answer
-        was given before (`TASK_ANSWERED`), when another annotator holds a lease on the task (`TASK_CLAIMED`),
-        and for a label that the guideline does not have (`UNKNOWN_LABEL`).
+        The answer is stored as an annotation. The same answer again changes nothing. Refused when another
+        answer was given before (`TASK_ANSWERED`), when another annotator holds a lease on the task
+        (`TASK_CLAIMED`), for a label that the guideline does not have (`UNKNOWN_LABEL`), and for a text or
+        number that is no answer of the task (`BAD_ANSWER`).
 
         Args:
             name: Resource name of the task: `projects/{project}/tasks/{task}`.
-            label: Label to give; it must be one of the labels of the guideline. Empty: skip the task.
+            label: Answer to give: one of the labels of the guideline (several: one a line), a text or a
+                number. Empty: skip the task.
             request_id: Marks the call as safe to retry. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
@@ -1017,7 +1051,8 @@ class AsyncTasksResource:
         """Claim the next open task for ten minutes, the newest tasks first.
 
         Meanwhile no other annotator can claim or complete it. A repeated call returns the same task while it
-        is open, and extends the lease.
+        is open, and extends the lease. A task that the caller answered is not returned again, even if it
+        waits for other annotators.
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -1042,15 +1077,17 @@ class AsyncTasksResource:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> Task:
-        """Complete a task.
+        """Answer a task.
 
-        A label is stored as an annotation. The same answer again changes nothing. Refused when another answer
-        was given before (`TASK_ANSWERED`), when another annotator holds a lease on the task (`TASK_CLAIMED`),
-        and for a label that the guideline does not have (`UNKNOWN_LABEL`).
+        The answer is stored as an annotation. The same answer again changes nothing. Refused when another
+        answer was given before (`TASK_ANSWERED`), when another annotator holds a lease on the task
+        (`TASK_CLAIMED`), for a label that the guideline does not have (`UNKNOWN_LABEL`), and for a text or
+        number that is no answer of the task (`BAD_ANSWER`).
 
         Args:
             name: Resource name of the task: `projects/{project}/tasks/{task}`.
-            label: Label to give; it must be one of the labels of the guideline. Empty: skip the task.
+            label: Answer to give: one of the labels of the guideline (several: one a line), a text or a
+                number. Empty: skip the task.
             request_id: Marks the call as safe to retry. At most 256 characters.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """

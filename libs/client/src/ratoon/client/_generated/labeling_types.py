@@ -15,14 +15,23 @@ class GuidelineConflictPolicy(OpenEnum):
     """The newest annotation counts."""
 
     MAJORITY = "CONFLICT_POLICY_MAJORITY"
-    """The most frequent label counts; a tie goes to review."""
+    """The most frequent label or text counts; a tie goes to review. Refused for numbers."""
 
     HUMAN_FIRST = "CONFLICT_POLICY_HUMAN_FIRST"
     """Annotations by people take precedence over imports and feedback; among equals, the newest counts."""
 
+    MEDIAN = "CONFLICT_POLICY_MEDIAN"
+    """The median of the numbers counts. Only for `regress`."""
+
+    MEAN = "CONFLICT_POLICY_MEAN"
+    """The mean of the numbers counts, rounded to three decimal places more than the numbers have.
+
+    Only for `regress`.
+    """
+
 
 class Guideline(Message):
-    """Instructions for annotators and the labels to choose from."""
+    """Instructions for annotators, and what they enter."""
 
     name: str = ""
     """Resource name: `projects/{project}/guidelines/{guideline}`."""
@@ -43,11 +52,11 @@ class Guideline(Message):
     """The same as `task.classify.labels`: 2 to 1,000 labels to choose from, of at most 200 characters
     each.
 
-    Empty, padded and repeated labels are refused.
+    Empty, padded and repeated labels are refused. Other kinds of task have none.
     """
 
     conflict_policy: GuidelineConflictPolicy = GuidelineConflictPolicy.UNSPECIFIED
-    """How several annotations of one record become one label. Default: HUMAN_FIRST."""
+    """How several annotations of one record become one answer. Default: HUMAN_FIRST."""
 
     etag: str = ""
     """Version tag of the changeable fields.
@@ -56,10 +65,9 @@ class Guideline(Message):
     """
 
     task: TaskSpec | None = None
-    """What the model is for, which decides what annotators enter.
+    """What the model is for, which decides what annotators enter: labels, a text or a number.
 
-    A request may give `labels` instead. An update changes `labels`. Kinds other than `classify` are not
-    supported yet.
+    A request may give `labels` instead. An update changes `labels` alone.
     """
 
 
@@ -105,7 +113,9 @@ class AnnotationSource(OpenEnum):
 
 
 class LabelSet(Message):
-    """Frozen labels of a dataset version: the labels that training uses."""
+    """Frozen answers of a dataset version, one a record: the labels, texts or numbers that training
+    uses.
+    """
 
     name: str = ""
     """Resource name: `projects/{project}/labelSets/{label_set}`."""
@@ -152,39 +162,63 @@ class LabelSet(Message):
     """
 
     class_counts: dict[str, Int64] = {}
-    """Number of records by label."""
+    """Number of records by label; a record with several labels counts for each.
+
+    Empty for texts and numbers.
+    """
 
     unlabelled_count: Int64 = 0
-    """Number of records without a label."""
+    """Number of records without an answer."""
 
     conflict_count: Int64 = 0
-    """Number of records whose annotations name different labels.
+    """Number of records whose annotations give different answers: of numbers, ones that lie farther
+    apart than the tolerance.
 
     The conflict policy of the guideline decides which one counts.
     """
 
     agreement_alpha: float | None = None
-    """Krippendorff's alpha (nominal) over the records with two or more annotations.
+    """Krippendorff's alpha over the records with two or more annotations: nominal for labels, interval
+    for numbers.
 
-    Not set: there are none.
+    Not set: there are none, or the answers are texts.
     """
 
     dataset_digest: str = ""
     """Digest of the artifact tree of the dataset version."""
 
     unknown_label_count: Int64 = 0
-    """Number of labels that came with the data and are not in the guideline. They are omitted."""
+    """Number of answers that came with the data and are not valid: a label that the guideline lacks, a
+    number out of range, a text that is not JSON.
+
+    They are omitted.
+    """
 
     unknown_labels: dict[str, Int64] = {}
-    """Most frequent of the unknown labels, as they came with the data, with the number of records of
-    each.
+    """Most frequent of them, as they came with the data, with the number of records of each.
 
-    At most 50.
+    At most 50; texts are not named.
     """
+
+    task: TaskSpec | None = None
+    """What the model is for: that of the guideline when the label set was created."""
+
+    label_count: Int64 = 0
+    """Number of records with an answer."""
+
+    agreement_token_f1: float | None = None
+    """Mean token F1 over the pairs of annotations of one record, where the answers are texts: 1 for
+    equal texts.
+
+    Not set: no record has two annotations.
+    """
+
+    overlap: int = 0
+    """Number of annotators who answer each task of this label set, 1 to 20. Default: 1."""
 
 
 class Annotation(Message):
-    """Label that an annotator gave to a record."""
+    """Answer that an annotator gave to a record."""
 
     name: str = ""
     """Resource name: `projects/{project}/annotations/{annotation}`."""
@@ -205,7 +239,7 @@ class Annotation(Message):
     """Digest of the text that was labelled. Empty: not stated."""
 
     label: str = ""
-    """The label, 1 to 200 characters."""
+    """The answer, 1 to 65,536 characters: a label (several: one a line), a text or a number."""
 
     annotator: str = ""
     """Identity of the person, service or import that labelled.
@@ -227,13 +261,23 @@ class TaskState(OpenEnum):
     """Not set."""
 
     OPEN = "STATE_OPEN"
-    """The task waits for an answer."""
+    """The task waits for answers."""
 
     DONE = "STATE_DONE"
-    """A label was given."""
+    """All annotators answered, at least one of them with an answer."""
 
     SKIPPED = "STATE_SKIPPED"
-    """The task was completed without a label."""
+    """All annotators skipped the task."""
+
+
+class TaskAnswer(Message):
+    """Answer of one annotator to a task."""
+
+    annotator: str = ""
+    """Identity of the annotator."""
+
+    label: str = ""
+    """The answer. Empty: skipped."""
 
 
 class Task(Message):
@@ -264,22 +308,37 @@ class Task(Message):
     """Resource name of the dataset version that holds the text."""
 
     proposed_label: str = ""
-    """Current label. Empty: none."""
+    """Current answer. Empty: none."""
 
     reason: str = ""
     """Reason for the review: `review-sample` or `conflict`."""
 
     label: str = ""
-    """Label that was given. Empty until the task is completed."""
+    """Answer that was given.
+
+    Empty until the task is completed, and where its annotators gave different answers.
+    """
 
     annotator: str = ""
-    """Identity of the annotator who completed the task. Empty until then."""
+    """Identity of the annotator who completed the task; of several, the last one.
+
+    Empty until then.
+    """
 
     lease_holder: str = ""
     """Annotator who claimed the task with `ClaimTask`. Empty: none, or the task is completed."""
 
     lease_expire_time: Timestamp | None = None
     """Time until which only `lease_holder` can complete the task, UTC. Not set: no lease."""
+
+    task: TaskSpec | None = None
+    """What the model is for, which decides what an answer is: labels, a text or a number."""
+
+    overlap: int = 0
+    """Number of annotators who answer the task, each of them once."""
+
+    answers: list[TaskAnswer] = []
+    """Answers so far, in the order in which they were given."""
 
 
 class SummarizeTasksResponseReview(Message):
@@ -302,13 +361,19 @@ class SummarizeTasksResponse(Message):
     """Number of open tasks by the reason for the review."""
 
     done_count: Int64 = 0
-    """Number of tasks that were completed with a label."""
+    """Number of tasks that were completed with an answer."""
 
     skipped_count: Int64 = 0
     """Number of tasks that were skipped."""
 
     reviews: list[SummarizeTasksResponseReview] = []
-    """Answers where a label stood before."""
+    """Answers where a label stood before. Texts and numbers are not listed."""
+
+    kept_count: Int64 = 0
+    """Number of completed tasks whose answer is the one that stood before."""
+
+    changed_count: Int64 = 0
+    """Number of completed tasks whose answer differs from the one that stood before."""
 
 
 class ClaimTaskResponse(Message):

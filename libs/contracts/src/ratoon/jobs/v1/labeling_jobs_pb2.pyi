@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from ratoon.common.v1 import task_pb2 as _task_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -31,6 +32,7 @@ class FreezingSpec(_message.Message):
     CONFLICT_POLICY_FIELD_NUMBER: _builtins.int
     IMPORT_AS_FIELD_NUMBER: _builtins.int
     REVIEW_SAMPLE_SIZE_FIELD_NUMBER: _builtins.int
+    TASK_SPEC_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name of the label set. It seeds the review sample."""
     dataset_digest: _builtins.str
@@ -45,7 +47,11 @@ class FreezingSpec(_message.Message):
     """Number of records to draw for review by people."""
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Labels of the guideline."""
+        """Labels of the guideline; none unless its task is `classify`."""
+
+    @_builtins.property
+    def task_spec(self) -> _task_pb2.TaskSpec:
+        """Task of the guideline. Not set: `classify` with one of `labels` a record."""
 
     def __init__(
         self,
@@ -57,10 +63,11 @@ class FreezingSpec(_message.Message):
         conflict_policy: _builtins.str = ...,
         import_as: _builtins.str = ...,
         review_sample_size: _builtins.int = ...,
+        task_spec: _task_pb2.TaskSpec | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["task_spec", b"task_spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotations_digest", b"annotations_digest", "conflict_policy", b"conflict_policy", "dataset_digest", b"dataset_digest", "import_as", b"import_as", "labels", b"labels", "name", b"name", "review_sample_size", b"review_sample_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotations_digest", b"annotations_digest", "conflict_policy", b"conflict_policy", "dataset_digest", b"dataset_digest", "import_as", b"import_as", "labels", b"labels", "name", b"name", "review_sample_size", b"review_sample_size", "task_spec", b"task_spec"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -121,6 +128,8 @@ class FreezingResult(_message.Message):
     CONFLICT_COUNT_FIELD_NUMBER: _builtins.int
     AGREEMENT_ALPHA_FIELD_NUMBER: _builtins.int
     UNKNOWN_LABELS_FIELD_NUMBER: _builtins.int
+    LABEL_COUNT_FIELD_NUMBER: _builtins.int
+    AGREEMENT_TOKEN_F1_FIELD_NUMBER: _builtins.int
     digest: _builtins.str
     """Digest of the frozen labels."""
     imported_digest: _builtins.str
@@ -128,20 +137,24 @@ class FreezingResult(_message.Message):
     tasks_digest: _builtins.str
     """Digest of the tasks to create."""
     unlabelled_count: _builtins.int
-    """Number of records without a label."""
+    """Number of records without an answer."""
     unknown_label_count: _builtins.int
-    """Number of labels that the guideline does not have."""
+    """Number of answers that are not valid."""
     conflict_count: _builtins.int
-    """Number of records on whose label the annotations differ."""
+    """Number of records on whose answer the annotations differ."""
     agreement_alpha: _builtins.float
-    """Krippendorff's alpha. Not set: no record has two annotations."""
+    """Krippendorff's alpha. Not set: no record has two annotations, or the answers are texts."""
+    label_count: _builtins.int
+    """Number of records with an answer. 0: the sum of `class_counts`, as older workers mean it."""
+    agreement_token_f1: _builtins.float
+    """Mean token F1 over the pairs of annotations of one record. Not set: there are none, or the answers are no texts."""
     @_builtins.property
     def class_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Number of records by label."""
 
     @_builtins.property
     def unknown_labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """Most frequent labels that the guideline does not have, with their numbers."""
+        """Most frequent answers that are not valid, with their numbers."""
 
     def __init__(
         self,
@@ -155,14 +168,21 @@ class FreezingResult(_message.Message):
         conflict_count: _builtins.int = ...,
         agreement_alpha: _builtins.float | None = ...,
         unknown_labels: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        label_count: _builtins.int = ...,
+        agreement_token_f1: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_agreement_alpha", b"_agreement_alpha", "agreement_alpha", b"agreement_alpha"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agreement_alpha", b"_agreement_alpha", "_agreement_token_f1", b"_agreement_token_f1", "agreement_alpha", b"agreement_alpha", "agreement_token_f1", b"agreement_token_f1"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agreement_alpha", b"_agreement_alpha", "agreement_alpha", b"agreement_alpha", "class_counts", b"class_counts", "conflict_count", b"conflict_count", "digest", b"digest", "imported_digest", b"imported_digest", "tasks_digest", b"tasks_digest", "unknown_label_count", b"unknown_label_count", "unknown_labels", b"unknown_labels", "unlabelled_count", b"unlabelled_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agreement_alpha", b"_agreement_alpha", "_agreement_token_f1", b"_agreement_token_f1", "agreement_alpha", b"agreement_alpha", "agreement_token_f1", b"agreement_token_f1", "class_counts", b"class_counts", "conflict_count", b"conflict_count", "digest", b"digest", "imported_digest", b"imported_digest", "label_count", b"label_count", "tasks_digest", b"tasks_digest", "unknown_label_count", b"unknown_label_count", "unknown_labels", b"unknown_labels", "unlabelled_count", b"unlabelled_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agreement_alpha: _TypeAlias = _typing.Literal["agreement_alpha"]  # noqa: Y015
     _WhichOneofArgType__agreement_alpha: _TypeAlias = _typing.Literal["_agreement_alpha", b"_agreement_alpha"]  # noqa: Y015
+    _WhichOneofReturnType__agreement_token_f1: _TypeAlias = _typing.Literal["agreement_token_f1"]  # noqa: Y015
+    _WhichOneofArgType__agreement_token_f1: _TypeAlias = _typing.Literal["_agreement_token_f1", b"_agreement_token_f1"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__agreement_alpha) -> _WhichOneofReturnType__agreement_alpha | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__agreement_token_f1) -> _WhichOneofReturnType__agreement_token_f1 | None: ...
 
 Global___FreezingResult: _TypeAlias = FreezingResult  # noqa: Y015
 

@@ -23,7 +23,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Guideline(_message.Message):
-    """Instructions for annotators and the labels to choose from."""
+    """Instructions for annotators, and what they enter."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -38,9 +38,13 @@ class Guideline(_message.Message):
         CONFLICT_POLICY_LATEST: Guideline._ConflictPolicy.ValueType  # 1
         """The newest annotation counts."""
         CONFLICT_POLICY_MAJORITY: Guideline._ConflictPolicy.ValueType  # 2
-        """The most frequent label counts; a tie goes to review."""
+        """The most frequent label or text counts; a tie goes to review. Refused for numbers."""
         CONFLICT_POLICY_HUMAN_FIRST: Guideline._ConflictPolicy.ValueType  # 3
         """Annotations by people take precedence over imports and feedback; among equals, the newest counts."""
+        CONFLICT_POLICY_MEDIAN: Guideline._ConflictPolicy.ValueType  # 4
+        """The median of the numbers counts. Only for `regress`."""
+        CONFLICT_POLICY_MEAN: Guideline._ConflictPolicy.ValueType  # 5
+        """The mean of the numbers counts, rounded to three decimal places more than the numbers have. Only for `regress`."""
 
     class ConflictPolicy(_ConflictPolicy, metaclass=_ConflictPolicyEnumTypeWrapper):
         """Resolution of several annotations of one record."""
@@ -50,9 +54,13 @@ class Guideline(_message.Message):
     CONFLICT_POLICY_LATEST: Guideline.ConflictPolicy.ValueType  # 1
     """The newest annotation counts."""
     CONFLICT_POLICY_MAJORITY: Guideline.ConflictPolicy.ValueType  # 2
-    """The most frequent label counts; a tie goes to review."""
+    """The most frequent label or text counts; a tie goes to review. Refused for numbers."""
     CONFLICT_POLICY_HUMAN_FIRST: Guideline.ConflictPolicy.ValueType  # 3
     """Annotations by people take precedence over imports and feedback; among equals, the newest counts."""
+    CONFLICT_POLICY_MEDIAN: Guideline.ConflictPolicy.ValueType  # 4
+    """The median of the numbers counts. Only for `regress`."""
+    CONFLICT_POLICY_MEAN: Guideline.ConflictPolicy.ValueType  # 5
+    """The mean of the numbers counts, rounded to three decimal places more than the numbers have. Only for `regress`."""
 
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
@@ -70,7 +78,7 @@ class Guideline(_message.Message):
     instructions: _builtins.str
     """Instructions for annotators, at most 262,144 characters."""
     conflict_policy: Global___Guideline.ConflictPolicy.ValueType
-    """How several annotations of one record become one label. Default: HUMAN_FIRST."""
+    """How several annotations of one record become one answer. Default: HUMAN_FIRST."""
     etag: _builtins.str
     """Version tag of the changeable fields. Send it with an update or a delete: a stale value is refused."""
     @_builtins.property
@@ -84,13 +92,13 @@ class Guideline(_message.Message):
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The same as `task.classify.labels`: 2 to 1,000 labels to choose from, of at most 200 characters each. Empty, padded
-        and repeated labels are refused.
+        and repeated labels are refused. Other kinds of task have none.
         """
 
     @_builtins.property
     def task(self) -> _task_pb2.TaskSpec:
-        """What the model is for, which decides what annotators enter. A request may give `labels` instead. An update changes
-        `labels`. Kinds other than `classify` are not supported yet.
+        """What the model is for, which decides what annotators enter: labels, a text or a number. A request may give `labels`
+        instead. An update changes `labels` alone.
         """
 
     def __init__(
@@ -116,7 +124,7 @@ Global___Guideline: _TypeAlias = Guideline  # noqa: Y015
 
 @_typing.final
 class Annotation(_message.Message):
-    """Label that an annotator gave to a record."""
+    """Answer that an annotator gave to a record."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -165,7 +173,7 @@ class Annotation(_message.Message):
     content_digest: _builtins.str
     """Digest of the text that was labelled. Empty: not stated."""
     label: _builtins.str
-    """The label, 1 to 200 characters."""
+    """The answer, 1 to 65,536 characters: a label (several: one a line), a text or a number."""
     annotator: _builtins.str
     """Identity of the person, service or import that labelled. For annotations of people, the identity of the caller is
     used.
@@ -216,11 +224,11 @@ class Task(_message.Message):
         STATE_UNSPECIFIED: Task._State.ValueType  # 0
         """Not set."""
         STATE_OPEN: Task._State.ValueType  # 1
-        """The task waits for an answer."""
+        """The task waits for answers."""
         STATE_DONE: Task._State.ValueType  # 2
-        """A label was given."""
+        """All annotators answered, at least one of them with an answer."""
         STATE_SKIPPED: Task._State.ValueType  # 3
-        """The task was completed without a label."""
+        """All annotators skipped the task."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """State of a task."""
@@ -228,11 +236,35 @@ class Task(_message.Message):
     STATE_UNSPECIFIED: Task.State.ValueType  # 0
     """Not set."""
     STATE_OPEN: Task.State.ValueType  # 1
-    """The task waits for an answer."""
+    """The task waits for answers."""
     STATE_DONE: Task.State.ValueType  # 2
-    """A label was given."""
+    """All annotators answered, at least one of them with an answer."""
     STATE_SKIPPED: Task.State.ValueType  # 3
-    """The task was completed without a label."""
+    """All annotators skipped the task."""
+
+    @_typing.final
+    class Answer(_message.Message):
+        """Answer of one annotator to a task."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        ANNOTATOR_FIELD_NUMBER: _builtins.int
+        LABEL_FIELD_NUMBER: _builtins.int
+        annotator: _builtins.str
+        """Identity of the annotator."""
+        label: _builtins.str
+        """The answer. Empty: skipped."""
+        def __init__(
+            self,
+            *,
+            annotator: _builtins.str = ...,
+            label: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "label", b"label"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
@@ -248,6 +280,9 @@ class Task(_message.Message):
     ANNOTATOR_FIELD_NUMBER: _builtins.int
     LEASE_HOLDER_FIELD_NUMBER: _builtins.int
     LEASE_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
+    OVERLAP_FIELD_NUMBER: _builtins.int
+    ANSWERS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/tasks/{task}`."""
     revision: _builtins.int
@@ -261,15 +296,17 @@ class Task(_message.Message):
     dataset_version: _builtins.str
     """Resource name of the dataset version that holds the text."""
     proposed_label: _builtins.str
-    """Current label. Empty: none."""
+    """Current answer. Empty: none."""
     reason: _builtins.str
     """Reason for the review: `review-sample` or `conflict`."""
     label: _builtins.str
-    """Label that was given. Empty until the task is completed."""
+    """Answer that was given. Empty until the task is completed, and where its annotators gave different answers."""
     annotator: _builtins.str
-    """Identity of the annotator who completed the task. Empty until then."""
+    """Identity of the annotator who completed the task; of several, the last one. Empty until then."""
     lease_holder: _builtins.str
     """Annotator who claimed the task with `ClaimTask`. Empty: none, or the task is completed."""
+    overlap: _builtins.int
+    """Number of annotators who answer the task, each of them once."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -281,6 +318,14 @@ class Task(_message.Message):
     @_builtins.property
     def lease_expire_time(self) -> _timestamp_pb2.Timestamp:
         """Time until which only `lease_holder` can complete the task, UTC. Not set: no lease."""
+
+    @_builtins.property
+    def task(self) -> _task_pb2.TaskSpec:
+        """What the model is for, which decides what an answer is: labels, a text or a number."""
+
+    @_builtins.property
+    def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Task.Answer]:
+        """Answers so far, in the order in which they were given."""
 
     def __init__(
         self,
@@ -299,10 +344,13 @@ class Task(_message.Message):
         annotator: _builtins.str = ...,
         lease_holder: _builtins.str = ...,
         lease_expire_time: _timestamp_pb2.Timestamp | None = ...,
+        task: _task_pb2.TaskSpec | None = ...,
+        overlap: _builtins.int = ...,
+        answers: _abc.Iterable[Global___Task.Answer] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "lease_expire_time", b"lease_expire_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "lease_expire_time", b"lease_expire_time", "task", b"task", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "content_digest", b"content_digest", "create_time", b"create_time", "dataset_version", b"dataset_version", "label", b"label", "lease_expire_time", b"lease_expire_time", "lease_holder", b"lease_holder", "name", b"name", "proposed_label", b"proposed_label", "reason", b"reason", "record_id", b"record_id", "revision", b"revision", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "answers", b"answers", "content_digest", b"content_digest", "create_time", b"create_time", "dataset_version", b"dataset_version", "label", b"label", "lease_expire_time", b"lease_expire_time", "lease_holder", b"lease_holder", "name", b"name", "overlap", b"overlap", "proposed_label", b"proposed_label", "reason", b"reason", "record_id", b"record_id", "revision", b"revision", "state", b"state", "task", b"task", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,10 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from ratoon.common.v1 import progress_pb2 as ratoon_dot_common_dot_v1_dot_progress__pb2
+from ratoon.common.v1 import task_pb2 as ratoon_dot_common_dot_v1_dot_task__pb2
 from ratoon.labeling.v1 import annotation_pb2 as ratoon_dot_labeling_dot_v1_dot_annotation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"ratoon/labeling/v1/label_set.proto\x12\x12ratoon.labeling.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fratoon/common/v1/progress.proto\x1a#ratoon/labeling/v1/annotation.proto\"\xd4\x07\n\x08LabelSet\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x05state\x18\x05 \x01(\x0e\x32\".ratoon.labeling.v1.LabelSet.State\x12\x17\n\x0f\x64\x61taset_version\x18\x06 \x01(\t\x12\x11\n\tguideline\x18\x07 \x01(\t\x12\x38\n\timport_as\x18\x08 \x01(\x0e\x32%.ratoon.labeling.v1.Annotation.Source\x12\x1a\n\x12review_sample_size\x18\t \x01(\x05\x12,\n\x08progress\x18\n \x01(\x0b\x32\x1a.ratoon.common.v1.Progress\x12*\n\x07\x66\x61ilure\x18\x0b \x01(\x0b\x32\x19.ratoon.common.v1.Failure\x12\x0e\n\x06\x64igest\x18\x0c \x01(\t\x12\x43\n\x0c\x63lass_counts\x18\r \x03(\x0b\x32-.ratoon.labeling.v1.LabelSet.ClassCountsEntry\x12\x18\n\x10unlabelled_count\x18\x0e \x01(\x03\x12\x16\n\x0e\x63onflict_count\x18\x0f \x01(\x03\x12\x1c\n\x0f\x61greement_alpha\x18\x10 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\x0e\x64\x61taset_digest\x18\x11 \x01(\t\x12\x1b\n\x13unknown_label_count\x18\x12 \x01(\x03\x12G\n\x0eunknown_labels\x18\x13 \x03(\x0b\x32/.ratoon.labeling.v1.LabelSet.UnknownLabelsEntry\x1a\x32\n\x10\x43lassCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x34\n\x12UnknownLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x95\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_QUEUED\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x14\n\x10STATE_CANCELLING\x10\x05\x12\x13\n\x0fSTATE_CANCELLED\x10\x06\x42\x12\n\x10_agreement_alphab\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"ratoon/labeling/v1/label_set.proto\x12\x12ratoon.labeling.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fratoon/common/v1/progress.proto\x1a\x1bratoon/common/v1/task.proto\x1a#ratoon/labeling/v1/annotation.proto\"\xdc\x08\n\x08LabelSet\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x05state\x18\x05 \x01(\x0e\x32\".ratoon.labeling.v1.LabelSet.State\x12\x17\n\x0f\x64\x61taset_version\x18\x06 \x01(\t\x12\x11\n\tguideline\x18\x07 \x01(\t\x12\x38\n\timport_as\x18\x08 \x01(\x0e\x32%.ratoon.labeling.v1.Annotation.Source\x12\x1a\n\x12review_sample_size\x18\t \x01(\x05\x12,\n\x08progress\x18\n \x01(\x0b\x32\x1a.ratoon.common.v1.Progress\x12*\n\x07\x66\x61ilure\x18\x0b \x01(\x0b\x32\x19.ratoon.common.v1.Failure\x12\x0e\n\x06\x64igest\x18\x0c \x01(\t\x12\x43\n\x0c\x63lass_counts\x18\r \x03(\x0b\x32-.ratoon.labeling.v1.LabelSet.ClassCountsEntry\x12\x18\n\x10unlabelled_count\x18\x0e \x01(\x03\x12\x16\n\x0e\x63onflict_count\x18\x0f \x01(\x03\x12\x1c\n\x0f\x61greement_alpha\x18\x10 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\x0e\x64\x61taset_digest\x18\x11 \x01(\t\x12\x1b\n\x13unknown_label_count\x18\x12 \x01(\x03\x12G\n\x0eunknown_labels\x18\x13 \x03(\x0b\x32/.ratoon.labeling.v1.LabelSet.UnknownLabelsEntry\x12(\n\x04task\x18\x14 \x01(\x0b\x32\x1a.ratoon.common.v1.TaskSpec\x12\x13\n\x0blabel_count\x18\x15 \x01(\x03\x12\x1f\n\x12\x61greement_token_f1\x18\x16 \x01(\x01H\x01\x88\x01\x01\x12\x0f\n\x07overlap\x18\x17 \x01(\x05\x1a\x32\n\x10\x43lassCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x34\n\x12UnknownLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x95\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_QUEUED\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x14\n\x10STATE_CANCELLING\x10\x05\x12\x13\n\x0fSTATE_CANCELLED\x10\x06\x42\x12\n\x10_agreement_alphaB\x15\n\x13_agreement_token_f1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,12 +39,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LABELSET_CLASSCOUNTSENTRY']._serialized_options = b'8\001'
   _globals['_LABELSET_UNKNOWNLABELSENTRY']._loaded_options = None
   _globals['_LABELSET_UNKNOWNLABELSENTRY']._serialized_options = b'8\001'
-  _globals['_LABELSET']._serialized_start=162
-  _globals['_LABELSET']._serialized_end=1142
-  _globals['_LABELSET_CLASSCOUNTSENTRY']._serialized_start=866
-  _globals['_LABELSET_CLASSCOUNTSENTRY']._serialized_end=916
-  _globals['_LABELSET_UNKNOWNLABELSENTRY']._serialized_start=918
-  _globals['_LABELSET_UNKNOWNLABELSENTRY']._serialized_end=970
-  _globals['_LABELSET_STATE']._serialized_start=973
-  _globals['_LABELSET_STATE']._serialized_end=1122
+  _globals['_LABELSET']._serialized_start=191
+  _globals['_LABELSET']._serialized_end=1307
+  _globals['_LABELSET_CLASSCOUNTSENTRY']._serialized_start=1008
+  _globals['_LABELSET_CLASSCOUNTSENTRY']._serialized_end=1058
+  _globals['_LABELSET_UNKNOWNLABELSENTRY']._serialized_start=1060
+  _globals['_LABELSET_UNKNOWNLABELSENTRY']._serialized_end=1112
+  _globals['_LABELSET_STATE']._serialized_start=1115
+  _globals['_LABELSET_STATE']._serialized_end=1264
 # @@protoc_insertion_point(module_scope)

@@ -10,6 +10,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from ratoon.common.v1 import progress_pb2 as _progress_pb2
+from ratoon.common.v1 import task_pb2 as _task_pb2
 from ratoon.labeling.v1 import annotation_pb2 as _annotation_pb2
 import builtins as _builtins
 import sys
@@ -24,7 +25,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class LabelSet(_message.Message):
-    """Frozen labels of a dataset version: the labels that training uses."""
+    """Frozen answers of a dataset version, one a record: the labels, texts or numbers that training uses."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -126,6 +127,10 @@ class LabelSet(_message.Message):
     DATASET_DIGEST_FIELD_NUMBER: _builtins.int
     UNKNOWN_LABEL_COUNT_FIELD_NUMBER: _builtins.int
     UNKNOWN_LABELS_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
+    LABEL_COUNT_FIELD_NUMBER: _builtins.int
+    AGREEMENT_TOKEN_F1_FIELD_NUMBER: _builtins.int
+    OVERLAP_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/labelSets/{label_set}`."""
     revision: _builtins.int
@@ -147,17 +152,30 @@ class LabelSet(_message.Message):
     `source`. Empty until the label set has succeeded.
     """
     unlabelled_count: _builtins.int
-    """Number of records without a label."""
+    """Number of records without an answer."""
     conflict_count: _builtins.int
-    """Number of records whose annotations name different labels. The conflict policy of the guideline decides which one
+    """Number of records whose annotations give different answers: of numbers, ones that lie farther apart than the
+    tolerance. The conflict policy of the guideline decides which one
     counts.
     """
     agreement_alpha: _builtins.float
-    """Krippendorff's alpha (nominal) over the records with two or more annotations. Not set: there are none."""
+    """Krippendorff's alpha over the records with two or more annotations: nominal for labels, interval for numbers. Not
+    set: there are none, or the answers are texts.
+    """
     dataset_digest: _builtins.str
     """Digest of the artifact tree of the dataset version."""
     unknown_label_count: _builtins.int
-    """Number of labels that came with the data and are not in the guideline. They are omitted."""
+    """Number of answers that came with the data and are not valid: a label that the guideline lacks, a number out of
+    range, a text that is not JSON. They are omitted.
+    """
+    label_count: _builtins.int
+    """Number of records with an answer."""
+    agreement_token_f1: _builtins.float
+    """Mean token F1 over the pairs of annotations of one record, where the answers are texts: 1 for equal texts. Not set:
+    no record has two annotations.
+    """
+    overlap: _builtins.int
+    """Number of annotators who answer each task of this label set, 1 to 20. Default: 1."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -176,11 +194,17 @@ class LabelSet(_message.Message):
 
     @_builtins.property
     def class_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """Number of records by label."""
+        """Number of records by label; a record with several labels counts for each. Empty for texts and numbers."""
 
     @_builtins.property
     def unknown_labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """Most frequent of the unknown labels, as they came with the data, with the number of records of each. At most 50."""
+        """Most frequent of them, as they came with the data, with the number of records of each. At most 50; texts are not
+        named.
+        """
+
+    @_builtins.property
+    def task(self) -> _task_pb2.TaskSpec:
+        """What the model is for: that of the guideline when the label set was created."""
 
     def __init__(
         self,
@@ -204,13 +228,22 @@ class LabelSet(_message.Message):
         dataset_digest: _builtins.str = ...,
         unknown_label_count: _builtins.int = ...,
         unknown_labels: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        task: _task_pb2.TaskSpec | None = ...,
+        label_count: _builtins.int = ...,
+        agreement_token_f1: _builtins.float | None = ...,
+        overlap: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_agreement_alpha", b"_agreement_alpha", "agreement_alpha", b"agreement_alpha", "create_time", b"create_time", "failure", b"failure", "progress", b"progress", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agreement_alpha", b"_agreement_alpha", "_agreement_token_f1", b"_agreement_token_f1", "agreement_alpha", b"agreement_alpha", "agreement_token_f1", b"agreement_token_f1", "create_time", b"create_time", "failure", b"failure", "progress", b"progress", "task", b"task", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agreement_alpha", b"_agreement_alpha", "agreement_alpha", b"agreement_alpha", "class_counts", b"class_counts", "conflict_count", b"conflict_count", "create_time", b"create_time", "dataset_digest", b"dataset_digest", "dataset_version", b"dataset_version", "digest", b"digest", "failure", b"failure", "guideline", b"guideline", "import_as", b"import_as", "name", b"name", "progress", b"progress", "review_sample_size", b"review_sample_size", "revision", b"revision", "state", b"state", "unknown_label_count", b"unknown_label_count", "unknown_labels", b"unknown_labels", "unlabelled_count", b"unlabelled_count", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agreement_alpha", b"_agreement_alpha", "_agreement_token_f1", b"_agreement_token_f1", "agreement_alpha", b"agreement_alpha", "agreement_token_f1", b"agreement_token_f1", "class_counts", b"class_counts", "conflict_count", b"conflict_count", "create_time", b"create_time", "dataset_digest", b"dataset_digest", "dataset_version", b"dataset_version", "digest", b"digest", "failure", b"failure", "guideline", b"guideline", "import_as", b"import_as", "label_count", b"label_count", "name", b"name", "overlap", b"overlap", "progress", b"progress", "review_sample_size", b"review_sample_size", "revision", b"revision", "state", b"state", "task", b"task", "unknown_label_count", b"unknown_label_count", "unknown_labels", b"unknown_labels", "unlabelled_count", b"unlabelled_count", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agreement_alpha: _TypeAlias = _typing.Literal["agreement_alpha"]  # noqa: Y015
     _WhichOneofArgType__agreement_alpha: _TypeAlias = _typing.Literal["_agreement_alpha", b"_agreement_alpha"]  # noqa: Y015
+    _WhichOneofReturnType__agreement_token_f1: _TypeAlias = _typing.Literal["agreement_token_f1"]  # noqa: Y015
+    _WhichOneofArgType__agreement_token_f1: _TypeAlias = _typing.Literal["_agreement_token_f1", b"_agreement_token_f1"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__agreement_alpha) -> _WhichOneofReturnType__agreement_alpha | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__agreement_token_f1) -> _WhichOneofReturnType__agreement_token_f1 | None: ...
 
 Global___LabelSet: _TypeAlias = LabelSet  # noqa: Y015

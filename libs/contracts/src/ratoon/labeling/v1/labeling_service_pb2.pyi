@@ -43,7 +43,7 @@ class CreateGuidelineRequest(_message.Message):
     """
     @_builtins.property
     def guideline(self) -> _annotation_pb2.Guideline:
-        """The guideline to create. Only `instructions`, `labels` and `conflict_policy` are read."""
+        """The guideline to create. Only `instructions`, `labels`, `task` and `conflict_policy` are read."""
 
     def __init__(
         self,
@@ -244,7 +244,9 @@ class CreateLabelSetRequest(_message.Message):
     """
     @_builtins.property
     def label_set(self) -> _label_set_pb2.LabelSet:
-        """The label set to create. Only `dataset_version`, `guideline`, `import_as` and `review_sample_size` are read."""
+        """The label set to create. Only `dataset_version`, `guideline`, `import_as`, `review_sample_size` and `overlap` are
+        read.
+        """
 
     def __init__(
         self,
@@ -739,17 +741,23 @@ class SummarizeTasksResponse(_message.Message):
     DONE_COUNT_FIELD_NUMBER: _builtins.int
     SKIPPED_COUNT_FIELD_NUMBER: _builtins.int
     REVIEWS_FIELD_NUMBER: _builtins.int
+    KEPT_COUNT_FIELD_NUMBER: _builtins.int
+    CHANGED_COUNT_FIELD_NUMBER: _builtins.int
     done_count: _builtins.int
-    """Number of tasks that were completed with a label."""
+    """Number of tasks that were completed with an answer."""
     skipped_count: _builtins.int
     """Number of tasks that were skipped."""
+    kept_count: _builtins.int
+    """Number of completed tasks whose answer is the one that stood before."""
+    changed_count: _builtins.int
+    """Number of completed tasks whose answer differs from the one that stood before."""
     @_builtins.property
     def open_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Number of open tasks by the reason for the review."""
 
     @_builtins.property
     def reviews(self) -> _containers.RepeatedCompositeFieldContainer[Global___SummarizeTasksResponse.Review]:
-        """Answers where a label stood before."""
+        """Answers where a label stood before. Texts and numbers are not listed."""
 
     def __init__(
         self,
@@ -758,10 +766,12 @@ class SummarizeTasksResponse(_message.Message):
         done_count: _builtins.int = ...,
         skipped_count: _builtins.int = ...,
         reviews: _abc.Iterable[Global___SummarizeTasksResponse.Review] | None = ...,
+        kept_count: _builtins.int = ...,
+        changed_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["done_count", b"done_count", "open_counts", b"open_counts", "reviews", b"reviews", "skipped_count", b"skipped_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_count", b"changed_count", "done_count", b"done_count", "kept_count", b"kept_count", "open_counts", b"open_counts", "reviews", b"reviews", "skipped_count", b"skipped_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -829,7 +839,7 @@ class CompleteTaskRequest(_message.Message):
     name: _builtins.str
     """Resource name of the task: `projects/{project}/tasks/{task}`."""
     label: _builtins.str
-    """Label to give; it must be one of the labels of the guideline. Empty: skip the task."""
+    """Answer to give: one of the labels of the guideline (several: one a line), a text or a number. Empty: skip the task."""
     request_id: _builtins.str
     """Marks the call as safe to retry. At most 256 characters."""
     def __init__(

@@ -139,8 +139,9 @@ class LabelingServiceServicer:
     """
 
     def CreateGuideline(self, request, context):
-        """Create a guideline. Fewer than two labels, and empty, padded or repeated ones are refused (`BAD_LABELS`), and so is
-        a kind of task that is not supported yet (`TASK_NOT_SUPPORTED`).
+        """Create a guideline. Refused: fewer than two labels, empty, padded or repeated ones (`BAD_LABELS`), settings of the
+        task that are out of range (`BAD_TASK`), a conflict policy that the kind of task does not have
+        (`BAD_CONFLICT_POLICY`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -179,7 +180,7 @@ class LabelingServiceServicer:
     def CreateLabelSet(self, request, context):
         """Import the labels that came with a dataset version, resolve conflicts and freeze the result. Refused: a dataset
         version that is not READY (`DATASET_NOT_READY`) or of which records were erased (`VERSION_REDACTED`), a review
-        sample out of range (`BAD_SAMPLE_SIZE`).
+        sample or a number of annotators out of range (`BAD_SAMPLE_SIZE`, `BAD_OVERLAP`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -223,7 +224,7 @@ class LabelingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateAnnotation(self, request, context):
-        """Label a record. Refused: no record (`RECORD_MISSING`), an empty or too long label (`BAD_LABEL`), the source
+        """Annotate a record. Refused: no record (`RECORD_MISSING`), an empty or too long answer (`BAD_LABEL`), the source
         FEEDBACK unless the caller is a service (`SOURCE_NOT_YOURS`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -267,16 +268,18 @@ class LabelingServiceServicer:
 
     def ClaimTask(self, request, context):
         """Claim the next open task for ten minutes, the newest tasks first. Meanwhile no other annotator can claim or
-        complete it. A repeated call returns the same task while it is open, and extends the lease.
+        complete it. A repeated call returns the same task while it is open, and extends the lease. A task that the caller
+        answered is not returned again, even if it waits for other annotators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CompleteTask(self, request, context):
-        """Complete a task. A label is stored as an annotation. The same answer again changes nothing. Refused when another
-        answer was given before (`TASK_ANSWERED`), when another annotator holds a lease on the task (`TASK_CLAIMED`), and
-        for a label that the guideline does not have (`UNKNOWN_LABEL`).
+        """Answer a task. The answer is stored as an annotation. The same answer again changes nothing. Refused when another
+        answer was given before (`TASK_ANSWERED`), when another annotator holds a lease on the task (`TASK_CLAIMED`), for a
+        label that the guideline does not have (`UNKNOWN_LABEL`), and for a text or number that is no answer of the task
+        (`BAD_ANSWER`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

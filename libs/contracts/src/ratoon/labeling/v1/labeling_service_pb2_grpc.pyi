@@ -36,8 +36,9 @@ class LabelingServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> LabelingServiceAsyncStub: ...
     CreateGuideline: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateGuidelineRequest, _annotation_pb2.Guideline]
-    """Create a guideline. Fewer than two labels, and empty, padded or repeated ones are refused (`BAD_LABELS`), and so is
-    a kind of task that is not supported yet (`TASK_NOT_SUPPORTED`).
+    """Create a guideline. Refused: fewer than two labels, empty, padded or repeated ones (`BAD_LABELS`), settings of the
+    task that are out of range (`BAD_TASK`), a conflict policy that the kind of task does not have
+    (`BAD_CONFLICT_POLICY`).
     """
     GetGuideline: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.GetGuidelineRequest, _annotation_pb2.Guideline]
     """Return one guideline."""
@@ -54,7 +55,7 @@ class LabelingServiceStub:
     CreateLabelSet: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateLabelSetRequest, _label_set_pb2.LabelSet]
     """Import the labels that came with a dataset version, resolve conflicts and freeze the result. Refused: a dataset
     version that is not READY (`DATASET_NOT_READY`) or of which records were erased (`VERSION_REDACTED`), a review
-    sample out of range (`BAD_SAMPLE_SIZE`).
+    sample or a number of annotators out of range (`BAD_SAMPLE_SIZE`, `BAD_OVERLAP`).
     """
     GetLabelSet: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.GetLabelSetRequest, _label_set_pb2.LabelSet]
     """Return one label set."""
@@ -71,7 +72,7 @@ class LabelingServiceStub:
     a split, a model version or a pipeline run uses the labels of one that succeeded (`IN_USE`).
     """
     CreateAnnotation: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateAnnotationRequest, _annotation_pb2.Annotation]
-    """Label a record. Refused: no record (`RECORD_MISSING`), an empty or too long label (`BAD_LABEL`), the source
+    """Annotate a record. Refused: no record (`RECORD_MISSING`), an empty or too long answer (`BAD_LABEL`), the source
     FEEDBACK unless the caller is a service (`SOURCE_NOT_YOURS`).
     """
     GetAnnotation: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.GetAnnotationRequest, _annotation_pb2.Annotation]
@@ -86,12 +87,14 @@ class LabelingServiceStub:
     """Count the tasks of a project by state, and the reviewed ones by the label before and after."""
     ClaimTask: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ClaimTaskRequest, _labeling_service_pb2.ClaimTaskResponse]
     """Claim the next open task for ten minutes, the newest tasks first. Meanwhile no other annotator can claim or
-    complete it. A repeated call returns the same task while it is open, and extends the lease.
+    complete it. A repeated call returns the same task while it is open, and extends the lease. A task that the caller
+    answered is not returned again, even if it waits for other annotators.
     """
     CompleteTask: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CompleteTaskRequest, _annotation_pb2.Task]
-    """Complete a task. A label is stored as an annotation. The same answer again changes nothing. Refused when another
-    answer was given before (`TASK_ANSWERED`), when another annotator holds a lease on the task (`TASK_CLAIMED`), and
-    for a label that the guideline does not have (`UNKNOWN_LABEL`).
+    """Answer a task. The answer is stored as an annotation. The same answer again changes nothing. Refused when another
+    answer was given before (`TASK_ANSWERED`), when another annotator holds a lease on the task (`TASK_CLAIMED`), for a
+    label that the guideline does not have (`UNKNOWN_LABEL`), and for a text or number that is no answer of the task
+    (`BAD_ANSWER`).
     """
 
 @_typing.type_check_only
@@ -100,8 +103,9 @@ class LabelingServiceAsyncStub(LabelingServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateGuideline: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateGuidelineRequest, _annotation_pb2.Guideline]  # type: ignore[assignment]
-    """Create a guideline. Fewer than two labels, and empty, padded or repeated ones are refused (`BAD_LABELS`), and so is
-    a kind of task that is not supported yet (`TASK_NOT_SUPPORTED`).
+    """Create a guideline. Refused: fewer than two labels, empty, padded or repeated ones (`BAD_LABELS`), settings of the
+    task that are out of range (`BAD_TASK`), a conflict policy that the kind of task does not have
+    (`BAD_CONFLICT_POLICY`).
     """
     GetGuideline: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.GetGuidelineRequest, _annotation_pb2.Guideline]  # type: ignore[assignment]
     """Return one guideline."""
@@ -118,7 +122,7 @@ class LabelingServiceAsyncStub(LabelingServiceStub):
     CreateLabelSet: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateLabelSetRequest, _label_set_pb2.LabelSet]  # type: ignore[assignment]
     """Import the labels that came with a dataset version, resolve conflicts and freeze the result. Refused: a dataset
     version that is not READY (`DATASET_NOT_READY`) or of which records were erased (`VERSION_REDACTED`), a review
-    sample out of range (`BAD_SAMPLE_SIZE`).
+    sample or a number of annotators out of range (`BAD_SAMPLE_SIZE`, `BAD_OVERLAP`).
     """
     GetLabelSet: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.GetLabelSetRequest, _label_set_pb2.LabelSet]  # type: ignore[assignment]
     """Return one label set."""
@@ -135,7 +139,7 @@ class LabelingServiceAsyncStub(LabelingServiceStub):
     a split, a model version or a pipeline run uses the labels of one that succeeded (`IN_USE`).
     """
     CreateAnnotation: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateAnnotationRequest, _annotation_pb2.Annotation]  # type: ignore[assignment]
-    """Label a record. Refused: no record (`RECORD_MISSING`), an empty or too long label (`BAD_LABEL`), the source
+    """Annotate a record. Refused: no record (`RECORD_MISSING`), an empty or too long answer (`BAD_LABEL`), the source
     FEEDBACK unless the caller is a service (`SOURCE_NOT_YOURS`).
     """
     GetAnnotation: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.GetAnnotationRequest, _annotation_pb2.Annotation]  # type: ignore[assignment]
@@ -150,12 +154,14 @@ class LabelingServiceAsyncStub(LabelingServiceStub):
     """Count the tasks of a project by state, and the reviewed ones by the label before and after."""
     ClaimTask: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ClaimTaskRequest, _labeling_service_pb2.ClaimTaskResponse]  # type: ignore[assignment]
     """Claim the next open task for ten minutes, the newest tasks first. Meanwhile no other annotator can claim or
-    complete it. A repeated call returns the same task while it is open, and extends the lease.
+    complete it. A repeated call returns the same task while it is open, and extends the lease. A task that the caller
+    answered is not returned again, even if it waits for other annotators.
     """
     CompleteTask: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CompleteTaskRequest, _annotation_pb2.Task]  # type: ignore[assignment]
-    """Complete a task. A label is stored as an annotation. The same answer again changes nothing. Refused when another
-    answer was given before (`TASK_ANSWERED`), when another annotator holds a lease on the task (`TASK_CLAIMED`), and
-    for a label that the guideline does not have (`UNKNOWN_LABEL`).
+    """Answer a task. The answer is stored as an annotation. The same answer again changes nothing. Refused when another
+    answer was given before (`TASK_ANSWERED`), when another annotator holds a lease on the task (`TASK_CLAIMED`), for a
+    label that the guideline does not have (`UNKNOWN_LABEL`), and for a text or number that is no answer of the task
+    (`BAD_ANSWER`).
     """
 
 class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -167,8 +173,9 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labeling_service_pb2.CreateGuidelineRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_annotation_pb2.Guideline, _abc.Awaitable[_annotation_pb2.Guideline]]:
-        """Create a guideline. Fewer than two labels, and empty, padded or repeated ones are refused (`BAD_LABELS`), and so is
-        a kind of task that is not supported yet (`TASK_NOT_SUPPORTED`).
+        """Create a guideline. Refused: fewer than two labels, empty, padded or repeated ones (`BAD_LABELS`), settings of the
+        task that are out of range (`BAD_TASK`), a conflict policy that the kind of task does not have
+        (`BAD_CONFLICT_POLICY`).
         """
 
     @_abc_1.abstractmethod
@@ -215,7 +222,7 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_label_set_pb2.LabelSet, _abc.Awaitable[_label_set_pb2.LabelSet]]:
         """Import the labels that came with a dataset version, resolve conflicts and freeze the result. Refused: a dataset
         version that is not READY (`DATASET_NOT_READY`) or of which records were erased (`VERSION_REDACTED`), a review
-        sample out of range (`BAD_SAMPLE_SIZE`).
+        sample or a number of annotators out of range (`BAD_SAMPLE_SIZE`, `BAD_OVERLAP`).
         """
 
     @_abc_1.abstractmethod
@@ -268,7 +275,7 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labeling_service_pb2.CreateAnnotationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_annotation_pb2.Annotation, _abc.Awaitable[_annotation_pb2.Annotation]]:
-        """Label a record. Refused: no record (`RECORD_MISSING`), an empty or too long label (`BAD_LABEL`), the source
+        """Annotate a record. Refused: no record (`RECORD_MISSING`), an empty or too long answer (`BAD_LABEL`), the source
         FEEDBACK unless the caller is a service (`SOURCE_NOT_YOURS`).
         """
 
@@ -319,7 +326,8 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_labeling_service_pb2.ClaimTaskResponse, _abc.Awaitable[_labeling_service_pb2.ClaimTaskResponse]]:
         """Claim the next open task for ten minutes, the newest tasks first. Meanwhile no other annotator can claim or
-        complete it. A repeated call returns the same task while it is open, and extends the lease.
+        complete it. A repeated call returns the same task while it is open, and extends the lease. A task that the caller
+        answered is not returned again, even if it waits for other annotators.
         """
 
     @_abc_1.abstractmethod
@@ -328,9 +336,10 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labeling_service_pb2.CompleteTaskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_annotation_pb2.Task, _abc.Awaitable[_annotation_pb2.Task]]:
-        """Complete a task. A label is stored as an annotation. The same answer again changes nothing. Refused when another
-        answer was given before (`TASK_ANSWERED`), when another annotator holds a lease on the task (`TASK_CLAIMED`), and
-        for a label that the guideline does not have (`UNKNOWN_LABEL`).
+        """Answer a task. The answer is stored as an annotation. The same answer again changes nothing. Refused when another
+        answer was given before (`TASK_ANSWERED`), when another annotator holds a lease on the task (`TASK_CLAIMED`), for a
+        label that the guideline does not have (`UNKNOWN_LABEL`), and for a text or number that is no answer of the task
+        (`BAD_ANSWER`).
         """
 
 def add_LabelingServiceServicer_to_server(servicer: LabelingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,24 +1,75 @@
-"""Table of the kinds of task that labeling supports, and what each decides."""
+"""Table of the kinds of task, and what each decides in labeling."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from ratoon.tasks.kind import Kind
-from ratoon_labeling.domain.kinds import classify
+from ratoon.tasks.kinds import TaskSpec
+from ratoon_labeling.domain.agreement import Agreement
+from ratoon_labeling.domain.guidelines import ConflictPolicy
+from ratoon_labeling.domain.kinds import classify, generate, regress
 
 Spec = TypeVar("Spec", contravariant=True)
 
 
 class LabelingKind(Protocol[Spec]):
-    """What a kind of task decides in labeling, implemented by a module of its name."""
+    """What a kind of task decides in labeling, implemented by a module of its name. Answers are canonical texts."""
+
+    HAS_CLASSES: bool
+    """Answers name classes out of a list, so that few of them differ and records can be counted by them."""
+    POLICIES: tuple[ConflictPolicy, ...]
+    """Conflict policies of the kind."""
+    COMBINED: Mapping[ConflictPolicy, Callable[[Sequence[str]], str]]
+    """Policies that compute one answer out of several, which no annotator need have given."""
+
+    def check(self, task: Spec, /) -> None:
+        """Raise BadLabels or BadTask if annotators cannot answer the task."""
+        ...
 
     def labels(self, task: Spec, /) -> tuple[str, ...]:
-        """Return the labels that annotators choose from; BadLabels if they cannot be."""
+        """Return the labels that annotators choose from; none if answers are texts or numbers."""
+        ...
+
+    def with_labels(self, task: Any, labels: Sequence[str], /) -> Any:
+        """Return the task with other labels; BadLabels or BadTask if it cannot have them."""
+        ...
+
+    def checked_answer(self, task: Spec, text: str, /) -> str:
+        """Return the canonical form of an annotator's answer; UnknownLabel or BadAnswer if it is none."""
+        ...
+
+    def differ(self, task: Spec, answers: Sequence[str], /) -> bool:
+        """Return whether answers of one record, at least one, contradict each other."""
+        ...
+
+    def classes(self, task: Spec, answer: str, /) -> tuple[str, ...]:
+        """Return the classes that an answer names, by which records are counted and sampled; none without classes."""
+        ...
+
+    def agreement(self, records: Iterable[Sequence[str]], /) -> Agreement:
+        """Return how far annotators agree, of the answers that each record got."""
+        ...
+
+    def no_answers(self, task: Spec, records: str, others: str, /) -> str:
+        """Return why no record has an answer, and what to do.
+
+        `records` counts all (`3 records`), `others` names the answers that are not valid; empty if there are none.
+        """
         ...
 
 
-KINDS: Mapping[Kind, LabelingKind[Any] | None] = {
+KINDS: Mapping[Kind, LabelingKind[Any]] = {
     Kind.CLASSIFY: classify,
-    Kind.GENERATE: None,
-    Kind.REGRESS: None,
+    Kind.GENERATE: generate,
+    Kind.REGRESS: regress,
 }
+
+
+def rules_of(task: TaskSpec) -> LabelingKind[Any]:
+    """Return the rules of the kind of a task."""
+    return KINDS[task.kind]
+
+
+def labels_of(task: TaskSpec) -> tuple[str, ...]:
+    """Return the labels that annotators choose from; none if answers are texts or numbers."""
+    return rules_of(task).labels(task)
