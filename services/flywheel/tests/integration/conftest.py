@@ -70,6 +70,8 @@ class Peers:
     traces: dict[str, str] = field(default_factory=dict)
     """The traceparent of the latest request of each kind."""
     train_digest: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+    """Metrics that evaluation measures of a candidate."""
 
     def create(self, kind: str, request: object, context: grpc.ServicerContext) -> object:
         value = getattr(request, _snake(kind))
@@ -128,6 +130,8 @@ class Peers:
                 resource.verdict.summary = "macro-F1 +0.11 [0.07, 0.15] on new."
                 result = resource.results.add(domain=resource.domains[0].name)
                 result.candidate.macro_f1.value = 0.8
+                for name, value in self.metrics.items():
+                    result.candidate.metrics[name].value = value
             case "Rollout" if resource.state == resource.State.Value("STATE_SUCCEEDED"):
                 alias = f"{PARENT}/models/mail/aliases/production"
                 self.resources[alias] = model_pb2.Alias(name=alias, version=resource.to_version)

@@ -114,26 +114,49 @@ def test_settings_are_changed_one_by_one_and_read_back(env):
     assert update(env, "budget.max_runs", budget={}).budget.max_cost == 20
 
 
-def test_a_project_of_another_kind_is_created_and_its_first_unsupported_step_refused(env):
+def test_a_project_of_another_kind_keeps_it(env):
     task = task_pb2.TaskSpec(regress=task_pb2.Regress(unit="points", min=0, max=5, tolerance=0.5))
     spec = project_pb2.Project(task=task)
     score = env.flywheel.CreateProject(pb.CreateProjectRequest(project_id="score", project=spec))
     assert (score.task, score.primary_metric.name, list(score.labels)) == (task, "mae", [])
-    run = pb.CreatePipelineRunRequest(
-        parent=score.name, pipeline_run={"sources": [f"{score.name}/sources/s"]}
-    )
-    with pytest.raises(
-        FailedPrecondition, match="does not support tasks of the kind `regress` yet"
-    ) as refused:
-        env.flywheel.CreatePipelineRun(run)
-    assert refused.value.reason == "TASK_NOT_SUPPORTED"
-    with pytest.raises(FailedPrecondition, match="`regress`"):
-        env.flywheel.CreatePolicy(pb.CreatePolicyRequest(parent=score.name, policy_id="default"))
+    env.flywheel.CreatePolicy(pb.CreatePolicyRequest(parent=score.name, policy_id="default"))
     with pytest.raises(InvalidArgument, match="kind of a task cannot change") as refused:
         update(env, task=task)
     assert refused.value.field == "task"
     with pytest.raises(InvalidArgument, match="names no kind"):
         update(env, task=task_pb2.TaskSpec())
+
+
+def test_several_labels_of_a_record_are_refused_at_the_first_unsupported_step(env):
+    update(env, task=task_pb2.TaskSpec(classify=task_pb2.Classify(labels=["a", "b"], multi_label=True)))
+    run = pb.CreatePipelineRunRequest(parent=PARENT, pipeline_run={"sources": [f"{PARENT}/sources/s"]})
+    with pytest.raises(FailedPrecondition, match="several labels") as refused:
+        env.flywheel.CreatePipelineRun(run)
+    assert refused.value.reason == "TASK_NOT_SUPPORTED"
+    with pytest.raises(FailedPrecondition, match="several labels"):
+        policy(env)
+
+
+def test_the_unit_of_the_version_in_production_changes_only_if_that_is_allowed(env):
+    spec = project_pb2.Project(task=task_pb2.TaskSpec(regress=task_pb2.Regress(unit="USD")))
+    env.flywheel.CreateProject(pb.CreateProjectRequest(project_id="price", project=spec))
+    name = "projects/price"
+    version = f"{name}/models/price/versions/v1.0"
+    env.peers.resources[version] = model_version_pb2.ModelVersion(name=version)
+    alias = f"{name}/models/price/aliases/production"
+    env.peers.resources[alias] = model_pb2.Alias(name=alias, version=version)
+    euros = project_pb2.Project(name=name, task=task_pb2.TaskSpec(regress=task_pb2.Regress(unit="EUR")))
+    with pytest.raises(FailedPrecondition, match="answers in 'USD'"):
+        env.flywheel.UpdateProject(pb.UpdateProjectRequest(project=euros))
+    allowed = pb.UpdateProjectRequest(project=euros, allow_label_removal=True)
+    assert "existing numbers are not converted" in env.flywheel.UpdateProject(allowed).notices[0]
+
+
+def test_a_recipe_of_another_kind_of_task_is_refused(env):
+    run = pb.CreatePipelineRunRequest(parent=PARENT, pipeline_run={"recipe": "dpo"})
+    with pytest.raises(InvalidArgument, match="'dpo' is not one of the recipes sft") as refused:
+        env.flywheel.CreatePipelineRun(run)
+    assert (refused.value.reason, refused.value.field) == ("BAD_RECIPE", "pipeline_run.recipe")
 
 
 def test_a_setting_that_runs_do_not_apply_refuses_them_by_name(env):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ratoon.common.v1 import compute_pb2
+from ratoon.common.v1 import compute_pb2, task_pb2
 from ratoon.evaluation.v1 import evaluation_run_pb2
 from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
 from ratoon.flywheel.v1 import pipeline_run_pb2, project_pb2
@@ -146,6 +146,84 @@ def test_a_project_of_adapters_starts_from_its_base_and_goes_on_from_production(
     )
     ratios = peers.created_resources("Split")[0].ratios
     assert (ratios.train, ratios.validation, ratios.test) == pytest.approx((0.6, 0.1, 0.3))
+
+
+SUBJECTS = task_pb2.TaskSpec(
+    generate=task_pb2.Generate(form="FORM_TEXT", defaults={"max_tokens": 24, "temperature": 0}, stop=["\n"])
+)
+STRENGTH = task_pb2.TaskSpec(regress=task_pb2.Regress(min=-4, max=4, tolerance=0.5))
+
+
+@pytest.mark.parametrize(
+    ("task", "training", "mode", "method", "metric"),
+    [
+        (
+            SUBJECTS,
+            {"base_artifact_digest": "e" * 64},
+            split_pb2.Split.MODE_GROUPED,
+            training_run_pb2.Recipe.METHOD_LORA,
+            "chrf",
+        ),
+        (
+            SUBJECTS,
+            {"method": "METHOD_FULL"},
+            split_pb2.Split.MODE_GROUPED,
+            training_run_pb2.Recipe.METHOD_FROM_SCRATCH,
+            "",
+        ),
+        (STRENGTH, {}, split_pb2.Split.MODE_QUANTILES, training_run_pb2.Recipe.METHOD_FROM_SCRATCH, "rmse"),
+    ],
+)
+def test_each_stage_gets_the_task_of_the_project(flywheel, peers, task, training, mode, method, metric):
+    gates = [{"metric": metric, "max_loss": 0.1}] if metric else []
+    spec = project_pb2.Project(
+        task=task,
+        training=training,
+        primary_metric={"name": metric},
+        metric_gates=gates,
+        instructions="Write.",
+    )
+    flywheel.CreateProject(pb.CreateProjectRequest(project_id="mail", project=spec))
+    first = ended(flywheel, begin(flywheel))
+    assert (first.state, first.recipe) == (Run.STATE_SUCCEEDED, "sft")
+    assert ended(flywheel, begin(flywheel, "more")).state == Run.STATE_SUCCEEDED
+    base = training.get("base_artifact_digest", "")
+    (guideline,) = peers.created_resources("Guideline")
+    assert (guideline.task, list(guideline.labels)) == (task, [])
+    for split in peers.created_resources("Split"):
+        assert (split.mode, split.group_attribute) == (mode, "conversation" if task == SUBJECTS else "")
+    run, later = peers.created_resources("TrainingRun")
+    assert (run.recipe.task, run.recipe.method, run.base_artifact_digest) == (task, method, base)
+    continues = training_run_pb2.Recipe.METHOD_LORA if base else training_run_pb2.Recipe.METHOD_CONTINUE
+    assert later.recipe.method == continues
+    evaluation, second = peers.created_resources("EvaluationRun")
+    assert (evaluation.task, evaluation.metric) == (task, metric)
+    assert evaluation.base_digest == base
+    kinds = evaluation_run_pb2.GateRule
+    assert [rule.kind for rule in evaluation.gate] == [kinds.KIND_BEATS_MAJORITY, kinds.KIND_NEAR_BASELINE]
+    bounds = [(rule.kind, rule.domain, rule.threshold) for rule in second.gate if rule.metric]
+    assert bounds == ([(kinds.KIND_NOT_WORSE, "new", -0.1)] if metric else [])
+
+
+def test_the_scores_of_a_version_are_the_measured_metrics_of_its_kind(flywheel, peers):
+    spec = project_pb2.Project(task=STRENGTH)
+    flywheel.CreateProject(pb.CreateProjectRequest(project_id="mail", project=spec))
+    peers.metrics = {"mae": 0.71, "rmse": 0.9, "exact_match": 0.4}
+    ended(flywheel, begin(flywheel))
+    (version,) = peers.created_resources("ModelVersion")
+    assert dict(version.scores) == {"base.mae": 0.71, "base.rmse": 0.9}
+
+
+def test_a_project_without_the_base_model_that_its_kind_starts_from_ends_its_run_with_a_sentence(
+    flywheel, peers
+):
+    spec = project_pb2.Project(task=SUBJECTS)
+    project = flywheel.CreateProject(pb.CreateProjectRequest(project_id="mail", project=spec))
+    assert project.training.method == project_pb2.Project.TrainingDefaults.METHOD_UNSPECIFIED
+    last = ended(flywheel, begin(flywheel))
+    assert (last.state, last.failure.reason) == (Run.STATE_FAILED, "NO_BASE_MODEL")
+    assert "set training.method to METHOD_FULL" in last.failure.message
+    assert not peers.created_resources("DatasetVersion")
 
 
 def waits_for_a_person(flywheel: FlywheelServiceStub, run: Run) -> bool:

@@ -1,5 +1,6 @@
 """What a project's labels and settings can be, and what a change of labels means."""
 
+import re
 import unicodedata
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,11 +11,18 @@ from ratoon.tasks.classify import Classify
 from ratoon.tasks.generate import Generate
 from ratoon.tasks.kind import TaskNotSupported
 from ratoon.tasks.regress import Regress
-from ratoon_flywheel.domain.errors import BadPolicy, BadProject, LabelServed, SettingNotSupported
+from ratoon_flywheel.domain.errors import (
+    BadPolicy,
+    BadProject,
+    BadRecipe,
+    LabelServed,
+    NoBaseModel,
+    SettingNotSupported,
+)
 from ratoon_flywheel.domain.kinds.classify import change_notices, lack
 from ratoon_flywheel.domain.pipelines import policies
 from ratoon_flywheel.domain.pipelines.policies import Policy
-from ratoon_flywheel.domain.pipelines.support import check_supported
+from ratoon_flywheel.domain.pipelines.support import check_base, check_supported, recipe_of
 from ratoon_flywheel.domain.project_settings import (
     Accelerator,
     Budget,
@@ -26,6 +34,7 @@ from ratoon_flywheel.domain.project_settings import (
 )
 from ratoon_flywheel.domain.projects import (
     Gate,
+    Method,
     Project,
     RolloutDefaults,
     TrainingDefaults,
@@ -238,8 +247,6 @@ def test_a_part_of_a_setting_can_be_changed_alone():
 @pytest.mark.parametrize(
     ("settings", "error", "names"),
     [
-        ({"task": Generate()}, TaskNotSupported, "`generate`"),
-        ({"task": SCORE}, TaskNotSupported, "`regress`"),
         ({"task": Classify(("a", "b"), multi_label=True)}, TaskNotSupported, "several labels"),
         ({"primary_metric": "accuracy"}, SettingNotSupported, "primary_metric"),
         ({"metrics": ("accuracy", "calibration_error")}, SettingNotSupported, "metrics"),
@@ -257,11 +264,75 @@ def test_a_part_of_a_setting_can_be_changed_alone():
             "required_fields",
         ),
         ({"curation": (CurationStep("minhash"),)}, SettingNotSupported, "curation"),
+        ({"task": Generate(), "recipes": ("pretrain", "sft")}, SettingNotSupported, "recipes"),
+        ({"task": Generate(), "retraining_recipes": ("dpo",)}, SettingNotSupported, "retraining_recipes"),
+        ({"task": Generate(), "primary_metric": "win_rate"}, SettingNotSupported, "primary_metric"),
+        (
+            {"task": Generate(), "metric_gates": (MetricGate("human_rating", 3),)},
+            SettingNotSupported,
+            "human_rating",
+        ),
     ],
 )
 def test_what_pipeline_runs_do_not_support_yet_is_refused_by_name(settings, error, names):
     with pytest.raises(error, match=names):
         check_supported(replace(project(), **settings))
+
+
+@pytest.mark.parametrize(
+    ("project_of", "gate", "sentence"),
+    [
+        (
+            Classify(("a", "b")),
+            Gate(1.5),
+            "new_domain_threshold is a difference in macro-F1: from -1 to 1, not 1.5.",
+        ),
+        (Generate(), Gate(0, -2), "old_domain_threshold is a difference in ROUGE-L: from -1 to 1, not -2."),
+        (
+            SCORE,
+            Gate(baseline_margin=-1),
+            "baseline_margin is a difference in MAE: finite, 0 or more, not -1.",
+        ),
+        (SCORE, Gate(float("inf")), "new_domain_threshold is a difference in MAE: finite, not inf."),
+    ],
+)
+def test_the_bounds_of_the_gate_are_those_of_the_primary_metric(project_of, gate, sentence):
+    with pytest.raises(BadProject, match=re.escape(sentence)):
+        checked(replace(project(), task=project_of, gate=gate))
+    assert checked(replace(project(), task=SCORE, gate=Gate(5.0, -20.0, 8.0))).gate.baseline_margin == 8.0
+
+
+def test_models_that_generate_start_from_a_base_model_unless_training_from_scratch_is_asked_for():
+    left_out = TrainingDefaults(method=Method.DEFAULT)
+    assert checked(replace(project(), training=left_out)) == checked(project())
+    assert checked(replace(project(), task=SCORE, training=left_out)).training.method is Method.FULL
+    writer = checked(replace(project(), task=Generate(), training=left_out))
+    with pytest.raises(NoBaseModel, match="no base model: upload one"):
+        check_base(writer)
+    check_base(
+        replace(writer, training=TrainingDefaults(method=Method.DEFAULT, base_artifact_digest="a" * 64))
+    )
+    check_base(replace(writer, training=TrainingDefaults(method=Method.FULL)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "retrains", "requested", "recipe"),
+    [
+        ({}, False, "", "sft"),
+        ({"recipes": ("sft",)}, True, "", "sft"),
+        ({"task": Generate(), "retraining_recipes": ("dpo",)}, False, "", "sft"),
+        ({"task": Generate(), "retraining_recipes": ("dpo",)}, True, "sft", "sft"),
+    ],
+)
+def test_a_run_has_the_requested_recipe_or_that_of_the_project(settings, retrains, requested, recipe):
+    assert recipe_of(replace(project(), **settings), retrains, requested) == recipe
+
+
+def test_recipes_that_runs_cannot_have():
+    with pytest.raises(BadRecipe, match="'dpo' is not one of the recipes sft"):
+        recipe_of(project(), True, "dpo")
+    with pytest.raises(SettingNotSupported, match="do not support the recipe dpo yet"):
+        recipe_of(replace(project(), task=Generate()), True, "dpo")
 
 
 def test_what_pipeline_runs_support():
@@ -271,6 +342,10 @@ def test_what_pipeline_runs_support():
         {"recipes": ("sft",)},
         {"data_requirements": DataRequirements(5, 2, (), ("en",), ("CC0-1.0",))},
         {"metric_gates": (MetricGate("accuracy", 0.8, 1.0),)},
+        {"metric_gates": (MetricGate("macro_f1", max_loss=0.1),)},
+        {"task": Generate(), "primary_metric": "chrf", "metrics": ("bleu",)},
+        {"task": Generate(), "metric_gates": (MetricGate("answer_length", max_value=200.0),)},
+        {"task": SCORE, "primary_metric": "rmse", "metric_gates": (MetricGate("r2", 0.2, max_loss=0.05),)},
     ):
         check_supported(replace(project(), **settings))
 

@@ -10,7 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from ratoon.tasks.classify import Classify
-from ratoon_flywheel.domain.errors import NoDecisionPending, NoReason
+from ratoon.tasks.generate import Generate
+from ratoon.tasks.kind import Kind, SplitMode
+from ratoon.tasks.kinds import TaskSpec
+from ratoon.tasks.regress import Regress
+from ratoon_flywheel.domain.errors import NoBaseModel, NoDecisionPending, NoReason
 from ratoon_flywheel.domain.kinds.classify import lack
 from ratoon_flywheel.domain.pipelines.actions import (
     BuildDataset,
@@ -20,6 +24,7 @@ from ratoon_flywheel.domain.pipelines.actions import (
     Register,
     RuleKind,
     Train,
+    split_request,
     stage_request,
 )
 from ratoon_flywheel.domain.pipelines.runs import (
@@ -48,7 +53,7 @@ from ratoon_flywheel.domain.pipelines.steps import (
     step,
 )
 from ratoon_flywheel.domain.project_settings import DataRequirements
-from ratoon_flywheel.domain.projects import Project, TrainingDefaults
+from ratoon_flywheel.domain.projects import Gate, Method, Project, TrainingDefaults
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PROJECT = Project(
@@ -73,6 +78,14 @@ PRODUCTS = {
 
 
 CAREFUL = replace(PROJECT, require_approval=True)
+TASKS = (Classify(("ham", "spam")), Generate(), Regress("points", 0, 5))
+BASE = "b" * 64
+
+
+def of_kind(task: TaskSpec) -> Project:
+    return replace(
+        PROJECT, task=task, training=TrainingDefaults(method=Method.DEFAULT, base_artifact_digest=BASE)
+    )
 
 
 def run(**more: object) -> PipelineRun:
@@ -99,6 +112,72 @@ def driven(value: PipelineRun, production: Production | None = None, **ends: Chi
         end = ends.get(stage.id.value, ChildState.SUCCEEDED)
         observation = Observation(child=Child(end, PRODUCTS[stage.id], message=f"{stage.id.value} ended"))
     raise AssertionError("it did not end")
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.kind)
+@pytest.mark.parametrize("serves", [False, True])
+def test_a_run_of_any_kind_passes_every_stage_in_order(monkeypatch, task, serves):
+    answers = {"ham": 40, "spam": 40} if task.kind is Kind.CLASSIFY else {}
+    labels = Products(label_set="labels", label_counts=answers, labelled_count=80)
+    monkeypatch.setitem(PRODUCTS, StageId.LABELS, labels)
+    ended = driven(run(project=of_kind(task)), V1 if serves else None)
+    assert ended.state is State.SUCCEEDED
+    assert [stage.state for stage in ended.stages] == [StageState.SUCCEEDED] * 7
+    assert ended.products.labelled_count == 80
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.kind)
+def test_too_few_records_of_any_kind_end_a_run_before_it_splits(monkeypatch, task):
+    monkeypatch.setitem(PRODUCTS, StageId.LABELS, Products(label_set="labels", labelled_count=3))
+    ended = driven(run(project=of_kind(task)))
+    assert (ended.state, ended.failure_reason) == (State.FAILED, "TOO_FEW_RECORDS")
+    assert ended.failure_message.startswith("3 ")
+    assert ended.stage(StageId.SPLIT).state is StageState.SKIPPED
+
+
+def test_a_first_version_without_the_base_model_that_its_kind_starts_from_is_refused():
+    without = replace(of_kind(Generate()), training=TrainingDefaults(method=Method.DEFAULT))
+    with pytest.raises(NoBaseModel):
+        step(run(project=without), Observation(), NOW)
+    assert step(run(project=without), Observation(V1), NOW).run.state is State.RUNNING
+
+
+@pytest.mark.parametrize(
+    ("task", "mode", "attribute"),
+    [
+        (Classify(("ham", "spam")), SplitMode.STRATIFIED, ""),
+        (Generate(), SplitMode.GROUPED, "conversation"),
+        (Regress(), SplitMode.QUANTILES, ""),
+    ],
+)
+def test_sources_are_split_as_the_kind_divides_them(task, mode, attribute):
+    split = split_request(run(project=of_kind(task)))
+    assert (split.mode, split.group_attribute, split.by_time) == (mode, attribute, False)
+    by_user = replace(of_kind(task), group_attribute="user")
+    assert split_request(run(project=by_user)).group_attribute == ("user" if attribute else "")
+    assert split_request(retraining(project=of_kind(task))).group_attribute == ""
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.kind)
+def test_training_and_evaluation_get_the_task_and_the_metric_of_the_project(task):
+    project = replace(of_kind(task), primary_metric="chrf" if task.kind is Kind.GENERATE else "")
+    training = stage_request(run(project=project), StageId.TRAINING)
+    evaluation = stage_request(run(project=project), StageId.EVALUATION)
+    assert isinstance(training, Train)
+    assert isinstance(evaluation, Evaluate)
+    assert training.task == evaluation.task == task
+    assert evaluation.metric == project.primary_metric
+    assert evaluation.base_digest == (BASE if task.kind is Kind.GENERATE else "")
+    (domain,) = evaluation.domains
+    assert (domain.rule, domain.baseline_margin) == (RuleKind.BEATS_MAJORITY, 0.02)
+
+
+@pytest.mark.parametrize(("task", "margin"), [(Generate(), None), (Regress(), 1.0)])
+def test_a_margin_as_wide_as_the_metric_turns_the_comparison_with_baselines_off(task, margin):
+    wide = replace(of_kind(task), gate=Gate(baseline_margin=1.0))
+    evaluation = stage_request(run(project=wide), StageId.EVALUATION)
+    assert isinstance(evaluation, Evaluate)
+    assert evaluation.domains[0].baseline_margin == margin
 
 
 def test_a_run_passes_every_stage_in_order_and_keeps_its_products():
@@ -298,9 +377,15 @@ class Resource:
 class PipelineRunMachine(RuleBasedStateMachine):
     """Any order of ticks, crashes between a request and its note, ends of children, and a cancel."""
 
-    @initialize(retrains=st.booleans(), serves=st.booleans(), skips=st.booleans(), careful=st.booleans())
-    def begin(self, retrains: bool, serves: bool, skips: bool, careful: bool) -> None:
-        options = {"skip_rollout": skips, "project": CAREFUL if careful else PROJECT}
+    @initialize(
+        task=st.sampled_from(TASKS),
+        retrains=st.booleans(),
+        serves=st.booleans(),
+        skips=st.booleans(),
+        careful=st.booleans(),
+    )
+    def begin(self, task: TaskSpec, retrains: bool, serves: bool, skips: bool, careful: bool) -> None:
+        options = {"skip_rollout": skips, "project": replace(of_kind(task), require_approval=careful)}
         self.run = retraining(**options) if retrains else run(**options)
         self.production = V1 if serves else None
         self.children: dict[StageId, Resource] = {}

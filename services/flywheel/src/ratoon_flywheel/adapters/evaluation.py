@@ -5,10 +5,14 @@ import grpc
 from ratoon.evaluation.v1 import evaluation_run_pb2
 from ratoon.evaluation.v1 import evaluation_service_pb2 as pb
 from ratoon.evaluation.v1.evaluation_service_pb2_grpc import EvaluationServiceStub
+from ratoon.service.tasks import message_of, requested_task
+from ratoon.tasks.kinds import supported
 from ratoon_flywheel.adapters.children import child, ensure_cancelled
+from ratoon_flywheel.domain.kinds.table import KINDS
 from ratoon_flywheel.domain.pipelines.actions import Domain, Evaluate, RuleKind
 from ratoon_flywheel.domain.pipelines.runs import Products
 from ratoon_flywheel.domain.pipelines.steps import Child, ChildState
+from ratoon_flywheel.domain.projects import labels_of
 
 
 class EvaluationStage:
@@ -23,7 +27,10 @@ class EvaluationStage:
             candidate_digest=spec.candidate_digest,
             reference_digest=spec.reference_digest,
             domains=[evaluation_run_pb2.Domain(name=d.name, split=d.split) for d in spec.domains],
-            labels=spec.labels,
+            labels=labels_of(spec.task),
+            task=message_of(spec.task),
+            metric=spec.metric,
+            base_digest=spec.base_digest,
             gate=[rule for domain in spec.domains for rule in _rules(domain)],
             seed=spec.seed,
         )
@@ -56,6 +63,8 @@ def _rules(domain: Domain) -> list[evaluation_run_pb2.GateRule]:
         rules.append((RuleKind.NEAR_BASELINE, -domain.baseline_margin, ""))
     for gate in domain.metric_gates:
         bounds = {"MIN_VALUE": gate.min_value, "MAX_VALUE": gate.max_value}
+        if domain.rule is not RuleKind.BEATS_MAJORITY and gate.max_loss is not None:
+            bounds["NOT_WORSE"] = -gate.max_loss
         rules += [(kind, bound, gate.metric) for kind, bound in bounds.items() if bound is not None]
     rule = evaluation_run_pb2.GateRule
     return [
@@ -66,9 +75,23 @@ def _rules(domain: Domain) -> list[evaluation_run_pb2.GateRule]:
 
 def _scores(run: evaluation_run_pb2.EvaluationRun) -> dict[str, float]:
     """The candidate's scores by name, as a version keeps them."""
-    scores: dict[str, float] = {}
-    for result in run.results:
-        scores[f"{result.domain}.macro_f1"] = result.candidate.macro_f1.value
-        scores[f"{result.domain}.accuracy"] = result.candidate.accuracy.value
-        scores[f"{result.domain}.perplexity"] = result.candidate.perplexity
-    return scores
+    kind = supported(KINDS, requested_task(run), "A pipeline run")
+    return {
+        f"{result.domain}.{metric}": value
+        for result in run.results
+        for metric in kind.REPORTED_METRICS
+        if (value := _score(result.candidate, metric)) is not None
+    }
+
+
+def _score(scores: evaluation_run_pb2.Scores, metric: str) -> float | None:
+    """Return the value of a metric; None if it was not measured. Three metrics have fields of their own."""
+    match metric:
+        case "macro_f1":
+            return scores.macro_f1.value
+        case "accuracy":
+            return scores.accuracy.value
+        case "perplexity" if metric not in scores.metrics:
+            return scores.perplexity
+        case _:
+            return scores.metrics[metric].value if metric in scores.metrics else None

@@ -104,6 +104,7 @@ class SplitStage:
             mode=mode,
             ratios=split_pb2.Split.Ratios(train=train, validation=validation, test=test),
             seed=spec.seed,
+            group_attribute=spec.group_attribute,
         )
         if spec.replay_split:
             split.replay.split, split.replay.count = spec.replay_split, spec.replay_count

@@ -7,6 +7,7 @@ import grpc
 from ratoon.labeling.v1 import annotation_pb2, label_set_pb2
 from ratoon.labeling.v1 import labeling_service_pb2 as pb
 from ratoon.labeling.v1.labeling_service_pb2_grpc import LabelingServiceStub
+from ratoon.service.tasks import message_of
 from ratoon_flywheel.adapters.children import child, ensure, ensure_cancelled
 from ratoon_flywheel.domain.pipelines.actions import FreezeLabels
 from ratoon_flywheel.domain.pipelines.runs import Products
@@ -59,12 +60,14 @@ class LabelStage:
         ensure_cancelled(lambda: self._labeling.CancelLabelSet(pb.CancelLabelSetRequest(name=resource)))
 
     def _guideline(self, project: Project) -> str:
-        """The guideline of these labels and instructions; its id is a mark of them, so that it never goes stale."""
-        content = "\n".join((project.instructions, *project.labels))
+        """The guideline of a task and instructions; its id is a mark of them, so that it never goes stale."""
+        marks = project.labels or (repr(project.task),)
+        content = "\n".join((project.instructions, *marks))
         guideline_id = f"project-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
         guideline = annotation_pb2.Guideline(
             instructions=project.instructions,
             labels=project.labels,
+            task=message_of(project.task),
             conflict_policy=annotation_pb2.Guideline.CONFLICT_POLICY_HUMAN_FIRST,
         )
         request = pb.CreateGuidelineRequest(

@@ -2,6 +2,7 @@
 
 import grpc
 
+from ratoon.service.tasks import message_of
 from ratoon.training.v1 import training_run_pb2
 from ratoon.training.v1 import training_service_pb2 as pb
 from ratoon.training.v1.training_service_pb2_grpc import TrainingServiceStub
@@ -9,7 +10,7 @@ from ratoon_flywheel.adapters.children import child, ensure_cancelled
 from ratoon_flywheel.domain.pipelines.actions import Train
 from ratoon_flywheel.domain.pipelines.runs import Products
 from ratoon_flywheel.domain.pipelines.steps import Child
-from ratoon_flywheel.domain.projects import Method
+from ratoon_flywheel.domain.projects import Method, labels_of
 
 
 class TrainingStage:
@@ -54,7 +55,8 @@ def _recipe(spec: Train) -> training_run_pb2.Recipe:
     defaults = spec.defaults
     recipe = training_run_pb2.Recipe(
         method=_method(spec),
-        labels=spec.labels,
+        labels=labels_of(spec.task),
+        task=message_of(spec.task),
         seed=defaults.seed,
         epochs=spec.epochs,
         learning_rate=defaults.learning_rate,
@@ -71,5 +73,5 @@ def _recipe(spec: Train) -> training_run_pb2.Recipe:
 def _method(spec: Train) -> training_run_pb2.Recipe.Method.ValueType:
     if not spec.base_artifact_digest:
         return training_run_pb2.Recipe.METHOD_FROM_SCRATCH
-    lora = spec.defaults.method is Method.LORA
-    return training_run_pb2.Recipe.METHOD_LORA if lora else training_run_pb2.Recipe.METHOD_CONTINUE
+    is_full = spec.defaults.method is Method.FULL
+    return training_run_pb2.Recipe.METHOD_CONTINUE if is_full else training_run_pb2.Recipe.METHOD_LORA

@@ -4,6 +4,7 @@ FlywheelError
 ├── BadProject          a setting of a project is out of range
 ├── LabelServed         the label to remove is in use in production
 ├── SettingNotSupported a setting of a project that pipeline runs do not apply yet
+├── NoBaseModel         the first version starts from a base model, and the project has none
 ├── LicenseNotAllowed   a source has a license that the project does not allow
 ├── BudgetSpent         the pipeline runs of the project used its budget
 ├── InUse               the resource to delete is in use
@@ -13,6 +14,7 @@ FlywheelError
 ├── UnknownAnswer       the answer belongs to another project
 ├── BadSegment          the traffic segment contradicts itself
 ├── BadSource           the source belongs to another project
+├── BadRecipe           the kind of task has no such recipe
 ├── NothingToLearn      there are no corrected or confirmed answers
 ├── RunEnded            the pipeline run has ended
 ├── NoDecisionPending   the pipeline run does not wait for a decision
@@ -47,6 +49,12 @@ class SettingNotSupported(FlywheelError):
     """Pipeline runs do not apply a setting of the project yet."""
 
     reason = "SETTING_NOT_SUPPORTED"
+
+
+class NoBaseModel(FlywheelError):
+    """The first version starts from a base model, and the project has none."""
+
+    reason = "NO_BASE_MODEL"
 
 
 class LicenseNotAllowed(FlywheelError):
@@ -101,6 +109,12 @@ class BadSource(FlywheelError):
     """The source belongs to another project."""
 
     code, reason = "INVALID_ARGUMENT", "BAD_SOURCE"
+
+
+class BadRecipe(FlywheelError):
+    """The kind of task has no recipe of this name."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_RECIPE"
 
 
 class NothingToLearn(FlywheelError):

@@ -444,7 +444,7 @@ class CreatePipelineRunRequest(_message.Message):
     """
     @_builtins.property
     def pipeline_run(self) -> _pipeline_run_pb2.PipelineRun:
-        """The pipeline run to create. Only `sources` and `skip_rollout` are read."""
+        """The pipeline run to create. Only `sources`, `skip_rollout` and `recipe` are read."""
 
     def __init__(
         self,

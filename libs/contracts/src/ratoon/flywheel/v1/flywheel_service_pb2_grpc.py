@@ -256,7 +256,8 @@ class FlywheelServiceServicer:
         """Start a pipeline run manually. With `sources`, it builds from them; without, it retrains on corrected traffic.
         Sources of another project are refused (`BAD_SOURCE`), and so are a project with a kind of task
         (`TASK_NOT_SUPPORTED`) or with settings (`SETTING_NOT_SUPPORTED`) that pipeline runs do not support yet, and a
-        project that has used its budget (`BUDGET_SPENT`).
+        project that has used its budget (`BUDGET_SPENT`). A recipe that the kind of task does not have is refused
+        (`BAD_RECIPE`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -294,8 +295,8 @@ class FlywheelServiceServicer:
 
     def DeletePipelineRun(self, request, context):
         """Delete a pipeline run that has ended. Resources that it created are kept. Refused while it is in progress, and
-        while a policy of the project decides by it: by the time range of its traffic, its end or its place in the budget
-        (`IN_USE`).
+        while a policy of the project decides by it: by the time range of its traffic, its end, its drift or its place in
+        the budget (`IN_USE`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

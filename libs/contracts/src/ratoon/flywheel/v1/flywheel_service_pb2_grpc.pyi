@@ -73,7 +73,8 @@ class FlywheelServiceStub:
     """Start a pipeline run manually. With `sources`, it builds from them; without, it retrains on corrected traffic.
     Sources of another project are refused (`BAD_SOURCE`), and so are a project with a kind of task
     (`TASK_NOT_SUPPORTED`) or with settings (`SETTING_NOT_SUPPORTED`) that pipeline runs do not support yet, and a
-    project that has used its budget (`BUDGET_SPENT`).
+    project that has used its budget (`BUDGET_SPENT`). A recipe that the kind of task does not have is refused
+    (`BAD_RECIPE`).
     """
     GetPipelineRun: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.GetPipelineRunRequest, _pipeline_run_pb2.PipelineRun]
     """Return one pipeline run."""
@@ -89,8 +90,8 @@ class FlywheelServiceStub:
     """
     DeletePipelineRun: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.DeletePipelineRunRequest, _flywheel_service_pb2.DeletePipelineRunResponse]
     """Delete a pipeline run that has ended. Resources that it created are kept. Refused while it is in progress, and
-    while a policy of the project decides by it: by the time range of its traffic, its end or its place in the budget
-    (`IN_USE`).
+    while a policy of the project decides by it: by the time range of its traffic, its end, its drift or its place in
+    the budget (`IN_USE`).
     """
     ApprovePipelineRun: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.ApprovePipelineRunRequest, _pipeline_run_pb2.PipelineRun]
     """Approve the rollout of a pipeline run that waits for approval. Refused in any other state (`NO_DECISION_WANTED`),
@@ -166,7 +167,8 @@ class FlywheelServiceAsyncStub(FlywheelServiceStub):
     """Start a pipeline run manually. With `sources`, it builds from them; without, it retrains on corrected traffic.
     Sources of another project are refused (`BAD_SOURCE`), and so are a project with a kind of task
     (`TASK_NOT_SUPPORTED`) or with settings (`SETTING_NOT_SUPPORTED`) that pipeline runs do not support yet, and a
-    project that has used its budget (`BUDGET_SPENT`).
+    project that has used its budget (`BUDGET_SPENT`). A recipe that the kind of task does not have is refused
+    (`BAD_RECIPE`).
     """
     GetPipelineRun: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.GetPipelineRunRequest, _pipeline_run_pb2.PipelineRun]  # type: ignore[assignment]
     """Return one pipeline run."""
@@ -182,8 +184,8 @@ class FlywheelServiceAsyncStub(FlywheelServiceStub):
     """
     DeletePipelineRun: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.DeletePipelineRunRequest, _flywheel_service_pb2.DeletePipelineRunResponse]  # type: ignore[assignment]
     """Delete a pipeline run that has ended. Resources that it created are kept. Refused while it is in progress, and
-    while a policy of the project decides by it: by the time range of its traffic, its end or its place in the budget
-    (`IN_USE`).
+    while a policy of the project decides by it: by the time range of its traffic, its end, its drift or its place in
+    the budget (`IN_USE`).
     """
     ApprovePipelineRun: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.ApprovePipelineRunRequest, _pipeline_run_pb2.PipelineRun]  # type: ignore[assignment]
     """Approve the rollout of a pipeline run that waits for approval. Refused in any other state (`NO_DECISION_WANTED`),
@@ -322,7 +324,8 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         """Start a pipeline run manually. With `sources`, it builds from them; without, it retrains on corrected traffic.
         Sources of another project are refused (`BAD_SOURCE`), and so are a project with a kind of task
         (`TASK_NOT_SUPPORTED`) or with settings (`SETTING_NOT_SUPPORTED`) that pipeline runs do not support yet, and a
-        project that has used its budget (`BUDGET_SPENT`).
+        project that has used its budget (`BUDGET_SPENT`). A recipe that the kind of task does not have is refused
+        (`BAD_RECIPE`).
         """
 
     @_abc_1.abstractmethod
@@ -368,8 +371,8 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_flywheel_service_pb2.DeletePipelineRunResponse, _abc.Awaitable[_flywheel_service_pb2.DeletePipelineRunResponse]]:
         """Delete a pipeline run that has ended. Resources that it created are kept. Refused while it is in progress, and
-        while a policy of the project decides by it: by the time range of its traffic, its end or its place in the budget
-        (`IN_USE`).
+        while a policy of the project decides by it: by the time range of its traffic, its end, its drift or its place in
+        the budget (`IN_USE`).
         """
 
     @_abc_1.abstractmethod

@@ -106,6 +106,26 @@ class PipelineRun(_message.Message):
     """Started by the schedule of a policy."""
 
     @_typing.final
+    class DriftEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
     class Stage(_message.Message):
         """One stage of a pipeline run."""
 
@@ -250,6 +270,8 @@ class PipelineRun(_message.Message):
     SKIP_ROLLOUT_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
     APPROVAL_FIELD_NUMBER: _builtins.int
+    RECIPE_FIELD_NUMBER: _builtins.int
+    DRIFT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/pipelineRuns/{pipeline_run}`."""
     revision: _builtins.int
@@ -264,6 +286,8 @@ class PipelineRun(_message.Message):
     """Resource name of the policy that started the run. Empty: it was started manually."""
     skip_rollout: _builtins.bool
     """Stop after the registration of the model version. Default: false."""
+    recipe: _builtins.str
+    """Recipe of the training. Default: that of the project (`recipes`, `retraining_recipes`); `sft` where it names none."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -298,6 +322,10 @@ class PipelineRun(_message.Message):
     def approval(self) -> Global___PipelineRun.Approval:
         """Decision of an approver about the version of the run. Set where the project requires approval."""
 
+    @_builtins.property
+    def drift(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Divergences of the drift that started the run, by feature, in widths of the noise band. Empty for other triggers."""
+
     def __init__(
         self,
         *,
@@ -316,10 +344,12 @@ class PipelineRun(_message.Message):
         skip_rollout: _builtins.bool = ...,
         progress: _progress_pb2.Progress | None = ...,
         approval: Global___PipelineRun.Approval | None = ...,
+        recipe: _builtins.str = ...,
+        drift: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "create_time", b"create_time", "failure", b"failure", "products", b"products", "progress", b"progress", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "create_time", b"create_time", "failure", b"failure", "name", b"name", "policy", b"policy", "products", b"products", "progress", b"progress", "revision", b"revision", "skip_rollout", b"skip_rollout", "sources", b"sources", "stages", b"stages", "state", b"state", "trigger", b"trigger", "trigger_reason", b"trigger_reason", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "create_time", b"create_time", "drift", b"drift", "failure", b"failure", "name", b"name", "policy", b"policy", "products", b"products", "progress", b"progress", "recipe", b"recipe", "revision", b"revision", "skip_rollout", b"skip_rollout", "sources", b"sources", "stages", b"stages", "state", b"state", "trigger", b"trigger", "trigger_reason", b"trigger_reason", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -32,7 +32,10 @@ class Project(_message.Message):
 
     @_typing.final
     class Gate(_message.Message):
-        """Requirements on a new version, as bounds on the change in macro-F1."""
+        """Requirements on a new version, as bounds on its gain in the primary metric. Of a metric whose lower values are
+        better, such as `mae`, a gain is a decrease. Values lie within the range of the metric: from -1 to 1 for `macro_f1`
+        and `rouge_l`; any finite value for `mae`, in the unit of the task.
+        """
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -40,12 +43,12 @@ class Project(_message.Message):
         OLD_DOMAIN_THRESHOLD_FIELD_NUMBER: _builtins.int
         BASELINE_MARGIN_FIELD_NUMBER: _builtins.int
         new_domain_threshold: _builtins.float
-        """Value that the lower bound of the gain in macro-F1 on the new domain must exceed, from -1 to 1. Default: 0."""
+        """Value that the lower bound of the gain on the new domain must exceed. Default: 0."""
         old_domain_threshold: _builtins.float
-        """Value that the lower bound of the change in macro-F1 on the old domain must exceed, from -1 to 1. Default: -0.08."""
+        """Value that the lower bound of the gain on the old domain must exceed. Default: -0.08."""
         baseline_margin: _builtins.float
-        """Accepted distance of the macro-F1 of the first version below that of the best baseline (TF-IDF on words or on
-        characters), from 0 to 1. 1 turns the rule off. Default: 0.02.
+        """Accepted distance of the first version from the best baseline of the kind of task, 0 or more. The whole range of
+        the metric, 1 for `macro_f1` and `rouge_l`, turns the rule off. Default: 0.02.
         """
         def __init__(
             self,
@@ -133,10 +136,12 @@ class Project(_message.Message):
         workers: _builtins.int
         """Number of training workers, at most 64."""
         method: Global___Project.TrainingDefaults.Method.ValueType
-        """Training method. Default: all weights, from scratch or from `base_artifact_digest`."""
+        """Training method. Default: all weights, from scratch or from `base_artifact_digest`; for the task `generate`, a
+        LoRA adapter for `base_artifact_digest`.
+        """
         base_artifact_digest: _builtins.str
         """Digest of the model artifact (a tree, uploaded beforehand) from which the first version starts. Empty: training
-        from scratch.
+        from scratch; for the task `generate`, only with the method METHOD_FULL, else runs fail (`NO_BASE_MODEL`).
         """
         learning_rate: _builtins.float
         """Learning rate of the first and of later versions, at most 1. 0: the default of the recipe for each."""
@@ -237,8 +242,9 @@ class Project(_message.Message):
         max_value: _builtins.float
         """Largest accepted value. Not set: no bound."""
         max_loss: _builtins.float
-        """Accepted loss against the version in production, in the unit of the metric. Not set: any. Not supported by
-        pipeline runs yet.
+        """Accepted loss against the version in production, in the unit of the metric. The first version has none to compare
+        with. Not set: any. Pipeline runs support it for the metrics that can be compared: `macro_f1` for `classify`, all
+        but `answer_length` for the other kinds.
         """
         def __init__(
             self,
@@ -462,6 +468,7 @@ class Project(_message.Message):
     RETRAINING_RECIPES_FIELD_NUMBER: _builtins.int
     CURATION_FIELD_NUMBER: _builtins.int
     DEFAULT_CONSENT_FIELD_NUMBER: _builtins.int
+    GROUP_ATTRIBUTE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}`."""
     revision: _builtins.int
@@ -484,6 +491,10 @@ class Project(_message.Message):
     """Pipeline runs wait for approval between the gate and the rollout. Default: false."""
     default_consent: _signal_pb2.Feedback.Consent.ValueType
     """Permitted use of feedback that names none. Default: CONSENT_TRAINING."""
+    group_attribute: _builtins.str
+    """Name of the attribute of records whose values stay in one part of a split, for tasks whose records are split by
+    group (`generate`). A record without it is a group of its own. At most 64 characters. Default: `conversation`.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -590,10 +601,11 @@ class Project(_message.Message):
         retraining_recipes: _abc.Iterable[_builtins.str] | None = ...,
         curation: _abc.Iterable[Global___Project.CurationStep] | None = ...,
         default_consent: _signal_pb2.Feedback.Consent.ValueType = ...,
+        group_attribute: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "compute", b"compute", "create_time", b"create_time", "data_requirements", b"data_requirements", "gate", b"gate", "primary_metric", b"primary_metric", "rollout", b"rollout", "split", b"split", "task", b"task", "training", b"training", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "compute", b"compute", "create_time", b"create_time", "curation", b"curation", "data_requirements", b"data_requirements", "dataset", b"dataset", "default_consent", b"default_consent", "deployment", b"deployment", "display_name", b"display_name", "etag", b"etag", "gate", b"gate", "instructions", b"instructions", "labels", b"labels", "metric_gates", b"metric_gates", "metrics", b"metrics", "model", b"model", "name", b"name", "notices", b"notices", "primary_metric", b"primary_metric", "recipes", b"recipes", "require_approval", b"require_approval", "retraining_recipes", b"retraining_recipes", "revision", b"revision", "rollout", b"rollout", "split", b"split", "task", b"task", "traffic_retention_days", b"traffic_retention_days", "training", b"training", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "compute", b"compute", "create_time", b"create_time", "curation", b"curation", "data_requirements", b"data_requirements", "dataset", b"dataset", "default_consent", b"default_consent", "deployment", b"deployment", "display_name", b"display_name", "etag", b"etag", "gate", b"gate", "group_attribute", b"group_attribute", "instructions", b"instructions", "labels", b"labels", "metric_gates", b"metric_gates", "metrics", b"metrics", "model", b"model", "name", b"name", "notices", b"notices", "primary_metric", b"primary_metric", "recipes", b"recipes", "require_approval", b"require_approval", "retraining_recipes", b"retraining_recipes", "revision", b"revision", "rollout", b"rollout", "split", b"split", "task", b"task", "traffic_retention_days", b"traffic_retention_days", "training", b"training", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

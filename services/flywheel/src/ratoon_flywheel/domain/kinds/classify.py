@@ -1,17 +1,24 @@
 """What the task `classify` decides in the loop: enough records of each label, and what a change of labels means."""
 
-import itertools
 from collections.abc import Mapping, Sequence
 
 from ratoon.tasks.classify import Classify
 from ratoon.tasks.labels import match_label
 from ratoon_flywheel.domain.errors import LabelServed
 from ratoon_flywheel.domain.project_settings import DataRequirements
+from ratoon_flywheel.domain.shares import Ratios, fills_parts, records_in_all, records_per_class
 
 GATED_METRICS: tuple[str, ...] = ("macro_f1", "accuracy", "auc")
+COMPARED_METRICS: tuple[str, ...] = ("macro_f1",)
 REPORTED_METRICS: tuple[str, ...] = ("macro_f1", "accuracy", "perplexity")
+STARTS_FROM_BASE = False
 ADVISED_PER_LABEL = 200
 """Records of each label from which a model is likely to be useful."""
+
+
+def narrows(before: Classify, after: Classify, /) -> bool:
+    """Return whether a label goes."""
+    return any(match_label(label, after.labels) is None for label in before.labels)
 
 
 def change_notices(before: Classify, after: Classify, served: str, allowed: bool, /) -> tuple[str, ...]:
@@ -48,7 +55,7 @@ def respelled(before: Classify, after: Classify, /) -> dict[str, str]:
 def lack(
     task: Classify,
     counts: Mapping[str, int],
-    ratios: tuple[float, float, float],
+    ratios: Ratios,
     by_time: bool,
     requirements: DataRequirements,
     /,
@@ -68,32 +75,13 @@ def lack(
             by_label, f"the project requires {requirements.min_records_per_label} records of each label"
         )
     if by_time:
-        return "" if _parted(total, ratios) else _sentence(by_label, _need_by_time(ratios))
-    min_records = _need_by_class(ratios)
+        need = f"{records_in_all(ratios)} records or more are needed"
+        return "" if fills_parts(total, ratios) else _sentence(by_label, need)
+    min_records = records_per_class(ratios)
     enough = sum(count >= min_records for count in by_label.values()) >= 2
     return (
         "" if enough else _sentence(by_label, f"at least two labels need {min_records} records or more each")
     )
-
-
-def _need_by_class(ratios: tuple[float, float, float]) -> int:
-    """Records of one label from which each part gets one of them, by the split's rounding."""
-    shares = [share for share in ratios if share]
-    nearly = max(2, int(0.5 / min(shares)))
-    return next(
-        number for number in itertools.count(nearly) if all(round(number * share) >= 1 for share in shares)
-    )
-
-
-def _need_by_time(ratios: tuple[float, float, float]) -> str:
-    min_records = next(count for count in range(2, 10_000) if _parted(count, ratios))
-    return f"{min_records} records or more are needed"
-
-
-def _parted(total: int, ratios: tuple[float, float, float]) -> bool:
-    """Whether a split by time leaves no part empty."""
-    first, second = round(total * ratios[0]), round(total * (ratios[0] + ratios[1]))
-    return 0 < first < second < total
 
 
 def _sentence(counts: Mapping[str, int], need: str) -> str:

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
 from ratoon.tasks.kind import Kind
-from ratoon_flywheel.domain.kinds import classify
+from ratoon_flywheel.domain.kinds import classify, generate, regress
 from ratoon_flywheel.domain.project_settings import DataRequirements
+from ratoon_flywheel.domain.shares import Ratios
 
 Spec = TypeVar("Spec", contravariant=True)
 
@@ -16,14 +17,24 @@ class LoopKind(Protocol[Spec]):
     GATED_METRICS: tuple[str, ...]
     """Metrics that evaluation can hold against the bounds of a project."""
 
+    COMPARED_METRICS: tuple[str, ...]
+    """Metrics of which evaluation can compare a version with another one."""
+
     REPORTED_METRICS: tuple[str, ...]
     """Metrics that a version keeps among its scores."""
+
+    STARTS_FROM_BASE: bool
+    """The first version starts from a base model, unless the project asks for training from scratch."""
+
+    def narrows(self, before: Spec, after: Spec, /) -> bool:
+        """Return whether a change of the task makes answers invalid that were valid."""
+        ...
 
     def change_notices(self, before: Spec, after: Spec, served: str, allowed: bool, /) -> tuple[str, ...]:
         """Return the consequences of a change of the task, one sentence each.
 
-        `served` is the version in production, empty without one. LabelServed refuses a change that takes away what it
-        answers, unless it is `allowed`.
+        `served` is the version in production, if the change narrows the task; empty without one. LabelServed refuses a
+        change that takes away what it answers, unless it is `allowed`.
         """
         ...
 
@@ -35,20 +46,21 @@ class LoopKind(Protocol[Spec]):
         self,
         task: Spec,
         counts: Mapping[str, int],
-        ratios: tuple[float, float, float],
+        ratios: Ratios,
         by_time: bool,
         requirements: DataRequirements,
         /,
     ) -> str:
         """Return why there are too few records to train on, as a sentence; empty if there are enough.
 
-        `counts` are the records of each answer, `ratios` the shares of training, validation and test.
+        `counts` are the records of each answer, or of all answers together under an empty one; `ratios` are the shares
+        of training, validation and test.
         """
         ...
 
 
 KINDS: Mapping[Kind, LoopKind[Any] | None] = {
     Kind.CLASSIFY: classify,
-    Kind.GENERATE: None,
-    Kind.REGRESS: None,
+    Kind.GENERATE: generate,
+    Kind.REGRESS: regress,
 }

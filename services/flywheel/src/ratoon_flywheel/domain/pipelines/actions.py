@@ -4,13 +4,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ratoon.tasks.kind import SplitMode
-from ratoon.tasks.kinds import kind_of
+from ratoon.tasks.kinds import TaskSpec, kind_of
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, StageId, Window
+from ratoon_flywheel.domain.pipelines.support import loop_kind
 from ratoon_flywheel.domain.project_settings import Compute, MetricGate
 from ratoon_flywheel.domain.projects import Project, TrainingDefaults
 
 MAX_OLD_DOMAINS = 3
 """On how many earlier test parts a candidate must hold."""
+GROUP_ATTRIBUTE = "conversation"
+"""Attribute that groups records by default; a record without it is a group of its own."""
 _OLD_SHARE, _VALIDATION_SHARE = 0.45, 0.05
 
 
@@ -41,6 +44,8 @@ class MakeSplit:
     by_time: bool
     mode: SplitMode
     """How records are divided unless it is by time."""
+    group_attribute: str
+    """Attribute whose values stay in one part, in the mode GROUPED."""
     ratios: tuple[float, float, float]
     seed: int
     replay_split: str
@@ -58,7 +63,7 @@ class Train:
     train_digest: str
     validation_digest: str
     base_artifact_digest: str
-    labels: tuple[str, ...]
+    task: TaskSpec
     defaults: TrainingDefaults
     epochs: float
     compute: Compute = Compute()
@@ -82,7 +87,7 @@ class Domain:
     rule: RuleKind
     threshold: float = 0.0
     baseline_margin: float | None = None
-    """How far below the best baseline the candidate may be there; None: it is not compared with one."""
+    """How far from the best baseline the candidate may be there; None: it is not compared with one."""
     metric_gates: tuple[MetricGate, ...] = ()
     """Bounds on the candidate's metrics there."""
 
@@ -95,8 +100,12 @@ class Evaluate:
     candidate_digest: str
     reference_digest: str
     domains: tuple[Domain, ...]
-    labels: tuple[str, ...]
+    task: TaskSpec
     seed: int
+    metric: str = ""
+    """Metric that decides between versions; empty: that of the kind of task."""
+    base_digest: str = ""
+    """Base model whose answers are a baseline; empty: none."""
 
 
 @dataclass(frozen=True)
@@ -141,11 +150,9 @@ def stage_request(run: PipelineRun, stage: StageId) -> StageRequest:
             epochs = project.training.continue_epochs if production else project.training.epochs
             compute = project.compute.training
             digests = (products.train_digest, products.validation_digest, base)
-            return Train(project.name, *digests, project.labels, project.training, epochs, compute)
+            return Train(project.name, *digests, project.task, project.training, epochs, compute)
         case StageId.EVALUATION:
-            reference = production.artifact_digest if production else ""
-            digests_of = (products.candidate_digest, reference)
-            return Evaluate(project.name, *digests_of, _domains(run), project.labels, project.training.seed)
+            return _evaluate(run)
         case StageId.REGISTRATION:
             return Register(run, _changelog(run))
         case StageId.ROLLOUT:
@@ -154,20 +161,37 @@ def stage_request(run: PipelineRun, stage: StageId) -> StageRequest:
             raise ValueError("a person decides; no service is called")
 
 
+def _evaluate(run: PipelineRun) -> Evaluate:
+    project = run.project
+    return Evaluate(
+        project.name,
+        run.products.candidate_digest,
+        run.production.artifact_digest if run.production else "",
+        _domains(run),
+        project.task,
+        project.training.seed,
+        project.primary_metric,
+        project.training.base_artifact_digest if loop_kind(project).STARTS_FROM_BASE else "",
+    )
+
+
 def split_request(run: PipelineRun) -> MakeSplit:
     """Return the request of the split.
 
-    Corrected traffic is split by time, its later half is the test; given sources in equal shares of each class.
+    Corrected traffic is split by time, its later half is the test; given sources as the kind of task divides them.
     """
     split = run.project.split
     held_out = (split.validation_share, split.test_share)
     ratios = (_OLD_SHARE, _VALIDATION_SHARE, 0.5) if run.retrains else (1 - sum(held_out), *held_out)
     replayed = run.production.split if run.production else ""
+    mode = kind_of(run.project.task).DEFAULT_SPLIT
+    is_grouped = mode is SplitMode.GROUPED and not run.retrains
     return MakeSplit(
         run.products.dataset_version,
         run.products.label_set_digest,
         run.retrains,
-        kind_of(run.project.task).DEFAULT_SPLIT,
+        mode,
+        (run.project.group_attribute or GROUP_ATTRIBUTE) if is_grouped else "",
         ratios,
         run.project.training.seed,
         replayed,
@@ -176,10 +200,11 @@ def split_request(run: PipelineRun) -> MakeSplit:
 
 
 def _domains(run: PipelineRun) -> tuple[Domain, ...]:
-    """The first version is compared with the majority class and with baselines, a later one with production."""
+    """The first version is compared with the simplest and the best baseline, a later one with production."""
     production, gate, bounds = run.production, run.project.gate, run.project.metric_gates
     if production is None:
-        margin = gate.baseline_margin if gate.baseline_margin < 1 else None
+        metric = run.project.decisive_metric
+        margin = gate.baseline_margin if gate.baseline_margin < metric.high - metric.low else None
         return (Domain("base", run.products.split, RuleKind.BEATS_MAJORITY, 0.0, margin, bounds),)
     older = list(dict.fromkeys((production.split, *production.ancestor_splits)))[:MAX_OLD_DOMAINS]
     return (

@@ -4,8 +4,8 @@ All signals until a run ends, plus the cool-down, are one *trigger window*: they
 signals are a new window. A run waits until its window has settled, so that it learns from the whole of it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from math import isfinite
@@ -19,6 +19,10 @@ from ratoon_flywheel.domain.pipelines.runs import PipelineRun, State, Trigger
 BUDGET_PERIOD = timedelta(days=30)
 SETTLE_TIMEOUT_FACTOR = 60
 """Traffic that never pauses, or that stops short of `burst_answers`, is waited for this many `settle_seconds`."""
+
+LESSENED_TO, GROWN_TO = 0.9, 1.25
+"""Drift after a retraining for it, relative to the drift before: below the first it was lessened, above the second it
+is another drift. In between, the retraining did not help, and is not repeated."""
 
 
 ACTIVE_INTERVAL = timedelta(seconds=1)
@@ -60,7 +64,7 @@ class Policy:
     @property
     def etag(self) -> str:
         """The mark of what a person can change."""
-        return etag_of(*(getattr(self, field) for field in CHANGEABLE))
+        return etag_of(*(getattr(self, name) for name in CHANGEABLE))
 
 
 CHANGEABLE = (
@@ -95,15 +99,15 @@ _BOUNDS: dict[str, float] = {
 
 def checked(policy: Policy) -> Policy:
     """Return the policy when its settings can be; BadPolicy names the field that cannot."""
-    for field, max_value in _BOUNDS.items():
-        value = getattr(policy, field)
+    for name, max_value in _BOUNDS.items():
+        value = getattr(policy, name)
         if not isfinite(value) or not 0 <= value <= max_value:
-            raise BadPolicy(f"{field} may not be {value:g}; give 0 to {max_value:,.0f}.", field)
+            raise BadPolicy(f"{name} may not be {value:g}; give 0 to {max_value:,.0f}.", name)
     if not 0 < policy.error_rate_threshold <= 1:
         raise BadPolicy("error_rate_threshold is a share: more than 0, at most 1.", "error_rate_threshold")
-    for field in ("drift_threshold", "min_answers", "min_feedback"):
-        if getattr(policy, field) == 0:
-            raise BadPolicy(f"{field} must be more than 0.", field)
+    for name in ("drift_threshold", "min_answers", "min_feedback"):
+        if getattr(policy, name) == 0:
+            raise BadPolicy(f"{name} must be more than 0.", name)
     return policy
 
 
@@ -112,7 +116,7 @@ def changed(policy: Policy, update: Policy, fields: Sequence[str]) -> Policy:
     unknown = sorted(set(fields) - set(CHANGEABLE))
     if unknown:
         raise BadPolicy(f"These fields cannot be changed: {', '.join(unknown)}.", "update_mask")
-    return checked(replace(policy, **{field: getattr(update, field) for field in fields or CHANGEABLE}))
+    return checked(replace(policy, **{name: getattr(update, name) for name in fields or CHANGEABLE}))
 
 
 @dataclass(frozen=True)
@@ -122,11 +126,21 @@ class Divergence:
     feature: str
     divergence: float
     noise_band: float
+    since_promotion: float | None = None
+    """Divergence from the traffic at the promotion of the version, in widths of its noise band; None: not known."""
 
     @property
     def ratio(self) -> float:
         """Return the divergence in widths of the noise band."""
         return widths(self.divergence, self.noise_band)
+
+    @property
+    def drift(self) -> float:
+        """Return by how much the feature drifted, in widths: from the training data and since the promotion alike.
+
+        A version that was promoted on traffic that differs from its training data has not drifted from it.
+        """
+        return self.ratio if self.since_promotion is None else min(self.ratio, self.since_promotion)
 
 
 @dataclass(frozen=True)
@@ -164,6 +178,24 @@ class History:
     """The end of the traffic window that the last successful retraining learned from."""
     budget_spent: str = ""
     """Which limit of the project's budget is reached; empty: none."""
+    treatment: "Treatment | None" = None
+    """The last retraining that drift started and that gave a version."""
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """Retraining for drift, and how large the drift was."""
+
+    run: str
+    versions: tuple[str, ...]
+    """Versions that have learned from its traffic: its own, and those of later runs."""
+    drift: Mapping[str, float]
+    """Drift by feature, in widths of the noise band."""
+
+    def failed_to_lessen(self, divergence: Divergence) -> bool:
+        """Return whether the drift of a feature is about what it was before the retraining."""
+        before = self.drift.get(divergence.feature)
+        return before is not None and LESSENED_TO * before <= divergence.drift <= GROWN_TO * before
 
 
 class Verb(StrEnum):
@@ -181,12 +213,15 @@ class Decision:
     verb: Verb
     reason: str
     trigger: Trigger = Trigger.MANUAL
+    drift: Mapping[str, float] = field(default_factory=dict)
+    """Drift that starts a run, by feature, in widths of the noise band."""
 
 
 @dataclass(frozen=True)
 class _Reason:
     trigger: Trigger
     sentence: str
+    drift: Mapping[str, float] = field(default_factory=dict)
 
 
 def history_of(runs: Sequence[PipelineRun], now: datetime) -> History:
@@ -200,7 +235,18 @@ def history_of(runs: Sequence[PipelineRun], now: datetime) -> History:
         retrainings[-1].end_time if retrainings else None,
         sum(1 for run in runs if run.policy and run.create_time > now - BUDGET_PERIOD),
         max(learned, default=None),
+        treatment=_treatment(runs),
     )
+
+
+def _treatment(runs: Sequence[PipelineRun]) -> Treatment | None:
+    """Return the last retraining that drift started and that gave a version; `runs` are oldest first."""
+    succeeded = [run for run in runs if run.state is State.SUCCEEDED]
+    last = next((number for number in reversed(range(len(succeeded))) if succeeded[number].drift), None)
+    if last is None:
+        return None
+    versions = tuple(run.products.model_version for run in succeeded[last:])
+    return Treatment(succeeded[last].name, versions, succeeded[last].drift)
 
 
 def window_begin(policy: Policy, history: History) -> datetime | None:
@@ -224,7 +270,7 @@ def decide(policy: Policy, signals: Signals, history: History, now: datetime) ->
         return Decision(Verb.NOTHING, f"Cooling down after {history.last_retraining} until {until}.")
     reasons = _reasons(policy, signals, history, now)
     if not reasons:
-        return Decision(Verb.NOTHING, _no_signal(policy, signals))
+        return Decision(Verb.NOTHING, _no_signal(policy, signals, history))
     trigger, because = reasons[0].trigger, "; ".join(reason.sentence for reason in reasons)
     if spent := _spent(policy, history):
         return Decision(Verb.NOTHING, f"Would have started, because {because}; but {spent}.", trigger)
@@ -232,7 +278,7 @@ def decide(policy: Policy, signals: Signals, history: History, now: datetime) ->
         return Decision(Verb.WAIT, f"Will start, because {because}; waits for {missing}.", trigger)
     if policy.dry_run:
         return Decision(Verb.NOTHING, f"Dry run: would have started, because {because}.", trigger)
-    return Decision(Verb.START, f"{because[0].upper()}{because[1:]}.", trigger)
+    return Decision(Verb.START, f"{because[0].upper()}{because[1:]}.", trigger, reasons[0].drift)
 
 
 def _spent(policy: Policy, history: History) -> str:
@@ -271,22 +317,47 @@ def decided(policy: Policy, decision: Decision, now: datetime) -> Policy:
 
 def _reasons(policy: Policy, signals: Signals, history: History, now: datetime) -> list[_Reason]:
     """Return the reasons for a run, strongest first."""
-    candidates = [_drift(policy, signals), _errors(policy, signals), _schedule(policy, signals, history, now)]
+    candidates = [
+        _drift(policy, signals, history),
+        _errors(policy, signals),
+        _schedule(policy, signals, history, now),
+    ]
     return [reason for reason in candidates if reason is not None]
 
 
-def _drift(policy: Policy, signals: Signals) -> _Reason | None:
-    beyond = [d for d in signals.divergences if d.ratio > policy.drift_threshold]
-    if signals.answers < policy.min_answers or not beyond:
+def _drift(policy: Policy, signals: Signals, history: History) -> _Reason | None:
+    beyond = [d for d in _beyond(policy, signals) if not _is_untreatable(d, signals, history)]
+    if not beyond:
         return None
-    divergences = ", ".join(
-        f"{d.feature} {d.divergence:.4f} nats, {d.ratio:.1f} times the noise band of {d.noise_band:.4f}"
-        for d in beyond
-    )
     return _Reason(
         Trigger.DRIFT,
-        f"the traffic has drifted from the training data of {signals.version}: {divergences} (threshold"
-        f" {policy.drift_threshold:g}, {signals.answers} distinct texts)",
+        f"the traffic has drifted from the training data of {signals.version}: "
+        f"{', '.join(map(_measurement, beyond))} (threshold {policy.drift_threshold:g}, {signals.answers} distinct "
+        "texts)",
+        {d.feature: d.drift for d in beyond},
+    )
+
+
+def _beyond(policy: Policy, signals: Signals) -> list[Divergence]:
+    """Return the features that drifted beyond the threshold, if there are enough texts to say so."""
+    if signals.answers < policy.min_answers:
+        return []
+    return [d for d in signals.divergences if d.drift > policy.drift_threshold]
+
+
+def _is_untreatable(divergence: Divergence, signals: Signals, history: History) -> bool:
+    """Return whether the version that answers was retrained for this drift, which did not lessen it."""
+    treatment = history.treatment
+    is_treated = treatment is not None and signals.version in treatment.versions
+    return is_treated and treatment is not None and treatment.failed_to_lessen(divergence)
+
+
+def _measurement(divergence: Divergence) -> str:
+    since = divergence.since_promotion
+    return (
+        f"{divergence.feature} {divergence.divergence:.4f} nats, {divergence.ratio:.1f} times the noise band of "
+        f"{divergence.noise_band:.4f}"
+        + ("" if since is None else f" and {since:.1f} times that of the traffic at its promotion")
     )
 
 
@@ -337,10 +408,18 @@ def _unsettled(policy: Policy, signals: Signals, now: datetime) -> str:
     return ""
 
 
-def _no_signal(policy: Policy, signals: Signals) -> str:
+def _no_signal(policy: Policy, signals: Signals, history: History) -> str:
     """Return the reason why nothing starts, with the numbers."""
     if not signals.version:
         return "No answers since the last trigger window."
+    if history.treatment is not None and (untreatable := _beyond(policy, signals)):
+        before = ", ".join(f"{d.feature} {history.treatment.drift[d.feature]:.1f}" for d in untreatable)
+        return (
+            f"The traffic still differs from the training data of {signals.version}: "
+            f"{', '.join(map(_measurement, untreatable))}. {history.treatment.run} was started for this drift and did "
+            f"not lessen it ({before} before), so it is not repeated. Change the data or the recipe and start a run, "
+            "or raise drift_threshold."
+        )
     if signals.answers < policy.min_answers:
         drift = f"{signals.answers} of {policy.min_answers} distinct texts that a drift measurement needs"
     elif not signals.divergences:
@@ -348,5 +427,7 @@ def _no_signal(policy: Policy, signals: Signals) -> str:
     else:
         widest = max(signals.divergences, key=lambda d: d.ratio)
         drift = f"the widest divergence ({widest.feature}) is {widest.ratio:.2f} times the noise band"
+        if widest.since_promotion is not None:
+            drift += f", and {widest.since_promotion:.2f} times that of the traffic at its promotion"
     share = f"{signals.votes.negative} of {signals.votes.total} answers with feedback were wrong"
     return f"No signal from {signals.version}: {drift}; {share}."

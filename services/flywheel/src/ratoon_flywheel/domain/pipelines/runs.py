@@ -118,7 +118,9 @@ class Products:
     label_set: str = ""
     label_set_digest: str = ""
     label_counts: Mapping[str, int] = field(default_factory=dict)
-    """Records of the label set by label; empty: not known (a run of an earlier release)."""
+    """Records of the label set by label; empty: answers are no labels, or not known (a run of an earlier release)."""
+    labelled_count: int = 0
+    """Records of the label set with an answer; 0: not known."""
     split: str = ""
     train_digest: str = ""
     validation_digest: str = ""
@@ -175,6 +177,12 @@ class PipelineRun:
     cancel_requested: bool = False
     cancel_asked: datetime | None = None
     """Time of the last request to cancel the child in work."""
+    recipe: str = ""
+    """Recipe of the training; empty: `sft` (a run of an earlier release)."""
+    drift: Mapping[str, float] = field(default_factory=dict)
+    """Drift that started the run, by feature, in widths of the noise band."""
+    data_note: str = ""
+    """What the data of a retraining are, and which feedback it leaves for other recipes."""
     revision: int = 0
 
     @property

@@ -24,7 +24,7 @@ from ratoon_flywheel.domain.pipelines.runs import (
     State,
     Succeeded,
 )
-from ratoon_flywheel.domain.pipelines.support import check_supported, loop_kind
+from ratoon_flywheel.domain.pipelines.support import check_base, check_supported, loop_kind
 
 LONGEST_REASON = 1000
 """Characters of the reason of a decision."""
@@ -137,6 +137,8 @@ def _begin(run: PipelineRun, production: Production | None, now: datetime) -> Tr
     if run.retrains and production is None:
         message = "There is no version in production yet, so there is no traffic to train on: give sources."
         return fail(run, "NOTHING_TO_RETRAIN", message, now)
+    if production is None:
+        check_base(run.project)
     stages = tuple(
         replace(s, state=StageState.SKIPPED) if s.id is StageId.ROLLOUT and run.skip_rollout else s
         for s in run.stages
@@ -190,10 +192,11 @@ def _without_end_of_stage(run: PipelineRun, stage: Stage, progress: Progress) ->
 
 def _lack(run: PipelineRun) -> str:
     """A sentence that says how many labelled records are missing; empty: there are enough."""
-    if not run.products.label_counts:
+    products = run.products
+    counts = products.label_counts or ({"": products.labelled_count} if products.labelled_count else {})
+    if not counts:
         return ""
-    split = split_request(run)
-    project, counts = run.project, run.products.label_counts
+    split, project = split_request(run), run.project
     kind = loop_kind(project)
     return kind.lack(project.task, counts, split.ratios, split.by_time, project.data_requirements)
 

@@ -1,12 +1,13 @@
 """Which projects pipeline runs support. A project with other settings can be created; its runs are refused early."""
 
-from ratoon.tasks.kinds import supported
-from ratoon_flywheel.domain.errors import SettingNotSupported
+from ratoon.tasks.kinds import kind_of, supported
+from ratoon_flywheel.domain.errors import BadRecipe, NoBaseModel, SettingNotSupported
 from ratoon_flywheel.domain.kinds.table import KINDS, LoopKind
-from ratoon_flywheel.domain.project_settings import Accelerator, Compute, Dtype
-from ratoon_flywheel.domain.projects import Project
+from ratoon_flywheel.domain.project_settings import Accelerator, Compute, Dtype, MetricGate
+from ratoon_flywheel.domain.projects import Method, Project
 
 _RECIPES = ((), ("sft",))
+DEFAULT_RECIPE = "sft"
 
 
 def loop_kind(project: Project) -> LoopKind[object]:
@@ -25,14 +26,50 @@ def check_supported(project: Project) -> None:
         )
 
 
+def recipe_of(project: Project, retrains: bool, requested: str = "") -> str:
+    """Return the recipe of a run: the requested one, the project's, else `sft`.
+
+    BadRecipe if the kind of task has no such recipe, SettingNotSupported if runs do not support it yet.
+    """
+    configured = project.retraining_recipes if retrains else project.recipes
+    recipe = requested or next(iter(configured), DEFAULT_RECIPE)
+    known = kind_of(project.task).RECIPES
+    if recipe not in known:
+        raise BadRecipe(
+            f"{recipe[:64]!r} is not one of the recipes {', '.join(known)}.", "pipeline_run.recipe"
+        )
+    if (recipe,) not in _RECIPES:
+        raise SettingNotSupported(
+            f"Pipeline runs do not support the recipe {recipe} yet, only {DEFAULT_RECIPE}.",
+            "pipeline_run.recipe",
+        )
+    return recipe
+
+
+def check_base(project: Project) -> None:
+    """Raise NoBaseModel if the first version starts from a base model, and the project has none."""
+    training = project.training
+    if training.method is Method.DEFAULT and not training.base_artifact_digest:
+        raise NoBaseModel(
+            f"{project.name} has no base model: upload one and give its digest as training.base_artifact_digest, or "
+            "set training.method to METHOD_FULL to train a model from scratch.",
+            "training.base_artifact_digest",
+        )
+
+
+def _gated(project: Project, gate: MetricGate) -> tuple[str, ...]:
+    """Return the metrics that may have such a gate."""
+    kind = loop_kind(project)
+    return kind.GATED_METRICS if gate.max_loss is None else kind.COMPARED_METRICS
+
+
 def _unsupported(project: Project) -> dict[str, bool]:
     """Return whether each setting that runs do not apply has another value than its default."""
     return {
-        "primary_metric": bool(project.primary_metric),
+        "primary_metric": project.decisive_metric.name not in loop_kind(project).COMPARED_METRICS,
         "metrics": not set(project.metrics) <= set(loop_kind(project).REPORTED_METRICS),
         **{
-            f"metric_gates ({gate.metric})": gate.max_loss is not None
-            or gate.metric not in loop_kind(project).GATED_METRICS
+            f"metric_gates ({gate.metric})": gate.metric not in _gated(project, gate)
             for gate in project.metric_gates
         },
         "data_requirements.required_fields": bool(project.data_requirements.required_fields),

@@ -1,0 +1,83 @@
+"""What the task `generate` decides in the loop: enough records with an answer, and what a change of answers means."""
+
+from collections.abc import Mapping
+
+from ratoon.tasks.generate import METRICS, Form, Generate
+from ratoon_flywheel.domain.project_settings import DataRequirements
+from ratoon_flywheel.domain.shares import Ratios, fills_parts, records_in_all
+
+GATED_METRICS: tuple[str, ...] = (
+    "rouge_l",
+    "exact_match",
+    "token_f1",
+    "bleu",
+    "chrf",
+    "distinct_1",
+    "distinct_2",
+    "json_validity",
+    "json_field_f1",
+    "perplexity",
+    "refusal_rate",
+    "answer_length",
+)
+COMPARED_METRICS: tuple[str, ...] = tuple(name for name in GATED_METRICS if METRICS[name].is_judge)
+REPORTED_METRICS: tuple[str, ...] = GATED_METRICS
+STARTS_FROM_BASE = True
+ADVISED_RECORDS = 300
+"""Records with an answer from which an adapter of a base model is likely to be useful."""
+
+
+def narrows(before: Generate, after: Generate, /) -> bool:
+    """Return whether texts that were answers are none any more: by another form or schema of JSON documents."""
+    return after.form is Form.JSON and (before.form, before.json_schema) != (after.form, after.json_schema)
+
+
+def change_notices(before: Generate, after: Generate, served: str, allowed: bool, /) -> tuple[str, ...]:
+    """Return what a change of form, schema or sampling means for what exists. No change is refused."""
+    notices = []
+    if before.form is not after.form:
+        notices.append(
+            f"The form of answers is {after.form} now, not {before.form}: it holds for label sets and evaluations that "
+            "are created from now on; records and versions stay as they are."
+        )
+    if before.json_schema != after.json_schema:
+        notices.append(
+            "The schema of answers is another one now: existing records are not checked against it again."
+        )
+    if notices and served:
+        notices.append(
+            f"{served} was trained on other answers, and answers as it did until a new version replaces it."
+        )
+    if (before.defaults, before.stop) != (after.defaults, after.stop):
+        notices.append(
+            "Evaluations use the new sampling defaults from now on. Versions keep those with which they were "
+            "registered."
+        )
+    return tuple(notices)
+
+
+def respelled(before: Generate, after: Generate, /) -> dict[str, str]:
+    """Return nothing: texts are not rewritten."""
+    return {}
+
+
+def lack(
+    task: Generate,
+    counts: Mapping[str, int],
+    ratios: Ratios,
+    by_time: bool,
+    requirements: DataRequirements,
+    /,
+) -> str:
+    """Return why there are too few records with an answer."""
+    total = sum(counts.values())
+    if total < requirements.min_records:
+        need = f"the project requires {requirements.min_records}"
+    elif not fills_parts(total, ratios):
+        need = f"{records_in_all(ratios)} or more are needed for training, validation and test"
+    else:
+        return ""
+    return (
+        f"{total} {'record' if total == 1 else 'records'} with an answer: {need}. Add records with reference answers; "
+        f"{ADVISED_RECORDS} or more are advised."
+    )

@@ -1,0 +1,97 @@
+"""What the task `regress` decides in the loop: enough numbers that differ, and what a change of range or unit means."""
+
+from collections.abc import Mapping
+
+from ratoon.tasks.regress import Regress, number
+from ratoon_flywheel.domain.errors import LabelServed
+from ratoon_flywheel.domain.project_settings import DataRequirements
+from ratoon_flywheel.domain.shares import Ratios, fills_parts, records_in_all
+
+GATED_METRICS: tuple[str, ...] = ("mae", "mse", "rmse", "r2", "spearman")
+COMPARED_METRICS: tuple[str, ...] = GATED_METRICS
+REPORTED_METRICS: tuple[str, ...] = GATED_METRICS
+STARTS_FROM_BASE = False
+ADVISED_RECORDS = 500
+"""Records with a number from which a model is likely to be useful."""
+_INFINITE = float("inf")
+
+
+def narrows(before: Regress, after: Regress, /) -> bool:
+    """Return whether the unit changes, or the range loses numbers."""
+    (low, high), (new_low, new_high) = _range(before), _range(after)
+    return before.unit != after.unit or new_low > low or new_high < high
+
+
+def change_notices(before: Regress, after: Regress, served: str, allowed: bool, /) -> tuple[str, ...]:
+    """Return what a change of unit, range or tolerance means; LabelServed when the unit of a served version changes."""
+    if before.unit != after.unit and served and not allowed:
+        raise LabelServed(
+            f"{served} is in production and answers in {_unit(before)}: numbers in {_unit(after)} would be compared "
+            "with its answers. Set allow_label_removal to change the unit anyway.",
+            "project.task",
+        )
+    notices = []
+    if before.unit != after.unit:
+        notices.append(
+            f"The unit is {_unit(after)} now, not {_unit(before)}: existing numbers are not converted."
+        )
+    if _range(before) != _range(after):
+        notices.append(
+            f"Valid numbers are {_bounds(after)} now: numbers out of this range count as no answer in label sets and "
+            "evaluations that are created from now on; existing ones keep them."
+        )
+    if served and narrows(before, after):
+        notices.append(f"{served} still answers as it was trained.")
+    if before.tolerance != after.tolerance:
+        notices.append(
+            f"An answer counts as wrong from now on if it is more than {after.tolerance:g} from the right number; "
+            "feedback that was counted stays counted."
+        )
+    return tuple(notices)
+
+
+def respelled(before: Regress, after: Regress, /) -> dict[str, str]:
+    """Return nothing: numbers are not converted."""
+    return {}
+
+
+def lack(
+    task: Regress,
+    counts: Mapping[str, int],
+    ratios: Ratios,
+    by_time: bool,
+    requirements: DataRequirements,
+    /,
+) -> str:
+    """Return why there are too few numbers, or why nothing can be learned from them: all are the same."""
+    total = sum(counts.values())
+    values = {value for answer in counts if (value := number(task, answer)) is not None}
+    if total < requirements.min_records:
+        need = f"the project requires {requirements.min_records}"
+    elif not fills_parts(total, ratios):
+        need = f"{records_in_all(ratios)} or more are needed for training, validation and test"
+    elif len(values) == 1:
+        need = f"all numbers are {next(iter(values)):g}, so that there is nothing to learn"
+    else:
+        return ""
+    return (
+        f"{total} {'record' if total == 1 else 'records'} with a number: {need}. Add records with numbers over the "
+        f"whole range; {ADVISED_RECORDS} or more are advised."
+    )
+
+
+def _range(task: Regress) -> tuple[float, float]:
+    low = -_INFINITE if task.min is None else task.min
+    return low, _INFINITE if task.max is None else task.max
+
+
+def _bounds(task: Regress) -> str:
+    if task.min is not None and task.max is not None:
+        return f"from {task.min:g} to {task.max:g}"
+    if task.min is not None:
+        return f"{task.min:g} or more"
+    return f"{task.max:g} or less" if task.max is not None else "unbounded"
+
+
+def _unit(task: Regress) -> str:
+    return repr(task.unit) if task.unit else "no unit"
