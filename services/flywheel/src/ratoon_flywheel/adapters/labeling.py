@@ -45,6 +45,7 @@ class LabelStage:
             label_set=label_set.name,
             label_set_digest=label_set.digest,
             label_counts=dict(label_set.class_counts),
+            labelled_count=label_set.label_count,
         )
         classes = ", ".join(f"{count} {label}" for label, count in sorted(label_set.class_counts.items()))
         return child(
@@ -52,7 +53,7 @@ class LabelStage:
             products,
             label_set.progress,
             label_set.failure,
-            classes,
+            classes or f"{label_set.label_count} records with an answer",
         )
 
     def cancel(self, resource: str) -> None:
