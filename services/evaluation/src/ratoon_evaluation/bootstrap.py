@@ -9,6 +9,7 @@ from ratoon.storage.paging import PageTokens
 from ratoon_evaluation import mapping
 from ratoon_evaluation.adapters import tables
 from ratoon_evaluation.adapters.answers import ParquetAnswers
+from ratoon_evaluation.adapters.exports import JsonLinesExports
 from ratoon_evaluation.adapters.scoring import Effort, scoring_jobs
 from ratoon_evaluation.adapters.splits import IngestionSplits
 from ratoon_evaluation.application.procedures import run_procedure
@@ -29,6 +30,7 @@ def build(settings: Settings, platform: Platform) -> App:
     )
     scoring = scoring_jobs(base.jobs(), environment, Effort(settings.threads, settings.resamples))
     operations = base.operations(store, [run_procedure(store, splits, scoring)])
+    artifacts = ArtifactStore(settings.artifacts_url)
     ports = Ports(
         store=store,
         operations=operations,
@@ -36,7 +38,8 @@ def build(settings: Settings, platform: Platform) -> App:
         threads=base.threads,
         clock=base.clock,
         splits=splits,
-        answers=ParquetAnswers(ArtifactStore(settings.artifacts_url)),
+        answers=ParquetAnswers(artifacts),
+        exports=JsonLinesExports(artifacts),
         tokens=PageTokens(base.signer.sign(b"bad case pages")),
     )
     rpc = Rpc(

@@ -18,7 +18,7 @@ from ratoon.runtime.timestamps import timestamp
 from ratoon.service.events import record_of
 from ratoon.service.tasks import message_of, requested_task
 from ratoon.tasks.generate import Sampling
-from ratoon_evaluation.application.commands import CreateRun, ListBadCases
+from ratoon_evaluation.application.commands import CreateRun, ExportBadCases, ListBadCases
 from ratoon_evaluation.application.handlers import BadCase
 from ratoon_evaluation.application.ports import ScoringJob
 from ratoon_evaluation.domain.errors import BadEvaluation
@@ -109,6 +109,11 @@ def create_run(request: service_pb2.CreateEvaluationRunRequest) -> CreateRun:
 def list_bad_cases(request: service_pb2.ListBadCasesRequest, principal: str) -> ListBadCases:
     """Return the query of a request, with its caller."""
     return ListBadCases(request.parent, request.page_size, request.page_token, principal)
+
+
+def export_bad_cases(request: service_pb2.ExportBadCasesRequest, principal: str) -> ExportBadCases:
+    """Return the query of a request, with its caller."""
+    return ExportBadCases(request.parent, request.domain, request.max_record_count, principal)
 
 
 def scoring_spec(job: ScoringJob) -> jobs_pb2.ScoringSpec:

@@ -1,5 +1,6 @@
 """The evaluation service: its gRPC API over a real socket, database and event log, with real and fake scoring."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,7 @@ from ratoon.testkit.services import State, serving
 from ratoon_evaluation import mapping
 from ratoon_evaluation.adapters import tables
 from ratoon_evaluation.adapters.answers import ParquetAnswers
+from ratoon_evaluation.adapters.exports import JsonLinesExports
 from ratoon_evaluation.adapters.scoring import Effort, scoring_jobs
 from ratoon_evaluation.application.ports import Parts
 from ratoon_evaluation.application.procedures import run_procedure
@@ -84,7 +86,9 @@ def build(settings: Settings, scoring, splits) -> App:
     store = base.store(tables.RESOURCES, mapping.event)
     operations = base.operations(store, [run_procedure(store, splits, scoring)])
     answers, tokens = ParquetAnswers(ArtifactStore(settings.artifacts_url)), PageTokens(b"test")
-    ports = Ports(store, operations, base.changes(store), base.threads, base.clock, splits, answers, tokens)
+    exports = JsonLinesExports(ArtifactStore(settings.artifacts_url))
+    changes = base.changes(store)
+    ports = Ports(store, operations, changes, base.threads, base.clock, splits, answers, tokens, exports)
     servicer = EvaluationServicer(ports)
     rpc = Rpc("ratoon.evaluation.v1.EvaluationService", add_EvaluationServiceServicer_to_server, servicer)
     return base.app([rpc], [operations])
@@ -175,6 +179,41 @@ def test_a_refused_candidate_shows_its_wrong_answers_and_the_reading_is_logged(
     assert all("number" in case.text for case in cases)
     assert rest.next_page_token == ""
     assert [reader for reader, purpose in splits.readings if "shown to" in purpose] == [name, name]
+
+
+def test_wrong_answers_are_exported_and_the_reading_is_logged(evaluation, splits, always_ham, store):
+    name = ask(evaluation, always_ham, run_id="exported").name
+    count = watched(evaluation, name)[-1].results[0].wrong_answer_count
+    before = len(splits.readings)
+    export = evaluation.ExportBadCases(pb.ExportBadCasesRequest(parent=name, domain="old"))
+    rows = [json.loads(line) for line in store.read(export.digest).decode().splitlines()]
+    assert len(rows) == export.record_count == count
+    assert {(row["label"], row["predicted"], row["domain"]) for row in rows} == {("spam", "ham", "old")}
+    assert [reader for reader, purpose in splits.readings[before:] if "exported by" in purpose] == [name]
+    with pytest.raises(InvalidArgument, match="has the domains old, not 'new'"):
+        evaluation.ExportBadCases(pb.ExportBadCasesRequest(parent=name, domain="new"))
+    with pytest.raises(InvalidArgument, match="0 to 10,000"):
+        evaluation.ExportBadCases(pb.ExportBadCasesRequest(parent=name, max_record_count=10_001))
+
+
+def test_runs_of_tasks_that_generate_state_their_settings(evaluation):
+    run = RUNS(
+        candidate_digest="a" * 64,
+        base_digest="b" * 64,
+        domains=[evaluation_run_pb2.Domain(name="old", split="projects/p/datasets/d/splits/other")],
+        task={"generate": {"form": "FORM_CHAT", "defaults": {"max_tokens": 99, "top_p": 0.9}}},
+        metric="chrf",
+        generation={"sampling": {"temperature": 0.5}, "seed": 3},
+    )
+    created = evaluation.CreateEvaluationRun(
+        pb.CreateEvaluationRunRequest(parent="projects/p", evaluation_run=run)
+    )
+    assert created.task == run.task
+    assert (created.metric, created.base_digest, created.few_shot) == ("chrf", "b" * 64, 3)
+    sampling = created.generation.sampling
+    assert (sampling.temperature, sampling.top_p, sampling.max_tokens) == (0.5, 0.9, 99)
+    assert created.generation.engine == evaluation_run_pb2.GenerationSettings.ENGINE_TRANSFORMERS
+    assert evaluation.GetEvaluationRun(pb.GetEvaluationRunRequest(name=created.name)).task == run.task
 
 
 def test_a_split_that_is_not_ready_fails_the_run_with_a_sentence(evaluation, taught):

@@ -21,6 +21,16 @@ class CreateRun:
 
 
 @dataclass(frozen=True)
+class ExportBadCases:
+    """Store the records of a run's wrong answers for `principal`; an empty domain stands for all, 0 for the limit."""
+
+    parent: str
+    domain: str
+    max_count: int
+    principal: str
+
+
+@dataclass(frozen=True)
 class ListBadCases:
     """A page of a run's wrong answers for `principal`."""
 

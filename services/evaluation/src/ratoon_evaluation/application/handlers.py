@@ -10,17 +10,27 @@ from ratoon.storage.names import checked_id, matched
 from ratoon.storage.paging import Page, PageTokens, page_size
 from ratoon.storage.store import Store, Transaction
 from ratoon.tasks.kinds import TaskSpec
-from ratoon_evaluation.application.commands import CreateRun, ListBadCases
-from ratoon_evaluation.application.ports import AnsweredRecord, Answers, Splits, WrongAnswer
-from ratoon_evaluation.domain.errors import NotEvaluated, RunInUse
+from ratoon_evaluation.application.commands import CreateRun, ExportBadCases, ListBadCases
+from ratoon_evaluation.application.ports import (
+    AnsweredRecord,
+    Answers,
+    Export,
+    Exports,
+    Splits,
+    WrongAnswer,
+    WrongPart,
+)
+from ratoon_evaluation.domain.errors import BadEvaluation, NotEvaluated, RunInUse
 from ratoon_evaluation.domain.kinds.table import kind_of
 from ratoon_evaluation.domain.runs import EvaluationRun, Question, check_baselines, check_metrics, checked
-from ratoon_evaluation.domain.scores import DomainScores
+from ratoon_evaluation.domain.scores import DomainScores, Measurements
 
 RUN = "projects/*/evaluationRuns/*"
 SPLIT = "projects/*/datasets/*/splits/*"
 _PAGE_CHARS = 700_000
 """Of the texts on a page: it stays under a message's 4 MiB, whatever their script."""
+MAX_EXPORTED = 10_000
+"""Records of an export at most."""
 
 
 @dataclass(frozen=True)
@@ -78,18 +88,34 @@ def delete_run(run: EvaluationRun, tx: Transaction) -> None:
     tx.retire(run)
 
 
+def export_bad_cases(query: ExportBadCases, store: Store, exports: Exports, splits: Splits) -> Export:
+    """Store the records of the candidate's wrong answers; the reading of each test part is logged."""
+    run, measured = _evaluated(query.parent, store)
+    if not 0 <= query.max_count <= MAX_EXPORTED:
+        raise BadEvaluation(
+            f"max_record_count must be 0 to {MAX_EXPORTED:,}, not {query.max_count:,}.", "max_record_count"
+        )
+    if query.domain and measured.domain(query.domain) is None:
+        names = ", ".join(scores.domain for scores in measured.domains)
+        raise BadEvaluation(f"{run.name} has the domains {names}, not {query.domain[:64]!r}.", "domain")
+    purpose = f"Wrong answers exported by {query.principal}"
+    parts = [
+        WrongPart(scores.domain, scores.wrong, splits.open(_split_of(run, scores), [run.name], purpose).test)
+        for scores in measured.domains
+        if query.domain in ("", scores.domain)
+    ]
+    return exports.write(run.name.split("/")[1], parts, query.max_count or MAX_EXPORTED)
+
+
 def list_bad_cases(
     query: ListBadCases, store: Store, answers: Answers, splits: Splits, tokens: PageTokens
 ) -> Page[BadCase]:
     """The candidate's wrong answers, domain by domain, the surest first; each reading is logged."""
-    matched(query.parent, RUN)
-    run = store.get(EvaluationRun, query.parent)
-    if run.scored is None:
-        raise NotEvaluated(f"{run.name} is {run.state}; it has wrong answers to show once it is SUCCEEDED.")
+    run, all_measured = _evaluated(query.parent, store)
     listing, limit = f"badCases:{run.name}", page_size(query.page_size)
     position = tokens.open(listing, query.page_token) or ["0", "0"]
     place, offset = int(position[0]), int(position[1])
-    measured = run.scored.outcome.measured.domains
+    measured = all_measured.domains
     if place >= len(measured):
         return Page([])
     rows, more_here = answers.wrong(measured[place].wrong, offset, limit)
@@ -98,6 +124,19 @@ def list_bad_cases(
     following = [str(place), str(offset + len(cases))] if more_here else [str(place + 1), "0"]
     more = int(following[0]) < len(measured)
     return Page(cases, tokens.seal(listing, following) if more else "")
+
+
+def _evaluated(name: str, store: Store) -> tuple[EvaluationRun, Measurements]:
+    """Return a run that succeeded with its measurements; raises NotEvaluated."""
+    matched(name, RUN)
+    run = store.get(EvaluationRun, name)
+    if run.scored is None:
+        raise NotEvaluated(f"{run.name} is {run.state}; it has wrong answers to show once it is SUCCEEDED.")
+    return run, run.scored.outcome.measured
+
+
+def _split_of(run: EvaluationRun, scores: DomainScores) -> str:
+    return next(domain.split for domain in run.question.domains if domain.name == scores.domain)
 
 
 def _with_records(
@@ -110,8 +149,7 @@ def _with_records(
 ) -> list[BadCase]:
     if not rows:
         return []
-    split = next(domain.split for domain in run.question.domains if domain.name == scores.domain)
-    parts = splits.open(split, [run.name], f"Wrong answers shown to {principal}")
+    parts = splits.open(_split_of(run, scores), [run.name], f"Wrong answers shown to {principal}")
     records = answers.records(parts.test, [row.record_id for row in rows])
     return _fitting(
         [BadCase(scores.domain, row, records.get(row.record_id, AnsweredRecord())) for row in rows]

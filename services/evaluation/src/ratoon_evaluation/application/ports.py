@@ -71,3 +71,28 @@ class Answers(Protocol):
     def records(self, part: str, record_ids: Sequence[str]) -> Mapping[str, AnsweredRecord]:
         """Return these records of a part by record id; lost ones are left out."""
         ...
+
+
+@dataclass(frozen=True)
+class WrongPart:
+    """Wrong answers to a test part, by their digests."""
+
+    domain: str
+    wrong: str
+    part: str
+
+
+@dataclass(frozen=True)
+class Export:
+    """A stored export: its digest, and the number of its records."""
+
+    digest: str
+    records: int
+
+
+class Exports(Protocol):
+    """Stores records of wrong answers as a blob that a source can read."""
+
+    def write(self, project: str, parts: Sequence[WrongPart], limit: int) -> Export:
+        """Store at most `limit` records, part by part, which belong to the project; lost ones are left out."""
+        ...

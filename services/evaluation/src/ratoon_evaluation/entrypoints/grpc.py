@@ -17,7 +17,7 @@ from ratoon.storage.store import Store
 from ratoon.storage.watch import Changes
 from ratoon_evaluation import mapping
 from ratoon_evaluation.application import handlers
-from ratoon_evaluation.application.ports import Answers, Splits
+from ratoon_evaluation.application.ports import Answers, Exports, Splits
 from ratoon_evaluation.domain.runs import EvaluationRun
 
 Context = Any
@@ -35,6 +35,7 @@ class Ports:
     splits: Splits
     answers: Answers
     tokens: PageTokens
+    exports: Exports
 
 
 class EvaluationServicer(EvaluationServiceServicer):
@@ -105,3 +106,14 @@ class EvaluationServicer(EvaluationServiceServicer):
         )
         cases = map(mapping.bad_case, page.items)
         return pb.ListBadCasesResponse(bad_cases=cases, next_page_token=page.next_token)
+
+    async def ExportBadCases(
+        self, request: pb.ExportBadCasesRequest, context: Context
+    ) -> pb.ExportBadCasesResponse:
+        """Store the records of the candidate's wrong answers."""
+        ports = self._ports
+        query = mapping.export_bad_cases(request, caller().name)
+        export = await ports.threads(
+            handlers.export_bad_cases, query, ports.store, ports.exports, ports.splits
+        )
+        return pb.ExportBadCasesResponse(digest=export.digest, record_count=export.records)

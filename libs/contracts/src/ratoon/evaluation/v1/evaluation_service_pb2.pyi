@@ -41,8 +41,8 @@ class CreateEvaluationRunRequest(_message.Message):
     """
     @_builtins.property
     def evaluation_run(self) -> _evaluation_run_pb2.EvaluationRun:
-        """The evaluation run to create. Only `candidate_digest`, `reference_digest`, `domains`, `labels`, `gate` and `seed`
-        are read.
+        """The evaluation run to create. Only `candidate_digest`, `reference_digest`, `domains`, `task`, `labels`, `metric`,
+        `gate`, `seed`, `generation`, `base_digest` and `few_shot` are read.
         """
 
     def __init__(
@@ -299,3 +299,62 @@ class ListBadCasesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListBadCasesResponse: _TypeAlias = ListBadCasesResponse  # noqa: Y015
+
+@_typing.final
+class ExportBadCasesRequest(_message.Message):
+    """Request of `ExportBadCases`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    DOMAIN_FIELD_NUMBER: _builtins.int
+    MAX_RECORD_COUNT_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`."""
+    domain: _builtins.str
+    """Name of the domain. Empty: all domains."""
+    max_record_count: _builtins.int
+    """Maximum number of records, 1 to 10,000, in the order of `ListBadCases`. 0: 10,000."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        domain: _builtins.str = ...,
+        max_record_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["domain", b"domain", "max_record_count", b"max_record_count", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportBadCasesRequest: _TypeAlias = ExportBadCasesRequest  # noqa: Y015
+
+@_typing.final
+class ExportBadCasesResponse(_message.Message):
+    """Response of `ExportBadCases`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGEST_FIELD_NUMBER: _builtins.int
+    RECORD_COUNT_FIELD_NUMBER: _builtins.int
+    digest: _builtins.str
+    """Digest of the blob. Each line has the fields `id`, `text`, `label` (the right answer), `example` (for conversations
+    and several right answers), and the attributes `domain` and `predicted` (the wrong answer, at most 1,000
+    characters).
+    """
+    record_count: _builtins.int
+    """Number of records. Records that were erased since the evaluation are left out."""
+    def __init__(
+        self,
+        *,
+        digest: _builtins.str = ...,
+        record_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "record_count", b"record_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportBadCasesResponse: _TypeAlias = ExportBadCasesResponse  # noqa: Y015

@@ -71,6 +71,11 @@ class EvaluationServiceStub:
                 request_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ListBadCasesRequest.SerializeToString,
                 response_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ListBadCasesResponse.FromString,
                 _registered_method=True)
+        self.ExportBadCases = channel.unary_unary(
+                '/ratoon.evaluation.v1.EvaluationService/ExportBadCases',
+                request_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ExportBadCasesRequest.SerializeToString,
+                response_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ExportBadCasesResponse.FromString,
+                _registered_method=True)
 
 
 class EvaluationServiceServicer:
@@ -79,8 +84,8 @@ class EvaluationServiceServicer:
 
     def CreateEvaluationRun(self, request, context):
         """Start an evaluation run. It opens the sealed test parts, which is logged, and scores the candidate on them. A
-        request that contradicts itself is refused (`BAD_EVALUATION`); the error names the field. Refused too: a kind of
-        task that is not supported yet (`TASK_NOT_SUPPORTED`).
+        request that contradicts itself is refused (`BAD_EVALUATION`); the error names the field. Refused too: a task that
+        is not supported yet (`TASK_NOT_SUPPORTED`), and one that differs from `labels` (`BAD_TASK`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -124,8 +129,18 @@ class EvaluationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListBadCases(self, request, context):
-        """List the wrong answers of the candidate, domain by domain, those with the highest confidence first. Each reading of
-        the texts is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`).
+        """List the wrong answers of the candidate, domain by domain: of labels, those with the highest confidence first, else
+        those with the worst score first. Each reading of the texts is logged at the split. Refused until the run has
+        succeeded (`NOT_EVALUATED`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportBadCases(self, request, context):
+        """Store the records of wrong answers as a JSONL blob, from which a source can be created: for a labelling queue, or
+        for a dataset version. The reading is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`),
+        and for a domain that it does not have (`BAD_EVALUATION`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -168,6 +183,11 @@ def add_EvaluationServiceServicer_to_server(servicer, server):
                     servicer.ListBadCases,
                     request_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ListBadCasesRequest.FromString,
                     response_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ListBadCasesResponse.SerializeToString,
+            ),
+            'ExportBadCases': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExportBadCases,
+                    request_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ExportBadCasesRequest.FromString,
+                    response_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ExportBadCasesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -360,6 +380,33 @@ class EvaluationService:
             '/ratoon.evaluation.v1.EvaluationService/ListBadCases',
             ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ListBadCasesRequest.SerializeToString,
             ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ListBadCasesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportBadCases(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.evaluation.v1.EvaluationService/ExportBadCases',
+            ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ExportBadCasesRequest.SerializeToString,
+            ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ExportBadCasesResponse.FromString,
             options,
             channel_credentials,
             insecure,

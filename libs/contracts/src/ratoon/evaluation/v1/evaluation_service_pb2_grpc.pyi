@@ -36,8 +36,8 @@ class EvaluationServiceStub:
     def __new__(cls, channel: _aio.Channel) -> EvaluationServiceAsyncStub: ...
     CreateEvaluationRun: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.CreateEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]
     """Start an evaluation run. It opens the sealed test parts, which is logged, and scores the candidate on them. A
-    request that contradicts itself is refused (`BAD_EVALUATION`); the error names the field. Refused too: a kind of
-    task that is not supported yet (`TASK_NOT_SUPPORTED`).
+    request that contradicts itself is refused (`BAD_EVALUATION`); the error names the field. Refused too: a task that
+    is not supported yet (`TASK_NOT_SUPPORTED`), and one that differs from `labels` (`BAD_TASK`).
     """
     GetEvaluationRun: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.GetEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]
     """Return one evaluation run."""
@@ -54,8 +54,14 @@ class EvaluationServiceStub:
     CancelEvaluationRun: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.CancelEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]
     """Request the cancellation of an evaluation run. A run that has ended is returned unchanged."""
     ListBadCases: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListBadCasesRequest, _evaluation_service_pb2.ListBadCasesResponse]
-    """List the wrong answers of the candidate, domain by domain, those with the highest confidence first. Each reading of
-    the texts is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`).
+    """List the wrong answers of the candidate, domain by domain: of labels, those with the highest confidence first, else
+    those with the worst score first. Each reading of the texts is logged at the split. Refused until the run has
+    succeeded (`NOT_EVALUATED`).
+    """
+    ExportBadCases: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.ExportBadCasesRequest, _evaluation_service_pb2.ExportBadCasesResponse]
+    """Store the records of wrong answers as a JSONL blob, from which a source can be created: for a labelling queue, or
+    for a dataset version. The reading is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`),
+    and for a domain that it does not have (`BAD_EVALUATION`).
     """
 
 @_typing.type_check_only
@@ -65,8 +71,8 @@ class EvaluationServiceAsyncStub(EvaluationServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateEvaluationRun: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.CreateEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]  # type: ignore[assignment]
     """Start an evaluation run. It opens the sealed test parts, which is logged, and scores the candidate on them. A
-    request that contradicts itself is refused (`BAD_EVALUATION`); the error names the field. Refused too: a kind of
-    task that is not supported yet (`TASK_NOT_SUPPORTED`).
+    request that contradicts itself is refused (`BAD_EVALUATION`); the error names the field. Refused too: a task that
+    is not supported yet (`TASK_NOT_SUPPORTED`), and one that differs from `labels` (`BAD_TASK`).
     """
     GetEvaluationRun: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.GetEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]  # type: ignore[assignment]
     """Return one evaluation run."""
@@ -83,8 +89,14 @@ class EvaluationServiceAsyncStub(EvaluationServiceStub):
     CancelEvaluationRun: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.CancelEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]  # type: ignore[assignment]
     """Request the cancellation of an evaluation run. A run that has ended is returned unchanged."""
     ListBadCases: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListBadCasesRequest, _evaluation_service_pb2.ListBadCasesResponse]  # type: ignore[assignment]
-    """List the wrong answers of the candidate, domain by domain, those with the highest confidence first. Each reading of
-    the texts is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`).
+    """List the wrong answers of the candidate, domain by domain: of labels, those with the highest confidence first, else
+    those with the worst score first. Each reading of the texts is logged at the split. Refused until the run has
+    succeeded (`NOT_EVALUATED`).
+    """
+    ExportBadCases: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.ExportBadCasesRequest, _evaluation_service_pb2.ExportBadCasesResponse]  # type: ignore[assignment]
+    """Store the records of wrong answers as a JSONL blob, from which a source can be created: for a labelling queue, or
+    for a dataset version. The reading is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`),
+    and for a domain that it does not have (`BAD_EVALUATION`).
     """
 
 class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -97,8 +109,8 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_evaluation_run_pb2.EvaluationRun, _abc.Awaitable[_evaluation_run_pb2.EvaluationRun]]:
         """Start an evaluation run. It opens the sealed test parts, which is logged, and scores the candidate on them. A
-        request that contradicts itself is refused (`BAD_EVALUATION`); the error names the field. Refused too: a kind of
-        task that is not supported yet (`TASK_NOT_SUPPORTED`).
+        request that contradicts itself is refused (`BAD_EVALUATION`); the error names the field. Refused too: a task that
+        is not supported yet (`TASK_NOT_SUPPORTED`), and one that differs from `labels` (`BAD_TASK`).
         """
 
     @_abc_1.abstractmethod
@@ -151,8 +163,20 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _evaluation_service_pb2.ListBadCasesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_evaluation_service_pb2.ListBadCasesResponse, _abc.Awaitable[_evaluation_service_pb2.ListBadCasesResponse]]:
-        """List the wrong answers of the candidate, domain by domain, those with the highest confidence first. Each reading of
-        the texts is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`).
+        """List the wrong answers of the candidate, domain by domain: of labels, those with the highest confidence first, else
+        those with the worst score first. Each reading of the texts is logged at the split. Refused until the run has
+        succeeded (`NOT_EVALUATED`).
+        """
+
+    @_abc_1.abstractmethod
+    def ExportBadCases(
+        self,
+        request: _evaluation_service_pb2.ExportBadCasesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_evaluation_service_pb2.ExportBadCasesResponse, _abc.Awaitable[_evaluation_service_pb2.ExportBadCasesResponse]]:
+        """Store the records of wrong answers as a JSONL blob, from which a source can be created: for a labelling queue, or
+        for a dataset version. The reading is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`),
+        and for a domain that it does not have (`BAD_EVALUATION`).
         """
 
 def add_EvaluationServiceServicer_to_server(servicer: EvaluationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

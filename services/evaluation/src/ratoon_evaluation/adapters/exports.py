@@ -1,0 +1,73 @@
+"""Exports of wrong answers: JSON Lines that a source of ingestion reads, written a few records at a time."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from ratoon.storage.artifacts import ArtifactStore
+from ratoon_evaluation.application.ports import Export, WrongPart
+
+_BATCH_ROWS = 200
+_PREDICTED_CHARS = 1000
+"""Characters of a wrong answer: it is an attribute of its record."""
+_COLUMNS = ("record_id", "text", "label", "example")
+
+
+class JsonLinesExports:
+    """Writes exports to the artifact store."""
+
+    def __init__(self, artifacts: ArtifactStore) -> None:
+        self._artifacts = artifacts
+
+    def write(self, project: str, parts: Sequence[WrongPart], limit: int) -> Export:
+        """Store at most `limit` records, part by part, which belong to the project; lost ones are left out."""
+        count = 0
+        with TemporaryDirectory(prefix="ratoon-export-") as folder:
+            path = Path(folder) / "bad-cases.jsonl"
+            with path.open("w", encoding="utf-8") as lines:
+                for part in parts:
+                    for row in self._rows(part, limit - count):
+                        lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+                        count += 1
+            digest = self._artifacts.put_file(path)
+        self._artifacts.grant(project, digest)
+        return Export(digest, count)
+
+    def _rows(self, part: WrongPart, limit: int) -> Iterator[dict[str, Any]]:
+        """Yield the records of the first `limit` wrong answers, in the order of the part."""
+        predicted = self._predicted(part.wrong, limit)
+        with self._artifacts.open(part.part) as stream:
+            file = pq.ParquetFile(stream)
+            columns = [name for name in _COLUMNS if name in file.schema_arrow.names]
+            for batch in file.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False):
+                for row in batch.to_pylist():
+                    if row["record_id"] in predicted and row["text"]:
+                        yield _line(row, part.domain, predicted[row["record_id"]])
+
+    def _predicted(self, digest: str, limit: int) -> dict[str, str]:
+        """Return the first wrong answers by record id."""
+        predicted: dict[str, str] = {}
+        with self._artifacts.open(digest) as stream:
+            file = pq.ParquetFile(stream)
+            columns = ["record_id", "predicted"]
+            for batch in file.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False):
+                for row in batch.to_pylist()[: limit - len(predicted)]:
+                    predicted[row["record_id"]] = row["predicted"] or ""
+                if len(predicted) >= limit:
+                    break
+        return predicted
+
+
+def _line(row: Mapping[str, Any], domain: str, predicted: str) -> dict[str, Any]:
+    known = {
+        "id": row["record_id"],
+        "text": row["text"],
+        "label": row.get("label") or "",
+        "domain": domain,
+        "predicted": predicted[:_PREDICTED_CHARS],
+    }
+    return known | ({"example": json.loads(row["example"])} if row.get("example") else {})
