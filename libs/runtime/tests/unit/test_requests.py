@@ -11,6 +11,8 @@ from ratoon.flywheel.v1 import flywheel_service_pb2 as flywheel
 from ratoon.flywheel.v1 import project_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as ingestion
 from ratoon.ingestion.v1 import source_pb2
+from ratoon.labeling.v1 import annotation_pb2
+from ratoon.labeling.v1 import labeling_service_pb2 as labeling
 from ratoon.process.errors import InvalidArgument, PermissionDenied
 from ratoon.registry.v1 import model_version_pb2
 from ratoon.registry.v1 import registry_service_pb2 as registry
@@ -156,6 +158,23 @@ def test_texts_are_bounded():
         model_version=model_version_pb2.ModelVersion(scores={name: 1.0})
     )
     assert refused(scores, "TEXT_TOO_LONG").startswith("model_version.scores[")
+
+
+def test_a_field_that_is_declared_as_prose_is_long_and_names_no_resource():
+    annotation = annotation_pb2.Annotation(label="projects/tickets/" + "x" * 65_000)
+    request = labeling.CreateAnnotationRequest(parent="projects/other", annotation=annotation)
+    check_values(request)
+    check_projects(OTHER, request)
+    annotation.label, annotation.record_id = "", "projects/tickets/" + "x" * 65
+    with pytest.raises(PermissionDenied):
+        check_projects(
+            OTHER, labeling.CreateAnnotationRequest(parent="projects/other", annotation=annotation)
+        )
+    annotation.label = "x" * 262_145
+    assert (
+        refused(labeling.CreateAnnotationRequest(annotation=annotation), "TEXT_TOO_LONG")
+        == "annotation.label"
+    )
 
 
 UPDATE_PROJECT = flywheel.DESCRIPTOR.services_by_name["FlywheelService"].methods_by_name["UpdateProject"]

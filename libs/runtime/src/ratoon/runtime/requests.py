@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from typing import Any, cast
 from urllib.parse import unquote
@@ -54,7 +55,7 @@ _WHOLE = frozenset(
     for kind in (timestamp_pb2.Timestamp, duration_pb2.Duration, field_mask_pb2.FieldMask)
 )
 _LONG_TEXTS = frozenset(("changelog", "comment", "correction", "instructions", "text"))
-PROSE = _LONG_TEXTS | {"license"}
+_PROSE = _LONG_TEXTS | {"license"}
 """Fields that hold a person's words or a licence, which no service reads as the name of a resource."""
 
 
@@ -189,12 +190,19 @@ def _bound(field: FieldDescriptor) -> int:
     holder = cast(Descriptor, field.containing_type)
     if holder.file.package == _JOBS:
         return _LONGEST_SPEC
+    if _is_declared_prose(field):
+        return _LONGEST
     entry = holder.GetOptions().map_entry
     if field.name == "request_id":
         return _REQUEST_ID
     if field.name in _SHORT_NAMES or field.name.endswith("_id") or (entry and field.name == "key"):
         return _SHORT
     return _LONGEST if field.name in _LONG_TEXTS else _LONG
+
+
+@cache
+def _is_declared_prose(field: FieldDescriptor) -> bool:
+    return bool(field.GetOptions().Extensions[options_pb2.prose])
 
 
 def _check_time(each: Value) -> None:
@@ -219,12 +227,13 @@ def projects_in(value: Value) -> Iterator[str]:
 
     Disguises count: other cases, percent-encoding, spaces around it, a host or an API version before it.
     """
-    if value.field.type != FieldDescriptor.TYPE_STRING or value.field.name in PROSE:
+    field = value.field
+    if field.type != FieldDescriptor.TYPE_STRING or field.name in _PROSE or _is_declared_prose(field):
         return
     text = _unquoted(value.value).strip().casefold()
     if "projects/" not in text:
         return
-    if value.field.name in _EXPRESSIONS:
+    if field.name in _EXPRESSIONS:
         yield from (match["project"] for match in _EMBEDDED.finditer(text))
     elif match := _NAME.fullmatch(text.rpartition("://")[2]):
         yield match["project"]

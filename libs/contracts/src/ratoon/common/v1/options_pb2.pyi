@@ -66,6 +66,7 @@ Global___Role: _TypeAlias = Role  # noqa: Y015
 REQUIRED_ROLE_FIELD_NUMBER: _builtins.int
 SPANS_PROJECTS_FIELD_NUMBER: _builtins.int
 CHANGEABLE_FIELD_NUMBER: _builtins.int
+PROSE_FIELD_NUMBER: _builtins.int
 TOPIC_FIELD_NUMBER: _builtins.int
 required_role: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Role.ValueType]
 """Lowest role that may call the method."""
@@ -74,6 +75,10 @@ spans_projects: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.Method
 changeable: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _containers.RepeatedScalarFieldContainer[_builtins.str]]
 """Fields of the resource that an Update method may change (`labels`; `limits.*`: each field of `limits`). Without an
 `update_mask`, the update changes those of them that the request carries.
+"""
+prose: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
+"""The field holds a text that people or models write at length: it may have 262,144 characters, and it is never read
+as the name of a resource.
 """
 topic: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MessageOptions, _builtins.str]
 """Event topic of which this message is the envelope."""

@@ -23,23 +23,26 @@ _sym_db = _symbol_database.Default()
 
 
 from ratoon.common.v1 import generation_pb2 as ratoon_dot_common_dot_v1_dot_generation__pb2
+from ratoon.common.v1 import options_pb2 as ratoon_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bratoon/common/v1/task.proto\x12\x10ratoon.common.v1\x1a!ratoon/common/v1/generation.proto\"\xa0\x01\n\x08TaskSpec\x12.\n\x08\x63lassify\x18\x01 \x01(\x0b\x32\x1a.ratoon.common.v1.ClassifyH\x00\x12.\n\x08generate\x18\x02 \x01(\x0b\x32\x1a.ratoon.common.v1.GenerateH\x00\x12,\n\x07regress\x18\x03 \x01(\x0b\x32\x19.ratoon.common.v1.RegressH\x00\x42\x06\n\x04kind\"/\n\x08\x43lassify\x12\x0e\n\x06labels\x18\x01 \x03(\t\x12\x13\n\x0bmulti_label\x18\x02 \x01(\x08\"\xf7\x01\n\x08Generate\x12-\n\x04\x66orm\x18\x01 \x01(\x0e\x32\x1f.ratoon.common.v1.Generate.Form\x12\x13\n\x0bjson_schema\x18\x02 \x01(\t\x12\x16\n\x0ereference_free\x18\x03 \x01(\x08\x12\x36\n\x08\x64\x65\x66\x61ults\x18\x04 \x01(\x0b\x32$.ratoon.common.v1.GenerationDefaults\x12\x0c\n\x04stop\x18\x05 \x03(\t\"I\n\x04\x46orm\x12\x14\n\x10\x46ORM_UNSPECIFIED\x10\x00\x12\r\n\tFORM_TEXT\x10\x01\x12\r\n\tFORM_CHAT\x10\x02\x12\r\n\tFORM_JSON\x10\x03\"^\n\x07Regress\x12\x0c\n\x04unit\x18\x01 \x01(\t\x12\x10\n\x03min\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x03max\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x11\n\ttolerance\x18\x04 \x01(\x01\x42\x06\n\x04_minB\x06\n\x04_maxb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bratoon/common/v1/task.proto\x12\x10ratoon.common.v1\x1a!ratoon/common/v1/generation.proto\x1a\x1eratoon/common/v1/options.proto\"\xa0\x01\n\x08TaskSpec\x12.\n\x08\x63lassify\x18\x01 \x01(\x0b\x32\x1a.ratoon.common.v1.ClassifyH\x00\x12.\n\x08generate\x18\x02 \x01(\x0b\x32\x1a.ratoon.common.v1.GenerateH\x00\x12,\n\x07regress\x18\x03 \x01(\x0b\x32\x19.ratoon.common.v1.RegressH\x00\x42\x06\n\x04kind\"/\n\x08\x43lassify\x12\x0e\n\x06labels\x18\x01 \x03(\t\x12\x13\n\x0bmulti_label\x18\x02 \x01(\x08\"\xfd\x01\n\x08Generate\x12-\n\x04\x66orm\x18\x01 \x01(\x0e\x32\x1f.ratoon.common.v1.Generate.Form\x12\x19\n\x0bjson_schema\x18\x02 \x01(\tB\x04\xa8\xb5\x18\x01\x12\x16\n\x0ereference_free\x18\x03 \x01(\x08\x12\x36\n\x08\x64\x65\x66\x61ults\x18\x04 \x01(\x0b\x32$.ratoon.common.v1.GenerationDefaults\x12\x0c\n\x04stop\x18\x05 \x03(\t\"I\n\x04\x46orm\x12\x14\n\x10\x46ORM_UNSPECIFIED\x10\x00\x12\r\n\tFORM_TEXT\x10\x01\x12\r\n\tFORM_CHAT\x10\x02\x12\r\n\tFORM_JSON\x10\x03\"^\n\x07Regress\x12\x0c\n\x04unit\x18\x01 \x01(\t\x12\x10\n\x03min\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x03max\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x11\n\ttolerance\x18\x04 \x01(\x01\x42\x06\n\x04_minB\x06\n\x04_maxb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ratoon.common.v1.task_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TASKSPEC']._serialized_start=85
-  _globals['_TASKSPEC']._serialized_end=245
-  _globals['_CLASSIFY']._serialized_start=247
-  _globals['_CLASSIFY']._serialized_end=294
-  _globals['_GENERATE']._serialized_start=297
-  _globals['_GENERATE']._serialized_end=544
-  _globals['_GENERATE_FORM']._serialized_start=471
-  _globals['_GENERATE_FORM']._serialized_end=544
-  _globals['_REGRESS']._serialized_start=546
-  _globals['_REGRESS']._serialized_end=640
+  _globals['_GENERATE'].fields_by_name['json_schema']._loaded_options = None
+  _globals['_GENERATE'].fields_by_name['json_schema']._serialized_options = b'\250\265\030\001'
+  _globals['_TASKSPEC']._serialized_start=117
+  _globals['_TASKSPEC']._serialized_end=277
+  _globals['_CLASSIFY']._serialized_start=279
+  _globals['_CLASSIFY']._serialized_end=326
+  _globals['_GENERATE']._serialized_start=329
+  _globals['_GENERATE']._serialized_end=582
+  _globals['_GENERATE_FORM']._serialized_start=509
+  _globals['_GENERATE_FORM']._serialized_end=582
+  _globals['_REGRESS']._serialized_start=584
+  _globals['_REGRESS']._serialized_end=678
 # @@protoc_insertion_point(module_scope)

@@ -23,28 +23,31 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from ratoon.common.v1 import options_pb2 as ratoon_dot_common_dot_v1_dot_options__pb2
 from ratoon.common.v1 import task_pb2 as ratoon_dot_common_dot_v1_dot_task__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#ratoon/labeling/v1/annotation.proto\x12\x12ratoon.labeling.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bratoon/common/v1/task.proto\"\xf7\x03\n\tGuideline\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cinstructions\x18\x05 \x01(\t\x12\x0e\n\x06labels\x18\x06 \x03(\t\x12\x45\n\x0f\x63onflict_policy\x18\x07 \x01(\x0e\x32,.ratoon.labeling.v1.Guideline.ConflictPolicy\x12\x0c\n\x04\x65tag\x18\x08 \x01(\t\x12(\n\x04task\x18\t \x01(\x0b\x32\x1a.ratoon.common.v1.TaskSpec\"\xc2\x01\n\x0e\x43onflictPolicy\x12\x1f\n\x1b\x43ONFLICT_POLICY_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43ONFLICT_POLICY_LATEST\x10\x01\x12\x1c\n\x18\x43ONFLICT_POLICY_MAJORITY\x10\x02\x12\x1f\n\x1b\x43ONFLICT_POLICY_HUMAN_FIRST\x10\x03\x12\x1a\n\x16\x43ONFLICT_POLICY_MEDIAN\x10\x04\x12\x18\n\x14\x43ONFLICT_POLICY_MEAN\x10\x05\"\xee\x02\n\nAnnotation\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\trecord_id\x18\x05 \x01(\t\x12\x16\n\x0e\x63ontent_digest\x18\x06 \x01(\t\x12\r\n\x05label\x18\x07 \x01(\t\x12\x11\n\tannotator\x18\x08 \x01(\t\x12\x35\n\x06source\x18\t \x01(\x0e\x32%.ratoon.labeling.v1.Annotation.Source\"Z\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x11\n\rSOURCE_IMPORT\x10\x01\x12\x10\n\x0cSOURCE_HUMAN\x10\x02\x12\x13\n\x0fSOURCE_FEEDBACK\x10\x03\"\xfe\x04\n\x04Task\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x05state\x18\x05 \x01(\x0e\x32\x1e.ratoon.labeling.v1.Task.State\x12\x11\n\trecord_id\x18\x06 \x01(\t\x12\x16\n\x0e\x63ontent_digest\x18\x07 \x01(\t\x12\x17\n\x0f\x64\x61taset_version\x18\x08 \x01(\t\x12\x16\n\x0eproposed_label\x18\t \x01(\t\x12\x0e\n\x06reason\x18\n \x01(\t\x12\r\n\x05label\x18\x0b \x01(\t\x12\x11\n\tannotator\x18\x0c \x01(\t\x12\x14\n\x0clease_holder\x18\r \x01(\t\x12\x35\n\x11lease_expire_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x04task\x18\x0f \x01(\x0b\x32\x1a.ratoon.common.v1.TaskSpec\x12\x0f\n\x07overlap\x18\x10 \x01(\x05\x12\x30\n\x07\x61nswers\x18\x11 \x03(\x0b\x32\x1f.ratoon.labeling.v1.Task.Answer\x1a*\n\x06\x41nswer\x12\x11\n\tannotator\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\"Q\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n\nSTATE_OPEN\x10\x01\x12\x0e\n\nSTATE_DONE\x10\x02\x12\x11\n\rSTATE_SKIPPED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#ratoon/labeling/v1/annotation.proto\x12\x12ratoon.labeling.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eratoon/common/v1/options.proto\x1a\x1bratoon/common/v1/task.proto\"\xf7\x03\n\tGuideline\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cinstructions\x18\x05 \x01(\t\x12\x0e\n\x06labels\x18\x06 \x03(\t\x12\x45\n\x0f\x63onflict_policy\x18\x07 \x01(\x0e\x32,.ratoon.labeling.v1.Guideline.ConflictPolicy\x12\x0c\n\x04\x65tag\x18\x08 \x01(\t\x12(\n\x04task\x18\t \x01(\x0b\x32\x1a.ratoon.common.v1.TaskSpec\"\xc2\x01\n\x0e\x43onflictPolicy\x12\x1f\n\x1b\x43ONFLICT_POLICY_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43ONFLICT_POLICY_LATEST\x10\x01\x12\x1c\n\x18\x43ONFLICT_POLICY_MAJORITY\x10\x02\x12\x1f\n\x1b\x43ONFLICT_POLICY_HUMAN_FIRST\x10\x03\x12\x1a\n\x16\x43ONFLICT_POLICY_MEDIAN\x10\x04\x12\x18\n\x14\x43ONFLICT_POLICY_MEAN\x10\x05\"\xf4\x02\n\nAnnotation\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\trecord_id\x18\x05 \x01(\t\x12\x16\n\x0e\x63ontent_digest\x18\x06 \x01(\t\x12\x13\n\x05label\x18\x07 \x01(\tB\x04\xa8\xb5\x18\x01\x12\x11\n\tannotator\x18\x08 \x01(\t\x12\x35\n\x06source\x18\t \x01(\x0e\x32%.ratoon.labeling.v1.Annotation.Source\"Z\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x11\n\rSOURCE_IMPORT\x10\x01\x12\x10\n\x0cSOURCE_HUMAN\x10\x02\x12\x13\n\x0fSOURCE_FEEDBACK\x10\x03\"\xfe\x04\n\x04Task\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x05state\x18\x05 \x01(\x0e\x32\x1e.ratoon.labeling.v1.Task.State\x12\x11\n\trecord_id\x18\x06 \x01(\t\x12\x16\n\x0e\x63ontent_digest\x18\x07 \x01(\t\x12\x17\n\x0f\x64\x61taset_version\x18\x08 \x01(\t\x12\x16\n\x0eproposed_label\x18\t \x01(\t\x12\x0e\n\x06reason\x18\n \x01(\t\x12\r\n\x05label\x18\x0b \x01(\t\x12\x11\n\tannotator\x18\x0c \x01(\t\x12\x14\n\x0clease_holder\x18\r \x01(\t\x12\x35\n\x11lease_expire_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x04task\x18\x0f \x01(\x0b\x32\x1a.ratoon.common.v1.TaskSpec\x12\x0f\n\x07overlap\x18\x10 \x01(\x05\x12\x30\n\x07\x61nswers\x18\x11 \x03(\x0b\x32\x1f.ratoon.labeling.v1.Task.Answer\x1a*\n\x06\x41nswer\x12\x11\n\tannotator\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\"Q\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n\nSTATE_OPEN\x10\x01\x12\x0e\n\nSTATE_DONE\x10\x02\x12\x11\n\rSTATE_SKIPPED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ratoon.labeling.v1.annotation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GUIDELINE']._serialized_start=122
-  _globals['_GUIDELINE']._serialized_end=625
-  _globals['_GUIDELINE_CONFLICTPOLICY']._serialized_start=431
-  _globals['_GUIDELINE_CONFLICTPOLICY']._serialized_end=625
-  _globals['_ANNOTATION']._serialized_start=628
-  _globals['_ANNOTATION']._serialized_end=994
-  _globals['_ANNOTATION_SOURCE']._serialized_start=904
-  _globals['_ANNOTATION_SOURCE']._serialized_end=994
-  _globals['_TASK']._serialized_start=997
-  _globals['_TASK']._serialized_end=1635
-  _globals['_TASK_ANSWER']._serialized_start=1510
-  _globals['_TASK_ANSWER']._serialized_end=1552
-  _globals['_TASK_STATE']._serialized_start=1554
-  _globals['_TASK_STATE']._serialized_end=1635
+  _globals['_ANNOTATION'].fields_by_name['label']._loaded_options = None
+  _globals['_ANNOTATION'].fields_by_name['label']._serialized_options = b'\250\265\030\001'
+  _globals['_GUIDELINE']._serialized_start=154
+  _globals['_GUIDELINE']._serialized_end=657
+  _globals['_GUIDELINE_CONFLICTPOLICY']._serialized_start=463
+  _globals['_GUIDELINE_CONFLICTPOLICY']._serialized_end=657
+  _globals['_ANNOTATION']._serialized_start=660
+  _globals['_ANNOTATION']._serialized_end=1032
+  _globals['_ANNOTATION_SOURCE']._serialized_start=942
+  _globals['_ANNOTATION_SOURCE']._serialized_end=1032
+  _globals['_TASK']._serialized_start=1035
+  _globals['_TASK']._serialized_end=1673
+  _globals['_TASK_ANSWER']._serialized_start=1548
+  _globals['_TASK_ANSWER']._serialized_end=1590
+  _globals['_TASK_STATE']._serialized_start=1592
+  _globals['_TASK_STATE']._serialized_end=1673
 # @@protoc_insertion_point(module_scope)
