@@ -1,6 +1,8 @@
 """The labeling service: its gRPC API over a real socket, its database, its worker process; ingestion is a fake."""
 
+from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from sqlalchemy import event
@@ -16,6 +18,7 @@ from ratoon.process.errors import Aborted, FailedPrecondition, InvalidArgument, 
 from ratoon.runtime.lifecycle import App, Rpc
 from ratoon.security.identity import Role
 from ratoon.service.app import Platform, ServiceRuntime
+from ratoon.service.tasks import message_of
 from ratoon.storage import outbox
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.database import Database
@@ -23,6 +26,9 @@ from ratoon.storage.migrations import migrate
 from ratoon.storage.paging import PageTokens
 from ratoon.storage.store import Store
 from ratoon.tasks.classify import Classify
+from ratoon.tasks.generate import Generate
+from ratoon.tasks.kinds import TaskSpec
+from ratoon.tasks.regress import Regress
 from ratoon.testkit.clock import FakeClock
 from ratoon.testkit.services import State, serving
 from ratoon_labeling import mapping
@@ -34,14 +40,16 @@ from ratoon_labeling.adapters.task_queue import SqlTaskQueue
 from ratoon_labeling.application import handlers
 from ratoon_labeling.application.commands import ClaimTask, CompleteTask
 from ratoon_labeling.application.procedures import label_set_procedure
+from ratoon_labeling.domain.annotations import Annotation
 from ratoon_labeling.domain.errors import DatasetNotReady
-from ratoon_labeling.domain.tasks import LEASE, Reason, Task, TaskSummary
+from ratoon_labeling.domain.tasks import LEASE, Reason, Task, TaskState, TaskSummary
 from ratoon_labeling.entrypoints.grpc import LabelingServicer
 from ratoon_labeling.settings import Settings
 
 PROJECT = "projects/p"
 GUIDELINE = f"{PROJECT}/guidelines/mail"
 DATASET = f"{PROJECT}/datasets/mail/versions"
+LABELS = Classify(("ham", "spam"))
 LabelSet = label_set_pb2.LabelSet
 
 
@@ -122,7 +130,7 @@ def guideline(labeling: LabelingServiceStub) -> annotation_pb2.Guideline:
 
 
 def frozen(labeling: LabelingServiceStub, version: str, request_id: str = "", **fields) -> LabelSet:
-    spec = LabelSet(dataset_version=f"{DATASET}/{version}", guideline=GUIDELINE, **fields)
+    spec = LabelSet(**{"dataset_version": f"{DATASET}/{version}", "guideline": GUIDELINE, **fields})
     created = labeling.CreateLabelSet(
         pb.CreateLabelSetRequest(parent=PROJECT, label_set=spec, request_id=request_id)
     )
@@ -257,14 +265,22 @@ def queue(folder, databases) -> Iterator[tuple[Store, FakeClock]]:
     database.close()
 
 
-def put_tasks(store: Store, clock: FakeClock, project: str, count: int, reason: Reason) -> list[Task]:
+def put_tasks(
+    store: Store,
+    clock: FakeClock,
+    project: str,
+    count: int,
+    reason: Reason,
+    task: TaskSpec = LABELS,
+    **fields: Any,
+) -> list[Task]:
     now = clock.now()
     with store.write() as tx:
         return [
             tx.create(
                 Task(
                     f"{project}/tasks/{reason}-{number:04}", now, now, f"r{number}", "d", f"{project}/v",
-                    Classify(("ham", "spam")), "ham", reason,
+                    task, "ham", reason, **fields,
                 )
             )[0]
             for number in range(count)
@@ -287,6 +303,36 @@ def test_two_annotators_never_get_one_task(queue):
     assert claimed(queue, "ann-3", "projects/two") is None
     clock.advance(LEASE.total_seconds())
     assert claimed(queue, "ann-60", "projects/two") in {*names} - {names[3]}
+
+
+def test_a_task_of_several_annotators_goes_to_each_of_them_once(queue):
+    store, clock = queue
+    put_tasks(store, clock, "projects/several", 60, Reason.REVIEW_SAMPLE, overlap=2)
+    answered: dict[str, list[str]] = {"ann": [], "bob": [], "cy": []}
+    for annotator, names in answered.items():
+        while name := claimed(queue, annotator, "projects/several"):
+            label = "" if len(names) % 3 == 0 else "spam"
+            handlers.complete_task(CompleteTask(name, label, annotator), store, clock)
+            names.append(name)
+    assert [len(set(names)) for names in answered.values()] == [60, 60, 0]
+    with store.read() as tx:
+        given = tx.all(Annotation, "projects/several")
+        assert {task.state for task in tx.all(Task, "projects/several")} == {
+            TaskState.DONE,
+            TaskState.SKIPPED,
+        }
+    assert Counter(each.annotator for each in given) == {"ann": 40, "bob": 40}
+    assert len({each.name for each in given}) == 80
+
+
+def test_answers_of_any_kind_are_counted_and_only_labels_are_listed(queue):
+    store, clock = queue
+    put_tasks(store, clock, "projects/texts", 3, Reason.REVIEW_SAMPLE, task=Generate())
+    for number, text in enumerate(("ham", " ham ", "eggs")):
+        name = f"projects/texts/tasks/review-sample-{number:04}"
+        handlers.complete_task(CompleteTask(name, text, "ann"), store, clock)
+    summary = handlers.summarize_tasks("projects/texts", SqlTaskCounts(store.database, clock))
+    assert summary == TaskSummary({}, 3, kept=2, changed=1)
 
 
 def test_the_newest_tasks_are_claimed_first_and_those_of_a_reason(queue):
@@ -368,3 +414,61 @@ def test_an_annotator_claims_and_answers_over_the_api(state, labeling, datasets,
     open_tasks = labeling.ListTasks(pb.ListTasksRequest(parent=PROJECT, filter="state=OPEN")).tasks
     assert sum(summary.open_counts.values()) == len(open_tasks) > 0
     assert not labeling.ClaimTask(pb.ClaimTaskRequest(parent="projects/empty")).HasField("task")
+
+
+def guideline_of(labeling, task: TaskSpec, **fields: Any) -> str:
+    spec = annotation_pb2.Guideline(task=message_of(task), **fields)
+    request = pb.CreateGuidelineRequest(parent=PROJECT, guideline=spec)
+    created = labeling.CreateGuideline(request)
+    assert created.task == message_of(task)
+    return created.name
+
+
+def test_two_annotators_rewrite_the_longest_texts_over_the_api(state, labeling, datasets, put_dataset):
+    came = ["é" * 65_536, "b" * 65_536, None]
+    datasets.ready[f"{DATASET}/20"] = put_dataset(came, prefix="long")
+    guideline = guideline_of(labeling, Generate())
+    first = frozen(labeling, "20", guideline=guideline, review_sample_size=2, overlap=2)
+    assert first.state == LabelSet.STATE_SUCCEEDED, first.failure
+    assert (first.label_count, first.unlabelled_count, first.overlap) == (2, 1, 2)
+    assert first.task == message_of(Generate())
+    ann, bob = (
+        LabelingServiceStub(state.as_role(Role.ANNOTATOR, "labeling", *project)) for project in ([], ["p"])
+    )
+    for annotator, end in ((ann, "!"), (bob, "?")):
+        for _ in range(2):
+            task = annotator.ClaimTask(pb.ClaimTaskRequest(parent=PROJECT)).task
+            assert (task.overlap, task.proposed_label in came) == (2, True)
+            text = task.proposed_label[:-1] + end
+            done = annotator.CompleteTask(pb.CompleteTaskRequest(name=task.name, label=text))
+            assert done.answers[-1].label == text
+    assert (done.state, done.label, len(done.answers)) == (annotation_pb2.Task.STATE_DONE, "", 2)
+    again = frozen(labeling, "20", guideline=guideline)
+    assert (again.label_count, again.conflict_count) == (2, 2)
+    assert again.agreement_token_f1 == pytest.approx(1 / 3)  # the words of ann and bob are equal
+    tasks, token = [], ""
+    while True:
+        page = labeling.ListTasks(pb.ListTasksRequest(parent=PROJECT, page_token=token))
+        tasks, token = [*tasks, *page.tasks], page.next_page_token
+        if not token:
+            break
+    assert sum(len(task.answers) == 2 for task in tasks) == 2
+
+
+def test_an_answer_that_is_no_number_is_refused_over_the_api(labeling, datasets, put_dataset):
+    datasets.ready[f"{DATASET}/21"] = put_dataset(["1", "5", "9"], prefix="stars")
+    policy = annotation_pb2.Guideline.CONFLICT_POLICY_MEAN
+    guideline = guideline_of(labeling, Regress("stars", 1.0, 5.0), conflict_policy=policy)
+    label_set = frozen(labeling, "21", guideline=guideline, review_sample_size=1)
+    assert dict(label_set.unknown_labels) == {"9": 1}
+    task = labeling.ClaimTask(pb.ClaimTaskRequest(parent=PROJECT, reason="review-sample")).task
+    with pytest.raises(InvalidArgument, match="not a number from 1 to 5") as refused:
+        labeling.CompleteTask(pb.CompleteTaskRequest(name=task.name, label="6"))
+    assert refused.value.reason == "BAD_ANSWER"
+    assert labeling.CompleteTask(pb.CompleteTaskRequest(name=task.name, label="2.50 stars")).label == "2.5"
+
+
+def test_a_label_set_takes_1_to_20_annotators(labeling):
+    with pytest.raises(InvalidArgument, match="choose 1 to 20") as refused:
+        frozen(labeling, "1", overlap=21)
+    assert refused.value.reason == "BAD_OVERLAP"

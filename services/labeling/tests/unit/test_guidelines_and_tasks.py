@@ -1,5 +1,6 @@
 """Guidelines, annotators and tasks."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -8,6 +9,7 @@ from ratoon.tasks.classify import Classify
 from ratoon_labeling.domain.annotations import Source, annotator_of
 from ratoon_labeling.domain.errors import (
     BadLabels,
+    BadOverlap,
     SourceNotYours,
     StaleEtag,
     TaskAnswered,
@@ -16,7 +18,16 @@ from ratoon_labeling.domain.errors import (
 )
 from ratoon_labeling.domain.guidelines import Guideline, check_etag
 from ratoon_labeling.domain.kinds.classify import checked_labels
-from ratoon_labeling.domain.tasks import LEASE, Reason, Task, TaskState, claim, complete, is_claimable
+from ratoon_labeling.domain.tasks import (
+    LEASE,
+    Reason,
+    Task,
+    TaskState,
+    checked_overlap,
+    claim,
+    complete,
+    is_claimable,
+)
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 TASK = Task(
@@ -101,3 +112,42 @@ def test_an_answer_ends_the_lease_and_is_not_claimed_again():
     assert (done.lease_holder, done.lease_expire_time) == ("", None)
     assert complete(done, "spam", "ann", NOON) == done
     assert not is_claimable(done, "ann", NOON)
+
+
+def answered(task: Task, *answers: tuple[str, str]) -> Task:
+    for annotator, label in answers:
+        task = complete(task, label, annotator, NOON)
+    return task
+
+
+def test_a_task_of_several_annotators_waits_for_all_of_them():
+    task = replace(TASK, overlap=3)
+    once = complete(claim(task, "ann", NOON), "spam", "ann", NOON)
+    assert (once.state, once.label, once.lease_holder) == (TaskState.OPEN, "", "")
+    assert not is_claimable(once, "ann", NOON)
+    assert is_claimable(once, "bob", NOON)
+    assert complete(once, "SPAM", "ann", NOON) == once
+    with pytest.raises(TaskAnswered, match="answered by ann"):
+        complete(once, "ham", "ann", NOON)
+    done = answered(once, ("bob", ""), ("cy", "spam"))
+    assert (done.state, done.label, done.annotator) == (TaskState.DONE, "spam", "cy")
+    assert [(each.annotator, each.label) for each in done.given] == [
+        ("ann", "spam"),
+        ("bob", ""),
+        ("cy", "spam"),
+    ]
+    with pytest.raises(TaskAnswered):
+        complete(done, "spam", "dan", NOON)
+
+
+def test_a_task_whose_annotators_disagree_has_no_label_and_one_that_all_skip_is_skipped():
+    task = replace(TASK, overlap=2)
+    torn = answered(task, ("ann", "spam"), ("bob", "ham"))
+    assert (torn.state, torn.label) == (TaskState.DONE, "")
+    assert answered(task, ("ann", ""), ("bob", "")).state is TaskState.SKIPPED
+
+
+@pytest.mark.parametrize("overlap", [0, -1, 21])
+def test_the_number_of_annotators_has_bounds(overlap):
+    with pytest.raises(BadOverlap):
+        checked_overlap(overlap)

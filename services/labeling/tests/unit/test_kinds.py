@@ -70,6 +70,7 @@ def test_an_answer_is_stored_in_its_canonical_form(task, text, canonical):
         (Generate(), " \n", BadAnswer, "is not a text"),
         (Generate(), "half \ud800", BadAnswer, "is not a text"),
         (Generate(), "x" * (MAX_ANSWER_CHARS + 1), BadAnswer, "has 65,537 characters; it may have 65,536"),
+        (Generate(), "a\0b", BadAnswer, "and not NUL"),
         (JSON, "{", BadAnswer, "is not a JSON document"),
         (STARS, "5.5", BadAnswer, r"is not a number from 1 to 5 \(stars\)"),
         (STARS, "nan", BadAnswer, "is not a number"),

@@ -31,6 +31,7 @@ from ratoon_labeling.domain.annotations import (
     Source,
     annotation_of_task,
     annotator_of,
+    is_storable,
 )
 from ratoon_labeling.domain.errors import BadConflictPolicy, InUse
 from ratoon_labeling.domain.guidelines import ConflictPolicy, Guideline, check_etag
@@ -273,9 +274,9 @@ def _check_one_project(command: CreateLabelSet) -> None:
 def _check_annotation(command: CreateAnnotation) -> None:
     if not command.record_id:
         raise InvalidArgument("record_id is missing.", reason="RECORD_MISSING", field="annotation.record_id")
-    if not label_key(command.label) or len(command.label) > MAX_ANSWER_CHARS:
+    if not label_key(command.label) or not is_storable(command.label):
         raise InvalidArgument(
-            f"label must have 1 to {MAX_ANSWER_CHARS:,} characters, one of them visible.",
+            f"label must have 1 to {MAX_ANSWER_CHARS:,} characters, one of them visible and none of them NUL.",
             reason="BAD_LABEL",
             field="annotation.label",
         )

@@ -11,6 +11,11 @@ MAX_ANSWER_CHARS = 65_536
 """Characters in an answer."""
 
 
+def is_storable(answer: str) -> bool:
+    """Return whether an answer is short enough, and without the character NUL, which PostgreSQL does not take."""
+    return len(answer) <= MAX_ANSWER_CHARS and "\0" not in answer
+
+
 class Source(StrEnum):
     """Where a label came from."""
 

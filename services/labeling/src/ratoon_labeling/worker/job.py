@@ -15,7 +15,7 @@ from ratoon.tasks import kinds
 from ratoon.tasks.classify import Classify
 from ratoon.tasks.kinds import TaskSpec
 from ratoon.tasks.labels import label_key
-from ratoon_labeling.domain.annotations import MAX_ANSWER_CHARS, AnnotatedLabel, Source
+from ratoon_labeling.domain.annotations import AnnotatedLabel, Source, is_storable
 from ratoon_labeling.domain.guidelines import ConflictPolicy
 from ratoon_labeling.domain.kinds.table import labels_of, rules_of
 from ratoon_labeling.domain.resolution import Resolution, resolve
@@ -99,9 +99,9 @@ def _rows(artifacts: ArtifactStore, spec: FreezingSpec, job: JobFolder) -> list[
 
 
 def _parsed(task: TaskSpec, text: str) -> str | None:
-    """Return the canonical form of an answer; None if the text is no answer, or too long."""
+    """Return the canonical form of an answer; None if the text is no answer, or cannot be stored."""
     answer = kinds.parse(task, text)
-    return None if answer is None or len(answer) > MAX_ANSWER_CHARS else answer
+    return answer if answer is not None and is_storable(answer) else None
 
 
 def _created(

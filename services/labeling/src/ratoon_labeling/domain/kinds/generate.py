@@ -6,7 +6,7 @@ from ratoon.tasks import generate
 from ratoon.tasks.generate import Generate
 from ratoon.tasks.kind import BadTask
 from ratoon_labeling.domain.agreement import Agreement, mean_token_f1
-from ratoon_labeling.domain.annotations import MAX_ANSWER_CHARS
+from ratoon_labeling.domain.annotations import MAX_ANSWER_CHARS, is_storable
 from ratoon_labeling.domain.errors import BadAnswer
 from ratoon_labeling.domain.guidelines import ConflictPolicy
 
@@ -41,9 +41,10 @@ def checked_answer(task: Generate, text: str, /) -> str:
     known = generate.parse(task, text)
     if known is None:
         raise BadAnswer(f"The answer {text[:50]!r} is not {generate.valid_answers(task)}.", "label")
-    if len(known) > MAX_ANSWER_CHARS:
+    if not is_storable(known):
         raise BadAnswer(
-            f"The answer has {len(known):,} characters; it may have {MAX_ANSWER_CHARS:,}.", "label"
+            f"The answer has {len(known):,} characters; it may have {MAX_ANSWER_CHARS:,}, and not NUL.",
+            "label",
         )
     return known
 
