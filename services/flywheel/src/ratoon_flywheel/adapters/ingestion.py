@@ -6,14 +6,24 @@ from ratoon.ingestion.v1 import dataset_pb2, source_pb2, split_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
 from ratoon.storage.names import parent_of
+from ratoon.tasks.kinds import kind_of
 from ratoon_flywheel.adapters.children import child, ensure, ensure_cancelled
+from ratoon_flywheel.application.ports import FeedbackData
 from ratoon_flywheel.domain.errors import LicenseNotAllowed
 from ratoon_flywheel.domain.pipelines.actions import BuildDataset, MakeSplit
 from ratoon_flywheel.domain.pipelines.runs import Products
 from ratoon_flywheel.domain.pipelines.steps import Child
 from ratoon_flywheel.domain.projects import Project
+from ratoon_flywheel.domain.signals.records import ATTRIBUTES
 
 _LICENSE = "Captured traffic with users' feedback; for this project alone."
+_TITLES = {
+    FeedbackData.ANSWERS: "Corrected traffic",
+    FeedbackData.PREFERENCES: "Preferences of users",
+    FeedbackData.JUDGEMENTS: "Judged answers",
+}
+_TEXTS = source_pb2.Source.Columns(text="text", label="label", id="id", time="time")
+_CONVERSATIONS = source_pb2.Source.Columns(id="id", time="time", attributes=ATTRIBUTES)
 
 
 class TrafficSources:
@@ -22,14 +32,18 @@ class TrafficSources:
     def __init__(self, channel: grpc.Channel) -> None:
         self._ingestion = IngestionServiceStub(channel)
 
-    def create(self, project: Project, digest: str, request_id: str) -> str:
-        """A source of JSON lines in the artifact store; its name."""
+    def create(self, project: Project, data: FeedbackData, digest: str, request_id: str) -> str:
+        """Create a source of JSON lines in the artifact store; return its name.
+
+        Lines of free text are conversations, which ingestion recognises by their fields.
+        """
+        free_text = kind_of(project.task).FREE_TEXT
         source = source_pb2.Source(
-            display_name="Corrected traffic",
+            display_name=_TITLES[data],
             format=source_pb2.Source.FORMAT_JSONL,
             digest=digest,
             license=_LICENSE,
-            columns=source_pb2.Source.Columns(text="text", label="label", id="id", time="time"),
+            columns=_CONVERSATIONS if free_text else _TEXTS,
         )
         request = pb.CreateSourceRequest(parent=project.name, source=source, request_id=request_id)
         return str(self._ingestion.CreateSource(request).name)

@@ -2,8 +2,8 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ratoon.process.errors import FailedPrecondition, NotFound
 from ratoon.storage.store import Store
@@ -32,6 +32,8 @@ class Export:
     answers: str = ""
     preferences: str = ""
     judgements: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Number of records of each blob, by its field."""
 
 
 _FIELDS = {Form.PREFERENCE: "preferences", Form.JUDGEMENT: "judgements"}
@@ -76,32 +78,26 @@ def export_feedback(
 ) -> Export:
     """Write the records of a window of traffic that may be trained on as JSON lines, a blob for each format."""
     if not kinds.kind_of(project.task).FREE_TEXT:
-        return Export(_export_labels(project, window, store, index, segments))
+        return _export_labels(project, window, store, index, segments)
     lines: defaultdict[str, list[bytes]] = defaultdict(list)
     for each in feedback_records(project, window, store, index, segments):
         lines[_FIELDS.get(each.form, "answers")].append(records.line(each))
-    return Export(**{name: segments.write(some) for name, some in lines.items()})
-
-
-def export_examples(
-    project: Project, window: Window, store: Store, index: AnswerIndex, segments: Segments
-) -> str:
-    """Write the right answers of a window of traffic as JSON lines; return the blob's digest, empty without any."""
-    return export_feedback(project, window, store, index, segments).answers
+    digests = {name: segments.write(some) for name, some in lines.items()}
+    return Export(**digests, counts={name: len(some) for name, some in lines.items()})
 
 
 def _export_labels(
     project: Project, window: Window, store: Store, index: AnswerIndex, segments: Segments
-) -> str:
+) -> Export:
     with store.read() as tx:
         labelled = index.with_feedback(tx, project.name, window.start, window.end)
         examples = labelled_examples(labelled, project.task)
         digests = index.segment_digests(tx, {example.segment for example in examples})
     if not examples:
-        return ""
+        return Export()
     exchanges = _exchanges(segments, digests, frozenset(example.answer_id for example in examples))
     lines = _lines(examples, {answer_id: exchange.text for answer_id, exchange in exchanges.items()})
-    return segments.write(lines) if lines else ""
+    return Export(segments.write(lines), counts={"answers": len(lines)}) if lines else Export()
 
 
 def _segments_of(selected: Iterable[Selected]) -> set[str]:

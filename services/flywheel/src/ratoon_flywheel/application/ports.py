@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from ratoon.storage.store import Transaction
@@ -94,11 +95,20 @@ class Stages:
         return services[stage]
 
 
+class FeedbackData(StrEnum):
+    """Records that follow from feedback, by what they say of an answer."""
+
+    ANSWERS = "answers"
+    """Right answers."""
+    PREFERENCES = "preferences"
+    JUDGEMENTS = "judgements"
+
+
 class Sources(Protocol):
     """Where exported traffic becomes something to curate."""
 
-    def create(self, project: Project, digest: str, request_id: str) -> str:
-        """A source of JSON lines in the artifact store; its name."""
+    def create(self, project: Project, data: FeedbackData, digest: str, request_id: str) -> str:
+        """Create a source of JSON lines in the artifact store; return its name."""
         ...
 
 

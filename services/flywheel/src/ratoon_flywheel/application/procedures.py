@@ -11,11 +11,12 @@ from ratoon.process.errors import Description
 from ratoon.storage.names import parent_of, uuid7
 from ratoon.storage.store import Store
 from ratoon_flywheel.application.budgets import spent_budget
-from ratoon_flywheel.application.examples import export_examples
+from ratoon_flywheel.application.examples import Export, export_feedback
 from ratoon_flywheel.application.intake import read_again
 from ratoon_flywheel.application.ports import (
     AnswerIndex,
     Baselines,
+    FeedbackData,
     Lineage,
     QualityReporter,
     RunIndex,
@@ -62,6 +63,7 @@ _UNAVAILABLE = "UNAVAILABLE"
 _ROLLOUT_ACTIVE = "ROLLOUT_ACTIVE"
 _UNAVAILABLE_RETRY_S = 10.0
 _PRUNED_AT_ONCE = 1000
+_NOUNS = {FeedbackData.PREFERENCES: "preference", FeedbackData.JUDGEMENTS: "judged answer"}
 _TRIGGERS = uuid.UUID("0c5d2a38-9d5e-4f7e-8a44-6f4f3b1f5f0e")
 
 
@@ -122,10 +124,10 @@ class RunProcedure:
         if isinstance(action, CancelChild):
             self._stages.of(action.stage).cancel(action.resource)
             return
-        spec = self._complete(action.request, claim)
+        spec, note = self._complete(action.request, claim)
         resource = self._stages.create(spec, claim.action_id(action.stage.value))
         with self._store.write() as tx:
-            tx.save(noted(run, action.stage, resource))
+            tx.save(replace(noted(run, action.stage, resource), data_note=note or run.data_note))
             self._runs.note_child(tx, resource, run.name)
 
     def failed(self, run: PipelineRun, error: Description, now: datetime) -> Step[PipelineRun]:
@@ -141,19 +143,36 @@ class RunProcedure:
             return _WATCHED_S
         return CANCEL_RETRY_INTERVAL.total_seconds() if run.cancel_requested else SAFETY_NET_S
 
-    def _complete(self, spec: StageRequest, claim: Claim) -> StageRequest:
-        """Return the request; if it is for corrected traffic, export the traffic into a source first."""
+    def _complete(self, spec: StageRequest, claim: Claim) -> tuple[StageRequest, str]:
+        """Return the request and a sentence about its data.
+
+        If it is for corrected traffic, export the traffic into a source first. Preferences and judged answers become
+        sources of their own, for recipes that learn from them.
+        """
         if not isinstance(spec, BuildDataset) or spec.sources or spec.window is None:
-            return spec
-        digest = export_examples(spec.project, spec.window, self._store, self._answers, self._segments)
-        if not digest:
+            return spec, ""
+        export = export_feedback(spec.project, spec.window, self._store, self._answers, self._segments)
+        others = _others(export)
+        if not export.answers:
             raise NothingToLearn(
                 f"No answer of {spec.project.name} was corrected or confirmed since the last "
                 "retraining, so there are no labelled examples to train on: give feedback, or start a "
-                "run with sources."
+                f"run with sources.{f' Pipeline runs do not learn from {others} yet.' if others else ''}"
             )
-        source = self._sources.create(spec.project, digest, claim.action_id("source"))
-        return replace(spec, sources=(source,))
+        source = self._sources.create(
+            spec.project, FeedbackData.ANSWERS, export.answers, claim.action_id("source")
+        )
+        for data in (FeedbackData.PREFERENCES, FeedbackData.JUDGEMENTS):
+            if digest := getattr(export, data):
+                self._sources.create(spec.project, data, digest, claim.action_id(f"source-{data}"))
+        note = f"Kept as sources for alignment recipes, which pipeline runs do not support yet: {others}."
+        return replace(spec, sources=(source,)), note if others else ""
+
+
+def _others(export: Export) -> str:
+    """Return how many preferences and judged answers there are, as a part of a sentence; empty if none."""
+    counts = {noun: export.counts.get(data, 0) for data, noun in _NOUNS.items()}
+    return " and ".join(f"{count} {noun}{'s' * (count != 1)}" for noun, count in counts.items() if count)
 
 
 class PolicyProcedure:

@@ -16,7 +16,7 @@ from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals.drift import Measure, measure
 from ratoon_flywheel.domain.signals.feedback import FeedbackLabel, differs, is_negative, is_vote
 from ratoon_flywheel.domain.signals.monitor import MIN_TEXTS, BaselineState, Observation
-from ratoon_flywheel.domain.signals.records import Form, Selected, select
+from ratoon_flywheel.domain.signals.records import RIGHT_ANSWERS, Form, Selected, select
 from ratoon_flywheel.domain.signals.traffic import (
     Answer,
     LabelledExample,
@@ -184,7 +184,11 @@ class SignalReader:
         task = project.task
         if kinds.kind_of(task).FREE_TEXT:
             pairs = self._index.preferences(tx, project.name, learned)
-            return count_votes(_selected_vote(each, task) for each in select(labelled, pairs, task).selected)
+            return count_votes(
+                _selected_vote(each, task)
+                for each in select(labelled, pairs, task).selected
+                if each.form in RIGHT_ANSWERS
+            )
         answered = {answer.answer_id: answer for answer, _ in labelled}
         return count_votes(
             _example_vote(answered[example.answer_id], example, task)

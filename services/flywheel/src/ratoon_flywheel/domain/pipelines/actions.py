@@ -227,4 +227,5 @@ def _changelog(run: PipelineRun) -> str:
         data = "corrected traffic" if run.retrains else "new sources"
         start = f"Continues {run.production.version} on {data} ({products.dataset_version})."
     why = f" Started because: {run.trigger_reason}" if run.trigger_reason else ""
-    return f"{start}{why} Gate: {products.verdict}"
+    left = f" {run.data_note}" if run.data_note else ""
+    return f"{start}{why}{left} Gate: {products.verdict}"

@@ -182,7 +182,7 @@ class PipelineRun:
     drift: Mapping[str, float] = field(default_factory=dict)
     """Drift that started the run, by feature, in widths of the noise band."""
     data_note: str = ""
-    """What the data of a retraining are, and which feedback it leaves for other recipes."""
+    """Which feedback a retraining leaves for other recipes, as a sentence; empty: none."""
     revision: int = 0
 
     @property

@@ -173,13 +173,20 @@ def _follow(run: PipelineRun, stage: Stage, child: Child, now: datetime) -> Tran
         reason = child.reason or f"{stage.id.name}_{child.state.value}"
         message = child.message or f"{stage.resource} ended as {child.state.value}."
         return _end(run, state, of_stage, reason, message, now)
-    finished = replace(stage, state=StageState.SUCCEEDED, message=child.message, end_time=now)
+    finished = replace(
+        stage, state=StageState.SUCCEEDED, message=_stage_message(run, stage, child), end_time=now
+    )
     run = _with_stage(run, finished)
     if stage.id is StageId.LABELS and (lack := _lack(run)):
         at_labels = _with_stage(run, stage)
         return _end(at_labels, State.FAILED, StageState.FAILED, "TOO_FEW_RECORDS", lack, now)
     following = run.current
     return _succeed(run, now) if following is None else _start(run, following, now)
+
+
+def _stage_message(run: PipelineRun, stage: Stage, child: Child) -> str:
+    note = run.data_note if stage.id is StageId.DATASET else ""
+    return f"{child.message}. {note}" if note else child.message
 
 
 def _without_end_of_stage(run: PipelineRun, stage: Stage, progress: Progress) -> Progress:

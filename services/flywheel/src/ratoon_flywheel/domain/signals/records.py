@@ -35,6 +35,12 @@ class Form(StrEnum):
     PREFERENCE = "PREFERENCE"
 
 
+RIGHT_ANSWERS = (Form.CORRECTION, Form.CONFIRMATION)
+"""Forms that say what the answer should have been: supervised fine-tuning learns from them."""
+ATTRIBUTES = ("version", "user", "consent", "feedback")
+"""Names of the attributes of a record."""
+
+
 @dataclass(frozen=True)
 class Selected:
     """Feedback that becomes a record, before its texts are read."""
@@ -128,7 +134,7 @@ def line(each: FeedbackRecord) -> bytes:
     row: dict[str, object] = {
         "id": each.id,
         "time": each.time.isoformat(),
-        "attributes": dict(each.attributes),
+        **each.attributes,
     }
     if record.tools:
         row["tools"] = json.loads(record.tools)

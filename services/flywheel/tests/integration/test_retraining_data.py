@@ -1,0 +1,92 @@
+"""Feedback on free text becomes sources: corrections train, preferences and judged answers are kept for later."""
+
+import json
+
+import pytest
+
+from ratoon.common.v1 import task_pb2
+from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
+from ratoon.flywheel.v1 import pipeline_run_pb2, project_pb2
+from ratoon.registry.v1 import model_pb2, model_version_pb2
+from ratoon.testkit.waiting import until
+
+PARENT = "projects/mail"
+Run = pipeline_run_pb2.PipelineRun
+TASK = task_pb2.TaskSpec(generate=task_pb2.Generate(form="FORM_CHAT"))
+
+
+@pytest.fixture(autouse=True)
+def served(env):
+    """A project that writes subject lines, whose version v1.0 serves."""
+    project = project_pb2.Project(task=TASK)
+    env.flywheel.CreateProject(pb.CreateProjectRequest(project_id="mail", project=project))
+    alias = f"{PARENT}/models/mail/aliases/production"
+    env.peers.resources[env.version] = model_version_pb2.ModelVersion(
+        name=env.version, artifact_digest="c" * 64
+    )
+    env.peers.resources[alias] = model_pb2.Alias(name=alias, version=env.version)
+
+
+def retrained(env):
+    request = pb.CreatePipelineRunRequest(parent=PARENT, pipeline_run={})
+    run = env.flywheel.CreatePipelineRun(request)
+    return until(lambda: ended(env, run.name))
+
+
+def ended(env, name):
+    run = env.flywheel.GetPipelineRun(pb.GetPipelineRunRequest(name=name))
+    return run if run.HasField("failure") or run.state == Run.STATE_SUCCEEDED else None
+
+
+def lines(env, source):
+    return [json.loads(line) for line in env.peers.artifacts.read(source.digest).splitlines()]
+
+
+def test_corrections_train_and_preferences_and_judged_answers_are_kept(env):
+    corrected = env.answered(["first mail", "second mail"], "A subject", users=["ann", "bob"])
+    env.send_feedback(corrected[0], correction="Budget of May", user="ann")
+    env.send_feedback(corrected[1], correction="Lunch on Friday")
+    judged = env.answered(["third mail", "fourth mail"], "Another subject")
+    env.send_feedback(judged[0], thumb=1)
+    env.send_feedback(judged[1], thumb=-1)
+    (better,) = env.answered(["fifth mail"], "Good subject")
+    (worse,) = env.answered(["fifth mail"], "Bad subject")
+    env.send_feedback(better, rejected_answer_id=worse)
+    run = retrained(env)
+    assert (run.state, run.recipe) == (Run.STATE_SUCCEEDED, "sft")
+    answers, preferences, judgements = env.peers.created_resources("Source")
+    (version,) = env.peers.created_resources("DatasetVersion")
+    assert list(version.sources) == [answers.name], "only right answers train"
+    rows = lines(env, answers)
+    assert [row["messages"] for row in rows] == [
+        [
+            {"role": "system", "content": "Ham or spam?"},
+            {"role": "user", "content": text},
+            {"role": "assistant", "content": correction},
+        ]
+        for text, correction in (("first mail", "Budget of May"), ("second mail", "Lunch on Friday"))
+    ]
+    assert list(answers.columns.attributes) == ["version", "user", "consent", "feedback"]
+    assert all(set(answers.columns.attributes) <= row.keys() for row in rows)
+    assert {(row["version"], row["feedback"], row["consent"]) for row in rows} == {
+        (env.version, "CORRECTION", "TRAINING")
+    }
+    assert len({row["user"] for row in rows} - {"", "ann", "bob"}) == 2, "users are marks"
+    (pair,) = lines(env, preferences)
+    assert (pair["chosen"][0]["content"], pair["rejected"][0]["content"]) == ("Good subject", "Bad subject")
+    assert sorted(row["label"] for row in lines(env, judgements)) == [False, True]
+    kept = (
+        "Kept as sources for alignment recipes, which pipeline runs do not support yet: 1 preference and 2 judged "
+        "answers."
+    )
+    assert run.stages[0].message.endswith(kept)
+    (registered,) = env.peers.created_resources("ModelVersion")
+    assert kept in registered.changelog
+
+
+def test_without_a_right_answer_a_retraining_ends_and_says_what_there_is(env):
+    env.send_feedback(env.answered(["a mail"], "A subject")[0], thumb=1)
+    run = retrained(env)
+    assert (run.state, run.failure.reason) == (Run.STATE_FAILED, "NOTHING_TO_LEARN")
+    assert run.failure.message.endswith("Pipeline runs do not learn from 1 judged answer yet.")
+    assert not env.peers.created_resources("Source")
