@@ -35,12 +35,13 @@ from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion, VersionCom
 from ratoon_ingestion.domain.erasures import Erasure, RecordsErased, SplitRedacted, VersionRedacted
 from ratoon_ingestion.domain.errors import BadCuration, BadReading, BadSource
 from ratoon_ingestion.domain.pii import DEFAULT_MASKS, Mask
-from ratoon_ingestion.domain.sources import Columns, Format, Source
+from ratoon_ingestion.domain.sources import EXAMPLE_ROLES, Columns, Format, Source
 from ratoon_ingestion.domain.splits import Replay, Split, SplitCompleted, SplitOpened, SplitReading
 from ratoon_ingestion.domain.work import Progress, State
+from ratoon_ingestion.example_messages import example_message
 
 _NO_MASKS = "none"
-_COLUMNS = ("text", "label", "id", "time", "attributes")
+_COLUMNS = ("text", "label", "id", "time", "attributes", *EXAMPLE_ROLES)
 _ERASURE_STATES = {State.READY: "SUCCEEDED"}
 
 
@@ -60,6 +61,7 @@ def source(value: Source) -> source_pb2.Source:
             id=columns.id,
             time=columns.time,
             attributes=columns.attributes,
+            **columns.of_examples,
         ),
         encoding=value.encoding,
         etag=value.etag,
@@ -156,6 +158,7 @@ def record(value: Record) -> dataset_pb2.Record:
         steps=value.steps,
         attributes=value.attributes,
         conflicting_labels=value.conflicting_labels,
+        example=None if value.example is None else example_message(value.example),
         received_time=timestamp(value.received_time),
     )
 
@@ -272,7 +275,8 @@ def _columns(columns: source_pb2.Source.Columns) -> Columns:
     named = {
         name: getattr(columns, name) for name in ("text", "label", "id", "time") if getattr(columns, name)
     }
-    return Columns(**named, attributes=tuple(columns.attributes), named=tuple(named))
+    examples = {role: getattr(columns, role) for role in EXAMPLE_ROLES}
+    return Columns(**named, **examples, attributes=tuple(columns.attributes), named=tuple(named))
 
 
 def create_dataset(request: ingestion_service_pb2.CreateDatasetRequest) -> CreateDataset:

@@ -37,6 +37,7 @@ def table(texts: list[str], attributes: dict[str, str] | None = None) -> pa.Tabl
             "received_time": NOW,
             "attributes": list((attributes or {}).items()),
             "steps": ["made"],
+            "example": None,
         }
         return filler | own
 

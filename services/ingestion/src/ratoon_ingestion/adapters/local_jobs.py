@@ -5,6 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version as installed_version
+from typing import Any
+
+from google.protobuf.message import Message
 
 from ratoon.ingestion.v1.source_pb2 import SourcePreview
 from ratoon.ingestion.v1.split_pb2 import Split as SplitMessage
@@ -19,7 +22,7 @@ from ratoon_ingestion.application.ports import CurationJob, ErasureJob, PreviewJ
 from ratoon_ingestion.domain.assignment import Part
 from ratoon_ingestion.domain.datasets import Curated
 from ratoon_ingestion.domain.erasures import Placement, Plan, Redaction, Rewritten, Trace
-from ratoon_ingestion.domain.sources import Source
+from ratoon_ingestion.domain.sources import EXAMPLE_ROLES, Columns, Source
 from ratoon_ingestion.domain.splits import Parted, PartSummary
 from ratoon_ingestion.domain.work import Progress
 
@@ -70,7 +73,7 @@ class _Specs:
             code_version=installed_version("ratoon-ingestion"),
             excluded=job.excluded,
         )
-        return {**spec_json(self._environment("curate", version.name), spec), "barred": list(job.excluded)}
+        return {**_written(self._environment("curate", version.name), spec), "barred": list(job.excluded)}
 
     def split(self, job: SplitJob) -> JSON:
         """Return the spec of a split."""
@@ -107,7 +110,7 @@ class _Specs:
                 for part, summary in split.parts.items()
             ],
         )
-        return spec_json(environment, spec)
+        return _written(environment, spec)
 
     def preview(self, job: PreviewJob) -> JSON:
         """Return the spec of a preview, in a warm process of its own: it does not wait for a long curation."""
@@ -121,7 +124,7 @@ class _Specs:
             record_count=job.record_count,
             excluded=job.excluded,
         )
-        return {**spec_json(environment, spec), "barred": list(job.excluded)}
+        return {**_written(environment, spec), "barred": list(job.excluded)}
 
     def _environment(self, task: str, name: str) -> JobEnvironment:
         """Return the environment of a job; it is its project's, so that it waits for no other project's jobs."""
@@ -140,9 +143,23 @@ def _source(source: Source) -> pb.SourceSpec:
         format=source.format.value,
         licence=source.licence,
         labels_by_folder=source.labels_by_folder,
-        columns=pb.SourceSpec.Columns(**asdict(source.columns)),
+        columns=pb.SourceSpec.Columns(**_columns(source.columns)),
         encoding=source.encoding,
     )
+
+
+def _columns(columns: Columns) -> dict[str, Any]:
+    """Return the fields of columns; those of examples only if they are named."""
+    return {role: name for role, name in asdict(columns).items() if name or role not in EXAMPLE_ROLES}
+
+
+def _written(environment: JobEnvironment, spec: Message) -> JSON:
+    """Return a spec. Workers of the release before read no columns of examples: they are left out unless named."""
+    written = spec_json(environment, spec)
+    for source in (*written.get("sources", ()), *filter(None, (written.get("source"),))):
+        columns = source["columns"]
+        source["columns"] = {role: name for role, name in columns.items() if name is not None}
+    return written
 
 
 def curated(written: JSON) -> Curated:

@@ -12,7 +12,10 @@ from typing import Any
 
 from ratoon.process.errors import ResourceExhausted
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon.tasks.kind import Record as Example
+from ratoon.tasks.records import record_of, to_json
 from ratoon_ingestion.application.ports import Record, RejectedItem
+from ratoon_ingestion.domain.conversations import KIND_ATTRIBUTE, shortened
 
 _PAGE_CHARS = 700_000
 """A page stays under a message's 4 MiB, whatever its script."""
@@ -22,6 +25,8 @@ _ATTRIBUTE_CHARS = 50_000
 """Of longer attributes of a record, all together, only the start is shown."""
 _MAX_VOTES, _LABEL_CHARS = 1_000, 200
 """Maximum number of labels of a record's duplicates to return, and the maximum length of each."""
+_DERIVED = ("conflicting_labels", "example")
+"""Fields of a record that are no columns, or other ones."""
 _BATCH_ROWS, _BATCH_BYTES = 500, 4 << 20
 """Maximum number of rows, and the approximate number of bytes, to decode at once."""
 _BIG_GROUP_BYTES, _MAX_GROUP_BYTES = 32 << 20, 512 << 20
@@ -149,11 +154,21 @@ def _parquet(stream: Any) -> Any:
 
 def _record(row: dict[str, Any]) -> Record:
     votes = row.get("label_votes") or ()
-    values = {name: row[name] for name in Record.__dataclass_fields__ if name != "conflicting_labels"}
+    values = {name: row[name] for name in Record.__dataclass_fields__ if name not in _DERIVED}
     values["conflicting_labels"] = tuple(vote["label"][:_LABEL_CHARS] for vote in votes[:_MAX_VOTES])
     values["text"] = row["text"][:_TEXT_CHARS]
+    values["source_label"] = label[:_TEXT_CHARS] if (label := row["source_label"]) else label
     values["attributes"] = _shown(row["attributes"] or ())
+    values["example"] = _example(row)
     return Record(**values)
+
+
+def _example(row: dict[str, Any]) -> Example | None:
+    """The conversation of a row; None for a text with at most a label. Rows of older releases are texts."""
+    example = row.get("example")
+    if example is None and KIND_ATTRIBUTE not in dict(row["attributes"] or ()):
+        return None
+    return shortened(record_of(row["text"], row["source_label"], example), _TEXT_CHARS, _TEXT_CHARS)
 
 
 def _shown(attributes: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -172,4 +187,9 @@ def _chars(record: Record) -> int:
     """About how many characters of a message a record takes."""
     attributes = sum(len(name) + len(value) for name, value in record.attributes.items())
     votes = sum(len(label) + 2 for label in record.conflicting_labels)
-    return len(record.text) + attributes + votes + len(record.source_path) + len(record.source_label or "")
+    texts = len(record.text) + len(record.source_path) + len(record.source_label or "")
+    return texts + attributes + votes + _example_chars(record.example)
+
+
+def _example_chars(example: Example | None) -> int:
+    return 0 if example is None else len(to_json(example))

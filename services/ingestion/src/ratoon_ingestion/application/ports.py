@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ratoon.operations.job_procedure import JobRunner
+from ratoon.tasks.kind import Record as Example
 from ratoon_ingestion.domain.datasets import Curated, DatasetVersion
 from ratoon_ingestion.domain.erasures import Erasure, Placement, Redaction
 from ratoon_ingestion.domain.sources import Source
@@ -93,6 +94,8 @@ class Record:
     attributes: Mapping[str, str] = field(default_factory=dict)
     conflicting_labels: Sequence[str] = ()
     """The labels of its duplicates where they differ."""
+    example: Example | None = None
+    """The conversation and its answers, where the record is more than a text with a label."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ CHANGEABLE = ("display_name", "licence", "labels_by_folder", "columns", "encodin
 """What an update may change."""
 _HOW_IT_IS_READ = ("columns", "encoding", "format")
 _ROLES = ("text", "label", "id", "time")
+EXAMPLE_ROLES = ("messages", "prompt", "answer", "rejected", "system", "tools", "weight")
+"""Columns of conversations, instructions and preferences."""
 _ENCODING_CHARS = 40
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -40,6 +42,19 @@ class Columns:
     attributes: tuple[str, ...] = ()
     named: tuple[str, ...] = ()
     """Those of `text`, `label`, `id` and `time` that were named: these columns must exist, as the attributes must."""
+    messages: str = ""
+    """The messages of a conversation; empty, as with the other columns of EXAMPLE_ROLES: detected."""
+    prompt: str = ""
+    answer: str = ""
+    rejected: str = ""
+    system: str = ""
+    tools: str = ""
+    weight: str = ""
+
+    @property
+    def of_examples(self) -> dict[str, str]:
+        """Return the named columns of EXAMPLE_ROLES by their role; these columns must exist."""
+        return {role: name for role in EXAMPLE_ROLES if (name := getattr(self, role))}
 
 
 @dataclass(frozen=True)
@@ -101,6 +116,7 @@ def _with_columns(columns: Columns, changes: Mapping[str, Any]) -> Columns:
         role for role in names if changes[role]
     }
     attributes = tuple(changes.get("attributes", columns.attributes))
+    names |= {role: changes[role] for role in EXAMPLE_ROLES if role in changes}
     return replace(
         columns, **names, attributes=attributes, named=tuple(role for role in _ROLES if role in named)
     )

@@ -46,12 +46,15 @@ RECORDS = pa.schema(
         "received_time": TIME,
         "attributes": ATTRIBUTES,
         "label_votes": VOTES,
+        "example": pa.string(),
     }
 )
-"""The records of a dataset version. `label_votes`: the labels of its duplicates where they differ; it has none then."""
+"""The records of a dataset version. `label_votes`: the labels of its duplicates where they differ; it has none then.
+`example`: the record as JSON where text and label do not say all of it; versions of older releases lack the column."""
 
-SKETCHES = pa.schema({"shingles": pa.list_(pa.uint64()), "simhash": pa.uint64()})
-"""Columns of the duplicate search in addition to a record's; they are not stored."""
+SKETCHES = pa.schema({"shingles": pa.list_(pa.uint64()), "simhash": pa.uint64(), "answers": pa.string()})
+"""Columns of the duplicate search in addition to a record's; they are not stored. `answers`: digest of the answers of
+an example; empty for texts, whose labels may be in conflict."""
 
 CURATED = pa.schema([*(each for each in RECORDS if each.name not in ("cluster", "label_votes")), *SKETCHES])
 """Records before the duplicate search."""

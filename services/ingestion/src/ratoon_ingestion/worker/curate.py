@@ -23,7 +23,7 @@ import pyarrow.ipc
 from ratoon.jobs.v1.ingestion_jobs_pb2 import CurationResult, CurationSpec
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion.domain.curation import CurationConfig, Rejected
-from ratoon_ingestion.worker.batches import CURATED, REJECTED, VOTES
+from ratoon_ingestion.worker.batches import CURATED, REJECTED, SKETCHES, VOTES
 from ratoon_ingestion.worker.deduplicate import Deduplicated, Vote, deduplicate
 from ratoon_ingestion.worker.pool import mapped
 from ratoon_ingestion.worker.profile import REPLACED, Counts, profile_of, with_step
@@ -122,7 +122,7 @@ def _records(curated: pa.Table, unique: Deduplicated, key: bytes) -> pa.Table:
     for record_id in ids:
         names.append(repeated(record_id, occurrences[record_id], key))
         occurrences[record_id] += 1
-    table = curated.select([name for name in CURATED.names if name not in ("shingles", "simhash")]).take(rows)
+    table = curated.select([name for name in CURATED.names if name not in SKETCHES.names]).take(rows)
     table = table.set_column(
         table.schema.get_field_index("record_id"), "record_id", pa.array(names, pa.string())
     )

@@ -8,9 +8,12 @@ import hashlib
 import hmac
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from ratoon.tasks.kind import Record
+from ratoon.tasks.records import BadRecord, from_json, prompt_text, to_json
+from ratoon_ingestion.domain.conversations import KIND_ATTRIBUTE, is_text, kind_of
 from ratoon_ingestion.domain.curation import Rejected
 from ratoon_ingestion.worker.batches import Verdict
 from ratoon_ingestion.worker.charset import Decoded, EncodingRefused, decode, embedded_charset, readable
@@ -35,6 +38,8 @@ class Source:
     """Attributes of the record: `charset`, when that was guessed."""
     refused: Verdict = None
     """Why it is no record."""
+    record: Record | None = None
+    """The record, where the item is one as a whole."""
 
     def record_id(self, key: bytes) -> str:
         """The HMAC-SHA256 of the decoded source."""
@@ -42,7 +47,9 @@ class Source:
         return hmac.new(key, parts.encode(), hashlib.sha256).hexdigest()
 
     def text(self) -> str:
-        """Subject and body, HTML as text."""
+        """Subject and body, HTML as text; of a conversation its messages."""
+        if self.record is not None:
+            return prompt_text(self.record.turns)
         return "\n\n".join(part for part in (self.subject, *self.bodies()) if part.strip())
 
     def bodies(self) -> list[str]:
@@ -62,6 +69,8 @@ def decoded(kind: Kind, payload: bytes, path: str = "", encoding: str = "") -> S
         return _of_mail(payload, encoding)
     if kind is Kind.TEXT:
         return _of_file(payload, path, encoding)
+    if kind.is_example:
+        return _of_example(kind, payload)
     return _of_cell(kind, payload.decode("utf-8", errors="replace"))
 
 
@@ -94,6 +103,22 @@ def _of_cell(kind: Kind, text: str) -> Source:
     """A cell of a table, which its reader decoded; what was lost before the import is not counted."""
     steps = ["charset_guessed"] if kind is Kind.GUESSED_CELL else []
     return _of_text(Decoded(text, "utf-8"), steps, 0 if kind is Kind.CELL else text.count(_LOST))
+
+
+def _of_example(kind: Kind, payload: bytes) -> Source:
+    """A record; that of a single message is the text of it, and has its id."""
+    try:
+        record = from_json(text := payload.decode())
+    except (UnicodeDecodeError, BadRecord):
+        return _unread(payload, Rejected.BAD_ROW, "not a record")
+    lost = text.count(_LOST) if kind is Kind.LOSSY_EXAMPLE else 0
+    steps = [f"characters_replaced:{lost}"] if lost else []
+    steps += ["charset_guessed"] if kind is Kind.GUESSED_EXAMPLE else []
+    source = Source("", ((prompt_text(record.turns), False),), tuple(steps))
+    if is_text(record):
+        return source
+    attributes = {KIND_ATTRIBUTE: kind_of(record)}
+    return replace(source, blocks=((to_json(record), False),), attributes=attributes, record=record)
 
 
 def _of_text(content: Decoded, steps: list[str], lost: int) -> Source:

@@ -39,6 +39,8 @@ class _Columns:
     label: list[str | None]
     source: list[str]
     path: list[str]
+    answers: list[str]
+    """Digests of the answers of examples; empty for texts."""
 
     def key(self, row: int) -> tuple[str, ...]:
         """Where a row stands, whatever the order it was read in."""
@@ -49,8 +51,9 @@ class _Columns:
         return min(rows, key=lambda row: (self.label[row] is None, self.key(row)))
 
     def differ(self, rows: Iterable[int]) -> bool:
-        """Whether rows carry labels that are not spellings of one."""
-        return len({label_key(label) for row in rows if (label := self.label[row]) is not None}) > 1
+        """Whether rows carry labels that are not spellings of one. Each answer of an example is right."""
+        labels = (self.label[row] for row in rows if not self.answers[row])
+        return len({label_key(label) for label in labels if label is not None}) > 1
 
     def conflicts(self, groups: Iterable[list[int]]) -> int:
         """Groups whose members carry different labels."""
@@ -77,8 +80,11 @@ class _Retired:
 
 
 def deduplicate(curated: pa.Table, config: CurationConfig) -> Deduplicated:
-    """Exact duplicates by content digest, then near duplicates by wording among what stays."""
-    names = ("record_id", "content_digest", "source_label", "source", "source_path")
+    """Exact duplicates by content digest, then near duplicates by wording among what stays.
+
+    Examples with other answers to one prompt stay, in one cluster.
+    """
+    names = ("record_id", "content_digest", "source_label", "source", "source_path", "answers")
     columns = _Columns(*(curated.column(name).to_pylist() for name in names))
     ordered = sorted(range(curated.num_rows), key=columns.key)
     equal = _grouped(ordered, lambda row: columns.digest[row])
@@ -93,7 +99,8 @@ def deduplicate(curated: pa.Table, config: CurationConfig) -> Deduplicated:
     wordings = [[left[place] for place in places] for places in alike]
     clusters = {row: min(columns.record_id[member] for member in rows) for rows in wordings for row in rows}
     if config.near_duplicate_threshold:
-        retired.retire(wordings, columns, CurationStep.NEAR_DUPLICATE, Rejected.NEAR_DUPLICATE)
+        same = [group for rows in wordings for group in _grouped(rows, lambda row: columns.answers[row])]
+        retired.retire(same, columns, CurationStep.NEAR_DUPLICATE, Rejected.NEAR_DUPLICATE)
     rows = tuple(row for row in left if row not in retired.gone)
     votes = {
         row: _votes(curated, columns, members)

@@ -19,10 +19,13 @@ import pyarrow.parquet as pq
 
 from ratoon.jobs.v1.ingestion_jobs_pb2 import ErasureResult, ErasureSpec
 from ratoon.storage.artifacts import ArtifactStore, TreeFile
+from ratoon.tasks.kind import Record
+from ratoon.tasks.records import from_json, to_json
 from ratoon.tasks.text import utf8
 from ratoon_ingestion.worker.curate import Progress, repeated
 from ratoon_ingestion.worker.decoding import decoded, record_id_of
 from ratoon_ingestion.worker.readers import Item, SourceSpec, SourceUnreadable, read_source
+from ratoon_ingestion.worker.readers.tables import has_examples
 from ratoon_ingestion.worker.spec import source_of
 from ratoon_ingestion.worker.tree import write_shard
 from ratoon_ingestion.worker.writers import write_source
@@ -240,13 +243,13 @@ def _redact_source(
                 continue
             if record_id_of(entry, key, source.encoding) in doomed:
                 texts.update(dict.fromkeys(_text_digests(entry, source.encoding)))
-                outcome.payloads.add(entry.payload)
+                outcome.payloads.add(_longest_text(entry))
             else:
                 yield entry
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "source"
-        write_source(source, left(), path)
+        write_source(source, left(), path, has_examples(source, store))
         if not texts:
             if source.name in outcome.origins:
                 # its settings for reading differed when that version was created
@@ -272,12 +275,36 @@ def _tree_blobs(
                 yield blob
 
 
+def _longest_text(item: Item) -> bytes:
+    """The text of an item by which it is searched in files of other formats."""
+    if not item.kind.is_example:
+        return item.payload
+    record = from_json(item.payload.decode())
+    texts = [turn.content for turn in record.turns] + [*record.answers, record.rejected or ""]
+    return max(texts, key=len).encode()
+
+
 def _text_digests(item: Item, encoding: str) -> Iterator[str]:
     """By which captured traffic finds an item's text: as it came, and as a record has it."""
     source = decoded(item.kind, item.payload, item.path, encoding)
     blocks = (text for text, _ in source.blocks)
-    for text in (item.payload.decode("utf-8", errors="replace"), source.text(), *blocks):
+    for text in (
+        item.payload.decode("utf-8", errors="replace"),
+        source.text(),
+        *blocks,
+        *_of_record(source.record),
+    ):
         yield hashlib.sha256(utf8(text.strip())).hexdigest()
+
+
+def _of_record(record: Record | None) -> Iterator[str]:
+    """The texts of an example that traffic may hold: its prompt as a whole, the last message, and its answers."""
+    if record is not None:
+        yield to_json(Record(record.turns, tools=record.tools))
+        yield record.turns[-1].content
+        yield from record.answers
+        if record.rejected is not None:
+            yield record.rejected
 
 
 def _shards(store: ArtifactStore, tree: str) -> list[TreeFile]:

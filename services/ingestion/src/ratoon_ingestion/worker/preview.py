@@ -3,18 +3,22 @@
 import io
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 
+from ratoon.ingestion.v1.example_pb2 import Example
 from ratoon.ingestion.v1.source_pb2 import PreviewedRecord, RejectedItem, SourcePreview
 from ratoon.ingestion.v1.source_pb2 import Source as SourceMessage
 from ratoon.jobs.v1.ingestion_jobs_pb2 import PreviewSpec
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon.tasks.records import from_json, record_of
+from ratoon_ingestion.domain.conversations import KIND_ATTRIBUTE, RecordKind, shortened
 from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.domain.sources import Format
+from ratoon_ingestion.example_messages import example_message
 from ratoon_ingestion.worker.batches import items_batch
 from ratoon_ingestion.worker.detect import detected
 from ratoon_ingestion.worker.readers import Item, Limits, Rejection, SourceSpec, SourceUnreadable, read_source
@@ -29,6 +33,7 @@ _BYTES = 8 << 20
 _SECONDS = 5.0
 _SCAN_BYTES = 8 << 20
 _TEXT_CHARS = 500
+_EXAMPLE_CHARS = 20_000
 _REJECTIONS = 20
 _LABELS = 200
 _PIECE = 8 << 10
@@ -91,13 +96,15 @@ def _read(result: SourcePreview, spec: PreviewSpec, source: SourceSpec, store: "
     settings = StageSettings(bytes.fromhex(spec.record_key), CurationConfig(), frozenset(spec.excluded))
     outcome = curate_batch(items_batch(source, items), settings)
     rejected = [*(_unread(each) for each in rejections), *_rejected(outcome.rejected)]
-    labels = Counter(item.label for item in items if item.label)
+    labels = Counter(item.label for item in items if item.label and not _is_answered(item))
     if not result.problem and not outcome.accepted.num_rows:
         result.problem_reason, result.problem = "NO_RECORDS", _nothing(rejected)
     result.records.extend(_records(outcome.accepted, spec.record_count))
     result.label_counts.update(labels.most_common(_LABELS))
     result.unlabelled_count = sum(not item.label for item in items)
     result.item_count, result.record_count = count, outcome.accepted.num_rows
+    result.layout_counts.update(Counter(item.layout for item in items if item.layout))
+    result.kind_counts.update(Counter(map(_kind, outcome.accepted.column("attributes").to_pylist())))
     result.rejected_counts.update(Counter(each.reason for each in rejected))
     result.rejections.extend(rejected[:_REJECTIONS])
     result.complete = complete
@@ -118,17 +125,35 @@ def _estimated(store: "_CountingStore", count: int, size: int) -> int:
     return max(count, round(count * size / store.consumed))
 
 
+def _is_answered(item: Item) -> bool:
+    """Whether an item has answers of its own, which are no labels."""
+    return item.kind.is_example and bool(from_json(item.payload.decode()).answers)
+
+
+def _kind(attributes: Sequence[tuple[str, str]]) -> str:
+    return dict(attributes).get(KIND_ATTRIBUTE, RecordKind.TEXT)
+
+
 def _records(accepted: pa.RecordBatch, limit: int) -> Iterator[PreviewedRecord]:
     for row in accepted.slice(0, limit).to_pylist():
         yield PreviewedRecord(
             source_path=row["source_path"],
             text=row["text"][:_TEXT_CHARS],
             chars=row["chars"],
-            label=row["source_label"] or "",
+            label=(row["source_label"] or "")[:_TEXT_CHARS],
             language=row["language"],
             received_time=row["received_time"],
             attributes=dict(row["attributes"]),
+            example=_example(row),
         )
+
+
+def _example(row: Mapping[str, Any]) -> Example | None:
+    """The conversation of a row and its answers; None for a text with at most a label."""
+    if KIND_ATTRIBUTE not in dict(row["attributes"]):
+        return None
+    record = record_of(row["text"], row["source_label"], row["example"])
+    return example_message(shortened(record, _TEXT_CHARS, _EXAMPLE_CHARS))
 
 
 def _unread(rejection: Rejection) -> RejectedItem:

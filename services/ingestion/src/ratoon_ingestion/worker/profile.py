@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ratoon_ingestion.domain.assignment import order_key
+from ratoon_ingestion.domain.conversations import has_free_text
 from ratoon_ingestion.domain.curation import CurationConfig, CurationStep
 from ratoon_ingestion.worker.words import IDEOGRAPH_LENGTH, SYLLABLE_LENGTH
 
@@ -57,7 +58,7 @@ def profile_of(
         "tokens": _quantiles(records.column("tokens")),
         "tokens_total": pc.sum(records.column("tokens")).as_py() or 0,
         "languages": _counts(records.column("language")),
-        "labels": _counts(records.column("source_label")),
+        "labels": _counts(_classes(records)),
         "sources": _counts(records.column("source")),
         "licences": _counts(records.column("licence")),
         "attributes": _attributes(records.column("attributes")),
@@ -93,6 +94,14 @@ def _rules(config: CurationConfig) -> dict[str, str]:
 def _counts(column: pa.ChunkedArray) -> dict[str, int]:
     pairs = [(row["values"] or "", row["counts"]) for row in pc.value_counts(column).to_pylist()]
     return dict(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
+
+
+def _classes(records: pa.Table) -> pa.ChunkedArray:
+    """The labels of the records, without those that are texts of their own, such as answers."""
+    is_class = pa.array(
+        [not has_free_text(dict(row or ())) for row in records["attributes"].to_pylist()], pa.bool_()
+    )
+    return records.column("source_label").filter(is_class)
 
 
 def _quantiles(column: pa.ChunkedArray) -> dict[str, float]:

@@ -22,7 +22,7 @@ _BROKEN = re.compile(r"[\ufffd\ue000-\uf8ff]")
 
 def garbage(text: str) -> Rejected | None:
     """Why a normalised text is garbage; None when it is not."""
-    if len(text) >= _MIN_CHARS and len(_BROKEN.findall(text)) > max(1, _MANY_BROKEN * len(text)):
+    if _is_broken(text):
         return Rejected.BROKEN_CHARACTERS
     text = _RULER.sub(r"\1", _MASK.sub("", text))
     dense = "".join(text.split())
@@ -30,11 +30,28 @@ def garbage(text: str) -> Rejected | None:
         return None
     if sum(map(len, _LETTERS.findall(dense))) < _FEW_LETTERS * len(dense):
         return Rejected.FEW_LETTERS
-    if max(Counter(dense[:_LOOKED_AT]).values()) > _ONE_CHARACTER * len(dense[:_LOOKED_AT]):
+    if _repeats(dense):
         return Rejected.REPETITION
     if _in_long_words(text) > _LONG_WORD_SHARE * len(dense) and _spaced_script(dense):
         return Rejected.LONG_WORDS
     return None
+
+
+def damage(text: str) -> Rejected | None:
+    """Why a normalised text that may be code, numbers or data is garbage; None when it is not."""
+    if _is_broken(text):
+        return Rejected.BROKEN_CHARACTERS
+    dense = "".join(_RULER.sub(r"\1", text).split())
+    return Rejected.REPETITION if len(dense) >= _MIN_CHARS and _repeats(dense) else None
+
+
+def _is_broken(text: str) -> bool:
+    return len(text) >= _MIN_CHARS and len(_BROKEN.findall(text)) > max(1, _MANY_BROKEN * len(text))
+
+
+def _repeats(dense: str) -> bool:
+    """Whether most characters are one and the same."""
+    return max(Counter(dense[:_LOOKED_AT]).values()) > _ONE_CHARACTER * len(dense[:_LOOKED_AT])
 
 
 def _in_long_words(text: str) -> int:

@@ -7,7 +7,7 @@ later, in any version. Records of an older training part can be mixed in (replay
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from ratoon.jobs.v1.ingestion_jobs_pb2 import SplitResult, SplitSpec
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon.tasks.records import from_json
 from ratoon_ingestion.domain.assignment import (
     Assignment,
     Candidate,
@@ -28,6 +29,7 @@ from ratoon_ingestion.domain.assignment import (
     replayed,
     stratified,
 )
+from ratoon_ingestion.domain.conversations import has_free_text, wording
 from ratoon_ingestion.worker.batches import ATTRIBUTES, RECORDS
 from ratoon_ingestion.worker.curate import Progress
 from ratoon_ingestion.worker.leakage import Texts, alike
@@ -42,13 +44,17 @@ PART = pa.schema(
         "chars": pa.int32(),
         "cluster": pa.string(),
         "attributes": ATTRIBUTES,
+        "example": pa.string(),
     }
 )
-"""The columns of a part."""
+"""The columns of a part. Those of older releases have no `example`, which is null in each of their rows."""
 
 
 _READ = [name for name in RECORDS.names if name != "label_votes"]
-"""Columns of a version that a split reads; versions of older releases have them all."""
+"""Columns of a version that a split reads; versions of older releases have them all but `example`."""
+_EXAMPLE = "example"
+_CLASS_CHARS = 200
+"""Maximum length of a label that is counted as a class."""
 
 
 class NothingToSplit(Exception):
@@ -111,9 +117,15 @@ def _read_version(store: ArtifactStore, digest: str) -> pa.Table:
     return pa.concat_tables(_parquet(store, shard.sha256, _READ) for shard in shards)
 
 
-def _parquet(store: ArtifactStore, digest: str, columns: Sequence[str] | None = None) -> pa.Table:
+def _parquet(store: ArtifactStore, digest: str, columns: Sequence[str]) -> pa.Table:
+    """These columns of a blob; `example`, which those of older releases lack, is null then."""
     with store.open(digest) as stream:
-        return pq.read_table(stream, columns=list(columns) if columns else None)
+        file = pq.ParquetFile(stream)
+        present = file.schema_arrow.names
+        table = file.read([name for name in columns if name in present or name != _EXAMPLE])
+    if _EXAMPLE in columns and _EXAMPLE not in present:
+        table = table.append_column(_EXAMPLE, pa.nulls(table.num_rows, pa.string()))
+    return table.select(list(columns))
 
 
 def _part(store: ArtifactStore, digest: str) -> pa.Table:
@@ -148,7 +160,14 @@ def _labelled(records: pa.Table, labels: Mapping[str, str] | None) -> tuple[pa.T
 
 
 def _texts(table: pa.Table) -> Texts:
-    return Texts(*(table.column(name).to_pylist() for name in ("record_id", "content_digest", "text")))
+    ids, digests, texts, examples = (
+        table.column(name).to_pylist() for name in ("record_id", "content_digest", "text", _EXAMPLE)
+    )
+    wordings = [
+        text if example is None else wording(from_json(example))
+        for text, example in zip(texts, examples, strict=True)
+    ]
+    return Texts(ids, digests, wordings)
 
 
 def _together(tables: Iterable[pa.Table]) -> Texts:
@@ -161,6 +180,10 @@ def _assign(spec: SplitSpec, records: pa.Table, tested: set[str]) -> Assignment:
     ]
     groups = _groups(records, spec.group_attribute)
     candidates = [Candidate(*row) for row in zip(*columns, groups, strict=True)]
+    candidates = [
+        replace(candidate, label=None) if is_free else candidate
+        for candidate, is_free in zip(candidates, _free_texts(records), strict=True)
+    ]
     ratios = Ratios(spec.ratios.train, spec.ratios.validation, spec.ratios.test)
     mode = SplitMode(spec.mode)
     if mode is SplitMode.TIME:
@@ -187,6 +210,15 @@ def _groups(records: pa.Table, attribute: str) -> list[str]:
     if not attribute:
         return [""] * records.num_rows
     return [dict(row or ()).get(attribute, "") for row in records.column("attributes").to_pylist()]
+
+
+def _free_texts(table: pa.Table) -> list[bool]:
+    """Whether the label of each record is a text of its own, such as an answer, not a class."""
+    labels, attributes = table["label"].to_pylist(), table["attributes"].to_pylist()
+    return [
+        len(label or "") > _CLASS_CHARS or has_free_text(dict(row or ()))
+        for label, row in zip(labels, attributes, strict=True)
+    ]
 
 
 def _rows(plan: _Plan, part: Part) -> pa.Table:
@@ -243,8 +275,11 @@ def _stored(
 
 
 def _classes(plan: _Plan, table: pa.Table) -> Counter[str]:
-    """Count the records of each label; numbers are no classes."""
-    return Counter() if plan.has_numbers else Counter(label or "" for label in table["label"].to_pylist())
+    """Count the records of each label; numbers and free texts are no classes."""
+    if plan.has_numbers:
+        return Counter()
+    rows = zip(table["label"].to_pylist(), _free_texts(table), strict=True)
+    return Counter(label or "" for label, is_free in rows if not is_free)
 
 
 def _put(store: ArtifactStore, table: pa.Table) -> str:

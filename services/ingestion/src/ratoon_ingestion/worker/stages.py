@@ -5,11 +5,22 @@ to see all records, the duplicate search, is in `duplicates`.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
+from ratoon.tasks.kind import Record
+from ratoon.tasks.records import from_json, prompt_text, to_json
+from ratoon_ingestion.domain.conversations import (
+    answers_identity,
+    changed,
+    identity,
+    label_of,
+    stored,
+    wording,
+)
 from ratoon_ingestion.domain.curation import CurationConfig, CurationStep, Rejected
 from ratoon_ingestion.domain.pii import Mask, masked
 from ratoon_ingestion.worker.batches import (
@@ -25,7 +36,7 @@ from ratoon_ingestion.worker.batches import (
 from ratoon_ingestion.worker.decoding import Source, decoded
 from ratoon_ingestion.worker.language import language_of
 from ratoon_ingestion.worker.normalise import cleaned, comparable, narrow
-from ratoon_ingestion.worker.quality import garbage
+from ratoon_ingestion.worker.quality import damage, garbage
 from ratoon_ingestion.worker.readers import Kind
 from ratoon_ingestion.worker.words import length_of, shingles_of, simhash, words_of
 
@@ -79,6 +90,9 @@ def decode_sources(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
             "text": pa.array(texts, pa.string()),
             "received_time": pa.array(times, batch.schema.field("received_time").type),
             "steps": pa.array([list(source.steps) for source in sources], pa.list_(pa.string())),
+            "example": pa.array(
+                [None if source.record is None else to_json(source.record) for source in sources], pa.string()
+            ),
         },
     )
     attributes = [{"html": "yes" if source.html else "no", **source.attributes} for source in sources]
@@ -109,20 +123,67 @@ def drop_erased(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
 
 def clean(batch: pa.RecordBatch, _: StageSettings) -> Outcome:
     """Line ends and control characters; the text stays as it was written, as prompts come."""
-    before = values(batch, "text")
-    after = [cleaned(text) for text in before]
-    batch = with_columns(batch, {"text": pa.array(after, pa.string())})
-    batch = with_steps(
-        batch, [["cleaned"] if old != new else [] for old, new in zip(before, after, strict=True)]
+    before, examples = values(batch, "text"), values(batch, "example")
+    batch = _changed(batch, cleaned)
+    after = values(batch, "text")
+    pairs = zip(
+        zip(before, examples, strict=True), zip(after, values(batch, "example"), strict=True), strict=True
     )
+    batch = with_steps(batch, [["cleaned"] if old != new else [] for old, new in pairs])
     return partition(
         batch, CurationStep.DECODE, [None if comparable(text) else (Rejected.NO_TEXT, "") for text in after]
     )
 
 
+def _changed(batch: pa.RecordBatch, change: Callable[[str], str]) -> pa.RecordBatch:
+    """The batch with each text of each row changed, those of conversations and answers included."""
+    return _with_records(
+        batch,
+        [
+            change(text) if record is None else changed(record, change)
+            for text, record in zip(values(batch, "text"), _records(batch), strict=True)
+        ],
+    )
+
+
+def _records(batch: pa.RecordBatch) -> list[Record | None]:
+    """The records of rows that are more than a text with a label."""
+    return [None if example is None else from_json(example) for example in values(batch, "example")]
+
+
+def _with_records(batch: pa.RecordBatch, rows: list[str | Record]) -> pa.RecordBatch:
+    """The batch with new texts; those of examples, and their labels, follow from their records."""
+    labels = values(batch, "source_label")
+    records = [row if isinstance(row, Record) else None for row in rows]
+    return with_columns(
+        batch,
+        {
+            "text": pa.array(
+                [row if isinstance(row, str) else prompt_text(row.turns) for row in rows], pa.string()
+            ),
+            "example": pa.array([None if each is None else to_json(each) for each in records], pa.string()),
+            "source_label": pa.array(
+                [
+                    label if record is None else label_of(record) or label
+                    for record, label in zip(records, labels, strict=True)
+                ],
+                pa.string(),
+            ),
+        },
+    )
+
+
+def _wordings(batch: pa.RecordBatch) -> list[str]:
+    """The texts by which rows are compared."""
+    return [
+        text if record is None else wording(record)
+        for text, record in zip(values(batch, "text"), _records(batch), strict=True)
+    ]
+
+
 def detect_language(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
     """Set each record's language; reject records in other languages than the configured ones."""
-    detected = [language_of(comparable(text)) for text in values(batch, "text")]
+    detected = [language_of(comparable(text)) for text in _wordings(batch)]
     batch = with_columns(batch, {"language": pa.array(detected, pa.string())})
     allowed = settings.config.languages
     return partition(
@@ -150,20 +211,43 @@ def drop_short(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
 
 def drop_garbage(batch: pa.RecordBatch, _: StageSettings) -> Outcome:
     """Texts that are no language: encoded data, broken characters, one character on end."""
-    reasons = [garbage(comparable(text)) for text in values(batch, "text")]
+    rows = zip(values(batch, "text"), _records(batch), strict=True)
+    reasons = [garbage(comparable(text)) if record is None else _unfit(record) for text, record in rows]
     return partition(
         batch, CurationStep.GARBAGE, [None if reason is None else (reason, "") for reason in reasons]
     )
 
 
+def _unfit(record: Record) -> Rejected | None:
+    """Why an example is garbage. Formulas, code and data are prompts and answers too."""
+    texts = [turn.content for turn in record.turns] + [*record.answers, record.rejected or ""]
+    reasons = (damage(comparable(text)) for text in texts)
+    return next((reason for reason in reasons if reason is not None), None)
+
+
 def mask_personal_data(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
     """Personal data replaced by marks; the steps contain the number of each kind."""
-    results = [_masked(text, settings.config.masks) for text in values(batch, "text")]
-    batch = with_columns(batch, {"text": pa.array([text for text, _ in results], pa.string())})
+    masks, rows, counts = settings.config.masks, list[str | Record](), list[Counter[Mask]]()
+    for text, record in zip(values(batch, "text"), _records(batch), strict=True):
+        counts.append(Counter())
+        mask = _counting(masks, counts[-1])
+        rows.append(mask(text) if record is None else changed(record, mask))
     batch = with_steps(
-        batch, [[f"mask_{kind}:{count}" for kind, count in counts.items()] for _, counts in results]
+        _with_records(batch, rows),
+        [[f"mask_{kind}:{count}" for kind, count in found.items()] for found in counts],
     )
-    return partition(batch, CurationStep.DECODE, [None] * len(results))
+    return partition(batch, CurationStep.DECODE, [None] * len(rows))
+
+
+def _counting(kinds: Collection[Mask], counts: Counter[Mask]) -> Callable[[str], str]:
+    """A function that masks a text and adds up what it finds."""
+
+    def mask(text: str) -> str:
+        text, found = _masked(text, kinds)
+        counts.update(found)
+        return text
+
+    return mask
 
 
 def _masked(text: str, kinds: Collection[Mask]) -> tuple[str, Mapping[Mask, int]]:
@@ -180,11 +264,18 @@ def measure(batch: pa.RecordBatch, _: StageSettings) -> Outcome:
 
     Digest and sketches are of the comparable form: texts that differ in width or white space alone are duplicates.
     """
-    texts = values(batch, "text")
+    texts, records = values(batch, "text"), _records(batch)
     forms = [comparable(text) for text in texts]
     words = [words_of(form) for form in forms]
-    shingles = [shingles_of(each) for each in words]
-    digests = [hashlib.sha256(form.encode()).hexdigest() for form in forms]
+    shingles = [
+        shingles_of(each if record is None else words_of(comparable(wording(record))))
+        for each, record in zip(words, records, strict=True)
+    ]
+    digests = [
+        _sha256(form if record is None else identity(record, comparable))
+        for form, record in zip(forms, records, strict=True)
+    ]
+    answers = ["" if record is None else answers_identity(record, comparable) for record in records]
     batch = with_columns(
         batch,
         {
@@ -193,6 +284,8 @@ def measure(batch: pa.RecordBatch, _: StageSettings) -> Outcome:
             "chars": pa.array([len(text) for text in texts], pa.int32()),
             "shingles": pa.array(shingles, pa.list_(pa.uint64())),
             "simhash": pa.array([simhash(each) for each in shingles], pa.uint64()),
+            "answers": pa.array([_sha256(each) if each else "" for each in answers], pa.string()),
+            "example": pa.array(_stored(batch, records), pa.string()),
         },
     )
     slices = [
@@ -200,6 +293,16 @@ def measure(batch: pa.RecordBatch, _: StageSettings) -> Outcome:
         for text, path in zip(texts, values(batch, "source_path"), strict=True)
     ]
     return partition(with_attributes(batch, slices), CurationStep.LENGTH, [None] * len(texts))
+
+
+def _stored(batch: pa.RecordBatch, records: list[Record | None]) -> list[str | None]:
+    """The examples of rows whose text and label do not say all of them."""
+    rows = zip(records, values(batch, "text"), values(batch, "source_label"), strict=True)
+    return [None if record is None else stored(record, text, label) for record, text, label in rows]
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 STAGES: tuple[Stage, ...] = (

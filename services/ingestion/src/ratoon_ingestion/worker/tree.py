@@ -19,7 +19,7 @@ GROUP_RECORDS, GROUP_CHARS = 500, 4_000_000
 
 def write_records(folder: Path, records: pa.Table, order: list[int]) -> None:
     """Shards `records-00000.parquet`, … with the rows in `order`."""
-    chars = records.column("chars").to_pylist()
+    chars = _lengths(records)
     for shard, start in enumerate(range(0, max(len(order), 1), SHARD_RECORDS)):
         path = folder / f"records-{shard:05d}.parquet"
         with pq.ParquetWriter(path, RECORDS, compression="zstd") as writer:
@@ -46,12 +46,20 @@ def merkle_root(record_ids: list[str], digests: list[str]) -> str:
 
 def write_shard(path: Path, records: pa.Table) -> None:
     """One file with these rows, in row groups as `write_records` makes them; rejections have no texts to be counted."""
-    has_texts = "text" in records.column_names
-    lengths = pc.utf8_length(records.column("text")).to_pylist() if has_texts else [0] * records.num_rows
-    chars = [count or 0 for count in lengths]
+    chars = _lengths(records)
     with pq.ParquetWriter(path, records.schema, compression="zstd") as writer:
         for rows in _groups(list(range(records.num_rows)), chars):
             writer.write_table(records.slice(rows[0], len(rows)), row_group_size=GROUP_RECORDS)
+
+
+def _lengths(records: pa.Table) -> list[int]:
+    """Characters of the texts of each row."""
+    lengths = [0] * records.num_rows
+    for name in ("text", "example"):
+        if name in records.column_names:
+            column = pc.utf8_length(records.column(name)).to_pylist()
+            lengths = [before + (count or 0) for before, count in zip(lengths, column, strict=True)]
+    return lengths
 
 
 def _groups(rows: list[int], chars: list[int]) -> Iterator[list[int]]:

@@ -1,7 +1,7 @@
 """Writers: items become a source's blob again, in the format and under the names by which the readers read it.
 
-They write what readers yield: items with their path, label, time and attributes. What could not be read and
-columns that are not configured are not written again.
+They write what readers yield: items with their path, label, time and attributes, and examples as whole records. What
+could not be read and columns that are not configured are not written again.
 """
 
 import csv
@@ -17,22 +17,28 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ratoon.tasks.records import from_json, to_json
 from ratoon_ingestion.domain.sources import Columns, Format
 from ratoon_ingestion.worker.batches import TIME
 from ratoon_ingestion.worker.readers import Item, SourceSpec
+from ratoon_ingestion.worker.readers.columns import named_columns
+from ratoon_ingestion.worker.readers.examples import EXAMPLE, MEDIA
 
 _BATCH = 500
 _TO_ESCAPE = re.compile(rb">*From ")
 
-Write = Callable[[SourceSpec, Iterable[Item], Path], None]
+Write = Callable[[SourceSpec, Iterable[Item], Path, bool], None]
 
 
-def write_source(source: SourceSpec, items: Iterable[Item], path: Path) -> None:
-    """Write the items as one file that the source's reader reads as these items again."""
-    _WRITERS[source.format](source, items, path)
+def write_source(source: SourceSpec, items: Iterable[Item], path: Path, has_examples: bool = True) -> None:
+    """Write the items as one file that the source's reader reads as these items again.
+
+    A CSV or Parquet table that `has_examples` gets their columns.
+    """
+    _WRITERS[source.format](source, items, path, has_examples)
 
 
-def _write_archive(source: SourceSpec, items: Iterable[Item], path: Path) -> None:
+def _write_archive(source: SourceSpec, items: Iterable[Item], path: Path, _has_examples: bool) -> None:
     with tarfile.open(path, "w:gz") as archive:
         for item in items:
             member = tarfile.TarInfo(item.path)
@@ -40,7 +46,7 @@ def _write_archive(source: SourceSpec, items: Iterable[Item], path: Path) -> Non
             archive.addfile(member, io.BytesIO(item.payload))
 
 
-def _write_mbox(source: SourceSpec, items: Iterable[Item], path: Path) -> None:
+def _write_mbox(source: SourceSpec, items: Iterable[Item], path: Path, _has_examples: bool) -> None:
     """Each mail with the line `From …` that it began with."""
     with path.open("wb") as file:
         for item in items:
@@ -49,23 +55,25 @@ def _write_mbox(source: SourceSpec, items: Iterable[Item], path: Path) -> None:
             file.write(first + b"\n" + b"\n".join(lines).rstrip(b"\n") + b"\n\n")
 
 
-def _write_jsonl(source: SourceSpec, items: Iterable[Item], path: Path) -> None:
+def _write_jsonl(source: SourceSpec, items: Iterable[Item], path: Path, _has_examples: bool) -> None:
     with path.open("w", encoding=_charset(source)) as file:
         for item in items:
             file.write(json.dumps(_text_row(source.columns, item), ensure_ascii=False) + "\n")
 
 
-def _write_csv(source: SourceSpec, items: Iterable[Item], path: Path) -> None:
+def _write_csv(source: SourceSpec, items: Iterable[Item], path: Path, has_examples: bool) -> None:
     with path.open("w", encoding=_charset(source), newline="") as file:
-        writer = csv.DictWriter(file, _names(source.columns))
+        writer = csv.DictWriter(file, _names(source.columns, has_examples))
         writer.writeheader()
         for item in items:
             writer.writerow(_text_row(source.columns, item))
 
 
-def _write_parquet(source: SourceSpec, items: Iterable[Item], path: Path) -> None:
+def _write_parquet(source: SourceSpec, items: Iterable[Item], path: Path, has_examples: bool) -> None:
     columns = source.columns
-    schema = pa.schema({name: pa.string() for name in _names(columns)} | {columns.text: pa.binary()})
+    schema = pa.schema(
+        {name: pa.string() for name in _names(columns, has_examples)} | {columns.text: pa.binary()}
+    )
     if columns.time in schema.names:
         schema = schema.set(schema.get_field_index(columns.time), pa.field(columns.time, TIME))
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
@@ -89,23 +97,37 @@ def _charset(source: SourceSpec) -> str:
     return "utf-8-sig" if source.encoding else "utf-8"
 
 
-def _names(columns: Columns) -> list[str]:
-    return list(dict.fromkeys((columns.text, columns.label, columns.id, columns.time, *columns.attributes)))
+def _names(columns: Columns, has_examples: bool) -> list[str]:
+    return list(dict.fromkeys((*named_columns(columns), *((EXAMPLE, *MEDIA) if has_examples else ()))))
 
 
 def _row(columns: Columns, item: Item) -> dict[str, Any]:
-    return {
+    row = {
         **{name: item.attributes.get(name) for name in columns.attributes},
         columns.label: item.label,
         columns.id: item.path,
         columns.time: item.time,
         columns.text: item.payload,
     }
+    return _example_row(columns, item, row) if item.kind.is_example else row
+
+
+def _example_row(columns: Columns, item: Item, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with a whole record; its label follows from its answers."""
+    record = from_json(item.payload.decode())
+    return {
+        **dict.fromkeys(columns.of_examples.values()),
+        **row,
+        **{name: item.attributes[name] for name in MEDIA if name in item.attributes},
+        columns.label: None if record.answers else item.label,
+        columns.text: None,
+        EXAMPLE: to_json(record),
+    }
 
 
 def _text_row(columns: Columns, item: Item) -> dict[str, Any]:
-    time = item.time.isoformat() if item.time else None
-    return _row(columns, item) | {columns.time: time, columns.text: item.payload.decode("utf-8")}
+    row = _row(columns, item) | {columns.time: item.time.isoformat() if item.time else None}
+    return row if item.kind.is_example else row | {columns.text: item.payload.decode("utf-8")}
 
 
 def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:

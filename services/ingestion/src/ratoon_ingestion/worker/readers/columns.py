@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
 from ratoon_ingestion.domain.sources import Columns
+from ratoon_ingestion.worker.readers.examples import Layout, example_columns, layout_of
 from ratoon_ingestion.worker.readers.items import SourceSpec, SourceUnreadable
 from ratoon_ingestion.worker.readers.values import whole
 
@@ -15,15 +16,17 @@ _INVISIBLE = "\ufeff\u200b\x00"
 
 def named_columns(columns: Columns) -> tuple[str, ...]:
     """All columns that are read, text first."""
-    return tuple(dict.fromkeys((columns.text, columns.label, columns.id, columns.time, *columns.attributes)))
+    roles = (columns.text, columns.label, columns.id, columns.time, *columns.attributes)
+    return tuple(dict.fromkeys((*roles, *columns.of_examples.values())))
 
 
 def layout(source: SourceSpec, header: Sequence[str]) -> Mapping[str, int]:
     """Map each configured column to its index; SourceUnreadable when a named one is missing or occurs twice."""
-    names = [_plain(name) for name in header]
+    names = [plain(name) for name in header]
     places = dict[str, int]()
-    for column in named_columns(source.columns):
-        matches = [place for place, name in enumerate(names) if name == _plain(column)]
+    examples = example_columns(source.columns, names)
+    for column in dict.fromkeys((*named_columns(source.columns), *examples)):
+        matches = [place for place, name in enumerate(names) if name == plain(column)]
         if len(matches) > 1:
             raise _twice(source, column, matches)
         if matches:
@@ -41,7 +44,8 @@ def check_fields(source: SourceSpec, fields: Iterable[str]) -> None:
 
 def _check(source: SourceSpec, places: Mapping[str, int], header: Sequence[str]) -> None:
     columns = source.columns
-    needed = {"text": columns.text} | {role: getattr(columns, role) for role in columns.named}
+    needed = {"text": columns.text} if layout_of(columns, list(places)) is Layout.TEXT else {}
+    needed |= {role: getattr(columns, role) for role in columns.named} | columns.of_examples
     needed |= {f"attribute {name}": name for name in columns.attributes}
     for role, name in needed.items():
         if name not in places:
@@ -70,15 +74,16 @@ def _twice(source: SourceSpec, name: str, places: Sequence[int]) -> SourceUnread
 
 def _nearest(name: str, header: Sequence[str]) -> str:
     """The column that is most like the name, if any is close."""
-    by_key = {_plain(each).casefold(): each for each in reversed(header) if _plain(each)}
-    close = difflib.get_close_matches(_plain(name).casefold(), by_key, n=1, cutoff=0.6)
+    by_key = {plain(each).casefold(): each for each in reversed(header) if plain(each)}
+    close = difflib.get_close_matches(plain(name).casefold(), by_key, n=1, cutoff=0.6)
     return _short(by_key[close[0]]) if close else ""
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """The name of a column without what writers leave around it."""
     return unicodedata.normalize("NFC", name).strip(_INVISIBLE + " \t\r\n\x0b\x0c\xa0\u3000")
 
 
 def _short(name: str) -> str:
-    plain = whole(_plain(name))
-    return plain if len(plain) <= _NAME_CHARS else f"{plain[:_NAME_CHARS]}…"
+    shown = whole(plain(name))
+    return shown if len(shown) <= _NAME_CHARS else f"{shown[:_NAME_CHARS]}…"

@@ -28,6 +28,25 @@ class Kind(StrEnum):
     """The same, where the table's charset had to be guessed."""
     LOSSY_CELL = "lossy_cell"
     """The same, where characters could not be decoded and were replaced."""
+    EXAMPLE = "example"
+    """A record as JSON, in UTF-8: a conversation, an instruction, a preference or a judged answer."""
+    GUESSED_EXAMPLE = "guessed_example"
+    LOSSY_EXAMPLE = "lossy_example"
+
+    @property
+    def is_example(self) -> bool:
+        """Return whether the payload is a record as JSON."""
+        return self in (Kind.EXAMPLE, Kind.GUESSED_EXAMPLE, Kind.LOSSY_EXAMPLE)
+
+    @property
+    def guessed(self) -> "Kind":
+        """Return the kind of such an item from a table whose charset was guessed."""
+        return Kind.GUESSED_EXAMPLE if self.is_example else Kind.GUESSED_CELL
+
+    @property
+    def lossy(self) -> "Kind":
+        """Return the kind of such an item in which characters were replaced."""
+        return Kind.LOSSY_EXAMPLE if self.is_example else Kind.LOSSY_CELL
 
 
 @dataclass(frozen=True)
@@ -80,6 +99,8 @@ class Item:
     label: str | None = None
     time: datetime | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
+    layout: str = field(default="", compare=False)
+    """Layout of the row of a table that the item was."""
 
 
 @dataclass(frozen=True)

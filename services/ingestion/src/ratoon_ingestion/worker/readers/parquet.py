@@ -63,9 +63,20 @@ def _plain(column: pa.Array) -> list[Any]:
     if pa.types.is_timestamp(kind) and kind.unit == "ns":
         column = pc.cast(column, pa.timestamp("us", tz=kind.tz), safe=False)
     try:
-        return list(column.to_pylist())
+        return (
+            [_without_nulls(value) for value in column.to_pylist()]
+            if pa.types.is_nested(kind)
+            else list(column.to_pylist())
+        )
     except (ValueError, OverflowError, *_FAULTS):
         return [_value(scalar) for scalar in column]
+
+
+def _without_nulls(value: Any) -> Any:
+    """Return a nested value without fields that are null: objects of a column have the fields of all of them."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(each) for key, each in value.items() if each is not None}
+    return [_without_nulls(each) for each in value] if isinstance(value, list) else value
 
 
 def _text(value: bytes | None) -> str | None:

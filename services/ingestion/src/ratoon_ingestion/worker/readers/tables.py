@@ -7,10 +7,12 @@ from itertools import chain, islice
 from typing import Any, BinaryIO
 
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon.tasks.records import to_json
+from ratoon_ingestion.domain.conversations import label_of
 from ratoon_ingestion.domain.curation import Rejected
 from ratoon_ingestion.domain.sources import Columns, Format
 from ratoon_ingestion.worker.charset import Encoding, How
-from ratoon_ingestion.worker.readers.columns import check_fields, layout, named_columns
+from ratoon_ingestion.worker.readers.columns import check_fields, layout, named_columns, plain
 from ratoon_ingestion.worker.readers.csv_rows import (
     BadRow,
     Row,
@@ -20,6 +22,7 @@ from ratoon_ingestion.worker.readers.csv_rows import (
     separator_line,
 )
 from ratoon_ingestion.worker.readers.encodings import opened
+from ratoon_ingestion.worker.readers.examples import Layout, example_columns, example_of, row_layout
 from ratoon_ingestion.worker.readers.items import (
     Item,
     Kind,
@@ -41,7 +44,8 @@ from ratoon_ingestion.worker.readers.json_values import (
     values,
 )
 from ratoon_ingestion.worker.readers.lines import TextLine, text_lines
-from ratoon_ingestion.worker.readers.parquet import parquet_rows
+from ratoon_ingestion.worker.readers.messages import BadExample
+from ratoon_ingestion.worker.readers.parquet import parquet_columns, parquet_rows
 from ratoon_ingestion.worker.readers.values import NoCell, cell_line, cell_text
 
 _ATTRIBUTE_CHARS = 256
@@ -90,6 +94,18 @@ def table_columns(source: SourceSpec, store: ArtifactStore, limits: Limits) -> t
         if source.format is Format.CSV:
             return _csv_table(source, stream, limits)[0], encoding
         return _json_fields(stream, limits), encoding
+
+
+def has_examples(source: SourceSpec, store: ArtifactStore) -> bool:
+    """Whether the header of a CSV or Parquet table has columns of examples."""
+    if source.format is Format.PARQUET:
+        with store.open(source.digest) as stream:
+            names = parquet_columns(source, stream)
+    elif source.format is Format.CSV:
+        names = list(table_columns(source, store, Limits())[0])
+    else:
+        return False
+    return bool(example_columns(source.columns, [plain(name) for name in names]))
 
 
 def _json_fields(stream: BinaryIO, limits: Limits) -> Sequence[str]:
@@ -207,10 +223,10 @@ def _with_charset(entry: Item | Rejection, encoding: Encoding, lost: int) -> Ite
         return entry
     if encoding.codec != "utf-8" and encoding.how in (How.DETECTED, How.FALLBACK):
         attributes = {"charset": encoding.codec.replace("_", "-"), **entry.attributes}
-        return replace(entry, kind=Kind.GUESSED_CELL, attributes=attributes)
+        return replace(entry, kind=entry.kind.guessed, attributes=attributes)
     if encoding.codec != "utf-8":
         lost = entry.payload.count(_REPLACED)
-    return replace(entry, kind=Kind.LOSSY_CELL) if lost else entry
+    return replace(entry, kind=entry.kind.lossy) if lost else entry
 
 
 def _within(entry: Item | Rejection, limits: Limits) -> Item | Rejection:
@@ -223,6 +239,9 @@ def _within(entry: Item | Rejection, limits: Limits) -> Item | Rejection:
 def _item(columns: Columns, row: Mapping[str, Any], place: str) -> Item | Rejection:
     """The item of one row; a cell that holds no text rejects it, an id that holds none is not used."""
     path = _path(row.get(columns.id), place)
+    layout = row_layout(columns, row)
+    if layout is not Layout.TEXT:
+        return _example_item(columns, row, path, layout)
     try:
         kind, payload = _payload(row.get(columns.text))
     except NoCell as error:
@@ -233,7 +252,24 @@ def _item(columns: Columns, row: Mapping[str, Any], place: str) -> Item | Reject
         label = cell_line(row.get(columns.label))
     except NoCell as error:
         return Rejection(path, Rejected.BAD_ROW, f"{columns.label} holds {error}, not a label")
-    return Item(path, kind, payload, label, as_time(row.get(columns.time)), _attributes(columns, row))
+    time, attributes = as_time(row.get(columns.time)), _attributes(columns, row)
+    return Item(path, kind, payload, label, time, attributes, layout)
+
+
+def _example_item(columns: Columns, row: Mapping[str, Any], path: str, layout: Layout) -> Item | Rejection:
+    """The item of a conversation, an instruction or a preference; its label is its first answer."""
+    try:
+        example = example_of(columns, row, layout)
+    except BadExample as error:
+        return Rejection(path, Rejected.BAD_ROW, f"{layout} row: {error}")
+    record = example.record
+    media = {name: references[:_ATTRIBUTE_CHARS] for name, references in example.media.items()}
+    attributes = {**media, **_attributes(columns, row)}
+    time = as_time(row.get(columns.time))
+    if not record.turns:
+        return Item(path, Kind.CELL, record.answers[0].encode(), None, time, attributes, layout)
+    label = label_of(record) or example.label
+    return Item(path, Kind.EXAMPLE, to_json(record).encode(), label, time, attributes, layout)
 
 
 def _payload(text: object) -> tuple[Kind, bytes]:

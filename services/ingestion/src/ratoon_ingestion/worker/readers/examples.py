@@ -1,0 +1,403 @@
+"""Rows of conversations, instructions, preferences and judged answers: the layout of a row, and its record.
+
+A row is an example if it has no column of the text, and its fields are those of a known layout or were named. One
+conversation is one record: its last message of the assistant is the answer, all others are the prompt.
+"""
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from ratoon.tasks.generate import Generate, record_fault
+from ratoon.tasks.kind import Record, Role, Turn, conversation_fault
+from ratoon.tasks.records import BadRecord, from_json
+from ratoon_ingestion.domain.sources import Columns
+from ratoon_ingestion.worker.readers.json_values import Repeated
+from ratoon_ingestion.worker.readers.messages import (
+    BadExample,
+    Media,
+    Messages,
+    answer_of,
+    check_order,
+    dumped,
+    is_message,
+    parsed_json,
+    read_messages,
+    read_tools,
+    weight_of,
+)
+from ratoon_ingestion.worker.readers.values import NoCell, cell_line, cell_text
+
+EXAMPLE = "example"
+"""Column of whole records, as parts of splits have it."""
+MAX_ANSWER_CHARS = 65_536
+_CONVERSATIONS = ("messages", "conversations")
+_ANSWERS = ("completion", "response")
+_PAIR = ("chosen", "rejected")
+_PAIR_OF_MESSAGES = ("chosen_messages", "rejected_messages")
+MEDIA = ("images", "audios", "videos", "files")
+_JUDGEMENTS = {"true": True, "false": False}
+_NUMBERS = {"1": True, "0": False}
+"""Judgements as numbers, which beside a prompt and its answer can mean nothing else."""
+_FIELDS = (
+    EXAMPLE, *_CONVERSATIONS, "instruction", "input", "output", "history", "system", "prompt", *_ANSWERS, *_PAIR,
+    *_PAIR_OF_MESSAGES, "tools", "functions", "kto_tag", *MEDIA,
+)  # fmt: skip
+"""Fields of examples that are read without being named."""
+
+Row = Mapping[str, Any]
+
+
+class Layout(StrEnum):
+    """Layout of a row."""
+
+    TEXT = "text"
+    """A text, and perhaps a label."""
+    EXAMPLE = "example"
+    """A whole record, as Ratoon writes it."""
+    CHAT = "chat"
+    SHAREGPT = "sharegpt"
+    ALPACA = "alpaca"
+    PROMPT = "prompt"
+    """A prompt, with an answer or without."""
+    PREFERENCE = "preference"
+    """Two conversations that differ in the last message."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A record, its attachments, and the label beside it, if it has one that is no judgement."""
+
+    record: Record
+    media: Mapping[str, str]
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A record as its messages give it, its attachments, and its last message if that is the answer."""
+
+    record: Record
+    media: Media
+    last: Turn | None = None
+
+
+def layout_of(columns: Columns, fields: Collection[str]) -> Layout:
+    """Return the layout of a row with these fields."""
+    named = columns.of_examples
+    if "messages" in named:
+        return Layout.CHAT
+    if "prompt" in named or "answer" in named:
+        return Layout.PROMPT
+    if "text" in columns.named or columns.text in fields:
+        return Layout.TEXT
+    return next((layout for layout, matches in _DETECTED.items() if matches(fields)), Layout.TEXT)
+
+
+def example_columns(columns: Columns, header: Collection[str]) -> tuple[str, ...]:
+    """Return the columns of a table that its examples need; none if its rows are texts alone."""
+    layout = layout_of(columns, header)
+    if layout is Layout.TEXT:
+        return (EXAMPLE,) if EXAMPLE in header and "text" not in columns.named else ()
+    return tuple(
+        dict.fromkeys((*columns.of_examples.values(), *(each for each in _FIELDS if each in header)))
+    )
+
+
+def row_layout(columns: Columns, row: Row) -> Layout:
+    """Return the layout of a row; a whole record counts where there is one."""
+    if (columns.of_examples or "text" not in columns.named) and _is_whole(row.get(EXAMPLE)):
+        return Layout.EXAMPLE
+    return layout_of(columns, [name for name, value in row.items() if value is not None])
+
+
+def example_of(columns: Columns, row: Row, layout: Layout) -> Example:
+    """Return the example of a row; BadExample says why it is none."""
+    try:
+        _check_keys(row)
+        return _example(columns, row, layout)
+    except RecursionError:
+        raise BadExample("objects or lists are nested too deep") from None
+
+
+def _example(columns: Columns, row: Row, layout: Layout) -> Example:
+    read = _READERS[layout](_Fields(columns, row))
+    if layout is Layout.EXAMPLE:
+        record, label = _with_newer_answer(columns, row, read.record)
+    else:
+        record, label = _with_label(columns, row, read, layout)
+        record = replace(record, tools=_tools(columns, row), weight=_weight(columns, row, record.weight))
+    _check(record)
+    return Example(record, _references(row, read.media), label)
+
+
+@dataclass(frozen=True)
+class _Fields:
+    """Fields of a row by their role."""
+
+    columns: Columns
+    row: Row
+
+    def one(self, role: str, *detected: str) -> Any:
+        """Return the value of a named column, else that of the first detected field that has one."""
+        if name := getattr(self.columns, role, ""):
+            return self.row.get(name)
+        return next((self.row[name] for name in detected if self.row.get(name) is not None), None)
+
+    def text(self, role: str, *detected: str) -> str:
+        """Return the text of a field; empty if it has none."""
+        return _text(self.one(role, *detected), role)
+
+    def system(self) -> tuple[Turn, ...]:
+        """Return the turn of the system prompt, if there is one."""
+        text = self.text("system", "system")
+        return (Turn(Role.SYSTEM, text),) if text else ()
+
+
+def _whole(fields: _Fields) -> _Read:
+    value = fields.row[EXAMPLE]
+    try:
+        return _Read(from_json(value if isinstance(value, str) else dumped(value, "the example")), {})
+    except BadRecord as error:
+        raise BadExample(str(error)) from None
+
+
+def _chat(fields: _Fields) -> _Read:
+    value = fields.one("messages", *_CONVERSATIONS)
+    if isinstance(value, str):
+        value = parsed_json(value, "the messages")
+    read = read_messages(value)
+    turns = (*fields.system(), *read.turns)
+    if _has_pair(fields):
+        return _preferred(fields, turns, read.media)
+    if (answer := fields.one("answer")) is not None:
+        return _answered(turns, answer, read.media)
+    return _by_last_message(replace(read, turns=turns))
+
+
+def _alpaca(fields: _Fields) -> _Read:
+    history = fields.one("", "history")
+    pairs = parsed_json(history, "the history") if isinstance(history, str) else history
+    turns = list(fields.system())
+    for pair in pairs or ():
+        if not isinstance(pair, list | tuple) or len(pair) != 2:
+            raise BadExample("the history is not a list of pairs of an instruction and its answer")
+        asked, answered = (_text(each, "history") for each in pair)
+        turns += Turn(Role.USER, asked), Turn(Role.ASSISTANT, answered)
+    texts = (fields.text("prompt", "instruction"), fields.text("", "input"))
+    turns.append(Turn(Role.USER, "\n".join(text for text in texts if text)))
+    if _has_pair(fields):
+        return _preferred(fields, tuple(turns), {})
+    return _answered(tuple(turns), fields.one("answer", "output"), {})
+
+
+def _prompt(fields: _Fields) -> _Read:
+    turns, media = _turns(fields.one("prompt", "prompt", fields.columns.text))
+    turns = (*fields.system(), *turns)
+    if _has_pair(fields):
+        return _preferred(fields, turns, media)
+    return _answered(turns, fields.one("answer", *_ANSWERS), media)
+
+
+def _pair(fields: _Fields) -> _Read:
+    """Return the preference of two conversations: what they share is the prompt."""
+    if _PAIR_OF_MESSAGES[0] in fields.row:
+        chosen, rejected = (read_messages(fields.row.get(name)) for name in _PAIR_OF_MESSAGES)
+    else:
+        chosen, rejected = (_conversation(fields.one(role, name), name) for role, name in _roles_of_pair())
+    turns = chosen.turns[:-1]
+    if not turns or rejected.turns[:-1] != turns:
+        raise BadExample("the chosen and the rejected conversation do not share all but their last message")
+    record = Record(turns, (_answer(chosen.turns[-1:]),), _answer(rejected.turns[-1:]))
+    weight = chosen.answer_weight
+    return _Read(record if weight is None else replace(record, weight=weight), chosen.media)
+
+
+_READERS: Mapping[Layout, Callable[[_Fields], _Read]] = {
+    Layout.EXAMPLE: _whole,
+    Layout.CHAT: _chat,
+    Layout.SHAREGPT: _chat,
+    Layout.ALPACA: _alpaca,
+    Layout.PROMPT: _prompt,
+    Layout.PREFERENCE: _pair,
+}
+
+
+def _is_preference(fields: Collection[str]) -> bool:
+    return any(set(pair) <= set(fields) for pair in (_PAIR, _PAIR_OF_MESSAGES))
+
+
+_DETECTED: Mapping[Layout, Callable[[Collection[str]], bool]] = {
+    Layout.CHAT: lambda fields: "messages" in fields,
+    Layout.SHAREGPT: lambda fields: "conversations" in fields,
+    Layout.ALPACA: lambda fields: "instruction" in fields,
+    Layout.PROMPT: lambda fields: "prompt" in fields,
+    Layout.PREFERENCE: _is_preference,
+}
+
+
+def _is_whole(value: object) -> bool:
+    """Return whether a value is a record as Ratoon writes it, as an object or its JSON."""
+    if isinstance(value, Mapping):
+        return isinstance(value.get("messages"), list | tuple)
+    return isinstance(value, str) and value.startswith("{") and '"messages"' in value
+
+
+def _roles_of_pair() -> tuple[tuple[str, str], tuple[str, str]]:
+    return ("answer", _PAIR[0]), ("rejected", _PAIR[1])
+
+
+def _has_pair(fields: _Fields) -> bool:
+    return fields.one("rejected", _PAIR[1]) is not None
+
+
+def _preferred(fields: _Fields, turns: tuple[Turn, ...], media: Media) -> _Read:
+    chosen, rejected = (_after(turns, fields.one(role, name), name) for role, name in _roles_of_pair())
+    return _Read(Record(turns, (chosen,), rejected), media)
+
+
+def _after(turns: Sequence[Turn], value: Any, what: str) -> str:
+    """Return an answer of a preference; a conversation may repeat the prompt before it."""
+    if not _is_conversation(value):
+        return _text(value, what)
+    answer = read_messages(value).turns
+    repeats = len(answer) > 1 and answer[:-1] == tuple(turns)
+    return _answer(answer[-1:] if repeats else answer)
+
+
+def _answer(turns: Sequence[Turn]) -> str:
+    if len(turns) != 1 or turns[0].role != Role.ASSISTANT:
+        raise BadExample("the chosen and the rejected answer must each be one message of the assistant")
+    return answer_of(turns[0])
+
+
+def _answered(turns: tuple[Turn, ...], answer: Any, media: Media) -> _Read:
+    """Return a prompt with its answer: a text, several, or messages, the last of which is the answer."""
+    if _is_conversation(answer):
+        read = read_messages(answer)
+        joined = {**media, **read.media}
+        return _by_last_message(Messages((*turns, *read.turns), joined, read.answer_weight))
+    listed = answer if isinstance(answer, list | tuple) else (answer,)
+    check_order(turns)
+    return _Read(Record(turns, tuple(text for each in listed if (text := _text(each, "answer")))), media)
+
+
+def _by_last_message(read: Messages) -> _Read:
+    check_order(read.turns)
+    if not read.turns or read.turns[-1].role != Role.ASSISTANT:
+        return _Read(Record(read.turns), read.media)
+    weight = 1.0 if read.answer_weight is None else read.answer_weight
+    last = read.turns[-1]
+    return _Read(Record(read.turns[:-1], (answer_of(last),), weight=weight), read.media, last)
+
+
+def _with_newer_answer(columns: Columns, row: Row, record: Record) -> tuple[Record, str | None]:
+    """Return a whole record; the label beside it, as in a part of a split, is newer than its answers."""
+    label = _text(row.get(columns.label), "label").strip()
+    if not label or record.rejected is not None or record.is_good is not None:
+        return record, None
+    if not record.answers:
+        return record, label
+    return (record if label in map(str.strip, record.answers) else replace(record, answers=(label,))), None
+
+
+def _with_label(columns: Columns, row: Row, read: _Read, layout: Layout) -> tuple[Record, str | None]:
+    """Return the record, and the label of its row unless that judges the answer.
+
+    Another label beside a conversation is the answer to the whole of it.
+    """
+    record, label = read.record, _label(columns, row)
+    if label is None or record.rejected is not None or not record.answers:
+        return record, label
+    judgement = _JUDGEMENTS.get(label.lower())
+    if judgement is None and layout in (Layout.CHAT, Layout.SHAREGPT) and read.last is not None:
+        return replace(record, turns=(*record.turns, read.last), answers=()), label
+    judgement = _NUMBERS.get(label) if judgement is None else judgement
+    if judgement is None:
+        raise BadExample(f"the label {label[:50]!r} beside an answer is neither true nor false")
+    return replace(record, is_good=judgement), None
+
+
+def _label(columns: Columns, row: Row) -> str | None:
+    value = row.get(columns.label)
+    try:
+        return cell_line(row.get("kto_tag") if value is None else value)
+    except NoCell as error:
+        raise BadExample(f"the label holds {error}") from None
+
+
+def _tools(columns: Columns, row: Row) -> str:
+    return read_tools(_Fields(columns, row).one("tools", "tools", "functions"))
+
+
+def _weight(columns: Columns, row: Row, weight: float) -> float:
+    value = row.get(columns.weight) if columns.weight else None
+    return weight if value is None else weight_of(value)
+
+
+def _turns(value: Any) -> tuple[tuple[Turn, ...], Media]:
+    if _is_conversation(value):
+        read = read_messages(value)
+        return read.turns, read.media
+    text = _text(value, "prompt")
+    if not text.strip():
+        raise BadExample("the prompt is empty")
+    return (Turn(Role.USER, text),), {}
+
+
+def _conversation(value: Any, what: str) -> Messages:
+    if not _is_conversation(value):
+        raise BadExample(f"{what} is a text, and the row has no prompt")
+    return read_messages(value)
+
+
+def _is_conversation(value: object) -> bool:
+    return is_message(value) or (isinstance(value, list | tuple) and any(map(is_message, value)))
+
+
+def _text(value: Any, what: str) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and not math.isfinite(value):
+        raise BadExample(f"the {what} is {value}, not text")
+    try:
+        return cell_text(value) or ""
+    except NoCell as error:
+        raise BadExample(f"the {what} holds {error}, not text") from None
+
+
+def _references(row: Row, media: Media) -> dict[str, str]:
+    """Return the references to attachments, by their type."""
+    found = {name: list(references) for name, references in media.items()}
+    for name in MEDIA:
+        value = row.get(name)
+        if isinstance(value, str) and value:
+            found[name] = [value]
+        elif isinstance(value, list | tuple) and value:
+            found[name] = [each if isinstance(each, str) else "(embedded)" for each in value]
+    return {name: ", ".join(references) for name, references in found.items()}
+
+
+def _check_keys(row: Row) -> None:
+    """Raise BadExample if an object in the row has a key twice."""
+    left: list[Any] = [row]
+    while left:
+        value = left.pop()
+        if isinstance(value, Repeated):
+            raise BadExample("a key stands twice in one object")
+        if isinstance(value, Mapping):
+            left.extend(value.values())
+        elif isinstance(value, list | tuple):
+            left.extend(value)
+
+
+def _check(record: Record) -> None:
+    """Raise BadExample if the record is not valid, whatever the task."""
+    answers = (*record.answers, *(() if record.rejected is None else (record.rejected,)))
+    if fault := record_fault(Generate(), record) if answers else conversation_fault(record.turns):
+        raise BadExample(fault[0].lower() + fault[1:].removesuffix("."))
+    for answer in answers:
+        if len(answer) > MAX_ANSWER_CHARS:
+            raise BadExample(f"an answer has {len(answer):,} characters, more than {MAX_ANSWER_CHARS:,}")
