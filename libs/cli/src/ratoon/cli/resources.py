@@ -206,14 +206,6 @@ runs = group("training_runs", "Training runs.", long_work=True, deletes=True)
 evaluations = group("evaluation_runs", "Evaluation runs and gates.", long_work=True, deletes=True)
 
 
-@evaluations.command("bad-cases")
-def list_bad_cases(context: typer.Context, name: Name) -> None:
-    """List the wrong answers of a candidate."""
-    chosen = session(context)
-    cases = chosen.client.bad_cases.list(chosen.name(name, "evaluationRuns"))
-    show_rows(cases, COLUMNS["bad_cases"], chosen.output)
-
-
 models = group("models", "Models, versions and aliases.", deletes=True)
 Model = Annotated[str, name_argument(help="Model id or name.", show_default="the project's model")]
 

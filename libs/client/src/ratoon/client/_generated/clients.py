@@ -105,7 +105,7 @@ class SyncResources:
 
     @cached_property
     def annotations(self) -> "AnnotationsResource":
-        """Label that an annotator gave to a record."""
+        """Answer that an annotator gave to a record."""
         from ratoon.client._generated.labeling import AnnotationsResource
 
         return AnnotationsResource(self._transport)
@@ -181,7 +181,7 @@ class SyncResources:
 
     @cached_property
     def feedback(self) -> "FeedbackResource":
-        """Feedback of a user on an answer.
+        """Feedback of a user on an answer, on the better one of two answers, or on the answers of a session.
 
         A correction counts first, then the thumb, then the rating.
         """
@@ -191,14 +191,16 @@ class SyncResources:
 
     @cached_property
     def guidelines(self) -> "GuidelinesResource":
-        """Instructions for annotators and the labels to choose from."""
+        """Instructions for annotators, and what they enter."""
         from ratoon.client._generated.labeling import GuidelinesResource
 
         return GuidelinesResource(self._transport)
 
     @cached_property
     def label_sets(self) -> "LabelSetsResource":
-        """Frozen labels of a dataset version: the labels that training uses."""
+        """Frozen answers of a dataset version, one a record: the labels, texts or numbers that training
+        uses.
+        """
         from ratoon.client._generated.labeling import LabelSetsResource
 
         return LabelSetsResource(self._transport)
@@ -343,7 +345,7 @@ class AsyncResources:
 
     @cached_property
     def annotations(self) -> "AsyncAnnotationsResource":
-        """Label that an annotator gave to a record."""
+        """Answer that an annotator gave to a record."""
         from ratoon.client._generated.labeling import AsyncAnnotationsResource
 
         return AsyncAnnotationsResource(self._transport)
@@ -419,7 +421,7 @@ class AsyncResources:
 
     @cached_property
     def feedback(self) -> "AsyncFeedbackResource":
-        """Feedback of a user on an answer.
+        """Feedback of a user on an answer, on the better one of two answers, or on the answers of a session.
 
         A correction counts first, then the thumb, then the rating.
         """
@@ -429,14 +431,16 @@ class AsyncResources:
 
     @cached_property
     def guidelines(self) -> "AsyncGuidelinesResource":
-        """Instructions for annotators and the labels to choose from."""
+        """Instructions for annotators, and what they enter."""
         from ratoon.client._generated.labeling import AsyncGuidelinesResource
 
         return AsyncGuidelinesResource(self._transport)
 
     @cached_property
     def label_sets(self) -> "AsyncLabelSetsResource":
-        """Frozen labels of a dataset version: the labels that training uses."""
+        """Frozen answers of a dataset version, one a record: the labels, texts or numbers that training
+        uses.
+        """
         from ratoon.client._generated.labeling import AsyncLabelSetsResource
 
         return AsyncLabelSetsResource(self._transport)

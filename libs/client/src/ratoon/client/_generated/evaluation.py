@@ -3,7 +3,15 @@
 
 from collections.abc import Callable, Sequence
 
-from ratoon.client._generated.evaluation_types import BadCase, Domain, EvaluationRun, GateRule
+from ratoon.client._generated.common_types import TaskSpec
+from ratoon.client._generated.evaluation_types import (
+    BadCase,
+    Domain,
+    EvaluationRun,
+    ExportBadCasesResponse,
+    GateRule,
+    GenerationSettings,
+)
 from ratoon.client._models import present
 from ratoon.client._pagination import AsyncPaginator, SyncPage
 from ratoon.client._paths import expand
@@ -17,6 +25,37 @@ class BadCasesResource:
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
 
+    def export(
+        self,
+        parent: str,
+        *,
+        domain: str | None = None,
+        max_record_count: int | None = None,
+        timeout: float | None = None,
+    ) -> ExportBadCasesResponse:
+        """Store the records of wrong answers as a JSONL blob, from which a source can be created: for a
+        labelling queue, or for a dataset version.
+
+        The reading is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`), and for a
+        domain that it does not have (`BAD_EVALUATION`).
+
+        Args:
+            parent: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.
+            domain: Name of the domain. Empty: all domains.
+            max_record_count: Maximum number of records, 1 to 10,000, in the order of `ListBadCases`. 0:
+                10,000.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            ExportBadCasesResponse,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*/evaluationRuns/*}/badCases:export", parent=parent),
+                body=present({"domain": domain, "maxRecordCount": max_record_count}),
+            ),
+            timeout,
+        )
+
     def list(
         self,
         parent: str,
@@ -25,8 +64,8 @@ class BadCasesResource:
         page_token: str | None = None,
         timeout: float | None = None,
     ) -> SyncPage[BadCase]:
-        """List the wrong answers of the candidate, domain by domain, those with the highest confidence
-        first.
+        """List the wrong answers of the candidate, domain by domain: of labels, those with the highest
+        confidence first, else those with the worst score first.
 
         Each reading of the texts is logged at the split. Refused until the run has succeeded
         (`NOT_EVALUATED`).
@@ -57,6 +96,37 @@ class AsyncBadCasesResource:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
+    async def export(
+        self,
+        parent: str,
+        *,
+        domain: str | None = None,
+        max_record_count: int | None = None,
+        timeout: float | None = None,
+    ) -> ExportBadCasesResponse:
+        """Store the records of wrong answers as a JSONL blob, from which a source can be created: for a
+        labelling queue, or for a dataset version.
+
+        The reading is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`), and for a
+        domain that it does not have (`BAD_EVALUATION`).
+
+        Args:
+            parent: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.
+            domain: Name of the domain. Empty: all domains.
+            max_record_count: Maximum number of records, 1 to 10,000, in the order of `ListBadCases`. 0:
+                10,000.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            ExportBadCasesResponse,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*/evaluationRuns/*}/badCases:export", parent=parent),
+                body=present({"domain": domain, "maxRecordCount": max_record_count}),
+            ),
+            timeout,
+        )
+
     def list(
         self,
         parent: str,
@@ -65,8 +135,8 @@ class AsyncBadCasesResource:
         page_token: str | None = None,
         timeout: float | None = None,
     ) -> AsyncPaginator[BadCase]:
-        """List the wrong answers of the candidate, domain by domain, those with the highest confidence
-        first.
+        """List the wrong answers of the candidate, domain by domain: of labels, those with the highest
+        confidence first, else those with the worst score first.
 
         Each reading of the texts is logged at the split. Refused until the run has succeeded
         (`NOT_EVALUATED`).
@@ -119,9 +189,14 @@ class EvaluationRunsResource:
         candidate_digest: str | None = None,
         reference_digest: str | None = None,
         domains: Sequence[Domain] | None = None,
+        task: TaskSpec | None = None,
         labels: Sequence[str] | None = None,
+        metric: str | None = None,
         gate: Sequence[GateRule] | None = None,
         seed: int | None = None,
+        generation: GenerationSettings | None = None,
+        base_digest: str | None = None,
+        few_shot: int | None = None,
         evaluation_run_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -129,19 +204,27 @@ class EvaluationRunsResource:
         """Start an evaluation run.
 
         It opens the sealed test parts, which is logged, and scores the candidate on them. A request that
-        contradicts itself is refused (`BAD_EVALUATION`); the error names the field. Refused too: a kind of
-        task that is not supported yet (`TASK_NOT_SUPPORTED`).
+        contradicts itself is refused (`BAD_EVALUATION`); the error names the field. Refused too: a task that
+        is not supported yet (`TASK_NOT_SUPPORTED`), and one that differs from `labels` (`BAD_TASK`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
             candidate_digest: Digest of the model artifact to evaluate. Required.
             reference_digest: Digest of the model artifact in production. Empty: there is none.
             domains: Domains to score. At least one is required; their names must be unique.
-            labels: The same as `task.classify.labels`. At least two are required; empty or repeated labels
-                are refused.
+            task: What the model is for. A request may give `labels` instead.
+            labels: The same as `task.classify.labels`. A task `classify` needs at least two; empty or
+                repeated labels are refused.
+            metric: Metric that decides between versions: rules that name no metric compare it. Empty: that of
+                the kind of task, `macro_f1`, `rouge_l` or `mae`.
             gate: Rules of the gate. A rule of an unknown domain is refused. The candidate passes if all rules
                 hold; a gate without rules does not pass.
             seed: Seed of the resampling that computes the confidence intervals.
+            generation: How answers are generated. Only with a task `generate`.
+            base_digest: Digest of the base model of the candidate, for the baselines `zero_shot` and
+                `few_shot`. Only with a task `generate`. Empty: these baselines are not scored.
+            few_shot: Number of records of the training part that the baseline `few_shot` shows before each
+                prompt, at most 16. Not set: 3. 0: the baseline is not scored.
             evaluation_run_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and
                 `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -161,9 +244,14 @@ class EvaluationRunsResource:
                         "candidateDigest": candidate_digest,
                         "referenceDigest": reference_digest,
                         "domains": domains,
+                        "task": task,
                         "labels": labels,
+                        "metric": metric,
                         "gate": gate,
                         "seed": seed,
+                        "generation": generation,
+                        "baseDigest": base_digest,
+                        "fewShot": few_shot,
                     }
                 ),
                 repeatable=True,
@@ -307,9 +395,14 @@ class AsyncEvaluationRunsResource:
         candidate_digest: str | None = None,
         reference_digest: str | None = None,
         domains: Sequence[Domain] | None = None,
+        task: TaskSpec | None = None,
         labels: Sequence[str] | None = None,
+        metric: str | None = None,
         gate: Sequence[GateRule] | None = None,
         seed: int | None = None,
+        generation: GenerationSettings | None = None,
+        base_digest: str | None = None,
+        few_shot: int | None = None,
         evaluation_run_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -317,19 +410,27 @@ class AsyncEvaluationRunsResource:
         """Start an evaluation run.
 
         It opens the sealed test parts, which is logged, and scores the candidate on them. A request that
-        contradicts itself is refused (`BAD_EVALUATION`); the error names the field. Refused too: a kind of
-        task that is not supported yet (`TASK_NOT_SUPPORTED`).
+        contradicts itself is refused (`BAD_EVALUATION`); the error names the field. Refused too: a task that
+        is not supported yet (`TASK_NOT_SUPPORTED`), and one that differs from `labels` (`BAD_TASK`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
             candidate_digest: Digest of the model artifact to evaluate. Required.
             reference_digest: Digest of the model artifact in production. Empty: there is none.
             domains: Domains to score. At least one is required; their names must be unique.
-            labels: The same as `task.classify.labels`. At least two are required; empty or repeated labels
-                are refused.
+            task: What the model is for. A request may give `labels` instead.
+            labels: The same as `task.classify.labels`. A task `classify` needs at least two; empty or
+                repeated labels are refused.
+            metric: Metric that decides between versions: rules that name no metric compare it. Empty: that of
+                the kind of task, `macro_f1`, `rouge_l` or `mae`.
             gate: Rules of the gate. A rule of an unknown domain is refused. The candidate passes if all rules
                 hold; a gate without rules does not pass.
             seed: Seed of the resampling that computes the confidence intervals.
+            generation: How answers are generated. Only with a task `generate`.
+            base_digest: Digest of the base model of the candidate, for the baselines `zero_shot` and
+                `few_shot`. Only with a task `generate`. Empty: these baselines are not scored.
+            few_shot: Number of records of the training part that the baseline `few_shot` shows before each
+                prompt, at most 16. Not set: 3. 0: the baseline is not scored.
             evaluation_run_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and
                 `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -349,9 +450,14 @@ class AsyncEvaluationRunsResource:
                         "candidateDigest": candidate_digest,
                         "referenceDigest": reference_digest,
                         "domains": domains,
+                        "task": task,
                         "labels": labels,
+                        "metric": metric,
                         "gate": gate,
                         "seed": seed,
+                        "generation": generation,
+                        "baseDigest": base_digest,
+                        "fewShot": few_shot,
                     }
                 ),
                 repeatable=True,

@@ -1,7 +1,7 @@
 # Generated from protos/ by scripts/client.py; `make proto` writes it again.
 """Models of evaluation."""
 
-from ratoon.client._generated.common_types import Failure, Progress, TaskSpec
+from ratoon.client._generated.common_types import Failure, GenerationDefaults, Progress, TaskSpec
 from ratoon.client._models import Int64, Message, OpenEnum, Timestamp
 
 
@@ -47,10 +47,10 @@ class GateRuleKind(OpenEnum):
     """Not set."""
 
     BEATS_MAJORITY = "KIND_BEATS_MAJORITY"
-    """The lower bound of the macro-F1 is above the macro-F1 of the majority class."""
+    """The bound of the metric on the worse side is better than the value of the simplest baseline."""
 
     BETTER = "KIND_BETTER"
-    """Paired bootstrap of the macro-F1 against the reference: the candidate must be better.
+    """Paired bootstrap of the metric against the reference: the candidate must be better.
 
     The usual threshold is 0.
     """
@@ -59,10 +59,10 @@ class GateRuleKind(OpenEnum):
     """Same comparison as BETTER with a threshold below 0: a small loss is accepted."""
 
     NEAR_BASELINE = "KIND_NEAR_BASELINE"
-    """The measured macro-F1 minus that of the best baseline (TF-IDF on words or on characters, fitted on
-    the training part) is at least `threshold`, for example -0.02.
+    """The measured gain over the best baseline, fitted on the training part, is at least `threshold`,
+    for example -0.02.
 
-    The measured difference decides, not its lower bound.
+    The measured gain decides, not its lower bound.
     """
 
     MIN_VALUE = "KIND_MIN_VALUE"
@@ -73,7 +73,11 @@ class GateRuleKind(OpenEnum):
 
 
 class GateRule(Message):
-    """One condition of the gate. A value that was not measured fails the rule."""
+    """One condition of the gate.
+
+    A value that was not measured fails the rule. Of a metric whose lower values are better, such as
+    `mae`, a gain is a decrease: the rules compare gains.
+    """
 
     kind: GateRuleKind = GateRuleKind.UNSPECIFIED
     """Kind of the rule. An unset kind is refused."""
@@ -82,17 +86,26 @@ class GateRule(Message):
     """Name of the domain to which the rule applies."""
 
     threshold: float = 0.0
-    """Threshold in macro-F1, from -1 to 1.
+    """Threshold, in units of the metric.
 
-    For BETTER and NOT_WORSE, the lower bound of the difference in macro-F1 must be above it. For
-    BEATS_MAJORITY, it is added to the macro-F1 of the majority class. For NEAR_BASELINE, it is the lowest
-    accepted difference. For MIN_VALUE and MAX_VALUE, it is a value of `metric`.
+    For BETTER and NOT_WORSE, the lower bound of the gain must be above it. For BEATS_MAJORITY, it is the
+    gain over the baseline that the bound must exceed. For NEAR_BASELINE, it is the lowest accepted gain.
+    For MIN_VALUE and MAX_VALUE, it is a value of `metric`. Gains of metrics from 0 to 1 lie between -1
+    and 1.
     """
 
     metric: str = ""
-    """Name of the metric of MIN_VALUE and MAX_VALUE: `macro_f1`, `accuracy` or `auc`.
+    """Name of the metric.
 
-    Other kinds compare the macro-F1 and take no name.
+    Required for MIN_VALUE and MAX_VALUE. Empty: the metric of the run. A metric that cannot be compared
+    or bounded is refused (`BAD_EVALUATION`).
+    """
+
+    baseline: str = ""
+    """Name of the baseline of BEATS_MAJORITY and NEAR_BASELINE.
+
+    Empty: the simplest one of the kind of task for BEATS_MAJORITY (`majority`, `nearest_reference` or
+    `mean`), the best one for NEAR_BASELINE.
     """
 
 
@@ -129,7 +142,10 @@ class ScoresClassScore(Message):
 
 
 class Scores(Message):
-    """Scores of one model or baseline on one domain."""
+    """Scores of one model or baseline on one domain.
+
+    Fields other than `metrics`, the counts and `unmeasured` are set for a task `classify` only.
+    """
 
     accuracy: Estimate | None = None
     """Share of correct answers, from 0 to 1."""
@@ -158,6 +174,20 @@ class Scores(Message):
     classes_without_records: list[str] = []
     """Labels of which the test part has no record. They are excluded from all macro averages."""
 
+    metrics: dict[str, Estimate] = {}
+    """All metrics that were measured with an interval, by name: `macro_f1`, `rouge_l`, `mae`, …."""
+
+    unanswered_count: Int64 = 0
+    """Number of records whose answer is empty or no answer of the task: no label, no number, no JSON
+    document.
+    """
+
+    too_long_count: Int64 = 0
+    """Number of records whose prompt is too long for the model. They count as wrong."""
+
+    unmeasured: dict[str, str] = {}
+    """Why a metric has no value, as a sentence by the name of the metric."""
+
 
 class SliceResult(Message):
     """Scores on one slice: the records that share a language, a length range or an attribute value."""
@@ -173,6 +203,9 @@ class SliceResult(Message):
 
     accuracy: float = 0.0
     """Share of correct answers, from 0 to 1."""
+
+    metrics: dict[str, Estimate] = {}
+    """All metrics that were measured on the slice, by name."""
 
 
 class DomainResultBaseline(Message):
@@ -198,13 +231,16 @@ class DomainResult(Message):
     """Scores of the reference. Not set: there is no reference."""
 
     majority: Scores | None = None
-    """Scores of the baseline that always answers the most frequent label of the training part."""
+    """Scores of the baseline that always answers the most frequent label of the training part.
+
+    Only with `classify`, as `tfidf`; `baselines` has those of every kind.
+    """
 
     tfidf: Scores | None = None
     """Scores of the baseline by logistic regression on TF-IDF weights of words."""
 
     difference: Estimate | None = None
-    """Macro-F1 of the candidate minus that of the reference, by paired bootstrap.
+    """Primary metric of the candidate minus that of the reference, by paired bootstrap.
 
     Not set: there is no reference.
     """
@@ -222,8 +258,9 @@ class DomainResult(Message):
     """Number of wrong answers of the candidate."""
 
     baselines: list[DomainResultBaseline] = []
-    """All baselines that were fitted on the training part: `majority`, `tfidf` (words), `tfidf_chars`
-    (characters).
+    """All baselines: `majority`, `tfidf` (words) and `tfidf_chars` (characters) of `classify`;
+    `zero_shot`, `few_shot` and `nearest_reference` of `generate`; `mean` and `ridge_tfidf` of
+    `regress`.
     """
 
     best_baseline: str = ""
@@ -233,7 +270,18 @@ class DomainResult(Message):
     """
 
     baseline_difference: Estimate | None = None
-    """Macro-F1 of the candidate minus that of `best_baseline`, by paired bootstrap."""
+    """Primary metric of the candidate minus that of `best_baseline`, by paired bootstrap."""
+
+    differences: dict[str, Estimate] = {}
+    """Metrics of the candidate minus those of the reference, by paired bootstrap, by name of the metric.
+
+    Empty: there is no reference.
+    """
+
+    baseline_differences: dict[str, Estimate] = {}
+    """Metrics of the candidate minus those of `best_baseline`, by paired bootstrap, by name of the
+    metric.
+    """
 
 
 class VerdictRuleResult(Message):
@@ -263,6 +311,36 @@ class Verdict(Message):
 
     summary: str = ""
     """Summary with the measured values, in one sentence."""
+
+
+class GenerationSettingsEngine(OpenEnum):
+    """Engine that generates answers."""
+
+    UNSPECIFIED = "ENGINE_UNSPECIFIED"
+    """Not set: transformers."""
+
+    TRANSFORMERS = "ENGINE_TRANSFORMERS"
+    """Transformers, in float32."""
+
+    VLLM = "ENGINE_VLLM"
+    """Offline batches of vLLM. The run fails where vLLM is not installed."""
+
+
+class GenerationSettings(Message):
+    """How answers are generated in an evaluation."""
+
+    sampling: GenerationDefaults | None = None
+    """Sampling of the answers.
+
+    A field that is not set is that of the task. Where the task has none, decoding is greedy and an answer
+    has at most 256 tokens.
+    """
+
+    seed: Int64 = 0
+    """Seed of sampled answers. Greedy answers do not depend on it."""
+
+    engine: GenerationSettingsEngine = GenerationSettingsEngine.UNSPECIFIED
+    """Engine. Default: transformers."""
 
 
 class EvaluationRun(Message):
@@ -297,7 +375,7 @@ class EvaluationRun(Message):
     labels: list[str] = []
     """The same as `task.classify.labels`.
 
-    At least two are required; empty or repeated labels are refused.
+    A task `classify` needs at least two; empty or repeated labels are refused.
     """
 
     gate: list[GateRule] = []
@@ -329,9 +407,28 @@ class EvaluationRun(Message):
     """Digest of the report as JSON (a blob). Empty until the run has succeeded."""
 
     task: TaskSpec | None = None
-    """What the model is for.
+    """What the model is for. A request may give `labels` instead."""
 
-    A request may give `labels` instead. Kinds other than `classify` are not supported yet.
+    metric: str = ""
+    """Metric that decides between versions: rules that name no metric compare it.
+
+    Empty: that of the kind of task, `macro_f1`, `rouge_l` or `mae`.
+    """
+
+    generation: GenerationSettings | None = None
+    """How answers are generated. Only with a task `generate`."""
+
+    base_digest: str = ""
+    """Digest of the base model of the candidate, for the baselines `zero_shot` and `few_shot`.
+
+    Only with a task `generate`. Empty: these baselines are not scored.
+    """
+
+    few_shot: int | None = None
+    """Number of records of the training part that the baseline `few_shot` shows before each prompt, at
+    most 16.
+
+    Not set: 3. 0: the baseline is not scored.
     """
 
 
@@ -345,13 +442,46 @@ class BadCase(Message):
     """Name of the domain."""
 
     label: str = ""
-    """Correct label."""
+    """Right answer: the label, the reference or the number.
+
+    Answers and texts are cut after 20,000 characters.
+    """
 
     predicted: str = ""
-    """Label that the candidate answered."""
+    """Answer of the candidate."""
 
     text: str = ""
     """Text of the record; only the first 20,000 characters of a longer one.
 
     Empty if the record was erased since the evaluation.
     """
+
+    references: list[str] = []
+    """All right answers, if the record has several.
+
+    Empty if the record was erased since the evaluation.
+    """
+
+    reference_predicted: str | None = None
+    """Answer of the reference model. Not set: there is no reference model."""
+
+    score: float | None = None
+    """Primary metric of the candidate on this record.
+
+    Not set: the metric has no value for one record.
+    """
+
+
+class ExportBadCasesResponse(Message):
+    """Response of `ExportBadCases`."""
+
+    digest: str = ""
+    """Digest of the blob.
+
+    Each line has the fields `id`, `text`, `label` (the right answer), `example` (for conversations and
+    several right answers), and the attributes `domain` and `predicted` (the wrong answer, at most 1,000
+    characters).
+    """
+
+    record_count: Int64 = 0
+    """Number of records. Records that were erased since the evaluation are left out."""

@@ -1,7 +1,7 @@
 # Generated from protos/ by scripts/client.py; `make proto` writes it again.
 """Resources of flywheel."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from ratoon.client._generated.common_types import Metric, TaskSpec
@@ -9,6 +9,8 @@ from ratoon.client._generated.flywheel_types import (
     Comparison,
     DriftReport,
     Feedback,
+    FeedbackConsent,
+    FeedbackImplicit,
     PipelineRun,
     Policy,
     Project,
@@ -170,7 +172,7 @@ class AsyncDriftReportsResource:
 
 
 class FeedbackResource:
-    """Feedback of a user on an answer.
+    """Feedback of a user on an answer, on the better one of two answers, or on the answers of a session.
 
     A correction counts first, then the thumb, then the rating.
     """
@@ -227,6 +229,12 @@ class FeedbackResource:
         rating: int | None = None,
         correction: str | None = None,
         comment: str | None = None,
+        rejected_answer_id: str | None = None,
+        outcomes: Mapping[str, float] | None = None,
+        implicit: FeedbackImplicit | None = None,
+        consent: FeedbackConsent | None = None,
+        session_id: str | None = None,
+        user: str | None = None,
         feedback_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -239,11 +247,27 @@ class FeedbackResource:
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
-            answer_id: `id` of the answer. Required; an unknown ID is refused.
+            answer_id: `id` of the answer. Required without `session_id`; an unknown ID is refused.
             thumb: Thumb: 1 is up, -1 is down, 0 is none.
             rating: Rating from 1 to 5; 0 is none. 4 and 5 are positive, 1 and 2 are negative, 3 is neutral.
-            correction: Correct answer, if the user gave it. It must be one of the labels of the project.
+            correction: Right answer, if the user gave it: one of the labels of the project (of several labels
+                one a line), a number in range, or the rewritten text or JSON document of at most 65,536
+                characters.
             comment: Comment of the user, at most 4,000 characters.
+            rejected_answer_id: `id` of another answer to the same prompt, to which the user prefers
+                `answer_id`. It says nothing about the other feedback fields: both answers may be good.
+            outcomes: Numeric outcomes of the answer by name, for example `resolved: 1`: at most 16 names of 1
+                to 64 letters, digits, `_`, `.` and `-`. They may arrive days later and again; the latest
+                value of each name counts.
+            implicit: Behaviour of the user from which approval or refusal may follow. It is counted and is no
+                vote.
+            consent: Permitted use of the feedback and of its answer as data. Default: that of the project
+                (`default_consent`).
+            session_id: Session (`metadata.session_id` of the requests) instead of an answer, at most 256
+                characters. A thumb or a rating of a session is a vote on each of its answers up to now that
+                has no feedback of its own. It returns as a hash.
+            user: User who gives the feedback, at most 256 characters. Default: the `user` of the request. It
+                returns as a hash.
             feedback_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -263,6 +287,12 @@ class FeedbackResource:
                         "rating": rating,
                         "correction": correction,
                         "comment": comment,
+                        "rejectedAnswerId": rejected_answer_id,
+                        "outcomes": outcomes,
+                        "implicit": implicit,
+                        "consent": consent,
+                        "sessionId": session_id,
+                        "user": user,
                     }
                 ),
                 repeatable=True,
@@ -304,7 +334,7 @@ class FeedbackResource:
 
 
 class AsyncFeedbackResource:
-    """Feedback of a user on an answer.
+    """Feedback of a user on an answer, on the better one of two answers, or on the answers of a session.
 
     A correction counts first, then the thumb, then the rating.
     """
@@ -361,6 +391,12 @@ class AsyncFeedbackResource:
         rating: int | None = None,
         correction: str | None = None,
         comment: str | None = None,
+        rejected_answer_id: str | None = None,
+        outcomes: Mapping[str, float] | None = None,
+        implicit: FeedbackImplicit | None = None,
+        consent: FeedbackConsent | None = None,
+        session_id: str | None = None,
+        user: str | None = None,
         feedback_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -373,11 +409,27 @@ class AsyncFeedbackResource:
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
-            answer_id: `id` of the answer. Required; an unknown ID is refused.
+            answer_id: `id` of the answer. Required without `session_id`; an unknown ID is refused.
             thumb: Thumb: 1 is up, -1 is down, 0 is none.
             rating: Rating from 1 to 5; 0 is none. 4 and 5 are positive, 1 and 2 are negative, 3 is neutral.
-            correction: Correct answer, if the user gave it. It must be one of the labels of the project.
+            correction: Right answer, if the user gave it: one of the labels of the project (of several labels
+                one a line), a number in range, or the rewritten text or JSON document of at most 65,536
+                characters.
             comment: Comment of the user, at most 4,000 characters.
+            rejected_answer_id: `id` of another answer to the same prompt, to which the user prefers
+                `answer_id`. It says nothing about the other feedback fields: both answers may be good.
+            outcomes: Numeric outcomes of the answer by name, for example `resolved: 1`: at most 16 names of 1
+                to 64 letters, digits, `_`, `.` and `-`. They may arrive days later and again; the latest
+                value of each name counts.
+            implicit: Behaviour of the user from which approval or refusal may follow. It is counted and is no
+                vote.
+            consent: Permitted use of the feedback and of its answer as data. Default: that of the project
+                (`default_consent`).
+            session_id: Session (`metadata.session_id` of the requests) instead of an answer, at most 256
+                characters. A thumb or a rating of a session is a vote on each of its answers up to now that
+                has no feedback of its own. It returns as a hash.
+            user: User who gives the feedback, at most 256 characters. Default: the `user` of the request. It
+                returns as a hash.
             feedback_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -397,6 +449,12 @@ class AsyncFeedbackResource:
                         "rating": rating,
                         "correction": correction,
                         "comment": comment,
+                        "rejectedAnswerId": rejected_answer_id,
+                        "outcomes": outcomes,
+                        "implicit": implicit,
+                        "consent": consent,
+                        "sessionId": session_id,
+                        "user": user,
                     }
                 ),
                 repeatable=True,
@@ -485,6 +543,7 @@ class PipelineRunsResource:
         *,
         sources: Sequence[str] | None = None,
         skip_rollout: bool | None = None,
+        recipe: str | None = None,
         pipeline_run_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -494,7 +553,8 @@ class PipelineRunsResource:
         With `sources`, it builds from them; without, it retrains on corrected traffic. Sources of another
         project are refused (`BAD_SOURCE`), and so are a project with a kind of task (`TASK_NOT_SUPPORTED`) or
         with settings (`SETTING_NOT_SUPPORTED`) that pipeline runs do not support yet, and a project that has
-        used its budget (`BUDGET_SPENT`).
+        used its budget (`BUDGET_SPENT`). A recipe that the kind of task does not have is refused
+        (`BAD_RECIPE`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -502,6 +562,8 @@ class PipelineRunsResource:
                 the run retrains on corrected traffic, as each run that a policy starts does. Without a
                 version in production, such a run fails.
             skip_rollout: Stop after the registration of the model version. Default: false.
+            recipe: Recipe of the training. Default: that of the project (`recipes`, `retraining_recipes`);
+                `sft` where it names none.
             pipeline_run_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and
                 `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -516,7 +578,7 @@ class PipelineRunsResource:
                 query=present(
                     {"pipelineRunId": pipeline_run_id, "requestId": request_id or new_request_id()}
                 ),
-                body=present({"sources": sources, "skipRollout": skip_rollout}),
+                body=present({"sources": sources, "skipRollout": skip_rollout, "recipe": recipe}),
                 repeatable=True,
             ),
             timeout,
@@ -526,7 +588,8 @@ class PipelineRunsResource:
         """Delete a pipeline run that has ended.
 
         Resources that it created are kept. Refused while it is in progress, and while a policy of the project
-        decides by it: by the time range of its traffic, its end or its place in the budget (`IN_USE`).
+        decides by it: by the time range of its traffic, its end, its drift or its place in the budget
+        (`IN_USE`).
 
         Args:
             name: Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`.
@@ -701,6 +764,7 @@ class AsyncPipelineRunsResource:
         *,
         sources: Sequence[str] | None = None,
         skip_rollout: bool | None = None,
+        recipe: str | None = None,
         pipeline_run_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -710,7 +774,8 @@ class AsyncPipelineRunsResource:
         With `sources`, it builds from them; without, it retrains on corrected traffic. Sources of another
         project are refused (`BAD_SOURCE`), and so are a project with a kind of task (`TASK_NOT_SUPPORTED`) or
         with settings (`SETTING_NOT_SUPPORTED`) that pipeline runs do not support yet, and a project that has
-        used its budget (`BUDGET_SPENT`).
+        used its budget (`BUDGET_SPENT`). A recipe that the kind of task does not have is refused
+        (`BAD_RECIPE`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -718,6 +783,8 @@ class AsyncPipelineRunsResource:
                 the run retrains on corrected traffic, as each run that a policy starts does. Without a
                 version in production, such a run fails.
             skip_rollout: Stop after the registration of the model version. Default: false.
+            recipe: Recipe of the training. Default: that of the project (`recipes`, `retraining_recipes`);
+                `sft` where it names none.
             pipeline_run_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and
                 `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -732,7 +799,7 @@ class AsyncPipelineRunsResource:
                 query=present(
                     {"pipelineRunId": pipeline_run_id, "requestId": request_id or new_request_id()}
                 ),
-                body=present({"sources": sources, "skipRollout": skip_rollout}),
+                body=present({"sources": sources, "skipRollout": skip_rollout, "recipe": recipe}),
                 repeatable=True,
             ),
             timeout,
@@ -744,7 +811,8 @@ class AsyncPipelineRunsResource:
         """Delete a pipeline run that has ended.
 
         Resources that it created are kept. Refused while it is in progress, and while a policy of the project
-        decides by it: by the time range of its traffic, its end or its place in the budget (`IN_USE`).
+        decides by it: by the time range of its traffic, its end, its drift or its place in the budget
+        (`IN_USE`).
 
         Args:
             name: Resource name of the pipeline run: `projects/{project}/pipelineRuns/{pipeline_run}`.
@@ -1363,6 +1431,8 @@ class ProjectsResource:
         recipes: Sequence[str] | None = None,
         retraining_recipes: Sequence[str] | None = None,
         curation: Sequence[ProjectCurationStep] | None = None,
+        default_consent: FeedbackConsent | None = None,
+        group_attribute: str | None = None,
         project_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -1396,6 +1466,10 @@ class ProjectsResource:
                 Empty: `sft`.
             retraining_recipes: Recipes of later versions, in their order. Empty: `sft`.
             curation: Steps of curation, in their order. Empty: the default steps of ingestion.
+            default_consent: Permitted use of feedback that names none. Default: CONSENT_TRAINING.
+            group_attribute: Name of the attribute of records whose values stay in one part of a split, for
+                tasks whose records are split by group (`generate`). A record without it is a group of its
+                own. At most 64 characters. Default: `conversation`.
             project_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -1429,6 +1503,8 @@ class ProjectsResource:
                         "recipes": recipes,
                         "retrainingRecipes": retraining_recipes,
                         "curation": curation,
+                        "defaultConsent": default_consent,
+                        "groupAttribute": group_attribute,
                     }
                 ),
                 repeatable=True,
@@ -1618,6 +1694,8 @@ class AsyncProjectsResource:
         recipes: Sequence[str] | None = None,
         retraining_recipes: Sequence[str] | None = None,
         curation: Sequence[ProjectCurationStep] | None = None,
+        default_consent: FeedbackConsent | None = None,
+        group_attribute: str | None = None,
         project_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -1651,6 +1729,10 @@ class AsyncProjectsResource:
                 Empty: `sft`.
             retraining_recipes: Recipes of later versions, in their order. Empty: `sft`.
             curation: Steps of curation, in their order. Empty: the default steps of ingestion.
+            default_consent: Permitted use of feedback that names none. Default: CONSENT_TRAINING.
+            group_attribute: Name of the attribute of records whose values stay in one part of a split, for
+                tasks whose records are split by group (`generate`). A record without it is a group of its
+                own. At most 64 characters. Default: `conversation`.
             project_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -1684,6 +1766,8 @@ class AsyncProjectsResource:
                         "recipes": recipes,
                         "retrainingRecipes": retraining_recipes,
                         "curation": curation,
+                        "defaultConsent": default_consent,
+                        "groupAttribute": group_attribute,
                     }
                 ),
                 repeatable=True,

@@ -6,25 +6,23 @@ from ratoon.client._models import Int64, Message, OpenEnum, Timestamp
 
 
 class ProjectGate(Message):
-    """Requirements on a new version, as bounds on the change in macro-F1."""
+    """Requirements on a new version, as bounds on its gain in the primary metric.
+
+    Of a metric whose lower values are better, such as `mae`, a gain is a decrease. Values lie within the
+    range of the metric: from -1 to 1 for `macro_f1` and `rouge_l`; any finite value for `mae`, in the
+    unit of the task.
+    """
 
     new_domain_threshold: float = 0.0
-    """Value that the lower bound of the gain in macro-F1 on the new domain must exceed, from -1 to 1.
-
-    Default: 0.
-    """
+    """Value that the lower bound of the gain on the new domain must exceed. Default: 0."""
 
     old_domain_threshold: float | None = None
-    """Value that the lower bound of the change in macro-F1 on the old domain must exceed, from -1 to 1.
-
-    Default: -0.08.
-    """
+    """Value that the lower bound of the gain on the old domain must exceed. Default: -0.08."""
 
     baseline_margin: float | None = None
-    """Accepted distance of the macro-F1 of the first version below that of the best baseline (TF-IDF on
-    words or on characters), from 0 to 1.
+    """Accepted distance of the first version from the best baseline of the kind of task, 0 or more.
 
-    1 turns the rule off. Default: 0.02.
+    The whole range of the metric, 1 for `macro_f1` and `rouge_l`, turns the rule off. Default: 0.02.
     """
 
 
@@ -79,12 +77,17 @@ class ProjectTrainingDefaults(Message):
     """Number of training workers, at most 64."""
 
     method: ProjectTrainingDefaultsMethod = ProjectTrainingDefaultsMethod.UNSPECIFIED
-    """Training method. Default: all weights, from scratch or from `base_artifact_digest`."""
+    """Training method.
+
+    Default: all weights, from scratch or from `base_artifact_digest`; for the task `generate`, a LoRA
+    adapter for `base_artifact_digest`.
+    """
 
     base_artifact_digest: str = ""
     """Digest of the model artifact (a tree, uploaded beforehand) from which the first version starts.
 
-    Empty: training from scratch.
+    Empty: training from scratch; for the task `generate`, only with the method METHOD_FULL, else runs
+    fail (`NO_BASE_MODEL`).
     """
 
     learning_rate: float = 0.0
@@ -141,7 +144,8 @@ class ProjectMetricGate(Message):
     max_loss: float | None = None
     """Accepted loss against the version in production, in the unit of the metric.
 
-    Not set: any. Not supported by pipeline runs yet.
+    The first version has none to compare with. Not set: any. Pipeline runs support it for the metrics
+    that can be compared: `macro_f1` for `classify`, all but `answer_length` for the other kinds.
     """
 
 
@@ -220,6 +224,22 @@ class ProjectCurationStep(Message):
 
     params: dict[str, str] = {}
     """Parameters of the step by name."""
+
+
+class FeedbackConsent(OpenEnum):
+    """Permitted use of feedback as data. Votes are counted in any case."""
+
+    UNSPECIFIED = "CONSENT_UNSPECIFIED"
+    """Not set: the default of the project."""
+
+    TRAINING = "CONSENT_TRAINING"
+    """Training and evaluation."""
+
+    EVALUATION = "CONSENT_EVALUATION"
+    """Evaluation alone."""
+
+    NONE = "CONSENT_NONE"
+    """None: it never becomes data."""
 
 
 class Project(Message):
@@ -327,6 +347,16 @@ class Project(Message):
 
     curation: list[ProjectCurationStep] = []
     """Steps of curation, in their order. Empty: the default steps of ingestion."""
+
+    default_consent: FeedbackConsent = FeedbackConsent.UNSPECIFIED
+    """Permitted use of feedback that names none. Default: CONSENT_TRAINING."""
+
+    group_attribute: str = ""
+    """Name of the attribute of records whose values stay in one part of a split, for tasks whose records
+    are split by group (`generate`).
+
+    A record without it is a group of its own. At most 64 characters. Default: `conversation`.
+    """
 
 
 class Policy(Message):
@@ -606,9 +636,37 @@ class PipelineRun(Message):
     Set where the project requires approval.
     """
 
+    recipe: str = ""
+    """Recipe of the training.
+
+    Default: that of the project (`recipes`, `retraining_recipes`); `sft` where it names none.
+    """
+
+    drift: dict[str, float] = {}
+    """Divergences of the drift that started the run, by feature, in widths of the noise band.
+
+    Empty for other triggers.
+    """
+
+
+class FeedbackImplicit(OpenEnum):
+    """Behaviour of a user towards an answer."""
+
+    UNSPECIFIED = "IMPLICIT_UNSPECIFIED"
+    """None."""
+
+    COPIED = "IMPLICIT_COPIED"
+    """The user copied the answer."""
+
+    REGENERATED = "IMPLICIT_REGENERATED"
+    """The user asked for another answer to the same prompt."""
+
+    ABANDONED = "IMPLICIT_ABANDONED"
+    """The user left the conversation after the answer."""
+
 
 class Feedback(Message):
-    """Feedback of a user on an answer.
+    """Feedback of a user on an answer, on the better one of two answers, or on the answers of a session.
 
     A correction counts first, then the thumb, then the rating.
     """
@@ -620,7 +678,7 @@ class Feedback(Message):
     """Time of creation, UTC. Set by the server."""
 
     answer_id: str = ""
-    """`id` of the answer. Required; an unknown ID is refused."""
+    """`id` of the answer. Required without `session_id`; an unknown ID is refused."""
 
     thumb: int = 0
     """Thumb: 1 is up, -1 is down, 0 is none."""
@@ -629,13 +687,53 @@ class Feedback(Message):
     """Rating from 1 to 5; 0 is none. 4 and 5 are positive, 1 and 2 are negative, 3 is neutral."""
 
     correction: str = ""
-    """Correct answer, if the user gave it. It must be one of the labels of the project."""
+    """Right answer, if the user gave it: one of the labels of the project (of several labels one a
+    line), a number in range, or the rewritten text or JSON document of at most 65,536 characters.
+    """
 
     comment: str = ""
     """Comment of the user, at most 4,000 characters."""
 
     version: str = ""
-    """Resource name of the model version that answered. Set by the server."""
+    """Resource name of the model version that answered. Set by the server; empty for a session."""
+
+    rejected_answer_id: str = ""
+    """`id` of another answer to the same prompt, to which the user prefers `answer_id`.
+
+    It says nothing about the other feedback fields: both answers may be good.
+    """
+
+    outcomes: dict[str, float] = {}
+    """Numeric outcomes of the answer by name, for example `resolved: 1`: at most 16 names of 1 to 64
+    letters, digits, `_`, `.` and `-`.
+
+    They may arrive days later and again; the latest value of each name counts.
+    """
+
+    implicit: FeedbackImplicit = FeedbackImplicit.UNSPECIFIED
+    """Behaviour of the user from which approval or refusal may follow.
+
+    It is counted and is no vote.
+    """
+
+    consent: FeedbackConsent = FeedbackConsent.UNSPECIFIED
+    """Permitted use of the feedback and of its answer as data.
+
+    Default: that of the project (`default_consent`).
+    """
+
+    session_id: str = ""
+    """Session (`metadata.session_id` of the requests) instead of an answer, at most 256 characters.
+
+    A thumb or a rating of a session is a vote on each of its answers up to now that has no feedback of
+    its own. It returns as a hash.
+    """
+
+    user: str = ""
+    """User who gives the feedback, at most 256 characters.
+
+    Default: the `user` of the request. It returns as a hash.
+    """
 
 
 class ComparisonArm(Message):

@@ -48,6 +48,40 @@ class SourceColumns(Message):
     attributes: list[str] = []
     """Additional columns to keep as attributes of the records, for slices."""
 
+    messages: str = ""
+    """Column of the messages of a conversation, for example `messages` or `conversations`.
+
+    Empty: detected, as all columns below. A conversation, an instruction or a preference is detected by
+    its fields if there is no column of the text; if the column of the text is named, only texts are read.
+    """
+
+    prompt: str = ""
+    """Column of the prompt: a text or a list of messages. Detected: `prompt`."""
+
+    answer: str = ""
+    """Column of the right answer: a text, a list of texts or the message of the assistant.
+
+    Detected: `completion`, `response`; beside `instruction`, `output`.
+    """
+
+    rejected: str = ""
+    """Column of the rejected answer of a preference; `answer` is then the chosen one.
+
+    Detected: `chosen` and `rejected`.
+    """
+
+    system: str = ""
+    """Column of the system prompt. Detected: `system`."""
+
+    tools: str = ""
+    """Column of the tools that the assistant may call, as a list in the form of the chat API.
+
+    Detected: `tools`.
+    """
+
+    weight: str = ""
+    """Column of the weight of the record in training, a number above 0. Not detected."""
+
 
 class Source(Message):
     """Raw items, uploaded as one blob, and the settings to read them."""
@@ -106,6 +140,56 @@ class Source(Message):
     """
 
 
+class ExampleMessage(Message):
+    """One message of a conversation."""
+
+    role: str = ""
+    """Author: `system`, `user`, `assistant` or `tool`."""
+
+    content: str = ""
+    """Text of the message."""
+
+    tool_calls: str = ""
+    """Tools that the assistant calls, as a JSON list in the form of the chat API. Empty: none."""
+
+    tool_call_id: str = ""
+    """ID of the call that a message of a tool answers. Empty: none."""
+
+    name: str = ""
+    """Name of the tool or of the participant. Empty: none."""
+
+    reasoning: str = ""
+    """Reasoning of the assistant before it answered. Empty: none."""
+
+
+class Example(Message):
+    """Conversation with its answers: what a record is beyond its text."""
+
+    messages: list[ExampleMessage] = []
+    """Messages of the prompt, in their order."""
+
+    answers: list[str] = []
+    """Right answers, the preferred one first.
+
+    Of a preference, the chosen answer. Empty: the record is not answered.
+    """
+
+    rejected: str | None = None
+    """Rejected answer of a preference. Not set: the record is no preference."""
+
+    good: bool | None = None
+    """Judgement of the answer. Not set: the answer is not judged."""
+
+    tools: str = ""
+    """Tools that the assistant may call, as a JSON list in the form of the chat API.
+
+    Empty: none.
+    """
+
+    weight: float = 0.0
+    """Weight of the record in training. 0: the default, 1."""
+
+
 class PreviewedRecord(Message):
     """One record of a preview."""
 
@@ -129,6 +213,12 @@ class PreviewedRecord(Message):
 
     attributes: dict[str, str] = {}
     """Values of the attribute columns, by name."""
+
+    example: Example | None = None
+    """Conversation and answers of the record, each text at most 500 characters.
+
+    Not set if the record is a text with at most a label.
+    """
 
 
 class RejectedItem(Message):
@@ -212,6 +302,18 @@ class SourcePreview(Message):
 
     problem: str = ""
     """Explanation of `problem_reason` in one sentence. Empty without a problem."""
+
+    layout_counts: dict[str, Int64] = {}
+    """Number of items by the layout of their rows: `text`, `chat`, `sharegpt`, `alpaca`, `prompt`,
+    `preference`, `example`.
+
+    Empty for formats other than tables.
+    """
+
+    kind_counts: dict[str, Int64] = {}
+    """Number of records by what they are: `text`, `prompt` (without an answer), `answer` (a prompt with
+    right answers), `preference`, `judgement`.
+    """
 
 
 class Dataset(Message):
@@ -422,6 +524,12 @@ class Record(Message):
     """Labels of its duplicates, each one once, if they differ.
 
     `source_label` is empty then; the label set decides.
+    """
+
+    example: Example | None = None
+    """Conversation and answers of the record.
+
+    Not set if the record is a text with at most a label.
     """
 
 

@@ -121,12 +121,16 @@ METHODS: tuple[Method, ...] = (
         http="POST",
         path="/v1/{parent=projects/*}/annotations",
         role="annotator",
-        comment="Label a record. Refused: no record (`RECORD_MISSING`), an empty or too long label (`BAD_LABEL`), the source FEEDBACK unless the caller is a service (`SOURCE_NOT_YOURS`).",
+        comment="Annotate a record. Refused: no record (`RECORD_MISSING`), an empty or too long answer (`BAD_LABEL`), the source FEEDBACK unless the caller is a service (`SOURCE_NOT_YOURS`).",
         arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
         fields=(
             Field("record_id", "string", "ID of the record. Required."),
             Field("content_digest", "string", "Digest of the text that was labelled. Empty: not stated."),
-            Field("label", "string", "The label, 1 to 200 characters."),
+            Field(
+                "label",
+                "string",
+                "The answer, 1 to 65,536 characters: a label (several: one a line), a text or a number.",
+            ),
             Field(
                 "annotator",
                 "string",
@@ -392,13 +396,39 @@ METHODS: tuple[Method, ...] = (
     ),
     Method(
         resource="bad_cases",
+        name="export",
+        service="evaluation",
+        rpc="ExportBadCases",
+        http="POST",
+        path="/v1/{parent=projects/*/evaluationRuns/*}/badCases:export",
+        role="engineer",
+        comment="Store the records of wrong answers as a JSONL blob, from which a source can be created: for a labelling queue, or for a dataset version. The reading is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`), and for a domain that it does not have (`BAD_EVALUATION`).",
+        arguments=(
+            Field(
+                "parent",
+                "string",
+                "Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.",
+            ),
+        ),
+        fields=(
+            Field("domain", "string", "Name of the domain. Empty: all domains."),
+            Field(
+                "max_record_count",
+                "integer",
+                "Maximum number of records, 1 to 10,000, in the order of `ListBadCases`. 0: 10,000.",
+            ),
+        ),
+        result="ExportBadCasesResponse",
+    ),
+    Method(
+        resource="bad_cases",
         name="list",
         service="evaluation",
         rpc="ListBadCases",
         http="GET",
         path="/v1/{parent=projects/*/evaluationRuns/*}/badCases",
         role="viewer",
-        comment="List the wrong answers of the candidate, domain by domain, those with the highest confidence first. Each reading of the texts is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`).",
+        comment="List the wrong answers of the candidate, domain by domain: of labels, those with the highest confidence first, else those with the worst score first. Each reading of the texts is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`).",
         arguments=(
             Field(
                 "parent",
@@ -1093,7 +1123,7 @@ METHODS: tuple[Method, ...] = (
         http="POST",
         path="/v1/{parent=projects/*}/evaluationRuns",
         role="engineer",
-        comment="Start an evaluation run. It opens the sealed test parts, which is logged, and scores the candidate on them. A request that contradicts itself is refused (`BAD_EVALUATION`); the error names the field. Refused too: a kind of task that is not supported yet (`TASK_NOT_SUPPORTED`).",
+        comment="Start an evaluation run. It opens the sealed test parts, which is logged, and scores the candidate on them. A request that contradicts itself is refused (`BAD_EVALUATION`); the error names the field. Refused too: a task that is not supported yet (`TASK_NOT_SUPPORTED`), and one that differs from `labels` (`BAD_TASK`).",
         arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
         fields=(
             Field("candidate_digest", "string", "Digest of the model artifact to evaluate. Required."),
@@ -1108,11 +1138,17 @@ METHODS: tuple[Method, ...] = (
                 "Domains to score. At least one is required; their names must be unique.",
                 repeated=True,
             ),
+            Field("task", "TaskSpec", "What the model is for. A request may give `labels` instead."),
             Field(
                 "labels",
                 "string",
-                "The same as `task.classify.labels`. At least two are required; empty or repeated labels are refused.",
+                "The same as `task.classify.labels`. A task `classify` needs at least two; empty or repeated labels are refused.",
                 repeated=True,
+            ),
+            Field(
+                "metric",
+                "string",
+                "Metric that decides between versions: rules that name no metric compare it. Empty: that of the kind of task, `macro_f1`, `rouge_l` or `mae`.",
             ),
             Field(
                 "gate",
@@ -1121,6 +1157,19 @@ METHODS: tuple[Method, ...] = (
                 repeated=True,
             ),
             Field("seed", "integer", "Seed of the resampling that computes the confidence intervals."),
+            Field(
+                "generation", "GenerationSettings", "How answers are generated. Only with a task `generate`."
+            ),
+            Field(
+                "base_digest",
+                "string",
+                "Digest of the base model of the candidate, for the baselines `zero_shot` and `few_shot`. Only with a task `generate`. Empty: these baselines are not scored.",
+            ),
+            Field(
+                "few_shot",
+                "integer",
+                "Number of records of the training part that the baseline `few_shot` shows before each prompt, at most 16. Not set: 3. 0: the baseline is not scored.",
+            ),
             Field(
                 "evaluation_run_id",
                 "string",
@@ -1270,7 +1319,11 @@ METHODS: tuple[Method, ...] = (
         comment="Submit feedback on an answer. The feedback is durable when the call returns. For several feedbacks on one answer, the latest one counts. Refused: empty or invalid feedback (`BAD_FEEDBACK`), an ID that is not one of an answer (`BAD_ANSWER_ID`), an answer of another project (`ANSWER_NOT_FOUND`).",
         arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
         fields=(
-            Field("answer_id", "string", "`id` of the answer. Required; an unknown ID is refused."),
+            Field(
+                "answer_id",
+                "string",
+                "`id` of the answer. Required without `session_id`; an unknown ID is refused.",
+            ),
             Field("thumb", "integer", "Thumb: 1 is up, -1 is down, 0 is none."),
             Field(
                 "rating",
@@ -1280,9 +1333,40 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "correction",
                 "string",
-                "Correct answer, if the user gave it. It must be one of the labels of the project.",
+                "Right answer, if the user gave it: one of the labels of the project (of several labels one a line), a number in range, or the rewritten text or JSON document of at most 65,536 characters.",
             ),
             Field("comment", "string", "Comment of the user, at most 4,000 characters."),
+            Field(
+                "rejected_answer_id",
+                "string",
+                "`id` of another answer to the same prompt, to which the user prefers `answer_id`. It says nothing about the other feedback fields: both answers may be good.",
+            ),
+            Field(
+                "outcomes",
+                "number",
+                "Numeric outcomes of the answer by name, for example `resolved: 1`: at most 16 names of 1 to 64 letters, digits, `_`, `.` and `-`. They may arrive days later and again; the latest value of each name counts.",
+                key="string",
+            ),
+            Field(
+                "implicit",
+                "FeedbackImplicit",
+                "Behaviour of the user from which approval or refusal may follow. It is counted and is no vote.",
+            ),
+            Field(
+                "consent",
+                "FeedbackConsent",
+                "Permitted use of the feedback and of its answer as data. Default: that of the project (`default_consent`).",
+            ),
+            Field(
+                "session_id",
+                "string",
+                "Session (`metadata.session_id` of the requests) instead of an answer, at most 256 characters. A thumb or a rating of a session is a vote on each of its answers up to now that has no feedback of its own. It returns as a hash.",
+            ),
+            Field(
+                "user",
+                "string",
+                "User who gives the feedback, at most 256 characters. Default: the `user` of the request. It returns as a hash.",
+            ),
             Field(
                 "feedback_id",
                 "string",
@@ -1334,20 +1418,25 @@ METHODS: tuple[Method, ...] = (
         http="POST",
         path="/v1/{parent=projects/*}/guidelines",
         role="engineer",
-        comment="Create a guideline. Fewer than two labels, and empty, padded or repeated ones are refused (`BAD_LABELS`), and so is a kind of task that is not supported yet (`TASK_NOT_SUPPORTED`).",
+        comment="Create a guideline. Refused: fewer than two labels, empty, padded or repeated ones (`BAD_LABELS`), settings of the task that are out of range (`BAD_TASK`), a conflict policy that the kind of task does not have (`BAD_CONFLICT_POLICY`).",
         arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
         fields=(
             Field("instructions", "string", "Instructions for annotators, at most 262,144 characters."),
             Field(
                 "labels",
                 "string",
-                "The same as `task.classify.labels`: 2 to 1,000 labels to choose from, of at most 200 characters each. Empty, padded and repeated labels are refused.",
+                "The same as `task.classify.labels`: 2 to 1,000 labels to choose from, of at most 200 characters each. Empty, padded and repeated labels are refused. Other kinds of task have none.",
                 repeated=True,
+            ),
+            Field(
+                "task",
+                "TaskSpec",
+                "What the model is for, which decides what annotators enter: labels, a text or a number. A request may give `labels` instead. An update changes `labels` alone.",
             ),
             Field(
                 "conflict_policy",
                 "GuidelineConflictPolicy",
-                "How several annotations of one record become one label. Default: HUMAN_FIRST.",
+                "How several annotations of one record become one answer. Default: HUMAN_FIRST.",
             ),
             Field(
                 "guideline_id",
@@ -1450,13 +1539,13 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "labels",
                 "string",
-                "The same as `task.classify.labels`: 2 to 1,000 labels to choose from, of at most 200 characters each. Empty, padded and repeated labels are refused.",
+                "The same as `task.classify.labels`: 2 to 1,000 labels to choose from, of at most 200 characters each. Empty, padded and repeated labels are refused. Other kinds of task have none.",
                 repeated=True,
             ),
             Field(
                 "conflict_policy",
                 "GuidelineConflictPolicy",
-                "How several annotations of one record become one label. Default: HUMAN_FIRST.",
+                "How several annotations of one record become one answer. Default: HUMAN_FIRST.",
             ),
             Field(
                 "etag",
@@ -1494,7 +1583,7 @@ METHODS: tuple[Method, ...] = (
         http="POST",
         path="/v1/{parent=projects/*}/labelSets",
         role="engineer",
-        comment="Import the labels that came with a dataset version, resolve conflicts and freeze the result. Refused: a dataset version that is not READY (`DATASET_NOT_READY`) or of which records were erased (`VERSION_REDACTED`), a review sample out of range (`BAD_SAMPLE_SIZE`).",
+        comment="Import the labels that came with a dataset version, resolve conflicts and freeze the result. Refused: a dataset version that is not READY (`DATASET_NOT_READY`) or of which records were erased (`VERSION_REDACTED`), a review sample or a number of annotators out of range (`BAD_SAMPLE_SIZE`, `BAD_OVERLAP`).",
         arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
         fields=(
             Field(
@@ -1511,6 +1600,11 @@ METHODS: tuple[Method, ...] = (
                 "Source of the annotations that are created from the labels that came with the data: an import, or feedback of users. Default: IMPORT.",
             ),
             Field("review_sample_size", "integer", "Number of records to draw for review, 0 to 10,000."),
+            Field(
+                "overlap",
+                "integer",
+                "Number of annotators who answer each task of this label set, 1 to 20. Default: 1.",
+            ),
             Field(
                 "label_set_id",
                 "string",
@@ -1924,7 +2018,7 @@ METHODS: tuple[Method, ...] = (
         http="POST",
         path="/v1/{parent=projects/*}/pipelineRuns",
         role="engineer",
-        comment="Start a pipeline run manually. With `sources`, it builds from them; without, it retrains on corrected traffic. Sources of another project are refused (`BAD_SOURCE`), and so are a project with a kind of task (`TASK_NOT_SUPPORTED`) or with settings (`SETTING_NOT_SUPPORTED`) that pipeline runs do not support yet, and a project that has used its budget (`BUDGET_SPENT`).",
+        comment="Start a pipeline run manually. With `sources`, it builds from them; without, it retrains on corrected traffic. Sources of another project are refused (`BAD_SOURCE`), and so are a project with a kind of task (`TASK_NOT_SUPPORTED`) or with settings (`SETTING_NOT_SUPPORTED`) that pipeline runs do not support yet, and a project that has used its budget (`BUDGET_SPENT`). A recipe that the kind of task does not have is refused (`BAD_RECIPE`).",
         arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
         fields=(
             Field(
@@ -1935,6 +2029,11 @@ METHODS: tuple[Method, ...] = (
             ),
             Field(
                 "skip_rollout", "bool", "Stop after the registration of the model version. Default: false."
+            ),
+            Field(
+                "recipe",
+                "string",
+                "Recipe of the training. Default: that of the project (`recipes`, `retraining_recipes`); `sft` where it names none.",
             ),
             Field(
                 "pipeline_run_id",
@@ -1958,7 +2057,7 @@ METHODS: tuple[Method, ...] = (
         http="DELETE",
         path="/v1/{name=projects/*/pipelineRuns/*}",
         role="engineer",
-        comment="Delete a pipeline run that has ended. Resources that it created are kept. Refused while it is in progress, and while a policy of the project decides by it: by the time range of its traffic, its end or its place in the budget (`IN_USE`).",
+        comment="Delete a pipeline run that has ended. Resources that it created are kept. Refused while it is in progress, and while a policy of the project decides by it: by the time range of its traffic, its end, its drift or its place in the budget (`IN_USE`).",
         arguments=(
             Field(
                 "name",
@@ -2356,6 +2455,16 @@ METHODS: tuple[Method, ...] = (
                 "ProjectCurationStep",
                 "Steps of curation, in their order. Empty: the default steps of ingestion.",
                 repeated=True,
+            ),
+            Field(
+                "default_consent",
+                "FeedbackConsent",
+                "Permitted use of feedback that names none. Default: CONSENT_TRAINING.",
+            ),
+            Field(
+                "group_attribute",
+                "string",
+                "Name of the attribute of records whose values stay in one part of a split, for tasks whose records are split by group (`generate`). A record without it is a group of its own. At most 64 characters. Default: `conversation`.",
             ),
             Field(
                 "project_id",
@@ -3322,7 +3431,7 @@ METHODS: tuple[Method, ...] = (
         http="POST",
         path="/v1/{parent=projects/*}/tasks:claim",
         role="annotator",
-        comment="Claim the next open task for ten minutes, the newest tasks first. Meanwhile no other annotator can claim or complete it. A repeated call returns the same task while it is open, and extends the lease.",
+        comment="Claim the next open task for ten minutes, the newest tasks first. Meanwhile no other annotator can claim or complete it. A repeated call returns the same task while it is open, and extends the lease. A task that the caller answered is not returned again, even if it waits for other annotators.",
         arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
         fields=(
             Field("reason", "string", "Reason for the review: `review-sample` or `conflict`. Empty: any."),
@@ -3337,13 +3446,13 @@ METHODS: tuple[Method, ...] = (
         http="POST",
         path="/v1/{name=projects/*/tasks/*}:complete",
         role="annotator",
-        comment="Complete a task. A label is stored as an annotation. The same answer again changes nothing. Refused when another answer was given before (`TASK_ANSWERED`), when another annotator holds a lease on the task (`TASK_CLAIMED`), and for a label that the guideline does not have (`UNKNOWN_LABEL`).",
+        comment="Answer a task. The answer is stored as an annotation. The same answer again changes nothing. Refused when another answer was given before (`TASK_ANSWERED`), when another annotator holds a lease on the task (`TASK_CLAIMED`), for a label that the guideline does not have (`UNKNOWN_LABEL`), and for a text or number that is no answer of the task (`BAD_ANSWER`).",
         arguments=(Field("name", "string", "Resource name of the task: `projects/{project}/tasks/{task}`."),),
         fields=(
             Field(
                 "label",
                 "string",
-                "Label to give; it must be one of the labels of the guideline. Empty: skip the task.",
+                "Answer to give: one of the labels of the guideline (several: one a line), a text or a number. Empty: skip the task.",
             ),
             Field("request_id", "string", "Marks the call as safe to retry. At most 256 characters."),
         ),
@@ -3656,7 +3765,7 @@ MESSAGES: dict[str, Message] = {
     ),
     "Annotation": Message(
         "Annotation",
-        "Label that an annotator gave to a record.",
+        "Answer that an annotator gave to a record.",
         (
             Field("name", "string", "Resource name: `projects/{project}/annotations/{annotation}`."),
             Field("revision", "integer", "Increases with every stored change."),
@@ -3664,7 +3773,11 @@ MESSAGES: dict[str, Message] = {
             Field("update_time", "time", "Time of the last change, UTC. Set by the server."),
             Field("record_id", "string", "ID of the record. Required."),
             Field("content_digest", "string", "Digest of the text that was labelled. Empty: not stated."),
-            Field("label", "string", "The label, 1 to 200 characters."),
+            Field(
+                "label",
+                "string",
+                "The answer, 1 to 65,536 characters: a label (several: one a line), a text or a number.",
+            ),
             Field(
                 "annotator",
                 "string",
@@ -3738,12 +3851,32 @@ MESSAGES: dict[str, Message] = {
         (
             Field("record_id", "string", "ID of the record."),
             Field("domain", "string", "Name of the domain."),
-            Field("label", "string", "Correct label."),
-            Field("predicted", "string", "Label that the candidate answered."),
+            Field(
+                "label",
+                "string",
+                "Right answer: the label, the reference or the number. Answers and texts are cut after 20,000 characters.",
+            ),
+            Field("predicted", "string", "Answer of the candidate."),
             Field(
                 "text",
                 "string",
                 "Text of the record; only the first 20,000 characters of a longer one. Empty if the record was erased since the evaluation.",
+            ),
+            Field(
+                "references",
+                "string",
+                "All right answers, if the record has several. Empty if the record was erased since the evaluation.",
+                repeated=True,
+            ),
+            Field(
+                "reference_predicted",
+                "string",
+                "Answer of the reference model. Not set: there is no reference model.",
+            ),
+            Field(
+                "score",
+                "number",
+                "Primary metric of the candidate on this record. Not set: the metric has no value for one record.",
             ),
         ),
     ),
@@ -4004,7 +4137,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "majority",
                 "Scores",
-                "Scores of the baseline that always answers the most frequent label of the training part.",
+                "Scores of the baseline that always answers the most frequent label of the training part. Only with `classify`, as `tfidf`; `baselines` has those of every kind.",
             ),
             Field(
                 "tfidf", "Scores", "Scores of the baseline by logistic regression on TF-IDF weights of words."
@@ -4012,7 +4145,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "difference",
                 "Estimate",
-                "Macro-F1 of the candidate minus that of the reference, by paired bootstrap. Not set: there is no reference.",
+                "Primary metric of the candidate minus that of the reference, by paired bootstrap. Not set: there is no reference.",
             ),
             Field("slices", "SliceResult", "Scores of the candidate by slice.", repeated=True),
             Field(
@@ -4027,7 +4160,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "baselines",
                 "DomainResultBaseline",
-                "All baselines that were fitted on the training part: `majority`, `tfidf` (words), `tfidf_chars` (characters).",
+                "All baselines: `majority`, `tfidf` (words) and `tfidf_chars` (characters) of `classify`; `zero_shot`, `few_shot` and `nearest_reference` of `generate`; `mean` and `ridge_tfidf` of `regress`.",
                 repeated=True,
             ),
             Field(
@@ -4038,7 +4171,19 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "baseline_difference",
                 "Estimate",
-                "Macro-F1 of the candidate minus that of `best_baseline`, by paired bootstrap.",
+                "Primary metric of the candidate minus that of `best_baseline`, by paired bootstrap.",
+            ),
+            Field(
+                "differences",
+                "Estimate",
+                "Metrics of the candidate minus those of the reference, by paired bootstrap, by name of the metric. Empty: there is no reference.",
+                key="string",
+            ),
+            Field(
+                "baseline_differences",
+                "Estimate",
+                "Metrics of the candidate minus those of `best_baseline`, by paired bootstrap, by name of the metric.",
+                key="string",
             ),
         ),
     ),
@@ -4187,7 +4332,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "labels",
                 "string",
-                "The same as `task.classify.labels`. At least two are required; empty or repeated labels are refused.",
+                "The same as `task.classify.labels`. A task `classify` needs at least two; empty or repeated labels are refused.",
                 repeated=True,
             ),
             Field(
@@ -4216,10 +4361,79 @@ MESSAGES: dict[str, Message] = {
                 "string",
                 "Digest of the report as JSON (a blob). Empty until the run has succeeded.",
             ),
+            Field("task", "TaskSpec", "What the model is for. A request may give `labels` instead."),
             Field(
-                "task",
-                "TaskSpec",
-                "What the model is for. A request may give `labels` instead. Kinds other than `classify` are not supported yet.",
+                "metric",
+                "string",
+                "Metric that decides between versions: rules that name no metric compare it. Empty: that of the kind of task, `macro_f1`, `rouge_l` or `mae`.",
+            ),
+            Field(
+                "generation", "GenerationSettings", "How answers are generated. Only with a task `generate`."
+            ),
+            Field(
+                "base_digest",
+                "string",
+                "Digest of the base model of the candidate, for the baselines `zero_shot` and `few_shot`. Only with a task `generate`. Empty: these baselines are not scored.",
+            ),
+            Field(
+                "few_shot",
+                "integer",
+                "Number of records of the training part that the baseline `few_shot` shows before each prompt, at most 16. Not set: 3. 0: the baseline is not scored.",
+            ),
+        ),
+    ),
+    "Example": Message(
+        "Example",
+        "Conversation with its answers: what a record is beyond its text.",
+        (
+            Field("messages", "ExampleMessage", "Messages of the prompt, in their order.", repeated=True),
+            Field(
+                "answers",
+                "string",
+                "Right answers, the preferred one first. Of a preference, the chosen answer. Empty: the record is not answered.",
+                repeated=True,
+            ),
+            Field(
+                "rejected", "string", "Rejected answer of a preference. Not set: the record is no preference."
+            ),
+            Field("good", "bool", "Judgement of the answer. Not set: the answer is not judged."),
+            Field(
+                "tools",
+                "string",
+                "Tools that the assistant may call, as a JSON list in the form of the chat API. Empty: none.",
+            ),
+            Field("weight", "number", "Weight of the record in training. 0: the default, 1."),
+        ),
+    ),
+    "ExampleMessage": Message(
+        "ExampleMessage",
+        "One message of a conversation.",
+        (
+            Field("role", "string", "Author: `system`, `user`, `assistant` or `tool`."),
+            Field("content", "string", "Text of the message."),
+            Field(
+                "tool_calls",
+                "string",
+                "Tools that the assistant calls, as a JSON list in the form of the chat API. Empty: none.",
+            ),
+            Field("tool_call_id", "string", "ID of the call that a message of a tool answers. Empty: none."),
+            Field("name", "string", "Name of the tool or of the participant. Empty: none."),
+            Field("reasoning", "string", "Reasoning of the assistant before it answered. Empty: none."),
+        ),
+    ),
+    "ExportBadCasesResponse": Message(
+        "ExportBadCasesResponse",
+        "Response of `ExportBadCases`.",
+        (
+            Field(
+                "digest",
+                "string",
+                "Digest of the blob. Each line has the fields `id`, `text`, `label` (the right answer), `example` (for conversations and several right answers), and the attributes `domain` and `predicted` (the wrong answer, at most 1,000 characters).",
+            ),
+            Field(
+                "record_count",
+                "integer",
+                "Number of records. Records that were erased since the evaluation are left out.",
             ),
         ),
     ),
@@ -4233,11 +4447,15 @@ MESSAGES: dict[str, Message] = {
     ),
     "Feedback": Message(
         "Feedback",
-        "Feedback of a user on an answer. A correction counts first, then the thumb, then the rating.",
+        "Feedback of a user on an answer, on the better one of two answers, or on the answers of a session. A correction counts first, then the thumb, then the rating.",
         (
             Field("name", "string", "Resource name: `projects/{project}/feedback/{feedback}`."),
             Field("create_time", "time", "Time of creation, UTC. Set by the server."),
-            Field("answer_id", "string", "`id` of the answer. Required; an unknown ID is refused."),
+            Field(
+                "answer_id",
+                "string",
+                "`id` of the answer. Required without `session_id`; an unknown ID is refused.",
+            ),
             Field("thumb", "integer", "Thumb: 1 is up, -1 is down, 0 is none."),
             Field(
                 "rating",
@@ -4247,29 +4465,67 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "correction",
                 "string",
-                "Correct answer, if the user gave it. It must be one of the labels of the project.",
+                "Right answer, if the user gave it: one of the labels of the project (of several labels one a line), a number in range, or the rewritten text or JSON document of at most 65,536 characters.",
             ),
             Field("comment", "string", "Comment of the user, at most 4,000 characters."),
             Field(
-                "version", "string", "Resource name of the model version that answered. Set by the server."
+                "version",
+                "string",
+                "Resource name of the model version that answered. Set by the server; empty for a session.",
+            ),
+            Field(
+                "rejected_answer_id",
+                "string",
+                "`id` of another answer to the same prompt, to which the user prefers `answer_id`. It says nothing about the other feedback fields: both answers may be good.",
+            ),
+            Field(
+                "outcomes",
+                "number",
+                "Numeric outcomes of the answer by name, for example `resolved: 1`: at most 16 names of 1 to 64 letters, digits, `_`, `.` and `-`. They may arrive days later and again; the latest value of each name counts.",
+                key="string",
+            ),
+            Field(
+                "implicit",
+                "FeedbackImplicit",
+                "Behaviour of the user from which approval or refusal may follow. It is counted and is no vote.",
+            ),
+            Field(
+                "consent",
+                "FeedbackConsent",
+                "Permitted use of the feedback and of its answer as data. Default: that of the project (`default_consent`).",
+            ),
+            Field(
+                "session_id",
+                "string",
+                "Session (`metadata.session_id` of the requests) instead of an answer, at most 256 characters. A thumb or a rating of a session is a vote on each of its answers up to now that has no feedback of its own. It returns as a hash.",
+            ),
+            Field(
+                "user",
+                "string",
+                "User who gives the feedback, at most 256 characters. Default: the `user` of the request. It returns as a hash.",
             ),
         ),
     ),
     "GateRule": Message(
         "GateRule",
-        "One condition of the gate. A value that was not measured fails the rule.",
+        "One condition of the gate. A value that was not measured fails the rule. Of a metric whose lower values are better, such as `mae`, a gain is a decrease: the rules compare gains.",
         (
             Field("kind", "GateRuleKind", "Kind of the rule. An unset kind is refused."),
             Field("domain", "string", "Name of the domain to which the rule applies."),
             Field(
                 "threshold",
                 "number",
-                "Threshold in macro-F1, from -1 to 1. For BETTER and NOT_WORSE, the lower bound of the difference in macro-F1 must be above it. For BEATS_MAJORITY, it is added to the macro-F1 of the majority class. For NEAR_BASELINE, it is the lowest accepted difference. For MIN_VALUE and MAX_VALUE, it is a value of `metric`.",
+                "Threshold, in units of the metric. For BETTER and NOT_WORSE, the lower bound of the gain must be above it. For BEATS_MAJORITY, it is the gain over the baseline that the bound must exceed. For NEAR_BASELINE, it is the lowest accepted gain. For MIN_VALUE and MAX_VALUE, it is a value of `metric`. Gains of metrics from 0 to 1 lie between -1 and 1.",
             ),
             Field(
                 "metric",
                 "string",
-                "Name of the metric of MIN_VALUE and MAX_VALUE: `macro_f1`, `accuracy` or `auc`. Other kinds compare the macro-F1 and take no name.",
+                "Name of the metric. Required for MIN_VALUE and MAX_VALUE. Empty: the metric of the run. A metric that cannot be compared or bounded is refused (`BAD_EVALUATION`).",
+            ),
+            Field(
+                "baseline",
+                "string",
+                "Name of the baseline of BEATS_MAJORITY and NEAR_BASELINE. Empty: the simplest one of the kind of task for BEATS_MAJORITY (`majority`, `nearest_reference` or `mean`), the best one for NEAR_BASELINE.",
             ),
         ),
     ),
@@ -4329,9 +4585,22 @@ MESSAGES: dict[str, Message] = {
             Field("max_tokens", "integer", "Maximum length of an answer, in tokens."),
         ),
     ),
+    "GenerationSettings": Message(
+        "GenerationSettings",
+        "How answers are generated in an evaluation.",
+        (
+            Field(
+                "sampling",
+                "GenerationDefaults",
+                "Sampling of the answers. A field that is not set is that of the task. Where the task has none, decoding is greedy and an answer has at most 256 tokens.",
+            ),
+            Field("seed", "integer", "Seed of sampled answers. Greedy answers do not depend on it."),
+            Field("engine", "GenerationSettingsEngine", "Engine. Default: transformers."),
+        ),
+    ),
     "Guideline": Message(
         "Guideline",
-        "Instructions for annotators and the labels to choose from.",
+        "Instructions for annotators, and what they enter.",
         (
             Field("name", "string", "Resource name: `projects/{project}/guidelines/{guideline}`."),
             Field("revision", "integer", "Increases with every stored change."),
@@ -4341,13 +4610,13 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "labels",
                 "string",
-                "The same as `task.classify.labels`: 2 to 1,000 labels to choose from, of at most 200 characters each. Empty, padded and repeated labels are refused.",
+                "The same as `task.classify.labels`: 2 to 1,000 labels to choose from, of at most 200 characters each. Empty, padded and repeated labels are refused. Other kinds of task have none.",
                 repeated=True,
             ),
             Field(
                 "conflict_policy",
                 "GuidelineConflictPolicy",
-                "How several annotations of one record become one label. Default: HUMAN_FIRST.",
+                "How several annotations of one record become one answer. Default: HUMAN_FIRST.",
             ),
             Field(
                 "etag",
@@ -4357,7 +4626,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "task",
                 "TaskSpec",
-                "What the model is for, which decides what annotators enter. A request may give `labels` instead. An update changes `labels`. Kinds other than `classify` are not supported yet.",
+                "What the model is for, which decides what annotators enter: labels, a text or a number. A request may give `labels` instead. An update changes `labels` alone.",
             ),
         ),
     ),
@@ -4390,7 +4659,7 @@ MESSAGES: dict[str, Message] = {
     ),
     "LabelSet": Message(
         "LabelSet",
-        "Frozen labels of a dataset version: the labels that training uses.",
+        "Frozen answers of a dataset version, one a record: the labels, texts or numbers that training uses.",
         (
             Field("name", "string", "Resource name: `projects/{project}/labelSets/{label_set}`."),
             Field("revision", "integer", "Increases with every stored change."),
@@ -4418,29 +4687,50 @@ MESSAGES: dict[str, Message] = {
                 "string",
                 "Digest of the labels: a Parquet blob with the columns `record_id`, `content_digest`, `label`, `annotator`, `source`. Empty until the label set has succeeded.",
             ),
-            Field("class_counts", "integer", "Number of records by label.", key="string"),
-            Field("unlabelled_count", "integer", "Number of records without a label."),
+            Field(
+                "class_counts",
+                "integer",
+                "Number of records by label; a record with several labels counts for each. Empty for texts and numbers.",
+                key="string",
+            ),
+            Field("unlabelled_count", "integer", "Number of records without an answer."),
             Field(
                 "conflict_count",
                 "integer",
-                "Number of records whose annotations name different labels. The conflict policy of the guideline decides which one counts.",
+                "Number of records whose annotations give different answers: of numbers, ones that lie farther apart than the tolerance. The conflict policy of the guideline decides which one counts.",
             ),
             Field(
                 "agreement_alpha",
                 "number",
-                "Krippendorff's alpha (nominal) over the records with two or more annotations. Not set: there are none.",
+                "Krippendorff's alpha over the records with two or more annotations: nominal for labels, interval for numbers. Not set: there are none, or the answers are texts.",
             ),
             Field("dataset_digest", "string", "Digest of the artifact tree of the dataset version."),
             Field(
                 "unknown_label_count",
                 "integer",
-                "Number of labels that came with the data and are not in the guideline. They are omitted.",
+                "Number of answers that came with the data and are not valid: a label that the guideline lacks, a number out of range, a text that is not JSON. They are omitted.",
             ),
             Field(
                 "unknown_labels",
                 "integer",
-                "Most frequent of the unknown labels, as they came with the data, with the number of records of each. At most 50.",
+                "Most frequent of them, as they came with the data, with the number of records of each. At most 50; texts are not named.",
                 key="string",
+            ),
+            Field(
+                "task",
+                "TaskSpec",
+                "What the model is for: that of the guideline when the label set was created.",
+            ),
+            Field("label_count", "integer", "Number of records with an answer."),
+            Field(
+                "agreement_token_f1",
+                "number",
+                "Mean token F1 over the pairs of annotations of one record, where the answers are texts: 1 for equal texts. Not set: no record has two annotations.",
+            ),
+            Field(
+                "overlap",
+                "integer",
+                "Number of annotators who answer each task of this label set, 1 to 20. Default: 1.",
             ),
         ),
     ),
@@ -4607,6 +4897,17 @@ MESSAGES: dict[str, Message] = {
                 "PipelineRunApproval",
                 "Decision of an approver about the version of the run. Set where the project requires approval.",
             ),
+            Field(
+                "recipe",
+                "string",
+                "Recipe of the training. Default: that of the project (`recipes`, `retraining_recipes`); `sft` where it names none.",
+            ),
+            Field(
+                "drift",
+                "number",
+                "Divergences of the drift that started the run, by feature, in widths of the noise band. Empty for other triggers.",
+                key="string",
+            ),
         ),
     ),
     "PipelineRunApproval": Message(
@@ -4744,6 +5045,11 @@ MESSAGES: dict[str, Message] = {
             Field("language", "string", "Detected language, as an ISO 639 code."),
             Field("received_time", "time", "Time at which the item was received. Not set: not known."),
             Field("attributes", "string", "Values of the attribute columns, by name.", key="string"),
+            Field(
+                "example",
+                "Example",
+                "Conversation and answers of the record, each text at most 500 characters. Not set if the record is a text with at most a label.",
+            ),
         ),
     ),
     "Progress": Message(
@@ -4860,6 +5166,16 @@ MESSAGES: dict[str, Message] = {
                 "Steps of curation, in their order. Empty: the default steps of ingestion.",
                 repeated=True,
             ),
+            Field(
+                "default_consent",
+                "FeedbackConsent",
+                "Permitted use of feedback that names none. Default: CONSENT_TRAINING.",
+            ),
+            Field(
+                "group_attribute",
+                "string",
+                "Name of the attribute of records whose values stay in one part of a split, for tasks whose records are split by group (`generate`). A record without it is a group of its own. At most 64 characters. Default: `conversation`.",
+            ),
         ),
     ),
     "ProjectBudget": Message(
@@ -4919,22 +5235,22 @@ MESSAGES: dict[str, Message] = {
     ),
     "ProjectGate": Message(
         "ProjectGate",
-        "Requirements on a new version, as bounds on the change in macro-F1.",
+        "Requirements on a new version, as bounds on its gain in the primary metric. Of a metric whose lower values are better, such as `mae`, a gain is a decrease. Values lie within the range of the metric: from -1 to 1 for `macro_f1` and `rouge_l`; any finite value for `mae`, in the unit of the task.",
         (
             Field(
                 "new_domain_threshold",
                 "number",
-                "Value that the lower bound of the gain in macro-F1 on the new domain must exceed, from -1 to 1. Default: 0.",
+                "Value that the lower bound of the gain on the new domain must exceed. Default: 0.",
             ),
             Field(
                 "old_domain_threshold",
                 "number",
-                "Value that the lower bound of the change in macro-F1 on the old domain must exceed, from -1 to 1. Default: -0.08.",
+                "Value that the lower bound of the gain on the old domain must exceed. Default: -0.08.",
             ),
             Field(
                 "baseline_margin",
                 "number",
-                "Accepted distance of the macro-F1 of the first version below that of the best baseline (TF-IDF on words or on characters), from 0 to 1. 1 turns the rule off. Default: 0.02.",
+                "Accepted distance of the first version from the best baseline of the kind of task, 0 or more. The whole range of the metric, 1 for `macro_f1` and `rouge_l`, turns the rule off. Default: 0.02.",
             ),
         ),
     ),
@@ -4952,7 +5268,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "max_loss",
                 "number",
-                "Accepted loss against the version in production, in the unit of the metric. Not set: any. Not supported by pipeline runs yet.",
+                "Accepted loss against the version in production, in the unit of the metric. The first version has none to compare with. Not set: any. Pipeline runs support it for the metrics that can be compared: `macro_f1` for `classify`, all but `answer_length` for the other kinds.",
             ),
         ),
     ),
@@ -5020,12 +5336,12 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "method",
                 "ProjectTrainingDefaultsMethod",
-                "Training method. Default: all weights, from scratch or from `base_artifact_digest`.",
+                "Training method. Default: all weights, from scratch or from `base_artifact_digest`; for the task `generate`, a LoRA adapter for `base_artifact_digest`.",
             ),
             Field(
                 "base_artifact_digest",
                 "string",
-                "Digest of the model artifact (a tree, uploaded beforehand) from which the first version starts. Empty: training from scratch.",
+                "Digest of the model artifact (a tree, uploaded beforehand) from which the first version starts. Empty: training from scratch; for the task `generate`, only with the method METHOD_FULL, else runs fail (`NO_BASE_MODEL`).",
             ),
             Field(
                 "learning_rate",
@@ -5053,7 +5369,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "labels",
                 "string",
-                "The same as `task.classify.labels`: at least two of at most 64 characters each. In a model trained from scratch, each label is one token. Empty: the labels of the base model.",
+                "The same as `task.classify.labels`: at least two of at most 64 characters each. In a model trained from scratch, each label is one token. Empty: the labels of the base model, unless `task` names another kind.",
                 repeated=True,
             ),
             Field("seed", "integer", "Random seed, 0 to 2^63-1."),
@@ -5114,7 +5430,37 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "task",
                 "TaskSpec",
-                "What the model is for. A request may give `labels` instead. Kinds other than `classify` are not supported yet.",
+                "What the model is for. A request may give `labels` instead. Neither: the task of the base model.",
+            ),
+            Field(
+                "train_on",
+                "RecipeTrainOn",
+                "Turns of a conversation whose tokens the model learns. Default: all turns of the assistant. Tasks with labels have one answer and ignore it.",
+            ),
+            Field(
+                "truncation",
+                "RecipeTruncation",
+                "What becomes of a sample of more than `max_tokens` tokens. Default: MIDDLE. Tasks with labels cut the text by `max_chars` instead.",
+            ),
+            Field(
+                "max_tokens",
+                "integer",
+                "Maximum length of a sample in tokens, its answers included: 16 to 131,072, at most the positions of the model. Default: 1,024, or fewer if the model has fewer positions. Tasks with labels ignore it.",
+            ),
+            Field(
+                "dtype",
+                "RecipeDtype",
+                "Number format of the computation. Weights that are trained, their gradients and the optimizer are float32 in either case. Default: FLOAT32.",
+            ),
+            Field(
+                "gradient_accumulation",
+                "integer",
+                "Number of parts in which a worker computes its share of a step, one after the other: memory for activations falls by this factor, the gradient stays that of the whole step. 1 to 4,096. Default: 1.",
+            ),
+            Field(
+                "gradient_checkpointing",
+                "bool",
+                "Recompute activations in the backward pass instead of keeping them: less memory, about a third more time, the same result.",
             ),
         ),
     ),
@@ -5156,6 +5502,11 @@ MESSAGES: dict[str, Message] = {
                 "string",
                 "Labels of its duplicates, each one once, if they differ. `source_label` is empty then; the label set decides.",
                 repeated=True,
+            ),
+            Field(
+                "example",
+                "Example",
+                "Conversation and answers of the record. Not set if the record is a text with at most a label.",
             ),
         ),
     ),
@@ -5378,7 +5729,7 @@ MESSAGES: dict[str, Message] = {
     ),
     "Scores": Message(
         "Scores",
-        "Scores of one model or baseline on one domain.",
+        "Scores of one model or baseline on one domain. Fields other than `metrics`, the counts and `unmeasured` are set for a task `classify` only.",
         (
             Field("accuracy", "Estimate", "Share of correct answers, from 0 to 1."),
             Field("macro_f1", "Estimate", "F1 score averaged over the labels, from 0 to 1."),
@@ -5396,6 +5747,28 @@ MESSAGES: dict[str, Message] = {
                 "string",
                 "Labels of which the test part has no record. They are excluded from all macro averages.",
                 repeated=True,
+            ),
+            Field(
+                "metrics",
+                "Estimate",
+                "All metrics that were measured with an interval, by name: `macro_f1`, `rouge_l`, `mae`, …",
+                key="string",
+            ),
+            Field(
+                "unanswered_count",
+                "integer",
+                "Number of records whose answer is empty or no answer of the task: no label, no number, no JSON document.",
+            ),
+            Field(
+                "too_long_count",
+                "integer",
+                "Number of records whose prompt is too long for the model. They count as wrong.",
+            ),
+            Field(
+                "unmeasured",
+                "string",
+                "Why a metric has no value, as a sentence by the name of the metric.",
+                key="string",
             ),
         ),
     ),
@@ -5424,6 +5797,9 @@ MESSAGES: dict[str, Message] = {
             Field("record_count", "integer", "Number of records in the slice."),
             Field("macro_f1", "Estimate", "F1 score averaged over the labels that occur in the slice."),
             Field("accuracy", "number", "Share of correct answers, from 0 to 1."),
+            Field(
+                "metrics", "Estimate", "All metrics that were measured on the slice, by name.", key="string"
+            ),
         ),
     ),
     "Source": Message(
@@ -5479,6 +5855,35 @@ MESSAGES: dict[str, Message] = {
                 "Additional columns to keep as attributes of the records, for slices.",
                 repeated=True,
             ),
+            Field(
+                "messages",
+                "string",
+                "Column of the messages of a conversation, for example `messages` or `conversations`. Empty: detected, as all columns below. A conversation, an instruction or a preference is detected by its fields if there is no column of the text; if the column of the text is named, only texts are read.",
+            ),
+            Field(
+                "prompt", "string", "Column of the prompt: a text or a list of messages. Detected: `prompt`."
+            ),
+            Field(
+                "answer",
+                "string",
+                "Column of the right answer: a text, a list of texts or the message of the assistant. Detected: `completion`, `response`; beside `instruction`, `output`.",
+            ),
+            Field(
+                "rejected",
+                "string",
+                "Column of the rejected answer of a preference; `answer` is then the chosen one. Detected: `chosen` and `rejected`.",
+            ),
+            Field("system", "string", "Column of the system prompt. Detected: `system`."),
+            Field(
+                "tools",
+                "string",
+                "Column of the tools that the assistant may call, as a list in the form of the chat API. Detected: `tools`.",
+            ),
+            Field(
+                "weight",
+                "string",
+                "Column of the weight of the record in training, a number above 0. Not detected.",
+            ),
         ),
     ),
     "SourcePreview": Message(
@@ -5531,6 +5936,18 @@ MESSAGES: dict[str, Message] = {
                 "problem",
                 "string",
                 "Explanation of `problem_reason` in one sentence. Empty without a problem.",
+            ),
+            Field(
+                "layout_counts",
+                "integer",
+                "Number of items by the layout of their rows: `text`, `chat`, `sharegpt`, `alpaca`, `prompt`, `preference`, `example`. Empty for formats other than tables.",
+                key="string",
+            ),
+            Field(
+                "kind_counts",
+                "integer",
+                "Number of records by what they are: `text`, `prompt` (without an answer), `answer` (a prompt with right answers), `preference`, `judgement`.",
+                key="string",
             ),
         ),
     ),
@@ -5661,13 +6078,23 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "open_counts", "integer", "Number of open tasks by the reason for the review.", key="string"
             ),
-            Field("done_count", "integer", "Number of tasks that were completed with a label."),
+            Field("done_count", "integer", "Number of tasks that were completed with an answer."),
             Field("skipped_count", "integer", "Number of tasks that were skipped."),
             Field(
                 "reviews",
                 "SummarizeTasksResponseReview",
-                "Answers where a label stood before.",
+                "Answers where a label stood before. Texts and numbers are not listed.",
                 repeated=True,
+            ),
+            Field(
+                "kept_count",
+                "integer",
+                "Number of completed tasks whose answer is the one that stood before.",
+            ),
+            Field(
+                "changed_count",
+                "integer",
+                "Number of completed tasks whose answer differs from the one that stood before.",
             ),
         ),
     ),
@@ -5692,11 +6119,17 @@ MESSAGES: dict[str, Message] = {
             Field("record_id", "string", "ID of the record."),
             Field("content_digest", "string", "Digest of the text."),
             Field("dataset_version", "string", "Resource name of the dataset version that holds the text."),
-            Field("proposed_label", "string", "Current label. Empty: none."),
+            Field("proposed_label", "string", "Current answer. Empty: none."),
             Field("reason", "string", "Reason for the review: `review-sample` or `conflict`."),
-            Field("label", "string", "Label that was given. Empty until the task is completed."),
             Field(
-                "annotator", "string", "Identity of the annotator who completed the task. Empty until then."
+                "label",
+                "string",
+                "Answer that was given. Empty until the task is completed, and where its annotators gave different answers.",
+            ),
+            Field(
+                "annotator",
+                "string",
+                "Identity of the annotator who completed the task; of several, the last one. Empty until then.",
             ),
             Field(
                 "lease_holder",
@@ -5708,6 +6141,26 @@ MESSAGES: dict[str, Message] = {
                 "time",
                 "Time until which only `lease_holder` can complete the task, UTC. Not set: no lease.",
             ),
+            Field(
+                "task",
+                "TaskSpec",
+                "What the model is for, which decides what an answer is: labels, a text or a number.",
+            ),
+            Field("overlap", "integer", "Number of annotators who answer the task, each of them once."),
+            Field(
+                "answers",
+                "TaskAnswer",
+                "Answers so far, in the order in which they were given.",
+                repeated=True,
+            ),
+        ),
+    ),
+    "TaskAnswer": Message(
+        "TaskAnswer",
+        "Answer of one annotator to a task.",
+        (
+            Field("annotator", "string", "Identity of the annotator."),
+            Field("label", "string", "The answer. Empty: skipped."),
         ),
     ),
     "TaskSpec": Message(
@@ -5942,17 +6395,31 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue("CANCELLING", "STATE_CANCELLING", "Cancellation was requested; the work is stopping."),
         EnumValue("CANCELLED", "STATE_CANCELLED", "Cancelled before the work completed."),
     ),
+    "FeedbackConsent": (
+        EnumValue("UNSPECIFIED", "CONSENT_UNSPECIFIED", "Not set: the default of the project."),
+        EnumValue("TRAINING", "CONSENT_TRAINING", "Training and evaluation."),
+        EnumValue("EVALUATION", "CONSENT_EVALUATION", "Evaluation alone."),
+        EnumValue("NONE", "CONSENT_NONE", "None: it never becomes data."),
+    ),
+    "FeedbackImplicit": (
+        EnumValue("UNSPECIFIED", "IMPLICIT_UNSPECIFIED", "None."),
+        EnumValue("COPIED", "IMPLICIT_COPIED", "The user copied the answer."),
+        EnumValue(
+            "REGENERATED", "IMPLICIT_REGENERATED", "The user asked for another answer to the same prompt."
+        ),
+        EnumValue("ABANDONED", "IMPLICIT_ABANDONED", "The user left the conversation after the answer."),
+    ),
     "GateRuleKind": (
         EnumValue("UNSPECIFIED", "KIND_UNSPECIFIED", "Not set."),
         EnumValue(
             "BEATS_MAJORITY",
             "KIND_BEATS_MAJORITY",
-            "The lower bound of the macro-F1 is above the macro-F1 of the majority class.",
+            "The bound of the metric on the worse side is better than the value of the simplest baseline.",
         ),
         EnumValue(
             "BETTER",
             "KIND_BETTER",
-            "Paired bootstrap of the macro-F1 against the reference: the candidate must be better. The usual threshold is 0.",
+            "Paired bootstrap of the metric against the reference: the candidate must be better. The usual threshold is 0.",
         ),
         EnumValue(
             "NOT_WORSE",
@@ -5962,7 +6429,7 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue(
             "NEAR_BASELINE",
             "KIND_NEAR_BASELINE",
-            "The measured macro-F1 minus that of the best baseline (TF-IDF on words or on characters, fitted on the training part) is at least `threshold`, for example -0.02. The measured difference decides, not its lower bound.",
+            "The measured gain over the best baseline, fitted on the training part, is at least `threshold`, for example -0.02. The measured gain decides, not its lower bound.",
         ),
         EnumValue("MIN_VALUE", "KIND_MIN_VALUE", "The lower bound of `metric` is at least `threshold`."),
         EnumValue("MAX_VALUE", "KIND_MAX_VALUE", "The upper bound of `metric` is at most `threshold`."),
@@ -5977,16 +6444,33 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         ),
         EnumValue("JSON", "FORM_JSON", "A JSON document."),
     ),
+    "GenerationSettingsEngine": (
+        EnumValue("UNSPECIFIED", "ENGINE_UNSPECIFIED", "Not set: transformers."),
+        EnumValue("TRANSFORMERS", "ENGINE_TRANSFORMERS", "Transformers, in float32."),
+        EnumValue(
+            "VLLM", "ENGINE_VLLM", "Offline batches of vLLM. The run fails where vLLM is not installed."
+        ),
+    ),
     "GuidelineConflictPolicy": (
         EnumValue("UNSPECIFIED", "CONFLICT_POLICY_UNSPECIFIED", "Not set."),
         EnumValue("LATEST", "CONFLICT_POLICY_LATEST", "The newest annotation counts."),
         EnumValue(
-            "MAJORITY", "CONFLICT_POLICY_MAJORITY", "The most frequent label counts; a tie goes to review."
+            "MAJORITY",
+            "CONFLICT_POLICY_MAJORITY",
+            "The most frequent label or text counts; a tie goes to review. Refused for numbers.",
         ),
         EnumValue(
             "HUMAN_FIRST",
             "CONFLICT_POLICY_HUMAN_FIRST",
             "Annotations by people take precedence over imports and feedback; among equals, the newest counts.",
+        ),
+        EnumValue(
+            "MEDIAN", "CONFLICT_POLICY_MEDIAN", "The median of the numbers counts. Only for `regress`."
+        ),
+        EnumValue(
+            "MEAN",
+            "CONFLICT_POLICY_MEAN",
+            "The mean of the numbers counts, rounded to three decimal places more than the numbers have. Only for `regress`.",
         ),
     ),
     "LabelSetState": (
@@ -6058,6 +6542,15 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
             "Train a LoRA adapter for `base_artifact_digest`, which is required. Later versions continue from the adapter in production.",
         ),
     ),
+    "RecipeDtype": (
+        EnumValue("UNSPECIFIED", "DTYPE_UNSPECIFIED", "Not set."),
+        EnumValue("FLOAT32", "DTYPE_FLOAT32", "32 bits."),
+        EnumValue(
+            "BFLOAT16",
+            "DTYPE_BFLOAT16",
+            "16 bits with the range of float32. The weights of a base model below an adapter are held in it as well.",
+        ),
+    ),
     "RecipeMethod": (
         EnumValue("UNSPECIFIED", "METHOD_UNSPECIFIED", "Not set."),
         EnumValue("FROM_SCRATCH", "METHOD_FROM_SCRATCH", "Train a new tokenizer and a new Llama model."),
@@ -6067,6 +6560,23 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue(
             "LORA", "METHOD_LORA", "Train a low-rank adapter for a base model, whose weights do not change."
         ),
+    ),
+    "RecipeTrainOn": (
+        EnumValue("UNSPECIFIED", "TRAIN_ON_UNSPECIFIED", "Not set."),
+        EnumValue("ALL_ASSISTANT_TURNS", "TRAIN_ON_ALL_ASSISTANT_TURNS", "Every turn of the assistant."),
+        EnumValue("LAST_ANSWER", "TRAIN_ON_LAST_ANSWER", "The last answer only."),
+    ),
+    "RecipeTruncation": (
+        EnumValue("UNSPECIFIED", "TRUNCATION_UNSPECIFIED", "Not set."),
+        EnumValue("LEFT", "TRUNCATION_LEFT", "Drop its beginning."),
+        EnumValue("RIGHT", "TRUNCATION_RIGHT", "Drop its end. An answer that is cut has no end token."),
+        EnumValue(
+            "MIDDLE",
+            "TRUNCATION_MIDDLE",
+            "Drop the middle of what precedes the last answer; if the answer is too long as well, the middle of the sample.",
+        ),
+        EnumValue("SEGMENT", "TRUNCATION_SEGMENT", "Train on its parts as samples of their own."),
+        EnumValue("REFUSE", "TRUNCATION_REFUSE", "Refuse the run with SAMPLE_TOO_LONG."),
     ),
     "ResourcesAccelerator": (
         EnumValue("UNSPECIFIED", "ACCELERATOR_UNSPECIFIED", "Not set."),
@@ -6169,9 +6679,9 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
     ),
     "TaskState": (
         EnumValue("UNSPECIFIED", "STATE_UNSPECIFIED", "Not set."),
-        EnumValue("OPEN", "STATE_OPEN", "The task waits for an answer."),
-        EnumValue("DONE", "STATE_DONE", "A label was given."),
-        EnumValue("SKIPPED", "STATE_SKIPPED", "The task was completed without a label."),
+        EnumValue("OPEN", "STATE_OPEN", "The task waits for answers."),
+        EnumValue("DONE", "STATE_DONE", "All annotators answered, at least one of them with an answer."),
+        EnumValue("SKIPPED", "STATE_SKIPPED", "All annotators skipped the task."),
     ),
     "TrainingRunState": (
         EnumValue("UNSPECIFIED", "STATE_UNSPECIFIED", "Not set."),

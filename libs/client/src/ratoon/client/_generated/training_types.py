@@ -74,6 +74,62 @@ class RecipeArchitecture(Message):
     """Context length in tokens, 128 to 131,072. Default: 2048."""
 
 
+class RecipeTrainOn(OpenEnum):
+    """Turns of a conversation whose tokens the model learns, each with the token that ends it."""
+
+    UNSPECIFIED = "TRAIN_ON_UNSPECIFIED"
+    """Not set."""
+
+    ALL_ASSISTANT_TURNS = "TRAIN_ON_ALL_ASSISTANT_TURNS"
+    """Every turn of the assistant."""
+
+    LAST_ANSWER = "TRAIN_ON_LAST_ANSWER"
+    """The last answer only."""
+
+
+class RecipeTruncation(OpenEnum):
+    """What becomes of a sample that is too long.
+
+    `truncated_samples` in the metrics of the run is their number.
+    """
+
+    UNSPECIFIED = "TRUNCATION_UNSPECIFIED"
+    """Not set."""
+
+    LEFT = "TRUNCATION_LEFT"
+    """Drop its beginning."""
+
+    RIGHT = "TRUNCATION_RIGHT"
+    """Drop its end. An answer that is cut has no end token."""
+
+    MIDDLE = "TRUNCATION_MIDDLE"
+    """Drop the middle of what precedes the last answer; if the answer is too long as well, the middle of
+    the sample.
+    """
+
+    SEGMENT = "TRUNCATION_SEGMENT"
+    """Train on its parts as samples of their own."""
+
+    REFUSE = "TRUNCATION_REFUSE"
+    """Refuse the run with SAMPLE_TOO_LONG."""
+
+
+class RecipeDtype(OpenEnum):
+    """Number format of the computation."""
+
+    UNSPECIFIED = "DTYPE_UNSPECIFIED"
+    """Not set."""
+
+    FLOAT32 = "DTYPE_FLOAT32"
+    """32 bits."""
+
+    BFLOAT16 = "DTYPE_BFLOAT16"
+    """16 bits with the range of float32.
+
+    The weights of a base model below an adapter are held in it as well.
+    """
+
+
 class Recipe(Message):
     """Training recipe. A zero value selects the default."""
 
@@ -86,7 +142,8 @@ class Recipe(Message):
     labels: list[str] = []
     """The same as `task.classify.labels`: at least two of at most 64 characters each.
 
-    In a model trained from scratch, each label is one token. Empty: the labels of the base model.
+    In a model trained from scratch, each label is one token. Empty: the labels of the base model, unless
+    `task` names another kind.
     """
 
     seed: Int64 = 0
@@ -153,7 +210,45 @@ class Recipe(Message):
     task: TaskSpec | None = None
     """What the model is for.
 
-    A request may give `labels` instead. Kinds other than `classify` are not supported yet.
+    A request may give `labels` instead. Neither: the task of the base model.
+    """
+
+    train_on: RecipeTrainOn = RecipeTrainOn.UNSPECIFIED
+    """Turns of a conversation whose tokens the model learns.
+
+    Default: all turns of the assistant. Tasks with labels have one answer and ignore it.
+    """
+
+    truncation: RecipeTruncation = RecipeTruncation.UNSPECIFIED
+    """What becomes of a sample of more than `max_tokens` tokens.
+
+    Default: MIDDLE. Tasks with labels cut the text by `max_chars` instead.
+    """
+
+    max_tokens: int = 0
+    """Maximum length of a sample in tokens, its answers included: 16 to 131,072, at most the positions
+    of the model.
+
+    Default: 1,024, or fewer if the model has fewer positions. Tasks with labels ignore it.
+    """
+
+    dtype: RecipeDtype = RecipeDtype.UNSPECIFIED
+    """Number format of the computation.
+
+    Weights that are trained, their gradients and the optimizer are float32 in either case. Default:
+    FLOAT32.
+    """
+
+    gradient_accumulation: int = 0
+    """Number of parts in which a worker computes its share of a step, one after the other: memory for
+    activations falls by this factor, the gradient stays that of the whole step.
+
+    1 to 4,096. Default: 1.
+    """
+
+    gradient_checkpointing: bool = False
+    """Recompute activations in the backward pass instead of keeping them: less memory, about a third
+    more time, the same result.
     """
 
 

@@ -1,0 +1,107 @@
+"""Commands for the wrong answers of an evaluation: list them, and collect their records for labelling or training."""
+
+from typing import Annotated
+
+import typer
+
+from ratoon.cli.columns import COLUMNS
+from ratoon.cli.context import Session, session
+from ratoon.cli.names import name_argument
+from ratoon.cli.output import JSON, follow, say, show, show_rows
+from ratoon.cli.resources import Name, evaluations
+from ratoon.client import ConflictError, RatoonError
+from ratoon.client.types import EvaluationRun, SourceColumns, SourceFormat
+
+_LONGEST_QUEUE = 10_000
+_ATTRIBUTES = ["domain", "predicted"]
+
+
+@evaluations.command("bad-cases")
+def list_bad_cases(context: typer.Context, name: Name) -> None:
+    """List the wrong answers of a candidate, next to the right answers and those of the reference."""
+    chosen = session(context)
+    run = chosen.client.evaluation_runs.get(chosen.name(name, "evaluationRuns"))
+    show_rows(chosen.client.bad_cases.list(run.name), _columns(run), chosen.output)
+
+
+@evaluations.command("collect")
+def collect_bad_cases(
+    context: typer.Context,
+    name: Name,
+    dataset: Annotated[
+        str,
+        name_argument(
+            help="Dataset of the new version; created if absent.", show_default="PROJECT-bad-cases"
+        ),
+    ] = "",
+    domain: Annotated[str, typer.Option(help="Only this domain.", show_default="all domains")] = "",
+    count: Annotated[
+        int, typer.Option(min=0, help="Maximum number of records, the worst answers first; 0: 10,000.")
+    ] = 0,
+    label: Annotated[
+        bool, typer.Option("--label", help="Also create a labelling queue: a task for each record.")
+    ] = False,
+    guideline: Annotated[
+        str, typer.Option(help="Guideline of the queue.", show_default="the newest one of the project")
+    ] = "",
+) -> None:
+    """Make a dataset version of the records that a candidate answered wrongly, and a labelling queue with --label.
+
+    The records are of a sealed test part: evaluate a model that trains on them on another part.
+
+    Example:
+      ratoon evaluations collect 01a2 --domain new --count 200 --label
+    """
+    chosen = session(context)
+    version = _version(chosen, chosen.name(name, "evaluationRuns"), dataset, domain, count)
+    if not label:
+        show(version, chosen.output)
+        return
+    size = min(int(version.get("recordCount", 0)), _LONGEST_QUEUE)
+    created = chosen.client.label_sets.create(
+        chosen.parent(),
+        dataset_version=version["name"],
+        guideline=_guideline(chosen, guideline),
+        review_sample_size=size,
+    )
+    show(follow(chosen.client, created.name, chosen.output), chosen.output)
+    say(f"{size:,} tasks wait for annotators. List them with: ratoon labels tasks")
+
+
+def _version(chosen: Session, run: str, dataset: str, domain: str, count: int) -> JSON:
+    """Return the new dataset version once it is ready."""
+    client, parent = chosen.client, chosen.parent()
+    exported = client.bad_cases.export(run, domain=domain or None, max_record_count=count or None)
+    if not exported.record_count:
+        raise RatoonError(f"{run} has no wrong answers to collect.")
+    source = client.sources.create(
+        parent,
+        display_name=f"Wrong answers of {run}",
+        format=SourceFormat.JSONL,
+        digest=exported.digest,
+        columns=SourceColumns(attributes=_ATTRIBUTES),
+    )
+    name = chosen.name(dataset or f"{chosen.project}-bad-cases", "datasets")
+    try:
+        client.datasets.create(parent, dataset_id=name.rsplit("/", 1)[-1])
+    except ConflictError:
+        say(f"Adding a version to {name}.")
+    created = client.dataset_versions.create(name, sources=[source.name])
+    return follow(client, created.name, chosen.output)
+
+
+def _guideline(chosen: Session, text: str) -> str:
+    if text:
+        return chosen.name(text, "guidelines")
+    newest = chosen.client.guidelines.list(chosen.parent(), page_size=1, order_by="create_time desc").items
+    if not newest:
+        raise RatoonError("The project has no guideline. Create one with: ratoon create guidelines")
+    return newest[0].name
+
+
+def _columns(run: EvaluationRun) -> list[str]:
+    """Return the columns of wrong answers, without those that all cases of the run lack."""
+    absent = set() if run.reference_digest else {"referencePredicted"}
+    if run.labels:
+        absent |= {"referencePredicted", "score"}
+    return [each for each in COLUMNS["bad_cases"] if each not in absent]

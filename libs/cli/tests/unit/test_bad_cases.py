@@ -1,0 +1,94 @@
+"""Wrong answers of an evaluation on the command line."""
+
+import pytest
+
+from .conftest import problem, watch
+
+RUN = "projects/p/evaluationRuns/r"
+DATASET = "projects/p/datasets/p-bad-cases"
+VERSION = f"{DATASET}/versions/v1"
+CASE = {
+    "recordId": "a1",
+    "domain": "new",
+    "label": "hello",
+    "predicted": "bye",
+    "referencePredicted": "ciao",
+    "score": 0.25,
+    "text": "Say hello",
+}
+
+
+@pytest.fixture
+def collected(server):
+    """Serve an export, its source, its version and a guideline."""
+    server.answers["POST", f"{RUN}/badCases:export"] = {"digest": "d" * 64, "recordCount": "3"}
+    server.answers["POST", "projects/p/sources"] = {"name": "projects/p/sources/s"}
+    server.answers["POST", f"{DATASET}/versions"] = {"name": VERSION}
+    ready = {"name": VERSION, "state": "STATE_READY", "recordCount": "2"}
+    server.answers["GET", f"{VERSION}:watch"] = watch(ready)
+    server.listing(
+        "projects/p/guidelines", "guidelines", [{"name": f"projects/p/guidelines/{i}"} for i in "ab"]
+    )
+    server.answers["POST", "projects/p/labelSets"] = {"name": "projects/p/labelSets/l"}
+    labelled = {"name": "projects/p/labelSets/l", "state": "STATE_SUCCEEDED"}
+    server.answers["GET", "projects/p/labelSets/l:watch"] = watch(labelled)
+    return server
+
+
+def test_answers_of_both_models_are_listed(ratoon, server):
+    server.answers["GET", RUN] = {"name": RUN, "referenceDigest": "b" * 64}
+    server.listing(f"{RUN}/badCases", "badCases", [CASE])
+    printed = ratoon("evaluations", "bad-cases", "r")[1]
+    for part in ("hello", "bye", "ciao", "0.25", "Say hello"):
+        assert part in printed
+
+
+def test_labels_have_no_columns_without_values(ratoon, server):
+    server.answers["GET", RUN] = {"name": RUN, "labels": ["ham", "spam"], "referenceDigest": "b" * 64}
+    server.listing(f"{RUN}/badCases", "badCases", [{"label": "ham", "predicted": "spam", "domain": "new"}])
+    printed = ratoon("evaluations", "bad-cases", "r")[1]
+    assert "referencePredicted" not in printed
+    assert "score" not in printed
+
+
+def test_wrong_answers_become_a_dataset_version(ratoon, collected):
+    status, printed, errors = ratoon("evaluations", "collect", "r", "--domain", "new", "--count", "3")
+    assert status == 0, errors
+    assert [(path, body) for _, path, _, body in collected.sent()] == [
+        (f"{RUN}/badCases:export", {"domain": "new", "maxRecordCount": 3}),
+        (
+            "projects/p/sources",
+            {
+                "displayName": f"Wrong answers of {RUN}",
+                "format": "FORMAT_JSONL",
+                "digest": "d" * 64,
+                "columns": {"attributes": ["domain", "predicted"]},
+            },
+        ),
+        ("projects/p/datasets", {}),
+        (f"{DATASET}/versions", {"sources": ["projects/p/sources/s"]}),
+    ]
+    assert VERSION.removeprefix("projects/p/") in printed
+
+
+def test_wrong_answers_become_a_labelling_queue_under_the_newest_guideline(ratoon, collected):
+    collected.answers["POST", "projects/p/datasets"] = problem(
+        409, "ALREADY_EXISTS", "It exists.", "ALREADY_EXISTS"
+    )
+    status, _, errors = ratoon("evaluations", "collect", "r", "--label")
+    assert status == 0, errors
+    assert "Adding a version to projects/p/datasets/p-bad-cases." in errors
+    assert "2 tasks wait for annotators" in errors
+    assert collected.sent()[-1][3] == {
+        "datasetVersion": VERSION,
+        "guideline": "projects/p/guidelines/b",
+        "reviewSampleSize": 2,
+    }
+
+
+def test_a_run_without_wrong_answers_makes_nothing(ratoon, collected):
+    collected.answers["POST", f"{RUN}/badCases:export"] = {"digest": "d" * 64}
+    status, _, errors = ratoon("evaluations", "collect", "r")
+    assert status != 0
+    assert "has no wrong answers to collect" in errors
+    assert len(collected.sent()) == 1
