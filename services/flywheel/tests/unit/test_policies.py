@@ -27,14 +27,16 @@ from ratoon_flywheel.domain.pipelines.policies import (
     History,
     Policy,
     Signals,
+    Treatment,
     Verb,
     changed,
     checked,
     decide,
     decided,
+    history_of,
     next_check,
 )
-from ratoon_flywheel.domain.pipelines.runs import PipelineRun, State, Trigger
+from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Products, State, Trigger
 from ratoon_flywheel.domain.projects import Project
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -71,6 +73,87 @@ def test_drift_beyond_the_threshold_starts_with_the_numbers():
         in decision.reason
     )
     assert "length" not in decision.reason
+
+
+PROJECT = Project("projects/mail", NOW, NOW, Classify(("ham", "spam")))
+V2 = "projects/mail/models/mail/versions/v1.1"
+TREATMENT = Treatment("projects/mail/pipelineRuns/r", (V2,), {"tokens": 13.8})
+
+
+def drifted_to(ratio: float, since_promotion: float | None = None, version: str = V2) -> Signals:
+    """Signals of a version whose tokens are this many widths of the noise band away."""
+    return replace(
+        NO_SIGNAL,
+        version=version,
+        divergences=(Divergence("tokens", ratio * 0.01, 0.01, since_promotion),),
+    )
+
+
+@pytest.mark.parametrize(
+    ("since_promotion", "verb", "says"),
+    [
+        (None, Verb.START, "8.2 times the noise band"),
+        (
+            5.0,
+            Verb.START,
+            "8.2 times the noise band of 0.0100 and 5.0 times that of the traffic at its promotion",
+        ),
+        (
+            1.4,
+            Verb.NOTHING,
+            "is 8.20 times the noise band, and 1.40 times that of the traffic at its promotion",
+        ),
+    ],
+)
+def test_traffic_like_that_at_the_promotion_of_the_version_has_not_drifted(since_promotion, verb, says):
+    decision = decide(POLICY, drifted_to(8.2, since_promotion), History(), NOW)
+    assert decision.verb is verb
+    assert says in decision.reason
+
+
+@pytest.mark.parametrize(
+    ("signals", "verb"),
+    [
+        (drifted_to(13.8), Verb.NOTHING),
+        (drifted_to(12.5), Verb.NOTHING),
+        (drifted_to(17.0), Verb.NOTHING),
+        (drifted_to(8.2), Verb.START),
+        (drifted_to(20.0), Verb.START),
+        (drifted_to(13.8, version=V1), Verb.START),
+        (replace(drifted_to(13.8), votes=Votes(210, 90)), Verb.START),
+        (replace(drifted_to(13.8), divergences=(Divergence("length", 0.2, 0.01),)), Verb.START),
+    ],
+    ids=["same", "about", "more", "lessened", "grown", "older-version", "wrong-answers", "another-feature"],
+)
+def test_a_retraining_that_did_not_lessen_its_drift_is_not_repeated(signals, verb):
+    decision = decide(POLICY, signals, History(treatment=TREATMENT), NOW)
+    assert decision.verb is verb
+    if verb is Verb.NOTHING:
+        assert (
+            "projects/mail/pipelineRuns/r was started for this drift and did not lessen it" in decision.reason
+        )
+        assert "(tokens 13.8 before), so it is not repeated" in decision.reason
+
+
+def test_a_start_says_how_large_the_drift_is_and_history_finds_it_again():
+    decision = decide(POLICY, DRIFTED, History(), NOW)
+    assert decision.drift == {"tokens": pytest.approx(13.75, abs=0.01)}
+    assert decide(POLICY, FAILING, History(), NOW).drift == {}
+
+    def ran(number: int, state: State, drift: dict[str, float]) -> PipelineRun:
+        products = Products(model_version=f"v1.{number}")
+        name = f"projects/mail/pipelineRuns/{number}"
+        return PipelineRun(name, NOW, NOW, PROJECT, state=state, products=products, drift=drift)
+
+    runs = [
+        ran(1, State.SUCCEEDED, {"tokens": 9.0}),
+        ran(2, State.SUCCEEDED, {"tokens": 7.0}),
+        ran(3, State.REFUSED, {"tokens": 5.0}),
+        ran(4, State.SUCCEEDED, {}),
+    ]
+    treatment = history_of(runs, NOW).treatment
+    assert treatment == Treatment("projects/mail/pipelineRuns/2", ("v1.2", "v1.4"), {"tokens": 7.0})
+    assert history_of(runs[2:], NOW).treatment is None
 
 
 def test_many_wrong_answers_start_by_themselves():
