@@ -1,0 +1,125 @@
+"""Steps of curation that a project configures, by name and parameters, and what they mean for a dataset version."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ratoon_flywheel.domain.errors import BadProject
+from ratoon_flywheel.domain.project_settings import CurationStep
+
+_MASKS = ("email", "phone", "card", "ip", "url", "none")
+
+
+@dataclass(frozen=True)
+class Curation:
+    """Settings of curation; None and empty leave a setting to ingestion."""
+
+    min_chars: int | None = None
+    """Minimum length of a record without an answer, in characters."""
+    languages: tuple[str, ...] = ()
+    """Languages to keep, as ISO 639 codes."""
+    near_duplicate_threshold: float | None = None
+    """Jaccard similarity from which two records are near duplicates, 0.3 to 1; 0 keeps them."""
+    keep_exact_duplicates: bool = False
+    masks: tuple[str, ...] = ()
+    """Kinds of personal data to mask."""
+    max_replaced_share: float | None = None
+    """Share of records with characters that could not be decoded from which a version fails."""
+    keep_code: bool = False
+
+
+def curation_of(steps: Sequence[CurationStep]) -> Curation:
+    """Return the settings that the steps make; BadProject names the step and the parameter that is not valid."""
+    settings: dict[str, Any] = {}
+    for index, step in enumerate(steps):
+        path = f"curation[{index}]"
+        if step.name not in STEPS:
+            raise BadProject(
+                f"{step.name!r} is not one of the steps of curation: {', '.join(STEPS)}.", f"{path}.name"
+            )
+        parameters = STEPS[step.name]
+        if unknown := sorted(step.params.keys() - parameters.keys()):
+            raise BadProject(
+                f"The step {step.name} has no parameter {unknown[0]!r}; it has {', '.join(parameters)}.",
+                f"{path}.params",
+            )
+        if not step.params:
+            raise BadProject(f"Set {' or '.join(parameters)} of the step {step.name}.", f"{path}.params")
+        for name, text in step.params.items():
+            field, read = parameters[name]
+            if field in settings:
+                raise BadProject(f"{step.name}.{name} is set twice.", f"{path}.params")
+            settings[field] = _read(read, text, f"{step.name}.{name}", f"{path}.params")
+    return replace(Curation(), **settings)
+
+
+def _read(read: Callable[[str], Any], text: str, name: str, path: str) -> Any:
+    try:
+        return read(text.strip())
+    except ValueError as error:
+        raise BadProject(f"{name} must be {error}, not {text[:50]!r}.", path) from None
+
+
+def _characters(text: str) -> int:
+    if not text.isdecimal() or int(text) > 1_000_000:
+        raise ValueError("0 to 1,000,000 characters")
+    return int(text)
+
+
+def _threshold(text: str) -> float:
+    value = _number(text, "0, or 0.3 to 1")
+    if value != 0 and not 0.3 <= value <= 1:
+        raise ValueError("0, or 0.3 to 1")
+    return value
+
+
+def _share(text: str) -> float:
+    value = _number(text, "0 to 1")
+    if not 0 <= value <= 1:
+        raise ValueError("0 to 1")
+    return value
+
+
+def _number(text: str, valid: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(valid) from None
+
+
+def _flag(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError("true or false")
+    return text == "true"
+
+
+def _languages(text: str) -> tuple[str, ...]:
+    codes = _listed(text)
+    if not codes or not all(code.isascii() and code.isalpha() and len(code) in (2, 3) for code in codes):
+        raise ValueError("language codes such as `en, zh`")
+    return codes
+
+
+def _masks(text: str) -> tuple[str, ...]:
+    kinds = _listed(text)
+    if not kinds or not set(kinds) <= set(_MASKS) or ("none" in kinds and len(kinds) > 1):
+        raise ValueError(f"some of {', '.join(_MASKS[:-1])}, or none")
+    return kinds
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(each.strip() for each in text.split(",") if each.strip())
+
+
+STEPS: Mapping[str, Mapping[str, tuple[str, Callable[[str], Any]]]] = {
+    "length": {"min_chars": ("min_chars", _characters)},
+    "language": {"keep": ("languages", _languages)},
+    "near_duplicates": {"threshold": ("near_duplicate_threshold", _threshold)},
+    "exact_duplicates": {"keep": ("keep_exact_duplicates", _flag)},
+    "personal_data": {"mask": ("masks", _masks)},
+    "decoding": {
+        "max_replaced_share": ("max_replaced_share", _share),
+        "keep_code": ("keep_code", _flag),
+    },
+}
+"""Parameters of each step: the setting that it makes, and how its text is read."""

@@ -1,0 +1,53 @@
+"""Steps of curation in a project: what they mean, and the sentences that refuse them."""
+
+import pytest
+
+from ratoon_flywheel.domain.curation import Curation, curation_of
+from ratoon_flywheel.domain.errors import BadProject
+from ratoon_flywheel.domain.project_settings import CurationStep
+
+
+def step(name: str, **params: str) -> CurationStep:
+    return CurationStep(name, params)
+
+
+def test_no_steps_leave_all_settings_to_ingestion():
+    assert curation_of(()) == Curation()
+
+
+def test_steps_make_the_settings_of_a_dataset_version():
+    steps = (
+        step("length", min_chars="1"),
+        step("language", keep="en, zh"),
+        step("near_duplicates", threshold="0"),
+        step("exact_duplicates", keep="true"),
+        step("personal_data", mask="email,phone"),
+        step("decoding", max_replaced_share="0.5", keep_code="true"),
+    )
+    assert curation_of(steps) == Curation(1, ("en", "zh"), 0.0, True, ("email", "phone"), 0.5, True)
+
+
+@pytest.mark.parametrize(
+    ("steps", "field", "sentence"),
+    [
+        ((step("lenght", min_chars="1"),), "curation[0].name", "one of the steps of curation: length"),
+        ((step("length", min="1"),), "curation[0].params", "no parameter 'min'; it has min_chars"),
+        ((step("length"),), "curation[0].params", "Set min_chars of the step length"),
+        ((step("length", min_chars="-1"),), "curation[0].params", "0 to 1,000,000 characters, not '-1'"),
+        ((step("near_duplicates", threshold="0.1"),), "curation[0].params", "0, or 0.3 to 1"),
+        ((step("near_duplicates", threshold="nan"),), "curation[0].params", "0, or 0.3 to 1"),
+        ((step("exact_duplicates", keep="yes"),), "curation[0].params", "true or false, not 'yes'"),
+        ((step("language", keep="english"),), "curation[0].params", "language codes"),
+        ((step("personal_data", mask="email,none"),), "curation[0].params", "or none"),
+        ((step("decoding", max_replaced_share="x"),), "curation[0].params", "must be 0 to 1"),
+        (
+            (step("length", min_chars="1"), step("length", min_chars="2")),
+            "curation[1].params",
+            "set twice",
+        ),
+    ],
+)
+def test_other_steps_are_refused_with_their_place(steps, field, sentence):
+    with pytest.raises(BadProject, match=sentence.replace("(", r"\(")) as refused:
+        curation_of(steps)
+    assert refused.value.field == field
