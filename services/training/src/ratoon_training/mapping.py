@@ -1,6 +1,7 @@
 """Domain to protobuf and back; entrypoints and adapters use it, nothing else does."""
 
 from dataclasses import asdict
+from typing import Any
 
 from google.protobuf.message import Message
 
@@ -10,13 +11,20 @@ from ratoon.operations.job_machine import Cancelled, Failed
 from ratoon.runtime.timestamps import timestamp
 from ratoon.service.events import record_of
 from ratoon.service.tasks import message_of, requested_task
-from ratoon.tasks.classify import Classify
 from ratoon.training.v1 import training_events_pb2 as events_pb
 from ratoon.training.v1 import training_run_pb2 as pb
 from ratoon.training.v1 import training_service_pb2 as service_pb
 from ratoon_training.application.commands import CreateRun, RecipeSpec, RunSpec
 from ratoon_training.domain.plan import ResourcePlan
-from ratoon_training.domain.recipes import Accelerator, Method, Recipe, Resources
+from ratoon_training.domain.recipes import (
+    Accelerator,
+    Dtype,
+    Method,
+    Recipe,
+    Resources,
+    TrainOn,
+    Truncation,
+)
 from ratoon_training.domain.runs import Completed, Progress, Started, TrainingRun
 
 
@@ -110,7 +118,7 @@ def _recipe(value: Recipe) -> pb.Recipe:
     return pb.Recipe(
         method=pb.Recipe.Method.Value(f"METHOD_{value.method}"),
         labels=value.labels,
-        task=message_of(Classify(value.labels)),
+        task=message_of(value.spec),
         seed=value.seed,
         learning_rate=value.learning_rate,
         epochs=value.epochs,
@@ -130,7 +138,22 @@ def _recipe(value: Recipe) -> pb.Recipe:
         lora_rank=value.lora_rank,
         sweep=value.sweep,
         packed=value.packed,
+        dtype=pb.Recipe.Dtype.Value(f"DTYPE_{value.dtype}"),
+        gradient_accumulation=value.gradient_accumulation,
+        gradient_checkpointing=value.gradient_checkpointing,
+        **_text_settings(value),
     )
+
+
+def _text_settings(value: Recipe) -> dict[str, Any]:
+    """Return the settings of recipes whose answers are texts."""
+    if value.task is None:
+        return {}
+    return {
+        "train_on": pb.Recipe.TrainOn.Value(f"TRAIN_ON_{value.train_on}"),
+        "truncation": pb.Recipe.Truncation.Value(f"TRUNCATION_{value.truncation}"),
+        "max_tokens": value.max_tokens,
+    }
 
 
 def _recipe_spec(message: pb.Recipe) -> RecipeSpec:
@@ -161,6 +184,16 @@ def _recipe_spec(message: pb.Recipe) -> RecipeSpec:
         lora_rank=message.lora_rank,
         sweep=message.sweep,
         packed=message.packed,
+        train_on=TrainOn(pb.Recipe.TrainOn.Name(message.train_on).removeprefix("TRAIN_ON_"))
+        if message.train_on
+        else None,
+        truncation=Truncation(pb.Recipe.Truncation.Name(message.truncation).removeprefix("TRUNCATION_"))
+        if message.truncation
+        else None,
+        max_tokens=message.max_tokens,
+        dtype=Dtype(pb.Recipe.Dtype.Name(message.dtype).removeprefix("DTYPE_")) if message.dtype else None,
+        gradient_accumulation=message.gradient_accumulation,
+        gradient_checkpointing=message.gradient_checkpointing,
     )
 
 

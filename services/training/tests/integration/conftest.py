@@ -12,8 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from ratoon.operations.job_messages import to_json
 from ratoon.process.files import write_json
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon_training.adapters.drivers import recipe_message
 from ratoon_training.domain.recipes import Architecture, Recipe
 from ratoon_training.worker import models, objective
 from ratoon_training.worker.corpus import Corpus
@@ -60,11 +62,15 @@ def rows(count: int, seed: int) -> list[tuple[str, str, str]]:
     return records
 
 
-def write_part(path: Path, part: Sequence[tuple[str, str, str | None]]) -> Path:
+Row = tuple[str, str, str | None] | tuple[str, str, str | None, str | None]
+"""Record id, text, label, and the JSON of the record if it is more than these."""
+
+
+def write_part(path: Path, part: Sequence[Row]) -> Path:
     """A part of a split, as ingestion writes it (the columns that training reads)."""
-    ids, texts, labels = zip(*part, strict=True) if part else ((), (), ())
     strings = pa.string()
-    columns = {"record_id": ids, "text": texts, "label": labels}
+    names = ("record_id", "text", "label", "example")[: len(part[0]) if part else 3]
+    columns = dict(zip(names, zip(*part, strict=True) if part else [()] * 3, strict=True))
     pq.write_table(pa.table({name: pa.array(values, strings) for name, values in columns.items()}), path)
     return path
 
@@ -78,7 +84,7 @@ class Task:
         self.train = self.part("train", rows(240, seed=1))
         self.validation = self.part("validation", rows(40, seed=2))
 
-    def part(self, name: str, part: Sequence[tuple[str, str, str | None]]) -> str:
+    def part(self, name: str, part: Sequence[Row]) -> str:
         """Store a part; its digest."""
         return self.store.put_file(write_part(self.folder / f"{name}.parquet", part))
 
@@ -95,7 +101,7 @@ class Task:
             "fence": 1,
             "train": self.train,
             "validation": self.validation,
-            "recipe": recipe.as_json(),
+            "recipe": to_json(recipe_message(recipe)),
             "resources": resources,
             "checkpoint_every_s": 0.0,
             **options,

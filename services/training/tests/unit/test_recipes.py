@@ -1,10 +1,13 @@
 """Recipes: defaults, limits, and their way to the worker and back."""
 
+import json
+
 import pytest
+from pydantic import TypeAdapter
 
 from ratoon.tasks.classify import Classify
-from ratoon.tasks.generate import Generate
-from ratoon.tasks.kind import TaskNotSupported
+from ratoon.tasks.generate import Form, Generate, Sampling
+from ratoon.tasks.kind import BadTask, TaskNotSupported
 from ratoon.tasks.regress import Regress
 from ratoon_training.application.commands import BaseModel, RecipeSpec, recipe_of
 from ratoon_training.domain.errors import AcceleratorRefused, BadRecipe
@@ -15,6 +18,8 @@ from ratoon_training.domain.recipes import (
     Method,
     Recipe,
     Resources,
+    TrainOn,
+    Truncation,
     iterations,
 )
 
@@ -106,7 +111,57 @@ def test_the_size_of_an_architecture_is_counted():
     assert Architecture(tied=False).parameters == 1_090_432 + 4096 * 128
 
 
-@pytest.mark.parametrize("task", [Generate(), Regress(), Classify(LABELS, multi_label=True)])
-def test_a_task_that_is_not_supported_is_refused(task):
+def test_several_labels_of_a_record_are_refused():
     with pytest.raises(TaskNotSupported, match=r"^Training does not support"):
-        recipe_of(RecipeSpec(task=task), None)
+        recipe_of(RecipeSpec(task=Classify(LABELS, multi_label=True)), None)
+
+
+CHAT = Generate(Form.CHAT, defaults=Sampling(max_tokens=64), stop=("\n\n",))
+TASKS = [CHAT, Generate(), Regress("points", -4.0, 4.0, 0.5)]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_recipe_of_a_task_with_texts_survives_its_way_to_the_worker_and_into_the_store(task):
+    spec = RecipeSpec(task=task, train_on=TrainOn.LAST_ANSWER, truncation=Truncation.LEFT, max_tokens=64)
+    recipe = recipe_of(spec, None)
+    assert (recipe.spec, recipe.labels, recipe.max_tokens) == (task, (), 64)
+    assert Recipe.parse(json.loads(json.dumps(recipe.as_json()))) == recipe
+    assert TypeAdapter(Recipe).validate_json(TypeAdapter(Recipe).dump_json(recipe)) == recipe
+
+
+def test_a_recipe_with_labels_has_the_json_of_the_release_before():
+    recipe = recipe_of(RecipeSpec(task=Classify(LABELS)), None)
+    assert not {"task", "train_on", "truncation", "max_tokens"} & recipe.as_json().keys()
+    assert recipe.spec == Classify(LABELS)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_answers_that_are_texts_drop_and_smooth_no_token(task):
+    scratch = recipe_of(RecipeSpec(task=task), None)
+    assert (scratch.token_dropout, scratch.label_smoothing, scratch.label_prior) == (0.0, 0.0, 0.0)
+    assert scratch.max_tokens == 1024
+    assert scratch.train_on is TrainOn.ALL_ASSISTANT_TURNS
+    small, large = Architecture(max_positions=512), Architecture(vocab_size=50_000, hidden_size=1024)
+    spec = RecipeSpec(task=task, method=Method.CONTINUE)
+    assert recipe_of(spec, BaseModel(small)).learning_rate > recipe_of(spec, BaseModel(large)).learning_rate
+    assert recipe_of(spec, BaseModel(small)).max_tokens == 512, "no more than the model has positions"
+
+
+def test_a_request_without_a_task_takes_that_of_the_base_model():
+    assert recipe_of(RecipeSpec(), BaseModel(Architecture(), task=CHAT)).spec == CHAT
+    assert recipe_of(RecipeSpec(task=Classify(LABELS)), BaseModel(Architecture(), task=CHAT)).labels == LABELS
+
+
+@pytest.mark.parametrize(
+    ("spec", "error", "field"),
+    [
+        (RecipeSpec(task=CHAT, max_tokens=15), BadRecipe, "recipe.max_tokens"),
+        (RecipeSpec(task=CHAT, max_tokens=4096), BadRecipe, "recipe.max_tokens"),
+        (RecipeSpec(task=Generate(defaults=Sampling(temperature=3.0))), BadTask, "defaults.temperature"),
+        (RecipeSpec(task=Regress(min=1.0, max=1.0)), BadTask, "max"),
+    ],
+)
+def test_a_bad_setting_of_texts_is_refused_by_name(spec, error, field):
+    with pytest.raises(error) as refused:
+        recipe_of(spec, None)
+    assert refused.value.field == field

@@ -5,23 +5,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from ratoon.storage.artifacts import ArtifactStore
-from ratoon.storage.model_tree import Inspection, inspect_stored_model
+from ratoon.storage.model_tree import (
+    Inspection,
+    StoredFiles,
+    embedding_rows,
+    inspect_model_tree,
+    inspect_stored_model,
+)
+from ratoon.storage.safetensors_header import Tensor
+from ratoon_training.adapters.base_shapes import architecture_of, shape_of
 from ratoon_training.application.commands import BaseModel
 from ratoon_training.domain.errors import BadBaseModel
-from ratoon_training.domain.recipes import Architecture
+from ratoon_training.domain.recipes import task_of_json
 
-_NAMES = {
-    "hidden_size": ("hidden_size", "n_embd", "d_model"),
-    "layers": ("num_hidden_layers", "n_layer", "num_layers", "n_layers"),
-    "heads": ("num_attention_heads", "n_head", "n_heads"),
-}
-"""Names under which config.json files state a shape."""
 _OWN_TEMPLATE = (
     "{{ '<s>' }}{% for message in messages %}{% if message['role'] == 'assistant' %}{{ '<|assistant|>' + "
 )
 """Prefix of the chat template of models from scratch, in every release."""
-_USUAL_POSITIONS = 2048
-"""Positions of a model whose config.json states none."""
 
 
 class StoredModels:
@@ -41,13 +41,25 @@ class StoredModels:
             )
         recipe = self._object(files, "recipe.json")
         limit = self._object(files, "ratoon.json")
+        tensors = self._whole_tensors(inspection, recipe)
+        architecture = architecture_of(
+            inspection.config, tensors, embedding_rows(tensors) or inspection.vocabulary, inspection.positions
+        )
         return BaseModel(
-            _architecture(inspection),
+            architecture,
             tuple(recipe.get("labels", ())),
             int(limit.get("max_prompt_characters", 0) or recipe.get("max_chars", 0)),
             inspection.rank,
             self._text(files, "chat_template.jinja").startswith(_OWN_TEMPLATE),
+            task_of_json(recipe["task"]) if recipe.get("task") else None,
+            shape_of(architecture, inspection.config, tensors),
         )
+
+    def _whole_tensors(self, inspection: Inspection, recipe: Mapping[str, Any]) -> Mapping[str, Tensor]:
+        """Return the tensors of the whole model: those of an adapter's base."""
+        if not inspection.is_adapter:
+            return inspection.tensors
+        return inspect_model_tree(StoredFiles(self._store, str(recipe["base_artifact_digest"]))).tensors
 
     def _text(self, files: Mapping[str, str], name: str) -> str:
         """Return a text among the files; empty if it is missing."""
@@ -57,24 +69,3 @@ class StoredModels:
         """Return a JSON object among the files; empty if it is missing."""
         value: dict[str, Any] = json.loads(self._store.read(files[name])) if name in files else {}
         return value
-
-
-def _architecture(inspection: Inspection) -> Architecture:
-    config = inspection.config
-    nested = config.get("text_config")
-    stated = {**config, **nested} if isinstance(nested, dict) else config
-    shape = {field: _first(stated, names) for field, names in _NAMES.items()}
-    if lacking := [_NAMES[field][0] for field, value in shape.items() if not value]:
-        raise BadBaseModel(f"The base model's config.json lacks {', '.join(lacking)}.", "CONFIG_INCOMPLETE")
-    return Architecture(
-        vocab_size=inspection.vocabulary,
-        max_positions=inspection.positions or _USUAL_POSITIONS,
-        tied=bool(stated.get("tie_word_embeddings", False)),
-        **shape,
-    )
-
-
-def _first(stated: Mapping[str, Any], names: tuple[str, ...]) -> int:
-    """The first of these names that states a whole number above 0; 0: none does."""
-    numbers = (stated.get(name) for name in names)
-    return next((number for number in numbers if isinstance(number, int) and number > 0), 0)

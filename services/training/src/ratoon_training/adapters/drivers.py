@@ -10,10 +10,12 @@ from ratoon.operations.job_machine import JobObservation
 from ratoon.operations.job_messages import JSON, from_json, spec_json
 from ratoon.operations.job_procedure import observed
 from ratoon.operations.jobs import Jobs
+from ratoon.service.tasks import message_of
 from ratoon.storage.scratch import ScratchStore
 from ratoon_training.domain.diagnosis import Diagnosis
 from ratoon_training.domain.lengths import PromptLimit
 from ratoon_training.domain.places import Place, scratch_name
+from ratoon_training.domain.recipes import Recipe
 from ratoon_training.domain.runs import Progress, Trained, TrainingRun
 
 WORKER = "ratoon_training.worker"
@@ -73,7 +75,7 @@ class JobDrivers:
             train=run.train_digest,
             validation=run.validation_digest,
             base=run.base_artifact_digest,
-            recipe=from_json(TrainingRecipe, run.recipe.as_json()),
+            recipe=recipe_message(run.recipe),
             resources=TrainingSpec.Resources(
                 accelerator=resources.accelerator.value,
                 workers=resources.workers,
@@ -83,7 +85,17 @@ class JobDrivers:
             checkpoint_every_s=options.checkpoint_every_s,
             memory_limit_bytes=options.memory_limit_bytes,
         )
-        return spec_json(environment, spec)
+        stored = spec_json(environment, spec)
+        stated = {name: value for name, value in stored["recipe"].items() if value is not None}
+        return {**stored, "recipe": stated}
+
+
+def recipe_message(recipe: Recipe) -> TrainingRecipe:
+    """Return the recipe as workers read it."""
+    message = from_json(TrainingRecipe, {**recipe.as_json(), "task": None})
+    if recipe.task is not None:
+        message.task.CopyFrom(message_of(recipe.task))
+    return message
 
 
 def work_folder(work: Path, run: str) -> Path:

@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from ratoon.tasks.classify import Classify
 from ratoon.tasks.kinds import TaskSpec, supported
 from ratoon_training.domain.kinds.table import KINDS
-from ratoon_training.domain.recipes import Architecture, Method, Recipe, Resources
+from ratoon_training.domain.recipes import (
+    USUAL_MAX_TOKENS,
+    Architecture,
+    Dtype,
+    Method,
+    Recipe,
+    Resources,
+    TrainOn,
+    Truncation,
+)
+from ratoon_training.domain.shapes import ModelShape
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,12 @@ class RecipeSpec:
     lora_rank: int = 0
     sweep: str = ""
     packed: bool = False
+    train_on: TrainOn | None = None
+    truncation: Truncation | None = None
+    max_tokens: int = 0
+    dtype: Dtype | None = None
+    gradient_accumulation: int = 0
+    gradient_checkpointing: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,6 +81,10 @@ class BaseModel:
     """Rank of an adapter; 0: a whole model."""
     own_template: bool = False
     """True if its chat template is the one of models from scratch."""
+    task: TaskSpec | None = None
+    """Task that it was trained for here; None: classify, or not known."""
+    shape: ModelShape | None = None
+    """Shape that decides about memory; for an adapter, that of its base."""
 
 
 def recipe_of(spec: RecipeSpec, base: BaseModel | None) -> Recipe:
@@ -72,19 +92,22 @@ def recipe_of(spec: RecipeSpec, base: BaseModel | None) -> Recipe:
     usual = Recipe()
     shape = base.architecture if base else _shape(spec)
     method = spec.method or _method_for(base)
-    defaults = method.defaults
+    task = base.task if base and base.task and spec.task == Classify() else spec.task
+    kind = supported(KINDS, task, "Training")
+    texts = kind.ANSWERS_ARE_TEXTS
+    defaults = method.defaults_of_texts(shape.parameters) if texts else method.defaults
     weight, language_epochs = spec.language_model_weight, spec.language_model_epochs
     smoothing = spec.label_smoothing
     # Tokens are left out between the marks of our own template; that of a model made elsewhere would lose its own.
     ours = base is None or base.own_template
     return Recipe(
         method=method,
-        labels=supported(KINDS, spec.task, "Training").labels(spec.task) or (base.labels if base else ()),
+        labels=() if texts else kind.labels(task) or (base.labels if base else ()),
         seed=spec.seed,
         learning_rate=spec.learning_rate or defaults.learning_rate,
         epochs=spec.epochs or defaults.epochs,
         batch_size=spec.batch_size or usual.batch_size,
-        max_chars=(base.max_chars if base else 0) or spec.max_chars,
+        max_chars=0 if texts else (base.max_chars if base else 0) or spec.max_chars,
         prompt_tokens=spec.prompt_tokens,
         architecture=shape,
         language_model_weight=defaults.language_model_weight if weight is None else weight,
@@ -96,6 +119,13 @@ def recipe_of(spec: RecipeSpec, base: BaseModel | None) -> Recipe:
         token_dropout=defaults.token_dropout if ours else 0.0,
         averaging=defaults.averaging,
         label_prior=defaults.label_prior,
+        task=task if texts else None,
+        train_on=spec.train_on or usual.train_on,
+        truncation=spec.truncation or usual.truncation,
+        max_tokens=spec.max_tokens or min(USUAL_MAX_TOKENS, shape.max_positions),
+        dtype=spec.dtype or usual.dtype,
+        gradient_accumulation=spec.gradient_accumulation or usual.gradient_accumulation,
+        gradient_checkpointing=spec.gradient_checkpointing,
     ).checked()
 
 

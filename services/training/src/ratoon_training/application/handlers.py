@@ -11,6 +11,7 @@ from ratoon_training.domain.errors import RunInUse
 from ratoon_training.domain.plan import ResourcePlan, plan
 from ratoon_training.domain.recipes import Method, Recipe
 from ratoon_training.domain.runs import TrainingRun
+from ratoon_training.domain.shapes import ModelShape
 
 RUN = "projects/*/trainingRuns/*"
 
@@ -32,6 +33,7 @@ def create_run(
                 f"{field} is missing: name a part of a split.", reason="DIGEST_MISSING", field=field
             )
         parts.check_not_erased(getattr(spec, field))
+    recipe, shape = _recipe(spec, bases)
     run = TrainingRun(
         name=f"{command.parent}/trainingRuns/{checked_id(command.run_id, 'training_run_id')}",
         create_time=now,
@@ -39,8 +41,9 @@ def create_run(
         train_digest=spec.train_digest,
         validation_digest=spec.validation_digest,
         base_artifact_digest=spec.base_artifact_digest,
-        recipe=_recipe(spec, bases),
+        recipe=recipe,
         resources=spec.resources.checked(),
+        base_shape=shape,
     )
     with store.write() as tx:
         run, new = tx.create(run, command.request_id)
@@ -68,11 +71,15 @@ def plan_run(parent: str, spec: RunSpec, machine: Machine, bases: BaseModels) ->
     """Return the plan of a run without starting it."""
     matched(parent, "projects/*", "parent")
     resources = spec.resources.checked()
-    return plan(_recipe(spec, bases), resources, machine.available_bytes(resources), machine.families())
+    recipe, shape = _recipe(spec, bases)
+    return plan(recipe, resources, machine.available_bytes(resources), machine.families(), shape)
 
 
-def _recipe(spec: RunSpec, bases: BaseModels) -> Recipe:
-    """Return the complete recipe; refuse a method that needs a base model without one, and the reverse."""
+def _recipe(spec: RunSpec, bases: BaseModels) -> tuple[Recipe, ModelShape | None]:
+    """Return the complete recipe and the base model's shape.
+
+    A method that needs a base model is refused without one, and the reverse.
+    """
     method, base = spec.recipe.method, spec.base_artifact_digest
     if method in (Method.CONTINUE, Method.LORA) and not base:
         raise InvalidArgument(
@@ -93,4 +100,4 @@ def _recipe(spec: RunSpec, bases: BaseModels) -> Recipe:
             reason="BASE_IS_ADAPTER",
             field="recipe.method",
         )
-    return recipe_of(spec.recipe, described)
+    return recipe_of(spec.recipe, described), described.shape if described else None

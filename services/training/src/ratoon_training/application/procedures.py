@@ -52,7 +52,7 @@ class RunProcedure:
 
     def _planned(self, run: TrainingRun) -> ResourcePlan:
         available = self._machine.available_bytes(run.resources)
-        return plan(run.recipe, run.resources, available, self._machine.families())
+        return plan(run.recipe, run.resources, available, self._machine.families(), run.base_shape)
 
 
 def _job_id(run: TrainingRun, claim: Claim) -> str:

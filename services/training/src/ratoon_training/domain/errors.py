@@ -9,6 +9,8 @@ TrainingError
 ├── DataMalformed         the parts lack columns, labels or rows
 ├── ConstantWeights       all weights of a layer are equal
 ├── BadBaseModel          the base model cannot be continued
+│   └── BadChatTemplate   its chat template does not render the records as they are
+├── SampleTooLong         a sample is longer than the recipe allows, and must not be cut
 ├── Stopped               the run was asked to stop
 ├── StaleWorker           a newer attempt has taken this run over
 ├── WorkersLost           the worker group died again and again
@@ -77,6 +79,19 @@ class BadBaseModel(TrainingError):
     def __init__(self, message: str, reason: str = "BAD_BASE_MODEL") -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class BadChatTemplate(BadBaseModel):
+    """The chat template does not render the records as they are."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "BAD_CHAT_TEMPLATE")
+
+
+class SampleTooLong(TrainingError):
+    """A sample is longer than `recipe.max_tokens`, and `recipe.truncation` refuses to cut it."""
+
+    code, reason = "INVALID_ARGUMENT", "SAMPLE_TOO_LONG"
 
 
 class Stopped(TrainingError):

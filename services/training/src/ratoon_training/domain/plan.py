@@ -11,11 +11,19 @@ from fractions import Fraction
 
 from ratoon_training.domain.lengths import MAX_PROMPT_TOKENS
 from ratoon_training.domain.machines import MachineFamily, best_for, work_of
-from ratoon_training.domain.recipes import BATCH_LADDER, Architecture, Method, Recipe, Resources
+from ratoon_training.domain.recipes import (
+    BATCH_LADDER,
+    USUAL_MAX_TOKENS,
+    Architecture,
+    Dtype,
+    Method,
+    Recipe,
+    Resources,
+)
 from ratoon_training.domain.shapes import ModelShape
 
 MEBI = 1024 * 1024
-FLOAT32 = 4
+FLOAT32, BFLOAT16 = 4, 2
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,8 @@ class Calibration:
     """The same in units of the gated layer's width."""
     logit_copies: float
     """Copies of the logits that are alive at once: logits, their log-softmax, their gradient."""
+    bfloat16_share: float = 0.7
+    """Activations of a computation in bfloat16, as a share of those in float32: norms keep float32."""
 
 
 CALIBRATION = Calibration(
@@ -115,20 +125,37 @@ def measured(
     tokens: int,
     *,
     trained: int | None = None,
+    dtype: Dtype = Dtype.FLOAT32,
+    recomputed: bool = False,
     calibration: Calibration = CALIBRATION,
 ) -> Needs:
-    """Return a worker's memory for a step of `batch` samples of `tokens` tokens; `trained` weights move (None: all)."""
+    """Return a worker's memory for `batch` samples of `tokens` tokens; `trained` weights move (None: all).
+
+    With activations that are `recomputed`, a layer keeps its input alone, and one layer at a time all else.
+    """
     size = shape if isinstance(shape, ModelShape) else ModelShape.of(shape)
     moving = size.parameters if trained is None else trained
     rows = batch * tokens
+    kept = _kept_floats(size, tokens, calibration)
+    if dtype is Dtype.BFLOAT16:
+        kept *= calibration.bfloat16_share
+    layers = size.layers * size.hidden_size + kept if recomputed else size.layers * kept
     return Needs(
-        weights=FLOAT32 * size.parameters,
+        weights=_weight_bytes(size.parameters, trained, dtype),
         gradients=FLOAT32 * moving,
         optimiser=2 * FLOAT32 * moving,
-        activations=round(FLOAT32 * rows * size.layers * _kept_floats(size, tokens, calibration)),
+        activations=round(FLOAT32 * rows * layers),
         logits=round(FLOAT32 * rows * size.vocab_size * calibration.logit_copies),
         process=calibration.process_bytes,
     )
+
+
+def _weight_bytes(parameters: int, trained: int | None, dtype: Dtype) -> int:
+    """Return the bytes of the weights: in bfloat16, trained ones have a copy in it, and frozen ones are in it alone."""
+    if dtype is Dtype.FLOAT32:
+        return FLOAT32 * parameters
+    frozen = 0 if trained is None else parameters
+    return BFLOAT16 * frozen + (FLOAT32 + BFLOAT16) * (parameters if trained is None else trained)
 
 
 def _kept_floats(shape: ModelShape, tokens: int, calibration: Calibration) -> float:
@@ -182,9 +209,25 @@ def largest_batch(
 def _needs(recipe: Recipe, resources: Resources, shape: ModelShape) -> int:
     """Bytes that one worker needs."""
     share = -(-recipe.batch_size // resources.workers)
+    part = -(-share // recipe.gradient_accumulation)
     trained = shape.adapter_parameters(recipe.lora_rank) if recipe.method is Method.LORA else None
-    tokens = recipe.prompt_tokens or min(MAX_PROMPT_TOKENS, recipe.architecture.max_positions)
-    return measured(shape, share, tokens + 8, trained=trained).total
+    needs = measured(
+        shape,
+        part,
+        _tokens(recipe) + 8,
+        trained=trained,
+        dtype=recipe.dtype,
+        recomputed=recipe.gradient_checkpointing,
+    )
+    return needs.total
+
+
+def _tokens(recipe: Recipe) -> int:
+    """Return the tokens of a sample to plan with. The usual maximum of a conversation is a bound that few reach."""
+    if recipe.task is not None and recipe.max_tokens > USUAL_MAX_TOKENS:
+        return recipe.max_tokens
+    usual = min(MAX_PROMPT_TOKENS, recipe.architecture.max_positions)
+    return min(recipe.max_tokens, usual) if recipe.task is not None else recipe.prompt_tokens or usual
 
 
 def _reason(resources: Resources, total: int, available: int, largest: int) -> str:
@@ -195,8 +238,11 @@ def _reason(resources: Resources, total: int, available: int, largest: int) -> s
     if total <= available:
         return f"{needs}."
     if largest:
-        return f"{needs}: lower batch_size to {largest} or less, or train on a larger machine."
-    return f"{needs}: take a smaller model or a larger machine."
+        return (
+            f"{needs}: lower batch_size to {largest} or less, raise gradient_accumulation, or train on a larger "
+            "machine."
+        )
+    return f"{needs}: raise gradient_accumulation, or take a smaller model or a larger machine."
 
 
 def _mebi(size: int) -> str:

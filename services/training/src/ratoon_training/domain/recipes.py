@@ -3,17 +3,25 @@
 A recipe travels as JSON from the control process to the worker; `Recipe.parse` reads it there.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from ratoon.tasks.classify import Classify
+from ratoon.tasks.generate import Form, Generate, Sampling
+from ratoon.tasks.kind import Kind
+from ratoon.tasks.kinds import SPECS, TaskSpec, supported
 from ratoon_training.domain.errors import AcceleratorRefused, BadRecipe
-from ratoon_training.domain.kinds.classify import check_labels
+from ratoon_training.domain.kinds.table import KINDS
 
 BATCH_LADDER = (16, 32, 64, 128, 256, 512)
 """Batch sizes that are tried: powers of two from 16 to 512."""
 LR_PROCEDURE = "lr-procedure"
 """The sweep that looks for a learning rate before it trains."""
+USUAL_MAX_TOKENS = 1024
+"""Default maximum of the tokens of a sample."""
+SMALL_MODEL = 50_000_000
+"""Parameters below which all weights of a base model learn at the rate of models from scratch."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,12 @@ class Method(StrEnum):
         """Return the default values of this method."""
         return _DEFAULTS[self]
 
+    def defaults_of_texts(self, parameters: int) -> Defaults:
+        """Return the default values for answers that are texts, of a model with this many parameters."""
+        if self is Method.CONTINUE and parameters >= SMALL_MODEL:
+            return replace(_TEXT_DEFAULTS[self], learning_rate=2e-5)
+        return _TEXT_DEFAULTS[self]
+
 
 _DEFAULTS = {
     Method.FROM_SCRATCH: Defaults(
@@ -68,6 +82,43 @@ _DEFAULTS = {
     Method.LORA: Defaults(learning_rate=2e-4, epochs=1.0, language_model_weight=0.0),
 }
 """Chosen by `bench/quality`: a continued model need not learn again what it has learned of texts."""
+_TEXT_DEFAULTS = {
+    Method.FROM_SCRATCH: Defaults(
+        learning_rate=2e-3, epochs=0.0, language_model_weight=0.5, averaging=0.99, samples_shown=30_000
+    ),
+    Method.CONTINUE: Defaults(learning_rate=5e-4, epochs=0.0, language_model_weight=0.0),
+    Method.LORA: Defaults(learning_rate=2e-4, epochs=1.0, language_model_weight=0.0),
+}
+"""Defaults where answers are texts: every token of a text counts, so none is dropped or smoothed."""
+
+
+class TrainOn(StrEnum):
+    """Turns of a conversation whose tokens are learned, each with its end token."""
+
+    ALL_ASSISTANT_TURNS = "ALL_ASSISTANT_TURNS"
+    LAST_ANSWER = "LAST_ANSWER"
+
+
+class Truncation(StrEnum):
+    """What becomes of a sample that is too long."""
+
+    LEFT = "LEFT"
+    """Its beginning is dropped."""
+    RIGHT = "RIGHT"
+    """Its end is dropped; an answer that is cut has no end token."""
+    MIDDLE = "MIDDLE"
+    """The middle of what precedes the last answer is dropped; of the sample, if the answer is too long as well."""
+    SEGMENT = "SEGMENT"
+    """Its parts are samples of their own."""
+    REFUSE = "REFUSE"
+    """The run is refused."""
+
+
+class Dtype(StrEnum):
+    """Number format of the computation; trained weights, gradients and optimiser are float32 in either case."""
+
+    FLOAT32 = "FLOAT32"
+    BFLOAT16 = "BFLOAT16"
 
 
 class Accelerator(StrEnum):
@@ -136,6 +187,22 @@ class Recipe:
     """Decay of the moving average of the weights that is validated and published; 0: the weights themselves."""
     label_prior: float = 0.0
     """Weight of each token's log-odds of the labels in initial embeddings (naive Bayes); 0: random only."""
+    task: TaskSpec | None = None
+    """Task of a model that answers with texts; None: classify with `labels`."""
+    train_on: TrainOn = TrainOn.ALL_ASSISTANT_TURNS
+    truncation: Truncation = Truncation.MIDDLE
+    max_tokens: int = USUAL_MAX_TOKENS
+    """Maximum number of tokens of a sample whose answers are texts."""
+    dtype: Dtype = Dtype.FLOAT32
+    gradient_accumulation: int = 1
+    """Parts in which a worker computes its share of a step, one after the other."""
+    gradient_checkpointing: bool = False
+    """True if activations are computed again in the backward pass instead of being kept."""
+
+    @property
+    def spec(self) -> TaskSpec:
+        """Task of the model."""
+        return self.task or Classify(self.labels)
 
     @staticmethod
     def parse(value: dict[str, Any]) -> "Recipe":
@@ -144,19 +211,45 @@ class Recipe:
         fields["method"] = Method(fields["method"])
         fields["labels"] = tuple(fields["labels"])
         fields["architecture"] = Architecture(**fields["architecture"])
+        fields["dtype"] = Dtype(fields.get("dtype", Dtype.FLOAT32))
+        if fields.get("task"):
+            fields["task"] = task_of_json(fields["task"])
+            fields["train_on"] = TrainOn(fields["train_on"])
+            fields["truncation"] = Truncation(fields["truncation"])
         return Recipe(**fields)
 
     def as_json(self) -> dict[str, Any]:
-        """A JSON object that `parse` reads."""
-        return {**asdict(self), "labels": list(self.labels), "method": self.method.value}
+        """A JSON object that `parse` reads. Recipes with labels have no settings of texts.
+
+        Settings of the computation are left out at their defaults, so that earlier recipes have the same bytes.
+        """
+        fields = {**asdict(self), "labels": list(self.labels), "method": self.method.value}
+        left_out = {name for name, usual in _COMPUTATION.items() if fields[name] == usual}
+        if self.task is None:
+            left_out |= set(_TEXT_FIELDS)
+        return {name: value for name, value in fields.items() if name not in left_out}
 
     def checked(self) -> "Recipe":
-        """Return this recipe if it is valid; BadRecipe names the field otherwise."""
-        check_labels(self.labels)
+        """Return this recipe if it is valid; BadRecipe or BadTask name the field otherwise."""
+        supported(KINDS, self.spec, "Training").check(self.spec)
         for name, wrong, says in _limits(self):
             if wrong:
                 raise BadRecipe(f"recipe.{name} {says}.", f"recipe.{name}")
         return self
+
+
+_TEXT_FIELDS = ("task", "train_on", "truncation", "max_tokens")
+_COMPUTATION = {"dtype": Dtype.FLOAT32, "gradient_accumulation": 1, "gradient_checkpointing": False}
+
+
+def task_of_json(value: dict[str, Any]) -> TaskSpec:
+    """Return the task of a recipe's JSON."""
+    fields = dict(value)
+    kind = Kind(fields["kind"])
+    if SPECS[kind] is Generate:
+        fields |= {"form": Form(fields["form"]), "defaults": Sampling(**fields["defaults"])}
+        fields["stop"] = tuple(fields["stop"])
+    return SPECS[kind](**{**fields, "kind": kind})
 
 
 @dataclass(frozen=True)
@@ -211,6 +304,17 @@ def _training_limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
         ("token_dropout", not 0 <= recipe.token_dropout < 1, "must be 0 to below 1"),
         ("averaging", not 0 <= recipe.averaging < 1, "must be 0 to below 1"),
         ("label_prior", not 0 <= recipe.label_prior <= 10, "must be 0 to 10"),
+        (
+            "max_tokens",
+            not 16 <= recipe.max_tokens <= 131_072,
+            "must be 16 to 131,072",
+        ),
+        (
+            "max_tokens",
+            recipe.task is not None and recipe.max_tokens > recipe.architecture.max_positions,
+            f"must be at most {recipe.architecture.max_positions:,}, the positions of the model",
+        ),
+        ("gradient_accumulation", not 1 <= recipe.gradient_accumulation <= 4096, "must be 1 to 4,096"),
         ("lora_rank", not 1 <= recipe.lora_rank <= 256, "must be 1 to 256"),
         ("seed", not 0 <= recipe.seed < 2**63, "must be 0 to 2^63-1"),
         ("sweep", recipe.sweep not in ("", LR_PROCEDURE), f"must be empty or {LR_PROCEDURE}"),

@@ -7,7 +7,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from ratoon_training.domain.recipes import Accelerator, Resources
+from ratoon_training.domain.recipes import Accelerator, Dtype, Resources
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,10 @@ class WorkerContext:
         if self.world_size > 1:
             dist.all_reduce(tensor)
         return tensor
+
+    def precision(self, dtype: Dtype) -> torch.autocast:
+        """Return a context in which a forward pass computes in this number format; weights stay as they are."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=dtype is Dtype.BFLOAT16)
 
 
 def set_up_worker(resources: Resources, rank: int, world_size: int) -> WorkerContext:

@@ -1,4 +1,7 @@
-"""Prepared samples as tensors: which tokens are the answer's, and batches with little padding, or with none at all."""
+"""Prepared samples as tensors: which tokens are the answer's, and batches with little padding, or with none at all.
+
+The answer of a sample with a label is its end. Of other samples, `targets` marks the tokens that are learned.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,16 +16,24 @@ _FRAME_BEFORE, _FRAME_AFTER = 2, 1
 """Tokens of our own template before and after a text."""
 _MIN_SAMPLES = 3
 """Samples that a token must occur in for its log-odds to count."""
+_LEAST_WEIGHT = 1e-12
+"""Sum of weights that stands for none: a step without targets has the loss 0."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples of one step on one worker: `ids` is (rows, longest) and padded with 0 on the right."""
+    """Samples of one step on one worker: `ids` is (rows, longest) and padded with 0 on the right.
+
+    `answer` marks places that predict a token of an answer, (rows, places); `answers` are their numbers. `weights` are
+    those of the samples; None: all 1.
+    """
 
     ids: Tensor
     lengths: Tensor
     answers: Tensor
     labels: Tensor
+    answer: Tensor
+    weights: Tensor | None = None
 
     @property
     def rows(self) -> int:
@@ -31,7 +42,9 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The same on a device."""
-        return Batch(*(part.to(device) for part in (self.ids, self.lengths, self.answers, self.labels)))
+        parts = (self.ids, self.lengths, self.answers, self.labels, self.answer)
+        ids, lengths, answers, labels, answer = (part.to(device) for part in parts)
+        return Batch(ids, lengths, answers, labels, answer, _to(self.weights, device))
 
     def model_inputs(self) -> dict[str, Any]:
         """Return the model's inputs: the last token of a row predicts nothing."""
@@ -46,8 +59,11 @@ class Batch:
         """Return masks of the places that predict a token of the answer, and of the text: (rows, places) each."""
         last = (self.lengths - 1).unsqueeze(1)
         positions = torch.arange(self.ids.shape[1] - 1, device=self.ids.device)
-        answer = (positions >= last - self.answers.unsqueeze(1)) & (positions < last)
-        return answer, (positions < last) & ~answer
+        return self.answer, (positions < last) & ~self.answer
+
+    def place_weights(self) -> Tensor | None:
+        """Return the weight of each place, (rows, places); None: all 1."""
+        return None if self.weights is None else self.weights.unsqueeze(1).expand(self.answer.shape)
 
 
 @dataclass(frozen=True)
@@ -55,7 +71,8 @@ class Packed:
     """Samples of one step on one worker in a single row without padding; all tensors are (1, places).
 
     `ids` are the input tokens, `targets` the tokens to predict, `positions` restart with each sample, `answer` marks
-    places that predict a token of an answer, and `segments` maps places to samples.
+    places that predict a token of an answer, and `segments` maps places to samples. `weights` are those of the places;
+    None: all 1.
     """
 
     ids: Tensor
@@ -63,13 +80,14 @@ class Packed:
     positions: Tensor
     answer: Tensor
     segments: "Segments"
+    weights: Tensor | None = None
 
     def to(self, device: torch.device) -> "Packed":
         """The same on a device."""
         ids, targets, positions, answer = (
             part.to(device) for part in (self.ids, self.targets, self.positions, self.answer)
         )
-        return Packed(ids, targets, positions, answer, self.segments.to(device))
+        return Packed(ids, targets, positions, answer, self.segments.to(device), _to(self.weights, device))
 
     def model_inputs(self) -> dict[str, Any]:
         """Return the model's inputs; its attention must support segments (see `packing`)."""
@@ -78,6 +96,10 @@ class Packed:
     def places(self) -> tuple[Tensor, Tensor]:
         """Return masks of the places that predict a token of an answer, and of a text."""
         return self.answer, ~self.answer
+
+    def place_weights(self) -> Tensor | None:
+        """Return the weight of each place, (1, places); None: all 1."""
+        return self.weights
 
 
 @dataclass(frozen=True)
@@ -106,10 +128,21 @@ class Corpus:
     def __init__(self, path: Path) -> None:
         with np.load(path, allow_pickle=False) as arrays:
             self._tokens, self._offsets = arrays["tokens"], arrays["offsets"]
-            self._answers, self._labels = arrays["answers"], arrays["labels"]
-            self.label_tokens = torch.from_numpy(arrays["label_tokens"]).long()
+            samples = len(self._offsets) - 1
+            empty = np.zeros(samples, dtype=np.int32)
+            self._labels = arrays.get("labels", empty)
+            self._weights = arrays.get("weights", np.ones(samples, dtype=np.float32))
+            self.label_tokens = torch.from_numpy(arrays.get("label_tokens", empty[:0])).long()
             self.record_ids: list[str] = arrays["record_ids"].tolist()
+            ends = arrays.get("answers")
+            self._targets = self._ends(ends) if ends is not None else self._predicted(arrays["targets"])
+        self._answers = ends if ends is not None else self._sums(self._targets)
         self.lengths: list[int] = np.diff(self._offsets).tolist()
+
+    @property
+    def has_labels(self) -> bool:
+        """True if an answer is one of the labels."""
+        return len(self.label_tokens) > 0
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -119,27 +152,53 @@ class Corpus:
 
         The template's frame (two tokens before the text, one after it) and the answer stay.
         """
+        spans = [slice(*self._offsets[index : index + 2]) for index in indices]
         if not rate:
-            return self._selected([self._sample(index) for index in indices], indices)
-        samples = []
+            whole = [self._tokens[span] for span in spans], [self._targets[span] for span in spans]
+            return self._selected(*whole, indices)
+        samples, targets = [], []
         for index in indices:
             sample = self._sample(index)
             mask = np.random.default_rng((seed, step, index)).random(len(sample)) >= rate
             mask[:_FRAME_BEFORE] = True
             mask[len(sample) - int(self._answers[index]) - _FRAME_AFTER :] = True
             samples.append(sample[mask])
-        return self._selected(samples, indices)
+            targets.append(self._targets[self._offsets[index] : self._offsets[index + 1]][mask])
+        return self._selected(samples, targets, indices)
 
     def _sample(self, index: int) -> npt.NDArray[np.int32]:
         sample: npt.NDArray[np.int32] = self._tokens[self._offsets[index] : self._offsets[index + 1]]
         return sample
 
-    def _selected(self, samples: list[npt.NDArray[np.int32]], indices: list[int]) -> "Corpus":
+    def _ends(self, answers: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+        """Return marks of the last tokens of each sample, as many as it has in `answers`."""
+        lengths = np.diff(self._offsets)
+        left = np.repeat(self._offsets[1:], lengths) - np.arange(len(self._tokens))
+        marks: npt.NDArray[np.bool_] = left <= np.repeat(answers, lengths)
+        return marks
+
+    def _predicted(self, targets: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """Return the targets that something predicts: all but the first token of a sample."""
+        targets[self._offsets[:-1]] = False
+        return targets
+
+    def _sums(self, targets: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
+        sums: npt.NDArray[np.int32] = np.add.reduceat(targets, self._offsets[:-1], dtype=np.int32)
+        return sums
+
+    def _selected(
+        self,
+        samples: list[npt.NDArray[np.int32]],
+        targets: list[npt.NDArray[np.bool_]],
+        indices: list[int],
+    ) -> "Corpus":
         """A corpus of these samples, which are what became of those at the indices."""
         corpus = object.__new__(Corpus)
         corpus._tokens = np.concatenate(samples) if samples else self._tokens[:0]
+        corpus._targets = np.concatenate(targets) if targets else self._targets[:0]
         corpus._offsets = np.cumsum([0, *map(len, samples)], dtype=np.int64)
         corpus._answers, corpus._labels = self._answers[indices], self._labels[indices]
+        corpus._weights = self._weights[indices]
         corpus.label_tokens = self.label_tokens
         corpus.record_ids = [self.record_ids[index] for index in indices]
         corpus.lengths = list(map(len, samples))
@@ -169,26 +228,48 @@ class Corpus:
         answers = int(self._answers[indices].sum()) if indices else 0
         return sum(self.lengths[index] - 1 for index in indices) - answers, answers
 
+    def norms(self) -> tuple[float, float]:
+        """Return what the sums of losses of all samples are divided by: those of the answers, and of the texts.
+
+        With labels each sample counts the same, otherwise each token, as often as its sample weighs.
+        """
+        lengths = np.asarray(self.lengths)
+        if self.has_labels:
+            return len(self), max(1, int((lengths - 1 - self._answers).sum()))
+        answers = float((self._weights * self._answers).sum(dtype=np.float64))
+        texts = float((self._weights * (lengths - 1 - self._answers)).sum(dtype=np.float64))
+        return max(answers, _LEAST_WEIGHT), max(texts, _LEAST_WEIGHT)
+
     def batch(self, indices: list[int]) -> Batch:
         """These samples, padded to the longest of them."""
         lengths = [self.lengths[index] for index in indices]
         ids = np.zeros((len(indices), max(lengths, default=1)), dtype=np.int64)
+        answer = np.zeros((len(indices), ids.shape[1] - 1), dtype=np.bool_)
         for row, index in enumerate(indices):
-            ids[row, : lengths[row]] = self._tokens[self._offsets[index] : self._offsets[index + 1]]
+            span = slice(*self._offsets[index : index + 2])
+            ids[row, : lengths[row]] = self._tokens[span]
+            answer[row, : lengths[row] - 1] = self._targets[span][1:]
         return Batch(
             torch.from_numpy(ids),
             torch.tensor(lengths, dtype=torch.long),
             torch.from_numpy(self._answers[indices].astype(np.int64)),
             torch.from_numpy(self._labels[indices].astype(np.int64)),
+            torch.from_numpy(answer),
+            self._weights_of(indices),
         )
+
+    def _weights_of(self, indices: list[int]) -> Tensor | None:
+        """Return the weights of samples; None: all 1."""
+        weights = self._weights[indices]
+        return None if (weights == 1).all() else torch.from_numpy(weights)
 
     def packed(self, indices: list[int]) -> Packed:
         """These samples in one row."""
         samples = [self._tokens[self._offsets[index] : self._offsets[index + 1]] for index in indices]
         lengths = tuple(len(sample) - 1 for sample in samples)
         positions = np.concatenate([np.arange(places) for places in lengths])
-        ends = np.repeat(lengths, lengths)
-        answers = np.repeat(self._answers[indices], lengths)
+        marks = [self._targets[self._offsets[index] : self._offsets[index + 1]][1:] for index in indices]
+        weights = self._weights_of(indices)
         cells = torch.from_numpy(np.repeat(np.arange(len(lengths)) * max(lengths), lengths) + positions)
         ids, targets, places, answer = (
             torch.from_numpy(row).unsqueeze(0)
@@ -196,7 +277,12 @@ class Corpus:
                 np.concatenate([sample[:-1] for sample in samples]).astype(np.int64),
                 np.concatenate([sample[1:] for sample in samples]).astype(np.int64),
                 positions,
-                positions >= ends - answers,
+                np.concatenate(marks),
             )
         )
-        return Packed(ids, targets, places, answer, Segments(lengths, cells))
+        by_place = None if weights is None else weights.repeat_interleave(torch.tensor(lengths)).unsqueeze(0)
+        return Packed(ids, targets, places, answer, Segments(lengths, cells), by_place)
+
+
+def _to(tensor: Tensor | None, device: torch.device) -> Tensor | None:
+    return None if tensor is None else tensor.to(device)

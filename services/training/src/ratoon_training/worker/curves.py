@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from ratoon_training.domain.diagnosis import Diagnosis, diagnose
+from ratoon_training.worker.scores import LABEL_SCORES
 
 STEP_COLUMNS = ("step", "loss", "answer_loss", "language_loss", "gradient_norm", "learning_rate", "tokens")
-EPOCH_COLUMNS = ("epoch", "step", "loss", "accuracy", "macro_f1")
-"""Validation: the answers' mean loss in nats, and how often the likeliest label was right."""
+EPOCH_COLUMNS = ("epoch", "step")
+"""Begin the rows of validation; `scores` names the others, the loss first."""
 
 
 @dataclass
@@ -23,6 +24,8 @@ class Curves:
 
     steps: list[list[float]] = field(default_factory=list)
     epochs: list[list[float]] = field(default_factory=list)
+    scores: tuple[str, ...] = LABEL_SCORES
+    """Names of the scores of validation."""
 
     @property
     def validation_losses(self) -> list[float]:
@@ -31,8 +34,14 @@ class Curves:
 
     @property
     def validation_scores(self) -> list[float]:
-        """The validation macro-F1 of each epoch."""
-        return [row[4] for row in self.epochs]
+        """The validation macro-F1 of each epoch; none of a model that answers with texts."""
+        return [row[4] for row in self.epochs] if self.scores == LABEL_SCORES else []
+
+    @property
+    def validation(self) -> dict[str, float]:
+        """Scores of the last validation by name; none before the first."""
+        last = self.epochs[-1][len(EPOCH_COLUMNS) :] if self.epochs else []
+        return {f"validation_{name}": value for name, value in zip(self.scores, last, strict=False)}
 
     def diagnosis(self) -> Diagnosis:
         """Return the diagnosis of the rows. Losses are compared by the answer's, which every epoch has."""
@@ -43,7 +52,7 @@ class Curves:
         """Columns and rows."""
         return {
             "steps": {"columns": list(STEP_COLUMNS), "rows": self.steps},
-            "epochs": {"columns": list(EPOCH_COLUMNS), "rows": self.epochs},
+            "epochs": {"columns": [*EPOCH_COLUMNS, *self.scores], "rows": self.epochs},
         }
 
 
@@ -58,9 +67,9 @@ class CurveFile:
         named = dict(zip(STEP_COLUMNS, map(_plain, row), strict=True))
         self._write({**named, "seconds": round(seconds, 3), "tokens_per_second": round(tokens_per_second)})
 
-    def epoch(self, row: list[float]) -> None:
-        """An epoch's validation."""
-        self._write({"validation": dict(zip(EPOCH_COLUMNS, map(_plain, row), strict=True))})
+    def epoch(self, row: list[float], scores: tuple[str, ...]) -> None:
+        """An epoch's validation; `scores` names its numbers after epoch and step."""
+        self._write({"validation": dict(zip((*EPOCH_COLUMNS, *scores), map(_plain, row), strict=True))})
 
     def close(self) -> None:
         """Close the file."""

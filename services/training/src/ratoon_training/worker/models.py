@@ -13,14 +13,14 @@ from ratoon.operations.warm import hidden
 from ratoon.storage.model_tree import ADAPTER_WEIGHTS
 from ratoon_training.domain.errors import BadBaseModel
 from ratoon_training.domain.initialisation import LINEAR_DEVIATION, refuse_constant, standard_deviation
-from ratoon_training.domain.recipes import Architecture, Method, Recipe
+from ratoon_training.domain.recipes import Architecture, Dtype, Method, Recipe
 
 with hidden("sklearn", "scipy", "pandas", "torchvision", "kernels", "librosa", "soundfile"):
     from transformers import LlamaConfig
     from transformers.models.llama.modeling_llama import LlamaForCausalLM
     from transformers.pytorch_utils import Conv1D
 
-    from ratoon_training.worker import packing
+    from ratoon_training.worker import forward, packing
 from ratoon_training.worker.corpus import Corpus
 
 _ACTIVATIONS = {"gate_proj": "silu"}
@@ -30,16 +30,19 @@ _SOME = 5
 
 
 def build(recipe: Recipe, prepared: Path) -> Any:
-    """The model that a recipe trains, in float32, its trainable parameters marked as such."""
+    """The model that a recipe trains; its trainable parameters are float32, and marked as such."""
     torch.manual_seed(recipe.seed)
     if recipe.method is Method.FROM_SCRATCH:
         model = from_scratch(recipe.architecture)
         if recipe.label_prior:
             _begin_with_odds(model, Corpus(prepared / "train.npz"), recipe.label_prior)
     else:
-        model = _of_base(prepared / "base")
+        model = _of_base(prepared / "base", _held_in(recipe))
+        forward.check(model)
     if recipe.packed:
         packing.allow(model)
+    if recipe.gradient_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
     for name, weights in model.state_dict().items():
         refuse_constant(name, float(weights.min()), float(weights.max()), weights.shape)
     return _with_adapter(model, recipe, prepared / "adapter") if recipe.method is Method.LORA else model
@@ -99,11 +102,17 @@ def _begin_with_odds(model: Any, train: Corpus, strength: float) -> None:
         weights += strength * LINEAR_DEVIATION * (odds.T @ directions)
 
 
-def _of_base(folder: Path) -> Any:
+def _held_in(recipe: Recipe) -> torch.dtype:
+    """Return the number format of a base's weights: those that are trained are float32."""
+    frozen = recipe.method is Method.LORA
+    return torch.bfloat16 if frozen and recipe.dtype is Dtype.BFLOAT16 else torch.float32
+
+
+def _of_base(folder: Path, dtype: torch.dtype) -> Any:
     """Return the base model; BadBaseModel unless each of its tensors has a place, and each place a tensor."""
     try:
         model, found = _loader(config_kind(folder)).from_pretrained(
-            folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, output_loading_info=True
+            folder, dtype=dtype, use_safetensors=True, local_files_only=True, output_loading_info=True
         )
     except Exception as error:
         kind = config_kind(folder)

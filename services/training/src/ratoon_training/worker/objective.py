@@ -10,11 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ratoon_training.worker import forward
 from ratoon_training.worker.corpus import Batch, Packed
 
 
 class Losses(NamedTuple):
-    """Sums of cross-entropies (nats) on one worker."""
+    """Sums of cross-entropies (nats) on one worker, each token as often as its sample weighs."""
 
     answer: Tensor
     language: Tensor
@@ -25,23 +26,32 @@ def losses(model: Any, batch: Batch | Packed, *, language: bool, smoothing: floa
 
     `smoothing` is the share of an answer's target that is spread over all tokens (Szegedy et al. 2016).
     """
-    hidden = model.get_decoder()(**batch.model_inputs(), use_cache=False).last_hidden_state
+    hidden = forward.hidden_states(model, batch.model_inputs())
     targets = batch.targets
     answer, text = batch.places()
-    answer_sum = _cross_entropy(model, hidden[answer], targets[answer], smoothing)
+    weights = batch.place_weights()
+    answer_sum = _cross_entropy(
+        model, hidden[answer], targets[answer], smoothing, None if weights is None else weights[answer]
+    )
     if not language or not bool(text.any()):
         return Losses(answer_sum, torch.zeros((), device=hidden.device))
-    return Losses(answer_sum, _cross_entropy(model, hidden[text], targets[text]))
+    text_weights = None if weights is None else weights[text]
+    return Losses(answer_sum, _cross_entropy(model, hidden[text], targets[text], weights=text_weights))
 
 
 def answers(model: Any, batch: Batch, label_tokens: Tensor) -> Tensor:
     """Return the predicted label of each sample: the likeliest first answer token among the labels'."""
-    hidden = model.get_decoder()(**batch.model_inputs(), use_cache=False).last_hidden_state
+    hidden = forward.hidden_states(model, batch.model_inputs())
     rows = torch.arange(batch.rows, device=hidden.device)
-    logits = model.get_output_embeddings()(hidden[rows, batch.lengths - batch.answers - 1])
+    logits = forward.logits(model, hidden[rows, batch.lengths - batch.answers - 1])
     return logits[:, label_tokens].argmax(dim=1)
 
 
-def _cross_entropy(model: Any, hidden: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
-    logits = model.get_output_embeddings()(hidden).float()
-    return F.cross_entropy(logits, targets, reduction="sum", label_smoothing=smoothing)
+def _cross_entropy(
+    model: Any, hidden: Tensor, targets: Tensor, smoothing: float = 0.0, weights: Tensor | None = None
+) -> Tensor:
+    logits = forward.logits(model, hidden)
+    if weights is None:
+        return F.cross_entropy(logits, targets, reduction="sum", label_smoothing=smoothing)
+    each = F.cross_entropy(logits, targets, reduction="none", label_smoothing=smoothing)
+    return (weights * each).sum()

@@ -5,9 +5,10 @@ files, if any), `adapter/` (an adapter to go on from, if any), `train.npz` and `
 where each sample begins, how many of its tokens are the answer, its label and its record id.
 """
 
+import json
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,20 @@ from ratoon.jobs.v1.training_jobs_pb2 import TrainingSpec
 from ratoon.operations.job_messages import from_json
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.models import fetch_model
+from ratoon.tasks.kind import Record
+from ratoon.tasks.records import BadRecord, messages, record_of
 from ratoon_training.domain.errors import BadBaseModel, DataEmpty, DataMalformed
 from ratoon_training.domain.lengths import PromptLimit
 from ratoon_training.domain.recipes import Method, Recipe
 from ratoon_training.worker import text
+from ratoon_training.worker.samples import save_samples
 from ratoon_training.worker.text import Speech
 
 COLUMNS = ("record_id", "text", "label")
+EXAMPLE = "example"
+"""Column with the records that are more than a text and its answer; parts of an older release lack it."""
+COUNTS_FILE = "counts.json"
+"""File of the prepared directory with the numbers of the training part that did not count, and why."""
 Report = Callable[[str], None]
 
 
@@ -38,6 +46,7 @@ class Rows:
     record_ids: list[str]
     texts: list[str]
     labels: list[str]
+    records: list[Record]
 
 
 def prepare(raw_spec: dict[str, Any], recipe: Recipe, folder: Path, report: Report) -> Path:
@@ -50,23 +59,27 @@ def prepare(raw_spec: dict[str, Any], recipe: Recipe, folder: Path, report: Repo
     building.mkdir(parents=True)
     try:
         report("Reading the split.")
-        train = read_part(store, spec.train, recipe.labels, building, "training")
-        validation = read_part(store, spec.validation, recipe.labels, building, "validation")
+        train = read_part(store, spec.train, recipe, building, "training")
+        validation = read_part(store, spec.validation, recipe, building, "validation")
         speech = _speech(spec, store, recipe, train, building, report)
         report("Turning text into tokens.")
-        _save_tokens(building / "train.npz", speech, recipe, train)
-        _save_tokens(building / "validation.npz", speech, recipe, validation)
+        if recipe.task is not None:
+            _save_texts(building, speech, recipe, train, validation)
+        else:
+            _save_tokens(building / "train.npz", speech, recipe, train)
+            _save_tokens(building / "validation.npz", speech, recipe, validation)
         building.rename(folder)
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return folder
 
 
-def read_part(store: ArtifactStore, digest: str, labels: tuple[str, ...], folder: Path, part: str) -> Rows:
+def read_part(store: ArtifactStore, digest: str, recipe: Recipe, folder: Path, part: str) -> Rows:
     """One part of a split; DataEmpty or DataMalformed say what is wrong with it."""
     path = store.fetch(digest, folder / f"{part}.parquet")
     try:
-        table = pq.read_table(path, columns=list(COLUMNS))
+        known = [EXAMPLE] if EXAMPLE in pq.read_schema(path).names else []
+        table = pq.read_table(path, columns=[*COLUMNS, *known])
     except Exception as error:
         raise DataMalformed(
             f"The {part} part is not a Parquet file with the columns {', '.join(COLUMNS)}: "
@@ -79,9 +92,19 @@ def read_part(store: ArtifactStore, digest: str, labels: tuple[str, ...], folder
             f"The {part} part of the split has no record: the labelled records are too few for its share. "
             f"Add labelled records (6 or more of at least two labels at shares of 0.1), or raise the share."
         )
-    _check_labels(table.column("label").to_pylist(), labels, part)
+    if recipe.task is None:
+        _check_labels(table.column("label").to_pylist(), recipe.labels, part)
     table = table.sort_by("record_id")
-    return Rows(*(table.column(name).to_pylist() for name in COLUMNS))
+    ids, texts, labels = (table.column(name).to_pylist() for name in COLUMNS)
+    examples = table.column(EXAMPLE).to_pylist() if known else [None] * len(ids)
+    return Rows(ids, texts, labels, list(map(_record, ids, texts, labels, examples)))
+
+
+def _record(record_id: str, text: str | None, label: str | None, example: str | None) -> Record:
+    try:
+        return record_of(text or "", label, example)
+    except BadRecord as error:
+        raise DataMalformed(f"Record {record_id[:12]} of the split cannot be read: {error}") from None
 
 
 def _check_labels(values: list[str | None], labels: tuple[str, ...], part: str) -> None:
@@ -101,12 +124,24 @@ def _speech(
         return _speech_of_base(_fetch_base(spec, store, folder), recipe, train, folder / "tokenizer")
     report("Training the tokenizer.")
     shape = recipe.architecture
+    if recipe.task is not None:
+        speech = text.for_conversations(_corpus(train), shape.vocab_size)
+        text.save(speech, folder / "tokenizer", shape.max_positions)
+        return speech
     tokenizer = text.train_tokenizer(train.texts, recipe.labels, shape.vocab_size)
     limit = _limit(tokenizer, recipe, train)
     speech = text.from_scratch(tokenizer, limit.max_characters)
     text.save(speech, folder / "tokenizer", shape.max_positions)
     text.save_limit(limit, folder / "tokenizer")
     return speech
+
+
+def _corpus(train: Rows) -> Iterator[str]:
+    """Yield all texts that a model from scratch reads and writes."""
+    for record in train.records:
+        yield from (turn.content for turn in record.turns if turn.content)
+        yield from (turn.reasoning for turn in record.turns if turn.reasoning)
+        yield from record.answers
 
 
 def _limit(tokenizer: Tokenizer, recipe: Recipe, train: Rows) -> PromptLimit:
@@ -127,6 +162,9 @@ def _speech_of_base(base: Path, recipe: Recipe, train: Rows, folder: Path) -> Sp
     """The base's tokenizer and template; the template of a model from elsewhere is changed to cut texts."""
     speech = text.of_base(base)
     text.copy(base, folder)
+    if recipe.task is not None:
+        (folder / "chat_template.jinja").write_text(speech.template)
+        return speech
     if (base / "recipe.json").exists():
         known = text.limit_of(base).max_characters or recipe.max_chars
         written = [text.as_written(each) for each in train.texts]
@@ -139,9 +177,21 @@ def _speech_of_base(base: Path, recipe: Recipe, train: Rows, folder: Path) -> Sp
     return speech
 
 
+def _save_texts(folder: Path, speech: Speech, recipe: Recipe, train: Rows, validation: Rows) -> None:
+    """Write the samples of both parts, and the numbers of the training part that did not count."""
+    for name, rows, part in (("train", train, "training"), ("validation", validation, "validation")):
+        pairs = list(zip(rows.record_ids, rows.records, strict=True))
+        path = folder / f"{name}.npz"
+        counts = save_samples(path, speech, recipe, pairs, part)
+        with np.load(path) as arrays:
+            _check_highest(int(arrays["tokens"].max()), recipe)
+        if rows is train:
+            (folder / COUNTS_FILE).write_text(json.dumps(counts.as_metrics()))
+
+
 def _save_tokens(path: Path, speech: Speech, recipe: Recipe, rows: Rows) -> None:
     answers = {label: speech.answer(label) for label in recipe.labels}
-    prompts = speech.prompts(rows.texts)
+    prompts = speech.waiting(messages(record.turns) for record in rows.records)
     samples = [prompt + answers[label] for prompt, label in zip(prompts, rows.labels, strict=True)]
     _check_tokens(samples, recipe)
     longest = recipe.architecture.max_positions
@@ -159,7 +209,10 @@ def _save_tokens(path: Path, speech: Speech, recipe: Recipe, rows: Rows) -> None
 
 def _check_tokens(samples: list[list[int]], recipe: Recipe) -> None:
     """A token that the embeddings do not have would end the run deep inside torch."""
-    highest = max((max(sample) for sample in samples if sample), default=0)
+    _check_highest(max((max(sample) for sample in samples if sample), default=0), recipe)
+
+
+def _check_highest(highest: int, recipe: Recipe) -> None:
     if recipe.method is not Method.FROM_SCRATCH and highest >= recipe.architecture.vocab_size:
         rows = recipe.architecture.vocab_size
         raise BadBaseModel(

@@ -12,6 +12,8 @@ from typing import Any
 
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.models import ADAPTER_CONFIG, base_digest
+from ratoon.tasks.kinds import supported
+from ratoon_training.domain.kinds.table import KINDS
 from ratoon_training.domain.learning_rate import Trial
 from ratoon_training.domain.recipes import Method, Recipe
 from ratoon_training.worker.session import Session
@@ -20,7 +22,6 @@ from ratoon_training.worker.text import of_base
 
 _SAMPLING = ("temperature", "top_k", "top_p", "min_p", "typical_p", "repetition_penalty", "num_beams")
 """Settings of a base model's sampling, which mean nothing to a classifier that answers greedily."""
-_MIN_NEW_TOKENS = 8
 
 
 def publish(task: TrainingTask, session: Session, trials: list[Trial]) -> dict[str, Any]:
@@ -70,8 +71,10 @@ def _copy_speech(task: TrainingTask, recipe: Recipe, folder: Path) -> None:
         known = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
     config = {name: value for name, value in known.items() if name not in _SAMPLING}
     speech = of_base(folder)
-    longest = max(len(speech.answer(label)) for label in recipe.labels)
-    _write(path, {**config, "do_sample": False, "max_new_tokens": max(_MIN_NEW_TOKENS, longest)})
+    longest = max((len(speech.answer(label)) for label in recipe.labels), default=0)
+    kind = supported(KINDS, recipe.spec, "Training")
+    max_new_tokens = kind.answer_tokens(recipe.spec, longest)
+    _write(path, {**config, "do_sample": False, "max_new_tokens": max_new_tokens})
 
 
 def _recipe(task: TrainingTask, session: Session) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class ProgressReporter:
         """Report the validation of an epoch."""
         self.seconds = time.monotonic() - self._begun
         if self._job is not None and self._curve is not None:
-            self._curve.epoch(row)
+            self._curve.epoch(row, session.curves.scores)
             self._report(self._job, session)
 
     def close(self) -> None:
@@ -83,19 +83,12 @@ def _message(session: "Session", rate: float) -> str:
 
 def _metrics(session: "Session", rate: float) -> dict[str, float]:
     last = session.curves.steps[-1]
-    metrics = {
+    return {
         "loss": last[1],
         "answer_loss": last[2],
         "gradient_norm": last[4],
         "learning_rate": last[5],
         "tokens_per_second": rate,
         "epoch": session.step / session.per_epoch,
+        **session.curves.validation,
     }
-    if session.curves.epochs:
-        validated = session.curves.epochs[-1]
-        metrics |= {
-            "validation_loss": validated[2],
-            "validation_accuracy": validated[3],
-            "validation_macro_f1": validated[4],
-        }
-    return metrics

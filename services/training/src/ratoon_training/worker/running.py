@@ -1,6 +1,7 @@
 """Execution of a task on one worker of a group: model, training, artifact, and the reason of a failure."""
 
 import errno
+import json
 import resource
 import traceback
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from ratoon_training.worker import models
 from ratoon_training.worker.checkpoints import Checkpoints
 from ratoon_training.worker.context import WorkerContext, set_up_worker
 from ratoon_training.worker.corpus import Corpus
+from ratoon_training.worker.prepare import COUNTS_FILE
 from ratoon_training.worker.publish import publish
 from ratoon_training.worker.remote_checkpoints import RemoteCheckpoints
 from ratoon_training.worker.reporting import ProgressReporter
@@ -80,7 +82,7 @@ def _train(task: TrainingTask, context: WorkerContext, job: JobFolder) -> dict[s
         recipe, trials = searched(task.recipe, model, data, context)
         session = Session(recipe, model, data, context)
         session.run(checkpoints, task.checkpoint_every_s, reporter)
-        metrics = _metrics(session, reporter, context)
+        metrics = {**_metrics(session, reporter, context), **_counts(task.prepared)}
         if not context.leads:
             return {}
         limit = asdict(limit_of(task.prepared / "tokenizer"))
@@ -110,13 +112,11 @@ def _metrics(session: Session, reporter: ProgressReporter, context: WorkerContex
     """Final measurements, peak memory summed over the workers."""
     peak = torch.tensor([float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)], device=context.device)
     memory = float(context.sum(peak)[0]) * 1024
-    last, validated = session.curves.steps[-1], session.curves.epochs[-1]
+    last = session.curves.steps[-1]
     tokens = sum(row[-1] for row in session.curves.steps)
     return {
         "train_loss": last[1],
-        "validation_loss": validated[2],
-        "validation_accuracy": validated[3],
-        "validation_macro_f1": validated[4],
+        **session.curves.validation,
         "learning_rate": session.recipe.learning_rate,
         "steps": float(session.step),
         "epochs": session.step / session.per_epoch,
@@ -126,6 +126,13 @@ def _metrics(session: Session, reporter: ProgressReporter, context: WorkerContex
         "tokens_per_second": reporter.tokens_per_second,
         "peak_memory_bytes": memory,
     }
+
+
+def _counts(prepared: Path) -> dict[str, float]:
+    """Return how many records and samples did not count, by reason; none of a run with labels."""
+    path = prepared / COUNTS_FILE
+    counts: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
+    return counts
 
 
 @contextmanager

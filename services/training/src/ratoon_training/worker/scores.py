@@ -1,6 +1,18 @@
 """Scores of validation while training; the evaluation of a model belongs to the evaluation service."""
 
+import math
 from collections.abc import Sequence
+
+LABEL_SCORES = ("loss", "accuracy", "macro_f1")
+"""Scores of a model that answers with labels: mean loss of the answers in nats, and how often they are right."""
+TEXT_SCORES = ("loss", "perplexity")
+"""Scores of a model that answers with texts: mean loss of the answers' tokens in nats, and e to its power."""
+_MAX_EXPONENT = 700.0
+
+
+def perplexity(loss: float) -> float:
+    """Return the perplexity of a loss in nats a token; of a loss of more than 700, that of 700."""
+    return math.exp(min(loss, _MAX_EXPONENT))
 
 
 def macro_f1(confusion: Sequence[Sequence[float]]) -> float:

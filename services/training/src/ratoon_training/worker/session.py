@@ -21,10 +21,10 @@ from ratoon_training.domain.recipes import Recipe
 from ratoon_training.worker import models, objective
 from ratoon_training.worker.checkpoints import Checkpoint, Checkpoints
 from ratoon_training.worker.context import WorkerContext
-from ratoon_training.worker.corpus import Corpus
+from ratoon_training.worker.corpus import Batch, Corpus
 from ratoon_training.worker.curves import Curves
 from ratoon_training.worker.reporting import ProgressReporter
-from ratoon_training.worker.scores import macro_f1
+from ratoon_training.worker.scores import LABEL_SCORES, TEXT_SCORES, macro_f1, perplexity
 
 _BETAS = (0.9, 0.95)
 _VALIDATION_ROWS = 64
@@ -46,7 +46,8 @@ class Session:
         self.model, self.core = model, models.core(model)
         self.trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.optimiser = _optimiser(list(self.trainable.values()), recipe)
-        self.curves, self.step = Curves(), 0
+        scores = LABEL_SCORES if data.validation.has_labels else TEXT_SCORES
+        self.curves, self.step = Curves(scores=scores), 0
         self.per_epoch = -(-len(data.train) // recipe.batch_size)
         epochs = recipe.epochs or schedule.chosen_epochs(
             len(data.train), recipe.method.defaults.samples_shown
@@ -83,12 +84,13 @@ class Session:
         # The language model learns from whole texts; a classifier alone learns not to lean on single tokens.
         dropout = 0.0 if weight else self.recipe.token_dropout
         samples = self.data.train.thinned(indices, dropout, self.recipe.seed, self.step)
-        text, answers = samples.tokens_of(list(range(len(samples))))
+        tokens = sum(samples.tokens_of(list(range(len(samples)))))
+        norms = samples.norms()
         share = self.context.share(list(range(len(samples))))
         torch.manual_seed(_step_seed(self.recipe.seed, self.step, self.context.rank))
-        answer_sum, language_sum = self._backward(samples, share, text, weight)
+        answer_sum, language_sum = self._backward(samples, share, norms, weight)
         stop_requested = answer_sum.new_tensor(float(stop))
-        sums = self._reduce([answer_sum / len(indices), language_sum / max(1, text), stop_requested])
+        sums = self._reduce([answer_sum / norms[0], language_sum / norms[1], stop_requested])
         gradient = torch.nn.utils.clip_grad_norm_(self.trainable.values(), self.recipe.clip_norm)
         # One wait for a GPU, not one for each number.
         answer, language, stopping, norm = torch.stack([*sums, gradient]).tolist()
@@ -106,7 +108,7 @@ class Session:
         self.optimiser.zero_grad(set_to_none=True)
         self._move_average()
         self.step += 1
-        return [self.step, loss, answer, language, norm, rate, text + answers]
+        return [self.step, loss, answer, language, norm, rate, tokens]
 
     def remaining_tokens(self) -> int:
         """Tokens of the steps to come, about."""
@@ -146,17 +148,24 @@ class Session:
             for name, weights in live.items():
                 self.trainable[name].data = weights
 
-    def _backward(self, train: Corpus, share: list[int], text: int, weight: float) -> tuple[Tensor, Tensor]:
+    def _backward(
+        self, train: Corpus, share: list[int], norms: tuple[float, float], weight: float
+    ) -> tuple[Tensor, Tensor]:
         """Gradients of this worker's part of the batch, scaled so that their sum over workers is the batch's."""
         if not share:
             for parameter in self.trainable.values():
                 parameter.grad = torch.zeros_like(parameter)
             nothing = torch.zeros((), device=self.context.device)
             return nothing, nothing
-        batch = (train.packed(share) if self.recipe.packed else train.batch(share)).to(self.context.device)
-        sums = objective.losses(self.core, batch, language=weight > 0, smoothing=self.recipe.label_smoothing)
-        (sums.answer / len(train) + weight * sums.language / max(1, text)).backward()
-        return sums.answer.detach(), sums.language.detach()
+        answer = language = torch.zeros((), device=self.context.device)
+        for part in _parts(share, self.recipe.gradient_accumulation):
+            batch = (train.packed(part) if self.recipe.packed else train.batch(part)).to(self.context.device)
+            smoothing = self.recipe.label_smoothing
+            with self.context.precision(self.recipe.dtype):
+                sums = objective.losses(self.core, batch, language=weight > 0, smoothing=smoothing)
+            (sums.answer / norms[0] + weight * sums.language / norms[1]).backward()
+            answer, language = answer + sums.answer.detach(), language + sums.language.detach()
+        return answer, language
 
     def _reduce(self, numbers: list[Tensor]) -> list[Tensor]:
         """Sum gradients and these numbers over all workers, in one message."""
@@ -183,9 +192,10 @@ class Session:
         return self.recipe.language_model_weight if early else 0.0
 
     def _verdict(self) -> schedule.Verdict:
-        return schedule.judge(
-            self.curves.validation_losses, self.curves.validation_scores, self.recipe.patience
-        )
+        losses = self.curves.validation_losses
+        # Without a score, the loss alone decides.
+        scores = self.curves.validation_scores or [0.0] * len(losses)
+        return schedule.judge(losses, scores, self.recipe.patience)
 
     def _end_epoch(self, checkpoints: Checkpoints, reporter: ProgressReporter) -> None:
         """Validate; if this epoch is the best so far, save its weights durably before the next step."""
@@ -198,29 +208,43 @@ class Session:
         reporter.epoch(self, row)
 
     def _validate(self) -> list[float]:
-        """The answers' mean loss, accuracy and macro-F1 on the validation part."""
+        """The scores of the validation part, after the numbers of epoch and step."""
+        validate = self._validate_labels if self.data.validation.has_labels else self._validate_texts
+        self.model.eval()
+        with torch.no_grad(), self.context.precision(self.recipe.dtype):
+            scores = validate()
+        self.model.train()
+        return [len(self.curves.epochs), self.step, *scores]
+
+    def _validate_texts(self) -> list[float]:
+        """Mean loss of the answers' tokens and its perplexity."""
+        total = torch.zeros(1, dtype=torch.float64, device=self.context.device)
+        for batch in self._validation_batches():
+            total[0] += objective.losses(self.core, batch, language=False).answer
+        loss = float(self.context.sum(total)[0]) / self.data.validation.norms()[0]
+        return [loss, perplexity(loss)]
+
+    def _validate_labels(self) -> list[float]:
+        """The answers' mean loss, accuracy and macro-F1."""
         labels = len(self.data.validation.label_tokens)
         totals = torch.zeros(1 + labels * labels, dtype=torch.float64, device=self.context.device)
-        self.model.eval()
-        with torch.no_grad():
-            for indices in self._validation_batches():
-                batch = self.data.validation.batch(indices).to(self.context.device)
-                totals[0] += objective.losses(self.core, batch, language=False).answer
-                predicted = objective.answers(
-                    self.core, batch, self.data.validation.label_tokens.to(self.context.device)
-                )
-                totals[1:] += torch.bincount(batch.labels * labels + predicted, minlength=labels * labels)
-        self.model.train()
+        for batch in self._validation_batches():
+            totals[0] += objective.losses(self.core, batch, language=False).answer
+            predicted = objective.answers(
+                self.core, batch, self.data.validation.label_tokens.to(self.context.device)
+            )
+            totals[1:] += torch.bincount(batch.labels * labels + predicted, minlength=labels * labels)
         loss, *counts = self.context.sum(totals).tolist()
         confusion = [counts[row * labels : (row + 1) * labels] for row in range(labels)]
         right = sum(confusion[label][label] for label in range(labels))
         rows = len(self.data.validation)
-        return [len(self.curves.epochs), self.step, loss / rows, right / rows, macro_f1(confusion)]
+        return [loss / rows, right / rows, macro_f1(confusion)]
 
-    def _validation_batches(self) -> Iterator[list[int]]:
+    def _validation_batches(self) -> Iterator[Batch]:
         lengths = self.data.validation.lengths
         order = self.context.share(sorted(range(len(lengths)), key=lambda index: (lengths[index], index)))
-        return (order[at : at + _VALIDATION_ROWS] for at in range(0, len(order), _VALIDATION_ROWS))
+        for at in range(0, len(order), _VALIDATION_ROWS):
+            yield self.data.validation.batch(order[at : at + _VALIDATION_ROWS]).to(self.context.device)
 
     def _weights(self) -> dict[str, Tensor]:
         weights = self._average or self.trainable
@@ -242,7 +266,8 @@ class Session:
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         self.step = int(checkpoint.state["step"])
-        self.curves = Curves(checkpoint.state["steps"], checkpoint.state["epochs"])
+        state = checkpoint.state
+        self.curves = Curves(state["steps"], state["epochs"], self.curves.scores)
         with torch.no_grad():
             for name, parameter in self.trainable.items():
                 parameter.copy_(checkpoint.tensors[f"weight.{name}"])
@@ -280,6 +305,12 @@ def _optimiser(parameters: list[torch.nn.Parameter], recipe: Recipe) -> torch.op
     ]
     filled = [group for group in groups if group["params"]]
     return torch.optim.AdamW(filled, lr=recipe.learning_rate, betas=_BETAS, fused=True)
+
+
+def _parts(share: list[int], count: int) -> list[list[int]]:
+    """Cut a share into at most `count` parts of like sizes."""
+    size = -(-len(share) // count)
+    return [share[at : at + size] for at in range(0, len(share), size)]
 
 
 def _split(flat: Tensor, like: list[Tensor]) -> list[Tensor]:

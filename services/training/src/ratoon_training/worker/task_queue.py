@@ -13,6 +13,7 @@ from ratoon.jobs.v1.job_pb2 import JobEnvironment
 from ratoon.jobs.v1.training_jobs_pb2 import TrainingRecipe, TrainingSpec
 from ratoon.operations.job_messages import from_json, to_json
 from ratoon.process.files import write_json
+from ratoon.service.tasks import task_of
 from ratoon_training.domain.recipes import Accelerator, Recipe, Resources
 
 CHECKPOINT_EVERY_S = 5.0
@@ -67,7 +68,8 @@ def _recipe(message: TrainingRecipe) -> Recipe:
     """Return a recipe; what an earlier release did not state has its default."""
     stated = {name: value for name, value in to_json(message).items() if value is not None}
     shape = {name: value for name, value in (stated.get("architecture") or {}).items() if value is not None}
-    return Recipe.parse({**stated, "architecture": shape})
+    task = asdict(task_of(message.task)) if message.HasField("task") else None
+    return Recipe.parse({**stated, "architecture": shape, "task": task})
 
 
 def _resources(value: dict[str, Any]) -> Resources:

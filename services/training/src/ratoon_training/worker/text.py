@@ -8,13 +8,12 @@ import json
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from jinja2.exceptions import TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import (
     AddedToken,
     Regex,
@@ -29,6 +28,7 @@ from tokenizers import (
 from ratoon_training.domain import lengths
 from ratoon_training.domain.errors import BadBaseModel
 from ratoon_training.domain.lengths import PromptLimit
+from ratoon_training.worker.templates import Message, render
 
 PAD, BOS, EOS, USER, ASSISTANT = "<pad>", "<s>", "</s>", "<|user|>", "<|assistant|>"
 """Special tokens, with ids 0 to 4 in this order; the label tokens follow."""
@@ -43,6 +43,22 @@ TEMPLATE = (
     "{% endfor %}{% if add_generation_prompt %}{{ '" + ASSISTANT + "' }}{% endif %}"
 )
 """Cuts the user's text to MAX_CHARS (replaced by a number) characters and frames it by the special tokens."""
+SYSTEM, TOOL, CALL = "<|system|>", "<|tool|>", "<|call|>"
+"""Special tokens of models that converse, with ids 5 to 7."""
+CONVERSATION = (
+    "{{ '" + BOS + "' }}{% if tools %}{{ '" + SYSTEM + "' + (tools | tojson) }}{% endif %}"
+    "{% for message in messages %}"
+    "{% if message['role'] == 'assistant' %}{{ '" + ASSISTANT + "' }}"
+    "{% if message['reasoning_content'] %}{{ '<think>' + message['reasoning_content'] + '</think>' }}{% endif %}"
+    "{{ message['content'] }}"
+    "{% if message['tool_calls'] %}{{ '" + CALL + "' + (message['tool_calls'] | tojson) }}{% endif %}"
+    "{{ '" + EOS + "' }}"
+    "{% elif message['role'] == 'system' %}{{ '" + SYSTEM + "' + message['content'] }}"
+    "{% elif message['role'] == 'tool' %}{{ '" + TOOL + "' + message['content'] }}"
+    "{% else %}{{ '" + USER + "' + message['content'] }}{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '" + ASSISTANT + "' }}{% endif %}"
+)
+"""Template of models from scratch that answer with texts: all roles, reasoning, tools and their calls."""
 INVISIBLE = (
     "[\u00ad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f]"
@@ -84,18 +100,56 @@ class Speech:
     bos: str
     eos: str
 
+    special_tokens: dict[str, str] = field(default_factory=dict)
+    """Names and texts of the tokenizer's special tokens, which templates may print."""
+
+    @cached_property
+    def special(self) -> frozenset[int]:
+        """Ids of the special tokens."""
+        added = self.tokenizer.get_added_tokens_decoder()
+        return frozenset(number for number, token in added.items() if token.special) | {self.end}
+
+    @cached_property
+    def end(self) -> int:
+        """Id of the token that ends a text; BadBaseModel if the tokenizer has none."""
+        end = self.tokenizer.token_to_id(self.eos)
+        if end is None:
+            raise BadBaseModel(f"The base model's tokenizer has no end token {self.eos!r}.")
+        return int(end)
+
+    def rendered(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[Message] = (),
+        *,
+        add_generation_prompt: bool = False,
+    ) -> str:
+        """Return a conversation as the template renders it."""
+        return render(
+            self.template,
+            messages,
+            tools=tools,
+            add_generation_prompt=add_generation_prompt,
+            special_tokens={**self.special_tokens, "bos_token": self.bos, "eos_token": self.eos},
+        )
+
     def prompts(self, texts: Sequence[str]) -> list[list[int]]:
         """The tokens of each text as a user's message that waits for an answer."""
-        render = _renderer(self.template, self.bos, self.eos)
-        return list(_encoded(self.tokenizer, (render(text) for text in texts)))
+        return self.waiting([{"role": "user", "content": text}] for text in texts)
+
+    def waiting(self, conversations: Iterable[Sequence[Message]]) -> list[list[int]]:
+        """Return the tokens of each conversation, which waits for an answer."""
+        rendered = (self.rendered(each, add_generation_prompt=True) for each in conversations)
+        return list(_encoded(self.tokenizer, rendered))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of tokens, special tokens included."""
+        return self.tokenizer.decode(list(ids), skip_special_tokens=False)
 
     def answer(self, label: str) -> list[int]:
         """The tokens of an answer, its end included."""
         ids: list[int] = self.tokenizer.encode(label, add_special_tokens=False).ids
-        end = self.tokenizer.token_to_id(self.eos)
-        if end is None:
-            raise BadBaseModel(f"The base model's tokenizer has no end token {self.eos!r}.")
-        return [*ids, end]
+        return [*ids, self.end]
 
 
 def train_tokenizer(texts: Sequence[str], labels: Sequence[str], vocab_size: int) -> Tokenizer:
@@ -128,6 +182,23 @@ def train_tokenizer(texts: Sequence[str], labels: Sequence[str], vocab_size: int
         [AddedToken(label, single_word=True, normalized=False, special=False) for label in labels]
     )
     return tokenizer
+
+
+def for_conversations(texts: Iterable[str], vocab_size: int) -> Speech:
+    """Return a byte-level BPE of the texts, which folds nothing and splits numbers into digits, with our template."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[PAD, BOS, EOS, USER, ASSISTANT, SYSTEM, TOOL, CALL],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator((text[:CORPUS_CHARS] for text in texts), trainer)
+    return Speech(tokenizer, CONVERSATION, BOS, EOS)
 
 
 def _dense(texts: Sequence[str]) -> bool:
@@ -242,7 +313,14 @@ def of_base(folder: Path) -> Speech:
     template = file.read_text() if file.exists() else str(config.get("chat_template") or "")
     if not template:
         raise BadBaseModel("The base model has no chat template: store one as chat_template.jinja.")
-    return Speech(tokenizer, template, _token(config.get("bos_token")), _token(config.get("eos_token")))
+    tokens = {
+        name: _token(value)
+        for name, value in config.items()
+        if name.endswith("_token") and isinstance(value, str | dict)
+    }
+    return Speech(
+        tokenizer, template, _token(config.get("bos_token")), _token(config.get("eos_token")), tokens
+    )
 
 
 def cutting(speech: Speech, max_chars: int) -> Speech:
@@ -268,7 +346,7 @@ def save(speech: Speech, folder: Path, max_positions: int) -> None:
         "bos_token": BOS,
         "eos_token": EOS,
         "pad_token": PAD,
-        "additional_special_tokens": [USER, ASSISTANT],
+        "additional_special_tokens": _turn_tokens(speech.tokenizer),
         "model_max_length": max_positions,
         "clean_up_tokenization_spaces": False,
         "add_prefix_space": False,
@@ -276,21 +354,11 @@ def save(speech: Speech, folder: Path, max_positions: int) -> None:
     (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 
-def _renderer(template: str, bos: str, eos: str) -> Any:
-    """Renders one user's text as transformers would: same Jinja settings, same variables."""
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-    environment.globals["raise_exception"] = _refuse
-    compiled = environment.from_string(template)
-
-    def render(text: str) -> str:
-        messages = [{"role": "user", "content": text}]
-        return compiled.render(messages=messages, add_generation_prompt=True, bos_token=bos, eos_token=eos)
-
-    return render
-
-
-def _refuse(message: str) -> None:
-    raise TemplateError(message)
+def _turn_tokens(tokenizer: Tokenizer) -> list[str]:
+    """Return the special tokens that begin a turn."""
+    return [
+        token for token in (USER, ASSISTANT, SYSTEM, TOOL, CALL) if tokenizer.token_to_id(token) is not None
+    ]
 
 
 def _token(value: Any) -> str:

@@ -3,17 +3,24 @@
 from ratoon.tasks.classify import MAX_LABEL_CHARS, Classify
 from ratoon_training.domain.errors import BadRecipe
 
+ANSWERS_ARE_TEXTS = False
+
 
 def labels(task: Classify, /) -> tuple[str, ...]:
     """Return the labels of the task."""
     return task.labels
 
 
-def check_labels(labels: tuple[str, ...]) -> None:
+def answer_tokens(_: Classify, longest: int, /) -> int:
+    """Return the tokens of the longest label, and at least 8."""
+    return max(8, longest)
+
+
+def check(task: Classify, /) -> None:
     """Raise BadRecipe unless there are two or more different labels, none padded or too long."""
-    if len(labels) < 2 or len(set(labels)) != len(labels):
+    if len(task.labels) < 2 or len(set(task.labels)) != len(task.labels):
         raise BadRecipe("recipe.labels must name two or more different answers.", "recipe.labels")
-    for label in labels:
+    for label in task.labels:
         if not label.strip() or label != label.strip() or len(label) > MAX_LABEL_CHARS:
             raise BadRecipe(
                 f"recipe.labels: {label!r} must be a word of at most {MAX_LABEL_CHARS} characters.",

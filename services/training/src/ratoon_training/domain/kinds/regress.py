@@ -1,0 +1,23 @@
+"""Task `regress`: the model learns to write the number."""
+
+from ratoon.tasks import regress
+from ratoon.tasks.regress import Regress
+
+ANSWERS_ARE_TEXTS = True
+NUMBER_TOKENS = 32
+"""Maximum length of an answer: the shortest form of a number has at most 24 characters."""
+
+
+def labels(_: Regress, /) -> tuple[str, ...]:
+    """Return no labels."""
+    return ()
+
+
+def answer_tokens(_: Regress, longest: int, /) -> int:
+    """Return enough tokens for any number."""
+    return max(NUMBER_TOKENS, longest)
+
+
+def check(task: Regress, /) -> None:
+    """Raise BadTask if the range is empty or a number is not finite."""
+    regress.check(task)

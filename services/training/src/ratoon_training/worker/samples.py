@@ -1,0 +1,102 @@
+"""Records as token arrays: what of a part of a split the model learns, and how much of it does not count and why."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ratoon.tasks.kind import Record
+from ratoon.tasks.kinds import TaskSpec, record_fault
+from ratoon_training.domain.errors import DataEmpty
+from ratoon_training.domain.recipes import Recipe
+from ratoon_training.worker.conversations import Sample, samples_of
+from ratoon_training.worker.text import Speech
+from ratoon_training.worker.truncation import truncated
+
+
+@dataclass
+class Counts:
+    """Number of records and samples of a part by what became of them."""
+
+    records: int = 0
+    invalid_records: int = 0
+    """Records that are not valid for the task. They are left out."""
+    bad_answers: int = 0
+    """Records whose only answer was judged bad. They are left out."""
+    rejected_answers: int = 0
+    """Worse answers of preferences, which are not learned."""
+    truncated_samples: int = 0
+    samples_without_targets: int = 0
+    """Samples of which nothing is learned: without an answer, or with one that was cut away. They are left out."""
+    learned_tokens: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    """Sentences on records that are not valid, with their numbers."""
+
+    def as_metrics(self) -> dict[str, float]:
+        """Return the numbers by name."""
+        return {name: float(value) for name, value in asdict(self).items() if name != "faults"}
+
+
+def save_samples(
+    path: Path, speech: Speech, recipe: Recipe, rows: Sequence[tuple[str, Record]], part: str
+) -> Counts:
+    """Write the samples of a part, (record id, record) each; DataEmpty if the model would learn nothing of it."""
+    counts = Counts()
+    ids, samples = list[str](), list[Sample]()
+    for record_id, record in rows:
+        for number, sample in enumerate(_samples(speech, recipe, record, counts)):
+            ids.append(f"{record_id}#{number}" if number else record_id)
+            samples.append(sample)
+    if not samples:
+        raise DataEmpty(_nothing(counts, part))
+    counts.learned_tokens = sum(sample.learned for sample in samples)
+    np.savez(
+        path,
+        tokens=np.concatenate([np.asarray(sample.ids, dtype=np.int32) for sample in samples]),
+        targets=np.concatenate([np.asarray(sample.targets, dtype=np.bool_) for sample in samples]),
+        offsets=np.cumsum([0, *(len(sample.ids) for sample in samples)], dtype=np.int64),
+        weights=np.asarray([sample.weight for sample in samples], dtype=np.float32),
+        record_ids=np.asarray(ids),
+    )
+    return counts
+
+
+def _samples(speech: Speech, recipe: Recipe, record: Record, counts: Counts) -> Iterator[Sample]:
+    counts.records += 1
+    if not _counted(recipe.spec, record, counts):
+        return
+    bos = speech.tokenizer.token_to_id(speech.bos) if speech.bos else None
+    for whole in samples_of(speech, record, recipe.train_on) or [Sample([], [])]:
+        fits = len(whole.ids) <= recipe.max_tokens
+        counts.truncated_samples += not fits
+        for sample in [whole] if fits else truncated(whole, recipe.max_tokens, recipe.truncation, bos):
+            if sample.learned:
+                yield sample
+            else:
+                counts.samples_without_targets += 1
+
+
+def _counted(task: TaskSpec, record: Record, counts: Counts) -> bool:
+    """Return whether a record has something to learn, and count why not."""
+    if fault := record_fault(task, record):
+        counts.invalid_records += 1
+        counts.faults[fault] += 1
+        return False
+    counts.rejected_answers += record.rejected is not None
+    counts.bad_answers += record.is_good is False
+    return record.is_good is not False
+
+
+def _nothing(counts: Counts, part: str) -> str:
+    reasons = [
+        f"{number:,} {name.replace('_', ' ')}"
+        for name in ("invalid_records", "bad_answers", "samples_without_targets")
+        if (number := getattr(counts, name))
+    ]
+    first = f" ({counts.faults.most_common(1)[0][0]})" if counts.faults else ""
+    return (
+        f"The model would learn nothing of the {part} part: of its {counts.records:,} records there are "
+        f"{', '.join(reasons) or 'none to learn'}{first}. Add records with answers that fit into recipe.max_tokens."
+    )
