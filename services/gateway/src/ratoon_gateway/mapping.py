@@ -75,17 +75,32 @@ def create_segment(segment: ClosedSegment) -> flywheel_service_pb2.CreateTraffic
 
 def create_feedback(feedback: Feedback) -> flywheel_service_pb2.CreateFeedbackRequest:
     """The same words on the same answer are the same feedback, however often they are sent."""
+    kind = signal_pb2.Feedback
     words = (feedback.answer_id, feedback.thumb, feedback.rating, feedback.correction, feedback.comment)
+    more = (
+        feedback.rejected_answer_id,
+        sorted(feedback.outcomes.items()),
+        feedback.implicit,
+        feedback.consent,
+    )
+    whose = (feedback.session_id, feedback.user)
+    said = repr((*words, *more, *whose) if any((*more, *whose)) else words)
     return flywheel_service_pb2.CreateFeedbackRequest(
         parent=f"projects/{feedback.project}",
-        request_id=str(uuid.uuid5(_FEEDBACK_IDS, repr(words))),
-        feedback=signal_pb2.Feedback(
+        request_id=str(uuid.uuid5(_FEEDBACK_IDS, said)),
+        feedback=kind(
             answer_id=feedback.answer_id,
             thumb=feedback.thumb,
             rating=feedback.rating,
             correction=feedback.correction,
             comment=feedback.comment,
             version=feedback.version,
+            rejected_answer_id=feedback.rejected_answer_id,
+            outcomes=feedback.outcomes,
+            implicit=kind.Implicit.Value(f"IMPLICIT_{(feedback.implicit or 'unspecified').upper()}"),
+            consent=kind.Consent.Value(f"CONSENT_{(feedback.consent or 'unspecified').upper()}"),
+            session_id=feedback.session_id,
+            user=feedback.user,
         ),
     )
 

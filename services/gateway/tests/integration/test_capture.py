@@ -7,6 +7,7 @@ import openai
 import pytest
 import zstandard
 
+from ratoon.flywheel.v1 import signal_pb2
 from ratoon.process.clock import SystemClock
 from ratoon.security.answers import AnswerIds
 from ratoon.storage.artifacts import ArtifactStore
@@ -129,6 +130,39 @@ def test_feedback_is_acknowledged_only_when_it_is_stored(stack):
     assert stored.feedback.answer_id == answer.id.removeprefix("chatcmpl-")
 
 
+def test_every_form_of_feedback_reaches_flywheel(stack):
+    ids = AnswerIds.of_folder(stack.folder / "keys")
+    version = "projects/p/models/mail/versions/v1.0"
+    better, worse = (ids.mint(version, "projects/p/trafficSegments/s") for _ in range(2))
+    http = stack.http()
+
+    def stored(**body: object) -> signal_pb2.Feedback:
+        before = set(stack.flywheel.feedback)
+        response = http.post("/v1/feedback", json=body)
+        assert response.status_code == 200, response.text
+        (new,) = stack.flywheel.feedback.keys() - before
+        return stack.flywheel.feedback[new].feedback
+
+    text = "ü\n" * 32_768
+    assert stored(id=better, correction=text).correction == text
+    assert stored(id=better, correction=3.5).correction == "3.5"
+    assert stored(id=better, correction=["billing", "urgent"]).correction == "billing\nurgent"
+    assert json.loads(stored(id=better, correction={"due": "3 May"}).correction) == {"due": "3 May"}
+    pair = stored(preferred_answer_id=f"chatcmpl-{better}", rejected_answer_id=f"chatcmpl-{worse}")
+    assert (pair.answer_id, pair.rejected_answer_id, pair.version) == (better, worse, version)
+    later = stored(id=better, outcomes={"resolved": 1, "minutes": 12.5}, user="ann", consent="evaluation")
+    assert dict(later.outcomes) == {"resolved": 1.0, "minutes": 12.5}
+    assert (later.user, later.consent) == ("ann", signal_pb2.Feedback.CONSENT_EVALUATION)
+    assert stored(id=better, implicit="copied").implicit == signal_pb2.Feedback.IMPLICIT_COPIED
+    session = stored(sessionId="ticket-4711", project="p", thumb="up")
+    assert (session.session_id, session.answer_id) == ("ticket-4711", "")
+    problem = http.post("/v1/feedback", json={"session_id": "s", "thumb": "up"}).json()
+    assert problem["violations"][0]["field"] == "project"
+    problem = http.post("/v1/feedback", json={"preferred_answer_id": better, "thumb": "up"}).json()
+    assert problem["violations"][0]["field"] == "rejectedAnswerId"
+    assert stack.http("").post("/v1/feedback", json={"session_id": "s", "thumb": "up"}).status_code == 401
+
+
 @pytest.mark.parametrize(
     ("words", "field"),
     [
@@ -137,7 +171,17 @@ def test_feedback_is_acknowledged_only_when_it_is_stored(stack):
         ({"thumb": "sideways"}, "thumb"),
         ({"rating": 6}, "rating"),
         ({"rating": True}, "rating"),
-        ({"correction": 7}, "correction"),
+        ({"correction": True}, "correction"),
+        ({"correction": [7]}, "correction"),
+        ({"correction": "x" * 100_001}, "correction"),
+        ({"outcomes": {"resolved": "yes"}}, "outcomes"),
+        ({"outcomes": {"re solved": 1}}, "outcomes"),
+        ({"outcomes": {"resolved": 10**400}}, "outcomes"),
+        ({"implicit": "smiled"}, "implicit"),
+        ({"consent": "all"}, "consent"),
+        ({"rejected_answer_id": "made~up"}, "rejectedAnswerId"),
+        ({"preferred_answer_id": "another", "rejected_answer_id": "made~up"}, "id"),
+        ({"session_id": 7, "thumb": "up"}, "sessionId"),
         ({}, "thumb"),
     ],
 )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ratoon_gateway.domain import capture
 from ratoon_gateway.domain.capture import Answer, Answered, exchanges, read_answer
-from ratoon_gateway.domain.completions import TEXT, read_request
+from ratoon_gateway.domain.completions import CHAT, TEXT, read_request
 
 
 def event(choice, separators=(",", ":")):
@@ -77,3 +77,48 @@ def test_each_of_many_prompts_has_its_first_answer_and_all_are_read_in_one_pass(
     ]
     assert [what.completion_tokens for _, what in pairs] == [100] + [0] * 49
     assert sum(read) <= 3 * len(raw)
+
+
+def tool_call(name: str, arguments: str, **more: object) -> dict[str, object]:
+    return {"type": "function", "function": {"name": name, "arguments": arguments}, **more}
+
+
+def test_the_tools_that_an_answer_calls_are_captured_whole_and_streamed():
+    call = tool_call("weather", '{"city":"Köln"}', id="c1")
+    whole = json.dumps({"choices": [{"message": {"content": None, "tool_calls": [call]}}]}).encode()
+    pieces = [
+        {"index": 0, "id": "c1", "type": "function", "function": {"name": "weather", "arguments": ""}},
+        {"index": 0, "function": {"arguments": '{"city":'}},
+        {"index": 0, "function": {"arguments": '"Köln"}'}},
+    ]
+    raw = b"".join(event({"index": 0, "delta": {"tool_calls": [piece]}}) for piece in pieces)
+    assert read_answer(whole, stream=False).tool_calls == read_answer(raw, stream=True).tool_calls == (call,)
+
+
+def test_a_line_holds_the_whole_conversation_its_tools_and_its_session():
+    call = tool_call("weather", "{}", id="c1")
+    tools = [{"type": "function", "function": {"name": "weather"}}]
+    messages = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": [{"type": "text", "text": "Rain?"}]},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "content": "dry", "tool_call_id": "c1"},
+        {"role": "user", "content": "Thanks."},
+    ]
+    body = {
+        "model": "chat",
+        "messages": messages,
+        "tools": tools,
+        "metadata": {"session_id": "s1"},
+        "user": "u",
+    }
+    ask = read_request(CHAT, json.dumps(body).encode())
+    assert "metadata" not in ask.fields
+    version, deployment = "projects/p/models/m/versions/v1.0", "projects/p/deployments/m"
+    answered = Answered("a", datetime.now(UTC), deployment, version, ask, b"{}", 200, 1.0, "key")
+    ((turns, what),) = exchanges(answered)
+    row = json.loads(capture.line(answered, "a", turns, what))
+    assert [turn["content"] for turn in row["messages"]] == ["Be brief.", "Rain?", "", "dry", "Thanks."]
+    assert row["messages"][2]["tool_calls"] == [call]
+    assert row["messages"][3]["tool_call_id"] == "c1"
+    assert (row["tools"], row["session"], row["user"]) == (tools, "s1", "u")

@@ -143,7 +143,23 @@ def _strings(value):
         yield from _strings(inner)
 
 
-@given(_json(st.sampled_from(["thumb", "rating", "correction", "comment", "id"])))
+@given(
+    _json(
+        st.sampled_from(
+            [
+                "thumb",
+                "rating",
+                "correction",
+                "comment",
+                "id",
+                "outcomes",
+                "implicit",
+                "consent",
+                "session_id",
+            ]
+        )
+    )
+)
 def test_any_feedback_is_understood_or_refused(body):
     fields = body if isinstance(body, dict) else {}
     with pytest.raises(InvalidArgument):

@@ -6,7 +6,12 @@ import re
 import pytest
 from pydantic import TypeAdapter
 
-from ratoon_gateway.entrypoints.examples import EXAMPLES
+from ratoon.security.answers import AnswerIds
+from ratoon.security.identity import Principal, Role
+from ratoon_gateway import mapping
+from ratoon_gateway.application.handlers import understand_feedback
+from ratoon_gateway.entrypoints.examples import EXAMPLES, FEEDBACK
+from ratoon_gateway.entrypoints.feedback import FeedbackBody
 from ratoon_gateway.entrypoints.schemas import model_of
 
 
@@ -71,3 +76,16 @@ def test_examples_are_valid_bodies(api):
         for example in EXAMPLES.get(f"{binding.service}.{binding.method.name}", {}).values():
             TypeAdapter(model_of(binding.body_type)).validate_python(example["value"])
     assert set(EXAMPLES) <= {f"{each.service}.{each.method.name}" for each in api.bindings}
+
+
+def test_the_examples_of_feedback_are_understood():
+    ids = AnswerIds(b"secret")
+    answers = {
+        f"chatcmpl-…{place}": ids.mint("projects/p/models/m/versions/v1", "projects/p/trafficSegments/s")
+        for place in ("", "1", "2")
+    }
+    for example in FEEDBACK.values():
+        body = {name: answers.get(str(value), value) for name, value in example["value"].items()}
+        FeedbackBody.model_validate(body)
+        feedback = understand_feedback(body, Principal("key", Role.CALLER, "p"), ids)
+        assert mapping.create_feedback(feedback).parent == "projects/p"

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from datetime import UTC, date, timedelta
 
 from ratoon.process.clock import Clock
-from ratoon.process.errors import PermissionDenied
-from ratoon.security.answers import AnswerIds
+from ratoon.process.errors import InvalidArgument, PermissionDenied
+from ratoon.security.answers import AnswerIds, AnswerName
 from ratoon.security.identity import ANY_PROJECT, Principal
 from ratoon.storage.names import checked_id, matched
 from ratoon.storage.store import Store, Transaction
@@ -14,7 +14,7 @@ from ratoon_gateway.application.commands import CreateKey, UpdateFilter, UpdateK
 from ratoon_gateway.application.ports import Projects, Usage
 from ratoon_gateway.domain.errors import BadRequest, LastOperatorKey
 from ratoon_gateway.domain.etags import check_etag
-from ratoon_gateway.domain.feedback import Feedback, read_feedback
+from ratoon_gateway.domain.feedback import Feedback, answer_of, read_feedback, snake_case
 from ratoon_gateway.domain.keys import (
     ApiKey,
     Role,
@@ -161,12 +161,44 @@ def create_first_key(store: Store, clock: Clock, configured: str, hand_over: Cal
 
 def understand_feedback(body: dict[str, object], principal: Principal, ids: AnswerIds) -> Feedback:
     """Return the feedback in a request; InvalidArgument for an unknown id, PermissionDenied for another project's."""
-    answer = ids.read(str(body.get("id") or ""))
+    body = snake_case(body)
+    answer_id = answer_of(body)
+    if not answer_id and body.get("session_id"):
+        return read_feedback(body, _session_project(body, principal), "", "")
+    answer = _own_answer(answer_id, principal, ids)
+    rejected = str(body.get("rejected_answer_id") or "")
+    other = _own_answer(rejected, principal, ids, "rejected_answer_id") if rejected else None
+    if other is not None and other.project != answer.project:
+        raise BadRequest("The two answers belong to different projects.", field="rejected_answer_id")
+    return read_feedback(body, answer.project, answer.id, answer.version, other.id if other else "")
+
+
+def _own_answer(answer_id: str, principal: Principal, ids: AnswerIds, field: str = "id") -> AnswerName:
+    try:
+        answer = ids.read(answer_id)
+    except InvalidArgument as error:
+        raise InvalidArgument(str(error), reason=error.reason, field=field) from None
     if not principal.may_touch(answer.version):
         raise PermissionDenied(
             f"The answer does not belong to projects/{principal.project}.", reason="PROJECT_NOT_YOURS"
         )
-    return read_feedback(body, answer.project, answer.id, answer.version)
+    return answer
+
+
+def _session_project(body: dict[str, object], principal: Principal) -> str:
+    """Return the project of a session: that of the key, or the one that the request names."""
+    named = str(body.get("project") or "").removeprefix("projects/")
+    project = named or (principal.project if principal.project != ANY_PROJECT else "")
+    if not project:
+        raise BadRequest(
+            "`project` is missing: a key of the whole installation names the project of the session.",
+            field="project",
+        )
+    if not principal.may_touch(f"projects/{project}"):
+        raise PermissionDenied(
+            f"The session does not belong to projects/{principal.project}.", reason="PROJECT_NOT_YOURS"
+        )
+    return project
 
 
 def _filter_name(name: str) -> str:

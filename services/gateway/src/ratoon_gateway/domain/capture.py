@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -42,6 +42,7 @@ class Answer:
     text: str = ""
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    tool_calls: tuple[dict[str, Any], ...] = ()
 
 
 def read_answer(raw: bytes, stream: bool, choice: int = 0) -> Answer:
@@ -49,10 +50,11 @@ def read_answer(raw: bytes, stream: bool, choice: int = 0) -> Answer:
     if stream:
         return _streamed_answer(raw, choice)
     answer = _object(raw)
-    return _answer("".join(_texts(answer, choice)), answer.get("usage"), counted=0)
+    text = "".join(_texts(answer, choice))
+    return _answer(text, answer.get("usage"), 0, _tool_calls([answer], choice))
 
 
-def exchanges(answered: Answered) -> Iterator[tuple[list[dict[str, str]], Answer]]:
+def exchanges(answered: Answered) -> Iterator[tuple[list[dict[str, Any]], Answer]]:
     """Yield each prompt of a request that is text, with the first answer to it; the tokens stand with the first."""
     conversations, raw, stream = answered.request.conversations, answered.raw, answered.request.stream
     choices, first = int(answered.request.fields.get("n", 1)), read_answer(raw, stream)
@@ -78,7 +80,8 @@ def _streamed_answer(raw: bytes, choice: int) -> Answer:
         pieces = [piece for event in _events(raw, b"data: {") for piece in _texts(event, choice)]
     else:
         pieces = [piece for piece in json.loads(b"[" + b",".join(_PIECE.findall(raw)) + b"]") if piece]
-    return _answer("".join(pieces), usage, len(pieces))
+    calls = _tool_calls(_events(raw, b'"tool_calls"'), choice) if b'"tool_calls"' in raw else ()
+    return _answer("".join(pieces), usage, len(pieces), calls)
 
 
 def tokens_spent(request: CompletionRequest, raw: bytes) -> int:
@@ -91,13 +94,49 @@ def tokens_spent(request: CompletionRequest, raw: bytes) -> int:
     return request.prompt_estimate + (raw.count(b"data: {") if request.stream else 0)
 
 
-def _answer(text: str, usage: object, counted: int) -> Answer:
+def _answer(text: str, usage: object, counted: int, tool_calls: tuple[dict[str, Any], ...] = ()) -> Answer:
     known: dict[str, Any] = usage if isinstance(usage, dict) else {}
-    return Answer(text, int(known.get("prompt_tokens") or 0), int(known.get("completion_tokens") or counted))
+    prompt, completion = int(known.get("prompt_tokens") or 0), int(known.get("completion_tokens") or counted)
+    return Answer(text, prompt, completion, tool_calls)
 
 
-def line(answered: Answered, answer_id: str, messages: list[dict[str, str]], what: Answer) -> bytes:
+def _tool_calls(events: Iterable[dict[str, Any]], choice: int) -> tuple[dict[str, Any], ...]:
+    """Return the tools that an answer calls; in a stream, name and arguments of a call come in pieces."""
+    calls: dict[int, dict[str, Any]] = {}
+    for event in events:
+        for place, piece in _call_pieces(event, choice):
+            call = calls.setdefault(place, {"type": "function", "function": {"name": "", "arguments": ""}})
+            if isinstance(piece.get("id"), str):
+                call["id"] = _whole(piece["id"])
+            function = piece.get("function")
+            texts = function if isinstance(function, dict) else {}
+            for name in ("name", "arguments"):
+                if isinstance(texts.get(name), str):
+                    call["function"][name] += _whole(texts[name])
+    return tuple(calls[place] for place in sorted(calls))
+
+
+def _call_pieces(event: dict[str, Any], choice: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    choices = event.get("choices")
+    for each in choices if isinstance(choices, list) else ():
+        if not isinstance(each, dict) or each.get("index", 0) != choice:
+            continue
+        holder = each.get("delta") or each.get("message")
+        calls = holder.get("tool_calls") if isinstance(holder, dict) else None
+        for place, piece in enumerate(calls if isinstance(calls, list) else ()):
+            if isinstance(piece, dict):
+                index = piece.get("index", place)
+                yield index if isinstance(index, int) else place, piece
+
+
+def line(answered: Answered, answer_id: str, messages: list[dict[str, Any]], what: Answer) -> bytes:
     """Return the segment's line, newline included. Every text in it can be encoded, whatever the engine wrote."""
+    filtered = answered.status == FILTERED
+    more = {
+        "tools": answered.request.fields.get("tools"),
+        "session": answered.request.session,
+        "tool_calls": () if filtered else what.tool_calls,
+    }
     return (
         json.dumps(
             {
@@ -107,11 +146,12 @@ def line(answered: Answered, answer_id: str, messages: list[dict[str, str]], wha
                 "version": answered.version,
                 "user": answered.request.user,
                 "messages": messages,
-                "answer": "" if answered.status == FILTERED else _whole(what.text),
+                "answer": "" if filtered else _whole(what.text),
                 "status": answered.status,
                 "latency_ms": round(answered.latency_ms, 3),
                 "prompt_tokens": what.prompt_tokens,
                 "completion_tokens": what.completion_tokens,
+                **{name: value for name, value in more.items() if value},
             },
             separators=(",", ":"),
         ).encode()

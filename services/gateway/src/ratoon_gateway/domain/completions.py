@@ -39,6 +39,9 @@ _MAX_USER = 1_000
 _NEARLY_GREEDY = 0.01
 """The temperature in place of 0 where several answers are asked for: engines do not write one answer several times."""
 _NO_LIMITS = RequestLimits()
+_MAX_SESSION = 256
+_CAPTURED = ("tool_calls", "tool_call_id", "name", "reasoning_content")
+"""Fields of a message that are captured beside its role and text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,8 @@ class CompletionRequest:
     stream: bool
     user: str = ""
     """The end user that the caller names, for stickiness and capture."""
+    session: str = ""
+    """The session that the caller names (`metadata.session_id`), for feedback on it."""
 
     @property
     def choices(self) -> int:
@@ -60,7 +65,7 @@ class CompletionRequest:
         return choices_of(self.fields)
 
     @property
-    def conversations(self) -> list[list[dict[str, str]] | None]:
+    def conversations(self) -> list[list[dict[str, Any]] | None]:
         """Return each prompt as chat messages whose content is text; None for one that is no text."""
         messages = self.fields.get("messages")
         if messages is not None:
@@ -106,7 +111,8 @@ def read_request(path: str, body: bytes, limits: RequestLimits = _NO_LIMITS) -> 
     user = fields.get("user")
     checked = normalised(path, fields, limits)
     named = user[:_MAX_USER] if isinstance(user, str) else ""
-    return CompletionRequest(path, len(body), checked, checked["model"], bool(checked.get("stream")), named)
+    streams = bool(checked.get("stream"))
+    return CompletionRequest(path, len(body), checked, checked["model"], streams, named, _session(fields))
 
 
 def engine_body(request: CompletionRequest, served_name: str, defaults: Mapping[str, float | int]) -> bytes:
@@ -126,8 +132,17 @@ def longest_text(request: CompletionRequest) -> int:
     return max((len(text_of(message.get("content"))) for message in messages), default=0)
 
 
-def _plain(message: Mapping[str, Any]) -> dict[str, str]:
-    return {"role": message["role"], "content": text_of(message.get("content"))}
+def _plain(message: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a message with its content as text; of the other fields those that a template reads."""
+    more = {name: message[name] for name in _CAPTURED if message.get(name)}
+    return {"role": message["role"], "content": text_of(message.get("content")), **more}
+
+
+def _session(fields: Mapping[str, Any]) -> str:
+    """Return the session that a request names; empty if it names none."""
+    metadata = fields.get("metadata")
+    session = metadata.get("session_id") if isinstance(metadata, dict) else None
+    return session[:_MAX_SESSION] if isinstance(session, str) else ""
 
 
 def _inner_texts(value: Mapping[str, Any]) -> Iterator[Any]:

@@ -4,7 +4,11 @@ from typing import Any
 
 
 def _example(summary: str, value: dict[str, Any]) -> dict[str, Any]:
-    return {"default": {"summary": summary, "value": value}}
+    return _named("default", summary, value)
+
+
+def _named(name: str, summary: str, value: dict[str, Any]) -> dict[str, Any]:
+    return {name: {"summary": summary, "value": value}}
 
 
 CHAT = _example(
@@ -14,7 +18,25 @@ CHAT = _example(
 TEXT = _example(
     "One prompt", {"model": "mail-triage", "prompt": "Your invoice is overdue.", "max_tokens": 16}
 )
-FEEDBACK = _example("A correction", {"id": "chatcmpl-…", "thumb": "down", "correction": "spam"})
+FEEDBACK: dict[str, Any] = {
+    **_example("A correction", {"id": "chatcmpl-…", "thumb": "down", "correction": "spam"}),
+    **_named(
+        "rewritten", "A rewritten answer", {"id": "chatcmpl-…", "correction": "Your invoice is due on 3 May."}
+    ),
+    **_named("number", "The right number", {"id": "chatcmpl-…", "correction": 3.5}),
+    **_named(
+        "labels", "The right labels of several", {"id": "chatcmpl-…", "correction": ["billing", "urgent"]}
+    ),
+    **_named(
+        "pair",
+        "The better of two answers",
+        {"preferred_answer_id": "chatcmpl-…1", "rejected_answer_id": "chatcmpl-…2"},
+    ),
+    **_named("outcome", "An outcome, days later", {"id": "chatcmpl-…", "outcomes": {"resolved": 1}}),
+    **_named(
+        "session", "A whole session", {"session_id": "ticket-4711", "thumb": "up", "consent": "evaluation"}
+    ),
+}
 _DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 EXAMPLES: dict[str, dict[str, Any]] = {
     "flywheel.CreateProject": _example("A classifier", {"displayName": "Mail", "labels": ["ham", "spam"]}),
