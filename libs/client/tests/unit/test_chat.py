@@ -100,6 +100,31 @@ def test_feedback_is_stored_and_tried_again(server):
     assert asyncio.run(server.async_client().chat.feedback("answer-1", rating=5)).version == "mail@v1.0"
 
 
+def test_feedback_takes_numbers_labels_outcomes_pairs_and_sessions(server):
+    stored = {"name": "projects/p/feedback/1", "id": "a", "version": "mail@v1.0"}
+    server.answers = [lambda _request: httpx.Response(200, json=stored)]
+    chat = server.client().chat
+    for give in (
+        lambda: chat.feedback("a", correction=3.5, user="ann"),
+        lambda: chat.feedback("a", correction=["billing", "urgent"], consent="none"),
+        lambda: chat.feedback("a", outcomes={"resolved": 1}, implicit="copied"),
+        lambda: chat.prefer("a", "b"),
+        lambda: chat.session_feedback("s", thumb="up", project="p"),
+        lambda: asyncio.run(server.async_client().chat.prefer("a", "b", comment="shorter")),
+        lambda: asyncio.run(server.async_client().chat.session_feedback("s", rating=2)),
+    ):
+        give()
+    assert server.bodies() == [
+        {"id": "a", "correction": 3.5, "user": "ann"},
+        {"id": "a", "correction": ["billing", "urgent"], "consent": "none"},
+        {"id": "a", "outcomes": {"resolved": 1}, "implicit": "copied"},
+        {"preferred_answer_id": "a", "rejected_answer_id": "b"},
+        {"session_id": "s", "thumb": "up", "project": "p"},
+        {"preferred_answer_id": "a", "rejected_answer_id": "b", "comment": "shorter"},
+        {"session_id": "s", "rating": 2},
+    ]
+
+
 def test_a_prompt_is_continued_as_text(server):
     text = {"id": "cmpl-1", "choices": [{"index": 0, "text": " mail"}]}
     server.answers = [lambda _request: httpx.Response(200, json=text, headers=ORIGIN)]

@@ -29,7 +29,11 @@ EXAMPLES = {
     "demo": ["make demo", "ratoon demo --slice 0.5"],
     "deployments scale": ["ratoon deployments scale 0 3"],
     "feedback compare": ["ratoon feedback compare v1.1 v1.0"],
-    "feedback give": ["ratoon feedback give ANSWER --thumb down --correction spam"],
+    "feedback give": [
+        "ratoon feedback give ANSWER --thumb down --correction spam",
+        "ratoon feedback give ANSWER --outcome resolved=1",
+    ],
+    "feedback prefer": ["ratoon feedback prefer BETTER OTHER"],
     "gc": ["ratoon gc --dry-run", "ratoon gc --keep-days 1"],
     "keys create": ["ratoon keys create build --role engineer --expires 30d"],
     "keys limit": ["ratoon keys limit build --requests-per-minute 600"],

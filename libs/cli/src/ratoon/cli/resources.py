@@ -1,7 +1,7 @@
 """Resource commands: each group lists, shows, watches and cancels one resource and adds its own commands."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -406,23 +406,96 @@ class Thumb(StrEnum):
     DOWN = "down"
 
 
+class Implicit(StrEnum):
+    """Behaviour of a user towards an answer."""
+
+    COPIED = "copied"
+    REGENERATED = "regenerated"
+    ABANDONED = "abandoned"
+
+
+class Consent(StrEnum):
+    """Permitted use of feedback as data."""
+
+    TRAINING = "training"
+    EVALUATION = "evaluation"
+    NONE = "none"
+
+
+ConsentOption = Annotated[
+    Consent | None, typer.Option(help="Permitted use as data [that of the project].", show_default=False)
+]
+UserOption = Annotated[str, typer.Option(help="User who gives the feedback [the user of the request].")]
+
+
 @feedback.command("give")
 def give_feedback(
     context: typer.Context,
     answer_id: Annotated[str, name_argument(help="Id of the answer.")],
     thumb: Annotated[Thumb | None, typer.Option(help="Thumb: up or down.")] = None,
     rating: Annotated[int, typer.Option(help="Rating from 1 to 5; 0: no rating.")] = 0,
-    correction: Annotated[str, typer.Option(help="Correct answer.")] = "",
+    correction: Annotated[
+        list[str] | None,
+        typer.Option(help="Right answer: a label (repeat it for several), a number, or the rewritten text."),
+    ] = None,
+    comment: Annotated[str, typer.Option(help="Comment.")] = "",
+    outcome: Annotated[
+        list[str] | None, typer.Option(help="Outcome as name=number; it may be sent again. Repeatable.")
+    ] = None,
+    implicit: Annotated[
+        Implicit | None, typer.Option(help="Behaviour of the user, which is no vote.")
+    ] = None,
+    consent: ConsentOption = None,
+    user: UserOption = "",
 ) -> None:
-    """Give feedback on an answer: a thumb, a rating or a correction."""
+    """Give feedback on an answer: a thumb, a rating, a correction or an outcome."""
     chosen = session(context)
-    feedback = chosen.client.chat.feedback(
+    corrections = correction or []
+    given = chosen.client.chat.feedback(
         answer_id,
         thumb=thumb.value if thumb else None,
         rating=rating or None,
-        correction=correction or None,
+        correction=corrections if len(corrections) > 1 else "".join(corrections) or None,
+        comment=comment or None,
+        outcomes=_outcomes(outcome or []) or None,
+        implicit=implicit.value if implicit else None,
+        consent=consent.value if consent else None,
+        user=user or None,
     )
-    show(feedback, chosen.output)
+    show(given, chosen.output)
+
+
+def _outcomes(named: Sequence[str]) -> dict[str, float]:
+    """Return outcomes by name; BadParameter for one that is no `name=number`."""
+    outcomes = {}
+    for each in named:
+        name, _, number = each.partition("=")
+        try:
+            outcomes[name] = float(number)
+        except ValueError:
+            raise typer.BadParameter(f"{each!r} is not name=number.", param_hint="--outcome") from None
+    return outcomes
+
+
+@feedback.command("prefer")
+def prefer_answer(
+    context: typer.Context,
+    preferred: Annotated[str, name_argument(help="Id of the better answer.")],
+    rejected: Annotated[str, name_argument(help="Id of the other answer to the same prompt.")],
+    comment: Annotated[str, typer.Option(help="Comment.")] = "",
+    consent: ConsentOption = None,
+    user: UserOption = "",
+) -> None:
+    """Say which of two answers to the same prompt is better."""
+    chosen = session(context)
+    given = chosen.client.chat.prefer(
+        preferred,
+        rejected,
+        comment=comment or None,
+        consent=consent.value if consent else None,
+        user=user or None,
+    )
+    show(given, chosen.output)
 
 
 @feedback.command("compare")

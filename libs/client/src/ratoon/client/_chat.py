@@ -144,6 +144,11 @@ class Feedback(_OpenAIModel):
     version: str = ""
 
 
+Correction = str | float | Sequence[str] | Mapping[str, Any]
+"""Right answer: a text, a number, several labels, or a JSON document."""
+Implicit = Literal["copied", "regenerated", "abandoned"]
+Consent = Literal["training", "evaluation", "none"]
+
 C = TypeVar("C", ChatCompletion, TextCompletion)
 
 
@@ -245,15 +250,60 @@ class Chat:
         *,
         thumb: Literal["up", "down"] | None = None,
         rating: int | None = None,
-        correction: str | None = None,
+        correction: Correction | None = None,
         comment: str | None = None,
+        outcomes: Mapping[str, float] | None = None,
+        implicit: Implicit | None = None,
+        consent: Consent | None = None,
+        user: str | None = None,
     ) -> Feedback:
-        """Give feedback on an answer: a thumb, a rating from 1 to 5, the correct answer, a comment.
+        """Give feedback on an answer: a thumb, a rating from 1 to 5, the right answer, a comment, outcomes.
+
+        `correction` is a label, a number, several labels, or the rewritten text or JSON document. `outcomes` are
+        numbers by name that may come days later and again; of each name the latest counts. `implicit` is behaviour of
+        the user, which is no vote. `consent` is the permitted use as data, by default that of the project. `user` is
+        who gives the feedback, by default the `user` of the request.
 
         It is stored when this returns. The same feedback on the same answer is stored once.
         """
-        call = _feedback_call(answer_id, thumb=thumb, rating=rating, correction=correction, comment=comment)
-        return Feedback.model_validate_json(self._transport.send(call).content)
+        given = _given(thumb, rating, correction, comment, outcomes, implicit, consent, user)
+        return _stored(self._transport.send(_feedback_call({"id": answer_id, **given})))
+
+    def prefer(
+        self,
+        preferred_answer_id: str,
+        rejected_answer_id: str,
+        *,
+        comment: str | None = None,
+        consent: Consent | None = None,
+        user: str | None = None,
+    ) -> Feedback:
+        """Say which of two answers to the same prompt is better; see `feedback`."""
+        return _stored(
+            self._transport.send(
+                _preference_call(preferred_answer_id, rejected_answer_id, comment, consent, user)
+            )
+        )
+
+    def session_feedback(
+        self,
+        session_id: str,
+        *,
+        thumb: Literal["up", "down"] | None = None,
+        rating: int | None = None,
+        comment: str | None = None,
+        consent: Consent | None = None,
+        user: str | None = None,
+        project: str | None = None,
+    ) -> Feedback:
+        """Give feedback on all answers of a session, which requests name by `metadata={"session_id": …}`.
+
+        It counts for its answers up to now that have no feedback of their own. `project` is required by keys of the
+        whole installation.
+        """
+        given = _given(thumb, rating, None, comment, None, None, consent, user)
+        body = {"session_id": session_id, **given, **present({"project": project})}
+        return _stored(self._transport.send(_feedback_call(body)))
 
 
 class AsyncChatCompletions:
@@ -318,12 +368,48 @@ class AsyncChat:
         *,
         thumb: Literal["up", "down"] | None = None,
         rating: int | None = None,
-        correction: str | None = None,
+        correction: Correction | None = None,
         comment: str | None = None,
+        outcomes: Mapping[str, float] | None = None,
+        implicit: Implicit | None = None,
+        consent: Consent | None = None,
+        user: str | None = None,
     ) -> Feedback:
         """Give feedback on an answer; see `Chat.feedback`."""
-        call = _feedback_call(answer_id, thumb=thumb, rating=rating, correction=correction, comment=comment)
-        return Feedback.model_validate_json((await self._transport.send(call)).content)
+        given = _given(thumb, rating, correction, comment, outcomes, implicit, consent, user)
+        return _stored(await self._transport.send(_feedback_call({"id": answer_id, **given})))
+
+    async def prefer(
+        self,
+        preferred_answer_id: str,
+        rejected_answer_id: str,
+        *,
+        comment: str | None = None,
+        consent: Consent | None = None,
+        user: str | None = None,
+    ) -> Feedback:
+        """Say which of two answers to the same prompt is better; see `Chat.prefer`."""
+        return _stored(
+            await self._transport.send(
+                _preference_call(preferred_answer_id, rejected_answer_id, comment, consent, user)
+            )
+        )
+
+    async def session_feedback(
+        self,
+        session_id: str,
+        *,
+        thumb: Literal["up", "down"] | None = None,
+        rating: int | None = None,
+        comment: str | None = None,
+        consent: Consent | None = None,
+        user: str | None = None,
+        project: str | None = None,
+    ) -> Feedback:
+        """Give feedback on all answers of a session; see `Chat.session_feedback`."""
+        given = _given(thumb, rating, None, comment, None, None, consent, user)
+        body = {"session_id": session_id, **given, **present({"project": project})}
+        return _stored(await self._transport.send(_feedback_call(body)))
 
 
 def _chat_call(model: str, messages: str | Sequence[Mapping[str, Any]], options: Mapping[str, Any]) -> Call:
@@ -335,8 +421,34 @@ def _text_call(model: str, prompt: str, options: Mapping[str, Any]) -> Call:
     return Call("POST", "/v1/completions", body={"model": model, "prompt": prompt, **options})
 
 
-def _feedback_call(answer_id: str, **feedback: object) -> Call:
-    return Call("POST", "/v1/feedback", body={"id": answer_id, **present(feedback)}, repeatable=True)
+def _given(
+    thumb: str | None,
+    rating: int | None,
+    correction: Correction | None,
+    comment: str | None,
+    outcomes: Mapping[str, float] | None,
+    implicit: str | None,
+    consent: str | None,
+    user: str | None,
+) -> dict[str, Any]:
+    """Return the fields of feedback that are given."""
+    verdict = {"thumb": thumb, "rating": rating, "correction": correction, "comment": comment}
+    return present({**verdict, "outcomes": outcomes, "implicit": implicit, "consent": consent, "user": user})
+
+
+def _preference_call(
+    preferred: str, rejected: str, comment: str | None, consent: str | None, user: str | None
+) -> Call:
+    pair = {"preferred_answer_id": preferred, "rejected_answer_id": rejected}
+    return _feedback_call({**pair, **_given(None, None, None, comment, None, None, consent, user)})
+
+
+def _feedback_call(body: Mapping[str, Any]) -> Call:
+    return Call("POST", "/v1/feedback", body=dict(body), repeatable=True)
+
+
+def _stored(response: httpx.Response) -> Feedback:
+    return Feedback.model_validate_json(response.content)
 
 
 def _completion(kind: type[C], response: httpx.Response) -> C:
