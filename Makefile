@@ -14,8 +14,9 @@ env: ## make .venv from the hashed lock, Ratoon itself editable in it
 data: env ## fetch and verify the mail corpus that the demo learns from
 	@$(PYTHON) scripts/data.py
 
-demo: data ## run the whole loop on real mail and report on it (TIER=small: LoRA on a chat model; TASK=generate: subject lines)
+demo: data ## run the whole loop on real data and report on it (TIER=small: LoRA on a chat model; TASK=generate, TASK=regress)
 	@if [ "$(TIER)" = small ] || [ "$(TASK)" = generate ]; then $(PYTHON) scripts/small.py model; fi
+	@if [ "$(TASK)" = regress ]; then $(PYTHON) scripts/small.py ratings; fi
 	@.venv/bin/ratoon demo $(if $(TASK),--task $(TASK)) $(if $(TIER),--tier $(TIER)) $(ARGS)
 
 test: data ## run all tests, fast tiers first (TIERS="unit contract", ARGS="-k word")

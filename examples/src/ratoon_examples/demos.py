@@ -7,10 +7,16 @@ from pathlib import Path
 from ratoon_examples.demo import main as mail_triage
 from ratoon_examples.demo.running import Place
 from ratoon_examples.demo.tiers import BASE_MODEL, TIERS
+from ratoon_examples.sentiment import main as sentiment
+from ratoon_examples.sentiment.sizes import SIZES as RATING_SIZES
 from ratoon_examples.subjects import main as subjects
 from ratoon_examples.subjects.sizes import SIZES as SUBJECT_SIZES
 
-SIZES: Mapping[str, tuple[str, ...]] = {"classify": tuple(TIERS), "generate": tuple(SUBJECT_SIZES)}
+SIZES: Mapping[str, tuple[str, ...]] = {
+    "classify": tuple(TIERS),
+    "generate": tuple(SUBJECT_SIZES),
+    "regress": tuple(RATING_SIZES),
+}
 """Names of the sizes of each demo; the first is the default."""
 
 
@@ -45,4 +51,13 @@ def _generate(place: Place, settings: Settings) -> int:
     return subjects.run_demo(place, settings.data, base, settings.project, SUBJECT_SIZES[settings.size])
 
 
-_DEMOS: Mapping[str, Callable[[Place, Settings], int]] = {"classify": _classify, "generate": _generate}
+def _regress(place: Place, settings: Settings) -> int:
+    ratings = settings.data.parent / "vader" / "vader_lexicon.txt"
+    return sentiment.run_demo(place, ratings, settings.project, RATING_SIZES[settings.size])
+
+
+_DEMOS: Mapping[str, Callable[[Place, Settings], int]] = {
+    "classify": _classify,
+    "generate": _generate,
+    "regress": _regress,
+}

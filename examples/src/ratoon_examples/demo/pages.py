@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ratoon.client.types import EvaluationRun
+
 JSON = dict[str, Any]
 Table = tuple[str, list[str], list[list[str]]]
 """Title, head and rows."""
@@ -81,6 +83,31 @@ def timeline_table(timeline: Sequence[JSON]) -> Table:
     """Return what happened, and why."""
     rows = [[entry["time"][11:19], entry["what"], entry["because"]] for entry in timeline]
     return "Timeline", ["time (UTC)", "event", "cause"], rows
+
+
+def evaluation_of(run: EvaluationRun, metric: str) -> JSON:
+    """Return the value and the interval of a metric by domain and answerer, and the verdict."""
+    domains: JSON = {}
+    for result in run.to_json().get("results", []):
+        scored = {model: result[model] for model in ("candidate", "reference") if result.get(model)}
+        scored |= {each["name"]: each.get("scores", {}) for each in result.get("baselines", [])}
+        domains[result["domain"]] = {
+            model: scores.get("metrics", {}).get(metric, {}) for model, scores in scored.items()
+        } | {"candidate − reference": result.get("differences", {}).get(metric, {})}
+    verdict = run.verdict.to_json() if run.verdict else {}
+    return {"name": run.name, "domains": domains, "verdict": verdict}
+
+
+def score_table(evaluations: JSON, metric: str) -> Table:
+    """Return the scores on sealed test parts and the verdicts of evaluations that `evaluation_of` returned."""
+    rows = []
+    for key, evaluation in evaluations.items():
+        for domain, models in evaluation["domains"].items():
+            rows += [[key, domain, model, interval(each)] for model, each in models.items() if each]
+        passed = "passed" if evaluation["verdict"].get("passed") else "refused"
+        rows.append([key, "gate", passed, evaluation["verdict"].get("summary", "")])
+    title = f"{metric} with 95 % confidence interval, on sealed test parts"
+    return title, ["version", "domain", "answers of", metric], rows
 
 
 def origin() -> JSON:

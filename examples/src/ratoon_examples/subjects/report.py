@@ -4,10 +4,18 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from ratoon.client.types import EvaluationRun
 from ratoon_examples.demo import pages
 from ratoon_examples.demo.following import own_runs
-from ratoon_examples.demo.pages import JSON, Page, Table, interval, number, stage_table, timeline_table
+from ratoon_examples.demo.pages import (
+    JSON,
+    Page,
+    Table,
+    evaluation_of,
+    number,
+    score_table,
+    stage_table,
+    timeline_table,
+)
 from ratoon_examples.demo.traffic import Exchange
 from ratoon_examples.subjects.steps import TOKENS_TO_COME, Demo, misattributed, true_scores
 
@@ -59,7 +67,7 @@ def _facts(demo: Demo, failures: Sequence[str]) -> JSON:
         "complaints": list(failures),
         "stages": [asdict(stage) for stage in demo.measured.stages],
         "timeline": [asdict(entry) for entry in demo.measured.timeline],
-        "evaluations": {key: _evaluation(run) for key, run in demo.evaluations.items()},
+        "evaluations": {key: evaluation_of(run, METRIC) for key, run in demo.evaluations.items()},
         "truth": true_scores(demo) if demo.after else {},
         "feedback": {"corrected": demo.corrected, "liked": demo.liked, "junk": demo.junk},
         "examples": _examples(demo),
@@ -72,19 +80,6 @@ def _facts(demo: Demo, failures: Sequence[str]) -> JSON:
         },
         "rollout": demo.rollout.to_json() if demo.rollout else {},
     }
-
-
-def _evaluation(run: EvaluationRun) -> JSON:
-    """Return the value and the interval of the metric by domain and answerer, and the verdict."""
-    domains: JSON = {}
-    for result in run.to_json().get("results", []):
-        scored = {model: result[model] for model in ("candidate", "reference") if result.get(model)}
-        scored |= {each["name"]: each.get("scores", {}) for each in result.get("baselines", [])}
-        domains[result["domain"]] = {
-            model: scores.get("metrics", {}).get(METRIC, {}) for model, scores in scored.items()
-        } | {"candidate − reference": result.get("differences", {}).get(METRIC, {})}
-    verdict = run.verdict.to_json() if run.verdict else {}
-    return {"name": run.name, "domains": domains, "verdict": verdict}
 
 
 def _examples(demo: Demo) -> list[JSON]:
@@ -102,7 +97,7 @@ def _examples(demo: Demo) -> list[JSON]:
 
 def _tables(facts: JSON) -> list[Table]:
     return [
-        ("ROUGE-L with 95 % confidence interval, on sealed test parts", *_score_rows(facts)),
+        score_table(facts["evaluations"], METRIC),
         (
             "ROUGE-L against the real subject lines (the gate used corrections, some of them junk)",
             ["answers of", "ROUGE-L"],
@@ -117,18 +112,6 @@ def _tables(facts: JSON) -> list[Table]:
         timeline_table(facts["timeline"]),
         stage_table(facts["stages"]),
     ]
-
-
-def _score_rows(facts: JSON) -> tuple[list[str], list[list[str]]]:
-    rows = []
-    for key, evaluation in facts["evaluations"].items():
-        for domain, models in evaluation["domains"].items():
-            rows += [
-                [key, domain, model, interval(estimate)] for model, estimate in models.items() if estimate
-            ]
-        passed = "passed" if evaluation["verdict"].get("passed") else "refused"
-        rows.append([key, "gate", passed, evaluation["verdict"].get("summary", "")])
-    return ["version", "domain", "answers of", "ROUGE-L"], rows
 
 
 def _headline(facts: JSON) -> str:

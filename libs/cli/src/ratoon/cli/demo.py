@@ -13,8 +13,8 @@ def demo(
     task: Annotated[
         str,
         typer.Option(
-            help="Task of the model: classify (spam or not, trained from scratch) or generate (a chat model writes the "
-            "subject lines of mails)."
+            help="Task of the model: classify (spam or not, trained from scratch), generate (a chat model writes the "
+            "subject lines of mails) or regress (strength of sentiment, rated by ten people)."
         ),
     ] = "classify",
     data: Annotated[Path, typer.Option(help="Directory of the mail corpus (created by `make data`).")] = Path(
@@ -34,14 +34,14 @@ def demo(
     tier: Annotated[
         str,
         typer.Option(
-            help="Size. classify: nano (trains a model from scratch) or small (LoRA on a 135M chat model); generate: "
-            "full or quick.",
+            help="Size. classify: nano (trains a model from scratch) or small (LoRA on a 135M chat model); generate "
+            "and regress: full or quick.",
             show_default="the first",
         ),
     ] = "",
     state: State = None,
 ) -> None:
-    """Run the closed loop twice on mail, and write a report of the measurements. It needs a checkout of Ratoon."""
+    """Run the closed loop twice on real data, and write a report of the measurements. It needs a checkout of Ratoon."""
     from ratoon.local.installation import find_state
 
     try:

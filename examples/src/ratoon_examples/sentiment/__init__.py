@@ -1,0 +1,1 @@
+"""Demo of the task `regress`: strength of sentiment, rated by ten people."""

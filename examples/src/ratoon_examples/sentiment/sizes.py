@@ -1,0 +1,46 @@
+"""Sizes of the demo: how many items, and how long to train."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Size:
+    """Size of the demo. `settings` are fields of the project."""
+
+    name: str
+    training: int
+    """Words of the first version: for training, validation and test. Ten people rate each."""
+    held_out: int
+    """Words of the control."""
+    arriving: int
+    """Signs and abbreviations that arrive later."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    must_improve: bool = True
+    """The second version must be better on what arrived; else the gate may refuse it, with its numbers."""
+    request_timeout_s: float = 60.0
+    trigger_within_s: float = 240.0
+
+
+_SPLIT = {"validationShare": 0.1, "testShare": 0.2}
+FULL = Size(
+    "full",
+    training=6_500,
+    held_out=300,
+    arriving=290,
+    settings={"training": {"epochs": 8, "continueEpochs": 8, "replayCount": 800}, "split": _SPLIT},
+)
+QUICK = Size(
+    "quick",
+    training=600,
+    held_out=40,
+    arriving=80,
+    settings={
+        "training": {"epochs": 4, "continueEpochs": 2, "replayCount": 100},
+        "split": _SPLIT,
+        "gate": {"baselineMargin": 10, "newDomainThreshold": -8, "oldDomainThreshold": -8},
+    },
+    must_improve=False,
+)
+"""For tests: too few words to be sure of a gain, so the gate lets every version pass."""
+SIZES = {size.name: size for size in (FULL, QUICK)}
