@@ -43,6 +43,9 @@ from ratoon_flywheel.domain.project_settings import (
     Dtype,
     MetricGate,
     StageCompute,
+    TrainOn,
+    Truncation,
+    TuningDefaults,
     check_direction,
 )
 from ratoon_flywheel.domain.projects import (
@@ -98,6 +101,7 @@ def project(value: Project, notices: Sequence[str] = ()) -> project_pb2.Project:
         ],
         default_consent=signal_pb2.Feedback.Consent.Value(f"CONSENT_{value.default_consent}"),
         group_attribute=value.group_attribute,
+        tuning=_tuning_message(value.tuning),
     )
 
 
@@ -466,6 +470,28 @@ def _compute(spec: compute_pb2.Compute) -> Compute:
     )
 
 
+def _tuning_message(value: TuningDefaults) -> project_pb2.Project.TuningDefaults:
+    kind = project_pb2.Project.TuningDefaults
+    train_on = f"TRAIN_ON_{value.train_on or 'UNSPECIFIED'}"
+    truncation = f"TRUNCATION_{value.truncation or 'UNSPECIFIED'}"
+    named = {"train_on": kind.TrainOn.Value(train_on), "truncation": kind.Truncation.Value(truncation)}
+    return kind(**{**vars(value), **named})
+
+
+def _tuning(spec: project_pb2.Project.TuningDefaults) -> TuningDefaults:
+    kind = project_pb2.Project.TuningDefaults
+    train_on = kind.TrainOn.Name(spec.train_on).removeprefix("TRAIN_ON_")
+    truncation = kind.Truncation.Name(spec.truncation).removeprefix("TRUNCATION_")
+    return TuningDefaults(
+        TrainOn(train_on) if spec.train_on else None,
+        Truncation(truncation) if spec.truncation else None,
+        spec.max_tokens,
+        spec.packed,
+        spec.gradient_accumulation,
+        spec.gradient_checkpointing,
+    )
+
+
 def _metric_gate(spec: project_pb2.Project.MetricGate) -> MetricGate:
     return MetricGate(**{field.name: value for field, value in spec.ListFields()} | {"metric": spec.metric})
 
@@ -514,6 +540,7 @@ def _project(spec: project_pb2.Project, task: TaskSpec) -> Project:
         tuple(CurationStep(step.name, dict(step.params)) for step in spec.curation),
         _consent(spec.default_consent) or Project.default_consent,
         spec.group_attribute,
+        _tuning(spec.tuning),
     )
 
 

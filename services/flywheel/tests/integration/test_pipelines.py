@@ -105,6 +105,33 @@ def test_training_gets_the_devices_of_the_project(flywheel, peers):
     )
 
 
+def test_training_gets_the_number_format_and_the_settings_of_fine_tuning(flywheel, peers):
+    half = compute_pb2.Compute(dtype=compute_pb2.Compute.DTYPE_BFLOAT16)
+    tuning = project_pb2.Project.TuningDefaults(
+        train_on="TRAIN_ON_LAST_ANSWER",
+        truncation="TRUNCATION_LEFT",
+        max_tokens=256,
+        packed=True,
+        gradient_accumulation=4,
+        gradient_checkpointing=True,
+    )
+    assert create_project(flywheel, compute={"training": half}, tuning=tuning).tuning == tuning
+    ended(flywheel, begin(flywheel))
+    (training,) = peers.created_resources("TrainingRun")
+    recipe = training_run_pb2.Recipe
+    expected = recipe(
+        dtype=recipe.DTYPE_BFLOAT16,
+        train_on=recipe.TRAIN_ON_LAST_ANSWER,
+        truncation=recipe.TRUNCATION_LEFT,
+        max_tokens=256,
+        packed=True,
+        gradient_accumulation=4,
+        gradient_checkpointing=True,
+    )
+    for name, value in expected.ListFields():
+        assert getattr(training.recipe, name.name) == value
+
+
 def test_a_second_run_continues_production_and_is_held_against_old_and_new(flywheel, peers):
     create_project(flywheel)
     ended(flywheel, begin(flywheel))

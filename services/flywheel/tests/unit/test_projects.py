@@ -29,8 +29,10 @@ from ratoon_flywheel.domain.project_settings import (
     Compute,
     CurationStep,
     DataRequirements,
+    Dtype,
     MetricGate,
     StageCompute,
+    TuningDefaults,
 )
 from ratoon_flywheel.domain.projects import (
     Gate,
@@ -204,6 +206,9 @@ def test_requests_that_contradict_themselves_or_the_project(before, task, labels
         ({"recipes": ("dpo",)}, "recipes"),
         ({"task": Generate(), "retraining_recipes": ("dpo", "dpo")}, "retraining_recipes"),
         ({"curation": (CurationStep(""),)}, "curation"),
+        ({"tuning": TuningDefaults(max_tokens=8)}, "tuning.max_tokens"),
+        ({"tuning": TuningDefaults(gradient_accumulation=5000)}, "tuning.gradient_accumulation"),
+        ({"group_attribute": "x" * 65}, "group_attribute"),
     ],
 )
 def test_settings_that_a_project_cannot_have(settings, field):
@@ -232,6 +237,8 @@ def test_the_etag_marks_every_setting():
         {"compute": StageCompute(training=Compute(Accelerator.CUDA))},
         {"recipes": ("sft",)},
         {"retraining_recipes": ("sft",)},
+        {"group_attribute": "user"},
+        {"tuning": TuningDefaults(packed=True)},
     ]
     etags = {replace(project(), **change).etag for change in changes}
     assert len(etags - {project().etag}) == len(changes)
@@ -257,6 +264,11 @@ def test_a_part_of_a_setting_can_be_changed_alone():
             {"compute": StageCompute(serving=Compute(Accelerator.CUDA))},
             SettingNotSupported,
             "compute.serving",
+        ),
+        (
+            {"compute": StageCompute(training=Compute(dtype=Dtype.FLOAT16))},
+            SettingNotSupported,
+            "compute.training.dtype",
         ),
         (
             {"data_requirements": DataRequirements(required_fields=("id",))},

@@ -20,6 +20,9 @@ from ratoon_flywheel.domain.project_settings import (
     Dtype,
     MetricGate,
     StageCompute,
+    TrainOn,
+    Truncation,
+    TuningDefaults,
 )
 from ratoon_flywheel.domain.projects import Gate, Method, Project, SplitDefaults
 
@@ -85,6 +88,13 @@ def holds(whole: object, part: object) -> bool:
     return whole == part
 
 
+def test_a_run_of_version_1_has_no_recipe_and_no_drift_of_its_own():
+    run = RUNS.load(RUN)
+    assert (run.recipe, run.drift, run.data_note, run.products.labelled_count) == ("", {}, "", 0)
+    drifted = replace(run, recipe="sft", drift={"tokens": 8.2}, data_note="Kept: 1 preference.")
+    assert RUNS.load(RUNS.dump(drifted)) == drifted
+
+
 def test_labels_that_the_previous_release_changes_later_are_taken_over():
     saved = json.loads(PROJECTS.dump(PROJECTS.load(PROJECT)))
     changed = PROJECTS.load(json.dumps(saved | {"labels": ["ham", "spam", "news"]}))
@@ -123,5 +133,7 @@ def test_every_setting_is_stored_and_read_back():
         recipes=("sft",),
         retraining_recipes=("sft",),
         curation=(CurationStep("minhash", {"threshold": "0.8"}),),
+        group_attribute="user",
+        tuning=TuningDefaults(TrainOn.LAST_ANSWER, Truncation.LEFT, 256, True, 4, True),
     )
     assert PROJECTS.load(PROJECTS.dump(project)) == project

@@ -10,6 +10,7 @@ from ratoon_flywheel.adapters.children import child, ensure_cancelled
 from ratoon_flywheel.domain.pipelines.actions import Train
 from ratoon_flywheel.domain.pipelines.runs import Products
 from ratoon_flywheel.domain.pipelines.steps import Child
+from ratoon_flywheel.domain.project_settings import Dtype
 from ratoon_flywheel.domain.projects import Method, labels_of
 
 
@@ -65,9 +66,24 @@ def _recipe(spec: Train) -> training_run_pb2.Recipe:
         prompt_tokens=defaults.prompt_tokens,
         lora_rank=defaults.lora_rank,
     )
+    _tune(recipe, spec)
     if not spec.base_artifact_digest:
         recipe.architecture.hidden_size, recipe.architecture.layers = defaults.hidden_size, defaults.layers
     return recipe
+
+
+def _tune(recipe: training_run_pb2.Recipe, spec: Train) -> None:
+    """Set the number format and the settings of fine-tuning, those that are not the recipe's own defaults."""
+    tuning = spec.tuning
+    if spec.compute.dtype is not Dtype.FLOAT32:
+        recipe.dtype = recipe.Dtype.Value(f"DTYPE_{spec.compute.dtype}")
+    if tuning.train_on:
+        recipe.train_on = recipe.TrainOn.Value(f"TRAIN_ON_{tuning.train_on}")
+    if tuning.truncation:
+        recipe.truncation = recipe.Truncation.Value(f"TRUNCATION_{tuning.truncation}")
+    recipe.max_tokens, recipe.packed = tuning.max_tokens, tuning.packed
+    recipe.gradient_accumulation = tuning.gradient_accumulation
+    recipe.gradient_checkpointing = tuning.gradient_checkpointing
 
 
 def _method(spec: Train) -> training_run_pb2.Recipe.Method.ValueType:

@@ -18,6 +18,8 @@ _MAX_RUNS = 100_000
 _MAX_DEVICES = 64
 _MAX_STEPS = 64
 _MAX_NAME_CHARS = 64
+_MAX_ACCUMULATION = 4096
+_SAMPLE_TOKENS = (16, 131_072)
 
 
 class Accelerator(StrEnum):
@@ -88,6 +90,35 @@ class StageCompute:
     serving: Compute = Compute()
 
 
+class TrainOn(StrEnum):
+    """Turns of a conversation whose tokens a model learns."""
+
+    ALL_ASSISTANT_TURNS = "ALL_ASSISTANT_TURNS"
+    LAST_ANSWER = "LAST_ANSWER"
+
+
+class Truncation(StrEnum):
+    """What becomes of a sample that is too long."""
+
+    LEFT = "LEFT"
+    RIGHT = "RIGHT"
+    MIDDLE = "MIDDLE"
+    SEGMENT = "SEGMENT"
+    REFUSE = "REFUSE"
+
+
+@dataclass(frozen=True)
+class TuningDefaults:
+    """Settings of fine-tuning; None and zero leave them to the recipe."""
+
+    train_on: TrainOn | None = None
+    truncation: Truncation | None = None
+    max_tokens: int = 0
+    packed: bool = False
+    gradient_accumulation: int = 0
+    gradient_checkpointing: bool = False
+
+
 @dataclass(frozen=True)
 class CurationStep:
     """One step of curation."""
@@ -151,6 +182,17 @@ def check_compute(compute: StageCompute) -> None:
     """Raise BadProject if a number of devices is out of range."""
     for stage, each in vars(compute).items():
         _check_range(f"compute.{stage}.devices", each.devices, _MAX_DEVICES)
+
+
+def check_tuning(tuning: TuningDefaults) -> None:
+    """Raise BadProject if a setting of fine-tuning is out of range."""
+    _check_range("tuning.gradient_accumulation", tuning.gradient_accumulation, _MAX_ACCUMULATION)
+    low, high = _SAMPLE_TOKENS
+    if tuning.max_tokens and not low <= tuning.max_tokens <= high:
+        raise BadProject(
+            f"tuning.max_tokens may not be {tuning.max_tokens}; give {low} to {high:,}, or 0 for the default.",
+            "tuning.max_tokens",
+        )
 
 
 def check_recipes(kind: AnyKind, path: str, recipes: Sequence[str]) -> None:

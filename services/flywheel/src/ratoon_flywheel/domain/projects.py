@@ -26,12 +26,14 @@ from ratoon_flywheel.domain.project_settings import (
     DataRequirements,
     MetricGate,
     StageCompute,
+    TuningDefaults,
     check_budget,
     check_compute,
     check_curation,
     check_data,
     check_metrics,
     check_recipes,
+    check_tuning,
 )
 
 
@@ -128,6 +130,7 @@ class Project:
     """Permitted use of feedback that names none."""
     group_attribute: str = ""
     """Attribute whose values stay in one part of a split by group; empty: `conversation`."""
+    tuning: TuningDefaults = TuningDefaults()
     revision: int = 0
 
     @property
@@ -193,10 +196,11 @@ _SETTINGS = (
     "curation",
     "default_consent",
     "group_attribute",
+    "tuning",
 )
 CHANGEABLE = (*_OLDEST, "task", *_SETTINGS)
 """The fields that a person can change."""
-_PARTED = ("gate", "training", "rollout", "split", "data_requirements", "budget", "compute")
+_PARTED = ("gate", "training", "rollout", "split", "data_requirements", "budget", "compute", "tuning")
 
 
 _MAX_RETENTION_DAYS = 3650
@@ -336,6 +340,7 @@ def _check_settings(project: Project) -> None:
     check_data(project.data_requirements, isinstance(project.task, Classify))
     check_budget(project.budget)
     check_compute(project.compute)
+    check_tuning(project.tuning)
     check_recipes(kind, "recipes", project.recipes)
     check_recipes(kind, "retraining_recipes", project.retraining_recipes)
     check_curation(project.curation)

@@ -178,6 +178,106 @@ class Project(_message.Message):
         def WhichOneof(self, oneof_group: _WhichOneofArgType__replay_count) -> _WhichOneofReturnType__replay_count | None: ...
 
     @_typing.final
+    class TuningDefaults(_message.Message):
+        """Settings of fine-tuning. A zero value selects the default of the training recipe."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        class _TrainOn:
+            ValueType = _typing.NewType("ValueType", _builtins.int)
+            V: _TypeAlias = ValueType  # noqa: Y015
+
+        class _TrainOnEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Project.TuningDefaults._TrainOn.ValueType], _builtins.type):
+            DESCRIPTOR: _descriptor.EnumDescriptor
+            TRAIN_ON_UNSPECIFIED: Project.TuningDefaults._TrainOn.ValueType  # 0
+            """Not set: all turns of the assistant."""
+            TRAIN_ON_ALL_ASSISTANT_TURNS: Project.TuningDefaults._TrainOn.ValueType  # 1
+            """Every turn of the assistant."""
+            TRAIN_ON_LAST_ANSWER: Project.TuningDefaults._TrainOn.ValueType  # 2
+            """The last answer only."""
+
+        class TrainOn(_TrainOn, metaclass=_TrainOnEnumTypeWrapper):
+            """Turns of a conversation whose tokens the model learns."""
+
+        TRAIN_ON_UNSPECIFIED: Project.TuningDefaults.TrainOn.ValueType  # 0
+        """Not set: all turns of the assistant."""
+        TRAIN_ON_ALL_ASSISTANT_TURNS: Project.TuningDefaults.TrainOn.ValueType  # 1
+        """Every turn of the assistant."""
+        TRAIN_ON_LAST_ANSWER: Project.TuningDefaults.TrainOn.ValueType  # 2
+        """The last answer only."""
+
+        class _Truncation:
+            ValueType = _typing.NewType("ValueType", _builtins.int)
+            V: _TypeAlias = ValueType  # noqa: Y015
+
+        class _TruncationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Project.TuningDefaults._Truncation.ValueType], _builtins.type):
+            DESCRIPTOR: _descriptor.EnumDescriptor
+            TRUNCATION_UNSPECIFIED: Project.TuningDefaults._Truncation.ValueType  # 0
+            """Not set: its middle is dropped."""
+            TRUNCATION_LEFT: Project.TuningDefaults._Truncation.ValueType  # 1
+            """Drop its beginning."""
+            TRUNCATION_RIGHT: Project.TuningDefaults._Truncation.ValueType  # 2
+            """Drop its end."""
+            TRUNCATION_MIDDLE: Project.TuningDefaults._Truncation.ValueType  # 3
+            """Drop the middle of what precedes the last answer."""
+            TRUNCATION_SEGMENT: Project.TuningDefaults._Truncation.ValueType  # 4
+            """Train on its parts as samples of their own."""
+            TRUNCATION_REFUSE: Project.TuningDefaults._Truncation.ValueType  # 5
+            """Refuse the training run."""
+
+        class Truncation(_Truncation, metaclass=_TruncationEnumTypeWrapper):
+            """What becomes of a sample that is too long."""
+
+        TRUNCATION_UNSPECIFIED: Project.TuningDefaults.Truncation.ValueType  # 0
+        """Not set: its middle is dropped."""
+        TRUNCATION_LEFT: Project.TuningDefaults.Truncation.ValueType  # 1
+        """Drop its beginning."""
+        TRUNCATION_RIGHT: Project.TuningDefaults.Truncation.ValueType  # 2
+        """Drop its end."""
+        TRUNCATION_MIDDLE: Project.TuningDefaults.Truncation.ValueType  # 3
+        """Drop the middle of what precedes the last answer."""
+        TRUNCATION_SEGMENT: Project.TuningDefaults.Truncation.ValueType  # 4
+        """Train on its parts as samples of their own."""
+        TRUNCATION_REFUSE: Project.TuningDefaults.Truncation.ValueType  # 5
+        """Refuse the training run."""
+
+        TRAIN_ON_FIELD_NUMBER: _builtins.int
+        TRUNCATION_FIELD_NUMBER: _builtins.int
+        MAX_TOKENS_FIELD_NUMBER: _builtins.int
+        PACKED_FIELD_NUMBER: _builtins.int
+        GRADIENT_ACCUMULATION_FIELD_NUMBER: _builtins.int
+        GRADIENT_CHECKPOINTING_FIELD_NUMBER: _builtins.int
+        train_on: Global___Project.TuningDefaults.TrainOn.ValueType
+        """Turns of a conversation whose tokens the model learns."""
+        truncation: Global___Project.TuningDefaults.Truncation.ValueType
+        """What becomes of a sample that is too long."""
+        max_tokens: _builtins.int
+        """Maximum length of a sample in tokens, its answers included: 16 to 131,072."""
+        packed: _builtins.bool
+        """Pack the samples of a step into one row without padding; each sample attends only to itself. Default: false."""
+        gradient_accumulation: _builtins.int
+        """Number of parts in which a worker computes its share of a step, at most 4,096: the memory for activations falls
+        by this factor.
+        """
+        gradient_checkpointing: _builtins.bool
+        """Recompute activations in the backward pass instead of keeping them: less memory, more time. Default: false."""
+        def __init__(
+            self,
+            *,
+            train_on: Global___Project.TuningDefaults.TrainOn.ValueType = ...,
+            truncation: Global___Project.TuningDefaults.Truncation.ValueType = ...,
+            max_tokens: _builtins.int = ...,
+            packed: _builtins.bool = ...,
+            gradient_accumulation: _builtins.int = ...,
+            gradient_checkpointing: _builtins.bool = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "max_tokens", b"max_tokens", "packed", b"packed", "train_on", b"train_on", "truncation", b"truncation"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
     class SplitDefaults(_message.Message):
         """Split of the records of given sources; the remaining records are used for training. Corrected traffic is split by
         time instead. The two shares must sum to less than 1.
@@ -365,7 +465,7 @@ class Project(_message.Message):
         SERVING_FIELD_NUMBER: _builtins.int
         @_builtins.property
         def training(self) -> _compute_pb2.Compute:
-            """Training, in 32-bit floating point. Each device has a training worker of its own."""
+            """Training, in FLOAT32 or BFLOAT16. Each device has a training worker of its own."""
 
         @_builtins.property
         def evaluation(self) -> _compute_pb2.Compute:
@@ -469,6 +569,7 @@ class Project(_message.Message):
     CURATION_FIELD_NUMBER: _builtins.int
     DEFAULT_CONSENT_FIELD_NUMBER: _builtins.int
     GROUP_ATTRIBUTE_FIELD_NUMBER: _builtins.int
+    TUNING_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}`."""
     revision: _builtins.int
@@ -569,6 +670,10 @@ class Project(_message.Message):
     def curation(self) -> _containers.RepeatedCompositeFieldContainer[Global___Project.CurationStep]:
         """Steps of curation, in their order. Empty: the default steps of ingestion."""
 
+    @_builtins.property
+    def tuning(self) -> Global___Project.TuningDefaults:
+        """Settings of fine-tuning: which tokens of a conversation are learned, and how much memory it takes."""
+
     def __init__(
         self,
         *,
@@ -602,10 +707,11 @@ class Project(_message.Message):
         curation: _abc.Iterable[Global___Project.CurationStep] | None = ...,
         default_consent: _signal_pb2.Feedback.Consent.ValueType = ...,
         group_attribute: _builtins.str = ...,
+        tuning: Global___Project.TuningDefaults | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "compute", b"compute", "create_time", b"create_time", "data_requirements", b"data_requirements", "gate", b"gate", "primary_metric", b"primary_metric", "rollout", b"rollout", "split", b"split", "task", b"task", "training", b"training", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "compute", b"compute", "create_time", b"create_time", "data_requirements", b"data_requirements", "gate", b"gate", "primary_metric", b"primary_metric", "rollout", b"rollout", "split", b"split", "task", b"task", "training", b"training", "tuning", b"tuning", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "compute", b"compute", "create_time", b"create_time", "curation", b"curation", "data_requirements", b"data_requirements", "dataset", b"dataset", "default_consent", b"default_consent", "deployment", b"deployment", "display_name", b"display_name", "etag", b"etag", "gate", b"gate", "group_attribute", b"group_attribute", "instructions", b"instructions", "labels", b"labels", "metric_gates", b"metric_gates", "metrics", b"metrics", "model", b"model", "name", b"name", "notices", b"notices", "primary_metric", b"primary_metric", "recipes", b"recipes", "require_approval", b"require_approval", "retraining_recipes", b"retraining_recipes", "revision", b"revision", "rollout", b"rollout", "split", b"split", "task", b"task", "traffic_retention_days", b"traffic_retention_days", "training", b"training", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "compute", b"compute", "create_time", b"create_time", "curation", b"curation", "data_requirements", b"data_requirements", "dataset", b"dataset", "default_consent", b"default_consent", "deployment", b"deployment", "display_name", b"display_name", "etag", b"etag", "gate", b"gate", "group_attribute", b"group_attribute", "instructions", b"instructions", "labels", b"labels", "metric_gates", b"metric_gates", "metrics", b"metrics", "model", b"model", "name", b"name", "notices", b"notices", "primary_metric", b"primary_metric", "recipes", b"recipes", "require_approval", b"require_approval", "retraining_recipes", b"retraining_recipes", "revision", b"revision", "rollout", b"rollout", "split", b"split", "task", b"task", "traffic_retention_days", b"traffic_retention_days", "training", b"training", "tuning", b"tuning", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

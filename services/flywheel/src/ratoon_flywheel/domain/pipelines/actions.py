@@ -7,7 +7,7 @@ from ratoon.tasks.kind import SplitMode
 from ratoon.tasks.kinds import TaskSpec, kind_of
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, StageId, Window
 from ratoon_flywheel.domain.pipelines.support import loop_kind
-from ratoon_flywheel.domain.project_settings import Compute, MetricGate
+from ratoon_flywheel.domain.project_settings import Compute, MetricGate, TuningDefaults
 from ratoon_flywheel.domain.projects import Project, TrainingDefaults
 
 MAX_OLD_DOMAINS = 3
@@ -67,6 +67,7 @@ class Train:
     defaults: TrainingDefaults
     epochs: float
     compute: Compute = Compute()
+    tuning: TuningDefaults = TuningDefaults()
 
 
 class RuleKind(StrEnum):
@@ -150,7 +151,9 @@ def stage_request(run: PipelineRun, stage: StageId) -> StageRequest:
             epochs = project.training.continue_epochs if production else project.training.epochs
             compute = project.compute.training
             digests = (products.train_digest, products.validation_digest, base)
-            return Train(project.name, *digests, project.task, project.training, epochs, compute)
+            return Train(
+                project.name, *digests, project.task, project.training, epochs, compute, project.tuning
+            )
         case StageId.EVALUATION:
             return _evaluate(run)
         case StageId.REGISTRATION:

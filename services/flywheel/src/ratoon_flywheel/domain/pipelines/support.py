@@ -75,7 +75,7 @@ def _unsupported(project: Project) -> dict[str, bool]:
         "data_requirements.required_fields": bool(project.data_requirements.required_fields),
         "budget.max_cost": bool(project.budget.max_cost),
         "budget.max_energy_kwh": bool(project.budget.max_energy_kwh),
-        "compute.training.dtype": project.compute.training.dtype is not Dtype.FLOAT32,
+        "compute.training.dtype": project.compute.training.dtype is Dtype.FLOAT16,
         "compute.training.accelerator": project.compute.training.accelerator is Accelerator.NEURON,
         **{
             f"compute.{stage}": getattr(project.compute, stage) != Compute()
