@@ -31,14 +31,17 @@ CONFIGS: dict[str, dict[str, Any]] = {
 """Differences that matter: grouped heads, heads wider than the hidden size, tied heads, fused projections, GELU."""
 
 
-def tiny(folder: Path, kind: str, **changes: Any) -> Path:
-    """Write a Hugging Face directory of this architecture into `folder`, with the tokenizer of `tiny_llama`."""
+def tiny(folder: Path, kind: str, rows: int = 0, **changes: Any) -> Path:
+    """Write a Hugging Face directory of this architecture into `folder`, with the tokenizer of `tiny_llama`.
+
+    Its embeddings have `rows` rows (0: one for each token).
+    """
     from transformers import AutoConfig, AutoModelForCausalLM
 
     tiny_llama(folder, LABELS)
     (folder / "model.safetensors").unlink()
     (folder / "recipe.json").unlink()
-    rows = json.loads((folder / "config.json").read_text())["vocab_size"]
+    rows = rows or json.loads((folder / "config.json").read_text())["vocab_size"]
     special = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
     config = AutoConfig.for_model(kind, vocab_size=rows, **special, **{**CONFIGS[kind], **changes})
     torch.manual_seed(0)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ratoon.operations.jobs import JobFolder
-from ratoon_training.domain.recipes import Method, Recipe
+from ratoon_training.domain.recipes import Dtype, Method, Recipe
 from ratoon_training.worker.corpus import Corpus
 
 from .architectures import tiny
@@ -20,6 +20,21 @@ VARIANTS: dict[str, tuple[str, Recipe]] = {
     "from scratch": ("", replace(TWENTY, averaging=0.9)),
     "all weights": ("qwen3", replace(TWENTY, method=Method.CONTINUE, token_dropout=0.0)),
     "an adapter": ("gpt_neox", replace(TWENTY, method=Method.LORA, lora_rank=2, token_dropout=0.0)),
+    "bfloat16": (
+        "llama",
+        replace(TWENTY, method=Method.LORA, lora_rank=2, token_dropout=0.0, dtype=Dtype.BFLOAT16),
+    ),
+    "less memory": (
+        "qwen2",
+        replace(
+            TWENTY,
+            method=Method.CONTINUE,
+            token_dropout=0.0,
+            gradient_accumulation=2,
+            gradient_checkpointing=True,
+            dtype=Dtype.BFLOAT16,
+        ),
+    ),
     "dropout layers": ("gpt2", replace(TWENTY, method=Method.LORA, lora_rank=2, token_dropout=0.0)),
 }
 

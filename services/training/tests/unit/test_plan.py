@@ -1,9 +1,11 @@
 """Memory plans, machine families and model sizes, with the figures of the procedures."""
 
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
+from ratoon.tasks.generate import Generate
 from ratoon_training.adapters.machine import FAMILIES_FILE
 from ratoon_training.domain.machines import best_for, parse_families
 from ratoon_training.domain.plan import (
@@ -15,7 +17,8 @@ from ratoon_training.domain.plan import (
     plan,
     rule_of_thumb,
 )
-from ratoon_training.domain.recipes import Accelerator, Architecture, Method, Recipe, Resources
+from ratoon_training.domain.recipes import Accelerator, Architecture, Dtype, Method, Recipe, Resources
+from ratoon_training.domain.shapes import ModelShape
 
 FAMILIES = parse_families(FAMILIES_FILE.read_text())
 RECIPE = Recipe(labels=("ham", "spam"))
@@ -102,3 +105,61 @@ def test_model_sizes_report_both_measures():
     assert model_size(1_090_432, 4_364_824) is Size.SMALL
     assert model_size(99_000_000, 396_000_000) is Size.MEDIUM  # few parameters, but 396 MB in float32
     assert model_size(10_000_000_000, 40_000_000_000) is Size.LARGE
+
+
+BASE = ModelShape(
+    parameters=134_515_008,
+    vocab_size=49_152,
+    hidden_size=576,
+    layers=30,
+    heads=9,
+    intermediate_size=1536,
+    query_width=576,
+    key_value_width=192,
+    linear_widths=30 * (576 * 4 + 2 * (576 + 192) + 3 * (576 + 1536)),
+)
+"""SmolLM2-135M: grouped heads, tied embeddings."""
+
+
+def test_a_base_is_planned_by_its_own_shape():
+    """T45: gradients and moments of what is trained, weights of all."""
+    recipe = Recipe(task=Generate(), method=Method.LORA, lora_rank=8)
+    trained = BASE.adapter_parameters(8)
+    needs = measured(BASE, 1, 100, trained=trained)
+    assert trained == 2_442_240
+    assert (needs.weights, needs.gradients, needs.optimiser) == (4 * 134_515_008, 4 * trained, 8 * trained)
+    planned = plan(recipe, Resources(), 100 * GIB, FAMILIES, BASE)
+    assert planned.measured_bytes > plan(recipe, Resources(), 100 * GIB, FAMILIES).measured_bytes
+
+
+def test_the_shape_of_a_model_from_scratch_is_that_of_its_architecture():
+    architecture = Architecture(vocab_size=49_152, hidden_size=576, layers=30, heads=9)
+    shape = ModelShape.of(architecture)
+    assert measured(shape, 4, 100) == measured(architecture, 4, 100)
+    assert shape.parameters == architecture.parameters
+
+
+def memory(**settings: Any) -> int:
+    recipe = Recipe(task=Generate(), method=Method.CONTINUE, **settings)
+    return plan(recipe, Resources(), 100 * GIB, FAMILIES, BASE).measured_bytes
+
+
+def test_settings_that_save_memory_are_planned():
+    usual = memory()
+    assert memory(gradient_accumulation=4) == memory(batch_size=4)
+    assert memory(gradient_checkpointing=True) < 0.6 * usual
+    assert memory(gradient_checkpointing=True, gradient_accumulation=16) < memory(gradient_checkpointing=True)
+    assert memory(dtype=Dtype.BFLOAT16) < usual
+    assert memory(max_tokens=2048) > 3 * memory(max_tokens=512)
+
+
+def test_bfloat16_halves_a_frozen_base_and_copies_trained_weights():
+    frozen = measured(BASE, 1, 10, trained=1000, dtype=Dtype.BFLOAT16).weights
+    assert frozen == 2 * BASE.parameters + 6 * 1000
+    assert measured(BASE, 1, 10, dtype=Dtype.BFLOAT16).weights == 6 * BASE.parameters
+
+
+def test_a_refusal_names_what_saves_memory():
+    refused = plan(Recipe(task=Generate(), method=Method.CONTINUE), Resources(), 3 * GIB, FAMILIES, BASE)
+    assert not refused.admitted
+    assert "raise gradient_accumulation" in refused.reason

@@ -1,0 +1,160 @@
+"""Base models of architectures other than ours: their size, what is trained of them, and the model that comes out."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from ratoon.storage.artifacts import ArtifactStore
+from ratoon_training.adapters.bases import StoredModels
+from ratoon_training.domain.errors import BadBaseModel
+from ratoon_training.domain.recipes import Method, Recipe
+from ratoon_training.worker import models
+
+from .architectures import CONFIGS, tiny
+
+
+@pytest.fixture(scope="module", params=sorted(CONFIGS))
+def base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The prepared directory of a run: the base model is its `base/`."""
+    prepared = tmp_path_factory.mktemp(request.param)
+    return tiny(prepared / "base", request.param).parent
+
+
+def described(prepared: Path, store: Path):
+    artifacts = ArtifactStore(str(store))
+    return StoredModels(artifacts).describe(artifacts.put_tree(prepared / "base"))
+
+
+def test_a_plan_counts_the_weights_that_are_in_memory(base, tmp_path):
+    shape = described(base, tmp_path).shape
+    model = models.build(Recipe(method=Method.CONTINUE), base)
+    assert shape.parameters == sum(parameter.numel() for parameter in model.parameters())
+    config = model.config
+    assert shape.vocab_size == model.get_input_embeddings().weight.shape[0]
+    assert shape.layers == config.num_hidden_layers
+    assert described(base, tmp_path).architecture.tied == (
+        model.get_output_embeddings().weight is model.get_input_embeddings().weight
+    )
+
+
+def test_a_plan_counts_the_weights_of_an_adapter(base, tmp_path):
+    shape = described(base, tmp_path).shape
+    model = models.build(Recipe(method=Method.LORA, lora_rank=3), base)
+    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    assert 0 < shape.adapter_parameters(3) == trained
+
+
+def spoilt(folder: Path, change: Callable[[dict[str, torch.Tensor]], None]) -> Path:
+    """Change the tensors of a model directory."""
+    tensors = load_file(folder / "model.safetensors")
+    change(tensors)
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    return folder
+
+
+NAME = "gpt_neox.layers.1.attention.dense.weight"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda tensors: tensors.pop(NAME), f"missing are {NAME}"),
+        (lambda tensors: tensors.update(extra=torch.ones(2)), "unexpected are extra"),
+        (lambda tensors: tensors.update({NAME: torch.ones(64, 60)}), "do not fit together"),
+    ],
+)
+def test_a_base_with_other_weights_than_its_architecture_has_is_not_trained(tmp_path, change, message):
+    spoilt(tiny(tmp_path / "base", "gpt_neox"), change)
+    with pytest.raises(BadBaseModel, match=re.escape(message)):
+        models.build(Recipe(method=Method.LORA), tmp_path)
+
+
+def adapted(base: Path, folder: Path, recipe: Recipe) -> tuple[Any, Path]:
+    """A model with an adapter whose two factors are random, and the adapter as it is published."""
+    model = models.build(recipe, base).eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.copy_(0.1 * torch.randn_like(parameter))
+    model.save_pretrained(folder)
+    return model, folder
+
+
+def logits(model: Any) -> torch.Tensor:
+    with torch.no_grad():
+        found: torch.Tensor = model.eval()(torch.arange(5, 45).reshape(2, 20)).logits
+    return found
+
+
+def test_an_adapter_changes_the_answers_and_merges_into_the_same_model(base, tmp_path):
+    """T24, T26: the adapter is active, and so is the merged model, in memory and after a reload."""
+    from transformers import AutoModelForCausalLM
+
+    model, _ = adapted(base, tmp_path / "adapter", Recipe(method=Method.LORA, lora_rank=4))
+    with model.disable_adapter():
+        plain = logits(model)
+    active = logits(model)
+    assert (active - plain).abs().max() > 1e-2
+    merged = model.merge_and_unload()
+    assert (logits(merged) - active).abs().max() <= 1e-5
+    merged.save_pretrained(tmp_path / "merged")
+    reloaded = AutoModelForCausalLM.from_pretrained(tmp_path / "merged", dtype=torch.float32)
+    assert (logits(reloaded) - active).abs().max() <= 1e-5
+    embeddings = load_file(base / "base" / "model.safetensors")
+    name = next(
+        name for name in embeddings if name.endswith(("embed_tokens.weight", "embed_in.weight", "wte.weight"))
+    )
+    assert torch.equal(reloaded.get_input_embeddings().weight, embeddings[name]), (
+        "an adapter has no part in it"
+    )
+
+
+def test_an_adapter_of_another_base_is_not_continued(tmp_path):
+    """T26 (a): names that match nothing are an error, not an adapter without effect."""
+    recipe = Recipe(method=Method.LORA, lora_rank=4)
+    tiny(tmp_path / "base", "llama")
+    _, folder = adapted(tmp_path, tmp_path / "adapter", recipe)
+    file = folder / "adapter_model.safetensors"
+    tensors = load_file(file)
+    save_file(
+        {name.replace("model.model.", "model.language_model.model."): t for name, t in tensors.items()}, file
+    )
+    with pytest.raises(BadBaseModel, match="does not match its base model"):
+        models.build(recipe, tmp_path)
+
+
+def test_a_rank_stabilised_adapter_keeps_its_scale(tmp_path):
+    """T26 (b)."""
+    recipe = Recipe(method=Method.LORA, lora_rank=16)
+    tiny(tmp_path / "base", "llama")
+    _, folder = adapted(tmp_path, tmp_path / "adapter", recipe)
+    path = folder / "adapter_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "use_rslora": True, "lora_alpha": 16}))
+    model = models.build(recipe, tmp_path)
+    scales = {
+        layer.scaling["default"]
+        for layer in model.modules()
+        if hasattr(layer, "scaling") and hasattr(layer, "lora_A")
+    }
+    assert scales == {4.0}
+
+
+def test_the_seed_decides_the_adapter(tmp_path):
+    """T14."""
+    tiny(tmp_path / "base", "qwen3")
+    first, again, other = (
+        [
+            p.detach()
+            for p in models.build(Recipe(method=Method.LORA, seed=seed), tmp_path).parameters()
+            if p.requires_grad
+        ]
+        for seed in (7, 7, 8)
+    )
+    assert all(map(torch.equal, first, again))
+    assert not all(map(torch.equal, first, other))
