@@ -45,11 +45,15 @@ class Resources:
         """Counts of a project's tasks."""
         tasks = self.children(f"{project}/tasks")
         of_state = {s: [t for t in tasks if t["state"] == f"STATE_{s}"] for s in ("OPEN", "DONE", "SKIPPED")}
-        answers = Counter((task["proposedLabel"], task["label"]) for task in of_state["DONE"])
+        labelled = [task for task in of_state["DONE"] if "classify" in task.get("task", {"classify": {}})]
+        answers = Counter((task["proposedLabel"], task["label"]) for task in labelled)
+        kept = sum(task["proposedLabel"] == task["label"] for task in of_state["DONE"])
         return {
             "openCounts": dict(Counter(task["reason"] for task in of_state["OPEN"])),
             "doneCount": str(len(of_state["DONE"])),
             "skippedCount": str(len(of_state["SKIPPED"])),
+            "keptCount": str(kept),
+            "changedCount": str(len(of_state["DONE"]) - kept),
             "reviews": [
                 {"proposedLabel": before, "label": after, "count": str(count)}
                 for (before, after), count in answers.items()

@@ -129,6 +129,31 @@ def test_a_task_without_a_label_is_skipped():
     assert (name, body["label"], done.notice) == ("projects/p/tasks/t:complete", "", "Skipped.")
 
 
+@pytest.mark.parametrize(
+    ("fields", "label", "notice"),
+    [
+        ({"text": "two\r\nlines\r\n", "save": "1"}, "two\nlines\n", "The answer is saved."),
+        ({"text": "4.5", "save": "1"}, "4.5", "Labelled 4.5."),
+        ({"choice-1": "billing", "choice-3": "other", "save": "1"}, "billing\nother", "The answer is saved."),
+        ({"text": "half an answer", "keep": "1"}, "as it was\r\n", "The answer is saved."),
+        ({"text": "half an answer", "skip": "1"}, "", "Skipped."),
+    ],
+)
+def test_a_task_is_answered_with_what_was_entered(fields, label, notice, monkeypatch):
+    async def get(_api, name, **_query):
+        return {"name": name, "proposedLabel": "as it was\r\n"}
+
+    monkeypatch.setattr(Api, "get", get)
+    done, (_, _, body, _) = press("complete-task", name="projects/p/tasks/t", entry="any", **fields)
+    assert (body["label"], done.notice) == (label, notice)
+
+
+@pytest.mark.parametrize("fields", [{"text": " \r\n"}, {}])
+def test_an_empty_answer_is_not_taken_for_a_skip(fields):
+    with pytest.raises(BadForm, match="enter one, or skip"):
+        press("complete-task", name="projects/p/tasks/t", entry="any", save="1", **fields)
+
+
 def test_an_alias_is_set_on_the_model_of_the_version():
     _, (_, name, body, _) = press(
         "point-alias", name="projects/p/models/m/versions/v1.1", alias="candidate", reason="ok"

@@ -175,6 +175,70 @@ def test_every_page_of_a_busy_project_shows_to_every_role_that_may_look(busy, pa
     visit(busy, role, scenario)
 
 
+LONG = "<b>" + "word " * 13_000
+
+
+@pytest.mark.parametrize(
+    ("task", "proposed", "expected"),
+    [
+        ({"generate": {}}, LONG, ['<textarea id="entry" name="text"', "&lt;b&gt;word", 'name="keep"']),
+        ({"generate": {}}, "", ['<textarea id="entry" name="text"']),
+        ({"regress": {"min": 1, "max": 5}}, "3", ["a number from 1 to 5", "Current number: <b>3</b>"]),
+        (
+            {"classify": {"labels": ["billing", "other", "spam"], "multiLabel": True}},
+            "billing\nother",
+            [
+                'value="billing" checked',
+                'value="other" checked',
+                'value="spam" data-key="3"',
+                "billing, other",
+            ],
+        ),
+    ],
+)
+def test_a_task_of_each_kind_is_entered_in_its_own_way(busy, task, proposed, expected):
+    busy.memory.put(f"{seed.P}/tasks/t0", createTime=seed.at(9), task=task, proposedLabel=proposed)
+
+    async def scenario(client: httpx.AsyncClient) -> None:
+        answer = (await client.get("/p/mail/labels/review")).text
+        assert all(each in answer for each in expected), answer
+        assert ('name="keep"' in answer) is bool(proposed)
+        assert 'data-keeps=""' in answer
+        assert not re.search(r'<button name="label"', answer)
+
+    visit(busy, "annotator", scenario)
+
+
+def test_a_conversation_is_shown_turn_by_turn(busy):
+    record = f"{seed.DATA}/versions/v1/records/{busy.memory.resources[f'{seed.P}/tasks/t0']['recordId']}"
+    messages = [{"role": "system", "content": "Be <brief>."}, {"role": "user", "content": "Capital of Peru?"}]
+    busy.memory.put(record, example={"messages": messages})
+
+    async def scenario(client: httpx.AsyncClient) -> None:
+        answer = (await client.get("/p/mail/labels/review")).text
+        assert "Be &lt;brief&gt;." in answer
+        assert answer.index(">system<") < answer.index(">user<")
+
+    visit(busy, "annotator", scenario)
+
+
+def test_long_answers_and_numbers_fit_on_the_page_of_labels(busy):
+    busy.memory.put(
+        f"{seed.P}/tasks/t0", task={"generate": {}}, state="STATE_DONE", label=LONG, proposedLabel=LONG
+    )
+    busy.memory.put(f"{seed.P}/guidelines/g2", task={"regress": {"min": 1, "max": 5}})
+    busy.memory.put(f"{seed.P}/labelSets/l2", state="STATE_SUCCEEDED", labelCount="12", agreementTokenF1=0.5)
+
+    async def scenario(client: httpx.AsyncClient) -> None:
+        answer = (await client.get("/p/mail/labels")).text
+        assert len(answer) < len(LONG)
+        assert "kept <b>1</b> and changed <b>0</b>" in answer
+        assert "Number from 1 to 5" in answer
+        assert "0.500 (token F1)" in answer
+
+    visit(busy, "viewer", scenario)
+
+
 @pytest.mark.parametrize("path", EMPTY)
 def test_every_page_of_an_empty_project_says_what_to_do(platform, path):
     seed.empty_project(platform.memory)

@@ -127,6 +127,43 @@ def test_agreement_is_counted_with_and_without_chance():
     assert labels.review_of({}) is None
 
 
+def test_answers_that_people_kept_are_counted():
+    assert labels.kept_of({"keptCount": "3", "changedCount": "1"}) == labels.Kept(3, 1)
+    assert labels.Kept(3, 1).share == pytest.approx(0.75)
+    assert labels.kept_of({}) is None
+
+
+@pytest.mark.parametrize(
+    ("task", "entry"),
+    [
+        ({}, labels.Entry("classify", ("a", "b"))),
+        (
+            {"proposedLabel": "y", "task": {"classify": {"labels": ["x", "y"]}}},
+            labels.Entry("classify", ("x", "y"), False, ("y",)),
+        ),
+        (
+            {"proposedLabel": "x\nz", "task": {"classify": {"labels": ["x", "y", "z"], "multiLabel": True}}},
+            labels.Entry("classify", ("x", "y", "z"), True, ("x", "z")),
+        ),
+        ({"task": {"generate": {"form": "FORM_JSON"}}}, labels.Entry("generate", hint="a JSON document")),
+        ({"task": {"regress": {}}}, labels.Entry("regress", hint="a number")),
+        ({"task": {"regress": {"min": 0, "max": 5}}}, labels.Entry("regress", hint="a number from 0 to 5")),
+        (
+            {"task": {"regress": {"min": 0.5, "unit": "kg"}}},
+            labels.Entry("regress", hint="a number of 0.5 or more (kg)"),
+        ),
+    ],
+)
+def test_what_an_annotator_enters_follows_from_the_task(task, entry):
+    assert labels.entry_of(task, ["a", "b"]) == entry
+
+
+def test_a_guideline_is_headed_by_what_annotators_enter():
+    assert labels.answer_words({"labels": ["a", "b"]}) == "a, b"
+    assert labels.answer_words({"task": {"generate": {}}}) == "Text"
+    assert labels.answer_words({"task": {"regress": {"max": 1}}}) == "Number of 1 or less"
+
+
 def test_curves_come_from_the_blob_or_grow_from_the_points_of_a_run():
     blob = {"curves": {
         "steps": {"columns": ["step", "loss"], "rows": [[1, 2.0], [2, 1.0]]},

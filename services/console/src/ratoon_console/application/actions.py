@@ -9,6 +9,8 @@ from ratoon_console.domain.people import Role
 from ratoon_console.domain.projects import settings_of
 from ratoon_console.domain.words import last_part
 
+_SHORT_ANSWER = 64
+"""Characters of an answer that a notice repeats."""
 POLICY_NUMBERS = (
     "driftThreshold",
     "errorRateThreshold",
@@ -222,9 +224,28 @@ async def change_settings(form: Form, api: Api) -> Done:
 
 async def complete_task(form: Form, api: Api) -> Done:
     """Answer a review task; without a label it is skipped."""
-    label = form.fields.get("label", "")
+    label = await _answer(form, api)
     await api.post(f"{form.name}:complete", {"label": label, "requestId": form["request_id"]})
-    return Done(f"Labelled {label}." if label else "Skipped.")
+    if not label:
+        return Done("Skipped.")
+    is_short = len(label) <= _SHORT_ANSWER and "\n" not in label
+    return Done(f"Labelled {label}." if is_short else "The answer is saved.")
+
+
+async def _answer(form: Form, api: Api) -> str:
+    """Return the answer that a form holds: a label, several of them, or a text; empty if the task is skipped."""
+    fields = form.fields
+    if "skip" in fields:
+        return ""
+    if "keep" in fields:
+        return str((await api.get(form.name)).get("proposedLabel", ""))
+    if "entry" not in fields:
+        return fields.get("label", "")
+    chosen = [value for key, value in fields.items() if key.startswith("choice-")]
+    answer = fields.get("text", "").replace("\r\n", "\n") or "\n".join(chosen)
+    if not answer.strip():
+        raise BadForm("The answer is empty. Go back and enter one, or skip the task.")
+    return answer
 
 
 async def give_feedback(form: Form, api: Api) -> Done:

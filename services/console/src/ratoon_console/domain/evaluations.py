@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ratoon_console.domain.words import JSON, number
+from ratoon.tasks.titles import metric_title
+from ratoon_console.domain.metrics import OF_LABELS, Measure, measure_of, values
+from ratoon_console.domain.words import JSON, decimal, number
 
 _JUDGES = (("candidate", "candidate"), ("reference", "in production"), ("tfidf", "TF-IDF on words"),
            ("majority", "majority class"))  # fmt: skip
@@ -14,6 +16,11 @@ _BASELINES = {
     "majority": "majority class",
     "tfidf": "TF-IDF on words",
     "tfidf_chars": "TF-IDF on characters",
+    "zero_shot": "base model",
+    "few_shot": "base model with examples",
+    "nearest_reference": "answer of the most similar training record",
+    "mean": "mean of the training part",
+    "ridge_tfidf": "ridge regression on TF-IDF",
 }
 
 
@@ -26,14 +33,20 @@ def scores_of(result: JSON, judge: str) -> JSON:
     return dict(named.get(judge, {}).get("scores", {}))
 
 
-def better_baseline(result: JSON) -> str:
+def better_baseline(result: JSON, measure: Measure = OF_LABELS) -> str:
     """A sentence that says that a baseline does better than the candidate; empty: none does."""
-    best = result.get("bestBaseline", "")
+    best, metric = result.get("bestBaseline", ""), measure.metric(measure.primary)
     scores: JSON = next((each["scores"] for each in result.get("baselines", []) if each["name"] == best), {})
-    reached, model = (float(s.get("macroF1", {}).get("value", 0)) for s in (scores, result["candidate"]))
-    if not best or reached <= model:
+    known = [values(each).get(metric.name) for each in (scores, result["candidate"])]
+    if None in known:
         return ""
-    return f"{_BASELINES.get(best, best)} reaches macro-F1 {reached:.3f}; the candidate reaches {model:.3f}."
+    reached, model = (float((each or {}).get("value", 0)) for each in known)
+    if metric.gain(reached, model) <= 0:
+        return ""
+    return (
+        f"{_BASELINES.get(best, best)} reaches {metric_title(metric.name)} {decimal(reached)}; "
+        f"the candidate reaches {decimal(model)}."
+    )
 
 
 def untested(result: JSON) -> str:
@@ -44,37 +57,85 @@ def untested(result: JSON) -> str:
 
 @dataclass(frozen=True)
 class Interval:
-    """A score with its 95 % interval, and where it lies on a scale from `low` to 1, in hundredths."""
+    """A score with its 95 % interval, and where it lies on a scale from `low` to `high`, in hundredths."""
 
     name: str
     value: float
     lower: float
     upper: float
     low: float = 0.0
+    high: float = 1.0
 
     def place(self, value: float) -> float:
         """A value's place on the scale."""
-        return round(max(0.0, (value - self.low) / (1 - self.low)) * 100, 2) if self.low < 1 else 100.0
+        if self.low >= self.high:
+            return 100.0
+        return round(min(1.0, max(0.0, (value - self.low) / (self.high - self.low))) * 100, 2)
 
 
-def intervals(result: JSON) -> list[Interval]:
-    """Macro-F1 of all models and baselines that were evaluated on a domain, on one scale."""
+def intervals(result: JSON, measure: Measure = OF_LABELS) -> list[Interval]:
+    """Primary metric of all models and baselines that were evaluated on a domain, on one scale."""
     estimates = [
-        (name, result[key]["macroF1"])
-        for key, name in _JUDGES
-        if result.get(key) and result[key].get("macroF1")
+        (name, known) for name, scores in _answerers(result) if (known := values(scores).get(measure.primary))
     ]
-    estimates += [
-        (_BASELINES.get(each["name"], each["name"]), each["scores"]["macroF1"])
-        for each in result.get("baselines", [])
-        if each["name"] not in ("majority", "tfidf") and each.get("scores", {}).get("macroF1")
-    ]
-    low = min((estimate.get("lower", 0.0) for _, estimate in estimates), default=0.0)
-    floor = max(0.0, int(low * 10) / 10)
+    low, high = _scale([each for _, each in estimates], measure.is_share(measure.primary))
     return [
-        Interval(name, each.get("value", 0.0), each.get("lower", 0.0), each.get("upper", 0.0), floor)
+        Interval(name, each.get("value", 0.0), each.get("lower", 0.0), each.get("upper", 0.0), low, high)
         for name, each in estimates
     ]
+
+
+def _answerers(result: JSON) -> list[tuple[str, JSON]]:
+    """Names and scores of the models and baselines of a domain."""
+    named = [(name, result[key]) for key, name in _JUDGES if result.get(key)]
+    baselines = [
+        (_BASELINES.get(each["name"], each["name"]), each.get("scores", {}))
+        for each in result.get("baselines", [])
+        if each["name"] not in ("majority", "tfidf")
+    ]
+    return named + baselines
+
+
+def _scale(estimates: Sequence[JSON], is_share: bool) -> tuple[float, float]:
+    """Bounds of a chart: up to 1 for shares, which begin at a tenth, else those of the intervals."""
+    low = min((each.get("lower", 0.0) for each in estimates), default=0.0)
+    if is_share:
+        return max(0.0, int(low * 10) / 10), 1.0
+    return min(0.0, low), max((each.get("upper", 0.0) for each in estimates), default=1.0)
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """One metric of a domain: its value for each model and baseline, and the candidate minus production, as text."""
+
+    title: str
+    cells: tuple[str, ...]
+    difference: str
+
+
+def metric_rows(result: JSON, measure: Measure) -> list[MetricRow]:
+    """Return all measured metrics of a domain; the cells are in the order of `answerer_names`."""
+    scores = [values(each) for _, each in _answerers(result)]
+    differences = {measure.primary: result.get("difference"), **result.get("differences", {})}
+    return [
+        MetricRow(
+            measure.title(name),
+            tuple(measure.text(name, each.get(name)) for each in scores),
+            measure.text(name, differences.get(name)),
+        )
+        for name in measure.names(result)
+    ]
+
+
+def answerer_names(result: JSON) -> list[str]:
+    """Return the names of the models and baselines of a domain."""
+    return [name for name, _ in _answerers(result)]
+
+
+def unmeasured(result: JSON) -> list[str]:
+    """Return why metrics of the candidate have no value, one sentence each."""
+    whys = result["candidate"].get("unmeasured", {})
+    return [f"{metric_title(name)}: {why}" for name, why in sorted(whys.items())]
 
 
 @dataclass(frozen=True)
@@ -133,7 +194,10 @@ def mistakes(runs: Sequence[JSON], cases: Sequence[Sequence[JSON]]) -> list[Mist
         for case in of_run:
             by_record.setdefault((splits.get(case["domain"], ""), case["recordId"]), {})[at] = case
     evaluated = [set(splits_of(run).values()) for run in runs]
-    compared = [_mistake(split, record, by_run, evaluated) for (split, record), by_run in by_record.items()]
+    nothing = nothing_valid(measure_of(runs[0])) if runs else ""
+    compared = [
+        _mistake(split, record, by_run, evaluated, nothing) for (split, record), by_run in by_record.items()
+    ]
     return sorted(compared, key=lambda m: (NOT_EVALUATED in m.answers, not m.differs, m.split, m.record_id))
 
 
@@ -145,18 +209,27 @@ def wrong_answers(run: JSON, domain: str = "") -> int:
 
 def confusions(cases: Sequence[JSON]) -> list[tuple[str, str, int]]:
     """(label, answer, count) of wrong answers, most frequent first."""
-    counted = Counter((case["label"], case["predicted"] or "no valid label") for case in cases)
+    counted = Counter(
+        (case.get("label", ""), case.get("predicted") or nothing_valid(OF_LABELS)) for case in cases
+    )
     return [(label, answer, count) for (label, answer), count in counted.most_common()]
 
 
-def _mistake(split: str, record_id: str, by_run: dict[int, JSON], evaluated: Sequence[set[str]]) -> Mistake:
+def nothing_valid(measure: Measure) -> str:
+    """Return how an answer that is empty is named."""
+    return "no valid label" if measure.is_labels else "no valid answer"
+
+
+def _mistake(
+    split: str, record_id: str, by_run: dict[int, JSON], evaluated: Sequence[set[str]], nothing: str
+) -> Mistake:
     one = next(iter(by_run.values()))
     answers = tuple(
-        str(by_run[at]["predicted"] or "no valid label")
+        str(by_run[at].get("predicted") or nothing)
         if at in by_run
         else RIGHT
         if split in known
         else NOT_EVALUATED
         for at, known in enumerate(evaluated)
     )
-    return Mistake(record_id, split, one["label"], answers, one["text"])
+    return Mistake(record_id, split, one.get("label", ""), answers, one.get("text", ""))

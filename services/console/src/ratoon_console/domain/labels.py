@@ -1,8 +1,9 @@
-"""The review queue, and how far people and the labels they were shown agree."""
+"""The review queue, what annotators enter, and how far people and the answers they were shown agree."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ratoon_console.domain.projects import kind_of
 from ratoon_console.domain.words import JSON, number
 
 
@@ -32,6 +33,69 @@ class Review:
     agreement: float
     kappa: float | None
     """Agreement beyond chance; None where chance alone would always agree."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What an annotator enters: labels, a text or a number."""
+
+    kind: str
+    choices: tuple[str, ...] = ()
+    several: bool = False
+    """Several labels may be chosen."""
+    chosen: tuple[str, ...] = ()
+    """Labels of the current answer."""
+    hint: str = ""
+    """What a valid answer is."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Reviewed answers that people left as they were, and those that they changed."""
+
+    kept: int
+    changed: int
+
+    @property
+    def share(self) -> float:
+        """Share of the answers that were left as they were."""
+        return self.kept / (self.kept + self.changed)
+
+
+def entry_of(task: JSON, labels: Sequence[str]) -> Entry:
+    """Return what a task takes; `labels` are those of the guideline, for tasks of older releases."""
+    kind = kind_of(task)
+    spec = task.get("task", {}).get(kind, {})
+    if kind == "regress":
+        return Entry(kind, hint=_number_words(spec))
+    if kind == "generate":
+        return Entry(kind, hint="a JSON document" if spec.get("form") == "FORM_JSON" else "a text")
+    several = bool(spec.get("multiLabel"))
+    proposed = task.get("proposedLabel", "")
+    chosen = proposed.split("\n") if several else [proposed]
+    return Entry(kind, tuple(spec.get("labels") or labels), several, tuple(filter(None, chosen)))
+
+
+def answer_words(resource: JSON) -> str:
+    """Return what annotators enter by a guideline: its labels, else the kind of answer."""
+    entry = entry_of(resource, resource.get("labels", []))
+    return ", ".join(entry.choices) or entry.hint.removeprefix("a ").capitalize()
+
+
+def _number_words(spec: JSON) -> str:
+    low, high = (spec.get(bound) for bound in ("min", "max"))
+    unit = f" ({spec['unit']})" if spec.get("unit") else ""
+    if low is not None and high is not None:
+        return f"a number from {low:g} to {high:g}{unit}"
+    if low is not None:
+        return f"a number of {low:g} or more{unit}"
+    return f"a number of {high:g} or less{unit}" if high is not None else f"a number{unit}"
+
+
+def kept_of(summary: JSON) -> Kept | None:
+    """Return how many answers people kept; None without any."""
+    counted = Kept(number(summary.get("keptCount")), number(summary.get("changedCount")))
+    return counted if counted.kept + counted.changed else None
 
 
 def queue_of(summary: JSON) -> Queue:

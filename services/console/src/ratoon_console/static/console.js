@@ -96,19 +96,32 @@ function notify(text) {
   box.replaceChildren(line);
 }
 
-// Review by keys: a number answers, s skips, Enter on the text keeps the label that stands.
+// Review by keys: a number answers, s skips, Enter on the text keeps the label that stands. Where the answer is entered,
+// e goes into the field, Ctrl+Enter saves, Escape leaves it.
 document.addEventListener("keydown", (event) => {
   const form = document.querySelector("[data-answers]");
-  if (!form || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea, select")) return;
+  const field = document.getElementById("entry");
+  if (form && field && inEntry(event, form, field)) return event.preventDefault();
+  if (!form || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input:not([type=checkbox]), textarea, select")) return;
+  if (event.key === "Enter" && event.target.matches("input, button, a, summary")) return;
   const keeps = event.key === "Enter" && event.target.id === "text" ? form.dataset.keeps : "";
   const button = keeps
     ? [...form.querySelectorAll("button[name=label]")].find((each) => each.value === keeps)
-    : form.querySelector(`button[data-key="${CSS.escape(event.key.toLowerCase())}"]`);
+    : form.querySelector(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`);
   if (button && !button.disabled) {
     event.preventDefault();
     button.click();
   }
 });
+
+function inEntry(event, form, field) {
+  const inside = event.target === field;
+  if (inside && event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit(form.querySelector("[name=save]"));
+  else if (inside && event.key === "Escape") (document.getElementById("text") || form).focus();
+  else if (!inside && event.key === "e" && !event.ctrlKey && !event.metaKey && !event.altKey) field.focus();
+  else return false;
+  return true;
+}
 
 // The next task comes without a new page, so that a held key or a fast hand meets no half-loaded one.
 let answering = false;
@@ -119,7 +132,7 @@ document.addEventListener("submit", async (event) => {
   answering = true;
   const form = event.target;
   const fields = new URLSearchParams(new FormData(form));
-  fields.set("label", event.submitter ? event.submitter.value : "");
+  if (event.submitter && event.submitter.name) fields.set(event.submitter.name, event.submitter.value);
   try {
     const response = await fetch(form.action, { method: "POST", body: fields });
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
@@ -129,7 +142,8 @@ document.addEventListener("submit", async (event) => {
     live.replaceChildren(...page.getElementById("live").childNodes);
     document.getElementById("notice").replaceChildren(...page.getElementById("notice").childNodes);
     announce(left);
-    const next = document.getElementById("text") || document.getElementById("main");
+    const first = document.querySelector("[data-first]:not([disabled])");
+    const next = first || document.getElementById("text") || document.getElementById("main");
     next.focus({ preventScroll: true });
   } catch (error) {
     notify(error.message);

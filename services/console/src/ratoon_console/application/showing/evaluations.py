@@ -4,6 +4,7 @@ import asyncio
 
 from ratoon_console.application.ports import Api, Place, View
 from ratoon_console.domain import evaluations
+from ratoon_console.domain.metrics import measure_of, values
 from ratoon_console.domain.words import JSON, ended, short, state_words
 
 _MAX_COMPARED = 3
@@ -31,19 +32,28 @@ async def evaluation_page(place: Place, api: Api) -> View:
     cases = await _cases(run, api)
     domain = place.query.get("domain", "")
     shown = [case for case in cases if domain in ("", case["domain"])]
+    measure = measure_of(run)
     return View(
         "evaluation.html",
         f"Evaluation {short(run['name'])}",
         {
             "run": run,
-            "results": [(result, evaluations.intervals(result)) for result in run.get("results", [])],
+            "results": [
+                (result, evaluations.intervals(result, measure)) for result in run.get("results", [])
+            ],
+            "measure": measure,
+            "values": values,
+            "metric_rows": evaluations.metric_rows,
+            "answerer_names": evaluations.answerer_names,
+            "unmeasured": evaluations.unmeasured,
+            "nothing": evaluations.nothing_valid(measure),
             "scores_of": evaluations.scores_of,
             "better_baseline": evaluations.better_baseline,
             "untested": evaluations.untested,
             "cases": shown[:_MAX_CASES],
             "case_count": evaluations.wrong_answers(run, domain),
             "read_count": len(shown),
-            "confusions": evaluations.confusions(shown),
+            "confusions": evaluations.confusions(shown) if measure.is_labels else [],
             "domain": domain,
             "under_way": not over,
         },
@@ -65,6 +75,8 @@ async def side_by_side(place: Place, api: Api) -> View:
         {
             "runs": runs,
             "grounds": evaluations.beside(runs),
+            "measures": list(map(measure_of, runs)),
+            "values": values,
             "mistakes": mistakes[:_MAX_CASES],
             "mistake_count": len(mistakes),
             "differing": sum(each.differs for each in mistakes),

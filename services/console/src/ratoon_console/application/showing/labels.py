@@ -28,6 +28,8 @@ async def labels_page(place: Place, api: Api) -> View:
             "older": sets.older,
             "queue": queue,
             "review": labels.review_of(summary),
+            "kept": labels.kept_of(summary),
+            "answer_words": labels.answer_words,
             "done": done.items,
         },
         watched=tuple(each["name"] for each in sets.items if not ended(each["state"])),
@@ -36,7 +38,7 @@ async def labels_page(place: Place, api: Api) -> View:
 
 
 async def review_page(place: Place, api: Api) -> View:
-    """The next task of this annotator, by reason if the query names one: text, guideline, labels as keys."""
+    """The next task of this annotator, by reason if the query names one: text, guideline, and what to enter."""
     reason = place.query.get("reason", "")
     task, summary, project, guideline = await asyncio.gather(
         _task(place, reason, api),
@@ -52,10 +54,9 @@ async def review_page(place: Place, api: Api) -> View:
             "task": task,
             "record": await _record(task, api),
             "guideline": guideline,
-            "choices": (guideline or project).get("labels", []),
+            "entry": labels.entry_of(task or {}, (guideline or project).get("labels", [])),
             "queue": queue,
             "reason": reason,
-            "review": labels.review_of(summary),
         },
         spoken=f"{queue.open} remaining." if task else "The queue is empty.",
         live=False,
