@@ -1,0 +1,162 @@
+"""Evaluations of generated text and of numbers: what is worked out, and the pages over HTTP."""
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from ratoon_console.domain import evaluations
+from ratoon_console.domain.metrics import measure_of
+from services.console.tests import seed
+
+from .test_pages import Platform, visit
+
+JSON = dict[str, Any]
+
+
+def interval(value: float) -> JSON:
+    return {"value": value, "lower": value - 0.05, "upper": value + 0.05}
+
+
+def scores(**metrics: float) -> JSON:
+    return {"recordCount": 9, "metrics": {name: interval(value) for name, value in metrics.items()}}
+
+
+GENERATED: JSON = {
+    "task": {"generate": {"form": "FORM_CHAT"}},
+    "metric": "chrf",
+    "results": [
+        {
+            "domain": "base",
+            "candidate": {
+                **scores(rouge_l=0.5, chrf=0.4, perplexity=1234.5),
+                "unansweredCount": "3",
+                "unmeasured": {"json_validity": "The answers are no JSON documents."},
+            },
+            "reference": scores(rouge_l=0.45, chrf=0.35),
+            "baselines": [{"name": "zero_shot", "scores": scores(chrf=0.6)}],
+            "bestBaseline": "zero_shot",
+            "difference": interval(0.05),
+            "differences": {"rouge_l": interval(0.07), "perplexity": interval(-20.0)},
+            "slices": [{"slice": "language=en", "recordCount": 5, **scores(chrf=0.3)}],
+            "wrongAnswerCount": 2,
+        }
+    ],
+}
+NUMBERS: JSON = {
+    "task": {"regress": {}},
+    "results": [
+        {
+            "domain": "base",
+            "candidate": scores(mae=0.4, rmse=0.6, r2=0.5),
+            "baselines": [{"name": "mean", "scores": scores(mae=0.9)}],
+            "bestBaseline": "mean",
+            "wrongAnswerCount": 2,
+        }
+    ],
+}
+
+
+@pytest.fixture
+def busy() -> Platform:
+    platform = Platform()
+    seed.busy_project(platform.memory, platform.blobs)
+    return platform
+
+
+def shown(platform: Platform, path: str) -> str:
+    pages: list[str] = []
+
+    async def scenario(client: httpx.AsyncClient) -> None:
+        answer = await client.get(path)
+        assert answer.status_code == 200, answer.text
+        assert not re.search(r'style="|<script>|onclick', answer.text)
+        pages.append(answer.text)
+
+    visit(platform, "viewer", scenario)
+    return pages[0]
+
+
+def test_the_primary_metric_comes_first_and_has_its_direction():
+    measure = measure_of(GENERATED)
+    result = GENERATED["results"][0]
+    assert measure.names(result) == ["chrf", "rouge_l", "perplexity"]
+    assert measure.title("perplexity") == "perplexity (lower is better)"
+    assert measure.text("perplexity", interval(1234.5)) == "1,234 [1,234, 1,235]"
+    assert measure_of(NUMBERS).primary == "mae"
+
+
+def test_a_run_of_an_earlier_release_is_measured_by_its_own_fields():
+    measure = measure_of({"labels": ["a", "b"]})
+    result = {"candidate": {"macroF1": interval(0.9), "accuracy": interval(0.8), "auc": interval(0.7)}}
+    assert measure.names(result) == ["macro_f1", "accuracy", "auc"]
+    assert measure.is_labels
+
+
+def test_a_metric_of_a_newer_release_is_shown_by_its_name():
+    measure = measure_of(NUMBERS | {"metric": "new_error"})
+    assert measure.title("new_error") == "new error"
+    assert measure.names({"candidate": scores(new_error=0.5)}) == ["new_error"]
+
+
+def test_a_lower_error_is_better_than_a_baseline():
+    measure, result = measure_of(NUMBERS), NUMBERS["results"][0]
+    assert evaluations.better_baseline(result, measure) == ""
+    worse = {**result, "candidate": scores(mae=1.25)}
+    assert evaluations.better_baseline(worse, measure) == (
+        "mean of the training part reaches MAE 0.900; the candidate reaches 1.250."
+    )
+
+
+def test_numbers_have_a_scale_of_their_own():
+    intervals = evaluations.intervals(NUMBERS["results"][0], measure_of(NUMBERS))
+    assert [(each.low, each.high) for each in intervals] == [(0.0, pytest.approx(0.95))] * 2
+    assert [each.place(each.value) for each in intervals] == [42.11, 94.74]
+
+
+def test_a_page_of_generated_text_shows_its_metrics_and_both_answers(busy):
+    busy.memory.resources[f"{seed.P}/evaluationRuns/e1"].update(GENERATED)
+    case = busy.memory.resources[f"{seed.P}/evaluationRuns/e1/badCases/0"]
+    case.update(predicted="<b>bye</b>", references=["hello", "hi"], referencePredicted="ciao", score=0.25)
+    del busy.memory.resources[f"{seed.P}/evaluationRuns/e1/badCases/1"]["label"]
+    text = shown(busy, "/p/mail/evaluations/e1")
+    for part in (
+        "chrF [95 % CI]",
+        "base model reaches chrF 0.600; the candidate reaches 0.400.",
+        "JSON validity: The answers are no JSON documents.",
+        "3 records without a valid answer",
+        "perplexity (lower is better)",
+        "-20.000 [-20.050, -19.950]",
+        "&lt;b&gt;bye&lt;/b&gt;",
+        ">hello<",
+        ">hi<",
+        ">ciao<",
+        "score 0.250",
+        "language=en",
+        "evaluations collect e1 --label",
+    ):
+        assert part in text, part
+    assert "acro-F1 [" not in text
+    assert "no valid label" not in text
+
+
+def test_pages_of_numbers_and_their_comparison(busy):
+    for run in ("e1", "e2"):
+        busy.memory.resources[f"{seed.P}/evaluationRuns/{run}"].update(NUMBERS)
+    assert "MAE (lower is better) [95 % CI]" in shown(busy, "/p/mail/evaluations/e1")
+    compared = shown(busy, "/p/mail/evaluations/compare?run=e1&run=e2")
+    assert "0.400 [0.350, 0.450]" in compared
+    assert "acro-F1 [" not in compared
+
+
+def test_a_page_of_labels_still_shows_them(busy):
+    text = shown(busy, "/p/mail/evaluations/e1")
+    for part in (
+        "macro-F1 [95 % CI]",
+        "accuracy [95 % CI]",
+        "AUC [95 % CI]",
+        "2 × ham predicted as spam",
+        "Precision",
+    ):
+        assert part in text, part
