@@ -145,7 +145,7 @@ def scoring_spec(job: ScoringJob) -> jobs_pb2.ScoringSpec:
         ],
         seed=question.seed,
         title=job.run.name,
-        task=message_of(question.spec),
+        task_spec=message_of(question.spec),
         metric=question.metric,
         base=question.base,
         few_shot=question.few_shot if question.base else 0,

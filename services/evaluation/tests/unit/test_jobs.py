@@ -7,11 +7,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from ratoon.jobs.v1.evaluation_jobs_pb2 import ScoringOutcome, ScoringResult
+from ratoon.jobs.v1.evaluation_jobs_pb2 import ScoringOutcome, ScoringResult, ScoringSpec
 from ratoon.jobs.v1.job_pb2 import JobEnvironment
 from ratoon.operations.job_messages import from_json, to_json
 from ratoon.operations.jobs import JobState, JobStatus
-from ratoon.service.tasks import requested_task
 from ratoon.tasks.classify import Classify
 from ratoon_evaluation import mapping
 from ratoon_evaluation.adapters.scoring import Effort, scoring_jobs
@@ -20,7 +19,7 @@ from ratoon_evaluation.domain.gate import Finding, Outcome, Rule, RuleKind, Verd
 from ratoon_evaluation.domain.kinds.classify import ClassScore, Confusion
 from ratoon_evaluation.domain.runs import Domain, EvaluationRun, Question, Scored
 from ratoon_evaluation.domain.scores import DomainScores, Interval, Measurements, Scores, SliceScore
-from ratoon_evaluation.worker.spec import read_spec
+from ratoon_evaluation.worker.spec import read_spec, task_of_spec
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 NAME = "projects/p/evaluationRuns/r"
@@ -188,19 +187,23 @@ def test_a_worker_of_the_release_before_reads_the_spec():
     assert {name: jobs.spec[name] for name in SPEC_OF_0_1} == SPEC_OF_0_1 | {"rules": jobs.spec["rules"]}
     (rule,) = jobs.spec["rules"]
     assert rule == SPEC_OF_0_1["rules"][0] | {"metric": "", "baseline": ""}
-    assert jobs.spec["task"]["classify"]["labels"] == ["ham", "spam"]
+    assert jobs.spec["task_spec"]["classify"]["labels"] == ["ham", "spam"]
 
 
 def test_a_worker_reads_a_spec_of_either_release():
     expected = mapping.scoring_spec(JOB)
     expected.threads, expected.resamples = 2, 1000
     of_0_1 = read_spec(SPEC_OF_0_1)
-    assert requested_task(of_0_1) == requested_task(expected) == Classify(("ham", "spam"))
-    of_0_1.task.CopyFrom(expected.task)
+    assert task_of_spec(of_0_1) == task_of_spec(expected) == Classify(("ham", "spam"))
+    of_0_1.task_spec.CopyFrom(expected.task_spec)
     assert of_0_1 == expected
     jobs = FakeJobs({})
     scoring_jobs(jobs, ENVIRONMENT, Effort(2, 1000)).start("id", JOB)
     assert read_spec(jobs.spec or {}) == expected
+
+
+def test_the_fields_of_a_spec_are_not_those_of_its_environment():
+    assert set(ScoringSpec.DESCRIPTOR.fields_by_name).isdisjoint(JobEnvironment.DESCRIPTOR.fields_by_name)
 
 
 def test_a_result_of_the_release_before_is_read():

@@ -127,7 +127,7 @@ class ScoringSpec(_message.Message):
     RESAMPLES_FIELD_NUMBER: _builtins.int
     THREADS_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
-    TASK_FIELD_NUMBER: _builtins.int
+    TASK_SPEC_FIELD_NUMBER: _builtins.int
     METRIC_FIELD_NUMBER: _builtins.int
     BASE_FIELD_NUMBER: _builtins.int
     FEW_SHOT_FIELD_NUMBER: _builtins.int
@@ -167,7 +167,7 @@ class ScoringSpec(_message.Message):
         """Rules of the gate."""
 
     @_builtins.property
-    def task(self) -> _task_pb2.TaskSpec:
+    def task_spec(self) -> _task_pb2.TaskSpec:
         """Task. Not set: classify with `labels`."""
 
     @_builtins.property
@@ -187,15 +187,15 @@ class ScoringSpec(_message.Message):
         resamples: _builtins.int = ...,
         threads: _builtins.int = ...,
         title: _builtins.str = ...,
-        task: _task_pb2.TaskSpec | None = ...,
+        task_spec: _task_pb2.TaskSpec | None = ...,
         metric: _builtins.str = ...,
         base: _builtins.str = ...,
         few_shot: _builtins.int = ...,
         generation: Global___ScoringSpec.Generation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["generation", b"generation", "task", b"task"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["generation", b"generation", "task_spec", b"task_spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "candidate", b"candidate", "domains", b"domains", "few_shot", b"few_shot", "generation", b"generation", "labels", b"labels", "metric", b"metric", "reference", b"reference", "resamples", b"resamples", "rules", b"rules", "seed", b"seed", "stored_answers", b"stored_answers", "task", b"task", "threads", b"threads", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "candidate", b"candidate", "domains", b"domains", "few_shot", b"few_shot", "generation", b"generation", "labels", b"labels", "metric", b"metric", "reference", b"reference", "resamples", b"resamples", "rules", b"rules", "seed", b"seed", "stored_answers", b"stored_answers", "task_spec", b"task_spec", "threads", b"threads", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
