@@ -14,6 +14,7 @@ from ratoon.operations.jobs import JobFolder, JobState, LocalJobs
 from ratoon_evaluation.worker import job as evaluation_job
 from ratoon_evaluation.worker.baselines import BaselinesFailed, Task, fit_and_answer, stride, words
 from ratoon_evaluation.worker.parts import UnusablePart
+from ratoon_evaluation.worker.scorer import Scorer
 
 from .conftest import LABELS, mails, part_blob
 
@@ -99,7 +100,7 @@ def test_stored_answers_are_not_computed_again(spec, store, tmp_path, monkeypatc
         for role in ("candidate", "reference")
     ]
     scored = []
-    monkeypatch.setattr(evaluation_job.Scorer, "score", lambda *_: scored.append(1))
+    monkeypatch.setattr(Scorer, "score", lambda *_: scored.append(1))
     assert evaluation_job.run(spec | {"stored_answers": stored}, job_in(tmp_path / "again")) == first
     assert scored == []
 

@@ -1,19 +1,14 @@
 """Simple models that a candidate is compared with: the majority class, and logistic regressions on TF-IDF weights of
 words (Jieba cuts Chinese) and of character n-grams, all fitted on the training part.
 
-Run as a process of its own (`python -m ratoon_evaluation.worker.baselines <folder>`), so that scikit-learn
-loads and fits on another core while the models are scored. The folder holds `texts.json`; the answers come in
-`answers.json`.
+Run as a process of its own, `python -m ratoon_evaluation.worker.baselines <folder>`.
 """
 
 from __future__ import annotations
 
 import atexit
-import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -25,6 +20,18 @@ from typing import Any
 
 from ratoon_evaluation.domain.kinds.classify import Confusion
 from ratoon_evaluation.domain.scores import MAJORITY, TFIDF, TFIDF_CHARS
+from ratoon_evaluation.worker.fitting import BaselinesFailed, FittingProcess, answer_tasks
+
+__all__ = [
+    "Baselines",
+    "BaselinesFailed",
+    "FittedBaselines",
+    "Task",
+    "fit_and_answer",
+    "majority",
+    "stride",
+    "words",
+]
 
 JSON = dict[str, Any]
 BEST = "best"
@@ -66,37 +73,19 @@ class FittedBaselines:
     best: str
 
 
-class BaselinesFailed(RuntimeError):
-    """The process that fits the baselines ended badly."""
-
-    reason = "BASELINES_FAILED"
-
-
 class Baselines:
-    """The baselines' process: started at once, its answers are awaited later."""
+    """The process that fits the baselines."""
 
     def __init__(self, folder: Path, tasks: Sequence[Task]) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
-        (folder / "texts.json").write_text(json.dumps([asdict(task) for task in tasks]), encoding="utf-8")
-        single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-        command = [sys.executable, "-m", __name__, str(folder)]
-        self._process = subprocess.Popen(command, env={**os.environ, **single})
+        self._process = FittingProcess(folder, __name__, [asdict(task) for task in tasks])
 
     def answers(self, labels: Sequence[str]) -> list[FittedBaselines]:
         """Wait for the answers to each task; raises BaselinesFailed."""
-        if self._process.wait():
-            raise BaselinesFailed("The baselines could not be fitted; see the job's log for the cause.")
-        results = json.loads((self._folder / "answers.json").read_text(encoding="utf-8"))
-        return [_fitted(task, labels) for task in results]
+        return [_fitted(task, labels) for task in self._process.result()]
 
     def stop(self) -> None:
         """End the process and remove the texts."""
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
-        for name in ("texts.json", "answers.json"):
-            (self._folder / name).unlink(missing_ok=True)
+        self._process.stop()
 
 
 def majority(labels: Sequence[str]) -> str:
@@ -184,8 +173,8 @@ def _regression(task: Task, make: Callable[[], Any]) -> JSON:
     vectorizer = make()
     regression = LogisticRegression(C=10.0, max_iter=1000)
     every = stride(task.texts)
-    regression.fit(vectorizer.fit_transform(_cut(task.texts[::every])), task.labels[::every])
-    rows = vectorizer.transform(_cut(task.test_texts))
+    regression.fit(vectorizer.fit_transform(cut(task.texts[::every])), task.labels[::every])
+    rows = vectorizer.transform(cut(task.test_texts))
     return {
         "classes": list(regression.classes_),
         "predicted": list(regression.predict(rows)),
@@ -198,7 +187,7 @@ def stride(texts: Sequence[str]) -> int:
     return -(-sum(min(len(text), MAX_CHARS) for text in texts) // MAX_FITTED_CHARS) or 1
 
 
-def _cut(texts: Sequence[str]) -> list[str]:
+def cut(texts: Sequence[str]) -> list[str]:
     return [text[:MAX_CHARS] for text in texts]
 
 
@@ -217,11 +206,5 @@ def _in_order(result: JSON, labels: Sequence[str]) -> BaselineAnswers:
     return BaselineAnswers(result["predicted"], shares)
 
 
-def _main(folder: Path) -> None:
-    tasks = [Task(**task) for task in json.loads((folder / "texts.json").read_text(encoding="utf-8"))]
-    answers = [fit_and_answer(task) for task in tasks]
-    (folder / "answers.json").write_text(json.dumps(answers), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    _main(Path(sys.argv[1]))
+    answer_tasks(Path(sys.argv[1]), lambda task: fit_and_answer(Task(**task)))

@@ -7,11 +7,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Any
 
+from ratoon.storage.models import ModelFolder
+
 JSON = dict[str, Any]
 
+_MAX_HEADER_BYTES = 100_000_000
+_TIED = "lm_head.weight"
+"""Tensor that is the embedding again in a model with tied embeddings."""
+_BUFFERS = (".rotary_emb.inv_freq", ".attn.bias", ".masked_bias", ".attention.bias")
+"""Ends of the names of tensors that are no parameters, in files of older releases of transformers."""
 _ARCHITECTURE = (
     "architectures",
     "model_type",
@@ -38,13 +46,14 @@ class Card:
     diagnosis: str = ""
 
 
-def read_card(folder: Path, digest: str, parameters: int) -> Card:
+def read_card(model: ModelFolder, digest: str) -> Card:
     """Read config.json, recipe.json and training.json; files that are absent leave their lines out."""
+    folder = model.path
     config = _json(folder / "config.json")
     diagnosis = _json(folder / "training.json").get("diagnosis", "")
     return Card(
         digest=digest,
-        parameters=parameters,
+        parameters=_parameters(model.whole),
         bytes=sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
         architecture={name: config[name] for name in _ARCHITECTURE if name in config},
         recipe=flat(_json(folder / "recipe.json")),
@@ -61,6 +70,27 @@ def flat(value: JSON, prefix: str = "") -> JSON:
         else:
             lines[prefix + name] = inner
     return lines
+
+
+def _parameters(folder: Path) -> int:
+    """Return the number of parameters by the headers of the weights; tied ones count once."""
+    headers = [_header(path) for path in folder.glob("*.safetensors")]
+    shapes = {
+        name: tensor["shape"]
+        for header in headers
+        for name, tensor in header.items()
+        if name != "__metadata__"
+    }
+    if _json(folder / "config.json").get("tie_word_embeddings"):
+        shapes.pop(_TIED, None)
+    return sum(prod(shape) for name, shape in shapes.items() if not name.endswith(_BUFFERS))
+
+
+def _header(path: Path) -> JSON:
+    with path.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        header: JSON = json.loads(stream.read(min(length, _MAX_HEADER_BYTES)))
+    return header
 
 
 def _json(path: Path) -> JSON:

@@ -13,10 +13,15 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
+from ratoon.jobs.v1.evaluation_jobs_pb2 import ScoringSpec
 from ratoon_evaluation.domain.scores import Interval
 
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+
+
+_RESAMPLES, _CONFIDENCE = 4000, 0.95
+"""Bootstrap resamples of a spec that does not state their number, and the confidence of intervals."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,11 @@ class Resampling:
         tail = (1 - self.confidence) / 2
         low, high = np.quantile(draws, [tail, 1 - tail])
         return Interval(float(value), float(low), float(high))
+
+
+def resampling_of(spec: ScoringSpec) -> Resampling:
+    """Return how the job of a spec resamples."""
+    return Resampling(spec.resamples or _RESAMPLES, _CONFIDENCE, spec.seed)
 
 
 def of_confusion(how: Resampling, counts: Counts, *statistics: Callable[[Counts], Floats]) -> list[Interval]:

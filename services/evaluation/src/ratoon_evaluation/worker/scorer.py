@@ -6,7 +6,6 @@ prompt, so the prompts are those that an engine gets.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,36 +13,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ratoon.operations.warm import hidden
 from ratoon.storage.models import ModelFolder
 from ratoon.tasks.labels import match_label
 from ratoon_evaluation.domain.kinds.classify import OTHER
-
-with hidden(
-    "sklearn",
-    "scipy",
-    "pandas",
-    "triton",
-    "kernels",
-    "accelerate",
-    "peft",
-    "torchvision",
-    "torchaudio",
-    "PIL",
-):
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging as transformers_logging
-
-transformers_logging.disable_progress_bar()
+from ratoon_evaluation.worker.models import LoadedModel, positions, torch
 
 _LOGITS = 1 << 22
 """At most so many logits (positions × vocabulary) are computed at once: 16 MiB."""
 _WIDEST = 128
 """Records a batch at most."""
-_SHARED = 20_000_000
-"""Models with fewer parameters are scored on one core: to share such small products costs more than it saves, and
-on a busy machine many times as much."""
 
 
 @dataclass(frozen=True)
@@ -69,19 +47,16 @@ class Scorer:
     """
 
     def __init__(self, folder: ModelFolder, labels: Sequence[str], threads: int = 0) -> None:
-        self._tokenizer = AutoTokenizer.from_pretrained(folder.path, local_files_only=True)
-        self._model = _loaded(folder).eval()
-        torch.set_num_threads(threads or (1 if self.parameters < _SHARED else os.cpu_count() or 1))
+        self._loaded = loaded = LoadedModel(folder, threads)
+        self._tokenizer, self._model, self._ends = loaded.tokenizer, loaded.model, loaded.ends
         self._labels = tuple(labels)
         self._label_ids = [self._tokenizer.encode(label, add_special_tokens=False) for label in labels]
-        self._ends = _end_ids(self._model, self._tokenizer)
         self._special = torch.tensor(self._tokenizer.all_special_ids)
-        self._pad = self._tokenizer.pad_token_id or 0
 
     @property
     def parameters(self) -> int:
-        """How many parameters the model has; tied ones count once."""
-        return int(self._model.num_parameters())
+        """Number of parameters of the model; tied ones count once."""
+        return self._loaded.parameters
 
     def score(self, texts: Sequence[str], advance: Callable[[int], None]) -> Answers:
         """Answer every text; `advance` gets the number of finished texts after each batch, and may raise to stop."""
@@ -103,7 +78,7 @@ class Scorer:
         return list(encoded["input_ids"])
 
     def _max_prompt_tokens(self) -> int:
-        return int(self._model.config.max_position_embeddings) - self._longest()
+        return self._loaded.max_positions - self._longest()
 
     def _longest(self) -> int:
         """Tokens to ask for: the longest label and the end."""
@@ -111,7 +86,7 @@ class Scorer:
 
     def _batches(self, indices: Sequence[int], prompts: Sequence[Sequence[int]]) -> Iterator[list[int]]:
         """Indices by falling length (memory shows at once), as many a batch as the logits allow."""
-        budget = _LOGITS // self._model.config.vocab_size
+        budget = _LOGITS // self._loaded.vocabulary
         order = sorted(indices, key=lambda index: len(prompts[index]), reverse=True)
         while order:
             size = max(1, min(_WIDEST, budget // len(prompts[order[0]])))
@@ -120,21 +95,14 @@ class Scorer:
 
     @torch.inference_mode()
     def _answer(self, batch: list[int], prompts: list[list[int]], answers: _Sheet) -> None:
-        ids, mask = self._padded(prompts)
-        out = self._model(ids, attention_mask=mask, position_ids=_positions(mask), use_cache=True)
+        ids, mask = self._loaded.padded(prompts)
+        out = self._model(ids, attention_mask=mask, position_ids=positions(mask), use_cache=True)
         nll, tokens = self._likelihood(ids, mask, out.logits)
         answers.nll[batch], answers.tokens[batch] = nll.numpy(), tokens.numpy()
         first = out.logits[:, -1].log_softmax(-1)
         answers.label_logprobs[batch] = self._label_logprobs(first, out.past_key_values, mask).numpy()
         for index, text in zip(batch, self._greedy(first, out.past_key_values, mask), strict=True):
             answers.predicted[index] = match_label(text, self._labels) or OTHER
-
-    def _padded(self, prompts: list[list[int]]) -> tuple[Any, Any]:
-        """Token ids and mask, padded on the left so that every prompt ends at the last column."""
-        width = max(map(len, prompts))
-        ids = torch.tensor([[self._pad] * (width - len(prompt)) + prompt for prompt in prompts])
-        mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts])
-        return ids, mask
 
     def _likelihood(self, ids: Any, mask: Any, logits: Any) -> tuple[Any, Any]:
         """Per prompt: summed negative log-likelihood of the text's own tokens, and their number."""
@@ -176,9 +144,12 @@ class Scorer:
     def _continue(self, fed: Any, cache: Any, mask: Any) -> Any:
         """Logits after each fed token; `mask` covers what the cache holds."""
         grown = torch.cat([mask, torch.ones_like(fed)], dim=1)
-        positions = _positions(grown)[:, -fed.shape[1] :]
         return self._model(
-            fed, attention_mask=grown, position_ids=positions, past_key_values=cache, use_cache=True
+            fed,
+            attention_mask=grown,
+            position_ids=positions(grown)[:, -fed.shape[1] :],
+            past_key_values=cache,
+            use_cache=True,
         ).logits
 
 
@@ -194,25 +165,3 @@ class _Sheet:
 
     def read_only(self) -> Answers:
         return Answers(tuple(self.predicted), self.label_logprobs, self.nll, self.tokens, self.unfit)
-
-
-def _loaded(folder: ModelFolder) -> Any:
-    model = AutoModelForCausalLM.from_pretrained(
-        folder.whole, dtype=torch.float32, local_files_only=True, use_safetensors=True
-    )
-    if folder.base is None:
-        return model
-    from peft import PeftModel
-
-    return PeftModel.from_pretrained(model, folder.path, local_files_only=True).merge_and_unload()
-
-
-def _positions(mask: Any) -> Any:
-    return (mask.cumsum(-1) - 1).clamp(min=0)
-
-
-def _end_ids(model: Any, tokenizer: Any) -> Any:
-    ends = model.generation_config.eos_token_id
-    if ends is None:
-        ends = tokenizer.eos_token_id
-    return torch.tensor(ends if isinstance(ends, list) else [ends])

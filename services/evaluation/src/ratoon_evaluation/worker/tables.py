@@ -11,10 +11,8 @@ import pyarrow.parquet as pq
 
 from ratoon.process.errors import NotFound
 from ratoon.storage.artifacts import ArtifactStore
-from ratoon_evaluation.worker.parts import Part, write_table
+from ratoon_evaluation.worker.parts import ATTRIBUTES, Part, write_table
 from ratoon_evaluation.worker.scorer import Answers
-
-_ATTRIBUTES = pa.map_(pa.string(), pa.string())
 
 
 def write_predictions(store: ArtifactStore, part: Part, labels: Sequence[str], answers: Answers) -> str:
@@ -70,7 +68,7 @@ def _columns(part: Part, labels: Sequence[str], answers: Answers) -> dict[str, p
         "nll": pa.array(answers.nll),
         "tokens": pa.array(answers.tokens, pa.int32()),
         "unfit": pa.array(answers.unfit),
-        "attributes": pa.array([list(row.items()) for row in part.attributes], _ATTRIBUTES),
+        "attributes": pa.array([list(row.items()) for row in part.attributes], ATTRIBUTES),
         "label_logprobs": pa.array(by_label, pa.map_(pa.string(), pa.float64())),
     }
 

@@ -1,0 +1,94 @@
+"""Simple answerers of free text and of numbers: the answer of the most similar training record, the mean, and a ridge
+regression on TF-IDF weights of words and characters.
+
+Run as a process of its own, `python -m ratoon_evaluation.worker.answer_baselines <folder>`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from math import inf
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from ratoon_evaluation.worker.baselines import cut, stride, words
+from ratoon_evaluation.worker.fitting import answer_tasks
+
+NEAREST, MEAN, RIDGE = "nearest_reference", "mean", "ridge_tfidf"
+BEST = "best"
+"""Key of the best baseline's name among the answers."""
+_HELD_OUT = 5
+"""One training record in this many is held out to find the best baseline."""
+_COMPARED = 500
+"""Texts that are compared with the training part at once."""
+
+
+def nearest_answers(task: dict[str, Any]) -> dict[str, Any]:
+    """Return for each test text the answer of the training record with the highest cosine of TF-IDF weights of words.
+
+    Of equals the first one counts. Without a training record that has an answer there is no baseline.
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    if not task["texts"]:
+        return {}
+    every = stride(task["texts"])
+    vectorizer = TfidfVectorizer(sublinear_tf=True, tokenizer=words, token_pattern=None)
+    known = vectorizer.fit_transform(cut(task["texts"][::every])).T.tocsc()
+    answers, tests = task["answers"][::every], cut(task["test_texts"])
+    nearest: list[int] = []
+    for start in range(0, len(tests), _COMPARED):
+        rows = vectorizer.transform(tests[start : start + _COMPARED])
+        nearest += (rows @ known).toarray().argmax(axis=1).tolist()
+    return {NEAREST: [answers[place] for place in nearest]}
+
+
+def predicted_numbers(task: dict[str, Any]) -> dict[str, Any]:
+    """Return the mean of the training part and the predictions of a ridge regression, within the range of the task."""
+    texts, numbers, tests = task["texts"], task["answers"], task["test_texts"]
+    held = [place % _HELD_OUT == 0 for place in range(len(texts))]
+    train = [place for place, out in enumerate(held) if not out]
+    out = [place for place, is_out in enumerate(held) if is_out]
+    best = RIDGE
+    if train:
+        fitted = _ridge(task, [texts[i] for i in train], [numbers[i] for i in train], [texts[i] for i in out])
+        middle, right = fmean(numbers[i] for i in train), [numbers[i] for i in out]
+        if _mae(right, [middle] * len(out)) <= _mae(right, fitted):
+            best = MEAN
+    return {
+        MEAN: [fmean(numbers)] * len(tests),
+        RIDGE: _ridge(task, texts, numbers, tests),
+        BEST: best,
+    }
+
+
+def _mae(right: Sequence[float], predicted: Sequence[float]) -> float:
+    return fmean(abs(a - b) for a, b in zip(right, predicted, strict=True))
+
+
+def _ridge(
+    task: dict[str, Any], texts: Sequence[str], numbers: Sequence[float], tests: Sequence[str]
+) -> list[float]:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import Ridge
+    from sklearn.pipeline import make_pipeline, make_union
+
+    weights = make_union(
+        TfidfVectorizer(sublinear_tf=True, tokenizer=words, token_pattern=None),
+        TfidfVectorizer(sublinear_tf=True, analyzer="char", ngram_range=(1, 3), max_features=200_000),
+    )
+    every = stride(texts)
+    model = make_pipeline(weights, Ridge(alpha=1.0)).fit(cut(texts[::every]), numbers[::every])
+    low, high = (
+        bound if bound is not None else end for bound, end in ((task["low"], -inf), (task["high"], inf))
+    )
+    return [float(number) for number in model.predict(cut(tests)).clip(low, high)]
+
+
+if __name__ == "__main__":
+    answer_tasks(
+        Path(sys.argv[1]),
+        lambda task: nearest_answers(task) if task["kind"] == NEAREST else predicted_numbers(task),
+    )

@@ -1,0 +1,1 @@
+"""How answers of each kind of task are obtained and scored, a module a kind."""

@@ -1,0 +1,113 @@
+"""What `generate` and `regress` share: answers that a model writes, stored with the settings they depend on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from ratoon.jobs.v1.evaluation_jobs_pb2 import ScoringSpec
+from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.models import ModelFolder
+from ratoon.tasks.kind import Metric, Record
+from ratoon_evaluation.domain.scores import DomainScores
+from ratoon_evaluation.worker import answer_tables, measuring
+from ratoon_evaluation.worker.answer_baselines import BEST
+from ratoon_evaluation.worker.answer_scores import AnswerScores
+from ratoon_evaluation.worker.decoding import Decoding
+from ratoon_evaluation.worker.fitting import FittingProcess
+from ratoon_evaluation.worker.generator import Completions, Generator, Prompt
+from ratoon_evaluation.worker.measuring import Answerer
+from ratoon_evaluation.worker.models import LoadedModel
+from ratoon_evaluation.worker.passes import CANDIDATE, REFERENCE, Domain, Pass
+from ratoon_evaluation.worker.prompts import Prompts
+from ratoon_evaluation.worker.resampling import resampling_of
+
+_VERSION = 1
+"""Raised when answers to the same prompts would change."""
+_ENGINE = "transformers, float32"
+
+
+def settings_of(decoding: Decoding, shots: Sequence[Record] = (), scores_references: bool = False) -> str:
+    """Return the digest of all that answers depend on beside the model and the test part."""
+    used = asdict(decoding) | ({"seed": 0} if decoding.is_greedy else {})
+    fields = {
+        "version": _VERSION,
+        "engine": _ENGINE,
+        "decoding": used,
+        "shots": [asdict(shot) for shot in shots],
+        "references": scores_references,
+    }
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+
+
+class AnswerEvaluator:
+    """Answers of models by a `Decoding`, and of fitted baselines."""
+
+    def __init__(self, spec: ScoringSpec, store: ArtifactStore, decoding: Decoding, primary: Metric) -> None:
+        self._spec, self._store = spec, store
+        self._decoding, self._primary = decoding, primary
+        self._how = resampling_of(spec)
+
+    def fitted(
+        self, fitting: FittingProcess, domains: Sequence[Domain]
+    ) -> Sequence[Mapping[str, Any] | None]:
+        """Wait for the baselines of the domains with a training part."""
+        fitted = iter(fitting.result())
+        return [next(fitted) if domain.train else None for domain in domains]
+
+    def stored(self, each: Pass, predictions: str) -> Completions | None:
+        """Return stored answers."""
+        return answer_tables.read_answers(self._store, predictions, each.domain.test, each.settings)
+
+    def load(self, folder: ModelFolder) -> LoadedModel:
+        """Return a model that answers."""
+        return LoadedModel(folder, self._spec.threads)
+
+    def answer(self, model: LoadedModel, each: Pass, advance: Callable[[int], None]) -> Completions:
+        """Answer a test part."""
+        prompts = Prompts(model.tokenizer, model.ends.tolist(), each.shots)
+        rendered = [self._prompt(prompts, record) for record in each.domain.test.records]
+        return Generator(model, self._decoding).answer(rendered, advance)
+
+    def measure(
+        self, domain: Domain, answers: Mapping[str, Completions], fitted: Mapping[str, Any] | None
+    ) -> DomainScores:
+        """Return the scores of a domain."""
+        simple = dict(fitted or {})
+        best = str(simple.pop(BEST, ""))
+        settings = {each.answerer: each.settings for each in self.passes([domain])}
+        answerers = {name: self._answerer(domain, each, settings[name]) for name, each in answers.items()} | {
+            name: Answerer(self._scores(domain, each, None)) for name, each in simple.items()
+        }
+        measured = measuring.measure(domain, answerers, best, self._primary, self._how)
+        rows, scores = measuring.worst_first(answerers[CANDIDATE], self._primary)
+        reference = answers[REFERENCE].texts if REFERENCE in answers else None
+        wrong = answer_tables.write_wrong(
+            self._store, domain.test, answers[CANDIDATE].texts, reference, rows, scores
+        )
+        return replace(measured, wrong=wrong, wrong_count=len(rows))
+
+    def passes(self, domains: Sequence[Domain]) -> Sequence[Pass]:
+        """Return which models answer which test parts."""
+        raise NotImplementedError
+
+    def _answerer(self, domain: Domain, answers: Completions, settings: str) -> Answerer:
+        return Answerer(
+            self._scores(domain, answers.texts, answers),
+            int(answers.unfit.sum()),
+            answer_tables.write_answers(self._store, domain.test, answers, settings),
+            settings,
+        )
+
+    def _prompt(self, prompts: Prompts, record: Record) -> Prompt:
+        """Return the prompt of a record, with its reference if that is scored."""
+        return Prompt(prompts.prompt(record))
+
+    def _scores(
+        self, domain: Domain, answers: Sequence[Any], completions: Completions | None
+    ) -> AnswerScores:
+        """Return the scores of answers to a test part; baselines that are no model have no completions."""
+        raise NotImplementedError

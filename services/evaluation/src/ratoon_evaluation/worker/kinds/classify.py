@@ -1,0 +1,102 @@
+"""Task `classify`: answers out of a list of labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ratoon.jobs.v1.evaluation_jobs_pb2 import ScoringSpec
+from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.models import ModelFolder
+from ratoon_evaluation.domain.scores import DomainScores, Scores
+from ratoon_evaluation.worker import passes, scoring, tables
+from ratoon_evaluation.worker.baselines import Baselines, FittedBaselines, Task
+from ratoon_evaluation.worker.parts import Part, UnusablePart
+from ratoon_evaluation.worker.passes import CANDIDATE, REFERENCE, Domain, Pass
+from ratoon_evaluation.worker.resampling import resampling_of
+from ratoon_evaluation.worker.scorer import Answers, Scorer
+
+
+class LabelEvaluator:
+    """Scores of labels."""
+
+    def __init__(self, spec: ScoringSpec, store: ArtifactStore) -> None:
+        self._spec, self._store = spec, store
+        self._labels = tuple(spec.labels) or tuple(spec.task_spec.classify.labels)
+        self._how = resampling_of(spec)
+
+    def check(self, part: Part) -> None:
+        """Raise UnusablePart if a record has an unknown label."""
+        if strange := set(part.labels) - set(self._labels):
+            raise UnusablePart(
+                f"Part {part.digest} contains labels that are not evaluated: {sorted(strange)}. Add them to the "
+                "labels of the run."
+            )
+
+    def fit(self, folder: Path, domains: Sequence[Domain]) -> Baselines:
+        """Start the process that fits the baselines."""
+        return Baselines(
+            folder,
+            [
+                Task(domain.train.texts, domain.train.labels, domain.test.texts)
+                for domain in domains
+                if domain.train
+            ],
+        )
+
+    def fitted(self, fitting: Baselines, domains: Sequence[Domain]) -> Sequence[FittedBaselines | None]:
+        """Wait for the baselines of the domains with a training part."""
+        fitted = iter(fitting.answers(self._labels))
+        return [next(fitted) if domain.train else None for domain in domains]
+
+    def passes(self, domains: Sequence[Domain]) -> Sequence[Pass]:
+        """Return the passes of the candidate and of the reference."""
+        return passes.of_roles(self._spec, domains)
+
+    def stored(self, each: Pass, predictions: str) -> Answers | None:
+        """Return stored answers."""
+        return tables.read_predictions(self._store, predictions, each.domain.test, self._labels)
+
+    def load(self, folder: ModelFolder) -> Scorer:
+        """Return a model that answers."""
+        return Scorer(folder, self._labels, self._spec.threads)
+
+    def answer(self, model: Scorer, each: Pass, advance: Callable[[int], None]) -> Answers:
+        """Answer a test part."""
+        return model.score(each.domain.test.texts, advance)
+
+    def measure(
+        self, domain: Domain, answers: Mapping[str, Answers], fitted: FittedBaselines | None
+    ) -> DomainScores:
+        """Return the scores of a domain."""
+        part, how, labels = domain.test, self._how, self._labels
+        scores = {role: self._scores(part, each) for role, each in answers.items()}
+        wrong, wrong_count = tables.write_wrong(self._store, part, labels, answers[CANDIDATE])
+        known = fitted.answers if fitted else {}
+        best = fitted.best if fitted else ""
+        candidate, reference = answers[CANDIDATE].predicted, answers.get(REFERENCE)
+        return DomainScores(
+            domain=domain.name,
+            test=part.digest,
+            candidate=scores[CANDIDATE],
+            reference=scores.get(REFERENCE),
+            baselines={
+                name: scoring.answer_scores(
+                    part.labels, labels, each.predicted, np.array(each.probabilities), how
+                )
+                for name, each in known.items()
+            },
+            difference=scoring.gain(part, labels, candidate, reference.predicted, how) if reference else None,
+            best_baseline=best,
+            baseline_difference=scoring.gain(part, labels, candidate, known[best].predicted, how)
+            if best
+            else None,
+            wrong=wrong,
+            wrong_count=wrong_count,
+        )
+
+    def _scores(self, part: Part, answers: Answers) -> Scores:
+        predictions = tables.write_predictions(self._store, part, self._labels, answers)
+        return scoring.model_scores(part, self._labels, answers, self._how, predictions)
