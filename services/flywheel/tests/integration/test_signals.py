@@ -11,6 +11,7 @@ from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon.ingestion.v1 import split_pb2
 from ratoon.process.errors import InvalidArgument, NotFound
 from ratoon.registry.v1 import model_pb2, model_version_pb2
+from ratoon.security.identity import Role
 from ratoon.testkit.waiting import until
 from ratoon_flywheel.adapters import traffic
 
@@ -270,3 +271,50 @@ def test_a_drift_report_is_deleted(env):
     with pytest.raises(NotFound):
         env.flywheel.DeleteDriftReport(pb.DeleteDriftReportRequest(name=name))
     env.flywheel.DeleteDriftReport(pb.DeleteDriftReportRequest(name=name, allow_missing=True))
+
+
+def write_project(env):
+    """Put a project of free text in place of the classifier."""
+    project = project_pb2.Project(default_consent=signal_pb2.Feedback.CONSENT_EVALUATION)
+    project.task.generate.SetInParent()
+    operator = FlywheelServiceStub(env.state.as_role(Role.OPERATOR, "flywheel"))
+    operator.DeleteProject(pb.DeleteProjectRequest(name=PARENT))
+    env.flywheel.CreateProject(pb.CreateProjectRequest(project_id="mail", project=project))
+
+
+def test_free_text_takes_rewritten_answers_pairs_outcomes_and_sessions(env):
+    write_project(env)
+    first, second, other = env.answered(["one", "one", "two"])
+    long = "ü" * 65_536
+    stored = env.send_feedback(first, correction=long, user="ann")
+    assert (stored.correction, stored.consent) == (long, signal_pb2.Feedback.CONSENT_EVALUATION)
+    assert stored.user not in ("", "ann")
+    pair = env.send_feedback(first, rejected_answer_id=f"chatcmpl-{second}")
+    assert pair.rejected_answer_id == second
+    with pytest.raises(InvalidArgument, match="different prompts"):
+        env.send_feedback(first, rejected_answer_id=other)
+    env.send_feedback(other, outcomes={"resolved": 1.0})
+    env.send_feedback(other, implicit=signal_pb2.Feedback.IMPLICIT_COPIED)
+    session = env.send_feedback("", session_id="ticket", thumb=-1, consent=signal_pb2.Feedback.CONSENT_NONE)
+    assert session.session_id not in ("", "ticket")
+    with pytest.raises(InvalidArgument, match="answer_id is missing"):
+        env.send_feedback("", thumb=1)
+    until(lambda: env.peers.quality)
+    assert (env.peers.quality[-1].positive_count, env.peers.quality[-1].negative_count) == (0, 1)
+
+
+def test_feedback_that_is_sent_again_counts_in_place_of_what_was_said_in_between(env):
+    (answer_id,) = env.answered([env.text("old")])
+    caller = FlywheelServiceStub(env.state.as_role(Role.CALLER, "flywheel", "mail"))
+
+    def say(thumb: int) -> str:
+        feedback = signal_pb2.Feedback(answer_id=answer_id, thumb=thumb)
+        request = pb.CreateFeedbackRequest(parent=PARENT, feedback=feedback, request_id=f"thumb {thumb}")
+        return caller.CreateFeedback(request).name
+
+    first = say(1)
+    say(-1)
+    assert say(1) == first
+    compare = pb.CompareVersionsRequest(parent=PARENT, version=env.version, other_version=env.version)
+    compared = env.flywheel.CompareVersions(compare).version
+    assert (compared.positive_count, compared.negative_count) == (1, 0)

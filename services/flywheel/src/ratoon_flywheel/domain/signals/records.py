@@ -110,7 +110,7 @@ def record(
     """
     exchange = exchanges.get(selected.answer.answer_id)
     filled = None if exchange is None else _filled(selected, exchange, exchanges, correction, task)
-    if filled is None or kinds.record_fault(task, filled):
+    if filled is None or (kinds.kind_of(task).FREE_TEXT and kinds.record_fault(task, filled)):
         return None
     return FeedbackRecord(
         selected.answer.answer_id,
