@@ -227,9 +227,20 @@ def test_each_stage_gets_the_task_of_the_project(flywheel, peers, task, training
     assert (evaluation.task, evaluation.metric) == (task, metric)
     assert evaluation.base_digest == base
     kinds = evaluation_run_pb2.GateRule
-    assert [rule.kind for rule in evaluation.gate] == [kinds.KIND_BEATS_MAJORITY, kinds.KIND_NEAR_BASELINE]
+    assert [(rule.kind, rule.threshold) for rule in evaluation.gate] == [(kinds.KIND_NEAR_BASELINE, -0.02)]
     bounds = [(rule.kind, rule.domain, rule.threshold) for rule in second.gate if rule.metric]
     assert bounds == ([(kinds.KIND_NOT_WORSE, "new", -0.1)] if metric else [])
+
+
+def test_without_a_comparison_with_baselines_the_primary_metric_must_be_measured(flywheel, peers):
+    training = {"method": "METHOD_FULL"}
+    spec = project_pb2.Project(task=SUBJECTS, training=training, gate={"baseline_margin": 1})
+    flywheel.CreateProject(pb.CreateProjectRequest(project_id="mail", project=spec))
+    ended(flywheel, begin(flywheel))
+    (evaluation,) = peers.created_resources("EvaluationRun")
+    (rule,) = evaluation.gate
+    kinds = evaluation_run_pb2.GateRule
+    assert (rule.kind, rule.metric, rule.threshold) == (kinds.KIND_MIN_VALUE, "rouge_l", 0.0)
 
 
 def test_the_scores_of_a_version_are_the_measured_metrics_of_its_kind(flywheel, peers):

@@ -169,7 +169,8 @@ def test_training_and_evaluation_get_the_task_and_the_metric_of_the_project(task
     assert evaluation.metric == project.primary_metric
     assert evaluation.base_digest == (BASE if task.kind is Kind.GENERATE else "")
     (domain,) = evaluation.domains
-    assert (domain.rule, domain.baseline_margin) == (RuleKind.BEATS_MAJORITY, 0.02)
+    rule = RuleKind.BEATS_MAJORITY if task.kind is Kind.CLASSIFY else RuleKind.MEASURED
+    assert (domain.rule, domain.threshold, domain.baseline_margin) == (rule, 0.0, 0.02)
 
 
 @pytest.mark.parametrize(("task", "margin"), [(Generate(), None), (Regress(), 1.0)])

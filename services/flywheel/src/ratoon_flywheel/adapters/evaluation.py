@@ -6,7 +6,7 @@ from ratoon.evaluation.v1 import evaluation_run_pb2
 from ratoon.evaluation.v1 import evaluation_service_pb2 as pb
 from ratoon.evaluation.v1.evaluation_service_pb2_grpc import EvaluationServiceStub
 from ratoon.service.tasks import message_of, requested_task
-from ratoon.tasks.kinds import supported
+from ratoon.tasks.kinds import kind_of, supported
 from ratoon_flywheel.adapters.children import child, ensure_cancelled
 from ratoon_flywheel.domain.kinds.table import KINDS
 from ratoon_flywheel.domain.pipelines.actions import Domain, Evaluate, RuleKind
@@ -23,6 +23,7 @@ class EvaluationStage:
 
     def create(self, spec: Evaluate, request_id: str) -> str:
         """Score a candidate and hold it against the gate."""
+        primary = spec.metric or kind_of(spec.task).PRIMARY
         run = evaluation_run_pb2.EvaluationRun(
             candidate_digest=spec.candidate_digest,
             reference_digest=spec.reference_digest,
@@ -31,7 +32,7 @@ class EvaluationStage:
             task=message_of(spec.task),
             metric=spec.metric,
             base_digest=spec.base_digest,
-            gate=[rule for domain in spec.domains for rule in _rules(domain)],
+            gate=[rule for domain in spec.domains for rule in _rules(domain, primary)],
             seed=spec.seed,
         )
         request = pb.CreateEvaluationRunRequest(
@@ -56,14 +57,18 @@ class EvaluationStage:
         )
 
 
-def _rules(domain: Domain) -> list[evaluation_run_pb2.GateRule]:
+def _rules(domain: Domain, primary: str) -> list[evaluation_run_pb2.GateRule]:
     """The gate's rules on a domain: its own, the comparison with the best baseline, and the bounds of metrics."""
-    rules: list[tuple[str, float, str]] = [(domain.rule, domain.threshold, "")]
+    rules: list[tuple[str, float, str]] = []
+    if domain.rule is not RuleKind.MEASURED:
+        rules.append((domain.rule, domain.threshold, ""))
+    elif domain.baseline_margin is None:
+        rules.append(("MIN_VALUE", domain.threshold, primary))
     if domain.baseline_margin is not None:
         rules.append((RuleKind.NEAR_BASELINE, -domain.baseline_margin, ""))
     for gate in domain.metric_gates:
         bounds = {"MIN_VALUE": gate.min_value, "MAX_VALUE": gate.max_value}
-        if domain.rule is not RuleKind.BEATS_MAJORITY and gate.max_loss is not None:
+        if domain.is_compared and gate.max_loss is not None:
             bounds["NOT_WORSE"] = -gate.max_loss
         rules += [(kind, bound, gate.metric) for kind, bound in bounds.items() if bound is not None]
     rule = evaluation_run_pb2.GateRule

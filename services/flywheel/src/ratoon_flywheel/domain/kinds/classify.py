@@ -11,6 +11,7 @@ from ratoon_flywheel.domain.shares import Ratios, fills_parts, records_in_all, r
 GATED_METRICS: tuple[str, ...] = ("macro_f1", "accuracy", "auc")
 COMPARED_METRICS: tuple[str, ...] = ("macro_f1",)
 REPORTED_METRICS: tuple[str, ...] = ("macro_f1", "accuracy", "perplexity")
+BEATS_SIMPLEST_BASELINE = True
 STARTS_FROM_BASE = False
 ADVISED_PER_LABEL = 200
 """Records of each label from which a model is likely to be useful."""

@@ -22,6 +22,7 @@ GATED_METRICS: tuple[str, ...] = (
 )
 COMPARED_METRICS: tuple[str, ...] = tuple(name for name in GATED_METRICS if METRICS[name].is_judge)
 REPORTED_METRICS: tuple[str, ...] = GATED_METRICS
+BEATS_SIMPLEST_BASELINE = False
 STARTS_FROM_BASE = True
 ADVISED_RECORDS = 300
 """Records with an answer from which an adapter of a base model is likely to be useful."""

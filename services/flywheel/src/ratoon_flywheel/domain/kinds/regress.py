@@ -10,6 +10,7 @@ from ratoon_flywheel.domain.shares import Ratios, fills_parts, records_in_all
 GATED_METRICS: tuple[str, ...] = ("mae", "mse", "rmse", "r2", "spearman")
 COMPARED_METRICS: tuple[str, ...] = GATED_METRICS
 REPORTED_METRICS: tuple[str, ...] = GATED_METRICS
+BEATS_SIMPLEST_BASELINE = False
 STARTS_FROM_BASE = False
 ADVISED_RECORDS = 500
 """Records with a number from which a model is likely to be useful."""

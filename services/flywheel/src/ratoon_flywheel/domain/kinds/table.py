@@ -23,6 +23,9 @@ class LoopKind(Protocol[Spec]):
     REPORTED_METRICS: tuple[str, ...]
     """Metrics that a version keeps among its scores."""
 
+    BEATS_SIMPLEST_BASELINE: bool
+    """The first version must beat the simplest baseline, even if the margin below the best one is wider."""
+
     STARTS_FROM_BASE: bool
     """The first version starts from a base model, unless the project asks for training from scratch."""
 

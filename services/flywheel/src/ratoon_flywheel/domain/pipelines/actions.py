@@ -77,6 +77,8 @@ class RuleKind(StrEnum):
     BETTER = "BETTER"
     NOT_WORSE = "NOT_WORSE"
     NEAR_BASELINE = "NEAR_BASELINE"
+    MEASURED = "MEASURED"
+    """The primary metric has a value."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,11 @@ class Domain:
     """How far from the best baseline the candidate may be there; None: it is not compared with one."""
     metric_gates: tuple[MetricGate, ...] = ()
     """Bounds on the candidate's metrics there."""
+
+    @property
+    def is_compared(self) -> bool:
+        """Return whether the candidate is compared with production there."""
+        return self.rule in (RuleKind.BETTER, RuleKind.NOT_WORSE)
 
 
 @dataclass(frozen=True)
@@ -203,12 +210,10 @@ def split_request(run: PipelineRun) -> MakeSplit:
 
 
 def _domains(run: PipelineRun) -> tuple[Domain, ...]:
-    """The first version is compared with the simplest and the best baseline, a later one with production."""
+    """The first version is compared with baselines, a later one with production."""
     production, gate, bounds = run.production, run.project.gate, run.project.metric_gates
     if production is None:
-        metric = run.project.decisive_metric
-        margin = gate.baseline_margin if gate.baseline_margin < metric.high - metric.low else None
-        return (Domain("base", run.products.split, RuleKind.BEATS_MAJORITY, 0.0, margin, bounds),)
+        return (_first_domain(run),)
     older = list(dict.fromkeys((production.split, *production.ancestor_splits)))[:MAX_OLD_DOMAINS]
     return (
         Domain("new", run.products.split, RuleKind.BETTER, gate.new_domain_threshold, metric_gates=bounds),
@@ -217,6 +222,18 @@ def _domains(run: PipelineRun) -> tuple[Domain, ...]:
             for age, split in enumerate(older, start=1)
         ),
     )
+
+
+def _first_domain(run: PipelineRun) -> Domain:
+    """Return the domain of the first version: a margin as wide as the metric turns the comparison off."""
+    project, split = run.project, run.products.split
+    margin: float | None = project.gate.baseline_margin
+    if project.gate.baseline_margin >= project.decisive_metric.high - project.decisive_metric.low:
+        margin = None
+    bounds = project.metric_gates
+    if loop_kind(project).BEATS_SIMPLEST_BASELINE:
+        return Domain("base", split, RuleKind.BEATS_MAJORITY, 0.0, margin, bounds)
+    return Domain("base", split, RuleKind.MEASURED, project.decisive_metric.low, margin, bounds)
 
 
 def _changelog(run: PipelineRun) -> str:
