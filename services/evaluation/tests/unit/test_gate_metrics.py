@@ -1,6 +1,8 @@
 """The gate with the metrics of every kind of task, whichever direction is better."""
 
 import math
+import random
+from statistics import NormalDist, fmean
 
 import pytest
 
@@ -8,6 +10,7 @@ from ratoon.tasks.generate import Generate
 from ratoon.tasks.kind import Direction
 from ratoon.tasks.kinds import KINDS as SHARED
 from ratoon.tasks.regress import Regress
+from ratoon_evaluation.domain import gate
 from ratoon_evaluation.domain.gate import Rule, RuleKind, Verdict, judge
 from ratoon_evaluation.domain.kinds.table import KINDS
 from ratoon_evaluation.domain.scores import DomainScores, Interval, Measurements, Scores
@@ -153,3 +156,26 @@ def test_metrics_and_baselines_are_those_of_the_kind(kind):
     assert tuple(ours.BASELINE_TITLES) == shared.BASELINES
     assert {ours.BASELINE, *ours.BASE_BASELINES} <= set(shared.BASELINES)
     assert all(shared.METRICS[name].direction is not Direction.NONE for name in ours.COMPARED_METRICS)
+
+
+@pytest.mark.parametrize(
+    ("task", "change", "least"),
+    [
+        (Generate(), {"rouge_l": Interval(0.02, -0.01, 0.05)}, "0.043"),
+        (Regress(), {"mae": Interval(-2.0, -5.0, 1.0)}, "4.288"),
+    ],
+)
+def test_a_refused_gain_says_which_gain_the_records_can_show(task, change, least):
+    refused = verdict(Rule(RuleKind.BETTER, "new"), task, difference=change)
+    assert f"With these records, a true gain below {least} is often missed." in refused.sentence
+    accepted = verdict(Rule(RuleKind.NOT_WORSE, "new", -10.0), task, difference=change)
+    assert "often missed" not in accepted.sentence
+
+
+def test_the_gain_that_records_can_show_is_found_in_four_of_five_samples():
+    """The mean of n normal gains around the least detectable one: its interval lies above 0 in 80 % of draws."""
+    drawn, n = random.Random(1), 100
+    reach = NormalDist().inv_cdf(0.975) / math.sqrt(n)
+    least = gate._DETECTABLE * 2 * reach
+    found = sum(fmean(drawn.gauss(least, 1.0) for _ in range(n)) > reach for _ in range(2000))
+    assert found / 2000 == pytest.approx(0.8, abs=0.03)

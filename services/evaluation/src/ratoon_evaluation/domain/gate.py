@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from statistics import NormalDist
 
 from ratoon.tasks import kinds
 from ratoon.tasks.classify import Classify
@@ -238,7 +239,12 @@ def _compared(rule: Rule, scores: DomainScores, metric: Metric) -> Finding:
         return _unmeasured(rule, scores.candidate, metric)
     better = " (lower is better)" if _is_lower_better(metric) else ""
     text = f"{metric_title(metric.name)} changes by {span(difference, metric, sign='+')} against the reference{better}"
-    return _held(rule, difference, _raw(rule.threshold, metric), metric, text)
+    finding = _held(rule, difference, _raw(rule.threshold, metric), metric, text)
+    if finding.passed or finding.measured is None or rule.kind is not RuleKind.BETTER:
+        return finding
+    least = number(rule.threshold + _DETECTABLE * (difference.high - difference.low), metric)
+    sentence = f"{finding.sentence} With these records, a true gain below {least} is often missed."
+    return replace(finding, sentence=sentence)
 
 
 def _held(rule: Rule, interval: Interval, bound: float, metric: Metric, text: str) -> Finding:
@@ -287,6 +293,8 @@ _TITLES = {
     RuleKind.MIN_VALUE: "Not below the minimum",
     RuleKind.MAX_VALUE: "Not above the maximum",
 }
+_DETECTABLE = (NormalDist().inv_cdf(0.975) + NormalDist().inv_cdf(0.8)) / (2 * NormalDist().inv_cdf(0.975))
+"""Gain that a 95 % interval lies above in 80 % of samples, as a share of the width of the interval."""
 _NO_NUMBER = "the measured value is not a number"
 _ROUNDING = 1e-9
 """A difference that equals the threshold but for floating-point error passes."""

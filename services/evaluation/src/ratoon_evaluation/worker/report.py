@@ -198,7 +198,9 @@ def baseline_note(domain: DomainScores, words: _Words = _OF_LABELS) -> str:
 _PLAIN: Mapping[str, Callable[[Scores], str]] = {
     "precision": lambda scores: _share(scores.precision) if scores.confusion else "",
     "recall": lambda scores: _share(scores.recall) if scores.confusion else "",
-    "perplexity of the texts": lambda scores: f"{scores.perplexity:.1f}" if scores.perplexity else "",
+    "perplexity of the texts": lambda scores: (
+        f"{scores.perplexity:.1f}" if scores.perplexity and scores.confusion else ""
+    ),
     "too long": lambda scores: str(scores.unfit) if scores.unfit else "",
 }
 """Columns of values without an interval; one that no scores have is left out."""
