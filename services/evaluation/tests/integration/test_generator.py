@@ -1,0 +1,249 @@
+"""Generated answers against transformers, one prompt at a time and without padding; prompts against the template."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+from ratoon.storage.models import ModelFolder
+from ratoon.tasks.kind import Record, Turn
+from ratoon.tasks.records import messages
+from ratoon.testkit.models import tiny_llama
+from ratoon_evaluation.worker.decoding import Decoding, penalised, sampled
+from ratoon_evaluation.worker.generator import Generator, Prompt, first_stop
+from ratoon_evaluation.worker.models import LoadedModel
+from ratoon_evaluation.worker.prompts import Prompts, UnusableTemplate
+
+LICENSE = (Path(__file__).parents[4] / "LICENSE").read_text()
+PARAGRAPHS = [" ".join(each.split()) for each in LICENSE.split("\n\n") if len(each) > 60][:24]
+
+
+def ignore(done):
+    pass
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tiny_llama(
+        tmp_path_factory.mktemp("writer"), seed=3, corpus=PARAGRAPHS, vocabulary=600, max_chars=3000
+    )
+
+
+@pytest.fixture(scope="module")
+def loaded(folder):
+    return LoadedModel(ModelFolder(folder), 1)
+
+
+@pytest.fixture(scope="module")
+def prompts(loaded):
+    """Paragraphs of the license: the first words are the prompt, the others the reference."""
+    render = Prompts(loaded.tokenizer, loaded.ends.tolist())
+    each = []
+    for number, text in enumerate(PARAGRAPHS):
+        record = Record((Turn("user", text[: 30 + 10 * number]),))
+        tokens = render.prompt(record)
+        each.append(Prompt(tokens, render.answer(record, text[-40:], tokens)))
+    return each
+
+
+def test_answers_are_those_of_transformers(folder, loaded, prompts):
+    answers = Generator(loaded, Decoding(24)).answer(prompts, ignore)
+    model, tokenizer = (
+        AutoModelForCausalLM.from_pretrained(folder).eval(),
+        AutoTokenizer.from_pretrained(folder),
+    )
+    for row, prompt in enumerate(prompts):
+        with torch.inference_mode():
+            written = model.generate(torch.tensor([prompt.tokens]), max_new_tokens=24, do_sample=False)[0]
+            logprobs = model(torch.tensor([prompt.tokens + prompt.reference])).logits[0].log_softmax(-1)
+        new = written[len(prompt.tokens) :]
+        assert answers.texts[row] == tokenizer.decode(new, skip_special_tokens=True).strip()
+        assert answers.tokens[row] == len(new)
+        places = range(len(prompt.tokens) - 1, len(prompt.tokens) + len(prompt.reference) - 1)
+        nll = -sum(logprobs[at, token].item() for at, token in zip(places, prompt.reference, strict=True))
+        assert answers.nll[row] == pytest.approx(nll, rel=1e-5)
+        assert answers.nll_tokens[row] == len(prompt.reference)
+
+
+def test_a_penalty_of_repetition_is_that_of_transformers(folder, loaded, prompts):
+    answers = Generator(loaded, Decoding(16, repetition_penalty=1.5)).answer(prompts[:6], ignore)
+    model, tokenizer = (
+        AutoModelForCausalLM.from_pretrained(folder).eval(),
+        AutoTokenizer.from_pretrained(folder),
+    )
+    how = GenerationConfig(
+        max_new_tokens=16, do_sample=False, repetition_penalty=1.5, eos_token_id=2, pad_token_id=0
+    )
+    for row, prompt in enumerate(prompts[:6]):
+        written = model.generate(torch.tensor([prompt.tokens]), generation_config=how)[0]
+        assert (
+            answers.texts[row]
+            == tokenizer.decode(written[len(prompt.tokens) :], skip_special_tokens=True).strip()
+        )
+
+
+@pytest.mark.parametrize(
+    "decoding",
+    [Decoding(20), Decoding(20, 0.9, 0.9, 50, 0.01, 1.1, ("e ", "\n"), seed=7)],
+    ids=["greedy", "sampled"],
+)
+def test_an_answer_does_not_depend_on_its_batch(loaded, prompts, decoding):
+    together = Generator(loaded, decoding).answer(prompts, ignore)
+    for row, prompt in enumerate(prompts):
+        alone = Generator(loaded, decoding).answer([prompt], ignore)
+        assert (alone.texts[0], alone.tokens[0], alone.finish[0]) == (
+            together.texts[row],
+            together.tokens[row],
+            together.finish[row],
+        )
+
+
+def test_the_seed_decides_sampled_answers_alone(loaded, prompts):
+    def texts(**settings):
+        return Generator(loaded, Decoding(12, **settings)).answer(prompts[:4], ignore).texts
+
+    assert texts(temperature=1.0, seed=1) == texts(temperature=1.0, seed=1) != texts(temperature=1.0, seed=2)
+    assert texts(seed=1) == texts(seed=2)
+
+
+def test_draws_follow_the_probabilities_that_the_filters_keep():
+    logits = torch.tensor([[2.0, 1.0, 0.5, 0.0, -1.0, -3.0]]).repeat(20_000, 1)
+    draws = np.random.default_rng(1).random(20_000)
+    shares = np.bincount(sampled(logits, Decoding(1, 0.7, 0.9, 4, 0.05), draws), minlength=6) / 20_000
+    kept = (logits[0].double() / 0.7).softmax(-1)
+    kept[4:] = 0
+    kept /= kept.sum()
+    kept[(kept.cumsum(-1) - kept) >= 0.9] = 0
+    expected = (kept / kept.sum()).tolist()
+    assert shares == pytest.approx(expected, abs=0.01)
+    assert shares[3:].tolist() == [0, 0, 0]
+    penalty = penalised(torch.tensor([[2.0, -1.0, 3.0]]), torch.tensor([[True, True, False]]), 2.0)
+    assert penalty.tolist() == [[1.0, -2.0, 3.0]]
+
+
+def test_a_model_that_ends_its_answer_is_not_made_to_go_on(tmp_path):
+    loaded = LoadedModel(ModelFolder(tiny_llama(tmp_path, answer="spam")), 1)
+    render = Prompts(loaded.tokenizer, loaded.ends.tolist())
+    each = [Prompt(render.prompt(Record((Turn("user", text),)))) for text in ("a", "b" * 90, "c d")]
+    answers = Generator(loaded, Decoding(50)).answer(each, ignore)
+    assert set(answers.texts) == {"spam"}
+    assert answers.tokens.tolist() == [2, 2, 2]
+    assert set(answers.finish) == {"stop"}
+
+
+def test_a_prompt_that_leaves_no_token_for_an_answer_is_unfit(loaded, prompts):
+    limit = loaded.max_positions
+    lengths = [limit + 5, limit, limit - 1, limit - 3]
+    each = [Prompt((prompts[0].tokens * limit)[:length], [1, 2]) for length in lengths]
+    done = []
+    answers = Generator(loaded, Decoding(8)).answer(each, done.append)
+    assert answers.unfit.tolist() == [True, True, False, False]
+    assert answers.tokens.tolist() == [0, 0, 1, 3]
+    assert answers.nll_tokens.tolist() == [0, 0, 0, 2]
+    assert done[-1] == 4
+
+
+def test_stop_texts_end_an_answer_before_them():
+    assert first_stop("5\nQuestion: 6\n#### 9", ("\n", "Q")) == "5"
+    assert first_stop("\n\n42\nnext", ("\n",)).strip() == "42", "white space at the beginning ends nothing"
+    assert first_stop("no stop", ("###",)) is None
+    assert first_stop("\n\n", ("\n",)) is None
+
+
+def test_stop_texts_are_found_across_tokens(loaded, prompts):
+    whole = Generator(loaded, Decoding(24)).answer(prompts[:3], ignore)
+    for prompt, text in zip(prompts[:3], whole.texts, strict=True):
+        stop = text[6:9]
+        (cut,) = Generator(loaded, Decoding(24, stop=(stop,))).answer([prompt], ignore).texts
+        assert cut == text[: text.find(stop)].strip()
+
+
+CHAT = Record(
+    (
+        Turn("system", "You are brief."),
+        Turn("user", "What is the weather?"),
+        Turn(
+            "assistant",
+            "",
+            tool_calls='[{"type":"function","function":{"name":"weather","arguments":{"at":"Rome"}}}]',
+        ),
+        Turn("tool", "sunny", tool_call_id="1"),
+        Turn("user", "And tomorrow?"),
+    ),
+    ("Rain.",),
+    tools='[{"type":"function","function":{"name":"weather","parameters":{}}}]',
+)
+CHATML = (
+    "{{ bos_token }}{% if tools %}{{ '<|user|>' + tools | tojson }}{% endif %}{% for message in messages %}"
+    "{{ '<|user|>' + message['role'] + ' ' + message['content'] }}"
+    "{% if message.tool_calls %}{{ message.tool_calls | tojson }}{% endif %}"
+    "{{ eos_token + '\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|user|>assistant ' }}{% endif %}"
+)
+
+
+@pytest.fixture
+def tokenizer(folder):
+    """A tokenizer that adds a token of its own at the beginning of each text, as many do."""
+    from tokenizers.processors import TemplateProcessing
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", 1)]
+    )
+    assert tokenizer("x")["input_ids"][0] == 1
+    tokenizer.chat_template = CHATML
+    return tokenizer
+
+
+def test_prompts_are_those_of_the_template_with_tools_and_one_beginning(tokenizer):
+    ids = Prompts(tokenizer, [2]).prompt(CHAT)
+    expected = tokenizer.apply_chat_template(
+        messages(CHAT.turns),
+        tools=[{"type": "function", "function": {"name": "weather", "parameters": {}}}],
+        add_generation_prompt=True,
+        return_dict=True,
+    )["input_ids"]
+    assert ids == expected
+    assert ids.count(1) == 1
+    text = tokenizer.decode(ids)
+    assert "You are brief." in text
+    assert '"at": "Rome"' in text
+
+
+def test_a_reference_is_the_rest_of_the_conversation_up_to_its_end(tokenizer):
+    prompts = Prompts(tokenizer, [2])
+    prompt = prompts.prompt(CHAT)
+    reference = prompts.answer(CHAT, "Rain.", prompt)
+    assert tokenizer.decode(reference) == "Rain.</s>"
+
+
+def test_a_template_that_rewrites_the_prompt_still_gives_a_reference(tokenizer):
+    tokenizer.chat_template = "{{ messages | length }}{{ messages[-1]['content'] }}"
+    prompts = Prompts(tokenizer, [2])
+    record = Record((Turn("user", "Hello"),))
+    assert tokenizer.decode(prompts.answer(record, "Rain.", prompts.prompt(record))) == "Rain.</s>"
+
+
+def test_a_template_that_leaves_the_system_message_out_is_refused(tokenizer):
+    tokenizer.chat_template = (
+        "{% for m in messages %}{% if m.role != 'system' %}{{ m.content }}{% endif %}{% endfor %}"
+    )
+    with pytest.raises(UnusableTemplate, match="system"):
+        Prompts(tokenizer, [2]).prompt(CHAT)
+    assert Prompts(tokenizer, [2]).prompt(Record((Turn("user", "Hello"),)))
+
+
+def test_a_template_that_refuses_a_role_says_so(tokenizer):
+    tokenizer.chat_template = "{{ raise_exception('System role not supported') }}"
+    with pytest.raises(UnusableTemplate, match="System role not supported"):
+        Prompts(tokenizer, [2]).prompt(CHAT)
+
+
+def test_examples_stand_between_the_system_message_and_the_prompt(tokenizer):
+    shot = Record((Turn("system", "You are long."), Turn("user", "Sun?")), ("Yes.",))
+    text = tokenizer.decode(Prompts(tokenizer, [2], [shot]).prompt(CHAT))
+    places = [text.index(each) for each in ("You are brief.", "Sun?", "Yes.", "What is the weather?")]
+    assert places == sorted(places)
+    assert "You are long." not in text
