@@ -80,7 +80,7 @@ def preference(number: int) -> dict[str, Any]:
     return {"prompt": story(number), "chosen": story(number + 1000, 9), "rejected": story(number + 2000, 9)}
 
 
-def judged(number: int) -> dict[str, Any]:
+def rated(number: int) -> dict[str, Any]:
     return {"prompt": story(number), "completion": story(number + 1000, 9), "label": bool(number % 2)}
 
 
@@ -124,7 +124,7 @@ WRITERS = {
     "csv": (csv, "CSV"),
     "parquet": (parquet, "PARQUET"),
 }
-ROWS = {"chat": chat, "alpaca": alpaca, "preference": preference, "judged": judged, "tools": with_tools}
+ROWS = {"chat": chat, "alpaca": alpaca, "preference": preference, "rated": rated, "tools": with_tools}
 
 
 class Bench:
@@ -203,7 +203,7 @@ def test_formats_may_be_mixed_in_one_version(bench):
     result = bench.version(bench.source(lines([*rows, {"text": story(50), "label": "spam"}])))
     assert result["records"] == 6
     kinds = result["profile"]["attributes"]["record_kind"]
-    assert kinds == {"answer": 3, "preference": 1, "judgement": 1}
+    assert kinds == {"answer": 3, "preference": 1, "unpaired_preference": 1}
     assert result["profile"]["labels"] == {"spam": 1}
 
 
@@ -375,14 +375,14 @@ def test_a_version_of_an_older_release_is_split(bench, tmp_path):
 
 
 def test_records_are_shown_with_their_messages_and_answers(bench):
-    rows = [with_tools(1), judged(3), preference(5), {"text": story(9), "label": "spam"}]
+    rows = [with_tools(1), rated(3), preference(5), {"text": story(9), "label": "spam"}]
     bench.version(bench.source(lines(rows)))
     page, _ = ParquetRecords(bench.store).after(bench.digest, "", 10)
     shown = {record.attributes.get("record_kind", "text"): mapping.record(record) for record in page}
     assert [each.role for each in shown["answer"].example.messages] == ["user", "assistant", "tool"]
     assert json.loads(shown["answer"].example.tools)[0]["function"]["name"] == "find"
-    assert shown["judgement"].example.good is True
-    assert shown["judgement"].example.answers == [judged(3)["completion"]]
+    assert shown["unpaired_preference"].example.good is True
+    assert shown["unpaired_preference"].example.answers == [rated(3)["completion"]]
     assert shown["preference"].example.rejected == preference(5)["rejected"]
     assert not shown["text"].HasField("example")
 
@@ -407,7 +407,7 @@ def test_a_preview_counts_what_the_rows_became(bench):
         chat(1),
         alpaca(2),
         preference(3),
-        judged(4),
+        rated(4),
         {"text": story(5), "label": "spam"},
         {"prompt": story(6)},
     ]
@@ -416,7 +416,7 @@ def test_a_preview_counts_what_the_rows_became(bench):
         dict(result.layout_counts) == {"chat": 1, "alpaca": 1, "preference": 0, "prompt": 3, "text": 1} | {}
         or True
     )
-    assert dict(result.kind_counts) == {"answer": 2, "preference": 1, "judgement": 1, "text": 2}
+    assert dict(result.kind_counts) == {"answer": 2, "preference": 1, "unpaired_preference": 1, "text": 2}
     assert dict(result.label_counts) == {"spam": 1}
     assert (result.item_count, result.record_count, dict(result.rejected_counts)) == (7, 6, {"BAD_ROW": 1})
     assert "repeats the prompt" in result.rejections[0].detail

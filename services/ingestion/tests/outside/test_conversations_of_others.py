@@ -1,4 +1,4 @@
-"""The example data of LLaMA-Factory: instructions, preferences, judgements, calls of tools, attachments."""
+"""The example data of LLaMA-Factory: instructions, preferences, ratings, calls of tools, attachments."""
 
 import json
 from collections import Counter
@@ -94,7 +94,7 @@ def test_conversations_and_their_tools_are_as_they_were(tmp_path):
         assert [tool["function"] for tool in json.loads(record.tools or "[]")] == listed
 
 
-def test_preferences_and_judgements_are_as_they_were(tmp_path):
+def test_preferences_and_ratings_are_as_they_were(tmp_path):
     for record, row in zip(records(tmp_path, "dpo_en_demo.json"), rows("dpo_en_demo.json"), strict=True):
         assert [turn.content for turn in record.turns] == [each["value"] for each in row["conversations"]]
         assert (record.answers, record.rejected) == ((row["chosen"]["value"],), row["rejected"]["value"])

@@ -16,7 +16,10 @@ from ratoon_ingestion.worker.readers.messages import BadExample
 
 PLAIN = Columns()
 QUESTION, ANSWER = "What is the capital of France?", "It is Paris."
-ASKED, ANSWERED = {"role": "user", "content": QUESTION}, {"role": "assistant", "content": ANSWER}
+USER_TURN, LAST_TURN = (
+    {"role": "user", "content": QUESTION},
+    {"role": "assistant", "content": ANSWER},
+)
 USER = Turn(Role.USER, QUESTION)
 CALL = {"id": "c1", "type": "function", "function": {"name": "find", "arguments": '{"city": "Paris"}'}}
 TOOL = {"name": "find", "description": "Finds.", "parameters": {}}
@@ -30,7 +33,7 @@ def record(row: dict[str, Any], columns: Columns = PLAIN) -> Record:
     return read(row, columns).record
 
 
-CHAT = {"messages": [ASKED, ANSWERED]}
+CHAT = {"messages": [USER_TURN, LAST_TURN]}
 SHAREGPT = {"conversations": [{"from": "human", "value": QUESTION}, {"from": "gpt", "value": ANSWER}]}
 ALPACA = {"instruction": "What is the capital", "input": "of France?", "output": ANSWER}
 COMPLETION = {"prompt": QUESTION, "completion": ANSWER}
@@ -43,7 +46,7 @@ COMPLETION = {"prompt": QUESTION, "completion": ANSWER}
         (SHAREGPT, Layout.SHAREGPT, (USER,)),
         (ALPACA, Layout.ALPACA, (Turn(Role.USER, "What is the capital\nof France?"),)),
         (COMPLETION, Layout.PROMPT, (USER,)),
-        ({"prompt": [ASKED], "completion": [ANSWERED]}, Layout.PROMPT, (USER,)),
+        ({"prompt": [USER_TURN], "completion": [LAST_TURN]}, Layout.PROMPT, (USER,)),
         ({"prompt": QUESTION, "response": ANSWER}, Layout.PROMPT, (USER,)),
     ],
 )
@@ -53,7 +56,15 @@ def test_a_prompt_with_its_answer(row, layout, turns):
 
 
 def test_a_conversation_is_one_record_whose_last_answer_counts():
-    row = {"messages": [{"role": "system", "content": "Be brief."}, ASKED, ANSWERED, ASKED, ANSWERED]}
+    row = {
+        "messages": [
+            {"role": "system", "content": "Be brief."},
+            USER_TURN,
+            LAST_TURN,
+            USER_TURN,
+            LAST_TURN,
+        ]
+    }
     assert record(row).turns == (
         Turn(Role.SYSTEM, "Be brief."),
         USER,
@@ -64,7 +75,7 @@ def test_a_conversation_is_one_record_whose_last_answer_counts():
 
 
 def test_a_conversation_that_ends_with_the_user_has_no_answer():
-    assert record({"messages": [ASKED]}) == Record((USER,))
+    assert record({"messages": [USER_TURN]}) == Record((USER,))
 
 
 def test_a_system_prompt_beside_the_messages_comes_first():
@@ -77,8 +88,8 @@ def test_a_system_prompt_beside_the_messages_comes_first():
 
 
 def test_calls_and_results_of_tools_are_read_in_both_forms():
-    chat = [ASKED, {"role": "assistant", "content": None, "tool_calls": [CALL]}]
-    chat += [{"role": "tool", "content": "found", "tool_call_id": "c1"}, ANSWERED]
+    chat = [USER_TURN, {"role": "assistant", "content": None, "tool_calls": [CALL]}]
+    chat += [{"role": "tool", "content": "found", "tool_call_id": "c1"}, LAST_TURN]
     read_chat = record({"messages": chat, "tools": [{"type": "function", "function": TOOL}]})
     call = json.dumps({"name": "find", "arguments": {"city": "Paris"}})
     sharegpt = [("human", QUESTION), ("function_call", call), ("observation", "found"), ("gpt", ANSWER)]
@@ -97,7 +108,7 @@ def test_calls_and_results_of_tools_are_read_in_both_forms():
 
 def test_an_answer_may_think_and_call_tools():
     answer = {"role": "assistant", "reasoning_content": "Hm.", "content": "I look.", "tool_calls": [CALL]}
-    assert record({"messages": [ASKED, answer]}).answers == (
+    assert record({"messages": [USER_TURN, answer]}).answers == (
         '<think>\nHm.\n</think>\n\nI look.\n\n[{"arguments":{"city":"Paris"},"name":"find"}]',
     )
 
@@ -106,18 +117,29 @@ def test_an_answer_may_think_and_call_tools():
     "row",
     [
         {"prompt": QUESTION, "chosen": ANSWER, "rejected": "No."},
-        {"prompt": [ASKED], "chosen": [ANSWERED], "rejected": [{"role": "assistant", "content": "No."}]},
-        {"messages": [ASKED], "chosen": ANSWERED, "rejected": {"role": "assistant", "content": "No."}},
+        {
+            "prompt": [USER_TURN],
+            "chosen": [LAST_TURN],
+            "rejected": [{"role": "assistant", "content": "No."}],
+        },
+        {
+            "messages": [USER_TURN],
+            "chosen": LAST_TURN,
+            "rejected": {"role": "assistant", "content": "No."},
+        },
         {"instruction": QUESTION, "chosen": ANSWER, "rejected": "No."},
         {
             "prompt": QUESTION,
-            "chosen": [ASKED, ANSWERED],
-            "rejected": [ASKED, {"role": "assistant", "content": "No."}],
+            "chosen": [USER_TURN, LAST_TURN],
+            "rejected": [USER_TURN, {"role": "assistant", "content": "No."}],
         },
-        {"chosen": [ASKED, ANSWERED], "rejected": [ASKED, {"role": "assistant", "content": "No."}]},
         {
-            "chosen_messages": [ASKED, ANSWERED],
-            "rejected_messages": [ASKED, {"role": "assistant", "content": "No."}],
+            "chosen": [USER_TURN, LAST_TURN],
+            "rejected": [USER_TURN, {"role": "assistant", "content": "No."}],
+        },
+        {
+            "chosen_messages": [USER_TURN, LAST_TURN],
+            "rejected_messages": [USER_TURN, {"role": "assistant", "content": "No."}],
         },
     ],
 )
@@ -126,16 +148,16 @@ def test_preferences(row):
 
 
 @pytest.mark.parametrize("label", [True, "true", "True", 1])
-def test_judged_answers(label):
+def test_rated_answers(label):
     assert record({**COMPLETION, "label": label}) == Record((USER,), (ANSWER,), is_good=True)
 
 
-def test_a_judged_conversation_and_a_label_of_a_whole_one():
+def test_a_rated_conversation_and_a_label_of_a_whole_one():
     assert record({**CHAT, "label": False}) == Record((USER,), (ANSWER,), is_good=False)
     rated = read({**CHAT, "label": 4})
     assert rated.record == Record((USER, Turn(Role.ASSISTANT, ANSWER)))
     assert rated.label == "4"
-    assert read({"messages": [ASKED], "label": "geography"}).label == "geography"
+    assert read({"messages": [USER_TURN], "label": "geography"}).label == "geography"
 
 
 def test_several_right_answers():
@@ -146,7 +168,7 @@ def test_columns_can_be_named():
     row = {"q": QUESTION, "a": 42, "text": "something else", "w": 2}
     assert record(row, Columns(prompt="q", answer="a", weight="w")) == Record((USER,), ("42",), weight=2.0)
     assert record({"text": QUESTION, "a": ANSWER}, Columns(answer="a")) == Record((USER,), (ANSWER,))
-    assert record({"talk": [ASKED, ANSWERED], "text": "x"}, Columns(messages="talk")) == Record(
+    assert record({"talk": [USER_TURN, LAST_TURN], "text": "x"}, Columns(messages="talk")) == Record(
         (USER,), (ANSWER,)
     )
 
@@ -154,8 +176,8 @@ def test_columns_can_be_named():
 @pytest.mark.parametrize(
     ("columns", "row"),
     [
-        (PLAIN, {"text": "a", "messages": [ASKED]}),
-        (Columns(named=("text",)), {"messages": [ASKED]}),
+        (PLAIN, {"text": "a", "messages": [USER_TURN]}),
+        (Columns(named=("text",)), {"messages": [USER_TURN]}),
         (PLAIN, {"subject": "a", "example": "a text"}),
         (PLAIN, {"text": "a", "example": {"of": "something"}}),
     ],
@@ -168,7 +190,7 @@ def test_attachments_are_referenced():
     picture = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
     embedded = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
     content = [{"type": "text", "text": "Compare "}, picture, embedded]
-    example = read({"messages": [{"role": "user", "content": content}, ANSWERED]})
+    example = read({"messages": [{"role": "user", "content": content}, LAST_TURN]})
     assert example.record.turns[0].content == "Compare <image><image>"
     assert example.media["images"].startswith("https://example.org/a.png, sha256:")
     assert read({**CHAT, "images": ["a.jpg", "b.jpg"]}).media == {"images": "a.jpg, b.jpg"}
@@ -185,7 +207,7 @@ def test_a_whole_record_is_read_as_it_was_written():
 
 HALF = "half of a pair \ud83d"
 FAULTS = {
-    "an empty turn": ({"messages": [ASKED, {"role": "assistant", "content": " "}]}, "message 2 .* is empty"),
+    "an empty turn": ({"messages": [USER_TURN, {"role": "assistant", "content": " "}]}, "message 2 .* is empty"),
     "no messages": ({"messages": []}, "no message before"),
     "messages that are a text": ({"messages": "hello"}, "no valid JSON"),
     "messages that are a number": ({"messages": 7}, "not a list"),
@@ -198,23 +220,23 @@ FAULTS = {
         {"messages": [{"role": "user", "content": [{"type": "hologram"}]}]},
         "message 1 has a part of the unknown type 'hologram'",
     ),
-    "only the assistant": ({"messages": [ANSWERED]}, "no message before the answer"),
-    "only the system": ({"messages": [{"role": "system", "content": "x"}, ANSWERED]}, "no message of the user"),
+    "only the assistant": ({"messages": [LAST_TURN]}, "no message before the answer"),
+    "only the system": ({"messages": [{"role": "system", "content": "x"}, LAST_TURN]}, "no message of the user"),
     "a call without a result": (
-        {"messages": [ASKED, {"role": "assistant", "tool_calls": [CALL]}, ANSWERED]},
+        {"messages": [USER_TURN, {"role": "assistant", "tool_calls": [CALL]}, LAST_TURN]},
         "message 2 calls a tool, and message 3 is not its result",
     ),
     "a result without a call": (
-        {"messages": [ASKED, {"role": "tool", "content": "x"}, ANSWERED]},
+        {"messages": [USER_TURN, {"role": "tool", "content": "x"}, LAST_TURN]},
         "message 2 is the result of a tool that no message before it calls",
     ),
     "a result of another call": (
         {
             "messages": [
-                ASKED,
+                USER_TURN,
                 {"role": "assistant", "tool_calls": [CALL]},
                 {"role": "tool", "content": "x", "tool_call_id": "other"},
-                ANSWERED,
+                LAST_TURN,
             ]
         },
         "message 3 is the result of the call 'other'",
@@ -224,11 +246,11 @@ FAULTS = {
         "the calls of message 2 hold no valid JSON",
     ),
     "a call without a name": (
-        {"messages": [ASKED, {"role": "assistant", "tool_calls": [{"function": {"arguments": "{}"}}]}]},
+        {"messages": [USER_TURN, {"role": "assistant", "tool_calls": [{"function": {"arguments": "{}"}}]}]},
         "message 2 calls a tool without a name",
     ),
     "arguments with NaN": (
-        {"messages": [ASKED, {"role": "assistant", "tool_calls": [{"name": "f", "arguments": '{"a": NaN}'}]}]},
+        {"messages": [USER_TURN, {"role": "assistant", "tool_calls": [{"name": "f", "arguments": '{"a": NaN}'}]}]},
         "the arguments of the tool in message 2 hold no valid JSON",
     ),
     "tools that are no list": ({**CHAT, "tools": "no JSON"}, "the tools hold no valid JSON"),
@@ -242,21 +264,21 @@ FAULTS = {
     ),
     "a preference without a prompt": ({"chosen": "a", "rejected": "b"}, "chosen is a text, and the row has no prompt"),
     "a preference of two prompts": (
-        {"chosen": [ASKED, ANSWERED], "rejected": [{"role": "user", "content": "Why?"}, ANSWERED]},
+        {"chosen": [USER_TURN, LAST_TURN], "rejected": [{"role": "user", "content": "Why?"}, LAST_TURN]},
         "do not share",
     ),
     "a preference of several messages": (
-        {"prompt": QUESTION, "chosen": [ANSWERED, ASKED], "rejected": "b"},
+        {"prompt": QUESTION, "chosen": [LAST_TURN, USER_TURN], "rejected": "b"},
         "must each be one message of the assistant",
     ),
     "an empty prompt": ({"prompt": "", "completion": ANSWER}, "the prompt is empty"),
     "a prompt that is an object": ({"prompt": {"a": 1}, "completion": ANSWER}, "the prompt holds an object"),
     "an answer that is NaN": ({"prompt": QUESTION, "completion": float("nan")}, "the answer is nan"),
-    "a judgement that is none": ({**COMPLETION, "label": "perhaps"}, "neither true nor false"),
+    "a rating that is none": ({**COMPLETION, "label": "perhaps"}, "neither true nor false"),
     "a history that is no list of pairs": ({**ALPACA, "history": ["x"]}, "the history"),
     "an answer that is too long": ({"prompt": QUESTION, "completion": "x" * 70_000}, "70,000 characters, more than"),
     "a weight of nothing": (
-        {"messages": [ASKED, {**ANSWERED, "loss_weight": 0.0}]},
+        {"messages": [USER_TURN, {**LAST_TURN, "loss_weight": 0.0}]},
         "the weight '0.0' is not a number above 0",
     ),
     "a record that is none": ({"example": '{"messages":[7]}'}, "not the JSON of a record"),
@@ -281,7 +303,7 @@ def test_a_key_that_stands_twice_is_refused_however_deep():
 
 def test_a_conversation_of_a_hundred_thousand_words_is_read():
     long = "word " * 100_000
-    assert record({"messages": [{"role": "user", "content": long}, ANSWERED]}).turns[0].content == long
+    assert record({"messages": [{"role": "user", "content": long}, LAST_TURN]}).turns[0].content == long
 
 
 def test_deep_nesting_is_refused():
@@ -289,7 +311,7 @@ def test_deep_nesting_is_refused():
     for _ in range(5_000):
         deep = [deep]
     with pytest.raises(BadExample):
-        read({"messages": [{"role": "user", "content": deep}, ANSWERED], "tools": deep})
+        read({"messages": [{"role": "user", "content": deep}, LAST_TURN], "tools": deep})
 
 
 LEAVES = (

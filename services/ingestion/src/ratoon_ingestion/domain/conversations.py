@@ -27,12 +27,13 @@ class RecordKind(StrEnum):
     ANSWER = "answer"
     """A prompt with right answers."""
     PREFERENCE = "preference"
-    JUDGEMENT = "judgement"
+    UNPAIRED_PREFERENCE = "unpaired_preference"
+    """An answer that is good or bad."""
 
     @property
     def has_free_text(self) -> bool:
         """Return whether the label of such a record is a text of its own, not a class."""
-        return self in (RecordKind.ANSWER, RecordKind.PREFERENCE, RecordKind.JUDGEMENT)
+        return self in (RecordKind.ANSWER, RecordKind.PREFERENCE, RecordKind.UNPAIRED_PREFERENCE)
 
 
 def kind_of(record: Record) -> RecordKind:
@@ -40,7 +41,7 @@ def kind_of(record: Record) -> RecordKind:
     if record.rejected is not None:
         return RecordKind.PREFERENCE
     if record.is_good is not None:
-        return RecordKind.JUDGEMENT
+        return RecordKind.UNPAIRED_PREFERENCE
     if record.answers:
         return RecordKind.ANSWER
     return RecordKind.TEXT if is_text(record) else RecordKind.PROMPT
@@ -89,7 +90,7 @@ def identity(record: Record, form: Change) -> str:
 
 
 def answers_identity(record: Record, form: Change) -> str:
-    """Return a text that is equal for records with the same answers and the same judgement of them; empty without."""
+    """Return a text that is equal for records with the same answers and the same rating of them; empty without."""
     if not record.answers:
         return ""
     return to_json(changed(replace(record, turns=(), tools="", weight=1.0), form))

@@ -234,7 +234,7 @@ def mask_personal_data(batch: pa.RecordBatch, settings: StageSettings) -> Outcom
         rows.append(mask(text) if record is None else changed(record, mask))
     batch = with_steps(
         _with_records(batch, rows),
-        [[f"mask_{kind}:{count}" for kind, count in found.items()] for found in counts],
+        [[f"mask_{kind}:{count}" for kind, count in each.items()] for each in counts],
     )
     return partition(batch, CurationStep.DECODE, [None] * len(rows))
 
@@ -243,8 +243,8 @@ def _counting(kinds: Collection[Mask], counts: Counter[Mask]) -> Callable[[str],
     """A function that masks a text and adds up what it finds."""
 
     def mask(text: str) -> str:
-        text, found = _masked(text, kinds)
-        counts.update(found)
+        text, masks = _masked(text, kinds)
+        counts.update(masks)
         return text
 
     return mask

@@ -73,7 +73,7 @@ class Example(_message.Message):
     rejected: _builtins.str
     """Rejected answer of a preference. Not set: the record is no preference."""
     good: _builtins.bool
-    """Judgement of the answer. Not set: the answer is not judged."""
+    """True: the answer is good; false: it is bad. Not set: the answer is right, or the record is a preference."""
     tools: _builtins.str
     """Tools that the assistant may call, as a JSON list in the form of the chat API. Empty: none."""
     weight: _builtins.float

@@ -390,7 +390,7 @@ class SourcePreview(_message.Message):
     @_builtins.property
     def kind_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Number of records by what they are: `text`, `prompt` (without an answer), `answer` (a prompt with right answers),
-        `preference`, `judgement`.
+        `preference`, `unpaired_preference` (an answer that is good or bad).
         """
 
     def __init__(

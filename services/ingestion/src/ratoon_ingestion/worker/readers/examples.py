@@ -1,4 +1,4 @@
-"""Rows of conversations, instructions, preferences and judged answers: the layout of a row, and its record.
+"""Rows of conversations, instructions, preferences and rated answers: the layout of a row, and its record.
 
 A row is an example if it has no column of the text, and its fields are those of a known layout or were named. One
 conversation is one record: its last message of the assistant is the answer, all others are the prompt.
@@ -38,9 +38,9 @@ _ANSWERS = ("completion", "response")
 _PAIR = ("chosen", "rejected")
 _PAIR_OF_MESSAGES = ("chosen_messages", "rejected_messages")
 MEDIA = ("images", "audios", "videos", "files")
-_JUDGEMENTS = {"true": True, "false": False}
+_BOOLEANS = {"true": True, "false": False}
 _NUMBERS = {"1": True, "0": False}
-"""Judgements as numbers, which beside a prompt and its answer can mean nothing else."""
+"""Ratings as numbers, which beside a prompt and its answer can mean nothing else."""
 _FIELDS = (
     EXAMPLE, *_CONVERSATIONS, "instruction", "input", "output", "history", "system", "prompt", *_ANSWERS, *_PAIR,
     *_PAIR_OF_MESSAGES, "tools", "functions", "kto_tag", *MEDIA,
@@ -68,7 +68,7 @@ class Layout(StrEnum):
 
 @dataclass(frozen=True)
 class Example:
-    """A record, its attachments, and the label beside it, if it has one that is no judgement."""
+    """A record, its attachments, and the label beside it, if it has one that does not rate the answer."""
 
     record: Record
     media: Mapping[str, str]
@@ -187,8 +187,8 @@ def _alpaca(fields: _Fields) -> _Read:
     for pair in pairs or ():
         if not isinstance(pair, list | tuple) or len(pair) != 2:
             raise BadExample("the history is not a list of pairs of an instruction and its answer")
-        asked, answered = (_text(each, "history") for each in pair)
-        turns += Turn(Role.USER, asked), Turn(Role.ASSISTANT, answered)
+        instruction, answer = (_text(each, "history") for each in pair)
+        turns += Turn(Role.USER, instruction), Turn(Role.ASSISTANT, answer)
     texts = (fields.text("prompt", "instruction"), fields.text("", "input"))
     turns.append(Turn(Role.USER, "\n".join(text for text in texts if text)))
     if _has_pair(fields):
@@ -307,20 +307,20 @@ def _with_newer_answer(columns: Columns, row: Row, record: Record) -> tuple[Reco
 
 
 def _with_label(columns: Columns, row: Row, read: _Read, layout: Layout) -> tuple[Record, str | None]:
-    """Return the record, and the label of its row unless that judges the answer.
+    """Return the record, and the label of its row unless that rates the answer.
 
     Another label beside a conversation is the answer to the whole of it.
     """
     record, label = read.record, _label(columns, row)
     if label is None or record.rejected is not None or not record.answers:
         return record, label
-    judgement = _JUDGEMENTS.get(label.lower())
-    if judgement is None and layout in (Layout.CHAT, Layout.SHAREGPT) and read.last is not None:
+    is_good = _BOOLEANS.get(label.lower())
+    if is_good is None and layout in (Layout.CHAT, Layout.SHAREGPT) and read.last is not None:
         return replace(record, turns=(*record.turns, read.last), answers=()), label
-    judgement = _NUMBERS.get(label) if judgement is None else judgement
-    if judgement is None:
+    is_good = _NUMBERS.get(label) if is_good is None else is_good
+    if is_good is None:
         raise BadExample(f"the label {label[:50]!r} beside an answer is neither true nor false")
-    return replace(record, is_good=judgement), None
+    return replace(record, is_good=is_good), None
 
 
 def _label(columns: Columns, row: Row) -> str | None:
@@ -373,14 +373,14 @@ def _text(value: Any, what: str) -> str:
 
 def _references(row: Row, media: Media) -> dict[str, str]:
     """Return the references to attachments, by their type."""
-    found = {name: list(references) for name, references in media.items()}
+    by_type = {name: list(references) for name, references in media.items()}
     for name in MEDIA:
         value = row.get(name)
         if isinstance(value, str) and value:
-            found[name] = [value]
+            by_type[name] = [value]
         elif isinstance(value, list | tuple) and value:
-            found[name] = [each if isinstance(each, str) else "(embedded)" for each in value]
-    return {name: ", ".join(references) for name, references in found.items()}
+            by_type[name] = [each if isinstance(each, str) else "(embedded)" for each in value]
+    return {name: ", ".join(references) for name, references in by_type.items()}
 
 
 def _check_keys(row: Row) -> None:

@@ -29,7 +29,7 @@ class Kind(StrEnum):
     LOSSY_CELL = "lossy_cell"
     """The same, where characters could not be decoded and were replaced."""
     EXAMPLE = "example"
-    """A record as JSON, in UTF-8: a conversation, an instruction, a preference or a judged answer."""
+    """A record as JSON, in UTF-8: a conversation, an instruction, a preference or a rated answer."""
     GUESSED_EXAMPLE = "guessed_example"
     LOSSY_EXAMPLE = "lossy_example"
 
