@@ -18,6 +18,7 @@ from ratoon.runtime.timestamps import timestamp
 from ratoon.service.events import record_of
 from ratoon.service.tasks import message_of, requested_task
 from ratoon.tasks.generate import Sampling
+from ratoon.tasks.kinds import kind_of
 from ratoon_evaluation.application.commands import CreateRun, ExportBadCases, ListBadCases
 from ratoon_evaluation.application.handlers import BadCase
 from ratoon_evaluation.application.ports import ScoringJob
@@ -53,7 +54,7 @@ def run(value: EvaluationRun) -> pb.EvaluationRun:
         domains=[pb.Domain(name=domain.name, split=domain.split) for domain in question.domains],
         labels=question.labels,
         task=message_of(question.spec),
-        metric=question.metric,
+        metric=_primary(question),
         base_digest=question.base,
         gate=map(_rule, question.rules),
         seed=question.seed,
@@ -65,7 +66,8 @@ def run(value: EvaluationRun) -> pb.EvaluationRun:
     if value.failure_reason:
         message.failure.reason, message.failure.message = value.failure_reason, value.failure_message
     if value.scored:
-        message.results.extend(map(_result, value.scored.outcome.measured.domains))
+        primary = _primary(question)
+        message.results.extend(_result(each, primary) for each in value.scored.outcome.measured.domains)
         message.verdict.CopyFrom(_verdict(value.scored.outcome.verdict))
         message.report_html_digest = value.scored.report_html
         message.report_json_digest = value.scored.report_json
@@ -183,7 +185,11 @@ def _envelope(happened: object, name: str, revision: int) -> Message:
     return envelope
 
 
-def _result(value: DomainScores) -> pb.DomainResult:
+def _primary(question: Question) -> str:
+    return question.metric or kind_of(question.spec).PRIMARY
+
+
+def _result(value: DomainScores, primary: str) -> pb.DomainResult:
     baselines = value.baselines
     return pb.DomainResult(
         domain=value.domain,
@@ -191,7 +197,7 @@ def _result(value: DomainScores) -> pb.DomainResult:
         reference=_scores(value.reference),
         majority=_scores(baselines.get(MAJORITY)),
         tfidf=_scores(baselines.get(TFIDF)),
-        difference=_estimate(value.difference),
+        difference=_estimate(value.difference_of(primary)),
         slices=map(_slice, value.candidate.slices),
         predictions_digest=value.candidate.predictions,
         wrong_answers_digest=value.wrong,
@@ -200,9 +206,9 @@ def _result(value: DomainScores) -> pb.DomainResult:
             pb.DomainResult.Baseline(name=name, scores=_scores(scores)) for name, scores in baselines.items()
         ],
         best_baseline=value.best_baseline,
-        baseline_difference=_estimate(value.baseline_difference),
-        differences=_estimates(value.differences),
-        baseline_differences=_estimates(value.baseline_differences),
+        baseline_difference=_estimate(value.baseline_difference_of(primary)),
+        differences=_estimates(value.all_differences),
+        baseline_differences=_estimates(value.all_baseline_differences),
     )
 
 

@@ -116,14 +116,23 @@ class DomainScores:
     baseline_differences: Mapping[str, Interval] = field(default_factory=dict)
     """Metrics of the candidate minus the best baseline's on the same records, paired, by name of the metric."""
 
+    @property
+    def all_differences(self) -> Mapping[str, Interval]:
+        """Return the differences to the reference, that in macro-F1 of an older release included."""
+        return _with_macro_f1(self.differences, self.difference)
+
+    @property
+    def all_baseline_differences(self) -> Mapping[str, Interval]:
+        """Return the differences to the best baseline, that in macro-F1 of an older release included."""
+        return _with_macro_f1(self.baseline_differences, self.baseline_difference)
+
     def difference_of(self, metric: str) -> Interval | None:
         """Return the candidate's value of a metric minus the reference's; None: it was not compared."""
-        return self.differences.get(metric, self.difference if metric == MACRO_F1 else None)
+        return self.all_differences.get(metric)
 
     def baseline_difference_of(self, metric: str) -> Interval | None:
         """Return the candidate's value of a metric minus the best baseline's; None: it was not compared."""
-        known = self.baseline_difference if metric == MACRO_F1 else None
-        return self.baseline_differences.get(metric, known)
+        return self.all_baseline_differences.get(metric)
 
 
 @dataclass(frozen=True)
@@ -141,3 +150,7 @@ def _measured(scores: Scores | SliceScore, names: Sequence[str]) -> Mapping[str,
     """Return the metrics with those that fields of their own hold."""
     own = {name: interval for name in names if (interval := getattr(scores, name)) is not None}
     return {**own, **scores.metrics}
+
+
+def _with_macro_f1(known: Mapping[str, Interval], macro_f1: Interval | None) -> Mapping[str, Interval]:
+    return known if macro_f1 is None else {MACRO_F1: macro_f1, **known}

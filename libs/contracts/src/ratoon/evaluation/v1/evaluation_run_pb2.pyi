@@ -107,7 +107,7 @@ class EvaluationRun(_message.Message):
     report_json_digest: _builtins.str
     """Digest of the report as JSON (a blob). Empty until the run has succeeded."""
     metric: _builtins.str
-    """Metric that decides between versions: rules that name no metric compare it. Empty: that of the kind of task,
+    """Metric that decides between versions: rules that name no metric compare it. Default: that of the kind of task,
     `macro_f1`, `rouge_l` or `mae`.
     """
     base_digest: _builtins.str
@@ -306,8 +306,8 @@ class GateRule(_message.Message):
         KIND_NOT_WORSE: GateRule._Kind.ValueType  # 3
         """Same comparison as BETTER with a threshold below 0: a small loss is accepted."""
         KIND_NEAR_BASELINE: GateRule._Kind.ValueType  # 4
-        """The measured gain over the best baseline, fitted on the training part, is at least `threshold`, for example
-        -0.02. The measured gain decides, not its lower bound.
+        """The measured gain over `best_baseline` is at least `threshold`, for example -0.02. The measured gain decides, not
+        its lower bound.
         """
         KIND_MIN_VALUE: GateRule._Kind.ValueType  # 5
         """The lower bound of `metric` is at least `threshold`."""
@@ -326,8 +326,8 @@ class GateRule(_message.Message):
     KIND_NOT_WORSE: GateRule.Kind.ValueType  # 3
     """Same comparison as BETTER with a threshold below 0: a small loss is accepted."""
     KIND_NEAR_BASELINE: GateRule.Kind.ValueType  # 4
-    """The measured gain over the best baseline, fitted on the training part, is at least `threshold`, for example
-    -0.02. The measured gain decides, not its lower bound.
+    """The measured gain over `best_baseline` is at least `threshold`, for example -0.02. The measured gain decides, not
+    its lower bound.
     """
     KIND_MIN_VALUE: GateRule.Kind.ValueType  # 5
     """The lower bound of `metric` is at least `threshold`."""
@@ -354,8 +354,8 @@ class GateRule(_message.Message):
     compared or bounded is refused (`BAD_EVALUATION`).
     """
     baseline: _builtins.str
-    """Name of the baseline of BEATS_MAJORITY and NEAR_BASELINE. Empty: the simplest one of the kind of task for
-    BEATS_MAJORITY (`majority`, `nearest_reference` or `mean`), the best one for NEAR_BASELINE.
+    """Name of the baseline of BEATS_MAJORITY. Empty: the simplest one of the kind of task, `majority`,
+    `nearest_reference` or `mean`. Other kinds of rules take none.
     """
     def __init__(
         self,
@@ -661,7 +661,9 @@ class DomainResult(_message.Message):
     wrong_answer_count: _builtins.int
     """Number of wrong answers of the candidate."""
     best_baseline: _builtins.str
-    """Name of the baseline with the best score on held-out records of the training part. Empty: no baseline was fitted."""
+    """Name of the best baseline: of labels, on held-out records of the training part; else, by the primary metric on the
+    test part. Empty: there is none.
+    """
     @_builtins.property
     def candidate(self) -> Global___Scores:
         """Scores of the candidate."""
