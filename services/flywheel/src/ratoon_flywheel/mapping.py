@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any
 
 from google.protobuf.message import Message
@@ -57,7 +58,7 @@ from ratoon_flywheel.domain.projects import (
     TrainingDefaults,
     merged_task,
 )
-from ratoon_flywheel.domain.signals.comparison import Arm, Comparison
+from ratoon_flywheel.domain.signals.comparison import Arm, Comparison, Scores
 from ratoon_flywheel.domain.signals.feedback import Feedback, Implicit, Received
 from ratoon_flywheel.domain.signals.monitor import DriftDetected, DriftReport
 from ratoon_flywheel.domain.signals.traffic import SegmentReceived, TrafficSegment
@@ -291,13 +292,41 @@ def compare_versions(request: pb.CompareVersionsRequest) -> CompareVersions:
 
 def comparison(value: Comparison) -> signal_pb2.Comparison:
     """A comparison of two versions as callers see it."""
-    return signal_pb2.Comparison(
+    message = signal_pb2.Comparison(
         version=_arm(value.arm),
         other_version=_arm(value.other),
         difference=value.difference.value,
         difference_low=value.difference.low,
         difference_high=value.difference.high,
         conclusive=value.conclusive,
+    )
+    if (by_metric := value.by_metric) is not None:
+        message.by_metric.MergeFrom(
+            signal_pb2.Comparison.ByMetric(
+                metric=_metric(by_metric.metric),
+                version=_score(by_metric.scores),
+                other_version=_score(by_metric.other),
+                gain=by_metric.gain.value,
+                gain_low=_finite(by_metric.gain.low),
+                gain_high=_finite(by_metric.gain.high),
+                conclusive=by_metric.conclusive,
+            )
+        )
+    return message
+
+
+def _finite(bound: float) -> float | None:
+    """Return a bound as JSON can hold it; None if there is none."""
+    return bound if isfinite(bound) else None
+
+
+def _score(scores: Scores) -> signal_pb2.Comparison.Score:
+    return signal_pb2.Comparison.Score(
+        value=scores.interval.value,
+        low=_finite(scores.interval.low),
+        high=_finite(scores.interval.high),
+        answer_count=scores.answers,
+        caller_count=len(scores.by_caller),
     )
 
 

@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ratoon.tasks.kind import Kind
+from ratoon.tasks.kinds import KINDS
 from ratoon.tasks.votes import Votes, count_votes
-from ratoon_flywheel.domain.signals.comparison import Arm, Comparison
+from ratoon_flywheel.domain.signals.comparison import Arm, Comparison, MetricComparison, Scores
 
 
 def arm(positive: int, negative: int) -> Arm:
@@ -46,3 +48,33 @@ def test_intervals_contain_their_values_and_are_antisymmetric(a, b):
     assert (forward.value, forward.low, forward.high) == pytest.approx(
         (-backward.value, -backward.high, -backward.low)
     )
+
+
+def scores(*means: float, per_caller: int = 1) -> Scores:
+    """Scores of as many callers."""
+    return Scores({f"caller {number}": [mean] * per_caller for number, mean in enumerate(means)})
+
+
+def test_a_lower_error_is_a_gain_and_a_caller_with_many_answers_counts_once():
+    mae = KINDS[Kind.REGRESS].METRICS["mae"]
+    careful = scores(*[0.4, 0.6] * 15)
+    comparison = MetricComparison(mae, careful, scores(*[1.4, 1.6] * 15))
+    assert comparison.gain.value == pytest.approx(1.0)
+    assert comparison.gain.low > 0.9
+    assert comparison.conclusive
+    many = scores(*[0.4, 0.6] * 15, per_caller=50)
+    assert (many.answers, many.interval) == (1500, careful.interval)
+    assert MetricComparison(mae, scores(*[1.4, 1.6] * 15), careful).gain.high < 0
+
+
+def test_the_interval_of_a_mean_is_that_of_the_normal_distribution():
+    interval = scores(1.0, 2.0, 3.0, 4.0).interval
+    assert (interval.value, interval.high - interval.value) == pytest.approx((2.5, 1.959964 * 1.290994 / 2))
+
+
+@pytest.mark.parametrize("few", [(), (0.5,), (0.5,) * 19])
+def test_few_callers_conclude_nothing_by_a_metric(few):
+    rouge = KINDS[Kind.GENERATE].METRICS["rouge_l"]
+    comparison = MetricComparison(rouge, scores(*few), scores(*[0.1, 0.2] * 20))
+    assert comparison.conclusive is False
+    assert (len(few) < 2) == (comparison.gain.low == float("-inf"))

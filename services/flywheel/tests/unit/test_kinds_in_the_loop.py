@@ -25,6 +25,7 @@ def test_the_metrics_of_a_kind_are_those_of_the_library(kind):
     assert LIBRARY[kind].PRIMARY in module.COMPARED_METRICS
     assert set(module.COMPARED_METRICS) <= set(module.GATED_METRICS)
     assert all(known[name].is_judge for name in module.COMPARED_METRICS)
+    assert set(module.SCORED_METRICS) <= set(module.COMPARED_METRICS)
 
 
 @pytest.mark.parametrize("ratios", [RATIOS, (0.45, 0.05, 0.5), (0.98, 0.01, 0.01), (1 - 2e-6, 1e-6, 1e-6)])
@@ -129,6 +130,36 @@ def test_the_unit_of_a_served_version_changes_only_if_that_is_allowed():
         regress.change_notices(before, after, V1, False)
     assert "existing numbers are not converted" in regress.change_notices(before, after, V1, True)[0]
     assert len(regress.change_notices(before, after, "", False)) == 1
+
+
+@pytest.mark.parametrize(
+    ("metric", "answered", "expected", "value"),
+    [
+        ("mae", "3.5", "3", 0.5),
+        ("mse", "3.5", "3", 0.25),
+        ("mae", "no idea", "1", 4.0),
+        ("mae", "no idea", "4", 4.0),
+        ("mae", "3", "", None),
+    ],
+)
+def test_the_error_of_one_number(metric, answered, expected, value):
+    assert regress.score(Regress(min=0, max=5), metric, answered, expected) == value
+    if answered == "no idea":
+        assert regress.score(Regress(), metric, answered, expected) is None
+
+
+@pytest.mark.parametrize(
+    ("metric", "answered", "expected", "value"),
+    [
+        ("rouge_l", "budget of may", "budget of june", 2 / 3),
+        ("exact_match", "The budget", "budget", 1.0),
+        ("json_field_f1", '{"a": 1}', '{"a": 1, "b": 2}', 2 / 3),
+        ("chrf", "budget", "budget", 1.0),
+    ],
+)
+def test_the_score_of_one_text(metric, answered, expected, value):
+    assert metric in generate.SCORED_METRICS
+    assert generate.score(Generate(), metric, answered, expected) == pytest.approx(value)
 
 
 def test_answers_of_free_text_and_numbers_are_never_rewritten():

@@ -65,7 +65,7 @@ def feedback_records(
     if selection.left_out:
         reasons = ", ".join(f"{count} {reason}" for reason, count in selection.left_out.items())
         _LOG.info("feedback of %s that becomes no record: %s", project.name, reasons)
-    exchanges = _exchanges(segments, digests, _answers_of(selection.selected))
+    exchanges = read_exchanges(segments, digests, _answers_of(selection.selected))
     made = (
         records.record(each, exchanges, corrections.get(each.feedback, ""), project.task)
         for each in selection.selected
@@ -95,7 +95,7 @@ def _export_labels(
         digests = index.segment_digests(tx, {example.segment for example in examples})
     if not examples:
         return Export()
-    exchanges = _exchanges(segments, digests, frozenset(example.answer_id for example in examples))
+    exchanges = read_exchanges(segments, digests, frozenset(example.answer_id for example in examples))
     lines = _lines(examples, {answer_id: exchange.text for answer_id, exchange in exchanges.items()})
     return Export(segments.write(lines), counts={"answers": len(lines)}) if lines else Export()
 
@@ -110,7 +110,9 @@ def _answers_of(selected: Iterable[Selected]) -> frozenset[str]:
     return frozenset(answer.answer_id for answer in answers)
 
 
-def _exchanges(segments: Segments, digests: Iterable[str], answer_ids: frozenset[str]) -> dict[str, Exchange]:
+def read_exchanges(
+    segments: Segments, digests: Iterable[str], answer_ids: frozenset[str]
+) -> dict[str, Exchange]:
     """Return the exchanges of these answers; those of a segment that is gone or broken are left out and logged."""
     found: dict[str, Exchange] = {}
     for digest in digests:

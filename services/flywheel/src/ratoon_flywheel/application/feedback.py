@@ -15,7 +15,8 @@ from ratoon.tasks.kinds import TaskSpec
 from ratoon.tasks.votes import Votes
 from ratoon_flywheel.application.commands import CompareVersions, CreateFeedback
 from ratoon_flywheel.application.handlers import FEEDBACK_S, PROJECT, wake_signals
-from ratoon_flywheel.application.ports import AnswerIndex, Lineage, VersionVotes
+from ratoon_flywheel.application.ports import AnswerIndex, Lineage, Segments, VersionVotes
+from ratoon_flywheel.application.scores import compare_by_metric
 from ratoon_flywheel.application.together import SharedCommits
 from ratoon_flywheel.domain.errors import BadFeedback, UnknownAnswer
 from ratoon_flywheel.domain.projects import Project
@@ -73,9 +74,17 @@ def create_feedback(
 
 
 def compare_versions(
-    command: CompareVersions, store: Store, answers: AnswerIndex, lineage: Lineage, clock: Clock
+    command: CompareVersions,
+    store: Store,
+    answers: AnswerIndex,
+    segments: Segments,
+    lineage: Lineage,
+    clock: Clock,
 ) -> Comparison:
-    """Compare two versions by the feedback on their answers; NotFound when one does not exist."""
+    """Compare two versions by the feedback on their answers, and by the primary metric where the right ones are known.
+
+    NotFound when a version does not exist.
+    """
     matched(command.parent, PROJECT, "parent")
     names = {"version": command.version, "other_version": command.other}
     for field, name in names.items():
@@ -86,9 +95,12 @@ def compare_versions(
         lineage.check_version(name)
     start, end = command.start or _BEGINNING, command.end or clock.now()
     with store.read() as tx:
-        task = tx.get(Project, command.parent).task
-        votes = answers.votes(tx, command.parent, start, end, task)
-    return Comparison(*(_arm(name, votes) for name in names.values()))
+        project = tx.get(Project, command.parent)
+        votes = answers.votes(tx, command.parent, start, end, project.task)
+    by_metric = compare_by_metric(
+        project, command.version, command.other, start, end, store, answers, segments
+    )
+    return Comparison(_arm(command.version, votes), _arm(command.other, votes), by_metric)
 
 
 def _answer(answer_id: str, parent: str, ids: AnswerIds, field: str) -> tuple[str, str]:

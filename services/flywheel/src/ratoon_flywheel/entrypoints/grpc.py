@@ -244,7 +244,13 @@ class FlywheelServicer(FlywheelServiceServicer):
         """Compare two versions by the feedback on their answers."""
         ports, command = self._ports, mapping.compare_versions(request)
         comparison = await self._threads(
-            feedback.compare_versions, command, ports.store, ports.answers, ports.lineage, ports.clock
+            feedback.compare_versions,
+            command,
+            ports.store,
+            ports.answers,
+            ports.segments,
+            ports.lineage,
+            ports.clock,
         )
         return mapping.comparison(comparison)
 

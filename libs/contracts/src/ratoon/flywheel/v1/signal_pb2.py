@@ -23,9 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from ratoon.common.v1 import metric_pb2 as ratoon_dot_common_dot_v1_dot_metric__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fratoon/flywheel/v1/signal.proto\x12\x12ratoon.flywheel.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9f\x05\n\x08\x46\x65\x65\x64\x62\x61\x63k\x12\x0c\n\x04name\x18\x01 \x01(\t\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tanswer_id\x18\x03 \x01(\t\x12\r\n\x05thumb\x18\x04 \x01(\x05\x12\x0e\n\x06rating\x18\x05 \x01(\x05\x12\x12\n\ncorrection\x18\x06 \x01(\t\x12\x0f\n\x07\x63omment\x18\x07 \x01(\t\x12\x0f\n\x07version\x18\x08 \x01(\t\x12\x1a\n\x12rejected_answer_id\x18\t \x01(\t\x12<\n\x08outcomes\x18\n \x03(\x0b\x32*.ratoon.flywheel.v1.Feedback.OutcomesEntry\x12\x37\n\x08implicit\x18\x0b \x01(\x0e\x32%.ratoon.flywheel.v1.Feedback.Implicit\x12\x35\n\x07\x63onsent\x18\x0c \x01(\x0e\x32$.ratoon.flywheel.v1.Feedback.Consent\x12\x12\n\nsession_id\x18\r \x01(\t\x12\x0c\n\x04user\x18\x0e \x01(\t\x1a/\n\rOutcomesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"b\n\x07\x43onsent\x12\x17\n\x13\x43ONSENT_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43ONSENT_TRAINING\x10\x01\x12\x16\n\x12\x43ONSENT_EVALUATION\x10\x02\x12\x10\n\x0c\x43ONSENT_NONE\x10\x03\"k\n\x08Implicit\x12\x18\n\x14IMPLICIT_UNSPECIFIED\x10\x00\x12\x13\n\x0fIMPLICIT_COPIED\x10\x01\x12\x18\n\x14IMPLICIT_REGENERATED\x10\x02\x12\x16\n\x12IMPLICIT_ABANDONED\x10\x03\"\xff\x02\n\nComparison\x12\x33\n\x07version\x18\x01 \x01(\x0b\x32\".ratoon.flywheel.v1.Comparison.Arm\x12\x39\n\rother_version\x18\x02 \x01(\x0b\x32\".ratoon.flywheel.v1.Comparison.Arm\x12\x12\n\ndifference\x18\x03 \x01(\x01\x12\x16\n\x0e\x64ifference_low\x18\x04 \x01(\x01\x12\x17\n\x0f\x64ifference_high\x18\x05 \x01(\x01\x12\x12\n\nconclusive\x18\x06 \x01(\x08\x1a\xa7\x01\n\x03\x41rm\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x16\n\x0epositive_count\x18\x02 \x01(\x03\x12\x16\n\x0enegative_count\x18\x03 \x01(\x03\x12\x14\n\x0csatisfaction\x18\x04 \x01(\x01\x12\x18\n\x10satisfaction_low\x18\x05 \x01(\x01\x12\x19\n\x11satisfaction_high\x18\x06 \x01(\x01\x12\x14\n\x0c\x63\x61ller_count\x18\x07 \x01(\x03\"\x9d\x03\n\x0eTrafficSegment\x12\x0c\n\x04name\x18\x01 \x01(\t\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ndeployment\x18\x03 \x01(\t\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x14\n\x0c\x61nswer_count\x18\x05 \x01(\x03\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nlost_count\x18\x08 \x01(\x03\x12\x17\n\x0fset_aside_count\x18\t \x01(\x03\x12P\n\x10set_aside_faults\x18\n \x03(\x0b\x32\x36.ratoon.flywheel.v1.TrafficSegment.SetAsideFaultsEntry\x1a\x35\n\x13SetAsideFaultsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\xe9\x02\n\x0b\x44riftReport\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x14\n\x0c\x61nswer_count\x18\x05 \x01(\x03\x12\x39\n\x08measures\x18\x06 \x03(\x0b\x32\'.ratoon.flywheel.v1.DriftReport.Measure\x12\x0f\n\x07\x64rifted\x18\x07 \x01(\x08\x12\x16\n\x0e\x66\x65\x65\x64\x62\x61\x63k_count\x18\x08 \x01(\x03\x12\x16\n\x0enegative_count\x18\t \x01(\x03\x12\x12\n\nerror_rate\x18\n \x01(\x01\x1aR\n\x07Measure\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\x12\n\ndivergence\x18\x02 \x01(\x01\x12\x11\n\tnull_band\x18\x03 \x01(\x01\x12\x0f\n\x07\x64rifted\x18\x04 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fratoon/flywheel/v1/signal.proto\x12\x12ratoon.flywheel.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dratoon/common/v1/metric.proto\"\x9f\x05\n\x08\x46\x65\x65\x64\x62\x61\x63k\x12\x0c\n\x04name\x18\x01 \x01(\t\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tanswer_id\x18\x03 \x01(\t\x12\r\n\x05thumb\x18\x04 \x01(\x05\x12\x0e\n\x06rating\x18\x05 \x01(\x05\x12\x12\n\ncorrection\x18\x06 \x01(\t\x12\x0f\n\x07\x63omment\x18\x07 \x01(\t\x12\x0f\n\x07version\x18\x08 \x01(\t\x12\x1a\n\x12rejected_answer_id\x18\t \x01(\t\x12<\n\x08outcomes\x18\n \x03(\x0b\x32*.ratoon.flywheel.v1.Feedback.OutcomesEntry\x12\x37\n\x08implicit\x18\x0b \x01(\x0e\x32%.ratoon.flywheel.v1.Feedback.Implicit\x12\x35\n\x07\x63onsent\x18\x0c \x01(\x0e\x32$.ratoon.flywheel.v1.Feedback.Consent\x12\x12\n\nsession_id\x18\r \x01(\t\x12\x0c\n\x04user\x18\x0e \x01(\t\x1a/\n\rOutcomesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"b\n\x07\x43onsent\x12\x17\n\x13\x43ONSENT_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43ONSENT_TRAINING\x10\x01\x12\x16\n\x12\x43ONSENT_EVALUATION\x10\x02\x12\x10\n\x0c\x43ONSENT_NONE\x10\x03\"k\n\x08Implicit\x12\x18\n\x14IMPLICIT_UNSPECIFIED\x10\x00\x12\x13\n\x0fIMPLICIT_COPIED\x10\x01\x12\x18\n\x14IMPLICIT_REGENERATED\x10\x02\x12\x16\n\x12IMPLICIT_ABANDONED\x10\x03\"\xcc\x06\n\nComparison\x12\x33\n\x07version\x18\x01 \x01(\x0b\x32\".ratoon.flywheel.v1.Comparison.Arm\x12\x39\n\rother_version\x18\x02 \x01(\x0b\x32\".ratoon.flywheel.v1.Comparison.Arm\x12\x12\n\ndifference\x18\x03 \x01(\x01\x12\x16\n\x0e\x64ifference_low\x18\x04 \x01(\x01\x12\x17\n\x0f\x64ifference_high\x18\x05 \x01(\x01\x12\x12\n\nconclusive\x18\x06 \x01(\x08\x12:\n\tby_metric\x18\x07 \x01(\x0b\x32\'.ratoon.flywheel.v1.Comparison.ByMetric\x1a\x94\x02\n\x08\x42yMetric\x12(\n\x06metric\x18\x01 \x01(\x0b\x32\x18.ratoon.common.v1.Metric\x12\x35\n\x07version\x18\x02 \x01(\x0b\x32$.ratoon.flywheel.v1.Comparison.Score\x12;\n\rother_version\x18\x03 \x01(\x0b\x32$.ratoon.flywheel.v1.Comparison.Score\x12\x0c\n\x04gain\x18\x04 \x01(\x01\x12\x15\n\x08gain_low\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tgain_high\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\x12\n\nconclusive\x18\x07 \x01(\x08\x42\x0b\n\t_gain_lowB\x0c\n\n_gain_high\x1ax\n\x05Score\x12\r\n\x05value\x18\x01 \x01(\x01\x12\x10\n\x03low\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\x04high\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x14\n\x0c\x61nswer_count\x18\x04 \x01(\x03\x12\x14\n\x0c\x63\x61ller_count\x18\x05 \x01(\x03\x42\x06\n\x04_lowB\x07\n\x05_high\x1a\xa7\x01\n\x03\x41rm\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x16\n\x0epositive_count\x18\x02 \x01(\x03\x12\x16\n\x0enegative_count\x18\x03 \x01(\x03\x12\x14\n\x0csatisfaction\x18\x04 \x01(\x01\x12\x18\n\x10satisfaction_low\x18\x05 \x01(\x01\x12\x19\n\x11satisfaction_high\x18\x06 \x01(\x01\x12\x14\n\x0c\x63\x61ller_count\x18\x07 \x01(\x03\"\x9d\x03\n\x0eTrafficSegment\x12\x0c\n\x04name\x18\x01 \x01(\t\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ndeployment\x18\x03 \x01(\t\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x14\n\x0c\x61nswer_count\x18\x05 \x01(\x03\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nlost_count\x18\x08 \x01(\x03\x12\x17\n\x0fset_aside_count\x18\t \x01(\x03\x12P\n\x10set_aside_faults\x18\n \x03(\x0b\x32\x36.ratoon.flywheel.v1.TrafficSegment.SetAsideFaultsEntry\x1a\x35\n\x13SetAsideFaultsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\xe3\x04\n\x0b\x44riftReport\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x14\n\x0c\x61nswer_count\x18\x05 \x01(\x03\x12\x39\n\x08measures\x18\x06 \x03(\x0b\x32\'.ratoon.flywheel.v1.DriftReport.Measure\x12\x0f\n\x07\x64rifted\x18\x07 \x01(\x08\x12\x16\n\x0e\x66\x65\x65\x64\x62\x61\x63k_count\x18\x08 \x01(\x03\x12\x16\n\x0enegative_count\x18\t \x01(\x03\x12\x12\n\nerror_rate\x18\n \x01(\x01\x1a\xf2\x01\n\x07Measure\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\x12\n\ndivergence\x18\x02 \x01(\x01\x12\x11\n\tnull_band\x18\x03 \x01(\x01\x12\x0f\n\x07\x64rifted\x18\x04 \x01(\x08\x12\x15\n\rjs_divergence\x18\x05 \x01(\x01\x12\x15\n\rjs_noise_band\x18\x06 \x01(\x01\x12\x0b\n\x03psi\x18\x07 \x01(\x01\x12\x16\n\x0epsi_noise_band\x18\x08 \x01(\x01\x12<\n\treference\x18\t \x01(\x0e\x32).ratoon.flywheel.v1.DriftReport.Reference\x12\r\n\x05slice\x18\n \x01(\t\"W\n\tReference\x12\x19\n\x15REFERENCE_UNSPECIFIED\x10\x00\x12\x16\n\x12REFERENCE_TRAINING\x10\x01\x12\x17\n\x13REFERENCE_PROMOTION\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,24 +37,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FEEDBACK_OUTCOMESENTRY']._serialized_options = b'8\001'
   _globals['_TRAFFICSEGMENT_SETASIDEFAULTSENTRY']._loaded_options = None
   _globals['_TRAFFICSEGMENT_SETASIDEFAULTSENTRY']._serialized_options = b'8\001'
-  _globals['_FEEDBACK']._serialized_start=89
-  _globals['_FEEDBACK']._serialized_end=760
-  _globals['_FEEDBACK_OUTCOMESENTRY']._serialized_start=504
-  _globals['_FEEDBACK_OUTCOMESENTRY']._serialized_end=551
-  _globals['_FEEDBACK_CONSENT']._serialized_start=553
-  _globals['_FEEDBACK_CONSENT']._serialized_end=651
-  _globals['_FEEDBACK_IMPLICIT']._serialized_start=653
-  _globals['_FEEDBACK_IMPLICIT']._serialized_end=760
-  _globals['_COMPARISON']._serialized_start=763
-  _globals['_COMPARISON']._serialized_end=1146
-  _globals['_COMPARISON_ARM']._serialized_start=979
-  _globals['_COMPARISON_ARM']._serialized_end=1146
-  _globals['_TRAFFICSEGMENT']._serialized_start=1149
-  _globals['_TRAFFICSEGMENT']._serialized_end=1562
-  _globals['_TRAFFICSEGMENT_SETASIDEFAULTSENTRY']._serialized_start=1509
-  _globals['_TRAFFICSEGMENT_SETASIDEFAULTSENTRY']._serialized_end=1562
-  _globals['_DRIFTREPORT']._serialized_start=1565
-  _globals['_DRIFTREPORT']._serialized_end=1926
-  _globals['_DRIFTREPORT_MEASURE']._serialized_start=1844
-  _globals['_DRIFTREPORT_MEASURE']._serialized_end=1926
+  _globals['_FEEDBACK']._serialized_start=120
+  _globals['_FEEDBACK']._serialized_end=791
+  _globals['_FEEDBACK_OUTCOMESENTRY']._serialized_start=535
+  _globals['_FEEDBACK_OUTCOMESENTRY']._serialized_end=582
+  _globals['_FEEDBACK_CONSENT']._serialized_start=584
+  _globals['_FEEDBACK_CONSENT']._serialized_end=682
+  _globals['_FEEDBACK_IMPLICIT']._serialized_start=684
+  _globals['_FEEDBACK_IMPLICIT']._serialized_end=791
+  _globals['_COMPARISON']._serialized_start=794
+  _globals['_COMPARISON']._serialized_end=1638
+  _globals['_COMPARISON_BYMETRIC']._serialized_start=1070
+  _globals['_COMPARISON_BYMETRIC']._serialized_end=1346
+  _globals['_COMPARISON_SCORE']._serialized_start=1348
+  _globals['_COMPARISON_SCORE']._serialized_end=1468
+  _globals['_COMPARISON_ARM']._serialized_start=1471
+  _globals['_COMPARISON_ARM']._serialized_end=1638
+  _globals['_TRAFFICSEGMENT']._serialized_start=1641
+  _globals['_TRAFFICSEGMENT']._serialized_end=2054
+  _globals['_TRAFFICSEGMENT_SETASIDEFAULTSENTRY']._serialized_start=2001
+  _globals['_TRAFFICSEGMENT_SETASIDEFAULTSENTRY']._serialized_end=2054
+  _globals['_DRIFTREPORT']._serialized_start=2057
+  _globals['_DRIFTREPORT']._serialized_end=2668
+  _globals['_DRIFTREPORT_MEASURE']._serialized_start=2337
+  _globals['_DRIFTREPORT_MEASURE']._serialized_end=2579
+  _globals['_DRIFTREPORT_REFERENCE']._serialized_start=2581
+  _globals['_DRIFTREPORT_REFERENCE']._serialized_end=2668
 # @@protoc_insertion_point(module_scope)

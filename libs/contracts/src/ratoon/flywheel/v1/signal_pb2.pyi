@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from ratoon.common.v1 import metric_pb2 as _metric_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -189,6 +190,106 @@ class Comparison(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
+    class ByMetric(_message.Message):
+        """Comparison by a metric. It counts the newest 300 answers of each version, at most 2,000 characters of each."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        METRIC_FIELD_NUMBER: _builtins.int
+        VERSION_FIELD_NUMBER: _builtins.int
+        OTHER_VERSION_FIELD_NUMBER: _builtins.int
+        GAIN_FIELD_NUMBER: _builtins.int
+        GAIN_LOW_FIELD_NUMBER: _builtins.int
+        GAIN_HIGH_FIELD_NUMBER: _builtins.int
+        CONCLUSIVE_FIELD_NUMBER: _builtins.int
+        gain: _builtins.float
+        """By how much `version` is better than `other_version`, in the unit of the metric."""
+        gain_low: _builtins.float
+        """Lower bound of the 95 % interval of the gain. Not set: a version has answers to fewer than two callers."""
+        gain_high: _builtins.float
+        """Upper bound of the 95 % interval of the gain. Not set: as `gain_low`."""
+        conclusive: _builtins.bool
+        """True if the interval excludes 0 and each version has such answers to at least 20 callers."""
+        @_builtins.property
+        def metric(self) -> _metric_pb2.Metric:
+            """The metric."""
+
+        @_builtins.property
+        def version(self) -> Global___Comparison.Score:
+            """Answers of the first version."""
+
+        @_builtins.property
+        def other_version(self) -> Global___Comparison.Score:
+            """Answers of the second version."""
+
+        def __init__(
+            self,
+            *,
+            metric: _metric_pb2.Metric | None = ...,
+            version: Global___Comparison.Score | None = ...,
+            other_version: Global___Comparison.Score | None = ...,
+            gain: _builtins.float = ...,
+            gain_low: _builtins.float | None = ...,
+            gain_high: _builtins.float | None = ...,
+            conclusive: _builtins.bool = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_gain_high", b"_gain_high", "_gain_low", b"_gain_low", "gain_high", b"gain_high", "gain_low", b"gain_low", "metric", b"metric", "other_version", b"other_version", "version", b"version"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_gain_high", b"_gain_high", "_gain_low", b"_gain_low", "conclusive", b"conclusive", "gain", b"gain", "gain_high", b"gain_high", "gain_low", b"gain_low", "metric", b"metric", "other_version", b"other_version", "version", b"version"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__gain_high: _TypeAlias = _typing.Literal["gain_high"]  # noqa: Y015
+        _WhichOneofArgType__gain_high: _TypeAlias = _typing.Literal["_gain_high", b"_gain_high"]  # noqa: Y015
+        _WhichOneofReturnType__gain_low: _TypeAlias = _typing.Literal["gain_low"]  # noqa: Y015
+        _WhichOneofArgType__gain_low: _TypeAlias = _typing.Literal["_gain_low", b"_gain_low"]  # noqa: Y015
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__gain_high) -> _WhichOneofReturnType__gain_high | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__gain_low) -> _WhichOneofReturnType__gain_low | None: ...
+
+    @_typing.final
+    class Score(_message.Message):
+        """Mean of a metric over callers, each counted once by the mean of its answers."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        VALUE_FIELD_NUMBER: _builtins.int
+        LOW_FIELD_NUMBER: _builtins.int
+        HIGH_FIELD_NUMBER: _builtins.int
+        ANSWER_COUNT_FIELD_NUMBER: _builtins.int
+        CALLER_COUNT_FIELD_NUMBER: _builtins.int
+        value: _builtins.float
+        """The mean. 0 without answers."""
+        low: _builtins.float
+        """Lower bound of the 95 % interval. Not set with fewer than two callers."""
+        high: _builtins.float
+        """Upper bound of the 95 % interval. Not set with fewer than two callers."""
+        answer_count: _builtins.int
+        """Number of answers."""
+        caller_count: _builtins.int
+        """Number of callers. An unknown caller counts as one for each answer."""
+        def __init__(
+            self,
+            *,
+            value: _builtins.float = ...,
+            low: _builtins.float | None = ...,
+            high: _builtins.float | None = ...,
+            answer_count: _builtins.int = ...,
+            caller_count: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_high", b"_high", "_low", b"_low", "high", b"high", "low", b"low"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_high", b"_high", "_low", b"_low", "answer_count", b"answer_count", "caller_count", b"caller_count", "high", b"high", "low", b"low", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__high: _TypeAlias = _typing.Literal["high"]  # noqa: Y015
+        _WhichOneofArgType__high: _TypeAlias = _typing.Literal["_high", b"_high"]  # noqa: Y015
+        _WhichOneofReturnType__low: _TypeAlias = _typing.Literal["low"]  # noqa: Y015
+        _WhichOneofArgType__low: _TypeAlias = _typing.Literal["_low", b"_low"]  # noqa: Y015
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__high) -> _WhichOneofReturnType__high | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__low) -> _WhichOneofReturnType__low | None: ...
+
+    @_typing.final
     class Arm(_message.Message):
         """Feedback on one version."""
 
@@ -238,6 +339,7 @@ class Comparison(_message.Message):
     DIFFERENCE_LOW_FIELD_NUMBER: _builtins.int
     DIFFERENCE_HIGH_FIELD_NUMBER: _builtins.int
     CONCLUSIVE_FIELD_NUMBER: _builtins.int
+    BY_METRIC_FIELD_NUMBER: _builtins.int
     difference: _builtins.float
     """Satisfaction of `version` minus that of `other_version`."""
     difference_low: _builtins.float
@@ -254,6 +356,12 @@ class Comparison(_message.Message):
     def other_version(self) -> Global___Comparison.Arm:
         """Feedback on the second version."""
 
+    @_builtins.property
+    def by_metric(self) -> Global___Comparison.ByMetric:
+        """Comparison by the primary metric of the project, on answers whose right answer is known by feedback: corrected and
+        confirmed ones. Not set: the metric has no value for a single answer, as `macro_f1`.
+        """
+
     def __init__(
         self,
         *,
@@ -263,10 +371,11 @@ class Comparison(_message.Message):
         difference_low: _builtins.float = ...,
         difference_high: _builtins.float = ...,
         conclusive: _builtins.bool = ...,
+        by_metric: Global___Comparison.ByMetric | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["other_version", b"other_version", "version", b"version"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["by_metric", b"by_metric", "other_version", b"other_version", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conclusive", b"conclusive", "difference", b"difference", "difference_high", b"difference_high", "difference_low", b"difference_low", "other_version", b"other_version", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_metric", b"by_metric", "conclusive", b"conclusive", "difference", b"difference", "difference_high", b"difference_high", "difference_low", b"difference_low", "other_version", b"other_version", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -362,9 +471,32 @@ Global___TrafficSegment: _TypeAlias = TrafficSegment  # noqa: Y015
 
 @_typing.final
 class DriftReport(_message.Message):
-    """Divergence of a window of traffic from the training data."""
+    """Divergence of a window of traffic from the training data, and from the traffic at the promotion of the version."""
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    class _Reference:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ReferenceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[DriftReport._Reference.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        REFERENCE_UNSPECIFIED: DriftReport._Reference.ValueType  # 0
+        """Not set."""
+        REFERENCE_TRAINING: DriftReport._Reference.ValueType  # 1
+        """Training data of the version."""
+        REFERENCE_PROMOTION: DriftReport._Reference.ValueType  # 2
+        """Newest traffic of other versions when the version was promoted."""
+
+    class Reference(_Reference, metaclass=_ReferenceEnumTypeWrapper):
+        """Data that traffic is compared with."""
+
+    REFERENCE_UNSPECIFIED: DriftReport.Reference.ValueType  # 0
+    """Not set."""
+    REFERENCE_TRAINING: DriftReport.Reference.ValueType  # 1
+    """Training data of the version."""
+    REFERENCE_PROMOTION: DriftReport.Reference.ValueType  # 2
+    """Newest traffic of other versions when the version was promoted."""
 
     @_typing.final
     class Measure(_message.Message):
@@ -376,16 +508,36 @@ class DriftReport(_message.Message):
         DIVERGENCE_FIELD_NUMBER: _builtins.int
         NULL_BAND_FIELD_NUMBER: _builtins.int
         DRIFTED_FIELD_NUMBER: _builtins.int
+        JS_DIVERGENCE_FIELD_NUMBER: _builtins.int
+        JS_NOISE_BAND_FIELD_NUMBER: _builtins.int
+        PSI_FIELD_NUMBER: _builtins.int
+        PSI_NOISE_BAND_FIELD_NUMBER: _builtins.int
+        REFERENCE_FIELD_NUMBER: _builtins.int
+        SLICE_FIELD_NUMBER: _builtins.int
         feature: _builtins.str
-        """The feature: `tokens`, `length` or `language`."""
+        """The feature: `tokens`, `length` or `language` of prompts, `predicted_labels`, `predicted_numbers`, or
+        `answer_tokens`, `answer_length` or `answer_language` of answers in free text.
+        """
         divergence: _builtins.float
-        """KL divergence of the traffic from the training data, in nats."""
+        """KL divergence of the traffic from the reference, in nats."""
         null_band: _builtins.float
-        """Noise band: 99th percentile of the divergence under the null hypothesis, from samples of the training data of the
+        """Noise band: 99th percentile of the divergence under the null hypothesis, from samples of the reference of the
         same size.
         """
         drifted: _builtins.bool
         """True if `divergence` exceeds the noise band."""
+        js_divergence: _builtins.float
+        """Jensen-Shannon divergence in nats, from 0 to ln 2."""
+        js_noise_band: _builtins.float
+        """Noise band of the Jensen-Shannon divergence. 0: not computed."""
+        psi: _builtins.float
+        """Population stability index."""
+        psi_noise_band: _builtins.float
+        """Noise band of the population stability index. 0: not computed."""
+        reference: Global___DriftReport.Reference.ValueType
+        """Data that the traffic is compared with."""
+        slice: _builtins.str
+        """Language of the texts. Empty: all texts."""
         def __init__(
             self,
             *,
@@ -393,10 +545,16 @@ class DriftReport(_message.Message):
             divergence: _builtins.float = ...,
             null_band: _builtins.float = ...,
             drifted: _builtins.bool = ...,
+            js_divergence: _builtins.float = ...,
+            js_noise_band: _builtins.float = ...,
+            psi: _builtins.float = ...,
+            psi_noise_band: _builtins.float = ...,
+            reference: Global___DriftReport.Reference.ValueType = ...,
+            slice: _builtins.str = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["divergence", b"divergence", "drifted", b"drifted", "feature", b"feature", "null_band", b"null_band"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["divergence", b"divergence", "drifted", b"drifted", "feature", b"feature", "js_divergence", b"js_divergence", "js_noise_band", b"js_noise_band", "null_band", b"null_band", "psi", b"psi", "psi_noise_band", b"psi_noise_band", "reference", b"reference", "slice", b"slice"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 

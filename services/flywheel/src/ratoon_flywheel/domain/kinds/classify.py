@@ -10,6 +10,7 @@ from ratoon_flywheel.domain.shares import Ratios, fills_parts, records_in_all, r
 
 GATED_METRICS: tuple[str, ...] = ("macro_f1", "accuracy", "auc")
 COMPARED_METRICS: tuple[str, ...] = ("macro_f1",)
+SCORED_METRICS: tuple[str, ...] = ()
 REPORTED_METRICS: tuple[str, ...] = ("macro_f1", "accuracy", "perplexity")
 BEATS_SIMPLEST_BASELINE = True
 STARTS_FROM_BASE = False
@@ -51,6 +52,11 @@ def respelled(before: Classify, after: Classify, /) -> dict[str, str]:
     """Return the labels that are written in another way now, by how they were written."""
     same = {label: match_label(label, before.labels) for label in after.labels}
     return {old: label for label, old in same.items() if old is not None and old != label}
+
+
+def score(task: Classify, metric: str, answered: str, expected: str, /) -> float | None:
+    """Return None: scores of labels are those of all answers together."""
+    return None
 
 
 def lack(

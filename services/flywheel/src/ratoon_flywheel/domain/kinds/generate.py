@@ -1,7 +1,8 @@
 """What the task `generate` decides in the loop: enough records with an answer, and what a change of answers means."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from ratoon.tasks import text_metrics
 from ratoon.tasks.generate import METRICS, Form, Generate
 from ratoon_flywheel.domain.project_settings import DataRequirements
 from ratoon_flywheel.domain.shares import Ratios, fills_parts, records_in_all
@@ -24,6 +25,14 @@ COMPARED_METRICS: tuple[str, ...] = tuple(name for name in GATED_METRICS if METR
 REPORTED_METRICS: tuple[str, ...] = GATED_METRICS
 BEATS_SIMPLEST_BASELINE = False
 STARTS_FROM_BASE = True
+_PAIR_SCORES: Mapping[str, Callable[[str, str], float]] = {
+    "rouge_l": lambda answered, expected: text_metrics.rouge_l_of_texts(answered, [expected]),
+    "exact_match": lambda answered, expected: text_metrics.exact_match(answered, [expected]),
+    "token_f1": lambda answered, expected: text_metrics.token_f1(answered, [expected]),
+    "chrf": lambda answered, expected: text_metrics.chrf([answered], [[expected]]),
+    "json_field_f1": text_metrics.json_field_f1,
+}
+SCORED_METRICS: tuple[str, ...] = tuple(_PAIR_SCORES)
 ADVISED_RECORDS = 300
 """Records with an answer from which an adapter of a base model is likely to be useful."""
 
@@ -60,6 +69,11 @@ def change_notices(before: Generate, after: Generate, served: str, allowed: bool
 def respelled(before: Generate, after: Generate, /) -> dict[str, str]:
     """Return nothing: texts are not rewritten."""
     return {}
+
+
+def score(task: Generate, metric: str, answered: str, expected: str, /) -> float | None:
+    """Return how much a text has of its correction, by a metric of pairs of texts."""
+    return _PAIR_SCORES[metric](answered, expected)
 
 
 def lack(

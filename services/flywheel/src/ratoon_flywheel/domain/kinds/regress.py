@@ -1,6 +1,7 @@
 """What the task `regress` decides in the loop: enough numbers that differ, and what a change of range or unit means."""
 
 from collections.abc import Mapping
+from math import isfinite
 
 from ratoon.tasks.regress import Regress, number
 from ratoon_flywheel.domain.errors import LabelServed
@@ -14,6 +15,8 @@ BEATS_SIMPLEST_BASELINE = False
 STARTS_FROM_BASE = False
 ADVISED_RECORDS = 500
 """Records with a number from which a model is likely to be useful."""
+_POWERS: Mapping[str, float] = {"mae": 1.0, "mse": 2.0}
+SCORED_METRICS: tuple[str, ...] = tuple(_POWERS)
 _INFINITE = float("inf")
 
 
@@ -54,6 +57,20 @@ def change_notices(before: Regress, after: Regress, served: str, allowed: bool, 
 def respelled(before: Regress, after: Regress, /) -> dict[str, str]:
     """Return nothing: numbers are not converted."""
     return {}
+
+
+def score(task: Regress, metric: str, answered: str, expected: str, /) -> float | None:
+    """Return the absolute or squared distance of a number from the right one.
+
+    An answer that is no number is as far away as the range allows; None without a range.
+    """
+    answer, right = number(task, answered), number(task, expected)
+    if right is None:
+        return None
+    if answer is None:
+        low, high = _range(task)
+        answer = low if right - low > high - right else high
+    return abs(answer - right) ** _POWERS[metric] if isfinite(answer) else None
 
 
 def lack(

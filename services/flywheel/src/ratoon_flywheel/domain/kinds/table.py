@@ -20,6 +20,9 @@ class LoopKind(Protocol[Spec]):
     COMPARED_METRICS: tuple[str, ...]
     """Metrics of which evaluation can compare a version with another one."""
 
+    SCORED_METRICS: tuple[str, ...]
+    """Metrics that have a value for a single answer."""
+
     REPORTED_METRICS: tuple[str, ...]
     """Metrics that a version keeps among its scores."""
 
@@ -43,6 +46,10 @@ class LoopKind(Protocol[Spec]):
 
     def respelled(self, before: Spec, after: Spec, /) -> dict[str, str]:
         """Return the answers that are written in another way now, by how they were written."""
+        ...
+
+    def score(self, task: Spec, metric: str, answered: str, expected: str, /) -> float | None:
+        """Return the value of one of `SCORED_METRICS` for an answer whose right one is known; None if it has none."""
         ...
 
     def lack(

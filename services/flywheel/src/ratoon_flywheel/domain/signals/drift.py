@@ -10,18 +10,20 @@ A bootstrap draws nothing that the training data do not have, so the band of a f
 that none of them has with a chance of about 1 in N, and the 99th percentile of their number in the sample counts.
 """
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from math import exp, log
+from math import exp, isfinite, log
 from random import Random
+from typing import NamedTuple
 
 from ratoon.tasks import kinds
 from ratoon.tasks.kind import DriftInput
 from ratoon.tasks.kinds import TaskSpec
 from ratoon_flywheel.domain.bands import widths
-from ratoon_flywheel.domain.signals.features import TextFeatures
+from ratoon_flywheel.domain.signals.features import ExchangeFeatures, TextFeatures
 
 VOCABULARY_SIZE = 1000
 """Words that count one by one; all others count together."""
@@ -29,6 +31,10 @@ SAMPLE_SIZES = (50, 100, 200, 400, 1000)
 """Sample sizes whose noise band is computed; between them it is interpolated in 1/size."""
 RESAMPLES = 200
 QUANTILE = 0.99
+MAX_SLICES, MIN_SLICE = 4, 200
+"""Languages that are profiled for themselves, and the documents that each needs."""
+_BINS = 10
+"""Bins of numbers."""
 _REFERENCES = 30
 """Bootstrapped references that the resamples share."""
 _SMOOTHING = 0.5
@@ -41,6 +47,41 @@ class Feature(StrEnum):
     WORDS = "tokens"
     LENGTH = "length"
     LANGUAGE = "language"
+    LABELS = "predicted_labels"
+    NUMBERS = "predicted_numbers"
+    """Tenths of the numbers of the training data."""
+    ANSWER_WORDS = "answer_tokens"
+    ANSWER_LENGTH = "answer_length"
+    ANSWER_LANGUAGE = "answer_language"
+
+
+PROMPT_FEATURES = (Feature.WORDS, Feature.LENGTH, Feature.LANGUAGE)
+_WORDS = (Feature.WORDS, Feature.ANSWER_WORDS)
+_OF_REPLY = {
+    Feature.ANSWER_WORDS: Feature.WORDS,
+    Feature.ANSWER_LENGTH: Feature.LENGTH,
+    Feature.ANSWER_LANGUAGE: Feature.LANGUAGE,
+}
+
+
+class Reference(StrEnum):
+    """Data that traffic is compared with."""
+
+    TRAINING = "TRAINING"
+    """The training data of the version."""
+    PROMOTION = "PROMOTION"
+    """The newest traffic when the version was promoted."""
+
+
+class Divergence(NamedTuple):
+    """How far a distribution is from another one."""
+
+    kl: float
+    """Kullback-Leibler divergence in nats."""
+    js: float
+    """Jensen-Shannon divergence in nats, 0 to ln 2."""
+    psi: float
+    """Population stability index; below 0.1 is commonly taken as stable, above 0.25 as shifted."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +94,17 @@ class Histograms:
 
 @dataclass(frozen=True)
 class Baseline:
-    """The training data of one version, as drift is measured against it."""
+    """Data of one version, as drift is measured against them."""
 
     training: Histograms
     noise_bands: Mapping[Feature, tuple[float, ...]]
     """For each of SAMPLE_SIZES, nats."""
+    js_bands: Mapping[Feature, tuple[float, ...]] = field(default_factory=dict)
+    psi_bands: Mapping[Feature, tuple[float, ...]] = field(default_factory=dict)
+    edges: tuple[float, ...] = ()
+    """Bounds between the bins of numbers, ascending."""
+    slices: Mapping[str, "Baseline"] = field(default_factory=dict)
+    """The data of one language each, where there are several."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +116,13 @@ class Measure:
     """Nats, of the traffic from the training data."""
     null_band: float
     """The 99th percentile for samples of this size."""
+    js: float = 0.0
+    js_band: float = 0.0
+    psi: float = 0.0
+    psi_band: float = 0.0
+    reference: Reference = Reference.TRAINING
+    slice: str = ""
+    """Language of the texts, if they are a part of the window."""
 
     @property
     def ratio(self) -> float:
@@ -81,52 +135,175 @@ def compares_answers(task: TaskSpec) -> bool:
     return DriftInput.ANSWER_LENGTH in kinds.kind_of(task).DRIFT_INPUTS
 
 
-def baseline(documents: Sequence[TextFeatures], seed: int) -> Baseline:
-    """Profile the training data and draw its noise bands; a few seconds for some thousand documents."""
+def baseline(
+    documents: Sequence[TextFeatures], seed: int, compared: Collection[str] = PROMPT_FEATURES
+) -> Baseline:
+    """Profile data and draw the noise bands; a few seconds for some thousand documents.
+
+    Features that no document has are left out.
+    """
     if not documents:
         raise ValueError("There is no training data to measure drift against.")
-    frequencies = Counter(word for document in documents for word in document.words)
-    vocabulary = {
+    whole = _profiled(documents, seed, compared)
+    languages = Counter(document.language for document in documents)
+    parts = [name for name, count in languages.most_common(MAX_SLICES) if count >= MIN_SLICE]
+    if len(languages) < 2:
+        return whole
+    slices = {
+        name: _profiled([each for each in documents if each.language == name], seed, compared)
+        for name in parts
+    }
+    return replace(whole, slices=slices)
+
+
+def _profiled(documents: Sequence[TextFeatures], seed: int, compared: Collection[str]) -> Baseline:
+    edges = _edges(documents) if Feature.NUMBERS in compared else ()
+    used = [f for f in Feature if f in compared and any(_has(each, f, edges) for each in documents)]
+    vocabularies = {
+        feature: _vocabulary(words for each in documents for words in _words(each, feature))
+        for feature in used
+        if feature in _WORDS
+    }
+    training = histograms(documents, vocabularies, used, edges)
+    kl, js, psi = _noise_bands(documents, training, Random(seed), edges)
+    return Baseline(training, kl, js, psi, edges)
+
+
+def _vocabulary(words: Iterable[int]) -> set[int]:
+    frequencies = Counter(words)
+    return {
         word
         for word, _ in sorted(frequencies.items(), key=lambda item: (-item[1], item[0]))[:VOCABULARY_SIZE]
     }
-    training = histograms(documents, vocabulary)
-    return Baseline(training, _noise_bands(documents, training, Random(seed)))
 
 
-def histograms(documents: Iterable[TextFeatures], vocabulary: Iterable[int]) -> Histograms:
-    """Count words (once a document), lengths and languages."""
-    known = frozenset(vocabulary)
-    words: Counter[str] = Counter({str(word): 0 for word in known})
-    lengths: Counter[str] = Counter()
-    languages: Counter[str] = Counter()
+def histograms(
+    documents: Iterable[TextFeatures],
+    vocabularies: Mapping[Feature, Collection[int]],
+    features: Collection[Feature] = PROMPT_FEATURES,
+    edges: Sequence[float] = (),
+) -> Histograms:
+    """Count the bins of features; words count once a document, those outside a vocabulary as `*`."""
+    known = {feature: frozenset(vocabularies.get(feature, ())) for feature in features if feature in _WORDS}
+    counts: dict[Feature, Counter[str]] = {
+        feature: Counter({str(word): 0 for word in known.get(feature, ())}) for feature in features
+    }
     size = 0
     for document in documents:
         size += 1
-        words.update(str(word) if word in known else "*" for word in document.words)
-        lengths[str(document.length)] += 1
-        languages[document.language] += 1
-    return Histograms({Feature.WORDS: words, Feature.LENGTH: lengths, Feature.LANGUAGE: languages}, size)
+        for feature in features:
+            if feature in known:
+                words = known[feature]
+                counts[feature].update(str(w) if w in words else "*" for w in _words(document, feature))
+            else:
+                counts[feature].update(_bins(document, feature, edges))
+    return Histograms(counts, size)
 
 
 def measure(
-    base: Baseline, documents: Sequence[TextFeatures], compared: Collection[str] = tuple(Feature)
+    base: Baseline,
+    documents: Sequence[TextFeatures],
+    compared: Collection[str] = tuple(Feature),
+    reference: Reference = Reference.TRAINING,
+    part: str = "",
 ) -> tuple[Measure, ...]:
-    """Hold a window of traffic (distinct texts) against the training data, by each of the `compared` features."""
-    vocabulary = [int(word) for word in base.training.counts[Feature.WORDS] if word != "*"]
-    traffic = histograms(documents, vocabulary)
+    """Hold a window of traffic (distinct texts) against a baseline, by each of the `compared` features it has."""
+    features = [feature for feature in base.training.counts if feature in compared]
+    vocabularies = {
+        feature: [int(word) for word in base.training.counts[feature] if word != "*"]
+        for feature in features
+        if feature in _WORDS
+    }
+    traffic = histograms(documents, vocabularies, features, base.edges)
     return tuple(
-        Measure(
-            feature,
-            divergence(traffic.counts[feature], base.training.counts[feature]),
-            max(
-                noise_band(base.noise_bands[feature], traffic.size),
-                min_noise_band(feature, base, traffic.size),
-            ),
-        )
-        for feature in Feature
-        if feature in compared
+        _measure(feature, base, traffic, reference, part)
+        for feature in features
+        if any(traffic.counts[feature].values())
     )
+
+
+def measure_slices(
+    base: Baseline,
+    documents: Sequence[TextFeatures],
+    compared: Collection[str] = tuple(Feature),
+    reference: Reference = Reference.TRAINING,
+) -> tuple[Measure, ...]:
+    """Hold the texts of each language that the baseline profiles against its data of that language."""
+    measures: list[Measure] = []
+    for language, part in base.slices.items():
+        texts = [each for each in documents if each.language == language]
+        if len(texts) >= SAMPLE_SIZES[0]:
+            measures += measure(part, texts, set(compared) - {Feature.LANGUAGE}, reference, language)
+    return tuple(measures)
+
+
+def _measure(
+    feature: Feature, base: Baseline, traffic: Histograms, reference: Reference, part: str
+) -> Measure:
+    far = divergences(traffic.counts[feature], base.training.counts[feature])
+    band = noise_band(base.noise_bands[feature], traffic.size)
+    js, psi = (bands.get(feature, ()) for bands in (base.js_bands, base.psi_bands))
+    return Measure(
+        feature,
+        far.kl,
+        max(band, min_noise_band(feature, base, traffic.size)),
+        far.js,
+        noise_band(js, traffic.size) if js else 0.0,
+        far.psi,
+        noise_band(psi, traffic.size) if psi else 0.0,
+        reference,
+        part,
+    )
+
+
+def _words(document: TextFeatures, feature: Feature) -> tuple[int, ...]:
+    if feature is Feature.WORDS:
+        return document.words
+    reply = getattr(document, "reply", None)
+    return reply.words if reply is not None else ()
+
+
+def _bins(document: TextFeatures, feature: Feature, edges: Sequence[float]) -> tuple[str, ...]:
+    """Return the bins of a feature that are no words; none if the document lacks it."""
+    if feature is Feature.LENGTH:
+        return (str(document.length),)
+    if feature is Feature.LANGUAGE:
+        return (document.language,)
+    if not isinstance(document, ExchangeFeatures):
+        return ()
+    if feature is Feature.LABELS:
+        return tuple(document.answer.splitlines())
+    if feature is Feature.NUMBERS:
+        number = _number(document)
+        return () if number is None else (str(bisect_right(edges, number)),)
+    return () if document.reply is None else _bins(document.reply, _OF_REPLY[feature], edges)
+
+
+def _has(document: TextFeatures, feature: Feature, edges: Sequence[float]) -> bool:
+    return feature is Feature.WORDS or bool(
+        _words(document, feature) if feature in _WORDS else _bins(document, feature, edges)
+    )
+
+
+def _number(document: TextFeatures) -> float | None:
+    try:
+        number = float(document.answer) if isinstance(document, ExchangeFeatures) else None
+    except ValueError:
+        return None
+    return number if number is not None and isfinite(number) else None
+
+
+def _edges(documents: Sequence[TextFeatures]) -> tuple[float, ...]:
+    """Return the bounds between the tenths of the numbers, those that differ."""
+    numbers = sorted(number for each in documents if (number := _number(each)) is not None)
+    tenths = (numbers[len(numbers) * tenth // _BINS] for tenth in range(1, _BINS)) if numbers else ()
+    return tuple(sorted(set(tenths)))
+
+
+def divergences(sample: Mapping[str, float], reference: Mapping[str, float]) -> Divergence:
+    """Return the divergences of a sample over the bins of either, both smoothed by half a count a bin."""
+    bins = sorted(sample.keys() | reference.keys())
+    return _divergences([sample.get(name, 0) for name in bins], [reference.get(name, 0) for name in bins])
 
 
 def divergence(sample: Mapping[str, float], reference: Mapping[str, float]) -> float:
@@ -154,7 +331,7 @@ def min_noise_band(feature: Feature, base: Baseline, size: int) -> float:
     Texts bring new words all the time, which the band of words has in it; it only counts where all texts have the
     same words.
     """
-    if feature is Feature.WORDS and max(base.noise_bands[feature]) > 0:
+    if feature in _WORDS and max(base.noise_bands[feature]) > 0:
         return 0.0
     counts = [float(count) for count in base.training.counts[feature].values() if count]
     documents, size = max(base.training.size, 1), max(size, 1)
@@ -179,48 +356,66 @@ def _poisson_quantile(mean: float) -> int:
 
 
 def _divergence(sample: Sequence[float], reference: Sequence[float]) -> float:
+    return _divergences(sample, reference).kl
+
+
+def _divergences(sample: Sequence[float], reference: Sequence[float]) -> Divergence:
     of_sample = sum(sample) + _SMOOTHING * len(sample)
     of_reference = sum(reference) + _SMOOTHING * len(reference)
-    return sum(
-        (count + _SMOOTHING)
-        / of_sample
-        * log((count + _SMOOTHING) / of_sample * of_reference / (other + _SMOOTHING))
-        for count, other in zip(sample, reference, strict=True)
-    )
+    forward, backward, js = [], 0.0, 0.0
+    for count, other in zip(sample, reference, strict=True):
+        p, q = (count + _SMOOTHING) / of_sample, (other + _SMOOTHING) / of_reference
+        ratio = log(p * of_reference / (other + _SMOOTHING))
+        to_middle = -log((1 + q / p) / 2)
+        forward.append(p * ratio)
+        backward -= q * ratio
+        js += p * to_middle + q * (to_middle - ratio)
+    kl = sum(forward)
+    return Divergence(kl, max(js / 2, 0.0), max(kl + backward, 0.0))
+
+
+Bands = dict[Feature, tuple[float, ...]]
 
 
 def _noise_bands(
-    documents: Sequence[TextFeatures], training: Histograms, random: Random
-) -> dict[Feature, tuple[float, ...]]:
-    """Draw samples and references from the training data, and take the quantile of their divergences."""
-    indexed = {feature: _indexed(documents, list(training.counts[feature]), feature) for feature in Feature}
-    widths = {feature: len(training.counts[feature]) for feature in Feature}
-    drawn: dict[Feature, list[list[float]]] = {feature: [[] for _ in SAMPLE_SIZES] for feature in Feature}
+    documents: Sequence[TextFeatures], training: Histograms, random: Random, edges: Sequence[float]
+) -> tuple[Bands, Bands, Bands]:
+    """Draw samples and references from the training data, and take the quantile of each of their divergences."""
+    used = list(training.counts)
+    indexed = {
+        feature: _indexed(documents, list(training.counts[feature]), feature, edges) for feature in used
+    }
+    widths = {feature: len(training.counts[feature]) for feature in used}
+    drawn: dict[Feature, list[list[Divergence]]] = {feature: [[] for _ in SAMPLE_SIZES] for feature in used}
     references: list[dict[Feature, list[int]]] = []
     population = range(len(documents))
     for draw in range(RESAMPLES):
         if len(references) < _REFERENCES:
             chosen = random.choices(population, k=len(documents))
-            references.append({f: _counted(indexed[f], chosen, widths[f]) for f in Feature})
+            references.append({f: _counted(indexed[f], chosen, widths[f]) for f in used})
         reference = references[draw % _REFERENCES]
         sample = random.choices(population, k=SAMPLE_SIZES[-1])
-        for feature in Feature:
+        for feature in used:
             prefixes = _prefix_counts(indexed[feature], sample, widths[feature])
             for position, counts in enumerate(prefixes):
-                drawn[feature][position].append(_divergence(counts, reference[feature]))
-    return {feature: tuple(_quantile(values) for values in drawn[feature]) for feature in Feature}
+                drawn[feature][position].append(_divergences(counts, reference[feature]))
+    kl, js, psi = (
+        {f: tuple(_quantile([each[place] for each in some]) for some in drawn[f]) for f in used}
+        for place in range(len(Divergence._fields))
+    )
+    return kl, js, psi
 
 
-def _indexed(documents: Sequence[TextFeatures], bins: Sequence[str], feature: Feature) -> list[list[int]]:
+def _indexed(
+    documents: Sequence[TextFeatures], bins: Sequence[str], feature: Feature, edges: Sequence[float]
+) -> list[list[int]]:
     """Each document as positions in the histogram."""
     position = {name: index for index, name in enumerate(bins)}
-    if feature is Feature.LENGTH:
-        return [[position[str(document.length)]] for document in documents]
-    if feature is Feature.LANGUAGE:
-        return [[position[document.language]] for document in documents]
+    if feature not in _WORDS:
+        return [[position[name] for name in _bins(document, feature, edges)] for document in documents]
     other = position.get("*", 0)
     by_hash = {int(name): index for name, index in position.items() if name != "*"}
-    return [[by_hash.get(word, other) for word in document.words] for document in documents]
+    return [[by_hash.get(word, other) for word in _words(document, feature)] for document in documents]
 
 
 def _counted(indexed: Sequence[Sequence[int]], chosen: Iterable[int], width: int) -> list[int]:

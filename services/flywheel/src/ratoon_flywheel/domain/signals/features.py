@@ -88,6 +88,16 @@ class TextFeatures:
     """A two-letter language, a script, or `other`."""
 
 
+@dataclass(frozen=True)
+class ExchangeFeatures(TextFeatures):
+    """A text and the answer to it as the drift measure sees them."""
+
+    answer: str = ""
+    """The answer in its form in the index: labels one a line, or a number; empty if it is none."""
+    reply: TextFeatures | None = None
+    """Features of an answer in free text."""
+
+
 def features(text: str, max_chars: int) -> TextFeatures:
     """Return the features of the first `max_chars` characters of a text, as the model gets it; 0: of all of it."""
     shown = text[:max_chars] if max_chars else text
