@@ -158,7 +158,10 @@ def test_text_that_a_template_loses_is_named(tmp_path, template, turns, tools, l
         (SMOLLM.replace("+ '<|im_end|>' + '\n'", "+ '\n'"), "without a special token"),
         (SMOLLM.replace("<|im_start|>assistant\n' }}{% endif", "assistant: ' }}{% endif"), "otherwise than"),
         (SMOLLM.replace("+ message['content']", "+ message['content'][:3]"), "leaves out"),
-        (SMOLLM.replace("'\n' + message['content']", "'\n' + 'Sure! ' + message['content']"), "adds 'Sure!'"),
+        (
+            SMOLLM.replace("'\n' + message['content']", "'\n' + 'Sure! ' + message['content']"),
+            "as 'Sure! Rain",
+        ),
         ("{% for message in messages %}{{ nothing.there }}{% endfor %}", "does not render"),
         ("{% for message in messages %}", "does not render"),
         (SMOLLM + "{{ messages.append(1) }}", "does not render"),
@@ -174,10 +177,20 @@ def test_text_that_a_template_adds_to_answers_is_refused(tmp_path):
     adding = SMOLLM.replace(
         "+ message['content']", "+ ('Sure! ' if message.role == 'assistant' else '') + message['content']"
     )
-    with pytest.raises(BadChatTemplate, match="adds 'Sure!' to an answer"):
+    with pytest.raises(BadChatTemplate, match=r"renders the answer 'Rain\.' as 'Sure! Rain"):
         samples_of(
             speech_of(tmp_path, adding), Record((Turn(USER, "Weather?"),), ("Rain.",)), TrainOn.LAST_ANSWER
         )
+
+
+def test_special_tokens_around_and_within_an_answer_are_part_of_it(tmp_path):
+    headed = SMOLLM.replace("<|im_start|>assistant\n' }}{% endif", "<|im_start|>assistant' }}{% endif")
+    headed = headed.replace("message['role'] + '\n'", "message['role'] + '<pad>final<eos>'")
+    doubled = headed.replace("+ '<|im_end|>' + '\n'", "+ '<eos><|im_end|>' + '\n' + '<eos>'")
+    speech = speech_of(tmp_path, doubled)
+    record = Record((Turn(USER, "Weather?"),), ("Say <|im_end|> to end.",))
+    samples = samples_of(speech, record, TrainOn.ALL_ASSISTANT_TURNS)
+    assert learned(speech, samples) == ["<pad>final<eos>Say <|im_end|> to end.<eos><|im_end|>"]
 
 
 THOUGHT = [

@@ -36,6 +36,15 @@ class Sample:
         """Number of tokens that are learned. Nothing predicts the first token."""
         return sum(self.targets[1:])
 
+    def ends(self, special: frozenset[int]) -> set[int]:
+        """Return the special tokens that end what is learned."""
+        after = [*self.targets, False][1:]
+        return {
+            token
+            for token, here, there in zip(self.ids, self.targets, after, strict=True)
+            if here and not there and token in special
+        }
+
 
 @dataclass(frozen=True)
 class _Exchange:
@@ -134,33 +143,51 @@ def _samples(speech: Speech, exchanges: Sequence[_Exchange]) -> list[Sample]:
 
 
 def _targets(speech: Speech, exchange: _Exchange, added: list[int]) -> list[bool]:
-    """Return which tokens of a turn are learned: all up to its end token. They must be the answer's."""
-    ends = [place for place, token in enumerate(added) if token in speech.special]
-    if not ends or speech.decode(added[ends[-1] + 1 :]).strip():
-        raise BadChatTemplate(
-            f"{_TEMPLATE} ends a turn of the assistant without a special token, so that the model would never stop: "
-            f"let each turn end with {speech.eos or 'an end token'}."
-        )
-    end = ends[-1]
-    _check_answer(speech.decode(added[:end]), exchange.turn)
-    return [place <= end for place in range(len(added))]
+    """Return which tokens of a turn are learned: all up to its end tokens. They must be the answer's.
+
+    An answer may begin with a header of special tokens, and may hold special tokens itself: its end is the first one
+    before which it is complete.
+    """
+    special = [place for place, token in enumerate(added) if token in speech.special]
+    for place in special:
+        if _is_answer(speech, added[:place], exchange.turn):
+            end = next(at for at in range(place, len(added) + 1) if at not in special)
+            if not speech.decode([token for token in added[end:] if token not in speech.special]).strip():
+                return [at < end for at in range(len(added))]
+    raise BadChatTemplate(_fault(speech, exchange.turn, speech.decode(added), bool(special)))
 
 
-def _check_answer(learned: str, turn: Turn) -> None:
-    """Raise BadChatTemplate unless the text that is learned is the answer, with its reasoning and its calls."""
-    text, content, reasoning = map(_squeezed, (learned, turn.content, turn.reasoning))
-    parts = [(reasoning, turn.reasoning), (content, turn.content), *((each, each) for each in _called(turn))]
-    if lost := [part for squeezed, part in parts if squeezed not in text]:
-        raise BadChatTemplate(
+def _is_answer(speech: Speech, learned: list[int], turn: Turn) -> bool:
+    """Return whether tokens are the answer, with its reasoning and its calls, and at most a header before it."""
+    begins = [0, *(place + 1 for place, token in enumerate(learned) if token in speech.special)]
+    texts = [_squeezed(speech.decode(learned[begin:])) for begin in begins]
+    content, reasoning = _squeezed(turn.content), _squeezed(turn.reasoning)
+    if reasoning not in texts[0] or any(name not in texts[0] for name in _called(turn)):
+        return False
+    if turn.tool_calls:
+        return content in texts[0]
+    marked = f"{OPEN}{reasoning}{CLOSE}{content}"
+    return any(text in (content, marked, marked.removeprefix(OPEN)) for text in texts)
+
+
+def _fault(speech: Speech, turn: Turn, added: str, ends: bool) -> str:
+    """Return why what a template adds for a turn cannot be learned."""
+    text = _squeezed(added)
+    lost = [part for part in (turn.reasoning, turn.content, *_called(turn)) if _squeezed(part) not in text]
+    if lost:
+        return (
             f"{_TEMPLATE} leaves out {lost[0][:50]!r} of an answer: remove it from the records, or take a template "
             f"that renders it."
         )
-    marked = f"{OPEN}{reasoning}{CLOSE}{content}"
-    if not turn.tool_calls and text not in (content, marked, marked.removeprefix(OPEN)):
-        raise BadChatTemplate(
-            f"{_TEMPLATE} adds {text.replace(content, '', 1)[:50]!r} to an answer, which the model would learn to "
-            f"write: put it into the generation prompt."
+    if not ends:
+        return (
+            f"{_TEMPLATE} ends a turn of the assistant without a special token, so that the model would never stop: "
+            f"let each turn end with {speech.eos or 'an end token'}."
         )
+    return (
+        f"{_TEMPLATE} renders the answer {turn.content[:50]!r} as {added.strip()[:100]!r}, which the model would learn "
+        f"to write: put what precedes the answer into the generation prompt, and end it with a special token."
+    )
 
 
 def _check_prompt(prompt: str, turns: Sequence[Turn], tools: Sequence[dict[str, Any]]) -> None:

@@ -5,11 +5,10 @@ files, if any), `adapter/` (an adapter to go on from, if any), `train.npz` and `
 where each sample begins, how many of its tokens are the answer, its label and its record id.
 """
 
-import json
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from ratoon.operations.job_messages import from_json
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.models import fetch_model
 from ratoon.tasks.kind import Record
+from ratoon.tasks.kinds import TaskSpec, parse
 from ratoon.tasks.records import BadRecord, messages, record_of
 from ratoon_training.domain.errors import BadBaseModel, DataEmpty, DataMalformed
 from ratoon_training.domain.lengths import PromptLimit
@@ -34,8 +34,6 @@ from ratoon_training.worker.text import Speech
 COLUMNS = ("record_id", "text", "label")
 EXAMPLE = "example"
 """Column with the records that are more than a text and its answer; parts of an older release lack it."""
-COUNTS_FILE = "counts.json"
-"""File of the prepared directory with the numbers of the training part that did not count, and why."""
 Report = Callable[[str], None]
 
 
@@ -97,14 +95,26 @@ def read_part(store: ArtifactStore, digest: str, recipe: Recipe, folder: Path, p
     table = table.sort_by("record_id")
     ids, texts, labels = (table.column(name).to_pylist() for name in COLUMNS)
     examples = table.column(EXAMPLE).to_pylist() if known else [None] * len(ids)
-    return Rows(ids, texts, labels, list(map(_record, ids, texts, labels, examples)))
+    rows = zip(ids, texts, labels, examples, strict=True)
+    return Rows(ids, texts, labels, [_record(recipe.spec, *row) for row in rows])
 
 
-def _record(record_id: str, text: str | None, label: str | None, example: str | None) -> Record:
+def _record(
+    task: TaskSpec, record_id: str, text: str | None, label: str | None, example: str | None
+) -> Record:
+    """Return the record of a row, its answers in their canonical form.
+
+    The label takes the place of the answers in the example, unless it is one of several references.
+    """
     try:
-        return record_of(text or "", label, example)
+        known, record = record_of(text or "", None, example), record_of(text or "", label, example)
     except BadRecord as error:
         raise DataMalformed(f"Record {record_id[:12]} of the split cannot be read: {error}") from None
+    if len(known.answers) > 1 and label in [parse(task, answer) for answer in known.answers]:
+        record = known
+    if not record.turns:
+        return record
+    return replace(record, answers=tuple(parse(task, answer) or answer for answer in record.answers))
 
 
 def _check_labels(values: list[str | None], labels: tuple[str, ...], part: str) -> None:
@@ -186,7 +196,7 @@ def _save_texts(folder: Path, speech: Speech, recipe: Recipe, train: Rows, valid
         with np.load(path) as arrays:
             _check_highest(int(arrays["tokens"].max()), recipe)
         if rows is train:
-            (folder / COUNTS_FILE).write_text(json.dumps(counts.as_metrics()))
+            counts.save(folder)
 
 
 def _save_tokens(path: Path, speech: Speech, recipe: Recipe, rows: Rows) -> None:

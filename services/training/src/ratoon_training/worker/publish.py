@@ -16,6 +16,7 @@ from ratoon.tasks.kinds import supported
 from ratoon_training.domain.kinds.table import KINDS
 from ratoon_training.domain.learning_rate import Trial
 from ratoon_training.domain.recipes import Method, Recipe
+from ratoon_training.worker.samples import end_tokens
 from ratoon_training.worker.session import Session
 from ratoon_training.worker.task_queue import TrainingTask
 from ratoon_training.worker.text import of_base
@@ -74,7 +75,15 @@ def _copy_speech(task: TrainingTask, recipe: Recipe, folder: Path) -> None:
     longest = max((len(speech.answer(label)) for label in recipe.labels), default=0)
     kind = supported(KINDS, recipe.spec, "Training")
     max_new_tokens = kind.answer_tokens(recipe.spec, longest)
-    _write(path, {**config, "do_sample": False, "max_new_tokens": max_new_tokens})
+    ends = _end_tokens(config.get("eos_token_id"), speech.end, end_tokens(task.prepared))
+    _write(path, {**config, **ends, "do_sample": False, "max_new_tokens": max_new_tokens})
+
+
+def _end_tokens(known: int | list[int] | None, end: int, learned: list[int]) -> dict[str, Any]:
+    """Return all tokens at which engines stop if the model learned other ends than it had."""
+    before = known if isinstance(known, list) else [end if known is None else known]
+    others = [token for token in learned if token not in before]
+    return {"eos_token_id": [*before, *others]} if others else {}
 
 
 def _recipe(task: TrainingTask, session: Session) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Execution of a task on one worker of a group: model, training, artifact, and the reason of a failure."""
 
 import errno
-import json
 import resource
 import traceback
 from collections.abc import Iterator
@@ -19,10 +18,10 @@ from ratoon_training.worker import models
 from ratoon_training.worker.checkpoints import Checkpoints
 from ratoon_training.worker.context import WorkerContext, set_up_worker
 from ratoon_training.worker.corpus import Corpus
-from ratoon_training.worker.prepare import COUNTS_FILE
 from ratoon_training.worker.publish import publish
 from ratoon_training.worker.remote_checkpoints import RemoteCheckpoints
 from ratoon_training.worker.reporting import ProgressReporter
+from ratoon_training.worker.samples import learned
 from ratoon_training.worker.searching import searched
 from ratoon_training.worker.session import Data, Session
 from ratoon_training.worker.task_queue import TrainingTask, write_outcome
@@ -130,9 +129,7 @@ def _metrics(session: Session, reporter: ProgressReporter, context: WorkerContex
 
 def _counts(prepared: Path) -> dict[str, float]:
     """Return how many records and samples did not count, by reason; none of a run with labels."""
-    path = prepared / COUNTS_FILE
-    counts: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
-    return counts
+    return {name: float(value) for name, value in learned(prepared)["counts"].items()}
 
 
 @contextmanager

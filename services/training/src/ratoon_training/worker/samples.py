@@ -1,9 +1,11 @@
 """Records as token arrays: what of a part of a split the model learns, and how much of it does not count and why."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +16,9 @@ from ratoon_training.domain.recipes import Recipe
 from ratoon_training.worker.conversations import Sample, samples_of
 from ratoon_training.worker.text import Speech
 from ratoon_training.worker.truncation import truncated
+
+LEARNED_FILE = "learned.json"
+"""File of the prepared directory with the numbers of the training part, and the tokens that end its answers."""
 
 
 @dataclass
@@ -34,9 +39,26 @@ class Counts:
     faults: Counter[str] = field(default_factory=Counter)
     """Sentences on records that are not valid, with their numbers."""
 
-    def as_metrics(self) -> dict[str, float]:
-        """Return the numbers by name."""
-        return {name: float(value) for name, value in asdict(self).items() if name != "faults"}
+    ends: set[int] = field(default_factory=set)
+    """Tokens that end the answers."""
+
+    def save(self, prepared: Path) -> None:
+        """Write the numbers and the end tokens into the prepared directory."""
+        numbers = {name: value for name, value in vars(self).items() if isinstance(value, int)}
+        value = {"counts": numbers, "end_tokens": sorted(self.ends)}
+        (prepared / LEARNED_FILE).write_text(json.dumps(value))
+
+
+def learned(prepared: Path) -> dict[str, Any]:
+    """Return the numbers of the training part and the tokens that end its answers; of a run with labels, nothing."""
+    path = prepared / LEARNED_FILE
+    value: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return {"counts": {}, "end_tokens": [], **value}
+
+
+def end_tokens(prepared: Path) -> list[int]:
+    """Return the tokens that end the answers of the training part."""
+    return list(learned(prepared)["end_tokens"])
 
 
 def save_samples(
@@ -69,6 +91,7 @@ def _samples(speech: Speech, recipe: Recipe, record: Record, counts: Counts) -> 
         return
     bos = speech.tokenizer.token_to_id(speech.bos) if speech.bos else None
     for whole in samples_of(speech, record, recipe.train_on) or [Sample([], [])]:
+        counts.ends |= whole.ends(speech.special)
         fits = len(whole.ids) <= recipe.max_tokens
         counts.truncated_samples += not fits
         for sample in [whole] if fits else truncated(whole, recipe.max_tokens, recipe.truncation, bos):
