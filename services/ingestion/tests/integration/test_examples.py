@@ -10,25 +10,32 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ratoon.ingestion.v1.source_pb2 import SourcePreview
 from ratoon.jobs.v1.ingestion_jobs_pb2 import CurationSpec, ErasureSpec, PreviewSpec, SplitSpec
 from ratoon.operations.job_messages import from_json, to_json
 from ratoon.storage.artifacts import ArtifactStore
-from ratoon.tasks.kind import Record, Role, Turn
+from ratoon.tasks.kind import Record, Role, Turn, conversation_fault
 from ratoon.tasks.records import record_of
 from ratoon_ingestion import mapping
 from ratoon_ingestion.adapters.parquet_records import ParquetRecords
 from ratoon_ingestion.domain.assignment import Ratios
+from ratoon_ingestion.domain.conversations import fault
 from ratoon_ingestion.domain.curation import CLUSTER_THRESHOLD, CurationConfig
 from ratoon_ingestion.domain.sources import Columns, Format
+from ratoon_ingestion.worker.batches import items_batch
 from ratoon_ingestion.worker.curate import curate
 from ratoon_ingestion.worker.decoding import record_id_of
 from ratoon_ingestion.worker.erase import erase
 from ratoon_ingestion.worker.preview import preview
-from ratoon_ingestion.worker.readers import Item, SourceSpec, read_source
+from ratoon_ingestion.worker.readers import Item, SourceSpec, SourceUnreadable, read_source
 from ratoon_ingestion.worker.spec import read_spec
 from ratoon_ingestion.worker.split import split
+from ratoon_ingestion.worker.stages import StageSettings, curate_batch
+from services.ingestion.tests.integration.test_readers import DAMAGE, damaged
+from services.ingestion.tests.unit.test_examples import ROWS as ROWS_OF_ANY_KIND
 
 KEY = "00" * 32
 WORDS = [
@@ -450,3 +457,56 @@ def test_a_single_message_is_the_text_of_it(bench):
     (row,) = bench.table().to_pylist()
     assert (row["text"], row["source_label"], row["example"]) == (text, "spam", None)
     assert bench.records() == [Record((Turn(Role.USER, text),), ("spam",))]
+
+
+def test_an_example_that_masking_makes_meaningless_is_rejected(bench):
+    rows = [
+        {"prompt": story(1), "chosen": "ann@example.com", "rejected": "bob@example.com"},
+        {"prompt": story(2), "completion": "\x00"},
+        {"messages": [message("user", story(3)), message("user", "\x07"), message("assistant", "yes")]},
+        chat(4),
+    ]
+    result = bench.version(bench.source(lines(rows)))
+    assert (result["records"], result["rejected"]) == (1, 3)
+    details = sorted(row["detail"] for row in bench.table("rejected.parquet").to_pylist())
+    assert details == [
+        "message 2 of the user is empty",
+        "the answer '' is not a text",
+        "the chosen and the rejected answer are the same",
+    ]
+
+
+@pytest.mark.parametrize("write", ["jsonl", "csv", "parquet"])
+@given(damage=DAMAGE, kind=st.sampled_from(sorted(ROWS)))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_damaged_table_gives_valid_records_or_reasons(bench, write, damage, kind):
+    writer, format = WRITERS[write]
+    data = damaged(writer([ROWS[kind](number) for number in range(3)]), damage)
+    curated_rows(bench.store, data, Format(format))
+
+
+@given(rows=st.lists(ROWS_OF_ANY_KIND, min_size=1, max_size=4))
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_rows_give_valid_records_or_reasons(bench, rows):
+    curated_rows(bench.store, lines(rows), Format.JSONL)
+
+
+def curated_rows(store: ArtifactStore, data: bytes, format: Format) -> None:
+    """Read and curate a blob, and check that each item is a valid record or a rejection."""
+    source = SourceSpec("projects/p/sources/s", store.put_bytes(data), format)
+    try:
+        entries = list(read_source(source, store))
+    except SourceUnreadable as error:
+        assert error.reason.isupper()
+        return
+    items = [entry for entry in entries if isinstance(entry, Item)]
+    outcome = curate_batch(
+        items_batch(source, items), StageSettings(bytes.fromhex(KEY), CurationConfig(min_chars=0))
+    )
+    assert outcome.accepted.num_rows + outcome.rejected.num_rows == len(items)
+    for row in outcome.accepted.to_pylist():
+        record = record_of(row["text"], row["source_label"], row["example"])
+        assert conversation_fault(record.turns) == ""
+        if "record_kind" in dict(row["attributes"]):
+            assert fault(record) == ""
+            assert record.answers or dict(row["attributes"])["record_kind"] == "prompt"

@@ -6,7 +6,8 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
-from ratoon.tasks.kind import Record, Role, Turn
+from ratoon.tasks.generate import Generate, record_fault
+from ratoon.tasks.kind import Record, Role, Turn, conversation_fault
 from ratoon.tasks.records import prompt_text, record_of, to_json
 
 KIND_ATTRIBUTE = "record_kind"
@@ -30,10 +31,8 @@ class RecordKind(StrEnum):
     UNPAIRED_PREFERENCE = "unpaired_preference"
     """An answer that is good or bad."""
 
-    @property
-    def has_free_text(self) -> bool:
-        """Return whether the label of such a record is a text of its own, not a class."""
-        return self in (RecordKind.ANSWER, RecordKind.PREFERENCE, RecordKind.UNPAIRED_PREFERENCE)
+
+_FREE_TEXTS = frozenset({RecordKind.ANSWER, RecordKind.PREFERENCE, RecordKind.UNPAIRED_PREFERENCE})
 
 
 def kind_of(record: Record) -> RecordKind:
@@ -49,7 +48,20 @@ def kind_of(record: Record) -> RecordKind:
 
 def has_free_text(attributes: Mapping[str, str]) -> bool:
     """Return whether the label of a record with these attributes is a text of its own, not a class."""
-    return RecordKind(attributes.get(KIND_ATTRIBUTE, RecordKind.TEXT)).has_free_text
+    return attributes.get(KIND_ATTRIBUTE) in _FREE_TEXTS
+
+
+def fault(record: Record) -> str:
+    """Return why a record is not valid, whatever the task, as a part of a sentence; empty if it is."""
+    for number, turn in enumerate(record.turns, 1):
+        if turn.role in (Role.USER, Role.ASSISTANT) and not turn.content.strip() and not turn.tool_calls:
+            return f"message {number} of the {turn.role} is empty"
+    reason = (
+        record_fault(Generate(), record)
+        if record.answers or not record.turns
+        else conversation_fault(record.turns)
+    )
+    return reason[:1].lower() + reason[1:].removesuffix(".")
 
 
 def is_text(record: Record) -> bool:

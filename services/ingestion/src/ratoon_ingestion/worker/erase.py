@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 
 from ratoon.jobs.v1.ingestion_jobs_pb2 import ErasureResult, ErasureSpec
 from ratoon.storage.artifacts import ArtifactStore, TreeFile
-from ratoon.tasks.kind import Record
-from ratoon.tasks.records import from_json, to_json
+from ratoon.tasks.kind import Record, Role
+from ratoon.tasks.records import from_json
 from ratoon.tasks.text import utf8
 from ratoon_ingestion.worker.curate import Progress, repeated
 from ratoon_ingestion.worker.decoding import decoded, record_id_of
@@ -36,6 +36,7 @@ _PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd",
 _CHANGED = re.compile(r"[\s\"\\\x00-\x1f=]")
 """Characters that CSV, JSON or mail write otherwise, or break lines at."""
 _STRETCH = 200
+_MIN_MESSAGE_CHARS = 20
 _CHUNK = 1 << 20
 
 
@@ -298,13 +299,12 @@ def _text_digests(item: Item, encoding: str) -> Iterator[str]:
 
 
 def _of_record(record: Record | None) -> Iterator[str]:
-    """The texts of an example that traffic may hold: its prompt as a whole, the last message, and its answers."""
+    """The messages of the user and the answers of an example, but for short ones, which many conversations share."""
     if record is not None:
-        yield to_json(Record(record.turns, tools=record.tools))
-        yield record.turns[-1].content
-        yield from record.answers
-        if record.rejected is not None:
-            yield record.rejected
+        messages = (turn.content for turn in record.turns if turn.role == Role.USER)
+        for text in (*messages, *record.answers, record.rejected or ""):
+            if len(text) >= _MIN_MESSAGE_CHARS:
+                yield text
 
 
 def _shards(store: ArtifactStore, tree: str) -> list[TreeFile]:

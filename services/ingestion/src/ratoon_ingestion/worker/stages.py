@@ -16,6 +16,7 @@ from ratoon.tasks.records import from_json, prompt_text, to_json
 from ratoon_ingestion.domain.conversations import (
     answers_identity,
     changed,
+    fault,
     identity,
     label_of,
     stored,
@@ -130,9 +131,19 @@ def clean(batch: pa.RecordBatch, _: StageSettings) -> Outcome:
         zip(before, examples, strict=True), zip(after, values(batch, "example"), strict=True), strict=True
     )
     batch = with_steps(batch, [["cleaned"] if old != new else [] for old, new in pairs])
-    return partition(
-        batch, CurationStep.DECODE, [None if comparable(text) else (Rejected.NO_TEXT, "") for text in after]
-    )
+    return partition(batch, CurationStep.DECODE, _without_text(batch))
+
+
+def _without_text(batch: pa.RecordBatch) -> list[Verdict]:
+    """Rows of which no text is left, or, of examples, a message or an answer without one."""
+    rows = zip(values(batch, "text"), _faults(batch), strict=True)
+    return [verdict if comparable(text) else (Rejected.NO_TEXT, "") for text, verdict in rows]
+
+
+def _faults(batch: pa.RecordBatch) -> list[Verdict]:
+    """Examples that a change of their texts made invalid, such as a preference of equal answers."""
+    reasons = ("" if record is None else fault(record) for record in _records(batch))
+    return [(Rejected.BAD_ROW, reason) if reason else None for reason in reasons]
 
 
 def _changed(batch: pa.RecordBatch, change: Callable[[str], str]) -> pa.RecordBatch:
@@ -236,7 +247,7 @@ def mask_personal_data(batch: pa.RecordBatch, settings: StageSettings) -> Outcom
         _with_records(batch, rows),
         [[f"mask_{kind}:{count}" for kind, count in each.items()] for each in counts],
     )
-    return partition(batch, CurationStep.DECODE, [None] * len(rows))
+    return partition(batch, CurationStep.DECODE, _faults(batch))
 
 
 def _counting(kinds: Collection[Mask], counts: Counter[Mask]) -> Callable[[str], str]:

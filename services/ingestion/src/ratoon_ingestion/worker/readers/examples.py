@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from ratoon.tasks.generate import Generate, record_fault
-from ratoon.tasks.kind import Record, Role, Turn, conversation_fault
+from ratoon.tasks.kind import Record, Role, Turn
 from ratoon.tasks.records import BadRecord, from_json
+from ratoon_ingestion.domain.conversations import fault
 from ratoon_ingestion.domain.sources import Columns
 from ratoon_ingestion.worker.readers.json_values import Repeated
 from ratoon_ingestion.worker.readers.messages import (
@@ -398,9 +398,8 @@ def _check_keys(row: Row) -> None:
 
 def _check(record: Record) -> None:
     """Raise BadExample if the record is not valid, whatever the task."""
-    answers = (*record.answers, *(() if record.rejected is None else (record.rejected,)))
-    if fault := record_fault(Generate(), record) if answers else conversation_fault(record.turns):
-        raise BadExample(fault[0].lower() + fault[1:].removesuffix("."))
-    for answer in answers:
+    if reason := fault(record):
+        raise BadExample(reason)
+    for answer in (*record.answers, record.rejected or ""):
         if len(answer) > MAX_ANSWER_CHARS:
             raise BadExample(f"an answer has {len(answer):,} characters, more than {MAX_ANSWER_CHARS:,}")
