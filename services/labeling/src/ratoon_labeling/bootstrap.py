@@ -29,7 +29,7 @@ def build(settings: Settings, platform: Platform) -> App:
     operations = base.operations(store, [label_set_procedure(freezing, ledger)])
     datasets = IngestionDatasets(base.peer("ingestion"))
     counts = SqlTaskCounts(base.database, base.clock)
-    changes = base.changes(store)
+    queue, changes = SqlTaskQueue(base.database), base.changes(store)
     references = PeerReferences([base.peer(each) for each in ("ingestion", "registry", "flywheel")])
     servicer = LabelingServicer(
         store,
@@ -40,7 +40,8 @@ def build(settings: Settings, platform: Platform) -> App:
         base.clock,
         counts,
         references,
-        SqlTaskQueue(base.database),
+        queue,
+        queue,
     )
     rpc = Rpc("ratoon.labeling.v1.LabelingService", add_LabelingServiceServicer_to_server, servicer)
     consumer = Consumer(

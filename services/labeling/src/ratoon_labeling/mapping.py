@@ -1,5 +1,6 @@
 """Domain to protobuf and back; entrypoints and adapters use it, nothing else does."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from google.protobuf.message import Message
@@ -13,7 +14,7 @@ from ratoon.operations.job_machine import Cancelled, Failed
 from ratoon.process.errors import InvalidArgument
 from ratoon.runtime.timestamps import timestamp
 from ratoon.service.events import record_of
-from ratoon.service.tasks import message_of, requested_task
+from ratoon.service.tasks import message_of, requested_task, task_of
 from ratoon.tasks.classify import Classify
 from ratoon.tasks.kinds import TaskSpec
 from ratoon_labeling.application.commands import (
@@ -22,18 +23,23 @@ from ratoon_labeling.application.commands import (
     CreateAnnotation,
     CreateGuideline,
     CreateLabelSet,
+    CreateTasks,
     DeleteGuideline,
+    NewTask,
     UpdateGuideline,
 )
 from ratoon_labeling.application.ports import FreezingJob
 from ratoon_labeling.domain.annotations import Annotation, AnnotationCreated, Source
 from ratoon_labeling.domain.guidelines import ConflictPolicy, Guideline
+from ratoon_labeling.domain.judgements import Comparison, Preference, Rating, Work
 from ratoon_labeling.domain.kinds.table import labels_of
 from ratoon_labeling.domain.label_sets import Completed, Frozen, LabelSet
-from ratoon_labeling.domain.tasks import Task, TaskSummary
+from ratoon_labeling.domain.tasks import Answer, Task, TaskSummary
 
 _POLICY = annotation_pb2.Guideline.ConflictPolicy
 _SOURCE = annotation_pb2.Annotation.Source
+_WORK = annotation_pb2.Task.Work
+_PREFERENCE = annotation_pb2.Preference
 _CHANGEABLE = {"instructions", "labels", "conflict_policy"}
 
 
@@ -86,9 +92,57 @@ def task(value: Task) -> annotation_pb2.Task:
         lease_expire_time=timestamp(value.lease_expire_time) if value.lease_expire_time else None,
         task=message_of(value.task),
         overlap=value.overlap,
-        answers=[
-            annotation_pb2.Task.Answer(annotator=each.annotator, label=each.label) for each in value.given
-        ],
+        answers=map(_answer, value.given),
+        work=_WORK.Value(f"WORK_{value.work}"),
+        candidates=value.candidates,
+        origins=value.origins,
+        scales=value.scales,
+    )
+
+
+def _answer(value: Answer) -> annotation_pb2.Task.Answer:
+    return annotation_pb2.Task.Answer(
+        annotator=value.annotator,
+        label=value.label,
+        ratings=value.ratings,
+        preference=_PREFERENCE.Value(f"PREFERENCE_{value.preference or 'UNSPECIFIED'}"),
+    )
+
+
+def judgements(
+    ratings: Sequence[Rating], comparisons: Sequence[Comparison]
+) -> pb.SummarizeJudgementsResponse:
+    """Human judgements as callers see them."""
+    return pb.SummarizeJudgementsResponse(
+        ratings=map(_rating, ratings), comparisons=map(_comparison, comparisons)
+    )
+
+
+def _rating(value: Rating) -> pb.SummarizeJudgementsResponse.Rating:
+    return pb.SummarizeJudgementsResponse.Rating(
+        origin=value.origin,
+        scale=value.scale,
+        task_count=value.tasks,
+        rating_count=value.ratings,
+        mean=value.estimate.mean,
+        low=value.estimate.low,
+        high=value.estimate.high,
+        agreement_alpha=value.alpha,
+    )
+
+
+def _comparison(value: Comparison) -> pb.SummarizeJudgementsResponse.Comparison:
+    return pb.SummarizeJudgementsResponse.Comparison(
+        first_origin=value.first,
+        second_origin=value.second,
+        task_count=value.tasks,
+        first_count=value.counts.get(Preference.FIRST, 0),
+        second_count=value.counts.get(Preference.SECOND, 0),
+        tie_count=value.counts.get(Preference.TIE, 0),
+        win_rate=value.estimate.mean,
+        low=value.estimate.low,
+        high=value.estimate.high,
+        agreement_alpha=value.alpha,
     )
 
 
@@ -221,7 +275,34 @@ def claim_task(request: pb.ClaimTaskRequest, caller: str) -> ClaimTask:
 
 def complete_task(request: pb.CompleteTaskRequest, caller: str) -> CompleteTask:
     """Return the command of a request, with its caller."""
-    return CompleteTask(request.name, request.label, caller)
+    preference = _PREFERENCE.Name(request.preference).removeprefix("PREFERENCE_")
+    return CompleteTask(
+        request.name,
+        request.label,
+        caller,
+        dict(request.ratings),
+        Preference(preference) if request.preference else None,
+    )
+
+
+def create_tasks(request: pb.BatchCreateTasksRequest) -> CreateTasks:
+    """Return the command of a request."""
+    return CreateTasks(request.parent, [_new_task(each) for each in request.tasks], request.request_id)
+
+
+def _new_task(spec: annotation_pb2.Task) -> NewTask:
+    return NewTask(
+        record_id=spec.record_id,
+        content_digest=spec.content_digest,
+        dataset_version=spec.dataset_version,
+        task=task_of(spec.task),
+        proposed_label=spec.proposed_label,
+        overlap=spec.overlap or 1,
+        work=Work(_WORK.Name(spec.work).removeprefix("WORK_")) if spec.work else Work.ANSWER,
+        candidates=tuple(spec.candidates),
+        origins=tuple(spec.origins),
+        scales=tuple(spec.scales),
+    )
 
 
 def freezing_spec(job: FreezingJob) -> jobs_pb2.FreezingSpec:

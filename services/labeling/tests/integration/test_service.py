@@ -82,6 +82,7 @@ def build(settings: Settings, datasets: FakeDatasets, references: FakeReferences
     ledger = BulkLedger(base.database, ArtifactStore(settings.artifacts_url), base.clock)
     operations = base.operations(store, [label_set_procedure(freezing, ledger)])
     counts, changes = SqlTaskCounts(base.database, base.clock), base.changes(store)
+    queue = SqlTaskQueue(base.database)
     servicer = LabelingServicer(
         store,
         operations,
@@ -91,7 +92,8 @@ def build(settings: Settings, datasets: FakeDatasets, references: FakeReferences
         base.clock,
         counts,
         references,
-        SqlTaskQueue(base.database),
+        queue,
+        queue,
     )
     rpc = Rpc("ratoon.labeling.v1.LabelingService", add_LabelingServiceServicer_to_server, servicer)
     return base.app([rpc], [operations])
@@ -472,3 +474,59 @@ def test_a_label_set_takes_1_to_20_annotators(labeling):
     with pytest.raises(InvalidArgument, match="choose 1 to 20") as refused:
         frozen(labeling, "1", overlap=21)
     assert refused.value.reason == "BAD_OVERLAP"
+
+
+def judged(**fields: Any) -> annotation_pb2.Task:
+    return annotation_pb2.Task(
+        record_id="r", dataset_version=f"{DATASET}/1", task=message_of(Generate()), **fields
+    )
+
+
+def test_answers_are_rated_and_compared_over_the_api(state, labeling):
+    parent, wanted = "projects/judged", annotation_pb2.Preference
+    tasks = [
+        judged(work="WORK_RATE", candidates=["Lima"], origins=["v1"], scales=["tone"], overlap=2),
+        judged(work="WORK_COMPARE", candidates=["x" * 65_536, "projects/other/x"], origins=["v1", "v2"]),
+    ]
+    for each in tasks:
+        each.dataset_version = "projects/judged/datasets/d/versions/1"
+    request = pb.BatchCreateTasksRequest(parent=parent, tasks=tasks, request_id="once")
+    names = list(labeling.BatchCreateTasks(request).names)
+    assert list(labeling.BatchCreateTasks(request).names) == names
+    for key in ("-", "judged"):
+        annotator = LabelingServiceStub(state.as_role(Role.ANNOTATOR, "labeling", key))
+        while task := annotator.ClaimTask(pb.ClaimTaskRequest(parent=parent, reason="requested")).task:
+            if not task.name:
+                break
+            said = pb.CompleteTaskRequest(name=task.name)
+            if task.work == annotation_pb2.Task.WORK_RATE:
+                said.ratings["tone"] = 5 if key == "-" else 3
+            else:
+                said.preference = wanted.PREFERENCE_SECOND
+            assert annotator.CompleteTask(said).answers
+    summary = labeling.SummarizeJudgements(pb.SummarizeJudgementsRequest(parent=parent))
+    (rating,), (comparison,) = summary.ratings, summary.comparisons
+    assert (rating.origin, rating.scale, rating.rating_count, rating.mean) == ("v1", "tone", 2, 4)
+    assert (rating.HasField("low"), rating.agreement_alpha) == (False, pytest.approx(0))
+    assert (comparison.second_origin, comparison.second_count, comparison.win_rate) == ("v2", 1, 1)
+    assert 0 < comparison.low < comparison.high == 1
+    listed = labeling.ListTasks(pb.ListTasksRequest(parent=parent, filter="reason = requested")).tasks
+    assert [task.state for task in listed] == [annotation_pb2.Task.STATE_DONE] * 2
+
+
+@pytest.mark.parametrize(
+    ("task", "reason"),
+    [
+        (judged(work="WORK_RATE"), "BAD_WORK"),
+        (judged(overlap=21), "BAD_OVERLAP"),
+        (annotation_pb2.Task(record_id="r", dataset_version=f"{DATASET}/1"), "BAD_TASK"),
+        (annotation_pb2.Task(task=message_of(Generate())), "RECORD_MISSING"),
+    ],
+)
+def test_tasks_that_cannot_be_are_refused_and_none_is_created(labeling, task, reason):
+    before = labeling.SummarizeTasks(pb.SummarizeTasksRequest(parent=PROJECT))
+    request = pb.BatchCreateTasksRequest(parent=PROJECT, tasks=[judged(), task])
+    with pytest.raises(InvalidArgument) as refused:
+        labeling.BatchCreateTasks(request)
+    assert refused.value.reason == reason
+    assert labeling.SummarizeTasks(pb.SummarizeTasksRequest(parent=PROJECT)) == before

@@ -1,11 +1,12 @@
 """Commands of labeling."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ratoon.tasks.kinds import TaskSpec
 from ratoon_labeling.domain.annotations import Source
 from ratoon_labeling.domain.guidelines import ConflictPolicy
+from ratoon_labeling.domain.judgements import Preference, Work
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,38 @@ class ClaimTask:
 
 @dataclass(frozen=True)
 class CompleteTask:
-    """Answer a task; an empty label skips it."""
+    """Answer a task by a label, ratings or a preference; nothing skips it."""
 
     name: str
     label: str
     caller: str
+    ratings: Mapping[str, int] = field(default_factory=dict)
+    preference: Preference | None = None
+
+
+@dataclass(frozen=True)
+class NewTask:
+    """A task to create."""
+
+    record_id: str
+    content_digest: str
+    dataset_version: str
+    task: TaskSpec
+    proposed_label: str = ""
+    overlap: int = 1
+    work: Work = Work.ANSWER
+    candidates: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    scales: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CreateTasks:
+    """Create tasks in `parent` (projects/{project})."""
+
+    parent: str
+    tasks: Sequence[NewTask]
+    request_id: str = ""
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,13 @@ from ratoon_labeling.application.commands import (
     CreateAnnotation,
     CreateGuideline,
     CreateLabelSet,
+    CreateTasks,
     DeleteGuideline,
     ForgetRecords,
+    NewTask,
     UpdateGuideline,
 )
-from ratoon_labeling.application.ports import Datasets, Ledger, References, TaskCounts, TaskQueue
+from ratoon_labeling.application.ports import Datasets, JudgedTasks, Ledger, References, TaskCounts, TaskQueue
 from ratoon_labeling.domain.annotations import (
     MAX_ANSWER_CHARS,
     Annotation,
@@ -35,6 +37,15 @@ from ratoon_labeling.domain.annotations import (
 )
 from ratoon_labeling.domain.errors import BadConflictPolicy, InUse
 from ratoon_labeling.domain.guidelines import ConflictPolicy, Guideline, check_etag
+from ratoon_labeling.domain.judgements import (
+    Compared,
+    Comparison,
+    Rated,
+    Rating,
+    Work,
+    comparison_summaries,
+    rating_summaries,
+)
 from ratoon_labeling.domain.kinds.table import rules_of
 from ratoon_labeling.domain.label_sets import LabelSet
 from ratoon_labeling.domain.sampling import checked_size
@@ -45,9 +56,10 @@ from ratoon_labeling.domain.tasks import (
     TaskState,
     TaskSummary,
     checked_overlap,
+    checked_work,
     claim,
-    complete,
     is_claimable,
+    with_answer,
 )
 
 PROJECT = "projects/*"
@@ -57,6 +69,8 @@ ANNOTATION = f"{PROJECT}/annotations/*"
 TASK = f"{PROJECT}/tasks/*"
 DATASET_VERSION = f"{PROJECT}/datasets/*/versions/*"
 
+MAX_BATCH = 1_000
+"""Tasks of one request."""
 TASK_FIELDS = {"state": tuple(TaskState), "reason": tuple(Reason)}
 """Fields by which tasks are filtered, and their values."""
 
@@ -87,6 +101,71 @@ def claim_task(command: ClaimTask, store: Store, clock: Clock, queue: TaskQueue)
         with closing(waiting):
             task = next((each for each in waiting if is_claimable(each, command.caller, now)), None)
         return None if task is None else tx.save(claim(task, command.caller, now))
+
+
+def create_tasks(command: CreateTasks, store: Store, clock: Clock) -> list[str]:
+    """Create tasks, all of them or none; their names. The same request creates them once."""
+    (project,) = matched(command.parent, PROJECT, "parent")
+    if not 1 <= len(command.tasks) <= MAX_BATCH:
+        raise InvalidArgument(
+            f"tasks has {len(command.tasks):,} items; give 1 to {MAX_BATCH:,}.",
+            reason="BAD_BATCH",
+            field="tasks",
+        )
+    now = clock.now()
+    tasks = [_requested(command.parent, project, each, now) for each in command.tasks]
+    with store.write() as tx:
+        return [
+            tx.create(task, f"{command.request_id}/{number}" if command.request_id else "")[0].name
+            for number, task in enumerate(tasks)
+        ]
+
+
+def _requested(parent: str, project: str, new: NewTask, now: datetime) -> Task:
+    if not new.record_id:
+        raise InvalidArgument("record_id is missing.", reason="RECORD_MISSING", field="tasks.record_id")
+    if matched(new.dataset_version, DATASET_VERSION, "tasks.dataset_version")[0] != project:
+        raise InvalidArgument(
+            f"{new.dataset_version} must be in {parent}.",
+            reason="OTHER_PROJECT",
+            field="tasks.dataset_version",
+        )
+    rules_of(new.task).check(new.task)
+    return checked_work(
+        Task(
+            name=f"{parent}/tasks/{checked_id('', 'task_id')}",
+            create_time=now,
+            update_time=now,
+            record_id=new.record_id,
+            content_digest=new.content_digest,
+            dataset_version=new.dataset_version,
+            task=new.task,
+            proposed_label=new.proposed_label,
+            reason=Reason.REQUESTED,
+            overlap=checked_overlap(new.overlap),
+            work=new.work,
+            candidates=new.candidates,
+            origins=new.origins,
+            scales=new.scales,
+        )
+    )
+
+
+def summarize_judgements(parent: str, judged: JudgedTasks) -> tuple[list[Rating], list[Comparison]]:
+    """Summarize the ratings and the comparisons of a project."""
+    matched(parent, PROJECT, "parent")
+    ratings = rating_summaries(map(_rated, judged.of(parent, Work.RATE)))
+    return ratings, comparison_summaries(map(_compared, judged.of(parent, Work.COMPARE)))
+
+
+def _rated(task: Task) -> Rated:
+    (origin,) = task.origins or ("",)
+    return Rated(origin, [each.ratings for each in task.given if each.ratings])
+
+
+def _compared(task: Task) -> Compared:
+    first, second = task.origins or ("", "")
+    return Compared(first, second, [each.preference for each in task.given if each.preference])
 
 
 def create_guideline(command: CreateGuideline, store: Store, clock: Clock) -> Guideline:
@@ -218,12 +297,13 @@ def complete_task(command: CompleteTask, store: Store, clock: Clock) -> Task:
     matched(command.name, TASK)
     with store.write() as tx:
         before = tx.get(Task, command.name)
-        after = complete(before, command.label, command.caller, clock.now())
+        answer = Answer(command.caller, command.label, command.ratings, command.preference)
+        after = with_answer(before, answer, clock.now())
         if after == before:
             return before
-        answer = after.given[-1]
-        if answer.label:
-            annotation, _ = tx.create(_annotation_of(after, answer, clock.now()))
+        given = after.given[-1]
+        if given.label:
+            annotation, _ = tx.create(_annotation_of(after, given, clock.now()))
             tx.publish(AnnotationCreated(annotation.record_id), annotation)
         return tx.save(after)
 

@@ -1,11 +1,12 @@
 """Ports of labeling."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from ratoon.operations.job_procedure import JobRunner
 from ratoon.storage.store import Transaction
+from ratoon_labeling.domain.judgements import Work
 from ratoon_labeling.domain.label_sets import Frozen, LabelSet
 from ratoon_labeling.domain.tasks import Task, TaskSummary
 
@@ -53,6 +54,14 @@ class TaskQueue(Protocol):
         self, tx: Transaction, project: str, annotator: str, fields: Mapping[str, str]
     ) -> Generator[Task]:
         """Yield the tasks with these values of fields that the annotator has not answered, the newest first."""
+        ...
+
+
+class JudgedTasks(Protocol):
+    """Tasks by which people judge answers."""
+
+    def of(self, project: str, work: Work) -> Iterator[Task]:
+        """Yield the tasks of a project with this work."""
         ...
 
 

@@ -6,6 +6,7 @@ LabelingError
 ├── UnknownLabel        a label that the guideline does not have
 ├── BadAnswer           a text or a number that is no answer of the task
 ├── BadSampleSize       a review sample has 0 to 10,000 records
+├── BadWork             work that the kind of task does not have, or that lacks its answers
 ├── BadOverlap          1 to 20 annotators answer a task
 ├── SourceNotYours      only services create annotations from feedback
 ├── StaleEtag           the resource was changed since it was read
@@ -44,6 +45,12 @@ class BadAnswer(LabelingError):
     """The text or number is no answer of the task."""
 
     code, reason = "INVALID_ARGUMENT", "BAD_ANSWER"
+
+
+class BadWork(LabelingError):
+    """The kind of task does not have this work, or the work lacks its answers."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_WORK"
 
 
 class BadOverlap(LabelingError):

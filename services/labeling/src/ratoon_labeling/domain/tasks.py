@@ -1,17 +1,19 @@
-"""Tasks: one record that annotators answer, each of them once.
+"""Tasks: one record that annotators answer, or answers that they judge, each of them once.
 
 OPEN → DONE      all annotators answered, at least one with an answer
-     ↘ SKIPPED   all annotators skipped the record
+     ↘ SKIPPED   all annotators skipped the task
 
 An annotator claims an open task by a lease; while it lasts, no other annotator can claim or complete the task.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from ratoon.tasks.kinds import TaskSpec
-from ratoon_labeling.domain.errors import BadOverlap, TaskAnswered, TaskClaimed
+from ratoon_labeling.domain.errors import BadAnswer, BadOverlap, BadWork, TaskAnswered, TaskClaimed
+from ratoon_labeling.domain.judgements import HIGHEST, LOWEST, SCALES, Preference, Work
 from ratoon_labeling.domain.kinds.table import rules_of
 
 LEASE = timedelta(minutes=10)
@@ -33,14 +35,22 @@ class Reason(StrEnum):
 
     REVIEW_SAMPLE = "review-sample"
     CONFLICT = "conflict"
+    REQUESTED = "requested"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Answer of an annotator; an empty label skips the task."""
+    """Answer of an annotator: a label, ratings or a preference, by the work of the task; nothing skips the task."""
 
     annotator: str
     label: str
+    ratings: Mapping[str, int] = field(default_factory=dict)
+    preference: Preference | None = None
+
+    @property
+    def skips(self) -> bool:
+        """Return whether the annotator gave no answer."""
+        return not (self.label or self.ratings or self.preference)
 
 
 @dataclass(frozen=True)
@@ -66,6 +76,12 @@ class Task:
     """Annotators who answer the task."""
     answers: tuple[Answer, ...] = ()
     """Answers so far; releases that knew one annotator stored none."""
+    work: Work = Work.ANSWER
+    candidates: tuple[str, ...] = ()
+    """Answers to judge: one to rate, two to compare."""
+    origins: tuple[str, ...] = ()
+    """What gave each candidate; none if not stated."""
+    scales: tuple[str, ...] = ()
 
     @property
     def given(self) -> tuple[Answer, ...]:
@@ -101,6 +117,48 @@ def checked_overlap(overlap: int) -> int:
     return overlap
 
 
+def checked_work(task: Task) -> Task:
+    """Return a new task with its answers in their canonical form, and with scales.
+
+    Raises BadWork if the kind of task does not have the work or the candidates do not fit it; UnknownLabel or BadAnswer
+    if an answer is none.
+    """
+    rules, count = rules_of(task.task), _CANDIDATES[task.work]
+    if task.work not in rules.WORK:
+        raise BadWork(
+            f"Tasks of the kind {task.task.kind} have the work {', '.join(rules.WORK)} only.", "work"
+        )
+    if len(task.candidates) != count or (task.origins and len(task.origins) != count):
+        raise BadWork(
+            f"The work {task.work} takes {count} candidates, each with one origin or none.", "candidates"
+        )
+    candidates = tuple(rules.checked_answer(task.task, each) for each in task.candidates)
+    if len(set(candidates)) < count:
+        raise BadWork("Both candidates are the same answer: there is nothing to compare.", "candidates")
+    proposed = rules.checked_answer(task.task, task.proposed_label) if task.proposed_label else ""
+    return replace(task, proposed_label=proposed, candidates=candidates, scales=_checked_scales(task))
+
+
+_CANDIDATES = {Work.ANSWER: 0, Work.RATE: 1, Work.COMPARE: 2}
+"""Number of answers that annotators judge."""
+_MAX_SCALES, _MAX_SCALE_CHARS = 10, 64
+
+
+def _checked_scales(task: Task) -> tuple[str, ...]:
+    if task.work is not Work.RATE:
+        if task.scales:
+            raise BadWork(f"The work {task.work} takes no scales.", "scales")
+        return ()
+    scales = task.scales or SCALES
+    names = {scale.strip() for scale in scales if len(scale) <= _MAX_SCALE_CHARS}
+    if len(names - {""}) < len(scales) or len(scales) > _MAX_SCALES:
+        raise BadWork(
+            f"scales takes up to {_MAX_SCALES} different names of 1 to {_MAX_SCALE_CHARS} characters.",
+            "scales",
+        )
+    return scales
+
+
 def is_claimable(task: Task, annotator: str, now: datetime) -> bool:
     """Return whether an annotator can claim a task: it is open, not answered by them, and not leased to another."""
     return (
@@ -121,12 +179,18 @@ def _is_held_by_another(task: Task, annotator: str, now: datetime) -> bool:
 
 
 def complete(task: Task, label: str, annotator: str, now: datetime) -> Task:
-    """Return the task with an annotator's answer; an empty label skips it, the same answer again changes nothing.
+    """Return the task with an annotator's label; an empty one skips it."""
+    return with_answer(task, Answer(annotator, label), now)
+
+
+def with_answer(task: Task, raw: Answer, now: datetime) -> Task:
+    """Return the task with an annotator's answer; the same answer again changes nothing.
 
     Raises TaskAnswered if the annotator gave another answer or enough others answered, TaskClaimed while another
-    annotator holds a lease on the task, UnknownLabel or BadAnswer if the label is no answer.
+    annotator holds a lease on the task, UnknownLabel or BadAnswer if it is no answer of the task.
     """
-    answer = Answer(annotator, rules_of(task.task).checked_answer(task.task, label) if label else "")
+    answer = raw if raw.skips else _checked(task, raw)
+    annotator = answer.annotator
     given = task.answer_of(annotator)
     if given == answer:
         return task
@@ -142,6 +206,37 @@ def complete(task: Task, label: str, annotator: str, now: datetime) -> Task:
     return _ended(replace(task, answers=(*task.answers, answer), lease_holder="", lease_expire_time=None))
 
 
+def _checked(task: Task, answer: Answer) -> Answer:
+    """Return the answer in its canonical form; UnknownLabel or BadAnswer if the work of the task takes another one."""
+    parts = {
+        Work.ANSWER: bool(answer.label),
+        Work.RATE: bool(answer.ratings),
+        Work.COMPARE: answer.preference is not None,
+    }
+    if not parts[task.work] or sum(parts.values()) > 1:
+        raise BadAnswer(f"The task has the work {task.work}: give {_PARTS[task.work]} alone.", "label")
+    return _CHECKS[task.work](task, answer)
+
+
+def _with_label(task: Task, answer: Answer) -> Answer:
+    return replace(answer, label=rules_of(task.task).checked_answer(task.task, answer.label))
+
+
+def _with_ratings(task: Task, answer: Answer) -> Answer:
+    whole = set(answer.ratings) == set(task.scales)
+    if not whole or any(not LOWEST <= rating <= HIGHEST for rating in answer.ratings.values()):
+        raise BadAnswer(f"Rate {', '.join(task.scales)}, each from {LOWEST} to {HIGHEST}.", "ratings")
+    return answer
+
+
+_PARTS = {Work.ANSWER: "a label", Work.RATE: "ratings", Work.COMPARE: "a preference"}
+_CHECKS: Mapping[Work, Callable[[Task, Answer], Answer]] = {
+    Work.ANSWER: _with_label,
+    Work.RATE: _with_ratings,
+    Work.COMPARE: lambda _task, answer: answer,
+}
+
+
 def _ended(task: Task) -> Task:
     """Return the task in its final state if enough annotators answered it."""
     if len(task.answers) < task.overlap:
@@ -149,7 +244,7 @@ def _ended(task: Task) -> Task:
     labels = {each.label for each in task.answers} - {""}
     return replace(
         task,
-        state=TaskState.DONE if labels else TaskState.SKIPPED,
+        state=TaskState.SKIPPED if all(each.skips for each in task.answers) else TaskState.DONE,
         label=labels.pop() if len(labels) == 1 else "",
         annotator=task.answers[-1].annotator,
     )

@@ -15,7 +15,7 @@ from ratoon.storage.store import Store
 from ratoon.storage.watch import Changes
 from ratoon_labeling import mapping
 from ratoon_labeling.application import handlers
-from ratoon_labeling.application.ports import Datasets, References, TaskCounts, TaskQueue
+from ratoon_labeling.application.ports import Datasets, JudgedTasks, References, TaskCounts, TaskQueue
 from ratoon_labeling.domain.annotations import Annotation
 from ratoon_labeling.domain.guidelines import Guideline
 from ratoon_labeling.domain.label_sets import LabelSet
@@ -38,10 +38,11 @@ class LabelingServicer(LabelingServiceServicer):
         counts: TaskCounts,
         references: References,
         queue: TaskQueue,
+        judged: JudgedTasks,
     ) -> None:
         self._store, self._operations, self._changes = store, operations, changes
         self._datasets, self._counts, self._references = datasets, counts, references
-        self._threads, self._clock, self._queue = threads, clock, queue
+        self._threads, self._clock, self._queue, self._judged = threads, clock, queue, judged
         self._guidelines = StandardMethods(store, threads, Guideline, handlers.GUIDELINE, mapping.guideline)
         self._label_sets = StandardMethods(
             store, threads, LabelSet, handlers.LABEL_SET, mapping.label_set, lambda each: each.state.ended
@@ -154,6 +155,14 @@ class LabelingServicer(LabelingServiceServicer):
         page = await self._annotations.list(request)
         return pb.ListAnnotationsResponse(annotations=page.items, next_page_token=page.next_token)
 
+    async def BatchCreateTasks(
+        self, request: pb.BatchCreateTasksRequest, context: Context
+    ) -> pb.BatchCreateTasksResponse:
+        """Create tasks."""
+        command = mapping.create_tasks(request)
+        names = await self._threads(handlers.create_tasks, command, self._store, self._clock)
+        return pb.BatchCreateTasksResponse(names=names)
+
     async def GetTask(self, request: pb.GetTaskRequest, context: Context) -> annotation_pb2.Task:
         """One task."""
         return await self._tasks.get(request)
@@ -177,6 +186,13 @@ class LabelingServicer(LabelingServiceServicer):
         """Counts of a project's tasks."""
         summary = await self._threads(handlers.summarize_tasks, request.parent, self._counts)
         return mapping.task_summary(summary)
+
+    async def SummarizeJudgements(
+        self, request: pb.SummarizeJudgementsRequest, context: Context
+    ) -> pb.SummarizeJudgementsResponse:
+        """Ratings and comparisons of a project."""
+        judgements = await self._threads(handlers.summarize_judgements, request.parent, self._judged)
+        return mapping.judgements(*judgements)
 
     async def ClaimTask(self, request: pb.ClaimTaskRequest, context: Context) -> pb.ClaimTaskResponse:
         """Lease the next open task to the caller."""

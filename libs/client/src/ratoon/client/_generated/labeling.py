@@ -1,16 +1,19 @@
 # Generated from protos/ by scripts/client.py; `make proto` writes it again.
 """Resources of labeling."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ratoon.client._generated.common_types import TaskSpec
 from ratoon.client._generated.labeling_types import (
     Annotation,
     AnnotationSource,
+    BatchCreateTasksResponse,
     ClaimTaskResponse,
     Guideline,
     GuidelineConflictPolicy,
     LabelSet,
+    Preference,
+    SummarizeJudgementsResponse,
     SummarizeTasksResponse,
     Task,
 )
@@ -915,10 +918,43 @@ class AsyncLabelSetsResource:
 
 
 class TasksResource:
-    """Record that an annotator is asked to review."""
+    """Record that annotators are asked to answer, or whose answers they are asked to judge."""
 
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
+
+    def batch_create(
+        self,
+        parent: str,
+        *,
+        tasks: Sequence[Task] | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> BatchCreateTasksResponse:
+        """Create up to 1,000 tasks: records to answer, answers to rate, pairs of answers to compare.
+
+        All are created, or none. Refused: no record (`RECORD_MISSING`), work that the kind of task does not
+        have or that lacks its answers (`BAD_WORK`), an answer that is none (`BAD_ANSWER`, `UNKNOWN_LABEL`), a
+        number of annotators out of range (`BAD_OVERLAP`).
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            tasks: The tasks to create, at most 1,000. Only `record_id`, `content_digest`, `dataset_version`,
+                `proposed_label`, `task`, `overlap`, `work`, `candidates`, `origins` and `scales` are read.
+            request_id: Makes a retry safe: the same tasks with the same ID are created once. At most 200
+                characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            BatchCreateTasksResponse,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/tasks:batchCreate", parent=parent),
+                body=present({"tasks": tasks, "requestId": request_id or new_request_id()}),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     def claim(
         self, parent: str, *, reason: str | None = None, timeout: float | None = None
@@ -931,7 +967,7 @@ class TasksResource:
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
-            reason: Reason for the review: `review-sample` or `conflict`. Empty: any.
+            reason: Reason for the task: `review-sample`, `conflict` or `requested`. Empty: any.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
         return self._transport.call(
@@ -950,20 +986,24 @@ class TasksResource:
         *,
         label: str | None = None,
         request_id: str | None = None,
+        ratings: Mapping[str, int] | None = None,
+        preference: Preference | None = None,
         timeout: float | None = None,
     ) -> Task:
         """Answer a task.
 
-        The answer is stored as an annotation. The same answer again changes nothing. Refused when another
-        answer was given before (`TASK_ANSWERED`), when another annotator holds a lease on the task
-        (`TASK_CLAIMED`), for a label that the guideline does not have (`UNKNOWN_LABEL`), and for a text or
-        number that is no answer of the task (`BAD_ANSWER`).
+        A label, text or number is stored as an annotation; ratings and preferences stay with the task. The
+        same answer again changes nothing. Refused when another answer was given before (`TASK_ANSWERED`),
+        when another annotator holds a lease on the task (`TASK_CLAIMED`), for a label that the guideline does
+        not have (`UNKNOWN_LABEL`), and for what is no answer of the task (`BAD_ANSWER`).
 
         Args:
             name: Resource name of the task: `projects/{project}/tasks/{task}`.
             label: Answer to give: one of the labels of the guideline (several: one a line), a text or a
                 number. Empty: skip the task.
             request_id: Marks the call as safe to retry. At most 256 characters.
+            ratings: Ratings of a task of the work RATE: 1 to 5 for each of its scales.
+            preference: The better one of the candidates of a task of the work COMPARE.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
         return self._transport.call(
@@ -971,7 +1011,14 @@ class TasksResource:
             Call(
                 "POST",
                 expand("/v1/{name=projects/*/tasks/*}:complete", name=name),
-                body=present({"label": label, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "label": label,
+                        "requestId": request_id or new_request_id(),
+                        "ratings": ratings,
+                        "preference": preference,
+                    }
+                ),
                 repeatable=True,
             ),
             timeout,
@@ -1038,12 +1085,61 @@ class TasksResource:
             timeout,
         )
 
+    def summarize_judgements(
+        self, parent: str, *, timeout: float | None = None
+    ) -> SummarizeJudgementsResponse:
+        """Summarize the ratings and the comparisons of a project: means and win rates with their intervals,
+        and agreement.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            SummarizeJudgementsResponse,
+            Call("GET", expand("/v1/{parent=projects/*}/tasks:summarizeJudgements", parent=parent)),
+            timeout,
+        )
+
 
 class AsyncTasksResource:
-    """Record that an annotator is asked to review."""
+    """Record that annotators are asked to answer, or whose answers they are asked to judge."""
 
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
+
+    async def batch_create(
+        self,
+        parent: str,
+        *,
+        tasks: Sequence[Task] | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> BatchCreateTasksResponse:
+        """Create up to 1,000 tasks: records to answer, answers to rate, pairs of answers to compare.
+
+        All are created, or none. Refused: no record (`RECORD_MISSING`), work that the kind of task does not
+        have or that lacks its answers (`BAD_WORK`), an answer that is none (`BAD_ANSWER`, `UNKNOWN_LABEL`), a
+        number of annotators out of range (`BAD_OVERLAP`).
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            tasks: The tasks to create, at most 1,000. Only `record_id`, `content_digest`, `dataset_version`,
+                `proposed_label`, `task`, `overlap`, `work`, `candidates`, `origins` and `scales` are read.
+            request_id: Makes a retry safe: the same tasks with the same ID are created once. At most 200
+                characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            BatchCreateTasksResponse,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/tasks:batchCreate", parent=parent),
+                body=present({"tasks": tasks, "requestId": request_id or new_request_id()}),
+                repeatable=True,
+            ),
+            timeout,
+        )
 
     async def claim(
         self, parent: str, *, reason: str | None = None, timeout: float | None = None
@@ -1056,7 +1152,7 @@ class AsyncTasksResource:
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
-            reason: Reason for the review: `review-sample` or `conflict`. Empty: any.
+            reason: Reason for the task: `review-sample`, `conflict` or `requested`. Empty: any.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
         return await self._transport.call(
@@ -1075,20 +1171,24 @@ class AsyncTasksResource:
         *,
         label: str | None = None,
         request_id: str | None = None,
+        ratings: Mapping[str, int] | None = None,
+        preference: Preference | None = None,
         timeout: float | None = None,
     ) -> Task:
         """Answer a task.
 
-        The answer is stored as an annotation. The same answer again changes nothing. Refused when another
-        answer was given before (`TASK_ANSWERED`), when another annotator holds a lease on the task
-        (`TASK_CLAIMED`), for a label that the guideline does not have (`UNKNOWN_LABEL`), and for a text or
-        number that is no answer of the task (`BAD_ANSWER`).
+        A label, text or number is stored as an annotation; ratings and preferences stay with the task. The
+        same answer again changes nothing. Refused when another answer was given before (`TASK_ANSWERED`),
+        when another annotator holds a lease on the task (`TASK_CLAIMED`), for a label that the guideline does
+        not have (`UNKNOWN_LABEL`), and for what is no answer of the task (`BAD_ANSWER`).
 
         Args:
             name: Resource name of the task: `projects/{project}/tasks/{task}`.
             label: Answer to give: one of the labels of the guideline (several: one a line), a text or a
                 number. Empty: skip the task.
             request_id: Marks the call as safe to retry. At most 256 characters.
+            ratings: Ratings of a task of the work RATE: 1 to 5 for each of its scales.
+            preference: The better one of the candidates of a task of the work COMPARE.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
         return await self._transport.call(
@@ -1096,7 +1196,14 @@ class AsyncTasksResource:
             Call(
                 "POST",
                 expand("/v1/{name=projects/*/tasks/*}:complete", name=name),
-                body=present({"label": label, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "label": label,
+                        "requestId": request_id or new_request_id(),
+                        "ratings": ratings,
+                        "preference": preference,
+                    }
+                ),
                 repeatable=True,
             ),
             timeout,
@@ -1160,5 +1267,21 @@ class AsyncTasksResource:
         return await self._transport.call(
             SummarizeTasksResponse,
             Call("GET", expand("/v1/{parent=projects/*}/tasks:summarize", parent=parent)),
+            timeout,
+        )
+
+    async def summarize_judgements(
+        self, parent: str, *, timeout: float | None = None
+    ) -> SummarizeJudgementsResponse:
+        """Summarize the ratings and the comparisons of a project: means and win rates with their intervals,
+        and agreement.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            SummarizeJudgementsResponse,
+            Call("GET", expand("/v1/{parent=projects/*}/tasks:summarizeJudgements", parent=parent)),
             timeout,
         )

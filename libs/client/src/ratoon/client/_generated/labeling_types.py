@@ -270,6 +270,22 @@ class TaskState(OpenEnum):
     """All annotators skipped the task."""
 
 
+class Preference(OpenEnum):
+    """Which of two answers is better."""
+
+    UNSPECIFIED = "PREFERENCE_UNSPECIFIED"
+    """Not set."""
+
+    FIRST = "PREFERENCE_FIRST"
+    """The first answer is better."""
+
+    SECOND = "PREFERENCE_SECOND"
+    """The second answer is better."""
+
+    TIE = "PREFERENCE_TIE"
+    """Neither is better."""
+
+
 class TaskAnswer(Message):
     """Answer of one annotator to a task."""
 
@@ -277,11 +293,33 @@ class TaskAnswer(Message):
     """Identity of the annotator."""
 
     label: str = ""
-    """The answer. Empty: skipped."""
+    """The answer of a task of the work ANSWER. All fields empty: skipped."""
+
+    ratings: dict[str, int] = {}
+    """Rating from 1 to 5 on each scale, of the work RATE."""
+
+    preference: Preference = Preference.UNSPECIFIED
+    """The better one of the candidates, of the work COMPARE."""
+
+
+class TaskWork(OpenEnum):
+    """What annotators do."""
+
+    UNSPECIFIED = "WORK_UNSPECIFIED"
+    """Not set."""
+
+    ANSWER = "WORK_ANSWER"
+    """Give the answer to the record."""
+
+    RATE = "WORK_RATE"
+    """Rate an answer from 1 to 5 on each scale."""
+
+    COMPARE = "WORK_COMPARE"
+    """Choose the better of two answers."""
 
 
 class Task(Message):
-    """Record that an annotator is asked to review."""
+    """Record that annotators are asked to answer, or whose answers they are asked to judge."""
 
     name: str = ""
     """Resource name: `projects/{project}/tasks/{task}`."""
@@ -311,7 +349,7 @@ class Task(Message):
     """Current answer. Empty: none."""
 
     reason: str = ""
-    """Reason for the review: `review-sample` or `conflict`."""
+    """Reason for the task: `review-sample`, `conflict` or `requested`."""
 
     label: str = ""
     """Answer that was given.
@@ -339,6 +377,31 @@ class Task(Message):
 
     answers: list[TaskAnswer] = []
     """Answers so far, in the order in which they were given."""
+
+    work: TaskWork = TaskWork.UNSPECIFIED
+    """What annotators do. Default: ANSWER."""
+
+    candidates: list[str] = []
+    """Answers to judge: one to rate, two to compare."""
+
+    origins: list[str] = []
+    """What gave each of `candidates`, for example the resource name of a model version.
+
+    Empty, or one for each. The console does not show them to annotators.
+    """
+
+    scales: list[str] = []
+    """Scales from 1 to 5 on which an answer is rated.
+
+    Default: `fluency`, `relevance` and `factuality`.
+    """
+
+
+class BatchCreateTasksResponse(Message):
+    """Response of `BatchCreateTasks`."""
+
+    names: list[str] = []
+    """Resource names of the tasks, in the order of the request."""
 
 
 class SummarizeTasksResponseReview(Message):
@@ -374,6 +437,87 @@ class SummarizeTasksResponse(Message):
 
     changed_count: Int64 = 0
     """Number of completed tasks whose answer differs from the one that stood before."""
+
+
+class SummarizeJudgementsResponseRating(Message):
+    """Ratings of the answers of one origin on one scale."""
+
+    origin: str = ""
+    """What gave the answers. Empty: not stated."""
+
+    scale: str = ""
+    """The scale."""
+
+    task_count: Int64 = 0
+    """Number of rated answers."""
+
+    rating_count: Int64 = 0
+    """Number of ratings."""
+
+    mean: float = 0.0
+    """Mean rating, 1 to 5."""
+
+    low: float | None = None
+    """Lower end of the 95 % interval of the mean. Not set: fewer than 5 rated answers."""
+
+    high: float | None = None
+    """Upper end of the 95 % interval of the mean. Not set: fewer than 5 rated answers."""
+
+    agreement_alpha: float | None = None
+    """Krippendorff's alpha (interval) of the scale over the answers of all origins.
+
+    Not set: it is undefined.
+    """
+
+
+class SummarizeJudgementsResponseComparison(Message):
+    """Comparisons of the answers of two origins."""
+
+    first_origin: str = ""
+    """What gave the first answers. Empty: not stated."""
+
+    second_origin: str = ""
+    """What gave the second answers. Empty: not stated."""
+
+    task_count: Int64 = 0
+    """Number of compared pairs."""
+
+    first_count: Int64 = 0
+    """Number of judgements that prefer the first answer."""
+
+    second_count: Int64 = 0
+    """Number of judgements that prefer the second answer."""
+
+    tie_count: Int64 = 0
+    """Number of judgements that prefer neither."""
+
+    win_rate: float = 0.0
+    """Share of the pairs that the second origin wins; a tie counts half."""
+
+    low: float | None = None
+    """Lower end of the 95 % interval of the win rate (Wilson)."""
+
+    high: float | None = None
+    """Upper end of the 95 % interval of the win rate (Wilson)."""
+
+    agreement_alpha: float | None = None
+    """Krippendorff's alpha (nominal) over the pairs with two or more judgements.
+
+    Not set: it is undefined.
+    """
+
+
+class SummarizeJudgementsResponse(Message):
+    """Ratings and comparisons of a project.
+
+    Answers of several annotators to one task count as one, their mean.
+    """
+
+    ratings: list[SummarizeJudgementsResponseRating] = []
+    """Ratings by origin and scale."""
+
+    comparisons: list[SummarizeJudgementsResponseComparison] = []
+    """Comparisons by pair of origins."""
 
 
 class ClaimTaskResponse(Message):

@@ -21,6 +21,34 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Preference:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PreferenceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Preference.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PREFERENCE_UNSPECIFIED: _Preference.ValueType  # 0
+    """Not set."""
+    PREFERENCE_FIRST: _Preference.ValueType  # 1
+    """The first answer is better."""
+    PREFERENCE_SECOND: _Preference.ValueType  # 2
+    """The second answer is better."""
+    PREFERENCE_TIE: _Preference.ValueType  # 3
+    """Neither is better."""
+
+class Preference(_Preference, metaclass=_PreferenceEnumTypeWrapper):
+    """Which of two answers is better."""
+
+PREFERENCE_UNSPECIFIED: Preference.ValueType  # 0
+"""Not set."""
+PREFERENCE_FIRST: Preference.ValueType  # 1
+"""The first answer is better."""
+PREFERENCE_SECOND: Preference.ValueType  # 2
+"""The second answer is better."""
+PREFERENCE_TIE: Preference.ValueType  # 3
+"""Neither is better."""
+Global___Preference: _TypeAlias = Preference  # noqa: Y015
+
 @_typing.final
 class Guideline(_message.Message):
     """Instructions for annotators, and what they enter."""
@@ -211,9 +239,36 @@ Global___Annotation: _TypeAlias = Annotation  # noqa: Y015
 
 @_typing.final
 class Task(_message.Message):
-    """Record that an annotator is asked to review."""
+    """Record that annotators are asked to answer, or whose answers they are asked to judge."""
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    class _Work:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _WorkEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Task._Work.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        WORK_UNSPECIFIED: Task._Work.ValueType  # 0
+        """Not set."""
+        WORK_ANSWER: Task._Work.ValueType  # 1
+        """Give the answer to the record."""
+        WORK_RATE: Task._Work.ValueType  # 2
+        """Rate an answer from 1 to 5 on each scale."""
+        WORK_COMPARE: Task._Work.ValueType  # 3
+        """Choose the better of two answers."""
+
+    class Work(_Work, metaclass=_WorkEnumTypeWrapper):
+        """What annotators do."""
+
+    WORK_UNSPECIFIED: Task.Work.ValueType  # 0
+    """Not set."""
+    WORK_ANSWER: Task.Work.ValueType  # 1
+    """Give the answer to the record."""
+    WORK_RATE: Task.Work.ValueType  # 2
+    """Rate an answer from 1 to 5 on each scale."""
+    WORK_COMPARE: Task.Work.ValueType  # 3
+    """Choose the better of two answers."""
 
     class _State:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -248,21 +303,51 @@ class Task(_message.Message):
 
         DESCRIPTOR: _descriptor.Descriptor
 
+        @_typing.final
+        class RatingsEntry(_message.Message):
+            DESCRIPTOR: _descriptor.Descriptor
+
+            KEY_FIELD_NUMBER: _builtins.int
+            VALUE_FIELD_NUMBER: _builtins.int
+            key: _builtins.str
+            value: _builtins.int
+            def __init__(
+                self,
+                *,
+                key: _builtins.str = ...,
+                value: _builtins.int = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
         ANNOTATOR_FIELD_NUMBER: _builtins.int
         LABEL_FIELD_NUMBER: _builtins.int
+        RATINGS_FIELD_NUMBER: _builtins.int
+        PREFERENCE_FIELD_NUMBER: _builtins.int
         annotator: _builtins.str
         """Identity of the annotator."""
         label: _builtins.str
-        """The answer. Empty: skipped."""
+        """The answer of a task of the work ANSWER. All fields empty: skipped."""
+        preference: Global___Preference.ValueType
+        """The better one of the candidates, of the work COMPARE."""
+        @_builtins.property
+        def ratings(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+            """Rating from 1 to 5 on each scale, of the work RATE."""
+
         def __init__(
             self,
             *,
             annotator: _builtins.str = ...,
             label: _builtins.str = ...,
+            ratings: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+            preference: Global___Preference.ValueType = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "label", b"label"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "label", b"label", "preference", b"preference", "ratings", b"ratings"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -283,6 +368,10 @@ class Task(_message.Message):
     TASK_FIELD_NUMBER: _builtins.int
     OVERLAP_FIELD_NUMBER: _builtins.int
     ANSWERS_FIELD_NUMBER: _builtins.int
+    WORK_FIELD_NUMBER: _builtins.int
+    CANDIDATES_FIELD_NUMBER: _builtins.int
+    ORIGINS_FIELD_NUMBER: _builtins.int
+    SCALES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/tasks/{task}`."""
     revision: _builtins.int
@@ -298,7 +387,7 @@ class Task(_message.Message):
     proposed_label: _builtins.str
     """Current answer. Empty: none."""
     reason: _builtins.str
-    """Reason for the review: `review-sample` or `conflict`."""
+    """Reason for the task: `review-sample`, `conflict` or `requested`."""
     label: _builtins.str
     """Answer that was given. Empty until the task is completed, and where its annotators gave different answers."""
     annotator: _builtins.str
@@ -307,6 +396,8 @@ class Task(_message.Message):
     """Annotator who claimed the task with `ClaimTask`. Empty: none, or the task is completed."""
     overlap: _builtins.int
     """Number of annotators who answer the task, each of them once."""
+    work: Global___Task.Work.ValueType
+    """What annotators do. Default: ANSWER."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -326,6 +417,20 @@ class Task(_message.Message):
     @_builtins.property
     def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Task.Answer]:
         """Answers so far, in the order in which they were given."""
+
+    @_builtins.property
+    def candidates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Answers to judge: one to rate, two to compare."""
+
+    @_builtins.property
+    def origins(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What gave each of `candidates`, for example the resource name of a model version. Empty, or one for each. The
+        console does not show them to annotators.
+        """
+
+    @_builtins.property
+    def scales(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Scales from 1 to 5 on which an answer is rated. Default: `fluency`, `relevance` and `factuality`."""
 
     def __init__(
         self,
@@ -347,10 +452,14 @@ class Task(_message.Message):
         task: _task_pb2.TaskSpec | None = ...,
         overlap: _builtins.int = ...,
         answers: _abc.Iterable[Global___Task.Answer] | None = ...,
+        work: Global___Task.Work.ValueType = ...,
+        candidates: _abc.Iterable[_builtins.str] | None = ...,
+        origins: _abc.Iterable[_builtins.str] | None = ...,
+        scales: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "lease_expire_time", b"lease_expire_time", "task", b"task", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "answers", b"answers", "content_digest", b"content_digest", "create_time", b"create_time", "dataset_version", b"dataset_version", "label", b"label", "lease_expire_time", b"lease_expire_time", "lease_holder", b"lease_holder", "name", b"name", "overlap", b"overlap", "proposed_label", b"proposed_label", "reason", b"reason", "record_id", b"record_id", "revision", b"revision", "state", b"state", "task", b"task", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotator", b"annotator", "answers", b"answers", "candidates", b"candidates", "content_digest", b"content_digest", "create_time", b"create_time", "dataset_version", b"dataset_version", "label", b"label", "lease_expire_time", b"lease_expire_time", "lease_holder", b"lease_holder", "name", b"name", "origins", b"origins", "overlap", b"overlap", "proposed_label", b"proposed_label", "reason", b"reason", "record_id", b"record_id", "revision", b"revision", "scales", b"scales", "state", b"state", "task", b"task", "update_time", b"update_time", "work", b"work"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

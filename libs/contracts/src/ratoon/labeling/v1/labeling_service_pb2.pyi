@@ -788,7 +788,7 @@ class ClaimTaskRequest(_message.Message):
     parent: _builtins.str
     """Resource name of the project: `projects/{project}`."""
     reason: _builtins.str
-    """Reason for the review: `review-sample` or `conflict`. Empty: any."""
+    """Reason for the task: `review-sample`, `conflict` or `requested`. Empty: any."""
     def __init__(
         self,
         *,
@@ -833,26 +833,292 @@ class CompleteTaskRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class RatingsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     LABEL_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    RATINGS_FIELD_NUMBER: _builtins.int
+    PREFERENCE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name of the task: `projects/{project}/tasks/{task}`."""
     label: _builtins.str
     """Answer to give: one of the labels of the guideline (several: one a line), a text or a number. Empty: skip the task."""
     request_id: _builtins.str
     """Marks the call as safe to retry. At most 256 characters."""
+    preference: _annotation_pb2.Preference.ValueType
+    """The better one of the candidates of a task of the work COMPARE."""
+    @_builtins.property
+    def ratings(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Ratings of a task of the work RATE: 1 to 5 for each of its scales."""
+
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         label: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        ratings: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        preference: _annotation_pb2.Preference.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "name", b"name", "preference", b"preference", "ratings", b"ratings", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CompleteTaskRequest: _TypeAlias = CompleteTaskRequest  # noqa: Y015
+
+@_typing.final
+class BatchCreateTasksRequest(_message.Message):
+    """Request of `BatchCreateTasks`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    TASKS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
+    request_id: _builtins.str
+    """Makes a retry safe: the same tasks with the same ID are created once. At most 200 characters."""
+    @_builtins.property
+    def tasks(self) -> _containers.RepeatedCompositeFieldContainer[_annotation_pb2.Task]:
+        """The tasks to create, at most 1,000. Only `record_id`, `content_digest`, `dataset_version`, `proposed_label`,
+        `task`, `overlap`, `work`, `candidates`, `origins` and `scales` are read.
+        """
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        tasks: _abc.Iterable[_annotation_pb2.Task] | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "request_id", b"request_id", "tasks", b"tasks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchCreateTasksRequest: _TypeAlias = BatchCreateTasksRequest  # noqa: Y015
+
+@_typing.final
+class BatchCreateTasksResponse(_message.Message):
+    """Response of `BatchCreateTasks`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Resource names of the tasks, in the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["names", b"names"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchCreateTasksResponse: _TypeAlias = BatchCreateTasksResponse  # noqa: Y015
+
+@_typing.final
+class SummarizeJudgementsRequest(_message.Message):
+    """Request of `SummarizeJudgements`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SummarizeJudgementsRequest: _TypeAlias = SummarizeJudgementsRequest  # noqa: Y015
+
+@_typing.final
+class SummarizeJudgementsResponse(_message.Message):
+    """Ratings and comparisons of a project. Answers of several annotators to one task count as one, their mean."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Rating(_message.Message):
+        """Ratings of the answers of one origin on one scale."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        ORIGIN_FIELD_NUMBER: _builtins.int
+        SCALE_FIELD_NUMBER: _builtins.int
+        TASK_COUNT_FIELD_NUMBER: _builtins.int
+        RATING_COUNT_FIELD_NUMBER: _builtins.int
+        MEAN_FIELD_NUMBER: _builtins.int
+        LOW_FIELD_NUMBER: _builtins.int
+        HIGH_FIELD_NUMBER: _builtins.int
+        AGREEMENT_ALPHA_FIELD_NUMBER: _builtins.int
+        origin: _builtins.str
+        """What gave the answers. Empty: not stated."""
+        scale: _builtins.str
+        """The scale."""
+        task_count: _builtins.int
+        """Number of rated answers."""
+        rating_count: _builtins.int
+        """Number of ratings."""
+        mean: _builtins.float
+        """Mean rating, 1 to 5."""
+        low: _builtins.float
+        """Lower end of the 95 % interval of the mean. Not set: fewer than 5 rated answers."""
+        high: _builtins.float
+        """Upper end of the 95 % interval of the mean. Not set: fewer than 5 rated answers."""
+        agreement_alpha: _builtins.float
+        """Krippendorff's alpha (interval) of the scale over the answers of all origins. Not set: it is undefined."""
+        def __init__(
+            self,
+            *,
+            origin: _builtins.str = ...,
+            scale: _builtins.str = ...,
+            task_count: _builtins.int = ...,
+            rating_count: _builtins.int = ...,
+            mean: _builtins.float = ...,
+            low: _builtins.float | None = ...,
+            high: _builtins.float | None = ...,
+            agreement_alpha: _builtins.float | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_agreement_alpha", b"_agreement_alpha", "_high", b"_high", "_low", b"_low", "agreement_alpha", b"agreement_alpha", "high", b"high", "low", b"low"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_agreement_alpha", b"_agreement_alpha", "_high", b"_high", "_low", b"_low", "agreement_alpha", b"agreement_alpha", "high", b"high", "low", b"low", "mean", b"mean", "origin", b"origin", "rating_count", b"rating_count", "scale", b"scale", "task_count", b"task_count"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__agreement_alpha: _TypeAlias = _typing.Literal["agreement_alpha"]  # noqa: Y015
+        _WhichOneofArgType__agreement_alpha: _TypeAlias = _typing.Literal["_agreement_alpha", b"_agreement_alpha"]  # noqa: Y015
+        _WhichOneofReturnType__high: _TypeAlias = _typing.Literal["high"]  # noqa: Y015
+        _WhichOneofArgType__high: _TypeAlias = _typing.Literal["_high", b"_high"]  # noqa: Y015
+        _WhichOneofReturnType__low: _TypeAlias = _typing.Literal["low"]  # noqa: Y015
+        _WhichOneofArgType__low: _TypeAlias = _typing.Literal["_low", b"_low"]  # noqa: Y015
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__agreement_alpha) -> _WhichOneofReturnType__agreement_alpha | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__high) -> _WhichOneofReturnType__high | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__low) -> _WhichOneofReturnType__low | None: ...
+
+    @_typing.final
+    class Comparison(_message.Message):
+        """Comparisons of the answers of two origins."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        FIRST_ORIGIN_FIELD_NUMBER: _builtins.int
+        SECOND_ORIGIN_FIELD_NUMBER: _builtins.int
+        TASK_COUNT_FIELD_NUMBER: _builtins.int
+        FIRST_COUNT_FIELD_NUMBER: _builtins.int
+        SECOND_COUNT_FIELD_NUMBER: _builtins.int
+        TIE_COUNT_FIELD_NUMBER: _builtins.int
+        WIN_RATE_FIELD_NUMBER: _builtins.int
+        LOW_FIELD_NUMBER: _builtins.int
+        HIGH_FIELD_NUMBER: _builtins.int
+        AGREEMENT_ALPHA_FIELD_NUMBER: _builtins.int
+        first_origin: _builtins.str
+        """What gave the first answers. Empty: not stated."""
+        second_origin: _builtins.str
+        """What gave the second answers. Empty: not stated."""
+        task_count: _builtins.int
+        """Number of compared pairs."""
+        first_count: _builtins.int
+        """Number of judgements that prefer the first answer."""
+        second_count: _builtins.int
+        """Number of judgements that prefer the second answer."""
+        tie_count: _builtins.int
+        """Number of judgements that prefer neither."""
+        win_rate: _builtins.float
+        """Share of the pairs that the second origin wins; a tie counts half."""
+        low: _builtins.float
+        """Lower end of the 95 % interval of the win rate (Wilson)."""
+        high: _builtins.float
+        """Upper end of the 95 % interval of the win rate (Wilson)."""
+        agreement_alpha: _builtins.float
+        """Krippendorff's alpha (nominal) over the pairs with two or more judgements. Not set: it is undefined."""
+        def __init__(
+            self,
+            *,
+            first_origin: _builtins.str = ...,
+            second_origin: _builtins.str = ...,
+            task_count: _builtins.int = ...,
+            first_count: _builtins.int = ...,
+            second_count: _builtins.int = ...,
+            tie_count: _builtins.int = ...,
+            win_rate: _builtins.float = ...,
+            low: _builtins.float | None = ...,
+            high: _builtins.float | None = ...,
+            agreement_alpha: _builtins.float | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_agreement_alpha", b"_agreement_alpha", "_high", b"_high", "_low", b"_low", "agreement_alpha", b"agreement_alpha", "high", b"high", "low", b"low"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_agreement_alpha", b"_agreement_alpha", "_high", b"_high", "_low", b"_low", "agreement_alpha", b"agreement_alpha", "first_count", b"first_count", "first_origin", b"first_origin", "high", b"high", "low", b"low", "second_count", b"second_count", "second_origin", b"second_origin", "task_count", b"task_count", "tie_count", b"tie_count", "win_rate", b"win_rate"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__agreement_alpha: _TypeAlias = _typing.Literal["agreement_alpha"]  # noqa: Y015
+        _WhichOneofArgType__agreement_alpha: _TypeAlias = _typing.Literal["_agreement_alpha", b"_agreement_alpha"]  # noqa: Y015
+        _WhichOneofReturnType__high: _TypeAlias = _typing.Literal["high"]  # noqa: Y015
+        _WhichOneofArgType__high: _TypeAlias = _typing.Literal["_high", b"_high"]  # noqa: Y015
+        _WhichOneofReturnType__low: _TypeAlias = _typing.Literal["low"]  # noqa: Y015
+        _WhichOneofArgType__low: _TypeAlias = _typing.Literal["_low", b"_low"]  # noqa: Y015
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__agreement_alpha) -> _WhichOneofReturnType__agreement_alpha | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__high) -> _WhichOneofReturnType__high | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__low) -> _WhichOneofReturnType__low | None: ...
+
+    RATINGS_FIELD_NUMBER: _builtins.int
+    COMPARISONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def ratings(self) -> _containers.RepeatedCompositeFieldContainer[Global___SummarizeJudgementsResponse.Rating]:
+        """Ratings by origin and scale."""
+
+    @_builtins.property
+    def comparisons(self) -> _containers.RepeatedCompositeFieldContainer[Global___SummarizeJudgementsResponse.Comparison]:
+        """Comparisons by pair of origins."""
+
+    def __init__(
+        self,
+        *,
+        ratings: _abc.Iterable[Global___SummarizeJudgementsResponse.Rating] | None = ...,
+        comparisons: _abc.Iterable[Global___SummarizeJudgementsResponse.Comparison] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comparisons", b"comparisons", "ratings", b"ratings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SummarizeJudgementsResponse: _TypeAlias = SummarizeJudgementsResponse  # noqa: Y015

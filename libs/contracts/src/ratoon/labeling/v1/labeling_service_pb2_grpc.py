@@ -28,7 +28,7 @@ if _version_not_supported:
 
 
 class LabelingServiceStub:
-    """Guidelines, annotations, tasks and frozen label sets.
+    """Guidelines, annotations, tasks, human ratings and frozen label sets.
     """
 
     def __init__(self, channel):
@@ -107,6 +107,11 @@ class LabelingServiceStub:
                 request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ListAnnotationsRequest.SerializeToString,
                 response_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ListAnnotationsResponse.FromString,
                 _registered_method=True)
+        self.BatchCreateTasks = channel.unary_unary(
+                '/ratoon.labeling.v1.LabelingService/BatchCreateTasks',
+                request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.BatchCreateTasksRequest.SerializeToString,
+                response_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.BatchCreateTasksResponse.FromString,
+                _registered_method=True)
         self.GetTask = channel.unary_unary(
                 '/ratoon.labeling.v1.LabelingService/GetTask',
                 request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.GetTaskRequest.SerializeToString,
@@ -122,6 +127,11 @@ class LabelingServiceStub:
                 request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeTasksRequest.SerializeToString,
                 response_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeTasksResponse.FromString,
                 _registered_method=True)
+        self.SummarizeJudgements = channel.unary_unary(
+                '/ratoon.labeling.v1.LabelingService/SummarizeJudgements',
+                request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeJudgementsRequest.SerializeToString,
+                response_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeJudgementsResponse.FromString,
+                _registered_method=True)
         self.ClaimTask = channel.unary_unary(
                 '/ratoon.labeling.v1.LabelingService/ClaimTask',
                 request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ClaimTaskRequest.SerializeToString,
@@ -135,7 +145,7 @@ class LabelingServiceStub:
 
 
 class LabelingServiceServicer:
-    """Guidelines, annotations, tasks and frozen label sets.
+    """Guidelines, annotations, tasks, human ratings and frozen label sets.
     """
 
     def CreateGuideline(self, request, context):
@@ -245,6 +255,16 @@ class LabelingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchCreateTasks(self, request, context):
+        """Create up to 1,000 tasks: records to answer, answers to rate, pairs of answers to compare. All are created, or
+        none. Refused: no record (`RECORD_MISSING`), work that the kind of task does not have or that lacks its answers
+        (`BAD_WORK`), an answer that is none (`BAD_ANSWER`, `UNKNOWN_LABEL`), a number of annotators out of range
+        (`BAD_OVERLAP`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetTask(self, request, context):
         """Return one task.
         """
@@ -266,6 +286,13 @@ class LabelingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SummarizeJudgements(self, request, context):
+        """Summarize the ratings and the comparisons of a project: means and win rates with their intervals, and agreement.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ClaimTask(self, request, context):
         """Claim the next open task for ten minutes, the newest tasks first. Meanwhile no other annotator can claim or
         complete it. A repeated call returns the same task while it is open, and extends the lease. A task that the caller
@@ -276,10 +303,10 @@ class LabelingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CompleteTask(self, request, context):
-        """Answer a task. The answer is stored as an annotation. The same answer again changes nothing. Refused when another
-        answer was given before (`TASK_ANSWERED`), when another annotator holds a lease on the task (`TASK_CLAIMED`), for a
-        label that the guideline does not have (`UNKNOWN_LABEL`), and for a text or number that is no answer of the task
-        (`BAD_ANSWER`).
+        """Answer a task. A label, text or number is stored as an annotation; ratings and preferences stay with the task. The
+        same answer again changes nothing. Refused when another answer was given before (`TASK_ANSWERED`), when another
+        annotator holds a lease on the task (`TASK_CLAIMED`), for a label that the guideline does not have
+        (`UNKNOWN_LABEL`), and for what is no answer of the task (`BAD_ANSWER`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -358,6 +385,11 @@ def add_LabelingServiceServicer_to_server(servicer, server):
                     request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ListAnnotationsRequest.FromString,
                     response_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.ListAnnotationsResponse.SerializeToString,
             ),
+            'BatchCreateTasks': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchCreateTasks,
+                    request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.BatchCreateTasksRequest.FromString,
+                    response_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.BatchCreateTasksResponse.SerializeToString,
+            ),
             'GetTask': grpc.unary_unary_rpc_method_handler(
                     servicer.GetTask,
                     request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.GetTaskRequest.FromString,
@@ -372,6 +404,11 @@ def add_LabelingServiceServicer_to_server(servicer, server):
                     servicer.SummarizeTasks,
                     request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeTasksRequest.FromString,
                     response_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeTasksResponse.SerializeToString,
+            ),
+            'SummarizeJudgements': grpc.unary_unary_rpc_method_handler(
+                    servicer.SummarizeJudgements,
+                    request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeJudgementsRequest.FromString,
+                    response_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeJudgementsResponse.SerializeToString,
             ),
             'ClaimTask': grpc.unary_unary_rpc_method_handler(
                     servicer.ClaimTask,
@@ -392,7 +429,7 @@ def add_LabelingServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class LabelingService:
-    """Guidelines, annotations, tasks and frozen label sets.
+    """Guidelines, annotations, tasks, human ratings and frozen label sets.
     """
 
     @staticmethod
@@ -774,6 +811,33 @@ class LabelingService:
             _registered_method=True)
 
     @staticmethod
+    def BatchCreateTasks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.labeling.v1.LabelingService/BatchCreateTasks',
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.BatchCreateTasksRequest.SerializeToString,
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.BatchCreateTasksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetTask(request,
             target,
             options=(),
@@ -844,6 +908,33 @@ class LabelingService:
             '/ratoon.labeling.v1.LabelingService/SummarizeTasks',
             ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeTasksRequest.SerializeToString,
             ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeTasksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SummarizeJudgements(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.labeling.v1.LabelingService/SummarizeJudgements',
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeJudgementsRequest.SerializeToString,
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeJudgementsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -29,7 +29,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class LabelingServiceStub:
-    """Guidelines, annotations, tasks and frozen label sets."""
+    """Guidelines, annotations, tasks, human ratings and frozen label sets."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -79,27 +79,35 @@ class LabelingServiceStub:
     """Return one annotation."""
     ListAnnotations: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ListAnnotationsRequest, _labeling_service_pb2.ListAnnotationsResponse]
     """List the annotations of a project, oldest first."""
+    BatchCreateTasks: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.BatchCreateTasksRequest, _labeling_service_pb2.BatchCreateTasksResponse]
+    """Create up to 1,000 tasks: records to answer, answers to rate, pairs of answers to compare. All are created, or
+    none. Refused: no record (`RECORD_MISSING`), work that the kind of task does not have or that lacks its answers
+    (`BAD_WORK`), an answer that is none (`BAD_ANSWER`, `UNKNOWN_LABEL`), a number of annotators out of range
+    (`BAD_OVERLAP`).
+    """
     GetTask: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.GetTaskRequest, _annotation_pb2.Task]
     """Return one task."""
     ListTasks: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ListTasksRequest, _labeling_service_pb2.ListTasksResponse]
     """List the tasks of a project, oldest first."""
     SummarizeTasks: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.SummarizeTasksRequest, _labeling_service_pb2.SummarizeTasksResponse]
     """Count the tasks of a project by state, and the reviewed ones by the label before and after."""
+    SummarizeJudgements: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.SummarizeJudgementsRequest, _labeling_service_pb2.SummarizeJudgementsResponse]
+    """Summarize the ratings and the comparisons of a project: means and win rates with their intervals, and agreement."""
     ClaimTask: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ClaimTaskRequest, _labeling_service_pb2.ClaimTaskResponse]
     """Claim the next open task for ten minutes, the newest tasks first. Meanwhile no other annotator can claim or
     complete it. A repeated call returns the same task while it is open, and extends the lease. A task that the caller
     answered is not returned again, even if it waits for other annotators.
     """
     CompleteTask: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CompleteTaskRequest, _annotation_pb2.Task]
-    """Answer a task. The answer is stored as an annotation. The same answer again changes nothing. Refused when another
-    answer was given before (`TASK_ANSWERED`), when another annotator holds a lease on the task (`TASK_CLAIMED`), for a
-    label that the guideline does not have (`UNKNOWN_LABEL`), and for a text or number that is no answer of the task
-    (`BAD_ANSWER`).
+    """Answer a task. A label, text or number is stored as an annotation; ratings and preferences stay with the task. The
+    same answer again changes nothing. Refused when another answer was given before (`TASK_ANSWERED`), when another
+    annotator holds a lease on the task (`TASK_CLAIMED`), for a label that the guideline does not have
+    (`UNKNOWN_LABEL`), and for what is no answer of the task (`BAD_ANSWER`).
     """
 
 @_typing.type_check_only
 class LabelingServiceAsyncStub(LabelingServiceStub):
-    """Guidelines, annotations, tasks and frozen label sets."""
+    """Guidelines, annotations, tasks, human ratings and frozen label sets."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateGuideline: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateGuidelineRequest, _annotation_pb2.Guideline]  # type: ignore[assignment]
@@ -146,26 +154,34 @@ class LabelingServiceAsyncStub(LabelingServiceStub):
     """Return one annotation."""
     ListAnnotations: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ListAnnotationsRequest, _labeling_service_pb2.ListAnnotationsResponse]  # type: ignore[assignment]
     """List the annotations of a project, oldest first."""
+    BatchCreateTasks: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.BatchCreateTasksRequest, _labeling_service_pb2.BatchCreateTasksResponse]  # type: ignore[assignment]
+    """Create up to 1,000 tasks: records to answer, answers to rate, pairs of answers to compare. All are created, or
+    none. Refused: no record (`RECORD_MISSING`), work that the kind of task does not have or that lacks its answers
+    (`BAD_WORK`), an answer that is none (`BAD_ANSWER`, `UNKNOWN_LABEL`), a number of annotators out of range
+    (`BAD_OVERLAP`).
+    """
     GetTask: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.GetTaskRequest, _annotation_pb2.Task]  # type: ignore[assignment]
     """Return one task."""
     ListTasks: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ListTasksRequest, _labeling_service_pb2.ListTasksResponse]  # type: ignore[assignment]
     """List the tasks of a project, oldest first."""
     SummarizeTasks: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.SummarizeTasksRequest, _labeling_service_pb2.SummarizeTasksResponse]  # type: ignore[assignment]
     """Count the tasks of a project by state, and the reviewed ones by the label before and after."""
+    SummarizeJudgements: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.SummarizeJudgementsRequest, _labeling_service_pb2.SummarizeJudgementsResponse]  # type: ignore[assignment]
+    """Summarize the ratings and the comparisons of a project: means and win rates with their intervals, and agreement."""
     ClaimTask: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ClaimTaskRequest, _labeling_service_pb2.ClaimTaskResponse]  # type: ignore[assignment]
     """Claim the next open task for ten minutes, the newest tasks first. Meanwhile no other annotator can claim or
     complete it. A repeated call returns the same task while it is open, and extends the lease. A task that the caller
     answered is not returned again, even if it waits for other annotators.
     """
     CompleteTask: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CompleteTaskRequest, _annotation_pb2.Task]  # type: ignore[assignment]
-    """Answer a task. The answer is stored as an annotation. The same answer again changes nothing. Refused when another
-    answer was given before (`TASK_ANSWERED`), when another annotator holds a lease on the task (`TASK_CLAIMED`), for a
-    label that the guideline does not have (`UNKNOWN_LABEL`), and for a text or number that is no answer of the task
-    (`BAD_ANSWER`).
+    """Answer a task. A label, text or number is stored as an annotation; ratings and preferences stay with the task. The
+    same answer again changes nothing. Refused when another answer was given before (`TASK_ANSWERED`), when another
+    annotator holds a lease on the task (`TASK_CLAIMED`), for a label that the guideline does not have
+    (`UNKNOWN_LABEL`), and for what is no answer of the task (`BAD_ANSWER`).
     """
 
 class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Guidelines, annotations, tasks and frozen label sets."""
+    """Guidelines, annotations, tasks, human ratings and frozen label sets."""
 
     @_abc_1.abstractmethod
     def CreateGuideline(
@@ -296,6 +312,18 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         """List the annotations of a project, oldest first."""
 
     @_abc_1.abstractmethod
+    def BatchCreateTasks(
+        self,
+        request: _labeling_service_pb2.BatchCreateTasksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_labeling_service_pb2.BatchCreateTasksResponse, _abc.Awaitable[_labeling_service_pb2.BatchCreateTasksResponse]]:
+        """Create up to 1,000 tasks: records to answer, answers to rate, pairs of answers to compare. All are created, or
+        none. Refused: no record (`RECORD_MISSING`), work that the kind of task does not have or that lacks its answers
+        (`BAD_WORK`), an answer that is none (`BAD_ANSWER`, `UNKNOWN_LABEL`), a number of annotators out of range
+        (`BAD_OVERLAP`).
+        """
+
+    @_abc_1.abstractmethod
     def GetTask(
         self,
         request: _labeling_service_pb2.GetTaskRequest,
@@ -320,6 +348,14 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Count the tasks of a project by state, and the reviewed ones by the label before and after."""
 
     @_abc_1.abstractmethod
+    def SummarizeJudgements(
+        self,
+        request: _labeling_service_pb2.SummarizeJudgementsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_labeling_service_pb2.SummarizeJudgementsResponse, _abc.Awaitable[_labeling_service_pb2.SummarizeJudgementsResponse]]:
+        """Summarize the ratings and the comparisons of a project: means and win rates with their intervals, and agreement."""
+
+    @_abc_1.abstractmethod
     def ClaimTask(
         self,
         request: _labeling_service_pb2.ClaimTaskRequest,
@@ -336,10 +372,10 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labeling_service_pb2.CompleteTaskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_annotation_pb2.Task, _abc.Awaitable[_annotation_pb2.Task]]:
-        """Answer a task. The answer is stored as an annotation. The same answer again changes nothing. Refused when another
-        answer was given before (`TASK_ANSWERED`), when another annotator holds a lease on the task (`TASK_CLAIMED`), for a
-        label that the guideline does not have (`UNKNOWN_LABEL`), and for a text or number that is no answer of the task
-        (`BAD_ANSWER`).
+        """Answer a task. A label, text or number is stored as an annotation; ratings and preferences stay with the task. The
+        same answer again changes nothing. Refused when another answer was given before (`TASK_ANSWERED`), when another
+        annotator holds a lease on the task (`TASK_CLAIMED`), for a label that the guideline does not have
+        (`UNKNOWN_LABEL`), and for what is no answer of the task (`BAD_ANSWER`).
         """
 
 def add_LabelingServiceServicer_to_server(servicer: LabelingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -9,10 +9,12 @@ from ratoon.tasks.labels import duplicate_sentence, duplicates, label_key
 from ratoon_labeling.domain.agreement import Agreement, nominal_alpha
 from ratoon_labeling.domain.errors import BadLabels, UnknownLabel
 from ratoon_labeling.domain.guidelines import ConflictPolicy
+from ratoon_labeling.domain.judgements import Work
 
 LONGEST_LABEL = 200
 """Characters in a label."""
 MAX_LABELS = 1000
+WORK: tuple[Work, ...] = (Work.ANSWER,)
 HAS_CLASSES = True
 POLICIES: tuple[ConflictPolicy, ...] = (
     ConflictPolicy.LATEST,

@@ -7,6 +7,7 @@ from ratoon.tasks.kind import Kind
 from ratoon.tasks.kinds import TaskSpec
 from ratoon_labeling.domain.agreement import Agreement
 from ratoon_labeling.domain.guidelines import ConflictPolicy
+from ratoon_labeling.domain.judgements import Work
 from ratoon_labeling.domain.kinds import classify, generate, regress
 
 Spec = TypeVar("Spec", contravariant=True)
@@ -17,6 +18,8 @@ class LabelingKind(Protocol[Spec]):
 
     HAS_CLASSES: bool
     """Answers name classes out of a list, so that few of them differ and records can be counted by them."""
+    WORK: tuple[Work, ...]
+    """What annotators can do with tasks of the kind."""
     POLICIES: tuple[ConflictPolicy, ...]
     """Conflict policies of the kind."""
     COMBINED: Mapping[ConflictPolicy, Callable[[Sequence[str]], str]]
