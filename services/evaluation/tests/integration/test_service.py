@@ -216,6 +216,39 @@ def test_runs_of_tasks_that_generate_state_their_settings(evaluation):
     assert evaluation.GetEvaluationRun(pb.GetEvaluationRunRequest(name=created.name)).task == run.task
 
 
+def test_free_text_is_scored_compared_and_shown_with_both_answers(evaluation, always_ham, untaught, store):
+    """The candidate always answers `ham`, which is right for two mails of three."""
+    run = RUNS(
+        candidate_digest=always_ham,
+        reference_digest=untaught,
+        domains=[evaluation_run_pb2.Domain(name="old", split=SPLIT)],
+        task={"generate": {"defaults": {"max_tokens": 4}}},
+        metric="exact_match",
+        gate=[
+            KINDS(kind=KINDS.KIND_BETTER, domain="old"),
+            KINDS(kind=KINDS.KIND_BETTER, domain="old", metric="token_f1"),
+            KINDS(kind=KINDS.KIND_MIN_VALUE, domain="old", metric="json_validity"),
+        ],
+    )
+    request = pb.CreateEvaluationRunRequest(parent="projects/p", evaluation_run=run)
+    last = watched(evaluation, evaluation.CreateEvaluationRun(request).name)[-1]
+    assert last.state == RUNS.STATE_SUCCEEDED, last.failure
+    (result,) = last.results
+    assert result.candidate.metrics["exact_match"].value == pytest.approx(20 / 30)
+    assert result.difference == result.differences["exact_match"]
+    assert [rule.passed for rule in last.verdict.rules] == [True, True, False]
+    assert "JSON validity was not measured" in last.verdict.summary
+    assert [each.name for each in result.baselines] == ["nearest_reference"]
+    report = store.read(last.report_html_digest).decode()
+    assert "exact match" in report
+    assert "macro-F1" not in report
+    cases = evaluation.ListBadCases(pb.ListBadCasesRequest(parent=last.name)).bad_cases
+    assert len(cases) == result.wrong_answer_count == 10
+    assert {(case.label, case.predicted, case.score) for case in cases} == {("spam", "ham", 0.0)}
+    assert all(case.HasField("reference_predicted") for case in cases)
+    assert all("number" in case.text for case in cases)
+
+
 def test_a_split_that_is_not_ready_fails_the_run_with_a_sentence(evaluation, taught):
     created = ask(evaluation, taught, split="projects/p/datasets/d/splits/other")
     last = watched(evaluation, created.name)[-1]
