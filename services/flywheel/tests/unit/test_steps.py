@@ -135,6 +135,29 @@ def test_too_few_records_of_any_kind_end_a_run_before_it_splits(monkeypatch, tas
     assert ended.stage(StageId.SPLIT).state is StageState.SKIPPED
 
 
+@pytest.mark.parametrize(
+    ("task", "counts", "says"),
+    [
+        (Generate(), {"train": 80, "validation": 0, "test": 0}, "The test part of third-split is empty"),
+        (
+            Generate(),
+            {"train": 80, "validation": 0, "test": 0},
+            "one value of 'conversation' (group_attribute)",
+        ),
+        (Regress(), {"train": 0, "validation": 4, "test": 4}, "The train part of third-split is empty"),
+        (Generate(), {"train": 80, "validation": 0, "test": 20}, ""),
+        (Generate(), {}, ""),
+    ],
+)
+def test_an_empty_part_ends_a_run_before_it_trains(monkeypatch, task, counts, says):
+    split = replace(PRODUCTS[StageId.SPLIT], part_counts=counts)
+    monkeypatch.setitem(PRODUCTS, StageId.SPLIT, split)
+    ended = driven(run(project=of_kind(task)))
+    assert ended.failure_reason == ("TOO_FEW_RECORDS" if says else "")
+    assert says in ended.failure_message
+    assert (ended.stage(StageId.TRAINING).state is StageState.SKIPPED) is bool(says)
+
+
 def test_a_first_version_without_the_base_model_that_its_kind_starts_from_is_refused():
     without = replace(of_kind(Generate()), training=TrainingDefaults(method=Method.DEFAULT))
     with pytest.raises(NoBaseModel):

@@ -129,12 +129,14 @@ class SplitStage:
     def observe(self, resource: str) -> Child:
         """How far the split is."""
         split = self._ingestion.GetSplit(pb.GetSplitRequest(name=resource))
+        counts = {split_pb2.Part.Name(part.part)[5:].lower(): part.record_count for part in split.parts}
         products = Products(
-            split=split.name, train_digest=split.train_digest, validation_digest=split.validation_digest
+            split=split.name,
+            train_digest=split.train_digest,
+            validation_digest=split.validation_digest,
+            part_counts=counts,
         )
-        parts = ", ".join(
-            f"{part.record_count} {split_pb2.Part.Name(part.part)[5:].lower()}" for part in split.parts
-        )
+        parts = ", ".join(f"{count} {part}" for part, count in counts.items())
         return child(split_pb2.Split.State.Name(split.state), products, split.progress, split.failure, parts)
 
     def cancel(self, resource: str) -> None:

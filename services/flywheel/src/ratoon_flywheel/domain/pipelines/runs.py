@@ -124,6 +124,8 @@ class Products:
     split: str = ""
     train_digest: str = ""
     validation_digest: str = ""
+    part_counts: Mapping[str, int] = field(default_factory=dict)
+    """Records of each part of the split: `train`, `validation`, `test`; empty: not known."""
     training_run: str = ""
     candidate_digest: str = ""
     evaluation_run: str = ""

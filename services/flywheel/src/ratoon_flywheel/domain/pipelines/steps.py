@@ -177,9 +177,9 @@ def _follow(run: PipelineRun, stage: Stage, child: Child, now: datetime) -> Tran
         stage, state=StageState.SUCCEEDED, message=_stage_message(run, stage, child), end_time=now
     )
     run = _with_stage(run, finished)
-    if stage.id is StageId.LABELS and (lack := _lack(run)):
-        at_labels = _with_stage(run, stage)
-        return _end(at_labels, State.FAILED, StageState.FAILED, "TOO_FEW_RECORDS", lack, now)
+    if lack := _lack(run, stage.id):
+        at_stage = _with_stage(run, stage)
+        return _end(at_stage, State.FAILED, StageState.FAILED, "TOO_FEW_RECORDS", lack, now)
     following = run.current
     return _succeed(run, now) if following is None else _start(run, following, now)
 
@@ -197,8 +197,18 @@ def _without_end_of_stage(run: PipelineRun, stage: Stage, progress: Progress) ->
     return replace(progress, message=message, remaining_seconds=0.0)
 
 
-def _lack(run: PipelineRun) -> str:
-    """A sentence that says how many labelled records are missing; empty: there are enough."""
+def _lack(run: PipelineRun, stage: StageId) -> str:
+    """Return which records are missing after a stage, as a sentence; empty: there are enough."""
+    match stage:
+        case StageId.LABELS:
+            return _lack_of_labels(run)
+        case StageId.SPLIT:
+            return _empty_part(run)
+        case _:
+            return ""
+
+
+def _lack_of_labels(run: PipelineRun) -> str:
     products = run.products
     counts = products.label_counts or ({"": products.labelled_count} if products.labelled_count else {})
     if not counts:
@@ -206,6 +216,19 @@ def _lack(run: PipelineRun) -> str:
     split, project = split_request(run), run.project
     kind = loop_kind(project)
     return kind.lack(project.task, counts, split.ratios, split.by_time, project.data_requirements)
+
+
+def _empty_part(run: PipelineRun) -> str:
+    counts = run.products.part_counts
+    empty = [part for part in ("train", "test") if counts and not counts.get(part)]
+    if not empty:
+        return ""
+    attribute = split_request(run).group_attribute
+    groups = f", or too many share one value of {attribute!r} (group_attribute)" if attribute else ""
+    return (
+        f"The {empty[0]} part of {run.products.split} is empty: too few records differ enough from each other and from "
+        f"earlier test parts{groups}. Add records with answers."
+    )
 
 
 def _apply_decision(run: PipelineRun, stage: Stage, now: datetime) -> Transition:
