@@ -126,7 +126,9 @@ def scoring_spec(job: ScoringJob) -> jobs_pb2.ScoringSpec:
         reference=question.reference,
         labels=question.labels,
         domains=[
-            jobs_pb2.ScoringSpec.Domain(name=name, test=each.test, train=each.train)
+            jobs_pb2.ScoringSpec.Domain(
+                name=name, test=each.test, train=each.train, group_attribute=each.group_attribute
+            )
             for name, each in job.parts.items()
         ],
         stored_answers=[

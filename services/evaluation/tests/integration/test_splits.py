@@ -29,6 +29,7 @@ class Ingestion(IngestionServiceServicer):
         split = split_pb2.Split(name=request.name, state=state, train_digest="t" * 64)
         if state == split_pb2.Split.STATE_REDACTED:
             split.redaction.train_digest = "l" * 64
+            split.group_attribute = "user"
         return split
 
     def OpenSplit(self, request, context):
@@ -57,7 +58,7 @@ def test_each_reader_is_logged(ingestion):
 def test_of_a_redacted_split_what_is_left_is_read(ingestion):
     _, splits = ingestion
     parts = splits.open("projects/p/datasets/d/splits/redacted", ["a" * 64], "Evaluation x")
-    assert parts == Parts("s" * 64, "l" * 64)
+    assert parts == Parts("s" * 64, "l" * 64, "user")
 
 
 def test_a_split_in_the_making_is_not_opened(ingestion):

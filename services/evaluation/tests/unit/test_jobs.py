@@ -184,7 +184,9 @@ def test_a_worker_of_the_release_before_reads_the_spec():
     jobs = FakeJobs({})
     scoring_jobs(jobs, ENVIRONMENT, Effort(2, 1000)).start("id", JOB)
     assert jobs.spec is not None
-    assert {name: jobs.spec[name] for name in SPEC_OF_0_1} == SPEC_OF_0_1 | {"rules": jobs.spec["rules"]}
+    changed = {name: jobs.spec[name] for name in ("rules", "domains")}
+    assert {name: jobs.spec[name] for name in SPEC_OF_0_1} == SPEC_OF_0_1 | changed
+    assert jobs.spec["domains"] == [SPEC_OF_0_1["domains"][0] | {"group_attribute": ""}]
     (rule,) = jobs.spec["rules"]
     assert rule == SPEC_OF_0_1["rules"][0] | {"metric": "", "baseline": ""}
     assert jobs.spec["task_spec"]["classify"]["labels"] == ["ham", "spam"]

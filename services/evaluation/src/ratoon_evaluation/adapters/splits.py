@@ -29,4 +29,5 @@ class IngestionSplits:
             ).digest
             for reader in readers
         }
-        return Parts(digests.pop(), known.redaction.train_digest or known.train_digest)
+        train = known.redaction.train_digest or known.train_digest
+        return Parts(digests.pop(), train, known.group_attribute)

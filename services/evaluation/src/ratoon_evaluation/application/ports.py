@@ -15,6 +15,8 @@ class Parts:
 
     test: str
     train: str
+    group_attribute: str = ""
+    """Attribute whose values group records; empty: none does."""
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,8 @@ class _Models:
 
 
 def _domain(store: ArtifactStore, spec: ScoringSpec.Domain, evaluator: Evaluator) -> Domain:
-    parts = [read_part(store, digest) for digest in (spec.test, spec.train) if digest]
+    digests = [digest for digest in (spec.test, spec.train) if digest]
+    parts = [read_part(store, digest, spec.group_attribute) for digest in digests]
     for part in parts:
         evaluator.check(part)
     return Domain(spec.name, parts[0], parts[1] if spec.train else None)

@@ -66,22 +66,26 @@ class ScoringSpec(_message.Message):
         NAME_FIELD_NUMBER: _builtins.int
         TEST_FIELD_NUMBER: _builtins.int
         TRAIN_FIELD_NUMBER: _builtins.int
+        GROUP_ATTRIBUTE_FIELD_NUMBER: _builtins.int
         name: _builtins.str
         """Name of the domain."""
         test: _builtins.str
         """Digest of the test part."""
         train: _builtins.str
         """Digest of the training part, for baselines. Empty: no baselines."""
+        group_attribute: _builtins.str
+        """Attribute whose values group records, by which intervals are clustered. Empty: none."""
         def __init__(
             self,
             *,
             name: _builtins.str = ...,
             test: _builtins.str = ...,
             train: _builtins.str = ...,
+            group_attribute: _builtins.str = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "test", b"test", "train", b"train"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["group_attribute", b"group_attribute", "name", b"name", "test", b"test", "train", b"train"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
