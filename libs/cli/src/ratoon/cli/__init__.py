@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ratoon.cli import bad_cases, blobs, changes, datasets, demo, keys, local, maintenance, resources, safety
+from ratoon.cli import blobs, changes, datasets, demo, evaluations, keys, local, maintenance, resources, safety
 from ratoon.cli.completions import completion
 from ratoon.cli.context import Session
 from ratoon.cli.examples import add_examples
@@ -76,7 +76,7 @@ for _name, _group in (
     ("labels", resources.labels),
     ("guidelines", changes.guidelines),
     ("runs", resources.runs),
-    ("evaluations", bad_cases.evaluations),
+    ("evaluations", evaluations.evaluations),
     ("models", resources.models),
     ("deployments", resources.deployments),
     ("rollouts", resources.rollouts),
