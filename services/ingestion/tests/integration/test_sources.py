@@ -162,3 +162,40 @@ def test_what_was_rejected_is_listed_with_its_reason(rpc, store):
     assert rejections["r1"].reason == "TOO_SHORT"
     assert rejections["r1"].text_start.startswith("Call me at")
     assert "1@example.com" not in rejections["r1"].text_start
+
+
+def test_conversations_are_previewed_and_listed_with_their_messages(rpc, store):
+    rows = [
+        {
+            "talk": [
+                {"role": "system", "content": "Answer in one sentence."},
+                {"role": "user", "content": f"Where does train number {n} leave from, please?"},
+                {"role": "assistant", "content": f"It leaves from platform {n}, says ann@example.com."},
+            ]
+        }
+        for n in range(3)
+    ]
+    digest = store.put_bytes("\n".join(map(json.dumps, [*rows, {"talk": [{"role": "boss"}]}])).encode())
+    assert previewed(rpc, digest, columns=columns()).problem_reason == "COLUMN_MISSING"
+    preview = previewed(rpc, digest, columns=columns(messages="talk"))
+    assert dict(preview.layout_counts) == {"chat": 3}
+    assert dict(preview.kind_counts) == {"answer": 3}
+    assert "message 1 has the role 'boss'" in preview.rejections[0].detail
+    assert preview.records[0].example.answers == ["It leaves from platform 0, says [EMAIL]."]
+    source = source_pb2.Source(format=source_pb2.Source.FORMAT_JSONL, digest=digest)
+    source = rpc.CreateSource(pb.CreateSourceRequest(parent=PROJECT, source_id="talks", source=source))
+    source.columns.messages = "talk"
+    mask = FieldMask(paths=["columns.messages"])
+    source = rpc.UpdateSource(pb.UpdateSourceRequest(source=source, update_mask=mask))
+    assert source.columns.messages == "talk"
+    version = curate(rpc, source.name)
+    assert (version.record_count, version.rejected_count) == (3, 1)
+    records = rpc.ListRecords(pb.ListRecordsRequest(parent=version.name)).records
+    assert {each.source_label for each in records} == {
+        f"It leaves from platform {n}, says [EMAIL]." for n in range(3)
+    }
+    for each in records:
+        assert [message.role for message in each.example.messages] == ["system", "user"]
+        assert each.example.answers == [each.source_label]
+        record = rpc.GetRecord(pb.GetRecordRequest(parent=version.name, record_id=each.record_id))
+        assert record.example == each.example
