@@ -21,7 +21,7 @@ from ratoon.storage.models import fetch_model
 from ratoon_evaluation.domain.gate import Outcome, Rule, RuleKind, judge
 from ratoon_evaluation.domain.scores import Measurements
 from ratoon_evaluation.worker import cards, report
-from ratoon_evaluation.worker.kinds.table import EVALUATORS, Evaluator
+from ratoon_evaluation.worker.kinds.table import KINDS, Evaluator
 from ratoon_evaluation.worker.parts import read_part
 from ratoon_evaluation.worker.passes import Domain, Pass, roles
 from ratoon_evaluation.worker.spec import read_spec, task_of_spec
@@ -41,7 +41,7 @@ def run(raw_spec: JSON, job: JobFolder) -> JSON:
     """Do the job; raises Stopped, UnusablePart, UnusableTemplate, BaselinesFailed or an artifact store's error."""
     spec = read_spec(raw_spec)
     store = ArtifactStore(from_json(JobEnvironment, raw_spec).artifacts)
-    evaluator = EVALUATORS[task_of_spec(spec).kind](spec, store)
+    evaluator = KINDS[task_of_spec(spec).kind].evaluator(spec, store)
     domains = [_domain(store, each, evaluator) for each in spec.domains]
     fitting = evaluator.fit(job.path / "baselines", domains)
     try:

@@ -19,6 +19,11 @@ from ratoon_evaluation.worker.resampling import resampling_of
 from ratoon_evaluation.worker.scorer import Answers, Scorer
 
 
+def evaluator(spec: ScoringSpec, store: ArtifactStore) -> LabelEvaluator:
+    """Return the evaluator of labels."""
+    return LabelEvaluator(spec, store)
+
+
 class LabelEvaluator:
     """Scores of labels."""
 

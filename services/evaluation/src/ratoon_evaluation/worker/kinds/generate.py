@@ -19,16 +19,21 @@ from ratoon_evaluation.domain.kinds import generate as settings
 from ratoon_evaluation.worker import passes
 from ratoon_evaluation.worker.answer_baselines import NEAREST
 from ratoon_evaluation.worker.answer_scores import Answered, TextScores
+from ratoon_evaluation.worker.answering import AnswerEvaluator, settings_of
 from ratoon_evaluation.worker.decoding import Decoding
 from ratoon_evaluation.worker.fitting import FittingProcess
 from ratoon_evaluation.worker.generator import Completions, Prompt
-from ratoon_evaluation.worker.kinds.answers import AnswerEvaluator, settings_of
 from ratoon_evaluation.worker.parts import Part, UnusablePart
 from ratoon_evaluation.worker.passes import Domain, Pass
 from ratoon_evaluation.worker.prompts import Prompts
 from ratoon_evaluation.worker.spec import task_of_spec
 
 ZERO_SHOT, FEW_SHOT = settings.BASE_BASELINES
+
+
+def evaluator(spec: ScoringSpec, store: ArtifactStore) -> TextEvaluator:
+    """Return the evaluator of texts."""
+    return TextEvaluator(spec, store)
 
 
 class TextEvaluator(AnswerEvaluator):

@@ -14,17 +14,22 @@ from ratoon.tasks.regress import Regress
 from ratoon_evaluation.worker import passes
 from ratoon_evaluation.worker.answer_baselines import RIDGE
 from ratoon_evaluation.worker.answer_scores import NumberScores
+from ratoon_evaluation.worker.answering import AnswerEvaluator, settings_of
 from ratoon_evaluation.worker.bootstrap import Floats
 from ratoon_evaluation.worker.decoding import Decoding
 from ratoon_evaluation.worker.fitting import FittingProcess
 from ratoon_evaluation.worker.generator import Completions
-from ratoon_evaluation.worker.kinds.answers import AnswerEvaluator, settings_of
 from ratoon_evaluation.worker.parts import Part, UnusablePart
 from ratoon_evaluation.worker.passes import Domain, Pass
 from ratoon_evaluation.worker.spec import task_of_spec
 
 _NUMBER_TOKENS = 32
 """Tokens of a number at most, its unit included."""
+
+
+def evaluator(spec: ScoringSpec, store: ArtifactStore) -> NumberEvaluator:
+    """Return the evaluator of numbers."""
+    return NumberEvaluator(spec, store)
 
 
 class NumberEvaluator(AnswerEvaluator):

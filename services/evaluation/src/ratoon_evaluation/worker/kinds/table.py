@@ -11,9 +11,7 @@ from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.models import ModelFolder
 from ratoon.tasks.kind import Kind
 from ratoon_evaluation.domain.scores import DomainScores
-from ratoon_evaluation.worker.kinds.classify import LabelEvaluator
-from ratoon_evaluation.worker.kinds.generate import TextEvaluator
-from ratoon_evaluation.worker.kinds.regress import NumberEvaluator
+from ratoon_evaluation.worker.kinds import classify, generate, regress
 from ratoon_evaluation.worker.parts import Part
 from ratoon_evaluation.worker.passes import Domain, Pass
 
@@ -62,8 +60,16 @@ class Evaluator(Protocol):
         ...
 
 
-EVALUATORS: Mapping[Kind, Callable[[ScoringSpec, ArtifactStore], Evaluator]] = {
-    Kind.CLASSIFY: LabelEvaluator,
-    Kind.GENERATE: TextEvaluator,
-    Kind.REGRESS: NumberEvaluator,
+class EvaluatorKind(Protocol):
+    """What a kind of task decides in a job, implemented by a module of its name."""
+
+    def evaluator(self, spec: ScoringSpec, store: ArtifactStore, /) -> Evaluator:
+        """Return the evaluator of a job."""
+        ...
+
+
+KINDS: Mapping[Kind, EvaluatorKind] = {
+    Kind.CLASSIFY: classify,
+    Kind.GENERATE: generate,
+    Kind.REGRESS: regress,
 }
