@@ -155,7 +155,7 @@ def test_what_is_not_learned_is_counted(task, tmp_path):
             Record(QUESTION),
             Record(QUESTION, ("What is it?",)),
             Record((), ("A plain text.",)),
-            Record(QUESTION, ("long " * 100,)),
+            Record(QUESTION, ("long " * 400,)),
         ],
     )
     counts = json.loads((prepared / "learned.json").read_text())["counts"]

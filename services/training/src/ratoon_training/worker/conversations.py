@@ -126,20 +126,35 @@ def _with_reasoning(turn: Turn, template: str) -> Turn:
 
 
 def _samples(speech: Speech, exchanges: Sequence[_Exchange]) -> list[Sample]:
-    texts = [text for exchange in exchanges for text in (exchange.prompt, exchange.added)]
-    encodings = speech.tokenizer.encode_batch(texts, add_special_tokens=False)
     samples: list[Sample] = []
-    for number, exchange in enumerate(exchanges):
-        prompt, added = encodings[2 * number].ids, encodings[2 * number + 1].ids
-        targets = _targets(speech, exchange, added)
+    known = ""
+    for exchange in exchanges:
         before = samples[-1] if samples else Sample([], [])
+        gap = exchange.prompt.removeprefix(known) if known and exchange.prompt.startswith(known) else ""
+        if gap.startswith(speech.separators):
+            prompt = before.ids + speech.encode(gap)
+        else:
+            prompt = speech.encode(exchange.prompt)
         if prompt[: len(before.ids)] == before.ids:
             samples = samples[:-1]
         else:
             before = Sample([], [])
-        gap = [False] * (len(prompt) - len(before.ids))
-        samples.append(Sample(prompt + added, [*before.targets, *gap, *targets]))
+        added = speech.encode(exchange.added)
+        between = [False] * (len(prompt) - len(before.ids))
+        targets = [*before.targets, *between, *_targets(speech, exchange, added)]
+        samples.append(Sample(prompt + added, targets))
+        known = exchange.prompt + exchange.added if _divides(speech, exchange, added) else ""
     return samples
+
+
+def _divides(speech: Speech, exchange: _Exchange, added: list[int]) -> bool:
+    """Return whether a prompt and the turn after it have the same tokens when they are read as one text.
+
+    Tokenizers split texts at special tokens first, so that only the text after the last one matters.
+    """
+    last = max((exchange.prompt.rfind(token) for token in speech.separators), default=-1)
+    tail = exchange.prompt[max(0, last) :]
+    return last >= 0 and speech.encode(tail + exchange.added) == speech.encode(tail) + added
 
 
 def _targets(speech: Speech, exchange: _Exchange, added: list[int]) -> list[bool]:

@@ -110,6 +110,12 @@ class Speech:
         return frozenset(number for number, token in added.items() if token.special) | {self.end}
 
     @cached_property
+    def separators(self) -> tuple[str, ...]:
+        """Special tokens that leave the text before them as it is."""
+        added = self.tokenizer.get_added_tokens_decoder().values()
+        return tuple(token.content for token in added if token.special and not token.lstrip)
+
+    @cached_property
     def end(self) -> int:
         """Id of the token that ends a text; BadBaseModel if the tokenizer has none."""
         end = self.tokenizer.token_to_id(self.eos)
@@ -141,6 +147,11 @@ class Speech:
         """Return the tokens of each conversation, which waits for an answer."""
         rendered = (self.rendered(each, add_generation_prompt=True) for each in conversations)
         return list(_encoded(self.tokenizer, rendered))
+
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of a part of a rendered conversation."""
+        ids: list[int] = self.tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids
+        return ids
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of tokens, special tokens included."""
