@@ -1,4 +1,4 @@
-"""Wrong answers of an evaluation on the command line."""
+"""Scores and wrong answers of an evaluation on the command line."""
 
 import pytest
 
@@ -92,3 +92,36 @@ def test_a_run_without_wrong_answers_makes_nothing(ratoon, collected):
     assert status != 0
     assert "has no wrong answers to collect" in errors
     assert len(collected.sent()) == 1
+
+
+def interval(value):
+    return {"value": value, "lower": value - 1, "upper": value + 1}
+
+
+def test_scores_are_listed_with_the_primary_metric_first(ratoon, server):
+    result = {
+        "domain": "new",
+        "candidate": {
+            "metrics": {"mae": interval(2.5), "rmse": interval(3.25)},
+            "unmeasured": {"r2": "All right numbers are the same."},
+        },
+        "reference": {"metrics": {"rmse": interval(4)}},
+        "baselines": [{"name": "mean", "scores": {"metrics": {"rmse": interval(5)}}}],
+        "bestBaseline": "mean",
+        "differences": {"rmse": interval(-0.75)},
+    }
+    server.answers["GET", RUN] = {"name": RUN, "metric": "rmse", "results": [result]}
+    status, printed, errors = ratoon("evaluations", "scores", "r", "-o", "wide")
+    assert status == 0, errors
+    rows = [line for line in printed.splitlines() if line.strip()]
+    assert rows[1].split("  ")[0] == "new"
+    assert "RMSE (lower is better)" in rows[1]
+    for part in ("3.25 [2.25, 4.25]", "4 [3, 5]", "5 [4, 6] mean", "-0.75 [-1.75, 0.25]"):
+        assert part in rows[1]
+    assert "MAE (lower is better)" in rows[2]
+    assert "All right numbers are the same." in rows[3]
+
+
+def test_a_run_without_scores_says_so(ratoon, server):
+    server.answers["GET", RUN] = {"name": RUN, "state": "STATE_RUNNING"}
+    assert "has no scores yet" in ratoon("evaluations", "scores", "r")[2]

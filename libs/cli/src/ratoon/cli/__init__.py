@@ -5,7 +5,18 @@ from typing import Annotated
 
 import typer
 
-from ratoon.cli import blobs, changes, datasets, demo, evaluations, keys, local, maintenance, resources, safety
+from ratoon.cli import (
+    blobs,
+    changes,
+    datasets,
+    demo,
+    evaluations,
+    keys,
+    local,
+    maintenance,
+    resources,
+    safety,
+)
 from ratoon.cli.completions import completion
 from ratoon.cli.context import Session
 from ratoon.cli.examples import add_examples
@@ -76,7 +87,7 @@ for _name, _group in (
     ("labels", resources.labels),
     ("guidelines", changes.guidelines),
     ("runs", resources.runs),
-    ("evaluations", evaluations.evaluations),
+    ("evaluations", evaluations.app),
     ("models", resources.models),
     ("deployments", resources.deployments),
     ("rollouts", resources.rollouts),

@@ -1,6 +1,7 @@
-"""Commands for the wrong answers of an evaluation: list them, and collect their records for labelling or training."""
+"""Commands for evaluations: scores, wrong answers, and their records for labelling or training."""
 
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -8,15 +9,36 @@ from ratoon.cli.columns import COLUMNS
 from ratoon.cli.context import Session, session
 from ratoon.cli.names import name_argument
 from ratoon.cli.output import JSON, follow, say, show, show_rows
-from ratoon.cli.resources import Name, evaluations
+from ratoon.cli.resources import Name, group
 from ratoon.client import ConflictError, RatoonError
-from ratoon.client.types import EvaluationRun, SourceColumns, SourceFormat
+from ratoon.tasks.kind import Direction
+from ratoon.tasks.kinds import KINDS
+from ratoon.tasks.titles import metric_title
+
+if TYPE_CHECKING:
+    from ratoon.client.types import DomainResult, Estimate, EvaluationRun
+
+app = group("evaluation_runs", "Evaluation runs and gates.", long_work=True, deletes=True)
 
 _LONGEST_QUEUE = 10_000
 _ATTRIBUTES = ["domain", "predicted"]
+_SCORES = ["domain", "metric", "candidate", "reference", "baseline", "difference"]
 
 
-@evaluations.command("bad-cases")
+@app.command("scores")
+def list_scores(context: typer.Context, name: Name) -> None:
+    """Show the metrics of a run by domain: candidate, reference, best baseline, and candidate minus reference.
+
+    Each value has its 95 % interval. The primary metric of the run comes first.
+    """
+    chosen = session(context)
+    run = chosen.client.evaluation_runs.get(chosen.name(name, "evaluationRuns"))
+    rows = [row for result in run.results for row in _scores(run, result)]
+    columns = [each for each in _SCORES if any(row.get(each) for row in rows)]
+    show_rows(rows, columns, chosen.output, f"{run.name} has no scores yet.")
+
+
+@app.command("bad-cases")
 def list_bad_cases(context: typer.Context, name: Name) -> None:
     """List the wrong answers of a candidate, next to the right answers and those of the reference."""
     chosen = session(context)
@@ -24,7 +46,7 @@ def list_bad_cases(context: typer.Context, name: Name) -> None:
     show_rows(chosen.client.bad_cases.list(run.name), _columns(run), chosen.output)
 
 
-@evaluations.command("collect")
+@app.command("collect")
 def collect_bad_cases(
     context: typer.Context,
     name: Name,
@@ -68,8 +90,35 @@ def collect_bad_cases(
     say(f"{size:,} tasks wait for annotators. List them with: ratoon labels tasks")
 
 
+def _scores(run: "EvaluationRun", result: "DomainResult") -> Iterator[JSON]:
+    """Yield a row for each metric of the candidate, and one for each that has no value."""
+    known = {name: metric for kind in KINDS.values() for name, metric in kind.METRICS.items()}
+    baselines = {each.name: each.scores for each in result.baselines}
+    best = baselines.get(result.best_baseline)
+    measured = result.candidate.metrics if result.candidate else {}
+    for name in sorted(measured, key=lambda each: (each != run.metric, each)):
+        lower = name in known and known[name].direction is Direction.LOWER
+        yield {
+            "domain": result.domain,
+            "metric": metric_title(name) + (" (lower is better)" if lower else ""),
+            "candidate": _interval(measured, name),
+            "reference": _interval(result.reference.metrics, name) if result.reference else "",
+            "baseline": f"{_interval(best.metrics, name)} {result.best_baseline}" if best else "",
+            "difference": _interval(result.differences, name),
+        }
+    for name, why in (result.candidate.unmeasured if result.candidate else {}).items():
+        yield {"domain": result.domain, "metric": metric_title(name), "candidate": why}
+
+
+def _interval(estimates: "Mapping[str, Estimate]", name: str) -> str:
+    each = estimates.get(name)
+    return f"{each.value:.4g} [{each.lower:.4g}, {each.upper:.4g}]" if each else "–"
+
+
 def _version(chosen: Session, run: str, dataset: str, domain: str, count: int) -> JSON:
     """Return the new dataset version once it is ready."""
+    from ratoon.client.types import SourceColumns, SourceFormat
+
     client, parent = chosen.client, chosen.parent()
     exported = client.bad_cases.export(run, domain=domain or None, max_record_count=count or None)
     if not exported.record_count:
@@ -99,7 +148,7 @@ def _guideline(chosen: Session, text: str) -> str:
     return newest[0].name
 
 
-def _columns(run: EvaluationRun) -> list[str]:
+def _columns(run: "EvaluationRun") -> list[str]:
     """Return the columns of wrong answers, without those that all cases of the run lack."""
     absent = set() if run.reference_digest else {"referencePredicted"}
     if run.labels:

@@ -203,7 +203,6 @@ def complete_task(
 
 
 runs = group("training_runs", "Training runs.", long_work=True, deletes=True)
-evaluations = group("evaluation_runs", "Evaluation runs and gates.", long_work=True, deletes=True)
 
 
 models = group("models", "Models, versions and aliases.", deletes=True)
