@@ -1,0 +1,163 @@
+"""The services of the stages accept what pipeline runs of each kind of task request of them."""
+
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from ratoon.tasks.classify import Classify
+from ratoon.tasks.generate import Form, Generate, Sampling
+from ratoon.tasks.kinds import TaskSpec
+from ratoon.tasks.regress import Regress
+from ratoon.testkit.clock import FakeClock
+from ratoon_evaluation import mapping as evaluation_mapping
+from ratoon_evaluation.application import handlers as evaluation
+from ratoon_flywheel.adapters.evaluation import EvaluationStage
+from ratoon_flywheel.adapters.ingestion import SplitStage
+from ratoon_flywheel.adapters.labeling import LabelStage
+from ratoon_flywheel.adapters.training import TrainingStage
+from ratoon_flywheel.domain.pipelines.actions import stage_request
+from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Production, Products, StageId, Window
+from ratoon_flywheel.domain.pipelines.support import check_supported
+from ratoon_flywheel.domain.project_settings import (
+    Compute,
+    Dtype,
+    MetricGate,
+    StageCompute,
+    TrainOn,
+    Truncation,
+    TuningDefaults,
+)
+from ratoon_flywheel.domain.projects import Gate, Method, Project, TrainingDefaults, checked
+from ratoon_ingestion import mapping as ingestion_mapping
+from ratoon_ingestion.domain.splits import check_grouping
+from ratoon_labeling import mapping as labeling_mapping
+from ratoon_labeling.application import handlers as labeling
+from ratoon_training import mapping as training_mapping
+from ratoon_training.application.commands import recipe_of
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+SPLIT = "projects/p/datasets/p/splits/new"
+PRODUCTS = Products(
+    dataset_version="projects/p/datasets/p/versions/v1",
+    label_set_digest="d" * 64,
+    split=SPLIT,
+    train_digest="1" * 64,
+    validation_digest="2" * 64,
+    candidate_digest="c" * 64,
+)
+V1 = Production("projects/p/models/p/versions/v1.0", "a" * 64, "projects/p/datasets/p/splits/old")
+ADAPTER = TrainingDefaults(method=Method.DEFAULT, base_artifact_digest="b" * 64, epochs=2, lora_rank=16)
+SCRATCH = TrainingDefaults(method=Method.FULL, hidden_size=128, layers=3, max_chars=400)
+CLASSIFY = Classify(("ham", "spam"))
+CHAT = Generate(Form.CHAT, defaults=Sampling(0.0, max_tokens=24), stop=("\n",))
+JSON = Generate(Form.JSON, '{"type": "object"}')
+NUMBER = Regress("points", 0, 5, 0.5)
+
+
+def project(task: TaskSpec, training: TrainingDefaults, **settings: Any) -> Project:
+    return checked(Project("projects/p", NOW, NOW, task, training=training, **settings))
+
+
+PROJECTS = {
+    "labels": project(
+        CLASSIFY, SCRATCH, metric_gates=(MetricGate("accuracy", 0.8), MetricGate("macro_f1", max_loss=0.1))
+    ),
+    "texts": project(
+        CHAT, ADAPTER, metric_gates=(MetricGate("chrf", max_loss=0.05), MetricGate("bleu", 0.1))
+    ),
+    "texts, tuned": project(
+        CHAT,
+        ADAPTER,
+        primary_metric="perplexity",
+        gate=Gate(0, -3.5, 2.0),
+        compute=StageCompute(training=Compute(dtype=Dtype.BFLOAT16)),
+        tuning=TuningDefaults(TrainOn.LAST_ANSWER, Truncation.LEFT, 256, True, 4, True),
+    ),
+    "JSON from scratch": project(JSON, SCRATCH, gate=Gate(baseline_margin=1), primary_metric="json_field_f1"),
+    "numbers": project(
+        NUMBER, SCRATCH, metric_gates=(MetricGate("mae", max_value=1.0), MetricGate("r2", max_loss=0.1))
+    ),
+    "numbers by an adapter": project(NUMBER, replace(ADAPTER, method=Method.LORA), primary_metric="spearman"),
+}
+
+
+@dataclass
+class Requests:
+    """A channel that keeps the requests and answers with what was created."""
+
+    sent: dict[str, Any] = field(default_factory=dict)
+
+    def unary_unary(
+        self, method: str, response_deserializer: Callable[[bytes], Any], **_: object
+    ) -> Callable[[Any], Any]:
+        def call(request: Any) -> Any:
+            self.sent[method.rpartition("/")[2]] = request
+            return response_deserializer(b"")
+
+        return call
+
+    unary_stream = unary_unary
+
+
+class Accepting:
+    """A store and the operations of a service: each resource is new."""
+
+    @contextmanager
+    def write(self) -> Any:
+        yield self
+
+    def create(self, resource: Any, request_id: str) -> tuple[Any, bool]:
+        return resource, True
+
+    def begin(self, tx: object, resource: object) -> None:
+        """Begin the work of a resource."""
+
+
+def runs(value: Project) -> list[PipelineRun]:
+    """The first run of a project, one on new sources, and a retraining."""
+    first = PipelineRun("projects/p/pipelineRuns/r", NOW, NOW, value, ("s",), products=PRODUCTS)
+    later = replace(first, production=V1)
+    return [first, later, replace(later, sources=(), window=Window(None, NOW))]
+
+
+@pytest.fixture(params=PROJECTS)
+def each_run(request: pytest.FixtureRequest) -> list[PipelineRun]:
+    check_supported(PROJECTS[request.param])
+    return runs(PROJECTS[request.param])
+
+
+def test_labeling_accepts_the_guideline(each_run):
+    for run in each_run:
+        channel = Requests()
+        LabelStage(channel).create(stage_request(run, StageId.LABELS), "id")
+        command = labeling_mapping.create_guideline(channel.sent["CreateGuideline"])
+        assert labeling.create_guideline(command, Accepting(), FakeClock()).task == run.project.task
+
+
+def test_ingestion_accepts_the_split(each_run):
+    for run in each_run:
+        channel = Requests()
+        SplitStage(channel).create(stage_request(run, StageId.SPLIT), "id")
+        command = ingestion_mapping.create_split(channel.sent["CreateSplit"])
+        check_grouping(command.mode, command.group_attribute)
+
+
+def test_training_accepts_the_recipe(each_run):
+    for run in each_run:
+        channel = Requests()
+        TrainingStage(channel).create(stage_request(run, StageId.TRAINING), "id")
+        command = training_mapping.create_run(channel.sent["CreateTrainingRun"])
+        assert recipe_of(command.spec.recipe, None).spec == run.project.task
+
+
+def test_evaluation_accepts_the_gate(each_run):
+    for run in each_run:
+        channel = Requests()
+        EvaluationStage(channel).create(stage_request(run, StageId.EVALUATION), "id")
+        command = evaluation_mapping.create_run(channel.sent["CreateEvaluationRun"])
+        created = evaluation.create_run(command, Accepting(), Accepting(), FakeClock())
+        assert created.question.task == run.project.task
