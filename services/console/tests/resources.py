@@ -46,14 +46,15 @@ class Resources:
         tasks = self.children(f"{project}/tasks")
         of_state = {s: [t for t in tasks if t["state"] == f"STATE_{s}"] for s in ("OPEN", "DONE", "SKIPPED")}
         labelled = [task for task in of_state["DONE"] if "classify" in task.get("task", {"classify": {}})]
-        answers = Counter((task["proposedLabel"], task["label"]) for task in labelled)
-        kept = sum(task["proposedLabel"] == task["label"] for task in of_state["DONE"])
+        answers = Counter((task.get("proposedLabel", ""), task["label"]) for task in labelled)
+        proposed = [task for task in of_state["DONE"] if task.get("proposedLabel")]
+        kept = sum(task["proposedLabel"] == task["label"] for task in proposed)
         return {
             "openCounts": dict(Counter(task["reason"] for task in of_state["OPEN"])),
             "doneCount": str(len(of_state["DONE"])),
             "skippedCount": str(len(of_state["SKIPPED"])),
             "keptCount": str(kept),
-            "changedCount": str(len(of_state["DONE"]) - kept),
+            "changedCount": str(len(proposed) - kept),
             "reviews": [
                 {"proposedLabel": before, "label": after, "count": str(count)}
                 for (before, after), count in answers.items()

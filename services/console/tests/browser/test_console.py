@@ -165,6 +165,81 @@ def test_labelling_by_keyboard_alone(environment, open_page):
     expect(page.get_by_text("50.0%")).to_be_visible()
 
 
+def test_answers_of_every_kind_are_entered_by_keyboard_alone(environment, open_page):
+    memory = environment.memory
+    for number, fields in enumerate(
+        (
+            {"work": "WORK_COMPARE", "task": {"generate": {}}, "candidates": ["Lima", "Cusco"]},
+            {
+                "work": "WORK_RATE",
+                "task": {"generate": {}},
+                "candidates": ["Lima"],
+                "scales": ["tone", "truth"],
+            },
+            {"task": {"classify": {"labels": ["a", "b", "c"], "multiLabel": True}}, "proposedLabel": "a\nb"},
+            {"task": {"regress": {"min": 1, "max": 5}}},
+            {"task": {"generate": {}}, "proposedLabel": "one\ntwo"},
+        )
+    ):
+        memory.put(
+            f"{seed.P}/tasks/kind{number}",
+            state="STATE_OPEN",
+            recordId="0" * 64,
+            datasetVersion=f"{seed.DATA}/versions/v1",
+            reason="requested",
+            createTime=seed.at(90 + number),
+            **fields,
+        )
+    page = open_page(f"{PROJECT}/labels/review?reason=requested")
+    page.keyboard.press("e")
+    expect(page.locator("#entry")).to_be_focused()
+    page.keyboard.press("ControlOrMeta+End")
+    page.keyboard.type("s too")
+    accessible(page)
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("input#entry")).to_be_focused()
+    page.keyboard.type("4.5")
+    accessible(page)
+    page.keyboard.press("Enter")
+    expect(page.locator("[type=checkbox]")).to_have_count(3)
+    for key in ("2", "3"):
+        page.keyboard.press(key)
+    accessible(page)
+    page.keyboard.press("Enter")
+    expect(page.locator("[type=radio]")).to_have_count(10)
+    for key in ("4", "5"):
+        page.keyboard.press(key)
+    accessible(page)
+    page.keyboard.press("Enter")
+    expect(page.locator(".candidates")).to_be_visible()
+    accessible(page)
+    page.keyboard.press("t")
+    expect(page.get_by_text("The queue is empty.").first).to_be_visible()
+    answers = [
+        request.get("label") or request.get("ratings") or request["preference"]
+        for request in memory.called("CompleteTask")
+    ]
+    assert answers == ["one\ntwos too", "4.5", "a\nc", {"tone": 4, "truth": 5}, "PREFERENCE_TIE"]
+
+
+def test_a_text_is_saved_and_kept_without_script_too(environment, browser):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    for number in range(2):
+        fields = environment.memory.resources[f"{seed.P}/tasks/t{number}"]
+        environment.memory.put(
+            fields["name"], task={"generate": {}}, proposedLabel="one\ntwo", createTime=seed.at(90 + number)
+        )
+    page.goto(f"{environment.console}/login?to={PROJECT}/labels/review")
+    page.get_by_label("API key").fill(environment.keys["annotator"])
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="keep").click()
+    answers = [request["label"] for request in environment.memory.called("CompleteTask")]
+    assert answers == ["one\ntwo"] * 2
+    context.close()
+
+
 def test_labelling_works_without_script_too(environment, browser):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()

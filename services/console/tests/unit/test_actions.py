@@ -148,6 +148,26 @@ def test_a_task_is_answered_with_what_was_entered(fields, label, notice, monkeyp
     assert (body["label"], done.notice) == (label, notice)
 
 
+@pytest.mark.parametrize(
+    ("fields", "judgement"),
+    [
+        ({"entry": "compare", "preference": "PREFERENCE_TIE"}, {"preference": "PREFERENCE_TIE"}),
+        ({"entry": "rate", "rating-my tone": "4", "save": "1"}, {"ratings": {"my tone": 4}}),
+    ],
+)
+def test_a_judgement_is_sent_without_a_label(fields, judgement):
+    done, (_, _, body, _) = press("complete-task", name="projects/p/tasks/t", **fields)
+    assert body == {"label": "", "requestId": "q", **judgement}
+    assert done.notice == "The judgement is saved."
+
+
+def test_a_rating_that_is_missing_is_not_taken_for_a_skip():
+    with pytest.raises(BadForm, match="rate the answer, or skip"):
+        press("complete-task", name="projects/p/tasks/t", entry="rate", save="1")
+    done, (_, _, body, _) = press("complete-task", name="projects/p/tasks/t", entry="rate", skip="1")
+    assert (body["label"], done.notice) == ("", "Skipped.")
+
+
 @pytest.mark.parametrize("fields", [{"text": " \r\n"}, {}])
 def test_an_empty_answer_is_not_taken_for_a_skip(fields):
     with pytest.raises(BadForm, match="enter one, or skip"):

@@ -64,6 +64,7 @@ class Platform:
         self.posted: list[tuple[str, JSON]] = []
         self.listed: list[str] = []
         self.away = False
+        self.judgements: JSON = {}
 
     async def exchange(self, api_key: str) -> Grant:
         if api_key.upper() not in Role.__members__:
@@ -84,6 +85,8 @@ class Platform:
             }
         if name.endswith(":summarize"):
             return self.memory.summary(name.rpartition("/")[0])
+        if name.endswith(":summarizeJudgements"):
+            return self.judgements
         if name.endswith(":lineage"):
             return {"recordId": "0", "datasetVersions": [f"{seed.DATA}/versions/v1"], "placements": []}
         if name.endswith(":compare"):
@@ -207,6 +210,45 @@ def test_a_task_of_each_kind_is_entered_in_its_own_way(busy, task, proposed, exp
         assert not re.search(r'<button name="label"', answer)
 
     visit(busy, "annotator", scenario)
+
+
+def test_an_answer_is_rated_on_each_scale_and_two_are_compared(busy):
+    candidates = ["Lima & more", "Cusco"]
+    rate = {"work": "WORK_RATE", "candidates": candidates[:1], "scales": ["fluency", "tone"]}
+    compare = {"work": "WORK_COMPARE", "candidates": candidates, "proposedLabel": ""}
+    task = {"generate": {}}
+
+    async def scenario(client: httpx.AsyncClient) -> None:
+        busy.memory.put(f"{seed.P}/tasks/t0", createTime=seed.at(9), task=task, **rate)
+        rated = (await client.get("/p/mail/labels/review")).text
+        assert rated.count('type="radio" name="rating-') == 10
+        assert "Lima &amp; more" in rated
+        busy.memory.put(f"{seed.P}/tasks/t0", task=task, **compare)
+        compared = (await client.get("/p/mail/labels/review")).text
+        shown = re.findall(r'aria-label="Answer \d">([^<]+)<', compared)
+        values = re.findall(r'name="preference" value="PREFERENCE_([A-Z]+)" data-key="[12]"', compared)
+        assert sorted(zip(values, shown, strict=True)) == [("FIRST", "Lima &amp; more"), ("SECOND", "Cusco")]
+        assert 'name="save"' not in compared
+
+    visit(busy, "annotator", scenario)
+
+
+def test_ratings_and_comparisons_are_shown_with_their_intervals(busy):
+    busy.judgements = {
+        "ratings": [
+            {"origin": "m/v1", "scale": "tone", "taskCount": "9", "mean": 4.25, "low": 4.0, "high": 4.5}
+        ],
+        "comparisons": [
+            {"secondOrigin": "m/v2", "taskCount": "3", "low": 0.0, "high": 0.56, "agreementAlpha": 0.4}
+        ],
+    }
+
+    async def scenario(client: httpx.AsyncClient) -> None:
+        answer = (await client.get("/p/mail/labels")).text
+        assert "4.25 (4.00 to 4.50)" in answer
+        assert "0.0% (0.0% to 56.0%)" in answer
+
+    visit(busy, "viewer", scenario)
 
 
 def test_a_conversation_is_shown_turn_by_turn(busy):

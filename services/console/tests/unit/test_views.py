@@ -158,6 +158,18 @@ def test_what_an_annotator_enters_follows_from_the_task(task, entry):
     assert labels.entry_of(task, ["a", "b"]) == entry
 
 
+def test_two_answers_are_shown_in_an_order_that_is_random_and_stays():
+    def shown(number: int, person: str) -> labels.Entry:
+        task = {"name": f"projects/p/tasks/{number}", "work": "WORK_COMPARE", "candidates": ["a", "b"]}
+        return labels.entry_of(task, [], person)
+
+    first = [shown(number, "ann").candidates[0] for number in range(200)]
+    assert {*first} == {("a", "PREFERENCE_FIRST"), ("b", "PREFERENCE_SECOND")}
+    assert 70 < sum(text == "a" for text, _ in first) < 130
+    assert first != [shown(number, "bob").candidates[0] for number in range(200)]
+    assert shown(7, "ann") == shown(7, "ann")
+
+
 def test_a_guideline_is_headed_by_what_annotators_enter():
     assert labels.answer_words({"labels": ["a", "b"]}) == "a, b"
     assert labels.answer_words({"task": {"generate": {}}}) == "Text"

@@ -9,6 +9,7 @@ from ratoon_console.domain.people import Role
 from ratoon_console.domain.projects import settings_of
 from ratoon_console.domain.words import last_part
 
+_RATING = "rating-"
 _SHORT_ANSWER = 64
 """Characters of an answer that a notice repeats."""
 POLICY_NUMBERS = (
@@ -224,12 +225,27 @@ async def change_settings(form: Form, api: Api) -> Done:
 
 async def complete_task(form: Form, api: Api) -> Done:
     """Answer a review task; without a label it is skipped."""
-    label = await _answer(form, api)
-    await api.post(f"{form.name}:complete", {"label": label, "requestId": form["request_id"]})
+    judgement = _judgement(form)
+    label = "" if judgement else await _answer(form, api)
+    await api.post(f"{form.name}:complete", {"label": label, **judgement, "requestId": form["request_id"]})
+    if judgement:
+        return Done("The judgement is saved.")
     if not label:
         return Done("Skipped.")
     is_short = len(label) <= _SHORT_ANSWER and "\n" not in label
     return Done(f"Labelled {label}." if is_short else "The answer is saved.")
+
+
+def _judgement(form: Form) -> dict[str, object]:
+    """Return the ratings or the preference of a form; nothing if it holds none or the task is skipped."""
+    if "skip" in form.fields:
+        return {}
+    if preference := form.fields.get("preference"):
+        return {"preference": preference}
+    rated = [key for key in form.fields if key.startswith(_RATING)]
+    if form.fields.get("entry") == "rate" and not rated:
+        raise BadForm("There is no rating. Go back and rate the answer, or skip the task.")
+    return {"ratings": {key.removeprefix(_RATING): form.number(key) for key in rated}} if rated else {}
 
 
 async def _answer(form: Form, api: Api) -> str:

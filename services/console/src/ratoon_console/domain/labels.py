@@ -1,10 +1,13 @@
 """The review queue, what annotators enter, and how far people and the answers they were shown agree."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ratoon_console.domain.projects import kind_of
 from ratoon_console.domain.words import JSON, number
+
+_PREFERENCES = ("PREFERENCE_FIRST", "PREFERENCE_SECOND")
 
 
 @dataclass(frozen=True)
@@ -37,9 +40,10 @@ class Review:
 
 @dataclass(frozen=True)
 class Entry:
-    """What an annotator enters: labels, a text or a number."""
+    """What an annotator enters: labels, a text, a number; ratings of an answer, or the better of two answers."""
 
     kind: str
+    """Kind of the task; `rate` and `compare` for judgements."""
     choices: tuple[str, ...] = ()
     several: bool = False
     """Several labels may be chosen."""
@@ -47,6 +51,9 @@ class Entry:
     """Labels of the current answer."""
     hint: str = ""
     """What a valid answer is."""
+    candidates: tuple[tuple[str, str], ...] = ()
+    """Answers to judge with the preference for each, in the order in which they are shown."""
+    scales: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,9 +69,17 @@ class Kept:
         return self.kept / (self.kept + self.changed)
 
 
-def entry_of(task: JSON, labels: Sequence[str]) -> Entry:
-    """Return what a task takes; `labels` are those of the guideline, for tasks of older releases."""
-    kind = kind_of(task)
+def entry_of(task: JSON, labels: Sequence[str], person: str = "") -> Entry:
+    """Return what a task takes; `labels` are those of the guideline, for tasks of older releases.
+
+    Two answers are shown in an order that is random for each task and person, so that no side is favoured.
+    """
+    kind, candidates = kind_of(task), tuple(zip(task.get("candidates", ()), _PREFERENCES, strict=False))
+    if task.get("work") == "WORK_RATE":
+        return Entry("rate", candidates=candidates, scales=tuple(task.get("scales", ())))
+    if task.get("work") == "WORK_COMPARE":
+        is_swapped = hashlib.sha256(f"{task['name']}\0{person}".encode()).digest()[0] % 2
+        return Entry("compare", candidates=candidates[::-1] if is_swapped else candidates)
     spec = task.get("task", {}).get(kind, {})
     if kind == "regress":
         return Entry(kind, hint=_number_words(spec))

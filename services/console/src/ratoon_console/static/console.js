@@ -102,8 +102,9 @@ document.addEventListener("keydown", (event) => {
   const form = document.querySelector("[data-answers]");
   const field = document.getElementById("entry");
   if (form && field && inEntry(event, form, field)) return event.preventDefault();
-  if (!form || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input:not([type=checkbox]), textarea, select")) return;
+  if (!form || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input:not([type=checkbox], [type=radio]), textarea, select")) return;
   if (event.key === "Enter" && event.target.matches("input, button, a, summary")) return;
+  if (form && rate(event, form)) return event.preventDefault();
   const keeps = event.key === "Enter" && event.target.id === "text" ? form.dataset.keeps : "";
   const button = keeps
     ? [...form.querySelectorAll("button[name=label]")].find((each) => each.value === keeps)
@@ -120,6 +121,16 @@ function inEntry(event, form, field) {
   else if (inside && event.key === "Escape") (document.getElementById("text") || form).focus();
   else if (!inside && event.key === "e" && !event.ctrlKey && !event.metaKey && !event.altKey) field.focus();
   else return false;
+  return true;
+}
+
+// A number rates the scale that has the focus, else the first one without a rating.
+function rate(event, form) {
+  const scales = [...form.querySelectorAll("[data-scale]")];
+  const scale = event.target.closest("[data-scale]") || scales.find((each) => !each.querySelector(":checked"));
+  const choice = scale && /^[1-5]$/.test(event.key) ? scale.querySelector(`[value="${event.key}"]`) : null;
+  if (!choice || choice.disabled) return false;
+  choice.checked = true;
   return true;
 }
 

@@ -12,10 +12,11 @@ _SETS, _GUIDELINES, _ANSWERS = 50, 20, 50
 
 async def labels_page(place: Place, api: Api) -> View:
     """The newest label sets and guidelines, how far people agree, the review queue."""
-    guidelines, sets, summary, done = await asyncio.gather(
+    guidelines, sets, summary, judgements, done = await asyncio.gather(
         api.newest(f"{place.parent}/guidelines", _GUIDELINES),
         api.newest(f"{place.parent}/labelSets", _SETS, place.after),
         api.get(f"{place.parent}/tasks:summarize"),
+        api.get(f"{place.parent}/tasks:summarizeJudgements"),
         api.newest(f"{place.parent}/tasks", _ANSWERS, filter="state = DONE"),
     )
     queue = labels.queue_of(summary)
@@ -29,6 +30,7 @@ async def labels_page(place: Place, api: Api) -> View:
             "queue": queue,
             "review": labels.review_of(summary),
             "kept": labels.kept_of(summary),
+            "judgements": judgements,
             "answer_words": labels.answer_words,
             "done": done.items,
         },
@@ -54,7 +56,7 @@ async def review_page(place: Place, api: Api) -> View:
             "task": task,
             "record": await _record(task, api),
             "guideline": guideline,
-            "entry": labels.entry_of(task or {}, (guideline or project).get("labels", [])),
+            "entry": labels.entry_of(task or {}, (guideline or project).get("labels", []), _name_of(place)),
             "queue": queue,
             "reason": reason,
         },
@@ -71,6 +73,10 @@ async def _task(place: Place, reason: str, api: Api) -> JSON | None:
     condition = f"state = OPEN AND reason = {reason}" if reason else "state = OPEN"
     tasks = await api.newest(f"{place.parent}/tasks", 1, filter=condition)
     return tasks.items[0] if tasks.items else None
+
+
+def _name_of(place: Place) -> str:
+    return place.person.name if place.person else ""
 
 
 async def _record(task: JSON | None, api: Api) -> JSON | None:
