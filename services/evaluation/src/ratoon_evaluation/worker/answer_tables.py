@@ -1,6 +1,7 @@
-"""Generated answers and wrong ones as parquet blobs. Prompts are not repeated: records are named by id and digest.
+"""Generated answers and wrong ones as parquet blobs.
 
-The blob of the answers names the settings they were made with, so that answers of other settings are never taken for
+Records are named by id and digest. Prompts and right answers are not repeated: only the part holds them, from which
+they can be erased. The blob of the answers names the settings they were made with, so that answers of other settings are never taken for
 them.
 """
 
@@ -24,11 +25,10 @@ _SETTINGS = b"ratoon.answer_settings"
 def write_answers(store: ArtifactStore, part: Part, answers: Completions, settings: str) -> str:
     """Store a row a record, in the part's order; returns the blob's digest.
 
-    Columns: record_id, label, predicted, tokens, finish, nll, nll_tokens, unfit, attributes.
+    Columns: record_id, predicted, tokens, finish, nll, nll_tokens, unfit, attributes.
     """
     columns = {
         "record_id": pa.array(part.record_ids),
-        "label": pa.array(part.labels),
         "predicted": pa.array(answers.texts),
         "tokens": pa.array(answers.tokens, pa.int32()),
         "finish": pa.array(answers.finish),
@@ -69,14 +69,13 @@ def write_wrong(
 ) -> str:
     """Store these rows in this order; returns the blob's digest.
 
-    Columns: record_id, content_digest, label, predicted, reference_predicted (null without a reference model), score
+    Columns: record_id, content_digest, predicted, reference_predicted (null without a reference model), score
     (of the primary metric; null where one record has none), attributes.
     """
     taken = pa.array(rows, pa.int64())
     columns = {
         "record_id": pa.array(part.record_ids),
         "content_digest": pa.array(part.content_digests),
-        "label": pa.array(part.labels),
         "predicted": pa.array(answers),
         "reference_predicted": pa.array([None] * len(part) if reference is None else reference, pa.string()),
         "score": pa.array(scores, pa.float64()),
