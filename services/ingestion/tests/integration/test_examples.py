@@ -228,6 +228,16 @@ def test_the_answers_of_one_prompt_are_different_records_on_one_side_of_a_split(
     assert [part["classes"] for part in parts.values()] == [{}, {}, {}]
 
 
+def test_the_turns_of_one_conversation_stay_together(bench):
+    rows = [chat(number) | {"conversation_id": f"c{number // 4}"} for number in range(80)]
+    bench.version(bench.source(lines(rows)))
+    result = bench.split(group_attribute="conversation")
+    parts = [bench.part(result, name).column("attributes").to_pylist() for name in result["parts"]]
+    conversations = [{dict(row)["conversation"] for row in rows} for rows in parts]
+    assert all(conversations)
+    assert sum(map(len, conversations)) == 20
+
+
 def test_stratified_splits_do_not_take_answers_for_classes(bench):
     bench.version(bench.source(lines([chat(number) for number in range(40)])))
     parts = bench.split(mode="STRATIFIED")["parts"]
@@ -308,7 +318,10 @@ def test_a_damaged_answer_is_garbage_and_a_formula_is_not(bench):
 @pytest.mark.parametrize("kind", ROWS)
 def test_an_erasure_leaves_the_other_examples_as_they_were(bench, write, kind):
     writer, format = WRITERS[write]
-    rows = [ROWS[kind](number) | {"id": f"r{number}", "images": f"{number}.png"} for number in range(4)]
+    rows = [
+        ROWS[kind](number) | {"id": f"r{number}", "images": f"{number}.png", "conversation_id": number}
+        for number in range(4)
+    ]
     fields = bench.source(writer(rows), format)
     source = SourceSpec(fields["name"], fields["digest"], Format(format))
     items = [item for item in read_source(source, bench.store) if isinstance(item, Item)]
@@ -322,7 +335,7 @@ def test_an_erasure_leaves_the_other_examples_as_they_were(bench, write, kind):
     after = SourceSpec(source.name, result["sources"][source.name], source.format)
     left = list(read_source(after, bench.store))
     assert left == items[1:]
-    assert all(isinstance(item, Item) and item.attributes["images"] for item in left)
+    assert all(isinstance(item, Item) and len(item.attributes) == 2 for item in left)
 
 
 @pytest.mark.parametrize("format", ["CSV", "PARQUET", "JSONL"])

@@ -22,6 +22,7 @@ USER_TURN, LAST_TURN = (
 )
 USER = Turn(Role.USER, QUESTION)
 CALL = {"id": "c1", "type": "function", "function": {"name": "find", "arguments": '{"city": "Paris"}'}}
+NO = {"role": "assistant", "content": "No."}
 TOOL = {"name": "find", "description": "Finds.", "parameters": {}}
 
 
@@ -48,6 +49,11 @@ COMPLETION = {"prompt": QUESTION, "completion": ANSWER}
         (COMPLETION, Layout.PROMPT, (USER,)),
         ({"prompt": [USER_TURN], "completion": [LAST_TURN]}, Layout.PROMPT, (USER,)),
         ({"prompt": QUESTION, "response": ANSWER}, Layout.PROMPT, (USER,)),
+        (
+            {"instruction": QUESTION, "context": "It is large.", "response": ANSWER},
+            Layout.ALPACA,
+            (Turn(Role.USER, f"{QUESTION}\nIt is large."),),
+        ),
     ],
 )
 def test_a_prompt_with_its_answer(row, layout, turns):
@@ -113,6 +119,12 @@ def test_an_answer_may_think_and_call_tools():
     )
 
 
+def test_thoughts_occur_once():
+    content = "<think>\nHm.\n</think>\n\nYes."
+    for answer in ({"content": content, "reasoning": "Hm."}, {"content": "Yes.", "thinking": "Hm."}):
+        assert record({"messages": [USER_TURN, {"role": "assistant", **answer}]}).answers == (content,)
+
+
 @pytest.mark.parametrize(
     "row",
     [
@@ -120,7 +132,7 @@ def test_an_answer_may_think_and_call_tools():
         {
             "prompt": [USER_TURN],
             "chosen": [LAST_TURN],
-            "rejected": [{"role": "assistant", "content": "No."}],
+            "rejected": [NO],
         },
         {
             "messages": [USER_TURN],
@@ -131,15 +143,15 @@ def test_an_answer_may_think_and_call_tools():
         {
             "prompt": QUESTION,
             "chosen": [USER_TURN, LAST_TURN],
-            "rejected": [USER_TURN, {"role": "assistant", "content": "No."}],
+            "rejected": [USER_TURN, NO],
         },
         {
             "chosen": [USER_TURN, LAST_TURN],
-            "rejected": [USER_TURN, {"role": "assistant", "content": "No."}],
+            "rejected": [USER_TURN, NO],
         },
         {
             "chosen_messages": [USER_TURN, LAST_TURN],
-            "rejected_messages": [USER_TURN, {"role": "assistant", "content": "No."}],
+            "rejected_messages": [USER_TURN, NO],
         },
     ],
 )
@@ -168,6 +180,7 @@ def test_columns_can_be_named():
     row = {"q": QUESTION, "a": 42, "text": "something else", "w": 2}
     assert record(row, Columns(prompt="q", answer="a", weight="w")) == Record((USER,), ("42",), weight=2.0)
     assert record({"text": QUESTION, "a": ANSWER}, Columns(answer="a")) == Record((USER,), (ANSWER,))
+    assert record({**ALPACA, "text": "all"}, Columns(answer="output")) == record(ALPACA)
     assert record({"talk": [USER_TURN, LAST_TURN], "text": "x"}, Columns(messages="talk")) == Record(
         (USER,), (ANSWER,)
     )
@@ -192,8 +205,13 @@ def test_attachments_are_referenced():
     content = [{"type": "text", "text": "Compare "}, picture, embedded]
     example = read({"messages": [{"role": "user", "content": content}, LAST_TURN]})
     assert example.record.turns[0].content == "Compare <image><image>"
-    assert example.media["images"].startswith("https://example.org/a.png, sha256:")
-    assert read({**CHAT, "images": ["a.jpg", "b.jpg"]}).media == {"images": "a.jpg, b.jpg"}
+    assert example.attributes["images"].startswith("https://example.org/a.png, sha256:")
+    assert read({**CHAT, "images": ["a.jpg", "b.jpg"]}).attributes == {"images": "a.jpg, b.jpg"}
+
+
+def test_the_conversation_of_a_row_is_an_attribute():
+    assert read({**CHAT, "conversation_id": 7}).attributes == {"conversation": "7"}
+    assert read({**CHAT, "conversation": ["a"]}).attributes == {}
 
 
 def test_a_whole_record_is_read_as_it_was_written():
@@ -255,8 +273,8 @@ FAULTS = {
     ),
     "tools that are no list": ({**CHAT, "tools": "no JSON"}, "the tools hold no valid JSON"),
     "tools with NaN": ({**CHAT, "tools": [{"name": "f", "max": float("nan")}]}, "not JSON, such as NaN"),
-    "a lone surrogate in the prompt": ({"messages": [{"role": "user", "content": HALF}]}, "half of a surrogate"),
-    "a lone surrogate in the answer": ({"prompt": QUESTION, "completion": HALF}, "is not a text"),
+    "a lone surrogate in the prompt": ({"messages": [{"role": "user", "content": HALF}]}, "half of a surrogate pair"),
+    "a lone surrogate in the answer": ({"prompt": QUESTION, "completion": HALF}, "half of a surrogate pair"),
     "an answer that repeats the prompt": ({"prompt": QUESTION, "completion": f" {QUESTION} "}, "repeats the prompt"),
     "the same answer twice": (
         {"prompt": QUESTION, "chosen": ANSWER, "rejected": ANSWER},

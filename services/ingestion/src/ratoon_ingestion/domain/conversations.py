@@ -9,6 +9,7 @@ from typing import Any
 from ratoon.tasks.generate import Generate, record_fault
 from ratoon.tasks.kind import Record, Role, Turn, conversation_fault
 from ratoon.tasks.records import prompt_text, record_of, to_json
+from ratoon.tasks.text import is_encodable
 
 KIND_ATTRIBUTE = "record_kind"
 """Attribute of records that are more than a text with at most a label."""
@@ -56,6 +57,8 @@ def fault(record: Record) -> str:
     for number, turn in enumerate(record.turns, 1):
         if turn.role in (Role.USER, Role.ASSISTANT) and not turn.content.strip() and not turn.tool_calls:
             return f"message {number} of the {turn.role} is empty"
+    if not is_encodable(to_json(record)):
+        return "a text contains half of a surrogate pair, which is not a character"
     reason = (
         record_fault(Generate(), record)
         if record.answers or not record.turns

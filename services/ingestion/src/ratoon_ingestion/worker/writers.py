@@ -22,7 +22,7 @@ from ratoon_ingestion.domain.sources import Columns, Format
 from ratoon_ingestion.worker.batches import TIME
 from ratoon_ingestion.worker.readers import Item, SourceSpec
 from ratoon_ingestion.worker.readers.columns import named_columns
-from ratoon_ingestion.worker.readers.examples import EXAMPLE, MEDIA
+from ratoon_ingestion.worker.readers.examples import ATTRIBUTES, EXAMPLE
 
 _BATCH = 500
 _TO_ESCAPE = re.compile(rb">*From ")
@@ -98,7 +98,7 @@ def _charset(source: SourceSpec) -> str:
 
 
 def _names(columns: Columns, has_examples: bool) -> list[str]:
-    return list(dict.fromkeys((*named_columns(columns), *((EXAMPLE, *MEDIA) if has_examples else ()))))
+    return list(dict.fromkeys((*named_columns(columns), *((EXAMPLE, *ATTRIBUTES) if has_examples else ()))))
 
 
 def _row(columns: Columns, item: Item) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def _example_row(columns: Columns, item: Item, row: Mapping[str, Any]) -> dict[s
     return {
         **dict.fromkeys(columns.of_examples.values()),
         **row,
-        **{name: item.attributes[name] for name in MEDIA if name in item.attributes},
+        **{name: item.attributes[name] for name in ATTRIBUTES if name in item.attributes},
         columns.label: None if record.answers else item.label,
         columns.text: None,
         EXAMPLE: to_json(record),

@@ -36,14 +36,20 @@ MAX_ANSWER_CHARS = 65_536
 _CONVERSATIONS = ("messages", "conversations")
 _ANSWERS = ("completion", "response")
 _PAIR = ("chosen", "rejected")
-_PAIR_OF_MESSAGES = ("chosen_messages", "rejected_messages")
+_PAIRS = (("chosen_messages", "rejected_messages"), ("preferred_output", "non_preferred_output"))
+"""Fields of two conversations, the better one first."""
 MEDIA = ("images", "audios", "videos", "files")
+CONVERSATION = "conversation"
+"""Attribute that names the conversation of an example, by which a split can group."""
+_CONVERSATION_IDS = ("conversation_id", CONVERSATION)
+ATTRIBUTES = (*MEDIA, CONVERSATION)
+"""Fields that are attributes of an example without being named."""
 _BOOLEANS = {"true": True, "false": False}
 _NUMBERS = {"1": True, "0": False}
 """Ratings as numbers, which beside a prompt and its answer can mean nothing else."""
 _FIELDS = (
-    EXAMPLE, *_CONVERSATIONS, "instruction", "input", "output", "history", "system", "prompt", *_ANSWERS, *_PAIR,
-    *_PAIR_OF_MESSAGES, "tools", "functions", "kto_tag", *MEDIA,
+    EXAMPLE, *_CONVERSATIONS, "instruction", "input", "context", "output", "history", "system", "prompt", *_ANSWERS,
+    *_PAIR, *_PAIRS[0], *_PAIRS[1], "tools", "functions", "kto_tag", *MEDIA, *_CONVERSATION_IDS,
 )  # fmt: skip
 """Fields of examples that are read without being named."""
 
@@ -68,10 +74,11 @@ class Layout(StrEnum):
 
 @dataclass(frozen=True)
 class Example:
-    """A record, its attachments, and the label beside it, if it has one that does not rate the answer."""
+    """A record, and the label beside it, if it has one that does not rate the answer."""
 
     record: Record
-    media: Mapping[str, str]
+    attributes: Mapping[str, str]
+    """References to its attachments by their type, and the name of its conversation."""
     label: str | None = None
 
 
@@ -90,7 +97,7 @@ def layout_of(columns: Columns, fields: Collection[str]) -> Layout:
     if "messages" in named:
         return Layout.CHAT
     if "prompt" in named or "answer" in named:
-        return Layout.PROMPT
+        return Layout.ALPACA if "prompt" not in named and "instruction" in fields else Layout.PROMPT
     if "text" in columns.named or columns.text in fields:
         return Layout.TEXT
     return next((layout for layout, matches in _DETECTED.items() if matches(fields)), Layout.TEXT)
@@ -101,7 +108,7 @@ def example_columns(columns: Columns, header: Collection[str]) -> tuple[str, ...
     layout = layout_of(columns, header)
     if layout is Layout.TEXT:
         has_whole = EXAMPLE in header and "text" not in columns.named
-        return (EXAMPLE, *(name for name in MEDIA if name in header)) if has_whole else ()
+        return (EXAMPLE, *(name for name in ATTRIBUTES if name in header)) if has_whole else ()
     return tuple(
         dict.fromkeys((*columns.of_examples.values(), *(each for each in _FIELDS if each in header)))
     )
@@ -133,7 +140,7 @@ def _example(columns: Columns, row: Row, layout: Layout) -> Example:
         record, label = _with_label(columns, row, read, layout)
         record = replace(record, tools=_tools(columns, row), weight=_weight(columns, row, record.weight))
     _check(record)
-    return Example(record, _references(row, read.media), label)
+    return Example(record, {**_references(row, read.media), **_conversation_id(row)}, label)
 
 
 @dataclass(frozen=True)
@@ -189,11 +196,11 @@ def _alpaca(fields: _Fields) -> _Read:
             raise BadExample("the history is not a list of pairs of an instruction and its answer")
         instruction, answer = (_text(each, "history") for each in pair)
         turns += Turn(Role.USER, instruction), Turn(Role.ASSISTANT, answer)
-    texts = (fields.text("prompt", "instruction"), fields.text("", "input"))
+    texts = (fields.text("", "instruction"), fields.text("", "input", "context"))
     turns.append(Turn(Role.USER, "\n".join(text for text in texts if text)))
     if _has_pair(fields):
         return _preferred(fields, tuple(turns), {})
-    return _answered(tuple(turns), fields.one("answer", "output"), {})
+    return _answered(tuple(turns), fields.one("answer", "output", "response"), {})
 
 
 def _prompt(fields: _Fields) -> _Read:
@@ -205,14 +212,18 @@ def _prompt(fields: _Fields) -> _Read:
 
 
 def _pair(fields: _Fields) -> _Read:
-    """Return the preference of two conversations: what they share is the prompt."""
-    if _PAIR_OF_MESSAGES[0] in fields.row:
-        chosen, rejected = (read_messages(fields.row.get(name)) for name in _PAIR_OF_MESSAGES)
-    else:
+    """Return the preference of two conversations: what they share is the prompt, and what a field `input` holds."""
+    names = next((names for names in _PAIRS if names[0] in fields.row), None)
+    if names is None:
         chosen, rejected = (_conversation(fields.one(role, name), name) for role, name in _roles_of_pair())
-    turns = chosen.turns[:-1]
-    if not turns or rejected.turns[:-1] != turns:
+    else:
+        chosen, rejected = (_conversation(fields.row.get(name), name) for name in names)
+    before = fields.row.get("input")
+    shared = read_messages(before.get("messages")).turns if isinstance(before, Mapping) else ()
+    turns = (*shared, *chosen.turns[:-1])
+    if not turns or rejected.turns[:-1] != chosen.turns[:-1]:
         raise BadExample("the chosen and the rejected conversation do not share all but their last message")
+    check_order((*turns, *chosen.turns[-1:]))
     record = Record(turns, (_answer(chosen.turns[-1:]),), _answer(rejected.turns[-1:]))
     weight = chosen.answer_weight
     return _Read(record if weight is None else replace(record, weight=weight), chosen.media)
@@ -229,7 +240,7 @@ _READERS: Mapping[Layout, Callable[[_Fields], _Read]] = {
 
 
 def _is_preference(fields: Collection[str]) -> bool:
-    return any(set(pair) <= set(fields) for pair in (_PAIR, _PAIR_OF_MESSAGES))
+    return any(set(pair) <= set(fields) for pair in (_PAIR, *_PAIRS))
 
 
 _DETECTED: Mapping[Layout, Callable[[Collection[str]], bool]] = {
@@ -257,17 +268,17 @@ def _has_pair(fields: _Fields) -> bool:
 
 
 def _preferred(fields: _Fields, turns: tuple[Turn, ...], media: Media) -> _Read:
-    chosen, rejected = (_after(turns, fields.one(role, name), name) for role, name in _roles_of_pair())
+    pair = [fields.one(role, name) for role, name in _roles_of_pair()]
+    if all(isinstance(each, list | tuple) and len(each) > 1 and _is_conversation(each) for each in pair):
+        return _pair(fields)
+    check_order(turns)
+    chosen, rejected = (_after(each, name) for each, name in zip(pair, _PAIR, strict=True))
     return _Read(Record(turns, (chosen,), rejected), media)
 
 
-def _after(turns: Sequence[Turn], value: Any, what: str) -> str:
-    """Return an answer of a preference; a conversation may repeat the prompt before it."""
-    if not _is_conversation(value):
-        return _text(value, what)
-    answer = read_messages(value).turns
-    repeats = len(answer) > 1 and answer[:-1] == tuple(turns)
-    return _answer(answer[-1:] if repeats else answer)
+def _after(value: Any, what: str) -> str:
+    """Return an answer of a preference, which is a text or a message."""
+    return _answer(read_messages(value).turns) if _is_conversation(value) else _text(value, what)
 
 
 def _answer(turns: Sequence[Turn]) -> str:
@@ -332,7 +343,9 @@ def _label(columns: Columns, row: Row) -> str | None:
 
 
 def _tools(columns: Columns, row: Row) -> str:
-    return read_tools(_Fields(columns, row).one("tools", "tools", "functions"))
+    value = _Fields(columns, row).one("tools", "tools", "functions")
+    before = row.get("input")
+    return read_tools(before.get("tools") if value is None and isinstance(before, Mapping) else value)
 
 
 def _weight(columns: Columns, row: Row, weight: float) -> float:
@@ -381,6 +394,12 @@ def _references(row: Row, media: Media) -> dict[str, str]:
         elif isinstance(value, list | tuple) and value:
             by_type[name] = [each if isinstance(each, str) else "(embedded)" for each in value]
     return {name: ", ".join(references) for name, references in by_type.items()}
+
+
+def _conversation_id(row: Row) -> dict[str, str]:
+    value = next((row[name] for name in _CONVERSATION_IDS if isinstance(row.get(name), str | int)), None)
+    name = cell_line(value)
+    return {CONVERSATION: name} if name else {}
 
 
 def _check_keys(row: Row) -> None:

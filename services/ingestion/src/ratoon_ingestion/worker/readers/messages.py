@@ -22,6 +22,8 @@ _ROLES = {
 _ROLE_OF = {name: role for role, names in _ROLES.items() for name in names}
 _CALL = "function_call"
 """ShareGPT's author of a call, and the older name of the field `tool_calls`."""
+_REASONING = ("reasoning_content", "reasoning", "thinking")
+_WEIGHTS = ("loss_weight", "weight")
 _MEDIA = ("image", "audio", "video", "file")
 _SHOWN = 60
 _MAX_REFERENCE = 256
@@ -57,7 +59,7 @@ def read_messages(value: object) -> Messages:
         raise BadExample("the messages are not a list")
     media: Media = {}
     turns = tuple(_turn(message, number, media) for number, message in enumerate(value, 1))
-    weight = value[-1].get("loss_weight") if value else None
+    weight = _first(value[-1], *_WEIGHTS) if value else None
     return Messages(turns, media, None if weight is None else weight_of(weight))
 
 
@@ -77,7 +79,8 @@ def check_order(turns: Sequence[Turn]) -> None:
 
 def answer_of(turn: Turn) -> str:
     """Return the text of an answer: its reasoning in `<think>`, its text, then its calls of tools as a JSON list."""
-    thought = f"<think>\n{turn.reasoning}\n</think>" if turn.reasoning else ""
+    repeats = turn.content.lstrip().startswith("<think>")
+    thought = f"<think>\n{turn.reasoning}\n</think>" if turn.reasoning and not repeats else ""
     calls = _calls_text(turn.tool_calls) if turn.tool_calls else ""
     return "\n\n".join(part for part in (thought, turn.content, calls) if part)
 
@@ -142,7 +145,7 @@ def _turn(message: object, number: int, media: Media) -> Turn:
         tool_calls=_message_calls(message, number),
         tool_call_id=_line(message.get("tool_call_id")),
         name=_line(message.get("name")),
-        reasoning=_text(message.get("reasoning_content"), number),
+        reasoning=_text(_first(message, *_REASONING), number),
     )
     if isinstance(content, list | tuple):
         return _with_parts(turn, content, number, media)
@@ -162,8 +165,8 @@ def _with_parts(turn: Turn, parts: Sequence[object], number: int, media: Media) 
         if attachment is not None:
             media.setdefault(f"{attachment}s", []).append(_reference(part, kind))
             texts.append(f"<{attachment}>")
-        elif kind == "reasoning":
-            thoughts.append(_text(value, number))
+        elif kind in _REASONING:
+            thoughts.append(_text(part.get(kind) if value is None else value, number))
         elif kind == "tool_call":
             calls.extend(json.loads(_calls(value, number)))
         elif kind in ("text", "input_text", "output_text", ""):
@@ -270,6 +273,11 @@ def _text(value: object, number: int) -> str:
         return cell_text(value) or ""
     except NoCell as error:
         raise BadExample(f"message {number} holds {error}, not text") from None
+
+
+def _first(fields: Mapping[str, Any], *names: str) -> Any:
+    """Return the first of some fields that has a value."""
+    return next((fields[name] for name in names if fields.get(name) is not None), None)
 
 
 def _line(value: object) -> str:

@@ -263,8 +263,8 @@ def _example_item(columns: Columns, row: Mapping[str, Any], path: str, layout: L
     except BadExample as error:
         return Rejection(path, Rejected.BAD_ROW, f"{layout} row: {error}")
     record = example.record
-    media = {name: references[:_ATTRIBUTE_CHARS] for name, references in example.media.items()}
-    attributes = {**media, **_attributes(columns, row)}
+    own = {name: value[:_ATTRIBUTE_CHARS] for name, value in example.attributes.items()}
+    attributes = {**own, **_attributes(columns, row)}
     time = as_time(row.get(columns.time))
     if not record.turns:
         return Item(path, Kind.CELL, record.answers[0].encode(), None, time, attributes, layout)
