@@ -127,6 +127,16 @@ def test_tools_and_their_calls_are_rendered_as_transformers_does(tmp_path, name)
     assert answer.endswith(f"Rain.{ENDS[name]}")
 
 
+@pytest.mark.parametrize("arguments", ['{"city": "Berlin"}', '{\\"city\\": \\"Berlin\\"}'])
+def test_arguments_of_calls_are_objects_for_a_template_even_if_the_api_gave_a_string(tmp_path, arguments):
+    quoted = arguments if arguments[1] == '"' else f'"{arguments}"'
+    turn = Turn(ASSISTANT, "", tool_calls=CALL.replace('{"city": "Berlin"}', quoted))
+    speech = speech_of(tmp_path, LLAMA)
+    record = Record((*CALLED[:2], turn, CALLED[3]), ("Rain.",), tools=TOOLS)
+    call, _ = learned(speech, samples_of(speech, record, TrainOn.ALL_ASSISTANT_TURNS))
+    assert call == '{"name": "weather", "parameters": {"city": "Berlin"}}<|eot_id|>'
+
+
 @pytest.mark.parametrize(
     ("template", "turns", "tools", "lost"),
     [

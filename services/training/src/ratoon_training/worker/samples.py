@@ -94,11 +94,10 @@ def _samples(speech: Speech, recipe: Recipe, record: Record, counts: Counts) -> 
         counts.ends |= whole.ends(speech.special)
         fits = len(whole.ids) <= recipe.max_tokens
         counts.truncated_samples += not fits
-        for sample in [whole] if fits else truncated(whole, recipe.max_tokens, recipe.truncation, bos):
-            if sample.learned:
-                yield sample
-            else:
-                counts.samples_without_targets += 1
+        parts = [whole] if fits else truncated(whole, recipe.max_tokens, recipe.truncation, bos)
+        with_targets = [part for part in parts if part.learned]
+        counts.samples_without_targets += not with_targets
+        yield from with_targets
 
 
 def _counted(task: TaskSpec, record: Record, counts: Counts) -> bool:

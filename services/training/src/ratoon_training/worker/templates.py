@@ -36,7 +36,7 @@ def render(
     """Return the text of a conversation; BadChatTemplate says why the template refuses it."""
     try:
         return _compiled(template).render(
-            messages=messages,
+            messages=list(map(_with_arguments, messages)),
             tools=list(tools) or None,
             documents=None,
             add_generation_prompt=add_generation_prompt,
@@ -47,6 +47,24 @@ def render(
             f"The chat template of the base model does not render a conversation: {_sentence(error)} "
             f"Change the records, or take a base model whose template takes them."
         ) from error
+
+
+def _with_arguments(message: Message) -> Message:
+    """Return a message whose calls have their arguments as objects, as engines give them to templates."""
+    if not message.get("tool_calls"):
+        return message
+    return {**message, "tool_calls": list(map(_call, message["tool_calls"]))}
+
+
+def _call(call: Message) -> Message:
+    function = call.get("function")
+    if not isinstance(function, dict) or isinstance(function.get("arguments"), dict):
+        return call
+    try:
+        arguments = json.loads(function.get("arguments") or "{}")
+    except ValueError:
+        return call
+    return {**call, "function": {**function, "arguments": arguments}}
 
 
 class Generation(Extension):
