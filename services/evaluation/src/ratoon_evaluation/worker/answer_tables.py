@@ -1,8 +1,8 @@
 """Generated answers and wrong ones as parquet blobs.
 
 Records are named by id and digest. Prompts and right answers are not repeated: only the part holds them, from which
-they can be erased. The blob of the answers names the settings they were made with, so that answers of other settings are never taken for
-them.
+they can be erased. The blob of the answers names the settings they were made with, so that answers of other settings
+are never taken for them.
 """
 
 from __future__ import annotations
