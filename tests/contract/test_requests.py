@@ -15,10 +15,10 @@ from google.protobuf.message_factory import GetMessageClass
 from ratoon.common.v1 import options_pb2
 from ratoon.process.errors import InvalidArgument, PermissionDenied
 from ratoon.runtime.requests import (
-    PROSE,
     check_projects,
     check_values,
     is_artifact_field,
+    is_prose,
     spans_projects,
     values,
 )
@@ -108,7 +108,7 @@ def is_text(field: FieldDescriptor) -> bool:
     return bool(
         field.type == FieldDescriptor.TYPE_STRING
         and field.containing_type.full_name != _MASK
-        and field.name not in PROSE
+        and not is_prose(field)
     )
 
 

@@ -200,6 +200,11 @@ def _bound(field: FieldDescriptor) -> int:
     return _LONGEST if field.name in _LONG_TEXTS else _LONG
 
 
+def is_prose(field: FieldDescriptor) -> bool:
+    """Return whether a field holds text that no service reads as the name of a resource."""
+    return field.name in _PROSE or _is_declared_prose(field)
+
+
 @cache
 def _is_declared_prose(field: FieldDescriptor) -> bool:
     return bool(field.GetOptions().Extensions[options_pb2.prose])
@@ -228,7 +233,7 @@ def projects_in(value: Value) -> Iterator[str]:
     Disguises count: other cases, percent-encoding, spaces around it, a host or an API version before it.
     """
     field = value.field
-    if field.type != FieldDescriptor.TYPE_STRING or field.name in _PROSE or _is_declared_prose(field):
+    if field.type != FieldDescriptor.TYPE_STRING or is_prose(field):
         return
     text = _unquoted(value.value).strip().casefold()
     if "projects/" not in text:
