@@ -12,6 +12,7 @@ from ratoon.common.v1.reference_service_pb2_grpc import (
     ReferenceServiceServicer,
     add_ReferenceServiceServicer_to_server,
 )
+from ratoon.common.v1.task_pb2 import Generate, Regress, TaskSpec
 from ratoon.operations.job_machine import Failure, JobObservation, Phase
 from ratoon.process.errors import (
     AlreadyExists,
@@ -25,6 +26,7 @@ from ratoon.runtime.lifecycle import App
 from ratoon.runtime.settings import socket_address
 from ratoon.security.identity import Role
 from ratoon.service.app import Platform, ServiceRuntime
+from ratoon.service.tasks import task_of
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.migrations import migrate
 from ratoon.testkit.models import tiny_adapter, tiny_llama
@@ -162,6 +164,25 @@ def test_a_run_is_watched_to_its_end_with_plan_progress_and_result(training, dri
     assert [each.revision for each in states] == sorted({each.revision for each in states})
 
 
+TASKS = {
+    "generate": TaskSpec(generate=Generate(form=Generate.FORM_CHAT, stop=["\n"])),
+    "regress": TaskSpec(regress=Regress(unit="points", min=0.0)),
+}
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_a_run_of_a_task_with_texts_says_its_settings(training, kind):
+    settings = {"train_on": run_pb.Recipe.TRAIN_ON_LAST_ANSWER, "max_tokens": 300}
+    created = create(training, kind, labels=[], task=TASKS[kind], **settings)
+    recipe = watched(training, created.name)[-1].recipe
+    assert (task_of(recipe.task), list(recipe.labels)) == (task_of(TASKS[kind]), [])
+    assert (recipe.train_on, recipe.max_tokens) == (settings["train_on"], 300)
+    assert recipe.truncation == run_pb.Recipe.TRUNCATION_MIDDLE
+    with pytest.raises(InvalidArgument) as refused:
+        create(training, f"{kind}-labels", task=TASKS[kind])
+    assert (refused.value.reason, refused.value.field) == ("BAD_TASK", "labels")
+
+
 def test_a_lost_worker_gets_another_attempt_under_a_higher_number(training, drivers):
     last = watched(training, create(training, "lost-once").name)[-1]
     assert (last.state, last.attempt) == (STATE.STATE_SUCCEEDED, 2)
@@ -276,6 +297,7 @@ def test_an_invalid_request_is_refused_by_name(state, training):
     for field, changed in {
         "recipe.labels": spec(labels=[]),
         "recipe.learning_rate": spec(learning_rate=7.0),
+        "recipe.max_tokens": spec(labels=[], task=TASKS["generate"], max_tokens=4096),
         "train_digest": run_pb.TrainingRun(validation_digest="2" * 64),
         "base_artifact_digest": spec(method=run_pb.Recipe.METHOD_LORA),
     }.items():
