@@ -14,7 +14,8 @@ from ratoon.storage.artifacts import ArtifactStore
 from ratoon_training.adapters.bases import StoredModels
 from ratoon_training.domain.errors import BadBaseModel
 from ratoon_training.domain.recipes import Method, Recipe
-from ratoon_training.worker import models
+from ratoon_training.worker import models, packing
+from ratoon_training.worker.corpus import Segments
 
 from .architectures import CONFIGS, tiny
 
@@ -158,3 +159,40 @@ def test_the_seed_decides_the_adapter(tmp_path):
     )
     assert all(map(torch.equal, first, again))
     assert not all(map(torch.equal, first, other))
+
+
+WINDOWS: dict[str, dict[str, Any]] = {
+    "gemma2": {"sliding_window": 4},
+    "phi3": {"sliding_window": 4},
+    "qwen2": {"sliding_window": 4, "use_sliding_window": True, "max_window_layers": 0},
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [*((kind, {}) for kind in CONFIGS), *WINDOWS.items()],
+    ids=lambda value: str(value)[:12],
+)
+@pytest.mark.parametrize("way", ["one_by_one", "side_by_side"])
+def test_packed_samples_of_any_architecture_are_computed_as_alone(tmp_path, monkeypatch, kind, changes, way):
+    """T07: each sample sees itself alone, and no more of itself than the layer's window."""
+    tiny(tmp_path / "base", kind, **changes)
+    monkeypatch.setattr(packing, "one_by_one", getattr(packing, way))
+    alone, packed = (
+        models.build(Recipe(method=Method.CONTINUE, packed=packed), tmp_path).eval().get_decoder()
+        for packed in (False, True)
+    )
+    samples = torch.arange(5, 25), torch.arange(100, 117)
+    positions = torch.cat([torch.arange(20), torch.arange(17)])
+    segments = Segments((20, 17), torch.cat([torch.arange(20), 20 + torch.arange(17)]))
+    with torch.no_grad():
+        expected = torch.cat([alone(each.unsqueeze(0)).last_hidden_state for each in samples], dim=1)
+        together = packed(
+            torch.cat(samples).unsqueeze(0),
+            position_ids=positions.unsqueeze(0),
+            segments=segments,
+            use_cache=False,
+        )
+        one = packed(samples[0].unsqueeze(0)).last_hidden_state
+    assert (together.last_hidden_state - expected).abs().max() <= 1e-5
+    assert (one - expected[:, :20]).abs().max() <= 1e-5, "rows that are not packed, as validation has them"

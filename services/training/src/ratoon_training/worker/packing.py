@@ -35,10 +35,7 @@ def attention(
 ) -> tuple[Tensor, None]:
     """Causal attention within each of `segments` of the one row; (1, row, heads, width)."""
     if segments is None:
-        usual: tuple[Tensor, None] = sdpa_attention_forward(
-            module, query, key, value, attention_mask, **options
-        )
-        return usual
+        return _attended(module, (query, key, value), options, attention_mask), None
     way = one_by_one if query.device.type == "cpu" else side_by_side
     return way(module, (query, key, value), segments, **options), None
 
@@ -46,9 +43,7 @@ def attention(
 def one_by_one(module: Any, tensors: tuple[Tensor, ...], segments: Segments, **options: Any) -> Tensor:
     """Sample after sample; `tensors` are queries, keys and values, (1, heads, row, width) each."""
     parts = (tensor.split(list(segments.lengths), dim=2) for tensor in tensors)
-    attended = [
-        sdpa_attention_forward(module, q, k, v, None, **options)[0] for q, k, v in zip(*parts, strict=True)
-    ]
+    attended = [_attended(module, part, options) for part in zip(*parts, strict=True)]
     return torch.cat(attended, dim=1)
 
 
@@ -62,5 +57,23 @@ def side_by_side(module: Any, tensors: tuple[Tensor, ...], segments: Segments, *
         cells = empty.index_copy(0, segments.cells, row)
         return cells.unflatten(0, (samples, longest)).transpose(1, 2)
 
-    attended = sdpa_attention_forward(module, *map(spread, tensors), None, **options)[0]
+    attended = _attended(module, tuple(map(spread, tensors)), options)
     return attended.flatten(0, 1).index_select(0, segments.cells).unsqueeze(0)
+
+
+def _attended(
+    module: Any, tensors: tuple[Tensor, ...], options: dict[str, Any], mask: Tensor | None = None
+) -> Tensor:
+    """Attend within each row, and within the layer's window: transformers makes no mask for attention of ours."""
+    query, length, window = tensors[0], tensors[0].shape[2], options.get("sliding_window")
+    if mask is None and window and length > window:
+        mask = _window_mask(length, window, query.device)
+    attended: Tensor = sdpa_attention_forward(module, *tensors, mask, **options)[0]
+    return attended
+
+
+def _window_mask(length: int, window: int, device: torch.device) -> Tensor:
+    """Return a mask that is true where a place sees itself or one of the `window - 1` before it."""
+    places = torch.arange(length, device=device)
+    distance = places.unsqueeze(1) - places
+    return ((distance >= 0) & (distance < window)).expand(1, 1, -1, -1)
