@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from html import unescape
 
+from ratoon.tasks.classify import Classify
 from ratoon.tasks.generate import Generate
 from ratoon.tasks.regress import Regress
 from ratoon_evaluation.domain.gate import Outcome, Rule, RuleKind, judge
@@ -12,9 +13,11 @@ from ratoon_evaluation.domain.kinds.classify import Confusion
 from ratoon_evaluation.domain.scores import DomainScores, Interval, Measurements, Scores, SliceScore
 from ratoon_evaluation.worker import report
 from ratoon_evaluation.worker.cards import Card
+from ratoon_evaluation.worker.report import Content
 
 CARD = Card("a" * 64, 1000, 2000)
 CONFUSION = Confusion.of(("ham", "spam"), [("ham", "ham"), ("spam", "")])
+LABELS = Classify(("ham", "spam"))
 
 
 def interval(value: float) -> Interval:
@@ -25,11 +28,16 @@ def scores(**metrics: float) -> Scores:
     return Scores(9, metrics={name: interval(value) for name, value in metrics.items()})
 
 
-def page(domain: DomainScores, task=None, primary="") -> str:
+def page(domain: DomainScores, task=LABELS, primary="", **generation) -> str:
     measured = Measurements((domain,))
-    kind = () if task is None else (task, primary)
-    outcome = Outcome(measured, judge([Rule(RuleKind.BETTER, domain.domain)], measured, *kind))
-    return unescape(re.sub(r"<[^>]+>", "|", report.as_html("Run", {"candidate": CARD}, outcome, *kind)))
+    outcome = Outcome(measured, judge([Rule(RuleKind.BETTER, domain.domain)], measured, task, primary))
+    return unescape(
+        re.sub(
+            r"<[^>]+>",
+            "|",
+            report.as_html(Content("Run", {"candidate": CARD}, outcome, task, primary, generation)),
+        )
+    )
 
 
 LABELLED = DomainScores(
@@ -72,7 +80,7 @@ def test_free_text_shows_its_metrics_baselines_slices_and_what_was_not_measured(
         differences={"rouge_l": interval(0.1), "perplexity": interval(-2.0)},
         baseline_differences={"rouge_l": interval(-0.2)},
     )
-    text = page(domain, Generate())
+    text = page(domain, Generate(), top_p=0.9, seed=3)
     for part in (
         "||ROUGE-L||BLEU||perplexity (lower is better)||answer length||too long||no valid answer|",
         "|candidate||0.500 [0.400, 0.600]||0.300 [0.200, 0.400]||12.5 [12.4, 12.6]||20 [19.9, 20.1]||2||3|",
@@ -82,6 +90,8 @@ def test_free_text_shows_its_metrics_baselines_slices_and_what_was_not_measured(
         "Candidate minus the base model, paired",
         "|JSON validity: The answers are no JSON documents.|",
         "|language=en||5||0.600 [0.500, 0.700]|",
+        "|top p||0.9|",
+        "|seed||3|",
     ):
         assert part in text, text
     assert "macro-F1" not in text
@@ -100,6 +110,6 @@ def test_a_lower_error_than_that_of_the_baseline_gets_no_warning():
 def test_the_json_names_the_primary_metric_and_its_direction():
     domain = DomainScores("d", "0" * 64, scores(mae=0.3, rmse=0.4))
     outcome = Outcome(Measurements((domain,)), judge([], Measurements()))
-    document = json.loads(report.as_json("Run", {"candidate": CARD}, outcome, Regress(), "rmse"))
+    document = json.loads(report.as_json(Content("Run", {"candidate": CARD}, outcome, Regress(), "rmse")))
     assert (document["task"], document["metric"], document["direction"]) == ("regress", "rmse", "LOWER")
     assert document["measured"]["domains"][0]["candidate"]["metrics"]["mae"]["value"] == 0.3

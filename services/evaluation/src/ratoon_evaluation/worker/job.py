@@ -128,12 +128,23 @@ def _concluded(
     ]
     task = task_of_spec(spec)
     outcome = Outcome(measured, judge(rules, measured, task, spec.metric))
-    title = spec.title or "Evaluation"
+    content = report.Content(
+        spec.title or "Evaluation", described, outcome, task, spec.metric, _generation(spec)
+    )
     return ScoringResult(
-        report_json=store.put_bytes(report.as_json(title, described, outcome, task, spec.metric)),
-        report_html=store.put_bytes(report.as_html(title, described, outcome, task, spec.metric).encode()),
+        report_json=store.put_bytes(report.as_json(content)),
+        report_html=store.put_bytes(report.as_html(content).encode()),
         evaluation=from_json(ScoringOutcome, asdict(outcome)),
     )
+
+
+def _generation(spec: ScoringSpec) -> dict[str, object]:
+    """Return the settings of generated answers by name; none if the task does not generate."""
+    if not spec.HasField("generation"):
+        return {}
+    sampling = {field.name: value for field, value in spec.generation.sampling.ListFields()}
+    shots = {"few_shot": spec.few_shot} if spec.base else {}
+    return {**sampling, "seed": spec.generation.seed, "engine": spec.generation.engine.lower(), **shots}
 
 
 class _ProgressReporter:

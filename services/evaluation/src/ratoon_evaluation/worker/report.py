@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from html import escape
 from typing import Any
 
@@ -69,40 +69,52 @@ def _words(task: TaskSpec, primary: str) -> _Words:
 _OF_LABELS = _words(_ANY_LABELS, "")
 
 
-def as_json(
-    title: str, models: Mapping[str, Card], outcome: Outcome, task: TaskSpec = _ANY_LABELS, primary: str = ""
-) -> bytes:
+@dataclass(frozen=True)
+class Content:
+    """What a report shows."""
+
+    title: str
+    models: Mapping[str, Card]
+    outcome: Outcome
+    task: TaskSpec = _ANY_LABELS
+    metric: str = ""
+    """Primary metric; empty: that of the kind of task."""
+    generation: Mapping[str, object] = field(default_factory=dict)
+    """Settings of generated answers by name."""
+
+
+def as_json(content: Content) -> bytes:
     """Everything measured, with architecture and training parameters, as canonical JSON."""
-    metric = _words(task, primary).primary
+    metric, outcome = _words(content.task, content.metric).primary, content.outcome
     document = {
-        "title": title,
-        "task": task.kind,
+        "title": content.title,
+        "task": content.task.kind,
         "metric": metric.name,
         "direction": metric.direction,
-        "models": {role: asdict(card) for role, card in models.items()},
+        "generation": dict(content.generation),
+        "models": {role: asdict(card) for role, card in content.models.items()},
         **asdict(outcome),
         "summary": outcome.verdict.sentence,
     }
     return json.dumps(document, sort_keys=True, indent=1).encode()
 
 
-def as_html(
-    title: str, models: Mapping[str, Card], outcome: Outcome, task: TaskSpec = _ANY_LABELS, primary: str = ""
-) -> str:
+def as_html(content: Content) -> str:
     """The page: verdict, scores beside baselines, slices, confusion, then what was trained and how.
 
     It names no text of a record: those of erased records must not live on in reports.
     """
-    words = _words(task, primary)
+    words, outcome = _words(content.task, content.metric), content.outcome
     body = [
-        f"<h1>{escape(title)}</h1>",
+        f"<h1>{escape(content.title)}</h1>",
         _verdict(outcome.verdict),
         *(section for domain in outcome.measured.domains for section in _domain(domain, words)),
+        _generation(content.generation),
         "<h2>Architecture and training</h2>",
-        _cards(models),
+        _cards(content.models),
     ]
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(content.title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{_STYLE}</style></head><body><main>{''.join(body)}</main></body></html>\n"
     )
@@ -227,6 +239,11 @@ def _slices(scores: Scores, words: _Words) -> str:
     ]
     head = ("slice", "records", *map(words.title, names))
     return _table("Candidate by slice", head, rows) if rows else ""
+
+
+def _generation(settings: Mapping[str, object]) -> str:
+    rows = [(name.replace("_", " "), str(value)) for name, value in settings.items()]
+    return _table("Generation of answers", ("setting", "value"), rows) if rows else ""
 
 
 def _cards(models: Mapping[str, Card]) -> str:
