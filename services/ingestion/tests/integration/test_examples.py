@@ -1,5 +1,6 @@
 """Conversations, instructions and preferences from every table to the parts of a split, and out of them again."""
 
+import hashlib
 import io
 import json
 import random
@@ -450,6 +451,82 @@ def test_a_preview_says_which_column_is_missing(bench):
     assert result.problem_reason == "COLUMN_MISSING"
     named = bench.source(lines([chat(1)]), messages="talk")
     assert previewed(bench, named).problem_reason == "COLUMN_MISSING"
+
+
+def test_preferences_need_no_label_of_a_label_set(bench):
+    rows = [
+        make(10 * group + number)
+        for group in range(3)
+        for number, make in enumerate((preference, rated, chat))
+    ]
+    bench.version(bench.source(lines(rows)))
+    conversation = next(
+        row for row in bench.table().to_pylist() if dict(row["attributes"])["record_kind"] == "answer"
+    )
+    labels = io.BytesIO()
+    pq.write_table(pa.table({"record_id": [conversation["record_id"]], "label": ["a better answer"]}), labels)
+    result = bench.split(label_set=bench.store.put_bytes(labels.getvalue()), ratios=asdict(Ratios(1, 0, 0)))
+    assert result["withheld"] == {"NO_LABEL": 2}
+    parts = records_of(bench.part(result, "TRAIN"), "label")
+    assert sum(record.rejected is not None for record in parts) == 3
+    assert sum(record.is_good is not None for record in parts) == 3
+    assert [record.answers for record in parts if record.rejected is None and record.is_good is None] == [
+        ("a better answer",)
+    ]
+
+
+def test_an_answer_may_be_in_another_language(bench):
+    rows = [
+        {
+            "prompt": "Translate into German: the weather is nice today.",
+            "completion": "Das Wetter ist heute schön.",
+        }
+    ]
+    bench.version(bench.source(lines(rows)), languages=("en",))
+    (row,) = bench.table().to_pylist()
+    assert (row["language"], dict(row["attributes"])["answer_language"]) == ("en", "de")
+
+
+def test_an_erasure_names_the_prompt_and_the_long_texts_of_a_conversation(bench):
+    long = "This answer is long enough."
+    rows = [
+        {
+            "messages": [
+                message("user", "Hi"),
+                message("assistant", "Hello"),
+                message("user", "Go on"),
+                message("assistant", long),
+            ]
+        },
+        chat(1),
+    ]
+    fields = bench.source(lines(rows))
+    first = next(iter(read_source(SourceSpec(fields["name"], fields["digest"], Format.JSONL), bench.store)))
+    assert isinstance(first, Item)
+    spec = {"record_ids": [record_id_of(first, bytes.fromhex(KEY))], "record_key": KEY, "sources": [fields]}
+    digests = to_json(erase(from_json(ErasureSpec, spec), bench.store, silent))["text_digests"]
+    texts = {
+        hashlib.sha256(text.encode()).hexdigest(): text
+        for text in ("Hi\n\nHello\n\nGo on", long, "Hi", "Go on")
+    }
+    assert [texts[digest] for digest in digests if digest in texts] == ["Hi\n\nHello\n\nGo on", long]
+
+
+def test_an_example_in_a_source_that_is_read_otherwise_is_reported(bench):
+    good = bench.source(lines([chat(1), chat(2)]))
+    other = bench.source(lines([chat(2), chat(1)]), text="missing", named=("text",)) | {
+        "name": "projects/p/sources/o"
+    }
+    first = next(iter(read_source(SourceSpec(good["name"], good["digest"], Format.JSONL), bench.store)))
+    assert isinstance(first, Item)
+    spec = {
+        "record_ids": [record_id_of(first, bytes.fromhex(KEY))],
+        "record_key": KEY,
+        "sources": [good, other],
+    }
+    result = to_json(erase(from_json(ErasureSpec, spec), bench.store, silent))
+    assert list(result["sources"]) == [good["name"]]
+    assert result["unread_sources"] == ["projects/p/sources/o"]
 
 
 def test_an_exported_part_is_imported_again(bench):

@@ -52,6 +52,11 @@ def has_free_text(attributes: Mapping[str, str]) -> bool:
     return attributes.get(KIND_ATTRIBUTE) in _FREE_TEXTS
 
 
+def is_preference(attributes: Mapping[str, str]) -> bool:
+    """Return whether a record with these attributes is a preference or a rated answer, which is labelled by that."""
+    return attributes.get(KIND_ATTRIBUTE) in (RecordKind.PREFERENCE, RecordKind.UNPAIRED_PREFERENCE)
+
+
 def fault(record: Record) -> str:
     """Return why a record is not valid, whatever the task, as a part of a sentence; empty if it is."""
     for number, turn in enumerate(record.turns, 1):

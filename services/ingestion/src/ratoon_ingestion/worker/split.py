@@ -29,7 +29,7 @@ from ratoon_ingestion.domain.assignment import (
     replayed,
     stratified,
 )
-from ratoon_ingestion.domain.conversations import has_free_text, wording
+from ratoon_ingestion.domain.conversations import has_free_text, is_preference, wording
 from ratoon_ingestion.worker.batches import ATTRIBUTES, RECORDS
 from ratoon_ingestion.worker.curate import Progress
 from ratoon_ingestion.worker.leakage import Texts, alike
@@ -148,15 +148,18 @@ def _labels(store: ArtifactStore, digest: str) -> Mapping[str, str] | None:
 
 
 def _labelled(records: pa.Table, labels: Mapping[str, str] | None) -> tuple[pa.Table, int]:
-    """The records with a `label`, and how many have none and were left out."""
+    """The records with a `label`, and how many have none and were left out. Preferences bring their own."""
     if labels is None:
         return records.append_column("label", records.column("source_label")), 0
-    assigned = [labels.get(record_id) for record_id in records.column("record_id").to_pylist()]
+    columns = (records[name].to_pylist() for name in ("record_id", "source_label", "attributes"))
+    assigned = [
+        labels.get(record_id, label if is_preference(dict(attributes or ())) else None)
+        for record_id, label, attributes in zip(*columns, strict=True)
+    ]
     rows = [row for row, label in enumerate(assigned) if label is not None]
     labelled = records.take(pa.array(rows, pa.int64()))
-    return labelled.append_column("label", pa.array([assigned[row] for row in rows], pa.string())), len(
-        assigned
-    ) - len(rows)
+    label_column = pa.array([assigned[row] for row in rows], pa.string())
+    return labelled.append_column("label", label_column), len(assigned) - len(rows)
 
 
 def _texts(table: pa.Table) -> Texts:

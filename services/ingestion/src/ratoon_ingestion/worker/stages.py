@@ -193,9 +193,10 @@ def _wordings(batch: pa.RecordBatch) -> list[str]:
 
 
 def detect_language(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
-    """Set each record's language; reject records in other languages than the configured ones."""
+    """Set each record's language, of examples that of the prompt; reject records in other languages than configured."""
     detected = [language_of(comparable(text)) for text in _wordings(batch)]
     batch = with_columns(batch, {"language": pa.array(detected, pa.string())})
+    batch = with_attributes(batch, list(map(_answer_language, _records(batch))))
     allowed = settings.config.languages
     return partition(
         batch,
@@ -205,6 +206,13 @@ def detect_language(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
             for language in detected
         ],
     )
+
+
+def _answer_language(record: Record | None) -> dict[str, str]:
+    """The attribute that says which language the answer of an example is in."""
+    if record is None or not record.answers:
+        return {}
+    return {"answer_language": language_of(comparable(record.answers[0]))}
 
 
 def drop_short(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
