@@ -27,10 +27,11 @@ def build(settings: Settings, platform: Platform) -> App:
     freezing = freezing_jobs(base.jobs(), settings.artifacts_url)
     ledger = ProcessLedger(base.database, ArtifactStore(settings.artifacts_url), base.clock)
     operations = base.operations(store, [label_set_procedure(freezing, ledger)])
-    datasets = IngestionDatasets(base.peer("ingestion"))
+    ingestion = base.peer("ingestion")
+    datasets = IngestionDatasets(ingestion)
     counts = SqlTaskCounts(base.database, base.clock)
     queue, changes = SqlTaskQueue(base.database), base.changes(store)
-    references = PeerReferences([base.peer(each) for each in ("ingestion", "registry", "flywheel")])
+    references = PeerReferences([ingestion, base.peer("registry"), base.peer("flywheel")])
     servicer = LabelingServicer(
         store,
         operations,
