@@ -24,7 +24,13 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "qwen3": {**_GROUPED, "head_dim": 32, "tie_word_embeddings": False},
     "gpt_neox": {**_USUAL, "tie_word_embeddings": False},
     "gemma": {**_USUAL, "num_key_value_heads": 1, "head_dim": 32},
-    "gemma2": {**_GROUPED, "head_dim": 16, "query_pre_attn_scalar": 16, "final_logit_softcapping": 3.0},
+    "gemma2": {
+        **_GROUPED,
+        "head_dim": 16,
+        "query_pre_attn_scalar": 16,
+        "final_logit_softcapping": 3.0,
+        "attn_logit_softcapping": None,
+    },
     "phi3": {**_GROUPED, "tie_word_embeddings": False},
     "gpt2": {"n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 256},
 }

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon_training.adapters.bases import StoredModels
-from ratoon_training.domain.errors import BadBaseModel
+from ratoon_training.domain.errors import BadBaseModel, BadRecipe
 from ratoon_training.domain.recipes import Method, Recipe
 from ratoon_training.worker import models, packing
 from ratoon_training.worker.corpus import Segments
@@ -159,6 +159,18 @@ def test_the_seed_decides_the_adapter(tmp_path):
     )
     assert all(map(torch.equal, first, again))
     assert not all(map(torch.equal, first, other))
+
+
+def test_attention_is_capped_where_the_architecture_caps_it(tmp_path):
+    tiny(tmp_path / "base", "gemma2", attn_logit_softcapping=0.5)
+    model = models.build(Recipe(method=Method.CONTINUE), tmp_path)
+    capped = logits(model)
+    model.config.attn_logit_softcapping = None
+    for layer in model.model.layers:
+        layer.self_attn.attn_logit_softcapping = None
+    assert (capped - logits(model)).abs().max() > 1e-3
+    with pytest.raises(BadRecipe, match="caps attention"):
+        models.build(Recipe(method=Method.CONTINUE, packed=True), tmp_path)
 
 
 WINDOWS: dict[str, dict[str, Any]] = {

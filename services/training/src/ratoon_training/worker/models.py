@@ -11,7 +11,7 @@ from torch import nn
 
 from ratoon.operations.warm import hidden
 from ratoon.storage.model_tree import ADAPTER_WEIGHTS
-from ratoon_training.domain.errors import BadBaseModel
+from ratoon_training.domain.errors import BadBaseModel, BadRecipe
 from ratoon_training.domain.initialisation import LINEAR_DEVIATION, refuse_constant, standard_deviation
 from ratoon_training.domain.recipes import Architecture, Dtype, Method, Recipe
 
@@ -40,12 +40,21 @@ def build(recipe: Recipe, prepared: Path) -> Any:
         model = _of_base(prepared / "base", _held_in(recipe))
         forward.check(model)
     if recipe.packed:
-        packing.allow(model)
+        _pack(model)
     if recipe.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     for name, weights in model.state_dict().items():
         refuse_constant(name, float(weights.min()), float(weights.max()), weights.shape)
     return _with_adapter(model, recipe, prepared / "adapter") if recipe.method is Method.LORA else model
+
+
+def _pack(model: Any) -> None:
+    if _caps_attention(model):
+        raise BadRecipe(
+            f"recipe.packed does not go with {model.config.model_type}, which caps attention: leave it out.",
+            "recipe.packed",
+        )
+    packing.allow(model)
 
 
 def core(model: Any) -> Any:
@@ -121,9 +130,16 @@ def _of_base(folder: Path, dtype: torch.dtype) -> Any:
             f"its architecture is not known here. Check that it loads with transformers, and upload it again."
         ) from error
     _refuse_partial(found)
+    if _caps_attention(model):
+        model.set_attn_implementation("eager")
     # Loading ends in evaluation mode; a run that resumes trains in the mode in which it was stopped.
     model.train()
     return model
+
+
+def _caps_attention(model: Any) -> bool:
+    """Return True for architectures that cap attention, as Gemma 2 does: torch's own attention leaves the cap out."""
+    return bool(getattr(model.config.get_text_config(), "attn_logit_softcapping", None))
 
 
 def _refuse_partial(found: dict[str, Any]) -> None:
