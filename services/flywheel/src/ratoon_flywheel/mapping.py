@@ -59,6 +59,7 @@ from ratoon_flywheel.domain.projects import (
     merged_task,
 )
 from ratoon_flywheel.domain.signals.comparison import Arm, Comparison, Scores
+from ratoon_flywheel.domain.signals.drift import Measure
 from ratoon_flywheel.domain.signals.feedback import Feedback, Implicit, Received
 from ratoon_flywheel.domain.signals.monitor import DriftDetected, DriftReport
 from ratoon_flywheel.domain.signals.traffic import SegmentReceived, TrafficSegment
@@ -208,16 +209,27 @@ def drift_report(value: DriftReport) -> signal_pb2.DriftReport:
         create_time=timestamp(value.create_time),
         version=value.version,
         answer_count=value.answer_count,
-        measures=[
-            signal_pb2.DriftReport.Measure(
-                feature=m.feature.value, divergence=m.divergence, null_band=m.null_band, drifted=m.ratio > 1
-            )
-            for m in value.measures
-        ],
+        measures=map(_drift_measure, value.measures),
         drifted=value.drifted,
         feedback_count=value.feedback_count,
         negative_count=value.negative_count,
         error_rate=value.error_rate,
+    )
+
+
+def _drift_measure(value: Measure) -> signal_pb2.DriftReport.Measure:
+    kind = signal_pb2.DriftReport
+    return kind.Measure(
+        feature=value.feature.value,
+        divergence=value.divergence,
+        null_band=value.null_band,
+        drifted=value.ratio > 1,
+        js_divergence=value.js,
+        js_noise_band=value.js_band,
+        psi=value.psi,
+        psi_noise_band=value.psi_band,
+        reference=kind.Reference.Value(f"REFERENCE_{value.reference}"),
+        slice=value.slice,
     )
 
 

@@ -24,7 +24,7 @@ from ratoon_flywheel.adapters import tables
 from ratoon_flywheel.adapters.answers import AnswerTables
 from ratoon_flywheel.application.ports import VersionVotes
 from ratoon_flywheel.domain.consent import Consent
-from ratoon_flywheel.domain.signals.features import features
+from ratoon_flywheel.domain.signals.features import ExchangeFeatures, features
 from ratoon_flywheel.domain.signals.feedback import FeedbackLabel, Preference, answer_digest
 from ratoon_flywheel.domain.signals.traffic import Answer, TrafficSegment, caller_mark, content_digest
 
@@ -80,7 +80,23 @@ def test_answers_are_stored_once_and_returned_newest_first(store):
         assert INDEX.latest(tx, "projects/other", None, 10) == []
         assert INDEX.mark(tx, P).answers > before.answers
         (stored,) = INDEX.features(tx, P, latest[:1])
-    assert stored == answer("c").features
+    assert stored == ExchangeFeatures(*vars(answer("c").features).values(), "ham")
+
+
+def test_an_answer_in_free_text_keeps_its_features_and_the_traffic_before_a_version_is_found(store):
+    reply = features("A reply of words.", 0)
+    second = f"{P}/models/mail/versions/v1.1"
+    with store.write() as tx:
+        INDEX.add(tx, P, [replace(answer("a"), reply=reply), answer("b", 1)])
+        INDEX.add(tx, P, [replace(answer("c", 2), version=second), answer("d", 3)])
+        (stored,) = INDEX.features(tx, P, [answer("a")])
+        before = {v: INDEX.before_version(tx, P, v, 10) for v in (V1, second, "none")}
+    assert stored.reply == reply
+    assert {v: [a.answer_id for a in each] for v, each in before.items()} == {
+        V1: [],
+        second: ["b", "a"],
+        "none": [],
+    }
 
 
 def test_the_latest_feedback_counts_and_joins_its_answer_whichever_came_first(store):

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,14 @@ import pytest
 
 from ratoon.operations.jobs import JobFolder, JobState, JobStatus
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon.tasks.classify import Classify
+from ratoon.tasks.generate import Generate
+from ratoon.tasks.regress import Regress
 from ratoon_flywheel.adapters.baselines import JobBaselines
 from ratoon_flywheel.application.ports import Profile
+from ratoon_flywheel.domain.signals.drift import PROMPT_FEATURES, Feature, Reference
+from ratoon_flywheel.domain.signals.features import ExchangeFeatures
+from ratoon_flywheel.domain.signals.features import features as features_of
 from ratoon_flywheel.worker import profile as worker
 
 PROFILE = Profile("projects/p/models/m/versions/v1.0", 200)
@@ -59,6 +66,7 @@ def test_a_profile_is_computed_and_read(store, digest, tmp_path):
     baselines = JobBaselines(jobs, store, FakeLineage(digest))
     baselines.start(PROFILE)
     assert baselines.load(PROFILE).training.size == 40
+    assert jobs.spec.pop("features_digest") == ""
     assert jobs.spec == {"artifacts": store.url, "train_digest": digest, "max_chars": 200}
     assert jobs.result.keys() == {"baseline_digest", "documents"}
 
@@ -70,3 +78,46 @@ def test_a_spec_and_a_result_of_the_release_before_are_read(store, digest, tmp_p
     assert result["documents"] == 40
     jobs.result = {"baseline_digest": result["baseline_digest"], "documents": 40}
     assert JobBaselines(jobs, store, FakeLineage(digest)).load(PROFILE).training.size == 40
+
+
+@pytest.mark.parametrize(
+    ("task", "labels", "features"),
+    [
+        (Classify(("ham", "spam")), ["ham", "spam"], {Feature.LABELS}),
+        (Regress(), ["1", "2.5"], {Feature.NUMBERS}),
+        (
+            Generate(),
+            ["A reply.", "Another reply."],
+            {Feature.ANSWER_WORDS, Feature.ANSWER_LENGTH, Feature.ANSWER_LANGUAGE},
+        ),
+        (Generate(), [None, None], set()),
+    ],
+)
+def test_the_answers_of_the_training_data_are_profiled_as_the_task_has_them(
+    store, tmp_path, task, labels, features
+):
+    sink = io.BytesIO()
+    rows = {"text": [f"Letter number {n}, with words." for n in range(40)], "label": labels * 20}
+    pq.write_table(pa.table(rows, schema=pa.schema({"text": pa.string(), "label": pa.string()})), sink)
+    profile = replace(PROFILE, task=task)
+    baselines = JobBaselines(FakeJobs(tmp_path), store, FakeLineage(store.put_bytes(sink.getvalue())))
+    baselines.start(profile)
+    loaded = baselines.load(profile)
+    assert set(loaded.training.counts) == {*PROMPT_FEATURES, *features}
+    assert (
+        set(loaded.js_bands)
+        == set(loaded.psi_bands)
+        == set(loaded.noise_bands)
+        == set(loaded.training.counts)
+    )
+    assert bool(loaded.edges) == (features == {Feature.NUMBERS})
+
+
+def test_traffic_is_profiled_by_its_features(store, tmp_path):
+    profile = replace(PROFILE, task=Classify(("ham", "spam")), reference=Reference.PROMOTION)
+    words = [features_of(f"Letter number {n}, with words.", 0) for n in range(60)]
+    documents = [ExchangeFeatures(*vars(each).values(), "ham") for each in words]
+    baselines = JobBaselines(FakeJobs(tmp_path), store, FakeLineage("none"))
+    baselines.start_traffic(profile, documents)
+    loaded = baselines.load(profile)
+    assert (loaded.training.size, dict(loaded.training.counts[Feature.LABELS])) == (60, {"ham": 60})

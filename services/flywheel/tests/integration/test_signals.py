@@ -273,6 +273,34 @@ def test_a_drift_report_is_deleted(env):
     env.flywheel.DeleteDriftReport(pb.DeleteDriftReportRequest(name=name, allow_missing=True))
 
 
+def test_a_version_that_was_promoted_on_other_traffic_has_not_drifted_since(env):
+    """The data of v1.1 are old; it was promoted while new texts came, and new texts still come."""
+    policy(env)
+    env.answered([env.text("new") for _ in range(400)], seconds_ago=60)
+    before, promoted = env.version, f"{PARENT}/models/mail/versions/v1.1"
+    version = model_version_pb2.ModelVersion(name=promoted, artifact_digest="d" * 64)
+    version.lineage.split = env.peers.resources[before].lineage.split
+    env.peers.resources[promoted] = version
+    env.version = promoted
+    ids = env.answered([env.text("new") for _ in range(150)])
+    for answer_id in ids[:60]:
+        env.send_feedback(answer_id, thumb=1)
+    until(lambda: "at its promotion" in decision(env), seconds=40)
+    assert not runs(env)
+
+    def both():
+        env.answered([env.text("new") for _ in range(110)])
+        newest = reports(env)[-1]
+        tokens = {m.reference: m for m in newest.measures if m.feature == "tokens" and not m.slice}
+        return tokens if len(tokens) == 2 else None
+
+    tokens = until(both, seconds=40)
+    Report = signal_pb2.DriftReport
+    assert tokens[Report.REFERENCE_TRAINING].drifted
+    assert tokens[Report.REFERENCE_TRAINING].js_divergence > tokens[Report.REFERENCE_TRAINING].js_noise_band
+    assert not tokens[Report.REFERENCE_PROMOTION].drifted
+
+
 def write_project(env):
     """Put a project of free text in place of the classifier."""
     project = project_pb2.Project(default_consent=signal_pb2.Feedback.CONSENT_EVALUATION)

@@ -1,21 +1,32 @@
 """Drift: what is alike stays within the noise band, what differs does not, and the masks of a text do not count."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ratoon.tasks import generate
 from ratoon_flywheel.domain.signals.drift import (
+    PROMPT_FEATURES,
     SAMPLE_SIZES,
     Baseline,
     Feature,
     baseline,
     divergence,
+    divergences,
     measure,
+    measure_slices,
     noise_band,
 )
-from ratoon_flywheel.domain.signals.features import TextFeatures, features
+from ratoon_flywheel.domain.signals.features import (
+    ExchangeFeatures,
+    TextFeatures,
+    features,
+    features_from_json,
+    features_to_json,
+)
 
 
 def texts(kind: str, count: int, seed: int) -> list[TextFeatures]:
@@ -110,3 +121,99 @@ def test_any_text_has_features(text, shown):
 def test_only_the_compared_features_are_measured(base):
     measured = measure(base, texts("x", 100, 2), ("tokens", "predicted_labels"))
     assert [each.feature for each in measured] == [Feature.WORDS]
+
+
+def exchanges(count: int, answers: list[str], reply: str = "", seed: int = 1) -> list[ExchangeFeatures]:
+    """Exchanges whose answers are drawn from a list, and perhaps a reply of words of a kind."""
+    draws = random.Random(seed)
+    prompts = texts("x", count, seed)
+    replies = texts(reply, count, seed + 1) if reply else [None] * count
+    return [
+        ExchangeFeatures(each.words, each.length, each.language, draws.choice(answers), said)
+        for each, said in zip(prompts, replies, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("feature", "trained", "alike", "other"),
+    [
+        (Feature.LABELS, ["ham", "spam"], ["spam", "ham"], ["spam"]),
+        (Feature.LABELS, ["ham\nnews", "spam"], ["spam", "ham\nnews"], ["ham", "news"]),
+        (Feature.NUMBERS, ["1", "2.5", "-3"], ["2.5", "-3", "1"], ["2.5", "9"]),
+        (Feature.NUMBERS, [str(n) for n in range(50)], [str(n + 0.5) for n in range(49)], ["7", "8"]),
+    ],
+)
+def test_predicted_labels_and_numbers_drift(feature, trained, alike, other):
+    base = baseline(exchanges(400, trained), 7, (feature.value,))
+    (same,) = measure(base, exchanges(300, alike, seed=2))
+    (shifted,) = measure(base, exchanges(300, other, seed=3))
+    assert (same.feature, shifted.feature) == (feature, feature)
+    assert same.ratio < 1.5
+    assert shifted.ratio > 3
+
+
+def test_answers_in_free_text_drift_by_their_own_words():
+    compared = generate.DRIFT_INPUTS
+    base = baseline(exchanges(300, [""], "x"), 7, compared)
+    ratios = {m.feature: m.ratio for m in measure(base, exchanges(300, [""], "y", seed=5), compared)}
+    assert ratios[Feature.ANSWER_WORDS] > 5
+    assert ratios[Feature.WORDS] < 1.5
+    assert set(ratios) == {
+        *PROMPT_FEATURES,
+        Feature.ANSWER_WORDS,
+        Feature.ANSWER_LENGTH,
+        Feature.ANSWER_LANGUAGE,
+    }
+
+
+def test_a_feature_that_one_side_lacks_is_not_measured():
+    base = baseline(texts("x", 100, 1), 7, ("tokens", "predicted_labels"))
+    assert [m.feature for m in measure(base, exchanges(80, ["ham"]))] == [Feature.WORDS]
+    labelled = baseline(exchanges(100, ["ham", "spam"]), 7, ("predicted_labels",))
+    assert measure(labelled, texts("x", 80, 1)) == ()
+
+
+def test_divergences_have_the_values_of_their_definitions():
+    """Counts so large that smoothing does not matter: (0.5, 0.5) and (0.9, 0.1)."""
+    far = divergences({"a": 5e9, "b": 5e9}, {"a": 9e9, "b": 1e9})
+    assert far.kl == pytest.approx(0.5108256, abs=1e-6)
+    assert far.psi == pytest.approx(0.8788898, abs=1e-6)
+    assert far.js == pytest.approx(0.1017492, abs=1e-6)
+
+
+@given(st.dictionaries(st.text("abc", min_size=1, max_size=2), st.integers(0, 50), min_size=1))
+def test_js_is_bounded_and_symmetric_and_psi_is_not_negative(counts):
+    other = {"z": 3.0, "a": 7.0}
+    far, back = divergences(counts, other), divergences(other, counts)
+    assert 0 <= far.js <= 0.6931472
+    assert far.js == pytest.approx(back.js, abs=1e-9)
+    assert far.psi == pytest.approx(back.psi, abs=1e-9)
+
+
+def test_js_and_psi_have_a_noise_band_of_their_own(base):
+    for each in measure(base, texts("x", 300, 9)):
+        assert (each.js <= 2 * each.js_band, each.psi <= 2 * each.psi_band) == (True, True)
+    words = measure(base, texts("y", 300, 9))[0]
+    assert words.js > 3 * words.js_band
+    assert words.psi > 3 * words.psi_band
+
+
+def test_each_language_is_measured_for_itself():
+    def documents(language: str, kind: str, count: int, seed: int) -> list[TextFeatures]:
+        return [replace(each, language=language) for each in texts(kind, count, seed)]
+
+    base = baseline(documents("en", "x", 250, 1) + documents("de", "y", 250, 2), 7)
+    mixed = documents("en", "x", 100, 3) + documents("de", "z", 100, 4) + documents("fr", "z", 100, 5)
+    ratios = {(m.slice, m.feature): m.ratio for m in measure_slices(base, mixed)}
+    assert set(base.slices) == {"en", "de"}
+    assert ratios["en", Feature.WORDS] < 1.5
+    assert ratios["de", Feature.WORDS] > 5
+    assert ("fr", Feature.WORDS) not in ratios
+
+
+@given(st.lists(st.text(max_size=20), max_size=5), st.booleans())
+def test_features_survive_json(words, has_reply):
+    plain = [features(text, 0) for text in words]
+    reply = features("a reply", 0) if has_reply else None
+    documents = [*plain, *(ExchangeFeatures(*vars(each).values(), "ham", reply) for each in plain)]
+    assert features_from_json(features_to_json(documents)) == documents

@@ -25,7 +25,7 @@ from ratoon_flywheel.adapters.tables import (
 )
 from ratoon_flywheel.application.ports import Mark, VersionVotes
 from ratoon_flywheel.domain.consent import Consent
-from ratoon_flywheel.domain.signals.features import TextFeatures
+from ratoon_flywheel.domain.signals.features import ExchangeFeatures, TextFeatures
 from ratoon_flywheel.domain.signals.feedback import Feedback, FeedbackLabel, Preference, differs
 from ratoon_flywheel.domain.signals.monitor import DriftReport
 from ratoon_flywheel.domain.signals.traffic import (
@@ -277,19 +277,25 @@ class AnswerTables:
         query = query.order_by(a.c.time.desc(), a.c.number.desc()).limit(limit)
         return [_answer(row) for row in tx.connection.execute(query)]
 
-    def features(self, tx: Transaction, project: str, answers: Sequence[Answer]) -> list[TextFeatures]:
-        """Return the features of these answers' texts."""
+    def features(self, tx: Transaction, project: str, answers: Sequence[Answer]) -> list[ExchangeFeatures]:
+        """Return the features of these answers and their texts."""
         a = ANSWERS
-        features: list[TextFeatures] = []
+        features: list[ExchangeFeatures] = []
         for ids in _batches([answer.answer_id for answer in answers]):
-            query = select(a.c.words, a.c.length, a.c.language).where(
-                a.c.project == project, a.c.answer_id.in_(ids)
-            )
-            features += [
-                TextFeatures(tuple(array("I", row.words)), row.length, row.language)
-                for row in tx.connection.execute(query)
-            ]
+            query = select(
+                *(a.c.words, a.c.length, a.c.language, a.c.label),
+                *(a.c.reply_words, a.c.reply_length, a.c.reply_language),
+            ).where(a.c.project == project, a.c.answer_id.in_(ids))
+            features += [_features(row) for row in tx.connection.execute(query)]
         return features
+
+    def before_version(self, tx: Transaction, project: str, version: str, limit: int) -> list[Answer]:
+        """Return the newest answers of other versions before the first answer of a version, newest first."""
+        a = ANSWERS
+        first = select(func.min(a.c.time)).where(a.c.project == project, a.c.version == version)
+        query = _without_features().where(a.c.project == project, a.c.time < first.scalar_subquery())
+        query = query.order_by(a.c.time.desc(), a.c.number.desc()).limit(limit)
+        return [_answer(row) for row in tx.connection.execute(query)]
 
     def segment_digests(self, tx: Transaction, segments: Iterable[str]) -> list[str]:
         """The digests of these segments, by their names."""
@@ -483,6 +489,13 @@ def _row(project: str, answer: Answer) -> dict[str, object]:
         "session": answer.session,
         **_reply_row(answer.reply),
     }
+
+
+def _features(row: Any) -> ExchangeFeatures:
+    reply = None
+    if row.reply_words is not None:
+        reply = TextFeatures(tuple(array("I", row.reply_words)), row.reply_length, row.reply_language)
+    return ExchangeFeatures(tuple(array("I", row.words)), row.length, row.language, row.label, reply)
 
 
 def _reply_row(reply: TextFeatures | None) -> dict[str, object]:

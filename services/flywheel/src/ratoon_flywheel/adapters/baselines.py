@@ -3,16 +3,19 @@
 import json
 import logging
 import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ratoon.jobs.v1.flywheel_jobs_pb2 import ProfileResult, ProfileSpec
 from ratoon.jobs.v1.job_pb2 import JobEnvironment
 from ratoon.operations.job_messages import from_json, spec_json
 from ratoon.operations.jobs import Jobs, JobState
 from ratoon.process.errors import FailedPrecondition, InvalidArgument, NotFound
+from ratoon.service import tasks
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon_flywheel.application.ports import Lineage, Profile
-from ratoon_flywheel.domain.signals.drift import Baseline, Feature, Histograms
-from ratoon_flywheel.domain.signals.features import EDITION
+from ratoon_flywheel.domain.signals.drift import Baseline, Feature, Histograms, Reference
+from ratoon_flywheel.domain.signals.features import EDITION, TextFeatures, features_to_json
 from ratoon_flywheel.domain.signals.monitor import BaselineState
 
 _LOG = logging.getLogger(__name__)
@@ -51,7 +54,16 @@ class JobBaselines:
             _LOG.warning("drift cannot be measured: %s", error)
             self._unknown.add(profile)
             return
-        spec = ProfileSpec(train_digest=digest, max_chars=profile.max_chars)
+        self._start(profile, ProfileSpec(train_digest=digest, max_chars=profile.max_chars))
+
+    def start_traffic(self, profile: Profile, documents: Sequence[TextFeatures]) -> None:
+        """Start the job of a profile of traffic, unless that was started before."""
+        digest = self._artifacts.put_bytes(features_to_json(documents))
+        self._start(profile, ProfileSpec(features_digest=digest))
+
+    def _start(self, profile: Profile, spec: ProfileSpec) -> None:
+        if profile.task is not None:
+            spec.task_spec.CopyFrom(tasks.message_of(profile.task))
         environment = JobEnvironment(artifacts=self._artifacts.url)
         self._jobs.start(_job(profile), WORKER, spec_json(environment, spec))
 
@@ -64,16 +76,26 @@ class JobBaselines:
         """One that is ready."""
         if profile not in self._ready:
             result = from_json(ProfileResult, self._jobs.observe(_job(profile)).result)
-            self._ready[profile] = _baseline(self._artifacts.read(result.baseline_digest))
+            self._ready[profile] = _baseline(json.loads(self._artifacts.read(result.baseline_digest)))
         return self._ready[profile]
 
 
 def _job(profile: Profile) -> str:
-    return str(uuid.uuid5(_JOBS, f"{profile.version} {profile.max_chars} {EDITION}"))
+    of_traffic = " promotion" if profile.reference is Reference.PROMOTION else ""
+    return str(uuid.uuid5(_JOBS, f"{profile.version} {profile.max_chars} {EDITION}{of_traffic}"))
 
 
-def _baseline(data: bytes) -> Baseline:
-    document = json.loads(data)
-    counts = {Feature(name): bins for name, bins in document["counts"].items()}
-    bands = {Feature(name): tuple(values) for name, values in document["null_bands"].items()}
-    return Baseline(Histograms(counts, int(document["size"])), bands)
+def _baseline(fields: Mapping[str, Any]) -> Baseline:
+    counts = {Feature(name): bins for name, bins in fields["counts"].items()}
+    return Baseline(
+        Histograms(counts, int(fields["size"])),
+        _bands(fields["null_bands"]),
+        _bands(fields.get("js_bands", {})),
+        _bands(fields.get("psi_bands", {})),
+        tuple(fields.get("edges", ())),
+        {name: _baseline(part) for name, part in fields.get("slices", {}).items()},
+    )
+
+
+def _bands(by_feature: Mapping[str, Sequence[float]]) -> dict[Feature, tuple[float, ...]]:
+    return {Feature(name): tuple(values) for name, values in by_feature.items()}

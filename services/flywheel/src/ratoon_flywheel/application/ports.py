@@ -22,8 +22,8 @@ from ratoon_flywheel.domain.pipelines.actions import (
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Production, StageId
 from ratoon_flywheel.domain.pipelines.steps import Child
 from ratoon_flywheel.domain.projects import Project
-from ratoon_flywheel.domain.signals.drift import Baseline
-from ratoon_flywheel.domain.signals.features import TextFeatures
+from ratoon_flywheel.domain.signals.drift import Baseline, Reference
+from ratoon_flywheel.domain.signals.features import ExchangeFeatures, TextFeatures
 from ratoon_flywheel.domain.signals.feedback import FeedbackLabel, Preference
 from ratoon_flywheel.domain.signals.monitor import BaselineState
 from ratoon_flywheel.domain.signals.traffic import Answer, Exchange, NotedText, UnreadableRow
@@ -51,6 +51,14 @@ class StageService(ChildService, Protocol[Request_contra]):
         ...
 
 
+class RolloutService(StageService[RollOut], Protocol):
+    """Serving, as far as a run rolls versions out and back."""
+
+    def roll_back(self, resource: str, reason: str) -> None:
+        """Roll back to the version that served before; a rollout that has ended stays as it is."""
+        ...
+
+
 @dataclass(frozen=True)
 class Stages:
     """Services of the stages that a service executes."""
@@ -61,7 +69,7 @@ class Stages:
     training: StageService[Train]
     evaluation: StageService[Evaluate]
     registration: StageService[Register]
-    rollout: StageService[RollOut]
+    rollout: RolloutService
 
     def create(self, request: StageRequest, request_id: str) -> str:
         """Create the resource that a request describes; return its name, the same for the same request id."""
@@ -146,6 +154,9 @@ class Profile:
 
     version: str
     max_chars: int
+    task: TaskSpec | None = None
+    """Task that decides what of the answers is profiled; None: nothing is."""
+    reference: Reference = Reference.TRAINING
 
 
 class Baselines(Protocol):
@@ -157,6 +168,10 @@ class Baselines(Protocol):
 
     def start(self, profile: Profile) -> None:
         """Start its job, unless that was started before."""
+        ...
+
+    def start_traffic(self, profile: Profile, documents: Sequence[TextFeatures]) -> None:
+        """Start the job of a profile of traffic, unless that was started before."""
         ...
 
     def forget(self, profile: Profile) -> None:
@@ -304,8 +319,12 @@ class AnswerIndex(Protocol):
         """The newest answers later than `since`, newest first; features are left empty."""
         ...
 
-    def features(self, tx: Transaction, project: str, answers: Sequence[Answer]) -> list[TextFeatures]:
-        """Return the features of these answers' texts."""
+    def features(self, tx: Transaction, project: str, answers: Sequence[Answer]) -> list[ExchangeFeatures]:
+        """Return the features of these answers and their texts."""
+        ...
+
+    def before_version(self, tx: Transaction, project: str, version: str, limit: int) -> list[Answer]:
+        """Return the newest answers of other versions before the first answer of a version, newest first."""
         ...
 
     def segment_digests(self, tx: Transaction, segments: Iterable[str]) -> list[str]:

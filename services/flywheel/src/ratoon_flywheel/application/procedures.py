@@ -24,10 +24,11 @@ from ratoon_flywheel.application.ports import (
     Sources,
     Stages,
 )
+from ratoon_flywheel.application.scores import loss_of_rollout
 from ratoon_flywheel.application.signals import Deferred, SignalReader
 from ratoon_flywheel.application.watched import WatchedRuns
 from ratoon_flywheel.domain.errors import NothingToLearn
-from ratoon_flywheel.domain.pipelines.actions import BuildDataset, CancelChild, StageRequest
+from ratoon_flywheel.domain.pipelines.actions import BuildDataset, CancelChild, RollBack, StageRequest
 from ratoon_flywheel.domain.pipelines.policies import (
     Decision,
     History,
@@ -40,9 +41,11 @@ from ratoon_flywheel.domain.pipelines.policies import (
     next_check,
     window_begin,
 )
-from ratoon_flywheel.domain.pipelines.runs import PipelineRun, State, Window
+from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Stage, StageId, State, Window
 from ratoon_flywheel.domain.pipelines.steps import (
     CANCEL_RETRY_INTERVAL,
+    Child,
+    ChildState,
     Create,
     Observation,
     Transition,
@@ -101,10 +104,11 @@ class RunProcedure:
         answers: AnswerIndex,
         segments: Segments,
         watched: WatchedRuns,
+        clock: Clock,
     ) -> None:
         self._store, self._runs, self._stages, self._lineage = store, runs, stages, lineage
         self._sources, self._answers, self._segments = sources, answers, segments
-        self._watched = watched
+        self._watched, self._clock = watched, clock
 
     def observe(self, run: PipelineRun, claim: Claim) -> Observation:
         """What serves, before the run begins; later the resource in work."""
@@ -113,14 +117,24 @@ class RunProcedure:
         stage = run.current
         if stage is None or not stage.resource:
             return Observation()
-        return Observation(child=self._stages.of(stage.id).observe(stage.resource))
+        child = self._stages.of(stage.id).observe(stage.resource)
+        return Observation(child=child, loss=self._loss(run, stage, child))
+
+    def _loss(self, run: PipelineRun, stage: Stage, child: Child) -> str:
+        """Return which loss users' corrections show while a version is rolled out; empty if none."""
+        if stage.id is not StageId.ROLLOUT or child.state is not ChildState.WORKING:
+            return ""
+        return loss_of_rollout(run, self._clock.now(), self._store, self._answers, self._segments)
 
     def step(self, run: PipelineRun, observation: Observation, now: datetime) -> Step[PipelineRun]:
         """What follows from it."""
         return _as_step(step(run, observation, now), self._pause_s(run))
 
-    def act(self, run: PipelineRun, action: Create | CancelChild, claim: Claim) -> None:
-        """Create the resource of a stage and note its name, or cancel it."""
+    def act(self, run: PipelineRun, action: Create | CancelChild | RollBack, claim: Claim) -> None:
+        """Create the resource of a stage and note its name, cancel it, or roll it back."""
+        if isinstance(action, RollBack):
+            self._stages.rollout.roll_back(action.resource, action.reason)
+            return
         if isinstance(action, CancelChild):
             self._stages.of(action.stage).cancel(action.resource)
             return
@@ -285,6 +299,8 @@ class MonitorProcedure:
         match action:
             case watch.ProfileTraining(version):
                 self._baselines.start(self._signal_reader.profile(project, version))
+            case watch.ProfilePromotion(version):
+                self._signal_reader.profile_promotion(project, version, self._store)
             case watch.ForgetProfile(version):
                 self._baselines.forget(self._signal_reader.profile(project, version))
             case watch.MeasureDrift(version, answers):

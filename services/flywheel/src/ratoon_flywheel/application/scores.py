@@ -9,8 +9,9 @@ from ratoon.tasks import kinds
 from ratoon_flywheel.application.examples import read_exchanges
 from ratoon_flywheel.application.ports import AnswerIndex, Segments
 from ratoon_flywheel.domain.kinds.table import KINDS
+from ratoon_flywheel.domain.pipelines.runs import PipelineRun, StageId
 from ratoon_flywheel.domain.projects import Project
-from ratoon_flywheel.domain.signals.comparison import MetricComparison, Scores
+from ratoon_flywheel.domain.signals.comparison import MetricComparison, Scores, loss_against
 from ratoon_flywheel.domain.signals.feedback import Feedback, FeedbackLabel, right_answer
 from ratoon_flywheel.domain.signals.traffic import Answer
 
@@ -43,6 +44,25 @@ def compare_by_metric(
         _scores(project, _known(project, each, labelled), store, index, segments) for each in (version, other)
     ]
     return MetricComparison(metric, *scores)
+
+
+def loss_of_rollout(
+    run: PipelineRun, now: datetime, store: Store, index: AnswerIndex, segments: Segments
+) -> str:
+    """Return a sentence if users' corrections since the rollout show a loss against production; else an empty text.
+
+    The expected value is that of the version in production on the new domain, in the evaluation of the run.
+    """
+    project, begun = run.project, run.stage(StageId.ROLLOUT).start_time
+    kind, metric = KINDS[project.task.kind], project.decisive_metric
+    expected = run.products.production_scores.get(metric.name)
+    if kind is None or metric.name not in kind.SCORED_METRICS or expected is None or begun is None:
+        return ""
+    with store.read() as tx:
+        labelled = index.with_feedback(tx, project.name, begun, now)
+    known = _known(project, run.products.model_version, labelled)
+    of = f"{run.production.version} on the new domain" if run.production else "production"
+    return loss_against(metric, _scores(project, known, store, index, segments), expected, of)
 
 
 def _known(project: Project, version: str, labelled: Sequence[tuple[Answer, FeedbackLabel]]) -> Known:

@@ -13,9 +13,9 @@ from ratoon.tasks.votes import Votes, count_votes
 from ratoon_flywheel.application.ports import AnswerIndex, Baselines, Mark, Profile
 from ratoon_flywheel.domain.pipelines.policies import Divergence, Signals
 from ratoon_flywheel.domain.projects import Project
-from ratoon_flywheel.domain.signals.drift import Measure, measure
+from ratoon_flywheel.domain.signals.drift import PROMPT_FEATURES, Measure, Reference, measure, measure_slices
 from ratoon_flywheel.domain.signals.feedback import FeedbackLabel, differs, is_negative, is_vote
-from ratoon_flywheel.domain.signals.monitor import MIN_TEXTS, BaselineState, Observation
+from ratoon_flywheel.domain.signals.monitor import MIN_PROMOTION_TEXTS, MIN_TEXTS, BaselineState, Observation
 from ratoon_flywheel.domain.signals.records import RIGHT_ANSWERS, Form, Selected, select
 from ratoon_flywheel.domain.signals.traffic import (
     Answer,
@@ -75,11 +75,18 @@ class SignalReader:
         self._resting: dict[str, tuple[object, float]] = {}
         self._window, self._max_chars = window, max_chars
         self._known_traffic: dict[object, tuple[object, Traffic]] = {}
+        self._promoted_on: dict[tuple[str, str], tuple[Answer, ...]] = {}
         self._known_signals: dict[str, tuple[object, Signals]] = {}
 
-    def profile(self, project: Project, version: str) -> Profile:
+    def profile(self, project: Project, version: str, reference: Reference = Reference.TRAINING) -> Profile:
         """Return the profile that a version's traffic is compared with."""
-        return Profile(version, shown_chars(project, self._max_chars))
+        return Profile(version, shown_chars(project, self._max_chars), project.task, reference)
+
+    def profile_promotion(self, project: Project, version: str, store: Store) -> None:
+        """Start the profile of the newest traffic when a version was promoted."""
+        with store.read() as tx:
+            documents = self._index.features(tx, project.name, self._promotion_traffic(tx, project, version))
+        self._baselines.start_traffic(self.profile(project, version, Reference.PROMOTION), documents)
 
     def observe(self, project: Project, reported_until: datetime, now: datetime, store: Store) -> Observation:
         """Return the observation of the monitor."""
@@ -90,6 +97,7 @@ class SignalReader:
             )
             soon = now + _SEGMENT_TIMEOUT  # another replica's clock may be ahead
             latest = self._index.newest_feedback(tx, project.name, reported_until, soon, soon)
+            promotion = self._promotion_state(tx, project, traffic.version)
         return Observation(
             traffic.version,
             traffic.mark.answers,
@@ -98,6 +106,7 @@ class SignalReader:
             self._state(project, traffic.version),
             newest,
             latest != newest,
+            promotion,
         )
 
     def measured(self, tx: Transaction, project: Project) -> tuple[tuple[Measure, ...], int, Votes]:
@@ -127,7 +136,8 @@ class SignalReader:
         with store.read() as tx:
             traffic = self._traffic(tx, project, since, min_answers)
             state = self._state(project, traffic.version)
-            key = (traffic.mark, since, learned_until, min_answers, project.etag, state)
+            promotion = self._promotion_state(tx, project, traffic.version)
+            key = (traffic.mark, since, learned_until, min_answers, project.etag, state, promotion)
             known = self._known_signals.get(project.name)
             if known is not None and known[0] == key:
                 return known[1]
@@ -135,7 +145,12 @@ class SignalReader:
             if (rest := self._rest_s(project.name, key[1:], begun)) > 0:
                 return Deferred(rest)
             signals = self._gathered(tx, project, traffic, since, learned_until)
-            signals = replace(signals, profiling=bool(traffic.version) and state in _UNPROFILED)
+            is_profiling = state in _UNPROFILED or promotion in _UNPROFILED
+            signals = replace(
+                signals,
+                profiling=bool(traffic.version) and is_profiling,
+                divergences=() if promotion in _UNPROFILED else signals.divergences,
+            )
         self._known_signals[project.name] = (key, signals)
         ended = self._monotonic()
         spent = ended - begun
@@ -165,10 +180,7 @@ class SignalReader:
             exchanges=len(traffic.answers),
             votes=_votes(labelled, traffic.version, project.task),
             last_time=max(times, default=None),
-            divergences=tuple(
-                Divergence(m.feature.value, m.divergence, m.null_band)
-                for m in self._measures(tx, project, traffic)
-            ),
+            divergences=_divergences(self._measures(tx, project, traffic)),
             examples=self._examples(tx, project, learned, to_learn),
             traces=_traces(feedback for _, feedback in labelled),
         )
@@ -213,14 +225,45 @@ class SignalReader:
         return traffic
 
     def _measures(self, tx: Transaction, project: Project, traffic: Traffic) -> tuple[Measure, ...]:
+        """Return the drift from the training data, whole and by language, and since the promotion."""
         if len(traffic.texts) < MIN_TEXTS or self._state(project, traffic.version) is not BaselineState.READY:
             return ()
         base = self._baselines.load(self.profile(project, traffic.version))
         documents = self._index.features(tx, project.name, traffic.texts[: self._window])
-        return measure(base, documents, kinds.kind_of(project.task).DRIFT_INPUTS)
+        compared = kinds.kind_of(project.task).DRIFT_INPUTS
+        measures = (*measure(base, documents, compared), *measure_slices(base, documents, compared))
+        if self._promotion_state(tx, project, traffic.version) is not BaselineState.READY:
+            return measures
+        promotion = self._baselines.load(self.profile(project, traffic.version, Reference.PROMOTION))
+        return (*measures, *measure(promotion, documents, compared, Reference.PROMOTION))
+
+    def _promotion_traffic(self, tx: Transaction, project: Project, version: str) -> tuple[Answer, ...]:
+        """Return the newest distinct texts before the first answer of a version; none if they are too few."""
+        key = (project.name, version)
+        if key not in self._promoted_on:
+            before = self._index.before_version(tx, project.name, version, _ROWS_A_TEXT * self._window)
+            texts = tuple(distinct(before))[: self._window]
+            self._promoted_on[key] = texts if len(texts) >= MIN_PROMOTION_TEXTS else ()
+        return self._promoted_on[key]
+
+    def _promotion_state(self, tx: Transaction, project: Project, version: str) -> BaselineState | None:
+        """Return where the profile of the traffic at a promotion stands; None if there was too little traffic."""
+        if not version or not self._promotion_traffic(tx, project, version):
+            return None
+        return self._baselines.state(self.profile(project, version, Reference.PROMOTION))
 
     def _state(self, project: Project, version: str) -> BaselineState:
         return self._baselines.state(self.profile(project, version)) if version else BaselineState.ABSENT
+
+
+def _divergences(measures: Sequence[Measure]) -> tuple[Divergence, ...]:
+    """Return the drift of the prompts, by which policies decide; answers change with the version, too."""
+    since = {m.feature: m.ratio for m in measures if m.reference is Reference.PROMOTION}
+    return tuple(
+        Divergence(m.feature.value, m.divergence, m.null_band, since.get(m.feature))
+        for m in measures
+        if m.reference is Reference.TRAINING and not m.slice and m.feature in PROMPT_FEATURES
+    )
 
 
 def shown_chars(project: Project, limit: int) -> int:

@@ -22,17 +22,18 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from ratoon.common.v1 import task_pb2 as ratoon_dot_common_dot_v1_dot_task__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"ratoon/jobs/v1/flywheel_jobs.proto\x12\x0eratoon.jobs.v1\"6\n\x0bProfileSpec\x12\x14\n\x0ctrain_digest\x18\x01 \x01(\t\x12\x11\n\tmax_chars\x18\x02 \x01(\x05\";\n\rProfileResult\x12\x17\n\x0f\x62\x61seline_digest\x18\x01 \x01(\t\x12\x11\n\tdocuments\x18\x02 \x01(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"ratoon/jobs/v1/flywheel_jobs.proto\x12\x0eratoon.jobs.v1\x1a\x1bratoon/common/v1/task.proto\"~\n\x0bProfileSpec\x12\x14\n\x0ctrain_digest\x18\x01 \x01(\t\x12\x11\n\tmax_chars\x18\x02 \x01(\x05\x12-\n\ttask_spec\x18\x03 \x01(\x0b\x32\x1a.ratoon.common.v1.TaskSpec\x12\x17\n\x0f\x66\x65\x61tures_digest\x18\x04 \x01(\t\";\n\rProfileResult\x12\x17\n\x0f\x62\x61seline_digest\x18\x01 \x01(\t\x12\x11\n\tdocuments\x18\x02 \x01(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ratoon.jobs.v1.flywheel_jobs_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PROFILESPEC']._serialized_start=54
-  _globals['_PROFILESPEC']._serialized_end=108
-  _globals['_PROFILERESULT']._serialized_start=110
-  _globals['_PROFILERESULT']._serialized_end=169
+  _globals['_PROFILESPEC']._serialized_start=83
+  _globals['_PROFILESPEC']._serialized_end=209
+  _globals['_PROFILERESULT']._serialized_start=211
+  _globals['_PROFILERESULT']._serialized_end=270
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,7 @@ isort:skip_file
 
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from ratoon.common.v1 import task_pb2 as _task_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,25 +19,35 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ProfileSpec(_message.Message):
-    """Profile of a training part, against which drift is measured."""
+    """Profile of a training part, or of the traffic at a promotion, against which drift is measured."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TRAIN_DIGEST_FIELD_NUMBER: _builtins.int
     MAX_CHARS_FIELD_NUMBER: _builtins.int
+    TASK_SPEC_FIELD_NUMBER: _builtins.int
+    FEATURES_DIGEST_FIELD_NUMBER: _builtins.int
     train_digest: _builtins.str
     """Digest of the training part."""
     max_chars: _builtins.int
     """Number of characters of each text to read."""
+    features_digest: _builtins.str
+    """Digest of the features of traffic, which are profiled in place of a training part. Empty: `train_digest` is."""
+    @_builtins.property
+    def task_spec(self) -> _task_pb2.TaskSpec:
+        """Task of the project, which decides what of the answers is profiled. Not set: only prompts are profiled."""
+
     def __init__(
         self,
         *,
         train_digest: _builtins.str = ...,
         max_chars: _builtins.int = ...,
+        task_spec: _task_pb2.TaskSpec | None = ...,
+        features_digest: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["task_spec", b"task_spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_chars", b"max_chars", "train_digest", b"train_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["features_digest", b"features_digest", "max_chars", b"max_chars", "task_spec", b"task_spec", "train_digest", b"train_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

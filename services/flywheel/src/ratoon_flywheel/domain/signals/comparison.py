@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from math import inf, sqrt
 from statistics import NormalDist, fmean, stdev
 
-from ratoon.tasks.kind import Metric
+from ratoon.tasks.kind import Direction, Metric
+from ratoon.tasks.titles import metric_title
 from ratoon.tasks.votes import Votes
 
 LEVEL = 0.95
@@ -74,6 +75,22 @@ class Scores:
             return Interval(fmean(means) if means else 0.0, -inf, inf)
         reach = _Z * stdev(means) / sqrt(len(means))
         return Interval(fmean(means), fmean(means) - reach, fmean(means) + reach)
+
+
+def loss_against(metric: Metric, scores: Scores, expected: float, of: str) -> str:
+    """Return a sentence if answers are worse than an expected value beyond what chance would do; else an empty text.
+
+    `of` says whose value that is.
+    """
+    interval = scores.interval
+    callers = len(scores.by_caller)
+    best = interval.low if metric.direction is Direction.LOWER else interval.high
+    if callers < MIN_CALLERS or metric.gain(best, expected) >= 0:
+        return ""
+    return (
+        f"By the corrections of {callers} callers, {metric_title(metric.name)} is {interval.value:.3g} "
+        f"({interval.low:.3g} to {interval.high:.3g}), worse than {expected:.3g} of {of}."
+    )
 
 
 @dataclass(frozen=True)

@@ -147,7 +147,7 @@ def baseline(
     whole = _profiled(documents, seed, compared)
     languages = Counter(document.language for document in documents)
     parts = [name for name, count in languages.most_common(MAX_SLICES) if count >= MIN_SLICE]
-    if len(languages) < 2:
+    if len(parts) < 2:
         return whole
     slices = {
         name: _profiled([each for each in documents if each.language == name], seed, compared)

@@ -4,11 +4,13 @@ Training data went through curation, traffic did not, so whatever curation masks
 out on both sides: otherwise the masks themselves would look like drift.
 """
 
+import json
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import log2
+from typing import Any
 
 from ratoon.tasks.text import utf8
 
@@ -96,6 +98,33 @@ class ExchangeFeatures(TextFeatures):
     """The answer in its form in the index: labels one a line, or a number; empty if it is none."""
     reply: TextFeatures | None = None
     """Features of an answer in free text."""
+
+
+def features_to_json(documents: Sequence[TextFeatures]) -> bytes:
+    """Return the features of documents as JSON."""
+    return json.dumps([_fields(each) for each in documents], ensure_ascii=False).encode()
+
+
+def features_from_json(data: bytes) -> list[TextFeatures]:
+    """Return the features that `features_to_json` wrote."""
+    return [_document(fields) for fields in json.loads(data)]
+
+
+def _fields(document: TextFeatures) -> dict[str, Any]:
+    fields = {"words": document.words, "length": document.length, "language": document.language}
+    if isinstance(document, ExchangeFeatures):
+        fields["answer"] = document.answer
+        if document.reply is not None:
+            fields["reply"] = _fields(document.reply)
+    return fields
+
+
+def _document(fields: Mapping[str, Any]) -> TextFeatures:
+    plain = tuple(fields["words"]), int(fields["length"]), str(fields["language"])
+    if "answer" not in fields:
+        return TextFeatures(*plain)
+    reply = _document(fields["reply"]) if "reply" in fields else None
+    return ExchangeFeatures(*plain, str(fields["answer"]), reply)
 
 
 def features(text: str, max_chars: int) -> TextFeatures:

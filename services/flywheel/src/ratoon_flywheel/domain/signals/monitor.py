@@ -11,6 +11,9 @@ from ratoon_flywheel.domain.signals.drift import Measure
 
 MIN_TEXTS = 50
 """Distinct texts below which a divergence says nothing."""
+MIN_PROMOTION_TEXTS = 250
+"""Distinct texts before a promotion from which later traffic is compared with them: the noise band of fewer is too
+narrow, because they lack many words of their own kind."""
 REPORT_EVERY = 100
 """Answers after which a stream that never pauses is measured again."""
 QUIET = timedelta(seconds=5)
@@ -110,11 +113,20 @@ class Observation:
     """Time of the newest feedback that was not reported to serving."""
     has_unsettled_votes: bool = False
     """Whether there is feedback that will be reported to serving later."""
+    promotion: BaselineState | None = None
+    """Where the profile of the traffic at the version's promotion stands; None if there was too little traffic."""
 
 
 @dataclass(frozen=True)
 class ProfileTraining:
     """Profile the training data of a version."""
+
+    version: str
+
+
+@dataclass(frozen=True)
+class ProfilePromotion:
+    """Profile the newest traffic when a version was promoted."""
 
     version: str
 
@@ -152,7 +164,7 @@ class ReadAgain:
     """Read the segments again of which rows were set aside."""
 
 
-Action = ReadAgain | ProfileTraining | ForgetProfile | MeasureDrift | ReportQuality | Prune
+Action = ReadAgain | ProfileTraining | ProfilePromotion | ForgetProfile | MeasureDrift | ReportQuality | Prune
 
 
 def step(monitor: Monitor, observation: Observation, now: datetime) -> tuple[Monitor, tuple[Action, ...]]:
@@ -166,6 +178,8 @@ def step(monitor: Monitor, observation: Observation, now: datetime) -> tuple[Mon
         actions.append(ReadAgain())
     monitor, more = _profiled(monitor, observation, now)
     actions += more
+    if observation.promotion is BaselineState.ABSENT and observation.baseline is BaselineState.READY:
+        actions.append(ProfilePromotion(observation.version))
     if _worth_measuring(monitor, observation, now):
         actions.append(MeasureDrift(observation.version, observation.answers))
     if observation.votes_until is not None:
@@ -195,11 +209,11 @@ def is_news(report: DriftReport, before: DriftReport | None) -> bool:
         return True
     if report.create_time - before.create_time >= REPORT_INTERVAL:
         return True
-    ratios = {m.feature: m.ratio for m in report.measures}
-    known = {m.feature: m.ratio for m in before.measures}
+    ratios = {(m.feature, m.reference, m.slice): m.ratio for m in report.measures}
+    known = {(m.feature, m.reference, m.slice): m.ratio for m in before.measures}
     return (
         ratios.keys() != known.keys()
-        or any(abs(ratios[feature] - known[feature]) >= _RATIO_CHANGE for feature in ratios)
+        or any(abs(ratios[measured] - known[measured]) >= _RATIO_CHANGE for measured in ratios)
         or abs(report.error_rate - before.error_rate) >= _SHARE_CHANGE
         or _has_grown(report.answer_count, before.answer_count)
         or _has_grown(report.feedback_count, before.feedback_count)
