@@ -87,7 +87,7 @@ class Memory(Resources, grpc.GenericRpcHandler):
             return self.own[method.name](self, fields)
         if method.name == "SummarizeTasks":
             return self.summary(fields["parent"])
-        if method.name == "SummarizeJudgements":
+        if method.name == "SummarizeRatings":
             return {}
         if method.name == "ClaimTask":
             return self.claimed(fields["parent"], fields.get("reason", ""))

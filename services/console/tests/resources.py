@@ -48,13 +48,13 @@ class Resources:
         labelled = [task for task in of_state["DONE"] if "classify" in task.get("task", {"classify": {}})]
         answers = Counter((task.get("proposedLabel", ""), task["label"]) for task in labelled)
         proposed = [task for task in of_state["DONE"] if task.get("proposedLabel")]
-        kept = sum(task["proposedLabel"] == task["label"] for task in proposed)
+        unchanged = sum(task["proposedLabel"] == task["label"] for task in proposed)
         return {
             "openCounts": dict(Counter(task["reason"] for task in of_state["OPEN"])),
             "doneCount": str(len(of_state["DONE"])),
             "skippedCount": str(len(of_state["SKIPPED"])),
-            "keptCount": str(kept),
-            "changedCount": str(len(proposed) - kept),
+            "unchangedCount": str(unchanged),
+            "changedCount": str(len(proposed) - unchanged),
             "reviews": [
                 {"proposedLabel": before, "label": after, "count": str(count)}
                 for (before, after), count in answers.items()

@@ -149,16 +149,16 @@ def test_a_task_is_answered_with_what_was_entered(fields, label, notice, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("fields", "judgement"),
+    ("fields", "rating"),
     [
         ({"entry": "compare", "preference": "PREFERENCE_TIE"}, {"preference": "PREFERENCE_TIE"}),
         ({"entry": "rate", "rating-my tone": "4", "save": "1"}, {"ratings": {"my tone": 4}}),
     ],
 )
-def test_a_judgement_is_sent_without_a_label(fields, judgement):
+def test_a_rating_is_sent_without_a_label(fields, rating):
     done, (_, _, body, _) = press("complete-task", name="projects/p/tasks/t", **fields)
-    assert body == {"label": "", "requestId": "q", **judgement}
-    assert done.notice == "The judgement is saved."
+    assert body == {"label": "", "requestId": "q", **rating}
+    assert done.notice == "The rating is saved."
 
 
 def test_a_rating_that_is_missing_is_not_taken_for_a_skip():

@@ -64,7 +64,7 @@ class Platform:
         self.posted: list[tuple[str, JSON]] = []
         self.listed: list[str] = []
         self.away = False
-        self.judgements: JSON = {}
+        self.ratings: JSON = {}
 
     async def exchange(self, api_key: str) -> Grant:
         if api_key.upper() not in Role.__members__:
@@ -85,8 +85,8 @@ class Platform:
             }
         if name.endswith(":summarize"):
             return self.memory.summary(name.rpartition("/")[0])
-        if name.endswith(":summarizeJudgements"):
-            return self.judgements
+        if name.endswith(":summarizeRatings"):
+            return self.ratings
         if name.endswith(":lineage"):
             return {"recordId": "0", "datasetVersions": [f"{seed.DATA}/versions/v1"], "placements": []}
         if name.endswith(":compare"):
@@ -234,7 +234,7 @@ def test_an_answer_is_rated_on_each_scale_and_two_are_compared(busy):
 
 
 def test_ratings_and_comparisons_are_shown_with_their_intervals(busy):
-    busy.judgements = {
+    busy.ratings = {
         "ratings": [
             {"origin": "m/v1", "scale": "tone", "taskCount": "9", "mean": 4.25, "low": 4.0, "high": 4.5}
         ],

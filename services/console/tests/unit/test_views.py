@@ -127,10 +127,10 @@ def test_agreement_is_counted_with_and_without_chance():
     assert labels.review_of({}) is None
 
 
-def test_answers_that_people_kept_are_counted():
-    assert labels.kept_of({"keptCount": "3", "changedCount": "1"}) == labels.Kept(3, 1)
-    assert labels.Kept(3, 1).share == pytest.approx(0.75)
-    assert labels.kept_of({}) is None
+def test_answers_that_people_left_are_counted():
+    assert labels.changes_of({"unchangedCount": "3", "changedCount": "1"}) == labels.Changes(3, 1)
+    assert labels.Changes(3, 1).share == pytest.approx(0.75)
+    assert labels.changes_of({}) is None
 
 
 @pytest.mark.parametrize(

@@ -31,9 +31,9 @@ from ratoon_labeling.application.commands import (
 from ratoon_labeling.application.ports import FreezingJob
 from ratoon_labeling.domain.annotations import Annotation, AnnotationCreated, Source
 from ratoon_labeling.domain.guidelines import ConflictPolicy, Guideline
-from ratoon_labeling.domain.judgements import Comparison, Preference, Rating, Work
 from ratoon_labeling.domain.kinds.table import labels_of
 from ratoon_labeling.domain.label_sets import Completed, Frozen, LabelSet
+from ratoon_labeling.domain.ratings import Comparison, Preference, Rating, Work
 from ratoon_labeling.domain.tasks import Answer, Task, TaskSummary
 
 _POLICY = annotation_pb2.Guideline.ConflictPolicy
@@ -109,17 +109,15 @@ def _answer(value: Answer) -> annotation_pb2.Task.Answer:
     )
 
 
-def judgements(
-    ratings: Sequence[Rating], comparisons: Sequence[Comparison]
-) -> pb.SummarizeJudgementsResponse:
-    """Human judgements as callers see them."""
-    return pb.SummarizeJudgementsResponse(
-        ratings=map(_rating, ratings), comparisons=map(_comparison, comparisons)
+def ratings(of_scales: Sequence[Rating], comparisons: Sequence[Comparison]) -> pb.SummarizeRatingsResponse:
+    """Human ratings as callers see them."""
+    return pb.SummarizeRatingsResponse(
+        ratings=map(_rating, of_scales), comparisons=map(_comparison, comparisons)
     )
 
 
-def _rating(value: Rating) -> pb.SummarizeJudgementsResponse.Rating:
-    return pb.SummarizeJudgementsResponse.Rating(
+def _rating(value: Rating) -> pb.SummarizeRatingsResponse.Rating:
+    return pb.SummarizeRatingsResponse.Rating(
         origin=value.origin,
         scale=value.scale,
         task_count=value.tasks,
@@ -131,8 +129,8 @@ def _rating(value: Rating) -> pb.SummarizeJudgementsResponse.Rating:
     )
 
 
-def _comparison(value: Comparison) -> pb.SummarizeJudgementsResponse.Comparison:
-    return pb.SummarizeJudgementsResponse.Comparison(
+def _comparison(value: Comparison) -> pb.SummarizeRatingsResponse.Comparison:
+    return pb.SummarizeRatingsResponse.Comparison(
         first_origin=value.first,
         second_origin=value.second,
         task_count=value.tasks,
@@ -157,7 +155,7 @@ def task_summary(value: TaskSummary) -> pb.SummarizeTasksResponse:
         done_count=value.done,
         skipped_count=value.skipped,
         reviews=reviews,
-        kept_count=value.kept,
+        unchanged_count=value.unchanged,
         changed_count=value.changed,
     )
 

@@ -334,7 +334,7 @@ def test_answers_of_any_kind_are_counted_and_only_labels_are_listed(queue):
         name = f"projects/texts/tasks/review-sample-{number:04}"
         handlers.complete_task(CompleteTask(name, text, "ann"), store, clock)
     summary = handlers.summarize_tasks("projects/texts", SqlTaskCounts(store.database, clock))
-    assert summary == TaskSummary({}, 3, kept=2, changed=1)
+    assert summary == TaskSummary({}, 3, unchanged=2, changed=1)
 
 
 def test_the_newest_tasks_are_claimed_first_and_those_of_a_reason(queue):
@@ -357,7 +357,12 @@ def test_tasks_are_filtered_and_counted_by_the_database(queue):
         handlers.complete_task(CompleteTask(name, label, "ann"), store, clock)
     summary = handlers.summarize_tasks("projects/sum", SqlTaskCounts(store.database, clock))
     assert summary == TaskSummary(
-        {"review-sample": 1, "conflict": 1}, 2, 1, {("ham", "ham"): 1, ("ham", "spam"): 1}, kept=1, changed=1
+        {"review-sample": 1, "conflict": 1},
+        2,
+        1,
+        {("ham", "ham"): 1, ("ham", "spam"): 1},
+        unchanged=1,
+        changed=1,
     )
     listed = handlers.list_tasks("projects/sum", 10, "", store, filter="state = OPEN AND reason = conflict")
     assert [task.name for task in listed.items] == ["projects/sum/tasks/conflict-0000"]
@@ -476,35 +481,35 @@ def test_a_label_set_takes_1_to_20_annotators(labeling):
     assert refused.value.reason == "BAD_OVERLAP"
 
 
-def judged(**fields: Any) -> annotation_pb2.Task:
+def rating_task(**fields: Any) -> annotation_pb2.Task:
     return annotation_pb2.Task(
         record_id="r", dataset_version=f"{DATASET}/1", task=message_of(Generate()), **fields
     )
 
 
 def test_answers_are_rated_and_compared_over_the_api(state, labeling):
-    parent, wanted = "projects/judged", annotation_pb2.Preference
+    parent = "projects/rated"
     tasks = [
-        judged(work="WORK_RATE", candidates=["Lima"], origins=["v1"], scales=["tone"], overlap=2),
-        judged(work="WORK_COMPARE", candidates=["x" * 65_536, "projects/other/x"], origins=["v1", "v2"]),
+        rating_task(work="WORK_RATE", candidates=["Lima"], origins=["v1"], scales=["tone"], overlap=2),
+        rating_task(work="WORK_COMPARE", candidates=["x" * 65_536, "projects/other/x"], origins=["v1", "v2"]),
     ]
     for each in tasks:
-        each.dataset_version = "projects/judged/datasets/d/versions/1"
+        each.dataset_version = "projects/rated/datasets/d/versions/1"
     request = pb.BatchCreateTasksRequest(parent=parent, tasks=tasks, request_id="once")
     names = list(labeling.BatchCreateTasks(request).names)
     assert list(labeling.BatchCreateTasks(request).names) == names
-    for key in ("-", "judged"):
+    for key in ("-", "rated"):
         annotator = LabelingServiceStub(state.as_role(Role.ANNOTATOR, "labeling", key))
         while task := annotator.ClaimTask(pb.ClaimTaskRequest(parent=parent, reason="requested")).task:
             if not task.name:
                 break
-            said = pb.CompleteTaskRequest(name=task.name)
+            answer = pb.CompleteTaskRequest(name=task.name)
             if task.work == annotation_pb2.Task.WORK_RATE:
-                said.ratings["tone"] = 5 if key == "-" else 3
+                answer.ratings["tone"] = 5 if key == "-" else 3
             else:
-                said.preference = wanted.PREFERENCE_SECOND
-            assert annotator.CompleteTask(said).answers
-    summary = labeling.SummarizeJudgements(pb.SummarizeJudgementsRequest(parent=parent))
+                answer.preference = annotation_pb2.PREFERENCE_SECOND
+            assert annotator.CompleteTask(answer).answers
+    summary = labeling.SummarizeRatings(pb.SummarizeRatingsRequest(parent=parent))
     (rating,), (comparison,) = summary.ratings, summary.comparisons
     assert (rating.origin, rating.scale, rating.rating_count, rating.mean) == ("v1", "tone", 2, 4)
     assert (rating.HasField("low"), rating.agreement_alpha) == (False, pytest.approx(0))
@@ -517,15 +522,15 @@ def test_answers_are_rated_and_compared_over_the_api(state, labeling):
 @pytest.mark.parametrize(
     ("task", "reason"),
     [
-        (judged(work="WORK_RATE"), "BAD_WORK"),
-        (judged(overlap=21), "BAD_OVERLAP"),
+        (rating_task(work="WORK_RATE"), "BAD_WORK"),
+        (rating_task(overlap=21), "BAD_OVERLAP"),
         (annotation_pb2.Task(record_id="r", dataset_version=f"{DATASET}/1"), "BAD_TASK"),
         (annotation_pb2.Task(task=message_of(Generate())), "RECORD_MISSING"),
     ],
 )
 def test_tasks_that_cannot_be_are_refused_and_none_is_created(labeling, task, reason):
     before = labeling.SummarizeTasks(pb.SummarizeTasksRequest(parent=PROJECT))
-    request = pb.BatchCreateTasksRequest(parent=PROJECT, tasks=[judged(), task])
+    request = pb.BatchCreateTasksRequest(parent=PROJECT, tasks=[rating_task(), task])
     with pytest.raises(InvalidArgument) as refused:
         labeling.BatchCreateTasks(request)
     assert refused.value.reason == reason

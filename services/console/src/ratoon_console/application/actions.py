@@ -225,18 +225,18 @@ async def change_settings(form: Form, api: Api) -> Done:
 
 async def complete_task(form: Form, api: Api) -> Done:
     """Answer a review task; without a label it is skipped."""
-    judgement = _judgement(form)
-    label = "" if judgement else await _answer(form, api)
-    await api.post(f"{form.name}:complete", {"label": label, **judgement, "requestId": form["request_id"]})
-    if judgement:
-        return Done("The judgement is saved.")
+    rating = _rating(form)
+    label = "" if rating else await _answer(form, api)
+    await api.post(f"{form.name}:complete", {"label": label, **rating, "requestId": form["request_id"]})
+    if rating:
+        return Done("The rating is saved.")
     if not label:
         return Done("Skipped.")
     is_short = len(label) <= _SHORT_ANSWER and "\n" not in label
     return Done(f"Labelled {label}." if is_short else "The answer is saved.")
 
 
-def _judgement(form: Form) -> dict[str, object]:
+def _rating(form: Form) -> dict[str, object]:
     """Return the ratings or the preference of a form; nothing if it holds none or the task is skipped."""
     if "skip" in form.fields:
         return {}

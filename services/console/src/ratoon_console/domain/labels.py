@@ -43,7 +43,7 @@ class Entry:
     """What an annotator enters: labels, a text, a number; ratings of an answer, or the better of two answers."""
 
     kind: str
-    """Kind of the task; `rate` and `compare` for judgements."""
+    """Kind of the task; `rate` and `compare` for human ratings."""
     choices: tuple[str, ...] = ()
     several: bool = False
     """Several labels may be chosen."""
@@ -52,21 +52,21 @@ class Entry:
     hint: str = ""
     """What a valid answer is."""
     candidates: tuple[tuple[str, str], ...] = ()
-    """Answers to judge with the preference for each, in the order in which they are shown."""
+    """Answers to rate with the preference for each, in the order in which they are shown."""
     scales: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Kept:
+class Changes:
     """Reviewed answers that people left as they were, and those that they changed."""
 
-    kept: int
+    unchanged: int
     changed: int
 
     @property
     def share(self) -> float:
         """Share of the answers that were left as they were."""
-        return self.kept / (self.kept + self.changed)
+        return self.unchanged / (self.unchanged + self.changed)
 
 
 def entry_of(task: JSON, labels: Sequence[str], person: str = "") -> Entry:
@@ -107,10 +107,10 @@ def _number_words(spec: JSON) -> str:
     return f"a number of {high:g} or less{unit}" if high is not None else f"a number{unit}"
 
 
-def kept_of(summary: JSON) -> Kept | None:
-    """Return how many answers people kept; None without any."""
-    counted = Kept(number(summary.get("keptCount")), number(summary.get("changedCount")))
-    return counted if counted.kept + counted.changed else None
+def changes_of(summary: JSON) -> Changes | None:
+    """Return how many answers people left as they were; None without any."""
+    counted = Changes(number(summary.get("unchangedCount")), number(summary.get("changedCount")))
+    return counted if counted.unchanged + counted.changed else None
 
 
 def queue_of(summary: JSON) -> Queue:

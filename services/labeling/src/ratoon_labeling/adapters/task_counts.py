@@ -17,7 +17,7 @@ from ratoon_labeling.domain.tasks import Task, TaskState, TaskSummary
 _REUSE = 20
 """Counts are reused for this many times what counting took: 100,000 tasks take some 0.3 s, a few thousand none."""
 _MAX_PROJECTS = 1_000
-_KEPT, _CHANGED = "kept", "changed"
+_UNCHANGED, _CHANGED = "unchanged", "changed"
 
 
 class SqlTaskCounts:
@@ -46,7 +46,7 @@ class SqlTaskCounts:
         state, reason, before, after = map(self._field, ("state", "reason", "proposed_label", "label"))
         has_classes = self._kind().in_([kind for kind, rules in KINDS.items() if rules.HAS_CLASSES])
         labels = [case((has_classes, each), else_="") for each in (before, after)]
-        change = case((or_(before == "", after == ""), ""), (before == after, _KEPT), else_=_CHANGED)
+        change = case((or_(before == "", after == ""), ""), (before == after, _UNCHANGED), else_=_CHANGED)
         fields = [state, reason, *labels, change]
         query = select(*fields, func.count()).where(table.c.parent == project).group_by(*fields)
         with self._database.read() as connection:
@@ -81,6 +81,6 @@ def _summary(rows: Iterable[tuple[str, str, str, str, str, int]]) -> TaskSummary
         states[TaskState.DONE],
         states[TaskState.SKIPPED],
         dict(reviews),
-        changes[_KEPT],
+        changes[_UNCHANGED],
         changes[_CHANGED],
     )

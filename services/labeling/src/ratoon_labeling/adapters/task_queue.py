@@ -12,7 +12,7 @@ from ratoon.storage.listing import stored_field
 from ratoon.storage.store import Transaction, codec_of
 from ratoon_labeling.adapters.tables import RESOURCES
 from ratoon_labeling.domain.annotations import Annotation, mark_of
-from ratoon_labeling.domain.judgements import Work
+from ratoon_labeling.domain.ratings import Work
 from ratoon_labeling.domain.tasks import Task
 
 _FETCH = 50

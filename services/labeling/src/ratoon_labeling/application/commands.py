@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from ratoon.tasks.kinds import TaskSpec
 from ratoon_labeling.domain.annotations import Source
 from ratoon_labeling.domain.guidelines import ConflictPolicy
-from ratoon_labeling.domain.judgements import Preference, Work
+from ratoon_labeling.domain.ratings import Preference, Work
 
 
 @dataclass(frozen=True)

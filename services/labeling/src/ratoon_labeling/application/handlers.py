@@ -25,7 +25,7 @@ from ratoon_labeling.application.commands import (
     NewTask,
     UpdateGuideline,
 )
-from ratoon_labeling.application.ports import Datasets, JudgedTasks, Ledger, References, TaskCounts, TaskQueue
+from ratoon_labeling.application.ports import Datasets, Ledger, RatingTasks, References, TaskCounts, TaskQueue
 from ratoon_labeling.domain.annotations import (
     MAX_ANSWER_CHARS,
     Annotation,
@@ -37,7 +37,9 @@ from ratoon_labeling.domain.annotations import (
 )
 from ratoon_labeling.domain.errors import BadConflictPolicy, InUse
 from ratoon_labeling.domain.guidelines import ConflictPolicy, Guideline, check_etag
-from ratoon_labeling.domain.judgements import (
+from ratoon_labeling.domain.kinds.table import rules_of
+from ratoon_labeling.domain.label_sets import LabelSet
+from ratoon_labeling.domain.ratings import (
     Compared,
     Comparison,
     Rated,
@@ -46,8 +48,6 @@ from ratoon_labeling.domain.judgements import (
     comparison_summaries,
     rating_summaries,
 )
-from ratoon_labeling.domain.kinds.table import rules_of
-from ratoon_labeling.domain.label_sets import LabelSet
 from ratoon_labeling.domain.sampling import checked_size
 from ratoon_labeling.domain.tasks import (
     Answer,
@@ -151,11 +151,11 @@ def _requested(parent: str, project: str, new: NewTask, now: datetime) -> Task:
     )
 
 
-def summarize_judgements(parent: str, judged: JudgedTasks) -> tuple[list[Rating], list[Comparison]]:
+def summarize_ratings(parent: str, rating_tasks: RatingTasks) -> tuple[list[Rating], list[Comparison]]:
     """Summarize the ratings and the comparisons of a project."""
     matched(parent, PROJECT, "parent")
-    ratings = rating_summaries(map(_rated, judged.of(parent, Work.RATE)))
-    return ratings, comparison_summaries(map(_compared, judged.of(parent, Work.COMPARE)))
+    ratings = rating_summaries(map(_rated, rating_tasks.of(parent, Work.RATE)))
+    return ratings, comparison_summaries(map(_compared, rating_tasks.of(parent, Work.COMPARE)))
 
 
 def _rated(task: Task) -> Rated:

@@ -6,8 +6,8 @@ from typing import Protocol
 
 from ratoon.operations.job_procedure import JobRunner
 from ratoon.storage.store import Transaction
-from ratoon_labeling.domain.judgements import Work
 from ratoon_labeling.domain.label_sets import Frozen, LabelSet
+from ratoon_labeling.domain.ratings import Work
 from ratoon_labeling.domain.tasks import Task, TaskSummary
 
 
@@ -57,8 +57,8 @@ class TaskQueue(Protocol):
         ...
 
 
-class JudgedTasks(Protocol):
-    """Tasks by which people judge answers."""
+class RatingTasks(Protocol):
+    """Tasks by which people rate answers."""
 
     def of(self, project: str, work: Work) -> Iterator[Task]:
         """Yield the tasks of a project with this work."""

@@ -1,4 +1,4 @@
-"""Tasks: one record that annotators answer, or answers that they judge, each of them once.
+"""Tasks: one record that annotators answer, or answers that they rate, each of them once.
 
 OPEN → DONE      all annotators answered, at least one with an answer
      ↘ SKIPPED   all annotators skipped the task
@@ -13,8 +13,8 @@ from enum import StrEnum
 
 from ratoon.tasks.kinds import TaskSpec
 from ratoon_labeling.domain.errors import BadAnswer, BadOverlap, BadWork, TaskAnswered, TaskClaimed
-from ratoon_labeling.domain.judgements import HIGHEST, LOWEST, SCALES, Preference, Work
 from ratoon_labeling.domain.kinds.table import rules_of
+from ratoon_labeling.domain.ratings import HIGHEST, LOWEST, SCALES, Preference, Work
 
 LEASE = timedelta(minutes=10)
 """Time for which a claim reserves a task."""
@@ -78,7 +78,7 @@ class Task:
     """Answers so far; releases that knew one annotator stored none."""
     work: Work = Work.ANSWER
     candidates: tuple[str, ...] = ()
-    """Answers to judge: one to rate, two to compare."""
+    """Answers to rate: one to rate, two to compare."""
     origins: tuple[str, ...] = ()
     """What gave each candidate; none if not stated."""
     scales: tuple[str, ...] = ()
@@ -99,14 +99,14 @@ class Task:
 class TaskSummary:
     """Number of a project's tasks: open ones by reason, and done ones by the answers before and after.
 
-    `reviews` holds labels only; `kept` and `changed` count every answer where one stood before.
+    `reviews` holds labels only; `unchanged` and `changed` count every answer where one stood before.
     """
 
     open: dict[str, int] = field(default_factory=dict)
     done: int = 0
     skipped: int = 0
     reviews: dict[tuple[str, str], int] = field(default_factory=dict)
-    kept: int = 0
+    unchanged: int = 0
     changed: int = 0
 
 
@@ -140,7 +140,7 @@ def checked_work(task: Task) -> Task:
 
 
 _CANDIDATES = {Work.ANSWER: 0, Work.RATE: 1, Work.COMPARE: 2}
-"""Number of answers that annotators judge."""
+"""Number of answers that annotators rate or compare."""
 _MAX_SCALES, _MAX_SCALE_CHARS = 10, 64
 
 

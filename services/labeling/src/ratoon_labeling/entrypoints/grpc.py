@@ -15,7 +15,7 @@ from ratoon.storage.store import Store
 from ratoon.storage.watch import Changes
 from ratoon_labeling import mapping
 from ratoon_labeling.application import handlers
-from ratoon_labeling.application.ports import Datasets, JudgedTasks, References, TaskCounts, TaskQueue
+from ratoon_labeling.application.ports import Datasets, RatingTasks, References, TaskCounts, TaskQueue
 from ratoon_labeling.domain.annotations import Annotation
 from ratoon_labeling.domain.guidelines import Guideline
 from ratoon_labeling.domain.label_sets import LabelSet
@@ -38,11 +38,11 @@ class LabelingServicer(LabelingServiceServicer):
         counts: TaskCounts,
         references: References,
         queue: TaskQueue,
-        judged: JudgedTasks,
+        rating_tasks: RatingTasks,
     ) -> None:
         self._store, self._operations, self._changes = store, operations, changes
         self._datasets, self._counts, self._references = datasets, counts, references
-        self._threads, self._clock, self._queue, self._judged = threads, clock, queue, judged
+        self._threads, self._clock, self._queue, self._rating_tasks = threads, clock, queue, rating_tasks
         self._guidelines = StandardMethods(store, threads, Guideline, handlers.GUIDELINE, mapping.guideline)
         self._label_sets = StandardMethods(
             store, threads, LabelSet, handlers.LABEL_SET, mapping.label_set, lambda each: each.state.ended
@@ -187,12 +187,12 @@ class LabelingServicer(LabelingServiceServicer):
         summary = await self._threads(handlers.summarize_tasks, request.parent, self._counts)
         return mapping.task_summary(summary)
 
-    async def SummarizeJudgements(
-        self, request: pb.SummarizeJudgementsRequest, context: Context
-    ) -> pb.SummarizeJudgementsResponse:
+    async def SummarizeRatings(
+        self, request: pb.SummarizeRatingsRequest, context: Context
+    ) -> pb.SummarizeRatingsResponse:
         """Ratings and comparisons of a project."""
-        judgements = await self._threads(handlers.summarize_judgements, request.parent, self._judged)
-        return mapping.judgements(*judgements)
+        summaries = await self._threads(handlers.summarize_ratings, request.parent, self._rating_tasks)
+        return mapping.ratings(*summaries)
 
     async def ClaimTask(self, request: pb.ClaimTaskRequest, context: Context) -> pb.ClaimTaskResponse:
         """Lease the next open task to the caller."""

@@ -13,7 +13,7 @@ from ratoon.client._generated.labeling_types import (
     GuidelineConflictPolicy,
     LabelSet,
     Preference,
-    SummarizeJudgementsResponse,
+    SummarizeRatingsResponse,
     SummarizeTasksResponse,
     Task,
 )
@@ -918,7 +918,7 @@ class AsyncLabelSetsResource:
 
 
 class TasksResource:
-    """Record that annotators are asked to answer, or whose answers they are asked to judge."""
+    """Record that annotators are asked to answer, or whose answers they are asked to rate."""
 
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
@@ -1085,9 +1085,7 @@ class TasksResource:
             timeout,
         )
 
-    def summarize_judgements(
-        self, parent: str, *, timeout: float | None = None
-    ) -> SummarizeJudgementsResponse:
+    def summarize_ratings(self, parent: str, *, timeout: float | None = None) -> SummarizeRatingsResponse:
         """Summarize the ratings and the comparisons of a project: means and win rates with their intervals,
         and agreement.
 
@@ -1096,14 +1094,14 @@ class TasksResource:
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
         return self._transport.call(
-            SummarizeJudgementsResponse,
-            Call("GET", expand("/v1/{parent=projects/*}/tasks:summarizeJudgements", parent=parent)),
+            SummarizeRatingsResponse,
+            Call("GET", expand("/v1/{parent=projects/*}/tasks:summarizeRatings", parent=parent)),
             timeout,
         )
 
 
 class AsyncTasksResource:
-    """Record that annotators are asked to answer, or whose answers they are asked to judge."""
+    """Record that annotators are asked to answer, or whose answers they are asked to rate."""
 
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
@@ -1270,9 +1268,9 @@ class AsyncTasksResource:
             timeout,
         )
 
-    async def summarize_judgements(
+    async def summarize_ratings(
         self, parent: str, *, timeout: float | None = None
-    ) -> SummarizeJudgementsResponse:
+    ) -> SummarizeRatingsResponse:
         """Summarize the ratings and the comparisons of a project: means and win rates with their intervals,
         and agreement.
 
@@ -1281,7 +1279,7 @@ class AsyncTasksResource:
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
         return await self._transport.call(
-            SummarizeJudgementsResponse,
-            Call("GET", expand("/v1/{parent=projects/*}/tasks:summarizeJudgements", parent=parent)),
+            SummarizeRatingsResponse,
+            Call("GET", expand("/v1/{parent=projects/*}/tasks:summarizeRatings", parent=parent)),
             timeout,
         )

@@ -319,7 +319,7 @@ class TaskWork(OpenEnum):
 
 
 class Task(Message):
-    """Record that annotators are asked to answer, or whose answers they are asked to judge."""
+    """Record that annotators are asked to answer, or whose answers they are asked to rate."""
 
     name: str = ""
     """Resource name: `projects/{project}/tasks/{task}`."""
@@ -382,7 +382,7 @@ class Task(Message):
     """What annotators do. Default: ANSWER."""
 
     candidates: list[str] = []
-    """Answers to judge: one to rate, two to compare."""
+    """Answers to rate or to compare: one to rate, two to compare."""
 
     origins: list[str] = []
     """What gave each of `candidates`, for example the resource name of a model version.
@@ -432,14 +432,14 @@ class SummarizeTasksResponse(Message):
     reviews: list[SummarizeTasksResponseReview] = []
     """Answers where a label stood before. Texts and numbers are not listed."""
 
-    kept_count: Int64 = 0
+    unchanged_count: Int64 = 0
     """Number of completed tasks whose answer is the one that stood before."""
 
     changed_count: Int64 = 0
     """Number of completed tasks whose answer differs from the one that stood before."""
 
 
-class SummarizeJudgementsResponseRating(Message):
+class SummarizeRatingsResponseRating(Message):
     """Ratings of the answers of one origin on one scale."""
 
     origin: str = ""
@@ -470,7 +470,7 @@ class SummarizeJudgementsResponseRating(Message):
     """
 
 
-class SummarizeJudgementsResponseComparison(Message):
+class SummarizeRatingsResponseComparison(Message):
     """Comparisons of the answers of two origins."""
 
     first_origin: str = ""
@@ -483,13 +483,13 @@ class SummarizeJudgementsResponseComparison(Message):
     """Number of compared pairs."""
 
     first_count: Int64 = 0
-    """Number of judgements that prefer the first answer."""
+    """Number of answers that prefer the first answer."""
 
     second_count: Int64 = 0
-    """Number of judgements that prefer the second answer."""
+    """Number of answers that prefer the second answer."""
 
     tie_count: Int64 = 0
-    """Number of judgements that prefer neither."""
+    """Number of answers that prefer neither."""
 
     win_rate: float = 0.0
     """Share of the pairs that the second origin wins; a tie counts half."""
@@ -501,22 +501,22 @@ class SummarizeJudgementsResponseComparison(Message):
     """Upper end of the 95 % interval of the win rate (Wilson)."""
 
     agreement_alpha: float | None = None
-    """Krippendorff's alpha (nominal) over the pairs with two or more judgements.
+    """Krippendorff's alpha (nominal) over the pairs with two or more answers.
 
     Not set: it is undefined.
     """
 
 
-class SummarizeJudgementsResponse(Message):
+class SummarizeRatingsResponse(Message):
     """Ratings and comparisons of a project.
 
     Answers of several annotators to one task count as one, their mean.
     """
 
-    ratings: list[SummarizeJudgementsResponseRating] = []
+    ratings: list[SummarizeRatingsResponseRating] = []
     """Ratings by origin and scale."""
 
-    comparisons: list[SummarizeJudgementsResponseComparison] = []
+    comparisons: list[SummarizeRatingsResponseComparison] = []
     """Comparisons by pair of origins."""
 
 

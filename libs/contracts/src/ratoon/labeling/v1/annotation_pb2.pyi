@@ -239,7 +239,7 @@ Global___Annotation: _TypeAlias = Annotation  # noqa: Y015
 
 @_typing.final
 class Task(_message.Message):
-    """Record that annotators are asked to answer, or whose answers they are asked to judge."""
+    """Record that annotators are asked to answer, or whose answers they are asked to rate."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -420,7 +420,7 @@ class Task(_message.Message):
 
     @_builtins.property
     def candidates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Answers to judge: one to rate, two to compare."""
+        """Answers to rate or to compare: one to rate, two to compare."""
 
     @_builtins.property
     def origins(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

@@ -741,13 +741,13 @@ class SummarizeTasksResponse(_message.Message):
     DONE_COUNT_FIELD_NUMBER: _builtins.int
     SKIPPED_COUNT_FIELD_NUMBER: _builtins.int
     REVIEWS_FIELD_NUMBER: _builtins.int
-    KEPT_COUNT_FIELD_NUMBER: _builtins.int
+    UNCHANGED_COUNT_FIELD_NUMBER: _builtins.int
     CHANGED_COUNT_FIELD_NUMBER: _builtins.int
     done_count: _builtins.int
     """Number of tasks that were completed with an answer."""
     skipped_count: _builtins.int
     """Number of tasks that were skipped."""
-    kept_count: _builtins.int
+    unchanged_count: _builtins.int
     """Number of completed tasks whose answer is the one that stood before."""
     changed_count: _builtins.int
     """Number of completed tasks whose answer differs from the one that stood before."""
@@ -766,12 +766,12 @@ class SummarizeTasksResponse(_message.Message):
         done_count: _builtins.int = ...,
         skipped_count: _builtins.int = ...,
         reviews: _abc.Iterable[Global___SummarizeTasksResponse.Review] | None = ...,
-        kept_count: _builtins.int = ...,
+        unchanged_count: _builtins.int = ...,
         changed_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_count", b"changed_count", "done_count", b"done_count", "kept_count", b"kept_count", "open_counts", b"open_counts", "reviews", b"reviews", "skipped_count", b"skipped_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_count", b"changed_count", "done_count", b"done_count", "open_counts", b"open_counts", "reviews", b"reviews", "skipped_count", b"skipped_count", "unchanged_count", b"unchanged_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -946,8 +946,8 @@ class BatchCreateTasksResponse(_message.Message):
 Global___BatchCreateTasksResponse: _TypeAlias = BatchCreateTasksResponse  # noqa: Y015
 
 @_typing.final
-class SummarizeJudgementsRequest(_message.Message):
-    """Request of `SummarizeJudgements`."""
+class SummarizeRatingsRequest(_message.Message):
+    """Request of `SummarizeRatings`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -965,10 +965,10 @@ class SummarizeJudgementsRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___SummarizeJudgementsRequest: _TypeAlias = SummarizeJudgementsRequest  # noqa: Y015
+Global___SummarizeRatingsRequest: _TypeAlias = SummarizeRatingsRequest  # noqa: Y015
 
 @_typing.final
-class SummarizeJudgementsResponse(_message.Message):
+class SummarizeRatingsResponse(_message.Message):
     """Ratings and comparisons of a project. Answers of several annotators to one task count as one, their mean."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1055,11 +1055,11 @@ class SummarizeJudgementsResponse(_message.Message):
         task_count: _builtins.int
         """Number of compared pairs."""
         first_count: _builtins.int
-        """Number of judgements that prefer the first answer."""
+        """Number of answers that prefer the first answer."""
         second_count: _builtins.int
-        """Number of judgements that prefer the second answer."""
+        """Number of answers that prefer the second answer."""
         tie_count: _builtins.int
-        """Number of judgements that prefer neither."""
+        """Number of answers that prefer neither."""
         win_rate: _builtins.float
         """Share of the pairs that the second origin wins; a tie counts half."""
         low: _builtins.float
@@ -1067,7 +1067,7 @@ class SummarizeJudgementsResponse(_message.Message):
         high: _builtins.float
         """Upper end of the 95 % interval of the win rate (Wilson)."""
         agreement_alpha: _builtins.float
-        """Krippendorff's alpha (nominal) over the pairs with two or more judgements. Not set: it is undefined."""
+        """Krippendorff's alpha (nominal) over the pairs with two or more answers. Not set: it is undefined."""
         def __init__(
             self,
             *,
@@ -1102,18 +1102,18 @@ class SummarizeJudgementsResponse(_message.Message):
     RATINGS_FIELD_NUMBER: _builtins.int
     COMPARISONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def ratings(self) -> _containers.RepeatedCompositeFieldContainer[Global___SummarizeJudgementsResponse.Rating]:
+    def ratings(self) -> _containers.RepeatedCompositeFieldContainer[Global___SummarizeRatingsResponse.Rating]:
         """Ratings by origin and scale."""
 
     @_builtins.property
-    def comparisons(self) -> _containers.RepeatedCompositeFieldContainer[Global___SummarizeJudgementsResponse.Comparison]:
+    def comparisons(self) -> _containers.RepeatedCompositeFieldContainer[Global___SummarizeRatingsResponse.Comparison]:
         """Comparisons by pair of origins."""
 
     def __init__(
         self,
         *,
-        ratings: _abc.Iterable[Global___SummarizeJudgementsResponse.Rating] | None = ...,
-        comparisons: _abc.Iterable[Global___SummarizeJudgementsResponse.Comparison] | None = ...,
+        ratings: _abc.Iterable[Global___SummarizeRatingsResponse.Rating] | None = ...,
+        comparisons: _abc.Iterable[Global___SummarizeRatingsResponse.Comparison] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -1121,4 +1121,4 @@ class SummarizeJudgementsResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___SummarizeJudgementsResponse: _TypeAlias = SummarizeJudgementsResponse  # noqa: Y015
+Global___SummarizeRatingsResponse: _TypeAlias = SummarizeRatingsResponse  # noqa: Y015

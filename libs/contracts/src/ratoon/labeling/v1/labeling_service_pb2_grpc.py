@@ -127,10 +127,10 @@ class LabelingServiceStub:
                 request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeTasksRequest.SerializeToString,
                 response_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeTasksResponse.FromString,
                 _registered_method=True)
-        self.SummarizeJudgements = channel.unary_unary(
-                '/ratoon.labeling.v1.LabelingService/SummarizeJudgements',
-                request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeJudgementsRequest.SerializeToString,
-                response_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeJudgementsResponse.FromString,
+        self.SummarizeRatings = channel.unary_unary(
+                '/ratoon.labeling.v1.LabelingService/SummarizeRatings',
+                request_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeRatingsRequest.SerializeToString,
+                response_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeRatingsResponse.FromString,
                 _registered_method=True)
         self.ClaimTask = channel.unary_unary(
                 '/ratoon.labeling.v1.LabelingService/ClaimTask',
@@ -286,7 +286,7 @@ class LabelingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def SummarizeJudgements(self, request, context):
+    def SummarizeRatings(self, request, context):
         """Summarize the ratings and the comparisons of a project: means and win rates with their intervals, and agreement.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -405,10 +405,10 @@ def add_LabelingServiceServicer_to_server(servicer, server):
                     request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeTasksRequest.FromString,
                     response_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeTasksResponse.SerializeToString,
             ),
-            'SummarizeJudgements': grpc.unary_unary_rpc_method_handler(
-                    servicer.SummarizeJudgements,
-                    request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeJudgementsRequest.FromString,
-                    response_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeJudgementsResponse.SerializeToString,
+            'SummarizeRatings': grpc.unary_unary_rpc_method_handler(
+                    servicer.SummarizeRatings,
+                    request_deserializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeRatingsRequest.FromString,
+                    response_serializer=ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeRatingsResponse.SerializeToString,
             ),
             'ClaimTask': grpc.unary_unary_rpc_method_handler(
                     servicer.ClaimTask,
@@ -919,7 +919,7 @@ class LabelingService:
             _registered_method=True)
 
     @staticmethod
-    def SummarizeJudgements(request,
+    def SummarizeRatings(request,
             target,
             options=(),
             channel_credentials=None,
@@ -932,9 +932,9 @@ class LabelingService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/ratoon.labeling.v1.LabelingService/SummarizeJudgements',
-            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeJudgementsRequest.SerializeToString,
-            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeJudgementsResponse.FromString,
+            '/ratoon.labeling.v1.LabelingService/SummarizeRatings',
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeRatingsRequest.SerializeToString,
+            ratoon_dot_labeling_dot_v1_dot_labeling__service__pb2.SummarizeRatingsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -91,7 +91,7 @@ class LabelingServiceStub:
     """List the tasks of a project, oldest first."""
     SummarizeTasks: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.SummarizeTasksRequest, _labeling_service_pb2.SummarizeTasksResponse]
     """Count the tasks of a project by state, and the reviewed ones by the label before and after."""
-    SummarizeJudgements: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.SummarizeJudgementsRequest, _labeling_service_pb2.SummarizeJudgementsResponse]
+    SummarizeRatings: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.SummarizeRatingsRequest, _labeling_service_pb2.SummarizeRatingsResponse]
     """Summarize the ratings and the comparisons of a project: means and win rates with their intervals, and agreement."""
     ClaimTask: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ClaimTaskRequest, _labeling_service_pb2.ClaimTaskResponse]
     """Claim the next open task for ten minutes, the newest tasks first. Meanwhile no other annotator can claim or
@@ -166,7 +166,7 @@ class LabelingServiceAsyncStub(LabelingServiceStub):
     """List the tasks of a project, oldest first."""
     SummarizeTasks: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.SummarizeTasksRequest, _labeling_service_pb2.SummarizeTasksResponse]  # type: ignore[assignment]
     """Count the tasks of a project by state, and the reviewed ones by the label before and after."""
-    SummarizeJudgements: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.SummarizeJudgementsRequest, _labeling_service_pb2.SummarizeJudgementsResponse]  # type: ignore[assignment]
+    SummarizeRatings: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.SummarizeRatingsRequest, _labeling_service_pb2.SummarizeRatingsResponse]  # type: ignore[assignment]
     """Summarize the ratings and the comparisons of a project: means and win rates with their intervals, and agreement."""
     ClaimTask: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ClaimTaskRequest, _labeling_service_pb2.ClaimTaskResponse]  # type: ignore[assignment]
     """Claim the next open task for ten minutes, the newest tasks first. Meanwhile no other annotator can claim or
@@ -348,11 +348,11 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Count the tasks of a project by state, and the reviewed ones by the label before and after."""
 
     @_abc_1.abstractmethod
-    def SummarizeJudgements(
+    def SummarizeRatings(
         self,
-        request: _labeling_service_pb2.SummarizeJudgementsRequest,
+        request: _labeling_service_pb2.SummarizeRatingsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_labeling_service_pb2.SummarizeJudgementsResponse, _abc.Awaitable[_labeling_service_pb2.SummarizeJudgementsResponse]]:
+    ) -> _typing.Union[_labeling_service_pb2.SummarizeRatingsResponse, _abc.Awaitable[_labeling_service_pb2.SummarizeRatingsResponse]]:
         """Summarize the ratings and the comparisons of a project: means and win rates with their intervals, and agreement."""
 
     @_abc_1.abstractmethod

@@ -12,11 +12,11 @@ _SETS, _GUIDELINES, _ANSWERS = 50, 20, 50
 
 async def labels_page(place: Place, api: Api) -> View:
     """The newest label sets and guidelines, how far people agree, the review queue."""
-    guidelines, sets, summary, judgements, done = await asyncio.gather(
+    guidelines, sets, summary, ratings, done = await asyncio.gather(
         api.newest(f"{place.parent}/guidelines", _GUIDELINES),
         api.newest(f"{place.parent}/labelSets", _SETS, place.after),
         api.get(f"{place.parent}/tasks:summarize"),
-        api.get(f"{place.parent}/tasks:summarizeJudgements"),
+        api.get(f"{place.parent}/tasks:summarizeRatings"),
         api.newest(f"{place.parent}/tasks", _ANSWERS, filter="state = DONE"),
     )
     queue = labels.queue_of(summary)
@@ -29,8 +29,8 @@ async def labels_page(place: Place, api: Api) -> View:
             "older": sets.older,
             "queue": queue,
             "review": labels.review_of(summary),
-            "kept": labels.kept_of(summary),
-            "judgements": judgements,
+            "changes": labels.changes_of(summary),
+            "ratings": ratings,
             "answer_words": labels.answer_words,
             "done": done.items,
         },

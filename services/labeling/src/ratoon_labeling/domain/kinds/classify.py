@@ -9,7 +9,7 @@ from ratoon.tasks.labels import duplicate_sentence, duplicates, label_key
 from ratoon_labeling.domain.agreement import Agreement, nominal_alpha
 from ratoon_labeling.domain.errors import BadLabels, UnknownLabel
 from ratoon_labeling.domain.guidelines import ConflictPolicy
-from ratoon_labeling.domain.judgements import Work
+from ratoon_labeling.domain.ratings import Work
 
 LONGEST_LABEL = 200
 """Characters in a label."""

@@ -9,7 +9,7 @@ from ratoon_labeling.domain.agreement import Agreement, mean_token_f1
 from ratoon_labeling.domain.annotations import MAX_ANSWER_CHARS, is_storable
 from ratoon_labeling.domain.errors import BadAnswer
 from ratoon_labeling.domain.guidelines import ConflictPolicy
-from ratoon_labeling.domain.judgements import Work
+from ratoon_labeling.domain.ratings import Work
 
 WORK: tuple[Work, ...] = tuple(Work)
 HAS_CLASSES = False

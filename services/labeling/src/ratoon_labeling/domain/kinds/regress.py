@@ -11,7 +11,7 @@ from ratoon.tasks.regress import Regress, format_number
 from ratoon_labeling.domain.agreement import Agreement, interval_alpha
 from ratoon_labeling.domain.errors import BadAnswer
 from ratoon_labeling.domain.guidelines import ConflictPolicy
-from ratoon_labeling.domain.judgements import Work
+from ratoon_labeling.domain.ratings import Work
 
 WORK: tuple[Work, ...] = (Work.ANSWER,)
 HAS_CLASSES = False

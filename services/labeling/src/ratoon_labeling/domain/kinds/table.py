@@ -7,8 +7,8 @@ from ratoon.tasks.kind import Kind
 from ratoon.tasks.kinds import TaskSpec
 from ratoon_labeling.domain.agreement import Agreement
 from ratoon_labeling.domain.guidelines import ConflictPolicy
-from ratoon_labeling.domain.judgements import Work
 from ratoon_labeling.domain.kinds import classify, generate, regress
+from ratoon_labeling.domain.ratings import Work
 
 Spec = TypeVar("Spec", contravariant=True)
 

@@ -1,4 +1,4 @@
-"""Human judgements of answers: ratings from 1 to 5, the better of two, and what follows from many of them.
+"""Human ratings of answers: from 1 to 5 on scales, or the better of two, and what follows from many of them.
 
 Answers of several annotators to one task are not independent: a task counts once, with the mean of its answers.
 """

@@ -1,4 +1,4 @@
-"""Human judgements: what annotators may say, and intervals and agreement of many of them."""
+"""Human ratings: what annotators may say, and intervals and agreement of many of them."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ratoon.tasks.generate import Form, Generate
 from ratoon.tasks.regress import Regress
 from ratoon_labeling.domain.errors import BadAnswer, BadWork, TaskAnswered
-from ratoon_labeling.domain.judgements import (
+from ratoon_labeling.domain.ratings import (
     SCALES,
     Compared,
     Preference,
@@ -87,7 +87,7 @@ def test_an_answer_of_other_work_or_out_of_the_scale_is_refused(task, answer):
         with_answer(task, answer, NOON)
 
 
-def test_a_judged_task_is_done_without_a_label_and_skipped_if_all_skip():
+def test_a_rated_task_is_done_without_a_label_and_skipped_if_all_skip():
     rated = with_answer(RATE, Answer("ann", "", FULL), NOON)
     assert (rated.state, rated.label, rated.given[0].ratings) == (TaskState.DONE, "", FULL)
     assert with_answer(rated, Answer("ann", "", dict(FULL)), NOON) == rated
@@ -125,7 +125,7 @@ def test_a_win_rate_has_wilsons_interval_and_counts_a_task_once():
     assert summary.estimate.high == pytest.approx(0.8922, abs=1e-4)
 
 
-def test_ties_are_half_a_win_and_agreement_is_that_of_pairs_judged_twice():
+def test_ties_are_half_a_win_and_agreement_is_that_of_pairs_compared_twice():
     both = [Preference.TIE, Preference.TIE]
     torn = [Preference.FIRST, Preference.SECOND]
     (summary,) = comparison_summaries(
