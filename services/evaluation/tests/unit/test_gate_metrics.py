@@ -6,7 +6,7 @@ from statistics import NormalDist, fmean
 
 import pytest
 
-from ratoon.tasks.generate import Generate
+from ratoon.tasks.generate import Form, Generate
 from ratoon.tasks.kind import Direction
 from ratoon.tasks.kinds import KINDS as SHARED
 from ratoon.tasks.regress import Regress
@@ -179,3 +179,12 @@ def test_the_gain_that_records_can_show_is_found_in_four_of_five_samples():
     least = gate._DETECTABLE * 2 * reach
     found = sum(fmean(drawn.gauss(least, 1.0) for _ in range(n)) > reach for _ in range(2000))
     assert found / 2000 == pytest.approx(0.8, abs=0.03)
+
+
+@pytest.mark.parametrize("metric", ["json_validity", "json_field_f1"])
+def test_a_rule_on_json_fails_with_its_reason_where_answers_are_no_json(metric):
+    rule = Rule(RuleKind.MIN_VALUE, "new", 0.0, metric)
+    refused = verdict(rule, Generate())
+    assert "was not measured there (The form of the answers is not JSON)" in refused.sentence
+    accepted = verdict(rule, Generate(Form.JSON), candidate=scores(**{metric: 0.9}))
+    assert accepted.passed

@@ -106,6 +106,7 @@ class _Criteria:
     primary: str
     simplest: str
     titles: Mapping[str, str]
+    unmeasurable: Mapping[str, str]
 
     def metric(self, rule: Rule) -> Metric:
         """Return the metric of a rule."""
@@ -128,7 +129,13 @@ def judge(
     `primary` is the metric of rules without one; empty: that of the kind of task.
     """
     ours, shared = kind_of(task), kinds.kind_of(task)
-    criteria = _Criteria(shared.METRICS, primary or shared.PRIMARY, ours.BASELINE, ours.BASELINE_TITLES)
+    criteria = _Criteria(
+        metrics=shared.METRICS,
+        primary=primary or shared.PRIMARY,
+        simplest=ours.BASELINE,
+        titles=ours.BASELINE_TITLES,
+        unmeasurable=ours.unmeasurable(task),
+    )
     findings = _noted([_finding(rule, measured, criteria) for rule in rules], measured)
     return Verdict(bool(findings) and all(finding.passed for finding in findings), findings)
 
@@ -164,14 +171,14 @@ def _finding(rule: Rule, measured: Measurements, criteria: _Criteria) -> Finding
     if rule.kind is RuleKind.NEAR_BASELINE:
         return _near_baseline(rule, scores, metric, criteria)
     if rule.kind in BOUNDS:
-        return _bounded(rule, scores, metric)
-    return _compared(rule, scores, metric)
+        return _bounded(rule, scores, metric, criteria)
+    return _compared(rule, scores, metric, criteria)
 
 
-def _bounded(rule: Rule, scores: DomainScores, metric: Metric) -> Finding:
+def _bounded(rule: Rule, scores: DomainScores, metric: Metric, criteria: _Criteria) -> Finding:
     interval = scores.candidate.measured.get(metric.name)
     if interval is None:
-        return _unmeasured(rule, scores.candidate, metric)
+        return _unmeasured(rule, scores.candidate, metric, criteria)
     is_lower = rule.kind is RuleKind.MIN_VALUE
     end = interval.low if is_lower else interval.high
     if not math.isfinite(end):
@@ -192,7 +199,7 @@ def _beats_baseline(rule: Rule, scores: DomainScores, metric: Metric, criteria: 
         return _missing(rule, f"the baseline ({name}) was not scored there")
     ours, theirs = (each.measured.get(metric.name) for each in (scores.candidate, baseline))
     if ours is None or theirs is None:
-        return _unmeasured(rule, baseline if ours else scores.candidate, metric)
+        return _unmeasured(rule, baseline if ours else scores.candidate, metric, criteria)
     text = f"{metric_title(metric.name)} is {span(ours, metric)}; {name} gives {number(theirs.value, metric)}"
     return _held(rule, ours, theirs.value + _raw(rule.threshold, metric), metric, text)
 
@@ -204,7 +211,7 @@ def _near_baseline(rule: Rule, scores: DomainScores, metric: Metric, criteria: _
     difference = scores.baseline_difference_of(metric.name)
     ours, theirs = (each.measured.get(metric.name) for each in (scores.candidate, best))
     if difference is None or ours is None or theirs is None:
-        return _unmeasured(rule, best if ours else scores.candidate, metric)
+        return _unmeasured(rule, best if ours else scores.candidate, metric, criteria)
     if not math.isfinite(difference.value):
         return _missing(rule, _NO_NUMBER)
     text = (
@@ -231,12 +238,12 @@ def _baseline_sentence(rule: Rule, text: str, metric: Metric, passed: bool) -> s
     )
 
 
-def _compared(rule: Rule, scores: DomainScores, metric: Metric) -> Finding:
+def _compared(rule: Rule, scores: DomainScores, metric: Metric, criteria: _Criteria) -> Finding:
     difference = scores.difference_of(metric.name)
     if scores.reference is None and difference is None:
         return _missing(rule, "the candidate was not compared with a reference there")
     if difference is None:
-        return _unmeasured(rule, scores.candidate, metric)
+        return _unmeasured(rule, scores.candidate, metric, criteria)
     better = " (lower is better)" if _is_lower_better(metric) else ""
     text = f"{metric_title(metric.name)} changes by {span(difference, metric, sign='+')} against the reference{better}"
     finding = _held(rule, difference, _raw(rule.threshold, metric), metric, text)
@@ -271,8 +278,8 @@ def _is_lower_better(metric: Metric) -> bool:
     return metric.direction is Direction.LOWER
 
 
-def _unmeasured(rule: Rule, scores: Scores, metric: Metric) -> Finding:
-    why = scores.unmeasured.get(metric.name, "").rstrip(".")
+def _unmeasured(rule: Rule, scores: Scores, metric: Metric, criteria: _Criteria) -> Finding:
+    why = {**criteria.unmeasurable, **scores.unmeasured}.get(metric.name, "").rstrip(".")
     reason = f" ({why})" if why else ""
     return _missing(rule, f"{metric_title(metric.name)} was not measured there{reason}")
 

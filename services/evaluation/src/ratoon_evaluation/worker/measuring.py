@@ -21,6 +21,7 @@ _ONE_UNIT = (
     "All records of the test part are near-duplicates of each other or of one group, so no interval can be given. "
     "Add records of other groups."
 )
+_NOT_FINITE = "The value is too large, or is not a number."
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ def _scores(part: Part, answerer: Answerer, draws: Draws, how: Resampling) -> Sc
     unmeasured = dict(answerer.scores.unmeasured)
     if not draws.values:
         unmeasured |= dict.fromkeys(answerer.scores.columns, _ONE_UNIT)
+    unmeasured |= dict.fromkeys(draws.values.keys() - metrics.keys() - unmeasured.keys(), _NOT_FINITE)
     perplexity = metrics.get("perplexity")
     return Scores(
         records=len(part),

@@ -42,6 +42,11 @@ def generation(task: Classify, requested: Generation | None, /) -> None:
     check_absent(requested)
 
 
+def unmeasurable(task: Classify, /) -> Mapping[str, str]:
+    """Return no metric: each has a value for some answers."""
+    return {}
+
+
 @dataclass(frozen=True)
 class ClassScore:
     """One class: shares in 0..1, and how many records bear the label."""

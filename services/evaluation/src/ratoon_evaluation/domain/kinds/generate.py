@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ratoon.tasks import generate
-from ratoon.tasks.generate import Generate, Sampling
+from ratoon.tasks.generate import Form, Generate, Sampling
 from ratoon.tasks.kind import BadTask
 from ratoon_evaluation.domain.errors import BadEvaluation
 from ratoon_evaluation.domain.generation import DEFAULTS, Generation, merged
@@ -31,6 +31,7 @@ BASELINE_TITLES: Mapping[str, str] = {
     "nearest_reference": "the answer of the most similar training record",
 }
 
+_NO_JSON = "The form of the answers is not JSON."
 BASE_BASELINES: tuple[str, ...] = ("zero_shot", "few_shot")
 
 
@@ -45,6 +46,11 @@ def generation(task: Generate, requested: Generation | None, /) -> Generation:
     _check(requested.sampling)
     sampling = merged(merged(requested.sampling, task.defaults), DEFAULTS)
     return replace(requested, sampling=sampling)
+
+
+def unmeasurable(task: Generate, /) -> Mapping[str, str]:
+    """Return the metrics of JSON documents, if the answers are none."""
+    return {} if task.form is Form.JSON else dict.fromkeys(("json_validity", "json_field_f1"), _NO_JSON)
 
 
 def _check(sampling: Sampling) -> None:

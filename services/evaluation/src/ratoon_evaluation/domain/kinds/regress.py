@@ -21,3 +21,8 @@ def labels(task: Regress, /) -> tuple[str, ...]:
 def generation(task: Regress, requested: Generation | None, /) -> None:
     """Return no settings; BadEvaluation if some are requested."""
     check_absent(requested)
+
+
+def unmeasurable(task: Regress, /) -> Mapping[str, str]:
+    """Return no metric: each has a value for some answers."""
+    return {}

@@ -36,6 +36,10 @@ class EvaluationKind(Protocol[Spec]):
         """
         ...
 
+    def unmeasurable(self, task: Spec, /) -> Mapping[str, str]:
+        """Return why metrics have no value for any answers of the task, as a sentence by name of the metric."""
+        ...
+
 
 KINDS: Mapping[Kind, EvaluationKind[Any] | None] = {
     Kind.CLASSIFY: classify,
