@@ -19,8 +19,10 @@ from ratoon.tasks.regress import Regress
 from ratoon_training.domain.errors import BadChatTemplate, DataEmpty, DataMalformed, SampleTooLong
 from ratoon_training.domain.recipes import Architecture, Method, Recipe, TrainOn, Truncation
 from ratoon_training.worker import models, objective, text
+from ratoon_training.worker.context import WorkerContext
 from ratoon_training.worker.corpus import Corpus
 from ratoon_training.worker.prepare import prepare
+from ratoon_training.worker.session import Data, Session
 
 from .conftest import TINY, Row, Task, train
 from .templates import GEMMA, SMOLLM, write_tokenizer
@@ -42,7 +44,8 @@ SOUNDS = ("Meow!", "Woof!", "Moo.", "Cluck?", "Oink")
 def row(record: Record, number: int = 0) -> Row:
     """Return a record as ingestion writes it: the label is the first answer."""
     label = record.answers[0] if record.answers else None
-    return (f"{number:03d}", prompt_text(record.turns), label, to_json(record))
+    example = to_json(record).replace("\ud800", "\\ud800")
+    return (f"{number:03d}", prompt_text(record.turns), label, example)
 
 
 def conversation(number: int) -> Record:
@@ -154,14 +157,16 @@ def test_what_is_not_learned_is_counted(task, tmp_path):
             Record(QUESTION, ("disliked",), is_good=False),
             Record(QUESTION),
             Record(QUESTION, ("What is it?",)),
+            Record(QUESTION, ("weightless",), weight=0.0),
+            Record((*QUESTION, Turn(Role.ASSISTANT, "", reasoning="\ud800"), *QUESTION), ("half",)),
             Record((), ("A plain text.",)),
             Record(QUESTION, ("long " * 400,)),
         ],
     )
     counts = json.loads((prepared / "learned.json").read_text())["counts"]
     assert counts == {
-        "records": 8,
-        "invalid_records": 1,
+        "records": 10,
+        "invalid_records": 3,
         "bad_answers": 1,
         "rejected_answers": 1,
         "truncated_samples": 1,
@@ -169,7 +174,7 @@ def test_what_is_not_learned_is_counted(task, tmp_path):
         "learned_tokens": counts["learned_tokens"],
     }
     corpus = Corpus(prepared / "train.npz")
-    assert corpus.record_ids == ["000", "000#1", "001", "002", "006", "007"]
+    assert corpus.record_ids == ["000", "000#1", "001", "002", "008", "009"]
     learned = text.of_base(prepared / "tokenizer").decode(corpus.batch([2]).ids[0].tolist())
     assert learned.endswith("<|assistant|>better</s>")
     assert counts["learned_tokens"] == int(corpus.batch(list(range(6))).answer.sum())
@@ -245,6 +250,26 @@ def test_the_loss_of_a_step_is_the_mean_over_tokens_by_the_weights_of_their_samp
         weights = [weight * count[place] for weight, count in zip(corpus._weights, tokens, strict=True)]
         mean = sum(w * each[kind] for w, each in zip(weights, single, strict=True)) / sum(weights)
         assert losses(corpus, list(range(5)), packed=packed)[kind] == pytest.approx(mean, rel=1e-5)
+
+
+def test_parts_of_a_step_have_the_gradient_of_the_whole_step(task, tmp_path):
+    records = [Record(QUESTION, ("a",)), Record(QUESTION, ("a much longer answer than the other one has",))]
+    corpus = Corpus(prepared_with(task, tmp_path / "prepared", records) / "train.npz")
+    assert corpus.tokens_of([0])[1] * 4 < corpus.tokens_of([1])[1]
+
+    def gradients(parts: list[list[int]]) -> tuple[float, torch.Tensor]:
+        session = Session(RECIPE, models.build(RECIPE, Path()), Data(corpus, corpus), WorkerContext())
+        sums = [session._backward(corpus, part, corpus.norms(), 0.0)[0] for part in parts]
+        flat = torch.cat([p.grad.reshape(-1) for p in session.trainable.values() if p.grad is not None])
+        return float(sum(sums)) / corpus.norms()[0], flat
+
+    loss, whole = gradients([[0, 1]])
+    parted_loss, parted = gradients([[0], [1]])
+    assert parted_loss == pytest.approx(loss, rel=1e-6)
+    assert torch.allclose(parted, whole, rtol=1e-4, atol=1e-6)
+    means = [(losses(corpus, [index])[0], corpus.tokens_of([index])[1]) for index in (0, 1)]
+    assert loss == pytest.approx(sum(each * n for each, n in means) / sum(n for _, n in means), rel=1e-6)
+    assert loss != pytest.approx(sum(each for each, _ in means) / 2, rel=1e-3), "no mean of means"
 
 
 def test_a_packed_sample_does_not_change_with_its_neighbour(task, tmp_path):
@@ -387,3 +412,21 @@ def test_long_texts_are_learned_in_segments(task, tmp_path):
     corpus = Corpus(prepared / "train.npz")
     assert set(corpus.lengths[:-1]) == {32}
     assert corpus.record_ids[:2] == ["000", "000#1"]
+
+
+def test_a_classifier_reads_a_whole_conversation(task, folder, tmp_path):
+    from transformers import AutoTokenizer
+
+    labels = ("ham", "spam")
+    chats = [
+        row(replace(conversation(number), answers=(labels[number % 2],)), number) for number in range(10)
+    ]
+    recipe = replace(RECIPE, task=None, labels=labels, max_chars=40)
+    part = task.part("labelled-chats", chats)
+    spec = task.spec("labelled-chats", recipe, train=part, validation=part)
+    prepared = prepare(spec, recipe, tmp_path / "prepared", lambda _: None)
+    tokenizer = AutoTokenizer.from_pretrained(prepared / "tokenizer")
+    messages = [{"role": turn.role, "content": turn.content} for turn in conversation(3).turns]
+    prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
+    corpus = Corpus(prepared / "train.npz")
+    assert corpus.batch([3]).ids[0].tolist() == [*prompt, tokenizer.convert_tokens_to_ids("spam"), 2]

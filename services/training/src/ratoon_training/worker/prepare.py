@@ -24,6 +24,7 @@ from ratoon.storage.models import fetch_model
 from ratoon.tasks.kind import Record
 from ratoon.tasks.kinds import TaskSpec, parse
 from ratoon.tasks.records import BadRecord, messages, record_of
+from ratoon.tasks.text import encodable
 from ratoon_training.domain.errors import BadBaseModel, DataEmpty, DataMalformed
 from ratoon_training.domain.lengths import PromptLimit
 from ratoon_training.domain.recipes import Method, Recipe
@@ -135,7 +136,7 @@ def _speech(
     report("Training the tokenizer.")
     shape = recipe.architecture
     if recipe.task is not None:
-        speech = text.for_conversations(_corpus(train), shape.vocab_size)
+        speech = text.for_conversations(list(map(encodable, _corpus(train))), shape.vocab_size)
         text.save(speech, folder / "tokenizer", shape.max_positions)
         return speech
     tokenizer = text.train_tokenizer(train.texts, recipe.labels, shape.vocab_size)

@@ -4,13 +4,16 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ratoon.tasks.kind import Record
 from ratoon.tasks.kinds import TaskSpec, record_fault
+from ratoon.tasks.text import is_encodable
 from ratoon_training.domain.errors import DataEmpty
 from ratoon_training.domain.recipes import Recipe
 from ratoon_training.worker.conversations import Sample, samples_of
@@ -66,20 +69,23 @@ def save_samples(
 ) -> Counts:
     """Write the samples of a part, (record id, record) each; DataEmpty if the model would learn nothing of it."""
     counts = Counts()
-    ids, samples = list[str](), list[Sample]()
+    ids, weights = list[str](), list[float]()
+    tokens, targets = list[npt.NDArray[np.int32]](), list[npt.NDArray[np.bool_]]()
     for record_id, record in rows:
         for number, sample in enumerate(_samples(speech, recipe, record, counts)):
             ids.append(f"{record_id}#{number}" if number else record_id)
-            samples.append(sample)
-    if not samples:
+            weights.append(sample.weight)
+            tokens.append(np.asarray(sample.ids, dtype=np.int32))
+            targets.append(np.asarray(sample.targets, dtype=np.bool_))
+            counts.learned_tokens += sample.learned
+    if not ids:
         raise DataEmpty(_nothing(counts, part))
-    counts.learned_tokens = sum(sample.learned for sample in samples)
     np.savez(
         path,
-        tokens=np.concatenate([np.asarray(sample.ids, dtype=np.int32) for sample in samples]),
-        targets=np.concatenate([np.asarray(sample.targets, dtype=np.bool_) for sample in samples]),
-        offsets=np.cumsum([0, *(len(sample.ids) for sample in samples)], dtype=np.int64),
-        weights=np.asarray([sample.weight for sample in samples], dtype=np.float32),
+        tokens=np.concatenate(tokens),
+        targets=np.concatenate(targets),
+        offsets=np.cumsum([0, *map(len, tokens)], dtype=np.int64),
+        weights=np.asarray(weights, dtype=np.float32),
         record_ids=np.asarray(ids),
     )
     return counts
@@ -102,13 +108,21 @@ def _samples(speech: Speech, recipe: Recipe, record: Record, counts: Counts) -> 
 
 def _counted(task: TaskSpec, record: Record, counts: Counts) -> bool:
     """Return whether a record has something to learn, and count why not."""
-    if fault := record_fault(task, record):
+    if fault := record_fault(task, record) or _fault(record):
         counts.invalid_records += 1
         counts.faults[fault] += 1
         return False
     counts.rejected_answers += record.rejected is not None
     counts.bad_answers += record.is_good is False
     return record.is_good is not False
+
+
+def _fault(record: Record) -> str:
+    """Return why a record cannot be trained on although it is valid for the task; empty if it can."""
+    if not (record.weight > 0 and isfinite(record.weight)):
+        return f"The weight {record.weight:g} is not a number above 0."
+    texts = [record.tools, *(text for turn in record.turns for text in (turn.reasoning, turn.tool_calls))]
+    return "" if all(map(is_encodable, texts)) else "A message contains half of a surrogate pair."
 
 
 def _nothing(counts: Counts, part: str) -> str:

@@ -195,7 +195,7 @@ def train_tokenizer(texts: Sequence[str], labels: Sequence[str], vocab_size: int
     return tokenizer
 
 
-def for_conversations(texts: Iterable[str], vocab_size: int) -> Speech:
+def for_conversations(texts: Sequence[str], vocab_size: int) -> Speech:
     """Return a byte-level BPE of the texts, which folds nothing and splits numbers into digits, with our template."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -207,6 +207,7 @@ def for_conversations(texts: Iterable[str], vocab_size: int) -> Speech:
         special_tokens=[PAD, BOS, EOS, USER, ASSISTANT, SYSTEM, TOOL, CALL],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
+        max_token_length=_DENSE_TOKEN_BYTES if _dense(texts) else None,
     )
     tokenizer.train_from_iterator((text[:CORPUS_CHARS] for text in texts), trainer)
     return Speech(tokenizer, CONVERSATION, BOS, EOS)
