@@ -54,7 +54,9 @@ def build(settings: Settings, platform: Platform) -> App:
     starting = base.operations(store, [])
     watched = WatchedRuns()
     procedures = (
-        RunProcedure(store, runs, stages, lineage, TrafficSources(ingestion), answers, segments, watched),
+        RunProcedure(
+            store, runs, stages, lineage, TrafficSources(ingestion), answers, segments, watched, base.clock
+        ),
         PolicyProcedure(store, runs, signal_reader, starting, base.clock),
         ForgettingProcedure(store, answers, segments),
         MonitorProcedure(

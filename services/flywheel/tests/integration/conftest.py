@@ -112,6 +112,12 @@ class Peers:
         resource.state = resource.State.Value("STATE_CANCELLED")
         return resource
 
+    def roll_back(self, request: object) -> object:
+        resource = self.resources[request.name]
+        self.cancelled.append(request.name)
+        resource.state, resource.reason = resource.STATE_ROLLED_BACK, request.reason
+        return resource
+
     def finish(self, kind: str, resource: object) -> None:
         well = "STATE_READY" if "STATE_READY" in _states(resource) else "STATE_SUCCEEDED"
         resource.state = resource.State.Value(self.endings.get(kind, well))
@@ -132,6 +138,8 @@ class Peers:
                 result.candidate.macro_f1.value = 0.8
                 for name, value in self.metrics.items():
                     result.candidate.metrics[name].value = value
+                for name, value in self.metrics.items() if resource.reference_digest else ():
+                    result.reference.metrics[name].value = value
             case "Rollout" if resource.state == resource.State.Value("STATE_SUCCEEDED"):
                 alias = f"{PARENT}/models/mail/aliases/production"
                 self.resources[alias] = model_pb2.Alias(name=alias, version=resource.to_version)
@@ -186,7 +194,7 @@ def _servicer(base: type, peers: Peers) -> object:
     """Answers Create…, Get…, Cancel… of every kind; what is not scripted stays unimplemented."""
     methods: dict[str, Callable[..., object]] = {
         "GetAlias": lambda self, request, context: peers.get("Alias", request, context),
-        "AbortRollout": lambda self, request, context: peers.cancel(request),
+        "AbortRollout": lambda self, request, context: peers.roll_back(request),
         "DeleteDeployment": lambda self, request, context: peers.delete_deployment(request),
         "ListDeployments": lambda self, request, context: peers.deployments(request),
         "ReportQuality": lambda self, request, context: peers.report_quality(request),

@@ -89,7 +89,9 @@ class Flywheel:
             database, tables.RESOURCES, mapping.event, outbox.append, PageTokens(b"s"), self.clock
         )
         runs, services = RunTables(), ports.Stages(*(self.stages,) * 7)
-        procedure = RunProcedure(self.store, runs, services, self.stages, None, None, None, self.watched)
+        procedure = RunProcedure(
+            self.store, runs, services, self.stages, None, None, None, self.watched, self.clock
+        )
         table = tables.METADATA.tables["operations"]
         self.operations = Operations(self.store, table, [procedure, self.deciding], self.clock)
         self.log = EmbeddedLog(folder / "events", self.clock)

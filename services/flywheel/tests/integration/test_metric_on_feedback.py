@@ -7,7 +7,8 @@ import pytest
 from ratoon.common.v1 import metric_pb2, task_pb2
 from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
 from ratoon.flywheel.v1 import project_pb2
-from ratoon.registry.v1 import model_version_pb2
+from ratoon.registry.v1 import model_pb2, model_version_pb2
+from ratoon.testkit.waiting import until
 
 PARENT = "projects/mail"
 TASKS = {
@@ -59,3 +60,33 @@ def test_labels_have_no_metric_of_one_answer(compared):
     result = compared("classify", ("ham", "spam"), "spam")
     assert not result.HasField("by_metric")
     assert result.version.caller_count == 25
+
+
+@pytest.mark.parametrize(("answer", "outcome"), [("1", "ROLLED_BACK"), ("7", "SUCCEEDED")])
+def test_a_version_that_users_correct_more_than_production_was_wrong_is_rolled_back(env, answer, outcome):
+    project = project_pb2.Project(task=TASKS["regress"])
+    env.flywheel.CreateProject(pb.CreateProjectRequest(project_id="mail", project=project))
+    alias = f"{PARENT}/models/mail/aliases/production"
+    env.peers.resources[env.version] = model_version_pb2.ModelVersion(
+        name=env.version, artifact_digest="c" * 64
+    )
+    env.peers.resources[alias] = model_pb2.Alias(name=alias, version=env.version)
+    env.peers.metrics = {"mae": 1.5}
+    env.peers.held.add("Rollout")
+    spec = {"sources": [f"{PARENT}/sources/more"]}
+    run = env.flywheel.CreatePipelineRun(pb.CreatePipelineRunRequest(parent=PARENT, pipeline_run=spec))
+    (rollout,) = until(lambda: env.peers.created_resources("Rollout"))
+    texts = [f"mail {number}" for number in range(25)]
+    users = [f"user {number}" for number in range(25)]
+    for number, answer_id in enumerate(
+        replace(env, version=rollout.to_version).answered(texts, answer, users=users)
+    ):
+        env.send_feedback(answer_id, correction="7" if number % 2 else "8")
+    if outcome == "SUCCEEDED":
+        env.peers.held.clear()
+    *_, last = env.flywheel.WatchPipelineRun(pb.WatchPipelineRunRequest(name=run.name), timeout=40)
+    assert last.state == last.State.Value(f"STATE_{outcome}")
+    if outcome == "ROLLED_BACK":
+        assert env.peers.cancelled == [rollout.name]
+        assert "By the corrections of 25 callers, MAE is 6.5" in last.failure.message
+        assert f"worse than 1.5 of {env.version} on the new domain" in last.failure.message

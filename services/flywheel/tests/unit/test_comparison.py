@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ratoon.tasks.kind import Kind
 from ratoon.tasks.kinds import KINDS
 from ratoon.tasks.votes import Votes, count_votes
-from ratoon_flywheel.domain.signals.comparison import Arm, Comparison, MetricComparison, Scores
+from ratoon_flywheel.domain.signals.comparison import Arm, Comparison, MetricComparison, Scores, loss_against
 
 
 def arm(positive: int, negative: int) -> Arm:
@@ -78,3 +78,18 @@ def test_few_callers_conclude_nothing_by_a_metric(few):
     comparison = MetricComparison(rouge, scores(*few), scores(*[0.1, 0.2] * 20))
     assert comparison.conclusive is False
     assert (len(few) < 2) == (comparison.gain.low == float("-inf"))
+
+
+def test_a_loss_is_shown_only_beyond_chance_and_by_enough_callers():
+    mae, rouge = KINDS[Kind.REGRESS].METRICS["mae"], KINDS[Kind.GENERATE].METRICS["rouge_l"]
+    bad, good = scores(*[0.8, 1.0] * 15), scores(*[0.2, 0.4] * 15)
+    assert loss_against(mae, bad, 0.4, "v1.0") == (
+        "By the corrections of 30 callers, MAE is 0.9 (0.864 to 0.936), worse than 0.4 of v1.0."
+    )
+    assert loss_against(mae, bad, 0.87, "v1.0") == "", "it may be chance"
+    assert loss_against(mae, good, 0.4, "v1.0") == ""
+    assert loss_against(rouge, good, 0.5, "v1.0").startswith(
+        "By the corrections of 30 callers, ROUGE-L is 0.3"
+    )
+    assert loss_against(rouge, bad, 0.5, "v1.0") == ""
+    assert loss_against(mae, scores(*[9.0, 8.0] * 9), 0.4, "v1.0") == "", "18 callers are few"

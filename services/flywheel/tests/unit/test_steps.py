@@ -22,6 +22,7 @@ from ratoon_flywheel.domain.pipelines.actions import (
     Evaluate,
     MakeSplit,
     Register,
+    RollBack,
     RuleKind,
     Train,
     split_request,
@@ -327,6 +328,24 @@ def test_progress_counts_finished_stages_and_the_one_in_work():
     ), "the run takes longer than its first stage"
 
 
+def test_a_loss_that_users_show_rolls_the_rollout_back_and_is_the_reason():
+    ended = driven(run(), V1, rollout=ChildState.ROLLED_BACK)
+    stages = tuple(
+        replace(s, state=StageState.RUNNING, resource="rollout") if s.id is StageId.ROLLOUT else s
+        for s in ended.stages
+    )
+    value = replace(ended, state=State.RUNNING, stages=stages, end_time=None)
+    shown = Observation(child=Child(ChildState.WORKING), loss="MAE is 0.9, worse than 0.4.")
+    moved = step(value, shown, NOW)
+    assert moved.actions == (RollBack("rollout", "MAE is 0.9, worse than 0.4."),)
+    assert moved.run.progress.message == "rolls back: MAE is 0.9, worse than 0.4."
+    assert step(moved.run, shown, NOW + timedelta(seconds=1)).actions == ()
+    assert step(moved.run, shown, NOW + timedelta(seconds=6)).actions == moved.actions
+    rolled = Child(ChildState.ROLLED_BACK, message="MAE is 0.9, worse than 0.4.")
+    last = step(moved.run, Observation(child=rolled), NOW).run
+    assert (last.state, last.failure_message) == (State.ROLLED_BACK, "MAE is 0.9, worse than 0.4.")
+
+
 def test_a_rollout_that_succeeded_before_the_cancel_reached_it_counts():
     value = driven(run(), rollout=ChildState.ROLLED_BACK)
     stages = tuple(
@@ -417,16 +436,23 @@ class PipelineRunMachine(RuleBasedStateMachine):
         self.ended: PipelineRun | None = None
         self.events: list[object] = []
 
-    @rule(crashes=st.booleans())
-    def tick(self, crashes: bool) -> None:
-        """One tick; a crash loses the responses of the services."""
+    @rule(crashes=st.booleans(), loses=st.booleans())
+    def tick(self, crashes: bool, loses: bool) -> None:
+        """One tick; a crash loses the responses of the services. Users' corrections may show a loss."""
         self.now += timedelta(seconds=1)
-        moved = step(self.run, self._observation(), self.now)
+        observation = self._observation()
+        rolls_out = self.run.current is not None and self.run.current.id is StageId.ROLLOUT
+        if loses and rolls_out:
+            observation = replace(observation, loss="It is worse.")
+        moved = step(self.run, observation, self.now)
         self.run = moved.run
         self.events += moved.events
         for action in moved.actions:
             if isinstance(action, CancelChild):
                 self.children[action.stage].cancel_requests += 1
+                continue
+            if isinstance(action, RollBack):
+                assert self.children[StageId.ROLLOUT].state is ChildState.WORKING
                 continue
             self.children.setdefault(action.stage, Resource(action.stage))
             if not crashes:
@@ -479,7 +505,7 @@ class PipelineRunMachine(RuleBasedStateMachine):
                     child.state = ChildState.CANCELLED if child.cancel_requests else ChildState.SUCCEEDED
             if self.run.awaits_decision:
                 self.run = decided(self.run, Approval(True, "ann", self.now, "because"))
-            self.tick(False)
+            self.tick(False, False)
         assert self.run.state.ended
         closing = [event for event in self.events if not isinstance(event, Started)]
         assert len(closing) == 1

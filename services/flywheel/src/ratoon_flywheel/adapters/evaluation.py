@@ -44,7 +44,12 @@ class EvaluationStage:
         """How far the evaluation is, and the verdict."""
         run = self._evaluation.GetEvaluationRun(pb.GetEvaluationRunRequest(name=resource))
         verdict = run.verdict.summary
-        products = Products(evaluation_run=run.name, verdict=verdict, scores=_scores(run))
+        products = Products(
+            evaluation_run=run.name,
+            verdict=verdict,
+            scores=_scores(run),
+            production_scores=_production_scores(run),
+        )
         state = evaluation_run_pb2.EvaluationRun.State.Name(run.state)
         if state == "STATE_SUCCEEDED" and not run.verdict.passed:
             return Child(ChildState.REFUSED, products, reason="GATE_REFUSED", message=verdict)
@@ -87,6 +92,13 @@ def _scores(run: evaluation_run_pb2.EvaluationRun) -> dict[str, float]:
         for metric in kind.REPORTED_METRICS
         if (value := _score(result.candidate, metric)) is not None
     }
+
+
+def _production_scores(run: evaluation_run_pb2.EvaluationRun) -> dict[str, float]:
+    """The scores of the version in production on the new domain, the first one, by metric."""
+    if not run.results or not run.results[0].HasField("reference"):
+        return {}
+    return {name: estimate.value for name, estimate in run.results[0].reference.metrics.items()}
 
 
 def _score(scores: evaluation_run_pb2.Scores, metric: str) -> float | None:

@@ -51,7 +51,10 @@ class RolloutStage:
 
     def cancel(self, resource: str) -> None:
         """Roll back to the version that served before."""
-        reason = "The pipeline run was cancelled."
+        self.roll_back(resource, "The pipeline run was cancelled.")
+
+    def roll_back(self, resource: str, reason: str) -> None:
+        """Roll back to the version that served before; a rollout that has ended stays as it is."""
         request = pb.AbortRolloutRequest(name=resource, reason=reason, request_id=f"abort:{resource}")
         ensure_cancelled(lambda: self._serving.AbortRollout(request))
 

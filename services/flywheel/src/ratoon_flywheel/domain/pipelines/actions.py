@@ -140,6 +140,14 @@ class CancelChild:
     resource: str
 
 
+@dataclass(frozen=True)
+class RollBack:
+    """Roll back the rollout of a run."""
+
+    resource: str
+    reason: str
+
+
 StageRequest = BuildDataset | FreezeLabels | MakeSplit | Train | Evaluate | Register | RollOut
 
 

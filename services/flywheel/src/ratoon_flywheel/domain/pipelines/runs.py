@@ -132,6 +132,8 @@ class Products:
     verdict: str = ""
     """The gate's verdict, one sentence with the numbers."""
     scores: Mapping[str, float] = field(default_factory=dict)
+    production_scores: Mapping[str, float] = field(default_factory=dict)
+    """Scores of the version in production on the new domain, by metric."""
     model_version: str = ""
     rollout: str = ""
 
@@ -185,6 +187,8 @@ class PipelineRun:
     """Drift that started the run, by feature, in widths of the noise band."""
     data_note: str = ""
     """Which feedback a retraining leaves for other recipes, as a sentence; empty: none."""
+    rollback_requested: datetime | None = None
+    """Time of the last request to roll back, because users' corrections show a loss."""
     revision: int = 0
 
     @property

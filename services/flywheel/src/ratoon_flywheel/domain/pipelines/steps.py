@@ -5,7 +5,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from ratoon_flywheel.domain.errors import NoDecisionPending, NoReason
-from ratoon_flywheel.domain.pipelines.actions import CancelChild, StageRequest, split_request, stage_request
+from ratoon_flywheel.domain.pipelines.actions import (
+    CancelChild,
+    RollBack,
+    StageRequest,
+    split_request,
+    stage_request,
+)
 from ratoon_flywheel.domain.pipelines.runs import (
     Approval,
     Cancelled,
@@ -60,6 +66,8 @@ class Observation:
 
     production: Production | None = None
     child: Child | None = None
+    loss: str = ""
+    """Sentence about a loss that users' corrections show of the version that is rolled out; empty: none is shown."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,7 @@ class Transition:
     """What follows from an observation."""
 
     run: PipelineRun
-    actions: tuple[Create | CancelChild, ...] = ()
+    actions: tuple[Create | CancelChild | RollBack, ...] = ()
     events: tuple[Event, ...] = ()
 
 
@@ -102,6 +110,8 @@ def step(run: PipelineRun, observation: Observation, now: datetime) -> Transitio
         return _apply_decision(run, stage, now)
     if stage.state is StageState.PENDING or observation.child is None:
         return _start(run, stage, now)
+    if observation.loss and observation.child.state is ChildState.WORKING:
+        return _roll_back(run, stage, observation.loss, now)
     return _follow(run, stage, observation.child, now)
 
 
@@ -182,6 +192,15 @@ def _follow(run: PipelineRun, stage: Stage, child: Child, now: datetime) -> Tran
         return _end(at_stage, State.FAILED, StageState.FAILED, "TOO_FEW_RECORDS", lack, now)
     following = run.current
     return _succeed(run, now) if following is None else _start(run, following, now)
+
+
+def _roll_back(run: PipelineRun, stage: Stage, loss: str, now: datetime) -> Transition:
+    """Request the rollback of a rollout; the run ends with it."""
+    run = replace(run, progress=replace(run.progress, message=f"rolls back: {loss}"))
+    asked = run.rollback_requested
+    if asked is not None and now - asked < CANCEL_RETRY_INTERVAL:
+        return Transition(run)
+    return Transition(replace(run, rollback_requested=now), (RollBack(stage.resource, loss),))
 
 
 def _stage_message(run: PipelineRun, stage: Stage, child: Child) -> str:
