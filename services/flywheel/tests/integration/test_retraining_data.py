@@ -90,3 +90,15 @@ def test_without_a_right_answer_a_retraining_ends_and_says_what_there_is(env):
     assert (run.state, run.failure.reason) == (Run.STATE_FAILED, "NOTHING_TO_LEARN")
     assert run.failure.message.endswith("Pipeline runs do not learn from 1 judged answer yet.")
     assert not env.peers.created_resources("Source")
+
+
+def test_serving_hears_of_thumbs_and_not_of_every_rewritten_text(env):
+    corrected, liked, disliked = env.answered(
+        ["one", "two", "three"], "A subject", users=["ann", "bob", "eve"]
+    )
+    env.send_feedback(corrected, thumb=-1, correction="Another subject")
+    env.send_feedback(liked, thumb=1)
+    env.send_feedback(disliked, thumb=-1)
+    until(lambda: sum(each.positive_count + each.negative_count for each in env.peers.quality) >= 2)
+    assert sum(each.negative_count for each in env.peers.quality) == 1
+    assert sum(each.positive_count for each in env.peers.quality) == 1

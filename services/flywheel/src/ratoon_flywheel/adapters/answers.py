@@ -342,9 +342,18 @@ class AnswerTables:
         return None if newest is None else _time(newest)
 
     def votes(
-        self, tx: Transaction, project: str, start: datetime, end: datetime, task: TaskSpec
+        self,
+        tx: Transaction,
+        project: str,
+        start: datetime,
+        end: datetime,
+        task: TaskSpec,
+        corrections: bool = True,
     ) -> list[VersionVotes]:
-        """Return the votes from `start` until before `end` by version. The caller of an unknown one is its answer."""
+        """Return the votes from `start` until before `end` by version. The caller of an unknown one is its answer.
+
+        Without `corrections`, feedback with a correction is no vote.
+        """
         a, f = ANSWERS, FEEDBACK_LABELS
         answered = func.coalesce(a.c.label, "")
         is_other = (f.c.correction != "") & (f.c.correction != answered)
@@ -363,6 +372,8 @@ class AnswerTables:
             .where((f.c.verdict != int(Verdict.NEUTRAL)) | (f.c.correction != ""))
             .group_by(*columns)
         )
+        if not corrections:
+            query = query.where(f.c.correction == "")
         by_version: dict[str, list[Row[tuple[object, ...]]]] = {}
         for row in tx.connection.execute(query):
             by_version.setdefault(row.version, []).append(row)

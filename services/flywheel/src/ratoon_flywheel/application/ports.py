@@ -347,9 +347,18 @@ class AnswerIndex(Protocol):
         ...
 
     def votes(
-        self, tx: Transaction, project: str, start: datetime, end: datetime, task: TaskSpec
+        self,
+        tx: Transaction,
+        project: str,
+        start: datetime,
+        end: datetime,
+        task: TaskSpec,
+        corrections: bool = True,
     ) -> list[VersionVotes]:
-        """Return the votes from `start` until before `end` by version. The caller of an unknown one is its answer."""
+        """Return the votes from `start` until before `end` by version. The caller of an unknown one is its answer.
+
+        Without `corrections`, feedback with a correction is no vote.
+        """
         ...
 
     def of_texts(self, tx: Transaction, project: str, digests: Sequence[str]) -> Mapping[str, Sequence[str]]:

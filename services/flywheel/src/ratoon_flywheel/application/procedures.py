@@ -10,6 +10,7 @@ from ratoon.process.clock import Clock
 from ratoon.process.errors import Description
 from ratoon.storage.names import parent_of, uuid7
 from ratoon.storage.store import Store
+from ratoon.tasks import kinds
 from ratoon_flywheel.application.budgets import spent_budget
 from ratoon_flywheel.application.examples import Export, export_feedback
 from ratoon_flywheel.application.intake import read_again
@@ -347,9 +348,14 @@ class MonitorProcedure:
             tx.save(watch.measured(tx.get(Monitor, name), action))
 
     def _report_quality(self, name: str, project: Project, start: datetime, end: datetime) -> None:
-        """Report to serving first, then note it: a report may be repeated, but none is lost."""
+        """Report to serving first, then note it: a report may be repeated, but none is lost.
+
+        Users rewrite most texts that they correct a little: corrections of texts are judged by the primary metric, and
+        are no votes.
+        """
+        counted = not kinds.kind_of(project.task).FREE_TEXT
         with self._store.read() as tx:
-            votes = self._answers.votes(tx, project.name, start, end, project.task)
+            votes = self._answers.votes(tx, project.name, start, end, project.task, corrections=counted)
         self._quality.report([replace(v, deployment=v.deployment or project.deployment) for v in votes])
         with self._store.write() as tx:
             tx.save(replace(tx.get(Monitor, name), reported_until=end))
