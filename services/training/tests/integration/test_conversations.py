@@ -288,6 +288,19 @@ def test_a_tokenizer_from_scratch_takes_every_kind_of_turn_and_folds_nothing(tmp
     assert (first, second) == ("<think>Look: 日本 10,5</think>It  rains.\r\n</s>", "YES \u00a0 25</s>")
 
 
+@pytest.mark.parametrize(
+    "stated",
+    [SMOLLM, [{"name": "tool_use", "template": QWEN}, {"name": "default", "template": SMOLLM}]],
+)
+def test_a_template_in_the_configuration_of_the_tokenizer_is_read(tmp_path, stated):
+    write_tokenizer(tmp_path, SMOLLM)
+    (tmp_path / "chat_template.jinja").unlink()
+    config = tmp_path / "tokenizer_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "chat_template": stated}))
+    speech = text.of_base(tmp_path)
+    assert speech.waiting([messages(CHAT)]) == [rendered(tmp_path, CHAT, add_generation_prompt=True)]
+
+
 def test_dates_in_templates_do_not_change_with_the_day(tmp_path):
     dated = "{{ strftime_now('%d %b %Y') }}" + SMOLLM
     speech = speech_of(tmp_path, dated)

@@ -322,7 +322,7 @@ def of_base(folder: Path) -> Speech:
     tokenizer.no_padding()  # some were saved while they padded or cut, which engines undo as well
     tokenizer.no_truncation()
     file = folder / "chat_template.jinja"
-    template = file.read_text() if file.exists() else str(config.get("chat_template") or "")
+    template = file.read_text() if file.exists() else _default_template(config.get("chat_template"))
     if not template:
         raise BadBaseModel("The base model has no chat template: store one as chat_template.jinja.")
     tokens = {
@@ -371,6 +371,14 @@ def _turn_tokens(tokenizer: Tokenizer) -> list[str]:
     return [
         token for token in (USER, ASSISTANT, SYSTEM, TOOL, CALL) if tokenizer.token_to_id(token) is not None
     ]
+
+
+def _default_template(stated: Any) -> str:
+    """Return the template of a tokenizer_config.json: of several, the one that is named `default`; empty if none is."""
+    if isinstance(stated, list):
+        named = {each.get("name"): each.get("template") for each in stated if isinstance(each, dict)}
+        return str(named.get("default") or "")
+    return str(stated or "")
 
 
 def _token(value: Any) -> str:
