@@ -104,6 +104,11 @@ def with_tools(number: int) -> dict[str, Any]:
     return {"messages": messages, "tools": tools}
 
 
+def pair(number: int) -> dict[str, Any]:
+    chosen, rejected = (message("assistant", story(number + more, 9)) for more in (1000, 2000))
+    return {"prompt": story(number), "chosen": [chosen], "rejected": [rejected]}
+
+
 def lines(rows: list[dict[str, Any]]) -> bytes:
     return "\n".join(map(json.dumps, rows)).encode()
 
@@ -132,7 +137,14 @@ WRITERS = {
     "csv": (csv, "CSV"),
     "parquet": (parquet, "PARQUET"),
 }
-ROWS = {"chat": chat, "alpaca": alpaca, "preference": preference, "rated": rated, "tools": with_tools}
+ROWS = {
+    "chat": chat,
+    "alpaca": alpaca,
+    "preference": preference,
+    "rated": rated,
+    "tools": with_tools,
+    "pair": pair,
+}
 
 
 class Bench:
@@ -206,12 +218,37 @@ def test_every_table_gives_the_same_records(bench, kind):
     assert all(tree == trees[0] for tree in trees)
 
 
+def test_empty_cells_of_a_csv_hold_nothing(bench):
+    rows = [
+        {"prompt": "", "completion": "", "chosen": "", "rejected": "", "label": ""} | make(number)
+        for number, make in enumerate(
+            (preference, rated, lambda n: {"prompt": story(n), "completion": "[{}]"})
+        )
+    ]
+    result = bench.version(
+        bench.source(csv([{name: str(value) for name, value in row.items()} for row in rows]), "CSV")
+    )
+    assert result["profile"]["attributes"]["record_kind"] == {
+        "answer": 1,
+        "preference": 1,
+        "unpaired_preference": 1,
+    }
+
+
+def test_a_text_that_is_json_stays_a_text(bench):
+    text = json.dumps([message("user", story(1))])
+    bench.version(
+        bench.source(csv([{"prompt": text, "label": "spam"}]), "CSV", text="prompt", named=("text",))
+    )
+    assert bench.table().column("text").to_pylist() == [text]
+
+
 def test_formats_may_be_mixed_in_one_version(bench):
     rows = [make(number) for number, make in enumerate(ROWS.values())]
     result = bench.version(bench.source(lines([*rows, {"text": story(50), "label": "spam"}])))
-    assert result["records"] == 6
+    assert result["records"] == 7
     kinds = result["profile"]["attributes"]["record_kind"]
-    assert kinds == {"answer": 3, "preference": 1, "unpaired_preference": 1}
+    assert kinds == {"answer": 3, "preference": 2, "unpaired_preference": 1}
     assert result["profile"]["labels"] == {"spam": 1}
 
 

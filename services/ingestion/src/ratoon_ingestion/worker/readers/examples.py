@@ -14,7 +14,7 @@ from ratoon.tasks.kind import Record, Role, Turn
 from ratoon.tasks.records import BadRecord, from_json
 from ratoon_ingestion.domain.conversations import fault
 from ratoon_ingestion.domain.sources import Columns
-from ratoon_ingestion.worker.readers.json_values import Repeated
+from ratoon_ingestion.worker.readers.json_values import BadJson, Repeated, parsed
 from ratoon_ingestion.worker.readers.messages import (
     BadExample,
     Media,
@@ -47,9 +47,11 @@ ATTRIBUTES = (*MEDIA, CONVERSATION)
 _BOOLEANS = {"true": True, "false": False}
 _NUMBERS = {"1": True, "0": False}
 """Ratings as numbers, which beside a prompt and its answer can mean nothing else."""
+_OF_MESSAGES = ("prompt", *_ANSWERS, *_PAIR, *_PAIRS[0], *_PAIRS[1])
+"""Fields that hold a text or messages."""
 _FIELDS = (
-    EXAMPLE, *_CONVERSATIONS, "instruction", "input", "context", "output", "history", "system", "prompt", *_ANSWERS,
-    *_PAIR, *_PAIRS[0], *_PAIRS[1], "tools", "functions", "kto_tag", *MEDIA, *_CONVERSATION_IDS,
+    EXAMPLE, *_CONVERSATIONS, "instruction", "input", "context", "output", "history", "system", *_OF_MESSAGES,
+    "tools", "functions", "kto_tag", *MEDIA, *_CONVERSATION_IDS,
 )  # fmt: skip
 """Fields of examples that are read without being named."""
 
@@ -119,6 +121,17 @@ def row_layout(columns: Columns, row: Row) -> Layout:
     if (columns.of_examples or "text" not in columns.named) and _is_whole(row.get(EXAMPLE)):
         return Layout.EXAMPLE
     return layout_of(columns, [name for name, value in row.items() if value is not None])
+
+
+def from_cells(columns: Columns, cells: Mapping[str, str]) -> Row:
+    """Return the row of a CSV: of an example, empty cells hold nothing, and messages are the JSON of some."""
+    if row_layout(columns, cells) is Layout.TEXT:
+        return cells
+    row: dict[str, Any] = {name: text for name, text in cells.items() if text}
+    for name in _OF_MESSAGES:
+        if (messages := _messages_of(row.get(name, ""))) is not None:
+            row[name] = messages
+    return row
 
 
 def example_of(columns: Columns, row: Row, layout: Layout) -> Example:
@@ -400,6 +413,18 @@ def _conversation_id(row: Row) -> dict[str, str]:
     value = next((row[name] for name in _CONVERSATION_IDS if isinstance(row.get(name), str | int)), None)
     name = cell_line(value)
     return {CONVERSATION: name} if name else {}
+
+
+def _messages_of(text: str) -> Any:
+    """Return the messages of a text that is the JSON of a message or of a list of them; None for other texts."""
+    if not text.startswith(("[", "{")):
+        return None
+    try:
+        value = parsed(text)
+    except BadJson:
+        return None
+    listed = value if isinstance(value, list) else [value]
+    return value if listed and all(map(is_message, listed)) else None
 
 
 def _check_keys(row: Row) -> None:

@@ -22,7 +22,13 @@ from ratoon_ingestion.worker.readers.csv_rows import (
     separator_line,
 )
 from ratoon_ingestion.worker.readers.encodings import opened
-from ratoon_ingestion.worker.readers.examples import Layout, example_columns, example_of, row_layout
+from ratoon_ingestion.worker.readers.examples import (
+    Layout,
+    example_columns,
+    example_of,
+    from_cells,
+    row_layout,
+)
 from ratoon_ingestion.worker.readers.items import (
     Item,
     Kind,
@@ -151,7 +157,8 @@ def _csv_item(columns: Columns, places: Mapping[str, int], width: int, row: Row 
         return Rejection(path, Rejected.TOO_LARGE if row.too_long else Rejected.BAD_ROW, row.detail)
     if len(row.cells) < width or any(row.cells[width:]):
         return Rejection(path, Rejected.BAD_ROW, f"{len(row.cells)} fields where the header has {width}")
-    return _item(columns, {name: row.cells[place] for name, place in places.items()}, path)
+    cells = {name: row.cells[place] for name, place in places.items()}
+    return _item(columns, from_cells(columns, cells), path)
 
 
 def _json_line(columns: Columns, line: TextLine, fields: dict[str, None]) -> Entries:
