@@ -52,17 +52,17 @@ def verdict(
 )
 def test_a_lower_error_is_a_gain(threshold, change, passed):
     rule = Rule(RuleKind.BETTER, "new", threshold)
-    found = verdict(rule, Regress(), difference={"mae": Interval(*change)})
-    assert found.passed is passed
-    assert "MAE changes by" in found.sentence
-    assert "(lower is better)" in found.sentence
-    assert "macro-F1" not in found.sentence
+    decided = verdict(rule, Regress(), difference={"mae": Interval(*change)})
+    assert decided.passed is passed
+    assert "MAE changes by" in decided.sentence
+    assert "(lower is better)" in decided.sentence
+    assert "macro-F1" not in decided.sentence
 
 
 def test_a_sentence_names_the_metric_its_bound_and_its_direction():
     rule = Rule(RuleKind.BEATS_MAJORITY, "new")
-    found = verdict(rule, Regress(), candidate=scores(mae=0.41), mean=scores(mae=0.40))
-    assert found.sentence == (
+    decided = verdict(rule, Regress(), candidate=scores(mae=0.41), mean=scores(mae=0.40))
+    assert decided.sentence == (
         "Refused: Better than the baseline on the domain new: MAE is 0.41 [0.4, 0.42]; always the mean gives 0.4; "
         "the upper bound 0.42 is not below 0.4."
     )
@@ -97,11 +97,11 @@ def test_the_margin_to_the_best_baseline_is_a_loss_whatever_the_direction(margin
         best_baseline="ridge_tfidf",
         baseline_differences={"mae": interval(0.05)},
     )
-    found = judge([Rule(RuleKind.NEAR_BASELINE, "new", -margin)], Measurements((domain,)), Regress())
-    assert found.passed is passed
-    assert "ridge regression on TF-IDF reaches MAE 0.4, the model 0.45 (difference +0.05" in found.sentence
-    assert passed or "A simpler model is better" in found.sentence
-    assert "turns this rule off" not in found.sentence
+    decided = judge([Rule(RuleKind.NEAR_BASELINE, "new", -margin)], Measurements((domain,)), Regress())
+    assert decided.passed is passed
+    assert "ridge regression on TF-IDF reaches MAE 0.4, the model 0.45 (difference +0.05" in decided.sentence
+    assert passed or "A simpler model is better" in decided.sentence
+    assert "turns this rule off" not in decided.sentence
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_the_margin_to_the_best_baseline_is_a_loss_whatever_the_direction(margin
 def test_a_metric_that_cannot_be_computed_fails_the_rule_with_its_reason(rule):
     why = "No record has a reference."
     without = scores({"rouge_l": why, "perplexity": why, "json_validity": why})
-    found = verdict(
+    decided = verdict(
         rule,
         Generate(),
         candidate=without,
@@ -126,8 +126,8 @@ def test_a_metric_that_cannot_be_computed_fails_the_rule_with_its_reason(rule):
         nearest_reference=without,
         best="nearest_reference",
     )
-    assert not found.passed
-    assert "was not measured there (No record has a reference), which counts as failure" in found.sentence
+    assert not decided.passed
+    assert "was not measured there (No record has a reference), which counts as failure" in decided.sentence
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -159,26 +159,26 @@ def test_metrics_and_baselines_are_those_of_the_kind(kind):
 
 
 @pytest.mark.parametrize(
-    ("task", "change", "least"),
+    ("task", "change", "detectable"),
     [
         (Generate(), {"rouge_l": Interval(0.02, -0.01, 0.05)}, "0.043"),
         (Regress(), {"mae": Interval(-2.0, -5.0, 1.0)}, "4.288"),
     ],
 )
-def test_a_refused_gain_says_which_gain_the_records_can_show(task, change, least):
+def test_a_refused_gain_says_which_gain_the_records_can_show(task, change, detectable):
     refused = verdict(Rule(RuleKind.BETTER, "new"), task, difference=change)
-    assert f"With these records, a true gain below {least} is often missed." in refused.sentence
+    assert f"With these records, a true gain below {detectable} is often missed." in refused.sentence
     accepted = verdict(Rule(RuleKind.NOT_WORSE, "new", -10.0), task, difference=change)
     assert "often missed" not in accepted.sentence
 
 
 def test_the_gain_that_records_can_show_is_found_in_four_of_five_samples():
-    """The mean of n normal gains around the least detectable one: its interval lies above 0 in 80 % of draws."""
+    """The mean of n normal gains around the smallest detectable one: its interval lies above 0 in 80 % of draws."""
     drawn, n = random.Random(1), 100
     reach = NormalDist().inv_cdf(0.975) / math.sqrt(n)
-    least = gate._DETECTABLE * 2 * reach
-    found = sum(fmean(drawn.gauss(least, 1.0) for _ in range(n)) > reach for _ in range(2000))
-    assert found / 2000 == pytest.approx(0.8, abs=0.03)
+    detectable = gate._DETECTABLE * 2 * reach
+    significant = sum(fmean(drawn.gauss(detectable, 1.0) for _ in range(n)) > reach for _ in range(2000))
+    assert significant / 2000 == pytest.approx(0.8, abs=0.03)
 
 
 @pytest.mark.parametrize("metric", ["json_validity", "json_field_f1"])

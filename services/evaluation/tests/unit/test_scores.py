@@ -67,7 +67,7 @@ RUN: dict[str, Any] = {
 }
 
 
-def test_a_run_of_an_older_release_is_shown_with_its_metrics_and_judged_as_it_was():
+def test_a_run_of_an_older_release_is_shown_with_its_metrics_and_has_the_same_verdict():
     run = TypeAdapter(EvaluationRun).validate_python(RUN)
     shown = mapping.run(run)
     (result,) = shown.results

@@ -37,15 +37,15 @@ class ParquetAnswers:
     def records(self, part: str, record_ids: Sequence[str]) -> Mapping[str, AnsweredRecord]:
         """Return these records of a part by record id; of long texts the start."""
         missing = set(record_ids)
-        found: dict[str, AnsweredRecord] = {}
+        matches: dict[str, AnsweredRecord] = {}
         with self._artifacts.open(part) as stream:
             file = pq.ParquetFile(stream)
             for group in range(file.num_row_groups):
                 if any(_may_hold(file, group, record_id) for record_id in missing):
                     here = _records(file, group, missing)
-                    found |= here
+                    matches |= here
                     missing -= here.keys()
-        return found
+        return matches
 
 
 def _rows(file: Any, start: int) -> Iterator[dict[str, Any]]:
@@ -89,8 +89,8 @@ def _records(file: Any, group: int, record_ids: set[str]) -> dict[str, AnsweredR
     references = (
         _values(file, group, places, "example", _references) if "example" in known else [()] * len(places)
     )
-    found = map(AnsweredRecord, texts, labels, references)
-    return {ids[place]: record for place, record in zip(places, found, strict=True)}
+    matches = map(AnsweredRecord, texts, labels, references)
+    return {ids[place]: record for place, record in zip(places, matches, strict=True)}
 
 
 def _values(

@@ -35,10 +35,10 @@ def _spec(environment: JobEnvironment, effort: Effort, job: ScoringJob) -> JSON:
     spec = mapping.scoring_spec(job)
     spec.threads, spec.resamples = effort.threads, effort.resamples
     written = spec_json(own, spec)
-    kept = [
+    without_settings = [
         {name: each[name] for name in ("model", "test", "predictions")} for each in written["stored_answers"]
     ]
-    return {**written, "kept": kept}
+    return {**written, "kept": without_settings}
 
 
 def _scored(result: JSON) -> Scored:

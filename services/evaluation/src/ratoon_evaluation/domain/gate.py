@@ -249,8 +249,8 @@ def _compared(rule: Rule, scores: DomainScores, metric: Metric, criteria: _Crite
     finding = _held(rule, difference, _raw(rule.threshold, metric), metric, text)
     if finding.passed or finding.measured is None or rule.kind is not RuleKind.BETTER:
         return finding
-    least = number(rule.threshold + _DETECTABLE * (difference.high - difference.low), metric)
-    sentence = f"{finding.sentence} With these records, a true gain below {least} is often missed."
+    detectable = number(rule.threshold + _DETECTABLE * (difference.high - difference.low), metric)
+    sentence = f"{finding.sentence} With these records, a true gain below {detectable} is often missed."
     return replace(finding, sentence=sentence)
 
 
