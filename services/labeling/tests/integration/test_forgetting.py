@@ -8,19 +8,22 @@ import pytest
 
 from ratoon.events.cloudevents import Event
 from ratoon.ingestion.v1.ingestion_events_pb2 import ErasureEvent, ErasureFailed, RecordsErased
+from ratoon.process.errors import FailedPrecondition
 from ratoon.storage import outbox
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.database import Database
 from ratoon.storage.paging import PageTokens
 from ratoon.storage.store import Store
 from ratoon.tasks.classify import Classify
+from ratoon.tasks.generate import Generate
+from ratoon.tasks.kinds import TaskSpec
 from ratoon.testkit.clock import FakeClock
 from ratoon_labeling import mapping
 from ratoon_labeling.adapters import tables
 from ratoon_labeling.adapters.ledger import BulkLedger
-from ratoon_labeling.domain.annotations import Annotation, Source
+from ratoon_labeling.domain.annotations import AnnotatedLabel, Annotation, Source
 from ratoon_labeling.domain.guidelines import ConflictPolicy
-from ratoon_labeling.domain.label_sets import Frozen, LabelSet
+from ratoon_labeling.domain.label_sets import Frozen, LabelSet, State
 from ratoon_labeling.domain.tasks import Reason, Task
 from ratoon_labeling.entrypoints.events import TOPICS, on_erasure
 from ratoon_labeling.worker import records
@@ -61,6 +64,14 @@ class Environment:
         event = Event(TOPICS[0], "type", "ingestion", message.name, NOW, message.SerializeToString())
         with self._database.write() as connection:
             self._forget(event, connection)
+
+    def put(self, label_set: LabelSet) -> None:
+        with self._store.write() as tx:
+            tx.create(label_set)
+
+    def label_sets(self) -> dict[str, LabelSet]:
+        with self._store.read() as tx:
+            return {each.name.rpartition("/")[2]: each for each in tx.all(LabelSet, "projects/p")}
 
     def records(self, project: str) -> list[str]:
         with self._store.read() as tx:
@@ -125,6 +136,56 @@ def recorded(environment: Environment, name: str) -> None:
     environment.record_label_set = lambda: environment.ledger.record(
         label_set, Frozen("e" * 64, digest, digest, {"ham": 2}, 0, 0, 0)
     )
+
+
+def stored_label_set(environment: Environment, name: str, task: TaskSpec, record: str, **fields) -> str:
+    """Store a label set with the frozen answer of a record; the digest of its labels."""
+    row = records.Row(record, "c" * 64, "projects/p/sources/s", "", NOW)
+    digest = records.put_labels(
+        environment.artifacts, [(row, AnnotatedLabel(f"words of {name}", "ada", Source.HUMAN, NOW))]
+    )
+    label_set = LabelSet(
+        f"projects/p/labelSets/{name}", NOW, NOW, VERSION, "d", "g", task, ConflictPolicy.LATEST,
+        **{"state": State.SUCCEEDED, "digest": digest, **fields},
+    )  # fmt: skip
+    environment.put(label_set)
+    return digest
+
+
+def test_texts_of_an_erased_record_are_deleted_with_their_label_sets(environment):
+    digests = {
+        "texts": stored_label_set(environment, "texts", Generate(), GONE),
+        "others": stored_label_set(environment, "others", Generate(), RETAINED),
+        "labels": stored_label_set(environment, "labels", Classify(("ham", "spam")), GONE),
+        "running": stored_label_set(environment, "running", Generate(), GONE, state=State.RUNNING, digest=""),
+    }
+    message = ErasureEvent(name="projects/p/erasures/e", completed=RecordsErased(record_ids=[GONE]))
+    for _ in range(2):
+        environment.consume(message)
+        label_sets = environment.label_sets()
+        assert {name: each.state for name, each in label_sets.items()} == {
+            "texts": State.REDACTED,
+            "others": State.SUCCEEDED,
+            "labels": State.SUCCEEDED,
+            "running": State.RUNNING,
+        }
+        assert label_sets["texts"].digest == ""
+        assert label_sets["running"].cancel_requested
+    assert [environment.artifacts.exists(digests[name]) for name in ("texts", "others", "labels")] == [
+        False, True, True,
+    ]  # fmt: skip
+    with pytest.raises(FailedPrecondition) as erased:
+        environment.artifacts.read(digests["texts"])
+    assert erased.value.reason == "ARTIFACT_ERASED"
+
+
+def test_an_erasure_that_was_interrupted_after_the_labels_were_deleted_is_completed(environment):
+    digest = stored_label_set(environment, "texts", Generate(), GONE)
+    environment.artifacts.erase(digest, "interrupted")
+    environment.consume(
+        ErasureEvent(name="projects/p/erasures/e", completed=RecordsErased(record_ids=[GONE]))
+    )
+    assert environment.label_sets()["texts"].state is State.REDACTED
 
 
 def test_a_label_set_that_was_under_way_brings_nothing_back(environment):

@@ -4,16 +4,18 @@ import json
 import logging
 import tempfile
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import pyarrow.parquet as pq
 from sqlalchemy import Connection, delete, insert, select
 
 from ratoon.process.clock import Clock
+from ratoon.process.errors import FailedPrecondition, NotFound
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.bodies import BodyCodec, Unreadable
 from ratoon.storage.database import Database
@@ -67,6 +69,20 @@ class BulkLedger:
         """Return whether the annotations and tasks of this label set are stored."""
         with self._database.read() as connection:
             return _is_recorded(connection, label_set)
+
+    def erase_labels(self, label_set: LabelSet, record_ids: Collection[str]) -> bool:
+        """Delete the frozen labels if they hold one of these records; return whether they did, now or before."""
+        try:
+            with self._artifacts.open(label_set.digest) as file:
+                batches = pq.ParquetFile(file).iter_batches(columns=["record_id"])
+                held = any(each in record_ids for batch in batches for each in batch["record_id"].to_pylist())
+        except NotFound:
+            return False
+        except FailedPrecondition:  # erased, or damaged
+            return True
+        if held:
+            self._artifacts.erase(label_set.digest, f"records of {label_set.name} were erased")
+        return held
 
     def forget(self, tx: Transaction, project: str, record_ids: Sequence[str]) -> None:
         """Delete the annotations and tasks of these records, also those that label sets under way will bring."""

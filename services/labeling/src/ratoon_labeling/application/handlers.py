@@ -11,7 +11,7 @@ from ratoon.storage.listing import filtered_fields
 from ratoon.storage.names import checked_id, matched, parent_of
 from ratoon.storage.paging import Page
 from ratoon.storage.store import Store, Transaction
-from ratoon.tasks.kinds import TaskSpec
+from ratoon.tasks.kinds import TaskSpec, kind_of
 from ratoon.tasks.labels import label_key
 from ratoon_labeling.application.commands import (
     ClaimTask,
@@ -38,7 +38,7 @@ from ratoon_labeling.domain.annotations import (
 from ratoon_labeling.domain.errors import BadConflictPolicy, InUse
 from ratoon_labeling.domain.guidelines import ConflictPolicy, Guideline, check_etag
 from ratoon_labeling.domain.kinds.table import rules_of
-from ratoon_labeling.domain.label_sets import LabelSet
+from ratoon_labeling.domain.label_sets import LabelSet, redacted
 from ratoon_labeling.domain.ratings import (
     Compared,
     Comparison,
@@ -309,8 +309,19 @@ def complete_task(command: CompleteTask, store: Store, clock: Clock) -> Task:
 
 
 def forget_records(command: ForgetRecords, tx: Transaction, ledger: Ledger) -> None:
-    """Delete the annotations and tasks of records that were erased."""
+    """Delete the annotations and tasks of records that were erased, and the label sets that hold texts of theirs.
+
+    Label sets of texts that are in progress are cancelled, since they may have read the records.
+    """
     ledger.forget(tx, command.parent, command.record_ids)
+    erased = frozenset(command.record_ids)
+    for label_set in tx.all(LabelSet, command.parent) if erased else ():
+        if not kind_of(label_set.task).FREE_TEXT:
+            continue
+        if not label_set.state.ended:
+            tx.save(replace(label_set, cancel_requested=True))
+        elif label_set.digest and ledger.erase_labels(label_set, erased):
+            tx.save(redacted(label_set))
 
 
 def _annotation_of(task: Task, answer: Answer, now: datetime) -> Annotation:

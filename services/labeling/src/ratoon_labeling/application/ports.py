@@ -1,6 +1,6 @@
 """Ports of labeling."""
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -78,6 +78,10 @@ class Ledger(Protocol):
 
     def is_recorded(self, label_set: str) -> bool:
         """Return whether the annotations and tasks of this label set are stored."""
+        ...
+
+    def erase_labels(self, label_set: LabelSet, record_ids: Collection[str]) -> bool:
+        """Delete the frozen labels if they hold one of these records; return whether they did."""
         ...
 
     def forget(self, tx: Transaction, project: str, record_ids: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
     QUEUED → RUNNING → SUCCEEDED
                      ↘ FAILED
     QUEUED, RUNNING → CANCELLING → CANCELLED
+    SUCCEEDED → REDACTED
 
 While RUNNING a job freezes the labels; then its result (imported annotations, tasks) is recorded, once.
 """
@@ -35,16 +36,18 @@ class State(StrEnum):
     FAILED = "FAILED"
     CANCELLING = "CANCELLING"
     CANCELLED = "CANCELLED"
+    REDACTED = "REDACTED"
+    """Its answers were texts, and records of it were erased."""
 
     @property
     def ended(self) -> bool:
         """Whether it will not change any more."""
-        return self in (State.SUCCEEDED, State.FAILED, State.CANCELLED)
+        return self in (State.SUCCEEDED, State.FAILED, State.CANCELLED, State.REDACTED)
 
     @property
     def without_result(self) -> bool:
         """Return True if the label set ended without labels."""
-        return self in (State.FAILED, State.CANCELLED)
+        return self in (State.FAILED, State.CANCELLED, State.REDACTED)
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,16 @@ class Completed:
 
     digest: str
     label_count: int
+
+
+def redacted(label_set: LabelSet) -> LabelSet:
+    """Return the REDACTED label set: garbage collection deletes the texts that its digest named."""
+    return replace(
+        label_set,
+        state=State.REDACTED,
+        progress=Progress(1.0, "Records of the label set were erased; create a label set of a new version."),
+        digest="",
+    )
 
 
 def frozen(label_set: LabelSet, result: Frozen) -> tuple[LabelSet, Completed]:

@@ -95,6 +95,9 @@ class LabelSetState(OpenEnum):
     CANCELLED = "STATE_CANCELLED"
     """Cancelled before the work completed."""
 
+    REDACTED = "STATE_REDACTED"
+    """The answers of the label set were texts, and records of it were erased. `digest` is empty."""
+
 
 class AnnotationSource(OpenEnum):
     """Origin of an annotation."""

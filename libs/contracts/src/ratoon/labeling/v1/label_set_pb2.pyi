@@ -49,6 +49,8 @@ class LabelSet(_message.Message):
         """Cancellation was requested; the work is stopping."""
         STATE_CANCELLED: LabelSet._State.ValueType  # 6
         """Cancelled before the work completed."""
+        STATE_REDACTED: LabelSet._State.ValueType  # 7
+        """The answers of the label set were texts, and records of it were erased. `digest` is empty."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """State of a label set."""
@@ -67,6 +69,8 @@ class LabelSet(_message.Message):
     """Cancellation was requested; the work is stopping."""
     STATE_CANCELLED: LabelSet.State.ValueType  # 6
     """Cancelled before the work completed."""
+    STATE_REDACTED: LabelSet.State.ValueType  # 7
+    """The answers of the label set were texts, and records of it were erased. `digest` is empty."""
 
     @_typing.final
     class ClassCountsEntry(_message.Message):
