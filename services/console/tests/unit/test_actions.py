@@ -182,6 +182,26 @@ def test_an_alias_is_set_on_the_model_of_the_version():
     assert body["version"] == "projects/p/models/m/versions/v1.1"
 
 
+@pytest.mark.parametrize(
+    ("fields", "body"),
+    [
+        ({"correction": "4.5", "corrected": "yes"}, {"id": "a", "correction": "4.5"}),
+        ({"correction": "two\r\nlines"}, {"id": "a", "correction": "two\nlines"}),
+        (
+            {"choice-2": "urgent", "choice-10": "late", "choice-1": "billing"},
+            {"id": "a", "correction": "billing\nurgent\nlate"},
+        ),
+        (
+            {"rejected_answer_id": "b", "better": "first"},
+            {"preferred_answer_id": "a", "rejected_answer_id": "b"},
+        ),
+    ],
+)
+def test_feedback_takes_texts_numbers_labels_and_pairs(fields, body):
+    _, (_, name, sent, _) = press("give-feedback", answer_id="a", **fields)
+    assert (name, sent) == ("feedback", body)
+
+
 def test_feedback_contains_only_the_submitted_fields():
     _, (_, name, body, _) = press("give-feedback", answer_id="a", thumb="up", correction="")
     assert (name, body) == ("feedback", {"id": "a", "thumb": "up"})

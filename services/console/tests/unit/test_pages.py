@@ -128,7 +128,9 @@ class Platform:
     async def watch(self, name: str) -> AsyncIterator[JSON]:
         yield self.memory.resources[name]
 
-    async def ask(self, model: str, text: str, max_tokens: int) -> AsyncIterator[AnswerEvent]:
+    async def ask(
+        self, model: str, text: str, max_tokens: int, temperature: float = 0.0
+    ) -> AsyncIterator[AnswerEvent]:
         for kind, piece in (("version", "mail@v1.0"), ("text", f"{model}:{text}"), ("end", "answer-1")):
             yield AnswerEvent(kind, piece)
 
@@ -488,6 +490,39 @@ def test_the_playground_relays_events_and_names_the_project_for_keys_of_the_whol
         assert json.loads(answer.text.split("data: ")[2].split("\n")[0]) == {"text": "mail/mail@v1.0:hello"}
         for wrong in ({"text": " "}, {"max_tokens": "many"}):
             assert (await client.post("/p/mail/ask", data={**form, **wrong})).status_code == 400
+
+    visit(busy, "operator", scenario)
+
+
+@pytest.mark.parametrize(
+    ("task", "shown", "missing"),
+    [
+        ({"generate": {}}, ["Rewrite the answer", "Ask twice", 'name="correction"'], ["Correct number"]),
+        (
+            {"regress": {"min": 0, "max": 5, "unit": "points"}},
+            ["a number from 0 to 5 (points)"],
+            ["Ask twice"],
+        ),
+        (
+            {"classify": {"labels": ["a", "b"], "multiLabel": True}},
+            ['type="checkbox" name="choice-2"'],
+            ['<select id="correction'],
+        ),
+        ({"classify": {"labels": ["a", "b"]}}, ['<select id="correction"'], ["checkbox", "Ask twice"]),
+    ],
+)
+def test_the_playground_offers_the_corrections_of_the_task(busy, task, shown, missing, monkeypatch):
+    project = {"name": "projects/mail", "task": task, "labels": task.get("classify", {}).get("labels", [])}
+    original = Platform.get
+
+    async def get(api, name, **query):
+        return project if name == "projects/mail" else await original(api, name, **query)
+
+    async def scenario(client: httpx.AsyncClient) -> None:
+        monkeypatch.setattr(Platform, "get", get)
+        page = (await client.get("/p/mail/playground")).text
+        assert [each for each in shown if each not in page] == []
+        assert [each for each in missing if each in page] == []
 
     visit(busy, "operator", scenario)
 

@@ -80,13 +80,15 @@ class HttpApi:
         async for _, data in self._events("GET", f"/v1/{name}:watch", None):
             yield json.loads(data)
 
-    async def ask(self, model: str, text: str, max_tokens: int) -> AsyncIterator[AnswerEvent]:
+    async def ask(
+        self, model: str, text: str, max_tokens: int, temperature: float = 0.0
+    ) -> AsyncIterator[AnswerEvent]:
         """Events of a deployment's answer; the first names the version that answers."""
         body = {
             "model": model,
             "messages": [{"role": "user", "content": text}],
             "max_tokens": max_tokens,
-            "temperature": 0,
+            "temperature": temperature,
             "stream": True,
         }
         answer_id = ""

@@ -257,20 +257,39 @@ async def _answer(form: Form, api: Api) -> str:
         return str((await api.get(form.name)).get("proposedLabel", ""))
     if "entry" not in fields:
         return fields.get("label", "")
-    chosen = [value for key, value in fields.items() if key.startswith("choice-")]
+    chosen = [value for key, value in fields.items() if key.startswith(_CHOICE)]
     answer = fields.get("text", "").replace("\r\n", "\n") or "\n".join(chosen)
     if not answer.strip():
         raise BadForm("The answer is empty. Go back and enter one, or skip the task.")
     return answer
 
 
+_CHOICE = "choice-"
+"""Prefix of the fields of labels that are ticked; their number follows."""
+
+
 async def give_feedback(form: Form, api: Api) -> Done:
-    """Send feedback for an answer of the playground."""
-    body = {"id": form["answer_id"]} | {
-        key: form.fields[key] for key in ("thumb", "correction", "comment") if form.fields.get(key)
-    }
+    """Send feedback for an answer of the playground, or for the better one of two."""
+    if rejected := form.fields.get("rejected_answer_id"):
+        body: dict[str, object] = {"preferred_answer_id": form["answer_id"], "rejected_answer_id": rejected}
+    else:
+        body = {"id": form["answer_id"]}
+    body |= {key: form.fields[key] for key in ("thumb", "comment") if form.fields.get(key)}
+    if correction := _correction(form):
+        body["correction"] = correction
     await api.post("feedback", body)
     return Done("Your feedback is recorded.")
+
+
+def _correction(form: Form) -> str:
+    """Return the right answer of a form: its text, or the labels that are ticked, one a line."""
+    ticked = [form.fields[key] for key in sorted(form.fields, key=_place) if key.startswith(_CHOICE)]
+    return "\n".join(ticked) or form.fields.get("correction", "").replace("\r\n", "\n")
+
+
+def _place(key: str) -> int:
+    number = key.removeprefix(_CHOICE)
+    return int(number) if number.isdecimal() else 0
 
 
 async def point_alias(form: Form, api: Api) -> Done:

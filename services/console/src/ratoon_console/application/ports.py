@@ -44,7 +44,9 @@ class Api(Protocol):
         """A resource's state, then each newer one, until it has ended or the stream breaks."""
         ...
 
-    def ask(self, model: str, text: str, max_tokens: int) -> AsyncIterator["AnswerEvent"]:
+    def ask(
+        self, model: str, text: str, max_tokens: int, temperature: float = 0.0
+    ) -> AsyncIterator["AnswerEvent"]:
         """Ask a deployment; yield the events of its answer as they come."""
         ...
 

@@ -27,6 +27,8 @@ from ratoon_console.entrypoints.request_context import COOKIE, RequestContext
 Show = Callable[[Place, Api], Awaitable[View]]
 _EVENTS = "text/event-stream"
 _NO_STORE = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+_TWICE_TEMPERATURE = 0.8
+"""Temperature of two answers that are to be compared."""
 _MAX_TEXT_CHARS = 100_000
 _MAX_FORM_BYTES = 2 << 20
 _DEFAULT_TOKENS, _MAX_TOKENS = 64, 2048
@@ -132,7 +134,8 @@ class Site:
         if session.person.project == "-":
             model = f"{request.path_params['project']}/{model}"
         max_tokens = _tokens(fields.get("max_tokens", ""))
-        events = _answer(self._context.api(session), model, text, max_tokens)
+        temperature = _TWICE_TEMPERATURE if fields.get("twice") else 0.0
+        events = _answer(self._context.api(session), model, text, max_tokens, temperature)
         return StreamingResponse(events, media_type=_EVENTS, headers=_NO_STORE)
 
     async def _login(self, request: Request) -> Response:
@@ -211,9 +214,11 @@ async def _renamed(request: Request) -> Response:
     return RedirectResponse(f"/p/{project}/pipeline-runs/{run}{query}", 308, _NO_STORE)
 
 
-async def _answer(api: Api, model: str, text: str, max_tokens: int) -> AsyncIterator[bytes]:
+async def _answer(
+    api: Api, model: str, text: str, max_tokens: int, temperature: float
+) -> AsyncIterator[bytes]:
     try:
-        async for event in api.ask(model, text, max_tokens):
+        async for event in api.ask(model, text, max_tokens, temperature):
             yield _event(event.kind, {"text": event.text})
     except ConsoleError as error:
         yield _event("error", {"text": str(error)})

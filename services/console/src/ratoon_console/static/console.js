@@ -167,30 +167,34 @@ document.addEventListener("submit", async (event) => {
 const asking = document.querySelector("[data-ask]");
 if (asking) {
   const output = document.querySelector("[data-answer]");
+  const both = [document.querySelector("[data-first]"), document.querySelector("[data-second]")];
   const version = document.querySelector("[data-version]");
   const took = document.querySelector("[data-took]");
   const judge = document.querySelector("[data-judge]");
+  const compare = document.querySelector("[data-compare]");
   const stop = asking.querySelector("[data-stop]");
   let open = null;
+  let pair = [];
 
   asking.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (open) open.abort();
     open = new AbortController();
     const mine = open;
-    const began = performance.now();
-    output.textContent = "";
+    const twice = event.submitter?.name === "twice";
+    const outputs = twice ? both : [output];
+    for (const each of [output, ...both]) each.textContent = "";
     took.textContent = "";
     version.textContent = "Waiting for the first token …";
     judge.hidden = true;
+    compare.hidden = !twice;
+    compare.querySelector("form").hidden = true;
+    pair = [];
     stop.disabled = false;
-    output.setAttribute("aria-busy", "true");
+    const body = new URLSearchParams(new FormData(asking, event.submitter));
     try {
-      const body = new URLSearchParams(new FormData(asking));
-      const response = await fetch(asking.action, { method: "POST", body, signal: mine.signal });
-      if (!(response.headers.get("content-type") || "").startsWith("text/event-stream"))
-        throw new Error("The request was refused. Reload the page and try again.");
-      for await (const [kind, data] of eventsOf(response.body)) onEvent(kind, data.text, began);
+      for (const each of outputs) await ask(each, body, mine.signal);
+      if (twice && pair.length === 2) compare.querySelector("form").hidden = false;
     } catch (error) {
       if (error.name === "AbortError") took.textContent = "Stopped.";
       else version.textContent = error.message;
@@ -198,39 +202,68 @@ if (asking) {
       if (open === mine) {
         open = null;
         stop.disabled = true;
-        output.setAttribute("aria-busy", "false");
       }
     }
   });
 
-  function onEvent(kind, text, began) {
+  async function ask(shown, body, signal) {
+    const began = performance.now();
+    shown.setAttribute("aria-busy", "true");
+    try {
+      const response = await fetch(asking.action, { method: "POST", body, signal });
+      if (!(response.headers.get("content-type") || "").startsWith("text/event-stream"))
+        throw new Error("The request was refused. Reload the page and try again.");
+      for await (const [kind, data] of eventsOf(response.body)) onEvent(shown, kind, data.text, began);
+    } finally {
+      shown.setAttribute("aria-busy", "false");
+    }
+  }
+
+  function onEvent(shown, kind, text, began) {
     if (kind === "version") version.textContent = `Answer from ${text}`;
-    if (kind === "text") output.textContent += text;
+    if (kind === "text") shown.textContent += text;
     if (kind === "error") {
       version.textContent = text;
       announce(text);
     }
     if (kind === "end" && text) {
       took.textContent = `${((performance.now() - began) / 1000).toFixed(1)} s; answer ID ${text}`;
-      judge.hidden = false;
-      judge.querySelector("[name=answer_id]").value = text;
-      announce(`${version.textContent}: ${output.textContent}`);
+      if (shown === output) judged(text);
+      else pair.push(text);
+      announce(`${version.textContent}: ${shown.textContent}`);
     }
   }
 
-  stop.addEventListener("click", () => open && open.abort());
+  function judged(answerId) {
+    judge.hidden = false;
+    judge.querySelector("[name=answer_id]").value = answerId;
+    const rewrite = judge.querySelector("[data-rewrite]");
+    if (rewrite) rewrite.value = output.textContent;
+  }
 
-  document.querySelector("[data-feedback]").addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const body = new URLSearchParams(new FormData(event.target, event.submitter));
-    if (body.get("corrected") && !body.get("correction")) return notify("Select the correct answer first.");
-    if (!body.get("corrected")) body.delete("correction");
-    const response = await fetch(event.target.action, { method: "POST", body });
-    const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    const notice = page.querySelector(response.ok ? "#notice" : ".notice.bad");
-    notify(notice?.textContent.trim() || "Your feedback could not be stored. Try again.");
-    if (response.ok) judge.hidden = true;
-  });
+  stop.addEventListener("click", () => open && open.abort());
+  compare.querySelector("[data-skip]").addEventListener("click", () => (compare.hidden = true));
+
+  for (const form of document.querySelectorAll("[data-feedback]"))
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const body = new URLSearchParams(new FormData(form, event.submitter));
+      const better = body.get("better");
+      if (better) {
+        const [chosen, other] = better === "first" ? pair : [...pair].reverse();
+        body.set("answer_id", chosen);
+        body.set("rejected_answer_id", other);
+      }
+      const choices = [...body.keys()].filter((key) => key.startsWith("choice-"));
+      if (body.get("corrected") && !(body.get("correction") || "").trim() && !choices.length)
+        return notify("Enter the correct answer first.");
+      if (!body.get("corrected")) for (const key of ["correction", ...choices]) body.delete(key);
+      const response = await fetch(form.action, { method: "POST", body });
+      const page = new DOMParser().parseFromString(await response.text(), "text/html");
+      const notice = page.querySelector(response.ok ? "#notice" : ".notice.bad");
+      notify(notice?.textContent.trim() || "Your feedback could not be stored. Try again.");
+      if (response.ok) form.closest("[role=group]").hidden = true;
+    });
 }
 
 async function* eventsOf(body) {

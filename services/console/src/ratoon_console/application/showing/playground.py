@@ -1,6 +1,7 @@
 """The playground: the deployments and versions that can be queried now."""
 
 from ratoon_console.application.ports import Api, Place, View
+from ratoon_console.domain.labels import entry_of
 from ratoon_console.domain.people import Role
 
 
@@ -12,13 +13,14 @@ async def playground_page(place: Place, api: Api) -> View:
     chosen = next(
         (model for model in own if version and model.endswith(f"@{version}")), own[0] if own else ""
     )
-    labels = []
+    entry = None
     if place.person is not None and place.person.may(Role.VIEWER):
-        labels = (await api.get(place.parent)).get("labels", [])
+        project = await api.get(place.parent)
+        entry = entry_of(project, project.get("labels", []))
     return View(
         "playground.html",
         "Playground",
-        {"models": own, "chosen": chosen, "labels": labels, "version": version},
+        {"models": own, "chosen": chosen, "entry": entry, "version": version},
         live=False,
     )
 
