@@ -103,6 +103,9 @@ FAULTS = {
     "CONFIG_INCOMPLETE": lambda f: write(f, "config.json", {"vocab_size": 32}),
     "CONFIG_IMPLAUSIBLE": lambda f: write(f, "config.json", {**CONFIG, "max_position_embeddings": 10**9}),
     "CHAT_TEMPLATE_MISSING": lambda f: write(f, "tokenizer_config.json", {}),
+    "NOT_CAUSAL_LM": lambda f: write(
+        f, "config.json", {**CONFIG, "architectures": ["LlamaForSequenceClassification"]}
+    ),
     "DTYPE_UNSUPPORTED": lambda f: (f / "model.safetensors").write_bytes(safetensors(weights(), "F8_E4M3")),
 }
 
@@ -114,6 +117,15 @@ def test_each_fault_is_named_once_and_says_what_to_do(folder, reason):
     assert problem.reason == reason
     assert problem.message.endswith(".")
     assert str(folder) not in problem.message
+
+
+def test_weights_of_whole_numbers_are_quantised_and_masks_are_not(folder):
+    (folder / "model.safetensors").write_bytes(safetensors({**weights(), "attn.bias": (1, 1, 2, 2)}, "I64"))
+    assert "of type I64" in only(inspected(folder)).message
+    masks = {"model.layers.0.attn.bias": (1, 1, 2, 2)}
+    shards(folder, weights(), masks)
+    (folder / "model-00002-of-00002.safetensors").write_bytes(safetensors(masks, "I64"))
+    assert inspected(folder).problems == ()
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])

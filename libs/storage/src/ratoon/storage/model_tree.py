@@ -72,6 +72,8 @@ _POSITIONS = (
 _LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
 _WIDTHS = (("hidden_size", "embed_tokens.weight", 1), ("intermediate_size", ".mlp.up_proj.weight", 0))
 """Keys of config.json, and the tensor and axis that show them."""
+_CAUSAL = re.compile(r"ForCausalLM|LMHeadModel|ForConditionalGeneration")
+"""Classes of transformers that write text."""
 _LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks)\.(\d+)\.")
 _MAX_POSITIONS = 1 << 24
 _MAX_JSON = 128 << 20
@@ -354,7 +356,7 @@ class _Inspector:
                 self._add("WEIGHTS_DAMAGED", f"{name} {error}.")
         if not tensors and self._weights and not self._problems:
             self._add("WEIGHTS_MISSING", f"{_named(self._weights)} holds no tensor: save the weights again.")
-        if quantised := sorted({t.dtype for t in tensors.values() if t.dtype.startswith(("F8", "F4", "F6"))}):
+        if quantised := sorted({tensor.dtype for tensor in tensors.values() if _quantised(tensor)}):
             self._add(
                 "DTYPE_UNSUPPORTED", f"The weights are of type {', '.join(quantised)}. {_PLAIN_WEIGHTS}"
             )
@@ -372,6 +374,12 @@ class _Inspector:
         self._check_limits(self._object("ratoon.json") or {})
         if config and not config.get("model_type"):
             self._add("CONFIG_INCOMPLETE", "config.json has no model_type: save the model with transformers.")
+        if (stated_names := _architectures(config)) and not any(map(_CAUSAL.search, stated_names)):
+            self._add(
+                "NOT_CAUSAL_LM",
+                f"config.json names {_named(stated_names)}, which is no causal language model: choose a model that "
+                "writes text (…ForCausalLM).",
+            )
         if config.get("quantization_config"):
             self._add("DTYPE_UNSUPPORTED", f"The weights are quantised. {_PLAIN_WEIGHTS}")
         if (limit := positions(config)) > _MAX_POSITIONS:
@@ -509,6 +517,18 @@ def _text_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """The part of a config.json that describes the language model."""
     nested = config.get("text_config")
     return {**config, **nested} if isinstance(nested, dict) else config
+
+
+def _quantised(tensor: Tensor) -> bool:
+    """Return True for weights of eight bits and less; masks and tables of whole numbers have other shapes."""
+    whole_numbers = tensor.dtype.startswith(("I", "U")) and len(tensor.shape) == 2
+    return whole_numbers or tensor.dtype.startswith(("F8", "F4", "F6"))
+
+
+def _architectures(config: Mapping[str, Any]) -> list[str]:
+    """Return the classes of transformers that config.json names."""
+    stated = config.get("architectures")
+    return [name for name in stated if isinstance(name, str)] if isinstance(stated, list) else []
 
 
 def _whole_number(value: Any) -> int:
