@@ -6,12 +6,13 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, Protocol
 
 from ratoon.jobs.v1.evaluation_jobs_pb2 import ScoringSpec
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.models import ModelFolder
 from ratoon.tasks.kind import Metric, Record
+from ratoon_evaluation.domain.generation import Engine
 from ratoon_evaluation.domain.scores import DomainScores
 from ratoon_evaluation.worker import answer_tables, measuring
 from ratoon_evaluation.worker.answer_baselines import BEST
@@ -24,18 +25,32 @@ from ratoon_evaluation.worker.models import LoadedModel
 from ratoon_evaluation.worker.passes import CANDIDATE, REFERENCE, Domain, Pass
 from ratoon_evaluation.worker.prompts import Prompts
 from ratoon_evaluation.worker.resampling import resampling_of
+from ratoon_evaluation.worker.vllm_generator import VllmGenerator
 
 _VERSION = 1
 """Raised when answers to the same prompts would change."""
-_ENGINE = "transformers, float32"
 
 
-def settings_of(decoding: Decoding, shots: Sequence[Record] = (), scores_references: bool = False) -> str:
+class Writer(Protocol):
+    """A model that writes answers."""
+
+    def prompts(self, shots: Sequence[Record] = ()) -> Prompts:
+        """Return what renders prompts for this model; `shots` stand before each prompt."""
+        ...
+
+    def answer(self, prompts: Sequence[Prompt], advance: Callable[[int], None]) -> Completions:
+        """Answer every prompt; `advance` gets the number of finished prompts, and may raise to stop."""
+        ...
+
+
+def settings_of(
+    decoding: Decoding, shots: Sequence[Record] = (), scores_references: bool = False, engine: str = ""
+) -> str:
     """Return the digest of all that answers depend on beside the model and the test part."""
     used = asdict(decoding) | ({"seed": 0} if decoding.is_greedy else {})
     fields = {
         "version": _VERSION,
-        "engine": _ENGINE,
+        "engine": f"{engine or Engine.TRANSFORMERS}, float32",
         "decoding": used,
         "shots": [asdict(shot) for shot in shots],
         "references": scores_references,
@@ -62,15 +77,17 @@ class AnswerEvaluator:
         """Return stored answers."""
         return answer_tables.read_answers(self._store, predictions, each.domain.test, each.settings)
 
-    def load(self, folder: ModelFolder) -> LoadedModel:
+    def load(self, folder: ModelFolder) -> Writer:
         """Return a model that answers."""
-        return LoadedModel(folder, self._spec.threads)
+        if self._spec.generation.engine == Engine.VLLM:
+            return VllmGenerator(folder, self._decoding, self._spec.threads)
+        return Generator(LoadedModel(folder, self._spec.threads), self._decoding)
 
-    def answer(self, model: LoadedModel, each: Pass, advance: Callable[[int], None]) -> Completions:
+    def answer(self, model: Writer, each: Pass, advance: Callable[[int], None]) -> Completions:
         """Answer a test part."""
-        prompts = Prompts(model.tokenizer, model.ends.tolist(), each.shots)
+        prompts = model.prompts(each.shots)
         rendered = [self._prompt(prompts, record) for record in each.domain.test.records]
-        return Generator(model, self._decoding).answer(rendered, advance)
+        return model.answer(rendered, advance)
 
     def measure(
         self, domain: Domain, answers: Mapping[str, Completions], fitted: Mapping[str, Any] | None

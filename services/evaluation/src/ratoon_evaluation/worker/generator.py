@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ratoon.tasks.kind import Record
 from ratoon_evaluation.worker.decoding import Decoding, draws_of, penalised, sampled
 from ratoon_evaluation.worker.models import LoadedModel, positions, torch
+from ratoon_evaluation.worker.prompts import Prompts
 
 _CACHE_BYTES = 1 << 29
 """Key-value cache of a batch at most."""
@@ -61,6 +63,10 @@ class Generator:
     def __init__(self, loaded: LoadedModel, decoding: Decoding) -> None:
         self._loaded, self._decoding = loaded, decoding
         self._ends = frozenset(loaded.ends.tolist())
+
+    def prompts(self, shots: Sequence[Record] = ()) -> Prompts:
+        """Return what renders prompts for this model; `shots` stand before each prompt."""
+        return Prompts(self._loaded.tokenizer, self._loaded.ends.tolist(), shots)
 
     def answer(self, prompts: Sequence[Prompt], advance: Callable[[int], None]) -> Completions:
         """Answer every prompt; `advance` gets the number of finished prompts after each batch, and may raise."""

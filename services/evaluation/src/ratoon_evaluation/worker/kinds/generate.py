@@ -77,7 +77,7 @@ class TextEvaluator(AnswerEvaluator):
 
     def passes(self, domains: Sequence[Domain]) -> Sequence[Pass]:
         """Return the passes of the candidate, of the reference, and of the base model."""
-        plain = settings_of(self._decoding, scores_references=True)
+        plain = self._settings()
         return [*passes.of_roles(self._spec, domains, plain), *self._of_base(domains, plain)]
 
     def _of_base(self, domains: Sequence[Domain], plain: str) -> list[Pass]:
@@ -87,9 +87,12 @@ class TextEvaluator(AnswerEvaluator):
         for domain in domains:
             shots = examples(domain.train, self._spec.few_shot) if domain.train else ()
             if shots:
-                known = settings_of(self._decoding, shots, scores_references=True)
+                known = self._settings(shots)
                 each.append(Pass(FEW_SHOT, self._spec.base, domain, known, shots))
         return each
+
+    def _settings(self, shots: Sequence[Record] = ()) -> str:
+        return settings_of(self._decoding, shots, True, self._spec.generation.engine)
 
     def _prompt(self, prompts: Prompts, record: Record) -> Prompt:
         tokens = prompts.prompt(record)
