@@ -4,7 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable
 
-from sqlalchemy import ColumnElement, String, case, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, String, and_, case, func, literal_column, select
 
 from ratoon.process.clock import Clock
 from ratoon.storage.database import Database
@@ -46,9 +46,14 @@ class SqlTaskCounts:
         state, reason, before, after = map(self._field, ("state", "reason", "proposed_label", "label"))
         has_classes = self._kind().in_([kind for kind, rules in KINDS.items() if rules.HAS_CLASSES])
         labels = [case((has_classes, each), else_="") for each in (before, after)]
-        change = case((or_(before == "", after == ""), ""), (before == after, _UNCHANGED), else_=_CHANGED)
-        fields = [state, reason, *labels, change]
-        query = select(*fields, func.count()).where(table.c.parent == project).group_by(*fields)
+        both = and_(before != "", after != "")
+        change = case((~both, ""), (before == after, _UNCHANGED), (before != after, _CHANGED), else_="")
+        names = ("state", "reason", "before", "after", "change")
+        fields = [
+            each.label(name) for name, each in zip(names, (state, reason, *labels, change), strict=True)
+        ]
+        tasks = select(*fields).where(table.c.parent == project).subquery()
+        query = select(*tasks.c, func.count()).group_by(*tasks.c)
         with self._database.read() as connection:
             return _summary(tuple(row) for row in connection.execute(query))
 
