@@ -244,8 +244,11 @@ def example(kind: Descriptor) -> Message:
     message: Any = GetMessageClass(kind)()
     for field in kind.fields:
         if field.message_type is not None and field.message_type.GetOptions().map_entry:
-            entry = field.message_type.fields_by_name["value"]
-            getattr(message, field.name)["key"] = scalar(entry)
+            entry, target = field.message_type.fields_by_name["value"], getattr(message, field.name)
+            if entry.message_type is None:
+                target["key"] = scalar(entry)
+            else:
+                target["key"].CopyFrom(example_of(entry.message_type))
         elif field.message_type is not None:
             inside = example_of(field.message_type)
             target = getattr(message, field.name)
@@ -281,7 +284,8 @@ def unknown(model: pydantic.BaseModel) -> list[str]:
     """Return the fields of a message, and of those within it, that the client does not know."""
     names = list(model.model_extra or {})
     for value in model.__dict__.values():
-        for each in value if isinstance(value, list) else [value]:
+        values = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+        for each in values:
             if isinstance(each, pydantic.BaseModel):
                 names += unknown(each)
     return names
