@@ -88,6 +88,20 @@ def test_drift_is_shown_by_its_worst_measure():
     assert loop.drift({"measures": []}, "p").value == "not measured"
 
 
+def test_drift_is_charted_from_the_training_data_and_since_the_promotion():
+    common = {"feature": "tokens", "divergence": 0.2, "nullBand": 0.1}
+    measures = [
+        {**common, "reference": "REFERENCE_TRAINING"},
+        {**common, "reference": "REFERENCE_TRAINING", "slice": "de"},
+        {**common, "divergence": 0.05, "reference": "REFERENCE_PROMOTION"},
+    ]
+    assert [loop.measured(each) for each in measures] == ["tokens", "tokens (de)", "tokens since promotion"]
+    report = {"createTime": "2026-06-01T12:00:00Z", "measures": measures}
+    chart = signals.drift_chart([report], 1.5)
+    assert "tokens since promotion" in str(chart)
+    assert "(de)" not in str(chart)
+
+
 def test_the_funnel_goes_from_all_items_to_the_records_that_are_left():
     profile = {"items": 10, "records": 6, "removed": [
         {"step": "exact_duplicate", "reason": "EXACT_DUPLICATE", "count": 3},

@@ -16,7 +16,7 @@ from jinja2 import (
 )
 from jinja2.utils import missing
 
-from ratoon_console.domain import words
+from ratoon_console.domain import loop, words
 from ratoon_console.domain.people import Role
 
 _HERE = Path(__file__).parents[1]
@@ -31,6 +31,7 @@ _FILTERS: dict[str, Callable[..., object]] = {
     "size": words.size,
     "percent": words.percent,
     "decimal": words.decimal,
+    "measured": loop.measured,
     "estimate": words.estimate,
     "duration": words.duration,
     "state": words.state_words,

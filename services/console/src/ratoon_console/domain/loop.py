@@ -126,9 +126,16 @@ def drift(report: JSON | None, project: str) -> StatusCard:
     worst = max(report.get("measures", []), key=ratio, default=None)
     if worst is None:
         return StatusCard("Drift", "not measured", "The last report contains no measurement.", "idle", link)
-    message = f"{worst['feature']}: {worst['divergence']:.3f} nats, {ratio(worst):.1f} × noise band"
+    message = f"{measured(worst)}: {worst['divergence']:.3f} nats, {ratio(worst):.1f} × noise band"
     drifted = bool(report.get("drifted"))
     return StatusCard("Drift", "drifted" if drifted else "none", message, "warn" if drifted else "good", link)
+
+
+def measured(measure: JSON) -> str:
+    """Return what a measure compares: the feature, the language, and the reference if it is not the training data."""
+    part = f" ({measure['slice']})" if measure.get("slice") else ""
+    since = " since promotion" if measure.get("reference") == "REFERENCE_PROMOTION" else ""
+    return f"{measure['feature']}{part}{since}"
 
 
 def ratio(measure: JSON) -> float:

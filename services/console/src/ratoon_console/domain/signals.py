@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ratoon_console.domain.charts import Chart, Point, Series, Threshold, line_chart
-from ratoon_console.domain.loop import ratio
+from ratoon_console.domain.loop import measured, ratio
 from ratoon_console.domain.words import JSON, count, decimal, last_part, number, percent, time_of
 
 _BINS = 40
@@ -71,20 +71,14 @@ def flow_of(segment: JSON) -> Flow:
 
 def drift_chart(reports: Sequence[JSON], threshold: float) -> Chart:
     """Each feature's divergence in multiples of its noise band; the line is the policy's drift threshold."""
-    features = list(dict.fromkeys(m["feature"] for report in reports for m in report.get("measures", [])))
-    series = [
-        Series(
-            feature,
-            [
-                (_seconds(report["createTime"]), ratio(measure))
-                for report in reports
-                for measure in report.get("measures", [])
-                if measure["feature"] == feature
-            ],
-            dots=len(reports) <= 60,
-        )
-        for feature in features
-    ]
+    points: dict[str, list[tuple[float, float]]] = {}
+    for report in reports:
+        for measure in report.get("measures", []):
+            if not measure.get("slice"):
+                points.setdefault(measured(measure), []).append(
+                    (_seconds(report["createTime"]), ratio(measure))
+                )
+    series = [Series(name, values, dots=len(reports) <= 60) for name, values in points.items()]
     limits = [
         Threshold("noise band", 1.0),
         Threshold(f"policy threshold, {threshold:g}", threshold),
