@@ -474,7 +474,13 @@ def test_a_preview_counts_what_the_rows_became(bench):
         dict(result.layout_counts) == {"chat": 1, "alpaca": 1, "preference": 0, "prompt": 3, "text": 1} | {}
         or True
     )
-    assert dict(result.kind_counts) == {"answer": 2, "preference": 1, "unpaired_preference": 1, "text": 2}
+    assert dict(result.kind_counts) == {
+        "answer": 2,
+        "preference": 1,
+        "unpaired_preference": 1,
+        "prompt": 1,
+        "text": 1,
+    }
     assert dict(result.label_counts) == {"spam": 1}
     assert (result.item_count, result.record_count, dict(result.rejected_counts)) == (7, 6, {"BAD_ROW": 1})
     assert "repeats the prompt" in result.rejections[0].detail
@@ -510,6 +516,12 @@ def test_preferences_need_no_label_of_a_label_set(bench):
     assert [record.answers for record in parts if record.rejected is None and record.is_good is None] == [
         ("a better answer",)
     ]
+
+
+def test_a_prompt_may_be_short(bench):
+    result = bench.version(bench.source(lines([{"prompt": "Who won?"}, {"text": "Too short."}, chat(1)])))
+    assert [row["reason"] for row in result["profile"]["removed"]] == ["TOO_SHORT"]
+    assert sorted(bench.table().column("text").to_pylist()) == ["Who won?", story(1)]
 
 
 def test_an_answer_may_be_in_another_language(bench):

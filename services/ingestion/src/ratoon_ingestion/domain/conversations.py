@@ -12,7 +12,7 @@ from ratoon.tasks.records import prompt_text, record_of, to_json
 from ratoon.tasks.text import is_encodable
 
 KIND_ATTRIBUTE = "record_kind"
-"""Attribute of records that are more than a text with at most a label."""
+"""Attribute of records that were conversations, prompts or preferences, not texts with at most a label."""
 MAX_SHOWN_TURNS = 1_000
 _NAMES = frozenset({"id", "name", "type"})
 """Fields of calls and tools that texts refer to."""
@@ -37,14 +37,12 @@ _FREE_TEXTS = frozenset({RecordKind.ANSWER, RecordKind.PREFERENCE, RecordKind.UN
 
 
 def kind_of(record: Record) -> RecordKind:
-    """Return the kind of a record."""
+    """Return the kind of a record that is no text."""
     if record.rejected is not None:
         return RecordKind.PREFERENCE
     if record.is_good is not None:
         return RecordKind.UNPAIRED_PREFERENCE
-    if record.answers:
-        return RecordKind.ANSWER
-    return RecordKind.TEXT if is_text(record) else RecordKind.PROMPT
+    return RecordKind.ANSWER if record.answers else RecordKind.PROMPT
 
 
 def has_free_text(attributes: Mapping[str, str]) -> bool:

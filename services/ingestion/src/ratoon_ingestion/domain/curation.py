@@ -54,7 +54,7 @@ class CurationConfig:
     """The settings of a curation; BadCuration when one is out of range."""
 
     min_chars: int = 50
-    """Shorter records are dropped, unless labelled."""
+    """Shorter records are dropped, unless they are labelled or prompts."""
     languages: tuple[str, ...] = ()
     """ISO 639 codes that stay; empty: all."""
     exact_duplicates: bool = True

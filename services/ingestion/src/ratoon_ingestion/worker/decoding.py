@@ -115,10 +115,8 @@ def _of_example(kind: Kind, payload: bytes) -> Source:
     steps = [f"characters_replaced:{lost}"] if lost else []
     steps += ["charset_guessed"] if kind is Kind.GUESSED_EXAMPLE else []
     source = Source("", ((prompt_text(record.turns), False),), tuple(steps))
-    if is_text(record):
-        return source
-    attributes = {KIND_ATTRIBUTE: kind_of(record)}
-    return replace(source, blocks=((to_json(record), False),), attributes=attributes, record=record)
+    source = replace(source, attributes={KIND_ATTRIBUTE: kind_of(record)})
+    return source if is_text(record) else replace(source, blocks=((to_json(record), False),), record=record)
 
 
 def _of_text(content: Decoded, steps: list[str], lost: int) -> Source:

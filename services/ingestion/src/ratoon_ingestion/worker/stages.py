@@ -14,6 +14,7 @@ import pyarrow as pa
 from ratoon.tasks.kind import Record
 from ratoon.tasks.records import from_json, prompt_text, to_json
 from ratoon_ingestion.domain.conversations import (
+    KIND_ATTRIBUTE,
     answers_identity,
     changed,
     fault,
@@ -216,15 +217,25 @@ def _answer_language(record: Record | None) -> dict[str, str]:
 
 
 def drop_short(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
-    """Reject unlabelled records under the minimum length; a character of a dense script counts as several."""
+    """Reject unlabelled texts under the minimum length; a character of a dense script counts as several.
+
+    A prompt may be short.
+    """
     min_chars = settings.config.min_chars
     texts, labels = values(batch, "text"), values(batch, "source_label")
+    prompts = [KIND_ATTRIBUTE in dict(attributes) for attributes in values(batch, "attributes")]
     short = [length_of(text) < min_chars for text in texts]
+    rows = list(zip(short, labels, prompts, texts, strict=True))
     verdicts: list[Verdict] = [
-        (Rejected.TOO_SHORT, f"{len(text)} characters") if is_short and label is None else None
-        for is_short, label, text in zip(short, labels, texts, strict=True)
+        (Rejected.TOO_SHORT, f"{len(text)} characters")
+        if is_short and label is None and not is_prompt
+        else None
+        for is_short, label, is_prompt, text in rows
     ]
-    batch = with_steps(batch, [["short_but_labelled"] if is_short else [] for is_short in short])
+    steps = ["short_but_labelled" if label is not None else "short_prompt" for _, label, _, _ in rows]
+    batch = with_steps(
+        batch, [[step] if is_short else [] for is_short, step in zip(short, steps, strict=True)]
+    )
     return partition(batch, CurationStep.LENGTH, verdicts)
 
 

@@ -78,8 +78,8 @@ class Curation(_message.Message):
     MAX_REPLACED_SHARE_FIELD_NUMBER: _builtins.int
     KEEP_CODE_FIELD_NUMBER: _builtins.int
     min_chars: _builtins.int
-    """Minimum length of a record in characters. Shorter records are dropped unless they are labelled. Negative values are
-    refused. Default: 50.
+    """Minimum length of a record in characters. Shorter records are dropped unless they are labelled or prompts. Negative
+    values are refused. Default: 50.
     """
     near_duplicate_threshold: _builtins.float
     """Jaccard similarity of 5-word shingles from which two records are near duplicates; only one of them is kept. From
