@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from ratoon.engine.architecture import architecture_problems
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon_training.adapters.bases import StoredModels
 from ratoon_training.domain.errors import BadBaseModel, BadRecipe
@@ -18,6 +20,7 @@ from ratoon_training.worker import models, packing
 from ratoon_training.worker.corpus import Segments
 
 from .architectures import CONFIGS, tiny
+from .conftest import RECIPE, train
 
 
 @pytest.fixture(scope="module", params=sorted(CONFIGS))
@@ -171,6 +174,24 @@ def test_attention_is_capped_where_the_architecture_caps_it(tmp_path):
     assert (capped - logits(model)).abs().max() > 1e-3
     with pytest.raises(BadRecipe, match="caps attention"):
         models.build(Recipe(method=Method.CONTINUE, packed=True), tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["gpt_neox", "gemma", "qwen3"])
+def test_training_goes_on_from_any_version(task, tmp_path, kind):
+    """All weights of a base, an adapter of that version, and the adapter once more: each is a base for the next."""
+    digest = task.store.put_tree(tiny(tmp_path / "base", kind))
+    first = replace(RECIPE, method=Method.CONTINUE, epochs=0.1)
+    versions = [digest]
+    for number, recipe in enumerate(
+        (first, replace(first, method=Method.LORA), replace(first, method=Method.LORA))
+    ):
+        name = f"on-{kind}-{number}"
+        versions.append(train(task, name, recipe, base=versions[-1])["result"]["artifact_digest"])
+    described = [StoredModels(task.store).describe(each) for each in versions]
+    assert len(set(versions)) == 4
+    assert [each.lora_rank for each in described] == [0, 0, 8, 8]
+    assert {each.shape for each in described} == {described[0].shape}, "an adapter is planned by its base"
+    assert architecture_problems(task.fetch(versions[1], versions[1])) == []
 
 
 WINDOWS: dict[str, dict[str, Any]] = {

@@ -26,10 +26,25 @@ def bases(task: Task) -> dict[str, str]:
     return {kind: task.store.put_tree(tiny(task.folder / "computed" / kind, kind)) for kind in CONFIGS}
 
 
+class Part(WorkerContext):
+    """One of two workers, which sees its own part of each sum."""
+
+    def __init__(self, rank: int) -> None:
+        super().__init__(rank, 2)
+
+    def sum(self, tensor: torch.Tensor) -> torch.Tensor:
+        return tensor
+
+
+def prepared(task: Task, recipe: Recipe, base: str) -> Path:
+    """The prepared directory of a run on this base."""
+    folder = task.folder / "work" / f"computed-{recipe.method}-{base[:8]}" / "prepared"
+    return prepare(task.spec(folder.parent.name, recipe, base=base), recipe, folder, lambda _: None)
+
+
 def step(task: Task, recipe: Recipe, base: str, context: WorkerContext | None = None) -> Step:
     """Loss and weights after one step of plain descent, by which gradients show."""
-    folder = task.folder / "work" / f"computed-{recipe.method}-{base[:8]}" / "prepared"
-    prepare(task.spec(folder.parent.name, recipe, base=base), recipe, folder, lambda _: None)
+    folder = prepared(task, recipe, base)
     corpus = Corpus(folder / "train.npz")
     model = models.build(recipe, folder)
     session = Session(recipe, model, Data(corpus, corpus), context or WorkerContext())
@@ -60,6 +75,19 @@ def test_accumulation_of_packed_rows_has_the_gradient_of_the_whole_batch(task, b
     whole = step(task, ALL, bases["qwen3"])
     packed = replace(ALL, packed=True, gradient_accumulation=3)
     same(whole, step(task, packed, bases["qwen3"]), 1e-5)
+
+
+def test_workers_add_up_to_the_gradient_of_the_whole_batch(task, bases):
+    """T11: the parts of two workers, each accumulated, with lengths that differ between them."""
+    recipe, base = replace(ALL, gradient_accumulation=2), bases["llama"]
+    (whole, after), first, second = (
+        step(task, recipe, base, context) for context in (None, Part(rank=0), Part(rank=1))
+    )
+    assert first[0] + second[0] == pytest.approx(whole, rel=1e-6)
+    before = models.build(ALL, prepared(task, recipe, base)).state_dict()
+    for name, weights in after.items():
+        moved = (first[1][name] - before[name]) + (second[1][name] - before[name])
+        assert torch.allclose(weights - before[name], moved, rtol=0, atol=1e-6), name
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt_neox", "gemma2", "gpt2"])

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from ratoon.operations.jobs import JobFolder
-from ratoon_training.domain.recipes import Method
+from ratoon_training.domain.recipes import Dtype, Method
 from ratoon_training.worker.corpus import Corpus
 
+from .architectures import tiny
 from .conftest import RECIPE, Task, losses_and_gradients, train
 from .test_driver import LONG, Driver
 
@@ -64,6 +65,32 @@ def test_an_adapter_is_trained_beside_a_base(task, trained):
     recipe = replace(RECIPE, method=Method.LORA, lora_rank=4)
     result = train(task, "cuda-adapter", recipe, base=trained["artifact_digest"], **CUDA)["result"]
     assert result["metrics"]["validation_loss"] <= trained["metrics"]["validation_loss"] * 1.2
+
+
+LESS_MEMORY = replace(
+    RECIPE,
+    method=Method.LORA,
+    lora_rank=4,
+    dtype=Dtype.BFLOAT16,
+    gradient_accumulation=2,
+    gradient_checkpointing=True,
+)
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen3", "gpt_neox"])
+def test_settings_that_save_memory_train_and_resume_to_the_same_bytes(task, monkeypatch, kind):
+    base = task.store.put_tree(tiny(task.folder / "cuda" / kind, kind))
+    usual = replace(RECIPE, method=Method.LORA, lora_rank=4)
+    train(task, f"{kind}-usual", usual, base=base, **CUDA)
+    whole = train(task, f"{kind}-less", LESS_MEMORY, base=base, **CUDA)["result"]
+    assert losses(task, f"{kind}-less")[:10] == pytest.approx(losses(task, f"{kind}-usual")[:10], rel=0.03)
+    polls = iter(range(1000))
+    monkeypatch.setattr(JobFolder, "stop_requested", lambda _: next(polls) >= 13)
+    name = f"{kind}-resumed"
+    assert train(task, f"{name}-a", LESS_MEMORY, work=name, base=base, **CUDA)["reason"] == "STOPPED"
+    monkeypatch.undo()
+    resumed = train(task, f"{name}-b", LESS_MEMORY, work=name, fence=2, base=base, **CUDA)
+    assert resumed["result"]["artifact_digest"] == whole["artifact_digest"]
 
 
 @pytest.mark.ray
