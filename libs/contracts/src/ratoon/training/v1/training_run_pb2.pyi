@@ -265,7 +265,9 @@ class TrainingRun(_message.Message):
     @_builtins.property
     def metrics(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
         """Final measurements by name (`train_loss`, `validation_loss`, `seconds`, `tokens_per_second`, `peak_memory_bytes`,
-        …). Empty until the run has succeeded.
+        …). Of tasks whose answers are texts also `validation_perplexity`, `learned_tokens`, `records`, and the numbers of
+        records and samples that did not count: `invalid_records`, `bad_answers`, `rejected_answers`, `truncated_samples`,
+        `samples_without_targets`. Empty until the run has succeeded.
         """
 
     @_builtins.property
