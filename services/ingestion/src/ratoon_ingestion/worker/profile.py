@@ -77,7 +77,8 @@ def _rules(config: CurationConfig) -> dict[str, str]:
     threshold = config.near_duplicate_threshold
     return {
         "length": f"Records under {config.min_chars} characters are dropped, except labelled ones and prompts. A "
-        f"Chinese character counts as {IDEOGRAPH_LENGTH}, one of kana, hangul or a script without spaces as {SYLLABLE_LENGTH}.",
+        f"Chinese character counts as {IDEOGRAPH_LENGTH}, one of kana, hangul or a script without spaces as "
+        f"{SYLLABLE_LENGTH}.",
         "replaced_characters": (
             f"a version fails if more than {config.max_replaced_share:.0%} of its texts contain them"
         ),
