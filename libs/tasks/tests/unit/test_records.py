@@ -5,7 +5,15 @@ import json
 import pytest
 
 from ratoon.tasks.kind import Record, Role, Turn
-from ratoon.tasks.records import BadRecord, from_json, messages, prompt_text, record_of, to_json
+from ratoon.tasks.records import (
+    BadRecord,
+    from_json,
+    messages,
+    prompt_text,
+    record_of,
+    template_messages,
+    to_json,
+)
 
 CALLS = '[{"function":{"arguments":"{}","name":"weather"},"id":"1","type":"function"}]'
 CHAT = (
@@ -43,6 +51,20 @@ def test_a_label_takes_the_place_of_the_answers_but_not_of_a_preference() -> Non
     assert record_of("text", "three", to_json(pair)) == pair
 
 
+@pytest.mark.parametrize(
+    ("answers", "label", "expected"),
+    [
+        (("one ", "two"), "one", ("one", "two")),
+        (("one", "two"), "two", ("two", "one")),
+        (('{"b": 1, "a": 2}', '{"a": 3}'), '{"a":2,"b":1}', ('{"a":2,"b":1}', '{"a": 3}')),
+        (("one", "two"), "three", ("three",)),
+        (("one",), "one", ("one",)),
+    ],
+)
+def test_a_label_that_is_one_of_several_right_answers_comes_first(answers, label, expected) -> None:
+    assert record_of("text", label, to_json(Record(CHAT, answers))).answers == expected
+
+
 def test_the_text_of_a_conversation_has_all_its_messages() -> None:
     assert prompt_text(CHAT) == "Be brief.\n\nWeather?\n\nrain"
 
@@ -61,3 +83,17 @@ def test_messages_are_those_of_the_chat_api() -> None:
 def test_other_json_is_refused(text: str) -> None:
     with pytest.raises(BadRecord):
         from_json(text)
+
+
+def test_templates_get_the_arguments_of_calls_as_objects() -> None:
+    def arguments(written: object) -> object:
+        call = {"id": "1", "type": "function", "function": {"name": "weather", "arguments": written}}
+        (message,) = template_messages([Turn(Role.ASSISTANT, "", tool_calls=json.dumps([call]))])
+        return message["tool_calls"][0]["function"]["arguments"]
+
+    assert arguments('{"at": "Rome"}') == arguments({"at": "Rome"}) == {"at": "Rome"}
+    assert arguments("") == {}
+    assert arguments("no JSON") == "no JSON"
+    assert template_messages([Turn(Role.USER, "Hi")]) == [{"role": "user", "content": "Hi"}]
+    odd = Turn(Role.ASSISTANT, "", tool_calls='["text", {"function": "text"}]')
+    assert template_messages([odd])[0]["tool_calls"] == ["text", {"function": "text"}]

@@ -9,12 +9,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from ratoon.storage.models import ModelFolder
 from ratoon.tasks.kind import Record, Turn
-from ratoon.tasks.records import messages
+from ratoon.tasks.records import template_messages
 from ratoon.testkit.models import tiny_llama
 from ratoon_evaluation.worker.decoding import Decoding, penalised, sampled
 from ratoon_evaluation.worker.generator import Generator, Prompt, first_stop
 from ratoon_evaluation.worker.models import LoadedModel
-from ratoon_evaluation.worker.prompts import Prompts, UnusableTemplate
+from ratoon_evaluation.worker.prompts import BadChatTemplate, Prompts
 
 LICENSE = (Path(__file__).parents[4] / "LICENSE").read_text()
 PARAGRAPHS = [" ".join(each.split()) for each in LICENSE.split("\n\n") if len(each) > 60][:24]
@@ -167,7 +167,7 @@ CHAT = Record(
         Turn(
             "assistant",
             "",
-            tool_calls='[{"type":"function","function":{"name":"weather","arguments":{"at":"Rome"}}}]',
+            tool_calls='[{"type":"function","function":{"name":"weather","arguments":"{\\"at\\":\\"Rome\\"}"}}]',
         ),
         Turn("tool", "sunny", tool_call_id="1"),
         Turn("user", "And tomorrow?"),
@@ -200,7 +200,7 @@ def tokenizer(folder):
 def test_prompts_are_those_of_the_template_with_tools_and_one_beginning(tokenizer):
     ids = Prompts(tokenizer, [2]).prompt(CHAT)
     expected = tokenizer.apply_chat_template(
-        messages(CHAT.turns),
+        template_messages(CHAT.turns),
         tools=[{"type": "function", "function": {"name": "weather", "parameters": {}}}],
         add_generation_prompt=True,
         return_dict=True,
@@ -230,14 +230,14 @@ def test_a_template_that_leaves_the_system_message_out_is_refused(tokenizer):
     tokenizer.chat_template = (
         "{% for m in messages %}{% if m.role != 'system' %}{{ m.content }}{% endif %}{% endfor %}"
     )
-    with pytest.raises(UnusableTemplate, match="system"):
+    with pytest.raises(BadChatTemplate, match="system"):
         Prompts(tokenizer, [2]).prompt(CHAT)
     assert Prompts(tokenizer, [2]).prompt(Record((Turn("user", "Hello"),)))
 
 
 def test_a_template_that_refuses_a_role_says_so(tokenizer):
     tokenizer.chat_template = "{{ raise_exception('System role not supported') }}"
-    with pytest.raises(UnusableTemplate, match="System role not supported"):
+    with pytest.raises(BadChatTemplate, match="System role not supported"):
         Prompts(tokenizer, [2]).prompt(CHAT)
 
 

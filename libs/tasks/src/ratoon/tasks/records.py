@@ -21,14 +21,17 @@ class BadRecord(ValueError):
 def record_of(text: str, label: str | None = None, example: str | None = None) -> Record:
     """Return the record of a row: `label` is its right answer, and takes the place of those in `example`.
 
-    A preference and a judged answer keep their own answers. BadRecord if `example` is no record.
+    If it is one of several right answers, the others follow it. A preference and a judged answer keep their own
+    answers. BadRecord if `example` is no record.
     """
     if not example:
         return Record((Turn(Role.USER, text),), () if label is None else (label,))
     record = from_json(example)
     if label is None or record.rejected is not None or record.is_good is not None:
         return record
-    return Record(record.turns, (label,), tools=record.tools, weight=record.weight)
+    others = tuple(answer for answer in record.answers if not _same(answer, label))
+    answers = (label, *others) if len(others) < len(record.answers) else (label,)
+    return Record(record.turns, answers, tools=record.tools, weight=record.weight)
 
 
 def prompt_text(turns: Sequence[Turn]) -> str:
@@ -69,8 +72,23 @@ def from_json(text: str) -> Record:
 
 
 def messages(turns: Sequence[Turn]) -> list[dict[str, Any]]:
-    """Return the conversation as chat templates and the chat API take it."""
+    """Return the conversation as the chat API takes it."""
     return [_message(turn) for turn in turns]
+
+
+def template_messages(turns: Sequence[Turn]) -> list[dict[str, Any]]:
+    """Return the conversation as engines give it to chat templates: the arguments of calls are objects, not JSON."""
+    return [_with_arguments(message) for message in messages(turns)]
+
+
+def _same(answer: str, label: str) -> bool:
+    """Return whether a label is the canonical form of an answer: without white space around it, or the same JSON."""
+    if answer.strip() == label.strip():
+        return True
+    try:
+        return bool(json.loads(answer) == json.loads(label))
+    except (ValueError, RecursionError):
+        return False
 
 
 def _message(turn: Turn) -> dict[str, Any]:
@@ -84,6 +102,22 @@ def _message(turn: Turn) -> dict[str, Any]:
     if turn.reasoning:
         message["reasoning_content"] = turn.reasoning
     return message
+
+
+def _with_arguments(message: dict[str, Any]) -> dict[str, Any]:
+    calls = message.get("tool_calls")
+    return {**message, "tool_calls": list(map(_call, calls))} if isinstance(calls, list) else message
+
+
+def _call(call: Any) -> Any:
+    function = call.get("function") if isinstance(call, dict) else None
+    if not isinstance(function, dict) or isinstance(function.get("arguments"), dict):
+        return call
+    try:
+        arguments = json.loads(function.get("arguments") or "{}")
+    except (ValueError, TypeError):
+        return call
+    return {**call, "function": {**function, "arguments": arguments}}
 
 
 def _turn(message: Mapping[str, Any]) -> Turn:

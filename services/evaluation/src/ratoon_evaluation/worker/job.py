@@ -38,7 +38,7 @@ class Stopped(Exception):
 
 
 def run(raw_spec: JSON, job: JobFolder) -> JSON:
-    """Do the job; raises Stopped, UnusablePart, UnusableTemplate, BaselinesFailed or an artifact store's error."""
+    """Do the job; raises Stopped, UnusablePart, BadChatTemplate, BaselinesFailed or an artifact store's error."""
     spec = read_spec(raw_spec)
     store = ArtifactStore(from_json(JobEnvironment, raw_spec).artifacts)
     evaluator = KINDS[task_of_spec(spec).kind].evaluator(spec, store)

@@ -68,11 +68,29 @@ def _loaded(folder: ModelFolder) -> Any:
     model = AutoModelForCausalLM.from_pretrained(
         folder.whole, dtype=torch.float32, local_files_only=True, use_safetensors=True
     )
+    _cap_attention(model)
     if folder.base is None:
         return model
     from peft import PeftModel
 
-    return PeftModel.from_pretrained(model, folder.path, local_files_only=True).merge_and_unload()
+    adapted = PeftModel.from_pretrained(model, folder.path, local_files_only=True)
+    _untie(adapted.get_base_model())
+    return adapted.merge_and_unload()
+
+
+def _untie(model: Any) -> None:
+    """Give an adapted head a matrix of its own: merged into a tied one, its change would reach the embeddings too."""
+    ends = model.get_output_embeddings(), model.get_input_embeddings()
+    head, embeddings = (getattr(end, "base_layer", end) for end in ends)
+    if (head, embeddings) != ends and head.weight is embeddings.weight:
+        head.weight = torch.nn.Parameter(head.weight.detach().clone())
+        model.config.tie_word_embeddings = False
+
+
+def _cap_attention(model: Any) -> None:
+    """Cap attention where the architecture does, as engines do: torch's own attention leaves the cap out."""
+    if getattr(model.config.get_text_config(), "attn_logit_softcapping", None):
+        model.set_attn_implementation("eager")
 
 
 def _end_ids(model: Any, tokenizer: Any) -> Any:

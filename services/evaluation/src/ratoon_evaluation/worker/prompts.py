@@ -12,15 +12,15 @@ from typing import Any
 from jinja2 import TemplateError
 
 from ratoon.tasks.kind import Record, Role, Turn
-from ratoon.tasks.records import messages
+from ratoon.tasks.records import template_messages
 
 JSON = dict[str, Any]
 
 
-class UnusableTemplate(ValueError):
+class BadChatTemplate(ValueError):
     """The model's chat template cannot render a prompt, or leaves a part of it out."""
 
-    reason = "UNUSABLE_CHAT_TEMPLATE"
+    reason = "BAD_CHAT_TEMPLATE"
 
 
 class Prompts:
@@ -32,7 +32,7 @@ class Prompts:
         self._system_known = False
 
     def prompt(self, record: Record) -> list[int]:
-        """Return the tokens of a record's prompt, to which the model writes the answer; raises UnusableTemplate."""
+        """Return the tokens of a record's prompt, to which the model writes the answer; raises BadChatTemplate."""
         turns = self._turns(record)
         ids = self._render(turns, record.tools, True)
         self._check_system(turns, record.tools, ids)
@@ -54,13 +54,13 @@ class Prompts:
     def _render(self, turns: Sequence[Turn], tools: str, asks: bool) -> list[int]:
         try:
             encoded = self._tokenizer.apply_chat_template(
-                messages(turns),
+                template_messages(turns),
                 tools=json.loads(tools) if tools else None,
                 add_generation_prompt=asks,
                 return_dict=True,
             )
         except (TemplateError, TypeError, ValueError) as error:
-            raise UnusableTemplate(
+            raise BadChatTemplate(
                 f"The model's chat template cannot render a conversation of the roles "
                 f"{', '.join(turn.role for turn in turns)[:200]}: {error}. "
                 "Use a model whose template knows these roles, or records without them."
@@ -68,7 +68,7 @@ class Prompts:
         return list(encoded["input_ids"])
 
     def _check_system(self, turns: Sequence[Turn], tools: str, ids: list[int]) -> None:
-        """Raise UnusableTemplate if the template leaves the first system message out."""
+        """Raise BadChatTemplate if the template leaves the first system message out."""
         others = [turn for turn in turns if turn.role != Role.SYSTEM or not turn.content.strip()]
         if self._system_known or len(others) == len(turns):
             return
@@ -76,7 +76,7 @@ class Prompts:
             Turn(turn.role, f"{turn.content} .") if turn.role == Role.SYSTEM else turn for turn in turns
         ]
         if self._render(changed, tools, True) == ids:
-            raise UnusableTemplate(
+            raise BadChatTemplate(
                 "The model's chat template leaves system messages out, so the model would not see them. "
                 "Use a model whose template renders them, or records without them."
             )
