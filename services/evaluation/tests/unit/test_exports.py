@@ -46,7 +46,7 @@ def new(store, tmp_path) -> WrongPart:
 
 
 def test_records_come_whole_with_their_answers_and_erased_ones_are_left_out(store, new):
-    export = JsonLinesExports(store).write("p", [new], 100)
+    export = JsonLinesExports(store).write("p", [new], 100, free_text=False)
     first, second, third = lines(store, export.digest)
     assert export.records == 3
     assert from_json(json.dumps(first.pop("example"))) == RECORD
@@ -63,5 +63,17 @@ def test_the_worst_answers_come_first_part_by_part(store, tmp_path, new, limit, 
     old = WrongPart(
         "old", put(store, tmp_path / "w2.parquet", wrong), put(store, tmp_path / "p2.parquet", labelled)
     )
-    export = JsonLinesExports(store).write("p", [new, old], limit)
+    export = JsonLinesExports(store).write("p", [new, old], limit, free_text=False)
     assert [line["id"] for line in lines(store, export.digest)] == expected
+
+
+def test_free_text_of_several_lines_is_an_example(store, tmp_path):
+    part = {"record_id": ["a"], "text": ["Write a poem"], "label": ["Roses are red,\nviolets are blue."]}
+    wrong = {"record_id": ["a"], "predicted": ["No."]}
+    new = WrongPart("new", put(store, tmp_path / "w", wrong), put(store, tmp_path / "p", part))
+    (line,) = lines(store, JsonLinesExports(store).write("p", [new], 9, free_text=True).digest)
+    assert from_json(json.dumps(line["example"])) == Record(
+        (Turn(Role.USER, "Write a poem"),), ("Roses are red,\nviolets are blue.",)
+    )
+    (line,) = lines(store, JsonLinesExports(store).write("p", [new], 9, free_text=False).digest)
+    assert "example" not in line

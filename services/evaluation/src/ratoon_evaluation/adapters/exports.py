@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon.tasks.records import record_of, to_json
 from ratoon_evaluation.application.ports import Export, WrongPart
 
 _BATCH_ROWS = 200
@@ -23,21 +24,24 @@ class JsonLinesExports:
     def __init__(self, artifacts: ArtifactStore) -> None:
         self._artifacts = artifacts
 
-    def write(self, project: str, parts: Sequence[WrongPart], limit: int) -> Export:
-        """Store at most `limit` records, part by part, which belong to the project; lost ones are left out."""
+    def write(self, project: str, parts: Sequence[WrongPart], limit: int, *, free_text: bool) -> Export:
+        """Store at most `limit` records, part by part, which belong to the project; lost ones are left out.
+
+        Answers in free text may have several lines: they are written as examples, since a label is one line.
+        """
         count = 0
         with TemporaryDirectory(prefix="ratoon-export-") as folder:
             path = Path(folder) / "bad-cases.jsonl"
             with path.open("w", encoding="utf-8") as lines:
                 for part in parts:
-                    for row in self._rows(part, limit - count):
+                    for row in self._rows(part, limit - count, free_text):
                         lines.write(json.dumps(row, ensure_ascii=False) + "\n")
                         count += 1
             digest = self._artifacts.put_file(path)
         self._artifacts.grant(project, digest)
         return Export(digest, count)
 
-    def _rows(self, part: WrongPart, limit: int) -> Iterator[dict[str, Any]]:
+    def _rows(self, part: WrongPart, limit: int, free_text: bool) -> Iterator[dict[str, Any]]:
         """Yield the records of the first `limit` wrong answers, in the order of the part."""
         predicted = self._predicted(part.wrong, limit)
         with self._artifacts.open(part.part) as stream:
@@ -46,7 +50,7 @@ class JsonLinesExports:
             for batch in file.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False):
                 for row in batch.to_pylist():
                     if row["record_id"] in predicted and row["text"]:
-                        yield _line(row, part.domain, predicted[row["record_id"]])
+                        yield _line(row, part.domain, predicted[row["record_id"]], free_text)
 
     def _predicted(self, digest: str, limit: int) -> dict[str, str]:
         """Return the first wrong answers by record id."""
@@ -62,12 +66,15 @@ class JsonLinesExports:
         return predicted
 
 
-def _line(row: Mapping[str, Any], domain: str, predicted: str) -> dict[str, Any]:
+def _line(row: Mapping[str, Any], domain: str, predicted: str, free_text: bool) -> dict[str, Any]:
+    label, example = row.get("label"), row.get("example")
     known = {
         "id": row["record_id"],
         "text": row["text"],
-        "label": row.get("label") or "",
+        "label": label or "",
         "domain": domain,
         "predicted": predicted[:_PREDICTED_CHARS],
     }
-    return known | ({"example": json.loads(row["example"])} if row.get("example") else {})
+    if not (example or free_text):
+        return known
+    return known | {"example": json.loads(to_json(record_of(row["text"], label or None, example)))}

@@ -9,6 +9,7 @@ from ratoon.process.clock import Clock
 from ratoon.storage.names import checked_id, matched
 from ratoon.storage.paging import Page, PageTokens, page_size
 from ratoon.storage.store import Store, Transaction
+from ratoon.tasks import kinds
 from ratoon.tasks.kinds import TaskSpec
 from ratoon_evaluation.application.commands import CreateRun, ExportBadCases, ListBadCases
 from ratoon_evaluation.application.ports import (
@@ -104,7 +105,9 @@ def export_bad_cases(query: ExportBadCases, store: Store, exports: Exports, spli
         for scores in measured.domains
         if query.domain in ("", scores.domain)
     ]
-    return exports.write(run.name.split("/")[1], parts, query.max_count or MAX_EXPORTED)
+    free_text = kinds.kind_of(run.question.spec).FREE_TEXT
+    limit = query.max_count or MAX_EXPORTED
+    return exports.write(run.name.split("/")[1], parts, limit, free_text=free_text)
 
 
 def list_bad_cases(

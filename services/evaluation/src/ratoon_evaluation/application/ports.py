@@ -95,6 +95,9 @@ class Export:
 class Exports(Protocol):
     """Stores records of wrong answers as a blob that a source can read."""
 
-    def write(self, project: str, parts: Sequence[WrongPart], limit: int) -> Export:
-        """Store at most `limit` records, part by part, which belong to the project; lost ones are left out."""
+    def write(self, project: str, parts: Sequence[WrongPart], limit: int, *, free_text: bool) -> Export:
+        """Store at most `limit` records, part by part, which belong to the project; lost ones are left out.
+
+        Answers in free text may have several lines: they are written as examples, since a label is one line.
+        """
         ...
