@@ -94,19 +94,24 @@ def in_state(demo: Following, rollout: Rollout, state: RolloutState) -> bool:
 
 def ticker(demo: Following, what: str, total: int) -> Callable[[int], None]:
     """Return a function that prints how many of a total are done, every two seconds at most."""
-    last = [time.monotonic()]
+    is_due = _every_two_seconds()
 
     def tick(done: int) -> None:
-        if done == total or time.monotonic() - last[0] > 2:
-            last[0] = time.monotonic()
+        if done == total or is_due():
             demo.say(f"\r  {done} of {total} {what}")
 
     return tick
 
 
 def upload_ticker(demo: Following, name: str) -> Callable[[int, int], None]:
-    """Return a function that prints the progress of an upload."""
-    return lambda done, total: demo.say(f"\r  {done >> 20} of {total >> 20} MiB of {name} uploaded")
+    """Return a function that prints the progress of an upload, every two seconds at most."""
+    is_due = _every_two_seconds()
+
+    def tick(done: int, total: int) -> None:
+        if done == total or is_due():
+            demo.say(f"\r  {done >> 20} of {total >> 20} MiB of {name} uploaded")
+
+    return tick
 
 
 def short(name: str) -> str:
@@ -132,3 +137,17 @@ def _report_progress(demo: Following, state: PipelineRun) -> None:
     if progress and progress.message:
         left = f", {progress.remaining_seconds:.0f} s left" if progress.remaining_seconds else ""
         demo.say(f"\r  {progress.fraction:4.0%} {progress.message}{left}")
+
+
+def _every_two_seconds() -> Callable[[], bool]:
+    """Return a function that is True at most every two seconds."""
+    last = time.monotonic()
+
+    def is_due() -> bool:
+        nonlocal last
+        if time.monotonic() - last <= 2:
+            return False
+        last = time.monotonic()
+        return True
+
+    return is_due
