@@ -1,5 +1,8 @@
 """Scores and wrong answers of an evaluation on the command line."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from .conftest import problem, watch
@@ -125,3 +128,30 @@ def test_scores_are_listed_with_the_primary_metric_first(ratoon, server):
 def test_a_run_without_scores_says_so(ratoon, server):
     server.answers["GET", RUN] = {"name": RUN, "state": "STATE_RUNNING"}
     assert "has no scores yet" in ratoon("evaluations", "scores", "r")[2]
+
+
+def test_the_example_of_the_guide_is_sent_as_it_stands(ratoon, server, tmp_path):
+    guide = Path(__file__).parents[4] / "docs/guides/evaluation.md"
+    (document,) = re.findall(r"```yaml\n(.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)
+    path = tmp_path / "run.yaml"
+    path.write_text(document, encoding="utf-8")
+    status, _, errors = ratoon("create", "evaluation-runs", "-f", str(path))
+    assert status == 0, errors
+    ((_, parent, _, body),) = server.sent()
+    assert parent == "projects/p/evaluationRuns"
+    assert body["task"] == {"generate": {"form": "FORM_CHAT", "defaults": {"maxTokens": 200}}}
+    assert body["gate"][1] == {
+        "kind": "KIND_NOT_WORSE",
+        "domain": "new",
+        "metric": "chrf",
+        "threshold": -0.02,
+    }
+    assert set(body) == {
+        "task",
+        "candidateDigest",
+        "referenceDigest",
+        "baseDigest",
+        "metric",
+        "domains",
+        "gate",
+    }
