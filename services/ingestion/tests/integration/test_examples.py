@@ -286,6 +286,20 @@ def test_stratified_splits_do_not_take_answers_for_classes(bench):
     }
 
 
+def test_a_prompt_under_other_system_messages_is_another_record(bench):
+    rows = [{**alpaca(1), "system": system} for system in ("Be brief.", "Answer in verse.", "Be brief.")]
+    result = bench.version(bench.source(lines(rows)))
+    assert (result["records"], result["profile"]["duplicates"]["exact_groups"]) == (2, 1)
+    assert len(set(bench.table().column("cluster").to_pylist())) == 1
+
+
+def test_near_duplicates_with_one_answer_are_one_record(bench):
+    rows = [{"prompt": f"{story(1)} {end}", "completion": "the same answer"} for end in ("now", "then")]
+    assert bench.version(bench.source(lines(rows)))["records"] == 1
+    rows[1]["completion"] = "another answer"
+    assert bench.version(bench.source(lines(rows)))["records"] == 2
+
+
 def test_a_long_system_prompt_makes_no_duplicates(bench):
     rows = [{**alpaca(number), "system": story(7, 400)} for number in range(6)]
     bench.version(bench.source(lines(rows)))

@@ -107,11 +107,15 @@ def identity(record: Record, form: Change) -> str:
     return to_json(changed(replace(record, weight=1.0), form))
 
 
-def answers_identity(record: Record, form: Change) -> str:
-    """Return a text that is equal for records with the same answers and the same rating of them; empty without."""
+def setting_identity(record: Record, form: Change) -> str:
+    """Return a text that is equal for records that differ at most in the messages after those of the system.
+
+    Their answers, the ratings of these, and their tools are the same. Empty for a record without answers.
+    """
     if not record.answers:
         return ""
-    return to_json(changed(replace(record, turns=(), tools="", weight=1.0), form))
+    system = tuple(turn for turn in record.turns if turn.role == Role.SYSTEM)
+    return identity(replace(record, turns=system), form)
 
 
 def shortened(record: Record, each: int, total: int) -> Record:

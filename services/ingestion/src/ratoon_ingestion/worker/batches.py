@@ -53,8 +53,8 @@ RECORDS = pa.schema(
 `example`: the record as JSON where text and label do not say all of it; versions of older releases lack the column."""
 
 SKETCHES = pa.schema({"shingles": pa.list_(pa.uint64()), "simhash": pa.uint64(), "answers": pa.string()})
-"""Columns of the duplicate search in addition to a record's; they are not stored. `answers`: digest of the answers of
-an example; empty for texts, whose labels may be in conflict."""
+"""Columns of the duplicate search in addition to a record's; they are not stored. `answers`: digest of the answers,
+tools and system messages of an example; empty for texts, whose labels may be in conflict."""
 
 CURATED = pa.schema([*(each for each in RECORDS if each.name not in ("cluster", "label_votes")), *SKETCHES])
 """Records before the duplicate search."""

@@ -40,7 +40,7 @@ class _Columns:
     source: list[str]
     path: list[str]
     answers: list[str]
-    """Digests of the answers of examples; empty for texts."""
+    """Digests of the answers, tools and system messages of examples; empty for texts."""
 
     def key(self, row: int) -> tuple[str, ...]:
         """Where a row stands, whatever the order it was read in."""
@@ -82,7 +82,7 @@ class _Retired:
 def deduplicate(curated: pa.Table, config: CurationConfig) -> Deduplicated:
     """Exact duplicates by content digest, then near duplicates by wording among what stays.
 
-    Examples with other answers to one prompt stay, in one cluster.
+    Examples with other answers to one prompt, or other system messages, stay, in one cluster.
     """
     names = ("record_id", "content_digest", "source_label", "source", "source_path", "answers")
     columns = _Columns(*(curated.column(name).to_pylist() for name in names))

@@ -15,11 +15,11 @@ from ratoon.tasks.kind import Record
 from ratoon.tasks.records import from_json, prompt_text, to_json
 from ratoon_ingestion.domain.conversations import (
     KIND_ATTRIBUTE,
-    answers_identity,
     changed,
     fault,
     identity,
     label_of,
+    setting_identity,
     stored,
     wording,
 )
@@ -305,7 +305,7 @@ def measure(batch: pa.RecordBatch, _: StageSettings) -> Outcome:
         _sha256(form if record is None else identity(record, comparable))
         for form, record in zip(forms, records, strict=True)
     ]
-    answers = ["" if record is None else answers_identity(record, comparable) for record in records]
+    answers = ["" if record is None else setting_identity(record, comparable) for record in records]
     batch = with_columns(
         batch,
         {
