@@ -24,21 +24,21 @@ def cut(policy: Truncation, limit: int, whole: Sample | None = None, bos: int | 
     return samples
 
 
-def kept(each: Sample) -> list[int]:
+def learned(each: Sample) -> list[int]:
     return [token for token, learns in zip(each.ids, each.targets, strict=True) if learns]
 
 
 def test_left_keeps_the_beginning_of_text_token_and_the_end():
     (left,) = cut(Truncation.LEFT, 20)
     assert left.ids == [0, *range(13, 32)]
-    assert kept(left) == list(range(24, 32))
+    assert learned(left) == list(range(24, 32))
     (without,) = cut(Truncation.LEFT, 20, bos=None)
     assert without.ids == list(range(12, 32))
 
 
 def test_right_keeps_the_beginning_and_an_answer_that_is_cut_has_no_end():
     (right,) = cut(Truncation.RIGHT, 28)
-    assert kept(right) == [24, 25, 26, 27]
+    assert learned(right) == [24, 25, 26, 27]
     (none,) = cut(Truncation.RIGHT, 24)
     assert none.learned == 0
 
@@ -46,13 +46,13 @@ def test_right_keeps_the_beginning_and_an_answer_that_is_cut_has_no_end():
 def test_middle_keeps_the_answer_and_both_ends_of_the_prompt():
     (middle,) = cut(Truncation.MIDDLE, 20)
     assert middle.ids == [*range(6), *range(18, 32)]
-    assert kept(middle) == list(range(24, 32))
+    assert learned(middle) == list(range(24, 32))
 
 
 def test_middle_cuts_an_answer_that_is_too_long_itself_and_learns_nothing_right_after_the_gap():
     (middle,) = cut(Truncation.MIDDLE, 20, sample(4, 40))
     assert middle.ids == [*range(10), *range(34, 44)]
-    assert kept(middle) == [*range(4, 10), *range(35, 44)]
+    assert learned(middle) == [*range(4, 10), *range(35, 44)]
 
 
 def test_segments_hold_every_token_once():

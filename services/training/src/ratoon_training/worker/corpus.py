@@ -16,7 +16,7 @@ _FRAME_BEFORE, _FRAME_AFTER = 2, 1
 """Tokens of our own template before and after a text."""
 _MIN_SAMPLES = 3
 """Samples that a token must occur in for its log-odds to count."""
-_LEAST_WEIGHT = 1e-12
+_MIN_WEIGHT = 1e-12
 """Sum of weights that stands for none: a step without targets has the loss 0."""
 
 
@@ -238,7 +238,7 @@ class Corpus:
             return len(self), max(1, int((lengths - 1 - self._answers).sum()))
         answers = float((self._weights * self._answers).sum(dtype=np.float64))
         texts = float((self._weights * (lengths - 1 - self._answers)).sum(dtype=np.float64))
-        return max(answers, _LEAST_WEIGHT), max(texts, _LEAST_WEIGHT)
+        return max(answers, _MIN_WEIGHT), max(texts, _MIN_WEIGHT)
 
     def batch(self, indices: list[int]) -> Batch:
         """These samples, padded to the longest of them."""

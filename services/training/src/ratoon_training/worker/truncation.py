@@ -7,7 +7,7 @@ from ratoon_training.domain.errors import SampleTooLong
 from ratoon_training.domain.recipes import Truncation
 from ratoon_training.worker.conversations import Sample
 
-_LEAST_PROMPT = 8
+_MIN_PROMPT = 8
 """Tokens of the prompt that MIDDLE leaves on both sides together; below that, it cuts the sample as a whole."""
 
 
@@ -30,18 +30,18 @@ def truncated(sample: Sample, limit: int, policy: Truncation, bos: int | None) -
             first = 1 if sample.ids[0] == bos else 0
             return [_joined(sample, (0, first), (tokens - limit + first, tokens))]
         case Truncation.MIDDLE:
-            head = _kept_head(sample, limit)
+            head = _head_length(sample, limit)
             return [_joined(sample, (0, head), (tokens - limit + head, tokens))]
         case Truncation.SEGMENT:
             starts = range(0, tokens, limit)
             return [_joined(sample, (start, min(tokens, start + limit))) for start in starts]
 
 
-def _kept_head(sample: Sample, limit: int) -> int:
+def _head_length(sample: Sample, limit: int) -> int:
     """Return the tokens to keep before the gap: half of what remains of the text before the last answer."""
     tokens = len(sample.ids)
     remaining = _answer_begin(sample) - (tokens - limit)
-    return (remaining if remaining >= _LEAST_PROMPT else limit) // 2
+    return (remaining if remaining >= _MIN_PROMPT else limit) // 2
 
 
 def _answer_begin(sample: Sample) -> int:
