@@ -235,6 +235,19 @@ def test_a_template_that_leaves_the_system_message_out_is_refused(tokenizer):
     assert Prompts(tokenizer, [2]).prompt(Record((Turn("user", "Hello"),)))
 
 
+def test_a_template_prints_the_same_date_on_every_day(tokenizer):
+    tokenizer.chat_template = "{{ strftime_now('%d %b %Y') }}{{ messages[-1]['content'] }}"
+    prompt = Prompts(tokenizer, [2]).prompt(Record((Turn("user", "Hello"),)))
+    assert tokenizer.decode(prompt) == "26 Jul 2024Hello"
+
+
+@pytest.mark.parametrize("fault", ["{{ messages[9].content }}", "{{ 1 + 'a' }}", "{% for %}"])
+def test_a_template_with_a_fault_says_so(tokenizer, fault):
+    tokenizer.chat_template = fault
+    with pytest.raises(BadChatTemplate, match="cannot render"):
+        Prompts(tokenizer, [2]).prompt(CHAT)
+
+
 def test_a_template_that_refuses_a_role_says_so(tokenizer):
     tokenizer.chat_template = "{{ raise_exception('System role not supported') }}"
     with pytest.raises(BadChatTemplate, match="System role not supported"):

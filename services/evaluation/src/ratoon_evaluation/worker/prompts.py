@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from jinja2 import TemplateError
@@ -14,7 +15,8 @@ from jinja2 import TemplateError
 from ratoon.tasks.kind import Record, Role, Turn
 from ratoon.tasks.records import template_messages
 
-JSON = dict[str, Any]
+_DATE = datetime(2024, 7, 26)
+"""Date that templates print in training and in evaluation, so that a prompt is the same on every day."""
 
 
 class BadChatTemplate(ValueError):
@@ -58,8 +60,9 @@ class Prompts:
                 tools=json.loads(tools) if tools else None,
                 add_generation_prompt=asks,
                 return_dict=True,
+                strftime_now=_DATE.strftime,
             )
-        except (TemplateError, TypeError, ValueError) as error:
+        except (TemplateError, TypeError, ValueError, AttributeError, LookupError) as error:
             raise BadChatTemplate(
                 f"The model's chat template cannot render a conversation of the roles "
                 f"{', '.join(turn.role for turn in turns)[:200]}: {error}. "
