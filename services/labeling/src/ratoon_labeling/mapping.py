@@ -206,7 +206,7 @@ def create_guideline(request: pb.CreateGuidelineRequest) -> CreateGuideline:
         guideline_id=request.guideline_id,
         instructions=spec.instructions,
         task=requested_task(spec),
-        conflict_policy=_policy(spec.conflict_policy) or ConflictPolicy.HUMAN_FIRST,
+        conflict_policy=_policy(spec.conflict_policy),
         request_id=request.request_id,
     )
 

@@ -27,6 +27,7 @@ from ratoon.storage.paging import PageTokens
 from ratoon.storage.store import Store
 from ratoon.tasks.classify import Classify
 from ratoon.tasks.generate import Generate
+from ratoon.tasks.kind import Kind
 from ratoon.tasks.kinds import TaskSpec
 from ratoon.tasks.regress import Regress
 from ratoon.testkit.clock import FakeClock
@@ -50,6 +51,12 @@ PROJECT = "projects/p"
 GUIDELINE = f"{PROJECT}/guidelines/mail"
 DATASET = f"{PROJECT}/datasets/mail/versions"
 LABELS = Classify(("ham", "spam"))
+POLICY = annotation_pb2.Guideline.ConflictPolicy
+DEFAULT_POLICIES = {
+    Kind.CLASSIFY: POLICY.CONFLICT_POLICY_HUMAN_FIRST,
+    Kind.GENERATE: POLICY.CONFLICT_POLICY_HUMAN_FIRST,
+    Kind.REGRESS: POLICY.CONFLICT_POLICY_MEAN,
+}
 LabelSet = label_set_pb2.LabelSet
 
 
@@ -428,6 +435,7 @@ def guideline_of(labeling, task: TaskSpec, **fields: Any) -> str:
     request = pb.CreateGuidelineRequest(parent=PROJECT, guideline=spec)
     created = labeling.CreateGuideline(request)
     assert created.task == message_of(task)
+    assert fields or created.conflict_policy == DEFAULT_POLICIES[task.kind]
     return created.name
 
 
@@ -464,8 +472,7 @@ def test_two_annotators_rewrite_the_longest_texts_over_the_api(state, labeling, 
 
 def test_an_answer_that_is_no_number_is_refused_over_the_api(labeling, datasets, put_dataset):
     datasets.ready[f"{DATASET}/21"] = put_dataset(["1", "5", "9"], prefix="stars")
-    policy = annotation_pb2.Guideline.CONFLICT_POLICY_MEAN
-    guideline = guideline_of(labeling, Regress("stars", 1.0, 5.0), conflict_policy=policy)
+    guideline = guideline_of(labeling, Regress("stars", 1.0, 5.0))
     label_set = frozen(labeling, "21", guideline=guideline, review_sample_size=1)
     assert dict(label_set.unknown_labels) == {"9": 1}
     task = labeling.ClaimTask(pb.ClaimTaskRequest(parent=PROJECT, reason="review-sample")).task

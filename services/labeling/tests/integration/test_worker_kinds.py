@@ -98,7 +98,7 @@ def test_numbers_are_frozen_in_one_spelling_and_those_out_of_range_are_named(art
 
 
 @pytest.mark.parametrize(
-    ("policy", "number"), [("MEAN", "2.667"), ("MEDIAN", "3"), ("LATEST", "1"), ("HUMAN_FIRST", "1")]
+    ("policy", "number"), [("MEAN", "2"), ("MEDIAN", "2"), ("LATEST", "1"), ("HUMAN_FIRST", "1")]
 )
 def test_several_numbers_become_one_by_the_policy(artifacts, freeze, policy, number):
     given = [annotation("r0", "3", "ann"), annotation("r0", "1", "bob", time="2026-02-02T00:00:00+00:00")]
@@ -108,6 +108,14 @@ def test_several_numbers_become_one_by_the_policy(artifacts, freeze, policy, num
     assert row["annotator"] == ("" if policy.startswith("ME") else "bob")
     assert result["conflict_count"] == 1
     assert list(records.read_lines(artifacts, result["tasks_digest"])) == []
+
+
+@pytest.mark.parametrize(("policy", "number"), [("MEAN", "2.667"), ("MEDIAN", "3")])
+def test_numbers_that_no_person_gave_count_all(artifacts, freeze, policy, number):
+    given = [annotation("r0", "3", "traffic", "FEEDBACK"), annotation("r0", "1", "rater", "IMPORT")]
+    result = freeze(STARS, ["4", None], given, conflict_policy=policy)
+    (row,) = rows(artifacts, result["digest"])
+    assert (row["label"], row["annotator"], row["source"]) == (number, "", "FEEDBACK")
 
 
 def test_numbers_within_the_tolerance_are_no_conflict(freeze):

@@ -17,7 +17,8 @@ class CreateGuideline:
     guideline_id: str
     instructions: str
     task: TaskSpec
-    conflict_policy: ConflictPolicy = ConflictPolicy.HUMAN_FIRST
+    conflict_policy: ConflictPolicy | None = None
+    """None: the default of the kind of task."""
     request_id: str = ""
 
 

@@ -171,8 +171,10 @@ def _compared(task: Task) -> Compared:
 def create_guideline(command: CreateGuideline, store: Store, clock: Clock) -> Guideline:
     """Create a guideline for annotators."""
     matched(command.parent, PROJECT, "parent")
-    rules_of(command.task).check(command.task)
-    _check_policy(command.task, command.conflict_policy)
+    rules = rules_of(command.task)
+    rules.check(command.task)
+    policy = command.conflict_policy or rules.POLICIES[0]
+    _check_policy(command.task, policy)
     now = clock.now()
     guideline = Guideline(
         name=f"{command.parent}/guidelines/{checked_id(command.guideline_id, 'guideline_id')}",
@@ -180,7 +182,7 @@ def create_guideline(command: CreateGuideline, store: Store, clock: Clock) -> Gu
         update_time=now,
         instructions=command.instructions,
         task=command.task,
-        conflict_policy=command.conflict_policy,
+        conflict_policy=policy,
     )
     with store.write() as tx:
         return tx.create(guideline, command.request_id)[0]

@@ -1,7 +1,7 @@
 """Resolution of several annotations of one record to the one that counts."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ratoon.tasks.classify import Classify
@@ -32,7 +32,7 @@ def resolve(
     current = _newest_of_each(annotations)
     disputed = _differ(current, task)
     if combined := rules_of(task).COMBINED.get(policy):
-        return Resolution(_of_several(current, combined([each.label for each in current])), disputed)
+        return Resolution(_of_several(_of_people(current) or current, combined), disputed)
     if policy is ConflictPolicy.MAJORITY:
         return Resolution(_of_the_majority(current, task), disputed)
     if policy is ConflictPolicy.HUMAN_FIRST:
@@ -51,10 +51,13 @@ def _of_people(current: Sequence[AnnotatedLabel]) -> list[AnnotatedLabel]:
     return [each for each in current if each.source is Source.HUMAN]
 
 
-def _of_several(current: Sequence[AnnotatedLabel], label: str) -> AnnotatedLabel:
-    """An answer that was computed of all: by its only annotator, or without a name; of people if one of them is."""
-    newest = max(_of_people(current) or current, key=_sort_key)
-    return replace(newest, label=label, annotator=newest.annotator if len(current) == 1 else "")
+def _of_several(
+    counted: Sequence[AnnotatedLabel], combined: Callable[[Sequence[str]], str]
+) -> AnnotatedLabel:
+    """An answer that is computed of several: without an annotator, unless there is only one."""
+    newest = max(counted, key=_sort_key)
+    label = combined([each.label for each in counted])
+    return replace(newest, label=label, annotator=newest.annotator if len(counted) == 1 else "")
 
 
 def _of_the_majority(current: Sequence[AnnotatedLabel], task: TaskSpec) -> AnnotatedLabel | None:

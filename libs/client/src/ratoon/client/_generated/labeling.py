@@ -262,7 +262,8 @@ class GuidelinesResource:
                 characters each. Empty, padded and repeated labels are refused. Other kinds of task have none.
             task: What the model is for, which decides what annotators enter: labels, a text or a number. A
                 request may give `labels` instead. An update changes `labels` alone.
-            conflict_policy: How several annotations of one record become one answer. Default: HUMAN_FIRST.
+            conflict_policy: How several annotations of one record become one answer. Default: HUMAN_FIRST; of
+                numbers MEAN.
             guideline_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -372,7 +373,8 @@ class GuidelinesResource:
             instructions: Instructions for annotators, at most 262,144 characters.
             labels: The same as `task.classify.labels`: 2 to 1,000 labels to choose from, of at most 200
                 characters each. Empty, padded and repeated labels are refused. Other kinds of task have none.
-            conflict_policy: How several annotations of one record become one answer. Default: HUMAN_FIRST.
+            conflict_policy: How several annotations of one record become one answer. Default: HUMAN_FIRST; of
+                numbers MEAN.
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
                 refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
@@ -426,7 +428,8 @@ class AsyncGuidelinesResource:
                 characters each. Empty, padded and repeated labels are refused. Other kinds of task have none.
             task: What the model is for, which decides what annotators enter: labels, a text or a number. A
                 request may give `labels` instead. An update changes `labels` alone.
-            conflict_policy: How several annotations of one record become one answer. Default: HUMAN_FIRST.
+            conflict_policy: How several annotations of one record become one answer. Default: HUMAN_FIRST; of
+                numbers MEAN.
             guideline_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -536,7 +539,8 @@ class AsyncGuidelinesResource:
             instructions: Instructions for annotators, at most 262,144 characters.
             labels: The same as `task.classify.labels`: 2 to 1,000 labels to choose from, of at most 200
                 characters each. Empty, padded and repeated labels are refused. Other kinds of task have none.
-            conflict_policy: How several annotations of one record become one answer. Default: HUMAN_FIRST.
+            conflict_policy: How several annotations of one record become one answer. Default: HUMAN_FIRST; of
+                numbers MEAN.
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
                 refused.
             timeout: Seconds that one attempt may take. Default: that of the client.

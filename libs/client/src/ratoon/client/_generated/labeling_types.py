@@ -21,10 +21,14 @@ class GuidelineConflictPolicy(OpenEnum):
     """Annotations by people take precedence over imports and feedback; among equals, the newest counts."""
 
     MEDIAN = "CONFLICT_POLICY_MEDIAN"
-    """The median of the numbers counts. Only for `regress`."""
+    """The median of the numbers by people counts, of all numbers if there are none.
+
+    Only for `regress`.
+    """
 
     MEAN = "CONFLICT_POLICY_MEAN"
-    """The mean of the numbers counts, rounded to three decimal places more than the numbers have.
+    """The mean of the numbers by people counts, of all numbers if there are none, rounded to three
+    decimal places more than the numbers have.
 
     Only for `regress`.
     """
@@ -56,7 +60,10 @@ class Guideline(Message):
     """
 
     conflict_policy: GuidelineConflictPolicy = GuidelineConflictPolicy.UNSPECIFIED
-    """How several annotations of one record become one answer. Default: HUMAN_FIRST."""
+    """How several annotations of one record become one answer.
+
+    Default: HUMAN_FIRST; of numbers MEAN.
+    """
 
     etag: str = ""
     """Version tag of the changeable fields.

@@ -70,9 +70,11 @@ class Guideline(_message.Message):
         CONFLICT_POLICY_HUMAN_FIRST: Guideline._ConflictPolicy.ValueType  # 3
         """Annotations by people take precedence over imports and feedback; among equals, the newest counts."""
         CONFLICT_POLICY_MEDIAN: Guideline._ConflictPolicy.ValueType  # 4
-        """The median of the numbers counts. Only for `regress`."""
+        """The median of the numbers by people counts, of all numbers if there are none. Only for `regress`."""
         CONFLICT_POLICY_MEAN: Guideline._ConflictPolicy.ValueType  # 5
-        """The mean of the numbers counts, rounded to three decimal places more than the numbers have. Only for `regress`."""
+        """The mean of the numbers by people counts, of all numbers if there are none, rounded to three decimal places more
+        than the numbers have. Only for `regress`.
+        """
 
     class ConflictPolicy(_ConflictPolicy, metaclass=_ConflictPolicyEnumTypeWrapper):
         """Resolution of several annotations of one record."""
@@ -86,9 +88,11 @@ class Guideline(_message.Message):
     CONFLICT_POLICY_HUMAN_FIRST: Guideline.ConflictPolicy.ValueType  # 3
     """Annotations by people take precedence over imports and feedback; among equals, the newest counts."""
     CONFLICT_POLICY_MEDIAN: Guideline.ConflictPolicy.ValueType  # 4
-    """The median of the numbers counts. Only for `regress`."""
+    """The median of the numbers by people counts, of all numbers if there are none. Only for `regress`."""
     CONFLICT_POLICY_MEAN: Guideline.ConflictPolicy.ValueType  # 5
-    """The mean of the numbers counts, rounded to three decimal places more than the numbers have. Only for `regress`."""
+    """The mean of the numbers by people counts, of all numbers if there are none, rounded to three decimal places more
+    than the numbers have. Only for `regress`.
+    """
 
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
@@ -106,7 +110,7 @@ class Guideline(_message.Message):
     instructions: _builtins.str
     """Instructions for annotators, at most 262,144 characters."""
     conflict_policy: Global___Guideline.ConflictPolicy.ValueType
-    """How several annotations of one record become one answer. Default: HUMAN_FIRST."""
+    """How several annotations of one record become one answer. Default: HUMAN_FIRST; of numbers MEAN."""
     etag: _builtins.str
     """Version tag of the changeable fields. Send it with an update or a delete: a stale value is refused."""
     @_builtins.property

@@ -17,9 +17,9 @@ MAX_LABELS = 1000
 WORK: tuple[Work, ...] = (Work.ANSWER,)
 HAS_CLASSES = True
 POLICIES: tuple[ConflictPolicy, ...] = (
+    ConflictPolicy.HUMAN_FIRST,
     ConflictPolicy.LATEST,
     ConflictPolicy.MAJORITY,
-    ConflictPolicy.HUMAN_FIRST,
 )
 COMBINED: Mapping[ConflictPolicy, Callable[[Sequence[str]], str]] = {}
 

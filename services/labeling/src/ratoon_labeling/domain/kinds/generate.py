@@ -14,9 +14,9 @@ from ratoon_labeling.domain.ratings import Work
 WORK: tuple[Work, ...] = tuple(Work)
 HAS_CLASSES = False
 POLICIES: tuple[ConflictPolicy, ...] = (
+    ConflictPolicy.HUMAN_FIRST,
     ConflictPolicy.LATEST,
     ConflictPolicy.MAJORITY,
-    ConflictPolicy.HUMAN_FIRST,
 )
 COMBINED: Mapping[ConflictPolicy, Callable[[Sequence[str]], str]] = {}
 

@@ -76,7 +76,7 @@ def _rounded(statistic: Callable[[Sequence[Fraction]], Fraction], answers: Seque
 
 
 COMBINED: Mapping[ConflictPolicy, Callable[[Sequence[str]], str]] = {
-    ConflictPolicy.MEDIAN: lambda answers: _rounded(median, answers),
     ConflictPolicy.MEAN: lambda answers: _rounded(mean, answers),
+    ConflictPolicy.MEDIAN: lambda answers: _rounded(median, answers),
 }
-POLICIES: tuple[ConflictPolicy, ...] = (ConflictPolicy.LATEST, ConflictPolicy.HUMAN_FIRST, *COMBINED)
+POLICIES: tuple[ConflictPolicy, ...] = (*COMBINED, ConflictPolicy.HUMAN_FIRST, ConflictPolicy.LATEST)

@@ -21,7 +21,7 @@ class LabelingKind(Protocol[Spec]):
     WORK: tuple[Work, ...]
     """What annotators can do with tasks of the kind."""
     POLICIES: tuple[ConflictPolicy, ...]
-    """Conflict policies of the kind."""
+    """Conflict policies of the kind; the first one is the default."""
     COMBINED: Mapping[ConflictPolicy, Callable[[Sequence[str]], str]]
     """Policies that compute one answer out of several, which no annotator need have given."""
 
