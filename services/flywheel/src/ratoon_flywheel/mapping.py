@@ -311,6 +311,8 @@ def comparison(value: Comparison) -> signal_pb2.Comparison:
         difference_low=value.difference.low,
         difference_high=value.difference.high,
         conclusive=value.conclusive,
+        preferred_count=value.preferred,
+        rejected_count=value.rejected,
     )
     if (by_metric := value.by_metric) is not None:
         message.by_metric.MergeFrom(
@@ -351,6 +353,11 @@ def _arm(arm: Arm) -> signal_pb2.Comparison.Arm:
         satisfaction=arm.satisfaction.value,
         satisfaction_low=arm.satisfaction.low,
         satisfaction_high=arm.satisfaction.high,
+        outcomes={
+            name: signal_pb2.Comparison.Outcome(mean=each.mean, answer_count=each.answers)
+            for name, each in arm.outcomes.items()
+        },
+        implicit_counts=arm.implicit,
     )
 
 

@@ -323,12 +323,22 @@ def test_free_text_takes_rewritten_answers_pairs_outcomes_and_sessions(env):
         env.send_feedback(first, rejected_answer_id=other)
     env.send_feedback(other, outcomes={"resolved": 1.0})
     env.send_feedback(other, implicit=signal_pb2.Feedback.IMPLICIT_COPIED)
+    env.send_feedback(other, outcomes={"resolved": 0.0, "minutes": 7.5})
     session = env.send_feedback("", session_id="ticket", thumb=-1, consent=signal_pb2.Feedback.CONSENT_NONE)
     assert session.session_id not in ("", "ticket")
     with pytest.raises(InvalidArgument, match="answer_id is missing"):
         env.send_feedback("", thumb=1)
-    until(lambda: env.peers.quality)
-    assert (env.peers.quality[-1].positive_count, env.peers.quality[-1].negative_count) == (0, 1)
+    with pytest.raises(InvalidArgument, match="outcomes is about one answer"):
+        env.send_feedback("", session_id="ticket", outcomes={"resolved": 1.0})
+    compare = pb.CompareVersionsRequest(parent=PARENT, version=env.version, other_version=env.version)
+    compared = env.flywheel.CompareVersions(compare)
+    assert {name: each.mean for name, each in compared.version.outcomes.items()} == {
+        "resolved": 0,
+        "minutes": 7.5,
+    }
+    assert (compared.version.positive_count, compared.version.negative_count) == (0, 1)
+    assert dict(compared.version.implicit_counts) == {"COPIED": 1}
+    assert compared.preferred_count == 1
 
 
 def test_feedback_that_is_sent_again_counts_in_place_of_what_was_said_in_between(env):

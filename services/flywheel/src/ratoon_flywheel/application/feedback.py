@@ -1,5 +1,6 @@
 """Use cases of feedback: it is stored, counted and compared. The message first, the ports after."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from ratoon_flywheel.application.scores import compare_by_metric
 from ratoon_flywheel.application.together import SharedCommits
 from ratoon_flywheel.domain.errors import BadFeedback, UnknownAnswer
 from ratoon_flywheel.domain.projects import Project
-from ratoon_flywheel.domain.signals.comparison import Arm, Comparison
+from ratoon_flywheel.domain.signals.comparison import Arm, Comparison, Outcome
 from ratoon_flywheel.domain.signals.feedback import (
     Feedback,
     Received,
@@ -37,6 +38,8 @@ from ratoon_flywheel.domain.signals.traffic import (
     session_mark,
 )
 
+_IMPLICIT = "implicit:"
+"""Prefix of implicit signals among outcomes; names of users' outcomes hold no colon."""
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -97,10 +100,19 @@ def compare_versions(
     with store.read() as tx:
         project = tx.get(Project, command.parent)
         votes = answers.votes(tx, command.parent, start, end, project.task)
+        outcomes = answers.outcomes(tx, command.parent, start, end)
+        pairs = answers.preferences(tx, command.parent, start, end)
     by_metric = compare_by_metric(
         project, command.version, command.other, start, end, store, answers, segments
     )
-    return Comparison(_arm(command.version, votes), _arm(command.other, votes), by_metric)
+    versions = Counter((better.version, worse.version) for better, worse, _ in pairs)
+    return Comparison(
+        _arm(command.version, votes, outcomes),
+        _arm(command.other, votes, outcomes),
+        by_metric,
+        versions[command.version, command.other],
+        versions[command.other, command.version],
+    )
 
 
 def _answer(answer_id: str, parent: str, ids: AnswerIds, field: str) -> tuple[str, str]:
@@ -141,8 +153,11 @@ def _count(tx: Transaction, task: TaskSpec, feedback: Feedback, answers: AnswerI
         answers.put_feedback(tx, project, feedback_label(feedback, task))
     if feedback.rejected_answer_id:
         answers.put_preference(tx, project, preference(feedback))
-    if feedback.outcomes:
-        answers.put_outcomes(tx, project, feedback.answer_id, feedback.create_time, feedback.outcomes)
+    outcomes = dict(feedback.outcomes)
+    if feedback.implicit is not None:
+        outcomes[f"{_IMPLICIT}{feedback.implicit}"] = 1.0
+    if outcomes:
+        answers.put_outcomes(tx, project, feedback.answer_id, feedback.create_time, outcomes)
 
 
 def _check_pair(tx: Transaction, feedback: Feedback, answers: AnswerIndex) -> None:
@@ -163,5 +178,11 @@ def _note_correction(tx: Transaction, project: Project, feedback: Feedback, answ
         answers.note(tx, project.name, feedback.name, [note])
 
 
-def _arm(version: str, votes: Sequence[VersionVotes]) -> Arm:
-    return Arm(version, next((each.votes for each in votes if each.version == version), Votes()))
+def _arm(version: str, votes: Sequence[VersionVotes], outcomes: Sequence[tuple[str, str, float, int]]) -> Arm:
+    ours = [(name, mean, count) for named, name, mean, count in outcomes if named == version]
+    return Arm(
+        version,
+        next((each.votes for each in votes if each.version == version), Votes()),
+        {name: Outcome(mean, count) for name, mean, count in ours if not name.startswith(_IMPLICIT)},
+        {name.removeprefix(_IMPLICIT): n for name, _, n in ours if name.startswith(_IMPLICIT)},
+    )

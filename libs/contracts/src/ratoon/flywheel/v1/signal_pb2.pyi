@@ -295,6 +295,47 @@ class Comparison(_message.Message):
 
         DESCRIPTOR: _descriptor.Descriptor
 
+        @_typing.final
+        class OutcomesEntry(_message.Message):
+            DESCRIPTOR: _descriptor.Descriptor
+
+            KEY_FIELD_NUMBER: _builtins.int
+            VALUE_FIELD_NUMBER: _builtins.int
+            key: _builtins.str
+            @_builtins.property
+            def value(self) -> Global___Comparison.Outcome: ...
+            def __init__(
+                self,
+                *,
+                key: _builtins.str = ...,
+                value: Global___Comparison.Outcome | None = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        @_typing.final
+        class ImplicitCountsEntry(_message.Message):
+            DESCRIPTOR: _descriptor.Descriptor
+
+            KEY_FIELD_NUMBER: _builtins.int
+            VALUE_FIELD_NUMBER: _builtins.int
+            key: _builtins.str
+            value: _builtins.int
+            def __init__(
+                self,
+                *,
+                key: _builtins.str = ...,
+                value: _builtins.int = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
         VERSION_FIELD_NUMBER: _builtins.int
         POSITIVE_COUNT_FIELD_NUMBER: _builtins.int
         NEGATIVE_COUNT_FIELD_NUMBER: _builtins.int
@@ -302,6 +343,8 @@ class Comparison(_message.Message):
         SATISFACTION_LOW_FIELD_NUMBER: _builtins.int
         SATISFACTION_HIGH_FIELD_NUMBER: _builtins.int
         CALLER_COUNT_FIELD_NUMBER: _builtins.int
+        OUTCOMES_FIELD_NUMBER: _builtins.int
+        IMPLICIT_COUNTS_FIELD_NUMBER: _builtins.int
         version: _builtins.str
         """Resource name of the version: `projects/{project}/models/{model}/versions/{version}`."""
         positive_count: _builtins.int
@@ -316,6 +359,14 @@ class Comparison(_message.Message):
         """Upper bound of the 95 % interval of the satisfaction (Wilson)."""
         caller_count: _builtins.int
         """Number of callers with votes. A vote of an unknown caller counts as one caller."""
+        @_builtins.property
+        def outcomes(self) -> _containers.MessageMap[_builtins.str, Global___Comparison.Outcome]:
+            """Outcomes of the answers by name."""
+
+        @_builtins.property
+        def implicit_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+            """Number of answers with each implicit signal: `COPIED`, `REGENERATED`, `ABANDONED`."""
+
         def __init__(
             self,
             *,
@@ -326,10 +377,36 @@ class Comparison(_message.Message):
             satisfaction_low: _builtins.float = ...,
             satisfaction_high: _builtins.float = ...,
             caller_count: _builtins.int = ...,
+            outcomes: _abc.Mapping[_builtins.str, Global___Comparison.Outcome] | None = ...,
+            implicit_counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["caller_count", b"caller_count", "negative_count", b"negative_count", "positive_count", b"positive_count", "satisfaction", b"satisfaction", "satisfaction_high", b"satisfaction_high", "satisfaction_low", b"satisfaction_low", "version", b"version"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["caller_count", b"caller_count", "implicit_counts", b"implicit_counts", "negative_count", b"negative_count", "outcomes", b"outcomes", "positive_count", b"positive_count", "satisfaction", b"satisfaction", "satisfaction_high", b"satisfaction_high", "satisfaction_low", b"satisfaction_low", "version", b"version"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Outcome(_message.Message):
+        """Named outcome of the answers of a version."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        MEAN_FIELD_NUMBER: _builtins.int
+        ANSWER_COUNT_FIELD_NUMBER: _builtins.int
+        mean: _builtins.float
+        """Mean over the answers that have the outcome."""
+        answer_count: _builtins.int
+        """Number of answers that have it."""
+        def __init__(
+            self,
+            *,
+            mean: _builtins.float = ...,
+            answer_count: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_count", b"answer_count", "mean", b"mean"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -340,6 +417,8 @@ class Comparison(_message.Message):
     DIFFERENCE_HIGH_FIELD_NUMBER: _builtins.int
     CONCLUSIVE_FIELD_NUMBER: _builtins.int
     BY_METRIC_FIELD_NUMBER: _builtins.int
+    PREFERRED_COUNT_FIELD_NUMBER: _builtins.int
+    REJECTED_COUNT_FIELD_NUMBER: _builtins.int
     difference: _builtins.float
     """Satisfaction of `version` minus that of `other_version`."""
     difference_low: _builtins.float
@@ -348,6 +427,10 @@ class Comparison(_message.Message):
     """Upper bound of the 95 % interval of the difference (Newcombe)."""
     conclusive: _builtins.bool
     """True if the interval excludes 0 and each version has votes of at least 20 callers."""
+    preferred_count: _builtins.int
+    """Number of pairs of answers of the two versions to the same prompt in which users preferred that of `version`."""
+    rejected_count: _builtins.int
+    """Number of such pairs in which users preferred the answer of `other_version`."""
     @_builtins.property
     def version(self) -> Global___Comparison.Arm:
         """Feedback on the first version."""
@@ -372,10 +455,12 @@ class Comparison(_message.Message):
         difference_high: _builtins.float = ...,
         conclusive: _builtins.bool = ...,
         by_metric: Global___Comparison.ByMetric | None = ...,
+        preferred_count: _builtins.int = ...,
+        rejected_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["by_metric", b"by_metric", "other_version", b"other_version", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_metric", b"by_metric", "conclusive", b"conclusive", "difference", b"difference", "difference_high", b"difference_high", "difference_low", b"difference_low", "other_version", b"other_version", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_metric", b"by_metric", "conclusive", b"conclusive", "difference", b"difference", "difference_high", b"difference_high", "difference_low", b"difference_low", "other_version", b"other_version", "preferred_count", b"preferred_count", "rejected_count", b"rejected_count", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -32,11 +32,22 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """Named outcome of the answers of a version."""
+
+    mean: float
+    answers: int
+
+
+@dataclass(frozen=True)
 class Arm:
     """The feedback on one version's answers."""
 
     version: str
     votes: Votes
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+    implicit: Mapping[str, int] = field(default_factory=dict)
+    """Number of answers with each implicit signal."""
 
     @property
     def callers(self) -> int:
@@ -125,6 +136,9 @@ class Comparison:
     other: Arm
     by_metric: MetricComparison | None = None
     """None if the primary metric has no value for a single answer."""
+    preferred: int = 0
+    """Pairs of answers of both in which users preferred that of `arm`."""
+    rejected: int = 0
 
     @property
     def difference(self) -> Interval:

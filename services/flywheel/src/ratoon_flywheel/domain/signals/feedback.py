@@ -29,6 +29,8 @@ _LIKED_FROM, _DISLIKED_TO = 4, 2
 _LONGEST_COMMENT = 4000
 _MAX_OUTCOMES = 16
 _OUTCOME = r"[A-Za-z0-9_.-]{1,64}"
+_OF_ONE_ANSWER = ("answer_id", "correction", "rejected_answer_id", "outcomes", "implicit")
+"""Fields of feedback on an answer that feedback on a session lacks."""
 _TEXTS = ("comment", "correction")
 
 
@@ -257,8 +259,9 @@ def _check_outcomes(outcomes: Mapping[str, float]) -> None:
 
 
 def _check_session(feedback: Feedback) -> None:
-    named = [name for name in ("answer_id", "correction", "rejected_answer_id") if getattr(feedback, name)]
+    named = [name for name in _OF_ONE_ANSWER if getattr(feedback, name)]
     if named:
         raise BadFeedback(
-            f"{named[0]} is about one answer: leave session_id out, or send it as another feedback.", named[0]
+            f"{named[0]} is about one answer: send it as feedback on an answer of the session, without session_id.",
+            named[0],
         )
