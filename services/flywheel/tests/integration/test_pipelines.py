@@ -95,6 +95,19 @@ def test_a_source_with_another_license_than_the_allowed_ones_ends_the_run(flywhe
     assert list(version.curation.languages) == ["en"]
 
 
+def test_dataset_versions_get_the_steps_of_curation_of_the_project(flywheel, peers):
+    steps = [
+        {"name": "length", "params": {"min_chars": "1"}},
+        {"name": "near_duplicates", "params": {"threshold": "0"}},
+    ]
+    create_project(flywheel, curation=steps)
+    assert ended(flywheel, begin(flywheel)).state == Run.STATE_SUCCEEDED
+    (version,) = peers.created_resources("DatasetVersion")
+    assert (version.curation.min_chars, version.curation.near_duplicate_threshold) == (1, 0)
+    assert version.curation.HasField("near_duplicate_threshold")
+    assert not version.curation.HasField("max_replaced_share")
+
+
 def test_training_gets_the_devices_of_the_project(flywheel, peers):
     cuda = compute_pb2.Compute(accelerator=compute_pb2.Compute.ACCELERATOR_CUDA, devices=2)
     create_project(flywheel, compute={"training": cuda}, training={"workers": 1})

@@ -9,6 +9,7 @@ from ratoon.storage.names import parent_of
 from ratoon.tasks.kinds import kind_of
 from ratoon_flywheel.adapters.children import child, ensure, ensure_cancelled
 from ratoon_flywheel.application.ports import FeedbackData
+from ratoon_flywheel.domain.curation import curation_of
 from ratoon_flywheel.domain.errors import LicenseNotAllowed
 from ratoon_flywheel.domain.pipelines.actions import BuildDataset, MakeSplit
 from ratoon_flywheel.domain.pipelines.runs import Products
@@ -67,7 +68,7 @@ class DatasetStage:
             parent=project.dataset,
             dataset_version=dataset_pb2.DatasetVersion(
                 sources=spec.sources,
-                curation=dataset_pb2.Curation(languages=project.data_requirements.languages),
+                curation=_curation(project),
             ),
             request_id=request_id,
         )
@@ -142,3 +143,17 @@ class SplitStage:
     def cancel(self, resource: str) -> None:
         """Cancel the split."""
         ensure_cancelled(lambda: self._ingestion.CancelSplit(pb.CancelSplitRequest(name=resource)))
+
+
+def _curation(project: Project) -> dataset_pb2.Curation:
+    """Return the settings of curation; languages that the project requires stand before those of a step."""
+    settings = curation_of(project.curation)
+    return dataset_pb2.Curation(
+        min_chars=settings.min_chars,
+        languages=project.data_requirements.languages or settings.languages,
+        near_duplicate_threshold=settings.near_duplicate_threshold,
+        keep_exact_duplicates=settings.keep_exact_duplicates,
+        masks=settings.masks,
+        max_replaced_share=settings.max_replaced_share,
+        keep_code=settings.keep_code,
+    )

@@ -53,6 +53,15 @@ def curation_of(steps: Sequence[CurationStep]) -> Curation:
     return replace(Curation(), **settings)
 
 
+def is_known(steps: Sequence[CurationStep]) -> bool:
+    """Return whether the steps are valid; those that a release before stored may not be."""
+    try:
+        curation_of(steps)
+    except BadProject:
+        return False
+    return True
+
+
 def _read(read: Callable[[str], Any], text: str, name: str, path: str) -> Any:
     try:
         return read(text.strip())

@@ -17,6 +17,7 @@ from ratoon.tasks.kind import BadTask, Metric
 from ratoon.tasks.kinds import TaskSpec
 from ratoon.tasks.titles import metric_title
 from ratoon_flywheel.domain.consent import Consent
+from ratoon_flywheel.domain.curation import curation_of
 from ratoon_flywheel.domain.errors import BadProject
 from ratoon_flywheel.domain.etags import etag_of
 from ratoon_flywheel.domain.kinds.table import KINDS
@@ -344,6 +345,7 @@ def _check_settings(project: Project) -> None:
     check_recipes(kind, "recipes", project.recipes)
     check_recipes(kind, "retraining_recipes", project.retraining_recipes)
     check_curation(project.curation)
+    curation_of(project.curation)
 
 
 def _check_base(training: TrainingDefaults) -> None:

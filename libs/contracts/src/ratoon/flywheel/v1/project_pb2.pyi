@@ -495,7 +495,7 @@ class Project(_message.Message):
 
     @_typing.final
     class CurationStep(_message.Message):
-        """One step of curation."""
+        """Settings of one step of curation."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -522,10 +522,13 @@ class Project(_message.Message):
         NAME_FIELD_NUMBER: _builtins.int
         PARAMS_FIELD_NUMBER: _builtins.int
         name: _builtins.str
-        """Name of the step."""
+        """Name of the step: `length` (`min_chars`), `language` (`keep`: codes such as `en, zh`), `near_duplicates`
+        (`threshold`: 0, or 0.3 to 1), `exact_duplicates` (`keep`: `true` or `false`), `personal_data` (`mask`: some of
+        `email, phone, card, ip, url`, or `none`), `decoding` (`max_replaced_share`, `keep_code`).
+        """
         @_builtins.property
         def params(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-            """Parameters of the step by name."""
+            """Parameters of the step by name, as texts."""
 
         def __init__(
             self,
@@ -668,7 +671,7 @@ class Project(_message.Message):
 
     @_builtins.property
     def curation(self) -> _containers.RepeatedCompositeFieldContainer[Global___Project.CurationStep]:
-        """Steps of curation, in their order. Empty: the default steps of ingestion."""
+        """Settings of the steps of curation. Steps that are not named have their defaults."""
 
     @_builtins.property
     def tuning(self) -> Global___Project.TuningDefaults:

@@ -1,6 +1,7 @@
 """Which projects pipeline runs support. A project with other settings can be created; its runs are refused early."""
 
 from ratoon.tasks.kinds import kind_of, supported
+from ratoon_flywheel.domain.curation import is_known
 from ratoon_flywheel.domain.errors import BadRecipe, NoBaseModel, SettingNotSupported
 from ratoon_flywheel.domain.kinds.table import KINDS, LoopKind
 from ratoon_flywheel.domain.project_settings import Accelerator, Compute, Dtype, MetricGate
@@ -83,5 +84,5 @@ def _unsupported(project: Project) -> dict[str, bool]:
         },
         "recipes": project.recipes not in _RECIPES,
         "retraining_recipes": project.retraining_recipes not in _RECIPES,
-        "curation": bool(project.curation),
+        "curation": not is_known(project.curation),
     }
