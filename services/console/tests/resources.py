@@ -45,9 +45,9 @@ class Resources:
         """Counts of a project's tasks."""
         tasks = self.children(f"{project}/tasks")
         of_state = {s: [t for t in tasks if t["state"] == f"STATE_{s}"] for s in ("OPEN", "DONE", "SKIPPED")}
-        labelled = [task for task in of_state["DONE"] if "classify" in task.get("task", {"classify": {}})]
-        answers = Counter((task.get("proposedLabel", ""), task["label"]) for task in labelled)
-        proposed = [task for task in of_state["DONE"] if task.get("proposedLabel")]
+        proposed = [task for task in of_state["DONE"] if task.get("proposedLabel") and task["label"]]
+        labelled = [task for task in proposed if "classify" in task.get("task", {"classify": {}})]
+        answers = Counter((task["proposedLabel"], task["label"]) for task in labelled)
         unchanged = sum(task["proposedLabel"] == task["label"] for task in proposed)
         return {
             "openCounts": dict(Counter(task["reason"] for task in of_state["OPEN"])),

@@ -270,6 +270,8 @@ def test_long_answers_and_numbers_fit_on_the_page_of_labels(busy):
     busy.memory.put(
         f"{seed.P}/tasks/t0", task={"generate": {}}, state="STATE_DONE", label=LONG, proposedLabel=LONG
     )
+    busy.memory.put(f"{seed.P}/tasks/t1", state="STATE_DONE", label="", candidates=["a"])
+    busy.memory.put(f"{seed.P}/tasks/t2", state="STATE_DONE", label="", overlap=2)
     busy.memory.put(f"{seed.P}/guidelines/g2", task={"regress": {"min": 1, "max": 5}})
     busy.memory.put(f"{seed.P}/labelSets/l2", state="STATE_SUCCEEDED", labelCount="12", agreementTokenF1=0.5)
 
@@ -277,6 +279,8 @@ def test_long_answers_and_numbers_fit_on_the_page_of_labels(busy):
         answer = (await client.get("/p/mail/labels")).text
         assert len(answer) < len(LONG)
         assert "kept <b>1</b> and changed <b>0</b>" in answer
+        assert "<td>rated</td>" in answer
+        assert "<td>different answers</td>" in answer
         assert "Number from 1 to 5" in answer
         assert "0.500 (token F1)" in answer
 
