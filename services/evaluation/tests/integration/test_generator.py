@@ -11,6 +11,7 @@ from ratoon.storage.models import ModelFolder
 from ratoon.tasks.kind import Record, Turn
 from ratoon.tasks.records import template_messages
 from ratoon.testkit.models import tiny_llama
+from ratoon_evaluation.worker import cards
 from ratoon_evaluation.worker.decoding import Decoding, penalised, sampled
 from ratoon_evaluation.worker.generator import Generator, Prompt, first_stop
 from ratoon_evaluation.worker.models import LoadedModel
@@ -65,6 +66,57 @@ def test_answers_are_those_of_transformers(folder, loaded, prompts):
         nll = -sum(logprobs[at, token].item() for at, token in zip(places, prompt.reference, strict=True))
         assert answers.nll[row] == pytest.approx(nll, rel=1e-5)
         assert answers.nll_tokens[row] == len(prompt.reference)
+
+
+def architecture(name):
+    """A small configuration: grouped heads, parallel residuals, a sliding window, windows in every second layer."""
+    import transformers
+
+    sizes = dict(
+        vocab_size=600,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=512,
+        initializer_range=0.3,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=0,
+    )
+    if name == "gpt_neox":
+        return transformers.GPTNeoXConfig(**sizes)
+    grouped = sizes | {"num_key_value_heads": 2}
+    if name == "qwen2":
+        return transformers.Qwen2Config(**grouped, tie_word_embeddings=True)
+    if name == "mistral":
+        return transformers.MistralConfig(**grouped, sliding_window=8)
+    return transformers.Gemma2Config(**grouped, head_dim=16, sliding_window=8)
+
+
+@pytest.mark.parametrize("name", ["qwen2", "gpt_neox", "mistral", "gemma2"])
+def test_other_architectures_answer_as_in_transformers(folder, tmp_path, name):
+    torch.manual_seed(4)
+    model = AutoModelForCausalLM.from_config(architecture(name)).eval()
+    model.save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(folder).save_pretrained(tmp_path)
+    loaded = LoadedModel(ModelFolder(tmp_path), 1)
+    assert loaded.parameters == cards.read_card(ModelFolder(tmp_path), "d").parameters
+    prompts = [Prompt(list(range(5, 5 + length)), [50, 60, 70, 2]) for length in (30, 4, 11, 23)]
+    answers = Generator(loaded, Decoding(12)).answer(prompts, ignore)
+    for row, prompt in enumerate(prompts):
+        ids = torch.tensor([prompt.tokens])
+        written = loaded.model.generate(
+            ids, max_new_tokens=12, do_sample=False, attention_mask=torch.ones_like(ids)
+        )
+        assert (
+            answers.texts[row]
+            == loaded.tokenizer.decode(written[0][len(prompt.tokens) :], skip_special_tokens=True).strip()
+        )
+        logprobs = loaded.model(torch.tensor([prompt.tokens + prompt.reference])).logits[0].log_softmax(-1)
+        start = len(prompt.tokens) - 1
+        nll = -sum(logprobs[start + at, token].item() for at, token in enumerate(prompt.reference))
+        assert answers.nll[row] == pytest.approx(nll, rel=1e-4)
 
 
 def test_a_penalty_of_repetition_is_that_of_transformers(folder, loaded, prompts):

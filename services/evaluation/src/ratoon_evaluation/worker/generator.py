@@ -120,7 +120,7 @@ class Generator:
         ids, mask = self._loaded.padded([row.prompt.tokens for row in rows])
         logits, cache = self._prefill(ids, mask)
         if added := self._read_references(rows, logits, cache, mask):
-            if cache.is_croppable:
+            if cache.is_croppable and not any(cache.is_sliding):
                 cache.crop(-added)
             else:
                 logits, cache = self._prefill(ids, mask)
