@@ -192,7 +192,7 @@ def test_only_samples_that_exceed_the_limit_are_cut(task, tmp_path):
     ends = corpus.batch([0, 1, 2])
     last = [int(ends.ids[row, size - 1]) for row, size in enumerate(corpus.lengths)]
     assert last[:2] == [2, 2] and last[2] != 2, "an answer that is cut has no end"
-    with pytest.raises(SampleTooLong):
+    with pytest.raises(SampleTooLong, match=r"The first such record is 002\."):
         prepared_with(task, tmp_path / "refused", records, replace(recipe, truncation=Truncation.REFUSE))
 
 
@@ -358,7 +358,7 @@ def test_a_template_that_does_not_fit_the_records_ends_a_run_by_name(task, forei
     recipe = replace(RECIPE, method=Method.LORA, architecture=Architecture(512, 64, 2, 4, 512))
     part = task.part("with-system", rows(0, 10))
     spec = task.spec("gemma", recipe, base=task.store.put_tree(gemma), train=part, validation=part)
-    with pytest.raises(BadChatTemplate, match="System role not supported") as refused:
+    with pytest.raises(BadChatTemplate, match=r"System role not supported.* record is 000\.") as refused:
         prepare(spec, recipe, task.folder / "gemma-prepared", lambda _: None)
     assert refused.value.reason == "BAD_CHAT_TEMPLATE"
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ratoon.tasks.kind import Record
 from ratoon.tasks.kinds import TaskSpec, record_fault
 from ratoon.tasks.text import is_encodable
-from ratoon_training.domain.errors import DataEmpty
+from ratoon_training.domain.errors import BadChatTemplate, DataEmpty, SampleTooLong
 from ratoon_training.domain.recipes import Recipe
 from ratoon_training.worker.conversations import Sample, samples_of
 from ratoon_training.worker.text import Speech
@@ -72,7 +72,7 @@ def save_samples(
     ids, weights = list[str](), list[float]()
     tokens, targets = list[npt.NDArray[np.int32]](), list[npt.NDArray[np.bool_]]()
     for record_id, record in rows:
-        for number, sample in enumerate(_samples(speech, recipe, record, counts)):
+        for number, sample in enumerate(_samples_of(record_id, record, speech, recipe, counts)):
             ids.append(f"{record_id}#{number}" if number else record_id)
             weights.append(sample.weight)
             tokens.append(np.asarray(sample.ids, dtype=np.int32))
@@ -89,6 +89,18 @@ def save_samples(
         record_ids=np.asarray(ids),
     )
     return counts
+
+
+def _samples_of(
+    record_id: str, record: Record, speech: Speech, recipe: Recipe, counts: Counts
+) -> list[Sample]:
+    """Return the samples of a record that are learned; errors name the record."""
+    try:
+        return list(_samples(speech, recipe, record, counts))
+    except BadChatTemplate as error:
+        raise BadChatTemplate(f"{error} The first such record is {record_id[:12]}.") from error
+    except SampleTooLong as error:
+        raise SampleTooLong(f"{error} The first such record is {record_id[:12]}.") from error
 
 
 def _samples(speech: Speech, recipe: Recipe, record: Record, counts: Counts) -> Iterator[Sample]:
