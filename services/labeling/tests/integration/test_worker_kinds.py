@@ -90,6 +90,20 @@ def test_the_answer_of_a_conversation_is_its_first_reference(artifacts, freeze):
     assert result["unlabelled_count"] == 1
 
 
+def test_answers_that_no_annotator_replaces_are_not_reviewed(artifacts, freeze):
+    turns = (Turn(Role.USER, "Capital of Peru?"),)
+    examples = [
+        example_of(Record(turns, ("Lima",), rejected="Cusco")),
+        example_of(Record(turns, ("Cusco",), is_good=False)),
+        example_of(Record(turns, ("Lima", "It is Lima."))),
+        None,
+    ]
+    result = freeze(Generate(), ["Lima", "Cusco", "Lima", "Quito"], examples=examples, review_sample_size=9)
+    assert result["label_count"] == 4
+    tasks = records.read_lines(artifacts, result["tasks_digest"])
+    assert sorted(task["record_id"] for task in tasks) == ["r2", "r3"]
+
+
 def test_numbers_are_frozen_in_one_spelling_and_those_out_of_range_are_named(artifacts, freeze):
     result = freeze(STARS, ["4.0", "3 stars", "7", "7", "four", None])
     assert answers(artifacts, result) == {"r0": "4", "r1": "3"}

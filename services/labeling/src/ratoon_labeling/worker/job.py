@@ -202,12 +202,19 @@ def _imports(annotated: Iterable[Annotated]) -> list[dict[str, str]]:
 def _tasks(
     resolved: Sequence[tuple[Row, Resolution]], task: TaskSpec, spec: FreezingSpec
 ) -> list[dict[str, str]]:
-    """Every record that people must decide, and a sample of those that no person has labelled."""
-    ties = [_task(row, "", Reason.CONFLICT) for row, each in resolved if each.chosen is None]
+    """Every record that people must decide, and a sample of those that no person has labelled.
+
+    Records whose answers stand whatever people enter are left out.
+    """
+    ties = [
+        _task(row, "", Reason.CONFLICT)
+        for row, each in resolved
+        if each.chosen is None and not row.keeps_answers
+    ]
     unseen = {
         row.record_id: (row, each.chosen.label)
         for row, each in resolved
-        if each.chosen is not None and each.chosen.source is not Source.HUMAN
+        if each.chosen is not None and each.chosen.source is not Source.HUMAN and not row.keeps_answers
     }
     classes = rules_of(task).classes
     groups = {record_id: "\n".join(classes(task, label)) for record_id, (_, label) in unseen.items()}

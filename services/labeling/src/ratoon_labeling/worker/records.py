@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ratoon.storage.artifacts import ArtifactStore
-from ratoon.tasks.records import BadRecord, record_of
+from ratoon.tasks.kind import Record
+from ratoon.tasks.records import BadRecord, from_json
 from ratoon_labeling.domain.annotations import AnnotatedLabel, Source
 
 COLUMNS = ["record_id", "content_digest", "source", "source_label", "received_time"]
@@ -56,6 +57,8 @@ class Row:
     time: datetime
     votes: Sequence[Vote] = ()
     """The labels that duplicates of it came with, where they differ."""
+    keeps_answers: bool = False
+    """It is a preference, or an answer with a verdict: no other answer takes their place."""
 
 
 def shards(artifacts: ArtifactStore, dataset_digest: str) -> list[str]:
@@ -77,23 +80,24 @@ def rows(artifacts: ArtifactStore, shard: str) -> Iterator[Row]:
 
 
 def _row(row: dict[str, Any]) -> Row:
+    example = _example(row.get(EXAMPLE))
     return Row(
         row["record_id"],
         row["content_digest"],
         row["source"] or "",
-        row["source_label"] or _first_answer(row.get(EXAMPLE)),
+        row["source_label"] or next(iter(example.answers), ""),
         row["received_time"] or UNDATED,
         tuple(Vote(vote["label"], vote["source"], vote["time"] or UNDATED) for vote in row.get(VOTES) or ()),
+        keeps_answers=example.rejected is not None or example.is_good is not None,
     )
 
 
-def _first_answer(example: str | None) -> str:
-    """The first of the right answers that stand in the JSON of a record."""
+def _example(example: str | None) -> Record:
+    """The record that stands as JSON beside its text; an empty one if there is none."""
     try:
-        answers = record_of("", None, example).answers if example else ()
+        return from_json(example) if example else Record()
     except BadRecord:
-        return ""
-    return answers[0] if answers else ""
+        return Record()
 
 
 def annotations(artifacts: ArtifactStore, digest: str) -> Iterator[tuple[str, AnnotatedLabel]]:
