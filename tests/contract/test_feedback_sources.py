@@ -39,7 +39,10 @@ ATTRIBUTES = {"version": "projects/p/models/p/versions/v1.0", "user": "a1b2", "c
 FEEDBACK = {
     FeedbackData.ANSWERS: (Form.CORRECTION, Record(TURNS, ("Sonnig.",), tools=TOOLS)),
     FeedbackData.PREFERENCES: (Form.PREFERENCE, Record(TURNS, ("Sonnig.",), rejected="Regen.", tools=TOOLS)),
-    FeedbackData.JUDGEMENTS: (Form.JUDGEMENT, Record(TURNS, ("Regen.",), is_good=False, tools=TOOLS)),
+    FeedbackData.UNPAIRED_PREFERENCES: (
+        Form.UNPAIRED_PREFERENCE,
+        Record(TURNS, ("Regen.",), is_good=False, tools=TOOLS),
+    ),
 }
 
 
@@ -60,9 +63,9 @@ def test_a_conversation_with_its_feedback_is_read_as_it_was_said(tmp_path, data)
     attributes = {**ATTRIBUTES, "feedback": form.value}
     (item,) = read(tmp_path, Generate(), data, [line(FeedbackRecord("id-1", NOW, form, record, attributes))])
     assert isinstance(item, Item)
-    kept = record_of("", None, item.payload.decode())
-    assert kept == record
-    assert record_fault(Generate(), kept) == ""
+    result = record_of("", None, item.payload.decode())
+    assert result == record
+    assert record_fault(Generate(), result) == ""
     assert (item.time, dict(item.attributes)) == (NOW, attributes)
     assert item.label == record.answers[0]
 

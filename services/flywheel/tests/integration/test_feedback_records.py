@@ -170,7 +170,7 @@ def test_corrections_thumbs_and_preferences_on_conversations_become_records(traf
     assert answered["messages"][-1] == {"role": "assistant", "content": "It is dry in Köln."}
     assert answered["messages"][2]["tool_calls"] == [CALL]
     assert answered["tools"] == TOOLS
-    assert [each["label"] for each in lines["judgements"]] == [True, False]
+    assert [each["label"] for each in lines["unpaired_preferences"]] == [True, False]
     (preferred,) = lines["preferences"]
     assert preferred["prompt"] == [{"role": "user", "content": "same"}]
     assert preferred["chosen"] == [{"role": "assistant", "content": "short"}]
@@ -190,11 +190,11 @@ def test_a_corrected_number_and_several_labels_are_exported_as_labels(
     traffic.capture(row("a1", answer, [*DIALOGUE, {"role": "user", "content": "how many?"}]))
     traffic.say("a1", correction=correction)
     export = traffic.export()
-    assert (export.preferences, export.judgements) == ("", "")
+    assert (export.preferences, export.unpaired_preferences) == ("", "")
     (line,) = traffic.segments._artifacts.read(export.answers).splitlines()
     assert (json.loads(line)["text"], json.loads(line)["label"]) == ("how many?", label)
-    (made,) = traffic.records()
-    assert made.record.answers == (label,)
+    (record,) = traffic.records()
+    assert record.record.answers == (label,)
 
 
 @pytest.mark.parametrize(

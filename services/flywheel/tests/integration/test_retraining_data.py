@@ -42,19 +42,19 @@ def lines(env, source):
     return [json.loads(line) for line in env.peers.artifacts.read(source.digest).splitlines()]
 
 
-def test_corrections_train_and_preferences_and_judged_answers_are_kept(env):
+def test_corrections_train_and_preferences_and_unpaired_ones_are_retained(env):
     corrected = env.answered(["first mail", "second mail"], "A subject", users=["ann", "bob"])
     env.send_feedback(corrected[0], correction="Budget of May", user="ann")
     env.send_feedback(corrected[1], correction="Lunch on Friday")
-    judged = env.answered(["third mail", "fourth mail"], "Another subject")
-    env.send_feedback(judged[0], thumb=1)
-    env.send_feedback(judged[1], thumb=-1)
+    liked, disliked = env.answered(["third mail", "fourth mail"], "Another subject")
+    env.send_feedback(liked, thumb=1)
+    env.send_feedback(disliked, thumb=-1)
     (better,) = env.answered(["fifth mail"], "Good subject")
     (worse,) = env.answered(["fifth mail"], "Bad subject")
     env.send_feedback(better, rejected_answer_id=worse)
     run = retrained(env)
     assert (run.state, run.recipe) == (Run.STATE_SUCCEEDED, "sft")
-    answers, preferences, judgements = env.peers.created_resources("Source")
+    answers, preferences, unpaired = env.peers.created_resources("Source")
     (version,) = env.peers.created_resources("DatasetVersion")
     assert list(version.sources) == [answers.name], "only right answers train"
     rows = lines(env, answers)
@@ -74,21 +74,21 @@ def test_corrections_train_and_preferences_and_judged_answers_are_kept(env):
     assert len({row["user"] for row in rows} - {"", "ann", "bob"}) == 2, "users are marks"
     (pair,) = lines(env, preferences)
     assert (pair["chosen"][0]["content"], pair["rejected"][0]["content"]) == ("Good subject", "Bad subject")
-    assert sorted(row["label"] for row in lines(env, judgements)) == [False, True]
-    kept = (
-        "Kept as sources for alignment recipes, which pipeline runs do not support yet: 1 preference and 2 judged "
-        "answers."
+    assert sorted(row["label"] for row in lines(env, unpaired)) == [False, True]
+    note = (
+        "Kept as sources for alignment recipes, which pipeline runs do not support yet: 1 preference and 2 unpaired "
+        "preferences."
     )
-    assert run.stages[0].message.endswith(kept)
+    assert run.stages[0].message.endswith(note)
     (registered,) = env.peers.created_resources("ModelVersion")
-    assert kept in registered.changelog
+    assert note in registered.changelog
 
 
 def test_without_a_right_answer_a_retraining_ends_and_says_what_there_is(env):
     env.send_feedback(env.answered(["a mail"], "A subject")[0], thumb=1)
     run = retrained(env)
     assert (run.state, run.failure.reason) == (Run.STATE_FAILED, "NOTHING_TO_LEARN")
-    assert run.failure.message.endswith("Pipeline runs do not learn from 1 judged answer yet.")
+    assert run.failure.message.endswith("Pipeline runs do not learn from 1 unpaired preference yet.")
     assert not env.peers.created_resources("Source")
 
 

@@ -129,8 +129,8 @@ def exchanges(count: int, answers: list[str], reply: str = "", seed: int = 1) ->
     prompts = texts("x", count, seed)
     replies = texts(reply, count, seed + 1) if reply else [None] * count
     return [
-        ExchangeFeatures(each.words, each.length, each.language, draws.choice(answers), said)
-        for each, said in zip(prompts, replies, strict=True)
+        ExchangeFeatures(each.words, each.length, each.language, draws.choice(answers), text)
+        for each, text in zip(prompts, replies, strict=True)
     ]
 
 

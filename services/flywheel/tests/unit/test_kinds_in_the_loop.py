@@ -94,7 +94,7 @@ def test_the_consequences_of_a_change_of_generation_are_said(before, after, narr
     assert generate.narrows(before, after) is narrows
     notices = generate.change_notices(before, after, V1 if narrows else "", False)
     assert len(notices) == len(says)
-    assert all(notice.startswith(said) for notice, said in zip(notices, says, strict=True))
+    assert all(notice.startswith(begin) for notice, begin in zip(notices, says, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_the_consequences_of_a_change_of_range_are_said(before, after, narrows, 
     assert regress.narrows(before, after) is narrows
     notices = regress.change_notices(before, after, V1 if narrows else "", False)
     assert len(notices) == len(says)
-    assert all(notice.startswith(said) for notice, said in zip(notices, says, strict=True))
+    assert all(notice.startswith(begin) for notice, begin in zip(notices, says, strict=True))
 
 
 def test_the_unit_of_a_served_version_changes_only_if_that_is_allowed():

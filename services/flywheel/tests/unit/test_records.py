@@ -36,7 +36,7 @@ def answer(number: int, prompt: str = "", user: str = "", label: str = "") -> An
     )
 
 
-def said(answered: Answer, correction: str = "", seconds: float = 0.0, **more: object) -> Labelled:
+def labelled_by(answered: Answer, correction: str = "", seconds: float = 0.0, **more: object) -> Labelled:
     verdict = Verdict.NEGATIVE if correction else Verdict.POSITIVE
     time = NOW + timedelta(seconds=100 + seconds)
     label = FeedbackLabel(
@@ -55,54 +55,56 @@ def ids(selection: Selection) -> list[str]:
 
 def test_of_several_corrections_of_a_prompt_the_latest_counts():
     first, second = answer(1, "same"), answer(2, "same")
-    selection = chosen(said(first, "sha256:x", 5), said(second, "sha256:y", 1))
+    selection = chosen(labelled_by(first, "sha256:x", 5), labelled_by(second, "sha256:y", 1))
     assert ids(selection) == ["a001"]
     assert selection.left_out == {"SUPERSEDED": 1}
 
 
-def test_each_answer_to_a_prompt_is_judged_for_itself():
+def test_each_answer_to_a_prompt_counts_for_itself():
     first, second = answer(1, "same"), answer(2, "same")
-    selection = chosen(said(first), said(second, verdict=Verdict.NEGATIVE))
+    selection = chosen(labelled_by(first), labelled_by(second, verdict=Verdict.NEGATIVE))
     assert [(each.form, each.is_good) for each in selection.selected] == [
-        (Form.JUDGEMENT, True),
-        (Form.JUDGEMENT, False),
+        (Form.UNPAIRED_PREFERENCE, True),
+        (Form.UNPAIRED_PREFERENCE, False),
     ]
 
 
 @pytest.mark.parametrize(("user", "left"), [("user", 1), ("", MIN_REPEATS + 1)])
 def test_a_user_who_gives_the_same_text_to_everything_teaches_nothing(user, left):
-    labelled = [said(answer(n, user=user), "sha256:junk") for n in range(MIN_REPEATS)]
-    selection = chosen(*labelled, said(answer(99, user=user), "sha256:sound"))
+    labelled = [labelled_by(answer(n, user=user), "sha256:junk") for n in range(MIN_REPEATS)]
+    selection = chosen(*labelled, labelled_by(answer(99, user=user), "sha256:sound"))
     assert len(selection.selected) == left
     assert selection.left_out.get("QUARANTINED", 0) == MIN_REPEATS + 1 - left
 
 
 def test_the_same_text_of_many_users_is_an_answer():
-    labelled = [said(answer(n, user=f"user {n}"), "sha256:same") for n in range(2 * MIN_REPEATS)]
+    labelled = [labelled_by(answer(n, user=f"user {n}"), "sha256:same") for n in range(2 * MIN_REPEATS)]
     assert len(chosen(*labelled).selected) == 2 * MIN_REPEATS
 
 
 def test_who_gives_the_feedback_counts_before_who_sent_the_request():
-    labelled = [said(answer(n, user=f"user {n}"), "sha256:junk", user="editor") for n in range(MIN_REPEATS)]
+    labelled = [
+        labelled_by(answer(n, user=f"user {n}"), "sha256:junk", user="editor") for n in range(MIN_REPEATS)
+    ]
     assert not chosen(*labelled).selected
 
 
 def test_one_user_does_not_fill_the_data():
-    many = [said(answer(n, user="keen"), f"sha256:{n}", n) for n in range(3 * MIN_OF_USER)]
-    others = [said(answer(n, user=f"user {n}"), f"sha256:{n}") for n in range(100, 110)]
+    many = [labelled_by(answer(n, user="keen"), f"sha256:{n}", n) for n in range(3 * MIN_OF_USER)]
+    others = [labelled_by(answer(n, user=f"user {n}"), f"sha256:{n}") for n in range(100, 110)]
     selection = chosen(*many, *others)
     assert selection.left_out == {"CAPPED": 2 * MIN_OF_USER}
     assert ids(selection)[:MIN_OF_USER] == [f"a{n:03}" for n in range(2 * MIN_OF_USER, 3 * MIN_OF_USER)]
 
 
 def test_without_consent_feedback_becomes_no_data():
-    labelled = [said(answer(n), f"sha256:{n}", consent=consent) for n, consent in enumerate(Consent)]
+    labelled = [labelled_by(answer(n), f"sha256:{n}", consent=consent) for n, consent in enumerate(Consent)]
     assert len(select(labelled, [], Generate(), Consent.TRAINING).selected) == 1
     assert len(select(labelled, [], Generate(), Consent.EVALUATION).selected) == 2
     assert (
         len(
             select(
-                [said(answer(9, label="ham"), consent=Consent.NONE)], [], Classify(("ham", "spam"))
+                [labelled_by(answer(9, label="ham"), consent=Consent.NONE)], [], Classify(("ham", "spam"))
             ).selected
         )
         == 0
@@ -110,7 +112,7 @@ def test_without_consent_feedback_becomes_no_data():
 
 
 def test_feedback_on_a_session_names_no_right_answer():
-    assert chosen(said(answer(1), is_session=True)).left_out == {"SESSION": 1}
+    assert chosen(labelled_by(answer(1), is_session=True)).left_out == {"SESSION": 1}
 
 
 @pytest.mark.parametrize(

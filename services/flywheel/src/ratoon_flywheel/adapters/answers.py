@@ -240,11 +240,11 @@ class AnswerTables:
         return len(left)
 
     def _of_sessions(self, tx: Transaction, project: str, sessions: Sequence[str]) -> dict[str, Any]:
-        s, found = SESSION_FEEDBACK, dict[str, Any]()
+        s, rows = SESSION_FEEDBACK, dict[str, Any]()
         for some in _batches(sessions):
             query = select(s).where(s.c.project == project, s.c.session.in_(some))
-            found |= {row.session: row for row in tx.connection.execute(query)}
-        return found
+            rows |= {row.session: row for row in tx.connection.execute(query)}
+        return rows
 
     def _with_own_feedback(self, tx: Transaction, project: str, answer_ids: Sequence[str]) -> set[str]:
         f, own = FEEDBACK_LABELS, set[str]()
@@ -256,11 +256,11 @@ class AnswerTables:
         return own
 
     def _by_id(self, tx: Transaction, project: str, answer_ids: Sequence[str]) -> dict[str, Answer]:
-        a, found = ANSWERS, dict[str, Answer]()
+        a, answers = ANSWERS, dict[str, Answer]()
         for some in _batches(answer_ids):
             query = _without_features().where(a.c.project == project, a.c.answer_id.in_(some))
-            found |= {row.answer_id: _answer(row) for row in tx.connection.execute(query)}
-        return found
+            answers |= {row.answer_id: _answer(row) for row in tx.connection.execute(query)}
+        return answers
 
     def mark(self, tx: Transaction, project: str) -> Mark:
         """How much there is, cheaply: the newest numbers."""

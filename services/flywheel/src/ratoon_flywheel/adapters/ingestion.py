@@ -21,7 +21,7 @@ _LICENSE = "Captured traffic with users' feedback; for this project alone."
 _TITLES = {
     FeedbackData.ANSWERS: "Corrected traffic",
     FeedbackData.PREFERENCES: "Preferences of users",
-    FeedbackData.JUDGEMENTS: "Judged answers",
+    FeedbackData.UNPAIRED_PREFERENCES: "Unpaired preferences",
 }
 _TEXTS = source_pb2.Source.Columns(text="text", label="label", id="id", time="time")
 _CONVERSATIONS = source_pb2.Source.Columns(id="id", time="time", attributes=ATTRIBUTES)

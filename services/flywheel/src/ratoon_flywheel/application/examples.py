@@ -26,17 +26,17 @@ class Export:
     """Digests of JSON lines of records, by what they are; empty: there are none.
 
     `answers` hold right answers: `text` and `label` of labels and numbers, `messages` of free text. `preferences` are
-    `prompt/chosen/rejected`, `judgements` `prompt/completion/label`, both of free text alone.
+    `prompt/chosen/rejected`, `unpaired_preferences` `prompt/completion/label`, both of free text alone.
     """
 
     answers: str = ""
     preferences: str = ""
-    judgements: str = ""
+    unpaired_preferences: str = ""
     counts: Mapping[str, int] = field(default_factory=dict)
     """Number of records of each blob, by its field."""
 
 
-_FIELDS = {Form.PREFERENCE: "preferences", Form.JUDGEMENT: "judgements"}
+_FIELDS = {Form.PREFERENCE: "preferences", Form.UNPAIRED_PREFERENCE: "unpaired_preferences"}
 
 
 def feedback_records(
@@ -66,11 +66,11 @@ def feedback_records(
         reasons = ", ".join(f"{count} {reason}" for reason, count in selection.left_out.items())
         _LOG.info("feedback of %s that becomes no record: %s", project.name, reasons)
     exchanges = read_exchanges(segments, digests, _answers_of(selection.selected))
-    made = (
+    records_or_none = (
         records.record(each, exchanges, corrections.get(each.feedback, ""), project.task)
         for each in selection.selected
     )
-    return [each for each in made if each is not None]
+    return [each for each in records_or_none if each is not None]
 
 
 def export_feedback(
@@ -114,15 +114,15 @@ def read_exchanges(
     segments: Segments, digests: Iterable[str], answer_ids: frozenset[str]
 ) -> dict[str, Exchange]:
     """Return the exchanges of these answers; those of a segment that is gone or broken are left out and logged."""
-    found: dict[str, Exchange] = {}
+    exchanges: dict[str, Exchange] = {}
     for digest in digests:
         try:
             rows = [row for row in segments.read(digest) if isinstance(row, Exchange)]
         except (BadSegment, FailedPrecondition, NotFound) as error:
             _LOG.warning("a traffic segment yields no labelled examples: %s", error)
             continue
-        found |= {row.answer_id: row for row in rows if row.answer_id in answer_ids}
-    return found
+        exchanges |= {row.answer_id: row for row in rows if row.answer_id in answer_ids}
+    return exchanges
 
 
 def _lines(examples: Sequence[LabelledExample], texts: dict[str, str]) -> list[bytes]:

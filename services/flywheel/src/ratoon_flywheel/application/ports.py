@@ -109,7 +109,7 @@ class FeedbackData(StrEnum):
     ANSWERS = "answers"
     """Right answers."""
     PREFERENCES = "preferences"
-    JUDGEMENTS = "judgements"
+    UNPAIRED_PREFERENCES = "unpaired_preferences"
 
 
 class Sources(Protocol):

@@ -67,7 +67,7 @@ _UNAVAILABLE = "UNAVAILABLE"
 _ROLLOUT_ACTIVE = "ROLLOUT_ACTIVE"
 _UNAVAILABLE_RETRY_S = 10.0
 _PRUNED_AT_ONCE = 1000
-_NOUNS = {FeedbackData.PREFERENCES: "preference", FeedbackData.JUDGEMENTS: "judged answer"}
+_NOUNS = {FeedbackData.PREFERENCES: "preference", FeedbackData.UNPAIRED_PREFERENCES: "unpaired preference"}
 _TRIGGERS = uuid.UUID("0c5d2a38-9d5e-4f7e-8a44-6f4f3b1f5f0e")
 
 
@@ -177,7 +177,7 @@ class RunProcedure:
         source = self._sources.create(
             spec.project, FeedbackData.ANSWERS, export.answers, claim.action_id("source")
         )
-        for data in (FeedbackData.PREFERENCES, FeedbackData.JUDGEMENTS):
+        for data in (FeedbackData.PREFERENCES, FeedbackData.UNPAIRED_PREFERENCES):
             if digest := getattr(export, data):
                 self._sources.create(spec.project, data, digest, claim.action_id(f"source-{data}"))
         note = f"Kept as sources for alignment recipes, which pipeline runs do not support yet: {others}."

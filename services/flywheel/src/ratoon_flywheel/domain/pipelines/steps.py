@@ -197,8 +197,8 @@ def _follow(run: PipelineRun, stage: Stage, child: Child, now: datetime) -> Tran
 def _roll_back(run: PipelineRun, stage: Stage, loss: str, now: datetime) -> Transition:
     """Request the rollback of a rollout; the run ends with it."""
     run = replace(run, progress=replace(run.progress, message=f"rolls back: {loss}"))
-    asked = run.rollback_requested
-    if asked is not None and now - asked < CANCEL_RETRY_INTERVAL:
+    requested = run.rollback_requested
+    if requested is not None and now - requested < CANCEL_RETRY_INTERVAL:
         return Transition(run)
     return Transition(replace(run, rollback_requested=now), (RollBack(stage.resource, loss),))
 

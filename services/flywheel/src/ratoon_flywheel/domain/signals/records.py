@@ -31,7 +31,7 @@ class Form(StrEnum):
 
     CORRECTION = "CORRECTION"
     CONFIRMATION = "CONFIRMATION"
-    JUDGEMENT = "JUDGEMENT"
+    UNPAIRED_PREFERENCE = "UNPAIRED_PREFERENCE"
     PREFERENCE = "PREFERENCE"
 
 
@@ -154,16 +154,22 @@ def _assistant(text: str) -> dict[str, str]:
 def _of_labels(
     labelled: Iterable[tuple[Answer, FeedbackLabel]], task: TaskSpec, left_out: Counter[str]
 ) -> Iterable[Selected]:
-    judged = kinds.kind_of(task).FREE_TEXT
+    free_text = kinds.kind_of(task).FREE_TEXT
     for answer, feedback in labelled:
         if feedback.is_session:
             left_out["SESSION"] += 1
             continue
-        label = feedback.correction if judged else right_answer(answer.label, feedback, task) or ""
-        if not label and (not judged or feedback.verdict is Verdict.NEUTRAL or not answer.label):
+        label = feedback.correction if free_text else right_answer(answer.label, feedback, task) or ""
+        if not label and (not free_text or feedback.verdict is Verdict.NEUTRAL or not answer.label):
             left_out["NO_RIGHT_ANSWER"] += 1
             continue
-        form = Form.CORRECTION if feedback.correction else Form.JUDGEMENT if judged else Form.CONFIRMATION
+        form = (
+            Form.CORRECTION
+            if feedback.correction
+            else Form.UNPAIRED_PREFERENCE
+            if free_text
+            else Form.CONFIRMATION
+        )
         yield Selected(
             answer,
             form,
@@ -221,12 +227,12 @@ def _unrepeated(chosen: Sequence[Selected], left_out: Counter[str]) -> list[Sele
 
 def _capped(chosen: Sequence[Selected], left_out: Counter[str]) -> list[Selected]:
     """Leave out the oldest records of a known user who gives more than one user may."""
-    most = max(MIN_OF_USER, int(MAX_USER_SHARE * len(chosen)))
+    limit = max(MIN_OF_USER, int(MAX_USER_SHARE * len(chosen)))
     given: Counter[str] = Counter()
     left = []
     for each in sorted(chosen, key=lambda each: each.time, reverse=True):
         given[each.user] += 1
-        if not each.user or given[each.user] <= most:
+        if not each.user or given[each.user] <= limit:
             left.append(each)
     left_out["CAPPED"] += len(chosen) - len(left)
     return left
