@@ -294,6 +294,7 @@ FAULTS = {
     "an answer that is NaN": ({"prompt": QUESTION, "completion": float("nan")}, "the answer is nan"),
     "a rating that is none": ({**COMPLETION, "label": "perhaps"}, "neither true nor false"),
     "a history that is no list of pairs": ({**ALPACA, "history": ["x"]}, "the history"),
+    "a history that is no list": ({**ALPACA, "history": True}, "the history"),
     "an answer that is too long": ({"prompt": QUESTION, "completion": "x" * 70_000}, "70,000 characters, more than"),
     "a weight of nothing": (
         {"messages": [USER_TURN, {**LAST_TURN, "loss_weight": 0.0}]},

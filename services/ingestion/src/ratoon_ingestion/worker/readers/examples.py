@@ -204,7 +204,7 @@ def _alpaca(fields: _Fields) -> _Read:
     history = fields.one("", "history")
     pairs = parsed_json(history, "the history") if isinstance(history, str) else history
     turns = list(fields.system())
-    for pair in pairs or ():
+    for pair in pairs if isinstance(pairs, list | tuple) else [pairs] if pairs else ():
         if not isinstance(pair, list | tuple) or len(pair) != 2:
             raise BadExample("the history is not a list of pairs of an instruction and its answer")
         instruction, answer = (_text(each, "history") for each in pair)
