@@ -70,7 +70,7 @@ def test_answers_are_greedy_and_short_unless_the_task_or_the_run_says_otherwise(
         (Regress(), {"base": "b" * 64}, "base_digest"),
         (Regress(), {"generation": Generation()}, "generation"),
         (Regress(), {"rules": (Rule(RuleKind.BETTER, "new", 0.0, "rouge_l"),)}, "gate"),
-        (LABELS, {"metric": "accuracy"}, "metric"),
+        (LABELS, {"metric": "auc"}, "metric"),
         (LABELS, {"base": "b" * 64}, "base_digest"),
         (LABELS, {"generation": Generation()}, "generation"),
     ],

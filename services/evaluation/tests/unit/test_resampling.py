@@ -91,3 +91,14 @@ def test_the_seed_decides_every_draw():
     one = resampling.difference(HOW, truth, first, second, 2)
     assert resampling.difference(HOW, truth, first, second, 2) == one
     assert resampling.difference(Resampling(3000, seed=8), truth, first, second, 2) != one
+
+
+def test_differences_of_several_metrics_come_from_the_same_draws():
+    truth, first, second = answers(4)
+    macro, accuracy = resampling.differences(
+        HOW, truth, first, second, 2, resampling.macro_f1, resampling.accuracy
+    )
+    assert macro == resampling.difference(HOW, truth, first, second, 2)
+    assert accuracy.value == pytest.approx(np.mean(truth == first) - np.mean(truth == second))
+    low, high = naive(truth, lambda rows: np.mean((truth == first)[rows]) - np.mean((truth == second)[rows]))
+    assert (accuracy.low, accuracy.high) == pytest.approx((low, high), abs=0.012)

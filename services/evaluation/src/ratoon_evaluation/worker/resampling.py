@@ -57,20 +57,34 @@ def of_confusion(how: Resampling, counts: Counts, *statistics: Callable[[Counts]
     return [how.interval(float(statistic(counts)), statistic(draws)) for statistic in statistics]
 
 
-def difference(how: Resampling, truth: Counts, first: Counts, second: Counts, labels: int) -> Interval:
-    """Macro-F1 of the first predictions minus the second's, the same records drawn for both.
+def differences(
+    how: Resampling,
+    truth: Counts,
+    first: Counts,
+    second: Counts,
+    labels: int,
+    *statistics: Callable[[Counts], Floats],
+) -> list[Interval]:
+    """Statistics of the first predictions minus the second's, the same records drawn for both.
 
-    All three hold a label's index per record; predictions may be `labels`, which stands for no label.
+    Truth and predictions hold a label's index per record; predictions may be `labels`, which stands for no label.
     """
     width = labels + 1
     cells = np.bincount((truth * width + first) * width + second, minlength=labels * width * width)
     shape = (-1, labels, width, width)
-    observed, draws = cells.reshape(shape)[0], _multinomial(how, cells).reshape(shape)
+    observed, draws = (
+        (joint.sum(axis=-1), joint.sum(axis=-2))
+        for joint in (cells.reshape(shape)[0], _multinomial(how, cells).reshape(shape))
+    )
+    return [
+        how.interval(float(of(observed[0]) - of(observed[1])), of(draws[0]) - of(draws[1]))
+        for of in statistics
+    ]
 
-    def gain(joint: Counts) -> Floats:
-        return macro_f1(joint.sum(axis=-1)) - macro_f1(joint.sum(axis=-2))
 
-    return how.interval(float(gain(observed)), gain(draws))
+def difference(how: Resampling, truth: Counts, first: Counts, second: Counts, labels: int) -> Interval:
+    """Macro-F1 of the first predictions minus the second's, as `differences` has it."""
+    return differences(how, truth, first, second, labels, macro_f1)[0]
 
 
 def macro_f1(counts: Counts) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -65,13 +65,21 @@ def slice_scores(
     )
 
 
-def gain(
+def gains(
     part: Part, labels: Sequence[str], candidate: Sequence[str], reference: Sequence[str], how: Resampling
-) -> Interval:
-    """Macro-F1 of the candidate minus the reference's, by paired bootstrap over the part's records."""
+) -> dict[str, Interval]:
+    """Metrics of the candidate minus the reference's by name, by paired bootstrap over the part's records."""
     index = {label: position for position, label in enumerate(labels)}
-    coded = [_coded(index, answers) for answers in (part.labels, candidate, reference)]
-    return resampling.difference(how, coded[0], coded[1], coded[2], len(labels))
+    truth, first, second = (_coded(index, answers) for answers in (part.labels, candidate, reference))
+    statistics = _STATISTICS.values()
+    intervals = resampling.differences(how, truth, first, second, len(labels), *statistics)
+    return dict(zip(_STATISTICS, intervals, strict=True))
+
+
+_STATISTICS: Mapping[str, Callable[[resampling.Counts], resampling.Floats]] = {
+    "macro_f1": resampling.macro_f1,
+    "accuracy": resampling.accuracy,
+}
 
 
 def _slice_score(

@@ -18,7 +18,7 @@ from ratoon_evaluation.domain.errors import BadEvaluation
 from ratoon_evaluation.domain.generation import Generation, check_absent
 
 GATED_METRICS: tuple[str, ...] = ("macro_f1", "accuracy", "auc")
-COMPARED_METRICS: tuple[str, ...] = ("macro_f1",)
+COMPARED_METRICS: tuple[str, ...] = ("macro_f1", "accuracy")
 BASELINE = "majority"
 BASELINE_TITLES: Mapping[str, str] = {
     "majority": "always the commonest label",

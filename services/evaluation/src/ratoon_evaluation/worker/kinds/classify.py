@@ -10,7 +10,7 @@ import numpy as np
 from ratoon.jobs.v1.evaluation_jobs_pb2 import ScoringSpec
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.models import ModelFolder
-from ratoon_evaluation.domain.scores import DomainScores, Scores
+from ratoon_evaluation.domain.scores import MACRO_F1, DomainScores, Interval, Scores
 from ratoon_evaluation.worker import passes, scoring, tables
 from ratoon_evaluation.worker.baselines import Baselines, FittedBaselines, Task
 from ratoon_evaluation.worker.parts import Part, UnusablePart
@@ -81,7 +81,9 @@ class LabelEvaluator:
         wrong, wrong_count = tables.write_wrong(self._store, part, labels, answers[CANDIDATE])
         known = fitted.answers if fitted else {}
         best = fitted.best if fitted else ""
-        candidate, reference = answers[CANDIDATE].predicted, answers.get(REFERENCE)
+        reference = answers.get(REFERENCE)
+        differences = self._gains(part, answers, reference.predicted) if reference else {}
+        baseline_differences = self._gains(part, answers, known[best].predicted) if best else {}
         return DomainScores(
             domain=domain.name,
             test=part.digest,
@@ -93,14 +95,17 @@ class LabelEvaluator:
                 )
                 for name, each in known.items()
             },
-            difference=scoring.gain(part, labels, candidate, reference.predicted, how) if reference else None,
+            difference=differences.get(MACRO_F1),
             best_baseline=best,
-            baseline_difference=scoring.gain(part, labels, candidate, known[best].predicted, how)
-            if best
-            else None,
+            baseline_difference=baseline_differences.get(MACRO_F1),
             wrong=wrong,
             wrong_count=wrong_count,
+            differences=differences,
+            baseline_differences=baseline_differences,
         )
+
+    def _gains(self, part: Part, answers: Mapping[str, Answers], other: Sequence[str]) -> dict[str, Interval]:
+        return scoring.gains(part, self._labels, answers[CANDIDATE].predicted, other, self._how)
 
     def _scores(self, part: Part, answers: Answers) -> Scores:
         predictions = tables.write_predictions(self._store, part, self._labels, answers)
