@@ -55,6 +55,7 @@ class Reloaded:
                 use_safetensors=True,
                 output_loading_info=True,
             )
+            _cap_attention(self._model)
             if folder.base is not None:
                 self._model = _merged(self._model, folder.path)
         except UnfitArtifact:
@@ -130,4 +131,20 @@ def _merged(base: Any, adapter: Path) -> Any:
             "WEIGHTS_MISMATCH",
             f"The adapter does not match its base model: {', '.join(sorted(strange)[:5])}.",
         )
+    _untie(model.get_base_model())
     return model.merge_and_unload()
+
+
+def _untie(model: Any) -> None:
+    """Give an adapted head a matrix of its own: merged into a tied one, its change would reach the embeddings too."""
+    ends = model.get_output_embeddings(), model.get_input_embeddings()
+    head, embeddings = (getattr(end, "base_layer", end) for end in ends)
+    if (head, embeddings) != ends and head.weight is embeddings.weight:
+        head.weight = torch.nn.Parameter(head.weight.detach().clone())
+        model.config.tie_word_embeddings = False
+
+
+def _cap_attention(model: Any) -> None:
+    """Cap attention where the architecture does, as engines do: torch's own attention leaves the cap out."""
+    if getattr(model.config.get_text_config(), "attn_logit_softcapping", None):
+        model.set_attn_implementation("eager")
