@@ -8,9 +8,11 @@ from pydantic import TypeAdapter
 from ratoon.tasks.classify import Classify
 from ratoon.tasks.generate import Form, Generate, Sampling
 from ratoon.tasks.kind import BadTask, TaskNotSupported
+from ratoon.tasks.kinds import supported
 from ratoon.tasks.regress import Regress
 from ratoon_training.application.commands import BaseModel, RecipeSpec, recipe_of
 from ratoon_training.domain.errors import AcceleratorRefused, BadRecipe
+from ratoon_training.domain.kinds.table import KINDS
 from ratoon_training.domain.recipes import (
     BATCH_LADDER,
     Accelerator,
@@ -165,3 +167,24 @@ def test_a_bad_setting_of_texts_is_refused_by_name(spec, error, field):
     with pytest.raises(error) as refused:
         recipe_of(spec, None)
     assert refused.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("task", "expected"),
+    [
+        (Classify(LABELS), {"do_sample": False, "max_new_tokens": 9}),
+        (Regress(), {"do_sample": False, "max_new_tokens": 32}),
+        (Generate(), {"do_sample": False, "max_new_tokens": 256}),
+        (CHAT, {"do_sample": False, "max_new_tokens": 64}),
+        (
+            Generate(defaults=Sampling(temperature=0.0, top_p=0.5, repetition_penalty=1.1)),
+            {"do_sample": False, "max_new_tokens": 256, "repetition_penalty": 1.1},
+        ),
+        (
+            Generate(defaults=Sampling(temperature=0.7, top_p=0.5)),
+            {"do_sample": True, "max_new_tokens": 256, "temperature": 0.7, "top_p": 0.5},
+        ),
+    ],
+)
+def test_answers_are_greedy_unless_the_task_states_a_temperature(task, expected):
+    assert supported(KINDS, task, "Training").generation(task, 9) == expected

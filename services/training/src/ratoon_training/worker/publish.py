@@ -74,9 +74,9 @@ def _copy_speech(task: TrainingTask, recipe: Recipe, folder: Path) -> None:
     speech = of_base(folder)
     longest = max((len(speech.answer(label)) for label in recipe.labels), default=0)
     kind = supported(KINDS, recipe.spec, "Training")
-    max_new_tokens = kind.answer_tokens(recipe.spec, longest)
+    generation = kind.generation(recipe.spec, longest)
     ends = _end_tokens(config.get("eos_token_id"), speech.end, end_tokens(task.prepared))
-    _write(path, {**config, **ends, "do_sample": False, "max_new_tokens": max_new_tokens})
+    _write(path, {**config, **ends, **generation})
 
 
 def _end_tokens(known: int | list[int] | None, end: int, learned: list[int]) -> dict[str, Any]:

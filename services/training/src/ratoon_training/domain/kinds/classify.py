@@ -11,9 +11,9 @@ def labels(task: Classify, /) -> tuple[str, ...]:
     return task.labels
 
 
-def answer_tokens(_: Classify, longest: int, /) -> int:
-    """Return the tokens of the longest label, and at least 8."""
-    return max(8, longest)
+def generation(_: Classify, longest: int, /) -> dict[str, float]:
+    """Return greedy decoding of the tokens of the longest label, and of at least 8."""
+    return {"do_sample": False, "max_new_tokens": max(8, longest)}
 
 
 def check(task: Classify, /) -> None:

@@ -13,9 +13,18 @@ def labels(_: Generate, /) -> tuple[str, ...]:
     return ()
 
 
-def answer_tokens(task: Generate, _: int, /) -> int:
-    """Return the maximum of the task."""
-    return task.defaults.max_tokens or USUAL_ANSWER_TOKENS
+def generation(task: Generate, _: int, /) -> dict[str, float]:
+    """Return the defaults of the task; greedy decoding unless they state a temperature above 0."""
+    defaults = task.defaults
+    limits = {"max_new_tokens": defaults.max_tokens or USUAL_ANSWER_TOKENS}
+    penalty = {"repetition_penalty": defaults.repetition_penalty}
+    drawn = {name: getattr(defaults, name) for name in ("temperature", "top_p", "top_k", "min_p")}
+    stated = {**penalty, **(drawn if defaults.temperature else {})}
+    return {
+        "do_sample": bool(defaults.temperature),
+        **limits,
+        **{name: value for name, value in stated.items() if value is not None},
+    }
 
 
 def check(task: Generate, /) -> None:

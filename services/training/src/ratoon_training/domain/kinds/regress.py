@@ -13,9 +13,9 @@ def labels(_: Regress, /) -> tuple[str, ...]:
     return ()
 
 
-def answer_tokens(_: Regress, longest: int, /) -> int:
-    """Return enough tokens for any number."""
-    return max(NUMBER_TOKENS, longest)
+def generation(_: Regress, __: int, /) -> dict[str, float]:
+    """Return greedy decoding of enough tokens for any number."""
+    return {"do_sample": False, "max_new_tokens": NUMBER_TOKENS}
 
 
 def check(task: Regress, /) -> None:
