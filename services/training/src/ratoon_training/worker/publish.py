@@ -64,7 +64,7 @@ def _in_order(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _copy_speech(task: TrainingTask, recipe: Recipe, folder: Path) -> None:
-    """The tokenizer and template that the model was trained with, and how it is to be sampled: greedily."""
+    """Copy the tokenizer and template that the model was trained with, and write how answers are generated."""
     shutil.copytree(task.prepared / "tokenizer", folder, dirs_exist_ok=True)
     path = folder / "generation_config.json"
     known = json.loads(path.read_text()) if path.exists() else {}
