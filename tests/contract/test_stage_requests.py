@@ -15,10 +15,12 @@ from ratoon.tasks.regress import Regress
 from ratoon.testkit.clock import FakeClock
 from ratoon_evaluation import mapping as evaluation_mapping
 from ratoon_evaluation.application import handlers as evaluation
+from ratoon_evaluation.domain.kinds.table import KINDS as EVALUATION_KINDS
 from ratoon_flywheel.adapters.evaluation import EvaluationStage
 from ratoon_flywheel.adapters.ingestion import SplitStage
 from ratoon_flywheel.adapters.labeling import LabelStage
 from ratoon_flywheel.adapters.training import TrainingStage
+from ratoon_flywheel.domain.kinds.table import KINDS as RUN_KINDS
 from ratoon_flywheel.domain.pipelines.actions import stage_request
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Production, Products, StageId, Window
 from ratoon_flywheel.domain.pipelines.support import check_supported
@@ -161,3 +163,10 @@ def test_evaluation_accepts_the_gate(each_run):
         command = evaluation_mapping.create_run(channel.sent["CreateEvaluationRun"])
         created = evaluation.create_run(command, Accepting(), Accepting(), FakeClock())
         assert created.question.task == run.project.task
+
+
+@pytest.mark.parametrize("kind", RUN_KINDS)
+def test_runs_gate_what_evaluation_measures(kind):
+    of_runs, of_evaluation = RUN_KINDS[kind], EVALUATION_KINDS[kind]
+    assert set(of_runs.GATED_METRICS) == set(of_evaluation.GATED_METRICS)
+    assert set(of_runs.COMPARED_METRICS) == set(of_evaluation.COMPARED_METRICS)

@@ -255,7 +255,7 @@ def test_a_part_of_a_setting_can_be_changed_alone():
     ("settings", "error", "names"),
     [
         ({"task": Classify(("a", "b"), multi_label=True)}, TaskNotSupported, "several labels"),
-        ({"primary_metric": "accuracy"}, SettingNotSupported, "primary_metric"),
+        ({"primary_metric": "auc"}, SettingNotSupported, "primary_metric"),
         ({"metrics": ("accuracy", "calibration_error")}, SettingNotSupported, "metrics"),
         ({"metric_gates": (MetricGate("recall", 0.5),)}, SettingNotSupported, r"metric_gates \(recall\)"),
         ({"metric_gates": (MetricGate("auc", max_loss=0.1),)}, SettingNotSupported, "metric_gates"),
@@ -355,6 +355,7 @@ def test_what_pipeline_runs_support():
         {"data_requirements": DataRequirements(5, 2, (), ("en",), ("CC0-1.0",))},
         {"metric_gates": (MetricGate("accuracy", 0.8, 1.0),)},
         {"metric_gates": (MetricGate("macro_f1", max_loss=0.1),)},
+        {"primary_metric": "accuracy", "metric_gates": (MetricGate("accuracy", max_loss=0.1),)},
         {"task": Generate(), "primary_metric": "chrf", "metrics": ("bleu",)},
         {"task": Generate(), "metric_gates": (MetricGate("answer_length", max_value=200.0),)},
         {"task": SCORE, "primary_metric": "rmse", "metric_gates": (MetricGate("r2", 0.2, max_loss=0.05),)},

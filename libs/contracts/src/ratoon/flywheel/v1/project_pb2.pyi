@@ -343,8 +343,8 @@ class Project(_message.Message):
         """Largest accepted value. Not set: no bound."""
         max_loss: _builtins.float
         """Accepted loss against the version in production, in the unit of the metric. The first version has none to compare
-        with. Not set: any. Pipeline runs support it for the metrics that can be compared: `macro_f1` for `classify`, all
-        but `answer_length` for the other kinds.
+        with. Not set: any. Pipeline runs support it for the metrics that can be compared: `macro_f1` and `accuracy` for
+        `classify`, all but `answer_length` for the other kinds.
         """
         def __init__(
             self,

@@ -9,7 +9,7 @@ from ratoon_flywheel.domain.project_settings import DataRequirements
 from ratoon_flywheel.domain.shares import Ratios, fills_parts, records_in_all, records_per_class
 
 GATED_METRICS: tuple[str, ...] = ("macro_f1", "accuracy", "auc")
-COMPARED_METRICS: tuple[str, ...] = ("macro_f1",)
+COMPARED_METRICS: tuple[str, ...] = ("macro_f1", "accuracy")
 SCORED_METRICS: tuple[str, ...] = ()
 REPORTED_METRICS: tuple[str, ...] = ("macro_f1", "accuracy", "perplexity")
 BEATS_SIMPLEST_BASELINE = True
