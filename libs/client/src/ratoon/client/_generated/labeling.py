@@ -935,11 +935,12 @@ class TasksResource:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> BatchCreateTasksResponse:
-        """Create up to 1,000 tasks: records to answer, answers to rate, pairs of answers to compare.
+        """Create up to 1,000 tasks.
 
-        All are created, or none. Refused: no record (`RECORD_MISSING`), work that the kind of task does not
-        have or that lacks its answers (`BAD_WORK`), an answer that is none (`BAD_ANSWER`, `UNKNOWN_LABEL`), a
-        number of annotators out of range (`BAD_OVERLAP`).
+        They are records to answer, answers to rate, or pairs of answers to compare. All are created, or none.
+        Refused: no record (`RECORD_MISSING`), work that the kind of task does not have or that lacks its
+        answers (`BAD_WORK`), an answer that is none (`BAD_ANSWER`, `UNKNOWN_LABEL`), a number of annotators
+        out of range (`BAD_OVERLAP`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -1090,8 +1091,10 @@ class TasksResource:
         )
 
     def summarize_ratings(self, parent: str, *, timeout: float | None = None) -> SummarizeRatingsResponse:
-        """Summarize the ratings and the comparisons of a project: means and win rates with their intervals,
-        and agreement.
+        """Summarize the human ratings of a project.
+
+        Of ratings it gives the means, of comparisons the win rates, with their intervals and the agreement of
+        annotators.
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -1118,11 +1121,12 @@ class AsyncTasksResource:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> BatchCreateTasksResponse:
-        """Create up to 1,000 tasks: records to answer, answers to rate, pairs of answers to compare.
+        """Create up to 1,000 tasks.
 
-        All are created, or none. Refused: no record (`RECORD_MISSING`), work that the kind of task does not
-        have or that lacks its answers (`BAD_WORK`), an answer that is none (`BAD_ANSWER`, `UNKNOWN_LABEL`), a
-        number of annotators out of range (`BAD_OVERLAP`).
+        They are records to answer, answers to rate, or pairs of answers to compare. All are created, or none.
+        Refused: no record (`RECORD_MISSING`), work that the kind of task does not have or that lacks its
+        answers (`BAD_WORK`), an answer that is none (`BAD_ANSWER`, `UNKNOWN_LABEL`), a number of annotators
+        out of range (`BAD_OVERLAP`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -1275,8 +1279,10 @@ class AsyncTasksResource:
     async def summarize_ratings(
         self, parent: str, *, timeout: float | None = None
     ) -> SummarizeRatingsResponse:
-        """Summarize the ratings and the comparisons of a project: means and win rates with their intervals,
-        and agreement.
+        """Summarize the human ratings of a project.
+
+        Of ratings it gives the means, of comparisons the win rates, with their intervals and the agreement of
+        annotators.
 
         Args:
             parent: Resource name of the project: `projects/{project}`.

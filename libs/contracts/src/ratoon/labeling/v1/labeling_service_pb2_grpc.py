@@ -226,8 +226,8 @@ class LabelingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteLabelSet(self, request, context):
-        """Delete a label set that has ended. Annotations that it imported are kept. Refused while it is in progress, and while
-        a split, a model version or a pipeline run uses the labels of one that succeeded (`IN_USE`).
+        """Delete a label set that has ended. Annotations that it imported are kept. Refused while it is in progress, and
+        while a split, a model version or a pipeline run uses the labels of one that succeeded (`IN_USE`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -256,9 +256,9 @@ class LabelingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def BatchCreateTasks(self, request, context):
-        """Create up to 1,000 tasks: records to answer, answers to rate, pairs of answers to compare. All are created, or
-        none. Refused: no record (`RECORD_MISSING`), work that the kind of task does not have or that lacks its answers
-        (`BAD_WORK`), an answer that is none (`BAD_ANSWER`, `UNKNOWN_LABEL`), a number of annotators out of range
+        """Create up to 1,000 tasks. They are records to answer, answers to rate, or pairs of answers to compare. All are
+        created, or none. Refused: no record (`RECORD_MISSING`), work that the kind of task does not have or that lacks its
+        answers (`BAD_WORK`), an answer that is none (`BAD_ANSWER`, `UNKNOWN_LABEL`), a number of annotators out of range
         (`BAD_OVERLAP`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -287,7 +287,8 @@ class LabelingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SummarizeRatings(self, request, context):
-        """Summarize the ratings and the comparisons of a project: means and win rates with their intervals, and agreement.
+        """Summarize the human ratings of a project. Of ratings it gives the means, of comparisons the win rates, with their
+        intervals and the agreement of annotators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

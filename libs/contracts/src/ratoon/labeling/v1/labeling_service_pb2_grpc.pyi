@@ -68,8 +68,8 @@ class LabelingServiceStub:
     CancelLabelSet: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CancelLabelSetRequest, _label_set_pb2.LabelSet]
     """Request the cancellation of a label set. A label set that has ended is returned unchanged."""
     DeleteLabelSet: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.DeleteLabelSetRequest, _labeling_service_pb2.DeleteLabelSetResponse]
-    """Delete a label set that has ended. Annotations that it imported are kept. Refused while it is in progress, and while
-    a split, a model version or a pipeline run uses the labels of one that succeeded (`IN_USE`).
+    """Delete a label set that has ended. Annotations that it imported are kept. Refused while it is in progress, and
+    while a split, a model version or a pipeline run uses the labels of one that succeeded (`IN_USE`).
     """
     CreateAnnotation: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateAnnotationRequest, _annotation_pb2.Annotation]
     """Annotate a record. Refused: no record (`RECORD_MISSING`), an empty or too long answer (`BAD_LABEL`), the source
@@ -80,9 +80,9 @@ class LabelingServiceStub:
     ListAnnotations: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ListAnnotationsRequest, _labeling_service_pb2.ListAnnotationsResponse]
     """List the annotations of a project, oldest first."""
     BatchCreateTasks: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.BatchCreateTasksRequest, _labeling_service_pb2.BatchCreateTasksResponse]
-    """Create up to 1,000 tasks: records to answer, answers to rate, pairs of answers to compare. All are created, or
-    none. Refused: no record (`RECORD_MISSING`), work that the kind of task does not have or that lacks its answers
-    (`BAD_WORK`), an answer that is none (`BAD_ANSWER`, `UNKNOWN_LABEL`), a number of annotators out of range
+    """Create up to 1,000 tasks. They are records to answer, answers to rate, or pairs of answers to compare. All are
+    created, or none. Refused: no record (`RECORD_MISSING`), work that the kind of task does not have or that lacks its
+    answers (`BAD_WORK`), an answer that is none (`BAD_ANSWER`, `UNKNOWN_LABEL`), a number of annotators out of range
     (`BAD_OVERLAP`).
     """
     GetTask: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.GetTaskRequest, _annotation_pb2.Task]
@@ -92,7 +92,9 @@ class LabelingServiceStub:
     SummarizeTasks: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.SummarizeTasksRequest, _labeling_service_pb2.SummarizeTasksResponse]
     """Count the tasks of a project by state, and the reviewed ones by the label before and after."""
     SummarizeRatings: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.SummarizeRatingsRequest, _labeling_service_pb2.SummarizeRatingsResponse]
-    """Summarize the ratings and the comparisons of a project: means and win rates with their intervals, and agreement."""
+    """Summarize the human ratings of a project. Of ratings it gives the means, of comparisons the win rates, with their
+    intervals and the agreement of annotators.
+    """
     ClaimTask: _grpc.UnaryUnaryMultiCallable[_labeling_service_pb2.ClaimTaskRequest, _labeling_service_pb2.ClaimTaskResponse]
     """Claim the next open task for ten minutes, the newest tasks first. Meanwhile no other annotator can claim or
     complete it. A repeated call returns the same task while it is open, and extends the lease. A task that the caller
@@ -143,8 +145,8 @@ class LabelingServiceAsyncStub(LabelingServiceStub):
     CancelLabelSet: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CancelLabelSetRequest, _label_set_pb2.LabelSet]  # type: ignore[assignment]
     """Request the cancellation of a label set. A label set that has ended is returned unchanged."""
     DeleteLabelSet: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.DeleteLabelSetRequest, _labeling_service_pb2.DeleteLabelSetResponse]  # type: ignore[assignment]
-    """Delete a label set that has ended. Annotations that it imported are kept. Refused while it is in progress, and while
-    a split, a model version or a pipeline run uses the labels of one that succeeded (`IN_USE`).
+    """Delete a label set that has ended. Annotations that it imported are kept. Refused while it is in progress, and
+    while a split, a model version or a pipeline run uses the labels of one that succeeded (`IN_USE`).
     """
     CreateAnnotation: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.CreateAnnotationRequest, _annotation_pb2.Annotation]  # type: ignore[assignment]
     """Annotate a record. Refused: no record (`RECORD_MISSING`), an empty or too long answer (`BAD_LABEL`), the source
@@ -155,9 +157,9 @@ class LabelingServiceAsyncStub(LabelingServiceStub):
     ListAnnotations: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ListAnnotationsRequest, _labeling_service_pb2.ListAnnotationsResponse]  # type: ignore[assignment]
     """List the annotations of a project, oldest first."""
     BatchCreateTasks: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.BatchCreateTasksRequest, _labeling_service_pb2.BatchCreateTasksResponse]  # type: ignore[assignment]
-    """Create up to 1,000 tasks: records to answer, answers to rate, pairs of answers to compare. All are created, or
-    none. Refused: no record (`RECORD_MISSING`), work that the kind of task does not have or that lacks its answers
-    (`BAD_WORK`), an answer that is none (`BAD_ANSWER`, `UNKNOWN_LABEL`), a number of annotators out of range
+    """Create up to 1,000 tasks. They are records to answer, answers to rate, or pairs of answers to compare. All are
+    created, or none. Refused: no record (`RECORD_MISSING`), work that the kind of task does not have or that lacks its
+    answers (`BAD_WORK`), an answer that is none (`BAD_ANSWER`, `UNKNOWN_LABEL`), a number of annotators out of range
     (`BAD_OVERLAP`).
     """
     GetTask: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.GetTaskRequest, _annotation_pb2.Task]  # type: ignore[assignment]
@@ -167,7 +169,9 @@ class LabelingServiceAsyncStub(LabelingServiceStub):
     SummarizeTasks: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.SummarizeTasksRequest, _labeling_service_pb2.SummarizeTasksResponse]  # type: ignore[assignment]
     """Count the tasks of a project by state, and the reviewed ones by the label before and after."""
     SummarizeRatings: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.SummarizeRatingsRequest, _labeling_service_pb2.SummarizeRatingsResponse]  # type: ignore[assignment]
-    """Summarize the ratings and the comparisons of a project: means and win rates with their intervals, and agreement."""
+    """Summarize the human ratings of a project. Of ratings it gives the means, of comparisons the win rates, with their
+    intervals and the agreement of annotators.
+    """
     ClaimTask: _aio.UnaryUnaryMultiCallable[_labeling_service_pb2.ClaimTaskRequest, _labeling_service_pb2.ClaimTaskResponse]  # type: ignore[assignment]
     """Claim the next open task for ten minutes, the newest tasks first. Meanwhile no other annotator can claim or
     complete it. A repeated call returns the same task while it is open, and extends the lease. A task that the caller
@@ -281,8 +285,8 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labeling_service_pb2.DeleteLabelSetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_labeling_service_pb2.DeleteLabelSetResponse, _abc.Awaitable[_labeling_service_pb2.DeleteLabelSetResponse]]:
-        """Delete a label set that has ended. Annotations that it imported are kept. Refused while it is in progress, and while
-        a split, a model version or a pipeline run uses the labels of one that succeeded (`IN_USE`).
+        """Delete a label set that has ended. Annotations that it imported are kept. Refused while it is in progress, and
+        while a split, a model version or a pipeline run uses the labels of one that succeeded (`IN_USE`).
         """
 
     @_abc_1.abstractmethod
@@ -317,9 +321,9 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labeling_service_pb2.BatchCreateTasksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_labeling_service_pb2.BatchCreateTasksResponse, _abc.Awaitable[_labeling_service_pb2.BatchCreateTasksResponse]]:
-        """Create up to 1,000 tasks: records to answer, answers to rate, pairs of answers to compare. All are created, or
-        none. Refused: no record (`RECORD_MISSING`), work that the kind of task does not have or that lacks its answers
-        (`BAD_WORK`), an answer that is none (`BAD_ANSWER`, `UNKNOWN_LABEL`), a number of annotators out of range
+        """Create up to 1,000 tasks. They are records to answer, answers to rate, or pairs of answers to compare. All are
+        created, or none. Refused: no record (`RECORD_MISSING`), work that the kind of task does not have or that lacks its
+        answers (`BAD_WORK`), an answer that is none (`BAD_ANSWER`, `UNKNOWN_LABEL`), a number of annotators out of range
         (`BAD_OVERLAP`).
         """
 
@@ -353,7 +357,9 @@ class LabelingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _labeling_service_pb2.SummarizeRatingsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_labeling_service_pb2.SummarizeRatingsResponse, _abc.Awaitable[_labeling_service_pb2.SummarizeRatingsResponse]]:
-        """Summarize the ratings and the comparisons of a project: means and win rates with their intervals, and agreement."""
+        """Summarize the human ratings of a project. Of ratings it gives the means, of comparisons the win rates, with their
+        intervals and the agreement of annotators.
+        """
 
     @_abc_1.abstractmethod
     def ClaimTask(
