@@ -84,10 +84,10 @@ def create_feedback(feedback: Feedback) -> flywheel_service_pb2.CreateFeedbackRe
         feedback.consent,
     )
     whose = (feedback.session_id, feedback.user)
-    said = repr((*words, *more, *whose) if any((*more, *whose)) else words)
+    content = repr((*words, *more, *whose) if any((*more, *whose)) else words)
     return flywheel_service_pb2.CreateFeedbackRequest(
         parent=f"projects/{feedback.project}",
-        request_id=str(uuid.uuid5(_FEEDBACK_IDS, said)),
+        request_id=str(uuid.uuid5(_FEEDBACK_IDS, content)),
         feedback=kind(
             answer_id=feedback.answer_id,
             thumb=feedback.thumb,
