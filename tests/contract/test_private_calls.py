@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[2]
 BOXES = {
     "libs/storage/src/ratoon/storage/alembic_internals.py",
     "libs/engine/src/ratoon/engine/vllm_internals.py",
+    "services/evaluation/src/ratoon_evaluation/worker/vllm_batch.py",
     "services/training/src/ratoon_training/worker/ray_internals.py",
 }
 BUILT_ON = {

@@ -73,14 +73,14 @@ def stored_answers(spec, result, models=("candidate", "reference", "zero_shot", 
 @pytest.fixture
 def calls(monkeypatch):
     """The number of prompts of each call of a generator."""
-    made, answer = [], Generator.answer
+    sizes, answer = [], Generator.answer
 
     def counted(self, prompts, advance):
-        made.append(len(prompts))
+        sizes.append(len(prompts))
         return answer(self, prompts, advance)
 
     monkeypatch.setattr(Generator, "answer", counted)
-    return made
+    return sizes
 
 
 def test_texts_are_compared_with_the_reference_and_with_baselines(result, store):
@@ -147,7 +147,7 @@ def counting(function):
 
 
 @pytest.mark.parametrize(
-    ("change", "asked"),
+    ("change", "expected"),
     [
         ({"reference": "other"}, 1),
         ({"few_shot": 1}, 1),
@@ -157,12 +157,12 @@ def counting(function):
     ],
 )
 def test_stored_answers_are_not_those_of_another_model_or_other_settings(
-    spec, result, store, tmp_path, calls, change, asked
+    spec, result, store, tmp_path, calls, change, expected
 ):
     if "reference" in change:
         change = {"reference": store.put_tree(tiny_llama(tmp_path / "other", ("ham", "spam"), seed=9))}
     run(spec | change | {"stored_answers": stored_answers(spec, result)}, tmp_path / "job")
-    assert len(calls) == asked
+    assert len(calls) == expected
 
 
 def test_stored_answers_that_name_other_settings_than_they_have_are_not_used(spec, result, tmp_path, calls):
@@ -207,17 +207,17 @@ def blob(rows, clusters=None, group=None):
 
 
 def test_conversations_are_answered_whole(spec, store, tmp_path, monkeypatch):
-    asked, answer = [], Generator.answer
+    rendered, answer = [], Generator.answer
 
     def recorded(self, prompts, advance):
-        asked.extend(self._loaded.tokenizer.decode(prompt.tokens) for prompt in prompts)
+        rendered.extend(self._loaded.tokenizer.decode(prompt.tokens) for prompt in prompts)
         return answer(self, prompts, advance)
 
     monkeypatch.setattr(Generator, "answer", recorded)
     test = store.put_bytes(blob(conversations(6)))
     run(spec | {"reference": "", "base": "", "domains": [{"name": "new", "test": test}]}, tmp_path / "job")
-    assert len(asked) == 6
-    assert all("You sort mail." in each and "<|assistant|>Show me.</s>" in each for each in asked)
+    assert len(rendered) == 6
+    assert all("You sort mail." in each and "<|assistant|>Show me.</s>" in each for each in rendered)
 
 
 def test_near_duplicates_alone_give_no_interval_and_do_not_pass(spec, store, tmp_path):

@@ -164,11 +164,11 @@ def test_draws_follow_the_probabilities_that_the_filters_keep():
     logits = torch.tensor([[2.0, 1.0, 0.5, 0.0, -1.0, -3.0]]).repeat(20_000, 1)
     draws = np.random.default_rng(1).random(20_000)
     shares = np.bincount(sampled(logits, Decoding(1, 0.7, 0.9, 4, 0.05), draws), minlength=6) / 20_000
-    kept = (logits[0].double() / 0.7).softmax(-1)
-    kept[4:] = 0
-    kept /= kept.sum()
-    kept[(kept.cumsum(-1) - kept) >= 0.9] = 0
-    expected = (kept / kept.sum()).tolist()
+    retained = (logits[0].double() / 0.7).softmax(-1)
+    retained[4:] = 0
+    retained /= retained.sum()
+    retained[(retained.cumsum(-1) - retained) >= 0.9] = 0
+    expected = (retained / retained.sum()).tolist()
     assert shares == pytest.approx(expected, abs=0.01)
     assert shares[3:].tolist() == [0, 0, 0]
     penalty = penalised(torch.tensor([[2.0, -1.0, 3.0]]), torch.tensor([[True, True, False]]), 2.0)

@@ -1,5 +1,6 @@
-"""Answers by vLLM: what is asked of it, by a stand-in of its offline API, and the real one against transformers."""
+"""Answers by vLLM: its requests, by a stand-in of its offline API, and the real one against transformers."""
 
+import ast
 import importlib.util
 import os
 from pathlib import Path
@@ -60,7 +61,7 @@ def folder(tmp_path_factory):
     return tiny_llama(tmp_path_factory.mktemp("written"), seed=3)
 
 
-def asked(generator):
+def prompts_for(generator):
     """Prompts with references, and two that are too long for an answer or for their reference."""
     prompts = generator.prompts()
     each = []
@@ -74,20 +75,20 @@ def asked(generator):
 def compare(folder, decoding):
     ours = Generator(LoadedModel(folder, 1), decoding)
     theirs = VllmGenerator(folder, decoding, 1)
-    prompts = asked(ours)
+    prompts = prompts_for(ours)
     done = []
-    expected, found = ours.answer(prompts, lambda done: None), theirs.answer(prompts, done.append)
-    assert found.texts == expected.texts
-    assert found.finish == expected.finish
-    assert found.nll == pytest.approx(expected.nll, rel=1e-4)
-    assert found.nll_tokens.tolist() == expected.nll_tokens.tolist()
+    expected, answers = ours.answer(prompts, lambda done: None), theirs.answer(prompts, done.append)
+    assert answers.texts == expected.texts
+    assert answers.finish == expected.finish
+    assert answers.nll == pytest.approx(expected.nll, rel=1e-4)
+    assert answers.nll_tokens.tolist() == expected.nll_tokens.tolist()
     assert done[-1] == len(prompts)
-    return found
+    return answers
 
 
 def test_answers_are_those_of_the_other_generator(folder, stand_in):
-    found = compare(ModelFolder(folder), Decoding(12))
-    stop = found.texts[1][3:6]
+    answers = compare(ModelFolder(folder), Decoding(12))
+    stop = answers.texts[1][3:6]
     assert compare(ModelFolder(folder), Decoding(12, stop=(stop,))).finish[1] == "stop"
 
 
@@ -126,6 +127,31 @@ def test_a_machine_without_vllm_says_so(folder, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(EngineMissing, match=r"generation\.engine"):
         VllmGenerator(ModelFolder(folder), Decoding(4))
+
+
+def test_the_pinned_release_has_the_names_that_are_used():
+    """vLLM promises no Python API. Its sources are read: to import it takes longer than all other tests."""
+    (package,) = importlib.util.find_spec("vllm").submodule_search_locations
+    sources = {
+        name: ast.parse((Path(package) / name).read_text())
+        for name in ("sampling_params.py", "entrypoints/llm.py")
+    }
+    fields = names_in(sources["sampling_params.py"], "SamplingParams")
+    assert {"temperature", "top_p", "top_k", "min_p", "repetition_penalty", "max_tokens", "seed"} <= fields
+    assert {"stop_token_ids", "prompt_logprobs"} <= fields
+    arguments = names_in(sources["entrypoints/llm.py"], "LLM")
+    assert {"model", "dtype", "enforce_eager", "seed"} <= arguments
+    engine = names_in(ast.parse((Path(package) / "engine/arg_utils.py").read_text()), "EngineArgs")
+    assert {"max_model_len", "enable_prefix_caching", "generation_config"} <= engine
+
+
+def names_in(source, name):
+    (node_of_class,) = [node for node in source.body if isinstance(node, ast.ClassDef) and node.name == name]
+    fields = {node.target.id for node in node_of_class.body if isinstance(node, ast.AnnAssign)}
+    functions = [
+        node for node in node_of_class.body if isinstance(node, ast.FunctionDef) and node.name == "__init__"
+    ]
+    return fields | {each.arg for node in functions for each in (*node.args.args, *node.args.kwonlyargs)}
 
 
 @pytest.mark.engine

@@ -33,26 +33,26 @@ def values(scores, rows=None):
 
 def test_texts_are_scored_by_the_metrics_of_the_library():
     scores = TextScores(Answered(Generate(), REFERENCES, ANSWERS, "13a"))
-    found = values(scores)
+    measured = values(scores)
     pairs = list(zip(ANSWERS, REFERENCES, strict=True))
     for name, metric in (
         ("rouge_l", text_metrics.rouge_l_of_texts),
         ("exact_match", text_metrics.exact_match),
         ("token_f1", text_metrics.token_f1),
     ):
-        assert found[name] == pytest.approx(np.mean([metric(answer, each) for answer, each in pairs]))
+        assert measured[name] == pytest.approx(np.mean([metric(answer, each) for answer, each in pairs]))
     split = [[text_metrics.bleu_tokens(text, "13a") for text in each] for each in REFERENCES]
     answers = [text_metrics.bleu_tokens(text, "13a") for text in ANSWERS]
-    assert found["bleu"] == pytest.approx(text_metrics.bleu(answers, split))
-    assert found["chrf"] == pytest.approx(text_metrics.chrf(ANSWERS, REFERENCES))
+    assert measured["bleu"] == pytest.approx(text_metrics.bleu(answers, split))
+    assert measured["chrf"] == pytest.approx(text_metrics.chrf(ANSWERS, REFERENCES))
     words = [text_metrics.words(answer) for answer in ANSWERS]
-    assert found["distinct_1"] == pytest.approx(text_metrics.distinct_n(words, 1))
-    assert found["distinct_2"] == pytest.approx(text_metrics.distinct_n(words, 2))
-    assert found["answer_length"] == np.mean([len(answer) for answer in ANSWERS])
-    assert found["refusal_rate"] == 0.25
+    assert measured["distinct_1"] == pytest.approx(text_metrics.distinct_n(words, 1))
+    assert measured["distinct_2"] == pytest.approx(text_metrics.distinct_n(words, 2))
+    assert measured["answer_length"] == np.mean([len(answer) for answer in ANSWERS])
+    assert measured["refusal_rate"] == 0.25
     assert scores.unanswered == 1
-    assert "perplexity" not in found
-    assert "json_validity" not in found
+    assert "perplexity" not in measured
+    assert "json_validity" not in measured
 
 
 def test_a_slice_is_scored_as_its_records_alone():
@@ -90,9 +90,9 @@ def test_json_answers_are_valid_or_not_and_compared_by_their_fields():
     answers = ['{"a": 1, "b": 2}', "no JSON", "NaN"]
     references = [('{"b":2,"a":1}',), ('{"a":1}',), ("3",)]
     scores = TextScores(Answered(task, references, answers, "13a"))
-    found = values(scores)
-    assert found["json_validity"] == pytest.approx(1 / 3)
-    assert found["json_field_f1"] == pytest.approx(1 / 3)
+    measured = values(scores)
+    assert measured["json_validity"] == pytest.approx(1 / 3)
+    assert measured["json_field_f1"] == pytest.approx(1 / 3)
     assert scores.unanswered == 2
     assert scores.wrong == [False, True, True]
 
@@ -113,12 +113,12 @@ def test_numbers_are_scored_as_scikit_learn_and_scipy_do():
     answers = ["0.5", "3", "2", "2.00", "7 "]
     scores = NumberScores(Regress(), TRUTH, answers)
     numbers = [float(answer) for answer in answers]
-    found = values(scores)
-    assert found["mae"] == pytest.approx(mean_absolute_error(TRUTH, numbers))
-    assert found["mse"] == pytest.approx(mean_squared_error(TRUTH, numbers))
-    assert found["rmse"] == pytest.approx(np.sqrt(mean_squared_error(TRUTH, numbers)))
-    assert found["r2"] == pytest.approx(r2_score(TRUTH, numbers))
-    assert found["spearman"] == pytest.approx(spearmanr(TRUTH, numbers).statistic)
+    measured = values(scores)
+    assert measured["mae"] == pytest.approx(mean_absolute_error(TRUTH, numbers))
+    assert measured["mse"] == pytest.approx(mean_squared_error(TRUTH, numbers))
+    assert measured["rmse"] == pytest.approx(np.sqrt(mean_squared_error(TRUTH, numbers)))
+    assert measured["r2"] == pytest.approx(r2_score(TRUTH, numbers))
+    assert measured["spearman"] == pytest.approx(spearmanr(TRUTH, numbers).statistic)
     assert (scores.unanswered, scores.unmeasured) == (0, {})
 
 

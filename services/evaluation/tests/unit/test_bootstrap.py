@@ -24,10 +24,12 @@ def interval(statistic, units):
 def test_the_interval_of_a_mean_is_that_of_its_standard_error():
     values = np.random.default_rng(1).normal(5, 2, 400)
     each = np.arange(400)
-    found = interval(mean_of(values, each), each)
+    measured = interval(mean_of(values, each), each)
     reach = 1.96 * values.std() / 20
-    assert found.value == pytest.approx(values.mean())
-    assert (found.low, found.high) == pytest.approx((found.value - reach, found.value + reach), abs=0.03)
+    assert measured.value == pytest.approx(values.mean())
+    assert (measured.low, measured.high) == pytest.approx(
+        (measured.value - reach, measured.value + reach), abs=0.03
+    )
 
 
 def test_intervals_cover_the_truth_as_often_as_they_say():
@@ -35,8 +37,8 @@ def test_intervals_cover_the_truth_as_often_as_they_say():
     for seed in range(200):
         values = np.random.default_rng(seed).exponential(1.0, 60)
         (draws,) = drawn(Resampling(500, 0.95, seed), 60, [{"x": mean_of(values, np.arange(60))}])
-        found = draws.intervals(Resampling(500, 0.95, seed))["x"]
-        covered += found.low <= 1.0 <= found.high
+        measured = draws.intervals(Resampling(500, 0.95, seed))["x"]
+        covered += measured.low <= 1.0 <= measured.high
     assert 0.88 <= covered / 200 <= 0.99
 
 
@@ -58,9 +60,9 @@ def test_differences_are_paired():
         100,
         [{"x": mean_of(values + 1, units)}, {"x": mean_of(values, units), "y": mean_of(values, units)}],
     )
-    (name, found), *others = ours.differences(theirs, HOW).items()
+    (name, measured), *others = ours.differences(theirs, HOW).items()
     assert (name, others) == ("x", [])
-    assert (found.value, found.low, found.high) == pytest.approx((1, 1, 1))
+    assert (measured.value, measured.low, measured.high) == pytest.approx((1, 1, 1))
 
 
 def test_the_correlation_of_ranks_is_scipys_in_every_draw():
@@ -85,6 +87,6 @@ def test_a_linearised_share_moves_as_its_mean_does():
     values = np.random.default_rng(6).uniform(0.3, 0.6, 200)
     left_out = (values.sum() - values) / 199
     units = np.arange(200)
-    found = interval(Linearised(values.mean(), left_out), units)
+    measured = interval(Linearised(values.mean(), left_out), units)
     exact = interval(mean_of(values, units), units)
-    assert (found.low, found.high) == pytest.approx((exact.low, exact.high), abs=1e-3)
+    assert (measured.low, measured.high) == pytest.approx((exact.low, exact.high), abs=1e-3)

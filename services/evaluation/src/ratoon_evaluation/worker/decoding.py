@@ -62,6 +62,6 @@ def sampled(logits: Any, decoding: Decoding, draws: npt.NDArray[np.float64]) -> 
         shares[shares < decoding.min_p * shares[:, :1]] = 0
     reached = shares.cumsum(-1)
     targets = torch.from_numpy(draws).unsqueeze(-1) * reached[:, -1:]
-    kept = (shares > 0).sum(-1, keepdim=True)
-    places = torch.searchsorted(reached, targets, right=True).minimum(kept - 1)
+    retained = (shares > 0).sum(-1, keepdim=True)
+    places = torch.searchsorted(reached, targets, right=True).minimum(retained - 1)
     return tokens.gather(-1, places).squeeze(-1)

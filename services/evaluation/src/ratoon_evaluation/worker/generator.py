@@ -137,9 +137,9 @@ class Generator:
             fed = torch.tensor([[chosen[place]] for place in going])
             if len(going) < len(rows):
                 rows = [rows[place] for place in going]
-                kept = torch.tensor(going)
-                cache.batch_select_indices(kept)
-                mask, seen = mask[kept], None if seen is None else seen[kept]
+                retained = torch.tensor(going)
+                cache.batch_select_indices(retained)
+                mask, seen = mask[retained], None if seen is None else seen[retained]
             if seen is not None:
                 seen.scatter_(1, fed, True)
             mask = torch.cat([mask, torch.ones_like(fed)], dim=1)
