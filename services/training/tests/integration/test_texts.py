@@ -252,6 +252,19 @@ def test_the_loss_of_a_step_is_the_mean_over_tokens_by_the_weights_of_their_samp
         assert losses(corpus, list(range(5)), packed=packed)[kind] == pytest.approx(mean, rel=1e-5)
 
 
+def test_the_loss_is_that_of_transformers(task, tmp_path):
+    corpus = weighted(task, tmp_path)
+    model = models.build(RECIPE, Path())
+    for index in range(len(corpus)):
+        batch = corpus.batch([index])
+        labels = batch.ids.clone()
+        labels[:, 1:][~batch.answer] = -100
+        labels[:, 0] = -100
+        with torch.no_grad():
+            theirs = float(model(input_ids=batch.ids, labels=labels).loss)
+        assert losses(corpus, [index])[0] == pytest.approx(theirs, rel=1e-5)
+
+
 def test_parts_of_a_step_have_the_gradient_of_the_whole_step(task, tmp_path):
     records = [Record(QUESTION, ("a",)), Record(QUESTION, ("a much longer answer than the other one has",))]
     corpus = Corpus(prepared_with(task, tmp_path / "prepared", records) / "train.npz")
