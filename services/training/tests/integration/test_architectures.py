@@ -92,8 +92,8 @@ def adapted(base: Path, folder: Path, recipe: Recipe) -> tuple[Any, Path]:
 
 def logits(model: Any) -> torch.Tensor:
     with torch.no_grad():
-        found: torch.Tensor = model.eval()(torch.arange(5, 45).reshape(2, 20)).logits
-    return found
+        values: torch.Tensor = model.eval()(torch.arange(5, 45).reshape(2, 20)).logits
+    return values
 
 
 def test_an_adapter_changes_the_answers_and_merges_into_the_same_model(base, tmp_path):

@@ -99,7 +99,7 @@ def test_recomputed_activations_give_the_same_bits(task, bases, kind, method):
 
 
 def test_activations_are_not_kept_where_they_are_recomputed(task, bases):
-    def kept(recipe: Recipe) -> int:
+    def saved_numbers(recipe: Recipe) -> int:
         sizes: list[int] = []
 
         def pack(tensor: torch.Tensor) -> torch.Tensor:
@@ -110,7 +110,7 @@ def test_activations_are_not_kept_where_they_are_recomputed(task, bases):
             step(task, recipe, bases["llama"])
         return sum(sizes)
 
-    assert kept(replace(ALL, gradient_checkpointing=True)) < 0.7 * kept(ALL)
+    assert saved_numbers(replace(ALL, gradient_checkpointing=True)) < 0.7 * saved_numbers(ALL)
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt_neox", "gemma2"])
@@ -139,8 +139,8 @@ def test_logits_of_some_places_are_those_of_the_model(kind, tmp_path):
     model = models.build(Recipe(method=Method.CONTINUE), tiny(tmp_path / "base", kind).parent).eval()
     ids = {"input_ids": torch.arange(5, 65).reshape(2, 30)}
     with torch.no_grad():
-        found = forward.logits(model, forward.hidden_states(model, ids))
-        assert (found - model(**ids).logits).abs().max() <= 1e-5
+        values = forward.logits(model, forward.hidden_states(model, ids))
+        assert (values - model(**ids).logits).abs().max() <= 1e-5
 
 
 @pytest.mark.parametrize("kind", ["cohere", "granite"])

@@ -60,7 +60,7 @@ def _tensor_problems(folder: Path) -> Iterator[Problem]:
     from transformers import AutoModelForCausalLM
 
     try:
-        _, found = AutoModelForCausalLM.from_pretrained(
+        _, info = AutoModelForCausalLM.from_pretrained(
             folder,
             device_map="meta",
             local_files_only=True,
@@ -74,7 +74,7 @@ def _tensor_problems(folder: Path) -> Iterator[Problem]:
         )
         return
     for kind, sentence in _SENTENCES.items():
-        if rows := sorted(found.get(kind, ()), key=str):
+        if rows := sorted(info.get(kind, ()), key=str):
             more = f" and {len(rows) - _SOME} more" if len(rows) > _SOME else ""
             listed = ", ".join(map(_named, rows[:_SOME]))
             yield Problem("WEIGHTS_MISMATCH", f"{sentence.format(listed + more)} {_SAVE_AGAIN}")

@@ -61,7 +61,7 @@ def test_attention_is_capped_where_the_architecture_caps_it(tmp_path):
         tmp_path / "base", "gemma2", query_pre_attn_scalar=16, attn_logit_softcapping=0.001, pad_token_id=0
     )
     model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager")
-    found = Reloaded(ModelFolder(folder), threads=1).next_logprobs(PROMPT)
-    assert (found - active_logprobs(model)).abs().max() <= 1e-6
+    logprobs = Reloaded(ModelFolder(folder), threads=1).next_logprobs(PROMPT)
+    assert (logprobs - active_logprobs(model)).abs().max() <= 1e-6
     uncapped = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="sdpa")
-    assert (found - active_logprobs(uncapped)).abs().max() > 1e-6
+    assert (logprobs - active_logprobs(uncapped)).abs().max() > 1e-6

@@ -136,10 +136,10 @@ def measured(
     size = shape if isinstance(shape, ModelShape) else ModelShape.of(shape)
     moving = size.parameters if trained is None else trained
     rows = batch * tokens
-    kept = _kept_floats(size, tokens, calibration)
+    layer = _layer_floats(size, tokens, calibration)
     if dtype is Dtype.BFLOAT16:
-        kept *= calibration.bfloat16_share
-    layers = size.layers * size.hidden_size + kept if recomputed else size.layers * kept
+        layer *= calibration.bfloat16_share
+    layers = size.layers * size.hidden_size + layer if recomputed else size.layers * layer
     return Needs(
         weights=_weight_bytes(size.parameters, trained, dtype),
         gradients=FLOAT32 * moving,
@@ -158,7 +158,7 @@ def _weight_bytes(parameters: int, trained: int | None, dtype: Dtype) -> int:
     return BFLOAT16 * frozen + (FLOAT32 + BFLOAT16) * (parameters if trained is None else trained)
 
 
-def _kept_floats(shape: ModelShape, tokens: int, calibration: Calibration) -> float:
+def _layer_floats(shape: ModelShape, tokens: int, calibration: Calibration) -> float:
     """Return the floats that a token holds in one layer for the backward pass.
 
     Of `floats_per_hidden`, four are queries, keys, values and what attention gives: they have widths of their own.

@@ -34,12 +34,12 @@ def hidden_states(model: Any, inputs: dict[str, Any]) -> Tensor:
 
 def logits(model: Any, hidden: Tensor) -> Tensor:
     """Return the logits of some states in float32."""
-    found: Tensor = model.get_output_embeddings()(hidden).float()
+    values: Tensor = model.get_output_embeddings()(hidden).float()
     config = model.config.get_text_config()
     for name, adjusted in _ADJUSTMENTS.items():
         if number := getattr(config, name, None):
-            found = adjusted(found, float(number))
-    return found
+            values = adjusted(values, float(number))
+    return values
 
 
 @torch.no_grad()

@@ -120,7 +120,7 @@ def _held_in(recipe: Recipe) -> torch.dtype:
 def _of_base(folder: Path, dtype: torch.dtype) -> Any:
     """Return the base model; BadBaseModel unless each of its tensors has a place, and each place a tensor."""
     try:
-        model, found = _loader(config_kind(folder)).from_pretrained(
+        model, info = _loader(config_kind(folder)).from_pretrained(
             folder, dtype=dtype, use_safetensors=True, local_files_only=True, output_loading_info=True
         )
     except Exception as error:
@@ -129,7 +129,7 @@ def _of_base(folder: Path, dtype: torch.dtype) -> Any:
             f"The base model ({kind}) could not be loaded: its weights and its config.json do not fit together, or "
             f"its architecture is not known here. Check that it loads with transformers, and upload it again."
         ) from error
-    _refuse_partial(found)
+    _refuse_partial(info)
     if _caps_attention(model):
         model.set_attn_implementation("eager")
     # Loading ends in evaluation mode; a run that resumes trains in the mode in which it was stopped.
@@ -142,10 +142,10 @@ def _caps_attention(model: Any) -> bool:
     return bool(getattr(model.config.get_text_config(), "attn_logit_softcapping", None))
 
 
-def _refuse_partial(found: dict[str, Any]) -> None:
+def _refuse_partial(info: dict[str, Any]) -> None:
     """BadBaseModel when transformers drew weights at random, or left some out, where it only warns."""
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
-        if names := sorted(map(str, found.get(kind, ()))):
+        if names := sorted(map(str, info.get(kind, ()))):
             raise BadBaseModel(
                 f"The base model's weights are not those of its architecture: {kind.removesuffix('_keys')} are "
                 f"{', '.join(names[:_SOME])}. Save the model again with transformers, and upload it.",
