@@ -7,7 +7,7 @@ revision = "0011"
 down_revision = "0010"
 
 _NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-_ANSWERS = ("prompt_digest", "session", "reply_length", "reply_language", "reply_words", "embedding")
+_ANSWERS = ("prompt_digest", "session", "reply_length", "reply_language", "reply_words")
 _JUDGEMENTS = ("feedback", "consent", "is_session", "user_mark")
 
 
@@ -18,7 +18,6 @@ def upgrade() -> None:
     op.add_column("answers", sa.Column("reply_length", sa.SmallInteger, nullable=True))
     op.add_column("answers", sa.Column("reply_language", sa.String(20), nullable=True))
     op.add_column("answers", sa.Column("reply_words", sa.LargeBinary, nullable=True))
-    op.add_column("answers", sa.Column("embedding", sa.LargeBinary, nullable=True))
     op.create_index("ix_answers_session", "answers", ["project", "session"])
     op.add_column("judgements", sa.Column("feedback", sa.String(512), nullable=False, server_default=""))
     op.add_column(

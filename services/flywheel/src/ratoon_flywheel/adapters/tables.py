@@ -64,14 +64,13 @@ ANSWERS = Table(
     Column("reply_length", SmallInteger, nullable=True),
     Column("reply_language", String(20), nullable=True),
     Column("reply_words", LargeBinary, nullable=True),
-    Column("embedding", LargeBinary, nullable=True),
     UniqueConstraint("project", "answer_id"),
     Index("ix_answers_session", "project", "session"),
     Index("ix_answers_time", "project", "time"),
     Index("ix_answers_number", "project", "number"),
     sqlite_autoincrement=True,
 )
-"""Answers without their texts; `time` in microseconds since 1970, words as 32-bit hashes, embeddings as 32-bit floats.
+"""Answers without their texts; `time` in microseconds since 1970, words as 32-bit hashes.
 `caller` is NULL if the caller is unknown; features of the answer (`reply_…`) are NULL where drift does not use them."""
 
 FEEDBACK_LABELS = Table(
