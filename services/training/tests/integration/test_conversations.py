@@ -301,6 +301,13 @@ def test_a_template_in_the_configuration_of_the_tokenizer_is_read(tmp_path, stat
     assert speech.waiting([messages(CHAT)]) == [rendered(tmp_path, CHAT, add_generation_prompt=True)]
 
 
+def test_a_tokenizer_that_changes_answers_is_refused(tmp_path):
+    folding = text.from_scratch(text.train_tokenizer(CORPUS, ("ham", "spam"), 400), 100)
+    with pytest.raises(BadChatTemplate, match=r"reads the answer 'Rain\.' as 'rain\.'"):
+        samples_of(folding, Record((Turn(USER, "Weather?"),), ("Rain.",)), TrainOn.LAST_ANSWER)
+    samples_of(folding, Record((Turn(USER, "Weather?"),), ("rain",)), TrainOn.LAST_ANSWER)
+
+
 def test_dates_in_templates_do_not_change_with_the_day(tmp_path):
     dated = "{{ strftime_now('%d %b %Y') }}" + SMOLLM
     speech = speech_of(tmp_path, dated)

@@ -187,6 +187,12 @@ def _is_answer(speech: Speech, learned: list[int], turn: Turn) -> bool:
 
 def _fault(speech: Speech, turn: Turn, added: str, ends: bool) -> str:
     """Return why what a template adds for a turn cannot be learned."""
+    read = speech.decode(speech.encode(turn.content))
+    if _squeezed(read) != _squeezed(turn.content):
+        return (
+            f"The tokenizer of the base model reads the answer {turn.content[:50]!r} as {read[:50]!r}: take a base "
+            f"model whose tokenizer changes no text."
+        )
     text = _squeezed(added)
     lost = [part for part in (turn.reasoning, turn.content, *_called(turn)) if _squeezed(part) not in text]
     if lost:
