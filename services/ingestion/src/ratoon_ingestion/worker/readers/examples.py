@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from ratoon.tasks.kind import Record, Role, Turn
-from ratoon.tasks.records import BadRecord, from_json
+from ratoon.tasks.records import BadRecord, from_json, record_of, to_json
 from ratoon_ingestion.domain.conversations import fault
 from ratoon_ingestion.domain.sources import Columns
 from ratoon_ingestion.worker.readers.json_values import BadJson, Repeated, parsed
@@ -327,7 +327,8 @@ def _with_newer_answer(columns: Columns, row: Row, record: Record) -> tuple[Reco
         return record, None
     if not record.answers:
         return record, label
-    return (record if label in map(str.strip, record.answers) else replace(record, answers=(label,))), None
+    is_known = label in map(str.strip, record.answers)
+    return (record if is_known else record_of("", label, to_json(record))), None
 
 
 def _with_label(columns: Columns, row: Row, read: _Read, layout: Layout) -> tuple[Record, str | None]:
