@@ -50,7 +50,7 @@ def test_texts_are_frozen_whole_and_never_counted_or_named(artifacts, freeze):
     assert (result["agreement_alpha"], result["agreement_token_f1"]) == (None, None)
     tasks = list(records.read_lines(artifacts, result["tasks_digest"]))
     assert len(tasks) == 2
-    assert {task["proposed_label"] for task in tasks} <= {"Re: Lunch", long.strip()}
+    assert {task["proposed_label"] for task in tasks} <= {"Re: Lunch", long.strip(), ""}
 
 
 def test_a_rewritten_answer_takes_the_place_of_the_one_that_came(artifacts, freeze):
@@ -90,6 +90,20 @@ def test_the_answer_of_a_conversation_is_its_first_reference(artifacts, freeze):
     assert result["unlabelled_count"] == 1
 
 
+@pytest.mark.parametrize(
+    ("task", "came", "reviewed"),
+    [
+        (Generate(), ["a", None, "b", None], ["", "", "a", "b"]),
+        (STARS, ["1", None, None], ["", "", "1"]),
+        (SEVERAL, ["other", None, None], ["other"]),
+    ],
+)
+def test_texts_and_numbers_that_are_missing_are_reviewed_too(artifacts, freeze, task, came, reviewed):
+    result = freeze(task, came, review_sample_size=9)
+    tasks = records.read_lines(artifacts, result["tasks_digest"])
+    assert sorted(task["proposed_label"] for task in tasks) == reviewed
+
+
 def test_answers_that_no_annotator_replaces_are_not_reviewed(artifacts, freeze):
     turns = (Turn(Role.USER, "Capital of Peru?"),)
     examples = [
@@ -121,7 +135,7 @@ def test_several_numbers_become_one_by_the_policy(artifacts, freeze, policy, num
     assert (row["label"], row["source"]) == (number, "HUMAN")
     assert row["annotator"] == ("" if policy.startswith("ME") else "bob")
     assert result["conflict_count"] == 1
-    assert list(records.read_lines(artifacts, result["tasks_digest"])) == []
+    assert [task["record_id"] for task in records.read_lines(artifacts, result["tasks_digest"])] == ["r1"]
 
 
 @pytest.mark.parametrize(("policy", "number"), [("MEAN", "2.667"), ("MEDIAN", "3")])

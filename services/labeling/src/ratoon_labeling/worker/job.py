@@ -140,6 +140,7 @@ def _frozen(
 ) -> FreezingResult:
     policy, rules = ConflictPolicy(spec.conflict_policy), rules_of(task)
     resolved = [(each.row, resolve(each.all, policy, task)) for each in annotated if each.all]
+    unanswered = [] if rules.HAS_CLASSES else [each.row for each in annotated if not each.all]
     labels = [(row, each.chosen) for row, each in resolved if each.chosen is not None]
     if not labels:
         raise NoLabels(_no_labels(task, len(annotated), unknown))
@@ -147,7 +148,7 @@ def _frozen(
     return FreezingResult(
         digest=records.put_labels(artifacts, labels),
         imported_digest=records.put_lines(artifacts, _imports(annotated)),
-        tasks_digest=records.put_lines(artifacts, _tasks(resolved, task, spec)),
+        tasks_digest=records.put_lines(artifacts, _tasks(resolved, unanswered, task, spec)),
         class_counts=Counter(each for _, chosen in labels for each in rules.classes(task, chosen.label)),
         label_count=len(labels),
         unlabelled_count=len(annotated) - len(labels),
@@ -200,9 +201,9 @@ def _imports(annotated: Iterable[Annotated]) -> list[dict[str, str]]:
 
 
 def _tasks(
-    resolved: Sequence[tuple[Row, Resolution]], task: TaskSpec, spec: FreezingSpec
+    resolved: Sequence[tuple[Row, Resolution]], unanswered: Sequence[Row], task: TaskSpec, spec: FreezingSpec
 ) -> list[dict[str, str]]:
-    """Every record that people must decide, and a sample of those that no person has labelled.
+    """Every record that people must decide, and a sample of those that no person has answered.
 
     Records whose answers stand whatever people enter are left out.
     """
@@ -211,7 +212,7 @@ def _tasks(
         for row, each in resolved
         if each.chosen is None and not row.keeps_answers
     ]
-    unseen = {
+    unseen = {row.record_id: (row, "") for row in unanswered if not row.keeps_answers} | {
         row.record_id: (row, each.chosen.label)
         for row, each in resolved
         if each.chosen is not None and each.chosen.source is not Source.HUMAN and not row.keeps_answers

@@ -609,7 +609,8 @@ class LabelSetsResource:
             guideline: Resource name of the guideline. It must belong to the same project.
             import_as: Source of the annotations that are created from the labels that came with the data: an
                 import, or feedback of users. Default: IMPORT.
-            review_sample_size: Number of records to draw for review, 0 to 10,000.
+            review_sample_size: Number of records to draw for review, 0 to 10,000: of labels such that no
+                person gave, of texts and numbers also records without an answer.
             overlap: Number of annotators who answer each task of this label set, 1 to 20. Default: 1.
             label_set_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
@@ -787,7 +788,8 @@ class AsyncLabelSetsResource:
             guideline: Resource name of the guideline. It must belong to the same project.
             import_as: Source of the annotations that are created from the labels that came with the data: an
                 import, or feedback of users. Default: IMPORT.
-            review_sample_size: Number of records to draw for review, 0 to 10,000.
+            review_sample_size: Number of records to draw for review, 0 to 10,000: of labels such that no
+                person gave, of texts and numbers also records without an answer.
             overlap: Number of annotators who answer each task of this label set, 1 to 20. Default: 1.
             label_set_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.

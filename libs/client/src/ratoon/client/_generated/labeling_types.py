@@ -156,7 +156,9 @@ class LabelSet(Message):
     """
 
     review_sample_size: int = 0
-    """Number of records to draw for review, 0 to 10,000."""
+    """Number of records to draw for review, 0 to 10,000: of labels such that no person gave, of texts
+    and numbers also records without an answer.
+    """
 
     progress: Progress | None = None
     """Progress of the work."""

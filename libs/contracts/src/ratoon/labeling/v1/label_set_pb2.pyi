@@ -150,7 +150,9 @@ class LabelSet(_message.Message):
     users. Default: IMPORT.
     """
     review_sample_size: _builtins.int
-    """Number of records to draw for review, 0 to 10,000."""
+    """Number of records to draw for review, 0 to 10,000: of labels such that no person gave, of texts and numbers also
+    records without an answer.
+    """
     digest: _builtins.str
     """Digest of the labels: a Parquet blob with the columns `record_id`, `content_digest`, `label`, `annotator`,
     `source`. Empty until the label set has succeeded.
