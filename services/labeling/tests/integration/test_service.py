@@ -14,7 +14,14 @@ from ratoon.labeling.v1.labeling_service_pb2_grpc import (
     add_LabelingServiceServicer_to_server,
 )
 from ratoon.operations.jobs import LocalJobs
-from ratoon.process.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from ratoon.process.errors import (
+    Aborted,
+    AlreadyExists,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+)
 from ratoon.runtime.lifecycle import App, Rpc
 from ratoon.security.identity import Role
 from ratoon.service.app import Platform, ServiceRuntime
@@ -505,6 +512,10 @@ def test_answers_are_rated_and_compared_over_the_api(state, labeling):
     request = pb.BatchCreateTasksRequest(parent=parent, tasks=tasks, request_id="once")
     names = list(labeling.BatchCreateTasks(request).names)
     assert list(labeling.BatchCreateTasks(request).names) == names
+    other = pb.BatchCreateTasksRequest(parent=parent, tasks=tasks[::-1], request_id="once")
+    with pytest.raises(AlreadyExists) as reused:
+        labeling.BatchCreateTasks(other)
+    assert reused.value.reason == "REQUEST_ID_REUSED"
     for key in ("-", "rated"):
         annotator = LabelingServiceStub(state.as_role(Role.ANNOTATOR, "labeling", key))
         while task := annotator.ClaimTask(pb.ClaimTaskRequest(parent=parent, reason="requested")).task:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
-from ratoon.process.errors import InvalidArgument
+from ratoon.process.errors import AlreadyExists, InvalidArgument
 from ratoon.storage.listing import filtered_fields
 from ratoon.storage.names import checked_id, matched, parent_of
 from ratoon.storage.paging import Page
@@ -116,9 +116,28 @@ def create_tasks(command: CreateTasks, store: Store, clock: Clock) -> list[str]:
     tasks = [_requested(command.parent, project, each, now) for each in command.tasks]
     with store.write() as tx:
         return [
-            tx.create(task, f"{command.request_id}/{number}" if command.request_id else "")[0].name
+            _created(tx, task, f"{command.request_id}/{number}" if command.request_id else "")
             for number, task in enumerate(tasks)
         ]
+
+
+def _created(tx: Transaction, task: Task, request_id: str) -> str:
+    """Create a task, or find the one that the same request created; its name."""
+    existing, new = tx.create(task, request_id)
+    if not new and any(getattr(existing, each) != getattr(task, each) for each in _REQUESTED):
+        raise AlreadyExists(
+            "The request id created other tasks before. Repeat that request as it was, or use a new request id.",
+            reason="REQUEST_ID_REUSED",
+            field="request_id",
+        )
+    return existing.name
+
+
+_REQUESTED = (
+    "record_id", "content_digest", "dataset_version", "task", "proposed_label", "overlap", "work", "candidates",
+    "origins", "scales",
+)  # fmt: skip
+"""Fields of a task that its request gives."""
 
 
 def _requested(parent: str, project: str, new: NewTask, now: datetime) -> Task:
