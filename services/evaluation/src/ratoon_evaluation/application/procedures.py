@@ -24,7 +24,7 @@ def run_procedure(
 def scoring_job(store: Store, splits: Splits, run: EvaluationRun) -> ScoringJob:
     """Return the input of a scoring job; opens the test parts, which is logged."""
     question = run.question
-    readers = [digest for digest in (question.candidate, question.reference) if digest]
+    readers = [digest for digest in (question.candidate, question.reference, question.base) if digest]
     parts = {
         domain.name: splits.open(domain.split, readers, f"Evaluation {run.name}")
         for domain in question.domains
