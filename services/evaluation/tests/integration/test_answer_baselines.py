@@ -46,7 +46,6 @@ def test_a_regression_learns_what_words_and_characters_say():
     texts, answers = zip(*rows, strict=True)
     tests = ["a great thing", "bad", "真的很好", "很差吧"]
     predicted = numbers(texts, answers, tests)
-    assert predicted["best"] == "ridge_tfidf"
     assert predicted["mean"] == [pytest.approx(0.3)] * 4
     great, bad, good_zh, bad_zh = predicted["ridge_tfidf"]
     assert great > 1
@@ -59,14 +58,6 @@ def test_predictions_stay_within_the_range_of_the_task():
     texts, answers = ["up up", "down down"] * 10, [10.0, 0.0] * 10
     assert max(numbers(texts, answers, ["up"], None, 6.0)["ridge_tfidf"]) == 6
     assert min(numbers(texts, answers, ["down"], 4.0, None)["ridge_tfidf"]) == 4
-
-
-def test_numbers_that_do_not_follow_from_the_texts_are_best_answered_by_their_mean():
-    best = []
-    for seed in range(8):
-        generator = random.Random(seed)
-        best.append(numbers(LINES, [generator.gauss(0, 1) for _ in LINES], ["a license"])["best"])
-    assert best.count("mean") > 4
 
 
 def test_one_record_is_enough():

@@ -17,10 +17,6 @@ from ratoon_evaluation.worker.baselines import cut, stride, words
 from ratoon_evaluation.worker.fitting import answer_tasks
 
 NEAREST, MEAN, RIDGE = "nearest_reference", "mean", "ridge_tfidf"
-BEST = "best"
-"""Key of the best baseline's name among the answers."""
-_HELD_OUT = 5
-"""One training record in this many is held out to find the best baseline."""
 _COMPARED = 500
 """Texts that are compared with the training part at once."""
 
@@ -48,24 +44,7 @@ def nearest_answers(task: dict[str, Any]) -> dict[str, Any]:
 def predicted_numbers(task: dict[str, Any]) -> dict[str, Any]:
     """Return the mean of the training part and the predictions of a ridge regression, within the range of the task."""
     texts, numbers, tests = task["texts"], task["answers"], task["test_texts"]
-    held = [place % _HELD_OUT == 0 for place in range(len(texts))]
-    train = [place for place, out in enumerate(held) if not out]
-    out = [place for place, is_out in enumerate(held) if is_out]
-    best = RIDGE
-    if train:
-        fitted = _ridge(task, [texts[i] for i in train], [numbers[i] for i in train], [texts[i] for i in out])
-        middle, right = fmean(numbers[i] for i in train), [numbers[i] for i in out]
-        if _mae(right, [middle] * len(out)) <= _mae(right, fitted):
-            best = MEAN
-    return {
-        MEAN: [fmean(numbers)] * len(tests),
-        RIDGE: _ridge(task, texts, numbers, tests),
-        BEST: best,
-    }
-
-
-def _mae(right: Sequence[float], predicted: Sequence[float]) -> float:
-    return fmean(abs(a - b) for a, b in zip(right, predicted, strict=True))
+    return {MEAN: [fmean(numbers)] * len(tests), RIDGE: _ridge(task, texts, numbers, tests)}
 
 
 def _ridge(

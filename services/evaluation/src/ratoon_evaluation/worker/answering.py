@@ -15,7 +15,6 @@ from ratoon.tasks.kind import Metric, Record
 from ratoon_evaluation.domain.generation import Engine
 from ratoon_evaluation.domain.scores import DomainScores
 from ratoon_evaluation.worker import answer_tables, measuring
-from ratoon_evaluation.worker.answer_baselines import BEST
 from ratoon_evaluation.worker.answer_scores import AnswerScores
 from ratoon_evaluation.worker.decoding import Decoding
 from ratoon_evaluation.worker.fitting import FittingProcess
@@ -93,13 +92,11 @@ class AnswerEvaluator:
         self, domain: Domain, answers: Mapping[str, Completions], fitted: Mapping[str, Any] | None
     ) -> DomainScores:
         """Return the scores of a domain."""
-        simple = dict(fitted or {})
-        best = str(simple.pop(BEST, ""))
         settings = {each.answerer: each.settings for each in self.passes([domain])}
         answerers = {name: self._answerer(domain, each, settings[name]) for name, each in answers.items()} | {
-            name: Answerer(self._scores(domain, each, None)) for name, each in simple.items()
+            name: Answerer(self._scores(domain, each, None)) for name, each in (fitted or {}).items()
         }
-        measured = measuring.measure(domain, answerers, best, self._primary, self._how)
+        measured = measuring.measure(domain, answerers, self._primary, self._how)
         rows, scores = measuring.worst_first(answerers[CANDIDATE], self._primary)
         reference = answers[REFERENCE].texts if REFERENCE in answers else None
         wrong = answer_tables.write_wrong(

@@ -37,11 +37,11 @@ class Answerer:
 
 
 def measure(
-    domain: Domain, answerers: Mapping[str, Answerer], best: str, primary: Metric, how: Resampling
+    domain: Domain, answerers: Mapping[str, Answerer], primary: Metric, how: Resampling
 ) -> DomainScores:
     """Return the scores of a domain, without wrong answers.
 
-    `best` names the best baseline; empty: it is the one with the best value of the primary metric on the test part.
+    The best baseline is the one with the best value of the primary metric on the test part.
     """
     part = domain.test
     rows = np.arange(len(part))
@@ -52,7 +52,7 @@ def measure(
         if role in answerers:
             scores[role] = _with_slices(scores[role], part, answerers[role], how)
     baselines = {name: each for name, each in scores.items() if name not in (CANDIDATE, REFERENCE)}
-    best = best or _best(baselines, primary)
+    best = _best(baselines, primary)
     return DomainScores(
         domain=domain.name,
         test=part.digest,
