@@ -41,7 +41,8 @@ def collected(server):
 def test_answers_of_both_models_are_listed(ratoon, server):
     server.answers["GET", RUN] = {"name": RUN, "referenceDigest": "b" * 64}
     server.listing(f"{RUN}/badCases", "badCases", [CASE])
-    printed = ratoon("evaluations", "bad-cases", "r")[1]
+    printed = ratoon("evaluations", "bad-cases", "r", "--domain", "new")[1]
+    assert server.requests[-1].url.params["domain"] == "new"
     for part in ("hello", "bye", "ciao", "0.25", "Say hello"):
         assert part in printed
 

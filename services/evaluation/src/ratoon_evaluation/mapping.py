@@ -110,7 +110,7 @@ def create_run(request: service_pb2.CreateEvaluationRunRequest) -> CreateRun:
 
 def list_bad_cases(request: service_pb2.ListBadCasesRequest, principal: str) -> ListBadCases:
     """Return the query of a request, with its caller."""
-    return ListBadCases(request.parent, request.page_size, request.page_token, principal)
+    return ListBadCases(request.parent, request.page_size, request.page_token, principal, request.domain)
 
 
 def export_bad_cases(request: service_pb2.ExportBadCasesRequest, principal: str) -> ExportBadCases:

@@ -178,7 +178,15 @@ def test_a_refused_candidate_shows_its_wrong_answers_and_the_reading_is_logged(
     assert all((case.label, case.predicted, case.domain) == ("spam", "ham", "old") for case in cases)
     assert all("number" in case.text for case in cases)
     assert rest.next_page_token == ""
-    assert [reader for reader, purpose in splits.readings if "shown to" in purpose] == [name, name]
+    of_domain = evaluation.ListBadCases(pb.ListBadCasesRequest(parent=name, page_size=6, domain="old"))
+    assert of_domain.bad_cases == first.bad_cases
+    for request in (
+        pb.ListBadCasesRequest(parent=name, domain="new"),
+        pb.ListBadCasesRequest(parent=name, page_token=of_domain.next_page_token),
+    ):
+        with pytest.raises(InvalidArgument):
+            evaluation.ListBadCases(request)
+    assert [reader for reader, purpose in splits.readings if "shown to" in purpose] == [name] * 3
 
 
 def test_wrong_answers_are_exported_and_the_reading_is_logged(evaluation, splits, always_ham, store):

@@ -39,11 +39,16 @@ def list_scores(context: typer.Context, name: Name) -> None:
 
 
 @app.command("bad-cases")
-def list_bad_cases(context: typer.Context, name: Name) -> None:
+def list_bad_cases(
+    context: typer.Context,
+    name: Name,
+    domain: Annotated[str, typer.Option(help="Only this domain.", show_default="all domains")] = "",
+) -> None:
     """List the wrong answers of a candidate, next to the right answers and those of the reference."""
     chosen = session(context)
     run = chosen.client.evaluation_runs.get(chosen.name(name, "evaluationRuns"))
-    show_rows(chosen.client.bad_cases.list(run.name), _columns(run), chosen.output)
+    cases = chosen.client.bad_cases.list(run.name, domain=domain or None)
+    show_rows(cases, _columns(run), chosen.output)
 
 
 @app.command("collect")

@@ -32,9 +32,10 @@ class ExportBadCases:
 
 @dataclass(frozen=True)
 class ListBadCases:
-    """A page of a run's wrong answers for `principal`."""
+    """A page of a run's wrong answers for `principal`; an empty domain stands for all."""
 
     parent: str
     page_size: int
     page_token: str
     principal: str
+    domain: str = ""

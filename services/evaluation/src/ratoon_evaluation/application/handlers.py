@@ -96,14 +96,10 @@ def export_bad_cases(query: ExportBadCases, store: Store, exports: Exports, spli
         raise BadEvaluation(
             f"max_record_count must be 0 to {MAX_EXPORTED:,}, not {query.max_count:,}.", "max_record_count"
         )
-    if query.domain and measured.domain(query.domain) is None:
-        names = ", ".join(scores.domain for scores in measured.domains)
-        raise BadEvaluation(f"{run.name} has the domains {names}, not {query.domain[:64]!r}.", "domain")
     purpose = f"Wrong answers exported by {query.principal}"
     parts = [
         WrongPart(scores.domain, scores.wrong, splits.open(_split_of(run, scores), [run.name], purpose).test)
-        for scores in measured.domains
-        if query.domain in ("", scores.domain)
+        for scores in _chosen(run, measured, query.domain)
     ]
     free_text = kinds.kind_of(run.question.spec).FREE_TEXT
     limit = query.max_count or MAX_EXPORTED
@@ -115,10 +111,11 @@ def list_bad_cases(
 ) -> Page[BadCase]:
     """The candidate's wrong answers, domain by domain, the surest first; each reading is logged."""
     run, all_measured = _evaluated(query.parent, store)
-    listing, limit = f"badCases:{run.name}", page_size(query.page_size)
+    listing = f"badCases:{run.name}" + (f":{query.domain}" if query.domain else "")
+    limit = page_size(query.page_size)
     position = tokens.open(listing, query.page_token) or ["0", "0"]
     place, offset = int(position[0]), int(position[1])
-    measured = all_measured.domains
+    measured = _chosen(run, all_measured, query.domain)
     if place >= len(measured):
         return Page([])
     rows, more_here = answers.wrong(measured[place].wrong, offset, limit)
@@ -136,6 +133,15 @@ def _evaluated(name: str, store: Store) -> tuple[EvaluationRun, Measurements]:
     if run.scored is None:
         raise NotEvaluated(f"{run.name} is {run.state}; it has wrong answers to show once it is SUCCEEDED.")
     return run, run.scored.outcome.measured
+
+
+def _chosen(run: EvaluationRun, measured: Measurements, domain: str) -> Sequence[DomainScores]:
+    """Return the domain of this name, or all; BadEvaluation if the run does not have it."""
+    chosen = [scores for scores in measured.domains if domain in ("", scores.domain)]
+    if domain and not chosen:
+        names = ", ".join(scores.domain for scores in measured.domains)
+        raise BadEvaluation(f"{run.name} has the domains {names}, not {domain[:64]!r}.", "domain")
+    return chosen
 
 
 def _split_of(run: EvaluationRun, scores: DomainScores) -> str:

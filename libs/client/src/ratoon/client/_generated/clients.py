@@ -147,7 +147,9 @@ class SyncResources:
 
     @cached_property
     def drift_reports(self) -> "DriftReportsResource":
-        """Divergence of a window of traffic from the training data."""
+        """Divergence of a window of traffic from the training data, and from the traffic at the promotion of
+        the version.
+        """
         from ratoon.client._generated.flywheel import DriftReportsResource
 
         return DriftReportsResource(self._transport)
@@ -297,7 +299,7 @@ class SyncResources:
 
     @cached_property
     def tasks(self) -> "TasksResource":
-        """Record that an annotator is asked to review."""
+        """Record that annotators are asked to answer, or whose answers they are asked to rate."""
         from ratoon.client._generated.labeling import TasksResource
 
         return TasksResource(self._transport)
@@ -387,7 +389,9 @@ class AsyncResources:
 
     @cached_property
     def drift_reports(self) -> "AsyncDriftReportsResource":
-        """Divergence of a window of traffic from the training data."""
+        """Divergence of a window of traffic from the training data, and from the traffic at the promotion of
+        the version.
+        """
         from ratoon.client._generated.flywheel import AsyncDriftReportsResource
 
         return AsyncDriftReportsResource(self._transport)
@@ -537,7 +541,7 @@ class AsyncResources:
 
     @cached_property
     def tasks(self) -> "AsyncTasksResource":
-        """Record that an annotator is asked to review."""
+        """Record that annotators are asked to answer, or whose answers they are asked to rate."""
         from ratoon.client._generated.labeling import AsyncTasksResource
 
         return AsyncTasksResource(self._transport)

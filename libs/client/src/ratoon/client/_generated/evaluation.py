@@ -62,13 +62,14 @@ class BadCasesResource:
         *,
         page_size: int | None = None,
         page_token: str | None = None,
+        domain: str | None = None,
         timeout: float | None = None,
     ) -> SyncPage[BadCase]:
         """List the wrong answers of the candidate, domain by domain: of labels, those with the highest
         confidence first, else those with the worst score first.
 
         Each reading of the texts is logged at the split. Refused until the run has succeeded
-        (`NOT_EVALUATED`).
+        (`NOT_EVALUATED`), and for a domain that it does not have (`BAD_EVALUATION`).
 
         Args:
             parent: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.
@@ -76,6 +77,7 @@ class BadCasesResource:
                 negative values are refused. A page may hold fewer items.
             page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
                 listing is refused.
+            domain: Name of the domain. Empty: all domains. The token of another domain is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
         return self._transport.page(
@@ -84,7 +86,7 @@ class BadCasesResource:
             Call(
                 "GET",
                 expand("/v1/{parent=projects/*/evaluationRuns/*}/badCases", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token}),
+                query=present({"pageSize": page_size, "pageToken": page_token, "domain": domain}),
             ),
             timeout,
         )
@@ -133,13 +135,14 @@ class AsyncBadCasesResource:
         *,
         page_size: int | None = None,
         page_token: str | None = None,
+        domain: str | None = None,
         timeout: float | None = None,
     ) -> AsyncPaginator[BadCase]:
         """List the wrong answers of the candidate, domain by domain: of labels, those with the highest
         confidence first, else those with the worst score first.
 
         Each reading of the texts is logged at the split. Refused until the run has succeeded
-        (`NOT_EVALUATED`).
+        (`NOT_EVALUATED`), and for a domain that it does not have (`BAD_EVALUATION`).
 
         Args:
             parent: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.
@@ -147,6 +150,7 @@ class AsyncBadCasesResource:
                 negative values are refused. A page may hold fewer items.
             page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
                 listing is refused.
+            domain: Name of the domain. Empty: all domains. The token of another domain is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
         return self._transport.page(
@@ -155,7 +159,7 @@ class AsyncBadCasesResource:
             Call(
                 "GET",
                 expand("/v1/{parent=projects/*/evaluationRuns/*}/badCases", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token}),
+                query=present({"pageSize": page_size, "pageToken": page_token, "domain": domain}),
             ),
             timeout,
         )
@@ -215,8 +219,8 @@ class EvaluationRunsResource:
             task: What the model is for. A request may give `labels` instead.
             labels: The same as `task.classify.labels`. A task `classify` needs at least two; empty or
                 repeated labels are refused.
-            metric: Metric that decides between versions: rules that name no metric compare it. Empty: that of
-                the kind of task, `macro_f1`, `rouge_l` or `mae`.
+            metric: Metric that decides between versions: rules that name no metric compare it. Default: that
+                of the kind of task, `macro_f1`, `rouge_l` or `mae`.
             gate: Rules of the gate. A rule of an unknown domain is refused. The candidate passes if all rules
                 hold; a gate without rules does not pass.
             seed: Seed of the resampling that computes the confidence intervals.
@@ -421,8 +425,8 @@ class AsyncEvaluationRunsResource:
             task: What the model is for. A request may give `labels` instead.
             labels: The same as `task.classify.labels`. A task `classify` needs at least two; empty or
                 repeated labels are refused.
-            metric: Metric that decides between versions: rules that name no metric compare it. Empty: that of
-                the kind of task, `macro_f1`, `rouge_l` or `mae`.
+            metric: Metric that decides between versions: rules that name no metric compare it. Default: that
+                of the kind of task, `macro_f1`, `rouge_l` or `mae`.
             gate: Rules of the gate. A rule of an unknown domain is refused. The candidate passes if all rules
                 hold; a gate without rules does not pass.
             seed: Seed of the resampling that computes the confidence intervals.

@@ -59,8 +59,7 @@ class GateRuleKind(OpenEnum):
     """Same comparison as BETTER with a threshold below 0: a small loss is accepted."""
 
     NEAR_BASELINE = "KIND_NEAR_BASELINE"
-    """The measured gain over the best baseline, fitted on the training part, is at least `threshold`,
-    for example -0.02.
+    """The measured gain over `best_baseline` is at least `threshold`, for example -0.02.
 
     The measured gain decides, not its lower bound.
     """
@@ -102,10 +101,10 @@ class GateRule(Message):
     """
 
     baseline: str = ""
-    """Name of the baseline of BEATS_MAJORITY and NEAR_BASELINE.
+    """Name of the baseline of BEATS_MAJORITY.
 
-    Empty: the simplest one of the kind of task for BEATS_MAJORITY (`majority`, `nearest_reference` or
-    `mean`), the best one for NEAR_BASELINE.
+    Empty: the simplest one of the kind of task, `majority`, `nearest_reference` or `mean`. Other kinds of
+    rules take none.
     """
 
 
@@ -264,9 +263,10 @@ class DomainResult(Message):
     """
 
     best_baseline: str = ""
-    """Name of the baseline with the best score on held-out records of the training part.
+    """Name of the best baseline: of labels, on held-out records of the training part; else, by the
+    primary metric on the test part.
 
-    Empty: no baseline was fitted.
+    Empty: there is none.
     """
 
     baseline_difference: Estimate | None = None
@@ -412,7 +412,7 @@ class EvaluationRun(Message):
     metric: str = ""
     """Metric that decides between versions: rules that name no metric compare it.
 
-    Empty: that of the kind of task, `macro_f1`, `rouge_l` or `mae`.
+    Default: that of the kind of task, `macro_f1`, `rouge_l` or `mae`.
     """
 
     generation: GenerationSettings | None = None

@@ -23,6 +23,7 @@ from ratoon.client._generated.flywheel_types import (
     ProjectSplitDefaults,
     ProjectStageCompute,
     ProjectTrainingDefaults,
+    ProjectTuningDefaults,
     TrafficSegment,
 )
 from ratoon.client._models import changes, present
@@ -34,7 +35,9 @@ from ratoon.client._watch import AsyncWatch, SyncWatch
 
 
 class DriftReportsResource:
-    """Divergence of a window of traffic from the training data."""
+    """Divergence of a window of traffic from the training data, and from the traffic at the promotion of
+    the version.
+    """
 
     def __init__(self, transport: SyncTransport) -> None:
         self._transport = transport
@@ -102,7 +105,9 @@ class DriftReportsResource:
 
 
 class AsyncDriftReportsResource:
-    """Divergence of a window of traffic from the training data."""
+    """Divergence of a window of traffic from the training data, and from the traffic at the promotion of
+    the version.
+    """
 
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
@@ -1433,6 +1438,7 @@ class ProjectsResource:
         curation: Sequence[ProjectCurationStep] | None = None,
         default_consent: FeedbackConsent | None = None,
         group_attribute: str | None = None,
+        tuning: ProjectTuningDefaults | None = None,
         project_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -1465,11 +1471,13 @@ class ProjectsResource:
             recipes: Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`.
                 Empty: `sft`.
             retraining_recipes: Recipes of later versions, in their order. Empty: `sft`.
-            curation: Steps of curation, in their order. Empty: the default steps of ingestion.
+            curation: Settings of the steps of curation. Steps that are not named have their defaults.
             default_consent: Permitted use of feedback that names none. Default: CONSENT_TRAINING.
             group_attribute: Name of the attribute of records whose values stay in one part of a split, for
                 tasks whose records are split by group (`generate`). A record without it is a group of its
                 own. At most 64 characters. Default: `conversation`.
+            tuning: Settings of fine-tuning: which tokens of a conversation are learned, and how much memory
+                it takes.
             project_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -1505,6 +1513,7 @@ class ProjectsResource:
                         "curation": curation,
                         "defaultConsent": default_consent,
                         "groupAttribute": group_attribute,
+                        "tuning": tuning,
                     }
                 ),
                 repeatable=True,
@@ -1624,7 +1633,7 @@ class ProjectsResource:
             recipes: Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`.
                 Empty: `sft`.
             retraining_recipes: Recipes of later versions, in their order. Empty: `sft`.
-            curation: Steps of curation, in their order. Empty: the default steps of ingestion.
+            curation: Settings of the steps of curation. Steps that are not named have their defaults.
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
                 refused.
             allow_label_removal: Allow the removal of labels with which a version in production answers.
@@ -1696,6 +1705,7 @@ class AsyncProjectsResource:
         curation: Sequence[ProjectCurationStep] | None = None,
         default_consent: FeedbackConsent | None = None,
         group_attribute: str | None = None,
+        tuning: ProjectTuningDefaults | None = None,
         project_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -1728,11 +1738,13 @@ class AsyncProjectsResource:
             recipes: Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`.
                 Empty: `sft`.
             retraining_recipes: Recipes of later versions, in their order. Empty: `sft`.
-            curation: Steps of curation, in their order. Empty: the default steps of ingestion.
+            curation: Settings of the steps of curation. Steps that are not named have their defaults.
             default_consent: Permitted use of feedback that names none. Default: CONSENT_TRAINING.
             group_attribute: Name of the attribute of records whose values stay in one part of a split, for
                 tasks whose records are split by group (`generate`). A record without it is a group of its
                 own. At most 64 characters. Default: `conversation`.
+            tuning: Settings of fine-tuning: which tokens of a conversation are learned, and how much memory
+                it takes.
             project_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -1768,6 +1780,7 @@ class AsyncProjectsResource:
                         "curation": curation,
                         "defaultConsent": default_consent,
                         "groupAttribute": group_attribute,
+                        "tuning": tuning,
                     }
                 ),
                 repeatable=True,
@@ -1889,7 +1902,7 @@ class AsyncProjectsResource:
             recipes: Recipes of the first version, in their order, for example `pretrain`, `sft`, `dpo`.
                 Empty: `sft`.
             retraining_recipes: Recipes of later versions, in their order. Empty: `sft`.
-            curation: Steps of curation, in their order. Empty: the default steps of ingestion.
+            curation: Settings of the steps of curation. Steps that are not named have their defaults.
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
                 refused.
             allow_label_removal: Allow the removal of labels with which a version in production answers.

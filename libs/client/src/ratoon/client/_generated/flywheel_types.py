@@ -145,7 +145,8 @@ class ProjectMetricGate(Message):
     """Accepted loss against the version in production, in the unit of the metric.
 
     The first version has none to compare with. Not set: any. Pipeline runs support it for the metrics
-    that can be compared: `macro_f1` for `classify`, all but `answer_length` for the other kinds.
+    that can be compared: `macro_f1` and `accuracy` for `classify`, all but `answer_length` for the other
+    kinds.
     """
 
 
@@ -204,7 +205,7 @@ class ProjectStageCompute(Message):
     """Devices and number formats of the stages of the loop."""
 
     training: Compute | None = None
-    """Training, in 32-bit floating point. Each device has a training worker of its own."""
+    """Training, in FLOAT32 or BFLOAT16. Each device has a training worker of its own."""
 
     evaluation: Compute | None = None
     """Evaluation."""
@@ -217,13 +218,17 @@ class ProjectStageCompute(Message):
 
 
 class ProjectCurationStep(Message):
-    """One step of curation."""
+    """Settings of one step of curation."""
 
     name: str = ""
-    """Name of the step."""
+    """Name of the step: `length` (`min_chars`), `language` (`keep`: codes such as `en, zh`),
+    `near_duplicates` (`threshold`: 0, or 0.3 to 1), `exact_duplicates` (`keep`: `true` or `false`),
+    `personal_data` (`mask`: some of `email, phone, card, ip, url`, or `none`), `decoding`
+    (`max_replaced_share`, `keep_code`).
+    """
 
     params: dict[str, str] = {}
-    """Parameters of the step by name."""
+    """Parameters of the step by name, as texts."""
 
 
 class FeedbackConsent(OpenEnum):
@@ -240,6 +245,71 @@ class FeedbackConsent(OpenEnum):
 
     NONE = "CONSENT_NONE"
     """None: it never becomes data."""
+
+
+class ProjectTuningDefaultsTrainOn(OpenEnum):
+    """Turns of a conversation whose tokens the model learns."""
+
+    UNSPECIFIED = "TRAIN_ON_UNSPECIFIED"
+    """Not set: all turns of the assistant."""
+
+    ALL_ASSISTANT_TURNS = "TRAIN_ON_ALL_ASSISTANT_TURNS"
+    """Every turn of the assistant."""
+
+    LAST_ANSWER = "TRAIN_ON_LAST_ANSWER"
+    """The last answer only."""
+
+
+class ProjectTuningDefaultsTruncation(OpenEnum):
+    """What becomes of a sample that is too long."""
+
+    UNSPECIFIED = "TRUNCATION_UNSPECIFIED"
+    """Not set: its middle is dropped."""
+
+    LEFT = "TRUNCATION_LEFT"
+    """Drop its beginning."""
+
+    RIGHT = "TRUNCATION_RIGHT"
+    """Drop its end."""
+
+    MIDDLE = "TRUNCATION_MIDDLE"
+    """Drop the middle of what precedes the last answer."""
+
+    SEGMENT = "TRUNCATION_SEGMENT"
+    """Train on its parts as samples of their own."""
+
+    REFUSE = "TRUNCATION_REFUSE"
+    """Refuse the training run."""
+
+
+class ProjectTuningDefaults(Message):
+    """Settings of fine-tuning. A zero value selects the default of the training recipe."""
+
+    train_on: ProjectTuningDefaultsTrainOn = ProjectTuningDefaultsTrainOn.UNSPECIFIED
+    """Turns of a conversation whose tokens the model learns."""
+
+    truncation: ProjectTuningDefaultsTruncation = ProjectTuningDefaultsTruncation.UNSPECIFIED
+    """What becomes of a sample that is too long."""
+
+    max_tokens: int = 0
+    """Maximum length of a sample in tokens, its answers included: 16 to 131,072."""
+
+    packed: bool = False
+    """Pack the samples of a step into one row without padding; each sample attends only to itself.
+
+    Default: false.
+    """
+
+    gradient_accumulation: int = 0
+    """Number of parts in which a worker computes its share of a step, at most 4,096: the memory for
+    activations falls by this factor.
+    """
+
+    gradient_checkpointing: bool = False
+    """Recompute activations in the backward pass instead of keeping them: less memory, more time.
+
+    Default: false.
+    """
 
 
 class Project(Message):
@@ -346,7 +416,7 @@ class Project(Message):
     """Recipes of later versions, in their order. Empty: `sft`."""
 
     curation: list[ProjectCurationStep] = []
-    """Steps of curation, in their order. Empty: the default steps of ingestion."""
+    """Settings of the steps of curation. Steps that are not named have their defaults."""
 
     default_consent: FeedbackConsent = FeedbackConsent.UNSPECIFIED
     """Permitted use of feedback that names none. Default: CONSENT_TRAINING."""
@@ -357,6 +427,9 @@ class Project(Message):
 
     A record without it is a group of its own. At most 64 characters. Default: `conversation`.
     """
+
+    tuning: ProjectTuningDefaults | None = None
+    """Settings of fine-tuning: which tokens of a conversation are learned, and how much memory it takes."""
 
 
 class Policy(Message):
@@ -736,6 +809,16 @@ class Feedback(Message):
     """
 
 
+class ComparisonOutcome(Message):
+    """Named outcome of the answers of a version."""
+
+    mean: float = 0.0
+    """Mean over the answers that have the outcome."""
+
+    answer_count: Int64 = 0
+    """Number of answers that have it."""
+
+
 class ComparisonArm(Message):
     """Feedback on one version."""
 
@@ -763,6 +846,62 @@ class ComparisonArm(Message):
     caller_count: Int64 = 0
     """Number of callers with votes. A vote of an unknown caller counts as one caller."""
 
+    outcomes: dict[str, ComparisonOutcome] = {}
+    """Outcomes of the answers by name."""
+
+    implicit_counts: dict[str, Int64] = {}
+    """Number of answers with each implicit signal: `COPIED`, `REGENERATED`, `ABANDONED`."""
+
+
+class ComparisonScore(Message):
+    """Mean of a metric over callers, each counted once by the mean of its answers."""
+
+    value: float = 0.0
+    """The mean. 0 without answers."""
+
+    low: float | None = None
+    """Lower bound of the 95 % interval. Not set with fewer than two callers."""
+
+    high: float | None = None
+    """Upper bound of the 95 % interval. Not set with fewer than two callers."""
+
+    answer_count: Int64 = 0
+    """Number of answers."""
+
+    caller_count: Int64 = 0
+    """Number of callers. An unknown caller counts as one for each answer."""
+
+
+class ComparisonByMetric(Message):
+    """Comparison by a metric.
+
+    It counts the newest 300 answers of each version, at most 2,000 characters of each.
+    """
+
+    metric: Metric | None = None
+    """The metric."""
+
+    version: ComparisonScore | None = None
+    """Answers of the first version."""
+
+    other_version: ComparisonScore | None = None
+    """Answers of the second version."""
+
+    gain: float = 0.0
+    """By how much `version` is better than `other_version`, in the unit of the metric."""
+
+    gain_low: float | None = None
+    """Lower bound of the 95 % interval of the gain.
+
+    Not set: a version has answers to fewer than two callers.
+    """
+
+    gain_high: float | None = None
+    """Upper bound of the 95 % interval of the gain. Not set: as `gain_low`."""
+
+    conclusive: bool = False
+    """True if the interval excludes 0 and each version has such answers to at least 20 callers."""
+
 
 class Comparison(Message):
     """Comparison of two model versions by user feedback."""
@@ -784,6 +923,21 @@ class Comparison(Message):
 
     conclusive: bool = False
     """True if the interval excludes 0 and each version has votes of at least 20 callers."""
+
+    by_metric: ComparisonByMetric | None = None
+    """Comparison by the primary metric of the project, on answers whose right answer is known by
+    feedback: corrected and confirmed ones.
+
+    Not set: the metric has no value for a single answer, as `macro_f1`.
+    """
+
+    preferred_count: Int64 = 0
+    """Number of pairs of answers of the two versions to the same prompt in which users preferred that of
+    `version`.
+    """
+
+    rejected_count: Int64 = 0
+    """Number of such pairs in which users preferred the answer of `other_version`."""
 
 
 class TrafficSegment(Message):
@@ -825,26 +979,61 @@ class TrafficSegment(Message):
     """
 
 
+class DriftReportReference(OpenEnum):
+    """Data that traffic is compared with."""
+
+    UNSPECIFIED = "REFERENCE_UNSPECIFIED"
+    """Not set."""
+
+    TRAINING = "REFERENCE_TRAINING"
+    """Training data of the version."""
+
+    PROMOTION = "REFERENCE_PROMOTION"
+    """Newest traffic of other versions when the version was promoted."""
+
+
 class DriftReportMeasure(Message):
     """Divergence of one feature."""
 
     feature: str = ""
-    """The feature: `tokens`, `length` or `language`."""
+    """The feature: `tokens`, `length` or `language` of prompts, `predicted_labels`, `predicted_numbers`,
+    or `answer_tokens`, `answer_length` or `answer_language` of answers in free text.
+    """
 
     divergence: float = 0.0
-    """KL divergence of the traffic from the training data, in nats."""
+    """KL divergence of the traffic from the reference, in nats."""
 
     null_band: float = 0.0
     """Noise band: 99th percentile of the divergence under the null hypothesis, from samples of the
-    training data of the same size.
+    reference of the same size.
     """
 
     drifted: bool = False
     """True if `divergence` exceeds the noise band."""
 
+    js_divergence: float = 0.0
+    """Jensen-Shannon divergence in nats, from 0 to ln 2."""
+
+    js_noise_band: float = 0.0
+    """Noise band of the Jensen-Shannon divergence. 0: not computed."""
+
+    psi: float = 0.0
+    """Population stability index."""
+
+    psi_noise_band: float = 0.0
+    """Noise band of the population stability index. 0: not computed."""
+
+    reference: DriftReportReference = DriftReportReference.UNSPECIFIED
+    """Data that the traffic is compared with."""
+
+    slice: str = ""
+    """Language of the texts. Empty: all texts."""
+
 
 class DriftReport(Message):
-    """Divergence of a window of traffic from the training data."""
+    """Divergence of a window of traffic from the training data, and from the traffic at the promotion of
+    the version.
+    """
 
     name: str = ""
     """Resource name: `projects/{project}/driftReports/{drift_report}`."""

@@ -178,7 +178,10 @@ class Example(Message):
     """Rejected answer of a preference. Not set: the record is no preference."""
 
     good: bool | None = None
-    """Judgement of the answer. Not set: the answer is not judged."""
+    """True: the answer is good; false: it is bad.
+
+    Not set: the answer is right, or the record is a preference.
+    """
 
     tools: str = ""
     """Tools that the assistant may call, as a JSON list in the form of the chat API.
@@ -312,7 +315,7 @@ class SourcePreview(Message):
 
     kind_counts: dict[str, Int64] = {}
     """Number of records by what they are: `text`, `prompt` (without an answer), `answer` (a prompt with
-    right answers), `preference`, `judgement`.
+    right answers), `preference`, `unpaired_preference` (an answer that is good or bad).
     """
 
 
@@ -372,7 +375,8 @@ class Curation(Message):
     min_chars: int | None = None
     """Minimum length of a record in characters.
 
-    Shorter records are dropped unless they are labelled. Negative values are refused. Default: 50.
+    Shorter records are dropped unless they are labelled or prompts. Negative values are refused. Default:
+    50.
     """
 
     languages: list[str] = []

@@ -428,7 +428,7 @@ METHODS: tuple[Method, ...] = (
         http="GET",
         path="/v1/{parent=projects/*/evaluationRuns/*}/badCases",
         role="viewer",
-        comment="List the wrong answers of the candidate, domain by domain: of labels, those with the highest confidence first, else those with the worst score first. Each reading of the texts is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`).",
+        comment="List the wrong answers of the candidate, domain by domain: of labels, those with the highest confidence first, else those with the worst score first. Each reading of the texts is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`), and for a domain that it does not have (`BAD_EVALUATION`).",
         arguments=(
             Field(
                 "parent",
@@ -446,6 +446,11 @@ METHODS: tuple[Method, ...] = (
                 "page_token",
                 "string",
                 "`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused.",
+            ),
+            Field(
+                "domain",
+                "string",
+                "Name of the domain. Empty: all domains. The token of another domain is refused.",
             ),
         ),
         items="BadCase",
@@ -1148,7 +1153,7 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "metric",
                 "string",
-                "Metric that decides between versions: rules that name no metric compare it. Empty: that of the kind of task, `macro_f1`, `rouge_l` or `mae`.",
+                "Metric that decides between versions: rules that name no metric compare it. Default: that of the kind of task, `macro_f1`, `rouge_l` or `mae`.",
             ),
             Field(
                 "gate",
@@ -1436,7 +1441,7 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "conflict_policy",
                 "GuidelineConflictPolicy",
-                "How several annotations of one record become one answer. Default: HUMAN_FIRST.",
+                "How several annotations of one record become one answer. Default: HUMAN_FIRST; of numbers MEAN.",
             ),
             Field(
                 "guideline_id",
@@ -1545,7 +1550,7 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "conflict_policy",
                 "GuidelineConflictPolicy",
-                "How several annotations of one record become one answer. Default: HUMAN_FIRST.",
+                "How several annotations of one record become one answer. Default: HUMAN_FIRST; of numbers MEAN.",
             ),
             Field(
                 "etag",
@@ -1599,7 +1604,11 @@ METHODS: tuple[Method, ...] = (
                 "AnnotationSource",
                 "Source of the annotations that are created from the labels that came with the data: an import, or feedback of users. Default: IMPORT.",
             ),
-            Field("review_sample_size", "integer", "Number of records to draw for review, 0 to 10,000."),
+            Field(
+                "review_sample_size",
+                "integer",
+                "Number of records to draw for review, 0 to 10,000: of labels such that no person gave, of texts and numbers also records without an answer.",
+            ),
             Field(
                 "overlap",
                 "integer",
@@ -2453,7 +2462,7 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "curation",
                 "ProjectCurationStep",
-                "Steps of curation, in their order. Empty: the default steps of ingestion.",
+                "Settings of the steps of curation. Steps that are not named have their defaults.",
                 repeated=True,
             ),
             Field(
@@ -2465,6 +2474,11 @@ METHODS: tuple[Method, ...] = (
                 "group_attribute",
                 "string",
                 "Name of the attribute of records whose values stay in one part of a split, for tasks whose records are split by group (`generate`). A record without it is a group of its own. At most 64 characters. Default: `conversation`.",
+            ),
+            Field(
+                "tuning",
+                "ProjectTuningDefaults",
+                "Settings of fine-tuning: which tokens of a conversation are learned, and how much memory it takes.",
             ),
             Field(
                 "project_id",
@@ -2610,7 +2624,7 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "curation",
                 "ProjectCurationStep",
-                "Steps of curation, in their order. Empty: the default steps of ingestion.",
+                "Settings of the steps of curation. Steps that are not named have their defaults.",
                 repeated=True,
             ),
             Field(
@@ -3425,6 +3439,31 @@ METHODS: tuple[Method, ...] = (
     ),
     Method(
         resource="tasks",
+        name="batch_create",
+        service="labeling",
+        rpc="BatchCreateTasks",
+        http="POST",
+        path="/v1/{parent=projects/*}/tasks:batchCreate",
+        role="engineer",
+        comment="Create up to 1,000 tasks. They are records to answer, answers to rate, or pairs of answers to compare. All are created, or none. Refused: no record (`RECORD_MISSING`), work that the kind of task does not have or that lacks its answers (`BAD_WORK`), an answer that is none (`BAD_ANSWER`, `UNKNOWN_LABEL`), a number of annotators out of range (`BAD_OVERLAP`).",
+        arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
+        fields=(
+            Field(
+                "tasks",
+                "Task",
+                "The tasks to create, at most 1,000. Only `record_id`, `content_digest`, `dataset_version`, `proposed_label`, `task`, `overlap`, `work`, `candidates`, `origins` and `scales` are read.",
+                repeated=True,
+            ),
+            Field(
+                "request_id",
+                "string",
+                "Makes a retry safe: the same tasks with the same ID are created once. At most 200 characters.",
+            ),
+        ),
+        result="BatchCreateTasksResponse",
+    ),
+    Method(
+        resource="tasks",
         name="claim",
         service="labeling",
         rpc="ClaimTask",
@@ -3434,7 +3473,11 @@ METHODS: tuple[Method, ...] = (
         comment="Claim the next open task for ten minutes, the newest tasks first. Meanwhile no other annotator can claim or complete it. A repeated call returns the same task while it is open, and extends the lease. A task that the caller answered is not returned again, even if it waits for other annotators.",
         arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
         fields=(
-            Field("reason", "string", "Reason for the review: `review-sample` or `conflict`. Empty: any."),
+            Field(
+                "reason",
+                "string",
+                "Reason for the task: `review-sample`, `conflict` or `requested`. Empty: any.",
+            ),
         ),
         result="ClaimTaskResponse",
     ),
@@ -3446,7 +3489,7 @@ METHODS: tuple[Method, ...] = (
         http="POST",
         path="/v1/{name=projects/*/tasks/*}:complete",
         role="annotator",
-        comment="Answer a task. The answer is stored as an annotation. The same answer again changes nothing. Refused when another answer was given before (`TASK_ANSWERED`), when another annotator holds a lease on the task (`TASK_CLAIMED`), for a label that the guideline does not have (`UNKNOWN_LABEL`), and for a text or number that is no answer of the task (`BAD_ANSWER`).",
+        comment="Answer a task. A label, text or number is stored as an annotation; ratings and preferences stay with the task. The same answer again changes nothing. Refused when another answer was given before (`TASK_ANSWERED`), when another annotator holds a lease on the task (`TASK_CLAIMED`), for a label that the guideline does not have (`UNKNOWN_LABEL`), and for what is no answer of the task (`BAD_ANSWER`).",
         arguments=(Field("name", "string", "Resource name of the task: `projects/{project}/tasks/{task}`."),),
         fields=(
             Field(
@@ -3455,6 +3498,15 @@ METHODS: tuple[Method, ...] = (
                 "Answer to give: one of the labels of the guideline (several: one a line), a text or a number. Empty: skip the task.",
             ),
             Field("request_id", "string", "Marks the call as safe to retry. At most 256 characters."),
+            Field(
+                "ratings",
+                "integer",
+                "Ratings of a task of the work RATE: 1 to 5 for each of its scales.",
+                key="string",
+            ),
+            Field(
+                "preference", "Preference", "The better one of the candidates of a task of the work COMPARE."
+            ),
         ),
         result="Task",
     ),
@@ -3517,6 +3569,19 @@ METHODS: tuple[Method, ...] = (
         arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
         fields=(),
         result="SummarizeTasksResponse",
+    ),
+    Method(
+        resource="tasks",
+        name="summarize_ratings",
+        service="labeling",
+        rpc="SummarizeRatings",
+        http="GET",
+        path="/v1/{parent=projects/*}/tasks:summarizeRatings",
+        role="viewer",
+        comment="Summarize the human ratings of a project. Of ratings it gives the means, of comparisons the win rates, with their intervals and the agreement of annotators.",
+        arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
+        fields=(),
+        result="SummarizeRatingsResponse",
     ),
     Method(
         resource="token",
@@ -3880,6 +3945,15 @@ MESSAGES: dict[str, Message] = {
             ),
         ),
     ),
+    "BatchCreateTasksResponse": Message(
+        "BatchCreateTasksResponse",
+        "Response of `BatchCreateTasks`.",
+        (
+            Field(
+                "names", "string", "Resource names of the tasks, in the order of the request.", repeated=True
+            ),
+        ),
+    ),
     "ClaimTaskResponse": Message(
         "ClaimTaskResponse",
         "Response of `ClaimTask`.",
@@ -3922,6 +3996,21 @@ MESSAGES: dict[str, Message] = {
                 "bool",
                 "True if the interval excludes 0 and each version has votes of at least 20 callers.",
             ),
+            Field(
+                "by_metric",
+                "ComparisonByMetric",
+                "Comparison by the primary metric of the project, on answers whose right answer is known by feedback: corrected and confirmed ones. Not set: the metric has no value for a single answer, as `macro_f1`.",
+            ),
+            Field(
+                "preferred_count",
+                "integer",
+                "Number of pairs of answers of the two versions to the same prompt in which users preferred that of `version`.",
+            ),
+            Field(
+                "rejected_count",
+                "integer",
+                "Number of such pairs in which users preferred the answer of `other_version`.",
+            ),
         ),
     ),
     "ComparisonArm": Message(
@@ -3953,6 +4042,63 @@ MESSAGES: dict[str, Message] = {
                 "integer",
                 "Number of callers with votes. A vote of an unknown caller counts as one caller.",
             ),
+            Field("outcomes", "ComparisonOutcome", "Outcomes of the answers by name.", key="string"),
+            Field(
+                "implicit_counts",
+                "integer",
+                "Number of answers with each implicit signal: `COPIED`, `REGENERATED`, `ABANDONED`.",
+                key="string",
+            ),
+        ),
+    ),
+    "ComparisonByMetric": Message(
+        "ComparisonByMetric",
+        "Comparison by a metric. It counts the newest 300 answers of each version, at most 2,000 characters of each.",
+        (
+            Field("metric", "Metric", "The metric."),
+            Field("version", "ComparisonScore", "Answers of the first version."),
+            Field("other_version", "ComparisonScore", "Answers of the second version."),
+            Field(
+                "gain",
+                "number",
+                "By how much `version` is better than `other_version`, in the unit of the metric.",
+            ),
+            Field(
+                "gain_low",
+                "number",
+                "Lower bound of the 95 % interval of the gain. Not set: a version has answers to fewer than two callers.",
+            ),
+            Field(
+                "gain_high", "number", "Upper bound of the 95 % interval of the gain. Not set: as `gain_low`."
+            ),
+            Field(
+                "conclusive",
+                "bool",
+                "True if the interval excludes 0 and each version has such answers to at least 20 callers.",
+            ),
+        ),
+    ),
+    "ComparisonOutcome": Message(
+        "ComparisonOutcome",
+        "Named outcome of the answers of a version.",
+        (
+            Field("mean", "number", "Mean over the answers that have the outcome."),
+            Field("answer_count", "integer", "Number of answers that have it."),
+        ),
+    ),
+    "ComparisonScore": Message(
+        "ComparisonScore",
+        "Mean of a metric over callers, each counted once by the mean of its answers.",
+        (
+            Field("value", "number", "The mean. 0 without answers."),
+            Field("low", "number", "Lower bound of the 95 % interval. Not set with fewer than two callers."),
+            Field("high", "number", "Upper bound of the 95 % interval. Not set with fewer than two callers."),
+            Field("answer_count", "integer", "Number of answers."),
+            Field(
+                "caller_count",
+                "integer",
+                "Number of callers. An unknown caller counts as one for each answer.",
+            ),
         ),
     ),
     "Compute": Message(
@@ -3971,7 +4117,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "min_chars",
                 "integer",
-                "Minimum length of a record in characters. Shorter records are dropped unless they are labelled. Negative values are refused. Default: 50.",
+                "Minimum length of a record in characters. Shorter records are dropped unless they are labelled or prompts. Negative values are refused. Default: 50.",
             ),
             Field(
                 "languages",
@@ -4166,7 +4312,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "best_baseline",
                 "string",
-                "Name of the baseline with the best score on held-out records of the training part. Empty: no baseline was fitted.",
+                "Name of the best baseline: of labels, on held-out records of the training part; else, by the primary metric on the test part. Empty: there is none.",
             ),
             Field(
                 "baseline_difference",
@@ -4197,7 +4343,7 @@ MESSAGES: dict[str, Message] = {
     ),
     "DriftReport": Message(
         "DriftReport",
-        "Divergence of a window of traffic from the training data.",
+        "Divergence of a window of traffic from the training data, and from the traffic at the promotion of the version.",
         (
             Field("name", "string", "Resource name: `projects/{project}/driftReports/{drift_report}`."),
             Field("revision", "integer", "Increases with every stored change."),
@@ -4219,14 +4365,26 @@ MESSAGES: dict[str, Message] = {
         "DriftReportMeasure",
         "Divergence of one feature.",
         (
-            Field("feature", "string", "The feature: `tokens`, `length` or `language`."),
-            Field("divergence", "number", "KL divergence of the traffic from the training data, in nats."),
+            Field(
+                "feature",
+                "string",
+                "The feature: `tokens`, `length` or `language` of prompts, `predicted_labels`, `predicted_numbers`, or `answer_tokens`, `answer_length` or `answer_language` of answers in free text.",
+            ),
+            Field("divergence", "number", "KL divergence of the traffic from the reference, in nats."),
             Field(
                 "null_band",
                 "number",
-                "Noise band: 99th percentile of the divergence under the null hypothesis, from samples of the training data of the same size.",
+                "Noise band: 99th percentile of the divergence under the null hypothesis, from samples of the reference of the same size.",
             ),
             Field("drifted", "bool", "True if `divergence` exceeds the noise band."),
+            Field("js_divergence", "number", "Jensen-Shannon divergence in nats, from 0 to ln 2."),
+            Field("js_noise_band", "number", "Noise band of the Jensen-Shannon divergence. 0: not computed."),
+            Field("psi", "number", "Population stability index."),
+            Field(
+                "psi_noise_band", "number", "Noise band of the population stability index. 0: not computed."
+            ),
+            Field("reference", "DriftReportReference", "Data that the traffic is compared with."),
+            Field("slice", "string", "Language of the texts. Empty: all texts."),
         ),
     ),
     "Engine": Message(
@@ -4365,7 +4523,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "metric",
                 "string",
-                "Metric that decides between versions: rules that name no metric compare it. Empty: that of the kind of task, `macro_f1`, `rouge_l` or `mae`.",
+                "Metric that decides between versions: rules that name no metric compare it. Default: that of the kind of task, `macro_f1`, `rouge_l` or `mae`.",
             ),
             Field(
                 "generation", "GenerationSettings", "How answers are generated. Only with a task `generate`."
@@ -4396,7 +4554,11 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "rejected", "string", "Rejected answer of a preference. Not set: the record is no preference."
             ),
-            Field("good", "bool", "Judgement of the answer. Not set: the answer is not judged."),
+            Field(
+                "good",
+                "bool",
+                "True: the answer is good; false: it is bad. Not set: the answer is right, or the record is a preference.",
+            ),
             Field(
                 "tools",
                 "string",
@@ -4525,7 +4687,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "baseline",
                 "string",
-                "Name of the baseline of BEATS_MAJORITY and NEAR_BASELINE. Empty: the simplest one of the kind of task for BEATS_MAJORITY (`majority`, `nearest_reference` or `mean`), the best one for NEAR_BASELINE.",
+                "Name of the baseline of BEATS_MAJORITY. Empty: the simplest one of the kind of task, `majority`, `nearest_reference` or `mean`. Other kinds of rules take none.",
             ),
         ),
     ),
@@ -4616,7 +4778,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "conflict_policy",
                 "GuidelineConflictPolicy",
-                "How several annotations of one record become one answer. Default: HUMAN_FIRST.",
+                "How several annotations of one record become one answer. Default: HUMAN_FIRST; of numbers MEAN.",
             ),
             Field(
                 "etag",
@@ -4679,7 +4841,11 @@ MESSAGES: dict[str, Message] = {
                 "AnnotationSource",
                 "Source of the annotations that are created from the labels that came with the data: an import, or feedback of users. Default: IMPORT.",
             ),
-            Field("review_sample_size", "integer", "Number of records to draw for review, 0 to 10,000."),
+            Field(
+                "review_sample_size",
+                "integer",
+                "Number of records to draw for review, 0 to 10,000: of labels such that no person gave, of texts and numbers also records without an answer.",
+            ),
             Field("progress", "Progress", "Progress of the work."),
             Field("failure", "Failure", "Why the work failed. Set in the state FAILED only."),
             Field(
@@ -5163,7 +5329,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "curation",
                 "ProjectCurationStep",
-                "Steps of curation, in their order. Empty: the default steps of ingestion.",
+                "Settings of the steps of curation. Steps that are not named have their defaults.",
                 repeated=True,
             ),
             Field(
@@ -5175,6 +5341,11 @@ MESSAGES: dict[str, Message] = {
                 "group_attribute",
                 "string",
                 "Name of the attribute of records whose values stay in one part of a split, for tasks whose records are split by group (`generate`). A record without it is a group of its own. At most 64 characters. Default: `conversation`.",
+            ),
+            Field(
+                "tuning",
+                "ProjectTuningDefaults",
+                "Settings of fine-tuning: which tokens of a conversation are learned, and how much memory it takes.",
             ),
         ),
     ),
@@ -5193,10 +5364,14 @@ MESSAGES: dict[str, Message] = {
     ),
     "ProjectCurationStep": Message(
         "ProjectCurationStep",
-        "One step of curation.",
+        "Settings of one step of curation.",
         (
-            Field("name", "string", "Name of the step."),
-            Field("params", "string", "Parameters of the step by name.", key="string"),
+            Field(
+                "name",
+                "string",
+                "Name of the step: `length` (`min_chars`), `language` (`keep`: codes such as `en, zh`), `near_duplicates` (`threshold`: 0, or 0.3 to 1), `exact_duplicates` (`keep`: `true` or `false`), `personal_data` (`mask`: some of `email, phone, card, ip, url`, or `none`), `decoding` (`max_replaced_share`, `keep_code`).",
+            ),
+            Field("params", "string", "Parameters of the step by name, as texts.", key="string"),
         ),
     ),
     "ProjectDataRequirements": Message(
@@ -5268,7 +5443,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "max_loss",
                 "number",
-                "Accepted loss against the version in production, in the unit of the metric. The first version has none to compare with. Not set: any. Pipeline runs support it for the metrics that can be compared: `macro_f1` for `classify`, all but `answer_length` for the other kinds.",
+                "Accepted loss against the version in production, in the unit of the metric. The first version has none to compare with. Not set: any. Pipeline runs support it for the metrics that can be compared: `macro_f1` and `accuracy` for `classify`, all but `answer_length` for the other kinds.",
             ),
         ),
     ),
@@ -5300,7 +5475,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "training",
                 "Compute",
-                "Training, in 32-bit floating point. Each device has a training worker of its own.",
+                "Training, in FLOAT32 or BFLOAT16. Each device has a training worker of its own.",
             ),
             Field("evaluation", "Compute", "Evaluation."),
             Field("verification", "Compute", "Verification of a version during its registration."),
@@ -5355,6 +5530,40 @@ MESSAGES: dict[str, Message] = {
                 "Approximate number of tokens to which texts are cut when `max_chars` is 0. At most 32,768.",
             ),
             Field("lora_rank", "integer", "Rank of a LoRA adapter, at most 256."),
+        ),
+    ),
+    "ProjectTuningDefaults": Message(
+        "ProjectTuningDefaults",
+        "Settings of fine-tuning. A zero value selects the default of the training recipe.",
+        (
+            Field(
+                "train_on",
+                "ProjectTuningDefaultsTrainOn",
+                "Turns of a conversation whose tokens the model learns.",
+            ),
+            Field(
+                "truncation", "ProjectTuningDefaultsTruncation", "What becomes of a sample that is too long."
+            ),
+            Field(
+                "max_tokens",
+                "integer",
+                "Maximum length of a sample in tokens, its answers included: 16 to 131,072.",
+            ),
+            Field(
+                "packed",
+                "bool",
+                "Pack the samples of a step into one row without padding; each sample attends only to itself. Default: false.",
+            ),
+            Field(
+                "gradient_accumulation",
+                "integer",
+                "Number of parts in which a worker computes its share of a step, at most 4,096: the memory for activations falls by this factor.",
+            ),
+            Field(
+                "gradient_checkpointing",
+                "bool",
+                "Recompute activations in the backward pass instead of keeping them: less memory, more time. Default: false.",
+            ),
         ),
     ),
     "Recipe": Message(
@@ -5946,7 +6155,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "kind_counts",
                 "integer",
-                "Number of records by what they are: `text`, `prompt` (without an answer), `answer` (a prompt with right answers), `preference`, `judgement`.",
+                "Number of records by what they are: `text`, `prompt` (without an answer), `answer` (a prompt with right answers), `preference`, `unpaired_preference` (an answer that is good or bad).",
                 key="string",
             ),
         ),
@@ -6071,6 +6280,65 @@ MESSAGES: dict[str, Message] = {
             Field("count", "integer", "Number of records to replay."),
         ),
     ),
+    "SummarizeRatingsResponse": Message(
+        "SummarizeRatingsResponse",
+        "Ratings and comparisons of a project. Answers of several annotators to one task count as one, their mean.",
+        (
+            Field("ratings", "SummarizeRatingsResponseRating", "Ratings by origin and scale.", repeated=True),
+            Field(
+                "comparisons",
+                "SummarizeRatingsResponseComparison",
+                "Comparisons by pair of origins.",
+                repeated=True,
+            ),
+        ),
+    ),
+    "SummarizeRatingsResponseComparison": Message(
+        "SummarizeRatingsResponseComparison",
+        "Comparisons of the answers of two origins.",
+        (
+            Field("first_origin", "string", "What gave the first answers. Empty: not stated."),
+            Field("second_origin", "string", "What gave the second answers. Empty: not stated."),
+            Field("task_count", "integer", "Number of compared pairs."),
+            Field("first_count", "integer", "Number of answers that prefer the first answer."),
+            Field("second_count", "integer", "Number of answers that prefer the second answer."),
+            Field("tie_count", "integer", "Number of answers that prefer neither."),
+            Field("win_rate", "number", "Share of the pairs that the second origin wins; a tie counts half."),
+            Field("low", "number", "Lower end of the 95 % interval of the win rate (Wilson)."),
+            Field("high", "number", "Upper end of the 95 % interval of the win rate (Wilson)."),
+            Field(
+                "agreement_alpha",
+                "number",
+                "Krippendorff's alpha (nominal) over the pairs with two or more answers. Not set: it is undefined.",
+            ),
+        ),
+    ),
+    "SummarizeRatingsResponseRating": Message(
+        "SummarizeRatingsResponseRating",
+        "Ratings of the answers of one origin on one scale.",
+        (
+            Field("origin", "string", "What gave the answers. Empty: not stated."),
+            Field("scale", "string", "The scale."),
+            Field("task_count", "integer", "Number of rated answers."),
+            Field("rating_count", "integer", "Number of ratings."),
+            Field("mean", "number", "Mean rating, 1 to 5."),
+            Field(
+                "low",
+                "number",
+                "Lower end of the 95 % interval of the mean. Not set: fewer than 5 rated answers.",
+            ),
+            Field(
+                "high",
+                "number",
+                "Upper end of the 95 % interval of the mean. Not set: fewer than 5 rated answers.",
+            ),
+            Field(
+                "agreement_alpha",
+                "number",
+                "Krippendorff's alpha (interval) of the scale over the answers of all origins. Not set: it is undefined.",
+            ),
+        ),
+    ),
     "SummarizeTasksResponse": Message(
         "SummarizeTasksResponse",
         "Counts of a project's tasks.",
@@ -6087,7 +6355,7 @@ MESSAGES: dict[str, Message] = {
                 repeated=True,
             ),
             Field(
-                "kept_count",
+                "unchanged_count",
                 "integer",
                 "Number of completed tasks whose answer is the one that stood before.",
             ),
@@ -6109,7 +6377,7 @@ MESSAGES: dict[str, Message] = {
     ),
     "Task": Message(
         "Task",
-        "Record that an annotator is asked to review.",
+        "Record that annotators are asked to answer, or whose answers they are asked to rate.",
         (
             Field("name", "string", "Resource name: `projects/{project}/tasks/{task}`."),
             Field("revision", "integer", "Increases with every stored change."),
@@ -6120,7 +6388,7 @@ MESSAGES: dict[str, Message] = {
             Field("content_digest", "string", "Digest of the text."),
             Field("dataset_version", "string", "Resource name of the dataset version that holds the text."),
             Field("proposed_label", "string", "Current answer. Empty: none."),
-            Field("reason", "string", "Reason for the review: `review-sample` or `conflict`."),
+            Field("reason", "string", "Reason for the task: `review-sample`, `conflict` or `requested`."),
             Field(
                 "label",
                 "string",
@@ -6153,6 +6421,25 @@ MESSAGES: dict[str, Message] = {
                 "Answers so far, in the order in which they were given.",
                 repeated=True,
             ),
+            Field("work", "TaskWork", "What annotators do. Default: ANSWER."),
+            Field(
+                "candidates",
+                "string",
+                "Answers to rate or to compare: one to rate, two to compare.",
+                repeated=True,
+            ),
+            Field(
+                "origins",
+                "string",
+                "What gave each of `candidates`, for example the resource name of a model version. Empty, or one for each. The console does not show them to annotators.",
+                repeated=True,
+            ),
+            Field(
+                "scales",
+                "string",
+                "Scales from 1 to 5 on which an answer is rated. Default: `fluency`, `relevance` and `factuality`.",
+                repeated=True,
+            ),
         ),
     ),
     "TaskAnswer": Message(
@@ -6160,7 +6447,9 @@ MESSAGES: dict[str, Message] = {
         "Answer of one annotator to a task.",
         (
             Field("annotator", "string", "Identity of the annotator."),
-            Field("label", "string", "The answer. Empty: skipped."),
+            Field("label", "string", "The answer of a task of the work ANSWER. All fields empty: skipped."),
+            Field("ratings", "integer", "Rating from 1 to 5 on each scale, of the work RATE.", key="string"),
+            Field("preference", "Preference", "The better one of the candidates, of the work COMPARE."),
         ),
     ),
     "TaskSpec": Message(
@@ -6255,7 +6544,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "metrics",
                 "number",
-                "Final measurements by name (`train_loss`, `validation_loss`, `seconds`, `tokens_per_second`, `peak_memory_bytes`, …). Empty until the run has succeeded.",
+                "Final measurements by name (`train_loss`, `validation_loss`, `seconds`, `tokens_per_second`, `peak_memory_bytes`, …). Of tasks whose answers are texts also `validation_perplexity`, `learned_tokens`, `records`, and the numbers of records and samples that did not count: `invalid_records`, `bad_answers`, `rejected_answers`, `truncated_samples`, `samples_without_targets`. Empty until the run has succeeded.",
                 key="string",
             ),
             Field("plan", "ResourcePlan", "Memory requirement of the run, computed before it starts."),
@@ -6365,6 +6654,15 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
             "Records were erased. The remaining records can be read, but nothing new can be created from the version.",
         ),
     ),
+    "DriftReportReference": (
+        EnumValue("UNSPECIFIED", "REFERENCE_UNSPECIFIED", "Not set."),
+        EnumValue("TRAINING", "REFERENCE_TRAINING", "Training data of the version."),
+        EnumValue(
+            "PROMOTION",
+            "REFERENCE_PROMOTION",
+            "Newest traffic of other versions when the version was promoted.",
+        ),
+    ),
     "EngineState": (
         EnumValue("UNSPECIFIED", "STATE_UNSPECIFIED", "Not set."),
         EnumValue("STARTING", "STATE_STARTING", "The engine is starting."),
@@ -6429,7 +6727,7 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue(
             "NEAR_BASELINE",
             "KIND_NEAR_BASELINE",
-            "The measured gain over the best baseline, fitted on the training part, is at least `threshold`, for example -0.02. The measured gain decides, not its lower bound.",
+            "The measured gain over `best_baseline` is at least `threshold`, for example -0.02. The measured gain decides, not its lower bound.",
         ),
         EnumValue("MIN_VALUE", "KIND_MIN_VALUE", "The lower bound of `metric` is at least `threshold`."),
         EnumValue("MAX_VALUE", "KIND_MAX_VALUE", "The upper bound of `metric` is at most `threshold`."),
@@ -6465,12 +6763,14 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
             "Annotations by people take precedence over imports and feedback; among equals, the newest counts.",
         ),
         EnumValue(
-            "MEDIAN", "CONFLICT_POLICY_MEDIAN", "The median of the numbers counts. Only for `regress`."
+            "MEDIAN",
+            "CONFLICT_POLICY_MEDIAN",
+            "The median of the numbers by people counts, of all numbers if there are none. Only for `regress`.",
         ),
         EnumValue(
             "MEAN",
             "CONFLICT_POLICY_MEAN",
-            "The mean of the numbers counts, rounded to three decimal places more than the numbers have. Only for `regress`.",
+            "The mean of the numbers by people counts, of all numbers if there are none, rounded to three decimal places more than the numbers have. Only for `regress`.",
         ),
     ),
     "LabelSetState": (
@@ -6481,6 +6781,11 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue("FAILED", "STATE_FAILED", "The work ended with an error; `failure` holds the reason."),
         EnumValue("CANCELLING", "STATE_CANCELLING", "Cancellation was requested; the work is stopping."),
         EnumValue("CANCELLED", "STATE_CANCELLED", "Cancelled before the work completed."),
+        EnumValue(
+            "REDACTED",
+            "STATE_REDACTED",
+            "The answers of the label set were texts, and records of it were erased. `digest` is empty.",
+        ),
     ),
     "MetricDirection": (
         EnumValue(
@@ -6533,6 +6838,12 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         ),
         EnumValue("SCHEDULE", "TRIGGER_SCHEDULE", "Started by the schedule of a policy."),
     ),
+    "Preference": (
+        EnumValue("UNSPECIFIED", "PREFERENCE_UNSPECIFIED", "Not set."),
+        EnumValue("FIRST", "PREFERENCE_FIRST", "The first answer is better."),
+        EnumValue("SECOND", "PREFERENCE_SECOND", "The second answer is better."),
+        EnumValue("TIE", "PREFERENCE_TIE", "Neither is better."),
+    ),
     "ProjectTrainingDefaultsMethod": (
         EnumValue("UNSPECIFIED", "METHOD_UNSPECIFIED", "Not set."),
         EnumValue("FULL", "METHOD_FULL", "Train all weights."),
@@ -6541,6 +6852,19 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
             "METHOD_LORA",
             "Train a LoRA adapter for `base_artifact_digest`, which is required. Later versions continue from the adapter in production.",
         ),
+    ),
+    "ProjectTuningDefaultsTrainOn": (
+        EnumValue("UNSPECIFIED", "TRAIN_ON_UNSPECIFIED", "Not set: all turns of the assistant."),
+        EnumValue("ALL_ASSISTANT_TURNS", "TRAIN_ON_ALL_ASSISTANT_TURNS", "Every turn of the assistant."),
+        EnumValue("LAST_ANSWER", "TRAIN_ON_LAST_ANSWER", "The last answer only."),
+    ),
+    "ProjectTuningDefaultsTruncation": (
+        EnumValue("UNSPECIFIED", "TRUNCATION_UNSPECIFIED", "Not set: its middle is dropped."),
+        EnumValue("LEFT", "TRUNCATION_LEFT", "Drop its beginning."),
+        EnumValue("RIGHT", "TRUNCATION_RIGHT", "Drop its end."),
+        EnumValue("MIDDLE", "TRUNCATION_MIDDLE", "Drop the middle of what precedes the last answer."),
+        EnumValue("SEGMENT", "TRUNCATION_SEGMENT", "Train on its parts as samples of their own."),
+        EnumValue("REFUSE", "TRUNCATION_REFUSE", "Refuse the training run."),
     ),
     "RecipeDtype": (
         EnumValue("UNSPECIFIED", "DTYPE_UNSPECIFIED", "Not set."),
@@ -6682,6 +7006,12 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue("OPEN", "STATE_OPEN", "The task waits for answers."),
         EnumValue("DONE", "STATE_DONE", "All annotators answered, at least one of them with an answer."),
         EnumValue("SKIPPED", "STATE_SKIPPED", "All annotators skipped the task."),
+    ),
+    "TaskWork": (
+        EnumValue("UNSPECIFIED", "WORK_UNSPECIFIED", "Not set."),
+        EnumValue("ANSWER", "WORK_ANSWER", "Give the answer to the record."),
+        EnumValue("RATE", "WORK_RATE", "Rate an answer from 1 to 5 on each scale."),
+        EnumValue("COMPARE", "WORK_COMPARE", "Choose the better of two answers."),
     ),
     "TrainingRunState": (
         EnumValue("UNSPECIFIED", "STATE_UNSPECIFIED", "Not set."),

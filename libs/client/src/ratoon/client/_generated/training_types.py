@@ -411,7 +411,9 @@ class TrainingRun(Message):
     """Final measurements by name (`train_loss`, `validation_loss`, `seconds`, `tokens_per_second`,
     `peak_memory_bytes`, …).
 
-    Empty until the run has succeeded.
+    Of tasks whose answers are texts also `validation_perplexity`, `learned_tokens`, `records`, and the
+    numbers of records and samples that did not count: `invalid_records`, `bad_answers`,
+    `rejected_answers`, `truncated_samples`, `samples_without_targets`. Empty until the run has succeeded.
     """
 
     plan: ResourcePlan | None = None

@@ -131,7 +131,7 @@ class EvaluationServiceServicer:
     def ListBadCases(self, request, context):
         """List the wrong answers of the candidate, domain by domain: of labels, those with the highest confidence first, else
         those with the worst score first. Each reading of the texts is logged at the split. Refused until the run has
-        succeeded (`NOT_EVALUATED`).
+        succeeded (`NOT_EVALUATED`), and for a domain that it does not have (`BAD_EVALUATION`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

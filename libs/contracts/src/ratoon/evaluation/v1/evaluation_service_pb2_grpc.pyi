@@ -56,7 +56,7 @@ class EvaluationServiceStub:
     ListBadCases: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListBadCasesRequest, _evaluation_service_pb2.ListBadCasesResponse]
     """List the wrong answers of the candidate, domain by domain: of labels, those with the highest confidence first, else
     those with the worst score first. Each reading of the texts is logged at the split. Refused until the run has
-    succeeded (`NOT_EVALUATED`).
+    succeeded (`NOT_EVALUATED`), and for a domain that it does not have (`BAD_EVALUATION`).
     """
     ExportBadCases: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.ExportBadCasesRequest, _evaluation_service_pb2.ExportBadCasesResponse]
     """Store the records of wrong answers as a JSONL blob, from which a source can be created: for a labelling queue, or
@@ -91,7 +91,7 @@ class EvaluationServiceAsyncStub(EvaluationServiceStub):
     ListBadCases: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListBadCasesRequest, _evaluation_service_pb2.ListBadCasesResponse]  # type: ignore[assignment]
     """List the wrong answers of the candidate, domain by domain: of labels, those with the highest confidence first, else
     those with the worst score first. Each reading of the texts is logged at the split. Refused until the run has
-    succeeded (`NOT_EVALUATED`).
+    succeeded (`NOT_EVALUATED`), and for a domain that it does not have (`BAD_EVALUATION`).
     """
     ExportBadCases: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.ExportBadCasesRequest, _evaluation_service_pb2.ExportBadCasesResponse]  # type: ignore[assignment]
     """Store the records of wrong answers as a JSONL blob, from which a source can be created: for a labelling queue, or
@@ -165,7 +165,7 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_evaluation_service_pb2.ListBadCasesResponse, _abc.Awaitable[_evaluation_service_pb2.ListBadCasesResponse]]:
         """List the wrong answers of the candidate, domain by domain: of labels, those with the highest confidence first, else
         those with the worst score first. Each reading of the texts is logged at the split. Refused until the run has
-        succeeded (`NOT_EVALUATED`).
+        succeeded (`NOT_EVALUATED`), and for a domain that it does not have (`BAD_EVALUATION`).
         """
 
     @_abc_1.abstractmethod

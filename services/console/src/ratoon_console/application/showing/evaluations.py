@@ -29,8 +29,8 @@ async def evaluation_page(place: Place, api: Api) -> View:
     """One run: the verdict rule by rule, scores by domain, slices, wrong answers."""
     run = await api.get(f"{place.parent}/evaluationRuns/{place.path['run']}")
     over = ended(run["state"])
-    cases = await _cases(run, api)
     domain = place.query.get("domain", "")
+    cases = await _cases(run, api, domain)
     shown = [case for case in cases if domain in ("", case["domain"])]
     measure = measure_of(run)
     return View(
@@ -85,9 +85,11 @@ async def side_by_side(place: Place, api: Api) -> View:
     )
 
 
-async def _cases(run: JSON, api: Api) -> list[JSON]:
-    """The first wrong answers of a run."""
+async def _cases(run: JSON, api: Api, domain: str = "") -> list[JSON]:
+    """The first wrong answers of a run, or of one of its domains."""
     if run["state"] != "STATE_SUCCEEDED":
         return []
-    page = await api.get(f"{run['name']}/badCases", pageSize=_READ_CASES)
+    known = {each["domain"] for each in run.get("results", [])}
+    chosen = {"domain": domain} if domain in known else {}
+    page = await api.get(f"{run['name']}/badCases", pageSize=_READ_CASES, **chosen)
     return [each for value in page.values() if isinstance(value, list) for each in value]
