@@ -62,8 +62,21 @@ def test_labels_have_no_metric_of_one_answer(compared):
     assert result.version.caller_count == 25
 
 
-@pytest.mark.parametrize(("answer", "outcome"), [("1", "ROLLED_BACK"), ("7", "SUCCEEDED")])
-def test_a_version_that_users_correct_more_than_production_was_wrong_is_rolled_back(env, answer, outcome):
+def looked_at(env, name):
+    """Begin to watch a run, which reads its stage at once."""
+    return next(env.flywheel.WatchPipelineRun(pb.WatchPipelineRunRequest(name=name), timeout=60))
+
+
+@pytest.mark.parametrize(
+    ("answer", "sources", "outcome"),
+    [
+        ("1", [], "ROLLED_BACK"),
+        ("7", [], "SUCCEEDED"),
+        ("1", [f"{PARENT}/sources/more"], "SUCCEEDED"),
+    ],
+    ids=["worse", "better", "another-domain"],
+)
+def test_a_retraining_that_users_correct_more_than_production_is_rolled_back(env, answer, sources, outcome):
     project = project_pb2.Project(task=TASKS["regress"])
     env.flywheel.CreateProject(pb.CreateProjectRequest(project_id="mail", project=project))
     alias = f"{PARENT}/models/mail/aliases/production"
@@ -71,20 +84,22 @@ def test_a_version_that_users_correct_more_than_production_was_wrong_is_rolled_b
         name=env.version, artifact_digest="c" * 64
     )
     env.peers.resources[alias] = model_pb2.Alias(name=alias, version=env.version)
+    env.send_feedback(env.answered(["a mail"], "3")[0], correction="4")
     env.peers.metrics = {"mae": 1.5}
     env.peers.held.add("Rollout")
-    spec = {"sources": [f"{PARENT}/sources/more"]}
-    run = env.flywheel.CreatePipelineRun(pb.CreatePipelineRunRequest(parent=PARENT, pipeline_run=spec))
+    request = pb.CreatePipelineRunRequest(parent=PARENT, pipeline_run={"sources": sources})
+    run = env.flywheel.CreatePipelineRun(request)
+    watched = env.flywheel.WatchPipelineRun(pb.WatchPipelineRunRequest(name=run.name), timeout=60)
     (rollout,) = until(lambda: env.peers.created_resources("Rollout"))
-    texts = [f"mail {number}" for number in range(25)]
-    users = [f"user {number}" for number in range(25)]
-    for number, answer_id in enumerate(
-        replace(env, version=rollout.to_version).answered(texts, answer, users=users)
-    ):
+    texts, users = ([f"{noun} {number}" for number in range(25)] for noun in ("mail", "user"))
+    answers = replace(env, version=rollout.to_version).answered(texts, answer, users=users)
+    for number, answer_id in enumerate(answers):
         env.send_feedback(answer_id, correction="7" if number % 2 else "8")
     if outcome == "SUCCEEDED":
+        reads = env.peers.reads["Rollout"]
+        until(lambda: looked_at(env, run.name) and env.peers.reads["Rollout"] > reads + 1)
         env.peers.held.clear()
-    *_, last = env.flywheel.WatchPipelineRun(pb.WatchPipelineRunRequest(name=run.name), timeout=40)
+    *_, last = watched
     assert last.state == last.State.Value(f"STATE_{outcome}")
     if outcome == "ROLLED_BACK":
         assert env.peers.cancelled == [rollout.name]

@@ -51,12 +51,15 @@ def loss_of_rollout(
 ) -> str:
     """Return a sentence if users' corrections since the rollout show a loss against production; else an empty text.
 
-    The expected value is that of the version in production on the new domain, in the evaluation of the run.
+    The expected value is that of the version in production on the new domain, in the evaluation of the run. Only the
+    new domain of a retraining is corrected traffic too, so that the two can be compared.
     """
     project, begun = run.project, run.stage(StageId.ROLLOUT).start_time
     kind, metric = KINDS[project.task.kind], project.decisive_metric
     expected = run.products.production_scores.get(metric.name)
-    if kind is None or metric.name not in kind.SCORED_METRICS or expected is None or begun is None:
+    if not run.retrains or expected is None or begun is None:
+        return ""
+    if kind is None or metric.name not in kind.SCORED_METRICS:
         return ""
     with store.read() as tx:
         labelled = index.with_feedback(tx, project.name, begun, now)
