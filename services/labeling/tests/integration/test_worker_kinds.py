@@ -161,6 +161,14 @@ def test_several_labels_count_each(artifacts, freeze):
     assert (result["label_count"], result["unlabelled_count"], result["unknown_label_count"]) == (3, 1, 1)
 
 
+def test_all_labels_of_a_record_with_several_answers_count(artifacts, freeze):
+    example = example_of(Record((Turn(Role.USER, "Where is my parcel?"),), ("shipping", "billing")))
+    result = freeze(SEVERAL, ["shipping", None], examples=[example, example])
+    assert set(answers(artifacts, result).values()) == {"billing\nshipping"}
+    one = freeze(Classify(("shipping", "billing")), ["shipping", None], examples=[example, example])
+    assert set(answers(artifacts, one).values()) == {"shipping"}
+
+
 @pytest.mark.parametrize(
     ("task", "came", "sentence"),
     [

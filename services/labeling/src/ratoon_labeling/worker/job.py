@@ -1,8 +1,9 @@
 """Freezing a label set: the answers that came with the data and the annotations given since, one answer a record."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from ratoon.jobs.v1.job_pb2 import JobEnvironment
@@ -67,7 +68,7 @@ def run(raw_spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
     """Freeze the labels of a `FreezingSpec`; return a `FreezingResult`, both as JSON."""
     spec = from_json(FreezingSpec, raw_spec)
     artifacts, task = ArtifactStore(from_json(JobEnvironment, raw_spec).artifacts), _task_of(spec)
-    rows = _rows(artifacts, spec, job)
+    rows = _rows(artifacts, spec, job, partial(rules_of(task).imported_answer, task))
     unknown = Counter(
         label.strip()[:_MAX_UNKNOWN_CHARS]
         for row in rows
@@ -87,13 +88,18 @@ def _task_of(spec: FreezingSpec) -> TaskSpec:
     return task_of(spec.task_spec) if spec.HasField("task_spec") else Classify(tuple(spec.labels))
 
 
-def _rows(artifacts: ArtifactStore, spec: FreezingSpec, job: JobFolder) -> list[Row]:
+def _rows(
+    artifacts: ArtifactStore,
+    spec: FreezingSpec,
+    job: JobFolder,
+    answer_of: Callable[[str, Sequence[str]], str],
+) -> list[Row]:
     shards = records.shards(artifacts, spec.dataset_digest)
     rows: list[Row] = []
     for number, shard in enumerate(shards, 1):
         if job.stop_requested():
             raise Stopped("The label set was cancelled.")
-        rows.extend(records.rows(artifacts, shard))
+        rows.extend(records.rows(artifacts, shard, answer_of))
         job.progress(0.7 * number / len(shards), "Reading labels", done=len(rows), unit="records")
     return rows
 

@@ -5,7 +5,7 @@ It knows file formats and no rule.
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,23 +69,25 @@ def shards(artifacts: ArtifactStore, dataset_digest: str) -> list[str]:
     return digests
 
 
-def rows(artifacts: ArtifactStore, shard: str) -> Iterator[Row]:
-    """The rows of one record file, without their texts."""
+def rows(
+    artifacts: ArtifactStore, shard: str, answer_of: Callable[[str, Sequence[str]], str]
+) -> Iterator[Row]:
+    """The rows of one record file, without their texts. `answer_of` gets the label and the answers of a record."""
     with artifacts.open(shard) as file:
         table = pq.ParquetFile(file)
         columns = [*COLUMNS, *({VOTES, EXAMPLE} & {*table.schema_arrow.names})]
         for batch in table.iter_batches(columns=columns):
             for row in batch.to_pylist():
-                yield _row(row)
+                yield _row(row, answer_of)
 
 
-def _row(row: dict[str, Any]) -> Row:
+def _row(row: dict[str, Any], answer_of: Callable[[str, Sequence[str]], str]) -> Row:
     example = _example(row.get(EXAMPLE))
     return Row(
         row["record_id"],
         row["content_digest"],
         row["source"] or "",
-        row["source_label"] or next(iter(example.answers), ""),
+        answer_of(row["source_label"] or "", example.answers),
         row["received_time"] or UNDATED,
         tuple(Vote(vote["label"], vote["source"], vote["time"] or UNDATED) for vote in row.get(VOTES) or ()),
         keeps_answers=example.rejected is not None or example.is_good is not None,

@@ -68,6 +68,12 @@ def checked_answer(task: Classify, text: str, /) -> str:
     return known
 
 
+def imported_answer(task: Classify, label: str, answers: Sequence[str], /) -> str:
+    """Return the label, or all of several labels."""
+    several = "\n".join(answers) if task.multi_label and len(answers) > 1 else ""
+    return several or label or next(iter(answers), "")
+
+
 def differ(task: Classify, answers: Sequence[str], /) -> bool:
     """Return whether there are two answers."""
     return len(set(answers)) > 1

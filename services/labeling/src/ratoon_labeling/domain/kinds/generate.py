@@ -51,6 +51,11 @@ def checked_answer(task: Generate, text: str, /) -> str:
     return known
 
 
+def imported_answer(task: Generate, label: str, answers: Sequence[str], /) -> str:
+    """Return the label, else the first answer."""
+    return label or next(iter(answers), "")
+
+
 def differ(task: Generate, answers: Sequence[str], /) -> bool:
     """Return whether there are two answers."""
     return len(set(answers)) > 1

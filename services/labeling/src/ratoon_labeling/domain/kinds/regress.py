@@ -44,6 +44,11 @@ def checked_answer(task: Regress, text: str, /) -> str:
     return known
 
 
+def imported_answer(task: Regress, label: str, answers: Sequence[str], /) -> str:
+    """Return the label, else the first answer."""
+    return label or next(iter(answers), "")
+
+
 def differ(task: Regress, answers: Sequence[str], /) -> bool:
     """Return whether the smallest and the largest number lie farther apart than the tolerance."""
     ordered = sorted(answers, key=float)

@@ -41,6 +41,10 @@ class LabelingKind(Protocol[Spec]):
         """Return the canonical form of an annotator's answer; UnknownLabel or BadAnswer if it is none."""
         ...
 
+    def imported_answer(self, task: Spec, label: str, answers: Sequence[str], /) -> str:
+        """Return the answer that a record came with, of its label and its right answers; empty if it has none."""
+        ...
+
     def differ(self, task: Spec, answers: Sequence[str], /) -> bool:
         """Return whether answers of one record, at least one, contradict each other."""
         ...
