@@ -165,3 +165,20 @@ def test_rows_beyond_the_tokenizer_stay(tmp_path):
     folder: Path = tiny(tmp_path / "base", "llama", rows=576)
     model = models.build(Recipe(method=Method.CONTINUE), folder.parent)
     assert model.get_input_embeddings().weight.shape[0] == model.config.vocab_size == 576
+
+
+def test_long_answers_are_validated_in_parts_of_the_size_of_a_step(task, bases):
+    folder = prepared(task, ALL, bases["llama"])
+    corpus = Corpus(folder / "train.npz")
+    session = Session(ALL, models.build(ALL, folder), Data(corpus, corpus), WorkerContext())
+    assert max(batch.rows for batch in session._validation_batches()) == 64
+    corpus.label_tokens = corpus.label_tokens[:0]
+    few = Session(
+        replace(ALL, gradient_accumulation=3),
+        models.build(ALL, folder),
+        Data(corpus, corpus),
+        WorkerContext(),
+    )
+    batches = list(few._validation_batches())
+    assert {batch.rows for batch in batches} == {4}
+    assert sum(batch.rows for batch in batches) == len(corpus)

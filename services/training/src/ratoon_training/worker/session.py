@@ -243,8 +243,16 @@ class Session:
     def _validation_batches(self) -> Iterator[Batch]:
         lengths = self.data.validation.lengths
         order = self.context.share(sorted(range(len(lengths)), key=lambda index: (lengths[index], index)))
-        for at in range(0, len(order), _VALIDATION_ROWS):
-            yield self.data.validation.batch(order[at : at + _VALIDATION_ROWS]).to(self.context.device)
+        rows = self._validation_rows()
+        for at in range(0, len(order), rows):
+            yield self.data.validation.batch(order[at : at + rows]).to(self.context.device)
+
+    def _validation_rows(self) -> int:
+        """Return how many samples are validated at once: of long answers, no more than a step holds in memory."""
+        if self.data.validation.has_labels:
+            return _VALIDATION_ROWS
+        share = -(-self.recipe.batch_size // self.context.world_size)
+        return -(-share // self.recipe.gradient_accumulation)
 
     def _weights(self) -> dict[str, Tensor]:
         weights = self._average or self.trainable
