@@ -97,3 +97,9 @@ def test_templates_get_the_arguments_of_calls_as_objects() -> None:
     assert template_messages([Turn(Role.USER, "Hi")]) == [{"role": "user", "content": "Hi"}]
     odd = Turn(Role.ASSISTANT, "", tool_calls='["text", {"function": "text"}]')
     assert template_messages([odd])[0]["tool_calls"] == ["text", {"function": "text"}]
+
+
+def test_an_answer_keeps_the_white_space_that_its_label_lacks() -> None:
+    code = "    return 1\n"
+    example = to_json(Record(CHAT, ("other", code)))
+    assert record_of("text", "return 1", example).answers == (code, "other")

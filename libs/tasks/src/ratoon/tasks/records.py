@@ -21,16 +21,17 @@ class BadRecord(ValueError):
 def record_of(text: str, label: str | None = None, example: str | None = None) -> Record:
     """Return the record of a row: `label` is its right answer, and takes the place of those in `example`.
 
-    If it is one of several right answers, the others follow it. A preference and a judged answer keep their own
-    answers. BadRecord if `example` is no record.
+    If it is one of them, they stay as they were written, that one first: labels have no white space around them. A
+    preference and a judged answer keep their own answers. BadRecord if `example` is no record.
     """
     if not example:
         return Record((Turn(Role.USER, text),), () if label is None else (label,))
     record = from_json(example)
     if label is None or record.rejected is not None or record.is_good is not None:
         return record
-    others = tuple(answer for answer in record.answers if not _same(answer, label))
-    answers = (label, *others) if len(others) < len(record.answers) else (label,)
+    same = [answer for answer in record.answers if _same(answer, label)]
+    others = [answer for answer in record.answers if not _same(answer, label)]
+    answers = (*same[:1], *others) if same else (label,)
     return Record(record.turns, answers, tools=record.tools, weight=record.weight)
 
 
