@@ -54,9 +54,9 @@ def test_a_label_takes_the_place_of_the_answers_but_not_of_a_preference() -> Non
 @pytest.mark.parametrize(
     ("answers", "label", "expected"),
     [
-        (("one ", "two"), "one", ("one", "two")),
+        (("one ", "two"), "one", ("one ", "two")),
         (("one", "two"), "two", ("two", "one")),
-        (('{"b": 1, "a": 2}', '{"a": 3}'), '{"a":2,"b":1}', ('{"a":2,"b":1}', '{"a": 3}')),
+        (('{"b": 1, "a": 2}', '{"a": 3}'), '{"a":2,"b":1}', ('{"b": 1, "a": 2}', '{"a": 3}')),
         (("one", "two"), "three", ("three",)),
         (("one",), "one", ("one",)),
     ],
