@@ -189,7 +189,7 @@ def label_set(value: LabelSet) -> label_set_pb2.LabelSet:
         agreement_alpha=value.agreement_alpha,
         unknown_labels=value.unknown_labels,
         task=message_of(value.task),
-        label_count=value.label_count,
+        label_count=value.labelled,
         agreement_token_f1=value.agreement_token_f1,
         overlap=value.overlap,
     )

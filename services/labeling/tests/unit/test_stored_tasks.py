@@ -9,6 +9,7 @@ from ratoon.storage.store import codec_of
 from ratoon.tasks.classify import Classify
 from ratoon.tasks.generate import Form, Generate, Sampling
 from ratoon.tasks.regress import Regress
+from ratoon_labeling import mapping
 from ratoon_labeling.adapters.tables import RESOURCES
 from ratoon_labeling.domain.guidelines import Guideline
 from ratoon_labeling.domain.label_sets import LabelSet
@@ -71,6 +72,10 @@ def test_labels_that_version_1_changed_are_those_of_the_task():
     codec = codec_of(Guideline, RESOURCES[Guideline])
     saved = json.loads(codec.dump(codec.load(ROWS[Guideline]))) | {"labels": ["ham", "spam", "bulk"]}
     assert codec.load(json.dumps(saved)).task == Classify(("ham", "spam", "bulk"))
+
+
+def test_the_records_of_a_label_set_of_version_1_are_counted_by_their_labels():
+    assert mapping.label_set(codec_of(LabelSet, RESOURCES[LabelSet]).load(ROWS[LabelSet])).label_count == 3
 
 
 def test_the_answer_of_a_task_of_version_1_is_its_only_one():

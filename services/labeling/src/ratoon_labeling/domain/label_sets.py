@@ -111,6 +111,11 @@ class LabelSet:
     overlap: int = 1
     """Annotators who answer each task."""
 
+    @property
+    def labelled(self) -> int:
+        """Return the number of records with an answer; older releases stored the numbers by label alone."""
+        return self.label_count or sum(self.class_counts.values())
+
     def with_failure(self, failure: Failure) -> Self:
         """Return the label set with this failure."""
         return replace(self, failure_reason=failure.reason, failure_message=failure.message)
