@@ -33,11 +33,11 @@ class BadCasesResource:
         max_record_count: int | None = None,
         timeout: float | None = None,
     ) -> ExportBadCasesResponse:
-        """Store the records of wrong answers as a JSONL blob, from which a source can be created: for a
-        labelling queue, or for a dataset version.
+        """Store the records of wrong answers as a JSONL blob.
 
-        The reading is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`), and for a
-        domain that it does not have (`BAD_EVALUATION`).
+        A source is created from it, for a labelling queue or for a dataset version. The reading is logged at
+        the split. Refused until the run has succeeded (`NOT_EVALUATED`), and for a domain that it does not
+        have (`BAD_EVALUATION`).
 
         Args:
             parent: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.
@@ -65,11 +65,11 @@ class BadCasesResource:
         domain: str | None = None,
         timeout: float | None = None,
     ) -> SyncPage[BadCase]:
-        """List the wrong answers of the candidate, domain by domain: of labels, those with the highest
-        confidence first, else those with the worst score first.
+        """List the wrong answers of the candidate, domain by domain.
 
-        Each reading of the texts is logged at the split. Refused until the run has succeeded
-        (`NOT_EVALUATED`), and for a domain that it does not have (`BAD_EVALUATION`).
+        Of labels, those with the highest confidence come first, else those with the worst score. Each reading
+        of the texts is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`), and for a
+        domain that it does not have (`BAD_EVALUATION`).
 
         Args:
             parent: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.
@@ -106,11 +106,11 @@ class AsyncBadCasesResource:
         max_record_count: int | None = None,
         timeout: float | None = None,
     ) -> ExportBadCasesResponse:
-        """Store the records of wrong answers as a JSONL blob, from which a source can be created: for a
-        labelling queue, or for a dataset version.
+        """Store the records of wrong answers as a JSONL blob.
 
-        The reading is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`), and for a
-        domain that it does not have (`BAD_EVALUATION`).
+        A source is created from it, for a labelling queue or for a dataset version. The reading is logged at
+        the split. Refused until the run has succeeded (`NOT_EVALUATED`), and for a domain that it does not
+        have (`BAD_EVALUATION`).
 
         Args:
             parent: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.
@@ -138,11 +138,11 @@ class AsyncBadCasesResource:
         domain: str | None = None,
         timeout: float | None = None,
     ) -> AsyncPaginator[BadCase]:
-        """List the wrong answers of the candidate, domain by domain: of labels, those with the highest
-        confidence first, else those with the worst score first.
+        """List the wrong answers of the candidate, domain by domain.
 
-        Each reading of the texts is logged at the split. Refused until the run has succeeded
-        (`NOT_EVALUATED`), and for a domain that it does not have (`BAD_EVALUATION`).
+        Of labels, those with the highest confidence come first, else those with the worst score. Each reading
+        of the texts is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`), and for a
+        domain that it does not have (`BAD_EVALUATION`).
 
         Args:
             parent: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.

@@ -982,10 +982,12 @@ class PoliciesResource:
             parent: Resource name of the project: `projects/{project}`.
             drift_threshold: Divergence from the training data above which traffic counts as drifted, in
                 multiples of the noise band. The noise band is the 99th percentile of a single measurement of
-                traffic that has not drifted; traffic is measured often. 0 is refused. At most 1,000,000.
-                Default: 1.5.
+                traffic that has not drifted; traffic is measured often. Traffic that is within the threshold
+                of the traffic at the promotion of the version has not drifted. A retraining that left the
+                drift of a feature at 0.9 to 1.25 times what it was before is not repeated for it. 0 is
+                refused. At most 1,000,000. Default: 1.5.
             error_rate_threshold: Share of unhappy callers from which a version counts as failing: above 0, at
-                most 1. Each caller counts once, by the share of its judged answers that are wrong or
+                most 1. Each caller counts once, by the share of its answers with feedback that are wrong or
                 disliked, and no single caller decides. Default: 0.1.
             min_answers: Minimum number of distinct texts before drift is evaluated, 1 to 1,000,000. Default:
                 200.
@@ -1124,10 +1126,12 @@ class PoliciesResource:
             name: Resource name: `projects/{project}/policies/{policy}`.
             drift_threshold: Divergence from the training data above which traffic counts as drifted, in
                 multiples of the noise band. The noise band is the 99th percentile of a single measurement of
-                traffic that has not drifted; traffic is measured often. 0 is refused. At most 1,000,000.
-                Default: 1.5.
+                traffic that has not drifted; traffic is measured often. Traffic that is within the threshold
+                of the traffic at the promotion of the version has not drifted. A retraining that left the
+                drift of a feature at 0.9 to 1.25 times what it was before is not repeated for it. 0 is
+                refused. At most 1,000,000. Default: 1.5.
             error_rate_threshold: Share of unhappy callers from which a version counts as failing: above 0, at
-                most 1. Each caller counts once, by the share of its judged answers that are wrong or
+                most 1. Each caller counts once, by the share of its answers with feedback that are wrong or
                 disliked, and no single caller decides. Default: 0.1.
             min_answers: Minimum number of distinct texts before drift is evaluated, 1 to 1,000,000. Default:
                 200.
@@ -1214,10 +1218,12 @@ class AsyncPoliciesResource:
             parent: Resource name of the project: `projects/{project}`.
             drift_threshold: Divergence from the training data above which traffic counts as drifted, in
                 multiples of the noise band. The noise band is the 99th percentile of a single measurement of
-                traffic that has not drifted; traffic is measured often. 0 is refused. At most 1,000,000.
-                Default: 1.5.
+                traffic that has not drifted; traffic is measured often. Traffic that is within the threshold
+                of the traffic at the promotion of the version has not drifted. A retraining that left the
+                drift of a feature at 0.9 to 1.25 times what it was before is not repeated for it. 0 is
+                refused. At most 1,000,000. Default: 1.5.
             error_rate_threshold: Share of unhappy callers from which a version counts as failing: above 0, at
-                most 1. Each caller counts once, by the share of its judged answers that are wrong or
+                most 1. Each caller counts once, by the share of its answers with feedback that are wrong or
                 disliked, and no single caller decides. Default: 0.1.
             min_answers: Minimum number of distinct texts before drift is evaluated, 1 to 1,000,000. Default:
                 200.
@@ -1356,10 +1362,12 @@ class AsyncPoliciesResource:
             name: Resource name: `projects/{project}/policies/{policy}`.
             drift_threshold: Divergence from the training data above which traffic counts as drifted, in
                 multiples of the noise band. The noise band is the 99th percentile of a single measurement of
-                traffic that has not drifted; traffic is measured often. 0 is refused. At most 1,000,000.
-                Default: 1.5.
+                traffic that has not drifted; traffic is measured often. Traffic that is within the threshold
+                of the traffic at the promotion of the version has not drifted. A retraining that left the
+                drift of a feature at 0.9 to 1.25 times what it was before is not repeated for it. 0 is
+                refused. At most 1,000,000. Default: 1.5.
             error_rate_threshold: Share of unhappy callers from which a version counts as failing: above 0, at
-                most 1. Each caller counts once, by the share of its judged answers that are wrong or
+                most 1. Each caller counts once, by the share of its answers with feedback that are wrong or
                 disliked, and no single caller decides. Default: 0.1.
             min_answers: Minimum number of distinct texts before drift is evaluated, 1 to 1,000,000. Default:
                 200.

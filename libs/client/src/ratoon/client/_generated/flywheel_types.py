@@ -461,14 +461,16 @@ class Policy(Message):
     band.
 
     The noise band is the 99th percentile of a single measurement of traffic that has not drifted; traffic
-    is measured often. 0 is refused. At most 1,000,000. Default: 1.5.
+    is measured often. Traffic that is within the threshold of the traffic at the promotion of the version
+    has not drifted. A retraining that left the drift of a feature at 0.9 to 1.25 times what it was before
+    is not repeated for it. 0 is refused. At most 1,000,000. Default: 1.5.
     """
 
     error_rate_threshold: float = 0.0
     """Share of unhappy callers from which a version counts as failing: above 0, at most 1.
 
-    Each caller counts once, by the share of its judged answers that are wrong or disliked, and no single
-    caller decides. Default: 0.1.
+    Each caller counts once, by the share of its answers with feedback that are wrong or disliked, and no
+    single caller decides. Default: 0.1.
     """
 
     min_answers: int = 0

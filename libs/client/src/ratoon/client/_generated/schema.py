@@ -402,7 +402,7 @@ METHODS: tuple[Method, ...] = (
         http="POST",
         path="/v1/{parent=projects/*/evaluationRuns/*}/badCases:export",
         role="engineer",
-        comment="Store the records of wrong answers as a JSONL blob, from which a source can be created: for a labelling queue, or for a dataset version. The reading is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`), and for a domain that it does not have (`BAD_EVALUATION`).",
+        comment="Store the records of wrong answers as a JSONL blob. A source is created from it, for a labelling queue or for a dataset version. The reading is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`), and for a domain that it does not have (`BAD_EVALUATION`).",
         arguments=(
             Field(
                 "parent",
@@ -428,7 +428,7 @@ METHODS: tuple[Method, ...] = (
         http="GET",
         path="/v1/{parent=projects/*/evaluationRuns/*}/badCases",
         role="viewer",
-        comment="List the wrong answers of the candidate, domain by domain: of labels, those with the highest confidence first, else those with the worst score first. Each reading of the texts is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`), and for a domain that it does not have (`BAD_EVALUATION`).",
+        comment="List the wrong answers of the candidate, domain by domain. Of labels, those with the highest confidence come first, else those with the worst score. Each reading of the texts is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`), and for a domain that it does not have (`BAD_EVALUATION`).",
         arguments=(
             Field(
                 "parent",
@@ -2195,12 +2195,12 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "drift_threshold",
                 "number",
-                "Divergence from the training data above which traffic counts as drifted, in multiples of the noise band. The noise band is the 99th percentile of a single measurement of traffic that has not drifted; traffic is measured often. 0 is refused. At most 1,000,000. Default: 1.5.",
+                "Divergence from the training data above which traffic counts as drifted, in multiples of the noise band. The noise band is the 99th percentile of a single measurement of traffic that has not drifted; traffic is measured often. Traffic that is within the threshold of the traffic at the promotion of the version has not drifted. A retraining that left the drift of a feature at 0.9 to 1.25 times what it was before is not repeated for it. 0 is refused. At most 1,000,000. Default: 1.5.",
             ),
             Field(
                 "error_rate_threshold",
                 "number",
-                "Share of unhappy callers from which a version counts as failing: above 0, at most 1. Each caller counts once, by the share of its judged answers that are wrong or disliked, and no single caller decides. Default: 0.1.",
+                "Share of unhappy callers from which a version counts as failing: above 0, at most 1. Each caller counts once, by the share of its answers with feedback that are wrong or disliked, and no single caller decides. Default: 0.1.",
             ),
             Field(
                 "min_answers",
@@ -2335,12 +2335,12 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "drift_threshold",
                 "number",
-                "Divergence from the training data above which traffic counts as drifted, in multiples of the noise band. The noise band is the 99th percentile of a single measurement of traffic that has not drifted; traffic is measured often. 0 is refused. At most 1,000,000. Default: 1.5.",
+                "Divergence from the training data above which traffic counts as drifted, in multiples of the noise band. The noise band is the 99th percentile of a single measurement of traffic that has not drifted; traffic is measured often. Traffic that is within the threshold of the traffic at the promotion of the version has not drifted. A retraining that left the drift of a feature at 0.9 to 1.25 times what it was before is not repeated for it. 0 is refused. At most 1,000,000. Default: 1.5.",
             ),
             Field(
                 "error_rate_threshold",
                 "number",
-                "Share of unhappy callers from which a version counts as failing: above 0, at most 1. Each caller counts once, by the share of its judged answers that are wrong or disliked, and no single caller decides. Default: 0.1.",
+                "Share of unhappy callers from which a version counts as failing: above 0, at most 1. Each caller counts once, by the share of its answers with feedback that are wrong or disliked, and no single caller decides. Default: 0.1.",
             ),
             Field(
                 "min_answers",
@@ -5140,12 +5140,12 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "drift_threshold",
                 "number",
-                "Divergence from the training data above which traffic counts as drifted, in multiples of the noise band. The noise band is the 99th percentile of a single measurement of traffic that has not drifted; traffic is measured often. 0 is refused. At most 1,000,000. Default: 1.5.",
+                "Divergence from the training data above which traffic counts as drifted, in multiples of the noise band. The noise band is the 99th percentile of a single measurement of traffic that has not drifted; traffic is measured often. Traffic that is within the threshold of the traffic at the promotion of the version has not drifted. A retraining that left the drift of a feature at 0.9 to 1.25 times what it was before is not repeated for it. 0 is refused. At most 1,000,000. Default: 1.5.",
             ),
             Field(
                 "error_rate_threshold",
                 "number",
-                "Share of unhappy callers from which a version counts as failing: above 0, at most 1. Each caller counts once, by the share of its judged answers that are wrong or disliked, and no single caller decides. Default: 0.1.",
+                "Share of unhappy callers from which a version counts as failing: above 0, at most 1. Each caller counts once, by the share of its answers with feedback that are wrong or disliked, and no single caller decides. Default: 0.1.",
             ),
             Field(
                 "min_answers",

@@ -129,8 +129,8 @@ class EvaluationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListBadCases(self, request, context):
-        """List the wrong answers of the candidate, domain by domain: of labels, those with the highest confidence first, else
-        those with the worst score first. Each reading of the texts is logged at the split. Refused until the run has
+        """List the wrong answers of the candidate, domain by domain. Of labels, those with the highest confidence come first,
+        else those with the worst score. Each reading of the texts is logged at the split. Refused until the run has
         succeeded (`NOT_EVALUATED`), and for a domain that it does not have (`BAD_EVALUATION`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -138,8 +138,8 @@ class EvaluationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ExportBadCases(self, request, context):
-        """Store the records of wrong answers as a JSONL blob, from which a source can be created: for a labelling queue, or
-        for a dataset version. The reading is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`),
+        """Store the records of wrong answers as a JSONL blob. A source is created from it, for a labelling queue or for a
+        dataset version. The reading is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`),
         and for a domain that it does not have (`BAD_EVALUATION`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -54,13 +54,13 @@ class EvaluationServiceStub:
     CancelEvaluationRun: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.CancelEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]
     """Request the cancellation of an evaluation run. A run that has ended is returned unchanged."""
     ListBadCases: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListBadCasesRequest, _evaluation_service_pb2.ListBadCasesResponse]
-    """List the wrong answers of the candidate, domain by domain: of labels, those with the highest confidence first, else
-    those with the worst score first. Each reading of the texts is logged at the split. Refused until the run has
+    """List the wrong answers of the candidate, domain by domain. Of labels, those with the highest confidence come first,
+    else those with the worst score. Each reading of the texts is logged at the split. Refused until the run has
     succeeded (`NOT_EVALUATED`), and for a domain that it does not have (`BAD_EVALUATION`).
     """
     ExportBadCases: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.ExportBadCasesRequest, _evaluation_service_pb2.ExportBadCasesResponse]
-    """Store the records of wrong answers as a JSONL blob, from which a source can be created: for a labelling queue, or
-    for a dataset version. The reading is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`),
+    """Store the records of wrong answers as a JSONL blob. A source is created from it, for a labelling queue or for a
+    dataset version. The reading is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`),
     and for a domain that it does not have (`BAD_EVALUATION`).
     """
 
@@ -89,13 +89,13 @@ class EvaluationServiceAsyncStub(EvaluationServiceStub):
     CancelEvaluationRun: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.CancelEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]  # type: ignore[assignment]
     """Request the cancellation of an evaluation run. A run that has ended is returned unchanged."""
     ListBadCases: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListBadCasesRequest, _evaluation_service_pb2.ListBadCasesResponse]  # type: ignore[assignment]
-    """List the wrong answers of the candidate, domain by domain: of labels, those with the highest confidence first, else
-    those with the worst score first. Each reading of the texts is logged at the split. Refused until the run has
+    """List the wrong answers of the candidate, domain by domain. Of labels, those with the highest confidence come first,
+    else those with the worst score. Each reading of the texts is logged at the split. Refused until the run has
     succeeded (`NOT_EVALUATED`), and for a domain that it does not have (`BAD_EVALUATION`).
     """
     ExportBadCases: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.ExportBadCasesRequest, _evaluation_service_pb2.ExportBadCasesResponse]  # type: ignore[assignment]
-    """Store the records of wrong answers as a JSONL blob, from which a source can be created: for a labelling queue, or
-    for a dataset version. The reading is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`),
+    """Store the records of wrong answers as a JSONL blob. A source is created from it, for a labelling queue or for a
+    dataset version. The reading is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`),
     and for a domain that it does not have (`BAD_EVALUATION`).
     """
 
@@ -163,8 +163,8 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _evaluation_service_pb2.ListBadCasesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_evaluation_service_pb2.ListBadCasesResponse, _abc.Awaitable[_evaluation_service_pb2.ListBadCasesResponse]]:
-        """List the wrong answers of the candidate, domain by domain: of labels, those with the highest confidence first, else
-        those with the worst score first. Each reading of the texts is logged at the split. Refused until the run has
+        """List the wrong answers of the candidate, domain by domain. Of labels, those with the highest confidence come first,
+        else those with the worst score. Each reading of the texts is logged at the split. Refused until the run has
         succeeded (`NOT_EVALUATED`), and for a domain that it does not have (`BAD_EVALUATION`).
         """
 
@@ -174,8 +174,8 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _evaluation_service_pb2.ExportBadCasesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_evaluation_service_pb2.ExportBadCasesResponse, _abc.Awaitable[_evaluation_service_pb2.ExportBadCasesResponse]]:
-        """Store the records of wrong answers as a JSONL blob, from which a source can be created: for a labelling queue, or
-        for a dataset version. The reading is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`),
+        """Store the records of wrong answers as a JSONL blob. A source is created from it, for a labelling queue or for a
+        dataset version. The reading is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`),
         and for a domain that it does not have (`BAD_EVALUATION`).
         """
 
