@@ -51,12 +51,14 @@ class Policy(_message.Message):
     """Version tag of the changeable fields. Send it with an update or a delete: a stale value is refused."""
     drift_threshold: _builtins.float
     """Divergence from the training data above which traffic counts as drifted, in multiples of the noise band. The noise
-    band is the 99th percentile of a single measurement of traffic that has not drifted; traffic is measured often. 0
-    is refused. At most 1,000,000. Default: 1.5.
+    band is the 99th percentile of a single measurement of traffic that has not drifted; traffic is measured often.
+    Traffic that is within the threshold of the traffic at the promotion of the version has not drifted. A retraining
+    that left the drift of a feature at 0.9 to 1.25 times what it was before is not repeated for it. 0 is refused. At
+    most 1,000,000. Default: 1.5.
     """
     error_rate_threshold: _builtins.float
     """Share of unhappy callers from which a version counts as failing: above 0, at most 1. Each caller counts once, by
-    the share of its judged answers that are wrong or disliked, and no single caller decides. Default: 0.1.
+    the share of its answers with feedback that are wrong or disliked, and no single caller decides. Default: 0.1.
     """
     min_answers: _builtins.int
     """Minimum number of distinct texts before drift is evaluated, 1 to 1,000,000. Default: 200."""
