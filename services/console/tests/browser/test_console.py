@@ -337,6 +337,42 @@ def test_the_playground_streams_names_the_version_and_takes_feedback(environment
     assert request["feedback"]["correction"] == "spam"
 
 
+def test_the_playground_takes_a_rewritten_answer_and_the_better_of_two(environment, open_page):
+    environment.memory.put(seed.P, task={"generate": {}}, labels=[])
+    page = open_page(f"{PROJECT}/playground", role="engineer")
+    page.get_by_label("Prompt").fill("Write a reply.")
+    page.get_by_role("button", name="Ask", exact=True).click()
+    page.get_by_text("Rewrite the answer").click()
+    rewritten = page.get_by_label("Correct answer")
+    expect(rewritten).to_have_value(page.locator("[data-answer]").inner_text())
+    accessible(page)
+    rewritten.fill("Dear Ann,\nthank you.")
+    page.get_by_role("button", name="Submit correction").click()
+    expect(page.locator("#notice")).to_contain_text("feedback is recorded")
+    page.get_by_role("button", name="Ask twice").click()
+    expect(page.locator("[data-second]")).to_contain_text("v1.0:5")
+    accessible(page)
+    page.get_by_role("button", name="Second is better").click()
+    expect(page.get_by_role("button", name="Second is better")).to_be_hidden()
+    correction, preference = (each["feedback"] for each in environment.memory.called("CreateFeedback"))
+    assert correction["correction"] == "Dear Ann,\nthank you."
+    assert preference["answerId"] != preference["rejectedAnswerId"]
+    assert preference["answerId"] > preference["rejectedAnswerId"], "the second answer has the later id"
+
+
+def test_the_playground_takes_a_number(environment, open_page):
+    environment.memory.put(seed.P, task={"regress": {"min": 0, "max": 5}}, labels=[])
+    page = open_page(f"{PROJECT}/playground", role="engineer")
+    page.get_by_label("Prompt").fill("How good is this?")
+    page.get_by_role("button", name="Ask").click()
+    page.get_by_label("Correct number").fill("3.5")
+    accessible(page)
+    page.get_by_role("button", name="Submit correction").click()
+    expect(page.locator("#notice")).to_contain_text("feedback is recorded")
+    (request,) = environment.memory.called("CreateFeedback")
+    assert request["feedback"]["correction"] == "3.5"
+
+
 def test_a_question_that_no_engine_answers_is_reported(environment, open_page):
     page = open_page(f"{PROJECT}/playground")
     page.get_by_label("Prompt").fill("Hello?")
