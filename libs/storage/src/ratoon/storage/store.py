@@ -553,12 +553,13 @@ def _request_digest(request_id: str) -> str:
 def _compared(resource: Resource, existing: Resource) -> str:
     """Return how a new resource differs from an existing one, within the fields of the request; empty if unknown."""
     request = requests.current()
-    known = {field.name for field in fields(cast(Any, resource))} - _BOOKKEEPING
-    provided = known if request is None else requests.populated_fields(request) - _BOOKKEEPING
-    different = sorted(f for f in known & provided if getattr(resource, f) != getattr(existing, f))
+    stored = {field.name for field in fields(cast(Any, resource))}
+    provided = (stored if request is None else requests.populated_fields(request)) - _BOOKKEEPING
+    known = {name for name in provided if hasattr(existing, name)}
+    different = sorted(name for name in known if getattr(resource, name) != getattr(existing, name))
     if different:
         return f" and differs in {', '.join(different)}"
-    return " and agrees with all that the request gives" if provided <= known else ""
+    return " and agrees with all that the request gives" if known == provided else ""
 
 
 def _upper(kind: type) -> str:
