@@ -715,8 +715,8 @@ class CreateFeedbackRequest(_message.Message):
     """
     @_builtins.property
     def feedback(self) -> _signal_pb2.Feedback:
-        """The feedback to create. At least one of `thumb`, `rating`, `correction`, `comment`, `rejected_answer_id`, `outcomes`
-        and `implicit` is required.
+        """The feedback to create. At least one of `thumb`, `rating`, `correction`, `comment`, `rejected_answer_id`,
+        `outcomes` and `implicit` is required.
         """
 
     def __init__(

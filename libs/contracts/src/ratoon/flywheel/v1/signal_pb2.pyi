@@ -23,8 +23,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Feedback(_message.Message):
-    """Feedback of a user on an answer, on the better one of two answers, or on the answers of a session. A correction counts
-    first, then the thumb, then the rating.
+    """Feedback of a user on an answer, on the better one of two answers, or on the answers of a session. A correction
+    counts first, then the thumb, then the rating.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -142,8 +142,8 @@ class Feedback(_message.Message):
     consent: Global___Feedback.Consent.ValueType
     """Permitted use of the feedback and of its answer as data. Default: that of the project (`default_consent`)."""
     session_id: _builtins.str
-    """Session (`metadata.session_id` of the requests) instead of an answer, at most 256 characters. A thumb or a rating of
-    a session is a vote on each of its answers up to now that has no feedback of its own. It returns as a hash.
+    """Session (`metadata.session_id` of the requests) instead of an answer, at most 256 characters. A thumb or a rating
+    of a session is a vote on each of its answers up to now that has no feedback of its own. It returns as a hash.
     """
     user: _builtins.str
     """User who gives the feedback, at most 256 characters. Default: the `user` of the request. It returns as a hash."""
