@@ -20,7 +20,7 @@ def scores(nll: float, references: tuple[str, ...] = ("hello",), clusters: tuple
     answered = Answered(Generate(), [references] * 9, ["hello there"] * 9, "13a", *likelihood)
     answerers = {"candidate": Answerer(TextScores(answered))}
     how = Resampling(resamples=200)
-    return measure(Domain("new", part, None), answerers, "", METRICS["rouge_l"], how).candidate
+    return measure(Domain("new", part, None), answerers, METRICS["rouge_l"], how).candidate
 
 
 def test_a_perplexity_that_no_number_holds_is_not_measured():
