@@ -130,3 +130,24 @@ def test_tensors_of_another_architecture_are_named_before_the_upload(server, fol
 def test_without_transformers_the_tensors_are_left_to_the_training_run(folder, monkeypatch):
     monkeypatch.setattr("ratoon.cli.model_folders.find_spec", lambda name: None)
     assert not check_architecture(folder)
+
+
+def test_one_command_checks_and_uploads_a_model_of_any_architecture(server, tmp_path):
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    from ratoon.testkit.models import tiny_llama
+
+    folder = tiny_llama(tmp_path / "pythia")
+    for name in ("model.safetensors", "recipe.json", "chat_template.jinja"):
+        (folder / name).unlink()
+    rows = json.loads((folder / "config.json").read_text())["vocab_size"]
+    widths = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 1, "num_attention_heads": 4}
+    config = AutoConfig.for_model("gpt_neox", vocab_size=rows, **widths)
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    command = ["-p", "p", "-o", "json", "models", "upload", str(folder)]
+    assert "--chat-template plain" in str(CliRunner().invoke(app, command).exception)
+    assert not server.requests
+    result = CliRunner().invoke(app, [*command, "--chat-template", "plain"])
+    assert result.exit_code == 0, result.output
+    digest = json.loads(result.stdout)["digest"]
+    assert server.requests[-1].url.path.endswith(digest)
