@@ -22,6 +22,7 @@ from ratoon.client.types import (
     ProjectRolloutDefaults,
     Rollout,
     Source,
+    SourceColumns,
     SourceFormat,
     TaskSpec,
 )
@@ -111,6 +112,7 @@ def create_project(demo: Demo) -> None:
             )
         ),
         primary_metric=Metric(name="rouge_l"),
+        group_attribute="thread",
         metrics=["rouge_l", "token_f1", "exact_match", "perplexity"],
         instructions="Write the subject line that the author of the mail would have written.",
         rollout=ProjectRolloutDefaults(bake_seconds=BAKE_S),
@@ -151,6 +153,7 @@ def upload(demo: Demo, name: str, mails: Sequence[Mail], subjects: Sequence[str]
         display_name=name,
         format=SourceFormat.JSONL,
         digest=demo.client.blobs.upload("\n".join(lines).encode()),
+        columns=SourceColumns(attributes=["thread"]),
         license=LICENSE,
         request_id=f"demo-{name}",
     )
