@@ -61,6 +61,23 @@ def test_feedback_is_given(ratoon, server):
     assert ratoon("feedback", "give", "answer-1", "--thumb", "sideways")[0] == 2
 
 
+def test_feedback_of_every_form_is_given(ratoon, server):
+    stored = {"name": "projects/p/feedback/f", "id": "a", "version": "p@v1.0"}
+    server.answers = {("POST", "/v1/feedback"): lambda _request: httpx.Response(200, json=stored)}
+    for arguments in (
+        ["give", "a", "--correction", "billing", "--correction", "urgent", "--consent", "none"],
+        ["give", "a", "--outcome", "resolved=1", "--outcome", "minutes=7.5", "--implicit", "copied"],
+        ["prefer", "a", "b", "--user", "ann"],
+    ):
+        assert ratoon("feedback", *arguments)[0] == 0
+    assert [json.loads(request.content) for request in server.requests] == [
+        {"id": "a", "correction": ["billing", "urgent"], "consent": "none"},
+        {"id": "a", "outcomes": {"resolved": 1.0, "minutes": 7.5}, "implicit": "copied"},
+        {"preferred_answer_id": "a", "rejected_answer_id": "b", "user": "ann"},
+    ]
+    assert ratoon("feedback", "give", "a", "--outcome", "resolved")[0] == 2
+
+
 def test_feedback_is_compared(ratoon, server):
     server.answers["GET", "projects/p/feedback:compare"] = {"versions": []}
     assert ratoon("feedback", "compare", "v1.1", "v1.0")[0] == 0

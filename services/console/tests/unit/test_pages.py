@@ -93,7 +93,9 @@ class Platform:
             arms = {
                 key: {"version": str(query[key]), "satisfaction": 0.5} for key in ("version", "otherVersion")
             }
-            return {**arms, "difference": 0.0}
+            arms["version"] |= {"outcomes": {"resolved": {"mean": 0.75, "answerCount": "8"}}}
+            arms["otherVersion"] |= {"implicitCounts": {"COPIED": "3"}}
+            return {**arms, "difference": 0.0, "preferredCount": "6", "rejectedCount": "2"}
         if name in self.memory.resources:
             return self.memory.resources[name]
         if "pageSize" in query:
@@ -529,6 +531,18 @@ def test_the_playground_offers_the_corrections_of_the_task(busy, task, shown, mi
         assert [each for each in missing if each in page] == []
 
     visit(busy, "operator", scenario)
+
+
+def test_signals_show_preferences_outcomes_and_implicit_signals(busy):
+    busy.memory.put(f"{seed.P}/feedback/session", createTime=seed.at(40), thumb=-1)
+
+    async def scenario(client: httpx.AsyncClient) -> None:
+        page = re.sub(r"\s+", " ", (await client.get("/p/mail/signals")).text)
+        assert "Users preferred the answer of v1.1 in 6 of 8 pairs." in page
+        assert "v1.1: resolved 0.750 (8 answers)" in page
+        assert "v1.0: copied 3" in page
+
+    visit(busy, "viewer", scenario)
 
 
 def test_a_platform_that_is_away_is_reported_with_what_to_do(busy):

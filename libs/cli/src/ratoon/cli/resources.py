@@ -381,6 +381,7 @@ def create_rollout(
 
 
 THUMBS = {1: "up", -1: "down"}
+_MAX_CELL_CHARS = 60
 feedback = typer.Typer(help="User feedback on answers.", no_args_is_help=True)
 
 
@@ -392,10 +393,16 @@ def list_feedback(context: typer.Context, limit: Limit = LIMIT) -> None:
     def pages(**query: Any) -> Iterator[JSON]:
         for each in chosen.client.feedback.list(chosen.parent(), **query):
             row = as_json(each)
-            thumb = THUMBS.get(each.thumb, "")
-            yield {**row, "thumb": thumb} if chosen.output.is_for_people else row
+            people = {"thumb": THUMBS.get(each.thumb, ""), "correction": _first_line(each.correction)}
+            yield {**row, **people} if chosen.output.is_for_people else row
 
     show_newest(pages, limit, COLUMNS["feedback"], chosen.output)
+
+
+def _first_line(text: str) -> str:
+    """Return the beginning of a text for a table."""
+    line = text.split("\n", 1)[0][:_MAX_CELL_CHARS]
+    return line if line == text else f"{line}…"
 
 
 class Thumb(StrEnum):

@@ -44,9 +44,10 @@ async def signals_page(place: Place, api: Api) -> View:
 
 async def _comparison(project: JSON, by_version: list[signals.VersionFeedback], api: Api) -> JSON | None:
     """The platform's comparison of the newest version with the one before it, by user feedback."""
-    if len(by_version) < 2:
+    known = [each.version for each in by_version if each.version]
+    if len(known) < 2:
         return None
-    newest, before = (f"{project['model']}/versions/{each.version}" for each in by_version[:2])
+    newest, before = (f"{project['model']}/versions/{version}" for version in known[:2])
     return await api.get(f"{project['name']}/feedback:compare", version=newest, otherVersion=before)
 
 
