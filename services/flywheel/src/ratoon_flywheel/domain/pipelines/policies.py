@@ -348,8 +348,9 @@ def _beyond(policy: Policy, signals: Signals) -> list[Divergence]:
 def _is_untreatable(divergence: Divergence, signals: Signals, history: History) -> bool:
     """Return whether the version that answers was retrained for this drift, which did not lessen it."""
     treatment = history.treatment
-    is_treated = treatment is not None and signals.version in treatment.versions
-    return is_treated and treatment is not None and treatment.failed_to_lessen(divergence)
+    if treatment is None or signals.version not in treatment.versions:
+        return False
+    return treatment.failed_to_lessen(divergence)
 
 
 def _measurement(divergence: Divergence) -> str:
