@@ -287,6 +287,12 @@ def test_a_template_that_leaves_the_system_message_out_is_refused(tokenizer):
     assert Prompts(tokenizer, [2]).prompt(Record((Turn("user", "Hello"),)))
 
 
+def test_a_template_that_cuts_a_long_system_message_is_accepted(tokenizer):
+    tokenizer.chat_template = "{% for message in messages %}{{ message.content[:20] }}{% endfor %}"
+    long = Record((Turn("system", "You are brief. " * 9), Turn("user", "Hello")))
+    assert tokenizer.decode(Prompts(tokenizer, [2]).prompt(long)) == "You are brief. You aHello"
+
+
 def test_a_template_prints_the_same_date_on_every_day(tokenizer):
     tokenizer.chat_template = "{{ strftime_now('%d %b %Y') }}{{ messages[-1]['content'] }}"
     prompt = Prompts(tokenizer, [2]).prompt(Record((Turn("user", "Hello"),)))

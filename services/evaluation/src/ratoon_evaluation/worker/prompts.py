@@ -76,7 +76,7 @@ class Prompts:
         if self._system_known or len(others) == len(turns):
             return
         changed = [
-            Turn(turn.role, f"{turn.content} .") if turn.role == Role.SYSTEM else turn for turn in turns
+            Turn(turn.role, f". {turn.content} .") if turn.role == Role.SYSTEM else turn for turn in turns
         ]
         if self._render(changed, tools, True) == ids:
             raise BadChatTemplate(
