@@ -264,14 +264,14 @@ def _records(demo: Demo, source: Source) -> dict[str, Item]:
     )
     client.dataset_versions.wait(version.name)
     items = {item.text: item for item in demo.corpus.training}
-    found = {
+    records = {
         record.record_id: items[record.text]
         for record in client.records.list(version.name, page_size=500)
         if record.text in items
     }
-    if len(found) < 0.9 * len(items):
-        raise RatoonError(f"Only {len(found)} of {len(items)} words became records; see {version.name}.")
-    return found
+    if len(records) < 0.9 * len(items):
+        raise RatoonError(f"Only {len(records)} of {len(items)} words became records; see {version.name}.")
+    return records
 
 
 def _rater(demo: Demo, number: int) -> Ratoon:

@@ -53,9 +53,9 @@ def read_corpus(folder: Path, training: int, held_out: int, arriving: int) -> Co
         if not (folder / name).is_dir():
             raise RatoonError(f"{folder} does not contain {name}. Run `make data` first.")
     known = _drawn(_read(folder / KNOWN))
-    kept = {mail.thread for mail in known[:held_out]}
+    threads = {mail.thread for mail in known[:held_out]}
     return Corpus(
-        training=[mail for mail in known[held_out:] if mail.thread not in kept][:training],
+        training=[mail for mail in known[held_out:] if mail.thread not in threads][:training],
         held_out=known[:held_out],
         arriving=_drawn(_read(folder / ARRIVING))[:arriving],
     )

@@ -315,15 +315,15 @@ def rouge_l(exchanges: Sequence[Exchange]) -> float:
 def misattributed(demo: Demo) -> dict[str, int]:
     """Count answers that differ from what the version in their header answers when it is asked by name.
 
-    Only prompts to which the two versions answer differently tell.
+    Only prompts to which the two versions answer differently count.
     """
-    telling = {text: words for text, words in demo.pinned.items() if len(set(words.values())) == 2}
+    distinguishing = {text: words for text, words in demo.pinned.items() if len(set(words.values())) == 2}
     checked = wrong = 0
     for each in demo.probes:
-        if each.answer and each.message.text in telling:
+        if each.answer and each.message.text in distinguishing:
             checked += 1
-            wrong += each.answer.text != telling[each.message.text].get(each.answer.version)
-    return {"prompts": len(telling), "checked": checked, "misattributed": wrong}
+            wrong += each.answer.text != distinguishing[each.message.text].get(each.answer.version)
+    return {"prompts": len(distinguishing), "checked": checked, "misattributed": wrong}
 
 
 def _ask_pinned(demo: Demo, version: str, messages: Sequence[Message]) -> None:
