@@ -69,7 +69,6 @@ class LabelStage:
             instructions=project.instructions,
             labels=project.labels,
             task=message_of(project.task),
-            conflict_policy=annotation_pb2.Guideline.CONFLICT_POLICY_HUMAN_FIRST,
         )
         request = pb.CreateGuidelineRequest(
             parent=project.name, guideline_id=guideline_id, guideline=guideline
