@@ -32,7 +32,7 @@ FULL = Size(
 )
 QUICK = Size(
     "quick",
-    training=600,
+    training=400,
     held_out=40,
     arriving=80,
     settings={
