@@ -99,7 +99,12 @@ _LOOP = "pipeline runs do it"
 _INSTALLATION = "administration of the installation: use the command line"
 _SHOWN = "the page shows it in the list of its parent"
 CONSOLE_REASONS = {
-    **dict.fromkeys(("CreateSource", "CreateErasure", "GetErasure", "ListErasures", "WatchErasure"), _SHELL),
+    "SummarizeRatings": "ratings are entered in the console; their summary is printed by the command line",
+    "ExportBadCases": "the page of an evaluation names the command that makes a labelling queue of bad cases",
+    **dict.fromkeys(
+        ("CreateSource", "BatchCreateTasks", "CreateErasure", "GetErasure", "ListErasures", "WatchErasure"),
+        _SHELL,
+    ),
     **dict.fromkeys(
         (
             *(
