@@ -1607,6 +1607,9 @@ class ProjectsResource:
         recipes: Sequence[str] | Omit = omit,
         retraining_recipes: Sequence[str] | Omit = omit,
         curation: Sequence[ProjectCurationStep] | Omit = omit,
+        default_consent: FeedbackConsent | Omit = omit,
+        tuning: ProjectTuningDefaults | Omit = omit,
+        group_attribute: str | Omit = omit,
         etag: str | Omit = omit,
         allow_label_removal: bool | None = None,
         timeout: float | None = None,
@@ -1642,6 +1645,12 @@ class ProjectsResource:
                 Empty: `sft`.
             retraining_recipes: Recipes of later versions, in their order. Empty: `sft`.
             curation: Settings of the steps of curation. Steps that are not named have their defaults.
+            default_consent: Permitted use of feedback that names none. Default: CONSENT_TRAINING.
+            tuning: Settings of fine-tuning: which tokens of a conversation are learned, and how much memory
+                it takes.
+            group_attribute: Name of the attribute of records whose values stay in one part of a split, for
+                tasks whose records are split by group (`generate`). A record without it is a group of its
+                own. At most 64 characters. Default: `conversation`.
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
                 refused.
             allow_label_removal: Allow the removal of labels with which a version in production answers.
@@ -1675,6 +1684,9 @@ class ProjectsResource:
                         "recipes": recipes,
                         "retrainingRecipes": retraining_recipes,
                         "curation": curation,
+                        "defaultConsent": default_consent,
+                        "tuning": tuning,
+                        "groupAttribute": group_attribute,
                         "etag": etag,
                     }
                 ),
@@ -1876,6 +1888,9 @@ class AsyncProjectsResource:
         recipes: Sequence[str] | Omit = omit,
         retraining_recipes: Sequence[str] | Omit = omit,
         curation: Sequence[ProjectCurationStep] | Omit = omit,
+        default_consent: FeedbackConsent | Omit = omit,
+        tuning: ProjectTuningDefaults | Omit = omit,
+        group_attribute: str | Omit = omit,
         etag: str | Omit = omit,
         allow_label_removal: bool | None = None,
         timeout: float | None = None,
@@ -1911,6 +1926,12 @@ class AsyncProjectsResource:
                 Empty: `sft`.
             retraining_recipes: Recipes of later versions, in their order. Empty: `sft`.
             curation: Settings of the steps of curation. Steps that are not named have their defaults.
+            default_consent: Permitted use of feedback that names none. Default: CONSENT_TRAINING.
+            tuning: Settings of fine-tuning: which tokens of a conversation are learned, and how much memory
+                it takes.
+            group_attribute: Name of the attribute of records whose values stay in one part of a split, for
+                tasks whose records are split by group (`generate`). A record without it is a group of its
+                own. At most 64 characters. Default: `conversation`.
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
                 refused.
             allow_label_removal: Allow the removal of labels with which a version in production answers.
@@ -1944,6 +1965,9 @@ class AsyncProjectsResource:
                         "recipes": recipes,
                         "retrainingRecipes": retraining_recipes,
                         "curation": curation,
+                        "defaultConsent": default_consent,
+                        "tuning": tuning,
+                        "groupAttribute": group_attribute,
                         "etag": etag,
                     }
                 ),

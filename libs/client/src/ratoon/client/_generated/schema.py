@@ -2628,6 +2628,21 @@ METHODS: tuple[Method, ...] = (
                 repeated=True,
             ),
             Field(
+                "default_consent",
+                "FeedbackConsent",
+                "Permitted use of feedback that names none. Default: CONSENT_TRAINING.",
+            ),
+            Field(
+                "tuning",
+                "ProjectTuningDefaults",
+                "Settings of fine-tuning: which tokens of a conversation are learned, and how much memory it takes.",
+            ),
+            Field(
+                "group_attribute",
+                "string",
+                "Name of the attribute of records whose values stay in one part of a split, for tasks whose records are split by group (`generate`). A record without it is a group of its own. At most 64 characters. Default: `conversation`.",
+            ),
+            Field(
                 "etag",
                 "string",
                 "Version tag of the changeable fields. Send it with an update or a delete: a stale value is refused.",

@@ -124,7 +124,9 @@ class Source(_message.Message):
         `response`; beside `instruction`, `output`.
         """
         rejected: _builtins.str
-        """Column of the rejected answer of a preference; `answer` is then the chosen one. Detected: `chosen` and `rejected`."""
+        """Column of the rejected answer of a preference; `answer` is then the chosen one. Detected: `chosen` and
+        `rejected`.
+        """
         system: _builtins.str
         """Column of the system prompt. Detected: `system`."""
         tools: _builtins.str
