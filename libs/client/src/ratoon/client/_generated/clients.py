@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from ratoon.client._generated.evaluation import (
         AsyncBadCasesResource,
         AsyncEvaluationRunsResource,
+        AsyncSuitesResource,
         BadCasesResource,
         EvaluationRunsResource,
+        SuitesResource,
     )
     from ratoon.client._generated.flywheel import (
         AsyncDriftReportsResource,
@@ -298,6 +300,17 @@ class SyncResources:
         return SplitsResource(self._transport)
 
     @cached_property
+    def suites(self) -> "SuitesResource":
+        """Named list of tests that evaluation runs apply to models in addition to the test parts of their
+        domains.
+
+        A run uses the suite as it was when the run was created.
+        """
+        from ratoon.client._generated.evaluation import SuitesResource
+
+        return SuitesResource(self._transport)
+
+    @cached_property
     def tasks(self) -> "TasksResource":
         """Record that annotators are asked to answer, or whose answers they are asked to rate."""
         from ratoon.client._generated.labeling import TasksResource
@@ -538,6 +551,17 @@ class AsyncResources:
         from ratoon.client._generated.ingestion import AsyncSplitsResource
 
         return AsyncSplitsResource(self._transport)
+
+    @cached_property
+    def suites(self) -> "AsyncSuitesResource":
+        """Named list of tests that evaluation runs apply to models in addition to the test parts of their
+        domains.
+
+        A run uses the suite as it was when the run was created.
+        """
+        from ratoon.client._generated.evaluation import AsyncSuitesResource
+
+        return AsyncSuitesResource(self._transport)
 
     @cached_property
     def tasks(self) -> "AsyncTasksResource":

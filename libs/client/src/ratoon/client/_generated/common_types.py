@@ -151,38 +151,6 @@ class TaskSpec(Message):
     """The model answers with a number."""
 
 
-class MetricDirection(OpenEnum):
-    """Which values of a metric are better."""
-
-    UNSPECIFIED = "DIRECTION_UNSPECIFIED"
-    """Not set: the direction that the metric always has."""
-
-    HIGHER = "DIRECTION_HIGHER"
-    """Higher values are better."""
-
-    LOWER = "DIRECTION_LOWER"
-    """Lower values are better."""
-
-    NONE = "DIRECTION_NONE"
-    """The metric describes answers; no value is better than another.
-
-    Such a metric cannot be the primary one.
-    """
-
-
-class Metric(Message):
-    """Metric by which versions of a model are judged."""
-
-    name: str = ""
-    """Name of the metric, for example `macro_f1`, `rouge_l` or `mae`.
-
-    The kind of the task decides which metrics exist.
-    """
-
-    direction: MetricDirection = MetricDirection.UNSPECIFIED
-    """Which values are better. A value that contradicts the metric is refused."""
-
-
 class ComputeAccelerator(OpenEnum):
     """Kind of device."""
 
@@ -226,6 +194,38 @@ class Compute(Message):
 
     devices: int = 0
     """Number of devices, at most 64. 0: the default of the stage."""
+
+
+class MetricDirection(OpenEnum):
+    """Which values of a metric are better."""
+
+    UNSPECIFIED = "DIRECTION_UNSPECIFIED"
+    """Not set: the direction that the metric always has."""
+
+    HIGHER = "DIRECTION_HIGHER"
+    """Higher values are better."""
+
+    LOWER = "DIRECTION_LOWER"
+    """Lower values are better."""
+
+    NONE = "DIRECTION_NONE"
+    """The metric describes answers; no value is better than another.
+
+    Such a metric cannot be the primary one.
+    """
+
+
+class Metric(Message):
+    """Metric by which versions of a model are judged."""
+
+    name: str = ""
+    """Name of the metric, for example `macro_f1`, `rouge_l` or `mae`.
+
+    The kind of the task decides which metrics exist.
+    """
+
+    direction: MetricDirection = MetricDirection.UNSPECIFIED
+    """Which values are better. A value that contradicts the metric is refused."""
 
 
 class Role(OpenEnum):

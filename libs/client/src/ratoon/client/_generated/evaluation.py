@@ -11,8 +11,11 @@ from ratoon.client._generated.evaluation_types import (
     ExportBadCasesResponse,
     GateRule,
     GenerationSettings,
+    Suite,
+    SuiteTest,
 )
-from ratoon.client._models import present
+from ratoon.client._models import changes, present
+from ratoon.client._omit import Omit, omit
 from ratoon.client._pagination import AsyncPaginator, SyncPage
 from ratoon.client._paths import expand
 from ratoon.client._transport import AsyncTransport, Call, SyncTransport, new_request_id
@@ -201,6 +204,7 @@ class EvaluationRunsResource:
         generation: GenerationSettings | None = None,
         base_digest: str | None = None,
         few_shot: int | None = None,
+        suites: Sequence[str] | None = None,
         evaluation_run_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -229,6 +233,8 @@ class EvaluationRunsResource:
                 `few_shot`. Only with a task `generate`. Empty: these baselines are not scored.
             few_shot: Number of records of the training part that the baseline `few_shot` shows before each
                 prompt, at most 16. Not set: 3. 0: the baseline is not scored.
+            suites: Suites to apply in addition to the domains: `projects/{project}/suites/{suite}` of the
+                same project. The run keeps each suite as it was when the run was created.
             evaluation_run_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and
                 `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -256,6 +262,7 @@ class EvaluationRunsResource:
                         "generation": generation,
                         "baseDigest": base_digest,
                         "fewShot": few_shot,
+                        "suites": suites,
                     }
                 ),
                 repeatable=True,
@@ -407,6 +414,7 @@ class AsyncEvaluationRunsResource:
         generation: GenerationSettings | None = None,
         base_digest: str | None = None,
         few_shot: int | None = None,
+        suites: Sequence[str] | None = None,
         evaluation_run_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -435,6 +443,8 @@ class AsyncEvaluationRunsResource:
                 `few_shot`. Only with a task `generate`. Empty: these baselines are not scored.
             few_shot: Number of records of the training part that the baseline `few_shot` shows before each
                 prompt, at most 16. Not set: 3. 0: the baseline is not scored.
+            suites: Suites to apply in addition to the domains: `projects/{project}/suites/{suite}` of the
+                same project. The run keeps each suite as it was when the run was created.
             evaluation_run_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and
                 `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -462,6 +472,7 @@ class AsyncEvaluationRunsResource:
                         "generation": generation,
                         "baseDigest": base_digest,
                         "fewShot": few_shot,
+                        "suites": suites,
                     }
                 ),
                 repeatable=True,
@@ -576,4 +587,280 @@ class AsyncEvaluationRunsResource:
             Call("GET", expand("/v1/{name=projects/*/evaluationRuns/*}:watch", name=name)),
             timeout,
             on_state,
+        )
+
+
+class SuitesResource:
+    """Named list of tests that evaluation runs apply to models in addition to the test parts of their
+    domains.
+
+    A run uses the suite as it was when the run was created.
+    """
+
+    def __init__(self, transport: SyncTransport) -> None:
+        self._transport = transport
+
+    def create(
+        self,
+        parent: str,
+        *,
+        description: str | None = None,
+        tests: Sequence[SuiteTest] | None = None,
+        suite_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Suite:
+        """Create a suite of tests.
+
+        A suite that contradicts itself, and a task of lm-evaluation-harness that is not supported, are
+        refused (`BAD_SUITE`); the error names the field.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            description: Purpose of the suite, at most 1,000 characters.
+            tests: Tests, 1 to 100, each with its own name.
+            suite_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the
+                first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
+            request_id: Makes a retry safe: the identical request with the same ID returns the resource that
+                it created first. A different request with the same ID is refused. At most 256 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            Suite,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/suites", parent=parent),
+                query=present({"suiteId": suite_id, "requestId": request_id or new_request_id()}),
+                body=present({"description": description, "tests": tests}),
+                repeatable=True,
+            ),
+            timeout,
+        )
+
+    def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
+        """Delete a suite. Existing evaluation runs keep its tests and results.
+
+        Args:
+            name: Resource name of the suite: `projects/{project}/suites/{suite}`.
+            etag: `etag` that was read with the resource. A stale value is refused; an empty value is not
+                checked.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        self._transport.send(
+            Call(
+                "DELETE", expand("/v1/{name=projects/*/suites/*}", name=name), query=present({"etag": etag})
+            ),
+            timeout,
+        )
+
+    def get(self, name: str, *, timeout: float | None = None) -> Suite:
+        """Return one suite.
+
+        Args:
+            name: Resource name of the suite: `projects/{project}/suites/{suite}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            Suite, Call("GET", expand("/v1/{name=projects/*/suites/*}", name=name)), timeout
+        )
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Suite]:
+        """List the suites of a project, oldest first.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            Suite,
+            "suites",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/suites", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+    def update(
+        self,
+        name: str,
+        *,
+        description: str | Omit = omit,
+        tests: Sequence[SuiteTest] | Omit = omit,
+        etag: str | Omit = omit,
+        timeout: float | None = None,
+    ) -> Suite:
+        """Update a suite.
+
+        Existing evaluation runs keep the tests with which they were created. Refusals of `CreateSuite` apply.
+
+        Args:
+            name: Resource name: `projects/{project}/suites/{suite}`.
+            description: Purpose of the suite, at most 1,000 characters.
+            tests: Tests, 1 to 100, each with its own name.
+            etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
+                refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            Suite,
+            Call(
+                "PATCH",
+                expand("/v1/{name=projects/*/suites/*}", name=name),
+                body=changes({"description": description, "tests": tests, "etag": etag}),
+            ),
+            timeout,
+        )
+
+
+class AsyncSuitesResource:
+    """Named list of tests that evaluation runs apply to models in addition to the test parts of their
+    domains.
+
+    A run uses the suite as it was when the run was created.
+    """
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def create(
+        self,
+        parent: str,
+        *,
+        description: str | None = None,
+        tests: Sequence[SuiteTest] | None = None,
+        suite_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Suite:
+        """Create a suite of tests.
+
+        A suite that contradicts itself, and a task of lm-evaluation-harness that is not supported, are
+        refused (`BAD_SUITE`); the error names the field.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            description: Purpose of the suite, at most 1,000 characters.
+            tests: Tests, 1 to 100, each with its own name.
+            suite_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the
+                first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
+            request_id: Makes a retry safe: the identical request with the same ID returns the resource that
+                it created first. A different request with the same ID is refused. At most 256 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            Suite,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/suites", parent=parent),
+                query=present({"suiteId": suite_id, "requestId": request_id or new_request_id()}),
+                body=present({"description": description, "tests": tests}),
+                repeatable=True,
+            ),
+            timeout,
+        )
+
+    async def delete(self, name: str, *, etag: str | None = None, timeout: float | None = None) -> None:
+        """Delete a suite. Existing evaluation runs keep its tests and results.
+
+        Args:
+            name: Resource name of the suite: `projects/{project}/suites/{suite}`.
+            etag: `etag` that was read with the resource. A stale value is refused; an empty value is not
+                checked.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        await self._transport.send(
+            Call(
+                "DELETE", expand("/v1/{name=projects/*/suites/*}", name=name), query=present({"etag": etag})
+            ),
+            timeout,
+        )
+
+    async def get(self, name: str, *, timeout: float | None = None) -> Suite:
+        """Return one suite.
+
+        Args:
+            name: Resource name of the suite: `projects/{project}/suites/{suite}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            Suite, Call("GET", expand("/v1/{name=projects/*/suites/*}", name=name)), timeout
+        )
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Suite]:
+        """List the suites of a project, oldest first.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            Suite,
+            "suites",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/suites", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+    async def update(
+        self,
+        name: str,
+        *,
+        description: str | Omit = omit,
+        tests: Sequence[SuiteTest] | Omit = omit,
+        etag: str | Omit = omit,
+        timeout: float | None = None,
+    ) -> Suite:
+        """Update a suite.
+
+        Existing evaluation runs keep the tests with which they were created. Refusals of `CreateSuite` apply.
+
+        Args:
+            name: Resource name: `projects/{project}/suites/{suite}`.
+            description: Purpose of the suite, at most 1,000 characters.
+            tests: Tests, 1 to 100, each with its own name.
+            etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
+                refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            Suite,
+            Call(
+                "PATCH",
+                expand("/v1/{name=projects/*/suites/*}", name=name),
+                body=changes({"description": description, "tests": tests, "etag": etag}),
+            ),
+            timeout,
         )

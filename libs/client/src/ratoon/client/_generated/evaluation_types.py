@@ -1,7 +1,7 @@
 # Generated from protos/ by scripts/client.py; `make proto` writes it again.
 """Models of evaluation."""
 
-from ratoon.client._generated.common_types import Failure, GenerationDefaults, Progress, TaskSpec
+from ratoon.client._generated.common_types import Compute, Failure, GenerationDefaults, Progress, TaskSpec
 from ratoon.client._models import Int64, Message, OpenEnum, Timestamp
 
 
@@ -97,7 +97,9 @@ class GateRule(Message):
     """Name of the metric.
 
     Required for MIN_VALUE and MAX_VALUE. Empty: the metric of the run. A metric that cannot be compared
-    or bounded is refused (`BAD_EVALUATION`).
+    or bounded is refused (`BAD_EVALUATION`). MIN_VALUE and MAX_VALUE also bound suites:
+    `suite:NAME.metric` is the mean over the tests of the suite NAME that have the metric,
+    `suite:NAME/TEST.metric` one test; `domain` is empty then.
     """
 
     baseline: str = ""
@@ -343,6 +345,83 @@ class GenerationSettings(Message):
     """Engine. Default: transformers."""
 
 
+class SuiteTestKind(OpenEnum):
+    """Kind of a test. It says what a test is for and changes no score."""
+
+    UNSPECIFIED = "KIND_UNSPECIFIED"
+    """Not set: a plain test."""
+
+    ADVERSARIAL = "KIND_ADVERSARIAL"
+    """Prompts written to mislead the model."""
+
+    AMBIGUOUS = "KIND_AMBIGUOUS"
+    """Prompts with more than one reading."""
+
+    LONG_CONTEXT = "KIND_LONG_CONTEXT"
+    """Long prompts."""
+
+    NOISE = "KIND_NOISE"
+    """Prompts with errors."""
+
+
+class SuiteResultTestResult(Message):
+    """Results of one test."""
+
+    test: str = ""
+    """Name of the test."""
+
+    kind: SuiteTestKind = SuiteTestKind.UNSPECIFIED
+    """Kind of the test."""
+
+    difficulty: str = ""
+    """Difficulty of the test."""
+
+    metric: str = ""
+    """Metric that sums the test up."""
+
+    record_count: Int64 = 0
+    """Number of scored records."""
+
+    candidate: dict[str, Estimate] = {}
+    """Metrics of the candidate, by name."""
+
+    reference: dict[str, Estimate] = {}
+    """Metrics of the reference, by name. Empty: there is no reference."""
+
+    differences: dict[str, Estimate] = {}
+    """Metrics of the candidate minus those of the reference, by paired bootstrap, by name."""
+
+    unmeasured: dict[str, str] = {}
+    """Why a metric has no value, as a sentence by the name of the metric.
+
+    The empty name stands for the whole test.
+    """
+
+    answers_digest: str = ""
+    """Digest of the answers of the candidate (a Parquet blob). Empty: the test has no value."""
+
+    unanswered_count: Int64 = 0
+    """Number of answers from which nothing could be extracted."""
+
+
+class SuiteResult(Message):
+    """Results of one suite."""
+
+    suite: str = ""
+    """Resource name of the suite."""
+
+    suite_revision: Int64 = 0
+    """`revision` of the suite that was applied."""
+
+    tests: list[SuiteResultTestResult] = []
+    """Results, one for each test."""
+
+    metrics: dict[str, Estimate] = {}
+    """Means of the candidate's metrics over the tests that have them, each test with the same weight, by
+    name.
+    """
+
+
 class EvaluationRun(Message):
     """Scores of a model artifact and of baselines on test parts, and the verdict of a gate on these
     scores.
@@ -431,6 +510,23 @@ class EvaluationRun(Message):
     Not set: 3. 0: the baseline is not scored.
     """
 
+    suites: list[str] = []
+    """Suites to apply in addition to the domains: `projects/{project}/suites/{suite}` of the same
+    project.
+
+    The run keeps each suite as it was when the run was created.
+    """
+
+    suite_results: list[SuiteResult] = []
+    """Results of the suites, in the order of `suites`. Set in the state SUCCEEDED."""
+
+    compute: Compute | None = None
+    """Device and number format in which the models answer.
+
+    CUDA without an NVIDIA GPU (`ACCELERATOR_UNAVAILABLE`), other accelerators and more than one device
+    (`COMPUTE_NOT_SUPPORTED`) are refused. Default: CPU, 32-bit floating point.
+    """
+
 
 class BadCase(Message):
     """One wrong answer of the candidate."""
@@ -485,3 +581,191 @@ class ExportBadCasesResponse(Message):
 
     record_count: Int64 = 0
     """Number of records. Records that were erased since the evaluation are left out."""
+
+
+class RecordsTestPerturbation(OpenEnum):
+    """Kind of error."""
+
+    UNSPECIFIED = "PERTURBATION_UNSPECIFIED"
+    """Not set."""
+
+    TYPOS = "PERTURBATION_TYPOS"
+    """Letters are swapped, repeated, left out or replaced."""
+
+    CASE = "PERTURBATION_CASE"
+    """Letters change between upper and lower case."""
+
+    WHITE_SPACE = "PERTURBATION_WHITE_SPACE"
+    """White space is inserted, doubled or removed."""
+
+    TRUNCATION = "PERTURBATION_TRUNCATION"
+    """The end of the message is missing."""
+
+
+class RecordsTestNoise(Message):
+    """Errors in prompts. They depend on the seed and on the record alone."""
+
+    perturbations: list[RecordsTestPerturbation] = []
+    """Kinds of errors, applied in this order. At least one."""
+
+    rate: float | None = None
+    """Share of the characters to change, above 0 and at most 0.5; of TRUNCATION, the share that is cut
+    from the end.
+
+    Not set: 0.05.
+    """
+
+    seed: Int64 = 0
+    """Seed."""
+
+
+class RecordsTest(Message):
+    """Test by records: the models answer each prompt, and the metrics of the run's task compare the
+    answers with the references.
+    """
+
+    digest: str = ""
+    """Digest of the records (a blob): a part of a split, Parquet, or JSON Lines.
+
+    Rows have `text` or `prompt` (a text), or `messages` (a conversation), and `label`, `completion`,
+    `reference` (a text) or `references` (texts); without them, the last message of an assistant is the
+    reference. At most 100,000 rows and 64 MiB.
+    """
+
+    multi_turn: bool = False
+    """Feed the answers of the model back: each message of a user is asked in turn, after the model's own
+    answers instead of those of the record.
+
+    The last answer is scored. Only for tasks `generate`.
+    """
+
+    noise: RecordsTestNoise | None = None
+    """Errors to put into the prompts. Not set: none."""
+
+
+class HarnessTestFile(Message):
+    """File of a task."""
+
+    name: str = ""
+    """Name of the file, as the task names it."""
+
+    digest: str = ""
+    """Digest of the file (a blob): JSON Lines, or JSON with a list of objects."""
+
+
+class HarnessTest(Message):
+    """Task in the YAML format of lm-evaluation-harness: `multiple_choice` by log-likelihood or
+    `generate_until`.
+
+    Prompts are plain texts, without the chat template of the model. `dataset_path` must be `json`. Python
+    functions are refused.
+    """
+
+    yaml: str = ""
+    """The task as YAML, at most 65,536 characters."""
+
+    files: list[HarnessTestFile] = []
+    """Files that `dataset_kwargs.data_files` names."""
+
+    few_shot: int | None = None
+    """Number of examples before each prompt. Not set: `num_fewshot` of the task."""
+
+    limit: int = 0
+    """Number of documents to score, from the first on. 0: all."""
+
+
+class CodeTest(Message):
+    """Programming problems in the format of HumanEval.
+
+    Answers are run in a sandbox: a process without network, without files but a scratch directory, with
+    limits of time, memory, processes and output. Where the machine allows no such sandbox, the test has
+    no value.
+    """
+
+    digest: str = ""
+    """Digest of the problems (a blob): JSON Lines with `task_id`, `prompt`, `test` and `entry_point`,
+    may be gzipped.
+    """
+
+    samples: int = 0
+    """Number of answers to each problem, 1 to 200. 0: 1."""
+
+    k: list[int] = []
+    """Values of k of pass@k, each at most `samples`. Empty: 1."""
+
+    temperature: float | None = None
+    """Sampling temperature. Not set: 0 for one answer (greedy), else 0.8."""
+
+    max_tokens: int = 0
+    """Tokens of an answer at most. 0: 256."""
+
+    timeout_s: float = 0.0
+    """Seconds that a program may run, at most 60. 0: 10."""
+
+    limit: int = 0
+    """Number of problems to score, from the first on. 0: all."""
+
+
+class SuiteTest(Message):
+    """One test of a suite: what models are asked, and the metric that sums it up."""
+
+    name: str = ""
+    """Name of the test: 1 to 63 characters of `a-z`, `0-9`, `-` and `_`. Required."""
+
+    kind: SuiteTestKind = SuiteTestKind.UNSPECIFIED
+    """Kind of the test."""
+
+    difficulty: str = ""
+    """Difficulty of the records, for example `easy` or `hard`, at most 63 characters.
+
+    Empty: not stated.
+    """
+
+    metric: str = ""
+    """Metric that sums the test up.
+
+    Empty: the metric of the run for `records`; the first metric with the first filter for `harness`;
+    `pass@` with the first k for `code`. The metrics of `harness` are `acc`, `acc_norm`, `acc_bytes` and
+    `exact_match`; a filter with a name is appended: `exact_match,strict-match`.
+    """
+
+    records: RecordsTest | None = None
+    """Records with reference answers."""
+
+    harness: HarnessTest | None = None
+    """Task in the YAML format of lm-evaluation-harness."""
+
+    code: CodeTest | None = None
+    """Programming problems, whose answers are run."""
+
+
+class Suite(Message):
+    """Named list of tests that evaluation runs apply to models in addition to the test parts of their
+    domains.
+
+    A run uses the suite as it was when the run was created.
+    """
+
+    name: str = ""
+    """Resource name: `projects/{project}/suites/{suite}`."""
+
+    revision: Int64 = 0
+    """Increases with every stored change."""
+
+    create_time: Timestamp | None = None
+    """Time of creation, UTC. Set by the server."""
+
+    update_time: Timestamp | None = None
+    """Time of the last change, UTC. Set by the server."""
+
+    etag: str = ""
+    """Version tag of the changeable fields.
+
+    Send it with an update or a delete: a stale value is refused.
+    """
+
+    description: str = ""
+    """Purpose of the suite, at most 1,000 characters."""
+
+    tests: list[SuiteTest] = []
+    """Tests, 1 to 100, each with its own name."""

@@ -1,7 +1,7 @@
 # Generated from protos/ by scripts/client.py; `make proto` writes it again.
 """Models of registry."""
 
-from ratoon.client._generated.common_types import Failure, GenerationDefaults, Progress
+from ratoon.client._generated.common_types import Compute, ComputeDtype, Failure, GenerationDefaults, Progress
 from ratoon.client._models import Int64, Message, OpenEnum, Timestamp
 
 
@@ -180,6 +180,21 @@ class ModelVersion(Message):
 
     context_tokens: int = 0
     """Context length of the model in tokens, prompt and answer together. Set by verification."""
+
+    verification_compute: Compute | None = None
+    """Device of the verification, and a number format for further golden prompts.
+
+    The reference is always recorded in 32-bit floating point. CUDA without an NVIDIA GPU
+    (`ACCELERATOR_UNAVAILABLE`), other accelerators and more than one device (`COMPUTE_NOT_SUPPORTED`) are
+    refused. Default: CPU, 32-bit floating point.
+    """
+
+    serving_dtypes: list[ComputeDtype] = []
+    """Number formats in which engines will serve the version.
+
+    The log-probabilities of the golden prompts are recorded in each of them, with which an engine of that
+    format is attested. Empty: 32-bit floating point only.
+    """
 
 
 class Alias(Message):

@@ -1176,6 +1176,12 @@ METHODS: tuple[Method, ...] = (
                 "Number of records of the training part that the baseline `few_shot` shows before each prompt, at most 16. Not set: 3. 0: the baseline is not scored.",
             ),
             Field(
+                "suites",
+                "string",
+                "Suites to apply in addition to the domains: `projects/{project}/suites/{suite}` of the same project. The run keeps each suite as it was when the run was created.",
+                repeated=True,
+            ),
+            Field(
                 "evaluation_run_id",
                 "string",
                 "Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.",
@@ -3453,6 +3459,119 @@ METHODS: tuple[Method, ...] = (
         can_wait=True,
     ),
     Method(
+        resource="suites",
+        name="create",
+        service="evaluation",
+        rpc="CreateSuite",
+        http="POST",
+        path="/v1/{parent=projects/*}/suites",
+        role="engineer",
+        comment="Create a suite of tests. A suite that contradicts itself, and a task of lm-evaluation-harness that is not supported, are refused (`BAD_SUITE`); the error names the field.",
+        arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
+        fields=(
+            Field("description", "string", "Purpose of the suite, at most 1,000 characters."),
+            Field("tests", "SuiteTest", "Tests, 1 to 100, each with its own name.", repeated=True),
+            Field(
+                "suite_id",
+                "string",
+                "Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.",
+            ),
+            Field(
+                "request_id",
+                "string",
+                "Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different request with the same ID is refused. At most 256 characters.",
+            ),
+        ),
+        message="Suite",
+        result="Suite",
+    ),
+    Method(
+        resource="suites",
+        name="delete",
+        service="evaluation",
+        rpc="DeleteSuite",
+        http="DELETE",
+        path="/v1/{name=projects/*/suites/*}",
+        role="engineer",
+        comment="Delete a suite. Existing evaluation runs keep its tests and results.",
+        arguments=(
+            Field("name", "string", "Resource name of the suite: `projects/{project}/suites/{suite}`."),
+        ),
+        fields=(
+            Field(
+                "etag",
+                "string",
+                "`etag` that was read with the resource. A stale value is refused; an empty value is not checked.",
+            ),
+        ),
+    ),
+    Method(
+        resource="suites",
+        name="get",
+        service="evaluation",
+        rpc="GetSuite",
+        http="GET",
+        path="/v1/{name=projects/*/suites/*}",
+        role="viewer",
+        comment="Return one suite.",
+        arguments=(
+            Field("name", "string", "Resource name of the suite: `projects/{project}/suites/{suite}`."),
+        ),
+        fields=(),
+        result="Suite",
+    ),
+    Method(
+        resource="suites",
+        name="list",
+        service="evaluation",
+        rpc="ListSuites",
+        http="GET",
+        path="/v1/{parent=projects/*}/suites",
+        role="viewer",
+        comment="List the suites of a project, oldest first.",
+        arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
+        fields=(
+            Field(
+                "page_size",
+                "integer",
+                "Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A page may hold fewer items.",
+            ),
+            Field(
+                "page_token",
+                "string",
+                "`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused.",
+            ),
+            Field(
+                "order_by",
+                "string",
+                "Order of the items: `create_time` (default) or `create_time desc`. The token of another order is refused.",
+            ),
+        ),
+        items="Suite",
+    ),
+    Method(
+        resource="suites",
+        name="update",
+        service="evaluation",
+        rpc="UpdateSuite",
+        http="PATCH",
+        path="/v1/{suite.name=projects/*/suites/*}",
+        role="engineer",
+        comment="Update a suite. Existing evaluation runs keep the tests with which they were created. Refusals of `CreateSuite` apply.",
+        arguments=(Field("name", "string", "Resource name: `projects/{project}/suites/{suite}`."),),
+        fields=(
+            Field("description", "string", "Purpose of the suite, at most 1,000 characters."),
+            Field("tests", "SuiteTest", "Tests, 1 to 100, each with its own name.", repeated=True),
+            Field(
+                "etag",
+                "string",
+                "Version tag of the changeable fields. Send it with an update or a delete: a stale value is refused.",
+            ),
+        ),
+        message="Suite",
+        result="Suite",
+    ),
+    Method(
         resource="tasks",
         name="batch_create",
         service="labeling",
@@ -3993,6 +4112,25 @@ MESSAGES: dict[str, Message] = {
             Field("multi_label", "bool", "A record may have several labels. Default: false."),
         ),
     ),
+    "CodeTest": Message(
+        "CodeTest",
+        "Programming problems in the format of HumanEval. Answers are run in a sandbox: a process without network, without files but a scratch directory, with limits of time, memory, processes and output. Where the machine allows no such sandbox, the test has no value.",
+        (
+            Field(
+                "digest",
+                "string",
+                "Digest of the problems (a blob): JSON Lines with `task_id`, `prompt`, `test` and `entry_point`, may be gzipped.",
+            ),
+            Field("samples", "integer", "Number of answers to each problem, 1 to 200. 0: 1."),
+            Field("k", "integer", "Values of k of pass@k, each at most `samples`. Empty: 1.", repeated=True),
+            Field(
+                "temperature", "number", "Sampling temperature. Not set: 0 for one answer (greedy), else 0.8."
+            ),
+            Field("max_tokens", "integer", "Tokens of an answer at most. 0: 256."),
+            Field("timeout_s", "number", "Seconds that a program may run, at most 60. 0: 10."),
+            Field("limit", "integer", "Number of problems to score, from the first on. 0: all."),
+        ),
+    ),
     "Comparison": Message(
         "Comparison",
         "Comparison of two model versions by user feedback.",
@@ -4274,6 +4412,11 @@ MESSAGES: dict[str, Message] = {
                 "string",
                 "Node pool of the engines, by the name that the operator configured. Empty: the default of the installation. An unknown pool is refused.",
             ),
+            Field(
+                "compute",
+                "Compute",
+                "Accelerator and number format of the engines, for rollouts that set none. The accelerator selects the node pool, unless `pool` names one. Not set: those of the pool. An accelerator that the installation does not have is refused (`ACCELERATOR_UNAVAILABLE`), and more than one device (`COMPUTE_NOT_SUPPORTED`).",
+            ),
         ),
     ),
     "Domain": Message(
@@ -4422,6 +4565,11 @@ MESSAGES: dict[str, Message] = {
                 "True if the engine passed attestation: it serves the weights of the version.",
             ),
             Field("message", "string", "Status of the engine, in one sentence."),
+            Field(
+                "compute",
+                "Compute",
+                "Accelerator and number format that were requested. Not set: those of the pool.",
+            ),
         ),
     ),
     "Erasure": Message(
@@ -4552,6 +4700,23 @@ MESSAGES: dict[str, Message] = {
                 "few_shot",
                 "integer",
                 "Number of records of the training part that the baseline `few_shot` shows before each prompt, at most 16. Not set: 3. 0: the baseline is not scored.",
+            ),
+            Field(
+                "suites",
+                "string",
+                "Suites to apply in addition to the domains: `projects/{project}/suites/{suite}` of the same project. The run keeps each suite as it was when the run was created.",
+                repeated=True,
+            ),
+            Field(
+                "suite_results",
+                "SuiteResult",
+                "Results of the suites, in the order of `suites`. Set in the state SUCCEEDED.",
+                repeated=True,
+            ),
+            Field(
+                "compute",
+                "Compute",
+                "Device and number format in which the models answer. CUDA without an NVIDIA GPU (`ACCELERATOR_UNAVAILABLE`), other accelerators and more than one device (`COMPUTE_NOT_SUPPORTED`) are refused. Default: CPU, 32-bit floating point.",
             ),
         ),
     ),
@@ -4697,7 +4862,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "metric",
                 "string",
-                "Name of the metric. Required for MIN_VALUE and MAX_VALUE. Empty: the metric of the run. A metric that cannot be compared or bounded is refused (`BAD_EVALUATION`).",
+                "Name of the metric. Required for MIN_VALUE and MAX_VALUE. Empty: the metric of the run. A metric that cannot be compared or bounded is refused (`BAD_EVALUATION`). MIN_VALUE and MAX_VALUE also bound suites: `suite:NAME.metric` is the mean over the tests of the suite NAME that have the metric, `suite:NAME/TEST.metric` one test; `domain` is empty then.",
             ),
             Field(
                 "baseline",
@@ -4804,6 +4969,30 @@ MESSAGES: dict[str, Message] = {
                 "task",
                 "TaskSpec",
                 "What the model is for, which decides what annotators enter: labels, a text or a number. A request may give `labels` instead. An update changes `labels` alone.",
+            ),
+        ),
+    ),
+    "HarnessTest": Message(
+        "HarnessTest",
+        "Task in the YAML format of lm-evaluation-harness: `multiple_choice` by log-likelihood or `generate_until`. Prompts are plain texts, without the chat template of the model. `dataset_path` must be `json`. Python functions are refused.",
+        (
+            Field("yaml", "string", "The task as YAML, at most 65,536 characters."),
+            Field("files", "HarnessTestFile", "Files that `dataset_kwargs.data_files` names.", repeated=True),
+            Field(
+                "few_shot",
+                "integer",
+                "Number of examples before each prompt. Not set: `num_fewshot` of the task.",
+            ),
+            Field("limit", "integer", "Number of documents to score, from the first on. 0: all."),
+        ),
+    ),
+    "HarnessTestFile": Message(
+        "HarnessTestFile",
+        "File of a task.",
+        (
+            Field("name", "string", "Name of the file, as the task names it."),
+            Field(
+                "digest", "string", "Digest of the file (a blob): JSON Lines, or JSON with a list of objects."
             ),
         ),
     ),
@@ -5029,6 +5218,17 @@ MESSAGES: dict[str, Message] = {
                 "context_tokens",
                 "integer",
                 "Context length of the model in tokens, prompt and answer together. Set by verification.",
+            ),
+            Field(
+                "verification_compute",
+                "Compute",
+                "Device of the verification, and a number format for further golden prompts. The reference is always recorded in 32-bit floating point. CUDA without an NVIDIA GPU (`ACCELERATOR_UNAVAILABLE`), other accelerators and more than one device (`COMPUTE_NOT_SUPPORTED`) are refused. Default: CPU, 32-bit floating point.",
+            ),
+            Field(
+                "serving_dtypes",
+                "ComputeDtype",
+                "Number formats in which engines will serve the version. The log-probabilities of the golden prompts are recorded in each of them, with which an engine of that format is attested. Empty: 32-bit floating point only.",
+                repeated=True,
             ),
         ),
     ),
@@ -5761,6 +5961,41 @@ MESSAGES: dict[str, Message] = {
             Field("part", "Part", "Part of the split."),
         ),
     ),
+    "RecordsTest": Message(
+        "RecordsTest",
+        "Test by records: the models answer each prompt, and the metrics of the run's task compare the answers with the references.",
+        (
+            Field(
+                "digest",
+                "string",
+                "Digest of the records (a blob): a part of a split, Parquet, or JSON Lines. Rows have `text` or `prompt` (a text), or `messages` (a conversation), and `label`, `completion`, `reference` (a text) or `references` (texts); without them, the last message of an assistant is the reference. At most 100,000 rows and 64 MiB.",
+            ),
+            Field(
+                "multi_turn",
+                "bool",
+                "Feed the answers of the model back: each message of a user is asked in turn, after the model's own answers instead of those of the record. The last answer is scored. Only for tasks `generate`.",
+            ),
+            Field("noise", "RecordsTestNoise", "Errors to put into the prompts. Not set: none."),
+        ),
+    ),
+    "RecordsTestNoise": Message(
+        "RecordsTestNoise",
+        "Errors in prompts. They depend on the seed and on the record alone.",
+        (
+            Field(
+                "perturbations",
+                "RecordsTestPerturbation",
+                "Kinds of errors, applied in this order. At least one.",
+                repeated=True,
+            ),
+            Field(
+                "rate",
+                "number",
+                "Share of the characters to change, above 0 and at most 0.5; of TRUNCATION, the share that is cut from the end. Not set: 0.05.",
+            ),
+            Field("seed", "integer", "Seed."),
+        ),
+    ),
     "Regress": Message(
         "Regress",
         "Task of a model that answers with a number.",
@@ -5882,6 +6117,11 @@ MESSAGES: dict[str, Message] = {
                 "step_seconds",
                 "number",
                 "Duration of the analysis of each of `shares`, in seconds. Default: 10.",
+            ),
+            Field(
+                "compute",
+                "Compute",
+                "Accelerator and number format of the engine of the new version. If they differ from those of the old engine, the new version gets an engine of its own. Not set: those of the deployment.",
             ),
         ),
     ),
@@ -6293,6 +6533,99 @@ MESSAGES: dict[str, Message] = {
                 "Resource name of the split whose training part is replayed. It must belong to the same project and be READY or REDACTED.",
             ),
             Field("count", "integer", "Number of records to replay."),
+        ),
+    ),
+    "Suite": Message(
+        "Suite",
+        "Named list of tests that evaluation runs apply to models in addition to the test parts of their domains. A run uses the suite as it was when the run was created.",
+        (
+            Field("name", "string", "Resource name: `projects/{project}/suites/{suite}`."),
+            Field("revision", "integer", "Increases with every stored change."),
+            Field("create_time", "time", "Time of creation, UTC. Set by the server."),
+            Field("update_time", "time", "Time of the last change, UTC. Set by the server."),
+            Field(
+                "etag",
+                "string",
+                "Version tag of the changeable fields. Send it with an update or a delete: a stale value is refused.",
+            ),
+            Field("description", "string", "Purpose of the suite, at most 1,000 characters."),
+            Field("tests", "SuiteTest", "Tests, 1 to 100, each with its own name.", repeated=True),
+        ),
+    ),
+    "SuiteResult": Message(
+        "SuiteResult",
+        "Results of one suite.",
+        (
+            Field("suite", "string", "Resource name of the suite."),
+            Field("suite_revision", "integer", "`revision` of the suite that was applied."),
+            Field("tests", "SuiteResultTestResult", "Results, one for each test.", repeated=True),
+            Field(
+                "metrics",
+                "Estimate",
+                "Means of the candidate's metrics over the tests that have them, each test with the same weight, by name.",
+                key="string",
+            ),
+        ),
+    ),
+    "SuiteResultTestResult": Message(
+        "SuiteResultTestResult",
+        "Results of one test.",
+        (
+            Field("test", "string", "Name of the test."),
+            Field("kind", "SuiteTestKind", "Kind of the test."),
+            Field("difficulty", "string", "Difficulty of the test."),
+            Field("metric", "string", "Metric that sums the test up."),
+            Field("record_count", "integer", "Number of scored records."),
+            Field("candidate", "Estimate", "Metrics of the candidate, by name.", key="string"),
+            Field(
+                "reference",
+                "Estimate",
+                "Metrics of the reference, by name. Empty: there is no reference.",
+                key="string",
+            ),
+            Field(
+                "differences",
+                "Estimate",
+                "Metrics of the candidate minus those of the reference, by paired bootstrap, by name.",
+                key="string",
+            ),
+            Field(
+                "unmeasured",
+                "string",
+                "Why a metric has no value, as a sentence by the name of the metric. The empty name stands for the whole test.",
+                key="string",
+            ),
+            Field(
+                "answers_digest",
+                "string",
+                "Digest of the answers of the candidate (a Parquet blob). Empty: the test has no value.",
+            ),
+            Field("unanswered_count", "integer", "Number of answers from which nothing could be extracted."),
+        ),
+    ),
+    "SuiteTest": Message(
+        "SuiteTest",
+        "One test of a suite: what models are asked, and the metric that sums it up.",
+        (
+            Field(
+                "name",
+                "string",
+                "Name of the test: 1 to 63 characters of `a-z`, `0-9`, `-` and `_`. Required.",
+            ),
+            Field("kind", "SuiteTestKind", "Kind of the test."),
+            Field(
+                "difficulty",
+                "string",
+                "Difficulty of the records, for example `easy` or `hard`, at most 63 characters. Empty: not stated.",
+            ),
+            Field(
+                "metric",
+                "string",
+                "Metric that sums the test up. Empty: the metric of the run for `records`; the first metric with the first filter for `harness`; `pass@` with the first k for `code`. The metrics of `harness` are `acc`, `acc_norm`, `acc_bytes` and `exact_match`; a filter with a name is appended: `exact_match,strict-match`.",
+            ),
+            Field("records", "RecordsTest", "Records with reference answers."),
+            Field("harness", "HarnessTest", "Task in the YAML format of lm-evaluation-harness."),
+            Field("code", "CodeTest", "Programming problems, whose answers are run."),
         ),
     ),
     "SummarizeRatingsResponse": Message(
@@ -6917,6 +7250,13 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue("SEGMENT", "TRUNCATION_SEGMENT", "Train on its parts as samples of their own."),
         EnumValue("REFUSE", "TRUNCATION_REFUSE", "Refuse the run with SAMPLE_TOO_LONG."),
     ),
+    "RecordsTestPerturbation": (
+        EnumValue("UNSPECIFIED", "PERTURBATION_UNSPECIFIED", "Not set."),
+        EnumValue("TYPOS", "PERTURBATION_TYPOS", "Letters are swapped, repeated, left out or replaced."),
+        EnumValue("CASE", "PERTURBATION_CASE", "Letters change between upper and lower case."),
+        EnumValue("WHITE_SPACE", "PERTURBATION_WHITE_SPACE", "White space is inserted, doubled or removed."),
+        EnumValue("TRUNCATION", "PERTURBATION_TRUNCATION", "The end of the message is missing."),
+    ),
     "ResourcesAccelerator": (
         EnumValue("UNSPECIFIED", "ACCELERATOR_UNSPECIFIED", "Not set."),
         EnumValue("CPU", "ACCELERATOR_CPU", "CPU."),
@@ -7015,6 +7355,13 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
             "STATE_REDACTED",
             "Records were erased. The remaining records can be read and replayed, but the original parts can no longer be used for training.",
         ),
+    ),
+    "SuiteTestKind": (
+        EnumValue("UNSPECIFIED", "KIND_UNSPECIFIED", "Not set: a plain test."),
+        EnumValue("ADVERSARIAL", "KIND_ADVERSARIAL", "Prompts written to mislead the model."),
+        EnumValue("AMBIGUOUS", "KIND_AMBIGUOUS", "Prompts with more than one reading."),
+        EnumValue("LONG_CONTEXT", "KIND_LONG_CONTEXT", "Long prompts."),
+        EnumValue("NOISE", "KIND_NOISE", "Prompts with errors."),
     ),
     "TaskState": (
         EnumValue("UNSPECIFIED", "STATE_UNSPECIFIED", "Not set."),

@@ -1,7 +1,7 @@
 # Generated from protos/ by scripts/client.py; `make proto` writes it again.
 """Models of serving."""
 
-from ratoon.client._generated.common_types import Failure, Progress
+from ratoon.client._generated.common_types import Compute, Failure, Progress
 from ratoon.client._models import Int64, Message, OpenEnum, Timestamp
 
 
@@ -48,6 +48,14 @@ class Deployment(Message):
     """Node pool of the engines, by the name that the operator configured.
 
     Empty: the default of the installation. An unknown pool is refused.
+    """
+
+    compute: Compute | None = None
+    """Accelerator and number format of the engines, for rollouts that set none.
+
+    The accelerator selects the node pool, unless `pool` names one. Not set: those of the pool. An
+    accelerator that the installation does not have is refused (`ACCELERATOR_UNAVAILABLE`), and more than
+    one device (`COMPUTE_NOT_SUPPORTED`).
     """
 
 
@@ -99,6 +107,9 @@ class Engine(Message):
 
     message: str = ""
     """Status of the engine, in one sentence."""
+
+    compute: Compute | None = None
+    """Accelerator and number format that were requested. Not set: those of the pool."""
 
 
 class RolloutState(OpenEnum):
@@ -274,3 +285,10 @@ class Rollout(Message):
 
     step_seconds: float = 0.0
     """Duration of the analysis of each of `shares`, in seconds. Default: 10."""
+
+    compute: Compute | None = None
+    """Accelerator and number format of the engine of the new version.
+
+    If they differ from those of the old engine, the new version gets an engine of its own. Not set: those
+    of the deployment.
+    """

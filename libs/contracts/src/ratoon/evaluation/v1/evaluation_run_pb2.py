@@ -23,12 +23,14 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from ratoon.common.v1 import compute_pb2 as ratoon_dot_common_dot_v1_dot_compute__pb2
 from ratoon.common.v1 import generation_pb2 as ratoon_dot_common_dot_v1_dot_generation__pb2
 from ratoon.common.v1 import progress_pb2 as ratoon_dot_common_dot_v1_dot_progress__pb2
 from ratoon.common.v1 import task_pb2 as ratoon_dot_common_dot_v1_dot_task__pb2
+from ratoon.evaluation.v1 import suite_pb2 as ratoon_dot_evaluation_dot_v1_dot_suite__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)ratoon/evaluation/v1/evaluation_run.proto\x12\x14ratoon.evaluation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!ratoon/common/v1/generation.proto\x1a\x1fratoon/common/v1/progress.proto\x1a\x1bratoon/common/v1/task.proto\"\xba\x07\n\rEvaluationRun\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x05state\x18\x05 \x01(\x0e\x32).ratoon.evaluation.v1.EvaluationRun.State\x12\x18\n\x10\x63\x61ndidate_digest\x18\x06 \x01(\t\x12\x18\n\x10reference_digest\x18\x07 \x01(\t\x12-\n\x07\x64omains\x18\x08 \x03(\x0b\x32\x1c.ratoon.evaluation.v1.Domain\x12\x0e\n\x06labels\x18\t \x03(\t\x12,\n\x04gate\x18\n \x03(\x0b\x32\x1e.ratoon.evaluation.v1.GateRule\x12\x0c\n\x04seed\x18\x0b \x01(\x03\x12,\n\x08progress\x18\x0c \x01(\x0b\x32\x1a.ratoon.common.v1.Progress\x12*\n\x07\x66\x61ilure\x18\r \x01(\x0b\x32\x19.ratoon.common.v1.Failure\x12\x33\n\x07results\x18\x0e \x03(\x0b\x32\".ratoon.evaluation.v1.DomainResult\x12.\n\x07verdict\x18\x0f \x01(\x0b\x32\x1d.ratoon.evaluation.v1.Verdict\x12\x1a\n\x12report_html_digest\x18\x10 \x01(\t\x12\x1a\n\x12report_json_digest\x18\x11 \x01(\t\x12(\n\x04task\x18\x12 \x01(\x0b\x32\x1a.ratoon.common.v1.TaskSpec\x12\x0e\n\x06metric\x18\x13 \x01(\t\x12<\n\ngeneration\x18\x14 \x01(\x0b\x32(.ratoon.evaluation.v1.GenerationSettings\x12\x13\n\x0b\x62\x61se_digest\x18\x15 \x01(\t\x12\x15\n\x08\x66\x65w_shot\x18\x16 \x01(\x05H\x00\x88\x01\x01\"\x95\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_QUEUED\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x14\n\x10STATE_CANCELLING\x10\x05\x12\x13\n\x0fSTATE_CANCELLED\x10\x06\x42\x0b\n\t_few_shot\"\xe7\x01\n\x12GenerationSettings\x12\x36\n\x08sampling\x18\x01 \x01(\x0b\x32$.ratoon.common.v1.GenerationDefaults\x12\x0c\n\x04seed\x18\x02 \x01(\x03\x12?\n\x06\x65ngine\x18\x03 \x01(\x0e\x32/.ratoon.evaluation.v1.GenerationSettings.Engine\"J\n\x06\x45ngine\x12\x16\n\x12\x45NGINE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45NGINE_TRANSFORMERS\x10\x01\x12\x0f\n\x0b\x45NGINE_VLLM\x10\x02\"%\n\x06\x44omain\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\"\x9f\x02\n\x08GateRule\x12\x31\n\x04kind\x18\x01 \x01(\x0e\x32#.ratoon.evaluation.v1.GateRule.Kind\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\x11\n\tthreshold\x18\x03 \x01(\x01\x12\x0e\n\x06metric\x18\x04 \x01(\t\x12\x10\n\x08\x62\x61seline\x18\x05 \x01(\t\"\x9a\x01\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13KIND_BEATS_MAJORITY\x10\x01\x12\x0f\n\x0bKIND_BETTER\x10\x02\x12\x12\n\x0eKIND_NOT_WORSE\x10\x03\x12\x16\n\x12KIND_NEAR_BASELINE\x10\x04\x12\x12\n\x0eKIND_MIN_VALUE\x10\x05\x12\x12\n\x0eKIND_MAX_VALUE\x10\x06\"7\n\x08\x45stimate\x12\r\n\x05value\x18\x01 \x01(\x01\x12\r\n\x05lower\x18\x02 \x01(\x01\x12\r\n\x05upper\x18\x03 \x01(\x01\"\xc3\x05\n\x06Scores\x12\x30\n\x08\x61\x63\x63uracy\x18\x01 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate\x12\x30\n\x08macro_f1\x18\x02 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate\x12+\n\x03\x61uc\x18\x03 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate\x12\x12\n\nperplexity\x18\x04 \x01(\x01\x12\x38\n\x07\x63lasses\x18\x05 \x03(\x0b\x32\'.ratoon.evaluation.v1.Scores.ClassScore\x12\x14\n\x0crecord_count\x18\x06 \x01(\x03\x12\x13\n\x0bother_count\x18\x07 \x01(\x03\x12\x1f\n\x17\x63lasses_without_records\x18\x08 \x03(\t\x12:\n\x07metrics\x18\t \x03(\x0b\x32).ratoon.evaluation.v1.Scores.MetricsEntry\x12\x18\n\x10unanswered_count\x18\n \x01(\x03\x12\x16\n\x0etoo_long_count\x18\x0b \x01(\x03\x12@\n\nunmeasured\x18\x0c \x03(\x0b\x32,.ratoon.evaluation.v1.Scores.UnmeasuredEntry\x1aN\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12-\n\x05value\x18\x02 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate:\x02\x38\x01\x1a\x31\n\x0fUnmeasuredEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a[\n\nClassScore\x12\r\n\x05label\x18\x01 \x01(\t\x12\x11\n\tprecision\x18\x02 \x01(\x01\x12\x0e\n\x06recall\x18\x03 \x01(\x01\x12\n\n\x02\x66\x31\x18\x04 \x01(\x01\x12\x0f\n\x07support\x18\x05 \x01(\x03\"\xcb\x07\n\x0c\x44omainResult\x12\x0e\n\x06\x64omain\x18\x01 \x01(\t\x12/\n\tcandidate\x18\x02 \x01(\x0b\x32\x1c.ratoon.evaluation.v1.Scores\x12/\n\treference\x18\x03 \x01(\x0b\x32\x1c.ratoon.evaluation.v1.Scores\x12.\n\x08majority\x18\x04 \x01(\x0b\x32\x1c.ratoon.evaluation.v1.Scores\x12+\n\x05tfidf\x18\x05 \x01(\x0b\x32\x1c.ratoon.evaluation.v1.Scores\x12\x32\n\ndifference\x18\x06 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate\x12\x31\n\x06slices\x18\x07 \x03(\x0b\x32!.ratoon.evaluation.v1.SliceResult\x12\x1a\n\x12predictions_digest\x18\x08 \x01(\t\x12\x1c\n\x14wrong_answers_digest\x18\t \x01(\t\x12\x1a\n\x12wrong_answer_count\x18\n \x01(\x03\x12>\n\tbaselines\x18\x0b \x03(\x0b\x32+.ratoon.evaluation.v1.DomainResult.Baseline\x12\x15\n\rbest_baseline\x18\x0c \x01(\t\x12;\n\x13\x62\x61seline_difference\x18\r \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate\x12H\n\x0b\x64ifferences\x18\x0e \x03(\x0b\x32\x33.ratoon.evaluation.v1.DomainResult.DifferencesEntry\x12Y\n\x14\x62\x61seline_differences\x18\x0f \x03(\x0b\x32;.ratoon.evaluation.v1.DomainResult.BaselineDifferencesEntry\x1aR\n\x10\x44ifferencesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12-\n\x05value\x18\x02 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate:\x02\x38\x01\x1aZ\n\x18\x42\x61selineDifferencesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12-\n\x05value\x18\x02 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate:\x02\x38\x01\x1a\x46\n\x08\x42\x61seline\x12\x0c\n\x04name\x18\x01 \x01(\t\x12,\n\x06scores\x18\x02 \x01(\x0b\x32\x1c.ratoon.evaluation.v1.Scores\"\x87\x02\n\x0bSliceResult\x12\r\n\x05slice\x18\x01 \x01(\t\x12\x14\n\x0crecord_count\x18\x02 \x01(\x03\x12\x30\n\x08macro_f1\x18\x03 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate\x12\x10\n\x08\x61\x63\x63uracy\x18\x04 \x01(\x01\x12?\n\x07metrics\x18\x05 \x03(\x0b\x32..ratoon.evaluation.v1.SliceResult.MetricsEntry\x1aN\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12-\n\x05value\x18\x02 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate:\x02\x38\x01\"\xf2\x01\n\x07Verdict\x12\x0e\n\x06passed\x18\x01 \x01(\x08\x12\x37\n\x05rules\x18\x02 \x03(\x0b\x32(.ratoon.evaluation.v1.Verdict.RuleResult\x12\x0f\n\x07summary\x18\x03 \x01(\t\x1a\x8c\x01\n\nRuleResult\x12,\n\x04rule\x18\x01 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.GateRule\x12\x0e\n\x06passed\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x30\n\x08measured\x18\x04 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate\"\xc8\x01\n\x07\x42\x61\x64\x43\x61se\x12\x11\n\trecord_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\r\n\x05label\x18\x03 \x01(\t\x12\x11\n\tpredicted\x18\x04 \x01(\t\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x12\n\nreferences\x18\x06 \x03(\t\x12 \n\x13reference_predicted\x18\x07 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05score\x18\x08 \x01(\x01H\x01\x88\x01\x01\x42\x16\n\x14_reference_predictedB\x08\n\x06_scoreb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)ratoon/evaluation/v1/evaluation_run.proto\x12\x14ratoon.evaluation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eratoon/common/v1/compute.proto\x1a!ratoon/common/v1/generation.proto\x1a\x1fratoon/common/v1/progress.proto\x1a\x1bratoon/common/v1/task.proto\x1a ratoon/evaluation/v1/suite.proto\"\xb0\x08\n\rEvaluationRun\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x05state\x18\x05 \x01(\x0e\x32).ratoon.evaluation.v1.EvaluationRun.State\x12\x18\n\x10\x63\x61ndidate_digest\x18\x06 \x01(\t\x12\x18\n\x10reference_digest\x18\x07 \x01(\t\x12-\n\x07\x64omains\x18\x08 \x03(\x0b\x32\x1c.ratoon.evaluation.v1.Domain\x12\x0e\n\x06labels\x18\t \x03(\t\x12,\n\x04gate\x18\n \x03(\x0b\x32\x1e.ratoon.evaluation.v1.GateRule\x12\x0c\n\x04seed\x18\x0b \x01(\x03\x12,\n\x08progress\x18\x0c \x01(\x0b\x32\x1a.ratoon.common.v1.Progress\x12*\n\x07\x66\x61ilure\x18\r \x01(\x0b\x32\x19.ratoon.common.v1.Failure\x12\x33\n\x07results\x18\x0e \x03(\x0b\x32\".ratoon.evaluation.v1.DomainResult\x12.\n\x07verdict\x18\x0f \x01(\x0b\x32\x1d.ratoon.evaluation.v1.Verdict\x12\x1a\n\x12report_html_digest\x18\x10 \x01(\t\x12\x1a\n\x12report_json_digest\x18\x11 \x01(\t\x12(\n\x04task\x18\x12 \x01(\x0b\x32\x1a.ratoon.common.v1.TaskSpec\x12\x0e\n\x06metric\x18\x13 \x01(\t\x12<\n\ngeneration\x18\x14 \x01(\x0b\x32(.ratoon.evaluation.v1.GenerationSettings\x12\x13\n\x0b\x62\x61se_digest\x18\x15 \x01(\t\x12\x15\n\x08\x66\x65w_shot\x18\x16 \x01(\x05H\x00\x88\x01\x01\x12\x0e\n\x06suites\x18\x1e \x03(\t\x12\x38\n\rsuite_results\x18\x1f \x03(\x0b\x32!.ratoon.evaluation.v1.SuiteResult\x12*\n\x07\x63ompute\x18\x17 \x01(\x0b\x32\x19.ratoon.common.v1.Compute\"\x95\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_QUEUED\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x14\n\x10STATE_CANCELLING\x10\x05\x12\x13\n\x0fSTATE_CANCELLED\x10\x06\x42\x0b\n\t_few_shot\"\xe7\x01\n\x12GenerationSettings\x12\x36\n\x08sampling\x18\x01 \x01(\x0b\x32$.ratoon.common.v1.GenerationDefaults\x12\x0c\n\x04seed\x18\x02 \x01(\x03\x12?\n\x06\x65ngine\x18\x03 \x01(\x0e\x32/.ratoon.evaluation.v1.GenerationSettings.Engine\"J\n\x06\x45ngine\x12\x16\n\x12\x45NGINE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45NGINE_TRANSFORMERS\x10\x01\x12\x0f\n\x0b\x45NGINE_VLLM\x10\x02\"%\n\x06\x44omain\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\"\x9f\x02\n\x08GateRule\x12\x31\n\x04kind\x18\x01 \x01(\x0e\x32#.ratoon.evaluation.v1.GateRule.Kind\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\x11\n\tthreshold\x18\x03 \x01(\x01\x12\x0e\n\x06metric\x18\x04 \x01(\t\x12\x10\n\x08\x62\x61seline\x18\x05 \x01(\t\"\x9a\x01\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13KIND_BEATS_MAJORITY\x10\x01\x12\x0f\n\x0bKIND_BETTER\x10\x02\x12\x12\n\x0eKIND_NOT_WORSE\x10\x03\x12\x16\n\x12KIND_NEAR_BASELINE\x10\x04\x12\x12\n\x0eKIND_MIN_VALUE\x10\x05\x12\x12\n\x0eKIND_MAX_VALUE\x10\x06\"7\n\x08\x45stimate\x12\r\n\x05value\x18\x01 \x01(\x01\x12\r\n\x05lower\x18\x02 \x01(\x01\x12\r\n\x05upper\x18\x03 \x01(\x01\"\xc3\x05\n\x06Scores\x12\x30\n\x08\x61\x63\x63uracy\x18\x01 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate\x12\x30\n\x08macro_f1\x18\x02 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate\x12+\n\x03\x61uc\x18\x03 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate\x12\x12\n\nperplexity\x18\x04 \x01(\x01\x12\x38\n\x07\x63lasses\x18\x05 \x03(\x0b\x32\'.ratoon.evaluation.v1.Scores.ClassScore\x12\x14\n\x0crecord_count\x18\x06 \x01(\x03\x12\x13\n\x0bother_count\x18\x07 \x01(\x03\x12\x1f\n\x17\x63lasses_without_records\x18\x08 \x03(\t\x12:\n\x07metrics\x18\t \x03(\x0b\x32).ratoon.evaluation.v1.Scores.MetricsEntry\x12\x18\n\x10unanswered_count\x18\n \x01(\x03\x12\x16\n\x0etoo_long_count\x18\x0b \x01(\x03\x12@\n\nunmeasured\x18\x0c \x03(\x0b\x32,.ratoon.evaluation.v1.Scores.UnmeasuredEntry\x1aN\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12-\n\x05value\x18\x02 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate:\x02\x38\x01\x1a\x31\n\x0fUnmeasuredEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a[\n\nClassScore\x12\r\n\x05label\x18\x01 \x01(\t\x12\x11\n\tprecision\x18\x02 \x01(\x01\x12\x0e\n\x06recall\x18\x03 \x01(\x01\x12\n\n\x02\x66\x31\x18\x04 \x01(\x01\x12\x0f\n\x07support\x18\x05 \x01(\x03\"\xcb\x07\n\x0c\x44omainResult\x12\x0e\n\x06\x64omain\x18\x01 \x01(\t\x12/\n\tcandidate\x18\x02 \x01(\x0b\x32\x1c.ratoon.evaluation.v1.Scores\x12/\n\treference\x18\x03 \x01(\x0b\x32\x1c.ratoon.evaluation.v1.Scores\x12.\n\x08majority\x18\x04 \x01(\x0b\x32\x1c.ratoon.evaluation.v1.Scores\x12+\n\x05tfidf\x18\x05 \x01(\x0b\x32\x1c.ratoon.evaluation.v1.Scores\x12\x32\n\ndifference\x18\x06 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate\x12\x31\n\x06slices\x18\x07 \x03(\x0b\x32!.ratoon.evaluation.v1.SliceResult\x12\x1a\n\x12predictions_digest\x18\x08 \x01(\t\x12\x1c\n\x14wrong_answers_digest\x18\t \x01(\t\x12\x1a\n\x12wrong_answer_count\x18\n \x01(\x03\x12>\n\tbaselines\x18\x0b \x03(\x0b\x32+.ratoon.evaluation.v1.DomainResult.Baseline\x12\x15\n\rbest_baseline\x18\x0c \x01(\t\x12;\n\x13\x62\x61seline_difference\x18\r \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate\x12H\n\x0b\x64ifferences\x18\x0e \x03(\x0b\x32\x33.ratoon.evaluation.v1.DomainResult.DifferencesEntry\x12Y\n\x14\x62\x61seline_differences\x18\x0f \x03(\x0b\x32;.ratoon.evaluation.v1.DomainResult.BaselineDifferencesEntry\x1aR\n\x10\x44ifferencesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12-\n\x05value\x18\x02 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate:\x02\x38\x01\x1aZ\n\x18\x42\x61selineDifferencesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12-\n\x05value\x18\x02 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate:\x02\x38\x01\x1a\x46\n\x08\x42\x61seline\x12\x0c\n\x04name\x18\x01 \x01(\t\x12,\n\x06scores\x18\x02 \x01(\x0b\x32\x1c.ratoon.evaluation.v1.Scores\"\xb0\x08\n\x0bSuiteResult\x12\r\n\x05suite\x18\x01 \x01(\t\x12\x16\n\x0esuite_revision\x18\x02 \x01(\x03\x12;\n\x05tests\x18\x03 \x03(\x0b\x32,.ratoon.evaluation.v1.SuiteResult.TestResult\x12?\n\x07metrics\x18\x04 \x03(\x0b\x32..ratoon.evaluation.v1.SuiteResult.MetricsEntry\x1aN\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12-\n\x05value\x18\x02 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate:\x02\x38\x01\x1a\xab\x06\n\nTestResult\x12\x0c\n\x04test\x18\x01 \x01(\t\x12\x32\n\x04kind\x18\x02 \x01(\x0e\x32$.ratoon.evaluation.v1.SuiteTest.Kind\x12\x12\n\ndifficulty\x18\x03 \x01(\t\x12\x0e\n\x06metric\x18\x04 \x01(\t\x12\x14\n\x0crecord_count\x18\x05 \x01(\x03\x12N\n\tcandidate\x18\x06 \x03(\x0b\x32;.ratoon.evaluation.v1.SuiteResult.TestResult.CandidateEntry\x12N\n\treference\x18\x07 \x03(\x0b\x32;.ratoon.evaluation.v1.SuiteResult.TestResult.ReferenceEntry\x12R\n\x0b\x64ifferences\x18\x08 \x03(\x0b\x32=.ratoon.evaluation.v1.SuiteResult.TestResult.DifferencesEntry\x12P\n\nunmeasured\x18\t \x03(\x0b\x32<.ratoon.evaluation.v1.SuiteResult.TestResult.UnmeasuredEntry\x12\x16\n\x0e\x61nswers_digest\x18\n \x01(\t\x12\x18\n\x10unanswered_count\x18\x0b \x01(\x03\x1aP\n\x0e\x43\x61ndidateEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12-\n\x05value\x18\x02 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate:\x02\x38\x01\x1aP\n\x0eReferenceEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12-\n\x05value\x18\x02 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate:\x02\x38\x01\x1aR\n\x10\x44ifferencesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12-\n\x05value\x18\x02 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate:\x02\x38\x01\x1a\x31\n\x0fUnmeasuredEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x87\x02\n\x0bSliceResult\x12\r\n\x05slice\x18\x01 \x01(\t\x12\x14\n\x0crecord_count\x18\x02 \x01(\x03\x12\x30\n\x08macro_f1\x18\x03 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate\x12\x10\n\x08\x61\x63\x63uracy\x18\x04 \x01(\x01\x12?\n\x07metrics\x18\x05 \x03(\x0b\x32..ratoon.evaluation.v1.SliceResult.MetricsEntry\x1aN\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12-\n\x05value\x18\x02 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate:\x02\x38\x01\"\xf2\x01\n\x07Verdict\x12\x0e\n\x06passed\x18\x01 \x01(\x08\x12\x37\n\x05rules\x18\x02 \x03(\x0b\x32(.ratoon.evaluation.v1.Verdict.RuleResult\x12\x0f\n\x07summary\x18\x03 \x01(\t\x1a\x8c\x01\n\nRuleResult\x12,\n\x04rule\x18\x01 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.GateRule\x12\x0e\n\x06passed\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x30\n\x08measured\x18\x04 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.Estimate\"\xc8\x01\n\x07\x42\x61\x64\x43\x61se\x12\x11\n\trecord_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\r\n\x05label\x18\x03 \x01(\t\x12\x11\n\tpredicted\x18\x04 \x01(\t\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x12\n\nreferences\x18\x06 \x03(\t\x12 \n\x13reference_predicted\x18\x07 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05score\x18\x08 \x01(\x01H\x01\x88\x01\x01\x42\x16\n\x14_reference_predictedB\x08\n\x06_scoreb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,48 +45,72 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DOMAINRESULT_DIFFERENCESENTRY']._serialized_options = b'8\001'
   _globals['_DOMAINRESULT_BASELINEDIFFERENCESENTRY']._loaded_options = None
   _globals['_DOMAINRESULT_BASELINEDIFFERENCESENTRY']._serialized_options = b'8\001'
+  _globals['_SUITERESULT_METRICSENTRY']._loaded_options = None
+  _globals['_SUITERESULT_METRICSENTRY']._serialized_options = b'8\001'
+  _globals['_SUITERESULT_TESTRESULT_CANDIDATEENTRY']._loaded_options = None
+  _globals['_SUITERESULT_TESTRESULT_CANDIDATEENTRY']._serialized_options = b'8\001'
+  _globals['_SUITERESULT_TESTRESULT_REFERENCEENTRY']._loaded_options = None
+  _globals['_SUITERESULT_TESTRESULT_REFERENCEENTRY']._serialized_options = b'8\001'
+  _globals['_SUITERESULT_TESTRESULT_DIFFERENCESENTRY']._loaded_options = None
+  _globals['_SUITERESULT_TESTRESULT_DIFFERENCESENTRY']._serialized_options = b'8\001'
+  _globals['_SUITERESULT_TESTRESULT_UNMEASUREDENTRY']._loaded_options = None
+  _globals['_SUITERESULT_TESTRESULT_UNMEASUREDENTRY']._serialized_options = b'8\001'
   _globals['_SLICERESULT_METRICSENTRY']._loaded_options = None
   _globals['_SLICERESULT_METRICSENTRY']._serialized_options = b'8\001'
-  _globals['_EVALUATIONRUN']._serialized_start=198
-  _globals['_EVALUATIONRUN']._serialized_end=1152
-  _globals['_EVALUATIONRUN_STATE']._serialized_start=990
-  _globals['_EVALUATIONRUN_STATE']._serialized_end=1139
-  _globals['_GENERATIONSETTINGS']._serialized_start=1155
-  _globals['_GENERATIONSETTINGS']._serialized_end=1386
-  _globals['_GENERATIONSETTINGS_ENGINE']._serialized_start=1312
-  _globals['_GENERATIONSETTINGS_ENGINE']._serialized_end=1386
-  _globals['_DOMAIN']._serialized_start=1388
-  _globals['_DOMAIN']._serialized_end=1425
-  _globals['_GATERULE']._serialized_start=1428
-  _globals['_GATERULE']._serialized_end=1715
-  _globals['_GATERULE_KIND']._serialized_start=1561
-  _globals['_GATERULE_KIND']._serialized_end=1715
-  _globals['_ESTIMATE']._serialized_start=1717
-  _globals['_ESTIMATE']._serialized_end=1772
-  _globals['_SCORES']._serialized_start=1775
-  _globals['_SCORES']._serialized_end=2482
-  _globals['_SCORES_METRICSENTRY']._serialized_start=2260
-  _globals['_SCORES_METRICSENTRY']._serialized_end=2338
-  _globals['_SCORES_UNMEASUREDENTRY']._serialized_start=2340
-  _globals['_SCORES_UNMEASUREDENTRY']._serialized_end=2389
-  _globals['_SCORES_CLASSSCORE']._serialized_start=2391
-  _globals['_SCORES_CLASSSCORE']._serialized_end=2482
-  _globals['_DOMAINRESULT']._serialized_start=2485
-  _globals['_DOMAINRESULT']._serialized_end=3456
-  _globals['_DOMAINRESULT_DIFFERENCESENTRY']._serialized_start=3210
-  _globals['_DOMAINRESULT_DIFFERENCESENTRY']._serialized_end=3292
-  _globals['_DOMAINRESULT_BASELINEDIFFERENCESENTRY']._serialized_start=3294
-  _globals['_DOMAINRESULT_BASELINEDIFFERENCESENTRY']._serialized_end=3384
-  _globals['_DOMAINRESULT_BASELINE']._serialized_start=3386
-  _globals['_DOMAINRESULT_BASELINE']._serialized_end=3456
-  _globals['_SLICERESULT']._serialized_start=3459
-  _globals['_SLICERESULT']._serialized_end=3722
-  _globals['_SLICERESULT_METRICSENTRY']._serialized_start=2260
-  _globals['_SLICERESULT_METRICSENTRY']._serialized_end=2338
-  _globals['_VERDICT']._serialized_start=3725
-  _globals['_VERDICT']._serialized_end=3967
-  _globals['_VERDICT_RULERESULT']._serialized_start=3827
-  _globals['_VERDICT_RULERESULT']._serialized_end=3967
-  _globals['_BADCASE']._serialized_start=3970
-  _globals['_BADCASE']._serialized_end=4170
+  _globals['_EVALUATIONRUN']._serialized_start=264
+  _globals['_EVALUATIONRUN']._serialized_end=1336
+  _globals['_EVALUATIONRUN_STATE']._serialized_start=1174
+  _globals['_EVALUATIONRUN_STATE']._serialized_end=1323
+  _globals['_GENERATIONSETTINGS']._serialized_start=1339
+  _globals['_GENERATIONSETTINGS']._serialized_end=1570
+  _globals['_GENERATIONSETTINGS_ENGINE']._serialized_start=1496
+  _globals['_GENERATIONSETTINGS_ENGINE']._serialized_end=1570
+  _globals['_DOMAIN']._serialized_start=1572
+  _globals['_DOMAIN']._serialized_end=1609
+  _globals['_GATERULE']._serialized_start=1612
+  _globals['_GATERULE']._serialized_end=1899
+  _globals['_GATERULE_KIND']._serialized_start=1745
+  _globals['_GATERULE_KIND']._serialized_end=1899
+  _globals['_ESTIMATE']._serialized_start=1901
+  _globals['_ESTIMATE']._serialized_end=1956
+  _globals['_SCORES']._serialized_start=1959
+  _globals['_SCORES']._serialized_end=2666
+  _globals['_SCORES_METRICSENTRY']._serialized_start=2444
+  _globals['_SCORES_METRICSENTRY']._serialized_end=2522
+  _globals['_SCORES_UNMEASUREDENTRY']._serialized_start=2524
+  _globals['_SCORES_UNMEASUREDENTRY']._serialized_end=2573
+  _globals['_SCORES_CLASSSCORE']._serialized_start=2575
+  _globals['_SCORES_CLASSSCORE']._serialized_end=2666
+  _globals['_DOMAINRESULT']._serialized_start=2669
+  _globals['_DOMAINRESULT']._serialized_end=3640
+  _globals['_DOMAINRESULT_DIFFERENCESENTRY']._serialized_start=3394
+  _globals['_DOMAINRESULT_DIFFERENCESENTRY']._serialized_end=3476
+  _globals['_DOMAINRESULT_BASELINEDIFFERENCESENTRY']._serialized_start=3478
+  _globals['_DOMAINRESULT_BASELINEDIFFERENCESENTRY']._serialized_end=3568
+  _globals['_DOMAINRESULT_BASELINE']._serialized_start=3570
+  _globals['_DOMAINRESULT_BASELINE']._serialized_end=3640
+  _globals['_SUITERESULT']._serialized_start=3643
+  _globals['_SUITERESULT']._serialized_end=4715
+  _globals['_SUITERESULT_METRICSENTRY']._serialized_start=2444
+  _globals['_SUITERESULT_METRICSENTRY']._serialized_end=2522
+  _globals['_SUITERESULT_TESTRESULT']._serialized_start=3904
+  _globals['_SUITERESULT_TESTRESULT']._serialized_end=4715
+  _globals['_SUITERESULT_TESTRESULT_CANDIDATEENTRY']._serialized_start=4418
+  _globals['_SUITERESULT_TESTRESULT_CANDIDATEENTRY']._serialized_end=4498
+  _globals['_SUITERESULT_TESTRESULT_REFERENCEENTRY']._serialized_start=4500
+  _globals['_SUITERESULT_TESTRESULT_REFERENCEENTRY']._serialized_end=4580
+  _globals['_SUITERESULT_TESTRESULT_DIFFERENCESENTRY']._serialized_start=3394
+  _globals['_SUITERESULT_TESTRESULT_DIFFERENCESENTRY']._serialized_end=3476
+  _globals['_SUITERESULT_TESTRESULT_UNMEASUREDENTRY']._serialized_start=2524
+  _globals['_SUITERESULT_TESTRESULT_UNMEASUREDENTRY']._serialized_end=2573
+  _globals['_SLICERESULT']._serialized_start=4718
+  _globals['_SLICERESULT']._serialized_end=4981
+  _globals['_SLICERESULT_METRICSENTRY']._serialized_start=2444
+  _globals['_SLICERESULT_METRICSENTRY']._serialized_end=2522
+  _globals['_VERDICT']._serialized_start=4984
+  _globals['_VERDICT']._serialized_end=5226
+  _globals['_VERDICT_RULERESULT']._serialized_start=5086
+  _globals['_VERDICT_RULERESULT']._serialized_end=5226
+  _globals['_BADCASE']._serialized_start=5229
+  _globals['_BADCASE']._serialized_end=5429
 # @@protoc_insertion_point(module_scope)

@@ -9,9 +9,11 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from ratoon.common.v1 import compute_pb2 as _compute_pb2
 from ratoon.common.v1 import generation_pb2 as _generation_pb2
 from ratoon.common.v1 import progress_pb2 as _progress_pb2
 from ratoon.common.v1 import task_pb2 as _task_pb2
+from ratoon.evaluation.v1 import suite_pb2 as _suite_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -90,6 +92,9 @@ class EvaluationRun(_message.Message):
     GENERATION_FIELD_NUMBER: _builtins.int
     BASE_DIGEST_FIELD_NUMBER: _builtins.int
     FEW_SHOT_FIELD_NUMBER: _builtins.int
+    SUITES_FIELD_NUMBER: _builtins.int
+    SUITE_RESULTS_FIELD_NUMBER: _builtins.int
+    COMPUTE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/evaluationRuns/{evaluation_run}`."""
     revision: _builtins.int
@@ -164,6 +169,22 @@ class EvaluationRun(_message.Message):
     def generation(self) -> Global___GenerationSettings:
         """How answers are generated. Only with a task `generate`."""
 
+    @_builtins.property
+    def suites(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Suites to apply in addition to the domains: `projects/{project}/suites/{suite}` of the same project. The run keeps
+        each suite as it was when the run was created.
+        """
+
+    @_builtins.property
+    def suite_results(self) -> _containers.RepeatedCompositeFieldContainer[Global___SuiteResult]:
+        """Results of the suites, in the order of `suites`. Set in the state SUCCEEDED."""
+
+    @_builtins.property
+    def compute(self) -> _compute_pb2.Compute:
+        """Device and number format in which the models answer. CUDA without an NVIDIA GPU (`ACCELERATOR_UNAVAILABLE`), other
+        accelerators and more than one device (`COMPUTE_NOT_SUPPORTED`) are refused. Default: CPU, 32-bit floating point.
+        """
+
     def __init__(
         self,
         *,
@@ -189,10 +210,13 @@ class EvaluationRun(_message.Message):
         generation: Global___GenerationSettings | None = ...,
         base_digest: _builtins.str = ...,
         few_shot: _builtins.int | None = ...,
+        suites: _abc.Iterable[_builtins.str] | None = ...,
+        suite_results: _abc.Iterable[Global___SuiteResult] | None = ...,
+        compute: _compute_pb2.Compute | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_few_shot", b"_few_shot", "create_time", b"create_time", "failure", b"failure", "few_shot", b"few_shot", "generation", b"generation", "progress", b"progress", "task", b"task", "update_time", b"update_time", "verdict", b"verdict"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_few_shot", b"_few_shot", "compute", b"compute", "create_time", b"create_time", "failure", b"failure", "few_shot", b"few_shot", "generation", b"generation", "progress", b"progress", "task", b"task", "update_time", b"update_time", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_few_shot", b"_few_shot", "base_digest", b"base_digest", "candidate_digest", b"candidate_digest", "create_time", b"create_time", "domains", b"domains", "failure", b"failure", "few_shot", b"few_shot", "gate", b"gate", "generation", b"generation", "labels", b"labels", "metric", b"metric", "name", b"name", "progress", b"progress", "reference_digest", b"reference_digest", "report_html_digest", b"report_html_digest", "report_json_digest", b"report_json_digest", "results", b"results", "revision", b"revision", "seed", b"seed", "state", b"state", "task", b"task", "update_time", b"update_time", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_few_shot", b"_few_shot", "base_digest", b"base_digest", "candidate_digest", b"candidate_digest", "compute", b"compute", "create_time", b"create_time", "domains", b"domains", "failure", b"failure", "few_shot", b"few_shot", "gate", b"gate", "generation", b"generation", "labels", b"labels", "metric", b"metric", "name", b"name", "progress", b"progress", "reference_digest", b"reference_digest", "report_html_digest", b"report_html_digest", "report_json_digest", b"report_json_digest", "results", b"results", "revision", b"revision", "seed", b"seed", "state", b"state", "suite_results", b"suite_results", "suites", b"suites", "task", b"task", "update_time", b"update_time", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__few_shot: _TypeAlias = _typing.Literal["few_shot"]  # noqa: Y015
     _WhichOneofArgType__few_shot: _TypeAlias = _typing.Literal["_few_shot", b"_few_shot"]  # noqa: Y015
@@ -351,7 +375,9 @@ class GateRule(_message.Message):
     """
     metric: _builtins.str
     """Name of the metric. Required for MIN_VALUE and MAX_VALUE. Empty: the metric of the run. A metric that cannot be
-    compared or bounded is refused (`BAD_EVALUATION`).
+    compared or bounded is refused (`BAD_EVALUATION`). MIN_VALUE and MAX_VALUE also bound suites: `suite:NAME.metric` is
+    the mean over the tests of the suite NAME that have the metric, `suite:NAME/TEST.metric` one test; `domain` is empty
+    then.
     """
     baseline: _builtins.str
     """Name of the baseline of BEATS_MAJORITY. Empty: the simplest one of the kind of task, `majority`,
@@ -736,6 +762,216 @@ class DomainResult(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DomainResult: _TypeAlias = DomainResult  # noqa: Y015
+
+@_typing.final
+class SuiteResult(_message.Message):
+    """Results of one suite."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class MetricsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___Estimate: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___Estimate | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class TestResult(_message.Message):
+        """Results of one test."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        @_typing.final
+        class CandidateEntry(_message.Message):
+            DESCRIPTOR: _descriptor.Descriptor
+
+            KEY_FIELD_NUMBER: _builtins.int
+            VALUE_FIELD_NUMBER: _builtins.int
+            key: _builtins.str
+            @_builtins.property
+            def value(self) -> Global___Estimate: ...
+            def __init__(
+                self,
+                *,
+                key: _builtins.str = ...,
+                value: Global___Estimate | None = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        @_typing.final
+        class ReferenceEntry(_message.Message):
+            DESCRIPTOR: _descriptor.Descriptor
+
+            KEY_FIELD_NUMBER: _builtins.int
+            VALUE_FIELD_NUMBER: _builtins.int
+            key: _builtins.str
+            @_builtins.property
+            def value(self) -> Global___Estimate: ...
+            def __init__(
+                self,
+                *,
+                key: _builtins.str = ...,
+                value: Global___Estimate | None = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        @_typing.final
+        class DifferencesEntry(_message.Message):
+            DESCRIPTOR: _descriptor.Descriptor
+
+            KEY_FIELD_NUMBER: _builtins.int
+            VALUE_FIELD_NUMBER: _builtins.int
+            key: _builtins.str
+            @_builtins.property
+            def value(self) -> Global___Estimate: ...
+            def __init__(
+                self,
+                *,
+                key: _builtins.str = ...,
+                value: Global___Estimate | None = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        @_typing.final
+        class UnmeasuredEntry(_message.Message):
+            DESCRIPTOR: _descriptor.Descriptor
+
+            KEY_FIELD_NUMBER: _builtins.int
+            VALUE_FIELD_NUMBER: _builtins.int
+            key: _builtins.str
+            value: _builtins.str
+            def __init__(
+                self,
+                *,
+                key: _builtins.str = ...,
+                value: _builtins.str = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        TEST_FIELD_NUMBER: _builtins.int
+        KIND_FIELD_NUMBER: _builtins.int
+        DIFFICULTY_FIELD_NUMBER: _builtins.int
+        METRIC_FIELD_NUMBER: _builtins.int
+        RECORD_COUNT_FIELD_NUMBER: _builtins.int
+        CANDIDATE_FIELD_NUMBER: _builtins.int
+        REFERENCE_FIELD_NUMBER: _builtins.int
+        DIFFERENCES_FIELD_NUMBER: _builtins.int
+        UNMEASURED_FIELD_NUMBER: _builtins.int
+        ANSWERS_DIGEST_FIELD_NUMBER: _builtins.int
+        UNANSWERED_COUNT_FIELD_NUMBER: _builtins.int
+        test: _builtins.str
+        """Name of the test."""
+        kind: _suite_pb2.SuiteTest.Kind.ValueType
+        """Kind of the test."""
+        difficulty: _builtins.str
+        """Difficulty of the test."""
+        metric: _builtins.str
+        """Metric that sums the test up."""
+        record_count: _builtins.int
+        """Number of scored records."""
+        answers_digest: _builtins.str
+        """Digest of the answers of the candidate (a Parquet blob). Empty: the test has no value."""
+        unanswered_count: _builtins.int
+        """Number of answers from which nothing could be extracted."""
+        @_builtins.property
+        def candidate(self) -> _containers.MessageMap[_builtins.str, Global___Estimate]:
+            """Metrics of the candidate, by name."""
+
+        @_builtins.property
+        def reference(self) -> _containers.MessageMap[_builtins.str, Global___Estimate]:
+            """Metrics of the reference, by name. Empty: there is no reference."""
+
+        @_builtins.property
+        def differences(self) -> _containers.MessageMap[_builtins.str, Global___Estimate]:
+            """Metrics of the candidate minus those of the reference, by paired bootstrap, by name."""
+
+        @_builtins.property
+        def unmeasured(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+            """Why a metric has no value, as a sentence by the name of the metric. The empty name stands for the whole test."""
+
+        def __init__(
+            self,
+            *,
+            test: _builtins.str = ...,
+            kind: _suite_pb2.SuiteTest.Kind.ValueType = ...,
+            difficulty: _builtins.str = ...,
+            metric: _builtins.str = ...,
+            record_count: _builtins.int = ...,
+            candidate: _abc.Mapping[_builtins.str, Global___Estimate] | None = ...,
+            reference: _abc.Mapping[_builtins.str, Global___Estimate] | None = ...,
+            differences: _abc.Mapping[_builtins.str, Global___Estimate] | None = ...,
+            unmeasured: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+            answers_digest: _builtins.str = ...,
+            unanswered_count: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["answers_digest", b"answers_digest", "candidate", b"candidate", "differences", b"differences", "difficulty", b"difficulty", "kind", b"kind", "metric", b"metric", "record_count", b"record_count", "reference", b"reference", "test", b"test", "unanswered_count", b"unanswered_count", "unmeasured", b"unmeasured"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    SUITE_FIELD_NUMBER: _builtins.int
+    SUITE_REVISION_FIELD_NUMBER: _builtins.int
+    TESTS_FIELD_NUMBER: _builtins.int
+    METRICS_FIELD_NUMBER: _builtins.int
+    suite: _builtins.str
+    """Resource name of the suite."""
+    suite_revision: _builtins.int
+    """`revision` of the suite that was applied."""
+    @_builtins.property
+    def tests(self) -> _containers.RepeatedCompositeFieldContainer[Global___SuiteResult.TestResult]:
+        """Results, one for each test."""
+
+    @_builtins.property
+    def metrics(self) -> _containers.MessageMap[_builtins.str, Global___Estimate]:
+        """Means of the candidate's metrics over the tests that have them, each test with the same weight, by name."""
+
+    def __init__(
+        self,
+        *,
+        suite: _builtins.str = ...,
+        suite_revision: _builtins.int = ...,
+        tests: _abc.Iterable[Global___SuiteResult.TestResult] | None = ...,
+        metrics: _abc.Mapping[_builtins.str, Global___Estimate] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["metrics", b"metrics", "suite", b"suite", "suite_revision", b"suite_revision", "tests", b"tests"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SuiteResult: _TypeAlias = SuiteResult  # noqa: Y015
 
 @_typing.final
 class SliceResult(_message.Message):

@@ -5,6 +5,7 @@ import warnings
 
 from ratoon.evaluation.v1 import evaluation_run_pb2 as ratoon_dot_evaluation_dot_v1_dot_evaluation__run__pb2
 from ratoon.evaluation.v1 import evaluation_service_pb2 as ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2
+from ratoon.evaluation.v1 import suite_pb2 as ratoon_dot_evaluation_dot_v1_dot_suite__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -27,7 +28,7 @@ if _version_not_supported:
 
 
 class EvaluationServiceStub:
-    """Evaluation runs, gates and wrong answers.
+    """Evaluation runs, gates, wrong answers and suites of tests.
     """
 
     def __init__(self, channel):
@@ -76,10 +77,35 @@ class EvaluationServiceStub:
                 request_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ExportBadCasesRequest.SerializeToString,
                 response_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ExportBadCasesResponse.FromString,
                 _registered_method=True)
+        self.CreateSuite = channel.unary_unary(
+                '/ratoon.evaluation.v1.EvaluationService/CreateSuite',
+                request_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.CreateSuiteRequest.SerializeToString,
+                response_deserializer=ratoon_dot_evaluation_dot_v1_dot_suite__pb2.Suite.FromString,
+                _registered_method=True)
+        self.GetSuite = channel.unary_unary(
+                '/ratoon.evaluation.v1.EvaluationService/GetSuite',
+                request_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.GetSuiteRequest.SerializeToString,
+                response_deserializer=ratoon_dot_evaluation_dot_v1_dot_suite__pb2.Suite.FromString,
+                _registered_method=True)
+        self.ListSuites = channel.unary_unary(
+                '/ratoon.evaluation.v1.EvaluationService/ListSuites',
+                request_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ListSuitesRequest.SerializeToString,
+                response_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ListSuitesResponse.FromString,
+                _registered_method=True)
+        self.UpdateSuite = channel.unary_unary(
+                '/ratoon.evaluation.v1.EvaluationService/UpdateSuite',
+                request_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.UpdateSuiteRequest.SerializeToString,
+                response_deserializer=ratoon_dot_evaluation_dot_v1_dot_suite__pb2.Suite.FromString,
+                _registered_method=True)
+        self.DeleteSuite = channel.unary_unary(
+                '/ratoon.evaluation.v1.EvaluationService/DeleteSuite',
+                request_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.DeleteSuiteRequest.SerializeToString,
+                response_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.DeleteSuiteResponse.FromString,
+                _registered_method=True)
 
 
 class EvaluationServiceServicer:
-    """Evaluation runs, gates and wrong answers.
+    """Evaluation runs, gates, wrong answers and suites of tests.
     """
 
     def CreateEvaluationRun(self, request, context):
@@ -146,6 +172,43 @@ class EvaluationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateSuite(self, request, context):
+        """Create a suite of tests. A suite that contradicts itself, and a task of lm-evaluation-harness that is not supported,
+        are refused (`BAD_SUITE`); the error names the field.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSuite(self, request, context):
+        """Return one suite.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSuites(self, request, context):
+        """List the suites of a project, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateSuite(self, request, context):
+        """Update a suite. Existing evaluation runs keep the tests with which they were created. Refusals of `CreateSuite`
+        apply.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteSuite(self, request, context):
+        """Delete a suite. Existing evaluation runs keep its tests and results.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EvaluationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -189,6 +252,31 @@ def add_EvaluationServiceServicer_to_server(servicer, server):
                     request_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ExportBadCasesRequest.FromString,
                     response_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ExportBadCasesResponse.SerializeToString,
             ),
+            'CreateSuite': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateSuite,
+                    request_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.CreateSuiteRequest.FromString,
+                    response_serializer=ratoon_dot_evaluation_dot_v1_dot_suite__pb2.Suite.SerializeToString,
+            ),
+            'GetSuite': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSuite,
+                    request_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.GetSuiteRequest.FromString,
+                    response_serializer=ratoon_dot_evaluation_dot_v1_dot_suite__pb2.Suite.SerializeToString,
+            ),
+            'ListSuites': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSuites,
+                    request_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ListSuitesRequest.FromString,
+                    response_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ListSuitesResponse.SerializeToString,
+            ),
+            'UpdateSuite': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateSuite,
+                    request_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.UpdateSuiteRequest.FromString,
+                    response_serializer=ratoon_dot_evaluation_dot_v1_dot_suite__pb2.Suite.SerializeToString,
+            ),
+            'DeleteSuite': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteSuite,
+                    request_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.DeleteSuiteRequest.FromString,
+                    response_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.DeleteSuiteResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'ratoon.evaluation.v1.EvaluationService', rpc_method_handlers)
@@ -198,7 +286,7 @@ def add_EvaluationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EvaluationService:
-    """Evaluation runs, gates and wrong answers.
+    """Evaluation runs, gates, wrong answers and suites of tests.
     """
 
     @staticmethod
@@ -407,6 +495,141 @@ class EvaluationService:
             '/ratoon.evaluation.v1.EvaluationService/ExportBadCases',
             ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ExportBadCasesRequest.SerializeToString,
             ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ExportBadCasesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateSuite(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.evaluation.v1.EvaluationService/CreateSuite',
+            ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.CreateSuiteRequest.SerializeToString,
+            ratoon_dot_evaluation_dot_v1_dot_suite__pb2.Suite.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSuite(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.evaluation.v1.EvaluationService/GetSuite',
+            ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.GetSuiteRequest.SerializeToString,
+            ratoon_dot_evaluation_dot_v1_dot_suite__pb2.Suite.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSuites(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.evaluation.v1.EvaluationService/ListSuites',
+            ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ListSuitesRequest.SerializeToString,
+            ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ListSuitesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateSuite(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.evaluation.v1.EvaluationService/UpdateSuite',
+            ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.UpdateSuiteRequest.SerializeToString,
+            ratoon_dot_evaluation_dot_v1_dot_suite__pb2.Suite.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteSuite(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.evaluation.v1.EvaluationService/DeleteSuite',
+            ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.DeleteSuiteRequest.SerializeToString,
+            ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.DeleteSuiteResponse.FromString,
             options,
             channel_credentials,
             insecure,

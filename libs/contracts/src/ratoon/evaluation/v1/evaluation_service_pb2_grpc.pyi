@@ -7,6 +7,7 @@ from collections import abc as _abc
 from grpc import aio as _aio
 from ratoon.evaluation.v1 import evaluation_run_pb2 as _evaluation_run_pb2
 from ratoon.evaluation.v1 import evaluation_service_pb2 as _evaluation_service_pb2
+from ratoon.evaluation.v1 import suite_pb2 as _suite_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -28,7 +29,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class EvaluationServiceStub:
-    """Evaluation runs, gates and wrong answers."""
+    """Evaluation runs, gates, wrong answers and suites of tests."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -63,10 +64,24 @@ class EvaluationServiceStub:
     dataset version. The reading is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`),
     and for a domain that it does not have (`BAD_EVALUATION`).
     """
+    CreateSuite: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.CreateSuiteRequest, _suite_pb2.Suite]
+    """Create a suite of tests. A suite that contradicts itself, and a task of lm-evaluation-harness that is not supported,
+    are refused (`BAD_SUITE`); the error names the field.
+    """
+    GetSuite: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.GetSuiteRequest, _suite_pb2.Suite]
+    """Return one suite."""
+    ListSuites: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListSuitesRequest, _evaluation_service_pb2.ListSuitesResponse]
+    """List the suites of a project, oldest first."""
+    UpdateSuite: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.UpdateSuiteRequest, _suite_pb2.Suite]
+    """Update a suite. Existing evaluation runs keep the tests with which they were created. Refusals of `CreateSuite`
+    apply.
+    """
+    DeleteSuite: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.DeleteSuiteRequest, _evaluation_service_pb2.DeleteSuiteResponse]
+    """Delete a suite. Existing evaluation runs keep its tests and results."""
 
 @_typing.type_check_only
 class EvaluationServiceAsyncStub(EvaluationServiceStub):
-    """Evaluation runs, gates and wrong answers."""
+    """Evaluation runs, gates, wrong answers and suites of tests."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateEvaluationRun: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.CreateEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]  # type: ignore[assignment]
@@ -98,9 +113,23 @@ class EvaluationServiceAsyncStub(EvaluationServiceStub):
     dataset version. The reading is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`),
     and for a domain that it does not have (`BAD_EVALUATION`).
     """
+    CreateSuite: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.CreateSuiteRequest, _suite_pb2.Suite]  # type: ignore[assignment]
+    """Create a suite of tests. A suite that contradicts itself, and a task of lm-evaluation-harness that is not supported,
+    are refused (`BAD_SUITE`); the error names the field.
+    """
+    GetSuite: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.GetSuiteRequest, _suite_pb2.Suite]  # type: ignore[assignment]
+    """Return one suite."""
+    ListSuites: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListSuitesRequest, _evaluation_service_pb2.ListSuitesResponse]  # type: ignore[assignment]
+    """List the suites of a project, oldest first."""
+    UpdateSuite: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.UpdateSuiteRequest, _suite_pb2.Suite]  # type: ignore[assignment]
+    """Update a suite. Existing evaluation runs keep the tests with which they were created. Refusals of `CreateSuite`
+    apply.
+    """
+    DeleteSuite: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.DeleteSuiteRequest, _evaluation_service_pb2.DeleteSuiteResponse]  # type: ignore[assignment]
+    """Delete a suite. Existing evaluation runs keep its tests and results."""
 
 class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Evaluation runs, gates and wrong answers."""
+    """Evaluation runs, gates, wrong answers and suites of tests."""
 
     @_abc_1.abstractmethod
     def CreateEvaluationRun(
@@ -178,5 +207,49 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
         dataset version. The reading is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`),
         and for a domain that it does not have (`BAD_EVALUATION`).
         """
+
+    @_abc_1.abstractmethod
+    def CreateSuite(
+        self,
+        request: _evaluation_service_pb2.CreateSuiteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_suite_pb2.Suite, _abc.Awaitable[_suite_pb2.Suite]]:
+        """Create a suite of tests. A suite that contradicts itself, and a task of lm-evaluation-harness that is not supported,
+        are refused (`BAD_SUITE`); the error names the field.
+        """
+
+    @_abc_1.abstractmethod
+    def GetSuite(
+        self,
+        request: _evaluation_service_pb2.GetSuiteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_suite_pb2.Suite, _abc.Awaitable[_suite_pb2.Suite]]:
+        """Return one suite."""
+
+    @_abc_1.abstractmethod
+    def ListSuites(
+        self,
+        request: _evaluation_service_pb2.ListSuitesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_evaluation_service_pb2.ListSuitesResponse, _abc.Awaitable[_evaluation_service_pb2.ListSuitesResponse]]:
+        """List the suites of a project, oldest first."""
+
+    @_abc_1.abstractmethod
+    def UpdateSuite(
+        self,
+        request: _evaluation_service_pb2.UpdateSuiteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_suite_pb2.Suite, _abc.Awaitable[_suite_pb2.Suite]]:
+        """Update a suite. Existing evaluation runs keep the tests with which they were created. Refusals of `CreateSuite`
+        apply.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteSuite(
+        self,
+        request: _evaluation_service_pb2.DeleteSuiteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_evaluation_service_pb2.DeleteSuiteResponse, _abc.Awaitable[_evaluation_service_pb2.DeleteSuiteResponse]]:
+        """Delete a suite. Existing evaluation runs keep its tests and results."""
 
 def add_EvaluationServiceServicer_to_server(servicer: EvaluationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

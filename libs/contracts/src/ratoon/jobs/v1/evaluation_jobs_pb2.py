@@ -23,17 +23,27 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
+from ratoon.common.v1 import compute_pb2 as ratoon_dot_common_dot_v1_dot_compute__pb2
 from ratoon.common.v1 import generation_pb2 as ratoon_dot_common_dot_v1_dot_generation__pb2
 from ratoon.common.v1 import task_pb2 as ratoon_dot_common_dot_v1_dot_task__pb2
+from ratoon.evaluation.v1 import suite_pb2 as ratoon_dot_evaluation_dot_v1_dot_suite__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$ratoon/jobs/v1/evaluation_jobs.proto\x12\x0eratoon.jobs.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a!ratoon/common/v1/generation.proto\x1a\x1bratoon/common/v1/task.proto\"\xd1\x05\n\x0bScoringSpec\x12\x11\n\tcandidate\x18\x01 \x01(\t\x12\x11\n\treference\x18\x02 \x01(\t\x12\x0e\n\x06labels\x18\x03 \x03(\t\x12\x33\n\x07\x64omains\x18\x04 \x03(\x0b\x32\".ratoon.jobs.v1.ScoringSpec.Domain\x12\x41\n\x0estored_answers\x18\x05 \x03(\x0b\x32).ratoon.jobs.v1.ScoringSpec.StoredAnswers\x12*\n\x05rules\x18\x06 \x03(\x0b\x32\x1b.ratoon.jobs.v1.ScoringRule\x12\x0c\n\x04seed\x18\x07 \x01(\x03\x12\x11\n\tresamples\x18\x08 \x01(\x05\x12\x0f\n\x07threads\x18\t \x01(\x05\x12\r\n\x05title\x18\n \x01(\t\x12-\n\ttask_spec\x18\x0b \x01(\x0b\x32\x1a.ratoon.common.v1.TaskSpec\x12\x0e\n\x06metric\x18\x0c \x01(\t\x12\x0c\n\x04\x62\x61se\x18\r \x01(\t\x12\x10\n\x08\x66\x65w_shot\x18\x0e \x01(\x05\x12:\n\ngeneration\x18\x0f \x01(\x0b\x32&.ratoon.jobs.v1.ScoringSpec.Generation\x1a\x62\n\nGeneration\x12\x36\n\x08sampling\x18\x01 \x01(\x0b\x32$.ratoon.common.v1.GenerationDefaults\x12\x0c\n\x04seed\x18\x02 \x01(\x03\x12\x0e\n\x06\x65ngine\x18\x03 \x01(\t\x1aL\n\x06\x44omain\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04test\x18\x02 \x01(\t\x12\r\n\x05train\x18\x03 \x01(\t\x12\x17\n\x0fgroup_attribute\x18\x04 \x01(\t\x1aZ\n\rStoredAnswers\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04test\x18\x02 \x01(\t\x12\x13\n\x0bpredictions\x18\x03 \x01(\t\x12\x17\n\x0f\x61nswer_settings\x18\x04 \x01(\t\"`\n\x0bScoringRule\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\x11\n\tthreshold\x18\x03 \x01(\x01\x12\x0e\n\x06metric\x18\x04 \x01(\t\x12\x10\n\x08\x62\x61seline\x18\x05 \x01(\t\"m\n\rScoringResult\x12\x13\n\x0breport_json\x18\x01 \x01(\t\x12\x13\n\x0breport_html\x18\x02 \x01(\t\x12\x32\n\nevaluation\x18\x03 \x01(\x0b\x32\x1e.ratoon.jobs.v1.ScoringOutcome\"\xc4\x15\n\x0eScoringOutcome\x12=\n\x08measured\x18\x01 \x01(\x0b\x32+.ratoon.jobs.v1.ScoringOutcome.Measurements\x12\x37\n\x07verdict\x18\x02 \x01(\x0b\x32&.ratoon.jobs.v1.ScoringOutcome.Verdict\x1aL\n\x0cMeasurements\x12<\n\x07\x64omains\x18\x01 \x03(\x0b\x32+.ratoon.jobs.v1.ScoringOutcome.DomainScores\x1a\xff\x06\n\x0c\x44omainScores\x12\x0e\n\x06\x64omain\x18\x01 \x01(\t\x12\x0c\n\x04test\x18\x02 \x01(\t\x12\x38\n\tcandidate\x18\x03 \x01(\x0b\x32%.ratoon.jobs.v1.ScoringOutcome.Scores\x12\x38\n\treference\x18\x04 \x01(\x0b\x32%.ratoon.jobs.v1.ScoringOutcome.Scores\x12M\n\tbaselines\x18\x05 \x03(\x0b\x32:.ratoon.jobs.v1.ScoringOutcome.DomainScores.BaselinesEntry\x12;\n\ndifference\x18\x06 \x01(\x0b\x32\'.ratoon.jobs.v1.ScoringOutcome.Interval\x12\x15\n\rbest_baseline\x18\x07 \x01(\t\x12\x44\n\x13\x62\x61seline_difference\x18\x08 \x01(\x0b\x32\'.ratoon.jobs.v1.ScoringOutcome.Interval\x12\r\n\x05wrong\x18\t \x01(\t\x12\x13\n\x0bwrong_count\x18\n \x01(\x03\x12Q\n\x0b\x64ifferences\x18\x0b \x03(\x0b\x32<.ratoon.jobs.v1.ScoringOutcome.DomainScores.DifferencesEntry\x12\x62\n\x14\x62\x61seline_differences\x18\x0c \x03(\x0b\x32\x44.ratoon.jobs.v1.ScoringOutcome.DomainScores.BaselineDifferencesEntry\x1aW\n\x0e\x42\x61selinesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x34\n\x05value\x18\x02 \x01(\x0b\x32%.ratoon.jobs.v1.ScoringOutcome.Scores:\x02\x38\x01\x1a[\n\x10\x44ifferencesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x36\n\x05value\x18\x02 \x01(\x0b\x32\'.ratoon.jobs.v1.ScoringOutcome.Interval:\x02\x38\x01\x1a\x63\n\x18\x42\x61selineDifferencesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x36\n\x05value\x18\x02 \x01(\x0b\x32\'.ratoon.jobs.v1.ScoringOutcome.Interval:\x02\x38\x01\x1a\xb1\x06\n\x06Scores\x12\x0f\n\x07records\x18\x01 \x01(\x03\x12\x39\n\x08\x61\x63\x63uracy\x18\x02 \x01(\x0b\x32\'.ratoon.jobs.v1.ScoringOutcome.Interval\x12\x39\n\x08macro_f1\x18\x03 \x01(\x0b\x32\'.ratoon.jobs.v1.ScoringOutcome.Interval\x12\x11\n\tprecision\x18\x04 \x01(\x01\x12\x0e\n\x06recall\x18\x05 \x01(\x01\x12\x34\n\x03\x61uc\x18\x06 \x01(\x0b\x32\'.ratoon.jobs.v1.ScoringOutcome.Interval\x12\x17\n\nperplexity\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12:\n\x07\x63lasses\x18\x08 \x03(\x0b\x32).ratoon.jobs.v1.ScoringOutcome.ClassScore\x12;\n\tconfusion\x18\t \x01(\x0b\x32(.ratoon.jobs.v1.ScoringOutcome.Confusion\x12\x39\n\x06slices\x18\n \x03(\x0b\x32).ratoon.jobs.v1.ScoringOutcome.SliceScore\x12\r\n\x05unfit\x18\x0b \x01(\x03\x12\x13\n\x0bpredictions\x18\x0c \x01(\t\x12\x43\n\x07metrics\x18\r \x03(\x0b\x32\x32.ratoon.jobs.v1.ScoringOutcome.Scores.MetricsEntry\x12\x12\n\nunanswered\x18\x0e \x01(\x03\x12\x17\n\x0f\x61nswer_settings\x18\x0f \x01(\t\x12I\n\nunmeasured\x18\x10 \x03(\x0b\x32\x35.ratoon.jobs.v1.ScoringOutcome.Scores.UnmeasuredEntry\x1aW\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x36\n\x05value\x18\x02 \x01(\x0b\x32\'.ratoon.jobs.v1.ScoringOutcome.Interval:\x02\x38\x01\x1a\x31\n\x0fUnmeasuredEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\r\n\x0b_perplexity\x1a\x34\n\x08Interval\x12\r\n\x05value\x18\x01 \x01(\x01\x12\x0b\n\x03low\x18\x02 \x01(\x01\x12\x0c\n\x04high\x18\x03 \x01(\x01\x1a[\n\nClassScore\x12\r\n\x05label\x18\x01 \x01(\t\x12\x11\n\tprecision\x18\x02 \x01(\x01\x12\x0e\n\x06recall\x18\x03 \x01(\x01\x12\n\n\x02\x66\x31\x18\x04 \x01(\x01\x12\x0f\n\x07support\x18\x05 \x01(\x03\x1aG\n\tConfusion\x12\x0e\n\x06labels\x18\x01 \x03(\t\x12*\n\x06\x63ounts\x18\x02 \x03(\x0b\x32\x1a.google.protobuf.ListValue\x1a\xc4\x02\n\nSliceScore\x12\r\n\x05slice\x18\x01 \x01(\t\x12\x0f\n\x07records\x18\x02 \x01(\x03\x12\x39\n\x08\x61\x63\x63uracy\x18\x03 \x01(\x0b\x32\'.ratoon.jobs.v1.ScoringOutcome.Interval\x12\x39\n\x08macro_f1\x18\x04 \x01(\x0b\x32\'.ratoon.jobs.v1.ScoringOutcome.Interval\x12G\n\x07metrics\x18\x05 \x03(\x0b\x32\x36.ratoon.jobs.v1.ScoringOutcome.SliceScore.MetricsEntry\x1aW\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x36\n\x05value\x18\x02 \x01(\x0b\x32\'.ratoon.jobs.v1.ScoringOutcome.Interval:\x02\x38\x01\x1aS\n\x07Verdict\x12\x0e\n\x06passed\x18\x01 \x01(\x08\x12\x38\n\x08\x66indings\x18\x02 \x03(\x0b\x32&.ratoon.jobs.v1.ScoringOutcome.Finding\x1a\xbd\x01\n\x07\x46inding\x12)\n\x04rule\x18\x01 \x01(\x0b\x32\x1b.ratoon.jobs.v1.ScoringRule\x12\x0e\n\x06passed\x18\x02 \x01(\x08\x12\x10\n\x08sentence\x18\x03 \x01(\t\x12\x39\n\x08measured\x18\x04 \x01(\x0b\x32\'.ratoon.jobs.v1.ScoringOutcome.Interval\x12\x12\n\x05\x62ound\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x0c\n\x04note\x18\x06 \x01(\tB\x08\n\x06_boundb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$ratoon/jobs/v1/evaluation_jobs.proto\x12\x0eratoon.jobs.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1eratoon/common/v1/compute.proto\x1a!ratoon/common/v1/generation.proto\x1a\x1bratoon/common/v1/task.proto\x1a ratoon/evaluation/v1/suite.proto\"\x89\x07\n\x0bScoringSpec\x12\x11\n\tcandidate\x18\x01 \x01(\t\x12\x11\n\treference\x18\x02 \x01(\t\x12\x0e\n\x06labels\x18\x03 \x03(\t\x12\x33\n\x07\x64omains\x18\x04 \x03(\x0b\x32\".ratoon.jobs.v1.ScoringSpec.Domain\x12\x41\n\x0estored_answers\x18\x05 \x03(\x0b\x32).ratoon.jobs.v1.ScoringSpec.StoredAnswers\x12*\n\x05rules\x18\x06 \x03(\x0b\x32\x1b.ratoon.jobs.v1.ScoringRule\x12\x0c\n\x04seed\x18\x07 \x01(\x03\x12\x11\n\tresamples\x18\x08 \x01(\x05\x12\x0f\n\x07threads\x18\t \x01(\x05\x12\r\n\x05title\x18\n \x01(\t\x12-\n\ttask_spec\x18\x0b \x01(\x0b\x32\x1a.ratoon.common.v1.TaskSpec\x12\x0e\n\x06metric\x18\x0c \x01(\t\x12\x0c\n\x04\x62\x61se\x18\r \x01(\t\x12\x10\n\x08\x66\x65w_shot\x18\x0e \x01(\x05\x12:\n\ngeneration\x18\x0f \x01(\x0b\x32&.ratoon.jobs.v1.ScoringSpec.Generation\x12*\n\x07\x63ompute\x18\x10 \x01(\x0b\x32\x19.ratoon.common.v1.Compute\x12\x31\n\x06suites\x18\x14 \x03(\x0b\x32!.ratoon.jobs.v1.ScoringSpec.Suite\x1a\x62\n\nGeneration\x12\x36\n\x08sampling\x18\x01 \x01(\x0b\x32$.ratoon.common.v1.GenerationDefaults\x12\x0c\n\x04seed\x18\x02 \x01(\x03\x12\x0e\n\x06\x65ngine\x18\x03 \x01(\t\x1aL\n\x06\x44omain\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04test\x18\x02 \x01(\t\x12\r\n\x05train\x18\x03 \x01(\t\x12\x17\n\x0fgroup_attribute\x18\x04 \x01(\t\x1aW\n\x05Suite\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\x05tests\x18\x02 \x03(\x0b\x32\x1f.ratoon.evaluation.v1.SuiteTest\x12\x10\n\x08revision\x18\x03 \x01(\x03\x1aZ\n\rStoredAnswers\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04test\x18\x02 \x01(\t\x12\x13\n\x0bpredictions\x18\x03 \x01(\t\x12\x17\n\x0f\x61nswer_settings\x18\x04 \x01(\t\"`\n\x0bScoringRule\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\x11\n\tthreshold\x18\x03 \x01(\x01\x12\x0e\n\x06metric\x18\x04 \x01(\t\x12\x10\n\x08\x62\x61seline\x18\x05 \x01(\t\"m\n\rScoringResult\x12\x13\n\x0breport_json\x18\x01 \x01(\t\x12\x13\n\x0breport_html\x18\x02 \x01(\t\x12\x32\n\nevaluation\x18\x03 \x01(\x0b\x32\x1e.ratoon.jobs.v1.ScoringOutcome\"\xf0\x1c\n\x0eScoringOutcome\x12=\n\x08measured\x18\x01 \x01(\x0b\x32+.ratoon.jobs.v1.ScoringOutcome.Measurements\x12\x37\n\x07verdict\x18\x02 \x01(\x0b\x32&.ratoon.jobs.v1.ScoringOutcome.Verdict\x1a\x88\x01\n\x0cMeasurements\x12<\n\x07\x64omains\x18\x01 \x03(\x0b\x32+.ratoon.jobs.v1.ScoringOutcome.DomainScores\x12:\n\x06suites\x18\x02 \x03(\x0b\x32*.ratoon.jobs.v1.ScoringOutcome.SuiteScores\x1ah\n\x0bSuiteScores\x12\r\n\x05suite\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x38\n\x05tests\x18\x03 \x03(\x0b\x32).ratoon.jobs.v1.ScoringOutcome.TestScores\x1a\x82\x06\n\nTestScores\x12\x0c\n\x04test\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x12\n\ndifficulty\x18\x03 \x01(\t\x12\x0e\n\x06metric\x18\x04 \x01(\t\x12\x0f\n\x07records\x18\x05 \x01(\x03\x12K\n\tcandidate\x18\x06 \x03(\x0b\x32\x38.ratoon.jobs.v1.ScoringOutcome.TestScores.CandidateEntry\x12K\n\treference\x18\x07 \x03(\x0b\x32\x38.ratoon.jobs.v1.ScoringOutcome.TestScores.ReferenceEntry\x12O\n\x0b\x64ifferences\x18\x08 \x03(\x0b\x32:.ratoon.jobs.v1.ScoringOutcome.TestScores.DifferencesEntry\x12M\n\nunmeasured\x18\t \x03(\x0b\x32\x39.ratoon.jobs.v1.ScoringOutcome.TestScores.UnmeasuredEntry\x12\x0f\n\x07\x61nswers\x18\n \x01(\t\x12\x12\n\nunanswered\x18\x0b \x01(\x03\x1aY\n\x0e\x43\x61ndidateEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x36\n\x05value\x18\x02 \x01(\x0b\x32\'.ratoon.jobs.v1.ScoringOutcome.Interval:\x02\x38\x01\x1aY\n\x0eReferenceEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x36\n\x05value\x18\x02 \x01(\x0b\x32\'.ratoon.jobs.v1.ScoringOutcome.Interval:\x02\x38\x01\x1a[\n\x10\x44ifferencesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x36\n\x05value\x18\x02 \x01(\x0b\x32\'.ratoon.jobs.v1.ScoringOutcome.Interval:\x02\x38\x01\x1a\x31\n\x0fUnmeasuredEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\xff\x06\n\x0c\x44omainScores\x12\x0e\n\x06\x64omain\x18\x01 \x01(\t\x12\x0c\n\x04test\x18\x02 \x01(\t\x12\x38\n\tcandidate\x18\x03 \x01(\x0b\x32%.ratoon.jobs.v1.ScoringOutcome.Scores\x12\x38\n\treference\x18\x04 \x01(\x0b\x32%.ratoon.jobs.v1.ScoringOutcome.Scores\x12M\n\tbaselines\x18\x05 \x03(\x0b\x32:.ratoon.jobs.v1.ScoringOutcome.DomainScores.BaselinesEntry\x12;\n\ndifference\x18\x06 \x01(\x0b\x32\'.ratoon.jobs.v1.ScoringOutcome.Interval\x12\x15\n\rbest_baseline\x18\x07 \x01(\t\x12\x44\n\x13\x62\x61seline_difference\x18\x08 \x01(\x0b\x32\'.ratoon.jobs.v1.ScoringOutcome.Interval\x12\r\n\x05wrong\x18\t \x01(\t\x12\x13\n\x0bwrong_count\x18\n \x01(\x03\x12Q\n\x0b\x64ifferences\x18\x0b \x03(\x0b\x32<.ratoon.jobs.v1.ScoringOutcome.DomainScores.DifferencesEntry\x12\x62\n\x14\x62\x61seline_differences\x18\x0c \x03(\x0b\x32\x44.ratoon.jobs.v1.ScoringOutcome.DomainScores.BaselineDifferencesEntry\x1aW\n\x0e\x42\x61selinesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x34\n\x05value\x18\x02 \x01(\x0b\x32%.ratoon.jobs.v1.ScoringOutcome.Scores:\x02\x38\x01\x1a[\n\x10\x44ifferencesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x36\n\x05value\x18\x02 \x01(\x0b\x32\'.ratoon.jobs.v1.ScoringOutcome.Interval:\x02\x38\x01\x1a\x63\n\x18\x42\x61selineDifferencesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x36\n\x05value\x18\x02 \x01(\x0b\x32\'.ratoon.jobs.v1.ScoringOutcome.Interval:\x02\x38\x01\x1a\xb1\x06\n\x06Scores\x12\x0f\n\x07records\x18\x01 \x01(\x03\x12\x39\n\x08\x61\x63\x63uracy\x18\x02 \x01(\x0b\x32\'.ratoon.jobs.v1.ScoringOutcome.Interval\x12\x39\n\x08macro_f1\x18\x03 \x01(\x0b\x32\'.ratoon.jobs.v1.ScoringOutcome.Interval\x12\x11\n\tprecision\x18\x04 \x01(\x01\x12\x0e\n\x06recall\x18\x05 \x01(\x01\x12\x34\n\x03\x61uc\x18\x06 \x01(\x0b\x32\'.ratoon.jobs.v1.ScoringOutcome.Interval\x12\x17\n\nperplexity\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12:\n\x07\x63lasses\x18\x08 \x03(\x0b\x32).ratoon.jobs.v1.ScoringOutcome.ClassScore\x12;\n\tconfusion\x18\t \x01(\x0b\x32(.ratoon.jobs.v1.ScoringOutcome.Confusion\x12\x39\n\x06slices\x18\n \x03(\x0b\x32).ratoon.jobs.v1.ScoringOutcome.SliceScore\x12\r\n\x05unfit\x18\x0b \x01(\x03\x12\x13\n\x0bpredictions\x18\x0c \x01(\t\x12\x43\n\x07metrics\x18\r \x03(\x0b\x32\x32.ratoon.jobs.v1.ScoringOutcome.Scores.MetricsEntry\x12\x12\n\nunanswered\x18\x0e \x01(\x03\x12\x17\n\x0f\x61nswer_settings\x18\x0f \x01(\t\x12I\n\nunmeasured\x18\x10 \x03(\x0b\x32\x35.ratoon.jobs.v1.ScoringOutcome.Scores.UnmeasuredEntry\x1aW\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x36\n\x05value\x18\x02 \x01(\x0b\x32\'.ratoon.jobs.v1.ScoringOutcome.Interval:\x02\x38\x01\x1a\x31\n\x0fUnmeasuredEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\r\n\x0b_perplexity\x1a\x34\n\x08Interval\x12\r\n\x05value\x18\x01 \x01(\x01\x12\x0b\n\x03low\x18\x02 \x01(\x01\x12\x0c\n\x04high\x18\x03 \x01(\x01\x1a[\n\nClassScore\x12\r\n\x05label\x18\x01 \x01(\t\x12\x11\n\tprecision\x18\x02 \x01(\x01\x12\x0e\n\x06recall\x18\x03 \x01(\x01\x12\n\n\x02\x66\x31\x18\x04 \x01(\x01\x12\x0f\n\x07support\x18\x05 \x01(\x03\x1aG\n\tConfusion\x12\x0e\n\x06labels\x18\x01 \x03(\t\x12*\n\x06\x63ounts\x18\x02 \x03(\x0b\x32\x1a.google.protobuf.ListValue\x1a\xc4\x02\n\nSliceScore\x12\r\n\x05slice\x18\x01 \x01(\t\x12\x0f\n\x07records\x18\x02 \x01(\x03\x12\x39\n\x08\x61\x63\x63uracy\x18\x03 \x01(\x0b\x32\'.ratoon.jobs.v1.ScoringOutcome.Interval\x12\x39\n\x08macro_f1\x18\x04 \x01(\x0b\x32\'.ratoon.jobs.v1.ScoringOutcome.Interval\x12G\n\x07metrics\x18\x05 \x03(\x0b\x32\x36.ratoon.jobs.v1.ScoringOutcome.SliceScore.MetricsEntry\x1aW\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x36\n\x05value\x18\x02 \x01(\x0b\x32\'.ratoon.jobs.v1.ScoringOutcome.Interval:\x02\x38\x01\x1aS\n\x07Verdict\x12\x0e\n\x06passed\x18\x01 \x01(\x08\x12\x38\n\x08\x66indings\x18\x02 \x03(\x0b\x32&.ratoon.jobs.v1.ScoringOutcome.Finding\x1a\xbd\x01\n\x07\x46inding\x12)\n\x04rule\x18\x01 \x01(\x0b\x32\x1b.ratoon.jobs.v1.ScoringRule\x12\x0e\n\x06passed\x18\x02 \x01(\x08\x12\x10\n\x08sentence\x18\x03 \x01(\t\x12\x39\n\x08measured\x18\x04 \x01(\x0b\x32\'.ratoon.jobs.v1.ScoringOutcome.Interval\x12\x12\n\x05\x62ound\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x0c\n\x04note\x18\x06 \x01(\tB\x08\n\x06_boundb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ratoon.jobs.v1.evaluation_jobs_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_SCORINGOUTCOME_TESTSCORES_CANDIDATEENTRY']._loaded_options = None
+  _globals['_SCORINGOUTCOME_TESTSCORES_CANDIDATEENTRY']._serialized_options = b'8\001'
+  _globals['_SCORINGOUTCOME_TESTSCORES_REFERENCEENTRY']._loaded_options = None
+  _globals['_SCORINGOUTCOME_TESTSCORES_REFERENCEENTRY']._serialized_options = b'8\001'
+  _globals['_SCORINGOUTCOME_TESTSCORES_DIFFERENCESENTRY']._loaded_options = None
+  _globals['_SCORINGOUTCOME_TESTSCORES_DIFFERENCESENTRY']._serialized_options = b'8\001'
+  _globals['_SCORINGOUTCOME_TESTSCORES_UNMEASUREDENTRY']._loaded_options = None
+  _globals['_SCORINGOUTCOME_TESTSCORES_UNMEASUREDENTRY']._serialized_options = b'8\001'
   _globals['_SCORINGOUTCOME_DOMAINSCORES_BASELINESENTRY']._loaded_options = None
   _globals['_SCORINGOUTCOME_DOMAINSCORES_BASELINESENTRY']._serialized_options = b'8\001'
   _globals['_SCORINGOUTCOME_DOMAINSCORES_DIFFERENCESENTRY']._loaded_options = None
@@ -46,48 +56,62 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCORINGOUTCOME_SCORES_UNMEASUREDENTRY']._serialized_options = b'8\001'
   _globals['_SCORINGOUTCOME_SLICESCORE_METRICSENTRY']._loaded_options = None
   _globals['_SCORINGOUTCOME_SLICESCORE_METRICSENTRY']._serialized_options = b'8\001'
-  _globals['_SCORINGSPEC']._serialized_start=151
-  _globals['_SCORINGSPEC']._serialized_end=872
-  _globals['_SCORINGSPEC_GENERATION']._serialized_start=604
-  _globals['_SCORINGSPEC_GENERATION']._serialized_end=702
-  _globals['_SCORINGSPEC_DOMAIN']._serialized_start=704
-  _globals['_SCORINGSPEC_DOMAIN']._serialized_end=780
-  _globals['_SCORINGSPEC_STOREDANSWERS']._serialized_start=782
-  _globals['_SCORINGSPEC_STOREDANSWERS']._serialized_end=872
-  _globals['_SCORINGRULE']._serialized_start=874
-  _globals['_SCORINGRULE']._serialized_end=970
-  _globals['_SCORINGRESULT']._serialized_start=972
-  _globals['_SCORINGRESULT']._serialized_end=1081
-  _globals['_SCORINGOUTCOME']._serialized_start=1084
-  _globals['_SCORINGOUTCOME']._serialized_end=3840
-  _globals['_SCORINGOUTCOME_MEASUREMENTS']._serialized_start=1222
-  _globals['_SCORINGOUTCOME_MEASUREMENTS']._serialized_end=1298
-  _globals['_SCORINGOUTCOME_DOMAINSCORES']._serialized_start=1301
-  _globals['_SCORINGOUTCOME_DOMAINSCORES']._serialized_end=2196
-  _globals['_SCORINGOUTCOME_DOMAINSCORES_BASELINESENTRY']._serialized_start=1915
-  _globals['_SCORINGOUTCOME_DOMAINSCORES_BASELINESENTRY']._serialized_end=2002
-  _globals['_SCORINGOUTCOME_DOMAINSCORES_DIFFERENCESENTRY']._serialized_start=2004
-  _globals['_SCORINGOUTCOME_DOMAINSCORES_DIFFERENCESENTRY']._serialized_end=2095
-  _globals['_SCORINGOUTCOME_DOMAINSCORES_BASELINEDIFFERENCESENTRY']._serialized_start=2097
-  _globals['_SCORINGOUTCOME_DOMAINSCORES_BASELINEDIFFERENCESENTRY']._serialized_end=2196
-  _globals['_SCORINGOUTCOME_SCORES']._serialized_start=2199
-  _globals['_SCORINGOUTCOME_SCORES']._serialized_end=3016
-  _globals['_SCORINGOUTCOME_SCORES_METRICSENTRY']._serialized_start=2863
-  _globals['_SCORINGOUTCOME_SCORES_METRICSENTRY']._serialized_end=2950
-  _globals['_SCORINGOUTCOME_SCORES_UNMEASUREDENTRY']._serialized_start=2952
-  _globals['_SCORINGOUTCOME_SCORES_UNMEASUREDENTRY']._serialized_end=3001
-  _globals['_SCORINGOUTCOME_INTERVAL']._serialized_start=3018
-  _globals['_SCORINGOUTCOME_INTERVAL']._serialized_end=3070
-  _globals['_SCORINGOUTCOME_CLASSSCORE']._serialized_start=3072
-  _globals['_SCORINGOUTCOME_CLASSSCORE']._serialized_end=3163
-  _globals['_SCORINGOUTCOME_CONFUSION']._serialized_start=3165
-  _globals['_SCORINGOUTCOME_CONFUSION']._serialized_end=3236
-  _globals['_SCORINGOUTCOME_SLICESCORE']._serialized_start=3239
-  _globals['_SCORINGOUTCOME_SLICESCORE']._serialized_end=3563
-  _globals['_SCORINGOUTCOME_SLICESCORE_METRICSENTRY']._serialized_start=2863
-  _globals['_SCORINGOUTCOME_SLICESCORE_METRICSENTRY']._serialized_end=2950
-  _globals['_SCORINGOUTCOME_VERDICT']._serialized_start=3565
-  _globals['_SCORINGOUTCOME_VERDICT']._serialized_end=3648
-  _globals['_SCORINGOUTCOME_FINDING']._serialized_start=3651
-  _globals['_SCORINGOUTCOME_FINDING']._serialized_end=3840
+  _globals['_SCORINGSPEC']._serialized_start=217
+  _globals['_SCORINGSPEC']._serialized_end=1122
+  _globals['_SCORINGSPEC_GENERATION']._serialized_start=765
+  _globals['_SCORINGSPEC_GENERATION']._serialized_end=863
+  _globals['_SCORINGSPEC_DOMAIN']._serialized_start=865
+  _globals['_SCORINGSPEC_DOMAIN']._serialized_end=941
+  _globals['_SCORINGSPEC_SUITE']._serialized_start=943
+  _globals['_SCORINGSPEC_SUITE']._serialized_end=1030
+  _globals['_SCORINGSPEC_STOREDANSWERS']._serialized_start=1032
+  _globals['_SCORINGSPEC_STOREDANSWERS']._serialized_end=1122
+  _globals['_SCORINGRULE']._serialized_start=1124
+  _globals['_SCORINGRULE']._serialized_end=1220
+  _globals['_SCORINGRESULT']._serialized_start=1222
+  _globals['_SCORINGRESULT']._serialized_end=1331
+  _globals['_SCORINGOUTCOME']._serialized_start=1334
+  _globals['_SCORINGOUTCOME']._serialized_end=5030
+  _globals['_SCORINGOUTCOME_MEASUREMENTS']._serialized_start=1473
+  _globals['_SCORINGOUTCOME_MEASUREMENTS']._serialized_end=1609
+  _globals['_SCORINGOUTCOME_SUITESCORES']._serialized_start=1611
+  _globals['_SCORINGOUTCOME_SUITESCORES']._serialized_end=1715
+  _globals['_SCORINGOUTCOME_TESTSCORES']._serialized_start=1718
+  _globals['_SCORINGOUTCOME_TESTSCORES']._serialized_end=2488
+  _globals['_SCORINGOUTCOME_TESTSCORES_CANDIDATEENTRY']._serialized_start=2164
+  _globals['_SCORINGOUTCOME_TESTSCORES_CANDIDATEENTRY']._serialized_end=2253
+  _globals['_SCORINGOUTCOME_TESTSCORES_REFERENCEENTRY']._serialized_start=2255
+  _globals['_SCORINGOUTCOME_TESTSCORES_REFERENCEENTRY']._serialized_end=2344
+  _globals['_SCORINGOUTCOME_TESTSCORES_DIFFERENCESENTRY']._serialized_start=2346
+  _globals['_SCORINGOUTCOME_TESTSCORES_DIFFERENCESENTRY']._serialized_end=2437
+  _globals['_SCORINGOUTCOME_TESTSCORES_UNMEASUREDENTRY']._serialized_start=2439
+  _globals['_SCORINGOUTCOME_TESTSCORES_UNMEASUREDENTRY']._serialized_end=2488
+  _globals['_SCORINGOUTCOME_DOMAINSCORES']._serialized_start=2491
+  _globals['_SCORINGOUTCOME_DOMAINSCORES']._serialized_end=3386
+  _globals['_SCORINGOUTCOME_DOMAINSCORES_BASELINESENTRY']._serialized_start=3105
+  _globals['_SCORINGOUTCOME_DOMAINSCORES_BASELINESENTRY']._serialized_end=3192
+  _globals['_SCORINGOUTCOME_DOMAINSCORES_DIFFERENCESENTRY']._serialized_start=2346
+  _globals['_SCORINGOUTCOME_DOMAINSCORES_DIFFERENCESENTRY']._serialized_end=2437
+  _globals['_SCORINGOUTCOME_DOMAINSCORES_BASELINEDIFFERENCESENTRY']._serialized_start=3287
+  _globals['_SCORINGOUTCOME_DOMAINSCORES_BASELINEDIFFERENCESENTRY']._serialized_end=3386
+  _globals['_SCORINGOUTCOME_SCORES']._serialized_start=3389
+  _globals['_SCORINGOUTCOME_SCORES']._serialized_end=4206
+  _globals['_SCORINGOUTCOME_SCORES_METRICSENTRY']._serialized_start=4053
+  _globals['_SCORINGOUTCOME_SCORES_METRICSENTRY']._serialized_end=4140
+  _globals['_SCORINGOUTCOME_SCORES_UNMEASUREDENTRY']._serialized_start=2439
+  _globals['_SCORINGOUTCOME_SCORES_UNMEASUREDENTRY']._serialized_end=2488
+  _globals['_SCORINGOUTCOME_INTERVAL']._serialized_start=4208
+  _globals['_SCORINGOUTCOME_INTERVAL']._serialized_end=4260
+  _globals['_SCORINGOUTCOME_CLASSSCORE']._serialized_start=4262
+  _globals['_SCORINGOUTCOME_CLASSSCORE']._serialized_end=4353
+  _globals['_SCORINGOUTCOME_CONFUSION']._serialized_start=4355
+  _globals['_SCORINGOUTCOME_CONFUSION']._serialized_end=4426
+  _globals['_SCORINGOUTCOME_SLICESCORE']._serialized_start=4429
+  _globals['_SCORINGOUTCOME_SLICESCORE']._serialized_end=4753
+  _globals['_SCORINGOUTCOME_SLICESCORE_METRICSENTRY']._serialized_start=4053
+  _globals['_SCORINGOUTCOME_SLICESCORE_METRICSENTRY']._serialized_end=4140
+  _globals['_SCORINGOUTCOME_VERDICT']._serialized_start=4755
+  _globals['_SCORINGOUTCOME_VERDICT']._serialized_end=4838
+  _globals['_SCORINGOUTCOME_FINDING']._serialized_start=4841
+  _globals['_SCORINGOUTCOME_FINDING']._serialized_end=5030
 # @@protoc_insertion_point(module_scope)

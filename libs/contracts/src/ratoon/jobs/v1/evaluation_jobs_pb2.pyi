@@ -8,8 +8,10 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf.internal import containers as _containers
+from ratoon.common.v1 import compute_pb2 as _compute_pb2
 from ratoon.common.v1 import generation_pb2 as _generation_pb2
 from ratoon.common.v1 import task_pb2 as _task_pb2
+from ratoon.evaluation.v1 import suite_pb2 as _suite_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -90,6 +92,36 @@ class ScoringSpec(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     @_typing.final
+    class Suite(_message.Message):
+        """Suite of tests."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        NAME_FIELD_NUMBER: _builtins.int
+        TESTS_FIELD_NUMBER: _builtins.int
+        REVISION_FIELD_NUMBER: _builtins.int
+        name: _builtins.str
+        """Last segment of its resource name."""
+        revision: _builtins.int
+        """Revision of the suite."""
+        @_builtins.property
+        def tests(self) -> _containers.RepeatedCompositeFieldContainer[_suite_pb2.SuiteTest]:
+            """Tests."""
+
+        def __init__(
+            self,
+            *,
+            name: _builtins.str = ...,
+            tests: _abc.Iterable[_suite_pb2.SuiteTest] | None = ...,
+            revision: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "revision", b"revision", "tests", b"tests"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
     class StoredAnswers(_message.Message):
         """Answers that an earlier evaluation stored."""
 
@@ -136,6 +168,8 @@ class ScoringSpec(_message.Message):
     BASE_FIELD_NUMBER: _builtins.int
     FEW_SHOT_FIELD_NUMBER: _builtins.int
     GENERATION_FIELD_NUMBER: _builtins.int
+    COMPUTE_FIELD_NUMBER: _builtins.int
+    SUITES_FIELD_NUMBER: _builtins.int
     candidate: _builtins.str
     """Digest of the model artifact to evaluate."""
     reference: _builtins.str
@@ -178,6 +212,14 @@ class ScoringSpec(_message.Message):
     def generation(self) -> Global___ScoringSpec.Generation:
         """How answers are generated. Not set: the task does not generate."""
 
+    @_builtins.property
+    def compute(self) -> _compute_pb2.Compute:
+        """Device and number format of the models. Not set: CPU, 32-bit floating point."""
+
+    @_builtins.property
+    def suites(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScoringSpec.Suite]:
+        """Suites to apply."""
+
     def __init__(
         self,
         *,
@@ -196,10 +238,12 @@ class ScoringSpec(_message.Message):
         base: _builtins.str = ...,
         few_shot: _builtins.int = ...,
         generation: Global___ScoringSpec.Generation | None = ...,
+        compute: _compute_pb2.Compute | None = ...,
+        suites: _abc.Iterable[Global___ScoringSpec.Suite] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["generation", b"generation", "task_spec", b"task_spec"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["compute", b"compute", "generation", b"generation", "task_spec", b"task_spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "candidate", b"candidate", "domains", b"domains", "few_shot", b"few_shot", "generation", b"generation", "labels", b"labels", "metric", b"metric", "reference", b"reference", "resamples", b"resamples", "rules", b"rules", "seed", b"seed", "stored_answers", b"stored_answers", "task_spec", b"task_spec", "threads", b"threads", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "candidate", b"candidate", "compute", b"compute", "domains", b"domains", "few_shot", b"few_shot", "generation", b"generation", "labels", b"labels", "metric", b"metric", "reference", b"reference", "resamples", b"resamples", "rules", b"rules", "seed", b"seed", "stored_answers", b"stored_answers", "suites", b"suites", "task_spec", b"task_spec", "threads", b"threads", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -288,18 +332,205 @@ class ScoringOutcome(_message.Message):
         DESCRIPTOR: _descriptor.Descriptor
 
         DOMAINS_FIELD_NUMBER: _builtins.int
+        SUITES_FIELD_NUMBER: _builtins.int
         @_builtins.property
         def domains(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScoringOutcome.DomainScores]:
             """Scores by domain."""
+
+        @_builtins.property
+        def suites(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScoringOutcome.SuiteScores]:
+            """Scores by suite."""
 
         def __init__(
             self,
             *,
             domains: _abc.Iterable[Global___ScoringOutcome.DomainScores] | None = ...,
+            suites: _abc.Iterable[Global___ScoringOutcome.SuiteScores] | None = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["domains", b"domains"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["domains", b"domains", "suites", b"suites"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class SuiteScores(_message.Message):
+        """Scores of one suite."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        SUITE_FIELD_NUMBER: _builtins.int
+        REVISION_FIELD_NUMBER: _builtins.int
+        TESTS_FIELD_NUMBER: _builtins.int
+        suite: _builtins.str
+        """Last segment of the resource name of the suite."""
+        revision: _builtins.int
+        """Revision of the suite."""
+        @_builtins.property
+        def tests(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScoringOutcome.TestScores]:
+            """Scores by test."""
+
+        def __init__(
+            self,
+            *,
+            suite: _builtins.str = ...,
+            revision: _builtins.int = ...,
+            tests: _abc.Iterable[Global___ScoringOutcome.TestScores] | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "suite", b"suite", "tests", b"tests"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class TestScores(_message.Message):
+        """Scores of one test of a suite."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        @_typing.final
+        class CandidateEntry(_message.Message):
+            DESCRIPTOR: _descriptor.Descriptor
+
+            KEY_FIELD_NUMBER: _builtins.int
+            VALUE_FIELD_NUMBER: _builtins.int
+            key: _builtins.str
+            @_builtins.property
+            def value(self) -> Global___ScoringOutcome.Interval: ...
+            def __init__(
+                self,
+                *,
+                key: _builtins.str = ...,
+                value: Global___ScoringOutcome.Interval | None = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        @_typing.final
+        class ReferenceEntry(_message.Message):
+            DESCRIPTOR: _descriptor.Descriptor
+
+            KEY_FIELD_NUMBER: _builtins.int
+            VALUE_FIELD_NUMBER: _builtins.int
+            key: _builtins.str
+            @_builtins.property
+            def value(self) -> Global___ScoringOutcome.Interval: ...
+            def __init__(
+                self,
+                *,
+                key: _builtins.str = ...,
+                value: Global___ScoringOutcome.Interval | None = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        @_typing.final
+        class DifferencesEntry(_message.Message):
+            DESCRIPTOR: _descriptor.Descriptor
+
+            KEY_FIELD_NUMBER: _builtins.int
+            VALUE_FIELD_NUMBER: _builtins.int
+            key: _builtins.str
+            @_builtins.property
+            def value(self) -> Global___ScoringOutcome.Interval: ...
+            def __init__(
+                self,
+                *,
+                key: _builtins.str = ...,
+                value: Global___ScoringOutcome.Interval | None = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        @_typing.final
+        class UnmeasuredEntry(_message.Message):
+            DESCRIPTOR: _descriptor.Descriptor
+
+            KEY_FIELD_NUMBER: _builtins.int
+            VALUE_FIELD_NUMBER: _builtins.int
+            key: _builtins.str
+            value: _builtins.str
+            def __init__(
+                self,
+                *,
+                key: _builtins.str = ...,
+                value: _builtins.str = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        TEST_FIELD_NUMBER: _builtins.int
+        KIND_FIELD_NUMBER: _builtins.int
+        DIFFICULTY_FIELD_NUMBER: _builtins.int
+        METRIC_FIELD_NUMBER: _builtins.int
+        RECORDS_FIELD_NUMBER: _builtins.int
+        CANDIDATE_FIELD_NUMBER: _builtins.int
+        REFERENCE_FIELD_NUMBER: _builtins.int
+        DIFFERENCES_FIELD_NUMBER: _builtins.int
+        UNMEASURED_FIELD_NUMBER: _builtins.int
+        ANSWERS_FIELD_NUMBER: _builtins.int
+        UNANSWERED_FIELD_NUMBER: _builtins.int
+        test: _builtins.str
+        """Name of the test."""
+        kind: _builtins.str
+        """Kind: the name of a `SuiteTest.Kind` without its prefix. Empty: a plain test."""
+        difficulty: _builtins.str
+        """Difficulty."""
+        metric: _builtins.str
+        """Metric that sums the test up."""
+        records: _builtins.int
+        """Number of records."""
+        answers: _builtins.str
+        """Digest of the answers of the candidate."""
+        unanswered: _builtins.int
+        """Number of answers from which nothing could be extracted."""
+        @_builtins.property
+        def candidate(self) -> _containers.MessageMap[_builtins.str, Global___ScoringOutcome.Interval]:
+            """Metrics of the candidate by name."""
+
+        @_builtins.property
+        def reference(self) -> _containers.MessageMap[_builtins.str, Global___ScoringOutcome.Interval]:
+            """Metrics of the reference by name. Empty: no reference."""
+
+        @_builtins.property
+        def differences(self) -> _containers.MessageMap[_builtins.str, Global___ScoringOutcome.Interval]:
+            """Metrics of the candidate minus those of the reference, paired, by name."""
+
+        @_builtins.property
+        def unmeasured(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+            """Why a metric has no value, by its name; the empty name stands for the whole test."""
+
+        def __init__(
+            self,
+            *,
+            test: _builtins.str = ...,
+            kind: _builtins.str = ...,
+            difficulty: _builtins.str = ...,
+            metric: _builtins.str = ...,
+            records: _builtins.int = ...,
+            candidate: _abc.Mapping[_builtins.str, Global___ScoringOutcome.Interval] | None = ...,
+            reference: _abc.Mapping[_builtins.str, Global___ScoringOutcome.Interval] | None = ...,
+            differences: _abc.Mapping[_builtins.str, Global___ScoringOutcome.Interval] | None = ...,
+            unmeasured: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+            answers: _builtins.str = ...,
+            unanswered: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "candidate", b"candidate", "differences", b"differences", "difficulty", b"difficulty", "kind", b"kind", "metric", b"metric", "records", b"records", "reference", b"reference", "test", b"test", "unanswered", b"unanswered", "unmeasured", b"unmeasured"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from ratoon.common.v1 import compute_pb2 as _compute_pb2
 from ratoon.common.v1 import generation_pb2 as _generation_pb2
 import builtins as _builtins
 import sys
@@ -81,6 +82,8 @@ class VerificationSpec(_message.Message):
     CARD_FIELD_NUMBER: _builtins.int
     THREADS_FIELD_NUMBER: _builtins.int
     SIGNING_KEY_FIELD_NUMBER: _builtins.int
+    COMPUTE_FIELD_NUMBER: _builtins.int
+    DTYPES_FIELD_NUMBER: _builtins.int
     artifact_digest: _builtins.str
     """Digest of the tree: a whole model, or an adapter whose recipe names its base."""
     golden_source_digest: _builtins.str
@@ -97,6 +100,14 @@ class VerificationSpec(_message.Message):
     def card(self) -> Global___VerificationSpec.Card:
         """Contents of the model card."""
 
+    @_builtins.property
+    def compute(self) -> _compute_pb2.Compute:
+        """Device of the model, and a number format to record. Not set: CPU, 32-bit floating point."""
+
+    @_builtins.property
+    def dtypes(self) -> _containers.RepeatedScalarFieldContainer[_compute_pb2.Compute.Dtype.ValueType]:
+        """Further number formats to record."""
+
     def __init__(
         self,
         *,
@@ -106,10 +117,12 @@ class VerificationSpec(_message.Message):
         card: Global___VerificationSpec.Card | None = ...,
         threads: _builtins.int = ...,
         signing_key: _builtins.str | None = ...,
+        compute: _compute_pb2.Compute | None = ...,
+        dtypes: _abc.Iterable[_compute_pb2.Compute.Dtype.ValueType] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_signing_key", b"_signing_key", "card", b"card", "signing_key", b"signing_key"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_signing_key", b"_signing_key", "card", b"card", "compute", b"compute", "signing_key", b"signing_key"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_signing_key", b"_signing_key", "artifact_digest", b"artifact_digest", "card", b"card", "golden_count", b"golden_count", "golden_source_digest", b"golden_source_digest", "signing_key", b"signing_key", "threads", b"threads"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_signing_key", b"_signing_key", "artifact_digest", b"artifact_digest", "card", b"card", "compute", b"compute", "dtypes", b"dtypes", "golden_count", b"golden_count", "golden_source_digest", b"golden_source_digest", "signing_key", b"signing_key", "threads", b"threads"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__signing_key: _TypeAlias = _typing.Literal["signing_key"]  # noqa: Y015
     _WhichOneofArgType__signing_key: _TypeAlias = _typing.Literal["_signing_key", b"_signing_key"]  # noqa: Y015

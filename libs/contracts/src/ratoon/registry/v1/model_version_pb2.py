@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from ratoon.common.v1 import compute_pb2 as ratoon_dot_common_dot_v1_dot_compute__pb2
 from ratoon.common.v1 import generation_pb2 as ratoon_dot_common_dot_v1_dot_generation__pb2
 from ratoon.common.v1 import progress_pb2 as ratoon_dot_common_dot_v1_dot_progress__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&ratoon/registry/v1/model_version.proto\x12\x12ratoon.registry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!ratoon/common/v1/generation.proto\x1a\x1fratoon/common/v1/progress.proto\"\xcc\x07\n\x0cModelVersion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x05state\x18\x05 \x01(\x0e\x32&.ratoon.registry.v1.ModelVersion.State\x12\x17\n\x0f\x61rtifact_digest\x18\x06 \x01(\t\x12,\n\x07lineage\x18\x07 \x01(\x0b\x32\x1b.ratoon.registry.v1.Lineage\x12\x11\n\tchangelog\x18\x08 \x01(\t\x12,\n\x08progress\x18\t \x01(\x0b\x32\x1a.ratoon.common.v1.Progress\x12*\n\x07\x66\x61ilure\x18\n \x01(\x0b\x32\x19.ratoon.common.v1.Failure\x12\x18\n\x10signature_digest\x18\x0b \x01(\t\x12\x15\n\rgolden_digest\x18\x0c \x01(\t\x12\x17\n\x0fparameter_count\x18\r \x01(\x03\x12\x12\n\nsize_bytes\x18\x0e \x01(\x03\x12\x1c\n\x14golden_source_digest\x18\x0f \x01(\t\x12<\n\x06scores\x18\x10 \x03(\x0b\x32,.ratoon.registry.v1.ModelVersion.ScoresEntry\x12\x1c\n\x14\x62\x61se_artifact_digest\x18\x11 \x01(\t\x12\x1d\n\x15\x62\x61se_signature_digest\x18\x12 \x01(\t\x12\x41\n\x13generation_defaults\x18\x13 \x01(\x0b\x32$.ratoon.common.v1.GenerationDefaults\x12\x1d\n\x15max_prompt_characters\x18\x14 \x01(\x05\x12\x19\n\x11max_prompt_tokens\x18\x15 \x01(\x05\x12\x16\n\x0e\x63ontext_tokens\x18\x16 \x01(\x05\x1a-\n\x0bScoresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\x93\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_QUEUED\x10\x01\x12\x13\n\x0fSTATE_VERIFYING\x10\x02\x12\x0f\n\x0bSTATE_READY\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x14\n\x10STATE_CANCELLING\x10\x05\x12\x13\n\x0fSTATE_CANCELLED\x10\x06\"\xa0\x01\n\x07Lineage\x12\x17\n\x0f\x64\x61taset_version\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\x12\x11\n\tlabel_set\x18\x03 \x01(\t\x12\x14\n\x0ctraining_run\x18\x04 \x01(\t\x12\x16\n\x0e\x65valuation_run\x18\x05 \x01(\t\x12\x14\n\x0cpipeline_run\x18\x06 \x01(\t\x12\x16\n\x0eparent_version\x18\x07 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&ratoon/registry/v1/model_version.proto\x12\x12ratoon.registry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eratoon/common/v1/compute.proto\x1a!ratoon/common/v1/generation.proto\x1a\x1fratoon/common/v1/progress.proto\"\xbe\x08\n\x0cModelVersion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x05state\x18\x05 \x01(\x0e\x32&.ratoon.registry.v1.ModelVersion.State\x12\x17\n\x0f\x61rtifact_digest\x18\x06 \x01(\t\x12,\n\x07lineage\x18\x07 \x01(\x0b\x32\x1b.ratoon.registry.v1.Lineage\x12\x11\n\tchangelog\x18\x08 \x01(\t\x12,\n\x08progress\x18\t \x01(\x0b\x32\x1a.ratoon.common.v1.Progress\x12*\n\x07\x66\x61ilure\x18\n \x01(\x0b\x32\x19.ratoon.common.v1.Failure\x12\x18\n\x10signature_digest\x18\x0b \x01(\t\x12\x15\n\rgolden_digest\x18\x0c \x01(\t\x12\x17\n\x0fparameter_count\x18\r \x01(\x03\x12\x12\n\nsize_bytes\x18\x0e \x01(\x03\x12\x1c\n\x14golden_source_digest\x18\x0f \x01(\t\x12<\n\x06scores\x18\x10 \x03(\x0b\x32,.ratoon.registry.v1.ModelVersion.ScoresEntry\x12\x1c\n\x14\x62\x61se_artifact_digest\x18\x11 \x01(\t\x12\x1d\n\x15\x62\x61se_signature_digest\x18\x12 \x01(\t\x12\x41\n\x13generation_defaults\x18\x13 \x01(\x0b\x32$.ratoon.common.v1.GenerationDefaults\x12\x1d\n\x15max_prompt_characters\x18\x14 \x01(\x05\x12\x19\n\x11max_prompt_tokens\x18\x15 \x01(\x05\x12\x16\n\x0e\x63ontext_tokens\x18\x16 \x01(\x05\x12\x37\n\x14verification_compute\x18\x17 \x01(\x0b\x32\x19.ratoon.common.v1.Compute\x12\x37\n\x0eserving_dtypes\x18\x18 \x03(\x0e\x32\x1f.ratoon.common.v1.Compute.Dtype\x1a-\n\x0bScoresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\x93\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_QUEUED\x10\x01\x12\x13\n\x0fSTATE_VERIFYING\x10\x02\x12\x0f\n\x0bSTATE_READY\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x14\n\x10STATE_CANCELLING\x10\x05\x12\x13\n\x0fSTATE_CANCELLED\x10\x06\"\xa0\x01\n\x07Lineage\x12\x17\n\x0f\x64\x61taset_version\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\x12\x11\n\tlabel_set\x18\x03 \x01(\t\x12\x14\n\x0ctraining_run\x18\x04 \x01(\t\x12\x16\n\x0e\x65valuation_run\x18\x05 \x01(\t\x12\x14\n\x0cpipeline_run\x18\x06 \x01(\t\x12\x16\n\x0eparent_version\x18\x07 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,12 +37,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MODELVERSION_SCORESENTRY']._loaded_options = None
   _globals['_MODELVERSION_SCORESENTRY']._serialized_options = b'8\001'
-  _globals['_MODELVERSION']._serialized_start=164
-  _globals['_MODELVERSION']._serialized_end=1136
-  _globals['_MODELVERSION_SCORESENTRY']._serialized_start=941
-  _globals['_MODELVERSION_SCORESENTRY']._serialized_end=986
-  _globals['_MODELVERSION_STATE']._serialized_start=989
-  _globals['_MODELVERSION_STATE']._serialized_end=1136
-  _globals['_LINEAGE']._serialized_start=1139
-  _globals['_LINEAGE']._serialized_end=1299
+  _globals['_MODELVERSION']._serialized_start=196
+  _globals['_MODELVERSION']._serialized_end=1282
+  _globals['_MODELVERSION_SCORESENTRY']._serialized_start=1087
+  _globals['_MODELVERSION_SCORESENTRY']._serialized_end=1132
+  _globals['_MODELVERSION_STATE']._serialized_start=1135
+  _globals['_MODELVERSION_STATE']._serialized_end=1282
+  _globals['_LINEAGE']._serialized_start=1285
+  _globals['_LINEAGE']._serialized_end=1445
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from ratoon.common.v1 import compute_pb2 as _compute_pb2
 from ratoon.common.v1 import generation_pb2 as _generation_pb2
 from ratoon.common.v1 import progress_pb2 as _progress_pb2
 import builtins as _builtins
@@ -109,6 +110,8 @@ class ModelVersion(_message.Message):
     MAX_PROMPT_CHARACTERS_FIELD_NUMBER: _builtins.int
     MAX_PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
     CONTEXT_TOKENS_FIELD_NUMBER: _builtins.int
+    VERIFICATION_COMPUTE_FIELD_NUMBER: _builtins.int
+    SERVING_DTYPES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/models/{model}/versions/{version}`. Version IDs are `v1.0`, `v1.1`, …"""
     revision: _builtins.int
@@ -176,6 +179,19 @@ class ModelVersion(_message.Message):
         model. Set by verification.
         """
 
+    @_builtins.property
+    def verification_compute(self) -> _compute_pb2.Compute:
+        """Device of the verification, and a number format for further golden prompts. The reference is always recorded in
+        32-bit floating point. CUDA without an NVIDIA GPU (`ACCELERATOR_UNAVAILABLE`), other accelerators and more than one
+        device (`COMPUTE_NOT_SUPPORTED`) are refused. Default: CPU, 32-bit floating point.
+        """
+
+    @_builtins.property
+    def serving_dtypes(self) -> _containers.RepeatedScalarFieldContainer[_compute_pb2.Compute.Dtype.ValueType]:
+        """Number formats in which engines will serve the version. The log-probabilities of the golden prompts are recorded in
+        each of them, with which an engine of that format is attested. Empty: 32-bit floating point only.
+        """
+
     def __init__(
         self,
         *,
@@ -201,10 +217,12 @@ class ModelVersion(_message.Message):
         max_prompt_characters: _builtins.int = ...,
         max_prompt_tokens: _builtins.int = ...,
         context_tokens: _builtins.int = ...,
+        verification_compute: _compute_pb2.Compute | None = ...,
+        serving_dtypes: _abc.Iterable[_compute_pb2.Compute.Dtype.ValueType] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "failure", b"failure", "generation_defaults", b"generation_defaults", "lineage", b"lineage", "progress", b"progress", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "failure", b"failure", "generation_defaults", b"generation_defaults", "lineage", b"lineage", "progress", b"progress", "update_time", b"update_time", "verification_compute", b"verification_compute"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "base_artifact_digest", b"base_artifact_digest", "base_signature_digest", b"base_signature_digest", "changelog", b"changelog", "context_tokens", b"context_tokens", "create_time", b"create_time", "failure", b"failure", "generation_defaults", b"generation_defaults", "golden_digest", b"golden_digest", "golden_source_digest", b"golden_source_digest", "lineage", b"lineage", "max_prompt_characters", b"max_prompt_characters", "max_prompt_tokens", b"max_prompt_tokens", "name", b"name", "parameter_count", b"parameter_count", "progress", b"progress", "revision", b"revision", "scores", b"scores", "signature_digest", b"signature_digest", "size_bytes", b"size_bytes", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "base_artifact_digest", b"base_artifact_digest", "base_signature_digest", b"base_signature_digest", "changelog", b"changelog", "context_tokens", b"context_tokens", "create_time", b"create_time", "failure", b"failure", "generation_defaults", b"generation_defaults", "golden_digest", b"golden_digest", "golden_source_digest", b"golden_source_digest", "lineage", b"lineage", "max_prompt_characters", b"max_prompt_characters", "max_prompt_tokens", b"max_prompt_tokens", "name", b"name", "parameter_count", b"parameter_count", "progress", b"progress", "revision", b"revision", "scores", b"scores", "serving_dtypes", b"serving_dtypes", "signature_digest", b"signature_digest", "size_bytes", b"size_bytes", "state", b"state", "update_time", b"update_time", "verification_compute", b"verification_compute"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

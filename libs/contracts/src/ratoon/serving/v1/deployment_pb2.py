@@ -23,19 +23,20 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from ratoon.common.v1 import compute_pb2 as ratoon_dot_common_dot_v1_dot_compute__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"ratoon/serving/v1/deployment.proto\x12\x11ratoon.serving.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xac\x02\n\nDeployment\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05model\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\t\x12\x18\n\x10previous_version\x18\x07 \x01(\t\x12\x16\n\x0e\x61\x63tive_rollout\x18\x08 \x01(\t\x12\x14\n\x0cmin_replicas\x18\t \x01(\x05\x12\x14\n\x0cmax_replicas\x18\n \x01(\x05\x12\x10\n\x08replicas\x18\x0b \x01(\x05\x12\x0c\n\x04pool\x18\x0c \x01(\t\"\xec\x02\n\x06\x45ngine\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x05 \x01(\t\x12.\n\x05state\x18\x06 \x01(\x0e\x32\x1f.ratoon.serving.v1.Engine.State\x12\x10\n\x08\x61ttested\x18\x07 \x01(\x08\x12\x0f\n\x07message\x18\x08 \x01(\t\"|\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_STARTING\x10\x01\x12\x0f\n\x0bSTATE_READY\x10\x02\x12\x12\n\x0eSTATE_DRAINING\x10\x03\x12\x11\n\rSTATE_STOPPED\x10\x04\x12\x10\n\x0cSTATE_FAILED\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"ratoon/serving/v1/deployment.proto\x12\x11ratoon.serving.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eratoon/common/v1/compute.proto\"\xd8\x02\n\nDeployment\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05model\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\t\x12\x18\n\x10previous_version\x18\x07 \x01(\t\x12\x16\n\x0e\x61\x63tive_rollout\x18\x08 \x01(\t\x12\x14\n\x0cmin_replicas\x18\t \x01(\x05\x12\x14\n\x0cmax_replicas\x18\n \x01(\x05\x12\x10\n\x08replicas\x18\x0b \x01(\x05\x12\x0c\n\x04pool\x18\x0c \x01(\t\x12*\n\x07\x63ompute\x18\r \x01(\x0b\x32\x19.ratoon.common.v1.Compute\"\x98\x03\n\x06\x45ngine\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x05 \x01(\t\x12.\n\x05state\x18\x06 \x01(\x0e\x32\x1f.ratoon.serving.v1.Engine.State\x12\x10\n\x08\x61ttested\x18\x07 \x01(\x08\x12\x0f\n\x07message\x18\x08 \x01(\t\x12*\n\x07\x63ompute\x18\t \x01(\x0b\x32\x19.ratoon.common.v1.Compute\"|\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_STARTING\x10\x01\x12\x0f\n\x0bSTATE_READY\x10\x02\x12\x12\n\x0eSTATE_DRAINING\x10\x03\x12\x11\n\rSTATE_STOPPED\x10\x04\x12\x10\n\x0cSTATE_FAILED\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ratoon.serving.v1.deployment_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DEPLOYMENT']._serialized_start=91
-  _globals['_DEPLOYMENT']._serialized_end=391
-  _globals['_ENGINE']._serialized_start=394
-  _globals['_ENGINE']._serialized_end=758
-  _globals['_ENGINE_STATE']._serialized_start=634
-  _globals['_ENGINE_STATE']._serialized_end=758
+  _globals['_DEPLOYMENT']._serialized_start=123
+  _globals['_DEPLOYMENT']._serialized_end=467
+  _globals['_ENGINE']._serialized_start=470
+  _globals['_ENGINE']._serialized_end=878
+  _globals['_ENGINE_STATE']._serialized_start=754
+  _globals['_ENGINE_STATE']._serialized_end=878
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from ratoon.common.v1 import compute_pb2 as _compute_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -36,6 +37,7 @@ class Deployment(_message.Message):
     MAX_REPLICAS_FIELD_NUMBER: _builtins.int
     REPLICAS_FIELD_NUMBER: _builtins.int
     POOL_FIELD_NUMBER: _builtins.int
+    COMPUTE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/deployments/{deployment}`."""
     revision: _builtins.int
@@ -68,6 +70,13 @@ class Deployment(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """Time of the last change, UTC. Set by the server."""
 
+    @_builtins.property
+    def compute(self) -> _compute_pb2.Compute:
+        """Accelerator and number format of the engines, for rollouts that set none. The accelerator selects the node pool,
+        unless `pool` names one. Not set: those of the pool. An accelerator that the installation does not have is refused
+        (`ACCELERATOR_UNAVAILABLE`), and more than one device (`COMPUTE_NOT_SUPPORTED`).
+        """
+
     def __init__(
         self,
         *,
@@ -83,10 +92,11 @@ class Deployment(_message.Message):
         max_replicas: _builtins.int = ...,
         replicas: _builtins.int = ...,
         pool: _builtins.str = ...,
+        compute: _compute_pb2.Compute | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["compute", b"compute", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_rollout", b"active_rollout", "create_time", b"create_time", "max_replicas", b"max_replicas", "min_replicas", b"min_replicas", "model", b"model", "name", b"name", "pool", b"pool", "previous_version", b"previous_version", "replicas", b"replicas", "revision", b"revision", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_rollout", b"active_rollout", "compute", b"compute", "create_time", b"create_time", "max_replicas", b"max_replicas", "min_replicas", b"min_replicas", "model", b"model", "name", b"name", "pool", b"pool", "previous_version", b"previous_version", "replicas", b"replicas", "revision", b"revision", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -141,6 +151,7 @@ class Engine(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     ATTESTED_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
+    COMPUTE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/deployments/{deployment}/engines/{engine}`."""
     revision: _builtins.int
@@ -161,6 +172,10 @@ class Engine(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """Time of the last change, UTC. Set by the server."""
 
+    @_builtins.property
+    def compute(self) -> _compute_pb2.Compute:
+        """Accelerator and number format that were requested. Not set: those of the pool."""
+
     def __init__(
         self,
         *,
@@ -172,10 +187,11 @@ class Engine(_message.Message):
         state: Global___Engine.State.ValueType = ...,
         attested: _builtins.bool = ...,
         message: _builtins.str = ...,
+        compute: _compute_pb2.Compute | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["compute", b"compute", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attested", b"attested", "create_time", b"create_time", "message", b"message", "name", b"name", "revision", b"revision", "state", b"state", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attested", b"attested", "compute", b"compute", "create_time", b"create_time", "message", b"message", "name", b"name", "revision", b"revision", "state", b"state", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

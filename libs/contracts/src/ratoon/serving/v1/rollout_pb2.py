@@ -23,24 +23,25 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from ratoon.common.v1 import compute_pb2 as ratoon_dot_common_dot_v1_dot_compute__pb2
 from ratoon.common.v1 import progress_pb2 as ratoon_dot_common_dot_v1_dot_progress__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fratoon/serving/v1/rollout.proto\x12\x11ratoon.serving.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fratoon/common/v1/progress.proto\"\xc4\x08\n\x07Rollout\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x05state\x18\x05 \x01(\x0e\x32 .ratoon.serving.v1.Rollout.State\x12\x12\n\nto_version\x18\x06 \x01(\t\x12\x14\n\x0c\x66rom_version\x18\x07 \x01(\t\x12\x35\n\x08strategy\x18\x08 \x01(\x0e\x32#.ratoon.serving.v1.Rollout.Strategy\x12-\n\x04\x62\x61ke\x18\t \x01(\x0b\x32\x1f.ratoon.serving.v1.Rollout.Bake\x12,\n\x08progress\x18\n \x01(\x0b\x32\x1a.ratoon.common.v1.Progress\x12*\n\x07\x66\x61ilure\x18\x0b \x01(\x0b\x32\x19.ratoon.common.v1.Failure\x12\x0e\n\x06paused\x18\x0c \x01(\x08\x12.\n\x05steps\x18\r \x03(\x0b\x32\x1f.ratoon.serving.v1.Rollout.Step\x12\x0e\n\x06reason\x18\x0e \x01(\t\x12\x0c\n\x04\x65tag\x18\x0f \x01(\t\x12\x0e\n\x06shares\x18\x10 \x03(\x05\x12\x14\n\x0cstep_seconds\x18\x11 \x01(\x01\x1a\x65\n\x04\x42\x61ke\x12\x0f\n\x07seconds\x18\x01 \x01(\x01\x12\x16\n\x0emax_error_rate\x18\x02 \x01(\x01\x12\x19\n\x11max_latency_ratio\x18\x03 \x01(\x01\x12\x19\n\x11max_negative_rate\x18\x04 \x01(\x01\x1aP\n\x04Step\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"\xea\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_QUEUED\x10\x01\x12\x13\n\x0fSTATE_PREPARING\x10\x02\x12\x12\n\x0eSTATE_SHIFTING\x10\x03\x12\x10\n\x0cSTATE_BAKING\x10\x04\x12\x12\n\x0eSTATE_DRAINING\x10\x05\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x06\x12\x16\n\x12STATE_ROLLING_BACK\x10\x07\x12\x15\n\x11STATE_ROLLED_BACK\x10\x08\x12\x10\n\x0cSTATE_FAILED\x10\t\x12\x13\n\x0fSTATE_CANCELLED\x10\n\"r\n\x08Strategy\x12\x18\n\x14STRATEGY_UNSPECIFIED\x10\x00\x12\x1a\n\x16STRATEGY_SECOND_ENGINE\x10\x01\x12\x19\n\x15STRATEGY_ADAPTER_SWAP\x10\x02\x12\x15\n\x11STRATEGY_IN_PLACE\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fratoon/serving/v1/rollout.proto\x12\x11ratoon.serving.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eratoon/common/v1/compute.proto\x1a\x1fratoon/common/v1/progress.proto\"\xf0\x08\n\x07Rollout\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x05state\x18\x05 \x01(\x0e\x32 .ratoon.serving.v1.Rollout.State\x12\x12\n\nto_version\x18\x06 \x01(\t\x12\x14\n\x0c\x66rom_version\x18\x07 \x01(\t\x12\x35\n\x08strategy\x18\x08 \x01(\x0e\x32#.ratoon.serving.v1.Rollout.Strategy\x12-\n\x04\x62\x61ke\x18\t \x01(\x0b\x32\x1f.ratoon.serving.v1.Rollout.Bake\x12,\n\x08progress\x18\n \x01(\x0b\x32\x1a.ratoon.common.v1.Progress\x12*\n\x07\x66\x61ilure\x18\x0b \x01(\x0b\x32\x19.ratoon.common.v1.Failure\x12\x0e\n\x06paused\x18\x0c \x01(\x08\x12.\n\x05steps\x18\r \x03(\x0b\x32\x1f.ratoon.serving.v1.Rollout.Step\x12\x0e\n\x06reason\x18\x0e \x01(\t\x12\x0c\n\x04\x65tag\x18\x0f \x01(\t\x12\x0e\n\x06shares\x18\x10 \x03(\x05\x12\x14\n\x0cstep_seconds\x18\x11 \x01(\x01\x12*\n\x07\x63ompute\x18\x12 \x01(\x0b\x32\x19.ratoon.common.v1.Compute\x1a\x65\n\x04\x42\x61ke\x12\x0f\n\x07seconds\x18\x01 \x01(\x01\x12\x16\n\x0emax_error_rate\x18\x02 \x01(\x01\x12\x19\n\x11max_latency_ratio\x18\x03 \x01(\x01\x12\x19\n\x11max_negative_rate\x18\x04 \x01(\x01\x1aP\n\x04Step\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"\xea\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_QUEUED\x10\x01\x12\x13\n\x0fSTATE_PREPARING\x10\x02\x12\x12\n\x0eSTATE_SHIFTING\x10\x03\x12\x10\n\x0cSTATE_BAKING\x10\x04\x12\x12\n\x0eSTATE_DRAINING\x10\x05\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x06\x12\x16\n\x12STATE_ROLLING_BACK\x10\x07\x12\x15\n\x11STATE_ROLLED_BACK\x10\x08\x12\x10\n\x0cSTATE_FAILED\x10\t\x12\x13\n\x0fSTATE_CANCELLED\x10\n\"r\n\x08Strategy\x12\x18\n\x14STRATEGY_UNSPECIFIED\x10\x00\x12\x1a\n\x16STRATEGY_SECOND_ENGINE\x10\x01\x12\x19\n\x15STRATEGY_ADAPTER_SWAP\x10\x02\x12\x15\n\x11STRATEGY_IN_PLACE\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ratoon.serving.v1.rollout_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROLLOUT']._serialized_start=121
-  _globals['_ROLLOUT']._serialized_end=1213
-  _globals['_ROLLOUT_BAKE']._serialized_start=677
-  _globals['_ROLLOUT_BAKE']._serialized_end=778
-  _globals['_ROLLOUT_STEP']._serialized_start=780
-  _globals['_ROLLOUT_STEP']._serialized_end=860
-  _globals['_ROLLOUT_STATE']._serialized_start=863
-  _globals['_ROLLOUT_STATE']._serialized_end=1097
-  _globals['_ROLLOUT_STRATEGY']._serialized_start=1099
-  _globals['_ROLLOUT_STRATEGY']._serialized_end=1213
+  _globals['_ROLLOUT']._serialized_start=153
+  _globals['_ROLLOUT']._serialized_end=1289
+  _globals['_ROLLOUT_BAKE']._serialized_start=753
+  _globals['_ROLLOUT_BAKE']._serialized_end=854
+  _globals['_ROLLOUT_STEP']._serialized_start=856
+  _globals['_ROLLOUT_STEP']._serialized_end=936
+  _globals['_ROLLOUT_STATE']._serialized_start=939
+  _globals['_ROLLOUT_STATE']._serialized_end=1173
+  _globals['_ROLLOUT_STRATEGY']._serialized_start=1175
+  _globals['_ROLLOUT_STRATEGY']._serialized_end=1289
 # @@protoc_insertion_point(module_scope)

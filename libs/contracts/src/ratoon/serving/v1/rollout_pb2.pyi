@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from ratoon.common.v1 import compute_pb2 as _compute_pb2
 from ratoon.common.v1 import progress_pb2 as _progress_pb2
 import builtins as _builtins
 import sys
@@ -200,6 +201,7 @@ class Rollout(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     SHARES_FIELD_NUMBER: _builtins.int
     STEP_SECONDS_FIELD_NUMBER: _builtins.int
+    COMPUTE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/deployments/{deployment}/rollouts/{rollout}`."""
     revision: _builtins.int
@@ -255,6 +257,12 @@ class Rollout(_message.Message):
         during this time.
         """
 
+    @_builtins.property
+    def compute(self) -> _compute_pb2.Compute:
+        """Accelerator and number format of the engine of the new version. If they differ from those of the old engine, the
+        new version gets an engine of its own. Not set: those of the deployment.
+        """
+
     def __init__(
         self,
         *,
@@ -275,10 +283,11 @@ class Rollout(_message.Message):
         etag: _builtins.str = ...,
         shares: _abc.Iterable[_builtins.int] | None = ...,
         step_seconds: _builtins.float = ...,
+        compute: _compute_pb2.Compute | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["bake", b"bake", "create_time", b"create_time", "failure", b"failure", "progress", b"progress", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bake", b"bake", "compute", b"compute", "create_time", b"create_time", "failure", b"failure", "progress", b"progress", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bake", b"bake", "create_time", b"create_time", "etag", b"etag", "failure", b"failure", "from_version", b"from_version", "name", b"name", "paused", b"paused", "progress", b"progress", "reason", b"reason", "revision", b"revision", "shares", b"shares", "state", b"state", "step_seconds", b"step_seconds", "steps", b"steps", "strategy", b"strategy", "to_version", b"to_version", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bake", b"bake", "compute", b"compute", "create_time", b"create_time", "etag", b"etag", "failure", b"failure", "from_version", b"from_version", "name", b"name", "paused", b"paused", "progress", b"progress", "reason", b"reason", "revision", b"revision", "shares", b"shares", "state", b"state", "step_seconds", b"step_seconds", "steps", b"steps", "strategy", b"strategy", "to_version", b"to_version", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
