@@ -62,8 +62,6 @@ def test_a_table_without_the_kind_names_the_service_and_what_it_supports():
         "Training does not support tasks of the kind `generate` yet, only `classify`."
     )
     assert (refused.value.code, refused.value.reason) == ("FAILED_PRECONDITION", "TASK_NOT_SUPPORTED")
-    with pytest.raises(TaskNotSupported, match="several labels"):
-        supported(table, TOPICS, "Training")
 
 
 @pytest.mark.parametrize(
@@ -75,6 +73,14 @@ def test_a_table_without_the_kind_names_the_service_and_what_it_supports():
         (TOPICS, "Art\nsport\n", "sport\nart"),
         (TOPICS, "art\neggs", None),
         (TOPICS, "\n", None),
+        (TOPICS, "Art; sport", "sport\nart"),
+        (TOPICS, "art|sport|", "sport\nart"),
+        (TOPICS, "art, eggs", None),
+        (TOPICS, '["Art", "sport", "ART"]', "sport\nart"),
+        (TOPICS, "[]", None),
+        (TOPICS, '["art", 1]', None),
+        (TOPICS, "[" * 100_000, None),
+        (Classify(("a;b", "a", "c"), multi_label=True), "a;b\nC", "a;b\nc"),
         (TEXT, "  Dear Ann \n", "Dear Ann"),
         (TEXT, " ", None),
         (TEXT, "a\ud800", None),
@@ -117,6 +123,8 @@ def test_a_number_is_written_as_short_as_it_can_be_read_back():
         (MAIL, "", "ham", True),
         (TOPICS, "art\nsport", "Sport\nART", False),
         (TOPICS, "art", "art\nsport", True),
+        (TOPICS, '["sport", "art"]', "art;sport", False),
+        (TOPICS, "gone", "Gone", False),
         (TEXT, "Yes. ", "Yes.", False),
         (TEXT, "yes.", "Yes.", True),
         (JSON, '{"a": 1, "b": 2}', '{"b":2,"a":1}', False),
@@ -164,6 +172,7 @@ def test_a_correction_that_repeats_the_answer_confirms_it():
     ("task", "sentence"),
     [
         (MAIL, "one of ham, spam"),
+        (TOPICS, "one or more of sport, news, art"),
         (TEXT, "a text"),
         (JSON, "a JSON document"),
         (SCORE, "a number from -4 to 4 (points)"),
@@ -218,6 +227,7 @@ def test_what_a_task_can_be(task):
     [
         (MAIL, Record(PROMPT, ("Spam",))),
         (TOPICS, Record(PROMPT, ("art", "news"))),
+        (TOPICS, Record(PROMPT, ("art\nnews",))),
         (TEXT, Record(PROMPT)),
         (TEXT, Record(PROMPT, ("one", "two"))),
         (TEXT, Record((), ("A plain text.",))),
@@ -239,6 +249,7 @@ def test_valid_records(task, record):
         (MAIL, Record(PROMPT, ("ham", "spam")), "The record has 2 labels, not 1."),
         (MAIL, Record(PROMPT, ("eggs",)), "'eggs' is not one of the labels ham, spam."),
         (MAIL, Record((), ("ham",)), "The record has no message."),
+        (TOPICS, Record(PROMPT, ("art\neggs",)), "'art\\neggs' is not one of the labels sport, news, art."),
         (TEXT, Record((Turn("users", "x"),)), "Message 1 has the role 'users', which is none of"),
         (TEXT, Record((Turn("system", "x"), Turn("user", " "))), "No message of the user has a text."),
         (TEXT, Record((Turn("user", "\ud800"),)), "half of a surrogate pair"),

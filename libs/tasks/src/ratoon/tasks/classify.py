@@ -1,5 +1,7 @@
 """Task `classify`: one label out of a list, or several."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,8 +41,11 @@ FREE_TEXT = False
 
 MAX_LABELS = 1000
 MAX_LABEL_CHARS = 64
+MAX_ANSWER_TOKENS = 512
 _SEPARATOR = "\n"
 """Between the labels of one record."""
+_SEPARATORS = ";|,"
+"""Characters that separate the labels of a line in files, tried in this order if the line itself is no label."""
 
 
 @dataclass(frozen=True)
@@ -75,24 +80,36 @@ def record_fault(task: Classify, record: Record, /) -> str:
         return "The record has no label."
     if len(record.answers) > 1 and not task.multi_label:
         return f"The record has {len(record.answers)} labels, not 1."
-    unknown = [answer for answer in record.answers if match_label(answer, task.labels) is None]
+    unknown = [answer for answer in record.answers if parse(task, answer) is None]
     return f"{unknown[0][:50]!r} is not one of the labels {', '.join(task.labels)}." if unknown else ""
 
 
 def parse(task: Classify, text: str, /) -> str | None:
-    """Return the label that a text names, in the spelling of the task; of several labels one a line, in its order."""
+    """Return the label that a text names, in the spelling of the task; of several labels one a line, in its order.
+
+    Several labels may also be a JSON list of texts, or stand in one line with `;`, `|` or `,` between them.
+    """
     if not task.multi_label:
         return match_label(text, task.labels)
-    lines = [line for line in text.splitlines() if label_key(line)]
-    named = {match_label(line, task.labels) for line in lines}
+    named = {match_label(each, task.labels) for each in _several(text, task.labels)}
     if not named or None in named:
         return None
     return _SEPARATOR.join(label for label in task.labels if label in named)
 
 
+def members(answer: str | None) -> tuple[str, ...]:
+    """Return the labels of an answer in its canonical form; none of None."""
+    return tuple(answer.split(_SEPARATOR)) if answer else ()
+
+
+def max_answer_tokens(task: Classify) -> int:
+    """Return how many tokens an answer of several labels has at most: a token has a byte or more, the end is one."""
+    return min(MAX_ANSWER_TOKENS, sum(len(label.encode()) + 1 for label in task.labels))
+
+
 def valid_answers(task: Classify, /) -> str:
     """Return the list of labels."""
-    return f"one of {', '.join(task.labels)}"
+    return f"one{' or more' if task.multi_label else ''} of {', '.join(task.labels)}"
 
 
 def is_wrong(task: Classify, answered: str, expected: str, /) -> bool:
@@ -113,7 +130,32 @@ def right_answer(task: Classify, answered: str, verdict: Verdict, /) -> str | No
 
 
 def _keys(task: Classify, text: str) -> frozenset[str]:
-    return frozenset(map(label_key, text.splitlines() if task.multi_label else [text]))
+    return frozenset(map(label_key, _several(text, task.labels) if task.multi_label else [text]))
+
+
+def _several(text: str, labels: Sequence[str]) -> list[str]:
+    """Return the labels that a text lists, as they are written."""
+    listed = _json_list(text)
+    lines = text.splitlines() if listed is None else listed
+    return [each for line in lines for each in _of_line(line, labels) if label_key(each)]
+
+
+def _json_list(text: str) -> list[str] | None:
+    """Return the texts of a JSON list; None if the text is none."""
+    if not text.lstrip().startswith("["):
+        return None
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return values if all(isinstance(value, str) for value in values) else None
+
+
+def _of_line(line: str, labels: Sequence[str]) -> list[str]:
+    if match_label(line, labels) is not None:
+        return [line]
+    separator = next((each for each in _SEPARATORS if each in line), None)
+    return [line] if separator is None else line.split(separator)
 
 
 def _check_label(label: str) -> None:

@@ -150,7 +150,7 @@ class BadTask(ValueError):
 
 
 class TaskNotSupported(Exception):
-    """A service does not support the kind of task, or one of its settings, yet."""
+    """A service does not support the kind of task yet."""
 
     code, reason = "FAILED_PRECONDITION", "TASK_NOT_SUPPORTED"
 
