@@ -22,6 +22,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon.tasks.classify import Classify
+from ratoon.tasks.kinds import parse
 from ratoon_ingestion.domain.curation import Rejected
 from ratoon_ingestion.domain.sources import Columns, Format
 from ratoon_ingestion.worker.charset import Encoding, names_encoding
@@ -541,6 +543,38 @@ def test_parquet_rows_are_items(store):
     entries = read(store, sink.getvalue(), Format.PARQUET)
     assert items(entries)["row-1"].time == datetime(1970, 1, 1, tzinfo=UTC)
     assert rejections(entries) == {"row-2": Rejected.NO_TEXT, "row-3": Rejected.TOO_LARGE}
+
+
+TOPICS = Classify(("billing", "urgent", "a;b"), multi_label=True)
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected", "canonical"),
+    [
+        (["Urgent", "billing", "billing"], '["Urgent", "billing"]', "billing\nurgent"),
+        (["a;b", "billing"], '["a;b", "billing"]', "billing\na;b"),
+        (["urgent", None, ""], "urgent", "urgent"),
+        ([], None, None),
+    ],
+)
+def test_a_list_of_labels_is_a_label_that_the_task_reads(store, labels, expected, canonical):
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"text": ["one"], "label": pa.array([labels], pa.list_(pa.string()))}), sink)
+    chat = [{"role": "user", "content": "one"}]
+    for entries in (
+        read(store, sink.getvalue(), Format.PARQUET),
+        read(store, json.dumps({"text": "one", "label": labels}).encode(), Format.JSONL),
+        read(store, json.dumps({"messages": chat, "label": labels}).encode(), Format.JSONL),
+    ):
+        (item,) = items(entries).values()
+        assert item.label == expected
+        assert (item.label and parse(TOPICS, item.label)) == canonical
+
+
+def test_what_is_no_list_of_texts_is_no_label(store):
+    rows = [{"text": "one", "label": [["a"]]}, {"text": "two", "label": {"a": 1}}]
+    entries = read(store, "\n".join(map(json.dumps, rows)).encode(), Format.JSONL)
+    assert set(rejections(entries).values()) == {Rejected.BAD_ROW}
 
 
 @pytest.mark.parametrize(

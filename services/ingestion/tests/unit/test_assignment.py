@@ -1,5 +1,6 @@
 """Which record goes into which part."""
 
+import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
@@ -52,6 +53,34 @@ def test_each_class_is_parted_80_10_10():
     counts = Counter((record.label, parts[record.record_id]) for record in records)
     for label in "ab":
         assert [counts[label, part] for part in Part] == [400, 50, 50]
+
+
+def several(sets: dict[str, int]) -> list[Candidate]:
+    labels = [label for label, count in sets.items() for _ in range(count)]
+    return [Candidate(f"r{n:05d}", label, f"c{n}") for n, label in enumerate(labels)]
+
+
+@pytest.mark.parametrize("form", [lambda each: each, lambda each: json.dumps(each.split("\n"))])
+def test_several_labels_are_a_class_of_their_own_if_enough_records_have_them(form):
+    sets = {form(each): count for each, count in {"a": 60, "b": 40, "a\nb": 20, "a\nc": 2, "b\nc": 3}.items()}
+    records = several(sets)
+    parts = stratified(records, Ratios(), seed=3).parts
+    counts = Counter((record.label, parts[record.record_id]) for record in records)
+    assert [counts[form("a\nb"), part] for part in Part] == [16, 2, 2]
+    rare = [[counts[form(each), part] for part in Part] for each in ("a\nc", "b\nc")]
+    assert [sum(column) for column in zip(*rare, strict=True)] == [5, 0, 0], "5 records of the label c"
+    assert {part: sum(counts[label, part] for label in sets) for part in Part} == dict(
+        zip(Part, (101, 12, 12), strict=True)
+    )
+
+
+def test_rare_sets_of_labels_stand_with_the_other_records_of_their_rarest_label():
+    pairs = {f"a\n{label}": 2 for label in "bcdefghij"}
+    records = several({"a": 100, **dict.fromkeys("bcdefghij", 8), **pairs})
+    parts = stratified(records, Ratios(), seed=3).parts
+    for label in "bcdefghij":
+        bearing = [parts[record.record_id] for record in records if label in (record.label or "").split("\n")]
+        assert Counter(bearing) == {Part.TRAIN: 8, Part.VALIDATION: 1, Part.TEST: 1}
 
 
 def test_the_order_of_the_records_does_not_matter_and_the_seed_does():

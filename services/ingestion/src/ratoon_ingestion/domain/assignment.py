@@ -1,14 +1,16 @@
 """Which record goes into which part of a split: a pure function of records, shares and seed.
 
 Stratified: within each class, clusters stand in the order of a hash of (seed, cluster) and are cut at the
-shares, so neither the order of the input nor other classes matter. Time: the oldest first, never shuffled. Grouped:
-whole groups instead of classes. Quantiles: tenths of the numbers instead of classes. In all modes a near-duplicate
-cluster stays on one side, and what stood in an earlier test part never trains nor validates.
+shares, so neither the order of the input nor other classes matter. Several labels of a record are a class of their
+own if enough records have them; else the record is in the class of its rarest label. Time: the oldest first, never
+shuffled. Grouped: whole groups instead of classes. Quantiles: tenths of the numbers instead of classes. In all modes a
+near-duplicate cluster stays on one side, and what stood in an earlier test part never trains nor validates.
 """
 
 import hashlib
+import json
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -97,8 +99,10 @@ def stratified(
     clusters: dict[str, list[Candidate]] = defaultdict(list)
     for record in records:
         clusters[record.cluster].append(record)
+    classes = {cluster: _class_of(members) for cluster, members in clusters.items()}
+    merged = _merged(Counter(classes[cluster] for cluster in clusters for _ in clusters[cluster]), ratios)
     for cluster, members in clusters.items():
-        strata[_class_of(members)][cluster] = members
+        strata[merged[classes[cluster]]][cluster] = members
     parts: dict[str, Part] = {}
     for stratum in strata.values():
         parts |= _cut(stratum, ratios, seed, set(tested_before))
@@ -188,6 +192,37 @@ def _class_of(members: Sequence[Candidate]) -> str:
     """The class of a cluster: its most frequent label, the first by name among equals."""
     labels = sorted(member.label or "" for member in members)
     return max(dict.fromkeys(labels), key=labels.count)
+
+
+def _merged(counts: Mapping[str, int], ratios: Ratios) -> dict[str, str]:
+    """Return the stratum of each class: itself, or its rarest label if it has several and too few records."""
+    labels = {name: _labels_of(name) for name in counts}
+    by_label: Counter[str] = Counter()
+    for name, count in counts.items():
+        by_label.update(dict.fromkeys(labels[name], count))
+    return {
+        name: name
+        if len(labels[name]) < 2 or _fills(count, ratios)
+        else min(labels[name], key=lambda label: (by_label[label], label))
+        for name, count in counts.items()
+    }
+
+
+def _labels_of(name: str) -> tuple[str, ...]:
+    """Return the labels of a class: one a line, or those of a JSON list."""
+    lines = tuple(name.split("\n"))
+    if not name.startswith("["):
+        return lines
+    try:
+        listed = json.loads(name)
+    except (ValueError, RecursionError):
+        return lines
+    return tuple(map(str, listed)) or lines
+
+
+def _fills(count: int, ratios: Ratios) -> bool:
+    """Return whether each part gets one of this many records or more."""
+    return all(round(count * share) for share in (ratios.train, ratios.validation, ratios.test) if share)
 
 
 def _cut(

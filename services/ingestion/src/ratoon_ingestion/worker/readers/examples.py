@@ -28,7 +28,7 @@ from ratoon_ingestion.worker.readers.messages import (
     read_tools,
     weight_of,
 )
-from ratoon_ingestion.worker.readers.values import NoCell, cell_line, cell_text
+from ratoon_ingestion.worker.readers.values import NoCell, cell_line, cell_text, label_line
 
 EXAMPLE = "example"
 """Column of whole records, as parts of splits have it."""
@@ -351,7 +351,7 @@ def _with_label(columns: Columns, row: Row, read: _Read, layout: Layout) -> tupl
 def _label(columns: Columns, row: Row) -> str | None:
     value = row.get(columns.label)
     try:
-        return cell_line(row.get("kto_tag") if value is None else value)
+        return label_line(row.get("kto_tag") if value is None else value)
     except NoCell as error:
         raise BadExample(f"the label holds {error}") from None
 

@@ -52,7 +52,7 @@ from ratoon_ingestion.worker.readers.json_values import (
 from ratoon_ingestion.worker.readers.lines import TextLine, text_lines
 from ratoon_ingestion.worker.readers.messages import BadExample
 from ratoon_ingestion.worker.readers.parquet import parquet_columns, parquet_rows
-from ratoon_ingestion.worker.readers.values import NoCell, cell_line, cell_text
+from ratoon_ingestion.worker.readers.values import NoCell, cell_line, cell_text, label_line
 
 _ATTRIBUTE_CHARS = 256
 _REPLACED = "\ufffd".encode()
@@ -256,7 +256,7 @@ def _item(columns: Columns, row: Mapping[str, Any], place: str) -> Item | Reject
     if not payload:
         return Rejection(path, Rejected.NO_TEXT, f"{columns.text} is empty")
     try:
-        label = cell_line(row.get(columns.label))
+        label = label_line(row.get(columns.label))
     except NoCell as error:
         return Rejection(path, Rejected.BAD_ROW, f"{columns.label} holds {error}, not a label")
     time, attributes = as_time(row.get(columns.time)), _attributes(columns, row)

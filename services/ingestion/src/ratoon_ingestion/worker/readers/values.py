@@ -3,9 +3,10 @@
 - No value: null, an empty string, NaN and the infinities.
 - A string is itself. A whole number is its digits (`1` and `1.0` are both `1`), another number its shortest decimal,
   true and false are `true` and `false`, a time is ISO 8601.
-- Bytes are text in UTF-8. An object or a list is no cell.
+- Bytes are text in UTF-8. An object or a list is no cell; a list of labels is one label, the JSON list of its texts.
 """
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -56,6 +57,14 @@ def cell_line(value: object) -> str | None:
     if text is None:
         return None
     return _CONTROL.sub("", _BREAKS.sub(" ", text)).strip() or None
+
+
+def label_line(value: object) -> str | None:
+    """The text of a label as `cell_line` gives it; of a list with several labels their JSON list, in one line."""
+    if not isinstance(value, list | tuple):
+        return cell_line(value)
+    labels = list(dict.fromkeys(label for each in value if (label := cell_line(each)) is not None))
+    return json.dumps(labels, ensure_ascii=False) if len(labels) > 1 else next(iter(labels), None)
 
 
 def _digits(value: int) -> str:
