@@ -55,6 +55,7 @@ V1 = Production("projects/p/models/p/versions/v1.0", "a" * 64, "projects/p/datas
 ADAPTER = TrainingDefaults(method=Method.DEFAULT, base_artifact_digest="b" * 64, epochs=2, lora_rank=16)
 SCRATCH = TrainingDefaults(method=Method.FULL, hidden_size=128, layers=3, max_chars=400)
 CLASSIFY = Classify(("ham", "spam"))
+SEVERAL = Classify(("billing", "urgent", "other"), multi_label=True)
 CHAT = Generate(Form.CHAT, defaults=Sampling(0.0, max_tokens=24), stop=("\n",))
 JSON = Generate(Form.JSON, '{"type": "object"}')
 NUMBER = Regress("points", 0, 5, 0.5)
@@ -67,6 +68,12 @@ def project(task: TaskSpec, training: TrainingDefaults, **settings: Any) -> Proj
 PROJECTS = {
     "labels": project(
         CLASSIFY, SCRATCH, metric_gates=(MetricGate("accuracy", 0.8), MetricGate("macro_f1", max_loss=0.1))
+    ),
+    "several labels": project(
+        SEVERAL,
+        SCRATCH,
+        primary_metric="micro_f1",
+        metric_gates=(MetricGate("recall", 0.4), MetricGate("accuracy", max_loss=0.1)),
     ),
     "texts": project(
         CHAT, ADAPTER, metric_gates=(MetricGate("chrf", max_loss=0.05), MetricGate("bleu", 0.1))
@@ -165,8 +172,8 @@ def test_evaluation_accepts_the_gate(each_run):
         assert created.question.task == run.project.task
 
 
-@pytest.mark.parametrize("kind", RUN_KINDS)
-def test_runs_gate_what_evaluation_measures(kind):
-    of_runs, of_evaluation = RUN_KINDS[kind], EVALUATION_KINDS[kind]
-    assert set(of_runs.GATED_METRICS) == set(of_evaluation.GATED_METRICS)
-    assert set(of_runs.COMPARED_METRICS) == set(of_evaluation.COMPARED_METRICS)
+@pytest.mark.parametrize("task", [CLASSIFY, SEVERAL, CHAT, NUMBER])
+def test_runs_gate_what_evaluation_measures(task):
+    of_runs, of_evaluation = RUN_KINDS[task.kind], EVALUATION_KINDS[task.kind]
+    assert set(of_runs.gated_metrics(task)) == set(of_evaluation.gated_metrics(task))
+    assert set(of_runs.compared_metrics(task)) == set(of_evaluation.compared_metrics(task))

@@ -1,4 +1,4 @@
-"""Whole evaluation jobs of the tasks `generate` and `regress`."""
+"""Whole evaluation jobs of models that write their answers: texts, numbers, several labels."""
 
 import json
 from io import BytesIO
@@ -300,3 +300,52 @@ def test_a_part_with_other_answers_than_numbers_is_refused(numbers, store, tmp_p
     test = store.put_bytes(blob([("one", "3"), ("two", "11"), ("three", None)]))
     with pytest.raises(UnusablePart, match="2 records without a number from 0 to 10"):
         run(numbers | {"domains": [{"name": "new", "test": test}]}, tmp_path / "job")
+
+
+@pytest.fixture(scope="module")
+def label_sets(store, taught, always_ham):
+    """Mails that bear the label that the candidate learnt, and every sixth a second one that it never lists."""
+    rows = [
+        (text, f"{label};urgent" if row % 6 == 1 else label) for row, (text, label) in enumerate(mails(24))
+    ]
+    return {
+        "artifacts": store.url,
+        "candidate": taught,
+        "reference": always_ham,
+        "task_spec": {"classify": {"labels": ["ham", "spam", "urgent"], "multi_label": True}},
+        "domains": [
+            {"name": "new", "test": store.put_bytes(blob(rows)), "train": store.put_bytes(blob(rows + rows))}
+        ],
+        "rules": [
+            {"kind": "BETTER", "domain": "new", "threshold": 0.0},
+            {"kind": "MIN_VALUE", "domain": "new", "metric": "micro_f1", "threshold": 0.5},
+        ],
+        "resamples": 500,
+    }
+
+
+def test_several_labels_are_scored_one_by_one(label_sets, store, tmp_path):
+    result = run(label_sets, tmp_path / "job")
+    domain = scores_of(result)
+    candidate, reference = domain["candidate"], domain["reference"]
+    classes = {each["label"]: each for each in candidate["classes"]}
+    assert {label: each["support"] for label, each in classes.items()} == {"ham": 16, "spam": 8, "urgent": 4}
+    assert classes["urgent"]["f1"] == 0 < classes["spam"]["f1"]
+    for name in ("accuracy", "macro_f1"):
+        assert candidate[name] == candidate["metrics"][name]
+    assert candidate["metrics"]["recall"]["value"] == candidate["recall"]
+    assert candidate["metrics"]["accuracy"]["value"] <= 20 / 24
+    assert domain["differences"]["macro_f1"]["low"] > 0
+    assert result["evaluation"]["verdict"]["passed"]
+    assert set(domain["baselines"]) == {"majority", "tfidf", "tfidf_chars"}
+    assert domain["baselines"]["majority"]["accuracy"]["value"] == 12 / 24
+    assert domain["baselines"]["tfidf_chars"]["macro_f1"]["value"] > reference["macro_f1"]["value"]
+    wrong = pq.read_table(BytesIO(store.read(domain["wrong"]))).to_pylist()
+    assert len(wrong) == domain["wrong_count"] >= 4
+    assert b"Candidate by class" in store.read(result["report_html"])
+
+
+def test_a_part_with_labels_that_are_not_evaluated_is_refused(label_sets, store, tmp_path):
+    test = store.put_bytes(blob([("one", "ham"), ("two", "ham;gone"), ("three", None)]))
+    with pytest.raises(UnusablePart, match="2 records whose labels are not one or more of ham, spam, urgent"):
+        run(label_sets | {"domains": [{"name": "new", "test": test}]}, tmp_path / "job")

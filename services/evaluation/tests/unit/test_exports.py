@@ -77,3 +77,11 @@ def test_free_text_of_several_lines_is_an_example(store, tmp_path):
     )
     (line,) = lines(store, JsonLinesExports(store).write("p", [new], 9, free_text=False).digest)
     assert "example" not in line
+
+
+def test_several_labels_are_a_list(store, tmp_path):
+    part = {"record_id": ["a", "b"], "text": ["one", "two"], "label": ["billing\nurgent", "other"]}
+    wrong = put(store, tmp_path / "w.parquet", {"record_id": ["a", "b"], "predicted": ["other", "billing"]})
+    each = WrongPart("new", wrong, put(store, tmp_path / "p.parquet", part))
+    export = JsonLinesExports(store).write("p", [each], 10, free_text=False)
+    assert [row["label"] for row in lines(store, export.digest)] == [["billing", "urgent"], "other"]

@@ -6,6 +6,7 @@ from statistics import NormalDist, fmean
 
 import pytest
 
+from ratoon.tasks.classify import Classify
 from ratoon.tasks.generate import Form, Generate
 from ratoon.tasks.kind import Direction
 from ratoon.tasks.kinds import KINDS as SHARED
@@ -148,14 +149,17 @@ def test_what_is_no_finite_number_never_passes(kind, value):
     assert not judge([rule], Measurements((domain,)), Regress()).passed
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_metrics_and_baselines_are_those_of_the_kind(kind):
-    ours, shared = KINDS[kind], SHARED[kind]
-    assert set(ours.COMPARED_METRICS) <= set(ours.GATED_METRICS) <= set(shared.METRICS)
-    assert shared.PRIMARY in ours.COMPARED_METRICS
+@pytest.mark.parametrize(
+    "task", [Classify(("a", "b")), Classify(("a", "b"), multi_label=True), Generate(), Regress()]
+)
+def test_metrics_and_baselines_are_those_of_the_kind(task):
+    ours, shared = KINDS[task.kind], SHARED[task.kind]
+    compared = ours.compared_metrics(task)
+    assert set(compared) <= set(ours.gated_metrics(task)) <= set(shared.METRICS)
+    assert shared.PRIMARY in compared
     assert tuple(ours.BASELINE_TITLES) == shared.BASELINES
     assert {ours.BASELINE, *ours.BASE_BASELINES} <= set(shared.BASELINES)
-    assert all(shared.METRICS[name].direction is not Direction.NONE for name in ours.COMPARED_METRICS)
+    assert all(shared.METRICS[name].direction is not Direction.NONE for name in compared)
 
 
 @pytest.mark.parametrize(

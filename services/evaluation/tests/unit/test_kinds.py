@@ -2,25 +2,17 @@
 
 import pytest
 
-from ratoon.process.clock import SystemClock
 from ratoon.tasks import classify
 from ratoon.tasks.classify import Classify
-from ratoon.tasks.kind import Kind, TaskNotSupported
-from ratoon_evaluation.application.commands import CreateRun
-from ratoon_evaluation.application.handlers import create_run
+from ratoon.tasks.kind import Kind
 from ratoon_evaluation.domain.errors import BadEvaluation
 from ratoon_evaluation.domain.gate import Rule, RuleKind
 from ratoon_evaluation.domain.kinds.table import KINDS
-from ratoon_evaluation.domain.runs import Question, check_metrics
+from ratoon_evaluation.domain.runs import check_metrics
 from ratoon_evaluation.domain.scores import BASELINE_TITLES
 
-QUESTION = Question("a" * 64, "", (), (), ())
-
-
-@pytest.mark.parametrize("task", [Classify(("a", "b"), multi_label=True)])
-def test_a_task_that_is_not_supported_is_refused_before_anything_is_stored(task):
-    with pytest.raises(TaskNotSupported, match=r"^Evaluation does not support"):
-        create_run(CreateRun("projects/p", "", QUESTION, task), None, None, SystemClock())
+MAIL = Classify(("ham", "spam"))
+TOPICS = Classify(("sport", "news", "art"), multi_label=True)
 
 
 def test_the_baselines_are_those_of_the_kind():
@@ -37,13 +29,19 @@ def test_the_baselines_are_those_of_the_kind():
 )
 def test_rules_with_a_metric_that_they_cannot_have_are_refused(rule):
     with pytest.raises(BadEvaluation, match=r"^A rule"):
-        check_metrics((rule,), KINDS[Kind.CLASSIFY].GATED_METRICS)
+        check_metrics((rule,), KINDS[Kind.CLASSIFY].gated_metrics(MAIL))
 
 
 def test_rules_with_the_metrics_that_they_need():
     rules = (Rule(RuleKind.MIN_VALUE, "new", 0.5, "auc"), Rule(RuleKind.BETTER, "new"))
-    check_metrics(rules, KINDS[Kind.CLASSIFY].GATED_METRICS)
+    check_metrics(rules, KINDS[Kind.CLASSIFY].gated_metrics(MAIL))
 
 
-def test_gated_metrics_are_metrics_of_the_kind():
-    assert set(KINDS[Kind.CLASSIFY].GATED_METRICS) <= set(classify.METRICS)
+def test_models_that_list_labels_have_no_auc():
+    with pytest.raises(BadEvaluation, match="needs one of the metrics macro_f1, micro_f1, accuracy"):
+        check_metrics(
+            (Rule(RuleKind.MIN_VALUE, "new", 0.5, "auc"),), KINDS[Kind.CLASSIFY].gated_metrics(TOPICS)
+        )
+    check_metrics(
+        (Rule(RuleKind.MIN_VALUE, "new", 0.5, "recall"),), KINDS[Kind.CLASSIFY].gated_metrics(TOPICS)
+    )

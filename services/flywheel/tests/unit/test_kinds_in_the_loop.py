@@ -7,7 +7,7 @@ from ratoon.tasks.generate import Form, Generate, Sampling
 from ratoon.tasks.kinds import KINDS as LIBRARY
 from ratoon.tasks.regress import Regress
 from ratoon_flywheel.domain.errors import LabelServed
-from ratoon_flywheel.domain.kinds import generate, regress
+from ratoon_flywheel.domain.kinds import classify, generate, regress
 from ratoon_flywheel.domain.kinds.table import KINDS
 from ratoon_flywheel.domain.project_settings import DataRequirements
 from ratoon_flywheel.domain.shares import fills_parts, records_in_all, records_per_class
@@ -17,15 +17,37 @@ V1 = "projects/p/models/p/versions/v1.0"
 ANY = DataRequirements()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_metrics_of_a_kind_are_those_of_the_library(kind):
-    module, known = KINDS[kind], LIBRARY[kind].METRICS
+SEVERAL = Classify(("billing", "urgent", "other"), multi_label=True)
+
+
+@pytest.mark.parametrize("task", [Classify(("ham", "spam")), SEVERAL, Generate(), Regress()])
+def test_the_metrics_of_a_task_are_those_of_the_library(task):
+    module, known = KINDS[task.kind], LIBRARY[task.kind].METRICS
     assert module is not None
-    assert set(module.GATED_METRICS) | set(module.REPORTED_METRICS) <= set(known)
-    assert LIBRARY[kind].PRIMARY in module.COMPARED_METRICS
-    assert set(module.COMPARED_METRICS) <= set(module.GATED_METRICS)
-    assert all(known[name].is_judge for name in module.COMPARED_METRICS)
-    assert set(module.SCORED_METRICS) <= set(module.COMPARED_METRICS)
+    gated, compared = module.gated_metrics(task), module.compared_metrics(task)
+    assert set(gated) | set(module.reported_metrics(task)) <= set(known)
+    assert LIBRARY[task.kind].PRIMARY in compared
+    assert set(compared) <= set(gated)
+    assert all(known[name].is_judge for name in compared)
+    assert set(module.SCORED_METRICS) <= set(compared)
+
+
+def test_a_record_with_several_labels_counts_for_each_of_them_and_once_in_all():
+    counts = {"billing": 10, "urgent": 10, "other": 0}
+    assert classify.lack(SEVERAL, counts, 12, RATIOS, False, ANY) == ""
+    sentence = classify.lack(SEVERAL, counts, 12, RATIOS, False, DataRequirements(13))
+    assert sentence.startswith("12 labelled records are too few (10 billing, 10 urgent, 0 other)")
+
+
+def test_the_consequences_of_a_change_between_one_label_and_several_are_said():
+    one = Classify(SEVERAL.labels)
+    assert (classify.narrows(one, SEVERAL), classify.narrows(SEVERAL, one)) == (False, True)
+    (several,), (single,) = (
+        classify.change_notices(before, after, V1, False)
+        for before, after in ((one, SEVERAL), (SEVERAL, one))
+    )
+    assert several.startswith("A record may have several labels now")
+    assert single.startswith("A record has one label now")
 
 
 @pytest.mark.parametrize("ratios", [RATIOS, (0.45, 0.05, 0.5), (0.98, 0.01, 0.01), (1 - 2e-6, 1e-6, 1e-6)])
@@ -45,7 +67,7 @@ def test_the_needed_number_of_records_fills_each_part(ratios):
     ],
 )
 def test_generation_needs_a_number_of_records_with_an_answer(count, requirements, lacks):
-    sentence = generate.lack(Generate(), {"": count}, RATIOS, False, requirements)
+    sentence = generate.lack(Generate(), {}, count, RATIOS, False, requirements)
     assert sentence.startswith(lacks)
     assert bool(sentence) is bool(lacks)
 
@@ -62,7 +84,7 @@ def test_generation_needs_a_number_of_records_with_an_answer(count, requirements
     ],
 )
 def test_regression_needs_numbers_that_differ(counts, requirements, lacks):
-    sentence = regress.lack(Regress("points"), counts, RATIOS, False, requirements)
+    sentence = regress.lack(Regress("points"), counts, sum(counts.values()), RATIOS, False, requirements)
     assert (lacks in sentence) and bool(sentence) is bool(lacks)
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from ratoon.tasks.classify import Classify
 from ratoon.tasks.generate import Generate
-from ratoon.tasks.kind import TaskNotSupported
 from ratoon.tasks.regress import Regress
 from ratoon_flywheel.domain.errors import (
     BadPolicy,
@@ -140,6 +139,7 @@ def test_an_added_label_has_a_notice_and_a_new_spelling_is_neither_added_nor_rem
     assert change_notices(Classify(("ham", "spam")), Classify(("Ham", "SPAM")), V1, False) == ()
 
 
+SEVERAL = Classify(("a", "b"), multi_label=True)
 SCORE = Regress("points", 0, 5)
 
 
@@ -218,7 +218,7 @@ def test_settings_that_a_project_cannot_have(settings, field):
 
 
 def test_a_project_of_any_kind_can_be():
-    for task in (Generate(), SCORE, Classify(("a", "b"), multi_label=True)):
+    for task in (Generate(), SCORE, SEVERAL):
         settings = replace(project(), task=task, recipes=("sft",), compute=StageCompute(training=Compute()))
         assert checked(settings).task == task
     assert replace(project(), task=SCORE).decisive_metric.name == "mae"
@@ -254,8 +254,13 @@ def test_a_part_of_a_setting_can_be_changed_alone():
 @pytest.mark.parametrize(
     ("settings", "error", "names"),
     [
-        ({"task": Classify(("a", "b"), multi_label=True)}, TaskNotSupported, "several labels"),
         ({"primary_metric": "auc"}, SettingNotSupported, "primary_metric"),
+        ({"primary_metric": "micro_f1"}, SettingNotSupported, "primary_metric"),
+        (
+            {"task": SEVERAL, "metric_gates": (MetricGate("auc", 0.5),)},
+            SettingNotSupported,
+            r"metric_gates \(auc\)",
+        ),
         ({"metrics": ("accuracy", "calibration_error")}, SettingNotSupported, "metrics"),
         ({"metric_gates": (MetricGate("recall", 0.5),)}, SettingNotSupported, r"metric_gates \(recall\)"),
         ({"metric_gates": (MetricGate("auc", max_loss=0.1),)}, SettingNotSupported, "metric_gates"),
@@ -289,6 +294,14 @@ def test_a_part_of_a_setting_can_be_changed_alone():
 def test_what_pipeline_runs_do_not_support_yet_is_refused_by_name(settings, error, names):
     with pytest.raises(error, match=names):
         check_supported(replace(project(), **settings))
+
+
+def test_pipeline_runs_support_several_labels_of_a_record():
+    gates = (MetricGate("micro_f1", 0.5), MetricGate("recall", max_loss=0.1))
+    metrics = ("accuracy", "precision")
+    check_supported(
+        replace(project(), task=SEVERAL, primary_metric="micro_f1", metrics=metrics, metric_gates=gates)
+    )
 
 
 @pytest.mark.parametrize(
@@ -374,5 +387,5 @@ def test_what_pipeline_runs_support():
 )
 def test_requirements_on_the_number_of_records(requirements, lacks):
     counts = {"ham": 10, "spam": 10}
-    sentence = lack(Classify(("ham", "spam")), counts, (0.8, 0.1, 0.1), False, requirements)
+    sentence = lack(Classify(("ham", "spam")), counts, 20, (0.8, 0.1, 0.1), False, requirements)
     assert (lacks in sentence) and bool(sentence) is bool(lacks)

@@ -171,7 +171,7 @@ def test_a_correction_is_taken_for_every_kind_of_task(task, correction, label):
         (Generate(Form.JSON), "{", "a JSON document"),
         (Generate(), "  \n", "a text"),
         (Generate(), "x" * 65_537, "65,536 characters, not 65,537"),
-        (Classify(("ham", "spam"), multi_label=True), "ham\neggs", "one of ham, spam"),
+        (Classify(("ham", "spam"), multi_label=True), "ham\neggs", "one or more of ham, spam"),
     ],
 )
 def test_a_correction_that_is_no_answer_of_the_task_is_refused(task, correction, says):
@@ -254,6 +254,11 @@ def test_a_labelled_example_is_a_line_of_a_source():
         "time": NOW.isoformat(),
         "attributes": {"version": V1},
     }
+
+
+def test_several_labels_are_a_list_in_a_line_of_a_source():
+    line = exported(LabelledExample("a", "segment", V1, NOW, "billing\nurgent"), "Pay now")
+    assert json.loads(line)["label"] == ["billing", "urgent"]
 
 
 def test_a_segment_that_cannot_be_is_refused():

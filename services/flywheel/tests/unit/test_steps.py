@@ -294,11 +294,11 @@ def test_too_few_records_end_a_run_before_it_splits_or_trains(monkeypatch, count
 @pytest.mark.parametrize("share", [0.1, 0.001, 1e-5, 1e-9])
 def test_a_share_of_any_size_says_how_many_records_it_needs(share):
     ratios = (1 - 2 * share, share, share)
-    sentence = lack(PROJECT.task, {"ham": 1, "spam": 1}, ratios, False, DataRequirements())
+    sentence = lack(PROJECT.task, {"ham": 1, "spam": 1}, 2, ratios, False, DataRequirements())
     (needed,) = (int(digits) for digits in re.findall(r"need (\d+) records", sentence))
     assert round(needed * share) == 1
     enough = {"ham": needed, "spam": needed}
-    assert lack(PROJECT.task, enough, ratios, False, DataRequirements()) == ""
+    assert lack(PROJECT.task, enough, 2 * needed, ratios, False, DataRequirements()) == ""
 
 
 def test_too_few_records_are_reported_with_the_counts_and_what_is_needed(monkeypatch):

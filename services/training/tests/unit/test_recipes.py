@@ -7,11 +7,12 @@ from pydantic import TypeAdapter
 
 from ratoon.tasks.classify import Classify
 from ratoon.tasks.generate import Form, Generate, Sampling
-from ratoon.tasks.kind import BadTask, TaskNotSupported
+from ratoon.tasks.kind import BadTask
 from ratoon.tasks.kinds import supported
 from ratoon.tasks.regress import Regress
 from ratoon_training.application.commands import BaseModel, RecipeSpec, recipe_of
 from ratoon_training.domain.errors import AcceleratorRefused, BadRecipe
+from ratoon_training.domain.kinds import classify
 from ratoon_training.domain.kinds.table import KINDS
 from ratoon_training.domain.recipes import (
     BATCH_LADDER,
@@ -26,6 +27,7 @@ from ratoon_training.domain.recipes import (
 )
 
 LABELS = ("ham", "spam")
+SEVERAL = Classify(("urgent", "billing", "other"), multi_label=True)
 
 
 def test_samples_are_batch_times_iterations():
@@ -113,13 +115,23 @@ def test_the_size_of_an_architecture_is_counted():
     assert Architecture(tied=False).parameters == 1_090_432 + 4096 * 128
 
 
-def test_several_labels_of_a_record_are_refused():
-    with pytest.raises(TaskNotSupported, match=r"^Training does not support"):
-        recipe_of(RecipeSpec(task=Classify(LABELS, multi_label=True)), None)
+def test_the_answer_of_several_labels_is_a_text_that_lists_them():
+    recipe = recipe_of(RecipeSpec(task=SEVERAL), None)
+    assert (recipe.task, recipe.labels, recipe.label_prior) == (SEVERAL, (), 0.0)
+    tokens = len(b"urgent billing other") + 1
+    assert classify.generation(SEVERAL, 0) == {"do_sample": False, "max_new_tokens": tokens}
+    many = Classify(tuple(f"label-{number}" for number in range(1000)), multi_label=True)
+    assert classify.generation(many, 0)["max_new_tokens"] == 512
+    assert classify.generation(Classify(LABELS), 3)["max_new_tokens"] == 8
+
+
+def test_several_labels_must_differ_in_more_than_their_spelling():
+    with pytest.raises(BadTask, match="are the same label"):
+        recipe_of(RecipeSpec(task=Classify(("a", "A"), multi_label=True)), None)
 
 
 CHAT = Generate(Form.CHAT, defaults=Sampling(max_tokens=64), stop=("\n\n",))
-TASKS = [CHAT, Generate(), Regress("points", -4.0, 4.0, 0.5)]
+TASKS = [SEVERAL, CHAT, Generate(), Regress("points", -4.0, 4.0, 0.5)]
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -41,8 +41,6 @@ def supported(table: Mapping[Kind, T | None], task: TaskSpec, who: str) -> T:
     if entry is None:
         others = ", ".join(f"`{kind}`" for kind, each in table.items() if each is not None)
         raise TaskNotSupported(f"{who} does not support tasks of the kind `{task.kind}` yet, only {others}.")
-    if isinstance(task, Classify) and task.multi_label:
-        raise TaskNotSupported(f"{who} does not support several labels of one record yet.")
     return entry
 
 

@@ -27,7 +27,8 @@ class JsonLinesExports:
     def write(self, project: str, parts: Sequence[WrongPart], limit: int, *, free_text: bool) -> Export:
         """Store at most `limit` records, part by part, which belong to the project; lost ones are left out.
 
-        Answers in free text may have several lines: they are written as examples, since a label is one line.
+        Answers in free text may have several lines: they are written as examples, since a label is one line;
+        several labels are a list.
         """
         count = 0
         with TemporaryDirectory(prefix="ratoon-export-") as folder:
@@ -68,10 +69,11 @@ class JsonLinesExports:
 
 def _line(row: Mapping[str, Any], domain: str, predicted: str, free_text: bool) -> dict[str, Any]:
     label, example = row.get("label"), row.get("example")
+    several = (label or "").split("\n")
     known = {
         "id": row["record_id"],
         "text": row["text"],
-        "label": label or "",
+        "label": several if len(several) > 1 and not free_text else label or "",
         "domain": domain,
         "predicted": predicted[:_PREDICTED_CHARS],
     }

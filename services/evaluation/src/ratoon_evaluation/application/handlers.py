@@ -75,7 +75,7 @@ def _complete(requested: Question, task: TaskSpec) -> Question:
     kind = kind_of(task)
     labels, generation = kind.labels(task), kind.generation(task, requested.generation)
     question = checked(replace(requested, task=task, labels=labels, generation=generation))
-    check_metrics(question.rules, kind.GATED_METRICS, kind.COMPARED_METRICS)
+    check_metrics(question.rules, kind.gated_metrics(task), kind.compared_metrics(task))
     check_baselines(question.rules, kind.BASELINE_TITLES)
     return question
 

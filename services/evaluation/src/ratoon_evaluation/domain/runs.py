@@ -180,7 +180,7 @@ def check_baselines(rules: Sequence[Rule], known: Collection[str]) -> None:
 
 
 def _check_primary(question: Question) -> None:
-    known = kind_of(question.spec).COMPARED_METRICS
+    known = kind_of(question.spec).compared_metrics(question.spec)
     if question.metric and question.metric not in known:
         raise BadEvaluation(
             f"metric must be empty or one of {', '.join(known)}, not {question.metric[:_MAX_NAME_CHARS]!r}.",

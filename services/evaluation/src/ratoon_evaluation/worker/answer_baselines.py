@@ -1,5 +1,6 @@
-"""Simple answerers of free text and of numbers: the answer of the most similar training record, the mean, and a ridge
-regression on TF-IDF weights of words and characters.
+"""Simple answerers of free text, of numbers and of several labels: the answer of the most similar training record, the
+mean, a ridge regression on TF-IDF weights of words and characters, the commonest labels, and one logistic regression a
+label on TF-IDF weights.
 
 Run as a process of its own, `python -m ratoon_evaluation.worker.answer_baselines <folder>`.
 """
@@ -7,16 +8,21 @@ Run as a process of its own, `python -m ratoon_evaluation.worker.answer_baseline
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+import warnings
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from ratoon_evaluation.worker.baselines import cut, stride, words
+import numpy as np
+
+from ratoon_evaluation.domain.scores import MAJORITY
+from ratoon_evaluation.worker.baselines import VECTORIZERS, cut, stride, words
 from ratoon_evaluation.worker.fitting import answer_tasks
 
-NEAREST, MEAN, RIDGE = "nearest_reference", "mean", "ridge_tfidf"
+NEAREST, MEAN, RIDGE, LABEL_SETS = "nearest_reference", "mean", "ridge_tfidf", "label_sets"
 _COMPARED = 500
 """Texts that are compared with the training part at once."""
 
@@ -66,8 +72,41 @@ def _ridge(
     return [float(number) for number in model.predict(cut(tests)).clip(low, high)]
 
 
+def label_sets(task: dict[str, Any]) -> dict[str, Any]:
+    """Return the commonest labels of the training part, and by each regression the labels that are likelier than not.
+
+    Where no label is, the likeliest one: a record has a label.
+    """
+    sets = Counter("\n".join(each) for each in task["answers"])
+    commonest = min(sets, key=lambda each: (-sets[each], each))
+    always = [commonest] * len(task["test_texts"])
+    if len({label for each in task["answers"] for label in each}) < 2:
+        return dict.fromkeys((MAJORITY, *VECTORIZERS), always)
+    return {MAJORITY: always, **{name: _label_sets(task, make()) for name, make in VECTORIZERS.items()}}
+
+
+def _label_sets(task: dict[str, Any], vectorizer: Any) -> list[str]:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.multiclass import OneVsRestClassifier
+    from sklearn.preprocessing import MultiLabelBinarizer
+
+    every = stride(task["texts"])
+    binarizer = MultiLabelBinarizer()
+    named = binarizer.fit_transform(task["answers"][::every])
+    regressions = OneVsRestClassifier(LogisticRegression(C=10.0, max_iter=1000))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Label .* is present in all training examples")
+        regressions.fit(vectorizer.fit_transform(cut(task["texts"][::every])), named)
+    shares = regressions.predict_proba(vectorizer.transform(cut(task["test_texts"])))
+    return ["\n".join(binarizer.classes_[row > min(0.5, np.nextafter(row.max(), 0))]) for row in shares]
+
+
+_ANSWERS: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    NEAREST: nearest_answers,
+    RIDGE: predicted_numbers,
+    LABEL_SETS: label_sets,
+}
+
+
 if __name__ == "__main__":
-    answer_tasks(
-        Path(sys.argv[1]),
-        lambda task: nearest_answers(task) if task["kind"] == NEAREST else predicted_numbers(task),
-    )
+    answer_tasks(Path(sys.argv[1]), lambda task: _ANSWERS[task["kind"]](task))

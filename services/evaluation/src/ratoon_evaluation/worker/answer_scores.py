@@ -62,8 +62,8 @@ class AnswerScores(Protocol):
         ...
 
 
-class _OfColumns:
-    """What both kinds of answers do with their columns."""
+class ScoresOfColumns:
+    """What all kinds of answers do with their columns."""
 
     columns: Mapping[str, Column]
 
@@ -99,7 +99,7 @@ _NO_REFERENCE = "No record of the test part has a reference answer."
 _OF_REFERENCES = ("rouge_l", "exact_match", "token_f1", "bleu", "chrf")
 
 
-class TextScores(_OfColumns):
+class TextScores(ScoresOfColumns):
     """Scores of answers in free text.
 
     BLEU and chrF are values of the whole corpus. `answer_length` counts characters. A record without a reference counts
@@ -141,11 +141,11 @@ class TextScores(_OfColumns):
 def _of_answers(answered: Answered, parsed: Sequence[str | None]) -> dict[str, Column]:
     """Return the metrics that need no reference."""
     columns = {
-        "refusal_rate": _mean([text_metrics.is_refusal(text) for text in answered.texts]),
-        "answer_length": _mean([len(text) for text in answered.texts]),
+        "refusal_rate": mean_column([text_metrics.is_refusal(text) for text in answered.texts]),
+        "answer_length": mean_column([len(text) for text in answered.texts]),
     }
     if answered.task.form is Form.JSON:
-        columns["json_validity"] = _mean([answer is not None for answer in parsed])
+        columns["json_validity"] = mean_column([answer is not None for answer in parsed])
     return columns
 
 
@@ -157,7 +157,7 @@ def _of_references(answered: Answered) -> dict[str, Column]:
             score(text, each) if each else 0.0
             for text, each in zip(answered.texts, answered.references, strict=True)
         ]
-        return _mean(scores, known)
+        return mean_column(scores, known)
 
     columns = {
         "rouge_l": mean(text_metrics.rouge_l_of_texts),
@@ -198,19 +198,21 @@ def _each(of: Callable[[Sequence[float]], float]) -> Callable[[Floats], Floats]:
     return lambda sums: np.array([of(row) for row in sums.tolist()])
 
 
-def _mean(values: Sequence[float], counted: Floats | None = None) -> Column:
+def mean_column(values: Sequence[float], counted: Floats | None = None) -> Column:
+    """Return the mean of one value a record, over the records that count."""
     scores = np.asarray(values, dtype=np.float64)
-    return Column(_ratio, np.stack([scores, np.ones(len(scores)) if counted is None else counted], axis=1))
+    return Column(ratio_of, np.stack([scores, np.ones(len(scores)) if counted is None else counted], axis=1))
 
 
-def _ratio(sums: Floats) -> Floats:
+def ratio_of(sums: Floats) -> Floats:
+    """Return the first of two sums divided by the second; NaN where that is 0."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(sums[..., 0] / sums[..., 1])
 
 
 def _perplexity(sums: Floats) -> Floats:
     with np.errstate(over="ignore"):
-        return np.asarray(np.exp(_ratio(sums)))
+        return np.asarray(np.exp(ratio_of(sums)))
 
 
 def _distinct(words: Sequence[Sequence[str]], order: int, units: Units) -> Statistic:
@@ -228,7 +230,7 @@ def _distinct(words: Sequence[Sequence[str]], order: int, units: Units) -> Stati
     return Linearised(value, (len(owners) - unique) / left)
 
 
-class NumberScores(_OfColumns):
+class NumberScores(ScoresOfColumns):
     """Scores of predicted numbers.
 
     An answer that is no number of the task counts as the worst number of its range: the end that is farther from the
@@ -248,9 +250,9 @@ class NumberScores(_OfColumns):
         error, ones = self._truth - self._predicted, np.ones(len(truth))
         centred = truth - truth.mean()
         self.columns = {
-            "mae": Column(_ratio, np.stack([abs(error), ones], axis=1)),
-            "mse": Column(_ratio, np.stack([error**2, ones], axis=1)),
-            "rmse": Column(lambda sums: np.sqrt(_ratio(sums)), np.stack([error**2, ones], axis=1)),
+            "mae": Column(ratio_of, np.stack([abs(error), ones], axis=1)),
+            "mse": Column(ratio_of, np.stack([error**2, ones], axis=1)),
+            "rmse": Column(lambda sums: np.sqrt(ratio_of(sums)), np.stack([error**2, ones], axis=1)),
             "r2": Column(_r2, np.stack([error**2, centred, centred**2, ones], axis=1)),
         }
         self.unmeasured = self._undefined()

@@ -23,6 +23,7 @@ from ratoon_evaluation.domain.scores import MAJORITY, TFIDF, TFIDF_CHARS
 from ratoon_evaluation.worker.fitting import BaselinesFailed, FittingProcess, answer_tasks
 
 __all__ = [
+    "VECTORIZERS",
     "Baselines",
     "BaselinesFailed",
     "FittedBaselines",
@@ -104,7 +105,7 @@ def fit_and_answer(task: Task) -> dict[str, Any]:
     }
     if len(shares) < 2:
         return {MAJORITY: always, TFIDF: always, TFIDF_CHARS: always, BEST: MAJORITY}
-    fitted = {name: _regression(task, vectorizer) for name, vectorizer in _VECTORIZERS.items()}
+    fitted = {name: _regression(task, vectorizer) for name, vectorizer in VECTORIZERS.items()}
     return {MAJORITY: always, **fitted, BEST: _best(task)}
 
 
@@ -143,7 +144,7 @@ def _best(task: Task) -> str:
     if len(set(part.labels)) < 2:
         return TFIDF
     truth = [task.labels[index] for index in out]
-    scores = {name: _macro_f1(truth, _regression(part, make)) for name, make in _VECTORIZERS.items()}
+    scores = {name: _macro_f1(truth, _regression(part, make)) for name, make in VECTORIZERS.items()}
     return max(scores, key=lambda name: scores[name])
 
 
@@ -164,7 +165,7 @@ def _of_characters() -> Any:
     return TfidfVectorizer(sublinear_tf=True, analyzer="char", ngram_range=(1, 3), max_features=200_000)
 
 
-_VECTORIZERS: dict[str, Callable[[], Any]] = {TFIDF: _of_words, TFIDF_CHARS: _of_characters}
+VECTORIZERS: dict[str, Callable[[], Any]] = {TFIDF: _of_words, TFIDF_CHARS: _of_characters}
 
 
 def _regression(task: Task, make: Callable[[], Any]) -> JSON:

@@ -150,8 +150,9 @@ def _domain(domain: DomainScores, words: _Words) -> Iterable[str]:
         _compared(domain, domain.baseline_difference_of, words),
         words,
     )
-    if domain.candidate.confusion:
+    if domain.candidate.classes:
         yield _classes(domain.candidate)
+    if domain.candidate.confusion:
         yield _confusion(domain.candidate.confusion)
     yield _slices(domain.candidate, words)
     yield f"<p>{domain.wrong_count} wrong answers, stored as <code>{domain.wrong}</code>.</p>"

@@ -85,11 +85,12 @@ def _rules(domain: Domain, primary: str) -> list[evaluation_run_pb2.GateRule]:
 
 def _scores(run: evaluation_run_pb2.EvaluationRun) -> dict[str, float]:
     """The candidate's scores by name, as a version keeps them."""
-    kind = supported(KINDS, requested_task(run), "A pipeline run")
+    task = requested_task(run)
+    kind = supported(KINDS, task, "A pipeline run")
     return {
         f"{result.domain}.{metric}": value
         for result in run.results
-        for metric in kind.REPORTED_METRICS
+        for metric in kind.reported_metrics(task)
         if (value := _score(result.candidate, metric)) is not None
     }
 

@@ -94,7 +94,7 @@ def recipe_of(spec: RecipeSpec, base: BaseModel | None) -> Recipe:
     method = spec.method or _method_for(base)
     task = base.task if base and base.task and spec.task == Classify() else spec.task
     kind = supported(KINDS, task, "Training")
-    texts = kind.ANSWERS_ARE_TEXTS
+    texts = kind.answers_are_texts(task)
     defaults = method.defaults_of_texts(shape.parameters) if texts else method.defaults
     weight, language_epochs = spec.language_model_weight, spec.language_model_epochs
     smoothing = spec.label_smoothing

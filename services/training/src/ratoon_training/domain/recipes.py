@@ -246,6 +246,8 @@ def task_of_json(value: dict[str, Any]) -> TaskSpec:
     """Return the task of a recipe's JSON."""
     fields = dict(value)
     kind = Kind(fields["kind"])
+    if "labels" in fields:
+        fields["labels"] = tuple(fields["labels"])
     if SPECS[kind] is Generate:
         fields |= {"form": Form(fields["form"]), "defaults": Sampling(**fields["defaults"])}
         fields["stop"] = tuple(fields["stop"])

@@ -17,8 +17,8 @@ from ratoon.tasks.number_metrics import ranks
 from ratoon_evaluation.domain.errors import BadEvaluation
 from ratoon_evaluation.domain.generation import Generation, check_absent
 
-GATED_METRICS: tuple[str, ...] = ("macro_f1", "accuracy", "auc")
-COMPARED_METRICS: tuple[str, ...] = ("macro_f1", "accuracy")
+METRICS_OF_SEVERAL: tuple[str, ...] = ("macro_f1", "micro_f1", "accuracy", "precision", "recall")
+"""Metrics of several labels a record; `accuracy` is the share of records whose labels are all right."""
 BASELINE = "majority"
 BASELINE_TITLES: Mapping[str, str] = {
     "majority": "always the commonest label",
@@ -28,6 +28,16 @@ BASELINE_TITLES: Mapping[str, str] = {
 BASE_BASELINES: tuple[str, ...] = ()
 OTHER = ""
 """Stands for every answer that is no label; it is always wrong. No label is empty, but one may be called `other`."""
+
+
+def gated_metrics(task: Classify, /) -> tuple[str, ...]:
+    """Return the metrics of labels; models that list several give no scores of labels, and so no AUC."""
+    return METRICS_OF_SEVERAL if task.multi_label else ("macro_f1", "accuracy", "auc")
+
+
+def compared_metrics(task: Classify, /) -> tuple[str, ...]:
+    """Return the metrics of answers."""
+    return METRICS_OF_SEVERAL if task.multi_label else ("macro_f1", "accuracy")
 
 
 def labels(task: Classify, /) -> tuple[str, ...]:

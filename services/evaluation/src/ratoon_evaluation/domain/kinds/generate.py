@@ -9,7 +9,7 @@ from ratoon.tasks.kind import BadTask
 from ratoon_evaluation.domain.errors import BadEvaluation
 from ratoon_evaluation.domain.generation import DEFAULTS, Generation, merged
 
-GATED_METRICS: tuple[str, ...] = (
+METRICS: tuple[str, ...] = (
     "rouge_l",
     "exact_match",
     "token_f1",
@@ -23,7 +23,7 @@ GATED_METRICS: tuple[str, ...] = (
     "refusal_rate",
     "answer_length",
 )
-COMPARED_METRICS: tuple[str, ...] = tuple(name for name in GATED_METRICS if generate.METRICS[name].is_judge)
+_COMPARED: tuple[str, ...] = tuple(name for name in METRICS if generate.METRICS[name].is_judge)
 BASELINE = "nearest_reference"
 BASELINE_TITLES: Mapping[str, str] = {
     "zero_shot": "the base model",
@@ -33,6 +33,16 @@ BASELINE_TITLES: Mapping[str, str] = {
 
 _NO_JSON = "The form of the answers is not JSON."
 BASE_BASELINES: tuple[str, ...] = ("zero_shot", "few_shot")
+
+
+def gated_metrics(_: Generate, /) -> tuple[str, ...]:
+    """Return the metrics of texts, those of JSON documents included."""
+    return METRICS
+
+
+def compared_metrics(_: Generate, /) -> tuple[str, ...]:
+    """Return those of the metrics of texts that have a direction."""
+    return _COMPARED
 
 
 def labels(task: Generate, /) -> tuple[str, ...]:

@@ -14,16 +14,20 @@ Spec = TypeVar("Spec", contravariant=True)
 class EvaluationKind(Protocol[Spec]):
     """What a kind of task decides in an evaluation, implemented by a module of its name."""
 
-    GATED_METRICS: tuple[str, ...]
-    """Metrics that rules can bound: those that are measured with an interval."""
-    COMPARED_METRICS: tuple[str, ...]
-    """Metrics that rules can compare: those whose differences to a reference are measured with an interval."""
     BASELINE: str
     """The simplest baseline, which every model must beat."""
     BASELINE_TITLES: Mapping[str, str]
     """Names of the baselines for people."""
     BASE_BASELINES: tuple[str, ...]
     """Baselines that the base model of the candidate answers; none if the kind has no such baseline."""
+
+    def gated_metrics(self, task: Spec, /) -> tuple[str, ...]:
+        """Return the metrics that rules can bound: those that are measured with an interval."""
+        ...
+
+    def compared_metrics(self, task: Spec, /) -> tuple[str, ...]:
+        """Return the metrics that rules can compare: those whose differences are measured with an interval."""
+        ...
 
     def labels(self, task: Spec, /) -> tuple[str, ...]:
         """Return the labels that answers are scored by, none without labels; BadEvaluation if they cannot be."""

@@ -1,4 +1,4 @@
-"""Task `classify`: answers out of a list of labels."""
+"""Task `classify`: answers out of a list of labels, one a record or several."""
 
 from __future__ import annotations
 
@@ -10,22 +10,27 @@ import numpy as np
 from ratoon.jobs.v1.evaluation_jobs_pb2 import ScoringSpec
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.models import ModelFolder
+from ratoon.tasks.classify import Classify
 from ratoon_evaluation.domain.scores import MACRO_F1, DomainScores, Interval, Scores
 from ratoon_evaluation.worker import passes, scoring, tables
 from ratoon_evaluation.worker.baselines import Baselines, FittedBaselines, Task
+from ratoon_evaluation.worker.label_sets import LabelSetEvaluator
 from ratoon_evaluation.worker.parts import Part, UnusablePart
 from ratoon_evaluation.worker.passes import CANDIDATE, REFERENCE, Domain, Pass
 from ratoon_evaluation.worker.resampling import resampling_of
 from ratoon_evaluation.worker.scorer import Answers, Scorer
+from ratoon_evaluation.worker.spec import task_of_spec
 
 
-def evaluator(spec: ScoringSpec, store: ArtifactStore) -> LabelEvaluator:
-    """Return the evaluator of labels."""
-    return LabelEvaluator(spec, store)
+def evaluator(spec: ScoringSpec, store: ArtifactStore) -> LabelEvaluator | LabelSetEvaluator:
+    """Return the evaluator of one label a record, or of several."""
+    task = task_of_spec(spec)
+    assert isinstance(task, Classify)
+    return LabelSetEvaluator(spec, store, task) if task.multi_label else LabelEvaluator(spec, store)
 
 
 class LabelEvaluator:
-    """Scores of labels."""
+    """Scores of one label a record."""
 
     def __init__(self, spec: ScoringSpec, store: ArtifactStore) -> None:
         self._spec, self._store = spec, store

@@ -8,19 +8,35 @@ from ratoon_flywheel.domain.errors import LabelServed
 from ratoon_flywheel.domain.project_settings import DataRequirements
 from ratoon_flywheel.domain.shares import Ratios, fills_parts, records_in_all, records_per_class
 
-GATED_METRICS: tuple[str, ...] = ("macro_f1", "accuracy", "auc")
-COMPARED_METRICS: tuple[str, ...] = ("macro_f1", "accuracy")
 SCORED_METRICS: tuple[str, ...] = ()
-REPORTED_METRICS: tuple[str, ...] = ("macro_f1", "accuracy", "perplexity")
 BEATS_SIMPLEST_BASELINE = True
 STARTS_FROM_BASE = False
+METRICS_OF_SEVERAL: tuple[str, ...] = ("macro_f1", "micro_f1", "accuracy", "precision", "recall")
+"""Metrics of several labels a record; `accuracy` is the share of records whose labels are all right."""
 ADVISED_PER_LABEL = 200
 """Records of each label from which a model is likely to be useful."""
 
 
+def gated_metrics(task: Classify, /) -> tuple[str, ...]:
+    """Return the metrics that can be bounded; models that list several labels have no AUC."""
+    return METRICS_OF_SEVERAL if task.multi_label else ("macro_f1", "accuracy", "auc")
+
+
+def compared_metrics(task: Classify, /) -> tuple[str, ...]:
+    """Return the metrics that can be compared."""
+    return METRICS_OF_SEVERAL if task.multi_label else ("macro_f1", "accuracy")
+
+
+def reported_metrics(task: Classify, /) -> tuple[str, ...]:
+    """Return the metrics that a version keeps."""
+    return METRICS_OF_SEVERAL if task.multi_label else ("macro_f1", "accuracy", "perplexity")
+
+
 def narrows(before: Classify, after: Classify, /) -> bool:
-    """Return whether a label goes."""
-    return any(match_label(label, after.labels) is None for label in before.labels)
+    """Return whether a label goes, or records have one label only from now on."""
+    return (before.multi_label and not after.multi_label) or any(
+        match_label(label, after.labels) is None for label in before.labels
+    )
 
 
 def change_notices(before: Classify, after: Classify, served: str, allowed: bool, /) -> tuple[str, ...]:
@@ -33,7 +49,7 @@ def change_notices(before: Classify, after: Classify, served: str, allowed: bool
             "labels. Set allow_label_removal to remove it anyway.",
             "project.labels",
         )
-    notices = []
+    notices = [_SEVERAL if after.multi_label else _ONE] if before.multi_label is not after.multi_label else []
     if added:
         notices.append(
             f"New: {_listed(added)}. Existing versions never answer with it; a pipeline run trains on it "
@@ -62,6 +78,7 @@ def score(task: Classify, metric: str, answered: str, expected: str, /) -> float
 def lack(
     task: Classify,
     counts: Mapping[str, int],
+    total: int,
     ratios: Ratios,
     by_time: bool,
     requirements: DataRequirements,
@@ -69,35 +86,41 @@ def lack(
 ) -> str:
     """Return why a part of the split would stay empty, or which requirement of the project is not met.
 
-    Splits by class give each class its shares; splits by time share out all records at once.
+    Splits by class give each class its shares; splits by time share out all records at once. A record with several
+    labels counts for each of them.
     """
     by_label = {
         label: counts.get(label, 0) for label in (*task.labels, *sorted(counts.keys() - set(task.labels)))
     }
-    total = sum(by_label.values())
     if total < requirements.min_records:
-        return _sentence(by_label, f"the project requires {requirements.min_records} records")
+        return _sentence(by_label, total, f"the project requires {requirements.min_records} records")
     if min(by_label[label] for label in task.labels) < requirements.min_records_per_label:
-        return _sentence(
-            by_label, f"the project requires {requirements.min_records_per_label} records of each label"
-        )
+        need = f"the project requires {requirements.min_records_per_label} records of each label"
+        return _sentence(by_label, total, need)
     if by_time:
         need = f"{records_in_all(ratios)} records or more are needed"
-        return "" if fills_parts(total, ratios) else _sentence(by_label, need)
+        return "" if fills_parts(total, ratios) else _sentence(by_label, total, need)
     min_records = records_per_class(ratios)
     enough = sum(count >= min_records for count in by_label.values()) >= 2
-    return (
-        "" if enough else _sentence(by_label, f"at least two labels need {min_records} records or more each")
-    )
+    need = f"at least two labels need {min_records} records or more each"
+    return "" if enough else _sentence(by_label, total, need)
 
 
-def _sentence(counts: Mapping[str, int], need: str) -> str:
-    total = sum(counts.values())
+def _sentence(counts: Mapping[str, int], total: int, need: str) -> str:
     listed = ", ".join(f"{count} {label}" for label, count in counts.items())
     return (
         f"{total} labelled {'record is' if total == 1 else 'records are'} too few ({listed}): for training, validation "
         f"and test, {need}. Add labelled records; {ADVISED_PER_LABEL} or more of each label are advised."
     )
+
+
+_SEVERAL = (
+    "A record may have several labels now: existing versions answer with one, the next version lists them."
+)
+_ONE = (
+    "A record has one label now: records with several count as unknown labels in label sets that are created from "
+    "now on."
+)
 
 
 def _listed(labels: Sequence[str]) -> str:

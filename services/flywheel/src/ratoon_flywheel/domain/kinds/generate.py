@@ -7,7 +7,7 @@ from ratoon.tasks.generate import METRICS, Form, Generate
 from ratoon_flywheel.domain.project_settings import DataRequirements
 from ratoon_flywheel.domain.shares import Ratios, fills_parts, records_in_all
 
-GATED_METRICS: tuple[str, ...] = (
+_METRICS: tuple[str, ...] = (
     "rouge_l",
     "exact_match",
     "token_f1",
@@ -21,8 +21,7 @@ GATED_METRICS: tuple[str, ...] = (
     "refusal_rate",
     "answer_length",
 )
-COMPARED_METRICS: tuple[str, ...] = tuple(name for name in GATED_METRICS if METRICS[name].is_judge)
-REPORTED_METRICS: tuple[str, ...] = GATED_METRICS
+_COMPARED: tuple[str, ...] = tuple(name for name in _METRICS if METRICS[name].is_judge)
 BEATS_SIMPLEST_BASELINE = False
 STARTS_FROM_BASE = True
 _PAIR_SCORES: Mapping[str, Callable[[str, str], float]] = {
@@ -35,6 +34,21 @@ _PAIR_SCORES: Mapping[str, Callable[[str, str], float]] = {
 SCORED_METRICS: tuple[str, ...] = tuple(_PAIR_SCORES)
 ADVISED_RECORDS = 300
 """Records with an answer from which an adapter of a base model is likely to be useful."""
+
+
+def gated_metrics(_: Generate, /) -> tuple[str, ...]:
+    """Return the metrics that can be bounded."""
+    return _METRICS
+
+
+def compared_metrics(_: Generate, /) -> tuple[str, ...]:
+    """Return the metrics that can be compared."""
+    return _COMPARED
+
+
+def reported_metrics(_: Generate, /) -> tuple[str, ...]:
+    """Return the metrics that a version keeps."""
+    return _METRICS
 
 
 def narrows(before: Generate, after: Generate, /) -> bool:
@@ -79,13 +93,13 @@ def score(task: Generate, metric: str, answered: str, expected: str, /) -> float
 def lack(
     task: Generate,
     counts: Mapping[str, int],
+    total: int,
     ratios: Ratios,
     by_time: bool,
     requirements: DataRequirements,
     /,
 ) -> str:
     """Return why there are too few records with an answer."""
-    total = sum(counts.values())
     if total < requirements.min_records:
         need = f"the project requires {requirements.min_records}"
     elif not fills_parts(total, ratios):

@@ -8,9 +8,7 @@ from ratoon_flywheel.domain.errors import LabelServed
 from ratoon_flywheel.domain.project_settings import DataRequirements
 from ratoon_flywheel.domain.shares import Ratios, fills_parts, records_in_all
 
-GATED_METRICS: tuple[str, ...] = ("mae", "mse", "rmse", "r2", "spearman")
-COMPARED_METRICS: tuple[str, ...] = GATED_METRICS
-REPORTED_METRICS: tuple[str, ...] = GATED_METRICS
+_METRICS: tuple[str, ...] = ("mae", "mse", "rmse", "r2", "spearman")
 BEATS_SIMPLEST_BASELINE = False
 STARTS_FROM_BASE = False
 ADVISED_RECORDS = 500
@@ -18,6 +16,21 @@ ADVISED_RECORDS = 500
 _POWERS: Mapping[str, float] = {"mae": 1.0, "mse": 2.0}
 SCORED_METRICS: tuple[str, ...] = tuple(_POWERS)
 _INFINITE = float("inf")
+
+
+def gated_metrics(_: Regress, /) -> tuple[str, ...]:
+    """Return the metrics that can be bounded."""
+    return _METRICS
+
+
+def compared_metrics(_: Regress, /) -> tuple[str, ...]:
+    """Return the metrics that can be compared."""
+    return _METRICS
+
+
+def reported_metrics(_: Regress, /) -> tuple[str, ...]:
+    """Return the metrics that a version keeps."""
+    return _METRICS
 
 
 def narrows(before: Regress, after: Regress, /) -> bool:
@@ -76,13 +89,13 @@ def score(task: Regress, metric: str, answered: str, expected: str, /) -> float 
 def lack(
     task: Regress,
     counts: Mapping[str, int],
+    total: int,
     ratios: Ratios,
     by_time: bool,
     requirements: DataRequirements,
     /,
 ) -> str:
     """Return why there are too few numbers, or why nothing can be learned from them: all are the same."""
-    total = sum(counts.values())
     values = {value for answer in counts if (value := number(task, answer)) is not None}
     if total < requirements.min_records:
         need = f"the project requires {requirements.min_records}"

@@ -14,23 +14,26 @@ Spec = TypeVar("Spec", contravariant=True)
 class LoopKind(Protocol[Spec]):
     """What a kind of task decides in the loop, implemented by a module of its name."""
 
-    GATED_METRICS: tuple[str, ...]
-    """Metrics that evaluation can hold against the bounds of a project."""
-
-    COMPARED_METRICS: tuple[str, ...]
-    """Metrics of which evaluation can compare a version with another one."""
-
     SCORED_METRICS: tuple[str, ...]
     """Metrics that have a value for a single answer."""
-
-    REPORTED_METRICS: tuple[str, ...]
-    """Metrics that a version keeps among its scores."""
 
     BEATS_SIMPLEST_BASELINE: bool
     """The first version must beat the simplest baseline, even if the margin below the best one is wider."""
 
     STARTS_FROM_BASE: bool
     """The first version starts from a base model, unless the project asks for training from scratch."""
+
+    def gated_metrics(self, task: Spec, /) -> tuple[str, ...]:
+        """Return the metrics that evaluation can hold against the bounds of a project."""
+        ...
+
+    def compared_metrics(self, task: Spec, /) -> tuple[str, ...]:
+        """Return the metrics of which evaluation can compare a version with another one."""
+        ...
+
+    def reported_metrics(self, task: Spec, /) -> tuple[str, ...]:
+        """Return the metrics that a version keeps among its scores."""
+        ...
 
     def narrows(self, before: Spec, after: Spec, /) -> bool:
         """Return whether a change of the task makes answers invalid that were valid."""
@@ -56,6 +59,7 @@ class LoopKind(Protocol[Spec]):
         self,
         task: Spec,
         counts: Mapping[str, int],
+        total: int,
         ratios: Ratios,
         by_time: bool,
         requirements: DataRequirements,
@@ -63,8 +67,8 @@ class LoopKind(Protocol[Spec]):
     ) -> str:
         """Return why there are too few records to train on, as a sentence; empty if there are enough.
 
-        `counts` are the records of each answer, or of all answers together under an empty one; `ratios` are the shares
-        of training, validation and test.
+        `counts` are the records of each answer that is a class, of several labels those of each; `total` are all
+        records with an answer; `ratios` are the shares of training, validation and test.
         """
         ...
 

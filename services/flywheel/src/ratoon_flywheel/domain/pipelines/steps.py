@@ -229,12 +229,13 @@ def _lack(run: PipelineRun, stage: StageId) -> str:
 
 def _lack_of_labels(run: PipelineRun) -> str:
     products = run.products
-    counts = products.label_counts or ({"": products.labelled_count} if products.labelled_count else {})
-    if not counts:
+    total = products.labelled_count or sum(products.label_counts.values())
+    if not total:
         return ""
     split, project = split_request(run), run.project
     kind = loop_kind(project)
-    return kind.lack(project.task, counts, split.ratios, split.by_time, project.data_requirements)
+    counts = products.label_counts
+    return kind.lack(project.task, counts, total, split.ratios, split.by_time, project.data_requirements)
 
 
 def _empty_part(run: PipelineRun) -> str:

@@ -61,14 +61,15 @@ def check_base(project: Project) -> None:
 def _gated(project: Project, gate: MetricGate) -> tuple[str, ...]:
     """Return the metrics that may have such a gate."""
     kind = loop_kind(project)
-    return kind.GATED_METRICS if gate.max_loss is None else kind.COMPARED_METRICS
+    return kind.gated_metrics(project.task) if gate.max_loss is None else kind.compared_metrics(project.task)
 
 
 def _unsupported(project: Project) -> dict[str, bool]:
     """Return whether each setting that runs do not apply has another value than its default."""
+    kind, task = loop_kind(project), project.task
     return {
-        "primary_metric": project.decisive_metric.name not in loop_kind(project).COMPARED_METRICS,
-        "metrics": not set(project.metrics) <= set(loop_kind(project).REPORTED_METRICS),
+        "primary_metric": project.decisive_metric.name not in kind.compared_metrics(task),
+        "metrics": not set(project.metrics) <= set(kind.reported_metrics(task)),
         **{
             f"metric_gates ({gate.metric})": gate.metric not in _gated(project, gate)
             for gate in project.metric_gates

@@ -252,11 +252,15 @@ def labelled_examples(
 
 
 def exported(example: LabelledExample, text: str) -> bytes:
-    """Return an example as a line of a JSONL source: id, text, label, time and where it came from."""
+    """Return an example as a line of a JSONL source: id, text, label, time and where it came from.
+
+    Several labels are a list, since a label is one line.
+    """
+    labels = example.label.split("\n")
     row = {
         "id": example.answer_id,
         "text": encodable(text),
-        "label": example.label,
+        "label": labels if len(labels) > 1 else example.label,
         "time": example.time.isoformat(),
         "attributes": {"version": example.version},
     }

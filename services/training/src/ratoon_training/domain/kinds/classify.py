@@ -1,9 +1,13 @@
 """Task `classify`: the labels that a model learns to answer with."""
 
+from ratoon.tasks import classify
 from ratoon.tasks.classify import MAX_LABEL_CHARS, Classify
 from ratoon_training.domain.errors import BadRecipe
 
-ANSWERS_ARE_TEXTS = False
+
+def answers_are_texts(task: Classify, /) -> bool:
+    """Return whether a record may have several labels: its answer lists them one a line."""
+    return task.multi_label
 
 
 def labels(task: Classify, /) -> tuple[str, ...]:
@@ -11,13 +15,19 @@ def labels(task: Classify, /) -> tuple[str, ...]:
     return task.labels
 
 
-def generation(_: Classify, longest: int, /) -> dict[str, float]:
-    """Return greedy decoding of the tokens of the longest label, and of at least 8."""
-    return {"do_sample": False, "max_new_tokens": max(8, longest)}
+def generation(task: Classify, longest: int, /) -> dict[str, float]:
+    """Return greedy decoding of the tokens of the longest label, and of at least 8; of several labels of all."""
+    tokens = classify.max_answer_tokens(task) if task.multi_label else max(8, longest)
+    return {"do_sample": False, "max_new_tokens": tokens}
 
 
 def check(task: Classify, /) -> None:
-    """Raise BadRecipe unless there are two or more different labels, none padded or too long."""
+    """Raise BadRecipe unless there are two or more different labels, none padded or too long.
+
+    Several labels of a record also need labels that differ in more than their spelling; BadTask if they do not.
+    """
+    if task.multi_label:
+        classify.check(task)
     if len(task.labels) < 2 or len(set(task.labels)) != len(task.labels):
         raise BadRecipe("recipe.labels must name two or more different answers.", "recipe.labels")
     for label in task.labels:

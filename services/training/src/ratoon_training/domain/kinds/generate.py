@@ -3,9 +3,13 @@
 from ratoon.tasks import generate
 from ratoon.tasks.generate import Generate
 
-ANSWERS_ARE_TEXTS = True
 USUAL_ANSWER_TOKENS = 256
 """Maximum length of an answer whose task states none."""
+
+
+def answers_are_texts(_: Generate, /) -> bool:
+    """Return True."""
+    return True
 
 
 def labels(_: Generate, /) -> tuple[str, ...]:

@@ -12,8 +12,9 @@ Spec = TypeVar("Spec", contravariant=True)
 class TrainingKind(Protocol[Spec]):
     """What a kind of task decides in training, implemented by a module of its name."""
 
-    ANSWERS_ARE_TEXTS: bool
-    """The model learns all tokens of its answers; otherwise an answer is one of the labels."""
+    def answers_are_texts(self, task: Spec, /) -> bool:
+        """Return whether the model learns all tokens of its answers; otherwise an answer is one of the labels."""
+        ...
 
     def labels(self, task: Spec, /) -> tuple[str, ...]:
         """Return the labels that the model learns to answer with; none: those of the base model."""
