@@ -12,7 +12,7 @@ from ratoon.common.v1.reference_service_pb2_grpc import (
     ReferenceServiceServicer,
     add_ReferenceServiceServicer_to_server,
 )
-from ratoon.common.v1.task_pb2 import Generate, Regress, TaskSpec
+from ratoon.common.v1.task_pb2 import Classify, Generate, Regress, TaskSpec
 from ratoon.operations.job_machine import Failure, JobObservation, Phase
 from ratoon.process.errors import (
     AlreadyExists,
@@ -167,6 +167,7 @@ def test_a_run_is_watched_to_its_end_with_plan_progress_and_result(training, dri
 TASKS = {
     "generate": TaskSpec(generate=Generate(form=Generate.FORM_CHAT, stop=["\n"])),
     "regress": TaskSpec(regress=Regress(unit="points", min=0.0)),
+    "several": TaskSpec(classify=Classify(labels=["billing", "urgent"], multi_label=True)),
 }
 
 

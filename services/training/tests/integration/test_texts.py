@@ -12,8 +12,10 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from ratoon.operations.jobs import JobFolder
+from ratoon.tasks.classify import Classify, members
 from ratoon.tasks.generate import Generate, Sampling
 from ratoon.tasks.kind import Record, Role, Turn
+from ratoon.tasks.kinds import parse
 from ratoon.tasks.records import prompt_text, to_json
 from ratoon.tasks.regress import Regress
 from ratoon_training.domain.errors import BadChatTemplate, DataEmpty, DataMalformed, SampleTooLong
@@ -409,6 +411,36 @@ def test_a_number_is_learned_as_its_text(task):
     with pytest.raises(DataEmpty, match="is not a number from -2 to 2"):
         bad = task.part("bad-numbers", [("1", "It is fine.", "7", None)])
         prepare(task.spec("bad-numbers", recipe, train=bad), recipe, task.folder / "bad", lambda _: None)
+
+
+def test_several_labels_are_learned_as_a_list_in_the_order_of_the_project(task):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    labels = Classify(("urgent", "billing", "shipping", "other"), multi_label=True)
+    sets = ("billing", "shipping", "Billing;urgent", '["shipping", "urgent"]', "other")
+    part = task.part(
+        "label-sets",
+        [
+            (f"{n:03d}", f"About {' and '.join(members(parse(labels, sets[n % 5])))}.", sets[n % 5], None)
+            for n in range(150)
+        ],
+    )
+    recipe = replace(RECIPE, task=labels, epochs=10.0)
+    result = train(task, "label-sets", recipe, train=part, validation=part)["result"]
+    folder = task.fetch(result["artifact_digest"], "label-sets")
+    limit = json.loads((folder / "generation_config.json").read_text())["max_new_tokens"]
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
+    prompt = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "About urgent and shipping."}],
+        add_generation_prompt=True,
+        return_tensors="pt",
+        return_dict=True,
+    )
+    answer = model.generate(**prompt, max_new_tokens=limit)[0, prompt["input_ids"].shape[1] :]
+    assert tokenizer.decode(answer, skip_special_tokens=True).strip() == "urgent\nshipping"
+    with pytest.raises(DataEmpty, match="is not one of the labels"):
+        bad = task.part("bad-sets", [("1", "About it.", "urgent;gone", None)])
+        prepare(task.spec("bad-sets", recipe, train=bad), recipe, task.folder / "bad-sets", lambda _: None)
 
 
 def test_the_last_answer_alone_is_learned_if_the_recipe_says_so(task, tmp_path):
