@@ -26,6 +26,7 @@ from ratoon_flywheel.domain.pipelines.policies import (
     Divergence,
     History,
     Policy,
+    Response,
     Signals,
     Treatment,
     Verb,
@@ -36,7 +37,7 @@ from ratoon_flywheel.domain.pipelines.policies import (
     history_of,
     next_check,
 )
-from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Products, State, Trigger
+from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Production, Products, State, Trigger
 from ratoon_flywheel.domain.projects import Project
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -133,6 +134,92 @@ def test_a_retraining_that_did_not_lessen_its_drift_is_not_repeated(signals, ver
             "projects/mail/pipelineRuns/r was started for this drift and did not lessen it" in decision.reason
         )
         assert "(tokens 13.8 before), so it is not repeated" in decision.reason
+
+
+RESPONSE = Response("projects/mail/pipelineRuns/f", (V2,), 0.3)
+REFUSED = Response("projects/mail/pipelineRuns/g", (V1,), 0.3, examples=300)
+
+
+def failing(share: float, version: str = V2, examples: int = 300, **signals: object) -> Signals:
+    """Signals of a version of whose answers users find this share wrong."""
+    negative = round(1000 * share)
+    known = Votes(examples, 0)
+    return replace(
+        NO_SIGNAL, version=version, votes=Votes(1000 - negative, negative), examples=known, **signals
+    )
+
+
+@pytest.mark.parametrize(
+    ("signals", "response", "verb"),
+    [
+        (failing(0.3), RESPONSE, Verb.NOTHING),
+        (failing(0.28), RESPONSE, Verb.NOTHING),
+        (failing(0.36), RESPONSE, Verb.NOTHING),
+        (failing(0.2), RESPONSE, Verb.START),
+        (failing(0.4), RESPONSE, Verb.START),
+        (failing(0.3, examples=3000), RESPONSE, Verb.NOTHING),
+        (failing(0.3, V1), RESPONSE, Verb.START),
+        (replace(DRIFTED, version=V2, votes=failing(0.3).votes), RESPONSE, Verb.START),
+        (failing(0.3, V1), REFUSED, Verb.NOTHING),
+        (failing(0.3, V1, 599), REFUSED, Verb.NOTHING),
+        (failing(0.3, V1, 600), REFUSED, Verb.START),
+        (failing(0.4, V1), REFUSED, Verb.START),
+    ],
+    ids=[
+        *("same", "about", "more", "lessened", "grown", "more-examples", "older-version", "drift"),
+        *("refused", "few-more-examples", "twice-the-examples", "refused-and-grown"),
+    ],
+)
+def test_a_retraining_that_did_not_help_against_wrong_answers_is_not_repeated(signals, response, verb):
+    decision = decide(POLICY, signals, History(response=response), NOW)
+    assert decision.verb is verb
+    if verb is Verb.NOTHING:
+        assert f"{response.run} was started for this and" in decision.reason
+        assert "is not repeated" in decision.reason
+        assert ("before there are 600 corrected" in decision.reason) is (response is REFUSED)
+
+
+def test_all_that_was_tried_is_said():
+    signals = failing(0.3, divergences=DRIFTED.divergences)
+    decision = decide(POLICY, signals, History(treatment=TREATMENT, response=RESPONSE), NOW)
+    assert decision.verb is Verb.NOTHING
+    assert decision.reason.count("so it is not repeated") == 2
+
+
+def test_a_start_says_how_many_found_answers_wrong_and_history_finds_it_again():
+    decision = decide(POLICY, FAILING, History(), NOW)
+    assert (decision.error_share, decision.examples) == (0.3, 300)
+    both = decide(POLICY, replace(FAILING, divergences=DRIFTED.divergences), History(), NOW)
+    assert (both.trigger, both.error_share) == (Trigger.DRIFT, 0.3)
+    assert decide(POLICY, DRIFTED, History(), NOW).error_share == 0.0
+
+    def ran(number: int, state: State, error_share: float) -> PipelineRun:
+        products = Products(model_version=f"v1.{number}")
+        production = Production(f"v1.{number - 1}", "a" * 64, "projects/mail/datasets/d/splits/s")
+        return PipelineRun(
+            f"projects/mail/pipelineRuns/{number}",
+            NOW,
+            NOW,
+            PROJECT,
+            state=state,
+            products=products,
+            production=production,
+            error_share=error_share,
+            examples=300,
+        )
+
+    runs = [
+        ran(1, State.SUCCEEDED, 0.5),
+        ran(2, State.SUCCEEDED, 0.4),
+        ran(3, State.FAILED, 0.3),
+        ran(4, State.SUCCEEDED, 0.0),
+    ]
+    response = history_of(runs, NOW).response
+    assert response == Response("projects/mail/pipelineRuns/2", ("v1.2", "v1.4"), 0.4)
+    for state in (State.REFUSED, State.ROLLED_BACK):
+        refused = history_of([*runs, ran(5, state, 0.3)], NOW).response
+        assert refused == Response("projects/mail/pipelineRuns/5", ("v1.4",), 0.3, 300)
+    assert history_of(runs[2:], NOW).response is None
 
 
 def test_a_start_says_how_large_the_drift_is_and_history_finds_it_again():

@@ -91,7 +91,15 @@ def holds(whole: object, part: object) -> bool:
 def test_a_run_of_version_1_has_no_recipe_and_no_drift_of_its_own():
     run = RUNS.load(RUN)
     assert (run.recipe, run.drift, run.data_note, run.products.labelled_count) == ("", {}, "", 0)
-    drifted = replace(run, recipe="sft", drift={"tokens": 8.2}, data_note="Kept: 1 preference.")
+    assert (run.error_share, run.examples) == (0.0, 0)
+    drifted = replace(
+        run,
+        recipe="sft",
+        drift={"tokens": 8.2},
+        error_share=0.25,
+        examples=300,
+        data_note="Kept: 1 preference.",
+    )
     assert RUNS.load(RUNS.dump(drifted)) == drifted
 
 

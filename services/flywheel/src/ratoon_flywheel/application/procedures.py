@@ -251,6 +251,8 @@ class PolicyProcedure:
                 policy=policy.name,
                 recipe=recipe_of(project, retrains=True),
                 drift=action.decision.drift,
+                error_share=action.decision.error_share,
+                examples=action.decision.examples,
             )
             run, new = tx.create(run, request_id)
             if new:

@@ -21,8 +21,10 @@ SETTLE_TIMEOUT_FACTOR = 60
 """Traffic that never pauses, or that stops short of `burst_answers`, is waited for this many `settle_seconds`."""
 
 LESSENED_TO, GROWN_TO = 0.9, 1.25
-"""Drift after a retraining for it, relative to the drift before: below the first it was lessened, above the second it
-is another drift. In between, the retraining did not help, and is not repeated."""
+"""Drift or share of wrong answers after a retraining for it, relative to that before: below the first it was lessened,
+above the second it is another one. In between, the retraining did not help, and is not repeated."""
+MORE_EXAMPLES = 2
+"""Factor by which the examples must grow before a retraining whose version was refused or rolled back is repeated."""
 
 
 ACTIVE_INTERVAL = timedelta(seconds=1)
@@ -180,6 +182,8 @@ class History:
     """Which limit of the project's budget is reached; empty: none."""
     treatment: "Treatment | None" = None
     """The last retraining that drift started and that gave a version."""
+    response: "Response | None" = None
+    """The last retraining that wrong answers started and that ended with a version or with its refusal."""
 
 
 @dataclass(frozen=True)
@@ -196,6 +200,24 @@ class Treatment:
         """Return whether the drift of a feature is about what it was before the retraining."""
         before = self.drift.get(divergence.feature)
         return before is not None and LESSENED_TO * before <= divergence.drift <= GROWN_TO * before
+
+
+@dataclass(frozen=True)
+class Response:
+    """Retraining for wrong answers, and how many there were."""
+
+    run: str
+    versions: tuple[str, ...]
+    """Versions that it is the answer for: those that have learned from its traffic, or the one that stayed."""
+    error_share: float
+    """Share of unhappy callers before."""
+    examples: int = 0
+    """Examples that it needed and that did not suffice; 0: its version was promoted."""
+
+    def failed_to_help(self, error_share: float, examples: int) -> bool:
+        """Return whether the share is about what it was, and a retraining has not much more to learn from."""
+        same = LESSENED_TO * self.error_share <= error_share <= GROWN_TO * self.error_share
+        return same and (not self.examples or examples < MORE_EXAMPLES * self.examples)
 
 
 class Verb(StrEnum):
@@ -215,6 +237,10 @@ class Decision:
     trigger: Trigger = Trigger.MANUAL
     drift: Mapping[str, float] = field(default_factory=dict)
     """Drift that starts a run, by feature, in widths of the noise band."""
+    error_share: float = 0.0
+    """Share of unhappy callers that starts a run; 0: it does not."""
+    examples: int = 0
+    """Examples that a run starts with."""
 
 
 @dataclass(frozen=True)
@@ -222,6 +248,7 @@ class _Reason:
     trigger: Trigger
     sentence: str
     drift: Mapping[str, float] = field(default_factory=dict)
+    error_share: float = 0.0
 
 
 def history_of(runs: Sequence[PipelineRun], now: datetime) -> History:
@@ -236,6 +263,7 @@ def history_of(runs: Sequence[PipelineRun], now: datetime) -> History:
         sum(1 for run in runs if run.policy and run.create_time > now - BUDGET_PERIOD),
         max(learned, default=None),
         treatment=_treatment(runs),
+        response=_response(runs),
     )
 
 
@@ -247,6 +275,22 @@ def _treatment(runs: Sequence[PipelineRun]) -> Treatment | None:
         return None
     versions = tuple(run.products.model_version for run in succeeded[last:])
     return Treatment(succeeded[last].name, versions, succeeded[last].drift)
+
+
+def _response(runs: Sequence[PipelineRun]) -> Response | None:
+    """Return the last retraining for wrong answers that gave a version, or one that was refused; oldest run first."""
+    places = [number for number, run in enumerate(runs) if run.error_share and run.state in _ANSWERED]
+    if not places:
+        return None
+    run = runs[places[-1]]
+    if run.state is not State.SUCCEEDED:
+        stayed = run.production.version if run.production else ""
+        return Response(run.name, (stayed,), run.error_share, run.examples)
+    later = [each for each in runs[places[-1] :] if each.state is State.SUCCEEDED]
+    return Response(run.name, tuple(each.products.model_version for each in later), run.error_share)
+
+
+_ANSWERED = (State.SUCCEEDED, State.REFUSED, State.ROLLED_BACK)
 
 
 def window_begin(policy: Policy, history: History) -> datetime | None:
@@ -278,7 +322,14 @@ def decide(policy: Policy, signals: Signals, history: History, now: datetime) ->
         return Decision(Verb.WAIT, f"Will start, because {because}; waits for {missing}.", trigger)
     if policy.dry_run:
         return Decision(Verb.NOTHING, f"Dry run: would have started, because {because}.", trigger)
-    return Decision(Verb.START, f"{because[0].upper()}{because[1:]}.", trigger, reasons[0].drift)
+    return Decision(
+        Verb.START,
+        f"{because[0].upper()}{because[1:]}.",
+        trigger,
+        reasons[0].drift,
+        max(reason.error_share for reason in reasons),
+        signals.examples.total,
+    )
 
 
 def _spent(policy: Policy, history: History) -> str:
@@ -319,7 +370,7 @@ def _reasons(policy: Policy, signals: Signals, history: History, now: datetime) 
     """Return the reasons for a run, strongest first."""
     candidates = [
         _drift(policy, signals, history),
-        _errors(policy, signals),
+        _errors(policy, signals, history),
         _schedule(policy, signals, history, now),
     ]
     return [reason for reason in candidates if reason is not None]
@@ -362,18 +413,33 @@ def _measurement(divergence: Divergence) -> str:
     )
 
 
-def _errors(policy: Policy, signals: Signals) -> _Reason | None:
-    def complain(tally: Tally) -> bool:
-        return tally.votes >= policy.min_feedback and tally.share >= policy.error_rate_threshold
-
+def _errors(policy: Policy, signals: Signals, history: History) -> _Reason | None:
     votes, tally = signals.votes, signals.votes.tally
-    if not votes.support(complain):
+    if not _is_failing(policy, signals) or _is_answered(signals, history):
         return None
     return _Reason(
         Trigger.FEEDBACK,
         f"users found {tally.share:.1%} of {signals.version}'s answers wrong ({votes.negative} of {votes.total} with "
         f"feedback, each of {tally.callers} callers counted once, threshold {policy.error_rate_threshold:.1%})",
+        error_share=tally.share,
     )
+
+
+def _is_failing(policy: Policy, signals: Signals) -> bool:
+    """Return whether enough callers found answers wrong, none of whom decides alone."""
+
+    def complain(tally: Tally) -> bool:
+        return tally.votes >= policy.min_feedback and tally.share >= policy.error_rate_threshold
+
+    return signals.votes.support(complain)
+
+
+def _is_answered(signals: Signals, history: History) -> bool:
+    """Return whether there was a retraining for wrong answers as these, which did not help."""
+    response = history.response
+    if response is None or signals.version not in response.versions:
+        return False
+    return response.failed_to_help(signals.votes.tally.share, signals.examples.total)
 
 
 def _schedule(policy: Policy, signals: Signals, history: History, now: datetime) -> _Reason | None:
@@ -413,14 +479,8 @@ def _no_signal(policy: Policy, signals: Signals, history: History) -> str:
     """Return the reason why nothing starts, with the numbers."""
     if not signals.version:
         return "No answers since the last trigger window."
-    if history.treatment is not None and (untreatable := _beyond(policy, signals)):
-        before = ", ".join(f"{d.feature} {history.treatment.drift[d.feature]:.1f}" for d in untreatable)
-        return (
-            f"The traffic still differs from the training data of {signals.version}: "
-            f"{', '.join(map(_measurement, untreatable))}. {history.treatment.run} was started for this drift and did "
-            f"not lessen it ({before} before), so it is not repeated. Change the data or the recipe and start a run, "
-            "or raise drift_threshold."
-        )
+    if tried := _untreatable(policy, signals, history) + _answered(policy, signals, history):
+        return " ".join(tried)
     if signals.answers < policy.min_answers:
         drift = f"{signals.answers} of {policy.min_answers} distinct texts that a drift measurement needs"
     elif not signals.divergences:
@@ -432,3 +492,36 @@ def _no_signal(policy: Policy, signals: Signals, history: History) -> str:
             drift += f", and {widest.since_promotion:.2f} times that of the traffic at its promotion"
     share = f"{signals.votes.negative} of {signals.votes.total} answers with feedback were wrong"
     return f"No signal from {signals.version}: {drift}; {share}."
+
+
+def _untreatable(policy: Policy, signals: Signals, history: History) -> list[str]:
+    """Return a sentence on drift that a retraining did not lessen, if there is some."""
+    beyond = _beyond(policy, signals)
+    if history.treatment is None or not beyond:
+        return []
+    before = ", ".join(f"{d.feature} {history.treatment.drift[d.feature]:.1f}" for d in beyond)
+    return [
+        f"The traffic still differs from the training data of {signals.version}: "
+        f"{', '.join(map(_measurement, beyond))}. {history.treatment.run} was started for this drift and did "
+        f"not lessen it ({before} before), so it is not repeated. Change the data or the recipe and start a run, "
+        "or raise drift_threshold."
+    ]
+
+
+def _answered(policy: Policy, signals: Signals, history: History) -> list[str]:
+    """Return a sentence on wrong answers that a retraining did not lessen, if there are some."""
+    response = history.response
+    if response is None or not _is_failing(policy, signals):
+        return []
+    outcome, until = f"did not lessen it ({response.error_share:.1%} before)", ""
+    if response.examples:
+        outcome = "gave no version that was promoted"
+        until = (
+            f" before there are {MORE_EXAMPLES * response.examples} corrected or confirmed answers, "
+            f"{signals.examples.total} so far"
+        )
+    return [
+        f"Users find {signals.votes.tally.share:.1%} of {signals.version}'s answers wrong. {response.run} was started "
+        f"for this and {outcome}, so it is not repeated{until}. Change the data or the recipe and start a run, or "
+        "raise error_rate_threshold."
+    ]

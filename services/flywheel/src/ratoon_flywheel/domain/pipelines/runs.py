@@ -185,6 +185,10 @@ class PipelineRun:
     """Recipe of the training; empty: `sft` (a run of an earlier release)."""
     drift: Mapping[str, float] = field(default_factory=dict)
     """Drift that started the run, by feature, in widths of the noise band."""
+    error_share: float = 0.0
+    """Share of unhappy callers that started the run; 0: none did."""
+    examples: int = 0
+    """Corrected or confirmed answers that a policy started the run with."""
     data_note: str = ""
     """Which feedback a retraining leaves for other recipes, as a sentence; empty: none."""
     rollback_requested: datetime | None = None
