@@ -27,7 +27,9 @@ def build(settings: Settings, platform: Platform) -> App:
         memory_share=settings.job_memory_share,
     )
     artifacts, sealer = ArtifactStore(settings.artifacts_url), Sealer(make_signing_key(settings.keys))
-    verification = verification_jobs(base.jobs(), artifacts, sealer, environment, settings.golden_count)
+    verification = verification_jobs(
+        base.jobs(), artifacts, sealer, environment, settings.golden_count, base.job_devices()
+    )
     operations = base.operations(store, [version_procedure(verification)])
     ports = (store, operations, verification, base.changes(store))
     servicer = RegistryServicer(*ports, base.threads, base.clock)

@@ -8,7 +8,9 @@ from ratoon.jobs.v1 import registry_jobs_pb2 as jobs_pb2
 from ratoon.operations.job_machine import Cancelled, Failed
 from ratoon.registry.v1 import model_pb2, model_version_pb2, registry_events_pb2, registry_service_pb2
 from ratoon.runtime.timestamps import timestamp
+from ratoon.service.compute import compute_of, dtype_message, dtypes_of, message_of
 from ratoon.service.events import record_of
+from ratoon.tasks.compute import Compute
 from ratoon_registry.application.commands import CreateModel, CreateVersion, SetAlias
 from ratoon_registry.domain.events import AliasMoved
 from ratoon_registry.domain.generation import Generation, PromptLimits
@@ -52,6 +54,8 @@ def version(value: ModelVersion) -> model_version_pb2.ModelVersion:
         max_prompt_characters=value.prompt.max_characters,
         max_prompt_tokens=value.prompt.max_tokens,
         context_tokens=value.prompt.context_tokens,
+        verification_compute=message_of(value.compute),
+        serving_dtypes=map(dtype_message, value.serving_dtypes),
     )
     if value.failure_reason:
         message.failure.reason, message.failure.message = value.failure_reason, value.failure_message
@@ -98,6 +102,8 @@ def create_version(request: registry_service_pb2.CreateModelVersionRequest) -> C
         changelog=version.changelog,
         scores=dict(version.scores),
         request_id=request.request_id,
+        compute=compute_of(version.verification_compute),
+        serving_dtypes=dtypes_of(version.serving_dtypes),
     )
 
 
@@ -115,6 +121,8 @@ def verification_spec(version: ModelVersion, golden_count: int) -> jobs_pb2.Veri
         card=jobs_pb2.VerificationSpec.Card(
             name=version.name, changelog=version.changelog, scores=version.scores
         ),
+        compute=None if version.compute == Compute() else message_of(version.compute),
+        dtypes=map(dtype_message, version.serving_dtypes),
     )
 
 

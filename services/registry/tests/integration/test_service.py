@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ratoon.common.v1.compute_pb2 import Compute as Kinds
 from ratoon.common.v1.reference_service_pb2 import FindReferrersRequest
 from ratoon.common.v1.reference_service_pb2_grpc import ReferenceServiceStub
 from ratoon.operations.job_machine import Failure, JobObservation, Phase
@@ -26,6 +27,7 @@ from ratoon.runtime.lifecycle import App, Rpc
 from ratoon.security.identity import Role
 from ratoon.service.app import Platform, ServiceRuntime
 from ratoon.storage.migrations import migrate
+from ratoon.tasks.compute import Accelerator, Compute
 from ratoon.testkit.postgresql import Databases
 from ratoon.testkit.services import State, serving
 from ratoon_registry import mapping
@@ -43,6 +45,10 @@ class FakeVerification:
 
     def __init__(self) -> None:
         self.started: dict[str, ModelVersion] = {}
+
+    def check_devices(self, compute: Compute) -> None:
+        if compute.accelerator is Accelerator.CUDA:
+            raise FailedPrecondition("There is no GPU.", reason="ACCELERATOR_UNAVAILABLE")
 
     def check_named(self, artifact_digest: str) -> None:
         if artifact_digest.startswith("0"):
@@ -131,6 +137,27 @@ def test_a_version_is_watched_until_it_is_ready_and_the_next_continues_its_numbe
 def test_a_tree_with_a_bad_entry_is_refused_when_it_is_named(registry):
     with pytest.raises(InvalidArgument, match=r"\.\./x"):
         register(registry, "0" * 64)
+
+
+def test_devices_that_are_missing_or_not_used_are_refused_and_others_stay_with_the_version(registry):
+    def create(**compute) -> model_version_pb2.ModelVersion:
+        version = model_version_pb2.ModelVersion(
+            artifact_digest="a" * 64,
+            verification_compute=Kinds(**compute),
+            serving_dtypes=[Kinds.DTYPE_BFLOAT16],
+        )
+        return registry.CreateModelVersion(pb.CreateModelVersionRequest(parent=MODEL, model_version=version))
+
+    with pytest.raises(FailedPrecondition, match="no GPU"):
+        create(accelerator=Kinds.ACCELERATOR_CUDA)
+    with pytest.raises(FailedPrecondition, match=r"verification_compute\.accelerator to cpu or cuda"):
+        create(accelerator=Kinds.ACCELERATOR_NEURON)
+    with pytest.raises(FailedPrecondition, match="one device, not 4"):
+        create(devices=4)
+    created = create(dtype=Kinds.DTYPE_FLOAT16)
+    stored = registry.GetModelVersion(pb.GetModelVersionRequest(name=created.name))
+    assert stored.verification_compute == Kinds(accelerator=Kinds.ACCELERATOR_CPU, dtype=Kinds.DTYPE_FLOAT16)
+    assert stored.serving_dtypes == [Kinds.DTYPE_BFLOAT16]
 
 
 def test_the_same_request_id_gives_the_same_version(registry):

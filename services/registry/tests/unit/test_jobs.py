@@ -1,6 +1,6 @@
 """Specs and results of verification jobs, as this release and the one before write and read them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +8,9 @@ from ratoon.jobs.v1.job_pb2 import JobEnvironment
 from ratoon.jobs.v1.registry_jobs_pb2 import VerificationSpec
 from ratoon.operations.job_messages import from_json
 from ratoon.operations.jobs import JobState, JobStatus
+from ratoon.registry.v1 import registry_service_pb2
+from ratoon.service.compute import JobDevices
+from ratoon.tasks.compute import Accelerator, Compute, Dtype
 from ratoon_registry import mapping
 from ratoon_registry.adapters.verification import verification_jobs
 from ratoon_registry.domain.generation import Generation, PromptLimits
@@ -77,17 +80,36 @@ class FakeSealer:
 
 
 def jobs_of(jobs: FakeJobs):
-    return verification_jobs(jobs, FakeArtifacts(), FakeSealer(), ENVIRONMENT, 8)
+    devices = JobDevices(is_local=False)
+    return verification_jobs(jobs, FakeArtifacts(), FakeSealer(), ENVIRONMENT, 8, devices)
 
 
 def test_a_worker_of_the_release_before_reads_the_spec():
     jobs = FakeJobs({})
     jobs_of(jobs).start("id", VERSION)
-    assert jobs.spec == SPEC_OF_0_1 | {"threads": 0}
+    assert jobs.spec == SPEC_OF_0_1 | {"threads": 0, "dtypes": []}
 
 
 def test_a_worker_reads_a_spec_of_the_release_before():
     assert from_json(VerificationSpec, SPEC_OF_0_1) == mapping.verification_spec(VERSION, 8)
+
+
+def test_devices_and_number_formats_reach_the_worker_as_they_were_requested():
+    request = registry_service_pb2.CreateModelVersionRequest(parent="projects/p/models/m")
+    named = request.model_version
+    named.verification_compute.accelerator = named.verification_compute.ACCELERATOR_CUDA
+    named.verification_compute.dtype = named.verification_compute.DTYPE_BFLOAT16
+    named.serving_dtypes.extend([named.verification_compute.DTYPE_FLOAT16] * 2)
+    command = mapping.create_version(request)
+    assert command.compute == Compute(Accelerator.CUDA, Dtype.BFLOAT16)
+    assert command.serving_dtypes == (Dtype.FLOAT16,)
+    version = replace(VERSION, compute=command.compute, serving_dtypes=command.serving_dtypes)
+    assert mapping.version(version).serving_dtypes == [named.verification_compute.DTYPE_FLOAT16]
+    spec = mapping.verification_spec(version, 8)
+    assert (spec.compute, spec.dtypes) == (
+        named.verification_compute,
+        mapping.version(version).serving_dtypes,
+    )
 
 
 def test_a_result_of_the_release_before_is_read_and_signed():

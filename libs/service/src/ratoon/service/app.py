@@ -28,6 +28,7 @@ from ratoon.runtime.telemetry import OperationMetrics, RpcMetrics, Traces
 from ratoon.security.identity import Principal, Signer, Verifier, load_key, load_public_keys
 from ratoon.security.tls import certificates_of
 from ratoon.service import events as event_wiring
+from ratoon.service.compute import JobDevices
 from ratoon.service.metrics import (
     ServiceMetrics,
     consumer_samples,
@@ -115,6 +116,10 @@ class ServiceRuntime:
             return RemoteJobs({each: self._channel(each) for each in addresses})
         trace = partial(job_trace.environment, self.settings.service, self.platform.traces.otlp)
         return LocalJobs(self.settings.folder / "jobs", trace=trace)
+
+    def job_devices(self) -> JobDevices:
+        """Return the devices of the service's jobs, known if they run here."""
+        return JobDevices(is_local=not self.settings.jobs)
 
     def changes(self, store: Store) -> Changes:
         """Return the source of changes for the service's watchers."""

@@ -8,7 +8,9 @@ from ratoon.jobs.v1.registry_jobs_pb2 import VerificationResult
 from ratoon.operations.job_messages import JSON, from_json, spec_json
 from ratoon.operations.job_procedure import WorkerJobs
 from ratoon.operations.jobs import Jobs
+from ratoon.service.compute import JobDevices
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon.tasks.compute import Compute
 from ratoon_registry import mapping
 from ratoon_registry.adapters.seals import Sealer
 from ratoon_registry.domain.versions import ModelVersion, Verified
@@ -21,14 +23,24 @@ class VerificationJobs(WorkerJobs[ModelVersion, Verified]):
     """Jobs that reload and record models."""
 
     artifacts: ArtifactStore = field(kw_only=True)
+    devices: JobDevices = field(kw_only=True)
 
     def check_named(self, artifact_digest: str) -> None:
         """InvalidArgument with the entry's name unless every file of the tree is in the store as the tree states."""
         self.artifacts.check_tree(artifact_digest)
 
+    def check_devices(self, compute: Compute) -> None:
+        """FailedPrecondition if jobs run on this machine and it lacks the accelerator."""
+        self.devices.check(compute)
+
 
 def verification_jobs(
-    jobs: Jobs, artifacts: ArtifactStore, sealer: Sealer, environment: JobEnvironment, golden_count: int
+    jobs: Jobs,
+    artifacts: ArtifactStore,
+    sealer: Sealer,
+    environment: JobEnvironment,
+    golden_count: int,
+    devices: JobDevices,
 ) -> VerificationJobs:
     """Return the jobs; their results are signed with the registry's key."""
     return VerificationJobs(
@@ -37,6 +49,7 @@ def verification_jobs(
         partial(_spec, environment, golden_count),
         partial(_signed, artifacts, sealer),
         artifacts=artifacts,
+        devices=devices,
     )
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from ratoon.tasks.compute import Compute, Dtype
 from ratoon_registry.domain.versions import Lineage
 
 
@@ -27,6 +28,8 @@ class CreateVersion:
     changelog: str = ""
     scores: dict[str, float] = field(default_factory=dict)
     request_id: str = ""
+    compute: Compute = Compute()
+    serving_dtypes: tuple[Dtype, ...] = ()
 
 
 @dataclass(frozen=True)

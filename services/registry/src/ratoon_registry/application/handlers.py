@@ -5,6 +5,7 @@ from ratoon.process.clock import Clock
 from ratoon.process.errors import InvalidArgument
 from ratoon.storage.names import checked_id, matched, parent_of, uuid7
 from ratoon.storage.store import Store, Transaction
+from ratoon.tasks.compute import SCORING_ACCELERATORS, check_compute
 from ratoon_registry.application.commands import CreateModel, CreateVersion, SetAlias
 from ratoon_registry.application.ports import Verification
 from ratoon_registry.domain.errors import AliasReserved, ModelInUse, ParentMismatch, VersionNotReady
@@ -36,6 +37,8 @@ def create_version(
         raise InvalidArgument(
             "artifact_digest is missing.", reason="ARTIFACT_MISSING", field="artifact_digest"
         )
+    check_compute(command.compute, "verification_compute", SCORING_ACCELERATORS)
+    verification.check_devices(command.compute)
     verification.check_named(command.artifact_digest)
     now = clock.now()
     with store.write() as tx:
@@ -49,6 +52,8 @@ def create_version(
             lineage=command.lineage,
             changelog=command.changelog,
             scores=command.scores,
+            compute=command.compute,
+            serving_dtypes=command.serving_dtypes,
         )
         version, new = tx.create(version, command.request_id)
         if new:

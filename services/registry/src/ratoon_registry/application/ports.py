@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from ratoon.operations.job_procedure import JobRunner
+from ratoon.tasks.compute import Compute
 from ratoon_registry.domain.versions import ModelVersion, Verified
 
 
@@ -11,4 +12,8 @@ class Verification(JobRunner[ModelVersion, Verified], Protocol):
 
     def check_named(self, artifact_digest: str) -> None:
         """Refuse a digest that names no tree, or a tree with a bad entry: InvalidArgument, NotFound."""
+        ...
+
+    def check_devices(self, compute: Compute) -> None:
+        """Refuse devices that are known to be missing: FailedPrecondition."""
         ...

@@ -12,6 +12,7 @@ from typing import Self
 
 from ratoon.operations.job_machine import Failure, JobObservation, Progress, Transition
 from ratoon.operations.job_machine import step as job_step
+from ratoon.tasks.compute import Compute, Dtype
 from ratoon_registry.domain.generation import Generation, PromptLimits
 
 
@@ -98,6 +99,10 @@ class ModelVersion:
     revision: int = 0
     generation: Generation = Generation()
     prompt: PromptLimits = PromptLimits()
+    compute: Compute = Compute()
+    """Device of the verification, and a number format that it records beside float32."""
+    serving_dtypes: tuple[Dtype, ...] = ()
+    """Further number formats that it records."""
 
     def with_failure(self, failure: Failure) -> Self:
         """Return the version with this failure."""

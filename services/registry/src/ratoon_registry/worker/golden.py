@@ -3,16 +3,20 @@
 Answers of a well-trained model are all but certain, whatever its version; so half of the prompts break off in the
 middle of a text, where the log-probabilities distinguish one set of weights from another. A recording stops before a
 near-tie: there other arithmetic may choose otherwise.
+
+The reference is float32. For engines of another number format, the log-probabilities of the same tokens are recorded in
+that format too.
 """
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from ratoon.tasks.compute import Dtype
 from ratoon_registry.worker.inspection import UnfitArtifact
 from ratoon_registry.worker.reload import Reloaded, cause
 
@@ -54,6 +58,37 @@ def record(model: Reloaded, texts: Sequence[str], count: int) -> dict[str, Any]:
             "The model's best tokens are almost equally likely on every text: train it for longer."
         )
     return {"dtype": "float32", "near_tie": NEAR_TIE, "prompts": prompts}
+
+
+def in_formats(model: Reloaded, recorded: dict[str, Any], dtypes: Collection[Dtype]) -> dict[str, Any]:
+    """Return the recording with the log-probabilities of its tokens in further number formats, by the format's name.
+
+    Raises UnfitArtifact if transformers cannot compute the model in one of them.
+    """
+    formats = {dtype.lower(): _in_format(model, recorded["prompts"], dtype) for dtype in dtypes}
+    return {**recorded, "formats": formats} if formats else recorded
+
+
+def _in_format(model: Reloaded, prompts: Sequence[dict[str, Any]], dtype: Dtype) -> list[dict[str, Any]]:
+    try:
+        with model.cast(dtype):
+            return [_forced(model, each["prompt_token_ids"], each["tokens"]) for each in prompts]
+    except RuntimeError as error:
+        raise UnfitArtifact(
+            "NUMBER_FORMAT_UNSUPPORTED",
+            f"transformers cannot compute the model in {dtype.lower()}: {cause(error)}. Serve it in float32.",
+        ) from error
+
+
+def _forced(model: Reloaded, prompt: list[int], tokens: list[int]) -> dict[str, Any]:
+    """Log-probabilities of given tokens, and of the best other token at each place."""
+    logprobs = model.continuation_logprobs(prompt, tokens)
+    own = logprobs[range(len(tokens)), tokens].tolist()
+    best, ids = logprobs.topk(2)
+    others = [
+        values[int(chosen[0] == token)] for values, chosen, token in zip(best, ids, tokens, strict=True)
+    ]
+    return {"logprobs": own, "second_logprobs": [float(each) for each in others]}
 
 
 def _chat_tokens(model: Reloaded, text: str) -> list[int]:

@@ -17,14 +17,16 @@ from ratoon.jobs.v1.job_pb2 import JobEnvironment
 from ratoon.jobs.v1.registry_jobs_pb2 import VerificationResult, VerificationSpec
 from ratoon.operations.job_messages import from_json, to_json
 from ratoon.operations.jobs import JobFolder
+from ratoon.service.compute import compute_of, dtypes_of
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.models import ModelFolder, fetch_model
+from ratoon.tasks.compute import Dtype
 from ratoon_registry.domain.sizes import size_class
 from ratoon_registry.worker import generation, golden, signature
 from ratoon_registry.worker.card import CARD, model_card
 from ratoon_registry.worker.inspection import drop_redundant_tokenizer, inspect, left_out
 from ratoon_registry.worker.prompts import read_texts
-from ratoon_registry.worker.reload import Reloaded
+from ratoon_registry.worker.reload import Reloaded, device_of
 
 JSON = dict[str, Any]
 
@@ -39,8 +41,9 @@ class Stopped(Exception):
 
 
 def run(raw_spec: JSON, job: JobFolder) -> JSON:
-    """Do the job; raises Stopped, UnfitArtifact, NoStablePrompt or an artifact store's error."""
+    """Do the job; raises Stopped, AcceleratorMissing, UnfitArtifact, NoStablePrompt or an artifact store's error."""
     spec = from_json(VerificationSpec, raw_spec)
+    device_of(compute_of(spec.compute).accelerator)
     store = ArtifactStore(from_json(JobEnvironment, raw_spec).artifacts)
     _report(job, 0.05, "Fetching and checking the files")
     inspection = inspect(store, spec.artifact_digest)
@@ -63,9 +66,10 @@ def _verified(
     folder = fetched.path
     texts = read_texts(store, spec.golden_source_digest)
     _report(job, 0.3, "Reloading the model")
-    model = Reloaded(fetched, spec.threads)
+    model = Reloaded(fetched, spec.threads, device_of(compute_of(spec.compute).accelerator))
     _report(job, 0.6, "Recording golden prompts")
     recorded = golden.record(model, texts, spec.golden_count or _GOLDEN_COUNT)
+    recorded = golden.in_formats(model, recorded, _formats(spec))
     _report(job, 0.9, "Signing")
     size_bytes = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
     card = model_card(folder, spec.card, model.parameters, size_bytes)
@@ -85,6 +89,12 @@ def _verified(
         generation=GenerationDefaults(**asdict(generation.generation(fetched))),
         prompt=VerificationResult.PromptLimits(**asdict(generation.prompt_limits(fetched, model.positions))),
     )
+
+
+def _formats(spec: VerificationSpec) -> list[Dtype]:
+    """Return the number formats to record beside the reference."""
+    named = (compute_of(spec.compute).dtype, *dtypes_of(spec.dtypes))
+    return [dtype for dtype in dict.fromkeys(named) if dtype is not Dtype.FLOAT32]
 
 
 def _report(job: JobFolder, fraction: float, message: str) -> None:

@@ -1,9 +1,14 @@
-"""A model reloaded by transformers in float32, as a user of it would. It checks what only loading shows."""
+"""A model reloaded by transformers in float32, as a user of it would. It checks what only loading shows.
+
+It can be cast to another number format for a while.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +16,7 @@ from safetensors import safe_open
 
 from ratoon.operations.warm import hidden
 from ratoon.storage.models import ModelFolder
+from ratoon.tasks.compute import Accelerator, Dtype
 from ratoon_registry.worker.inspection import UnfitArtifact
 
 with hidden("sklearn", "scipy", "pandas", "triton", "kernels", "accelerate", "peft", "torchvision", "PIL"):
@@ -41,10 +47,28 @@ _KNOWN = (
 )
 
 
+class AcceleratorMissing(RuntimeError):
+    """The machine that verifies models lacks the requested accelerator."""
+
+    reason = "ACCELERATOR_UNAVAILABLE"
+
+
+def device_of(accelerator: Accelerator) -> str:
+    """Return torch's name of a device; AcceleratorMissing if there is none."""
+    if accelerator is Accelerator.CPU:
+        return "cpu"
+    if not torch.cuda.is_available():
+        raise AcceleratorMissing(
+            "There is no NVIDIA GPU where model versions are verified: use the accelerator cpu, or give the job "
+            "workers a GPU."
+        )
+    return "cuda"
+
+
 class Reloaded:
     """The model, with its adapter merged if it is one, and its tokenizer; UnfitArtifact when they do not fit."""
 
-    def __init__(self, folder: ModelFolder, threads: int = 0) -> None:
+    def __init__(self, folder: ModelFolder, threads: int = 0, device: str = "cpu") -> None:
         spoken = folder.path if (folder.path / "tokenizer.json").exists() else folder.whole
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(spoken, local_files_only=True)
@@ -65,7 +89,8 @@ class Reloaded:
         except Exception as error:
             raise UnfitArtifact("NOT_LOADABLE", f"transformers cannot load it: {cause(error)}.") from error
         torch.set_num_threads(threads or (1 if self.parameters < _SHARED else os.cpu_count() or 1))
-        self._model.eval()
+        self._model.eval().to(device)
+        self._device = device
         self._check(info)
 
     @property
@@ -89,7 +114,28 @@ class Reloaded:
     @torch.inference_mode()
     def next_logprobs(self, tokens: list[int]) -> Any:
         """Log-probabilities (vocabulary) of the token after these: alone, without padding and without cache."""
-        return self._model(torch.tensor([tokens])).logits[0, -1].log_softmax(-1)
+        return self._logits(tokens)[-1].log_softmax(-1)
+
+    @torch.inference_mode()
+    def continuation_logprobs(self, prompt: list[int], tokens: list[int]) -> Any:
+        """Log-probabilities (tokens, vocabulary) of each token of a continuation, given the prompt and those before."""
+        return self._logits(prompt + tokens)[len(prompt) - 1 : -1].log_softmax(-1)
+
+    @contextmanager
+    def cast(self, dtype: Dtype) -> Iterator[None]:
+        """Compute in a number format for a while: weights are rounded, buffers (of positions) stay as they are."""
+        floats = [(each, each.data) for each in self._model.parameters() if each.is_floating_point()]
+        try:
+            for parameter, data in floats:
+                parameter.data = data.to(getattr(torch, dtype.lower()))
+            yield
+        finally:
+            for parameter, data in floats:
+                parameter.data = data
+
+    def _logits(self, tokens: list[int]) -> Any:
+        """Logits (tokens, vocabulary) in float32 on the CPU."""
+        return self._model(torch.tensor([tokens], device=self._device)).logits[0].float().cpu()
 
     def _check(self, info: dict[str, Any]) -> None:
         for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):

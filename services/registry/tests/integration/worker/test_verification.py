@@ -18,12 +18,15 @@ from transformers import AutoModelForCausalLM
 from ratoon.operations.jobs import JobFolder
 from ratoon.process.errors import FailedPrecondition
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon.storage.models import fetch_model
+from ratoon.tasks.compute import Dtype
 from ratoon.testkit.models import tiny_adapter, tiny_llama
 from ratoon_registry.adapters.seals import Sealer
 from ratoon_registry.worker import golden, signature
 from ratoon_registry.worker import job as verification
 from ratoon_registry.worker.golden import NEAR_TIE, NoStablePrompt
 from ratoon_registry.worker.inspection import UnfitArtifact
+from ratoon_registry.worker.reload import AcceleratorMissing, Reloaded
 
 
 def write_key(path):
@@ -98,6 +101,74 @@ def test_without_a_key_of_its_own_a_job_leaves_what_the_registry_signs(store, fo
     sealed = tmp_path / "model.sig"
     sealed.write_bytes(Sealer(key).sealed(passing.read_bytes()))
     signature.verify(fetched, key.with_suffix(".pub"), sealed)
+
+
+@pytest.mark.parametrize("dtype", [Dtype.BFLOAT16, Dtype.FLOAT16])
+def test_further_number_formats_record_the_same_tokens_in_that_format(
+    store, folder, key, source, tmp_path, dtype
+):
+    spec = {"golden_source_digest": source, "golden_count": 8}
+    plain = json.loads(store.read(verify(store, folder, key, tmp_path, **spec)["golden_digest"]))
+    result = verify(store, folder, key, tmp_path, **spec, dtypes=[f"DTYPE_{dtype}", "DTYPE_FLOAT32"])
+    recorded = json.loads(store.read(result["golden_digest"]))
+    formats = recorded.pop("formats")
+    assert (recorded, list(formats)) == (plain, [dtype.lower()])
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype.lower())).eval()
+    for prompt, row in zip(recorded["prompts"], formats[dtype.lower()], strict=True):
+        length, tokens = len(prompt["prompt_token_ids"]), prompt["tokens"]
+        with torch.no_grad():
+            ids = torch.tensor([prompt["prompt_token_ids"] + tokens])
+            logprobs = model(ids).logits[0, length - 1 : -1].float().log_softmax(-1)
+        assert row["logprobs"] == pytest.approx([float(logprobs[n, t]) for n, t in enumerate(tokens)])
+        others = [
+            max(float(p) for t, p in enumerate(logprobs[n]) if t != own) for n, own in enumerate(tokens)
+        ]
+        assert row["second_logprobs"] == pytest.approx(others)
+        assert row["logprobs"] != prompt["logprobs"]
+
+
+def test_an_adapter_is_merged_before_it_is_rounded(store, tmp_path):
+    base = tiny_llama(tmp_path / "base", seed=1)
+    adapter = tiny_adapter(tmp_path / "adapter", base, store.put_tree(base), seed=2)
+    fetched = fetch_model(store, store.put_tree(adapter), tmp_path / "models")
+    reloaded = Reloaded(fetched)
+    exact = reloaded.continuation_logprobs([1, 5, 9], [7, 8])
+    with reloaded.cast(Dtype.BFLOAT16):
+        cast = reloaded.continuation_logprobs([1, 5, 9], [7, 8])
+    merged = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), adapter).merge_and_unload()
+    merged.save_pretrained(tmp_path / "merged")
+    rounded = AutoModelForCausalLM.from_pretrained(tmp_path / "merged", dtype=torch.bfloat16).eval()
+    with torch.no_grad():
+        expected = rounded(torch.tensor([[1, 5, 9, 7, 8]])).logits[0, 2:-1].float().log_softmax(-1)
+    assert torch.equal(cast, expected)
+    assert not torch.equal(exact, cast)
+    assert torch.equal(reloaded.continuation_logprobs([1, 5, 9], [7, 8]), exact)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is an NVIDIA GPU here")
+def test_a_missing_gpu_is_refused_before_the_artifact_is_fetched(store, key, tmp_path):
+    place = tmp_path / "job"
+    place.mkdir()
+    spec = {"artifacts": store.url, "artifact_digest": "0" * 64, "signing_key": str(key)}
+    with pytest.raises(AcceleratorMissing, match="no NVIDIA GPU") as refused:
+        verification.run(spec | {"compute": {"accelerator": "ACCELERATOR_CUDA"}}, JobFolder(place))
+    assert refused.value.reason == "ACCELERATOR_UNAVAILABLE"
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no NVIDIA GPU here")
+def test_a_gpu_records_what_the_cpu_does(store, folder, key, source, tmp_path):
+    spec = {"golden_source_digest": source, "golden_count": 8, "dtypes": ["DTYPE_BFLOAT16"]}
+    results = [
+        verify(store, folder, key, tmp_path, **spec, compute={"accelerator": f"ACCELERATOR_{kind}"})
+        for kind in ("CPU", "CUDA")
+    ]
+    cpu, gpu = (json.loads(store.read(result["golden_digest"])) for result in results)
+    for ours, theirs in zip(cpu["prompts"], gpu["prompts"], strict=True):
+        assert ours["tokens"] == theirs["tokens"]
+        assert ours["logprobs"] == pytest.approx(theirs["logprobs"], abs=1e-3)
+    for ours, theirs in zip(cpu["formats"]["bfloat16"], gpu["formats"]["bfloat16"], strict=True):
+        assert ours["logprobs"] == pytest.approx(theirs["logprobs"], abs=0.25)
 
 
 def test_golden_prompts_are_what_transformers_says(store, folder, key, source, tmp_path):
