@@ -16,6 +16,7 @@ _OF_ERRORS = {"code", "status"}
 _MEANINGS = {
     "GATE_REFUSED": "The candidate did not pass the gate. The message is the verdict.",
     "OUT_OF_MEMORY": "The resource plan does not fit the memory. The message names the amounts.",
+    "FIELDS_MISSING": "The message says which fields that the project requires are missing, and in how many records.",
     "TOO_FEW_RECORDS": "The message says how many labelled records are missing, of which label.",
     "WEIGHTS_DAMAGED": "A safetensors file is truncated or damaged. The message names it.",
 }

@@ -275,11 +275,6 @@ def test_a_part_of_a_setting_can_be_changed_alone():
             SettingNotSupported,
             "compute.training.dtype",
         ),
-        (
-            {"data_requirements": DataRequirements(required_fields=("id",))},
-            SettingNotSupported,
-            "required_fields",
-        ),
         ({"curation": (CurationStep("minhash"),)}, SettingNotSupported, "curation"),
         ({"task": Generate(), "recipes": ("pretrain", "sft")}, SettingNotSupported, "recipes"),
         ({"task": Generate(), "retraining_recipes": ("dpo",)}, SettingNotSupported, "retraining_recipes"),

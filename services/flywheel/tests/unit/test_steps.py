@@ -137,6 +137,31 @@ def test_too_few_records_of_any_kind_end_a_run_before_it_splits(monkeypatch, tas
 
 
 @pytest.mark.parametrize(
+    ("fields", "lacks", "stage"),
+    [
+        (("text", "time", "author"), "", None),
+        (("label",), "2 of 80 lack 'label'", StageId.LABELS),
+        (("author", "year"), "5 of 80 lack 'year'", StageId.DATASET),
+        (("source", "year"), "80 of 80 lack 'source', 5 of 80 lack 'year'", StageId.DATASET),
+    ],
+)
+def test_records_without_a_required_field_end_a_run_before_it_trains(monkeypatch, fields, lacks, stage):
+    counts = {"time": 80, "author": 80, "year": 75}
+    version = Products(dataset_version="version", record_count=80, field_counts=counts)
+    monkeypatch.setitem(PRODUCTS, StageId.DATASET, version)
+    labels = Products(label_set="labels", label_counts={"ham": 39, "spam": 39}, labelled_count=78)
+    monkeypatch.setitem(PRODUCTS, StageId.LABELS, labels)
+    project = replace(PROJECT, data_requirements=DataRequirements(required_fields=fields))
+    ended = driven(run(project=project))
+    assert ended.failure_reason == ("FIELDS_MISSING" if lacks else "")
+    assert lacks in ended.failure_message
+    if stage is not None:
+        assert ended.stage(stage).state is StageState.FAILED
+    window = Window(None, NOW)
+    assert driven(replace(run(project=project), sources=(), window=window), V1).state is State.SUCCEEDED
+
+
+@pytest.mark.parametrize(
     ("task", "counts", "says"),
     [
         (Generate(), {"train": 80, "validation": 0, "test": 0}, "The test part of third-split is empty"),

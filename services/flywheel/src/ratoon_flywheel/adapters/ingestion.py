@@ -1,5 +1,8 @@
 """Ingestion: sources of exported traffic, dataset versions, splits."""
 
+import json
+from collections.abc import Mapping
+
 import grpc
 
 from ratoon.ingestion.v1 import dataset_pb2, source_pb2, split_pb2
@@ -91,10 +94,13 @@ class DatasetStage:
         message = (
             f"{version.record_count} records, {version.rejected_count} of {version.item_count} items rejected"
         )
-        state = dataset_pb2.DatasetVersion.State.Name(version.state)
-        return child(
-            state, Products(dataset_version=version.name), version.progress, version.failure, message
+        products = Products(
+            dataset_version=version.name,
+            record_count=version.record_count,
+            field_counts=_field_counts(version),
         )
+        state = dataset_pb2.DatasetVersion.State.Name(version.state)
+        return child(state, products, version.progress, version.failure, message)
 
     def cancel(self, resource: str) -> None:
         """Cancel the curation."""
@@ -143,6 +149,20 @@ class SplitStage:
     def cancel(self, resource: str) -> None:
         """Cancel the split."""
         ensure_cancelled(lambda: self._ingestion.CancelSplit(pb.CancelSplitRequest(name=resource)))
+
+
+def _field_counts(version: dataset_pb2.DatasetVersion) -> dict[str, int]:
+    """Return how many records of a version have a time, and each attribute, by its profile."""
+    profile = json.loads(version.profile_json) if version.profile_json else {}
+    counts = {name: _records_with(values) for name, values in profile.get("attributes", {}).items()}
+    if "received" in profile:
+        counts.setdefault("time", version.record_count - profile["received"]["unknown"])
+    return counts
+
+
+def _records_with(values: Mapping[str, int]) -> int:
+    """Return the sum over the values of an attribute; the number of records if there are too many values to list."""
+    return values.get("records", values["distinct"]) if "distinct" in values else sum(values.values())
 
 
 def _curation(project: Project) -> dataset_pb2.Curation:

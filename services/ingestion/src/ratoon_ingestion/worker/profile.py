@@ -132,13 +132,15 @@ def _steps(records: pa.Table) -> dict[str, int]:
 
 
 def _attributes(column: pa.ChunkedArray) -> dict[str, dict[str, int]]:
-    """How often each value of each attribute stands; attributes with many values are reported by their number."""
+    """How often each value of each attribute stands; those with many values give their number, and that of records."""
     counts: dict[str, Counter[str]] = {}
     for row in column.to_pylist():
         for name, value in row:
             counts.setdefault(name, Counter())[value] += 1
     return {
-        name: dict(sorted(values.items())) if len(values) <= 50 else {"distinct": len(values)}
+        name: dict(sorted(values.items()))
+        if len(values) <= 50
+        else {"distinct": len(values), "records": values.total()}
         for name, values in sorted(counts.items())
     }
 

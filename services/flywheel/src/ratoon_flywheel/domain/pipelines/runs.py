@@ -115,6 +115,10 @@ class Products:
     """Products of a run so far: names of resources and digests, empty where there is none yet."""
 
     dataset_version: str = ""
+    record_count: int = 0
+    """Records of the dataset version; 0: not known."""
+    field_counts: Mapping[str, int] = field(default_factory=dict)
+    """Records of the dataset version that have each field: `time`, and the attributes by name."""
     label_set: str = ""
     label_set_digest: str = ""
     label_counts: Mapping[str, int] = field(default_factory=dict)

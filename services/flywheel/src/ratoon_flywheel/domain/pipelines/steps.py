@@ -1,5 +1,6 @@
 """How a pipeline run moves: a pure function of the run and of the observation of the resource in work."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -187,8 +188,10 @@ def _follow(run: PipelineRun, stage: Stage, child: Child, now: datetime) -> Tran
         stage, state=StageState.SUCCEEDED, message=_stage_message(run, stage, child), end_time=now
     )
     run = _with_stage(run, finished)
+    at_stage = _with_stage(run, stage)
+    if lack := _missing_fields(run, stage.id):
+        return _end(at_stage, State.FAILED, StageState.FAILED, "FIELDS_MISSING", lack, now)
     if lack := _lack(run, stage.id):
-        at_stage = _with_stage(run, stage)
         return _end(at_stage, State.FAILED, StageState.FAILED, "TOO_FEW_RECORDS", lack, now)
     following = run.current
     return _succeed(run, now) if following is None else _start(run, following, now)
@@ -214,6 +217,42 @@ def _without_end_of_stage(run: PipelineRun, stage: Stage, progress: Progress) ->
         return progress
     message = f"{progress.message} (about {progress.remaining_seconds:.0f} s of {stage.id.value} left)"
     return replace(progress, message=message, remaining_seconds=0.0)
+
+
+def _missing_fields(run: PipelineRun, stage: StageId) -> str:
+    """Return which required fields records lack after a stage, as a sentence; empty: none.
+
+    Corrected traffic has the fields of feedback alone, so a retraining requires none.
+    """
+    total, counts = run.products.record_count, _field_counts(run.products, stage)
+    required = () if run.retrains or not total else run.project.data_requirements.required_fields
+    lacking = {
+        name: total - counts.get(name, 0)
+        for name in required
+        if (name == _LABEL) is (stage is StageId.LABELS) and counts and counts.get(name, 0) < total
+    }
+    if not lacking:
+        return ""
+    listed = ", ".join(f"{count} of {total} lack {name!r}" for name, count in lacking.items())
+    return (
+        f"Records of {run.products.dataset_version} have not all fields that the project requires "
+        f"(data_requirements.required_fields): {listed}. Add them to the sources and name their columns, or drop the "
+        "requirement."
+    )
+
+
+_LABEL = "label"
+
+
+def _field_counts(products: Products, stage: StageId) -> Mapping[str, int]:
+    """Return the records that have each field, of those that are known after a stage."""
+    match stage:
+        case StageId.DATASET:
+            return {"text": products.record_count, **products.field_counts}
+        case StageId.LABELS:
+            return {_LABEL: products.labelled_count}
+        case _:
+            return {}
 
 
 def _lack(run: PipelineRun, stage: StageId) -> str:

@@ -74,7 +74,6 @@ def _unsupported(project: Project) -> dict[str, bool]:
             f"metric_gates ({gate.metric})": gate.metric not in _gated(project, gate)
             for gate in project.metric_gates
         },
-        "data_requirements.required_fields": bool(project.data_requirements.required_fields),
         "budget.max_cost": bool(project.budget.max_cost),
         "budget.max_energy_kwh": bool(project.budget.max_energy_kwh),
         "compute.training.dtype": project.compute.training.dtype is Dtype.FLOAT16,
