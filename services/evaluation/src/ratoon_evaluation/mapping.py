@@ -19,6 +19,7 @@ from ratoon.service.events import record_of
 from ratoon.service.tasks import message_of, requested_task
 from ratoon.tasks.generate import Sampling
 from ratoon.tasks.kinds import kind_of
+from ratoon_evaluation import suite_messages
 from ratoon_evaluation.application.commands import CreateRun, ExportBadCases, ListBadCases
 from ratoon_evaluation.application.handlers import BadCase
 from ratoon_evaluation.application.ports import ScoringJob
@@ -59,6 +60,7 @@ def run(value: EvaluationRun) -> pb.EvaluationRun:
         gate=map(_rule, question.rules),
         seed=question.seed,
         progress=_progress(value.progress),
+        suites=[suite.name for suite in question.suites],
     )
     if question.generation:
         message.generation.CopyFrom(_generation_message(question.generation))
@@ -68,6 +70,9 @@ def run(value: EvaluationRun) -> pb.EvaluationRun:
     if value.scored:
         primary = _primary(question)
         message.results.extend(_result(each, primary) for each in value.scored.outcome.measured.domains)
+        message.suite_results.extend(
+            suite_messages.result(value, each) for each in value.scored.outcome.measured.suites
+        )
         message.verdict.CopyFrom(_verdict(value.scored.outcome.verdict))
         message.report_html_digest = value.scored.report_html
         message.report_json_digest = value.scored.report_json
@@ -105,7 +110,9 @@ def create_run(request: service_pb2.CreateEvaluationRunRequest) -> CreateRun:
         generation=_generation(spec.generation) if spec.HasField("generation") else None,
     )
     task = requested_task(spec)
-    return CreateRun(request.parent, request.evaluation_run_id, question, task, request.request_id)
+    return CreateRun(
+        request.parent, request.evaluation_run_id, question, task, request.request_id, tuple(spec.suites)
+    )
 
 
 def list_bad_cases(request: service_pb2.ListBadCasesRequest, principal: str) -> ListBadCases:
@@ -153,6 +160,12 @@ def scoring_spec(job: ScoringJob) -> jobs_pb2.ScoringSpec:
         metric=question.metric,
         base=question.base,
         few_shot=question.few_shot if question.base else 0,
+        suites=[
+            jobs_pb2.ScoringSpec.Suite(
+                name=suite.id, tests=map(suite_messages.test, suite.tests), revision=suite.revision
+            )
+            for suite in question.suites
+        ],
     )
     if question.generation:
         spec.generation.CopyFrom(_generation_spec(question.generation))

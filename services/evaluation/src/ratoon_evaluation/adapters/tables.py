@@ -5,6 +5,10 @@ from sqlalchemy import Table
 from ratoon.service.events import service_metadata
 from ratoon.storage.store import resource_table
 from ratoon_evaluation.domain.runs import EvaluationRun
+from ratoon_evaluation.domain.suites import Suite
 
 METADATA = service_metadata()
-RESOURCES: dict[type, Table] = {EvaluationRun: resource_table(METADATA, "evaluation_runs")}
+RESOURCES: dict[type, Table] = {
+    EvaluationRun: resource_table(METADATA, "evaluation_runs"),
+    Suite: resource_table(METADATA, "suites"),
+}

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from ratoon.tasks.kinds import TaskSpec
 from ratoon_evaluation.domain.runs import Question
+from ratoon_evaluation.domain.suites import SuiteTest
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,8 @@ class CreateRun:
     question: Question
     task: TaskSpec
     request_id: str = ""
+    suites: tuple[str, ...] = ()
+    """Names of the suites to apply."""
 
 
 @dataclass(frozen=True)
@@ -39,3 +42,32 @@ class ListBadCases:
     page_token: str
     principal: str
     domain: str = ""
+
+
+@dataclass(frozen=True)
+class CreateSuite:
+    """Create a suite in `parent` (projects/{project}); an empty id generates one."""
+
+    parent: str
+    suite_id: str
+    description: str
+    tests: tuple[SuiteTest, ...]
+    request_id: str = ""
+
+
+@dataclass(frozen=True)
+class UpdateSuite:
+    """Change a suite that was read with this etag; None keeps a field."""
+
+    name: str
+    etag: str = ""
+    description: str | None = None
+    tests: tuple[SuiteTest, ...] | None = None
+
+
+@dataclass(frozen=True)
+class DeleteSuite:
+    """Delete a suite that was read with this etag; an empty etag is not checked."""
+
+    name: str
+    etag: str = ""

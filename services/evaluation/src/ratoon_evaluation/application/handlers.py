@@ -21,6 +21,7 @@ from ratoon_evaluation.application.ports import (
     WrongAnswer,
     WrongPart,
 )
+from ratoon_evaluation.application.suites import with_suites
 from ratoon_evaluation.domain.errors import BadEvaluation, NotEvaluated, RunInUse
 from ratoon_evaluation.domain.kinds.table import kind_of
 from ratoon_evaluation.domain.runs import EvaluationRun, Question, check_baselines, check_metrics, checked
@@ -58,7 +59,7 @@ class BadCase:
 def create_run(command: CreateRun, store: Store, operations: Operations, clock: Clock) -> EvaluationRun:
     """Begin an evaluation; from the commit on it is worked on."""
     matched(command.parent, "projects/*", "parent")
-    question = _complete(command.question, command.task)
+    question = _complete(_with_suites(command, store), command.task)
     for domain in question.domains:
         matched(domain.split, SPLIT, "domains")
     now = clock.now()
@@ -68,6 +69,14 @@ def create_run(command: CreateRun, store: Store, operations: Operations, clock: 
         if new:
             operations.begin(tx, run)
     return run
+
+
+def _with_suites(command: CreateRun, store: Store) -> Question:
+    if not command.suites:
+        return command.question
+    with store.read() as tx:
+        question = replace(command.question, task=command.task)
+        return with_suites(tx, command.parent, command.suites, question)
 
 
 def _complete(requested: Question, task: TaskSpec) -> Question:

@@ -2,6 +2,8 @@
 
 EvaluationError
 ├── BadEvaluation       the request contradicts itself
+├── BadSuite            a suite contradicts itself, or holds a task that is not supported
+├── StaleEtag           the suite was changed meanwhile
 ├── SplitNotReady       the parts of a split cannot be read yet
 └── NotEvaluated        the run has no results yet
 """
@@ -18,6 +20,26 @@ class BadEvaluation(EvaluationError):
     """The request contradicts itself; `field` names where."""
 
     code, reason = "INVALID_ARGUMENT", "BAD_EVALUATION"
+
+    def __init__(self, message: str, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class BadSuite(EvaluationError):
+    """A suite contradicts itself, or holds a task that is not supported; `field` names where."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_SUITE"
+
+    def __init__(self, message: str, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class StaleEtag(EvaluationError):
+    """The suite was changed since the caller read it."""
+
+    code, reason = "ABORTED", "STALE_ETAG"
 
     def __init__(self, message: str, field: str) -> None:
         super().__init__(message)

@@ -19,6 +19,7 @@ from ratoon.tasks.kinds import TaskSpec
 from ratoon.tasks.titles import metric_title
 from ratoon_evaluation.domain.kinds.table import kind_of
 from ratoon_evaluation.domain.scores import DomainScores, Interval, Measurements, Scores
+from ratoon_evaluation.domain.suites import is_suite_metric, suite_metric
 from ratoon_evaluation.domain.wording import number, span
 
 
@@ -54,7 +55,7 @@ class Rule:
     domain: str
     threshold: float = 0.0
     metric: str = ""
-    """Metric that is bounded or compared; empty: the primary metric."""
+    """Metric that is bounded or compared; empty: the primary metric. Of a suite: `suite:NAME.metric`."""
     baseline: str = ""
     """Baseline of BEATS_MAJORITY; empty: the simplest one of the kind of task."""
 
@@ -163,6 +164,8 @@ def untested(scores: DomainScores) -> str:
 
 
 def _finding(rule: Rule, measured: Measurements, criteria: _Criteria) -> Finding:
+    if is_suite_metric(rule.metric):
+        return _of_suite(rule, measured, criteria)
     scores, metric = measured.domain(rule.domain), criteria.metric(rule)
     if scores is None:
         return _missing(rule, "the candidate was not scored there")
@@ -175,10 +178,37 @@ def _finding(rule: Rule, measured: Measurements, criteria: _Criteria) -> Finding
     return _compared(rule, scores, metric, criteria)
 
 
+def _of_suite(rule: Rule, measured: Measurements, criteria: _Criteria) -> Finding:
+    """Return whether the metric of a suite or of one of its tests keeps a bound."""
+    named = suite_metric(rule.metric, [scores.suite for scores in measured.suites])
+    scores = measured.suite(named.suite) if named else None
+    if named is None or scores is None:
+        return _missing(rule, "the suite was not applied")
+    tests = [test for test in scores.tests if named.test in ("", test.test)]
+    interval = (
+        scores.mean(named.metric)
+        if not named.test
+        else tests[0].candidate.get(named.metric)
+        if tests
+        else None
+    )
+    metric = criteria.metrics.get(named.metric, Metric(named.metric))
+    if interval is not None:
+        return _within(rule, interval, metric)
+    reasons = (test.unmeasured.get(named.metric) or test.unmeasured.get("", "") for test in tests)
+    why = next((reason.rstrip(".") for reason in reasons if reason), "")
+    return _missing(rule, "it was not measured" + (f" ({why})" if why else ""))
+
+
 def _bounded(rule: Rule, scores: DomainScores, metric: Metric, criteria: _Criteria) -> Finding:
     interval = scores.candidate.measured.get(metric.name)
     if interval is None:
         return _unmeasured(rule, scores.candidate, metric, criteria)
+    return _within(rule, interval, metric)
+
+
+def _within(rule: Rule, interval: Interval, metric: Metric) -> Finding:
+    """Return whether the outer end of an interval keeps a bound."""
     is_lower = rule.kind is RuleKind.MIN_VALUE
     end = interval.low if is_lower else interval.high
     if not math.isfinite(end):
@@ -289,6 +319,8 @@ def _missing(rule: Rule, why: str) -> Finding:
 
 
 def _title(rule: Rule) -> str:
+    if is_suite_metric(rule.metric):
+        return f"{_TITLES[rule.kind]} on {rule.metric}"
     return f"{_TITLES[rule.kind]} on the domain {rule.domain}"
 
 

@@ -21,6 +21,7 @@ from ratoon_evaluation.domain.errors import BadEvaluation
 from ratoon_evaluation.domain.gate import BOUNDS, Outcome, Rule, RuleKind
 from ratoon_evaluation.domain.generation import FEW_SHOT, MAX_FEW_SHOT, Generation
 from ratoon_evaluation.domain.kinds.table import kind_of
+from ratoon_evaluation.domain.suites import AppliedSuite, is_suite_metric, suite_metric
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _MAX_NAME_CHARS = 64
@@ -78,6 +79,8 @@ class Question:
     """Examples of the baseline `few_shot`; 0: it is not scored."""
     generation: Generation | None = None
     """How answers are generated; None: the task does not generate."""
+    suites: tuple[AppliedSuite, ...] = ()
+    """Suites to apply in addition to the domains, as they were when the run was created."""
 
     @property
     def spec(self) -> TaskSpec:
@@ -148,7 +151,9 @@ def checked(question: Question) -> Question:
     if not names or len(set(names)) < len(names) or not all(names):
         raise BadEvaluation("Name at least one domain, each with its own name.", "domains")
     kind_of(question.spec).labels(question.spec)
-    if strange := {rule.domain for rule in question.rules} - set(names):
+    _check_suite_rules(question)
+    of_domains = [rule for rule in question.rules if not is_suite_metric(rule.metric)]
+    if strange := {rule.domain for rule in of_domains} - set(names):
         raise BadEvaluation(f"The gate names unknown domains: {', '.join(sorted(strange))}.", "gate")
     _check_primary(question)
     _check_base(question)
@@ -156,8 +161,13 @@ def checked(question: Question) -> Question:
 
 
 def check_metrics(rules: Sequence[Rule], known: Sequence[str], compared: Sequence[str] = ()) -> None:
-    """Raise BadEvaluation unless bounds name one of the known metrics, and comparisons none or a compared one."""
+    """Raise BadEvaluation unless bounds name one of the known metrics, and comparisons none or a compared one.
+
+    Rules on suites are not looked at: `checked` does that.
+    """
     for rule in rules:
+        if is_suite_metric(rule.metric):
+            continue
         if rule.kind in BOUNDS and rule.metric not in known:
             raise BadEvaluation(f"A rule {rule.kind} needs one of the metrics {', '.join(known)}.", "gate")
         if rule.kind not in BOUNDS and rule.metric and rule.metric not in compared:
@@ -176,6 +186,35 @@ def check_baselines(rules: Sequence[Rule], known: Collection[str]) -> None:
         if rule.baseline and rule.baseline not in known:
             raise BadEvaluation(
                 f"{rule.baseline[:_MAX_NAME_CHARS]!r} is not one of the baselines {', '.join(known)}.", "gate"
+            )
+
+
+def _check_suite_rules(question: Question) -> None:
+    """Raise BadEvaluation if a rule names a suite or a test that the run does not have, or does more than bound it."""
+    suites = {suite.id: suite for suite in question.suites}
+    for rule in question.rules:
+        if not is_suite_metric(rule.metric):
+            continue
+        named = suite_metric(rule.metric, suites)
+        if named is None:
+            raise BadEvaluation(
+                f"{rule.metric[:_MAX_NAME_CHARS]!r} is no metric of the suites of the run: write suite:NAME.metric or "
+                f"suite:NAME/TEST.metric, where NAME is one of {', '.join(suites) or 'suites (there are none)'}.",
+                "gate",
+            )
+        tests = [test.name for test in suites[named.suite].tests]
+        if named.test and named.test not in tests:
+            raise BadEvaluation(
+                f"The suite {named.suite} has the tests {', '.join(tests)[:500]}, not {named.test[:63]!r}.",
+                "gate",
+            )
+        if rule.kind not in BOUNDS:
+            raise BadEvaluation(
+                f"A rule {rule.kind} does not compare suites: use {' or '.join(BOUNDS)}.", "gate"
+            )
+        if rule.domain:
+            raise BadEvaluation(
+                f"The rule on {rule.metric[:_MAX_NAME_CHARS]} takes no domain: leave it empty.", "gate"
             )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -136,14 +137,89 @@ class DomainScores:
 
 
 @dataclass(frozen=True)
+class TestScores:
+    """All that was measured by one test of a suite."""
+
+    __test__ = False
+
+    test: str
+    kind: str = ""
+    difficulty: str = ""
+    metric: str = ""
+    """Metric that sums the test up."""
+    records: int = 0
+    candidate: Mapping[str, Interval] = field(default_factory=dict)
+    reference: Mapping[str, Interval] = field(default_factory=dict)
+    """Metrics of the reference; empty: there is none."""
+    differences: Mapping[str, Interval] = field(default_factory=dict)
+    """Metrics of the candidate minus the reference's on the same records, paired."""
+    unmeasured: Mapping[str, str] = field(default_factory=dict)
+    """Why a metric has no value, by its name; the empty name stands for the whole test."""
+    answers: str = field(default="", metadata={"artifact": True})
+    """Digest of the candidate's answers (parquet)."""
+    unanswered: int = 0
+    """Answers from which nothing could be extracted."""
+
+
+@dataclass(frozen=True)
+class SuiteScores:
+    """All that was measured by one suite."""
+
+    suite: str
+    """Last segment of its name."""
+    revision: int = 0
+    tests: tuple[TestScores, ...] = ()
+
+    @property
+    def means(self) -> Mapping[str, Interval]:
+        """Return the means of the candidate's metrics over the tests that have them."""
+        names = dict.fromkeys(name for test in self.tests for name in test.candidate)
+        return {name: mean for name in names if (mean := self.mean(name)) is not None}
+
+    def mean(self, metric: str) -> Interval | None:
+        """Return the mean of a metric, each test with the same weight.
+
+        None: no test has it, or a test has no value. A mean over the others would hide it.
+
+        The tests are independent of each other, so the sides of their intervals add up as squares.
+        """
+        if any(
+            "" in test.unmeasured or (test.metric == metric and metric not in test.candidate)
+            for test in self.tests
+        ):
+            return None
+        each = [test.candidate[metric] for test in self.tests if metric in test.candidate]
+        if not each:
+            return None
+        value = sum(interval.value for interval in each) / len(each)
+        down, up = (
+            math.hypot(*sides) / len(each)
+            for sides in (
+                [interval.value - interval.low for interval in each],
+                [interval.high - interval.value for interval in each],
+            )
+        )
+        return Interval(value, value - down, value + up)
+
+    def test(self, name: str) -> TestScores | None:
+        """Return the scores of the test of that name, if it was measured."""
+        return next((test for test in self.tests if test.test == name), None)
+
+
+@dataclass(frozen=True)
 class Measurements:
-    """What one evaluation run measured, domain by domain."""
+    """What one evaluation run measured, domain by domain and suite by suite."""
 
     domains: tuple[DomainScores, ...] = ()
+    suites: tuple[SuiteScores, ...] = ()
 
     def domain(self, name: str) -> DomainScores | None:
         """The domain of that name, if it was measured."""
         return next((scores for scores in self.domains if scores.domain == name), None)
+
+    def suite(self, name: str) -> SuiteScores | None:
+        """Return the scores of the suite of that name, if it was applied."""
+        return next((scores for scores in self.suites if scores.suite == name), None)
 
 
 def _measured(scores: Scores | SliceScore, names: Sequence[str]) -> Mapping[str, Interval]:

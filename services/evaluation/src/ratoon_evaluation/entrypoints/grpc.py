@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from ratoon.evaluation.v1 import evaluation_run_pb2
+from ratoon.evaluation.v1 import evaluation_run_pb2, suite_pb2
 from ratoon.evaluation.v1 import evaluation_service_pb2 as pb
 from ratoon.evaluation.v1.evaluation_service_pb2_grpc import EvaluationServiceServicer
 from ratoon.operations.operations import Operations
@@ -15,10 +15,12 @@ from ratoon.service.standard_methods import StandardMethods
 from ratoon.storage.paging import PageTokens
 from ratoon.storage.store import Store
 from ratoon.storage.watch import Changes
-from ratoon_evaluation import mapping
-from ratoon_evaluation.application import handlers
+from ratoon_evaluation import mapping, suite_messages
+from ratoon_evaluation.application import handlers, suites
 from ratoon_evaluation.application.ports import Answers, Exports, Splits
 from ratoon_evaluation.domain.runs import EvaluationRun
+from ratoon_evaluation.domain.suites import Suite
+from ratoon_evaluation.harness_yaml import read_yaml
 
 Context = Any
 
@@ -51,6 +53,7 @@ class EvaluationServicer(EvaluationServiceServicer):
             mapping.run,
             lambda run: run.state.ended,
         )
+        self._suites = StandardMethods(ports.store, ports.threads, Suite, suites.SUITE, suite_messages.suite)
 
     async def CreateEvaluationRun(
         self, request: pb.CreateEvaluationRunRequest, context: Context
@@ -117,3 +120,29 @@ class EvaluationServicer(EvaluationServiceServicer):
             handlers.export_bad_cases, query, ports.store, ports.exports, ports.splits
         )
         return pb.ExportBadCasesResponse(digest=export.digest, record_count=export.records)
+
+    async def CreateSuite(self, request: pb.CreateSuiteRequest, context: Context) -> suite_pb2.Suite:
+        """Create a suite."""
+        ports, command = self._ports, suite_messages.create_suite(request)
+        created = await ports.threads(suites.create_suite, command, ports.store, read_yaml, ports.clock)
+        return suite_messages.suite(created)
+
+    async def GetSuite(self, request: pb.GetSuiteRequest, context: Context) -> suite_pb2.Suite:
+        """One suite."""
+        return await self._suites.get(request)
+
+    async def ListSuites(self, request: pb.ListSuitesRequest, context: Context) -> pb.ListSuitesResponse:
+        """The suites of a project."""
+        page = await self._suites.list(request)
+        return pb.ListSuitesResponse(suites=page.items, next_page_token=page.next_token)
+
+    async def UpdateSuite(self, request: pb.UpdateSuiteRequest, context: Context) -> suite_pb2.Suite:
+        """Change a suite."""
+        ports, command = self._ports, suite_messages.update_suite(request)
+        return suite_messages.suite(await ports.threads(suites.update_suite, command, ports.store, read_yaml))
+
+    async def DeleteSuite(self, request: pb.DeleteSuiteRequest, context: Context) -> pb.DeleteSuiteResponse:
+        """Delete a suite."""
+        command = suite_messages.delete_suite(request)
+        await self._ports.threads(suites.delete_suite, command, self._ports.store)
+        return pb.DeleteSuiteResponse()

@@ -71,7 +71,7 @@ class Generator:
     def answer(self, prompts: Sequence[Prompt], advance: Callable[[int], None]) -> Completions:
         """Answer every prompt; `advance` gets the number of finished prompts after each batch, and may raise."""
         rows = [
-            _Row(prompt, self._limit(prompt), draws_of(self._decoding.seed, prompt.tokens))
+            Row(prompt, self._limit(prompt), draws_of(self._decoding.seed, prompt.tokens))
             for prompt in prompts
         ]
         fitting = [row for row in rows if row.limit > 0]
@@ -92,7 +92,7 @@ class Generator:
         """Return how many tokens an answer may have; 0 or less: the prompt does not fit."""
         return min(self._decoding.max_tokens, self._loaded.max_positions - len(prompt.tokens))
 
-    def _batches(self, rows: Sequence[_Row]) -> Iterator[list[_Row]]:
+    def _batches(self, rows: Sequence[Row]) -> Iterator[list[Row]]:
         """Yield rows by falling length (memory shows at once), as many a batch as the cache allows."""
         order = sorted(rows, key=lambda row: len(row.prompt.tokens), reverse=True)
         while order:
@@ -116,7 +116,7 @@ class Generator:
         return {"logits_to_keep": 1} if "logits_to_keep" in known else {}
 
     @torch.inference_mode()
-    def _complete(self, rows: list[_Row]) -> None:
+    def _complete(self, rows: list[Row]) -> None:
         ids, mask = self._loaded.padded([row.prompt.tokens for row in rows])
         logits, cache = self._prefill(ids, mask)
         if added := self._read_references(rows, logits, cache, mask):
@@ -170,7 +170,7 @@ class Generator:
             seen[row, tokens[known.bool()]] = True
         return seen
 
-    def _choose(self, logits: Any, seen: Any, rows: Sequence[_Row]) -> list[int]:
+    def _choose(self, logits: Any, seen: Any, rows: Sequence[Row]) -> list[int]:
         if seen is not None:
             logits = penalised(logits, seen, self._decoding.repetition_penalty)
         if self._decoding.is_greedy:
@@ -180,7 +180,7 @@ class Generator:
         tokens: list[int] = chosen.tolist()
         return tokens
 
-    def _goes_on(self, row: _Row, token: int) -> bool:
+    def _goes_on(self, row: Row, token: int) -> bool:
         """Add a token to an answer; return False if the answer is complete."""
         row.chosen.append(token)
         if token in self._ends:
@@ -198,7 +198,7 @@ class Generator:
     def _decoded(self, tokens: list[int]) -> str:
         return str(self._loaded.tokenizer.decode(tokens, skip_special_tokens=True))
 
-    def _read_references(self, rows: list[_Row], first: Any, cache: Any, mask: Any) -> int:
+    def _read_references(self, rows: list[Row], first: Any, cache: Any, mask: Any) -> int:
         """Sum up the likelihood of the references, a few columns at a time.
 
         Returns by how many columns the cache grew.
@@ -223,13 +223,13 @@ class Generator:
             row.nll, row.nll_tokens = nll, len(reference)
         return width - 1
 
-    def _fitting_reference(self, row: _Row) -> list[int]:
+    def _fitting_reference(self, row: Row) -> list[int]:
         fits = len(row.prompt.tokens) + len(row.prompt.reference) <= self._loaded.max_positions
         return row.prompt.reference if fits else []
 
 
 @dataclass
-class _Row:
+class Row:
     """An answer while it is written."""
 
     prompt: Prompt

@@ -25,6 +25,7 @@ from ratoon_evaluation.worker.kinds.table import KINDS, Evaluator
 from ratoon_evaluation.worker.parts import read_part
 from ratoon_evaluation.worker.passes import Domain, Pass, roles
 from ratoon_evaluation.worker.spec import read_spec, task_of_spec
+from ratoon_evaluation.worker.suites.suite_job import SuiteJob
 
 JSON = dict[str, Any]
 Key = tuple[str, str, str]
@@ -43,9 +44,10 @@ def run(raw_spec: JSON, job: JobFolder) -> JSON:
     store = ArtifactStore(from_json(JobEnvironment, raw_spec).artifacts)
     evaluator = KINDS[task_of_spec(spec).kind].evaluator(spec, store)
     domains = [_domain(store, each, evaluator) for each in spec.domains]
+    suites = SuiteJob(spec, evaluator, store)
     fitting = evaluator.fit(job.path / "baselines", domains)
     try:
-        models = _models(spec, job, store, evaluator, domains)
+        models = _models(spec, job, store, evaluator, domains, suites)
         fitted = evaluator.fitted(fitting, domains)
     finally:
         fitting.stop()
@@ -55,7 +57,8 @@ def run(raw_spec: JSON, job: JobFolder) -> JSON:
         tuple(
             evaluator.measure(domain, models.answers_to(domain), known)
             for domain, known in zip(domains, fitted, strict=True)
-        )
+        ),
+        suites.scores(),
     )
     return to_json(_concluded(spec, store, models.cards, measured))
 
@@ -82,12 +85,18 @@ def _domain(store: ArtifactStore, spec: ScoringSpec.Domain, evaluator: Evaluator
 
 
 def _models(
-    spec: ScoringSpec, job: JobFolder, store: ArtifactStore, evaluator: Evaluator, domains: Sequence[Domain]
+    spec: ScoringSpec,
+    job: JobFolder,
+    store: ArtifactStore,
+    evaluator: Evaluator,
+    domains: Sequence[Domain],
+    suites: SuiteJob,
 ) -> _Models:
     passes = evaluator.passes(domains)
     answers = _stored_answers(spec, evaluator, passes)
     unknown = {each.key: each for each in passes if each.key not in answers}
-    reporter = _ProgressReporter(job, sum(len(each.domain.test) for each in unknown.values()))
+    of_suites = suites.count * len(roles(spec))
+    reporter = _ProgressReporter(job, sum(len(each.domain.test) for each in unknown.values()) + of_suites)
     described = {}
     for role, digest in _in_turn(spec, passes).items():
         reporter.report(f"Loading the {role}")
@@ -99,6 +108,9 @@ def _models(
         for each in missing:
             advance = reporter.advancing(f"Scoring the {each.answerer} on the domain {each.domain.name}")
             answers[each.key] = evaluator.answer(model, each, advance)
+        model = None
+        if role in roles(spec):
+            suites.answer(role, folder, reporter)
     return _Models(passes, answers, described)
 
 

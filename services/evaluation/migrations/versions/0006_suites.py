@@ -1,0 +1,18 @@
+"""Suites of tests."""
+
+from alembic import op
+
+from ratoon.storage.migrations import create_resource_table_v1
+
+revision = "0006"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    """Create the table."""
+    create_resource_table_v1(op, "suites")
+
+
+def downgrade() -> None:
+    """Drop it; the suites go with it."""
+    op.drop_table("suites")

@@ -1,0 +1,1 @@
+"""Tests of suites: records, tasks of lm-evaluation-harness, and programming problems."""

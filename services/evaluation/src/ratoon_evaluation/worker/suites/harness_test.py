@@ -1,0 +1,106 @@
+"""Tests by tasks of lm-evaluation-harness: choices by their log-likelihood, and generated texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
+
+from ratoon.storage.artifacts import ArtifactStore
+from ratoon_evaluation.domain.harness import HarnessTask, Output
+from ratoon_evaluation.domain.scores import TestScores
+from ratoon_evaluation.domain.suites import HarnessTest
+from ratoon_evaluation.harness_yaml import read_yaml
+from ratoon_evaluation.worker.decoding import Decoding
+from ratoon_evaluation.worker.parts import write_table
+from ratoon_evaluation.worker.passes import CANDIDATE
+from ratoon_evaluation.worker.resampling import Resampling
+from ratoon_evaluation.worker.suites.harness_documents import TaskDocuments
+from ratoon_evaluation.worker.suites.harness_scores import DocumentScore, of_choices, of_text, references_of
+from ratoon_evaluation.worker.suites.likelihood import LikelihoodScorer
+from ratoon_evaluation.worker.suites.raw_generator import RawGenerator
+from ratoon_evaluation.worker.suites.tests import Advance, Model, of_documents
+
+_TEXTS = pa.map_(pa.string(), pa.string())
+_NUMBERS = pa.map_(pa.string(), pa.float64())
+
+
+class TaskOfHarness:
+    """A test by a task of lm-evaluation-harness."""
+
+    def __init__(self, test: HarnessTest, store: ArtifactStore, how: Resampling) -> None:
+        self._task, self._store, self._how = read_yaml(test.yaml), store, how
+        documents = TaskDocuments(test, self._task, store)
+        self._contexts, self._targets = documents.contexts(), documents.targets()
+        self._choices = documents.choices()
+        self._several = isinstance(self._targets[0], list | tuple)
+        self._answers: dict[str, Sequence[str]] = {}
+        self._scores: dict[str, list[DocumentScore]] = {}
+
+    @property
+    def count(self) -> int:
+        """Number of prompts for each model; each choice is one."""
+        by_choice = self._task.output is Output.MULTIPLE_CHOICE
+        return sum(map(len, self._choices)) if by_choice else len(self._contexts)
+
+    def answer(self, role: str, model: Model, advance: Advance) -> None:
+        """Let a model answer."""
+        if self._task.output is Output.MULTIPLE_CHOICE:
+            self._choose(role, model, advance)
+        else:
+            self._write(role, model, advance)
+
+    def scores(self) -> TestScores:
+        """Return what was measured."""
+        values = {role: by_metric(self._task, scores) for role, scores in self._scores.items()}
+        unanswered = sum(not score.is_answered for score in self._scores[CANDIDATE])
+        return of_documents(values, self._how, self._stored(), unanswered)
+
+    def _choose(self, role: str, model: Model, advance: Advance) -> None:
+        delimiter = self._task.format.target_delimiter
+        pairs = [
+            (context, f"{delimiter}{choice}")
+            for context, choices in zip(self._contexts, self._choices, strict=True)
+            for choice in choices
+        ]
+        values = iter([each.value for each in LikelihoodScorer(model.plain()).score(pairs, advance)])
+        scores = [
+            of_choices(self._task, [next(values) for _ in choices], choices, target)
+            for choices, target in zip(self._choices, self._targets, strict=True)
+        ]
+        self._scores[role], self._answers[role] = scores, [score.extracted[""] for score in scores]
+
+    def _write(self, role: str, model: Model, advance: Advance) -> None:
+        sampling = self._task.sampling
+        decoding = Decoding(
+            sampling.max_tokens,
+            sampling.temperature,
+            sampling.top_p,
+            sampling.top_k,
+            sampling.min_p,
+            sampling.repetition_penalty,
+            sampling.until,
+            self._how.seed,
+        )
+        answers = RawGenerator(model.plain(), decoding).continued(self._contexts, advance).texts
+        self._answers[role] = answers
+        self._scores[role] = [
+            of_text(self._task, answer, references_of(target, choices, self._several))
+            for answer, choices, target in zip(answers, self._choices, self._targets, strict=True)
+        ]
+
+    def _stored(self) -> str:
+        """Store the answers of the candidate: as they are, what was extracted, and the metrics of each document."""
+        scores = self._scores[CANDIDATE]
+        columns = {
+            "document": pa.array(range(len(scores)), pa.int32()),
+            "answer": pa.array(self._answers[CANDIDATE], pa.string()),
+            "extracted": pa.array([list(score.extracted.items()) for score in scores], _TEXTS),
+            "metrics": pa.array([list(score.metrics.items()) for score in scores], _NUMBERS),
+        }
+        return write_table(self._store, columns)
+
+
+def by_metric(task: HarnessTask, scores: Sequence[DocumentScore]) -> Mapping[str, Sequence[float]]:
+    """Return the values of each metric, one a document."""
+    return {name: [score.metrics[name] for score in scores] for name in task.metric_names}
