@@ -94,6 +94,7 @@ class Control:
             "expected_digest": self._gate.artifact_digest,
             "loaded": loaded,
             "adapters": {name: gate.status() for name, gate in self._adapters.items()},
+            "dtype": self._settings.dtype,
             "ready": self.ready(state),
             "broken": self._broken,
             "uptime_s": time.time() - self._started,

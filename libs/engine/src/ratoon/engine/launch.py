@@ -118,6 +118,8 @@ def launch(settings_file: Path) -> None:
     verify(settings)
     os.environ.update({**ENVIRONMENT, **TRACES})
     os.environ[SETTINGS_VARIABLE] = str(settings_file)
+    if settings.batch_invariant:
+        os.environ |= vllm_internals.batch_invariance()
     with private_sockets(settings_file.parent if settings.socket else None) as sockets:
         os.environ["VLLM_RPC_BASE_PATH"] = str(sockets)
         _serve(settings)

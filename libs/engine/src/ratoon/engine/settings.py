@@ -1,6 +1,7 @@
 """Settings of one engine, in a file that only its owner can read.
 
 The environment overrides the settings in `_OVERRIDABLE`: they describe the place where an engine runs, such as a pool.
+The number format of the environment is a default: one that the file names comes first.
 """
 
 import json
@@ -20,6 +21,7 @@ _OVERRIDABLE = (
     "host",
     "port",
     "dtype",
+    "batch_invariant",
     "kv_cache_mib",
     "max_model_len",
     "max_num_seqs",
@@ -65,7 +67,9 @@ class EngineSettings:
     max_model_len: int = 2048
     """Maximum length of a sequence, in tokens; a model with fewer positions is served with its own."""
     dtype: str = "float32"
-    """Data type of the weights and of the computation."""
+    """Number format of the weights and of the computation."""
+    batch_invariant: bool = False
+    """Whether an answer has the same bits whatever else is computed with it; on an NVIDIA GPU only."""
     kv_cache_mib: int = 512
     """Memory of the key-value cache, in MiB; 0: vLLM decides."""
     max_num_seqs: int = 64
@@ -101,7 +105,9 @@ class EngineSettings:
     @staticmethod
     def read(path: Path, environment: Mapping[str, str] = os.environ) -> "EngineSettings":
         """Read a settings file and apply the overrides of the environment."""
-        values = {**json.loads(path.read_text()), **_overrides(environment)}
+        written = json.loads(path.read_text())
+        values = {**written, **_overrides(environment)}
+        values |= {"dtype": written["dtype"]} if written.get("dtype") else {}
         values["folder"] = values.get("folder") or str(path.parent)
         for key in ("served_names", "arguments"):
             values[key] = tuple(values.get(key, ()))

@@ -51,6 +51,7 @@ USED = {
         "DefaultModelLoader.get_all_weights(model_config)",
     ),
     "vllm.model_executor.models.registry": ("_run_in_subprocess",),
+    "vllm.envs": ("VLLM_BATCH_INVARIANT",),
     "vllm.platforms": ("current_platform",),
     "vllm.v1.engine.async_llm": (
         "AsyncLLM.collective_rpc(method)",
@@ -87,6 +88,15 @@ def runs_on_cpu() -> bool:
     from vllm.platforms import current_platform
 
     return bool(current_platform.is_cpu())
+
+
+def batch_invariance() -> dict[str, str]:
+    """Return the environment of vLLM's batch-invariant kernels; RuntimeError on a CPU, for which there are none."""
+    if runs_on_cpu():
+        raise RuntimeError(
+            "vLLM has batch-invariant kernels for NVIDIA GPUs only: leave RATOON_ENGINE_BATCH_INVARIANT out."
+        )
+    return {"VLLM_BATCH_INVARIANT": "1"}
 
 
 def fork_engine_core() -> None:
