@@ -16,6 +16,7 @@ from ratoon.serving.v1 import serving_service_pb2 as pb
 from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.migrations import migrate
+from ratoon.tasks.compute import Dtype
 from ratoon.testkit.models import tiny_adapter, tiny_llama
 from ratoon.testkit.services import State, serving
 from ratoon_serving.adapters import tables
@@ -24,7 +25,7 @@ from ratoon_serving.adapters.local_engine import LocalEngineHost
 from ratoon_serving.adapters.models import model_spec
 from ratoon_serving.application.ports import ServableVersion
 from ratoon_serving.bootstrap import assemble, local_engines
-from ratoon_serving.domain.attestation import golden_prompts
+from ratoon_serving.domain.attestation import Recording, recording
 from ratoon_serving.settings import Settings
 
 MODEL, LORA = "projects/p/models/mail", "projects/p/models/lora"
@@ -57,8 +58,8 @@ class SignedModels:
             name, True, *digests, model_spec(self._store, digests[0], result["base_artifact_digest"])
         )
 
-    def golden(self, digest: str):
-        return golden_prompts(json.loads(self._store.read(digest)))
+    def golden(self, digest: str, dtype: Dtype) -> Recording:
+        return recording(json.loads(self._store.read(digest)), dtype)
 
     def production(self, model: str) -> str:
         return self.alias

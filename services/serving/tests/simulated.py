@@ -12,11 +12,12 @@ from typing import Self
 import uvloop
 
 from ratoon.engine.contract import ControlPath
-from ratoon.process.errors import Aborted
+from ratoon.process.errors import Aborted, FailedPrecondition
+from ratoon.tasks.compute import Accelerator, Compute, Dtype
 from ratoon.testkit.engine import Faults, Golden, MockEngine, Pace
 from ratoon_serving.adapters.engine_http import EngineClient
 from ratoon_serving.application.ports import EngineTimeouts, RolloutProgress, ServableVersion
-from ratoon_serving.domain.attestation import Continuation, GoldenPrompt
+from ratoon_serving.domain.attestation import Continuation, GoldenPrompt, Recording
 from ratoon_serving.domain.engine import Check, Engine, EngineState, EngineView, Fence
 from ratoon_serving.domain.rollouts.model_spec import ModelSpec
 from ratoon_serving.domain.rollouts.second_engine import Headroom
@@ -41,6 +42,7 @@ class SimulatedEngineHost:
         self._stacks: dict[str, AsyncExitStack] = {}
         self.engines: dict[str, MockEngine] = {}
         self.dishonest: set[str] = set()
+        self.badly_rounded: set[str] = set()
         self.never_starting: set[str] = set()
         self.targets: dict[str, str] = {}
         self.fences: dict[tuple[str, str], int] = {}
@@ -94,6 +96,11 @@ class SimulatedEngineHost:
     def prepare(self, pool: str = "") -> None:
         self._run.mkdir(parents=True, exist_ok=True)
 
+    def pool(self, name: str, compute: Compute | None) -> str:
+        if compute is not None and compute.accelerator is not Accelerator.CPU:
+            raise FailedPrecondition("Mock engines have no accelerator.", reason="ACCELERATOR_UNAVAILABLE")
+        return name
+
     def endpoint(self, engine: Engine) -> str:
         return f"unix://{self._socket(engine.process)}"
 
@@ -143,6 +150,10 @@ class SimulatedEngineHost:
     def continue_prompts(self, engine: Engine, prompts: Sequence[GoldenPrompt]) -> Sequence[Continuation]:
         return self._client.continue_prompts(engine, prompts)
 
+    def score_prompts(self, engine: Engine, prompts: Sequence[GoldenPrompt]) -> Sequence[Sequence[float]]:
+        shift = 2.0 if engine.version in self.badly_rounded else 0.01
+        return [[each - shift for each in prompt.logprobs] for prompt in prompts]
+
     def probe(self, engine: Engine) -> Check:
         return self._client.probe(engine)
 
@@ -176,7 +187,7 @@ class SimulatedEngineHost:
             secret=engine.secret,
             pace=self.pace,
             golden=self._golden(engine),
-            status={"artifact_digest": engine.base_digest or self._digest(engine)},
+            status={"artifact_digest": engine.base_digest or self._digest(engine), **_dtype(engine)},
         )
         self.engines[engine.process] = mock
         self.begun.append(engine.process)
@@ -222,8 +233,8 @@ class FakeModels:
     def version(self, name: str) -> ServableVersion:
         return self.versions[name]
 
-    def golden(self, digest: str) -> Sequence[GoldenPrompt]:
-        return GOLDEN
+    def golden(self, digest: str, dtype: Dtype) -> Recording:
+        return Recording(tuple(GOLDEN), dtype)
 
     def production(self, model: str) -> str:
         return self.aliases.get(model, "")
@@ -231,6 +242,10 @@ class FakeModels:
     def move_production(self, model: str, version: str, reason: str, request_id: str) -> None:
         self.alias = self.aliases[model] = version
         self.moves.append(version)
+
+
+def _dtype(engine: Engine) -> dict[str, str]:
+    return {"dtype": engine.compute.dtype.lower()} if engine.compute else {}
 
 
 def golden_of(prompts: Sequence[GoldenPrompt]) -> Golden:

@@ -5,13 +5,15 @@ from datetime import UTC, datetime
 
 from google.protobuf.message import Message
 
-from ratoon.common.v1 import generation_pb2, progress_pb2
+from ratoon.common.v1 import compute_pb2, generation_pb2, progress_pb2
 from ratoon.events.ports import Record
 from ratoon.process.errors import InvalidArgument
 from ratoon.runtime.timestamps import timestamp
+from ratoon.service.compute import compute_of, message_of
 from ratoon.service.events import record_of
 from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2, serving_events_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
+from ratoon.tasks.compute import Compute
 from ratoon.tasks.votes import Votes
 from ratoon_serving.application.commands import (
     CreateDeployment,
@@ -99,6 +101,7 @@ def deployment(value: Deployment) -> deployment_pb2.Deployment:
         max_replicas=value.bounds.max_replicas,
         replicas=value.replicas,
         pool=value.pool,
+        compute=_compute(value.compute),
     )
 
 
@@ -113,6 +116,7 @@ def engine(value: Engine) -> deployment_pb2.Engine:
         state=deployment_pb2.Engine.State.Value(f"STATE_{_ENGINE_STATES[value.state]}"),
         attested=value.attested,
         message=value.message,
+        compute=_compute(value.compute),
     )
 
 
@@ -135,6 +139,7 @@ def rollout(value: Rollout) -> rollout_pb2.Rollout:
         etag=str(value.revision),
         shares=value.weights[:-1],
         step_seconds=value.step_s,
+        compute=_compute(value.compute),
     )
     if reason := _FAILURES.get(value.phase):
         message.failure.reason, message.failure.message = reason, value.reason
@@ -153,7 +158,12 @@ def create_deployment(request: pb.CreateDeploymentRequest) -> CreateDeployment:
     """Return the command of a creation."""
     deployment = request.deployment
     return CreateDeployment(
-        request.parent, request.deployment_id, deployment.model, request.request_id, deployment.pool
+        request.parent,
+        request.deployment_id,
+        deployment.model,
+        request.request_id,
+        deployment.pool,
+        _requested_compute(deployment),
     )
 
 
@@ -174,6 +184,7 @@ def create_rollout(request: pb.CreateRolloutRequest) -> CreateRollout:
         bake=Bake(**bake),
         request_id=request.request_id,
         shares=Shares(tuple(rollout.shares), *([rollout.step_seconds] if rollout.step_seconds else [])),
+        compute=_requested_compute(rollout),
     )
 
 
@@ -225,6 +236,14 @@ def _envelope(value: object, name: str, revision: int) -> Message:
                 name=name, revision=revision, stopped=events.EngineStopped(version=version)
             )
     raise TypeError(f"{value!r} is not an event of serving")
+
+
+def _compute(value: Compute | None) -> compute_pb2.Compute | None:
+    return None if value is None else message_of(value)
+
+
+def _requested_compute(request: deployment_pb2.Deployment | rollout_pb2.Rollout) -> Compute | None:
+    return compute_of(request.compute) if request.HasField("compute") else None
 
 
 def _progress(value: Rollout) -> progress_pb2.Progress:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from ratoon.common.v1.compute_pb2 import Compute as Kinds
 from ratoon.process.errors import FailedPrecondition, InvalidArgument, NotFound
 from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
@@ -85,6 +86,59 @@ def test_a_version_with_other_weights_never_serves(service):
     ended = service.end(service.begin(deployment, bad))
     assert (ended.state, ended.failure.reason) == (S.STATE_FAILED, "ROLLOUT_FAILED")
     assert [t.version for t in service.route(deployment).targets] == [old]
+
+
+BFLOAT16 = Kinds(accelerator=Kinds.ACCELERATOR_CPU, dtype=Kinds.DTYPE_BFLOAT16)
+
+
+def roll_out_in(service, deployment, version, compute=None, strategy=S.STRATEGY_UNSPECIFIED):
+    rollout = S(to_version=version, strategy=strategy, bake=S.Bake(seconds=1), compute=compute)
+    return service.operator.CreateRollout(pb.CreateRolloutRequest(parent=deployment, rollout=rollout))
+
+
+def test_an_engine_in_another_number_format_is_attested_in_it_and_undo_restores_the_old_one(service):
+    deployment, old = service.serve("v12.0")
+    ended = service.end(roll_out_in(service, deployment, service.version("v12.1"), BFLOAT16))
+    assert (ended.state, ended.compute) == (S.STATE_SUCCEEDED, BFLOAT16), ended.reason
+    engines = service.operator.ListEngines(pb.ListEnginesRequest(parent=deployment)).engines
+    assert [engine.HasField("compute") for engine in engines] == [False, True]
+    service.host.badly_rounded.add(bad := service.version("v12.2"))
+    failed = service.end(roll_out_in(service, deployment, bad, BFLOAT16))
+    assert (failed.state, failed.failure.reason) == (S.STATE_FAILED, "ROLLOUT_FAILED")
+    assert "by 2.000 nats at most" in failed.reason
+    undone = service.end(service.operator.UndoRollout(pb.UndoRolloutRequest(name=ended.name)))
+    assert (undone.state, undone.to_version, undone.HasField("compute")) == (S.STATE_SUCCEEDED, old, False)
+
+
+def test_another_number_format_needs_an_engine_of_its_own(service):
+    deployment, _ = service.serve("v13.0")
+    with pytest.raises(FailedPrecondition) as warm:
+        roll_out_in(service, deployment, service.version("v13.1"), BFLOAT16, S.STRATEGY_IN_PLACE)
+    assert warm.value.reason == "STRATEGY_UNAVAILABLE"
+    service.end(roll_out_in(service, deployment, service.version("v13.1"), BFLOAT16))
+    in_place = roll_out_in(service, deployment, service.version("v13.2"), BFLOAT16, S.STRATEGY_IN_PLACE)
+    assert service.end(in_place).state == S.STATE_SUCCEEDED
+
+
+def test_engines_are_created_where_the_deployment_says_and_missing_accelerators_are_refused(service):
+    def create(name: str, **compute) -> deployment_pb2.Deployment:
+        deployment = deployment_pb2.Deployment(model=MODEL, compute=Kinds(**compute))
+        request = pb.CreateDeploymentRequest(parent="projects/p", deployment_id=name, deployment=deployment)
+        return service.operator.CreateDeployment(request)
+
+    with pytest.raises(FailedPrecondition) as missing:
+        create("on-gpu", accelerator=Kinds.ACCELERATOR_CUDA)
+    assert missing.value.reason == "ACCELERATOR_UNAVAILABLE"
+    with pytest.raises(FailedPrecondition, match=r"deployment\.compute\.devices"):
+        create("on-two", devices=2)
+    created = create("half", dtype=Kinds.DTYPE_BFLOAT16)
+    assert created.compute == BFLOAT16
+    ended = service.end(roll_out_in(service, created.name, service.version("v14.0")))
+    assert (ended.state, ended.compute) == (S.STATE_SUCCEEDED, BFLOAT16), ended.reason
+    with pytest.raises(FailedPrecondition) as refused:
+        gpu = Kinds(accelerator=Kinds.ACCELERATOR_CUDA)
+        roll_out_in(service, created.name, service.version("v14.1"), gpu)
+    assert refused.value.reason == "ACCELERATOR_UNAVAILABLE"
 
 
 def test_injected_errors_roll_a_version_back_automatically(service):

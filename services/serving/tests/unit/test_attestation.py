@@ -1,44 +1,133 @@
 """Attestation by golden prompts: the tolerance within which weights count as the same."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
-from ratoon_serving.domain.attestation import Continuation, GoldenPrompt, compare, golden_prompts
+from ratoon.tasks.compute import Compute, Dtype
+from ratoon_serving.adapters.engine_http import _scores
+from ratoon_serving.domain.attestation import (
+    TOLERANCES,
+    Continuation,
+    GoldenPrompt,
+    Recording,
+    compare,
+    computed_dtype,
+    recording,
+)
+from ratoon_serving.domain.engine import Check, Engine
 
 GOLDEN = GoldenPrompt((1, 2), (7, 8, 9, 4), (-0.1, -0.2, -0.3, -0.4), (-2.0, -2.0, -0.35, -2.0))
 SAME = Continuation(GOLDEN.tokens, GOLDEN.logprobs)
+ROW = {"prompt_token_ids": [1], "tokens": [2], "logprobs": [-0.1], "second_logprobs": [-3.0]}
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+ENGINE = Engine("e", NOW, NOW, 1, "v", "a" * 64, "b" * 64, "c" * 64, "m")
+
+
+def of(golden: GoldenPrompt, dtype: Dtype = Dtype.FLOAT32, is_own: bool = True) -> Recording:
+    return Recording((golden,), dtype, is_own)
 
 
 def test_the_same_numbers_pass_with_the_number_of_compared_positions():
-    check = compare([GOLDEN], [SAME])
+    check = compare(of(GOLDEN), [SAME])
     assert (check.passed, check.message) == (True, "3 of 4 golden places match within 0.05 nats.")
 
 
 def test_another_token_fails_where_the_best_leads_clearly():
-    assert not compare([GOLDEN], [replace(SAME, tokens=(7, 5, 9, 4))]).passed
+    assert not compare(of(GOLDEN), [replace(SAME, tokens=(7, 5, 9, 4))]).passed
 
 
 def test_a_near_tie_that_differs_ends_the_comparison():
     other = replace(SAME, tokens=(7, 8, 5, 1))
-    assert compare([GOLDEN], [other]).passed
-    assert not compare([replace(GOLDEN, seconds=(-0.15, -0.25, -0.35, -0.45))], [other]).passed
+    assert compare(of(GOLDEN), [other]).passed
+    assert not compare(of(replace(GOLDEN, seconds=(-0.15, -0.25, -0.35, -0.45))), [other]).passed
 
 
 def test_a_log_probability_outside_of_the_tolerance_fails():
-    assert compare([GOLDEN], [replace(SAME, logprobs=(-0.14, -0.2, -9.0, -0.4))]).passed
-    assert not compare([GOLDEN], [replace(SAME, logprobs=(-0.16, -0.2, -0.3, -0.4))]).passed
+    assert compare(of(GOLDEN), [replace(SAME, logprobs=(-0.14, -0.2, -9.0, -0.4))]).passed
+    assert not compare(of(GOLDEN), [replace(SAME, logprobs=(-0.16, -0.2, -0.3, -0.4))]).passed
+    assert not compare(of(GOLDEN), [replace(SAME, logprobs=(float("nan"), -0.2, -0.3, -0.4))]).passed
 
 
 def test_short_answers_and_missing_recordings_fail():
-    assert not compare([GOLDEN], [Continuation((), ())]).passed
-    assert "register it again" in compare([], []).message
+    assert not compare(of(GOLDEN), [Continuation((), ())]).passed
+    assert "register it again" in compare(Recording(()), []).message
 
 
 def test_the_recording_is_read_as_registration_writes_it():
-    row = {"prompt_token_ids": [1], "tokens": [2], "logprobs": [-0.1], "second_logprobs": [-3.0]}
-    assert golden_prompts({"dtype": "float32", "prompts": [row]}) == [
-        GoldenPrompt((1,), (2,), (-0.1,), (-3.0,))
-    ]
+    prompt = GoldenPrompt((1,), (2,), (-0.1,), (-3.0,))
+    assert recording({"dtype": "float32", "prompts": [ROW]}) == Recording((prompt,))
     with pytest.raises(ValueError, match="differ in number"):
-        golden_prompts({"prompts": [{**row, "tokens": [2, 3]}]})
+        recording({"prompts": [{**ROW, "tokens": [2, 3]}]})
+
+
+def test_an_engine_of_another_format_is_compared_with_the_record_of_that_format():
+    blob = {"prompts": [ROW], "formats": {"bfloat16": [{"logprobs": [-0.2], "second_logprobs": [-2.0]}]}}
+    own = recording(blob, Dtype.BFLOAT16)
+    assert own.prompts == (GoldenPrompt((1,), (2,), (-0.2,), (-2.0,)),)
+    assert own.tolerance == TOLERANCES[Dtype.BFLOAT16]
+    assert recording(blob).prompts[0].logprobs == (-0.1,)
+
+
+def test_without_such_a_record_it_is_compared_with_float32_within_twice_the_tolerance():
+    wide = recording({"prompts": [ROW]}, Dtype.FLOAT16)
+    assert (wide.prompts, wide.is_own) == (recording({"prompts": [ROW]}).prompts, False)
+    assert (wide.tolerance.token, wide.tolerance.mean) == (0.3, 0.04)
+    golden = of(GOLDEN, Dtype.FLOAT16, is_own=False)
+    far = [each - 0.03 for each in GOLDEN.logprobs]
+    check = compare(golden, [SAME], [far])
+    assert check.passed
+    assert "float32 (none in its own number format)" in check.message
+    assert not compare(of(GOLDEN, Dtype.FLOAT16), [SAME], [far]).passed
+
+
+@pytest.mark.parametrize(
+    ("scores", "passed"),
+    [
+        ((-0.1, -0.2, -0.3, -0.4), True),
+        ((-0.13, -0.17, -0.33, -0.35), True),  # what rounding does
+        ((-0.1, -0.2, -0.3, -1.39), False),  # 0.99 nats of one token, but 0.25 on average
+        ((-0.3, -0.4, -0.5, -0.6), False),  # 0.2 nats each: too much on average
+        ((-0.1, -0.2, -0.3, -1.6), False),
+        ((-0.1, -0.2, -0.3, float("nan")), False),
+        ((), False),
+        ((-0.1, -0.2, -0.3), False),
+    ],
+)
+def test_in_bfloat16_every_recorded_token_is_compared_also_near_ties(scores, passed):
+    assert compare(of(GOLDEN, Dtype.BFLOAT16), [SAME], [scores]).passed is passed
+
+
+def test_in_bfloat16_greedy_answers_may_part_where_the_lead_is_within_rounding():
+    narrow = replace(GOLDEN, seconds=(-2.0, -2.0, -2.0, -2.0))
+    parted = replace(SAME, tokens=(7, 5, 1, 1))
+    assert compare(of(narrow, Dtype.BFLOAT16), [parted], [GOLDEN.logprobs]).passed
+    clear = replace(GOLDEN, seconds=(-3.0, -3.0, -3.0, -3.0))
+    assert not compare(of(clear, Dtype.BFLOAT16), [parted], [GOLDEN.logprobs]).passed
+
+
+def test_an_engine_computes_in_the_requested_format_or_is_refused():
+    bfloat16 = replace(ENGINE, compute=Compute(dtype=Dtype.BFLOAT16))
+    assert computed_dtype(ENGINE, "") is Dtype.FLOAT32
+    assert computed_dtype(ENGINE, "float16") is Dtype.FLOAT16
+    assert computed_dtype(bfloat16, "bfloat16") is Dtype.BFLOAT16
+    for engine, reported, cause in (
+        (bfloat16, "float32", "in float32, not in bfloat16"),
+        (bfloat16, "", "in float32, not in bfloat16"),
+        (ENGINE, "auto", "'auto', which is not attested"),
+    ):
+        check = computed_dtype(engine, reported)
+        assert isinstance(check, Check)
+        assert not check.passed
+        assert cause in check.message
+
+
+def test_scores_are_read_as_vllm_writes_them():
+    place = {"logprob": -0.25, "rank": 1, "decoded_token": "a"}
+    body = {"choices": [{"prompt_logprobs": [None, {"2": place}, {"7": place}, {"8": {**place, "rank": 4}}]}]}
+    golden = GoldenPrompt((1, 2), (7, 8), (0.0, 0.0), (0.0, 0.0))
+    assert _scores(body, golden) == (-0.25, -0.25)
+    assert _scores(body, replace(golden, tokens=(7, 9))) == ()
+    assert _scores({"choices": [{"prompt_logprobs": None}]}, golden) == ()
+    assert _scores({"error": {"message": "too long"}}, golden) == ()

@@ -1,5 +1,6 @@
 """Traces and templates in the settings of an engine, from those of serving to vLLM's command line."""
 
+import json
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +9,9 @@ import pytest
 
 from ratoon.engine.launch import vllm_arguments
 from ratoon.engine.settings import EngineSettings
+from ratoon.tasks.compute import Compute, Dtype
 from ratoon_serving.adapters.engine_file import engine_file
+from ratoon_serving.adapters.pod_file import pod_file
 from ratoon_serving.domain.engine import Engine
 from ratoon_serving.domain.generation import ENGINE_SLOTS
 
@@ -46,6 +49,20 @@ def test_adapters_use_their_own_chat_template(tmp_path):
     arguments = vllm_arguments(EngineSettings(**engine_file(adapter, *paths).values))
     assert arguments[arguments.index("--chat-template") + 1] == str(tmp_path / "chat_template.jinja")
     assert arguments[arguments.index("--model") + 1] == "base"
+
+
+def test_a_requested_number_format_comes_before_that_of_the_pool(tmp_path):
+    for engine, pool, expected in (
+        (ENGINE, "", "float32"),
+        (ENGINE, "float16", "float16"),
+        (replace(ENGINE, compute=Compute(dtype=Dtype.BFLOAT16)), "float16", "bfloat16"),
+        (replace(ENGINE, compute=Compute()), "float16", "float32"),
+    ):
+        engine_file(engine, Path("model"), Path("e.sock"), Defaults()).write(tmp_path / "engine.json")
+        settings = EngineSettings.read(tmp_path / "engine.json", {"RATOON_ENGINE_DTYPE": pool})
+        arguments = vllm_arguments(settings)
+        assert arguments[arguments.index("--dtype") + 1] == expected
+        assert json.loads(pod_file(engine, ())).get("dtype", "") == (expected if engine.compute else "")
 
 
 def test_routes_state_the_slots_that_engines_have():

@@ -7,9 +7,12 @@ from datetime import UTC, datetime
 import pytest
 
 from ratoon.process.errors import FailedPrecondition
+from ratoon.tasks.compute import Accelerator
 from ratoon_serving.adapters import engine_manifest as manifest
+from ratoon_serving.adapters.engine_deployments import PodEngines
 from ratoon_serving.adapters.pod_file import pod_file
 from ratoon_serving.adapters.pods import living, pod_status
+from ratoon_serving.application.ports import EngineTimeouts
 from ratoon_serving.domain.engine import Engine, Fence
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -120,6 +123,25 @@ def test_names_are_short_readable_and_unique():
 def test_an_invalid_template_is_refused_with_its_pool(text):
     with pytest.raises(FailedPrecondition, match="'gpu'"):
         manifest.template(text, "gpu")
+
+
+def test_the_accelerator_selects_the_pool(tmp_path):
+    def pool(name: str, accelerator: str = "") -> None:
+        named = f"annotations: {{{manifest.ACCELERATOR}: {accelerator}, " if accelerator else "annotations: {"
+        (tmp_path / f"{name}.yaml").write_text(TEMPLATE.replace("annotations: {", named))
+
+    pool("cpu")
+    pool("large", "cuda")
+    pool("small", "cuda")
+    engines = PodEngines("r-serving", tmp_path, "cpu", EngineTimeouts())
+    assert engines.pool_of("", Accelerator.CPU) == ""
+    assert engines.pool_of("", Accelerator.CUDA) == "large"
+    assert engines.pool_of("small", Accelerator.CUDA) == "small"
+    assert replace(engines, default_pool="small").pool_of("", Accelerator.CUDA) == ""
+    for name, accelerator in (("", Accelerator.NEURON), ("small", Accelerator.CPU)):
+        with pytest.raises(FailedPrecondition, match=f"on {accelerator.lower()}") as refused:
+            engines.pool_of(name, accelerator)
+        assert refused.value.reason == "ACCELERATOR_UNAVAILABLE"
 
 
 def test_the_fences_of_the_latest_operations_are_retained():

@@ -13,6 +13,7 @@ from ratoon.kubernetes.cluster_api import JSON, Cluster
 from ratoon.kubernetes.cluster_watch import Watched
 from ratoon.process.errors import Aborted, FailedPrecondition
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon.tasks.compute import Accelerator
 from ratoon_serving.adapters import engine_manifest as manifest
 from ratoon_serving.adapters.pod_file import pod_file
 from ratoon_serving.application.ports import EngineTimeouts
@@ -38,6 +39,21 @@ class PodEngines:
     def pool(self, name: str) -> str:
         """Return this pool, or the default one if the name is empty."""
         return name or self.default_pool
+
+    def pool_of(self, name: str, accelerator: Accelerator) -> str:
+        """Return a pool of the accelerator; FailedPrecondition if there is none, or the named one has another."""
+        if manifest.accelerator(self.template(name)) is accelerator:
+            return name
+        others = () if name else sorted(path.stem for path in self.folder.glob("*.yaml"))
+        for other in others:
+            if manifest.accelerator(self.template(other)) is accelerator:
+                return other
+        what = f"The pool {name!r} is not one" if name else "There is no pool of engines"
+        raise FailedPrecondition(
+            f"{what} on {accelerator.lower()}: set another accelerator, or add such a pool to `engines` in the chart's "
+            "values.",
+            reason="ACCELERATOR_UNAVAILABLE",
+        )
 
     def template(self, name: str) -> JSON:
         """Return the template of a pool; FailedPrecondition if there is no such pool."""

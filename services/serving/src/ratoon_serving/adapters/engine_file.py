@@ -65,6 +65,7 @@ def identity(engine: Engine) -> dict[str, Any]:
         "lora": engine.is_adapter,
         "lora_rank": engine.max_rank,
         "secret": engine.secret,
+        **({"dtype": engine.compute.dtype.lower()} if engine.compute else {}),
     }
 
 

@@ -125,6 +125,10 @@ class EngineClient:
         """Return greedy continuations of the prompts, as long as recorded; Unavailable if one is refused."""
         return [self._continue(engine, prompt) for prompt in prompts]
 
+    def score_prompts(self, engine: Engine, prompts: Sequence[GoldenPrompt]) -> list[tuple[float, ...]]:
+        """Return the log-probabilities of the recorded tokens; none of a prompt that is refused as too long."""
+        return [self._score(engine, prompt) for prompt in prompts]
+
     def probe(self, engine: Engine) -> Check:
         """Request one short chat completion; check its status, text and signing version."""
         messages = [{"role": "user", "content": _PROBE_TEXT}]
@@ -155,17 +159,33 @@ class EngineClient:
             "return_tokens_as_token_ids": True,
             "ignore_eos": True,
         }
+        answer = self._complete(engine, request)
+        if answer.status != 200:
+            raise _refused_prompt(engine, answer)
+        return _continuation(answer.body)
+
+    def _score(self, engine: Engine, golden: GoldenPrompt) -> tuple[float, ...]:
+        """Return the log-probability of each recorded token as a part of the prompt."""
+        request = {
+            "model": engine.served_name,
+            "prompt": [*golden.prompt, *golden.tokens],
+            "max_tokens": 1,
+            "temperature": 0,
+            "prompt_logprobs": 0,
+        }
+        answer = self._complete(engine, request)
+        if answer.status not in (200, 400):
+            raise _refused_prompt(engine, answer)
+        return _scores(answer.body, golden)
+
+    def _complete(self, engine: Engine, request: JSON) -> Answer:
+        """Request a completion; Unavailable if the engine does not answer."""
         try:
-            answer = self._ask(engine, "/v1/completions", request)
+            return self._ask(engine, "/v1/completions", request)
         except (OSError, http.client.HTTPException) as error:
             raise Unavailable(
                 f"{engine.name} does not answer: {error}.", reason="ENGINE_UNREACHABLE"
             ) from error
-        if answer.status != 200:
-            raise Unavailable(
-                f"{engine.name} refused a golden prompt: {answer.body}.", reason="ENGINE_REFUSED"
-            )
-        return _continuation(answer.body)
 
     def _ask(self, engine: Engine, path: str, request: JSON) -> Answer:
         """Request ahead of callers, so that a full engine can be replaced; older engines reject a priority."""
@@ -198,12 +218,17 @@ def view_of(status: JSON, engine: Engine) -> EngineView:
     if own.get("version") != engine.version:
         return EngineView(EngineState.ABSENT, message="its process serves another version")
     values = own["artifact_digest"], own["accepting"], own["in_flight"]
-    return EngineView(EngineState.READY, *values, load_id=own.get("load_id", ""))
+    dtype = str(status.get("dtype", ""))
+    return EngineView(EngineState.READY, *values, load_id=own.get("load_id", ""), dtype=dtype)
 
 
 def _gate(engine: Engine) -> JSON:
     """Name the engine's own admission gate in a control request; without a name it is the process's."""
     return {"name": engine.served_name} if engine.is_adapter else {}
+
+
+def _refused_prompt(engine: Engine, answer: Answer) -> Unavailable:
+    return Unavailable(f"{engine.name} refused a golden prompt: {answer.body}.", reason="ENGINE_REFUSED")
 
 
 def _refusal(engine: Engine, answer: Answer) -> RatoonError:
@@ -245,6 +270,16 @@ def _continuation(body: JSON) -> Continuation:
         return Continuation(tokens, tuple(logprobs["token_logprobs"]))
     except (KeyError, IndexError, TypeError, ValueError):
         return Continuation((), ())
+
+
+def _scores(body: JSON, golden: GoldenPrompt) -> tuple[float, ...]:
+    """Return the log-probabilities of the recorded tokens at the end of a prompt; none if the answer has none."""
+    try:
+        places = body["choices"][0]["prompt_logprobs"][len(golden.prompt) :]
+        named = zip(golden.tokens, places, strict=True)
+        return tuple(float(place[str(token)]["logprob"]) for token, place in named)
+    except (KeyError, IndexError, TypeError, ValueError):
+        return ()
 
 
 def _samples(text: str) -> Iterator[Sample]:

@@ -16,6 +16,7 @@ import yaml
 from ratoon.engine.contract import ENGINE_FILE
 from ratoon.kubernetes.cluster_api import JSON
 from ratoon.process.errors import FailedPrecondition
+from ratoon.tasks.compute import Accelerator
 from ratoon_serving.domain.engine import Engine, Fence
 
 CONTAINER = "engine"
@@ -26,6 +27,8 @@ NAME = "ratoon.dev/engine"
 POOL = "ratoon.dev/pool"
 OWNER = "ratoon.dev/owner"
 CAPACITY = "ratoon.dev/capacity"
+ACCELERATOR = "ratoon.dev/accelerator"
+"""Annotation of a template: accelerator of the pool, `cpu` (also without one), `cuda` or `neuron`."""
 PROCESS = "ratoon.dev/process"
 """Annotation: resource name of the engine that the process was created for."""
 TARGET = "ratoon.dev/target"
@@ -81,6 +84,12 @@ def capacity(pool_template: JSON) -> int | None:
     """Return the number of engine pods that the pool can hold; None if it is not stated."""
     stated = pool_template.get("metadata", {}).get("annotations", {}).get(CAPACITY, "")
     return int(stated) if stated else None
+
+
+def accelerator(pool_template: JSON) -> Accelerator | None:
+    """Return the accelerator of a pool; None for an unknown one."""
+    stated = pool_template.get("metadata", {}).get("annotations", {}).get(ACCELERATOR) or Accelerator.CPU
+    return Accelerator.__members__.get(stated.upper())
 
 
 def deployment(pool_template: JSON, engine: Engine, scope: Scope, fence: Fence) -> JSON:

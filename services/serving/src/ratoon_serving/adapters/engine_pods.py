@@ -118,4 +118,5 @@ def _replica_of(pod: PodStatus, view: EngineView) -> Replica:
         view.accepting,
         view.in_flight,
         view.message,
+        dtype=view.dtype,
     )

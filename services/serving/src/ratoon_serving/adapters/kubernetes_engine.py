@@ -13,6 +13,7 @@ from ratoon.kubernetes.cluster_api import JSON, Cluster
 from ratoon.kubernetes.cluster_watch import Watched
 from ratoon.process.errors import FailedPrecondition, RatoonError, Unavailable
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon.tasks.compute import Compute
 from ratoon_serving.adapters import engine_manifest as manifest
 from ratoon_serving.adapters.engine_deployments import EngineDeployments, PodEngines
 from ratoon_serving.adapters.engine_http import EngineClient
@@ -59,6 +60,10 @@ class KubernetesEngineHost:
     def prepare(self, pool: str) -> None:
         """Check the template of the pool: a pod needs no other preparation."""
         self._config.template(pool)
+
+    def pool(self, name: str, compute: Compute | None) -> str:
+        """Return the pool of the accelerator: the named or the default one, else the first by name."""
+        return name if compute is None else self._config.pool_of(name, compute.accelerator)
 
     def endpoint(self, engine: Engine) -> str:
         """Return nothing: each pod has an endpoint of its own."""
@@ -160,6 +165,10 @@ class KubernetesEngineHost:
     def continue_prompts(self, engine: Engine, prompts: Sequence[GoldenPrompt]) -> Sequence[Continuation]:
         """Return the greedy continuations of the pod at the engine's endpoint."""
         return self._client.continue_prompts(engine, prompts)
+
+    def score_prompts(self, engine: Engine, prompts: Sequence[GoldenPrompt]) -> Sequence[Sequence[float]]:
+        """Return the log-probabilities of the recorded tokens of the pod at the engine's endpoint."""
+        return self._client.score_prompts(engine, prompts)
 
     def probe(self, engine: Engine) -> Check:
         """Send one synthetic request."""

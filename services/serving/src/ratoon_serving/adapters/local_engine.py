@@ -12,6 +12,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from ratoon.engine.contract import ENGINE_FILE, LOG_FILE, ControlPath
 from ratoon.engine.sockets import remove_sockets
 from ratoon.process.errors import FailedPrecondition, Unavailable
 from ratoon.process.identity import ProcessIdentity
+from ratoon.service.compute import has_nvidia_gpu
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon.tasks.compute import Accelerator, Compute
 from ratoon_serving.adapters.engine_file import EngineFile, engine_file, served_names
 from ratoon_serving.adapters.engine_http import EngineClient, view_of
 from ratoon_serving.adapters.engine_log import KILLED, cause_of_end
@@ -74,6 +77,12 @@ class LocalEngineHost:
                 "Engines on this machine do not belong to a pool.", reason="ENGINE_POOL_UNKNOWN"
             )
         self._fork_server.ensure()
+
+    def pool(self, name: str, compute: Compute | None) -> str:
+        """Return the name; FailedPrecondition if vLLM on this machine does not compute on the accelerator."""
+        if compute is not None and compute.accelerator is not Accelerator.CPU:
+            _check_accelerator(compute.accelerator)
+        return name
 
     def endpoint(self, engine: Engine) -> str:
         """Return the Unix socket of its process."""
@@ -147,6 +156,10 @@ class LocalEngineHost:
     def continue_prompts(self, engine: Engine, prompts: Sequence[GoldenPrompt]) -> Sequence[Continuation]:
         """Return the greedy continuations of the engine."""
         return self._client.continue_prompts(engine, prompts)
+
+    def score_prompts(self, engine: Engine, prompts: Sequence[GoldenPrompt]) -> Sequence[Sequence[float]]:
+        """Return the engine's log-probabilities of the recorded tokens."""
+        return self._client.score_prompts(engine, prompts)
 
     def probe(self, engine: Engine) -> Check:
         """Send one synthetic request."""
@@ -305,6 +318,22 @@ class LocalEngineHost:
 
     def _socket(self, name: str) -> Path:
         return self._config.run / f"engine-{_directory_name(name)[-12:]}.sock"
+
+
+def _check_accelerator(accelerator: Accelerator) -> None:
+    """Raise FailedPrecondition unless engines of this machine can have the accelerator."""
+    lacking = ""
+    if accelerator is not Accelerator.CUDA:
+        lacking = "engines of this machine compute on the CPU or on an NVIDIA GPU"
+    elif not has_nvidia_gpu():
+        lacking = "this machine has no NVIDIA GPU"
+    elif not list(metadata.distributions(name="vllm")):
+        lacking = "the vLLM that is installed here computes on the CPU"
+    if lacking:
+        raise FailedPrecondition(
+            f"There is no engine on {accelerator.lower()}: {lacking}. Set another accelerator.",
+            reason="ACCELERATOR_UNAVAILABLE",
+        )
 
 
 def _read(folder: Path) -> dict[str, Any]:

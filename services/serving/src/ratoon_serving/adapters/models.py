@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
 from functools import lru_cache
 
 import grpc
@@ -14,8 +13,9 @@ from ratoon.registry.v1 import registry_service_pb2 as pb
 from ratoon.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.models import ADAPTER_CONFIG
+from ratoon.tasks.compute import Dtype
 from ratoon_serving.application.ports import ServableVersion
-from ratoon_serving.domain.attestation import GoldenPrompt, golden_prompts
+from ratoon_serving.domain.attestation import Recording, recording
 from ratoon_serving.domain.generation import Generation, PromptLimits
 from ratoon_serving.domain.rollouts.model_spec import ModelSpec
 
@@ -55,9 +55,9 @@ class RegistryModels:
             ),
         )
 
-    def golden(self, digest: str) -> Sequence[GoldenPrompt]:
-        """Return the golden prompts that registration recorded."""
-        return self._golden(digest)
+    def golden(self, digest: str, dtype: Dtype) -> Recording:
+        """Return the golden prompts that registration recorded, for engines of a number format."""
+        return self._golden(digest, dtype)
 
     def production(self, model: str) -> str:
         """Return the version that `production` names; empty if there is none."""
@@ -75,8 +75,8 @@ class RegistryModels:
             pb.SetAliasRequest(name=name, version=version, reason=reason, request_id=request_id)
         )
 
-    def _read_golden(self, digest: str) -> tuple[GoldenPrompt, ...]:
-        return tuple(golden_prompts(json.loads(self._artifacts.read(digest))))
+    def _read_golden(self, digest: str, dtype: Dtype) -> Recording:
+        return recording(json.loads(self._artifacts.read(digest)), dtype)
 
 
 def _generation(defaults: GenerationDefaults) -> Generation:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ratoon.tasks.compute import Compute
 from ratoon.tasks.votes import Votes
 from ratoon_serving.domain.rollouts.analysis import Bake, Traffic
 from ratoon_serving.domain.rollouts.rollout import Shares, Strategy
@@ -18,6 +19,8 @@ class CreateDeployment:
     request_id: str = ""
     pool: str = ""
     """Pool of its engines; empty: the default pool of the installation."""
+    compute: Compute | None = None
+    """Accelerator and number format of its engines; None: those of the pool."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class CreateRollout:
     bake: Bake = field(default_factory=Bake)
     request_id: str = ""
     shares: Shares = field(default_factory=Shares)
+    compute: Compute | None = None
+    """Accelerator and number format of the new engine; None: those of the deployment."""
 
 
 @dataclass(frozen=True)

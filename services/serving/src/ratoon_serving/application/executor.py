@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from ratoon.storage.names import parent_of, uuid7
 from ratoon.storage.store import Store, Transaction
+from ratoon.tasks.compute import Dtype
 from ratoon_serving.application.ports import EngineHost, Models, RolloutProgress
-from ratoon_serving.domain.attestation import compare
+from ratoon_serving.domain.attestation import compare, computed_dtype
 from ratoon_serving.domain.deployment import Deployment
 from ratoon_serving.domain.engine import (
     Attestation,
@@ -65,9 +66,8 @@ class Executor:
 
         Passed attestations are saved at once: they hold for these loads of the weights, whichever executor acts.
         """
-        golden = self._models.golden(engine.golden_digest)
         if not view.replicas:
-            return compare(golden, self._host.continue_prompts(engine, golden))
+            return self._compare(engine, view.dtype)
         attestations, failed = self._attestations(engine, view)
         self._save_attestations(engine.name, attestations)
         return failed or Check(
@@ -223,8 +223,17 @@ class Executor:
             return Check(
                 False, f"it loaded {replica.loaded_digest or 'nothing'}, not the registered artifact"
             )
-        golden = self._models.golden(engine.golden_digest)
-        return compare(golden, self._host.continue_prompts(engine, golden))
+        return self._compare(engine, replica.dtype)
+
+    def _compare(self, engine: Engine, reported_dtype: str) -> Check:
+        """Compare the answers of one process with the record of the number format that it reports."""
+        dtype = computed_dtype(engine, reported_dtype)
+        if isinstance(dtype, Check):
+            return dtype
+        golden = self._models.golden(engine.golden_digest, dtype)
+        answers = self._host.continue_prompts(engine, golden.prompts)
+        scored = dtype is not Dtype.FLOAT32
+        return compare(golden, answers, self._host.score_prompts(engine, golden.prompts) if scored else ())
 
     def _save_attestations(self, name: str, attestations: tuple[Attestation, ...]) -> Engine:
         with self._store.write() as tx:

@@ -8,6 +8,7 @@ from ratoon.process.clock import Clock
 from ratoon.process.errors import InvalidArgument
 from ratoon.storage.names import checked_id, matched, parent_of, uuid7
 from ratoon.storage.store import Store, Transaction
+from ratoon.tasks.compute import Compute, check_compute
 from ratoon_serving.application.commands import (
     CreateDeployment,
     CreateRollout,
@@ -52,12 +53,13 @@ def create_deployment(
     """Create a deployment; from the commit on it is reconciled."""
     matched(command.parent, "projects/*", "parent")
     matched(command.model, "projects/*/models/*", "deployment.model")
-    host.prepare(command.pool)
+    host.prepare(_pool(host, command.pool, command.compute, "deployment.compute"))
     now = clock.now()
     name = f"{command.parent}/deployments/{checked_id(command.deployment_id, 'deployment_id')}"
     with store.write() as tx:
         deployment, new = tx.create(
-            Deployment(name, now, now, 0, command.model, pool=command.pool), command.request_id
+            Deployment(name, now, now, 0, command.model, pool=command.pool, compute=command.compute),
+            command.request_id,
         )
         if new:
             operations.begin(tx, deployment)
@@ -120,22 +122,26 @@ def create_rollout(
     """Start a rollout to a version; refused while another one is active."""
     matched(command.parent, DEPLOYMENT, "parent")
     matched(command.to_version, VERSION, "rollout.to_version")
-    version, pool = models.version(command.to_version), store.get(Deployment, command.parent).pool
+    version, known = models.version(command.to_version), store.get(Deployment, command.parent)
+    compute = command.compute or known.compute
+    pool = _pool(host, known.pool, compute, "rollout.compute")
     headroom = host.headroom(pool)
     rollout_id = checked_id(command.rollout_id, "rollout_id")
     with store.write() as tx:
         deployment = tx.get(Deployment, command.parent)
         _check_model(deployment, version)
         blue = tx.find(Engine, deployment.engine)
-        choice = _choice(command, _model_spec(blue), version.model, headroom, max(1, deployment.replicas))
+        warm = _model_spec(blue) if blue is not None and blue.compute == compute else None
+        choice = _choice(command, warm, version.model, headroom, max(1, deployment.replicas))
         rollout = _rollout(command, rollout_id, deployment, blue, choice, host.timeouts, clock)
-        rollout = replace(rollout, interchangeable=are_interchangeable(_model_spec(blue), version.model))
+        interchangeable = are_interchangeable(warm, version.model)
+        rollout = replace(rollout, interchangeable=interchangeable, compute=compute)
         rollout, new = tx.create(rollout, command.request_id)
         if not new:
             return rollout
         _check_free(tx, deployment, command.to_version)
         awake = replace(deployment, replicas=deployment.replicas or woken(deployment.bounds))
-        tx.create(_engine(rollout, version, blue, awake, clock))
+        tx.create(_engine(rollout, version, blue, replace(awake, pool=pool), clock))
         tx.save(replace(awake, active_rollout=rollout.name))
         operations.begin(tx, rollout)
     return rollout
@@ -178,7 +184,13 @@ def undo_rollout(
         raise NothingToUndo(f"{deployment.name} serves {deployment.version} now: undo the latest rollout.")
     strategy = None if rollout.strategy is Strategy.SECOND_ENGINE else rollout.strategy
     command = CreateRollout(
-        rollout.deployment, "", rollout.from_version, strategy, rollout.bake, request_id=request_id
+        rollout.deployment,
+        "",
+        rollout.from_version,
+        strategy,
+        rollout.bake,
+        request_id=request_id,
+        compute=_compute_of(store, rollout.blue),
     )
     return create_rollout(command, store, operations, models, host, clock)
 
@@ -297,8 +309,22 @@ def _rollout(
     )
 
 
-def _model_spec(engine: Engine | None) -> ModelSpec | None:
-    return None if engine is None else ModelSpec(engine.shape, engine.base_digest, rank=engine.max_rank)
+def _model_spec(engine: Engine) -> ModelSpec:
+    return ModelSpec(engine.shape, engine.base_digest, rank=engine.max_rank)
+
+
+def _pool(host: EngineHost, name: str, compute: Compute | None, field: str) -> str:
+    """Return the pool of an engine; ComputeNotSupported or FailedPrecondition if there is none for its devices."""
+    if compute is not None:
+        check_compute(compute, field)
+    return host.pool(name, compute)
+
+
+def _compute_of(store: Store, engine: str) -> Compute | None:
+    """Return the devices of an engine, ended or not."""
+    with store.read() as tx:
+        known = tx.find(Engine, engine)
+    return known.compute if known else None
 
 
 def _engine(
@@ -329,6 +355,7 @@ def _engine(
         pool=deployment.pool,
         generation=version.generation,
         prompt=version.prompt,
+        compute=rollout.compute,
     )
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from ratoon.tasks.compute import Compute, Dtype
 from ratoon.tasks.votes import Votes
 from ratoon_serving.application.commands import TrafficReport, VoteReport
-from ratoon_serving.domain.attestation import Continuation, GoldenPrompt
+from ratoon_serving.domain.attestation import Continuation, GoldenPrompt, Recording
 from ratoon_serving.domain.engine import Check, Engine, EngineView, Fence
 from ratoon_serving.domain.generation import Generation, PromptLimits
 from ratoon_serving.domain.rollouts.analysis import Traffic
@@ -60,8 +61,8 @@ class Models(Protocol):
         """Return a registered version; NotFound if there is none."""
         ...
 
-    def golden(self, digest: str) -> Sequence[GoldenPrompt]:
-        """Return the golden prompts that registration recorded."""
+    def golden(self, digest: str, dtype: Dtype) -> Recording:
+        """Return the golden prompts that registration recorded, for engines of a number format."""
         ...
 
     def production(self, model: str) -> str:
@@ -89,6 +90,13 @@ class EngineHost(Protocol):
 
     def prepare(self, pool: str) -> None:
         """Prepare what every engine needs, so that the next one starts sooner; FailedPrecondition: no such pool."""
+        ...
+
+    def pool(self, name: str, compute: Compute | None) -> str:
+        """Return the pool of engines with such devices: the named one, or one of the accelerator; empty: the default.
+
+        FailedPrecondition if there is none.
+        """
         ...
 
     def endpoint(self, engine: Engine) -> str:
@@ -145,6 +153,10 @@ class EngineHost(Protocol):
 
     def continue_prompts(self, engine: Engine, prompts: Sequence[GoldenPrompt]) -> Sequence[Continuation]:
         """Return the greedy continuations of these prompts."""
+        ...
+
+    def score_prompts(self, engine: Engine, prompts: Sequence[GoldenPrompt]) -> Sequence[Sequence[float]]:
+        """Return the log-probabilities of the recorded tokens of these prompts; none of a prompt that does not fit."""
         ...
 
     def probe(self, engine: Engine) -> Check:

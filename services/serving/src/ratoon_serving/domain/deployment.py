@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from ratoon.tasks.compute import Compute
 from ratoon_serving.domain.engine import Check, EngineState, EngineView
 from ratoon_serving.domain.rollouts.plan import (
     Action,
@@ -51,6 +52,8 @@ class Deployment:
     scaled_at: datetime | None = None
     wake_requested_at: datetime | None = None
     """Time of the last request while it was scaled to zero."""
+    compute: Compute | None = None
+    """Accelerator and number format of its engines, where a rollout sets none; None: those of the pool."""
 
     @property
     def wake_requested(self) -> bool:

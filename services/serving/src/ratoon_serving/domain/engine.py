@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from ratoon.tasks.compute import Compute
 from ratoon_serving.domain.generation import Generation, PromptLimits
 
 
@@ -71,6 +72,8 @@ class Engine:
     generation: Generation = Generation()
     """Defaults of the version's answers."""
     prompt: PromptLimits = PromptLimits()
+    compute: Compute | None = None
+    """Requested accelerator and number format; None: those of the pool."""
 
     @property
     def process(self) -> str:
@@ -97,6 +100,8 @@ class Replica:
     message: str = ""
     unplaced: bool = False
     """True if there is no capacity for it."""
+    dtype: str = ""
+    """Number format that it reports; empty: it does not."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +126,8 @@ class EngineView:
     """Number of processes that were requested; None: not known."""
     changed: bool = False
     """True if its processes differ from the attested ones that are stored."""
+    dtype: str = ""
+    """Number format that it reports; empty: it does not."""
 
 
 @dataclass(frozen=True)

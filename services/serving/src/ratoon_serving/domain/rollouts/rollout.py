@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import pairwise
 
+from ratoon.tasks.compute import Compute
 from ratoon_serving.domain.errors import PolicyInvalid
 from ratoon_serving.domain.rollouts.analysis import Bake, Probes, Traffic
 
@@ -185,6 +186,8 @@ class Rollout:
     previous_alias: str | None = None
     """Version that the alias named when the rollout decided to move it; None: it did not yet."""
     notes: tuple[Note, ...] = ()
+    compute: Compute | None = None
+    """Accelerator and number format of green; None: those of the pool."""
 
     @property
     def ended(self) -> bool:
