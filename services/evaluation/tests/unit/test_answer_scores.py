@@ -97,6 +97,14 @@ def test_json_answers_are_valid_or_not_and_compared_by_their_fields():
     assert scores.wrong == [False, True, True]
 
 
+def test_json_answers_fit_the_schema_of_the_task():
+    task = Generate(Form.JSON, '{"required": ["a"], "properties": {"a": {"type": "integer"}}}')
+    answers = ['{"a": 1}', '{"b": 1}', '{"a": "1"}', "no JSON"]
+    scores = TextScores(Answered(task, [('{"a": 1}',)] * 4, answers, "13a"))
+    assert values(scores)["json_validity"] == 0.25
+    assert (scores.unanswered, scores.wrong) == (3, [False, True, True, True])
+
+
 @pytest.mark.parametrize(
     ("predicted", "gold"),
     [("Paris \n", "Paris"), ("\n\n42", "42"), ("\u22123", "-3")],

@@ -169,6 +169,11 @@ def test_a_correction_is_taken_for_every_kind_of_task(task, correction, label):
     [
         (Regress("", 0, 10), "11", "a number from 0 to 10"),
         (Generate(Form.JSON), "{", "a JSON document"),
+        (
+            Generate(Form.JSON, '{"required": ["due"]}'),
+            "{}",
+            "that fits the schema of the project; '{}' is not",
+        ),
         (Generate(), "  \n", "a text"),
         (Generate(), "x" * 65_537, "65,536 characters, not 65,537"),
         (Classify(("ham", "spam"), multi_label=True), "ham\neggs", "one or more of ham, spam"),

@@ -72,6 +72,12 @@ def test_an_answer_is_stored_in_its_canonical_form(task, text, canonical):
         (Generate(), "x" * (MAX_ANSWER_CHARS + 1), BadAnswer, "has 65,537 characters; it may have 65,536"),
         (Generate(), "a\0b", BadAnswer, "and not NUL"),
         (JSON, "{", BadAnswer, "is not a JSON document"),
+        (
+            Generate(Form.JSON, '{"required": ["due"]}'),
+            "{}",
+            BadAnswer,
+            'that fits the schema of the project: "due" is a required property.',
+        ),
         (STARS, "5.5", BadAnswer, r"is not a number from 1 to 5 \(stars\)"),
         (STARS, "nan", BadAnswer, "is not a number"),
     ],

@@ -6,6 +6,7 @@ from enum import StrEnum
 from math import isfinite
 from typing import Any, Literal
 
+from ratoon.tasks import json_schema
 from ratoon.tasks.kind import (
     PROMPT_INPUTS,
     BadTask,
@@ -135,20 +136,35 @@ def record_fault(task: Generate, record: Record, /) -> str:
 
 
 def parse(task: Generate, text: str, /) -> str | None:
-    """Return the text without white space around it; a JSON document with sorted keys and without spaces."""
+    """Return the text without white space around it; a JSON document with sorted keys and without spaces.
+
+    A document that does not fit the schema of the task is no answer.
+    """
     if not is_encodable(text) or not text.strip():
         return None
     if task.form is not Form.JSON:
         return text.strip()
     try:
-        return _canonical(json.loads(text, parse_constant=_refuse_constant))
+        document = json.loads(text, parse_constant=_refuse_constant)
+        return None if _schema_fault(task, document) else _canonical(document)
     except (ValueError, RecursionError):
         return None
 
 
 def valid_answers(task: Generate, /) -> str:
     """Return the form of an answer."""
-    return "a JSON document" if task.form is Form.JSON else "a text"
+    if task.form is not Form.JSON:
+        return "a text"
+    return "a JSON document" + (" that fits the schema of the project" if task.json_schema else "")
+
+
+def misfit(task: Generate, answer: str) -> str:
+    """Return why a JSON document does not fit the schema, to complete a sentence; empty for other texts."""
+    try:
+        fault = _schema_fault(task, json.loads(answer))
+    except (ValueError, RecursionError):
+        return ""
+    return f": {fault}" if fault else ""
 
 
 def is_wrong(task: Generate, answered: str, expected: str, /) -> bool:
@@ -178,6 +194,8 @@ def _check_schema(task: Generate) -> None:
         schema = None
     if not isinstance(schema, dict):
         raise BadTask("json_schema must be a JSON object.", "json_schema")
+    if fault := json_schema.schema_fault(task.json_schema):
+        raise BadTask(f"json_schema is no JSON schema: {fault}.", "json_schema")
 
 
 def _plain_text_fault(record: Record) -> str:
@@ -193,12 +211,18 @@ def _answers_fault(task: Generate, record: Record) -> str:
     rejected = () if record.rejected is None else (record.rejected,)
     for answer in (*record.answers, *rejected):
         if parse(task, answer) is None:
-            return f"The answer {answer[:50]!r} is not {valid_answers(task)}."
+            return f"The answer {answer[:50]!r} is not {valid_answers(task)}{misfit(task, answer)}."
     if any(answer.strip() == prompt for answer in record.answers):
         return "The answer repeats the prompt."
     if record.rejected is not None and not is_wrong(task, record.rejected, record.answers[0]):
         return "The chosen and the rejected answer are the same."
     return ""
+
+
+def _schema_fault(task: Generate, document: Any) -> str:
+    if task.form is not Form.JSON or not task.json_schema:
+        return ""
+    return json_schema.document_fault(task.json_schema, document)
 
 
 def _canonical(document: Any) -> str:

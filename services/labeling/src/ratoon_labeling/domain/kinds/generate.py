@@ -42,7 +42,8 @@ def checked_answer(task: Generate, text: str, /) -> str:
     """Return the text without white space around it, or the JSON document in its canonical form; else BadAnswer."""
     known = generate.parse(task, text)
     if known is None:
-        raise BadAnswer(f"The answer {text[:50]!r} is not {generate.valid_answers(task)}.", "label")
+        why = generate.misfit(task, text)
+        raise BadAnswer(f"The answer {text[:50]!r} is not {generate.valid_answers(task)}{why}.", "label")
     if not is_storable(known):
         raise BadAnswer(
             f"The answer has {len(known):,} characters; it may have {MAX_ANSWER_CHARS:,}, and not NUL.",
