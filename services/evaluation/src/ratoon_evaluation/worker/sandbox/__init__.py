@@ -1,0 +1,1 @@
+"""Programs of models, run without network, files and other processes."""
