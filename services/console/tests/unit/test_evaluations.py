@@ -160,3 +160,34 @@ def test_a_page_of_labels_still_shows_them(busy):
         "Precision",
     ):
         assert part in text, part
+
+
+def test_results_of_suites_stand_beside_the_domains(busy):
+    half = {"value": 0.5, "lower": 0.25, "upper": 0.75}
+    suite = {
+        "suite": f"{seed.P}/suites/hard",
+        "tests": [
+            {
+                "test": "typos",
+                "kind": "KIND_NOISE",
+                "difficulty": "hard",
+                "metric": "acc",
+                "recordCount": "1200",
+                "candidate": {"acc": half, "a": half},
+                "reference": {"acc": half},
+            },
+            {"test": "code", "metric": "pass@1", "unmeasured": {"": "<b> Programs cannot be run here."}},
+        ],
+    }
+    busy.memory.resources[f"{seed.P}/evaluationRuns/e1"].update(suiteResults=[suite])
+    text = shown(busy, "/p/mail/evaluations/e1")
+    for part in (
+        "Suite hard",
+        "noise, hard",
+        "1,200",
+        "0.500 [0.250, 0.750]",
+        "code: &lt;b&gt; Programs cannot",
+    ):
+        assert part in text, part
+    rows = evaluations.rows_of_tests(suite, measure_of(GENERATED))
+    assert [row.metric for row in rows] == ["acc", "a"]

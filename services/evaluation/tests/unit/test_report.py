@@ -10,7 +10,15 @@ from ratoon.tasks.generate import Generate
 from ratoon.tasks.regress import Regress
 from ratoon_evaluation.domain.gate import Outcome, Rule, RuleKind, judge
 from ratoon_evaluation.domain.kinds.classify import Confusion
-from ratoon_evaluation.domain.scores import DomainScores, Interval, Measurements, Scores, SliceScore
+from ratoon_evaluation.domain.scores import (
+    DomainScores,
+    Interval,
+    Measurements,
+    Scores,
+    SliceScore,
+    SuiteScores,
+    TestScores,
+)
 from ratoon_evaluation.worker import report
 from ratoon_evaluation.worker.cards import Card
 from ratoon_evaluation.worker.report import Content
@@ -113,3 +121,25 @@ def test_the_json_names_the_primary_metric_and_its_direction():
     document = json.loads(report.as_json(Content("Run", {"candidate": CARD}, outcome, Regress(), "rmse")))
     assert (document["task"], document["metric"], document["direction"]) == ("regress", "rmse", "LOWER")
     assert document["measured"]["domains"][0]["candidate"]["metrics"]["mae"]["value"] == 0.3
+
+
+def test_suites_stand_beside_the_domains():
+    code = TestScores("code", metric="pass@1", unmeasured={"": "Programs cannot be run here: <refused>."})
+    acc = TestScores("typos", "NOISE", "hard", "acc", 7, {"acc": interval(0.5)}, {"acc": interval(0.3)})
+    measured = Measurements((), (SuiteScores("own", 2, (acc, code)),))
+    content = Content("Run", {"candidate": CARD}, Outcome(measured, judge([], measured)), LABELS)
+    text = unescape(re.sub(r"<[^>]+>", "|", report.as_html(content)))
+    for part in (
+        "Suite own",
+        "|typos||noise, hard||7||acc||0.500 [0.400, 0.600]||0.300",
+        "pass@1 has no value. Pro",
+    ):
+        assert part in text, part
+    assert "<refused>" not in report.as_html(content)
+    assert json.loads(report.as_json(content))["measured"]["suites"][0]["tests"][0]["records"] == 7
+    assert (
+        "suites"
+        not in json.loads(
+            report.as_json(replace(content, outcome=Outcome(Measurements(), judge([], Measurements()))))
+        )["measured"]
+    )

@@ -16,6 +16,7 @@ from ratoon.cli import (
     maintenance,
     resources,
     safety,
+    suites,
 )
 from ratoon.cli.completions import completion
 from ratoon.cli.context import Session
@@ -88,6 +89,7 @@ for _name, _group in (
     ("guidelines", changes.guidelines),
     ("runs", resources.runs),
     ("evaluations", evaluations.app),
+    ("suites", suites.app),
     ("models", resources.models),
     ("deployments", resources.deployments),
     ("rollouts", resources.rollouts),

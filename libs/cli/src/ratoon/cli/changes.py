@@ -43,8 +43,8 @@ def update_project(
     if labels is not None or add_label or remove_label:
         listed = [each.strip() for each in labels.split(",")] if labels is not None else read["labels"]
         changes["labels"] = _relabelled(listed, add_label or [], remove_label or [])
-    changes |= _provided(instructions=instructions, display_name=name)
-    changed = _change(
+    changes |= provided(instructions=instructions, display_name=name)
+    changed = change(
         context,
         "projects",
         read,
@@ -60,7 +60,7 @@ def update_project(
 def delete_project(context: typer.Context, project: Name, yes: Yes = False) -> None:
     """Delete a project with its deployments, policies, pipeline runs and traffic. Its models and data are retained."""
     chosen = session(context)
-    _delete(
+    delete(
         context,
         "projects",
         as_json(chosen.client.projects.get(chosen.project_name(project))),
@@ -86,9 +86,9 @@ def update_policy(
 ) -> None:
     """Update a policy. Fields that are not given stay unchanged."""
     chosen = session(context)
-    changes = read_settings(settings, "policies") | _provided(dry_run=dry_run, paused=paused)
+    changes = read_settings(settings, "policies") | provided(dry_run=dry_run, paused=paused)
     read = as_json(chosen.client.policies.get(chosen.name(policy, "policies")))
-    _change(context, "policies", read, changes, "--settings, --no-dry-run, …")
+    change(context, "policies", read, changes, "--settings, --no-dry-run, …")
 
 
 @policies.command("delete")
@@ -99,9 +99,7 @@ def delete_policy(
 ) -> None:
     """Delete a policy. It no longer starts pipeline runs."""
     chosen = session(context)
-    _delete(
-        context, "policies", as_json(chosen.client.policies.get(chosen.name(policy, "policies"))), "", yes
-    )
+    delete(context, "policies", as_json(chosen.client.policies.get(chosen.name(policy, "policies"))), "", yes)
 
 
 @guidelines.command("update")
@@ -113,11 +111,11 @@ def update_guideline(
 ) -> None:
     """Update a guideline. Existing label sets keep the guideline they were created with."""
     chosen = session(context)
-    changes = _provided(instructions=instructions)
+    changes = provided(instructions=instructions)
     if labels is not None:
         changes["labels"] = [each.strip() for each in labels.split(",")]
     read = as_json(chosen.client.guidelines.get(chosen.name(guideline, "guidelines")))
-    _change(context, "guidelines", read, changes, "--labels, --instructions")
+    change(context, "guidelines", read, changes, "--labels, --instructions")
 
 
 @guidelines.command("delete")
@@ -125,10 +123,11 @@ def delete_guideline(context: typer.Context, guideline: Name, yes: Yes = False) 
     """Delete a guideline. Existing label sets keep the guideline they were created with."""
     chosen = session(context)
     read = as_json(chosen.client.guidelines.get(chosen.name(guideline, "guidelines")))
-    _delete(context, "guidelines", read, "", yes)
+    delete(context, "guidelines", read, "", yes)
 
 
-def _provided(**values: object) -> JSON:
+def provided(**values: object) -> JSON:
+    """Return the values that were given."""
     return {field: value for field, value in values.items() if value is not None}
 
 
@@ -143,9 +142,10 @@ def _relabelled(labels: list[str], added: list[str], removed: list[str]) -> list
     return [*(label for label in labels if label not in gone), *added]
 
 
-def _change(
+def change(
     context: typer.Context, resource: str, read: JSON, changes: JSON, options: str, **further: object
 ) -> JSON:
+    """Change fields of a resource that was read, and show it; raise typer.BadParameter without any."""
     if not changes:
         raise typer.BadParameter(f"Give at least one field to change: {options}")
     chosen = session(context)
@@ -155,7 +155,8 @@ def _change(
     return changed
 
 
-def _delete(context: typer.Context, resource: str, read: JSON, what_else: str, yes: bool) -> None:
+def delete(context: typer.Context, resource: str, read: JSON, what_else: str, yes: bool) -> None:
+    """Delete a resource that was read, after a confirmation."""
     if not yes:
         typer.confirm(f"Delete {read['name']}{' ' + what_else if what_else else ''}?", abort=True)
     getattr(session(context).client, resource).delete(read["name"], etag=read["etag"])

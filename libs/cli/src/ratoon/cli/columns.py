@@ -25,6 +25,7 @@ COLUMNS = {
     "sources": ["name", "displayName", "format", "license", "createTime"],
     "split_readings": ["readTime", "part", "reader", "purpose"],
     "splits": ["name", "state", "datasetVersion", "createTime"],
+    "suites": ["name", "description", "createTime"],
     "tasks": ["name", "state", "proposedLabel", "reason", "recordId"],
     "training_runs": ["name", "state", "progress.message", "createTime"],
 }

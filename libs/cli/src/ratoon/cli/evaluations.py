@@ -16,12 +16,13 @@ from ratoon.tasks.kinds import KINDS
 from ratoon.tasks.titles import metric_title
 
 if TYPE_CHECKING:
-    from ratoon.client.types import DomainResult, Estimate, EvaluationRun
+    from ratoon.client.types import DomainResult, Estimate, EvaluationRun, SuiteResult
 
 app = group("evaluation_runs", "Evaluation runs and gates.", long_work=True, deletes=True)
 
 _LONGEST_QUEUE = 10_000
 _ATTRIBUTES = ["domain", "predicted"]
+_TESTS = ["suite", "test", "kind", "difficulty", "records", "metric", "candidate", "reference", "difference"]
 _SCORES = ["domain", "metric", "candidate", "reference", "baseline", "difference"]
 
 
@@ -36,6 +37,19 @@ def list_scores(context: typer.Context, name: Name) -> None:
     rows = [row for result in run.results for row in _scores(run, result)]
     columns = [each for each in _SCORES if any(row.get(each) for row in rows)]
     show_rows(rows, columns, chosen.output, f"{run.name} has no scores yet.")
+
+
+@app.command("suites")
+def list_suites(context: typer.Context, name: Name) -> None:
+    """Show the metrics of a run by suite and test: candidate, reference, and candidate minus reference.
+
+    Each value has its 95 % interval. The metric that sums a test up comes first.
+    """
+    chosen = session(context)
+    run = chosen.client.evaluation_runs.get(chosen.name(name, "evaluationRuns"))
+    rows = [row for result in run.suite_results for row in _of_suite(result)]
+    columns = [each for each in _TESTS if any(row.get(each) for row in rows)]
+    show_rows(rows, columns, chosen.output, f"{run.name} has no results of suites.")
 
 
 @app.command("bad-cases")
@@ -113,6 +127,28 @@ def _scores(run: "EvaluationRun", result: "DomainResult") -> Iterator[JSON]:
         }
     for name, why in (result.candidate.unmeasured if result.candidate else {}).items():
         yield {"domain": result.domain, "metric": metric_title(name), "candidate": why}
+
+
+def _of_suite(result: "SuiteResult") -> Iterator[JSON]:
+    """Yield a row for each metric of each test, and one for each that has no value."""
+    suite = result.suite.rsplit("/", 1)[-1]
+    for test in result.tests:
+        plain = {
+            "suite": suite,
+            "test": test.test,
+            "kind": test.kind.removeprefix("KIND_").lower() if test.kind else "",
+            "difficulty": test.difficulty,
+            "records": test.record_count,
+        }
+        for name in sorted(test.candidate, key=lambda each: (each != test.metric, each)):
+            yield plain | {
+                "metric": metric_title(name),
+                "candidate": _interval(test.candidate, name),
+                "reference": _interval(test.reference, name) if test.reference else "",
+                "difference": _interval(test.differences, name) if test.differences else "",
+            }
+        for name, why in test.unmeasured.items():
+            yield plain | {"metric": metric_title(name or test.metric), "candidate": why}
 
 
 def _interval(estimates: "Mapping[str, Estimate]", name: str) -> str:

@@ -139,6 +139,58 @@ def unmeasured(result: JSON) -> list[str]:
 
 
 @dataclass(frozen=True)
+class TestRow:
+    """One metric of a test of a suite, as text."""
+
+    __test__ = False
+
+    test: str
+    kind: str
+    records: int
+    metric: str
+    candidate: str
+    reference: str
+    difference: str
+
+
+def rows_of_tests(suite: JSON, measure: Measure) -> list[TestRow]:
+    """Return the metrics of the tests of a suite: of each test the one that sums it up comes first."""
+    return [
+        TestRow(
+            test["test"],
+            _test_kind(test),
+            number(test.get("recordCount")),
+            measure.title(name),
+            *(
+                measure.text(name, test.get(each, {}).get(name))
+                for each in ("candidate", "reference", "differences")
+            ),
+        )
+        for test in suite.get("tests", [])
+        for name in sorted(test.get("candidate", {}), key=lambda each: (each != test.get("metric"), each))
+    ]
+
+
+def faults_of_tests(suite: JSON) -> list[str]:
+    """Return why metrics of tests have no value, one sentence each."""
+    return [
+        f"{test['test']}: {why}"
+        for test in suite.get("tests", [])
+        for why in test.get("unmeasured", {}).values()
+    ]
+
+
+def _test_kind(test: JSON) -> str:
+    kind = test.get("kind", "").removeprefix("KIND_").lower().replace("_", " ")
+    return (
+        ", ".join(
+            each for each in (kind if kind != "unspecified" else "", test.get("difficulty", "")) if each
+        )
+        or "–"
+    )
+
+
+@dataclass(frozen=True)
 class Ground:
     """A sealed test part, what each run calls it (empty: it was not evaluated there), and each run's result on it."""
 

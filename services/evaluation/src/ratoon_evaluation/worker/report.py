@@ -16,7 +16,7 @@ from ratoon.tasks.titles import metric_title
 from ratoon_evaluation.domain.gate import Outcome, Verdict, untested
 from ratoon_evaluation.domain.kinds.classify import Confusion
 from ratoon_evaluation.domain.kinds.table import kind_of
-from ratoon_evaluation.domain.scores import DomainScores, Interval, Scores, SliceScore
+from ratoon_evaluation.domain.scores import DomainScores, Interval, Scores, SliceScore, SuiteScores
 from ratoon_evaluation.domain.wording import number, span
 from ratoon_evaluation.worker.cards import Card
 
@@ -52,7 +52,8 @@ class _Words:
 
     def span(self, name: str, values: Mapping[str, Interval], sign: str = "") -> str:
         """Return a value with its interval, or a dash."""
-        return span(values[name], self.metrics[name], sign) if name in values else "–"
+        metric = self.metrics.get(name, Metric(name))
+        return span(values[name], metric, sign) if name in values else "–"
 
     def measured(self, each: Iterable[Scores | SliceScore]) -> list[str]:
         """Return the metrics that any of the scores has: the primary one, then those of the kind in their order."""
@@ -86,7 +87,7 @@ class Content:
 def as_json(content: Content) -> bytes:
     """Everything measured, with architecture and training parameters, as canonical JSON."""
     metric, outcome = _words(content.task, content.metric).primary, content.outcome
-    document = {
+    document: dict[str, Any] = {
         "title": content.title,
         "task": content.task.kind,
         "metric": metric.name,
@@ -96,6 +97,8 @@ def as_json(content: Content) -> bytes:
         **asdict(outcome),
         "summary": outcome.verdict.sentence,
     }
+    if not outcome.measured.suites:
+        del document["measured"]["suites"]
     return json.dumps(document, sort_keys=True, indent=1).encode()
 
 
@@ -109,6 +112,7 @@ def as_html(content: Content) -> str:
         f"<h1>{escape(content.title)}</h1>",
         _verdict(outcome.verdict),
         *(section for domain in outcome.measured.domains for section in _domain(domain, words)),
+        *(section for suite in outcome.measured.suites for section in _suite(suite, words)),
         _generation(content.generation),
         "<h2>Architecture and training</h2>",
         _cards(content.models),
@@ -156,6 +160,28 @@ def _domain(domain: DomainScores, words: _Words) -> Iterable[str]:
         yield _confusion(domain.candidate.confusion)
     yield _slices(domain.candidate, words)
     yield f"<p>{domain.wrong_count} wrong answers, stored as <code>{domain.wrong}</code>.</p>"
+
+
+def _suite(suite: SuiteScores, words: _Words) -> Iterable[str]:
+    """Yield the tests of a suite: the metric that sums each up, then the others, and those without a value."""
+    yield f"<h2>Suite {escape(suite.suite)}</h2>"
+    rows = [
+        (
+            test.test,
+            ", ".join(filter(None, (test.kind.lower().replace("_", " "), test.difficulty))) or "–",
+            str(test.records),
+            metric_title(name),
+            *(words.span(name, each) for each in (test.candidate, test.reference)),
+            words.span(name, test.differences, "+"),
+        )
+        for test in suite.tests
+        for name in sorted(test.candidate, key=lambda each: (each != test.metric, each))
+    ]
+    head = ("test", "kind", "records", "metric", "candidate", "reference", "difference")
+    yield _table("Tests with 95 % confidence intervals", head, rows) if rows else ""
+    for test in suite.tests:
+        for name, why in test.unmeasured.items():
+            yield f"<p>{escape(test.test)}: {escape(metric_title(name or test.metric))} has no value. {escape(why)}</p>"
 
 
 def _scores(answerers: Mapping[str, Scores], words: _Words) -> str:

@@ -41,6 +41,10 @@ async def evaluation_page(place: Place, api: Api) -> View:
             "results": [
                 (result, evaluations.intervals(result, measure)) for result in run.get("results", [])
             ],
+            "suites": [
+                (suite, evaluations.rows_of_tests(suite, measure)) for suite in run.get("suiteResults", [])
+            ],
+            "suite_faults": evaluations.faults_of_tests,
             "measure": measure,
             "values": values,
             "metric_rows": evaluations.metric_rows,
