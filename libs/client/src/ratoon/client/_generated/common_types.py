@@ -49,7 +49,10 @@ class Classify(Message):
     """
 
     multi_label: bool = False
-    """A record may have several labels. Default: false."""
+    """A record may have several labels.
+
+    The model lists them, one a line, in the order of `labels`. Default: false.
+    """
 
 
 class GenerateForm(OpenEnum):
@@ -102,7 +105,8 @@ class Generate(Message):
     json_schema: str = ""
     """JSON schema of the answers, at most 65,536 characters.
 
-    Only with `FORM_JSON`; empty: any JSON document.
+    It may refer to itself only. A document that does not fit it is no answer. Only with `FORM_JSON`;
+    empty: any JSON document.
     """
 
     reference_free: bool = False

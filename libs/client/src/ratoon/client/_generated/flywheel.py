@@ -988,7 +988,9 @@ class PoliciesResource:
                 refused. At most 1,000,000. Default: 1.5.
             error_rate_threshold: Share of unhappy callers from which a version counts as failing: above 0, at
                 most 1. Each caller counts once, by the share of its answers with feedback that are wrong or
-                disliked, and no single caller decides. Default: 0.1.
+                disliked, and no single caller decides. A retraining whose version is at 0.9 to 1.25 times the
+                share of the version before is not repeated, nor one whose version was refused or rolled back
+                before there are twice as many corrected or confirmed answers. Default: 0.1.
             min_answers: Minimum number of distinct texts before drift is evaluated, 1 to 1,000,000. Default:
                 200.
             min_feedback: Minimum number of corrected or confirmed answers before a retraining starts, 1 to
@@ -1132,7 +1134,9 @@ class PoliciesResource:
                 refused. At most 1,000,000. Default: 1.5.
             error_rate_threshold: Share of unhappy callers from which a version counts as failing: above 0, at
                 most 1. Each caller counts once, by the share of its answers with feedback that are wrong or
-                disliked, and no single caller decides. Default: 0.1.
+                disliked, and no single caller decides. A retraining whose version is at 0.9 to 1.25 times the
+                share of the version before is not repeated, nor one whose version was refused or rolled back
+                before there are twice as many corrected or confirmed answers. Default: 0.1.
             min_answers: Minimum number of distinct texts before drift is evaluated, 1 to 1,000,000. Default:
                 200.
             min_feedback: Minimum number of corrected or confirmed answers before a retraining starts, 1 to
@@ -1224,7 +1228,9 @@ class AsyncPoliciesResource:
                 refused. At most 1,000,000. Default: 1.5.
             error_rate_threshold: Share of unhappy callers from which a version counts as failing: above 0, at
                 most 1. Each caller counts once, by the share of its answers with feedback that are wrong or
-                disliked, and no single caller decides. Default: 0.1.
+                disliked, and no single caller decides. A retraining whose version is at 0.9 to 1.25 times the
+                share of the version before is not repeated, nor one whose version was refused or rolled back
+                before there are twice as many corrected or confirmed answers. Default: 0.1.
             min_answers: Minimum number of distinct texts before drift is evaluated, 1 to 1,000,000. Default:
                 200.
             min_feedback: Minimum number of corrected or confirmed answers before a retraining starts, 1 to
@@ -1368,7 +1374,9 @@ class AsyncPoliciesResource:
                 refused. At most 1,000,000. Default: 1.5.
             error_rate_threshold: Share of unhappy callers from which a version counts as failing: above 0, at
                 most 1. Each caller counts once, by the share of its answers with feedback that are wrong or
-                disliked, and no single caller decides. Default: 0.1.
+                disliked, and no single caller decides. A retraining whose version is at 0.9 to 1.25 times the
+                share of the version before is not repeated, nor one whose version was refused or rolled back
+                before there are twice as many corrected or confirmed answers. Default: 0.1.
             min_answers: Minimum number of distinct texts before drift is evaluated, 1 to 1,000,000. Default:
                 200.
             min_feedback: Minimum number of corrected or confirmed answers before a retraining starts, 1 to

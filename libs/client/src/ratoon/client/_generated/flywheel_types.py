@@ -145,15 +145,16 @@ class ProjectMetricGate(Message):
     """Accepted loss against the version in production, in the unit of the metric.
 
     The first version has none to compare with. Not set: any. Pipeline runs support it for the metrics
-    that can be compared: `macro_f1` and `accuracy` for `classify`, all but `answer_length` for the other
-    kinds.
+    that can be compared: `macro_f1` and `accuracy` for `classify`, with several labels also `micro_f1`,
+    `precision` and `recall`; all but `answer_length` for the other kinds.
     """
 
 
 class ProjectDataRequirements(Message):
     """Requirements on the data of a pipeline run.
 
-    A run whose data do not meet them fails before it trains (`TOO_FEW_RECORDS`, `LICENSE_NOT_ALLOWED`).
+    A run whose data do not meet them fails before it trains (`TOO_FEW_RECORDS`, `FIELDS_MISSING`,
+    `LICENSE_NOT_ALLOWED`).
     """
 
     min_records: Int64 = 0
@@ -169,7 +170,9 @@ class ProjectDataRequirements(Message):
     """
 
     required_fields: list[str] = []
-    """Fields that each record has, at most 64. Not supported by pipeline runs yet."""
+    """Fields that each record of the sources of a run has, at most 64: `text`, `time`, `label` (an
+    answer in the label set), or the name of an attribute column.
+    """
 
     languages: list[str] = []
     """Languages that records may have, as two-letter codes; curation rejects others. Empty: any."""
@@ -470,7 +473,9 @@ class Policy(Message):
     """Share of unhappy callers from which a version counts as failing: above 0, at most 1.
 
     Each caller counts once, by the share of its answers with feedback that are wrong or disliked, and no
-    single caller decides. Default: 0.1.
+    single caller decides. A retraining whose version is at 0.9 to 1.25 times the share of the version
+    before is not repeated, nor one whose version was refused or rolled back before there are twice as
+    many corrected or confirmed answers. Default: 0.1.
     """
 
     min_answers: int = 0

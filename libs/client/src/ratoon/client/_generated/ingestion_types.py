@@ -37,7 +37,7 @@ class SourceColumns(Message):
     """Column of the text. Default: `text`."""
 
     label: str = ""
-    """Column of the label. Default: `label`."""
+    """Column of the label. A list is several labels. Default: `label`."""
 
     id: str = ""
     """Column of the ID. Default: `id`."""
@@ -618,7 +618,11 @@ class SplitMode(OpenEnum):
     """Not set."""
 
     STRATIFIED = "MODE_STRATIFIED"
-    """Every class has the same shares."""
+    """Every class has the same shares.
+
+    Several labels of a record are a class of their own; a set of labels that too few records have is in
+    the class of its rarest label.
+    """
 
     TIME = "MODE_TIME"
     """By received time, without shuffling: the oldest records are used for training, the newest for the

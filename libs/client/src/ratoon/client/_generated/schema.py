@@ -2206,7 +2206,7 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "error_rate_threshold",
                 "number",
-                "Share of unhappy callers from which a version counts as failing: above 0, at most 1. Each caller counts once, by the share of its answers with feedback that are wrong or disliked, and no single caller decides. Default: 0.1.",
+                "Share of unhappy callers from which a version counts as failing: above 0, at most 1. Each caller counts once, by the share of its answers with feedback that are wrong or disliked, and no single caller decides. A retraining whose version is at 0.9 to 1.25 times the share of the version before is not repeated, nor one whose version was refused or rolled back before there are twice as many corrected or confirmed answers. Default: 0.1.",
             ),
             Field(
                 "min_answers",
@@ -2346,7 +2346,7 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "error_rate_threshold",
                 "number",
-                "Share of unhappy callers from which a version counts as failing: above 0, at most 1. Each caller counts once, by the share of its answers with feedback that are wrong or disliked, and no single caller decides. Default: 0.1.",
+                "Share of unhappy callers from which a version counts as failing: above 0, at most 1. Each caller counts once, by the share of its answers with feedback that are wrong or disliked, and no single caller decides. A retraining whose version is at 0.9 to 1.25 times the share of the version before is not repeated, nor one whose version was refused or rolled back before there are twice as many corrected or confirmed answers. Default: 0.1.",
             ),
             Field(
                 "min_answers",
@@ -4109,7 +4109,11 @@ MESSAGES: dict[str, Message] = {
                 "Labels that the model answers with: 2 to 1,000 words of at most 64 characters each. Repeated labels and invisible characters are refused.",
                 repeated=True,
             ),
-            Field("multi_label", "bool", "A record may have several labels. Default: false."),
+            Field(
+                "multi_label",
+                "bool",
+                "A record may have several labels. The model lists them, one a line, in the order of `labels`. Default: false.",
+            ),
         ),
     ),
     "CodeTest": Message(
@@ -4879,7 +4883,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "json_schema",
                 "string",
-                "JSON schema of the answers, at most 65,536 characters. Only with `FORM_JSON`; empty: any JSON document.",
+                "JSON schema of the answers, at most 65,536 characters. It may refer to itself only. A document that does not fit it is no answer. Only with `FORM_JSON`; empty: any JSON document.",
             ),
             Field(
                 "reference_free",
@@ -5360,7 +5364,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "error_rate_threshold",
                 "number",
-                "Share of unhappy callers from which a version counts as failing: above 0, at most 1. Each caller counts once, by the share of its answers with feedback that are wrong or disliked, and no single caller decides. Default: 0.1.",
+                "Share of unhappy callers from which a version counts as failing: above 0, at most 1. Each caller counts once, by the share of its answers with feedback that are wrong or disliked, and no single caller decides. A retraining whose version is at 0.9 to 1.25 times the share of the version before is not repeated, nor one whose version was refused or rolled back before there are twice as many corrected or confirmed answers. Default: 0.1.",
             ),
             Field(
                 "min_answers",
@@ -5591,7 +5595,7 @@ MESSAGES: dict[str, Message] = {
     ),
     "ProjectDataRequirements": Message(
         "ProjectDataRequirements",
-        "Requirements on the data of a pipeline run. A run whose data do not meet them fails before it trains (`TOO_FEW_RECORDS`, `LICENSE_NOT_ALLOWED`).",
+        "Requirements on the data of a pipeline run. A run whose data do not meet them fails before it trains (`TOO_FEW_RECORDS`, `FIELDS_MISSING`, `LICENSE_NOT_ALLOWED`).",
         (
             Field(
                 "min_records",
@@ -5606,7 +5610,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "required_fields",
                 "string",
-                "Fields that each record has, at most 64. Not supported by pipeline runs yet.",
+                "Fields that each record of the sources of a run has, at most 64: `text`, `time`, `label` (an answer in the label set), or the name of an attribute column.",
                 repeated=True,
             ),
             Field(
@@ -5658,7 +5662,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "max_loss",
                 "number",
-                "Accepted loss against the version in production, in the unit of the metric. The first version has none to compare with. Not set: any. Pipeline runs support it for the metrics that can be compared: `macro_f1` and `accuracy` for `classify`, all but `answer_length` for the other kinds.",
+                "Accepted loss against the version in production, in the unit of the metric. The first version has none to compare with. Not set: any. Pipeline runs support it for the metrics that can be compared: `macro_f1` and `accuracy` for `classify`, with several labels also `micro_f1`, `precision` and `recall`; all but `answer_length` for the other kinds.",
             ),
         ),
     ),
@@ -6310,7 +6314,7 @@ MESSAGES: dict[str, Message] = {
         "Names of the columns of a table.",
         (
             Field("text", "string", "Column of the text. Default: `text`."),
-            Field("label", "string", "Column of the label. Default: `label`."),
+            Field("label", "string", "Column of the label. A list is several labels. Default: `label`."),
             Field("id", "string", "Column of the ID. Default: `id`."),
             Field("time", "string", "Column of the time at which the item was received. Default: `time`."),
             Field(
@@ -7325,7 +7329,11 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
     ),
     "SplitMode": (
         EnumValue("UNSPECIFIED", "MODE_UNSPECIFIED", "Not set."),
-        EnumValue("STRATIFIED", "MODE_STRATIFIED", "Every class has the same shares."),
+        EnumValue(
+            "STRATIFIED",
+            "MODE_STRATIFIED",
+            "Every class has the same shares. Several labels of a record are a class of their own; a set of labels that too few records have is in the class of its rarest label.",
+        ),
         EnumValue(
             "TIME",
             "MODE_TIME",

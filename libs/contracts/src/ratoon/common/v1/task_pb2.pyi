@@ -69,7 +69,7 @@ class Classify(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     MULTI_LABEL_FIELD_NUMBER: _builtins.int
     multi_label: _builtins.bool
-    """A record may have several labels. Default: false."""
+    """A record may have several labels. The model lists them, one a line, in the order of `labels`. Default: false."""
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Labels that the model answers with: 2 to 1,000 words of at most 64 characters each. Repeated labels and invisible
@@ -131,7 +131,9 @@ class Generate(_message.Message):
     form: Global___Generate.Form.ValueType
     """Form of the answers. Default: text."""
     json_schema: _builtins.str
-    """JSON schema of the answers, at most 65,536 characters. Only with `FORM_JSON`; empty: any JSON document."""
+    """JSON schema of the answers, at most 65,536 characters. It may refer to itself only. A document that does not fit it
+    is no answer. Only with `FORM_JSON`; empty: any JSON document.
+    """
     reference_free: _builtins.bool
     """Records of an evaluation may lack a reference answer. Default: false."""
     @_builtins.property

@@ -58,7 +58,9 @@ class Policy(_message.Message):
     """
     error_rate_threshold: _builtins.float
     """Share of unhappy callers from which a version counts as failing: above 0, at most 1. Each caller counts once, by
-    the share of its answers with feedback that are wrong or disliked, and no single caller decides. Default: 0.1.
+    the share of its answers with feedback that are wrong or disliked, and no single caller decides. A retraining whose
+    version is at 0.9 to 1.25 times the share of the version before is not repeated, nor one whose version was refused
+    or rolled back before there are twice as many corrected or confirmed answers. Default: 0.1.
     """
     min_answers: _builtins.int
     """Minimum number of distinct texts before drift is evaluated, 1 to 1,000,000. Default: 200."""

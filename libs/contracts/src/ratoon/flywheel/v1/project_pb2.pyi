@@ -344,7 +344,8 @@ class Project(_message.Message):
         max_loss: _builtins.float
         """Accepted loss against the version in production, in the unit of the metric. The first version has none to compare
         with. Not set: any. Pipeline runs support it for the metrics that can be compared: `macro_f1` and `accuracy` for
-        `classify`, all but `answer_length` for the other kinds.
+        `classify`, with several labels also `micro_f1`, `precision` and `recall`; all but `answer_length` for the other
+        kinds.
         """
         def __init__(
             self,
@@ -374,7 +375,7 @@ class Project(_message.Message):
     @_typing.final
     class DataRequirements(_message.Message):
         """Requirements on the data of a pipeline run. A run whose data do not meet them fails before it trains
-        (`TOO_FEW_RECORDS`, `LICENSE_NOT_ALLOWED`).
+        (`TOO_FEW_RECORDS`, `FIELDS_MISSING`, `LICENSE_NOT_ALLOWED`).
         """
 
         DESCRIPTOR: _descriptor.Descriptor
@@ -390,7 +391,9 @@ class Project(_message.Message):
         """Minimum number of records of each label, at most 100,000,000. Only with the task `classify`. 0: none."""
         @_builtins.property
         def required_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-            """Fields that each record has, at most 64. Not supported by pipeline runs yet."""
+            """Fields that each record of the sources of a run has, at most 64: `text`, `time`, `label` (an answer in the label
+            set), or the name of an attribute column.
+            """
 
         @_builtins.property
         def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

@@ -107,7 +107,7 @@ class Source(_message.Message):
         text: _builtins.str
         """Column of the text. Default: `text`."""
         label: _builtins.str
-        """Column of the label. Default: `label`."""
+        """Column of the label. A list is several labels. Default: `label`."""
         id: _builtins.str
         """Column of the ID. Default: `id`."""
         time: _builtins.str
