@@ -620,8 +620,8 @@ class SplitMode(OpenEnum):
     STRATIFIED = "MODE_STRATIFIED"
     """Every class has the same shares.
 
-    Several labels of a record are a class of their own; a set of labels that too few records have is in
-    the class of its rarest label.
+    Several labels of a record are a class of their own; a set that too few records have is in the class
+    of its rarest label.
     """
 
     TIME = "MODE_TIME"

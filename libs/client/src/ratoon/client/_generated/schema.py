@@ -7332,7 +7332,7 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue(
             "STRATIFIED",
             "MODE_STRATIFIED",
-            "Every class has the same shares. Several labels of a record are a class of their own; a set of labels that too few records have is in the class of its rarest label.",
+            "Every class has the same shares. Several labels of a record are a class of their own; a set that too few records have is in the class of its rarest label.",
         ),
         EnumValue(
             "TIME",

@@ -111,8 +111,8 @@ class Split(_message.Message):
         MODE_UNSPECIFIED: Split._Mode.ValueType  # 0
         """Not set."""
         MODE_STRATIFIED: Split._Mode.ValueType  # 1
-        """Every class has the same shares. Several labels of a record are a class of their own; a set of labels that too few
-        records have is in the class of its rarest label.
+        """Every class has the same shares. Several labels of a record are a class of their own; a set that too few records
+        have is in the class of its rarest label.
         """
         MODE_TIME: Split._Mode.ValueType  # 2
         """By received time, without shuffling: the oldest records are used for training, the newest for the test."""
@@ -131,8 +131,8 @@ class Split(_message.Message):
     MODE_UNSPECIFIED: Split.Mode.ValueType  # 0
     """Not set."""
     MODE_STRATIFIED: Split.Mode.ValueType  # 1
-    """Every class has the same shares. Several labels of a record are a class of their own; a set of labels that too few
-    records have is in the class of its rarest label.
+    """Every class has the same shares. Several labels of a record are a class of their own; a set that too few records
+    have is in the class of its rarest label.
     """
     MODE_TIME: Split.Mode.ValueType  # 2
     """By received time, without shuffling: the oldest records are used for training, the newest for the test."""
