@@ -46,15 +46,15 @@ TASK = Classify(tuple(CLASSIFIERS.values()), multi_label=True)
 
 def rows() -> list[dict[str, Any]]:
     """Packages with a description and a classifier; labels are lists, and cells with separators."""
-    found = {}
+    packages = {}
     for package in distributions():
         metadata = package.metadata
         labels = [CLASSIFIERS[each] for each in metadata.get_all("Classifier") or () if each in CLASSIFIERS]
         text = f"{metadata['Summary']}\n{str(metadata.get_payload() or '')[:300]}"
         if labels:
-            label = labels if len(found) % 2 else "; ".join(labels)
-            found[metadata["Name"].lower()] = {"text": text, "label": label}
-    return [found[name] for name in sorted(found)]
+            label = labels if len(packages) % 2 else "; ".join(labels)
+            packages[metadata["Name"].lower()] = {"text": text, "label": label}
+    return [packages[name] for name in sorted(packages)]
 
 
 def silent(fraction: float, message: str, **counts: Any) -> None:
