@@ -41,6 +41,7 @@ def build(settings: Settings, platform: Platform) -> App:
         answers=ParquetAnswers(artifacts),
         exports=JsonLinesExports(artifacts),
         tokens=PageTokens(base.signer.sign(b"bad case pages")),
+        devices=base.job_devices(),
     )
     rpc = Rpc(
         "ratoon.evaluation.v1.EvaluationService",

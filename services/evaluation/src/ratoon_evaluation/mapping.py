@@ -15,8 +15,11 @@ from ratoon.jobs.v1 import evaluation_jobs_pb2 as jobs_pb2
 from ratoon.operations.job_machine import Cancelled, Failed
 from ratoon.operations.job_messages import to_json
 from ratoon.runtime.timestamps import timestamp
+from ratoon.service.compute import compute_of
+from ratoon.service.compute import message_of as compute_message
 from ratoon.service.events import record_of
 from ratoon.service.tasks import message_of, requested_task
+from ratoon.tasks.compute import Compute
 from ratoon.tasks.generate import Sampling
 from ratoon.tasks.kinds import kind_of
 from ratoon_evaluation import suite_messages
@@ -57,6 +60,7 @@ def run(value: EvaluationRun) -> pb.EvaluationRun:
         task=message_of(question.spec),
         metric=_primary(question),
         base_digest=question.base,
+        compute=compute_message(question.compute),
         gate=map(_rule, question.rules),
         seed=question.seed,
         progress=_progress(value.progress),
@@ -106,6 +110,7 @@ def create_run(request: service_pb2.CreateEvaluationRunRequest) -> CreateRun:
         seed=spec.seed,
         metric=spec.metric,
         base=spec.base_digest,
+        compute=compute_of(spec.compute),
         few_shot=spec.few_shot if spec.HasField("few_shot") else FEW_SHOT,
         generation=_generation(spec.generation) if spec.HasField("generation") else None,
     )
@@ -167,6 +172,8 @@ def scoring_spec(job: ScoringJob) -> jobs_pb2.ScoringSpec:
             for suite in question.suites
         ],
     )
+    if question.compute != Compute():
+        spec.compute.CopyFrom(compute_message(question.compute))
     if question.generation:
         spec.generation.CopyFrom(_generation_spec(question.generation))
     return spec

@@ -8,11 +8,13 @@ from io import BytesIO
 
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from ratoon.operations import warm
 from ratoon.operations.jobs import JobFolder, JobState, LocalJobs
 from ratoon_evaluation.worker import job as evaluation_job
 from ratoon_evaluation.worker.baselines import BaselinesFailed, Task, fit_and_answer, stride, words
+from ratoon_evaluation.worker.models import AcceleratorMissing
 from ratoon_evaluation.worker.parts import UnusablePart
 from ratoon_evaluation.worker.scorer import Scorer
 
@@ -103,6 +105,38 @@ def test_stored_answers_are_not_computed_again(spec, store, tmp_path, monkeypatc
     monkeypatch.setattr(Scorer, "score", lambda *_: scored.append(1))
     assert evaluation_job.run(spec | {"stored_answers": stored}, job_in(tmp_path / "again")) == first
     assert scored == []
+
+
+def test_answers_in_another_number_format_are_other_answers(spec, store, tmp_path, monkeypatch):
+    half = spec | {"compute": {"dtype": "DTYPE_BFLOAT16"}, "domains": spec["domains"][1:], "rules": []}
+    first = evaluation_job.run(half, job_in(tmp_path / "first"))["evaluation"]["measured"]["domains"][0]
+    exact = evaluation_job.run(half | {"compute": {}}, job_in(tmp_path / "exact"))
+    scores = exact["evaluation"]["measured"]["domains"][0]
+    assert first["candidate"]["predictions"] != scores["candidate"]["predictions"]
+    assert [each["candidate"]["answer_settings"] for each in (first, scores)] == ["bfloat16", ""]
+    stored = [
+        {
+            "model": spec["candidate"],
+            "test": scores["test"],
+            "predictions": each["predictions"],
+            "answer_settings": each["answer_settings"],
+        }
+        for each in (first["candidate"], scores["candidate"])
+    ]
+    monkeypatch.setattr(Scorer, "score", None)
+    for stored_one, original in zip(stored, (first, scores), strict=True):
+        again = half | {"stored_answers": stored, "reference": ""}
+        again |= {} if stored_one["answer_settings"] else {"compute": {}}
+        result = evaluation_job.run(again, job_in(tmp_path / f"again-{stored_one['answer_settings']}"))
+        assert result["evaluation"]["measured"]["domains"][0]["candidate"] == original["candidate"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is an NVIDIA GPU here")
+def test_a_missing_gpu_ends_the_job_before_anything_is_fetched(spec, tmp_path):
+    wrong = spec | {"compute": {"accelerator": "ACCELERATOR_CUDA"}, "candidate": "0" * 64}
+    with pytest.raises(AcceleratorMissing) as refused:
+        evaluation_job.run(wrong, job_in(tmp_path / "job"))
+    assert refused.value.reason == "ACCELERATOR_UNAVAILABLE"
 
 
 def test_stored_answers_that_are_gone_are_computed_again(spec, store, tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ratoon.common.v1.compute_pb2 import Compute as Kinds
 from ratoon.evaluation.v1 import evaluation_run_pb2
 from ratoon.evaluation.v1 import evaluation_service_pb2 as pb
 from ratoon.evaluation.v1.evaluation_service_pb2_grpc import (
@@ -21,6 +22,7 @@ from ratoon.process.errors import FailedPrecondition, InvalidArgument, NotFound,
 from ratoon.runtime.lifecycle import App, Rpc
 from ratoon.security.identity import Role
 from ratoon.service.app import Platform, ServiceRuntime
+from ratoon.service.compute import JobDevices
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.migrations import migrate
 from ratoon.storage.paging import PageTokens
@@ -88,7 +90,18 @@ def build(settings: Settings, scoring, splits) -> App:
     answers, tokens = ParquetAnswers(ArtifactStore(settings.artifacts_url)), PageTokens(b"test")
     exports = JsonLinesExports(ArtifactStore(settings.artifacts_url))
     changes = base.changes(store)
-    ports = Ports(store, operations, changes, base.threads, base.clock, splits, answers, tokens, exports)
+    ports = Ports(
+        store,
+        operations,
+        changes,
+        base.threads,
+        base.clock,
+        splits,
+        answers,
+        tokens,
+        exports,
+        JobDevices(is_local=True, root=settings.folder),
+    )
     servicer = EvaluationServicer(ports)
     rpc = Rpc("ratoon.evaluation.v1.EvaluationService", add_EvaluationServiceServicer_to_server, servicer)
     return base.app([rpc], [operations])
@@ -137,6 +150,28 @@ def ask(evaluation, candidate, reference="", split=SPLIT, run_id="", request_id=
 def watched(evaluation, name, revision=0):
     request = pb.WatchEvaluationRunRequest(name=name, revision=revision)
     return list(evaluation.WatchEvaluationRun(request, timeout=120))
+
+
+def test_devices_that_are_missing_are_refused_before_a_test_part_is_opened(evaluation, splits):
+    readings = list(splits.readings)
+
+    def create(**compute):
+        run = RUNS(
+            candidate_digest="a" * 64,
+            domains=[evaluation_run_pb2.Domain(name="old", split=SPLIT)],
+            labels=["ham", "spam"],
+            compute=Kinds(**compute),
+        )
+        return evaluation.CreateEvaluationRun(
+            pb.CreateEvaluationRunRequest(parent="projects/p", evaluation_run=run)
+        )
+
+    with pytest.raises(FailedPrecondition, match="no NVIDIA GPU") as missing:
+        create(accelerator=Kinds.ACCELERATOR_CUDA)
+    assert missing.value.reason == "ACCELERATOR_UNAVAILABLE"
+    with pytest.raises(FailedPrecondition, match="does not run on neuron"):
+        create(accelerator=Kinds.ACCELERATOR_NEURON)
+    assert splits.readings == readings
 
 
 def test_a_run_is_scored_gated_and_watched(evaluation, splits, taught, always_ham, store):

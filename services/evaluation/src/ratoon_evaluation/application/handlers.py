@@ -15,6 +15,7 @@ from ratoon_evaluation.application.commands import CreateRun, ExportBadCases, Li
 from ratoon_evaluation.application.ports import (
     AnsweredRecord,
     Answers,
+    Devices,
     Export,
     Exports,
     Splits,
@@ -56,10 +57,13 @@ class BadCase:
         return sum(map(len, (*own, *record.references)))
 
 
-def create_run(command: CreateRun, store: Store, operations: Operations, clock: Clock) -> EvaluationRun:
+def create_run(
+    command: CreateRun, store: Store, operations: Operations, devices: Devices, clock: Clock
+) -> EvaluationRun:
     """Begin an evaluation; from the commit on it is worked on."""
     matched(command.parent, "projects/*", "parent")
     question = _complete(_with_suites(command, store), command.task)
+    devices.check(question.compute)
     for domain in question.domains:
         matched(domain.split, SPLIT, "domains")
     now = clock.now()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ratoon.operations.job_procedure import JobRunner
+from ratoon.tasks.compute import Compute
 from ratoon_evaluation.domain.predictions import StoredPredictions
 from ratoon_evaluation.domain.runs import EvaluationRun, Scored
 
@@ -40,6 +41,14 @@ class AnsweredRecord:
     text: str = ""
     label: str = ""
     references: tuple[str, ...] = ()
+
+
+class Devices(Protocol):
+    """Devices of the machines that score."""
+
+    def check(self, compute: Compute) -> None:
+        """Raise FailedPrecondition if the accelerator is known to be missing."""
+        ...
 
 
 class Splits(Protocol):

@@ -16,6 +16,7 @@ from ratoon.operations.job_machine import Failure, JobObservation, Transition
 from ratoon.operations.job_machine import Progress as JobProgress
 from ratoon.operations.job_machine import step as job_step
 from ratoon.tasks.classify import Classify
+from ratoon.tasks.compute import SCORING_ACCELERATORS, Compute, check_compute
 from ratoon.tasks.kinds import TaskSpec
 from ratoon_evaluation.domain.errors import BadEvaluation
 from ratoon_evaluation.domain.gate import BOUNDS, Outcome, Rule, RuleKind
@@ -81,6 +82,8 @@ class Question:
     """How answers are generated; None: the task does not generate."""
     suites: tuple[AppliedSuite, ...] = ()
     """Suites to apply in addition to the domains, as they were when the run was created."""
+    compute: Compute = Compute()
+    """Device and number format of the models."""
 
     @property
     def spec(self) -> TaskSpec:
@@ -155,6 +158,7 @@ def checked(question: Question) -> Question:
     of_domains = [rule for rule in question.rules if not is_suite_metric(rule.metric)]
     if strange := {rule.domain for rule in of_domains} - set(names):
         raise BadEvaluation(f"The gate names unknown domains: {', '.join(sorted(strange))}.", "gate")
+    check_compute(question.compute, "compute", SCORING_ACCELERATORS)
     _check_primary(question)
     _check_base(question)
     return question

@@ -17,7 +17,7 @@ from ratoon.storage.store import Store
 from ratoon.storage.watch import Changes
 from ratoon_evaluation import mapping, suite_messages
 from ratoon_evaluation.application import handlers, suites
-from ratoon_evaluation.application.ports import Answers, Exports, Splits
+from ratoon_evaluation.application.ports import Answers, Devices, Exports, Splits
 from ratoon_evaluation.domain.runs import EvaluationRun
 from ratoon_evaluation.domain.suites import Suite
 from ratoon_evaluation.harness_yaml import read_yaml
@@ -38,6 +38,7 @@ class Ports:
     answers: Answers
     tokens: PageTokens
     exports: Exports
+    devices: Devices
 
 
 class EvaluationServicer(EvaluationServiceServicer):
@@ -61,7 +62,9 @@ class EvaluationServicer(EvaluationServiceServicer):
         """Begin an evaluation."""
         ports = self._ports
         command = mapping.create_run(request)
-        run = await ports.threads(handlers.create_run, command, ports.store, ports.operations, ports.clock)
+        run = await ports.threads(
+            handlers.create_run, command, ports.store, ports.operations, ports.devices, ports.clock
+        )
         return mapping.run(run)
 
     async def GetEvaluationRun(

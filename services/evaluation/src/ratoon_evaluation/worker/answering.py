@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from ratoon.jobs.v1.evaluation_jobs_pb2 import ScoringSpec
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.models import ModelFolder
+from ratoon.tasks.compute import Compute
 from ratoon.tasks.kind import Metric, Record
 from ratoon_evaluation.domain.generation import Engine
 from ratoon_evaluation.domain.scores import DomainScores
@@ -21,11 +22,13 @@ from ratoon_evaluation.worker.fitting import FittingProcess
 from ratoon_evaluation.worker.generator import Completions, Generator, Prompt
 from ratoon_evaluation.worker.measuring import Answerer
 from ratoon_evaluation.worker.models import LoadedModel
-from ratoon_evaluation.worker.passes import CANDIDATE, REFERENCE, Domain, Pass
+from ratoon_evaluation.worker.passes import CANDIDATE, REFERENCE, Domain, Pass, settings_of_compute
 from ratoon_evaluation.worker.prompts import Prompts
 from ratoon_evaluation.worker.resampling import resampling_of
+from ratoon_evaluation.worker.spec import compute_of_spec
 from ratoon_evaluation.worker.vllm_generator import VllmGenerator
 
+_CPU = Compute()
 _VERSION = 1
 """Raised when answers to the same prompts would change."""
 
@@ -43,13 +46,17 @@ class Writer(Protocol):
 
 
 def settings_of(
-    decoding: Decoding, shots: Sequence[Record] = (), scores_references: bool = False, engine: str = ""
+    decoding: Decoding,
+    shots: Sequence[Record] = (),
+    scores_references: bool = False,
+    engine: str = "",
+    compute: Compute = _CPU,
 ) -> str:
     """Return the digest of all that answers depend on beside the model and the test part."""
     used = asdict(decoding) | ({"seed": 0} if decoding.is_greedy else {})
     fields = {
         "version": _VERSION,
-        "engine": f"{engine or Engine.TRANSFORMERS}, float32",
+        "engine": f"{engine or Engine.TRANSFORMERS}, {settings_of_compute(compute) or 'float32'}",
         "decoding": used,
         "shots": [asdict(shot) for shot in shots],
         "references": scores_references,
@@ -64,6 +71,7 @@ class AnswerEvaluator:
         self._spec, self._store = spec, store
         self._decoding, self._primary = decoding, primary
         self._how = resampling_of(spec)
+        self._compute = compute_of_spec(spec)
 
     def fitted(
         self, fitting: FittingProcess, domains: Sequence[Domain]
@@ -79,8 +87,8 @@ class AnswerEvaluator:
     def load(self, folder: ModelFolder) -> Writer:
         """Return a model that answers."""
         if self._spec.generation.engine == Engine.VLLM:
-            return VllmGenerator(folder, self._decoding, self._spec.threads)
-        return Generator(LoadedModel(folder, self._spec.threads), self._decoding)
+            return VllmGenerator(folder, self._decoding, self._spec.threads, self._compute)
+        return Generator(LoadedModel(folder, self._spec.threads, self._compute), self._decoding)
 
     def answer(self, model: Writer, each: Pass, advance: Callable[[int], None]) -> Completions:
         """Answer a test part."""

@@ -22,9 +22,10 @@ from ratoon_evaluation.domain.gate import Outcome, Rule, RuleKind, judge
 from ratoon_evaluation.domain.scores import Measurements
 from ratoon_evaluation.worker import cards, report
 from ratoon_evaluation.worker.kinds.table import KINDS, Evaluator
+from ratoon_evaluation.worker.models import check_device
 from ratoon_evaluation.worker.parts import read_part
 from ratoon_evaluation.worker.passes import Domain, Pass, roles
-from ratoon_evaluation.worker.spec import read_spec, task_of_spec
+from ratoon_evaluation.worker.spec import compute_of_spec, read_spec, task_of_spec
 from ratoon_evaluation.worker.suites.suite_job import SuiteJob
 
 JSON = dict[str, Any]
@@ -39,8 +40,12 @@ class Stopped(Exception):
 
 
 def run(raw_spec: JSON, job: JobFolder) -> JSON:
-    """Do the job; raises Stopped, UnusablePart, BadChatTemplate, BaselinesFailed or an artifact store's error."""
+    """Do the job.
+
+    Raises Stopped, AcceleratorMissing, UnusablePart, BadChatTemplate, BaselinesFailed or an artifact store's error.
+    """
     spec = read_spec(raw_spec)
+    check_device(compute_of_spec(spec))
     store = ArtifactStore(from_json(JobEnvironment, raw_spec).artifacts)
     evaluator = KINDS[task_of_spec(spec).kind].evaluator(spec, store)
     domains = [_domain(store, each, evaluator) for each in spec.domains]

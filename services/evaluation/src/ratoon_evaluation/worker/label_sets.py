@@ -97,7 +97,7 @@ class LabelSetEvaluator(AnswerEvaluator):
 
     def passes(self, domains: Sequence[Domain]) -> Sequence[Pass]:
         """Return the passes of the candidate and of the reference."""
-        return passes.of_roles(self._spec, domains, settings_of(self._decoding))
+        return passes.of_roles(self._spec, domains, settings_of(self._decoding, compute=self._compute))
 
     def measure(
         self, domain: Domain, answers: Mapping[str, Completions], fitted: Mapping[str, Any] | None

@@ -1,4 +1,7 @@
-"""Models of the artifact store, loaded by transformers in float32 on the CPU."""
+"""Models of the artifact store, loaded by transformers on a device and in a number format.
+
+Callers hold tensors on the CPU: inputs are moved to the device, and logits come back from it in float32.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import Any
 
 from ratoon.operations.warm import hidden
 from ratoon.storage.models import ModelFolder
+from ratoon.tasks.compute import Accelerator, Compute
 
 with hidden(
     "sklearn",
@@ -24,13 +28,29 @@ with hidden(
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging as transformers_logging
 
-__all__ = ["LoadedModel", "positions", "torch"]
+__all__ = ["AcceleratorMissing", "LoadedModel", "check_device", "positions", "torch"]
 
 transformers_logging.disable_progress_bar()
 
+_CPU = Compute()
 _SHARED = 20_000_000
 """Models with fewer parameters are scored on one core: to share such small products costs more than it saves, and
 on a busy machine many times as much."""
+
+
+class AcceleratorMissing(RuntimeError):
+    """The machine that evaluates models lacks the requested accelerator."""
+
+    reason = "ACCELERATOR_UNAVAILABLE"
+
+
+def check_device(compute: Compute) -> None:
+    """Raise AcceleratorMissing unless the accelerator is here."""
+    if compute.accelerator is not Accelerator.CPU and not torch.cuda.is_available():
+        raise AcceleratorMissing(
+            "There is no NVIDIA GPU where evaluations are scored: use the accelerator cpu, or give the job workers a "
+            "GPU."
+        )
 
 
 class LoadedModel:
@@ -39,9 +59,12 @@ class LoadedModel:
     `threads` are the cores it may use, 0: as many as its size is worth.
     """
 
-    def __init__(self, folder: ModelFolder, threads: int = 0) -> None:
+    def __init__(self, folder: ModelFolder, threads: int = 0, compute: Compute = _CPU) -> None:
         self.tokenizer: Any = AutoTokenizer.from_pretrained(folder.path, local_files_only=True)
-        self.model: Any = _loaded(folder).eval()
+        device = torch.device("cpu" if compute.accelerator is Accelerator.CPU else "cuda")
+        self.model: Any = _loaded(folder, getattr(torch, compute.dtype.lower())).eval().to(device)
+        _move_inputs(self.model, device)
+        self.model.register_forward_hook(_return_logits)
         self.parameters = int(self.model.num_parameters())
         """Number of parameters; tied ones count once."""
         torch.set_num_threads(threads or (1 if self.parameters < _SHARED else os.cpu_count() or 1))
@@ -64,9 +87,13 @@ def positions(mask: Any) -> Any:
     return (mask.cumsum(-1) - 1).clamp(min=0)
 
 
-def _loaded(folder: ModelFolder) -> Any:
+def _loaded(folder: ModelFolder, dtype: Any) -> Any:
+    """Return the model; an adapter is merged in float32, so that each weight is rounded once."""
     model = AutoModelForCausalLM.from_pretrained(
-        folder.whole, dtype=torch.float32, local_files_only=True, use_safetensors=True
+        folder.whole,
+        dtype=dtype if folder.base is None else torch.float32,
+        local_files_only=True,
+        use_safetensors=True,
     )
     _cap_attention(model)
     if folder.base is None:
@@ -75,7 +102,33 @@ def _loaded(folder: ModelFolder) -> Any:
 
     adapted = PeftModel.from_pretrained(model, folder.path, local_files_only=True)
     _untie(adapted.get_base_model())
-    return adapted.merge_and_unload()
+    return _rounded(adapted.merge_and_unload(), dtype)
+
+
+def _rounded(model: Any, dtype: Any) -> Any:
+    """Return the model with rounded weights; buffers, such as those of positions, stay as they are."""
+    for parameter in model.parameters():
+        if parameter.is_floating_point():
+            parameter.data = parameter.data.to(dtype)
+    return model
+
+
+def _move_inputs(model: Any, device: Any) -> None:
+    """Let each call of the model move its tensors to the device."""
+
+    def moved(value: Any) -> Any:
+        return value.to(device) if isinstance(value, torch.Tensor) else value
+
+    def before(_model: Any, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, Any]:
+        return tuple(map(moved, args)), {name: moved(value) for name, value in named.items()}
+
+    model.register_forward_pre_hook(before, with_kwargs=True)
+
+
+def _return_logits(_model: Any, _args: tuple[Any, ...], out: Any) -> Any:
+    """Bring the logits of a call to the CPU, in float32."""
+    out.logits = out.logits.float().cpu()
+    return out
 
 
 def _untie(model: Any) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ratoon.jobs.v1.evaluation_jobs_pb2 import ScoringSpec
+from ratoon.tasks.compute import Accelerator, Compute, Dtype
 from ratoon.tasks.kind import Record
 from ratoon_evaluation.worker.parts import Part
 
@@ -31,7 +32,7 @@ class Pass:
     """Digest of the model."""
     domain: Domain
     settings: str = ""
-    """Digest of all else that the answers depend on."""
+    """Identifier of all else that the answers depend on."""
     shots: tuple[Record, ...] = ()
     """Examples that stand before each prompt."""
 
@@ -39,6 +40,12 @@ class Pass:
     def key(self) -> tuple[str, str, str]:
         """Return what the answers depend on."""
         return self.model, self.domain.test.digest, self.settings
+
+
+def settings_of_compute(compute: Compute) -> str:
+    """Return what distinguishes answers by device and number format; empty: float32 on the CPU."""
+    device = "" if compute.accelerator is Accelerator.CPU else f" on {compute.accelerator.lower()}"
+    return "" if not device and compute.dtype is Dtype.FLOAT32 else f"{compute.dtype.lower()}{device}"
 
 
 def roles(spec: ScoringSpec) -> dict[str, str]:

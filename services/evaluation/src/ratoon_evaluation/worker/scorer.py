@@ -1,4 +1,4 @@
-"""Greedy answers, label log-probabilities and text likelihood of one model, by transformers in float32.
+"""Greedy answers, label log-probabilities and text likelihood of one model, by transformers.
 
 It knows prompts and labels, but neither the truth nor any score. The model's own chat template makes the
 prompt, so the prompts are those that an engine gets.
@@ -14,10 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ratoon.storage.models import ModelFolder
+from ratoon.tasks.compute import Compute
 from ratoon.tasks.labels import match_label
 from ratoon_evaluation.domain.kinds.classify import OTHER
 from ratoon_evaluation.worker.models import LoadedModel, positions, torch
 
+_CPU = Compute()
 _LOGITS = 1 << 22
 """At most so many logits (positions × vocabulary) are computed at once: 16 MiB."""
 _WIDEST = 128
@@ -46,8 +48,10 @@ class Scorer:
     `threads` are the cores it may use, 0: as many as its size is worth.
     """
 
-    def __init__(self, folder: ModelFolder, labels: Sequence[str], threads: int = 0) -> None:
-        self._loaded = loaded = LoadedModel(folder, threads)
+    def __init__(
+        self, folder: ModelFolder, labels: Sequence[str], threads: int = 0, compute: Compute = _CPU
+    ) -> None:
+        self._loaded = loaded = LoadedModel(folder, threads, compute)
         self._tokenizer, self._model, self._ends = loaded.tokenizer, loaded.model, loaded.ends
         self._labels = tuple(labels)
         self._label_ids = [self._tokenizer.encode(label, add_special_tokens=False) for label in labels]

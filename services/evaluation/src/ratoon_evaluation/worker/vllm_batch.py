@@ -20,7 +20,7 @@ def answers(spec: JSON) -> list[JSON]:
 
     llm = LLM(
         model=spec["model"],
-        dtype="float32",
+        dtype=spec["dtype"],
         max_model_len=spec["max_positions"],
         enforce_eager=True,
         enable_prefix_caching=False,

@@ -14,18 +14,21 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ratoon.storage.models import ModelFolder
+from ratoon.tasks.compute import Accelerator, Compute
 from ratoon.tasks.kind import Record
 from ratoon_evaluation.worker.decoding import Decoding, draws_of
 from ratoon_evaluation.worker.generator import Completions, Prompt, first_stop
 from ratoon_evaluation.worker.models import LoadedModel
 from ratoon_evaluation.worker.prompts import Prompts
 
+_CPU = Compute()
 _POLL_S = 0.5
 _ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
@@ -52,14 +55,22 @@ class EngineFailed(RuntimeError):
 
 
 class VllmGenerator:
-    """Answers prompts by vLLM in float32. An adapter is merged into its base first."""
+    """Answers prompts by vLLM. An adapter is merged into its base first, in float32."""
 
-    def __init__(self, folder: ModelFolder, decoding: Decoding, threads: int = 0) -> None:
+    def __init__(
+        self, folder: ModelFolder, decoding: Decoding, threads: int = 0, compute: Compute = _CPU
+    ) -> None:
         if importlib.util.find_spec("vllm") is None:
             raise EngineMissing(
                 "vLLM is not installed where evaluations are scored. Install it there, or leave "
                 "generation.engine out to use transformers."
             )
+        if compute.accelerator is not Accelerator.CPU and not list(metadata.distributions(name="vllm")):
+            raise EngineMissing(
+                "The vLLM that is installed where evaluations are scored computes on the CPU. Install the one for "
+                "GPUs there, or leave generation.engine out to use transformers."
+            )
+        self._dtype = compute.dtype.lower()
         loaded = LoadedModel(folder, threads)
         self._tokenizer, self._ends = loaded.tokenizer, loaded.ends.tolist()
         self._max_positions = loaded.max_positions
@@ -117,6 +128,7 @@ class VllmGenerator:
             spec = {
                 "model": str(self._model),
                 "max_positions": self._max_positions,
+                "dtype": self._dtype,
                 "ends": self._ends,
                 "sampling": {
                     "temperature": used.temperature,

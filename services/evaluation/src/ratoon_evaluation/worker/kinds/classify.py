@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from ratoon_evaluation.worker.parts import Part, UnusablePart
 from ratoon_evaluation.worker.passes import CANDIDATE, REFERENCE, Domain, Pass
 from ratoon_evaluation.worker.resampling import resampling_of
 from ratoon_evaluation.worker.scorer import Answers, Scorer
-from ratoon_evaluation.worker.spec import task_of_spec
+from ratoon_evaluation.worker.spec import compute_of_spec, task_of_spec
 
 
 def evaluator(spec: ScoringSpec, store: ArtifactStore) -> LabelEvaluator | LabelSetEvaluator:
@@ -36,6 +37,8 @@ class LabelEvaluator:
         self._spec, self._store = spec, store
         self._labels = tuple(spec.labels) or tuple(spec.task_spec.classify.labels)
         self._how = resampling_of(spec)
+        self._compute = compute_of_spec(spec)
+        self._settings = passes.settings_of_compute(self._compute)
 
     def check(self, part: Part) -> None:
         """Raise UnusablePart if a record has an unknown label."""
@@ -63,7 +66,7 @@ class LabelEvaluator:
 
     def passes(self, domains: Sequence[Domain]) -> Sequence[Pass]:
         """Return the passes of the candidate and of the reference."""
-        return passes.of_roles(self._spec, domains)
+        return passes.of_roles(self._spec, domains, self._settings)
 
     def stored(self, each: Pass, predictions: str) -> Answers | None:
         """Return stored answers."""
@@ -71,7 +74,7 @@ class LabelEvaluator:
 
     def load(self, folder: ModelFolder) -> Scorer:
         """Return a model that answers."""
-        return Scorer(folder, self._labels, self._spec.threads)
+        return Scorer(folder, self._labels, self._spec.threads, self._compute)
 
     def answer(self, model: Scorer, each: Pass, advance: Callable[[int], None]) -> Answers:
         """Answer a test part."""
@@ -114,4 +117,5 @@ class LabelEvaluator:
 
     def _scores(self, part: Part, answers: Answers) -> Scores:
         predictions = tables.write_predictions(self._store, part, self._labels, answers)
-        return scoring.model_scores(part, self._labels, answers, self._how, predictions)
+        scores = scoring.model_scores(part, self._labels, answers, self._how, predictions)
+        return replace(scores, answer_settings=self._settings)

@@ -92,7 +92,7 @@ class TextEvaluator(AnswerEvaluator):
         return each
 
     def _settings(self, shots: Sequence[Record] = ()) -> str:
-        return settings_of(self._decoding, shots, True, self._spec.generation.engine)
+        return settings_of(self._decoding, shots, True, self._spec.generation.engine, self._compute)
 
     def _prompt(self, prompts: Prompts, record: Record) -> Prompt:
         tokens = prompts.prompt(record)

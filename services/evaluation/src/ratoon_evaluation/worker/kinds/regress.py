@@ -69,7 +69,7 @@ class NumberEvaluator(AnswerEvaluator):
 
     def passes(self, domains: Sequence[Domain]) -> Sequence[Pass]:
         """Return the passes of the candidate and of the reference."""
-        return passes.of_roles(self._spec, domains, settings_of(self._decoding))
+        return passes.of_roles(self._spec, domains, settings_of(self._decoding, compute=self._compute))
 
     def _scores(
         self, domain: Domain, answers: Sequence[str | float], completions: Completions | None

@@ -14,6 +14,7 @@ from ratoon_evaluation.worker.bootstrap import MIN_UNITS, Draws, OfSums, drawn
 from ratoon_evaluation.worker.models import LoadedModel
 from ratoon_evaluation.worker.passes import CANDIDATE, REFERENCE
 from ratoon_evaluation.worker.resampling import Resampling
+from ratoon_evaluation.worker.spec import compute_of_spec
 
 Advance = Callable[[int], None]
 
@@ -32,7 +33,8 @@ class Model:
     """A model in the form that a test needs; one form is in memory at a time."""
 
     def __init__(self, folder: ModelFolder, loader: Loader, spec: ScoringSpec) -> None:
-        self._folder, self._loader, self._threads = folder, loader, spec.threads
+        self._folder, self._loader = folder, loader
+        self._threads, self._compute = spec.threads, compute_of_spec(spec)
         self._of_task: Any = None
         self._plain: LoadedModel | None = None
 
@@ -45,7 +47,7 @@ class Model:
     def plain(self) -> LoadedModel:
         """Return the model with its tokenizer."""
         if self._plain is None:
-            self._of_task, self._plain = None, LoadedModel(self._folder, self._threads)
+            self._of_task, self._plain = None, LoadedModel(self._folder, self._threads, self._compute)
         return self._plain
 
 
