@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ratoon.tasks.classify import Classify
+from ratoon.tasks.compute import Accelerator, Compute, Dtype
 from ratoon.tasks.generate import Form, Generate, Sampling
 from ratoon.tasks.kinds import TaskSpec
 from ratoon.tasks.regress import Regress
@@ -19,14 +20,14 @@ from ratoon_evaluation.domain.kinds.table import KINDS as EVALUATION_KINDS
 from ratoon_flywheel.adapters.evaluation import EvaluationStage
 from ratoon_flywheel.adapters.ingestion import SplitStage
 from ratoon_flywheel.adapters.labeling import LabelStage
+from ratoon_flywheel.adapters.registry import RegistrationStage
+from ratoon_flywheel.adapters.serving import RolloutStage
 from ratoon_flywheel.adapters.training import TrainingStage
 from ratoon_flywheel.domain.kinds.table import KINDS as RUN_KINDS
 from ratoon_flywheel.domain.pipelines.actions import stage_request
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Production, Products, StageId, Window
 from ratoon_flywheel.domain.pipelines.support import check_supported
 from ratoon_flywheel.domain.project_settings import (
-    Compute,
-    Dtype,
     MetricGate,
     StageCompute,
     TrainOn,
@@ -38,6 +39,8 @@ from ratoon_ingestion import mapping as ingestion_mapping
 from ratoon_ingestion.domain.splits import check_grouping
 from ratoon_labeling import mapping as labeling_mapping
 from ratoon_labeling.application import handlers as labeling
+from ratoon_registry import mapping as registry_mapping
+from ratoon_serving import mapping as serving_mapping
 from ratoon_training import mapping as training_mapping
 from ratoon_training.application.commands import recipe_of
 
@@ -83,7 +86,12 @@ PROJECTS = {
         ADAPTER,
         primary_metric="perplexity",
         gate=Gate(0, -3.5, 2.0),
-        compute=StageCompute(training=Compute(dtype=Dtype.BFLOAT16)),
+        compute=StageCompute(
+            training=Compute(dtype=Dtype.BFLOAT16),
+            evaluation=Compute(Accelerator.CUDA, Dtype.BFLOAT16, 1),
+            verification=Compute(Accelerator.CUDA),
+            serving=Compute(Accelerator.CUDA, Dtype.FLOAT16),
+        ),
         tuning=TuningDefaults(TrainOn.LAST_ANSWER, Truncation.LEFT, 256, True, 4, True),
     ),
     "JSON from scratch": project(JSON, SCRATCH, gate=Gate(baseline_margin=1), primary_metric="json_field_f1"),
@@ -124,6 +132,9 @@ class Accepting:
 
     def begin(self, tx: object, resource: object) -> None:
         """Begin the work of a resource."""
+
+    def check(self, compute: object) -> None:
+        """Have every device."""
 
 
 def runs(value: Project) -> list[PipelineRun]:
@@ -168,8 +179,30 @@ def test_evaluation_accepts_the_gate(each_run):
         channel = Requests()
         EvaluationStage(channel).create(stage_request(run, StageId.EVALUATION), "id")
         command = evaluation_mapping.create_run(channel.sent["CreateEvaluationRun"])
-        created = evaluation.create_run(command, Accepting(), Accepting(), FakeClock())
+        created = evaluation.create_run(command, Accepting(), Accepting(), Accepting(), FakeClock())
         assert created.question.task == run.project.task
+        assert created.question.compute == run.project.compute.evaluation
+
+
+def test_registry_accepts_the_devices_and_number_formats(each_run):
+    for run in each_run:
+        channel = Requests()
+        RegistrationStage(channel).create(stage_request(run, StageId.REGISTRATION), "id")
+        command = registry_mapping.create_version(channel.sent["CreateModelVersion"])
+        compute = run.project.compute
+        assert command.compute == compute.verification
+        served = compute.serving.dtype
+        assert command.serving_dtypes == (() if served is Dtype.FLOAT32 else (served,))
+
+
+def test_serving_accepts_the_devices_of_engines(each_run):
+    for run in each_run:
+        channel = Requests()
+        RolloutStage(channel).create(stage_request(run, StageId.ROLLOUT), "id")
+        command = serving_mapping.create_rollout(channel.sent["CreateRollout"])
+        serving = run.project.compute.serving
+        assert command.compute == (None if serving == Compute() else serving)
+        assert not channel.sent["CreateDeployment"].deployment.HasField("compute")
 
 
 @pytest.mark.parametrize("task", [CLASSIFY, SEVERAL, CHAT, NUMBER])

@@ -88,6 +88,7 @@ def build(settings: Settings, platform: Platform) -> App:
         ServingDeployments(serving),
         settings.drift_max_chars,
         watched,
+        base.job_devices(),
     )
     rpc = Rpc(
         "ratoon.flywheel.v1.FlywheelService", add_FlywheelServiceServicer_to_server, FlywheelServicer(ports)

@@ -7,12 +7,14 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from ratoon.common.v1 import compute_pb2, metric_pb2, progress_pb2
+from ratoon.common.v1 import metric_pb2, progress_pb2
 from ratoon.events.ports import Record
 from ratoon.flywheel.v1 import flywheel_events_pb2, pipeline_run_pb2, policy_pb2, project_pb2, signal_pb2
 from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
 from ratoon.runtime.timestamps import time_of, timestamp
 from ratoon.service import tasks
+from ratoon.service.compute import compute_of
+from ratoon.service.compute import message_of as compute_message
 from ratoon.service.events import record_of
 from ratoon.tasks.classify import Classify
 from ratoon.tasks.kind import BadTask, Direction, Metric
@@ -36,12 +38,9 @@ from ratoon_flywheel.domain.pipelines.policies import Policy
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Stage
 from ratoon_flywheel.domain.pipelines.support import DEFAULT_RECIPE
 from ratoon_flywheel.domain.project_settings import (
-    Accelerator,
     Budget,
-    Compute,
     CurationStep,
     DataRequirements,
-    Dtype,
     MetricGate,
     StageCompute,
     TrainOn,
@@ -494,27 +493,7 @@ def _primary_metric(spec: metric_pb2.Metric) -> str:
 
 def _stage_compute(value: StageCompute) -> project_pb2.Project.StageCompute:
     return project_pb2.Project.StageCompute(
-        **{stage: _compute_message(each) for stage, each in vars(value).items()}
-    )
-
-
-def _compute_message(value: Compute) -> compute_pb2.Compute:
-    kind = compute_pb2.Compute
-    return kind(
-        accelerator=kind.Accelerator.Value(f"ACCELERATOR_{value.accelerator}"),
-        dtype=kind.Dtype.Value(f"DTYPE_{value.dtype}"),
-        devices=value.devices,
-    )
-
-
-def _compute(spec: compute_pb2.Compute) -> Compute:
-    kind, default = compute_pb2.Compute, Compute()
-    accelerator = kind.Accelerator.Name(spec.accelerator).removeprefix("ACCELERATOR_")
-    dtype = kind.Dtype.Name(spec.dtype).removeprefix("DTYPE_")
-    return Compute(
-        Accelerator(accelerator) if spec.accelerator else default.accelerator,
-        Dtype(dtype) if spec.dtype else default.dtype,
-        spec.devices,
+        **{stage: compute_message(each) for stage, each in vars(value).items()}
     )
 
 
@@ -582,7 +561,7 @@ def _project(spec: project_pb2.Project, task: TaskSpec) -> Project:
         tuple(map(_metric_gate, spec.metric_gates)),
         _data_requirements(spec.data_requirements),
         Budget(**{field.name: value for field, value in spec.budget.ListFields()}),
-        StageCompute(**{field.name: _compute(value) for field, value in spec.compute.ListFields()}),
+        StageCompute(**{field.name: compute_of(value) for field, value in spec.compute.ListFields()}),
         tuple(spec.recipes),
         tuple(spec.retraining_recipes),
         tuple(CurationStep(step.name, dict(step.params)) for step in spec.curation),

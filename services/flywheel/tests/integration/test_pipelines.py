@@ -10,6 +10,7 @@ from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon.ingestion.v1 import source_pb2, split_pb2
 from ratoon.process.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from ratoon.security.identity import Role
+from ratoon.service.compute import has_nvidia_gpu
 from ratoon.testkit.waiting import until
 from ratoon.training.v1 import training_run_pb2
 
@@ -116,6 +117,33 @@ def test_training_gets_the_devices_of_the_project(flywheel, peers):
     assert training.resources == training_run_pb2.Resources(
         accelerator=training_run_pb2.Resources.ACCELERATOR_CUDA, workers=2
     )
+
+
+def test_every_stage_gets_its_devices_and_number_format(flywheel, peers):
+    def half(dtype: str) -> compute_pb2.Compute:
+        return compute_pb2.Compute(accelerator="ACCELERATOR_CPU", dtype=f"DTYPE_{dtype}")
+
+    stages = {"evaluation": half("BFLOAT16"), "verification": half("FLOAT16"), "serving": half("BFLOAT16")}
+    create_project(flywheel, compute=stages)
+    assert ended(flywheel, begin(flywheel)).state == Run.STATE_SUCCEEDED
+    (evaluation,), (version,), (rollout,) = (
+        peers.created_resources(kind) for kind in ("EvaluationRun", "ModelVersion", "Rollout")
+    )
+    assert evaluation.compute == stages["evaluation"]
+    assert version.verification_compute == stages["verification"]
+    assert version.serving_dtypes == [compute_pb2.Compute.DTYPE_BFLOAT16]
+    assert rollout.compute == stages["serving"]
+
+
+@pytest.mark.skipif(has_nvidia_gpu(), reason="there is an NVIDIA GPU here")
+@pytest.mark.parametrize("stage", ["evaluation", "verification", "serving"])
+def test_a_missing_gpu_is_refused_before_the_run_starts(flywheel, peers, stage):
+    cuda = compute_pb2.Compute(accelerator=compute_pb2.Compute.ACCELERATOR_CUDA)
+    create_project(flywheel, compute={stage: cuda})
+    with pytest.raises(FailedPrecondition, match="no NVIDIA GPU") as refused:
+        begin(flywheel)
+    assert refused.value.reason == "ACCELERATOR_UNAVAILABLE"
+    assert peers.created_resources("DatasetVersion") == []
 
 
 def test_training_gets_the_number_format_and_the_settings_of_fine_tuning(flywheel, peers):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ratoon.tasks.classify import Classify
+from ratoon.tasks.compute import Accelerator, Compute, Dtype
 from ratoon.tasks.generate import Generate
 from ratoon.tasks.regress import Regress
 from ratoon_flywheel.domain.errors import (
@@ -23,12 +24,9 @@ from ratoon_flywheel.domain.pipelines import policies
 from ratoon_flywheel.domain.pipelines.policies import Policy
 from ratoon_flywheel.domain.pipelines.support import check_base, check_supported, recipe_of
 from ratoon_flywheel.domain.project_settings import (
-    Accelerator,
     Budget,
-    Compute,
     CurationStep,
     DataRequirements,
-    Dtype,
     MetricGate,
     StageCompute,
     TuningDefaults,
@@ -266,9 +264,14 @@ def test_a_part_of_a_setting_can_be_changed_alone():
         ({"metric_gates": (MetricGate("auc", max_loss=0.1),)}, SettingNotSupported, "metric_gates"),
         ({"budget": Budget(max_cost=1.0, currency="EUR")}, SettingNotSupported, "budget.max_cost"),
         (
-            {"compute": StageCompute(serving=Compute(Accelerator.CUDA))},
+            {"compute": StageCompute(serving=Compute(devices=2))},
             SettingNotSupported,
-            "compute.serving",
+            r"compute\.serving\.devices",
+        ),
+        (
+            {"compute": StageCompute(evaluation=Compute(Accelerator.NEURON))},
+            SettingNotSupported,
+            r"compute\.evaluation\.accelerator",
         ),
         (
             {"compute": StageCompute(training=Compute(dtype=Dtype.FLOAT16))},

@@ -7,17 +7,15 @@ import pytest
 
 from ratoon.storage.store import codec_of
 from ratoon.tasks.classify import Classify
+from ratoon.tasks.compute import Accelerator, Compute, Dtype
 from ratoon.tasks.generate import Form, Generate, Sampling
 from ratoon.tasks.regress import Regress
 from ratoon_flywheel.adapters.tables import RESOURCES
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, State
 from ratoon_flywheel.domain.project_settings import (
-    Accelerator,
     Budget,
-    Compute,
     CurationStep,
     DataRequirements,
-    Dtype,
     MetricGate,
     StageCompute,
     TrainOn,

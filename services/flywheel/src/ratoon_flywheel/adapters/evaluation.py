@@ -5,6 +5,7 @@ import grpc
 from ratoon.evaluation.v1 import evaluation_run_pb2
 from ratoon.evaluation.v1 import evaluation_service_pb2 as pb
 from ratoon.evaluation.v1.evaluation_service_pb2_grpc import EvaluationServiceStub
+from ratoon.service.compute import message_of as compute_message
 from ratoon.service.tasks import message_of, requested_task
 from ratoon.tasks.kinds import kind_of, supported
 from ratoon_flywheel.adapters.children import child, ensure_cancelled
@@ -34,6 +35,7 @@ class EvaluationStage:
             base_digest=spec.base_digest,
             gate=[rule for domain in spec.domains for rule in _rules(domain, primary)],
             seed=spec.seed,
+            compute=compute_message(spec.compute),
         )
         request = pb.CreateEvaluationRunRequest(
             parent=spec.project, evaluation_run=run, request_id=request_id

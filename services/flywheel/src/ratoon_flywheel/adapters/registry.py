@@ -8,6 +8,8 @@ from ratoon.process.errors import NotFound
 from ratoon.registry.v1 import model_pb2, model_version_pb2
 from ratoon.registry.v1 import registry_service_pb2 as pb
 from ratoon.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
+from ratoon.service.compute import dtype_message, message_of
+from ratoon.tasks.compute import Dtype
 from ratoon_flywheel.adapters.children import child, ensure, ensure_cancelled
 from ratoon_flywheel.domain.pipelines.actions import MAX_OLD_DOMAINS, Register
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Production, Products
@@ -33,6 +35,8 @@ class RegistrationStage:
             changelog=spec.changelog,
             golden_source_digest=products.validation_digest,
             scores=products.scores,
+            verification_compute=message_of(project.compute.verification),
+            serving_dtypes=map(dtype_message, _serving_dtypes(project)),
         )
         request = pb.CreateModelVersionRequest(
             parent=project.model, model_version=version, request_id=request_id
@@ -97,6 +101,12 @@ class RegistryLineage:
 
     def _version(self, name: str) -> model_version_pb2.ModelVersion:
         return self._registry.GetModelVersion(pb.GetModelVersionRequest(name=name))
+
+
+def _serving_dtypes(project: Project) -> tuple[Dtype, ...]:
+    """Return the number formats of engines beside float32, which is always recorded."""
+    served = project.compute.serving.dtype
+    return () if served is Dtype.FLOAT32 else (served,)
 
 
 def _lineage(run: PipelineRun) -> model_version_pb2.Lineage:

@@ -7,9 +7,11 @@ import grpc
 
 from ratoon.process.errors import FailedPrecondition, InvalidArgument, NotFound
 from ratoon.runtime.timestamps import timestamp
+from ratoon.service.compute import message_of
 from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
 from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub
+from ratoon.tasks.compute import Compute
 from ratoon_flywheel.adapters.children import child, ensure, ensure_cancelled
 from ratoon_flywheel.application.ports import VersionVotes
 from ratoon_flywheel.domain.pipelines.actions import RollOut
@@ -30,7 +32,7 @@ class RolloutStage:
 
     def create(self, spec: RollOut, request_id: str) -> str:
         """Let a version serve, in the cheapest way that serving finds safe."""
-        project = spec.project
+        project, serving = spec.project, spec.project.compute.serving
         deployment = deployment_pb2.Deployment(model=project.model)
         deployment_request = pb.CreateDeploymentRequest(
             parent=project.name, deployment_id=project.id, deployment=deployment
@@ -39,6 +41,7 @@ class RolloutStage:
         rollout = rollout_pb2.Rollout(
             to_version=spec.version,
             bake=rollout_pb2.Rollout.Bake(seconds=project.rollout.bake_seconds),
+            compute=None if serving == Compute() else message_of(serving),
         )
         request = pb.CreateRolloutRequest(parent=project.deployment, rollout=rollout, request_id=request_id)
         return str(self._serving.CreateRollout(request).name)

@@ -3,6 +3,7 @@
 import grpc
 
 from ratoon.service.tasks import message_of
+from ratoon.tasks.compute import Dtype
 from ratoon.training.v1 import training_run_pb2
 from ratoon.training.v1 import training_service_pb2 as pb
 from ratoon.training.v1.training_service_pb2_grpc import TrainingServiceStub
@@ -10,7 +11,6 @@ from ratoon_flywheel.adapters.children import child, ensure_cancelled
 from ratoon_flywheel.domain.pipelines.actions import Train
 from ratoon_flywheel.domain.pipelines.runs import Products
 from ratoon_flywheel.domain.pipelines.steps import Child
-from ratoon_flywheel.domain.project_settings import Dtype
 from ratoon_flywheel.domain.projects import Method, labels_of
 
 

@@ -22,6 +22,7 @@ from ratoon_flywheel.application.intake import log_set_aside, read_segment
 from ratoon_flywheel.application.ports import (
     AnswerIndex,
     Deployments,
+    Devices,
     Lineage,
     RunIndex,
     Segments,
@@ -198,9 +199,9 @@ def delete_policy(command: Delete, store: Store, operations: Operations, runs: R
 
 
 def create_run(
-    command: CreateRun, store: Store, operations: Operations, runs: RunIndex, clock: Clock
+    command: CreateRun, store: Store, operations: Operations, runs: RunIndex, devices: Devices, clock: Clock
 ) -> PipelineRun:
-    """Start a pipeline run by hand."""
+    """Start a pipeline run by hand; a device that is known to be missing is refused before anything is trained."""
     matched(command.parent, PROJECT, "parent")
     for source in command.sources:
         matched(source, f"{PROJECT}/sources/*", "pipeline_run.sources")
@@ -213,6 +214,9 @@ def create_run(
     with store.write() as tx:
         project = tx.get(Project, command.parent)
         check_supported(project)
+        compute = project.compute
+        for each in (compute.evaluation, compute.verification, compute.serving):
+            devices.check(each)
         _check_budget(project, runs, tx, now)
         learned = history_of(runs.recent(tx, project.name), now).learned_until
         run = PipelineRun(

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from ratoon.storage.store import Transaction
+from ratoon.tasks.compute import Compute
 from ratoon.tasks.kinds import TaskSpec
 from ratoon.tasks.votes import Votes
 from ratoon_flywheel.domain.pipelines.actions import (
@@ -133,6 +134,14 @@ class Lineage(Protocol):
 
     def check_version(self, version: str) -> None:
         """NotFound when there is no such version."""
+        ...
+
+
+class Devices(Protocol):
+    """Devices of the machine, where it runs all stages."""
+
+    def check(self, compute: Compute) -> None:
+        """Raise FailedPrecondition if the accelerator is known to be missing."""
         ...
 
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 from math import isfinite
 from re import fullmatch
 
+from ratoon.tasks.compute import Compute
 from ratoon.tasks.kind import AnyKind, Direction, Metric
 from ratoon.tasks.kinds import KINDS
 from ratoon_flywheel.domain.errors import BadProject
@@ -20,22 +21,6 @@ _MAX_STEPS = 64
 _MAX_NAME_CHARS = 64
 _MAX_ACCUMULATION = 4096
 _SAMPLE_TOKENS = (16, 131_072)
-
-
-class Accelerator(StrEnum):
-    """Kind of device."""
-
-    CPU = "CPU"
-    CUDA = "CUDA"
-    NEURON = "NEURON"
-
-
-class Dtype(StrEnum):
-    """Number format of weights and activations."""
-
-    FLOAT32 = "FLOAT32"
-    BFLOAT16 = "BFLOAT16"
-    FLOAT16 = "FLOAT16"
 
 
 @dataclass(frozen=True)
@@ -69,15 +54,6 @@ class Budget:
     max_cost: float = 0.0
     currency: str = ""
     max_energy_kwh: float = 0.0
-
-
-@dataclass(frozen=True)
-class Compute:
-    """Devices and number format of a stage; zero devices leave the number to the stage."""
-
-    accelerator: Accelerator = Accelerator.CPU
-    dtype: Dtype = Dtype.FLOAT32
-    devices: int = 0
 
 
 @dataclass(frozen=True)

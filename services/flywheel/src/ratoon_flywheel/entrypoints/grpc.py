@@ -19,7 +19,7 @@ from ratoon.storage.watch import Changes
 from ratoon_flywheel import mapping
 from ratoon_flywheel.application import feedback, handlers
 from ratoon_flywheel.application.commands import DecideRun
-from ratoon_flywheel.application.ports import AnswerIndex, Deployments, Lineage, RunIndex, Segments
+from ratoon_flywheel.application.ports import AnswerIndex, Deployments, Devices, Lineage, RunIndex, Segments
 from ratoon_flywheel.application.together import SharedCommits
 from ratoon_flywheel.application.watched import WatchedRuns
 from ratoon_flywheel.domain.pipelines.policies import Policy
@@ -50,6 +50,7 @@ class Ports:
     deployments: Deployments
     max_chars: int
     watched: WatchedRuns
+    devices: Devices
 
 
 class FlywheelServicer(FlywheelServiceServicer):
@@ -151,7 +152,13 @@ class FlywheelServicer(FlywheelServiceServicer):
         """Start a pipeline run by hand."""
         ports, command = self._ports, mapping.create_run(request)
         created = await self._threads(
-            handlers.create_run, command, ports.store, ports.operations, ports.runs, ports.clock
+            handlers.create_run,
+            command,
+            ports.store,
+            ports.operations,
+            ports.runs,
+            ports.devices,
+            ports.clock,
         )
         return mapping.run(created)
 

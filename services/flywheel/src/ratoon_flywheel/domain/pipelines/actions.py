@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ratoon.tasks.compute import Compute
 from ratoon.tasks.kind import SplitMode
 from ratoon.tasks.kinds import TaskSpec, kind_of
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, StageId, Window
 from ratoon_flywheel.domain.pipelines.support import loop_kind
-from ratoon_flywheel.domain.project_settings import Compute, MetricGate, TuningDefaults
+from ratoon_flywheel.domain.project_settings import MetricGate, TuningDefaults
 from ratoon_flywheel.domain.projects import Project, TrainingDefaults
 
 MAX_OLD_DOMAINS = 3
@@ -114,6 +115,7 @@ class Evaluate:
     """Metric that decides between versions; empty: that of the kind of task."""
     base_digest: str = ""
     """Base model whose answers are a baseline; empty: none."""
+    compute: Compute = Compute()
 
 
 @dataclass(frozen=True)
@@ -190,6 +192,7 @@ def _evaluate(run: PipelineRun) -> Evaluate:
         project.training.seed,
         project.primary_metric,
         project.training.base_artifact_digest if loop_kind(project).STARTS_FROM_BASE else "",
+        project.compute.evaluation,
     )
 
 

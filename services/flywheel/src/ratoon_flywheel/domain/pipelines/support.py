@@ -1,10 +1,11 @@
 """Which projects pipeline runs support. A project with other settings can be created; its runs are refused early."""
 
+from ratoon.tasks.compute import SCORING_ACCELERATORS, Accelerator, Dtype
 from ratoon.tasks.kinds import kind_of, supported
 from ratoon_flywheel.domain.curation import is_known
 from ratoon_flywheel.domain.errors import BadRecipe, NoBaseModel, SettingNotSupported
 from ratoon_flywheel.domain.kinds.table import KINDS, LoopKind
-from ratoon_flywheel.domain.project_settings import Accelerator, Compute, Dtype, MetricGate
+from ratoon_flywheel.domain.project_settings import MetricGate
 from ratoon_flywheel.domain.projects import Method, Project
 
 _RECIPES = ((), ("sft",))
@@ -79,7 +80,12 @@ def _unsupported(project: Project) -> dict[str, bool]:
         "compute.training.dtype": project.compute.training.dtype is Dtype.FLOAT16,
         "compute.training.accelerator": project.compute.training.accelerator is Accelerator.NEURON,
         **{
-            f"compute.{stage}": getattr(project.compute, stage) != Compute()
+            f"compute.{stage}.accelerator": getattr(project.compute, stage).accelerator
+            not in SCORING_ACCELERATORS
+            for stage in ("evaluation", "verification")
+        },
+        **{
+            f"compute.{stage}.devices": getattr(project.compute, stage).devices > 1
             for stage in ("evaluation", "verification", "serving")
         },
         "recipes": project.recipes not in _RECIPES,
