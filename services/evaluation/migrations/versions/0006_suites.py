@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from ratoon.storage.migrations import create_resource_table_v1
+from ratoon.storage.migrations import create_resource_table_v2
 
 revision = "0006"
 down_revision = "0005"
@@ -10,7 +10,7 @@ down_revision = "0005"
 
 def upgrade() -> None:
     """Create the table."""
-    create_resource_table_v1(op, "suites")
+    create_resource_table_v2(op, "suites")
 
 
 def downgrade() -> None:

@@ -1,0 +1,282 @@
+"""Tests of suites within jobs: multi-turn conversations, rows of many forms, programming problems."""
+
+import gzip
+import json
+from io import BytesIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ratoon.operations.jobs import JobFolder
+from ratoon.tasks.kind import Record, Turn
+from ratoon_evaluation.domain.perturbations import Noise, Perturbation
+from ratoon_evaluation.domain.suites import CodeTest
+from ratoon_evaluation.worker import job as evaluation_job
+from ratoon_evaluation.worker.generator import Generator
+from ratoon_evaluation.worker.parts import read_part
+from ratoon_evaluation.worker.sandbox.sandbox import SandboxMissing, run_program
+from ratoon_evaluation.worker.suites import code_test
+from ratoon_evaluation.worker.suites.code_test import read_problems
+from ratoon_evaluation.worker.suites.failures import TestFailed as Failed
+from ratoon_evaluation.worker.suites.likelihood import LikelihoodScorer, Texts
+from ratoon_evaluation.worker.suites.records_test import noisy
+from ratoon_evaluation.worker.suites.rows import MAX_BYTES, read_records
+
+from .conftest import mails, part_blob
+
+
+def blob(store, *rows):
+    return store.put_bytes("\n".join(map(json.dumps, rows)).encode())
+
+
+def run(store, folder, model, *tests, **more):
+    folder.mkdir()
+    spec = {
+        "artifacts": store.url,
+        "candidate": model,
+        "task_spec": {"generate": {"defaults": {"max_tokens": 6}}},
+        "suites": [{"name": "s", "revision": 1, "tests": list(tests)}],
+        "resamples": 200,
+        "threads": 1,
+        **more,
+    }
+    return evaluation_job.run(spec, JobFolder(folder))["evaluation"]["measured"]["suites"][0]["tests"]
+
+
+USER, SYSTEM = "user", "system"
+
+
+def turns(*contents):
+    roles = (SYSTEM, USER, "assistant", USER, "assistant", USER)
+    return [{"role": role, "content": content} for role, content in zip(roles, contents, strict=False)]
+
+
+def test_the_models_own_answers_are_fed_back(store, taught, always_ham, tmp_path, monkeypatch):
+    rendered, answer = [], Generator.answer
+
+    def recorded(self, prompts, advance):
+        rendered.append([self._loaded.tokenizer.decode(prompt.tokens) for prompt in prompts])
+        return answer(self, prompts, advance)
+
+    monkeypatch.setattr(Generator, "answer", recorded)
+    digest = blob(
+        store,
+        {"messages": turns("Sort mail.", "First", "WRITTEN", "Second"), "reference": "ham"},
+        {"messages": turns("Sort mail.", "Only"), "reference": "spam"},
+    )
+    (test,) = run(
+        store, tmp_path / "job", always_ham, {"name": "t", "records": {"digest": digest, "multi_turn": True}}
+    )
+    first, second = rendered
+    assert ["First" in each for each in first] == [True, False]
+    assert len(second) == 1
+    assert "WRITTEN" not in second[0]
+    assert "<|assistant|>ham</s>" in second[0]
+    assert test["records"] == 2
+    assert test["candidate"]["exact_match"]["value"] == 0.5
+
+
+def test_labels_are_no_turns(store, taught, tmp_path):
+    digest = blob(store, *({"prompt": text, "label": label} for text, label in mails(4)))
+    (test,) = run(
+        store,
+        tmp_path / "job",
+        taught,
+        {"name": "t", "records": {"digest": digest, "multi_turn": True}},
+        task_spec={"classify": {"labels": ["ham", "spam"]}},
+    )
+    assert "needs a task `generate`" in test["unmeasured"][""]
+
+
+def test_rows_of_all_forms_are_records(store):
+    digest = blob(
+        store,
+        {"prompt": "a", "completion": "b"},
+        {"text": "a", "label": " b "},
+        {"messages": [{"role": USER, "content": "a"}, {"role": "assistant", "content": "b"}]},
+        {"prompt": "a", "references": ["b", "c"]},
+        {"prompt": [{"role": USER, "content": "a"}], "answer": 3},
+        {"prompt": "a"},
+    )
+    part = read_records(store, digest)
+    assert part.texts == ("a",) * 6
+    assert part.labels == ("b", "b", "b", "b", "3", "")
+    user = (Turn(USER, "a"),)
+    assert part.records == (
+        Record(user, ("b",)),
+        Record(user, (" b ",)),
+        Record(user, ("b",)),
+        Record(user, ("b", "c")),
+        Record(user, ("3",)),
+        Record(user),
+    )
+    sink = BytesIO()
+    pq.write_table(pa.table({"prompt": ["a"], "reference": ["b"]}), sink)
+    assert read_records(store, store.put_bytes(sink.getvalue())).labels == ("b",)
+    of_split = store.put_bytes(part_blob(mails(3)))
+    assert read_records(store, of_split) == read_part(store, of_split)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "no row"),
+        (b"[]", "no row"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b'{"prompt": "a"}\nx', "Line 2 is not JSON"),
+        (b"3", "Line 1 is no JSON object"),
+        (b"[3]", "Row 1 is no JSON object"),
+        (b"[" * 100_000, "not JSON"),
+        (b'{"answer": "b"}', "Row 1 has no prompt"),
+        (b'{"messages": [{"role": "robot", "content": "a"}]}', "Row 1: Message 1 has the role"),
+        (b'{"messages": [{"role": "user", "content": " "}]}', "Row 1: No message of the user"),
+        (b'{"messages": [3]}', "no conversation"),
+        (b'{"prompt": "\\ud800"}', "surrogate"),
+        (b'{"prompt": "a", "references": [{}]}', "a reference must be"),
+        (b'{"prompt": "a", "example": "{"}', "Row 1: The example"),
+        (b"PAR1 and no more", "cannot be read"),
+    ],
+)
+def test_rows_that_are_none_are_named(store, data, reason):
+    with pytest.raises(Failed, match=reason):
+        read_records(store, store.put_bytes(data))
+
+
+def test_a_file_that_is_gone_or_too_large_is_named(store, monkeypatch):
+    with pytest.raises(Failed, match="not in the store"):
+        read_records(store, "0" * 64)
+    monkeypatch.setattr("ratoon_evaluation.worker.suites.rows.MAX_BYTES", 3)
+    with pytest.raises(Failed, match="more than 0 MiB"):
+        read_records(store, store.put_bytes(b"four"))
+    assert MAX_BYTES > 3
+
+
+def test_noise_changes_prompts_alone(store):
+    part = read_records(
+        store,
+        blob(
+            store,
+            {
+                "messages": turns("System text", "First question", "Some answer", "Second question"),
+                "reference": "right",
+            },
+            {"prompt": "A plain question", "reference": "right"},
+        ),
+    )
+    changed = noisy(part, Noise((Perturbation.TYPOS,), 0.3, 1))
+    assert changed.digest != part.digest
+    assert changed == noisy(part, Noise((Perturbation.TYPOS,), 0.3, 1))
+    assert (changed.labels, changed.record_ids) == (part.labels, part.record_ids)
+    for before, after in zip(part.records, changed.records, strict=True):
+        assert before.answers == after.answers
+        for one, other in zip(before.turns, after.turns, strict=True):
+            assert (one.content == other.content) is (one.role != USER)
+
+
+PROBLEM = {
+    "task_id": "HumanEval/x",
+    "prompt": "def one():\n",
+    "test": "def check(candidate):\n    assert candidate() == 1\n",
+    "entry_point": "one",
+}
+
+
+@pytest.fixture
+def answers(monkeypatch):
+    """Let models answer with these texts, in turn."""
+    texts = []
+
+    class Fixed:
+        def __init__(self, _loaded, decoding):
+            self.seed = decoding.seed
+
+        def continued(self, prompts, advance):
+            advance(len(prompts))
+            return type("Completions", (), {"texts": [texts[self.seed % len(texts)]] * len(prompts)})
+
+    monkeypatch.setattr(code_test, "RawGenerator", Fixed)
+    return texts
+
+
+def test_pass_at_k_counts_programs_that_pass(store, always_ham, tmp_path, answers):
+    try:
+        run_program("")
+    except SandboxMissing as error:
+        pytest.skip(str(error))
+    answers += ["    return 1\n", "    return 2\n", "    import os; os._exit(0)\n", "    return 1\n"]
+    digest = store.put_bytes(
+        gzip.compress(json.dumps(PROBLEM).encode() + b"\n" + json.dumps(PROBLEM).encode())
+    )
+    code = {"digest": digest, "samples": 4, "k": [1, 2, 4]}
+    (test,) = run(store, tmp_path / "job", always_ham, {"name": "t", "metric": "pass@1", "code": code})
+    values = {name: each["value"] for name, each in test["candidate"].items()}
+    assert values == {"pass@1": 0.5, "pass@2": pytest.approx(1 - 1 / 6), "pass@4": 1.0}
+    rows = pq.read_table(BytesIO(store.read(test["answers"]))).to_pylist()
+    assert [row["outcome"] for row in rows[::2]] == ["passed", "failed", "failed", "passed"]
+
+
+def test_without_a_sandbox_the_test_has_no_value(store, always_ham, tmp_path, answers, monkeypatch):
+    def refused(_program, _limits):
+        raise SandboxMissing("Programs cannot be run here: namespaces are refused.")
+
+    monkeypatch.setattr(code_test, "run_program", refused)
+    answers.append("    return 1\n")
+    (test,) = run(
+        store, tmp_path / "job", always_ham, {"name": "t", "code": {"digest": blob(store, PROBLEM, PROBLEM)}}
+    )
+    assert "namespaces are refused" in test["unmeasured"][""]
+    assert not test["candidate"]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"\x1f\x8bx", "cannot be unpacked"),
+        (json.dumps(PROBLEM | {"test": ""}).encode(), "Problem 1 lacks test"),
+        (json.dumps(PROBLEM | {"entry_point": "os.system('x')"}).encode(), "the name of a function"),
+    ],
+)
+def test_problems_that_are_none_are_named(store, data, reason):
+    with pytest.raises(Failed, match=reason):
+        read_problems(store, CodeTest(store.put_bytes(data)))
+
+
+@pytest.fixture(scope="module")
+def loaded(store, taught, tmp_path_factory):
+    from ratoon.storage.models import fetch_model
+    from ratoon_evaluation.worker.models import LoadedModel
+
+    return LoadedModel(fetch_model(store, taught, tmp_path_factory.mktemp("loaded")), 1)
+
+
+def test_likelihoods_are_those_of_a_plain_forward_pass(loaded):
+    import torch
+
+    pairs = [
+        ("The meeting is ", "moved"),
+        ("", "The patch"),
+        ("You have won ", "a free prize, click here"),
+        ("a", " b"),
+    ]
+    texts = Texts(loaded.tokenizer)
+    scores = LikelihoodScorer(loaded).score(pairs, lambda done: None)
+    for (context, continuation), score in zip(pairs, scores, strict=True):
+        before, following = texts.pair(context, continuation)
+        with torch.inference_mode():
+            logits = loaded.model(torch.tensor([[*before, *following]])).logits[0].log_softmax(-1)
+        expected = sum(float(logits[len(before) + place - 1, token]) for place, token in enumerate(following))
+        assert score.value == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_long_context_is_cut_on_the_left(loaded):
+    limit = loaded.max_positions
+    long = "The patch fixes the parser " * limit
+    (score, short) = LikelihoodScorer(loaded).score(
+        [(long, "all tests"), ("x", "all tests")], lambda done: None
+    )
+    assert score.value != short.value
+    with pytest.raises(Failed, match="can be scored"):
+        LikelihoodScorer(loaded).score([("a", long)], lambda done: None)
+    with pytest.raises(Failed, match="has 0 tokens"):
+        LikelihoodScorer(loaded).score([("a", "")], lambda done: None)
