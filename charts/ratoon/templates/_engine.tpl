@@ -14,10 +14,11 @@ metadata:
   labels:
     {{- include "common.selector" . | nindent 4 }}
     app.kubernetes.io/part-of: ratoon
-  {{- if $engine.capacity }}
   annotations:
+    ratoon.dev/accelerator: {{ $pool.flavour | toJson }}
+    {{- if $engine.capacity }}
     ratoon.dev/capacity: {{ include "common.text" $engine.capacity | quote }}
-  {{- end }}
+    {{- end }}
 spec:
   revisionHistoryLimit: 1
   template:
