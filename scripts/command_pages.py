@@ -102,6 +102,10 @@ CONSOLE_REASONS = {
     "SummarizeRatings": "ratings are entered in the console; their summary is printed by the command line",
     "ExportBadCases": "the page of an evaluation names the command that makes a labelling queue of bad cases",
     **dict.fromkeys(
+        ("CreateSuite", "GetSuite", "ListSuites", "UpdateSuite", "DeleteSuite"),
+        "suites are made from files; the page of an evaluation shows their results",
+    ),
+    **dict.fromkeys(
         ("CreateSource", "BatchCreateTasks", "CreateErasure", "GetErasure", "ListErasures", "WatchErasure"),
         _SHELL,
     ),
