@@ -5,9 +5,12 @@ import time
 
 import pytest
 
+from ratoon.tasks import kinds
+from ratoon.tasks.classify import Classify
 from ratoon.tasks.generate import Form, Generate, check, is_wrong, parse, record_fault, valid_answers
 from ratoon.tasks.json_schema import document_fault, schema_fault
 from ratoon.tasks.kind import BadTask, Record, Turn
+from ratoon.tasks.regress import Regress
 
 INVOICE = {
     "type": "object",
@@ -41,6 +44,9 @@ def test_a_record_says_why_an_answer_does_not_fit():
     assert 'at $["total"]' in fault
     assert record_fault(TASK, Record(PROMPT, ("{",))).endswith("that fits the schema of the project.")
     assert valid_answers(Generate(Form.JSON)) == "a JSON document"
+    assert kinds.misfit(TASK, "{}") == ': "due" is a required property'
+    for task in (Generate(), Generate(Form.JSON), Classify(("a", "b")), Regress()):
+        assert kinds.misfit(task, "{}") == ""
 
 
 @pytest.mark.parametrize(

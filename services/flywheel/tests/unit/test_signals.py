@@ -172,7 +172,7 @@ def test_a_correction_is_taken_for_every_kind_of_task(task, correction, label):
         (
             Generate(Form.JSON, '{"required": ["due"]}'),
             "{}",
-            "that fits the schema of the project; '{}' is not",
+            'is not: "due" is a required property',
         ),
         (Generate(), "  \n", "a text"),
         (Generate(), "x" * 65_537, "65,536 characters, not 65,537"),

@@ -112,6 +112,11 @@ def valid_answers(task: Classify, /) -> str:
     return f"one{' or more' if task.multi_label else ''} of {', '.join(task.labels)}"
 
 
+def misfit(task: Classify, text: str, /) -> str:
+    """Return nothing: the list of labels says it all."""
+    return ""
+
+
 def is_wrong(task: Classify, answered: str, expected: str, /) -> bool:
     """Return whether two answers name different labels. The spelling does not matter, nor does the list of labels."""
     return _keys(task, answered) != _keys(task, expected)

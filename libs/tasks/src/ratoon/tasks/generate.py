@@ -158,10 +158,10 @@ def valid_answers(task: Generate, /) -> str:
     return "a JSON document" + (" that fits the schema of the project" if task.json_schema else "")
 
 
-def misfit(task: Generate, answer: str) -> str:
-    """Return why a JSON document does not fit the schema, to complete a sentence; empty for other texts."""
+def misfit(task: Generate, text: str, /) -> str:
+    """Return why a JSON document does not fit the schema; empty for other texts."""
     try:
-        fault = _schema_fault(task, json.loads(answer))
+        fault = _schema_fault(task, json.loads(text))
     except (ValueError, RecursionError):
         return ""
     return f": {fault}" if fault else ""

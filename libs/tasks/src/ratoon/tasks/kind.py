@@ -193,6 +193,10 @@ class TaskKind(Protocol[Spec]):
         """Return what a valid answer is, to complete the sentence `correction must be …`."""
         ...
 
+    def misfit(self, task: Spec, text: str, /) -> str:
+        """Return why a text is no answer, as `: ` and the reason; empty where `valid_answers` says it all."""
+        ...
+
     def is_wrong(self, task: Spec, answered: str, expected: str, /) -> bool:
         """Return whether an answer is wrong if `expected` is right. Texts that are no answer are wrong."""
         ...

@@ -64,6 +64,11 @@ def valid_answers(task: TaskSpec) -> str:
     return kind_of(task).valid_answers(task)
 
 
+def misfit(task: TaskSpec, text: str) -> str:
+    """Return why a text is no answer of the task, where `valid_answers` does not say it all: `: ` and the reason."""
+    return kind_of(task).misfit(task, text)
+
+
 def is_wrong(task: TaskSpec, answered: str, expected: str) -> bool:
     """Return whether an answer is wrong if `expected` is right."""
     return kind_of(task).is_wrong(task, answered, expected)

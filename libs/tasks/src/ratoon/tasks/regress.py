@@ -116,6 +116,11 @@ def valid_answers(task: Regress, /) -> str:
     return f"a number of {task.max:g} or less{unit}" if task.max is not None else f"a number{unit}"
 
 
+def misfit(task: Regress, text: str, /) -> str:
+    """Return nothing: unit and range say it all."""
+    return ""
+
+
 def is_wrong(task: Regress, answered: str, expected: str, /) -> bool:
     """Return whether an answer is farther from the right number than the tolerance."""
     answer, right = number(task, answered), number(task, expected)

@@ -157,8 +157,10 @@ def checked(feedback: Feedback, task: TaskSpec) -> Feedback:
     if feedback.rejected_answer_id and feedback.rejected_answer_id == feedback.answer_id:
         raise BadFeedback("An answer cannot be better than itself: give two answers.", "rejected_answer_id")
     if feedback.correction and kinds.parse(task, feedback.correction) is None:
-        valid = kinds.valid_answers(task)
-        raise BadFeedback(f"correction must be {valid}; {feedback.correction[:50]!r} is not.", "correction")
+        valid, why = kinds.valid_answers(task), kinds.misfit(task, feedback.correction)
+        raise BadFeedback(
+            f"correction must be {valid}; {feedback.correction[:50]!r} is not{why}.", "correction"
+        )
     return feedback
 
 
