@@ -23,6 +23,8 @@ from ratoon_evaluation.worker.baselines import VECTORIZERS, cut, stride, words
 from ratoon_evaluation.worker.fitting import answer_tasks
 
 NEAREST, MEAN, RIDGE, LABEL_SETS = "nearest_reference", "mean", "ridge_tfidf", "label_sets"
+_MAX_DECISIONS = 1_000_000
+"""Labels times records that regressions are fitted on: of larger parts every n-th record is taken."""
 _COMPARED = 500
 """Texts that are compared with the training part at once."""
 
@@ -90,9 +92,10 @@ def _label_sets(task: dict[str, Any], vectorizer: Any) -> list[str]:
     from sklearn.multiclass import OneVsRestClassifier
     from sklearn.preprocessing import MultiLabelBinarizer
 
-    every = stride(task["texts"])
-    binarizer = MultiLabelBinarizer()
-    named = binarizer.fit_transform(task["answers"][::every])
+    binarizer = MultiLabelBinarizer().fit(task["answers"])
+    decisions = len(task["texts"]) * len(binarizer.classes_)
+    every = max(stride(task["texts"]), -(-decisions // _MAX_DECISIONS))
+    named = binarizer.transform(task["answers"][::every])
     regressions = OneVsRestClassifier(LogisticRegression(C=10.0, max_iter=1000))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Label .* is present in all training examples")
