@@ -85,8 +85,8 @@ def _white_space(text: str, rate: float, random: Random) -> str:
 
 
 def _truncation(text: str, rate: float, _random: Random) -> str:
-    kept = len(text) - max(1, round(len(text) * rate))
-    return text[:kept].rstrip() or text
+    retained = len(text) - max(1, round(len(text) * rate))
+    return text[:retained].rstrip() or text
 
 
 def _chosen(text: str, rate: float, random: Random, allowed: Callable[[str], bool]) -> list[int]:

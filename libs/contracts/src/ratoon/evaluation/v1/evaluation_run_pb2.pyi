@@ -239,7 +239,7 @@ class GenerationSettings(_message.Message):
         ENGINE_UNSPECIFIED: GenerationSettings._Engine.ValueType  # 0
         """Not set: transformers."""
         ENGINE_TRANSFORMERS: GenerationSettings._Engine.ValueType  # 1
-        """Transformers, in float32."""
+        """Transformers."""
         ENGINE_VLLM: GenerationSettings._Engine.ValueType  # 2
         """Offline batches of vLLM. The run fails where vLLM is not installed."""
 
@@ -249,7 +249,7 @@ class GenerationSettings(_message.Message):
     ENGINE_UNSPECIFIED: GenerationSettings.Engine.ValueType  # 0
     """Not set: transformers."""
     ENGINE_TRANSFORMERS: GenerationSettings.Engine.ValueType  # 1
-    """Transformers, in float32."""
+    """Transformers."""
     ENGINE_VLLM: GenerationSettings.Engine.ValueType  # 2
     """Offline batches of vLLM. The run fails where vLLM is not installed."""
 
@@ -375,9 +375,9 @@ class GateRule(_message.Message):
     """
     metric: _builtins.str
     """Name of the metric. Required for MIN_VALUE and MAX_VALUE. Empty: the metric of the run. A metric that cannot be
-    compared or bounded is refused (`BAD_EVALUATION`). MIN_VALUE and MAX_VALUE also bound suites: `suite:NAME.metric` is
-    the mean over the tests of the suite NAME that have the metric, `suite:NAME/TEST.metric` one test; `domain` is empty
-    then.
+    compared or bounded is refused (`BAD_EVALUATION`). MIN_VALUE and MAX_VALUE also bound suites: `suite:NAME.metric`
+    is the mean over the tests of the suite NAME that have the metric, `suite:NAME/TEST.metric` one test; `domain` is
+    empty then.
     """
     baseline: _builtins.str
     """Name of the baseline of BEATS_MAJORITY. Empty: the simplest one of the kind of task, `majority`,

@@ -173,8 +173,8 @@ class EvaluationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateSuite(self, request, context):
-        """Create a suite of tests. A suite that contradicts itself, and a task of lm-evaluation-harness that is not supported,
-        are refused (`BAD_SUITE`); the error names the field.
+        """Create a suite of tests. A suite that contradicts itself, and a task of lm-evaluation-harness that is not
+        supported, are refused (`BAD_SUITE`); the error names the field.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -65,8 +65,8 @@ class EvaluationServiceStub:
     and for a domain that it does not have (`BAD_EVALUATION`).
     """
     CreateSuite: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.CreateSuiteRequest, _suite_pb2.Suite]
-    """Create a suite of tests. A suite that contradicts itself, and a task of lm-evaluation-harness that is not supported,
-    are refused (`BAD_SUITE`); the error names the field.
+    """Create a suite of tests. A suite that contradicts itself, and a task of lm-evaluation-harness that is not
+    supported, are refused (`BAD_SUITE`); the error names the field.
     """
     GetSuite: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.GetSuiteRequest, _suite_pb2.Suite]
     """Return one suite."""
@@ -114,8 +114,8 @@ class EvaluationServiceAsyncStub(EvaluationServiceStub):
     and for a domain that it does not have (`BAD_EVALUATION`).
     """
     CreateSuite: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.CreateSuiteRequest, _suite_pb2.Suite]  # type: ignore[assignment]
-    """Create a suite of tests. A suite that contradicts itself, and a task of lm-evaluation-harness that is not supported,
-    are refused (`BAD_SUITE`); the error names the field.
+    """Create a suite of tests. A suite that contradicts itself, and a task of lm-evaluation-harness that is not
+    supported, are refused (`BAD_SUITE`); the error names the field.
     """
     GetSuite: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.GetSuiteRequest, _suite_pb2.Suite]  # type: ignore[assignment]
     """Return one suite."""
@@ -214,8 +214,8 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _evaluation_service_pb2.CreateSuiteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_suite_pb2.Suite, _abc.Awaitable[_suite_pb2.Suite]]:
-        """Create a suite of tests. A suite that contradicts itself, and a task of lm-evaluation-harness that is not supported,
-        are refused (`BAD_SUITE`); the error names the field.
+        """Create a suite of tests. A suite that contradicts itself, and a task of lm-evaluation-harness that is not
+        supported, are refused (`BAD_SUITE`); the error names the field.
         """
 
     @_abc_1.abstractmethod

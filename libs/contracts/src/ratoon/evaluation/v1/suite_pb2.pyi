@@ -125,8 +125,8 @@ class SuiteTest(_message.Message):
     difficulty: _builtins.str
     """Difficulty of the records, for example `easy` or `hard`, at most 63 characters. Empty: not stated."""
     metric: _builtins.str
-    """Metric that sums the test up. Empty: the metric of the run for `records`; the first metric with the first filter for
-    `harness`; `pass@` with the first k for `code`. The metrics of `harness` are `acc`, `acc_norm`, `acc_bytes` and
+    """Metric that sums the test up. Empty: the metric of the run for `records`; the first metric with the first filter
+    for `harness`; `pass@` with the first k for `code`. The metrics of `harness` are `acc`, `acc_norm`, `acc_bytes` and
     `exact_match`; a filter with a name is appended: `exact_match,strict-match`.
     """
     @_builtins.property
@@ -239,9 +239,9 @@ class RecordsTest(_message.Message):
     MULTI_TURN_FIELD_NUMBER: _builtins.int
     NOISE_FIELD_NUMBER: _builtins.int
     digest: _builtins.str
-    """Digest of the records (a blob): a part of a split, Parquet, or JSON Lines. Rows have `text` or `prompt` (a text), or
-    `messages` (a conversation), and `label`, `completion`, `reference` (a text) or `references` (texts); without them,
-    the last message of an assistant is the reference. At most 100,000 rows and 64 MiB.
+    """Digest of the records (a blob): a part of a split, Parquet, or JSON Lines. Rows have `text` or `prompt` (a text),
+    or `messages` (a conversation), and `label`, `completion`, `reference` (a text) or `references` (texts); without
+    them, the last message of an assistant is the reference. At most 100,000 rows and 64 MiB.
     """
     multi_turn: _builtins.bool
     """Feed the answers of the model back: each message of a user is asked in turn, after the model's own answers instead
@@ -268,8 +268,8 @@ Global___RecordsTest: _TypeAlias = RecordsTest  # noqa: Y015
 
 @_typing.final
 class HarnessTest(_message.Message):
-    """Task in the YAML format of lm-evaluation-harness: `multiple_choice` by log-likelihood or `generate_until`. Prompts are
-    plain texts, without the chat template of the model. `dataset_path` must be `json`. Python functions are refused.
+    """Task in the YAML format of lm-evaluation-harness: `multiple_choice` by log-likelihood or `generate_until`. Prompts
+    are plain texts, without the chat template of the model. `dataset_path` must be `json`. Python functions are refused.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -332,9 +332,9 @@ Global___HarnessTest: _TypeAlias = HarnessTest  # noqa: Y015
 
 @_typing.final
 class CodeTest(_message.Message):
-    """Programming problems in the format of HumanEval. Answers are run in a sandbox: a process without network, without files
-    but a scratch directory, with limits of time, memory, processes and output. Where the machine allows no such sandbox,
-    the test has no value.
+    """Programming problems in the format of HumanEval. Answers are run in a sandbox: a process without network, without
+    files but a scratch directory, with limits of time, memory, processes and output. Where the machine allows no such
+    sandbox, the test has no value.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

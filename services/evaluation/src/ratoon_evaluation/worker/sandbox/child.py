@@ -222,10 +222,10 @@ def _checked(status: int) -> None:
 
 def _filter(arch: int, denied: tuple[int, ...]) -> bytes:
     """Return the filter of system calls: denied ones fail with EPERM, those of another processor end the process."""
-    load, equal, at_least, leave = 0x20, 0x15, 0x35, 0x06
+    load, equal, minimum, leave = 0x20, 0x15, 0x35, 0x06
     allow, fail, kill = 0x7FFF0000, 0x00050000 | 1, 0x80000000
     steps = [(load, 0, 0, 4), (equal, 1, 0, arch), (leave, 0, 0, kill), (load, 0, 0, 0)]
-    steps += [(at_least, 0, 1, 0x40000000), (leave, 0, 0, fail)]
+    steps += [(minimum, 0, 1, 0x40000000), (leave, 0, 0, fail)]
     for number in denied:
         steps += [(equal, 0, 1, number), (leave, 0, 0, fail)]
     return b"".join(struct.pack("=HBBI", *step) for step in [*steps, (leave, 0, 0, allow)])

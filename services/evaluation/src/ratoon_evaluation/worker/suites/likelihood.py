@@ -115,6 +115,6 @@ class LikelihoodScorer:
 
 def _summed(logits: Any, targets: list[int]) -> Likelihood:
     """Return the sum over the last positions of a row, one for each target."""
-    rows, wanted = logits[-len(targets) :], torch.tensor(targets, device=logits.device)
-    chosen = rows.gather(-1, wanted.unsqueeze(-1)).squeeze(-1)
-    return Likelihood(float(chosen.double().sum()), bool((rows.argmax(-1) == wanted).all()))
+    rows, targeted = logits[-len(targets) :], torch.tensor(targets, device=logits.device)
+    chosen = rows.gather(-1, targeted.unsqueeze(-1)).squeeze(-1)
+    return Likelihood(float(chosen.double().sum()), bool((rows.argmax(-1) == targeted).all()))

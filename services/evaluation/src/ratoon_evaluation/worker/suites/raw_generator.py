@@ -20,14 +20,14 @@ class RawGenerator(Generator):
 
     def continued(self, texts: Sequence[str], advance: Callable[[int], None]) -> Completions:
         """Return the continuation of each text; one that is too long is cut on the left."""
-        room = self._loaded.max_positions - self._decoding.max_tokens
-        if room <= 0:
+        context_limit = self._loaded.max_positions - self._decoding.max_tokens
+        if context_limit <= 0:
             raise TestFailed(
                 f"An answer may have {self._decoding.max_tokens} tokens, but the model reads "
                 f"{self._loaded.max_positions} in all: lower the number of tokens."
             )
         encoder = Texts(self._loaded.tokenizer)
-        return self.answer([Prompt(encoder.encode(text)[-room:]) for text in texts], advance)
+        return self.answer([Prompt(encoder.encode(text)[-context_limit:]) for text in texts], advance)
 
     def _goes_on(self, row: Row, token: int) -> bool:
         row.chosen.append(token)

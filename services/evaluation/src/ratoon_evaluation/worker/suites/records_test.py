@@ -72,19 +72,19 @@ class RecordsOfTask:
     def _turn_by_turn(self, model: Any, each: Pass, advance: Advance) -> Completions:
         """Ask each message of a user after the model's own answers; returns the last answers."""
         records = self._domain.test.records
-        said: list[tuple[Turn, ...]] = [_before(record) for record in records]
+        history: list[tuple[Turn, ...]] = [_before(record) for record in records]
         last: list[tuple[Completions, int] | None] = [None] * len(records)
         done = 0
         for number in range(max(map(len, self._conversations))):
             places = [place for place, users in enumerate(self._conversations) if number < len(users)]
             for place in places:
-                said[place] = (*said[place], self._conversations[place][number])
-            asked = [replace(records[place], turns=said[place]) for place in places]
-            part = part_of(f"{each.domain.test.digest}:{number}", asked)
+                history[place] = (*history[place], self._conversations[place][number])
+            prompts = [replace(records[place], turns=history[place]) for place in places]
+            part = part_of(f"{each.domain.test.digest}:{number}", prompts)
             answers = self._answered(model, replace(each, domain=Domain(_NAME, part, None)), advance, done)
             done += len(places)
             for row, place in enumerate(places):
-                said[place] = (*said[place], Turn(Role.ASSISTANT, answers.texts[row]))
+                history[place] = (*history[place], Turn(Role.ASSISTANT, answers.texts[row]))
                 last[place] = answers, row
         return _joined([one for one in last if one is not None])
 
