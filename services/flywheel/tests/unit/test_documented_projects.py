@@ -14,7 +14,8 @@ from ratoon_flywheel.domain.pipelines.support import check_base, check_supported
 from ratoon_flywheel.domain.projects import checked
 
 GUIDE = Path(__file__).parents[4] / "docs/guides/projects.md"
-PROJECTS = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(), re.DOTALL)]
+BLOCKS = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(), re.DOTALL)]
+PROJECTS = [fields for fields in BLOCKS if "name" in fields]
 
 
 @pytest.mark.parametrize("fields", PROJECTS, ids=lambda fields: fields["name"])
@@ -37,4 +38,9 @@ def _holds(whole, part):
 
 
 def test_the_guide_has_a_project_of_each_kind():
-    assert [next(iter(fields["task"])) for fields in PROJECTS] == ["generate", "regress", "classify"]
+    assert {next(iter(fields["task"])) for fields in PROJECTS} == {"generate", "regress", "classify"}
+
+
+def test_a_part_of_a_project_in_the_guide_has_settings_of_a_project():
+    known = project_pb2.Project.DESCRIPTOR.fields_by_camelcase_name
+    assert [name for fields in BLOCKS for name in fields if name not in known] == []

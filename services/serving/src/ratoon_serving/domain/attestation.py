@@ -185,10 +185,10 @@ def _compare_scores(golden: Recording, scores: Sequence[Sequence[float]], total:
         )
     tolerance, worst, mean = golden.tolerance, max(differences), sum(differences) / len(differences)
     source = f"in {golden.dtype.lower()}" if golden.is_own else "in float32 (none in its own number format)"
-    found = (
+    measured = (
         f"{len(differences)} golden places differ from those recorded {source} by {worst:.3f} nats at most"
     )
-    found += f" and {mean:.4f} on average; accepted are {tolerance.token} and {tolerance.mean}"
+    measured += f" and {mean:.4f} on average; accepted are {tolerance.token} and {tolerance.mean}"
     if worst <= tolerance.token and mean <= tolerance.mean:
-        return Check(True, f"{found}.")
-    return Check(False, f"{found}. The engine does not serve the registered weights.")
+        return Check(True, f"{measured}.")
+    return Check(False, f"{measured}. The engine does not serve the registered weights.")

@@ -322,7 +322,7 @@ class GenerationSettingsEngine(OpenEnum):
     """Not set: transformers."""
 
     TRANSFORMERS = "ENGINE_TRANSFORMERS"
-    """Transformers, in float32."""
+    """Transformers."""
 
     VLLM = "ENGINE_VLLM"
     """Offline batches of vLLM. The run fails where vLLM is not installed."""

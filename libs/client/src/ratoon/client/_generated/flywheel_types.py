@@ -211,13 +211,19 @@ class ProjectStageCompute(Message):
     """Training, in FLOAT32 or BFLOAT16. Each device has a training worker of its own."""
 
     evaluation: Compute | None = None
-    """Evaluation."""
+    """Evaluation, on CPU or CUDA with one device."""
 
     verification: Compute | None = None
-    """Verification of a version during its registration."""
+    """Verification of a version during its registration, on CPU or CUDA with one device.
+
+    Golden prompts are recorded in FLOAT32, and also in this number format and that of `serving`.
+    """
 
     serving: Compute | None = None
-    """Engines."""
+    """Engines, each with one device.
+
+    CPU with FLOAT32 leaves both to the pool of engines. A change takes effect with the next rollout.
+    """
 
 
 class ProjectCurationStep(Message):

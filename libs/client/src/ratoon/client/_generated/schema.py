@@ -5696,9 +5696,17 @@ MESSAGES: dict[str, Message] = {
                 "Compute",
                 "Training, in FLOAT32 or BFLOAT16. Each device has a training worker of its own.",
             ),
-            Field("evaluation", "Compute", "Evaluation."),
-            Field("verification", "Compute", "Verification of a version during its registration."),
-            Field("serving", "Compute", "Engines."),
+            Field("evaluation", "Compute", "Evaluation, on CPU or CUDA with one device."),
+            Field(
+                "verification",
+                "Compute",
+                "Verification of a version during its registration, on CPU or CUDA with one device. Golden prompts are recorded in FLOAT32, and also in this number format and that of `serving`.",
+            ),
+            Field(
+                "serving",
+                "Compute",
+                "Engines, each with one device. CPU with FLOAT32 leaves both to the pool of engines. A change takes effect with the next rollout.",
+            ),
         ),
     ),
     "ProjectTrainingDefaults": Message(
@@ -7096,7 +7104,7 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
     ),
     "GenerationSettingsEngine": (
         EnumValue("UNSPECIFIED", "ENGINE_UNSPECIFIED", "Not set: transformers."),
-        EnumValue("TRANSFORMERS", "ENGINE_TRANSFORMERS", "Transformers, in float32."),
+        EnumValue("TRANSFORMERS", "ENGINE_TRANSFORMERS", "Transformers."),
         EnumValue(
             "VLLM", "ENGINE_VLLM", "Offline batches of vLLM. The run fails where vLLM is not installed."
         ),
