@@ -16,7 +16,7 @@ from ratoon_gateway.adapters import tables
 from ratoon_gateway.adapters.engines import EngineClient
 from ratoon_gateway.adapters.flywheel import FlywheelFeedback, SegmentAnnouncer
 from ratoon_gateway.adapters.key_ring import KeyRing
-from ratoon_gateway.adapters.metrics import GatewayMetrics, token_counter
+from ratoon_gateway.adapters.metrics import GatewayMetrics, shadow_counter, token_counter
 from ratoon_gateway.adapters.outbound import Outbound
 from ratoon_gateway.adapters.peers import Peers
 from ratoon_gateway.adapters.projects import FlywheelProjects
@@ -32,6 +32,7 @@ from ratoon_gateway.application.fairness import Fairness
 from ratoon_gateway.application.projects import ProjectCheck
 from ratoon_gateway.application.quotas import Quotas
 from ratoon_gateway.application.relay import Bounds, Relay
+from ratoon_gateway.application.shadows import Shadows
 from ratoon_gateway.domain import completions
 from ratoon_gateway.domain.traffic import Traffic
 from ratoon_gateway.entrypoints.app import create_api
@@ -61,6 +62,7 @@ class _DataPath:
     relay: Relay
     engines: EngineClient
     fairness: Fairness
+    shadows: Shadows
     background: tuple[Background, ...]
 
 
@@ -109,7 +111,7 @@ def build(settings: Settings, platform: Platform) -> App:
     return replace(
         base.app([rpc], [first_key, uploads, ring, words, usage, *path.background]),
         listeners=(
-            Outbound(path.routes, path.engines, peers),
+            Outbound(path.routes, path.engines, peers, path.shadows),
             *([proxy] if settings.grpc_address else []),
             HttpServer(observed, readiness, address, _limits(settings), settings.drain_s),
         ),
@@ -147,12 +149,14 @@ def _data_path(
     bounds = Bounds(settings.max_held, settings.answer_s)
     observed_engines = TracedEngines(engines, base.tracer) if settings.otlp else engines
     fairness = Fairness(settings.engine_slots, settings.turn_s)
-    relay = Relay(routes, observed_engines, capture, words, traffic, base.clock, bounds, fairness)
+    count = shadow_counter(base.platform.metrics)
+    shadows = Shadows(engines, capture, base.clock, settings.shadow_share, count)
+    relay = Relay(routes, observed_engines, capture, words, traffic, base.clock, bounds, fairness, shadows)
     serving = base.peer("serving")
     watcher = RouteWatcher(routes, serving, settings.folder / "routes.pb")
     reporter = TrafficReporter(uuid.uuid4().hex, lambda: traffic.report(base.clock.now()), routes, serving)
     background = (announcer, capture, watcher, reporter, Activator(routes, serving))
-    return _DataPath(routes, traffic, relay, engines, fairness, background)
+    return _DataPath(routes, traffic, relay, engines, fairness, shadows, background)
 
 
 def _observed(base: ServiceRuntime, edge: Route) -> Route:

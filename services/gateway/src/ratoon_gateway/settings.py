@@ -132,6 +132,13 @@ class Settings(ServiceSettings):
         validation_alias=AliasChoices("RATOON_GATEWAY_MAX_HELD", "RATOON_GATEWAY_MOST_HELD"),
         description="Maximum number of requests that wait for an engine at once.",
     )
+    shadow_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of answered requests that another version of the deployment answers too, while one serves: "
+        "during the canary steps and the bake of a rollout. Its answers are stored for comparison and never sent.",
+    )
     silence_s: float = Field(
         120.0, description="Seconds without data after which a request to an engine fails."
     )

@@ -70,6 +70,30 @@ def test_what_a_key_used_is_counted(stack):
     assert used()["lastUseTime"]
 
 
+@pytest.mark.parametrize("stack", [{"shadow_share": 1.0}], indirect=True)
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_other_version_answers_in_the_shadow_while_both_serve(stack, stream):
+    stack.engines.start("blue", "v1.0")
+    stack.engines.start("green", "v1.1")
+    stack.route(stack.target("blue", "v1.0", weight=0), stack.target("green", "v1.1"))
+    answer = stack.client().chat.completions.create(**ASK, stream=stream, max_tokens=2)
+    answer_id = {chunk.id for chunk in answer}.pop() if stream else answer.id
+    until(lambda: sum(r.traffic_segment.answer_count for r in stack.flywheel.segments) == 2)
+    rows = {row["status"]: row for row in lines_of(stack)}
+    assert (rows[200]["answer"], rows[202]["answer"]) == ("v1.1:0 v1.1:1 ", "v1.0:0 v1.0:1 ")
+    assert rows[202]["shadow_of"] == rows[200]["answer_id"]
+    assert AnswerIds.of_folder(stack.folder / "keys").read(answer_id).id == rows[200]["answer_id"]
+    assert rows[202]["messages"] == rows[200]["messages"]
+    assert "shadow_of" not in rows[200]
+    usage = stack.http().get("/v1/projects/-/apiKeys/operator").json()["usage"]
+    assert usage["requestCount"] == "1", "no key pays for a shadow answer"
+    metrics = stack.http().get("/metrics").text
+    (counted,) = (
+        row for row in metrics.splitlines() if row.startswith("ratoon_gateway_shadow_answers_total{")
+    )
+    assert 'outcome="different"' in counted and counted.endswith(" 1.0")
+
+
 def test_segments_wait_in_the_spool_while_flywheel_is_away(stack):
     stack.engines.start("blue", "v1.0")
     stack.route(stack.target("blue", "v1.0"))

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from ratoon_gateway.application.shadows import ShadowOutcome
 from ratoon_gateway.domain.traffic import Traffic
 
 WAITING, SET_ASIDE = ".json", ".refused"
@@ -22,6 +23,26 @@ def token_counter(registry: CollectorRegistry) -> Counter:
         ["deployment", "version", "kind"],
         registry=registry,
     )
+
+
+def shadow_counter(registry: CollectorRegistry) -> Callable[[str, str, ShadowOutcome, float], None]:
+    """Return what counts shadow answers and their seconds, by deployment, version and outcome."""
+    labels = ["deployment", "version", "outcome"]
+    answers = Counter(
+        "ratoon_gateway_shadow_answers",
+        "Requests that another version was to answer too.",
+        labels,
+        registry=registry,
+    )
+    seconds = Counter(
+        "ratoon_gateway_shadow_seconds", "Seconds of shadow answers.", labels, registry=registry
+    )
+
+    def count(deployment: str, version: str, outcome: ShadowOutcome, duration_s: float) -> None:
+        answers.labels(deployment, version, outcome.value).inc()
+        seconds.labels(deployment, version, outcome.value).inc(duration_s)
+
+    return count
 
 
 def segment_metrics(registry: CollectorRegistry, spool: Path) -> Counter:

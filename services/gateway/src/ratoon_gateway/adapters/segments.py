@@ -30,7 +30,7 @@ from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.names import uuid7
 from ratoon_gateway.adapters.metrics import token_counter
 from ratoon_gateway.application.ports import Usage
-from ratoon_gateway.domain.capture import Answered, exchanges, line, read_answer
+from ratoon_gateway.domain.capture import Answer, Answered, exchanges, line, read_answer
 from ratoon_gateway.domain.keys import Used
 from ratoon_gateway.domain.segments import ClosedSegment, Segment
 
@@ -213,9 +213,8 @@ class SegmentCapture:
 
     def _write(self, segment: Segment, answered: Answered) -> None:
         what = read_answer(answered.raw, answered.request.stream)
-        self._usage.add(answered.key, Used(1, what.prompt_tokens, what.completion_tokens, answered.time))
-        self._tokens.labels(answered.deployment, answered.version, "prompt").inc(what.prompt_tokens)
-        self._tokens.labels(answered.deployment, answered.version, "completion").inc(what.completion_tokens)
+        if not answered.shadow_of:
+            self._charge(answered, what)
         rows: list[bytes] = []
         for messages, each in exchanges(answered):
             answer_id = self._ids.mint(answered.version, segment.name) if rows else answered.answer_id
@@ -224,6 +223,12 @@ class SegmentCapture:
             self._recount(segment, len(rows) - 1)
         for row in rows:
             _append(self._lines_of(segment), row)
+
+    def _charge(self, answered: Answered, what: Answer) -> None:
+        """Count the tokens for the API key and in the metrics."""
+        self._usage.add(answered.key, Used(1, what.prompt_tokens, what.completion_tokens, answered.time))
+        self._tokens.labels(answered.deployment, answered.version, "prompt").inc(what.prompt_tokens)
+        self._tokens.labels(answered.deployment, answered.version, "completion").inc(what.completion_tokens)
 
     def _recount(self, segment: Segment, change: int) -> None:
         """Note that an answer becomes several exchanges, or none: one to a prompt without text is not kept."""

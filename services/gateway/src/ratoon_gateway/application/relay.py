@@ -29,6 +29,7 @@ from ratoon_gateway.application.ports import (
     Routes,
     Safety,
 )
+from ratoon_gateway.application.shadows import Original, Shadows
 from ratoon_gateway.domain.capture import (
     CUT,
     FILTERED,
@@ -41,7 +42,7 @@ from ratoon_gateway.domain.capture import (
 from ratoon_gateway.domain.completions import CompletionRequest, engine_body, longest_text
 from ratoon_gateway.domain.engine_errors import ERROR_EVENT, engine_error, stream_error
 from ratoon_gateway.domain.errors import EngineTimeout, GatewayError, NoEngine
-from ratoon_gateway.domain.routes import ModelName, Route, Target, choose, comparison, find_route
+from ratoon_gateway.domain.routes import SIGNATURE, ModelName, Route, Target, choose, comparison, find_route
 from ratoon_gateway.domain.shares import Turn
 from ratoon_gateway.domain.traffic import Outcome, Traffic, caller_fingerprint
 
@@ -58,8 +59,6 @@ LOST = 502
 """Status in place of that of an engine that broke off."""
 _REFUSALS = (404, 503)
 """An engine that is closed to new requests, or that no longer knows the model or the secret: the table was old."""
-_SIGNATURE = b"x-ratoon-version"
-"""Header with the version that an engine serves; it detects a swap that the route table does not contain yet."""
 _MAX_LOST = 3
 """Engines that one request may lose before it is taken to be the cause."""
 _MAX_ANSWERING = 1_000
@@ -172,10 +171,11 @@ class Relay:
         clock: Clock,
         bounds: Bounds,
         fairness: Fairness,
+        shadows: Shadows | None = None,
     ) -> None:
         self._routes, self._engines, self._capture, self._safety = routes, engines, capture, safety
         self._traffic, self._clock, self._fairness = traffic, clock, fairness
-        self._bounds, self._held = bounds, 0
+        self._bounds, self._held, self._shadows = bounds, 0, shadows
         self._last_answers: dict[tuple[str, str], float] = {}
 
     @property
@@ -260,6 +260,7 @@ class Relay:
         if exchange.status != OK or not exchange.chunks:
             self._capture.forget(exchange.answer_id)
             return
+        raw = b"".join(exchange.chunks)
         self._capture.keep(
             Answered(
                 exchange.answer_id,
@@ -267,11 +268,26 @@ class Relay:
                 exchange.route.deployment,
                 exchange.target.version,
                 exchange.request,
-                b"".join(exchange.chunks),
+                raw,
                 _STATUSES[outcome],
                 seconds * 1000,
                 exchange.key,
             )
+        )
+        if outcome is Outcome.ANSWERED:
+            self._offer(exchange, raw)
+
+    def _offer(self, exchange: Exchange, raw: bytes) -> None:
+        """Offer a whole answer for comparison.
+
+        Not one of a pinned version, nor one that a safety filter watches, nor one of several.
+        """
+        if self._shadows is None or exchange.content_filter is not None or exchange.request.choices > 1:
+            return
+        if ModelName.parse(exchange.request.model).version:
+            return
+        self._shadows.offer(
+            Original(exchange.answer_id, exchange.route, exchange.target, exchange.request, raw, exchange.key)
         )
 
     def _current_route(self, search: _Search, name: ModelName, project: str) -> Route:
@@ -415,7 +431,7 @@ def _body_for(exchange: Exchange) -> bytes:
 
 def _refuses(reply: Reply, target: Target) -> bool:
     """Return True if the engine refused the request, or serves another version than the route table states."""
-    signed = reply.header(_SIGNATURE)
+    signed = reply.header(SIGNATURE)
     return reply.status in _REFUSALS or (bool(signed) and signed != target.version.encode())
 
 

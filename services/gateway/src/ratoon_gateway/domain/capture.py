@@ -9,7 +9,7 @@ from typing import Any
 
 from ratoon_gateway.domain.completions import CompletionRequest
 
-OK, FILTERED, LEFT, CUT = 200, 451, 499, 502
+OK, SHADOW, FILTERED, LEFT, CUT = 200, 202, 451, 499, 502
 MAX_ANSWER_BYTES = 1 << 20
 """Bytes of an answer that are captured at most."""
 
@@ -29,10 +29,12 @@ class Answered:
     request: CompletionRequest
     raw: bytes
     status: int
-    """200 whole, 451 the safety filter ended it, 499 the caller left, 502 the engine broke off."""
+    """200 whole, 202 a shadow answer, 451 the safety filter ended it, 499 the caller left, 502 the engine broke off."""
     latency_ms: float
     key: str
     """The name of the API key that paid."""
+    shadow_of: str = ""
+    """Id of the answer that the caller got; empty: this is it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,7 @@ def line(answered: Answered, answer_id: str, messages: list[dict[str, Any]], wha
     more = {
         "tools": answered.request.fields.get("tools"),
         "session": answered.request.session,
+        "shadow_of": answered.shadow_of,
         "tool_calls": () if filtered else what.tool_calls,
     }
     return (

@@ -9,6 +9,8 @@ from ratoon_gateway.domain.errors import BadRequest, ModelNotFound
 
 T = TypeVar("T")
 ANY_PROJECT = "-"
+SIGNATURE = b"x-ratoon-version"
+"""Header with the version that an engine serves; it detects a swap that the route table does not contain yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,15 @@ def comparison(
     """
     options = [t for t in route.targets if t.process not in avoided and version in ("", t.version_id)]
     return min(options, key=lambda t: (t.version == failed.version, t.weight == 0), default=None)
+
+
+def shadow_target(route: Route, answered: Target) -> Target | None:
+    """Return a target of another version than the one that answered; None if no other serves.
+
+    One that takes no new requests will do: the old version stays warm while the new one is watched.
+    """
+    others = [target for target in route.targets if target.version != answered.version]
+    return max(others, key=lambda target: target.weight, default=None)
 
 
 def arm_of(route: Route, user: str) -> str:
