@@ -1,4 +1,4 @@
-"""Sockets of an engine: its child does not keep the listener, and those between its processes are private."""
+"""Start of an engine: its child does not keep the listener, sockets are private, kernels are the requested ones."""
 
 import os
 import signal
@@ -6,7 +6,9 @@ import socket
 
 import pytest
 
+from ratoon.engine import launch, vllm_internals
 from ratoon.engine.launch import private_sockets, release_listener
+from ratoon.engine.settings import EngineSettings
 from ratoon.engine.sockets import SOCKETS_FILE, remove_sockets
 
 
@@ -66,3 +68,27 @@ def test_a_note_that_names_another_directory_removes_nothing(tmp_path):
     (tmp_path / SOCKETS_FILE).write_text(str(other))
     remove_sockets(tmp_path)
     assert other.exists()
+
+
+def test_batch_invariant_kernels_are_for_gpus_alone(monkeypatch):
+    monkeypatch.setattr(vllm_internals, "runs_on_cpu", lambda: False)
+    assert vllm_internals.batch_invariance() == {"VLLM_BATCH_INVARIANT": "1"}
+    monkeypatch.setattr(vllm_internals, "runs_on_cpu", lambda: True)
+    with pytest.raises(RuntimeError, match="RATOON_ENGINE_BATCH_INVARIANT"):
+        vllm_internals.batch_invariance()
+
+
+@pytest.mark.parametrize("requested", [False, True])
+def test_an_engine_uses_them_if_its_settings_say_so(tmp_path, monkeypatch, requested):
+    file = tmp_path / "engine.json"
+    EngineSettings("e", "v", "d" * 64, "model", ("m",), "", "s", "key").write(file)
+    monkeypatch.setenv("RATOON_ENGINE_BATCH_INVARIANT", "true" if requested else "")
+    monkeypatch.setattr(launch, "verify", lambda settings: None)
+    monkeypatch.setattr(vllm_internals, "runs_on_cpu", lambda: False)
+    monkeypatch.setattr(launch.os, "environ", environment := dict(os.environ))
+    served = []
+    monkeypatch.setattr(
+        launch, "_serve", lambda settings: served.append(environment.get("VLLM_BATCH_INVARIANT"))
+    )
+    launch.launch(file)
+    assert served == ["1" if requested else None]
