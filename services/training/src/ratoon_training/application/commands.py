@@ -95,7 +95,9 @@ def recipe_of(spec: RecipeSpec, base: BaseModel | None) -> Recipe:
     task = base.task if base and base.task and spec.task == Classify() else spec.task
     kind = supported(KINDS, task, "Training")
     texts = kind.answers_are_texts(task)
-    defaults = method.defaults_of_texts(shape.parameters) if texts else method.defaults
+    defaults = (
+        method.defaults_of_texts(shape.parameters, bool(kind.labels(task))) if texts else method.defaults
+    )
     weight, language_epochs = spec.language_model_weight, spec.language_model_epochs
     smoothing = spec.label_smoothing
     # Tokens are left out between the marks of our own template; that of a model made elsewhere would lose its own.

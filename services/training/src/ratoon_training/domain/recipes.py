@@ -54,11 +54,17 @@ class Method(StrEnum):
         """Return the default values of this method."""
         return _DEFAULTS[self]
 
-    def defaults_of_texts(self, parameters: int) -> Defaults:
-        """Return the default values for answers that are texts, of a model with this many parameters."""
+    def defaults_of_texts(self, parameters: int, lists_labels: bool = False) -> Defaults:
+        """Return the default values for answers that are texts, of a model with this many parameters.
+
+        Of answers that list labels, the words of the prompt are left out as for one label.
+        """
+        defaults = _TEXT_DEFAULTS[self]
+        if lists_labels:
+            defaults = replace(defaults, token_dropout=self.defaults.token_dropout)
         if self is Method.CONTINUE and parameters >= SMALL_MODEL:
-            return replace(_TEXT_DEFAULTS[self], learning_rate=2e-5)
-        return _TEXT_DEFAULTS[self]
+            return replace(defaults, learning_rate=2e-5)
+        return defaults
 
 
 _DEFAULTS = {
