@@ -280,3 +280,67 @@ def test_a_long_context_is_cut_on_the_left(loaded):
         LikelihoodScorer(loaded).score([("a", long)], lambda done: None)
     with pytest.raises(Failed, match="has 0 tokens"):
         LikelihoodScorer(loaded).score([("a", "")], lambda done: None)
+
+
+def stored_answers(test, candidate, reference=""):
+    each = [(candidate, test["answers"]), (reference, test["reference_answers"])]
+    return [
+        {"model": model, "test": "suites", "predictions": digest, "answer_settings": test["answer_settings"]}
+        for model, digest in each
+        if digest
+    ]
+
+
+CHOICES = """task: mails
+dataset_path: json
+dataset_kwargs: {data_files: {test: mails.jsonl}}
+output_type: multiple_choice
+test_split: test
+doc_to_text: text
+doc_to_target: label
+doc_to_choice: [ham, spam]
+"""
+WRITTEN = CHOICES.replace("multiple_choice", "generate_until").replace("doc_to_choice: [ham, spam]\n", "")
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """The number of prompts of each call of a model."""
+    sizes = []
+    for kind, name in ((Generator, "answer"), (LikelihoodScorer, "score")):
+        original = getattr(kind, name)
+
+        def counted(self, prompts, advance, original=original):
+            sizes.append(len(prompts))
+            return original(self, prompts, advance)
+
+        monkeypatch.setattr(kind, name, counted)
+    return sizes
+
+
+def test_a_repeated_run_asks_no_model_and_another_model_is_asked(
+    store, taught, always_ham, untaught, tmp_path, calls
+):
+    rows = [{"text": text, "label": label} for text, label in mails(6)]
+    files = [{"name": "mails.jsonl", "digest": blob(store, *rows)}]
+    tests = [
+        {"name": "choices", "harness": {"yaml": CHOICES, "files": files}},
+        {
+            "name": "written",
+            "harness": {"yaml": WRITTEN + "generation_kwargs: {max_gen_toks: 4}\n", "files": files},
+        },
+        {"name": "records", "records": {"digest": files[0]["digest"], "multi_turn": True}},
+    ]
+    first = run(store, tmp_path / "first", taught, *tests, reference=always_ham)
+    assert len(calls) == 6
+    known = {"stored_answers": [one for test in first for one in stored_answers(test, taught, always_ham)]}
+    calls.clear()
+    again = run(store, tmp_path / "again", taught, *tests, reference=always_ham, **known)
+    assert again == first
+    assert calls == []
+    run(store, tmp_path / "other", untaught, *tests, reference=always_ham, **known)
+    assert len(calls) == 3, "the version in production is known, the new candidate is not"
+    calls.clear()
+    shorter = [{**tests[0], "harness": {**tests[0]["harness"], "limit": 5}}]
+    run(store, tmp_path / "shorter", taught, *shorter, **known)
+    assert calls == [10]

@@ -12,6 +12,7 @@ from ratoon_evaluation.application.ports import ScoringJob
 from ratoon_evaluation.domain.errors import BadEvaluation, BadSuite, StaleEtag
 from ratoon_evaluation.domain.gate import Outcome, Rule, RuleKind, judge
 from ratoon_evaluation.domain.perturbations import Noise, Perturbation
+from ratoon_evaluation.domain.predictions import stored_predictions
 from ratoon_evaluation.domain.runs import Domain, EvaluationRun, Question, Scored, State, checked
 from ratoon_evaluation.domain.scores import Interval, Measurements, SuiteScores
 from ratoon_evaluation.domain.scores import TestScores as ScoresOfTest
@@ -212,3 +213,19 @@ def test_an_update_names_what_it_changes():
     request.update_mask.paths.append("description")
     command = suite_messages.update_suite(request)
     assert (command.description, command.tests, command.etag) == ("x", None, "3")
+
+
+def test_answers_to_tests_are_known_to_later_runs_of_the_same_models():
+    test = of_test("a", 0.5, 0.2, 0.6, answers="b" * 64, reference_answers="c" * 64, answer_settings="k")
+    failed = ScoresOfTest("b", unmeasured={"": "Gone."})
+    outcome = Outcome(Measurements((), (SuiteScores("s.1", 3, (test, failed)),)), judge([], Measurements()))
+    question = replace(QUESTION, reference="e" * 64)
+    run = EvaluationRun(
+        "projects/p/evaluationRuns/r", NOW, NOW, question, State.SUCCEEDED, scored=Scored(outcome, "", "")
+    )
+    assert stored_predictions(question, [run]) == {
+        (DIGEST, "suites", "k"): "b" * 64,
+        ("e" * 64, "suites", "k"): "c" * 64,
+    }
+    other = replace(question, candidate="e" * 64, reference="")
+    assert stored_predictions(other, [run]) == {("e" * 64, "suites", "k"): "c" * 64}

@@ -3,18 +3,35 @@
 It knows neither models nor storage.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from ratoon_evaluation.domain.runs import EvaluationRun, Question
 from ratoon_evaluation.domain.scores import Scores
 
 StoredPredictions = Mapping[tuple[str, str, str], str]
-"""Digests of stored predictions, by a model's digest, a test part's and the settings of the answers."""
+"""Digests of stored predictions, by a model's digest, a test part's and the settings of the answers.
+
+Answers to tests of suites name no test part: `suites` stands for it.
+"""
+
+_SUITES = "suites"
 
 
 def stored_predictions(question: Question, runs: Iterable[EvaluationRun]) -> StoredPredictions:
     """Return what these runs, oldest first, stored for the models of a question, for the same task."""
     models = {question.candidate, question.reference, question.base} - {""}
+    known = list(runs)
+    return _stored_parts(question, known, models) | {
+        (model, _SUITES, settings): answers
+        for run in known
+        for model, settings, answers in _tested(run)
+        if model in models and settings and answers
+    }
+
+
+def _stored_parts(
+    question: Question, runs: Iterable[EvaluationRun], models: Collection[str]
+) -> dict[tuple[str, str, str], str]:
     return {
         (model, part, scores.answer_settings): scores.predictions
         for run in runs
@@ -22,6 +39,14 @@ def stored_predictions(question: Question, runs: Iterable[EvaluationRun]) -> Sto
         for model, part, scores in _scored(run)
         if model in models and scores.predictions
     }
+
+
+def _tested(run: EvaluationRun) -> Iterable[tuple[str, str, str]]:
+    """Yield each model with the settings and the digest of its answers to a test of a suite."""
+    for suite in run.scored.outcome.measured.suites if run.scored else ():
+        for test in suite.tests:
+            yield run.question.candidate, test.answer_settings, test.answers
+            yield run.question.reference, test.answer_settings, test.reference_answers
 
 
 def _scored(run: EvaluationRun) -> Iterable[tuple[str, str, Scores]]:

@@ -157,6 +157,10 @@ class TestScores:
     """Why a metric has no value, by its name; the empty name stands for the whole test."""
     answers: str = field(default="", metadata={"artifact": True})
     """Digest of the candidate's answers (parquet)."""
+    reference_answers: str = field(default="", metadata={"artifact": True})
+    """Digest of the reference's answers (parquet); empty: there is none."""
+    answer_settings: str = ""
+    """Digest of all that the answers depend on beside the model; empty: the answers are not used again."""
     unanswered: int = 0
     """Answers from which nothing could be extracted."""
 

@@ -100,8 +100,8 @@ def _models(
     passes = evaluator.passes(domains)
     answers = _stored_answers(spec, evaluator, passes)
     unknown = {each.key: each for each in passes if each.key not in answers}
-    of_suites = suites.count * len(roles(spec))
-    reporter = _ProgressReporter(job, sum(len(each.domain.test) for each in unknown.values()) + of_suites)
+    total = sum(len(each.domain.test) for each in unknown.values()) + suites.count
+    reporter = _ProgressReporter(job, total)
     described = {}
     for role, digest in _in_turn(spec, passes).items():
         reporter.report(f"Loading the {role}")

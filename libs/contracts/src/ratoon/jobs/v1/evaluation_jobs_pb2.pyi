@@ -134,7 +134,7 @@ class ScoringSpec(_message.Message):
         model: _builtins.str
         """Digest of the model artifact."""
         test: _builtins.str
-        """Digest of the test part."""
+        """Digest of the test part. `suites`: the answers are to a test of a suite."""
         predictions: _builtins.str
         """Digest of the predictions."""
         answer_settings: _builtins.str
@@ -483,6 +483,8 @@ class ScoringOutcome(_message.Message):
         UNMEASURED_FIELD_NUMBER: _builtins.int
         ANSWERS_FIELD_NUMBER: _builtins.int
         UNANSWERED_FIELD_NUMBER: _builtins.int
+        REFERENCE_ANSWERS_FIELD_NUMBER: _builtins.int
+        ANSWER_SETTINGS_FIELD_NUMBER: _builtins.int
         test: _builtins.str
         """Name of the test."""
         kind: _builtins.str
@@ -497,6 +499,10 @@ class ScoringOutcome(_message.Message):
         """Digest of the answers of the candidate."""
         unanswered: _builtins.int
         """Number of answers from which nothing could be extracted."""
+        reference_answers: _builtins.str
+        """Digest of the answers of the reference. Empty: no reference."""
+        answer_settings: _builtins.str
+        """Digest of all that the answers depend on beside the model."""
         @_builtins.property
         def candidate(self) -> _containers.MessageMap[_builtins.str, Global___ScoringOutcome.Interval]:
             """Metrics of the candidate by name."""
@@ -527,10 +533,12 @@ class ScoringOutcome(_message.Message):
             unmeasured: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
             answers: _builtins.str = ...,
             unanswered: _builtins.int = ...,
+            reference_answers: _builtins.str = ...,
+            answer_settings: _builtins.str = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "candidate", b"candidate", "differences", b"differences", "difficulty", b"difficulty", "kind", b"kind", "metric", b"metric", "records", b"records", "reference", b"reference", "test", b"test", "unanswered", b"unanswered", "unmeasured", b"unmeasured"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_settings", b"answer_settings", "answers", b"answers", "candidate", b"candidate", "differences", b"differences", "difficulty", b"difficulty", "kind", b"kind", "metric", b"metric", "records", b"records", "reference", b"reference", "reference_answers", b"reference_answers", "test", b"test", "unanswered", b"unanswered", "unmeasured", b"unmeasured"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -6,7 +6,7 @@ import gzip
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from io import BytesIO
 from typing import Any
 
@@ -17,14 +17,20 @@ from ratoon_evaluation.domain.pass_at_k import pass_at_k
 from ratoon_evaluation.domain.scores import TestScores
 from ratoon_evaluation.domain.suites import CodeTest, metrics_of_code
 from ratoon_evaluation.worker.decoding import Decoding
-from ratoon_evaluation.worker.parts import write_table
 from ratoon_evaluation.worker.passes import CANDIDATE
 from ratoon_evaluation.worker.resampling import Resampling
 from ratoon_evaluation.worker.sandbox.sandbox import Ended, Limits, Outcome, SandboxMissing, run_program
 from ratoon_evaluation.worker.suites.failures import TestFailed
 from ratoon_evaluation.worker.suites.raw_generator import RawGenerator
 from ratoon_evaluation.worker.suites.rows import MAX_BYTES, json_objects, read_blob
-from ratoon_evaluation.worker.suites.tests import Advance, Model, of_documents
+from ratoon_evaluation.worker.suites.tests import (
+    Advance,
+    Model,
+    of_documents,
+    read_answers,
+    settings_of,
+    write_answers,
+)
 
 STOP = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
 """Texts that end an answer, which is the rest of a function (Chen et al., 2021)."""
@@ -62,8 +68,10 @@ class _Attempt:
 class ProblemsOfCode:
     """A test by programming problems."""
 
-    def __init__(self, test: CodeTest, store: ArtifactStore, how: Resampling) -> None:
+    def __init__(self, test: CodeTest, store: ArtifactStore, how: Resampling, compute: str) -> None:
         self._test, self._store, self._how = test, store, how
+        seed = how.seed if self._decoding.temperature else 0
+        self.settings = settings_of("code", asdict(replace(test, k=())), seed, compute)
         self._problems = read_problems(store, test)
         self._attempts: dict[str, Sequence[_Attempt]] = {}
 
@@ -71,6 +79,17 @@ class ProblemsOfCode:
     def count(self) -> int:
         """Number of prompts for each model."""
         return len(self._problems) * self._test.samples
+
+    def restore(self, role: str, answers: str) -> bool:
+        """Take over answers that an earlier job stored."""
+        table = read_answers(self._store, answers, self.settings)
+        if table is None or table.num_rows != self.count:
+            return False
+        self._attempts[role] = [
+            _Attempt(row["problem"], row["answer"], Ended(Outcome(row["outcome"]), row["error"]))
+            for row in table.to_pylist()
+        ]
+        return True
 
     def answer(self, role: str, model: Model, advance: Advance) -> None:
         """Let a model answer each problem as often as the test says, and run the answers."""
@@ -88,7 +107,8 @@ class ProblemsOfCode:
         values = {role: self._values(attempts) for role, attempts in self._attempts.items()}
         attempts = self._attempts[CANDIDATE]
         unanswered = sum(not attempt.answer.strip() for attempt in attempts)
-        return of_documents(values, self._how, self._stored(attempts), unanswered)
+        stored = {role: self._stored(each) for role, each in self._attempts.items()}
+        return of_documents(values, self._how, stored, unanswered)
 
     @property
     def _decoding(self) -> Decoding:
@@ -127,12 +147,13 @@ class ProblemsOfCode:
 
     def _stored(self, attempts: Sequence[_Attempt]) -> str:
         columns = {
+            "problem": pa.array([attempt.place for attempt in attempts], pa.int32()),
             "task_id": pa.array([self._problems[attempt.place].task_id for attempt in attempts], pa.string()),
             "answer": pa.array([attempt.answer for attempt in attempts], pa.string()),
             "outcome": pa.array([str(attempt.ended.outcome) for attempt in attempts], pa.string()),
             "error": pa.array([attempt.ended.error for attempt in attempts], pa.string()),
         }
-        return write_table(self._store, columns)
+        return write_answers(self._store, columns, self.settings)
 
 
 def _after(done: int, advance: Advance) -> Advance:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
 import pyarrow as pa
 
@@ -12,14 +14,20 @@ from ratoon_evaluation.domain.scores import TestScores
 from ratoon_evaluation.domain.suites import HarnessTest
 from ratoon_evaluation.harness_yaml import read_yaml
 from ratoon_evaluation.worker.decoding import Decoding
-from ratoon_evaluation.worker.parts import write_table
 from ratoon_evaluation.worker.passes import CANDIDATE
 from ratoon_evaluation.worker.resampling import Resampling
 from ratoon_evaluation.worker.suites.harness_documents import TaskDocuments
 from ratoon_evaluation.worker.suites.harness_scores import DocumentScore, of_choices, of_text, references_of
 from ratoon_evaluation.worker.suites.likelihood import LikelihoodScorer
 from ratoon_evaluation.worker.suites.raw_generator import RawGenerator
-from ratoon_evaluation.worker.suites.tests import Advance, Model, of_documents
+from ratoon_evaluation.worker.suites.tests import (
+    Advance,
+    Model,
+    of_documents,
+    read_answers,
+    settings_of,
+    write_answers,
+)
 
 _TEXTS = pa.map_(pa.string(), pa.string())
 _NUMBERS = pa.map_(pa.string(), pa.float64())
@@ -28,8 +36,10 @@ _NUMBERS = pa.map_(pa.string(), pa.float64())
 class TaskOfHarness:
     """A test by a task of lm-evaluation-harness."""
 
-    def __init__(self, test: HarnessTest, store: ArtifactStore, how: Resampling) -> None:
+    def __init__(self, test: HarnessTest, store: ArtifactStore, how: Resampling, compute: str) -> None:
         self._task, self._store, self._how = read_yaml(test.yaml), store, how
+        seed = how.seed if self._task.sampling.temperature else 0
+        self.settings = settings_of("harness", asdict(test), seed, compute)
         documents = TaskDocuments(test, self._task, store)
         self._contexts, self._targets = documents.contexts(), documents.targets()
         self._choices = documents.choices()
@@ -43,6 +53,16 @@ class TaskOfHarness:
         by_choice = self._task.output is Output.MULTIPLE_CHOICE
         return sum(map(len, self._choices)) if by_choice else len(self._contexts)
 
+    def restore(self, role: str, answers: str) -> bool:
+        """Take over answers that an earlier job stored."""
+        table = read_answers(self._store, answers, self.settings)
+        if table is None or table.num_rows != len(self._contexts):
+            return False
+        rows = table.to_pylist()
+        self._answers[role] = [row["answer"] for row in rows]
+        self._scores[role] = [_score(row) for row in rows]
+        return True
+
     def answer(self, role: str, model: Model, advance: Advance) -> None:
         """Let a model answer."""
         if self._task.output is Output.MULTIPLE_CHOICE:
@@ -54,7 +74,9 @@ class TaskOfHarness:
         """Return what was measured."""
         values = {role: by_metric(self._task, scores) for role, scores in self._scores.items()}
         unanswered = sum(not score.is_answered for score in self._scores[CANDIDATE])
-        return of_documents(values, self._how, self._stored(), unanswered)
+        return of_documents(
+            values, self._how, {role: self._stored(role) for role in self._scores}, unanswered
+        )
 
     def _choose(self, role: str, model: Model, advance: Advance) -> None:
         delimiter = self._task.format.target_delimiter
@@ -89,19 +111,30 @@ class TaskOfHarness:
             for answer, choices, target in zip(answers, self._choices, self._targets, strict=True)
         ]
 
-    def _stored(self) -> str:
-        """Store the answers of the candidate: as they are, what was extracted, log-likelihoods of choices, metrics."""
-        scores = self._scores[CANDIDATE]
+    def _stored(self, role: str) -> str:
+        """Store the answers of a model: as they are, what was extracted, log-likelihoods of choices, metrics."""
+        scores = self._scores[role]
         columns = {
             "document": pa.array(range(len(scores)), pa.int32()),
-            "answer": pa.array(self._answers[CANDIDATE], pa.string()),
+            "answer": pa.array(self._answers[role], pa.string()),
             "extracted": pa.array([list(score.extracted.items()) for score in scores], _TEXTS),
             "log_likelihoods": pa.array(
                 [list(score.likelihoods) for score in scores], pa.list_(pa.float64())
             ),
             "metrics": pa.array([list(score.metrics.items()) for score in scores], _NUMBERS),
         }
-        return write_table(self._store, columns)
+        columns["is_answered"] = pa.array([score.is_answered for score in scores], pa.bool_())
+        return write_answers(self._store, columns, self.settings)
+
+
+def _score(row: Mapping[str, Any]) -> DocumentScore:
+    """Return the score of a document as it was stored."""
+    return DocumentScore(
+        dict(row["metrics"]),
+        dict(row["extracted"]),
+        tuple(row["log_likelihoods"]),
+        is_answered=row["is_answered"],
+    )
 
 
 def by_metric(task: HarnessTask, scores: Sequence[DocumentScore]) -> Mapping[str, Sequence[float]]:

@@ -17,10 +17,10 @@ from ratoon_evaluation.domain.scores import TestScores
 from ratoon_evaluation.domain.suites import RecordsTest
 from ratoon_evaluation.worker.generator import Completions
 from ratoon_evaluation.worker.parts import Part
-from ratoon_evaluation.worker.passes import Domain, Pass
+from ratoon_evaluation.worker.passes import CANDIDATE, Domain, Pass
 from ratoon_evaluation.worker.suites.failures import TestFailed
 from ratoon_evaluation.worker.suites.rows import part_of, read_records
-from ratoon_evaluation.worker.suites.tests import Advance, Model
+from ratoon_evaluation.worker.suites.tests import Advance, Model, settings_of
 
 _NAME = "test"
 
@@ -45,10 +45,22 @@ class RecordsOfTask:
         """Number of prompts for each model."""
         return sum(map(len, self._conversations)) if self._multi_turn else len(self._domain.test)
 
+    @property
+    def settings(self) -> str:
+        """Digest of all that the answers depend on beside the model."""
+        each = self._pass(CANDIDATE)
+        return settings_of("records", each.domain.test.digest, each.settings)
+
+    def restore(self, role: str, answers: str) -> bool:
+        """Take over answers that an earlier job stored."""
+        stored = self._evaluator.stored(self._pass(role), answers)
+        if stored is not None:
+            self._answers[role] = stored
+        return stored is not None
+
     def answer(self, role: str, model: Model, advance: Advance) -> None:
         """Let a model answer."""
-        passes = self._evaluator.passes([self._domain])
-        each = next(one for one in passes if one.answerer == role)
+        each = self._pass(role)
         if self._multi_turn:
             self._answers[role] = self._turn_by_turn(model.of_task(), each, advance)
         else:
@@ -66,8 +78,13 @@ class RecordsOfTask:
             differences=measured.all_differences,
             unmeasured=candidate.unmeasured,
             answers=candidate.predictions,
+            reference_answers=measured.reference.predictions if measured.reference else "",
             unanswered=candidate.unanswered_count,
         )
+
+    def _pass(self, role: str) -> Pass:
+        passes: Sequence[Pass] = self._evaluator.passes([self._domain])
+        return next(each for each in passes if each.answerer == role)
 
     def _turn_by_turn(self, model: Any, each: Pass, advance: Advance) -> Completions:
         """Ask each message of a user after the model's own answers; returns the last answers."""

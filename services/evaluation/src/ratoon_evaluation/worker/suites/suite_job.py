@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -16,15 +16,18 @@ from ratoon_evaluation.domain.scores import SuiteScores, TestScores
 from ratoon_evaluation.domain.suites import CodeTest, HarnessTest, RecordsTest, SuiteTest, TestKind
 from ratoon_evaluation.suite_messages import requested_test
 from ratoon_evaluation.worker.parts import UnusablePart
+from ratoon_evaluation.worker.passes import roles, settings_of_compute
 from ratoon_evaluation.worker.prompts import BadChatTemplate
 from ratoon_evaluation.worker.resampling import resampling_of
-from ratoon_evaluation.worker.spec import task_of_spec
+from ratoon_evaluation.worker.spec import compute_of_spec, task_of_spec
 from ratoon_evaluation.worker.suites.code_test import ProblemsOfCode
 from ratoon_evaluation.worker.suites.failures import TestFailed
 from ratoon_evaluation.worker.suites.harness_test import TaskOfHarness
 from ratoon_evaluation.worker.suites.records_test import RecordsOfTask
 from ratoon_evaluation.worker.suites.tests import Advance, Model, Runner
 
+_SUITES = "suites"
+"""Stands for the test part of stored answers to tests of suites."""
 _FAILURES = (TestFailed, UnusablePart, BadChatTemplate, BadSuite)
 """What leaves one test without a value, and the others as they are."""
 
@@ -45,6 +48,8 @@ class _Entry:
     test: SuiteTest
     content: Runner | None = None
     failure: str = ""
+    restored: set[str] = field(default_factory=set)
+    """Roles of the models whose answers an earlier job stored."""
 
     def attempt(self, action: Callable[[], Any]) -> Any:
         """Return the result of an action; a failure of the test is noted, and later actions are left out."""
@@ -68,20 +73,28 @@ class SuiteJob:
         self._entries = [
             _Entry(suite.name, requested_test(test)) for suite in spec.suites for test in suite.tests
         ]
+        self._compute = settings_of_compute(compute_of_spec(spec))
         for entry in self._entries:
             entry.content = entry.attempt(partial(self._content, entry.test))
 
+        self._restore()
+
     @property
     def count(self) -> int:
-        """Number of prompts of all tests for each model."""
-        return sum(entry.content.count for entry in self._entries if entry.content)
+        """Number of prompts that models have to answer."""
+        return sum(
+            entry.content.count
+            for entry in self._entries
+            for role in roles(self._spec)
+            if entry.content and role not in entry.restored
+        )
 
     def answer(self, role: str, folder: ModelFolder, reporter: Reporter) -> None:
         """Let the model of a role answer all tests, those by records first, since they share its form."""
         model = Model(folder, self._evaluator, self._spec)
         for entry in sorted(self._entries, key=lambda each: not isinstance(each.test.content, RecordsTest)):
             content = entry.content
-            if content:
+            if content and role not in entry.restored:
                 message = f"Scoring the {role} on the test {entry.test.name} of the suite {entry.suite}"
                 advance = reporter.advancing(message)
                 entry.attempt(partial(content.answer, role, model, advance))
@@ -93,14 +106,28 @@ class SuiteJob:
             for name, revision in self._revisions.items()
         )
 
+    def _restore(self) -> None:
+        """Take over the answers that earlier jobs stored."""
+        stored = {
+            (each.model, each.answer_settings): each.predictions
+            for each in self._spec.stored_answers
+            if each.test == _SUITES
+        }
+        for entry in self._entries:
+            for role, model in roles(self._spec).items():
+                content = entry.content
+                answers = stored.get((model, content.settings)) if content else None
+                if content and answers and content.restore(role, answers):
+                    entry.restored.add(role)
+
     def _content(self, test: SuiteTest) -> Runner:
         match test.content:
             case RecordsTest():
                 return RecordsOfTask(test.content, self._evaluator, self._store)
             case HarnessTest():
-                return TaskOfHarness(test.content, self._store, self._how)
+                return TaskOfHarness(test.content, self._store, self._how, self._compute)
             case CodeTest():
-                return ProblemsOfCode(test.content, self._store, self._how)
+                return ProblemsOfCode(test.content, self._store, self._how, self._compute)
 
     def _of(self, entry: _Entry) -> TestScores:
         content = entry.content
@@ -114,4 +141,5 @@ class SuiteJob:
             kind="" if test.kind is TestKind.PLAIN else str(test.kind),
             difficulty=test.difficulty,
             metric=test.metric or self._primary,
+            answer_settings=content.settings if content and not entry.failure else "",
         )

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from io import BytesIO
 from typing import Any, Protocol
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from ratoon.jobs.v1.evaluation_jobs_pb2 import ScoringSpec
+from ratoon.process.errors import NotFound
+from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.models import ModelFolder
-from ratoon_evaluation.domain.scores import Interval, TestScores
+from ratoon_evaluation.domain.scores import TestScores
 from ratoon_evaluation.worker.bootstrap import MIN_UNITS, Draws, OfSums, drawn
 from ratoon_evaluation.worker.models import LoadedModel
+from ratoon_evaluation.worker.parts import write_table
 from ratoon_evaluation.worker.passes import CANDIDATE, REFERENCE
 from ratoon_evaluation.worker.resampling import Resampling
 from ratoon_evaluation.worker.spec import compute_of_spec
 
 Advance = Callable[[int], None]
 
+_SETTINGS = b"ratoon.answer_settings"
+_VERSION = 1
+"""Raised when answers to the same tests would change."""
 _ONE_DOCUMENT = "One document gives no interval: add others."
 
 
@@ -59,6 +71,15 @@ class Runner(Protocol):
         """Number of prompts for each model."""
         ...
 
+    @property
+    def settings(self) -> str:
+        """Digest of all that the answers depend on beside the model."""
+        ...
+
+    def restore(self, role: str, answers: str) -> bool:
+        """Take over answers that an earlier job stored; False if they are gone, or of other settings."""
+        ...
+
     def answer(self, role: str, model: Model, advance: Advance) -> None:
         """Let a model answer; `advance` gets the number of finished prompts, and may raise to stop."""
         ...
@@ -68,28 +89,51 @@ class Runner(Protocol):
         ...
 
 
+def settings_of(*parts: object) -> str:
+    """Return the digest of what answers depend on."""
+    return hashlib.sha256(json.dumps([_VERSION, *parts], sort_keys=True).encode()).hexdigest()
+
+
+def write_answers(store: ArtifactStore, columns: dict[str, pa.Array], settings: str) -> str:
+    """Store answers with the settings that they depend on; returns the digest of the table."""
+    return write_table(store, columns, {_SETTINGS: settings.encode()})
+
+
+def read_answers(store: ArtifactStore, digest: str, settings: str) -> pa.Table | None:
+    """Return stored answers; None if they are gone, or of other settings."""
+    try:
+        table = pq.read_table(BytesIO(store.read(digest)))
+    except (NotFound, pa.ArrowInvalid):
+        return None
+    return table if (table.schema.metadata or {}).get(_SETTINGS) == settings.encode() else None
+
+
 def of_documents(
-    values: Mapping[str, Mapping[str, Sequence[float]]], how: Resampling, answers: str, unanswered: int
+    values: Mapping[str, Mapping[str, Sequence[float]]],
+    how: Resampling,
+    answers: Mapping[str, str],
+    unanswered: int,
 ) -> TestScores:
-    """Return the means of metrics, by role and by name of the metric one value a document, with their intervals."""
-    first = next(iter(values[CANDIDATE].values()))
-    draws = _drawn(values, len(first), how)
-    if draws is None:
-        unmeasured = dict.fromkeys(values[CANDIDATE], _ONE_DOCUMENT)
-        return TestScores(
-            "", records=len(first), unmeasured=unmeasured, answers=answers, unanswered=unanswered
-        )
-    candidate, reference = draws[CANDIDATE], draws.get(REFERENCE)
-    none: dict[str, Interval] = {}
-    return TestScores(
+    """Return the means of metrics, by role and by name of the metric one value a document, with their intervals.
+
+    `answers` are the digests of the stored answers by role.
+    """
+    counted = TestScores(
         "",
-        records=len(first),
-        candidate=candidate.intervals(how),
-        reference=reference.intervals(how) if reference else none,
-        differences=candidate.differences(reference, how) if reference else none,
-        answers=answers,
+        records=len(next(iter(values[CANDIDATE].values()))),
+        answers=answers[CANDIDATE],
+        reference_answers=answers.get(REFERENCE, ""),
         unanswered=unanswered,
     )
+    draws = _drawn(values, counted.records, how)
+    if draws is None:
+        return replace(counted, unmeasured=dict.fromkeys(values[CANDIDATE], _ONE_DOCUMENT))
+    candidate, reference = draws[CANDIDATE], draws.get(REFERENCE)
+    measured = replace(counted, candidate=candidate.intervals(how))
+    if reference is None:
+        return measured
+    differences = candidate.differences(reference, how)
+    return replace(measured, reference=reference.intervals(how), differences=differences)
 
 
 def _drawn(
