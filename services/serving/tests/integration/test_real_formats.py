@@ -11,8 +11,9 @@ import pytest
 from ratoon.operations.jobs import JobState, LocalJobs
 from ratoon.process.identity import ProcessIdentity
 from ratoon.security.identity import make_signing_key
+from ratoon.service.compute import has_nvidia_gpu
 from ratoon.storage.artifacts import ArtifactStore
-from ratoon.tasks.compute import Compute, Dtype
+from ratoon.tasks.compute import Accelerator, Compute, Dtype
 from ratoon.testkit.models import tiny_llama
 from ratoon.testkit.waiting import until
 from ratoon_serving.adapters.engine_http import EngineClient
@@ -25,7 +26,16 @@ from ratoon_serving.settings import Settings
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
-BFLOAT16 = Compute(dtype=Dtype.BFLOAT16)
+DEVICES = [
+    Accelerator.CPU,
+    pytest.param(
+        Accelerator.CUDA,
+        marks=[
+            pytest.mark.gpu,
+            pytest.mark.skipif(not has_nvidia_gpu(), reason="there is no NVIDIA GPU here"),
+        ],
+    ),
+]
 
 
 class Verified:
@@ -76,17 +86,19 @@ def host(settings, verified) -> Iterator[LocalEngineHost]:
         server.signal_group(9)
 
 
-@pytest.fixture(scope="module")
-def engine(host, verified) -> Engine:
-    result = verified.results[0]
-    name, version = "projects/p/deployments/mail/engines/e", "projects/p/models/mail/versions/v1.0"
+@pytest.fixture(scope="module", params=DEVICES)
+def engine(request, host, verified) -> Iterator[Engine]:
+    result, compute = verified.results[0], Compute(request.param, Dtype.BFLOAT16)
+    name = f"projects/p/deployments/mail/engines/{request.param.lower()}"
+    version = "projects/p/models/mail/versions/v1.0"
     digests = [result[f"{kind}_digest"] for kind in ("artifact", "signature", "golden")]
-    engine = Engine(name, NOW, NOW, 1, version, *digests, "mail", secret="s" * 32, compute=BFLOAT16)
+    engine = Engine(name, NOW, NOW, 1, version, *digests, "mail", secret="s" * 32, compute=compute)
     engine = Engine(**{**vars(engine), "endpoint": host.endpoint(engine)})
-    host.prepare(host.pool("", BFLOAT16))
+    host.prepare(host.pool("", compute))
     host.start(engine, Fence("test", 1))
     until(lambda: host.view(engine).state is EngineState.READY, 600, lambda: host.view(engine))
-    return engine
+    yield engine
+    host.stop(engine, Fence("test", 2))
 
 
 def attested(host: LocalEngineHost, engine: Engine, golden: Recording):
