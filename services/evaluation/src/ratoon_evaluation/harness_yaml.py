@@ -8,17 +8,32 @@ from typing import Any
 
 import yaml
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-from yaml import SafeLoader
+from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from yaml import AliasEvent, SafeLoader, ScalarNode
 
 from ratoon_evaluation.domain.errors import BadSuite
 from ratoon_evaluation.domain.harness import Format, HarnessTask, read_task
 
 MAX_YAML_CHARS = 65_536
+_MAX_REPEATED = 1_000_000
+"""Characters or items that `*` may make."""
 
 
 class _Loader(SafeLoader):
-    """Reads plain YAML, and says why it reads no Python."""
+    """Reads plain YAML, and says why it reads no Python.
+
+    Aliases stand for single values alone: nested ones of collections would grow without bound when they are written.
+    """
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Return a node; raise BadSuite for an alias of a collection."""
+        is_alias = self.check_event(AliasEvent)
+        node = super().compose_node(parent, index)
+        if is_alias and not isinstance(node, ScalarNode):
+            raise BadSuite(
+                "An alias may stand for a single value alone: write the list or mapping again.", "yaml"
+            )
+        return node
 
 
 def _refused(_loader: SafeLoader, suffix: str, _node: Any) -> Any:
@@ -52,8 +67,8 @@ def _check(format_: Format) -> None:
     for text in (format_.text, format_.target, format_.choice):
         if isinstance(text, str):
             try:
-                template(text)
-            except TemplateSyntaxError as error:
+                _ENVIRONMENT.parse(text)
+            except (TemplateSyntaxError, RecursionError) as error:
                 raise BadSuite(f"{text[:100]!r} is not a Jinja template: {error}.", "yaml") from None
 
 
@@ -67,5 +82,20 @@ def _regex_replace(text: str, pattern: str, replacement: str, count: int = 0) ->
     return re.sub(pattern, replacement, text, count=count)
 
 
-_ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+class _Environment(ImmutableSandboxedEnvironment):
+    """Environment of templates, without operations whose results have no bound."""
+
+    intercepted_binops = frozenset({"**", "*"})
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        """Return the result of an operation; raise SecurityError if it may be too large."""
+        lengths = [len(each) for each in (left, right) if isinstance(each, str | list | tuple)]
+        times = [each for each in (left, right) if isinstance(each, int)]
+        if operator == "**" or any(length * each > _MAX_REPEATED for length in lengths for each in times):
+            raise SecurityError(f"the result of {operator} may be too large")
+        return super().call_binop(context, operator, left, right)
+
+
+_ENVIRONMENT = _Environment(undefined=StrictUndefined, keep_trailing_newline=True, optimized=False)
+"""Constants are not computed when a template is read."""
 _ENVIRONMENT.filters["regex_replace"] = _regex_replace

@@ -105,12 +105,21 @@ def test_what_is_not_supported_is_refused_with_its_name(settings, reason):
         ("a: [", "not YAML"),
         ("a: !!python/object/apply:os.system ['x']", "not YAML"),
         ("[" * 5000, "not YAML"),
+        ("a: &a [x, x]\nb: &b [*a, *a]\nc: *b\n", "An alias may stand"),
         ("x" * 70_000, "at most 65,536"),
     ],
 )
 def test_other_texts_are_no_tasks(text, reason):
     with pytest.raises(BadSuite, match=reason):
         read_yaml(text)
+
+
+def test_a_template_is_not_computed_when_it_is_read():
+    assert task_of(doc_to_text="{{ 9 ** 9 ** 9 }}").format.text == "{{ 9 ** 9 ** 9 }}"
+    nested = "(" * 5000 + "1" + ")" * 5000
+    with pytest.raises(BadSuite, match="not a Jinja template"):
+        task_of(doc_to_text="{{" + nested + "}}")
+    assert task_of(doc_to_text="a", doc_to_target="a").format.target == "a"
 
 
 @pytest.fixture
@@ -174,6 +183,8 @@ def test_fields_that_a_row_lacks_are_none(store):
         ({"doc_to_text": "{{nothing}}"}, "cannot be rendered"),
         ({"doc_to_text": "{{q.__class__.__mro__}}"}, "cannot be rendered"),
         ({"doc_to_text": "{% for i in range(1000000) %}x{% endfor %}"}, "cannot be rendered"),
+        ({"doc_to_text": "{{ 9 ** 9 ** 9 }}"}, "may be too large"),
+        ({"doc_to_text": "{{ 'x' * 10000000 }}"}, "may be too large"),
         ({"doc_to_text": "{{a}}"}, "several inputs"),
         ({"doc_to_choice": "{{q}}"}, "no list of texts"),
     ],
