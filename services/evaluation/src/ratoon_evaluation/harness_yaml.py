@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 from yaml import AliasEvent, SafeLoader, ScalarNode
 
 from ratoon_evaluation.domain.errors import BadSuite
