@@ -177,14 +177,14 @@ def test_corrections_thumbs_and_preferences_on_conversations_become_records(traf
 
 
 @pytest.mark.parametrize(
-    ("task", "answer", "correction", "label"),
+    ("task", "answer", "correction", "label", "exported"),
     [
-        (Regress("points", 0, 10), "3 points", "3.50", "3.5"),
-        (Classify(("ham", "spam"), multi_label=True), "ham", "spam\nham", "ham\nspam"),
+        (Regress("points", 0, 10), "3 points", "3.50", "3.5", "3.5"),
+        (Classify(("ham", "spam"), multi_label=True), "ham", "spam\nham", "ham\nspam", ["ham", "spam"]),
     ],
 )
 def test_a_corrected_number_and_several_labels_are_exported_as_labels(
-    traffic, task, answer, correction, label
+    traffic, task, answer, correction, label, exported
 ):
     traffic.task = task
     traffic.capture(row("a1", answer, [*DIALOGUE, {"role": "user", "content": "how many?"}]))
@@ -192,7 +192,7 @@ def test_a_corrected_number_and_several_labels_are_exported_as_labels(
     export = traffic.export()
     assert (export.preferences, export.unpaired_preferences) == ("", "")
     (line,) = traffic.segments._artifacts.read(export.answers).splitlines()
-    assert (json.loads(line)["text"], json.loads(line)["label"]) == ("how many?", label)
+    assert (json.loads(line)["text"], json.loads(line)["label"]) == ("how many?", exported)
     (record,) = traffic.records()
     assert record.record.answers == (label,)
 
