@@ -150,9 +150,10 @@ class SimulatedEngineHost:
     def continue_prompts(self, engine: Engine, prompts: Sequence[GoldenPrompt]) -> Sequence[Continuation]:
         return self._client.continue_prompts(engine, prompts)
 
-    def score_prompts(self, engine: Engine, prompts: Sequence[GoldenPrompt]) -> Sequence[Sequence[float]]:
+    def score_prompts(self, engine: Engine, prompts: Sequence[GoldenPrompt]) -> Sequence[Continuation]:
         shift = 2.0 if engine.version in self.badly_rounded else 0.01
-        return [[each - shift for each in prompt.logprobs] for prompt in prompts]
+        scores = self._client.score_prompts(engine, prompts)
+        return [replace(each, logprobs=tuple(value - shift for value in each.logprobs)) for each in scores]
 
     def probe(self, engine: Engine) -> Check:
         return self._client.probe(engine)

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from math import inf
 
 import pytest
 
 from ratoon.tasks.compute import Compute, Dtype
-from ratoon_serving.adapters.engine_http import _scores
+from ratoon_serving.adapters.engine_http import Answer, EngineClient
 from ratoon_serving.domain.attestation import (
     TOLERANCES,
     Continuation,
@@ -75,11 +76,11 @@ def test_without_such_a_record_it_is_compared_with_float32_within_twice_the_tole
     assert (wide.prompts, wide.is_own) == (recording({"prompts": [ROW]}).prompts, False)
     assert (wide.tolerance.token, wide.tolerance.mean) == (0.3, 0.04)
     golden = of(GOLDEN, Dtype.FLOAT16, is_own=False)
-    far = [each - 0.03 for each in GOLDEN.logprobs]
-    check = compare(golden, [SAME], [far])
+    far = replace(SAME, logprobs=tuple(each - 0.03 for each in GOLDEN.logprobs))
+    check = compare(golden, [far])
     assert check.passed
     assert "float32 (none in its own number format)" in check.message
-    assert not compare(of(GOLDEN, Dtype.FLOAT16), [SAME], [far]).passed
+    assert not compare(of(GOLDEN, Dtype.FLOAT16), [far]).passed
 
 
 @pytest.mark.parametrize(
@@ -91,20 +92,22 @@ def test_without_such_a_record_it_is_compared_with_float32_within_twice_the_tole
         ((-0.3, -0.4, -0.5, -0.6), False),  # 0.2 nats each: too much on average
         ((-0.1, -0.2, -0.3, -1.6), False),
         ((-0.1, -0.2, -0.3, float("nan")), False),
+        ((-0.1, -0.2, -0.3, -inf), False),
         ((), False),
         ((-0.1, -0.2, -0.3), False),
     ],
 )
 def test_in_bfloat16_every_recorded_token_is_compared_also_near_ties(scores, passed):
-    assert compare(of(GOLDEN, Dtype.BFLOAT16), [SAME], [scores]).passed is passed
+    score = Continuation(GOLDEN.tokens[: len(scores)], scores)
+    assert compare(of(GOLDEN, Dtype.BFLOAT16), [score]).passed is passed
 
 
 def test_in_bfloat16_greedy_answers_may_part_where_the_lead_is_within_rounding():
     narrow = replace(GOLDEN, seconds=(-2.0, -2.0, -2.0, -2.0))
     parted = replace(SAME, tokens=(7, 5, 1, 1))
-    assert compare(of(narrow, Dtype.BFLOAT16), [parted], [GOLDEN.logprobs]).passed
+    assert compare(of(narrow, Dtype.BFLOAT16), [parted]).passed
     clear = replace(GOLDEN, seconds=(-3.0, -3.0, -3.0, -3.0))
-    assert not compare(of(clear, Dtype.BFLOAT16), [parted], [GOLDEN.logprobs]).passed
+    assert not compare(of(clear, Dtype.BFLOAT16), [parted]).passed
 
 
 def test_an_engine_computes_in_the_requested_format_or_is_refused():
@@ -123,11 +126,37 @@ def test_an_engine_computes_in_the_requested_format_or_is_refused():
         assert cause in check.message
 
 
-def test_scores_are_read_as_vllm_writes_them():
-    place = {"logprob": -0.25, "rank": 1, "decoded_token": "a"}
-    body = {"choices": [{"prompt_logprobs": [None, {"2": place}, {"7": place}, {"8": {**place, "rank": 4}}]}]}
-    golden = GoldenPrompt((1, 2), (7, 8), (0.0, 0.0), (0.0, 0.0))
-    assert _scores(body, golden) == (-0.25, -0.25)
-    assert _scores(body, replace(golden, tokens=(7, 9))) == ()
-    assert _scores({"choices": [{"prompt_logprobs": None}]}, golden) == ()
-    assert _scores({"error": {"message": "too long"}}, golden) == ()
+class ScriptedClient(EngineClient):
+    """A client of an engine that continues prompts from a table: tokens, each with the likeliest ones."""
+
+    def __init__(self, table):
+        self.table, self.prompts = table, []
+
+    def _ask(self, engine, path, request):
+        self.prompts.append(request["prompt"])
+        places = self.table[tuple(request["prompt"])][: request["max_tokens"]]
+        top = [{f"token_id:{token}": value for token, value in place} for place in places]
+        logged = {
+            "tokens": [next(iter(each)) for each in top],
+            "token_logprobs": [next(iter(each.values())) for each in top],
+            "top_logprobs": top,
+        }
+        return Answer(200, {}, {"choices": [{"logprobs": logged}]})
+
+
+def test_scores_go_on_after_each_recorded_token_that_the_engine_does_not_choose():
+    golden = GoldenPrompt((1,), (7, 8, 9), (-0.1, -0.2, -0.3), (-0.2, -0.3, -4.0))
+    client = ScriptedClient(
+        {
+            (1,): [[(5, -0.1), (7, -0.2)], [(5, 0.0)], [(5, 0.0)]],
+            (1, 7): [[(8, -0.25), (5, -0.3)], [(6, -0.4), (5, -0.5)]],
+        }
+    )
+    assert client.score_prompts(ENGINE, [golden]) == [Continuation((5, 8, 6), (-0.2, -0.25, -inf))]
+    assert client.prompts == [[1], [1, 7]]
+
+
+def test_an_answer_without_tokens_is_no_score():
+    client = ScriptedClient({(1, 2): []})
+    assert client.score_prompts(ENGINE, [GOLDEN]) == [Continuation((), ())]
+    assert not compare(of(GOLDEN, Dtype.BFLOAT16), client.score_prompts(ENGINE, [GOLDEN])).passed

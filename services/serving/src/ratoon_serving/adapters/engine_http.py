@@ -5,6 +5,7 @@ import json
 import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -28,6 +29,8 @@ _STATUS_S = 5.0
 _HANG_S = 60.0
 _BUSY_S = 300.0
 _ANSWER_S = 60.0
+_ALTERNATIVES = 5
+"""Likeliest tokens that an engine names at each position; more than 20 are refused."""
 _PROBE_TEXT = "Is anybody there?"
 _PROBE_TOKENS = 4
 _PRIORITY = -1
@@ -125,8 +128,11 @@ class EngineClient:
         """Return greedy continuations of the prompts, as long as recorded; Unavailable if one is refused."""
         return [self._continue(engine, prompt) for prompt in prompts]
 
-    def score_prompts(self, engine: Engine, prompts: Sequence[GoldenPrompt]) -> list[tuple[float, ...]]:
-        """Return the log-probabilities of the recorded tokens; none of a prompt that is refused as too long."""
+    def score_prompts(self, engine: Engine, prompts: Sequence[GoldenPrompt]) -> list[Continuation]:
+        """Return the choices at each recorded token, given those before it, and its log-probabilities.
+
+        vLLM's `prompt_logprobs` would do, but end an engine with adapters.
+        """
         return [self._score(engine, prompt) for prompt in prompts]
 
     def probe(self, engine: Engine) -> Check:
@@ -150,33 +156,38 @@ class EngineClient:
         return Check(True)
 
     def _continue(self, engine: Engine, golden: GoldenPrompt) -> Continuation:
+        return _continuation(self._generated(engine, golden.prompt, len(golden.tokens), 1))
+
+    def _score(self, engine: Engine, golden: GoldenPrompt) -> Continuation:
+        """Continue the prompt, again after each recorded token that the engine does not choose."""
+        chosen: list[int] = []
+        logprobs: list[float] = []
+        while rest := golden.tokens[len(chosen) :]:
+            prompt = (*golden.prompt, *golden.tokens[: len(chosen)])
+            score = _scores(self._generated(engine, prompt, len(rest), _ALTERNATIVES), rest)
+            if not score.tokens:
+                break
+            chosen += score.tokens
+            logprobs += score.logprobs
+        return Continuation(tuple(chosen), tuple(logprobs))
+
+    def _generated(self, engine: Engine, prompt: Sequence[int], count: int, alternatives: int) -> JSON:
+        """Return the greedy continuation of a prompt by this many tokens, each with the likeliest ones."""
         request = {
             "model": engine.served_name,
-            "prompt": list(golden.prompt),
-            "max_tokens": len(golden.tokens),
+            "prompt": list(prompt),
+            "max_tokens": count,
             "temperature": 0,
-            "logprobs": 1,
+            "logprobs": alternatives,
             "return_tokens_as_token_ids": True,
             "ignore_eos": True,
         }
         answer = self._complete(engine, request)
         if answer.status != 200:
-            raise _refused_prompt(engine, answer)
-        return _continuation(answer.body)
-
-    def _score(self, engine: Engine, golden: GoldenPrompt) -> tuple[float, ...]:
-        """Return the log-probability of each recorded token as a part of the prompt."""
-        request = {
-            "model": engine.served_name,
-            "prompt": [*golden.prompt, *golden.tokens],
-            "max_tokens": 1,
-            "temperature": 0,
-            "prompt_logprobs": 0,
-        }
-        answer = self._complete(engine, request)
-        if answer.status not in (200, 400):
-            raise _refused_prompt(engine, answer)
-        return _scores(answer.body, golden)
+            raise Unavailable(
+                f"{engine.name} refused a golden prompt: {answer.body}.", reason="ENGINE_REFUSED"
+            )
+        return answer.body
 
     def _complete(self, engine: Engine, request: JSON) -> Answer:
         """Request a completion; Unavailable if the engine does not answer."""
@@ -227,10 +238,6 @@ def _gate(engine: Engine) -> JSON:
     return {"name": engine.served_name} if engine.is_adapter else {}
 
 
-def _refused_prompt(engine: Engine, answer: Answer) -> Unavailable:
-    return Unavailable(f"{engine.name} refused a golden prompt: {answer.body}.", reason="ENGINE_REFUSED")
-
-
 def _refusal(engine: Engine, answer: Answer) -> RatoonError:
     """Return the error of a refusal; FailedPrecondition if the engine reports it as permanent."""
     error = answer.body.get("error")
@@ -272,14 +279,26 @@ def _continuation(body: JSON) -> Continuation:
         return Continuation((), ())
 
 
-def _scores(body: JSON, golden: GoldenPrompt) -> tuple[float, ...]:
-    """Return the log-probabilities of the recorded tokens at the end of a prompt; none if the answer has none."""
-    try:
-        places = body["choices"][0]["prompt_logprobs"][len(golden.prompt) :]
-        named = zip(golden.tokens, places, strict=True)
-        return tuple(float(place[str(token)]["logprob"]) for token, place in named)
-    except (KeyError, IndexError, TypeError, ValueError):
-        return ()
+def _scores(body: JSON, recorded: Sequence[int]) -> Continuation:
+    """Return the choices up to the first that differs from the recorded ones, with the log-probabilities of those.
+
+    A recorded token that is not among the likeliest ones has an infinite one; an answer without tokens has no score.
+    """
+    answer = _continuation(body)
+    chosen: list[int] = []
+    logprobs: list[float] = []
+    for token, own, likeliest, choice in zip(
+        recorded, answer.logprobs, _likeliest(body), answer.tokens, strict=False
+    ):
+        chosen.append(choice)
+        logprobs.append(own if choice == token else likeliest.get(f"token_id:{token}", -inf))
+        if choice != token:
+            break
+    return Continuation(tuple(chosen), tuple(logprobs))
+
+
+def _likeliest(body: JSON) -> list[dict[str, float]]:
+    return list(body["choices"][0]["logprobs"]["top_logprobs"]) if _continuation(body).tokens else []
 
 
 def _samples(text: str) -> Iterator[Sample]:

@@ -166,8 +166,8 @@ class KubernetesEngineHost:
         """Return the greedy continuations of the pod at the engine's endpoint."""
         return self._client.continue_prompts(engine, prompts)
 
-    def score_prompts(self, engine: Engine, prompts: Sequence[GoldenPrompt]) -> Sequence[Sequence[float]]:
-        """Return the log-probabilities of the recorded tokens of the pod at the engine's endpoint."""
+    def score_prompts(self, engine: Engine, prompts: Sequence[GoldenPrompt]) -> Sequence[Continuation]:
+        """Return the scores of the recorded tokens, by the pod at the engine's endpoint."""
         return self._client.score_prompts(engine, prompts)
 
     def probe(self, engine: Engine) -> Check:

@@ -157,8 +157,8 @@ class LocalEngineHost:
         """Return the greedy continuations of the engine."""
         return self._client.continue_prompts(engine, prompts)
 
-    def score_prompts(self, engine: Engine, prompts: Sequence[GoldenPrompt]) -> Sequence[Sequence[float]]:
-        """Return the engine's log-probabilities of the recorded tokens."""
+    def score_prompts(self, engine: Engine, prompts: Sequence[GoldenPrompt]) -> Sequence[Continuation]:
+        """Return the scores of the recorded tokens."""
         return self._client.score_prompts(engine, prompts)
 
     def probe(self, engine: Engine) -> Check:

@@ -231,9 +231,8 @@ class Executor:
         if isinstance(dtype, Check):
             return dtype
         golden = self._models.golden(engine.golden_digest, dtype)
-        answers = self._host.continue_prompts(engine, golden.prompts)
-        scored = dtype is not Dtype.FLOAT32
-        return compare(golden, answers, self._host.score_prompts(engine, golden.prompts) if scored else ())
+        ask = self._host.continue_prompts if dtype is Dtype.FLOAT32 else self._host.score_prompts
+        return compare(golden, ask(engine, golden.prompts))
 
     def _save_attestations(self, name: str, attestations: tuple[Attestation, ...]) -> Engine:
         with self._store.write() as tx:

@@ -155,8 +155,8 @@ class EngineHost(Protocol):
         """Return the greedy continuations of these prompts."""
         ...
 
-    def score_prompts(self, engine: Engine, prompts: Sequence[GoldenPrompt]) -> Sequence[Sequence[float]]:
-        """Return the log-probabilities of the recorded tokens of these prompts; none of a prompt that does not fit."""
+    def score_prompts(self, engine: Engine, prompts: Sequence[GoldenPrompt]) -> Sequence[Continuation]:
+        """Return the choices and log-probabilities at each recorded token, given those before it."""
         ...
 
     def probe(self, engine: Engine) -> Check:

@@ -72,6 +72,11 @@ class Recording:
     """Whether they were recorded in this format; else they are those of float32."""
 
     @property
+    def places(self) -> int:
+        """Return the number of recorded positions."""
+        return sum(len(prompt.tokens) for prompt in self.prompts)
+
+    @property
     def tolerance(self) -> Tolerance:
         """Return the tolerance of its comparison."""
         tolerance = TOLERANCES[self.dtype]
@@ -80,7 +85,11 @@ class Recording:
 
 @dataclass(frozen=True)
 class Continuation:
-    """Answer of an engine: greedy tokens and their log-probabilities."""
+    """Answer of an engine to a golden prompt.
+
+    Either greedy tokens with their log-probabilities, or, as scores, the token that the engine chooses at each position
+    after the recorded ones, with the log-probability of the recorded one.
+    """
 
     tokens: tuple[int, ...]
     logprobs: tuple[float, ...]
@@ -118,35 +127,29 @@ def computed_dtype(engine: Engine, reported: str) -> Dtype | Check:
     return dtype
 
 
-def compare(
-    golden: Recording, answers: Sequence[Continuation], scores: Sequence[Sequence[float]] = ()
-) -> Check:
+def compare(golden: Recording, answers: Sequence[Continuation]) -> Check:
     """Return whether the answers are those of the recorded weights, and the number of compared positions.
 
-    `scores` are the engine's log-probabilities of the recorded tokens; they decide in all formats but float32.
+    In float32 the answers are greedy continuations; in other formats they are scores of the recorded tokens.
     """
     if not golden.prompts:
         return Check(False, "The version has no golden prompts: register it again.")
-    total = sum(len(prompt.tokens) for prompt in golden.prompts)
-    compared, fault = _compare_answers(golden, answers)
-    if fault:
-        return Check(False, f"{fault}. The engine does not serve the registered weights.")
     if golden.dtype is not Dtype.FLOAT32:
-        return _compare_scores(golden, scores, total)
-    if compared < MIN_SHARE * total:
-        return Check(False, f"Only {compared} of {total} golden places could be compared: too few to decide.")
-    return Check(True, f"{compared} of {total} golden places match within {golden.tolerance.token} nats.")
-
-
-def _compare_answers(golden: Recording, answers: Sequence[Continuation]) -> tuple[int, str]:
-    """Return the number of compared positions of greedy answers, and the first difference."""
+        return _compare_scores(golden, answers)
     compared = 0
     for number, (prompt, answer) in enumerate(zip(golden.prompts, answers, strict=True)):
         places, fault = _compare_one(prompt, answer, golden.tolerance)
         compared += places
         if fault:
-            return compared, f"Golden prompt {number}: {fault}"
-    return compared, ""
+            return _failed(number, fault)
+    total = golden.places
+    if compared < MIN_SHARE * total:
+        return Check(False, f"Only {compared} of {total} golden places could be compared: too few to decide.")
+    return Check(True, f"{compared} of {total} golden places match within {golden.tolerance.token} nats.")
+
+
+def _failed(number: int, fault: str) -> Check:
+    return Check(False, f"Golden prompt {number}: {fault}. The engine does not serve the registered weights.")
 
 
 def _compare_one(prompt: GoldenPrompt, answer: Continuation, tolerance: Tolerance) -> tuple[int, str]:
@@ -171,24 +174,33 @@ def _compare_one(prompt: GoldenPrompt, answer: Continuation, tolerance: Toleranc
     return compared, ""
 
 
-def _compare_scores(golden: Recording, scores: Sequence[Sequence[float]], total: int) -> Check:
-    """Return whether the recorded tokens have the recorded log-probabilities, one by one and on average."""
+def _compare_scores(golden: Recording, scores: Sequence[Continuation]) -> Check:
+    """Return whether the recorded tokens are as likely as recorded, and chosen where they lead clearly."""
+    for number, (prompt, score) in enumerate(zip(golden.prompts, scores, strict=True)):
+        if fault := _fault_of_choices(prompt, score, golden.tolerance):
+            return _failed(number, fault)
     differences = [
-        abs(score - logprob)
-        for prompt, own in zip(golden.prompts, scores, strict=True)
-        if len(own) == len(prompt.tokens)
-        for score, logprob in zip(own, prompt.logprobs, strict=True)
+        abs(own - recorded)
+        for prompt, score in zip(golden.prompts, scores, strict=True)
+        for own, recorded in zip(score.logprobs, prompt.logprobs, strict=True)
     ]
-    if len(differences) < MIN_SHARE * total:
-        return Check(
-            False, f"Only {len(differences)} of {total} golden places could be scored: too few to decide."
-        )
     tolerance, worst, mean = golden.tolerance, max(differences), sum(differences) / len(differences)
     source = f"in {golden.dtype.lower()}" if golden.is_own else "in float32 (none in its own number format)"
     measured = (
-        f"{len(differences)} golden places differ from those recorded {source} by {worst:.3f} nats at most"
+        f"{len(differences)} golden places differ from those recorded {source} by {worst:.3f} nats at most and "
+        f"{mean:.4f} on average; accepted are {tolerance.token} and {tolerance.mean}"
     )
-    measured += f" and {mean:.4f} on average; accepted are {tolerance.token} and {tolerance.mean}"
     if worst <= tolerance.token and mean <= tolerance.mean:
         return Check(True, f"{measured}.")
     return Check(False, f"{measured}. The engine does not serve the registered weights.")
+
+
+def _fault_of_choices(prompt: GoldenPrompt, score: Continuation, tolerance: Tolerance) -> str:
+    """Return the first position at which another token was chosen although the recorded one leads clearly."""
+    if len(score.tokens) != len(prompt.tokens):
+        return f"{len(score.tokens)} tokens were scored, but {len(prompt.tokens)} were recorded"
+    places = zip(prompt.tokens, prompt.logprobs, prompt.seconds, score.tokens, strict=True)
+    for place, (token, logprob, second, chosen) in enumerate(places):
+        if chosen != token and logprob - second >= tolerance.near_tie:
+            return f"token {chosen} was chosen at position {place}, but {token} was recorded"
+    return ""
