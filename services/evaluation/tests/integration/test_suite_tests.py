@@ -269,6 +269,21 @@ def test_likelihoods_are_those_of_a_plain_forward_pass(loaded):
         assert score.value == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.parametrize("limit", [1, 1 << 11, 1 << 30])
+def test_likelihoods_do_not_depend_on_batches(loaded, monkeypatch, limit):
+    contexts = ("The patch fixes ", "You have won a free", "Cheap loans without any credit check")
+    endings = (" the parser", " prize, click here", " x", " and bring your notes on Monday")
+    pairs = [(context, ending) for context in contexts for ending in endings]
+    expected = [LikelihoodScorer(loaded).score([pair], lambda done: None)[0] for pair in pairs]
+    monkeypatch.setattr("ratoon_evaluation.worker.suites.likelihood._LOGITS", limit)
+    monkeypatch.setattr("ratoon_evaluation.worker.suites.likelihood._TOKENS", limit)
+    finished = []
+    for one, other in zip(expected, LikelihoodScorer(loaded).score(pairs, finished.append), strict=True):
+        assert one.value == pytest.approx(other.value, abs=1e-4)
+        assert one.is_greedy == other.is_greedy
+    assert finished[-1] == len(pairs)
+
+
 def test_a_long_context_is_cut_on_the_left(loaded):
     limit = loaded.max_positions
     long = "The patch fixes the parser " * limit

@@ -10,7 +10,7 @@ from typing import Any
 from ratoon_evaluation.worker.models import LoadedModel, positions, torch
 from ratoon_evaluation.worker.suites.failures import TestFailed
 
-_TOKENS = 1 << 14
+_TOKENS = 1 << 12
 """Tokens of a batch at most."""
 _LOGITS = 1 << 25
 """At most so many logits of continuations are computed at once: 128 MiB."""
@@ -27,9 +27,19 @@ class Likelihood:
 
 @dataclass(frozen=True)
 class _Request:
-    tokens: list[int]
-    """Context and continuation, cut on the left to what the model can read."""
+    context: list[int]
+    """Tokens before the continuation, cut on the left to what the model can read."""
     targets: list[int]
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Requests with the same context, which is read once."""
+
+    context: list[int]
+    places: list[int]
+    width: int
+    """Tokens of the longest continuation."""
 
 
 class Texts:
@@ -72,14 +82,12 @@ class LikelihoodScorer:
     def score(self, pairs: Sequence[tuple[str, str]], advance: Callable[[int], None]) -> list[Likelihood]:
         """Return the log-likelihood of each continuation after its context; `advance` gets the number of finished."""
         requests = [self._request(*pair) for pair in pairs]
-        scores: list[Likelihood | None] = [None] * len(requests)
-        done = 0
+        scores: dict[int, Likelihood] = {}
         for batch in self._batches(requests):
-            for place, score in zip(batch, self._scored([requests[place] for place in batch]), strict=True):
-                scores[place] = score
-            done += len(batch)
-            advance(done)
-        return [score for score in scores if score is not None]
+            places = [place for group in batch for place in group.places]
+            scores |= dict(zip(places, self._scored(batch, requests), strict=True))
+            advance(len(scores))
+        return [scores[place] for place in range(len(requests))]
 
     def _request(self, context: str, continuation: str) -> _Request:
         before, following = self._texts.pair(context, continuation)
@@ -88,33 +96,71 @@ class LikelihoodScorer:
             raise TestFailed(
                 f"The continuation {continuation[:80]!r} has {len(following)} tokens; 1 to {limit} can be scored."
             )
-        return _Request([*before, *following][-(limit + 1) :], following)
+        return _Request(before[-(limit + 1 - len(following)) :], following)
 
-    def _batches(self, requests: Sequence[_Request]) -> Iterator[list[int]]:
-        """Yield places by falling length, as many a batch as the budgets of tokens and logits allow."""
-        order = sorted(range(len(requests)), key=lambda place: len(requests[place].tokens), reverse=True)
+    def _batches(self, requests: Sequence[_Request]) -> Iterator[list[_Group]]:
+        """Yield groups by falling length, as many a batch as the budgets of tokens and logits allow."""
+        order = sorted(self._groups(requests), key=lambda group: len(group.context), reverse=True)
         while order:
-            longest = len(requests[order[0]].tokens)
-            widest = max(len(requests[place].targets) for place in order)
-            size = max(1, min(_TOKENS // longest, _LOGITS // (widest * self._loaded.vocabulary)))
-            yield order[:size]
-            order = order[size:]
+            batch = [order.pop(0)]
+            rows, width = len(batch[0].places), batch[0].width
+            while order:
+                rows, width = rows + len(order[0].places), max(width, order[0].width)
+                is_wide = rows * width * self._loaded.vocabulary > _LOGITS
+                if is_wide or rows * (len(batch[0].context) + width) > _TOKENS:
+                    break
+                batch.append(order.pop(0))
+            yield batch
 
-    def _last(self, width: int) -> dict[str, int]:
-        """Return the argument with which the model computes the logits of the last positions alone, if it knows it."""
-        return {"logits_to_keep": width} if self._keeps_last else {}
+    def _groups(self, requests: Sequence[_Request]) -> Iterator[_Group]:
+        """Yield the requests by their context, as many at once as the budget of logits allows."""
+        places: dict[tuple[int, ...], list[int]] = {}
+        for place, request in enumerate(requests):
+            places.setdefault(tuple(request.context), []).append(place)
+        for context, each in places.items():
+            width = max(len(requests[place].targets) for place in each)
+            rows = max(1, _LOGITS // (width * self._loaded.vocabulary))
+            for start in range(0, len(each), rows):
+                yield _Group(list(context), each[start : start + rows], width)
 
     @torch.inference_mode()
-    def _scored(self, requests: Sequence[_Request]) -> list[Likelihood]:
-        width = max(len(request.targets) for request in requests)
-        ids, mask = self._loaded.padded([request.tokens[:-1] for request in requests])
-        out = self._loaded.model(ids, attention_mask=mask, position_ids=positions(mask), **self._last(width))
-        logits = out.logits[:, -width:].float().log_softmax(-1)
-        return [_summed(row, request.targets) for row, request in zip(logits, requests, strict=True)]
+    def _scored(self, groups: Sequence[_Group], requests: Sequence[_Request]) -> list[Likelihood]:
+        """Return the scores of the requests of groups: contexts are read first, then continuations after them."""
+        each = [requests[place].targets for group in groups for place in group.places]
+        owners = torch.tensor([row for row, group in enumerate(groups) for _ in group.places])
+        width = max(map(len, each))
+        ids, mask = self._loaded.padded([group.context for group in groups])
+        owners = owners.to(ids.device)
+        out = self._loaded.model(
+            ids, attention_mask=mask, position_ids=positions(mask), use_cache=True, **self._last()
+        )
+        logits = out.logits[:, -1:][owners]
+        if width > 1:
+            cache = out.past_key_values
+            cache.batch_select_indices(owners)
+            fed = torch.tensor([targets + [self._loaded.pad] * (width - len(targets)) for targets in each])
+            known = torch.tensor([[1] * len(targets) + [0] * (width - len(targets)) for targets in each])
+            fed, known = fed[:, :-1].to(ids.device), known[:, :-1].to(ids.device)
+            whole = torch.cat([mask[owners], known], dim=1)
+            following = self._loaded.model(
+                fed,
+                attention_mask=whole,
+                position_ids=positions(whole)[:, -fed.shape[1] :],
+                past_key_values=cache,
+                use_cache=True,
+            ).logits
+            logits = torch.cat([logits, following], dim=1)
+        return [
+            _summed(row, targets) for row, targets in zip(logits.float().log_softmax(-1), each, strict=True)
+        ]
+
+    def _last(self) -> dict[str, int]:
+        """Return the argument with which the model computes the logits of the last position alone, if it knows it."""
+        return {"logits_to_keep": 1} if self._keeps_last else {}
 
 
 def _summed(logits: Any, targets: list[int]) -> Likelihood:
-    """Return the sum over the last positions of a row, one for each target."""
-    rows, targeted = logits[-len(targets) :], torch.tensor(targets, device=logits.device)
-    chosen = rows.gather(-1, targeted.unsqueeze(-1)).squeeze(-1)
-    return Likelihood(float(chosen.double().sum()), bool((rows.argmax(-1) == targeted).all()))
+    """Return the sum over the first positions of a row, one for each target."""
+    rows, chosen = logits[: len(targets)], torch.tensor(targets, device=logits.device)
+    values = rows.gather(-1, chosen.unsqueeze(-1)).squeeze(-1)
+    return Likelihood(float(values.double().sum()), bool((rows.argmax(-1) == chosen).all()))
