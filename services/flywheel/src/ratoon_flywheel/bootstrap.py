@@ -57,7 +57,7 @@ def build(settings: Settings, platform: Platform) -> App:
         RunProcedure(
             store, runs, stages, lineage, TrafficSources(ingestion), answers, segments, watched, base.clock
         ),
-        PolicyProcedure(store, runs, signal_reader, starting, base.clock),
+        PolicyProcedure(store, runs, signal_reader, starting, base.job_devices(), base.clock),
         ForgettingProcedure(store, answers, segments),
         MonitorProcedure(
             store, signal_reader, baselines, answers, segments, ServingQuality(serving), base.clock

@@ -11,10 +11,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from ratoon.operations.operations import Claim, Operations
 from ratoon.process.clock import Clock
+from ratoon.process.errors import FailedPrecondition, described
+from ratoon.service.compute import JobDevices
 from ratoon.storage.database import Database
 from ratoon.storage.paging import PageTokens
 from ratoon.storage.store import Store
 from ratoon.tasks.classify import Classify
+from ratoon.tasks.compute import Accelerator, Compute
 from ratoon.tasks.votes import Votes, count_votes
 from ratoon.testkit.clock import FakeClock
 from ratoon_flywheel import mapping
@@ -38,6 +41,7 @@ from ratoon_flywheel.domain.pipelines.policies import (
     next_check,
 )
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Production, Products, State, Trigger
+from ratoon_flywheel.domain.project_settings import StageCompute
 from ratoon_flywheel.domain.projects import Project
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -420,12 +424,36 @@ def test_a_policy_looks_often_while_it_waits_or_traffic_flows():
 
 
 def test_an_observation_without_signals_decides_nothing_and_is_repeated():
-    procedure = PolicyProcedure(None, None, None, None, None)
+    procedure = PolicyProcedure(None, None, None, None, None, None)
     observation = PolicyObservation(
         Project("projects/mail", NOW, NOW, Classify(("ham", "spam"))), History(), Signals(), deferred_s=4.0
     )
     step = procedure.step(POLICY, observation, NOW)
     assert (step.resource, step.actions, step.wake_after) == (POLICY, (), 4.0)
+
+
+def opened_store(clock: Clock) -> Store:
+    database = Database("sqlite://")
+    with database.write() as connection:
+        tables.METADATA.create_all(connection)
+    append = lambda connection, record: None  # noqa: E731
+    return Store(database, tables.RESOURCES, mapping.event, append, PageTokens(b"s"), clock)
+
+
+def test_a_policy_of_a_project_whose_accelerator_is_missing_starts_nothing_and_says_so(tmp_path):
+    clock = FakeClock()
+    store = opened_store(clock)
+    compute = StageCompute(evaluation=Compute(Accelerator.CUDA))
+    project = Project("projects/mail", NOW, NOW, Classify(("ham", "spam")), compute=compute)
+    with store.write() as tx:
+        tx.create(project)
+    devices = JobDevices(is_local=True, root=tmp_path)
+    procedure = PolicyProcedure(store, RunTables(), FakeSignalReader(clock), None, devices, clock)
+    with pytest.raises(FailedPrecondition, match="no NVIDIA GPU") as missing:
+        procedure.observe(POLICY, Claim(POLICY.name, 1))
+    step = procedure.failed(POLICY, described(missing.value), NOW)
+    assert "no NVIDIA GPU" in step.resource.last_decision
+    assert step.actions == ()
 
 
 class FakeSignalReader:
@@ -459,11 +487,7 @@ class TriggerWindows(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.clock = FakeClock()
-        database = Database("sqlite://")
-        with database.write() as connection:
-            tables.METADATA.create_all(connection)
-        append = lambda connection, record: None  # noqa: E731
-        self.store = Store(database, tables.RESOURCES, mapping.event, append, PageTokens(b"s"), self.clock)
+        self.store = opened_store(self.clock)
         self.signal_reader, self.runs = FakeSignalReader(self.clock), RunTables()
         now = self.clock.now()
         policy = replace(POLICY, min_answers=20, min_feedback=20, settle_seconds=5.0, cooldown_seconds=100.0)
@@ -472,7 +496,14 @@ class TriggerWindows(RuleBasedStateMachine):
             tx.create(policy)
         operations = Operations(self.store, tables.METADATA.tables["operations"], [], self.clock)
         self.deciders = [
-            PolicyProcedure(self.store, self.runs, self.signal_reader, operations, self.clock)
+            PolicyProcedure(
+                self.store,
+                self.runs,
+                self.signal_reader,
+                operations,
+                JobDevices(is_local=False),
+                self.clock,
+            )
             for _ in range(2)
         ]
         self.intents: list[tuple[int, object]] = []

@@ -18,6 +18,7 @@ from ratoon_flywheel.application.commands import (
     UpdatePolicy,
     UpdateProject,
 )
+from ratoon_flywheel.application.devices import check_devices
 from ratoon_flywheel.application.intake import log_set_aside, read_segment
 from ratoon_flywheel.application.ports import (
     AnswerIndex,
@@ -214,9 +215,7 @@ def create_run(
     with store.write() as tx:
         project = tx.get(Project, command.parent)
         check_supported(project)
-        compute = project.compute
-        for each in (compute.evaluation, compute.verification, compute.serving):
-            devices.check(each)
+        check_devices(project, devices)
         _check_budget(project, runs, tx, now)
         learned = history_of(runs.recent(tx, project.name), now).learned_until
         run = PipelineRun(

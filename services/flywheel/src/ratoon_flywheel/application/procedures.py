@@ -12,11 +12,13 @@ from ratoon.storage.names import parent_of, uuid7
 from ratoon.storage.store import Store
 from ratoon.tasks import kinds
 from ratoon_flywheel.application.budgets import spent_budget
+from ratoon_flywheel.application.devices import check_devices
 from ratoon_flywheel.application.examples import Export, export_feedback
 from ratoon_flywheel.application.intake import read_again
 from ratoon_flywheel.application.ports import (
     AnswerIndex,
     Baselines,
+    Devices,
     FeedbackData,
     Lineage,
     QualityReporter,
@@ -196,11 +198,17 @@ class PolicyProcedure:
     kind = Policy
 
     def __init__(
-        self, store: Store, runs: RunIndex, signal_reader: SignalReader, operations: Operations, clock: Clock
+        self,
+        store: Store,
+        runs: RunIndex,
+        signal_reader: SignalReader,
+        operations: Operations,
+        devices: Devices,
+        clock: Clock,
     ) -> None:
         """`operations` is only used to begin runs in."""
         self._store, self._runs, self._signal_reader = store, runs, signal_reader
-        self._operations, self._clock = operations, clock
+        self._operations, self._devices, self._clock = operations, devices, clock
 
     def observe(self, policy: Policy, claim: Claim) -> PolicyObservation:
         """Return the history of runs, and the signals since the last trigger window."""
@@ -212,6 +220,7 @@ class PolicyProcedure:
         if policy.paused or history.open_run:
             return PolicyObservation(project, history, Signals())
         check_supported(project)
+        check_devices(project, self._devices)
         since = window_begin(policy, history)
         signals = self._signal_reader.of_window(
             project, since, history.learned_until, policy.burst_answers, self._store
