@@ -20,7 +20,7 @@ STAND_IN = '''
 from types import SimpleNamespace as Of
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM
 
 SamplingParams = lambda **settings: Of(**{"stop_token_ids": [], "prompt_logprobs": None, **settings})
 
@@ -28,7 +28,7 @@ SamplingParams = lambda **settings: Of(**{"stop_token_ids": [], "prompt_logprobs
 class LLM:
     def __init__(self, model, dtype, **settings):
         assert dtype == "float32"
-        self.model, self.tokenizer = AutoModelForCausalLM.from_pretrained(model), AutoTokenizer.from_pretrained(model)
+        self.model = AutoModelForCausalLM.from_pretrained(model)
 
     def generate(self, prompts, params, use_tqdm):
         each = params if isinstance(params, list) else [params] * len(prompts)
@@ -39,8 +39,7 @@ class LLM:
         whole = self.model.generate(torch.tensor([ids]), max_new_tokens=how.max_tokens, do_sample=False)
         written = whole[0][len(ids):].tolist()
         ended = written[-1] in how.stop_token_ids
-        text = self.tokenizer.decode(written, skip_special_tokens=True)
-        output = Of(text=text, token_ids=written, finish_reason="stop" if ended else "length")
+        output = Of(token_ids=written, finish_reason="stop" if ended else "length")
         logprobs = None
         if how.prompt_logprobs is not None:
             rows = self.model(torch.tensor([ids])).logits[0].log_softmax(-1)
@@ -137,7 +136,16 @@ def test_the_pinned_release_has_the_names_that_are_used():
         for name in ("sampling_params.py", "entrypoints/llm.py")
     }
     fields = names_in(sources["sampling_params.py"], "SamplingParams")
-    assert {"temperature", "top_p", "top_k", "min_p", "repetition_penalty", "max_tokens", "seed"} <= fields
+    assert {
+        "temperature",
+        "top_p",
+        "top_k",
+        "min_p",
+        "repetition_penalty",
+        "max_tokens",
+        "seed",
+        "detokenize",
+    } <= fields
     assert {"stop_token_ids", "prompt_logprobs"} <= fields
     arguments = names_in(sources["entrypoints/llm.py"], "LLM")
     assert {"model", "dtype", "enforce_eager", "seed"} <= arguments

@@ -70,11 +70,16 @@ class EngineForkServer:
         if running is not None and running.alive():
             return asdict(running)
         start_gate, start = os.pipe()
+        in_session, session = os.pipe()
         pid = os.fork()
         if pid == 0:
             os.close(start)
-            _become_engine(folder, start_gate, inherited)
+            os.close(in_session)
+            _become_engine(folder, start_gate, session, inherited)
         os.close(start_gate)
+        os.close(session)
+        os.read(in_session, 1)
+        os.close(in_session)
         identity = asdict(ProcessIdentity.of(pid))
         write_json(folder / "process.json", identity)
         os.write(start, b"1")
@@ -100,10 +105,14 @@ def main(directory: Path) -> None:
     EngineForkServer(directory).serve()
 
 
-def _become_engine(folder: Path, start_gate: int, inherited: list[int]) -> None:
-    """Run the engine in the forked process, once its identity is on disk; does not return."""
+def _become_engine(folder: Path, start_gate: int, session: int, inherited: list[int]) -> None:
+    """Run the engine in the forked process, once its identity is on disk; does not return.
+
+    `session` tells the server that the process leads a group, which can be signalled.
+    """
     try:
         os.setsid()
+        os.close(session)
         if not os.read(start_gate, 1):
             os._exit(1)
         for descriptor in (start_gate, *inherited):

@@ -1,7 +1,7 @@
 """Offline batches of vLLM: `python -m ratoon_evaluation.worker.vllm_batch <folder>`.
 
-Reads `requests.json` and writes `answers.json`, one answer a request: text, number of tokens, why it ended, and the
-negative log-likelihood of the reference.
+Reads `requests.json` and writes `answers.json`, one answer a request: tokens, why it ended, and the negative
+log-likelihood of the reference.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ def answers(spec: JSON) -> list[JSON]:
                 max_tokens=each["max_tokens"],
                 seed=each["seed"],
                 stop_token_ids=spec["ends"],
+                detokenize=False,
             )
             for each in requests
         ],
@@ -61,8 +62,7 @@ def _answer(output: Any, request: JSON, read: Any) -> JSON:
     for place, token in enumerate(reference, start):
         nll -= read.prompt_logprobs[place][token].logprob
     return {
-        "text": output.text,
-        "tokens": len(output.token_ids),
+        "tokens": list(output.token_ids),
         "finish": output.finish_reason,
         "nll": nll,
         "nll_tokens": len(reference),

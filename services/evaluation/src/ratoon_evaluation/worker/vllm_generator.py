@@ -1,7 +1,7 @@
 """Answers in free text by offline batches of vLLM, in a process of its own.
 
-The process is `python -m ratoon_evaluation.worker.vllm_batch <folder>`. Stop texts are cut here, by the rule of the
-other generator.
+The process is `python -m ratoon_evaluation.worker.vllm_batch <folder>`. Tokens become texts here, and stop texts are
+cut, by the rules of the other generator: vLLM's own texts lack a character that is not complete.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class VllmGenerator:
         tokens, nll, nll_tokens = ([0] * len(prompts), [0.0] * len(prompts), [0] * len(prompts))
         for row, answer in zip(fitting, answers, strict=True):
             texts[row], finish[row] = self._cut(answer)
-            tokens[row] = answer["tokens"]
+            tokens[row] = len(answer["tokens"])
             nll[row], nll_tokens[row] = answer["nll"], answer["nll_tokens"]
         return Completions(
             tuple(texts),
@@ -114,8 +114,11 @@ class VllmGenerator:
         }
 
     def _cut(self, answer: dict[str, Any]) -> tuple[str, str]:
-        cut = first_stop(answer["text"], self._decoding.stop)
-        return (answer["text"].strip(), answer["finish"]) if cut is None else (cut.strip(), "stop")
+        tokens = answer["tokens"]
+        written = tokens[:-1] if tokens and tokens[-1] in self._ends else tokens
+        text = str(self._tokenizer.decode(written, skip_special_tokens=True))
+        cut = first_stop(text, self._decoding.stop)
+        return (text.strip(), answer["finish"]) if cut is None else (cut.strip(), "stop")
 
     def _written(
         self, requests: list[dict[str, Any]], advance: Callable[[int], None]
