@@ -38,7 +38,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     try:
         installation.up(isolated=False, host="127.0.0.1", port=free_ports(2)[0], say=print)
         corpus = read_corpus(DATA, 1.0, MAILS)
-        plain = Demo(Ratoon(state=state), "plain", corpus, Measured(installation.processes), print)
+        plain = Demo(
+            client=Ratoon(state=state),
+            project="plain",
+            measured=Measured(installation.processes),
+            say=print,
+            corpus=corpus,
+        )
         base = base_model(plain, ArtifactStore(str(state / "artifacts")), state.parent / "base")
         tier = Tier("test", {"training": LORA, "gate": ALWAYS}, base=base)
         yield replace(plain, project="mail", tier=tier, base=base, runs={}, evaluations={})

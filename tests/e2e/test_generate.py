@@ -33,7 +33,14 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         installation.up(isolated=False, host="127.0.0.1", port=free_ports(2)[0], say=print)
         client = Ratoon(state=installation.state, timeout=120)
         corpus = read_corpus(DATA, SCRATCH.training, SCRATCH.held_out, SCRATCH.arriving)
-        yield Demo(client, "subjects", corpus, Measured(installation.processes), print, size=SCRATCH)
+        yield Demo(
+            client=client,
+            project="subjects",
+            measured=Measured(installation.processes),
+            say=print,
+            corpus=corpus,
+            size=SCRATCH,
+        )
     finally:
         installation.down(keep_workers=False, say=print)
 

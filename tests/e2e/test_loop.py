@@ -43,7 +43,14 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         installation.up(isolated=False, host="127.0.0.1", port=free_ports(2)[0], say=print)
         client = Ratoon(state=installation.state)
         corpus = read_corpus(DATA, SHARE)
-        yield Demo(client, "mail", corpus, Measured(installation.processes), print, SLICE)
+        yield Demo(
+            client=client,
+            project="mail",
+            measured=Measured(installation.processes),
+            say=print,
+            corpus=corpus,
+            tier=SLICE,
+        )
     finally:
         installation.down(keep_workers=False, say=print)
 

@@ -38,7 +38,14 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     try:
         installation.up(isolated=False, host="127.0.0.1", port=free_ports(2)[0], say=print)
         client = Ratoon(state=installation.state, timeout=120)
-        yield Demo(client, "sentiment", corpus, Measured(installation.processes), print, QUICK)
+        yield Demo(
+            client=client,
+            project="sentiment",
+            measured=Measured(installation.processes),
+            say=print,
+            corpus=corpus,
+            size=QUICK,
+        )
     finally:
         installation.down(keep_workers=False, say=print)
 

@@ -84,7 +84,13 @@ def client(server):
 
 @pytest.fixture
 def demo(client):
-    return Demo(client, "mail", Corpus([], [], []), Measured(None), lambda _line: None)
+    return Demo(
+        client=client,
+        project="mail",
+        measured=Measured(None),
+        say=lambda _line: None,
+        corpus=Corpus([], [], []),
+    )
 
 
 def events(*states):

@@ -1,46 +1,78 @@
 """Following what Ratoon does: pipeline runs, rollouts, and waits with a limit."""
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any
 
 from ratoon.client import OperationFailedError, Ratoon, RatoonError
 from ratoon.client.states import has_ended, has_succeeded
 from ratoon.client.types import (
+    EvaluationRun,
     PipelineRun,
+    PipelineRunProducts,
     PipelineRunStage,
     PipelineRunState,
     PipelineRunTrigger,
     Rollout,
     RolloutState,
 )
+from ratoon_examples.demo.measure import Measured
 
 Say = Callable[[str], None]
 
 
-class Following(Protocol):
-    """What the functions of this module need of a demo."""
+@dataclass(kw_only=True)
+class Loop(ABC):
+    """A project whose loop a demo runs and measures."""
 
     client: Ratoon
-
-    @property
-    def say(self) -> Say:
-        """Print a line of progress."""
-        ...
+    project: str
+    measured: Measured
+    say: Say
+    runs: dict[str, PipelineRun] = field(default_factory=dict)
+    """Pipeline runs by version, or by what is wrong with their candidate."""
+    evaluations: dict[str, EvaluationRun] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
 
     @property
     def parent(self) -> str:
         """projects/{project}"""
-        ...
+        return f"projects/{self.project}"
 
     @property
+    def model(self) -> str:
+        """The name of the model. Dataset, model and deployment have the name of the project."""
+        return f"{self.parent}/models/{self.project}"
+
+    @property
+    def deployment(self) -> str:
+        """The name of the deployment."""
+        return f"{self.parent}/deployments/{self.project}"
+
+    @property
+    @abstractmethod
     def wait_s(self) -> float:
         """Longest wait for what Ratoon starts by itself, in seconds."""
-        ...
+
+    def production(self) -> str:
+        """Return the version that the alias `production` points to."""
+        return self.client.aliases.get(f"{self.model}/aliases/production").version
+
+
+def keep_evaluation(demo: Loop, key: str) -> None:
+    """Store the evaluation of a run for the report, and count the seconds of its training steps."""
+    products = demo.runs[key].products or PipelineRunProducts()
+    if not products.evaluation_run:
+        raise OperationFailedError(f"{demo.runs[key].name} has no evaluation.", demo.runs[key])
+    demo.evaluations[key] = demo.client.evaluation_runs.get(products.evaluation_run)
+    training = demo.client.training_runs.get(products.training_run)
+    demo.measured.work_seconds += training.metrics.get("training_seconds", 0.0)
 
 
 def follow_run(
-    demo: Following, name: str, stop_at: str = "", accept: Collection[PipelineRunState] = ()
+    demo: Loop, name: str, stop_at: str = "", accept: Collection[PipelineRunState] = ()
 ) -> PipelineRun:
     """Watch a pipeline run and print its stages, to its end or until the stage `stop_at` has a resource."""
     states: dict[str, str] = {}
@@ -60,13 +92,13 @@ def follow_run(
     raise OperationFailedError(f"{name} ended as {state.state}: {failure}", state)
 
 
-def own_runs(demo: Following) -> list[PipelineRun]:
+def own_runs(demo: Loop) -> list[PipelineRun]:
     """Return the pipeline runs that started automatically."""
     by_hand = (PipelineRunTrigger.UNSPECIFIED, PipelineRunTrigger.MANUAL)
     return [run for run in demo.client.pipeline_runs.list(demo.parent) if run.trigger not in by_hand]
 
 
-def wait_for(demo: Following, what: str, poll: Callable[[], Any]) -> Any:
+def wait_for(demo: Loop, what: str, poll: Callable[[], Any]) -> Any:
     """Poll every half second until `poll` returns a value; raise RatoonError after the timeout."""
     began, reported_at, within_s = time.monotonic(), 0.0, demo.wait_s
     while time.monotonic() - began < within_s:
@@ -85,14 +117,14 @@ def has_step(rollout: Rollout, state: str) -> bool:
     return any(step.state == state for step in rollout.steps)
 
 
-def in_state(demo: Following, rollout: Rollout, state: RolloutState) -> bool:
+def in_state(demo: Loop, rollout: Rollout, state: RolloutState) -> bool:
     """Return whether a rollout is in a state; OperationFailedError if it ended otherwise."""
     now = demo.client.rollouts.get(rollout.name)
     _check_running(now)
     return now.state == state
 
 
-def ticker(demo: Following, what: str, total: int) -> Callable[[int], None]:
+def ticker(demo: Loop, what: str, total: int) -> Callable[[int], None]:
     """Return a function that prints how many of a total are done, every two seconds at most."""
     is_due = _every_two_seconds()
 
@@ -103,7 +135,7 @@ def ticker(demo: Following, what: str, total: int) -> Callable[[int], None]:
     return tick
 
 
-def upload_ticker(demo: Following, name: str) -> Callable[[int, int], None]:
+def upload_ticker(demo: Loop, name: str) -> Callable[[int, int], None]:
     """Return a function that prints the progress of an upload, every two seconds at most."""
     is_due = _every_two_seconds()
 
@@ -124,7 +156,7 @@ def _check_running(rollout: Rollout) -> None:
         raise OperationFailedError(f"{rollout.name} ended as {rollout.state}: {rollout.reason}", rollout)
 
 
-def _report_stage(demo: Following, stage: PipelineRunStage, states: dict[str, str]) -> None:
+def _report_stage(demo: Loop, stage: PipelineRunStage, states: dict[str, str]) -> None:
     state = stage.state.removeprefix("STATE_").lower()
     if states.get(stage.id) == state or state in ("", "pending"):
         return
@@ -132,7 +164,7 @@ def _report_stage(demo: Following, stage: PipelineRunStage, states: dict[str, st
     demo.say(f"  {stage.id:<13} {state:<10} {stage.message}")
 
 
-def _report_progress(demo: Following, state: PipelineRun) -> None:
+def _report_progress(demo: Loop, state: PipelineRun) -> None:
     progress = state.progress
     if progress and progress.message:
         left = f", {progress.remaining_seconds:.0f} s left" if progress.remaining_seconds else ""

@@ -65,7 +65,15 @@ def _demo(
     name = project or free_project(client, "mail-triage")
     counts = f"{len(corpus.training)} to train on, {len(corpus.held_out)} held out"
     say(f"Project {name}: mails {counts}, {len(corpus.arriving)} to arrive later")
-    return Demo(client, name, corpus, measured, say, tier, _base(data, tier))
+    return Demo(
+        client=client,
+        project=name,
+        measured=measured,
+        say=say,
+        corpus=corpus,
+        tier=tier,
+        base=_base(data, tier),
+    )
 
 
 def _base(data: Path, tier: Tier) -> Path | None:

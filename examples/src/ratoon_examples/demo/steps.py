@@ -7,14 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ratoon.client import Ratoon, RatoonError
+from ratoon.client import RatoonError
 from ratoon.client.states import has_ended
 from ratoon.client.types import (
     Curation,
-    EvaluationRun,
     Lineage,
-    PipelineRun,
-    PipelineRunProducts,
     PipelineRunState,
     Rollout,
     RolloutBake,
@@ -23,10 +20,11 @@ from ratoon.client.types import (
     SourceFormat,
 )
 from ratoon_examples.demo.following import (
-    Say,
+    Loop,
     follow_run,
     has_step,
     in_state,
+    keep_evaluation,
     own_runs,
     short,
     ticker,
@@ -34,7 +32,6 @@ from ratoon_examples.demo.following import (
     wait_for,
 )
 from ratoon_examples.demo.mails import CLASSES, LABELS, LICENSE, Corpus, Mail, archive
-from ratoon_examples.demo.measure import Measured
 from ratoon_examples.demo.tiers import NANO, Tier
 from ratoon_examples.demo.traffic import (
     Exchange,
@@ -53,21 +50,15 @@ BAKE_S = 20.0
 _CONTROL_WAIT_S = 6.0
 
 
-@dataclass
-class Demo:
-    """One run of the demo: client, project, mails, and collected results."""
+@dataclass(kw_only=True)
+class Demo(Loop):
+    """One run of the demo: mails, and collected results."""
 
-    client: Ratoon
-    project: str
     corpus: Corpus
-    measured: Measured
-    say: Say
     tier: Tier = NANO
     base: Path | None = None
     """Base model directory of the first version, if any."""
     seed: int = 7
-    runs: dict[str, PipelineRun] = field(default_factory=dict)
-    evaluations: dict[str, EvaluationRun] = field(default_factory=dict)
     rollout: Rollout | None = None
     """Final state of the rollout of the second version."""
     rollback: Rollout | None = None
@@ -80,31 +71,11 @@ class Demo:
     probes: list[Exchange] = field(default_factory=list)
     faults: list[Exchange] = field(default_factory=list)
     first_words: dict[str, dict[str, str]] = field(default_factory=dict)
-    facts: JSON = field(default_factory=dict)
-
-    @property
-    def parent(self) -> str:
-        """projects/{project}"""
-        return f"projects/{self.project}"
 
     @property
     def wait_s(self) -> float:
         """Longest wait for what Ratoon starts by itself, in seconds."""
         return self.tier.trigger_within_s
-
-    @property
-    def model(self) -> str:
-        """The name of the model. Dataset, model and deployment have the name of the project."""
-        return f"{self.parent}/models/{self.project}"
-
-    @property
-    def deployment(self) -> str:
-        """The name of the deployment."""
-        return f"{self.parent}/deployments/{self.project}"
-
-    def production(self) -> str:
-        """Return the version that the alias `production` points to."""
-        return self.client.aliases.get(f"{self.model}/aliases/production").version
 
 
 def create_project(demo: Demo) -> None:
@@ -320,14 +291,6 @@ def roll_back(demo: Demo) -> None:
     if state.state != RolloutState.ROLLED_BACK or demo.production() != good:
         raise RatoonError(f"The failing version was not rolled back: {state.state}. {state.reason}")
     demo.measured.note(f"{short(version.name)} was rolled back to {short(good)}", state.reason)
-
-
-def keep_evaluation(demo: Demo, key: str) -> None:
-    """Store the evaluation of a run for the report, and count the seconds of its training steps."""
-    products = demo.runs[key].products or PipelineRunProducts()
-    demo.evaluations[key] = demo.client.evaluation_runs.get(products.evaluation_run)
-    training = demo.client.training_runs.get(products.training_run)
-    demo.measured.work_seconds += training.metrics.get("training_seconds", 0.0)
 
 
 def true_scores(demo: Demo) -> JSON:

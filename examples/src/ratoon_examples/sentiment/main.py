@@ -23,7 +23,9 @@ def run_demo(place: Place, ratings: Path, project: str, size: Size) -> int:
         name = project or free_project(client, "sentiment")
         counts = f"{len(corpus.training)} to train on, {len(corpus.held_out)} held out"
         say(f"Project {name}: words {counts}; {len(corpus.arriving)} signs to arrive later")
-        return _Sentiment(Demo(client, name, corpus, measured, say, size))
+        return _Sentiment(
+            Demo(client=client, project=name, measured=measured, say=say, corpus=corpus, size=size)
+        )
 
     return run(place, prepare)
 

@@ -13,9 +13,7 @@ from typing import Any
 from ratoon.client import Ratoon, RatoonError
 from ratoon.client.types import (
     Curation,
-    EvaluationRun,
     Metric,
-    PipelineRun,
     PipelineRunProducts,
     ProjectCurationStep,
     ProjectRolloutDefaults,
@@ -25,8 +23,7 @@ from ratoon.client.types import (
     SourceFormat,
     TaskSpec,
 )
-from ratoon_examples.demo.following import Say, follow_run, own_runs, ticker, wait_for
-from ratoon_examples.demo.measure import Measured
+from ratoon_examples.demo.following import Loop, follow_run, keep_evaluation, own_runs, ticker, wait_for
 from ratoon_examples.demo.traffic import CALLERS, Exchange, Message, send
 from ratoon_examples.sentiment.ratings import HIGHEST, LICENSE, LOWEST, Corpus, Item
 from ratoon_examples.sentiment.sizes import FULL, Size
@@ -39,19 +36,13 @@ RATERS = 10
 _ANSWER_TOKENS = 8
 
 
-@dataclass
-class Demo:
-    """One run of the demo: client, project, items, and collected results."""
+@dataclass(kw_only=True)
+class Demo(Loop):
+    """One run of the demo: items, and collected results."""
 
-    client: Ratoon
-    project: str
     corpus: Corpus
-    measured: Measured
-    say: Say
     size: Size = FULL
     seed: int = 7
-    runs: dict[str, PipelineRun] = field(default_factory=dict)
-    evaluations: dict[str, EvaluationRun] = field(default_factory=dict)
     control: list[Exchange] = field(default_factory=list)
     before: list[Exchange] = field(default_factory=list)
     """Answers of the first version to what arrives."""
@@ -62,21 +53,11 @@ class Demo:
     corrected: int = 0
     liked: int = 0
     junk: int = 0
-    facts: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def parent(self) -> str:
-        """projects/{project}"""
-        return f"projects/{self.project}"
 
     @property
     def wait_s(self) -> float:
         """Longest wait for what Ratoon starts by itself, in seconds."""
         return self.size.trigger_within_s
-
-    def production(self) -> str:
-        """Return the version that the alias `production` points to."""
-        return self.client.aliases.get(f"{self.parent}/models/{self.project}/aliases/production").version
 
 
 def create_project(demo: Demo) -> None:
@@ -203,14 +184,6 @@ def second_version(demo: Demo) -> None:
     later = demo.corpus.arriving[len(demo.corpus.arriving) // 2 :]
     demo.after = _answers(demo, later, "signs answered by the new version")
     demo.measured.note(f"production points to {demo.production()}", "the rollout succeeded")
-
-
-def keep_evaluation(demo: Demo, key: str) -> None:
-    """Store the evaluation of a run for the report, and count the seconds of its training steps."""
-    products = demo.runs[key].products or PipelineRunProducts()
-    demo.evaluations[key] = demo.client.evaluation_runs.get(products.evaluation_run)
-    training = demo.client.training_runs.get(products.training_run)
-    demo.measured.work_seconds += training.metrics.get("training_seconds", 0.0)
 
 
 def true_scores(demo: Demo) -> dict[str, float]:

@@ -25,7 +25,9 @@ def run_demo(place: Place, data: Path, base: Path, project: str, size: Size) -> 
         name = project or free_project(client, "subject-lines")
         counts = f"{len(corpus.training)} to train on, {len(corpus.held_out)} held out"
         say(f"Project {name}: mails {counts}, {len(corpus.arriving)} to arrive later")
-        return _Subjects(Demo(client, name, corpus, measured, say, base, size))
+        return _Subjects(
+            Demo(client=client, project=name, measured=measured, say=say, corpus=corpus, base=base, size=size)
+        )
 
     return run(place, prepare)
 

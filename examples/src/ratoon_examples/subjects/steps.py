@@ -9,15 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ratoon.client import OperationFailedError, Ratoon, RatoonError
+from ratoon.client import RatoonError
 from ratoon.client.types import (
-    EvaluationRun,
     Generate,
     GenerateForm,
     GenerationDefaults,
     Metric,
-    PipelineRun,
-    PipelineRunProducts,
     PipelineRunState,
     ProjectRolloutDefaults,
     Rollout,
@@ -28,15 +25,15 @@ from ratoon.client.types import (
 )
 from ratoon.tasks.text_metrics import rouge_l_of_texts
 from ratoon_examples.demo.following import (
-    Say,
+    Loop,
     follow_run,
     has_step,
+    keep_evaluation,
     own_runs,
     ticker,
     upload_ticker,
     wait_for,
 )
-from ratoon_examples.demo.measure import Measured
 from ratoon_examples.demo.traffic import CALLERS, Exchange, Message, OpenStreams, Stream, send
 from ratoon_examples.subjects.mails import LICENSE, Corpus, Mail
 from ratoon_examples.subjects.sizes import FULL, Size
@@ -49,21 +46,15 @@ TOKENS_TO_COME = 40
 _SHUFFLED = 120
 
 
-@dataclass
-class Demo:
-    """One run of the demo: client, project, mails, and collected results."""
+@dataclass(kw_only=True)
+class Demo(Loop):
+    """One run of the demo: mails, and collected results."""
 
-    client: Ratoon
-    project: str
     corpus: Corpus
-    measured: Measured
-    say: Say
     base: Path | None = None
     """Directory of the chat model from which the first version starts; None: from scratch."""
     size: Size = FULL
     seed: int = 7
-    runs: dict[str, PipelineRun] = field(default_factory=dict)
-    evaluations: dict[str, EvaluationRun] = field(default_factory=dict)
     rollout: Rollout | None = None
     control: list[Exchange] = field(default_factory=list)
     """Answers of the first version to mails of the kind that it learned from."""
@@ -78,21 +69,11 @@ class Demo:
     corrected: int = 0
     liked: int = 0
     junk: int = 0
-    facts: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def parent(self) -> str:
-        """projects/{project}"""
-        return f"projects/{self.project}"
 
     @property
     def wait_s(self) -> float:
         """Longest wait for what Ratoon starts by itself, in seconds."""
         return self.size.trigger_within_s
-
-    def production(self) -> str:
-        """Return the version that the alias `production` points to."""
-        return self.client.aliases.get(f"{self.parent}/models/{self.project}/aliases/production").version
 
 
 def create_project(demo: Demo) -> None:
@@ -281,16 +262,6 @@ def refuse(demo: Demo) -> None:
             f"The candidate trained on other mails' subject lines was not refused: {run.state}. {verdict}"
         )
     demo.measured.note("a candidate trained on other mails' subject lines was refused", verdict)
-
-
-def keep_evaluation(demo: Demo, key: str) -> None:
-    """Store the evaluation of a run for the report, and count the seconds of its training steps."""
-    products = demo.runs[key].products or PipelineRunProducts()
-    if not products.evaluation_run:
-        raise OperationFailedError(f"{demo.runs[key].name} has no evaluation.", demo.runs[key])
-    demo.evaluations[key] = demo.client.evaluation_runs.get(products.evaluation_run)
-    training = demo.client.training_runs.get(products.training_run)
-    demo.measured.work_seconds += training.metrics.get("training_seconds", 0.0)
 
 
 def true_scores(demo: Demo) -> dict[str, float]:
