@@ -1,6 +1,7 @@
 """Following what Ratoon does: pipeline runs, rollouts, and waits with a limit."""
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +24,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(kw_only=True)
-class Loop:
+class Loop(ABC):
     """A project whose loop a demo runs and measures."""
 
     client: Ratoon
@@ -51,9 +52,9 @@ class Loop:
         return f"{self.parent}/deployments/{self.project}"
 
     @property
+    @abstractmethod
     def wait_s(self) -> float:
         """Longest wait for what Ratoon starts by itself, in seconds."""
-        raise NotImplementedError
 
     def production(self) -> str:
         """Return the version that the alias `production` points to."""

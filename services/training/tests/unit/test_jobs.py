@@ -143,9 +143,9 @@ def test_a_recipe_survives_its_message(recipe, tmp_path):
 
 
 def test_a_worker_reads_a_spec_of_the_release_before(tmp_path):
-    task = TrainingTask.of_spec(SPEC_OF_0_1 | {"work": "/work/w"}, tmp_path)
+    task = TrainingTask.of_spec(SPEC_OF_0_1 | {"work": "/jobs/w"}, tmp_path)
     assert task == TrainingTask(
-        str(tmp_path), "/work/w", "file:///a", 4, RECIPE, RUN.resources, "3" * 64, 7.0, 2**40
+        str(tmp_path), "/jobs/w", "file:///a", 4, RECIPE, RUN.resources, "3" * 64, 7.0, 2**40
     )
 
 

@@ -108,7 +108,7 @@ def main(directory: Path) -> None:
 def _become_engine(folder: Path, start_gate: int, session: int, inherited: list[int]) -> None:
     """Run the engine in the forked process, once its identity is on disk; does not return.
 
-    `session` tells the server that the process leads a group, which can be signalled.
+    The server waits until `session` is closed: from then on the process leads a group, which can be signalled.
     """
     try:
         os.setsid()

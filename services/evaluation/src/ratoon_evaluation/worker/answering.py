@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Protocol
@@ -64,7 +65,7 @@ def settings_of(
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
-class AnswerEvaluator:
+class AnswerEvaluator(ABC):
     """Answers of models by a `Decoding`, and of fitted baselines."""
 
     def __init__(self, spec: ScoringSpec, store: ArtifactStore, decoding: Decoding, primary: Metric) -> None:
@@ -112,9 +113,9 @@ class AnswerEvaluator:
         )
         return replace(measured, wrong=wrong, wrong_count=len(rows))
 
+    @abstractmethod
     def passes(self, domains: Sequence[Domain]) -> Sequence[Pass]:
         """Return which models answer which test parts."""
-        raise NotImplementedError
 
     def _answerer(self, domain: Domain, answers: Completions, settings: str) -> Answerer:
         return Answerer(
@@ -128,8 +129,8 @@ class AnswerEvaluator:
         """Return the prompt of a record, with its reference if that is scored."""
         return Prompt(prompts.prompt(record))
 
+    @abstractmethod
     def _scores(
         self, domain: Domain, answers: Sequence[Any], completions: Completions | None
     ) -> AnswerScores:
         """Return the scores of answers to a test part; baselines that are no model have no completions."""
-        raise NotImplementedError

@@ -27,7 +27,7 @@ from ratoon_labeling.worker.records import Row, Vote
 
 _MAX_UNKNOWN_LABELS, _MAX_NAMED, _MAX_NAMED_ONCE = 50, 64, 24
 _MAX_UNKNOWN_CHARS = 200
-"""Characters by which answers that are not valid are told apart."""
+"""Characters that distinguish answers that are not valid."""
 
 
 class NoLabels(Exception):
