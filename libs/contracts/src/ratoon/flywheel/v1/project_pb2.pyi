@@ -476,14 +476,14 @@ class Project(_message.Message):
 
         @_builtins.property
         def verification(self) -> _compute_pb2.Compute:
-            """Verification of a version during its registration, on CPU or CUDA with one device. Golden prompts are recorded in
-            FLOAT32, and also in this number format and that of `serving`.
+            """Verification of a version during its registration, on CPU or CUDA with one device. Golden prompts are recorded
+            in FLOAT32, and also in this number format and that of `serving`.
             """
 
         @_builtins.property
         def serving(self) -> _compute_pb2.Compute:
-            """Engines, each with one device. CPU with FLOAT32 leaves both to the pool of engines. A change takes effect with the
-            next rollout.
+            """Engines, each with one device. CPU with FLOAT32 leaves both to the pool of engines. A change takes effect with
+            the next rollout.
             """
 
         def __init__(
