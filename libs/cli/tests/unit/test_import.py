@@ -77,6 +77,49 @@ def test_what_the_data_become_is_shown_before_they_are_imported(api, table):
     assert body["columns"] == {"text": "Meldung", "label": "Art"}
 
 
+EXAMPLES = {
+    "format": "FORMAT_JSONL",
+    "itemCount": "3",
+    "recordCount": "3",
+    "complete": True,
+    "layoutCounts": {"prompt": "2", "preference": "1"},
+    "kindCounts": {"answer": "1", "preference": "1", "unpaired_preference": "1"},
+    "records": [
+        {"text": "Two\nplus two?", "example": {"answers": ["4"], "rejected": "5"}},
+        {"text": "Hello", "example": {"answers": ["Hi\nthere"]}},
+        {"text": "Thanks", "example": {"answers": ["No"], "good": False}},
+    ],
+}
+ROLES = {"messages", "prompt", "answer", "rejected", "system", "tools", "weight", "text", "label", "time"}
+
+
+def test_columns_of_conversations_are_named_and_their_answers_shown(api, table):
+    api.answers["POST", "projects/c/sources:preview"] = EXAMPLES
+    named = [option for role in sorted(ROLES) for option in (f"--{role}", f"the_{role}")]
+    done = run("import", str(table), *named, "--attribute", "user", "--attribute", "team")
+    assert done.exit_code == 0, done.output
+    [(_, _, _, body)] = created(api)
+    assert body["columns"] == {role: f"the_{role}" for role in ROLES} | {"attributes": ["user", "team"]}
+    for line in (
+        "Layouts: preference 1, prompt 2. Records: answer 1, preference 1, unpaired preference 1.",
+        "  Two plus two?\n    chosen: 4\n    rejected: 5\n",
+        "  Hello\n    answer: Hi there\n",
+        "  Thanks\n    bad: No\n",
+    ):
+        assert line in done.output
+
+
+def test_columns_of_a_source_are_changed_and_unset(api):
+    name = "projects/c/sources/s"
+    api.answers["GET", name] = {"name": name, "etag": "e"}
+    api.answers["PATCH", name] = {"name": name}
+    changes = ("--answer", "reply", "--weight", "", "--attribute", "")
+    done = run("sources", "update", "s", *changes)
+    assert done.exit_code == 0, done.output
+    [(_, _, query, body)] = api.sent("PATCH")
+    assert body["columns"] == {"answer": "reply", "weight": "", "attributes": []}
+
+
 def test_a_preview_imports_nothing(api, table):
     assert run("import", str(table), "--preview").exit_code == 0
     assert [name for _, name, *_ in api.sent()] == ["projects/c/sources:preview"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -36,6 +36,30 @@ Version = Annotated[str, name_argument(help="Version id (v1) or name as tables p
 SourceName = Annotated[str, name_argument(help="Source id or name as tables print it.")]
 
 
+def _column(what: str, default: str = "detected") -> Any:
+    return typer.Option(help=f"Name of the column of the {what}.", show_default=default)
+
+
+TextColumn = Annotated[str | None, _column("text", "text")]
+LabelColumn = Annotated[str | None, _column("label", "label")]
+IdColumn = Annotated[str | None, _column("id", "id")]
+TimeColumn = Annotated[str | None, _column("time of receipt", "time")]
+MessagesColumn = Annotated[str | None, _column("messages of a conversation")]
+PromptColumn = Annotated[str | None, _column("prompt: a text or messages")]
+AnswerColumn = Annotated[str | None, _column("right answer, or of the chosen one of two")]
+RejectedColumn = Annotated[str | None, _column("rejected answer")]
+SystemColumn = Annotated[str | None, _column("system prompt")]
+ToolsColumn = Annotated[str | None, _column("tools that the assistant may call")]
+WeightColumn = Annotated[str | None, _column("weight in training, a number above 0", "none")]
+Attributes = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Column to keep as an attribute, for slices and groups of splits (repeatable; empty: none).",
+        show_default="none",
+    ),
+]
+
+
 def _existing_path(text: str) -> Path:
     """Return a path; raise typer.BadParameter for one that does not exist, or an empty text."""
     if not text or not Path(text).exists():
@@ -62,10 +86,18 @@ def import_source(
         str, typer.Option(help="Data format: auto, mail-archive, mbox, text-archive, jsonl, csv or parquet.")
     ] = "auto",
     license: Annotated[str, typer.Option(help="SPDX identifier of the licence of the data.")] = "",
-    text: Annotated[str, typer.Option(help="Name of the text column.")] = "",
-    label: Annotated[str, typer.Option(help="Name of the label column.")] = "",
-    id_column: Annotated[str, typer.Option(help="Name of the id column.")] = "",
-    time: Annotated[str, typer.Option(help="Name of the time column.")] = "",
+    text: TextColumn = None,
+    label: LabelColumn = None,
+    id_column: IdColumn = None,
+    time: TimeColumn = None,
+    messages: MessagesColumn = None,
+    prompt: PromptColumn = None,
+    answer: AnswerColumn = None,
+    rejected: RejectedColumn = None,
+    system: SystemColumn = None,
+    tools: ToolsColumn = None,
+    weight: WeightColumn = None,
+    attribute: Attributes = None,
     encoding: Annotated[
         str,
         typer.Option(
@@ -81,8 +113,21 @@ def import_source(
     """Show a preview of your data, then import the data as a source for pipeline runs."""
     chosen = session(context)
     project = chosen.client.projects.get(chosen.parent())
-    columns = {"text": text, "label": label, "id": id_column, "time": time}
-    upload = upload_data(chosen.client, path, format, columns, encoding=encoding)
+    named = {
+        "text": text,
+        "label": label,
+        "id": id_column,
+        "time": time,
+        "messages": messages,
+        "prompt": prompt,
+        "answer": answer,
+        "rejected": rejected,
+        "system": system,
+        "tools": tools,
+        "weight": weight,
+    }
+    columns = {role: name for role, name in named.items() if name}
+    upload = upload_data(chosen.client, path, format, columns, encoding=encoding, attributes=attribute or [])
     result = _preview_of(chosen, upload)
     if only_preview:
         _show_preview(result, chosen.output)
@@ -127,10 +172,18 @@ def show_source(context: typer.Context, source: SourceName) -> None:
 def update_source(
     context: typer.Context,
     source: SourceName,
-    text: Annotated[str | None, typer.Option(help="Name of the text column.")] = None,
-    label: Annotated[str | None, typer.Option(help="Name of the label column.")] = None,
-    id_column: Annotated[str | None, typer.Option(help="Name of the id column.")] = None,
-    time: Annotated[str | None, typer.Option(help="Name of the time column.")] = None,
+    text: TextColumn = None,
+    label: LabelColumn = None,
+    id_column: IdColumn = None,
+    time: TimeColumn = None,
+    messages: MessagesColumn = None,
+    prompt: PromptColumn = None,
+    answer: AnswerColumn = None,
+    rejected: RejectedColumn = None,
+    system: SystemColumn = None,
+    tools: ToolsColumn = None,
+    weight: WeightColumn = None,
+    attribute: Attributes = None,
     encoding: Annotated[str | None, typer.Option(help="Character encoding; empty: detect it.")] = None,
     format: Annotated[
         str | None,
@@ -143,7 +196,20 @@ def update_source(
     from ratoon.client.types import SourceFormat
 
     chosen = session(context)
-    columns = {"text": text, "label": label, "id": id_column, "time": time}
+    columns = {
+        "text": text,
+        "label": label,
+        "id": id_column,
+        "time": time,
+        "messages": messages,
+        "prompt": prompt,
+        "answer": answer,
+        "rejected": rejected,
+        "system": system,
+        "tools": tools,
+        "weight": weight,
+        "attributes": None if attribute is None else [name for name in attribute if name],
+    }
     changes: JSON = {"encoding": encoding, "license": license, "display_name": name}
     changes = {field: value for field, value in changes.items() if value is not None}
     if named := {role: column for role, column in columns.items() if column is not None}:
@@ -289,7 +355,11 @@ def _preview_of(chosen: Session, upload: Upload) -> JSON:
 def _check_usable(result: JSON) -> None:
     if not result.get("problem"):
         return
-    advice = " (--text COLUMN, --label COLUMN)" if result.get("problemReason") in _COLUMN_PROBLEMS else ""
+    advice = (
+        " (--text COLUMN, --label COLUMN, --prompt COLUMN, --answer COLUMN, …)"
+        if result.get("problemReason") in _COLUMN_PROBLEMS
+        else ""
+    )
     raise RatoonError(f"Nothing was imported. {result['problem']}{advice}")
 
 
@@ -317,6 +387,7 @@ def preview_lines(result: JSON) -> Iterator[str]:
         read.append(f"columns {', '.join(columns)}")
     yield f"Read as {', '.join(read) or 'nothing'}."
     yield _counts(result)
+    yield from _kinds(result)
     labels = result.get("labelCounts", {})
     if labels:
         ranked = sorted(labels.items(), key=lambda pair: -int(pair[1]))
@@ -327,7 +398,33 @@ def preview_lines(result: JSON) -> Iterator[str]:
         yield f"  rejected {each['sourcePath']}: {each['reason']} {each.get('detail', '')}".rstrip()
     for row in result.get("records", []):
         label = f"[{row['label']}] " if row.get("label") else ""
-        yield f"  {label}{' '.join(row['text'].split())[:_TEXT]}"
+        yield f"  {label}{_one_line(row['text'])}"
+        yield from _answers(row.get("example", {}))
+
+
+def _kinds(result: JSON) -> Iterator[str]:
+    """Yield how the rows were read and what the records are, unless they are texts alone."""
+    kinds = result.get("kindCounts", {})
+    if set(kinds) <= {"text"}:
+        return
+    layouts, records = (
+        ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in sorted(counts.items()))
+        for counts in (result.get("layoutCounts", {}), kinds)
+    )
+    yield f"Layouts: {layouts}. Records: {records}."
+
+
+def _answers(example: JSON) -> Iterator[str]:
+    """Yield the answers of a record, each with what it is."""
+    rated = {True: "good", False: "bad"}.get(example.get("good"), "answer")
+    for answer in example.get("answers", []):
+        yield f"    {'chosen' if 'rejected' in example else rated}: {_one_line(answer)}"
+    if "rejected" in example:
+        yield f"    rejected: {_one_line(example['rejected'])}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:_TEXT]
 
 
 def _counts(result: JSON) -> str:

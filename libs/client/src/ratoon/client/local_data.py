@@ -28,7 +28,7 @@ class Upload:
     digest: str
     format: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
-    """Column names by role (`text`, `label`, `id`, `time`)."""
+    """Column names by role, the fields of `SourceColumns`: `text`, `label`, `prompt`, `answer`, …"""
     labels_by_folder: Mapping[str, str] = field(default_factory=dict)
     encoding: str = ""
     attributes: Sequence[str] = ()
@@ -61,6 +61,7 @@ def create_source(
     labels_by_folder: Mapping[str, str] | None = None,
     source_id: str = "",
     encoding: str = "",
+    attributes: Sequence[str] = (),
 ) -> "Source":
     """Upload a file or directory and create a source from it in `parent` (projects/{project}).
 
@@ -68,7 +69,7 @@ def create_source(
     `labels_by_folder` maps them. The same data with the same settings give the same source; other settings give
     another source.
     """
-    upload = upload_data(client, path, format, columns, labels_by_folder, encoding)
+    upload = upload_data(client, path, format, columns, labels_by_folder, encoding, attributes)
     if not upload.format:
         upload = with_format(upload, format_of(path) or format_name(preview(client, parent, upload).format))
     return create_uploaded(client, parent, upload, license, source_id)
@@ -81,6 +82,7 @@ def upload_data(
     columns: Mapping[str, str] | None = None,
     labels_by_folder: Mapping[str, str] | None = None,
     encoding: str = "",
+    attributes: Sequence[str] = (),
 ) -> Upload:
     """Upload a file, or a directory as an archive."""
     if not path.exists():
@@ -97,6 +99,7 @@ def upload_data(
         columns=columns or {},
         labels_by_folder=labels_by_folder if labels_by_folder is not None else folders,
         encoding=encoding,
+        attributes=attributes,
     )
 
 
