@@ -3,6 +3,10 @@
 EvaluationError
 ├── BadEvaluation       the request contradicts itself
 ├── BadSuite            a suite contradicts itself, or holds a task that is not supported
+├── BadJudge            a judge contradicts itself
+├── JudgeEndpointNotAllowed  only the operator can allow the endpoint of a judge
+├── JudgeNotTrusted     the agreement of a judge with people is not known, or too low
+├── JudgeInUse          the judge to delete is in progress
 ├── StaleEtag           the suite was changed meanwhile
 ├── SplitNotReady       the parts of a split cannot be read yet
 └── NotEvaluated        the run has no results yet
@@ -34,6 +38,34 @@ class BadSuite(EvaluationError):
     def __init__(self, message: str, field: str) -> None:
         super().__init__(message)
         self.field = field
+
+
+class BadJudge(EvaluationError):
+    """A judge contradicts itself; `field` names where."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_JUDGE"
+
+    def __init__(self, message: str, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class JudgeEndpointNotAllowed(EvaluationError):
+    """Only the operator can allow the endpoint of a judge."""
+
+    reason = "JUDGE_ENDPOINT_NOT_ALLOWED"
+
+
+class JudgeNotTrusted(EvaluationError):
+    """A rule names a metric of a judge whose agreement with people is not known, or too low."""
+
+    reason = "JUDGE_NOT_TRUSTED"
+
+
+class JudgeInUse(EvaluationError):
+    """The judge to delete is in progress."""
+
+    reason = "IN_USE"
 
 
 class StaleEtag(EvaluationError):
