@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from google.protobuf.message import Message
 
-from ratoon.common.v1 import compute_pb2, generation_pb2, progress_pb2
+from ratoon.common.v1 import compute_pb2, generation_pb2, metric_pb2, progress_pb2, shadow_pb2
 from ratoon.events.ports import Record
 from ratoon.process.errors import InvalidArgument
 from ratoon.runtime.timestamps import timestamp
@@ -20,6 +20,7 @@ from ratoon_serving.application.commands import (
     CreateRollout,
     DeleteDeployment,
     InjectFault,
+    ReportShadowComparison,
     TrafficReport,
     VoteReport,
     Window,
@@ -36,6 +37,7 @@ from ratoon_serving.domain.rollouts.plan import (
     RolloutSucceeded,
 )
 from ratoon_serving.domain.rollouts.rollout import Phase, Rollout, Shares, Strategy
+from ratoon_serving.domain.rollouts.shadow import Comparison, Paired, Shadow, Side
 from ratoon_serving.domain.routes import Route, RouteTable, Target
 
 _MAX_CALLERS = 64
@@ -137,9 +139,11 @@ def rollout(value: Rollout) -> rollout_pb2.Rollout:
         steps=[_step(note.time, note.phase, note.message) for note in value.notes],
         reason=value.reason,
         etag=str(value.revision),
-        shares=value.weights[:-1],
+        shares=value.shares,
         step_seconds=value.step_s,
         compute=_compute(value.compute),
+        shadow=_shadow(value.shadow),
+        shadow_comparison=_comparison(value.comparison),
     )
     if reason := _FAILURES.get(value.phase):
         message.failure.reason, message.failure.message = reason, value.reason
@@ -185,6 +189,27 @@ def create_rollout(request: pb.CreateRolloutRequest) -> CreateRollout:
         request_id=request.request_id,
         shares=Shares(tuple(rollout.shares), *([rollout.step_seconds] if rollout.step_seconds else [])),
         compute=_requested_compute(rollout),
+        shadow=_requested_shadow(rollout.shadow),
+    )
+
+
+def report_shadow_comparison(request: pb.ReportShadowComparisonRequest) -> ReportShadowComparison:
+    """Return the command that stores a comparison."""
+    c = request.comparison
+    return ReportShadowComparison(
+        request.name,
+        Comparison(
+            c.update_time.ToDatetime(UTC),
+            c.request_count,
+            c.agreement,
+            c.metric.name,
+            c.metric.direction == metric_pb2.Metric.DIRECTION_LOWER,
+            c.similarity if c.HasField("similarity") else None,
+            _side(c.new_version),
+            _side(c.old_version),
+            _paired(c.by_metric) if c.HasField("by_metric") else None,
+            c.message,
+        ),
     )
 
 
@@ -242,6 +267,77 @@ def _compute(value: Compute | None) -> compute_pb2.Compute | None:
     return None if value is None else message_of(value)
 
 
+def _shadow(value: Shadow) -> shadow_pb2.ShadowAnalysis | None:
+    if value == Shadow():
+        return None
+    settings = dict(vars(value))
+    return shadow_pb2.ShadowAnalysis(max_wait_seconds=settings.pop("max_wait_s"), **settings)
+
+
+def _requested_shadow(spec: shadow_pb2.ShadowAnalysis) -> Shadow:
+    settings = {field.name: value for field, value in spec.ListFields()}
+    if "max_wait_seconds" in settings:
+        settings["max_wait_s"] = settings.pop("max_wait_seconds")
+    return Shadow(**settings)
+
+
+def _comparison(value: Comparison | None) -> rollout_pb2.Rollout.ShadowComparison | None:
+    if value is None:
+        return None
+    kind, paired, direction = rollout_pb2.Rollout, value.by_metric, metric_pb2.Metric
+    return kind.ShadowComparison(
+        update_time=timestamp(value.time),
+        request_count=value.requests,
+        agreement=value.agreement,
+        metric=direction(
+            name=value.metric,
+            direction=direction.DIRECTION_LOWER if value.lower_is_better else direction.DIRECTION_HIGHER,
+        ),
+        similarity=value.similarity,
+        new_version=_side_message(value.new),
+        old_version=_side_message(value.old),
+        by_metric=None
+        if paired is None
+        else kind.PairedResult(
+            pair_count=paired.pairs,
+            caller_count=paired.callers,
+            new_answered_count=paired.new_answered,
+            new_value=paired.new,
+            old_value=paired.old,
+            gain=paired.gain,
+            gain_low=paired.low,
+            gain_high=paired.high,
+        ),
+        message=value.message,
+    )
+
+
+def _side_message(value: Side) -> rollout_pb2.Rollout.Side:
+    return rollout_pb2.Rollout.Side(
+        latency_p50_seconds=value.p50_s,
+        mean_tokens=value.mean_tokens,
+        shadow_count=value.shadows,
+        error_count=value.errors,
+    )
+
+
+def _side(message: rollout_pb2.Rollout.Side) -> Side:
+    return Side(message.latency_p50_seconds, message.mean_tokens, message.shadow_count, message.error_count)
+
+
+def _paired(message: rollout_pb2.Rollout.PairedResult) -> Paired:
+    return Paired(
+        message.pair_count,
+        message.caller_count,
+        message.new_answered_count,
+        message.new_value,
+        message.old_value,
+        message.gain,
+        message.gain_low if message.HasField("gain_low") else None,
+        message.gain_high if message.HasField("gain_high") else None,
+    )
+
+
 def _requested_compute(request: deployment_pb2.Deployment | rollout_pb2.Rollout) -> Compute | None:
     return compute_of(request.compute) if request.HasField("compute") else None
 
@@ -258,7 +354,10 @@ def _step(time: datetime, phase: Phase, message: str) -> rollout_pb2.Rollout.Ste
 
 def _route(route: Route) -> route_pb2.Route:
     return route_pb2.Route(
-        deployment=route.deployment, targets=[_target(t) for t in route.targets], hold_seconds=route.hold_s
+        deployment=route.deployment,
+        targets=[_target(t) for t in route.targets],
+        hold_seconds=route.hold_s,
+        shadow_share=route.shadow_share,
     )
 
 

@@ -7,6 +7,7 @@ from ratoon.tasks.compute import Compute
 from ratoon.tasks.votes import Votes
 from ratoon_serving.domain.rollouts.analysis import Bake, Traffic
 from ratoon_serving.domain.rollouts.rollout import Shares, Strategy
+from ratoon_serving.domain.rollouts.shadow import Comparison, Shadow
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,15 @@ class CreateRollout:
     shares: Shares = field(default_factory=Shares)
     compute: Compute | None = None
     """Accelerator and number format of the new engine; None: those of the deployment."""
+    shadow: Shadow = field(default_factory=Shadow)
+
+
+@dataclass(frozen=True)
+class ReportShadowComparison:
+    """Store how both versions of a rollout answered the same live requests."""
+
+    name: str
+    comparison: Comparison
 
 
 @dataclass(frozen=True)

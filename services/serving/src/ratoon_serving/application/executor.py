@@ -98,8 +98,8 @@ class Executor:
     def act(self, deployment: str, action: Action, action_id: str, fence: Fence) -> None:
         """Execute one action for a deployment, under this fence."""
         match action:
-            case SetRoutes(split, hold_s):
-                self._set_routes(Route(deployment, hold_s=hold_s), split)
+            case SetRoutes(split, hold_s, shadow_share):
+                self._set_routes(Route(deployment, hold_s=hold_s, shadow_share=shadow_share), split)
             case ReconcileEngine(name):
                 self._reconcile(deployment, name)
             case RecordServing(version, engine):

@@ -14,6 +14,7 @@ from ratoon_serving.application.commands import (
     CreateRollout,
     DeleteDeployment,
     InjectFault,
+    ReportShadowComparison,
     TrafficReport,
     VoteReport,
 )
@@ -262,18 +263,33 @@ def report_quality(reports: Sequence[VoteReport], book: TrafficBook) -> None:
     book.add_votes(reports)
 
 
+def report_shadow_comparison(command: ReportShadowComparison, store: Store, operations: Operations) -> None:
+    """Store the comparison of a rollout, ended or not, in place of an older one."""
+    matched(command.name, ROLLOUT)
+    with store.write() as tx:
+        rollout = tx.get(Rollout, command.name)
+        known = rollout.comparison
+        if known is not None and known.time >= command.comparison.time:
+            return
+        tx.save(replace(rollout, comparison=command.comparison))
+        if rollout.waits_for_pairs:
+            operations.wake(tx, command.name)
+
+
 def _choice(
     command: CreateRollout, old: ModelSpec | None, new: ModelSpec, headroom: Headroom, processes: int
 ) -> Choice:
     """Return the strategy; one in which both versions serve at once if they share the traffic."""
     choice = choose(command.strategy, old, new, headroom, processes)
-    if not command.shares.percents or choice.strategy is not Strategy.IN_PLACE:
+    both = "shares" if command.shares.percents else "shadow" if command.shadow.share else ""
+    if not both or choice.strategy is not Strategy.IN_PLACE:
         return choice
     if command.strategy is not None:
         raise StrategyUnavailable(
-            "IN_PLACE lets only one version answer at a time: leave `shares` out, or use SECOND_ENGINE."
+            f"IN_PLACE lets only one version answer at a time: leave `{both}` out, or use SECOND_ENGINE."
         )
-    return Choice(Strategy.SECOND_ENGINE, "two versions share the traffic for a while")
+    why = "two versions share the traffic" if both == "shares" else "both versions answer the same requests"
+    return Choice(Strategy.SECOND_ENGINE, f"{why} for a while")
 
 
 def _rollout(
@@ -301,11 +317,12 @@ def _rollout(
         blue_attested=blue is not None and blue.attested,
         strategy=choice.strategy,
         bake=command.bake,
-        weights=command.shares.weights,
+        weights=((0,) if command.shadow.waits and deployment.version else ()) + command.shares.weights,
         step_s=command.shares.step_s,
         limits=replace(limits, start_s=timeouts.start_s, placement_timeout_s=timeouts.placement_timeout_s),
         phase_since=now,
         reason=choice.reason,
+        shadow=command.shadow,
     )
 
 

@@ -38,6 +38,8 @@ class Route:
     deployment: str
     targets: tuple[Target, ...] = ()
     hold_s: float = HOLD_S
+    shadow_share: float = 0.0
+    """Share of the answered requests that another version answers too; 0: as gateways are set."""
 
     @property
     def split(self) -> TrafficSplit:

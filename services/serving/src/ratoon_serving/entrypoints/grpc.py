@@ -191,3 +191,11 @@ class ServingServicer(ServingServiceServicer):
         """Store the votes of users that flywheel reports."""
         await self._threads(handlers.report_quality, mapping.vote_reports(request.reports), self._ports.book)
         return pb.ReportQualityResponse()
+
+    async def ReportShadowComparison(
+        self, request: pb.ReportShadowComparisonRequest, context: Context
+    ) -> pb.ReportShadowComparisonResponse:
+        """Store the comparison of both versions of a rollout that flywheel reports."""
+        p, command = self._ports, mapping.report_shadow_comparison(request)
+        await self._threads(handlers.report_shadow_comparison, command, p.store, p.operations)
+        return pb.ReportShadowComparisonResponse()

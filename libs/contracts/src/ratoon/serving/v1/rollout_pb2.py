@@ -24,24 +24,32 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from ratoon.common.v1 import compute_pb2 as ratoon_dot_common_dot_v1_dot_compute__pb2
+from ratoon.common.v1 import metric_pb2 as ratoon_dot_common_dot_v1_dot_metric__pb2
 from ratoon.common.v1 import progress_pb2 as ratoon_dot_common_dot_v1_dot_progress__pb2
+from ratoon.common.v1 import shadow_pb2 as ratoon_dot_common_dot_v1_dot_shadow__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fratoon/serving/v1/rollout.proto\x12\x11ratoon.serving.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eratoon/common/v1/compute.proto\x1a\x1fratoon/common/v1/progress.proto\"\xf0\x08\n\x07Rollout\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x05state\x18\x05 \x01(\x0e\x32 .ratoon.serving.v1.Rollout.State\x12\x12\n\nto_version\x18\x06 \x01(\t\x12\x14\n\x0c\x66rom_version\x18\x07 \x01(\t\x12\x35\n\x08strategy\x18\x08 \x01(\x0e\x32#.ratoon.serving.v1.Rollout.Strategy\x12-\n\x04\x62\x61ke\x18\t \x01(\x0b\x32\x1f.ratoon.serving.v1.Rollout.Bake\x12,\n\x08progress\x18\n \x01(\x0b\x32\x1a.ratoon.common.v1.Progress\x12*\n\x07\x66\x61ilure\x18\x0b \x01(\x0b\x32\x19.ratoon.common.v1.Failure\x12\x0e\n\x06paused\x18\x0c \x01(\x08\x12.\n\x05steps\x18\r \x03(\x0b\x32\x1f.ratoon.serving.v1.Rollout.Step\x12\x0e\n\x06reason\x18\x0e \x01(\t\x12\x0c\n\x04\x65tag\x18\x0f \x01(\t\x12\x0e\n\x06shares\x18\x10 \x03(\x05\x12\x14\n\x0cstep_seconds\x18\x11 \x01(\x01\x12*\n\x07\x63ompute\x18\x12 \x01(\x0b\x32\x19.ratoon.common.v1.Compute\x1a\x65\n\x04\x42\x61ke\x12\x0f\n\x07seconds\x18\x01 \x01(\x01\x12\x16\n\x0emax_error_rate\x18\x02 \x01(\x01\x12\x19\n\x11max_latency_ratio\x18\x03 \x01(\x01\x12\x19\n\x11max_negative_rate\x18\x04 \x01(\x01\x1aP\n\x04Step\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"\xea\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_QUEUED\x10\x01\x12\x13\n\x0fSTATE_PREPARING\x10\x02\x12\x12\n\x0eSTATE_SHIFTING\x10\x03\x12\x10\n\x0cSTATE_BAKING\x10\x04\x12\x12\n\x0eSTATE_DRAINING\x10\x05\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x06\x12\x16\n\x12STATE_ROLLING_BACK\x10\x07\x12\x15\n\x11STATE_ROLLED_BACK\x10\x08\x12\x10\n\x0cSTATE_FAILED\x10\t\x12\x13\n\x0fSTATE_CANCELLED\x10\n\"r\n\x08Strategy\x12\x18\n\x14STRATEGY_UNSPECIFIED\x10\x00\x12\x1a\n\x16STRATEGY_SECOND_ENGINE\x10\x01\x12\x19\n\x15STRATEGY_ADAPTER_SWAP\x10\x02\x12\x15\n\x11STRATEGY_IN_PLACE\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fratoon/serving/v1/rollout.proto\x12\x11ratoon.serving.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eratoon/common/v1/compute.proto\x1a\x1dratoon/common/v1/metric.proto\x1a\x1fratoon/common/v1/progress.proto\x1a\x1dratoon/common/v1/shadow.proto\"\x9f\x0f\n\x07Rollout\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x05state\x18\x05 \x01(\x0e\x32 .ratoon.serving.v1.Rollout.State\x12\x12\n\nto_version\x18\x06 \x01(\t\x12\x14\n\x0c\x66rom_version\x18\x07 \x01(\t\x12\x35\n\x08strategy\x18\x08 \x01(\x0e\x32#.ratoon.serving.v1.Rollout.Strategy\x12-\n\x04\x62\x61ke\x18\t \x01(\x0b\x32\x1f.ratoon.serving.v1.Rollout.Bake\x12,\n\x08progress\x18\n \x01(\x0b\x32\x1a.ratoon.common.v1.Progress\x12*\n\x07\x66\x61ilure\x18\x0b \x01(\x0b\x32\x19.ratoon.common.v1.Failure\x12\x0e\n\x06paused\x18\x0c \x01(\x08\x12.\n\x05steps\x18\r \x03(\x0b\x32\x1f.ratoon.serving.v1.Rollout.Step\x12\x0e\n\x06reason\x18\x0e \x01(\t\x12\x0c\n\x04\x65tag\x18\x0f \x01(\t\x12\x0e\n\x06shares\x18\x10 \x03(\x05\x12\x14\n\x0cstep_seconds\x18\x11 \x01(\x01\x12*\n\x07\x63ompute\x18\x12 \x01(\x0b\x32\x19.ratoon.common.v1.Compute\x12\x30\n\x06shadow\x18\x13 \x01(\x0b\x32 .ratoon.common.v1.ShadowAnalysis\x12\x46\n\x11shadow_comparison\x18\x14 \x01(\x0b\x32+.ratoon.serving.v1.Rollout.ShadowComparison\x1a\x65\n\x04\x42\x61ke\x12\x0f\n\x07seconds\x18\x01 \x01(\x01\x12\x16\n\x0emax_error_rate\x18\x02 \x01(\x01\x12\x19\n\x11max_latency_ratio\x18\x03 \x01(\x01\x12\x19\n\x11max_negative_rate\x18\x04 \x01(\x01\x1aP\n\x04Step\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x1a\xf8\x02\n\x10ShadowComparison\x12/\n\x0bupdate_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rrequest_count\x18\x02 \x01(\x03\x12\x11\n\tagreement\x18\x03 \x01(\x01\x12(\n\x06metric\x18\x04 \x01(\x0b\x32\x18.ratoon.common.v1.Metric\x12\x17\n\nsimilarity\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x34\n\x0bnew_version\x18\x06 \x01(\x0b\x32\x1f.ratoon.serving.v1.Rollout.Side\x12\x34\n\x0bold_version\x18\x07 \x01(\x0b\x32\x1f.ratoon.serving.v1.Rollout.Side\x12:\n\tby_metric\x18\x08 \x01(\x0b\x32\'.ratoon.serving.v1.Rollout.PairedResult\x12\x0f\n\x07message\x18\t \x01(\tB\r\n\x0b_similarity\x1a\x63\n\x04Side\x12\x1b\n\x13latency_p50_seconds\x18\x01 \x01(\x01\x12\x13\n\x0bmean_tokens\x18\x02 \x01(\x01\x12\x14\n\x0cshadow_count\x18\x03 \x01(\x03\x12\x13\n\x0b\x65rror_count\x18\x04 \x01(\x03\x1a\xd2\x01\n\x0cPairedResult\x12\x12\n\npair_count\x18\x01 \x01(\x03\x12\x14\n\x0c\x63\x61ller_count\x18\x02 \x01(\x03\x12\x1a\n\x12new_answered_count\x18\x03 \x01(\x03\x12\x11\n\tnew_value\x18\x04 \x01(\x01\x12\x11\n\told_value\x18\x05 \x01(\x01\x12\x0c\n\x04gain\x18\x06 \x01(\x01\x12\x15\n\x08gain_low\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tgain_high\x18\x08 \x01(\x01H\x01\x88\x01\x01\x42\x0b\n\t_gain_lowB\x0c\n\n_gain_high\"\xea\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_QUEUED\x10\x01\x12\x13\n\x0fSTATE_PREPARING\x10\x02\x12\x12\n\x0eSTATE_SHIFTING\x10\x03\x12\x10\n\x0cSTATE_BAKING\x10\x04\x12\x12\n\x0eSTATE_DRAINING\x10\x05\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x06\x12\x16\n\x12STATE_ROLLING_BACK\x10\x07\x12\x15\n\x11STATE_ROLLED_BACK\x10\x08\x12\x10\n\x0cSTATE_FAILED\x10\t\x12\x13\n\x0fSTATE_CANCELLED\x10\n\"r\n\x08Strategy\x12\x18\n\x14STRATEGY_UNSPECIFIED\x10\x00\x12\x1a\n\x16STRATEGY_SECOND_ENGINE\x10\x01\x12\x19\n\x15STRATEGY_ADAPTER_SWAP\x10\x02\x12\x15\n\x11STRATEGY_IN_PLACE\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ratoon.serving.v1.rollout_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROLLOUT']._serialized_start=153
-  _globals['_ROLLOUT']._serialized_end=1289
-  _globals['_ROLLOUT_BAKE']._serialized_start=753
-  _globals['_ROLLOUT_BAKE']._serialized_end=854
-  _globals['_ROLLOUT_STEP']._serialized_start=856
-  _globals['_ROLLOUT_STEP']._serialized_end=936
-  _globals['_ROLLOUT_STATE']._serialized_start=939
-  _globals['_ROLLOUT_STATE']._serialized_end=1173
-  _globals['_ROLLOUT_STRATEGY']._serialized_start=1175
-  _globals['_ROLLOUT_STRATEGY']._serialized_end=1289
+  _globals['_ROLLOUT']._serialized_start=215
+  _globals['_ROLLOUT']._serialized_end=2166
+  _globals['_ROLLOUT_BAKE']._serialized_start=937
+  _globals['_ROLLOUT_BAKE']._serialized_end=1038
+  _globals['_ROLLOUT_STEP']._serialized_start=1040
+  _globals['_ROLLOUT_STEP']._serialized_end=1120
+  _globals['_ROLLOUT_SHADOWCOMPARISON']._serialized_start=1123
+  _globals['_ROLLOUT_SHADOWCOMPARISON']._serialized_end=1499
+  _globals['_ROLLOUT_SIDE']._serialized_start=1501
+  _globals['_ROLLOUT_SIDE']._serialized_end=1600
+  _globals['_ROLLOUT_PAIREDRESULT']._serialized_start=1603
+  _globals['_ROLLOUT_PAIREDRESULT']._serialized_end=1813
+  _globals['_ROLLOUT_STATE']._serialized_start=1816
+  _globals['_ROLLOUT_STATE']._serialized_end=2050
+  _globals['_ROLLOUT_STRATEGY']._serialized_start=2052
+  _globals['_ROLLOUT_STRATEGY']._serialized_end=2166
 # @@protoc_insertion_point(module_scope)

@@ -10,7 +10,9 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from ratoon.common.v1 import compute_pb2 as _compute_pb2
+from ratoon.common.v1 import metric_pb2 as _metric_pb2
 from ratoon.common.v1 import progress_pb2 as _progress_pb2
+from ratoon.common.v1 import shadow_pb2 as _shadow_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -184,6 +186,163 @@ class Rollout(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class ShadowComparison(_message.Message):
+        """Comparison of the new version with the old one on the same live requests."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        UPDATE_TIME_FIELD_NUMBER: _builtins.int
+        REQUEST_COUNT_FIELD_NUMBER: _builtins.int
+        AGREEMENT_FIELD_NUMBER: _builtins.int
+        METRIC_FIELD_NUMBER: _builtins.int
+        SIMILARITY_FIELD_NUMBER: _builtins.int
+        NEW_VERSION_FIELD_NUMBER: _builtins.int
+        OLD_VERSION_FIELD_NUMBER: _builtins.int
+        BY_METRIC_FIELD_NUMBER: _builtins.int
+        MESSAGE_FIELD_NUMBER: _builtins.int
+        request_count: _builtins.int
+        """Number of requests that both versions answered."""
+        agreement: _builtins.float
+        """Share of these requests to which both gave the same answer, from 0 to 1. It says which answers changed, not which
+        are better.
+        """
+        similarity: _builtins.float
+        """Mean value of the metric for the answers of one version if those of the other were right. Not set: the metric has
+        no value for a single answer.
+        """
+        message: _builtins.str
+        """State of the comparison, in one or two sentences."""
+        @_builtins.property
+        def update_time(self) -> _timestamp_pb2.Timestamp:
+            """Time of the last change, UTC."""
+
+        @_builtins.property
+        def metric(self) -> _metric_pb2.Metric:
+            """Metric of the comparison."""
+
+        @_builtins.property
+        def new_version(self) -> Global___Rollout.Side:
+            """Answers of the new version."""
+
+        @_builtins.property
+        def old_version(self) -> Global___Rollout.Side:
+            """Answers of the old version."""
+
+        @_builtins.property
+        def by_metric(self) -> Global___Rollout.PairedResult:
+            """Comparison by the metric, on requests whose right answer is known. Not set: there are none."""
+
+        def __init__(
+            self,
+            *,
+            update_time: _timestamp_pb2.Timestamp | None = ...,
+            request_count: _builtins.int = ...,
+            agreement: _builtins.float = ...,
+            metric: _metric_pb2.Metric | None = ...,
+            similarity: _builtins.float | None = ...,
+            new_version: Global___Rollout.Side | None = ...,
+            old_version: Global___Rollout.Side | None = ...,
+            by_metric: Global___Rollout.PairedResult | None = ...,
+            message: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_similarity", b"_similarity", "by_metric", b"by_metric", "metric", b"metric", "new_version", b"new_version", "old_version", b"old_version", "similarity", b"similarity", "update_time", b"update_time"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_similarity", b"_similarity", "agreement", b"agreement", "by_metric", b"by_metric", "message", b"message", "metric", b"metric", "new_version", b"new_version", "old_version", b"old_version", "request_count", b"request_count", "similarity", b"similarity", "update_time", b"update_time"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__similarity: _TypeAlias = _typing.Literal["similarity"]  # noqa: Y015
+        _WhichOneofArgType__similarity: _TypeAlias = _typing.Literal["_similarity", b"_similarity"]  # noqa: Y015
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__similarity) -> _WhichOneofReturnType__similarity | None: ...
+
+    @_typing.final
+    class Side(_message.Message):
+        """Answers of one version to requests that both versions were to answer."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        LATENCY_P50_SECONDS_FIELD_NUMBER: _builtins.int
+        MEAN_TOKENS_FIELD_NUMBER: _builtins.int
+        SHADOW_COUNT_FIELD_NUMBER: _builtins.int
+        ERROR_COUNT_FIELD_NUMBER: _builtins.int
+        latency_p50_seconds: _builtins.float
+        """Median latency, in seconds. Shadow answers have the lowest priority in an engine, and are slower for it."""
+        mean_tokens: _builtins.float
+        """Mean length of the answers in tokens, as the engines count them."""
+        shadow_count: _builtins.int
+        """Number of requests that the version was to answer in the shadow."""
+        error_count: _builtins.int
+        """Number of these requests that it did not answer."""
+        def __init__(
+            self,
+            *,
+            latency_p50_seconds: _builtins.float = ...,
+            mean_tokens: _builtins.float = ...,
+            shadow_count: _builtins.int = ...,
+            error_count: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["error_count", b"error_count", "latency_p50_seconds", b"latency_p50_seconds", "mean_tokens", b"mean_tokens", "shadow_count", b"shadow_count"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class PairedResult(_message.Message):
+        """Comparison by a metric on pairs of answers whose right answer is known by feedback. Each caller counts once. The
+        interval is a 95 % interval over callers.
+        """
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        PAIR_COUNT_FIELD_NUMBER: _builtins.int
+        CALLER_COUNT_FIELD_NUMBER: _builtins.int
+        NEW_ANSWERED_COUNT_FIELD_NUMBER: _builtins.int
+        NEW_VALUE_FIELD_NUMBER: _builtins.int
+        OLD_VALUE_FIELD_NUMBER: _builtins.int
+        GAIN_FIELD_NUMBER: _builtins.int
+        GAIN_LOW_FIELD_NUMBER: _builtins.int
+        GAIN_HIGH_FIELD_NUMBER: _builtins.int
+        pair_count: _builtins.int
+        """Number of pairs."""
+        caller_count: _builtins.int
+        """Number of callers."""
+        new_answered_count: _builtins.int
+        """Number of pairs of which the caller got the answer of the new version."""
+        new_value: _builtins.float
+        """Value of the metric for the new version."""
+        old_value: _builtins.float
+        """Value of the metric for the old version."""
+        gain: _builtins.float
+        """By how much the new version is better. Of a metric whose lower values are better, a gain is a decrease."""
+        gain_low: _builtins.float
+        """Lower bound of the gain. Not set: fewer than two callers."""
+        gain_high: _builtins.float
+        """Upper bound of the gain. Not set: fewer than two callers."""
+        def __init__(
+            self,
+            *,
+            pair_count: _builtins.int = ...,
+            caller_count: _builtins.int = ...,
+            new_answered_count: _builtins.int = ...,
+            new_value: _builtins.float = ...,
+            old_value: _builtins.float = ...,
+            gain: _builtins.float = ...,
+            gain_low: _builtins.float | None = ...,
+            gain_high: _builtins.float | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_gain_high", b"_gain_high", "_gain_low", b"_gain_low", "gain_high", b"gain_high", "gain_low", b"gain_low"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_gain_high", b"_gain_high", "_gain_low", b"_gain_low", "caller_count", b"caller_count", "gain", b"gain", "gain_high", b"gain_high", "gain_low", b"gain_low", "new_answered_count", b"new_answered_count", "new_value", b"new_value", "old_value", b"old_value", "pair_count", b"pair_count"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__gain_high: _TypeAlias = _typing.Literal["gain_high"]  # noqa: Y015
+        _WhichOneofArgType__gain_high: _TypeAlias = _typing.Literal["_gain_high", b"_gain_high"]  # noqa: Y015
+        _WhichOneofReturnType__gain_low: _TypeAlias = _typing.Literal["gain_low"]  # noqa: Y015
+        _WhichOneofArgType__gain_low: _TypeAlias = _typing.Literal["_gain_low", b"_gain_low"]  # noqa: Y015
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__gain_high) -> _WhichOneofReturnType__gain_high | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__gain_low) -> _WhichOneofReturnType__gain_low | None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
@@ -202,6 +361,8 @@ class Rollout(_message.Message):
     SHARES_FIELD_NUMBER: _builtins.int
     STEP_SECONDS_FIELD_NUMBER: _builtins.int
     COMPUTE_FIELD_NUMBER: _builtins.int
+    SHADOW_FIELD_NUMBER: _builtins.int
+    SHADOW_COMPARISON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/deployments/{deployment}/rollouts/{rollout}`."""
     revision: _builtins.int
@@ -263,6 +424,19 @@ class Rollout(_message.Message):
         new version gets an engine of its own. Not set: those of the deployment.
         """
 
+    @_builtins.property
+    def shadow(self) -> _shadow_pb2.ShadowAnalysis:
+        """Comparison with the old version on the same live requests. With `min_pairs`, the new version first answers copies
+        of requests only, and callers get its answers once it is no worse. Refused together with the strategy
+        STRATEGY_IN_PLACE, which lets only one version answer at a time.
+        """
+
+    @_builtins.property
+    def shadow_comparison(self) -> Global___Rollout.ShadowComparison:
+        """Result of the comparison so far. It also counts feedback that arrives after the rollout. Not set: no request was
+        answered by both versions. Set by the server.
+        """
+
     def __init__(
         self,
         *,
@@ -284,10 +458,12 @@ class Rollout(_message.Message):
         shares: _abc.Iterable[_builtins.int] | None = ...,
         step_seconds: _builtins.float = ...,
         compute: _compute_pb2.Compute | None = ...,
+        shadow: _shadow_pb2.ShadowAnalysis | None = ...,
+        shadow_comparison: Global___Rollout.ShadowComparison | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["bake", b"bake", "compute", b"compute", "create_time", b"create_time", "failure", b"failure", "progress", b"progress", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bake", b"bake", "compute", b"compute", "create_time", b"create_time", "failure", b"failure", "progress", b"progress", "shadow", b"shadow", "shadow_comparison", b"shadow_comparison", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bake", b"bake", "compute", b"compute", "create_time", b"create_time", "etag", b"etag", "failure", b"failure", "from_version", b"from_version", "name", b"name", "paused", b"paused", "progress", b"progress", "reason", b"reason", "revision", b"revision", "shares", b"shares", "state", b"state", "step_seconds", b"step_seconds", "steps", b"steps", "strategy", b"strategy", "to_version", b"to_version", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bake", b"bake", "compute", b"compute", "create_time", b"create_time", "etag", b"etag", "failure", b"failure", "from_version", b"from_version", "name", b"name", "paused", b"paused", "progress", b"progress", "reason", b"reason", "revision", b"revision", "shadow", b"shadow", "shadow_comparison", b"shadow_comparison", "shares", b"shares", "state", b"state", "step_seconds", b"step_seconds", "steps", b"steps", "strategy", b"strategy", "to_version", b"to_version", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from ratoon.common.v1 import generation_pb2 as ratoon_dot_common_dot_v1_dot_generation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dratoon/serving/v1/route.proto\x12\x11ratoon.serving.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!ratoon/common/v1/generation.proto\"x\n\nRouteTable\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12/\n\x0bupdate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x06routes\x18\x03 \x03(\x0b\x32\x18.ratoon.serving.v1.Route\"]\n\x05Route\x12\x12\n\ndeployment\x18\x01 \x01(\t\x12*\n\x07targets\x18\x02 \x03(\x0b\x32\x19.ratoon.serving.v1.Target\x12\x14\n\x0chold_seconds\x18\x03 \x01(\x01\"\x94\x02\n\x06Target\x12\x0e\n\x06\x65ngine\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x03 \x01(\t\x12\x0e\n\x06secret\x18\x04 \x01(\t\x12\x0e\n\x06weight\x18\x05 \x01(\x05\x12\x13\n\x0bserved_name\x18\x06 \x01(\t\x12\x41\n\x13generation_defaults\x18\x07 \x01(\x0b\x32$.ratoon.common.v1.GenerationDefaults\x12\x1d\n\x15max_prompt_characters\x18\x08 \x01(\x05\x12\x19\n\x11max_prompt_tokens\x18\t \x01(\x05\x12\x16\n\x0e\x63ontext_tokens\x18\n \x01(\x05\x12\r\n\x05slots\x18\x0b \x01(\x05\"\xfe\x02\n\rTrafficReport\x12\x12\n\ndeployment\x18\x01 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rrequest_count\x18\x06 \x01(\x03\x12\x13\n\x0b\x65rror_count\x18\x07 \x01(\x03\x12\x11\n\tcut_count\x18\x08 \x01(\x03\x12\x1b\n\x13latency_p50_seconds\x18\t \x01(\x01\x12\x1b\n\x13latency_p99_seconds\x18\n \x01(\x01\x12\x12\n\nopen_count\x18\x0b \x01(\x03\x12\x1a\n\x12\x63\x61ller_error_count\x18\x0c \x01(\x03\x12\x31\n\x07\x63\x61llers\x18\r \x03(\x0b\x32 .ratoon.serving.v1.CallerTraffic\"{\n\rCallerTraffic\x12\x0e\n\x06\x63\x61ller\x18\x01 \x01(\t\x12\x15\n\rrequest_count\x18\x02 \x01(\x03\x12\x13\n\x0b\x65rror_count\x18\x03 \x01(\x03\x12\x11\n\tcut_count\x18\x04 \x01(\x03\x12\x1b\n\x13latency_p50_seconds\x18\x05 \x01(\x01\"\xf3\x01\n\rQualityReport\x12\x12\n\ndeployment\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0epositive_count\x18\x05 \x01(\x03\x12\x16\n\x0enegative_count\x18\x06 \x01(\x03\x12/\n\x07\x63\x61llers\x18\x07 \x03(\x0b\x32\x1e.ratoon.serving.v1.CallerVotes\"M\n\x0b\x43\x61llerVotes\x12\x0e\n\x06\x63\x61ller\x18\x01 \x01(\t\x12\x16\n\x0epositive_count\x18\x02 \x01(\x03\x12\x16\n\x0enegative_count\x18\x03 \x01(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dratoon/serving/v1/route.proto\x12\x11ratoon.serving.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!ratoon/common/v1/generation.proto\"x\n\nRouteTable\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12/\n\x0bupdate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x06routes\x18\x03 \x03(\x0b\x32\x18.ratoon.serving.v1.Route\"s\n\x05Route\x12\x12\n\ndeployment\x18\x01 \x01(\t\x12*\n\x07targets\x18\x02 \x03(\x0b\x32\x19.ratoon.serving.v1.Target\x12\x14\n\x0chold_seconds\x18\x03 \x01(\x01\x12\x14\n\x0cshadow_share\x18\x04 \x01(\x01\"\x94\x02\n\x06Target\x12\x0e\n\x06\x65ngine\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x03 \x01(\t\x12\x0e\n\x06secret\x18\x04 \x01(\t\x12\x0e\n\x06weight\x18\x05 \x01(\x05\x12\x13\n\x0bserved_name\x18\x06 \x01(\t\x12\x41\n\x13generation_defaults\x18\x07 \x01(\x0b\x32$.ratoon.common.v1.GenerationDefaults\x12\x1d\n\x15max_prompt_characters\x18\x08 \x01(\x05\x12\x19\n\x11max_prompt_tokens\x18\t \x01(\x05\x12\x16\n\x0e\x63ontext_tokens\x18\n \x01(\x05\x12\r\n\x05slots\x18\x0b \x01(\x05\"\xfe\x02\n\rTrafficReport\x12\x12\n\ndeployment\x18\x01 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rrequest_count\x18\x06 \x01(\x03\x12\x13\n\x0b\x65rror_count\x18\x07 \x01(\x03\x12\x11\n\tcut_count\x18\x08 \x01(\x03\x12\x1b\n\x13latency_p50_seconds\x18\t \x01(\x01\x12\x1b\n\x13latency_p99_seconds\x18\n \x01(\x01\x12\x12\n\nopen_count\x18\x0b \x01(\x03\x12\x1a\n\x12\x63\x61ller_error_count\x18\x0c \x01(\x03\x12\x31\n\x07\x63\x61llers\x18\r \x03(\x0b\x32 .ratoon.serving.v1.CallerTraffic\"{\n\rCallerTraffic\x12\x0e\n\x06\x63\x61ller\x18\x01 \x01(\t\x12\x15\n\rrequest_count\x18\x02 \x01(\x03\x12\x13\n\x0b\x65rror_count\x18\x03 \x01(\x03\x12\x11\n\tcut_count\x18\x04 \x01(\x03\x12\x1b\n\x13latency_p50_seconds\x18\x05 \x01(\x01\"\xf3\x01\n\rQualityReport\x12\x12\n\ndeployment\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0epositive_count\x18\x05 \x01(\x03\x12\x16\n\x0enegative_count\x18\x06 \x01(\x03\x12/\n\x07\x63\x61llers\x18\x07 \x03(\x0b\x32\x1e.ratoon.serving.v1.CallerVotes\"M\n\x0b\x43\x61llerVotes\x12\x0e\n\x06\x63\x61ller\x18\x01 \x01(\t\x12\x16\n\x0epositive_count\x18\x02 \x01(\x03\x12\x16\n\x0enegative_count\x18\x03 \x01(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,15 +36,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROUTETABLE']._serialized_start=120
   _globals['_ROUTETABLE']._serialized_end=240
   _globals['_ROUTE']._serialized_start=242
-  _globals['_ROUTE']._serialized_end=335
-  _globals['_TARGET']._serialized_start=338
-  _globals['_TARGET']._serialized_end=614
-  _globals['_TRAFFICREPORT']._serialized_start=617
-  _globals['_TRAFFICREPORT']._serialized_end=999
-  _globals['_CALLERTRAFFIC']._serialized_start=1001
-  _globals['_CALLERTRAFFIC']._serialized_end=1124
-  _globals['_QUALITYREPORT']._serialized_start=1127
-  _globals['_QUALITYREPORT']._serialized_end=1370
-  _globals['_CALLERVOTES']._serialized_start=1372
-  _globals['_CALLERVOTES']._serialized_end=1449
+  _globals['_ROUTE']._serialized_end=357
+  _globals['_TARGET']._serialized_start=360
+  _globals['_TARGET']._serialized_end=636
+  _globals['_TRAFFICREPORT']._serialized_start=639
+  _globals['_TRAFFICREPORT']._serialized_end=1021
+  _globals['_CALLERTRAFFIC']._serialized_start=1023
+  _globals['_CALLERTRAFFIC']._serialized_end=1146
+  _globals['_QUALITYREPORT']._serialized_start=1149
+  _globals['_QUALITYREPORT']._serialized_end=1392
+  _globals['_CALLERVOTES']._serialized_start=1394
+  _globals['_CALLERVOTES']._serialized_end=1471
 # @@protoc_insertion_point(module_scope)

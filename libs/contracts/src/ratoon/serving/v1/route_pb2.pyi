@@ -63,10 +63,15 @@ class Route(_message.Message):
     DEPLOYMENT_FIELD_NUMBER: _builtins.int
     TARGETS_FIELD_NUMBER: _builtins.int
     HOLD_SECONDS_FIELD_NUMBER: _builtins.int
+    SHADOW_SHARE_FIELD_NUMBER: _builtins.int
     deployment: _builtins.str
     """Resource name of the deployment: `projects/{project}/deployments/{deployment}`."""
     hold_seconds: _builtins.float
     """Maximum time that requests wait at the gateway while no target accepts requests, in seconds."""
+    shadow_share: _builtins.float
+    """Share of the answered requests that another version of the deployment answers too, from 0 to 1. 0: the share that
+    the gateway is set to.
+    """
     @_builtins.property
     def targets(self) -> _containers.RepeatedCompositeFieldContainer[Global___Target]:
         """Engines of the deployment."""
@@ -77,10 +82,11 @@ class Route(_message.Message):
         deployment: _builtins.str = ...,
         targets: _abc.Iterable[Global___Target] | None = ...,
         hold_seconds: _builtins.float = ...,
+        shadow_share: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployment", b"deployment", "hold_seconds", b"hold_seconds", "targets", b"targets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployment", b"deployment", "hold_seconds", b"hold_seconds", "shadow_share", b"shadow_share", "targets", b"targets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -358,7 +358,9 @@ class CreateRolloutRequest(_message.Message):
     """
     @_builtins.property
     def rollout(self) -> _rollout_pb2.Rollout:
-        """The rollout to create. Only `to_version`, `strategy`, `bake`, `shares` and `step_seconds` are read."""
+        """The rollout to create. Only `to_version`, `strategy`, `bake`, `shares`, `step_seconds`, `compute` and
+        `shadow` are read.
+        """
 
     def __init__(
         self,
@@ -778,3 +780,48 @@ class ReportQualityResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReportQualityResponse: _TypeAlias = ReportQualityResponse  # noqa: Y015
+
+@_typing.final
+class ReportShadowComparisonRequest(_message.Message):
+    """Request of `ReportShadowComparison`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    COMPARISON_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the rollout: `projects/{project}/deployments/{deployment}/rollouts/{rollout}`."""
+    @_builtins.property
+    def comparison(self) -> _rollout_pb2.Rollout.ShadowComparison:
+        """The comparison."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        comparison: _rollout_pb2.Rollout.ShadowComparison | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["comparison", b"comparison"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comparison", b"comparison", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportShadowComparisonRequest: _TypeAlias = ReportShadowComparisonRequest  # noqa: Y015
+
+@_typing.final
+class ReportShadowComparisonResponse(_message.Message):
+    """Empty response of `ReportShadowComparison`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportShadowComparisonResponse: _TypeAlias = ReportShadowComparisonResponse  # noqa: Y015

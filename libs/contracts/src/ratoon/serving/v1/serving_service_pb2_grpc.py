@@ -143,6 +143,11 @@ class ServingServiceStub:
                 request_serializer=ratoon_dot_serving_dot_v1_dot_serving__service__pb2.ReportQualityRequest.SerializeToString,
                 response_deserializer=ratoon_dot_serving_dot_v1_dot_serving__service__pb2.ReportQualityResponse.FromString,
                 _registered_method=True)
+        self.ReportShadowComparison = channel.unary_unary(
+                '/ratoon.serving.v1.ServingService/ReportShadowComparison',
+                request_serializer=ratoon_dot_serving_dot_v1_dot_serving__service__pb2.ReportShadowComparisonRequest.SerializeToString,
+                response_deserializer=ratoon_dot_serving_dot_v1_dot_serving__service__pb2.ReportShadowComparisonResponse.FromString,
+                _registered_method=True)
 
 
 class ServingServiceServicer:
@@ -311,6 +316,14 @@ class ServingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportShadowComparison(self, request, context):
+        """Store how both versions of a rollout answered the same live requests, in place of an earlier comparison. Called by
+        the flywheel service.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ServingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -418,6 +431,11 @@ def add_ServingServiceServicer_to_server(servicer, server):
                     servicer.ReportQuality,
                     request_deserializer=ratoon_dot_serving_dot_v1_dot_serving__service__pb2.ReportQualityRequest.FromString,
                     response_serializer=ratoon_dot_serving_dot_v1_dot_serving__service__pb2.ReportQualityResponse.SerializeToString,
+            ),
+            'ReportShadowComparison': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportShadowComparison,
+                    request_deserializer=ratoon_dot_serving_dot_v1_dot_serving__service__pb2.ReportShadowComparisonRequest.FromString,
+                    response_serializer=ratoon_dot_serving_dot_v1_dot_serving__service__pb2.ReportShadowComparisonResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -988,6 +1006,33 @@ class ServingService:
             '/ratoon.serving.v1.ServingService/ReportQuality',
             ratoon_dot_serving_dot_v1_dot_serving__service__pb2.ReportQualityRequest.SerializeToString,
             ratoon_dot_serving_dot_v1_dot_serving__service__pb2.ReportQualityResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportShadowComparison(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.serving.v1.ServingService/ReportShadowComparison',
+            ratoon_dot_serving_dot_v1_dot_serving__service__pb2.ReportShadowComparisonRequest.SerializeToString,
+            ratoon_dot_serving_dot_v1_dot_serving__service__pb2.ReportShadowComparisonResponse.FromString,
             options,
             channel_credentials,
             insecure,

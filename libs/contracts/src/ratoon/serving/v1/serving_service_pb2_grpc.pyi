@@ -103,6 +103,10 @@ class ServingServiceStub:
     """
     ReportQuality: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.ReportQualityRequest, _serving_service_pb2.ReportQualityResponse]
     """Report user feedback. Called by the flywheel service. A report without its time window is refused (`BAD_WINDOW`)."""
+    ReportShadowComparison: _grpc.UnaryUnaryMultiCallable[_serving_service_pb2.ReportShadowComparisonRequest, _serving_service_pb2.ReportShadowComparisonResponse]
+    """Store how both versions of a rollout answered the same live requests, in place of an earlier comparison. Called by
+    the flywheel service.
+    """
 
 @_typing.type_check_only
 class ServingServiceAsyncStub(ServingServiceStub):
@@ -176,6 +180,10 @@ class ServingServiceAsyncStub(ServingServiceStub):
     """
     ReportQuality: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.ReportQualityRequest, _serving_service_pb2.ReportQualityResponse]  # type: ignore[assignment]
     """Report user feedback. Called by the flywheel service. A report without its time window is refused (`BAD_WINDOW`)."""
+    ReportShadowComparison: _aio.UnaryUnaryMultiCallable[_serving_service_pb2.ReportShadowComparisonRequest, _serving_service_pb2.ReportShadowComparisonResponse]  # type: ignore[assignment]
+    """Store how both versions of a rollout answered the same live requests, in place of an earlier comparison. Called by
+    the flywheel service.
+    """
 
 class ServingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Deployments, engines, rollouts and routes."""
@@ -372,5 +380,15 @@ class ServingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_serving_service_pb2.ReportQualityResponse, _abc.Awaitable[_serving_service_pb2.ReportQualityResponse]]:
         """Report user feedback. Called by the flywheel service. A report without its time window is refused (`BAD_WINDOW`)."""
+
+    @_abc_1.abstractmethod
+    def ReportShadowComparison(
+        self,
+        request: _serving_service_pb2.ReportShadowComparisonRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_serving_service_pb2.ReportShadowComparisonResponse, _abc.Awaitable[_serving_service_pb2.ReportShadowComparisonResponse]]:
+        """Store how both versions of a rollout answered the same live requests, in place of an earlier comparison. Called by
+        the flywheel service.
+        """
 
 def add_ServingServiceServicer_to_server(servicer: ServingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -101,6 +101,8 @@ class SetRoutes:
 
     split: TrafficSplit
     hold_s: float = HOLD_S
+    shadow_share: float = 0.0
+    """Share of the answered requests that another version answers too."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from itertools import pairwise
 from ratoon.tasks.compute import Compute
 from ratoon_serving.domain.errors import PolicyInvalid
 from ratoon_serving.domain.rollouts.analysis import Bake, Probes, Traffic
+from ratoon_serving.domain.rollouts.shadow import Comparison, Shadow
 
 
 class Phase(StrEnum):
@@ -153,7 +154,7 @@ class Rollout:
     bake: Bake = field(default_factory=Bake)
     limits: Limits = field(default_factory=Limits)
     weights: tuple[int, ...] = (100,)
-    """Green's share of traffic in percent, step by step, the last one 100."""
+    """Green's share of traffic in percent, step by step, the last one 100. A first 0 waits for the shadow analysis."""
     step_s: float = 10.0
     """Seconds that each step but the last lasts."""
     phase: Phase = Phase.QUEUED
@@ -188,6 +189,19 @@ class Rollout:
     notes: tuple[Note, ...] = ()
     compute: Compute | None = None
     """Accelerator and number format of green; None: those of the pool."""
+    shadow: Shadow = field(default_factory=Shadow)
+    comparison: Comparison | None = None
+    """Latest report of how both versions answered the same requests."""
+
+    @property
+    def shares(self) -> tuple[int, ...]:
+        """Return green's shares before it takes all traffic, as they were requested."""
+        return tuple(weight for weight in self.weights[:-1] if weight)
+
+    @property
+    def waits_for_pairs(self) -> bool:
+        """Return whether green answers copies of requests only, until the shadow analysis decides."""
+        return self.phase is Phase.SHIFTING and bool(self.blue) and self.weights[self.step] == 0
 
     @property
     def ended(self) -> bool:

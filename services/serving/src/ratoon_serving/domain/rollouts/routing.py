@@ -53,8 +53,17 @@ def route_actions(rollout: Rollout, observation: Observation) -> tuple[Action, .
         if name in dict(desired) and view.state is EngineState.READY and not view.accepting
     )
     hold = HOLD_IN_PLACE_S if rollout.strategy is Strategy.IN_PLACE else HOLD_S
-    routed = () if sorted(desired) == sorted(observation.split) else (SetRoutes(desired, hold),)
+    routed = (
+        ()
+        if sorted(desired) == sorted(observation.split)
+        else (SetRoutes(desired, hold, _shadow_share(rollout)),)
+    )
     return (*opened, *routed)
+
+
+def _shadow_share(rollout: Rollout) -> float:
+    """Return the share of requests that the other version answers too, while both serve."""
+    return rollout.shadow.share if rollout.phase in (Phase.SHIFTING, Phase.BAKING) and rollout.blue else 0.0
 
 
 def reconcile(rollout: Rollout, observation: Observation) -> tuple[Action, ...]:

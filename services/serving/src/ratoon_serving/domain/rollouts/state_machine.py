@@ -48,6 +48,7 @@ from ratoon_serving.domain.rollouts.rollout import (
     Strategy,
 )
 from ratoon_serving.domain.rollouts.routing import reconcile, route_actions, settle
+from ratoon_serving.domain.rollouts.shadow import Verdict, judge
 from ratoon_serving.domain.rollouts.transitions import (
     LOST,
     begin_rollback,
@@ -192,9 +193,17 @@ def _probing(rollout: Rollout, observation: Observation, now: datetime) -> Plan:
         return Plan(probed, wake_after=rollout.limits.probe_every_s)
     baseline = rollout.baseline if rollout.strategy is Strategy.IN_PLACE else observation.baseline
     ready = replace(probed, probes=Probes(), baseline=baseline, shifted_at=now, step=0)
-    return settle(
-        enter(ready, Phase.SHIFTING, now, f"{ready.limits.warm_probes} canary prompts answered"), observation
+    shifting = enter(ready, Phase.SHIFTING, now, f"{ready.limits.warm_probes} canary prompts answered")
+    return settle(_copying(shifting, now) if shifting.waits_for_pairs else shifting, observation)
+
+
+def _copying(rollout: Rollout, now: datetime) -> Rollout:
+    message = (
+        f"{short(rollout.to_version)} answers copies of {rollout.shadow.share:.0%} of the requests, and callers get "
+        f"the answers of {short(rollout.from_version)}, until {rollout.shadow.min_pairs} pairs are compared, for at "
+        f"most {rollout.shadow.max_wait_s:.0f} s"
     )
+    return replace(rollout, notes=(*rollout.notes, Note(now, rollout.phase, message)))
 
 
 def _shifting(rollout: Rollout, observation: Observation, now: datetime) -> Plan:
@@ -202,6 +211,8 @@ def _shifting(rollout: Rollout, observation: Observation, now: datetime) -> Plan
         return _begin_rollback(rollout, fault, now)
     if actions := route_actions(rollout, observation):
         return Plan(rollout, actions, wake_after=0.0)
+    if rollout.waits_for_pairs:
+        return _waiting(rollout, observation, now)
     last = rollout.step == len(rollout.weights) - 1 or not rollout.blue
     if last and not rollout.paused:
         baking = enter(rollout, Phase.BAKING, now, f"all traffic is on {short(rollout.to_version)}")
@@ -211,6 +222,18 @@ def _shifting(rollout: Rollout, observation: Observation, now: datetime) -> Plan
     return settle(
         enter(replace(rollout, step=rollout.step + 1), Phase.SHIFTING, now, "the next share"), observation
     )
+
+
+def _waiting(rollout: Rollout, observation: Observation, now: datetime) -> Plan:
+    """Wait for the shadow analysis; only then callers get answers of green."""
+    rollout = _probed(rollout, observation)
+    verdict, message = judge(rollout.shadow, rollout.comparison, seconds_in_phase(rollout, now))
+    if verdict is Verdict.ROLL_BACK:
+        return _begin_rollback(rollout, message, now)
+    if verdict is Verdict.WAIT or rollout.paused:
+        return Plan(rollout, wake_after=0.5)
+    shifted = replace(rollout, step=rollout.step + 1, shifted_at=now)
+    return settle(enter(shifted, Phase.SHIFTING, now, message), observation)
 
 
 def _baking(rollout: Rollout, observation: Observation, now: datetime) -> Plan:
