@@ -100,6 +100,7 @@ _INSTALLATION = "administration of the installation: use the command line"
 _SHOWN = "the page shows it in the list of its parent"
 CONSOLE_REASONS = {
     "SummarizeRatings": "ratings are entered in the console; their summary is printed by the command line",
+    "ExportFeedback": "the page of signals names the command that makes a dataset version of feedback",
     "ExportBadCases": "the page of an evaluation names the command that makes a labelling queue of bad cases",
     **dict.fromkeys(
         ("CreateSuite", "GetSuite", "ListSuites", "UpdateSuite", "DeleteSuite"),

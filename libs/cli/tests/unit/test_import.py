@@ -116,7 +116,7 @@ def test_columns_of_a_source_are_changed_and_unset(api):
     changes = ("--answer", "reply", "--weight", "", "--attribute", "")
     done = run("sources", "update", "s", *changes)
     assert done.exit_code == 0, done.output
-    [(_, _, query, body)] = api.sent("PATCH")
+    [(_, _, _, body)] = api.sent("PATCH")
     assert body["columns"] == {"answer": "reply", "weight": "", "attributes": []}
 
 

@@ -1,6 +1,6 @@
 """Domain to protobuf and back; entrypoints and adapters use it, nothing else does."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
@@ -28,6 +28,8 @@ from ratoon_flywheel.application.commands import (
     CreateSegment,
     DecideRun,
     Delete,
+    ExportFeedback,
+    ReceiveEvent,
     UpdatePolicy,
     UpdateProject,
 )
@@ -61,6 +63,7 @@ from ratoon_flywheel.domain.signals.comparison import Arm, Comparison, Scores
 from ratoon_flywheel.domain.signals.drift import Measure
 from ratoon_flywheel.domain.signals.feedback import Feedback, Implicit, Received
 from ratoon_flywheel.domain.signals.monitor import DriftDetected, DriftReport
+from ratoon_flywheel.domain.signals.records import Form
 from ratoon_flywheel.domain.signals.traffic import SegmentReceived, TrafficSegment
 
 _NEVER = datetime.fromtimestamp(0, UTC)
@@ -298,6 +301,35 @@ def compare_versions(request: pb.CompareVersionsRequest) -> CompareVersions:
         request.other_version,
         time_of(request, "start_time"),
         time_of(request, "end_time"),
+    )
+
+
+def export_feedback(request: pb.ExportFeedbackRequest) -> ExportFeedback:
+    """Return the command of a request."""
+    known = {number: Form(name.removeprefix("FORM_")) for name, number in request.Form.items() if number}
+    if unknown := set(request.forms) - set(known):
+        raise BadFeedback(f"forms has no value {min(unknown)}.", "forms")
+    purpose = _consent(request.purpose) or Consent.TRAINING
+    if purpose is Consent.NONE:
+        raise BadFeedback("The purpose must be CONSENT_TRAINING or CONSENT_EVALUATION.", "purpose")
+    return ExportFeedback(
+        request.parent,
+        tuple(known[number] for number in request.forms),
+        purpose,
+        time_of(request, "start_time"),
+        time_of(request, "end_time"),
+    )
+
+
+def exported_feedback(
+    digest: str, record_counts: Mapping[str, int], left_out: Mapping[str, int]
+) -> pb.ExportFeedbackResponse:
+    """Return the response of an export."""
+    return pb.ExportFeedbackResponse(
+        digest=digest,
+        record_count=sum(record_counts.values()),
+        record_counts=record_counts,
+        left_out_counts=left_out,
     )
 
 

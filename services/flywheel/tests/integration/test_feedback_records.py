@@ -20,12 +20,14 @@ from ratoon.tasks.generate import Generate
 from ratoon.tasks.kind import Role, Turn
 from ratoon.tasks.kinds import TaskSpec
 from ratoon.tasks.regress import Regress
+from ratoon.testkit.clock import FakeClock
 from ratoon.testkit.postgresql import Databases
 from ratoon_flywheel import mapping
 from ratoon_flywheel.adapters import tables
 from ratoon_flywheel.adapters.answers import AnswerTables
 from ratoon_flywheel.adapters.traffic import ArtifactSegments
-from ratoon_flywheel.application.examples import Export, export_feedback, feedback_records
+from ratoon_flywheel.application.commands import ExportFeedback
+from ratoon_flywheel.application.examples import Export, export_feedback, export_records, feedback_records
 from ratoon_flywheel.application.forgetting import ForgettingProcedure
 from ratoon_flywheel.application.intake import read_segment
 from ratoon_flywheel.domain.consent import Consent
@@ -33,6 +35,7 @@ from ratoon_flywheel.domain.pipelines.runs import Window
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals.feedback import Feedback, checked, feedback_label, preference
 from ratoon_flywheel.domain.signals.forgetting import Forgetting, RewriteSegments
+from ratoon_flywheel.domain.signals.records import Form
 from ratoon_flywheel.domain.signals.traffic import (
     NotedText,
     Presence,
@@ -91,7 +94,7 @@ class Traffic:
 
     def records(self, purpose: Consent = Consent.TRAINING):
         project, window = Project(P, NOW, NOW, self.task), Window(None, NOW + timedelta(days=1))
-        return feedback_records(project, window, self.store, self.index, self.segments, purpose)
+        return feedback_records(project, window, self.store, self.index, self.segments, purpose).records
 
     def export(self) -> Export:
         project, window = Project(P, NOW, NOW, self.task), Window(None, NOW + timedelta(days=1))
@@ -195,6 +198,77 @@ def test_a_corrected_number_and_several_labels_are_exported_as_labels(
     assert (json.loads(line)["text"], json.loads(line)["label"]) == ("how many?", exported)
     (record,) = traffic.records()
     assert record.record.answers == (label,)
+
+
+def exported(traffic, *forms, purpose=Consent.TRAINING, **times):
+    command = ExportFeedback(P, forms, purpose, end=NOW + timedelta(days=1), **times)
+    digest, read = export_records(command, traffic.store, traffic.index, traffic.segments, FakeClock())
+    return [json.loads(line) for line in traffic.segments._artifacts.read(digest).splitlines()], read
+
+
+def test_feedback_is_exported_with_its_user_version_and_consent(traffic):
+    same = [{"role": "user", "content": "same"}]
+    traffic.capture(
+        row("a1", "It rains.", DIALOGUE, tools=TOOLS),
+        row("a2", "good answer"),
+        row("a3", "long", same),
+        row("a4", "short", same),
+        row("a5", "not for training"),
+        row("a6", "for evaluation"),
+    )
+    traffic.say("a1", correction="It is dry in Köln.")
+    traffic.say("a2", thumb=1)
+    traffic.say("a4", rejected_answer_id="a3")
+    traffic.say("a5", correction="secret", consent=Consent.NONE)
+    traffic.say("a6", thumb=-1, consent=Consent.EVALUATION)
+    lines, read = exported(traffic)
+    assert [(each["id"], each["feedback"]) for each in lines] == [
+        ("a1", "CORRECTION"),
+        ("a2", "UNPAIRED_PREFERENCE"),
+        ("a4", "PREFERENCE"),
+    ]
+    assert read.left_out == {"CONSENT": 2}
+    assert {(each["version"], each["consent"]) for each in lines} == {(V1, "TRAINING")}
+    assert len({each["user"] for each in lines} - {""}) == 3
+    for_tests, _ = exported(traffic, purpose=Consent.EVALUATION)
+    assert [each["consent"] for each in for_tests] == ["TRAINING"] * 3 + ["EVALUATION"]
+    pairs, read = exported(traffic, Form.PREFERENCE)
+    assert [each["chosen"][0]["content"] for each in pairs] == ["short"]
+    assert read.left_out == {"CONSENT": 2, "OTHER_FORM": 2}
+    late, _ = exported(traffic, start=NOW + timedelta(seconds=1))
+    assert [each["id"] for each in late] == ["a2", "a4"]
+    artifacts = traffic.segments._artifacts
+    assert artifacts.owned("mail", traffic.segments.export("mail", [b"a\n"]))
+
+
+@pytest.mark.parametrize(
+    ("task", "answer", "correction", "label"),
+    [
+        (Regress("points", 0, 10), "3", "3.5", "3.5"),
+        (Classify(("ham", "spam")), "ham", "spam", "spam"),
+        (Classify(("ham", "spam"), multi_label=True), "ham", "spam\nham", ["ham", "spam"]),
+    ],
+)
+def test_exported_labels_and_numbers_keep_who_gave_them(traffic, task, answer, correction, label):
+    traffic.task = task
+    traffic.capture(row("a1", answer), row("a2", answer))
+    traffic.say("a1", correction=correction)
+    traffic.say("a2", thumb=1)
+    (corrected, confirmed), _ = exported(traffic)
+    assert (corrected["text"], corrected["label"], corrected["feedback"]) == (
+        "question a1",
+        label,
+        "CORRECTION",
+    )
+    assert (confirmed["label"], confirmed["feedback"]) == (answer, "CONFIRMATION")
+    assert all(each["version"] == V1 and each["user"] and each["consent"] for each in (corrected, confirmed))
+
+
+def test_nothing_to_export_is_no_blob(traffic):
+    traffic.capture(row("a1", "an answer"))
+    command = ExportFeedback(P)
+    digest, read = export_records(command, traffic.store, traffic.index, traffic.segments, FakeClock())
+    assert (digest, list(read.records)) == ("", [])
 
 
 @pytest.mark.parametrize(

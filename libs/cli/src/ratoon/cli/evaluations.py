@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ratoon.cli.collecting import collected_version
 from ratoon.cli.columns import COLUMNS
 from ratoon.cli.context import Session, session
 from ratoon.cli.names import name_argument
 from ratoon.cli.output import JSON, follow, say, show, show_rows
 from ratoon.cli.resources import Name, group
-from ratoon.client import ConflictError, RatoonError
+from ratoon.client import RatoonError
 from ratoon.tasks.kind import Direction
 from ratoon.tasks.kinds import KINDS
 from ratoon.tasks.titles import metric_title
@@ -158,26 +159,16 @@ def _interval(estimates: "Mapping[str, Estimate]", name: str) -> str:
 
 def _version(chosen: Session, run: str, dataset: str, domain: str, count: int) -> JSON:
     """Return the new dataset version once it is ready."""
-    from ratoon.client.types import SourceColumns, SourceFormat
-
-    client, parent = chosen.client, chosen.parent()
-    exported = client.bad_cases.export(run, domain=domain or None, max_record_count=count or None)
+    exported = chosen.client.bad_cases.export(run, domain=domain or None, max_record_count=count or None)
     if not exported.record_count:
         raise RatoonError(f"{run} has no wrong answers to collect.")
-    source = client.sources.create(
-        parent,
-        display_name=f"Wrong answers of {run}",
-        format=SourceFormat.JSONL,
-        digest=exported.digest,
-        columns=SourceColumns(attributes=_ATTRIBUTES),
+    return collected_version(
+        chosen,
+        exported.digest,
+        f"Wrong answers of {run}",
+        _ATTRIBUTES,
+        dataset or f"{chosen.project}-bad-cases",
     )
-    name = chosen.name(dataset or f"{chosen.project}-bad-cases", "datasets")
-    try:
-        client.datasets.create(parent, dataset_id=name.rsplit("/", 1)[-1])
-    except ConflictError:
-        say(f"Adding a version to {name}.")
-    created = client.dataset_versions.create(name, sources=[source.name])
-    return follow(client, created.name, chosen.output)
 
 
 def _guideline(chosen: Session, text: str) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -9,12 +10,14 @@ from typing import Annotated, Any
 
 import typer
 
+from ratoon.cli.collecting import collected_version
 from ratoon.cli.columns import COLUMNS
 from ratoon.cli.context import session
 from ratoon.cli.documents import read_settings
 from ratoon.cli.model_folders import PLAIN, check_architecture, checked_model, with_template
 from ratoon.cli.names import name_argument, patterns
 from ratoon.cli.output import JSON, as_json, console, follow, say, show, show_newest, show_rows
+from ratoon.client import RatoonError
 from ratoon.client.schema import find_method
 
 VERSION = re.compile(r"v\d+(\.\d+)*")
@@ -502,6 +505,104 @@ def prefer_answer(
         user=user or None,
     )
     show(given, chosen.output)
+
+
+_FORMS = {
+    "correction": ("CORRECTION", "CONFIRMATION"),
+    "preference": ("PREFERENCE",),
+    "thumb": ("UNPAIRED_PREFERENCE",),
+}
+_FEEDBACK_ATTRIBUTES = ("version", "user", "consent", "feedback")
+_FEEDBACK_LICENSE = "Captured traffic with users' feedback; for this project alone."
+_TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
+
+
+class FeedbackForm(StrEnum):
+    """Form of feedback as data."""
+
+    CORRECTION = "correction"
+    PREFERENCE = "preference"
+    THUMB = "thumb"
+
+
+class Purpose(StrEnum):
+    """Use of feedback as data."""
+
+    TRAINING = "training"
+    EVALUATION = "evaluation"
+
+
+@feedback.command("collect")
+def collect_feedback(
+    context: typer.Context,
+    form: Annotated[
+        list[FeedbackForm] | None,
+        typer.Option(
+            help="Form of the records: right answers, pairs of a better and a worse answer, or answers with a thumb "
+            "(repeatable).",
+            show_default="all",
+        ),
+    ] = None,
+    dataset: Annotated[
+        str,
+        name_argument(help="Dataset of the new version; created if absent.", show_default="PROJECT-feedback"),
+    ] = "",
+    purpose: Annotated[Purpose, typer.Option(help="Use that the users must permit.")] = Purpose.TRAINING,
+    since: Annotated[
+        datetime | None, typer.Option(formats=_TIMES, help="Only answers after this time, UTC.")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(formats=_TIMES, help="Only answers and feedback up to this time, UTC.")
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(help="Write the records as JSON lines to this new file instead of a dataset version."),
+    ] = None,
+) -> None:
+    """Make a dataset version of what users said about answers: right answers, preferences, answers with a thumb.
+
+    Each record keeps the version that answered, the mark of the user, the consent and the form. The rows have the
+    layouts of supervised fine-tuning (`messages`), DPO (`prompt`, `chosen`, `rejected`) and KTO (`prompt`,
+    `completion`, `label`); labels and numbers are rows of `text` and `label`.
+
+    Example:
+      ratoon feedback collect --form preference --since 2026-05-01
+    """
+    from ratoon.client.types import ExportFeedbackRequestForm, FeedbackConsent
+
+    chosen = session(context)
+    if file is not None and file.exists():
+        raise typer.BadParameter(f"{file} exists already.", param_hint="--file")
+    named = [ExportFeedbackRequestForm(f"FORM_{name}") for each in form or () for name in _FORMS[each]]
+    exported = chosen.client.feedback.export(
+        chosen.parent(),
+        forms=named or None,
+        purpose=FeedbackConsent(f"CONSENT_{purpose.value.upper()}"),
+        start_time=_utc(since),
+        end_time=_utc(until),
+    )
+    if exported.left_out_counts:
+        counted = ", ".join(f"{count} {reason}" for reason, count in sorted(exported.left_out_counts.items()))
+        say(f"Feedback that becomes no record: {counted}.")
+    if not exported.record_count:
+        raise RatoonError(f"No feedback of {chosen.project} becomes a record.")
+    if file is not None:
+        chosen.client.blobs.download_to(exported.digest, file)
+        show(exported, chosen.output)
+        return
+    version = collected_version(
+        chosen,
+        exported.digest,
+        f"Feedback of users of {chosen.project}",
+        _FEEDBACK_ATTRIBUTES,
+        dataset or f"{chosen.project}-feedback",
+        _FEEDBACK_LICENSE,
+    )
+    show(version, chosen.output)
+
+
+def _utc(time: datetime | None) -> datetime | None:
+    return None if time is None else time.replace(tzinfo=UTC)
 
 
 @feedback.command("compare")

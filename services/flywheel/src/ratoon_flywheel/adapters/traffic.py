@@ -53,6 +53,12 @@ class ArtifactSegments:
         """Store lines as one blob; its digest."""
         return self._artifacts.put_bytes(b"".join(lines))
 
+    def export(self, project: str, lines: Iterable[bytes]) -> str:
+        """Store lines as one blob that belongs to a project, named by its id; return its digest."""
+        digest = self.write(lines)
+        self._artifacts.grant(project, digest)
+        return digest
+
     def delete(self, digest: str) -> None:
         """Remove a segment; none there is no error."""
         self._artifacts.delete(digest)

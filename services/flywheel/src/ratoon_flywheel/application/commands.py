@@ -9,6 +9,7 @@ from ratoon_flywheel.domain.consent import Consent
 from ratoon_flywheel.domain.pipelines.policies import Policy
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals.feedback import Implicit
+from ratoon_flywheel.domain.signals.records import Form
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,17 @@ class CompareVersions:
     parent: str
     version: str
     other: str
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ExportFeedback:
+    """Export the records of answers later than `start` (None: ever), up to `end` (None: now); no forms: all."""
+
+    parent: str
+    forms: tuple[Form, ...] = ()
+    purpose: Consent = Consent.TRAINING
     start: datetime | None = None
     end: datetime | None = None
 

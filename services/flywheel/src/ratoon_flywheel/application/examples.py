@@ -2,12 +2,16 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ratoon.process.clock import Clock
 from ratoon.process.errors import FailedPrecondition, NotFound
+from ratoon.storage.names import matched
 from ratoon.storage.store import Store
 from ratoon.tasks import kinds
+from ratoon_flywheel.application.commands import ExportFeedback
+from ratoon_flywheel.application.handlers import PROJECT
 from ratoon_flywheel.application.ports import AnswerIndex, Segments
 from ratoon_flywheel.domain.consent import Consent
 from ratoon_flywheel.domain.errors import BadSegment
@@ -39,6 +43,14 @@ class Export:
 _FIELDS = {Form.PREFERENCE: "preferences", Form.UNPAIRED_PREFERENCE: "unpaired_preferences"}
 
 
+@dataclass(frozen=True)
+class Read:
+    """Records that follow from feedback, oldest answer first, and how much becomes none, by the reason."""
+
+    records: Sequence[FeedbackRecord]
+    left_out: Mapping[str, int]
+
+
 def feedback_records(
     project: Project,
     window: Window,
@@ -46,8 +58,9 @@ def feedback_records(
     index: AnswerIndex,
     segments: Segments,
     purpose: Consent = Consent.TRAINING,
-) -> list[FeedbackRecord]:
-    """Return the records that follow from the feedback of a window, oldest answer first.
+    forms: Collection[Form] = (),
+) -> Read:
+    """Return the records that follow from the feedback of a window; no forms: all.
 
     What may not be used for the purpose, lost its text, or is no record of the task, is left out.
     """
@@ -55,22 +68,40 @@ def feedback_records(
         labelled = index.with_feedback(tx, project.name, window.start, window.end)
         pairs = index.preferences(tx, project.name, window.start, window.end)
         selection = records.select(labelled, pairs, project.task, purpose)
+        selected = [each for each in selection.selected if not forms or each.form in forms]
         corrections = {
             each.feedback: feedback.correction
-            for each in selection.selected
+            for each in selected
             if each.form is Form.CORRECTION
             and (feedback := tx.find(Feedback, each.feedback) if each.feedback else None) is not None
         }
-        digests = index.segment_digests(tx, _segments_of(selection.selected))
-    if selection.left_out:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in selection.left_out.items())
-        _LOG.info("feedback of %s that becomes no record: %s", project.name, reasons)
-    exchanges = read_exchanges(segments, digests, _answers_of(selection.selected))
+        digests = index.segment_digests(tx, _segments_of(selected))
+    exchanges = read_exchanges(segments, digests, _answers_of(selected))
     records_or_none = (
-        records.record(each, exchanges, corrections.get(each.feedback, ""), project.task)
-        for each in selection.selected
+        records.record(each, exchanges, corrections.get(each.feedback, ""), project.task) for each in selected
     )
-    return [each for each in records_or_none if each is not None]
+    found = [each for each in records_or_none if each is not None]
+    more = {"OTHER_FORM": len(selection.selected) - len(selected), "NO_TEXT": len(selected) - len(found)}
+    left_out = {reason: count for reason, count in {**selection.left_out, **more}.items() if count}
+    if left_out:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
+        _LOG.info("feedback of %s that becomes no record: %s", project.name, reasons)
+    return Read(found, left_out)
+
+
+def export_records(
+    command: ExportFeedback, store: Store, index: AnswerIndex, segments: Segments, clock: Clock
+) -> tuple[str, Read]:
+    """Write the records of a project as JSON lines that belong to it; return their digest, empty if there are none."""
+    matched(command.parent, PROJECT, "parent")
+    project = store.get(Project, command.parent)
+    window = Window(command.start, command.end or clock.now())
+    read = feedback_records(project, window, store, index, segments, command.purpose, command.forms)
+    if not read.records:
+        return "", read
+    free_text = kinds.kind_of(project.task).FREE_TEXT
+    line = records.line if free_text else records.labelled_line
+    return segments.export(project.id, map(line, read.records)), read
 
 
 def export_feedback(
@@ -80,7 +111,7 @@ def export_feedback(
     if not kinds.kind_of(project.task).FREE_TEXT:
         return _export_labels(project, window, store, index, segments)
     lines: defaultdict[str, list[bytes]] = defaultdict(list)
-    for each in feedback_records(project, window, store, index, segments):
+    for each in feedback_records(project, window, store, index, segments).records:
         lines[_FIELDS.get(each.form, "answers")].append(records.line(each))
     digests = {name: segments.write(some) for name, some in lines.items()}
     return Export(**digests, counts={name: len(some) for name, some in lines.items()})

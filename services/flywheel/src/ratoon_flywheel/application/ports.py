@@ -214,6 +214,10 @@ class Segments(Protocol):
         """Store lines as one blob; its digest."""
         ...
 
+    def export(self, project: str, lines: Iterable[bytes]) -> str:
+        """Store lines as one blob that belongs to a project, named by its id; return its digest."""
+        ...
+
     def delete(self, digest: str) -> None:
         """Remove a segment; none there is no error."""
         ...

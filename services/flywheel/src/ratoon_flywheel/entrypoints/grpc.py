@@ -1,5 +1,6 @@
 """The flywheel's gRPC API."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +18,7 @@ from ratoon.service.standard_methods import StandardMethods
 from ratoon.storage.store import Store
 from ratoon.storage.watch import Changes
 from ratoon_flywheel import mapping
-from ratoon_flywheel.application import feedback, handlers
+from ratoon_flywheel.application import examples, feedback, handlers
 from ratoon_flywheel.application.commands import DecideRun
 from ratoon_flywheel.application.ports import AnswerIndex, Deployments, Devices, Lineage, RunIndex, Segments
 from ratoon_flywheel.application.together import SharedCommits
@@ -244,6 +245,17 @@ class FlywheelServicer(FlywheelServiceServicer):
         """The feedback of a project."""
         page = await self._feedback.list(request)
         return pb.ListFeedbackResponse(feedback=page.items, next_page_token=page.next_token)
+
+    async def ExportFeedback(
+        self, request: pb.ExportFeedbackRequest, context: Context
+    ) -> pb.ExportFeedbackResponse:
+        """Store the records that follow from feedback."""
+        ports, command = self._ports, mapping.export_feedback(request)
+        digest, read = await self._threads(
+            examples.export_records, command, ports.store, ports.answers, ports.segments, ports.clock
+        )
+        counts = Counter(each.form.value for each in read.records)
+        return mapping.exported_feedback(digest, counts, read.left_out)
 
     async def CompareVersions(
         self, request: pb.CompareVersionsRequest, context: Context

@@ -8,6 +8,8 @@ from ratoon.client._generated.common_types import Metric, TaskSpec
 from ratoon.client._generated.flywheel_types import (
     Comparison,
     DriftReport,
+    ExportFeedbackRequestForm,
+    ExportFeedbackResponse,
     Feedback,
     FeedbackConsent,
     FeedbackImplicit,
@@ -305,6 +307,44 @@ class FeedbackResource:
             timeout,
         )
 
+    def export(
+        self,
+        parent: str,
+        *,
+        forms: Sequence[ExportFeedbackRequestForm] | None = None,
+        purpose: FeedbackConsent | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        timeout: float | None = None,
+    ) -> ExportFeedbackResponse:
+        """Store what users said about answers as a JSONL blob of records: rewritten and confirmed answers,
+        preferences, and answers with a thumb.
+
+        A source is created from it, for a dataset version. Feedback that may not be used for the purpose is
+        left out. A purpose or a form that does not exist is refused (`BAD_FEEDBACK`).
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            forms: Forms to export. Empty: all.
+            purpose: Purpose for which the data must be permitted: CONSENT_TRAINING (default) or
+                CONSENT_EVALUATION.
+            start_time: Start of the time range of the answers, exclusive. Not set: from the beginning.
+            end_time: End of the time range of the answers and of their feedback, inclusive. Not set: until
+                now.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            ExportFeedbackResponse,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/feedback:export", parent=parent),
+                body=present(
+                    {"forms": forms, "purpose": purpose, "startTime": start_time, "endTime": end_time}
+                ),
+            ),
+            timeout,
+        )
+
     def list(
         self,
         parent: str,
@@ -463,6 +503,44 @@ class AsyncFeedbackResource:
                     }
                 ),
                 repeatable=True,
+            ),
+            timeout,
+        )
+
+    async def export(
+        self,
+        parent: str,
+        *,
+        forms: Sequence[ExportFeedbackRequestForm] | None = None,
+        purpose: FeedbackConsent | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        timeout: float | None = None,
+    ) -> ExportFeedbackResponse:
+        """Store what users said about answers as a JSONL blob of records: rewritten and confirmed answers,
+        preferences, and answers with a thumb.
+
+        A source is created from it, for a dataset version. Feedback that may not be used for the purpose is
+        left out. A purpose or a form that does not exist is refused (`BAD_FEEDBACK`).
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            forms: Forms to export. Empty: all.
+            purpose: Purpose for which the data must be permitted: CONSENT_TRAINING (default) or
+                CONSENT_EVALUATION.
+            start_time: Start of the time range of the answers, exclusive. Not set: from the beginning.
+            end_time: End of the time range of the answers and of their feedback, inclusive. Not set: until
+                now.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            ExportFeedbackResponse,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/feedback:export", parent=parent),
+                body=present(
+                    {"forms": forms, "purpose": purpose, "startTime": start_time, "endTime": end_time}
+                ),
             ),
             timeout,
         )

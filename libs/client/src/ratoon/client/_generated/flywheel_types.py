@@ -953,6 +953,52 @@ class Comparison(Message):
     """Number of such pairs in which users preferred the answer of `other_version`."""
 
 
+class ExportFeedbackRequestForm(OpenEnum):
+    """Form of the feedback that a record follows from."""
+
+    UNSPECIFIED = "FORM_UNSPECIFIED"
+    """Not set."""
+
+    CORRECTION = "FORM_CORRECTION"
+    """A right answer that a user gave in place of the answer of the model."""
+
+    CONFIRMATION = "FORM_CONFIRMATION"
+    """An answer of a label or a number that a user confirmed."""
+
+    PREFERENCE = "FORM_PREFERENCE"
+    """The better and the worse one of two answers to the same prompt."""
+
+    UNPAIRED_PREFERENCE = "FORM_UNPAIRED_PREFERENCE"
+    """An answer in free text that a user called good or bad."""
+
+
+class ExportFeedbackResponse(Message):
+    """Response of `ExportFeedback`."""
+
+    digest: str = ""
+    """Digest of the blob.
+
+    Each line has the fields `id` (of the answer), `time`, `version`, `user` (a mark, empty if unknown),
+    `consent` and `feedback` (the form). Labels and numbers add `text` and `label`. Free text adds
+    `messages` for a right answer, `prompt`, `chosen` and `rejected` for a preference, `prompt`,
+    `completion` and `label` (true or false) for an answer with a thumb, and `tools`. Empty: there are no
+    records.
+    """
+
+    record_count: Int64 = 0
+    """Number of records."""
+
+    record_counts: dict[str, Int64] = {}
+    """Number of records of each form."""
+
+    left_out_counts: dict[str, Int64] = {}
+    """Number of feedbacks that became no record, by the reason: `CONSENT`, `SESSION` (feedback on a
+    whole session), `NO_RIGHT_ANSWER`, `NO_PAIR`, `SUPERSEDED` (by later feedback), `QUARANTINED` (one
+    text for many prompts), `CAPPED` (too many of one user), `OTHER_FORM` (not requested), `NO_TEXT`
+    (the text is deleted or erased, or is no answer of the task).
+    """
+
+
 class TrafficSegment(Message):
     """Closed segment of captured traffic in the artifact store."""
 

@@ -1394,6 +1394,36 @@ METHODS: tuple[Method, ...] = (
     ),
     Method(
         resource="feedback",
+        name="export",
+        service="flywheel",
+        rpc="ExportFeedback",
+        http="POST",
+        path="/v1/{parent=projects/*}/feedback:export",
+        role="engineer",
+        comment="Store what users said about answers as a JSONL blob of records: rewritten and confirmed answers, preferences, and answers with a thumb. A source is created from it, for a dataset version. Feedback that may not be used for the purpose is left out. A purpose or a form that does not exist is refused (`BAD_FEEDBACK`).",
+        arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
+        fields=(
+            Field("forms", "ExportFeedbackRequestForm", "Forms to export. Empty: all.", repeated=True),
+            Field(
+                "purpose",
+                "FeedbackConsent",
+                "Purpose for which the data must be permitted: CONSENT_TRAINING (default) or CONSENT_EVALUATION.",
+            ),
+            Field(
+                "start_time",
+                "time",
+                "Start of the time range of the answers, exclusive. Not set: from the beginning.",
+            ),
+            Field(
+                "end_time",
+                "time",
+                "End of the time range of the answers and of their feedback, inclusive. Not set: until now.",
+            ),
+        ),
+        result="ExportFeedbackResponse",
+    ),
+    Method(
+        resource="feedback",
         name="list",
         service="flywheel",
         rpc="ListFeedback",
@@ -2818,6 +2848,16 @@ METHODS: tuple[Method, ...] = (
                 "step_seconds",
                 "number",
                 "Duration of the analysis of each of `shares`, in seconds. Default: 10.",
+            ),
+            Field(
+                "compute",
+                "Compute",
+                "Accelerator and number format of the engine of the new version. If they differ from those of the old engine, the new version gets an engine of its own. Not set: those of the deployment.",
+            ),
+            Field(
+                "shadow",
+                "ShadowAnalysis",
+                "Comparison with the old version on the same live requests. With `min_pairs`, the new version first answers copies of requests only, and callers get its answers once it is no worse. Refused together with the strategy STRATEGY_IN_PLACE, which lets only one version answer at a time.",
             ),
             Field(
                 "rollout_id",
@@ -4783,6 +4823,25 @@ MESSAGES: dict[str, Message] = {
             ),
         ),
     ),
+    "ExportFeedbackResponse": Message(
+        "ExportFeedbackResponse",
+        "Response of `ExportFeedback`.",
+        (
+            Field(
+                "digest",
+                "string",
+                "Digest of the blob. Each line has the fields `id` (of the answer), `time`, `version`, `user` (a mark, empty if unknown), `consent` and `feedback` (the form). Labels and numbers add `text` and `label`. Free text adds `messages` for a right answer, `prompt`, `chosen` and `rejected` for a preference, `prompt`, `completion` and `label` (true or false) for an answer with a thumb, and `tools`. Empty: there are no records.",
+            ),
+            Field("record_count", "integer", "Number of records."),
+            Field("record_counts", "integer", "Number of records of each form.", key="string"),
+            Field(
+                "left_out_counts",
+                "integer",
+                "Number of feedbacks that became no record, by the reason: `CONSENT`, `SESSION` (feedback on a whole session), `NO_RIGHT_ANSWER`, `NO_PAIR`, `SUPERSEDED` (by later feedback), `QUARANTINED` (one text for many prompts), `CAPPED` (too many of one user), `OTHER_FORM` (not requested), `NO_TEXT` (the text is deleted or erased, or is no answer of the task).",
+                key="string",
+            ),
+        ),
+    ),
     "Failure": Message(
         "Failure",
         "Reason for the failure of a long-running operation.",
@@ -6135,6 +6194,16 @@ MESSAGES: dict[str, Message] = {
                 "Compute",
                 "Accelerator and number format of the engine of the new version. If they differ from those of the old engine, the new version gets an engine of its own. Not set: those of the deployment.",
             ),
+            Field(
+                "shadow",
+                "ShadowAnalysis",
+                "Comparison with the old version on the same live requests. With `min_pairs`, the new version first answers copies of requests only, and callers get its answers once it is no worse. Refused together with the strategy STRATEGY_IN_PLACE, which lets only one version answer at a time.",
+            ),
+            Field(
+                "shadow_comparison",
+                "RolloutShadowComparison",
+                "Result of the comparison so far. It also counts feedback that arrives after the rollout. Not set: no request was answered by both versions. Set by the server.",
+            ),
         ),
     ),
     "RolloutBake": Message(
@@ -6161,6 +6230,73 @@ MESSAGES: dict[str, Message] = {
                 "number",
                 "Share of unhappy callers, over at least 20 votes, above which the version is rolled back: above 0, at most 1. Each caller counts once, by its share of negative votes, and no single caller decides. Default: 0.5.",
             ),
+        ),
+    ),
+    "RolloutPairedResult": Message(
+        "RolloutPairedResult",
+        "Comparison by a metric on pairs of answers whose right answer is known by feedback. Each caller counts once. The interval is a 95 % interval over callers.",
+        (
+            Field("pair_count", "integer", "Number of pairs."),
+            Field("caller_count", "integer", "Number of callers."),
+            Field(
+                "new_answered_count",
+                "integer",
+                "Number of pairs of which the caller got the answer of the new version.",
+            ),
+            Field("new_value", "number", "Value of the metric for the new version."),
+            Field("old_value", "number", "Value of the metric for the old version."),
+            Field(
+                "gain",
+                "number",
+                "By how much the new version is better. Of a metric whose lower values are better, a gain is a decrease.",
+            ),
+            Field("gain_low", "number", "Lower bound of the gain. Not set: fewer than two callers."),
+            Field("gain_high", "number", "Upper bound of the gain. Not set: fewer than two callers."),
+        ),
+    ),
+    "RolloutShadowComparison": Message(
+        "RolloutShadowComparison",
+        "Comparison of the new version with the old one on the same live requests.",
+        (
+            Field("update_time", "time", "Time of the last change, UTC."),
+            Field("request_count", "integer", "Number of requests that both versions answered."),
+            Field(
+                "agreement",
+                "number",
+                "Share of these requests to which both gave the same answer, from 0 to 1. It says which answers changed, not which are better.",
+            ),
+            Field("metric", "Metric", "Metric of the comparison."),
+            Field(
+                "similarity",
+                "number",
+                "Mean value of the metric for the answers of one version if those of the other were right. Not set: the metric has no value for a single answer.",
+            ),
+            Field("new_version", "RolloutSide", "Answers of the new version."),
+            Field("old_version", "RolloutSide", "Answers of the old version."),
+            Field(
+                "by_metric",
+                "RolloutPairedResult",
+                "Comparison by the metric, on requests whose right answer is known. Not set: there are none.",
+            ),
+            Field("message", "string", "State of the comparison, in one or two sentences."),
+        ),
+    ),
+    "RolloutSide": Message(
+        "RolloutSide",
+        "Answers of one version to requests that both versions were to answer.",
+        (
+            Field(
+                "latency_p50_seconds",
+                "number",
+                "Median latency, in seconds. Shadow answers have the lowest priority in an engine, and are slower for it.",
+            ),
+            Field(
+                "mean_tokens", "number", "Mean length of the answers in tokens, as the engines count them."
+            ),
+            Field(
+                "shadow_count", "integer", "Number of requests that the version was to answer in the shadow."
+            ),
+            Field("error_count", "integer", "Number of these requests that it did not answer."),
         ),
     ),
     "RolloutStep": Message(
@@ -6263,6 +6399,47 @@ MESSAGES: dict[str, Message] = {
             ),
             Field("f1", "number", "Harmonic mean of precision and recall."),
             Field("support", "integer", "Number of records with this label."),
+        ),
+    ),
+    "ShadowAnalysis": Message(
+        "ShadowAnalysis",
+        "Settings of the comparison of two versions on the same live requests during a rollout. The version that does not answer a caller answers a copy of the request; its answer is stored and never sent.",
+        (
+            Field(
+                "share",
+                "number",
+                "Share of the answered requests that the other version answers too, from 0 to 1. 0: none, unless gateways are set to a share.",
+            ),
+            Field(
+                "min_pairs",
+                "integer",
+                "Number of pairs of answers with a known right answer that the rollout waits for before callers get answers of the new version; they must come from at least 20 callers. At most 100,000. It needs a share. 0: the rollout does not wait.",
+            ),
+            Field(
+                "max_wait_seconds",
+                "number",
+                "Maximum time to wait for `min_pairs`, in seconds, at most 30 days. Default: 3600.",
+            ),
+            Field(
+                "metric",
+                "string",
+                "Metric by which the versions are compared. Empty: the primary metric of the project.",
+            ),
+            Field(
+                "max_loss",
+                "number",
+                "Accepted loss in the metric, 0 or more: a new version that is worse by more than this, beyond chance, is rolled back. Default: 0.",
+            ),
+            Field(
+                "require_pairs",
+                "bool",
+                "If true, the rollout is rolled back when the wait ends with too few pairs. Default: it goes on, and says so.",
+            ),
+            Field(
+                "reference_outcome",
+                "string",
+                "Name of the outcome in feedback whose value is the right answer, for the task `regress`. Empty: none; right answers are corrections.",
+            ),
         ),
     ),
     "SliceResult": Message(
@@ -7052,6 +7229,25 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue("FAILED", "STATE_FAILED", "The work ended with an error; `failure` holds the reason."),
         EnumValue("CANCELLING", "STATE_CANCELLING", "Cancellation was requested; the work is stopping."),
         EnumValue("CANCELLED", "STATE_CANCELLED", "Cancelled before the work completed."),
+    ),
+    "ExportFeedbackRequestForm": (
+        EnumValue("UNSPECIFIED", "FORM_UNSPECIFIED", "Not set."),
+        EnumValue(
+            "CORRECTION",
+            "FORM_CORRECTION",
+            "A right answer that a user gave in place of the answer of the model.",
+        ),
+        EnumValue(
+            "CONFIRMATION", "FORM_CONFIRMATION", "An answer of a label or a number that a user confirmed."
+        ),
+        EnumValue(
+            "PREFERENCE", "FORM_PREFERENCE", "The better and the worse one of two answers to the same prompt."
+        ),
+        EnumValue(
+            "UNPAIRED_PREFERENCE",
+            "FORM_UNPAIRED_PREFERENCE",
+            "An answer in free text that a user called good or bad.",
+        ),
     ),
     "FeedbackConsent": (
         EnumValue("UNSPECIFIED", "CONSENT_UNSPECIFIED", "Not set: the default of the project."),

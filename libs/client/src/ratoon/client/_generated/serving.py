@@ -3,6 +3,7 @@
 
 from collections.abc import Callable, Sequence
 
+from ratoon.client._generated.common_types import Compute, ShadowAnalysis
 from ratoon.client._generated.serving_types import Deployment, Engine, Rollout, RolloutBake, RolloutStrategy
 from ratoon.client._models import present
 from ratoon.client._pagination import AsyncPaginator, SyncPage
@@ -554,6 +555,8 @@ class RolloutsResource:
         bake: RolloutBake | None = None,
         shares: Sequence[int] | None = None,
         step_seconds: float | None = None,
+        compute: Compute | None = None,
+        shadow: ShadowAnalysis | None = None,
         rollout_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -576,6 +579,13 @@ class RolloutsResource:
                 lie between 1 and 99; after the last step, the new version receives all traffic. Empty: all
                 traffic at once. Each user stays on one version during this time.
             step_seconds: Duration of the analysis of each of `shares`, in seconds. Default: 10.
+            compute: Accelerator and number format of the engine of the new version. If they differ from those
+                of the old engine, the new version gets an engine of its own. Not set: those of the
+                deployment.
+            shadow: Comparison with the old version on the same live requests. With `min_pairs`, the new
+                version first answers copies of requests only, and callers get its answers once it is no
+                worse. Refused together with the strategy STRATEGY_IN_PLACE, which lets only one version
+                answer at a time.
             rollout_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -595,6 +605,8 @@ class RolloutsResource:
                         "bake": bake,
                         "shares": shares,
                         "stepSeconds": step_seconds,
+                        "compute": compute,
+                        "shadow": shadow,
                     }
                 ),
                 repeatable=True,
@@ -826,6 +838,8 @@ class AsyncRolloutsResource:
         bake: RolloutBake | None = None,
         shares: Sequence[int] | None = None,
         step_seconds: float | None = None,
+        compute: Compute | None = None,
+        shadow: ShadowAnalysis | None = None,
         rollout_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -848,6 +862,13 @@ class AsyncRolloutsResource:
                 lie between 1 and 99; after the last step, the new version receives all traffic. Empty: all
                 traffic at once. Each user stays on one version during this time.
             step_seconds: Duration of the analysis of each of `shares`, in seconds. Default: 10.
+            compute: Accelerator and number format of the engine of the new version. If they differ from those
+                of the old engine, the new version gets an engine of its own. Not set: those of the
+                deployment.
+            shadow: Comparison with the old version on the same live requests. With `min_pairs`, the new
+                version first answers copies of requests only, and callers get its answers once it is no
+                worse. Refused together with the strategy STRATEGY_IN_PLACE, which lets only one version
+                answer at a time.
             rollout_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -867,6 +888,8 @@ class AsyncRolloutsResource:
                         "bake": bake,
                         "shares": shares,
                         "stepSeconds": step_seconds,
+                        "compute": compute,
+                        "shadow": shadow,
                     }
                 ),
                 repeatable=True,

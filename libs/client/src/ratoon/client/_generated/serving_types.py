@@ -1,7 +1,7 @@
 # Generated from protos/ by scripts/client.py; `make proto` writes it again.
 """Models of serving."""
 
-from ratoon.client._generated.common_types import Compute, Failure, Progress
+from ratoon.client._generated.common_types import Compute, Failure, Metric, Progress, ShadowAnalysis
 from ratoon.client._models import Int64, Message, OpenEnum, Timestamp
 
 
@@ -217,6 +217,99 @@ class RolloutStep(Message):
     """What happened, in one sentence."""
 
 
+class RolloutSide(Message):
+    """Answers of one version to requests that both versions were to answer."""
+
+    latency_p50_seconds: float = 0.0
+    """Median latency, in seconds.
+
+    Shadow answers have the lowest priority in an engine, and are slower for it.
+    """
+
+    mean_tokens: float = 0.0
+    """Mean length of the answers in tokens, as the engines count them."""
+
+    shadow_count: Int64 = 0
+    """Number of requests that the version was to answer in the shadow."""
+
+    error_count: Int64 = 0
+    """Number of these requests that it did not answer."""
+
+
+class RolloutPairedResult(Message):
+    """Comparison by a metric on pairs of answers whose right answer is known by feedback.
+
+    Each caller counts once. The interval is a 95 % interval over callers.
+    """
+
+    pair_count: Int64 = 0
+    """Number of pairs."""
+
+    caller_count: Int64 = 0
+    """Number of callers."""
+
+    new_answered_count: Int64 = 0
+    """Number of pairs of which the caller got the answer of the new version."""
+
+    new_value: float = 0.0
+    """Value of the metric for the new version."""
+
+    old_value: float = 0.0
+    """Value of the metric for the old version."""
+
+    gain: float = 0.0
+    """By how much the new version is better.
+
+    Of a metric whose lower values are better, a gain is a decrease.
+    """
+
+    gain_low: float | None = None
+    """Lower bound of the gain. Not set: fewer than two callers."""
+
+    gain_high: float | None = None
+    """Upper bound of the gain. Not set: fewer than two callers."""
+
+
+class RolloutShadowComparison(Message):
+    """Comparison of the new version with the old one on the same live requests."""
+
+    update_time: Timestamp | None = None
+    """Time of the last change, UTC."""
+
+    request_count: Int64 = 0
+    """Number of requests that both versions answered."""
+
+    agreement: float = 0.0
+    """Share of these requests to which both gave the same answer, from 0 to 1.
+
+    It says which answers changed, not which are better.
+    """
+
+    metric: Metric | None = None
+    """Metric of the comparison."""
+
+    similarity: float | None = None
+    """Mean value of the metric for the answers of one version if those of the other were right.
+
+    Not set: the metric has no value for a single answer.
+    """
+
+    new_version: RolloutSide | None = None
+    """Answers of the new version."""
+
+    old_version: RolloutSide | None = None
+    """Answers of the old version."""
+
+    by_metric: RolloutPairedResult | None = None
+    """Comparison by the metric, on requests whose right answer is known.
+
+    Not set: there are none.
+    """
+
+    message: str = ""
+    """State of the comparison, in one or two sentences."""
+
+
 class Rollout(Message):
     """Change of a deployment from one version to another."""
 
@@ -291,4 +384,19 @@ class Rollout(Message):
 
     If they differ from those of the old engine, the new version gets an engine of its own. Not set: those
     of the deployment.
+    """
+
+    shadow: ShadowAnalysis | None = None
+    """Comparison with the old version on the same live requests.
+
+    With `min_pairs`, the new version first answers copies of requests only, and callers get its answers
+    once it is no worse. Refused together with the strategy STRATEGY_IN_PLACE, which lets only one version
+    answer at a time.
+    """
+
+    shadow_comparison: RolloutShadowComparison | None = None
+    """Result of the comparison so far.
+
+    It also counts feedback that arrives after the rollout. Not set: no request was answered by both
+    versions. Set by the server.
     """

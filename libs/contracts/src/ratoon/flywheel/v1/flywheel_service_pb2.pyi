@@ -9,6 +9,7 @@ from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from ratoon.flywheel.v1 import pipeline_run_pb2 as _pipeline_run_pb2
 from ratoon.flywheel.v1 import policy_pb2 as _policy_pb2
 from ratoon.flywheel.v1 import project_pb2 as _project_pb2
@@ -798,6 +799,167 @@ class ListFeedbackResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListFeedbackResponse: _TypeAlias = ListFeedbackResponse  # noqa: Y015
+
+@_typing.final
+class ExportFeedbackRequest(_message.Message):
+    """Request of `ExportFeedback`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Form:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _FormEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ExportFeedbackRequest._Form.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        FORM_UNSPECIFIED: ExportFeedbackRequest._Form.ValueType  # 0
+        """Not set."""
+        FORM_CORRECTION: ExportFeedbackRequest._Form.ValueType  # 1
+        """A right answer that a user gave in place of the answer of the model."""
+        FORM_CONFIRMATION: ExportFeedbackRequest._Form.ValueType  # 2
+        """An answer of a label or a number that a user confirmed."""
+        FORM_PREFERENCE: ExportFeedbackRequest._Form.ValueType  # 3
+        """The better and the worse one of two answers to the same prompt."""
+        FORM_UNPAIRED_PREFERENCE: ExportFeedbackRequest._Form.ValueType  # 4
+        """An answer in free text that a user called good or bad."""
+
+    class Form(_Form, metaclass=_FormEnumTypeWrapper):
+        """Form of the feedback that a record follows from."""
+
+    FORM_UNSPECIFIED: ExportFeedbackRequest.Form.ValueType  # 0
+    """Not set."""
+    FORM_CORRECTION: ExportFeedbackRequest.Form.ValueType  # 1
+    """A right answer that a user gave in place of the answer of the model."""
+    FORM_CONFIRMATION: ExportFeedbackRequest.Form.ValueType  # 2
+    """An answer of a label or a number that a user confirmed."""
+    FORM_PREFERENCE: ExportFeedbackRequest.Form.ValueType  # 3
+    """The better and the worse one of two answers to the same prompt."""
+    FORM_UNPAIRED_PREFERENCE: ExportFeedbackRequest.Form.ValueType  # 4
+    """An answer in free text that a user called good or bad."""
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    FORMS_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
+    purpose: _signal_pb2.Feedback.Consent.ValueType
+    """Purpose for which the data must be permitted: CONSENT_TRAINING (default) or CONSENT_EVALUATION."""
+    @_builtins.property
+    def forms(self) -> _containers.RepeatedScalarFieldContainer[Global___ExportFeedbackRequest.Form.ValueType]:
+        """Forms to export. Empty: all."""
+
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Start of the time range of the answers, exclusive. Not set: from the beginning."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """End of the time range of the answers and of their feedback, inclusive. Not set: until now."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        forms: _abc.Iterable[Global___ExportFeedbackRequest.Form.ValueType] | None = ...,
+        purpose: _signal_pb2.Feedback.Consent.ValueType = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "forms", b"forms", "parent", b"parent", "purpose", b"purpose", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportFeedbackRequest: _TypeAlias = ExportFeedbackRequest  # noqa: Y015
+
+@_typing.final
+class ExportFeedbackResponse(_message.Message):
+    """Response of `ExportFeedback`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class RecordCountsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class LeftOutCountsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    DIGEST_FIELD_NUMBER: _builtins.int
+    RECORD_COUNT_FIELD_NUMBER: _builtins.int
+    RECORD_COUNTS_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_COUNTS_FIELD_NUMBER: _builtins.int
+    digest: _builtins.str
+    """Digest of the blob. Each line has the fields `id` (of the answer), `time`, `version`, `user` (a mark, empty if
+    unknown), `consent` and `feedback` (the form). Labels and numbers add `text` and `label`. Free text adds
+    `messages` for a right answer, `prompt`, `chosen` and `rejected` for a preference, `prompt`, `completion` and
+    `label` (true or false) for an answer with a thumb, and `tools`. Empty: there are no records.
+    """
+    record_count: _builtins.int
+    """Number of records."""
+    @_builtins.property
+    def record_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Number of records of each form."""
+
+    @_builtins.property
+    def left_out_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Number of feedbacks that became no record, by the reason: `CONSENT`, `SESSION` (feedback on a whole session),
+        `NO_RIGHT_ANSWER`, `NO_PAIR`, `SUPERSEDED` (by later feedback), `QUARANTINED` (one text for many prompts), `CAPPED`
+        (too many of one user), `OTHER_FORM` (not requested), `NO_TEXT` (the text is deleted or erased, or is no answer of
+        the task).
+        """
+
+    def __init__(
+        self,
+        *,
+        digest: _builtins.str = ...,
+        record_count: _builtins.int = ...,
+        record_counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        left_out_counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "left_out_counts", b"left_out_counts", "record_count", b"record_count", "record_counts", b"record_counts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportFeedbackResponse: _TypeAlias = ExportFeedbackResponse  # noqa: Y015
 
 @_typing.final
 class CompareVersionsRequest(_message.Message):

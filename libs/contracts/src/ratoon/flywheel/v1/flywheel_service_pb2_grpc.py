@@ -144,6 +144,11 @@ class FlywheelServiceStub:
                 request_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.CompareVersionsRequest.SerializeToString,
                 response_deserializer=ratoon_dot_flywheel_dot_v1_dot_signal__pb2.Comparison.FromString,
                 _registered_method=True)
+        self.ExportFeedback = channel.unary_unary(
+                '/ratoon.flywheel.v1.FlywheelService/ExportFeedback',
+                request_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ExportFeedbackRequest.SerializeToString,
+                response_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ExportFeedbackResponse.FromString,
+                _registered_method=True)
         self.CreateTrafficSegment = channel.unary_unary(
                 '/ratoon.flywheel.v1.FlywheelService/CreateTrafficSegment',
                 request_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.CreateTrafficSegmentRequest.SerializeToString,
@@ -342,6 +347,15 @@ class FlywheelServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportFeedback(self, request, context):
+        """Store what users said about answers as a JSONL blob of records: rewritten and confirmed answers, preferences, and
+        answers with a thumb. A source is created from it, for a dataset version. Feedback that may not be used for the
+        purpose is left out. A purpose or a form that does not exist is refused (`BAD_FEEDBACK`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateTrafficSegment(self, request, context):
         """Register a closed segment of captured traffic. Called by gateways. Its answers are counted before the call returns.
         A segment with an ID and a digest that are known already is returned unchanged. Invalid counts, times or contents
@@ -486,6 +500,11 @@ def add_FlywheelServiceServicer_to_server(servicer, server):
                     servicer.CompareVersions,
                     request_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.CompareVersionsRequest.FromString,
                     response_serializer=ratoon_dot_flywheel_dot_v1_dot_signal__pb2.Comparison.SerializeToString,
+            ),
+            'ExportFeedback': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExportFeedback,
+                    request_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ExportFeedbackRequest.FromString,
+                    response_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ExportFeedbackResponse.SerializeToString,
             ),
             'CreateTrafficSegment': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateTrafficSegment,
@@ -1081,6 +1100,33 @@ class FlywheelService:
             '/ratoon.flywheel.v1.FlywheelService/CompareVersions',
             ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.CompareVersionsRequest.SerializeToString,
             ratoon_dot_flywheel_dot_v1_dot_signal__pb2.Comparison.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportFeedback(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.flywheel.v1.FlywheelService/ExportFeedback',
+            ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ExportFeedbackRequest.SerializeToString,
+            ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ExportFeedbackResponse.FromString,
             options,
             channel_credentials,
             insecure,

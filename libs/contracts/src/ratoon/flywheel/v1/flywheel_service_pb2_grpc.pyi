@@ -112,6 +112,11 @@ class FlywheelServiceStub:
     """Compare two model versions by the feedback on their answers in a time range. A version of another project is
     refused (`BAD_FEEDBACK`).
     """
+    ExportFeedback: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.ExportFeedbackRequest, _flywheel_service_pb2.ExportFeedbackResponse]
+    """Store what users said about answers as a JSONL blob of records: rewritten and confirmed answers, preferences, and
+    answers with a thumb. A source is created from it, for a dataset version. Feedback that may not be used for the
+    purpose is left out. A purpose or a form that does not exist is refused (`BAD_FEEDBACK`).
+    """
     CreateTrafficSegment: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreateTrafficSegmentRequest, _signal_pb2.TrafficSegment]
     """Register a closed segment of captured traffic. Called by gateways. Its answers are counted before the call returns.
     A segment with an ID and a digest that are known already is returned unchanged. Invalid counts, times or contents
@@ -205,6 +210,11 @@ class FlywheelServiceAsyncStub(FlywheelServiceStub):
     CompareVersions: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.CompareVersionsRequest, _signal_pb2.Comparison]  # type: ignore[assignment]
     """Compare two model versions by the feedback on their answers in a time range. A version of another project is
     refused (`BAD_FEEDBACK`).
+    """
+    ExportFeedback: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.ExportFeedbackRequest, _flywheel_service_pb2.ExportFeedbackResponse]  # type: ignore[assignment]
+    """Store what users said about answers as a JSONL blob of records: rewritten and confirmed answers, preferences, and
+    answers with a thumb. A source is created from it, for a dataset version. Feedback that may not be used for the
+    purpose is left out. A purpose or a form that does not exist is refused (`BAD_FEEDBACK`).
     """
     CreateTrafficSegment: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreateTrafficSegmentRequest, _signal_pb2.TrafficSegment]  # type: ignore[assignment]
     """Register a closed segment of captured traffic. Called by gateways. Its answers are counted before the call returns.
@@ -422,6 +432,17 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_signal_pb2.Comparison, _abc.Awaitable[_signal_pb2.Comparison]]:
         """Compare two model versions by the feedback on their answers in a time range. A version of another project is
         refused (`BAD_FEEDBACK`).
+        """
+
+    @_abc_1.abstractmethod
+    def ExportFeedback(
+        self,
+        request: _flywheel_service_pb2.ExportFeedbackRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_flywheel_service_pb2.ExportFeedbackResponse, _abc.Awaitable[_flywheel_service_pb2.ExportFeedbackResponse]]:
+        """Store what users said about answers as a JSONL blob of records: rewritten and confirmed answers, preferences, and
+        answers with a thumb. A source is created from it, for a dataset version. Feedback that may not be used for the
+        purpose is left out. A purpose or a form that does not exist is refused (`BAD_FEEDBACK`).
         """
 
     @_abc_1.abstractmethod

@@ -15,6 +15,7 @@ from ratoon.tasks import kinds
 from ratoon.tasks.kind import Record, Role, Turn, Verdict
 from ratoon.tasks.kinds import TaskSpec
 from ratoon.tasks.records import messages
+from ratoon.tasks.text import encodable
 from ratoon_flywheel.domain.consent import Consent
 from ratoon_flywheel.domain.signals.feedback import FeedbackLabel, Preference, right_answer
 from ratoon_flywheel.domain.signals.traffic import Answer, Exchange
@@ -131,11 +132,7 @@ def line(each: FeedbackRecord) -> bytes:
     record = each.record
     prompt = messages(record.turns)
     (answer,) = record.answers
-    row: dict[str, object] = {
-        "id": each.id,
-        "time": each.time.isoformat(),
-        **each.attributes,
-    }
+    row = _provenance(each)
     if record.tools:
         row["tools"] = json.loads(record.tools)
     if record.rejected is not None:
@@ -144,6 +141,23 @@ def line(each: FeedbackRecord) -> bytes:
         row |= {"prompt": prompt, "completion": [_assistant(answer)], "label": record.is_good}
     else:
         row["messages"] = [*prompt, _assistant(answer)]
+    return _json_line(row)
+
+
+def labelled_line(each: FeedbackRecord) -> bytes:
+    """Return a record of labels or a number as a line of JSON: `text` and `label`, a list of several labels."""
+    (turn,) = each.record.turns
+    (answer,) = each.record.answers
+    labels = answer.split("\n")
+    label = labels if len(labels) > 1 else answer
+    return _json_line(_provenance(each) | {"text": encodable(turn.content), "label": label})
+
+
+def _provenance(each: FeedbackRecord) -> dict[str, object]:
+    return {"id": each.id, "time": each.time.isoformat(), **each.attributes}
+
+
+def _json_line(row: Mapping[str, object]) -> bytes:
     return json.dumps(row, ensure_ascii=False, sort_keys=True).encode() + b"\n"
 
 
