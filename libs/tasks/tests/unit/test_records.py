@@ -85,6 +85,26 @@ def test_other_json_is_refused(text: str) -> None:
         from_json(text)
 
 
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"messages": [{"role": "user", "content": {"a": 1}}]}, "content is no text"),
+        ({"messages": [{"role": "user", "content": 0}]}, "content is no text"),
+        ({"messages": [{"role": 3, "content": "a"}]}, "role is no text"),
+        ({"messages": [{"role": "user", "content": "a", "name": ["b"]}]}, "name is no text"),
+        ({"answers": "Paris"}, "answers are no list"),
+        ({"answers": [None]}, "an answer is no text"),
+        ({"answers": ["a"], "rejected": 7}, "rejected is no text"),
+        ({"answers": ["a"], "is_good": "no"}, "is_good is neither true nor false"),
+        ({"answers": ["a"], "weight": float("nan")}, "weight is not a number above 0"),
+        ({"answers": ["a"], "weight": 0}, "weight is not a number above 0"),
+    ],
+)
+def test_a_value_of_another_type_never_becomes_a_text(fields, reason) -> None:
+    with pytest.raises(BadRecord, match=reason):
+        from_json(json.dumps({"messages": [{"role": "user", "content": "Hi"}], **fields}))
+
+
 def test_templates_get_the_arguments_of_calls_as_objects() -> None:
     def arguments(written: object) -> object:
         call = {"id": "1", "type": "function", "function": {"name": "weather", "arguments": written}}

@@ -235,6 +235,37 @@ def test_empty_cells_of_a_csv_hold_nothing(bench):
     }
 
 
+def test_a_rating_of_an_empty_cell_is_no_label(bench):
+    rows = [rated(1), rated(2) | {"completion": ""}]
+    result = bench.version(bench.source(csv([{**row, "label": str(row["label"])} for row in rows]), "CSV"))
+    assert (result["records"], result["rejected"]) == (1, 1)
+    (rejected,) = bench.table("rejected.parquet").to_pylist()
+    assert (rejected["source_path"], rejected["detail"]) == (
+        "line-3",
+        "prompt row: the label 'False' rates an answer, and the answer is empty",
+    )
+
+
+def test_a_list_that_is_not_closed_is_refused_with_its_line(bench):
+    for data in (array([chat(1), chat(2)])[:-1], b'\n[{"prompt":"a","completion":"b"},\n'):
+        with pytest.raises(
+            SourceUnreadable, match=r"The list, which begins in line [12], is not closed"
+        ) as refused:
+            bench.version(bench.source(data))
+        assert refused.value.reason == "JSON_DAMAGED"
+    within = lines([chat(1)]) + b'\n[{"prompt":"a","completion":"b"},{"prompt":"c","completion":"d"}\n'
+    assert bench.version(bench.source(within))["rejected"] == 1
+
+
+def test_a_row_with_an_id_is_rejected_with_its_line(bench):
+    bench.version(bench.source(lines([chat(1), {"id": "r7", "prompt": "a", "completion": "a"}])))
+    (rejected,) = bench.table("rejected.parquet").to_pylist()
+    assert (rejected["source_path"], rejected["detail"]) == (
+        "r7",
+        "line-2: prompt row: the answer repeats the prompt",
+    )
+
+
 def test_a_text_that_is_json_stays_a_text(bench):
     text = json.dumps([message("user", story(1))])
     bench.version(

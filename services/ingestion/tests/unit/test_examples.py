@@ -300,6 +300,61 @@ FAULTS = {
         {"messages": [USER_TURN, {**LAST_TURN, "loss_weight": 0.0}]},
         "the weight '0.0' is not a number above 0",
     ),
+    "an infinite number": (
+        {"messages": [{"role": "system", "content": float("inf")}, USER_TURN, LAST_TURN]},
+        "message 1 holds an infinite number",
+    ),
+    "a text under another name": (
+        {"messages": [{"role": "user", "content": [{"type": "text", "content": QUESTION}]}, LAST_TURN]},
+        "message 1 has a part without a text",
+    ),
+    "an attachment without a type": (
+        {"messages": [{"role": "user", "content": [{"image": "a.png"}, {"text": QUESTION}]}, LAST_TURN]},
+        "message 1 has a part without a text",
+    ),
+    "a list in a list of parts": ({"messages": [{"role": "user", "content": [["x"]]}]}, "message 1 holds a list"),
+    "a call of the user": (
+        {"messages": [{**USER_TURN, "tool_calls": [CALL]}, {"role": "tool", "content": "x"}, LAST_TURN]},
+        "message 1 of the user calls a tool",
+    ),
+    "calls in both forms": (
+        {"messages": [USER_TURN, {"role": "assistant", "tool_calls": [CALL], "function_call": CALL["function"]}]},
+        "message 2 has both tool_calls and function_call",
+    ),
+    "reasoning in two places": (
+        {"messages": [USER_TURN, {**LAST_TURN, "reasoning": "a", "content": [{"type": "thinking", "thinking": "b"}]}]},
+        "message 2 has its reasoning twice",
+    ),
+    "a name that is an object": ({"messages": [{**USER_TURN, "name": {"a": 1}}]}, "message 1 has a name or an id"),
+    "an id that is an object": (
+        {"messages": [USER_TURN, {"role": "assistant", "tool_calls": [{**CALL, "id": {"a": 1}}]}]},
+        "message 2 has a name or an id",
+    ),
+    "a chosen answer alone": ({"prompt": QUESTION, "chosen": ANSWER}, "a chosen answer and no rejected one"),
+    "a rejected answer alone": ({"prompt": QUESTION, "rejected": ANSWER}, "the answer '' is not a text"),
+    "a rating of an empty answer": ({"prompt": QUESTION, "completion": "", "label": True}, "the answer is empty"),
+    "a rating of no answer": ({"instruction": QUESTION, "output": None, "kto_tag": False}, "the answer is empty"),
+    "a prompt that is not that of its pair": (
+        {"prompt": "Another?", "chosen": [USER_TURN, LAST_TURN], "rejected": [USER_TURN, NO]},
+        "the prompt is not part of",
+    ),
+    "a lone surrogate in a reference": ({**CHAT, "images": ["\ud83d.png"]}, "half of a surrogate pair"),
+    "a record with a key twice": (
+        {"example": '{"messages":[{"role":"user","content":"a"}],"messages":[{"role":"user","content":"b"}]}'},
+        "hold no valid JSON",
+    ),
+    "a record with the weight NaN": (
+        {"example": '{"messages":[{"role":"user","content":"a"}],"weight":NaN}'},
+        "hold no valid JSON",
+    ),
+    "a record with tools that are none": (
+        {"example": '{"messages":[{"role":"user","content":"a"}],"tools":"find"}'},
+        "the tools are not a list",
+    ),
+    "a record with calls that are none": (
+        {"example": '{"messages":[{"role":"assistant","tool_calls":"find"}]}'},
+        "are not a list of objects",
+    ),
     "a record that is none": ({"example": '{"messages":[7]}'}, "not the JSON of a record"),
 }  # fmt: skip
 
@@ -309,6 +364,37 @@ def test_a_broken_row_is_refused_with_a_reason(name):
     row, reason = FAULTS[name]
     with pytest.raises(BadExample, match=reason):
         read(row)
+
+
+def test_the_system_prompt_of_a_row_stands_once_and_is_never_lost():
+    pair = {"chosen": [USER_TURN, LAST_TURN], "rejected": [USER_TURN, NO]}
+    system = {"role": "system", "content": "Be brief."}
+    for row in (
+        {**pair, "system": "Be brief."},
+        {**pair, "system": "Be brief.", "prompt": QUESTION},
+        {"messages": [system, USER_TURN, LAST_TURN], "system": "Be brief."},
+        {"prompt": [system, USER_TURN], "completion": ANSWER, "system": "Be brief. "},
+    ):
+        assert record(row).turns == (Turn(Role.SYSTEM, "Be brief."), USER)
+
+
+def test_the_history_of_a_prompt_comes_before_it():
+    row = {"prompt": QUESTION, "response": ANSWER, "history": [["Hi", "Hello"]]}
+    assert record(row).turns == (Turn(Role.USER, "Hi"), Turn(Role.ASSISTANT, "Hello"), USER)
+
+
+def test_the_role_of_a_call_may_be_written_in_capitals():
+    call = json.dumps({"name": "find", "arguments": {}})
+    said = [("Human", QUESTION), ("Function_Call", call), ("Observation", "found"), ("GPT", ANSWER)]
+    read = record({"conversations": [{"from": who, "value": what} for who, what in said]})
+    assert json.loads(read.turns[1].tool_calls)[0]["function"]["name"] == "find"
+
+
+def test_the_order_of_roles_stays_as_it_was():
+    roles = ["assistant", "user", "user", "system", "assistant", "assistant"]
+    messages = [{"role": role, "content": f"{number}"} for number, role in enumerate(roles)]
+    assert [turn.content for turn in record({"messages": messages}).turns] == ["0", "1", "2", "3", "4"]
+    assert record({"messages": messages}).answers == ("5",)
 
 
 def test_a_key_that_stands_twice_is_refused_however_deep():

@@ -6,6 +6,7 @@ than one message of a user with one answer; `record_of` reads all three.
 
 import json
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from ratoon.tasks.kind import Record, Role, Turn
@@ -57,16 +58,19 @@ def to_json(record: Record) -> str:
 
 
 def from_json(text: str) -> Record:
-    """Return the record that `to_json` wrote; BadRecord if it is none."""
+    """Return the record that `to_json` wrote; BadRecord if it is none.
+
+    A value of another type than `to_json` writes is refused, never turned into a text.
+    """
     try:
         fields = json.loads(text)
         return Record(
             turns=tuple(_turn(message) for message in fields["messages"]),
-            answers=tuple(map(str, fields.get("answers", ()))),
-            rejected=fields.get("rejected"),
-            is_good=fields.get("is_good"),
+            answers=tuple(_str(answer, "an answer") for answer in _list(fields.get("answers", []))),
+            rejected=None if fields.get("rejected") is None else _str(fields["rejected"], "rejected"),
+            is_good=_judgement(fields.get("is_good")),
             tools=_dumps(fields["tools"]) if fields.get("tools") else "",
-            weight=float(fields.get("weight", 1.0)),
+            weight=_weight(fields.get("weight", 1.0)),
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise BadRecord(f"The example is not the JSON of a record: {error}.") from None
@@ -123,13 +127,43 @@ def _call(call: Any) -> Any:
 
 def _turn(message: Mapping[str, Any]) -> Turn:
     return Turn(
-        role=str(message["role"]),
-        content=str(message.get("content") or ""),
+        role=_str(message["role"], "role"),
+        content=_text(message, "content"),
         tool_calls=_dumps(message["tool_calls"]) if message.get("tool_calls") else "",
-        tool_call_id=str(message.get("tool_call_id") or ""),
-        name=str(message.get("name") or ""),
-        reasoning=str(message.get("reasoning_content") or ""),
+        tool_call_id=_text(message, "tool_call_id"),
+        name=_text(message, "name"),
+        reasoning=_text(message, "reasoning_content"),
     )
+
+
+def _text(fields: Mapping[str, Any], name: str) -> str:
+    value = fields.get(name)
+    return "" if value is None else _str(value, name)
+
+
+def _str(value: Any, name: str) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is no text")
+    return value
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError("answers are no list")
+    return value
+
+
+def _judgement(value: Any) -> bool | None:
+    if value is not None and not isinstance(value, bool):
+        raise TypeError("is_good is neither true nor false")
+    return value
+
+
+def _weight(value: Any) -> float:
+    weight = float(value)
+    if not (isfinite(weight) and weight > 0):
+        raise ValueError("weight is not a number above 0")
+    return weight
 
 
 def _dumps(value: Any) -> str:

@@ -61,7 +61,7 @@ def opened(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Iterator
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise SourceUnreadable(
             "ARCHIVE_DAMAGED",
-            f"{source.name} is packed with gzip and truncated. Pack it again and upload all of it.",
+            f"{source.name} is packed with gzip and damaged or truncated. Pack it again and upload all of it.",
         ) from error
 
 

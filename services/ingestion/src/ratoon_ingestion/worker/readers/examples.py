@@ -12,6 +12,7 @@ from typing import Any
 
 from ratoon.tasks.kind import Record, Role, Turn
 from ratoon.tasks.records import BadRecord, from_json, record_of, to_json
+from ratoon.tasks.text import is_encodable
 from ratoon_ingestion.domain.conversations import fault
 from ratoon_ingestion.domain.sources import Columns
 from ratoon_ingestion.worker.readers.json_values import BadJson, Repeated, parsed
@@ -20,6 +21,7 @@ from ratoon_ingestion.worker.readers.messages import (
     Media,
     Messages,
     answer_of,
+    check_calls,
     check_order,
     dumped,
     is_message,
@@ -35,6 +37,7 @@ EXAMPLE = "example"
 MAX_ANSWER_CHARS = 65_536
 _CONVERSATIONS = ("messages", "conversations")
 _ANSWERS = ("completion", "response")
+_ALL_ANSWERS = ("output", *_ANSWERS)
 _PAIR = ("chosen", "rejected")
 _PAIRS = (("chosen_messages", "rejected_messages"), ("preferred_output", "non_preferred_output"))
 """Fields of two conversations, the better one first."""
@@ -128,6 +131,9 @@ def from_cells(columns: Columns, cells: Mapping[str, str]) -> Row:
     if row_layout(columns, cells) is Layout.TEXT:
         return cells
     row: dict[str, Any] = {name: text for name, text in cells.items() if text}
+    answers = [name for name in (columns.answer, *_ALL_ANSWERS) if name in cells]
+    if not any(row.get(name) for name in answers):
+        row |= dict.fromkeys(answers, "")
     for name in _OF_MESSAGES:
         if (messages := _messages_of(row.get(name, ""))) is not None:
             row[name] = messages
@@ -153,7 +159,12 @@ def _example(columns: Columns, row: Row, layout: Layout) -> Example:
         record, label = _with_label(columns, row, read, layout)
         record = replace(record, tools=_tools(columns, row), weight=_weight(columns, row, record.weight))
     _check(record)
-    return Example(record, {**_references(row, read.media), **_conversation_id(row)}, label)
+    attributes = {**_references(row, read.media), **_conversation_id(row)}
+    if not all(map(is_encodable, attributes.values())):
+        raise BadExample(
+            "a reference to an attachment contains half of a surrogate pair, which is not a character"
+        )
+    return Example(record, attributes, label)
 
 
 @dataclass(frozen=True)
@@ -173,18 +184,36 @@ class _Fields:
         """Return the text of a field; empty if it has none."""
         return _text(self.one(role, *detected), role)
 
-    def system(self) -> tuple[Turn, ...]:
-        """Return the turn of the system prompt, if there is one."""
+    def history(self) -> tuple[Turn, ...]:
+        """Return the earlier turns of an instruction or a prompt: pairs of an instruction and its answer."""
+        value = self.one("", "history")
+        pairs = parsed_json(value, "the history") if isinstance(value, str) else value
+        turns = list[Turn]()
+        for pair in pairs if isinstance(pairs, list | tuple) else [pairs] if pairs else ():
+            if not isinstance(pair, list | tuple) or len(pair) != 2:
+                raise BadExample("the history is not a list of pairs of an instruction and its answer")
+            instruction, answer = (_text(each, "history") for each in pair)
+            turns += Turn(Role.USER, instruction), Turn(Role.ASSISTANT, answer)
+        return tuple(turns)
+
+    def conversation(self, *turns: Turn) -> tuple[Turn, ...]:
+        """Return turns after the system prompt of the row, unless they begin with the same one."""
         text = self.text("system", "system")
-        return (Turn(Role.SYSTEM, text),) if text else ()
+        is_there = bool(turns) and turns[0].role == Role.SYSTEM and turns[0].content.strip() == text.strip()
+        return turns if is_there or not text else (Turn(Role.SYSTEM, text), *turns)
 
 
 def _whole(fields: _Fields) -> _Read:
     value = fields.row[EXAMPLE]
+    if isinstance(value, str):
+        value = parsed_json(value, "the fields of the example")
     try:
-        return _Read(from_json(value if isinstance(value, str) else dumped(value, "the example")), {})
+        record = from_json(dumped(value, "the fields of the example"))
     except BadRecord as error:
         raise BadExample(str(error)) from None
+    check_calls(record.turns)
+    read_tools(record.tools)
+    return _Read(record, {})
 
 
 def _chat(fields: _Fields) -> _Read:
@@ -192,7 +221,7 @@ def _chat(fields: _Fields) -> _Read:
     if isinstance(value, str):
         value = parsed_json(value, "the messages")
     read = read_messages(value)
-    turns = (*fields.system(), *read.turns)
+    turns = fields.conversation(*read.turns)
     if _has_pair(fields):
         return _preferred(fields, turns, read.media)
     if (answer := fields.one("answer")) is not None:
@@ -201,24 +230,16 @@ def _chat(fields: _Fields) -> _Read:
 
 
 def _alpaca(fields: _Fields) -> _Read:
-    history = fields.one("", "history")
-    pairs = parsed_json(history, "the history") if isinstance(history, str) else history
-    turns = list(fields.system())
-    for pair in pairs if isinstance(pairs, list | tuple) else [pairs] if pairs else ():
-        if not isinstance(pair, list | tuple) or len(pair) != 2:
-            raise BadExample("the history is not a list of pairs of an instruction and its answer")
-        instruction, answer = (_text(each, "history") for each in pair)
-        turns += Turn(Role.USER, instruction), Turn(Role.ASSISTANT, answer)
     texts = (fields.text("", "instruction"), fields.text("", "input", "context"))
-    turns.append(Turn(Role.USER, "\n".join(text for text in texts if text)))
+    turns = fields.conversation(*fields.history(), Turn(Role.USER, "\n".join(text for text in texts if text)))
     if _has_pair(fields):
-        return _preferred(fields, tuple(turns), {})
-    return _answered(tuple(turns), fields.one("answer", "output", "response"), {})
+        return _preferred(fields, turns, {})
+    return _answered(turns, fields.one("answer", "output", "response"), {})
 
 
 def _prompt(fields: _Fields) -> _Read:
     turns, media = _turns(fields.one("prompt", "prompt", fields.columns.text))
-    turns = (*fields.system(), *turns)
+    turns = fields.conversation(*fields.history(), *turns)
     if _has_pair(fields):
         return _preferred(fields, turns, media)
     return _answered(turns, fields.one("answer", *_ANSWERS), media)
@@ -233,7 +254,7 @@ def _pair(fields: _Fields) -> _Read:
         chosen, rejected = (_conversation(fields.row.get(name), name) for name in names)
     before = fields.row.get("input")
     shared = read_messages(before.get("messages")).turns if isinstance(before, Mapping) else ()
-    turns = (*shared, *chosen.turns[:-1])
+    turns = fields.conversation(*shared, *chosen.turns[:-1])
     if not turns or rejected.turns[:-1] != chosen.turns[:-1]:
         raise BadExample("the chosen and the rejected conversation do not share all but their last message")
     check_order((*turns, *chosen.turns[-1:]))
@@ -277,13 +298,21 @@ def _roles_of_pair() -> tuple[tuple[str, str], tuple[str, str]]:
 
 
 def _has_pair(fields: _Fields) -> bool:
-    return fields.one("rejected", _PAIR[1]) is not None
+    """Return whether a row is a preference; BadExample if it has the better answer alone, which would be lost."""
+    if fields.one("rejected", _PAIR[1]) is not None:
+        return True
+    if fields.row.get(_PAIR[0]) is not None and not fields.columns.of_examples:
+        raise BadExample("the row has a chosen answer and no rejected one")
+    return False
 
 
 def _preferred(fields: _Fields, turns: tuple[Turn, ...], media: Media) -> _Read:
     pair = [fields.one(role, name) for role, name in _roles_of_pair()]
     if all(isinstance(each, list | tuple) and len(each) > 1 and _is_conversation(each) for each in pair):
-        return _pair(fields)
+        read = _pair(fields)
+        if any(_said(turn) not in map(_said, read.record.turns) for turn in turns):
+            raise BadExample("the prompt is not part of the chosen and the rejected conversation")
+        return read
     check_order(turns)
     chosen, rejected = (_after(each, name) for each, name in zip(pair, _PAIR, strict=True))
     return _Read(Record(turns, (chosen,), rejected), media)
@@ -298,6 +327,11 @@ def _answer(turns: Sequence[Turn]) -> str:
     if len(turns) != 1 or turns[0].role != Role.ASSISTANT:
         raise BadExample("the chosen and the rejected answer must each be one message of the assistant")
     return answer_of(turns[0])
+
+
+def _said(turn: Turn) -> tuple[str, str]:
+    """Return what a turn says, white space around it left out of account."""
+    return turn.role, turn.content.strip()
 
 
 def _answered(turns: tuple[Turn, ...], answer: Any, media: Media) -> _Read:
@@ -337,9 +371,13 @@ def _with_label(columns: Columns, row: Row, read: _Read, layout: Layout) -> tupl
     Another label beside a conversation is the answer to the whole of it.
     """
     record, label = read.record, _label(columns, row)
-    if label is None or record.rejected is not None or not record.answers:
+    if label is None or record.rejected is not None:
         return record, label
     is_good = _BOOLEANS.get(label.lower())
+    if not record.answers:
+        if is_good is not None and any(name in row for name in (columns.answer, *_ALL_ANSWERS)):
+            raise BadExample(f"the label {label!r} rates an answer, and the answer is empty")
+        return record, label
     if is_good is None and layout in (Layout.CHAT, Layout.SHAREGPT) and read.last is not None:
         return replace(record, turns=(*record.turns, read.last), answers=()), label
     is_good = _NUMBERS.get(label) if is_good is None else is_good

@@ -35,11 +35,11 @@ class Value:
 
 
 class Unclosed(Exception):
-    """The text ends inside a value; `line` is where that begins."""
+    """The text ends inside a value, or inside the list of them; `line` is where that begins."""
 
-    def __init__(self, number: int, line: int) -> None:
-        super().__init__(f"Value {number:,}, which begins in line {line:,}, is not closed.")
-        self.number, self.line = number, line
+    def __init__(self, what: str, line: int) -> None:
+        super().__init__(f"{what}, which begins in line {line:,}, is not closed.")
+        self.line = line
 
 
 class Repeated(dict[str, Any]):
@@ -60,8 +60,10 @@ def parsed(text: str) -> Any:
 
 def several(text: str) -> list[str]:
     """The objects of a line that holds more than one, as texts; empty when it does not."""
+    scanner = _Scanner(len(text) + 1)
     try:
-        values = [value.text for value in _Scanner(len(text) + 1).feed(text, last=True)]
+        values = [value.text for value in scanner.feed(text, last=True)]
+        scanner.check_end()
     except Unclosed:
         return []
     return values if len(values) > 1 and all(each.startswith("{") for each in values) else []
@@ -87,8 +89,7 @@ def values(stream: BinaryIO, limit: int) -> Iterator[Value]:
     while chunk := stream.read(_CHUNK):
         yield from scanner.feed(decoder.decode(chunk))
     yield from scanner.feed(decoder.decode(b"", final=True), last=True)
-    if scanner.open:
-        raise Unclosed(scanner.number + 1, scanner.start_line)
+    scanner.check_end()
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -107,12 +108,23 @@ class _Scanner:
         self._text, self._at, self._start = "", 0, -1
         self._dropped, self._line = 0, 1
         self._in_array = self._in_string = False
+        self._array_line = 0
         self.depth, self.number, self.start_line = 0, 0, 1
 
     @property
     def open(self) -> bool:
         """Whether a value was begun and not ended."""
         return self._start >= 0
+
+    def check_end(self) -> None:
+        """Raise Unclosed if a value or the list of them was begun and not ended."""
+        if self.open:
+            raise self._unclosed()
+        if self._in_array:
+            raise Unclosed("The list", self._array_line)
+
+    def _unclosed(self) -> Unclosed:
+        return Unclosed(f"Value {self.number + 1:,}", self.start_line)
 
     def feed(self, text: str, *, last: bool = False) -> Iterator[Value]:
         """The values that end in this piece."""
@@ -170,7 +182,7 @@ class _Scanner:
         if mark == "\n":
             self._line += 1
         elif mark == "[" and not self.open and not self._in_array:
-            self._in_array = True
+            self._in_array, self._array_line = True, self._line
         elif mark == "]" and not self.open and self._in_array:
             self._in_array = False
         else:
@@ -178,7 +190,7 @@ class _Scanner:
             self._in_string = mark == '"'
             self.depth = max(self.depth + (mark in "{[") - (mark in "}]"), 0)
             if self.depth > _MAX_DEPTH:
-                raise Unclosed(self.number + 1, self.start_line)
+                raise self._unclosed()
 
     def _begin(self, place: int) -> None:
         if not self.open:

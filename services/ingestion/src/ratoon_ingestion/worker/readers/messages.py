@@ -6,6 +6,7 @@ calls and results of tools as messages of their own). BadExample says which mess
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -64,9 +65,13 @@ def read_messages(value: object) -> Messages:
 
 
 def check_order(turns: Sequence[Turn]) -> None:
-    """Raise BadExample if a message is empty, a call has no result or a result no call."""
+    """Raise BadExample if a message is empty, a call has no result or another author, or a result has no call."""
     calls: list[str] | None = None
     for number, turn in enumerate(turns, 1):
+        if turn.tool_calls and turn.role != Role.ASSISTANT:
+            raise BadExample(
+                f"message {number} of the {turn.role} calls a tool, which only the assistant does"
+            )
         if turn.role in (Role.USER, Role.ASSISTANT) and not turn.content.strip() and not turn.tool_calls:
             raise BadExample(f"message {number} of the {turn.role} is empty")
         if turn.role != Role.TOOL and calls:
@@ -75,6 +80,13 @@ def check_order(turns: Sequence[Turn]) -> None:
             calls = _without_answered(calls, turn, number)
         else:
             calls = _ids(turn)
+
+
+def check_calls(turns: Sequence[Turn]) -> None:
+    """Raise BadExample if the calls of a message are not those of the chat API."""
+    for number, turn in enumerate(turns, 1):
+        if turn.tool_calls:
+            _calls(turn.tool_calls, number)
 
 
 def answer_of(turn: Turn) -> str:
@@ -130,21 +142,22 @@ def _turn(message: object, number: int, media: Media) -> Turn:
     if not isinstance(message, Mapping) or not is_message(message):
         raise BadExample(f"message {number} has no role")
     given = message.get("role") or message.get("from")
-    role = _ROLE_OF.get(given.strip().lower()) if isinstance(given, str) else None
+    author = given.strip().lower() if isinstance(given, str) else ""
+    role = _ROLE_OF.get(author)
     if role is None:
         raise BadExample(
             f"message {number} has the role {_short(given)}, which is none of {', '.join(_ROLE_OF)}"
         )
     content = message.get("content")
     content = message.get("value") if content is None else content
-    if given == _CALL:
+    if author == _CALL:
         return Turn(role, "", tool_calls=_calls(content, number))
     turn = Turn(
         role,
         "",
         tool_calls=_message_calls(message, number),
-        tool_call_id=_line(message.get("tool_call_id")),
-        name=_line(message.get("name")),
+        tool_call_id=_identifier(message.get("tool_call_id"), number),
+        name=_identifier(message.get("name"), number),
         reasoning=_text(_first(message, *_REASONING), number),
     )
     if isinstance(content, list | tuple):
@@ -157,7 +170,7 @@ def _with_parts(turn: Turn, parts: Sequence[object], number: int, media: Media) 
     texts, calls, thoughts = list[str](), list[Any](), list[str]()
     for part in parts:
         if not isinstance(part, Mapping):
-            texts.append(_text(part, number))
+            texts.append(_part_text(part, number))
             continue
         kind = str(part.get("type") or "")
         value = part.get("text") if part.get("text") is not None else part.get("value")
@@ -166,13 +179,17 @@ def _with_parts(turn: Turn, parts: Sequence[object], number: int, media: Media) 
             media.setdefault(f"{attachment}s", []).append(_reference(part, kind))
             texts.append(f"<{attachment}>")
         elif kind in _REASONING:
-            thoughts.append(_text(part.get(kind) if value is None else value, number))
+            thoughts.append(_part_text(part.get(kind) if value is None else value, number))
         elif kind == "tool_call":
             calls.extend(json.loads(_calls(value, number)))
         elif kind in ("text", "input_text", "output_text", ""):
-            texts.append(_text(value, number))
+            texts.append(_part_text(value, number))
         else:
             raise BadExample(f"message {number} has a part of the unknown type {_short(kind)}")
+    if (thoughts and turn.reasoning) or (calls and turn.tool_calls):
+        raise BadExample(
+            f"message {number} has its {'calls' if calls else 'reasoning'} twice, as a part and beside the parts"
+        )
     return replace(
         turn,
         content="".join(texts),
@@ -195,9 +212,10 @@ def _reference(part: Mapping[str, Any], kind: str) -> str:
 
 
 def _message_calls(message: Mapping[str, Any], number: int) -> str:
-    calls = message.get("tool_calls")
-    if calls is None:
-        calls = message.get(_CALL)
+    calls, older = message.get("tool_calls"), message.get(_CALL)
+    if calls and older:
+        raise BadExample(f"message {number} has both tool_calls and {_CALL}")
+    calls = older if calls is None else calls
     if isinstance(calls, str):
         return _calls(calls, number)
     return _calls(calls, number) if calls else ""
@@ -229,7 +247,8 @@ def _call(call: object, number: int) -> dict[str, Any]:
         "type": "function",
         "function": {"name": name, "arguments": dumped({} if arguments is None else arguments, what)},
     }
-    return {**form, "id": str(call["id"])} if call.get("id") else form
+    identifier = _identifier(call.get("id"), number)
+    return {**form, "id": identifier} if identifier else form
 
 
 def _tool(tool: Any) -> Any:
@@ -267,8 +286,10 @@ def _without_answered(calls: list[str] | None, turn: Turn, number: int) -> list[
 def _text(value: object, number: int) -> str:
     if value is None or isinstance(value, str):
         return value or ""
-    if isinstance(value, float) and value != value:
-        raise BadExample(f"message {number} holds NaN, not text")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise BadExample(
+            f"message {number} holds {'NaN' if value != value else 'an infinite number'}, not text"
+        )
     try:
         return cell_text(value) or ""
     except NoCell as error:
@@ -280,8 +301,20 @@ def _first(fields: Mapping[str, Any], *names: str) -> Any:
     return next((fields[name] for name in names if fields.get(name) is not None), None)
 
 
-def _line(value: object) -> str:
-    return value if isinstance(value, str) else "" if value is None else str(value)
+def _part_text(value: object, number: int) -> str:
+    """Return the text of a part; BadExample if it has none, since what it holds instead would be lost."""
+    if value is None:
+        raise BadExample(f"message {number} has a part without a text")
+    return _text(value, number)
+
+
+def _identifier(value: object, number: int) -> str:
+    """Return a name or an id; BadExample unless it is a text or a whole number."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise BadExample(f"message {number} has a name or an id that is neither a text nor a whole number")
+    return str(value)
 
 
 def _short(value: object) -> str:

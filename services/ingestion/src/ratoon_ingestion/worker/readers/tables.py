@@ -248,7 +248,7 @@ def _item(columns: Columns, row: Mapping[str, Any], place: str) -> Item | Reject
     path = _path(row.get(columns.id), place)
     layout = row_layout(columns, row)
     if layout is not Layout.TEXT:
-        return _example_item(columns, row, path, layout)
+        return _example_item(columns, row, path, layout, place)
     try:
         kind, payload = _payload(row.get(columns.text))
     except NoCell as error:
@@ -263,12 +263,15 @@ def _item(columns: Columns, row: Mapping[str, Any], place: str) -> Item | Reject
     return Item(path, kind, payload, label, time, attributes, layout)
 
 
-def _example_item(columns: Columns, row: Mapping[str, Any], path: str, layout: Layout) -> Item | Rejection:
+def _example_item(
+    columns: Columns, row: Mapping[str, Any], path: str, layout: Layout, place: str
+) -> Item | Rejection:
     """The item of a conversation, an instruction or a preference; its label is its first answer."""
     try:
         example = example_of(columns, row, layout)
     except BadExample as error:
-        return Rejection(path, Rejected.BAD_ROW, f"{layout} row: {error}")
+        where = "" if path == place else f"{place}: "
+        return Rejection(path, Rejected.BAD_ROW, f"{where}{layout} row: {error}")
     record = example.record
     own = {name: value[:_ATTRIBUTE_CHARS] for name, value in example.attributes.items()}
     attributes = {**own, **_attributes(columns, row)}
