@@ -212,9 +212,9 @@ class Stack:
         self._clients.callback(client.close)
         return client
 
-    def route(self, *targets: route_pb2.Target, hold_seconds: float = 0.0) -> None:
+    def route(self, *targets: route_pb2.Target, **settings: float) -> None:
         """Publish a table with these targets, and wait until the gateway routes by it."""
-        route = route_pb2.Route(deployment=DEPLOYMENT, targets=targets, hold_seconds=hold_seconds)
+        route = route_pb2.Route(deployment=DEPLOYMENT, targets=targets, **settings)
         with self.serving.changed:
             version = self.serving.table.version + 1
             self.serving.table = route_pb2.RouteTable(version=version, routes=[route])

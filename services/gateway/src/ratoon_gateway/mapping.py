@@ -198,7 +198,8 @@ def _limits(limits: api_key_pb2.KeyLimits) -> Limits:
 
 
 def _route(route: route_pb2.Route) -> Route:
-    return Route(route.deployment, tuple(_target(target) for target in route.targets), route.hold_seconds)
+    targets = tuple(_target(target) for target in route.targets)
+    return Route(route.deployment, targets, route.hold_seconds, route.shadow_share)
 
 
 def _target(target: route_pb2.Target) -> Target:

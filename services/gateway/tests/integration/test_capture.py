@@ -82,6 +82,9 @@ def test_the_other_version_answers_in_the_shadow_while_both_serve(stack, stream)
     rows = {row["status"]: row for row in lines_of(stack)}
     assert (rows[200]["answer"], rows[202]["answer"]) == ("v1.1:0 v1.1:1 ", "v1.0:0 v1.0:1 ")
     assert rows[202]["shadow_of"] == rows[200]["answer_id"]
+    assert rows[202]["live_version"] == rows[200]["version"]
+    assert rows[202]["live_latency_ms"] == rows[200]["latency_ms"]
+    assert rows[202]["live_completion_tokens"] == rows[200]["completion_tokens"]
     assert AnswerIds.of_folder(stack.folder / "keys").read(answer_id).id == rows[200]["answer_id"]
     assert rows[202]["messages"] == rows[200]["messages"]
     assert "shadow_of" not in rows[200]
@@ -92,6 +95,32 @@ def test_the_other_version_answers_in_the_shadow_while_both_serve(stack, stream)
         row for row in metrics.splitlines() if row.startswith("ratoon_gateway_shadow_answers_total{")
     )
     assert 'outcome="different"' in counted and counted.endswith(" 1.0")
+
+
+def test_a_version_that_no_caller_gets_answers_the_share_of_its_route_and_its_failure_is_noted(stack):
+    stack.engines.start("blue", "v1.0")
+    stack.engines.start("green", "v1.1")
+    routed = stack.target("blue", "v1.0"), stack.target("green", "v1.1", weight=0)
+    stack.route(*routed, shadow_share=1.0)
+    client = stack.client()
+    assert client.chat.completions.create(**ASK).choices[0].message.content.startswith("v1.0")
+    until(lambda: sum(r.traffic_segment.answer_count for r in stack.flywheel.segments) == 2)
+    gone = stack.target("green", "v1.1", weight=0)
+    gone.endpoint += ".gone"
+    stack.route(routed[0], gone, shadow_share=1.0)
+    assert client.chat.completions.create(**ASK).choices[0].message.content.startswith("v1.0")
+    until(lambda: sum(r.traffic_segment.answer_count for r in stack.flywheel.segments) == 4)
+    rows = lines_of(stack)
+    assert sorted((row["status"], row["version"][-4:]) for row in rows) == [
+        (200, "v1.0"),
+        (200, "v1.0"),
+        (202, "v1.1"),
+        (502, "v1.1"),
+    ]
+    (failed,) = (row for row in rows if row["status"] == 502)
+    assert failed["answer"] == "" and failed["shadow_of"] in {
+        r["answer_id"] for r in rows if r["status"] == 200
+    }
 
 
 def test_segments_wait_in_the_spool_while_flywheel_is_away(stack):

@@ -8,6 +8,7 @@ import pytest
 from ratoon.testkit.clock import FakeClock
 from ratoon_gateway.application.ports import ContentFilters, EngineLost
 from ratoon_gateway.application.shadows import MAX_OPEN, Original, ShadowOutcome, Shadows
+from ratoon_gateway.domain.capture import Live
 from ratoon_gateway.domain.completions import CHAT, read_request
 from ratoon_gateway.domain.routes import Route, shadow_target
 from ratoon_gateway.domain.traffic import Outcome
@@ -39,9 +40,9 @@ class Slow(Engines):
         return await super().send(target, path, answer_id, body)
 
 
-def original(raw: bytes, *targets, model: str = "mail") -> Original:
-    route = Route(DEPLOYMENT, targets or (OLD, NEW))
-    return Original("id~new", route, NEW, ask(model=model), raw, "key")
+def original(raw: bytes, *targets, model: str = "mail", share: float = 0.0) -> Original:
+    route = Route(DEPLOYMENT, targets or (OLD, NEW), shadow_share=share)
+    return Original("id~new", route, NEW, ask(model=model), raw, "key", 12.0)
 
 
 async def idle(shadows: Shadows) -> None:
@@ -50,18 +51,18 @@ async def idle(shadows: Shadows) -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "outcome", "captured"),
+    ("script", "outcome", "status"),
     [
-        (Reply(answer(" spam ")), ShadowOutcome.SAME, True),
-        (Reply(answer("ham")), ShadowOutcome.DIFFERENT, True),
-        (Reply(b"closed", status=503), ShadowOutcome.FAILED, False),
-        (Reply(answer("spam"), signed=VERSION.format("v1.1")), ShadowOutcome.FAILED, False),
-        (EngineLost(), ShadowOutcome.FAILED, False),
-        (Reply(b"half", EngineLost()), ShadowOutcome.FAILED, False),
-        (Reply(b"x" * (1 << 20), b"x"), ShadowOutcome.FAILED, False),
+        (Reply(answer(" spam ")), ShadowOutcome.SAME, 202),
+        (Reply(answer("ham")), ShadowOutcome.DIFFERENT, 202),
+        (Reply(b"closed", status=503), ShadowOutcome.FAILED, 502),
+        (Reply(answer("spam"), signed=VERSION.format("v1.1")), ShadowOutcome.FAILED, 502),
+        (EngineLost(), ShadowOutcome.FAILED, 502),
+        (Reply(b"half", EngineLost()), ShadowOutcome.FAILED, 502),
+        (Reply(b"x" * (1 << 20), b"x"), ShadowOutcome.FAILED, 502),
     ],
 )
-def test_the_other_version_answers_the_same_request(script, outcome, captured):
+def test_the_other_version_answers_the_same_request(script, outcome, status):
     async def run():
         engines, capture, counted = Engines(old=[script]), Capture(), Counted()
         shadows = Shadows(engines, capture, FakeClock(), 1.0, counted)
@@ -75,9 +76,11 @@ def test_the_other_version_answers_the_same_request(script, outcome, captured):
     assert (body["messages"], body["model"]) == ([{"role": "user", "content": "?"}], "v1.0")
     assert body["priority"] > 0, "requests of callers go before"
     assert not capture.open
-    assert [(each.status, each.shadow_of, each.version) for each in capture.answered] == (
-        [(202, "id~new", VERSION.format("v1.0"))] if captured else []
-    )
+    (kept,) = capture.answered
+    assert (kept.status, kept.version) == (status, VERSION.format("v1.0"))
+    live = Live("id~new", VERSION.format("v1.1"), 12.0)
+    assert kept.shadow_of == live
+    assert (kept.raw == b"") is (status == 502), "a broken answer is no answer"
 
 
 def test_what_is_too_much_is_dropped_and_the_end_cancels_the_rest():
@@ -107,6 +110,18 @@ def test_without_a_share_or_another_version_nothing_is_asked():
         return counted
 
     assert asyncio.run(run()) == []
+
+
+@pytest.mark.parametrize(("own", "route", "answers"), [(0.0, 1.0, 1), (1.0, 0.0, 1), (1.0, 1e-12, 0)])
+def test_the_share_of_a_route_counts_before_that_of_the_gateway(own, route, answers):
+    async def run():
+        capture = Capture()
+        shadows = Shadows(Engines(old=[Reply(answer("spam"))]), capture, FakeClock(), own, Counted())
+        shadows.offer(original(answer("spam"), share=route))
+        await idle(shadows)
+        return capture.answered
+
+    assert len(asyncio.run(run())) == answers
 
 
 def test_the_other_version_with_the_most_traffic_is_asked():

@@ -213,7 +213,7 @@ class SegmentCapture:
 
     def _write(self, segment: Segment, answered: Answered) -> None:
         what = read_answer(answered.raw, answered.request.stream)
-        if not answered.shadow_of:
+        if answered.shadow_of is None:
             self._charge(answered, what)
         rows: list[bytes] = []
         for messages, each in exchanges(answered):

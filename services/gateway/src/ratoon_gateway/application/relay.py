@@ -275,9 +275,9 @@ class Relay:
             )
         )
         if outcome is Outcome.ANSWERED:
-            self._offer(exchange, raw)
+            self._offer(exchange, raw, seconds)
 
-    def _offer(self, exchange: Exchange, raw: bytes) -> None:
+    def _offer(self, exchange: Exchange, raw: bytes, seconds: float) -> None:
         """Offer a whole answer for comparison.
 
         Not one of a pinned version, nor one that a safety filter watches, nor one of several.
@@ -287,7 +287,15 @@ class Relay:
         if ModelName.parse(exchange.request.model).version:
             return
         self._shadows.offer(
-            Original(exchange.answer_id, exchange.route, exchange.target, exchange.request, raw, exchange.key)
+            Original(
+                exchange.answer_id,
+                exchange.route,
+                exchange.target,
+                exchange.request,
+                raw,
+                exchange.key,
+                seconds * 1000,
+            )
         )
 
     def _current_route(self, search: _Search, name: ModelName, project: str) -> Route:

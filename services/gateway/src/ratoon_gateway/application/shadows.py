@@ -1,8 +1,8 @@
 """Shadow answers: another version of a deployment answers a sample of the requests, for comparison.
 
-The answer is captured with the traffic and never sent. It begins when the caller has the whole answer, so it delays no
-caller; at most `MAX_OPEN` are under way, and requests beyond that are dropped and counted. It counts neither as traffic
-of an engine nor as usage of a key.
+The answer is captured with the traffic and never sent; a failure is captured without an answer. It begins when the
+caller has the whole answer, so it delays no caller; at most `MAX_OPEN` are under way, and requests beyond that are
+dropped and counted. It counts neither as traffic of an engine nor as usage of a key.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from enum import Enum
 
 from ratoon.process.clock import Clock
 from ratoon_gateway.application.ports import Capture, EngineLost, Engines, EngineSilent, EngineUnreachable
-from ratoon_gateway.domain.capture import MAX_ANSWER_BYTES, OK, SHADOW, Answered, read_answer
+from ratoon_gateway.domain.capture import CUT, MAX_ANSWER_BYTES, OK, SHADOW, Answered, Live, read_answer
 from ratoon_gateway.domain.completions import CompletionRequest, engine_body
 from ratoon_gateway.domain.routes import SIGNATURE, Route, Target, shadow_target
 
@@ -44,6 +44,7 @@ class Original:
     request: CompletionRequest
     raw: bytes
     key: str
+    latency_ms: float
 
 
 class Shadows:
@@ -57,14 +58,17 @@ class Shadows:
         share: float,
         count: Callable[[str, str, ShadowOutcome, float], None],
     ) -> None:
-        """`count` gets deployment, version, outcome and seconds of each sampled request."""
+        """`count` gets deployment, version, outcome and seconds of each sampled request.
+
+        `share` holds for routes that have none of their own.
+        """
         self._engines, self._capture, self._clock = engines, capture, clock
         self._share, self._count = share, count
         self._open: set[asyncio.Task[None]] = set()
 
     def offer(self, original: Original) -> None:
         """Begin a shadow answer if the request is sampled and another version serves. It returns at once."""
-        if random.random() >= self._share:
+        if random.random() >= (original.route.shadow_share or self._share):
             return
         target = shadow_target(original.route, original.target)
         if target is None:
@@ -94,11 +98,10 @@ class Shadows:
             self._capture.forget(answer_id)
             raise
         seconds = self._clock.monotonic() - began
-        if not raw:
-            self._capture.forget(answer_id)
-            self._count(deployment, target.version, ShadowOutcome.FAILED, seconds)
-            return
-        self._count(deployment, target.version, await asyncio.to_thread(_compared, original, raw), seconds)
+        outcome, tokens = ShadowOutcome.FAILED, 0
+        if raw:
+            outcome, tokens = await asyncio.to_thread(_compared, original, raw)
+        self._count(deployment, target.version, outcome, seconds)
         self._capture.keep(
             Answered(
                 answer_id,
@@ -107,10 +110,10 @@ class Shadows:
                 target.version,
                 original.request,
                 raw,
-                SHADOW,
+                SHADOW if raw else CUT,
                 seconds * 1000,
                 original.key,
-                original.answer_id,
+                Live(original.answer_id, original.target.version, original.latency_ms, tokens),
             )
         )
 
@@ -133,7 +136,8 @@ class Shadows:
         return b"".join(chunks)
 
 
-def _compared(original: Original, raw: bytes) -> ShadowOutcome:
-    stream = original.request.stream
-    texts = {read_answer(each, stream).text.strip() for each in (original.raw, raw)}
-    return ShadowOutcome.SAME if len(texts) == 1 else ShadowOutcome.DIFFERENT
+def _compared(original: Original, raw: bytes) -> tuple[ShadowOutcome, int]:
+    """Return whether both texts are the same, and the tokens of the answer that the caller got."""
+    live, shadow = (read_answer(each, original.request.stream) for each in (original.raw, raw))
+    same = live.text.strip() == shadow.text.strip()
+    return ShadowOutcome.SAME if same else ShadowOutcome.DIFFERENT, live.completion_tokens

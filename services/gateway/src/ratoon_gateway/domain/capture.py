@@ -19,6 +19,16 @@ _PIECE = re.compile(rb'"(?:delta":{(?:"role":"[a-z]*",)?"content|text)":("(?:[^"
 
 
 @dataclass(frozen=True, slots=True)
+class Live:
+    """The answer that the caller got, as far as its shadow answer names it."""
+
+    answer_id: str
+    version: str
+    latency_ms: float
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     """One answered request: the request and the raw bytes of the answer."""
 
@@ -29,12 +39,13 @@ class Answered:
     request: CompletionRequest
     raw: bytes
     status: int
-    """200 whole, 202 a shadow answer, 451 the safety filter ended it, 499 the caller left, 502 the engine broke off."""
+    """200 whole, 202 a shadow answer, 451 the safety filter ended it, 499 the caller left, 502 the engine broke off or,
+    of a shadow answer, gave none."""
     latency_ms: float
     key: str
     """The name of the API key that paid."""
-    shadow_of: str = ""
-    """Id of the answer that the caller got; empty: this is it."""
+    shadow_of: Live | None = None
+    """The answer that the caller got; None: this is it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +148,7 @@ def line(answered: Answered, answer_id: str, messages: list[dict[str, Any]], wha
     more = {
         "tools": answered.request.fields.get("tools"),
         "session": answered.request.session,
-        "shadow_of": answered.shadow_of,
+        **_shadow_fields(answered.shadow_of),
         "tool_calls": () if filtered else what.tool_calls,
     }
     return (
@@ -160,6 +171,17 @@ def line(answered: Answered, answer_id: str, messages: list[dict[str, Any]], wha
         ).encode()
         + b"\n"
     )
+
+
+def _shadow_fields(live: Live | None) -> dict[str, Any]:
+    if live is None:
+        return {}
+    return {
+        "shadow_of": live.answer_id,
+        "live_version": live.version,
+        "live_latency_ms": round(live.latency_ms, 3),
+        "live_completion_tokens": live.completion_tokens,
+    }
 
 
 def _whole(text: str) -> str:

@@ -57,6 +57,8 @@ class Route:
     deployment: str
     targets: tuple[Target, ...]
     hold_s: float = 0.0
+    shadow_share: float = 0.0
+    """Share of the answered requests that another version answers too; 0: as this gateway is set."""
 
     @property
     def project(self) -> str:
