@@ -56,12 +56,7 @@ def source(value: Source) -> source_pb2.Source:
         license=value.licence,
         labels_by_folder=value.labels_by_folder,
         columns=source_pb2.Source.Columns(
-            text=columns.text,
-            label=columns.label,
-            id=columns.id,
-            time=columns.time,
-            attributes=columns.attributes,
-            **columns.of_examples,
+            **columns.of_rows, **columns.of_examples, attributes=columns.attributes
         ),
         encoding=value.encoding,
         etag=value.etag,

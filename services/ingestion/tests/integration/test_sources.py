@@ -133,6 +133,21 @@ def test_a_source_is_changed_until_a_version_uses_it(rpc, store):
             rpc.UpdateSource(pb.UpdateSourceRequest(source=after, update_mask=FieldMask(paths=[path])))
 
 
+def test_a_source_names_only_the_columns_that_were_named(rpc, store):
+    rows = [{"prompt": "Is it open?", "completion": "Yes, until nine."}]
+    digest = store.put_bytes("".join(json.dumps(row) + "\n" for row in rows).encode())
+    jsonl = source_pb2.Source.FORMAT_JSONL
+    unnamed = source_pb2.Source(format=jsonl, digest=digest)
+    created = rpc.CreateSource(pb.CreateSourceRequest(parent=PROJECT, source_id="unnamed", source=unnamed))
+    assert created.columns == columns()
+    again = previewed(rpc, digest, format=jsonl, columns=created.columns)
+    assert (again.problem, again.record_count) == ("", 1)
+    named = source_pb2.Source(format=jsonl, digest=digest, columns=columns(text="text", answer="completion"))
+    created = rpc.CreateSource(pb.CreateSourceRequest(parent=PROJECT, source_id="named", source=named))
+    assert created.columns == columns(text="text", answer="completion")
+    assert previewed(rpc, digest, format=jsonl, columns=created.columns).problem_reason == "COLUMN_MISSING"
+
+
 def test_a_source_that_no_version_uses_is_deleted(rpc, store):
     source = source_of(rpc, store, "deleted", TABLE)
     with pytest.raises(Aborted):

@@ -52,6 +52,16 @@ class Columns:
     weight: str = ""
 
     @property
+    def of_rows(self) -> dict[str, str]:
+        """Return the columns of `text`, `label`, `id` and `time` that were named, or are not the default."""
+        defaults = Columns()
+        return {
+            role: name
+            for role in _ROLES
+            if (name := getattr(self, role)) != getattr(defaults, role) or role in self.named
+        }
+
+    @property
     def of_examples(self) -> dict[str, str]:
         """Return the named columns of EXAMPLE_ROLES by their role; these columns must exist."""
         return {role: name for role in EXAMPLE_ROLES if (name := getattr(self, role))}
