@@ -1,10 +1,12 @@
 """Puts the flywheel together: the only file that knows concrete adapters."""
 
 from ratoon.events.consumer import Consumer
+from ratoon.events.ports import EventLog
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import add_FlywheelServiceServicer_to_server
 from ratoon.runtime.lifecycle import App, Rpc
 from ratoon.security.answers import AnswerIds
 from ratoon.service.app import Platform, ServiceRuntime
+from ratoon.service.events import open_log
 from ratoon.storage import outbox
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon_flywheel import mapping
@@ -14,12 +16,13 @@ from ratoon_flywheel.adapters.baselines import JobBaselines
 from ratoon_flywheel.adapters.evaluation import EvaluationStage
 from ratoon_flywheel.adapters.ingestion import DatasetStage, SplitStage, TrafficSources
 from ratoon_flywheel.adapters.labeling import LabelStage
-from ratoon_flywheel.adapters.metrics import traffic_metrics
+from ratoon_flywheel.adapters.metrics import event_metrics, traffic_metrics
 from ratoon_flywheel.adapters.registry import RegistrationStage, RegistryLineage
 from ratoon_flywheel.adapters.runs import RunTables
 from ratoon_flywheel.adapters.serving import RolloutStage, ServingDeployments, ServingQuality
 from ratoon_flywheel.adapters.traffic import ArtifactSegments
 from ratoon_flywheel.adapters.training import TrainingStage
+from ratoon_flywheel.application.external_events import EventCounts
 from ratoon_flywheel.application.forgetting import ForgettingProcedure
 from ratoon_flywheel.application.ports import Stages
 from ratoon_flywheel.application.procedures import MonitorProcedure, PolicyProcedure, RunProcedure
@@ -27,6 +30,7 @@ from ratoon_flywheel.application.signals import SignalReader
 from ratoon_flywheel.application.together import SharedCommits
 from ratoon_flywheel.application.watched import WatchedRuns
 from ratoon_flywheel.entrypoints.events import TOPICS, on_erasure, on_stage_end, subscriber
+from ratoon_flywheel.entrypoints.external_events import ExternalEventConsumer, receiver
 from ratoon_flywheel.entrypoints.grpc import FlywheelServicer, Ports
 from ratoon_flywheel.settings import Settings
 
@@ -73,6 +77,14 @@ def build(settings: Settings, platform: Platform) -> App:
         publish=outbox.append,
         clock=base.clock,
     )
+    counts = EventCounts()
+    external_events = ExternalEventConsumer(
+        settings.external_topics,
+        _external_log(settings, base),
+        store,
+        counts,
+        receiver(operations, counts, base.clock),
+    )
     ports = Ports(
         store,
         SharedCommits(store),
@@ -89,9 +101,18 @@ def build(settings: Settings, platform: Platform) -> App:
         settings.drift_max_chars,
         watched,
         base.job_devices(),
+        counts,
     )
     rpc = Rpc(
         "ratoon.flywheel.v1.FlywheelService", add_FlywheelServiceServicer_to_server, FlywheelServicer(ports)
     )
     platform.service_metrics.add(settings.service, traffic_metrics(store, answers))
-    return base.app([rpc], [operations, consumer])
+    platform.service_metrics.add(settings.service, event_metrics(counts.totals))
+    return base.app([rpc], [operations, consumer, external_events])
+
+
+def _external_log(settings: Settings, base: ServiceRuntime) -> EventLog:
+    """Return the event log of the topics with events of other systems."""
+    if not settings.event_topics_log:
+        return base.log
+    return open_log(settings.model_copy(update={"events": settings.event_topics_log}), base.clock)

@@ -8,8 +8,16 @@ from typing import Any
 from google.protobuf.message import Message
 
 from ratoon.common.v1 import metric_pb2, progress_pb2
+from ratoon.events.foreign import ForeignEvent
 from ratoon.events.ports import Record
-from ratoon.flywheel.v1 import flywheel_events_pb2, pipeline_run_pb2, policy_pb2, project_pb2, signal_pb2
+from ratoon.flywheel.v1 import (
+    external_event_pb2,
+    flywheel_events_pb2,
+    pipeline_run_pb2,
+    policy_pb2,
+    project_pb2,
+    signal_pb2,
+)
 from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
 from ratoon.runtime.timestamps import time_of, timestamp
 from ratoon.service import tasks
@@ -36,6 +44,7 @@ from ratoon_flywheel.application.commands import (
 from ratoon_flywheel.domain.consent import Consent
 from ratoon_flywheel.domain.errors import BadFeedback, BadProject
 from ratoon_flywheel.domain.pipelines import policies, runs
+from ratoon_flywheel.domain.pipelines.external_events import EventFilter, EventState, ExternalEvent
 from ratoon_flywheel.domain.pipelines.policies import Policy
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Stage
 from ratoon_flywheel.domain.pipelines.support import DEFAULT_RECIPE
@@ -119,8 +128,16 @@ def policy(value: Policy) -> policy_pb2.Policy:
         etag=value.etag,
         last_decision=value.last_decision,
         last_decision_time=timestamp(value.last_decision_time),
-        **{field: getattr(value, field) for field in policies.CHANGEABLE},
+        **{field: _policy_setting(getattr(value, field)) for field in policies.CHANGEABLE},
     )
+
+
+def _policy_setting(value: Any) -> Any:
+    """Return a setting of a policy as its message holds it."""
+    if isinstance(value, tuple):
+        kind = policy_pb2.Policy.EventFilter
+        return [kind(**vars(each)) if isinstance(each, EventFilter) else each for each in value]
+    return value
 
 
 def run(value: PipelineRun) -> pipeline_run_pb2.PipelineRun:
@@ -149,7 +166,12 @@ def run(value: PipelineRun) -> pipeline_run_pb2.PipelineRun:
         progress=progress,
         recipe=value.recipe or DEFAULT_RECIPE,
         drift=value.drift,
+        event_count=value.event_count,
     )
+    if value.starting_event is not None:
+        event = value.starting_event
+        starting = kind.StartingEvent(**{**vars(event), "time": timestamp(event.time)})
+        message.starting_event.MergeFrom(starting)
     if value.approval is not None:
         approval = value.approval
         message.approval.MergeFrom(
@@ -163,6 +185,46 @@ def run(value: PipelineRun) -> pipeline_run_pb2.PipelineRun:
     if value.failure_reason:
         message.failure.reason, message.failure.message = value.failure_reason, value.failure_message
     return message
+
+
+def external_event(value: ExternalEvent) -> external_event_pb2.ExternalEvent:
+    """An external event as callers see it."""
+    return external_event_pb2.ExternalEvent(
+        name=value.name,
+        revision=value.revision,
+        create_time=timestamp(value.create_time),
+        update_time=timestamp(value.update_time),
+        event_id=value.event_id,
+        source=value.source,
+        type=value.type,
+        subject=value.subject,
+        event_time=timestamp(value.event_time),
+        topic=value.topic,
+        state=_event_state(value),
+        pipeline_run=value.pipeline_run,
+    )
+
+
+def _event_state(value: ExternalEvent) -> "external_event_pb2.ExternalEvent.State.ValueType":
+    kind = external_event_pb2.ExternalEvent
+    if value.state is EventState.WAITING:
+        return kind.STATE_WAITING
+    return kind.STATE_TAKEN if value.pipeline_run else kind.STATE_EXPIRED
+
+
+def topic_event(value: ForeignEvent, topic: str) -> ExternalEvent:
+    """Return the external event of a CloudEvent; name and times are set at its receipt."""
+    return ExternalEvent(
+        "", _NEVER, _NEVER, value.id, value.source, value.type, value.subject, value.time, topic
+    )
+
+
+def receive_event(request: pb.CreateExternalEventRequest) -> ReceiveEvent:
+    """Return the command of a request."""
+    spec = request.external_event
+    time = time_of(spec, "event_time")
+    event = ExternalEvent("", _NEVER, _NEVER, spec.event_id, spec.source, spec.type, spec.subject, time)
+    return ReceiveEvent(request.parent, event, request.request_id)
 
 
 def feedback(value: Feedback) -> signal_pb2.Feedback:
@@ -607,6 +669,11 @@ def _policy(spec: policy_pb2.Policy, named: Sequence[str]) -> Policy:
     """Return the policy of a request; a value counts when it is not zero, was set, or is named."""
     fields = {field.name for field, _ in spec.ListFields()} | set(named)
     values = {field: getattr(spec, field) for field in policies.CHANGEABLE if field in fields}
+    if "event_filters" in values:
+        filters = values["event_filters"]
+        values["event_filters"] = tuple(EventFilter(each.type, each.source, each.subject) for each in filters)
+    if "sources" in values:
+        values["sources"] = tuple(values["sources"])
     return Policy(spec.name, _NEVER, _NEVER, **values)
 
 

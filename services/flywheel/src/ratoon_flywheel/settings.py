@@ -1,9 +1,10 @@
 """Settings of the flywheel, from environment variables."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from ratoon.runtime.settings import ServiceSettings
+from ratoon_flywheel.domain.pipelines.external_events import WAIT
 
 
 class Settings(ServiceSettings):
@@ -26,3 +27,31 @@ class Settings(ServiceSettings):
         ge=0,
         description="Days to keep ended pipeline runs; the newest 100 of a project stay. 0: for ever.",
     )
+    external_event_days: float = Field(
+        60.0,
+        ge=0,
+        description="Days to keep external events, more than the 7 that they may wait; 0: for ever. An event that is "
+        "deleted is not accepted again.",
+    )
+    event_topics: str = Field(
+        "",
+        description="Topics with CloudEvents of other systems, separated by commas: any policy may expect their "
+        "events. Empty: none.",
+    )
+    event_topics_log: str = Field(
+        "",
+        description="Event log of these topics: `kafka://host:port`, with the Kafka settings of the service; empty: "
+        "the event log of the installation.",
+    )
+
+    @field_validator("external_event_days")
+    @classmethod
+    def _outlasts_the_wait(cls, days: float) -> float:
+        if 0 < days <= WAIT.days:
+            raise ValueError(f"must be more than {WAIT.days}, or 0")
+        return days
+
+    @property
+    def external_topics(self) -> list[str]:
+        """The topics with events of other systems."""
+        return [topic.strip() for topic in self.event_topics.split(",") if topic.strip()]

@@ -1,6 +1,6 @@
-"""The flywheel's own metrics for Prometheus: captured traffic that could not be read."""
+"""The flywheel's own metrics for Prometheus: captured traffic that could not be read, and external events."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from ratoon.service.metrics import Family, Sample, Source
 from ratoon.storage.store import Store
@@ -11,6 +11,22 @@ SET_ASIDE = Family(
     "Rows of captured traffic that could not be read, by fault.",
     ("fault",),
 )
+EVENTS = Family(
+    "ratoon_external_events",
+    "External events received since the start, by topic (empty: HTTP and gRPC) and outcome: `accepted`, `repeated`, or "
+    "the reason of the refusal.",
+    ("topic", "outcome"),
+    True,
+)
+
+
+def event_metrics(totals: Callable[[], Mapping[tuple[str, str], int]]) -> Source:
+    """Return a source of the counts of external events."""
+
+    def samples() -> Iterator[Sample]:
+        yield from (Sample(EVENTS, count, labels) for labels, count in totals().items())
+
+    return samples
 
 
 def traffic_metrics(store: Store, answers: AnswerTables) -> Source:

@@ -6,6 +6,7 @@ from sqlalchemy import delete, insert, select
 
 from ratoon.storage.store import Transaction
 from ratoon_flywheel.adapters.tables import CHILDREN, RESOURCES
+from ratoon_flywheel.domain.pipelines.external_events import ExternalEvent
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun
 
 MAX_RECENT_RUNS = 100
@@ -36,6 +37,11 @@ class RunTables:
     def forget(self, tx: Transaction, run: str) -> None:
         """Forget the resource that a run waited for; for a run that is deleted."""
         tx.connection.execute(delete(CHILDREN).where(CHILDREN.c.run == run))
+
+    def forget_events(self, tx: Transaction, project: str) -> None:
+        """Delete the external events of a project; for a project that is deleted."""
+        events = RESOURCES[ExternalEvent]
+        tx.connection.execute(delete(events).where(events.c.parent == project))
 
     def note_child(self, tx: Transaction, resource: str, run: str) -> None:
         """Remember the resource that a run waits for; the resources of its earlier stages no longer wake it."""

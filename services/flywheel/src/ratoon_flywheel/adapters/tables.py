@@ -19,6 +19,7 @@ from ratoon.service.events import service_metadata
 from ratoon.storage.store import resource_table
 from ratoon_flywheel.adapters import upgrades
 from ratoon_flywheel.domain.consent import Consent
+from ratoon_flywheel.domain.pipelines.external_events import EventState, ExternalEvent
 from ratoon_flywheel.domain.pipelines.policies import Policy
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun
 from ratoon_flywheel.domain.projects import Project
@@ -34,6 +35,7 @@ RESOURCES: dict[type, Table] = {
     PipelineRun: resource_table(
         METADATA, "pipeline_runs", [upgrades.add_run_task_v2], upgrades.mirror_run_v1
     ),
+    ExternalEvent: resource_table(METADATA, "external_events", ended=EventState.ENDED.value),
     Feedback: resource_table(METADATA, "feedback"),
     TrafficSegment: resource_table(METADATA, "traffic_segments"),
     DriftReport: resource_table(METADATA, "drift_reports"),

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from ratoon.tasks.kinds import TaskSpec
 from ratoon_flywheel.domain.consent import Consent
+from ratoon_flywheel.domain.pipelines.external_events import ExternalEvent
 from ratoon_flywheel.domain.pipelines.policies import Policy
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals.feedback import Implicit
@@ -83,6 +84,15 @@ class DecideRun:
     name: str
     approved: bool
     reason: str
+
+
+@dataclass(frozen=True)
+class ReceiveEvent:
+    """Report an event of another system to the policies of a project; the handler sets its name and times."""
+
+    parent: str
+    event: ExternalEvent
+    request_id: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """One function a use case: the message first, the ports after."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -50,6 +51,7 @@ PROJECT = "projects/*"
 POLICY = f"{PROJECT}/policies/*"
 PIPELINE_RUN = f"{PROJECT}/pipelineRuns/*"
 FEEDBACK = f"{PROJECT}/feedback/*"
+EXTERNAL_EVENT = f"{PROJECT}/externalEvents/*"
 SEGMENT = f"{PROJECT}/trafficSegments/*"
 DRIFT_REPORT = f"{PROJECT}/driftReports/*"
 FEEDBACK_S = 1.0
@@ -138,6 +140,7 @@ def delete_project(
         for run in tx.all(PipelineRun, project.name):
             runs.forget(tx, run.name)
             tx.retire(run)
+        runs.forget_events(tx, project.name)
         if (monitor := tx.find(Monitor, monitor_of(project.name))) is not None:
             _remove(monitor, tx, operations)
         digests = answers.forget_all(tx, project.name)
@@ -166,6 +169,7 @@ def create_policy(command: CreatePolicy, store: Store, operations: Operations, c
     now = clock.now()
     name = f"{command.parent}/policies/{checked_id(command.policy_id, 'policy_id')}"
     desired = policies.checked(replace(command.policy, name=name, create_time=now, update_time=now))
+    _check_sources(desired.sources, command.parent, "policy.sources")
     with store.write() as tx:
         check_supported(tx.get(Project, command.parent))
         policy, new = tx.create(desired, command.request_id)
@@ -181,6 +185,7 @@ def update_policy(command: UpdatePolicy, store: Store, operations: Operations) -
         policy = tx.get(Policy, command.policy.name)
         check_etag(policy.name, policy.etag, command.etag)
         after = policies.changed(policy, command.policy, command.fields)
+        _check_sources(after.sources, parent_of(policy.name), "policy.sources")
         operations.wake(tx, policy.name)
         return policy if after == policy else tx.save(after)
 
@@ -204,12 +209,7 @@ def create_run(
 ) -> PipelineRun:
     """Start a pipeline run by hand; a device that is known to be missing is refused before anything is trained."""
     matched(command.parent, PROJECT, "parent")
-    for source in command.sources:
-        matched(source, f"{PROJECT}/sources/*", "pipeline_run.sources")
-        if parent_of(source) != command.parent:
-            raise BadSource(
-                f"{source} belongs to another project than {command.parent}.", "pipeline_run.sources"
-            )
+    _check_sources(command.sources, command.parent, "pipeline_run.sources")
     now = clock.now()
     name = f"{command.parent}/pipelineRuns/{checked_id(command.run_id, 'pipeline_run_id')}"
     with store.write() as tx:
@@ -233,6 +233,14 @@ def create_run(
         if new:
             operations.begin(tx, run)
     return run
+
+
+def _check_sources(sources: Sequence[str], project: str, field: str) -> None:
+    """Raise BadSource if a source belongs to another project."""
+    for source in sources:
+        matched(source, f"{PROJECT}/sources/*", field)
+        if parent_of(source) != project:
+            raise BadSource(f"{source} belongs to another project than {project}.", field)
 
 
 def _check_budget(project: Project, runs: RunIndex, tx: Transaction, now: datetime) -> None:

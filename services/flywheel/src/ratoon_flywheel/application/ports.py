@@ -415,6 +415,10 @@ class RunIndex(Protocol):
         """Forget the resource that a run waited for; for a run that is deleted."""
         ...
 
+    def forget_events(self, tx: Transaction, project: str) -> None:
+        """Delete the external events of a project; for a project that is deleted."""
+        ...
+
     def note_child(self, tx: Transaction, resource: str, run: str) -> None:
         """Remember the resource that a run waits for; the resources of its earlier stages no longer wake it."""
         ...

@@ -14,6 +14,7 @@ from ratoon.tasks import kinds
 from ratoon_flywheel.application.budgets import spent_budget
 from ratoon_flywheel.application.devices import check_devices
 from ratoon_flywheel.application.examples import Export, export_feedback
+from ratoon_flywheel.application.external_events import started_by, take, waiting_events
 from ratoon_flywheel.application.intake import read_again
 from ratoon_flywheel.application.ports import (
     AnswerIndex,
@@ -44,7 +45,7 @@ from ratoon_flywheel.domain.pipelines.policies import (
     next_check,
     window_begin,
 )
-from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Stage, StageId, State, Window
+from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Stage, StageId, State, Trigger, Window
 from ratoon_flywheel.domain.pipelines.steps import (
     CANCEL_RETRY_INTERVAL,
     Child,
@@ -211,23 +212,26 @@ class PolicyProcedure:
         self._operations, self._devices, self._clock = operations, devices, clock
 
     def observe(self, policy: Policy, claim: Claim) -> PolicyObservation:
-        """Return the history of runs, and the signals since the last trigger window."""
+        """Return the history of runs, the signals since the last trigger window, and the events that wait."""
         now = self._clock.now()
         with self._store.read() as tx:
             project = tx.get(Project, parent_of(policy.name))
             history = history_of(self._runs.recent(tx, project.name), now)
             history = replace(history, budget_spent=spent_budget(project, self._runs, tx, now))
+            events = waiting_events(tx, policy, now)
         if policy.paused or history.open_run:
             return PolicyObservation(project, history, Signals())
         check_supported(project)
         check_devices(project, self._devices)
+        if events and policy.sources:
+            return PolicyObservation(project, history, Signals(events=events))
         since = window_begin(policy, history)
         signals = self._signal_reader.of_window(
             project, since, history.learned_until, policy.burst_answers, self._store
         )
         if isinstance(signals, Deferred):
             return PolicyObservation(project, history, Signals(), signals.seconds)
-        return PolicyObservation(project, history, signals)
+        return PolicyObservation(project, history, replace(signals, events=events))
 
     def step(self, policy: Policy, observation: PolicyObservation, now: datetime) -> Step[Policy]:
         """Decide, or observe again when the signals are gathered."""
@@ -240,7 +244,10 @@ class PolicyProcedure:
         return Step(after, actions, wake_after=pause.total_seconds(), causes=observation.signals.traces)
 
     def act(self, policy: Policy, action: StartRun, claim: Claim) -> None:
-        """Start the run, once even if several replicas decide: a trigger window is named by the run before it."""
+        """Start the run, once even if several replicas decide: a trigger window is named by the run before it.
+
+        The events that it takes are marked in the transaction that creates it.
+        """
         project_name = parent_of(policy.name)
         request_id = str(uuid.uuid5(_TRIGGERS, f"{project_name} after {action.history.last_retraining}"))
         now = self._clock.now()
@@ -248,23 +255,29 @@ class PolicyProcedure:
             history = history_of(self._runs.recent(tx, project_name), now)
             if history.open_run or history.last_retraining != action.history.last_retraining:
                 return
+            events = waiting_events(tx, policy, now) if action.decision.takes_events else ()
+            if action.decision.trigger is Trigger.EVENT and not events:
+                return
             project = tx.get(Project, project_name)
+            sources = policy.sources if events else ()
             run = PipelineRun(
                 f"{project_name}/pipelineRuns/{uuid7()}",
                 now,
                 now,
                 project,
-                window=Window(history.learned_until, now),
+                sources,
+                None if sources else Window(history.learned_until, now),
                 trigger=action.decision.trigger,
                 trigger_reason=action.decision.reason,
                 policy=policy.name,
-                recipe=recipe_of(project, retrains=True),
+                recipe=recipe_of(project, retrains=not sources),
                 drift=action.decision.drift,
                 error_share=action.decision.error_share,
                 examples=action.decision.examples,
             )
-            run, new = tx.create(run, request_id)
+            run, new = tx.create(started_by(run, events), request_id)
             if new:
+                take(events, run, tx)
                 self._operations.begin(tx, run)
 
     def failed(self, policy: Policy, error: Description, now: datetime) -> Step[Policy]:

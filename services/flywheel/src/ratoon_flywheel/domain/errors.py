@@ -17,6 +17,10 @@ FlywheelError
 ├── BadRecipe           the kind of task has no such recipe
 ├── NothingToLearn      there are no corrected or confirmed answers
 ├── RunEnded            the pipeline run has ended
+├── BadEvent            an external event lacks a field, or has one that is out of range
+├── EventNotExpected    no policy of the project expects the external event
+├── EventIdReused       another external event has the same source and id
+├── TooManyEvents       too many external events wait for the same policies
 ├── NoDecisionPending   the pipeline run does not wait for a decision
 └── NoReason            the decision has no reason
 """
@@ -139,3 +143,27 @@ class RunEnded(FlywheelError):
     """The pipeline run has ended and cannot be cancelled."""
 
     reason = "PIPELINE_RUN_ENDED"
+
+
+class BadEvent(FlywheelError):
+    """The external event lacks a field, or has one that is out of range."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_EVENT"
+
+
+class EventNotExpected(FlywheelError):
+    """No policy of the project has a filter that the external event matches."""
+
+    code, reason = "NOT_FOUND", "EVENT_NOT_EXPECTED"
+
+
+class EventIdReused(FlywheelError):
+    """Another external event of the project has the same source and id."""
+
+    code, reason = "ALREADY_EXISTS", "EVENT_ID_REUSED"
+
+
+class TooManyEvents(FlywheelError):
+    """So many external events wait for the same policies that one more tells them nothing."""
+
+    code, reason = "RESOURCE_EXHAUSTED", "TOO_MANY_EVENTS"

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from ratoon.flywheel.v1 import external_event_pb2, pipeline_run_pb2, policy_pb2, project_pb2, signal_pb2
 from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
-from ratoon.flywheel.v1 import pipeline_run_pb2, policy_pb2, project_pb2, signal_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceServicer
 from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
@@ -20,9 +20,11 @@ from ratoon.storage.watch import Changes
 from ratoon_flywheel import mapping
 from ratoon_flywheel.application import examples, feedback, handlers
 from ratoon_flywheel.application.commands import DecideRun
+from ratoon_flywheel.application.external_events import EventCounts, receive_event
 from ratoon_flywheel.application.ports import AnswerIndex, Deployments, Devices, Lineage, RunIndex, Segments
 from ratoon_flywheel.application.together import SharedCommits
 from ratoon_flywheel.application.watched import WatchedRuns
+from ratoon_flywheel.domain.pipelines.external_events import ExternalEvent
 from ratoon_flywheel.domain.pipelines.policies import Policy
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun
 from ratoon_flywheel.domain.projects import Project
@@ -52,6 +54,7 @@ class Ports:
     max_chars: int
     watched: WatchedRuns
     devices: Devices
+    event_counts: EventCounts
 
 
 class FlywheelServicer(FlywheelServiceServicer):
@@ -65,6 +68,9 @@ class FlywheelServicer(FlywheelServiceServicer):
         self._policies = StandardMethods(store, threads, Policy, handlers.POLICY, mapping.policy)
         self._runs = StandardMethods(
             store, threads, PipelineRun, handlers.PIPELINE_RUN, mapping.run, lambda run: run.state.ended
+        )
+        self._events = StandardMethods(
+            store, threads, ExternalEvent, handlers.EXTERNAL_EVENT, mapping.external_event
         )
         self._feedback = StandardMethods(store, threads, Feedback, handlers.FEEDBACK, mapping.feedback)
         self._segments = StandardMethods(store, threads, TrafficSegment, handlers.SEGMENT, mapping.segment)
@@ -222,6 +228,27 @@ class FlywheelServicer(FlywheelServiceServicer):
             handlers.decide_run, command, caller().name, ports.store, ports.operations, ports.clock
         )
         return mapping.run(run)
+
+    async def CreateExternalEvent(
+        self, request: pb.CreateExternalEventRequest, context: Context
+    ) -> external_event_pb2.ExternalEvent:
+        """Report an event of another system."""
+        ports, command = self._ports, mapping.receive_event(request)
+        held = (ports.store, ports.operations, ports.event_counts, ports.clock)
+        return mapping.external_event(await self._threads(receive_event, command, *held))
+
+    async def GetExternalEvent(
+        self, request: pb.GetExternalEventRequest, context: Context
+    ) -> external_event_pb2.ExternalEvent:
+        """One external event."""
+        return await self._events.get(request)
+
+    async def ListExternalEvents(
+        self, request: pb.ListExternalEventsRequest, context: Context
+    ) -> pb.ListExternalEventsResponse:
+        """The external events of a project."""
+        page = await self._events.list(request)
+        return pb.ListExternalEventsResponse(external_events=page.items, next_page_token=page.next_token)
 
     async def CreateFeedback(
         self, request: pb.CreateFeedbackRequest, context: Context

@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from ratoon.flywheel.v1 import external_event_pb2 as _external_event_pb2
 from ratoon.flywheel.v1 import pipeline_run_pb2 as _pipeline_run_pb2
 from ratoon.flywheel.v1 import policy_pb2 as _policy_pb2
 from ratoon.flywheel.v1 import project_pb2 as _project_pb2
@@ -1233,3 +1234,123 @@ class DeleteDriftReportResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteDriftReportResponse: _TypeAlias = DeleteDriftReportResponse  # noqa: Y015
+
+@_typing.final
+class CreateExternalEventRequest(_message.Message):
+    """Request of `CreateExternalEvent`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    EXTERNAL_EVENT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
+    request_id: _builtins.str
+    """Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different
+    request with the same ID is refused. At most 256 characters. `source` and `event_id` make a retry safe, too.
+    """
+    @_builtins.property
+    def external_event(self) -> _external_event_pb2.ExternalEvent:
+        """The event to report."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        external_event: _external_event_pb2.ExternalEvent | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["external_event", b"external_event"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["external_event", b"external_event", "parent", b"parent", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateExternalEventRequest: _TypeAlias = CreateExternalEventRequest  # noqa: Y015
+
+@_typing.final
+class GetExternalEventRequest(_message.Message):
+    """Request of `GetExternalEvent`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the external event: `projects/{project}/externalEvents/{external_event}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetExternalEventRequest: _TypeAlias = GetExternalEventRequest  # noqa: Y015
+
+@_typing.final
+class ListExternalEventsRequest(_message.Message):
+    """Request of `ListExternalEvents`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Resource name of the project: `projects/{project}`."""
+    page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
+    page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
+    order_by: _builtins.str
+    """Order of the items: `create_time` (default) or `create_time desc`. The token of another order is refused."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        order_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListExternalEventsRequest: _TypeAlias = ListExternalEventsRequest  # noqa: Y015
+
+@_typing.final
+class ListExternalEventsResponse(_message.Message):
+    """One page of external events."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXTERNAL_EVENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
+    @_builtins.property
+    def external_events(self) -> _containers.RepeatedCompositeFieldContainer[_external_event_pb2.ExternalEvent]:
+        """The external events of this page."""
+
+    def __init__(
+        self,
+        *,
+        external_events: _abc.Iterable[_external_event_pb2.ExternalEvent] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["external_events", b"external_events", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListExternalEventsResponse: _TypeAlias = ListExternalEventsResponse  # noqa: Y015

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from ratoon.flywheel.v1 import external_event_pb2 as ratoon_dot_flywheel_dot_v1_dot_external__event__pb2
 from ratoon.flywheel.v1 import flywheel_service_pb2 as ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2
 from ratoon.flywheel.v1 import pipeline_run_pb2 as ratoon_dot_flywheel_dot_v1_dot_pipeline__run__pb2
 from ratoon.flywheel.v1 import policy_pb2 as ratoon_dot_flywheel_dot_v1_dot_policy__pb2
@@ -128,6 +129,21 @@ class FlywheelServiceStub:
                 '/ratoon.flywheel.v1.FlywheelService/RejectPipelineRun',
                 request_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.RejectPipelineRunRequest.SerializeToString,
                 response_deserializer=ratoon_dot_flywheel_dot_v1_dot_pipeline__run__pb2.PipelineRun.FromString,
+                _registered_method=True)
+        self.CreateExternalEvent = channel.unary_unary(
+                '/ratoon.flywheel.v1.FlywheelService/CreateExternalEvent',
+                request_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.CreateExternalEventRequest.SerializeToString,
+                response_deserializer=ratoon_dot_flywheel_dot_v1_dot_external__event__pb2.ExternalEvent.FromString,
+                _registered_method=True)
+        self.GetExternalEvent = channel.unary_unary(
+                '/ratoon.flywheel.v1.FlywheelService/GetExternalEvent',
+                request_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.GetExternalEventRequest.SerializeToString,
+                response_deserializer=ratoon_dot_flywheel_dot_v1_dot_external__event__pb2.ExternalEvent.FromString,
+                _registered_method=True)
+        self.ListExternalEvents = channel.unary_unary(
+                '/ratoon.flywheel.v1.FlywheelService/ListExternalEvents',
+                request_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ListExternalEventsRequest.SerializeToString,
+                response_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ListExternalEventsResponse.FromString,
                 _registered_method=True)
         self.CreateFeedback = channel.unary_unary(
                 '/ratoon.flywheel.v1.FlywheelService/CreateFeedback',
@@ -323,6 +339,30 @@ class FlywheelServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateExternalEvent(self, request, context):
+        """Report an event of another system to the policies of a project. It is durable when the call returns. An event with
+        a known `source` and `event_id` is returned as it is stored, and refused if it differs (`EVENT_ID_REUSED`).
+        Refused, too: an invalid event (`BAD_EVENT`), one that no policy of the project expects (`EVENT_NOT_EXPECTED`), and
+        one for whose policies 100 events wait already (`TOO_MANY_EVENTS`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetExternalEvent(self, request, context):
+        """Return one external event.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListExternalEvents(self, request, context):
+        """List the external events of a project, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateFeedback(self, request, context):
         """Submit feedback on an answer. The feedback is durable when the call returns. For several feedbacks on one answer,
         the latest one counts. Refused: empty or invalid feedback (`BAD_FEEDBACK`), an ID that is not one of an answer
@@ -485,6 +525,21 @@ def add_FlywheelServiceServicer_to_server(servicer, server):
                     servicer.RejectPipelineRun,
                     request_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.RejectPipelineRunRequest.FromString,
                     response_serializer=ratoon_dot_flywheel_dot_v1_dot_pipeline__run__pb2.PipelineRun.SerializeToString,
+            ),
+            'CreateExternalEvent': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateExternalEvent,
+                    request_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.CreateExternalEventRequest.FromString,
+                    response_serializer=ratoon_dot_flywheel_dot_v1_dot_external__event__pb2.ExternalEvent.SerializeToString,
+            ),
+            'GetExternalEvent': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetExternalEvent,
+                    request_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.GetExternalEventRequest.FromString,
+                    response_serializer=ratoon_dot_flywheel_dot_v1_dot_external__event__pb2.ExternalEvent.SerializeToString,
+            ),
+            'ListExternalEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListExternalEvents,
+                    request_deserializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ListExternalEventsRequest.FromString,
+                    response_serializer=ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ListExternalEventsResponse.SerializeToString,
             ),
             'CreateFeedback': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateFeedback,
@@ -1019,6 +1074,87 @@ class FlywheelService:
             '/ratoon.flywheel.v1.FlywheelService/RejectPipelineRun',
             ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.RejectPipelineRunRequest.SerializeToString,
             ratoon_dot_flywheel_dot_v1_dot_pipeline__run__pb2.PipelineRun.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateExternalEvent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.flywheel.v1.FlywheelService/CreateExternalEvent',
+            ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.CreateExternalEventRequest.SerializeToString,
+            ratoon_dot_flywheel_dot_v1_dot_external__event__pb2.ExternalEvent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetExternalEvent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.flywheel.v1.FlywheelService/GetExternalEvent',
+            ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.GetExternalEventRequest.SerializeToString,
+            ratoon_dot_flywheel_dot_v1_dot_external__event__pb2.ExternalEvent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListExternalEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.flywheel.v1.FlywheelService/ListExternalEvents',
+            ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ListExternalEventsRequest.SerializeToString,
+            ratoon_dot_flywheel_dot_v1_dot_flywheel__service__pb2.ListExternalEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

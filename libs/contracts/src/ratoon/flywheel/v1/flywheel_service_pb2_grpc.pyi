@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from ratoon.flywheel.v1 import external_event_pb2 as _external_event_pb2
 from ratoon.flywheel.v1 import flywheel_service_pb2 as _flywheel_service_pb2
 from ratoon.flywheel.v1 import pipeline_run_pb2 as _pipeline_run_pb2
 from ratoon.flywheel.v1 import policy_pb2 as _policy_pb2
@@ -101,6 +102,16 @@ class FlywheelServiceStub:
     """Reject a pipeline run that waits for approval: the run ends as REFUSED. Refused in any other state
     (`NO_DECISION_WANTED`), and without a reason (`NO_REASON`).
     """
+    CreateExternalEvent: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreateExternalEventRequest, _external_event_pb2.ExternalEvent]
+    """Report an event of another system to the policies of a project. It is durable when the call returns. An event with
+    a known `source` and `event_id` is returned as it is stored, and refused if it differs (`EVENT_ID_REUSED`).
+    Refused, too: an invalid event (`BAD_EVENT`), one that no policy of the project expects (`EVENT_NOT_EXPECTED`), and
+    one for whose policies 100 events wait already (`TOO_MANY_EVENTS`).
+    """
+    GetExternalEvent: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.GetExternalEventRequest, _external_event_pb2.ExternalEvent]
+    """Return one external event."""
+    ListExternalEvents: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListExternalEventsRequest, _flywheel_service_pb2.ListExternalEventsResponse]
+    """List the external events of a project, oldest first."""
     CreateFeedback: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreateFeedbackRequest, _signal_pb2.Feedback]
     """Submit feedback on an answer. The feedback is durable when the call returns. For several feedbacks on one answer,
     the latest one counts. Refused: empty or invalid feedback (`BAD_FEEDBACK`), an ID that is not one of an answer
@@ -200,6 +211,16 @@ class FlywheelServiceAsyncStub(FlywheelServiceStub):
     """Reject a pipeline run that waits for approval: the run ends as REFUSED. Refused in any other state
     (`NO_DECISION_WANTED`), and without a reason (`NO_REASON`).
     """
+    CreateExternalEvent: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreateExternalEventRequest, _external_event_pb2.ExternalEvent]  # type: ignore[assignment]
+    """Report an event of another system to the policies of a project. It is durable when the call returns. An event with
+    a known `source` and `event_id` is returned as it is stored, and refused if it differs (`EVENT_ID_REUSED`).
+    Refused, too: an invalid event (`BAD_EVENT`), one that no policy of the project expects (`EVENT_NOT_EXPECTED`), and
+    one for whose policies 100 events wait already (`TOO_MANY_EVENTS`).
+    """
+    GetExternalEvent: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.GetExternalEventRequest, _external_event_pb2.ExternalEvent]  # type: ignore[assignment]
+    """Return one external event."""
+    ListExternalEvents: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.ListExternalEventsRequest, _flywheel_service_pb2.ListExternalEventsResponse]  # type: ignore[assignment]
+    """List the external events of a project, oldest first."""
     CreateFeedback: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreateFeedbackRequest, _signal_pb2.Feedback]  # type: ignore[assignment]
     """Submit feedback on an answer. The feedback is durable when the call returns. For several feedbacks on one answer,
     the latest one counts. Refused: empty or invalid feedback (`BAD_FEEDBACK`), an ID that is not one of an answer
@@ -404,6 +425,34 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         """Reject a pipeline run that waits for approval: the run ends as REFUSED. Refused in any other state
         (`NO_DECISION_WANTED`), and without a reason (`NO_REASON`).
         """
+
+    @_abc_1.abstractmethod
+    def CreateExternalEvent(
+        self,
+        request: _flywheel_service_pb2.CreateExternalEventRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_external_event_pb2.ExternalEvent, _abc.Awaitable[_external_event_pb2.ExternalEvent]]:
+        """Report an event of another system to the policies of a project. It is durable when the call returns. An event with
+        a known `source` and `event_id` is returned as it is stored, and refused if it differs (`EVENT_ID_REUSED`).
+        Refused, too: an invalid event (`BAD_EVENT`), one that no policy of the project expects (`EVENT_NOT_EXPECTED`), and
+        one for whose policies 100 events wait already (`TOO_MANY_EVENTS`).
+        """
+
+    @_abc_1.abstractmethod
+    def GetExternalEvent(
+        self,
+        request: _flywheel_service_pb2.GetExternalEventRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_external_event_pb2.ExternalEvent, _abc.Awaitable[_external_event_pb2.ExternalEvent]]:
+        """Return one external event."""
+
+    @_abc_1.abstractmethod
+    def ListExternalEvents(
+        self,
+        request: _flywheel_service_pb2.ListExternalEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_flywheel_service_pb2.ListExternalEventsResponse, _abc.Awaitable[_flywheel_service_pb2.ListExternalEventsResponse]]:
+        """List the external events of a project, oldest first."""
 
     @_abc_1.abstractmethod
     def CreateFeedback(

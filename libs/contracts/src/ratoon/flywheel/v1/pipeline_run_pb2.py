@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from ratoon.common.v1 import progress_pb2 as ratoon_dot_common_dot_v1_dot_progress__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%ratoon/flywheel/v1/pipeline_run.proto\x12\x12ratoon.flywheel.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fratoon/common/v1/progress.proto\"\xd0\x0b\n\x0bPipelineRun\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x05state\x18\x05 \x01(\x0e\x32%.ratoon.flywheel.v1.PipelineRun.State\x12\x38\n\x07trigger\x18\x06 \x01(\x0e\x32\'.ratoon.flywheel.v1.PipelineRun.Trigger\x12\x16\n\x0etrigger_reason\x18\x07 \x01(\t\x12\x0e\n\x06policy\x18\x08 \x01(\t\x12\x0f\n\x07sources\x18\t \x03(\t\x12\x35\n\x06stages\x18\n \x03(\x0b\x32%.ratoon.flywheel.v1.PipelineRun.Stage\x12*\n\x07\x66\x61ilure\x18\x0b \x01(\x0b\x32\x19.ratoon.common.v1.Failure\x12:\n\x08products\x18\x0c \x01(\x0b\x32(.ratoon.flywheel.v1.PipelineRun.Products\x12\x14\n\x0cskip_rollout\x18\r \x01(\x08\x12,\n\x08progress\x18\x0e \x01(\x0b\x32\x1a.ratoon.common.v1.Progress\x12:\n\x08\x61pproval\x18\x0f \x01(\x0b\x32(.ratoon.flywheel.v1.PipelineRun.Approval\x12\x0e\n\x06recipe\x18\x10 \x01(\t\x12\x39\n\x05\x64rift\x18\x11 \x03(\x0b\x32*.ratoon.flywheel.v1.PipelineRun.DriftEntry\x1a,\n\nDriftEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a\xa3\x01\n\x05Stage\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x10\n\x08resource\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1ag\n\x08\x41pproval\x12\x10\n\x08\x61pproved\x18\x01 \x01(\x08\x12\x0f\n\x07\x64\x65\x63ider\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x04 \x01(\t\x1a\xb5\x01\n\x08Products\x12\x17\n\x0f\x64\x61taset_version\x18\x01 \x01(\t\x12\x11\n\tlabel_set\x18\x02 \x01(\t\x12\r\n\x05split\x18\x03 \x01(\t\x12\x14\n\x0ctraining_run\x18\x04 \x01(\t\x12\x18\n\x10\x63\x61ndidate_digest\x18\x05 \x01(\t\x12\x16\n\x0e\x65valuation_run\x18\x06 \x01(\t\x12\x15\n\rmodel_version\x18\x07 \x01(\t\x12\x0f\n\x07rollout\x18\x08 \x01(\t\"\xbf\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_QUEUED\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x03\x12\x11\n\rSTATE_REFUSED\x10\x04\x12\x10\n\x0cSTATE_FAILED\x10\x05\x12\x14\n\x10STATE_CANCELLING\x10\x06\x12\x13\n\x0fSTATE_CANCELLED\x10\x07\x12\x15\n\x11STATE_ROLLED_BACK\x10\x08\"u\n\x07Trigger\x12\x17\n\x13TRIGGER_UNSPECIFIED\x10\x00\x12\x12\n\x0eTRIGGER_MANUAL\x10\x01\x12\x11\n\rTRIGGER_DRIFT\x10\x02\x12\x14\n\x10TRIGGER_FEEDBACK\x10\x03\x12\x14\n\x10TRIGGER_SCHEDULE\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%ratoon/flywheel/v1/pipeline_run.proto\x12\x12ratoon.flywheel.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fratoon/common/v1/progress.proto\"\xc4\r\n\x0bPipelineRun\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x05state\x18\x05 \x01(\x0e\x32%.ratoon.flywheel.v1.PipelineRun.State\x12\x38\n\x07trigger\x18\x06 \x01(\x0e\x32\'.ratoon.flywheel.v1.PipelineRun.Trigger\x12\x16\n\x0etrigger_reason\x18\x07 \x01(\t\x12\x0e\n\x06policy\x18\x08 \x01(\t\x12\x0f\n\x07sources\x18\t \x03(\t\x12\x35\n\x06stages\x18\n \x03(\x0b\x32%.ratoon.flywheel.v1.PipelineRun.Stage\x12*\n\x07\x66\x61ilure\x18\x0b \x01(\x0b\x32\x19.ratoon.common.v1.Failure\x12:\n\x08products\x18\x0c \x01(\x0b\x32(.ratoon.flywheel.v1.PipelineRun.Products\x12\x14\n\x0cskip_rollout\x18\r \x01(\x08\x12,\n\x08progress\x18\x0e \x01(\x0b\x32\x1a.ratoon.common.v1.Progress\x12:\n\x08\x61pproval\x18\x0f \x01(\x0b\x32(.ratoon.flywheel.v1.PipelineRun.Approval\x12\x0e\n\x06recipe\x18\x10 \x01(\t\x12\x39\n\x05\x64rift\x18\x11 \x03(\x0b\x32*.ratoon.flywheel.v1.PipelineRun.DriftEntry\x12\x45\n\x0estarting_event\x18\x12 \x01(\x0b\x32-.ratoon.flywheel.v1.PipelineRun.StartingEvent\x12\x13\n\x0b\x65vent_count\x18\x13 \x01(\x05\x1a,\n\nDriftEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a\x81\x01\n\rStartingEvent\x12\x16\n\x0e\x65xternal_event\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x0c\n\x04type\x18\x04 \x01(\t\x12(\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a\xa3\x01\n\x05Stage\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x10\n\x08resource\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1ag\n\x08\x41pproval\x12\x10\n\x08\x61pproved\x18\x01 \x01(\x08\x12\x0f\n\x07\x64\x65\x63ider\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x04 \x01(\t\x1a\xb5\x01\n\x08Products\x12\x17\n\x0f\x64\x61taset_version\x18\x01 \x01(\t\x12\x11\n\tlabel_set\x18\x02 \x01(\t\x12\r\n\x05split\x18\x03 \x01(\t\x12\x14\n\x0ctraining_run\x18\x04 \x01(\t\x12\x18\n\x10\x63\x61ndidate_digest\x18\x05 \x01(\t\x12\x16\n\x0e\x65valuation_run\x18\x06 \x01(\t\x12\x15\n\rmodel_version\x18\x07 \x01(\t\x12\x0f\n\x07rollout\x18\x08 \x01(\t\"\xbf\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_QUEUED\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x03\x12\x11\n\rSTATE_REFUSED\x10\x04\x12\x10\n\x0cSTATE_FAILED\x10\x05\x12\x14\n\x10STATE_CANCELLING\x10\x06\x12\x13\n\x0fSTATE_CANCELLED\x10\x07\x12\x15\n\x11STATE_ROLLED_BACK\x10\x08\"\x88\x01\n\x07Trigger\x12\x17\n\x13TRIGGER_UNSPECIFIED\x10\x00\x12\x12\n\x0eTRIGGER_MANUAL\x10\x01\x12\x11\n\rTRIGGER_DRIFT\x10\x02\x12\x14\n\x10TRIGGER_FEEDBACK\x10\x03\x12\x14\n\x10TRIGGER_SCHEDULE\x10\x04\x12\x11\n\rTRIGGER_EVENT\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,17 +36,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PIPELINERUN_DRIFTENTRY']._loaded_options = None
   _globals['_PIPELINERUN_DRIFTENTRY']._serialized_options = b'8\001'
   _globals['_PIPELINERUN']._serialized_start=128
-  _globals['_PIPELINERUN']._serialized_end=1616
-  _globals['_PIPELINERUN_DRIFTENTRY']._serialized_start=804
-  _globals['_PIPELINERUN_DRIFTENTRY']._serialized_end=848
-  _globals['_PIPELINERUN_STAGE']._serialized_start=851
-  _globals['_PIPELINERUN_STAGE']._serialized_end=1014
-  _globals['_PIPELINERUN_APPROVAL']._serialized_start=1016
-  _globals['_PIPELINERUN_APPROVAL']._serialized_end=1119
-  _globals['_PIPELINERUN_PRODUCTS']._serialized_start=1122
-  _globals['_PIPELINERUN_PRODUCTS']._serialized_end=1303
-  _globals['_PIPELINERUN_STATE']._serialized_start=1306
-  _globals['_PIPELINERUN_STATE']._serialized_end=1497
-  _globals['_PIPELINERUN_TRIGGER']._serialized_start=1499
-  _globals['_PIPELINERUN_TRIGGER']._serialized_end=1616
+  _globals['_PIPELINERUN']._serialized_end=1860
+  _globals['_PIPELINERUN_DRIFTENTRY']._serialized_start=896
+  _globals['_PIPELINERUN_DRIFTENTRY']._serialized_end=940
+  _globals['_PIPELINERUN_STARTINGEVENT']._serialized_start=943
+  _globals['_PIPELINERUN_STARTINGEVENT']._serialized_end=1072
+  _globals['_PIPELINERUN_STAGE']._serialized_start=1075
+  _globals['_PIPELINERUN_STAGE']._serialized_end=1238
+  _globals['_PIPELINERUN_APPROVAL']._serialized_start=1240
+  _globals['_PIPELINERUN_APPROVAL']._serialized_end=1343
+  _globals['_PIPELINERUN_PRODUCTS']._serialized_start=1346
+  _globals['_PIPELINERUN_PRODUCTS']._serialized_end=1527
+  _globals['_PIPELINERUN_STATE']._serialized_start=1530
+  _globals['_PIPELINERUN_STATE']._serialized_end=1721
+  _globals['_PIPELINERUN_TRIGGER']._serialized_start=1724
+  _globals['_PIPELINERUN_TRIGGER']._serialized_end=1860
 # @@protoc_insertion_point(module_scope)

@@ -90,6 +90,8 @@ class PipelineRun(_message.Message):
         """Started by a policy: users found too large a share of the answers wrong."""
         TRIGGER_SCHEDULE: PipelineRun._Trigger.ValueType  # 4
         """Started by the schedule of a policy."""
+        TRIGGER_EVENT: PipelineRun._Trigger.ValueType  # 5
+        """Started by a policy: an external event that it expects was received."""
 
     class Trigger(_Trigger, metaclass=_TriggerEnumTypeWrapper):
         """Cause of a pipeline run."""
@@ -104,6 +106,8 @@ class PipelineRun(_message.Message):
     """Started by a policy: users found too large a share of the answers wrong."""
     TRIGGER_SCHEDULE: PipelineRun.Trigger.ValueType  # 4
     """Started by the schedule of a policy."""
+    TRIGGER_EVENT: PipelineRun.Trigger.ValueType  # 5
+    """Started by a policy: an external event that it expects was received."""
 
     @_typing.final
     class DriftEntry(_message.Message):
@@ -122,6 +126,44 @@ class PipelineRun(_message.Message):
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
         _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class StartingEvent(_message.Message):
+        """External event that began a run."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        EXTERNAL_EVENT_FIELD_NUMBER: _builtins.int
+        EVENT_ID_FIELD_NUMBER: _builtins.int
+        SOURCE_FIELD_NUMBER: _builtins.int
+        TYPE_FIELD_NUMBER: _builtins.int
+        TIME_FIELD_NUMBER: _builtins.int
+        external_event: _builtins.str
+        """Resource name of the external event."""
+        event_id: _builtins.str
+        """`id` of the CloudEvent."""
+        source: _builtins.str
+        """`source` of the CloudEvent."""
+        type: _builtins.str
+        """`type` of the CloudEvent."""
+        @_builtins.property
+        def time(self) -> _timestamp_pb2.Timestamp:
+            """`time` of the CloudEvent; the time of receipt if it has none."""
+
+        def __init__(
+            self,
+            *,
+            external_event: _builtins.str = ...,
+            event_id: _builtins.str = ...,
+            source: _builtins.str = ...,
+            type: _builtins.str = ...,
+            time: _timestamp_pb2.Timestamp | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["event_id", b"event_id", "external_event", b"external_event", "source", b"source", "time", b"time", "type", b"type"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -272,6 +314,8 @@ class PipelineRun(_message.Message):
     APPROVAL_FIELD_NUMBER: _builtins.int
     RECIPE_FIELD_NUMBER: _builtins.int
     DRIFT_FIELD_NUMBER: _builtins.int
+    STARTING_EVENT_FIELD_NUMBER: _builtins.int
+    EVENT_COUNT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/pipelineRuns/{pipeline_run}`."""
     revision: _builtins.int
@@ -288,6 +332,8 @@ class PipelineRun(_message.Message):
     """Stop after the registration of the model version. Default: false."""
     recipe: _builtins.str
     """Recipe of the training. Default: that of the project (`recipes`, `retraining_recipes`); `sft` where it names none."""
+    event_count: _builtins.int
+    """Number of external events that the run took. List them by `ListExternalEvents`."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -299,7 +345,7 @@ class PipelineRun(_message.Message):
     @_builtins.property
     def sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Resource names of the ingestion sources to build from, all of the same project. Empty: the run retrains on
-        corrected traffic, as each run that a policy starts does. Without a version in production, such a run fails.
+        corrected traffic. Without a version in production, such a run fails.
         """
 
     @_builtins.property
@@ -326,6 +372,10 @@ class PipelineRun(_message.Message):
     def drift(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
         """Divergences of the drift that started the run, by feature, in widths of the noise band. Empty for other triggers."""
 
+    @_builtins.property
+    def starting_event(self) -> Global___PipelineRun.StartingEvent:
+        """External event that began the run: the oldest one that waited for its policy. Not set: none did."""
+
     def __init__(
         self,
         *,
@@ -346,10 +396,12 @@ class PipelineRun(_message.Message):
         approval: Global___PipelineRun.Approval | None = ...,
         recipe: _builtins.str = ...,
         drift: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        starting_event: Global___PipelineRun.StartingEvent | None = ...,
+        event_count: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "create_time", b"create_time", "failure", b"failure", "products", b"products", "progress", b"progress", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "create_time", b"create_time", "failure", b"failure", "products", b"products", "progress", b"progress", "starting_event", b"starting_event", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "create_time", b"create_time", "drift", b"drift", "failure", b"failure", "name", b"name", "policy", b"policy", "products", b"products", "progress", b"progress", "recipe", b"recipe", "revision", b"revision", "skip_rollout", b"skip_rollout", "sources", b"sources", "stages", b"stages", "state", b"state", "trigger", b"trigger", "trigger_reason", b"trigger_reason", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "create_time", b"create_time", "drift", b"drift", "event_count", b"event_count", "failure", b"failure", "name", b"name", "policy", b"policy", "products", b"products", "progress", b"progress", "recipe", b"recipe", "revision", b"revision", "skip_rollout", b"skip_rollout", "sources", b"sources", "stages", b"stages", "starting_event", b"starting_event", "state", b"state", "trigger", b"trigger", "trigger_reason", b"trigger_reason", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -3,17 +3,19 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -24,6 +26,36 @@ class Policy(_message.Message):
     """
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class EventFilter(_message.Message):
+        """Condition on an external event. All fields that are set must match: exactly, or, if the text ends in `*`, as a
+        prefix. `type` or `source` is required.
+        """
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        TYPE_FIELD_NUMBER: _builtins.int
+        SOURCE_FIELD_NUMBER: _builtins.int
+        SUBJECT_FIELD_NUMBER: _builtins.int
+        type: _builtins.str
+        """`type` of the CloudEvent. Empty: any."""
+        source: _builtins.str
+        """`source` of the CloudEvent. Empty: any."""
+        subject: _builtins.str
+        """`subject` of the CloudEvent. Empty: any, or none."""
+        def __init__(
+            self,
+            *,
+            type: _builtins.str = ...,
+            source: _builtins.str = ...,
+            subject: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["source", b"source", "subject", b"subject", "type", b"type"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     NAME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
@@ -43,6 +75,8 @@ class Policy(_message.Message):
     DRY_RUN_FIELD_NUMBER: _builtins.int
     LAST_DECISION_FIELD_NUMBER: _builtins.int
     LAST_DECISION_TIME_FIELD_NUMBER: _builtins.int
+    EVENT_FILTERS_FIELD_NUMBER: _builtins.int
+    SOURCES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/policies/{policy}`."""
     revision: _builtins.int
@@ -104,6 +138,19 @@ class Policy(_message.Message):
     def last_decision_time(self) -> _timestamp_pb2.Timestamp:
         """Time of the last decision that differed from the one before it. Set by the server."""
 
+    @_builtins.property
+    def event_filters(self) -> _containers.RepeatedCompositeFieldContainer[Global___Policy.EventFilter]:
+        """External events that start a run, whatever the drift. An event matches if it matches one of the filters, at most
+        50. Empty: no event does.
+        """
+
+    @_builtins.property
+    def sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Resource names of the ingestion sources, of the same project, that a run builds from if an event starts it; at most
+        100. Such a run does not wait for feedback. Empty: it retrains on corrected traffic, as each other run of a policy
+        does, once there are `min_feedback` answers for it.
+        """
+
     def __init__(
         self,
         *,
@@ -125,10 +172,12 @@ class Policy(_message.Message):
         dry_run: _builtins.bool | None = ...,
         last_decision: _builtins.str = ...,
         last_decision_time: _timestamp_pb2.Timestamp | None = ...,
+        event_filters: _abc.Iterable[Global___Policy.EventFilter] | None = ...,
+        sources: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_budget_runs", b"_budget_runs", "_cooldown_seconds", b"_cooldown_seconds", "_dry_run", b"_dry_run", "_paused", b"_paused", "_schedule_seconds", b"_schedule_seconds", "_settle_seconds", b"_settle_seconds", "budget_runs", b"budget_runs", "cooldown_seconds", b"cooldown_seconds", "create_time", b"create_time", "dry_run", b"dry_run", "last_decision_time", b"last_decision_time", "paused", b"paused", "schedule_seconds", b"schedule_seconds", "settle_seconds", b"settle_seconds", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_runs", b"_budget_runs", "_cooldown_seconds", b"_cooldown_seconds", "_dry_run", b"_dry_run", "_paused", b"_paused", "_schedule_seconds", b"_schedule_seconds", "_settle_seconds", b"_settle_seconds", "budget_runs", b"budget_runs", "burst_answers", b"burst_answers", "cooldown_seconds", b"cooldown_seconds", "create_time", b"create_time", "drift_threshold", b"drift_threshold", "dry_run", b"dry_run", "error_rate_threshold", b"error_rate_threshold", "etag", b"etag", "last_decision", b"last_decision", "last_decision_time", b"last_decision_time", "min_answers", b"min_answers", "min_feedback", b"min_feedback", "name", b"name", "paused", b"paused", "revision", b"revision", "schedule_seconds", b"schedule_seconds", "settle_seconds", b"settle_seconds", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_runs", b"_budget_runs", "_cooldown_seconds", b"_cooldown_seconds", "_dry_run", b"_dry_run", "_paused", b"_paused", "_schedule_seconds", b"_schedule_seconds", "_settle_seconds", b"_settle_seconds", "budget_runs", b"budget_runs", "burst_answers", b"burst_answers", "cooldown_seconds", b"cooldown_seconds", "create_time", b"create_time", "drift_threshold", b"drift_threshold", "dry_run", b"dry_run", "error_rate_threshold", b"error_rate_threshold", "etag", b"etag", "event_filters", b"event_filters", "last_decision", b"last_decision", "last_decision_time", b"last_decision_time", "min_answers", b"min_answers", "min_feedback", b"min_feedback", "name", b"name", "paused", b"paused", "revision", b"revision", "schedule_seconds", b"schedule_seconds", "settle_seconds", b"settle_seconds", "sources", b"sources", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__budget_runs: _TypeAlias = _typing.Literal["budget_runs"]  # noqa: Y015
     _WhichOneofArgType__budget_runs: _TypeAlias = _typing.Literal["_budget_runs", b"_budget_runs"]  # noqa: Y015

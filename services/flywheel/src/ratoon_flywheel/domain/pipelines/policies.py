@@ -14,6 +14,12 @@ from ratoon.tasks.votes import Tally, Votes
 from ratoon_flywheel.domain.bands import widths
 from ratoon_flywheel.domain.errors import BadPolicy
 from ratoon_flywheel.domain.etags import etag_of
+from ratoon_flywheel.domain.pipelines.external_events import (
+    MAX_SOURCES,
+    EventFilter,
+    ExternalEvent,
+    check_filters,
+)
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, State, Trigger
 
 BUDGET_PERIOD = timedelta(days=30)
@@ -62,14 +68,23 @@ class Policy:
     last_decision: str = ""
     last_decision_time: datetime | None = None
     revision: int = 0
+    event_filters: tuple[EventFilter, ...] = ()
+    """Conditions on external events, of which one suffices; empty: no event starts a run."""
+    sources: tuple[str, ...] = ()
+    """Ingestion sources that a run builds from if an event starts it; empty: corrected traffic."""
 
     @property
     def etag(self) -> str:
-        """The mark of what a person can change."""
-        return etag_of(*(getattr(self, name) for name in CHANGEABLE))
+        """The mark of what a person can change. Settings of events count only if there are some."""
+        more = [(name, getattr(self, name)) for name in _EVENT_SETTINGS if getattr(self, name)]
+        return etag_of(*(getattr(self, name) for name in _OLDEST), *more)
+
+    def expects(self, event: ExternalEvent) -> bool:
+        """Return whether an event starts a run."""
+        return any(each.matches(event) for each in self.event_filters)
 
 
-CHANGEABLE = (
+_OLDEST = (
     "drift_threshold",
     "error_rate_threshold",
     "min_answers",
@@ -82,6 +97,8 @@ CHANGEABLE = (
     "paused",
     "dry_run",
 )
+_EVENT_SETTINGS = ("event_filters", "sources")
+CHANGEABLE = (*_OLDEST, *_EVENT_SETTINGS)
 """The fields that a person can change."""
 
 
@@ -110,6 +127,9 @@ def checked(policy: Policy) -> Policy:
     for name in ("drift_threshold", "min_answers", "min_feedback"):
         if getattr(policy, name) == 0:
             raise BadPolicy(f"{name} must be more than 0.", name)
+    check_filters(policy.event_filters)
+    if len(policy.sources) > MAX_SOURCES:
+        raise BadPolicy(f"{len(policy.sources)} sources are too many; at most {MAX_SOURCES}.", "sources")
     return policy
 
 
@@ -165,6 +185,8 @@ class Signals:
     """Answers whose right label is known and that no version in production has learned from: confirmed or corrected."""
     traces: tuple[str, ...] = ()
     """Trace contexts of the feedback, the newest first."""
+    events: tuple[ExternalEvent, ...] = ()
+    """External events that wait for the policy, the oldest first."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +195,7 @@ class History:
 
     open_run: str = ""
     last_retraining: str = ""
+    """The last retraining, or run of a policy, that has ended."""
     last_end: datetime | None = None
     started_recently: int = 0
     """Runs that policies started in the last 30 days."""
@@ -241,6 +264,8 @@ class Decision:
     """Share of unhappy callers that starts a run; 0: it does not."""
     examples: int = 0
     """Examples that a run starts with."""
+    takes_events: bool = False
+    """Whether the run takes the events that wait for the policy."""
 
 
 @dataclass(frozen=True)
@@ -254,7 +279,7 @@ class _Reason:
 def history_of(runs: Sequence[PipelineRun], now: datetime) -> History:
     """What a decision needs to know of the runs of a project, oldest first."""
     open_runs = [run.name for run in runs if not run.state.ended]
-    retrainings = [run for run in runs if run.retrains and run.state.ended]
+    retrainings = [run for run in runs if (run.retrains or run.policy) and run.state.ended]
     learned = [run.window.end for run in retrainings if run.state is State.SUCCEEDED and run.window]
     return History(
         open_runs[0] if open_runs else "",
@@ -329,6 +354,7 @@ def decide(policy: Policy, signals: Signals, history: History, now: datetime) ->
         reasons[0].drift,
         max(reason.error_share for reason in reasons),
         signals.examples.total,
+        bool(signals.events),
     )
 
 
@@ -368,12 +394,30 @@ def decided(policy: Policy, decision: Decision, now: datetime) -> Policy:
 
 def _reasons(policy: Policy, signals: Signals, history: History, now: datetime) -> list[_Reason]:
     """Return the reasons for a run, strongest first."""
+    if _builds_from_sources(policy, signals):
+        return [_event(signals.events)]
     candidates = [
         _drift(policy, signals, history),
         _errors(policy, signals, history),
+        _event(signals.events) if signals.events else None,
         _schedule(policy, signals, history, now),
     ]
     return [reason for reason in candidates if reason is not None]
+
+
+def _builds_from_sources(policy: Policy, signals: Signals) -> bool:
+    """Return whether a run would build from the sources of the policy, and not from corrected traffic."""
+    return bool(policy.sources and signals.events)
+
+
+def _event(events: Sequence[ExternalEvent]) -> _Reason:
+    first = events[0]
+    time = first.time.isoformat(timespec="seconds")
+    more = f", and {len(events) - 1} more" if len(events) > 1 else ""
+    return _Reason(
+        Trigger.EVENT,
+        f"the event {first.type:.100} {first.event_id:.100} of {first.source:.100} ({time}) was received{more}",
+    )
 
 
 def _drift(policy: Policy, signals: Signals, history: History) -> _Reason | None:
@@ -461,6 +505,8 @@ def _schedule(policy: Policy, signals: Signals, history: History, now: datetime)
 
 def _unsettled(policy: Policy, signals: Signals, now: datetime) -> str:
     """Return what the trigger window still lacks; empty when it has settled."""
+    if _builds_from_sources(policy, signals):
+        return ""
     if signals.examples.total < policy.min_feedback:
         return f"{policy.min_feedback} corrected or confirmed answers, {signals.examples.total} so far"
     silence = (now - signals.last_time).total_seconds() if signals.last_time else float("inf")

@@ -40,6 +40,7 @@ class Trigger(StrEnum):
     DRIFT = "DRIFT"
     FEEDBACK = "FEEDBACK"
     SCHEDULE = "SCHEDULE"
+    EVENT = "EVENT"
 
 
 class StageId(StrEnum):
@@ -157,6 +158,17 @@ class Approval:
 
 
 @dataclass(frozen=True)
+class StartingEvent:
+    """External event that began a run."""
+
+    external_event: str
+    event_id: str
+    source: str
+    type: str
+    time: datetime
+
+
+@dataclass(frozen=True)
 class PipelineRun:
     """One run of the pipeline, from data to a served version."""
 
@@ -198,6 +210,10 @@ class PipelineRun:
     rollback_requested: datetime | None = None
     """Time of the last request to roll back, because users' corrections show a loss."""
     revision: int = 0
+    starting_event: StartingEvent | None = None
+    """The oldest of the external events that it took; None: it took none."""
+    event_count: int = 0
+    """Number of external events that it took."""
 
     @property
     def retrains(self) -> bool:
