@@ -161,11 +161,23 @@ def _as_utf8(stream: BinaryIO, codec: str) -> BinaryIO:
 
 
 def _wide(head: bytes) -> str:
-    """UTF-16 without a mark: its line ends, delimiters and digits have a zero byte, always on the same side."""
+    """UTF-16 without a mark: its line ends, delimiters and digits have a zero byte, always on the same side.
+
+    UTF-8 with a few NUL characters has such bytes as well, but remains valid.
+    """
     zeros = head.count(0)
-    if zeros < max(2, len(head) // 50):
+    if zeros < max(2, len(head) // 50) or (zeros < len(head) * 0.3 and _is_utf8(head)):
         return ""
     odd = head[1::2].count(0)
     if odd >= 0.95 * zeros:
         return "utf-16-le"
     return "utf-16-be" if zeros - odd >= 0.95 * zeros else ""
+
+
+def _is_utf8(head: bytes) -> bool:
+    """Return whether bytes are UTF-8 up to a last character that may be cut."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
