@@ -17,6 +17,7 @@ from ratoon.tasks.classify import Classify
 from ratoon.tasks.kind import Direction, Metric
 from ratoon.tasks.kinds import TaskSpec
 from ratoon.tasks.titles import metric_title
+from ratoon_evaluation.domain import judging
 from ratoon_evaluation.domain.kinds.table import kind_of
 from ratoon_evaluation.domain.scores import DomainScores, Interval, Measurements, Scores
 from ratoon_evaluation.domain.suites import is_suite_metric, suite_metric
@@ -131,7 +132,7 @@ def judge(
     """
     ours, shared = kind_of(task), kinds.kind_of(task)
     criteria = _Criteria(
-        metrics=shared.METRICS,
+        metrics={**judging.METRICS, **shared.METRICS},
         primary=primary or shared.PRIMARY,
         simplest=ours.BASELINE,
         titles=ours.BASELINE_TITLES,

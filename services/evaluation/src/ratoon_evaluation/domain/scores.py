@@ -94,6 +94,56 @@ class Scores:
 
 
 @dataclass(frozen=True)
+class JudgeScores:
+    """What one judge said about the answers to one test part. Its metrics are among those of the answerers."""
+
+    judge: str
+    """Last segment of its name."""
+    identity: str = ""
+    """Digest of all that its judgements depend on beside prompts and answers."""
+    judged: int = 0
+    """Pairs, or answers of the candidate, with a judgement."""
+    unparsable: int = 0
+    failed: int = 0
+    """Pairs or answers without a reply."""
+    wins: int = 0
+    losses: int = 0
+    ties: int = 0
+    inconsistent: int = 0
+    """Pairs whose verdict changed with the order; ties."""
+    identical: int = 0
+    """Pairs with the same answer twice; ties."""
+    first_position: int = 0
+    """Pairs of which the first answer won in both orders."""
+    second_position: int = 0
+    longer_win_rate: Interval | None = None
+    """Among the pairs whose longer answer is the candidate's."""
+    longer: int = 0
+    shorter_win_rate: Interval | None = None
+    shorter: int = 0
+    judgements: str = field(default="", metadata={"artifact": True})
+    """Digest of the judgements (parquet)."""
+
+
+@dataclass(frozen=True)
+class HumanScores:
+    """What people said about the answers to one test part."""
+
+    pairs: int = 0
+    """Records with a comparison of the two answers."""
+    wins: int = 0
+    losses: int = 0
+    ties: int = 0
+    comparison_alpha: float | None = None
+    """Krippendorff's alpha, nominal; None: undefined."""
+    candidate_ratings: int = 0
+    """Rated answers of the candidate."""
+    reference_ratings: int = 0
+    rating_alpha: float | None = None
+    """Krippendorff's alpha, ordinal; None: undefined."""
+
+
+@dataclass(frozen=True)
 class DomainScores:
     """All that was measured on one domain: a population, stood for by one sealed test part."""
 
@@ -116,6 +166,8 @@ class DomainScores:
     """Metrics of the candidate minus the reference's on the same records, paired, by name of the metric."""
     baseline_differences: Mapping[str, Interval] = field(default_factory=dict)
     """Metrics of the candidate minus the best baseline's on the same records, paired, by name of the metric."""
+    judges: tuple[JudgeScores, ...] = ()
+    human: HumanScores | None = None
 
     @property
     def all_differences(self) -> Mapping[str, Interval]:

@@ -21,12 +21,18 @@ from ratoon.storage.models import fetch_model
 from ratoon_evaluation.domain.gate import Outcome, Rule, RuleKind, judge
 from ratoon_evaluation.domain.scores import Measurements
 from ratoon_evaluation.worker import cards, report
+from ratoon_evaluation.worker.judges import agreement_job
+from ratoon_evaluation.worker.judges.judging_job import JudgingJob
+from ratoon_evaluation.worker.judges.people import People
 from ratoon_evaluation.worker.kinds.table import KINDS, Evaluator
 from ratoon_evaluation.worker.models import check_device
 from ratoon_evaluation.worker.parts import read_part
-from ratoon_evaluation.worker.passes import Domain, Pass, roles
+from ratoon_evaluation.worker.passes import CANDIDATE, REFERENCE, Domain, Pass, roles
 from ratoon_evaluation.worker.spec import compute_of_spec, read_spec, task_of_spec
 from ratoon_evaluation.worker.suites.suite_job import SuiteJob
+
+AGREEMENT = "agreement"
+"""Kind of the jobs that compare a judge with people."""
 
 JSON = dict[str, Any]
 Key = tuple[str, str, str]
@@ -44,6 +50,8 @@ def run(raw_spec: JSON, job: JobFolder) -> JSON:
 
     Raises Stopped, AcceleratorMissing, UnusablePart, BadChatTemplate, BaselinesFailed or an artifact store's error.
     """
+    if from_json(JobEnvironment, raw_spec).task == AGREEMENT:
+        return agreement_job.run(raw_spec, job)
     spec = read_spec(raw_spec)
     check_device(compute_of_spec(spec))
     store = ArtifactStore(from_json(JobEnvironment, raw_spec).artifacts)
@@ -57,14 +65,17 @@ def run(raw_spec: JSON, job: JobFolder) -> JSON:
     finally:
         fitting.stop()
         shutil.rmtree(job.path / "models", ignore_errors=True)
+    judging, people = JudgingJob(spec, store, job.path), People(spec)
+    texts = {domain.name: (domain, models.texts(domain)) for domain in domains} if spec.judges else {}
+    judging.ask(texts, _ProgressReporter(job, judging.count(texts), _JUDGING, 0.95, "prompts"))
     job.progress(0.95, "Computing scores and intervals")
-    measured = Measurements(
-        tuple(
-            evaluator.measure(domain, models.answers_to(domain), known)
-            for domain, known in zip(domains, fitted, strict=True)
-        ),
-        suites.scores(),
-    )
+    scores = [
+        people.added_to(evaluator.measure(domain, models.answers_to(domain), known), domain)
+        for domain, known in zip(domains, fitted, strict=True)
+    ]
+    if texts:
+        scores = [judging.added_to(each, *texts[each.domain]) for each in scores]
+    measured = Measurements(tuple(scores), suites.scores())
     return to_json(_concluded(spec, store, models.cards, measured))
 
 
@@ -79,6 +90,11 @@ class _Models:
     def answers_to(self, domain: Domain) -> dict[str, Any]:
         """Return the answers to a test part by answerer."""
         return {each.answerer: self.answers[each.key] for each in self.passes if each.domain is domain}
+
+    def texts(self, domain: Domain) -> dict[str, Sequence[str]]:
+        """Return the answers of the models that are compared, by role."""
+        answers = self.answers_to(domain)
+        return {role: answers[role].texts for role in (CANDIDATE, REFERENCE) if role in answers}
 
 
 def _domain(store: ArtifactStore, spec: ScoringSpec.Domain, evaluator: Evaluator) -> Domain:
@@ -101,7 +117,7 @@ def _models(
     answers = _stored_answers(spec, evaluator, passes)
     unknown = {each.key: each for each in passes if each.key not in answers}
     total = sum(len(each.domain.test) for each in unknown.values()) + suites.count
-    reporter = _ProgressReporter(job, total)
+    reporter = _ProgressReporter(job, total, 0.0, _JUDGING if spec.judges else 0.95, "answers")
     described = {}
     for role, digest in _in_turn(spec, passes).items():
         reporter.report(f"Loading the {role}")
@@ -164,11 +180,17 @@ def _generation(spec: ScoringSpec) -> dict[str, object]:
     return {**sampling, "seed": spec.generation.seed, "engine": spec.generation.engine.lower(), **shots}
 
 
+_JUDGING = 0.6
+"""Fraction of a job with judges at which they are asked."""
+
+
 class _ProgressReporter:
     """Report progress over all models and domains with the remaining time, and raise Stopped on a stop request."""
 
-    def __init__(self, job: JobFolder, total: int) -> None:
+    def __init__(self, job: JobFolder, total: int, start: float, end: float, unit: str) -> None:
+        """The fraction of the job grows from `start` to `end`; `unit` is what is counted."""
         self._job, self._total = job, total
+        self._start, self._share, self._unit = start, end - start, unit
         self._done, self._before = 0, 0
         self._started = time.monotonic()
 
@@ -190,10 +212,10 @@ class _ProgressReporter:
             raise Stopped("The evaluation was cancelled.")
         elapsed = time.monotonic() - self._started
         self._job.progress(
-            0.95 * done / self._total if self._total else 0.95,
+            self._start + self._share * (done / self._total if self._total else 1.0),
             message,
             done=done,
             total=self._total,
-            unit="answers",
+            unit=self._unit,
             remaining_s=elapsed * (self._total - done) / done if done else None,
         )

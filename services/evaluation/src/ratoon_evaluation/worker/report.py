@@ -13,6 +13,7 @@ from ratoon.tasks.classify import Classify
 from ratoon.tasks.kind import Direction, Metric
 from ratoon.tasks.kinds import TaskSpec
 from ratoon.tasks.titles import metric_title
+from ratoon_evaluation.domain import judging
 from ratoon_evaluation.domain.gate import Outcome, Verdict, untested
 from ratoon_evaluation.domain.kinds.classify import Confusion
 from ratoon_evaluation.domain.kinds.table import kind_of
@@ -64,7 +65,8 @@ class _Words:
 
 def _words(task: TaskSpec, primary: str) -> _Words:
     shared = kinds.kind_of(task)
-    return _Words(shared.METRICS, shared.METRICS[primary or shared.PRIMARY], kind_of(task).BASELINE_TITLES)
+    metrics = {**shared.METRICS, **judging.METRICS}
+    return _Words(metrics, shared.METRICS[primary or shared.PRIMARY], kind_of(task).BASELINE_TITLES)
 
 
 _OF_LABELS = _words(_ANY_LABELS, "")

@@ -13,6 +13,7 @@ from ratoon.common.v1 import compute_pb2 as _compute_pb2
 from ratoon.common.v1 import generation_pb2 as _generation_pb2
 from ratoon.common.v1 import progress_pb2 as _progress_pb2
 from ratoon.common.v1 import task_pb2 as _task_pb2
+from ratoon.evaluation.v1 import judge_pb2 as _judge_pb2
 from ratoon.evaluation.v1 import suite_pb2 as _suite_pb2
 import builtins as _builtins
 import sys
@@ -95,6 +96,9 @@ class EvaluationRun(_message.Message):
     SUITES_FIELD_NUMBER: _builtins.int
     SUITE_RESULTS_FIELD_NUMBER: _builtins.int
     COMPUTE_FIELD_NUMBER: _builtins.int
+    JUDGES_FIELD_NUMBER: _builtins.int
+    JUDGE_REQUIREMENTS_FIELD_NUMBER: _builtins.int
+    HUMAN_RATINGS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/evaluationRuns/{evaluation_run}`."""
     revision: _builtins.int
@@ -185,6 +189,23 @@ class EvaluationRun(_message.Message):
         accelerators and more than one device (`COMPUTE_NOT_SUPPORTED`) are refused. Default: CPU, 32-bit floating point.
         """
 
+    @_builtins.property
+    def judges(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Judges of the answers, at most one of each kind: `projects/{project}/judges/{judge}` of the same project, in the
+        state SUCCEEDED. Only with a task `generate`. A judge PAIRWISE needs a reference. It measures `judge_win_rate` and
+        `judge_consistency`, a judge RUBRIC `rubric_score`.
+        """
+
+    @_builtins.property
+    def judge_requirements(self) -> _judge_pb2.JudgeRequirements:
+        """What must be known of a judge before a rule names one of its metrics; else the run is refused
+        (`JUDGE_NOT_TRUSTED`). Not set: the defaults.
+        """
+
+    @_builtins.property
+    def human_ratings(self) -> Global___HumanRatings:
+        """Human ratings to take in. Only with a task `generate`. Not set: none."""
+
     def __init__(
         self,
         *,
@@ -213,16 +234,49 @@ class EvaluationRun(_message.Message):
         suites: _abc.Iterable[_builtins.str] | None = ...,
         suite_results: _abc.Iterable[Global___SuiteResult] | None = ...,
         compute: _compute_pb2.Compute | None = ...,
+        judges: _abc.Iterable[_builtins.str] | None = ...,
+        judge_requirements: _judge_pb2.JudgeRequirements | None = ...,
+        human_ratings: Global___HumanRatings | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_few_shot", b"_few_shot", "compute", b"compute", "create_time", b"create_time", "failure", b"failure", "few_shot", b"few_shot", "generation", b"generation", "progress", b"progress", "task", b"task", "update_time", b"update_time", "verdict", b"verdict"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_few_shot", b"_few_shot", "compute", b"compute", "create_time", b"create_time", "failure", b"failure", "few_shot", b"few_shot", "generation", b"generation", "human_ratings", b"human_ratings", "judge_requirements", b"judge_requirements", "progress", b"progress", "task", b"task", "update_time", b"update_time", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_few_shot", b"_few_shot", "base_digest", b"base_digest", "candidate_digest", b"candidate_digest", "compute", b"compute", "create_time", b"create_time", "domains", b"domains", "failure", b"failure", "few_shot", b"few_shot", "gate", b"gate", "generation", b"generation", "labels", b"labels", "metric", b"metric", "name", b"name", "progress", b"progress", "reference_digest", b"reference_digest", "report_html_digest", b"report_html_digest", "report_json_digest", b"report_json_digest", "results", b"results", "revision", b"revision", "seed", b"seed", "state", b"state", "suite_results", b"suite_results", "suites", b"suites", "task", b"task", "update_time", b"update_time", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_few_shot", b"_few_shot", "base_digest", b"base_digest", "candidate_digest", b"candidate_digest", "compute", b"compute", "create_time", b"create_time", "domains", b"domains", "failure", b"failure", "few_shot", b"few_shot", "gate", b"gate", "generation", b"generation", "human_ratings", b"human_ratings", "judge_requirements", b"judge_requirements", "judges", b"judges", "labels", b"labels", "metric", b"metric", "name", b"name", "progress", b"progress", "reference_digest", b"reference_digest", "report_html_digest", b"report_html_digest", "report_json_digest", b"report_json_digest", "results", b"results", "revision", b"revision", "seed", b"seed", "state", b"state", "suite_results", b"suite_results", "suites", b"suites", "task", b"task", "update_time", b"update_time", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__few_shot: _TypeAlias = _typing.Literal["few_shot"]  # noqa: Y015
     _WhichOneofArgType__few_shot: _TypeAlias = _typing.Literal["_few_shot", b"_few_shot"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__few_shot) -> _WhichOneofReturnType__few_shot | None: ...
 
 Global___EvaluationRun: _TypeAlias = EvaluationRun  # noqa: Y015
+
+@_typing.final
+class HumanRatings(_message.Message):
+    """Human ratings of answers to the records of the test parts, from the tasks of labeling that are done when the run
+    starts. They measure `human_win_rate` and `human_rating`.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CANDIDATE_ORIGIN_FIELD_NUMBER: _builtins.int
+    REFERENCE_ORIGIN_FIELD_NUMBER: _builtins.int
+    candidate_origin: _builtins.str
+    """Origin of the candidate's answers, as in `Task.origins`, for example the resource name of a model version.
+    Required.
+    """
+    reference_origin: _builtins.str
+    """Origin of the reference's answers. Empty: ratings of the candidate alone."""
+    def __init__(
+        self,
+        *,
+        candidate_origin: _builtins.str = ...,
+        reference_origin: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_origin", b"candidate_origin", "reference_origin", b"reference_origin"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HumanRatings: _TypeAlias = HumanRatings  # noqa: Y015
 
 @_typing.final
 class GenerationSettings(_message.Message):
@@ -375,9 +429,10 @@ class GateRule(_message.Message):
     """
     metric: _builtins.str
     """Name of the metric. Required for MIN_VALUE and MAX_VALUE. Empty: the metric of the run. A metric that cannot be
-    compared or bounded is refused (`BAD_EVALUATION`). MIN_VALUE and MAX_VALUE also bound suites: `suite:NAME.metric`
-    is the mean over the tests of the suite NAME that have the metric, `suite:NAME/TEST.metric` one test; `domain` is
-    empty then.
+    compared or bounded is refused (`BAD_EVALUATION`). Metrics of the run's judges and human ratings can be bounded,
+    and `rubric_score` and `human_rating` also be compared with those of the reference. MIN_VALUE and MAX_VALUE also
+    bound suites: `suite:NAME.metric` is the mean over the tests of the suite NAME that have the metric,
+    `suite:NAME/TEST.metric` one test; `domain` is empty then.
     """
     baseline: _builtins.str
     """Name of the baseline of BEATS_MAJORITY. Empty: the simplest one of the kind of task, `majority`,
@@ -678,6 +733,8 @@ class DomainResult(_message.Message):
     BASELINE_DIFFERENCE_FIELD_NUMBER: _builtins.int
     DIFFERENCES_FIELD_NUMBER: _builtins.int
     BASELINE_DIFFERENCES_FIELD_NUMBER: _builtins.int
+    JUDGES_FIELD_NUMBER: _builtins.int
+    HUMAN_FIELD_NUMBER: _builtins.int
     domain: _builtins.str
     """Name of the domain."""
     predictions_digest: _builtins.str
@@ -736,6 +793,14 @@ class DomainResult(_message.Message):
     def baseline_differences(self) -> _containers.MessageMap[_builtins.str, Global___Estimate]:
         """Metrics of the candidate minus those of `best_baseline`, by paired bootstrap, by name of the metric."""
 
+    @_builtins.property
+    def judges(self) -> _containers.RepeatedCompositeFieldContainer[Global___JudgeResult]:
+        """What the judges said, one entry a judge. Their metrics are in `candidate`, `reference` and `differences`."""
+
+    @_builtins.property
+    def human(self) -> Global___HumanResult:
+        """What people said. Not set: the run takes in no human ratings."""
+
     def __init__(
         self,
         *,
@@ -754,14 +819,159 @@ class DomainResult(_message.Message):
         baseline_difference: Global___Estimate | None = ...,
         differences: _abc.Mapping[_builtins.str, Global___Estimate] | None = ...,
         baseline_differences: _abc.Mapping[_builtins.str, Global___Estimate] | None = ...,
+        judges: _abc.Iterable[Global___JudgeResult] | None = ...,
+        human: Global___HumanResult | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["baseline_difference", b"baseline_difference", "candidate", b"candidate", "difference", b"difference", "majority", b"majority", "reference", b"reference", "tfidf", b"tfidf"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["baseline_difference", b"baseline_difference", "candidate", b"candidate", "difference", b"difference", "human", b"human", "majority", b"majority", "reference", b"reference", "tfidf", b"tfidf"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["baseline_difference", b"baseline_difference", "baseline_differences", b"baseline_differences", "baselines", b"baselines", "best_baseline", b"best_baseline", "candidate", b"candidate", "difference", b"difference", "differences", b"differences", "domain", b"domain", "majority", b"majority", "predictions_digest", b"predictions_digest", "reference", b"reference", "slices", b"slices", "tfidf", b"tfidf", "wrong_answer_count", b"wrong_answer_count", "wrong_answers_digest", b"wrong_answers_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["baseline_difference", b"baseline_difference", "baseline_differences", b"baseline_differences", "baselines", b"baselines", "best_baseline", b"best_baseline", "candidate", b"candidate", "difference", b"difference", "differences", b"differences", "domain", b"domain", "human", b"human", "judges", b"judges", "majority", b"majority", "predictions_digest", b"predictions_digest", "reference", b"reference", "slices", b"slices", "tfidf", b"tfidf", "wrong_answer_count", b"wrong_answer_count", "wrong_answers_digest", b"wrong_answers_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DomainResult: _TypeAlias = DomainResult  # noqa: Y015
+
+@_typing.final
+class JudgeResult(_message.Message):
+    """What one judge said about the answers to one test part."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JUDGE_FIELD_NUMBER: _builtins.int
+    JUDGED_COUNT_FIELD_NUMBER: _builtins.int
+    UNPARSABLE_COUNT_FIELD_NUMBER: _builtins.int
+    FAILED_COUNT_FIELD_NUMBER: _builtins.int
+    WIN_COUNT_FIELD_NUMBER: _builtins.int
+    LOSS_COUNT_FIELD_NUMBER: _builtins.int
+    TIE_COUNT_FIELD_NUMBER: _builtins.int
+    INCONSISTENT_COUNT_FIELD_NUMBER: _builtins.int
+    IDENTICAL_COUNT_FIELD_NUMBER: _builtins.int
+    FIRST_POSITION_COUNT_FIELD_NUMBER: _builtins.int
+    SECOND_POSITION_COUNT_FIELD_NUMBER: _builtins.int
+    LONGER_WIN_RATE_FIELD_NUMBER: _builtins.int
+    LONGER_COUNT_FIELD_NUMBER: _builtins.int
+    SHORTER_WIN_RATE_FIELD_NUMBER: _builtins.int
+    SHORTER_COUNT_FIELD_NUMBER: _builtins.int
+    JUDGEMENTS_DIGEST_FIELD_NUMBER: _builtins.int
+    judge: _builtins.str
+    """Resource name of the judge."""
+    judged_count: _builtins.int
+    """Number of records with a judgement: of pairs, or of answers of the candidate."""
+    unparsable_count: _builtins.int
+    """Number of pairs or answers without a judgement that can be read. They count in no metric."""
+    failed_count: _builtins.int
+    """Number of pairs or answers for which the endpoint gave no reply. They count in no metric."""
+    win_count: _builtins.int
+    """Number of pairs that the candidate wins."""
+    loss_count: _builtins.int
+    """Number of pairs that the candidate loses."""
+    tie_count: _builtins.int
+    """Number of ties, those of `inconsistent_count` and `identical_count` included."""
+    inconsistent_count: _builtins.int
+    """Number of pairs whose verdict changed with the order of the answers. Each counts as a tie."""
+    identical_count: _builtins.int
+    """Number of pairs with the same answer twice. They are ties, and the judge is not asked."""
+    first_position_count: _builtins.int
+    """Number of pairs of which the first answer won in both orders."""
+    second_position_count: _builtins.int
+    """Number of pairs of which the second answer won in both orders."""
+    longer_count: _builtins.int
+    """Number of these pairs."""
+    shorter_count: _builtins.int
+    """Number of these pairs."""
+    judgements_digest: _builtins.str
+    """Digest of the judgements (a Parquet blob), which holds no texts."""
+    @_builtins.property
+    def longer_win_rate(self) -> Global___Estimate:
+        """Win rate among the pairs whose longer answer is the candidate's. Not set: there are too few."""
+
+    @_builtins.property
+    def shorter_win_rate(self) -> Global___Estimate:
+        """Win rate among the pairs whose shorter answer is the candidate's. Not set: there are too few."""
+
+    def __init__(
+        self,
+        *,
+        judge: _builtins.str = ...,
+        judged_count: _builtins.int = ...,
+        unparsable_count: _builtins.int = ...,
+        failed_count: _builtins.int = ...,
+        win_count: _builtins.int = ...,
+        loss_count: _builtins.int = ...,
+        tie_count: _builtins.int = ...,
+        inconsistent_count: _builtins.int = ...,
+        identical_count: _builtins.int = ...,
+        first_position_count: _builtins.int = ...,
+        second_position_count: _builtins.int = ...,
+        longer_win_rate: Global___Estimate | None = ...,
+        longer_count: _builtins.int = ...,
+        shorter_win_rate: Global___Estimate | None = ...,
+        shorter_count: _builtins.int = ...,
+        judgements_digest: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["longer_win_rate", b"longer_win_rate", "shorter_win_rate", b"shorter_win_rate"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed_count", b"failed_count", "first_position_count", b"first_position_count", "identical_count", b"identical_count", "inconsistent_count", b"inconsistent_count", "judge", b"judge", "judged_count", b"judged_count", "judgements_digest", b"judgements_digest", "longer_count", b"longer_count", "longer_win_rate", b"longer_win_rate", "loss_count", b"loss_count", "second_position_count", b"second_position_count", "shorter_count", b"shorter_count", "shorter_win_rate", b"shorter_win_rate", "tie_count", b"tie_count", "unparsable_count", b"unparsable_count", "win_count", b"win_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JudgeResult: _TypeAlias = JudgeResult  # noqa: Y015
+
+@_typing.final
+class HumanResult(_message.Message):
+    """What people said about the answers to one test part."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAIR_COUNT_FIELD_NUMBER: _builtins.int
+    WIN_COUNT_FIELD_NUMBER: _builtins.int
+    LOSS_COUNT_FIELD_NUMBER: _builtins.int
+    TIE_COUNT_FIELD_NUMBER: _builtins.int
+    COMPARISON_ALPHA_FIELD_NUMBER: _builtins.int
+    CANDIDATE_RATING_COUNT_FIELD_NUMBER: _builtins.int
+    REFERENCE_RATING_COUNT_FIELD_NUMBER: _builtins.int
+    RATING_ALPHA_FIELD_NUMBER: _builtins.int
+    pair_count: _builtins.int
+    """Number of records with a comparison of the two answers."""
+    win_count: _builtins.int
+    """Number of records whose comparisons prefer the candidate."""
+    loss_count: _builtins.int
+    """Number of records whose comparisons prefer the reference."""
+    tie_count: _builtins.int
+    """Number of records whose comparisons prefer neither."""
+    comparison_alpha: _builtins.float
+    """Krippendorff's alpha (nominal) of the comparisons. Not set: no record has two, or it is undefined."""
+    candidate_rating_count: _builtins.int
+    """Number of rated answers of the candidate."""
+    reference_rating_count: _builtins.int
+    """Number of rated answers of the reference."""
+    rating_alpha: _builtins.float
+    """Krippendorff's alpha (ordinal) of the ratings, over all scales. Not set: no answer has two, or it is undefined."""
+    def __init__(
+        self,
+        *,
+        pair_count: _builtins.int = ...,
+        win_count: _builtins.int = ...,
+        loss_count: _builtins.int = ...,
+        tie_count: _builtins.int = ...,
+        comparison_alpha: _builtins.float | None = ...,
+        candidate_rating_count: _builtins.int = ...,
+        reference_rating_count: _builtins.int = ...,
+        rating_alpha: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_comparison_alpha", b"_comparison_alpha", "_rating_alpha", b"_rating_alpha", "comparison_alpha", b"comparison_alpha", "rating_alpha", b"rating_alpha"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_comparison_alpha", b"_comparison_alpha", "_rating_alpha", b"_rating_alpha", "candidate_rating_count", b"candidate_rating_count", "comparison_alpha", b"comparison_alpha", "loss_count", b"loss_count", "pair_count", b"pair_count", "rating_alpha", b"rating_alpha", "reference_rating_count", b"reference_rating_count", "tie_count", b"tie_count", "win_count", b"win_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__comparison_alpha: _TypeAlias = _typing.Literal["comparison_alpha"]  # noqa: Y015
+    _WhichOneofArgType__comparison_alpha: _TypeAlias = _typing.Literal["_comparison_alpha", b"_comparison_alpha"]  # noqa: Y015
+    _WhichOneofReturnType__rating_alpha: _TypeAlias = _typing.Literal["rating_alpha"]  # noqa: Y015
+    _WhichOneofArgType__rating_alpha: _TypeAlias = _typing.Literal["_rating_alpha", b"_rating_alpha"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__comparison_alpha) -> _WhichOneofReturnType__comparison_alpha | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rating_alpha) -> _WhichOneofReturnType__rating_alpha | None: ...
+
+Global___HumanResult: _TypeAlias = HumanResult  # noqa: Y015
 
 @_typing.final
 class SuiteResult(_message.Message):

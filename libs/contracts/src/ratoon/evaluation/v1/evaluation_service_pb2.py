@@ -26,10 +26,11 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from ratoon.common.v1 import options_pb2 as ratoon_dot_common_dot_v1_dot_options__pb2
 from ratoon.evaluation.v1 import evaluation_run_pb2 as ratoon_dot_evaluation_dot_v1_dot_evaluation__run__pb2
+from ratoon.evaluation.v1 import judge_pb2 as ratoon_dot_evaluation_dot_v1_dot_judge__pb2
 from ratoon.evaluation.v1 import suite_pb2 as ratoon_dot_evaluation_dot_v1_dot_suite__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-ratoon/evaluation/v1/evaluation_service.proto\x12\x14ratoon.evaluation.v1\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1eratoon/common/v1/options.proto\x1a)ratoon/evaluation/v1/evaluation_run.proto\x1a ratoon/evaluation/v1/suite.proto\"\x98\x01\n\x1a\x43reateEvaluationRunRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x19\n\x11\x65valuation_run_id\x18\x02 \x01(\t\x12;\n\x0e\x65valuation_run\x18\x03 \x01(\x0b\x32#.ratoon.evaluation.v1.EvaluationRun\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\'\n\x17GetEvaluationRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"d\n\x19ListEvaluationRunsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"s\n\x1aListEvaluationRunsResponse\x12<\n\x0f\x65valuation_runs\x18\x01 \x03(\x0b\x32#.ratoon.evaluation.v1.EvaluationRun\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\";\n\x19WatchEvaluationRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"*\n\x1a\x43\x61ncelEvaluationRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"A\n\x1a\x44\x65leteEvaluationRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\"\x1d\n\x1b\x44\x65leteEvaluationRunResponse\"\\\n\x13ListBadCasesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x0e\n\x06\x64omain\x18\x04 \x01(\t\"a\n\x14ListBadCasesResponse\x12\x30\n\tbad_cases\x18\x01 \x03(\x0b\x32\x1d.ratoon.evaluation.v1.BadCase\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"Q\n\x15\x45xportBadCasesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\x18\n\x10max_record_count\x18\x03 \x01(\x05\">\n\x16\x45xportBadCasesResponse\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x14\n\x0crecord_count\x18\x02 \x01(\x03\"v\n\x12\x43reateSuiteRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x10\n\x08suite_id\x18\x02 \x01(\t\x12*\n\x05suite\x18\x03 \x01(\x0b\x32\x1b.ratoon.evaluation.v1.Suite\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\x1f\n\x0fGetSuiteRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\\\n\x11ListSuitesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"Z\n\x12ListSuitesResponse\x12+\n\x06suites\x18\x01 \x03(\x0b\x32\x1b.ratoon.evaluation.v1.Suite\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"q\n\x12UpdateSuiteRequest\x12*\n\x05suite\x18\x01 \x01(\x0b\x32\x1b.ratoon.evaluation.v1.Suite\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"0\n\x12\x44\x65leteSuiteRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\x15\n\x13\x44\x65leteSuiteResponse2\xc3\x10\n\x11\x45valuationService\x12\xb0\x01\n\x13\x43reateEvaluationRun\x12\x30.ratoon.evaluation.v1.CreateEvaluationRunRequest\x1a#.ratoon.evaluation.v1.EvaluationRun\"B\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x38\"&/v1/{parent=projects/*}/evaluationRuns:\x0e\x65valuation_run\x12\x9a\x01\n\x10GetEvaluationRun\x12-.ratoon.evaluation.v1.GetEvaluationRunRequest\x1a#.ratoon.evaluation.v1.EvaluationRun\"2\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02(\x12&/v1/{name=projects/*/evaluationRuns/*}\x12\xab\x01\n\x12ListEvaluationRuns\x12/.ratoon.evaluation.v1.ListEvaluationRunsRequest\x1a\x30.ratoon.evaluation.v1.ListEvaluationRunsResponse\"2\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02(\x12&/v1/{parent=projects/*}/evaluationRuns\x12\xa6\x01\n\x12WatchEvaluationRun\x12/.ratoon.evaluation.v1.WatchEvaluationRunRequest\x1a#.ratoon.evaluation.v1.EvaluationRun\"8\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02.\x12,/v1/{name=projects/*/evaluationRuns/*}:watch0\x01\x12\xae\x01\n\x13\x44\x65leteEvaluationRun\x12\x30.ratoon.evaluation.v1.DeleteEvaluationRunRequest\x1a\x31.ratoon.evaluation.v1.DeleteEvaluationRunResponse\"2\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02(*&/v1/{name=projects/*/evaluationRuns/*}\x12\xaa\x01\n\x13\x43\x61ncelEvaluationRun\x12\x30.ratoon.evaluation.v1.CancelEvaluationRunRequest\x1a#.ratoon.evaluation.v1.EvaluationRun\"<\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x32\"-/v1/{name=projects/*/evaluationRuns/*}:cancel:\x01*\x12\xa4\x01\n\x0cListBadCases\x12).ratoon.evaluation.v1.ListBadCasesRequest\x1a*.ratoon.evaluation.v1.ListBadCasesResponse\"=\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x33\x12\x31/v1/{parent=projects/*/evaluationRuns/*}/badCases\x12\xb4\x01\n\x0e\x45xportBadCases\x12+.ratoon.evaluation.v1.ExportBadCasesRequest\x1a,.ratoon.evaluation.v1.ExportBadCasesResponse\"G\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02=\"8/v1/{parent=projects/*/evaluationRuns/*}/badCases:export:\x01*\x12\x87\x01\n\x0b\x43reateSuite\x12(.ratoon.evaluation.v1.CreateSuiteRequest\x1a\x1b.ratoon.evaluation.v1.Suite\"1\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\'\"\x1e/v1/{parent=projects/*}/suites:\x05suite\x12z\n\x08GetSuite\x12%.ratoon.evaluation.v1.GetSuiteRequest\x1a\x1b.ratoon.evaluation.v1.Suite\"*\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{name=projects/*/suites/*}\x12\x8b\x01\n\nListSuites\x12\'.ratoon.evaluation.v1.ListSuitesRequest\x1a(.ratoon.evaluation.v1.ListSuitesResponse\"*\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{parent=projects/*}/suites\x12\xa5\x01\n\x0bUpdateSuite\x12(.ratoon.evaluation.v1.UpdateSuiteRequest\x1a\x1b.ratoon.evaluation.v1.Suite\"O\x88\xb5\x18\x05\xa2\xb5\x18\x0b\x64\x65scription\xa2\xb5\x18\x05tests\x82\xd3\xe4\x93\x02-2$/v1/{suite.name=projects/*/suites/*}:\x05suite\x12\x8e\x01\n\x0b\x44\x65leteSuite\x12(.ratoon.evaluation.v1.DeleteSuiteRequest\x1a).ratoon.evaluation.v1.DeleteSuiteResponse\"*\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02 *\x1e/v1/{name=projects/*/suites/*}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-ratoon/evaluation/v1/evaluation_service.proto\x12\x14ratoon.evaluation.v1\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1eratoon/common/v1/options.proto\x1a)ratoon/evaluation/v1/evaluation_run.proto\x1a ratoon/evaluation/v1/judge.proto\x1a ratoon/evaluation/v1/suite.proto\"\x98\x01\n\x1a\x43reateEvaluationRunRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x19\n\x11\x65valuation_run_id\x18\x02 \x01(\t\x12;\n\x0e\x65valuation_run\x18\x03 \x01(\x0b\x32#.ratoon.evaluation.v1.EvaluationRun\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\'\n\x17GetEvaluationRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"d\n\x19ListEvaluationRunsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"s\n\x1aListEvaluationRunsResponse\x12<\n\x0f\x65valuation_runs\x18\x01 \x03(\x0b\x32#.ratoon.evaluation.v1.EvaluationRun\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\";\n\x19WatchEvaluationRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"*\n\x1a\x43\x61ncelEvaluationRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"A\n\x1a\x44\x65leteEvaluationRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\"\x1d\n\x1b\x44\x65leteEvaluationRunResponse\"\\\n\x13ListBadCasesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x0e\n\x06\x64omain\x18\x04 \x01(\t\"a\n\x14ListBadCasesResponse\x12\x30\n\tbad_cases\x18\x01 \x03(\x0b\x32\x1d.ratoon.evaluation.v1.BadCase\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"Q\n\x15\x45xportBadCasesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\x18\n\x10max_record_count\x18\x03 \x01(\x05\">\n\x16\x45xportBadCasesResponse\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x14\n\x0crecord_count\x18\x02 \x01(\x03\"v\n\x12\x43reateSuiteRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x10\n\x08suite_id\x18\x02 \x01(\t\x12*\n\x05suite\x18\x03 \x01(\x0b\x32\x1b.ratoon.evaluation.v1.Suite\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\x1f\n\x0fGetSuiteRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\\\n\x11ListSuitesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"Z\n\x12ListSuitesResponse\x12+\n\x06suites\x18\x01 \x03(\x0b\x32\x1b.ratoon.evaluation.v1.Suite\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"q\n\x12UpdateSuiteRequest\x12*\n\x05suite\x18\x01 \x01(\x0b\x32\x1b.ratoon.evaluation.v1.Suite\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"0\n\x12\x44\x65leteSuiteRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\x15\n\x13\x44\x65leteSuiteResponse\"v\n\x12\x43reateJudgeRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x10\n\x08judge_id\x18\x02 \x01(\t\x12*\n\x05judge\x18\x03 \x01(\x0b\x32\x1b.ratoon.evaluation.v1.Judge\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\x1f\n\x0fGetJudgeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\\\n\x11ListJudgesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"Z\n\x12ListJudgesResponse\x12+\n\x06judges\x18\x01 \x03(\x0b\x32\x1b.ratoon.evaluation.v1.Judge\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"3\n\x11WatchJudgeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\"\n\x12\x43\x61ncelJudgeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"9\n\x12\x44\x65leteJudgeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\"\x15\n\x13\x44\x65leteJudgeResponse2\xfe\x16\n\x11\x45valuationService\x12\xb0\x01\n\x13\x43reateEvaluationRun\x12\x30.ratoon.evaluation.v1.CreateEvaluationRunRequest\x1a#.ratoon.evaluation.v1.EvaluationRun\"B\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x38\"&/v1/{parent=projects/*}/evaluationRuns:\x0e\x65valuation_run\x12\x9a\x01\n\x10GetEvaluationRun\x12-.ratoon.evaluation.v1.GetEvaluationRunRequest\x1a#.ratoon.evaluation.v1.EvaluationRun\"2\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02(\x12&/v1/{name=projects/*/evaluationRuns/*}\x12\xab\x01\n\x12ListEvaluationRuns\x12/.ratoon.evaluation.v1.ListEvaluationRunsRequest\x1a\x30.ratoon.evaluation.v1.ListEvaluationRunsResponse\"2\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02(\x12&/v1/{parent=projects/*}/evaluationRuns\x12\xa6\x01\n\x12WatchEvaluationRun\x12/.ratoon.evaluation.v1.WatchEvaluationRunRequest\x1a#.ratoon.evaluation.v1.EvaluationRun\"8\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02.\x12,/v1/{name=projects/*/evaluationRuns/*}:watch0\x01\x12\xae\x01\n\x13\x44\x65leteEvaluationRun\x12\x30.ratoon.evaluation.v1.DeleteEvaluationRunRequest\x1a\x31.ratoon.evaluation.v1.DeleteEvaluationRunResponse\"2\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02(*&/v1/{name=projects/*/evaluationRuns/*}\x12\xaa\x01\n\x13\x43\x61ncelEvaluationRun\x12\x30.ratoon.evaluation.v1.CancelEvaluationRunRequest\x1a#.ratoon.evaluation.v1.EvaluationRun\"<\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x32\"-/v1/{name=projects/*/evaluationRuns/*}:cancel:\x01*\x12\xa4\x01\n\x0cListBadCases\x12).ratoon.evaluation.v1.ListBadCasesRequest\x1a*.ratoon.evaluation.v1.ListBadCasesResponse\"=\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x33\x12\x31/v1/{parent=projects/*/evaluationRuns/*}/badCases\x12\xb4\x01\n\x0e\x45xportBadCases\x12+.ratoon.evaluation.v1.ExportBadCasesRequest\x1a,.ratoon.evaluation.v1.ExportBadCasesResponse\"G\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02=\"8/v1/{parent=projects/*/evaluationRuns/*}/badCases:export:\x01*\x12\x87\x01\n\x0b\x43reateSuite\x12(.ratoon.evaluation.v1.CreateSuiteRequest\x1a\x1b.ratoon.evaluation.v1.Suite\"1\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\'\"\x1e/v1/{parent=projects/*}/suites:\x05suite\x12z\n\x08GetSuite\x12%.ratoon.evaluation.v1.GetSuiteRequest\x1a\x1b.ratoon.evaluation.v1.Suite\"*\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{name=projects/*/suites/*}\x12\x8b\x01\n\nListSuites\x12\'.ratoon.evaluation.v1.ListSuitesRequest\x1a(.ratoon.evaluation.v1.ListSuitesResponse\"*\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{parent=projects/*}/suites\x12\xa5\x01\n\x0bUpdateSuite\x12(.ratoon.evaluation.v1.UpdateSuiteRequest\x1a\x1b.ratoon.evaluation.v1.Suite\"O\x88\xb5\x18\x05\xa2\xb5\x18\x0b\x64\x65scription\xa2\xb5\x18\x05tests\x82\xd3\xe4\x93\x02-2$/v1/{suite.name=projects/*/suites/*}:\x05suite\x12\x8e\x01\n\x0b\x44\x65leteSuite\x12(.ratoon.evaluation.v1.DeleteSuiteRequest\x1a).ratoon.evaluation.v1.DeleteSuiteResponse\"*\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02 *\x1e/v1/{name=projects/*/suites/*}\x12\x87\x01\n\x0b\x43reateJudge\x12(.ratoon.evaluation.v1.CreateJudgeRequest\x1a\x1b.ratoon.evaluation.v1.Judge\"1\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\'\"\x1e/v1/{parent=projects/*}/judges:\x05judge\x12z\n\x08GetJudge\x12%.ratoon.evaluation.v1.GetJudgeRequest\x1a\x1b.ratoon.evaluation.v1.Judge\"*\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{name=projects/*/judges/*}\x12\x8b\x01\n\nListJudges\x12\'.ratoon.evaluation.v1.ListJudgesRequest\x1a(.ratoon.evaluation.v1.ListJudgesResponse\"*\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{parent=projects/*}/judges\x12\x86\x01\n\nWatchJudge\x12\'.ratoon.evaluation.v1.WatchJudgeRequest\x1a\x1b.ratoon.evaluation.v1.Judge\"0\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02&\x12$/v1/{name=projects/*/judges/*}:watch0\x01\x12\x8a\x01\n\x0b\x43\x61ncelJudge\x12(.ratoon.evaluation.v1.CancelJudgeRequest\x1a\x1b.ratoon.evaluation.v1.Judge\"4\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02*\"%/v1/{name=projects/*/judges/*}:cancel:\x01*\x12\x8e\x01\n\x0b\x44\x65leteJudge\x12(.ratoon.evaluation.v1.DeleteJudgeRequest\x1a).ratoon.evaluation.v1.DeleteJudgeResponse\"*\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02 *\x1e/v1/{name=projects/*/judges/*}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -62,44 +63,72 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVALUATIONSERVICE'].methods_by_name['UpdateSuite']._serialized_options = b'\210\265\030\005\242\265\030\013description\242\265\030\005tests\202\323\344\223\002-2$/v1/{suite.name=projects/*/suites/*}:\005suite'
   _globals['_EVALUATIONSERVICE'].methods_by_name['DeleteSuite']._loaded_options = None
   _globals['_EVALUATIONSERVICE'].methods_by_name['DeleteSuite']._serialized_options = b'\210\265\030\005\202\323\344\223\002 *\036/v1/{name=projects/*/suites/*}'
-  _globals['_CREATEEVALUATIONRUNREQUEST']._serialized_start=245
-  _globals['_CREATEEVALUATIONRUNREQUEST']._serialized_end=397
-  _globals['_GETEVALUATIONRUNREQUEST']._serialized_start=399
-  _globals['_GETEVALUATIONRUNREQUEST']._serialized_end=438
-  _globals['_LISTEVALUATIONRUNSREQUEST']._serialized_start=440
-  _globals['_LISTEVALUATIONRUNSREQUEST']._serialized_end=540
-  _globals['_LISTEVALUATIONRUNSRESPONSE']._serialized_start=542
-  _globals['_LISTEVALUATIONRUNSRESPONSE']._serialized_end=657
-  _globals['_WATCHEVALUATIONRUNREQUEST']._serialized_start=659
-  _globals['_WATCHEVALUATIONRUNREQUEST']._serialized_end=718
-  _globals['_CANCELEVALUATIONRUNREQUEST']._serialized_start=720
-  _globals['_CANCELEVALUATIONRUNREQUEST']._serialized_end=762
-  _globals['_DELETEEVALUATIONRUNREQUEST']._serialized_start=764
-  _globals['_DELETEEVALUATIONRUNREQUEST']._serialized_end=829
-  _globals['_DELETEEVALUATIONRUNRESPONSE']._serialized_start=831
-  _globals['_DELETEEVALUATIONRUNRESPONSE']._serialized_end=860
-  _globals['_LISTBADCASESREQUEST']._serialized_start=862
-  _globals['_LISTBADCASESREQUEST']._serialized_end=954
-  _globals['_LISTBADCASESRESPONSE']._serialized_start=956
-  _globals['_LISTBADCASESRESPONSE']._serialized_end=1053
-  _globals['_EXPORTBADCASESREQUEST']._serialized_start=1055
-  _globals['_EXPORTBADCASESREQUEST']._serialized_end=1136
-  _globals['_EXPORTBADCASESRESPONSE']._serialized_start=1138
-  _globals['_EXPORTBADCASESRESPONSE']._serialized_end=1200
-  _globals['_CREATESUITEREQUEST']._serialized_start=1202
-  _globals['_CREATESUITEREQUEST']._serialized_end=1320
-  _globals['_GETSUITEREQUEST']._serialized_start=1322
-  _globals['_GETSUITEREQUEST']._serialized_end=1353
-  _globals['_LISTSUITESREQUEST']._serialized_start=1355
-  _globals['_LISTSUITESREQUEST']._serialized_end=1447
-  _globals['_LISTSUITESRESPONSE']._serialized_start=1449
-  _globals['_LISTSUITESRESPONSE']._serialized_end=1539
-  _globals['_UPDATESUITEREQUEST']._serialized_start=1541
-  _globals['_UPDATESUITEREQUEST']._serialized_end=1654
-  _globals['_DELETESUITEREQUEST']._serialized_start=1656
-  _globals['_DELETESUITEREQUEST']._serialized_end=1704
-  _globals['_DELETESUITERESPONSE']._serialized_start=1706
-  _globals['_DELETESUITERESPONSE']._serialized_end=1727
-  _globals['_EVALUATIONSERVICE']._serialized_start=1730
-  _globals['_EVALUATIONSERVICE']._serialized_end=3845
+  _globals['_EVALUATIONSERVICE'].methods_by_name['CreateJudge']._loaded_options = None
+  _globals['_EVALUATIONSERVICE'].methods_by_name['CreateJudge']._serialized_options = b'\210\265\030\005\202\323\344\223\002\'\"\036/v1/{parent=projects/*}/judges:\005judge'
+  _globals['_EVALUATIONSERVICE'].methods_by_name['GetJudge']._loaded_options = None
+  _globals['_EVALUATIONSERVICE'].methods_by_name['GetJudge']._serialized_options = b'\210\265\030\003\202\323\344\223\002 \022\036/v1/{name=projects/*/judges/*}'
+  _globals['_EVALUATIONSERVICE'].methods_by_name['ListJudges']._loaded_options = None
+  _globals['_EVALUATIONSERVICE'].methods_by_name['ListJudges']._serialized_options = b'\210\265\030\003\202\323\344\223\002 \022\036/v1/{parent=projects/*}/judges'
+  _globals['_EVALUATIONSERVICE'].methods_by_name['WatchJudge']._loaded_options = None
+  _globals['_EVALUATIONSERVICE'].methods_by_name['WatchJudge']._serialized_options = b'\210\265\030\003\202\323\344\223\002&\022$/v1/{name=projects/*/judges/*}:watch'
+  _globals['_EVALUATIONSERVICE'].methods_by_name['CancelJudge']._loaded_options = None
+  _globals['_EVALUATIONSERVICE'].methods_by_name['CancelJudge']._serialized_options = b'\210\265\030\005\202\323\344\223\002*\"%/v1/{name=projects/*/judges/*}:cancel:\001*'
+  _globals['_EVALUATIONSERVICE'].methods_by_name['DeleteJudge']._loaded_options = None
+  _globals['_EVALUATIONSERVICE'].methods_by_name['DeleteJudge']._serialized_options = b'\210\265\030\005\202\323\344\223\002 *\036/v1/{name=projects/*/judges/*}'
+  _globals['_CREATEEVALUATIONRUNREQUEST']._serialized_start=279
+  _globals['_CREATEEVALUATIONRUNREQUEST']._serialized_end=431
+  _globals['_GETEVALUATIONRUNREQUEST']._serialized_start=433
+  _globals['_GETEVALUATIONRUNREQUEST']._serialized_end=472
+  _globals['_LISTEVALUATIONRUNSREQUEST']._serialized_start=474
+  _globals['_LISTEVALUATIONRUNSREQUEST']._serialized_end=574
+  _globals['_LISTEVALUATIONRUNSRESPONSE']._serialized_start=576
+  _globals['_LISTEVALUATIONRUNSRESPONSE']._serialized_end=691
+  _globals['_WATCHEVALUATIONRUNREQUEST']._serialized_start=693
+  _globals['_WATCHEVALUATIONRUNREQUEST']._serialized_end=752
+  _globals['_CANCELEVALUATIONRUNREQUEST']._serialized_start=754
+  _globals['_CANCELEVALUATIONRUNREQUEST']._serialized_end=796
+  _globals['_DELETEEVALUATIONRUNREQUEST']._serialized_start=798
+  _globals['_DELETEEVALUATIONRUNREQUEST']._serialized_end=863
+  _globals['_DELETEEVALUATIONRUNRESPONSE']._serialized_start=865
+  _globals['_DELETEEVALUATIONRUNRESPONSE']._serialized_end=894
+  _globals['_LISTBADCASESREQUEST']._serialized_start=896
+  _globals['_LISTBADCASESREQUEST']._serialized_end=988
+  _globals['_LISTBADCASESRESPONSE']._serialized_start=990
+  _globals['_LISTBADCASESRESPONSE']._serialized_end=1087
+  _globals['_EXPORTBADCASESREQUEST']._serialized_start=1089
+  _globals['_EXPORTBADCASESREQUEST']._serialized_end=1170
+  _globals['_EXPORTBADCASESRESPONSE']._serialized_start=1172
+  _globals['_EXPORTBADCASESRESPONSE']._serialized_end=1234
+  _globals['_CREATESUITEREQUEST']._serialized_start=1236
+  _globals['_CREATESUITEREQUEST']._serialized_end=1354
+  _globals['_GETSUITEREQUEST']._serialized_start=1356
+  _globals['_GETSUITEREQUEST']._serialized_end=1387
+  _globals['_LISTSUITESREQUEST']._serialized_start=1389
+  _globals['_LISTSUITESREQUEST']._serialized_end=1481
+  _globals['_LISTSUITESRESPONSE']._serialized_start=1483
+  _globals['_LISTSUITESRESPONSE']._serialized_end=1573
+  _globals['_UPDATESUITEREQUEST']._serialized_start=1575
+  _globals['_UPDATESUITEREQUEST']._serialized_end=1688
+  _globals['_DELETESUITEREQUEST']._serialized_start=1690
+  _globals['_DELETESUITEREQUEST']._serialized_end=1738
+  _globals['_DELETESUITERESPONSE']._serialized_start=1740
+  _globals['_DELETESUITERESPONSE']._serialized_end=1761
+  _globals['_CREATEJUDGEREQUEST']._serialized_start=1763
+  _globals['_CREATEJUDGEREQUEST']._serialized_end=1881
+  _globals['_GETJUDGEREQUEST']._serialized_start=1883
+  _globals['_GETJUDGEREQUEST']._serialized_end=1914
+  _globals['_LISTJUDGESREQUEST']._serialized_start=1916
+  _globals['_LISTJUDGESREQUEST']._serialized_end=2008
+  _globals['_LISTJUDGESRESPONSE']._serialized_start=2010
+  _globals['_LISTJUDGESRESPONSE']._serialized_end=2100
+  _globals['_WATCHJUDGEREQUEST']._serialized_start=2102
+  _globals['_WATCHJUDGEREQUEST']._serialized_end=2153
+  _globals['_CANCELJUDGEREQUEST']._serialized_start=2155
+  _globals['_CANCELJUDGEREQUEST']._serialized_end=2189
+  _globals['_DELETEJUDGEREQUEST']._serialized_start=2191
+  _globals['_DELETEJUDGEREQUEST']._serialized_end=2248
+  _globals['_DELETEJUDGERESPONSE']._serialized_start=2250
+  _globals['_DELETEJUDGERESPONSE']._serialized_end=2271
+  _globals['_EVALUATIONSERVICE']._serialized_start=2274
+  _globals['_EVALUATIONSERVICE']._serialized_end=5216
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,7 @@ import warnings
 
 from ratoon.evaluation.v1 import evaluation_run_pb2 as ratoon_dot_evaluation_dot_v1_dot_evaluation__run__pb2
 from ratoon.evaluation.v1 import evaluation_service_pb2 as ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2
+from ratoon.evaluation.v1 import judge_pb2 as ratoon_dot_evaluation_dot_v1_dot_judge__pb2
 from ratoon.evaluation.v1 import suite_pb2 as ratoon_dot_evaluation_dot_v1_dot_suite__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -28,7 +29,7 @@ if _version_not_supported:
 
 
 class EvaluationServiceStub:
-    """Evaluation runs, gates, wrong answers and suites of tests.
+    """Evaluation runs, gates, wrong answers, suites of tests and judges.
     """
 
     def __init__(self, channel):
@@ -102,16 +103,47 @@ class EvaluationServiceStub:
                 request_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.DeleteSuiteRequest.SerializeToString,
                 response_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.DeleteSuiteResponse.FromString,
                 _registered_method=True)
+        self.CreateJudge = channel.unary_unary(
+                '/ratoon.evaluation.v1.EvaluationService/CreateJudge',
+                request_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.CreateJudgeRequest.SerializeToString,
+                response_deserializer=ratoon_dot_evaluation_dot_v1_dot_judge__pb2.Judge.FromString,
+                _registered_method=True)
+        self.GetJudge = channel.unary_unary(
+                '/ratoon.evaluation.v1.EvaluationService/GetJudge',
+                request_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.GetJudgeRequest.SerializeToString,
+                response_deserializer=ratoon_dot_evaluation_dot_v1_dot_judge__pb2.Judge.FromString,
+                _registered_method=True)
+        self.ListJudges = channel.unary_unary(
+                '/ratoon.evaluation.v1.EvaluationService/ListJudges',
+                request_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ListJudgesRequest.SerializeToString,
+                response_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ListJudgesResponse.FromString,
+                _registered_method=True)
+        self.WatchJudge = channel.unary_stream(
+                '/ratoon.evaluation.v1.EvaluationService/WatchJudge',
+                request_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.WatchJudgeRequest.SerializeToString,
+                response_deserializer=ratoon_dot_evaluation_dot_v1_dot_judge__pb2.Judge.FromString,
+                _registered_method=True)
+        self.CancelJudge = channel.unary_unary(
+                '/ratoon.evaluation.v1.EvaluationService/CancelJudge',
+                request_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.CancelJudgeRequest.SerializeToString,
+                response_deserializer=ratoon_dot_evaluation_dot_v1_dot_judge__pb2.Judge.FromString,
+                _registered_method=True)
+        self.DeleteJudge = channel.unary_unary(
+                '/ratoon.evaluation.v1.EvaluationService/DeleteJudge',
+                request_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.DeleteJudgeRequest.SerializeToString,
+                response_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.DeleteJudgeResponse.FromString,
+                _registered_method=True)
 
 
 class EvaluationServiceServicer:
-    """Evaluation runs, gates, wrong answers and suites of tests.
+    """Evaluation runs, gates, wrong answers, suites of tests and judges.
     """
 
     def CreateEvaluationRun(self, request, context):
         """Start an evaluation run. It opens the sealed test parts, which is logged, and scores the candidate on them. A
         request that contradicts itself is refused (`BAD_EVALUATION`); the error names the field. Refused too: a task that
-        is not supported yet (`TASK_NOT_SUPPORTED`), and one that differs from `labels` (`BAD_TASK`).
+        is not supported yet (`TASK_NOT_SUPPORTED`), one that differs from `labels` (`BAD_TASK`), and a rule on the metric
+        of a judge whose agreement with people is not known or too low (`JUDGE_NOT_TRUSTED`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -209,6 +241,51 @@ class EvaluationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateJudge(self, request, context):
+        """Create a judge. It judges the pairs or answers that people compared or rated, at most 500, the newest first, and
+        keeps its agreement with them. A judge that contradicts itself is refused (`BAD_JUDGE`), and so is an endpoint
+        whose address is not public and that the operator has not listed (`JUDGE_ENDPOINT_NOT_ALLOWED`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetJudge(self, request, context):
+        """Return one judge.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListJudges(self, request, context):
+        """List the judges of a project, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchJudge(self, request, context):
+        """Stream a judge: its current state, then each change. States between two reads may be skipped. The stream ends after
+        a final state.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelJudge(self, request, context):
+        """Request the cancellation of a judge. A judge that has ended is returned unchanged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteJudge(self, request, context):
+        """Delete a judge. Existing evaluation runs keep its results. Refused while it is in progress (`IN_USE`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EvaluationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -277,6 +354,36 @@ def add_EvaluationServiceServicer_to_server(servicer, server):
                     request_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.DeleteSuiteRequest.FromString,
                     response_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.DeleteSuiteResponse.SerializeToString,
             ),
+            'CreateJudge': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateJudge,
+                    request_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.CreateJudgeRequest.FromString,
+                    response_serializer=ratoon_dot_evaluation_dot_v1_dot_judge__pb2.Judge.SerializeToString,
+            ),
+            'GetJudge': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetJudge,
+                    request_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.GetJudgeRequest.FromString,
+                    response_serializer=ratoon_dot_evaluation_dot_v1_dot_judge__pb2.Judge.SerializeToString,
+            ),
+            'ListJudges': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListJudges,
+                    request_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ListJudgesRequest.FromString,
+                    response_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ListJudgesResponse.SerializeToString,
+            ),
+            'WatchJudge': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchJudge,
+                    request_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.WatchJudgeRequest.FromString,
+                    response_serializer=ratoon_dot_evaluation_dot_v1_dot_judge__pb2.Judge.SerializeToString,
+            ),
+            'CancelJudge': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelJudge,
+                    request_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.CancelJudgeRequest.FromString,
+                    response_serializer=ratoon_dot_evaluation_dot_v1_dot_judge__pb2.Judge.SerializeToString,
+            ),
+            'DeleteJudge': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteJudge,
+                    request_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.DeleteJudgeRequest.FromString,
+                    response_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.DeleteJudgeResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'ratoon.evaluation.v1.EvaluationService', rpc_method_handlers)
@@ -286,7 +393,7 @@ def add_EvaluationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EvaluationService:
-    """Evaluation runs, gates, wrong answers and suites of tests.
+    """Evaluation runs, gates, wrong answers, suites of tests and judges.
     """
 
     @staticmethod
@@ -630,6 +737,168 @@ class EvaluationService:
             '/ratoon.evaluation.v1.EvaluationService/DeleteSuite',
             ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.DeleteSuiteRequest.SerializeToString,
             ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.DeleteSuiteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateJudge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.evaluation.v1.EvaluationService/CreateJudge',
+            ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.CreateJudgeRequest.SerializeToString,
+            ratoon_dot_evaluation_dot_v1_dot_judge__pb2.Judge.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetJudge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.evaluation.v1.EvaluationService/GetJudge',
+            ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.GetJudgeRequest.SerializeToString,
+            ratoon_dot_evaluation_dot_v1_dot_judge__pb2.Judge.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListJudges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.evaluation.v1.EvaluationService/ListJudges',
+            ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ListJudgesRequest.SerializeToString,
+            ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ListJudgesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchJudge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ratoon.evaluation.v1.EvaluationService/WatchJudge',
+            ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.WatchJudgeRequest.SerializeToString,
+            ratoon_dot_evaluation_dot_v1_dot_judge__pb2.Judge.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelJudge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.evaluation.v1.EvaluationService/CancelJudge',
+            ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.CancelJudgeRequest.SerializeToString,
+            ratoon_dot_evaluation_dot_v1_dot_judge__pb2.Judge.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteJudge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.evaluation.v1.EvaluationService/DeleteJudge',
+            ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.DeleteJudgeRequest.SerializeToString,
+            ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.DeleteJudgeResponse.FromString,
             options,
             channel_credentials,
             insecure,

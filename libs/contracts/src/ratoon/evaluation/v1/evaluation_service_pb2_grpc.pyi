@@ -7,6 +7,7 @@ from collections import abc as _abc
 from grpc import aio as _aio
 from ratoon.evaluation.v1 import evaluation_run_pb2 as _evaluation_run_pb2
 from ratoon.evaluation.v1 import evaluation_service_pb2 as _evaluation_service_pb2
+from ratoon.evaluation.v1 import judge_pb2 as _judge_pb2
 from ratoon.evaluation.v1 import suite_pb2 as _suite_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -29,7 +30,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class EvaluationServiceStub:
-    """Evaluation runs, gates, wrong answers and suites of tests."""
+    """Evaluation runs, gates, wrong answers, suites of tests and judges."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -38,7 +39,8 @@ class EvaluationServiceStub:
     CreateEvaluationRun: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.CreateEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]
     """Start an evaluation run. It opens the sealed test parts, which is logged, and scores the candidate on them. A
     request that contradicts itself is refused (`BAD_EVALUATION`); the error names the field. Refused too: a task that
-    is not supported yet (`TASK_NOT_SUPPORTED`), and one that differs from `labels` (`BAD_TASK`).
+    is not supported yet (`TASK_NOT_SUPPORTED`), one that differs from `labels` (`BAD_TASK`), and a rule on the metric
+    of a judge whose agreement with people is not known or too low (`JUDGE_NOT_TRUSTED`).
     """
     GetEvaluationRun: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.GetEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]
     """Return one evaluation run."""
@@ -78,16 +80,34 @@ class EvaluationServiceStub:
     """
     DeleteSuite: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.DeleteSuiteRequest, _evaluation_service_pb2.DeleteSuiteResponse]
     """Delete a suite. Existing evaluation runs keep its tests and results."""
+    CreateJudge: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.CreateJudgeRequest, _judge_pb2.Judge]
+    """Create a judge. It judges the pairs or answers that people compared or rated, at most 500, the newest first, and
+    keeps its agreement with them. A judge that contradicts itself is refused (`BAD_JUDGE`), and so is an endpoint
+    whose address is not public and that the operator has not listed (`JUDGE_ENDPOINT_NOT_ALLOWED`).
+    """
+    GetJudge: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.GetJudgeRequest, _judge_pb2.Judge]
+    """Return one judge."""
+    ListJudges: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListJudgesRequest, _evaluation_service_pb2.ListJudgesResponse]
+    """List the judges of a project, oldest first."""
+    WatchJudge: _grpc.UnaryStreamMultiCallable[_evaluation_service_pb2.WatchJudgeRequest, _judge_pb2.Judge]
+    """Stream a judge: its current state, then each change. States between two reads may be skipped. The stream ends after
+    a final state.
+    """
+    CancelJudge: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.CancelJudgeRequest, _judge_pb2.Judge]
+    """Request the cancellation of a judge. A judge that has ended is returned unchanged."""
+    DeleteJudge: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.DeleteJudgeRequest, _evaluation_service_pb2.DeleteJudgeResponse]
+    """Delete a judge. Existing evaluation runs keep its results. Refused while it is in progress (`IN_USE`)."""
 
 @_typing.type_check_only
 class EvaluationServiceAsyncStub(EvaluationServiceStub):
-    """Evaluation runs, gates, wrong answers and suites of tests."""
+    """Evaluation runs, gates, wrong answers, suites of tests and judges."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateEvaluationRun: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.CreateEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]  # type: ignore[assignment]
     """Start an evaluation run. It opens the sealed test parts, which is logged, and scores the candidate on them. A
     request that contradicts itself is refused (`BAD_EVALUATION`); the error names the field. Refused too: a task that
-    is not supported yet (`TASK_NOT_SUPPORTED`), and one that differs from `labels` (`BAD_TASK`).
+    is not supported yet (`TASK_NOT_SUPPORTED`), one that differs from `labels` (`BAD_TASK`), and a rule on the metric
+    of a judge whose agreement with people is not known or too low (`JUDGE_NOT_TRUSTED`).
     """
     GetEvaluationRun: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.GetEvaluationRunRequest, _evaluation_run_pb2.EvaluationRun]  # type: ignore[assignment]
     """Return one evaluation run."""
@@ -127,9 +147,26 @@ class EvaluationServiceAsyncStub(EvaluationServiceStub):
     """
     DeleteSuite: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.DeleteSuiteRequest, _evaluation_service_pb2.DeleteSuiteResponse]  # type: ignore[assignment]
     """Delete a suite. Existing evaluation runs keep its tests and results."""
+    CreateJudge: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.CreateJudgeRequest, _judge_pb2.Judge]  # type: ignore[assignment]
+    """Create a judge. It judges the pairs or answers that people compared or rated, at most 500, the newest first, and
+    keeps its agreement with them. A judge that contradicts itself is refused (`BAD_JUDGE`), and so is an endpoint
+    whose address is not public and that the operator has not listed (`JUDGE_ENDPOINT_NOT_ALLOWED`).
+    """
+    GetJudge: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.GetJudgeRequest, _judge_pb2.Judge]  # type: ignore[assignment]
+    """Return one judge."""
+    ListJudges: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListJudgesRequest, _evaluation_service_pb2.ListJudgesResponse]  # type: ignore[assignment]
+    """List the judges of a project, oldest first."""
+    WatchJudge: _aio.UnaryStreamMultiCallable[_evaluation_service_pb2.WatchJudgeRequest, _judge_pb2.Judge]  # type: ignore[assignment]
+    """Stream a judge: its current state, then each change. States between two reads may be skipped. The stream ends after
+    a final state.
+    """
+    CancelJudge: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.CancelJudgeRequest, _judge_pb2.Judge]  # type: ignore[assignment]
+    """Request the cancellation of a judge. A judge that has ended is returned unchanged."""
+    DeleteJudge: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.DeleteJudgeRequest, _evaluation_service_pb2.DeleteJudgeResponse]  # type: ignore[assignment]
+    """Delete a judge. Existing evaluation runs keep its results. Refused while it is in progress (`IN_USE`)."""
 
 class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Evaluation runs, gates, wrong answers and suites of tests."""
+    """Evaluation runs, gates, wrong answers, suites of tests and judges."""
 
     @_abc_1.abstractmethod
     def CreateEvaluationRun(
@@ -139,7 +176,8 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_evaluation_run_pb2.EvaluationRun, _abc.Awaitable[_evaluation_run_pb2.EvaluationRun]]:
         """Start an evaluation run. It opens the sealed test parts, which is logged, and scores the candidate on them. A
         request that contradicts itself is refused (`BAD_EVALUATION`); the error names the field. Refused too: a task that
-        is not supported yet (`TASK_NOT_SUPPORTED`), and one that differs from `labels` (`BAD_TASK`).
+        is not supported yet (`TASK_NOT_SUPPORTED`), one that differs from `labels` (`BAD_TASK`), and a rule on the metric
+        of a judge whose agreement with people is not known or too low (`JUDGE_NOT_TRUSTED`).
         """
 
     @_abc_1.abstractmethod
@@ -251,5 +289,58 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_evaluation_service_pb2.DeleteSuiteResponse, _abc.Awaitable[_evaluation_service_pb2.DeleteSuiteResponse]]:
         """Delete a suite. Existing evaluation runs keep its tests and results."""
+
+    @_abc_1.abstractmethod
+    def CreateJudge(
+        self,
+        request: _evaluation_service_pb2.CreateJudgeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_judge_pb2.Judge, _abc.Awaitable[_judge_pb2.Judge]]:
+        """Create a judge. It judges the pairs or answers that people compared or rated, at most 500, the newest first, and
+        keeps its agreement with them. A judge that contradicts itself is refused (`BAD_JUDGE`), and so is an endpoint
+        whose address is not public and that the operator has not listed (`JUDGE_ENDPOINT_NOT_ALLOWED`).
+        """
+
+    @_abc_1.abstractmethod
+    def GetJudge(
+        self,
+        request: _evaluation_service_pb2.GetJudgeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_judge_pb2.Judge, _abc.Awaitable[_judge_pb2.Judge]]:
+        """Return one judge."""
+
+    @_abc_1.abstractmethod
+    def ListJudges(
+        self,
+        request: _evaluation_service_pb2.ListJudgesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_evaluation_service_pb2.ListJudgesResponse, _abc.Awaitable[_evaluation_service_pb2.ListJudgesResponse]]:
+        """List the judges of a project, oldest first."""
+
+    @_abc_1.abstractmethod
+    def WatchJudge(
+        self,
+        request: _evaluation_service_pb2.WatchJudgeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_judge_pb2.Judge], _abc.AsyncIterator[_judge_pb2.Judge]]:
+        """Stream a judge: its current state, then each change. States between two reads may be skipped. The stream ends after
+        a final state.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelJudge(
+        self,
+        request: _evaluation_service_pb2.CancelJudgeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_judge_pb2.Judge, _abc.Awaitable[_judge_pb2.Judge]]:
+        """Request the cancellation of a judge. A judge that has ended is returned unchanged."""
+
+    @_abc_1.abstractmethod
+    def DeleteJudge(
+        self,
+        request: _evaluation_service_pb2.DeleteJudgeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_evaluation_service_pb2.DeleteJudgeResponse, _abc.Awaitable[_evaluation_service_pb2.DeleteJudgeResponse]]:
+        """Delete a judge. Existing evaluation runs keep its results. Refused while it is in progress (`IN_USE`)."""
 
 def add_EvaluationServiceServicer_to_server(servicer: EvaluationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -30,6 +30,116 @@ class ScoringSpec(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
+    class Human(_message.Message):
+        """Judgements of people."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        @_typing.final
+        class Comparison(_message.Message):
+            """Comparisons of two answers to one record."""
+
+            DESCRIPTOR: _descriptor.Descriptor
+
+            RECORD_ID_FIELD_NUMBER: _builtins.int
+            VERDICTS_FIELD_NUMBER: _builtins.int
+            record_id: _builtins.str
+            """ID of the record."""
+            @_builtins.property
+            def verdicts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+                """One of `CANDIDATE`, `REFERENCE` and `TIE` for each annotator."""
+
+            def __init__(
+                self,
+                *,
+                record_id: _builtins.str = ...,
+                verdicts: _abc.Iterable[_builtins.str] | None = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["record_id", b"record_id", "verdicts", b"verdicts"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        @_typing.final
+        class Rating(_message.Message):
+            """Ratings of one answer to one record."""
+
+            DESCRIPTOR: _descriptor.Descriptor
+
+            RECORD_ID_FIELD_NUMBER: _builtins.int
+            ROLE_FIELD_NUMBER: _builtins.int
+            SCALES_FIELD_NUMBER: _builtins.int
+            record_id: _builtins.str
+            """ID of the record."""
+            role: _builtins.str
+            """`candidate` or `reference`."""
+            @_builtins.property
+            def scales(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScoringSpec.Human.Scale]:
+                """Ratings of the annotators by scale."""
+
+            def __init__(
+                self,
+                *,
+                record_id: _builtins.str = ...,
+                role: _builtins.str = ...,
+                scales: _abc.Iterable[Global___ScoringSpec.Human.Scale] | None = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["record_id", b"record_id", "role", b"role", "scales", b"scales"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        @_typing.final
+        class Scale(_message.Message):
+            """Ratings on one scale."""
+
+            DESCRIPTOR: _descriptor.Descriptor
+
+            SCALE_FIELD_NUMBER: _builtins.int
+            RATINGS_FIELD_NUMBER: _builtins.int
+            scale: _builtins.str
+            """The scale."""
+            @_builtins.property
+            def ratings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+                """One rating for each annotator."""
+
+            def __init__(
+                self,
+                *,
+                scale: _builtins.str = ...,
+                ratings: _abc.Iterable[_builtins.int] | None = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["ratings", b"ratings", "scale", b"scale"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        COMPARISONS_FIELD_NUMBER: _builtins.int
+        RATINGS_FIELD_NUMBER: _builtins.int
+        @_builtins.property
+        def comparisons(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScoringSpec.Human.Comparison]:
+            """Comparisons of the candidate with the reference."""
+
+        @_builtins.property
+        def ratings(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScoringSpec.Human.Rating]:
+            """Ratings of the candidate and of the reference."""
+
+        def __init__(
+            self,
+            *,
+            comparisons: _abc.Iterable[Global___ScoringSpec.Human.Comparison] | None = ...,
+            ratings: _abc.Iterable[Global___ScoringSpec.Human.Rating] | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["comparisons", b"comparisons", "ratings", b"ratings"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
     class Generation(_message.Message):
         """How answers are generated. Texts that end an answer stand in the task."""
 
@@ -170,6 +280,8 @@ class ScoringSpec(_message.Message):
     GENERATION_FIELD_NUMBER: _builtins.int
     COMPUTE_FIELD_NUMBER: _builtins.int
     SUITES_FIELD_NUMBER: _builtins.int
+    JUDGES_FIELD_NUMBER: _builtins.int
+    HUMAN_FIELD_NUMBER: _builtins.int
     candidate: _builtins.str
     """Digest of the model artifact to evaluate."""
     reference: _builtins.str
@@ -220,6 +332,14 @@ class ScoringSpec(_message.Message):
     def suites(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScoringSpec.Suite]:
         """Suites to apply."""
 
+    @_builtins.property
+    def judges(self) -> _containers.RepeatedCompositeFieldContainer[Global___JudgeSpec]:
+        """Judges of the answers."""
+
+    @_builtins.property
+    def human(self) -> Global___ScoringSpec.Human:
+        """Judgements of people. Not set: none are taken in."""
+
     def __init__(
         self,
         *,
@@ -240,14 +360,171 @@ class ScoringSpec(_message.Message):
         generation: Global___ScoringSpec.Generation | None = ...,
         compute: _compute_pb2.Compute | None = ...,
         suites: _abc.Iterable[Global___ScoringSpec.Suite] | None = ...,
+        judges: _abc.Iterable[Global___JudgeSpec] | None = ...,
+        human: Global___ScoringSpec.Human | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["compute", b"compute", "generation", b"generation", "task_spec", b"task_spec"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["compute", b"compute", "generation", b"generation", "human", b"human", "task_spec", b"task_spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "candidate", b"candidate", "compute", b"compute", "domains", b"domains", "few_shot", b"few_shot", "generation", b"generation", "labels", b"labels", "metric", b"metric", "reference", b"reference", "resamples", b"resamples", "rules", b"rules", "seed", b"seed", "stored_answers", b"stored_answers", "suites", b"suites", "task_spec", b"task_spec", "threads", b"threads", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "candidate", b"candidate", "compute", b"compute", "domains", b"domains", "few_shot", b"few_shot", "generation", b"generation", "human", b"human", "judges", b"judges", "labels", b"labels", "metric", b"metric", "reference", b"reference", "resamples", b"resamples", "rules", b"rules", "seed", b"seed", "stored_answers", b"stored_answers", "suites", b"suites", "task_spec", b"task_spec", "threads", b"threads", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ScoringSpec: _TypeAlias = ScoringSpec  # noqa: Y015
+
+@_typing.final
+class JudgeSpec(_message.Message):
+    """A judge as a job asks it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    BASE_URL_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    MODEL_DIGEST_FIELD_NUMBER: _builtins.int
+    CRITERIA_FIELD_NUMBER: _builtins.int
+    MAX_TOKENS_FIELD_NUMBER: _builtins.int
+    KEY_VARIABLE_FIELD_NUMBER: _builtins.int
+    LISTED_FIELD_NUMBER: _builtins.int
+    STORED_JUDGEMENTS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Last segment of its resource name."""
+    kind: _builtins.str
+    """Kind: `PAIRWISE` or `RUBRIC`."""
+    base_url: _builtins.str
+    """Base URL of the endpoint. Empty: a model artifact judges."""
+    model: _builtins.str
+    """Name of the model at the endpoint."""
+    model_digest: _builtins.str
+    """Digest of the model artifact that judges."""
+    criteria: _builtins.str
+    """What makes an answer good."""
+    max_tokens: _builtins.int
+    """Tokens of a reply at most."""
+    key_variable: _builtins.str
+    """Environment variable of the worker that holds the API key. Empty: no key is sent."""
+    listed: _builtins.bool
+    """True: the operator listed the endpoint, so that its address may be private and need not have TLS."""
+    @_builtins.property
+    def stored_judgements(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Digests of judgements that earlier jobs stored, which are not asked again."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        base_url: _builtins.str = ...,
+        model: _builtins.str = ...,
+        model_digest: _builtins.str = ...,
+        criteria: _builtins.str = ...,
+        max_tokens: _builtins.int = ...,
+        key_variable: _builtins.str = ...,
+        listed: _builtins.bool = ...,
+        stored_judgements: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_url", b"base_url", "criteria", b"criteria", "key_variable", b"key_variable", "kind", b"kind", "listed", b"listed", "max_tokens", b"max_tokens", "model", b"model", "model_digest", b"model_digest", "name", b"name", "stored_judgements", b"stored_judgements"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JudgeSpec: _TypeAlias = JudgeSpec  # noqa: Y015
+
+@_typing.final
+class JudgingSpec(_message.Message):
+    """Comparison of a judge with judgements of people."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JUDGE_FIELD_NUMBER: _builtins.int
+    CASES_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    cases: _builtins.str
+    """Digest of the judgements of people, JSON Lines of `prompt` (the JSON of a record), `answers` (one or two) and
+    `human` (`FIRST`, `SECOND`, `TIE` or a number).
+    """
+    missing: _builtins.int
+    """Number of judgements of people whose record cannot be read."""
+    @_builtins.property
+    def judge(self) -> Global___JudgeSpec:
+        """The judge."""
+
+    def __init__(
+        self,
+        *,
+        judge: Global___JudgeSpec | None = ...,
+        cases: _builtins.str = ...,
+        missing: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["judge", b"judge"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cases", b"cases", "judge", b"judge", "missing", b"missing"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JudgingSpec: _TypeAlias = JudgingSpec  # noqa: Y015
+
+@_typing.final
+class JudgingResult(_message.Message):
+    """Result of a comparison of a judge with judgements of people."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAIRS_FIELD_NUMBER: _builtins.int
+    RAW_FIELD_NUMBER: _builtins.int
+    KAPPA_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_FIELD_NUMBER: _builtins.int
+    UNPARSABLE_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    JUDGEMENTS_FIELD_NUMBER: _builtins.int
+    pairs: _builtins.int
+    """Number of pairs or answers that both judged."""
+    raw: _builtins.float
+    """Share with the same judgement. Not set: there is none."""
+    kappa: _builtins.float
+    """Cohen's kappa. Not set: it is undefined."""
+    consistency: _builtins.float
+    """Share of the pairs with the same verdict in both orders. Not set: there is none."""
+    unparsable: _builtins.int
+    """Number without a judgement that can be read."""
+    failed: _builtins.int
+    """Number without a reply."""
+    missing: _builtins.int
+    """Number whose record cannot be read."""
+    judgements: _builtins.str
+    """Digest of the judgements."""
+    def __init__(
+        self,
+        *,
+        pairs: _builtins.int = ...,
+        raw: _builtins.float | None = ...,
+        kappa: _builtins.float | None = ...,
+        consistency: _builtins.float | None = ...,
+        unparsable: _builtins.int = ...,
+        failed: _builtins.int = ...,
+        missing: _builtins.int = ...,
+        judgements: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_consistency", b"_consistency", "_kappa", b"_kappa", "_raw", b"_raw", "consistency", b"consistency", "kappa", b"kappa", "raw", b"raw"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_consistency", b"_consistency", "_kappa", b"_kappa", "_raw", b"_raw", "consistency", b"consistency", "failed", b"failed", "judgements", b"judgements", "kappa", b"kappa", "missing", b"missing", "pairs", b"pairs", "raw", b"raw", "unparsable", b"unparsable"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__consistency: _TypeAlias = _typing.Literal["consistency"]  # noqa: Y015
+    _WhichOneofArgType__consistency: _TypeAlias = _typing.Literal["_consistency", b"_consistency"]  # noqa: Y015
+    _WhichOneofReturnType__kappa: _TypeAlias = _typing.Literal["kappa"]  # noqa: Y015
+    _WhichOneofArgType__kappa: _TypeAlias = _typing.Literal["_kappa", b"_kappa"]  # noqa: Y015
+    _WhichOneofReturnType__raw: _TypeAlias = _typing.Literal["raw"]  # noqa: Y015
+    _WhichOneofArgType__raw: _TypeAlias = _typing.Literal["_raw", b"_raw"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__consistency) -> _WhichOneofReturnType__consistency | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__kappa) -> _WhichOneofReturnType__kappa | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__raw) -> _WhichOneofReturnType__raw | None: ...
+
+Global___JudgingResult: _TypeAlias = JudgingResult  # noqa: Y015
 
 @_typing.final
 class ScoringRule(_message.Message):
@@ -623,6 +900,8 @@ class ScoringOutcome(_message.Message):
         WRONG_COUNT_FIELD_NUMBER: _builtins.int
         DIFFERENCES_FIELD_NUMBER: _builtins.int
         BASELINE_DIFFERENCES_FIELD_NUMBER: _builtins.int
+        JUDGES_FIELD_NUMBER: _builtins.int
+        HUMAN_FIELD_NUMBER: _builtins.int
         domain: _builtins.str
         """Name of the domain."""
         test: _builtins.str
@@ -661,6 +940,14 @@ class ScoringOutcome(_message.Message):
         def baseline_differences(self) -> _containers.MessageMap[_builtins.str, Global___ScoringOutcome.Interval]:
             """Metrics of the candidate minus those of the best baseline, paired, by name of the metric."""
 
+        @_builtins.property
+        def judges(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScoringOutcome.JudgeScores]:
+            """Judgements by judge."""
+
+        @_builtins.property
+        def human(self) -> Global___ScoringOutcome.HumanScores:
+            """Judgements of people. Not set: none were taken in."""
+
         def __init__(
             self,
             *,
@@ -676,12 +963,157 @@ class ScoringOutcome(_message.Message):
             wrong_count: _builtins.int = ...,
             differences: _abc.Mapping[_builtins.str, Global___ScoringOutcome.Interval] | None = ...,
             baseline_differences: _abc.Mapping[_builtins.str, Global___ScoringOutcome.Interval] | None = ...,
+            judges: _abc.Iterable[Global___ScoringOutcome.JudgeScores] | None = ...,
+            human: Global___ScoringOutcome.HumanScores | None = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _typing.Literal["baseline_difference", b"baseline_difference", "candidate", b"candidate", "difference", b"difference", "reference", b"reference"]  # noqa: Y015
+        _HasFieldArgType: _TypeAlias = _typing.Literal["baseline_difference", b"baseline_difference", "candidate", b"candidate", "difference", b"difference", "human", b"human", "reference", b"reference"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["baseline_difference", b"baseline_difference", "baseline_differences", b"baseline_differences", "baselines", b"baselines", "best_baseline", b"best_baseline", "candidate", b"candidate", "difference", b"difference", "differences", b"differences", "domain", b"domain", "reference", b"reference", "test", b"test", "wrong", b"wrong", "wrong_count", b"wrong_count"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["baseline_difference", b"baseline_difference", "baseline_differences", b"baseline_differences", "baselines", b"baselines", "best_baseline", b"best_baseline", "candidate", b"candidate", "difference", b"difference", "differences", b"differences", "domain", b"domain", "human", b"human", "judges", b"judges", "reference", b"reference", "test", b"test", "wrong", b"wrong", "wrong_count", b"wrong_count"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class JudgeScores(_message.Message):
+        """Judgements of one judge on one domain."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        JUDGE_FIELD_NUMBER: _builtins.int
+        IDENTITY_FIELD_NUMBER: _builtins.int
+        JUDGED_FIELD_NUMBER: _builtins.int
+        UNPARSABLE_FIELD_NUMBER: _builtins.int
+        FAILED_FIELD_NUMBER: _builtins.int
+        WINS_FIELD_NUMBER: _builtins.int
+        LOSSES_FIELD_NUMBER: _builtins.int
+        TIES_FIELD_NUMBER: _builtins.int
+        INCONSISTENT_FIELD_NUMBER: _builtins.int
+        IDENTICAL_FIELD_NUMBER: _builtins.int
+        FIRST_POSITION_FIELD_NUMBER: _builtins.int
+        SECOND_POSITION_FIELD_NUMBER: _builtins.int
+        LONGER_WIN_RATE_FIELD_NUMBER: _builtins.int
+        LONGER_FIELD_NUMBER: _builtins.int
+        SHORTER_WIN_RATE_FIELD_NUMBER: _builtins.int
+        SHORTER_FIELD_NUMBER: _builtins.int
+        JUDGEMENTS_FIELD_NUMBER: _builtins.int
+        judge: _builtins.str
+        """Last segment of the resource name of the judge."""
+        identity: _builtins.str
+        """Digest of all that its judgements depend on beside prompts and answers."""
+        judged: _builtins.int
+        """Number of pairs or answers with a judgement."""
+        unparsable: _builtins.int
+        """Number without a judgement that can be read."""
+        failed: _builtins.int
+        """Number without a reply."""
+        wins: _builtins.int
+        """Number of pairs that the candidate wins."""
+        losses: _builtins.int
+        """Number of pairs that the candidate loses."""
+        ties: _builtins.int
+        """Number of ties."""
+        inconsistent: _builtins.int
+        """Number of pairs whose verdict changed with the order."""
+        identical: _builtins.int
+        """Number of pairs with the same answer twice."""
+        first_position: _builtins.int
+        """Number of pairs of which the first answer won in both orders."""
+        second_position: _builtins.int
+        """Number of pairs of which the second answer won in both orders."""
+        longer: _builtins.int
+        """Number of these pairs."""
+        shorter: _builtins.int
+        """Number of these pairs."""
+        judgements: _builtins.str
+        """Digest of the judgements."""
+        @_builtins.property
+        def longer_win_rate(self) -> Global___ScoringOutcome.Interval:
+            """Win rate among the pairs whose longer answer is the candidate's. Not set: too few pairs."""
+
+        @_builtins.property
+        def shorter_win_rate(self) -> Global___ScoringOutcome.Interval:
+            """Win rate among the pairs whose shorter answer is the candidate's. Not set: too few pairs."""
+
+        def __init__(
+            self,
+            *,
+            judge: _builtins.str = ...,
+            identity: _builtins.str = ...,
+            judged: _builtins.int = ...,
+            unparsable: _builtins.int = ...,
+            failed: _builtins.int = ...,
+            wins: _builtins.int = ...,
+            losses: _builtins.int = ...,
+            ties: _builtins.int = ...,
+            inconsistent: _builtins.int = ...,
+            identical: _builtins.int = ...,
+            first_position: _builtins.int = ...,
+            second_position: _builtins.int = ...,
+            longer_win_rate: Global___ScoringOutcome.Interval | None = ...,
+            longer: _builtins.int = ...,
+            shorter_win_rate: Global___ScoringOutcome.Interval | None = ...,
+            shorter: _builtins.int = ...,
+            judgements: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["longer_win_rate", b"longer_win_rate", "shorter_win_rate", b"shorter_win_rate"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["failed", b"failed", "first_position", b"first_position", "identical", b"identical", "identity", b"identity", "inconsistent", b"inconsistent", "judge", b"judge", "judged", b"judged", "judgements", b"judgements", "longer", b"longer", "longer_win_rate", b"longer_win_rate", "losses", b"losses", "second_position", b"second_position", "shorter", b"shorter", "shorter_win_rate", b"shorter_win_rate", "ties", b"ties", "unparsable", b"unparsable", "wins", b"wins"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class HumanScores(_message.Message):
+        """Judgements of people on one domain."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        PAIRS_FIELD_NUMBER: _builtins.int
+        WINS_FIELD_NUMBER: _builtins.int
+        LOSSES_FIELD_NUMBER: _builtins.int
+        TIES_FIELD_NUMBER: _builtins.int
+        COMPARISON_ALPHA_FIELD_NUMBER: _builtins.int
+        CANDIDATE_RATINGS_FIELD_NUMBER: _builtins.int
+        REFERENCE_RATINGS_FIELD_NUMBER: _builtins.int
+        RATING_ALPHA_FIELD_NUMBER: _builtins.int
+        pairs: _builtins.int
+        """Number of records with a comparison."""
+        wins: _builtins.int
+        """Number of records that the candidate wins."""
+        losses: _builtins.int
+        """Number of records that the candidate loses."""
+        ties: _builtins.int
+        """Number of ties."""
+        comparison_alpha: _builtins.float
+        """Krippendorff's alpha (nominal) of the comparisons. Not set: undefined."""
+        candidate_ratings: _builtins.int
+        """Number of rated answers of the candidate."""
+        reference_ratings: _builtins.int
+        """Number of rated answers of the reference."""
+        rating_alpha: _builtins.float
+        """Krippendorff's alpha (ordinal) of the ratings. Not set: undefined."""
+        def __init__(
+            self,
+            *,
+            pairs: _builtins.int = ...,
+            wins: _builtins.int = ...,
+            losses: _builtins.int = ...,
+            ties: _builtins.int = ...,
+            comparison_alpha: _builtins.float | None = ...,
+            candidate_ratings: _builtins.int = ...,
+            reference_ratings: _builtins.int = ...,
+            rating_alpha: _builtins.float | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_comparison_alpha", b"_comparison_alpha", "_rating_alpha", b"_rating_alpha", "comparison_alpha", b"comparison_alpha", "rating_alpha", b"rating_alpha"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_comparison_alpha", b"_comparison_alpha", "_rating_alpha", b"_rating_alpha", "candidate_ratings", b"candidate_ratings", "comparison_alpha", b"comparison_alpha", "losses", b"losses", "pairs", b"pairs", "rating_alpha", b"rating_alpha", "reference_ratings", b"reference_ratings", "ties", b"ties", "wins", b"wins"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__comparison_alpha: _TypeAlias = _typing.Literal["comparison_alpha"]  # noqa: Y015
+        _WhichOneofArgType__comparison_alpha: _TypeAlias = _typing.Literal["_comparison_alpha", b"_comparison_alpha"]  # noqa: Y015
+        _WhichOneofReturnType__rating_alpha: _TypeAlias = _typing.Literal["rating_alpha"]  # noqa: Y015
+        _WhichOneofArgType__rating_alpha: _TypeAlias = _typing.Literal["_rating_alpha", b"_rating_alpha"]  # noqa: Y015
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__comparison_alpha) -> _WhichOneofReturnType__comparison_alpha | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__rating_alpha) -> _WhichOneofReturnType__rating_alpha | None: ...
 
     @_typing.final
     class Scores(_message.Message):

@@ -1,0 +1,279 @@
+"""The judges of one evaluation job: what they are asked about the answers to the test parts, and their metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from ratoon.jobs.v1.evaluation_jobs_pb2 import JudgeSpec, ScoringSpec
+from ratoon.storage.artifacts import ArtifactStore
+from ratoon_evaluation.domain.judging import (
+    WIN_SHARE,
+    Choice,
+    JudgeKind,
+    PairVerdict,
+    comparison_prompt,
+    pair_verdict,
+    score_prompt,
+)
+from ratoon_evaluation.domain.scores import DomainScores, Interval, JudgeScores
+from ratoon_evaluation.worker.judges.asking import Advance, Asker, Judgements
+from ratoon_evaluation.worker.judges.counting import Measured, Values, mean, means
+from ratoon_evaluation.worker.parts import Part
+from ratoon_evaluation.worker.passes import CANDIDATE, REFERENCE, Domain
+from ratoon_evaluation.worker.resampling import Resampling, resampling_of
+
+Texts = Mapping[str, Sequence[str]]
+"""Answers by role, one a record."""
+
+
+class Reporter(Protocol):
+    """Reports the progress of a job."""
+
+    def advancing(self, message: str) -> Advance:
+        """Return a callback for one pass."""
+        ...
+
+
+class JudgingJob:
+    """The judges of a job."""
+
+    def __init__(self, spec: ScoringSpec, store: ArtifactStore, folder: Path) -> None:
+        how = resampling_of(spec)
+        self._judges = [
+            _KINDS[JudgeKind(each.kind)](each, Asker(each, store, folder / "judge"), how)
+            for each in spec.judges
+        ]
+
+    def count(self, answers: Mapping[str, tuple[Domain, Texts]]) -> int:
+        """Return the number of prompts to ask about answers by domain."""
+        return sum(
+            len(judge.asker.missing(judge.prompts(domain.test, texts)))
+            for judge in self._judges
+            for domain, texts in answers.values()
+        )
+
+    def ask(self, answers: Mapping[str, tuple[Domain, Texts]], reporter: Reporter) -> None:
+        """Ask all judges about answers by domain."""
+        for judge in self._judges:
+            for domain, texts in answers.values():
+                prompts = judge.prompts(domain.test, texts)
+                if judge.asker.missing(prompts):
+                    message = f"Asking the judge {judge.spec.name} about the domain {domain.name}"
+                    judge.judgements[domain.name] = judge.asker.ask(prompts, reporter.advancing(message))
+                else:
+                    judge.judgements[domain.name] = judge.asker.ask(prompts, lambda _: None)
+
+    def added_to(self, scores: DomainScores, domain: Domain, texts: Texts) -> DomainScores:
+        """Return the scores of a domain with those of the judges."""
+        for judge in self._judges:
+            judged, measured = judge.measure(domain, texts)
+            counted = replace(
+                judged,
+                judge=judge.spec.name,
+                identity=judge.asker.identity,
+                judgements=judge.asker.write(),
+            )
+            scores = replace(measured.added_to(scores), judges=(*scores.judges, counted))
+        return scores
+
+
+class _Judge:
+    """A judge with its judgements by domain."""
+
+    def __init__(self, spec: JudgeSpec, asker: Asker, how: Resampling) -> None:
+        self.spec, self.asker, self.how = spec, asker, how
+        self.judgements: dict[str, Judgements] = {}
+
+    def prompts(self, part: Part, texts: Texts) -> list[str]:
+        """Return all prompts about the answers to a part."""
+        raise NotImplementedError
+
+    def measure(self, domain: Domain, texts: Texts) -> tuple[JudgeScores, Measured]:
+        """Return what was counted and measured."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Verdicts on the pairs of a part, one a record; None: no judgement."""
+
+    verdicts: Sequence[PairVerdict | None]
+    identical: Sequence[bool]
+    failed: int
+    unparsable: int
+
+    @property
+    def shares(self) -> list[float | None]:
+        """Return the share of a win of the candidate, by record."""
+        return [None if each is None else WIN_SHARE[each.choice] for each in self.verdicts]
+
+    @property
+    def asked(self) -> list[PairVerdict]:
+        """Return the verdicts of the judge on different answers."""
+        pairs = zip(self.verdicts, self.identical, strict=True)
+        return [each for each, is_identical in pairs if each is not None and not is_identical]
+
+    @property
+    def consistent(self) -> list[float | None]:
+        """Return 1 or 0 for each pair that was asked, by whether its verdict held in both orders."""
+        pairs = zip(self.verdicts, self.identical, strict=True)
+        return [
+            None if each is None or is_identical else float(each.is_consistent)
+            for each, is_identical in pairs
+        ]
+
+
+class _Pairwise(_Judge):
+    """Compares the answers of the candidate and of the reference, in both orders."""
+
+    def prompts(self, part: Part, texts: Texts) -> list[str]:
+        """Return two prompts for each pair of different answers."""
+        return [prompt for pair in self._orders(part, texts) if pair for prompt in pair]
+
+    def measure(self, domain: Domain, texts: Texts) -> tuple[JudgeScores, Measured]:
+        """Return the win rate, the consistency and what lies beside them."""
+        part, pairs = domain.test, self._pairs(domain, texts)
+        measured = means(
+            part,
+            self.how,
+            {CANDIDATE: {"judge_win_rate": pairs.shares, "judge_consistency": pairs.consistent}},
+        )
+        why = _unusable(
+            len(part) - sum(pairs.identical),
+            pairs.failed,
+            pairs.unparsable,
+            self.judgements[domain.name].failure,
+        )
+        if why:
+            measured = Measured(unmeasured={"judge_win_rate": why, "judge_consistency": why})
+        elif pairs.asked and not any(each.is_consistent for each in pairs.asked):
+            measured = _without_win_rate(measured)
+        return self._counted(part, texts, pairs), measured
+
+    def _orders(self, part: Part, texts: Texts) -> list[tuple[str, str] | None]:
+        """Return the two prompts of each pair; None: both answers are the same."""
+        criteria = self.spec.criteria
+        return [
+            None
+            if first == second
+            else (
+                comparison_prompt(record, first, second, criteria),
+                comparison_prompt(record, second, first, criteria),
+            )
+            for record, first, second in zip(part.records, texts[CANDIDATE], texts[REFERENCE], strict=True)
+        ]
+
+    def _pairs(self, domain: Domain, texts: Texts) -> _Pairs:
+        orders, said = self._orders(domain.test, texts), self.judgements[domain.name]
+        same = PairVerdict(Choice.TIE, True)
+        verdicts = [same if each is None else verdict_of(each, said) for each in orders]
+        missing = [each for each, verdict in zip(orders, verdicts, strict=True) if each and verdict is None]
+        unparsable = sum(bool(said.unparsable.intersection(each)) for each in missing)
+        return _Pairs(verdicts, [each is None for each in orders], len(missing) - unparsable, unparsable)
+
+    def _counted(self, part: Part, texts: Texts, pairs: _Pairs) -> JudgeScores:
+        known = [each for each in pairs.verdicts if each is not None]
+        longer, shorter = (self._of_length(part, texts, pairs.shares, sign) for sign in (1, -1))
+        return JudgeScores(
+            "",
+            judged=len(known),
+            unparsable=pairs.unparsable,
+            failed=pairs.failed,
+            wins=sum(each.choice is Choice.FIRST for each in known),
+            losses=sum(each.choice is Choice.SECOND for each in known),
+            ties=sum(each.choice is Choice.TIE for each in known),
+            inconsistent=sum(not each.is_consistent for each in known),
+            identical=sum(pairs.identical),
+            first_position=sum(each.position is Choice.FIRST for each in known),
+            second_position=sum(each.position is Choice.SECOND for each in known),
+            longer_win_rate=longer[0],
+            longer=longer[1],
+            shorter_win_rate=shorter[0],
+            shorter=shorter[1],
+        )
+
+    def _of_length(self, part: Part, texts: Texts, shares: Values, sign: int) -> tuple[Interval | None, int]:
+        """Return the win rate among the pairs whose longer (sign 1) or shorter (-1) answer is the candidate's."""
+        lengths = zip(texts[CANDIDATE], texts[REFERENCE], strict=True)
+        chosen: list[float | None] = [
+            share if sign * (len(first) - len(second)) > 0 else None
+            for share, (first, second) in zip(shares, lengths, strict=True)
+        ]
+        return mean(part, self.how, chosen), sum(each is not None for each in chosen)
+
+
+class _Rubric(_Judge):
+    """Scores the answers of the candidate and of the reference, each alone."""
+
+    def prompts(self, part: Part, texts: Texts) -> list[str]:
+        """Return a prompt for each answer."""
+        return [prompt for each in self._of_roles(part, texts).values() for prompt in each]
+
+    def measure(self, domain: Domain, texts: Texts) -> tuple[JudgeScores, Measured]:
+        """Return the mean scores and their difference, over the answers with a score."""
+        said, prompts = self.judgements[domain.name], self._of_roles(domain.test, texts)
+        values: dict[str, Mapping[str, Values]] = {
+            role: {"rubric_score": [_score(said, prompt) for prompt in each]}
+            for role, each in prompts.items()
+        }
+        known = [_score(said, prompt) for prompt in prompts[CANDIDATE]]
+        judged = sum(each is not None for each in known)
+        unparsable = sum(each in said.unparsable for each in prompts[CANDIDATE])
+        failed = len(known) - judged - unparsable
+        counted = JudgeScores("", judged=judged, unparsable=unparsable, failed=failed)
+        if why := _unusable(len(known), failed, unparsable, said.failure):
+            return counted, Measured(unmeasured={"rubric_score": why})
+        return counted, means(domain.test, self.how, values)
+
+    def _of_roles(self, part: Part, texts: Texts) -> dict[str, list[str]]:
+        return {
+            role: [
+                score_prompt(record, answer, self.spec.criteria)
+                for record, answer in zip(part.records, texts[role], strict=True)
+            ]
+            for role in (CANDIDATE, REFERENCE)
+            if role in texts
+        }
+
+
+_KINDS: Mapping[JudgeKind, Callable[[JudgeSpec, Asker, Resampling], _Judge]] = {
+    JudgeKind.PAIRWISE: _Pairwise,
+    JudgeKind.RUBRIC: _Rubric,
+}
+
+
+def verdict_of(orders: tuple[str, str], said: Judgements) -> PairVerdict | None:
+    """Return the verdict on a pair by its two prompts; None unless both have a judgement."""
+    forward, backward = (said.read.get(prompt) for prompt in orders)
+    return None if forward is None or backward is None else pair_verdict(Choice(forward), Choice(backward))
+
+
+def _score(said: Judgements, prompt: str) -> float | None:
+    known = said.read.get(prompt)
+    return None if known is None else float(known)
+
+
+def _unusable(total: int, failed: int, unparsable: int, failure: str) -> str:
+    """Return why judgements give no metric; empty if they do: more than half of what was asked has one."""
+    judged = total - failed - unparsable
+    if not total or 2 * judged > total:
+        return ""
+    why = f" {failure}" if failure else ""
+    return (
+        f"The judge judged {judged:,} of {total:,}: {failed:,} got no reply, and {unparsable:,} replies could not "
+        f"be read.{why}"
+    )
+
+
+def _without_win_rate(measured: Measured) -> Measured:
+    of_candidate = dict(measured.metrics[CANDIDATE])
+    of_candidate.pop("judge_win_rate", None)
+    why = "Each verdict of the judge changed with the order of the answers, so none is decided."
+    return replace(
+        measured,
+        metrics={CANDIDATE: of_candidate},
+        unmeasured={**measured.unmeasured, "judge_win_rate": why},
+    )
