@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any
@@ -15,6 +16,7 @@ from ratoon.process.errors import NotFound
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.tasks.kind import Record, Role, Turn, conversation_fault
 from ratoon.tasks.records import BadRecord, from_json, prompt_text, record_of, to_json
+from ratoon.tasks.text import is_encodable
 from ratoon_evaluation.worker.parts import Part, UnusablePart, read_part
 from ratoon_evaluation.worker.suites.failures import TestFailed
 
@@ -86,9 +88,16 @@ def _object(line: str, place: str) -> dict[str, Any]:
 
 def _parsed(text: str, place: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError) as error:
         raise TestFailed(f"{place} is not JSON: {str(error)[:200]}.") from error
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return fields
 
 
 def _part(digest: str, rows: Sequence[Mapping[str, Any]]) -> Part:
@@ -127,6 +136,17 @@ def part_of(digest: str, records: Sequence[Record]) -> Part:
 
 
 def _record(row: Mapping[str, Any], number: int) -> Record:
+    record = _read(row, number)
+    if fault := conversation_fault(record.turns):
+        raise TestFailed(f"Row {number}: {fault}")
+    if not all(answer.strip() and is_encodable(answer) for answer in record.answers):
+        raise TestFailed(
+            f"Row {number}: a reference is empty or contains half of a surrogate pair. Correct it or leave it out."
+        )
+    return record
+
+
+def _read(row: Mapping[str, Any], number: int) -> Record:
     if isinstance(row.get("example"), str) and row["example"]:
         try:
             return from_json(row["example"])
@@ -137,10 +157,8 @@ def _record(row: Mapping[str, Any], number: int) -> Record:
         raise TestFailed(f"Row {number} has no prompt: give one of {', '.join(_PROMPTS)}.")
     turns = _turns(row[name], number)
     answers = _answers(row, number)
-    if not answers and turns[-1].role == Role.ASSISTANT:
-        turns, answers = turns[:-1], (turns[-1].content,)
-    if fault := conversation_fault(turns):
-        raise TestFailed(f"Row {number}: {fault}")
+    if not answers and turns and turns[-1].role == Role.ASSISTANT:
+        return Record(turns[:-1], (turns[-1].content,))
     return Record(turns, answers)
 
 
@@ -156,6 +174,10 @@ def _turns(value: object, number: int) -> tuple[Turn, ...]:
 def _answers(row: Mapping[str, Any], number: int) -> tuple[str, ...]:
     value = next((row[name] for name in _ANSWERS if row.get(name) is not None), None)
     each = value if isinstance(value, list) else [] if value is None else [value]
-    if not all(isinstance(answer, str | int | float) for answer in each):
+    if not all(map(_is_reference, each)):
         raise TestFailed(f"Row {number}: a reference must be a text, a number, or a list of them.")
-    return tuple(map(str, each))
+    return tuple(json.dumps(answer) if isinstance(answer, bool) else str(answer) for answer in each)
+
+
+def _is_reference(value: object) -> bool:
+    return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
