@@ -13,7 +13,13 @@ import httpx
 import openai
 import pytest
 
-from ratoon.flywheel.v1 import flywheel_service_pb2, pipeline_run_pb2, project_pb2, signal_pb2
+from ratoon.flywheel.v1 import (
+    external_event_pb2,
+    flywheel_service_pb2,
+    pipeline_run_pb2,
+    project_pb2,
+    signal_pb2,
+)
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import (
     FlywheelServiceServicer,
     add_FlywheelServiceServicer_to_server,
@@ -62,6 +68,7 @@ class FakeFlywheel(FlywheelServiceServicer):
     def __init__(self) -> None:
         self.segments: list[flywheel_service_pb2.CreateTrafficSegmentRequest] = []
         self.feedback: dict[str, flywheel_service_pb2.CreateFeedbackRequest] = {}
+        self.events: list[flywheel_service_pb2.CreateExternalEventRequest] = []
         self.requests: list[object] = []
         self.failing: dict[int, grpc.StatusCode] = {}
         """What happens to the segment that comes as the n-th new one."""
@@ -83,6 +90,13 @@ class FakeFlywheel(FlywheelServiceServicer):
         self._check(context)
         self.feedback[request.request_id] = request
         return signal_pb2.Feedback(name=f"{request.parent}/feedback/{request.request_id}")
+
+    def CreateExternalEvent(self, request, context):
+        self._check(context)
+        if request.external_event.type == "unknown":
+            context.abort(grpc.StatusCode.NOT_FOUND, "No policy expects it.")
+        self.events.append(request)
+        return external_event_pb2.ExternalEvent(name=f"{request.parent}/externalEvents/e")
 
     def GetProject(self, request, context):
         self.metadata = dict(context.invocation_metadata())

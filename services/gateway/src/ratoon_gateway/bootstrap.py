@@ -14,9 +14,9 @@ from ratoon.service.app import Platform, ServiceRuntime
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon_gateway.adapters import tables
 from ratoon_gateway.adapters.engines import EngineClient
-from ratoon_gateway.adapters.flywheel import FlywheelFeedback, SegmentAnnouncer
+from ratoon_gateway.adapters.flywheel import FlywheelEvents, FlywheelFeedback, SegmentAnnouncer
 from ratoon_gateway.adapters.key_ring import KeyRing
-from ratoon_gateway.adapters.metrics import GatewayMetrics, shadow_counter, token_counter
+from ratoon_gateway.adapters.metrics import GatewayMetrics, shadow_counter, token_counter, webhook_counter
 from ratoon_gateway.adapters.outbound import Outbound
 from ratoon_gateway.adapters.peers import Peers
 from ratoon_gateway.adapters.projects import FlywheelProjects
@@ -26,6 +26,7 @@ from ratoon_gateway.adapters.serving import Activator, TrafficReporter
 from ratoon_gateway.adapters.traced_engines import TracedEngines
 from ratoon_gateway.adapters.uploads import Uploads
 from ratoon_gateway.adapters.usage import UsageCounters
+from ratoon_gateway.adapters.webhook_secrets import WebhookSecretFile
 from ratoon_gateway.adapters.word_lists import WordLists
 from ratoon_gateway.application.authenticator import Authenticator
 from ratoon_gateway.application.fairness import Fairness
@@ -33,6 +34,7 @@ from ratoon_gateway.application.projects import ProjectCheck
 from ratoon_gateway.application.quotas import Quotas
 from ratoon_gateway.application.relay import Bounds, Relay
 from ratoon_gateway.application.shadows import Shadows
+from ratoon_gateway.application.webhooks import Webhooks
 from ratoon_gateway.domain import completions
 from ratoon_gateway.domain.traffic import Traffic
 from ratoon_gateway.entrypoints.app import create_api
@@ -50,6 +52,7 @@ from ratoon_gateway.entrypoints.project_calls import ProjectCalls
 from ratoon_gateway.entrypoints.rest import RestCalls, rest_router
 from ratoon_gateway.entrypoints.verbs import Origins, Route, Verbs
 from ratoon_gateway.entrypoints.watched import EdgeMetrics, Traced, Watched
+from ratoon_gateway.entrypoints.webhooks import WebhookRoute
 from ratoon_gateway.settings import Settings
 
 
@@ -91,10 +94,17 @@ def build(settings: Settings, platform: Platform) -> App:
     projects = FlywheelProjects(base.peer("flywheel"))
     check = ProjectCheck(projects, base.threads, base.clock)
     feedback = FeedbackRoute(authenticator, ids, FlywheelFeedback(base.peer("flywheel")), base.threads)
+    webhooks = Webhooks(
+        WebhookSecretFile(settings.webhook_secrets or settings.keys / "webhook.secrets"),
+        FlywheelEvents(base.peer("flywheel")),
+        settings.webhooks_per_minute,
+        base.clock,
+    )
     api = create_api(
         rest_router(bindings, RestCalls(authenticator, check, peers, base.threads, readiness)),
         Models(authenticator, path.routes).router(),
         feedback.router(),
+        WebhookRoute(webhooks, base.threads, webhook_counter(platform.metrics)).router(),
         Blobs(authenticator, uploads, base.threads).router(),
         services=services_of(bindings),
         metrics=None if settings.metrics else platform.metrics,

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from datetime import date, datetime
 
-from ratoon.flywheel.v1 import flywheel_service_pb2, signal_pb2
+from ratoon.events.foreign import ForeignEvent
+from ratoon.flywheel.v1 import external_event_pb2, flywheel_service_pb2, signal_pb2
 from ratoon.gateway.v1 import api_key_pb2, gateway_service_pb2, safety_filter_pb2
 from ratoon.runtime.timestamps import time_of, timestamp
 from ratoon.serving.v1 import route_pb2
@@ -70,6 +71,22 @@ def create_segment(segment: ClosedSegment) -> flywheel_service_pb2.CreateTraffic
             end_time=timestamp(datetime.fromisoformat(segment.end)),
             lost_count=segment.lost,
         ),
+    )
+
+
+def create_external_event(
+    project: str, event: ForeignEvent
+) -> flywheel_service_pb2.CreateExternalEventRequest:
+    """Return the request that reports an event to a project."""
+    message = external_event_pb2.ExternalEvent(
+        event_id=event.id,
+        source=event.source,
+        type=event.type,
+        subject=event.subject,
+        event_time=timestamp(event.time),
+    )
+    return flywheel_service_pb2.CreateExternalEventRequest(
+        parent=f"projects/{project}", external_event=message
     )
 
 

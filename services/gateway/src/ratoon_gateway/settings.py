@@ -1,5 +1,7 @@
 """Settings of the gateway, from environment variables."""
 
+from pathlib import Path
+
 from pydantic import AliasChoices, Field
 from pydantic_settings import SettingsConfigDict
 
@@ -75,6 +77,14 @@ class Settings(ServiceSettings):
     )
     turn_s: float = Field(
         120.0, gt=0, description="Seconds that a request may wait in the fair queue of an engine."
+    )
+    webhook_secrets: Path | None = Field(
+        None,
+        description="File with the secrets of webhooks, one `PROJECT whsec_…` a line; it is read again when it "
+        "changes. Empty: `webhook.secrets` in the directory of keys.",
+    )
+    webhooks_per_minute: int = Field(
+        60, ge=0, description="Maximum number of webhooks of one project in a minute; 0: no limit."
     )
     allowed_origins: str = Field(
         "",

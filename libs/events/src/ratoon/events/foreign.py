@@ -46,7 +46,7 @@ class ForeignEvent:
 def from_json(body: bytes) -> ForeignEvent:
     """Return the event of a body in structured mode; MalformedEvent says what is wrong, TooLarge if it is too large."""
     _check_size(len(body))
-    return _event(_attributes(body))
+    return from_attributes(_attributes(body))
 
 
 def from_record(record: Record) -> ForeignEvent:
@@ -55,11 +55,11 @@ def from_record(record: Record) -> ForeignEvent:
     headers = _headers(record)
     content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type == STRUCTURED:
-        return _event(_attributes(record.value))
+        return from_attributes(_attributes(record.value))
     if content_type.startswith("application/cloudevents"):
         raise MalformedEvent(f"The event format {content_type!r} is not supported; send {STRUCTURED}.")
     names = {name.removeprefix(_PREFIX): text for name, text in headers.items() if name.startswith(_PREFIX)}
-    return _event(names)
+    return from_attributes(names)
 
 
 def _check_size(size: int) -> None:
@@ -111,7 +111,8 @@ def _headers(record: Record) -> dict[str, str]:
     return headers
 
 
-def _event(attributes: Mapping[str, Any]) -> ForeignEvent:
+def from_attributes(attributes: Mapping[str, Any]) -> ForeignEvent:
+    """Return the event of these attributes; MalformedEvent says what is wrong."""
     version = attributes.get("specversion")
     if version != SPEC_VERSION:
         found = "no specversion" if version is None else f"the specversion {version!r:.100}"

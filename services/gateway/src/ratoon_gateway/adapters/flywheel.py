@@ -8,7 +8,8 @@ from pathlib import Path
 import grpc
 from prometheus_client import CollectorRegistry
 
-from ratoon.flywheel.v1 import flywheel_service_pb2, signal_pb2
+from ratoon.events.foreign import ForeignEvent
+from ratoon.flywheel.v1 import external_event_pb2, flywheel_service_pb2, signal_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon.process.backoff import Backoff
 from ratoon.process.clock import Clock
@@ -45,6 +46,19 @@ class FlywheelFeedback:
         stored: signal_pb2.Feedback = self._stub.CreateFeedback(
             mapping.create_feedback(feedback), timeout=5.0
         )
+        return stored.name
+
+
+class FlywheelEvents:
+    """Hands events of other systems to flywheel; returns when they are committed there."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._stub = FlywheelServiceStub(channel)  # type: ignore[no-untyped-call, unused-ignore]
+
+    def report(self, project: str, event: ForeignEvent) -> str:
+        """The name of the stored event."""
+        request = mapping.create_external_event(project, event)
+        stored: external_event_pb2.ExternalEvent = self._stub.CreateExternalEvent(request, timeout=5.0)
         return stored.name
 
 

@@ -45,6 +45,17 @@ def shadow_counter(registry: CollectorRegistry) -> Callable[[str, str, ShadowOut
     return count
 
 
+def webhook_counter(registry: CollectorRegistry) -> Callable[[str], None]:
+    """Return what counts webhooks by outcome: `accepted`, `incomplete`, or the reason of the refusal in lower case."""
+    webhooks = Counter(
+        "ratoon_gateway_webhooks",
+        "Webhooks received at /v1/events, by outcome: `accepted`, `incomplete`, or the reason of the refusal.",
+        ["outcome"],
+        registry=registry,
+    )
+    return lambda outcome: webhooks.labels(outcome).inc()
+
+
 def segment_metrics(registry: CollectorRegistry, spool: Path) -> Counter:
     """Count captured traffic in the spool, waiting and set aside; returns the counter of what is set aside."""
     waiting = Gauge(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
 
+from ratoon.events.foreign import ForeignEvent
 from ratoon_gateway.domain.capture import Answered
 from ratoon_gateway.domain.feedback import Feedback
 from ratoon_gateway.domain.keys import ApiKey, Used
@@ -189,6 +190,14 @@ class Usage(Protocol):
 
     def tokens_today(self, name: str) -> int:
         """Return the tokens that a key used today, as far as they are counted; without I/O."""
+        ...
+
+
+class EventSink(Protocol):
+    """Stores events of other systems."""
+
+    def report(self, project: str, event: ForeignEvent) -> str:
+        """Store an event of a project; return its resource name, once it is committed."""
         ...
 
 

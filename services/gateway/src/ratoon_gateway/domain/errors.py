@@ -100,6 +100,36 @@ class QuotaExceeded(RateLimited):
     reason = "QUOTA_EXCEEDED"
 
 
+class EventsLimited(RateLimited):
+    """The project has reached its limit of webhooks per minute."""
+
+    reason = "EVENT_RATE_EXCEEDED"
+
+
+class BadSignature(GatewayError):
+    """A webhook is not signed by a secret of this installation."""
+
+    code, reason = "UNAUTHENTICATED", "BAD_WEBHOOK_SIGNATURE"
+
+
+class StaleWebhook(GatewayError):
+    """A webhook was signed too long ago, or in the future."""
+
+    code, reason = "UNAUTHENTICATED", "STALE_WEBHOOK"
+
+
+class WebhooksDisabled(GatewayError):
+    """The installation has no webhook secrets."""
+
+    code, reason = "NOT_FOUND", "WEBHOOKS_DISABLED"
+
+
+class BadWebhookSecrets(GatewayError):
+    """The file of webhook secrets has a line that cannot be read."""
+
+    code, reason = "FAILED_PRECONDITION", "BAD_WEBHOOK_SECRETS"
+
+
 class ContentBlocked(GatewayError):
     """The safety filter blocks the prompt."""
 

@@ -111,7 +111,7 @@ async def read_body(receive: Receive, max_bytes: int) -> bytes:
 async def read_content(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
     """Return the whole JSON body, decompressed; the size limit applies before and after."""
     body = await read_body(receive, max_bytes)
-    if body and not _is_json(header(scope, b"content-type")):
+    if body and not is_json(header(scope, b"content-type")):
         raise UnsupportedMediaType(
             "The body must be JSON: send it with `content-type: application/json` (or without a content type)."
         )
@@ -121,7 +121,7 @@ async def read_content(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
     return await asyncio.to_thread(unpacked, body, encoding.decode("latin-1"), max_bytes)
 
 
-def _is_json(media_type: bytes) -> bool:
+def is_json(media_type: bytes) -> bool:
     """Return True if a content type is JSON or empty."""
     name = media_type.partition(b";")[0].strip().lower()
     return name in (b"", b"application/json", b"text/json") or name.endswith(b"+json")

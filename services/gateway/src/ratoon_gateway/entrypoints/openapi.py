@@ -20,6 +20,7 @@ JSON = dict[str, Any]
 _SCHEMAS = "#/components/schemas/{model}"
 _TAGS = {
     "inference": "Completions, models and feedback. Clients of OpenAI's API use them as they are.",
+    "events": "Events of other systems, by signed webhooks.",
     "blobs": "Files by their digest, resumable.",
 }
 _PROBLEM: JsonDict = {

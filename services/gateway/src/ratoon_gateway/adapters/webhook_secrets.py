@@ -1,0 +1,48 @@
+"""File of webhook secrets, read again when it changes. It never logs what it holds."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from ratoon_gateway.domain.errors import BadWebhookSecrets
+from ratoon_gateway.domain.webhooks import WebhookSecret, secrets_of
+
+_LOG = logging.getLogger(__name__)
+_MAX_BYTES = 1 << 20
+
+
+class WebhookSecretFile:
+    """Webhook secrets of the installation; safe on any thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: tuple[object, Sequence[WebhookSecret]] = (None, ())
+
+    def __call__(self) -> Sequence[WebhookSecret]:
+        """Return the current secrets; those before, if the file cannot be read as it is now; none without a file."""
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            self._known = (None, ())
+            return ()
+        mark = (status.st_mtime_ns, status.st_size, status.st_ino)
+        before, secrets = self._known
+        if mark != before:
+            secrets = self._read(secrets)
+            self._known = (mark, secrets)
+        return secrets
+
+    def _read(self, before: Sequence[WebhookSecret]) -> Sequence[WebhookSecret]:
+        try:
+            with self._path.open(encoding="utf-8") as file:
+                secrets = secrets_of(file.read(_MAX_BYTES))
+        except BadWebhookSecrets as error:
+            _LOG.error("%s: %s The secrets before are used.", self._path, error)
+            return before
+        except (OSError, UnicodeDecodeError) as error:
+            _LOG.error(
+                "%s cannot be read (%s). The secrets before are used.", self._path, type(error).__name__
+            )
+            return before
+        _LOG.info("%s: %d webhook secrets", self._path, len(secrets))
+        return secrets
