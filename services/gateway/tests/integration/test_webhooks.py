@@ -5,7 +5,11 @@ import hashlib
 import hmac
 import http.client
 import json
+import os
+import re
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from google.protobuf.json_format import MessageToDict
@@ -147,3 +151,19 @@ def test_no_secret_is_in_the_log_or_in_an_answer(webhook, caplog):
     with caplog.at_level("DEBUG"):
         answers = [webhook(), webhook(secret=SECRETS[1], sent=b"{}")]
     assert not any(secret.removeprefix("whsec_") in f"{answers} {caplog.text}" for secret in SECRETS)
+
+
+def test_the_script_of_the_guide_is_accepted(webhook, received, stack):
+    guide = (Path(__file__).parents[4] / "docs/guides/events.md").read_text()
+    (script,) = re.findall(r"```bash\n(.*?)```", guide, re.DOTALL)
+    settings = {"RATOON_ENDPOINT": stack.url, "RATOON_WEBHOOK_SECRET": SECRETS[1], "NO_PROXY": "*"}
+    done = subprocess.run(
+        ["bash", "-eu", "-o", "pipefail", "-c", script],
+        env=os.environ | settings,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout) == {"name": "projects/p/externalEvents/e"}
+    assert received[0].external_event.event_id == "2026-06-01/17"
