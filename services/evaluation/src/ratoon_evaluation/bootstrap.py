@@ -8,11 +8,15 @@ from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.paging import PageTokens
 from ratoon_evaluation import mapping
 from ratoon_evaluation.adapters import tables
+from ratoon_evaluation.adapters.agreements import JsonCases, agreement_jobs
 from ratoon_evaluation.adapters.answers import ParquetAnswers
 from ratoon_evaluation.adapters.exports import JsonLinesExports
+from ratoon_evaluation.adapters.people import LabelingPeople
 from ratoon_evaluation.adapters.scoring import Effort, scoring_jobs
 from ratoon_evaluation.adapters.splits import IngestionSplits
+from ratoon_evaluation.application.judges import judge_procedure
 from ratoon_evaluation.application.procedures import run_procedure
+from ratoon_evaluation.domain.judges import normalized_url
 from ratoon_evaluation.entrypoints.grpc import EvaluationServicer, Ports
 from ratoon_evaluation.settings import Settings
 
@@ -28,9 +32,18 @@ def build(settings: Settings, platform: Platform) -> App:
         time_limit_s=settings.job_time_limit_s,
         memory_share=settings.job_memory_share,
     )
-    scoring = scoring_jobs(base.jobs(), environment, Effort(settings.threads, settings.resamples))
-    operations = base.operations(store, [run_procedure(store, splits, scoring)])
-    artifacts = ArtifactStore(settings.artifacts_url)
+    endpoints = {normalized_url(url): variable for url, variable in settings.judge_endpoints.items()}
+    jobs, artifacts = base.jobs(), ArtifactStore(settings.artifacts_url)
+    scoring = scoring_jobs(jobs, environment, Effort(settings.threads, settings.resamples), endpoints)
+    people = LabelingPeople(base.peer("labeling"), base.peer("ingestion"))
+    agreements = agreement_jobs(jobs, environment, endpoints)
+    operations = base.operations(
+        store,
+        [
+            run_procedure(store, splits, scoring, people),
+            judge_procedure(store, people, JsonCases(artifacts), agreements),
+        ],
+    )
     ports = Ports(
         store=store,
         operations=operations,
@@ -42,6 +55,7 @@ def build(settings: Settings, platform: Platform) -> App:
         exports=JsonLinesExports(artifacts),
         tokens=PageTokens(base.signer.sign(b"bad case pages")),
         devices=base.job_devices(),
+        judge_endpoints=endpoints,
     )
     rpc = Rpc(
         "ratoon.evaluation.v1.EvaluationService",

@@ -22,7 +22,7 @@ from ratoon.service.tasks import message_of, requested_task
 from ratoon.tasks.compute import Compute
 from ratoon.tasks.generate import Sampling
 from ratoon.tasks.kinds import kind_of
-from ratoon_evaluation import suite_messages
+from ratoon_evaluation import judge_messages, suite_messages
 from ratoon_evaluation.application.commands import CreateRun, ExportBadCases, ListBadCases
 from ratoon_evaluation.application.handlers import BadCase
 from ratoon_evaluation.application.ports import ScoringJob
@@ -42,6 +42,7 @@ from ratoon_evaluation.domain.runs import (
 from ratoon_evaluation.domain.scores import MAJORITY, TFIDF, DomainScores, Interval, Scores, SliceScore
 
 _OUTCOME = TypeAdapter(Outcome)
+_NO_ENDPOINTS: Mapping[str, str] = {}
 
 
 def run(value: EvaluationRun) -> pb.EvaluationRun:
@@ -65,7 +66,12 @@ def run(value: EvaluationRun) -> pb.EvaluationRun:
         seed=question.seed,
         progress=_progress(value.progress),
         suites=[suite.name for suite in question.suites],
+        judges=[judge.name for judge in question.judges],
     )
+    if question.judges:
+        message.judge_requirements.CopyFrom(judge_messages.requirements_message(question.judge_requirements))
+    if question.human:
+        message.human_ratings.CopyFrom(judge_messages.human_ratings_message(question.human))
     if question.generation:
         message.generation.CopyFrom(_generation_message(question.generation))
         message.few_shot = question.few_shot
@@ -73,7 +79,9 @@ def run(value: EvaluationRun) -> pb.EvaluationRun:
         message.failure.reason, message.failure.message = value.failure_reason, value.failure_message
     if value.scored:
         primary = _primary(question)
-        message.results.extend(_result(each, primary) for each in value.scored.outcome.measured.domains)
+        message.results.extend(
+            _result(each, primary, question) for each in value.scored.outcome.measured.domains
+        )
         message.suite_results.extend(
             suite_messages.result(value, each) for each in value.scored.outcome.measured.suites
         )
@@ -113,10 +121,17 @@ def create_run(request: service_pb2.CreateEvaluationRunRequest) -> CreateRun:
         compute=compute_of(spec.compute),
         few_shot=spec.few_shot if spec.HasField("few_shot") else FEW_SHOT,
         generation=_generation(spec.generation) if spec.HasField("generation") else None,
+        judge_requirements=judge_messages.requirements(spec),
+        human=judge_messages.human_ratings(spec),
     )
-    task = requested_task(spec)
     return CreateRun(
-        request.parent, request.evaluation_run_id, question, task, request.request_id, tuple(spec.suites)
+        request.parent,
+        request.evaluation_run_id,
+        question,
+        requested_task(spec),
+        request.request_id,
+        tuple(spec.suites),
+        tuple(spec.judges),
     )
 
 
@@ -130,8 +145,8 @@ def export_bad_cases(request: service_pb2.ExportBadCasesRequest, principal: str)
     return ExportBadCases(request.parent, request.domain, request.max_record_count, principal)
 
 
-def scoring_spec(job: ScoringJob) -> jobs_pb2.ScoringSpec:
-    """Return the spec of the job that scores a run."""
+def scoring_spec(job: ScoringJob, endpoints: Mapping[str, str] = _NO_ENDPOINTS) -> jobs_pb2.ScoringSpec:
+    """Return the spec of the job that scores a run; `endpoints` of judges are those that the operator listed."""
     question = job.run.question
     spec = jobs_pb2.ScoringSpec(
         candidate=question.candidate,
@@ -171,7 +186,15 @@ def scoring_spec(job: ScoringJob) -> jobs_pb2.ScoringSpec:
             )
             for suite in question.suites
         ],
+        judges=[
+            judge_messages.judge_spec(
+                judge.id, judge.spec, endpoints, job.judgements.get(judge.spec.identity, ())
+            )
+            for judge in question.judges
+        ],
     )
+    if job.human is not None:
+        spec.human.CopyFrom(judge_messages.human_spec(job.human))
     if question.compute != Compute():
         spec.compute.CopyFrom(compute_message(question.compute))
     if question.generation:
@@ -211,7 +234,7 @@ def _primary(question: Question) -> str:
     return question.metric or kind_of(question.spec).PRIMARY
 
 
-def _result(value: DomainScores, primary: str) -> pb.DomainResult:
+def _result(value: DomainScores, primary: str, question: Question) -> pb.DomainResult:
     baselines = value.baselines
     return pb.DomainResult(
         domain=value.domain,
@@ -231,6 +254,8 @@ def _result(value: DomainScores, primary: str) -> pb.DomainResult:
         baseline_difference=_estimate(value.baseline_difference_of(primary)),
         differences=_estimates(value.all_differences),
         baseline_differences=_estimates(value.all_baseline_differences),
+        judges=[judge_messages.judge_result(each, question.judges) for each in value.judges],
+        human=judge_messages.human_result(value.human) if value.human else None,
     )
 
 

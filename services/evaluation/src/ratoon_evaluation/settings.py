@@ -21,6 +21,11 @@ class Settings(ServiceSettings):
     threads: int = Field(
         0, ge=0, description="Number of cores that scoring may use; 0: chosen from the model's size."
     )
+    judge_endpoints: dict[str, str] = Field(
+        {},
+        description="JSON object of base URLs of judges, each with the environment variable of its API key where "
+        "evaluations are scored, or an empty text. Their addresses may be private and need no TLS.",
+    )
     job_time_limit_s: float = Field(
         14_400.0,
         ge=0,

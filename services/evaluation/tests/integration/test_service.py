@@ -29,9 +29,11 @@ from ratoon.storage.paging import PageTokens
 from ratoon.testkit.services import State, serving
 from ratoon_evaluation import mapping
 from ratoon_evaluation.adapters import tables
+from ratoon_evaluation.adapters.agreements import JsonCases, agreement_jobs
 from ratoon_evaluation.adapters.answers import ParquetAnswers
 from ratoon_evaluation.adapters.exports import JsonLinesExports
 from ratoon_evaluation.adapters.scoring import Effort, scoring_jobs
+from ratoon_evaluation.application.judges import judge_procedure
 from ratoon_evaluation.application.ports import Parts
 from ratoon_evaluation.application.procedures import run_procedure
 from ratoon_evaluation.domain.errors import SplitNotReady
@@ -83,12 +85,31 @@ class SlowScoring:
         self.running.discard(job_id)
 
 
-def build(settings: Settings, scoring, splits) -> App:
+class NoPeople:
+    """A project without human ratings."""
+
+    def tasks(self, project, kind):
+        return iter(())
+
+    def record(self, dataset_version, record_id):
+        return None
+
+
+def build(settings: Settings, scoring, splits, people=None, jobs=None, endpoints=None) -> App:
+    people = people or NoPeople()
     base = ServiceRuntime(settings, Platform.of_process(), tables.METADATA)
     store = base.store(tables.RESOURCES, mapping.event)
-    operations = base.operations(store, [run_procedure(store, splits, scoring)])
-    answers, tokens = ParquetAnswers(ArtifactStore(settings.artifacts_url)), PageTokens(b"test")
-    exports = JsonLinesExports(ArtifactStore(settings.artifacts_url))
+    artifacts = ArtifactStore(settings.artifacts_url)
+    agreements = agreement_jobs(
+        jobs or base.jobs(), JobEnvironment(artifacts=settings.artifacts_url), endpoints or {}
+    )
+    procedures = (
+        run_procedure(store, splits, scoring, people),
+        judge_procedure(store, people, JsonCases(artifacts), agreements),
+    )
+    operations = base.operations(store, procedures)
+    answers, tokens = ParquetAnswers(artifacts), PageTokens(b"test")
+    exports = JsonLinesExports(artifacts)
     changes = base.changes(store)
     ports = Ports(
         store,
@@ -101,6 +122,7 @@ def build(settings: Settings, scoring, splits) -> App:
         tokens,
         exports,
         JobDevices(is_local=True, root=settings.folder),
+        endpoints or {},
     )
     servicer = EvaluationServicer(ports)
     rpc = Rpc("ratoon.evaluation.v1.EvaluationService", add_EvaluationServiceServicer_to_server, servicer)

@@ -10,7 +10,7 @@ Table of services: the calls between them and the needs of each. Peers, network 
 ingestion:  {calls: [], jobs: true, environment: true, files: [ingestion.key, record.secret]}
 labeling:   {calls: [ingestion, registry, flywheel], jobs: true, files: [labeling.key]}
 training:   {calls: [registry, flywheel], jobs: true, environment: true, files: [training.key]}
-evaluation: {calls: [ingestion], jobs: true, files: [evaluation.key]}
+evaluation: {calls: [ingestion, labeling], jobs: true, files: [evaluation.key]}
 registry:   {calls: [], jobs: true, files: [registry.key, model-signing.pem]}
 serving:    {calls: [registry], jobs: false, api: true, environment: true, files: [serving.key]}
 flywheel:   {calls: [ingestion, labeling, training, evaluation, registry, serving], jobs: true, files: [flywheel.key, answers.secret]}

@@ -1,5 +1,6 @@
 """Scoring as a job: `python -m ratoon_evaluation.worker`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,6 +14,7 @@ from ratoon_evaluation.application.ports import ScoringJob
 from ratoon_evaluation.domain.runs import Progress, Scored
 
 WORKER = "ratoon_evaluation.worker"
+_NO_ENDPOINTS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -23,16 +25,18 @@ class Effort:
     resamples: int
 
 
-def scoring_jobs(jobs: Jobs, environment: JobEnvironment, effort: Effort) -> WorkerJobs[ScoringJob, Scored]:
-    """Return the jobs that score, compare and apply the gate."""
-    return WorkerJobs(jobs, WORKER, partial(_spec, environment, effort), _scored, _progress)
+def scoring_jobs(
+    jobs: Jobs, environment: JobEnvironment, effort: Effort, endpoints: Mapping[str, str] = _NO_ENDPOINTS
+) -> WorkerJobs[ScoringJob, Scored]:
+    """Return the jobs that score, compare and apply the gate; `endpoints` of judges are those that are listed."""
+    return WorkerJobs(jobs, WORKER, partial(_spec, environment, effort, endpoints), _scored, _progress)
 
 
-def _spec(environment: JobEnvironment, effort: Effort, job: ScoringJob) -> JSON:
+def _spec(environment: JobEnvironment, effort: Effort, endpoints: Mapping[str, str], job: ScoringJob) -> JSON:
     """Return the spec; workers of the release before read stored answers as `kept`."""
     own = JobEnvironment(tenant="/".join(job.run.name.split("/")[:2]))
     own.MergeFrom(environment)
-    spec = mapping.scoring_spec(job)
+    spec = mapping.scoring_spec(job, endpoints)
     spec.threads, spec.resamples = effort.threads, effort.resamples
     written = spec_json(own, spec)
     without_settings = [

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ratoon.tasks.kinds import TaskSpec
+from ratoon_evaluation.domain.judges import JudgeSpec
 from ratoon_evaluation.domain.runs import Question
 from ratoon_evaluation.domain.suites import SuiteTest
 
@@ -21,6 +22,8 @@ class CreateRun:
     request_id: str = ""
     suites: tuple[str, ...] = ()
     """Names of the suites to apply."""
+    judges: tuple[str, ...] = ()
+    """Names of the judges to ask."""
 
 
 @dataclass(frozen=True)
@@ -71,3 +74,13 @@ class DeleteSuite:
 
     name: str
     etag: str = ""
+
+
+@dataclass(frozen=True)
+class CreateJudge:
+    """Create a judge in `parent` (projects/{project}); an empty id generates one; None: no kind was named."""
+
+    parent: str
+    judge_id: str
+    spec: JudgeSpec | None
+    request_id: str = ""

@@ -12,6 +12,12 @@ from ratoon.storage.store import Store, Transaction
 from ratoon.tasks import kinds
 from ratoon.tasks.kinds import TaskSpec
 from ratoon_evaluation.application.commands import CreateRun, ExportBadCases, ListBadCases
+from ratoon_evaluation.application.judges import (
+    check_judged,
+    compared_judged_metrics,
+    judged_metrics,
+    with_judges,
+)
 from ratoon_evaluation.application.ports import (
     AnsweredRecord,
     Answers,
@@ -62,7 +68,7 @@ def create_run(
 ) -> EvaluationRun:
     """Begin an evaluation; from the commit on it is worked on."""
     matched(command.parent, "projects/*", "parent")
-    question = _complete(_with_suites(command, store), command.task)
+    question = _complete(_with_resources(command, store), command.task)
     devices.check(question.compute)
     for domain in question.domains:
         matched(domain.split, SPLIT, "domains")
@@ -75,12 +81,14 @@ def create_run(
     return run
 
 
-def _with_suites(command: CreateRun, store: Store) -> Question:
-    if not command.suites:
+def _with_resources(command: CreateRun, store: Store) -> Question:
+    """Return the question with its suites and judges."""
+    if not (command.suites or command.judges):
         return command.question
     with store.read() as tx:
         question = replace(command.question, task=command.task)
-        return with_suites(tx, command.parent, command.suites, question)
+        question = with_suites(tx, command.parent, command.suites, question)
+        return with_judges(tx, command.parent, command.judges, question)
 
 
 def _complete(requested: Question, task: TaskSpec) -> Question:
@@ -88,7 +96,9 @@ def _complete(requested: Question, task: TaskSpec) -> Question:
     kind = kind_of(task)
     labels, generation = kind.labels(task), kind.generation(task, requested.generation)
     question = checked(replace(requested, task=task, labels=labels, generation=generation))
-    check_metrics(question.rules, kind.gated_metrics(task), kind.compared_metrics(task))
+    check_judged(question)
+    bounded = (*kind.gated_metrics(task), *judged_metrics(question))
+    check_metrics(question.rules, bounded, (*kind.compared_metrics(task), *compared_judged_metrics(question)))
     check_baselines(question.rules, kind.BASELINE_TITLES)
     return question
 

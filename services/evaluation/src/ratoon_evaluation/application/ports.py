@@ -1,11 +1,15 @@
 """Ports of evaluation."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ratoon.operations.job_procedure import JobRunner
 from ratoon.tasks.compute import Compute
+from ratoon.tasks.kind import Record
+from ratoon_evaluation.domain.human import HumanJudgements, HumanTask
+from ratoon_evaluation.domain.judges import Agreement, Judge
+from ratoon_evaluation.domain.judging import JudgeKind
 from ratoon_evaluation.domain.predictions import StoredPredictions
 from ratoon_evaluation.domain.runs import EvaluationRun, Scored
 
@@ -66,10 +70,58 @@ class ScoringJob:
     run: EvaluationRun
     parts: Mapping[str, Parts]
     stored: StoredPredictions
+    judgements: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Digests of stored judgements by the identity of the judge."""
+    human: HumanJudgements | None = None
+    """Human judgements; None: the run takes in none."""
 
 
 Scoring = JobRunner[ScoringJob, Scored]
 """The heavy work: models are scored, compared and held against the gate."""
+
+
+class People(Protocol):
+    """Human ratings of a project, and the records that they are about."""
+
+    def tasks(self, project: str, kind: JudgeKind) -> Iterable[HumanTask]:
+        """Yield what people did, newest first: comparisons for PAIRWISE, ratings for RUBRIC."""
+        ...
+
+    def record(self, dataset_version: str, record_id: str) -> Record | None:
+        """Return a record; None if it was erased or cannot be read."""
+        ...
+
+
+@dataclass(frozen=True)
+class AgreementCase:
+    """Answers to a record with the judgement of people: a `Choice`, or a number."""
+
+    record: Record
+    answers: tuple[str, ...]
+    human: str
+
+
+class Cases(Protocol):
+    """Stores human judgements for a job."""
+
+    def write(self, cases: Sequence[AgreementCase]) -> str:
+        """Store cases; returns the digest of the blob, which nothing refers to, so that it is collected as garbage."""
+        ...
+
+
+@dataclass(frozen=True)
+class AgreementJob:
+    """A judge to compare with people, the digest of their judgements, and how many of these have no record."""
+
+    judge: Judge
+    cases: str
+    missing: int
+    stored: tuple[str, ...] = ()
+    """Digests of judgements that need not be asked again."""
+
+
+Agreements = JobRunner[AgreementJob, Agreement]
+"""The comparison of a judge with people."""
 
 
 class Answers(Protocol):

@@ -5,7 +5,10 @@ from functools import partial
 from ratoon.operations.job_procedure import JobProcedure
 from ratoon.storage.names import parent_of
 from ratoon.storage.store import Store
-from ratoon_evaluation.application.ports import Scoring, ScoringJob, Splits
+from ratoon_evaluation.application.judges import stored_judgements
+from ratoon_evaluation.application.ports import People, Scoring, ScoringJob, Splits
+from ratoon_evaluation.domain.human import HumanJudgements, judgements_of
+from ratoon_evaluation.domain.judging import JudgeKind
 from ratoon_evaluation.domain.predictions import stored_predictions
 from ratoon_evaluation.domain.runs import EvaluationRun, Scored, step
 
@@ -13,15 +16,15 @@ _POLL_INTERVAL_S = 0.3
 
 
 def run_procedure(
-    store: Store, splits: Splits, scoring: Scoring
+    store: Store, splits: Splits, scoring: Scoring, people: People
 ) -> JobProcedure[EvaluationRun, ScoringJob, Scored]:
     """Return the procedure behind CreateEvaluationRun."""
     return JobProcedure(
-        EvaluationRun, "score", scoring, partial(scoring_job, store, splits), step, _POLL_INTERVAL_S
+        EvaluationRun, "score", scoring, partial(scoring_job, store, splits, people), step, _POLL_INTERVAL_S
     )
 
 
-def scoring_job(store: Store, splits: Splits, run: EvaluationRun) -> ScoringJob:
+def scoring_job(store: Store, splits: Splits, people: People, run: EvaluationRun) -> ScoringJob:
     """Return the input of a scoring job; opens the test parts, which is logged."""
     question = run.question
     readers = [digest for digest in (question.candidate, question.reference, question.base) if digest]
@@ -31,4 +34,14 @@ def scoring_job(store: Store, splits: Splits, run: EvaluationRun) -> ScoringJob:
     }
     with store.read() as tx:
         stored = stored_predictions(question, tx.all(EvaluationRun, parent_of(run.name)))
-    return ScoringJob(run, parts, stored)
+        judgements = stored_judgements(tx, parent_of(run.name)) if question.judges else {}
+    return ScoringJob(run, parts, stored, judgements, _human(people, run))
+
+
+def _human(people: People, run: EvaluationRun) -> HumanJudgements | None:
+    """Return what people said about the answers of a run; None: it takes in no human ratings."""
+    human = run.question.human
+    if human is None:
+        return None
+    tasks = (task for kind in JudgeKind for task in people.tasks(parent_of(run.name), kind))
+    return judgements_of(tasks, human)

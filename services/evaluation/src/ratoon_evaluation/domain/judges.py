@@ -82,7 +82,7 @@ class JudgeSpec:
     base_url: str = ""
     """Base URL of an endpoint; empty: `model_digest` judges."""
     model: str = ""
-    model_digest: str = ""
+    model_digest: str = field(default="", metadata={"artifact": True})
     criteria: str = CRITERIA
     max_tokens: int = MAX_TOKENS
 

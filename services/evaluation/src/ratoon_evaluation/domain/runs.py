@@ -21,6 +21,8 @@ from ratoon.tasks.kinds import TaskSpec
 from ratoon_evaluation.domain.errors import BadEvaluation
 from ratoon_evaluation.domain.gate import BOUNDS, Outcome, Rule, RuleKind
 from ratoon_evaluation.domain.generation import FEW_SHOT, MAX_FEW_SHOT, Generation
+from ratoon_evaluation.domain.human import HumanRatings
+from ratoon_evaluation.domain.judges import AppliedJudge, Requirements
 from ratoon_evaluation.domain.kinds.table import kind_of
 from ratoon_evaluation.domain.suites import AppliedSuite, is_suite_metric, suite_metric
 
@@ -84,6 +86,11 @@ class Question:
     """Suites to apply in addition to the domains, as they were when the run was created."""
     compute: Compute = Compute()
     """Device and number format of the models."""
+    judges: tuple[AppliedJudge, ...] = ()
+    """Judges of the answers, as they were when the run was created."""
+    judge_requirements: Requirements = Requirements()
+    human: HumanRatings | None = None
+    """Human ratings to take in; None: none."""
 
     @property
     def spec(self) -> TaskSpec:

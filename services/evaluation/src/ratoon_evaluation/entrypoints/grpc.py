@@ -1,10 +1,10 @@
 """Evaluation's gRPC API."""
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from ratoon.evaluation.v1 import evaluation_run_pb2, suite_pb2
+from ratoon.evaluation.v1 import evaluation_run_pb2, judge_pb2, suite_pb2
 from ratoon.evaluation.v1 import evaluation_service_pb2 as pb
 from ratoon.evaluation.v1.evaluation_service_pb2_grpc import EvaluationServiceServicer
 from ratoon.operations.operations import Operations
@@ -15,9 +15,10 @@ from ratoon.service.standard_methods import StandardMethods
 from ratoon.storage.paging import PageTokens
 from ratoon.storage.store import Store
 from ratoon.storage.watch import Changes
-from ratoon_evaluation import mapping, suite_messages
-from ratoon_evaluation.application import handlers, suites
+from ratoon_evaluation import judge_messages, mapping, suite_messages
+from ratoon_evaluation.application import handlers, judges, suites
 from ratoon_evaluation.application.ports import Answers, Devices, Exports, Splits
+from ratoon_evaluation.domain.judges import Judge
 from ratoon_evaluation.domain.runs import EvaluationRun
 from ratoon_evaluation.domain.suites import Suite
 from ratoon_evaluation.harness_yaml import read_yaml
@@ -39,6 +40,8 @@ class Ports:
     tokens: PageTokens
     exports: Exports
     devices: Devices
+    judge_endpoints: Mapping[str, str] = field(default_factory=dict)
+    """Base URLs that the operator listed, with the variables of their keys."""
 
 
 class EvaluationServicer(EvaluationServiceServicer):
@@ -53,6 +56,14 @@ class EvaluationServicer(EvaluationServiceServicer):
             handlers.RUN,
             mapping.run,
             lambda run: run.state.ended,
+        )
+        self._judges = StandardMethods(
+            ports.store,
+            ports.threads,
+            Judge,
+            judges.JUDGE,
+            judge_messages.judge,
+            lambda judge: judge.state.ended,
         )
         self._suites = StandardMethods(ports.store, ports.threads, Suite, suites.SUITE, suite_messages.suite)
 
@@ -149,3 +160,37 @@ class EvaluationServicer(EvaluationServiceServicer):
         command = suite_messages.delete_suite(request)
         await self._ports.threads(suites.delete_suite, command, self._ports.store)
         return pb.DeleteSuiteResponse()
+
+    async def CreateJudge(self, request: pb.CreateJudgeRequest, context: Context) -> judge_pb2.Judge:
+        """Create a judge, which is compared with people."""
+        ports, command = self._ports, judge_messages.create_judge(request)
+        created = await ports.threads(
+            judges.create_judge, command, ports.store, ports.operations, ports.judge_endpoints, ports.clock
+        )
+        return judge_messages.judge(created)
+
+    async def GetJudge(self, request: pb.GetJudgeRequest, context: Context) -> judge_pb2.Judge:
+        """One judge."""
+        return await self._judges.get(request)
+
+    async def ListJudges(self, request: pb.ListJudgesRequest, context: Context) -> pb.ListJudgesResponse:
+        """The judges of a project."""
+        page = await self._judges.list(request)
+        return pb.ListJudgesResponse(judges=page.items, next_page_token=page.next_token)
+
+    async def WatchJudge(
+        self, request: pb.WatchJudgeRequest, context: Context
+    ) -> AsyncIterator[judge_pb2.Judge]:
+        """A judge's state, then each newer one, until it has ended."""
+        async for state in self._judges.watch(request, self._ports.changes):
+            yield state
+
+    async def CancelJudge(self, request: pb.CancelJudgeRequest, context: Context) -> judge_pb2.Judge:
+        """Cancel a judge."""
+        self._judges.check_name(request)
+        return await self._judges.cancel(request, self._ports.operations)
+
+    async def DeleteJudge(self, request: pb.DeleteJudgeRequest, context: Context) -> pb.DeleteJudgeResponse:
+        """Delete a judge that has ended."""
+        await self._judges.delete(request, judges.delete_judge)
+        return pb.DeleteJudgeResponse()

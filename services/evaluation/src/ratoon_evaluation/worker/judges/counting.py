@@ -17,7 +17,7 @@ from ratoon_evaluation.worker.resampling import Resampling
 Values = Sequence[float | None]
 """One value a record; None: it does not count."""
 
-_FEW_GROUPS = "Fewer than two groups of records have a judgement, so no interval can be given."
+_FEW_GROUPS = "Too few groups of records have a judgement, so no interval can be given."
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,11 @@ class Measured:
 def means(part: Part, how: Resampling, values: Mapping[str, Mapping[str, Values]]) -> Measured:
     """Return the means of values by role and metric, and the differences over the records that both roles have."""
     draws = _drawn(part, how, values)
-    unmeasured = {name: _FEW_GROUPS for name in values[CANDIDATE] if name not in draws[CANDIDATE].values}
+    metrics = {role: each.intervals(how) for role, each in draws.items()}
+    unmeasured = {name: _FEW_GROUPS for name in values[CANDIDATE] if name not in metrics[CANDIDATE]}
     both = _drawn(part, how, _complete(values)) if REFERENCE in values else draws
-    return Measured(
-        {role: each.intervals(how) for role, each in draws.items()},
-        both[CANDIDATE].differences(both[REFERENCE], how) if REFERENCE in both else {},
-        unmeasured,
-    )
+    differences = both[CANDIDATE].differences(both[REFERENCE], how) if REFERENCE in both else {}
+    return Measured(metrics, differences, unmeasured)
 
 
 def mean(part: Part, how: Resampling, values: Values) -> Interval | None:
