@@ -3,7 +3,7 @@
 
 from collections.abc import Callable, Sequence
 
-from ratoon.client._generated.common_types import TaskSpec
+from ratoon.client._generated.common_types import Compute, TaskSpec
 from ratoon.client._generated.evaluation_types import (
     BadCase,
     Domain,
@@ -11,6 +11,10 @@ from ratoon.client._generated.evaluation_types import (
     ExportBadCasesResponse,
     GateRule,
     GenerationSettings,
+    HumanRatings,
+    Judge,
+    JudgeKind,
+    JudgeRequirements,
     Suite,
     SuiteTest,
 )
@@ -205,6 +209,10 @@ class EvaluationRunsResource:
         base_digest: str | None = None,
         few_shot: int | None = None,
         suites: Sequence[str] | None = None,
+        compute: Compute | None = None,
+        judges: Sequence[str] | None = None,
+        judge_requirements: JudgeRequirements | None = None,
+        human_ratings: HumanRatings | None = None,
         evaluation_run_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -213,7 +221,8 @@ class EvaluationRunsResource:
 
         It opens the sealed test parts, which is logged, and scores the candidate on them. A request that
         contradicts itself is refused (`BAD_EVALUATION`); the error names the field. Refused too: a task that
-        is not supported yet (`TASK_NOT_SUPPORTED`), and one that differs from `labels` (`BAD_TASK`).
+        is not supported yet (`TASK_NOT_SUPPORTED`), one that differs from `labels` (`BAD_TASK`), and a rule
+        on the metric of a judge whose agreement with people is not known or too low (`JUDGE_NOT_TRUSTED`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -235,6 +244,16 @@ class EvaluationRunsResource:
                 prompt, at most 16. Not set: 3. 0: the baseline is not scored.
             suites: Suites to apply in addition to the domains: `projects/{project}/suites/{suite}` of the
                 same project. The run keeps each suite as it was when the run was created.
+            compute: Device and number format in which the models answer. CUDA without an NVIDIA GPU
+                (`ACCELERATOR_UNAVAILABLE`), other accelerators and more than one device
+                (`COMPUTE_NOT_SUPPORTED`) are refused. Default: CPU, 32-bit floating point.
+            judges: Judges of the answers, at most one of each kind: `projects/{project}/judges/{judge}` of
+                the same project, in the state SUCCEEDED. Only with a task `generate`. A judge PAIRWISE needs
+                a reference. It measures `judge_win_rate` and `judge_consistency`, a judge RUBRIC
+                `rubric_score`.
+            judge_requirements: What must be known of a judge before a rule names one of its metrics; else the
+                run is refused (`JUDGE_NOT_TRUSTED`). Not set: the defaults.
+            human_ratings: Human ratings to take in. Only with a task `generate`. Not set: none.
             evaluation_run_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and
                 `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -263,6 +282,10 @@ class EvaluationRunsResource:
                         "baseDigest": base_digest,
                         "fewShot": few_shot,
                         "suites": suites,
+                        "compute": compute,
+                        "judges": judges,
+                        "judgeRequirements": judge_requirements,
+                        "humanRatings": human_ratings,
                     }
                 ),
                 repeatable=True,
@@ -415,6 +438,10 @@ class AsyncEvaluationRunsResource:
         base_digest: str | None = None,
         few_shot: int | None = None,
         suites: Sequence[str] | None = None,
+        compute: Compute | None = None,
+        judges: Sequence[str] | None = None,
+        judge_requirements: JudgeRequirements | None = None,
+        human_ratings: HumanRatings | None = None,
         evaluation_run_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -423,7 +450,8 @@ class AsyncEvaluationRunsResource:
 
         It opens the sealed test parts, which is logged, and scores the candidate on them. A request that
         contradicts itself is refused (`BAD_EVALUATION`); the error names the field. Refused too: a task that
-        is not supported yet (`TASK_NOT_SUPPORTED`), and one that differs from `labels` (`BAD_TASK`).
+        is not supported yet (`TASK_NOT_SUPPORTED`), one that differs from `labels` (`BAD_TASK`), and a rule
+        on the metric of a judge whose agreement with people is not known or too low (`JUDGE_NOT_TRUSTED`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -445,6 +473,16 @@ class AsyncEvaluationRunsResource:
                 prompt, at most 16. Not set: 3. 0: the baseline is not scored.
             suites: Suites to apply in addition to the domains: `projects/{project}/suites/{suite}` of the
                 same project. The run keeps each suite as it was when the run was created.
+            compute: Device and number format in which the models answer. CUDA without an NVIDIA GPU
+                (`ACCELERATOR_UNAVAILABLE`), other accelerators and more than one device
+                (`COMPUTE_NOT_SUPPORTED`) are refused. Default: CPU, 32-bit floating point.
+            judges: Judges of the answers, at most one of each kind: `projects/{project}/judges/{judge}` of
+                the same project, in the state SUCCEEDED. Only with a task `generate`. A judge PAIRWISE needs
+                a reference. It measures `judge_win_rate` and `judge_consistency`, a judge RUBRIC
+                `rubric_score`.
+            judge_requirements: What must be known of a judge before a rule names one of its metrics; else the
+                run is refused (`JUDGE_NOT_TRUSTED`). Not set: the defaults.
+            human_ratings: Human ratings to take in. Only with a task `generate`. Not set: none.
             evaluation_run_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and
                 `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -473,6 +511,10 @@ class AsyncEvaluationRunsResource:
                         "baseDigest": base_digest,
                         "fewShot": few_shot,
                         "suites": suites,
+                        "compute": compute,
+                        "judges": judges,
+                        "judgeRequirements": judge_requirements,
+                        "humanRatings": human_ratings,
                     }
                 ),
                 repeatable=True,
@@ -587,6 +629,370 @@ class AsyncEvaluationRunsResource:
             Call("GET", expand("/v1/{name=projects/*/evaluationRuns/*}:watch", name=name)),
             timeout,
             on_state,
+        )
+
+
+class JudgesResource:
+    """Language model that judges answers: by an OpenAI-compatible endpoint, or a model artifact of the
+    platform.
+
+    Its creation compares it with the human ratings of the project; it cannot be changed.
+    """
+
+    def __init__(self, transport: SyncTransport) -> None:
+        self._transport = transport
+
+    def cancel(self, name: str, *, timeout: float | None = None) -> Judge:
+        """Request the cancellation of a judge. A judge that has ended is returned unchanged.
+
+        Args:
+            name: Resource name of the judge: `projects/{project}/judges/{judge}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            Judge, Call("POST", expand("/v1/{name=projects/*/judges/*}:cancel", name=name), body={}), timeout
+        )
+
+    def create(
+        self,
+        parent: str,
+        *,
+        kind: JudgeKind | None = None,
+        base_url: str | None = None,
+        model: str | None = None,
+        model_digest: str | None = None,
+        criteria: str | None = None,
+        max_tokens: int | None = None,
+        judge_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Judge:
+        """Create a judge.
+
+        It judges the pairs or answers that people compared or rated, at most 500, the newest first, and keeps
+        its agreement with them. A judge that contradicts itself is refused (`BAD_JUDGE`), and so is an
+        endpoint whose address is not public and that the operator has not listed
+        (`JUDGE_ENDPOINT_NOT_ALLOWED`).
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            kind: How the judge judges. Required.
+            base_url: Base URL of an OpenAI-compatible endpoint, such as `https://judge.example/v1`. The
+                platform appends `/chat/completions`. An address that is not public, and one without TLS, must
+                be listed in `RATOON_EVALUATION_JUDGE_ENDPOINTS`, which also names the variable of its API
+                key. Empty: `model_digest` is set.
+            model: Name of the model at the endpoint. Required with `base_url`.
+            model_digest: Digest of a model artifact that judges in place of an endpoint, by transformers on
+                the CPU.
+            criteria: What makes an answer good, 1 to 4,000 characters. Default: helpful, correct and clear.
+            max_tokens: Tokens of a reply at most, 1 to 8,192. 0: 512.
+            judge_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the
+                first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
+            request_id: Makes a retry safe: the identical request with the same ID returns the resource that
+                it created first. A different request with the same ID is refused. At most 256 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            Judge,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/judges", parent=parent),
+                query=present({"judgeId": judge_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "kind": kind,
+                        "baseUrl": base_url,
+                        "model": model,
+                        "modelDigest": model_digest,
+                        "criteria": criteria,
+                        "maxTokens": max_tokens,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
+
+    def delete(self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None) -> None:
+        """Delete a judge.
+
+        Existing evaluation runs keep its results. Refused while it is in progress (`IN_USE`).
+
+        Args:
+            name: Resource name of the judge: `projects/{project}/judges/{judge}`.
+            allow_missing: If true, the deletion of a judge that does not exist succeeds, so that a retry
+                does.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/judges/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
+
+    def get(self, name: str, *, timeout: float | None = None) -> Judge:
+        """Return one judge.
+
+        Args:
+            name: Resource name of the judge: `projects/{project}/judges/{judge}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            Judge, Call("GET", expand("/v1/{name=projects/*/judges/*}", name=name)), timeout
+        )
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[Judge]:
+        """List the judges of a project, oldest first.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            Judge,
+            "judges",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/judges", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+    def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[Judge]:
+        """Stream a judge: its current state, then each change.
+
+        States between two reads may be skipped. The stream ends after a final state.
+
+        Args:
+            name: Resource name of the judge: `projects/{project}/judges/{judge}`.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
+        """
+        return self._transport.watch(
+            Judge,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/judges/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
+
+    def wait(
+        self, name: str, *, timeout: float | None = None, on_state: Callable[[Judge], object] | None = None
+    ) -> Judge:
+        """Wait for the final state, and return it.
+
+        OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
+        OperationTimeoutError after `timeout`.
+
+        Args:
+            name: Resource name of the judge: `projects/{project}/judges/{judge}`.
+            timeout: Seconds to wait. Default: no limit.
+            on_state: Called with each state, the final one included.
+        """
+        return self._transport.wait(
+            Judge, Call("GET", expand("/v1/{name=projects/*/judges/*}:watch", name=name)), timeout, on_state
+        )
+
+
+class AsyncJudgesResource:
+    """Language model that judges answers: by an OpenAI-compatible endpoint, or a model artifact of the
+    platform.
+
+    Its creation compares it with the human ratings of the project; it cannot be changed.
+    """
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def cancel(self, name: str, *, timeout: float | None = None) -> Judge:
+        """Request the cancellation of a judge. A judge that has ended is returned unchanged.
+
+        Args:
+            name: Resource name of the judge: `projects/{project}/judges/{judge}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            Judge, Call("POST", expand("/v1/{name=projects/*/judges/*}:cancel", name=name), body={}), timeout
+        )
+
+    async def create(
+        self,
+        parent: str,
+        *,
+        kind: JudgeKind | None = None,
+        base_url: str | None = None,
+        model: str | None = None,
+        model_digest: str | None = None,
+        criteria: str | None = None,
+        max_tokens: int | None = None,
+        judge_id: str | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Judge:
+        """Create a judge.
+
+        It judges the pairs or answers that people compared or rated, at most 500, the newest first, and keeps
+        its agreement with them. A judge that contradicts itself is refused (`BAD_JUDGE`), and so is an
+        endpoint whose address is not public and that the operator has not listed
+        (`JUDGE_ENDPOINT_NOT_ALLOWED`).
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            kind: How the judge judges. Required.
+            base_url: Base URL of an OpenAI-compatible endpoint, such as `https://judge.example/v1`. The
+                platform appends `/chat/completions`. An address that is not public, and one without TLS, must
+                be listed in `RATOON_EVALUATION_JUDGE_ENDPOINTS`, which also names the variable of its API
+                key. Empty: `model_digest` is set.
+            model: Name of the model at the endpoint. Required with `base_url`.
+            model_digest: Digest of a model artifact that judges in place of an endpoint, by transformers on
+                the CPU.
+            criteria: What makes an answer good, 1 to 4,000 characters. Default: helpful, correct and clear.
+            max_tokens: Tokens of a reply at most, 1 to 8,192. 0: 512.
+            judge_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the
+                first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
+            request_id: Makes a retry safe: the identical request with the same ID returns the resource that
+                it created first. A different request with the same ID is refused. At most 256 characters.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            Judge,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/judges", parent=parent),
+                query=present({"judgeId": judge_id, "requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "kind": kind,
+                        "baseUrl": base_url,
+                        "model": model,
+                        "modelDigest": model_digest,
+                        "criteria": criteria,
+                        "maxTokens": max_tokens,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
+
+    async def delete(
+        self, name: str, *, allow_missing: bool | None = None, timeout: float | None = None
+    ) -> None:
+        """Delete a judge.
+
+        Existing evaluation runs keep its results. Refused while it is in progress (`IN_USE`).
+
+        Args:
+            name: Resource name of the judge: `projects/{project}/judges/{judge}`.
+            allow_missing: If true, the deletion of a judge that does not exist succeeds, so that a retry
+                does.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        await self._transport.send(
+            Call(
+                "DELETE",
+                expand("/v1/{name=projects/*/judges/*}", name=name),
+                query=present({"allowMissing": allow_missing}),
+            ),
+            timeout,
+        )
+
+    async def get(self, name: str, *, timeout: float | None = None) -> Judge:
+        """Return one judge.
+
+        Args:
+            name: Resource name of the judge: `projects/{project}/judges/{judge}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            Judge, Call("GET", expand("/v1/{name=projects/*/judges/*}", name=name)), timeout
+        )
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[Judge]:
+        """List the judges of a project, oldest first.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            Judge,
+            "judges",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/judges", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+    def watch(self, name: str, *, revision: int | None = None) -> AsyncWatch[Judge]:
+        """Stream a judge: its current state, then each change.
+
+        States between two reads may be skipped. The stream ends after a final state.
+
+        Args:
+            name: Resource name of the judge: `projects/{project}/judges/{judge}`.
+            revision: Send only states with a higher revision, for example than the last one that was
+                received; no revision is too old. 0: start with the current state.
+        """
+        return self._transport.watch(
+            Judge,
+            Call(
+                "GET",
+                expand("/v1/{name=projects/*/judges/*}:watch", name=name),
+                query=present({"revision": revision}),
+            ),
+        )
+
+    async def wait(
+        self, name: str, *, timeout: float | None = None, on_state: Callable[[Judge], object] | None = None
+    ) -> Judge:
+        """Wait for the final state, and return it.
+
+        OperationFailedError if there is no result (failed, cancelled, refused, rolled back);
+        OperationTimeoutError after `timeout`.
+
+        Args:
+            name: Resource name of the judge: `projects/{project}/judges/{judge}`.
+            timeout: Seconds to wait. Default: no limit.
+            on_state: Called with each state, the final one included.
+        """
+        return await self._transport.wait(
+            Judge, Call("GET", expand("/v1/{name=projects/*/judges/*}:watch", name=name)), timeout, on_state
         )
 
 

@@ -97,9 +97,10 @@ class GateRule(Message):
     """Name of the metric.
 
     Required for MIN_VALUE and MAX_VALUE. Empty: the metric of the run. A metric that cannot be compared
-    or bounded is refused (`BAD_EVALUATION`). MIN_VALUE and MAX_VALUE also bound suites:
-    `suite:NAME.metric` is the mean over the tests of the suite NAME that have the metric,
-    `suite:NAME/TEST.metric` one test; `domain` is empty then.
+    or bounded is refused (`BAD_EVALUATION`). Metrics of the run's judges and human ratings can be
+    bounded, and `rubric_score` and `human_rating` also be compared with those of the reference. MIN_VALUE
+    and MAX_VALUE also bound suites: `suite:NAME.metric` is the mean over the tests of the suite NAME that
+    have the metric, `suite:NAME/TEST.metric` one test; `domain` is empty then.
     """
 
     baseline: str = ""
@@ -219,6 +220,98 @@ class DomainResultBaseline(Message):
     """Scores of the baseline."""
 
 
+class JudgeResult(Message):
+    """What one judge said about the answers to one test part."""
+
+    judge: str = ""
+    """Resource name of the judge."""
+
+    judged_count: Int64 = 0
+    """Number of records with a judgement: of pairs, or of answers of the candidate."""
+
+    unparsable_count: Int64 = 0
+    """Number of pairs or answers without a judgement that can be read. They count in no metric."""
+
+    failed_count: Int64 = 0
+    """Number of pairs or answers for which the endpoint gave no reply. They count in no metric."""
+
+    win_count: Int64 = 0
+    """Number of pairs that the candidate wins."""
+
+    loss_count: Int64 = 0
+    """Number of pairs that the candidate loses."""
+
+    tie_count: Int64 = 0
+    """Number of ties, those of `inconsistent_count` and `identical_count` included."""
+
+    inconsistent_count: Int64 = 0
+    """Number of pairs whose verdict changed with the order of the answers. Each counts as a tie."""
+
+    identical_count: Int64 = 0
+    """Number of pairs with the same answer twice. They are ties, and the judge is not asked."""
+
+    first_position_count: Int64 = 0
+    """Number of pairs of which the first answer won in both orders."""
+
+    second_position_count: Int64 = 0
+    """Number of pairs of which the second answer won in both orders."""
+
+    longer_win_rate: Estimate | None = None
+    """Win rate among the pairs whose longer answer is the candidate's.
+
+    Not set: there are too few.
+    """
+
+    longer_count: Int64 = 0
+    """Number of these pairs."""
+
+    shorter_win_rate: Estimate | None = None
+    """Win rate among the pairs whose shorter answer is the candidate's.
+
+    Not set: there are too few.
+    """
+
+    shorter_count: Int64 = 0
+    """Number of these pairs."""
+
+    judgements_digest: str = ""
+    """Digest of the judgements (a Parquet blob), which holds no texts."""
+
+
+class HumanResult(Message):
+    """What people said about the answers to one test part."""
+
+    pair_count: Int64 = 0
+    """Number of records with a comparison of the two answers."""
+
+    win_count: Int64 = 0
+    """Number of records whose comparisons prefer the candidate."""
+
+    loss_count: Int64 = 0
+    """Number of records whose comparisons prefer the reference."""
+
+    tie_count: Int64 = 0
+    """Number of records whose comparisons prefer neither."""
+
+    comparison_alpha: float | None = None
+    """Krippendorff's alpha (nominal) of the comparisons.
+
+    Not set: no record has two, or it is undefined.
+    """
+
+    candidate_rating_count: Int64 = 0
+    """Number of rated answers of the candidate."""
+
+    reference_rating_count: Int64 = 0
+    """Number of rated answers of the reference."""
+
+    rating_alpha: float | None = None
+    """Krippendorff's alpha (ordinal) of the ratings, over all scales.
+
+    Not set: no answer has two, or it is undefined.
+    """
+
+
 class DomainResult(Message):
     """Results on one domain."""
 
@@ -284,6 +377,15 @@ class DomainResult(Message):
     """Metrics of the candidate minus those of `best_baseline`, by paired bootstrap, by name of the
     metric.
     """
+
+    judges: list[JudgeResult] = []
+    """What the judges said, one entry a judge.
+
+    Their metrics are in `candidate`, `reference` and `differences`.
+    """
+
+    human: HumanResult | None = None
+    """What people said. Not set: the run takes in no human ratings."""
 
 
 class VerdictRuleResult(Message):
@@ -422,6 +524,34 @@ class SuiteResult(Message):
     """
 
 
+class JudgeRequirements(Message):
+    """What must be known of a judge before a rule of a gate may name one of its metrics."""
+
+    min_pair_count: int | None = None
+    """Number of pairs, or of rated answers, at least. Not set: 50."""
+
+    min_kappa: float | None = None
+    """Cohen's kappa at least, -1 to 1. Not set: 0.4."""
+
+
+class HumanRatings(Message):
+    """Human ratings of answers to the records of the test parts, from the tasks of labeling that are
+    done when the run starts.
+
+    They measure `human_win_rate` and `human_rating`.
+    """
+
+    candidate_origin: str = ""
+    """Origin of the candidate's answers, as in `Task.origins`, for example the resource name of a model
+    version.
+
+    Required.
+    """
+
+    reference_origin: str = ""
+    """Origin of the reference's answers. Empty: ratings of the candidate alone."""
+
+
 class EvaluationRun(Message):
     """Scores of a model artifact and of baselines on test parts, and the verdict of a gate on these
     scores.
@@ -526,6 +656,24 @@ class EvaluationRun(Message):
     CUDA without an NVIDIA GPU (`ACCELERATOR_UNAVAILABLE`), other accelerators and more than one device
     (`COMPUTE_NOT_SUPPORTED`) are refused. Default: CPU, 32-bit floating point.
     """
+
+    judges: list[str] = []
+    """Judges of the answers, at most one of each kind: `projects/{project}/judges/{judge}` of the same
+    project, in the state SUCCEEDED.
+
+    Only with a task `generate`. A judge PAIRWISE needs a reference. It measures `judge_win_rate` and
+    `judge_consistency`, a judge RUBRIC `rubric_score`.
+    """
+
+    judge_requirements: JudgeRequirements | None = None
+    """What must be known of a judge before a rule names one of its metrics; else the run is refused
+    (`JUDGE_NOT_TRUSTED`).
+
+    Not set: the defaults.
+    """
+
+    human_ratings: HumanRatings | None = None
+    """Human ratings to take in. Only with a task `generate`. Not set: none."""
 
 
 class BadCase(Message):
@@ -769,3 +917,140 @@ class Suite(Message):
 
     tests: list[SuiteTest] = []
     """Tests, 1 to 100, each with its own name."""
+
+
+class JudgeState(OpenEnum):
+    """State of a judge."""
+
+    UNSPECIFIED = "STATE_UNSPECIFIED"
+    """Not set."""
+
+    QUEUED = "STATE_QUEUED"
+    """Waiting to start."""
+
+    RUNNING = "STATE_RUNNING"
+    """The judge is being compared with human ratings."""
+
+    SUCCEEDED = "STATE_SUCCEEDED"
+    """The comparison completed; `agreement` holds its result."""
+
+    FAILED = "STATE_FAILED"
+    """The comparison ended with an error; `failure` holds the reason."""
+
+    CANCELLING = "STATE_CANCELLING"
+    """Cancellation was requested; the work is stopping."""
+
+    CANCELLED = "STATE_CANCELLED"
+    """Cancelled before the comparison completed."""
+
+
+class JudgeKind(OpenEnum):
+    """How a judge judges."""
+
+    UNSPECIFIED = "KIND_UNSPECIFIED"
+    """Not set."""
+
+    PAIRWISE = "KIND_PAIRWISE"
+    """Which of two answers is better. Each pair is asked in both orders."""
+
+    RUBRIC = "KIND_RUBRIC"
+    """A score from 1 to 5 for one answer."""
+
+
+class JudgeAgreement(Message):
+    """Agreement of a judge with the human ratings that the project had when the judge was created,
+    newest first.
+
+    Comparisons of two answers count for PAIRWISE, ratings from 1 to 5 for RUBRIC.
+    """
+
+    pair_count: int = 0
+    """Number of pairs, or of rated answers, that people and the judge both judged."""
+
+    raw: float | None = None
+    """Share of them with the same judgement, from 0 to 1. Not set: there is none."""
+
+    kappa: float | None = None
+    """Cohen's kappa; with quadratic weights for RUBRIC.
+
+    Not set: it is undefined, for example because all judgements are the same.
+    """
+
+    consistency: float | None = None
+    """Share of the pairs with the same verdict in both orders.
+
+    Not set: there is none, or a judge of the kind RUBRIC.
+    """
+
+    unparsable_count: int = 0
+    """Number of pairs or answers without a judgement that can be read.
+
+    They do not count in `pair_count`.
+    """
+
+    failed_count: int = 0
+    """Number of pairs or answers for which the endpoint gave no reply.
+
+    They do not count in `pair_count`.
+    """
+
+    missing_count: int = 0
+    """Number of pairs or answers whose record was erased or cannot be read.
+
+    They do not count in `pair_count`.
+    """
+
+
+class Judge(Message):
+    """Language model that judges answers: by an OpenAI-compatible endpoint, or a model artifact of the
+    platform.
+
+    Its creation compares it with the human ratings of the project; it cannot be changed.
+    """
+
+    name: str = ""
+    """Resource name: `projects/{project}/judges/{judge}`."""
+
+    revision: Int64 = 0
+    """Increases with every stored change."""
+
+    create_time: Timestamp | None = None
+    """Time of creation, UTC. Set by the server."""
+
+    update_time: Timestamp | None = None
+    """Time of the last change, UTC. Set by the server."""
+
+    state: JudgeState = JudgeState.UNSPECIFIED
+    """Current state. Evaluation runs can use the judge once it has SUCCEEDED."""
+
+    kind: JudgeKind = JudgeKind.UNSPECIFIED
+    """How the judge judges. Required."""
+
+    base_url: str = ""
+    """Base URL of an OpenAI-compatible endpoint, such as `https://judge.example/v1`.
+
+    The platform appends `/chat/completions`. An address that is not public, and one without TLS, must be
+    listed in `RATOON_EVALUATION_JUDGE_ENDPOINTS`, which also names the variable of its API key. Empty:
+    `model_digest` is set.
+    """
+
+    model: str = ""
+    """Name of the model at the endpoint. Required with `base_url`."""
+
+    model_digest: str = ""
+    """Digest of a model artifact that judges in place of an endpoint, by transformers on the CPU."""
+
+    criteria: str = ""
+    """What makes an answer good, 1 to 4,000 characters. Default: helpful, correct and clear."""
+
+    max_tokens: int = 0
+    """Tokens of a reply at most, 1 to 8,192. 0: 512."""
+
+    progress: Progress | None = None
+    """Progress of the comparison with human ratings."""
+
+    failure: Failure | None = None
+    """Why the comparison failed. Set in the state FAILED only."""
+
+    agreement: JudgeAgreement | None = None
+    """Agreement with people. Set in the state SUCCEEDED."""
