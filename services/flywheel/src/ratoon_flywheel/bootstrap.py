@@ -19,7 +19,7 @@ from ratoon_flywheel.adapters.labeling import LabelStage
 from ratoon_flywheel.adapters.metrics import event_metrics, traffic_metrics
 from ratoon_flywheel.adapters.registry import RegistrationStage, RegistryLineage
 from ratoon_flywheel.adapters.runs import RunTables
-from ratoon_flywheel.adapters.serving import RolloutStage, ServingDeployments, ServingQuality
+from ratoon_flywheel.adapters.serving import RolloutStage, ServingDeployments, ServingQuality, ServingRollouts
 from ratoon_flywheel.adapters.traffic import ArtifactSegments
 from ratoon_flywheel.adapters.training import TrainingStage
 from ratoon_flywheel.application.external_events import EventCounts
@@ -64,7 +64,14 @@ def build(settings: Settings, platform: Platform) -> App:
         PolicyProcedure(store, runs, signal_reader, starting, base.job_devices(), base.clock),
         ForgettingProcedure(store, answers, segments),
         MonitorProcedure(
-            store, signal_reader, baselines, answers, segments, ServingQuality(serving), base.clock
+            store,
+            signal_reader,
+            baselines,
+            answers,
+            segments,
+            ServingQuality(serving),
+            ServingRollouts(serving),
+            base.clock,
         ),
     )
     operations = base.operations(store, procedures)

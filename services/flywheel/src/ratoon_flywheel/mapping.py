@@ -7,7 +7,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from ratoon.common.v1 import metric_pb2, progress_pb2
+from ratoon.common.v1 import metric_pb2, progress_pb2, shadow_pb2
 from ratoon.events.foreign import ForeignEvent
 from ratoon.events.ports import Record
 from ratoon.flywheel.v1 import (
@@ -53,6 +53,7 @@ from ratoon_flywheel.domain.project_settings import (
     CurationStep,
     DataRequirements,
     MetricGate,
+    ShadowSettings,
     StageCompute,
     TrainOn,
     Truncation,
@@ -115,6 +116,7 @@ def project(value: Project, notices: Sequence[str] = ()) -> project_pb2.Project:
         default_consent=signal_pb2.Feedback.Consent.Value(f"CONSENT_{value.default_consent}"),
         group_attribute=value.group_attribute,
         tuning=_tuning_message(value.tuning),
+        shadow=None if value.shadow == ShadowSettings() else shadow_pb2.ShadowAnalysis(**vars(value.shadow)),
     )
 
 
@@ -662,6 +664,7 @@ def _project(spec: project_pb2.Project, task: TaskSpec) -> Project:
         _consent(spec.default_consent) or Project.default_consent,
         spec.group_attribute,
         _tuning(spec.tuning),
+        ShadowSettings(**{field.name: value for field, value in spec.shadow.ListFields()}),
     )
 
 

@@ -65,6 +65,8 @@ class Peers:
     created: list[tuple[str, object]] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     quality: list[object] = field(default_factory=list)
+    comparisons: list[object] = field(default_factory=list)
+    """Comparisons of rollouts on shadow answers, as they were reported."""
     reads: Counter[str] = field(default_factory=Counter)
     """Number of reads of each kind."""
     traces: dict[str, str] = field(default_factory=dict)
@@ -162,6 +164,17 @@ class Peers:
         self.quality.extend(request.reports)
         return serving_service_pb2.ReportQualityResponse()
 
+    def rollouts(self, request: object) -> object:
+        own = [
+            each for name, each in self.resources.items() if name.startswith(f"{request.parent}/rollouts/")
+        ]
+        newest = sorted(own, key=lambda each: each.create_time.ToDatetime(), reverse=True)
+        return serving_service_pb2.ListRolloutsResponse(rollouts=newest[: request.page_size])
+
+    def report_comparison(self, request: object) -> object:
+        self.comparisons.append(request)
+        return serving_service_pb2.ReportShadowComparisonResponse()
+
 
 def _numbered(kind: str, count: int) -> str:
     return (
@@ -197,6 +210,8 @@ def _servicer(base: type, peers: Peers) -> object:
         "AbortRollout": lambda self, request, context: peers.roll_back(request),
         "DeleteDeployment": lambda self, request, context: peers.delete_deployment(request),
         "ListDeployments": lambda self, request, context: peers.deployments(request),
+        "ListRollouts": lambda self, request, context: peers.rollouts(request),
+        "ReportShadowComparison": lambda self, request, context: peers.report_comparison(request),
         "ReportQuality": lambda self, request, context: peers.report_quality(request),
     }
     for kind in KINDS:
@@ -292,17 +307,25 @@ class Environment:
         self, texts: list[str], answer: str = "ham", seconds_ago: float = 0.0, users: Sequence[str] = ("",)
     ) -> list[str]:
         """A segment of answered texts, whose requests name these users one after the other; the answers' ids."""
-        ids = AnswerIds.of_folder(self.state.folder / "keys")
         segment = f"{PARENT}/trafficSegments/{uuid7()}"
         began = datetime.now(UTC) - timedelta(seconds=seconds_ago)
-        named = [ids.mint(self.version, segment) for _ in texts]
+        named = [self.answer_id(self.version, segment) for _ in texts]
         lines = [
             _line(id, began + timedelta(milliseconds=i), self.version, text, answer, users[i % len(users)])
             for i, (id, text) in enumerate(zip(named, texts, strict=True))
         ]
+        self.announce(segment, lines, began)
+        return named
+
+    def answer_id(self, version: str, segment: str) -> str:
+        """A new id of an answer of a version."""
+        return AnswerIds.of_folder(self.state.folder / "keys").mint(version, segment)
+
+    def announce(self, segment: str, lines: Sequence[bytes], began: datetime) -> None:
+        """Store a segment with these rows, and announce it as gateways do."""
         digest = self.peers.artifacts.put_bytes(zstandard.compress(b"".join(lines)))
         spec = signal_pb2.TrafficSegment(
-            deployment=f"{PARENT}/deployments/mail", digest=digest, answer_count=len(texts)
+            deployment=f"{PARENT}/deployments/mail", digest=digest, answer_count=len(lines)
         )
         spec.start_time.FromDatetime(began)
         spec.end_time.FromDatetime(began)
@@ -312,7 +335,6 @@ class Environment:
                 parent=PARENT, traffic_segment_id=segment.rpartition("/")[2], traffic_segment=spec
             )
         )
-        return named
 
     def send_feedback(self, answer_id: str, **fields: object) -> signal_pb2.Feedback:
         caller = FlywheelServiceStub(self.state.as_role(Role.CALLER, "flywheel", "mail"))

@@ -31,6 +31,7 @@ from ratoon_flywheel.domain.signals.feedback import (
 from ratoon_flywheel.domain.signals.monitor import (
     READER_EDITION,
     REPORT_INTERVAL,
+    SHADOW_INTERVAL,
     BaselineState,
     DriftReport,
     ForgetProfile,
@@ -41,11 +42,13 @@ from ratoon_flywheel.domain.signals.monitor import (
     Prune,
     ReadAgain,
     ReportQuality,
+    ReportShadows,
     is_news,
     measured,
     next_check,
     step,
 )
+from ratoon_flywheel.domain.signals.shadows import ShadowMark
 from ratoon_flywheel.domain.signals.traffic import (
     Answer,
     LabelledExample,
@@ -292,6 +295,23 @@ def test_a_profile_that_failed_is_computed_again_after_a_while():
     assert at_once == ()
     assert actions(waiting, failed, NOW + timedelta(seconds=59)) == ()
     assert actions(waiting, failed, NOW + timedelta(seconds=60)) == (ForgetProfile(V1),)
+
+
+def test_news_of_shadow_answers_are_reported_at_intervals_until_they_are_noted():
+    news = Observation(shadows=ShadowMark(3, 7), has_shadow_news=True)
+    reporting, requested = step(MONITOR, news, NOW)
+    assert requested == (ReportShadows(ShadowMark(3, 7)),)
+    assert actions(reporting, news, NOW + SHADOW_INTERVAL / 2) == ()
+    assert actions(reporting, news, NOW + SHADOW_INTERVAL) == requested, "the report may have failed"
+    assert next_check(news, NOW) == timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(("feedback", "passed_over"), [(1000, False), (1001, True)])
+def test_feedback_on_other_answers_is_not_looked_through_for_ever(feedback, passed_over):
+    observation = Observation(shadows=ShadowMark(3, feedback))
+    monitor, requested = step(MONITOR, observation, NOW)
+    assert requested == ()
+    assert (monitor.shadows == observation.shadows) is passed_over
 
 
 def test_drift_is_measured_when_enough_came_or_traffic_pauses():

@@ -3,7 +3,7 @@
 import json
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, Select, bindparam, case, delete, func, insert, literal, select, update
@@ -13,6 +13,16 @@ from ratoon.storage.store import Transaction
 from ratoon.tasks.kind import Verdict
 from ratoon.tasks.kinds import TaskSpec
 from ratoon.tasks.votes import count_votes
+from ratoon_flywheel.adapters.answer_rows import (
+    ANSWER_OF_FEEDBACK,
+    answer_of,
+    batches,
+    feedback_label,
+    micros,
+    time_of,
+    without_features,
+)
+from ratoon_flywheel.adapters.shadows import ShadowTables
 from ratoon_flywheel.adapters.tables import (
     ANSWERS,
     FEEDBACK_LABELS,
@@ -21,6 +31,7 @@ from ratoon_flywheel.adapters.tables import (
     PREFERENCES,
     RESOURCES,
     SESSION_FEEDBACK,
+    SHADOWS,
     UNREADABLE,
 )
 from ratoon_flywheel.application.ports import Mark, VersionVotes
@@ -36,17 +47,10 @@ from ratoon_flywheel.domain.signals.traffic import (
     caller_mark,
 )
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NOTHING = TextFeatures((), 0, "")
-_MICROSECOND = timedelta(microseconds=1)
-_BATCH = 500
 _MAX_FEEDBACK = 50_000
 """Answers with feedback that one query returns; the newest count."""
 
 _FEEDBACK_TABLES = (FEEDBACK_LABELS, SESSION_FEEDBACK, PREFERENCES, OUTCOMES)
-_ANSWER_OF_FEEDBACK = (ANSWERS.c.project == FEEDBACK_LABELS.c.project) & (
-    ANSWERS.c.answer_id == FEEDBACK_LABELS.c.answer_id
-)
 _FORGET = delete(FEEDBACK_LABELS).where(
     FEEDBACK_LABELS.c.project == bindparam("of_project"),
     FEEDBACK_LABELS.c.answer_id == bindparam("of_answer"),
@@ -54,13 +58,13 @@ _FORGET = delete(FEEDBACK_LABELS).where(
 """Feedback is deleted and added again, not changed, so that its number shows that something is new."""
 
 
-class AnswerTables:
+class AnswerTables(ShadowTables):
     """The answer index, on SQLite and PostgreSQL alike."""
 
     def add(self, tx: Transaction, project: str, answers: Sequence[Answer]) -> None:
         """Keep answers; those that are known already stay as they are."""
         unique = {answer.answer_id: answer for answer in reversed(answers)}
-        for ids in _batches(list(reversed(unique))):
+        for ids in batches(list(reversed(unique))):
             mine = (ANSWERS.c.project == project) & ANSWERS.c.answer_id.in_(ids)
             known = set(tx.connection.execute(select(ANSWERS.c.answer_id).where(mine)).scalars())
             rows = [_row(project, unique[id]) for id in ids if id not in known]
@@ -129,15 +133,15 @@ class AnswerTables:
         row = {
             "project": project,
             "session": session,
-            "time": _micros(feedback.time),
+            "time": micros(feedback.time),
             "verdict": int(feedback.verdict),
             "traceparent": tracing.current(),
             **_origin(feedback),
         }
         tx.connection.execute(insert(s), row)
         mine = (ANSWERS.c.project == project) & (ANSWERS.c.session == session)
-        covered = tx.connection.execute(_without_features().where(mine).limit(_MAX_FEEDBACK)).all()
-        return self._cover(tx, project, [_answer(row) for row in covered])
+        covered = tx.connection.execute(without_features().where(mine).limit(_MAX_FEEDBACK)).all()
+        return self._cover(tx, project, [answer_of(row) for row in covered])
 
     def put_preference(self, tx: Transaction, project: str, preference: Preference) -> None:
         """Store a preference in place of an earlier one between the same two answers."""
@@ -148,20 +152,33 @@ class AnswerTables:
             "project": project,
             "answer_id": preference.answer_id,
             "rejected_answer_id": preference.rejected_answer_id,
-            "time": _micros(preference.time),
+            "time": micros(preference.time),
             **_origin(preference),
         }
         tx.connection.execute(insert(p), row)
 
     def put_outcomes(
-        self, tx: Transaction, project: str, answer_id: str, time: datetime, outcomes: Mapping[str, float]
+        self,
+        tx: Transaction,
+        project: str,
+        answer_id: str,
+        time: datetime,
+        outcomes: Mapping[str, float],
+        consent: Consent = Consent.NONE,
     ) -> None:
         """Store outcomes of an answer in place of earlier ones of the same names."""
         o = OUTCOMES
         mine = (o.c.project == project) & (o.c.answer_id == answer_id) & o.c.name.in_(list(outcomes))
         tx.connection.execute(delete(o).where(mine))
         rows = [
-            {"project": project, "answer_id": answer_id, "name": name, "value": value, "time": _micros(time)}
+            {
+                "project": project,
+                "answer_id": answer_id,
+                "name": name,
+                "value": value,
+                "time": micros(time),
+                "consent": consent.value,
+            }
             for name, value in outcomes.items()
         ]
         tx.connection.execute(insert(o), rows)
@@ -180,20 +197,20 @@ class AnswerTables:
         """Return the better answer, the worse one and the preference of answers later than `since`, oldest first."""
         p, chosen = PREFERENCES, ANSWERS
         query = (
-            _without_features()
+            without_features()
             .add_columns(p.c.rejected_answer_id, p.c.time.label("feedback_time"), p.c.feedback, p.c.consent)
             .add_columns(p.c.user_mark)
             .join(p, (chosen.c.project == p.c.project) & (chosen.c.answer_id == p.c.answer_id))
-            .where(chosen.c.project == project, chosen.c.time > _micros(since))
+            .where(chosen.c.project == project, chosen.c.time > micros(since))
             .order_by(chosen.c.time.desc(), chosen.c.number.desc())
             .limit(_MAX_FEEDBACK)
         )
         if until is not None:
-            query = query.where(chosen.c.time <= _micros(until), p.c.time <= _micros(until))
+            query = query.where(chosen.c.time <= micros(until), p.c.time <= micros(until))
         rows = tx.connection.execute(query).all()
-        rejected = self._by_id(tx, project, [row.rejected_answer_id for row in rows])
+        rejected = self.by_id(tx, project, [row.rejected_answer_id for row in rows])
         return [
-            (_answer(row), rejected[row.rejected_answer_id], _preference(row))
+            (answer_of(row), rejected[row.rejected_answer_id], _preference(row))
             for row in reversed(rows)
             if row.rejected_answer_id in rejected
         ]
@@ -206,7 +223,7 @@ class AnswerTables:
         query = (
             select(a.c.version, o.c.name, func.avg(o.c.value).label("mean"), func.count().label("many"))
             .join(o, (a.c.project == o.c.project) & (a.c.answer_id == o.c.answer_id))
-            .where(a.c.project == project, a.c.time >= _micros(start), a.c.time < _micros(end))
+            .where(a.c.project == project, a.c.time >= micros(start), a.c.time < micros(end))
             .group_by(a.c.version, o.c.name)
             .order_by(a.c.version, o.c.name)
         )
@@ -219,7 +236,7 @@ class AnswerTables:
         covered = [
             answer
             for answer in named
-            if answer.session in feedback and _micros(answer.time) <= feedback[answer.session].time
+            if answer.session in feedback and micros(answer.time) <= feedback[answer.session].time
         ]
         own = self._with_own_feedback(tx, project, [answer.answer_id for answer in covered])
         left = [answer for answer in covered if answer.answer_id not in own]
@@ -229,7 +246,7 @@ class AnswerTables:
             label = FeedbackLabel(
                 answer.answer_id,
                 answer.version,
-                _time(row.time),
+                time_of(row.time),
                 Verdict(row.verdict),
                 feedback=row.feedback,
                 consent=Consent(row.consent),
@@ -241,26 +258,19 @@ class AnswerTables:
 
     def _of_sessions(self, tx: Transaction, project: str, sessions: Sequence[str]) -> dict[str, Any]:
         s, rows = SESSION_FEEDBACK, dict[str, Any]()
-        for some in _batches(sessions):
+        for some in batches(sessions):
             query = select(s).where(s.c.project == project, s.c.session.in_(some))
             rows |= {row.session: row for row in tx.connection.execute(query)}
         return rows
 
     def _with_own_feedback(self, tx: Transaction, project: str, answer_ids: Sequence[str]) -> set[str]:
         f, own = FEEDBACK_LABELS, set[str]()
-        for some in _batches(answer_ids):
+        for some in batches(answer_ids):
             query = select(f.c.answer_id).where(
                 f.c.project == project, f.c.answer_id.in_(some), f.c.is_session == 0
             )
             own |= set(tx.connection.execute(query).scalars())
         return own
-
-    def _by_id(self, tx: Transaction, project: str, answer_ids: Sequence[str]) -> dict[str, Answer]:
-        a, answers = ANSWERS, dict[str, Answer]()
-        for some in _batches(answer_ids):
-            query = _without_features().where(a.c.project == project, a.c.answer_id.in_(some))
-            answers |= {row.answer_id: _answer(row) for row in tx.connection.execute(query)}
-        return answers
 
     def mark(self, tx: Transaction, project: str) -> Mark:
         """How much there is, cheaply: the newest numbers."""
@@ -273,15 +283,15 @@ class AnswerTables:
     def latest(self, tx: Transaction, project: str, since: datetime | None, limit: int) -> list[Answer]:
         """The newest answers later than `since`, newest first; features are left empty."""
         a = ANSWERS
-        query = _without_features().where(a.c.project == project, a.c.time > _micros(since))
+        query = without_features().where(a.c.project == project, a.c.time > micros(since))
         query = query.order_by(a.c.time.desc(), a.c.number.desc()).limit(limit)
-        return [_answer(row) for row in tx.connection.execute(query)]
+        return [answer_of(row) for row in tx.connection.execute(query)]
 
     def features(self, tx: Transaction, project: str, answers: Sequence[Answer]) -> list[ExchangeFeatures]:
         """Return the features of these answers and their texts."""
         a = ANSWERS
         features: list[ExchangeFeatures] = []
-        for ids in _batches([answer.answer_id for answer in answers]):
+        for ids in batches([answer.answer_id for answer in answers]):
             query = select(
                 *(a.c.words, a.c.length, a.c.language, a.c.label),
                 *(a.c.reply_words, a.c.reply_length, a.c.reply_language),
@@ -293,9 +303,9 @@ class AnswerTables:
         """Return the newest answers of other versions before the first answer of a version, newest first."""
         a = ANSWERS
         first = select(func.min(a.c.time)).where(a.c.project == project, a.c.version == version)
-        query = _without_features().where(a.c.project == project, a.c.time < first.scalar_subquery())
+        query = without_features().where(a.c.project == project, a.c.time < first.scalar_subquery())
         query = query.order_by(a.c.time.desc(), a.c.number.desc()).limit(limit)
-        return [_answer(row) for row in tx.connection.execute(query)]
+        return [answer_of(row) for row in tx.connection.execute(query)]
 
     def segment_digests(self, tx: Transaction, segments: Iterable[str]) -> list[str]:
         """The digests of these segments, by their names."""
@@ -308,17 +318,17 @@ class AnswerTables:
         """Return answers later than `since` with their feedback, both up to `until`, oldest first, without features."""
         a, f = ANSWERS, FEEDBACK_LABELS
         query = (
-            _without_features()
+            without_features()
             .add_columns(f.c.time.label("feedback_time"), f.c.verdict, f.c.correction, f.c.traceparent)
             .add_columns(f.c.feedback, f.c.consent, f.c.is_session, f.c.user_mark)
-            .join(f, _ANSWER_OF_FEEDBACK)
-            .where(a.c.project == project, a.c.time > _micros(since))
+            .join(f, ANSWER_OF_FEEDBACK)
+            .where(a.c.project == project, a.c.time > micros(since))
             .order_by(a.c.time.desc(), a.c.number.desc())
             .limit(_MAX_FEEDBACK)
         )
         if until is not None:
-            query = query.where(a.c.time <= _micros(until), f.c.time <= _micros(until))
-        return [(_answer(row), _feedback_label(row)) for row in reversed(tx.connection.execute(query).all())]
+            query = query.where(a.c.time <= micros(until), f.c.time <= micros(until))
+        return [(answer_of(row), feedback_label(row)) for row in reversed(tx.connection.execute(query).all())]
 
     def newest_feedback(
         self, tx: Transaction, project: str, since: datetime, until: datetime, indexed_by: datetime
@@ -330,16 +340,16 @@ class AnswerTables:
         a, f = ANSWERS, FEEDBACK_LABELS
         pending = (
             select(func.min(f.c.time))
-            .outerjoin(a, _ANSWER_OF_FEEDBACK)
-            .where(f.c.project == project, f.c.time > _micros(indexed_by), a.c.answer_id.is_(None))
+            .outerjoin(a, ANSWER_OF_FEEDBACK)
+            .where(f.c.project == project, f.c.time > micros(indexed_by), a.c.answer_id.is_(None))
         )
         query = select(func.max(f.c.time)).where(
-            f.c.project == project, f.c.time >= _micros(since), f.c.time <= _micros(until)
+            f.c.project == project, f.c.time >= micros(since), f.c.time <= micros(until)
         )
         if (first := tx.connection.execute(pending).scalar()) is not None:
             query = query.where(f.c.time < first)
         newest = tx.connection.execute(query).scalar()
-        return None if newest is None else _time(newest)
+        return None if newest is None else time_of(newest)
 
     def votes(
         self,
@@ -367,8 +377,8 @@ class AnswerTables:
         query = (
             select(*columns)
             .add_columns(func.max(a.c.deployment).label("deployment"), func.count().label("many"))
-            .outerjoin(a, _ANSWER_OF_FEEDBACK)
-            .where(f.c.project == project, f.c.time >= _micros(start), f.c.time < _micros(end))
+            .outerjoin(a, ANSWER_OF_FEEDBACK)
+            .where(f.c.project == project, f.c.time >= micros(start), f.c.time < micros(end))
             .where((f.c.verdict != int(Verdict.NEUTRAL)) | (f.c.correction != ""))
             .group_by(*columns)
         )
@@ -392,7 +402,7 @@ class AnswerTables:
         """Return the segments that may hold these texts, by name with the ids of the answers that go with them."""
         answer_ids: dict[str, list[str]] = {}
         for table, sought in ((ANSWERS, list(digests)), (NOTED_TEXTS, [*digests, ""])):
-            for some in _batches(sought):
+            for some in batches(sought):
                 query = select(table.c.segment, table.c.answer_id).where(
                     table.c.project == project, table.c.content_digest.in_(some)
                 )
@@ -406,21 +416,23 @@ class AnswerTables:
         """Delete these answers, their feedback and its labels, and the notes of these texts."""
         feedback = RESOURCES[Feedback]
         for answer_id in answer_ids:
-            for table in (ANSWERS, FEEDBACK_LABELS, PREFERENCES, OUTCOMES):
+            for table in (ANSWERS, FEEDBACK_LABELS, PREFERENCES, OUTCOMES, SHADOWS):
                 mine = (table.c.project == project) & (table.c.answer_id == answer_id)
                 tx.connection.execute(delete(table).where(mine))
+            shadow = (SHADOWS.c.project == project) & (SHADOWS.c.shadow_of == answer_id)
+            tx.connection.execute(delete(SHADOWS).where(shadow))
             rejected = PREFERENCES.c.rejected_answer_id == answer_id
             tx.connection.execute(delete(PREFERENCES).where(PREFERENCES.c.project == project, rejected))
             names_answer = feedback.c.body.contains(json.dumps(answer_id)[1:-1], autoescape=True)
             tx.connection.execute(delete(feedback).where(feedback.c.parent == project, names_answer))
         noted = NOTED_TEXTS.c
-        for some in _batches([*digests, ""]):
+        for some in batches([*digests, ""]):
             mine = (noted.segment == segment) & noted.content_digest.in_(some)
             tx.connection.execute(delete(NOTED_TEXTS).where(mine))
 
     def respell(self, tx: Transaction, project: str, old: str, new: str) -> None:
         """Write a label in answers and corrections as the project writes it now."""
-        for table, column in ((ANSWERS, "label"), (FEEDBACK_LABELS, "correction")):
+        for table, column in ((ANSWERS, "label"), (SHADOWS, "label"), (FEEDBACK_LABELS, "correction")):
             mine = (table.c.project == project) & (table.c[column] == old)
             tx.connection.execute(update(table).where(mine).values({column: new}))
 
@@ -429,7 +441,7 @@ class AnswerTables:
         segments = RESOURCES[TrafficSegment]
         names = tx.connection.execute(select(segments.c.name).where(segments.c.parent == project)).scalars()
         digests = self.segment_digests(tx, list(names))
-        for table in (ANSWERS, NOTED_TEXTS, *_FEEDBACK_TABLES):
+        for table in (ANSWERS, SHADOWS, NOTED_TEXTS, *_FEEDBACK_TABLES):
             tx.connection.execute(delete(table).where(table.c.project == project))
         for kind in (TrafficSegment, Feedback, DriftReport):
             tx.connection.execute(delete(RESOURCES[kind]).where(RESOURCES[kind].c.parent == project))
@@ -441,8 +453,8 @@ class AnswerTables:
         Returns the digests of the segments that go, and whether there may be more to forget.
         """
         deleted = []
-        for table in (ANSWERS, *_FEEDBACK_TABLES):
-            old = select(table.c.number).where(table.c.project == project, table.c.time < _micros(before))
+        for table in (ANSWERS, SHADOWS, *_FEEDBACK_TABLES):
+            old = select(table.c.number).where(table.c.project == project, table.c.time < micros(before))
             query = delete(table).where(table.c.number.in_(old.limit(limit)))
             deleted.append(tx.connection.execute(query).rowcount)
         names = {
@@ -450,11 +462,11 @@ class AnswerTables:
             for kind in (TrafficSegment, Feedback, DriftReport)
         }
         digests = self.segment_digests(tx, names[TrafficSegment])
-        for some in _batches([*names[TrafficSegment], *names[Feedback]]):
+        for some in batches([*names[TrafficSegment], *names[Feedback]]):
             tx.connection.execute(delete(NOTED_TEXTS).where(NOTED_TEXTS.c.segment.in_(some)))
         for kind, gone in names.items():
             deleted.append(len(gone))
-            for some in _batches(gone):
+            for some in batches(gone):
                 tx.connection.execute(delete(RESOURCES[kind]).where(RESOURCES[kind].c.name.in_(some)))
         return digests, max(deleted) >= limit
 
@@ -466,22 +478,6 @@ def _older(kind: type, project: str, before: datetime, limit: int) -> Select[tup
     return query.order_by(t.c.create_time, t.c.name).limit(limit)
 
 
-def _without_features() -> Select[Any]:
-    a = ANSWERS
-    return select(
-        a.c.answer_id,
-        a.c.segment,
-        a.c.deployment,
-        a.c.version,
-        a.c.time,
-        a.c.content_digest,
-        a.c.label,
-        func.coalesce(a.c.caller, "").label("caller"),
-        a.c.prompt_digest,
-        a.c.session,
-    )
-
-
 def _row(project: str, answer: Answer) -> dict[str, object]:
     return {
         "project": project,
@@ -489,7 +485,7 @@ def _row(project: str, answer: Answer) -> dict[str, object]:
         "segment": answer.segment,
         "deployment": answer.deployment,
         "version": answer.version,
-        "time": _micros(answer.time),
+        "time": micros(answer.time),
         "content_digest": answer.content_digest,
         "label": answer.label,
         "length": answer.features.length,
@@ -524,7 +520,7 @@ def _feedback_row(project: str, feedback: FeedbackLabel, trace: str) -> dict[str
         "project": project,
         "answer_id": feedback.answer_id,
         "version": feedback.version,
-        "time": _micros(feedback.time),
+        "time": micros(feedback.time),
         "verdict": int(feedback.verdict),
         "correction": feedback.correction,
         "traceparent": trace,
@@ -537,43 +533,11 @@ def _origin(feedback: FeedbackLabel | Preference) -> dict[str, object]:
     return {"feedback": feedback.feedback, "consent": feedback.consent.value, "user_mark": feedback.user}
 
 
-def _answer(row: Row[tuple[object, ...]]) -> Answer:
-    return Answer(
-        row.answer_id,
-        row.segment,
-        row.deployment,
-        row.version,
-        _time(row.time),
-        row.content_digest,
-        row.label,
-        _NOTHING,
-        row.caller,
-        row.prompt_digest,
-        row.session,
-    )
-
-
-def _feedback_label(row: Row[tuple[object, ...]]) -> FeedbackLabel:
-    trace = row.traceparent if tracing.is_sampled(row.traceparent) else ""
-    return FeedbackLabel(
-        row.answer_id,
-        row.version,
-        _time(row.feedback_time),
-        Verdict(row.verdict),
-        row.correction,
-        trace,
-        row.feedback,
-        Consent(row.consent),
-        bool(row.is_session),
-        row.user_mark,
-    )
-
-
 def _preference(row: Row[tuple[object, ...]]) -> Preference:
     return Preference(
         row.answer_id,
         row.rejected_answer_id,
-        _time(row.feedback_time),
+        time_of(row.feedback_time),
         row.feedback,
         Consent(row.consent),
         row.user_mark,
@@ -584,15 +548,3 @@ def _vote(project: str, row: Row[tuple[object, ...]], task: TaskSpec) -> tuple[s
     caller = row.caller or caller_mark(project, row.unknown)
     is_wrong = differs(row.answered, row.expected, task) if row.expected else row.blamed
     return (caller, 0, row.many) if is_wrong else (caller, row.many, 0)
-
-
-def _micros(time: datetime | None) -> int:
-    return -1 if time is None else (time - _EPOCH) // _MICROSECOND
-
-
-def _time(micros: int) -> datetime:
-    return _EPOCH + micros * _MICROSECOND
-
-
-def _batches(items: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (items[start : start + _BATCH] for start in range(0, len(items), _BATCH))

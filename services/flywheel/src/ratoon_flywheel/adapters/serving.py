@@ -2,9 +2,11 @@
 
 import logging
 from collections.abc import Sequence
+from datetime import UTC
 
 import grpc
 
+from ratoon.common.v1 import metric_pb2, shadow_pb2
 from ratoon.process.errors import FailedPrecondition, InvalidArgument, NotFound
 from ratoon.runtime.timestamps import timestamp
 from ratoon.service.compute import message_of
@@ -12,11 +14,13 @@ from ratoon.serving.v1 import deployment_pb2, rollout_pb2, route_pb2
 from ratoon.serving.v1 import serving_service_pb2 as pb
 from ratoon.serving.v1.serving_service_pb2_grpc import ServingServiceStub
 from ratoon.tasks.compute import Compute
+from ratoon.tasks.kind import Direction
 from ratoon_flywheel.adapters.children import child, ensure, ensure_cancelled
 from ratoon_flywheel.application.ports import VersionVotes
 from ratoon_flywheel.domain.pipelines.actions import RollOut
 from ratoon_flywheel.domain.pipelines.runs import Products
 from ratoon_flywheel.domain.pipelines.steps import Child
+from ratoon_flywheel.domain.signals.shadows import Paired, ShadowComparison, Side, Switch
 
 _LOG = logging.getLogger(__name__)
 _REFUSALS = (FailedPrecondition, InvalidArgument, NotFound)
@@ -42,6 +46,7 @@ class RolloutStage:
             to_version=spec.version,
             bake=rollout_pb2.Rollout.Bake(seconds=project.rollout.bake_seconds),
             compute=None if serving == Compute() else message_of(serving),
+            shadow=shadow_pb2.ShadowAnalysis(**vars(project.shadow)),
         )
         request = pb.CreateRolloutRequest(parent=project.deployment, rollout=rollout, request_id=request_id)
         return str(self._serving.CreateRollout(request).name)
@@ -89,6 +94,43 @@ class ServingQuality:
         self._serving.ReportQuality(pb.ReportQualityRequest(reports=[_report(each) for each in votes]))
 
 
+class ServingRollouts:
+    """Rollouts whose versions are compared on shadow answers."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._serving = ServingServiceStub(channel)
+
+    def newest(self, deployment: str) -> Switch | None:
+        """Return the newest rollout of a deployment that replaces a version; None if there is none."""
+        request = pb.ListRolloutsRequest(parent=deployment, page_size=1, order_by="create_time desc")
+        try:
+            rollouts = self._serving.ListRollouts(request).rollouts
+        except _REFUSALS:
+            return None
+        if not rollouts or not rollouts[0].from_version:
+            return None
+        newest = rollouts[0]
+        return Switch(
+            newest.name,
+            deployment,
+            newest.create_time.ToDatetime(UTC),
+            newest.to_version,
+            newest.from_version,
+            newest.shadow.metric,
+            newest.shadow.reference_outcome,
+        )
+
+    def report(self, comparison: ShadowComparison) -> None:
+        """Store the comparison with the rollout; one that is refused for good is logged."""
+        request = pb.ReportShadowComparisonRequest(
+            name=comparison.rollout, comparison=_comparison(comparison)
+        )
+        try:
+            self._serving.ReportShadowComparison(request)
+        except _REFUSALS as error:
+            _LOG.error("serving refused the comparison of %s: %s", comparison.rollout, error)
+
+
 class ServingDeployments:
     """Serving's deployments, as far as they hold a project."""
 
@@ -113,6 +155,44 @@ class ServingDeployments:
             deployments += page.deployments
             if not (token := page.next_page_token):
                 return deployments
+
+
+def _comparison(value: ShadowComparison) -> rollout_pb2.Rollout.ShadowComparison:
+    lower = value.metric.direction is Direction.LOWER
+    direction = metric_pb2.Metric.DIRECTION_LOWER if lower else metric_pb2.Metric.DIRECTION_HIGHER
+    return rollout_pb2.Rollout.ShadowComparison(
+        update_time=timestamp(value.time),
+        request_count=value.requests,
+        agreement=value.agreement,
+        metric=metric_pb2.Metric(name=value.metric.name, direction=direction),
+        similarity=value.similarity,
+        new_version=_side(value.new),
+        old_version=_side(value.old),
+        by_metric=None if value.by_metric is None else _paired(value.by_metric),
+        message=value.message,
+    )
+
+
+def _side(value: Side) -> rollout_pb2.Rollout.Side:
+    return rollout_pb2.Rollout.Side(
+        latency_p50_seconds=value.p50_s,
+        mean_tokens=value.mean_tokens,
+        shadow_count=value.shadows,
+        error_count=value.errors,
+    )
+
+
+def _paired(value: Paired) -> rollout_pb2.Rollout.PairedResult:
+    return rollout_pb2.Rollout.PairedResult(
+        pair_count=value.pairs,
+        caller_count=value.callers,
+        new_answered_count=value.new_answered,
+        new_value=value.new,
+        old_value=value.old,
+        gain=value.gain,
+        gain_low=value.interval.low if value.interval else None,
+        gain_high=value.interval.high if value.interval else None,
+    )
 
 
 def _report(version_votes: VersionVotes) -> route_pb2.QualityReport:

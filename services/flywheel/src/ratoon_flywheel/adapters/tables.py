@@ -143,11 +143,37 @@ OUTCOMES = Table(
     Column("name", String(64), nullable=False),
     Column("value", Float(53), nullable=False),
     Column("time", BigInteger, nullable=False),
+    Column("consent", String(16), nullable=False, server_default=Consent.NONE.value),
     UniqueConstraint("project", "answer_id", "name"),
     Index("ix_outcomes_time", "project", "time"),
     sqlite_autoincrement=True,
 )
 """The latest value of each outcome of each answer."""
+
+SHADOWS = Table(
+    "shadow_answers",
+    METADATA,
+    Column("number", _NUMBER, primary_key=True, autoincrement=True),
+    Column("project", String(80), nullable=False),
+    Column("answer_id", String(400), nullable=False),
+    Column("shadow_of", String(400), nullable=False),
+    Column("segment", String(512), nullable=False),
+    Column("deployment", String(512), nullable=False),
+    Column("version", String(512), nullable=False),
+    Column("live_version", String(512), nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("label", String(80), nullable=False),
+    Column("succeeded", SmallInteger, nullable=False),
+    Column("latency_ms", Float(53), nullable=False),
+    Column("live_latency_ms", Float(53), nullable=False),
+    Column("tokens", Integer, nullable=False),
+    Column("live_tokens", Integer, nullable=False),
+    UniqueConstraint("project", "answer_id"),
+    Index("ix_shadow_answers_of", "project", "shadow_of"),
+    Index("ix_shadow_answers_time", "project", "time"),
+    sqlite_autoincrement=True,
+)
+"""Answers that no caller got, of the version that did not answer; `shadow_of` is the answer that the caller got."""
 
 UNREADABLE = text(f"presence = '{Presence.UNREADABLE.value}'")
 """Condition of noted texts whose row cannot be read; written out, because a partial index needs it so."""

@@ -19,12 +19,14 @@ from ratoon.tasks.kind import Role, Turn
 from ratoon.tasks.text import encodable, is_encodable
 from ratoon_flywheel.application.ports import Rewritten
 from ratoon_flywheel.domain.errors import BadSegment
-from ratoon_flywheel.domain.signals.traffic import Exchange, RowFault, UnreadableRow, holds_text
+from ratoon_flywheel.domain.signals.traffic import Exchange, RowFault, Shadowed, UnreadableRow, holds_text
 
 MAX_ROW_BYTES = 32 << 20
 MAX_SEGMENT_BYTES = 256 << 20
 """Bytes of a segment when unpacked. Gateways close segments at 1 MiB and wait for the answers under way."""
+_OK, _SHADOW = 200, 202
 _MAX_NAME = 400
+_MAX_NUMBER = 1e9
 _ROLES = {"developer": Role.SYSTEM.value, "function": Role.TOOL.value}
 """Roles of the chat API under the names that records have."""
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
@@ -169,13 +171,35 @@ def _exchange(row: dict[str, Any]) -> Exchange:
         _name(row.get("version")),
         _text_of(question.get("content")),
         encodable(answer) if isinstance(answer, str) else "",
-        status == 200,
+        status == _OK,
         tuple(filter(None, dict.fromkeys(others))),
         _string(row.get("user")),
         tuple(map(_turn, valid)),
         _json_list(row.get("tools")),
         _string(row.get("session")),
+        None if status == _OK else _shadowed(row),
+        _number(row.get("latency_ms")),
+        int(_number(row.get("completion_tokens"))),
     )
+
+
+def _shadowed(row: dict[str, Any]) -> Shadowed | None:
+    """Return the answer that the caller got; None if this is it, or the row does not name it."""
+    try:
+        answer_id, version = _name(row.get("shadow_of")), _name(row.get("live_version"))
+    except _Unreadable:
+        return None
+    tokens = int(_number(row.get("live_completion_tokens")))
+    return Shadowed(
+        answer_id, version, _number(row.get("live_latency_ms")), tokens, row.get("status") == _SHADOW
+    )
+
+
+def _number(value: object) -> float:
+    """Return a count or a time; 0 for anything that cannot be one."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0.0
+    return float(value) if 0 <= value <= _MAX_NUMBER else 0.0
 
 
 def _turn(message: dict[str, Any]) -> Turn:

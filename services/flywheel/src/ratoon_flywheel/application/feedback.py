@@ -157,7 +157,9 @@ def _count(tx: Transaction, task: TaskSpec, feedback: Feedback, answers: AnswerI
     if feedback.implicit is not None:
         outcomes[f"{_IMPLICIT}{feedback.implicit}"] = 1.0
     if outcomes:
-        answers.put_outcomes(tx, project, feedback.answer_id, feedback.create_time, outcomes)
+        answers.put_outcomes(
+            tx, project, feedback.answer_id, feedback.create_time, outcomes, feedback.consent
+        )
 
 
 def _check_pair(tx: Transaction, feedback: Feedback, answers: AnswerIndex) -> None:

@@ -337,6 +337,7 @@ def create_segment(
         segment, new = tx.create(segment, command.request_id)
         if new:
             answers.add(tx, project.name, taken.answers)
+            answers.add_shadows(tx, project.name, taken.shadows)
             answers.note(tx, project.name, name, taken.texts)
             tx.publish(SegmentReceived(name, len(taken.answers)), segment)
             wake_signals(tx, operations, project.name)

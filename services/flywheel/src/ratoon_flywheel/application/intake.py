@@ -15,10 +15,12 @@ from ratoon_flywheel.domain.signals import traffic
 from ratoon_flywheel.domain.signals.drift import compares_answers
 from ratoon_flywheel.domain.signals.features import features
 from ratoon_flywheel.domain.signals.feedback import indexed_answer
+from ratoon_flywheel.domain.signals.shadows import ShadowAnswer
 from ratoon_flywheel.domain.signals.traffic import (
     Answer,
     Exchange,
     NotedText,
+    Shadowed,
     TrafficSegment,
     UnreadableRow,
 )
@@ -34,11 +36,13 @@ class Intake:
     texts: list[NotedText]
     set_aside: dict[str, int]
     rows: int
+    shadows: list[ShadowAnswer]
 
 
 def read_segment(segment: str, digest: str, project: Project, segments: Segments, max_chars: int) -> Intake:
     """Read a segment row by row, `max_chars` of each text; no text stays. BadSegment when it is no segment."""
     answers: list[Answer] = []
+    shadows: list[ShadowAnswer] = []
     texts: dict[NotedText, None] = {}
     faults: Counter[str] = Counter()
     rows = 0
@@ -47,9 +51,11 @@ def read_segment(segment: str, digest: str, project: Project, segments: Segments
         texts |= dict.fromkeys(traffic.noted_texts(row, kinds.kind_of(project.task).FREE_TEXT))
         if isinstance(row, UnreadableRow):
             faults[row.fault.value] += 1
+        elif row.shadow_of is not None:
+            shadows.append(_shadow(segment, row, row.shadow_of, project))
         elif row.succeeded:
             answers.append(_answer(segment, row, project, max_chars))
-    return Intake(answers, traffic.each_once(texts), dict(sorted(faults.items())), rows)
+    return Intake(answers, traffic.each_once(texts), dict(sorted(faults.items())), rows, shadows)
 
 
 def log_set_aside(segment: str, taken: Intake) -> None:
@@ -81,7 +87,27 @@ def read_again(
             with store.write() as tx:
                 answers.add(tx, project.name, taken.answers)
                 answers.renote(tx, project.name, name, taken.texts)
+                answers.add_shadows(tx, project.name, taken.shadows)
                 tx.save(replace(before, set_aside=taken.set_aside))
+
+
+def _shadow(segment: str, exchange: Exchange, live: Shadowed, project: Project) -> ShadowAnswer:
+    """Return what the index of shadow answers stores of an exchange."""
+    return ShadowAnswer(
+        exchange.answer_id,
+        live.answer_id,
+        segment,
+        exchange.deployment,
+        exchange.version,
+        live.version,
+        exchange.time,
+        indexed_answer(exchange.answer, project.task),
+        live.is_answered,
+        exchange.latency_ms,
+        live.latency_ms,
+        exchange.tokens,
+        live.tokens,
+    )
 
 
 def _answer(segment: str, exchange: Exchange, project: Project, max_chars: int) -> Answer:

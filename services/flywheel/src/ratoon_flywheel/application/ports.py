@@ -10,6 +10,7 @@ from ratoon.storage.store import Transaction
 from ratoon.tasks.compute import Compute
 from ratoon.tasks.kinds import TaskSpec
 from ratoon.tasks.votes import Votes
+from ratoon_flywheel.domain.consent import Consent
 from ratoon_flywheel.domain.pipelines.actions import (
     BuildDataset,
     Evaluate,
@@ -27,6 +28,13 @@ from ratoon_flywheel.domain.signals.drift import Baseline, Reference
 from ratoon_flywheel.domain.signals.features import ExchangeFeatures, TextFeatures
 from ratoon_flywheel.domain.signals.feedback import FeedbackLabel, Preference
 from ratoon_flywheel.domain.signals.monitor import BaselineState
+from ratoon_flywheel.domain.signals.shadows import (
+    Known,
+    ShadowAnswer,
+    ShadowComparison,
+    ShadowMark,
+    Switch,
+)
 from ratoon_flywheel.domain.signals.traffic import Answer, Exchange, NotedText, UnreadableRow
 
 Request_contra = TypeVar("Request_contra", contravariant=True)
@@ -255,6 +263,18 @@ class VersionVotes:
     votes: Votes
 
 
+class Rollouts(Protocol):
+    """Rollouts of serving, as far as shadow answers compare their versions."""
+
+    def newest(self, deployment: str) -> Switch | None:
+        """Return the newest rollout of a deployment that replaces a version; None if there is none."""
+        ...
+
+    def report(self, comparison: ShadowComparison) -> None:
+        """Store the comparison with the rollout; one that is refused for good is logged."""
+        ...
+
+
 class QualityReporter(Protocol):
     """Reports quality to serving, which watches it while a rollout bakes."""
 
@@ -263,7 +283,42 @@ class QualityReporter(Protocol):
         ...
 
 
-class AnswerIndex(Protocol):
+class ShadowIndex(Protocol):
+    """The part of the answer index that keeps shadow answers."""
+
+    def add_shadows(self, tx: Transaction, project: str, shadows: Sequence[ShadowAnswer]) -> None:
+        """Keep shadow answers; those that are known already stay as they are."""
+        ...
+
+    def shadow_mark(self, tx: Transaction, project: str) -> ShadowMark:
+        """Return the newest numbers; all 0 without shadow answers."""
+        ...
+
+    def has_shadow_news(self, tx: Transaction, project: str, since: ShadowMark) -> bool:
+        """Return whether there are newer shadow answers, or newer feedback on what they shadow."""
+        ...
+
+    def shadowed_deployments(self, tx: Transaction, project: str) -> list[str]:
+        """Return the deployments with shadow answers."""
+        ...
+
+    def shadows(self, tx: Transaction, project: str, switch: Switch, limit: int) -> list[ShadowAnswer]:
+        """Return the newest shadow answers of a rollout, oldest first."""
+        ...
+
+    def known_shadows(self, tx: Transaction, project: str, switch: Switch, limit: int) -> list[Known]:
+        """Return the newest shadow answers of a rollout with feedback on the answer that the caller got, oldest first.
+
+        Feedback that may not be used for evaluation is left out.
+        """
+        ...
+
+    def by_id(self, tx: Transaction, project: str, answer_ids: Sequence[str]) -> dict[str, Answer]:
+        """Return these answers by id, without features."""
+        ...
+
+
+class AnswerIndex(ShadowIndex, Protocol):
     """Index of answers and of the latest feedback on each, inside the caller's transaction."""
 
     def add(self, tx: Transaction, project: str, answers: Sequence[Answer]) -> None:
@@ -303,7 +358,13 @@ class AnswerIndex(Protocol):
         ...
 
     def put_outcomes(
-        self, tx: Transaction, project: str, answer_id: str, time: datetime, outcomes: Mapping[str, float]
+        self,
+        tx: Transaction,
+        project: str,
+        answer_id: str,
+        time: datetime,
+        outcomes: Mapping[str, float],
+        consent: Consent = Consent.NONE,
     ) -> None:
         """Store outcomes of an answer in place of earlier ones of the same names."""
         ...

@@ -23,12 +23,14 @@ from ratoon_flywheel.application.ports import (
     FeedbackData,
     Lineage,
     QualityReporter,
+    Rollouts,
     RunIndex,
     Segments,
     Sources,
     Stages,
 )
 from ratoon_flywheel.application.scores import loss_of_rollout
+from ratoon_flywheel.application.shadows import ShadowScores, report_shadows
 from ratoon_flywheel.application.signals import Deferred, SignalReader
 from ratoon_flywheel.application.watched import WatchedRuns
 from ratoon_flywheel.domain.errors import NothingToLearn
@@ -61,6 +63,7 @@ from ratoon_flywheel.domain.pipelines.support import check_supported, recipe_of
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals import monitor as watch
 from ratoon_flywheel.domain.signals.monitor import DriftDetected, DriftReport, Monitor
+from ratoon_flywheel.domain.signals.shadows import ShadowMark
 
 _WATCHED_S = 1.0
 """Seconds between two observations of a run that a caller watches. The end of a stage wakes any run."""
@@ -301,16 +304,18 @@ class MonitorProcedure:
         answers: AnswerIndex,
         segments: Segments,
         quality: QualityReporter,
+        rollouts: Rollouts,
         clock: Clock,
     ) -> None:
         self._store, self._signal_reader, self._baselines = store, signal_reader, baselines
         self._answers, self._segments, self._quality, self._clock = answers, segments, quality, clock
+        self._rollouts, self._scores = rollouts, ShadowScores(store, answers, segments)
 
     def observe(self, monitor: Monitor, claim: Claim) -> watch.Observation:
         """Return the observation of the traffic."""
         reported_until = monitor.reported_until or monitor.create_time
         return self._signal_reader.observe(
-            self._project(monitor), reported_until, self._clock.now(), self._store
+            self._project(monitor), reported_until, self._clock.now(), self._store, monitor.shadows
         )
 
     def step(self, monitor: Monitor, observation: watch.Observation, now: datetime) -> Step[Monitor]:
@@ -333,6 +338,8 @@ class MonitorProcedure:
                 self._report_drift(monitor.name, project, action, request_id)
             case watch.ReportQuality(start, end):
                 self._report_quality(monitor.name, project, start, end)
+            case watch.ReportShadows(mark):
+                self._report_shadows(monitor.name, project, mark)
             case watch.Prune():
                 self._prune(project)
             case watch.ReadAgain():
@@ -383,6 +390,14 @@ class MonitorProcedure:
         self._quality.report([replace(v, deployment=v.deployment or project.deployment) for v in votes])
         with self._store.write() as tx:
             tx.save(replace(tx.get(Monitor, name), reported_until=end))
+
+    def _report_shadows(self, name: str, project: Project, mark: ShadowMark) -> None:
+        """Report to serving first, then note it; what was left to score is reported later."""
+        now = self._clock.now()
+        if not report_shadows(project, self._scores, self._store, self._answers, self._rollouts, now):
+            return
+        with self._store.write() as tx:
+            tx.save(replace(tx.get(Monitor, name), shadows=mark))
 
     def _prune(self, project: Project) -> None:
         before = self._clock.now() - timedelta(days=project.traffic_retention_days)

@@ -17,6 +17,7 @@ from ratoon_flywheel.domain.signals.drift import PROMPT_FEATURES, Measure, Refer
 from ratoon_flywheel.domain.signals.feedback import FeedbackLabel, differs, is_negative, is_vote
 from ratoon_flywheel.domain.signals.monitor import MIN_PROMOTION_TEXTS, MIN_TEXTS, BaselineState, Observation
 from ratoon_flywheel.domain.signals.records import RIGHT_ANSWERS, Form, Selected, select
+from ratoon_flywheel.domain.signals.shadows import ShadowMark
 from ratoon_flywheel.domain.signals.traffic import (
     Answer,
     LabelledExample,
@@ -28,6 +29,7 @@ _VERSION_SAMPLE = 100
 """Number of newest answers among which the most frequent version counts as the one that answers now."""
 _ROWS_A_TEXT = 2
 """Number of newest answers that are read for each distinct text that is measured."""
+_NO_SHADOWS = ShadowMark()
 _UNPROFILED = (BaselineState.ABSENT, BaselineState.WORKING)
 _MAX_TRACES = 100
 _VOTES_LAG = timedelta(seconds=1)
@@ -88,7 +90,14 @@ class SignalReader:
             documents = self._index.features(tx, project.name, self._promotion_traffic(tx, project, version))
         self._baselines.start_traffic(self.profile(project, version, Reference.PROMOTION), documents)
 
-    def observe(self, project: Project, reported_until: datetime, now: datetime, store: Store) -> Observation:
+    def observe(
+        self,
+        project: Project,
+        reported_until: datetime,
+        now: datetime,
+        store: Store,
+        reported_shadows: ShadowMark = _NO_SHADOWS,
+    ) -> Observation:
         """Return the observation of the monitor."""
         with store.read() as tx:
             traffic = self._traffic(tx, project, None, 0)
@@ -98,6 +107,8 @@ class SignalReader:
             soon = now + _SEGMENT_TIMEOUT  # another replica's clock may be ahead
             latest = self._index.newest_feedback(tx, project.name, reported_until, soon, soon)
             promotion = self._promotion_state(tx, project, traffic.version)
+            shadows = self._index.shadow_mark(tx, project.name)
+            has_shadow_news = self._index.has_shadow_news(tx, project.name, reported_shadows)
         return Observation(
             traffic.version,
             traffic.mark.answers,
@@ -107,6 +118,8 @@ class SignalReader:
             newest,
             latest != newest,
             promotion,
+            shadows,
+            has_shadow_news,
         )
 
     def measured(self, tx: Transaction, project: Project) -> tuple[tuple[Measure, ...], int, Votes]:

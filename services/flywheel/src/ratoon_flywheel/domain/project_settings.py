@@ -20,6 +20,7 @@ _MAX_DEVICES = 64
 _MAX_STEPS = 64
 _MAX_NAME_CHARS = 64
 _MAX_ACCUMULATION = 4096
+_SHADOW_BOUNDS = {"share": 1, "min_pairs": 2_000, "max_wait_seconds": 30 * 86_400, "max_loss": 1e9}
 _SAMPLE_TOKENS = (16, 131_072)
 
 
@@ -96,6 +97,20 @@ class TuningDefaults:
 
 
 @dataclass(frozen=True)
+class ShadowSettings:
+    """Comparison of versions on the same live requests during rollouts; zero and empty leave it to serving."""
+
+    share: float = 0.0
+    min_pairs: int = 0
+    max_wait_seconds: float = 0.0
+    metric: str = ""
+    """Empty: the primary metric."""
+    max_loss: float = 0.0
+    require_pairs: bool = False
+    reference_outcome: str = ""
+
+
+@dataclass(frozen=True)
 class CurationStep:
     """One step of curation."""
 
@@ -169,6 +184,32 @@ def check_tuning(tuning: TuningDefaults) -> None:
             f"tuning.max_tokens may not be {tuning.max_tokens}; give {low} to {high:,}, or 0 for the default.",
             "tuning.max_tokens",
         )
+
+
+def check_shadow(shadow: ShadowSettings, kind: AnyKind, decisive: Metric, paired: Sequence[str]) -> None:
+    """Raise BadProject if a setting of shadow answers is out of range, or its metric cannot compare pairs of answers.
+
+    `paired` are the metrics that can.
+    """
+    for name, largest in _SHADOW_BOUNDS.items():
+        _check_range(f"shadow.{name}", getattr(shadow, name), largest)
+    if shadow.min_pairs and not shadow.share:
+        raise BadProject("Without a share no pairs come: give shadow.share with min_pairs.", "shadow.share")
+    if shadow.metric:
+        _metric(kind, shadow.metric, "shadow.metric")
+    name = shadow.metric or decisive.name
+    if (shadow.metric or shadow.min_pairs) and name not in paired:
+        raise BadProject(
+            f"{name} cannot be computed of answers alone: shadow.metric takes {', '.join(paired)}.",
+            "shadow.metric",
+        )
+    if shadow.reference_outcome and not fullmatch(r"[A-Za-z0-9_.-]{1,64}", shadow.reference_outcome):
+        raise BadProject(
+            "shadow.reference_outcome is the name of an outcome: 1 to 64 letters, digits, `_`, `.` and `-`.",
+            "shadow.reference_outcome",
+        )
+    if shadow.reference_outcome and kind.FREE_TEXT:
+        raise BadProject("The right answer is a text, not an outcome.", "shadow.reference_outcome")
 
 
 def check_recipes(kind: AnyKind, path: str, recipes: Sequence[str]) -> None:

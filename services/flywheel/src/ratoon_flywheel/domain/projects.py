@@ -26,6 +26,7 @@ from ratoon_flywheel.domain.project_settings import (
     CurationStep,
     DataRequirements,
     MetricGate,
+    ShadowSettings,
     StageCompute,
     TuningDefaults,
     check_budget,
@@ -34,6 +35,7 @@ from ratoon_flywheel.domain.project_settings import (
     check_data,
     check_metrics,
     check_recipes,
+    check_shadow,
     check_tuning,
 )
 
@@ -132,6 +134,7 @@ class Project:
     group_attribute: str = ""
     """Attribute whose values stay in one part of a split by group; empty: `conversation`."""
     tuning: TuningDefaults = TuningDefaults()
+    shadow: ShadowSettings = ShadowSettings()
     revision: int = 0
 
     @property
@@ -198,10 +201,21 @@ _SETTINGS = (
     "default_consent",
     "group_attribute",
     "tuning",
+    "shadow",
 )
 CHANGEABLE = (*_OLDEST, "task", *_SETTINGS)
 """The fields that a person can change."""
-_PARTED = ("gate", "training", "rollout", "split", "data_requirements", "budget", "compute", "tuning")
+_PARTED = (
+    "gate",
+    "training",
+    "rollout",
+    "split",
+    "data_requirements",
+    "budget",
+    "compute",
+    "tuning",
+    "shadow",
+)
 
 
 _MAX_RETENTION_DAYS = 3650
@@ -342,6 +356,9 @@ def _check_settings(project: Project) -> None:
     check_budget(project.budget)
     check_compute(project.compute)
     check_tuning(project.tuning)
+    supported = KINDS[project.task.kind]
+    paired = supported.PAIRED_METRICS if supported is not None else ()
+    check_shadow(project.shadow, kind, project.decisive_metric, paired)
     check_recipes(kind, "recipes", project.recipes)
     check_recipes(kind, "retraining_recipes", project.retraining_recipes)
     check_curation(project.curation)

@@ -37,7 +37,7 @@ class ShadowAnalysis(_message.Message):
     """
     min_pairs: _builtins.int
     """Number of pairs of answers with a known right answer that the rollout waits for before callers get answers of the
-    new version; they must come from at least 20 callers. At most 100,000. It needs a share. 0: the rollout does not
+    new version; they must come from at least 20 callers. At most 2,000. It needs a share. 0: the rollout does not
     wait.
     """
     max_wait_seconds: _builtins.float
@@ -51,8 +51,8 @@ class ShadowAnalysis(_message.Message):
     require_pairs: _builtins.bool
     """If true, the rollout is rolled back when the wait ends with too few pairs. Default: it goes on, and says so."""
     reference_outcome: _builtins.str
-    """Name of the outcome in feedback whose value is the right answer, for the task `regress`. Empty: none; right answers
-    are corrections.
+    """Name of the outcome in feedback whose value is the right answer, for tasks that answer with a number or a label.
+    Empty: none; right answers are corrections, and labels that users confirm.
     """
     def __init__(
         self,

@@ -2,17 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 
-from ratoon.tasks.classify import Classify
+from ratoon.tasks.classify import Classify, members
 from ratoon.tasks.labels import match_label
 from ratoon_flywheel.domain.errors import LabelServed
 from ratoon_flywheel.domain.project_settings import DataRequirements
 from ratoon_flywheel.domain.shares import Ratios, fills_parts, records_in_all, records_per_class
+from ratoon_flywheel.domain.sums import COUNT, Sums
 
 SCORED_METRICS: tuple[str, ...] = ()
+PAIRED_METRICS: tuple[str, ...] = ("macro_f1", "micro_f1", "accuracy", "precision", "recall")
+CONFIRMED_IS_RIGHT = True
 BEATS_SIMPLEST_BASELINE = True
 STARTS_FROM_BASE = False
 METRICS_OF_SEVERAL: tuple[str, ...] = ("macro_f1", "micro_f1", "accuracy", "precision", "recall")
 """Metrics of several labels a record; `accuracy` is the share of records whose labels are all right."""
+_EXACT, _RIGHT, _NAMED, _HIT = "exact", "=", ">", "+"
+"""Names of sums; the last three are followed by a label."""
+_ROUNDING = 1e-9
+"""Sums of which all answers were left out are not exactly 0."""
 ADVISED_PER_LABEL = 200
 """Records of each label from which a model is likely to be useful."""
 
@@ -73,6 +80,42 @@ def respelled(before: Classify, after: Classify, /) -> dict[str, str]:
 def score(task: Classify, metric: str, answered: str, expected: str, /) -> float | None:
     """Return None: scores of labels are those of all answers together."""
     return None
+
+
+def summands(task: Classify, metric: str, answered: str, expected: str, /) -> Sums | None:
+    """Return which labels are right, which were named, and which of them are hits; None without a right label."""
+    right = [label for label in members(expected) if match_label(label, task.labels) is not None]
+    named = [label for label in members(answered) if match_label(label, task.labels) is not None]
+    if not right:
+        return None
+    return {
+        COUNT: 1.0,
+        _EXACT: float(set(right) == set(named)),
+        **{f"{_RIGHT}{label}": 1.0 for label in right},
+        **{f"{_NAMED}{label}": 1.0 for label in named},
+        **{f"{_HIT}{label}": 1.0 for label in set(right) & set(named)},
+    }
+
+
+def metric_of(metric: str, sums: Sums, /) -> float:
+    """Return a metric of labels; those by label are means over the labels that are right for some answer."""
+    if metric == "accuracy":
+        return sums[_EXACT] / sums[COUNT]
+    right, named, hits = (
+        {name[1:]: value for name, value in sums.items() if name[0] == mark}
+        for mark in (_RIGHT, _NAMED, _HIT)
+    )
+    if metric == "micro_f1":
+        return 2 * sum(hits.values()) / (sum(right.values()) + sum(named.values()))
+    found = [label for label, value in right.items() if value > _ROUNDING]
+    values = [_of_label(metric, hits.get(each, 0.0), right[each], named.get(each, 0.0)) for each in found]
+    return sum(values) / len(values)
+
+
+def _of_label(metric: str, hits: float, right: float, named: float) -> float:
+    if metric == "precision":
+        return hits / named if named > _ROUNDING else 0.0
+    return hits / right if metric == "recall" else 2 * hits / (right + named)
 
 
 def lack(

@@ -6,6 +6,7 @@ from ratoon.tasks import text_metrics
 from ratoon.tasks.generate import METRICS, Form, Generate
 from ratoon_flywheel.domain.project_settings import DataRequirements
 from ratoon_flywheel.domain.shares import Ratios, fills_parts, records_in_all
+from ratoon_flywheel.domain.sums import Sums, mean, scored
 
 _METRICS: tuple[str, ...] = (
     "rouge_l",
@@ -32,6 +33,8 @@ _PAIR_SCORES: Mapping[str, Callable[[str, str], float]] = {
     "json_field_f1": text_metrics.json_field_f1,
 }
 SCORED_METRICS: tuple[str, ...] = tuple(_PAIR_SCORES)
+PAIRED_METRICS: tuple[str, ...] = SCORED_METRICS
+CONFIRMED_IS_RIGHT = False
 ADVISED_RECORDS = 300
 """Records with an answer from which an adapter of a base model is likely to be useful."""
 
@@ -88,6 +91,16 @@ def respelled(before: Generate, after: Generate, /) -> dict[str, str]:
 def score(task: Generate, metric: str, answered: str, expected: str, /) -> float | None:
     """Return how much a text has of its correction, by a metric of pairs of texts."""
     return _PAIR_SCORES[metric](answered, expected)
+
+
+def summands(task: Generate, metric: str, answered: str, expected: str, /) -> Sums | None:
+    """Return the score of a text."""
+    return scored(score(task, metric, answered, expected))
+
+
+def metric_of(metric: str, sums: Sums, /) -> float:
+    """Return the mean score."""
+    return mean(sums)
 
 
 def lack(

@@ -1,12 +1,13 @@
 """What the task `regress` decides in the loop: enough numbers that differ, and what a change of range or unit means."""
 
 from collections.abc import Mapping
-from math import isfinite
+from math import isfinite, sqrt
 
 from ratoon.tasks.regress import Regress, number
 from ratoon_flywheel.domain.errors import LabelServed
 from ratoon_flywheel.domain.project_settings import DataRequirements
 from ratoon_flywheel.domain.shares import Ratios, fills_parts, records_in_all
+from ratoon_flywheel.domain.sums import Sums, mean, scored
 
 _METRICS: tuple[str, ...] = ("mae", "mse", "rmse", "r2", "spearman")
 BEATS_SIMPLEST_BASELINE = False
@@ -15,6 +16,8 @@ ADVISED_RECORDS = 500
 """Records with a number from which a model is likely to be useful."""
 _POWERS: Mapping[str, float] = {"mae": 1.0, "mse": 2.0}
 SCORED_METRICS: tuple[str, ...] = tuple(_POWERS)
+PAIRED_METRICS: tuple[str, ...] = (*SCORED_METRICS, "rmse")
+CONFIRMED_IS_RIGHT = False
 _INFINITE = float("inf")
 
 
@@ -84,6 +87,16 @@ def score(task: Regress, metric: str, answered: str, expected: str, /) -> float 
         low, high = _range(task)
         answer = low if right - low > high - right else high
     return abs(answer - right) ** _POWERS[metric] if isfinite(answer) else None
+
+
+def summands(task: Regress, metric: str, answered: str, expected: str, /) -> Sums | None:
+    """Return the distance of a number from the right one, squared for RMSE."""
+    return scored(score(task, "mse" if metric == "rmse" else metric, answered, expected))
+
+
+def metric_of(metric: str, sums: Sums, /) -> float:
+    """Return the mean distance, or the root of the mean squared one."""
+    return sqrt(mean(sums)) if metric == "rmse" else mean(sums)
 
 
 def lack(

@@ -7,6 +7,7 @@ from ratoon.tasks.kind import Kind
 from ratoon_flywheel.domain.kinds import classify, generate, regress
 from ratoon_flywheel.domain.project_settings import DataRequirements
 from ratoon_flywheel.domain.shares import Ratios
+from ratoon_flywheel.domain.sums import Sums
 
 Spec = TypeVar("Spec", contravariant=True)
 
@@ -16,6 +17,12 @@ class LoopKind(Protocol[Spec]):
 
     SCORED_METRICS: tuple[str, ...]
     """Metrics that have a value for a single answer."""
+
+    PAIRED_METRICS: tuple[str, ...]
+    """Metrics by which answers of two versions to the same requests are compared."""
+
+    CONFIRMED_IS_RIGHT: bool
+    """An answer that a user confirms is the right one, also for other versions; a text is only one of many."""
 
     BEATS_SIMPLEST_BASELINE: bool
     """The first version must beat the simplest baseline, even if the margin below the best one is wider."""
@@ -53,6 +60,14 @@ class LoopKind(Protocol[Spec]):
 
     def score(self, task: Spec, metric: str, answered: str, expected: str, /) -> float | None:
         """Return the value of one of `SCORED_METRICS` for an answer whose right one is known; None if it has none."""
+        ...
+
+    def summands(self, task: Spec, metric: str, answered: str, expected: str, /) -> Sums | None:
+        """Return what an answer adds to the sums of one of `PAIRED_METRICS`; None if it cannot be scored."""
+        ...
+
+    def metric_of(self, metric: str, sums: Sums, /) -> float:
+        """Return the value of one of `PAIRED_METRICS` of the sums of one or more answers."""
         ...
 
     def lack(

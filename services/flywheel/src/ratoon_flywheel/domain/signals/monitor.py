@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from ratoon_flywheel.domain.signals.drift import Measure
+from ratoon_flywheel.domain.signals.shadows import ShadowMark
 
 MIN_TEXTS = 50
 """Distinct texts below which a divergence says nothing."""
@@ -27,6 +28,10 @@ ACTIVE_FOR = timedelta(minutes=5)
 """Time for which traffic counts as flowing after the latest answer."""
 REPORT_INTERVAL = timedelta(minutes=5)
 """Time after which a report is stored although it repeats the one before."""
+SHADOW_INTERVAL = timedelta(seconds=5)
+"""Minimum time between two reports of shadow answers."""
+_PASSED_OVER = 1_000
+"""Number of feedback on other answers after which it is not looked through again."""
 _RATIO_CHANGE, _SHARE_CHANGE, _COUNT_CHANGE = 0.25, 0.02, 0.1
 """Changes that are worth a report: of a divergence in noise bands, of a share, of a count relative to itself."""
 READER_EDITION = 1
@@ -85,6 +90,10 @@ class Monitor:
     pruned_time: datetime | None = None
     reader_edition: int = 0
     """Edition of the reader that last read the rows that were set aside again."""
+    shadows: ShadowMark = ShadowMark()
+    """Shadow answers and feedback on them that were reported to serving."""
+    shadows_time: datetime | None = None
+    """Time of the latest report of shadow answers."""
     revision: int = 0
 
 
@@ -115,6 +124,10 @@ class Observation:
     """Whether there is feedback that will be reported to serving later."""
     promotion: BaselineState | None = None
     """Where the profile of the traffic at the version's promotion stands; None if there was too little traffic."""
+    shadows: ShadowMark = ShadowMark()
+    """Newest shadow answers and feedback."""
+    has_shadow_news: bool = False
+    """Whether there are shadow answers, or feedback on what they shadow, that were not reported to serving."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +168,13 @@ class ReportQuality:
 
 
 @dataclass(frozen=True)
+class ReportShadows:
+    """Report how both versions of a rollout answered the same requests, and note what is reported."""
+
+    mark: ShadowMark
+
+
+@dataclass(frozen=True)
 class Prune:
     """Delete traffic and feedback that is older than the project keeps it."""
 
@@ -164,7 +184,16 @@ class ReadAgain:
     """Read the segments again of which rows were set aside."""
 
 
-Action = ReadAgain | ProfileTraining | ProfilePromotion | ForgetProfile | MeasureDrift | ReportQuality | Prune
+Action = (
+    ReadAgain
+    | ProfileTraining
+    | ProfilePromotion
+    | ForgetProfile
+    | MeasureDrift
+    | ReportQuality
+    | ReportShadows
+    | Prune
+)
 
 
 def step(monitor: Monitor, observation: Observation, now: datetime) -> tuple[Monitor, tuple[Action, ...]]:
@@ -185,12 +214,26 @@ def step(monitor: Monitor, observation: Observation, now: datetime) -> tuple[Mon
     if observation.votes_until is not None:
         end = observation.votes_until + timedelta(microseconds=1)
         actions.append(ReportQuality(monitor.reported_until or monitor.create_time, end))
+    monitor, more = _shadows(monitor, observation, now)
+    actions += more
     return monitor, tuple(actions)
+
+
+def _shadows(monitor: Monitor, observation: Observation, now: datetime) -> tuple[Monitor, list[Action]]:
+    """Report news of shadow answers at intervals; feedback on other answers is passed over."""
+    if observation.has_shadow_news:
+        last = monitor.shadows_time
+        if last is not None and now - last < SHADOW_INTERVAL:
+            return monitor, []
+        return replace(monitor, shadows_time=now), [ReportShadows(observation.shadows)]
+    if observation.shadows.feedback - monitor.shadows.feedback > _PASSED_OVER:
+        return replace(monitor, shadows=observation.shadows), []
+    return monitor, []
 
 
 def next_check(observation: Observation, now: datetime) -> timedelta:
     """Return the time until the next observation of traffic that nothing wakes for."""
-    if observation.has_unsettled_votes or (
+    if (observation.has_unsettled_votes or observation.has_shadow_news) or (
         observation.last_time is not None and now - observation.last_time < ACTIVE_FOR
     ):
         return ACTIVE_INTERVAL

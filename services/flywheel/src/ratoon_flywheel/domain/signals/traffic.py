@@ -45,6 +45,18 @@ class SegmentReceived:
 
 
 @dataclass(frozen=True)
+class Shadowed:
+    """The answer that the caller got, as far as its shadow answer names it."""
+
+    answer_id: str
+    version: str
+    latency_ms: float = 0.0
+    tokens: int = 0
+    is_answered: bool = True
+    """False: there is no shadow answer."""
+
+
+@dataclass(frozen=True)
 class Exchange:
     """One question and its answer, as a segment holds it."""
 
@@ -66,6 +78,11 @@ class Exchange:
     """JSON list of the tools of the request; empty: none."""
     session: str = ""
     """Session that the request names; empty if it names none."""
+    shadow_of: Shadowed | None = None
+    """None: the caller got this answer."""
+    latency_ms: float = 0.0
+    tokens: int = 0
+    """Length of the answer, as the engine counted it."""
 
     @property
     def prompt(self) -> Record:

@@ -15,7 +15,7 @@ from ratoon_serving.domain.errors import PolicyInvalid
 MIN_CALLERS = 20
 """Number of callers from which the interval of a comparison holds."""
 MAX_WAIT_S = 3600.0
-_MAX_PAIRS = 100_000
+_MAX_PAIRS = 2_000
 _LONGEST_WAIT_S = 30 * 86_400.0
 
 
