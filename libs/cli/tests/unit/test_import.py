@@ -120,6 +120,24 @@ def test_columns_of_a_source_are_changed_and_unset(api):
     assert body["columns"] == {"answer": "reply", "weight": "", "attributes": []}
 
 
+def test_a_text_file_is_imported_by_paragraphs(api, tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("One.\n\nTwo.\n")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    api.answers["HEAD", f"blobs/{digest}"] = httpx.Response(200)
+    api.answers["POST", "projects/c/sources:preview"] = {
+        "format": "FORMAT_TEXT",
+        "sampleBy": "SAMPLE_BY_PARAGRAPH",
+        "encoding": "utf-8",
+        "encodingFrom": "utf-8",
+    }
+    done = run("import", str(path), "--sample-by", "paragraph")
+    assert done.exit_code == 0, done.output
+    assert "Read as text, utf-8 (utf-8), one record a paragraph." in done.output
+    [(_, _, _, body)] = created(api)
+    assert (body["format"], body["sampleBy"]) == ("FORMAT_TEXT", "SAMPLE_BY_PARAGRAPH")
+
+
 def test_a_preview_imports_nothing(api, table):
     assert run("import", str(table), "--preview").exit_code == 0
     assert [name for _, name, *_ in api.sent()] == ["projects/c/sources:preview"]

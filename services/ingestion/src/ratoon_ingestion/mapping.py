@@ -35,7 +35,7 @@ from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion, VersionCom
 from ratoon_ingestion.domain.erasures import Erasure, RecordsErased, SplitRedacted, VersionRedacted
 from ratoon_ingestion.domain.errors import BadCuration, BadReading, BadSource
 from ratoon_ingestion.domain.pii import DEFAULT_MASKS, Mask
-from ratoon_ingestion.domain.sources import EXAMPLE_ROLES, Columns, Format, Source
+from ratoon_ingestion.domain.sources import EXAMPLE_ROLES, Columns, Format, SampleBy, Source
 from ratoon_ingestion.domain.splits import Replay, Split, SplitCompleted, SplitOpened, SplitReading
 from ratoon_ingestion.domain.work import Progress, State
 from ratoon_ingestion.example_messages import example_message
@@ -59,6 +59,7 @@ def source(value: Source) -> source_pb2.Source:
             **columns.of_rows, **columns.of_examples, attributes=columns.attributes
         ),
         encoding=value.encoding,
+        sample_by=_sample_by(value.format, value.sample_by),
         etag=value.etag,
     )
 
@@ -210,6 +211,7 @@ def create_source(request: ingestion_service_pb2.CreateSourceRequest) -> CreateS
         columns=_columns(source.columns),
         request_id=request.request_id,
         encoding=source.encoding,
+        sample_by=_sampled(source),
     )
 
 
@@ -237,6 +239,8 @@ def _changed(source: source_pb2.Source, path: str) -> dict[str, Any]:
             return {path: dict(source.labels_by_folder)}
         case "format":
             return {path: _format(source)}
+        case "sample_by":
+            return {path: _sampled(source)}
         case "display_name" | "encoding":
             return {path: getattr(source, path)}
     raise BadSource(f"update_mask names {path!r}, which cannot be changed.")
@@ -253,6 +257,7 @@ def preview_source(request: ingestion_service_pb2.PreviewSourceRequest) -> Previ
         labels_by_folder=dict(source.labels_by_folder),
         columns=_columns(source.columns),
         encoding=source.encoding,
+        sample_by=_sampled(source),
         record_count=request.record_count,
     )
 
@@ -264,6 +269,23 @@ def _format(source: source_pb2.Source) -> Format:
             f"{', '.join(f'FORMAT_{each}' for each in Format)}."
         )
     return Format(source_pb2.Source.Format.Name(source.format).removeprefix("FORMAT_"))
+
+
+def _sample_by(format: Format, value: SampleBy) -> "source_pb2.Source.SampleBy.ValueType":
+    """Return the part of a text file that is one record; not set for other formats."""
+    kind = source_pb2.Source.SampleBy
+    return kind.Value(f"SAMPLE_BY_{value}") if format is Format.TEXT else kind.SAMPLE_BY_UNSPECIFIED
+
+
+def _sampled(source: source_pb2.Source) -> SampleBy:
+    kind = source_pb2.Source.SampleBy
+    if source.sample_by not in kind.values():
+        raise BadSource(f"sample_by has no value {source.sample_by}.")
+    return (
+        SampleBy(kind.Name(source.sample_by).removeprefix("SAMPLE_BY_"))
+        if source.sample_by
+        else SampleBy.LINE
+    )
 
 
 def _columns(columns: source_pb2.Source.Columns) -> Columns:

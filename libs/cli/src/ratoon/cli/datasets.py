@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
+from enum import StrEnum
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -29,11 +30,20 @@ from ratoon.client.records import find_records, lineage_of
 from ratoon.tasks.labels import match_label
 
 _LABELS = 12
+_RATED: dict[object, str] = {True: "good", False: "bad", None: "answer"}
 _TEXT = 100
 _COLUMN_PROBLEMS = ("COLUMN_MISSING", "COLUMN_TWICE")
 
 Version = Annotated[str, name_argument(help="Version id (v1) or name as tables print it.")]
 SourceName = Annotated[str, name_argument(help="Source id or name as tables print it.")]
+
+
+class SampleBy(StrEnum):
+    """Part of a text file that is one record."""
+
+    LINE = "line"
+    PARAGRAPH = "paragraph"
+    DOCUMENT = "document"
 
 
 def _column(what: str, default: str = "detected") -> Any:
@@ -58,6 +68,9 @@ Attributes = Annotated[
         show_default="none",
     ),
 ]
+SampleByOption = Annotated[
+    SampleBy | None, typer.Option(help="Part of a text file that is one record.", show_default="line")
+]
 
 
 def _existing_path(text: str) -> Path:
@@ -78,12 +91,15 @@ def import_source(
     path: Annotated[
         Path,
         typer.Argument(
-            help="Directory of texts (subdirectories are labels), mail archive, JSONL, CSV or Parquet.",
+            help="Directory of texts (subdirectories are labels), mail archive, JSONL, CSV, Parquet or text file.",
             parser=_existing_path,
         ),
     ],
     format: Annotated[
-        str, typer.Option(help="Data format: auto, mail-archive, mbox, text-archive, jsonl, csv or parquet.")
+        str,
+        typer.Option(
+            help="Data format: auto, mail-archive, mbox, text-archive, jsonl, csv, parquet or text."
+        ),
     ] = "auto",
     license: Annotated[str, typer.Option(help="SPDX identifier of the licence of the data.")] = "",
     text: TextColumn = None,
@@ -98,6 +114,7 @@ def import_source(
     tools: ToolsColumn = None,
     weight: WeightColumn = None,
     attribute: Attributes = None,
+    sample_by: SampleByOption = None,
     encoding: Annotated[
         str,
         typer.Option(
@@ -127,7 +144,15 @@ def import_source(
         "weight": weight,
     }
     columns = {role: name for role, name in named.items() if name}
-    upload = upload_data(chosen.client, path, format, columns, encoding=encoding, attributes=attribute or [])
+    upload = upload_data(
+        chosen.client,
+        path,
+        format,
+        columns,
+        encoding=encoding,
+        attributes=attribute or [],
+        sample_by=sample_by.value if sample_by else "",
+    )
     result = _preview_of(chosen, upload)
     if only_preview:
         _show_preview(result, chosen.output)
@@ -184,16 +209,17 @@ def update_source(
     tools: ToolsColumn = None,
     weight: WeightColumn = None,
     attribute: Attributes = None,
+    sample_by: SampleByOption = None,
     encoding: Annotated[str | None, typer.Option(help="Character encoding; empty: detect it.")] = None,
     format: Annotated[
         str | None,
-        typer.Option(help="Data format: mail-archive, mbox, text-archive, jsonl, csv or parquet."),
+        typer.Option(help="Data format: mail-archive, mbox, text-archive, jsonl, csv, parquet or text."),
     ] = None,
     license: Annotated[str | None, typer.Option(help="SPDX identifier of the licence of the data.")] = None,
     name: Annotated[str | None, typer.Option(help="Display name.")] = None,
 ) -> None:
     """Update how a source is read (until a dataset version is built from it), its licence or its display name."""
-    from ratoon.client.types import SourceFormat
+    from ratoon.client.types import SourceFormat, SourceSampleBy
 
     chosen = session(context)
     columns = {
@@ -214,6 +240,8 @@ def update_source(
     changes = {field: value for field, value in changes.items() if value is not None}
     if named := {role: column for role, column in columns.items() if column is not None}:
         changes["columns"] = named
+    if sample_by is not None:
+        changes["sample_by"] = SourceSampleBy(f"SAMPLE_BY_{sample_by.value.upper()}")
     if format is not None:
         changes["format"] = SourceFormat(f"FORMAT_{format.upper().replace('-', '_')}")
     if not changes:
@@ -385,6 +413,8 @@ def preview_lines(result: JSON) -> Iterator[str]:
         read.append(f"{result['encoding']} ({result['encodingFrom']})")
     if columns := result.get("columns"):
         read.append(f"columns {', '.join(columns)}")
+    if sample_by := result.get("sampleBy", ""):
+        read.append(f"one record a {sample_by.removeprefix('SAMPLE_BY_').lower()}")
     yield f"Read as {', '.join(read) or 'nothing'}."
     yield _counts(result)
     yield from _kinds(result)
@@ -416,7 +446,7 @@ def _kinds(result: JSON) -> Iterator[str]:
 
 def _answers(example: JSON) -> Iterator[str]:
     """Yield the answers of a record, each with what it is."""
-    rated = {True: "good", False: "bad"}.get(example.get("good"), "answer")
+    rated = _RATED[example.get("good")]
     for answer in example.get("answers", []):
         yield f"    {'chosen' if 'rejected' in example else rated}: {_one_line(answer)}"
     if "rejected" in example:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 _BY_SUFFIX = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet", ".mbox": "mbox"}
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
-FORMATS = ("mail-archive", "mbox", "text-archive", "jsonl", "csv", "parquet")
+FORMATS = ("mail-archive", "mbox", "text-archive", "jsonl", "csv", "parquet", "text")
+SAMPLES = ("line", "paragraph", "document")
+"""Parts of a text file that may be one record."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,12 @@ class Upload:
     labels_by_folder: Mapping[str, str] = field(default_factory=dict)
     encoding: str = ""
     attributes: Sequence[str] = ()
+    sample_by: str = ""
+    """Of a text file, the part that is one record, of SAMPLES. Empty: a line."""
 
     def fields(self) -> dict[str, Any]:
         """Return the fields of a source, as `client.sources.create` takes them."""
-        from ratoon.client.types import SourceFormat
+        from ratoon.client.types import SourceFormat, SourceSampleBy
 
         columns: dict[str, Any] = {role: name for role, name in self.columns.items() if name}
         if self.attributes:
@@ -48,6 +52,8 @@ class Upload:
         }
         if self.format:
             fields["format"] = SourceFormat(f"FORMAT_{self.format.upper().replace('-', '_')}")
+        if self.sample_by:
+            fields["sample_by"] = SourceSampleBy(f"SAMPLE_BY_{self.sample_by.upper()}")
         return fields | ({"encoding": self.encoding} if self.encoding else {})
 
 
@@ -62,6 +68,7 @@ def create_source(
     source_id: str = "",
     encoding: str = "",
     attributes: Sequence[str] = (),
+    sample_by: str = "",
 ) -> "Source":
     """Upload a file or directory and create a source from it in `parent` (projects/{project}).
 
@@ -69,7 +76,7 @@ def create_source(
     `labels_by_folder` maps them. The same data with the same settings give the same source; other settings give
     another source.
     """
-    upload = upload_data(client, path, format, columns, labels_by_folder, encoding, attributes)
+    upload = upload_data(client, path, format, columns, labels_by_folder, encoding, attributes, sample_by)
     if not upload.format:
         upload = with_format(upload, format_of(path) or format_name(preview(client, parent, upload).format))
     return create_uploaded(client, parent, upload, license, source_id)
@@ -83,12 +90,15 @@ def upload_data(
     labels_by_folder: Mapping[str, str] | None = None,
     encoding: str = "",
     attributes: Sequence[str] = (),
+    sample_by: str = "",
 ) -> Upload:
     """Upload a file, or a directory as an archive."""
     if not path.exists():
         raise RatoonError(f"{path} does not exist.")
     if format not in ("auto", *FORMATS):
         raise RatoonError(f"Unknown format {format!r}. Available: {', '.join(FORMATS)}.")
+    if sample_by not in ("", *SAMPLES):
+        raise RatoonError(f"Unknown sample_by {sample_by!r}. Available: {', '.join(SAMPLES)}.")
     folders = (
         {each.name: each.name for each in sorted(path.iterdir()) if each.is_dir()} if path.is_dir() else {}
     )
@@ -100,6 +110,7 @@ def upload_data(
         labels_by_folder=labels_by_folder if labels_by_folder is not None else folders,
         encoding=encoding,
         attributes=attributes,
+        sample_by=sample_by,
     )
 
 

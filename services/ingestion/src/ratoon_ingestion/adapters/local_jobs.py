@@ -22,7 +22,7 @@ from ratoon_ingestion.application.ports import CurationJob, ErasureJob, PreviewJ
 from ratoon_ingestion.domain.assignment import Part
 from ratoon_ingestion.domain.datasets import Curated
 from ratoon_ingestion.domain.erasures import Placement, Plan, Redaction, Rewritten, Trace
-from ratoon_ingestion.domain.sources import EXAMPLE_ROLES, Columns, Source
+from ratoon_ingestion.domain.sources import EXAMPLE_ROLES, Columns, Format, Source
 from ratoon_ingestion.domain.splits import Parted, PartSummary
 from ratoon_ingestion.domain.work import Progress
 
@@ -145,6 +145,7 @@ def _source(source: Source) -> pb.SourceSpec:
         labels_by_folder=source.labels_by_folder,
         columns=pb.SourceSpec.Columns(**_columns(source.columns)),
         encoding=source.encoding,
+        sample_by=source.sample_by.value if source.format is Format.TEXT else "",
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from ratoon_ingestion.domain.assignment import Part, Ratios, SplitMode
 from ratoon_ingestion.domain.curation import CurationConfig
-from ratoon_ingestion.domain.sources import Columns, Format
+from ratoon_ingestion.domain.sources import Columns, Format, SampleBy
 from ratoon_ingestion.domain.splits import Replay
 
 
@@ -23,6 +23,7 @@ class CreateSource:
     columns: Columns = field(default_factory=Columns)
     request_id: str = ""
     encoding: str = ""
+    sample_by: SampleBy = SampleBy.LINE
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class PreviewSource:
     labels_by_folder: Mapping[str, str] = field(default_factory=dict)
     columns: Columns = field(default_factory=Columns)
     encoding: str = ""
+    sample_by: SampleBy = SampleBy.LINE
     record_count: int = 5
 
 

@@ -51,6 +51,7 @@ def create_source(command: CreateSource, store: Store, blobs: Blobs, clock: Cloc
         labels_by_folder=command.labels_by_folder,
         columns=command.columns,
         encoding=command.encoding,
+        sample_by=command.sample_by,
     )
     check_uploaded(source, blobs)
     with store.write() as tx:

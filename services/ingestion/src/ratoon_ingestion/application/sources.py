@@ -69,6 +69,7 @@ def preview_job(command: PreviewSource, store: Store, blobs: Blobs, clock: Clock
         labels_by_folder=command.labels_by_folder,
         columns=command.columns,
         encoding=command.encoding,
+        sample_by=command.sample_by,
     )
     check_uploaded(source, blobs)
     with store.read() as tx:

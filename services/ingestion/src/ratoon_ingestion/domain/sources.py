@@ -10,9 +10,9 @@ from typing import Any, cast
 
 from ratoon_ingestion.domain.errors import BadSource
 
-CHANGEABLE = ("display_name", "licence", "labels_by_folder", "columns", "encoding", "format")
+CHANGEABLE = ("display_name", "licence", "labels_by_folder", "columns", "encoding", "format", "sample_by")
 """What an update may change."""
-_HOW_IT_IS_READ = ("columns", "encoding", "format")
+_HOW_IT_IS_READ = ("columns", "encoding", "format", "sample_by")
 _ROLES = ("text", "label", "id", "time")
 EXAMPLE_ROLES = ("messages", "prompt", "answer", "rejected", "system", "tools", "weight")
 """Columns of conversations, instructions and preferences."""
@@ -29,6 +29,17 @@ class Format(StrEnum):
     JSONL = "JSONL"
     CSV = "CSV"
     PARQUET = "PARQUET"
+    TEXT = "TEXT"
+
+
+class SampleBy(StrEnum):
+    """Part of a text file that is one record."""
+
+    LINE = "LINE"
+    PARAGRAPH = "PARAGRAPH"
+    """Lines up to a blank line."""
+    DOCUMENT = "DOCUMENT"
+    """The whole file."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +95,8 @@ class Source:
     encoding: str = ""
     """Charset of what does not declare its own, by a WHATWG label; empty: detected."""
     revision: int = 0
+    sample_by: SampleBy = SampleBy.LINE
+    """Of a text file, the part that is one record."""
 
     @property
     def etag(self) -> str:

@@ -1,6 +1,7 @@
 """Which format a blob has, from its first bytes and, where these leave it open, from the name of the file."""
 
 import io
+import json
 import re
 import struct
 import tarfile
@@ -26,6 +27,9 @@ _BY_SUFFIX = {
     ".mbox": Format.MBOX,
     ".mbx": Format.MBOX,
 }
+_TEXTS = (".txt", ".text")
+_DELIMITERS = ",;\t|"
+_TABLE_LINES = 20
 _MAIL = re.compile(
     rb"\A\s*(?:[!-9;-~]{1,70}:[^\n]*\n(?:[ \t][^\n]*\n)*){0,40}?"
     rb"(?:From|Received|Subject|Message-ID|Return-Path|Delivered-To|MIME-Version):",
@@ -43,7 +47,7 @@ _BROKEN = (
     NotImplementedError,
     ValueError,
 )
-FORMATS = "mail-archive, mbox, text-archive, jsonl, csv and parquet"
+FORMATS = "mail-archive, mbox, text-archive, jsonl, csv, parquet and text"
 
 
 def detected(stream: BinaryIO, file_name: str) -> Format:
@@ -54,7 +58,7 @@ def detected(stream: BinaryIO, file_name: str) -> Format:
             "SOURCE_EMPTY", f"{file_name or 'The file'} is empty. Check what was uploaded."
         )
     stream.seek(0)
-    format = _of_bytes(head, stream) or _by_name(file_name) or _of_text(head)
+    format = _of_bytes(head, stream) or _by_name(file_name, head) or _of_text(head)
     if format is None and _MAIL.match(head):
         raise SourceUnreadable(
             "FORMAT_UNKNOWN",
@@ -128,18 +132,41 @@ def _members(stream: BinaryIO) -> list[bytes]:
     return starts
 
 
-def _by_name(file_name: str) -> Format | None:
+def _by_name(file_name: str, head: bytes) -> Format | None:
     plain = file_name.lower().removesuffix(".gz")
-    return _BY_SUFFIX.get(PurePosixPath(plain).suffix)
+    suffix = PurePosixPath(plain).suffix
+    return _of_text_file(head) if suffix in _TEXTS else _BY_SUFFIX.get(suffix)
+
+
+def _of_text_file(head: bytes) -> Format:
+    """The format of a file that is named as a text: a table if its lines have equally many delimiters, or are JSON."""
+    whole = _decoded(head).splitlines()
+    lines = [line for line in whole[: min(_TABLE_LINES, len(whole) - (len(head) >= _HEAD))] if line.strip()]
+    if lines and all(map(_is_json, lines)):
+        return Format.JSONL
+    counts = ({line.count(delimiter) for line in lines} for delimiter in _DELIMITERS)
+    is_table = len(lines) > 1 and any(len(each) == 1 and each != {0} for each in counts)
+    return Format.CSV if is_table else Format.TEXT
+
+
+def _is_json(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _decoded(head: bytes) -> str:
+    encoding = encoding_of(io.BytesIO(head), "")
+    return head.decode(encoding.codec, errors="replace").lstrip("\ufeff \t\r\n")
 
 
 def _of_text(head: bytes) -> Format | None:
     """JSON by its first bracket; CSV when a delimiter stands in the first line."""
-    encoding = encoding_of(io.BytesIO(head), "")
-    text = head.decode(encoding.codec, errors="replace").lstrip("\ufeff \t\r\n")
+    text = _decoded(head)
     if text[:1] in ("{", "["):
         return Format.JSONL
     if "\x00" in text[:1000]:
         return None
     first = text.splitlines()[0] if text else ""
-    return Format.CSV if any(delimiter in first for delimiter in ",;\t|") else None
+    return Format.CSV if any(delimiter in first for delimiter in _DELIMITERS) else None

@@ -22,6 +22,7 @@ from ratoon_ingestion.example_messages import example_message
 from ratoon_ingestion.worker.batches import items_batch
 from ratoon_ingestion.worker.detect import detected
 from ratoon_ingestion.worker.readers import Item, Limits, Rejection, SourceSpec, SourceUnreadable, read_source
+from ratoon_ingestion.worker.readers.encodings import opened
 from ratoon_ingestion.worker.readers.parquet import parquet_columns
 from ratoon_ingestion.worker.readers.tables import table_columns
 from ratoon_ingestion.worker.spec import source_of
@@ -37,8 +38,8 @@ _EXAMPLE_CHARS = 20_000
 _REJECTIONS = 20
 _LABELS = 200
 _PIECE = 8 << 10
-_TABLES = (Format.CSV, Format.JSONL, Format.PARQUET)
-_STREAMED = (Format.CSV, Format.JSONL, Format.MBOX)
+_ROWS = (Format.CSV, Format.JSONL, Format.PARQUET, Format.TEXT)
+_STREAMED = (Format.CSV, Format.JSONL, Format.MBOX, Format.TEXT)
 
 
 def preview(spec: PreviewSpec, artifacts: str) -> SourcePreview:
@@ -78,6 +79,10 @@ def _add_columns(result: SourcePreview, source: SourceSpec, store: ArtifactStore
         names, encoding = table_columns(source, store, Limits(scan_bytes=_SCAN_BYTES))
         result.columns.extend(names)
         result.encoding, result.encoding_from = encoding.codec, encoding.how.value
+    elif source.format is Format.TEXT:
+        result.sample_by = SourceMessage.SampleBy.Value(f"SAMPLE_BY_{source.sample_by}")
+        with opened(source, store, Limits(scan_bytes=_SCAN_BYTES)) as (_, encoding):
+            result.encoding, result.encoding_from = encoding.codec, encoding.how.value
 
 
 def _read(result: SourcePreview, spec: PreviewSpec, source: SourceSpec, store: "_CountingStore") -> None:
@@ -112,7 +117,7 @@ def _read(result: SourcePreview, spec: PreviewSpec, source: SourceSpec, store: "
 
 
 def _enough(source: SourceSpec, items: list[Item], rejections: list[Rejection], until: float) -> bool:
-    max_items = _ITEMS if source.format in _TABLES else _FILES
+    max_items = _ITEMS if source.format in _ROWS else _FILES
     if len(items) >= max_items or len(rejections) >= _ITEMS or time.monotonic() > until:
         return True
     return sum(len(item.payload) for item in items) > _BYTES

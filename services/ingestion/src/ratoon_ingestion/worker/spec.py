@@ -13,7 +13,7 @@ from ratoon.jobs.v1 import ingestion_jobs_pb2 as pb
 from ratoon.operations.job_messages import JSON, from_json, to_json
 from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.domain.pii import Mask
-from ratoon_ingestion.domain.sources import Columns, Format
+from ratoon_ingestion.domain.sources import Columns, Format, SampleBy
 from ratoon_ingestion.worker.readers.items import SourceSpec
 
 M = TypeVar("M", bound=Message)
@@ -34,6 +34,7 @@ def source_of(message: pb.SourceSpec) -> SourceSpec:
         labels_by_folder=dict(sorted(message.labels_by_folder.items())),
         columns=Columns(**_set(message.columns)),
         encoding=message.encoding,
+        sample_by=SampleBy(message.sample_by or SampleBy.LINE),
     )
 
 

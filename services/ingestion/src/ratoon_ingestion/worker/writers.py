@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ratoon.tasks.records import from_json, to_json
-from ratoon_ingestion.domain.sources import Columns, Format
+from ratoon_ingestion.domain.sources import Columns, Format, SampleBy
 from ratoon_ingestion.worker.batches import TIME
 from ratoon_ingestion.worker.readers import Item, SourceSpec
 from ratoon_ingestion.worker.readers.columns import named_columns
@@ -82,6 +82,13 @@ def _write_parquet(source: SourceSpec, items: Iterable[Item], path: Path, has_ex
             writer.write_table(pa.Table.from_pylist(rows, schema=schema))
 
 
+def _write_text(source: SourceSpec, items: Iterable[Item], path: Path, _has_examples: bool) -> None:
+    between = "\n\n" if source.sample_by is SampleBy.PARAGRAPH else "\n"
+    with path.open("w", encoding=_charset(source), newline="") as file:
+        for item in items:
+            file.write(item.payload.decode("utf-8") + between)
+
+
 _WRITERS: Mapping[Format, Write] = {
     Format.MAIL_ARCHIVE: _write_archive,
     Format.TEXT_ARCHIVE: _write_archive,
@@ -89,6 +96,7 @@ _WRITERS: Mapping[Format, Write] = {
     Format.JSONL: _write_jsonl,
     Format.CSV: _write_csv,
     Format.PARQUET: _write_parquet,
+    Format.TEXT: _write_text,
 }
 
 

@@ -10,19 +10,23 @@ if TYPE_CHECKING:
     from ratoon.client._generated.evaluation import (
         AsyncBadCasesResource,
         AsyncEvaluationRunsResource,
+        AsyncJudgesResource,
         AsyncSuitesResource,
         BadCasesResource,
         EvaluationRunsResource,
+        JudgesResource,
         SuitesResource,
     )
     from ratoon.client._generated.flywheel import (
         AsyncDriftReportsResource,
+        AsyncExternalEventsResource,
         AsyncFeedbackResource,
         AsyncPipelineRunsResource,
         AsyncPoliciesResource,
         AsyncProjectsResource,
         AsyncTrafficSegmentsResource,
         DriftReportsResource,
+        ExternalEventsResource,
         FeedbackResource,
         PipelineRunsResource,
         PoliciesResource,
@@ -184,6 +188,18 @@ class SyncResources:
         return EvaluationRunsResource(self._transport)
 
     @cached_property
+    def external_events(self) -> "ExternalEventsResource":
+        """Event of another system, as a CloudEvent 1.0 without its data.
+
+        It starts a run of a policy whose `event_filters` match it, once by `source` and `event_id`. It waits
+        while another run is in progress, and for the cool-down, the budget and the data of the policy, at
+        most 7 days. One run takes all events that wait for its policy.
+        """
+        from ratoon.client._generated.flywheel import ExternalEventsResource
+
+        return ExternalEventsResource(self._transport)
+
+    @cached_property
     def feedback(self) -> "FeedbackResource":
         """Feedback of a user on an answer, on the better one of two answers, or on the answers of a session.
 
@@ -199,6 +215,17 @@ class SyncResources:
         from ratoon.client._generated.labeling import GuidelinesResource
 
         return GuidelinesResource(self._transport)
+
+    @cached_property
+    def judges(self) -> "JudgesResource":
+        """Language model that judges answers: by an OpenAI-compatible endpoint, or a model artifact of the
+        platform.
+
+        Its creation compares it with the human ratings of the project; it cannot be changed.
+        """
+        from ratoon.client._generated.evaluation import JudgesResource
+
+        return JudgesResource(self._transport)
 
     @cached_property
     def label_sets(self) -> "LabelSetsResource":
@@ -437,6 +464,18 @@ class AsyncResources:
         return AsyncEvaluationRunsResource(self._transport)
 
     @cached_property
+    def external_events(self) -> "AsyncExternalEventsResource":
+        """Event of another system, as a CloudEvent 1.0 without its data.
+
+        It starts a run of a policy whose `event_filters` match it, once by `source` and `event_id`. It waits
+        while another run is in progress, and for the cool-down, the budget and the data of the policy, at
+        most 7 days. One run takes all events that wait for its policy.
+        """
+        from ratoon.client._generated.flywheel import AsyncExternalEventsResource
+
+        return AsyncExternalEventsResource(self._transport)
+
+    @cached_property
     def feedback(self) -> "AsyncFeedbackResource":
         """Feedback of a user on an answer, on the better one of two answers, or on the answers of a session.
 
@@ -452,6 +491,17 @@ class AsyncResources:
         from ratoon.client._generated.labeling import AsyncGuidelinesResource
 
         return AsyncGuidelinesResource(self._transport)
+
+    @cached_property
+    def judges(self) -> "AsyncJudgesResource":
+        """Language model that judges answers: by an OpenAI-compatible endpoint, or a model artifact of the
+        platform.
+
+        Its creation compares it with the human ratings of the project; it cannot be changed.
+        """
+        from ratoon.client._generated.evaluation import AsyncJudgesResource
+
+        return AsyncJudgesResource(self._transport)
 
     @cached_property
     def label_sets(self) -> "AsyncLabelSetsResource":

@@ -232,6 +232,53 @@ class Metric(Message):
     """Which values are better. A value that contradicts the metric is refused."""
 
 
+class ShadowAnalysis(Message):
+    """Settings of the comparison of two versions on the same live requests during a rollout.
+
+    The version that does not answer a caller answers a copy of the request; its answer is stored and
+    never sent.
+    """
+
+    share: float = 0.0
+    """Share of the answered requests that the other version answers too, from 0 to 1.
+
+    0: none, unless gateways are set to a share.
+    """
+
+    min_pairs: int = 0
+    """Number of pairs of answers with a known right answer that the rollout waits for before callers get
+    answers of the new version; they must come from at least 20 callers.
+
+    At most 2,000. It needs a share. 0: the rollout does not wait.
+    """
+
+    max_wait_seconds: float = 0.0
+    """Maximum time to wait for `min_pairs`, in seconds, at most 30 days. Default: 3600."""
+
+    metric: str = ""
+    """Metric by which the versions are compared. Empty: the primary metric of the project."""
+
+    max_loss: float = 0.0
+    """Accepted loss in the metric, 0 or more: a new version that is worse by more than this, beyond
+    chance, is rolled back.
+
+    Default: 0.
+    """
+
+    require_pairs: bool = False
+    """If true, the rollout is rolled back when the wait ends with too few pairs.
+
+    Default: it goes on, and says so.
+    """
+
+    reference_outcome: str = ""
+    """Name of the outcome in feedback whose value is the right answer, for tasks that answer with a
+    number or a label.
+
+    Empty: none; right answers are corrections, and labels that users confirm.
+    """
+
+
 class Role(OpenEnum):
     """Permissions of a caller. Each role includes the permissions of the roles before it."""
 
@@ -258,49 +305,3 @@ class Role(OpenEnum):
 
     SERVICE = "ROLE_SERVICE"
     """Another service of this installation."""
-
-
-class ShadowAnalysis(Message):
-    """Settings of the comparison of two versions on the same live requests during a rollout.
-
-    The version that does not answer a caller answers a copy of the request; its answer is stored and
-    never sent.
-    """
-
-    share: float = 0.0
-    """Share of the answered requests that the other version answers too, from 0 to 1.
-
-    0: none, unless gateways are set to a share.
-    """
-
-    min_pairs: int = 0
-    """Number of pairs of answers with a known right answer that the rollout waits for before callers get
-    answers of the new version; they must come from at least 20 callers.
-
-    At most 100,000. It needs a share. 0: the rollout does not wait.
-    """
-
-    max_wait_seconds: float = 0.0
-    """Maximum time to wait for `min_pairs`, in seconds, at most 30 days. Default: 3600."""
-
-    metric: str = ""
-    """Metric by which the versions are compared. Empty: the primary metric of the project."""
-
-    max_loss: float = 0.0
-    """Accepted loss in the metric, 0 or more: a new version that is worse by more than this, beyond
-    chance, is rolled back.
-
-    Default: 0.
-    """
-
-    require_pairs: bool = False
-    """If true, the rollout is rolled back when the wait ends with too few pairs.
-
-    Default: it goes on, and says so.
-    """
-
-    reference_outcome: str = ""
-    """Name of the outcome in feedback whose value is the right answer, for the task `regress`.
-
-    Empty: none; right answers are corrections.
-    """

@@ -4,17 +4,19 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from ratoon.client._generated.common_types import Metric, TaskSpec
+from ratoon.client._generated.common_types import Metric, ShadowAnalysis, TaskSpec
 from ratoon.client._generated.flywheel_types import (
     Comparison,
     DriftReport,
     ExportFeedbackRequestForm,
     ExportFeedbackResponse,
+    ExternalEvent,
     Feedback,
     FeedbackConsent,
     FeedbackImplicit,
     PipelineRun,
     Policy,
+    PolicyEventFilter,
     Project,
     ProjectBudget,
     ProjectCurationStep,
@@ -172,6 +174,218 @@ class AsyncDriftReportsResource:
             Call(
                 "GET",
                 expand("/v1/{parent=projects/*}/driftReports", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+
+class ExternalEventsResource:
+    """Event of another system, as a CloudEvent 1.0 without its data.
+
+    It starts a run of a policy whose `event_filters` match it, once by `source` and `event_id`. It waits
+    while another run is in progress, and for the cool-down, the budget and the data of the policy, at
+    most 7 days. One run takes all events that wait for its policy.
+    """
+
+    def __init__(self, transport: SyncTransport) -> None:
+        self._transport = transport
+
+    def create(
+        self,
+        parent: str,
+        *,
+        event_id: str | None = None,
+        source: str | None = None,
+        type: str | None = None,
+        subject: str | None = None,
+        event_time: datetime | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> ExternalEvent:
+        """Report an event of another system to the policies of a project.
+
+        It is durable when the call returns. An event with a known `source` and `event_id` is returned as it
+        is stored, and refused if it differs (`EVENT_ID_REUSED`). Refused, too: an invalid event
+        (`BAD_EVENT`), one that no policy of the project expects (`EVENT_NOT_EXPECTED`), and one for whose
+        policies 100 events wait already (`TOO_MANY_EVENTS`).
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            event_id: `id` of the CloudEvent, at most 256 characters. Required.
+            source: `source` of the CloudEvent, a URI reference of at most 512 characters. Required.
+            type: `type` of the CloudEvent, at most 256 characters. Required.
+            subject: `subject` of the CloudEvent, at most 512 characters. Empty: none.
+            event_time: `time` of the CloudEvent. Not set: it has none.
+            request_id: Makes a retry safe: the identical request with the same ID returns the resource that
+                it created first. A different request with the same ID is refused. At most 256 characters.
+                `source` and `event_id` make a retry safe, too.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            ExternalEvent,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/externalEvents", parent=parent),
+                query=present({"requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "eventId": event_id,
+                        "source": source,
+                        "type": type,
+                        "subject": subject,
+                        "eventTime": event_time,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
+
+    def get(self, name: str, *, timeout: float | None = None) -> ExternalEvent:
+        """Return one external event.
+
+        Args:
+            name: Resource name of the external event: `projects/{project}/externalEvents/{external_event}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            ExternalEvent, Call("GET", expand("/v1/{name=projects/*/externalEvents/*}", name=name)), timeout
+        )
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> SyncPage[ExternalEvent]:
+        """List the external events of a project, oldest first.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            ExternalEvent,
+            "externalEvents",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/externalEvents", parent=parent),
+                query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+
+class AsyncExternalEventsResource:
+    """Event of another system, as a CloudEvent 1.0 without its data.
+
+    It starts a run of a policy whose `event_filters` match it, once by `source` and `event_id`. It waits
+    while another run is in progress, and for the cool-down, the budget and the data of the policy, at
+    most 7 days. One run takes all events that wait for its policy.
+    """
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def create(
+        self,
+        parent: str,
+        *,
+        event_id: str | None = None,
+        source: str | None = None,
+        type: str | None = None,
+        subject: str | None = None,
+        event_time: datetime | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> ExternalEvent:
+        """Report an event of another system to the policies of a project.
+
+        It is durable when the call returns. An event with a known `source` and `event_id` is returned as it
+        is stored, and refused if it differs (`EVENT_ID_REUSED`). Refused, too: an invalid event
+        (`BAD_EVENT`), one that no policy of the project expects (`EVENT_NOT_EXPECTED`), and one for whose
+        policies 100 events wait already (`TOO_MANY_EVENTS`).
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            event_id: `id` of the CloudEvent, at most 256 characters. Required.
+            source: `source` of the CloudEvent, a URI reference of at most 512 characters. Required.
+            type: `type` of the CloudEvent, at most 256 characters. Required.
+            subject: `subject` of the CloudEvent, at most 512 characters. Empty: none.
+            event_time: `time` of the CloudEvent. Not set: it has none.
+            request_id: Makes a retry safe: the identical request with the same ID returns the resource that
+                it created first. A different request with the same ID is refused. At most 256 characters.
+                `source` and `event_id` make a retry safe, too.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            ExternalEvent,
+            Call(
+                "POST",
+                expand("/v1/{parent=projects/*}/externalEvents", parent=parent),
+                query=present({"requestId": request_id or new_request_id()}),
+                body=present(
+                    {
+                        "eventId": event_id,
+                        "source": source,
+                        "type": type,
+                        "subject": subject,
+                        "eventTime": event_time,
+                    }
+                ),
+                repeatable=True,
+            ),
+            timeout,
+        )
+
+    async def get(self, name: str, *, timeout: float | None = None) -> ExternalEvent:
+        """Return one external event.
+
+        Args:
+            name: Resource name of the external event: `projects/{project}/externalEvents/{external_event}`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            ExternalEvent, Call("GET", expand("/v1/{name=projects/*/externalEvents/*}", name=name)), timeout
+        )
+
+    def list(
+        self,
+        parent: str,
+        *,
+        page_size: int | None = None,
+        page_token: str | None = None,
+        order_by: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncPaginator[ExternalEvent]:
+        """List the external events of a project, oldest first.
+
+        Args:
+            parent: Resource name of the project: `projects/{project}`.
+            page_size: Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000;
+                negative values are refused. A page may hold fewer items.
+            page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
+                listing is refused.
+            order_by: Order of the items: `create_time` (default) or `create_time desc`. The token of another
+                order is refused.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.page(
+            ExternalEvent,
+            "externalEvents",
+            Call(
+                "GET",
+                expand("/v1/{parent=projects/*}/externalEvents", parent=parent),
                 query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
             ),
             timeout,
@@ -642,8 +856,7 @@ class PipelineRunsResource:
         Args:
             parent: Resource name of the project: `projects/{project}`.
             sources: Resource names of the ingestion sources to build from, all of the same project. Empty:
-                the run retrains on corrected traffic, as each run that a policy starts does. Without a
-                version in production, such a run fails.
+                the run retrains on corrected traffic. Without a version in production, such a run fails.
             skip_rollout: Stop after the registration of the model version. Default: false.
             recipe: Recipe of the training. Default: that of the project (`recipes`, `retraining_recipes`);
                 `sft` where it names none.
@@ -863,8 +1076,7 @@ class AsyncPipelineRunsResource:
         Args:
             parent: Resource name of the project: `projects/{project}`.
             sources: Resource names of the ingestion sources to build from, all of the same project. Empty:
-                the run retrains on corrected traffic, as each run that a policy starts does. Without a
-                version in production, such a run fails.
+                the run retrains on corrected traffic. Without a version in production, such a run fails.
             skip_rollout: Stop after the registration of the model version. Default: false.
             recipe: Recipe of the training. Default: that of the project (`recipes`, `retraining_recipes`);
                 `sft` where it names none.
@@ -1046,6 +1258,8 @@ class PoliciesResource:
         budget_runs: int | None = None,
         paused: bool | None = None,
         dry_run: bool | None = None,
+        event_filters: Sequence[PolicyEventFilter] | None = None,
+        sources: Sequence[str] | None = None,
         policy_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -1086,6 +1300,12 @@ class PoliciesResource:
                 Default: 30.
             paused: The policy starts no runs. Default: false.
             dry_run: Report which run would have started, and why, without starting it. Default: false.
+            event_filters: External events that start a run, whatever the drift. An event matches if it
+                matches one of the filters, at most 50. Empty: no event does.
+            sources: Resource names of the ingestion sources, of the same project, that a run builds from if
+                an event starts it; at most 100. Such a run does not wait for feedback. Empty: it retrains on
+                corrected traffic, as each other run of a policy does, once there are `min_feedback` answers
+                for it.
             policy_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the
                 first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -1111,6 +1331,8 @@ class PoliciesResource:
                         "budgetRuns": budget_runs,
                         "paused": paused,
                         "dryRun": dry_run,
+                        "eventFilters": event_filters,
+                        "sources": sources,
                     }
                 ),
                 repeatable=True,
@@ -1194,6 +1416,8 @@ class PoliciesResource:
         budget_runs: int | Omit | None = omit,
         paused: bool | Omit | None = omit,
         dry_run: bool | Omit | None = omit,
+        event_filters: Sequence[PolicyEventFilter] | Omit = omit,
+        sources: Sequence[str] | Omit = omit,
         etag: str | Omit = omit,
         timeout: float | None = None,
     ) -> Policy:
@@ -1232,6 +1456,12 @@ class PoliciesResource:
                 Default: 30.
             paused: The policy starts no runs. Default: false.
             dry_run: Report which run would have started, and why, without starting it. Default: false.
+            event_filters: External events that start a run, whatever the drift. An event matches if it
+                matches one of the filters, at most 50. Empty: no event does.
+            sources: Resource names of the ingestion sources, of the same project, that a run builds from if
+                an event starts it; at most 100. Such a run does not wait for feedback. Empty: it retrains on
+                corrected traffic, as each other run of a policy does, once there are `min_feedback` answers
+                for it.
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
                 refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
@@ -1254,6 +1484,8 @@ class PoliciesResource:
                         "budgetRuns": budget_runs,
                         "paused": paused,
                         "dryRun": dry_run,
+                        "eventFilters": event_filters,
+                        "sources": sources,
                         "etag": etag,
                     }
                 ),
@@ -1286,6 +1518,8 @@ class AsyncPoliciesResource:
         budget_runs: int | None = None,
         paused: bool | None = None,
         dry_run: bool | None = None,
+        event_filters: Sequence[PolicyEventFilter] | None = None,
+        sources: Sequence[str] | None = None,
         policy_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -1326,6 +1560,12 @@ class AsyncPoliciesResource:
                 Default: 30.
             paused: The policy starts no runs. Default: false.
             dry_run: Report which run would have started, and why, without starting it. Default: false.
+            event_filters: External events that start a run, whatever the drift. An event matches if it
+                matches one of the filters, at most 50. Empty: no event does.
+            sources: Resource names of the ingestion sources, of the same project, that a run builds from if
+                an event starts it; at most 100. Such a run does not wait for feedback. Empty: it retrains on
+                corrected traffic, as each other run of a policy does, once there are `min_feedback` answers
+                for it.
             policy_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the
                 first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -1351,6 +1591,8 @@ class AsyncPoliciesResource:
                         "budgetRuns": budget_runs,
                         "paused": paused,
                         "dryRun": dry_run,
+                        "eventFilters": event_filters,
+                        "sources": sources,
                     }
                 ),
                 repeatable=True,
@@ -1434,6 +1676,8 @@ class AsyncPoliciesResource:
         budget_runs: int | Omit | None = omit,
         paused: bool | Omit | None = omit,
         dry_run: bool | Omit | None = omit,
+        event_filters: Sequence[PolicyEventFilter] | Omit = omit,
+        sources: Sequence[str] | Omit = omit,
         etag: str | Omit = omit,
         timeout: float | None = None,
     ) -> Policy:
@@ -1472,6 +1716,12 @@ class AsyncPoliciesResource:
                 Default: 30.
             paused: The policy starts no runs. Default: false.
             dry_run: Report which run would have started, and why, without starting it. Default: false.
+            event_filters: External events that start a run, whatever the drift. An event matches if it
+                matches one of the filters, at most 50. Empty: no event does.
+            sources: Resource names of the ingestion sources, of the same project, that a run builds from if
+                an event starts it; at most 100. Such a run does not wait for feedback. Empty: it retrains on
+                corrected traffic, as each other run of a policy does, once there are `min_feedback` answers
+                for it.
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
                 refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
@@ -1494,6 +1744,8 @@ class AsyncPoliciesResource:
                         "budgetRuns": budget_runs,
                         "paused": paused,
                         "dryRun": dry_run,
+                        "eventFilters": event_filters,
+                        "sources": sources,
                         "etag": etag,
                     }
                 ),
@@ -1533,6 +1785,7 @@ class ProjectsResource:
         default_consent: FeedbackConsent | None = None,
         group_attribute: str | None = None,
         tuning: ProjectTuningDefaults | None = None,
+        shadow: ShadowAnalysis | None = None,
         project_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -1572,6 +1825,8 @@ class ProjectsResource:
                 own. At most 64 characters. Default: `conversation`.
             tuning: Settings of fine-tuning: which tokens of a conversation are learned, and how much memory
                 it takes.
+            shadow: Comparison of the new version with the one in production on the same live requests, during
+                the rollouts of pipeline runs. Default: none.
             project_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -1608,6 +1863,7 @@ class ProjectsResource:
                         "defaultConsent": default_consent,
                         "groupAttribute": group_attribute,
                         "tuning": tuning,
+                        "shadow": shadow,
                     }
                 ),
                 repeatable=True,
@@ -1695,6 +1951,7 @@ class ProjectsResource:
         curation: Sequence[ProjectCurationStep] | Omit = omit,
         default_consent: FeedbackConsent | Omit = omit,
         tuning: ProjectTuningDefaults | Omit = omit,
+        shadow: ShadowAnalysis | Omit = omit,
         group_attribute: str | Omit = omit,
         etag: str | Omit = omit,
         allow_label_removal: bool | None = None,
@@ -1734,6 +1991,8 @@ class ProjectsResource:
             default_consent: Permitted use of feedback that names none. Default: CONSENT_TRAINING.
             tuning: Settings of fine-tuning: which tokens of a conversation are learned, and how much memory
                 it takes.
+            shadow: Comparison of the new version with the one in production on the same live requests, during
+                the rollouts of pipeline runs. Default: none.
             group_attribute: Name of the attribute of records whose values stay in one part of a split, for
                 tasks whose records are split by group (`generate`). A record without it is a group of its
                 own. At most 64 characters. Default: `conversation`.
@@ -1772,6 +2031,7 @@ class ProjectsResource:
                         "curation": curation,
                         "defaultConsent": default_consent,
                         "tuning": tuning,
+                        "shadow": shadow,
                         "groupAttribute": group_attribute,
                         "etag": etag,
                     }
@@ -1812,6 +2072,7 @@ class AsyncProjectsResource:
         default_consent: FeedbackConsent | None = None,
         group_attribute: str | None = None,
         tuning: ProjectTuningDefaults | None = None,
+        shadow: ShadowAnalysis | None = None,
         project_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -1851,6 +2112,8 @@ class AsyncProjectsResource:
                 own. At most 64 characters. Default: `conversation`.
             tuning: Settings of fine-tuning: which tokens of a conversation are learned, and how much memory
                 it takes.
+            shadow: Comparison of the new version with the one in production on the same live requests, during
+                the rollouts of pipeline runs. Default: none.
             project_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -1887,6 +2150,7 @@ class AsyncProjectsResource:
                         "defaultConsent": default_consent,
                         "groupAttribute": group_attribute,
                         "tuning": tuning,
+                        "shadow": shadow,
                     }
                 ),
                 repeatable=True,
@@ -1976,6 +2240,7 @@ class AsyncProjectsResource:
         curation: Sequence[ProjectCurationStep] | Omit = omit,
         default_consent: FeedbackConsent | Omit = omit,
         tuning: ProjectTuningDefaults | Omit = omit,
+        shadow: ShadowAnalysis | Omit = omit,
         group_attribute: str | Omit = omit,
         etag: str | Omit = omit,
         allow_label_removal: bool | None = None,
@@ -2015,6 +2280,8 @@ class AsyncProjectsResource:
             default_consent: Permitted use of feedback that names none. Default: CONSENT_TRAINING.
             tuning: Settings of fine-tuning: which tokens of a conversation are learned, and how much memory
                 it takes.
+            shadow: Comparison of the new version with the one in production on the same live requests, during
+                the rollouts of pipeline runs. Default: none.
             group_attribute: Name of the attribute of records whose values stay in one part of a split, for
                 tasks whose records are split by group (`generate`). A record without it is a group of its
                 own. At most 64 characters. Default: `conversation`.
@@ -2053,6 +2320,7 @@ class AsyncProjectsResource:
                         "curation": curation,
                         "defaultConsent": default_consent,
                         "tuning": tuning,
+                        "shadow": shadow,
                         "groupAttribute": group_attribute,
                         "etag": etag,
                     }

@@ -1,7 +1,7 @@
 # Generated from protos/ by scripts/client.py; `make proto` writes it again.
 """Models of flywheel."""
 
-from ratoon.client._generated.common_types import Compute, Failure, Metric, Progress, TaskSpec
+from ratoon.client._generated.common_types import Compute, Failure, Metric, Progress, ShadowAnalysis, TaskSpec
 from ratoon.client._models import Int64, Message, OpenEnum, Timestamp
 
 
@@ -440,6 +440,30 @@ class Project(Message):
     tuning: ProjectTuningDefaults | None = None
     """Settings of fine-tuning: which tokens of a conversation are learned, and how much memory it takes."""
 
+    shadow: ShadowAnalysis | None = None
+    """Comparison of the new version with the one in production on the same live requests, during the
+    rollouts of pipeline runs.
+
+    Default: none.
+    """
+
+
+class PolicyEventFilter(Message):
+    """Condition on an external event.
+
+    All fields that are set must match: exactly, or, if the text ends in `*`, as a prefix. `type` or
+    `source` is required.
+    """
+
+    type: str = ""
+    """`type` of the CloudEvent. Empty: any."""
+
+    source: str = ""
+    """`source` of the CloudEvent. Empty: any."""
+
+    subject: str = ""
+    """`subject` of the CloudEvent. Empty: any, or none."""
+
 
 class Policy(Message):
     """Conditions under which a pipeline run starts automatically.
@@ -540,6 +564,20 @@ class Policy(Message):
     last_decision_time: Timestamp | None = None
     """Time of the last decision that differed from the one before it. Set by the server."""
 
+    event_filters: list[PolicyEventFilter] = []
+    """External events that start a run, whatever the drift.
+
+    An event matches if it matches one of the filters, at most 50. Empty: no event does.
+    """
+
+    sources: list[str] = []
+    """Resource names of the ingestion sources, of the same project, that a run builds from if an event
+    starts it; at most 100.
+
+    Such a run does not wait for feedback. Empty: it retrains on corrected traffic, as each other run of a
+    policy does, once there are `min_feedback` answers for it.
+    """
+
 
 class PipelineRunState(OpenEnum):
     """State of a pipeline run."""
@@ -589,6 +627,9 @@ class PipelineRunTrigger(OpenEnum):
 
     SCHEDULE = "TRIGGER_SCHEDULE"
     """Started by the schedule of a policy."""
+
+    EVENT = "TRIGGER_EVENT"
+    """Started by a policy: an external event that it expects was received."""
 
 
 class PipelineRunStage(Message):
@@ -667,6 +708,25 @@ class PipelineRunApproval(Message):
     """Reason for the decision."""
 
 
+class PipelineRunStartingEvent(Message):
+    """External event that began a run."""
+
+    external_event: str = ""
+    """Resource name of the external event."""
+
+    event_id: str = ""
+    """`id` of the CloudEvent."""
+
+    source: str = ""
+    """`source` of the CloudEvent."""
+
+    type: str = ""
+    """`type` of the CloudEvent."""
+
+    time: Timestamp | None = None
+    """`time` of the CloudEvent; the time of receipt if it has none."""
+
+
 class PipelineRun(Message):
     """One run of the pipeline: from data to a served model version, or to a refusal."""
 
@@ -697,8 +757,7 @@ class PipelineRun(Message):
     sources: list[str] = []
     """Resource names of the ingestion sources to build from, all of the same project.
 
-    Empty: the run retrains on corrected traffic, as each run that a policy starts does. Without a version
-    in production, such a run fails.
+    Empty: the run retrains on corrected traffic. Without a version in production, such a run fails.
     """
 
     stages: list[PipelineRunStage] = []
@@ -733,6 +792,79 @@ class PipelineRun(Message):
 
     Empty for other triggers.
     """
+
+    starting_event: PipelineRunStartingEvent | None = None
+    """External event that began the run: the oldest one that waited for its policy.
+
+    Not set: none did.
+    """
+
+    event_count: int = 0
+    """Number of external events that the run took. List them by `ListExternalEvents`."""
+
+
+class ExternalEventState(OpenEnum):
+    """State of an external event."""
+
+    UNSPECIFIED = "STATE_UNSPECIFIED"
+    """Not set."""
+
+    WAITING = "STATE_WAITING"
+    """It waits for a run of a policy that expects it."""
+
+    TAKEN = "STATE_TAKEN"
+    """A pipeline run took it."""
+
+    EXPIRED = "STATE_EXPIRED"
+    """It waited for 7 days; no run takes it any more."""
+
+
+class ExternalEvent(Message):
+    """Event of another system, as a CloudEvent 1.0 without its data.
+
+    It starts a run of a policy whose `event_filters` match it, once by `source` and `event_id`. It waits
+    while another run is in progress, and for the cool-down, the budget and the data of the policy, at
+    most 7 days. One run takes all events that wait for its policy.
+    """
+
+    name: str = ""
+    """Resource name: `projects/{project}/externalEvents/{external_event}`.
+
+    It follows from `source` and `event_id`.
+    """
+
+    revision: Int64 = 0
+    """Increases with every stored change."""
+
+    create_time: Timestamp | None = None
+    """Time of receipt, UTC. Set by the server."""
+
+    update_time: Timestamp | None = None
+    """Time of the last change, UTC. Set by the server."""
+
+    event_id: str = ""
+    """`id` of the CloudEvent, at most 256 characters. Required."""
+
+    source: str = ""
+    """`source` of the CloudEvent, a URI reference of at most 512 characters. Required."""
+
+    type: str = ""
+    """`type` of the CloudEvent, at most 256 characters. Required."""
+
+    subject: str = ""
+    """`subject` of the CloudEvent, at most 512 characters. Empty: none."""
+
+    event_time: Timestamp | None = None
+    """`time` of the CloudEvent. Not set: it has none."""
+
+    topic: str = ""
+    """Kafka topic from which it was read. Empty: it came by HTTP or gRPC. Set by the server."""
+
+    state: ExternalEventState = ExternalEventState.UNSPECIFIED
+    """Current state. Set by the server."""
+
+    pipeline_run: str = ""
+    """Resource name of the pipeline run that took it. Empty: none did. Set by the server."""
 
 
 class FeedbackImplicit(OpenEnum):

@@ -17,6 +17,7 @@ from ratoon.client._generated.ingestion_types import (
     SourceColumns,
     SourceFormat,
     SourcePreview,
+    SourceSampleBy,
     Split,
     SplitMode,
     SplitRatios,
@@ -1098,6 +1099,7 @@ class SourcesResource:
         labels_by_folder: Mapping[str, str] | None = None,
         columns: SourceColumns | None = None,
         encoding: str | None = None,
+        sample_by: SourceSampleBy | None = None,
         source_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -1120,6 +1122,7 @@ class SourcesResource:
                 `label`, `id`, `time`. A column that is named must exist.
             encoding: Character encoding of tables, and of texts that declare none, as a WHATWG label such as
                 `gb18030` or `windows-1252`. Empty: detected. A byte order mark in the data takes precedence.
+            sample_by: For a text file: the part that is one record. Default: a line.
             source_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the
                 first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -1141,6 +1144,7 @@ class SourcesResource:
                         "labelsByFolder": labels_by_folder,
                         "columns": columns,
                         "encoding": encoding,
+                        "sampleBy": sample_by,
                     }
                 ),
                 repeatable=True,
@@ -1221,6 +1225,7 @@ class SourcesResource:
         labels_by_folder: Mapping[str, str] | None = None,
         columns: SourceColumns | None = None,
         encoding: str | None = None,
+        sample_by: SourceSampleBy | None = None,
         record_count: int | None = None,
         timeout: float | None = None,
     ) -> SourcePreview:
@@ -1243,6 +1248,7 @@ class SourcesResource:
                 `label`, `id`, `time`. A column that is named must exist.
             encoding: Character encoding of tables, and of texts that declare none, as a WHATWG label such as
                 `gb18030` or `windows-1252`. Empty: detected. A byte order mark in the data takes precedence.
+            sample_by: For a text file: the part that is one record. Default: a line.
             record_count: Maximum number of records to return, 1 to 50. Default: 5.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
@@ -1261,6 +1267,7 @@ class SourcesResource:
                         "labelsByFolder": labels_by_folder,
                         "columns": columns,
                         "encoding": encoding,
+                        "sampleBy": sample_by,
                     }
                 ),
             ),
@@ -1277,6 +1284,7 @@ class SourcesResource:
         columns: SourceColumns | Omit = omit,
         encoding: str | Omit = omit,
         format: SourceFormat | Omit = omit,
+        sample_by: SourceSampleBy | Omit = omit,
         etag: str | Omit = omit,
         timeout: float | None = None,
     ) -> Source:
@@ -1296,6 +1304,7 @@ class SourcesResource:
             encoding: Character encoding of tables, and of texts that declare none, as a WHATWG label such as
                 `gb18030` or `windows-1252`. Empty: detected. A byte order mark in the data takes precedence.
             format: Format of the blob. Required.
+            sample_by: For a text file: the part that is one record. Default: a line.
             etag: Version tag of the source. Send it with an update or a delete, so that a concurrent change
                 is not lost: a stale value is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
@@ -1313,6 +1322,7 @@ class SourcesResource:
                         "columns": columns,
                         "encoding": encoding,
                         "format": format,
+                        "sampleBy": sample_by,
                         "etag": etag,
                     }
                 ),
@@ -1338,6 +1348,7 @@ class AsyncSourcesResource:
         labels_by_folder: Mapping[str, str] | None = None,
         columns: SourceColumns | None = None,
         encoding: str | None = None,
+        sample_by: SourceSampleBy | None = None,
         source_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -1360,6 +1371,7 @@ class AsyncSourcesResource:
                 `label`, `id`, `time`. A column that is named must exist.
             encoding: Character encoding of tables, and of texts that declare none, as a WHATWG label such as
                 `gb18030` or `windows-1252`. Empty: detected. A byte order mark in the data takes precedence.
+            sample_by: For a text file: the part that is one record. Default: a line.
             source_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the
                 first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -1381,6 +1393,7 @@ class AsyncSourcesResource:
                         "labelsByFolder": labels_by_folder,
                         "columns": columns,
                         "encoding": encoding,
+                        "sampleBy": sample_by,
                     }
                 ),
                 repeatable=True,
@@ -1461,6 +1474,7 @@ class AsyncSourcesResource:
         labels_by_folder: Mapping[str, str] | None = None,
         columns: SourceColumns | None = None,
         encoding: str | None = None,
+        sample_by: SourceSampleBy | None = None,
         record_count: int | None = None,
         timeout: float | None = None,
     ) -> SourcePreview:
@@ -1483,6 +1497,7 @@ class AsyncSourcesResource:
                 `label`, `id`, `time`. A column that is named must exist.
             encoding: Character encoding of tables, and of texts that declare none, as a WHATWG label such as
                 `gb18030` or `windows-1252`. Empty: detected. A byte order mark in the data takes precedence.
+            sample_by: For a text file: the part that is one record. Default: a line.
             record_count: Maximum number of records to return, 1 to 50. Default: 5.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
@@ -1501,6 +1516,7 @@ class AsyncSourcesResource:
                         "labelsByFolder": labels_by_folder,
                         "columns": columns,
                         "encoding": encoding,
+                        "sampleBy": sample_by,
                     }
                 ),
             ),
@@ -1517,6 +1533,7 @@ class AsyncSourcesResource:
         columns: SourceColumns | Omit = omit,
         encoding: str | Omit = omit,
         format: SourceFormat | Omit = omit,
+        sample_by: SourceSampleBy | Omit = omit,
         etag: str | Omit = omit,
         timeout: float | None = None,
     ) -> Source:
@@ -1536,6 +1553,7 @@ class AsyncSourcesResource:
             encoding: Character encoding of tables, and of texts that declare none, as a WHATWG label such as
                 `gb18030` or `windows-1252`. Empty: detected. A byte order mark in the data takes precedence.
             format: Format of the blob. Required.
+            sample_by: For a text file: the part that is one record. Default: a line.
             etag: Version tag of the source. Send it with an update or a delete, so that a concurrent change
                 is not lost: a stale value is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
@@ -1553,6 +1571,7 @@ class AsyncSourcesResource:
                         "columns": columns,
                         "encoding": encoding,
                         "format": format,
+                        "sampleBy": sample_by,
                         "etag": etag,
                     }
                 ),

@@ -29,6 +29,9 @@ class SourceFormat(OpenEnum):
     PARQUET = "FORMAT_PARQUET"
     """Parquet file."""
 
+    TEXT = "FORMAT_TEXT"
+    """One text file."""
+
 
 class SourceColumns(Message):
     """Names of the columns of a table."""
@@ -81,6 +84,22 @@ class SourceColumns(Message):
 
     weight: str = ""
     """Column of the weight of the record in training, a number above 0. Not detected."""
+
+
+class SourceSampleBy(OpenEnum):
+    """Part of a text file that is one record. Blank lines are never records."""
+
+    UNSPECIFIED = "SAMPLE_BY_UNSPECIFIED"
+    """Not set: a line."""
+
+    LINE = "SAMPLE_BY_LINE"
+    """One line."""
+
+    PARAGRAPH = "SAMPLE_BY_PARAGRAPH"
+    """The lines between blank lines."""
+
+    DOCUMENT = "SAMPLE_BY_DOCUMENT"
+    """The whole file."""
 
 
 class Source(Message):
@@ -138,6 +157,9 @@ class Source(Message):
 
     Send it with an update or a delete, so that a concurrent change is not lost: a stale value is refused.
     """
+
+    sample_by: SourceSampleBy = SourceSampleBy.UNSPECIFIED
+    """For a text file: the part that is one record. Default: a line."""
 
 
 class ExampleMessage(Message):
@@ -256,7 +278,7 @@ class SourcePreview(Message):
     """Format of the blob, as requested or as detected."""
 
     encoding: str = ""
-    """Character encoding of a table. Empty for other formats."""
+    """Character encoding of a table or a text file. Empty for other formats."""
 
     encoding_from: str = ""
     """Origin of the character encoding: `bom`, `declared`, `override`, `detected` or `utf-8`."""
@@ -317,6 +339,9 @@ class SourcePreview(Message):
     """Number of records by what they are: `text`, `prompt` (without an answer), `answer` (a prompt with
     right answers), `preference`, `unpaired_preference` (an answer that is good or bad).
     """
+
+    sample_by: SourceSampleBy = SourceSampleBy.UNSPECIFIED
+    """Part of a text file that is one record. Not set for other formats."""
 
 
 class Dataset(Message):

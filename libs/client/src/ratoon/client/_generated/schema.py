@@ -1128,7 +1128,7 @@ METHODS: tuple[Method, ...] = (
         http="POST",
         path="/v1/{parent=projects/*}/evaluationRuns",
         role="engineer",
-        comment="Start an evaluation run. It opens the sealed test parts, which is logged, and scores the candidate on them. A request that contradicts itself is refused (`BAD_EVALUATION`); the error names the field. Refused too: a task that is not supported yet (`TASK_NOT_SUPPORTED`), and one that differs from `labels` (`BAD_TASK`).",
+        comment="Start an evaluation run. It opens the sealed test parts, which is logged, and scores the candidate on them. A request that contradicts itself is refused (`BAD_EVALUATION`); the error names the field. Refused too: a task that is not supported yet (`TASK_NOT_SUPPORTED`), one that differs from `labels` (`BAD_TASK`), and a rule on the metric of a judge whose agreement with people is not known or too low (`JUDGE_NOT_TRUSTED`).",
         arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
         fields=(
             Field("candidate_digest", "string", "Digest of the model artifact to evaluate. Required."),
@@ -1180,6 +1180,27 @@ METHODS: tuple[Method, ...] = (
                 "string",
                 "Suites to apply in addition to the domains: `projects/{project}/suites/{suite}` of the same project. The run keeps each suite as it was when the run was created.",
                 repeated=True,
+            ),
+            Field(
+                "compute",
+                "Compute",
+                "Device and number format in which the models answer. CUDA without an NVIDIA GPU (`ACCELERATOR_UNAVAILABLE`), other accelerators and more than one device (`COMPUTE_NOT_SUPPORTED`) are refused. Default: CPU, 32-bit floating point.",
+            ),
+            Field(
+                "judges",
+                "string",
+                "Judges of the answers, at most one of each kind: `projects/{project}/judges/{judge}` of the same project, in the state SUCCEEDED. Only with a task `generate`. A judge PAIRWISE needs a reference. It measures `judge_win_rate` and `judge_consistency`, a judge RUBRIC `rubric_score`.",
+                repeated=True,
+            ),
+            Field(
+                "judge_requirements",
+                "JudgeRequirements",
+                "What must be known of a judge before a rule names one of its metrics; else the run is refused (`JUDGE_NOT_TRUSTED`). Not set: the defaults.",
+            ),
+            Field(
+                "human_ratings",
+                "HumanRatings",
+                "Human ratings to take in. Only with a task `generate`. Not set: none.",
             ),
             Field(
                 "evaluation_run_id",
@@ -1292,6 +1313,83 @@ METHODS: tuple[Method, ...] = (
         ),
         result="EvaluationRun",
         can_wait=True,
+    ),
+    Method(
+        resource="external_events",
+        name="create",
+        service="flywheel",
+        rpc="CreateExternalEvent",
+        http="POST",
+        path="/v1/{parent=projects/*}/externalEvents",
+        role="engineer",
+        comment="Report an event of another system to the policies of a project. It is durable when the call returns. An event with a known `source` and `event_id` is returned as it is stored, and refused if it differs (`EVENT_ID_REUSED`). Refused, too: an invalid event (`BAD_EVENT`), one that no policy of the project expects (`EVENT_NOT_EXPECTED`), and one for whose policies 100 events wait already (`TOO_MANY_EVENTS`).",
+        arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
+        fields=(
+            Field("event_id", "string", "`id` of the CloudEvent, at most 256 characters. Required."),
+            Field(
+                "source",
+                "string",
+                "`source` of the CloudEvent, a URI reference of at most 512 characters. Required.",
+            ),
+            Field("type", "string", "`type` of the CloudEvent, at most 256 characters. Required."),
+            Field("subject", "string", "`subject` of the CloudEvent, at most 512 characters. Empty: none."),
+            Field("event_time", "time", "`time` of the CloudEvent. Not set: it has none."),
+            Field(
+                "request_id",
+                "string",
+                "Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different request with the same ID is refused. At most 256 characters. `source` and `event_id` make a retry safe, too.",
+            ),
+        ),
+        message="ExternalEvent",
+        result="ExternalEvent",
+    ),
+    Method(
+        resource="external_events",
+        name="get",
+        service="flywheel",
+        rpc="GetExternalEvent",
+        http="GET",
+        path="/v1/{name=projects/*/externalEvents/*}",
+        role="viewer",
+        comment="Return one external event.",
+        arguments=(
+            Field(
+                "name",
+                "string",
+                "Resource name of the external event: `projects/{project}/externalEvents/{external_event}`.",
+            ),
+        ),
+        fields=(),
+        result="ExternalEvent",
+    ),
+    Method(
+        resource="external_events",
+        name="list",
+        service="flywheel",
+        rpc="ListExternalEvents",
+        http="GET",
+        path="/v1/{parent=projects/*}/externalEvents",
+        role="viewer",
+        comment="List the external events of a project, oldest first.",
+        arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
+        fields=(
+            Field(
+                "page_size",
+                "integer",
+                "Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A page may hold fewer items.",
+            ),
+            Field(
+                "page_token",
+                "string",
+                "`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused.",
+            ),
+            Field(
+                "order_by",
+                "string",
+                "Order of the items: `create_time` (default) or `create_time desc`. The token of another order is refused.",
+            ),
+        ),
+        items="ExternalEvent",
     ),
     Method(
         resource="feedback",
@@ -1596,6 +1694,150 @@ METHODS: tuple[Method, ...] = (
         ),
         message="Guideline",
         result="Guideline",
+    ),
+    Method(
+        resource="judges",
+        name="cancel",
+        service="evaluation",
+        rpc="CancelJudge",
+        http="POST",
+        path="/v1/{name=projects/*/judges/*}:cancel",
+        role="engineer",
+        comment="Request the cancellation of a judge. A judge that has ended is returned unchanged.",
+        arguments=(
+            Field("name", "string", "Resource name of the judge: `projects/{project}/judges/{judge}`."),
+        ),
+        fields=(),
+        result="Judge",
+    ),
+    Method(
+        resource="judges",
+        name="create",
+        service="evaluation",
+        rpc="CreateJudge",
+        http="POST",
+        path="/v1/{parent=projects/*}/judges",
+        role="engineer",
+        comment="Create a judge. It judges the pairs or answers that people compared or rated, at most 500, the newest first, and keeps its agreement with them. A judge that contradicts itself is refused (`BAD_JUDGE`), and so is an endpoint whose address is not public and that the operator has not listed (`JUDGE_ENDPOINT_NOT_ALLOWED`).",
+        arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
+        fields=(
+            Field("kind", "JudgeKind", "How the judge judges. Required."),
+            Field(
+                "base_url",
+                "string",
+                "Base URL of an OpenAI-compatible endpoint, such as `https://judge.example/v1`. The platform appends `/chat/completions`. An address that is not public, and one without TLS, must be listed in `RATOON_EVALUATION_JUDGE_ENDPOINTS`, which also names the variable of its API key. Empty: `model_digest` is set.",
+            ),
+            Field("model", "string", "Name of the model at the endpoint. Required with `base_url`."),
+            Field(
+                "model_digest",
+                "string",
+                "Digest of a model artifact that judges in place of an endpoint, by transformers on the CPU.",
+            ),
+            Field(
+                "criteria",
+                "string",
+                "What makes an answer good, 1 to 4,000 characters. Default: helpful, correct and clear.",
+            ),
+            Field("max_tokens", "integer", "Tokens of a reply at most, 1 to 8,192. 0: 512."),
+            Field(
+                "judge_id",
+                "string",
+                "Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.",
+            ),
+            Field(
+                "request_id",
+                "string",
+                "Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different request with the same ID is refused. At most 256 characters.",
+            ),
+        ),
+        message="Judge",
+        result="Judge",
+    ),
+    Method(
+        resource="judges",
+        name="delete",
+        service="evaluation",
+        rpc="DeleteJudge",
+        http="DELETE",
+        path="/v1/{name=projects/*/judges/*}",
+        role="engineer",
+        comment="Delete a judge. Existing evaluation runs keep its results. Refused while it is in progress (`IN_USE`).",
+        arguments=(
+            Field("name", "string", "Resource name of the judge: `projects/{project}/judges/{judge}`."),
+        ),
+        fields=(
+            Field(
+                "allow_missing",
+                "bool",
+                "If true, the deletion of a judge that does not exist succeeds, so that a retry does.",
+            ),
+        ),
+    ),
+    Method(
+        resource="judges",
+        name="get",
+        service="evaluation",
+        rpc="GetJudge",
+        http="GET",
+        path="/v1/{name=projects/*/judges/*}",
+        role="viewer",
+        comment="Return one judge.",
+        arguments=(
+            Field("name", "string", "Resource name of the judge: `projects/{project}/judges/{judge}`."),
+        ),
+        fields=(),
+        result="Judge",
+    ),
+    Method(
+        resource="judges",
+        name="list",
+        service="evaluation",
+        rpc="ListJudges",
+        http="GET",
+        path="/v1/{parent=projects/*}/judges",
+        role="viewer",
+        comment="List the judges of a project, oldest first.",
+        arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
+        fields=(
+            Field(
+                "page_size",
+                "integer",
+                "Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A page may hold fewer items.",
+            ),
+            Field(
+                "page_token",
+                "string",
+                "`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused.",
+            ),
+            Field(
+                "order_by",
+                "string",
+                "Order of the items: `create_time` (default) or `create_time desc`. The token of another order is refused.",
+            ),
+        ),
+        items="Judge",
+    ),
+    Method(
+        resource="judges",
+        name="watch",
+        service="evaluation",
+        rpc="WatchJudge",
+        http="GET",
+        path="/v1/{name=projects/*/judges/*}:watch",
+        role="viewer",
+        comment="Stream a judge: its current state, then each change. States between two reads may be skipped. The stream ends after a final state.",
+        arguments=(
+            Field("name", "string", "Resource name of the judge: `projects/{project}/judges/{judge}`."),
+        ),
+        fields=(
+            Field(
+                "revision",
+                "integer",
+                "Send only states with a higher revision, for example than the last one that was received; no revision is too old. 0: start with the current state.",
+            ),
+        ),
+        result="Judge",
+        can_wait=True,
     ),
     Method(
         resource="label_sets",
@@ -2069,7 +2311,7 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "sources",
                 "string",
-                "Resource names of the ingestion sources to build from, all of the same project. Empty: the run retrains on corrected traffic, as each run that a policy starts does. Without a version in production, such a run fails.",
+                "Resource names of the ingestion sources to build from, all of the same project. Empty: the run retrains on corrected traffic. Without a version in production, such a run fails.",
                 repeated=True,
             ),
             Field(
@@ -2280,6 +2522,18 @@ METHODS: tuple[Method, ...] = (
                 "Report which run would have started, and why, without starting it. Default: false.",
             ),
             Field(
+                "event_filters",
+                "PolicyEventFilter",
+                "External events that start a run, whatever the drift. An event matches if it matches one of the filters, at most 50. Empty: no event does.",
+                repeated=True,
+            ),
+            Field(
+                "sources",
+                "string",
+                "Resource names of the ingestion sources, of the same project, that a run builds from if an event starts it; at most 100. Such a run does not wait for feedback. Empty: it retrains on corrected traffic, as each other run of a policy does, once there are `min_feedback` answers for it.",
+                repeated=True,
+            ),
+            Field(
                 "policy_id",
                 "string",
                 "Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.",
@@ -2420,6 +2674,18 @@ METHODS: tuple[Method, ...] = (
                 "Report which run would have started, and why, without starting it. Default: false.",
             ),
             Field(
+                "event_filters",
+                "PolicyEventFilter",
+                "External events that start a run, whatever the drift. An event matches if it matches one of the filters, at most 50. Empty: no event does.",
+                repeated=True,
+            ),
+            Field(
+                "sources",
+                "string",
+                "Resource names of the ingestion sources, of the same project, that a run builds from if an event starts it; at most 100. Such a run does not wait for feedback. Empty: it retrains on corrected traffic, as each other run of a policy does, once there are `min_feedback` answers for it.",
+                repeated=True,
+            ),
+            Field(
                 "etag",
                 "string",
                 "Version tag of the changeable fields. Send it with an update or a delete: a stale value is refused.",
@@ -2515,6 +2781,11 @@ METHODS: tuple[Method, ...] = (
                 "tuning",
                 "ProjectTuningDefaults",
                 "Settings of fine-tuning: which tokens of a conversation are learned, and how much memory it takes.",
+            ),
+            Field(
+                "shadow",
+                "ShadowAnalysis",
+                "Comparison of the new version with the one in production on the same live requests, during the rollouts of pipeline runs. Default: none.",
             ),
             Field(
                 "project_id",
@@ -2672,6 +2943,11 @@ METHODS: tuple[Method, ...] = (
                 "tuning",
                 "ProjectTuningDefaults",
                 "Settings of fine-tuning: which tokens of a conversation are learned, and how much memory it takes.",
+            ),
+            Field(
+                "shadow",
+                "ShadowAnalysis",
+                "Comparison of the new version with the one in production on the same live requests, during the rollouts of pipeline runs. Default: none.",
             ),
             Field(
                 "group_attribute",
@@ -3112,6 +3388,11 @@ METHODS: tuple[Method, ...] = (
                 "Character encoding of tables, and of texts that declare none, as a WHATWG label such as `gb18030` or `windows-1252`. Empty: detected. A byte order mark in the data takes precedence.",
             ),
             Field(
+                "sample_by",
+                "SourceSampleBy",
+                "For a text file: the part that is one record. Default: a line.",
+            ),
+            Field(
                 "source_id",
                 "string",
                 "Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.",
@@ -3224,6 +3505,11 @@ METHODS: tuple[Method, ...] = (
                 "string",
                 "Character encoding of tables, and of texts that declare none, as a WHATWG label such as `gb18030` or `windows-1252`. Empty: detected. A byte order mark in the data takes precedence.",
             ),
+            Field(
+                "sample_by",
+                "SourceSampleBy",
+                "For a text file: the part that is one record. Default: a line.",
+            ),
             Field("record_count", "integer", "Maximum number of records to return, 1 to 50. Default: 5."),
         ),
         message="Source",
@@ -3259,6 +3545,11 @@ METHODS: tuple[Method, ...] = (
                 "Character encoding of tables, and of texts that declare none, as a WHATWG label such as `gb18030` or `windows-1252`. Empty: detected. A byte order mark in the data takes precedence.",
             ),
             Field("format", "SourceFormat", "Format of the blob. Required."),
+            Field(
+                "sample_by",
+                "SourceSampleBy",
+                "For a text file: the part that is one record. Default: a line.",
+            ),
             Field(
                 "etag",
                 "string",
@@ -4533,6 +4824,13 @@ MESSAGES: dict[str, Message] = {
                 "Metrics of the candidate minus those of `best_baseline`, by paired bootstrap, by name of the metric.",
                 key="string",
             ),
+            Field(
+                "judges",
+                "JudgeResult",
+                "What the judges said, one entry a judge. Their metrics are in `candidate`, `reference` and `differences`.",
+                repeated=True,
+            ),
+            Field("human", "HumanResult", "What people said. Not set: the run takes in no human ratings."),
         ),
     ),
     "DomainResultBaseline": Message(
@@ -4762,6 +5060,22 @@ MESSAGES: dict[str, Message] = {
                 "Compute",
                 "Device and number format in which the models answer. CUDA without an NVIDIA GPU (`ACCELERATOR_UNAVAILABLE`), other accelerators and more than one device (`COMPUTE_NOT_SUPPORTED`) are refused. Default: CPU, 32-bit floating point.",
             ),
+            Field(
+                "judges",
+                "string",
+                "Judges of the answers, at most one of each kind: `projects/{project}/judges/{judge}` of the same project, in the state SUCCEEDED. Only with a task `generate`. A judge PAIRWISE needs a reference. It measures `judge_win_rate` and `judge_consistency`, a judge RUBRIC `rubric_score`.",
+                repeated=True,
+            ),
+            Field(
+                "judge_requirements",
+                "JudgeRequirements",
+                "What must be known of a judge before a rule names one of its metrics; else the run is refused (`JUDGE_NOT_TRUSTED`). Not set: the defaults.",
+            ),
+            Field(
+                "human_ratings",
+                "HumanRatings",
+                "Human ratings to take in. Only with a task `generate`. Not set: none.",
+            ),
         ),
     ),
     "Example": Message(
@@ -4839,6 +5153,40 @@ MESSAGES: dict[str, Message] = {
                 "integer",
                 "Number of feedbacks that became no record, by the reason: `CONSENT`, `SESSION` (feedback on a whole session), `NO_RIGHT_ANSWER`, `NO_PAIR`, `SUPERSEDED` (by later feedback), `QUARANTINED` (one text for many prompts), `CAPPED` (too many of one user), `OTHER_FORM` (not requested), `NO_TEXT` (the text is deleted or erased, or is no answer of the task).",
                 key="string",
+            ),
+        ),
+    ),
+    "ExternalEvent": Message(
+        "ExternalEvent",
+        "Event of another system, as a CloudEvent 1.0 without its data. It starts a run of a policy whose `event_filters` match it, once by `source` and `event_id`. It waits while another run is in progress, and for the cool-down, the budget and the data of the policy, at most 7 days. One run takes all events that wait for its policy.",
+        (
+            Field(
+                "name",
+                "string",
+                "Resource name: `projects/{project}/externalEvents/{external_event}`. It follows from `source` and `event_id`.",
+            ),
+            Field("revision", "integer", "Increases with every stored change."),
+            Field("create_time", "time", "Time of receipt, UTC. Set by the server."),
+            Field("update_time", "time", "Time of the last change, UTC. Set by the server."),
+            Field("event_id", "string", "`id` of the CloudEvent, at most 256 characters. Required."),
+            Field(
+                "source",
+                "string",
+                "`source` of the CloudEvent, a URI reference of at most 512 characters. Required.",
+            ),
+            Field("type", "string", "`type` of the CloudEvent, at most 256 characters. Required."),
+            Field("subject", "string", "`subject` of the CloudEvent, at most 512 characters. Empty: none."),
+            Field("event_time", "time", "`time` of the CloudEvent. Not set: it has none."),
+            Field(
+                "topic",
+                "string",
+                "Kafka topic from which it was read. Empty: it came by HTTP or gRPC. Set by the server.",
+            ),
+            Field("state", "ExternalEventState", "Current state. Set by the server."),
+            Field(
+                "pipeline_run",
+                "string",
+                "Resource name of the pipeline run that took it. Empty: none did. Set by the server.",
             ),
         ),
     ),
@@ -4925,7 +5273,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "metric",
                 "string",
-                "Name of the metric. Required for MIN_VALUE and MAX_VALUE. Empty: the metric of the run. A metric that cannot be compared or bounded is refused (`BAD_EVALUATION`). MIN_VALUE and MAX_VALUE also bound suites: `suite:NAME.metric` is the mean over the tests of the suite NAME that have the metric, `suite:NAME/TEST.metric` one test; `domain` is empty then.",
+                "Name of the metric. Required for MIN_VALUE and MAX_VALUE. Empty: the metric of the run. A metric that cannot be compared or bounded is refused (`BAD_EVALUATION`). Metrics of the run's judges and human ratings can be bounded, and `rubric_score` and `human_rating` also be compared with those of the reference. MIN_VALUE and MAX_VALUE also bound suites: `suite:NAME.metric` is the mean over the tests of the suite NAME that have the metric, `suite:NAME/TEST.metric` one test; `domain` is empty then.",
             ),
             Field(
                 "baseline",
@@ -5056,6 +5404,195 @@ MESSAGES: dict[str, Message] = {
             Field("name", "string", "Name of the file, as the task names it."),
             Field(
                 "digest", "string", "Digest of the file (a blob): JSON Lines, or JSON with a list of objects."
+            ),
+        ),
+    ),
+    "HumanRatings": Message(
+        "HumanRatings",
+        "Human ratings of answers to the records of the test parts, from the tasks of labeling that are done when the run starts. They measure `human_win_rate` and `human_rating`.",
+        (
+            Field(
+                "candidate_origin",
+                "string",
+                "Origin of the candidate's answers, as in `Task.origins`, for example the resource name of a model version. Required.",
+            ),
+            Field(
+                "reference_origin",
+                "string",
+                "Origin of the reference's answers. Empty: ratings of the candidate alone.",
+            ),
+        ),
+    ),
+    "HumanResult": Message(
+        "HumanResult",
+        "What people said about the answers to one test part.",
+        (
+            Field("pair_count", "integer", "Number of records with a comparison of the two answers."),
+            Field("win_count", "integer", "Number of records whose comparisons prefer the candidate."),
+            Field("loss_count", "integer", "Number of records whose comparisons prefer the reference."),
+            Field("tie_count", "integer", "Number of records whose comparisons prefer neither."),
+            Field(
+                "comparison_alpha",
+                "number",
+                "Krippendorff's alpha (nominal) of the comparisons. Not set: no record has two, or it is undefined.",
+            ),
+            Field("candidate_rating_count", "integer", "Number of rated answers of the candidate."),
+            Field("reference_rating_count", "integer", "Number of rated answers of the reference."),
+            Field(
+                "rating_alpha",
+                "number",
+                "Krippendorff's alpha (ordinal) of the ratings, over all scales. Not set: no answer has two, or it is undefined.",
+            ),
+        ),
+    ),
+    "Judge": Message(
+        "Judge",
+        "Language model that judges answers: by an OpenAI-compatible endpoint, or a model artifact of the platform. Its creation compares it with the human ratings of the project; it cannot be changed.",
+        (
+            Field("name", "string", "Resource name: `projects/{project}/judges/{judge}`."),
+            Field("revision", "integer", "Increases with every stored change."),
+            Field("create_time", "time", "Time of creation, UTC. Set by the server."),
+            Field("update_time", "time", "Time of the last change, UTC. Set by the server."),
+            Field(
+                "state",
+                "JudgeState",
+                "Current state. Evaluation runs can use the judge once it has SUCCEEDED.",
+            ),
+            Field("kind", "JudgeKind", "How the judge judges. Required."),
+            Field(
+                "base_url",
+                "string",
+                "Base URL of an OpenAI-compatible endpoint, such as `https://judge.example/v1`. The platform appends `/chat/completions`. An address that is not public, and one without TLS, must be listed in `RATOON_EVALUATION_JUDGE_ENDPOINTS`, which also names the variable of its API key. Empty: `model_digest` is set.",
+            ),
+            Field("model", "string", "Name of the model at the endpoint. Required with `base_url`."),
+            Field(
+                "model_digest",
+                "string",
+                "Digest of a model artifact that judges in place of an endpoint, by transformers on the CPU.",
+            ),
+            Field(
+                "criteria",
+                "string",
+                "What makes an answer good, 1 to 4,000 characters. Default: helpful, correct and clear.",
+            ),
+            Field("max_tokens", "integer", "Tokens of a reply at most, 1 to 8,192. 0: 512."),
+            Field("progress", "Progress", "Progress of the comparison with human ratings."),
+            Field("failure", "Failure", "Why the comparison failed. Set in the state FAILED only."),
+            Field("agreement", "JudgeAgreement", "Agreement with people. Set in the state SUCCEEDED."),
+        ),
+    ),
+    "JudgeAgreement": Message(
+        "JudgeAgreement",
+        "Agreement of a judge with the human ratings that the project had when the judge was created, newest first. Comparisons of two answers count for PAIRWISE, ratings from 1 to 5 for RUBRIC.",
+        (
+            Field(
+                "pair_count",
+                "integer",
+                "Number of pairs, or of rated answers, that people and the judge both judged.",
+            ),
+            Field(
+                "raw", "number", "Share of them with the same judgement, from 0 to 1. Not set: there is none."
+            ),
+            Field(
+                "kappa",
+                "number",
+                "Cohen's kappa; with quadratic weights for RUBRIC. Not set: it is undefined, for example because all judgements are the same.",
+            ),
+            Field(
+                "consistency",
+                "number",
+                "Share of the pairs with the same verdict in both orders. Not set: there is none, or a judge of the kind RUBRIC.",
+            ),
+            Field(
+                "unparsable_count",
+                "integer",
+                "Number of pairs or answers without a judgement that can be read. They do not count in `pair_count`.",
+            ),
+            Field(
+                "failed_count",
+                "integer",
+                "Number of pairs or answers for which the endpoint gave no reply. They do not count in `pair_count`.",
+            ),
+            Field(
+                "missing_count",
+                "integer",
+                "Number of pairs or answers whose record was erased or cannot be read. They do not count in `pair_count`.",
+            ),
+        ),
+    ),
+    "JudgeRequirements": Message(
+        "JudgeRequirements",
+        "What must be known of a judge before a rule of a gate may name one of its metrics.",
+        (
+            Field(
+                "min_pair_count", "integer", "Number of pairs, or of rated answers, at least. Not set: 50."
+            ),
+            Field("min_kappa", "number", "Cohen's kappa at least, -1 to 1. Not set: 0.4."),
+        ),
+    ),
+    "JudgeResult": Message(
+        "JudgeResult",
+        "What one judge said about the answers to one test part.",
+        (
+            Field("judge", "string", "Resource name of the judge."),
+            Field(
+                "judged_count",
+                "integer",
+                "Number of records with a judgement: of pairs, or of answers of the candidate.",
+            ),
+            Field(
+                "unparsable_count",
+                "integer",
+                "Number of pairs or answers without a judgement that can be read. They count in no metric.",
+            ),
+            Field(
+                "failed_count",
+                "integer",
+                "Number of pairs or answers for which the endpoint gave no reply. They count in no metric.",
+            ),
+            Field("win_count", "integer", "Number of pairs that the candidate wins."),
+            Field("loss_count", "integer", "Number of pairs that the candidate loses."),
+            Field(
+                "tie_count",
+                "integer",
+                "Number of ties, those of `inconsistent_count` and `identical_count` included.",
+            ),
+            Field(
+                "inconsistent_count",
+                "integer",
+                "Number of pairs whose verdict changed with the order of the answers. Each counts as a tie.",
+            ),
+            Field(
+                "identical_count",
+                "integer",
+                "Number of pairs with the same answer twice. They are ties, and the judge is not asked.",
+            ),
+            Field(
+                "first_position_count",
+                "integer",
+                "Number of pairs of which the first answer won in both orders.",
+            ),
+            Field(
+                "second_position_count",
+                "integer",
+                "Number of pairs of which the second answer won in both orders.",
+            ),
+            Field(
+                "longer_win_rate",
+                "Estimate",
+                "Win rate among the pairs whose longer answer is the candidate's. Not set: there are too few.",
+            ),
+            Field("longer_count", "integer", "Number of these pairs."),
+            Field(
+                "shorter_win_rate",
+                "Estimate",
+                "Win rate among the pairs whose shorter answer is the candidate's. Not set: there are too few.",
+            ),
+            Field("shorter_count", "integer", "Number of these pairs."),
+            Field(
+                "judgements_digest",
+                "string",
+                "Digest of the judgements (a Parquet blob), which holds no texts.",
             ),
         ),
     ),
@@ -5324,7 +5861,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "sources",
                 "string",
-                "Resource names of the ingestion sources to build from, all of the same project. Empty: the run retrains on corrected traffic, as each run that a policy starts does. Without a version in production, such a run fails.",
+                "Resource names of the ingestion sources to build from, all of the same project. Empty: the run retrains on corrected traffic. Without a version in production, such a run fails.",
                 repeated=True,
             ),
             Field("stages", "PipelineRunStage", "Stages of the run, in their order.", repeated=True),
@@ -5351,6 +5888,16 @@ MESSAGES: dict[str, Message] = {
                 "number",
                 "Divergences of the drift that started the run, by feature, in widths of the noise band. Empty for other triggers.",
                 key="string",
+            ),
+            Field(
+                "starting_event",
+                "PipelineRunStartingEvent",
+                "External event that began the run: the oldest one that waited for its policy. Not set: none did.",
+            ),
+            Field(
+                "event_count",
+                "integer",
+                "Number of external events that the run took. List them by `ListExternalEvents`.",
             ),
         ),
     ),
@@ -5400,6 +5947,17 @@ MESSAGES: dict[str, Message] = {
             Field("message", "string", "Current activity or result, in one sentence."),
             Field("start_time", "time", "Time at which the stage started. Not set before."),
             Field("end_time", "time", "Time at which the stage ended. Not set before."),
+        ),
+    ),
+    "PipelineRunStartingEvent": Message(
+        "PipelineRunStartingEvent",
+        "External event that began a run.",
+        (
+            Field("external_event", "string", "Resource name of the external event."),
+            Field("event_id", "string", "`id` of the CloudEvent."),
+            Field("source", "string", "`source` of the CloudEvent."),
+            Field("type", "string", "`type` of the CloudEvent."),
+            Field("time", "time", "`time` of the CloudEvent; the time of receipt if it has none."),
         ),
     ),
     "Policy": Message(
@@ -5476,6 +6034,27 @@ MESSAGES: dict[str, Message] = {
                 "time",
                 "Time of the last decision that differed from the one before it. Set by the server.",
             ),
+            Field(
+                "event_filters",
+                "PolicyEventFilter",
+                "External events that start a run, whatever the drift. An event matches if it matches one of the filters, at most 50. Empty: no event does.",
+                repeated=True,
+            ),
+            Field(
+                "sources",
+                "string",
+                "Resource names of the ingestion sources, of the same project, that a run builds from if an event starts it; at most 100. Such a run does not wait for feedback. Empty: it retrains on corrected traffic, as each other run of a policy does, once there are `min_feedback` answers for it.",
+                repeated=True,
+            ),
+        ),
+    ),
+    "PolicyEventFilter": Message(
+        "PolicyEventFilter",
+        "Condition on an external event. All fields that are set must match: exactly, or, if the text ends in `*`, as a prefix. `type` or `source` is required.",
+        (
+            Field("type", "string", "`type` of the CloudEvent. Empty: any."),
+            Field("source", "string", "`source` of the CloudEvent. Empty: any."),
+            Field("subject", "string", "`subject` of the CloudEvent. Empty: any, or none."),
         ),
     ),
     "PreviewedRecord": Message(
@@ -5624,6 +6203,11 @@ MESSAGES: dict[str, Message] = {
                 "tuning",
                 "ProjectTuningDefaults",
                 "Settings of fine-tuning: which tokens of a conversation are learned, and how much memory it takes.",
+            ),
+            Field(
+                "shadow",
+                "ShadowAnalysis",
+                "Comparison of the new version with the one in production on the same live requests, during the rollouts of pipeline runs. Default: none.",
             ),
         ),
     ),
@@ -6413,7 +6997,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "min_pairs",
                 "integer",
-                "Number of pairs of answers with a known right answer that the rollout waits for before callers get answers of the new version; they must come from at least 20 callers. At most 100,000. It needs a share. 0: the rollout does not wait.",
+                "Number of pairs of answers with a known right answer that the rollout waits for before callers get answers of the new version; they must come from at least 20 callers. At most 2,000. It needs a share. 0: the rollout does not wait.",
             ),
             Field(
                 "max_wait_seconds",
@@ -6438,7 +7022,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "reference_outcome",
                 "string",
-                "Name of the outcome in feedback whose value is the right answer, for the task `regress`. Empty: none; right answers are corrections.",
+                "Name of the outcome in feedback whose value is the right answer, for tasks that answer with a number or a label. Empty: none; right answers are corrections, and labels that users confirm.",
             ),
         ),
     ),
@@ -6492,6 +7076,11 @@ MESSAGES: dict[str, Message] = {
                 "string",
                 "Version tag of the source. Send it with an update or a delete, so that a concurrent change is not lost: a stale value is refused.",
             ),
+            Field(
+                "sample_by",
+                "SourceSampleBy",
+                "For a text file: the part that is one record. Default: a line.",
+            ),
         ),
     ),
     "SourceColumns": Message(
@@ -6544,7 +7133,9 @@ MESSAGES: dict[str, Message] = {
         "Result of reading the beginning of a blob as a source.",
         (
             Field("format", "SourceFormat", "Format of the blob, as requested or as detected."),
-            Field("encoding", "string", "Character encoding of a table. Empty for other formats."),
+            Field(
+                "encoding", "string", "Character encoding of a table or a text file. Empty for other formats."
+            ),
             Field(
                 "encoding_from",
                 "string",
@@ -6601,6 +7192,11 @@ MESSAGES: dict[str, Message] = {
                 "integer",
                 "Number of records by what they are: `text`, `prompt` (without an answer), `answer` (a prompt with right answers), `preference`, `unpaired_preference` (an answer that is good or bad).",
                 key="string",
+            ),
+            Field(
+                "sample_by",
+                "SourceSampleBy",
+                "Part of a text file that is one record. Not set for other formats.",
             ),
         ),
     ),
@@ -7249,6 +7845,12 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
             "An answer in free text that a user called good or bad.",
         ),
     ),
+    "ExternalEventState": (
+        EnumValue("UNSPECIFIED", "STATE_UNSPECIFIED", "Not set."),
+        EnumValue("WAITING", "STATE_WAITING", "It waits for a run of a policy that expects it."),
+        EnumValue("TAKEN", "STATE_TAKEN", "A pipeline run took it."),
+        EnumValue("EXPIRED", "STATE_EXPIRED", "It waited for 7 days; no run takes it any more."),
+    ),
     "FeedbackConsent": (
         EnumValue("UNSPECIFIED", "CONSENT_UNSPECIFIED", "Not set: the default of the project."),
         EnumValue("TRAINING", "CONSENT_TRAINING", "Training and evaluation."),
@@ -7329,6 +7931,24 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
             "The mean of the numbers by people counts, of all numbers if there are none, rounded to three decimal places more than the numbers have. Only for `regress`.",
         ),
     ),
+    "JudgeKind": (
+        EnumValue("UNSPECIFIED", "KIND_UNSPECIFIED", "Not set."),
+        EnumValue(
+            "PAIRWISE", "KIND_PAIRWISE", "Which of two answers is better. Each pair is asked in both orders."
+        ),
+        EnumValue("RUBRIC", "KIND_RUBRIC", "A score from 1 to 5 for one answer."),
+    ),
+    "JudgeState": (
+        EnumValue("UNSPECIFIED", "STATE_UNSPECIFIED", "Not set."),
+        EnumValue("QUEUED", "STATE_QUEUED", "Waiting to start."),
+        EnumValue("RUNNING", "STATE_RUNNING", "The judge is being compared with human ratings."),
+        EnumValue("SUCCEEDED", "STATE_SUCCEEDED", "The comparison completed; `agreement` holds its result."),
+        EnumValue(
+            "FAILED", "STATE_FAILED", "The comparison ended with an error; `failure` holds the reason."
+        ),
+        EnumValue("CANCELLING", "STATE_CANCELLING", "Cancellation was requested; the work is stopping."),
+        EnumValue("CANCELLED", "STATE_CANCELLED", "Cancelled before the comparison completed."),
+    ),
     "LabelSetState": (
         EnumValue("UNSPECIFIED", "STATE_UNSPECIFIED", "Not set."),
         EnumValue("QUEUED", "STATE_QUEUED", "Waiting to start."),
@@ -7393,6 +8013,9 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
             "Started by a policy: users found too large a share of the answers wrong.",
         ),
         EnumValue("SCHEDULE", "TRIGGER_SCHEDULE", "Started by the schedule of a policy."),
+        EnumValue(
+            "EVENT", "TRIGGER_EVENT", "Started by a policy: an external event that it expects was received."
+        ),
     ),
     "Preference": (
         EnumValue("UNSPECIFIED", "PREFERENCE_UNSPECIFIED", "Not set."),
@@ -7530,6 +8153,13 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue("JSONL", "FORMAT_JSONL", "JSON Lines: one JSON object on each line."),
         EnumValue("CSV", "FORMAT_CSV", "CSV table."),
         EnumValue("PARQUET", "FORMAT_PARQUET", "Parquet file."),
+        EnumValue("TEXT", "FORMAT_TEXT", "One text file."),
+    ),
+    "SourceSampleBy": (
+        EnumValue("UNSPECIFIED", "SAMPLE_BY_UNSPECIFIED", "Not set: a line."),
+        EnumValue("LINE", "SAMPLE_BY_LINE", "One line."),
+        EnumValue("PARAGRAPH", "SAMPLE_BY_PARAGRAPH", "The lines between blank lines."),
+        EnumValue("DOCUMENT", "SAMPLE_BY_DOCUMENT", "The whole file."),
     ),
     "SplitMode": (
         EnumValue("UNSPECIFIED", "MODE_UNSPECIFIED", "Not set."),

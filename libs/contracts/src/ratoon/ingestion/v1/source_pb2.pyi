@@ -47,6 +47,8 @@ class Source(_message.Message):
         """CSV table."""
         FORMAT_PARQUET: Source._Format.ValueType  # 6
         """Parquet file."""
+        FORMAT_TEXT: Source._Format.ValueType  # 7
+        """One text file."""
 
     class Format(_Format, metaclass=_FormatEnumTypeWrapper):
         """Format of a blob."""
@@ -65,6 +67,35 @@ class Source(_message.Message):
     """CSV table."""
     FORMAT_PARQUET: Source.Format.ValueType  # 6
     """Parquet file."""
+    FORMAT_TEXT: Source.Format.ValueType  # 7
+    """One text file."""
+
+    class _SampleBy:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _SampleByEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Source._SampleBy.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        SAMPLE_BY_UNSPECIFIED: Source._SampleBy.ValueType  # 0
+        """Not set: a line."""
+        SAMPLE_BY_LINE: Source._SampleBy.ValueType  # 1
+        """One line."""
+        SAMPLE_BY_PARAGRAPH: Source._SampleBy.ValueType  # 2
+        """The lines between blank lines."""
+        SAMPLE_BY_DOCUMENT: Source._SampleBy.ValueType  # 3
+        """The whole file."""
+
+    class SampleBy(_SampleBy, metaclass=_SampleByEnumTypeWrapper):
+        """Part of a text file that is one record. Blank lines are never records."""
+
+    SAMPLE_BY_UNSPECIFIED: Source.SampleBy.ValueType  # 0
+    """Not set: a line."""
+    SAMPLE_BY_LINE: Source.SampleBy.ValueType  # 1
+    """One line."""
+    SAMPLE_BY_PARAGRAPH: Source.SampleBy.ValueType  # 2
+    """The lines between blank lines."""
+    SAMPLE_BY_DOCUMENT: Source.SampleBy.ValueType  # 3
+    """The whole file."""
 
     @_typing.final
     class LabelsByFolderEntry(_message.Message):
@@ -171,6 +202,7 @@ class Source(_message.Message):
     COLUMNS_FIELD_NUMBER: _builtins.int
     ENCODING_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    SAMPLE_BY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/sources/{source}`."""
     revision: _builtins.int
@@ -193,6 +225,8 @@ class Source(_message.Message):
     """Version tag of the source. Send it with an update or a delete, so that a concurrent change is not lost: a stale
     value is refused.
     """
+    sample_by: Global___Source.SampleBy.ValueType
+    """For a text file: the part that is one record. Default: a line."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -228,10 +262,11 @@ class Source(_message.Message):
         columns: Global___Source.Columns | None = ...,
         encoding: _builtins.str = ...,
         etag: _builtins.str = ...,
+        sample_by: Global___Source.SampleBy.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "create_time", b"create_time", "digest", b"digest", "display_name", b"display_name", "encoding", b"encoding", "etag", b"etag", "format", b"format", "labels_by_folder", b"labels_by_folder", "license", b"license", "name", b"name", "revision", b"revision", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "create_time", b"create_time", "digest", b"digest", "display_name", b"display_name", "encoding", b"encoding", "etag", b"etag", "format", b"format", "labels_by_folder", b"labels_by_folder", "license", b"license", "name", b"name", "revision", b"revision", "sample_by", b"sample_by", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -341,10 +376,11 @@ class SourcePreview(_message.Message):
     PROBLEM_FIELD_NUMBER: _builtins.int
     LAYOUT_COUNTS_FIELD_NUMBER: _builtins.int
     KIND_COUNTS_FIELD_NUMBER: _builtins.int
+    SAMPLE_BY_FIELD_NUMBER: _builtins.int
     format: Global___Source.Format.ValueType
     """Format of the blob, as requested or as detected."""
     encoding: _builtins.str
-    """Character encoding of a table. Empty for other formats."""
+    """Character encoding of a table or a text file. Empty for other formats."""
     encoding_from: _builtins.str
     """Origin of the character encoding: `bom`, `declared`, `override`, `detected` or `utf-8`."""
     unlabelled_count: _builtins.int
@@ -363,6 +399,8 @@ class SourcePreview(_message.Message):
     """Stable reason code in UPPER_SNAKE_CASE if the blob yields no usable record. Empty otherwise."""
     problem: _builtins.str
     """Explanation of `problem_reason` in one sentence. Empty without a problem."""
+    sample_by: Global___Source.SampleBy.ValueType
+    """Part of a text file that is one record. Not set for other formats."""
     @_builtins.property
     def columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Columns of a table, in their order. For JSON objects, the fields of the objects that were read."""
@@ -416,10 +454,11 @@ class SourcePreview(_message.Message):
         problem: _builtins.str = ...,
         layout_counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         kind_counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        sample_by: Global___Source.SampleBy.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "complete", b"complete", "encoding", b"encoding", "encoding_from", b"encoding_from", "estimated_item_count", b"estimated_item_count", "format", b"format", "item_count", b"item_count", "kind_counts", b"kind_counts", "label_counts", b"label_counts", "layout_counts", b"layout_counts", "problem", b"problem", "problem_reason", b"problem_reason", "record_count", b"record_count", "records", b"records", "rejected_counts", b"rejected_counts", "rejections", b"rejections", "size_bytes", b"size_bytes", "unlabelled_count", b"unlabelled_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "complete", b"complete", "encoding", b"encoding", "encoding_from", b"encoding_from", "estimated_item_count", b"estimated_item_count", "format", b"format", "item_count", b"item_count", "kind_counts", b"kind_counts", "label_counts", b"label_counts", "layout_counts", b"layout_counts", "problem", b"problem", "problem_reason", b"problem_reason", "record_count", b"record_count", "records", b"records", "rejected_counts", b"rejected_counts", "rejections", b"rejections", "sample_by", b"sample_by", "size_bytes", b"size_bytes", "unlabelled_count", b"unlabelled_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

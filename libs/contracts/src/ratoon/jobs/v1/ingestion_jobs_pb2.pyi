@@ -220,6 +220,7 @@ class SourceSpec(_message.Message):
     LABELS_BY_FOLDER_FIELD_NUMBER: _builtins.int
     COLUMNS_FIELD_NUMBER: _builtins.int
     ENCODING_FIELD_NUMBER: _builtins.int
+    SAMPLE_BY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name of the source."""
     digest: _builtins.str
@@ -230,6 +231,8 @@ class SourceSpec(_message.Message):
     """Licence of the texts."""
     encoding: _builtins.str
     """Charset of items that do not declare one, as a WHATWG label. Empty: detected."""
+    sample_by: _builtins.str
+    """Part of a text file that is one record: `LINE`, `PARAGRAPH` or `DOCUMENT`. Empty: `LINE`."""
     @_builtins.property
     def labels_by_folder(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Label by directory name. Empty: the directory of an item is its label."""
@@ -248,10 +251,11 @@ class SourceSpec(_message.Message):
         labels_by_folder: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         columns: Global___SourceSpec.Columns | None = ...,
         encoding: _builtins.str = ...,
+        sample_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "digest", b"digest", "encoding", b"encoding", "format", b"format", "labels_by_folder", b"labels_by_folder", "licence", b"licence", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "digest", b"digest", "encoding", b"encoding", "format", b"format", "labels_by_folder", b"labels_by_folder", "licence", b"licence", "name", b"name", "sample_by", b"sample_by"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

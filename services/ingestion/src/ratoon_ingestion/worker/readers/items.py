@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 
 from ratoon_ingestion.domain.curation import Rejected
-from ratoon_ingestion.domain.sources import Columns, Format
+from ratoon_ingestion.domain.sources import Columns, Format, SampleBy
 from ratoon_ingestion.worker.charset import EncodingRefused, named_codec
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
@@ -62,6 +62,8 @@ class SourceSpec:
     columns: Columns = field(default_factory=Columns)
     encoding: str = ""
     """Charset of what does not declare its own, by a WHATWG label; empty: detected."""
+    sample_by: SampleBy = SampleBy.LINE
+    """Of a text file, the part that is one record."""
 
     def label_of(self, path: str) -> str | None:
         """The label that an item's path gives it, if any."""

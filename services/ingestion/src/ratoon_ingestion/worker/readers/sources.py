@@ -15,6 +15,7 @@ from ratoon_ingestion.worker.readers.items import (
 )
 from ratoon_ingestion.worker.readers.mbox import read_mbox
 from ratoon_ingestion.worker.readers.tables import read_csv, read_jsonl, read_parquet
+from ratoon_ingestion.worker.readers.texts import read_text
 
 
 def read_source(
@@ -45,3 +46,5 @@ def _reader(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Iterato
             return read_csv(source, store, limits)
         case Format.PARQUET:
             return read_parquet(source, store, limits)
+        case Format.TEXT:
+            return read_text(source, store, limits)

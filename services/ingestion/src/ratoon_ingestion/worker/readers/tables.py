@@ -71,7 +71,7 @@ def read_csv(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Entrie
         places, width = layout(source, header), len(header)
         for row in rows:
             entry = _within(_csv_item(source.columns, places, width, row), limits)
-            yield _with_charset(entry, encoding, row.lost)
+            yield with_charset(entry, encoding, row.lost)
 
 
 def _csv_table(
@@ -135,12 +135,12 @@ def read_jsonl(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Entr
         if not starts_document(first.text):
             for line in chain((first,), lines):
                 for entry in _json_line(source.columns, line, fields):
-                    yield _with_charset(_within(entry, limits), encoding, line.lost)
+                    yield with_charset(_within(entry, limits), encoding, line.lost)
             check_fields(source, fields)
             return
     with opened(source, store, limits) as (stream, encoding):
         for entry in _json_document(source, stream, limits, fields):
-            yield _with_charset(_within(entry, limits), encoding, 0)
+            yield with_charset(_within(entry, limits), encoding, 0)
     check_fields(source, fields)
 
 
@@ -224,7 +224,7 @@ def _json_row(columns: Columns, row: object, path: str, fields: dict[str, None])
     return _item(columns, row, path)
 
 
-def _with_charset(entry: Item | Rejection, encoding: Encoding, lost: int) -> Item | Rejection:
+def with_charset(entry: Item | Rejection, encoding: Encoding, lost: int) -> Item | Rejection:
     """The entry, with the charset of its table if that was guessed, or reported to lack characters."""
     if isinstance(entry, Rejection):
         return entry
