@@ -310,6 +310,29 @@ def _serving(memory: Resources) -> None:
         createTime=at(31),
         progress={"fraction": 0.6, "message": "all traffic is on v1.1"},
         steps=[{"time": at(31.2), "state": "SHIFTING", "message": "2 canary prompts answered"}],
+        shadow={"share": 0.5, "minPairs": 50, "maxWaitSeconds": 600},
+        shadowComparison={
+            "requestCount": "80",
+            "agreement": 0.75,
+            "metric": {"name": "macro_f1", "direction": "DIRECTION_HIGHER"},
+            "newVersion": {
+                "latencyP50Seconds": 0.3,
+                "meanTokens": 7.5,
+                "shadowCount": "80",
+                "errorCount": "2",
+            },
+            "oldVersion": {"latencyP50Seconds": 0.1, "meanTokens": 8, "shadowCount": "0", "errorCount": "0"},
+            "byMetric": {
+                "pairCount": "50",
+                "callerCount": "25",
+                "newValue": 0.9,
+                "oldValue": 0.8,
+                "gain": 0.1,
+                "gainLow": 0.05,
+                "gainHigh": 0.15,
+            },
+            "message": "macro-F1 on 50 pairs of 25 callers.",
+        },
         **common,
     )
 

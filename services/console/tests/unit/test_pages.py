@@ -424,6 +424,16 @@ def test_a_log_in_leads_to_this_console_alone(busy, to):
     visit(busy, "", scenario)
 
 
+def test_a_rollout_shows_the_comparison_on_the_same_requests(busy):
+    async def scenario(client: httpx.AsyncClient) -> None:
+        page = (await client.get("/p/mail/rollouts/ro2")).text
+        assert "Both versions on the same requests" in page
+        assert '<th scope="row">macro-F1</th><td class="n">0.900</td><td class="n">0.800</td>' in page
+        assert "Gain of the new version: 0.100 (0.050 to 0.150)." in page
+
+    visit(busy, "viewer", scenario)
+
+
 def test_a_wrong_key_is_reported(busy):
     async def scenario(client: httpx.AsyncClient) -> None:
         answer = await client.post("/login", data={"key": "nobody's"})

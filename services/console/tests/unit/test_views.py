@@ -379,3 +379,31 @@ def test_feedback_is_the_share_of_unhappy_callers_beside_the_number_of_wrong_ans
         "25.0% unhappy callers",
         "48 of 50 answers with feedback were wrong",
     )
+
+
+def test_a_rollout_shows_how_both_versions_answered_the_same_requests():
+    comparison = {
+        "requestCount": "8",
+        "agreement": 0.75,
+        "similarity": 0.5,
+        "metric": {"name": "rouge_l"},
+        "newVersion": {"latencyP50Seconds": 0.25, "meanTokens": 7.5, "shadowCount": "8", "errorCount": "2"},
+        "message": "No right answer is known yet.",
+    }
+    waiting = {"shadow": {"minPairs": 50, "maxWaitSeconds": 600}, "shadowComparison": comparison}
+    assert [(row.name, row.new, row.old) for row in rollouts.compared(waiting)] == [
+        ("Median latency", "0.250 s", "0.000 s"),
+        ("Mean length in tokens", "7.5", "0.0"),
+        ("Failed in the shadow", "2 of 8", "–"),
+    ]
+    assert rollouts.shadow_sentences(waiting) == [
+        "No right answer is known yet.",
+        "ROUGE-L between both answers: 0.500.",
+        "Callers get the new version after 50 pairs without a loss; longest wait: 10 min.",
+    ]
+    comparison["byMetric"] = {"newValue": 0.4, "gain": 0.4, "pairCount": "1"}
+    assert rollouts.compared(waiting)[0] == rollouts.Compared("ROUGE-L", "0.400", "0.000")
+    assert "Gain of the new version: 0.400." in rollouts.shadow_sentences(waiting)
+    comparison["byMetric"] |= {"gainLow": 0.1, "gainHigh": 0.7}
+    assert "Gain of the new version: 0.400 (0.100 to 0.700)." in rollouts.shadow_sentences(waiting)
+    assert (rollouts.compared({}), rollouts.shadow_sentences({})) == ([], [])

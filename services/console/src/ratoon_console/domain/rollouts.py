@@ -3,7 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ratoon_console.domain.words import JSON, ended, last_part, plain_state, seconds_between
+from ratoon.tasks.titles import metric_title
+from ratoon_console.domain.words import (
+    JSON,
+    decimal,
+    duration,
+    ended,
+    last_part,
+    number,
+    plain_state,
+    seconds_between,
+)
 
 
 @dataclass(frozen=True)
@@ -24,6 +34,56 @@ class RolloutStep:
     message: str
     time: str
     after_s: float
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A value of both versions on the same requests."""
+
+    name: str
+    new: str
+    old: str
+
+
+def compared(rollout: JSON) -> list[Compared]:
+    """Return how both versions answered the same requests; nothing before the first shadow answer."""
+    comparison = rollout.get("shadowComparison")
+    if not comparison:
+        return []
+    sides = [comparison.get(name, {}) for name in ("newVersion", "oldVersion")]
+    rows = [
+        Compared("Median latency", *(f"{decimal(side.get('latencyP50Seconds'))} s" for side in sides)),
+        Compared("Mean length in tokens", *(decimal(side.get("meanTokens"), 1) for side in sides)),
+        Compared("Failed in the shadow", *map(_failed, sides)),
+    ]
+    if result := comparison.get("byMetric"):
+        values = (decimal(result.get(name)) for name in ("newValue", "oldValue"))
+        rows.insert(0, Compared(metric_title(comparison["metric"]["name"]), *values))
+    return rows
+
+
+def shadow_sentences(rollout: JSON) -> list[str]:
+    """Return what the comparison says, and which rule a rollout has for it."""
+    comparison, settings = rollout.get("shadowComparison") or {}, rollout.get("shadow") or {}
+    sentences = [comparison["message"]] if comparison.get("message") else []
+    if result := comparison.get("byMetric"):
+        low, high = result.get("gainLow"), result.get("gainHigh")
+        interval = "" if low is None else f" ({decimal(low)} to {decimal(high)})"
+        sentences.append(f"Gain of the new version: {decimal(result.get('gain'))}{interval}.")
+    if "similarity" in comparison:
+        name = metric_title(comparison["metric"]["name"])
+        sentences.append(f"{name} between both answers: {decimal(comparison['similarity'])}.")
+    if pairs := number(settings.get("minPairs")):
+        wait = duration(settings.get("maxWaitSeconds", 0.0))
+        sentences.append(
+            f"Callers get the new version after {pairs} pairs without a loss; longest wait: {wait}."
+        )
+    return sentences
+
+
+def _failed(side: JSON) -> str:
+    shadows = number(side.get("shadowCount"))
+    return f"{number(side.get('errorCount'))} of {shadows}" if shadows else "–"
 
 
 def buttons(rollout: JSON, deployment: JSON | None) -> list[Button]:

@@ -53,6 +53,8 @@ async def rollout_page(place: Place, api: Api) -> View:
             "buttons": rollouts.buttons(rollout, deployment),
             "under_way": not over,
             "steps": rollouts.steps(rollout),
+            "compared": rollouts.compared(rollout),
+            "shadow_sentences": rollouts.shadow_sentences(rollout),
         },
         watched=() if over else (name,),
         spoken=_spoken(rollout, deployment),
