@@ -195,10 +195,19 @@ def test_exact_match_and_token_f1_leave_out_case_punctuation_and_articles():
     assert exact_match("The Eiffel Tower.", ["eiffel tower", "Paris"]) == 1
     assert exact_match("Eiffel", ["eiffel tower"]) == 0
     assert token_f1("the cat sat", ["a cat sat down", "dog"]) == pytest.approx(2 * 2 / 5)
-    assert token_f1("?", ["!"]) == 1
+    assert token_f1("?", ["!"]) == 0
     assert token_f1("?", ["word"]) == 0
     with pytest.raises(ValueError, match="no reference"):
         exact_match("x", [])
+
+
+@pytest.mark.parametrize("reference", ["A", "the", "\N{THUMBS UP SIGN}", "<=", "\u2212"])
+def test_an_answer_of_articles_or_symbols_is_right_as_it_is_alone(reference):
+    for metric in (exact_match, token_f1):
+        assert metric(f" {reference} ", [reference]) == 1
+        assert [metric(wrong, [reference]) for wrong in ("", "B", "an", "?", "\N{THUMBS DOWN SIGN}")] == [
+            0
+        ] * 5
 
 
 def test_json_fields_are_compared_by_path_and_value():

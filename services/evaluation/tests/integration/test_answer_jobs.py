@@ -251,7 +251,8 @@ def test_a_part_without_references_needs_a_task_without_them(spec, store, tmp_pa
     free = without | {"task_spec": {"generate": {"reference_free": True, "defaults": {"max_tokens": 6}}}}
     result = run(free, tmp_path / "two")
     candidate = scores_of(result)["candidate"]
-    assert set(candidate["metrics"]) == {"refusal_rate", "answer_length", "distinct_1", "distinct_2"}
+    assert set(candidate["metrics"]) == {"refusal_rate", "answer_length", "distinct_1"}
+    assert candidate["unmeasured"]["distinct_2"] == "No answer has 2 words."
     assert "exact_match" in candidate["unmeasured"]
     assert not result["evaluation"]["verdict"]["passed"]
 

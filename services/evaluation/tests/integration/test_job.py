@@ -72,6 +72,21 @@ def test_a_taught_model_passes_against_one_that_always_says_ham(spec, store, tmp
     assert "Passed." in page
 
 
+def test_one_record_passes_no_gate(spec, store, tmp_path):
+    """All resamples of it are the same, so its interval would be a point."""
+    test = store.put_bytes(part_blob(mails(1)))
+    domains = [{"name": name, "test": test, "train": ""} for name in ("old", "new")]
+    result = evaluation_job.run(
+        spec | {"domains": domains, "rules": spec["rules"][1:]}, job_in(tmp_path / "job")
+    )
+    verdict = result["evaluation"]["verdict"]
+    assert not verdict["passed"]
+    assert (
+        "macro-F1 was not measured there (The test part has one record" in verdict["findings"][0]["sentence"]
+    )
+    assert "has one record" in store.read(result["report_html"]).decode()
+
+
 def test_predictions_and_wrong_answers_are_stored_without_text(spec, store, tmp_path):
     swapped = spec | {"candidate": spec["reference"], "reference": ""}
     result = evaluation_job.run(swapped, job_in(tmp_path / "job"))

@@ -13,8 +13,9 @@ from ratoon.tasks.compute import Accelerator, Compute, Dtype
 from ratoon.testkit.models import tiny_adapter, tiny_llama
 from ratoon_evaluation.worker.decoding import Decoding
 from ratoon_evaluation.worker.generator import Generator, Prompt
-from ratoon_evaluation.worker.models import AcceleratorMissing, LoadedModel, check_device
+from ratoon_evaluation.worker.models import AcceleratorMissing, LoadedModel, ModelNotFinite, check_device
 from ratoon_evaluation.worker.scorer import Scorer
+from ratoon_evaluation.worker.suites.likelihood import LikelihoodScorer
 
 
 def test_an_adapter_on_a_tied_head_leaves_the_embeddings(tmp_path):
@@ -67,6 +68,22 @@ def test_an_adapter_is_merged_before_its_weights_are_rounded(tmp_path):
     exact = dict(LoadedModel(folder, threads=1).model.named_parameters())
     for name, parameter in rounded.named_parameters():
         assert torch.equal(parameter, exact[name].to(torch.bfloat16)), name
+
+
+def test_a_model_that_computes_no_numbers_gives_no_answer(tmp_path):
+    """Its first label would win each time, and its first choice: a score that says nothing."""
+    folder = tiny_llama(tmp_path)
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    model.model.layers[0].mlp.down_proj.weight.data[3, 5] = float("nan")
+    model.save_pretrained(folder)
+    loaded = LoadedModel(ModelFolder(folder), 1)
+    for score in (
+        lambda: Scorer(ModelFolder(folder), ("ham", "spam"), 1).score(["Hello"], lambda done: None),
+        lambda: Generator(loaded, Decoding(4)).answer([Prompt([1, 5, 9], [7])], lambda done: None),
+        lambda: LikelihoodScorer(loaded).score([("Hello", " you")], lambda done: None),
+    ):
+        with pytest.raises(ModelNotFinite, match="values that are not numbers"):
+            score()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is an NVIDIA GPU here")

@@ -65,7 +65,10 @@ def words(text: str) -> list[str]:
 
 
 def exact_match(answer: str, references: Sequence[str]) -> float:
-    """Return 1 if the words of the answer are those of a reference, without English articles, else 0."""
+    """Return 1 if the words of the answer are those of a reference, without English articles, else 0.
+
+    A text of articles alone, such as the choice `A`, is those; a text without words is its characters.
+    """
     return _best(lambda reference: float(_content(answer) == _content(reference)), references)
 
 
@@ -224,7 +227,8 @@ def _best(score: Callable[[str], float], references: Sequence[str]) -> float:
 
 def _content(text: str) -> list[str]:
     plain = unicodedata.normalize("NFC", text).replace(_MINUS, "-").lower()
-    return [word for word in _SIGNED.findall(plain) if word not in _ARTICLES]
+    words = _SIGNED.findall(plain)
+    return [word for word in words if word not in _ARTICLES] or words or plain.split()
 
 
 def _bag_f1(left: Tokens, right: Tokens) -> float:

@@ -274,7 +274,9 @@ def _compared(rule: Rule, scores: DomainScores, metric: Metric, criteria: _Crite
     if scores.reference is None and difference is None:
         return _missing(rule, "the candidate was not compared with a reference there")
     if difference is None:
-        return _unmeasured(rule, scores.candidate, metric, criteria)
+        has_value = metric.name in scores.candidate.measured
+        lacking = scores.reference if scores.reference and has_value else scores.candidate
+        return _unmeasured(rule, lacking, metric, criteria)
     better = " (lower is better)" if _is_lower_better(metric) else ""
     text = f"{metric_title(metric.name)} changes by {span(difference, metric, sign='+')} against the reference{better}"
     finding = _held(rule, difference, _raw(rule.threshold, metric), metric, text)

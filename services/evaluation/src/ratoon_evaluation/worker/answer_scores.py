@@ -124,6 +124,7 @@ class TextScores(ScoresOfColumns):
         if answered.nll is not None:
             columns |= self._perplexity(answered.nll, answered.nll_tokens)
         self.columns = columns
+        self.unmeasured |= _without_grams(self._words, columns)
 
     def statistics(self, rows: Rows, units: Units) -> dict[str, Statistic]:
         """Return the metrics over these records, distinct-n included."""
@@ -195,7 +196,8 @@ def _chrf_counts(answered: Answered) -> Floats:
 
 
 def _each(of: Callable[[Sequence[float]], float]) -> Callable[[Floats], Floats]:
-    return lambda sums: np.array([of(row) for row in sums.tolist()])
+    """Return the function for several rows of sums; NaN where nothing was counted, as without any reference."""
+    return lambda sums: np.array([of(row) if any(row) else math.nan for row in sums.tolist()])
 
 
 def mean_column(values: Sequence[float], counted: Floats | None = None) -> Column:
@@ -213,6 +215,20 @@ def ratio_of(sums: Floats) -> Floats:
 def _perplexity(sums: Floats) -> Floats:
     with np.errstate(over="ignore"):
         return np.asarray(np.exp(ratio_of(sums)))
+
+
+def _without_grams(words: Sequence[Sequence[str]], columns: Mapping[str, Column]) -> dict[str, str]:
+    """Return why metrics of n-grams have no value: no answer is long enough to have one."""
+    longest = max(map(len, words), default=0)
+    unmeasured = {
+        f"distinct_{order}": f"No answer has {order} word{'s' if order > 1 else ''}."
+        for order in (1, 2)
+        if longest < order
+    }
+    possible = 2 * text_metrics.BLEU_ORDER - 1
+    if "bleu" in columns and not columns["bleu"].summands[:, possible].any():
+        unmeasured["bleu"] = f"No answer has {text_metrics.BLEU_ORDER} tokens, which BLEU needs."
+    return unmeasured
 
 
 def _distinct(words: Sequence[Sequence[str]], order: int, units: Units) -> Statistic:

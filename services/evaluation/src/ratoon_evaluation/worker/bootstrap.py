@@ -22,6 +22,8 @@ Units = npt.NDArray[np.int64]
 _CELLS = 1 << 22
 """At most so many weights are drawn at once."""
 MIN_UNITS = 2
+MIN_KNOWN = 0.8
+"""Smallest share of the draws that must have a value: a metric of one group alone has one in at most 75 %."""
 
 
 class Statistic(Protocol):
@@ -42,7 +44,8 @@ class OfSums:
 
     def __call__(self, weights: Floats) -> Floats:
         """Return the function of the weighted sums."""
-        return self._of(weights @ self._sums)
+        with np.errstate(invalid="ignore"):
+            return self._of(weights @ self._sums)
 
 
 class Linearised:
@@ -100,7 +103,9 @@ class Draws:
         """Return the differences of what both have, minus the other's, with their intervals."""
         both = [name for name in self.values if name in other.values]
         values = {name: self.values[name] - other.values[name] for name in both}
-        return Draws(values, {name: self.draws[name] - other.draws[name] for name in both}).intervals(how)
+        with np.errstate(invalid="ignore"):
+            draws = {name: self.draws[name] - other.draws[name] for name in both}
+        return Draws(values, draws).intervals(how)
 
 
 def drawn(how: Resampling, units: int, answerers: Sequence[Mapping[str, Statistic]]) -> list[Draws]:
@@ -127,6 +132,11 @@ def _weights(how: Resampling, units: int) -> Iterator[Floats]:
 
 
 def _interval(how: Resampling, value: float, draws: Floats) -> Interval | None:
-    """Return the interval of the draws that have a value; None without a value."""
-    known = draws[np.isfinite(draws)]
-    return how.interval(value, known) if np.isfinite(value) and len(known) else None
+    """Return the interval of the draws that have a value; None without a value, or if too few draws have one.
+
+    Draws beyond all numbers are not left out, since the interval would be too narrow.
+    """
+    known = draws[~np.isnan(draws)]
+    if not np.isfinite(value) or not np.isfinite(known).all() or len(known) < MIN_KNOWN * len(draws):
+        return None
+    return how.interval(value, known)

@@ -22,6 +22,7 @@ _ONE_UNIT = (
     "Add records of other groups."
 )
 _NOT_FINITE = "The value is too large, or is not a number."
+_FEW_UNITS = "Too few records of different groups have this metric, so no interval can be given."
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def measure(
     rows = np.arange(len(part))
     draws = _drawn(part, rows, answerers.values(), how)
     by_name = dict(zip(answerers, draws, strict=True))
-    scores = {name: _scores(part, each, by_name[name], how) for name, each in answerers.items()}
+    scores = {name: _scores(part, rows, each, by_name[name], how) for name, each in answerers.items()}
     for role in (CANDIDATE, REFERENCE):
         if role in answerers:
             scores[role] = _with_slices(scores[role], part, answerers[role], how)
@@ -60,8 +61,8 @@ def measure(
         reference=scores.get(REFERENCE),
         baselines=baselines,
         best_baseline=best,
-        differences=_differences(by_name, REFERENCE, how),
-        baseline_differences=_differences(by_name, best, how),
+        differences=_differences(by_name, scores, REFERENCE, how),
+        baseline_differences=_differences(by_name, scores, best, how),
     )
 
 
@@ -87,12 +88,17 @@ def _drawn(
     return drawn(how, count, [answerer.scores.statistics(rows, units) for answerer in each])
 
 
-def _scores(part: Part, answerer: Answerer, draws: Draws, how: Resampling) -> Scores:
+def _scores(
+    part: Part, rows: npt.NDArray[np.int64], answerer: Answerer, draws: Draws, how: Resampling
+) -> Scores:
     metrics = draws.intervals(how)
-    unmeasured = dict(answerer.scores.unmeasured)
+    unmeasured = {
+        **{name: _why(value) for name, value in draws.values.items() if name not in metrics},
+        **answerer.scores.unmeasured,
+    }
     if not draws.values:
-        unmeasured |= dict.fromkeys(answerer.scores.columns, _ONE_UNIT)
-    unmeasured |= dict.fromkeys(draws.values.keys() - metrics.keys() - unmeasured.keys(), _NOT_FINITE)
+        names = answerer.scores.statistics(rows, np.zeros(len(rows), dtype=np.int64))
+        unmeasured = {**dict.fromkeys(names, _ONE_UNIT), **answerer.scores.unmeasured}
     perplexity = metrics.get("perplexity")
     return Scores(
         records=len(part),
@@ -106,17 +112,31 @@ def _scores(part: Part, answerer: Answerer, draws: Draws, how: Resampling) -> Sc
     )
 
 
+def _why(value: float) -> str:
+    """Return why a metric has no interval."""
+    return _FEW_UNITS if np.isfinite(value) else _NOT_FINITE
+
+
 def _with_slices(scores: Scores, part: Part, answerer: Answerer, how: Resampling) -> Scores:
     slices = slices_of([len(text) for text in part.texts], part.languages, part.attributes)
     measured = []
     for name, positions in slices.items():
         (draws,) = _drawn(part, np.array(positions), [answerer], how)
-        measured.append(SliceScore(name, len(positions), metrics=draws.intervals(how)))
+        metrics = draws.intervals(how)
+        known = {name: each for name, each in metrics.items() if name not in scores.unmeasured}
+        measured.append(SliceScore(name, len(positions), metrics=known))
     return replace(scores, slices=tuple(measured))
 
 
-def _differences(by_name: Mapping[str, Draws], other: str, how: Resampling) -> dict[str, Interval]:
-    return by_name[CANDIDATE].differences(by_name[other], how) if other in by_name else {}
+def _differences(
+    by_name: Mapping[str, Draws], scores: Mapping[str, Scores], other: str, how: Resampling
+) -> dict[str, Interval]:
+    """Return the differences of the metrics that both have."""
+    if other not in by_name:
+        return {}
+    both = scores[CANDIDATE].metrics.keys() & scores[other].metrics.keys()
+    differences = by_name[CANDIDATE].differences(by_name[other], how)
+    return {name: each for name, each in differences.items() if name in both}
 
 
 def _best(baselines: Mapping[str, Scores], primary: Metric) -> str:

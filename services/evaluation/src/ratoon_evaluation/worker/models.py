@@ -28,7 +28,7 @@ with hidden(
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging as transformers_logging
 
-__all__ = ["AcceleratorMissing", "LoadedModel", "check_device", "positions", "torch"]
+__all__ = ["AcceleratorMissing", "LoadedModel", "ModelNotFinite", "check_device", "positions", "torch"]
 
 transformers_logging.disable_progress_bar()
 
@@ -42,6 +42,12 @@ class AcceleratorMissing(RuntimeError):
     """The machine that evaluates models lacks the requested accelerator."""
 
     reason = "ACCELERATOR_UNAVAILABLE"
+
+
+class ModelNotFinite(RuntimeError):
+    """A model computes values that are no numbers, so that none of its answers means anything."""
+
+    reason = "MODEL_NOT_FINITE"
 
 
 def check_device(compute: Compute) -> None:
@@ -126,8 +132,13 @@ def _move_inputs(model: Any, device: Any) -> None:
 
 
 def _return_logits(_model: Any, _args: tuple[Any, ...], out: Any) -> Any:
-    """Bring the logits of a call to the CPU, in float32."""
+    """Bring the logits of a call to the CPU, in float32; ModelNotFinite if the last ones are no numbers."""
     out.logits = out.logits.float().cpu()
+    if out.logits[:, -1].isnan().any():
+        raise ModelNotFinite(
+            "The model computes values that are not numbers. Check its weights, or evaluate it in float32 if it was "
+            "not trained in the number format of the run."
+        )
     return out
 
 

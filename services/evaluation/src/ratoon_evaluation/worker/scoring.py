@@ -14,6 +14,7 @@ from ratoon_evaluation.domain.kinds.classify import Confusion
 from ratoon_evaluation.domain.scores import Interval, Scores, SliceScore
 from ratoon_evaluation.domain.slices import slices_of
 from ratoon_evaluation.worker import resampling
+from ratoon_evaluation.worker.bootstrap import MIN_UNITS
 from ratoon_evaluation.worker.parts import Part
 from ratoon_evaluation.worker.resampling import Resampling
 from ratoon_evaluation.worker.scorer import Answers
@@ -41,18 +42,27 @@ def answer_scores(
     """Scores of any answerer; `shares` (records, labels) are its probabilities of the labels."""
     confusion = Confusion.of(labels, zip(truth, predicted, strict=True))
     macro = confusion.macro()
-    accuracy, macro_f1 = _intervals(confusion, how)
+    accuracy, macro_f1 = _intervals(confusion, how) if confusion.total >= MIN_UNITS else (None, None)
+    auc = _auc(truth, labels, shares, how)
     return Scores(
         records=confusion.total,
         accuracy=accuracy,
         macro_f1=macro_f1,
         precision=macro.precision,
         recall=macro.recall,
-        auc=_auc(truth, labels, shares, how),
+        auc=auc,
         perplexity=None,
         classes=confusion.classes(),
         confusion=confusion,
+        unmeasured=_unmeasured(confusion, auc),
     )
+
+
+def _unmeasured(confusion: Confusion, auc: Interval | None) -> dict[str, str]:
+    """Return why metrics have no value."""
+    if confusion.total < MIN_UNITS:
+        return dict.fromkeys(("macro_f1", "accuracy", "auc"), _ONE_RECORD)
+    return {} if auc else {"auc": _ONE_LABEL}
 
 
 def slice_scores(
@@ -69,6 +79,8 @@ def gains(
     part: Part, labels: Sequence[str], candidate: Sequence[str], reference: Sequence[str], how: Resampling
 ) -> dict[str, Interval]:
     """Metrics of the candidate minus the reference's by name, by paired bootstrap over the part's records."""
+    if len(part) < MIN_UNITS:
+        return {}
     index = {label: position for position, label in enumerate(labels)}
     truth, first, second = (_coded(index, answers) for answers in (part.labels, candidate, reference))
     statistics = _STATISTICS.values()
@@ -76,6 +88,8 @@ def gains(
     return dict(zip(_STATISTICS, intervals, strict=True))
 
 
+_ONE_RECORD = "The test part has one record, which gives no interval. Add others."
+_ONE_LABEL = "All records of the test part have the same label."
 _STATISTICS: Mapping[str, Callable[[resampling.Counts], resampling.Floats]] = {
     "macro_f1": resampling.macro_f1,
     "accuracy": resampling.accuracy,

@@ -123,8 +123,8 @@ def examples(train: Part, count: int) -> tuple[Record, ...]:
 
 
 def _references(record: Record) -> tuple[str, ...]:
-    """Return the right answers; one that was judged bad is none."""
-    return () if record.is_good is False else record.answers
+    """Return the right answers; one that was judged bad is none, and neither is an empty one."""
+    return () if record.is_good is False else tuple(answer for answer in record.answers if answer.strip())
 
 
 def _decoding(spec: ScoringSpec, task: Generate) -> Decoding:

@@ -31,6 +31,7 @@ _SETTINGS = b"ratoon.answer_settings"
 _VERSION = 1
 """Raised when answers to the same tests would change."""
 _ONE_DOCUMENT = "One document gives no interval: add others."
+_NO_NUMBER = "The value of a document is not a number."
 
 
 class Loader(Protocol):
@@ -129,7 +130,9 @@ def of_documents(
     if draws is None:
         return replace(counted, unmeasured=dict.fromkeys(values[CANDIDATE], _ONE_DOCUMENT))
     candidate, reference = draws[CANDIDATE], draws.get(REFERENCE)
-    measured = replace(counted, candidate=candidate.intervals(how))
+    known = candidate.intervals(how)
+    unmeasured = dict.fromkeys(candidate.values.keys() - known.keys(), _NO_NUMBER)
+    measured = replace(counted, candidate=known, unmeasured=unmeasured)
     if reference is None:
         return measured
     differences = candidate.differences(reference, how)
