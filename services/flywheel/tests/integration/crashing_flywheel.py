@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from ratoon.events.embedded import EmbeddedLog
+from ratoon.operations import operations as mechanism
 from ratoon.operations.operations import Operations
 from ratoon.process.clock import SystemClock
 from ratoon.service.compute import JobDevices
@@ -29,6 +30,7 @@ from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.entrypoints.external_events import ExternalEventConsumer, receiver
 
 PROJECT = "projects/mail"
+mechanism._LEASE_S = 1.0
 
 
 class Fuse:

@@ -6,10 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+import uuid
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from kafka import KafkaAdminClient, KafkaProducer
 
 from ratoon.events.embedded import EmbeddedLog
 from ratoon.events.ports import Record, Topic
@@ -19,16 +21,26 @@ from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
 from ratoon.process.clock import SystemClock
 from ratoon.process.errors import AlreadyExists, InvalidArgument, NotFound, PermissionDenied
 from ratoon.security.identity import Role
+from ratoon.testkit.kafka import kafka_broker
 from ratoon.testkit.services import running
 from ratoon.testkit.waiting import until
 from ratoon_flywheel.settings import Settings
 
+__all__ = ["kafka_broker"]
 PARENT = "projects/mail"
 SOURCE = f"{PARENT}/sources/mails"
 TOPIC = "lake.events"
 Run = pipeline_run_pb2.PipelineRun
 Event = external_event_pb2.ExternalEvent
 FILTER = policy_pb2.Policy.EventFilter(type="com.example.object.*", source="/buckets/mail")
+CE_HEADERS = {
+    "ce_specversion": "1.0",
+    "ce_id": "e-1",
+    "ce_source": "/buckets/mail",
+    "ce_type": "com.example.object.created",
+    "ce_time": "2026-06-01T12:00:00Z",
+    "content-type": "application/avro",
+}
 CRASHING = Path(__file__).with_name("crashing_flywheel.py")
 
 
@@ -147,6 +159,33 @@ def test_events_of_a_topic_start_runs_once_over_a_restart(state, peers, database
             until(lambda: len(events(flywheel)) == 2)
             assert [event.state for event in events(flywheel)] == [Event.STATE_TAKEN, Event.STATE_WAITING]
             assert len(runs(flywheel)) == 1
+
+
+@pytest.mark.kafka
+def test_a_stock_producer_on_kafka_starts_a_run(state, peers, databases, kafka_broker):
+    server, topic = kafka_broker.direct, f"lake-{uuid.uuid4().hex[:8]}"
+    with closing(KafkaAdminClient(bootstrap_servers=server)) as admin:
+        admin.create_topics({topic: {"num_partitions": 2, "replication_factor": 1}})
+    headers = [(name, value.encode()) for name, value in CE_HEADERS.items()]
+    structured = [("content-type", b"application/cloudevents+json")]
+    with closing(KafkaProducer(bootstrap_servers=server)) as producer:
+        producer.send(topic, b"\x00avro", headers=headers)
+        producer.send(topic, record("e-1").value, key=b"k", headers=structured)
+        producer.send(topic, None, key=b"tombstone")
+        producer.send(topic, b"no event")
+        producer.flush()
+    url = databases.url("flywheel", state.folder)
+    settings = Settings(
+        state=state.folder, database_url=url, event_topics=topic, event_topics_log=f"kafka://{server}"
+    )
+    flywheel = FlywheelServiceStub(state.as_role(Role.ENGINEER, "flywheel"))
+    with running([settings.model_copy(update={"event_topics": ""})]):
+        begin(flywheel, cooldown_seconds=3600.0)
+    for _ in range(2):
+        with running([settings]):
+            until(lambda: len(runs(flywheel)) == 1, 60.0)
+            assert [(event.event_id, event.topic) for event in events(flywheel)] == [("e-1", topic)]
+            assert runs(flywheel)[0].starting_event.event_id == "e-1"
 
 
 @pytest.mark.parametrize(
