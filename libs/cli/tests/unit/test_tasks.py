@@ -114,6 +114,32 @@ def test_a_rollout_is_created_with_its_steps_and_watched(ratoon, server):
     }
 
 
+def test_a_rollout_that_waits_for_pairs_of_answers(ratoon, server):
+    server.answers["POST", "projects/p/deployments/p/rollouts"] = {"name": ROLLOUT}
+    server.answers["GET", f"{ROLLOUT}:watch"] = watch({"name": ROLLOUT, "state": "STATE_SUCCEEDED"})
+    options = (
+        "--shadow-share",
+        "0.2",
+        "--min-pairs",
+        "100",
+        "--max-wait",
+        "60",
+        "--metric",
+        "accuracy",
+        "--require-pairs",
+    )
+    status, _, errors = ratoon("rollouts", "create", "v1.1", *options)
+    assert status == 0, errors
+    assert server.sent()[0][3]["shadow"] == {
+        "share": 0.2,
+        "minPairs": 100,
+        "maxWaitSeconds": 60.0,
+        "metric": "accuracy",
+        "maxLoss": 0.0,
+        "requirePairs": True,
+    }
+
+
 def test_the_latest_rollout_is_undone(ratoon, server):
     server.listing("projects/p/deployments/p/rollouts", "rollouts", [{"name": ROLLOUT}])
     server.answers["POST", f"{ROLLOUT}:undo"] = {"name": ROLLOUT}

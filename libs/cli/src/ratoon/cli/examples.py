@@ -59,7 +59,10 @@ EXAMPLES = {
     "projects create": ["ratoon projects create tickets --labels billing,technical,other"],
     "projects update": ["ratoon projects update tickets --add-label refund"],
     "restore": ["ratoon restore ratoon.backup --state .ratoon"],
-    "rollouts create": ["ratoon rollouts create v1.1 --share 10 --share 50 --step-seconds 60"],
+    "rollouts create": [
+        "ratoon rollouts create v1.1 --share 10 --share 50 --step-seconds 60",
+        "ratoon rollouts create v1.1 --shadow-share 0.2 --min-pairs 100 --max-wait 7200",
+    ],
     "rollouts undo": ['ratoon rollouts undo --reason "more complaints"'],
     "safety set": ["ratoon safety set --prompts words.txt"],
     "up": ["ratoon up", "ratoon up --port 9000 --watch"],

@@ -372,13 +372,48 @@ def create_rollout(
         typer.Option(help="Percentage of traffic for a step before 100 % (repeatable)."),
     ] = None,
     step_seconds: Annotated[float, typer.Option(help="Seconds of analysis in each step.")] = 10.0,
+    shadow_share: Annotated[
+        float,
+        typer.Option(help="Share of requests that both versions answer, 0 to 1. No caller gets the copy."),
+    ] = 0.0,
+    min_pairs: Annotated[
+        int,
+        typer.Option(
+            help="Pairs of answers with a known right answer to compare before the shift. 0: no wait."
+        ),
+    ] = 0,
+    max_wait: Annotated[float, typer.Option(help="Longest wait for these pairs, in seconds.")] = 3600.0,
+    metric: Annotated[
+        str, typer.Option(help="Metric of the comparison.", show_default="the project's primary metric")
+    ] = "",
+    max_loss: Annotated[float, typer.Option(help="Accepted loss in the metric of the comparison.")] = 0.0,
+    require_pairs: Annotated[
+        bool, typer.Option("--require-pairs", help="Roll back if the wait ends with too few pairs.")
+    ] = False,
 ) -> None:
-    """Roll out a model version and watch the rollout. Each --share adds a step with that share of the traffic."""
+    """Roll out a model version and watch the rollout. Each --share adds a step with that share of the traffic.
+
+    With --shadow-share and --min-pairs, the new version first answers copies of requests.
+    """
+    from ratoon.client.types import ShadowAnalysis
+
     chosen = session(context)
     to = chosen.version(version, "models")
     parent = chosen.name(deployment or chosen.project, "deployments")
+    shadow = ShadowAnalysis(
+        share=shadow_share,
+        min_pairs=min_pairs,
+        max_wait_seconds=max_wait if min_pairs else 0.0,
+        metric=metric,
+        max_loss=max_loss,
+        require_pairs=require_pairs,
+    )
     rollout = chosen.client.rollouts.create(
-        parent, to_version=to, shares=share or [], step_seconds=step_seconds
+        parent,
+        to_version=to,
+        shares=share or [],
+        step_seconds=step_seconds,
+        shadow=shadow if shadow_share or min_pairs else None,
     )
     show(follow(chosen.client, rollout.name, chosen.output), chosen.output)
 
