@@ -30,9 +30,12 @@ CONSOLE = {
     "ClaimTask": "/tasks:claim",
     "CompareVersions": "/feedback:compare",
     "CompleteTask": ":complete",
+    "CreateDataset": 'f"{parent}/datasets"',
+    "CreateDatasetVersion": '/versions",',
     "CreatePipelineRun": "/pipelineRuns",
     "CreatePolicy": "/policies",
     "CreateRollout": "/rollouts",
+    "CreateSource": 'f"{parent}/sources"',
     "DeleteDataset": "delete_ended",
     "DeleteDatasetVersion": "delete_ended",
     "DeleteDeployment": "delete_deployment",
@@ -42,6 +45,8 @@ CONSOLE = {
     "DeletePolicy": "delete_policy",
     "DeleteSource": "delete_source",
     "DeleteTrainingRun": "delete_ended",
+    "ExportBadCases": "/badCases:export",
+    "ExportFeedback": "/feedback:export",
     "GetDatasetVersion": "version = await api.get(name)",
     "GetDeployment": 'api.find(project["deployment"])',
     "GetEvaluationRun": "/evaluationRuns/{",
@@ -84,10 +89,12 @@ CONSOLE = {
     "RejectPipelineRun": ":reject",
     "ResumeRollout": "resume_rollout",
     "SetAlias": ":set",
+    "SummarizeRatings": "/tasks:summarizeRatings",
     "SummarizeTasks": "/tasks:summarize",
     "UndoRollout": ":undo",
     "UpdatePolicy": "change_policy",
     "UpdateProject": "change_project",
+    "UpdateSource": "change_source",
     "WatchEvaluationRun": ":watch",
     "WatchPipelineRun": ":watch",
     "WatchRollout": ":watch",
@@ -99,15 +106,12 @@ _LOOP = "pipeline runs do it"
 _INSTALLATION = "administration of the installation: use the command line"
 _SHOWN = "the page shows it in the list of its parent"
 CONSOLE_REASONS = {
-    "SummarizeRatings": "ratings are entered in the console; their summary is printed by the command line",
-    "ExportFeedback": "the page of signals names the command that makes a dataset version of feedback",
-    "ExportBadCases": "the page of an evaluation names the command that makes a labelling queue of bad cases",
     **dict.fromkeys(
         ("CreateSuite", "GetSuite", "ListSuites", "UpdateSuite", "DeleteSuite"),
         "suites are made from files; the page of an evaluation shows their results",
     ),
     **dict.fromkeys(
-        ("CreateSource", "BatchCreateTasks", "CreateErasure", "GetErasure", "ListErasures", "WatchErasure"),
+        ("BatchCreateTasks", "CreateErasure", "GetErasure", "ListErasures", "WatchErasure"),
         _SHELL,
     ),
     **dict.fromkeys(
@@ -115,12 +119,11 @@ CONSOLE_REASONS = {
             *(
                 "CreateProject",
                 "DeleteProject",
-                "CreateDataset",
                 "CreateModel",
                 "DeleteModel",
                 "CreateDeployment",
             ),
-            *("UpdateSource", "ScaleDeployment", "CreateApiKey", "GetApiKey", "ListApiKeys", "UpdateApiKey"),
+            *("ScaleDeployment", "CreateApiKey", "GetApiKey", "ListApiKeys", "UpdateApiKey"),
             *("GetApiKeyUsage", "RotateApiKey", "RevokeApiKey", "DeleteApiKey", "GetSafetyFilter"),
             "UpdateSafetyFilter",
         ),
@@ -129,7 +132,6 @@ CONSOLE_REASONS = {
     **dict.fromkeys(
         (
             *(
-                "CreateDatasetVersion",
                 "CreateSplit",
                 "CreateLabelSet",
                 "CreateGuideline",

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from ratoon_console.application.actions import ACTIONS, Form
-from ratoon_console.domain.errors import BadForm
+from ratoon_console.domain.errors import BadForm, Refused
 from ratoon_console.domain.people import Role
 
 ROLLOUT = "projects/p/deployments/d/rollouts/r"
@@ -191,6 +191,9 @@ def test_an_alias_is_set_on_the_model_of_the_version():
             {"choice-2": "urgent", "choice-10": "late", "choice-1": "billing"},
             {"id": "a", "correction": "billing\nurgent\nlate"},
         ),
+        ({"rating": "4", "consent": "evaluation"}, {"id": "a", "rating": 4, "consent": "evaluation"}),
+        ({"outcome": "hours saved", "value": "1,5"}, {"id": "a", "outcomes": {"hours saved": 1.5}}),
+        ({"comment": "Too long."}, {"id": "a", "comment": "Too long."}),
         (
             {"rejected_answer_id": "b", "better": "first"},
             {"preferred_answer_id": "a", "rejected_answer_id": "b"},
@@ -205,6 +208,90 @@ def test_feedback_takes_texts_numbers_labels_and_pairs(fields, body):
 def test_feedback_contains_only_the_submitted_fields():
     _, (_, name, body, _) = press("give-feedback", answer_id="a", thumb="up", correction="")
     assert (name, body) == ("feedback", {"id": "a", "thumb": "up"})
+
+
+class Collecting(Api):
+    """Exports `count` records; `existing` datasets are a conflict."""
+
+    def __init__(self, count: int, existing: int = 0) -> None:
+        super().__init__()
+        self.count, self.existing = count, existing
+
+    async def post(self, name, body, **query):
+        self.requests.append(("POST", name, dict(body), query))
+        if name.endswith(":export"):
+            return {"digest": "d" * 64, "recordCount": str(self.count)} if self.count else {}
+        if name.endswith("/datasets") and self.existing:
+            raise Refused(self.existing, "EXISTS", "It exists.")
+        return {"name": f"{name}/{'v3' if name.endswith('versions') else 's1'}"}
+
+
+def collect(what: str, api: Collecting, **fields: str):
+    return asyncio.run(ACTIONS[what].act(Form("p", {"request_id": "q", **fields}), api))
+
+
+@pytest.mark.parametrize(
+    ("what", "fields", "exported", "dataset", "attributes"),
+    [
+        (
+            "collect-feedback",
+            {"form": "preference"},
+            ("projects/p/feedback:export", {"forms": ["FORM_PREFERENCE"]}),
+            "p-feedback",
+            ["version", "user", "consent", "feedback"],
+        ),
+        ("collect-feedback", {}, ("projects/p/feedback:export", {"forms": []}), "p-feedback", None),
+        (
+            "collect-bad-cases",
+            {"name": "projects/p/evaluationRuns/e", "domain": "new"},
+            ("projects/p/evaluationRuns/e/badCases:export", {"domain": "new"}),
+            "p-bad-cases",
+            ["domain", "predicted"],
+        ),
+    ],
+)
+@pytest.mark.parametrize("existing", [0, 409])
+def test_records_are_collected_into_a_version_of_a_dataset(
+    what, fields, exported, dataset, attributes, existing
+):
+    api = Collecting(1234, existing)
+    done = collect(what, api, **fields)
+    (export, source, created, version) = api.requests
+    assert export[1:3] == exported
+    assert (source[1], source[2]["digest"], source[3]) == ("projects/p/sources", "d" * 64, {"requestId": "q"})
+    if attributes:
+        assert source[2]["columns"] == {"attributes": attributes}
+    assert created[3] == {"datasetId": dataset}
+    assert version[1:3] == (
+        f"projects/p/datasets/{dataset}/versions",
+        {"sources": ["projects/p/sources/s1"]},
+    )
+    assert (done.target, "1,234 records" in done.notice) == (f"/p/p/data/{dataset}/v3", True)
+
+
+def test_nothing_to_collect_creates_nothing_and_another_refusal_is_shown():
+    api = Collecting(0)
+    assert "No feedback" in collect("collect-feedback", api).notice
+    assert len(api.requests) == 1
+    with pytest.raises(Refused):
+        collect("collect-feedback", Collecting(1, 403))
+
+
+def test_a_source_is_read_with_the_columns_of_the_form():
+    fields = {
+        "name": "projects/p/sources/s",
+        "etag": "e7",
+        "column-prompt": " question ",
+        "column-text": "",
+        "column-attributes": "user, team,",
+        "encoding": "",
+    }
+    _, (method, name, body, query) = press("change-source", **fields)
+    assert (method, name, query) == ("PATCH", "projects/p/sources/s", {"updateMask": "columns,encoding"})
+    columns = {"prompt": "question", "text": "", "attributes": ["user", "team"]}
+    assert body == {"etag": "e7", "columns": columns, "encoding": ""}
+    _, (_, _, body, query) = press("change-source", **fields, sample_by="SAMPLE_BY_DOCUMENT")
+    assert (body["sampleBy"], query["updateMask"]) == ("SAMPLE_BY_DOCUMENT", "columns,encoding,sampleBy")
 
 
 @pytest.mark.parametrize("fields", [{}, {"name": " "}, {"name": "projects/other/deployments/d/rollouts/r"}])

@@ -395,6 +395,43 @@ def test_nobody_sees_a_page_without_logging_in(busy, path):
     visit(busy, "", scenario)
 
 
+def test_the_page_of_a_source_shows_answers_and_takes_other_columns(busy, monkeypatch):
+    examples = [
+        {"answers": ["Until nine."], "rejected": "No idea."},
+        {"answers": ["At noon."]},
+        {"answers": ["Never."], "good": False},
+    ]
+    preview = {
+        **PREVIEW,
+        "records": [{"sourcePath": "line-1", "text": "Is it open?", "example": each} for each in examples],
+        "kindCounts": {"preference": "1", "answer": "1", "unpaired_preference": "1"},
+        "layoutCounts": {"prompt": "3"},
+    }
+    columns = {"prompt": "question", "attributes": ["user", "team"]}
+    busy.memory.put(f"{seed.P}/sources/mails", format="FORMAT_JSONL", columns=columns, etag="e7")
+    original = Platform.post
+
+    async def post(api, name, body, **query):
+        return preview if name.endswith("sources:preview") else await original(api, name, body, **query)
+
+    async def scenario(client: httpx.AsyncClient) -> None:
+        monkeypatch.setattr(Platform, "post", post)
+        page = (await client.get("/p/mail/sources/mails")).text
+        for shown in (
+            "<b>Chosen:</b> Until nine.",
+            "<b>Rejected:</b> No idea.",
+            "<b>Answer:</b> At noon.",
+            "<b>Bad:</b> Never.",
+            "1 unpaired preference",
+            'name="column-prompt" list="columns" autocomplete="off" value="question"',
+            'value="user, team"',
+            'name="etag" value="e7"',
+        ):
+            assert shown in page
+
+    visit(busy, "engineer", scenario)
+
+
 def test_a_caller_gets_the_playground_and_a_reason_elsewhere(busy):
     async def scenario(client: httpx.AsyncClient) -> None:
         assert (await client.get("/p/mail/playground")).status_code == 200

@@ -2,14 +2,17 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from ratoon_console.application.ports import JSON, Api
-from ratoon_console.domain.errors import BadForm
+from ratoon_console.domain.errors import BadForm, Refused
 from ratoon_console.domain.people import Role
 from ratoon_console.domain.projects import settings_of
-from ratoon_console.domain.words import last_part
+from ratoon_console.domain.words import last_part, number
 
 _RATING = "rating-"
+_COLUMN = "column-"
+"""Prefix of the fields of columns of a source."""
 _SHORT_ANSWER = 64
 """Characters of an answer that a notice repeats."""
 POLICY_NUMBERS = (
@@ -268,13 +271,87 @@ _CHOICE = "choice-"
 """Prefix of the fields of labels that are ticked; their number follows."""
 
 
+_COLLECTED = {
+    "correction": ["FORM_CORRECTION", "FORM_CONFIRMATION"],
+    "preference": ["FORM_PREFERENCE"],
+    "thumb": ["FORM_UNPAIRED_PREFERENCE"],
+}
+"""Forms of records by the choice in the form; another choice: all."""
+_FEEDBACK_LICENSE = "Captured traffic with users' feedback; for this project alone."
+
+
+async def collect_feedback(form: Form, api: Api) -> Done:
+    """Make a dataset version of the feedback of a project."""
+    forms = _COLLECTED.get(form.fields.get("form", ""), [])
+    exported = await api.post(f"projects/{form.project}/feedback:export", {"forms": forms})
+    if not exported.get("digest"):
+        return Done("No feedback becomes a record yet.")
+    source = {
+        "displayName": f"Feedback of users of {form.project}",
+        "license": _FEEDBACK_LICENSE,
+        "columns": {"attributes": ["version", "user", "consent", "feedback"]},
+    }
+    return await _collected(form, api, exported, source, f"{form.project}-feedback")
+
+
+async def collect_bad_cases(form: Form, api: Api) -> Done:
+    """Make a dataset version of the records that the candidate of an evaluation run answered wrongly."""
+    exported = await api.post(f"{form.name}/badCases:export", {"domain": form.fields.get("domain", "")})
+    if not number(exported.get("recordCount")):
+        return Done("There are no wrong answers to collect.")
+    source = {
+        "displayName": f"Wrong answers of {form.name}",
+        "columns": {"attributes": ["domain", "predicted"]},
+    }
+    return await _collected(form, api, exported, source, f"{form.project}-bad-cases")
+
+
+async def _collected(form: Form, api: Api, exported: JSON, source: JSON, dataset: str) -> Done:
+    """Make a version of a dataset, which is created if it is absent, of exported JSON lines."""
+    parent, request_id = f"projects/{form.project}", form["request_id"]
+    body = {"format": "FORMAT_JSONL", "digest": exported["digest"], **source}
+    created = await api.post(f"{parent}/sources", body, requestId=request_id)
+    try:
+        await api.post(f"{parent}/datasets", {}, datasetId=dataset)
+    except Refused as refused:
+        if refused.status != HTTPStatus.CONFLICT:
+            raise
+    version = await api.post(
+        f"{parent}/datasets/{dataset}/versions", {"sources": [created["name"]]}, requestId=request_id
+    )
+    return Done(
+        f"A version of {dataset} is being made of {number(exported['recordCount']):,} records.",
+        f"/p/{form.project}/data/{dataset}/{last_part(version['name'])}",
+    )
+
+
+async def change_source(form: Form, api: Api) -> Done:
+    """Change how a source is read, unless that was changed since the page was read; an empty field is the default."""
+    columns: dict[str, object] = {
+        key.removeprefix(_COLUMN): value.strip()
+        for key, value in form.fields.items()
+        if key.startswith(_COLUMN)
+    }
+    names = str(columns.pop("attributes", "")).split(",")
+    columns["attributes"] = [name.strip() for name in names if name.strip()]
+    body = {"columns": columns, "encoding": form.fields.get("encoding", "").strip()}
+    if sample_by := form.fields.get("sample_by"):
+        body["sampleBy"] = sample_by
+    await api.patch(form.name, {"etag": form["etag"], **body}, updateMask=",".join(body))
+    return Done("The source is read with these settings from now on.")
+
+
 async def give_feedback(form: Form, api: Api) -> Done:
     """Send feedback for an answer of the playground, or for the better one of two."""
     if rejected := form.fields.get("rejected_answer_id"):
         body: dict[str, object] = {"preferred_answer_id": form["answer_id"], "rejected_answer_id": rejected}
     else:
         body = {"id": form["answer_id"]}
-    body |= {key: form.fields[key] for key in ("thumb", "comment") if form.fields.get(key)}
+    body |= {key: form.fields[key] for key in ("thumb", "comment", "consent") if form.fields.get(key)}
+    if form.fields.get("rating"):
+        body["rating"] = form.number("rating")
+    if form.fields.get("outcome"):
+        body["outcomes"] = {form["outcome"]: form.number("value")}
     if correction := _correction(form):
         body["correction"] = correction
     await api.post("feedback", body)
@@ -331,6 +408,9 @@ ACTIONS: dict[str, Action] = {
     "change-project": Action(Role.ENGINEER, change_project),
     "change-settings": Action(Role.ENGINEER, change_settings),
     "delete-source": Action(Role.ENGINEER, delete_source),
+    "change-source": Action(Role.ENGINEER, change_source),
+    "collect-feedback": Action(Role.ENGINEER, collect_feedback),
+    "collect-bad-cases": Action(Role.ENGINEER, collect_bad_cases),
     "complete-task": Action(Role.ANNOTATOR, complete_task),
     "give-feedback": Action(Role.CALLER, give_feedback),
     "point-alias": Action(Role.ENGINEER, point_alias),

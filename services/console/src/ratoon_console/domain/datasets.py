@@ -50,6 +50,20 @@ _TOUCHED = {
     "mask_url": "URLs masked",
     "short_but_labelled": "short, kept because it has a label",
 }
+COLUMN_ROLES = (
+    ("text", "Text"),
+    ("label", "Label"),
+    ("id", "ID"),
+    ("time", "Time"),
+    ("messages", "Messages"),
+    ("prompt", "Prompt"),
+    ("answer", "Answer, or the chosen one of two"),
+    ("rejected", "Rejected answer"),
+    ("system", "System prompt"),
+    ("tools", "Tools"),
+    ("weight", "Weight in training"),
+)
+"""Columns of a source with what they hold."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +118,12 @@ def touched(profile: JSON) -> list[Bar]:
     """What curation changed in the records that stayed."""
     steps = profile.get("steps", {})
     return bars({_TOUCHED.get(name, name): count for name, count in steps.items()}, profile.get("records", 0))
+
+
+def kinds_of(preview: JSON) -> dict[str, int]:
+    """Return the number of previewed records of each kind; empty if they are texts alone."""
+    counts = {kind: int(count) for kind, count in preview.get("kindCounts", {}).items()}
+    return {} if set(counts) <= {"text"} else counts
 
 
 def bars(counts: Mapping[str, int], total: int = 0, max_bars: int = 12) -> list[Bar]:

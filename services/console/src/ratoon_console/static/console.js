@@ -258,11 +258,16 @@ if (asking) {
       if (body.get("corrected") && !(body.get("correction") || "").trim() && !choices.length)
         return notify("Enter the correct answer first.");
       if (!body.get("corrected")) for (const key of ["correction", ...choices]) body.delete(key);
+      if (body.get("measured") && !((body.get("outcome") || "").trim() && (body.get("value") || "").trim()))
+        return notify("Enter the name of the outcome and its number first.");
+      if (!body.get("measured")) for (const key of ["outcome", "value"]) body.delete(key);
+      if (body.get("commented") && !(body.get("comment") || "").trim()) return notify("Enter the comment first.");
       const response = await fetch(form.action, { method: "POST", body });
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
       const notice = page.querySelector(response.ok ? "#notice" : ".notice.bad");
       notify(notice?.textContent.trim() || "Your feedback could not be stored. Try again.");
-      if (response.ok) form.closest("[role=group]").hidden = true;
+      // An outcome stands beside what is said of the answer.
+      if (response.ok && !body.get("measured")) form.closest("[role=group]").hidden = true;
     });
 }
 

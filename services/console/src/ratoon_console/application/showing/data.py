@@ -9,7 +9,7 @@ from ratoon_console.domain.words import JSON, ended
 
 _RECORDS = 20
 _DATASETS, _VERSIONS, _SOURCES = 10, 50, 100
-_READ = ("format", "digest", "columns", "encoding", "labelsByFolder", "displayName")
+_READ = ("format", "digest", "columns", "encoding", "labelsByFolder", "displayName", "sampleBy")
 
 
 async def data_page(place: Place, api: Api) -> View:
@@ -89,6 +89,8 @@ async def source_page(place: Place, api: Api) -> View:
             "source": source,
             "preview": preview,
             "why_not": why_not,
+            "roles": datasets.COLUMN_ROLES,
+            "kinds": datasets.kinds_of(preview),
             "labels": datasets.bars(
                 {label: int(count) for label, count in preview.get("labelCounts", {}).items()}, max_bars=12
             ),
