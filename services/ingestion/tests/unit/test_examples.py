@@ -347,6 +347,10 @@ FAULTS = {
         {"example": '{"messages":[{"role":"user","content":"a"}],"weight":NaN}'},
         "hold no valid JSON",
     ),
+    "a record that weighs nothing": (
+        {"example": '{"messages":[{"role":"user","content":"a"}],"weight":0}'},
+        "the weight '0.0' is not a number above 0",
+    ),
     "a record with tools that are none": (
         {"example": '{"messages":[{"role":"user","content":"a"}],"tools":"find"}'},
         "the tools are not a list",

@@ -6,7 +6,6 @@ than one message of a user with one answer; `record_of` reads all three.
 
 import json
 from collections.abc import Mapping, Sequence
-from math import isfinite
 from typing import Any
 
 from ratoon.tasks.kind import Record, Role, Turn
@@ -160,10 +159,9 @@ def _judgement(value: Any) -> bool | None:
 
 
 def _weight(value: Any) -> float:
-    weight = float(value)
-    if not (isfinite(weight) and weight > 0):
-        raise ValueError("weight is not a number above 0")
-    return weight
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError("weight is no number")
+    return float(value)
 
 
 def _dumps(value: Any) -> str:

@@ -213,6 +213,7 @@ def _whole(fields: _Fields) -> _Read:
         raise BadExample(str(error)) from None
     check_calls(record.turns)
     read_tools(record.tools)
+    weight_of(record.weight)
     return _Read(record, {})
 
 
