@@ -10,7 +10,7 @@ from ratoon.jobs.v1 import evaluation_jobs_pb2 as jobs_pb2
 from ratoon.runtime.timestamps import timestamp
 from ratoon_evaluation.application.commands import CreateJudge
 from ratoon_evaluation.application.ports import AgreementJob
-from ratoon_evaluation.domain.human import HumanJudgements, HumanRatings
+from ratoon_evaluation.domain.human import HumanRatings, HumanVerdicts
 from ratoon_evaluation.domain.judges import (
     CRITERIA,
     MAX_TOKENS,
@@ -107,7 +107,7 @@ def judge_result(value: JudgeScores, judges: Sequence[AppliedJudge]) -> runs_pb2
     """What a judge said, as callers see it."""
     return runs_pb2.JudgeResult(
         judge=next(each.name for each in judges if each.id == value.judge),
-        judged_count=value.judged,
+        verdict_count=value.counted,
         unparsable_count=value.unparsable,
         failed_count=value.failed,
         win_count=value.wins,
@@ -121,7 +121,7 @@ def judge_result(value: JudgeScores, judges: Sequence[AppliedJudge]) -> runs_pb2
         longer_count=value.longer,
         shorter_win_rate=_estimate(value.shorter_win_rate),
         shorter_count=value.shorter,
-        judgements_digest=value.judgements,
+        verdicts_digest=value.verdicts,
     )
 
 
@@ -153,7 +153,7 @@ def judge_spec(
         max_tokens=spec.max_tokens,
         key_variable=endpoints.get(spec.base_url, ""),
         listed=spec.base_url in endpoints,
-        stored_judgements=stored,
+        stored_verdicts=stored,
     )
 
 
@@ -165,11 +165,11 @@ def judging_spec(job: AgreementJob, endpoints: Mapping[str, str]) -> jobs_pb2.Ju
     )
 
 
-def human_spec(value: HumanJudgements) -> jobs_pb2.ScoringSpec.Human:
-    """Return human judgements as a job reads them."""
+def human_spec(value: HumanVerdicts) -> jobs_pb2.ScoringSpec.Human:
+    """Return human verdicts as a job reads them."""
     kind = jobs_pb2.ScoringSpec.Human
     return kind(
-        comparisons=[kind.Comparison(record_id=record, verdicts=said) for record, said in value.comparisons],
+        comparisons=[kind.Comparison(record_id=record, verdicts=each) for record, each in value.comparisons],
         ratings=[
             kind.Rating(
                 record_id=record,
@@ -191,7 +191,7 @@ def agreement(result: jobs_pb2.JudgingResult) -> Agreement:
         unparsable=result.unparsable,
         failed=result.failed,
         missing=result.missing,
-        judgements=result.judgements,
+        verdicts=result.verdicts,
     )
 
 

@@ -188,7 +188,7 @@ def scoring_spec(job: ScoringJob, endpoints: Mapping[str, str] = _NO_ENDPOINTS) 
         ],
         judges=[
             judge_messages.judge_spec(
-                judge.id, judge.spec, endpoints, job.judgements.get(judge.spec.identity, ())
+                judge.id, judge.spec, endpoints, job.verdicts.get(judge.spec.identity, ())
             )
             for judge in question.judges
         ],

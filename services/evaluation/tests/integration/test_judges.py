@@ -85,9 +85,9 @@ def test_a_pair_is_asked_in_both_orders_and_the_better_candidate_wins(spec, stor
     with judge_server(right_first) as server:
         result = run(spec | {"stored_answers": stored, "judges": [judge(server)]}, tmp_path / "job")
         domain = scores_of(result)
-        (said,) = domain["judges"]
-        assert (said["wins"], said["losses"], said["ties"]) == (6, 0, 12)
-        assert (said["judged"], said["identical"], said["inconsistent"]) == (COUNT, 12, 0)
+        (scores,) = domain["judges"]
+        assert (scores["wins"], scores["losses"], scores["ties"]) == (6, 0, 12)
+        assert (scores["counted"], scores["identical"], scores["inconsistent"]) == (COUNT, 12, 0)
         assert len(server.requests) == 12
         assert {(each["temperature"], each["model"], each["max_tokens"]) for each in server.requests} == {
             (0, "m", 64)
@@ -97,17 +97,17 @@ def test_a_pair_is_asked_in_both_orders_and_the_better_candidate_wins(spec, stor
         assert metrics["judge_win_rate"]["low"] < metrics["judge_win_rate"]["value"]
         assert metrics["judge_consistency"]["value"] == 1
         assert result["evaluation"]["verdict"]["passed"] == (metrics["judge_win_rate"]["low"] >= 0.5)
-        assert (said["longer"], said["longer_win_rate"]["value"]) == (6, 1.0)
-        assert (said["shorter"], said["shorter_win_rate"]) == (0, None)
-        rows = pq.read_table(BytesIO(store.read(said["judgements"]))).to_pylist()
-        assert {tuple(row) for row in rows} == {("key", "judgement")}
-        assert {row["judgement"] for row in rows} == {"FIRST", "SECOND"}
+        assert (scores["longer"], scores["longer_win_rate"]["value"]) == (6, 1.0)
+        assert (scores["shorter"], scores["shorter_win_rate"]) == (0, None)
+        rows = pq.read_table(BytesIO(store.read(scores["verdicts"]))).to_pylist()
+        assert {tuple(row) for row in rows} == {("key", "verdict")}
+        assert {row["verdict"] for row in rows} == {"FIRST", "SECOND"}
         assert b"judge win rate" in store.read(result["report_html"])
-        again = judge(server, stored_judgements=[said["judgements"]])
+        again = judge(server, stored_verdicts=[scores["verdicts"]])
         repeated = run(spec | {"stored_answers": stored, "judges": [again]}, tmp_path / "again")
         assert len(server.requests) == 12
         assert scores_of(repeated)["judges"] == domain["judges"]
-        other = judge(server, stored_judgements=[said["judgements"]], criteria="Short")
+        other = judge(server, stored_verdicts=[scores["verdicts"]], criteria="Short")
         run(spec | {"stored_answers": stored, "judges": [other]}, tmp_path / "other")
         assert len(server.requests) == 24
 
@@ -116,9 +116,9 @@ def test_a_judge_that_always_prefers_the_first_answer_decides_nothing(spec, stor
     with judge_server(lambda _: "Verdict: A") as server:
         result = run(spec | {"stored_answers": stored, "judges": [judge(server)]}, tmp_path / "job")
     domain = scores_of(result)
-    (said,) = domain["judges"]
-    assert (said["wins"], said["losses"], said["inconsistent"]) == (0, 0, 6)
-    assert (said["first_position"], said["second_position"]) == (6, 0)
+    (scores,) = domain["judges"]
+    assert (scores["wins"], scores["losses"], scores["inconsistent"]) == (0, 0, 6)
+    assert (scores["first_position"], scores["second_position"]) == (6, 0)
     assert "judge_win_rate" not in domain["candidate"]["metrics"]
     assert domain["candidate"]["metrics"]["judge_consistency"]["value"] == 0
     assert not result["evaluation"]["verdict"]["passed"]
@@ -140,9 +140,14 @@ def test_a_judge_that_says_nothing_gives_no_score(
         server.statuses = statuses
         result = run(spec | {"stored_answers": stored, "judges": [judge(server)]}, tmp_path / "job")
     domain = scores_of(result)
-    (said,) = domain["judges"]
-    assert (said["unparsable"], said["failed"]) == (unparsable, failed)
-    assert (said["wins"], said["losses"], said["judged"], said["identical"]) == (0, 0, COUNT - 6, COUNT - 6)
+    (scores,) = domain["judges"]
+    assert (scores["unparsable"], scores["failed"]) == (unparsable, failed)
+    assert (scores["wins"], scores["losses"], scores["counted"], scores["identical"]) == (
+        0,
+        0,
+        COUNT - 6,
+        COUNT - 6,
+    )
     assert not result["evaluation"]["verdict"]["passed"]
     reason = domain["candidate"]["unmeasured"]["judge_win_rate"]
     assert sentence in reason
@@ -203,13 +208,13 @@ def test_redirects_are_not_followed(spec, stored, tmp_path):
 def test_a_model_of_the_platform_judges(spec, stored, untaught, tmp_path):
     own = {"name": "j", "kind": "PAIRWISE", "model_digest": untaught, "criteria": "Right", "max_tokens": 4}
     result = run(spec | {"stored_answers": stored, "judges": [own]}, tmp_path / "job")
-    (said,) = scores_of(result)["judges"]
-    assert said["unparsable"] + said["failed"] == 6
+    (scores,) = scores_of(result)["judges"]
+    assert scores["unparsable"] + scores["failed"] == 6
     assert not (tmp_path / "job" / "judge").exists()
 
 
 def cases(store, rows):
-    """Store human judgements of (text, answers, verdict)."""
+    """Store human verdicts of (text, answers, verdict)."""
     lines = [
         json.dumps({"prompt": to_json(Record((Turn(Role.USER, text),))), "answers": answers, "human": human})
         for text, answers, human in rows
@@ -255,7 +260,7 @@ def test_agreement_of_ratings_weighs_the_distance(store, tmp_path):
     assert 0.5 < result["kappa"] < 1
 
 
-def test_without_human_judgements_nothing_is_asked_and_nothing_is_known(store, tmp_path):
+def test_without_human_verdicts_nothing_is_asked_and_nothing_is_known(store, tmp_path):
     with judge_server(right_first) as server:
         result = agreement(store, tmp_path / "job", judge(server), [])
         assert server.requests == []
@@ -301,7 +306,7 @@ def test_human_comparisons_and_ratings_have_intervals_and_agreement(spec, stored
     assert (few, enough) == (metrics["human_win_rate"]["low"] >= 0.5, True)
 
 
-def test_a_run_without_human_judgements_of_its_records_says_so(spec, stored, tmp_path):
+def test_a_run_without_human_verdicts_of_its_records_says_so(spec, stored, tmp_path):
     rules = [{"kind": "MIN_VALUE", "domain": "new", "metric": "human_win_rate", "threshold": 0.5}]
     result = run(
         spec | {"stored_answers": stored, "rules": rules, "human": {"comparisons": [], "ratings": []}},

@@ -112,17 +112,17 @@ def test_a_judge_agrees_with_people_and_then_gates(evaluation, server, taught, a
     done = list(evaluation.WatchEvaluationRun(watch, timeout=180))[-1]
     assert done.state == runs_pb2.EvaluationRun.STATE_SUCCEEDED, done.failure
     (result,) = done.results
-    (said,) = result.judges
-    assert (said.judge, said.win_count, said.identical_count) == (created.name, 4, 8)
+    (scores,) = result.judges
+    assert (scores.judge, scores.win_count, scores.identical_count) == (created.name, 4, 8)
     assert result.candidate.metrics["judge_win_rate"].value == pytest.approx(8 / 12)
     assert result.candidate.metrics["human_win_rate"].value == pytest.approx(30 / 61, abs=0.1)
     assert result.human.pair_count == 12
     assert done.verdict.rules[0].measured.value == pytest.approx(8 / 12)
-    asked = len(server.requests)
+    count = len(server.requests)
     again = run(evaluation, taught, always_ham, created.name)
     watch = pb.WatchEvaluationRunRequest(name=again.name)
-    assert list(evaluation.WatchEvaluationRun(watch, timeout=180))[-1].results[0].judges[0] == said
-    assert len(server.requests) == asked
+    assert list(evaluation.WatchEvaluationRun(watch, timeout=180))[-1].results[0].judges[0] == scores
+    assert len(server.requests) == count
     evaluation.DeleteJudge(pb.DeleteJudgeRequest(name=created.name))
     with pytest.raises(NotFound):
         evaluation.GetJudge(pb.GetJudgeRequest(name=created.name))

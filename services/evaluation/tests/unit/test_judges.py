@@ -23,7 +23,7 @@ from ratoon_evaluation.domain.errors import (
     JudgeNotTrusted,
 )
 from ratoon_evaluation.domain.gate import Rule, RuleKind
-from ratoon_evaluation.domain.human import HumanRatings, HumanTask, judgements_of
+from ratoon_evaluation.domain.human import HumanRatings, HumanTask, verdicts_of
 from ratoon_evaluation.domain.judges import (
     MAX_CASES,
     Agreement,
@@ -104,7 +104,7 @@ def test_public_addresses_and_own_models_are_allowed():
     assert checked(own, ()) == own
 
 
-def test_everything_that_judgements_depend_on_changes_the_identity():
+def test_everything_that_verdicts_depend_on_changes_the_identity():
     changes = [
         {},
         {"kind": JudgeKind.RUBRIC},
@@ -135,7 +135,7 @@ def gated(agreement=TRUSTED, metric="judge_win_rate", spec=REMOTE, **more):
         (Agreement(), "on 0 pairs or answers, and 50 are needed"),
         (replace(TRUSTED, pairs=49), "on 49 pairs or answers, and 50 are needed"),
         (replace(TRUSTED, kappa=0.399), r"kappa of 0.40 on 50 pairs or answers, and 0.4 is needed"),
-        (replace(TRUSTED, kappa=None), "all judgements are the same"),
+        (replace(TRUSTED, kappa=None), "all verdicts are the same"),
     ],
 )
 def test_a_gate_does_not_name_a_judge_that_people_do_not_bear_out(agreement, sentence):
@@ -189,7 +189,7 @@ def test_rules_name_human_ratings_that_a_run_takes_in():
 
 
 @pytest.mark.parametrize("change", [{"human": HumanRatings("v2")}, {"judges": (applied(JUDGE),)}])
-def test_labels_are_not_judged(change):
+def test_labels_have_no_judges(change):
     with pytest.raises(BadEvaluation, match="kind `generate`"):
         _complete(replace(QUESTION, **change), Classify(("ham", "spam")))
 
@@ -238,14 +238,14 @@ TASKS = (
 )
 
 
-def test_human_judgements_of_the_two_origins_are_taken_in_either_order():
-    taken_in = judgements_of(TASKS, HumanRatings("new", "old"))
+def test_human_verdicts_of_the_two_origins_are_taken_in_either_order():
+    taken_in = verdicts_of(TASKS, HumanRatings("new", "old"))
     assert taken_in.comparisons == (("r1", ("CANDIDATE", "TIE")), ("r2", ("REFERENCE",)))
     assert taken_in.ratings == (
         ("r5", "candidate", {"fluency": (5, 4), "relevance": (3,)}),
         ("r6", "reference", {"fluency": (2,)}),
     )
-    assert judgements_of(TASKS, HumanRatings("new")).comparisons == ()
+    assert verdicts_of(TASKS, HumanRatings("new")).comparisons == ()
 
 
 class Cases:

@@ -1,4 +1,4 @@
-"""Comparisons of judges with people as jobs, and the human judgements that they read."""
+"""Comparisons of judges with people as jobs, and the human verdicts that they read."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ _TASK = "agreement"
 
 
 class JsonCases:
-    """Writes human judgements to the artifact store."""
+    """Writes human verdicts to the artifact store."""
 
     def __init__(self, artifacts: ArtifactStore) -> None:
         self._artifacts = artifacts

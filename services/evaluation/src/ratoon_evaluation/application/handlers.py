@@ -13,9 +13,9 @@ from ratoon.tasks import kinds
 from ratoon.tasks.kinds import TaskSpec
 from ratoon_evaluation.application.commands import CreateRun, ExportBadCases, ListBadCases
 from ratoon_evaluation.application.judges import (
-    check_judged,
-    compared_judged_metrics,
-    judged_metrics,
+    check_judges,
+    compared_judge_metrics,
+    judge_metrics,
     with_judges,
 )
 from ratoon_evaluation.application.ports import (
@@ -96,9 +96,9 @@ def _complete(requested: Question, task: TaskSpec) -> Question:
     kind = kind_of(task)
     labels, generation = kind.labels(task), kind.generation(task, requested.generation)
     question = checked(replace(requested, task=task, labels=labels, generation=generation))
-    check_judged(question)
-    bounded = (*kind.gated_metrics(task), *judged_metrics(question))
-    check_metrics(question.rules, bounded, (*kind.compared_metrics(task), *compared_judged_metrics(question)))
+    check_judges(question)
+    bounded = (*kind.gated_metrics(task), *judge_metrics(question))
+    check_metrics(question.rules, bounded, (*kind.compared_metrics(task), *compared_judge_metrics(question)))
     check_baselines(question.rules, kind.BASELINE_TITLES)
     return question
 

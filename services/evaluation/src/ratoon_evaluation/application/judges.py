@@ -32,7 +32,7 @@ from ratoon_evaluation.domain.runs import EvaluationRun, Question
 JUDGE = "projects/*/judges/*"
 _POLL_INTERVAL_S = 0.3
 _MAX_STORED = 20
-"""Tables of stored judgements that a job reads at most, the newest."""
+"""Tables of stored verdicts that a job reads at most, the newest."""
 _NEEDED: Mapping[str, str] = {
     **{
         name: f"a judge of the kind {kind} in judges"
@@ -80,8 +80,8 @@ def agreement_job(store: Store, people: People, cases: Cases, judge: Judge) -> A
     """Return the input of the comparison of a judge with people."""
     project, kind = parent_of(judge.name), judge.spec.kind
     with store.read() as tx:
-        stored = stored_judgements(tx, project)
-    found: list[AgreementCase] = []
+        stored = stored_verdicts(tx, project)
+    known: list[AgreementCase] = []
     missing = 0
     for task in people.tasks(project, kind):
         human = case_of(task, kind)
@@ -91,10 +91,10 @@ def agreement_job(store: Store, people: People, cases: Cases, judge: Judge) -> A
         if record is None:
             missing += 1
         else:
-            found.append(AgreementCase(record, task.answers, human))
-        if len(found) + missing >= MAX_CASES:
+            known.append(AgreementCase(record, task.answers, human))
+        if len(known) + missing >= MAX_CASES:
             break
-    return AgreementJob(judge, cases.write(found), missing, stored.get(judge.spec.identity, ()))
+    return AgreementJob(judge, cases.write(known), missing, stored.get(judge.spec.identity, ()))
 
 
 def with_judges(tx: Transaction, parent: str, names: Sequence[str], question: Question) -> Question:
@@ -114,33 +114,33 @@ def with_judges(tx: Transaction, parent: str, names: Sequence[str], question: Qu
     return replace(question, judges=judges)
 
 
-def judged_metrics(question: Question) -> tuple[str, ...]:
+def judge_metrics(question: Question) -> tuple[str, ...]:
     """Return the metrics of the judges and of the human ratings of a question."""
     of_judges = [name for judge in question.judges for name in METRICS_OF_KIND[judge.spec.kind]]
     return (*of_judges, *human_metrics(question.human))
 
 
-def compared_judged_metrics(question: Question) -> tuple[str, ...]:
+def compared_judge_metrics(question: Question) -> tuple[str, ...]:
     """Return those of them that the reference has, too."""
-    return tuple(name for name in judged_metrics(question) if name in COMPARED)
+    return tuple(name for name in judge_metrics(question) if name in COMPARED)
 
 
-def check_judged(question: Question) -> None:
+def check_judges(question: Question) -> None:
     """Raise BadEvaluation if judges, human ratings or rules on their metrics do not fit; or JudgeNotTrusted."""
     if not kinds.kind_of(question.spec).FREE_TEXT:
-        _check_no_judgements(question)
+        _check_no_verdicts(question)
     if question.human is not None:
         check_human(question.human)
     check_requirements(question.judge_requirements)
     named = {rule.metric for rule in question.rules} & METRICS.keys()
-    known = judged_metrics(question)
+    known = judge_metrics(question)
     for metric in sorted(named - set(known)):
         raise BadEvaluation(f"A rule names {metric}, which needs {_NEEDED[metric]}.", "gate")
     check_trusted(question.judges, named, question.judge_requirements)
 
 
-def stored_judgements(tx: Transaction, project: str) -> dict[str, tuple[str, ...]]:
-    """Return the digests of the judgements that a project has stored, by the identity of the judge."""
+def stored_verdicts(tx: Transaction, project: str) -> dict[str, tuple[str, ...]]:
+    """Return the digests of the verdicts that a project has stored, by the identity of the judge."""
     stored: dict[str, list[str]] = {}
     for identity, digest in (*_of_judges(tx.all(Judge, project)), *_of_runs(tx.all(EvaluationRun, project))):
         if digest and digest not in stored.setdefault(identity, []):
@@ -148,7 +148,7 @@ def stored_judgements(tx: Transaction, project: str) -> dict[str, tuple[str, ...
     return {identity: tuple(digests[-_MAX_STORED:]) for identity, digests in stored.items()}
 
 
-def _check_no_judgements(question: Question) -> None:
+def _check_no_verdicts(question: Question) -> None:
     kind = question.spec.kind
     if question.judges:
         raise BadEvaluation(
@@ -164,11 +164,11 @@ def _check_no_judgements(question: Question) -> None:
 def _of_judges(judges: Iterable[Judge]) -> Iterator[tuple[str, str]]:
     for judge in judges:
         if judge.agreement is not None:
-            yield judge.spec.identity, judge.agreement.judgements
+            yield judge.spec.identity, judge.agreement.verdicts
 
 
 def _of_runs(runs: Iterable[EvaluationRun]) -> Iterator[tuple[str, str]]:
     for run in runs:
         for domain in run.scored.outcome.measured.domains if run.scored else ():
-            for said in domain.judges:
-                yield said.identity, said.judgements
+            for scores in domain.judges:
+                yield scores.identity, scores.verdicts

@@ -7,7 +7,7 @@ from typing import Protocol
 from ratoon.operations.job_procedure import JobRunner
 from ratoon.tasks.compute import Compute
 from ratoon.tasks.kind import Record
-from ratoon_evaluation.domain.human import HumanJudgements, HumanTask
+from ratoon_evaluation.domain.human import HumanTask, HumanVerdicts
 from ratoon_evaluation.domain.judges import Agreement, Judge
 from ratoon_evaluation.domain.judging import JudgeKind
 from ratoon_evaluation.domain.predictions import StoredPredictions
@@ -70,10 +70,10 @@ class ScoringJob:
     run: EvaluationRun
     parts: Mapping[str, Parts]
     stored: StoredPredictions
-    judgements: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Digests of stored judgements by the identity of the judge."""
-    human: HumanJudgements | None = None
-    """Human judgements; None: the run takes in none."""
+    verdicts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Digests of stored verdicts by the identity of the judge."""
+    human: HumanVerdicts | None = None
+    """Human verdicts; None: the run takes in none."""
 
 
 Scoring = JobRunner[ScoringJob, Scored]
@@ -94,7 +94,7 @@ class People(Protocol):
 
 @dataclass(frozen=True)
 class AgreementCase:
-    """Answers to a record with the judgement of people: a `Choice`, or a number."""
+    """Answers to a record with the verdict of people: a `Choice`, or a number."""
 
     record: Record
     answers: tuple[str, ...]
@@ -102,7 +102,7 @@ class AgreementCase:
 
 
 class Cases(Protocol):
-    """Stores human judgements for a job."""
+    """Stores human verdicts for a job."""
 
     def write(self, cases: Sequence[AgreementCase]) -> str:
         """Store cases; returns the digest of the blob, which nothing refers to, so that it is collected as garbage."""
@@ -111,13 +111,13 @@ class Cases(Protocol):
 
 @dataclass(frozen=True)
 class AgreementJob:
-    """A judge to compare with people, the digest of their judgements, and how many of these have no record."""
+    """A judge to compare with people, the digest of their verdicts, and how many of these have no record."""
 
     judge: Judge
     cases: str
     missing: int
     stored: tuple[str, ...] = ()
-    """Digests of judgements that need not be asked again."""
+    """Digests of verdicts that need not be asked again."""
 
 
 Agreements = JobRunner[AgreementJob, Agreement]

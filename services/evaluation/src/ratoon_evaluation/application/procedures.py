@@ -5,9 +5,9 @@ from functools import partial
 from ratoon.operations.job_procedure import JobProcedure
 from ratoon.storage.names import parent_of
 from ratoon.storage.store import Store
-from ratoon_evaluation.application.judges import stored_judgements
+from ratoon_evaluation.application.judges import stored_verdicts
 from ratoon_evaluation.application.ports import People, Scoring, ScoringJob, Splits
-from ratoon_evaluation.domain.human import HumanJudgements, judgements_of
+from ratoon_evaluation.domain.human import HumanVerdicts, verdicts_of
 from ratoon_evaluation.domain.judging import JudgeKind
 from ratoon_evaluation.domain.predictions import stored_predictions
 from ratoon_evaluation.domain.runs import EvaluationRun, Scored, step
@@ -34,14 +34,14 @@ def scoring_job(store: Store, splits: Splits, people: People, run: EvaluationRun
     }
     with store.read() as tx:
         stored = stored_predictions(question, tx.all(EvaluationRun, parent_of(run.name)))
-        judgements = stored_judgements(tx, parent_of(run.name)) if question.judges else {}
-    return ScoringJob(run, parts, stored, judgements, _human(people, run))
+        verdicts = stored_verdicts(tx, parent_of(run.name)) if question.judges else {}
+    return ScoringJob(run, parts, stored, verdicts, _human(people, run))
 
 
-def _human(people: People, run: EvaluationRun) -> HumanJudgements | None:
+def _human(people: People, run: EvaluationRun) -> HumanVerdicts | None:
     """Return what people said about the answers of a run; None: it takes in no human ratings."""
     human = run.question.human
     if human is None:
         return None
     tasks = (task for kind in JudgeKind for task in people.tasks(parent_of(run.name), kind))
-    return judgements_of(tasks, human)
+    return verdicts_of(tasks, human)

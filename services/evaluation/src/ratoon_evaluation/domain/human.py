@@ -37,8 +37,8 @@ class HumanRatings:
 
 
 @dataclass(frozen=True)
-class HumanJudgements:
-    """Human judgements of the answers of a candidate and of a reference."""
+class HumanVerdicts:
+    """Human verdicts of the answers of a candidate and of a reference."""
 
     comparisons: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Record and `CANDIDATE`, `REFERENCE` or `TIE` for each annotator."""
@@ -67,8 +67,8 @@ def human_metrics(human: HumanRatings | None) -> tuple[str, ...]:
     return HUMAN if human.reference_origin else HUMAN[1:]
 
 
-def judgements_of(tasks: Iterable[HumanTask], human: HumanRatings) -> HumanJudgements:
-    """Return the judgements of the answers of both origins; in whichever order a pair was shown."""
+def verdicts_of(tasks: Iterable[HumanTask], human: HumanRatings) -> HumanVerdicts:
+    """Return the verdicts of the answers of both origins; in whichever order a pair was shown."""
     comparisons, ratings = [], []
     roles = {human.candidate_origin: "candidate"}
     if human.reference_origin:
@@ -79,11 +79,11 @@ def judgements_of(tasks: Iterable[HumanTask], human: HumanRatings) -> HumanJudge
             comparisons.append((task.record_id, tuple(names[each] for each in task.choices)))
         if task.ratings and len(task.origins) == 1 and task.origins[0] in roles:
             ratings.append((task.record_id, roles[task.origins[0]], _by_scale(task.ratings)))
-    return HumanJudgements(tuple(comparisons), tuple(ratings))
+    return HumanVerdicts(tuple(comparisons), tuple(ratings))
 
 
 def case_of(task: HumanTask, kind: JudgeKind) -> str | None:
-    """Return the judgement of people that a judge of a kind is compared with; None: the task has none."""
+    """Return the verdict of people that a judge of a kind is compared with; None: the task has none."""
     return _CASES[kind](task)
 
 

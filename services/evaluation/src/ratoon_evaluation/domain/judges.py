@@ -32,13 +32,13 @@ MAX_CRITERIA_CHARS, MAX_MODEL_CHARS, MAX_URL_CHARS = 4000, 200, 500
 MAX_TOKENS, MAX_MAX_TOKENS = 512, 8192
 """Tokens of a reply by default and at most."""
 MAX_CASES = 500
-"""Human judgements with which a judge is compared at most."""
+"""Human verdicts with which a judge is compared at most."""
 CRITERIA = "The answer helps the person who asked: it is correct, does what was asked, and is clear."
 """Criteria of a judge that names none."""
 MIN_PAIRS, MIN_KAPPA = 50, 0.4
 """What must be known of a judge before a gate may name it, by default."""
 _VERSION = 1
-"""Raised when judgements of the same answers would change."""
+"""Raised when verdicts of the same answers would change."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -70,13 +70,13 @@ class Agreement:
     unparsable: int = 0
     failed: int = 0
     missing: int = 0
-    judgements: str = field(default="", metadata={"artifact": True})
-    """Digest of the judgements (parquet)."""
+    verdicts: str = field(default="", metadata={"artifact": True})
+    """Digest of the verdicts (parquet)."""
 
 
 @dataclass(frozen=True)
 class JudgeSpec:
-    """All that the judgements of a judge depend on, beside prompts and answers."""
+    """All that the verdicts of a judge depend on, beside prompts and answers."""
 
     kind: JudgeKind
     base_url: str = ""
@@ -214,7 +214,7 @@ def _distrust(agreement: Agreement, requirements: Requirements) -> str:
             "needed"
         )
     if agreement.kappa is None:
-        return "has no Cohen's kappa with people, because all judgements are the same"
+        return "has no Cohen's kappa with people, because all verdicts are the same"
     if agreement.kappa < requirements.min_kappa:
         return (
             f"agrees with people by a Cohen's kappa of {agreement.kappa:.2f} on {agreement.pairs:,} pairs or answers, "

@@ -1,4 +1,4 @@
-"""How judges are asked, how their replies are read, and how their judgements are counted.
+"""How judges are asked, how their replies are read, and how their verdicts are counted.
 
 Zheng et al., "Judging LLM-as-a-Judge with MT-Bench and Chatbot Arena", 2023: a pair is asked in both orders, and a
 verdict that changes with the order is a tie. A reply that cannot be read, or that did not come, counts in no metric.
@@ -167,7 +167,7 @@ def read_score(reply: str, low: float = LOWEST, high: float = HIGHEST) -> float 
 
 
 def raw_agreement(pairs: Sequence[tuple[Hashable, Hashable]]) -> float | None:
-    """Return the share of equal judgements; None without any."""
+    """Return the share of equal verdicts; None without any."""
     return sum(first == second for first, second in pairs) / len(pairs) if pairs else None
 
 
@@ -198,7 +198,7 @@ def _kappa(pairs: Sequence[tuple[Hashable, Hashable]], distance: Callable[..., f
 
 
 def nominal_alpha(units: Iterable[Sequence[Hashable]]) -> float | None:
-    """Return Krippendorff's alpha of categories, each unit with the judgements of one record; None: undefined."""
+    """Return Krippendorff's alpha of categories, each unit with the verdicts of one record; None: undefined."""
     return _alpha(
         [each for each in units if len(each) > 1], lambda _: lambda first, second: float(first != second)
     )

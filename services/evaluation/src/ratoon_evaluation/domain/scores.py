@@ -100,9 +100,9 @@ class JudgeScores:
     judge: str
     """Last segment of its name."""
     identity: str = ""
-    """Digest of all that its judgements depend on beside prompts and answers."""
-    judged: int = 0
-    """Pairs, or answers of the candidate, with a judgement."""
+    """Digest of all that its verdicts depend on beside prompts and answers."""
+    counted: int = 0
+    """Pairs, or answers of the candidate, with a verdict."""
     unparsable: int = 0
     failed: int = 0
     """Pairs or answers without a reply."""
@@ -121,8 +121,8 @@ class JudgeScores:
     longer: int = 0
     shorter_win_rate: Interval | None = None
     shorter: int = 0
-    judgements: str = field(default="", metadata={"artifact": True})
-    """Digest of the judgements (parquet)."""
+    verdicts: str = field(default="", metadata={"artifact": True})
+    """Digest of the verdicts (parquet)."""
 
 
 @dataclass(frozen=True)
@@ -240,7 +240,9 @@ class SuiteScores:
         The tests are independent of each other, so the sides of their intervals add up as squares.
         """
         if any(
-            "" in test.unmeasured or (test.metric == metric and metric not in test.candidate)
+            "" in test.unmeasured
+            or metric in test.unmeasured
+            or (test.metric == metric and metric not in test.candidate)
             for test in self.tests
         ):
             return None

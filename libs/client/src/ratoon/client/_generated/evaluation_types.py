@@ -226,11 +226,11 @@ class JudgeResult(Message):
     judge: str = ""
     """Resource name of the judge."""
 
-    judged_count: Int64 = 0
-    """Number of records with a judgement: of pairs, or of answers of the candidate."""
+    verdict_count: Int64 = 0
+    """Number of records with a verdict: of pairs, or of answers of the candidate."""
 
     unparsable_count: Int64 = 0
-    """Number of pairs or answers without a judgement that can be read. They count in no metric."""
+    """Number of pairs or answers without a verdict that can be read. They count in no metric."""
 
     failed_count: Int64 = 0
     """Number of pairs or answers for which the endpoint gave no reply. They count in no metric."""
@@ -274,8 +274,8 @@ class JudgeResult(Message):
     shorter_count: Int64 = 0
     """Number of these pairs."""
 
-    judgements_digest: str = ""
-    """Digest of the judgements (a Parquet blob), which holds no texts."""
+    verdicts_digest: str = ""
+    """Digest of the verdicts (a Parquet blob), which holds no texts."""
 
 
 class HumanResult(Message):
@@ -968,12 +968,12 @@ class JudgeAgreement(Message):
     """Number of pairs, or of rated answers, that people and the judge both judged."""
 
     raw: float | None = None
-    """Share of them with the same judgement, from 0 to 1. Not set: there is none."""
+    """Share of them with the same verdict, from 0 to 1. Not set: there is none."""
 
     kappa: float | None = None
     """Cohen's kappa; with quadratic weights for RUBRIC.
 
-    Not set: it is undefined, for example because all judgements are the same.
+    Not set: it is undefined, for example because all verdicts are the same.
     """
 
     consistency: float | None = None
@@ -983,7 +983,7 @@ class JudgeAgreement(Message):
     """
 
     unparsable_count: int = 0
-    """Number of pairs or answers without a judgement that can be read.
+    """Number of pairs or answers without a verdict that can be read.
 
     They do not count in `pair_count`.
     """

@@ -837,7 +837,7 @@ class JudgeResult(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     JUDGE_FIELD_NUMBER: _builtins.int
-    JUDGED_COUNT_FIELD_NUMBER: _builtins.int
+    VERDICT_COUNT_FIELD_NUMBER: _builtins.int
     UNPARSABLE_COUNT_FIELD_NUMBER: _builtins.int
     FAILED_COUNT_FIELD_NUMBER: _builtins.int
     WIN_COUNT_FIELD_NUMBER: _builtins.int
@@ -851,13 +851,13 @@ class JudgeResult(_message.Message):
     LONGER_COUNT_FIELD_NUMBER: _builtins.int
     SHORTER_WIN_RATE_FIELD_NUMBER: _builtins.int
     SHORTER_COUNT_FIELD_NUMBER: _builtins.int
-    JUDGEMENTS_DIGEST_FIELD_NUMBER: _builtins.int
+    VERDICTS_DIGEST_FIELD_NUMBER: _builtins.int
     judge: _builtins.str
     """Resource name of the judge."""
-    judged_count: _builtins.int
-    """Number of records with a judgement: of pairs, or of answers of the candidate."""
+    verdict_count: _builtins.int
+    """Number of records with a verdict: of pairs, or of answers of the candidate."""
     unparsable_count: _builtins.int
-    """Number of pairs or answers without a judgement that can be read. They count in no metric."""
+    """Number of pairs or answers without a verdict that can be read. They count in no metric."""
     failed_count: _builtins.int
     """Number of pairs or answers for which the endpoint gave no reply. They count in no metric."""
     win_count: _builtins.int
@@ -878,8 +878,8 @@ class JudgeResult(_message.Message):
     """Number of these pairs."""
     shorter_count: _builtins.int
     """Number of these pairs."""
-    judgements_digest: _builtins.str
-    """Digest of the judgements (a Parquet blob), which holds no texts."""
+    verdicts_digest: _builtins.str
+    """Digest of the verdicts (a Parquet blob), which holds no texts."""
     @_builtins.property
     def longer_win_rate(self) -> Global___Estimate:
         """Win rate among the pairs whose longer answer is the candidate's. Not set: there are too few."""
@@ -892,7 +892,7 @@ class JudgeResult(_message.Message):
         self,
         *,
         judge: _builtins.str = ...,
-        judged_count: _builtins.int = ...,
+        verdict_count: _builtins.int = ...,
         unparsable_count: _builtins.int = ...,
         failed_count: _builtins.int = ...,
         win_count: _builtins.int = ...,
@@ -906,11 +906,11 @@ class JudgeResult(_message.Message):
         longer_count: _builtins.int = ...,
         shorter_win_rate: Global___Estimate | None = ...,
         shorter_count: _builtins.int = ...,
-        judgements_digest: _builtins.str = ...,
+        verdicts_digest: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["longer_win_rate", b"longer_win_rate", "shorter_win_rate", b"shorter_win_rate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed_count", b"failed_count", "first_position_count", b"first_position_count", "identical_count", b"identical_count", "inconsistent_count", b"inconsistent_count", "judge", b"judge", "judged_count", b"judged_count", "judgements_digest", b"judgements_digest", "longer_count", b"longer_count", "longer_win_rate", b"longer_win_rate", "loss_count", b"loss_count", "second_position_count", b"second_position_count", "shorter_count", b"shorter_count", "shorter_win_rate", b"shorter_win_rate", "tie_count", b"tie_count", "unparsable_count", b"unparsable_count", "win_count", b"win_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed_count", b"failed_count", "first_position_count", b"first_position_count", "identical_count", b"identical_count", "inconsistent_count", b"inconsistent_count", "judge", b"judge", "longer_count", b"longer_count", "longer_win_rate", b"longer_win_rate", "loss_count", b"loss_count", "second_position_count", b"second_position_count", "shorter_count", b"shorter_count", "shorter_win_rate", b"shorter_win_rate", "tie_count", b"tie_count", "unparsable_count", b"unparsable_count", "verdict_count", b"verdict_count", "verdicts_digest", b"verdicts_digest", "win_count", b"win_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

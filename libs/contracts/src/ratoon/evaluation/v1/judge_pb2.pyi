@@ -107,15 +107,15 @@ class Judge(_message.Message):
         pair_count: _builtins.int
         """Number of pairs, or of rated answers, that people and the judge both judged."""
         raw: _builtins.float
-        """Share of them with the same judgement, from 0 to 1. Not set: there is none."""
+        """Share of them with the same verdict, from 0 to 1. Not set: there is none."""
         kappa: _builtins.float
-        """Cohen's kappa; with quadratic weights for RUBRIC. Not set: it is undefined, for example because all judgements
+        """Cohen's kappa; with quadratic weights for RUBRIC. Not set: it is undefined, for example because all verdicts
         are the same.
         """
         consistency: _builtins.float
         """Share of the pairs with the same verdict in both orders. Not set: there is none, or a judge of the kind RUBRIC."""
         unparsable_count: _builtins.int
-        """Number of pairs or answers without a judgement that can be read. They do not count in `pair_count`."""
+        """Number of pairs or answers without a verdict that can be read. They do not count in `pair_count`."""
         failed_count: _builtins.int
         """Number of pairs or answers for which the endpoint gave no reply. They do not count in `pair_count`."""
         missing_count: _builtins.int

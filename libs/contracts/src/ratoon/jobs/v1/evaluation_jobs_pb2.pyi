@@ -31,7 +31,7 @@ class ScoringSpec(_message.Message):
 
     @_typing.final
     class Human(_message.Message):
-        """Judgements of people."""
+        """Verdicts of people."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -338,7 +338,7 @@ class ScoringSpec(_message.Message):
 
     @_builtins.property
     def human(self) -> Global___ScoringSpec.Human:
-        """Judgements of people. Not set: none are taken in."""
+        """Verdicts of people. Not set: none are taken in."""
 
     def __init__(
         self,
@@ -386,7 +386,7 @@ class JudgeSpec(_message.Message):
     MAX_TOKENS_FIELD_NUMBER: _builtins.int
     KEY_VARIABLE_FIELD_NUMBER: _builtins.int
     LISTED_FIELD_NUMBER: _builtins.int
-    STORED_JUDGEMENTS_FIELD_NUMBER: _builtins.int
+    STORED_VERDICTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Last segment of its resource name."""
     kind: _builtins.str
@@ -406,8 +406,8 @@ class JudgeSpec(_message.Message):
     listed: _builtins.bool
     """True: the operator listed the endpoint, so that its address may be private and need not have TLS."""
     @_builtins.property
-    def stored_judgements(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Digests of judgements that earlier jobs stored, which are not asked again."""
+    def stored_verdicts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Digests of verdicts that earlier jobs stored, which are not asked again."""
 
     def __init__(
         self,
@@ -421,11 +421,11 @@ class JudgeSpec(_message.Message):
         max_tokens: _builtins.int = ...,
         key_variable: _builtins.str = ...,
         listed: _builtins.bool = ...,
-        stored_judgements: _abc.Iterable[_builtins.str] | None = ...,
+        stored_verdicts: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_url", b"base_url", "criteria", b"criteria", "key_variable", b"key_variable", "kind", b"kind", "listed", b"listed", "max_tokens", b"max_tokens", "model", b"model", "model_digest", b"model_digest", "name", b"name", "stored_judgements", b"stored_judgements"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_url", b"base_url", "criteria", b"criteria", "key_variable", b"key_variable", "kind", b"kind", "listed", b"listed", "max_tokens", b"max_tokens", "model", b"model", "model_digest", b"model_digest", "name", b"name", "stored_verdicts", b"stored_verdicts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -433,7 +433,7 @@ Global___JudgeSpec: _TypeAlias = JudgeSpec  # noqa: Y015
 
 @_typing.final
 class JudgingSpec(_message.Message):
-    """Comparison of a judge with judgements of people."""
+    """Comparison of a judge with verdicts of people."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -441,11 +441,11 @@ class JudgingSpec(_message.Message):
     CASES_FIELD_NUMBER: _builtins.int
     MISSING_FIELD_NUMBER: _builtins.int
     cases: _builtins.str
-    """Digest of the judgements of people, JSON Lines of `prompt` (the JSON of a record), `answers` (one or two) and
+    """Digest of the verdicts of people, JSON Lines of `prompt` (the JSON of a record), `answers` (one or two) and
     `human` (`FIRST`, `SECOND`, `TIE` or a number).
     """
     missing: _builtins.int
-    """Number of judgements of people whose record cannot be read."""
+    """Number of verdicts of people whose record cannot be read."""
     @_builtins.property
     def judge(self) -> Global___JudgeSpec:
         """The judge."""
@@ -467,7 +467,7 @@ Global___JudgingSpec: _TypeAlias = JudgingSpec  # noqa: Y015
 
 @_typing.final
 class JudgingResult(_message.Message):
-    """Result of a comparison of a judge with judgements of people."""
+    """Result of a comparison of a judge with verdicts of people."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -478,23 +478,23 @@ class JudgingResult(_message.Message):
     UNPARSABLE_FIELD_NUMBER: _builtins.int
     FAILED_FIELD_NUMBER: _builtins.int
     MISSING_FIELD_NUMBER: _builtins.int
-    JUDGEMENTS_FIELD_NUMBER: _builtins.int
+    VERDICTS_FIELD_NUMBER: _builtins.int
     pairs: _builtins.int
     """Number of pairs or answers that both judged."""
     raw: _builtins.float
-    """Share with the same judgement. Not set: there is none."""
+    """Share with the same verdict. Not set: there is none."""
     kappa: _builtins.float
     """Cohen's kappa. Not set: it is undefined."""
     consistency: _builtins.float
     """Share of the pairs with the same verdict in both orders. Not set: there is none."""
     unparsable: _builtins.int
-    """Number without a judgement that can be read."""
+    """Number without a verdict that can be read."""
     failed: _builtins.int
     """Number without a reply."""
     missing: _builtins.int
     """Number whose record cannot be read."""
-    judgements: _builtins.str
-    """Digest of the judgements."""
+    verdicts: _builtins.str
+    """Digest of the verdicts."""
     def __init__(
         self,
         *,
@@ -505,11 +505,11 @@ class JudgingResult(_message.Message):
         unparsable: _builtins.int = ...,
         failed: _builtins.int = ...,
         missing: _builtins.int = ...,
-        judgements: _builtins.str = ...,
+        verdicts: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_consistency", b"_consistency", "_kappa", b"_kappa", "_raw", b"_raw", "consistency", b"consistency", "kappa", b"kappa", "raw", b"raw"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_consistency", b"_consistency", "_kappa", b"_kappa", "_raw", b"_raw", "consistency", b"consistency", "failed", b"failed", "judgements", b"judgements", "kappa", b"kappa", "missing", b"missing", "pairs", b"pairs", "raw", b"raw", "unparsable", b"unparsable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_consistency", b"_consistency", "_kappa", b"_kappa", "_raw", b"_raw", "consistency", b"consistency", "failed", b"failed", "kappa", b"kappa", "missing", b"missing", "pairs", b"pairs", "raw", b"raw", "unparsable", b"unparsable", "verdicts", b"verdicts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__consistency: _TypeAlias = _typing.Literal["consistency"]  # noqa: Y015
     _WhichOneofArgType__consistency: _TypeAlias = _typing.Literal["_consistency", b"_consistency"]  # noqa: Y015
@@ -942,11 +942,11 @@ class ScoringOutcome(_message.Message):
 
         @_builtins.property
         def judges(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScoringOutcome.JudgeScores]:
-            """Judgements by judge."""
+            """Verdicts by judge."""
 
         @_builtins.property
         def human(self) -> Global___ScoringOutcome.HumanScores:
-            """Judgements of people. Not set: none were taken in."""
+            """Verdicts of people. Not set: none were taken in."""
 
         def __init__(
             self,
@@ -974,13 +974,13 @@ class ScoringOutcome(_message.Message):
 
     @_typing.final
     class JudgeScores(_message.Message):
-        """Judgements of one judge on one domain."""
+        """Verdicts of one judge on one domain."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
         JUDGE_FIELD_NUMBER: _builtins.int
         IDENTITY_FIELD_NUMBER: _builtins.int
-        JUDGED_FIELD_NUMBER: _builtins.int
+        COUNTED_FIELD_NUMBER: _builtins.int
         UNPARSABLE_FIELD_NUMBER: _builtins.int
         FAILED_FIELD_NUMBER: _builtins.int
         WINS_FIELD_NUMBER: _builtins.int
@@ -994,15 +994,15 @@ class ScoringOutcome(_message.Message):
         LONGER_FIELD_NUMBER: _builtins.int
         SHORTER_WIN_RATE_FIELD_NUMBER: _builtins.int
         SHORTER_FIELD_NUMBER: _builtins.int
-        JUDGEMENTS_FIELD_NUMBER: _builtins.int
+        VERDICTS_FIELD_NUMBER: _builtins.int
         judge: _builtins.str
         """Last segment of the resource name of the judge."""
         identity: _builtins.str
-        """Digest of all that its judgements depend on beside prompts and answers."""
-        judged: _builtins.int
-        """Number of pairs or answers with a judgement."""
+        """Digest of all that its verdicts depend on beside prompts and answers."""
+        counted: _builtins.int
+        """Number of pairs or answers with a verdict."""
         unparsable: _builtins.int
-        """Number without a judgement that can be read."""
+        """Number without a verdict that can be read."""
         failed: _builtins.int
         """Number without a reply."""
         wins: _builtins.int
@@ -1023,8 +1023,8 @@ class ScoringOutcome(_message.Message):
         """Number of these pairs."""
         shorter: _builtins.int
         """Number of these pairs."""
-        judgements: _builtins.str
-        """Digest of the judgements."""
+        verdicts: _builtins.str
+        """Digest of the verdicts."""
         @_builtins.property
         def longer_win_rate(self) -> Global___ScoringOutcome.Interval:
             """Win rate among the pairs whose longer answer is the candidate's. Not set: too few pairs."""
@@ -1038,7 +1038,7 @@ class ScoringOutcome(_message.Message):
             *,
             judge: _builtins.str = ...,
             identity: _builtins.str = ...,
-            judged: _builtins.int = ...,
+            counted: _builtins.int = ...,
             unparsable: _builtins.int = ...,
             failed: _builtins.int = ...,
             wins: _builtins.int = ...,
@@ -1052,17 +1052,17 @@ class ScoringOutcome(_message.Message):
             longer: _builtins.int = ...,
             shorter_win_rate: Global___ScoringOutcome.Interval | None = ...,
             shorter: _builtins.int = ...,
-            judgements: _builtins.str = ...,
+            verdicts: _builtins.str = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _typing.Literal["longer_win_rate", b"longer_win_rate", "shorter_win_rate", b"shorter_win_rate"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["failed", b"failed", "first_position", b"first_position", "identical", b"identical", "identity", b"identity", "inconsistent", b"inconsistent", "judge", b"judge", "judged", b"judged", "judgements", b"judgements", "longer", b"longer", "longer_win_rate", b"longer_win_rate", "losses", b"losses", "second_position", b"second_position", "shorter", b"shorter", "shorter_win_rate", b"shorter_win_rate", "ties", b"ties", "unparsable", b"unparsable", "wins", b"wins"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["counted", b"counted", "failed", b"failed", "first_position", b"first_position", "identical", b"identical", "identity", b"identity", "inconsistent", b"inconsistent", "judge", b"judge", "longer", b"longer", "longer_win_rate", b"longer_win_rate", "losses", b"losses", "second_position", b"second_position", "shorter", b"shorter", "shorter_win_rate", b"shorter_win_rate", "ties", b"ties", "unparsable", b"unparsable", "verdicts", b"verdicts", "wins", b"wins"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     @_typing.final
     class HumanScores(_message.Message):
-        """Judgements of people on one domain."""
+        """Verdicts of people on one domain."""
 
         DESCRIPTOR: _descriptor.Descriptor
 

@@ -24,7 +24,7 @@ from ratoon_evaluation.domain.judging import (
     score_prompt,
     weighted_kappa,
 )
-from ratoon_evaluation.worker.judges.asking import Asker, Judgements
+from ratoon_evaluation.worker.judges.asking import Asker, Replies
 from ratoon_evaluation.worker.judges.judging_job import verdict_of
 
 JSON = dict[str, Any]
@@ -44,7 +44,7 @@ class JudgeUnavailable(RuntimeError):
 
 @dataclass(frozen=True)
 class _Case:
-    """A judgement of people with the prompts for the judge."""
+    """A verdict of people with the prompts for the judge."""
 
     human: str
     prompts: tuple[str, ...]
@@ -52,7 +52,7 @@ class _Case:
 
 @dataclass(frozen=True)
 class _Compared:
-    """A judgement of people next to that of the judge; None: the judge has none."""
+    """A verdict of people next to that of the judge; None: the judge has none."""
 
     human: Any
     judge: Any
@@ -73,13 +73,13 @@ def run(raw_spec: JSON, job: JobFolder) -> JSON:
             raise Stopped("The comparison was cancelled.")
         job.progress(0.95 * done / total, "Asking the judge", done=done, total=total, unit="prompts")
 
-    said = asker.ask(prompts, advance)
-    if prompts and not said.read and not said.unparsable:
+    replies = asker.ask(prompts, advance)
+    if prompts and not replies.read and not replies.unparsable:
         raise JudgeUnavailable(
-            f"The judge replied to none of {len(set(prompts)):,} prompts. {said.failure} Create the judge again once "
-            "it replies."
+            f"The judge replied to none of {len(set(prompts)):,} prompts. {replies.failure} Create the judge again "
+            "once it replies."
         )
-    return to_json(_result(spec, cases, said, asker.write()))
+    return to_json(_result(spec, cases, replies, asker.write()))
 
 
 def _case(judge: JudgeSpec, row: Mapping[str, Any]) -> _Case:
@@ -87,12 +87,12 @@ def _case(judge: JudgeSpec, row: Mapping[str, Any]) -> _Case:
     return _Case(row["human"], _PROMPTS[JudgeKind(judge.kind)](record, answers, judge.criteria))
 
 
-def _result(spec: JudgingSpec, cases: Sequence[_Case], said: Judgements, judgements: str) -> JudgingResult:
+def _result(spec: JudgingSpec, cases: Sequence[_Case], replies: Replies, verdicts: str) -> JudgingResult:
     compare, kappa = _MEASURES[JudgeKind(spec.judge.kind)]
-    compared = [compare(case, said) for case in cases]
+    compared = [compare(case, replies) for case in cases]
     both = [(each.human, each.judge) for each in compared if each.judge is not None]
     silent = [case for case, each in zip(cases, compared, strict=True) if each.judge is None]
-    unparsable = sum(bool(said.unparsable.intersection(case.prompts)) for case in silent)
+    unparsable = sum(bool(replies.unparsable.intersection(case.prompts)) for case in silent)
     consistent = [each.is_consistent for each in compared if each.is_consistent is not None]
     return JudgingResult(
         pairs=len(both),
@@ -102,7 +102,7 @@ def _result(spec: JudgingSpec, cases: Sequence[_Case], said: Judgements, judgeme
         unparsable=unparsable,
         failed=len(silent) - unparsable,
         missing=spec.missing,
-        judgements=judgements,
+        verdicts=verdicts,
     )
 
 
@@ -117,18 +117,18 @@ def _alone(record: Record, answers: Sequence[str], criteria: str) -> tuple[str, 
     return (score_prompt(record, answers[0], criteria),)
 
 
-def _compare_choices(case: _Case, said: Judgements) -> _Compared:
+def _compare_choices(case: _Case, replies: Replies) -> _Compared:
     forward, backward = case.prompts
-    verdict = verdict_of((forward, backward), said)
+    verdict = verdict_of((forward, backward), replies)
     human = Choice(case.human)
     return (
         _Compared(human, None) if verdict is None else _Compared(human, verdict.choice, verdict.is_consistent)
     )
 
 
-def _compare_scores(case: _Case, said: Judgements) -> _Compared:
+def _compare_scores(case: _Case, replies: Replies) -> _Compared:
     """Return both scores as whole numbers, half ones rounded up: people's is the mean of several."""
-    known = said.read.get(case.prompts[0])
+    known = replies.read.get(case.prompts[0])
     return _Compared(_rounded(case.human), None if known is None else _rounded(known))
 
 
@@ -141,7 +141,7 @@ _PROMPTS: Mapping[JudgeKind, Callable[[Record, Sequence[str], str], tuple[str, .
     JudgeKind.RUBRIC: _alone,
 }
 _MEASURES: Mapping[
-    JudgeKind, tuple[Callable[[_Case, Judgements], _Compared], Callable[[Sequence[Any]], float | None]]
+    JudgeKind, tuple[Callable[[_Case, Replies], _Compared], Callable[[Sequence[Any]], float | None]]
 ] = {
     JudgeKind.PAIRWISE: (_compare_choices, cohen_kappa),
     JudgeKind.RUBRIC: (_compare_scores, weighted_kappa),

@@ -1,4 +1,4 @@
-"""Judgements of one judge: prompts are asked once, and what an earlier job stored is not asked again."""
+"""Verdicts of one judge: prompts are asked once, and what an earlier job stored is not asked again."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ _READERS: Mapping[str, Callable[[str], str | None]] = {
 
 
 @dataclass(frozen=True)
-class Judgements:
-    """Judgements by prompt. A prompt that is in neither got no reply."""
+class Replies:
+    """What a judge replied to prompts. A prompt that is in neither field got no reply."""
 
     read: Mapping[str, str]
     """A `Choice`, or a score."""
@@ -63,14 +63,14 @@ class Respondent(Protocol):
 
 
 def identity_of(spec: JudgeSpec) -> str:
-    """Return the digest of all that judgements depend on beside prompts and answers."""
+    """Return the digest of all that verdicts depend on beside prompts and answers."""
     return JudgeOfDomain(
         JudgeKind(spec.kind), spec.base_url, spec.model, spec.model_digest, spec.criteria, spec.max_tokens
     ).identity
 
 
 class Asker:
-    """Asks one judge, and stores what it said."""
+    """Asks one judge, and stores what it replies."""
 
     def __init__(self, spec: JudgeSpec, store: ArtifactStore, folder: Path) -> None:
         """`folder` is a directory for the files of a model."""
@@ -83,8 +83,8 @@ class Asker:
         """Return the prompts that must be asked, each once."""
         return [each for each in dict.fromkeys(prompts) if self._key(each) not in self._known]
 
-    def ask(self, prompts: Sequence[str], advance: Advance) -> Judgements:
-        """Return the judgements on prompts; `advance` gets the number of asked prompts, and may raise to stop."""
+    def ask(self, prompts: Sequence[str], advance: Advance) -> Replies:
+        """Return the verdicts on prompts; `advance` gets the number of asked prompts, and may raise to stop."""
         failure = ""
         if missing := self.missing(prompts):
             respondent = self._respondent()
@@ -94,30 +94,30 @@ class Asker:
                     self._known[self._key(prompt)] = reader(reply) or ""
             failure = respondent.failure
         replied = {each: self._known[key] for each in prompts if (key := self._key(each)) in self._known}
-        self._used |= {self._key(each): judgement for each, judgement in replied.items()}
-        unparsable = frozenset(each for each, judgement in replied.items() if not judgement)
-        read = {each: judgement for each, judgement in replied.items() if judgement}
-        return Judgements(read, unparsable, failure if len(replied) < len(set(prompts)) else "")
+        self._used |= {self._key(each): verdict for each, verdict in replied.items()}
+        unparsable = frozenset(each for each, verdict in replied.items() if not verdict)
+        read = {each: verdict for each, verdict in replied.items() if verdict}
+        return Replies(read, unparsable, failure if len(replied) < len(set(prompts)) else "")
 
     def write(self) -> str:
-        """Store the judgements that were used; returns the digest of the table, which holds no texts.
+        """Store the verdicts that were used; returns the digest of the table, which holds no texts.
 
-        Columns: key (a digest of judge and prompt), judgement (empty: the reply could not be read).
+        Columns: key (a digest of judge and prompt), verdict (empty: the reply could not be read).
         """
         keys = sorted(self._used)
-        judgements = pa.array([self._used[key] for key in keys], pa.string())
-        columns = {"key": pa.array(keys, pa.string()), "judgement": judgements}
+        verdicts = pa.array([self._used[key] for key in keys], pa.string())
+        columns = {"key": pa.array(keys, pa.string()), "verdict": verdicts}
         return write_table(self._store, columns, {_IDENTITY: self.identity.encode()})
 
     def _stored(self) -> dict[str, str]:
         known: dict[str, str] = {}
-        for digest in self._spec.stored_judgements:
+        for digest in self._spec.stored_verdicts:
             try:
                 table = pq.read_table(BytesIO(self._store.read(digest)))
             except (NotFound, pa.ArrowInvalid):
                 continue
             if (table.schema.metadata or {}).get(_IDENTITY) == self.identity.encode():
-                known |= dict(zip(*(table[name].to_pylist() for name in ("key", "judgement")), strict=True))
+                known |= dict(zip(*(table[name].to_pylist() for name in ("key", "verdict")), strict=True))
         return known
 
     def _key(self, prompt: str) -> str:
@@ -179,8 +179,8 @@ class OwnModel:
             fetched = fetch_model(self._store, self._spec.model_digest, self._folder)
             model = Generator(LoadedModel(fetched), Decoding(self._spec.max_tokens))
             rendered = model.prompts()
-            asked = [Prompt(rendered.prompt(Record((Turn(Role.USER, each),)))) for each in prompts]
-            answers = model.answer(asked, advance)
+            requests = [Prompt(rendered.prompt(Record((Turn(Role.USER, each),)))) for each in prompts]
+            answers = model.answer(requests, advance)
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
         for prompt, reply, is_unfit in zip(prompts, answers.texts, answers.unfit, strict=True):

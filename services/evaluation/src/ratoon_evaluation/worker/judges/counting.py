@@ -1,4 +1,4 @@
-"""Metrics of judgements, which not every record has: intervals over groups of records, or why there is none."""
+"""Metrics of verdicts, which not every record has: intervals over groups of records, or why there is none."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ratoon_evaluation.worker.resampling import Resampling
 Values = Sequence[float | None]
 """One value a record; None: it does not count."""
 
-_FEW_GROUPS = "Too few groups of records have a judgement, so no interval can be given."
+_FEW_GROUPS = "Too few groups of records have a verdict, so no interval can be given."
 
 
 @dataclass(frozen=True)

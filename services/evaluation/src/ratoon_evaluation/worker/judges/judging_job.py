@@ -19,7 +19,7 @@ from ratoon_evaluation.domain.judging import (
     score_prompt,
 )
 from ratoon_evaluation.domain.scores import DomainScores, Interval, JudgeScores
-from ratoon_evaluation.worker.judges.asking import Advance, Asker, Judgements
+from ratoon_evaluation.worker.judges.asking import Advance, Asker, Replies
 from ratoon_evaluation.worker.judges.counting import Measured, Values, mean, means
 from ratoon_evaluation.worker.parts import Part
 from ratoon_evaluation.worker.passes import CANDIDATE, REFERENCE, Domain
@@ -62,30 +62,30 @@ class JudgingJob:
                 prompts = judge.prompts(domain.test, texts)
                 if judge.asker.missing(prompts):
                     message = f"Asking the judge {judge.spec.name} about the domain {domain.name}"
-                    judge.judgements[domain.name] = judge.asker.ask(prompts, reporter.advancing(message))
+                    judge.replies[domain.name] = judge.asker.ask(prompts, reporter.advancing(message))
                 else:
-                    judge.judgements[domain.name] = judge.asker.ask(prompts, lambda _: None)
+                    judge.replies[domain.name] = judge.asker.ask(prompts, lambda _: None)
 
     def added_to(self, scores: DomainScores, domain: Domain, texts: Texts) -> DomainScores:
         """Return the scores of a domain with those of the judges."""
         for judge in self._judges:
-            judged, measured = judge.measure(domain, texts)
+            of_judge, measured = judge.measure(domain, texts)
             counted = replace(
-                judged,
+                of_judge,
                 judge=judge.spec.name,
                 identity=judge.asker.identity,
-                judgements=judge.asker.write(),
+                verdicts=judge.asker.write(),
             )
             scores = replace(measured.added_to(scores), judges=(*scores.judges, counted))
         return scores
 
 
 class _Judge:
-    """A judge with its judgements by domain."""
+    """A judge with its verdicts by domain."""
 
     def __init__(self, spec: JudgeSpec, asker: Asker, how: Resampling) -> None:
         self.spec, self.asker, self.how = spec, asker, how
-        self.judgements: dict[str, Judgements] = {}
+        self.replies: dict[str, Replies] = {}
 
     def prompts(self, part: Part, texts: Texts) -> list[str]:
         """Return all prompts about the answers to a part."""
@@ -98,7 +98,7 @@ class _Judge:
 
 @dataclass(frozen=True)
 class _Pairs:
-    """Verdicts on the pairs of a part, one a record; None: no judgement."""
+    """Verdicts on the pairs of a part, one a record; None: no verdict."""
 
     verdicts: Sequence[PairVerdict | None]
     identical: Sequence[bool]
@@ -111,7 +111,7 @@ class _Pairs:
         return [None if each is None else WIN_SHARE[each.choice] for each in self.verdicts]
 
     @property
-    def asked(self) -> list[PairVerdict]:
+    def compared(self) -> list[PairVerdict]:
         """Return the verdicts of the judge on different answers."""
         pairs = zip(self.verdicts, self.identical, strict=True)
         return [each for each, is_identical in pairs if each is not None and not is_identical]
@@ -145,11 +145,11 @@ class _Pairwise(_Judge):
             len(part) - sum(pairs.identical),
             pairs.failed,
             pairs.unparsable,
-            self.judgements[domain.name].failure,
+            self.replies[domain.name].failure,
         )
         if why:
             measured = Measured(unmeasured={"judge_win_rate": why, "judge_consistency": why})
-        elif pairs.asked and not any(each.is_consistent for each in pairs.asked):
+        elif pairs.compared and not any(each.is_consistent for each in pairs.compared):
             measured = _without_win_rate(measured)
         return self._counted(part, texts, pairs), measured
 
@@ -167,11 +167,11 @@ class _Pairwise(_Judge):
         ]
 
     def _pairs(self, domain: Domain, texts: Texts) -> _Pairs:
-        orders, said = self._orders(domain.test, texts), self.judgements[domain.name]
+        orders, replies = self._orders(domain.test, texts), self.replies[domain.name]
         same = PairVerdict(Choice.TIE, True)
-        verdicts = [same if each is None else verdict_of(each, said) for each in orders]
+        verdicts = [same if each is None else verdict_of(each, replies) for each in orders]
         missing = [each for each, verdict in zip(orders, verdicts, strict=True) if each and verdict is None]
-        unparsable = sum(bool(said.unparsable.intersection(each)) for each in missing)
+        unparsable = sum(bool(replies.unparsable.intersection(each)) for each in missing)
         return _Pairs(verdicts, [each is None for each in orders], len(missing) - unparsable, unparsable)
 
     def _counted(self, part: Part, texts: Texts, pairs: _Pairs) -> JudgeScores:
@@ -179,7 +179,7 @@ class _Pairwise(_Judge):
         longer, shorter = (self._of_length(part, texts, pairs.shares, sign) for sign in (1, -1))
         return JudgeScores(
             "",
-            judged=len(known),
+            counted=len(known),
             unparsable=pairs.unparsable,
             failed=pairs.failed,
             wins=sum(each.choice is Choice.FIRST for each in known),
@@ -214,17 +214,17 @@ class _Rubric(_Judge):
 
     def measure(self, domain: Domain, texts: Texts) -> tuple[JudgeScores, Measured]:
         """Return the mean scores and their difference, over the answers with a score."""
-        said, prompts = self.judgements[domain.name], self._of_roles(domain.test, texts)
+        replies, prompts = self.replies[domain.name], self._of_roles(domain.test, texts)
         values: dict[str, Mapping[str, Values]] = {
-            role: {"rubric_score": [_score(said, prompt) for prompt in each]}
+            role: {"rubric_score": [_score(replies, prompt) for prompt in each]}
             for role, each in prompts.items()
         }
-        known = [_score(said, prompt) for prompt in prompts[CANDIDATE]]
-        judged = sum(each is not None for each in known)
-        unparsable = sum(each in said.unparsable for each in prompts[CANDIDATE])
-        failed = len(known) - judged - unparsable
-        counted = JudgeScores("", judged=judged, unparsable=unparsable, failed=failed)
-        if why := _unusable(len(known), failed, unparsable, said.failure):
+        known = [_score(replies, prompt) for prompt in prompts[CANDIDATE]]
+        known_count = sum(each is not None for each in known)
+        unparsable = sum(each in replies.unparsable for each in prompts[CANDIDATE])
+        failed = len(known) - known_count - unparsable
+        counted = JudgeScores("", counted=known_count, unparsable=unparsable, failed=failed)
+        if why := _unusable(len(known), failed, unparsable, replies.failure):
             return counted, Measured(unmeasured={"rubric_score": why})
         return counted, means(domain.test, self.how, values)
 
@@ -245,25 +245,25 @@ _KINDS: Mapping[JudgeKind, Callable[[JudgeSpec, Asker, Resampling], _Judge]] = {
 }
 
 
-def verdict_of(orders: tuple[str, str], said: Judgements) -> PairVerdict | None:
-    """Return the verdict on a pair by its two prompts; None unless both have a judgement."""
-    forward, backward = (said.read.get(prompt) for prompt in orders)
+def verdict_of(orders: tuple[str, str], replies: Replies) -> PairVerdict | None:
+    """Return the verdict on a pair by its two prompts; None unless both have a verdict."""
+    forward, backward = (replies.read.get(prompt) for prompt in orders)
     return None if forward is None or backward is None else pair_verdict(Choice(forward), Choice(backward))
 
 
-def _score(said: Judgements, prompt: str) -> float | None:
-    known = said.read.get(prompt)
+def _score(replies: Replies, prompt: str) -> float | None:
+    known = replies.read.get(prompt)
     return None if known is None else float(known)
 
 
 def _unusable(total: int, failed: int, unparsable: int, failure: str) -> str:
-    """Return why judgements give no metric; empty if they do: more than half of what was asked has one."""
-    judged = total - failed - unparsable
-    if not total or 2 * judged > total:
+    """Return why verdicts give no metric; empty if they do: more than half of what was asked has one."""
+    known = total - failed - unparsable
+    if not total or 2 * known > total:
         return ""
     why = f" {failure}" if failure else ""
     return (
-        f"The judge judged {judged:,} of {total:,}: {failed:,} got no reply, and {unparsable:,} replies could not "
+        f"The judge judged {known:,} of {total:,}: {failed:,} got no reply, and {unparsable:,} replies could not "
         f"be read.{why}"
     )
 

@@ -20,10 +20,10 @@ _NO_RATING = "No person rated an answer of the candidate to a record of the test
 
 
 class People:
-    """Judgements of people in one job."""
+    """Verdicts of people in one job."""
 
     def __init__(self, spec: ScoringSpec) -> None:
-        self._is_given, self._how = spec.HasField("human"), resampling_of(spec)
+        self._is_requested, self._how = spec.HasField("human"), resampling_of(spec)
         self._verdicts: dict[str, list[str]] = defaultdict(list)
         for comparison in spec.human.comparisons:
             self._verdicts[comparison.record_id] += comparison.verdicts
@@ -33,7 +33,7 @@ class People:
 
     def added_to(self, scores: DomainScores, domain: Domain) -> DomainScores:
         """Return the scores of a domain with those of people; unchanged if the job takes in none."""
-        if not self._is_given:
+        if not self._is_requested:
             return scores
         ids = domain.test.record_ids
         verdicts = [self._verdicts.get(each, []) for each in ids]
