@@ -154,12 +154,12 @@ def test_sides_count_both_answers_of_a_version_and_its_failures_in_the_shadow():
 
 
 @pytest.mark.parametrize(
-    ("is_paired", "said"),
+    ("is_paired", "expected"),
     [(False, "macro-F1 cannot be computed of answers alone."), (True, "No right answer is known yet.")],
 )
-def test_what_does_not_say_which_version_is_better_is_said(is_paired, said):
+def test_what_does_not_say_which_version_is_better_is_stated(is_paired, expected):
     comparison = ShadowComparison("r", NOW, LIBRARY[ONE.kind].METRICS["macro_f1"], 8, 0.75)
     message = message_of(comparison, is_paired)
-    assert message.startswith(said)
+    assert message.startswith(expected)
     assert "same answer to 75% of 8 requests" in message
     assert "do not say which one is better" in message

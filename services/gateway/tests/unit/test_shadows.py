@@ -76,11 +76,11 @@ def test_the_other_version_answers_the_same_request(script, outcome, status):
     assert (body["messages"], body["model"]) == ([{"role": "user", "content": "?"}], "v1.0")
     assert body["priority"] > 0, "requests of callers go before"
     assert not capture.open
-    (kept,) = capture.answered
-    assert (kept.status, kept.version) == (status, VERSION.format("v1.0"))
+    (captured,) = capture.answered
+    assert (captured.status, captured.version) == (status, VERSION.format("v1.0"))
     live = Live("id~new", VERSION.format("v1.1"), 12.0)
-    assert kept.shadow_of == live
-    assert (kept.raw == b"") is (status == 502), "a broken answer is no answer"
+    assert captured.shadow_of == live
+    assert (captured.raw == b"") is (status == 502), "a broken answer is no answer"
 
 
 def test_what_is_too_much_is_dropped_and_the_end_cancels_the_rest():

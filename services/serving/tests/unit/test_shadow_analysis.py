@@ -28,7 +28,7 @@ def comparison(**changes):
 
 
 @pytest.mark.parametrize(
-    ("shadow", "paired", "waited_s", "verdict", "said"),
+    ("shadow", "paired", "waited_s", "verdict", "part"),
     [
         (WAITING, {}, 10, Verdict.ROLL_BACK, "gain -0.2 (-0.3 to -0.1): worse, beyond chance"),
         (WAITING, {"high": 0.01}, 10, Verdict.GO_ON, "macro_f1 on 100 pairs of 40 callers: 0.6 against 0.8"),
@@ -40,10 +40,10 @@ def comparison(**changes):
         (replace(WAITING, require_pairs=True), {"pairs": 99}, 600, Verdict.ROLL_BACK, "of 99 is known"),
     ],
 )
-def test_the_rule(shadow, paired, waited_s, verdict, said):
+def test_the_rule(shadow, paired, waited_s, verdict, part):
     decided, message = judge(shadow, comparison(**paired), waited_s)
     assert decided is verdict
-    assert said in message
+    assert part in message
 
 
 def test_without_a_report_the_end_of_the_wait_says_what_is_missing():
@@ -140,7 +140,7 @@ def test_a_lost_new_engine_is_rolled_back_during_the_wait():
     ("phase", "share"),
     [(Phase.SHIFTING, 0.5), (Phase.BAKING, 0.5), (Phase.DRAINING, 0.0), (Phase.REVERTING, 0.0)],
 )
-def test_gateways_are_told_the_share_while_both_versions_serve(phase, share):
+def test_routes_carry_the_share_while_both_versions_serve(phase, share):
     simulation = until_waiting()
     rollout = replace(simulation.rollout, phase=phase, step=1)
     (routes,) = (a for a in route_actions(rollout, simulation.observe()) if isinstance(a, SetRoutes))

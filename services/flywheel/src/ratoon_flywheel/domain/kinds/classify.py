@@ -107,8 +107,8 @@ def metric_of(metric: str, sums: Sums, /) -> float:
     )
     if metric == "micro_f1":
         return 2 * sum(hits.values()) / (sum(right.values()) + sum(named.values()))
-    found = [label for label, value in right.items() if value > _ROUNDING]
-    values = [_of_label(metric, hits.get(each, 0.0), right[each], named.get(each, 0.0)) for each in found]
+    present = [label for label, value in right.items() if value > _ROUNDING]
+    values = [_of_label(metric, hits.get(each, 0.0), right[each], named.get(each, 0.0)) for each in present]
     return sum(values) / len(values)
 
 
