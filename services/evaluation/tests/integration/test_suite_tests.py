@@ -301,11 +301,22 @@ def test_likelihoods_do_not_depend_on_batches(loaded, monkeypatch, limit):
 
 
 def test_a_long_context_is_cut_on_the_left(loaded):
+    """T36: the score of the continuation alone, given as much of the context as the model can read."""
+    import torch
+
     limit = loaded.max_positions
+    before, following = Texts(loaded.tokenizer).pair("The patch fixes the parser " * limit, "all tests")
+    assert len(before) > limit
+    ids = [*before, *following][-(limit + 1) :]
+    with torch.inference_mode():
+        logits = loaded.model(torch.tensor([ids[:-1]])).logits[0].log_softmax(-1)
+    rows = logits[-len(following) :]
+    expected = sum(float(row[token]) for row, token in zip(rows, following, strict=True))
     long = "The patch fixes the parser " * limit
     (score, short) = LikelihoodScorer(loaded).score(
         [(long, "all tests"), ("x", "all tests")], lambda done: None
     )
+    assert score.value == pytest.approx(expected, abs=1e-3)
     assert score.value != short.value
     with pytest.raises(Failed, match="can be scored"):
         LikelihoodScorer(loaded).score([("a", long)], lambda done: None)

@@ -206,7 +206,7 @@ NUMBER = HarnessMetric("exact_match", True, ignored=(",", r"\$", "(?s).*#### ", 
     [
         ("Paris \n", Filter("w", (Step("remove_whitespace"),)), "Paris"),
         ("\n\n42", LAST_NUMBER, "42"),
-        ("The total is 72 clips.", LAST_NUMBER, "72"),
+        ("The total is 72 clips, altogether.", LAST_NUMBER, "72"),
         ("It costs $29", LAST_NUMBER, "29"),
         ("#### 5\nQuestion: next\n#### 9", STRICT, "5"),
         ("so #### -3", STRICT, "Two steps.\n#### -3"),
@@ -216,6 +216,7 @@ NUMBER = HarnessMetric("exact_match", True, ignored=(",", r"\$", "(?s).*#### ", 
     ],
 )
 def test_answers_are_extracted(answer, each, gold):
+    """T39."""
     assert equal(NUMBER, filtered(answer, each), gold)
 
 

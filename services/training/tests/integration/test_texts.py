@@ -366,6 +366,24 @@ def test_a_model_made_elsewhere_learns_by_its_own_template_and_stops_where_its_t
     assert tokenizer.decode(answer[0, prompt["input_ids"].shape[1] :]) == "Cluck?<|im_end|>"
 
 
+def test_the_end_of_an_answer_is_learned_beside_padding_of_the_same_token(task, foreign, tmp_path):
+    """T01: the token of the padding is told from the end of an answer by its place, not by its id."""
+    base = task.folder / "ends-as-it-pads"
+    shutil.copytree(foreign, base)
+    write_tokenizer(base, SMOLLM, eos="<|im_end|>", pad="<|im_end|>")
+    recipe = replace(RECIPE, method=Method.LORA, architecture=Architecture(512, 64, 2, 4, 512))
+    records = [Record(QUESTION, ("b",)), Record(QUESTION, ("b " * 40 + "c",))]
+    prepared = prepared_with(task, tmp_path / "prepared", records, recipe, base=task.store.put_tree(base))
+    speech = text.of_base(prepared / "tokenizer")
+    batch = Corpus(prepared / "train.npz").batch([0, 1])
+    assert batch.lengths[1] > 1.5 * batch.lengths[0]
+    for ids, learned, length, (answer,) in zip(
+        batch.targets, batch.answer, batch.lengths.tolist(), (each.answers for each in records), strict=True
+    ):
+        assert speech.decode(ids[learned].tolist()) == f"{answer}<|im_end|>"
+        assert not learned[length - 1 :].any(), "no place of the padding is learned"
+
+
 def test_a_template_that_does_not_fit_the_records_ends_a_run_by_name(task, foreign):
     gemma = task.folder / "gemma"
     shutil.copytree(foreign, gemma)
