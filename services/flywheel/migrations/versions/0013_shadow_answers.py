@@ -31,12 +31,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("project", "answer_id"),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_shadow_answers_of", "shadow_answers", ["project", "shadow_of"])
-    op.create_index("ix_shadow_answers_time", "shadow_answers", ["project", "time"])
+    for name, column in (("number", "number"), ("of", "shadow_of"), ("time", "time")):
+        op.create_index(f"ix_shadow_answers_{name}", "shadow_answers", ["project", column])
+    op.create_index("ix_outcomes_number", "outcomes", ["project", "number"])
     op.add_column("outcomes", sa.Column("consent", sa.String(16), nullable=False, server_default="NONE"))
 
 
 def downgrade() -> None:
     """Drop them."""
+    op.drop_index("ix_outcomes_number", "outcomes")
     op.drop_column("outcomes", "consent")
     op.drop_table("shadow_answers")

@@ -178,6 +178,26 @@ def test_what_is_erased_leaves_the_comparison(env, begun):
     assert newest(env, lambda c: c.by_metric.pair_count == 3).request_count == 4
 
 
+def test_late_feedback_counts_for_the_rollout_whose_answers_it_is_about(env, begun):
+    begun("classify")
+    ids = shadowed(env, 2, "ham", "spam")
+    newest(env, lambda c: c.request_count == 2)
+    undone = rollout_pb2.Rollout(name=f"{DEPLOYMENT}/rollouts/undo", to_version=OLD, from_version=NEW)
+    undone.create_time.FromDatetime(datetime.now(UTC))
+    env.peers.resources[undone.name] = undone
+    env.send_feedback(ids[0], correction="spam")
+    assert newest(env, lambda c: c.by_metric.pair_count == 1).by_metric.gain == 1.0
+    assert {request.name for request in env.peers.comparisons} == {f"{DEPLOYMENT}/rollouts/r"}
+
+
+def test_a_metric_that_the_task_does_not_have_is_stated(env, begun):
+    begun("classify", metric="rouge_l")
+    env.send_feedback(shadowed(env, 1, "ham", "spam")[0], correction="spam")
+    comparison = newest(env, lambda c: c.request_count)
+    assert not comparison.HasField("by_metric")
+    assert comparison.message.startswith("ROUGE-L cannot be computed of answers alone.")
+
+
 def test_a_project_sets_what_its_rollouts_compare(env):
     settings = shadow_pb2.ShadowAnalysis(share=0.25, min_pairs=50, metric="accuracy", max_loss=0.02)
     project = project_pb2.Project(task=TASKS["classify"], shadow=settings)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 
 import grpc
 
@@ -24,6 +24,8 @@ from ratoon_flywheel.domain.signals.shadows import Paired, ShadowComparison, Sid
 
 _LOG = logging.getLogger(__name__)
 _REFUSALS = (FailedPrecondition, InvalidArgument, NotFound)
+_COMPARED_ROLLOUTS = 3
+"""Newest rollouts of a deployment that late feedback is compared for."""
 _MAX_CALLERS = 1_000
 """Callers that one report names; one message holds the reports of a few versions."""
 
@@ -100,25 +102,21 @@ class ServingRollouts:
     def __init__(self, channel: grpc.Channel) -> None:
         self._serving = ServingServiceStub(channel)
 
-    def newest(self, deployment: str) -> Switch | None:
-        """Return the newest rollout of a deployment that replaces a version; None if there is none."""
-        request = pb.ListRolloutsRequest(parent=deployment, page_size=1, order_by="create_time desc")
-        try:
-            rollouts = self._serving.ListRollouts(request).rollouts
-        except _REFUSALS:
-            return None
-        if not rollouts or not rollouts[0].from_version:
-            return None
-        newest = rollouts[0]
-        return Switch(
-            newest.name,
-            deployment,
-            newest.create_time.ToDatetime(UTC),
-            newest.to_version,
-            newest.from_version,
-            newest.shadow.metric,
-            newest.shadow.reference_outcome,
+    def newest(self, deployment: str) -> list[Switch]:
+        """Return the newest rollouts of a deployment that replace a version, newest first."""
+        request = pb.ListRolloutsRequest(
+            parent=deployment, page_size=_COMPARED_ROLLOUTS, order_by="create_time desc"
         )
+        try:
+            rollouts = list(self._serving.ListRollouts(request).rollouts)
+        except _REFUSALS:
+            return []
+        later = [None, *(each.create_time.ToDatetime(UTC) for each in rollouts)]
+        return [
+            _switch(each, deployment, until)
+            for each, until in zip(rollouts, later, strict=False)
+            if each.from_version
+        ]
 
     def report(self, comparison: ShadowComparison) -> None:
         """Store the comparison with the rollout; one that is refused for good is logged."""
@@ -155,6 +153,19 @@ class ServingDeployments:
             deployments += page.deployments
             if not (token := page.next_page_token):
                 return deployments
+
+
+def _switch(rollout: rollout_pb2.Rollout, deployment: str, until: datetime | None) -> Switch:
+    return Switch(
+        rollout.name,
+        deployment,
+        rollout.create_time.ToDatetime(UTC),
+        rollout.to_version,
+        rollout.from_version,
+        rollout.shadow.metric,
+        rollout.shadow.reference_outcome,
+        until,
+    )
 
 
 def _comparison(value: ShadowComparison) -> rollout_pb2.Rollout.ShadowComparison:

@@ -97,8 +97,10 @@ def _newest(tx: Transaction, project: str, table: Table) -> int:
 def _of(project: str, switch: Switch) -> ColumnElement[bool]:
     s, both = SHADOWS.c, (switch.new, switch.old)
     versions = s.version.in_(both) & s.live_version.in_(both)
-    since = s.time >= micros(switch.since)
-    return (s.project == project) & (s.deployment == switch.deployment) & versions & since
+    during = s.time >= micros(switch.since)
+    if switch.until is not None:
+        during = during & (s.time < micros(switch.until))
+    return (s.project == project) & (s.deployment == switch.deployment) & versions & during
 
 
 def _with_feedback(switch: Switch) -> Select[Any]:

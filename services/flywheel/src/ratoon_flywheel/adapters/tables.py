@@ -145,6 +145,7 @@ OUTCOMES = Table(
     Column("time", BigInteger, nullable=False),
     Column("consent", String(16), nullable=False, server_default=Consent.NONE.value),
     UniqueConstraint("project", "answer_id", "name"),
+    Index("ix_outcomes_number", "project", "number"),
     Index("ix_outcomes_time", "project", "time"),
     sqlite_autoincrement=True,
 )
@@ -169,6 +170,7 @@ SHADOWS = Table(
     Column("tokens", Integer, nullable=False),
     Column("live_tokens", Integer, nullable=False),
     UniqueConstraint("project", "answer_id"),
+    Index("ix_shadow_answers_number", "project", "number"),
     Index("ix_shadow_answers_of", "project", "shadow_of"),
     Index("ix_shadow_answers_time", "project", "time"),
     sqlite_autoincrement=True,

@@ -266,8 +266,8 @@ class VersionVotes:
 class Rollouts(Protocol):
     """Rollouts of serving, as far as shadow answers compare their versions."""
 
-    def newest(self, deployment: str) -> Switch | None:
-        """Return the newest rollout of a deployment that replaces a version; None if there is none."""
+    def newest(self, deployment: str) -> list[Switch]:
+        """Return the newest rollouts of a deployment that replace a version, newest first."""
         ...
 
     def report(self, comparison: ShadowComparison) -> None:

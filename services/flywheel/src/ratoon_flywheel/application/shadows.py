@@ -27,7 +27,7 @@ from ratoon_flywheel.domain.signals.shadows import (
 from ratoon_flywheel.domain.signals.traffic import Answer
 from ratoon_flywheel.domain.sums import Sums
 
-MAX_SHADOWS = 5_000
+MAX_SHADOWS = 2_000
 """Newest shadow answers of a rollout whose latency, length and agreement are compared."""
 MAX_PAIRS = 2_000
 """Newest pairs with a known right answer that are scored."""
@@ -185,24 +185,24 @@ def report_shadows(
     rollouts: Rollouts,
     now: datetime,
 ) -> bool:
-    """Report how both versions of the newest rollout of each deployment answered; return whether all is reported."""
+    """Report how both versions of the newest rollouts answered; return whether all is reported."""
     with store.read() as tx:
         deployments = index.shadowed_deployments(tx, project.name)
     is_complete = True
     for deployment in deployments:
-        switch = rollouts.newest(deployment)
-        if switch is None:
-            continue
-        comparison, whole = scores.compare(project, switch, now)
-        is_complete = is_complete and whole
-        if comparison.requests or comparison.new.shadows or comparison.old.shadows:
-            rollouts.report(comparison)
+        for switch in rollouts.newest(deployment):
+            comparison, whole = scores.compare(project, switch, now)
+            is_complete = is_complete and whole
+            if comparison.new.shadows or comparison.old.shadows:
+                rollouts.report(comparison)
     return is_complete
 
 
 def _metric(project: Project, switch: Switch) -> Metric:
-    """Return the metric of a rollout; the primary one if the project has none of that name."""
-    return kinds.kind_of(project.task).METRICS.get(switch.metric, project.decisive_metric)
+    """Return the metric of a rollout; one that the task does not have cannot compare pairs."""
+    if not switch.metric:
+        return project.decisive_metric
+    return kinds.kind_of(project.task).METRICS.get(switch.metric) or Metric(switch.metric)
 
 
 def _value(project: Project, metric: Metric, sums: Sums) -> float:

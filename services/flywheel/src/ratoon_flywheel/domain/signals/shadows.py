@@ -77,6 +77,8 @@ class Switch:
     metric: str = ""
     """Empty: the primary metric of the project."""
     reference_outcome: str = ""
+    until: datetime | None = None
+    """Beginning of the next rollout; None: there is none."""
 
 
 @dataclass(frozen=True)
