@@ -111,6 +111,10 @@ CONSOLE_REASONS = {
         "suites are made from files; the page of an evaluation shows their results",
     ),
     **dict.fromkeys(
+        ("CreateExternalEvent", "GetExternalEvent", "ListExternalEvents"),
+        "other systems send events; a pipeline run shows which one began it",
+    ),
+    **dict.fromkeys(
         ("BatchCreateTasks", "CreateErasure", "GetErasure", "ListErasures", "WatchErasure"),
         _SHELL,
     ),

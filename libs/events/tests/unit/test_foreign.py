@@ -78,7 +78,7 @@ def test_times_are_those_of_rfc_3339(text: str, expected: datetime) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"specversion": ...}, "no specversion"),
         ({"specversion": "0.3"}, "0.3"),
@@ -101,8 +101,8 @@ def test_times_are_those_of_rfc_3339(text: str, expected: datetime) -> None:
         ({"data_base64": "AA=="}, "both"),
     ],
 )
-def test_what_deviates_is_refused_with_what_is_wrong(changes: dict, said: str) -> None:
-    with pytest.raises(MalformedEvent, match=said):
+def test_what_deviates_is_refused_with_what_is_wrong(changes: dict, message: str) -> None:
+    with pytest.raises(MalformedEvent, match=message):
         from_json(body(**changes))
 
 

@@ -89,8 +89,8 @@ def main(folder: str, url: str, topic: str, point: str) -> None:
     _create(store, deciding, clock)
     receive = receiver(deciding, counts, clock)
 
-    def receiving(event, name, tx):
-        receive(event, name, tx)
+    def receiving(events, tx):
+        receive(events, tx)
         fuse.passes("before receipt")
 
     log = FusedLog(Path(folder), clock, lease_s=0.5)
@@ -130,12 +130,12 @@ def _taken(store):
 def _print(store):
     with store.read() as tx:
         runs = tx.all(PipelineRun, PROJECT)
-    found = {
+    stored = {
         "events": [event.event_id for event in _events(store)],
         "taken": _taken(store),
         "runs": [{"name": run.name, "events": run.event_count} for run in runs],
     }
-    sys.stdout.write(json.dumps(found))
+    sys.stdout.write(json.dumps(stored))
 
 
 if __name__ == "__main__":

@@ -201,7 +201,7 @@ def test_a_kill_at_any_point_neither_loses_nor_doubles_an_event(tmp_path, point)
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     whole = subprocess.run([*command, ""], capture_output=True, timeout=60, env=os.environ)
     assert whole.returncode == 0, whole.stderr.decode()
-    found = json.loads(whole.stdout)
-    assert sorted(found["events"]) == ["e-1", "e-2"]
-    assert found["taken"] == [found["runs"][0]["name"]] * 2
-    assert [run["events"] for run in found["runs"]] == [2]
+    stored = json.loads(whole.stdout)
+    assert sorted(stored["events"]) == ["e-1", "e-2"]
+    assert stored["taken"] == [stored["runs"][0]["name"]] * 2
+    assert [run["events"] for run in stored["runs"]] == [2]

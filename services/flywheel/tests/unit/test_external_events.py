@@ -114,7 +114,7 @@ def test_without_sources_the_run_waits_for_labels():
 
 
 @pytest.mark.parametrize(
-    ("policy", "history", "said"),
+    ("policy", "history", "message"),
     [
         (replace(POLICY, paused=True), History(), "paused"),
         (replace(POLICY, dry_run=True), History(), "Dry run: would have started"),
@@ -128,10 +128,10 @@ def test_without_sources_the_run_waits_for_labels():
         ),
     ],
 )
-def test_an_event_waits_for_concurrency_cool_down_and_budget(policy, history, said):
+def test_an_event_waits_for_concurrency_cool_down_and_budget(policy, history, message):
     decision = decide(policy, Signals(events=(event(),)), history, NOW)
     assert decision.verb is Verb.NOTHING
-    assert said in decision.reason
+    assert message in decision.reason
 
 
 def test_no_event_is_expected_without_a_filter():
@@ -357,8 +357,8 @@ def test_an_event_of_a_topic_goes_to_each_project_that_expects_it(flywheel):
     with flywheel.store.write() as tx:
         tx.create(Project("projects/other", NOW, NOW, Classify(("ham", "spam"))))
         tx.create(other)
-        for one in (event(topic="lake"), event(topic="lake"), event(topic="lake", type="unknown")):
-            receive_for_all(one, tx, flywheel.operations, flywheel.counts, NOW)
+        batch = [event(topic="lake"), event(topic="lake"), event(topic="lake", type="unknown")]
+        receive_for_all(batch, tx, flywheel.operations, flywheel.counts, NOW)
     with flywheel.store.read() as tx:
         names = [each.name.rpartition("/externalEvents/")[0] for each in tx.every(ExternalEvent)]
     assert names == [PROJECT, "projects/other"]

@@ -40,6 +40,7 @@ def received(stack):
 def webhook(stack):
     """Sends a webhook over a plain connection: returns status, headers and body."""
     path = stack.folder / "keys" / "webhook.secrets"
+    path.touch(0o600)
     path.write_text(f"p {SECRETS[0]}\np {SECRETS[1]}\nspam {SECRETS[2]}\n")
 
     def send(body=None, secret=SECRETS[0], id="msg_1", seconds=None, headers=None, sent=None):

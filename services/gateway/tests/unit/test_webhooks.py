@@ -158,6 +158,9 @@ def test_the_file_is_read_again_when_it_changes_and_a_bad_one_is_not_used(tmp_pa
     secrets = WebhookSecretFile(path)
     assert secrets() == ()
     path.write_text(f"mail {VECTOR_SECRET}\n")
+    path.chmod(0o644)
+    assert secrets() == ()
+    path.chmod(0o600)
     first = secrets()
     assert [each.project for each in first] == ["mail"]
     assert secrets() is first

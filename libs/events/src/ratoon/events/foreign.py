@@ -115,8 +115,8 @@ def from_attributes(attributes: Mapping[str, Any]) -> ForeignEvent:
     """Return the event of these attributes; MalformedEvent says what is wrong."""
     version = attributes.get("specversion")
     if version != SPEC_VERSION:
-        found = "no specversion" if version is None else f"the specversion {version!r:.100}"
-        raise MalformedEvent(f"The event has {found}; only CloudEvents {SPEC_VERSION} are supported.")
+        stated = "no specversion" if version is None else f"the specversion {version!r:.100}"
+        raise MalformedEvent(f"The event has {stated}; only CloudEvents {SPEC_VERSION} are supported.")
     for name in attributes:
         if not _NAME.fullmatch(name):
             raise MalformedEvent(f"{name!r:.100} is no name of an attribute: use a to z and 0 to 9.")

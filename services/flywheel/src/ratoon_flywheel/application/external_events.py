@@ -2,12 +2,13 @@
 
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
+from ratoon.process.errors import RatoonError
 from ratoon.storage.names import matched, parent_of
 from ratoon.storage.store import Store, Transaction
 from ratoon_flywheel.application.commands import ReceiveEvent
@@ -25,6 +26,8 @@ from ratoon_flywheel.domain.projects import Project
 
 API = ""
 """Stands for HTTP and gRPC where a topic is named."""
+_PASSING = ("ABORTED", "UNAVAILABLE")
+"""Codes of errors after which the events of a topic are read again."""
 ACCEPTED, REPEATED = "accepted", "repeated"
 """Outcomes of events that are stored; the others are reasons of errors, in lower case."""
 
@@ -66,22 +69,36 @@ def receive_event(
 
 
 def receive_for_all(
-    event: ExternalEvent, tx: Transaction, operations: Operations, counts: EventCounts, now: datetime
+    events: Iterable[ExternalEvent],
+    tx: Transaction,
+    operations: Operations,
+    counts: EventCounts,
+    now: datetime,
 ) -> None:
-    """Store an event of a topic in each project that expects it; what a project refuses is counted."""
-    expecting: dict[str, list[Policy]] = {}
-    for policy in tx.every(Policy):
-        if policy.expects(event):
-            expecting.setdefault(parent_of(policy.name), []).append(policy)
-    if not expecting:
-        counts.add(event.topic, EventNotExpected.reason)
-    for project, policies in expecting.items():
-        try:
-            _, new = receive(checked_event(_named(event, project, now)), policies, tx, operations)
-        except FlywheelError as error:
-            counts.add(event.topic, error.reason)
-        else:
-            counts.add(event.topic, ACCEPTED if new else REPEATED)
+    """Store events of topics in each project that expects them; what a project refuses is counted."""
+    policies = [policy for policy in tx.every(Policy) if policy.event_filters]
+    for event in events:
+        expecting: dict[str, list[Policy]] = {}
+        for policy in policies:
+            if policy.expects(event):
+                expecting.setdefault(parent_of(policy.name), []).append(policy)
+        if not expecting:
+            counts.add(event.topic, EventNotExpected.reason)
+        for project, theirs in expecting.items():
+            counts.add(event.topic, _outcome(_named(event, project, now), theirs, tx, operations))
+
+
+def _outcome(
+    event: ExternalEvent, policies: Sequence[Policy], tx: Transaction, operations: Operations
+) -> str:
+    """Store an event of a topic; return the outcome, which is the reason if it is refused."""
+    try:
+        _, new = receive(checked_event(event), policies, tx, operations)
+    except (FlywheelError, RatoonError) as error:
+        if error.code in _PASSING:
+            raise
+        return error.reason
+    return ACCEPTED if new else REPEATED
 
 
 def receive(
@@ -105,14 +122,14 @@ def receive(
             f"No policy of {parent_of(event.name)} expects events of the type {event.type:.100} from "
             f"{event.source:.100}. Add a filter to the event_filters of a policy."
         )
-    _check_room(event, expecting, tx)
+    _check_capacity(event, expecting, tx)
     stored, new = tx.create(event, request_id)
     for policy in expecting:
         operations.wake(tx, policy.name)
     return stored, new
 
 
-def _check_room(event: ExternalEvent, expecting: Sequence[Policy], tx: Transaction) -> None:
+def _check_capacity(event: ExternalEvent, expecting: Sequence[Policy], tx: Transaction) -> None:
     """Raise TooManyEvents if each of these policies has enough waiting events; expire those that waited too long."""
     waiting = tx.live(ExternalEvent, parent_of(event.name))
     for old in waiting:

@@ -5,7 +5,7 @@ A record that is no CloudEvent is counted and passed over. Topics are read from 
 """
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from ratoon.events.foreign import ForeignEvent, from_record
 from ratoon.events.ports import (
@@ -19,7 +19,6 @@ from ratoon.events.ports import (
 )
 from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
-from ratoon.process.errors import RatoonError
 from ratoon.process.loop import BackgroundLoop
 from ratoon.storage.store import Store, Transaction
 from ratoon_flywheel import mapping
@@ -29,11 +28,9 @@ _LOG = logging.getLogger(__name__)
 _GROUP = "flywheel-external-events"
 _BATCH = 100
 _IDLE_S = 0.5
-_PASSING = ("ABORTED", "UNAVAILABLE")
-"""Codes of errors after which the batch is read again."""
 
-Receive = Callable[[ForeignEvent, str, Transaction], None]
-"""Stores an event of a topic in the transaction."""
+Receive = Callable[[Sequence[tuple[ForeignEvent, str]], Transaction], None]
+"""Stores events, each with its topic, in the transaction."""
 
 
 class ExternalEventConsumer:
@@ -74,8 +71,7 @@ class ExternalEventConsumer:
         """Handle a batch, then commit its offsets; when the transaction fails, read the batch again."""
         try:
             with self._store.write() as tx:
-                for delivery in deliveries:
-                    self._handle(delivery, tx)
+                self._receive(list(self._events(deliveries)), tx)
         except Exception:
             for delivery in reversed(deliveries):
                 subscription.seek(delivery.partition, delivery.offset)
@@ -86,24 +82,23 @@ class ExternalEventConsumer:
         except Fenced as error:
             _LOG.info("%s", error)
 
-    def _handle(self, delivery: Delivery, tx: Transaction) -> None:
-        topic = delivery.partition.topic
-        try:
-            self._receive(from_record(delivery.record), topic, tx)
-        except MalformedEvent as error:
-            self._counts.add(topic, error.reason)
-            place = f"{topic}/{delivery.partition.number}/{delivery.offset}"
-            _LOG.info("the record %s is no event that can start a run: %s", place, error.reason)
-        except RatoonError as error:
-            if error.code in _PASSING:
-                raise
-            self._counts.add(topic, error.reason)
+    def _events(self, deliveries: Sequence[Delivery]) -> Iterator[tuple[ForeignEvent, str]]:
+        """Yield the events of a batch; a record that is none is counted."""
+        for delivery in deliveries:
+            topic = delivery.partition.topic
+            try:
+                yield from_record(delivery.record), topic
+            except MalformedEvent as error:
+                self._counts.add(topic, error.reason)
+                place = f"{topic}/{delivery.partition.number}/{delivery.offset}"
+                _LOG.info("the record %s is no event that can start a run: %s", place, error.reason)
 
 
 def receiver(operations: Operations, counts: EventCounts, clock: Clock) -> Receive:
-    """Return what stores an event of a topic."""
+    """Return what stores the events of topics."""
 
-    def receive(event: ForeignEvent, topic: str, tx: Transaction) -> None:
-        receive_for_all(mapping.topic_event(event, topic), tx, operations, counts, clock.now())
+    def receive(events: Sequence[tuple[ForeignEvent, str]], tx: Transaction) -> None:
+        read = (mapping.topic_event(event, topic) for event, topic in events)
+        receive_for_all(read, tx, operations, counts, clock.now())
 
     return receive

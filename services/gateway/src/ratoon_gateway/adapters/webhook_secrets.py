@@ -4,6 +4,8 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from ratoon.process.errors import FailedPrecondition
+from ratoon.security.identity import check_private
 from ratoon_gateway.domain.errors import BadWebhookSecrets
 from ratoon_gateway.domain.webhooks import WebhookSecret, secrets_of
 
@@ -25,7 +27,7 @@ class WebhookSecretFile:
         except FileNotFoundError:
             self._known = (None, ())
             return ()
-        mark = (status.st_mtime_ns, status.st_size, status.st_ino)
+        mark = (status.st_mtime_ns, status.st_size, status.st_ino, status.st_mode)
         before, secrets = self._known
         if mark != before:
             secrets = self._read(secrets)
@@ -34,9 +36,10 @@ class WebhookSecretFile:
 
     def _read(self, before: Sequence[WebhookSecret]) -> Sequence[WebhookSecret]:
         try:
+            check_private(self._path)
             with self._path.open(encoding="utf-8") as file:
                 secrets = secrets_of(file.read(_MAX_BYTES))
-        except BadWebhookSecrets as error:
+        except (BadWebhookSecrets, FailedPrecondition) as error:
             _LOG.error("%s: %s The secrets before are used.", self._path, error)
             return before
         except (OSError, UnicodeDecodeError) as error:
