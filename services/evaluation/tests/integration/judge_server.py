@@ -2,6 +2,7 @@
 
 import json
 import re
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +21,8 @@ class JudgeServer:
         self.statuses: list[int] = []
         """Statuses of the next answers, before any reply."""
         self.headers: dict[str, str] = {}
+        self.raw: bytes | None = None
+        """Body of every answer in place of a completion."""
         self.url = ""
 
     def answer(self, body: dict) -> tuple[int, dict]:
@@ -32,7 +35,8 @@ class JudgeServer:
 
 
 @contextmanager
-def judge_server(reply: Callable[[str], str]) -> Iterator[JudgeServer]:
+def judge_server(reply: Callable[[str], str], tls: ssl.SSLContext | None = None) -> Iterator[JudgeServer]:
+    """Serve for the length of the context, on 127.0.0.1 or, by TLS, as `localhost`."""
     server = JudgeServer(reply)
 
     class Handler(BaseHTTPRequestHandler):
@@ -40,7 +44,7 @@ def judge_server(reply: Callable[[str], str]) -> Iterator[JudgeServer]:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             server.keys.append(self.headers.get("Authorization", ""))
             status, answer = server.answer(body) if self.path == "/v1/chat/completions" else (404, {})
-            content = json.dumps(answer).encode()
+            content = json.dumps(answer).encode() if server.raw is None else server.raw
             self.send_response(status)
             for name, value in server.headers.items():
                 self.send_header(name, value)
@@ -52,9 +56,12 @@ def judge_server(reply: Callable[[str], str]) -> Iterator[JudgeServer]:
             pass
 
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if tls:
+        http.socket = tls.wrap_socket(http.socket, server_side=True)
     thread = Thread(target=http.serve_forever, args=(0.05,), daemon=True)
     thread.start()
-    server.url = f"http://127.0.0.1:{http.server_address[1]}/v1"
+    host = "https://localhost" if tls else "http://127.0.0.1"
+    server.url = f"{host}:{http.server_address[1]}/v1"
     try:
         yield server
     finally:

@@ -219,7 +219,7 @@ def cases(store, rows):
         json.dumps({"prompt": to_json(Record((Turn(Role.USER, text),))), "answers": answers, "human": human})
         for text, answers, human in rows
     ]
-    return store.put_bytes("\n".join(lines).encode())
+    return store.put_bytes("\n".join([json.dumps({"judge": "j"}), *lines]).encode())
 
 
 def agreement(store, folder, judge, rows):
@@ -231,7 +231,10 @@ def agreement(store, folder, judge, rows):
         "cases": cases(store, rows),
         "missing": 3,
     }
-    return evaluation_job.run(spec, JobFolder(folder))
+    try:
+        return evaluation_job.run(spec, JobFolder(folder))
+    finally:
+        assert not store.exists(spec["cases"])
 
 
 def test_agreement_with_people_is_that_of_the_verdicts(store, tmp_path):

@@ -12,7 +12,9 @@ from ratoon_evaluation.domain.gate import Outcome, Rule, RuleKind, judge
 from ratoon_evaluation.domain.kinds.classify import Confusion
 from ratoon_evaluation.domain.scores import (
     DomainScores,
+    HumanScores,
     Interval,
+    JudgeScores,
     Measurements,
     Scores,
     SliceScore,
@@ -143,3 +145,44 @@ def test_suites_stand_beside_the_domains():
             report.as_json(replace(content, outcome=Outcome(Measurements(), judge([], Measurements()))))
         )["measured"]
     )
+
+
+def test_judges_and_people_stand_beside_the_scores():
+    judge_scores = JudgeScores(
+        "helpful",
+        counted=20,
+        unparsable=2,
+        failed=1,
+        wins=11,
+        losses=4,
+        ties=5,
+        inconsistent=3,
+        first_position=2,
+        second_position=1,
+        longer_win_rate=interval(0.8),
+        longer=12,
+        shorter=1,
+    )
+    domain = DomainScores(
+        "new",
+        "0" * 64,
+        scores(rouge_l=0.4, judge_win_rate=0.675),
+        judges=(judge_scores,),
+        human=HumanScores(9, 5, 2, 2, 0.61, 4, 3),
+    )
+    text = page(domain, Generate())
+    for part in (
+        "|judge win rate|",
+        "|0.675 [0.575, 0.775]|",
+        "|helpful||20||2||1||11 / 5 / 4||3||2 / 1||0.800 [0.700, 0.900] of 12||–|",
+        "|5 / 2 / 2||4 / 3||0.610||–|",
+    ):
+        assert part in text, part
+
+
+def test_a_report_without_judges_is_that_of_before():
+    outcome = Outcome(Measurements((LABELLED,)), judge([], Measurements()))
+    document = json.loads(report.as_json(Content("Run", {"candidate": CARD}, outcome, LABELS)))
+    assert not {"judges", "human"} & document["measured"]["domains"][0].keys()
+    assert "Judges" not in page(LABELLED)
+    assert "People" not in page(LABELLED)

@@ -25,9 +25,9 @@ class JsonCases:
     def __init__(self, artifacts: ArtifactStore) -> None:
         self._artifacts = artifacts
 
-    def write(self, cases: Sequence[AgreementCase]) -> str:
-        """Store cases, one a line; returns the digest."""
-        lines = [
+    def write(self, judge: str, cases: Sequence[AgreementCase]) -> str:
+        """Store the name of the judge and the cases, one a line; returns the digest."""
+        lines = [json.dumps({"judge": judge})] + [
             json.dumps({"prompt": to_json(case.record), "answers": case.answers, "human": case.human})
             for case in cases
         ]

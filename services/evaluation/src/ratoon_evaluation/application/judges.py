@@ -94,7 +94,7 @@ def agreement_job(store: Store, people: People, cases: Cases, judge: Judge) -> A
             known.append(AgreementCase(record, task.answers, human))
         if len(known) + missing >= MAX_CASES:
             break
-    return AgreementJob(judge, cases.write(known), missing, stored.get(judge.spec.identity, ()))
+    return AgreementJob(judge, cases.write(judge.name, known), missing, stored.get(judge.spec.identity, ()))
 
 
 def with_judges(tx: Transaction, parent: str, names: Sequence[str], question: Question) -> Question:

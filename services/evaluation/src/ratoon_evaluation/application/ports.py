@@ -102,10 +102,10 @@ class AgreementCase:
 
 
 class Cases(Protocol):
-    """Stores human verdicts for a job."""
+    """Stores human verdicts for a job, which deletes them at its end: they hold texts of records."""
 
-    def write(self, cases: Sequence[AgreementCase]) -> str:
-        """Store cases; returns the digest of the blob, which nothing refers to, so that it is collected as garbage."""
+    def write(self, judge: str, cases: Sequence[AgreementCase]) -> str:
+        """Store the cases of a judge, in a blob of its own; returns the digest."""
         ...
 
 

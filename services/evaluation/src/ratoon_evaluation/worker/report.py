@@ -17,7 +17,15 @@ from ratoon_evaluation.domain import judging
 from ratoon_evaluation.domain.gate import Outcome, Verdict, untested
 from ratoon_evaluation.domain.kinds.classify import Confusion
 from ratoon_evaluation.domain.kinds.table import kind_of
-from ratoon_evaluation.domain.scores import DomainScores, Interval, Scores, SliceScore, SuiteScores
+from ratoon_evaluation.domain.scores import (
+    DomainScores,
+    HumanScores,
+    Interval,
+    JudgeScores,
+    Scores,
+    SliceScore,
+    SuiteScores,
+)
 from ratoon_evaluation.domain.wording import number, span
 from ratoon_evaluation.worker.cards import Card
 
@@ -101,6 +109,11 @@ def as_json(content: Content) -> bytes:
     }
     if not outcome.measured.suites:
         del document["measured"]["suites"]
+    for domain in document["measured"]["domains"]:
+        if not domain["judges"]:
+            del domain["judges"]
+        if domain["human"] is None:
+            del domain["human"]
     return json.dumps(document, sort_keys=True, indent=1).encode()
 
 
@@ -160,6 +173,8 @@ def _domain(domain: DomainScores, words: _Words) -> Iterable[str]:
         yield _classes(domain.candidate)
     if domain.candidate.confusion:
         yield _confusion(domain.candidate.confusion)
+    yield _judges(domain.judges)
+    yield _human(domain.human)
     yield _slices(domain.candidate, words)
     yield f"<p>{domain.wrong_count} wrong answers, stored as <code>{domain.wrong}</code>.</p>"
 
@@ -258,6 +273,58 @@ def _confusion(confusion: Confusion) -> str:
     labels = confusion.labels
     rows = [(label, *map(str, row)) for label, row in zip(labels, confusion.counts, strict=True)]
     return _table("Label (rows) by answer (columns)", ("", *labels, "no label"), rows)
+
+
+def _judges(judges: Sequence[JudgeScores]) -> str:
+    """Return what lies beside the metrics of judges: what they did not say, and what their verdicts depend on."""
+    win_rate = judging.METRICS["judge_win_rate"]
+    rows = [
+        (
+            each.judge,
+            *map(str, (each.counted, each.unparsable, each.failed)),
+            f"{each.wins} / {each.ties} / {each.losses}",
+            str(each.inconsistent),
+            f"{each.first_position} / {each.second_position}",
+            *(
+                f"{span(interval, win_rate)} of {count}" if interval else "–"
+                for interval, count in (
+                    (each.longer_win_rate, each.longer),
+                    (each.shorter_win_rate, each.shorter),
+                )
+            ),
+        )
+        for each in judges
+    ]
+    head = (
+        "judge",
+        "verdicts",
+        "unreadable",
+        "no reply",
+        "wins / ties / losses",
+        "turned with the order",
+        "first / second place won both",
+        "win rate where longer",
+        "win rate where shorter",
+    )
+    return _table("Judges", head, rows) if rows else ""
+
+
+def _human(human: HumanScores | None) -> str:
+    if human is None:
+        return ""
+    alphas = (human.comparison_alpha, human.rating_alpha)
+    row = (
+        f"{human.wins} / {human.ties} / {human.losses}",
+        f"{human.candidate_ratings} / {human.reference_ratings}",
+        *("–" if alpha is None else _share(alpha) for alpha in alphas),
+    )
+    head = (
+        "wins / ties / losses",
+        "rated answers of candidate / reference",
+        "alpha of comparisons",
+        "alpha of ratings",
+    )
+    return _table("People", head, [row])
 
 
 def _slices(scores: Scores, words: _Words) -> str:

@@ -441,8 +441,9 @@ class JudgingSpec(_message.Message):
     CASES_FIELD_NUMBER: _builtins.int
     MISSING_FIELD_NUMBER: _builtins.int
     cases: _builtins.str
-    """Digest of the verdicts of people, JSON Lines of `prompt` (the JSON of a record), `answers` (one or two) and
-    `human` (`FIRST`, `SECOND`, `TIE` or a number).
+    """Digest of the verdicts of people, which the job deletes at its end. A line with the name of the judge, then JSON
+    Lines of `prompt` (the JSON of a record), `answers` (one or two) and `human` (`FIRST`, `SECOND`, `TIE` or a
+    number).
     """
     missing: _builtins.int
     """Number of verdicts of people whose record cannot be read."""

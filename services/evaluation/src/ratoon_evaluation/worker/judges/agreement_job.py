@@ -60,10 +60,18 @@ class _Compared:
 
 
 def run(raw_spec: JSON, job: JobFolder) -> JSON:
-    """Do the job; raises Stopped, JudgeUnavailable or an artifact store's error."""
+    """Do the job and delete the cases; raises Stopped, JudgeUnavailable or an artifact store's error."""
     spec = from_json(JudgingSpec, raw_spec)
     store = ArtifactStore(from_json(JobEnvironment, raw_spec).artifacts)
-    cases = [_case(spec.judge, json.loads(line)) for line in store.read(spec.cases).decode().splitlines()]
+    try:
+        return _compared_with_people(spec, store, job)
+    finally:
+        store.delete(spec.cases)
+
+
+def _compared_with_people(spec: JudgingSpec, store: ArtifactStore, job: JobFolder) -> JSON:
+    _, *rows = store.read(spec.cases).decode().splitlines()
+    cases = [_case(spec.judge, json.loads(row)) for row in rows]
     asker = Asker(spec.judge, store, job.path / "judge")
     prompts = [prompt for case in cases for prompt in case.prompts]
     total = len(asker.missing(prompts))
