@@ -20,7 +20,15 @@ from ratoon.tasks.kind import Record, Role, Turn
 from ratoon.tasks.records import from_json
 from ratoon_ingestion.domain.curation import Rejected
 from ratoon_ingestion.domain.sources import Format
-from ratoon_ingestion.worker.readers import Item, Limits, Rejection, SourceSpec, SourceUnreadable, read_source
+from ratoon_ingestion.worker.readers import (
+    Item,
+    Kind,
+    Limits,
+    Rejection,
+    SourceSpec,
+    SourceUnreadable,
+    read_source,
+)
 from ratoon_ingestion.worker.readers.values import cell_line
 from services.ingestion.tests.integration.test_examples import Bench, story
 
@@ -328,6 +336,34 @@ def test_cells_of_tables_are_what_was_written(store, name, pairs, delimiter, end
 def test_a_few_nul_characters_do_not_make_a_table_wide(store, prompt, codec):
     (entry,) = read(store, f'prompt,completion\r\n"{prompt}","a"\r\n'.encode(codec), Format.CSV)
     assert record(entry) == Record(user(prompt), ("a",))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_text_of_parquet_that_is_not_utf8_is_never_replaced_in_silence(store, name):
+    table = io.BytesIO()
+    rows = [FORMATS[name].row(prompt, ANSWER) for prompt in ("a whole prompt", "a broken prompt")]
+    pq.write_table(pa.Table.from_pylist(rows), table, use_dictionary=False, compression="none")
+    data = table.getvalue().replace(b"a broken prompt", b"a br\xff\xfeen prompt")
+    first, second = read(store, data, Format.PARQUET)
+    assert record(first) == FORMATS[name].record("a whole prompt", ANSWER)
+    if name == "text":
+        assert isinstance(second, Item)
+        assert (second.kind, second.payload) == (Kind.TEXT, b"a br\xff\xfeen prompt"), (
+            "its charset is guessed"
+        )
+    else:
+        assert isinstance(second, Rejection)
+        assert second.path == "row-2"
+
+
+def test_a_value_of_parquet_that_cannot_be_read_is_a_rejection(store):
+    table = io.BytesIO()
+    times = pa.array([2**52, 0], pa.timestamp("ms"))
+    pq.write_table(pa.table({"text": times, "label": ["a", "b"]}), table)
+    first, second = read(store, table.getvalue(), Format.PARQUET)
+    assert isinstance(first, Rejection)
+    assert "cannot be read" in first.detail
+    assert record(second) == Record(user("1970-01-01T00:00:00"), ("b",))
 
 
 def test_the_books_of_a_version_balance(tmp_path):

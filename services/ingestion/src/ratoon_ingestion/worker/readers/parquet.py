@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 
 from ratoon_ingestion.worker.readers.columns import layout
 from ratoon_ingestion.worker.readers.items import SourceSpec, SourceUnreadable
+from ratoon_ingestion.worker.readers.values import Lost
 
 _ROWS = 256
 _BATCH_BYTES = 32 << 20
 _FAULTS = (pa.ArrowException, OSError, UnicodeDecodeError)
-_LOST = "(a value that cannot be read)"
 
 
 def parquet_rows(source: SourceSpec, stream: BinaryIO) -> Iterator[dict[str, Any]]:
@@ -79,12 +79,16 @@ def _without_nulls(value: Any) -> Any:
     return [_without_nulls(each) for each in value] if isinstance(value, list) else value
 
 
-def _text(value: bytes | None) -> str | None:
-    return None if value is None else value.decode("utf-8", errors="replace")
+def _text(value: bytes | None) -> str | bytes | None:
+    """Return the text of a value; bytes that are not UTF-8 stay, as those of a binary column do."""
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError:
+        return value
 
 
 def _value(scalar: Any) -> Any:
     try:
         return scalar.as_py()
     except (ValueError, OverflowError, *_FAULTS):
-        return _LOST
+        return Lost()

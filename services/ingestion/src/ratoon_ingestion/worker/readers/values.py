@@ -21,6 +21,10 @@ _LONG = 10**21
 """From here on whole numbers are written with an exponent."""
 
 
+class Lost:
+    """A value that stands in a file and cannot be read; it is no cell."""
+
+
 class NoCell(Exception):
     """A value that has no text form; the message says what it is."""
 
@@ -91,6 +95,8 @@ def _decoded(value: bytes) -> str | None:
 
 def _named(value: object) -> str:
     """What a value is, in JSON's words, with the fields of an object."""
+    if isinstance(value, Lost):
+        return "a value that cannot be read"
     if isinstance(value, Mapping):
         fields = ", ".join(map(str, list(value)[:5]))
         return f"an object with the fields {whole(fields)[:120]}" if fields else "an empty object"
