@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -119,6 +121,52 @@ def test_an_adapter_changes_the_answers_and_merges_into_the_same_model(base, tmp
     )
 
 
+def test_all_weights_are_trained_from_what_a_base_is_with_its_adapter(base, tmp_path):
+    """The merged model has the logits of the adapter, trains all weights, and keeps its tied head."""
+    model, folder = adapted(base, tmp_path / "first", Recipe(method=Method.LORA, lora_rank=4))
+    active = logits(model)
+    prepared = tmp_path / "prepared"
+    shutil.copytree(base / "base", prepared / "base")
+    plain = models.build(Recipe(method=Method.CONTINUE), prepared)
+    shutil.copytree(folder, prepared / "adapter")
+    whole = models.build(Recipe(method=Method.CONTINUE), prepared)
+    assert (logits(whole) - active).abs().max() <= 1e-5
+    assert (logits(plain) - active).abs().max() > 1e-2
+    assert all(parameter.requires_grad for parameter in whole.parameters())
+    assert whole.state_dict().keys() == plain.state_dict().keys()
+    heads = [each.get_output_embeddings().weight for each in (plain, whole)]
+    tied = [
+        head is each.get_input_embeddings().weight for head, each in zip(heads, (plain, whole), strict=True)
+    ]
+    assert tied[0] == tied[1] == whole.config.tie_word_embeddings
+
+
+def test_an_adapter_on_a_tied_head_does_not_change_the_embeddings_that_it_shares(tmp_path):
+    """T24 (a): after the merge the head has weights of its own, also after a reload."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    base = tiny(tmp_path / "base", "llama")
+    loaded = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    embeddings = loaded.get_input_embeddings().weight.detach().clone()
+    torch.manual_seed(0)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # of the tied layer
+        model = get_peft_model(loaded, LoraConfig(r=4, target_modules=["lm_head"], task_type="CAUSAL_LM"))
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.1)
+        active = logits(model)
+        model.save_pretrained(tmp_path / "adapter")
+    whole = models.build(Recipe(method=Method.CONTINUE), tmp_path)
+    assert torch.equal(whole.get_input_embeddings().weight, embeddings)
+    assert (logits(whole) - active).abs().max() <= 1e-5
+    whole.save_pretrained(tmp_path / "whole")
+    reloaded = AutoModelForCausalLM.from_pretrained(tmp_path / "whole", dtype=torch.float32)
+    assert not reloaded.config.tie_word_embeddings
+    assert (logits(reloaded) - active).abs().max() <= 1e-5
+
+
 def test_an_adapter_of_another_base_is_not_continued(tmp_path):
     """T26 (a): names that match nothing are an error, not an adapter without effect."""
     recipe = Recipe(method=Method.LORA, lora_rank=4)
@@ -178,18 +226,18 @@ def test_attention_is_capped_where_the_architecture_caps_it(tmp_path):
 
 @pytest.mark.parametrize("kind", ["gpt_neox", "gemma", "qwen3"])
 def test_training_goes_on_from_any_version(task, tmp_path, kind):
-    """All weights of a base, an adapter of that version, and the adapter once more: each is a base for the next."""
+    """All weights of a base, an adapter of that version, the adapter once more, and all weights of what they are."""
     digest = task.store.put_tree(tiny(tmp_path / "base", kind))
     first = replace(RECIPE, method=Method.CONTINUE, epochs=0.1)
     versions = [digest]
     for number, recipe in enumerate(
-        (first, replace(first, method=Method.LORA), replace(first, method=Method.LORA))
+        (first, replace(first, method=Method.LORA), replace(first, method=Method.LORA), first)
     ):
         name = f"on-{kind}-{number}"
         versions.append(train(task, name, recipe, base=versions[-1])["result"]["artifact_digest"])
     described = [StoredModels(task.store).describe(each) for each in versions]
-    assert len(set(versions)) == 4
-    assert [each.lora_rank for each in described] == [0, 0, 8, 8]
+    assert len(set(versions)) == 5
+    assert [each.lora_rank for each in described] == [0, 0, 8, 8, 0]
     assert {each.shape for each in described} == {described[0].shape}, "an adapter is planned by its base"
     assert architecture_problems(task.fetch(versions[1], versions[1])) == []
 

@@ -278,7 +278,7 @@ def test_a_base_model_says_its_shape_and_its_labels(state, training, tmp_path):
     assert (created.recipe.architecture.hidden_size, created.recipe.max_chars) == (64, 400)
 
 
-def test_an_adapter_is_continued_by_its_own_method(state, training, tmp_path):
+def test_an_adapter_is_continued_by_its_own_method_or_as_a_whole_model(state, training, tmp_path):
     store = ArtifactStore(str(state.folder / "artifacts"))
     base = tiny_llama(tmp_path / "base")
     adapter = store.put_tree(tiny_adapter(tmp_path / "adapter", base, store.put_tree(base), rank=2))
@@ -289,9 +289,8 @@ def test_an_adapter_is_continued_by_its_own_method(state, training, tmp_path):
     )
     assert (created.recipe.method, created.recipe.lora_rank) == (run_pb.Recipe.METHOD_LORA, 2)
     request.recipe.method = run_pb.Recipe.METHOD_CONTINUE
-    with pytest.raises(InvalidArgument) as refused:
-        training.CreateTrainingRun(pb.CreateTrainingRunRequest(parent="projects/p", training_run=request))
-    assert refused.value.reason == "BASE_IS_ADAPTER"
+    whole = training.CreateTrainingRun(pb.CreateTrainingRunRequest(parent="projects/p", training_run=request))
+    assert (whole.recipe.method, whole.base_artifact_digest) == (run_pb.Recipe.METHOD_CONTINUE, adapter)
 
 
 def test_an_invalid_request_is_refused_by_name(state, training):

@@ -94,10 +94,4 @@ def _recipe(spec: RunSpec, bases: BaseModels) -> tuple[Recipe, ModelShape | None
             field="base_artifact_digest",
         )
     described = bases.describe(base) if base else None
-    if method is Method.CONTINUE and described is not None and described.lora_rank:
-        raise InvalidArgument(
-            f"{base} is an adapter: method LORA continues from it, CONTINUE needs a whole model.",
-            reason="BASE_IS_ADAPTER",
-            field="recipe.method",
-        )
     return recipe_of(spec.recipe, described), described.shape if described else None

@@ -38,6 +38,8 @@ def build(recipe: Recipe, prepared: Path) -> Any:
             _begin_with_odds(model, Corpus(prepared / "train.npz"), recipe.label_prior)
     else:
         model = _of_base(prepared / "base", _held_in(recipe))
+        if recipe.method is Method.CONTINUE and (prepared / "adapter").exists():
+            model = _merged(model, prepared / "adapter")
         forward.check(model)
     if recipe.packed:
         _pack(model)
@@ -174,14 +176,10 @@ def _with_adapter(model: Any, recipe: Recipe, adapter: Path) -> Any:
 
     A new one is on every linear layer of the decoder, whatever their names, and on none of the head.
     """
-    from peft import LoraConfig, PeftModel, get_peft_model
+    from peft import LoraConfig, get_peft_model
 
     if adapter.exists():
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of keys without a place, which are refused below
-            continued = PeftModel.from_pretrained(model, adapter, is_trainable=True, local_files_only=True)
-        _refuse_strange(continued, adapter)
-        return _trainable(continued)
+        return _trainable(_adapted(model, adapter))
     config = LoraConfig(
         r=recipe.lora_rank,
         lora_alpha=2 * recipe.lora_rank,
@@ -191,6 +189,36 @@ def _with_adapter(model: Any, recipe: Recipe, adapter: Path) -> Any:
         task_type="CAUSAL_LM",
     )
     return _trainable(get_peft_model(model, config))
+
+
+def _adapted(model: Any, adapter: Path) -> Any:
+    """Return the model with the adapter in a directory, which trains; BadBaseModel if they do not fit together."""
+    from peft import PeftModel
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of keys without a place, which are refused here, and of adapted heads
+        adapted = PeftModel.from_pretrained(model, adapter, is_trainable=True, local_files_only=True)
+        _refuse_strange(adapted, adapter)
+    return adapted
+
+
+def _merged(model: Any, adapter: Path) -> Any:
+    """Return the whole model that a base is with an adapter: all of its weights are trained."""
+    adapted = _adapted(model, adapter)
+    _untie(adapted.get_base_model())
+    merged = adapted.merge_and_unload()
+    for parameter in merged.parameters():
+        parameter.requires_grad_(True)
+    return merged
+
+
+def _untie(model: Any) -> None:
+    """Give the output layer weights of its own if an adapter is on it or on the embeddings that it shares."""
+    ends = model.get_output_embeddings(), model.get_input_embeddings()
+    head, embeddings = (getattr(end, "base_layer", end) for end in ends)
+    if (head, embeddings) != ends and head.weight is embeddings.weight:
+        head.weight = nn.Parameter(head.weight.detach().clone())
+        model.config.tie_word_embeddings = False
 
 
 def _refuse_strange(model: Any, adapter: Path) -> None:

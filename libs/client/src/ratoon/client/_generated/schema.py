@@ -4117,7 +4117,7 @@ METHODS: tuple[Method, ...] = (
         http="POST",
         path="/v1/{parent=projects/*}/trainingRuns",
         role="engineer",
-        comment="Start a training run. Refused: a missing part (`DIGEST_MISSING`), a part with erased records (`ARTIFACT_ERASED`), a value that cannot be trained with (`BAD_RECIPE`), an accelerator without a recipe (`ACCELERATOR_REFUSED`), and a base model that does not fit the method (`BASE_MISSING`, `BASE_NOT_WANTED`, `BASE_IS_ADAPTER`, `BAD_BASE_MODEL`), and a kind of task that is not supported yet (`TASK_NOT_SUPPORTED`).",
+        comment="Start a training run. Refused: a missing part (`DIGEST_MISSING`), a part with erased records (`ARTIFACT_ERASED`), a value that cannot be trained with (`BAD_RECIPE`), an accelerator without a recipe (`ACCELERATOR_REFUSED`), and a base model that does not fit the method (`BASE_MISSING`, `BASE_NOT_WANTED`, `BAD_BASE_MODEL`), and a kind of task that is not supported yet (`TASK_NOT_SUPPORTED`).",
         arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
         fields=(
             Field("train_digest", "string", "Digest of the training part of the split (a Parquet blob)."),
@@ -5491,12 +5491,12 @@ MESSAGES: dict[str, Message] = {
                 "Number of pairs, or of rated answers, that people and the judge both judged.",
             ),
             Field(
-                "raw", "number", "Share of them with the same judgement, from 0 to 1. Not set: there is none."
+                "raw", "number", "Share of them with the same verdict, from 0 to 1. Not set: there is none."
             ),
             Field(
                 "kappa",
                 "number",
-                "Cohen's kappa; with quadratic weights for RUBRIC. Not set: it is undefined, for example because all judgements are the same.",
+                "Cohen's kappa; with quadratic weights for RUBRIC. Not set: it is undefined, for example because all verdicts are the same.",
             ),
             Field(
                 "consistency",
@@ -5506,7 +5506,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "unparsable_count",
                 "integer",
-                "Number of pairs or answers without a judgement that can be read. They do not count in `pair_count`.",
+                "Number of pairs or answers without a verdict that can be read. They do not count in `pair_count`.",
             ),
             Field(
                 "failed_count",
@@ -5536,14 +5536,14 @@ MESSAGES: dict[str, Message] = {
         (
             Field("judge", "string", "Resource name of the judge."),
             Field(
-                "judged_count",
+                "verdict_count",
                 "integer",
-                "Number of records with a judgement: of pairs, or of answers of the candidate.",
+                "Number of records with a verdict: of pairs, or of answers of the candidate.",
             ),
             Field(
                 "unparsable_count",
                 "integer",
-                "Number of pairs or answers without a judgement that can be read. They count in no metric.",
+                "Number of pairs or answers without a verdict that can be read. They count in no metric.",
             ),
             Field(
                 "failed_count",
@@ -5590,9 +5590,7 @@ MESSAGES: dict[str, Message] = {
             ),
             Field("shorter_count", "integer", "Number of these pairs."),
             Field(
-                "judgements_digest",
-                "string",
-                "Digest of the judgements (a Parquet blob), which holds no texts.",
+                "verdicts_digest", "string", "Digest of the verdicts (a Parquet blob), which holds no texts."
             ),
         ),
     ),
@@ -8058,7 +8056,9 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue("UNSPECIFIED", "METHOD_UNSPECIFIED", "Not set."),
         EnumValue("FROM_SCRATCH", "METHOD_FROM_SCRATCH", "Train a new tokenizer and a new Llama model."),
         EnumValue(
-            "CONTINUE", "METHOD_CONTINUE", "Train all weights of a base model. An adapter as base is refused."
+            "CONTINUE",
+            "METHOD_CONTINUE",
+            "Train all weights of a base model; of an adapter, those of the model that its base is with it merged.",
         ),
         EnumValue(
             "LORA", "METHOD_LORA", "Train a low-rank adapter for a base model, whose weights do not change."

@@ -47,8 +47,8 @@ class TrainingRunsResource:
 
         Refused: a missing part (`DIGEST_MISSING`), a part with erased records (`ARTIFACT_ERASED`), a value
         that cannot be trained with (`BAD_RECIPE`), an accelerator without a recipe (`ACCELERATOR_REFUSED`),
-        and a base model that does not fit the method (`BASE_MISSING`, `BASE_NOT_WANTED`, `BASE_IS_ADAPTER`,
-        `BAD_BASE_MODEL`), and a kind of task that is not supported yet (`TASK_NOT_SUPPORTED`).
+        and a base model that does not fit the method (`BASE_MISSING`, `BASE_NOT_WANTED`, `BAD_BASE_MODEL`),
+        and a kind of task that is not supported yet (`TASK_NOT_SUPPORTED`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -253,8 +253,8 @@ class AsyncTrainingRunsResource:
 
         Refused: a missing part (`DIGEST_MISSING`), a part with erased records (`ARTIFACT_ERASED`), a value
         that cannot be trained with (`BAD_RECIPE`), an accelerator without a recipe (`ACCELERATOR_REFUSED`),
-        and a base model that does not fit the method (`BASE_MISSING`, `BASE_NOT_WANTED`, `BASE_IS_ADAPTER`,
-        `BAD_BASE_MODEL`), and a kind of task that is not supported yet (`TASK_NOT_SUPPORTED`).
+        and a base model that does not fit the method (`BASE_MISSING`, `BASE_NOT_WANTED`, `BAD_BASE_MODEL`),
+        and a kind of task that is not supported yet (`TASK_NOT_SUPPORTED`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.

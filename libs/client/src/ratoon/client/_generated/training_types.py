@@ -43,7 +43,9 @@ class RecipeMethod(OpenEnum):
     """Train a new tokenizer and a new Llama model."""
 
     CONTINUE = "METHOD_CONTINUE"
-    """Train all weights of a base model. An adapter as base is refused."""
+    """Train all weights of a base model; of an adapter, those of the model that its base is with it
+    merged.
+    """
 
     LORA = "METHOD_LORA"
     """Train a low-rank adapter for a base model, whose weights do not change."""

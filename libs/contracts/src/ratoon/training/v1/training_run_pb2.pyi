@@ -413,7 +413,7 @@ class Recipe(_message.Message):
         METHOD_FROM_SCRATCH: Recipe._Method.ValueType  # 1
         """Train a new tokenizer and a new Llama model."""
         METHOD_CONTINUE: Recipe._Method.ValueType  # 2
-        """Train all weights of a base model. An adapter as base is refused."""
+        """Train all weights of a base model; of an adapter, those of the model that its base is with it merged."""
         METHOD_LORA: Recipe._Method.ValueType  # 3
         """Train a low-rank adapter for a base model, whose weights do not change."""
 
@@ -425,7 +425,7 @@ class Recipe(_message.Message):
     METHOD_FROM_SCRATCH: Recipe.Method.ValueType  # 1
     """Train a new tokenizer and a new Llama model."""
     METHOD_CONTINUE: Recipe.Method.ValueType  # 2
-    """Train all weights of a base model. An adapter as base is refused."""
+    """Train all weights of a base model; of an adapter, those of the model that its base is with it merged."""
     METHOD_LORA: Recipe.Method.ValueType  # 3
     """Train a low-rank adapter for a base model, whose weights do not change."""
 

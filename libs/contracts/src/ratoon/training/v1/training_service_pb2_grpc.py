@@ -80,7 +80,7 @@ class TrainingServiceServicer:
     def CreateTrainingRun(self, request, context):
         """Start a training run. Refused: a missing part (`DIGEST_MISSING`), a part with erased records (`ARTIFACT_ERASED`), a
         value that cannot be trained with (`BAD_RECIPE`), an accelerator without a recipe (`ACCELERATOR_REFUSED`), and a
-        base model that does not fit the method (`BASE_MISSING`, `BASE_NOT_WANTED`, `BASE_IS_ADAPTER`, `BAD_BASE_MODEL`),
+        base model that does not fit the method (`BASE_MISSING`, `BASE_NOT_WANTED`, `BAD_BASE_MODEL`),
         and a kind of task that is not supported yet (`TASK_NOT_SUPPORTED`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

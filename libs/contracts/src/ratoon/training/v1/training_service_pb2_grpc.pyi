@@ -37,7 +37,7 @@ class TrainingServiceStub:
     CreateTrainingRun: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.CreateTrainingRunRequest, _training_run_pb2.TrainingRun]
     """Start a training run. Refused: a missing part (`DIGEST_MISSING`), a part with erased records (`ARTIFACT_ERASED`), a
     value that cannot be trained with (`BAD_RECIPE`), an accelerator without a recipe (`ACCELERATOR_REFUSED`), and a
-    base model that does not fit the method (`BASE_MISSING`, `BASE_NOT_WANTED`, `BASE_IS_ADAPTER`, `BAD_BASE_MODEL`),
+    base model that does not fit the method (`BASE_MISSING`, `BASE_NOT_WANTED`, `BAD_BASE_MODEL`),
     and a kind of task that is not supported yet (`TASK_NOT_SUPPORTED`).
     """
     GetTrainingRun: _grpc.UnaryUnaryMultiCallable[_training_service_pb2.GetTrainingRunRequest, _training_run_pb2.TrainingRun]
@@ -67,7 +67,7 @@ class TrainingServiceAsyncStub(TrainingServiceStub):
     CreateTrainingRun: _aio.UnaryUnaryMultiCallable[_training_service_pb2.CreateTrainingRunRequest, _training_run_pb2.TrainingRun]  # type: ignore[assignment]
     """Start a training run. Refused: a missing part (`DIGEST_MISSING`), a part with erased records (`ARTIFACT_ERASED`), a
     value that cannot be trained with (`BAD_RECIPE`), an accelerator without a recipe (`ACCELERATOR_REFUSED`), and a
-    base model that does not fit the method (`BASE_MISSING`, `BASE_NOT_WANTED`, `BASE_IS_ADAPTER`, `BAD_BASE_MODEL`),
+    base model that does not fit the method (`BASE_MISSING`, `BASE_NOT_WANTED`, `BAD_BASE_MODEL`),
     and a kind of task that is not supported yet (`TASK_NOT_SUPPORTED`).
     """
     GetTrainingRun: _aio.UnaryUnaryMultiCallable[_training_service_pb2.GetTrainingRunRequest, _training_run_pb2.TrainingRun]  # type: ignore[assignment]
@@ -100,7 +100,7 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_training_run_pb2.TrainingRun, _abc.Awaitable[_training_run_pb2.TrainingRun]]:
         """Start a training run. Refused: a missing part (`DIGEST_MISSING`), a part with erased records (`ARTIFACT_ERASED`), a
         value that cannot be trained with (`BAD_RECIPE`), an accelerator without a recipe (`ACCELERATOR_REFUSED`), and a
-        base model that does not fit the method (`BASE_MISSING`, `BASE_NOT_WANTED`, `BASE_IS_ADAPTER`, `BAD_BASE_MODEL`),
+        base model that does not fit the method (`BASE_MISSING`, `BASE_NOT_WANTED`, `BAD_BASE_MODEL`),
         and a kind of task that is not supported yet (`TASK_NOT_SUPPORTED`).
         """
 
