@@ -13,7 +13,7 @@ from ratoon_flywheel import mapping
 from ratoon_flywheel.adapters import tables
 from ratoon_flywheel.adapters.answers import AnswerTables
 from ratoon_flywheel.adapters.baselines import JobBaselines
-from ratoon_flywheel.adapters.evaluation import EvaluationStage
+from ratoon_flywheel.adapters.evaluation import EvaluationStage, EvaluationSuites
 from ratoon_flywheel.adapters.ingestion import DatasetStage, SplitStage, TrafficSources
 from ratoon_flywheel.adapters.labeling import LabelStage
 from ratoon_flywheel.adapters.metrics import event_metrics, traffic_metrics
@@ -43,12 +43,14 @@ def build(settings: Settings, platform: Platform) -> App:
     artifacts = ArtifactStore(settings.artifacts_url)
     segments = ArtifactSegments(artifacts)
     ingestion, serving, registry = base.peer("ingestion"), base.peer("serving"), base.peer("registry")
+    evaluation = base.peer("evaluation")
+    suites = EvaluationSuites(evaluation)
     stages = Stages(
         dataset=DatasetStage(ingestion),
         labels=LabelStage(base.peer("labeling")),
         split=SplitStage(ingestion),
         training=TrainingStage(base.peer("training")),
-        evaluation=EvaluationStage(base.peer("evaluation")),
+        evaluation=EvaluationStage(evaluation),
         registration=RegistrationStage(registry),
         rollout=RolloutStage(serving),
     )
@@ -59,7 +61,16 @@ def build(settings: Settings, platform: Platform) -> App:
     watched = WatchedRuns()
     procedures = (
         RunProcedure(
-            store, runs, stages, lineage, TrafficSources(ingestion), answers, segments, watched, base.clock
+            store,
+            runs,
+            stages,
+            lineage,
+            suites,
+            TrafficSources(ingestion),
+            answers,
+            segments,
+            watched,
+            base.clock,
         ),
         PolicyProcedure(store, runs, signal_reader, starting, base.job_devices(), base.clock),
         ForgettingProcedure(store, answers, segments),
@@ -109,6 +120,7 @@ def build(settings: Settings, platform: Platform) -> App:
         watched,
         base.job_devices(),
         counts,
+        suites,
     )
     rpc = Rpc(
         "ratoon.flywheel.v1.FlywheelService", add_FlywheelServiceServicer_to_server, FlywheelServicer(ports)

@@ -116,6 +116,7 @@ def project(value: Project, notices: Sequence[str] = ()) -> project_pb2.Project:
         default_consent=signal_pb2.Feedback.Consent.Value(f"CONSENT_{value.default_consent}"),
         group_attribute=value.group_attribute,
         tuning=_tuning_message(value.tuning),
+        suites=value.suites,
         shadow=None if value.shadow == ShadowSettings() else shadow_pb2.ShadowAnalysis(**vars(value.shadow)),
     )
 
@@ -665,6 +666,7 @@ def _project(spec: project_pb2.Project, task: TaskSpec) -> Project:
         spec.group_attribute,
         _tuning(spec.tuning),
         ShadowSettings(**{field.name: value for field, value in spec.shadow.ListFields()}),
+        tuple(spec.suites),
     )
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from ratoon.common.v1 import compute_pb2, task_pb2
-from ratoon.evaluation.v1 import evaluation_run_pb2
+from ratoon.evaluation.v1 import evaluation_run_pb2, suite_pb2
 from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
 from ratoon.flywheel.v1 import pipeline_run_pb2, project_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
@@ -81,6 +81,80 @@ def test_the_gate_holds_the_metrics_of_the_project_against_their_bounds(flywheel
         bounds = [rule for rule in evaluation.gate if rule.metric]
         assert [(rule.kind, rule.metric, rule.threshold) for rule in bounds] == expected
         assert {rule.domain for rule in bounds} == {domain}
+
+
+def test_candidates_are_tested_on_the_suites_of_the_project(flywheel, peers):
+    hard = suite(peers, "hard", {"name": "typos"}, {"name": "gsm8k", "harness": {"yaml": "task: gsm8k"}})
+    gates = [
+        {"metric": "accuracy", "min_value": 0.8},
+        {"metric": "suite:hard.accuracy", "min_value": 0.6},
+        {"metric": "suite:hard/gsm8k.exact_match,strict-match", "min_value": 0.1, "max_value": 0.9},
+    ]
+    assert list(create_project(flywheel, suites=["hard"], metric_gates=gates).suites) == [hard]
+    last = ended(flywheel, begin(flywheel))
+    assert last.state == Run.STATE_SUCCEEDED
+    (evaluation,), (version,) = (
+        peers.created_resources("EvaluationRun"),
+        peers.created_resources("ModelVersion"),
+    )
+    assert list(evaluation.suites) == [hard]
+    kinds = evaluation_run_pb2.GateRule
+    assert [
+        (rule.kind, rule.domain, rule.metric, rule.threshold) for rule in evaluation.gate if rule.metric
+    ] == [
+        (kinds.KIND_MIN_VALUE, "base", "accuracy", 0.8),
+        (kinds.KIND_MIN_VALUE, "", "suite:hard.accuracy", 0.6),
+        (kinds.KIND_MIN_VALUE, "", "suite:hard/gsm8k.exact_match,strict-match", 0.1),
+        (kinds.KIND_MAX_VALUE, "", "suite:hard/gsm8k.exact_match,strict-match", 0.9),
+    ]
+    assert dict(version.scores) == {"base.macro_f1": 0.8, "base.accuracy": 0.0, "base.perplexity": 0.0} | {
+        "suite:hard.accuracy": 0.7
+    }
+
+
+def test_suites_of_a_project_exist_and_fit_its_task(flywheel, peers):
+    with pytest.raises(NotFound, match="suites/hard"):
+        create_project(flywheel, suites=["hard"])
+    suite(peers, "hard", {"name": "typos", "metric": "rouge_l"})
+    with pytest.raises(InvalidArgument, match="typos is summed up by rouge_l") as refused:
+        create_project(flywheel, suites=["hard"])
+    assert refused.value.reason == "BAD_PROJECT"
+    suite(peers, "easy", {"name": "plain"})
+    project = create_project(flywheel, suites=["easy"])
+    suite(peers, "talk", {"name": "turns", "records": {"digest": "a" * 64, "multi_turn": True}})
+    with pytest.raises(InvalidArgument, match="multi-turn"):
+        update(flywheel, project, suites=["talk"])
+    gates = [{"metric": "suite:easy/strange.accuracy", "min_value": 0.5}]
+    with pytest.raises(InvalidArgument, match="has the tests plain, not 'strange'"):
+        update(flywheel, project, metric_gates=gates)
+    update(flywheel, project, display_name="Mail")
+    with pytest.raises(Aborted):
+        update(flywheel, project, suites=[])
+
+
+def test_a_suite_that_is_gone_ends_a_run_before_it_trains(flywheel, peers):
+    name = suite(peers, "hard", {"name": "typos"})
+    create_project(flywheel, suites=[name])
+    del peers.resources[name]
+    last = ended(flywheel, begin(flywheel))
+    assert (last.state, last.failure.reason) == (Run.STATE_FAILED, "NOT_FOUND")
+    assert name in last.failure.message
+    assert peers.created_resources("DatasetVersion") == []
+
+
+def suite(peers, id: str, *tests: dict[str, object]) -> str:
+    """Give evaluation a suite; a test without content is by records."""
+    name = f"{PARENT}/suites/{id}"
+    whole = [test if "harness" in test else {"records": {"digest": "a" * 64}} | test for test in tests]
+    peers.resources[name] = suite_pb2.Suite(name=name, tests=whole)
+    return name
+
+
+def update(flywheel: FlywheelServiceStub, read: project_pb2.Project, **fields: object) -> project_pb2.Project:
+    project = project_pb2.Project(name=read.name, etag=read.etag, **fields)
+    return flywheel.UpdateProject(
+        pb.UpdateProjectRequest(project=project, update_mask={"paths": list(fields)})
+    )
 
 
 def test_a_source_with_another_license_than_the_allowed_ones_ends_the_run(flywheel, peers):

@@ -26,7 +26,9 @@ def test_a_project_of_the_guide_starts_runs(fields):
     check_base(project)
     written = mapping.project(project)
     for field, value in message.ListFields():
-        if field.name != "name":
+        if field.name == "suites":
+            assert list(written.suites) == [f"{fields['name']}/suites/{suite}" for suite in value]
+        elif field.name != "name":
             assert getattr(written, field.name) == value or _holds(getattr(written, field.name), value)
 
 

@@ -207,6 +207,17 @@ def test_requests_that_contradict_themselves_or_the_project(before, task, labels
         ({"tuning": TuningDefaults(max_tokens=8)}, "tuning.max_tokens"),
         ({"tuning": TuningDefaults(gradient_accumulation=5000)}, "tuning.gradient_accumulation"),
         ({"group_attribute": "x" * 65}, "group_attribute"),
+        ({"suites": ("projects/other/suites/hard",)}, "suites"),
+        ({"suites": ("hard", "projects/p/suites/hard")}, "suites"),
+        ({"suites": tuple(f"s{number}" for number in range(21))}, "suites"),
+        ({"metric_gates": (MetricGate("suite:hard.accuracy", 0.5),)}, "metric_gates"),
+        ({"suites": ("hard",), "metric_gates": (MetricGate("suite:hard.accuracy", 1.5),)}, "metric_gates"),
+        ({"suites": ("hard",), "metric_gates": (MetricGate("suite:hard.accuracy"),)}, "metric_gates"),
+        (
+            {"suites": ("hard",), "metric_gates": (MetricGate("suite:hard.accuracy", max_loss=0.1),)},
+            "metric_gates",
+        ),
+        ({"suites": ("hard",), "metric_gates": (MetricGate("suite:hard/a.x", 0.5),) * 2}, "metric_gates"),
     ],
 )
 def test_settings_that_a_project_cannot_have(settings, field):
@@ -227,6 +238,14 @@ def test_the_primary_metric_of_the_kind_is_the_default():
     assert checked(replace(project(), primary_metric="macro_f1")) == project()
 
 
+def test_suites_are_stored_by_their_resource_names():
+    named = checked(replace(project(), suites=("hard", "projects/p/suites/v1.easy")))
+    assert named.suites == ("projects/p/suites/hard", "projects/p/suites/v1.easy")
+    bounded = replace(named, metric_gates=(MetricGate("suite:v1.easy/typos.pass@1", 0.2, 5.0),))
+    assert checked(bounded) == bounded
+    check_supported(bounded)
+
+
 def test_the_etag_marks_every_setting():
     changes = [
         {"task": Classify(("ham", "spam"), multi_label=True)},
@@ -237,6 +256,7 @@ def test_the_etag_marks_every_setting():
         {"retraining_recipes": ("sft",)},
         {"group_attribute": "user"},
         {"tuning": TuningDefaults(packed=True)},
+        {"suites": ("projects/p/suites/hard",)},
     ]
     etags = {replace(project(), **change).etag for change in changes}
     assert len(etags - {project().etag}) == len(changes)

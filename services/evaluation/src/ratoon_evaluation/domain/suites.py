@@ -1,13 +1,16 @@
 """Suites: named lists of tests that evaluation runs apply to models in addition to the parts of their domains."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from math import isfinite
 from typing import Literal
 
+from ratoon.tasks.suite_metrics import SuiteMetric as SuiteMetric
+from ratoon.tasks.suite_metrics import is_suite_metric as is_suite_metric
+from ratoon.tasks.suite_metrics import suite_metric as suite_metric
 from ratoon_evaluation.domain.errors import BadSuite, StaleEtag
 from ratoon_evaluation.domain.perturbations import Noise
 
@@ -18,7 +21,6 @@ MAX_APPLIED = 20
 """Suites of one run at most."""
 _TEST = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_PREFIX = "suite:"
 
 
 class TestKind(StrEnum):
@@ -126,16 +128,6 @@ class AppliedSuite:
         return self.name.rsplit("/", 1)[-1]
 
 
-@dataclass(frozen=True)
-class SuiteMetric:
-    """A metric of a suite, or of one of its tests, as a rule of a gate names it."""
-
-    suite: str
-    metric: str
-    test: str = ""
-    """Empty: the mean over the tests that have the metric."""
-
-
 def check_etag(suite: Suite, etag: str) -> None:
     """Raise StaleEtag when a change was made on another revision than the present one; empty is not checked."""
     if etag and etag != suite.etag:
@@ -163,26 +155,6 @@ def checked(suite: Suite, metrics: Mapping[str, Sequence[str]]) -> Suite:
 def metrics_of_code(test: CodeTest) -> tuple[str, ...]:
     """Return the names of the metrics of programming problems."""
     return tuple(f"pass@{k}" for k in test.k)
-
-
-def is_suite_metric(metric: str) -> bool:
-    """Return whether a rule names a metric of a suite."""
-    return metric.startswith(_PREFIX)
-
-
-def suite_metric(metric: str, suites: Collection[str]) -> SuiteMetric | None:
-    """Return the metric `suite:NAME.metric` or `suite:NAME/TEST.metric` of one of these suites; None: of none of them.
-
-    Names of suites may contain dots: the longest one that fits counts.
-    """
-    rest = metric.removeprefix(_PREFIX)
-    for suite in sorted(suites, key=len, reverse=True):
-        if rest.startswith(f"{suite}/"):
-            test, _, name = rest[len(suite) + 1 :].partition(".")
-            return SuiteMetric(suite, name, test) if test and name else None
-        if rest.startswith(f"{suite}.") and len(rest) > len(suite) + 1:
-            return SuiteMetric(suite, rest[len(suite) + 1 :])
-    return None
 
 
 def applied(suite: Suite) -> AppliedSuite:

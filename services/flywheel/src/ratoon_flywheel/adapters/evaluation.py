@@ -1,8 +1,10 @@
 """Evaluation: a candidate against the gate."""
 
+from collections.abc import Sequence
+
 import grpc
 
-from ratoon.evaluation.v1 import evaluation_run_pb2
+from ratoon.evaluation.v1 import evaluation_run_pb2, suite_pb2
 from ratoon.evaluation.v1 import evaluation_service_pb2 as pb
 from ratoon.evaluation.v1.evaluation_service_pb2_grpc import EvaluationServiceStub
 from ratoon.service.compute import message_of as compute_message
@@ -13,7 +15,12 @@ from ratoon_flywheel.domain.kinds.table import KINDS
 from ratoon_flywheel.domain.pipelines.actions import Domain, Evaluate, RuleKind
 from ratoon_flywheel.domain.pipelines.runs import Products
 from ratoon_flywheel.domain.pipelines.steps import Child, ChildState
-from ratoon_flywheel.domain.projects import labels_of
+from ratoon_flywheel.domain.project_settings import MetricGate
+from ratoon_flywheel.domain.projects import Project, labels_of
+from ratoon_flywheel.domain.suites import Suite, SuiteTest
+
+_Rule = tuple[str, float, str]
+"""Kind, threshold and metric of a rule."""
 
 
 class EvaluationStage:
@@ -33,7 +40,11 @@ class EvaluationStage:
             task=message_of(spec.task),
             metric=spec.metric,
             base_digest=spec.base_digest,
-            gate=[rule for domain in spec.domains for rule in _rules(domain, primary)],
+            gate=[
+                *(rule for domain in spec.domains for rule in _rules(domain, primary)),
+                *_messages("", _bounds(spec.suite_gates)),
+            ],
+            suites=spec.suites,
             seed=spec.seed,
             compute=compute_message(spec.compute),
         )
@@ -64,32 +75,72 @@ class EvaluationStage:
         )
 
 
+class EvaluationSuites:
+    """Suites, read from evaluation each time."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._evaluation = EvaluationServiceStub(channel)
+
+    def of_project(self, project: Project) -> tuple[Suite, ...]:
+        """Return the suites that a project names; NotFound if one does not exist."""
+        return tuple(
+            _suite(self._evaluation.GetSuite(pb.GetSuiteRequest(name=name))) for name in project.suites
+        )
+
+
+def _suite(message: suite_pb2.Suite) -> Suite:
+    return Suite(
+        message.name,
+        tuple(
+            SuiteTest(
+                test.name, test.metric, test.WhichOneof("content") == "records", test.records.multi_turn
+            )
+            for test in message.tests
+        ),
+    )
+
+
 def _rules(domain: Domain, primary: str) -> list[evaluation_run_pb2.GateRule]:
     """The gate's rules on a domain: its own, the comparison with the best baseline, and the bounds of metrics."""
-    rules: list[tuple[str, float, str]] = []
+    rules: list[_Rule] = []
     if domain.rule is not RuleKind.MEASURED:
         rules.append((domain.rule, domain.threshold, ""))
     elif domain.baseline_margin is None:
         rules.append(("MIN_VALUE", domain.threshold, primary))
     if domain.baseline_margin is not None:
         rules.append((RuleKind.NEAR_BASELINE, -domain.baseline_margin, ""))
-    for gate in domain.metric_gates:
+    return _messages(domain.name, [*rules, *_bounds(domain.metric_gates, domain.is_compared)])
+
+
+def _bounds(gates: Sequence[MetricGate], is_compared: bool = False) -> list[_Rule]:
+    """Return the rules of the bounds of metrics; a loss has a rule if there is a reference."""
+    rules: list[_Rule] = []
+    for gate in gates:
         bounds = {"MIN_VALUE": gate.min_value, "MAX_VALUE": gate.max_value}
-        if domain.is_compared and gate.max_loss is not None:
+        if is_compared and gate.max_loss is not None:
             bounds["NOT_WORSE"] = -gate.max_loss
         rules += [(kind, bound, gate.metric) for kind, bound in bounds.items() if bound is not None]
+    return rules
+
+
+def _messages(domain: str, rules: Sequence[_Rule]) -> list[evaluation_run_pb2.GateRule]:
     rule = evaluation_run_pb2.GateRule
     return [
-        rule(kind=rule.Kind.Value(f"KIND_{kind}"), domain=domain.name, threshold=threshold, metric=metric)
+        rule(kind=rule.Kind.Value(f"KIND_{kind}"), domain=domain, threshold=threshold, metric=metric)
         for kind, threshold, metric in rules
     ]
 
 
 def _scores(run: evaluation_run_pb2.EvaluationRun) -> dict[str, float]:
-    """The candidate's scores by name, as a version keeps them."""
+    """The candidate's scores by name, as a version keeps them; of suites the means of the metrics that sum tests up."""
     task = requested_task(run)
     kind = supported(KINDS, task, "A pipeline run")
-    return {
+    of_suites = {
+        f"suite:{result.suite.rpartition('/')[2]}.{metric}": result.metrics[metric].value
+        for result in run.suite_results
+        for metric in sorted({test.metric for test in result.tests} & set(result.metrics))
+    }
+    return of_suites | {
         f"{result.domain}.{metric}": value
         for result in run.results
         for metric in kind.reported_metrics(task)

@@ -28,7 +28,9 @@ from ratoon_flywheel.application.ports import (
     Lineage,
     RunIndex,
     Segments,
+    Suites,
 )
+from ratoon_flywheel.application.suites import check_changed_suites, check_suites
 from ratoon_flywheel.domain import projects
 from ratoon_flywheel.domain.errors import (
     BadSource,
@@ -58,11 +60,14 @@ FEEDBACK_S = 1.0
 """Seconds within which feedback is processed, all of it at once."""
 
 
-def create_project(command: CreateProject, store: Store, operations: Operations, clock: Clock) -> Project:
+def create_project(
+    command: CreateProject, store: Store, operations: Operations, suites: Suites, clock: Clock
+) -> Project:
     """Begin a project; from the commit on its traffic is watched."""
     now = clock.now()
     name = f"projects/{checked_id(command.project_id, 'project_id')}"
     desired = projects.checked(replace(command.project, name=name, create_time=now, update_time=now))
+    check_suites(desired, suites)
     with store.write() as tx:
         project, new = tx.create(desired, command.request_id)
         if new:
@@ -72,13 +77,20 @@ def create_project(command: CreateProject, store: Store, operations: Operations,
 
 
 def update_project(
-    command: UpdateProject, store: Store, operations: Operations, answers: AnswerIndex, lineage: Lineage
+    command: UpdateProject,
+    store: Store,
+    operations: Operations,
+    answers: AnswerIndex,
+    lineage: Lineage,
+    suites: Suites,
 ) -> tuple[Project, tuple[str, ...]]:
     """Change a project; open pipeline runs keep the one they began with. Returns it and what the change means."""
     matched(command.project.name, PROJECT, "project.name")
     with store.read() as tx:
         before = tx.get(Project, command.project.name)
-    served = _served(before, _updated(before, command), lineage)
+    intended = _updated(before, command)
+    check_changed_suites(before, intended, suites)
+    served = _served(before, intended, lineage)
     with store.write() as tx:
         project = tx.get(Project, command.project.name)
         check_etag(project.name, project.etag, command.etag)

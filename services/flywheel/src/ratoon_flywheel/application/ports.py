@@ -36,6 +36,7 @@ from ratoon_flywheel.domain.signals.shadows import (
     Switch,
 )
 from ratoon_flywheel.domain.signals.traffic import Answer, Exchange, NotedText, UnreadableRow
+from ratoon_flywheel.domain.suites import Suite
 
 Request_contra = TypeVar("Request_contra", contravariant=True)
 
@@ -150,6 +151,14 @@ class Devices(Protocol):
 
     def check(self, compute: Compute) -> None:
         """Raise FailedPrecondition if the accelerator is known to be missing."""
+        ...
+
+
+class Suites(Protocol):
+    """Suites of tests."""
+
+    def of_project(self, project: Project) -> Sequence[Suite]:
+        """Return the suites that a project names; NotFound if one does not exist."""
         ...
 
 

@@ -28,10 +28,12 @@ from ratoon_flywheel.application.ports import (
     Segments,
     Sources,
     Stages,
+    Suites,
 )
 from ratoon_flywheel.application.scores import loss_of_rollout
 from ratoon_flywheel.application.shadows import ShadowScores, report_shadows
 from ratoon_flywheel.application.signals import Deferred, SignalReader
+from ratoon_flywheel.application.suites import check_suites
 from ratoon_flywheel.application.watched import WatchedRuns
 from ratoon_flywheel.domain.errors import NothingToLearn
 from ratoon_flywheel.domain.pipelines.actions import BuildDataset, CancelChild, RollBack, StageRequest
@@ -107,6 +109,7 @@ class RunProcedure:
         runs: RunIndex,
         stages: Stages,
         lineage: Lineage,
+        suites: Suites,
         sources: Sources,
         answers: AnswerIndex,
         segments: Segments,
@@ -114,12 +117,13 @@ class RunProcedure:
         clock: Clock,
     ) -> None:
         self._store, self._runs, self._stages, self._lineage = store, runs, stages, lineage
-        self._sources, self._answers, self._segments = sources, answers, segments
+        self._suites, self._sources, self._answers, self._segments = suites, sources, answers, segments
         self._watched, self._clock = watched, clock
 
     def observe(self, run: PipelineRun, claim: Claim) -> Observation:
-        """What serves, before the run begins; later the resource in work."""
+        """What serves, before the run begins; later the resource in work. Suites that cannot be applied end the run."""
         if run.state is State.QUEUED and not run.cancel_requested:
+            check_suites(run.project, self._suites)
             return Observation(self._lineage.production(run.project))
         stage = run.current
         if stage is None or not stage.resource:

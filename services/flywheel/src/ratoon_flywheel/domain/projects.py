@@ -38,6 +38,7 @@ from ratoon_flywheel.domain.project_settings import (
     check_shadow,
     check_tuning,
 )
+from ratoon_flywheel.domain.suites import check_suites, full_names, of_domains
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,8 @@ class Project:
     """Attribute whose values stay in one part of a split by group; empty: `conversation`."""
     tuning: TuningDefaults = TuningDefaults()
     shadow: ShadowSettings = ShadowSettings()
+    suites: tuple[str, ...] = ()
+    """Suites that evaluation applies to candidates in addition to the parts of their data."""
     revision: int = 0
 
     @property
@@ -202,6 +205,7 @@ _SETTINGS = (
     "group_attribute",
     "tuning",
     "shadow",
+    "suites",
 )
 CHANGEABLE = (*_OLDEST, "task", *_SETTINGS)
 """The fields that a person can change."""
@@ -243,6 +247,7 @@ def checked(project: Project) -> Project:
 
     A primary metric that is that of the kind of task is stored as the default.
     """
+    project = replace(project, suites=full_names(project.name, project.suites))
     _check_task(project.task)
     _check_settings(project)
     _check_gate(project)
@@ -351,7 +356,8 @@ def _check_task(task: TaskSpec) -> None:
 
 def _check_settings(project: Project) -> None:
     kind = kinds.kind_of(project.task)
-    check_metrics(kind, project.primary_metric, project.metrics, project.metric_gates)
+    check_metrics(kind, project.primary_metric, project.metrics, of_domains(project.metric_gates))
+    check_suites(project.name, project.suites, project.metric_gates, kind)
     check_data(project.data_requirements, isinstance(project.task, Classify))
     check_budget(project.budget)
     check_compute(project.compute)

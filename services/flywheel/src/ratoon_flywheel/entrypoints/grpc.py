@@ -21,7 +21,15 @@ from ratoon_flywheel import mapping
 from ratoon_flywheel.application import examples, feedback, handlers
 from ratoon_flywheel.application.commands import DecideRun
 from ratoon_flywheel.application.external_events import EventCounts, receive_event
-from ratoon_flywheel.application.ports import AnswerIndex, Deployments, Devices, Lineage, RunIndex, Segments
+from ratoon_flywheel.application.ports import (
+    AnswerIndex,
+    Deployments,
+    Devices,
+    Lineage,
+    RunIndex,
+    Segments,
+    Suites,
+)
 from ratoon_flywheel.application.together import SharedCommits
 from ratoon_flywheel.application.watched import WatchedRuns
 from ratoon_flywheel.domain.pipelines.external_events import ExternalEvent
@@ -55,6 +63,7 @@ class Ports:
     watched: WatchedRuns
     devices: Devices
     event_counts: EventCounts
+    suites: Suites
 
 
 class FlywheelServicer(FlywheelServiceServicer):
@@ -82,7 +91,7 @@ class FlywheelServicer(FlywheelServiceServicer):
         """Begin a project."""
         ports, command = self._ports, mapping.create_project(request)
         created = await self._threads(
-            handlers.create_project, command, ports.store, ports.operations, ports.clock
+            handlers.create_project, command, ports.store, ports.operations, ports.suites, ports.clock
         )
         return mapping.project(created)
 
@@ -107,6 +116,7 @@ class FlywheelServicer(FlywheelServiceServicer):
             self._ports.operations,
             self._ports.answers,
             self._ports.lineage,
+            self._ports.suites,
         )
         return mapping.project(changed, notices)
 

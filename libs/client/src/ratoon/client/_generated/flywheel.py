@@ -1786,6 +1786,7 @@ class ProjectsResource:
         group_attribute: str | None = None,
         tuning: ProjectTuningDefaults | None = None,
         shadow: ShadowAnalysis | None = None,
+        suites: Sequence[str] | None = None,
         project_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -1827,6 +1828,9 @@ class ProjectsResource:
                 it takes.
             shadow: Comparison of the new version with the one in production on the same live requests, during
                 the rollouts of pipeline runs. Default: none.
+            suites: Suites that evaluation applies to each new version in addition to the test parts of its
+                data, at most 20: resource names (`projects/{project}/suites/{suite}`) or their last segments.
+                A suite must exist and fit the task when it is named (`NOT_FOUND`, `BAD_PROJECT`).
             project_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -1864,6 +1868,7 @@ class ProjectsResource:
                         "groupAttribute": group_attribute,
                         "tuning": tuning,
                         "shadow": shadow,
+                        "suites": suites,
                     }
                 ),
                 repeatable=True,
@@ -2073,6 +2078,7 @@ class AsyncProjectsResource:
         group_attribute: str | None = None,
         tuning: ProjectTuningDefaults | None = None,
         shadow: ShadowAnalysis | None = None,
+        suites: Sequence[str] | None = None,
         project_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -2114,6 +2120,9 @@ class AsyncProjectsResource:
                 it takes.
             shadow: Comparison of the new version with the one in production on the same live requests, during
                 the rollouts of pipeline runs. Default: none.
+            suites: Suites that evaluation applies to each new version in addition to the test parts of its
+                data, at most 20: resource names (`projects/{project}/suites/{suite}`) or their last segments.
+                A suite must exist and fit the task when it is named (`NOT_FOUND`, `BAD_PROJECT`).
             project_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -2151,6 +2160,7 @@ class AsyncProjectsResource:
                         "groupAttribute": group_attribute,
                         "tuning": tuning,
                         "shadow": shadow,
+                        "suites": suites,
                     }
                 ),
                 repeatable=True,

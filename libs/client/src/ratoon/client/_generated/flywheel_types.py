@@ -133,7 +133,12 @@ class ProjectMetricGate(Message):
     """
 
     metric: str = ""
-    """Name of the metric. It is a metric of the kind of task, and each has at most one gate."""
+    """Name of the metric.
+
+    It is a metric of the kind of task, or one of a suite of the project: `suite:ID.metric` is the mean
+    over the tests of a suite, `suite:ID/TEST.metric` one test; these take no `max_loss`. Each metric has
+    at most one gate.
+    """
 
     min_value: float | None = None
     """Smallest accepted value. Not set: no bound."""
@@ -445,6 +450,13 @@ class Project(Message):
     rollouts of pipeline runs.
 
     Default: none.
+    """
+
+    suites: list[str] = []
+    """Suites that evaluation applies to each new version in addition to the test parts of its data, at
+    most 20: resource names (`projects/{project}/suites/{suite}`) or their last segments.
+
+    A suite must exist and fit the task when it is named (`NOT_FOUND`, `BAD_PROJECT`).
     """
 
 

@@ -337,7 +337,10 @@ class Project(_message.Message):
         MAX_VALUE_FIELD_NUMBER: _builtins.int
         MAX_LOSS_FIELD_NUMBER: _builtins.int
         metric: _builtins.str
-        """Name of the metric. It is a metric of the kind of task, and each has at most one gate."""
+        """Name of the metric. It is a metric of the kind of task, or one of a suite of the project: `suite:ID.metric` is the
+        mean over the tests of a suite, `suite:ID/TEST.metric` one test; these take no `max_loss`. Each metric has at most
+        one gate.
+        """
         min_value: _builtins.float
         """Smallest accepted value. Not set: no bound."""
         max_value: _builtins.float
@@ -582,6 +585,7 @@ class Project(_message.Message):
     GROUP_ATTRIBUTE_FIELD_NUMBER: _builtins.int
     TUNING_FIELD_NUMBER: _builtins.int
     SHADOW_FIELD_NUMBER: _builtins.int
+    SUITES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}`."""
     revision: _builtins.int
@@ -692,6 +696,13 @@ class Project(_message.Message):
         runs. Default: none.
         """
 
+    @_builtins.property
+    def suites(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Suites that evaluation applies to each new version in addition to the test parts of its data, at most 20: resource
+        names (`projects/{project}/suites/{suite}`) or their last segments. A suite must exist and fit the task when it is
+        named (`NOT_FOUND`, `BAD_PROJECT`).
+        """
+
     def __init__(
         self,
         *,
@@ -727,10 +738,11 @@ class Project(_message.Message):
         group_attribute: _builtins.str = ...,
         tuning: Global___Project.TuningDefaults | None = ...,
         shadow: _shadow_pb2.ShadowAnalysis | None = ...,
+        suites: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "compute", b"compute", "create_time", b"create_time", "data_requirements", b"data_requirements", "gate", b"gate", "primary_metric", b"primary_metric", "rollout", b"rollout", "shadow", b"shadow", "split", b"split", "task", b"task", "training", b"training", "tuning", b"tuning", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "compute", b"compute", "create_time", b"create_time", "curation", b"curation", "data_requirements", b"data_requirements", "dataset", b"dataset", "default_consent", b"default_consent", "deployment", b"deployment", "display_name", b"display_name", "etag", b"etag", "gate", b"gate", "group_attribute", b"group_attribute", "instructions", b"instructions", "labels", b"labels", "metric_gates", b"metric_gates", "metrics", b"metrics", "model", b"model", "name", b"name", "notices", b"notices", "primary_metric", b"primary_metric", "recipes", b"recipes", "require_approval", b"require_approval", "retraining_recipes", b"retraining_recipes", "revision", b"revision", "rollout", b"rollout", "shadow", b"shadow", "split", b"split", "task", b"task", "traffic_retention_days", b"traffic_retention_days", "training", b"training", "tuning", b"tuning", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "compute", b"compute", "create_time", b"create_time", "curation", b"curation", "data_requirements", b"data_requirements", "dataset", b"dataset", "default_consent", b"default_consent", "deployment", b"deployment", "display_name", b"display_name", "etag", b"etag", "gate", b"gate", "group_attribute", b"group_attribute", "instructions", b"instructions", "labels", b"labels", "metric_gates", b"metric_gates", "metrics", b"metrics", "model", b"model", "name", b"name", "notices", b"notices", "primary_metric", b"primary_metric", "recipes", b"recipes", "require_approval", b"require_approval", "retraining_recipes", b"retraining_recipes", "revision", b"revision", "rollout", b"rollout", "shadow", b"shadow", "split", b"split", "suites", b"suites", "task", b"task", "traffic_retention_days", b"traffic_retention_days", "training", b"training", "tuning", b"tuning", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

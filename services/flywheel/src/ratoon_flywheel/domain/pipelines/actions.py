@@ -10,6 +10,7 @@ from ratoon_flywheel.domain.pipelines.runs import PipelineRun, StageId, Window
 from ratoon_flywheel.domain.pipelines.support import loop_kind
 from ratoon_flywheel.domain.project_settings import MetricGate, TuningDefaults
 from ratoon_flywheel.domain.projects import Project, TrainingDefaults
+from ratoon_flywheel.domain.suites import of_domains, of_suites
 
 MAX_OLD_DOMAINS = 3
 """On how many earlier test parts a candidate must hold."""
@@ -116,6 +117,9 @@ class Evaluate:
     base_digest: str = ""
     """Base model whose answers are a baseline; empty: none."""
     compute: Compute = Compute()
+    suites: tuple[str, ...] = ()
+    suite_gates: tuple[MetricGate, ...] = ()
+    """Bounds on metrics of the suites."""
 
 
 @dataclass(frozen=True)
@@ -193,6 +197,8 @@ def _evaluate(run: PipelineRun) -> Evaluate:
         project.primary_metric,
         project.training.base_artifact_digest if loop_kind(project).STARTS_FROM_BASE else "",
         project.compute.evaluation,
+        project.suites,
+        of_suites(project.metric_gates),
     )
 
 
@@ -222,7 +228,7 @@ def split_request(run: PipelineRun) -> MakeSplit:
 
 def _domains(run: PipelineRun) -> tuple[Domain, ...]:
     """The first version is compared with baselines, a later one with production."""
-    production, gate, bounds = run.production, run.project.gate, run.project.metric_gates
+    production, gate, bounds = run.production, run.project.gate, of_domains(run.project.metric_gates)
     if production is None:
         return (_first_domain(run),)
     older = list(dict.fromkeys((production.split, *production.ancestor_splits)))[:MAX_OLD_DOMAINS]
@@ -241,7 +247,7 @@ def _first_domain(run: PipelineRun) -> Domain:
     margin: float | None = project.gate.baseline_margin
     if project.gate.baseline_margin >= project.decisive_metric.high - project.decisive_metric.low:
         margin = None
-    bounds = project.metric_gates
+    bounds = of_domains(project.metric_gates)
     if loop_kind(project).BEATS_SIMPLEST_BASELINE:
         return Domain("base", split, RuleKind.BEATS_MAJORITY, 0.0, margin, bounds)
     return Domain("base", split, RuleKind.MEASURED, project.decisive_metric.low, margin, bounds)

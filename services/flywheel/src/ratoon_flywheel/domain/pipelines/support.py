@@ -7,6 +7,7 @@ from ratoon_flywheel.domain.errors import BadRecipe, NoBaseModel, SettingNotSupp
 from ratoon_flywheel.domain.kinds.table import KINDS, LoopKind
 from ratoon_flywheel.domain.project_settings import MetricGate
 from ratoon_flywheel.domain.projects import Method, Project
+from ratoon_flywheel.domain.suites import of_domains
 
 _RECIPES = ((), ("sft",))
 DEFAULT_RECIPE = "sft"
@@ -73,7 +74,7 @@ def _unsupported(project: Project) -> dict[str, bool]:
         "metrics": not set(project.metrics) <= set(kind.reported_metrics(task)),
         **{
             f"metric_gates ({gate.metric})": gate.metric not in _gated(project, gate)
-            for gate in project.metric_gates
+            for gate in of_domains(project.metric_gates)
         },
         "budget.max_cost": bool(project.budget.max_cost),
         "budget.max_energy_kwh": bool(project.budget.max_energy_kwh),
