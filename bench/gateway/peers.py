@@ -15,6 +15,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from environments import environment
 from load import Peer
 
 from ratoon.client import Ratoon
@@ -27,7 +30,6 @@ from ratoon.testkit.engine import MockEngine
 from ratoon.testkit.ports import free_ports
 from ratoon_gateway.settings import Settings
 
-_ROOT = Path(__file__).resolve().parents[2]
 _START_S = 120.0
 _SECRET = "bench"
 _WORDS = [f"forbidden phrase {number}" for number in range(1000)]
@@ -86,7 +88,7 @@ def litellm(engine: int, folder: Path) -> Iterator[Peer]:
             }
         )
     )
-    command = [str(_litellm_environment() / "bin/litellm"), "--config", str(config)]
+    command = [str(environment("litellm") / "bin/litellm"), "--config", str(config)]
     command += ["--host", "127.0.0.1", "--port", str(port), "--telemetry", "False"]
     quiet = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "NO_DOCS": "True"}
     with process(command, folder / "litellm.log", quiet):
@@ -139,23 +141,6 @@ def _with_all_on(client: Ratoon) -> str:
     return client.api_keys.create(
         "projects/full", api_key_id="bench", role=Role.CALLER, limits=_LIMITS
     ).secret
-
-
-def _litellm_environment() -> Path:
-    """The folder of LiteLLM's environment, made from its lock when it is not there or not of this lock."""
-    lock, folder, uv = (
-        _ROOT / "requirements/litellm.txt",
-        _ROOT / ".tools/litellm",
-        _ROOT / ".tools/uv/bin/uv",
-    )
-    stamp = folder / "lock-stamp"
-    if not stamp.exists() or stamp.read_text() != lock.read_text():
-        print("making LiteLLM's environment", flush=True)
-        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder], check=True)
-        install = [uv, "pip", "sync", "--quiet", "--require-hashes", "--python", folder / "bin/python", lock]
-        subprocess.run(install, check=True, env={**os.environ, "UV_COMPILE_BYTECODE": "1"})
-        stamp.write_text(lock.read_text())
-    return folder
 
 
 @contextmanager
