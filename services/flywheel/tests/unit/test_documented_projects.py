@@ -8,12 +8,14 @@ import yaml
 from google.protobuf.json_format import ParseDict
 
 from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
-from ratoon.flywheel.v1 import project_pb2
+from ratoon.flywheel.v1 import policy_pb2, project_pb2
 from ratoon_flywheel import mapping
+from ratoon_flywheel.domain.pipelines import policies
 from ratoon_flywheel.domain.pipelines.support import check_base, check_supported
 from ratoon_flywheel.domain.projects import checked
 
 GUIDE = Path(__file__).parents[4] / "docs/guides/projects.md"
+EVENTS = GUIDE.with_name("events.md")
 BLOCKS = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(), re.DOTALL)]
 PROJECTS = [fields for fields in BLOCKS if "name" in fields]
 
@@ -30,6 +32,14 @@ def test_a_project_of_the_guide_starts_runs(fields):
             assert list(written.suites) == [f"{fields['name']}/suites/{suite}" for suite in value]
         elif field.name != "name":
             assert getattr(written, field.name) == value or _holds(getattr(written, field.name), value)
+
+
+def test_the_policy_of_the_guide_is_created():
+    blocks = re.findall(r"```yaml\n(.*?)```", EVENTS.read_text(), re.DOTALL)
+    (fields,) = [yaml.safe_load(block) for block in blocks]
+    message = ParseDict(fields, policy_pb2.Policy())
+    policy = policies.checked(mapping.create_policy(pb.CreatePolicyRequest(policy=message)).policy)
+    assert _holds(mapping.policy(policy), message)
 
 
 def _holds(whole, part):

@@ -432,6 +432,43 @@ def test_an_observation_without_signals_decides_nothing_and_is_repeated():
     assert (step.resource, step.actions, step.wake_after) == (POLICY, (), 4.0)
 
 
+LEARNING = replace(POLICY, new_data_count=300)
+
+
+def test_new_data_start_a_run_without_drift_or_errors():
+    assert decide(POLICY, NO_SIGNAL, History(), NOW).verb is Verb.NOTHING
+    decision = decide(LEARNING, NO_SIGNAL, History(), NOW)
+    assert (decision.verb, decision.trigger, decision.examples) == (Verb.START, Trigger.NEW_DATA, 300)
+    assert "300 answers were corrected or confirmed since the last version (threshold 300)" in decision.reason
+
+
+def test_too_few_new_data_start_nothing_and_are_counted():
+    decision = decide(replace(LEARNING, new_data_count=301), NO_SIGNAL, History(), NOW)
+    assert decision.verb is Verb.NOTHING
+    assert "300 of 301 new answers" in decision.reason
+
+
+def test_no_single_caller_decides_by_new_data():
+    examples = count_votes([("a", 200, 0), ("b", 60, 0), ("c", 40, 0)])
+    assert decide(LEARNING, replace(NO_SIGNAL, examples=examples), History(), NOW).verb is Verb.NOTHING
+
+
+def test_new_data_that_did_not_suffice_are_not_new():
+    tried = History(last_retraining="r", last_end=NOW - timedelta(days=1), insufficient_examples=250)
+    assert decide(LEARNING, NO_SIGNAL, tried, NOW).verb is Verb.NOTHING
+    more = replace(NO_SIGNAL, examples=Votes(540, 10))
+    assert decide(LEARNING, more, tried, NOW).trigger is Trigger.NEW_DATA
+
+
+def test_a_history_knows_the_examples_that_did_not_suffice():
+    project = Project("projects/mail", NOW, NOW, Classify(("ham", "spam")))
+    run = PipelineRun("projects/mail/pipelineRuns/r", NOW, NOW, project, state=State.REFUSED, examples=250)
+    assert history_of([run], NOW).insufficient_examples == 250
+    assert history_of([run, replace(run, state=State.FAILED, examples=9)], NOW).insufficient_examples == 250
+    assert history_of([run, replace(run, state=State.SUCCEEDED)], NOW).insufficient_examples == 0
+    assert history_of([replace(run, sources=("projects/mail/sources/s",))], NOW).insufficient_examples == 0
+
+
 def opened_store(clock: Clock) -> Store:
     database = Database("sqlite://")
     with database.write() as connection:

@@ -138,7 +138,7 @@ def test_secrets_are_lines_of_project_and_secret():
     ],
 )
 def test_a_bad_line_is_named_by_its_number_without_its_content(line):
-    with pytest.raises(BadWebhookSecrets, match="(?i)line 2") as refusal:
+    with pytest.raises(BadWebhookSecrets, match=r"(?i)line 2") as refusal:
         secrets_of(f"a {OTHER}\n{line}")
     assert not any(word in str(refusal.value) for word in line.split() if "fKQ9" in word or "AAAA" in word)
 

@@ -92,6 +92,8 @@ class PipelineRun(_message.Message):
         """Started by the schedule of a policy."""
         TRIGGER_EVENT: PipelineRun._Trigger.ValueType  # 5
         """Started by a policy: an external event that it expects was received."""
+        TRIGGER_NEW_DATA: PipelineRun._Trigger.ValueType  # 6
+        """Started by a policy: there are enough new corrected or confirmed answers."""
 
     class Trigger(_Trigger, metaclass=_TriggerEnumTypeWrapper):
         """Cause of a pipeline run."""
@@ -108,6 +110,8 @@ class PipelineRun(_message.Message):
     """Started by the schedule of a policy."""
     TRIGGER_EVENT: PipelineRun.Trigger.ValueType  # 5
     """Started by a policy: an external event that it expects was received."""
+    TRIGGER_NEW_DATA: PipelineRun.Trigger.ValueType  # 6
+    """Started by a policy: there are enough new corrected or confirmed answers."""
 
     @_typing.final
     class DriftEntry(_message.Message):

@@ -77,6 +77,7 @@ class Policy(_message.Message):
     LAST_DECISION_TIME_FIELD_NUMBER: _builtins.int
     EVENT_FILTERS_FIELD_NUMBER: _builtins.int
     SOURCES_FIELD_NUMBER: _builtins.int
+    NEW_DATA_COUNT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/policies/{policy}`."""
     revision: _builtins.int
@@ -126,6 +127,11 @@ class Policy(_message.Message):
     """Last decision of the policy, in one sentence with the measured values. Empty until the first one. Set by the
     server.
     """
+    new_data_count: _builtins.int
+    """Number of new corrected or confirmed answers from which a run starts even without drift or errors. Answers are new
+    if no version has learned from them, and if they did not suffice for a version that was refused or rolled back. No
+    single caller decides. At most 1,000,000. Default: 0, never.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -174,10 +180,11 @@ class Policy(_message.Message):
         last_decision_time: _timestamp_pb2.Timestamp | None = ...,
         event_filters: _abc.Iterable[Global___Policy.EventFilter] | None = ...,
         sources: _abc.Iterable[_builtins.str] | None = ...,
+        new_data_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_budget_runs", b"_budget_runs", "_cooldown_seconds", b"_cooldown_seconds", "_dry_run", b"_dry_run", "_paused", b"_paused", "_schedule_seconds", b"_schedule_seconds", "_settle_seconds", b"_settle_seconds", "budget_runs", b"budget_runs", "cooldown_seconds", b"cooldown_seconds", "create_time", b"create_time", "dry_run", b"dry_run", "last_decision_time", b"last_decision_time", "paused", b"paused", "schedule_seconds", b"schedule_seconds", "settle_seconds", b"settle_seconds", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_runs", b"_budget_runs", "_cooldown_seconds", b"_cooldown_seconds", "_dry_run", b"_dry_run", "_paused", b"_paused", "_schedule_seconds", b"_schedule_seconds", "_settle_seconds", b"_settle_seconds", "budget_runs", b"budget_runs", "burst_answers", b"burst_answers", "cooldown_seconds", b"cooldown_seconds", "create_time", b"create_time", "drift_threshold", b"drift_threshold", "dry_run", b"dry_run", "error_rate_threshold", b"error_rate_threshold", "etag", b"etag", "event_filters", b"event_filters", "last_decision", b"last_decision", "last_decision_time", b"last_decision_time", "min_answers", b"min_answers", "min_feedback", b"min_feedback", "name", b"name", "paused", b"paused", "revision", b"revision", "schedule_seconds", b"schedule_seconds", "settle_seconds", b"settle_seconds", "sources", b"sources", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_runs", b"_budget_runs", "_cooldown_seconds", b"_cooldown_seconds", "_dry_run", b"_dry_run", "_paused", b"_paused", "_schedule_seconds", b"_schedule_seconds", "_settle_seconds", b"_settle_seconds", "budget_runs", b"budget_runs", "burst_answers", b"burst_answers", "cooldown_seconds", b"cooldown_seconds", "create_time", b"create_time", "drift_threshold", b"drift_threshold", "dry_run", b"dry_run", "error_rate_threshold", b"error_rate_threshold", "etag", b"etag", "event_filters", b"event_filters", "last_decision", b"last_decision", "last_decision_time", b"last_decision_time", "min_answers", b"min_answers", "min_feedback", b"min_feedback", "name", b"name", "new_data_count", b"new_data_count", "paused", b"paused", "revision", b"revision", "schedule_seconds", b"schedule_seconds", "settle_seconds", b"settle_seconds", "sources", b"sources", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__budget_runs: _TypeAlias = _typing.Literal["budget_runs"]  # noqa: Y015
     _WhichOneofArgType__budget_runs: _TypeAlias = _typing.Literal["_budget_runs", b"_budget_runs"]  # noqa: Y015

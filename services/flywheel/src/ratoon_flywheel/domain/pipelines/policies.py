@@ -72,11 +72,13 @@ class Policy:
     """Conditions on external events, of which one suffices; empty: no event starts a run."""
     sources: tuple[str, ...] = ()
     """Ingestion sources that a run builds from if an event starts it; empty: corrected traffic."""
+    new_data_count: int = 0
+    """New corrected or confirmed answers that start a run; 0: none do."""
 
     @property
     def etag(self) -> str:
-        """The mark of what a person can change. Settings of events count only if there are some."""
-        more = [(name, getattr(self, name)) for name in _EVENT_SETTINGS if getattr(self, name)]
+        """The mark of what a person can change. Later settings count only if they are set."""
+        more = [(name, getattr(self, name)) for name in _LATER if getattr(self, name)]
         return etag_of(*(getattr(self, name) for name in _OLDEST), *more)
 
     def expects(self, event: ExternalEvent) -> bool:
@@ -97,8 +99,8 @@ _OLDEST = (
     "paused",
     "dry_run",
 )
-_EVENT_SETTINGS = ("event_filters", "sources")
-CHANGEABLE = (*_OLDEST, *_EVENT_SETTINGS)
+_LATER = ("event_filters", "sources", "new_data_count")
+CHANGEABLE = (*_OLDEST, *_LATER)
 """The fields that a person can change."""
 
 
@@ -112,6 +114,7 @@ _BOUNDS: dict[str, float] = {
     "cooldown_seconds": _YEAR_S,
     "schedule_seconds": _YEAR_S,
     "budget_runs": 100_000,
+    "new_data_count": 1_000_000,
 }
 """The largest values: a duration beyond them is a slip, and dates beyond the year 9999 cannot be computed."""
 
@@ -207,6 +210,8 @@ class History:
     """The last retraining that drift started and that gave a version."""
     response: "Response | None" = None
     """The last retraining that wrong answers started and that ended with a version or with its refusal."""
+    insufficient_examples: int = 0
+    """Examples of the last retraining since the last success, if its version was refused or rolled back; 0: none."""
 
 
 @dataclass(frozen=True)
@@ -287,9 +292,16 @@ def history_of(runs: Sequence[PipelineRun], now: datetime) -> History:
         retrainings[-1].end_time if retrainings else None,
         sum(1 for run in runs if run.policy and run.create_time > now - BUDGET_PERIOD),
         max(learned, default=None),
+        insufficient_examples=_insufficient(runs),
         treatment=_treatment(runs),
         response=_response(runs),
     )
+
+
+def _insufficient(runs: Sequence[PipelineRun]) -> int:
+    """Return the examples of the last retraining that gave no version in production, unless a later one did."""
+    judged = [run for run in runs if run.retrains and run.state in _ANSWERED]
+    return judged[-1].examples if judged and judged[-1].state is not State.SUCCEEDED else 0
 
 
 def _treatment(runs: Sequence[PipelineRun]) -> Treatment | None:
@@ -400,6 +412,7 @@ def _reasons(policy: Policy, signals: Signals, history: History, now: datetime) 
         _drift(policy, signals, history),
         _errors(policy, signals, history),
         _event(signals.events) if signals.events else None,
+        _new_data(policy, signals, history),
         _schedule(policy, signals, history, now),
     ]
     return [reason for reason in candidates if reason is not None]
@@ -486,6 +499,27 @@ def _is_answered(signals: Signals, history: History) -> bool:
     return response.failed_to_help(signals.votes.tally.share, signals.examples.total)
 
 
+def _new_data(policy: Policy, signals: Signals, history: History) -> _Reason | None:
+    """New examples alone start a run if there are enough of them, from several callers."""
+    required = policy.new_data_count + history.insufficient_examples
+
+    def suffice(tally: Tally) -> bool:
+        return tally.votes >= required
+
+    if not policy.new_data_count or not signals.examples.support(suffice):
+        return None
+    return _Reason(
+        Trigger.NEW_DATA,
+        f"{_new_answers(signals, history)} answers were corrected or confirmed since the last version (threshold "
+        f"{policy.new_data_count})",
+    )
+
+
+def _new_answers(signals: Signals, history: History) -> int:
+    """Return how many corrected or confirmed answers no run has tried to learn from."""
+    return max(0, signals.examples.total - history.insufficient_examples)
+
+
 def _schedule(policy: Policy, signals: Signals, history: History, now: datetime) -> _Reason | None:
     """The schedule only starts a run when there is something to learn: enough labels, and corrections among them."""
     since = history.last_end or policy.create_time
@@ -537,7 +571,12 @@ def _no_signal(policy: Policy, signals: Signals, history: History) -> str:
         if widest.since_promotion is not None:
             drift += f", and {widest.since_promotion:.2f} times that of the traffic at its promotion"
     share = f"{signals.votes.negative} of {signals.votes.total} answers with feedback were wrong"
-    return f"No signal from {signals.version}: {drift}; {share}."
+    data = (
+        f"; {_new_answers(signals, history)} of {policy.new_data_count} new answers"
+        if policy.new_data_count
+        else ""
+    )
+    return f"No signal from {signals.version}: {drift}; {share}{data}."
 
 
 def _untreatable(policy: Policy, signals: Signals, history: History) -> list[str]:

@@ -41,6 +41,7 @@ class Trigger(StrEnum):
     FEEDBACK = "FEEDBACK"
     SCHEDULE = "SCHEDULE"
     EVENT = "EVENT"
+    NEW_DATA = "NEW_DATA"
 
 
 class StageId(StrEnum):
