@@ -3,17 +3,21 @@
 import json
 from io import BytesIO
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ratoon.jobs.v1.evaluation_jobs_pb2 import ScoringSpec
 from ratoon.operations.jobs import JobFolder
 from ratoon.tasks.kind import Record, Turn
 from ratoon.tasks.records import prompt_text, to_json
 from ratoon.testkit.models import tiny_llama
 from ratoon_evaluation.worker import job as evaluation_job
-from ratoon_evaluation.worker.generator import Generator
-from ratoon_evaluation.worker.parts import UnusablePart
+from ratoon_evaluation.worker.generator import Completions, Generator
+from ratoon_evaluation.worker.kinds.generate import evaluator
+from ratoon_evaluation.worker.parts import Part, UnusablePart
+from ratoon_evaluation.worker.passes import Domain
 
 from .conftest import mails, part_blob
 
@@ -109,6 +113,27 @@ def test_texts_are_compared_with_the_reference_and_with_baselines(result, store)
     assert report["metric"] == "exact_match"
     assert set(report["models"]) == {"candidate", "reference"}
     assert b"ROUGE-L" in store.read(result["report_html"])
+
+
+@pytest.mark.parametrize(
+    ("right", "answer", "tokenizer"),
+    [
+        ("今天天气很好我们去公园散步吧", "今天天气很好我们去公园散步", "zh"),
+        ("The cat sat on the mat.", "The cat sat on a mat.", "13a"),
+        ("天気がいいから、さんぽしよう。", "天気がいいから、さんぽしよう。", "char"),
+        ("Yes", "Yes", ""),
+    ],
+)
+def test_the_tokenizer_of_bleu_is_stored_with_the_score(store, right, answer, tokenizer):
+    """T40."""
+    ids, several = tuple("123"), (right,) * 3
+    part = Part("0" * 64, ids, ids, ("What?",) * 3, several, ("",) * 3, ({},) * 3)
+    ones = np.ones(3, dtype=np.int64)
+    answers = Completions((answer,) * 3, ones, ("stop",) * 3, ones.astype(float), ones)
+    spec = ScoringSpec(candidate="1" * 64, task_spec={"generate": {}}, resamples=50)
+    measured = evaluator(spec, store).measure(Domain("new", part, None), {"candidate": answers}, None)
+    assert measured.bleu_tokenizer == tokenizer
+    assert ("bleu" in measured.candidate.metrics) is bool(tokenizer)
 
 
 def test_wrong_answers_come_with_both_answers_the_worst_first(spec, store, tmp_path):

@@ -168,6 +168,8 @@ class DomainScores:
     """Metrics of the candidate minus the best baseline's on the same records, paired, by name of the metric."""
     judges: tuple[JudgeScores, ...] = ()
     human: HumanScores | None = None
+    bleu_tokenizer: str = ""
+    """Tokenizer of BLEU, by sacrebleu's name; empty: BLEU was not computed."""
 
     @property
     def all_differences(self) -> Mapping[str, Interval]:

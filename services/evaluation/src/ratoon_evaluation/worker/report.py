@@ -160,6 +160,8 @@ def _domain(domain: DomainScores, words: _Words) -> Iterable[str]:
     if note := untested(domain):
         yield f"<p>{escape(note)} Macro averages leave it out.</p>"
     yield _scores(answerers, words)
+    if domain.bleu_tokenizer:
+        yield f"<p>BLEU is over the tokens of sacrebleu's <code>{escape(domain.bleu_tokenizer)}</code>.</p>"
     yield _unmeasured(domain.candidate)
     yield _differences(
         "Candidate minus reference, paired", _compared(domain, domain.difference_of, words), words

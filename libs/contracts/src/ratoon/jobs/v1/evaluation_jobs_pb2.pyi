@@ -903,6 +903,7 @@ class ScoringOutcome(_message.Message):
         BASELINE_DIFFERENCES_FIELD_NUMBER: _builtins.int
         JUDGES_FIELD_NUMBER: _builtins.int
         HUMAN_FIELD_NUMBER: _builtins.int
+        BLEU_TOKENIZER_FIELD_NUMBER: _builtins.int
         domain: _builtins.str
         """Name of the domain."""
         test: _builtins.str
@@ -913,6 +914,8 @@ class ScoringOutcome(_message.Message):
         """Digest of the wrong answers of the candidate."""
         wrong_count: _builtins.int
         """Number of wrong answers of the candidate."""
+        bleu_tokenizer: _builtins.str
+        """Tokenizer of BLEU, by sacrebleu's name. Empty: BLEU was not computed."""
         @_builtins.property
         def candidate(self) -> Global___ScoringOutcome.Scores:
             """Scores of the candidate."""
@@ -966,10 +969,11 @@ class ScoringOutcome(_message.Message):
             baseline_differences: _abc.Mapping[_builtins.str, Global___ScoringOutcome.Interval] | None = ...,
             judges: _abc.Iterable[Global___ScoringOutcome.JudgeScores] | None = ...,
             human: Global___ScoringOutcome.HumanScores | None = ...,
+            bleu_tokenizer: _builtins.str = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _typing.Literal["baseline_difference", b"baseline_difference", "candidate", b"candidate", "difference", b"difference", "human", b"human", "reference", b"reference"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["baseline_difference", b"baseline_difference", "baseline_differences", b"baseline_differences", "baselines", b"baselines", "best_baseline", b"best_baseline", "candidate", b"candidate", "difference", b"difference", "differences", b"differences", "domain", b"domain", "human", b"human", "judges", b"judges", "reference", b"reference", "test", b"test", "wrong", b"wrong", "wrong_count", b"wrong_count"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["baseline_difference", b"baseline_difference", "baseline_differences", b"baseline_differences", "baselines", b"baselines", "best_baseline", b"best_baseline", "bleu_tokenizer", b"bleu_tokenizer", "candidate", b"candidate", "difference", b"difference", "differences", b"differences", "domain", b"domain", "human", b"human", "judges", b"judges", "reference", b"reference", "test", b"test", "wrong", b"wrong", "wrong_count", b"wrong_count"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 

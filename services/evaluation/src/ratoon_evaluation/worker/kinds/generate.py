@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from ratoon.tasks.generate import Generate, Sampling
 from ratoon.tasks.kind import Record
 from ratoon_evaluation.domain.generation import merged
 from ratoon_evaluation.domain.kinds import generate as settings
+from ratoon_evaluation.domain.scores import DomainScores
 from ratoon_evaluation.worker import passes
 from ratoon_evaluation.worker.answer_baselines import NEAREST
 from ratoon_evaluation.worker.answer_scores import Answered, TextScores
@@ -99,13 +102,27 @@ class TextEvaluator(AnswerEvaluator):
         references = _references(record)
         return Prompt(tokens, prompts.answer(record, references[0], tokens) if references else [])
 
+    def measure(
+        self, domain: Domain, answers: Mapping[str, Completions], fitted: Mapping[str, Any] | None
+    ) -> DomainScores:
+        """Return the scores of a domain, with the tokenizer of BLEU."""
+        measured = super().measure(domain, answers, fitted)
+        has_bleu = "bleu" in measured.candidate.metrics
+        references = map(_references, domain.test.records)
+        return replace(measured, bleu_tokenizer=_tokenizer(references) if has_bleu else "")
+
     def _scores(self, domain: Domain, answers: Sequence[str], completions: Completions | None) -> TextScores:
         references = [_references(record) for record in domain.test.records]
-        tokenizer = text_metrics.bleu_tokenizer(text for each in references for text in each)
+        tokenizer = _tokenizer(references)
         if completions is None:
             return TextScores(Answered(self._task, references, answers, tokenizer))
         tokens = completions.nll_tokens.astype(np.float64)
         return TextScores(Answered(self._task, references, answers, tokenizer, completions.nll, tokens))
+
+
+def _tokenizer(references: Iterable[Sequence[str]]) -> str:
+    """Return the tokenizer of BLEU for the references of all records."""
+    return text_metrics.bleu_tokenizer(text for each in references for text in each)
 
 
 def examples(train: Part, count: int) -> tuple[Record, ...]:
