@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import re
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ from google.protobuf.json_format import MessageToDict
 
 from ratoon.events.foreign import MAX_BYTES
 from ratoon.testkit.waiting import until
+from ratoon_gateway.entrypoints import webhooks
 
 SECRETS = ["whsec_" + base64.b64encode(name * 8).decode() for name in (b"old.", b"new.", b"spam")]
 EVENT = {
@@ -146,6 +148,20 @@ def test_senders_try_again_while_flywheel_is_away(webhook, received, stack):
     assert "retry-after" in headers
     stack.flywheel.away = False
     until(lambda: webhook()[0] == 202)
+
+
+def test_a_slow_sender_is_left(webhook, received, stack, monkeypatch):
+    monkeypatch.setattr(webhooks, "BODY_S", 0.2)
+    head = (
+        f"POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: {STRUCTURED}\r\ncontent-length: 100\r\n"
+        f"webhook-id: a\r\nwebhook-timestamp: {int(time.time())}\r\nwebhook-signature: v1,AAAA\r\n\r\n{{"
+    )
+    with socket.create_connection(("127.0.0.1", stack.port), timeout=10.0) as slow:
+        slow.sendall(head.encode())
+        assert slow.recv(100).startswith(b"HTTP/1.1 499")
+    assert webhook()[0] == 202
+    metrics = stack.http("").get("/metrics").text
+    assert 'ratoon_gateway_webhooks_total{outcome="incomplete"} 1.0' in metrics
 
 
 def test_no_secret_is_in_the_log_or_in_an_answer(webhook, caplog):

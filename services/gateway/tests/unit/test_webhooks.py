@@ -16,7 +16,7 @@ from ratoon.events.foreign import ForeignEvent
 from ratoon.events.ports import MalformedEvent
 from ratoon.testkit.clock import FakeClock
 from ratoon_gateway.adapters.webhook_secrets import WebhookSecretFile
-from ratoon_gateway.application.webhooks import Webhooks, event_of
+from ratoon_gateway.application.webhooks import MAX_OPEN, Webhooks, event_of
 from ratoon_gateway.domain.errors import (
     BadRequest,
     BadSignature,
@@ -240,7 +240,7 @@ def test_unverified_webhooks_do_not_use_up_the_limit_of_a_project():
 
 def test_open_webhooks_have_a_bound():
     hooks = webhooks(Sink(), FakeClock())
-    for _ in range(64):
+    for _ in range(MAX_OPEN):
         hooks.enter()
     with pytest.raises(TooManyRequests):
         hooks.enter()

@@ -15,7 +15,8 @@ from ratoon_gateway.domain.webhooks import Delivery, WebhookSecret
 
 SOURCE = "webhook"
 """Source of an event that is no CloudEvent; its id is that of the webhook."""
-_MAX_OPEN = 64
+MAX_OPEN = 256
+"""Webhooks whose body is read or whose event is stored, at once: anyone may open one without a key."""
 
 
 class Webhooks:
@@ -36,7 +37,7 @@ class Webhooks:
 
     def enter(self) -> None:
         """Admit a delivery before its body is read, until `leave`; TooManyRequests while too many are open."""
-        if self._open >= _MAX_OPEN:
+        if self._open >= MAX_OPEN:
             raise TooManyRequests(f"{self._open} webhooks are open; send it again in a moment.")
         self._open += 1
 

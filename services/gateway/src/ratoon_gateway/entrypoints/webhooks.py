@@ -1,5 +1,6 @@
 """`POST /v1/events`: a signed webhook reports an event of another system. 202 only after flywheel has committed it."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,8 @@ from ratoon_gateway.entrypoints.api import EdgeRoute, refusals
 from ratoon_gateway.entrypoints.asgi import ClientGone, Scope, header, is_json, read_body
 from ratoon_gateway.entrypoints.schemas import unset
 
+BODY_S = 10.0
+"""Seconds within which the body of a webhook must arrive."""
 ACCEPTED, INCOMPLETE = "accepted", "incomplete"
 Count = Callable[[str], None]
 """Counts a delivery by its outcome: `accepted`, `incomplete`, or the reason of the refusal in lower case."""
@@ -92,10 +95,19 @@ class WebhookRoute:
         _check_content(request.scope)
         self._webhooks.enter()
         try:
-            body = await read_body(request.receive, MAX_BYTES)
+            body = await _read(request)
             return await self._threads(self._webhooks.receive, delivery, body)
         finally:
             self._webhooks.leave()
+
+
+async def _read(request: Request) -> bytes:
+    """Return the body; ClientGone if it takes too long: a slow sender may not keep others out."""
+    try:
+        async with asyncio.timeout(BODY_S):
+            return await read_body(request.receive, MAX_BYTES)
+    except TimeoutError:
+        raise ClientGone from None
 
 
 def delivery_of(scope: Scope) -> Delivery:
