@@ -1,5 +1,7 @@
 """Puts the flywheel together: the only file that knows concrete adapters."""
 
+from datetime import timedelta
+
 from ratoon.events.consumer import Consumer
 from ratoon.events.ports import EventLog
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import add_FlywheelServiceServicer_to_server
@@ -20,11 +22,13 @@ from ratoon_flywheel.adapters.metrics import event_metrics, traffic_metrics
 from ratoon_flywheel.adapters.registry import RegistrationStage, RegistryLineage
 from ratoon_flywheel.adapters.runs import RunTables
 from ratoon_flywheel.adapters.serving import RolloutStage, ServingDeployments, ServingQuality, ServingRollouts
+from ratoon_flywheel.adapters.sketches import JobSketches
 from ratoon_flywheel.adapters.traffic import ArtifactSegments
 from ratoon_flywheel.adapters.training import TrainingStage
+from ratoon_flywheel.application.embeddings import EmbeddingDrift
 from ratoon_flywheel.application.external_events import EventCounts
 from ratoon_flywheel.application.forgetting import ForgettingProcedure
-from ratoon_flywheel.application.ports import Stages
+from ratoon_flywheel.application.ports import Lineage, Stages
 from ratoon_flywheel.application.procedures import MonitorProcedure, PolicyProcedure, RunProcedure
 from ratoon_flywheel.application.signals import SignalReader
 from ratoon_flywheel.application.together import SharedCommits
@@ -56,7 +60,13 @@ def build(settings: Settings, platform: Platform) -> App:
     )
     lineage = RegistryLineage(registry, ingestion)
     baselines = JobBaselines(base.jobs(), artifacts, lineage)
-    signal_reader = SignalReader(answers, baselines, settings.drift_window, settings.drift_max_chars)
+    signal_reader = SignalReader(
+        answers,
+        baselines,
+        settings.drift_window,
+        settings.drift_max_chars,
+        embeddings=_embeddings(settings, base, artifacts, lineage),
+    )
     starting = base.operations(store, [])
     watched = WatchedRuns()
     procedures = (
@@ -128,6 +138,17 @@ def build(settings: Settings, platform: Platform) -> App:
     platform.service_metrics.add(settings.service, traffic_metrics(store, answers))
     platform.service_metrics.add(settings.service, event_metrics(counts.totals))
     return base.app([rpc], [operations, consumer, external_events])
+
+
+def _embeddings(
+    settings: Settings, base: ServiceRuntime, artifacts: ArtifactStore, lineage: Lineage
+) -> EmbeddingDrift | None:
+    """Return the drift of embeddings; None without an embedding model."""
+    if not settings.embedding_model:
+        return None
+    sketches = JobSketches(base.jobs(), artifacts.url, lineage, settings.embedding_model)
+    interval = timedelta(seconds=settings.embedding_interval_s)
+    return EmbeddingDrift(sketches, settings.drift_window, interval, base.clock)
 
 
 def _external_log(settings: Settings, base: ServiceRuntime) -> EventLog:

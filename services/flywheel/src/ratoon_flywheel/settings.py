@@ -22,6 +22,16 @@ class Settings(ServiceSettings):
         "receives fewer, that number is used.",
         ge=1,
     )
+    embedding_model: str = Field(
+        "",
+        description="Directory of a sentence-embedding model (BERT-like, safetensors) on the machines of the jobs: "
+        "drift of embeddings is measured with it. Empty: it is not.",
+    )
+    embedding_interval_s: float = Field(
+        900.0,
+        ge=1,
+        description="Minimum time between two embeddings of the newest texts of a version, in seconds.",
+    )
     pipeline_run_days: float = Field(
         365.0,
         ge=0,

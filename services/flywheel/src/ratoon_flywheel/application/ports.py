@@ -25,6 +25,7 @@ from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Production, Stage
 from ratoon_flywheel.domain.pipelines.steps import Child
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals.drift import Baseline, Reference
+from ratoon_flywheel.domain.signals.embeddings import Kernel, Sketch
 from ratoon_flywheel.domain.signals.features import ExchangeFeatures, TextFeatures
 from ratoon_flywheel.domain.signals.feedback import FeedbackLabel, Preference
 from ratoon_flywheel.domain.signals.monitor import BaselineState
@@ -206,6 +207,37 @@ class Baselines(Protocol):
 
     def load(self, profile: Profile) -> Baseline:
         """One that is ready."""
+        ...
+
+
+class Sketches(Protocol):
+    """Sketches of embeddings by name, computed by a worker."""
+
+    def state(self, name: str) -> BaselineState:
+        """Return where a sketch stands."""
+        ...
+
+    def start_training(self, name: str, version: str, max_chars: int) -> None:
+        """Start the sketch of the training part of a version; it fails if the part is unknown."""
+        ...
+
+    def start_traffic(
+        self,
+        name: str,
+        texts: Mapping[str, Sequence[str]],
+        max_chars: int,
+        kernel: Kernel,
+        is_reference: bool,
+    ) -> None:
+        """Start the sketch of the questions of answers, whose ids stand under the digests of their segments."""
+        ...
+
+    def load(self, name: str) -> Sketch:
+        """Return a sketch that is ready."""
+        ...
+
+    def forget(self, name: str) -> None:
+        """Remove a sketch, or allow one that failed to be computed again."""
         ...
 
 

@@ -338,8 +338,11 @@ class MonitorProcedure:
             case watch.ForgetProfile(version):
                 self._baselines.forget(self._signal_reader.profile(project, version))
             case watch.MeasureDrift(version, answers):
-                request_id = claim.action_id(f"{version} {answers}", claim.fence)
+                what = f"{version} {answers} {action.sketch}".strip()
+                request_id = claim.action_id(what, claim.fence)
                 self._report_drift(monitor.name, project, action, request_id)
+            case watch.SketchTexts():
+                self._signal_reader.start_sketches(project, self._store)
             case watch.ReportQuality(start, end):
                 self._report_quality(monitor.name, project, start, end)
             case watch.ReportShadows(mark):

@@ -10,10 +10,18 @@ from ratoon.storage.store import Store, Transaction
 from ratoon.tasks import kinds
 from ratoon.tasks.kinds import TaskSpec
 from ratoon.tasks.votes import Votes, count_votes
+from ratoon_flywheel.application.embeddings import Embeddable, EmbeddingDrift
 from ratoon_flywheel.application.ports import AnswerIndex, Baselines, Mark, Profile
 from ratoon_flywheel.domain.pipelines.policies import Divergence, Signals
 from ratoon_flywheel.domain.projects import Project
-from ratoon_flywheel.domain.signals.drift import PROMPT_FEATURES, Measure, Reference, measure, measure_slices
+from ratoon_flywheel.domain.signals.drift import (
+    PROMPT_FEATURES,
+    Feature,
+    Measure,
+    Reference,
+    measure,
+    measure_slices,
+)
 from ratoon_flywheel.domain.signals.feedback import FeedbackLabel, differs, is_negative, is_vote
 from ratoon_flywheel.domain.signals.monitor import MIN_PROMOTION_TEXTS, MIN_TEXTS, BaselineState, Observation
 from ratoon_flywheel.domain.signals.records import RIGHT_ANSWERS, Form, Selected, select
@@ -21,6 +29,7 @@ from ratoon_flywheel.domain.signals.shadows import ShadowMark
 from ratoon_flywheel.domain.signals.traffic import (
     Answer,
     LabelledExample,
+    TrafficSegment,
     distinct,
     labelled_examples,
 )
@@ -71,8 +80,10 @@ class SignalReader:
         window: int,
         max_chars: int,
         monotonic: Callable[[], float] = time.monotonic,
+        embeddings: EmbeddingDrift | None = None,
     ) -> None:
-        """`window` distinct texts are measured, `max_chars` characters of each."""
+        """`window` distinct texts are measured, `max_chars` characters of each; embeddings, if they are given."""
+        self._embeddings = embeddings
         self._index, self._baselines, self._monotonic = index, baselines, monotonic
         self._resting: dict[str, tuple[object, float]] = {}
         self._window, self._max_chars = window, max_chars
@@ -89,6 +100,23 @@ class SignalReader:
         with store.read() as tx:
             documents = self._index.features(tx, project.name, self._promotion_traffic(tx, project, version))
         self._baselines.start_traffic(self.profile(project, version, Reference.PROMOTION), documents)
+
+    def start_sketches(self, project: Project, store: Store) -> None:
+        """Start the sketches of embeddings that are due."""
+        if self._embeddings is None:
+            return
+        with store.read() as tx:
+            traffic = self._embeddable(tx, project, self._traffic(tx, project, None, 0))
+            names = {answer.segment for answer in (*traffic.texts, *traffic.promotion)}
+            found = (tx.find(TrafficSegment, name) for name in sorted(names))
+            segments = {segment.name: segment.digest for segment in found if segment is not None}
+        self._embeddings.start(traffic, self._embeddings.due(traffic), segments)
+
+    def _embeddable(self, tx: Transaction, project: Project, traffic: Traffic) -> Embeddable:
+        version = traffic.version
+        promotion = self._promotion_traffic(tx, project, version) if version else ()
+        shown = shown_chars(project, self._max_chars)
+        return Embeddable(version, shown, traffic.texts[: self._window], promotion)
 
     def observe(
         self,
@@ -109,7 +137,8 @@ class SignalReader:
             promotion = self._promotion_state(tx, project, traffic.version)
             shadows = self._index.shadow_mark(tx, project.name)
             has_shadow_news = self._index.has_shadow_news(tx, project.name, reported_shadows)
-        return Observation(
+            embeddable = self._embeddable(tx, project, traffic) if self._embeddings else None
+        observation = Observation(
             traffic.version,
             traffic.mark.answers,
             len(traffic.texts),
@@ -120,6 +149,14 @@ class SignalReader:
             promotion,
             shadows,
             has_shadow_news,
+        )
+        if self._embeddings is None or embeddable is None:
+            return observation
+        return replace(
+            observation,
+            sketch=self._embeddings.newest(embeddable.version),
+            are_sketches_due=bool(self._embeddings.due(embeddable)),
+            are_sketches_under_way=self._embeddings.is_working(embeddable.version),
         )
 
     def measured(self, tx: Transaction, project: Project) -> tuple[tuple[Measure, ...], int, Votes]:
@@ -150,7 +187,8 @@ class SignalReader:
             traffic = self._traffic(tx, project, since, min_answers)
             state = self._state(project, traffic.version)
             promotion = self._promotion_state(tx, project, traffic.version)
-            key = (traffic.mark, since, learned_until, min_answers, project.etag, state, promotion)
+            sketch = self._embeddings.newest(traffic.version) if self._embeddings else ""
+            key = (traffic.mark, since, learned_until, min_answers, project.etag, state, promotion, sketch)
             known = self._known_signals.get(project.name)
             if known is not None and known[0] == key:
                 return known[1]
@@ -245,6 +283,9 @@ class SignalReader:
         documents = self._index.features(tx, project.name, traffic.texts[: self._window])
         compared = kinds.kind_of(project.task).DRIFT_INPUTS
         measures = (*measure(base, documents, compared), *measure_slices(base, documents, compared))
+        if self._embeddings is not None:
+            has_promotion = bool(self._promotion_traffic(tx, project, traffic.version))
+            measures = (*measures, *self._embeddings.measures(traffic.version, has_promotion))
         if self._promotion_state(tx, project, traffic.version) is not BaselineState.READY:
             return measures
         promotion = self._baselines.load(self.profile(project, traffic.version, Reference.PROMOTION))
@@ -275,7 +316,9 @@ def _divergences(measures: Sequence[Measure]) -> tuple[Divergence, ...]:
     return tuple(
         Divergence(m.feature.value, m.divergence, m.null_band, since.get(m.feature))
         for m in measures
-        if m.reference is Reference.TRAINING and not m.slice and m.feature in PROMPT_FEATURES
+        if m.reference is Reference.TRAINING
+        and not m.slice
+        and m.feature in (*PROMPT_FEATURES, Feature.EMBEDDINGS)
     )
 
 

@@ -3,8 +3,10 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from ratoon.common.v1 import task_pb2 as _task_pb2
 import builtins as _builtins
 import sys
@@ -78,3 +80,145 @@ class ProfileResult(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ProfileResult: _TypeAlias = ProfileResult  # noqa: Y015
+
+@_typing.final
+class SketchSpec(_message.Message):
+    """Sketch of the embeddings of texts: the mean of their random Fourier features, by which drift is measured. It holds no
+    text, and nothing of a single text.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Segment(_message.Message):
+        """Answers of a segment of which the questions are embedded."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        DIGEST_FIELD_NUMBER: _builtins.int
+        ANSWER_IDS_FIELD_NUMBER: _builtins.int
+        digest: _builtins.str
+        """Digest of the segment."""
+        @_builtins.property
+        def answer_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """IDs of the answers."""
+
+        def __init__(
+            self,
+            *,
+            digest: _builtins.str = ...,
+            answer_ids: _abc.Iterable[_builtins.str] | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_ids", b"answer_ids", "digest", b"digest"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    TRAIN_DIGEST_FIELD_NUMBER: _builtins.int
+    SEGMENTS_FIELD_NUMBER: _builtins.int
+    MAX_CHARS_FIELD_NUMBER: _builtins.int
+    KERNEL_FIELD_NUMBER: _builtins.int
+    IS_REFERENCE_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """Directory with a sentence-embedding model on the machine of the job: `config.json`, tokenizer, safetensors."""
+    train_digest: _builtins.str
+    """Digest of the training part whose texts are embedded. Empty: texts of `segments` are."""
+    max_chars: _builtins.int
+    """Number of characters of each text to read."""
+    is_reference: _builtins.bool
+    """True if other sketches are compared with this one: noise bands are computed."""
+    @_builtins.property
+    def segments(self) -> _containers.RepeatedCompositeFieldContainer[Global___SketchSpec.Segment]:
+        """Traffic segments with the texts."""
+
+    @_builtins.property
+    def kernel(self) -> Global___SketchKernel:
+        """Kernel of the reference. Not set: its bandwidth is the median distance of the texts."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        train_digest: _builtins.str = ...,
+        segments: _abc.Iterable[Global___SketchSpec.Segment] | None = ...,
+        max_chars: _builtins.int = ...,
+        kernel: Global___SketchKernel | None = ...,
+        is_reference: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["kernel", b"kernel"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_reference", b"is_reference", "kernel", b"kernel", "max_chars", b"max_chars", "model", b"model", "segments", b"segments", "train_digest", b"train_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SketchSpec: _TypeAlias = SketchSpec  # noqa: Y015
+
+@_typing.final
+class SketchKernel(_message.Message):
+    """Gaussian kernel of embeddings. Sketches of different kernels cannot be compared."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BANDWIDTH_FIELD_NUMBER: _builtins.int
+    MODEL_DIGEST_FIELD_NUMBER: _builtins.int
+    bandwidth: _builtins.float
+    """Bandwidth, in the unit of the embeddings, which have length 1."""
+    model_digest: _builtins.str
+    """sha256 of the files of the embedding model."""
+    def __init__(
+        self,
+        *,
+        bandwidth: _builtins.float = ...,
+        model_digest: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bandwidth", b"bandwidth", "model_digest", b"model_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SketchKernel: _TypeAlias = SketchKernel  # noqa: Y015
+
+@_typing.final
+class SketchResult(_message.Message):
+    """Result of a sketch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KERNEL_FIELD_NUMBER: _builtins.int
+    MEAN_FIELD_NUMBER: _builtins.int
+    TEXTS_FIELD_NUMBER: _builtins.int
+    NOISE_BANDS_FIELD_NUMBER: _builtins.int
+    texts: _builtins.int
+    """Number of embedded texts."""
+    @_builtins.property
+    def kernel(self) -> Global___SketchKernel:
+        """Kernel of the sketch."""
+
+    @_builtins.property
+    def mean(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Mean of the random Fourier features."""
+
+    @_builtins.property
+    def noise_bands(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Noise bands of the squared maximum mean discrepancy, for samples of 50, 100, 200, 400 and 1000 texts. Empty: the
+        sketch is no reference.
+        """
+
+    def __init__(
+        self,
+        *,
+        kernel: Global___SketchKernel | None = ...,
+        mean: _abc.Iterable[_builtins.float] | None = ...,
+        texts: _builtins.int = ...,
+        noise_bands: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["kernel", b"kernel"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kernel", b"kernel", "mean", b"mean", "noise_bands", b"noise_bands", "texts", b"texts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SketchResult: _TypeAlias = SketchResult  # noqa: Y015

@@ -53,6 +53,8 @@ class Feature(StrEnum):
     ANSWER_WORDS = "answer_tokens"
     ANSWER_LENGTH = "answer_length"
     ANSWER_LANGUAGE = "answer_language"
+    EMBEDDINGS = "embeddings"
+    """Measured by sketches, not by histograms."""
 
 
 PROMPT_FEATURES = (Feature.WORDS, Feature.LENGTH, Feature.LANGUAGE)
@@ -158,7 +160,8 @@ def baseline(
 
 def _profiled(documents: Sequence[TextFeatures], seed: int, compared: Collection[str]) -> Baseline:
     edges = _edges(documents) if Feature.NUMBERS in compared else ()
-    used = [f for f in Feature if f in compared and any(_has(each, f, edges) for each in documents)]
+    counted: list[Feature] = [f for f in Feature if f in compared and f is not Feature.EMBEDDINGS]
+    used = [f for f in counted if any(_has(each, f, edges) for each in documents)]
     vocabularies = {
         feature: _vocabulary(words for each in documents for words in _words(each, feature))
         for feature in used

@@ -140,11 +140,16 @@ def features(text: str, max_chars: int) -> TextFeatures:
 
 def _words(text: str) -> list[str]:
     """Lower-case words; Han and kana give characters, other scripts without spaces give pairs of characters."""
-    plain = _TOKEN.sub(_unmasked, _MASK.sub(" ", text)).lower()
+    plain = unmasked(text).lower()
     if plain.isascii():
         return _WORD.findall(plain)
     unspaced = [part for run in _UNSPACED.findall(plain) for part in _parts(run)]
     return _WORD.findall(_UNSPACED.sub(" ", plain)) + unspaced
+
+
+def unmasked(text: str) -> str:
+    """Return a text without what curation masks, and without the masks."""
+    return _TOKEN.sub(_unmasked, _MASK.sub(" ", text))
 
 
 def _unmasked(token: re.Match[str]) -> str:

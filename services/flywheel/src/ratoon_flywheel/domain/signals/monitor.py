@@ -94,6 +94,8 @@ class Monitor:
     """Shadow answers and feedback on them that were reported to serving."""
     shadows_time: datetime | None = None
     """Time of the latest report of shadow answers."""
+    measured_sketch: str = ""
+    """Sketch of embeddings in the latest report; empty: none."""
     revision: int = 0
 
 
@@ -128,6 +130,11 @@ class Observation:
     """Newest shadow answers and feedback."""
     has_shadow_news: bool = False
     """Whether there are shadow answers, or feedback on what they shadow, that were not reported to serving."""
+    sketch: str = ""
+    """Newest sketch of the embeddings of the version's traffic that is ready; empty: none."""
+    are_sketches_due: bool = False
+    """Whether texts are to be embedded."""
+    are_sketches_under_way: bool = False
 
 
 @dataclass(frozen=True)
@@ -157,6 +164,14 @@ class MeasureDrift:
 
     version: str
     answers: int
+    sketch: str = ""
+
+
+@dataclass(frozen=True)
+class SketchTexts:
+    """Embed texts, so that the drift of their embeddings can be measured."""
+
+    version: str
 
 
 @dataclass(frozen=True)
@@ -190,6 +205,7 @@ Action = (
     | ProfilePromotion
     | ForgetProfile
     | MeasureDrift
+    | SketchTexts
     | ReportQuality
     | ReportShadows
     | Prune
@@ -210,7 +226,9 @@ def step(monitor: Monitor, observation: Observation, now: datetime) -> tuple[Mon
     if observation.promotion is BaselineState.ABSENT and observation.baseline is BaselineState.READY:
         actions.append(ProfilePromotion(observation.version))
     if _worth_measuring(monitor, observation, now):
-        actions.append(MeasureDrift(observation.version, observation.answers))
+        actions.append(MeasureDrift(observation.version, observation.answers, observation.sketch))
+    if observation.are_sketches_due:
+        actions.append(SketchTexts(observation.version))
     if observation.votes_until is not None:
         end = observation.votes_until + timedelta(microseconds=1)
         actions.append(ReportQuality(monitor.reported_until or monitor.create_time, end))
@@ -238,12 +256,18 @@ def next_check(observation: Observation, now: datetime) -> timedelta:
     ):
         return ACTIVE_INTERVAL
     is_profiled = not observation.version or observation.baseline is BaselineState.READY
+    is_profiled = is_profiled and not (observation.are_sketches_due or observation.are_sketches_under_way)
     return IDLE_INTERVAL if is_profiled else RETRY_INTERVAL
 
 
 def measured(monitor: Monitor, done: MeasureDrift) -> Monitor:
     """Return the monitor after its report was written."""
-    return replace(monitor, measured_version=done.version, measured_answers=done.answers)
+    return replace(
+        monitor,
+        measured_version=done.version,
+        measured_answers=done.answers,
+        measured_sketch=done.sketch or monitor.measured_sketch,
+    )
 
 
 def is_news(report: DriftReport, before: DriftReport | None) -> bool:
@@ -282,6 +306,8 @@ def _profiled(monitor: Monitor, observation: Observation, now: datetime) -> tupl
 def _worth_measuring(monitor: Monitor, observation: Observation, now: datetime) -> bool:
     if observation.baseline is not BaselineState.READY or observation.texts < MIN_TEXTS:
         return False
+    if observation.sketch and observation.sketch != monitor.measured_sketch:
+        return True
     known = monitor.measured_answers if observation.version == monitor.measured_version else 0
     if observation.answers == known or observation.last_time is None:
         return False
