@@ -330,6 +330,12 @@ def test_cells_of_tables_are_what_was_written(store, name, pairs, delimiter, end
     assert [record(entry) for entry in read(store, table.getvalue(), Format.PARQUET)] == expected
 
 
+def test_a_delimiter_by_which_the_header_cannot_be_read_is_none(store):
+    data = b'"prompt"\t"completion"\n"q"\t"a \r; b"\n'
+    (entry,) = read(store, data, Format.CSV)
+    assert record(entry) == Record(user("q"), ("a \r; b",))
+
+
 @pytest.mark.parametrize(
     ("prompt", "codec"), [("q \x00a\x00b q", "utf-8"), ("q", "utf-16-le"), ("你好吗", "utf-16-be")]
 )

@@ -46,14 +46,16 @@ def separator_line(line: str) -> str:
 def delimiter_of(lines: Sequence[TextLine], column_names: Sequence[str]) -> str:
     """The delimiter of a table from its first lines.
 
-    That by which the header has most of the read columns, then more than one, then by which most rows are as wide as
-    the header, then by which there are most columns.
+    That by which the header can be read and has most of the read columns, then more than one, then by which most rows
+    are as wide as the header, then by which there are most columns.
     """
     return max(DELIMITERS, key=lambda delimiter: _fit(lines, delimiter, column_names))
 
 
 def _fit(lines: Sequence[TextLine], delimiter: str, column_names: Sequence[str]) -> tuple[float, ...]:
-    rows = [each.cells for each in csv_rows(iter(lines), delimiter, _SAMPLE_CHARS) if isinstance(each, Row)]
+    read = list(csv_rows(iter(lines), delimiter, _SAMPLE_CHARS))
+    has_header = bool(read) and isinstance(read[0], Row)
+    rows = [each.cells for each in read if isinstance(each, Row)] if has_header else []
     if len(lines) == _SAMPLE_ROWS and len(rows) > 2:
         rows.pop()  # it may go on after the sample
     header, body = (rows[0], rows[1:]) if rows else ([], [])
