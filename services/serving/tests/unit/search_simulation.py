@@ -23,6 +23,7 @@ from ratoon_serving.domain.rollouts.plan import (
     StopEngine,
 )
 from ratoon_serving.domain.rollouts.rollout import ENDED, REVERSIBLE, Limits, Phase, Rollout, Strategy
+from ratoon_serving.domain.rollouts.shadow import Comparison, Paired
 from ratoon_serving.domain.rollouts.state_machine import abort, resume, step
 from ratoon_serving.domain.routes import HOLD_IN_PLACE_S
 
@@ -346,6 +347,10 @@ class Simulation:
             paused = replace(self.rollout, paused=True)
             changed = resume(self.rollout, "", self.time) if self.rollout.paused else paused
             yield "pause or resume", replace(self, rollout=changed)
+        if self.rollout.shadow.waits and self.rollout.comparison is None:
+            for gain in (-0.5, 0.5):
+                compared = replace(self.rollout, comparison=comparison_of(gain))
+                yield f"pairs show a gain of {gain}", replace(self, rollout=compared)
         yield "traffic changes", replace(self, bad_traffic=not self.bad_traffic)
         yield "probes change", replace(self, bad_probes=not self.bad_probes)
 
@@ -416,6 +421,7 @@ class Simulation:
             r.paused,
             bool(r.abort_reason),
             r.ending,
+            r.comparison,
         )
         observed = (
             r.blue,
@@ -455,6 +461,12 @@ def rollout_of(strategy: Strategy, old: str, new: str, number: int) -> Rollout:
         step_s=1,
         phase_since=START,
     )
+
+
+def comparison_of(gain: float) -> Comparison:
+    """Return a comparison of many pairs that shows a gain of the new version beyond chance."""
+    paired = Paired(1_000, 1_000, 0, 0.5 + gain, 0.5, gain, gain, gain)
+    return Comparison(START, 1_000, 0.0, "accuracy", by_metric=paired)
 
 
 def is_final(simulation: Simulation) -> bool:

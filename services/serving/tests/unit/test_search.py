@@ -14,10 +14,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from search_simulation import Simulation, is_final
+from search_simulation import Simulation, comparison_of, is_final
 
 from ratoon_serving.domain.rollouts.plan import StartInOwnProcess
 from ratoon_serving.domain.rollouts.rollout import Phase, Placement, ProcessUse, Strategy
+from ratoon_serving.domain.rollouts.shadow import Shadow
 from ratoon_serving.domain.rollouts.state_machine import step
 
 MAX_STATES = int(os.environ.get("RATOON_SEARCH", "8000"))
@@ -73,6 +74,20 @@ def test_no_order_of_events_violates_an_invariant(strategy, dishonest, in_pods):
     assert visited >= min(MAX_STATES // 2, 4_000), "fewer states than expected"
     assert followed == visited // EVERY
     assert phases >= {Phase.STARTING, Phase.ATTESTING, Phase.REVERTING}
+
+
+@pytest.mark.parametrize("strategy", [Strategy.SECOND_ENGINE, Strategy.ADAPTER_SWAP])
+def test_no_order_of_events_violates_an_invariant_of_a_rollout_that_waits_for_pairs(strategy):
+    start = Simulation.serving_old(strategy)
+    shadow = Shadow(share=1.0, min_pairs=100, max_wait_s=2.0)
+    start = replace(start, rollout=replace(start.rollout, weights=(0, 100), shadow=shadow))
+    _, _, phases = search(start, MAX_STATES // 2)
+    assert phases >= {Phase.SHIFTING, Phase.REVERTING}
+    ends = (Phase.SUCCEEDED, Phase.SUCCEEDED, Phase.ROLLED_BACK)
+    for gain, phase in zip((None, 0.5, -0.5), ends, strict=True):
+        compared = None if gain is None else comparison_of(gain)
+        begun = replace(start, rollout=replace(start.rollout, comparison=compared))
+        assert begun.run_to_end().rollout.phase is phase
 
 
 def test_without_capacity_for_a_second_engine_the_rollout_continues_in_place():
