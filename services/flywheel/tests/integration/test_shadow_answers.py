@@ -16,6 +16,8 @@ from ratoon.service.events import record_of, topics_of
 from ratoon.serving.v1 import rollout_pb2
 from ratoon.storage.names import uuid7
 from ratoon.testkit.waiting import until
+from ratoon_flywheel.application import shadows
+from ratoon_flywheel.application.examples import read_exchanges
 from ratoon_flywheel.domain.signals.traffic import content_digest
 
 PARENT = "projects/mail"
@@ -188,6 +190,24 @@ def test_late_feedback_counts_for_the_rollout_whose_answers_it_is_about(env, beg
     env.send_feedback(ids[0], correction="spam")
     assert newest(env, lambda c: c.by_metric.pair_count == 1).by_metric.gain == 1.0
     assert {request.name for request in env.peers.comparisons} == {f"{DEPLOYMENT}/rollouts/r"}
+
+
+def test_texts_are_read_in_parts_each_once(env, begun, monkeypatch):
+    monkeypatch.setattr(shadows, "_MAX_READ", 2)
+    read = []
+    monkeypatch.setattr(
+        shadows, "read_exchanges", lambda *args: read.append(args[2]) or read_exchanges(*args)
+    )
+    begun("generate")
+    ids = shadowed(env, 5, "a subject", "budget of may")
+    newest(env, lambda c: c.request_count == 5)
+    read.clear()
+    for answer_id in ids:
+        env.send_feedback(answer_id, correction="budget of june")
+    newest(env, lambda c: c.by_metric.pair_count == 5)
+    scored = [answer_id for some in read for answer_id in some if answer_id in ids]
+    assert sorted(scored) == sorted(ids)
+    assert all(len(some) <= 4 for some in read)
 
 
 def test_a_metric_that_the_task_does_not_have_is_stated(env, begun):
