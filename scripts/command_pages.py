@@ -111,6 +111,11 @@ CONSOLE_REASONS = {
         "suites are made from files; the page of an evaluation shows their results",
     ),
     **dict.fromkeys(
+        ("CreateJudge", "GetJudge", "ListJudges", "WatchJudge", "CancelJudge", "DeleteJudge"),
+        "judges are made by the command line; the page of an evaluation shows their metrics",
+    ),
+    "RequestRatings": "the command line creates the tasks; the labelling page shows them",
+    **dict.fromkeys(
         ("CreateExternalEvent", "GetExternalEvent", "ListExternalEvents"),
         "other systems send events; a pipeline run shows which one began it",
     ),

@@ -11,7 +11,7 @@ from ratoon_evaluation.adapters import tables
 from ratoon_evaluation.adapters.agreements import JsonCases, agreement_jobs
 from ratoon_evaluation.adapters.answers import ParquetAnswers
 from ratoon_evaluation.adapters.exports import JsonLinesExports
-from ratoon_evaluation.adapters.people import LabelingPeople
+from ratoon_evaluation.adapters.people import LabelingPeople, LabelingTasks
 from ratoon_evaluation.adapters.scoring import Effort, scoring_jobs
 from ratoon_evaluation.adapters.splits import IngestionSplits
 from ratoon_evaluation.application.judges import judge_procedure
@@ -35,7 +35,8 @@ def build(settings: Settings, platform: Platform) -> App:
     endpoints = {normalized_url(url): variable for url, variable in settings.judge_endpoints.items()}
     jobs, artifacts = base.jobs(), ArtifactStore(settings.artifacts_url)
     scoring = scoring_jobs(jobs, environment, Effort(settings.threads, settings.resamples), endpoints)
-    people = LabelingPeople(base.peer("labeling"), base.peer("ingestion"))
+    labeling = base.peer("labeling")
+    people = LabelingPeople(labeling, base.peer("ingestion"))
     agreements = agreement_jobs(jobs, environment, endpoints)
     operations = base.operations(
         store,
@@ -55,6 +56,7 @@ def build(settings: Settings, platform: Platform) -> App:
         exports=JsonLinesExports(artifacts),
         tokens=PageTokens(base.signer.sign(b"bad case pages")),
         devices=base.job_devices(),
+        rating_tasks=LabelingTasks(labeling),
         judge_endpoints=endpoints,
     )
     rpc = Rpc(

@@ -23,13 +23,14 @@ from ratoon.tasks.compute import Compute
 from ratoon.tasks.generate import Sampling
 from ratoon.tasks.kinds import kind_of
 from ratoon_evaluation import judge_messages, suite_messages
-from ratoon_evaluation.application.commands import CreateRun, ExportBadCases, ListBadCases
+from ratoon_evaluation.application.commands import CreateRun, ExportBadCases, ListBadCases, RequestRatings
 from ratoon_evaluation.application.handlers import BadCase
 from ratoon_evaluation.application.ports import ScoringJob
 from ratoon_evaluation.domain.errors import BadEvaluation
 from ratoon_evaluation.domain.gate import Finding, Outcome, Rule, RuleKind, Verdict
 from ratoon_evaluation.domain.generation import FEW_SHOT, Generation
 from ratoon_evaluation.domain.generation import Engine as GenerationEngine
+from ratoon_evaluation.domain.judging import JudgeKind
 from ratoon_evaluation.domain.runs import (
     Completed,
     Domain,
@@ -43,6 +44,10 @@ from ratoon_evaluation.domain.scores import MAJORITY, TFIDF, DomainScores, Inter
 
 _OUTCOME = TypeAdapter(Outcome)
 _NO_ENDPOINTS: Mapping[str, str] = {}
+_WORK: Mapping[int, JudgeKind] = {
+    service_pb2.RequestRatingsRequest.WORK_COMPARE: JudgeKind.PAIRWISE,
+    service_pb2.RequestRatingsRequest.WORK_RATE: JudgeKind.RUBRIC,
+}
 
 
 def run(value: EvaluationRun) -> pb.EvaluationRun:
@@ -138,6 +143,19 @@ def create_run(request: service_pb2.CreateEvaluationRunRequest) -> CreateRun:
 def list_bad_cases(request: service_pb2.ListBadCasesRequest, principal: str) -> ListBadCases:
     """Return the query of a request, with its caller."""
     return ListBadCases(request.parent, request.page_size, request.page_token, principal, request.domain)
+
+
+def request_ratings(request: service_pb2.RequestRatingsRequest, principal: str) -> RequestRatings:
+    """Return the command of a request, with its caller."""
+    return RequestRatings(
+        request.name,
+        request.domain,
+        _WORK.get(request.work),
+        request.max_record_count,
+        request.overlap,
+        tuple(request.scales),
+        principal,
+    )
 
 
 def export_bad_cases(request: service_pb2.ExportBadCasesRequest, principal: str) -> ExportBadCases:

@@ -40,6 +40,9 @@ class People:
     def record(self, dataset_version, record_id):
         return Record((Turn("user", dataset_version),)) if dataset_version != "v1" else None
 
+    def create(self, project, tasks, request_id):
+        assert all(set(task.answers) == {"ham", "spam"} for task in tasks)
+
 
 def prefer_spam(prompt):
     first, _ = answers_in(prompt)
@@ -118,6 +121,11 @@ def test_a_judge_agrees_with_people_and_then_gates(evaluation, server, taught, a
     assert result.candidate.metrics["human_win_rate"].value == pytest.approx(30 / 61, abs=0.1)
     assert result.human.pair_count == 12
     assert done.verdict.rules[0].measured.value == pytest.approx(8 / 12)
+    request = pb.RequestRatingsRequest(
+        name=started.name, domain="new", work=pb.RequestRatingsRequest.WORK_COMPARE
+    )
+    requested = evaluation.RequestRatings(request)
+    assert (requested.task_count, requested.left_out_count) == (4, 8)
     count = len(server.requests)
     again = run(evaluation, taught, always_ham, created.name)
     watch = pb.WatchEvaluationRunRequest(name=again.name)

@@ -122,6 +122,7 @@ def build(settings: Settings, scoring, splits, people=None, jobs=None, endpoints
         tokens,
         exports,
         JobDevices(is_local=True, root=settings.folder),
+        people,
         endpoints or {},
     )
     servicer = EvaluationServicer(ports)

@@ -180,10 +180,13 @@ def test_rules_name_human_ratings_that_a_run_takes_in():
     rules = (Rule(RuleKind.MIN_VALUE, "new", 0.5, "human_win_rate"),)
     both = replace(QUESTION, rules=rules, human=HumanRatings("v2", "v1"))
     assert _complete(both, Generate()).human == HumanRatings("v2", "v1")
-    for human in (None, HumanRatings("v2")):
-        with pytest.raises(BadEvaluation, match="both origins"):
-            _complete(replace(both, human=human), Generate())
-    for human in (HumanRatings(""), HumanRatings("v1", "v1"), HumanRatings("v" * 501)):
+    defaults = _complete(replace(both, human=HumanRatings()), Generate())
+    assert defaults.human == HumanRatings("a" * 64, "b" * 64)
+    alone = replace(both, reference="")
+    for question in (replace(both, human=None), replace(alone, human=HumanRatings("v2"))):
+        with pytest.raises(BadEvaluation, match="human_ratings and a reference"):
+            _complete(question, Generate())
+    for human in (HumanRatings("v1", "v1"), HumanRatings("v" * 501)):
         with pytest.raises(BadEvaluation):
             _complete(replace(QUESTION, human=human), Generate())
 

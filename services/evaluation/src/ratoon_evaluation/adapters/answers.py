@@ -1,6 +1,6 @@
 """Wrong answers and records in the artifact store's parquet blobs, a few rows at a time: no read holds a whole blob."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -46,6 +46,25 @@ class ParquetAnswers:
                     matches |= here
                     missing -= here.keys()
         return matches
+
+    def answered_ids(self, digest: str) -> Sequence[str]:
+        """Return the ids of the records that stored answers are about."""
+        with self._artifacts.open(digest) as stream:
+            ids: list[str] = pq.ParquetFile(stream).read(["record_id"]).column(0).to_pylist()
+        return ids
+
+    def predicted(self, digest: str, record_ids: Collection[str]) -> Mapping[str, str]:
+        """Return stored answers to these records by record id."""
+        with self._artifacts.open(digest) as stream:
+            return dict(_texts(pq.ParquetFile(stream), record_ids))
+
+
+def _texts(file: Any, record_ids: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield the answers to these records, reading a few rows at a time."""
+    for batch in file.iter_batches(_BATCH_ROWS, columns=["record_id", "predicted"], use_threads=False):
+        for row in batch.to_pylist():
+            if row["record_id"] in record_ids:
+                yield row["record_id"], row["predicted"] or ""
 
 
 def _rows(file: Any, start: int) -> Iterator[dict[str, Any]]:

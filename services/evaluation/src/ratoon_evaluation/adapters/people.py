@@ -1,6 +1,6 @@
 """Human ratings over labeling's gRPC API, and the records that they are about over ingestion's."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 
 import grpc
@@ -8,16 +8,20 @@ import grpc
 from ratoon.ingestion.v1.ingestion_service_pb2 import GetRecordRequest
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceStub
 from ratoon.labeling.v1 import annotation_pb2 as pb
-from ratoon.labeling.v1.labeling_service_pb2 import ListTasksRequest
+from ratoon.labeling.v1.labeling_service_pb2 import BatchCreateTasksRequest, ListTasksRequest
 from ratoon.labeling.v1.labeling_service_pb2_grpc import LabelingServiceStub
 from ratoon.process.errors import FailedPrecondition, InvalidArgument, NotFound
+from ratoon.service.tasks import message_of
 from ratoon.tasks.kind import Record, Turn
 from ratoon.tasks.records import record_of
+from ratoon_evaluation.application.ports import RatingTask
 from ratoon_evaluation.domain.human import HumanTask
 from ratoon_evaluation.domain.judging import Choice, JudgeKind
 
 _PAGE, _MAX_PAGES = 500, 100
 """Tasks of a page, and pages that are read at most: the newest 50,000 tasks."""
+_BATCH, _BATCH_CHARS = 500, 700_000
+"""Tasks of a request at most, and characters of their answers: it stays under a message's 4 MiB in any script."""
 _WORK: Mapping[JudgeKind, "pb.Task.Work.ValueType"] = {
     JudgeKind.PAIRWISE: pb.Task.WORK_COMPARE,
     JudgeKind.RUBRIC: pb.Task.WORK_RATE,
@@ -76,6 +80,50 @@ class LabelingPeople:
             token = answer.next_page_token
             if not token or page == _MAX_PAGES:
                 return
+
+
+class LabelingTasks:
+    """Creates tasks for people."""
+
+    def __init__(self, labeling: grpc.Channel) -> None:
+        self._labeling = LabelingServiceStub(labeling)
+
+    def create(self, project: str, tasks: Sequence[RatingTask], request_id: str) -> None:
+        """Create tasks, as many at a time as a message holds; the same ones with the same id are created once."""
+        for number, batch in enumerate(_batches(tasks)):
+            self._labeling.BatchCreateTasks(
+                BatchCreateTasksRequest(
+                    parent=project, tasks=map(_task_message, batch), request_id=f"{request_id}-{number}"
+                )
+            )
+
+
+def _batches(tasks: Sequence[RatingTask]) -> Iterator[list[RatingTask]]:
+    batch: list[RatingTask] = []
+    chars = 0
+    for task in tasks:
+        size = sum(map(len, task.answers))
+        if batch and (chars + size > _BATCH_CHARS or len(batch) == _BATCH):
+            yield batch
+            batch, chars = [], 0
+        batch.append(task)
+        chars += size
+    if batch:
+        yield batch
+
+
+def _task_message(task: RatingTask) -> pb.Task:
+    kind = JudgeKind.PAIRWISE if len(task.answers) > 1 else JudgeKind.RUBRIC
+    return pb.Task(
+        record_id=task.record_id,
+        dataset_version=task.dataset_version,
+        task=message_of(task.task),
+        work=_WORK[kind],
+        candidates=task.answers,
+        origins=task.origins,
+        overlap=task.overlap,
+        scales=task.scales if kind is JudgeKind.RUBRIC else (),
+    )
 
 
 def _human_task(task: pb.Task) -> HumanTask:

@@ -30,4 +30,4 @@ class IngestionSplits:
             for reader in readers
         }
         train = known.redaction.train_digest or known.train_digest
-        return Parts(digests.pop(), train, known.group_attribute)
+        return Parts(digests.pop(), train, known.group_attribute, known.dataset_version)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from ratoon.tasks.kinds import TaskSpec
 from ratoon_evaluation.domain.judges import JudgeSpec
+from ratoon_evaluation.domain.judging import JudgeKind
 from ratoon_evaluation.domain.runs import Question
 from ratoon_evaluation.domain.suites import SuiteTest
 
@@ -33,6 +34,20 @@ class ExportBadCases:
     parent: str
     domain: str
     max_count: int
+    principal: str
+
+
+@dataclass(frozen=True)
+class RequestRatings:
+    """Ask people about answers of the run `name` for `principal`; 0 stands for the defaults."""
+
+    name: str
+    domain: str
+    kind: JudgeKind | None
+    """Comparisons for PAIRWISE, ratings for RUBRIC; None: not named."""
+    max_count: int
+    overlap: int
+    scales: tuple[str, ...]
     principal: str
 
 

@@ -30,6 +30,7 @@ from ratoon_evaluation.application.ports import (
 )
 from ratoon_evaluation.application.suites import with_suites
 from ratoon_evaluation.domain.errors import BadEvaluation, NotEvaluated, RunInUse
+from ratoon_evaluation.domain.human import with_default_origins
 from ratoon_evaluation.domain.kinds.table import kind_of
 from ratoon_evaluation.domain.runs import EvaluationRun, Question, check_baselines, check_metrics, checked
 from ratoon_evaluation.domain.scores import DomainScores, Measurements
@@ -95,7 +96,8 @@ def _complete(requested: Question, task: TaskSpec) -> Question:
     """Return the question with its task and the defaults of the kind; raises BadEvaluation."""
     kind = kind_of(task)
     labels, generation = kind.labels(task), kind.generation(task, requested.generation)
-    question = checked(replace(requested, task=task, labels=labels, generation=generation))
+    human = with_default_origins(requested.human, requested.candidate, requested.reference)
+    question = checked(replace(requested, task=task, labels=labels, generation=generation, human=human))
     check_judges(question)
     bounded = (*kind.gated_metrics(task), *judge_metrics(question))
     check_metrics(question.rules, bounded, (*kind.compared_metrics(task), *compared_judge_metrics(question)))
@@ -114,15 +116,15 @@ def delete_run(run: EvaluationRun, tx: Transaction) -> None:
 
 def export_bad_cases(query: ExportBadCases, store: Store, exports: Exports, splits: Splits) -> Export:
     """Store the records of the candidate's wrong answers; the reading of each test part is logged."""
-    run, measured = _evaluated(query.parent, store)
+    run, measured = evaluated_run(query.parent, store)
     if not 0 <= query.max_count <= MAX_EXPORTED:
         raise BadEvaluation(
             f"max_record_count must be 0 to {MAX_EXPORTED:,}, not {query.max_count:,}.", "max_record_count"
         )
     purpose = f"Wrong answers exported by {query.principal}"
     parts = [
-        WrongPart(scores.domain, scores.wrong, splits.open(_split_of(run, scores), [run.name], purpose).test)
-        for scores in _chosen(run, measured, query.domain)
+        WrongPart(scores.domain, scores.wrong, splits.open(split_of(run, scores), [run.name], purpose).test)
+        for scores in chosen_domains(run, measured, query.domain)
     ]
     free_text = kinds.kind_of(run.question.spec).FREE_TEXT
     limit = query.max_count or MAX_EXPORTED
@@ -133,12 +135,12 @@ def list_bad_cases(
     query: ListBadCases, store: Store, answers: Answers, splits: Splits, tokens: PageTokens
 ) -> Page[BadCase]:
     """The candidate's wrong answers, domain by domain, the surest first; each reading is logged."""
-    run, all_measured = _evaluated(query.parent, store)
+    run, all_measured = evaluated_run(query.parent, store)
     listing = f"badCases:{run.name}" + (f":{query.domain}" if query.domain else "")
     limit = page_size(query.page_size)
     position = tokens.open(listing, query.page_token) or ["0", "0"]
     place, offset = int(position[0]), int(position[1])
-    measured = _chosen(run, all_measured, query.domain)
+    measured = chosen_domains(run, all_measured, query.domain)
     if place >= len(measured):
         return Page([])
     rows, more_here = answers.wrong(measured[place].wrong, offset, limit)
@@ -149,7 +151,7 @@ def list_bad_cases(
     return Page(cases, tokens.seal(listing, following) if more else "")
 
 
-def _evaluated(name: str, store: Store) -> tuple[EvaluationRun, Measurements]:
+def evaluated_run(name: str, store: Store) -> tuple[EvaluationRun, Measurements]:
     """Return a run that succeeded with its measurements; raises NotEvaluated."""
     matched(name, RUN)
     run = store.get(EvaluationRun, name)
@@ -158,7 +160,7 @@ def _evaluated(name: str, store: Store) -> tuple[EvaluationRun, Measurements]:
     return run, run.scored.outcome.measured
 
 
-def _chosen(run: EvaluationRun, measured: Measurements, domain: str) -> Sequence[DomainScores]:
+def chosen_domains(run: EvaluationRun, measured: Measurements, domain: str) -> Sequence[DomainScores]:
     """Return the domain of this name, or all; BadEvaluation if the run does not have it."""
     chosen = [scores for scores in measured.domains if domain in ("", scores.domain)]
     if domain and not chosen:
@@ -167,7 +169,8 @@ def _chosen(run: EvaluationRun, measured: Measurements, domain: str) -> Sequence
     return chosen
 
 
-def _split_of(run: EvaluationRun, scores: DomainScores) -> str:
+def split_of(run: EvaluationRun, scores: DomainScores) -> str:
+    """Return the resource name of the split of a domain."""
     return next(domain.split for domain in run.question.domains if domain.name == scores.domain)
 
 
@@ -181,7 +184,7 @@ def _with_records(
 ) -> list[BadCase]:
     if not rows:
         return []
-    parts = splits.open(_split_of(run, scores), [run.name], f"Wrong answers shown to {principal}")
+    parts = splits.open(split_of(run, scores), [run.name], f"Wrong answers shown to {principal}")
     records = answers.records(parts.test, [row.record_id for row in rows])
     return _fitting(
         [BadCase(scores.domain, row, records.get(row.record_id, AnsweredRecord())) for row in rows]

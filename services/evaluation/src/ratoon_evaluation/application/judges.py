@@ -39,8 +39,8 @@ _NEEDED: Mapping[str, str] = {
         for kind, names in METRICS_OF_KIND.items()
         for name in names
     },
-    "human_win_rate": "both origins in human_ratings",
-    "human_rating": "an origin in human_ratings",
+    "human_win_rate": "human_ratings and a reference",
+    "human_rating": "human_ratings",
 }
 
 

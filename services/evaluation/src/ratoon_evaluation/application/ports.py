@@ -1,12 +1,13 @@
 """Ports of evaluation."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from ratoon.operations.job_procedure import JobRunner
 from ratoon.tasks.compute import Compute
 from ratoon.tasks.kind import Record
+from ratoon.tasks.kinds import TaskSpec
 from ratoon_evaluation.domain.human import HumanTask, HumanVerdicts
 from ratoon_evaluation.domain.judges import Agreement, Judge
 from ratoon_evaluation.domain.judging import JudgeKind
@@ -22,6 +23,8 @@ class Parts:
     train: str
     group_attribute: str = ""
     """Attribute whose values group records; empty: none does."""
+    dataset_version: str = ""
+    """Resource name of the dataset version that was split."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,35 @@ class Answers(Protocol):
 
     def records(self, part: str, record_ids: Sequence[str]) -> Mapping[str, AnsweredRecord]:
         """Return these records of a part by record id; lost ones are left out."""
+        ...
+
+    def answered_ids(self, digest: str) -> Sequence[str]:
+        """Return the ids of the records that stored answers are about."""
+        ...
+
+    def predicted(self, digest: str, record_ids: Collection[str]) -> Mapping[str, str]:
+        """Return stored answers to these records by record id."""
+        ...
+
+
+@dataclass(frozen=True)
+class RatingTask:
+    """A task for people: one answer to rate, or two to compare."""
+
+    record_id: str
+    dataset_version: str
+    task: TaskSpec
+    answers: tuple[str, ...]
+    origins: tuple[str, ...]
+    overlap: int
+    scales: tuple[str, ...] = ()
+
+
+class RatingTasks(Protocol):
+    """Tasks of labeling."""
+
+    def create(self, project: str, tasks: Sequence[RatingTask], request_id: str) -> None:
+        """Create tasks; the same ones with the same request id are created once."""
         ...
 
 

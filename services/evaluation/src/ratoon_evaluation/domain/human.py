@@ -31,7 +31,8 @@ class HumanTask:
 class HumanRatings:
     """Whose answers a run takes human ratings of."""
 
-    candidate_origin: str
+    candidate_origin: str = ""
+    """Empty in a request: the digest of the model, as of the reference."""
     reference_origin: str = ""
     """Empty: ratings of the candidate alone."""
 
@@ -46,13 +47,18 @@ class HumanVerdicts:
     """Record, role, and ratings by scale."""
 
 
+def with_default_origins(human: HumanRatings | None, candidate: str, reference: str) -> HumanRatings | None:
+    """Return the ratings to take in; origins that are not named are the digests of the models."""
+    if human is None:
+        return None
+    return HumanRatings(human.candidate_origin or candidate, human.reference_origin or reference)
+
+
 def check_human(human: HumanRatings) -> None:
-    """Raise BadEvaluation if the origins are missing, too long or the same."""
-    origins = (human.candidate_origin, human.reference_origin)
-    if not human.candidate_origin or max(map(len, origins)) > MAX_ORIGIN_CHARS:
+    """Raise BadEvaluation if the origins are too long or the same."""
+    if max(map(len, (human.candidate_origin, human.reference_origin))) > MAX_ORIGIN_CHARS:
         raise BadEvaluation(
-            f"candidate_origin must have 1 to {MAX_ORIGIN_CHARS} characters, and reference_origin at most as many.",
-            "human_ratings.candidate_origin",
+            f"An origin may have {MAX_ORIGIN_CHARS} characters at most.", "human_ratings.candidate_origin"
         )
     if human.candidate_origin == human.reference_origin:
         raise BadEvaluation(

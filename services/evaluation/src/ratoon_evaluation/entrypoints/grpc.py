@@ -16,8 +16,8 @@ from ratoon.storage.paging import PageTokens
 from ratoon.storage.store import Store
 from ratoon.storage.watch import Changes
 from ratoon_evaluation import judge_messages, mapping, suite_messages
-from ratoon_evaluation.application import handlers, judges, suites
-from ratoon_evaluation.application.ports import Answers, Devices, Exports, Splits
+from ratoon_evaluation.application import handlers, judges, ratings, suites
+from ratoon_evaluation.application.ports import Answers, Devices, Exports, RatingTasks, Splits
 from ratoon_evaluation.domain.judges import Judge
 from ratoon_evaluation.domain.runs import EvaluationRun
 from ratoon_evaluation.domain.suites import Suite
@@ -40,6 +40,7 @@ class Ports:
     tokens: PageTokens
     exports: Exports
     devices: Devices
+    rating_tasks: RatingTasks
     judge_endpoints: Mapping[str, str] = field(default_factory=dict)
     """Base URLs that the operator listed, with the variables of their keys."""
 
@@ -134,6 +135,17 @@ class EvaluationServicer(EvaluationServiceServicer):
             handlers.export_bad_cases, query, ports.store, ports.exports, ports.splits
         )
         return pb.ExportBadCasesResponse(digest=export.digest, record_count=export.records)
+
+    async def RequestRatings(
+        self, request: pb.RequestRatingsRequest, context: Context
+    ) -> pb.RequestRatingsResponse:
+        """Ask people about answers of a run."""
+        ports = self._ports
+        command = mapping.request_ratings(request, caller().name)
+        requested = await ports.threads(
+            ratings.request_ratings, command, ports.store, ports.answers, ports.splits, ports.rating_tasks
+        )
+        return pb.RequestRatingsResponse(task_count=requested.tasks, left_out_count=requested.left_out)
 
     async def CreateSuite(self, request: pb.CreateSuiteRequest, context: Context) -> suite_pb2.Suite:
         """Create a suite."""

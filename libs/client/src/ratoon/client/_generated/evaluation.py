@@ -15,6 +15,8 @@ from ratoon.client._generated.evaluation_types import (
     Judge,
     JudgeKind,
     JudgeRequirements,
+    RequestRatingsRequestWork,
+    RequestRatingsResponse,
     Suite,
     SuiteTest,
 )
@@ -357,6 +359,50 @@ class EvaluationRunsResource:
             timeout,
         )
 
+    def request_ratings(
+        self,
+        name: str,
+        *,
+        domain: str | None = None,
+        work: RequestRatingsRequestWork | None = None,
+        max_record_count: int | None = None,
+        overlap: int | None = None,
+        scales: Sequence[str] | None = None,
+        timeout: float | None = None,
+    ) -> RequestRatingsResponse:
+        """Create labeling tasks in which people compare or rate answers of a run.
+
+        They are about a random sample of a test part, and the two answers of a pair are in random order. The
+        reading is logged at the split. Repeating a call creates no further tasks. Refused until the run has
+        succeeded (`NOT_EVALUATED`), and for a domain or work that it does not have (`BAD_EVALUATION`).
+
+        Args:
+            name: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.
+            domain: Name of the domain. Required.
+            work: What people do. Required.
+            max_record_count: Maximum number of records, 1 to 1,000. 0: 100.
+            overlap: Number of people for each task, 1 to 20. 0: 1.
+            scales: Scales of ratings. Empty: those of labeling, `fluency`, `relevance` and `factuality`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return self._transport.call(
+            RequestRatingsResponse,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/evaluationRuns/*}:requestRatings", name=name),
+                body=present(
+                    {
+                        "domain": domain,
+                        "work": work,
+                        "maxRecordCount": max_record_count,
+                        "overlap": overlap,
+                        "scales": scales,
+                    }
+                ),
+            ),
+            timeout,
+        )
+
     def watch(self, name: str, *, revision: int | None = None) -> SyncWatch[EvaluationRun]:
         """Stream an evaluation run: its current state, then each change.
 
@@ -584,6 +630,50 @@ class AsyncEvaluationRunsResource:
                 "GET",
                 expand("/v1/{parent=projects/*}/evaluationRuns", parent=parent),
                 query=present({"pageSize": page_size, "pageToken": page_token, "orderBy": order_by}),
+            ),
+            timeout,
+        )
+
+    async def request_ratings(
+        self,
+        name: str,
+        *,
+        domain: str | None = None,
+        work: RequestRatingsRequestWork | None = None,
+        max_record_count: int | None = None,
+        overlap: int | None = None,
+        scales: Sequence[str] | None = None,
+        timeout: float | None = None,
+    ) -> RequestRatingsResponse:
+        """Create labeling tasks in which people compare or rate answers of a run.
+
+        They are about a random sample of a test part, and the two answers of a pair are in random order. The
+        reading is logged at the split. Repeating a call creates no further tasks. Refused until the run has
+        succeeded (`NOT_EVALUATED`), and for a domain or work that it does not have (`BAD_EVALUATION`).
+
+        Args:
+            name: Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.
+            domain: Name of the domain. Required.
+            work: What people do. Required.
+            max_record_count: Maximum number of records, 1 to 1,000. 0: 100.
+            overlap: Number of people for each task, 1 to 20. 0: 1.
+            scales: Scales of ratings. Empty: those of labeling, `fluency`, `relevance` and `factuality`.
+            timeout: Seconds that one attempt may take. Default: that of the client.
+        """
+        return await self._transport.call(
+            RequestRatingsResponse,
+            Call(
+                "POST",
+                expand("/v1/{name=projects/*/evaluationRuns/*}:requestRatings", name=name),
+                body=present(
+                    {
+                        "domain": domain,
+                        "work": work,
+                        "maxRecordCount": max_record_count,
+                        "overlap": overlap,
+                        "scales": scales,
+                    }
+                ),
             ),
             timeout,
         )

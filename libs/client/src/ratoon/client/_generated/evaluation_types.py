@@ -387,6 +387,13 @@ class DomainResult(Message):
     human: HumanResult | None = None
     """What people said. Not set: the run takes in no human ratings."""
 
+    bleu_tokenizer: str = ""
+    """Tokenizer of BLEU, by sacrebleu's name: `zh` if some references contain Chinese characters, `char`
+    if some contain another script without spaces, else `13a`.
+
+    Empty: BLEU was not computed.
+    """
+
 
 class VerdictRuleResult(Message):
     """Result of one rule."""
@@ -466,6 +473,28 @@ class SuiteTestKind(OpenEnum):
     """Prompts with errors."""
 
 
+class SuiteResultStepByStepResult(Message):
+    """Scores of answers after reasoning step by step."""
+
+    candidate: dict[str, Estimate] = {}
+    """Metrics of the candidate with reasoning, by name.
+
+    Those without are `TestResult.candidate`.
+    """
+
+    differences: dict[str, Estimate] = {}
+    """Metrics with reasoning minus those without, by paired bootstrap, by name."""
+
+    unmeasured: dict[str, str] = {}
+    """Why a metric has no value, as a sentence by the name of the metric."""
+
+    unanswered_count: Int64 = 0
+    """Number of answers from which nothing could be extracted."""
+
+    answers_digest: str = ""
+    """Digest of the reasoning and the answers of the candidate (a Parquet blob)."""
+
+
 class SuiteResultTestResult(Message):
     """Results of one test."""
 
@@ -504,6 +533,12 @@ class SuiteResultTestResult(Message):
 
     unanswered_count: Int64 = 0
     """Number of answers from which nothing could be extracted."""
+
+    step_by_step: SuiteResultStepByStepResult | None = None
+    """Scores of the candidate's answers after reasoning step by step.
+
+    Not set: the test does not ask for it.
+    """
 
 
 class SuiteResult(Message):
@@ -545,11 +580,14 @@ class HumanRatings(Message):
     """Origin of the candidate's answers, as in `Task.origins`, for example the resource name of a model
     version.
 
-    Required.
+    Empty: its digest, which `RequestRatings` uses.
     """
 
     reference_origin: str = ""
-    """Origin of the reference's answers. Empty: ratings of the candidate alone."""
+    """Origin of the reference's answers.
+
+    Empty: its digest. Without a reference, the candidate alone is rated.
+    """
 
 
 class EvaluationRun(Message):
@@ -731,6 +769,31 @@ class ExportBadCasesResponse(Message):
     """Number of records. Records that were erased since the evaluation are left out."""
 
 
+class RequestRatingsRequestWork(OpenEnum):
+    """What people do with answers."""
+
+    UNSPECIFIED = "WORK_UNSPECIFIED"
+    """Not set. Refused."""
+
+    COMPARE = "WORK_COMPARE"
+    """Choose the better of the answers of candidate and reference."""
+
+    RATE = "WORK_RATE"
+    """Rate each answer from 1 to 5."""
+
+
+class RequestRatingsResponse(Message):
+    """Response of `RequestRatings`."""
+
+    task_count: int = 0
+    """Number of tasks. Their `origins` are the digests of the models."""
+
+    left_out_count: int = 0
+    """Number of records of the sample without a task: both answers are the same, an answer is empty,
+    longer than 65,536 characters or none of the task, or the record was erased.
+    """
+
+
 class RecordsTestPerturbation(OpenEnum):
     """Kind of error."""
 
@@ -767,6 +830,17 @@ class RecordsTestNoise(Message):
     """Seed."""
 
 
+class RecordsTestStepByStep(Message):
+    """Zero-shot reasoning: the model is asked with "Let's think step by step.", and then for the answer
+    with its own reasoning and "Therefore, the answer is".
+
+    Reasoning is greedy.
+    """
+
+    max_tokens: int = 0
+    """Maximum number of tokens of the reasoning, at most 4,096. 0: 256."""
+
+
 class RecordsTest(Message):
     """Test by records: the models answer each prompt, and the metrics of the run's task compare the
     answers with the references.
@@ -789,6 +863,12 @@ class RecordsTest(Message):
 
     noise: RecordsTestNoise | None = None
     """Errors to put into the prompts. Not set: none."""
+
+    step_by_step: RecordsTestStepByStep | None = None
+    """Let the candidate answer each prompt a second time, after reasoning step by step.
+
+    Not together with `multi_turn`. Not set: it answers once.
+    """
 
 
 class HarnessTestFile(Message):

@@ -260,10 +260,10 @@ class HumanRatings(_message.Message):
     REFERENCE_ORIGIN_FIELD_NUMBER: _builtins.int
     candidate_origin: _builtins.str
     """Origin of the candidate's answers, as in `Task.origins`, for example the resource name of a model version.
-    Required.
+    Empty: its digest, which `RequestRatings` uses.
     """
     reference_origin: _builtins.str
-    """Origin of the reference's answers. Empty: ratings of the candidate alone."""
+    """Origin of the reference's answers. Empty: its digest. Without a reference, the candidate alone is rated."""
     def __init__(
         self,
         *,
@@ -735,6 +735,7 @@ class DomainResult(_message.Message):
     BASELINE_DIFFERENCES_FIELD_NUMBER: _builtins.int
     JUDGES_FIELD_NUMBER: _builtins.int
     HUMAN_FIELD_NUMBER: _builtins.int
+    BLEU_TOKENIZER_FIELD_NUMBER: _builtins.int
     domain: _builtins.str
     """Name of the domain."""
     predictions_digest: _builtins.str
@@ -746,6 +747,10 @@ class DomainResult(_message.Message):
     best_baseline: _builtins.str
     """Name of the best baseline: of labels, on held-out records of the training part; else, by the primary metric on the
     test part. Empty: there is none.
+    """
+    bleu_tokenizer: _builtins.str
+    """Tokenizer of BLEU, by sacrebleu's name: `zh` if some references contain Chinese characters, `char` if some contain
+    another script without spaces, else `13a`. Empty: BLEU was not computed.
     """
     @_builtins.property
     def candidate(self) -> Global___Scores:
@@ -821,10 +826,11 @@ class DomainResult(_message.Message):
         baseline_differences: _abc.Mapping[_builtins.str, Global___Estimate] | None = ...,
         judges: _abc.Iterable[Global___JudgeResult] | None = ...,
         human: Global___HumanResult | None = ...,
+        bleu_tokenizer: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["baseline_difference", b"baseline_difference", "candidate", b"candidate", "difference", b"difference", "human", b"human", "majority", b"majority", "reference", b"reference", "tfidf", b"tfidf"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["baseline_difference", b"baseline_difference", "baseline_differences", b"baseline_differences", "baselines", b"baselines", "best_baseline", b"best_baseline", "candidate", b"candidate", "difference", b"difference", "differences", b"differences", "domain", b"domain", "human", b"human", "judges", b"judges", "majority", b"majority", "predictions_digest", b"predictions_digest", "reference", b"reference", "slices", b"slices", "tfidf", b"tfidf", "wrong_answer_count", b"wrong_answer_count", "wrong_answers_digest", b"wrong_answers_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["baseline_difference", b"baseline_difference", "baseline_differences", b"baseline_differences", "baselines", b"baselines", "best_baseline", b"best_baseline", "bleu_tokenizer", b"bleu_tokenizer", "candidate", b"candidate", "difference", b"difference", "differences", b"differences", "domain", b"domain", "human", b"human", "judges", b"judges", "majority", b"majority", "predictions_digest", b"predictions_digest", "reference", b"reference", "slices", b"slices", "tfidf", b"tfidf", "wrong_answer_count", b"wrong_answer_count", "wrong_answers_digest", b"wrong_answers_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1100,6 +1106,7 @@ class SuiteResult(_message.Message):
         UNMEASURED_FIELD_NUMBER: _builtins.int
         ANSWERS_DIGEST_FIELD_NUMBER: _builtins.int
         UNANSWERED_COUNT_FIELD_NUMBER: _builtins.int
+        STEP_BY_STEP_FIELD_NUMBER: _builtins.int
         test: _builtins.str
         """Name of the test."""
         kind: _suite_pb2.SuiteTest.Kind.ValueType
@@ -1130,6 +1137,10 @@ class SuiteResult(_message.Message):
         def unmeasured(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
             """Why a metric has no value, as a sentence by the name of the metric. The empty name stands for the whole test."""
 
+        @_builtins.property
+        def step_by_step(self) -> Global___SuiteResult.StepByStepResult:
+            """Scores of the candidate's answers after reasoning step by step. Not set: the test does not ask for it."""
+
         def __init__(
             self,
             *,
@@ -1144,10 +1155,115 @@ class SuiteResult(_message.Message):
             unmeasured: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
             answers_digest: _builtins.str = ...,
             unanswered_count: _builtins.int = ...,
+            step_by_step: Global___SuiteResult.StepByStepResult | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["step_by_step", b"step_by_step"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["answers_digest", b"answers_digest", "candidate", b"candidate", "differences", b"differences", "difficulty", b"difficulty", "kind", b"kind", "metric", b"metric", "record_count", b"record_count", "reference", b"reference", "step_by_step", b"step_by_step", "test", b"test", "unanswered_count", b"unanswered_count", "unmeasured", b"unmeasured"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class StepByStepResult(_message.Message):
+        """Scores of answers after reasoning step by step."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        @_typing.final
+        class CandidateEntry(_message.Message):
+            DESCRIPTOR: _descriptor.Descriptor
+
+            KEY_FIELD_NUMBER: _builtins.int
+            VALUE_FIELD_NUMBER: _builtins.int
+            key: _builtins.str
+            @_builtins.property
+            def value(self) -> Global___Estimate: ...
+            def __init__(
+                self,
+                *,
+                key: _builtins.str = ...,
+                value: Global___Estimate | None = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        @_typing.final
+        class DifferencesEntry(_message.Message):
+            DESCRIPTOR: _descriptor.Descriptor
+
+            KEY_FIELD_NUMBER: _builtins.int
+            VALUE_FIELD_NUMBER: _builtins.int
+            key: _builtins.str
+            @_builtins.property
+            def value(self) -> Global___Estimate: ...
+            def __init__(
+                self,
+                *,
+                key: _builtins.str = ...,
+                value: Global___Estimate | None = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        @_typing.final
+        class UnmeasuredEntry(_message.Message):
+            DESCRIPTOR: _descriptor.Descriptor
+
+            KEY_FIELD_NUMBER: _builtins.int
+            VALUE_FIELD_NUMBER: _builtins.int
+            key: _builtins.str
+            value: _builtins.str
+            def __init__(
+                self,
+                *,
+                key: _builtins.str = ...,
+                value: _builtins.str = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        CANDIDATE_FIELD_NUMBER: _builtins.int
+        DIFFERENCES_FIELD_NUMBER: _builtins.int
+        UNMEASURED_FIELD_NUMBER: _builtins.int
+        UNANSWERED_COUNT_FIELD_NUMBER: _builtins.int
+        ANSWERS_DIGEST_FIELD_NUMBER: _builtins.int
+        unanswered_count: _builtins.int
+        """Number of answers from which nothing could be extracted."""
+        answers_digest: _builtins.str
+        """Digest of the reasoning and the answers of the candidate (a Parquet blob)."""
+        @_builtins.property
+        def candidate(self) -> _containers.MessageMap[_builtins.str, Global___Estimate]:
+            """Metrics of the candidate with reasoning, by name. Those without are `TestResult.candidate`."""
+
+        @_builtins.property
+        def differences(self) -> _containers.MessageMap[_builtins.str, Global___Estimate]:
+            """Metrics with reasoning minus those without, by paired bootstrap, by name."""
+
+        @_builtins.property
+        def unmeasured(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+            """Why a metric has no value, as a sentence by the name of the metric."""
+
+        def __init__(
+            self,
+            *,
+            candidate: _abc.Mapping[_builtins.str, Global___Estimate] | None = ...,
+            differences: _abc.Mapping[_builtins.str, Global___Estimate] | None = ...,
+            unmeasured: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+            unanswered_count: _builtins.int = ...,
+            answers_digest: _builtins.str = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["answers_digest", b"answers_digest", "candidate", b"candidate", "differences", b"differences", "difficulty", b"difficulty", "kind", b"kind", "metric", b"metric", "record_count", b"record_count", "reference", b"reference", "test", b"test", "unanswered_count", b"unanswered_count", "unmeasured", b"unmeasured"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["answers_digest", b"answers_digest", "candidate", b"candidate", "differences", b"differences", "unanswered_count", b"unanswered_count", "unmeasured", b"unmeasured"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from ratoon.evaluation.v1 import evaluation_run_pb2 as _evaluation_run_pb2
 from ratoon.evaluation.v1 import judge_pb2 as _judge_pb2
 from ratoon.evaluation.v1 import suite_pb2 as _suite_pb2
@@ -366,6 +367,101 @@ class ExportBadCasesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExportBadCasesResponse: _TypeAlias = ExportBadCasesResponse  # noqa: Y015
+
+@_typing.final
+class RequestRatingsRequest(_message.Message):
+    """Request of `RequestRatings`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Work:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _WorkEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[RequestRatingsRequest._Work.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        WORK_UNSPECIFIED: RequestRatingsRequest._Work.ValueType  # 0
+        """Not set. Refused."""
+        WORK_COMPARE: RequestRatingsRequest._Work.ValueType  # 1
+        """Choose the better of the answers of candidate and reference."""
+        WORK_RATE: RequestRatingsRequest._Work.ValueType  # 2
+        """Rate each answer from 1 to 5."""
+
+    class Work(_Work, metaclass=_WorkEnumTypeWrapper):
+        """What people do with answers."""
+
+    WORK_UNSPECIFIED: RequestRatingsRequest.Work.ValueType  # 0
+    """Not set. Refused."""
+    WORK_COMPARE: RequestRatingsRequest.Work.ValueType  # 1
+    """Choose the better of the answers of candidate and reference."""
+    WORK_RATE: RequestRatingsRequest.Work.ValueType  # 2
+    """Rate each answer from 1 to 5."""
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DOMAIN_FIELD_NUMBER: _builtins.int
+    WORK_FIELD_NUMBER: _builtins.int
+    MAX_RECORD_COUNT_FIELD_NUMBER: _builtins.int
+    OVERLAP_FIELD_NUMBER: _builtins.int
+    SCALES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`."""
+    domain: _builtins.str
+    """Name of the domain. Required."""
+    work: Global___RequestRatingsRequest.Work.ValueType
+    """What people do. Required."""
+    max_record_count: _builtins.int
+    """Maximum number of records, 1 to 1,000. 0: 100."""
+    overlap: _builtins.int
+    """Number of people for each task, 1 to 20. 0: 1."""
+    @_builtins.property
+    def scales(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Scales of ratings. Empty: those of labeling, `fluency`, `relevance` and `factuality`."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        domain: _builtins.str = ...,
+        work: Global___RequestRatingsRequest.Work.ValueType = ...,
+        max_record_count: _builtins.int = ...,
+        overlap: _builtins.int = ...,
+        scales: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["domain", b"domain", "max_record_count", b"max_record_count", "name", b"name", "overlap", b"overlap", "scales", b"scales", "work", b"work"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RequestRatingsRequest: _TypeAlias = RequestRatingsRequest  # noqa: Y015
+
+@_typing.final
+class RequestRatingsResponse(_message.Message):
+    """Response of `RequestRatings`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_COUNT_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_COUNT_FIELD_NUMBER: _builtins.int
+    task_count: _builtins.int
+    """Number of tasks. Their `origins` are the digests of the models."""
+    left_out_count: _builtins.int
+    """Number of records of the sample without a task: both answers are the same, an answer is empty, longer than 65,536
+    characters or none of the task, or the record was erased.
+    """
+    def __init__(
+        self,
+        *,
+        task_count: _builtins.int = ...,
+        left_out_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["left_out_count", b"left_out_count", "task_count", b"task_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RequestRatingsResponse: _TypeAlias = RequestRatingsResponse  # noqa: Y015
 
 @_typing.final
 class CreateSuiteRequest(_message.Message):

@@ -78,6 +78,11 @@ class EvaluationServiceStub:
                 request_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ExportBadCasesRequest.SerializeToString,
                 response_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ExportBadCasesResponse.FromString,
                 _registered_method=True)
+        self.RequestRatings = channel.unary_unary(
+                '/ratoon.evaluation.v1.EvaluationService/RequestRatings',
+                request_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.RequestRatingsRequest.SerializeToString,
+                response_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.RequestRatingsResponse.FromString,
+                _registered_method=True)
         self.CreateSuite = channel.unary_unary(
                 '/ratoon.evaluation.v1.EvaluationService/CreateSuite',
                 request_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.CreateSuiteRequest.SerializeToString,
@@ -199,6 +204,16 @@ class EvaluationServiceServicer:
         """Store the records of wrong answers as a JSONL blob. A source is created from it, for a labelling queue or for a
         dataset version. The reading is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`),
         and for a domain that it does not have (`BAD_EVALUATION`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RequestRatings(self, request, context):
+        """Create labeling tasks in which people compare or rate answers of a run. They are about a random sample of a test
+        part, and the two answers of a pair are in random order. The reading is logged at the split. Repeating a call
+        creates no further tasks. Refused until the run has succeeded (`NOT_EVALUATED`), and for a domain or work that it
+        does not have (`BAD_EVALUATION`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -328,6 +343,11 @@ def add_EvaluationServiceServicer_to_server(servicer, server):
                     servicer.ExportBadCases,
                     request_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ExportBadCasesRequest.FromString,
                     response_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ExportBadCasesResponse.SerializeToString,
+            ),
+            'RequestRatings': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequestRatings,
+                    request_deserializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.RequestRatingsRequest.FromString,
+                    response_serializer=ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.RequestRatingsResponse.SerializeToString,
             ),
             'CreateSuite': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateSuite,
@@ -602,6 +622,33 @@ class EvaluationService:
             '/ratoon.evaluation.v1.EvaluationService/ExportBadCases',
             ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ExportBadCasesRequest.SerializeToString,
             ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.ExportBadCasesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RequestRatings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.evaluation.v1.EvaluationService/RequestRatings',
+            ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.RequestRatingsRequest.SerializeToString,
+            ratoon_dot_evaluation_dot_v1_dot_evaluation__service__pb2.RequestRatingsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -66,6 +66,12 @@ class EvaluationServiceStub:
     dataset version. The reading is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`),
     and for a domain that it does not have (`BAD_EVALUATION`).
     """
+    RequestRatings: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.RequestRatingsRequest, _evaluation_service_pb2.RequestRatingsResponse]
+    """Create labeling tasks in which people compare or rate answers of a run. They are about a random sample of a test
+    part, and the two answers of a pair are in random order. The reading is logged at the split. Repeating a call
+    creates no further tasks. Refused until the run has succeeded (`NOT_EVALUATED`), and for a domain or work that it
+    does not have (`BAD_EVALUATION`).
+    """
     CreateSuite: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.CreateSuiteRequest, _suite_pb2.Suite]
     """Create a suite of tests. A suite that contradicts itself, and a task of lm-evaluation-harness that is not
     supported, are refused (`BAD_SUITE`); the error names the field.
@@ -132,6 +138,12 @@ class EvaluationServiceAsyncStub(EvaluationServiceStub):
     """Store the records of wrong answers as a JSONL blob. A source is created from it, for a labelling queue or for a
     dataset version. The reading is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`),
     and for a domain that it does not have (`BAD_EVALUATION`).
+    """
+    RequestRatings: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.RequestRatingsRequest, _evaluation_service_pb2.RequestRatingsResponse]  # type: ignore[assignment]
+    """Create labeling tasks in which people compare or rate answers of a run. They are about a random sample of a test
+    part, and the two answers of a pair are in random order. The reading is logged at the split. Repeating a call
+    creates no further tasks. Refused until the run has succeeded (`NOT_EVALUATED`), and for a domain or work that it
+    does not have (`BAD_EVALUATION`).
     """
     CreateSuite: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.CreateSuiteRequest, _suite_pb2.Suite]  # type: ignore[assignment]
     """Create a suite of tests. A suite that contradicts itself, and a task of lm-evaluation-harness that is not
@@ -244,6 +256,18 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Store the records of wrong answers as a JSONL blob. A source is created from it, for a labelling queue or for a
         dataset version. The reading is logged at the split. Refused until the run has succeeded (`NOT_EVALUATED`),
         and for a domain that it does not have (`BAD_EVALUATION`).
+        """
+
+    @_abc_1.abstractmethod
+    def RequestRatings(
+        self,
+        request: _evaluation_service_pb2.RequestRatingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_evaluation_service_pb2.RequestRatingsResponse, _abc.Awaitable[_evaluation_service_pb2.RequestRatingsResponse]]:
+        """Create labeling tasks in which people compare or rate answers of a run. They are about a random sample of a test
+        part, and the two answers of a pair are in random order. The reading is logged at the split. Repeating a call
+        creates no further tasks. Refused until the run has succeeded (`NOT_EVALUATED`), and for a domain or work that it
+        does not have (`BAD_EVALUATION`).
         """
 
     @_abc_1.abstractmethod

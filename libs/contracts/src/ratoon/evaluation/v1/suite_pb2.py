@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from ratoon.common.v1 import options_pb2 as ratoon_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ratoon/evaluation/v1/suite.proto\x12\x14ratoon.evaluation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eratoon/common/v1/options.proto\"\xdc\x01\n\x05Suite\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x05 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\x12.\n\x05tests\x18\x07 \x03(\x0b\x32\x1f.ratoon.evaluation.v1.SuiteTest\"\x87\x03\n\tSuiteTest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x32\n\x04kind\x18\x02 \x01(\x0e\x32$.ratoon.evaluation.v1.SuiteTest.Kind\x12\x12\n\ndifficulty\x18\x03 \x01(\t\x12\x0e\n\x06metric\x18\x04 \x01(\t\x12\x34\n\x07records\x18\x05 \x01(\x0b\x32!.ratoon.evaluation.v1.RecordsTestH\x00\x12\x34\n\x07harness\x18\x06 \x01(\x0b\x32!.ratoon.evaluation.v1.HarnessTestH\x00\x12.\n\x04\x63ode\x18\x07 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.CodeTestH\x00\"m\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10KIND_ADVERSARIAL\x10\x01\x12\x12\n\x0eKIND_AMBIGUOUS\x10\x02\x12\x15\n\x11KIND_LONG_CONTEXT\x10\x03\x12\x0e\n\nKIND_NOISE\x10\x04\x42\t\n\x07\x63ontent\"\xfc\x02\n\x0bRecordsTest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x12\n\nmulti_turn\x18\x02 \x01(\x08\x12\x36\n\x05noise\x18\x03 \x01(\x0b\x32\'.ratoon.evaluation.v1.RecordsTest.Noise\x1ax\n\x05Noise\x12\x45\n\rperturbations\x18\x01 \x03(\x0e\x32..ratoon.evaluation.v1.RecordsTest.Perturbation\x12\x11\n\x04rate\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x0c\n\x04seed\x18\x03 \x01(\x03\x42\x07\n\x05_rate\"\x96\x01\n\x0cPerturbation\x12\x1c\n\x18PERTURBATION_UNSPECIFIED\x10\x00\x12\x16\n\x12PERTURBATION_TYPOS\x10\x01\x12\x15\n\x11PERTURBATION_CASE\x10\x02\x12\x1c\n\x18PERTURBATION_WHITE_SPACE\x10\x03\x12\x1b\n\x17PERTURBATION_TRUNCATION\x10\x04\"\xb1\x01\n\x0bHarnessTest\x12\x12\n\x04yaml\x18\x01 \x01(\tB\x04\xa8\xb5\x18\x01\x12\x35\n\x05\x66iles\x18\x02 \x03(\x0b\x32&.ratoon.evaluation.v1.HarnessTest.File\x12\x15\n\x08\x66\x65w_shot\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\r\n\x05limit\x18\x04 \x01(\x05\x1a$\n\x04\x46ile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\tB\x0b\n\t_few_shot\"\x96\x01\n\x08\x43odeTest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0f\n\x07samples\x18\x02 \x01(\x05\x12\t\n\x01k\x18\x03 \x03(\x05\x12\x18\n\x0btemperature\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\nmax_tokens\x18\x05 \x01(\x05\x12\x11\n\ttimeout_s\x18\x06 \x01(\x01\x12\r\n\x05limit\x18\x07 \x01(\x05\x42\x0e\n\x0c_temperatureb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ratoon/evaluation/v1/suite.proto\x12\x14ratoon.evaluation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eratoon/common/v1/options.proto\"\xdc\x01\n\x05Suite\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x05 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\x12.\n\x05tests\x18\x07 \x03(\x0b\x32\x1f.ratoon.evaluation.v1.SuiteTest\"\x87\x03\n\tSuiteTest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x32\n\x04kind\x18\x02 \x01(\x0e\x32$.ratoon.evaluation.v1.SuiteTest.Kind\x12\x12\n\ndifficulty\x18\x03 \x01(\t\x12\x0e\n\x06metric\x18\x04 \x01(\t\x12\x34\n\x07records\x18\x05 \x01(\x0b\x32!.ratoon.evaluation.v1.RecordsTestH\x00\x12\x34\n\x07harness\x18\x06 \x01(\x0b\x32!.ratoon.evaluation.v1.HarnessTestH\x00\x12.\n\x04\x63ode\x18\x07 \x01(\x0b\x32\x1e.ratoon.evaluation.v1.CodeTestH\x00\"m\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10KIND_ADVERSARIAL\x10\x01\x12\x12\n\x0eKIND_AMBIGUOUS\x10\x02\x12\x15\n\x11KIND_LONG_CONTEXT\x10\x03\x12\x0e\n\nKIND_NOISE\x10\x04\x42\t\n\x07\x63ontent\"\xe2\x03\n\x0bRecordsTest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x12\n\nmulti_turn\x18\x02 \x01(\x08\x12\x36\n\x05noise\x18\x03 \x01(\x0b\x32\'.ratoon.evaluation.v1.RecordsTest.Noise\x12\x42\n\x0cstep_by_step\x18\x04 \x01(\x0b\x32,.ratoon.evaluation.v1.RecordsTest.StepByStep\x1a \n\nStepByStep\x12\x12\n\nmax_tokens\x18\x01 \x01(\x05\x1ax\n\x05Noise\x12\x45\n\rperturbations\x18\x01 \x03(\x0e\x32..ratoon.evaluation.v1.RecordsTest.Perturbation\x12\x11\n\x04rate\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x0c\n\x04seed\x18\x03 \x01(\x03\x42\x07\n\x05_rate\"\x96\x01\n\x0cPerturbation\x12\x1c\n\x18PERTURBATION_UNSPECIFIED\x10\x00\x12\x16\n\x12PERTURBATION_TYPOS\x10\x01\x12\x15\n\x11PERTURBATION_CASE\x10\x02\x12\x1c\n\x18PERTURBATION_WHITE_SPACE\x10\x03\x12\x1b\n\x17PERTURBATION_TRUNCATION\x10\x04\"\xb1\x01\n\x0bHarnessTest\x12\x12\n\x04yaml\x18\x01 \x01(\tB\x04\xa8\xb5\x18\x01\x12\x35\n\x05\x66iles\x18\x02 \x03(\x0b\x32&.ratoon.evaluation.v1.HarnessTest.File\x12\x15\n\x08\x66\x65w_shot\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\r\n\x05limit\x18\x04 \x01(\x05\x1a$\n\x04\x46ile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\tB\x0b\n\t_few_shot\"\x96\x01\n\x08\x43odeTest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0f\n\x07samples\x18\x02 \x01(\x05\x12\t\n\x01k\x18\x03 \x03(\x05\x12\x18\n\x0btemperature\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\nmax_tokens\x18\x05 \x01(\x05\x12\x11\n\ttimeout_s\x18\x06 \x01(\x01\x12\r\n\x05limit\x18\x07 \x01(\x05\x42\x0e\n\x0c_temperatureb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,15 +42,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUITETEST_KIND']._serialized_start=618
   _globals['_SUITETEST_KIND']._serialized_end=727
   _globals['_RECORDSTEST']._serialized_start=741
-  _globals['_RECORDSTEST']._serialized_end=1121
-  _globals['_RECORDSTEST_NOISE']._serialized_start=848
-  _globals['_RECORDSTEST_NOISE']._serialized_end=968
-  _globals['_RECORDSTEST_PERTURBATION']._serialized_start=971
-  _globals['_RECORDSTEST_PERTURBATION']._serialized_end=1121
-  _globals['_HARNESSTEST']._serialized_start=1124
-  _globals['_HARNESSTEST']._serialized_end=1301
-  _globals['_HARNESSTEST_FILE']._serialized_start=1252
-  _globals['_HARNESSTEST_FILE']._serialized_end=1288
-  _globals['_CODETEST']._serialized_start=1304
-  _globals['_CODETEST']._serialized_end=1454
+  _globals['_RECORDSTEST']._serialized_end=1223
+  _globals['_RECORDSTEST_STEPBYSTEP']._serialized_start=916
+  _globals['_RECORDSTEST_STEPBYSTEP']._serialized_end=948
+  _globals['_RECORDSTEST_NOISE']._serialized_start=950
+  _globals['_RECORDSTEST_NOISE']._serialized_end=1070
+  _globals['_RECORDSTEST_PERTURBATION']._serialized_start=1073
+  _globals['_RECORDSTEST_PERTURBATION']._serialized_end=1223
+  _globals['_HARNESSTEST']._serialized_start=1226
+  _globals['_HARNESSTEST']._serialized_end=1403
+  _globals['_HARNESSTEST_FILE']._serialized_start=1354
+  _globals['_HARNESSTEST_FILE']._serialized_end=1390
+  _globals['_CODETEST']._serialized_start=1406
+  _globals['_CODETEST']._serialized_end=1556
 # @@protoc_insertion_point(module_scope)

@@ -202,6 +202,28 @@ class RecordsTest(_message.Message):
     """The end of the message is missing."""
 
     @_typing.final
+    class StepByStep(_message.Message):
+        """Zero-shot reasoning: the model is asked with "Let's think step by step.", and then for the answer with its own
+        reasoning and "Therefore, the answer is". Reasoning is greedy.
+        """
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        MAX_TOKENS_FIELD_NUMBER: _builtins.int
+        max_tokens: _builtins.int
+        """Maximum number of tokens of the reasoning, at most 4,096. 0: 256."""
+        def __init__(
+            self,
+            *,
+            max_tokens: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["max_tokens", b"max_tokens"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
     class Noise(_message.Message):
         """Errors in prompts. They depend on the seed and on the record alone."""
 
@@ -238,6 +260,7 @@ class RecordsTest(_message.Message):
     DIGEST_FIELD_NUMBER: _builtins.int
     MULTI_TURN_FIELD_NUMBER: _builtins.int
     NOISE_FIELD_NUMBER: _builtins.int
+    STEP_BY_STEP_FIELD_NUMBER: _builtins.int
     digest: _builtins.str
     """Digest of the records (a blob): a part of a split, Parquet, or JSON Lines. Rows have `text` or `prompt` (a text),
     or `messages` (a conversation), and `label`, `completion`, `reference` (a text) or `references` (texts); without
@@ -251,16 +274,23 @@ class RecordsTest(_message.Message):
     def noise(self) -> Global___RecordsTest.Noise:
         """Errors to put into the prompts. Not set: none."""
 
+    @_builtins.property
+    def step_by_step(self) -> Global___RecordsTest.StepByStep:
+        """Let the candidate answer each prompt a second time, after reasoning step by step. Not together with `multi_turn`.
+        Not set: it answers once.
+        """
+
     def __init__(
         self,
         *,
         digest: _builtins.str = ...,
         multi_turn: _builtins.bool = ...,
         noise: Global___RecordsTest.Noise | None = ...,
+        step_by_step: Global___RecordsTest.StepByStep | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["noise", b"noise"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["noise", b"noise", "step_by_step", b"step_by_step"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "multi_turn", b"multi_turn", "noise", b"noise"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "multi_turn", b"multi_turn", "noise", b"noise", "step_by_step", b"step_by_step"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
