@@ -11,13 +11,14 @@ from ratoon_evaluation.application.commands import CreateSuite, DeleteSuite, Upd
 from ratoon_evaluation.domain.errors import BadSuite
 from ratoon_evaluation.domain.perturbations import RATE, Noise, Perturbation
 from ratoon_evaluation.domain.runs import EvaluationRun
-from ratoon_evaluation.domain.scores import Interval, SuiteScores, TestScores
+from ratoon_evaluation.domain.scores import Interval, StepByStepScores, SuiteScores, TestScores
 from ratoon_evaluation.domain.suites import (
     CodeTest,
     Content,
     File,
     HarnessTest,
     RecordsTest,
+    StepByStep,
     Suite,
     SuiteTest,
     TestKind,
@@ -81,13 +82,15 @@ def test(value: SuiteTest) -> pb.SuiteTest:
         name=value.name, kind=_kind(value.kind), difficulty=value.difficulty, metric=value.metric
     )
     match value.content:
-        case RecordsTest(digest, multi_turn, noise):
+        case RecordsTest(digest, multi_turn, noise, step_by_step):
             message.records.digest, message.records.multi_turn = digest, multi_turn
             if noise:
                 perturbations = [_PERTURBATION.Value(f"PERTURBATION_{each}") for each in noise.perturbations]
                 message.records.noise.MergeFrom(
                     pb.RecordsTest.Noise(perturbations=perturbations, rate=noise.rate, seed=noise.seed)
                 )
+            if step_by_step:
+                message.records.step_by_step.max_tokens = step_by_step.max_tokens
         case HarnessTest(text, files, few_shot, limit):
             each = [pb.HarnessTest.File(name=file.name, digest=file.digest) for file in files]
             message.harness.MergeFrom(pb.HarnessTest(yaml=text, files=each, few_shot=few_shot, limit=limit))
@@ -127,6 +130,17 @@ def _test_result(value: TestScores) -> runs_pb2.SuiteResult.TestResult:
         unmeasured=value.unmeasured,
         answers_digest=value.answers,
         unanswered_count=value.unanswered,
+        step_by_step=_step_by_step_result(value.step_by_step) if value.step_by_step else None,
+    )
+
+
+def _step_by_step_result(value: StepByStepScores) -> runs_pb2.SuiteResult.StepByStepResult:
+    return runs_pb2.SuiteResult.StepByStepResult(
+        candidate=_estimates(value.candidate),
+        differences=_estimates(value.differences),
+        unmeasured=value.unmeasured,
+        unanswered_count=value.unanswered,
+        answers_digest=value.answers,
     )
 
 
@@ -149,6 +163,7 @@ def _content(message: pb.SuiteTest) -> Content:
                 records.digest,
                 records.multi_turn,
                 _noise(records.noise) if records.HasField("noise") else None,
+                _step_by_step(records.step_by_step) if records.HasField("step_by_step") else None,
             )
         case "harness":
             harness = message.harness
@@ -173,6 +188,10 @@ def _noise(message: pb.RecordsTest.Noise) -> Noise:
     return Noise(
         tuple(map(Perturbation, names)), message.rate if message.HasField("rate") else RATE, message.seed
     )
+
+
+def _step_by_step(message: pb.RecordsTest.StepByStep) -> StepByStep:
+    return StepByStep(message.max_tokens) if message.max_tokens else StepByStep()
 
 
 def _code(message: pb.CodeTest) -> CodeTest:

@@ -232,6 +232,18 @@ def test_jobs_run_in_a_warm_process_and_report_their_progress(spec, tmp_path):
         warm.stop(tmp_path / "warm")
 
 
+def test_the_progress_says_which_model_is_scored_from_its_first_batch_on(spec, tmp_path, monkeypatch):
+    job, score, messages = job_in(tmp_path / "job"), Scorer.score, []
+
+    def watched(self, texts, advance):
+        messages.append(json.loads((job.path / "progress.json").read_text())["message"])
+        return score(self, texts, advance)
+
+    monkeypatch.setattr(Scorer, "score", watched)
+    evaluation_job.run(spec, job)
+    assert messages == [f"Scoring the {role} on the domain new" for role in ("candidate", "reference")]
+
+
 def test_the_worker_keeps_scikit_learn_out_of_its_process():
     code = "import sys, ratoon_evaluation.worker.job; assert sys.modules.get('sklearn') is None"
     subprocess.run(

@@ -4,6 +4,7 @@ import gzip
 import json
 from io import BytesIO
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -13,7 +14,7 @@ from ratoon.tasks.kind import Record, Turn
 from ratoon_evaluation.domain.perturbations import Noise, Perturbation
 from ratoon_evaluation.domain.suites import CodeTest
 from ratoon_evaluation.worker import job as evaluation_job
-from ratoon_evaluation.worker.generator import Generator
+from ratoon_evaluation.worker.generator import Completions, Generator
 from ratoon_evaluation.worker.parts import read_part
 from ratoon_evaluation.worker.sandbox.sandbox import SandboxMissing, run_program
 from ratoon_evaluation.worker.suites import code_test
@@ -22,6 +23,7 @@ from ratoon_evaluation.worker.suites.failures import TestFailed as Failed
 from ratoon_evaluation.worker.suites.likelihood import LikelihoodScorer, Texts
 from ratoon_evaluation.worker.suites.records_test import noisy
 from ratoon_evaluation.worker.suites.rows import MAX_BYTES, read_records
+from ratoon_evaluation.worker.suites.step_by_step import EXTRACTION, TRIGGER
 
 from .conftest import mails, part_blob
 
@@ -87,6 +89,78 @@ def test_labels_are_no_turns(store, taught, tmp_path):
         task_spec={"classify": {"labels": ["ham", "spam"]}},
     )
     assert "needs a task `generate`" in test["unmeasured"][""]
+
+
+def scripted(monkeypatch, answer):
+    """Let a function of the text of a prompt answer in place of models; returns the prompts."""
+    asked = []
+
+    def answered(self, prompts, advance):
+        texts = [self._loaded.tokenizer.decode(prompt.tokens) for prompt in prompts]
+        asked.extend(texts)
+        advance(len(texts))
+        count = np.zeros(len(texts), dtype=np.int64)
+        answers = tuple(map(answer, texts))
+        return Completions(answers, count + 1, ("stop",) * len(texts), np.zeros(len(texts)), count)
+
+    monkeypatch.setattr(Generator, "answer", answered)
+    return asked
+
+
+def by_reasoning(prompt):
+    """Be right about the second half of the records only after reasoning."""
+    if EXTRACTION in prompt:
+        return "eleven"
+    return f"I count {prompt[-40:]!r}." if TRIGGER in prompt else "eleven" if "early" in prompt else "ten"
+
+
+def test_the_same_records_are_answered_without_and_with_reasoning(store, taught, tmp_path, monkeypatch):
+    asked = scripted(monkeypatch, by_reasoning)
+    rows = [
+        {"prompt": f"{n} {'early' if n < 10 else 'late'}: 5 + 6?", "reference": "eleven"} for n in range(20)
+    ]
+    (test,) = run(
+        store,
+        tmp_path / "job",
+        taught,
+        {
+            "name": "t",
+            "metric": "exact_match",
+            "records": {"digest": blob(store, *rows), "step_by_step": {"max_tokens": 8}},
+        },
+        reference=taught,
+    )
+    assert test["candidate"]["exact_match"]["value"] == 0.5
+    reasoned = test["step_by_step"]
+    assert reasoned["candidate"]["exact_match"]["value"] == 1.0
+    gain = reasoned["differences"]["exact_match"]
+    assert gain["value"] == 0.5
+    assert 0.2 < gain["low"] < 0.5 < gain["high"] < 0.8
+    assert test["differences"]["exact_match"]["value"] == 0.0
+    last = [text for text in asked if EXTRACTION in text]
+    assert len(last) == 20
+    for text in last:
+        question, reasoning, request = (text.index(part) for part in ("5 + 6?", "I count", EXTRACTION))
+        assert question < text.index(TRIGGER) < reasoning < request
+    table = pq.read_table(BytesIO(store.read(reasoned["answers"]))).to_pylist()
+    assert {row["predicted"] for row in table} == {"eleven"}
+    assert all(row["reasoning"].startswith("I count") for row in table)
+
+
+@pytest.mark.parametrize(
+    "task",
+    [{"classify": {"labels": ["ham", "spam"]}}, {"regress": {"min": 0, "max": 10}}],
+    ids=["classify", "regress"],
+)
+def test_labels_and_numbers_are_answered_after_reasoning(store, taught, tmp_path, task):
+    answers = ("ham", "spam") if "classify" in task else ("1", "2")
+    rows = [{"prompt": text, "label": answers[number % 2]} for number, (text, _) in enumerate(mails(8))]
+    records = {"digest": blob(store, *rows), "step_by_step": {"max_tokens": 4}}
+    (test,) = run(store, tmp_path / "job", taught, {"name": "t", "records": records}, task_spec=task)
+    metric = "accuracy" if "classify" in task else "mae"
+    reasoned = test["step_by_step"]
+    difference = reasoned["candidate"][metric]["value"] - test["candidate"][metric]["value"]
+    assert reasoned["differences"][metric]["value"] == pytest.approx(difference)
 
 
 def test_rows_of_all_forms_are_records(store):

@@ -22,6 +22,7 @@ from ratoon_evaluation.domain.suites import (
     File,
     HarnessTest,
     RecordsTest,
+    StepByStep,
     Suite,
     SuiteMetric,
     SuiteTest,
@@ -40,10 +41,11 @@ RECORDS = SuiteTest(
 TESTS = (
     RECORDS,
     SuiteTest("gsm8k", HarnessTest("task: x", (File("x.jsonl", DIGEST),), 3, 10), metric="exact_match"),
+    SuiteTest("reasoned", RecordsTest(DIGEST, step_by_step=StepByStep(64))),
     SuiteTest("code", CodeTest(DIGEST, 5, (1, 5), 0.2, 64, 3.0, 2), difficulty="hard", metric="pass@1"),
 )
 SUITE = Suite("projects/p/suites/s.1", NOW, NOW, "", TESTS, 3)
-METRICS = {"typos": ("rouge_l",), "gsm8k": ("exact_match",), "code": ("pass@1", "pass@5")}
+METRICS = {"typos": ("rouge_l",), "reasoned": ("rouge_l",), "gsm8k": ("exact_match",), "code": ("pass@1", "pass@5")}
 
 
 @pytest.mark.parametrize("test", TESTS, ids=lambda test: test.name)
@@ -72,6 +74,14 @@ def test_defaults_of_requests():
         (
             {"content": RecordsTest(DIGEST, noise=Noise((Perturbation.CASE,), 0.6))},
             "tests[0].records.noise.rate",
+        ),
+        (
+            {"content": RecordsTest(DIGEST, multi_turn=True, step_by_step=StepByStep())},
+            "tests[0].records.step_by_step",
+        ),
+        (
+            {"content": RecordsTest(DIGEST, step_by_step=StepByStep(4097))},
+            "tests[0].records.step_by_step.max_tokens",
         ),
         ({"content": HarnessTest("", (File("x", DIGEST), File("x", DIGEST)))}, "tests[0].harness.files"),
         ({"content": HarnessTest("", (File("x", "y"),))}, "tests[0].harness.files"),
@@ -135,7 +145,7 @@ QUESTION = Question(
     ("rule", "reason"),
     [
         (Rule(RuleKind.MIN_VALUE, "", 0.5, "suite:other.acc"), "one of s.1"),
-        (Rule(RuleKind.MIN_VALUE, "", 0.5, "suite:s.1/other.acc"), "has the tests typos, gsm8k, code"),
+        (Rule(RuleKind.MIN_VALUE, "", 0.5, "suite:s.1/other.acc"), "has the tests typos, gsm8k, reasoned, code"),
         (Rule(RuleKind.BETTER, "", 0.0, "suite:s.1.acc"), "does not compare suites"),
         (Rule(RuleKind.MIN_VALUE, "new", 0.5, "suite:s.1.acc"), "takes no domain"),
     ],

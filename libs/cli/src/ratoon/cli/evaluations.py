@@ -17,7 +17,7 @@ from ratoon.tasks.kinds import KINDS
 from ratoon.tasks.titles import metric_title
 
 if TYPE_CHECKING:
-    from ratoon.client.types import DomainResult, Estimate, EvaluationRun, SuiteResult
+    from ratoon.client.types import DomainResult, Estimate, EvaluationRun, SuiteResult, SuiteResultTestResult
 
 app = group("evaluation_runs", "Evaluation runs and gates.", long_work=True, deletes=True)
 
@@ -130,6 +130,17 @@ def _scores(run: "EvaluationRun", result: "DomainResult") -> Iterator[JSON]:
         yield {"domain": result.domain, "metric": metric_title(name), "candidate": why}
 
 
+def _with_reasoning(plain: JSON, test: "SuiteResultTestResult") -> Iterator[JSON]:
+    """Yield the metrics of answers after reasoning; their difference is to the answers without it."""
+    if reasoned := test.step_by_step:
+        for name in sorted(reasoned.candidate, key=lambda each: (each != test.metric, each)):
+            yield plain | {
+                "metric": f"{metric_title(name)}, step by step",
+                "candidate": _interval(reasoned.candidate, name),
+                "difference": _interval(reasoned.differences, name),
+            }
+
+
 def _of_suite(result: "SuiteResult") -> Iterator[JSON]:
     """Yield a row for each metric of each test, and one for each that has no value."""
     suite = result.suite.rsplit("/", 1)[-1]
@@ -148,6 +159,7 @@ def _of_suite(result: "SuiteResult") -> Iterator[JSON]:
                 "reference": _interval(test.reference, name) if test.reference else "",
                 "difference": _interval(test.differences, name) if test.differences else "",
             }
+        yield from _with_reasoning(plain, test)
         for name, why in test.unmeasured.items():
             yield plain | {"metric": metric_title(name or test.metric), "candidate": why}
 

@@ -191,6 +191,19 @@ class DomainScores:
 
 
 @dataclass(frozen=True)
+class StepByStepScores:
+    """Scores of the candidate's answers after reasoning, beside those without."""
+
+    candidate: Mapping[str, Interval] = field(default_factory=dict)
+    differences: Mapping[str, Interval] = field(default_factory=dict)
+    """Metrics with reasoning minus those without, on the same records, paired."""
+    unmeasured: Mapping[str, str] = field(default_factory=dict)
+    unanswered: int = 0
+    answers: str = field(default="", metadata={"artifact": True})
+    """Digest of the reasoning and the answers (parquet)."""
+
+
+@dataclass(frozen=True)
 class TestScores:
     """All that was measured by one test of a suite."""
 
@@ -217,6 +230,8 @@ class TestScores:
     """Digest of all that the answers depend on beside the model; empty: the answers are not used again."""
     unanswered: int = 0
     """Answers from which nothing could be extracted."""
+    step_by_step: StepByStepScores | None = None
+    """None: the test asks for no reasoning."""
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,14 @@ class TestKind(StrEnum):
 
 
 @dataclass(frozen=True)
+class StepByStep:
+    """A second answer to each prompt, after reasoning step by step."""
+
+    max_tokens: int = 256
+    """Tokens of the reasoning at most."""
+
+
+@dataclass(frozen=True)
 class RecordsTest:
     """Test by records with reference answers."""
 
@@ -43,6 +51,8 @@ class RecordsTest:
     multi_turn: bool = False
     """Whether each message of a user is asked in turn, after the model's own answers."""
     noise: Noise | None = None
+    step_by_step: StepByStep | None = None
+    """Whether the candidate also answers after reasoning; None: it does not."""
     content: Literal["records"] = "records"
 
 
@@ -175,10 +185,8 @@ def _check_test(test: SuiteTest, metrics: Sequence[str]) -> None:
     if test.metric and test.metric not in metrics:
         raise BadSuite(f"metric must be one of {', '.join(metrics)}, not {test.metric[:64]!r}.", "metric")
     match test.content:
-        case RecordsTest(digest, _, noise):
-            _check_digest(digest, "records.digest")
-            if noise is not None:
-                _check_noise(noise)
+        case RecordsTest():
+            _check_records(test.content)
         case HarnessTest():
             _check_harness(test.content)
         case CodeTest():
@@ -188,6 +196,24 @@ def _check_test(test: SuiteTest, metrics: Sequence[str]) -> None:
 def _check_digest(digest: str, field: str) -> None:
     if not _DIGEST.fullmatch(digest):
         raise BadSuite("digest must be the digest of a blob: upload the file first.", field)
+
+
+def _check_records(test: RecordsTest) -> None:
+    _check_digest(test.digest, "records.digest")
+    if test.noise is not None:
+        _check_noise(test.noise)
+    reasoning = test.step_by_step
+    if reasoning is None:
+        return
+    if test.multi_turn:
+        raise BadSuite(
+            "step_by_step and multi_turn exclude each other: leave one out.", "records.step_by_step"
+        )
+    if not 1 <= reasoning.max_tokens <= MAX_ANSWER_TOKENS:
+        raise BadSuite(
+            f"max_tokens must be 1 to {MAX_ANSWER_TOKENS:,}, not {reasoning.max_tokens}.",
+            "records.step_by_step.max_tokens",
+        )
 
 
 def _check_noise(noise: Noise) -> None:

@@ -198,8 +198,9 @@ class _ProgressReporter:
         self._report(self._done, message)
 
     def advancing(self, message: str) -> Callable[[int], None]:
-        """Return a callback for one pass; it gets the number of texts of the pass that are done."""
+        """Report the beginning of a pass; return a callback that gets the number of texts of the pass that are done."""
         before = self._done
+        self._report(before, message)
 
         def advance(done: int) -> None:
             self._done = before + done

@@ -198,9 +198,27 @@ def _suite(suite: SuiteScores, words: _Words) -> Iterable[str]:
     ]
     head = ("test", "kind", "records", "metric", "candidate", "reference", "difference")
     yield _table("Tests with 95 % confidence intervals", head, rows) if rows else ""
+    yield from _step_by_step(suite, words)
     for test in suite.tests:
         for name, why in test.unmeasured.items():
             yield f"<p>{escape(test.test)}: {escape(metric_title(name or test.metric))} has no value. {escape(why)}</p>"
+
+
+def _step_by_step(suite: SuiteScores, words: _Words) -> Iterable[str]:
+    """Yield the scores with and without reasoning of the tests that ask for it."""
+    rows = [
+        (
+            test.test,
+            metric_title(name),
+            *(words.span(name, each) for each in (test.candidate, reasoned.candidate)),
+            words.span(name, reasoned.differences, "+"),
+        )
+        for test in suite.tests
+        if (reasoned := test.step_by_step) is not None
+        for name in sorted(reasoned.candidate, key=lambda each: (each != test.metric, each))
+    ]
+    head = ("test", "metric", "without", "step by step", "difference")
+    yield _table("Candidate with and without reasoning step by step", head, rows) if rows else ""
 
 
 def _scores(answerers: Mapping[str, Scores], words: _Words) -> str:

@@ -763,6 +763,7 @@ class ScoringOutcome(_message.Message):
         UNANSWERED_FIELD_NUMBER: _builtins.int
         REFERENCE_ANSWERS_FIELD_NUMBER: _builtins.int
         ANSWER_SETTINGS_FIELD_NUMBER: _builtins.int
+        STEP_BY_STEP_FIELD_NUMBER: _builtins.int
         test: _builtins.str
         """Name of the test."""
         kind: _builtins.str
@@ -797,6 +798,10 @@ class ScoringOutcome(_message.Message):
         def unmeasured(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
             """Why a metric has no value, by its name; the empty name stands for the whole test."""
 
+        @_builtins.property
+        def step_by_step(self) -> Global___ScoringOutcome.StepByStepScores:
+            """Scores of the candidate's answers after reasoning. Not set: the test does not ask for it."""
+
         def __init__(
             self,
             *,
@@ -813,10 +818,115 @@ class ScoringOutcome(_message.Message):
             unanswered: _builtins.int = ...,
             reference_answers: _builtins.str = ...,
             answer_settings: _builtins.str = ...,
+            step_by_step: Global___ScoringOutcome.StepByStepScores | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["step_by_step", b"step_by_step"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_settings", b"answer_settings", "answers", b"answers", "candidate", b"candidate", "differences", b"differences", "difficulty", b"difficulty", "kind", b"kind", "metric", b"metric", "records", b"records", "reference", b"reference", "reference_answers", b"reference_answers", "step_by_step", b"step_by_step", "test", b"test", "unanswered", b"unanswered", "unmeasured", b"unmeasured"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class StepByStepScores(_message.Message):
+        """Scores of answers after reasoning."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        @_typing.final
+        class CandidateEntry(_message.Message):
+            DESCRIPTOR: _descriptor.Descriptor
+
+            KEY_FIELD_NUMBER: _builtins.int
+            VALUE_FIELD_NUMBER: _builtins.int
+            key: _builtins.str
+            @_builtins.property
+            def value(self) -> Global___ScoringOutcome.Interval: ...
+            def __init__(
+                self,
+                *,
+                key: _builtins.str = ...,
+                value: Global___ScoringOutcome.Interval | None = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        @_typing.final
+        class DifferencesEntry(_message.Message):
+            DESCRIPTOR: _descriptor.Descriptor
+
+            KEY_FIELD_NUMBER: _builtins.int
+            VALUE_FIELD_NUMBER: _builtins.int
+            key: _builtins.str
+            @_builtins.property
+            def value(self) -> Global___ScoringOutcome.Interval: ...
+            def __init__(
+                self,
+                *,
+                key: _builtins.str = ...,
+                value: Global___ScoringOutcome.Interval | None = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        @_typing.final
+        class UnmeasuredEntry(_message.Message):
+            DESCRIPTOR: _descriptor.Descriptor
+
+            KEY_FIELD_NUMBER: _builtins.int
+            VALUE_FIELD_NUMBER: _builtins.int
+            key: _builtins.str
+            value: _builtins.str
+            def __init__(
+                self,
+                *,
+                key: _builtins.str = ...,
+                value: _builtins.str = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        CANDIDATE_FIELD_NUMBER: _builtins.int
+        DIFFERENCES_FIELD_NUMBER: _builtins.int
+        UNMEASURED_FIELD_NUMBER: _builtins.int
+        UNANSWERED_FIELD_NUMBER: _builtins.int
+        ANSWERS_FIELD_NUMBER: _builtins.int
+        unanswered: _builtins.int
+        """Number of answers from which nothing could be extracted."""
+        answers: _builtins.str
+        """Digest of the reasoning and the answers."""
+        @_builtins.property
+        def candidate(self) -> _containers.MessageMap[_builtins.str, Global___ScoringOutcome.Interval]:
+            """Metrics of the candidate by name."""
+
+        @_builtins.property
+        def differences(self) -> _containers.MessageMap[_builtins.str, Global___ScoringOutcome.Interval]:
+            """Metrics with reasoning minus those without, paired, by name."""
+
+        @_builtins.property
+        def unmeasured(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+            """Why a metric has no value, by its name."""
+
+        def __init__(
+            self,
+            *,
+            candidate: _abc.Mapping[_builtins.str, Global___ScoringOutcome.Interval] | None = ...,
+            differences: _abc.Mapping[_builtins.str, Global___ScoringOutcome.Interval] | None = ...,
+            unmeasured: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+            unanswered: _builtins.int = ...,
+            answers: _builtins.str = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_settings", b"answer_settings", "answers", b"answers", "candidate", b"candidate", "differences", b"differences", "difficulty", b"difficulty", "kind", b"kind", "metric", b"metric", "records", b"records", "reference", b"reference", "reference_answers", b"reference_answers", "test", b"test", "unanswered", b"unanswered", "unmeasured", b"unmeasured"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "candidate", b"candidate", "differences", b"differences", "unanswered", b"unanswered", "unmeasured", b"unmeasured"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 

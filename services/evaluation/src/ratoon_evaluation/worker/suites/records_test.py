@@ -41,6 +41,15 @@ class RecordsOfTask:
         self._answers: dict[str, Any] = {}
 
     @property
+    def part(self) -> Part:
+        """Records of the test, with the errors in them."""
+        return self._domain.test
+
+    def answers_of(self, role: str) -> Any:
+        """Return the answers of a model."""
+        return self._answers[role]
+
+    @property
     def count(self) -> int:
         """Number of prompts for each model."""
         return sum(map(len, self._conversations)) if self._multi_turn else len(self._domain.test)
@@ -120,7 +129,12 @@ def noisy(part: Part, noise: Noise) -> Part:
         replace(record, turns=tuple(_noisy(turn, noise, record_id) for turn in record.turns))
         for record, record_id in zip(part.records, part.record_ids, strict=True)
     ]
-    changed = part_of(_derived(part.digest, json.dumps(asdict(noise), sort_keys=True)), records)
+    return with_records(part, json.dumps(asdict(noise), sort_keys=True), records)
+
+
+def with_records(part: Part, change: str, records: Sequence[Record]) -> Part:
+    """Return the part with other prompts; its digest names the change."""
+    changed = part_of(_derived(part.digest, change), records)
     return replace(part, digest=changed.digest, texts=changed.texts, examples=changed.examples)
 
 

@@ -15,6 +15,7 @@ from ratoon_evaluation.domain.errors import BadSuite
 from ratoon_evaluation.domain.scores import SuiteScores, TestScores
 from ratoon_evaluation.domain.suites import CodeTest, HarnessTest, RecordsTest, SuiteTest, TestKind
 from ratoon_evaluation.suite_messages import requested_test
+from ratoon_evaluation.worker.kinds.table import KINDS
 from ratoon_evaluation.worker.parts import UnusablePart
 from ratoon_evaluation.worker.passes import roles, settings_of_compute
 from ratoon_evaluation.worker.prompts import BadChatTemplate
@@ -24,6 +25,7 @@ from ratoon_evaluation.worker.suites.code_test import ProblemsOfCode
 from ratoon_evaluation.worker.suites.failures import TestFailed
 from ratoon_evaluation.worker.suites.harness_test import TaskOfHarness
 from ratoon_evaluation.worker.suites.records_test import RecordsOfTask
+from ratoon_evaluation.worker.suites.step_by_step import ReasonedRecords, paired_spec
 from ratoon_evaluation.worker.suites.tests import Advance, Model, Runner
 
 _SUITES = "suites"
@@ -122,6 +124,9 @@ class SuiteJob:
 
     def _content(self, test: SuiteTest) -> Runner:
         match test.content:
+            case RecordsTest(step_by_step=reasoning) if reasoning:
+                paired = KINDS[task_of_spec(self._spec).kind].evaluator(paired_spec(self._spec), self._store)
+                return ReasonedRecords(test.content, reasoning, self._evaluator, paired, self._store)
             case RecordsTest():
                 return RecordsOfTask(test.content, self._evaluator, self._store)
             case HarnessTest():
