@@ -16,6 +16,11 @@ from ratoon_evaluation.worker.decoding import Decoding, penalised, sampled
 from ratoon_evaluation.worker.generator import Generator, Prompt, first_stop
 from ratoon_evaluation.worker.models import LoadedModel
 from ratoon_evaluation.worker.prompts import BadChatTemplate, Prompts
+from ratoon_evaluation.worker.suites.likelihood import Texts
+from ratoon_training.domain.recipes import TrainOn
+from ratoon_training.worker.conversations import samples_of
+from ratoon_training.worker.text import of_base
+from services.training.tests.integration.templates import ENDS, TEMPLATES, write_tokenizer
 
 LICENSE = (Path(__file__).parents[4] / "LICENSE").read_text()
 PARAGRAPHS = [" ".join(each.split()) for each in LICENSE.split("\n\n") if len(each) > 60][:24]
@@ -262,6 +267,46 @@ def test_prompts_are_those_of_the_template_with_tools_and_one_beginning(tokenize
     text = tokenizer.decode(ids)
     assert "You are brief." in text
     assert '"at": "Rome"' in text
+
+
+SPOKEN = (Turn("user", "How are you?"), Turn("assistant", " Fine, \nthanks "), Turn("user", "Weather?"))
+BRIEF = Turn("system", "Be brief.")
+
+
+@pytest.mark.parametrize("adds_bos", [False, True])
+@pytest.mark.parametrize(
+    ("name", "record"),
+    [
+        *((name, Record(SPOKEN, ("Rain.",))) for name in TEMPLATES),
+        *((name, Record((BRIEF, *SPOKEN), ("Rain.",))) for name in TEMPLATES if name != "gemma"),
+        *((name, Record(CHAT.turns, CHAT.answers, tools=CHAT.tools)) for name in ("llama", "qwen")),
+    ],
+)
+def test_prompts_and_references_are_what_training_learns(tmp_path, name, record, adds_bos):
+    """T02, T09: the same tokens in training and evaluation, whatever a template or a tokenizer adds."""
+    write_tokenizer(tmp_path, TEMPLATES[name], adds_bos=adds_bos)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    prompts = Prompts(tokenizer, [tokenizer.convert_tokens_to_ids(ENDS[name])])
+    prompt = prompts.prompt(record)
+    answered = [*prompt, *prompts.answer(record, record.answers[0], prompt)]
+    *_, learned = samples_of(of_base(tmp_path), record, TrainOn.ALL_ASSISTANT_TURNS)
+    assert learned.ids[: len(answered)] == answered
+    assert not any(learned.targets[: len(prompt)][-4:])
+    assert tokenizer.decode(answered).count("Be brief.") == (BRIEF in record.turns)
+
+
+@pytest.mark.parametrize("text", ["Hi there", "<s>Hi there"])
+def test_a_plain_text_has_one_beginning(tokenizer, text):
+    """T02: as it is, with its own beginning, and as a context before a continuation."""
+    texts = Texts(tokenizer)
+    assert tokenizer.bos_token_id == 1
+    before, following = texts.pair(text, " you")
+    for ids in (texts.encode(text), before):
+        assert (ids[0], ids.count(1)) == (1, 1)
+    assert following
+    assert 1 not in following
+    assert texts.pair("", "Hi")[0] == [1]
+    assert 1 not in texts.pair("", "Hi")[1]
 
 
 def test_a_reference_is_the_rest_of_the_conversation_up_to_its_end(tokenizer):
