@@ -26,6 +26,7 @@ from ratoon_flywheel.application.ports import VersionVotes
 from ratoon_flywheel.domain.consent import Consent
 from ratoon_flywheel.domain.signals.features import ExchangeFeatures, features
 from ratoon_flywheel.domain.signals.feedback import FeedbackLabel, Preference, answer_digest
+from ratoon_flywheel.domain.signals.shadows import ShadowAnswer, ShadowMark, Switch
 from ratoon_flywheel.domain.signals.traffic import Answer, TrafficSegment, caller_mark, content_digest
 
 TASK = Classify(("ham", "spam"))
@@ -313,3 +314,96 @@ def test_of_preferences_and_outcomes_the_latest_counts_and_all_goes_with_its_ans
         INDEX.forget(tx, P, f"{P}/trafficSegments/s", ["a"], [])
         assert not INDEX.preferences(tx, P, None)
         assert not INDEX.outcomes(tx, P, NOW, NOW + timedelta(seconds=9))
+
+
+V2 = f"{P}/models/mail/versions/v1.1"
+SWITCH = Switch("rollout", f"{P}/deployments/mail", NOW, V2, V1, reference_outcome="price")
+
+
+def shadow(id: str, of: str, seconds: float = 0.0, **fields: object) -> ShadowAnswer:
+    known = ShadowAnswer(
+        *(id, of, f"{P}/trafficSegments/s", SWITCH.deployment, V2, V1, NOW + timedelta(seconds=seconds)),
+        *("spam", True, 3.0, 2.0, 7, 5),
+    )
+    return replace(known, **fields)
+
+
+def ids_of(store: Store, **changes: object) -> list[str]:
+    with store.read() as tx:
+        return [each.answer_id for each in INDEX.shadows(tx, P, replace(SWITCH, **changes), 9)]
+
+
+def test_shadow_answers_are_stored_once_and_those_of_a_rollout_are_returned(store):
+    others = (
+        shadow("early", "a", -1),
+        shadow("of-others", "a", live_version=f"{P}/models/mail/versions/v0.9"),
+        shadow("elsewhere", "a", deployment=f"{P}/deployments/other"),
+    )
+    both = shadow("s2", "a", 1), shadow("s1", "b", version=V1, live_version=V2, succeeded=False)
+    with store.write() as tx:
+        INDEX.add_shadows(tx, P, [*both, *others])
+        INDEX.add_shadows(tx, P, [replace(both[0], tokens=99)])
+        assert INDEX.shadows(tx, P, SWITCH, 9) == list(reversed(both))
+        assert INDEX.shadows(tx, P, SWITCH, 1) == [both[0]]
+        assert INDEX.shadowed_deployments(tx, P) == sorted({SWITCH.deployment, others[2].deployment})
+        assert INDEX.shadows(tx, "projects/other", SWITCH, 9) == []
+    assert ids_of(store, until=NOW + timedelta(seconds=1)) == ["s1"]
+    assert ids_of(store, since=NOW + timedelta(seconds=1)) == ["s2"]
+
+
+def test_what_is_right_is_known_by_feedback_and_outcomes_that_may_be_used(store):
+    with store.write() as tx:
+        INDEX.add(tx, P, [answer(id) for id in "abcdef"])
+        INDEX.add_shadows(tx, P, [shadow(f"s{id}", id, n) for n, id in enumerate("abcdef")])
+        INDEX.add_shadows(tx, P, [shadow("failed", "a", 9, succeeded=False)])
+        INDEX.put_feedback(tx, P, feedback("a"))
+        for id, consent in (("b", Consent.EVALUATION), ("c", Consent.NONE)):
+            INDEX.put_feedback(tx, P, replace(feedback(id, correction="spam"), consent=consent))
+        for id, name, consent in (
+            ("d", "price", Consent.TRAINING),
+            ("e", "price", Consent.NONE),
+            ("f", "clicks", Consent.TRAINING),
+        ):
+            INDEX.put_outcomes(tx, P, id, NOW, {name: 2.5}, consent)
+        known = INDEX.known_shadows(tx, P, SWITCH, 9)
+        newest = INDEX.known_shadows(tx, P, SWITCH, 1)
+    assert [(each.live.answer_id, each.shadow.answer_id, each.outcome) for each in known] == [
+        ("a", "sa", None),
+        ("b", "sb", None),
+        ("d", "sd", 2.5),
+    ]
+    assert [each.feedback and each.feedback.correction for each in known] == ["", "spam", None]
+    assert newest == known[-1:]
+
+
+def test_news_of_shadow_answers_are_newer_ones_and_feedback_on_what_they_shadow(store):
+    with store.write() as tx:
+        INDEX.put_feedback(tx, P, feedback("a"))
+        assert INDEX.shadow_mark(tx, P) == ShadowMark()
+        assert not INDEX.has_shadow_news(tx, P, ShadowMark())
+        INDEX.add_shadows(tx, P, [shadow("s", "a")])
+        assert INDEX.has_shadow_news(tx, P, ShadowMark())
+        mark = INDEX.shadow_mark(tx, P)
+        assert not INDEX.has_shadow_news(tx, P, mark)
+        INDEX.put_feedback(tx, P, feedback("other"))
+        assert not INDEX.has_shadow_news(tx, P, mark)
+        INDEX.put_feedback(tx, P, feedback("a", 1))
+        assert INDEX.has_shadow_news(tx, P, mark)
+        mark = INDEX.shadow_mark(tx, P)
+        INDEX.put_outcomes(tx, P, "a", NOW, {"price": 1.0})
+        assert INDEX.has_shadow_news(tx, P, mark)
+
+
+def test_shadow_answers_are_forgotten_pruned_and_respelled_as_answers_are(store):
+    with store.write() as tx:
+        INDEX.add_shadows(tx, P, [shadow(f"s{id}", id, n) for n, id in enumerate("abcd")])
+        INDEX.respell(tx, P, "spam", "Spam")
+        assert {each.label for each in INDEX.shadows(tx, P, SWITCH, 9)} == {"Spam"}
+        INDEX.forget(tx, P, "segment", ["a", "sb"], [])
+    assert ids_of(store) == ["sc", "sd"]
+    with store.write() as tx:
+        INDEX.prune(tx, P, NOW + timedelta(seconds=3), 9)
+    assert ids_of(store) == ["sd"]
+    with store.write() as tx:
+        INDEX.forget_all(tx, P)
+    assert ids_of(store) == []
