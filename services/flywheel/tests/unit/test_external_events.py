@@ -1,12 +1,18 @@
 """An external event starts one run of a policy that expects it, within budget, cool-down and concurrency."""
 
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from ratoon.operations.operations import Claim, Operations
+from ratoon.operations.operations import Claim, Operations, Step
 from ratoon.service.compute import JobDevices
 from ratoon.storage.database import Database
 from ratoon.storage.paging import PageTokens
@@ -384,3 +390,73 @@ def test_the_budget_of_the_project_holds_for_events(flywheel):
 def _decision_of(flywheel):
     observed = flywheel.observed()
     return observed.signals, observed.history, flywheel.clock.now()
+
+
+class Events(RuleBasedStateMachine):
+    """Events arrive, again and in any order; replicas decide by what they observed earlier, and some of them crash."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flywheel = Flywheel(Database("sqlite://"))
+        self.policy = replace(self.flywheel.policy(), cooldown_seconds=60.0, budget_runs=3)
+        with self.flywheel.store.write() as tx:
+            tx.save(self.policy)
+        self.steps: list[Step[Policy]] = []
+        self.accepted: set[str] = set()
+
+    @rule(number=st.integers(0, 9))
+    def receive(self, number):
+        self.accepted.add(self.flywheel.receive(event(f"e-{number}")).name)
+
+    @rule()
+    def observe(self):
+        flywheel = self.flywheel
+        self.steps.append(
+            flywheel.procedure.step(flywheel.policy(), flywheel.observed(), flywheel.clock.now())
+        )
+
+    @precondition(lambda self: self.steps)
+    @rule(data=st.data(), crashes=st.booleans())
+    def act(self, data, crashes):
+        """Act by one of the observations, however old; a crash undoes the transaction."""
+        step = data.draw(st.sampled_from(self.steps))
+        begin = self.flywheel.operations.begin
+        if crashes:
+            self.flywheel.operations.begin = _crash
+        for action in step.actions:
+            with suppress(Crash):
+                self.flywheel.procedure.act(step.resource, action, Claim(POLICY.name, 1))
+        self.flywheel.operations.begin = begin
+
+    @rule(seconds=st.sampled_from([1, 30, 61, 86_400]))
+    def wait(self, seconds):
+        self.flywheel.clock.advance(float(seconds))
+
+    @rule(state=st.sampled_from([State.SUCCEEDED, State.FAILED, State.CANCELLED, State.REFUSED]))
+    def end_runs(self, state):
+        with self.flywheel.store.write() as tx:
+            for run in tx.all(PipelineRun, PROJECT):
+                if not run.state.ended:
+                    tx.save(replace(run, state=state, end_time=self.flywheel.clock.now()))
+
+    @invariant()
+    def every_event_is_stored_once_and_taken_once(self):
+        events = self.flywheel.events()
+        assert {each.name for each in events} == self.accepted
+        taken = Counter(each.pipeline_run for each in events if each.pipeline_run)
+        assert taken == {run.name: run.event_count for run in self.flywheel.runs()}
+
+    @invariant()
+    def runs_follow_each_other_within_the_rules(self):
+        runs = self.flywheel.runs()
+        assert sum(not run.state.ended for run in runs) <= 1
+        assert len(runs) <= self.policy.budget_runs
+        for before, after in pairwise(runs):
+            assert (after.create_time - before.end_time).total_seconds() >= self.policy.cooldown_seconds
+
+    def teardown(self):
+        self.flywheel.store.database.close()
+
+
+TestEvents = Events.TestCase
+TestEvents.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
