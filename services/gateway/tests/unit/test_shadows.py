@@ -55,8 +55,7 @@ async def idle(shadows: Shadows) -> None:
     [
         (Reply(answer(" spam ")), ShadowOutcome.SAME, 202),
         (Reply(answer("ham")), ShadowOutcome.DIFFERENT, 202),
-        (Reply(b"closed", status=503), ShadowOutcome.FAILED, 502),
-        (Reply(answer("spam"), signed=VERSION.format("v1.1")), ShadowOutcome.FAILED, 502),
+        (Reply(b"broken", status=500), ShadowOutcome.FAILED, 502),
         (EngineLost(), ShadowOutcome.FAILED, 502),
         (Reply(b"half", EngineLost()), ShadowOutcome.FAILED, 502),
         (Reply(b"x" * (1 << 20), b"x"), ShadowOutcome.FAILED, 502),
@@ -81,6 +80,29 @@ def test_the_other_version_answers_the_same_request(script, outcome, status):
     live = Live("id~new", VERSION.format("v1.1"), 12.0)
     assert captured.shadow_of == live
     assert (captured.raw == b"") is (status == 502), "a broken answer is no answer"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(b"closed", status=503),
+        Reply(b"unknown", status=404),
+        Reply(answer("spam"), signed=VERSION.format("v1.1")),
+    ],
+    ids=["closed", "unloaded", "another-version"],
+)
+def test_an_engine_that_does_not_serve_the_version_any_more_is_no_failure_of_it(reply):
+    async def run():
+        capture, counted = Capture(), Counted()
+        shadows = Shadows(Engines(old=[reply]), capture, FakeClock(), 1.0, counted)
+        shadows.offer(original(answer("spam")))
+        await idle(shadows)
+        return capture, counted
+
+    capture, counted = asyncio.run(run())
+    assert counted == [("v1.0", ShadowOutcome.FAILED)]
+    assert not capture.answered
+    assert not capture.open
 
 
 def test_what_is_too_much_is_dropped_and_the_end_cancels_the_rest():

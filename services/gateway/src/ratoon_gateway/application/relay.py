@@ -42,7 +42,16 @@ from ratoon_gateway.domain.capture import (
 from ratoon_gateway.domain.completions import CompletionRequest, engine_body, longest_text
 from ratoon_gateway.domain.engine_errors import ERROR_EVENT, engine_error, stream_error
 from ratoon_gateway.domain.errors import EngineTimeout, GatewayError, NoEngine
-from ratoon_gateway.domain.routes import SIGNATURE, ModelName, Route, Target, choose, comparison, find_route
+from ratoon_gateway.domain.routes import (
+    SIGNATURE,
+    ModelName,
+    Route,
+    Target,
+    choose,
+    comparison,
+    find_route,
+    refuses,
+)
 from ratoon_gateway.domain.shares import Turn
 from ratoon_gateway.domain.traffic import Outcome, Traffic, caller_fingerprint
 
@@ -57,8 +66,6 @@ _STATUSES = {
 }
 LOST = 502
 """Status in place of that of an engine that broke off."""
-_REFUSALS = (404, 503)
-"""An engine that is closed to new requests, or that no longer knows the model or the secret: the table was old."""
 _MAX_LOST = 3
 """Engines that one request may lose before it is taken to be the cause."""
 _MAX_ANSWERING = 1_000
@@ -438,9 +445,7 @@ def _body_for(exchange: Exchange) -> bytes:
 
 
 def _refuses(reply: Reply, target: Target) -> bool:
-    """Return True if the engine refused the request, or serves another version than the route table states."""
-    signed = reply.header(SIGNATURE)
-    return reply.status in _REFUSALS or (bool(signed) and signed != target.version.encode())
+    return refuses(target, reply.status, reply.header(SIGNATURE))
 
 
 async def _receive(exchange: Exchange) -> None:

@@ -15,7 +15,7 @@ from ratoon.process.clock import Clock
 from ratoon_gateway.application.ports import Capture, EngineLost, Engines, EngineSilent, EngineUnreachable
 from ratoon_gateway.domain.capture import CUT, MAX_ANSWER_BYTES, OK, SHADOW, Answered, Live, read_answer
 from ratoon_gateway.domain.completions import CompletionRequest, engine_body
-from ratoon_gateway.domain.routes import SIGNATURE, Route, Target, shadow_target
+from ratoon_gateway.domain.routes import SIGNATURE, Route, Target, refuses, shadow_target
 
 MAX_OPEN = 2
 TIMEOUT_S = 120.0
@@ -98,6 +98,10 @@ class Shadows:
             self._capture.forget(answer_id)
             raise
         seconds = self._clock.monotonic() - began
+        if raw is None:
+            self._capture.forget(answer_id)
+            self._count(deployment, target.version, ShadowOutcome.FAILED, seconds)
+            return
         outcome, tokens = ShadowOutcome.FAILED, 0
         if raw:
             outcome, tokens = await asyncio.to_thread(_compared, original, raw)
@@ -117,15 +121,17 @@ class Shadows:
             )
         )
 
-    async def _received(self, original: Original, target: Target, answer_id: str) -> bytes:
-        """Return the whole answer; empty if the engine refuses, serves another version, or writes too much."""
+    async def _received(self, original: Original, target: Target, answer_id: str) -> bytes | None:
+        """Return the whole answer, empty if the engine fails or writes too much; None if it does not serve the version.
+
+        The route may be older than the end of a rollout.
+        """
         body = engine_body(original.request, target.served_name, {**dict(target.defaults), "priority": _LAST})
         reply = await self._engines.send(target, original.request.path, answer_id, body)
         chunks, size = [], 0
-        signed = reply.header(SIGNATURE)
         try:
-            if signed and signed != target.version.encode():
-                return b""
+            if refuses(target, reply.status, reply.header(SIGNATURE)):
+                return None
             while reply.status == OK and (chunk := await reply.next()):
                 chunks.append(chunk)
                 size += len(chunk)

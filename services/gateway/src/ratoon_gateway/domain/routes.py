@@ -9,6 +9,8 @@ from ratoon_gateway.domain.errors import BadRequest, ModelNotFound
 
 T = TypeVar("T")
 ANY_PROJECT = "-"
+_REFUSALS = (404, 503)
+"""An engine that is closed to new requests, or that no longer knows the model or the secret: the table was old."""
 SIGNATURE = b"x-ratoon-version"
 """Header with the version that an engine serves; it detects a swap that the route table does not contain yet."""
 
@@ -173,6 +175,11 @@ def shadow_target(route: Route, answered: Target) -> Target | None:
     """
     others = [target for target in route.targets if target.version != answered.version]
     return max(others, key=lambda target: target.weight, default=None)
+
+
+def refuses(target: Target, status: int, signature: bytes) -> bool:
+    """Return whether an engine refused a request, or serves another version than the route table states."""
+    return status in _REFUSALS or (bool(signature) and signature != target.version.encode())
 
 
 def arm_of(route: Route, user: str) -> str:
