@@ -1260,6 +1260,7 @@ class PoliciesResource:
         dry_run: bool | None = None,
         event_filters: Sequence[PolicyEventFilter] | None = None,
         sources: Sequence[str] | None = None,
+        new_data_count: int | None = None,
         policy_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -1306,6 +1307,10 @@ class PoliciesResource:
                 an event starts it; at most 100. Such a run does not wait for feedback. Empty: it retrains on
                 corrected traffic, as each other run of a policy does, once there are `min_feedback` answers
                 for it.
+            new_data_count: Number of new corrected or confirmed answers from which a run starts even without
+                drift or errors. Answers are new if no version has learned from them, and if they did not
+                suffice for a version that was refused or rolled back. No single caller decides. At most
+                1,000,000. Default: 0, never.
             policy_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the
                 first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -1333,6 +1338,7 @@ class PoliciesResource:
                         "dryRun": dry_run,
                         "eventFilters": event_filters,
                         "sources": sources,
+                        "newDataCount": new_data_count,
                     }
                 ),
                 repeatable=True,
@@ -1418,6 +1424,7 @@ class PoliciesResource:
         dry_run: bool | Omit | None = omit,
         event_filters: Sequence[PolicyEventFilter] | Omit = omit,
         sources: Sequence[str] | Omit = omit,
+        new_data_count: int | Omit = omit,
         etag: str | Omit = omit,
         timeout: float | None = None,
     ) -> Policy:
@@ -1462,6 +1469,10 @@ class PoliciesResource:
                 an event starts it; at most 100. Such a run does not wait for feedback. Empty: it retrains on
                 corrected traffic, as each other run of a policy does, once there are `min_feedback` answers
                 for it.
+            new_data_count: Number of new corrected or confirmed answers from which a run starts even without
+                drift or errors. Answers are new if no version has learned from them, and if they did not
+                suffice for a version that was refused or rolled back. No single caller decides. At most
+                1,000,000. Default: 0, never.
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
                 refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
@@ -1486,6 +1497,7 @@ class PoliciesResource:
                         "dryRun": dry_run,
                         "eventFilters": event_filters,
                         "sources": sources,
+                        "newDataCount": new_data_count,
                         "etag": etag,
                     }
                 ),
@@ -1520,6 +1532,7 @@ class AsyncPoliciesResource:
         dry_run: bool | None = None,
         event_filters: Sequence[PolicyEventFilter] | None = None,
         sources: Sequence[str] | None = None,
+        new_data_count: int | None = None,
         policy_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -1566,6 +1579,10 @@ class AsyncPoliciesResource:
                 an event starts it; at most 100. Such a run does not wait for feedback. Empty: it retrains on
                 corrected traffic, as each other run of a policy does, once there are `min_feedback` answers
                 for it.
+            new_data_count: Number of new corrected or confirmed answers from which a run starts even without
+                drift or errors. Answers are new if no version has learned from them, and if they did not
+                suffice for a version that was refused or rolled back. No single caller decides. At most
+                1,000,000. Default: 0, never.
             policy_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the
                 first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -1593,6 +1610,7 @@ class AsyncPoliciesResource:
                         "dryRun": dry_run,
                         "eventFilters": event_filters,
                         "sources": sources,
+                        "newDataCount": new_data_count,
                     }
                 ),
                 repeatable=True,
@@ -1678,6 +1696,7 @@ class AsyncPoliciesResource:
         dry_run: bool | Omit | None = omit,
         event_filters: Sequence[PolicyEventFilter] | Omit = omit,
         sources: Sequence[str] | Omit = omit,
+        new_data_count: int | Omit = omit,
         etag: str | Omit = omit,
         timeout: float | None = None,
     ) -> Policy:
@@ -1722,6 +1741,10 @@ class AsyncPoliciesResource:
                 an event starts it; at most 100. Such a run does not wait for feedback. Empty: it retrains on
                 corrected traffic, as each other run of a policy does, once there are `min_feedback` answers
                 for it.
+            new_data_count: Number of new corrected or confirmed answers from which a run starts even without
+                drift or errors. Answers are new if no version has learned from them, and if they did not
+                suffice for a version that was refused or rolled back. No single caller decides. At most
+                1,000,000. Default: 0, never.
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
                 refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
@@ -1746,6 +1769,7 @@ class AsyncPoliciesResource:
                         "dryRun": dry_run,
                         "eventFilters": event_filters,
                         "sources": sources,
+                        "newDataCount": new_data_count,
                         "etag": etag,
                     }
                 ),

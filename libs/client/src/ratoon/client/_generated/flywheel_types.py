@@ -590,6 +590,13 @@ class Policy(Message):
     policy does, once there are `min_feedback` answers for it.
     """
 
+    new_data_count: int = 0
+    """Number of new corrected or confirmed answers from which a run starts even without drift or errors.
+
+    Answers are new if no version has learned from them, and if they did not suffice for a version that
+    was refused or rolled back. No single caller decides. At most 1,000,000. Default: 0, never.
+    """
+
 
 class PipelineRunState(OpenEnum):
     """State of a pipeline run."""
@@ -642,6 +649,9 @@ class PipelineRunTrigger(OpenEnum):
 
     EVENT = "TRIGGER_EVENT"
     """Started by a policy: an external event that it expects was received."""
+
+    NEW_DATA = "TRIGGER_NEW_DATA"
+    """Started by a policy: there are enough new corrected or confirmed answers."""
 
 
 class PipelineRunStage(Message):
