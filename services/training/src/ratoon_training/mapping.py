@@ -141,6 +141,7 @@ def _recipe(value: Recipe) -> pb.Recipe:
         dtype=pb.Recipe.Dtype.Value(f"DTYPE_{value.dtype}"),
         gradient_accumulation=value.gradient_accumulation,
         gradient_checkpointing=value.gradient_checkpointing,
+        new_tokens=value.new_tokens,
         **_text_settings(value),
     )
 
@@ -194,6 +195,7 @@ def _recipe_spec(message: pb.Recipe) -> RecipeSpec:
         dtype=Dtype(pb.Recipe.Dtype.Name(message.dtype).removeprefix("DTYPE_")) if message.dtype else None,
         gradient_accumulation=message.gradient_accumulation,
         gradient_checkpointing=message.gradient_checkpointing,
+        new_tokens=tuple(message.new_tokens),
     )
 
 

@@ -142,6 +142,12 @@ def test_a_recipe_survives_its_message(recipe, tmp_path):
     assert TrainingTask.of_spec(SPEC_OF_0_1 | {"recipe": written}, tmp_path).recipe == recipe
 
 
+def test_new_tokens_reach_the_worker(tmp_path):
+    recipe = replace(CHAT, method=Method.CONTINUE, new_tokens=("kubelet", "rate limit"))
+    values = to_json(recipe_message(recipe))
+    assert TrainingTask.of_spec(SPEC_OF_0_1 | {"recipe": values}, tmp_path).recipe == recipe
+
+
 def test_a_worker_reads_a_spec_of_the_release_before(tmp_path):
     task = TrainingTask.of_spec(SPEC_OF_0_1 | {"work": "/jobs/w"}, tmp_path)
     assert task == TrainingTask(

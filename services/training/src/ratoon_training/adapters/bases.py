@@ -53,6 +53,7 @@ class StoredModels:
             self._text(files, "chat_template.jinja").startswith(_OWN_TEMPLATE),
             task_of_json(recipe["task"]) if recipe.get("task") else None,
             shape_of(architecture, inspection.config, tensors),
+            inspection.tokens,
         )
 
     def _whole_tensors(self, inspection: Inspection, recipe: Mapping[str, Any]) -> Mapping[str, Tensor]:

@@ -92,7 +92,10 @@ class JobDrivers:
 
 def recipe_message(recipe: Recipe) -> TrainingRecipe:
     """Return the recipe as workers read it."""
-    message = from_json(TrainingRecipe, {**recipe.as_json(), "task": None})
+    values = {**recipe.as_json(), "task": None}
+    if recipe.new_tokens:
+        values["new_tokens"] = {"tokens": recipe.new_tokens}
+    message = from_json(TrainingRecipe, values)
     if recipe.task is not None:
         message.task.CopyFrom(message_of(recipe.task))
     return message

@@ -1,6 +1,6 @@
 """Commands of training."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ratoon.tasks.classify import Classify
 from ratoon.tasks.kinds import TaskSpec, supported
@@ -47,6 +47,7 @@ class RecipeSpec:
     dtype: Dtype | None = None
     gradient_accumulation: int = 0
     gradient_checkpointing: bool = False
+    new_tokens: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,12 +86,33 @@ class BaseModel:
     """Task that it was trained for here; None: classify, or not known."""
     shape: ModelShape | None = None
     """Shape that decides about memory; for an adapter, that of its base."""
+    tokens: int = 0
+    """Number of tokens of its tokenizer; 0: not known."""
+
+    def rows_with(self, new_tokens: int) -> int:
+        """Return the rows of the embeddings with new tokens: spare rows are used first."""
+        rows = self.architecture.vocab_size
+        return max(rows, (self.tokens or rows) + new_tokens) if new_tokens else rows
+
+    def shape_with(self, new_tokens: int) -> ModelShape | None:
+        """Return the shape with new tokens."""
+        more = self.rows_with(new_tokens) - self.architecture.vocab_size
+        if self.shape is None or not more:
+            return self.shape
+        matrices = 1 if self.architecture.tied else 2
+        return replace(
+            self.shape,
+            vocab_size=self.shape.vocab_size + more,
+            parameters=self.shape.parameters + more * matrices * self.shape.hidden_size,
+        )
 
 
 def recipe_of(spec: RecipeSpec, base: BaseModel | None) -> Recipe:
     """Return the complete, checked recipe: the request's values, else those of the base model or the method."""
     usual = Recipe()
     shape = base.architecture if base else _shape(spec)
+    if base:
+        shape = replace(shape, vocab_size=base.rows_with(len(spec.new_tokens)))
     method = spec.method or _method_for(base)
     task = base.task if base and base.task and spec.task == Classify() else spec.task
     kind = supported(KINDS, task, "Training")
@@ -128,6 +150,7 @@ def recipe_of(spec: RecipeSpec, base: BaseModel | None) -> Recipe:
         dtype=spec.dtype or usual.dtype,
         gradient_accumulation=spec.gradient_accumulation or usual.gradient_accumulation,
         gradient_checkpointing=spec.gradient_checkpointing,
+        new_tokens=spec.new_tokens,
     ).checked()
 
 

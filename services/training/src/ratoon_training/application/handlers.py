@@ -94,4 +94,5 @@ def _recipe(spec: RunSpec, bases: BaseModels) -> tuple[Recipe, ModelShape | None
             field="base_artifact_digest",
         )
     described = bases.describe(base) if base else None
-    return recipe_of(spec.recipe, described), described.shape if described else None
+    shape = described.shape_with(len(spec.recipe.new_tokens)) if described else None
+    return recipe_of(spec.recipe, described), shape

@@ -20,6 +20,8 @@ LR_PROCEDURE = "lr-procedure"
 """The sweep that looks for a learning rate before it trains."""
 USUAL_MAX_TOKENS = 1024
 """Default maximum of the tokens of a sample."""
+MAX_NEW_TOKENS = 10_000
+MAX_TOKEN_CHARS = 64
 SMALL_MODEL = 50_000_000
 """Parameters below which all weights of a base model learn at the rate of models from scratch."""
 
@@ -202,6 +204,8 @@ class Recipe:
     dtype: Dtype = Dtype.FLOAT32
     gradient_accumulation: int = 1
     """Parts in which a worker computes its share of a step, one after the other."""
+    new_tokens: tuple[str, ...] = ()
+    """Tokens that the base model's tokenizer and embeddings get in addition."""
     gradient_checkpointing: bool = False
     """True if activations are computed again in the backward pass instead of being kept."""
 
@@ -217,6 +221,8 @@ class Recipe:
         fields["method"] = Method(fields["method"])
         fields["labels"] = tuple(fields["labels"])
         fields["architecture"] = Architecture(**fields["architecture"])
+        tokens = fields.get("new_tokens") or ()
+        fields["new_tokens"] = tuple(tokens["tokens"] if isinstance(tokens, dict) else tokens)
         fields["dtype"] = Dtype(fields.get("dtype", Dtype.FLOAT32))
         if fields.get("task"):
             fields["task"] = task_of_json(fields["task"])
@@ -245,7 +251,12 @@ class Recipe:
 
 
 _TEXT_FIELDS = ("task", "train_on", "truncation", "max_tokens")
-_COMPUTATION = {"dtype": Dtype.FLOAT32, "gradient_accumulation": 1, "gradient_checkpointing": False}
+_COMPUTATION: dict[str, object] = {
+    "dtype": Dtype.FLOAT32,
+    "gradient_accumulation": 1,
+    "gradient_checkpointing": False,
+    "new_tokens": (),
+}
 
 
 def task_of_json(value: dict[str, Any]) -> TaskSpec:
@@ -289,7 +300,32 @@ def iterations(samples: int, batch_size: int) -> int:
 def _limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
     """Field, whether it is out of its limits, and what they are; a base model's shape is what it is."""
     shape = _shape_limits(recipe.architecture) if recipe.method is Method.FROM_SCRATCH else []
-    return [*_training_limits(recipe), *shape]
+    return [*_training_limits(recipe), *_token_limits(recipe), *shape]
+
+
+def _token_limits(recipe: Recipe) -> list[tuple[str, bool, str]]:
+    tokens = recipe.new_tokens
+    bad = [each for each in tokens if not _is_token(each)]
+    return [
+        (
+            "new_tokens",
+            bool(tokens) and recipe.method is not Method.CONTINUE,
+            "needs the method CONTINUE, which trains the embeddings: an engine loads no adapter with embeddings of its "
+            "own, and a model from scratch learns its own tokenizer",
+        ),
+        ("new_tokens", len(tokens) > MAX_NEW_TOKENS, f"must be at most {MAX_NEW_TOKENS:,} tokens"),
+        ("new_tokens", len(set(tokens)) < len(tokens), "must not name a token twice"),
+        (
+            "new_tokens",
+            bool(bad),
+            f"must be texts of 1 to {MAX_TOKEN_CHARS} printable characters without white space around them, not "
+            f"{''.join(bad[:1])[:MAX_TOKEN_CHARS]!r}",
+        ),
+    ]
+
+
+def _is_token(text: str) -> bool:
+    return 0 < len(text) <= MAX_TOKEN_CHARS and text == text.strip() and text.isprintable()
 
 
 def _training_limits(recipe: Recipe) -> list[tuple[str, bool, str]]:

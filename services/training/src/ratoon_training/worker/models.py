@@ -22,6 +22,7 @@ with hidden("sklearn", "scipy", "pandas", "torchvision", "kernels", "librosa", "
 
     from ratoon_training.worker import forward, packing
 from ratoon_training.worker.corpus import Corpus
+from ratoon_training.worker.vocabulary import added_tokens
 
 _ACTIVATIONS = {"gate_proj": "silu"}
 """Activation after a layer, by its name; the others have none."""
@@ -40,6 +41,7 @@ def build(recipe: Recipe, prepared: Path) -> Any:
         model = _of_base(prepared / "base", _held_in(recipe))
         if recipe.method is Method.CONTINUE and (prepared / "adapter").exists():
             model = _merged(model, prepared / "adapter")
+        _extend(model, prepared)
         forward.check(model)
     if recipe.packed:
         _pack(model)
@@ -48,6 +50,25 @@ def build(recipe: Recipe, prepared: Path) -> Any:
     for name, weights in model.state_dict().items():
         refuse_constant(name, float(weights.min()), float(weights.max()), weights.shape)
     return _with_adapter(model, recipe, prepared / "adapter") if recipe.method is Method.LORA else model
+
+
+def _extend(model: Any, prepared: Path) -> None:
+    """Give each new token the mean of the embeddings of the tokens that it was made of, also in the output layer.
+
+    Spare rows are used first; a matrix is never made smaller, and tied matrices stay one.
+    """
+    new = added_tokens(prepared)
+    if not new:
+        return
+    if max(new) >= model.get_input_embeddings().weight.shape[0]:
+        model.resize_token_embeddings(max(new) + 1, mean_resizing=False)
+    head, embeddings = model.get_output_embeddings(), model.get_input_embeddings()
+    bias: torch.Tensor | None = getattr(head, "bias", None)
+    known = [embeddings.weight, *([] if head.weight is embeddings.weight else [head.weight])]
+    with torch.no_grad():
+        for matrix in [*known, *([] if bias is None else [bias])]:
+            for number, pieces in new.items():
+                matrix[number] = matrix[pieces].mean(dim=0)
 
 
 def _pack(model: Any) -> None:
@@ -196,7 +217,9 @@ def _adapted(model: Any, adapter: Path) -> Any:
     from peft import PeftModel
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of keys without a place, which are refused here, and of adapted heads
+        warnings.simplefilter(
+            "ignore"
+        )  # of keys without a place, which are refused here, and of adapted heads
         adapted = PeftModel.from_pretrained(model, adapter, is_trainable=True, local_files_only=True)
         _refuse_strange(adapted, adapter)
     return adapted

@@ -31,6 +31,7 @@ from ratoon_training.domain.recipes import Method, Recipe
 from ratoon_training.worker import text
 from ratoon_training.worker.samples import save_samples
 from ratoon_training.worker.text import Speech
+from ratoon_training.worker.vocabulary import add_tokens
 
 COLUMNS = ("record_id", "text", "label")
 EXAMPLE = "example"
@@ -171,8 +172,9 @@ def _fetch_base(spec: TrainingSpec, store: ArtifactStore, folder: Path) -> Path:
 
 def _speech_of_base(base: Path, recipe: Recipe, train: Rows, folder: Path) -> Speech:
     """The base's tokenizer and template; the template of a model from elsewhere is changed to cut texts."""
-    speech = text.of_base(base)
     text.copy(base, folder)
+    add_tokens(folder, recipe.new_tokens, folder.parent)
+    speech = replace(text.of_base(base), tokenizer=text.of_base(folder).tokenizer)
     if recipe.task is not None:
         (folder / "chat_template.jinja").write_text(speech.template)
         return speech

@@ -1290,6 +1290,36 @@ METHODS: tuple[Method, ...] = (
     ),
     Method(
         resource="evaluation_runs",
+        name="request_ratings",
+        service="evaluation",
+        rpc="RequestRatings",
+        http="POST",
+        path="/v1/{name=projects/*/evaluationRuns/*}:requestRatings",
+        role="engineer",
+        comment="Create labeling tasks in which people compare or rate answers of a run. They are about a random sample of a test part, and the two answers of a pair are in random order. The reading is logged at the split. Repeating a call creates no further tasks. Refused until the run has succeeded (`NOT_EVALUATED`), and for a domain or work that it does not have (`BAD_EVALUATION`).",
+        arguments=(
+            Field(
+                "name",
+                "string",
+                "Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`.",
+            ),
+        ),
+        fields=(
+            Field("domain", "string", "Name of the domain. Required."),
+            Field("work", "RequestRatingsRequestWork", "What people do. Required."),
+            Field("max_record_count", "integer", "Maximum number of records, 1 to 1,000. 0: 100."),
+            Field("overlap", "integer", "Number of people for each task, 1 to 20. 0: 1."),
+            Field(
+                "scales",
+                "string",
+                "Scales of ratings. Empty: those of labeling, `fluency`, `relevance` and `factuality`.",
+                repeated=True,
+            ),
+        ),
+        result="RequestRatingsResponse",
+    ),
+    Method(
+        resource="evaluation_runs",
         name="watch",
         service="evaluation",
         rpc="WatchEvaluationRun",
@@ -2534,6 +2564,11 @@ METHODS: tuple[Method, ...] = (
                 repeated=True,
             ),
             Field(
+                "new_data_count",
+                "integer",
+                "Number of new corrected or confirmed answers from which a run starts even without drift or errors. Answers are new if no version has learned from them, and if they did not suffice for a version that was refused or rolled back. No single caller decides. At most 1,000,000. Default: 0, never.",
+            ),
+            Field(
                 "policy_id",
                 "string",
                 "Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.",
@@ -2686,6 +2721,11 @@ METHODS: tuple[Method, ...] = (
                 repeated=True,
             ),
             Field(
+                "new_data_count",
+                "integer",
+                "Number of new corrected or confirmed answers from which a run starts even without drift or errors. Answers are new if no version has learned from them, and if they did not suffice for a version that was refused or rolled back. No single caller decides. At most 1,000,000. Default: 0, never.",
+            ),
+            Field(
                 "etag",
                 "string",
                 "Version tag of the changeable fields. Send it with an update or a delete: a stale value is refused.",
@@ -2786,6 +2826,12 @@ METHODS: tuple[Method, ...] = (
                 "shadow",
                 "ShadowAnalysis",
                 "Comparison of the new version with the one in production on the same live requests, during the rollouts of pipeline runs. Default: none.",
+            ),
+            Field(
+                "suites",
+                "string",
+                "Suites that evaluation applies to each new version in addition to the test parts of its data, at most 20: resource names (`projects/{project}/suites/{suite}`) or their last segments. A suite must exist and fit the task when it is named (`NOT_FOUND`, `BAD_PROJECT`).",
+                repeated=True,
             ),
             Field(
                 "project_id",
@@ -4831,6 +4877,11 @@ MESSAGES: dict[str, Message] = {
                 repeated=True,
             ),
             Field("human", "HumanResult", "What people said. Not set: the run takes in no human ratings."),
+            Field(
+                "bleu_tokenizer",
+                "string",
+                "Tokenizer of BLEU, by sacrebleu's name: `zh` if some references contain Chinese characters, `char` if some contain another script without spaces, else `13a`. Empty: BLEU was not computed.",
+            ),
         ),
     ),
     "DomainResultBaseline": Message(
@@ -5414,12 +5465,12 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "candidate_origin",
                 "string",
-                "Origin of the candidate's answers, as in `Task.origins`, for example the resource name of a model version. Required.",
+                "Origin of the candidate's answers, as in `Task.origins`, for example the resource name of a model version. Empty: its digest, which `RequestRatings` uses.",
             ),
             Field(
                 "reference_origin",
                 "string",
-                "Origin of the reference's answers. Empty: ratings of the candidate alone.",
+                "Origin of the reference's answers. Empty: its digest. Without a reference, the candidate alone is rated.",
             ),
         ),
     ),
@@ -6044,6 +6095,11 @@ MESSAGES: dict[str, Message] = {
                 "Resource names of the ingestion sources, of the same project, that a run builds from if an event starts it; at most 100. Such a run does not wait for feedback. Empty: it retrains on corrected traffic, as each other run of a policy does, once there are `min_feedback` answers for it.",
                 repeated=True,
             ),
+            Field(
+                "new_data_count",
+                "integer",
+                "Number of new corrected or confirmed answers from which a run starts even without drift or errors. Answers are new if no version has learned from them, and if they did not suffice for a version that was refused or rolled back. No single caller decides. At most 1,000,000. Default: 0, never.",
+            ),
         ),
     ),
     "PolicyEventFilter": Message(
@@ -6207,6 +6263,12 @@ MESSAGES: dict[str, Message] = {
                 "ShadowAnalysis",
                 "Comparison of the new version with the one in production on the same live requests, during the rollouts of pipeline runs. Default: none.",
             ),
+            Field(
+                "suites",
+                "string",
+                "Suites that evaluation applies to each new version in addition to the test parts of its data, at most 20: resource names (`projects/{project}/suites/{suite}`) or their last segments. A suite must exist and fit the task when it is named (`NOT_FOUND`, `BAD_PROJECT`).",
+                repeated=True,
+            ),
         ),
     ),
     "ProjectBudget": Message(
@@ -6296,7 +6358,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "metric",
                 "string",
-                "Name of the metric. It is a metric of the kind of task, and each has at most one gate.",
+                "Name of the metric. It is a metric of the kind of task, or one of a suite of the project: `suite:ID.metric` is the mean over the tests of a suite, `suite:ID/TEST.metric` one test; these take no `max_loss`. Each metric has at most one gate.",
             ),
             Field("min_value", "number", "Smallest accepted value. Not set: no bound."),
             Field("max_value", "number", "Largest accepted value. Not set: no bound."),
@@ -6539,6 +6601,12 @@ MESSAGES: dict[str, Message] = {
                 "bool",
                 "Recompute activations in the backward pass instead of keeping them: less memory, about a third more time, the same result.",
             ),
+            Field(
+                "new_tokens",
+                "string",
+                "Tokens to add to the tokenizer and the embeddings of the base model, at most 10,000 of at most 64 characters each, for example product names. A new token is found exactly as it is written, and begins with the mean of the embeddings of the tokens that it was made of. Tokens that the tokenizer has are skipped. Only with CONTINUE.",
+                repeated=True,
+            ),
         ),
     ),
     "RecipeArchitecture": Message(
@@ -6629,6 +6697,11 @@ MESSAGES: dict[str, Message] = {
                 "Feed the answers of the model back: each message of a user is asked in turn, after the model's own answers instead of those of the record. The last answer is scored. Only for tasks `generate`.",
             ),
             Field("noise", "RecordsTestNoise", "Errors to put into the prompts. Not set: none."),
+            Field(
+                "step_by_step",
+                "RecordsTestStepByStep",
+                "Let the candidate answer each prompt a second time, after reasoning step by step. Not together with `multi_turn`. Not set: it answers once.",
+            ),
         ),
     ),
     "RecordsTestNoise": Message(
@@ -6647,6 +6720,15 @@ MESSAGES: dict[str, Message] = {
                 "Share of the characters to change, above 0 and at most 0.5; of TRUNCATION, the share that is cut from the end. Not set: 0.05.",
             ),
             Field("seed", "integer", "Seed."),
+        ),
+    ),
+    "RecordsTestStepByStep": Message(
+        "RecordsTestStepByStep",
+        'Zero-shot reasoning: the model is asked with "Let\'s think step by step.", and then for the answer with its own reasoning and "Therefore, the answer is". Reasoning is greedy.',
+        (
+            Field(
+                "max_tokens", "integer", "Maximum number of tokens of the reasoning, at most 4,096. 0: 256."
+            ),
         ),
     ),
     "Regress": Message(
@@ -6675,6 +6757,18 @@ MESSAGES: dict[str, Message] = {
             Field("text_start", "string", "Beginning of the text. Empty if the item was not read as text."),
             Field(
                 "record_id", "string", "ID that the record would have had. Empty if the item was not read."
+            ),
+        ),
+    ),
+    "RequestRatingsResponse": Message(
+        "RequestRatingsResponse",
+        "Response of `RequestRatings`.",
+        (
+            Field("task_count", "integer", "Number of tasks. Their `origins` are the digests of the models."),
+            Field(
+                "left_out_count",
+                "integer",
+                "Number of records of the sample without a task: both answers are the same, an answer is empty, longer than 65,536 characters or none of the task, or the record was erased.",
             ),
         ),
     ),
@@ -7350,6 +7444,36 @@ MESSAGES: dict[str, Message] = {
             ),
         ),
     ),
+    "SuiteResultStepByStepResult": Message(
+        "SuiteResultStepByStepResult",
+        "Scores of answers after reasoning step by step.",
+        (
+            Field(
+                "candidate",
+                "Estimate",
+                "Metrics of the candidate with reasoning, by name. Those without are `TestResult.candidate`.",
+                key="string",
+            ),
+            Field(
+                "differences",
+                "Estimate",
+                "Metrics with reasoning minus those without, by paired bootstrap, by name.",
+                key="string",
+            ),
+            Field(
+                "unmeasured",
+                "string",
+                "Why a metric has no value, as a sentence by the name of the metric.",
+                key="string",
+            ),
+            Field("unanswered_count", "integer", "Number of answers from which nothing could be extracted."),
+            Field(
+                "answers_digest",
+                "string",
+                "Digest of the reasoning and the answers of the candidate (a Parquet blob).",
+            ),
+        ),
+    ),
     "SuiteResultTestResult": Message(
         "SuiteResultTestResult",
         "Results of one test.",
@@ -7384,6 +7508,11 @@ MESSAGES: dict[str, Message] = {
                 "Digest of the answers of the candidate (a Parquet blob). Empty: the test has no value.",
             ),
             Field("unanswered_count", "integer", "Number of answers from which nothing could be extracted."),
+            Field(
+                "step_by_step",
+                "SuiteResultStepByStepResult",
+                "Scores of the candidate's answers after reasoning step by step. Not set: the test does not ask for it.",
+            ),
         ),
     ),
     "SuiteTest": Message(
@@ -8014,6 +8143,11 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue(
             "EVENT", "TRIGGER_EVENT", "Started by a policy: an external event that it expects was received."
         ),
+        EnumValue(
+            "NEW_DATA",
+            "TRIGGER_NEW_DATA",
+            "Started by a policy: there are enough new corrected or confirmed answers.",
+        ),
     ),
     "Preference": (
         EnumValue("UNSPECIFIED", "PREFERENCE_UNSPECIFIED", "Not set."),
@@ -8087,6 +8221,11 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue("CASE", "PERTURBATION_CASE", "Letters change between upper and lower case."),
         EnumValue("WHITE_SPACE", "PERTURBATION_WHITE_SPACE", "White space is inserted, doubled or removed."),
         EnumValue("TRUNCATION", "PERTURBATION_TRUNCATION", "The end of the message is missing."),
+    ),
+    "RequestRatingsRequestWork": (
+        EnumValue("UNSPECIFIED", "WORK_UNSPECIFIED", "Not set. Refused."),
+        EnumValue("COMPARE", "WORK_COMPARE", "Choose the better of the answers of candidate and reference."),
+        EnumValue("RATE", "WORK_RATE", "Rate each answer from 1 to 5."),
     ),
     "ResourcesAccelerator": (
         EnumValue("UNSPECIFIED", "ACCELERATOR_UNSPECIFIED", "Not set."),

@@ -253,6 +253,14 @@ class Recipe(Message):
     more time, the same result.
     """
 
+    new_tokens: list[str] = []
+    """Tokens to add to the tokenizer and the embeddings of the base model, at most 10,000 of at most 64
+    characters each, for example product names.
+
+    A new token is found exactly as it is written, and begins with the mean of the embeddings of the
+    tokens that it was made of. Tokens that the tokenizer has are skipped. Only with CONTINUE.
+    """
+
 
 class ResourcesAccelerator(OpenEnum):
     """Accelerator of the workers."""

@@ -114,6 +114,28 @@ class TrainingRecipe(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
+    class NewTokens(_message.Message):
+        """Tokens to add to a base model."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        TOKENS_FIELD_NUMBER: _builtins.int
+        @_builtins.property
+        def tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """The tokens as they are written."""
+
+        def __init__(
+            self,
+            *,
+            tokens: _abc.Iterable[_builtins.str] | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["tokens", b"tokens"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
     class Architecture(_message.Message):
         """Shape of a Llama."""
 
@@ -205,6 +227,7 @@ class TrainingRecipe(_message.Message):
     DTYPE_FIELD_NUMBER: _builtins.int
     GRADIENT_ACCUMULATION_FIELD_NUMBER: _builtins.int
     GRADIENT_CHECKPOINTING_FIELD_NUMBER: _builtins.int
+    NEW_TOKENS_FIELD_NUMBER: _builtins.int
     method: _builtins.str
     """Method: the name of a `Recipe.Method` without its prefix."""
     seed: _builtins.int
@@ -269,6 +292,10 @@ class TrainingRecipe(_message.Message):
     def task(self) -> _task_pb2.TaskSpec:
         """What the model is for. Not set: classify with `labels`."""
 
+    @_builtins.property
+    def new_tokens(self) -> Global___TrainingRecipe.NewTokens:
+        """Tokens to add to the base model. Not set: none."""
+
     def __init__(
         self,
         *,
@@ -301,10 +328,11 @@ class TrainingRecipe(_message.Message):
         dtype: _builtins.str | None = ...,
         gradient_accumulation: _builtins.int | None = ...,
         gradient_checkpointing: _builtins.bool | None = ...,
+        new_tokens: Global___TrainingRecipe.NewTokens | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_averaging", b"_averaging", "_batch_size", b"_batch_size", "_clip_norm", b"_clip_norm", "_dtype", b"_dtype", "_epochs", b"_epochs", "_gradient_accumulation", b"_gradient_accumulation", "_gradient_checkpointing", b"_gradient_checkpointing", "_label_prior", b"_label_prior", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "_learning_rate", b"_learning_rate", "_lora_rank", b"_lora_rank", "_max_chars", b"_max_chars", "_max_tokens", b"_max_tokens", "_method", b"_method", "_packed", b"_packed", "_patience", b"_patience", "_prompt_tokens", b"_prompt_tokens", "_seed", b"_seed", "_sweep", b"_sweep", "_token_dropout", b"_token_dropout", "_train_on", b"_train_on", "_truncation", b"_truncation", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "architecture", b"architecture", "averaging", b"averaging", "batch_size", b"batch_size", "clip_norm", b"clip_norm", "dtype", b"dtype", "epochs", b"epochs", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "label_prior", b"label_prior", "label_smoothing", b"label_smoothing", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "packed", b"packed", "patience", b"patience", "prompt_tokens", b"prompt_tokens", "seed", b"seed", "sweep", b"sweep", "task", b"task", "token_dropout", b"token_dropout", "train_on", b"train_on", "truncation", b"truncation", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_averaging", b"_averaging", "_batch_size", b"_batch_size", "_clip_norm", b"_clip_norm", "_dtype", b"_dtype", "_epochs", b"_epochs", "_gradient_accumulation", b"_gradient_accumulation", "_gradient_checkpointing", b"_gradient_checkpointing", "_label_prior", b"_label_prior", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "_learning_rate", b"_learning_rate", "_lora_rank", b"_lora_rank", "_max_chars", b"_max_chars", "_max_tokens", b"_max_tokens", "_method", b"_method", "_new_tokens", b"_new_tokens", "_packed", b"_packed", "_patience", b"_patience", "_prompt_tokens", b"_prompt_tokens", "_seed", b"_seed", "_sweep", b"_sweep", "_token_dropout", b"_token_dropout", "_train_on", b"_train_on", "_truncation", b"_truncation", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "architecture", b"architecture", "averaging", b"averaging", "batch_size", b"batch_size", "clip_norm", b"clip_norm", "dtype", b"dtype", "epochs", b"epochs", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "label_prior", b"label_prior", "label_smoothing", b"label_smoothing", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "new_tokens", b"new_tokens", "packed", b"packed", "patience", b"patience", "prompt_tokens", b"prompt_tokens", "seed", b"seed", "sweep", b"sweep", "task", b"task", "token_dropout", b"token_dropout", "train_on", b"train_on", "truncation", b"truncation", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_averaging", b"_averaging", "_batch_size", b"_batch_size", "_clip_norm", b"_clip_norm", "_dtype", b"_dtype", "_epochs", b"_epochs", "_gradient_accumulation", b"_gradient_accumulation", "_gradient_checkpointing", b"_gradient_checkpointing", "_label_prior", b"_label_prior", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "_learning_rate", b"_learning_rate", "_lora_rank", b"_lora_rank", "_max_chars", b"_max_chars", "_max_tokens", b"_max_tokens", "_method", b"_method", "_packed", b"_packed", "_patience", b"_patience", "_prompt_tokens", b"_prompt_tokens", "_seed", b"_seed", "_sweep", b"_sweep", "_token_dropout", b"_token_dropout", "_train_on", b"_train_on", "_truncation", b"_truncation", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "architecture", b"architecture", "averaging", b"averaging", "batch_size", b"batch_size", "clip_norm", b"clip_norm", "dtype", b"dtype", "epochs", b"epochs", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "label_prior", b"label_prior", "label_smoothing", b"label_smoothing", "labels", b"labels", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "packed", b"packed", "patience", b"patience", "prompt_tokens", b"prompt_tokens", "seed", b"seed", "sweep", b"sweep", "task", b"task", "token_dropout", b"token_dropout", "train_on", b"train_on", "truncation", b"truncation", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_averaging", b"_averaging", "_batch_size", b"_batch_size", "_clip_norm", b"_clip_norm", "_dtype", b"_dtype", "_epochs", b"_epochs", "_gradient_accumulation", b"_gradient_accumulation", "_gradient_checkpointing", b"_gradient_checkpointing", "_label_prior", b"_label_prior", "_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "_learning_rate", b"_learning_rate", "_lora_rank", b"_lora_rank", "_max_chars", b"_max_chars", "_max_tokens", b"_max_tokens", "_method", b"_method", "_new_tokens", b"_new_tokens", "_packed", b"_packed", "_patience", b"_patience", "_prompt_tokens", b"_prompt_tokens", "_seed", b"_seed", "_sweep", b"_sweep", "_token_dropout", b"_token_dropout", "_train_on", b"_train_on", "_truncation", b"_truncation", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "architecture", b"architecture", "averaging", b"averaging", "batch_size", b"batch_size", "clip_norm", b"clip_norm", "dtype", b"dtype", "epochs", b"epochs", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "label_prior", b"label_prior", "label_smoothing", b"label_smoothing", "labels", b"labels", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "new_tokens", b"new_tokens", "packed", b"packed", "patience", b"patience", "prompt_tokens", b"prompt_tokens", "seed", b"seed", "sweep", b"sweep", "task", b"task", "token_dropout", b"token_dropout", "train_on", b"train_on", "truncation", b"truncation", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__averaging: _TypeAlias = _typing.Literal["averaging"]  # noqa: Y015
     _WhichOneofArgType__averaging: _TypeAlias = _typing.Literal["_averaging", b"_averaging"]  # noqa: Y015
@@ -338,6 +366,8 @@ class TrainingRecipe(_message.Message):
     _WhichOneofArgType__max_tokens: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens"]  # noqa: Y015
     _WhichOneofReturnType__method: _TypeAlias = _typing.Literal["method"]  # noqa: Y015
     _WhichOneofArgType__method: _TypeAlias = _typing.Literal["_method", b"_method"]  # noqa: Y015
+    _WhichOneofReturnType__new_tokens: _TypeAlias = _typing.Literal["new_tokens"]  # noqa: Y015
+    _WhichOneofArgType__new_tokens: _TypeAlias = _typing.Literal["_new_tokens", b"_new_tokens"]  # noqa: Y015
     _WhichOneofReturnType__packed: _TypeAlias = _typing.Literal["packed"]  # noqa: Y015
     _WhichOneofArgType__packed: _TypeAlias = _typing.Literal["_packed", b"_packed"]  # noqa: Y015
     _WhichOneofReturnType__patience: _TypeAlias = _typing.Literal["patience"]  # noqa: Y015
@@ -390,6 +420,8 @@ class TrainingRecipe(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_tokens) -> _WhichOneofReturnType__max_tokens | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__method) -> _WhichOneofReturnType__method | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__new_tokens) -> _WhichOneofReturnType__new_tokens | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__packed) -> _WhichOneofReturnType__packed | None: ...
     @_typing.overload

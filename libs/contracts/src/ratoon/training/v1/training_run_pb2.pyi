@@ -487,6 +487,7 @@ class Recipe(_message.Message):
     DTYPE_FIELD_NUMBER: _builtins.int
     GRADIENT_ACCUMULATION_FIELD_NUMBER: _builtins.int
     GRADIENT_CHECKPOINTING_FIELD_NUMBER: _builtins.int
+    NEW_TOKENS_FIELD_NUMBER: _builtins.int
     method: Global___Recipe.Method.ValueType
     """Training method. Default: FROM_SCRATCH without a base model, LORA on top of an adapter, otherwise CONTINUE."""
     seed: _builtins.int
@@ -559,6 +560,13 @@ class Recipe(_message.Message):
     def task(self) -> _task_pb2.TaskSpec:
         """What the model is for. A request may give `labels` instead. Neither: the task of the base model."""
 
+    @_builtins.property
+    def new_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tokens to add to the tokenizer and the embeddings of the base model, at most 10,000 of at most 64 characters each,
+        for example product names. A new token is found exactly as it is written, and begins with the mean of the
+        embeddings of the tokens that it was made of. Tokens that the tokenizer has are skipped. Only with CONTINUE.
+        """
+
     def __init__(
         self,
         *,
@@ -584,10 +592,11 @@ class Recipe(_message.Message):
         dtype: Global___Recipe.Dtype.ValueType = ...,
         gradient_accumulation: _builtins.int = ...,
         gradient_checkpointing: _builtins.bool = ...,
+        new_tokens: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "label_smoothing", b"label_smoothing", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "batch_size", b"batch_size", "dtype", b"dtype", "epochs", b"epochs", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "label_smoothing", b"label_smoothing", "labels", b"labels", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "packed", b"packed", "prompt_tokens", b"prompt_tokens", "seed", b"seed", "sweep", b"sweep", "task", b"task", "train_on", b"train_on", "truncation", b"truncation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_label_smoothing", b"_label_smoothing", "_language_model_epochs", b"_language_model_epochs", "_language_model_weight", b"_language_model_weight", "architecture", b"architecture", "batch_size", b"batch_size", "dtype", b"dtype", "epochs", b"epochs", "gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "label_smoothing", b"label_smoothing", "labels", b"labels", "language_model_epochs", b"language_model_epochs", "language_model_weight", b"language_model_weight", "learning_rate", b"learning_rate", "lora_rank", b"lora_rank", "max_chars", b"max_chars", "max_tokens", b"max_tokens", "method", b"method", "new_tokens", b"new_tokens", "packed", b"packed", "prompt_tokens", b"prompt_tokens", "seed", b"seed", "sweep", b"sweep", "task", b"task", "train_on", b"train_on", "truncation", b"truncation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__label_smoothing: _TypeAlias = _typing.Literal["label_smoothing"]  # noqa: Y015
     _WhichOneofArgType__label_smoothing: _TypeAlias = _typing.Literal["_label_smoothing", b"_label_smoothing"]  # noqa: Y015
