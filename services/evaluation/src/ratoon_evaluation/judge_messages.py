@@ -13,6 +13,7 @@ from ratoon_evaluation.application.ports import AgreementJob
 from ratoon_evaluation.domain.human import HumanRatings, HumanVerdicts
 from ratoon_evaluation.domain.judges import (
     CRITERIA,
+    MAX_RECORDS,
     MAX_TOKENS,
     Agreement,
     AppliedJudge,
@@ -41,6 +42,7 @@ def judge(value: Judge) -> pb.Judge:
         model_digest=spec.model_digest,
         criteria=spec.criteria,
         max_tokens=spec.max_tokens,
+        max_record_count=spec.max_records,
         progress=progress_pb2.Progress(
             fraction=progress.fraction,
             message=progress.message,
@@ -68,6 +70,7 @@ def create_judge(request: service_pb2.CreateJudgeRequest) -> CreateJudge:
             spec.model_digest,
             spec.criteria or CRITERIA,
             spec.max_tokens or MAX_TOKENS,
+            spec.max_record_count or MAX_RECORDS,
         )
         if kind
         else None
@@ -154,6 +157,7 @@ def judge_spec(
         key_variable=endpoints.get(spec.base_url, ""),
         listed=spec.base_url in endpoints,
         stored_verdicts=stored,
+        max_records=spec.max_records,
     )
 
 

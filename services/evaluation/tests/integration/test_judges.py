@@ -112,6 +112,23 @@ def test_a_pair_is_asked_in_both_orders_and_the_better_candidate_wins(spec, stor
         assert len(server.requests) == 24
 
 
+def test_a_judge_is_asked_about_a_sample_that_is_always_the_same(spec, stored, tmp_path):
+    few = {"max_records": 9}
+    with judge_server(right_first) as server:
+        result = run(spec | {"stored_answers": stored, "judges": [judge(server, **few)]}, tmp_path / "job")
+        (first,) = scores_of(result)["judges"]
+        count = len(server.requests)
+        assert first["counted"] == 9
+        assert count == 2 * (9 - first["identical"])
+        known = judge(server, stored_verdicts=[first["verdicts"]], max_records=12)
+        result = run(spec | {"stored_answers": stored, "judges": [known]}, tmp_path / "more")
+        (more,) = scores_of(result)["judges"]
+        assert more["counted"] == 12
+        assert len(server.requests) == 2 * (12 - more["identical"])
+    win_rate = scores_of(result)["candidate"]["metrics"]["judge_win_rate"]
+    assert win_rate["value"] == pytest.approx((more["wins"] + more["ties"] / 2) / 12)
+
+
 def test_a_judge_that_always_prefers_the_first_answer_decides_nothing(spec, stored, tmp_path):
     with judge_server(lambda _: "Verdict: A") as server:
         result = run(spec | {"stored_answers": stored, "judges": [judge(server)]}, tmp_path / "job")

@@ -59,6 +59,8 @@ QUESTION = Question("a" * 64, "b" * 64, (Domain("new", "projects/p/datasets/d/sp
         ({"criteria": "  "}, "criteria"),
         ({"criteria": "x" * 4001}, "criteria"),
         ({"max_tokens": 8193}, "max_tokens"),
+        ({"max_records": 0}, "max_record_count"),
+        ({"max_records": 10_001}, "max_record_count"),
         ({"base_url": "judge.example/v1"}, "base_url"),
         ({"base_url": "ftp://judge.example/v1"}, "base_url"),
         ({"base_url": "https://user:key@judge.example/v1"}, "base_url"),
@@ -116,7 +118,7 @@ def test_everything_that_verdicts_depend_on_changes_the_identity():
     ]
     identities = {replace(REMOTE, **each).identity for each in changes}
     assert len(identities) == len(changes)
-    assert REMOTE.identity == replace(REMOTE).identity
+    assert REMOTE.identity == replace(REMOTE, max_records=7).identity
 
 
 def gated(agreement=TRUSTED, metric="judge_win_rate", spec=REMOTE, **more):

@@ -31,6 +31,8 @@ from ratoon_evaluation.domain.judging import METRICS_OF_KIND, JudgeKind
 MAX_CRITERIA_CHARS, MAX_MODEL_CHARS, MAX_URL_CHARS = 4000, 200, 500
 MAX_TOKENS, MAX_MAX_TOKENS = 512, 8192
 """Tokens of a reply by default and at most."""
+MAX_RECORDS, MAX_MAX_RECORDS = 500, 10_000
+"""Records of a test part that a judge is asked about, by default and at most."""
 MAX_CASES = 500
 """Human verdicts with which a judge is compared at most."""
 CRITERIA = "The answer helps the person who asked: it is correct, does what was asked, and is clear."
@@ -85,11 +87,14 @@ class JudgeSpec:
     model_digest: str = field(default="", metadata={"artifact": True})
     criteria: str = CRITERIA
     max_tokens: int = MAX_TOKENS
+    max_records: int = MAX_RECORDS
+    """Records of each test part that a run asks about at most. No verdict depends on it."""
 
     @property
     def identity(self) -> str:
-        """Return the digest of the judge."""
-        return hashlib.sha256(json.dumps([_VERSION, asdict(self)], sort_keys=True).encode()).hexdigest()
+        """Return the digest of all that verdicts depend on."""
+        fields = {name: value for name, value in asdict(self).items() if name != "max_records"}
+        return hashlib.sha256(json.dumps([_VERSION, fields], sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -155,6 +160,11 @@ def checked(spec: JudgeSpec, listed: Collection[str]) -> JudgeSpec:
         raise BadJudge(f"criteria must have 1 to {MAX_CRITERIA_CHARS:,} characters.", "criteria")
     if not 1 <= spec.max_tokens <= MAX_MAX_TOKENS:
         raise BadJudge(f"max_tokens must be 1 to {MAX_MAX_TOKENS:,}, not {spec.max_tokens:,}.", "max_tokens")
+    if not 1 <= spec.max_records <= MAX_MAX_RECORDS:
+        raise BadJudge(
+            f"max_record_count must be 1 to {MAX_MAX_RECORDS:,}, not {spec.max_records:,}.",
+            "max_record_count",
+        )
     if spec.base_url:
         _check_url(spec.base_url, listed)
     return spec

@@ -753,6 +753,7 @@ class JudgesResource:
         model_digest: str | None = None,
         criteria: str | None = None,
         max_tokens: int | None = None,
+        max_record_count: int | None = None,
         judge_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -776,6 +777,8 @@ class JudgesResource:
                 the CPU.
             criteria: What makes an answer good, 1 to 4,000 characters. Default: helpful, correct and clear.
             max_tokens: Tokens of a reply at most, 1 to 8,192. 0: 512.
+            max_record_count: Number of records of each test part that a run asks the judge about at most, 1
+                to 10,000: a random sample, the same for all runs. 0: 500.
             judge_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the
                 first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -796,6 +799,7 @@ class JudgesResource:
                         "modelDigest": model_digest,
                         "criteria": criteria,
                         "maxTokens": max_tokens,
+                        "maxRecordCount": max_record_count,
                     }
                 ),
                 repeatable=True,
@@ -934,6 +938,7 @@ class AsyncJudgesResource:
         model_digest: str | None = None,
         criteria: str | None = None,
         max_tokens: int | None = None,
+        max_record_count: int | None = None,
         judge_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -957,6 +962,8 @@ class AsyncJudgesResource:
                 the CPU.
             criteria: What makes an answer good, 1 to 4,000 characters. Default: helpful, correct and clear.
             max_tokens: Tokens of a reply at most, 1 to 8,192. 0: 512.
+            max_record_count: Number of records of each test part that a run asks the judge about at most, 1
+                to 10,000: a random sample, the same for all runs. 0: 500.
             judge_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the
                 first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -977,6 +984,7 @@ class AsyncJudgesResource:
                         "modelDigest": model_digest,
                         "criteria": criteria,
                         "maxTokens": max_tokens,
+                        "maxRecordCount": max_record_count,
                     }
                 ),
                 repeatable=True,

@@ -1126,6 +1126,13 @@ class Judge(Message):
     max_tokens: int = 0
     """Tokens of a reply at most, 1 to 8,192. 0: 512."""
 
+    max_record_count: int = 0
+    """Number of records of each test part that a run asks the judge about at most, 1 to 10,000: a random
+    sample, the same for all runs.
+
+    0: 500.
+    """
+
     progress: Progress | None = None
     """Progress of the comparison with human ratings."""
 

@@ -686,7 +686,9 @@ class CreateJudgeRequest(_message.Message):
     """
     @_builtins.property
     def judge(self) -> _judge_pb2.Judge:
-        """The judge to create. Only `kind`, `base_url`, `model`, `model_digest`, `criteria` and `max_tokens` are read."""
+        """The judge to create. Only `kind`, `base_url`, `model`, `model_digest`, `criteria`, `max_tokens` and
+        `max_record_count` are read.
+        """
 
     def __init__(
         self,

@@ -27,7 +27,7 @@ from ratoon.common.v1 import options_pb2 as ratoon_dot_common_dot_v1_dot_options
 from ratoon.common.v1 import progress_pb2 as ratoon_dot_common_dot_v1_dot_progress__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ratoon/evaluation/v1/judge.proto\x12\x14ratoon.evaluation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eratoon/common/v1/options.proto\x1a\x1fratoon/common/v1/progress.proto\"\x87\x07\n\x05Judge\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x05state\x18\x05 \x01(\x0e\x32!.ratoon.evaluation.v1.Judge.State\x12.\n\x04kind\x18\x06 \x01(\x0e\x32 .ratoon.evaluation.v1.Judge.Kind\x12\x10\n\x08\x62\x61se_url\x18\x07 \x01(\t\x12\r\n\x05model\x18\x08 \x01(\t\x12\x14\n\x0cmodel_digest\x18\t \x01(\t\x12\x16\n\x08\x63riteria\x18\n \x01(\tB\x04\xa8\xb5\x18\x01\x12\x12\n\nmax_tokens\x18\x0b \x01(\x05\x12,\n\x08progress\x18\x0c \x01(\x0b\x32\x1a.ratoon.common.v1.Progress\x12*\n\x07\x66\x61ilure\x18\r \x01(\x0b\x32\x19.ratoon.common.v1.Failure\x12\x38\n\tagreement\x18\x0e \x01(\x0b\x32%.ratoon.evaluation.v1.Judge.Agreement\x1a\xc8\x01\n\tAgreement\x12\x12\n\npair_count\x18\x01 \x01(\x05\x12\x10\n\x03raw\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05kappa\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x18\n\x0b\x63onsistency\x18\x04 \x01(\x01H\x02\x88\x01\x01\x12\x18\n\x10unparsable_count\x18\x05 \x01(\x05\x12\x14\n\x0c\x66\x61iled_count\x18\x06 \x01(\x05\x12\x15\n\rmissing_count\x18\x07 \x01(\x05\x42\x06\n\x04_rawB\x08\n\x06_kappaB\x0e\n\x0c_consistency\"@\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x11\n\rKIND_PAIRWISE\x10\x01\x12\x0f\n\x0bKIND_RUBRIC\x10\x02\"\x95\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_QUEUED\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x14\n\x10STATE_CANCELLING\x10\x05\x12\x13\n\x0fSTATE_CANCELLED\x10\x06\"i\n\x11JudgeRequirements\x12\x1b\n\x0emin_pair_count\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x16\n\tmin_kappa\x18\x02 \x01(\x01H\x01\x88\x01\x01\x42\x11\n\x0f_min_pair_countB\x0c\n\n_min_kappab\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ratoon/evaluation/v1/judge.proto\x12\x14ratoon.evaluation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eratoon/common/v1/options.proto\x1a\x1fratoon/common/v1/progress.proto\"\xa1\x07\n\x05Judge\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x05state\x18\x05 \x01(\x0e\x32!.ratoon.evaluation.v1.Judge.State\x12.\n\x04kind\x18\x06 \x01(\x0e\x32 .ratoon.evaluation.v1.Judge.Kind\x12\x10\n\x08\x62\x61se_url\x18\x07 \x01(\t\x12\r\n\x05model\x18\x08 \x01(\t\x12\x14\n\x0cmodel_digest\x18\t \x01(\t\x12\x16\n\x08\x63riteria\x18\n \x01(\tB\x04\xa8\xb5\x18\x01\x12\x12\n\nmax_tokens\x18\x0b \x01(\x05\x12\x18\n\x10max_record_count\x18\x0f \x01(\x05\x12,\n\x08progress\x18\x0c \x01(\x0b\x32\x1a.ratoon.common.v1.Progress\x12*\n\x07\x66\x61ilure\x18\r \x01(\x0b\x32\x19.ratoon.common.v1.Failure\x12\x38\n\tagreement\x18\x0e \x01(\x0b\x32%.ratoon.evaluation.v1.Judge.Agreement\x1a\xc8\x01\n\tAgreement\x12\x12\n\npair_count\x18\x01 \x01(\x05\x12\x10\n\x03raw\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05kappa\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x18\n\x0b\x63onsistency\x18\x04 \x01(\x01H\x02\x88\x01\x01\x12\x18\n\x10unparsable_count\x18\x05 \x01(\x05\x12\x14\n\x0c\x66\x61iled_count\x18\x06 \x01(\x05\x12\x15\n\rmissing_count\x18\x07 \x01(\x05\x42\x06\n\x04_rawB\x08\n\x06_kappaB\x0e\n\x0c_consistency\"@\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x11\n\rKIND_PAIRWISE\x10\x01\x12\x0f\n\x0bKIND_RUBRIC\x10\x02\"\x95\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_QUEUED\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x13\n\x0fSTATE_SUCCEEDED\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x14\n\x10STATE_CANCELLING\x10\x05\x12\x13\n\x0fSTATE_CANCELLED\x10\x06\"i\n\x11JudgeRequirements\x12\x1b\n\x0emin_pair_count\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x16\n\tmin_kappa\x18\x02 \x01(\x01H\x01\x88\x01\x01\x42\x11\n\x0f_min_pair_countB\x0c\n\n_min_kappab\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,13 +37,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_JUDGE'].fields_by_name['criteria']._loaded_options = None
   _globals['_JUDGE'].fields_by_name['criteria']._serialized_options = b'\250\265\030\001'
   _globals['_JUDGE']._serialized_start=157
-  _globals['_JUDGE']._serialized_end=1060
-  _globals['_JUDGE_AGREEMENT']._serialized_start=642
-  _globals['_JUDGE_AGREEMENT']._serialized_end=842
-  _globals['_JUDGE_KIND']._serialized_start=844
-  _globals['_JUDGE_KIND']._serialized_end=908
-  _globals['_JUDGE_STATE']._serialized_start=911
-  _globals['_JUDGE_STATE']._serialized_end=1060
-  _globals['_JUDGEREQUIREMENTS']._serialized_start=1062
-  _globals['_JUDGEREQUIREMENTS']._serialized_end=1167
+  _globals['_JUDGE']._serialized_end=1086
+  _globals['_JUDGE_AGREEMENT']._serialized_start=668
+  _globals['_JUDGE_AGREEMENT']._serialized_end=868
+  _globals['_JUDGE_KIND']._serialized_start=870
+  _globals['_JUDGE_KIND']._serialized_end=934
+  _globals['_JUDGE_STATE']._serialized_start=937
+  _globals['_JUDGE_STATE']._serialized_end=1086
+  _globals['_JUDGEREQUIREMENTS']._serialized_start=1088
+  _globals['_JUDGEREQUIREMENTS']._serialized_end=1193
 # @@protoc_insertion_point(module_scope)

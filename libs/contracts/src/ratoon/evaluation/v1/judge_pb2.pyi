@@ -159,6 +159,7 @@ class Judge(_message.Message):
     MODEL_DIGEST_FIELD_NUMBER: _builtins.int
     CRITERIA_FIELD_NUMBER: _builtins.int
     MAX_TOKENS_FIELD_NUMBER: _builtins.int
+    MAX_RECORD_COUNT_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
     AGREEMENT_FIELD_NUMBER: _builtins.int
@@ -183,6 +184,10 @@ class Judge(_message.Message):
     """What makes an answer good, 1 to 4,000 characters. Default: helpful, correct and clear."""
     max_tokens: _builtins.int
     """Tokens of a reply at most, 1 to 8,192. 0: 512."""
+    max_record_count: _builtins.int
+    """Number of records of each test part that a run asks the judge about at most, 1 to 10,000: a random sample, the same
+    for all runs. 0: 500.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -217,13 +222,14 @@ class Judge(_message.Message):
         model_digest: _builtins.str = ...,
         criteria: _builtins.str = ...,
         max_tokens: _builtins.int = ...,
+        max_record_count: _builtins.int = ...,
         progress: _progress_pb2.Progress | None = ...,
         failure: _progress_pb2.Failure | None = ...,
         agreement: Global___Judge.Agreement | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "create_time", b"create_time", "failure", b"failure", "progress", b"progress", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "base_url", b"base_url", "create_time", b"create_time", "criteria", b"criteria", "failure", b"failure", "kind", b"kind", "max_tokens", b"max_tokens", "model", b"model", "model_digest", b"model_digest", "name", b"name", "progress", b"progress", "revision", b"revision", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "base_url", b"base_url", "create_time", b"create_time", "criteria", b"criteria", "failure", b"failure", "kind", b"kind", "max_record_count", b"max_record_count", "max_tokens", b"max_tokens", "model", b"model", "model_digest", b"model_digest", "name", b"name", "progress", b"progress", "revision", b"revision", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

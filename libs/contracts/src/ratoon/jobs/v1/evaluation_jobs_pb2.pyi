@@ -387,6 +387,7 @@ class JudgeSpec(_message.Message):
     KEY_VARIABLE_FIELD_NUMBER: _builtins.int
     LISTED_FIELD_NUMBER: _builtins.int
     STORED_VERDICTS_FIELD_NUMBER: _builtins.int
+    MAX_RECORDS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Last segment of its resource name."""
     kind: _builtins.str
@@ -405,6 +406,8 @@ class JudgeSpec(_message.Message):
     """Environment variable of the worker that holds the API key. Empty: no key is sent."""
     listed: _builtins.bool
     """True: the operator listed the endpoint, so that its address may be private and need not have TLS."""
+    max_records: _builtins.int
+    """Number of records of each test part to ask about at most. 0: all."""
     @_builtins.property
     def stored_verdicts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Digests of verdicts that earlier jobs stored, which are not asked again."""
@@ -422,10 +425,11 @@ class JudgeSpec(_message.Message):
         key_variable: _builtins.str = ...,
         listed: _builtins.bool = ...,
         stored_verdicts: _abc.Iterable[_builtins.str] | None = ...,
+        max_records: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_url", b"base_url", "criteria", b"criteria", "key_variable", b"key_variable", "kind", b"kind", "listed", b"listed", "max_tokens", b"max_tokens", "model", b"model", "model_digest", b"model_digest", "name", b"name", "stored_verdicts", b"stored_verdicts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_url", b"base_url", "criteria", b"criteria", "key_variable", b"key_variable", "kind", b"kind", "listed", b"listed", "max_records", b"max_records", "max_tokens", b"max_tokens", "model", b"model", "model_digest", b"model_digest", "name", b"name", "stored_verdicts", b"stored_verdicts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -21,12 +21,10 @@ from ratoon_evaluation.domain.judging import (
 from ratoon_evaluation.domain.scores import DomainScores, Interval, JudgeScores
 from ratoon_evaluation.worker.judges.asking import Advance, Asker, Replies
 from ratoon_evaluation.worker.judges.counting import Measured, Values, mean, means
+from ratoon_evaluation.worker.judges.sampling import Texts, sampled
 from ratoon_evaluation.worker.parts import Part
 from ratoon_evaluation.worker.passes import CANDIDATE, REFERENCE, Domain
 from ratoon_evaluation.worker.resampling import Resampling, resampling_of
-
-Texts = Mapping[str, Sequence[str]]
-"""Answers by role, one a record."""
 
 
 class Reporter(Protocol):
@@ -50,7 +48,7 @@ class JudgingJob:
     def count(self, answers: Mapping[str, tuple[Domain, Texts]]) -> int:
         """Return the number of prompts to ask about answers by domain."""
         return sum(
-            len(judge.asker.missing(judge.prompts(domain.test, texts)))
+            len(judge.asker.missing(judge.prompts(*judge.sample(domain, texts))))
             for judge in self._judges
             for domain, texts in answers.values()
         )
@@ -59,17 +57,16 @@ class JudgingJob:
         """Ask all judges about answers by domain."""
         for judge in self._judges:
             for domain, texts in answers.values():
-                prompts = judge.prompts(domain.test, texts)
-                if judge.asker.missing(prompts):
-                    message = f"Asking the judge {judge.spec.name} about the domain {domain.name}"
-                    judge.replies[domain.name] = judge.asker.ask(prompts, reporter.advancing(message))
-                else:
-                    judge.replies[domain.name] = judge.asker.ask(prompts, lambda _: None)
+                prompts = judge.prompts(*judge.sample(domain, texts))
+                message = f"Asking the judge {judge.spec.name} about the domain {domain.name}"
+                advance = reporter.advancing(message) if judge.asker.missing(prompts) else _ignore
+                judge.replies[domain.name] = judge.asker.ask(prompts, advance)
 
     def added_to(self, scores: DomainScores, domain: Domain, texts: Texts) -> DomainScores:
         """Return the scores of a domain with those of the judges."""
         for judge in self._judges:
-            of_judge, measured = judge.measure(domain, texts)
+            part, answers = judge.sample(domain, texts)
+            of_judge, measured = judge.measure(part, answers, judge.replies[domain.name])
             counted = replace(
                 of_judge,
                 judge=judge.spec.name,
@@ -80,6 +77,10 @@ class JudgingJob:
         return scores
 
 
+def _ignore(_: int) -> None:
+    """Take no notice of progress: nothing is asked."""
+
+
 class _Judge:
     """A judge with its verdicts by domain."""
 
@@ -87,11 +88,15 @@ class _Judge:
         self.spec, self.asker, self.how = spec, asker, how
         self.replies: dict[str, Replies] = {}
 
+    def sample(self, domain: Domain, texts: Texts) -> tuple[Part, Texts]:
+        """Return the records of a test part that the judge is asked about, with the answers to them."""
+        return sampled(domain.test, texts, self.spec.max_records)
+
     def prompts(self, part: Part, texts: Texts) -> list[str]:
         """Return all prompts about the answers to a part."""
         raise NotImplementedError
 
-    def measure(self, domain: Domain, texts: Texts) -> tuple[JudgeScores, Measured]:
+    def measure(self, part: Part, texts: Texts, replies: Replies) -> tuple[JudgeScores, Measured]:
         """Return what was counted and measured."""
         raise NotImplementedError
 
@@ -133,9 +138,9 @@ class _Pairwise(_Judge):
         """Return two prompts for each pair of different answers."""
         return [prompt for pair in self._orders(part, texts) if pair for prompt in pair]
 
-    def measure(self, domain: Domain, texts: Texts) -> tuple[JudgeScores, Measured]:
+    def measure(self, part: Part, texts: Texts, replies: Replies) -> tuple[JudgeScores, Measured]:
         """Return the win rate, the consistency and what lies beside them."""
-        part, pairs = domain.test, self._pairs(domain, texts)
+        pairs = self._pairs(part, texts, replies)
         measured = means(
             part,
             self.how,
@@ -145,7 +150,7 @@ class _Pairwise(_Judge):
             len(part) - sum(pairs.identical),
             pairs.failed,
             pairs.unparsable,
-            self.replies[domain.name].failure,
+            replies.failure,
         )
         if why:
             measured = Measured(unmeasured={"judge_win_rate": why, "judge_consistency": why})
@@ -166,8 +171,8 @@ class _Pairwise(_Judge):
             for record, first, second in zip(part.records, texts[CANDIDATE], texts[REFERENCE], strict=True)
         ]
 
-    def _pairs(self, domain: Domain, texts: Texts) -> _Pairs:
-        orders, replies = self._orders(domain.test, texts), self.replies[domain.name]
+    def _pairs(self, part: Part, texts: Texts, replies: Replies) -> _Pairs:
+        orders = self._orders(part, texts)
         same = PairVerdict(Choice.TIE, True)
         verdicts = [same if each is None else verdict_of(each, replies) for each in orders]
         missing = [each for each, verdict in zip(orders, verdicts, strict=True) if each and verdict is None]
@@ -212,9 +217,9 @@ class _Rubric(_Judge):
         """Return a prompt for each answer."""
         return [prompt for each in self._of_roles(part, texts).values() for prompt in each]
 
-    def measure(self, domain: Domain, texts: Texts) -> tuple[JudgeScores, Measured]:
+    def measure(self, part: Part, texts: Texts, replies: Replies) -> tuple[JudgeScores, Measured]:
         """Return the mean scores and their difference, over the answers with a score."""
-        replies, prompts = self.replies[domain.name], self._of_roles(domain.test, texts)
+        prompts = self._of_roles(part, texts)
         values: dict[str, Mapping[str, Values]] = {
             role: {"rubric_score": [_score(replies, prompt) for prompt in each]}
             for role, each in prompts.items()
@@ -226,7 +231,7 @@ class _Rubric(_Judge):
         counted = JudgeScores("", counted=known_count, unparsable=unparsable, failed=failed)
         if why := _unusable(len(known), failed, unparsable, replies.failure):
             return counted, Measured(unmeasured={"rubric_score": why})
-        return counted, means(domain.test, self.how, values)
+        return counted, means(part, self.how, values)
 
     def _of_roles(self, part: Part, texts: Texts) -> dict[str, list[str]]:
         return {
