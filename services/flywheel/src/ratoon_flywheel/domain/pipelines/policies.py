@@ -300,8 +300,8 @@ def history_of(runs: Sequence[PipelineRun], now: datetime) -> History:
 
 def _insufficient(runs: Sequence[PipelineRun]) -> int:
     """Return the examples of the last retraining that gave no version in production, unless a later one did."""
-    judged = [run for run in runs if run.retrains and run.state in _ANSWERED]
-    return judged[-1].examples if judged and judged[-1].state is not State.SUCCEEDED else 0
+    answered = [run for run in runs if run.retrains and run.state in _ANSWERED]
+    return answered[-1].examples if answered and answered[-1].state is not State.SUCCEEDED else 0
 
 
 def _treatment(runs: Sequence[PipelineRun]) -> Treatment | None:
