@@ -274,6 +274,7 @@ def _result(value: DomainScores, primary: str, question: Question) -> pb.DomainR
         baseline_differences=_estimates(value.all_baseline_differences),
         judges=[judge_messages.judge_result(each, question.judges) for each in value.judges],
         human=judge_messages.human_result(value.human) if value.human else None,
+        bleu_tokenizer=value.bleu_tokenizer,
     )
 
 
