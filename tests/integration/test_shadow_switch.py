@@ -39,7 +39,7 @@ from ratoon_serving.bootstrap import assemble
 
 ROOT = Path(__file__).parents[2]
 MODEL, DEPLOYMENT = "projects/p/models/p", "projects/p/deployments/p"
-ASKED = {"model": "p", "messages": [{"role": "user", "content": "a subject"}], "max_tokens": 2}
+REQUEST = {"model": "p", "messages": [{"role": "user", "content": "a subject"}], "max_tokens": 2}
 SHADOW = ShadowAnalysis(share=1, min_pairs=20, max_wait_seconds=120, metric="exact_match")
 
 
@@ -71,7 +71,7 @@ class Installation:
 
     def ask(self, user: str) -> tuple[str, str]:
         """Return the id and the text of an answer."""
-        answer = self.http.post("/v1/chat/completions", json={**ASKED, "user": user})
+        answer = self.http.post("/v1/chat/completions", json={**REQUEST, "user": user})
         assert answer.status_code == 200, answer.text
         return answer.json()["id"], answer.json()["choices"][0]["message"]["content"]
 
