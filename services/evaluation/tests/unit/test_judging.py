@@ -1,6 +1,7 @@
 """What judges are asked, how their replies are read, and agreement against published examples."""
 
 import random
+import time
 
 import pytest
 
@@ -76,6 +77,28 @@ def test_a_choice_is_read_from_its_form_alone(reply, choice):
 )
 def test_a_score_is_read_from_its_form_and_never_moved_into_the_scale(reply, score):
     assert read_score(reply) == score
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "verdict" + " " * 1_000_000,
+        "score" + " " * 1_000_000,
+        "score of" + " " * 1_000_000,
+        "Score: 4" + " " * 500_000 + "-" + " " * 500_000,
+        "*" * 500_000 + "verdict" + "*" * 500_000,
+        "verdict " * 100_000,
+        "[[" * 500_000,
+        " " * 1_000_000 + "x",
+        "score: " + "1" * 1_000_000,
+    ],
+    ids=lambda reply: reply[:8],
+)
+def test_a_long_reply_is_read_in_the_time_of_its_length(reply):
+    started = time.process_time()
+    assert read_choice(reply) is None
+    assert read_score(reply) in (None, 4)
+    assert time.process_time() - started < 5
 
 
 def test_a_score_is_no_number_that_stands_before_it():

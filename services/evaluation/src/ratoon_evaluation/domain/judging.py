@@ -127,8 +127,9 @@ def _tagged(name: str, tag: str, text: str) -> str:
     return f"<{name}-{tag}>\n{text}\n</{name}-{tag}>"
 
 
-_MARKS = r"[\s*_`\"'(\[]*"
-_SEPARATOR = rf"{_MARKS}(?:\s+is\b|:|=){_MARKS}"
+_MARKS = r"[\s*_`\"'(\[]{0,8}"
+"""White space and marks around a verdict: a bound, since a search for any number of them takes the square of it."""
+_SEPARATOR = rf"{_MARKS}(?:\s{{1,4}}is\b|:|=){_MARKS}"
 _CHOSEN = r"(A|B|(?i:tie))\b(?!\s*(?:(?i:or|and)\b|/|,\s*[AB]\b))"
 _CHOICE = re.compile(
     rf"(?:\b(?i:verdict|winner|choice|grade|preference)\b{_SEPARATOR}(?:(?i:answer)\s+)?|\[\[\s*"
