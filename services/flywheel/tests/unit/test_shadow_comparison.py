@@ -1,6 +1,7 @@
 """Two versions compared on the same requests: values of the metric, and intervals that hold over callers."""
 
 import random
+import time
 from datetime import UTC, datetime
 from math import sqrt
 from statistics import mean, stdev
@@ -126,6 +127,26 @@ def test_equal_versions_are_seldom_called_different(task, metric, labels):
         interval = compared(task, metric, rows).interval
         missed += not interval.low <= 0 <= interval.high
     assert missed / 400 < 0.08
+
+
+def test_many_callers_are_left_out_in_groups():
+    """The interval is about that of one caller at a time, and its time does not follow the number of callers."""
+    rows = drawn(2000, accuracy=(0.6, 0.7))
+    result = compared(ONE, "accuracy", rows)
+    differences = [(new == right) - (old == right) for _, new, old, right in rows]
+    reach = 1.96 * stdev(differences) / sqrt(len(rows))
+    assert result.callers == 2000
+    assert result.interval.high - result.gain == pytest.approx(reach, rel=0.15)
+
+
+@pytest.mark.timeout(30)
+def test_a_thousand_labels_of_two_thousand_callers_take_no_seconds():
+    task = Classify(tuple(f"label{number}" for number in range(1000)))
+    labels = [task.labels[number % 1000] for number in range(2000)]
+    rows = [(f"c{n}", label, labels[n - n % 3], label) for n, label in enumerate(labels)]
+    began = time.process_time()
+    compared(task, "macro_f1", rows)
+    assert time.process_time() - began < 2.5
 
 
 def test_a_worse_version_is_found():
