@@ -66,6 +66,7 @@ def build(settings: Settings, platform: Platform) -> App:
         settings.drift_window,
         settings.drift_max_chars,
         embeddings=_embeddings(settings, base, artifacts, lineage),
+        attributes=settings.drift_attributes,
     )
     starting = base.operations(store, [])
     watched = WatchedRuns()

@@ -6,6 +6,9 @@ from pydantic_settings import SettingsConfigDict
 from ratoon.runtime.settings import ServiceSettings
 from ratoon_flywheel.domain.pipelines.external_events import WAIT
 
+_MAX_SLICES = 4
+"""Attributes: a profile takes its time for each."""
+
 
 class Settings(ServiceSettings):
     """`RATOON_FLYWHEEL_…`."""
@@ -21,6 +24,11 @@ class Settings(ServiceSettings):
         description="Number of characters of a text that drift detection reads; if a project's model "
         "receives fewer, that number is used.",
         ge=1,
+    )
+    drift_slices: str = Field(
+        "",
+        description="At most 4 attributes, separated by commas, whose values are measured for themselves: attributes "
+        "of records, and metadata of requests that the gateway captures (`RATOON_GATEWAY_CAPTURED_METADATA`).",
     )
     embedding_model: str = Field(
         "",
@@ -61,7 +69,23 @@ class Settings(ServiceSettings):
             raise ValueError(f"must be more than {WAIT.days}, or 0")
         return days
 
+    @field_validator("drift_slices")
+    @classmethod
+    def _has_few_slices(cls, names: str) -> str:
+        if len(_names(names)) > _MAX_SLICES or "=" in names:
+            raise ValueError(f"must be at most {_MAX_SLICES} names without =")
+        return names
+
+    @property
+    def drift_attributes(self) -> list[str]:
+        """The attributes by whose values drift is measured."""
+        return _names(self.drift_slices)
+
     @property
     def external_topics(self) -> list[str]:
         """The topics with events of other systems."""
-        return [topic.strip() for topic in self.event_topics.split(",") if topic.strip()]
+        return _names(self.event_topics)
+
+
+def _names(separated: str) -> list[str]:
+    return [name.strip() for name in separated.split(",") if name.strip()]

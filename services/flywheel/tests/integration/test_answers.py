@@ -84,6 +84,16 @@ def test_answers_are_stored_once_and_returned_newest_first(store):
     assert stored == ExchangeFeatures(*vars(answer("c").features).values(), "ham")
 
 
+def test_the_status_and_the_slices_of_an_answer_are_kept(store):
+    kept = replace(answer("a"), status="REFUSAL", slices={"tenant": "acme"})
+    with store.write() as tx:
+        INDEX.add(tx, P, [kept, answer("b", 1)])
+    with store.read() as tx:
+        first, second = INDEX.features(tx, P, [kept, answer("b", 1)])
+    assert (first.status, first.slices) == ("REFUSAL", {"tenant": "acme"})
+    assert (second.status, second.slices) == ("", {})
+
+
 def test_an_answer_in_free_text_keeps_its_features_and_the_traffic_before_a_version_is_found(store):
     reply = features("A reply of words.", 0)
     second = f"{P}/models/mail/versions/v1.1"

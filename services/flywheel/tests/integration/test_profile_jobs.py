@@ -66,7 +66,7 @@ def test_a_profile_is_computed_and_read(store, digest, tmp_path):
     baselines = JobBaselines(jobs, store, FakeLineage(digest))
     baselines.start(PROFILE)
     assert baselines.load(PROFILE).training.size == 40
-    assert jobs.spec.pop("features_digest") == ""
+    assert (jobs.spec.pop("features_digest"), jobs.spec.pop("slices")) == ("", [])
     assert jobs.spec == {"artifacts": store.url, "train_digest": digest, "max_chars": 200}
     assert jobs.result.keys() == {"baseline_digest", "documents"}
 
@@ -84,11 +84,16 @@ def test_a_spec_and_a_result_of_the_release_before_are_read(store, digest, tmp_p
     ("task", "labels", "features"),
     [
         (Classify(("ham", "spam")), ["ham", "spam"], {Feature.LABELS}),
-        (Regress(), ["1", "2.5"], {Feature.NUMBERS}),
+        (Regress(), ["1", "2.5"], {Feature.NUMBERS, Feature.ANSWER_STATUS}),
         (
             Generate(),
             ["A reply.", "Another reply."],
-            {Feature.ANSWER_WORDS, Feature.ANSWER_LENGTH, Feature.ANSWER_LANGUAGE},
+            {
+                Feature.ANSWER_WORDS,
+                Feature.ANSWER_LENGTH,
+                Feature.ANSWER_LANGUAGE,
+                Feature.ANSWER_STATUS,
+            },
         ),
         (Generate(), [None, None], set()),
     ],
@@ -110,7 +115,7 @@ def test_the_answers_of_the_training_data_are_profiled_as_the_task_has_them(
         == set(loaded.noise_bands)
         == set(loaded.training.counts)
     )
-    assert bool(loaded.edges) == (features == {Feature.NUMBERS})
+    assert bool(loaded.edges) == (Feature.NUMBERS in features)
 
 
 def test_traffic_is_profiled_by_its_features(store, tmp_path):
@@ -121,3 +126,23 @@ def test_traffic_is_profiled_by_its_features(store, tmp_path):
     baselines.start_traffic(profile, documents)
     loaded = baselines.load(profile)
     assert (loaded.training.size, dict(loaded.training.counts[Feature.LABELS])) == (60, {"ham": 60})
+
+
+def test_the_values_of_attributes_are_profiled_for_themselves(store, tmp_path):
+    sink = io.BytesIO()
+    rows = {
+        "text": [f"Letter number {n}, with words." for n in range(400)],
+        "attributes": [[("tenant", "a" if n % 2 else "b"), ("region", "eu")] for n in range(400)],
+    }
+    schema = pa.schema({"text": pa.string(), "attributes": pa.map_(pa.string(), pa.string())})
+    pq.write_table(pa.table(rows, schema=schema), sink)
+    profile = replace(PROFILE, slices=("tenant", "region", "missing"))
+    jobs = FakeJobs(tmp_path)
+    baselines = JobBaselines(jobs, store, FakeLineage(store.put_bytes(sink.getvalue())))
+    baselines.start(profile)
+    loaded = baselines.load(profile)
+    assert {name: part.training.size for name, part in loaded.slices.items()} == {
+        "tenant=a": 200,
+        "tenant=b": 200,
+    }
+    assert loaded.slices["tenant=a"].tails.keys() == loaded.training.counts.keys()

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ratoon.tasks import generate
+from ratoon.tasks import generate, regress
 from ratoon_flywheel.domain.signals.drift import (
     PROMPT_FEATURES,
     SAMPLE_SIZES,
     Baseline,
     Feature,
+    Measure,
+    Reference,
     baseline,
     divergence,
     divergences,
@@ -21,8 +23,10 @@ from ratoon_flywheel.domain.signals.drift import (
     noise_band,
 )
 from ratoon_flywheel.domain.signals.features import (
+    AnswerStatus,
     ExchangeFeatures,
     TextFeatures,
+    answer_status,
     features,
     features_from_json,
     features_to_json,
@@ -217,3 +221,103 @@ def test_features_survive_json(words, has_reply):
     reply = features("a reply", 0) if has_reply else None
     documents = [*plain, *(ExchangeFeatures(*vars(each).values(), "ham", reply) for each in plain)]
     assert features_from_json(features_to_json(documents)) == documents
+
+
+def of_tenants(kinds: dict[str, str], count: int, seed: int) -> list[ExchangeFeatures]:
+    """Texts of a kind for each tenant."""
+    return [
+        ExchangeFeatures(*vars(each).values(), slices={"tenant": tenant})
+        for place, (tenant, kind) in enumerate(kinds.items())
+        for each in texts(kind, count, seed + place)
+    ]
+
+
+def test_each_value_of_an_attribute_is_measured_for_itself_and_rare_ones_together():
+    rare = {f"r{n}": "x" for n in range(5)}
+    base = baseline(
+        of_tenants({"a": "x", "b": "x"}, 220, 1) + of_tenants(rare, 50, 20), 7, attributes=["tenant"]
+    )
+    assert set(base.slices) == {"tenant=a", "tenant=b", "tenant=(other)"}
+    window = of_tenants({"a": "x", "b": "y", "r1": "x", "unknown": "y"}, 60, 40)
+    words = {m.slice: m.ratio for m in measure_slices(base, window) if m.feature is Feature.WORDS}
+    assert words["tenant=a"] < 1 < words["tenant=b"]
+    assert words["tenant=(other)"] > 1, "values that the training data do not have count as other"
+    assert words.keys() == base.slices.keys()
+
+
+def test_slices_are_bounded_and_one_value_is_no_slice():
+    many = baseline(
+        of_tenants({f"t{n}": "x" for n in range(12)}, 200, 1), 7, ("length",), ["tenant", "region"]
+    )
+    assert len(many.slices) == 9
+    assert "tenant=(other)" in many.slices
+    assert not baseline(of_tenants({"a": "x"}, 300, 1), 7, ("length",), ["tenant"]).slices
+
+
+def test_slices_are_measured_since_the_promotion_too():
+    tenants = of_tenants({"a": "x", "b": "x"}, 220, 1)
+    base = baseline(tenants, 7, ("tokens",), ["tenant"])
+    promoted = baseline(of_tenants({"a": "y", "b": "x"}, 220, 9), 7, ("tokens",), ["tenant"])
+    measured = measure_slices(base, of_tenants({"a": "y", "b": "x"}, 60, 30), promotion=promoted)
+    ratios = {(m.reference, m.slice): m.ratio for m in measured}
+    assert ratios[Reference.TRAINING, "tenant=a"] > 1 > ratios[Reference.PROMOTION, "tenant=a"]
+
+
+def test_many_slices_raise_no_false_alarms():
+    """1,000 windows without drift, six slices of three features each: at most 1 % of the reports have an alarm.
+
+    Without the correction for their number, many more would.
+    """
+    draws = random.Random(5)
+    pool = [
+        replace(each, answer=draws.choice(("ham", "ham", "spam")), slices={"tenant": draws.choice("abcdef")})
+        for each in of_tenants({"a": "x"}, 6000, 1)
+    ]
+    compared = ("tokens", "length", "predicted_labels")
+    alarms = uncorrected = 0
+    for seed in range(4):
+        base = baseline(draws.sample(pool, 1620), seed, compared, ["tenant"])
+        for _ in range(250):
+            measured = measure_slices(base, draws.sample(pool, 540), compared)
+            assert len(measured) == 18
+            alarms += any(m.ratio > 1 for m in measured)
+            uncorrected += any(m.divergence > _band(base, m, 90) for m in measured)
+    assert alarms <= 10
+    assert uncorrected > 3 * alarms
+    assert uncorrected > 20
+
+
+def _band(base: Baseline, measured: Measure, size: int) -> float:
+    return noise_band(base.slices[measured.slice].noise_bands[measured.feature], size)
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_valid", "is_free_text", "status"),
+    [
+        ("3.5", True, False, AnswerStatus.VALID),
+        ("no idea", False, False, AnswerStatus.INVALID),
+        ("I'm sorry, but I can't help with that.", False, False, AnswerStatus.REFUSAL),
+        ("I'm sorry, but I can't help with that.", True, True, AnswerStatus.REFUSAL),
+        ("Invoice of May", True, True, AnswerStatus.VALID),
+        ("{broken", False, True, AnswerStatus.INVALID),
+    ],
+)
+def test_answers_are_valid_or_not_or_refuse(answer, is_valid, is_free_text, status):
+    assert answer_status(answer, is_valid, is_free_text) is status
+
+
+@pytest.mark.parametrize("status", [AnswerStatus.INVALID, AnswerStatus.REFUSAL])
+def test_a_share_of_invalid_answers_or_refusals_drifts(status):
+    def answered(count: int, other: int, seed: int) -> list[ExchangeFeatures]:
+        return [
+            replace(each, answer="1", status=status if place < other else AnswerStatus.VALID)
+            for place, each in enumerate(exchanges(count, ["1"], seed=seed))
+        ]
+
+    base = baseline(answered(400, 2, 1), 7, regress.DRIFT_INPUTS)
+    ratios = [
+        {m.feature: m.ratio for m in measure(base, answered(200, other, 2))}[Feature.ANSWER_STATUS]
+        for other in (1, 20)
+    ]
+    assert ratios[0] < 1
+    assert ratios[1] > 2

@@ -1,11 +1,13 @@
 """What is taken in of a traffic segment."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import zstandard
 
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon.tasks.classify import Classify
 from ratoon.tasks.generate import Generate
 from ratoon_flywheel.adapters.traffic import ArtifactSegments
 from ratoon_flywheel.application.intake import read_segment
@@ -28,6 +30,22 @@ def row(answer_id: str, version: str, answer: str, **fields: object) -> bytes:
         **fields,
     }
     return json.dumps(row).encode() + b"\n"
+
+
+def test_the_status_of_answers_and_captured_metadata_are_indexed(tmp_path):
+    metadata = {"tenant": "acme", "long": "x" * 65, "number": 3, "line": "a\nb"}
+    rows = (
+        row("a", "v1.0", "Invoice of May", metadata=metadata),
+        row("b", "v1.0", "I'm sorry, but I can't help with that.", metadata=["tenant"]),
+        row("c", "v1.0", ""),
+    )
+    segments = ArtifactSegments(ArtifactStore(str(tmp_path)))
+    digest = segments.write([zstandard.compress(b"".join(rows))])
+    answers = read_segment("segment", digest, PROJECT, segments, 0).answers
+    assert [answer.status for answer in answers] == ["VALID", "REFUSAL", "INVALID"]
+    assert [dict(answer.slices) for answer in answers] == [{"tenant": "acme"}, {}, {}]
+    classify = replace(PROJECT, task=Classify(("ham", "spam")))
+    assert {each.status for each in read_segment("segment", digest, classify, segments, 0).answers} == {""}
 
 
 def test_a_shadow_answer_is_no_signal_and_its_texts_can_be_erased(tmp_path):

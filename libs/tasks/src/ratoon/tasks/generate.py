@@ -57,6 +57,7 @@ DRIFT_INPUTS: tuple[DriftInput, ...] = (
     DriftInput.ANSWER_TOKENS,
     DriftInput.ANSWER_LENGTH,
     DriftInput.ANSWER_LANGUAGE,
+    DriftInput.ANSWER_STATUS,
 )
 DEFAULT_SPLIT = SplitMode.GROUPED
 FREE_TEXT = True

@@ -82,6 +82,8 @@ class DriftInput(StrEnum):
     ANSWER_TOKENS = "answer_tokens"
     ANSWER_LENGTH = "answer_length"
     ANSWER_LANGUAGE = "answer_language"
+    ANSWER_STATUS = "answer_status"
+    """Whether answers are valid, and whether they refuse."""
 
 
 PROMPT_INPUTS = (DriftInput.TOKENS, DriftInput.LENGTH, DriftInput.LANGUAGE, DriftInput.EMBEDDINGS)

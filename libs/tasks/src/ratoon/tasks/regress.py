@@ -29,7 +29,7 @@ METRICS = metrics(
 PRIMARY = "mae"
 BASELINES: tuple[str, ...] = ("mean", "ridge_tfidf")
 RECIPES: tuple[str, ...] = ("sft",)
-DRIFT_INPUTS: tuple[DriftInput, ...] = (*PROMPT_INPUTS, DriftInput.NUMBERS)
+DRIFT_INPUTS: tuple[DriftInput, ...] = (*PROMPT_INPUTS, DriftInput.NUMBERS, DriftInput.ANSWER_STATUS)
 DEFAULT_SPLIT = SplitMode.QUANTILES
 FREE_TEXT = False
 

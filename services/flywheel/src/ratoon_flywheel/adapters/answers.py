@@ -294,7 +294,7 @@ class AnswerTables(ShadowTables):
         for ids in batches([answer.answer_id for answer in answers]):
             query = select(
                 *(a.c.words, a.c.length, a.c.language, a.c.label),
-                *(a.c.reply_words, a.c.reply_length, a.c.reply_language),
+                *(a.c.reply_words, a.c.reply_length, a.c.reply_language, a.c.answer_status, a.c.slices),
             ).where(a.c.project == project, a.c.answer_id.in_(ids))
             features += [_features(row) for row in tx.connection.execute(query)]
         return features
@@ -495,6 +495,8 @@ def _row(project: str, answer: Answer) -> dict[str, object]:
         "prompt_digest": answer.prompt_digest,
         "session": answer.session,
         **_reply_row(answer.reply),
+        "answer_status": answer.status,
+        "slices": json.dumps(dict(answer.slices), sort_keys=True) if answer.slices else None,
     }
 
 
@@ -502,7 +504,9 @@ def _features(row: Any) -> ExchangeFeatures:
     reply = None
     if row.reply_words is not None:
         reply = TextFeatures(tuple(array("I", row.reply_words)), row.reply_length, row.reply_language)
-    return ExchangeFeatures(tuple(array("I", row.words)), row.length, row.language, row.label, reply)
+    slices = json.loads(row.slices) if row.slices else {}
+    words = tuple(array("I", row.words))
+    return ExchangeFeatures(words, row.length, row.language, row.label, reply, row.answer_status, slices)
 
 
 def _reply_row(reply: TextFeatures | None) -> dict[str, object]:

@@ -64,6 +64,7 @@ class JobBaselines:
     def _start(self, profile: Profile, spec: ProfileSpec) -> None:
         if profile.task is not None:
             spec.task_spec.CopyFrom(tasks.message_of(profile.task))
+        spec.slices.extend(profile.slices)
         environment = JobEnvironment(artifacts=self._artifacts.url)
         self._jobs.start(_job(profile), WORKER, spec_json(environment, spec))
 
@@ -82,7 +83,8 @@ class JobBaselines:
 
 def _job(profile: Profile) -> str:
     of_traffic = " promotion" if profile.reference is Reference.PROMOTION else ""
-    return str(uuid.uuid5(_JOBS, f"{profile.version} {profile.max_chars} {EDITION}{of_traffic}"))
+    slices = f" by {json.dumps(profile.slices)}" if profile.slices else ""
+    return str(uuid.uuid5(_JOBS, f"{profile.version} {profile.max_chars} {EDITION}{of_traffic}{slices}"))
 
 
 def _baseline(fields: Mapping[str, Any]) -> Baseline:
@@ -94,6 +96,7 @@ def _baseline(fields: Mapping[str, Any]) -> Baseline:
         _bands(fields.get("psi_bands", {})),
         tuple(fields.get("edges", ())),
         {name: _baseline(part) for name, part in fields.get("slices", {}).items()},
+        *(_bands(fields.get(name, {})) for name in ("tails", "js_tails", "psi_tails")),
     )
 
 

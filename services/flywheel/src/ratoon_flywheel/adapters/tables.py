@@ -10,6 +10,7 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Table,
+    Text,
     UniqueConstraint,
     text,
 )
@@ -66,6 +67,8 @@ ANSWERS = Table(
     Column("reply_length", SmallInteger, nullable=True),
     Column("reply_language", String(20), nullable=True),
     Column("reply_words", LargeBinary, nullable=True),
+    Column("answer_status", String(16), nullable=False, server_default=""),
+    Column("slices", Text, nullable=True),
     UniqueConstraint("project", "answer_id"),
     Index("ix_answers_session", "project", "session"),
     Index("ix_answers_time", "project", "time"),
@@ -73,7 +76,8 @@ ANSWERS = Table(
     sqlite_autoincrement=True,
 )
 """Answers without their texts; `time` in microseconds since 1970, words as 32-bit hashes.
-`caller` is NULL if the caller is unknown; features of the answer (`reply_…`) are NULL where drift does not use them."""
+`caller` is NULL if the caller is unknown; features of the answer (`reply_…`) are NULL where drift does not use them;
+`slices` is a JSON object of captured metadata, NULL without any."""
 
 FEEDBACK_LABELS = Table(
     "judgements",

@@ -27,6 +27,7 @@ MAX_SEGMENT_BYTES = 256 << 20
 _OK, _SHADOW = 200, 202
 _MAX_NAME = 400
 _MAX_NUMBER = 1e9
+_MAX_METADATA, _MAX_METADATA_CHARS = 16, 64
 _ROLES = {"developer": Role.SYSTEM.value, "function": Role.TOOL.value}
 """Roles of the chat API under the names that records have."""
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
@@ -180,6 +181,7 @@ def _exchange(row: dict[str, Any]) -> Exchange:
         None if status == _OK else _shadowed(row),
         _number(row.get("latency_ms")),
         int(_number(row.get("completion_tokens"))),
+        _metadata(row.get("metadata")),
     )
 
 
@@ -193,6 +195,17 @@ def _shadowed(row: dict[str, Any]) -> Shadowed | None:
     return Shadowed(
         answer_id, version, _number(row.get("live_latency_ms")), tokens, row.get("status") == _SHADOW
     )
+
+
+def _metadata(value: object) -> dict[str, str]:
+    """Return names and values by which traffic can be divided; what is too long or cannot be printed is left out."""
+    pairs = value.items() if isinstance(value, dict) else ()
+    sound = [(name, each) for name, each in pairs if _is_short(name) and _is_short(each)]
+    return dict(sound[:_MAX_METADATA])
+
+
+def _is_short(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= _MAX_METADATA_CHARS and value.isprintable()
 
 
 def _number(value: object) -> float:

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from ratoon.process.errors import FailedPrecondition, NotFound
 from ratoon.storage.store import Store
 from ratoon.tasks import kinds
+from ratoon.tasks.kind import DriftInput
 from ratoon_flywheel.application.ports import AnswerIndex, Segments
 from ratoon_flywheel.application.signals import shown_chars
 from ratoon_flywheel.domain.errors import BadSegment
 from ratoon_flywheel.domain.projects import Project
 from ratoon_flywheel.domain.signals import traffic
 from ratoon_flywheel.domain.signals.drift import compares_answers
-from ratoon_flywheel.domain.signals.features import features
+from ratoon_flywheel.domain.signals.features import answer_status, features
 from ratoon_flywheel.domain.signals.feedback import indexed_answer
 from ratoon_flywheel.domain.signals.shadows import ShadowAnswer
 from ratoon_flywheel.domain.signals.traffic import (
@@ -112,6 +113,8 @@ def _shadow(segment: str, exchange: Exchange, live: Shadowed, project: Project) 
 
 def _answer(segment: str, exchange: Exchange, project: Project, max_chars: int) -> Answer:
     """Return what the answer index stores of an exchange."""
+    of_kind, label = kinds.kind_of(project.task), indexed_answer(exchange.answer, project.task)
+    compares_status = DriftInput.ANSWER_STATUS in of_kind.DRIFT_INPUTS
     return Answer(
         exchange.answer_id,
         segment,
@@ -119,10 +122,12 @@ def _answer(segment: str, exchange: Exchange, project: Project, max_chars: int) 
         exchange.version,
         exchange.time,
         traffic.content_digest(exchange.text),
-        indexed_answer(exchange.answer, project.task),
+        label,
         features(exchange.text, shown_chars(project, max_chars)),
         traffic.caller_mark(project.name, exchange.user),
         traffic.prompt_digest(exchange.prompt),
         traffic.session_mark(project.name, exchange.session),
         features(exchange.answer, max_chars) if compares_answers(project.task) else None,
+        answer_status(exchange.answer, bool(label), of_kind.FREE_TEXT) if compares_status else "",
+        exchange.metadata,
     )

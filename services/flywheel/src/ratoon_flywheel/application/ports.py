@@ -184,6 +184,8 @@ class Profile:
     task: TaskSpec | None = None
     """Task that decides what of the answers is profiled; None: nothing is."""
     reference: Reference = Reference.TRAINING
+    slices: tuple[str, ...] = ()
+    """Attributes whose values are profiled for themselves."""
 
 
 class Baselines(Protocol):

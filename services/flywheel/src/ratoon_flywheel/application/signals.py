@@ -81,9 +81,10 @@ class SignalReader:
         max_chars: int,
         monotonic: Callable[[], float] = time.monotonic,
         embeddings: EmbeddingDrift | None = None,
+        attributes: Sequence[str] = (),
     ) -> None:
         """`window` distinct texts are measured, `max_chars` characters of each; embeddings, if they are given."""
-        self._embeddings = embeddings
+        self._embeddings, self._attributes = embeddings, tuple(attributes)
         self._index, self._baselines, self._monotonic = index, baselines, monotonic
         self._resting: dict[str, tuple[object, float]] = {}
         self._window, self._max_chars = window, max_chars
@@ -93,7 +94,13 @@ class SignalReader:
 
     def profile(self, project: Project, version: str, reference: Reference = Reference.TRAINING) -> Profile:
         """Return the profile that a version's traffic is compared with."""
-        return Profile(version, shown_chars(project, self._max_chars), project.task, reference)
+        shown = shown_chars(project, self._max_chars)
+        return Profile(version, shown, project.task, reference, self._slices(project))
+
+    def _slices(self, project: Project) -> tuple[str, ...]:
+        """Return the attributes by which drift is measured: the project's groups, and those of the settings."""
+        names = (project.group_attribute, *self._attributes)
+        return tuple(dict.fromkeys(name for name in names if name and "=" not in name))
 
     def profile_promotion(self, project: Project, version: str, store: Store) -> None:
         """Start the profile of the newest traffic when a version was promoted."""
@@ -279,17 +286,18 @@ class SignalReader:
         """Return the drift from the training data, whole and by language, and since the promotion."""
         if len(traffic.texts) < MIN_TEXTS or self._state(project, traffic.version) is not BaselineState.READY:
             return ()
-        base = self._baselines.load(self.profile(project, traffic.version))
+        base, promotion = self._baselines.load(self.profile(project, traffic.version)), None
         documents = self._index.features(tx, project.name, traffic.texts[: self._window])
         compared = kinds.kind_of(project.task).DRIFT_INPUTS
-        measures = (*measure(base, documents, compared), *measure_slices(base, documents, compared))
+        measures = list(measure(base, documents, compared))
+        if self._promotion_state(tx, project, traffic.version) is BaselineState.READY:
+            promotion = self._baselines.load(self.profile(project, traffic.version, Reference.PROMOTION))
+            measures += measure(promotion, documents, compared, Reference.PROMOTION)
+        measures += measure_slices(base, documents, compared, promotion)
         if self._embeddings is not None:
             has_promotion = bool(self._promotion_traffic(tx, project, traffic.version))
-            measures = (*measures, *self._embeddings.measures(traffic.version, has_promotion))
-        if self._promotion_state(tx, project, traffic.version) is not BaselineState.READY:
-            return measures
-        promotion = self._baselines.load(self.profile(project, traffic.version, Reference.PROMOTION))
-        return (*measures, *measure(promotion, documents, compared, Reference.PROMOTION))
+            measures += self._embeddings.measures(traffic.version, has_promotion)
+        return tuple(measures)
 
     def _promotion_traffic(self, tx: Transaction, project: Project, version: str) -> tuple[Answer, ...]:
         """Return the newest distinct texts before the first answer of a version; none if they are too few."""

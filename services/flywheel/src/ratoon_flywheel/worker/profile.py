@@ -19,6 +19,7 @@ from ratoon_flywheel.domain.signals.drift import PROMPT_FEATURES, Baseline, base
 from ratoon_flywheel.domain.signals.features import (
     ExchangeFeatures,
     TextFeatures,
+    answer_status,
     features,
     features_from_json,
 )
@@ -37,37 +38,39 @@ def run(raw_spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
     documents = (
         features_from_json(artifacts.read(digest))
         if spec.features_digest
-        else _training_documents(artifacts, digest, spec.max_chars, task, seed)
+        else _training_documents(artifacts, spec, task, seed)
     )
     job.progress(0.1, "Computing the noise band of drift.", done=0, total=len(documents), unit="texts")
     compared = kinds.kind_of(task).DRIFT_INPUTS if task else PROMPT_FEATURES
-    profile = baseline(documents, seed, compared)
+    profile = baseline(documents, seed, compared, spec.slices)
     stored = artifacts.put_bytes(json.dumps(_fields(profile), sort_keys=True).encode())
     return to_json(ProfileResult(baseline_digest=stored, documents=len(documents)))
 
 
 def _training_documents(
-    artifacts: ArtifactStore, digest: str, max_chars: int, task: TaskSpec | None, seed: int
+    artifacts: ArtifactStore, spec: ProfileSpec, task: TaskSpec | None, seed: int
 ) -> list[TextFeatures]:
-    with artifacts.open(digest) as source:
+    wanted = ["text", *(["label"] if task else []), *(["attributes"] if spec.slices else [])]
+    with artifacts.open(spec.train_digest) as source:
         part = pq.ParquetFile(source)
-        columns = [name for name in ("text", "label") if name in part.schema_arrow.names]
-        table = part.read(columns=columns if task else ["text"])
-    texts = table.column("text").to_pylist()
-    labels = table.column("label").to_pylist() if "label" in table.column_names else [None] * len(texts)
-    rows: Sequence[tuple[str, str | None]] = list(zip(texts, labels, strict=True))
+        table = part.read(columns=[name for name in wanted if name in part.schema_arrow.names])
+    rows: Sequence[dict[str, Any]] = table.to_pylist()
     if len(rows) > MAX_DOCUMENTS:
         rows = Random(seed).sample(rows, MAX_DOCUMENTS)
-    return [_document(text, label, max_chars, task) for text, label in rows]
+    return [_document(row, spec, task) for row in rows]
 
 
-def _document(text: str, label: str | None, max_chars: int, task: TaskSpec | None) -> TextFeatures:
-    prompt = features(text, max_chars)
+def _document(row: dict[str, Any], spec: ProfileSpec, task: TaskSpec | None) -> TextFeatures:
+    prompt, label = features(row["text"], spec.max_chars), row.get("label")
+    attributes = dict(row.get("attributes") or ())
+    slices = {name: attributes[name] for name in spec.slices if attributes.get(name)}
     if task is None or not label:
-        return prompt
-    answer, reply = ("", features(label, max_chars)) if compares_answers(task) else (label, None)
+        plain = prompt.words, prompt.length, prompt.language
+        return ExchangeFeatures(*plain, slices=slices) if slices else prompt
+    answer, reply = ("", features(label, spec.max_chars)) if compares_answers(task) else (label, None)
     canonical = kinds.parse(task, answer) or ""
-    return ExchangeFeatures(prompt.words, prompt.length, prompt.language, canonical, reply)
+    status = answer_status(label, kinds.parse(task, label) is not None, kinds.kind_of(task).FREE_TEXT)
+    return ExchangeFeatures(prompt.words, prompt.length, prompt.language, canonical, reply, status, slices)
 
 
 def _fields(profile: Baseline) -> dict[str, Any]:
@@ -77,7 +80,14 @@ def _fields(profile: Baseline) -> dict[str, Any]:
         "edges": profile.edges,
         "slices": {name: _fields(part) for name, part in profile.slices.items()},
     }
-    bands = {"null_bands": profile.noise_bands, "js_bands": profile.js_bands, "psi_bands": profile.psi_bands}
+    bands = {
+        "null_bands": profile.noise_bands,
+        "js_bands": profile.js_bands,
+        "psi_bands": profile.psi_bands,
+        "tails": profile.tails,
+        "js_tails": profile.js_tails,
+        "psi_tails": profile.psi_tails,
+    }
     for name, by_feature in bands.items():
         fields[name] = {feature.value: values for feature, values in by_feature.items()}
     return fields

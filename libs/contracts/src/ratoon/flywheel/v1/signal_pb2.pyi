@@ -600,14 +600,17 @@ class DriftReport(_message.Message):
         REFERENCE_FIELD_NUMBER: _builtins.int
         SLICE_FIELD_NUMBER: _builtins.int
         feature: _builtins.str
-        """The feature: `tokens`, `length` or `language` of prompts, `predicted_labels`, `predicted_numbers`, or
-        `answer_tokens`, `answer_length` or `answer_language` of answers in free text.
+        """The feature: `tokens`, `length`, `language` or `embeddings` of prompts, `predicted_labels`, `predicted_numbers`,
+        `answer_status` (valid, invalid, refusal), or `answer_tokens`, `answer_length` or `answer_language` of answers in
+        free text.
         """
         divergence: _builtins.float
-        """KL divergence of the traffic from the reference, in nats."""
+        """KL divergence of the traffic from the reference, in nats; of `embeddings`, the squared maximum mean discrepancy
+        with a Gaussian kernel, from 0 to 2.
+        """
         null_band: _builtins.float
         """Noise band: 99th percentile of the divergence under the null hypothesis, from samples of the reference of the
-        same size.
+        same size. In slices, the quantile 1 - 0.01/m for the m measures of slices of the report.
         """
         drifted: _builtins.bool
         """True if `divergence` exceeds the noise band."""
@@ -622,7 +625,9 @@ class DriftReport(_message.Message):
         reference: Global___DriftReport.Reference.ValueType
         """Data that the traffic is compared with."""
         slice: _builtins.str
-        """Language of the texts. Empty: all texts."""
+        """Part of the traffic: the language of the texts, or `name=value` for the value of an attribute, `(other)` for all
+        values that are not measured for themselves. Empty: all texts.
+        """
         def __init__(
             self,
             *,

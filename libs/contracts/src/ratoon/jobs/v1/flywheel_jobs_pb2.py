@@ -25,23 +25,23 @@ _sym_db = _symbol_database.Default()
 from ratoon.common.v1 import task_pb2 as ratoon_dot_common_dot_v1_dot_task__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"ratoon/jobs/v1/flywheel_jobs.proto\x12\x0eratoon.jobs.v1\x1a\x1bratoon/common/v1/task.proto\"~\n\x0bProfileSpec\x12\x14\n\x0ctrain_digest\x18\x01 \x01(\t\x12\x11\n\tmax_chars\x18\x02 \x01(\x05\x12-\n\ttask_spec\x18\x03 \x01(\x0b\x32\x1a.ratoon.common.v1.TaskSpec\x12\x17\n\x0f\x66\x65\x61tures_digest\x18\x04 \x01(\t\";\n\rProfileResult\x12\x17\n\x0f\x62\x61seline_digest\x18\x01 \x01(\t\x12\x11\n\tdocuments\x18\x02 \x01(\x03\"\xed\x01\n\nSketchSpec\x12\r\n\x05model\x18\x01 \x01(\t\x12\x14\n\x0ctrain_digest\x18\x02 \x01(\t\x12\x34\n\x08segments\x18\x03 \x03(\x0b\x32\".ratoon.jobs.v1.SketchSpec.Segment\x12\x11\n\tmax_chars\x18\x04 \x01(\x05\x12,\n\x06kernel\x18\x05 \x01(\x0b\x32\x1c.ratoon.jobs.v1.SketchKernel\x12\x14\n\x0cis_reference\x18\x06 \x01(\x08\x1a-\n\x07Segment\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x12\n\nanswer_ids\x18\x02 \x03(\t\"7\n\x0cSketchKernel\x12\x11\n\tbandwidth\x18\x01 \x01(\x01\x12\x14\n\x0cmodel_digest\x18\x02 \x01(\t\"n\n\x0cSketchResult\x12,\n\x06kernel\x18\x01 \x01(\x0b\x32\x1c.ratoon.jobs.v1.SketchKernel\x12\x0c\n\x04mean\x18\x02 \x03(\x01\x12\r\n\x05texts\x18\x03 \x01(\x03\x12\x13\n\x0bnoise_bands\x18\x04 \x03(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"ratoon/jobs/v1/flywheel_jobs.proto\x12\x0eratoon.jobs.v1\x1a\x1bratoon/common/v1/task.proto\"\x8e\x01\n\x0bProfileSpec\x12\x14\n\x0ctrain_digest\x18\x01 \x01(\t\x12\x11\n\tmax_chars\x18\x02 \x01(\x05\x12-\n\ttask_spec\x18\x03 \x01(\x0b\x32\x1a.ratoon.common.v1.TaskSpec\x12\x17\n\x0f\x66\x65\x61tures_digest\x18\x04 \x01(\t\x12\x0e\n\x06slices\x18\x05 \x03(\t\";\n\rProfileResult\x12\x17\n\x0f\x62\x61seline_digest\x18\x01 \x01(\t\x12\x11\n\tdocuments\x18\x02 \x01(\x03\"\xed\x01\n\nSketchSpec\x12\r\n\x05model\x18\x01 \x01(\t\x12\x14\n\x0ctrain_digest\x18\x02 \x01(\t\x12\x34\n\x08segments\x18\x03 \x03(\x0b\x32\".ratoon.jobs.v1.SketchSpec.Segment\x12\x11\n\tmax_chars\x18\x04 \x01(\x05\x12,\n\x06kernel\x18\x05 \x01(\x0b\x32\x1c.ratoon.jobs.v1.SketchKernel\x12\x14\n\x0cis_reference\x18\x06 \x01(\x08\x1a-\n\x07Segment\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x12\n\nanswer_ids\x18\x02 \x03(\t\"7\n\x0cSketchKernel\x12\x11\n\tbandwidth\x18\x01 \x01(\x01\x12\x14\n\x0cmodel_digest\x18\x02 \x01(\t\"n\n\x0cSketchResult\x12,\n\x06kernel\x18\x01 \x01(\x0b\x32\x1c.ratoon.jobs.v1.SketchKernel\x12\x0c\n\x04mean\x18\x02 \x03(\x01\x12\r\n\x05texts\x18\x03 \x01(\x03\x12\x13\n\x0bnoise_bands\x18\x04 \x03(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ratoon.jobs.v1.flywheel_jobs_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PROFILESPEC']._serialized_start=83
-  _globals['_PROFILESPEC']._serialized_end=209
-  _globals['_PROFILERESULT']._serialized_start=211
-  _globals['_PROFILERESULT']._serialized_end=270
-  _globals['_SKETCHSPEC']._serialized_start=273
-  _globals['_SKETCHSPEC']._serialized_end=510
-  _globals['_SKETCHSPEC_SEGMENT']._serialized_start=465
-  _globals['_SKETCHSPEC_SEGMENT']._serialized_end=510
-  _globals['_SKETCHKERNEL']._serialized_start=512
-  _globals['_SKETCHKERNEL']._serialized_end=567
-  _globals['_SKETCHRESULT']._serialized_start=569
-  _globals['_SKETCHRESULT']._serialized_end=679
+  _globals['_PROFILESPEC']._serialized_start=84
+  _globals['_PROFILESPEC']._serialized_end=226
+  _globals['_PROFILERESULT']._serialized_start=228
+  _globals['_PROFILERESULT']._serialized_end=287
+  _globals['_SKETCHSPEC']._serialized_start=290
+  _globals['_SKETCHSPEC']._serialized_end=527
+  _globals['_SKETCHSPEC_SEGMENT']._serialized_start=482
+  _globals['_SKETCHSPEC_SEGMENT']._serialized_end=527
+  _globals['_SKETCHKERNEL']._serialized_start=529
+  _globals['_SKETCHKERNEL']._serialized_end=584
+  _globals['_SKETCHRESULT']._serialized_start=586
+  _globals['_SKETCHRESULT']._serialized_end=696
 # @@protoc_insertion_point(module_scope)

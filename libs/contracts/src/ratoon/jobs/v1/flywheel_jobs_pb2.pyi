@@ -29,6 +29,7 @@ class ProfileSpec(_message.Message):
     MAX_CHARS_FIELD_NUMBER: _builtins.int
     TASK_SPEC_FIELD_NUMBER: _builtins.int
     FEATURES_DIGEST_FIELD_NUMBER: _builtins.int
+    SLICES_FIELD_NUMBER: _builtins.int
     train_digest: _builtins.str
     """Digest of the training part."""
     max_chars: _builtins.int
@@ -39,6 +40,10 @@ class ProfileSpec(_message.Message):
     def task_spec(self) -> _task_pb2.TaskSpec:
         """Task of the project, which decides what of the answers is profiled. Not set: only prompts are profiled."""
 
+    @_builtins.property
+    def slices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Attributes of the texts whose values are profiled for themselves."""
+
     def __init__(
         self,
         *,
@@ -46,10 +51,11 @@ class ProfileSpec(_message.Message):
         max_chars: _builtins.int = ...,
         task_spec: _task_pb2.TaskSpec | None = ...,
         features_digest: _builtins.str = ...,
+        slices: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["task_spec", b"task_spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["features_digest", b"features_digest", "max_chars", b"max_chars", "task_spec", b"task_spec", "train_digest", b"train_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["features_digest", b"features_digest", "max_chars", b"max_chars", "slices", b"slices", "task_spec", b"task_spec", "train_digest", b"train_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -5,6 +5,11 @@ data's most frequent words), length and language. A sample of the training data 
 is the 99th percentile under the null hypothesis: documents are drawn with replacement both for the sample and for the
 data that it is compared with, as in a bootstrap, since both are samples of the same population.
 
+Slices are many, and one of them lies beyond a 99th percentile by chance more often than one feature of all texts does.
+Their bands are those of a family of m measures: band + σ ln m, where σ is the mean excess over the 90th percentile.
+That is the (1 - 0.01/m)-quantile (Bonferroni) of a distribution whose tail is exponential, so that a report without
+drift has a slice beyond its band with a chance of 1 %.
+
 A bootstrap draws nothing that the training data do not have, so the band of a feature that is constant there would be
 0. The band is therefore at least what documents of a new value do: of N training documents, the next one has a value
 that none of them has with a chance of about 1 in N, and the 99th percentile of their number in the sample counts.
@@ -17,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import exp, isfinite, log
 from random import Random
+from statistics import NormalDist, fmean
 from typing import NamedTuple
 
 from ratoon.tasks import kinds
@@ -31,8 +37,13 @@ SAMPLE_SIZES = (50, 100, 200, 400, 1000)
 """Sample sizes whose noise band is computed; between them it is interpolated in 1/size."""
 RESAMPLES = 200
 QUANTILE = 0.99
+_TAIL_FROM = 0.9
+"""Quantile over which the mean excess is taken."""
 MAX_SLICES, MIN_SLICE = 4, 200
 """Languages that are profiled for themselves, and the documents that each needs."""
+MAX_VALUES = 8
+"""Values of an attribute that are profiled for themselves; all others are one slice."""
+OTHER = "(other)"
 _BINS = 10
 """Bins of numbers."""
 _REFERENCES = 30
@@ -53,6 +64,8 @@ class Feature(StrEnum):
     ANSWER_WORDS = "answer_tokens"
     ANSWER_LENGTH = "answer_length"
     ANSWER_LANGUAGE = "answer_language"
+    ANSWER_STATUS = "answer_status"
+    """Shares of valid answers, invalid ones and refusals."""
     EMBEDDINGS = "embeddings"
     """Measured by sketches, not by histograms."""
 
@@ -106,7 +119,12 @@ class Baseline:
     edges: tuple[float, ...] = ()
     """Bounds between the bins of numbers, ascending."""
     slices: Mapping[str, "Baseline"] = field(default_factory=dict)
-    """The data of one language each, where there are several."""
+    """The data of one language each, by its code, and of one value of an attribute, as `name=value`, where there are
+    several."""
+    tails: Mapping[Feature, tuple[float, ...]] = field(default_factory=dict)
+    """For each of SAMPLE_SIZES, the mean excess of the divergence over the 90th percentile, nats; empty: not known."""
+    js_tails: Mapping[Feature, tuple[float, ...]] = field(default_factory=dict)
+    psi_tails: Mapping[Feature, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -124,7 +142,7 @@ class Measure:
     psi_band: float = 0.0
     reference: Reference = Reference.TRAINING
     slice: str = ""
-    """Language of the texts, if they are a part of the window."""
+    """Name of the slice, if the texts are a part of the window."""
 
     @property
     def ratio(self) -> float:
@@ -138,24 +156,62 @@ def compares_answers(task: TaskSpec) -> bool:
 
 
 def baseline(
-    documents: Sequence[TextFeatures], seed: int, compared: Collection[str] = PROMPT_FEATURES
+    documents: Sequence[TextFeatures],
+    seed: int,
+    compared: Collection[str] = PROMPT_FEATURES,
+    attributes: Sequence[str] = (),
 ) -> Baseline:
     """Profile data and draw the noise bands; a few seconds for some thousand documents.
 
-    Features that no document has are left out.
+    Features that no document has are left out. Values of the `attributes` are slices.
     """
     if not documents:
         raise ValueError("There is no training data to measure drift against.")
     whole = _profiled(documents, seed, compared)
-    languages = Counter(document.language for document in documents)
-    parts = [name for name, count in languages.most_common(MAX_SLICES) if count >= MIN_SLICE]
-    if len(parts) < 2:
-        return whole
-    slices = {
-        name: _profiled([each for each in documents if each.language == name], seed, compared)
-        for name in parts
-    }
+    parts = _by_language(documents)
+    for attribute in attributes:
+        parts |= _by_value(documents, attribute)
+    slices = {name: _profiled(part, seed, compared) for name, part in parts.items()}
     return replace(whole, slices=slices)
+
+
+Parts = dict[str, Sequence[TextFeatures]]
+
+
+def _by_language(documents: Sequence[TextFeatures]) -> Parts:
+    languages = Counter(document.language for document in documents)
+    names = [name for name, count in languages.most_common(MAX_SLICES) if count >= MIN_SLICE]
+    parts: Parts = {name: [each for each in documents if each.language == name] for name in names}
+    return parts if len(parts) > 1 else {}
+
+
+def _by_value(documents: Sequence[TextFeatures], attribute: str) -> Parts:
+    """Return the documents of the most frequent values of an attribute, and those of all other values together."""
+    by_value: dict[str, list[TextFeatures]] = {}
+    for document in documents:
+        if (value := _value(document, attribute)) is not None:
+            by_value.setdefault(value, []).append(document)
+    most = sorted(by_value, key=lambda value: (-len(by_value[value]), value))[:MAX_VALUES]
+    own = [value for value in most if len(by_value[value]) >= MIN_SLICE]
+    parts: Parts = {f"{attribute}={value}": by_value[value] for value in own}
+    rest = [each for value, some in by_value.items() if value not in own for each in some]
+    if len(rest) >= MIN_SLICE:
+        parts[f"{attribute}={OTHER}"] = rest
+    return parts if len(parts) > 1 else {}
+
+
+def _value(document: TextFeatures, attribute: str) -> str | None:
+    return document.slices.get(attribute) if isinstance(document, ExchangeFeatures) else None
+
+
+def _in_slice(document: TextFeatures, name: str, names: Collection[str]) -> bool:
+    attribute, is_attribute, value = name.partition("=")
+    if not is_attribute:
+        return document.language == name
+    own = _value(document, attribute)
+    if own is None:
+        return False
+    return own == value or (value == OTHER and f"{attribute}={own}" not in names)
 
 
 def _profiled(documents: Sequence[TextFeatures], seed: int, compared: Collection[str]) -> Baseline:
@@ -168,8 +224,8 @@ def _profiled(documents: Sequence[TextFeatures], seed: int, compared: Collection
         if feature in _WORDS
     }
     training = histograms(documents, vocabularies, used, edges)
-    kl, js, psi = _noise_bands(documents, training, Random(seed), edges)
-    return Baseline(training, kl, js, psi, edges)
+    (kl, js, psi), tails = _noise_bands(documents, training, Random(seed), edges)
+    return Baseline(training, kl, js, psi, edges, {}, *tails)
 
 
 def _vocabulary(words: Iterable[int]) -> set[int]:
@@ -209,8 +265,12 @@ def measure(
     compared: Collection[str] = tuple(Feature),
     reference: Reference = Reference.TRAINING,
     part: str = "",
+    family: int = 1,
 ) -> tuple[Measure, ...]:
-    """Hold a window of traffic (distinct texts) against a baseline, by each of the `compared` features it has."""
+    """Hold a window of traffic (distinct texts) against a baseline, by each of the `compared` features it has.
+
+    Noise bands are those of a family of as many measures.
+    """
     features = [feature for feature in base.training.counts if feature in compared]
     vocabularies = {
         feature: [int(word) for word in base.training.counts[feature] if word != "*"]
@@ -219,7 +279,7 @@ def measure(
     }
     traffic = histograms(documents, vocabularies, features, base.edges)
     return tuple(
-        _measure(feature, base, traffic, reference, part)
+        _measure(feature, base, traffic, reference, part, family)
         for feature in features
         if any(traffic.counts[feature].values())
     )
@@ -229,34 +289,56 @@ def measure_slices(
     base: Baseline,
     documents: Sequence[TextFeatures],
     compared: Collection[str] = tuple(Feature),
-    reference: Reference = Reference.TRAINING,
+    promotion: Baseline | None = None,
 ) -> tuple[Measure, ...]:
-    """Hold the texts of each language that the baseline profiles against its data of that language."""
-    measures: list[Measure] = []
-    for language, part in base.slices.items():
-        texts = [each for each in documents if each.language == language]
-        if len(texts) >= SAMPLE_SIZES[0]:
-            measures += measure(part, texts, set(compared) - {Feature.LANGUAGE}, reference, language)
-    return tuple(measures)
+    """Hold the texts of each slice that a baseline profiles against its data of that slice.
+
+    All of the measures, those of the traffic at the promotion included, are one family: `noise_band` of the family.
+    """
+    references = [(Reference.TRAINING, base)]
+    if promotion is not None:
+        references.append((Reference.PROMOTION, promotion))
+    windows = [
+        (reference, part, texts, name)
+        for reference, profile in references
+        for name, part in profile.slices.items()
+        if len(texts := [each for each in documents if _in_slice(each, name, profile.slices)])
+        >= SAMPLE_SIZES[0]
+    ]
+    wanted = [set(compared) - ({Feature.LANGUAGE} if "=" not in name else set()) for *_, name in windows]
+    family = sum(
+        len(features & part.training.counts.keys())
+        for features, (_, part, _, _) in zip(wanted, windows, strict=True)
+    )
+    return tuple(
+        each
+        for features, (reference, part, texts, name) in zip(wanted, windows, strict=True)
+        for each in measure(part, texts, features, reference, name, family)
+    )
 
 
 def _measure(
-    feature: Feature, base: Baseline, traffic: Histograms, reference: Reference, part: str
+    feature: Feature, base: Baseline, traffic: Histograms, reference: Reference, part: str, family: int
 ) -> Measure:
     far = divergences(traffic.counts[feature], base.training.counts[feature])
-    band = noise_band(base.noise_bands[feature], traffic.size)
-    js, psi = (bands.get(feature, ()) for bands in (base.js_bands, base.psi_bands))
-    return Measure(
-        feature,
-        far.kl,
-        max(band, min_noise_band(feature, base, traffic.size)),
-        far.js,
-        noise_band(js, traffic.size) if js else 0.0,
-        far.psi,
-        noise_band(psi, traffic.size) if psi else 0.0,
-        reference,
-        part,
+    size = traffic.size
+    kl, js, psi = (
+        _family_band(bands.get(feature, ()), tails.get(feature, ()), size, family)
+        for bands, tails in (
+            (base.noise_bands, base.tails),
+            (base.js_bands, base.js_tails),
+            (base.psi_bands, base.psi_tails),
+        )
     )
+    least = min_noise_band(feature, base, size, family)
+    return Measure(feature, far.kl, max(kl, least), far.js, js, far.psi, psi, reference, part)
+
+
+def _family_band(bands: Sequence[float], tails: Sequence[float], size: int, family: int) -> float:
+    """Return the band of one of a family of measures; 0 if there is none."""
+    if not bands:
+        return 0.0
+    return noise_band(bands, size) + (noise_band(tails, size) * log(family) if tails else 0.0)
 
 
 def _words(document: TextFeatures, feature: Feature) -> tuple[int, ...]:
@@ -279,6 +361,8 @@ def _bins(document: TextFeatures, feature: Feature, edges: Sequence[float]) -> t
     if feature is Feature.NUMBERS:
         number = _number(document)
         return () if number is None else (str(bisect_right(edges, number)),)
+    if feature is Feature.ANSWER_STATUS:
+        return (document.status,) if document.status else ()
     return () if document.reply is None else _bins(document.reply, _OF_REPLY[feature], edges)
 
 
@@ -328,7 +412,7 @@ def noise_band(bands: Sequence[float], size: int) -> float:
     return bands[-1]
 
 
-def min_noise_band(feature: Feature, base: Baseline, size: int) -> float:
+def min_noise_band(feature: Feature, base: Baseline, size: int, family: int = 1) -> float:
     """Return the divergence of a sample of this size that has as many new values as chance may bring.
 
     Texts bring new words all the time, which the band of words has in it; it only counts where all texts have the
@@ -338,20 +422,20 @@ def min_noise_band(feature: Feature, base: Baseline, size: int) -> float:
         return 0.0
     counts = [float(count) for count in base.training.counts[feature].values() if count]
     documents, size = max(base.training.size, 1), max(size, 1)
-    new = min(size, max(1, _poisson_quantile(size / (documents + 1))))
+    new = min(size, max(1, _poisson_quantile(size / (documents + 1), 1 - (1 - QUANTILE) / family)))
     a_document = size / documents
     share = (size - new) / size
     sample = [count * a_document * share for count in counts]
     return _divergence([*sample, sum(counts) / documents * new], [*counts, 0.0])
 
 
-def _poisson_quantile(mean: float) -> int:
-    """Return the smallest number that a Poisson variable of this mean does not exceed with probability QUANTILE."""
+def _poisson_quantile(mean: float, quantile: float) -> int:
+    """Return the smallest number that a Poisson variable of this mean does not exceed with a probability."""
     if mean > 100:
-        return int(mean + 2.33 * mean**0.5)
+        return int(mean + NormalDist().inv_cdf(quantile) * mean**0.5)
     number, chance = 0, exp(-mean)
     total = chance
-    while total < QUANTILE:
+    while total < quantile:
         number += 1
         chance *= mean / number
         total += chance
@@ -382,8 +466,8 @@ Bands = dict[Feature, tuple[float, ...]]
 
 def _noise_bands(
     documents: Sequence[TextFeatures], training: Histograms, random: Random, edges: Sequence[float]
-) -> tuple[Bands, Bands, Bands]:
-    """Draw samples and references from the training data, and take the quantile of each of their divergences."""
+) -> tuple[list[Bands], list[Bands]]:
+    """Draw samples and references from the training data; return quantile and tail of each of their divergences."""
     used = list(training.counts)
     indexed = {
         feature: _indexed(documents, list(training.counts[feature]), feature, edges) for feature in used
@@ -402,11 +486,14 @@ def _noise_bands(
             prefixes = _prefix_counts(indexed[feature], sample, widths[feature])
             for position, counts in enumerate(prefixes):
                 drawn[feature][position].append(_divergences(counts, reference[feature]))
-    kl, js, psi = (
-        {f: tuple(_quantile([each[place] for each in some]) for some in drawn[f]) for f in used}
-        for place in range(len(Divergence._fields))
+    bands, tails = (
+        [
+            {f: tuple(summary([each[place] for each in some]) for some in drawn[f]) for f in used}
+            for place in range(len(Divergence._fields))
+        ]
+        for summary in (_quantile, _mean_excess)
     )
-    return kl, js, psi
+    return bands, tails
 
 
 def _indexed(
@@ -443,3 +530,10 @@ def _prefix_counts(indexed: Sequence[Sequence[int]], sample: Sequence[int], widt
 def _quantile(values: list[float]) -> float:
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(QUANTILE * len(ordered)))]
+
+
+def _mean_excess(values: list[float]) -> float:
+    """Return by how much the values over the 90th percentile exceed it on average."""
+    ordered = sorted(values)
+    start = int(_TAIL_FROM * len(ordered))
+    return fmean(value - ordered[start - 1] for value in ordered[start:])

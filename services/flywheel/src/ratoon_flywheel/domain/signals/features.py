@@ -8,11 +8,13 @@ import json
 import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from math import log2
 from typing import Any
 
 from ratoon.tasks.text import utf8
+from ratoon.tasks.text_metrics import is_refusal
 
 EDITION = 2
 """Edition of the features; those of different editions are not compared."""
@@ -90,6 +92,23 @@ class TextFeatures:
     """A two-letter language, a script, or `other`."""
 
 
+class AnswerStatus(StrEnum):
+    """How an answer ends, for drift."""
+
+    VALID = "VALID"
+    INVALID = "INVALID"
+    """It is no answer of the task: no number, or no document of the schema."""
+    REFUSAL = "REFUSAL"
+    """It declines to answer."""
+
+
+def answer_status(answer: str, is_valid: bool, is_free_text: bool) -> AnswerStatus:
+    """Return the status of an answer. A valid one that is no free text, such as a number, refuses nothing."""
+    if (is_free_text or not is_valid) and is_refusal(answer):
+        return AnswerStatus.REFUSAL
+    return AnswerStatus.VALID if is_valid else AnswerStatus.INVALID
+
+
 @dataclass(frozen=True)
 class ExchangeFeatures(TextFeatures):
     """A text and the answer to it as the drift measure sees them."""
@@ -98,6 +117,10 @@ class ExchangeFeatures(TextFeatures):
     """The answer in its form in the index: labels one a line, or a number; empty if it is none."""
     reply: TextFeatures | None = None
     """Features of an answer in free text."""
+    status: str = ""
+    """`AnswerStatus`; empty if it is not known or not compared."""
+    slices: Mapping[str, str] = field(default_factory=dict)
+    """Values of attributes by which texts are compared for themselves."""
 
 
 def features_to_json(documents: Sequence[TextFeatures]) -> bytes:
@@ -116,6 +139,10 @@ def _fields(document: TextFeatures) -> dict[str, Any]:
         fields["answer"] = document.answer
         if document.reply is not None:
             fields["reply"] = _fields(document.reply)
+        if document.status:
+            fields["status"] = document.status
+        if document.slices:
+            fields["slices"] = dict(document.slices)
     return fields
 
 
@@ -124,7 +151,8 @@ def _document(fields: Mapping[str, Any]) -> TextFeatures:
     if "answer" not in fields:
         return TextFeatures(*plain)
     reply = _document(fields["reply"]) if "reply" in fields else None
-    return ExchangeFeatures(*plain, str(fields["answer"]), reply)
+    status, slices = str(fields.get("status", "")), dict(fields.get("slices", {}))
+    return ExchangeFeatures(*plain, str(fields["answer"]), reply, status, slices)
 
 
 def features(text: str, max_chars: int) -> TextFeatures:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -83,6 +83,8 @@ class Exchange:
     latency_ms: float = 0.0
     tokens: int = 0
     """Length of the answer, as the engine counted it."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """Metadata of the request that the gateway captures."""
 
     @property
     def prompt(self) -> Record:
@@ -159,6 +161,10 @@ class Answer:
     """Mark of the session; empty if the request names none."""
     reply: TextFeatures | None = None
     """Features of the answer, where drift compares them."""
+    status: str = ""
+    """`AnswerStatus`, where drift compares it."""
+    slices: Mapping[str, str] = field(default_factory=dict)
+    """Captured metadata of the request."""
 
 
 @dataclass(frozen=True)
