@@ -122,3 +122,22 @@ def test_a_line_holds_the_whole_conversation_its_tools_and_its_session():
     assert row["messages"][2]["tool_calls"] == [call]
     assert row["messages"][3]["tool_call_id"] == "c1"
     assert (row["tools"], row["session"], row["user"]) == (tools, "s1", "u")
+    assert "metadata" not in row
+
+
+def test_a_line_holds_the_metadata_that_are_to_be_captured():
+    metadata = {"tenant": "acme", "region": "eu", "secret": "x", "note": "y" * 65, "number": 3}
+    body = {"model": "chat", "messages": [{"role": "user", "content": "Hi"}], "metadata": metadata}
+    ask = read_request(CHAT, json.dumps(body).encode())
+    version, deployment = "projects/p/models/m/versions/v1.0", "projects/p/deployments/m"
+    answered = Answered("a", datetime.now(UTC), deployment, version, ask, b"{}", 200, 1.0, "key")
+    ((turns, what),) = exchanges(answered)
+    names = ("tenant", "region", "note", "number", "missing")
+    row = json.loads(capture.line(answered, "a", turns, what, names))
+    assert row["metadata"] == {"tenant": "acme", "region": "eu"}
+
+
+@pytest.mark.parametrize("metadata", [None, [], "text", {}, {f"n{n}": "v" for n in range(40)}])
+def test_metadata_of_any_form_are_bounded(metadata):
+    body = {"model": "chat", "messages": [{"role": "user", "content": "Hi"}], "metadata": metadata}
+    assert len(read_request(CHAT, json.dumps(body).encode()).metadata) <= 16

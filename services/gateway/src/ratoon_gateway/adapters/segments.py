@@ -13,7 +13,7 @@ import os
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from io import FileIO
@@ -87,7 +87,9 @@ class SegmentCapture:
         clock: Clock,
         closed: Callable[[], None],
         tokens: Counter | None = None,
+        metadata_names: Sequence[str] = (),
     ) -> None:
+        self._metadata_names = tuple(metadata_names)
         self._spool, self._artifacts, self._ids = spool, artifacts, ids
         self._tokens = tokens or token_counter(CollectorRegistry())
         self._usage, self._clock, self._closed = usage, clock, closed
@@ -218,7 +220,7 @@ class SegmentCapture:
         rows: list[bytes] = []
         for messages, each in exchanges(answered):
             answer_id = self._ids.mint(answered.version, segment.name) if rows else answered.answer_id
-            rows.append(line(answered, answer_id, messages, each))
+            rows.append(line(answered, answer_id, messages, each, self._metadata_names))
         if len(rows) != 1:
             self._recount(segment, len(rows) - 1)
         for row in rows:

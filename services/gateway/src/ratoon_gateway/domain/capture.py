@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -142,12 +142,22 @@ def _call_pieces(event: dict[str, Any], choice: int) -> Iterator[tuple[int, dict
                 yield index if isinstance(index, int) else place, piece
 
 
-def line(answered: Answered, answer_id: str, messages: list[dict[str, Any]], what: Answer) -> bytes:
-    """Return the segment's line, newline included. Every text in it can be encoded, whatever the engine wrote."""
-    filtered = answered.status == FILTERED
+def line(
+    answered: Answered,
+    answer_id: str,
+    messages: list[dict[str, Any]],
+    what: Answer,
+    metadata_names: Sequence[str] = (),
+) -> bytes:
+    """Return the segment's line, newline included. Every text in it can be encoded, whatever the engine wrote.
+
+    Of the metadata of the request, those of `metadata_names` are captured.
+    """
+    request, filtered = answered.request, answered.status == FILTERED
     more = {
-        "tools": answered.request.fields.get("tools"),
-        "session": answered.request.session,
+        "tools": request.fields.get("tools"),
+        "session": request.session,
+        "metadata": {name: value for name, value in request.metadata.items() if name in metadata_names},
         **_shadow_fields(answered.shadow_of),
         "tool_calls": () if filtered else what.tool_calls,
     }

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ratoon_gateway.domain.conversations import ROLES, text_of
@@ -40,6 +40,7 @@ _NEARLY_GREEDY = 0.01
 """The temperature in place of 0 where several answers are asked for: engines do not write one answer several times."""
 _NO_LIMITS = RequestLimits()
 _MAX_SESSION = 256
+_MAX_METADATA, _MAX_METADATA_CHARS = 16, 64
 _CAPTURED = ("tool_calls", "tool_call_id", "name", "reasoning_content")
 """Fields of a message that are captured beside its role and text."""
 
@@ -58,6 +59,8 @@ class CompletionRequest:
     """The end user that the caller names, for stickiness and capture."""
     session: str = ""
     """The session that the caller names (`metadata.session_id`), for feedback on it."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """At most 16 short texts by which the caller divides its requests; engines do not get them."""
 
     @property
     def choices(self) -> int:
@@ -112,7 +115,11 @@ def read_request(path: str, body: bytes, limits: RequestLimits = _NO_LIMITS) -> 
     checked = normalised(path, fields, limits)
     named = user[:_MAX_USER] if isinstance(user, str) else ""
     streams = bool(checked.get("stream"))
-    return CompletionRequest(path, len(body), checked, checked["model"], streams, named, _session(fields))
+    metadata = fields.get("metadata")
+    pairs = metadata if isinstance(metadata, dict) else {}
+    return CompletionRequest(
+        path, len(body), checked, checked["model"], streams, named, _session(pairs), _metadata(pairs)
+    )
 
 
 def engine_body(request: CompletionRequest, served_name: str, defaults: Mapping[str, float | int]) -> bytes:
@@ -138,11 +145,19 @@ def _plain(message: Mapping[str, Any]) -> dict[str, Any]:
     return {"role": message["role"], "content": text_of(message.get("content")), **more}
 
 
-def _session(fields: Mapping[str, Any]) -> str:
+def _session(metadata: Mapping[str, Any]) -> str:
     """Return the session that a request names; empty if it names none."""
-    metadata = fields.get("metadata")
-    session = metadata.get("session_id") if isinstance(metadata, dict) else None
+    session = metadata.get("session_id")
     return session[:_MAX_SESSION] if isinstance(session, str) else ""
+
+
+def _metadata(metadata: Mapping[str, Any]) -> dict[str, str]:
+    texts = {
+        name: value
+        for name, value in metadata.items()
+        if isinstance(value, str) and max(len(name), len(value)) <= _MAX_METADATA_CHARS
+    }
+    return texts if len(texts) <= _MAX_METADATA else dict(list(texts.items())[:_MAX_METADATA])
 
 
 def _inner_texts(value: Mapping[str, Any]) -> Iterator[Any]:
