@@ -154,7 +154,8 @@ def _data_path(
     spool = settings.folder / "segments"
     announcer = SegmentAnnouncer(spool, base.peer("flywheel"), base.clock, base.platform.metrics)
     tokens = token_counter(base.platform.metrics)
-    capture = SegmentCapture(spool, artifacts, ids, usage, base.clock, announcer.wake, tokens)
+    names = settings.captured_names
+    capture = SegmentCapture(spool, artifacts, ids, usage, base.clock, announcer.wake, tokens, names)
     routes, traffic, engines = LiveRoutes(), Traffic(base.clock.now()), EngineClient(settings.silence_s)
     bounds = Bounds(settings.max_held, settings.answer_s)
     observed_engines = TracedEngines(engines, base.tracer) if settings.otlp else engines

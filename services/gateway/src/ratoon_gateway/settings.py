@@ -149,6 +149,11 @@ class Settings(ServiceSettings):
         description="Share of answered requests that another version of the deployment answers too, while one serves: "
         "during the canary steps and the bake of a rollout. Its answers are stored for comparison and never sent.",
     )
+    captured_metadata: str = Field(
+        "",
+        description="Names of `metadata` of requests, separated by commas, whose values are captured with the traffic: "
+        "drift can be measured for each value. Empty: none is.",
+    )
     silence_s: float = Field(
         120.0, description="Seconds without data after which a request to an engine fails."
     )
@@ -165,6 +170,11 @@ class Settings(ServiceSettings):
         return Limits(
             self.requests_per_minute, self.tokens_per_minute, self.max_open_per_key, self.tokens_per_day
         )
+
+    @property
+    def captured_names(self) -> list[str]:
+        """The names of the metadata that are captured."""
+        return [name.strip() for name in self.captured_metadata.split(",") if name.strip()]
 
     @property
     def origins(self) -> list[str]:
