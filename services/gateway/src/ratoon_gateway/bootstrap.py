@@ -95,7 +95,10 @@ def build(settings: Settings, platform: Platform) -> App:
     check = ProjectCheck(projects, base.threads, base.clock)
     feedback = FeedbackRoute(authenticator, ids, FlywheelFeedback(base.peer("flywheel")), base.threads)
     webhooks = Webhooks(
-        WebhookSecretFile(settings.webhook_secrets or settings.keys / "webhook.secrets"),
+        WebhookSecretFile(
+            settings.webhook_secrets or settings.keys / "webhook.secrets",
+            settings.webhook_secret_lines.get_secret_value(),
+        ),
         FlywheelEvents(base.peer("flywheel")),
         settings.webhooks_per_minute,
         base.clock,

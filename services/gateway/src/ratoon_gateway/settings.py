@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from ratoon.runtime.settings import ServiceSettings
@@ -82,6 +82,11 @@ class Settings(ServiceSettings):
         None,
         description="File with the secrets of webhooks, one `PROJECT whsec_…` a line; it is read again when it "
         "changes. Empty: `webhook.secrets` in the directory of keys.",
+    )
+    webhook_secret_lines: SecretStr = Field(
+        SecretStr(""),
+        description="Secrets of webhooks in addition to those of the file, in the same lines: for a variable from a "
+        "Kubernetes Secret.",
     )
     webhooks_per_minute: int = Field(
         60, ge=0, description="Maximum number of webhooks of one project in a minute; 0: no limit."

@@ -27,6 +27,7 @@ from ratoon_gateway.domain.errors import (
     WebhooksDisabled,
 )
 from ratoon_gateway.domain.webhooks import TOLERANCE_S, Delivery, secrets_of
+from ratoon_gateway.settings import Settings
 
 VECTOR_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 """The test vector that the libraries of Standard Webhooks share."""
@@ -163,20 +164,32 @@ def test_the_file_is_read_again_when_it_changes_and_a_bad_one_is_not_used(tmp_pa
     path.chmod(0o600)
     first = secrets()
     assert [each.project for each in first] == ["mail"]
-    assert secrets() is first
+    assert secrets() == first
     path.write_text(f"mail {VECTOR_SECRET}\nmail {OTHER}\n")
     rotated = secrets()
     assert len(rotated) == 2
     with caplog.at_level(logging.DEBUG):
         path.write_text(f"mail {OTHER}\nmail {VECTOR_SECRET}x\n")
-        assert secrets() is rotated
+        assert secrets() == rotated
         path.write_bytes(b"\xff\xfe" * 50)
-        assert secrets() is rotated
+        assert secrets() == rotated
     assert "line 2" in caplog.text
     assert VECTOR_SECRET not in caplog.text
     assert OTHER not in caplog.text
     os.unlink(path)
     assert secrets() == ()
+
+
+def test_secrets_of_the_environment_are_there_without_a_file(tmp_path):
+    secrets = WebhookSecretFile(tmp_path / "webhook.secrets", f"mail {VECTOR_SECRET}\n")
+    assert [each.project for each in secrets()] == ["mail"]
+    (tmp_path / "webhook.secrets").touch(0o600)
+    (tmp_path / "webhook.secrets").write_text(f"spam {OTHER}\n")
+    assert [each.project for each in secrets()] == ["mail", "spam"]
+    with pytest.raises(BadWebhookSecrets):
+        WebhookSecretFile(tmp_path / "webhook.secrets", "mail secret")
+    settings = Settings(webhook_secret_lines=f"mail {VECTOR_SECRET}")
+    assert VECTOR_SECRET not in repr(settings)
 
 
 class Sink:

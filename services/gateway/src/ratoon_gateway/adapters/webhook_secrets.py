@@ -14,14 +14,18 @@ _MAX_BYTES = 1 << 20
 
 
 class WebhookSecretFile:
-    """Webhook secrets of the installation; safe on any thread."""
+    """Webhook secrets of the installation: those of a file and some fixed ones; safe on any thread."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, fixed: str = "") -> None:
+        """`fixed` has lines as the file has; BadWebhookSecrets names the line that cannot be read."""
+        self._path, self._fixed = path, tuple(secrets_of(fixed))
         self._known: tuple[object, Sequence[WebhookSecret]] = (None, ())
 
     def __call__(self) -> Sequence[WebhookSecret]:
-        """Return the current secrets; those before, if the file cannot be read as it is now; none without a file."""
+        """Return the current secrets; of a file that cannot be read as it is now, those before."""
+        return (*self._fixed, *self._of_file())
+
+    def _of_file(self) -> Sequence[WebhookSecret]:
         try:
             status = self._path.stat()
         except FileNotFoundError:
