@@ -7,14 +7,18 @@ from typing import Any, cast
 
 import pytest
 
+from ratoon.ingestion.v1 import dataset_pb2 as ingestion_pb2
 from ratoon.labeling.v1 import labeling_service_pb2 as pb
+from ratoon.process.errors import FailedPrecondition, NotFound
 from ratoon.storage.listing import filtered_fields
 from ratoon.tasks.generate import Form, Generate
+from ratoon.tasks.kind import Record, Turn
 from ratoon.testkit.clock import FakeClock
 from ratoon_evaluation.adapters.people import LabelingPeople, LabelingTasks
 from ratoon_evaluation.application.ports import RatingTask
 from ratoon_evaluation.domain.human import HumanRatings, verdicts_of
 from ratoon_evaluation.domain.judging import Choice, JudgeKind
+from ratoon_ingestion.example_messages import example_message
 from ratoon_labeling import mapping
 from ratoon_labeling.application import handlers
 from ratoon_labeling.domain.ratings import Preference
@@ -92,6 +96,50 @@ def test_labeling_accepts_tasks_of_both_works_and_evaluation_reads_the_answers(l
     known = verdicts_of([compared[0], rated], HumanRatings(NEW, OLD))
     assert known.comparisons == (("0" * 64, ("CANDIDATE", "TIE")),)
     assert known.ratings == (("0" * 64, "candidate", {"tone": (4, 5)}),)
+
+
+CONVERSATION = Record(
+    (
+        Turn("system", "Be short."),
+        Turn("user", "What is the weather?"),
+        Turn(
+            "assistant",
+            "",
+            '[{"function":{"arguments":"{}","name":"w"},"id":"1","type":"function"}]',
+            reasoning="Look.",
+        ),
+        Turn("tool", "sunny", tool_call_id="1", name="w"),
+    ),
+    ("Sunny.",),
+)
+
+
+@pytest.mark.parametrize(
+    ("sent", "turns"),
+    [
+        (ingestion_pb2.Record(text="?", example=example_message(CONVERSATION)), CONVERSATION.turns),
+        (ingestion_pb2.Record(text="Plain"), (Turn("user", "Plain"),)),
+        (ingestion_pb2.Record(), None),
+        (NotFound("It was erased."), None),
+        (FailedPrecondition("The version is not ready."), None),
+    ],
+)
+def test_a_judge_gets_the_conversation_that_people_saw(sent: Any, turns: Any) -> None:
+    class Ingestion:
+        def unary_unary(self, *_: object, **__: object) -> Callable[[Any], Any]:
+            def call(request: Any) -> Any:
+                assert (request.parent, request.record_id) == ("v", "r")
+                if isinstance(sent, Exception):
+                    raise sent
+                return sent
+
+            return call
+
+        unary_stream = unary_unary
+
+    people = LabelingPeople(cast(Any, Ingestion()), cast(Any, Ingestion()))
+    record = people.record("v", "r")
+    assert (record.turns if record else None) == turns
 
 
 def test_tasks_are_created_in_messages_of_bounded_size_with_an_id_each(labeling: Labeling) -> None:

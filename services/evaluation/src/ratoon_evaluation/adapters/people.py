@@ -60,6 +60,7 @@ class LabelingPeople:
                 tool_calls=each.tool_calls,
                 tool_call_id=each.tool_call_id,
                 name=each.name,
+                reasoning=each.reasoning,
             )
             for each in known.example.messages
         )
