@@ -101,7 +101,7 @@ class Memory(Resources, grpc.GenericRpcHandler):
             return self._created(method, fields)
         if method.name.startswith("Update"):
             changed = next(value for value in fields.values() if isinstance(value, dict))
-            return self.put(changed["name"], **changed)
+            return self.put(**changed)
         return {}
 
     def _listed(self, method: MethodDescriptor, fields: JSON) -> JSON:

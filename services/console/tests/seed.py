@@ -56,6 +56,7 @@ def busy_project(memory: Resources, artifacts: Blobs) -> None:
     _labels(memory)
     _training(memory, artifacts)
     _evaluations(memory)
+    _suites(memory)
     _models(memory)
     _serving(memory)
     _loop(memory)
@@ -231,6 +232,44 @@ def _evaluations(memory: Resources) -> None:
                 predicted="spam",
                 text=TEXTS[case + place],
             )
+
+
+def _suites(memory: Resources) -> None:
+    estimate = {"value": 0.7, "lower": 0.6, "upper": 0.8}
+    memory.put(
+        f"{P}/suites/hard",
+        description="What our callers got wrong",
+        etag="1",
+        tests=[
+            {"name": "typos", "kind": "KIND_NOISE", "difficulty": "hard",
+             "records": {"digest": "ab" * 32, "noise": {"perturbations": ["PERTURBATION_TYPOS"]}, "stepByStep": {}}},
+            {"name": "gsm8k", "metric": "exact_match",
+             "harness": {"yaml": "task: x\n", "files": [{"name": "t.jsonl", "digest": "cd" * 32}], "limit": "200"}},
+            {"name": "code", "code": {"digest": "ef" * 32, "samples": 5}},
+        ],
+        createTime=at(3),
+    )  # fmt: skip
+    memory.put(
+        f"{P}/evaluationRuns/e1",
+        suiteResults=[
+            {
+                "suite": f"{P}/suites/hard",
+                "tests": [
+                    {
+                        "test": "typos",
+                        "metric": "accuracy",
+                        "recordCount": 40,
+                        "candidate": {"accuracy": estimate},
+                        "stepByStep": {
+                            "candidate": {"accuracy": estimate},
+                            "differences": {"accuracy": estimate},
+                        },
+                    }
+                ],
+                "metrics": {"accuracy": estimate},
+            }
+        ],
+    )
 
 
 def _scores(value: float) -> JSON:

@@ -25,6 +25,8 @@ PAGES = [
     f"{PROJECT}/evaluations",
     f"{PROJECT}/evaluations/e1",
     f"{PROJECT}/evaluations/compare?run=e1&run=e2",
+    f"{PROJECT}/suites",
+    f"{PROJECT}/suites/hard",
     f"{PROJECT}/models",
     f"{PROJECT}/models/v1.1",
     f"{PROJECT}/rollouts",
@@ -65,6 +67,35 @@ def test_an_empty_project_says_what_to_do_next(environment, open_page, path):
     page = open_page(path)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     expect(page.locator(".notice.bad")).to_have_count(0)
+    accessible(page)
+
+
+def test_a_suite_is_created_from_a_pasted_task_and_its_tests_are_edited(environment, open_page):
+    page = open_page(f"{PROJECT}/suites", role="engineer")
+    page.get_by_label("Name", exact=True).fill("maths")
+    page.get_by_label("Test", exact=True).fill("sums")
+    page.get_by_label("Or a task of lm-evaluation-harness (YAML)").fill("task: sums")
+    page.get_by_label("File that the task reads").fill("sums.jsonl")
+    page.get_by_label("Documents of the file (JSON Lines)").fill('{"question": "5 + 6?", "answer": "11"}')
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Suite maths")
+    (created,) = environment.memory.called("CreateSuite")
+    (test,) = created["suite"]["tests"]
+    (file,) = test["harness"]["files"]
+    assert environment.artifacts.read(file["digest"]) == b'{"question": "5 + 6?", "answer": "11"}'
+    environment.memory.put(f"{seed.P}/suites/maths", etag="1")
+    page.reload()
+    page.get_by_text("Add a test").click()
+    form = page.locator("details", has_text="Add a test")
+    form.get_by_label("Test", exact=True).fill("hard")
+    form.get_by_label("Records (JSON Lines").fill('{"prompt": "7 * 8?", "reference": "56"}')
+    form.get_by_label("Also answer step by step").check()
+    form.get_by_role("button", name="Add").click()
+    expect(page.get_by_role("status").first).to_contain_text("The test hard is saved.")
+    *_, changed = environment.memory.called("UpdateSuite")
+    assert [each["name"] for each in changed["suite"]["tests"]] == ["sums", "hard"]
+    assert changed["suite"]["tests"][1]["records"]["stepByStep"] == {}
+    expect(page.get_by_role("heading", name="hard")).to_be_visible()
     accessible(page)
 
 

@@ -1,6 +1,7 @@
 """Buttons: the API request of each, and what it refuses without one."""
 
 import asyncio
+import hashlib
 
 import pytest
 
@@ -27,6 +28,9 @@ class Api:
     async def patch(self, name, body, **query):
         self.requests.append(("PATCH", name, dict(body), query))
         return {"notices": ["New: 'news'."]} if "labels" in body else {}
+
+    async def put_blob(self, data):
+        return hashlib.sha256(data).hexdigest()
 
     async def delete(self, name, **query):
         self.requests.append(("DELETE", name, {}, query))
@@ -337,3 +341,82 @@ def test_a_source_is_deleted_as_it_was_read():
     done, request = press("delete-source", name="projects/p/sources/s")
     assert request == ("DELETE", "projects/p/sources/s", {}, {"etag": "7"})
     assert done.target == "/p/p/data"
+
+
+SUITE = "projects/p/suites/hard"
+LINES = '{"prompt": "5 + 6?", "reference": "11"}\r\n\r\n{"prompt": "1 + 1?", "reference": "2"}\r\n'
+STORED = hashlib.sha256(LINES.strip().replace("\r\n\r\n", "\n").encode()).hexdigest()
+
+
+def test_a_suite_is_created_from_pasted_records():
+    noise = {"noise-PERTURBATION_TYPOS": "yes", "step_by_step": "yes", "kind": "KIND_NOISE"}
+    done, (method, name, body, query) = press(
+        "create-suite", suite="hard", test="sums", records=LINES, **noise
+    )
+    assert (method, name, query) == ("POST", "projects/p/suites", {"suiteId": "hard", "requestId": "q"})
+    (test,) = body["tests"]
+    assert (test["name"], test["kind"]) == ("sums", "KIND_NOISE")
+    assert test["records"] == {
+        "digest": STORED,
+        "stepByStep": {},
+        "noise": {"perturbations": ["PERTURBATION_TYPOS"]},
+    }
+    assert done.target.startswith("/p/p/suites/")
+
+
+def test_a_suite_is_created_from_a_pasted_task_with_its_documents():
+    fields = {"yaml": "task: gsm8k\r\n", "file_name": "test.jsonl", "documents": LINES}
+    _, (_, _, body, _) = press("create-suite", suite="hard", test="gsm8k", **fields)
+    assert body["tests"][0]["harness"] == {
+        "yaml": "task: gsm8k",
+        "files": [{"name": "test.jsonl", "digest": STORED}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({}, "The test is empty"),
+        ({"records": "5 + 6?"}, "Line 1 is not JSON"),
+        ({"records": '{"prompt": "a"}\n3'}, "Line 2 is no JSON object"),
+        ({"records": LINES, "yaml": "task: x"}, "not both"),
+        ({"yaml": "task: x", "documents": LINES}, "The file has no name"),
+    ],
+)
+def test_a_test_without_one_content_is_refused(fields, problem):
+    with pytest.raises(BadForm, match=problem):
+        press("create-suite", suite="hard", test="t", **fields)
+
+
+class Suites(Api):
+    """An API with a suite."""
+
+    async def get(self, name, **query):
+        records = {"digest": "d", "noise": {"rate": 0.2, "perturbations": ["PERTURBATION_CASE"]}}
+        harness = {"yaml": "a", "files": [{"name": "x", "digest": "1"}], "fewShot": 3}
+        return {"name": name, "etag": "7", "tests": [
+            {"name": "typos", "records": records}, {"name": "gsm8k", "harness": harness}]}  # fmt: skip
+
+
+def changed(what, **fields):
+    api = Suites()
+    asyncio.run(ACTIONS[what].act(Form("p", {"request_id": "q", "name": SUITE, "etag": "6", **fields}), api))
+    ((_, name, body, query),) = api.requests
+    assert (name, body["etag"], query) == (SUITE, "6", {"updateMask": "tests"})
+    return body["tests"]
+
+
+def test_a_saved_test_keeps_the_content_that_is_not_pasted_again():
+    noise = {"noise-PERTURBATION_CASE": "yes"}
+    first, second = changed("save-test", test="typos", metric="accuracy", **noise)
+    assert (first["metric"], second["name"]) == ("accuracy", "gsm8k")
+    assert first["records"] == {
+        "digest": "d", "noise": {"rate": 0.2, "perturbations": ["PERTURBATION_CASE"]}}  # fmt: skip
+    _, task = changed("save-test", test="gsm8k", yaml="b", file_name="x", documents=LINES)
+    assert task["harness"] == {"yaml": "b", "files": [{"name": "x", "digest": STORED}], "fewShot": 3}
+    *_, added = changed("save-test", test="new", records=LINES)
+    assert added["records"] == {"digest": STORED}
+
+
+def test_a_test_is_removed():
+    assert [test["name"] for test in changed("remove-test", test="typos")] == ["gsm8k"]

@@ -175,6 +175,10 @@ def test_results_of_suites_stand_beside_the_domains(busy):
                 "recordCount": "1200",
                 "candidate": {"acc": half, "a": half},
                 "reference": {"acc": half},
+                "stepByStep": {
+                    "candidate": {"acc": {"value": 0.75}},
+                    "differences": {"acc": {"value": 0.25}},
+                },
             },
             {"test": "code", "metric": "pass@1", "unmeasured": {"": "<b> Programs cannot be run here."}},
         ],
@@ -182,7 +186,7 @@ def test_results_of_suites_stand_beside_the_domains(busy):
     busy.memory.resources[f"{seed.P}/evaluationRuns/e1"].update(suiteResults=[suite])
     text = shown(busy, "/p/mail/evaluations/e1")
     for part in (
-        "Suite hard",
+        'Suite <a href="/p/mail/suites/hard">hard</a>',
         "noise, hard",
         "1,200",
         "0.500 [0.250, 0.750]",
@@ -190,4 +194,6 @@ def test_results_of_suites_stand_beside_the_domains(busy):
     ):
         assert part in text, part
     rows = evaluations.rows_of_tests(suite, measure_of(GENERATED))
-    assert [row.metric for row in rows] == ["acc", "a"]
+    assert [row.metric for row in rows] == ["acc", "a", "acc, step by step (difference to without)"]
+    assert rows[2].candidate.startswith("0.750") and rows[2].reference == "–"
+    assert rows[2].difference.startswith("0.250")

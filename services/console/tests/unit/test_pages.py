@@ -27,7 +27,7 @@ PATHS = [
     "/p/mail/labels", "/p/mail/labels/review", "/p/mail/training", "/p/mail/training/r1",
     "/p/mail/training/compare?run=r1&run=r2", "/p/mail/evaluations", "/p/mail/evaluations/e1",
     "/p/mail/evaluations/compare?run=e1&run=e2", "/p/mail/models", "/p/mail/models/v1.1", "/p/mail/rollouts",
-    "/p/mail/rollouts/ro2", "/p/mail/signals", "/p/mail/playground",
+    "/p/mail/rollouts/ro2", "/p/mail/signals", "/p/mail/playground", "/p/mail/suites", "/p/mail/suites/hard",
 ]  # fmt: skip
 EMPTY = [path for path in PATHS if re.fullmatch(r"/p/mail(/[a-z]+)?|/p/mail/labels/review", path)]
 
@@ -123,6 +123,9 @@ class Platform:
 
     async def patch(self, name: str, body: JSON, **query: object) -> JSON:
         return await self.post(name, body, **query)
+
+    async def put_blob(self, data: bytes) -> str:
+        return self.blobs.put_bytes(data)
 
     async def blob(self, digest: str) -> bytes:
         return self.blobs[digest]

@@ -45,7 +45,12 @@ TESTS = (
     SuiteTest("code", CodeTest(DIGEST, 5, (1, 5), 0.2, 64, 3.0, 2), difficulty="hard", metric="pass@1"),
 )
 SUITE = Suite("projects/p/suites/s.1", NOW, NOW, "", TESTS, 3)
-METRICS = {"typos": ("rouge_l",), "reasoned": ("rouge_l",), "gsm8k": ("exact_match",), "code": ("pass@1", "pass@5")}
+METRICS = {
+    "typos": ("rouge_l",),
+    "reasoned": ("rouge_l",),
+    "gsm8k": ("exact_match",),
+    "code": ("pass@1", "pass@5"),
+}
 
 
 @pytest.mark.parametrize("test", TESTS, ids=lambda test: test.name)
@@ -145,7 +150,10 @@ QUESTION = Question(
     ("rule", "reason"),
     [
         (Rule(RuleKind.MIN_VALUE, "", 0.5, "suite:other.acc"), "one of s.1"),
-        (Rule(RuleKind.MIN_VALUE, "", 0.5, "suite:s.1/other.acc"), "has the tests typos, gsm8k, reasoned, code"),
+        (
+            Rule(RuleKind.MIN_VALUE, "", 0.5, "suite:s.1/other.acc"),
+            "has the tests typos, gsm8k, reasoned, code",
+        ),
         (Rule(RuleKind.BETTER, "", 0.0, "suite:s.1.acc"), "does not compare suites"),
         (Rule(RuleKind.MIN_VALUE, "new", 0.5, "suite:s.1.acc"), "takes no domain"),
     ],

@@ -1,6 +1,7 @@
 """The public HTTP API through httpx: resources, watches, blobs, answers as they stream, keys for tokens."""
 
 import base64
+import hashlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
@@ -70,6 +71,12 @@ class HttpApi:
     async def delete(self, name: str, **query: object) -> None:
         """Delete a resource."""
         await self._call("DELETE", f"/v1/{name}", params=_query(query))
+
+    async def put_blob(self, data: bytes) -> str:
+        """Store a blob; return its digest."""
+        digest = hashlib.sha256(data).hexdigest()
+        await self._call("PUT", f"/v1/blobs/{digest}", content=data)
+        return digest
 
     async def blob(self, digest: str) -> bytes:
         """A blob of the artifact store."""

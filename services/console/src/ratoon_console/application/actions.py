@@ -1,9 +1,11 @@
 """Actions of buttons: each takes the form and the API, and returns a notice and the next page."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from http import HTTPStatus
 
+from ratoon_console.application import suite_actions
+from ratoon_console.application.forms import Action, Done
+from ratoon_console.application.forms import Form as Form
 from ratoon_console.application.ports import JSON, Api
 from ratoon_console.domain.errors import BadForm, Refused
 from ratoon_console.domain.people import Role
@@ -24,53 +26,6 @@ POLICY_NUMBERS = (
     "budgetRuns",
 )
 """The fields of a policy that its form can change."""
-
-
-@dataclass(frozen=True)
-class Form:
-    """What a form sent, and for which project."""
-
-    project: str
-    fields: Mapping[str, str]
-
-    def __getitem__(self, key: str) -> str:
-        """A field that must be there; BadForm when it is not."""
-        value = self.fields.get(key, "").strip()
-        if not value:
-            raise BadForm(f"The form lacks {key!r}. Go back, fill it in and submit the form again.")
-        return value
-
-    def number(self, key: str) -> float:
-        """A field that must be a number; BadForm when it is none."""
-        try:
-            value = float(self[key].replace(",", "."))
-        except ValueError:
-            raise BadForm(f"{self[key]!r} is not a number. Go back and correct it.") from None
-        return int(value) if value.is_integer() else value
-
-    @property
-    def name(self) -> str:
-        """The resource it is about; BadForm when that lies in another project."""
-        name = self["name"]
-        if not name.startswith(f"projects/{self.project}/"):
-            raise BadForm(f"{name} does not belong to the project {self.project}.")
-        return name
-
-
-@dataclass(frozen=True)
-class Done:
-    """The notice of the next page, and its address; empty: the form's page."""
-
-    notice: str
-    target: str = ""
-
-
-@dataclass(frozen=True)
-class Action:
-    """A button: the role that the API wants for it, and what it does."""
-
-    role: Role
-    act: Callable[[Form, Api], Awaitable[Done]]
 
 
 async def pause_rollout(form: Form, api: Api) -> Done:
@@ -413,6 +368,11 @@ ACTIONS: dict[str, Action] = {
     "collect-bad-cases": Action(Role.ENGINEER, collect_bad_cases),
     "complete-task": Action(Role.ANNOTATOR, complete_task),
     "give-feedback": Action(Role.CALLER, give_feedback),
+    "create-suite": Action(Role.ENGINEER, suite_actions.create_suite),
+    "save-test": Action(Role.ENGINEER, suite_actions.save_test),
+    "remove-test": Action(Role.ENGINEER, suite_actions.remove_test),
+    "describe-suite": Action(Role.ENGINEER, suite_actions.describe_suite),
+    "delete-suite": Action(Role.ENGINEER, suite_actions.delete_suite),
     "point-alias": Action(Role.ENGINEER, point_alias),
 }
 

@@ -36,6 +36,10 @@ class Api(Protocol):
         """Delete a resource; with `etag` only as it was read."""
         ...
 
+    async def put_blob(self, data: bytes) -> str:
+        """Store a blob; return its digest."""
+        ...
+
     async def blob(self, digest: str) -> bytes:
         """A blob of the artifact store."""
         ...

@@ -155,19 +155,25 @@ class TestRow:
 
 def rows_of_tests(suite: JSON, measure: Measure) -> list[TestRow]:
     """Return the metrics of the tests of a suite: of each test the one that sums it up comes first."""
+    return [row for test in suite.get("tests", []) for row in _rows_of_test(test, measure)]
+
+
+def _rows_of_test(test: JSON, measure: Measure) -> list[TestRow]:
+    """Return the metrics of a test, then those of the answers after reasoning: their difference is to those without."""
+    reasoned = test.get("stepByStep", {})
     return [
         TestRow(
             test["test"],
             _test_kind(test),
             number(test.get("recordCount")),
-            measure.title(name),
+            measure.title(name) + suffix,
             *(
-                measure.text(name, test.get(each, {}).get(name))
+                measure.text(name, scores.get(each, {}).get(name))
                 for each in ("candidate", "reference", "differences")
             ),
         )
-        for test in suite.get("tests", [])
-        for name in sorted(test.get("candidate", {}), key=lambda each: (each != test.get("metric"), each))
+        for scores, suffix in ((test, ""), (reasoned, ", step by step (difference to without)"))
+        for name in sorted(scores.get("candidate", {}), key=lambda each: (each != test.get("metric"), each))
     ]
 
 

@@ -13,6 +13,7 @@ SETTINGS = (
     "primaryMetric",
     "metrics",
     "metricGates",
+    "suites",
     "gate",
     "dataRequirements",
     "budget",

@@ -16,7 +16,8 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Message
 
-from ratoon_console.application.actions import ACTIONS, Action, Form
+from ratoon_console.application.actions import ACTIONS
+from ratoon_console.application.forms import Action, Form
 from ratoon_console.application.live import views
 from ratoon_console.application.ports import Api, Place, View
 from ratoon_console.application.sessions import Session

@@ -8,6 +8,7 @@ from ratoon_console.application.showing import (
     playground,
     rollouts,
     signals,
+    suites,
 )
 from ratoon_console.application.showing.loop import Loop
 from ratoon_console.application.showing.training import Training
@@ -34,6 +35,8 @@ def pages() -> list[Page]:
         Page("/p/{project}/evaluations", evaluations.evaluations_page),
         Page("/p/{project}/evaluations/compare", evaluations.side_by_side),
         Page("/p/{project}/evaluations/{run}", evaluations.evaluation_page),
+        Page("/p/{project}/suites", suites.suites_page),
+        Page("/p/{project}/suites/{suite}", suites.suite_page),
         Page("/p/{project}/models", models.models_page),
         Page("/p/{project}/models/{version}", models.version_page),
         Page("/p/{project}/rollouts", rollouts.rollouts_page),
