@@ -31,11 +31,11 @@ MAX_SHADOWS = 2_000
 """Newest shadow answers of a rollout whose latency, length and agreement are compared."""
 MAX_PAIRS = 2_000
 """Newest pairs with a known right answer that are scored."""
-MAX_SIMILAR = 200
+MAX_SIMILAR = 100
 """Newest pairs whose texts are compared with each other."""
 MAX_CHARS = 2_000
 """Characters of a text that are scored: long texts would take the time of a control process."""
-_MAX_READ = 200
+_MAX_READ = 100
 """Pairs whose texts are read for one report; the rest follows with the next one."""
 _MAX_CACHED = 20_000
 
