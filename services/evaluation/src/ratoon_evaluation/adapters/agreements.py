@@ -44,6 +44,7 @@ def agreement_jobs(
 def _spec(environment: JobEnvironment, endpoints: Mapping[str, str], job: AgreementJob) -> JSON:
     own = JobEnvironment(task=_TASK, tenant="/".join(job.judge.name.split("/")[:2]))
     own.MergeFrom(environment)
+    own.ClearField("warm")  # waiting for an endpoint would keep the process from evaluations
     return spec_json(own, judge_messages.judging_spec(job, endpoints))
 
 
