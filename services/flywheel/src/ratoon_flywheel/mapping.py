@@ -613,6 +613,7 @@ def _tuning(spec: project_pb2.Project.TuningDefaults) -> TuningDefaults:
         spec.packed,
         spec.gradient_accumulation,
         spec.gradient_checkpointing,
+        tuple(spec.new_tokens),
     )
 
 

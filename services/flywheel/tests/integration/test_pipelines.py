@@ -230,9 +230,11 @@ def test_training_gets_the_number_format_and_the_settings_of_fine_tuning(flywhee
         gradient_accumulation=4,
         gradient_checkpointing=True,
     )
+    tuning.new_tokens.append("kubelet")
     assert create_project(flywheel, compute={"training": half}, tuning=tuning).tuning == tuning
     ended(flywheel, begin(flywheel))
     (training,) = peers.created_resources("TrainingRun")
+    assert not training.recipe.new_tokens, "a model from scratch learns its own tokenizer"
     recipe = training_run_pb2.Recipe
     expected = recipe(
         dtype=recipe.DTYPE_BFLOAT16,
@@ -245,6 +247,8 @@ def test_training_gets_the_number_format_and_the_settings_of_fine_tuning(flywhee
     )
     for name, value in expected.ListFields():
         assert getattr(training.recipe, name.name) == value
+    ended(flywheel, begin(flywheel, "more"))
+    assert list(peers.created_resources("TrainingRun")[1].recipe.new_tokens) == ["kubelet"]
 
 
 def test_a_second_run_continues_production_and_is_held_against_old_and_new(flywheel, peers):

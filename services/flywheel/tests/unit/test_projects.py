@@ -206,6 +206,17 @@ def test_requests_that_contradict_themselves_or_the_project(before, task, labels
         ({"curation": (CurationStep(""),)}, "curation"),
         ({"tuning": TuningDefaults(max_tokens=8)}, "tuning.max_tokens"),
         ({"tuning": TuningDefaults(gradient_accumulation=5000)}, "tuning.gradient_accumulation"),
+        (
+            {
+                "task": Generate(),
+                "training": TrainingDefaults(method=Method.DEFAULT),
+                "tuning": TuningDefaults(new_tokens=("a",)),
+            },
+            "tuning.new_tokens",
+        ),
+        ({"tuning": TuningDefaults(new_tokens=("a", "a"))}, "tuning.new_tokens"),
+        ({"tuning": TuningDefaults(new_tokens=("a ",))}, "tuning.new_tokens"),
+        ({"tuning": TuningDefaults(new_tokens=("",))}, "tuning.new_tokens"),
         ({"group_attribute": "x" * 65}, "group_attribute"),
         ({"suites": ("projects/other/suites/hard",)}, "suites"),
         ({"suites": ("hard", "projects/p/suites/hard")}, "suites"),
@@ -256,6 +267,7 @@ def test_the_etag_marks_every_setting():
         {"retraining_recipes": ("sft",)},
         {"group_attribute": "user"},
         {"tuning": TuningDefaults(packed=True)},
+        {"tuning": TuningDefaults(new_tokens=("kubelet",))},
         {"suites": ("projects/p/suites/hard",)},
     ]
     etags = {replace(project(), **change).etag for change in changes}

@@ -140,6 +140,6 @@ def test_every_setting_is_stored_and_read_back():
         retraining_recipes=("sft",),
         curation=(CurationStep("minhash", {"threshold": "0.8"}),),
         group_attribute="user",
-        tuning=TuningDefaults(TrainOn.LAST_ANSWER, Truncation.LEFT, 256, True, 4, True),
+        tuning=TuningDefaults(TrainOn.LAST_ANSWER, Truncation.LEFT, 256, True, 4, True, ("kubelet",)),
     )
     assert PROJECTS.load(PROJECTS.dump(project)) == project

@@ -84,6 +84,8 @@ def _tune(recipe: training_run_pb2.Recipe, spec: Train) -> None:
     recipe.max_tokens, recipe.packed = tuning.max_tokens, tuning.packed
     recipe.gradient_accumulation = tuning.gradient_accumulation
     recipe.gradient_checkpointing = tuning.gradient_checkpointing
+    if recipe.method == recipe.METHOD_CONTINUE:
+        recipe.new_tokens.extend(tuning.new_tokens)
 
 
 def _method(spec: Train) -> training_run_pb2.Recipe.Method.ValueType:

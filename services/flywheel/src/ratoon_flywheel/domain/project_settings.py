@@ -20,6 +20,7 @@ _MAX_DEVICES = 64
 _MAX_STEPS = 64
 _MAX_NAME_CHARS = 64
 _MAX_ACCUMULATION = 4096
+_MAX_NEW_TOKENS, _MAX_TOKEN_CHARS = 10_000, 64
 _SHADOW_BOUNDS = {"share": 1, "min_pairs": 2_000, "max_wait_seconds": 30 * 86_400, "max_loss": 1e9}
 _SAMPLE_TOKENS = (16, 131_072)
 
@@ -94,6 +95,8 @@ class TuningDefaults:
     packed: bool = False
     gradient_accumulation: int = 0
     gradient_checkpointing: bool = False
+    new_tokens: tuple[str, ...] = ()
+    """Tokens that a base model's vocabulary gets in addition."""
 
 
 @dataclass(frozen=True)
@@ -175,8 +178,8 @@ def check_compute(compute: StageCompute) -> None:
         _check_range(f"compute.{stage}.devices", each.devices, _MAX_DEVICES)
 
 
-def check_tuning(tuning: TuningDefaults) -> None:
-    """Raise BadProject if a setting of fine-tuning is out of range."""
+def check_tuning(tuning: TuningDefaults, trains_all_weights: bool) -> None:
+    """Raise BadProject if a setting of fine-tuning is out of range, or an adapter would need new tokens."""
     _check_range("tuning.gradient_accumulation", tuning.gradient_accumulation, _MAX_ACCUMULATION)
     low, high = _SAMPLE_TOKENS
     if tuning.max_tokens and not low <= tuning.max_tokens <= high:
@@ -184,6 +187,30 @@ def check_tuning(tuning: TuningDefaults) -> None:
             f"tuning.max_tokens may not be {tuning.max_tokens}; give {low} to {high:,}, or 0 for the default.",
             "tuning.max_tokens",
         )
+    if not tuning.new_tokens:
+        return
+    field = "tuning.new_tokens"
+    if not trains_all_weights:
+        raise BadProject(
+            "New tokens need embeddings of their own, which an adapter does not have: set training.method to "
+            "METHOD_FULL.",
+            field,
+        )
+    bad = [each for each in tuning.new_tokens if not _is_token(each)]
+    if (
+        bad
+        or len(tuning.new_tokens) > _MAX_NEW_TOKENS
+        or len(set(tuning.new_tokens)) < len(tuning.new_tokens)
+    ):
+        raise BadProject(
+            f"{field} takes up to {_MAX_NEW_TOKENS:,} different texts of 1 to {_MAX_TOKEN_CHARS} printable characters "
+            "without white space around them.",
+            field,
+        )
+
+
+def _is_token(text: str) -> bool:
+    return 0 < len(text) <= _MAX_TOKEN_CHARS and text == text.strip() and text.isprintable()
 
 
 def check_shadow(shadow: ShadowSettings, kind: AnyKind, decisive: Metric, paired: Sequence[str]) -> None:

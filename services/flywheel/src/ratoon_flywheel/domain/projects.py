@@ -268,11 +268,15 @@ def checked(project: Project) -> Project:
     return _normalized(project)
 
 
+def _method_of(project: Project) -> Method:
+    """Return the method as it is stored: kinds whose models do not start from a base model store FULL."""
+    kind, method = KINDS[project.task.kind], project.training.method
+    return Method.FULL if method is Method.DEFAULT and not (kind and kind.STARTS_FROM_BASE) else method
+
+
 def _normalized(project: Project) -> Project:
     """Return the project with the default of a setting stored in one way."""
-    kind = KINDS[project.task.kind]
-    if project.training.method is Method.DEFAULT and not (kind and kind.STARTS_FROM_BASE):
-        project = replace(project, training=replace(project.training, method=Method.FULL))
+    project = replace(project, training=replace(project.training, method=_method_of(project)))
     is_default = project.primary_metric == kinds.kind_of(project.task).PRIMARY
     return replace(project, primary_metric="") if is_default else project
 
@@ -361,7 +365,7 @@ def _check_settings(project: Project) -> None:
     check_data(project.data_requirements, isinstance(project.task, Classify))
     check_budget(project.budget)
     check_compute(project.compute)
-    check_tuning(project.tuning)
+    check_tuning(project.tuning, _method_of(project) is Method.FULL)
     supported = KINDS[project.task.kind]
     paired = supported.PAIRED_METRICS if supported is not None else ()
     check_shadow(project.shadow, kind, project.decisive_metric, paired)

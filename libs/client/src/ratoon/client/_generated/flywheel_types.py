@@ -325,6 +325,13 @@ class ProjectTuningDefaults(Message):
     Default: false.
     """
 
+    new_tokens: list[str] = []
+    """Tokens to add to the vocabulary of the base model, at most 10,000 of at most 64 characters each.
+
+    They need `training.method` METHOD_FULL. A version from scratch learns its own tokenizer; later
+    versions of it get them.
+    """
+
 
 class Project(Message):
     """Purpose of a model and the requirements that its versions must meet."""
@@ -1209,16 +1216,21 @@ class DriftReportMeasure(Message):
     """Divergence of one feature."""
 
     feature: str = ""
-    """The feature: `tokens`, `length` or `language` of prompts, `predicted_labels`, `predicted_numbers`,
-    or `answer_tokens`, `answer_length` or `answer_language` of answers in free text.
+    """The feature: `tokens`, `length`, `language` or `embeddings` of prompts, `predicted_labels`,
+    `predicted_numbers`, `answer_status` (valid, invalid, refusal), or `answer_tokens`,
+    `answer_length` or `answer_language` of answers in free text.
     """
 
     divergence: float = 0.0
-    """KL divergence of the traffic from the reference, in nats."""
+    """KL divergence of the traffic from the reference, in nats; of `embeddings`, the squared maximum
+    mean discrepancy with a Gaussian kernel, from 0 to 2.
+    """
 
     null_band: float = 0.0
     """Noise band: 99th percentile of the divergence under the null hypothesis, from samples of the
     reference of the same size.
+
+    In slices, the quantile 1 - 0.01/m for the m measures of slices of the report.
     """
 
     drifted: bool = False
@@ -1240,7 +1252,11 @@ class DriftReportMeasure(Message):
     """Data that the traffic is compared with."""
 
     slice: str = ""
-    """Language of the texts. Empty: all texts."""
+    """Part of the traffic: the language of the texts, or `name=value` for the value of an attribute,
+    `(other)` for all values that are not measured for themselves.
+
+    Empty: all texts.
+    """
 
 
 class DriftReport(Message):

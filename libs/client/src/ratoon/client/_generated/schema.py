@@ -1770,6 +1770,11 @@ METHODS: tuple[Method, ...] = (
             ),
             Field("max_tokens", "integer", "Tokens of a reply at most, 1 to 8,192. 0: 512."),
             Field(
+                "max_record_count",
+                "integer",
+                "Number of records of each test part that a run asks the judge about at most, 1 to 10,000: a random sample, the same for all runs. 0: 500.",
+            ),
+            Field(
                 "judge_id",
                 "string",
                 "Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.",
@@ -4919,13 +4924,17 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "feature",
                 "string",
-                "The feature: `tokens`, `length` or `language` of prompts, `predicted_labels`, `predicted_numbers`, or `answer_tokens`, `answer_length` or `answer_language` of answers in free text.",
+                "The feature: `tokens`, `length`, `language` or `embeddings` of prompts, `predicted_labels`, `predicted_numbers`, `answer_status` (valid, invalid, refusal), or `answer_tokens`, `answer_length` or `answer_language` of answers in free text.",
             ),
-            Field("divergence", "number", "KL divergence of the traffic from the reference, in nats."),
+            Field(
+                "divergence",
+                "number",
+                "KL divergence of the traffic from the reference, in nats; of `embeddings`, the squared maximum mean discrepancy with a Gaussian kernel, from 0 to 2.",
+            ),
             Field(
                 "null_band",
                 "number",
-                "Noise band: 99th percentile of the divergence under the null hypothesis, from samples of the reference of the same size.",
+                "Noise band: 99th percentile of the divergence under the null hypothesis, from samples of the reference of the same size. In slices, the quantile 1 - 0.01/m for the m measures of slices of the report.",
             ),
             Field("drifted", "bool", "True if `divergence` exceeds the noise band."),
             Field("js_divergence", "number", "Jensen-Shannon divergence in nats, from 0 to ln 2."),
@@ -4935,7 +4944,11 @@ MESSAGES: dict[str, Message] = {
                 "psi_noise_band", "number", "Noise band of the population stability index. 0: not computed."
             ),
             Field("reference", "DriftReportReference", "Data that the traffic is compared with."),
-            Field("slice", "string", "Language of the texts. Empty: all texts."),
+            Field(
+                "slice",
+                "string",
+                "Part of the traffic: the language of the texts, or `name=value` for the value of an attribute, `(other)` for all values that are not measured for themselves. Empty: all texts.",
+            ),
         ),
     ),
     "Engine": Message(
@@ -5527,6 +5540,11 @@ MESSAGES: dict[str, Message] = {
                 "What makes an answer good, 1 to 4,000 characters. Default: helpful, correct and clear.",
             ),
             Field("max_tokens", "integer", "Tokens of a reply at most, 1 to 8,192. 0: 512."),
+            Field(
+                "max_record_count",
+                "integer",
+                "Number of records of each test part that a run asks the judge about at most, 1 to 10,000: a random sample, the same for all runs. 0: 500.",
+            ),
             Field("progress", "Progress", "Progress of the comparison with human ratings."),
             Field("failure", "Failure", "Why the comparison failed. Set in the state FAILED only."),
             Field("agreement", "JudgeAgreement", "Agreement with people. Set in the state SUCCEEDED."),
@@ -6493,6 +6511,12 @@ MESSAGES: dict[str, Message] = {
                 "gradient_checkpointing",
                 "bool",
                 "Recompute activations in the backward pass instead of keeping them: less memory, more time. Default: false.",
+            ),
+            Field(
+                "new_tokens",
+                "string",
+                "Tokens to add to the vocabulary of the base model, at most 10,000 of at most 64 characters each. They need `training.method` METHOD_FULL. A version from scratch learns its own tokenizer; later versions of it get them.",
+                repeated=True,
             ),
         ),
     ),

@@ -248,6 +248,7 @@ class Project(_message.Message):
         PACKED_FIELD_NUMBER: _builtins.int
         GRADIENT_ACCUMULATION_FIELD_NUMBER: _builtins.int
         GRADIENT_CHECKPOINTING_FIELD_NUMBER: _builtins.int
+        NEW_TOKENS_FIELD_NUMBER: _builtins.int
         train_on: Global___Project.TuningDefaults.TrainOn.ValueType
         """Turns of a conversation whose tokens the model learns."""
         truncation: Global___Project.TuningDefaults.Truncation.ValueType
@@ -262,6 +263,12 @@ class Project(_message.Message):
         """
         gradient_checkpointing: _builtins.bool
         """Recompute activations in the backward pass instead of keeping them: less memory, more time. Default: false."""
+        @_builtins.property
+        def new_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """Tokens to add to the vocabulary of the base model, at most 10,000 of at most 64 characters each. They need
+            `training.method` METHOD_FULL. A version from scratch learns its own tokenizer; later versions of it get them.
+            """
+
         def __init__(
             self,
             *,
@@ -271,10 +278,11 @@ class Project(_message.Message):
             packed: _builtins.bool = ...,
             gradient_accumulation: _builtins.int = ...,
             gradient_checkpointing: _builtins.bool = ...,
+            new_tokens: _abc.Iterable[_builtins.str] | None = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "max_tokens", b"max_tokens", "packed", b"packed", "train_on", b"train_on", "truncation", b"truncation"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["gradient_accumulation", b"gradient_accumulation", "gradient_checkpointing", b"gradient_checkpointing", "max_tokens", b"max_tokens", "new_tokens", b"new_tokens", "packed", b"packed", "train_on", b"train_on", "truncation", b"truncation"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
