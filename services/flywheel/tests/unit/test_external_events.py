@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from ratoon.operations.operations import Claim, Operations, Step
+from ratoon.process.errors import AlreadyExists
 from ratoon.service.compute import JobDevices
 from ratoon.storage.database import Database
 from ratoon.storage.paging import PageTokens
@@ -22,6 +23,7 @@ from ratoon.tasks.votes import Votes
 from ratoon.testkit.clock import FakeClock
 from ratoon_flywheel import mapping
 from ratoon_flywheel.adapters import tables
+from ratoon_flywheel.adapters.retention import retentions
 from ratoon_flywheel.adapters.runs import RunTables
 from ratoon_flywheel.application.commands import ReceiveEvent
 from ratoon_flywheel.application.external_events import (
@@ -58,8 +60,10 @@ from ratoon_flywheel.domain.pipelines.policies import (
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, State, Trigger
 from ratoon_flywheel.domain.project_settings import Budget
 from ratoon_flywheel.domain.projects import Project
+from ratoon_flywheel.settings import Settings
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+SETTINGS = Settings()
 PROJECT = "projects/mail"
 SOURCE = f"{PROJECT}/sources/new"
 FILTER = EventFilter("com.example.object.created", "/buckets/*")
@@ -230,8 +234,8 @@ class Flywheel:
 
 
 @pytest.fixture
-def flywheel(tmp_path) -> Iterator[Flywheel]:
-    running = Flywheel(Database(f"sqlite:///{tmp_path / 'flywheel.db'}"))
+def flywheel() -> Iterator[Flywheel]:
+    running = Flywheel(Database("sqlite://"))
     yield running
     running.store.database.close()
 
@@ -358,6 +362,31 @@ def test_an_event_waits_for_seven_days(flywheel):
     assert waiting.state is EventState.WAITING
 
 
+def test_an_event_that_was_deleted_with_its_retention_starts_nothing_again(flywheel):
+    flywheel.receive(event(topic="lake"))
+    (retention,) = [each for each in retentions(SETTINGS) if each.kind is ExternalEvent]
+    assert retention.days == 60.0
+    with flywheel.store.write() as tx:
+        (stored,) = tx.all(ExternalEvent, PROJECT)
+        assert retention.ended(stored)
+        tx.retire(stored)
+        receive_for_all([event(topic="lake")], tx, flywheel.operations, flywheel.counts, NOW)
+    with pytest.raises(AlreadyExists):
+        flywheel.receive(event())
+    assert flywheel.events() == []
+    assert flywheel.counts.totals() == {
+        ("", "accepted"): 1,
+        ("lake", "external_event_deleted"): 1,
+        ("", "external_event_deleted"): 1,
+    }
+
+
+@pytest.mark.parametrize("days", [7.0, 0.5])
+def test_events_are_kept_for_longer_than_they_wait(days):
+    with pytest.raises(ValueError, match="more than 7"):
+        Settings(external_event_days=days)
+
+
 def test_an_event_of_a_topic_goes_to_each_project_that_expects_it(flywheel):
     other = replace(POLICY, name="projects/other/policies/p")
     with flywheel.store.write() as tx:
@@ -459,4 +488,4 @@ class Events(RuleBasedStateMachine):
 
 
 TestEvents = Events.TestCase
-TestEvents.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestEvents.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)

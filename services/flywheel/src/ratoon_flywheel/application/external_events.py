@@ -61,7 +61,7 @@ def receive_event(
             tx.get(Project, command.parent)
             policies = tx.all(Policy, command.parent)
             stored, new = receive(event, policies, tx, operations, command.request_id)
-    except FlywheelError as error:
+    except (FlywheelError, RatoonError) as error:
         counts.add(API, error.reason)
         raise
     counts.add(API, ACCEPTED if new else REPEATED)
