@@ -17,6 +17,7 @@ from ratoon.testkit.clock import FakeClock
 from ratoon_evaluation import mapping as evaluation_mapping
 from ratoon_evaluation.application import handlers as evaluation
 from ratoon_evaluation.domain.kinds.table import KINDS as EVALUATION_KINDS
+from ratoon_evaluation.domain.suites import RecordsTest, Suite, SuiteTest
 from ratoon_flywheel.adapters.evaluation import EvaluationStage
 from ratoon_flywheel.adapters.ingestion import SplitStage
 from ratoon_flywheel.adapters.labeling import LabelStage
@@ -71,6 +72,16 @@ def project(task: TaskSpec, training: TrainingDefaults, **settings: Any) -> Proj
 PROJECTS = {
     "labels": project(
         CLASSIFY, SCRATCH, metric_gates=(MetricGate("accuracy", 0.8), MetricGate("macro_f1", max_loss=0.1))
+    ),
+    "labels, with suites": project(
+        CLASSIFY,
+        SCRATCH,
+        suites=("hard", "v1.easy"),
+        metric_gates=(
+            MetricGate("accuracy", 0.8, max_loss=0.1),
+            MetricGate("suite:hard.accuracy", 0.6, 0.99),
+            MetricGate("suite:v1.easy/typos.macro_f1", 0.5),
+        ),
     ),
     "several labels": project(
         SEVERAL,
@@ -127,6 +138,14 @@ class Accepting:
     def write(self) -> Any:
         yield self
 
+    @contextmanager
+    def read(self) -> Any:
+        yield self
+
+    def get(self, kind: type[Suite], name: str) -> Suite:
+        """Return a suite of this name with one test."""
+        return kind(name, NOW, NOW, "", (SuiteTest("typos", RecordsTest("a" * 64)),), 3)
+
     def create(self, resource: Any, request_id: str) -> tuple[Any, bool]:
         return resource, True
 
@@ -182,6 +201,7 @@ def test_evaluation_accepts_the_gate(each_run):
         created = evaluation.create_run(command, Accepting(), Accepting(), Accepting(), FakeClock())
         assert created.question.task == run.project.task
         assert created.question.compute == run.project.compute.evaluation
+        assert [suite.name for suite in created.question.suites] == list(run.project.suites)
 
 
 def test_registry_accepts_the_devices_and_number_formats(each_run):

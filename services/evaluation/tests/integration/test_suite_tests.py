@@ -93,18 +93,18 @@ def test_labels_are_no_turns(store, taught, tmp_path):
 
 def scripted(monkeypatch, answer):
     """Let a function of the text of a prompt answer in place of models; returns the prompts."""
-    asked = []
+    prompted = []
 
     def answered(self, prompts, advance):
         texts = [self._loaded.tokenizer.decode(prompt.tokens) for prompt in prompts]
-        asked.extend(texts)
+        prompted.extend(texts)
         advance(len(texts))
         count = np.zeros(len(texts), dtype=np.int64)
         answers = tuple(map(answer, texts))
         return Completions(answers, count + 1, ("stop",) * len(texts), np.zeros(len(texts)), count)
 
     monkeypatch.setattr(Generator, "answer", answered)
-    return asked
+    return prompted
 
 
 def by_reasoning(prompt):
@@ -115,7 +115,7 @@ def by_reasoning(prompt):
 
 
 def test_the_same_records_are_answered_without_and_with_reasoning(store, taught, tmp_path, monkeypatch):
-    asked = scripted(monkeypatch, by_reasoning)
+    prompted = scripted(monkeypatch, by_reasoning)
     rows = [
         {"prompt": f"{n} {'early' if n < 10 else 'late'}: 5 + 6?", "reference": "eleven"} for n in range(20)
     ]
@@ -137,7 +137,7 @@ def test_the_same_records_are_answered_without_and_with_reasoning(store, taught,
     assert gain["value"] == 0.5
     assert 0.2 < gain["low"] < 0.5 < gain["high"] < 0.8
     assert test["differences"]["exact_match"]["value"] == 0.0
-    last = [text for text in asked if EXTRACTION in text]
+    last = [text for text in prompted if EXTRACTION in text]
     assert len(last) == 20
     for text in last:
         question, reasoning, request = (text.index(part) for part in ("5 + 6?", "I count", EXTRACTION))
@@ -149,8 +149,12 @@ def test_the_same_records_are_answered_without_and_with_reasoning(store, taught,
 
 @pytest.mark.parametrize(
     "task",
-    [{"classify": {"labels": ["ham", "spam"]}}, {"regress": {"min": 0, "max": 10}}],
-    ids=["classify", "regress"],
+    [
+        {"classify": {"labels": ["ham", "spam"]}},
+        {"classify": {"labels": ["ham", "spam"], "multi_label": True}},
+        {"regress": {"min": 0, "max": 10}},
+    ],
+    ids=["classify", "several labels", "regress"],
 )
 def test_labels_and_numbers_are_answered_after_reasoning(store, taught, tmp_path, task):
     answers = ("ham", "spam") if "classify" in task else ("1", "2")

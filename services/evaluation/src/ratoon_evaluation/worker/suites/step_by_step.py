@@ -74,7 +74,7 @@ class ReasonedRecords:
         self._reasoning = self._reason(model, advance)
         self._plain.answer(role, model, lambda done: advance(count + done))
         records = [
-            asked(record, f"{TRIGGER}\n{text}\n\n{EXTRACTION}")
+            with_request(record, f"{TRIGGER}\n{text}\n\n{EXTRACTION}")
             for record, text in zip(self._plain.part.records, self._reasoning, strict=True)
         ]
         self._part = with_records(self._plain.part, self._derived, records)
@@ -98,7 +98,9 @@ class ReasonedRecords:
     def _reason(self, model: Model, advance: Advance) -> tuple[str, ...]:
         generator = Generator(model.plain(), self._decoding)
         prompts: Prompts = generator.prompts()
-        rendered = [Prompt(prompts.prompt(asked(record, TRIGGER))) for record in self._plain.part.records]
+        rendered = [
+            Prompt(prompts.prompt(with_request(record, TRIGGER))) for record in self._plain.part.records
+        ]
         return generator.answer(rendered, advance).texts
 
     @property
@@ -125,7 +127,7 @@ def paired_spec(spec: ScoringSpec) -> ScoringSpec:
     return paired
 
 
-def asked(record: Record, request: str) -> Record:
+def with_request(record: Record, request: str) -> Record:
     """Return the record with a request at the end of the last message of its user."""
     place = max(place for place, turn in enumerate(record.turns) if turn.role == Role.USER)
     turn = record.turns[place]
