@@ -112,6 +112,7 @@ from ratoon.client._generated.gateway_types import (
 )
 from ratoon.client._generated.ingestion_types import (
     Curation,
+    CurationStep,
     Dataset,
     DatasetVersion,
     DatasetVersionState,
@@ -139,6 +140,9 @@ from ratoon.client._generated.ingestion_types import (
     SplitRedaction,
     SplitReplay,
     SplitState,
+    StepPreview,
+    StepPreviewChange,
+    StepReport,
 )
 from ratoon.client._generated.labeling_types import (
     Annotation,
@@ -219,6 +223,7 @@ __all__ = [
     "ComputeAccelerator",
     "ComputeDtype",
     "Curation",
+    "CurationStep",
     "DailyUsage",
     "Dataset",
     "DatasetVersion",
@@ -352,6 +357,9 @@ __all__ = [
     "SplitRedaction",
     "SplitReplay",
     "SplitState",
+    "StepPreview",
+    "StepPreviewChange",
+    "StepReport",
     "Suite",
     "SuiteResult",
     "SuiteResultStepByStepResult",

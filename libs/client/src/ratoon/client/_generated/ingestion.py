@@ -1227,6 +1227,7 @@ class SourcesResource:
         encoding: str | None = None,
         sample_by: SourceSampleBy | None = None,
         record_count: int | None = None,
+        curation: Curation | None = None,
         timeout: float | None = None,
     ) -> SourcePreview:
         """Read the beginning of an uploaded blob as a source.
@@ -1250,6 +1251,7 @@ class SourcesResource:
                 `gb18030` or `windows-1252`. Empty: detected. A byte order mark in the data takes precedence.
             sample_by: For a text file: the part that is one record. Default: a line.
             record_count: Maximum number of records to return, 1 to 50. Default: 5.
+            curation: Settings and steps of the curation. Default: those of a dataset version without any.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
         return self._transport.call(
@@ -1257,7 +1259,7 @@ class SourcesResource:
             Call(
                 "POST",
                 expand("/v1/{parent=projects/*}/sources:preview", parent=parent),
-                query=present({"recordCount": record_count}),
+                query=present({"recordCount": record_count, "curation": curation}),
                 body=present(
                     {
                         "displayName": display_name,
@@ -1476,6 +1478,7 @@ class AsyncSourcesResource:
         encoding: str | None = None,
         sample_by: SourceSampleBy | None = None,
         record_count: int | None = None,
+        curation: Curation | None = None,
         timeout: float | None = None,
     ) -> SourcePreview:
         """Read the beginning of an uploaded blob as a source.
@@ -1499,6 +1502,7 @@ class AsyncSourcesResource:
                 `gb18030` or `windows-1252`. Empty: detected. A byte order mark in the data takes precedence.
             sample_by: For a text file: the part that is one record. Default: a line.
             record_count: Maximum number of records to return, 1 to 50. Default: 5.
+            curation: Settings and steps of the curation. Default: those of a dataset version without any.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
         return await self._transport.call(
@@ -1506,7 +1510,7 @@ class AsyncSourcesResource:
             Call(
                 "POST",
                 expand("/v1/{parent=projects/*}/sources:preview", parent=parent),
-                query=present({"recordCount": record_count}),
+                query=present({"recordCount": record_count, "curation": curation}),
                 body=present(
                     {
                         "displayName": display_name,

@@ -162,6 +162,67 @@ class Source(Message):
     """For a text file: the part that is one record. Default: a line."""
 
 
+class CurationStep(Message):
+    """One step of a curation."""
+
+    name: str = ""
+    """Name of the step: one of `personal_data`, `language`, `length`, `garbage` (without parameters;
+    their settings are those of the curation), `normalize`, `gopher_quality`, `gopher_repetition`,
+    `c4`, `fineweb`, `url_blocklist`, `word_list`, `license`, or the name of a step of an installed
+    package, which contains a dot.
+    """
+
+    params: dict[str, str] = {}
+    """Parameters of the step by name, as texts."""
+
+
+class Curation(Message):
+    """Settings of the conversion of raw items into records."""
+
+    min_chars: int | None = None
+    """Minimum length of a record in characters.
+
+    Shorter records are dropped unless they are labelled or prompts. Negative values are refused. Default:
+    50.
+    """
+
+    languages: list[str] = []
+    """Languages to keep, as ISO 639 codes such as `en`. Default: all."""
+
+    near_duplicate_threshold: float | None = None
+    """Jaccard similarity of 5-word shingles from which two records are near duplicates; only one of them
+    is kept.
+
+    From 0.3 to 1. 0 keeps all records and only marks their clusters. Default: 0.8.
+    """
+
+    keep_exact_duplicates: bool = False
+    """Keep records with identical curated text. Default: false."""
+
+    masks: list[str] = []
+    """Personal data to mask: `email`, `phone`, `card`, `ip`, `url`; `none` masks nothing.
+
+    Default: the first four.
+    """
+
+    max_replaced_share: float | None = None
+    """Share of records with characters that could not be decoded from which the version fails, from 0 to
+    1.
+
+    Default: 0.05.
+    """
+
+    keep_code: bool = False
+    """Keep files of code, settings and program packages in text archives. Default: false."""
+
+    steps: list[CurationStep] = []
+    """Steps to run, in this order, between decoding and the search for duplicates.
+
+    The steps `personal_data`, `language`, `length` and `garbage` always run: those that are not listed
+    follow in this order. Default: these four.
+    """
+
+
 class ExampleMessage(Message):
     """One message of a conversation."""
 
@@ -271,6 +332,41 @@ class RejectedItem(Message):
     """ID that the record would have had. Empty if the item was not read."""
 
 
+class StepPreviewChange(Message):
+    """One record before and after the step."""
+
+    source_path: str = ""
+    """Position of the item in its source: a line, a path or an ID."""
+
+    before: str = ""
+    """Part of the text that differs, with up to 60 characters before it, at most 500 characters."""
+
+    after: str = ""
+    """The same part after the step."""
+
+
+class StepPreview(Message):
+    """What one step of a curation does to the records of a preview."""
+
+    name: str = ""
+    """Name of the step."""
+
+    record_count: Int64 = 0
+    """Number of records that the step received."""
+
+    changed_count: Int64 = 0
+    """Number of records whose text the step changes and keeps."""
+
+    removed_counts: dict[str, Int64] = {}
+    """Number of records that the step removes, by reason."""
+
+    changes: list[StepPreviewChange] = []
+    """Up to ten records that it changes."""
+
+    seconds: float = 0.0
+    """Computing time in seconds."""
+
+
 class SourcePreview(Message):
     """Result of reading the beginning of a blob as a source."""
 
@@ -343,6 +439,9 @@ class SourcePreview(Message):
     sample_by: SourceSampleBy = SourceSampleBy.UNSPECIFIED
     """Part of a text file that is one record. Not set for other formats."""
 
+    steps: list[StepPreview] = []
+    """What each step of the curation does to the records that were read, in their order."""
+
 
 class Dataset(Message):
     """Series of dataset versions."""
@@ -394,44 +493,29 @@ class DatasetVersionState(OpenEnum):
     """
 
 
-class Curation(Message):
-    """Settings of the conversion of raw items into records."""
+class StepReport(Message):
+    """What one step of a curation did."""
 
-    min_chars: int | None = None
-    """Minimum length of a record in characters.
+    name: str = ""
+    """Name of the step."""
 
-    Shorter records are dropped unless they are labelled or prompts. Negative values are refused. Default:
-    50.
-    """
+    record_count: Int64 = 0
+    """Number of records that the step received."""
 
-    languages: list[str] = []
-    """Languages to keep, as ISO 639 codes such as `en`. Default: all."""
+    changed_count: Int64 = 0
+    """Number of records whose text the step changed and kept."""
 
-    near_duplicate_threshold: float | None = None
-    """Jaccard similarity of 5-word shingles from which two records are near duplicates; only one of them
-    is kept.
+    removed_counts: dict[str, Int64] = {}
+    """Number of records that the step removed, by reason."""
 
-    From 0.3 to 1. 0 keeps all records and only marks their clusters. Default: 0.8.
-    """
+    changed_examples: list[str] = []
+    """IDs of up to ten records that it changed."""
 
-    keep_exact_duplicates: bool = False
-    """Keep records with identical curated text. Default: false."""
+    removed_examples: list[str] = []
+    """IDs of up to ten records that it removed."""
 
-    masks: list[str] = []
-    """Personal data to mask: `email`, `phone`, `card`, `ip`, `url`; `none` masks nothing.
-
-    Default: the first four.
-    """
-
-    max_replaced_share: float | None = None
-    """Share of records with characters that could not be decoded from which the version fails, from 0 to
-    1.
-
-    Default: 0.05.
-    """
-
-    keep_code: bool = False
-    """Keep files of code, settings and program packages in text archives. Default: false."""
+    seconds: float = 0.0
+    """Computing time in seconds, summed over all processes."""
 
 
 class DatasetVersion(Message):
@@ -502,6 +586,12 @@ class DatasetVersion(Message):
 
     erasure: str = ""
     """Resource name of the latest erasure of one of its records. Empty: none."""
+
+    step_reports: list[StepReport] = []
+    """What each step of the curation did, in their order.
+
+    Empty until the version is READY, and for versions of releases that did not record it.
+    """
 
 
 class Record(Message):

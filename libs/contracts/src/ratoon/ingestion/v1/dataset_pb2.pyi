@@ -77,6 +77,7 @@ class Curation(_message.Message):
     MASKS_FIELD_NUMBER: _builtins.int
     MAX_REPLACED_SHARE_FIELD_NUMBER: _builtins.int
     KEEP_CODE_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
     min_chars: _builtins.int
     """Minimum length of a record in characters. Shorter records are dropped unless they are labelled or prompts. Negative
     values are refused. Default: 50.
@@ -101,6 +102,12 @@ class Curation(_message.Message):
     def masks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Personal data to mask: `email`, `phone`, `card`, `ip`, `url`; `none` masks nothing. Default: the first four."""
 
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___CurationStep]:
+        """Steps to run, in this order, between decoding and the search for duplicates. The steps `personal_data`, `language`,
+        `length` and `garbage` always run: those that are not listed follow in this order. Default: these four.
+        """
+
     def __init__(
         self,
         *,
@@ -111,10 +118,11 @@ class Curation(_message.Message):
         masks: _abc.Iterable[_builtins.str] | None = ...,
         max_replaced_share: _builtins.float | None = ...,
         keep_code: _builtins.bool = ...,
+        steps: _abc.Iterable[Global___CurationStep] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_replaced_share", b"_max_replaced_share", "_min_chars", b"_min_chars", "_near_duplicate_threshold", b"_near_duplicate_threshold", "max_replaced_share", b"max_replaced_share", "min_chars", b"min_chars", "near_duplicate_threshold", b"near_duplicate_threshold"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_replaced_share", b"_max_replaced_share", "_min_chars", b"_min_chars", "_near_duplicate_threshold", b"_near_duplicate_threshold", "keep_code", b"keep_code", "keep_exact_duplicates", b"keep_exact_duplicates", "languages", b"languages", "masks", b"masks", "max_replaced_share", b"max_replaced_share", "min_chars", b"min_chars", "near_duplicate_threshold", b"near_duplicate_threshold"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_replaced_share", b"_max_replaced_share", "_min_chars", b"_min_chars", "_near_duplicate_threshold", b"_near_duplicate_threshold", "keep_code", b"keep_code", "keep_exact_duplicates", b"keep_exact_duplicates", "languages", b"languages", "masks", b"masks", "max_replaced_share", b"max_replaced_share", "min_chars", b"min_chars", "near_duplicate_threshold", b"near_duplicate_threshold", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_replaced_share: _TypeAlias = _typing.Literal["max_replaced_share"]  # noqa: Y015
     _WhichOneofArgType__max_replaced_share: _TypeAlias = _typing.Literal["_max_replaced_share", b"_max_replaced_share"]  # noqa: Y015
@@ -130,6 +138,129 @@ class Curation(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__near_duplicate_threshold) -> _WhichOneofReturnType__near_duplicate_threshold | None: ...
 
 Global___Curation: _TypeAlias = Curation  # noqa: Y015
+
+@_typing.final
+class CurationStep(_message.Message):
+    """One step of a curation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ParamsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PARAMS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the step: one of `personal_data`, `language`, `length`, `garbage` (without parameters; their settings are
+    those of the curation), `normalize`, `gopher_quality`, `gopher_repetition`, `c4`, `fineweb`, `url_blocklist`,
+    `word_list`, `license`, or the name of a step of an installed package, which contains a dot.
+    """
+    @_builtins.property
+    def params(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Parameters of the step by name, as texts."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        params: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "params", b"params"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CurationStep: _TypeAlias = CurationStep  # noqa: Y015
+
+@_typing.final
+class StepReport(_message.Message):
+    """What one step of a curation did."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class RemovedCountsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    NAME_FIELD_NUMBER: _builtins.int
+    RECORD_COUNT_FIELD_NUMBER: _builtins.int
+    CHANGED_COUNT_FIELD_NUMBER: _builtins.int
+    REMOVED_COUNTS_FIELD_NUMBER: _builtins.int
+    CHANGED_EXAMPLES_FIELD_NUMBER: _builtins.int
+    REMOVED_EXAMPLES_FIELD_NUMBER: _builtins.int
+    SECONDS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the step."""
+    record_count: _builtins.int
+    """Number of records that the step received."""
+    changed_count: _builtins.int
+    """Number of records whose text the step changed and kept."""
+    seconds: _builtins.float
+    """Computing time in seconds, summed over all processes."""
+    @_builtins.property
+    def removed_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Number of records that the step removed, by reason."""
+
+    @_builtins.property
+    def changed_examples(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """IDs of up to ten records that it changed."""
+
+    @_builtins.property
+    def removed_examples(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """IDs of up to ten records that it removed."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        record_count: _builtins.int = ...,
+        changed_count: _builtins.int = ...,
+        removed_counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        changed_examples: _abc.Iterable[_builtins.str] | None = ...,
+        removed_examples: _abc.Iterable[_builtins.str] | None = ...,
+        seconds: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_count", b"changed_count", "changed_examples", b"changed_examples", "name", b"name", "record_count", b"record_count", "removed_counts", b"removed_counts", "removed_examples", b"removed_examples", "seconds", b"seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StepReport: _TypeAlias = StepReport  # noqa: Y015
 
 @_typing.final
 class DatasetVersion(_message.Message):
@@ -198,6 +329,7 @@ class DatasetVersion(_message.Message):
     REDACTED_DIGEST_FIELD_NUMBER: _builtins.int
     ERASED_COUNT_FIELD_NUMBER: _builtins.int
     ERASURE_FIELD_NUMBER: _builtins.int
+    STEP_REPORTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/datasets/{dataset}/versions/{version}`."""
     revision: _builtins.int
@@ -250,6 +382,12 @@ class DatasetVersion(_message.Message):
     def failure(self) -> _progress_pb2.Failure:
         """Why the work failed. Set in the state FAILED only."""
 
+    @_builtins.property
+    def step_reports(self) -> _containers.RepeatedCompositeFieldContainer[Global___StepReport]:
+        """What each step of the curation did, in their order. Empty until the version is READY, and for versions of releases
+        that did not record it.
+        """
+
     def __init__(
         self,
         *,
@@ -271,10 +409,11 @@ class DatasetVersion(_message.Message):
         redacted_digest: _builtins.str = ...,
         erased_count: _builtins.int = ...,
         erasure: _builtins.str = ...,
+        step_reports: _abc.Iterable[Global___StepReport] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "curation", b"curation", "failure", b"failure", "progress", b"progress", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "create_time", b"create_time", "curation", b"curation", "erased_count", b"erased_count", "erasure", b"erasure", "failure", b"failure", "item_count", b"item_count", "merkle_root", b"merkle_root", "name", b"name", "profile_json", b"profile_json", "progress", b"progress", "record_count", b"record_count", "redacted_digest", b"redacted_digest", "rejected_count", b"rejected_count", "revision", b"revision", "sources", b"sources", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "create_time", b"create_time", "curation", b"curation", "erased_count", b"erased_count", "erasure", b"erasure", "failure", b"failure", "item_count", b"item_count", "merkle_root", b"merkle_root", "name", b"name", "profile_json", b"profile_json", "progress", b"progress", "record_count", b"record_count", "redacted_digest", b"redacted_digest", "rejected_count", b"rejected_count", "revision", b"revision", "sources", b"sources", "state", b"state", "step_reports", b"step_reports", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

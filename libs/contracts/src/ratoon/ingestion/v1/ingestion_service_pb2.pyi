@@ -234,6 +234,7 @@ class PreviewSourceRequest(_message.Message):
     PARENT_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     RECORD_COUNT_FIELD_NUMBER: _builtins.int
+    CURATION_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """Resource name of the project: `projects/{project}`."""
     record_count: _builtins.int
@@ -244,16 +245,21 @@ class PreviewSourceRequest(_message.Message):
         name). A format that is not set is detected.
         """
 
+    @_builtins.property
+    def curation(self) -> _dataset_pb2.Curation:
+        """Settings and steps of the curation. Default: those of a dataset version without any."""
+
     def __init__(
         self,
         *,
         parent: _builtins.str = ...,
         source: _source_pb2.Source | None = ...,
         record_count: _builtins.int = ...,
+        curation: _dataset_pb2.Curation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["curation", b"curation", "source", b"source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "record_count", b"record_count", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["curation", b"curation", "parent", b"parent", "record_count", b"record_count", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -377,6 +377,7 @@ class SourcePreview(_message.Message):
     LAYOUT_COUNTS_FIELD_NUMBER: _builtins.int
     KIND_COUNTS_FIELD_NUMBER: _builtins.int
     SAMPLE_BY_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
     format: Global___Source.Format.ValueType
     """Format of the blob, as requested or as detected."""
     encoding: _builtins.str
@@ -433,6 +434,10 @@ class SourcePreview(_message.Message):
         `preference`, `unpaired_preference` (an answer that is good or bad).
         """
 
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___StepPreview]:
+        """What each step of the curation does to the records that were read, in their order."""
+
     def __init__(
         self,
         *,
@@ -455,14 +460,109 @@ class SourcePreview(_message.Message):
         layout_counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         kind_counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         sample_by: Global___Source.SampleBy.ValueType = ...,
+        steps: _abc.Iterable[Global___StepPreview] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "complete", b"complete", "encoding", b"encoding", "encoding_from", b"encoding_from", "estimated_item_count", b"estimated_item_count", "format", b"format", "item_count", b"item_count", "kind_counts", b"kind_counts", "label_counts", b"label_counts", "layout_counts", b"layout_counts", "problem", b"problem", "problem_reason", b"problem_reason", "record_count", b"record_count", "records", b"records", "rejected_counts", b"rejected_counts", "rejections", b"rejections", "sample_by", b"sample_by", "size_bytes", b"size_bytes", "unlabelled_count", b"unlabelled_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "complete", b"complete", "encoding", b"encoding", "encoding_from", b"encoding_from", "estimated_item_count", b"estimated_item_count", "format", b"format", "item_count", b"item_count", "kind_counts", b"kind_counts", "label_counts", b"label_counts", "layout_counts", b"layout_counts", "problem", b"problem", "problem_reason", b"problem_reason", "record_count", b"record_count", "records", b"records", "rejected_counts", b"rejected_counts", "rejections", b"rejections", "sample_by", b"sample_by", "size_bytes", b"size_bytes", "steps", b"steps", "unlabelled_count", b"unlabelled_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SourcePreview: _TypeAlias = SourcePreview  # noqa: Y015
+
+@_typing.final
+class StepPreview(_message.Message):
+    """What one step of a curation does to the records of a preview."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class RemovedCountsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Change(_message.Message):
+        """One record before and after the step."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        SOURCE_PATH_FIELD_NUMBER: _builtins.int
+        BEFORE_FIELD_NUMBER: _builtins.int
+        AFTER_FIELD_NUMBER: _builtins.int
+        source_path: _builtins.str
+        """Position of the item in its source: a line, a path or an ID."""
+        before: _builtins.str
+        """Part of the text that differs, with up to 60 characters before it, at most 500 characters."""
+        after: _builtins.str
+        """The same part after the step."""
+        def __init__(
+            self,
+            *,
+            source_path: _builtins.str = ...,
+            before: _builtins.str = ...,
+            after: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "source_path", b"source_path"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    NAME_FIELD_NUMBER: _builtins.int
+    RECORD_COUNT_FIELD_NUMBER: _builtins.int
+    CHANGED_COUNT_FIELD_NUMBER: _builtins.int
+    REMOVED_COUNTS_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    SECONDS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the step."""
+    record_count: _builtins.int
+    """Number of records that the step received."""
+    changed_count: _builtins.int
+    """Number of records whose text the step changes and keeps."""
+    seconds: _builtins.float
+    """Computing time in seconds."""
+    @_builtins.property
+    def removed_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Number of records that the step removes, by reason."""
+
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___StepPreview.Change]:
+        """Up to ten records that it changes."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        record_count: _builtins.int = ...,
+        changed_count: _builtins.int = ...,
+        removed_counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        changes: _abc.Iterable[Global___StepPreview.Change] | None = ...,
+        seconds: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_count", b"changed_count", "changes", b"changes", "name", b"name", "record_count", b"record_count", "removed_counts", b"removed_counts", "seconds", b"seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StepPreview: _TypeAlias = StepPreview  # noqa: Y015
 
 @_typing.final
 class PreviewedRecord(_message.Message):

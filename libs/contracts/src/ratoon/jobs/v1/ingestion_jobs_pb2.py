@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
+from ratoon.ingestion.v1 import dataset_pb2 as ratoon_dot_ingestion_dot_v1_dot_dataset__pb2
 from ratoon.ingestion.v1 import split_pb2 as ratoon_dot_ingestion_dot_v1_dot_split__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#ratoon/jobs/v1/ingestion_jobs.proto\x12\x0eratoon.jobs.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fratoon/ingestion/v1/split.proto\"\xcf\x01\n\x0c\x43urationSpec\x12\x0f\n\x07version\x18\x01 \x01(\t\x12+\n\x07sources\x18\x02 \x03(\x0b\x32\x1a.ratoon.jobs.v1.SourceSpec\x12\x32\n\x08\x63uration\x18\x03 \x01(\x0b\x32 .ratoon.jobs.v1.CurationSettings\x12\x12\n\nrecord_key\x18\x04 \x01(\t\x12\x11\n\tprocesses\x18\x05 \x01(\x05\x12\x14\n\x0c\x63ode_version\x18\x06 \x01(\t\x12\x10\n\x08\x65xcluded\x18\x07 \x03(\t\"\xa9\x05\n\nSourceSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x03 \x01(\t\x12\x0f\n\x07licence\x18\x04 \x01(\t\x12H\n\x10labels_by_folder\x18\x05 \x03(\x0b\x32..ratoon.jobs.v1.SourceSpec.LabelsByFolderEntry\x12\x33\n\x07\x63olumns\x18\x06 \x01(\x0b\x32\".ratoon.jobs.v1.SourceSpec.Columns\x12\x10\n\x08\x65ncoding\x18\x07 \x01(\t\x12\x11\n\tsample_by\x18\x08 \x01(\t\x1a\x35\n\x13LabelsByFolderEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x80\x03\n\x07\x43olumns\x12\x11\n\x04text\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05label\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x0f\n\x02id\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x11\n\x04time\x18\x04 \x01(\tH\x03\x88\x01\x01\x12\x12\n\nattributes\x18\x05 \x03(\t\x12\r\n\x05named\x18\x06 \x03(\t\x12\x15\n\x08messages\x18\x07 \x01(\tH\x04\x88\x01\x01\x12\x13\n\x06prompt\x18\x08 \x01(\tH\x05\x88\x01\x01\x12\x13\n\x06\x61nswer\x18\t \x01(\tH\x06\x88\x01\x01\x12\x15\n\x08rejected\x18\n \x01(\tH\x07\x88\x01\x01\x12\x13\n\x06system\x18\x0b \x01(\tH\x08\x88\x01\x01\x12\x12\n\x05tools\x18\x0c \x01(\tH\t\x88\x01\x01\x12\x13\n\x06weight\x18\r \x01(\tH\n\x88\x01\x01\x42\x07\n\x05_textB\x08\n\x06_labelB\x05\n\x03_idB\x07\n\x05_timeB\x0b\n\t_messagesB\t\n\x07_promptB\t\n\x07_answerB\x0b\n\t_rejectedB\t\n\x07_systemB\x08\n\x06_toolsB\t\n\x07_weight\"\xb0\x02\n\x10\x43urationSettings\x12\x16\n\tmin_chars\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x11\n\tlanguages\x18\x02 \x03(\t\x12\x1d\n\x10\x65xact_duplicates\x18\x03 \x01(\x08H\x01\x88\x01\x01\x12%\n\x18near_duplicate_threshold\x18\x04 \x01(\x01H\x02\x88\x01\x01\x12\r\n\x05masks\x18\x05 \x03(\t\x12\x1f\n\x12max_replaced_share\x18\x06 \x01(\x01H\x03\x88\x01\x01\x12\x16\n\tkeep_code\x18\x07 \x01(\x08H\x04\x88\x01\x01\x42\x0c\n\n_min_charsB\x13\n\x11_exact_duplicatesB\x1b\n\x19_near_duplicate_thresholdB\x15\n\x13_max_replaced_shareB\x0c\n\n_keep_code\"\x9a\x01\n\x0e\x43urationResult\x12\x17\n\x0f\x61rtifact_digest\x18\x01 \x01(\t\x12\x13\n\x0bmerkle_root\x18\x02 \x01(\t\x12\r\n\x05items\x18\x03 \x01(\x03\x12\x0f\n\x07records\x18\x04 \x01(\x03\x12\x10\n\x08rejected\x18\x05 \x01(\x03\x12(\n\x07profile\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\"\xa3\x02\n\tSplitSpec\x12\x17\n\x0f\x64\x61taset_version\x18\x01 \x01(\t\x12\x11\n\tlabel_set\x18\x02 \x01(\t\x12\x0c\n\x04mode\x18\x03 \x01(\t\x12\x31\n\x06ratios\x18\x04 \x01(\x0b\x32!.ratoon.ingestion.v1.Split.Ratios\x12\x0c\n\x04seed\x18\x05 \x01(\x03\x12\x15\n\rearlier_tests\x18\x06 \x03(\t\x12\x11\n\tthreshold\x18\x07 \x01(\x01\x12\x30\n\x06replay\x18\x08 \x01(\x0b\x32 .ratoon.jobs.v1.SplitSpec.Replay\x12\x17\n\x0fgroup_attribute\x18\t \x01(\t\x1a&\n\x06Replay\x12\r\n\x05train\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\"\xae\x03\n\x0bSplitResult\x12\x35\n\x05parts\x18\x01 \x03(\x0b\x32&.ratoon.jobs.v1.SplitResult.PartsEntry\x12\x10\n\x08replayed\x18\x02 \x01(\x03\x12;\n\x08withheld\x18\x03 \x03(\x0b\x32).ratoon.jobs.v1.SplitResult.WithheldEntry\x1aN\n\nPartsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12/\n\x05value\x18\x02 \x01(\x0b\x32 .ratoon.jobs.v1.SplitResult.Part:\x02\x38\x01\x1a/\n\rWithheldEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x97\x01\n\x04Part\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0f\n\x07records\x18\x02 \x01(\x03\x12>\n\x07\x63lasses\x18\x03 \x03(\x0b\x32-.ratoon.jobs.v1.SplitResult.Part.ClassesEntry\x1a.\n\x0c\x43lassesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x98\x01\n\x0bPreviewSpec\x12*\n\x06source\x18\x01 \x01(\x0b\x32\x1a.ratoon.jobs.v1.SourceSpec\x12\x11\n\tfile_name\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tect\x18\x03 \x01(\x08\x12\x12\n\nrecord_key\x18\x04 \x01(\t\x12\x14\n\x0crecord_count\x18\x05 \x01(\x05\x12\x10\n\x08\x65xcluded\x18\x06 \x03(\t\"\xb9\x02\n\x0b\x45rasureSpec\x12\x12\n\nrecord_ids\x18\x01 \x03(\t\x12\x12\n\nrecord_key\x18\x02 \x01(\t\x12+\n\x07sources\x18\x03 \x03(\x0b\x32\x1a.ratoon.jobs.v1.SourceSpec\x12\x35\n\x08versions\x18\x04 \x03(\x0b\x32#.ratoon.jobs.v1.ErasureSpec.Version\x12/\n\x05parts\x18\x05 \x03(\x0b\x32 .ratoon.jobs.v1.ErasureSpec.Part\x1a\x38\n\x07Version\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0f\n\x07sources\x18\x03 \x03(\t\x1a\x33\n\x04Part\x12\r\n\x05split\x18\x01 \x01(\t\x12\x0c\n\x04part\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\"\xd4\x05\n\rErasureResult\x12=\n\x08versions\x18\x01 \x03(\x0b\x32+.ratoon.jobs.v1.ErasureResult.VersionsEntry\x12\x39\n\x05parts\x18\x02 \x03(\x0b\x32*.ratoon.jobs.v1.ErasureResult.ReplacedPart\x12;\n\x07sources\x18\x03 \x03(\x0b\x32*.ratoon.jobs.v1.ErasureResult.SourcesEntry\x12\x16\n\x0eunread_sources\x18\x04 \x03(\t\x12\r\n\x05\x62lobs\x18\x05 \x03(\t\x12\x14\n\x0ctext_digests\x18\x06 \x03(\t\x12\x33\n\x06traces\x18\x07 \x03(\x0b\x32#.ratoon.jobs.v1.ErasureResult.Trace\x1aZ\n\rVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x38\n\x05value\x18\x02 \x01(\x0b\x32).ratoon.jobs.v1.ErasureResult.Replacement:\x02\x38\x01\x1a.\n\x0cSourcesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x33\n\x0bReplacement\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x14\n\x0c\x65rased_count\x18\x02 \x01(\x03\x1aQ\n\x0cReplacedPart\x12\r\n\x05split\x18\x01 \x01(\t\x12\x0c\n\x04part\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x14\n\x0c\x65rased_count\x18\x04 \x01(\x03\x1a`\n\x05Trace\x12\x11\n\trecord_id\x18\x01 \x01(\t\x12\x10\n\x08versions\x18\x02 \x03(\t\x12\x32\n\x05parts\x18\x03 \x03(\x0b\x32#.ratoon.jobs.v1.ErasureResult.Place\x1a$\n\x05Place\x12\r\n\x05split\x18\x01 \x01(\t\x12\x0c\n\x04part\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#ratoon/jobs/v1/ingestion_jobs.proto\x12\x0eratoon.jobs.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a!ratoon/ingestion/v1/dataset.proto\x1a\x1fratoon/ingestion/v1/split.proto\"\xcf\x01\n\x0c\x43urationSpec\x12\x0f\n\x07version\x18\x01 \x01(\t\x12+\n\x07sources\x18\x02 \x03(\x0b\x32\x1a.ratoon.jobs.v1.SourceSpec\x12\x32\n\x08\x63uration\x18\x03 \x01(\x0b\x32 .ratoon.jobs.v1.CurationSettings\x12\x12\n\nrecord_key\x18\x04 \x01(\t\x12\x11\n\tprocesses\x18\x05 \x01(\x05\x12\x14\n\x0c\x63ode_version\x18\x06 \x01(\t\x12\x10\n\x08\x65xcluded\x18\x07 \x03(\t\"\xa9\x05\n\nSourceSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x03 \x01(\t\x12\x0f\n\x07licence\x18\x04 \x01(\t\x12H\n\x10labels_by_folder\x18\x05 \x03(\x0b\x32..ratoon.jobs.v1.SourceSpec.LabelsByFolderEntry\x12\x33\n\x07\x63olumns\x18\x06 \x01(\x0b\x32\".ratoon.jobs.v1.SourceSpec.Columns\x12\x10\n\x08\x65ncoding\x18\x07 \x01(\t\x12\x11\n\tsample_by\x18\x08 \x01(\t\x1a\x35\n\x13LabelsByFolderEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x80\x03\n\x07\x43olumns\x12\x11\n\x04text\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05label\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x0f\n\x02id\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x11\n\x04time\x18\x04 \x01(\tH\x03\x88\x01\x01\x12\x12\n\nattributes\x18\x05 \x03(\t\x12\r\n\x05named\x18\x06 \x03(\t\x12\x15\n\x08messages\x18\x07 \x01(\tH\x04\x88\x01\x01\x12\x13\n\x06prompt\x18\x08 \x01(\tH\x05\x88\x01\x01\x12\x13\n\x06\x61nswer\x18\t \x01(\tH\x06\x88\x01\x01\x12\x15\n\x08rejected\x18\n \x01(\tH\x07\x88\x01\x01\x12\x13\n\x06system\x18\x0b \x01(\tH\x08\x88\x01\x01\x12\x12\n\x05tools\x18\x0c \x01(\tH\t\x88\x01\x01\x12\x13\n\x06weight\x18\r \x01(\tH\n\x88\x01\x01\x42\x07\n\x05_textB\x08\n\x06_labelB\x05\n\x03_idB\x07\n\x05_timeB\x0b\n\t_messagesB\t\n\x07_promptB\t\n\x07_answerB\x0b\n\t_rejectedB\t\n\x07_systemB\x08\n\x06_toolsB\t\n\x07_weight\"\xe2\x02\n\x10\x43urationSettings\x12\x16\n\tmin_chars\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x11\n\tlanguages\x18\x02 \x03(\t\x12\x1d\n\x10\x65xact_duplicates\x18\x03 \x01(\x08H\x01\x88\x01\x01\x12%\n\x18near_duplicate_threshold\x18\x04 \x01(\x01H\x02\x88\x01\x01\x12\r\n\x05masks\x18\x05 \x03(\t\x12\x1f\n\x12max_replaced_share\x18\x06 \x01(\x01H\x03\x88\x01\x01\x12\x16\n\tkeep_code\x18\x07 \x01(\x08H\x04\x88\x01\x01\x12\x30\n\x05steps\x18\x08 \x03(\x0b\x32!.ratoon.ingestion.v1.CurationStepB\x0c\n\n_min_charsB\x13\n\x11_exact_duplicatesB\x1b\n\x19_near_duplicate_thresholdB\x15\n\x13_max_replaced_shareB\x0c\n\n_keep_code\"\xd1\x01\n\x0e\x43urationResult\x12\x17\n\x0f\x61rtifact_digest\x18\x01 \x01(\t\x12\x13\n\x0bmerkle_root\x18\x02 \x01(\t\x12\r\n\x05items\x18\x03 \x01(\x03\x12\x0f\n\x07records\x18\x04 \x01(\x03\x12\x10\n\x08rejected\x18\x05 \x01(\x03\x12(\n\x07profile\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x35\n\x0cstep_reports\x18\x07 \x03(\x0b\x32\x1f.ratoon.ingestion.v1.StepReport\"\xa3\x02\n\tSplitSpec\x12\x17\n\x0f\x64\x61taset_version\x18\x01 \x01(\t\x12\x11\n\tlabel_set\x18\x02 \x01(\t\x12\x0c\n\x04mode\x18\x03 \x01(\t\x12\x31\n\x06ratios\x18\x04 \x01(\x0b\x32!.ratoon.ingestion.v1.Split.Ratios\x12\x0c\n\x04seed\x18\x05 \x01(\x03\x12\x15\n\rearlier_tests\x18\x06 \x03(\t\x12\x11\n\tthreshold\x18\x07 \x01(\x01\x12\x30\n\x06replay\x18\x08 \x01(\x0b\x32 .ratoon.jobs.v1.SplitSpec.Replay\x12\x17\n\x0fgroup_attribute\x18\t \x01(\t\x1a&\n\x06Replay\x12\r\n\x05train\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\"\xae\x03\n\x0bSplitResult\x12\x35\n\x05parts\x18\x01 \x03(\x0b\x32&.ratoon.jobs.v1.SplitResult.PartsEntry\x12\x10\n\x08replayed\x18\x02 \x01(\x03\x12;\n\x08withheld\x18\x03 \x03(\x0b\x32).ratoon.jobs.v1.SplitResult.WithheldEntry\x1aN\n\nPartsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12/\n\x05value\x18\x02 \x01(\x0b\x32 .ratoon.jobs.v1.SplitResult.Part:\x02\x38\x01\x1a/\n\rWithheldEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x97\x01\n\x04Part\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0f\n\x07records\x18\x02 \x01(\x03\x12>\n\x07\x63lasses\x18\x03 \x03(\x0b\x32-.ratoon.jobs.v1.SplitResult.Part.ClassesEntry\x1a.\n\x0c\x43lassesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\xcc\x01\n\x0bPreviewSpec\x12*\n\x06source\x18\x01 \x01(\x0b\x32\x1a.ratoon.jobs.v1.SourceSpec\x12\x11\n\tfile_name\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tect\x18\x03 \x01(\x08\x12\x12\n\nrecord_key\x18\x04 \x01(\t\x12\x14\n\x0crecord_count\x18\x05 \x01(\x05\x12\x10\n\x08\x65xcluded\x18\x06 \x03(\t\x12\x32\n\x08\x63uration\x18\x07 \x01(\x0b\x32 .ratoon.jobs.v1.CurationSettings\"\xb9\x02\n\x0b\x45rasureSpec\x12\x12\n\nrecord_ids\x18\x01 \x03(\t\x12\x12\n\nrecord_key\x18\x02 \x01(\t\x12+\n\x07sources\x18\x03 \x03(\x0b\x32\x1a.ratoon.jobs.v1.SourceSpec\x12\x35\n\x08versions\x18\x04 \x03(\x0b\x32#.ratoon.jobs.v1.ErasureSpec.Version\x12/\n\x05parts\x18\x05 \x03(\x0b\x32 .ratoon.jobs.v1.ErasureSpec.Part\x1a\x38\n\x07Version\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0f\n\x07sources\x18\x03 \x03(\t\x1a\x33\n\x04Part\x12\r\n\x05split\x18\x01 \x01(\t\x12\x0c\n\x04part\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\"\xd4\x05\n\rErasureResult\x12=\n\x08versions\x18\x01 \x03(\x0b\x32+.ratoon.jobs.v1.ErasureResult.VersionsEntry\x12\x39\n\x05parts\x18\x02 \x03(\x0b\x32*.ratoon.jobs.v1.ErasureResult.ReplacedPart\x12;\n\x07sources\x18\x03 \x03(\x0b\x32*.ratoon.jobs.v1.ErasureResult.SourcesEntry\x12\x16\n\x0eunread_sources\x18\x04 \x03(\t\x12\r\n\x05\x62lobs\x18\x05 \x03(\t\x12\x14\n\x0ctext_digests\x18\x06 \x03(\t\x12\x33\n\x06traces\x18\x07 \x03(\x0b\x32#.ratoon.jobs.v1.ErasureResult.Trace\x1aZ\n\rVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x38\n\x05value\x18\x02 \x01(\x0b\x32).ratoon.jobs.v1.ErasureResult.Replacement:\x02\x38\x01\x1a.\n\x0cSourcesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x33\n\x0bReplacement\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x14\n\x0c\x65rased_count\x18\x02 \x01(\x03\x1aQ\n\x0cReplacedPart\x12\r\n\x05split\x18\x01 \x01(\t\x12\x0c\n\x04part\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x14\n\x0c\x65rased_count\x18\x04 \x01(\x03\x1a`\n\x05Trace\x12\x11\n\trecord_id\x18\x01 \x01(\t\x12\x10\n\x08versions\x18\x02 \x03(\t\x12\x32\n\x05parts\x18\x03 \x03(\x0b\x32#.ratoon.jobs.v1.ErasureResult.Place\x1a$\n\x05Place\x12\r\n\x05split\x18\x01 \x01(\t\x12\x0c\n\x04part\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,52 +46,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ERASURERESULT_VERSIONSENTRY']._serialized_options = b'8\001'
   _globals['_ERASURERESULT_SOURCESENTRY']._loaded_options = None
   _globals['_ERASURERESULT_SOURCESENTRY']._serialized_options = b'8\001'
-  _globals['_CURATIONSPEC']._serialized_start=119
-  _globals['_CURATIONSPEC']._serialized_end=326
-  _globals['_SOURCESPEC']._serialized_start=329
-  _globals['_SOURCESPEC']._serialized_end=1010
-  _globals['_SOURCESPEC_LABELSBYFOLDERENTRY']._serialized_start=570
-  _globals['_SOURCESPEC_LABELSBYFOLDERENTRY']._serialized_end=623
-  _globals['_SOURCESPEC_COLUMNS']._serialized_start=626
-  _globals['_SOURCESPEC_COLUMNS']._serialized_end=1010
-  _globals['_CURATIONSETTINGS']._serialized_start=1013
-  _globals['_CURATIONSETTINGS']._serialized_end=1317
-  _globals['_CURATIONRESULT']._serialized_start=1320
-  _globals['_CURATIONRESULT']._serialized_end=1474
-  _globals['_SPLITSPEC']._serialized_start=1477
-  _globals['_SPLITSPEC']._serialized_end=1768
-  _globals['_SPLITSPEC_REPLAY']._serialized_start=1730
-  _globals['_SPLITSPEC_REPLAY']._serialized_end=1768
-  _globals['_SPLITRESULT']._serialized_start=1771
-  _globals['_SPLITRESULT']._serialized_end=2201
-  _globals['_SPLITRESULT_PARTSENTRY']._serialized_start=1920
-  _globals['_SPLITRESULT_PARTSENTRY']._serialized_end=1998
-  _globals['_SPLITRESULT_WITHHELDENTRY']._serialized_start=2000
-  _globals['_SPLITRESULT_WITHHELDENTRY']._serialized_end=2047
-  _globals['_SPLITRESULT_PART']._serialized_start=2050
-  _globals['_SPLITRESULT_PART']._serialized_end=2201
-  _globals['_SPLITRESULT_PART_CLASSESENTRY']._serialized_start=2155
-  _globals['_SPLITRESULT_PART_CLASSESENTRY']._serialized_end=2201
-  _globals['_PREVIEWSPEC']._serialized_start=2204
-  _globals['_PREVIEWSPEC']._serialized_end=2356
-  _globals['_ERASURESPEC']._serialized_start=2359
-  _globals['_ERASURESPEC']._serialized_end=2672
-  _globals['_ERASURESPEC_VERSION']._serialized_start=2563
-  _globals['_ERASURESPEC_VERSION']._serialized_end=2619
-  _globals['_ERASURESPEC_PART']._serialized_start=2621
-  _globals['_ERASURESPEC_PART']._serialized_end=2672
-  _globals['_ERASURERESULT']._serialized_start=2675
-  _globals['_ERASURERESULT']._serialized_end=3399
-  _globals['_ERASURERESULT_VERSIONSENTRY']._serialized_start=2989
-  _globals['_ERASURERESULT_VERSIONSENTRY']._serialized_end=3079
-  _globals['_ERASURERESULT_SOURCESENTRY']._serialized_start=3081
-  _globals['_ERASURERESULT_SOURCESENTRY']._serialized_end=3127
-  _globals['_ERASURERESULT_REPLACEMENT']._serialized_start=3129
-  _globals['_ERASURERESULT_REPLACEMENT']._serialized_end=3180
-  _globals['_ERASURERESULT_REPLACEDPART']._serialized_start=3182
-  _globals['_ERASURERESULT_REPLACEDPART']._serialized_end=3263
-  _globals['_ERASURERESULT_TRACE']._serialized_start=3265
-  _globals['_ERASURERESULT_TRACE']._serialized_end=3361
-  _globals['_ERASURERESULT_PLACE']._serialized_start=3363
-  _globals['_ERASURERESULT_PLACE']._serialized_end=3399
+  _globals['_CURATIONSPEC']._serialized_start=154
+  _globals['_CURATIONSPEC']._serialized_end=361
+  _globals['_SOURCESPEC']._serialized_start=364
+  _globals['_SOURCESPEC']._serialized_end=1045
+  _globals['_SOURCESPEC_LABELSBYFOLDERENTRY']._serialized_start=605
+  _globals['_SOURCESPEC_LABELSBYFOLDERENTRY']._serialized_end=658
+  _globals['_SOURCESPEC_COLUMNS']._serialized_start=661
+  _globals['_SOURCESPEC_COLUMNS']._serialized_end=1045
+  _globals['_CURATIONSETTINGS']._serialized_start=1048
+  _globals['_CURATIONSETTINGS']._serialized_end=1402
+  _globals['_CURATIONRESULT']._serialized_start=1405
+  _globals['_CURATIONRESULT']._serialized_end=1614
+  _globals['_SPLITSPEC']._serialized_start=1617
+  _globals['_SPLITSPEC']._serialized_end=1908
+  _globals['_SPLITSPEC_REPLAY']._serialized_start=1870
+  _globals['_SPLITSPEC_REPLAY']._serialized_end=1908
+  _globals['_SPLITRESULT']._serialized_start=1911
+  _globals['_SPLITRESULT']._serialized_end=2341
+  _globals['_SPLITRESULT_PARTSENTRY']._serialized_start=2060
+  _globals['_SPLITRESULT_PARTSENTRY']._serialized_end=2138
+  _globals['_SPLITRESULT_WITHHELDENTRY']._serialized_start=2140
+  _globals['_SPLITRESULT_WITHHELDENTRY']._serialized_end=2187
+  _globals['_SPLITRESULT_PART']._serialized_start=2190
+  _globals['_SPLITRESULT_PART']._serialized_end=2341
+  _globals['_SPLITRESULT_PART_CLASSESENTRY']._serialized_start=2295
+  _globals['_SPLITRESULT_PART_CLASSESENTRY']._serialized_end=2341
+  _globals['_PREVIEWSPEC']._serialized_start=2344
+  _globals['_PREVIEWSPEC']._serialized_end=2548
+  _globals['_ERASURESPEC']._serialized_start=2551
+  _globals['_ERASURESPEC']._serialized_end=2864
+  _globals['_ERASURESPEC_VERSION']._serialized_start=2755
+  _globals['_ERASURESPEC_VERSION']._serialized_end=2811
+  _globals['_ERASURESPEC_PART']._serialized_start=2813
+  _globals['_ERASURESPEC_PART']._serialized_end=2864
+  _globals['_ERASURERESULT']._serialized_start=2867
+  _globals['_ERASURERESULT']._serialized_end=3591
+  _globals['_ERASURERESULT_VERSIONSENTRY']._serialized_start=3181
+  _globals['_ERASURERESULT_VERSIONSENTRY']._serialized_end=3271
+  _globals['_ERASURERESULT_SOURCESENTRY']._serialized_start=3273
+  _globals['_ERASURERESULT_SOURCESENTRY']._serialized_end=3319
+  _globals['_ERASURERESULT_REPLACEMENT']._serialized_start=3321
+  _globals['_ERASURERESULT_REPLACEMENT']._serialized_end=3372
+  _globals['_ERASURERESULT_REPLACEDPART']._serialized_start=3374
+  _globals['_ERASURERESULT_REPLACEDPART']._serialized_end=3455
+  _globals['_ERASURERESULT_TRACE']._serialized_start=3457
+  _globals['_ERASURERESULT_TRACE']._serialized_end=3553
+  _globals['_ERASURERESULT_PLACE']._serialized_start=3555
+  _globals['_ERASURERESULT_PLACE']._serialized_end=3591
 # @@protoc_insertion_point(module_scope)

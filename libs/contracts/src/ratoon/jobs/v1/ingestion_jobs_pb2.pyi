@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf.internal import containers as _containers
+from ratoon.ingestion.v1 import dataset_pb2 as _dataset_pb2
 from ratoon.ingestion.v1 import split_pb2 as _split_pb2
 import builtins as _builtins
 import sys
@@ -274,6 +275,7 @@ class CurationSettings(_message.Message):
     MASKS_FIELD_NUMBER: _builtins.int
     MAX_REPLACED_SHARE_FIELD_NUMBER: _builtins.int
     KEEP_CODE_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
     min_chars: _builtins.int
     """Minimum length of an unlabelled record, in characters."""
     exact_duplicates: _builtins.bool
@@ -292,6 +294,10 @@ class CurationSettings(_message.Message):
     def masks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Kinds of personal data to mask."""
 
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[_dataset_pb2.CurationStep]:
+        """Steps in their order. Empty: the default steps."""
+
     def __init__(
         self,
         *,
@@ -302,10 +308,11 @@ class CurationSettings(_message.Message):
         masks: _abc.Iterable[_builtins.str] | None = ...,
         max_replaced_share: _builtins.float | None = ...,
         keep_code: _builtins.bool | None = ...,
+        steps: _abc.Iterable[_dataset_pb2.CurationStep] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_exact_duplicates", b"_exact_duplicates", "_keep_code", b"_keep_code", "_max_replaced_share", b"_max_replaced_share", "_min_chars", b"_min_chars", "_near_duplicate_threshold", b"_near_duplicate_threshold", "exact_duplicates", b"exact_duplicates", "keep_code", b"keep_code", "max_replaced_share", b"max_replaced_share", "min_chars", b"min_chars", "near_duplicate_threshold", b"near_duplicate_threshold"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exact_duplicates", b"_exact_duplicates", "_keep_code", b"_keep_code", "_max_replaced_share", b"_max_replaced_share", "_min_chars", b"_min_chars", "_near_duplicate_threshold", b"_near_duplicate_threshold", "exact_duplicates", b"exact_duplicates", "keep_code", b"keep_code", "languages", b"languages", "masks", b"masks", "max_replaced_share", b"max_replaced_share", "min_chars", b"min_chars", "near_duplicate_threshold", b"near_duplicate_threshold"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exact_duplicates", b"_exact_duplicates", "_keep_code", b"_keep_code", "_max_replaced_share", b"_max_replaced_share", "_min_chars", b"_min_chars", "_near_duplicate_threshold", b"_near_duplicate_threshold", "exact_duplicates", b"exact_duplicates", "keep_code", b"keep_code", "languages", b"languages", "masks", b"masks", "max_replaced_share", b"max_replaced_share", "min_chars", b"min_chars", "near_duplicate_threshold", b"near_duplicate_threshold", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__exact_duplicates: _TypeAlias = _typing.Literal["exact_duplicates"]  # noqa: Y015
     _WhichOneofArgType__exact_duplicates: _TypeAlias = _typing.Literal["_exact_duplicates", b"_exact_duplicates"]  # noqa: Y015
@@ -342,6 +349,7 @@ class CurationResult(_message.Message):
     RECORDS_FIELD_NUMBER: _builtins.int
     REJECTED_FIELD_NUMBER: _builtins.int
     PROFILE_FIELD_NUMBER: _builtins.int
+    STEP_REPORTS_FIELD_NUMBER: _builtins.int
     artifact_digest: _builtins.str
     """Digest of the tree of the dataset version."""
     merkle_root: _builtins.str
@@ -356,6 +364,10 @@ class CurationResult(_message.Message):
     def profile(self) -> _struct_pb2.Struct:
         """Profile of the records."""
 
+    @_builtins.property
+    def step_reports(self) -> _containers.RepeatedCompositeFieldContainer[_dataset_pb2.StepReport]:
+        """What each step did."""
+
     def __init__(
         self,
         *,
@@ -365,10 +377,11 @@ class CurationResult(_message.Message):
         records: _builtins.int = ...,
         rejected: _builtins.int = ...,
         profile: _struct_pb2.Struct | None = ...,
+        step_reports: _abc.Iterable[_dataset_pb2.StepReport] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "items", b"items", "merkle_root", b"merkle_root", "profile", b"profile", "records", b"records", "rejected", b"rejected"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "items", b"items", "merkle_root", b"merkle_root", "profile", b"profile", "records", b"records", "rejected", b"rejected", "step_reports", b"step_reports"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -595,6 +608,7 @@ class PreviewSpec(_message.Message):
     RECORD_KEY_FIELD_NUMBER: _builtins.int
     RECORD_COUNT_FIELD_NUMBER: _builtins.int
     EXCLUDED_FIELD_NUMBER: _builtins.int
+    CURATION_FIELD_NUMBER: _builtins.int
     file_name: _builtins.str
     """Name of the file."""
     detect: _builtins.bool
@@ -611,6 +625,10 @@ class PreviewSpec(_message.Message):
     def excluded(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """IDs of erased records, which are excluded."""
 
+    @_builtins.property
+    def curation(self) -> Global___CurationSettings:
+        """Settings of the curation. Not set: the defaults."""
+
     def __init__(
         self,
         *,
@@ -620,10 +638,11 @@ class PreviewSpec(_message.Message):
         record_key: _builtins.str = ...,
         record_count: _builtins.int = ...,
         excluded: _abc.Iterable[_builtins.str] | None = ...,
+        curation: Global___CurationSettings | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["curation", b"curation", "source", b"source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["detect", b"detect", "excluded", b"excluded", "file_name", b"file_name", "record_count", b"record_count", "record_key", b"record_key", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["curation", b"curation", "detect", b"detect", "excluded", b"excluded", "file_name", b"file_name", "record_count", b"record_count", "record_key", b"record_key", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
