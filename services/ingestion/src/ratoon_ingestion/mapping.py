@@ -18,6 +18,7 @@ from ratoon.ingestion.v1 import (
 from ratoon.operations.job_machine import Cancelled, Failed
 from ratoon.runtime.timestamps import timestamp
 from ratoon.service.events import record_of
+from ratoon.tasks.curation import Step
 from ratoon_ingestion.application.commands import (
     CreateDataset,
     CreateErasure,
@@ -31,7 +32,13 @@ from ratoon_ingestion.application.commands import (
 from ratoon_ingestion.application.ports import Lineage, Record, RejectedItem
 from ratoon_ingestion.domain.assignment import Part, Ratios, SplitMode
 from ratoon_ingestion.domain.curation import CurationConfig
-from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion, VersionCompleted, VersionStarted
+from ratoon_ingestion.domain.datasets import (
+    Dataset,
+    DatasetVersion,
+    StepReport,
+    VersionCompleted,
+    VersionStarted,
+)
 from ratoon_ingestion.domain.erasures import Erasure, RecordsErased, SplitRedacted, VersionRedacted
 from ratoon_ingestion.domain.errors import BadCuration, BadReading, BadSource
 from ratoon_ingestion.domain.pii import DEFAULT_MASKS, Mask
@@ -86,6 +93,7 @@ def version(value: DatasetVersion) -> dataset_pb2.DatasetVersion:
         redacted_digest=value.redacted_digest,
         erased_count=value.erased_count,
         erasure=value.erasure,
+        step_reports=map(_step_report, value.step_reports),
     )
     if value.failure.reason:
         message.failure.reason, message.failure.message = value.failure.reason, value.failure.message
@@ -259,6 +267,7 @@ def preview_source(request: ingestion_service_pb2.PreviewSourceRequest) -> Previ
         encoding=source.encoding,
         sample_by=_sampled(source),
         record_count=request.record_count,
+        curation=_config(request.curation) if request.HasField("curation") else None,
     )
 
 
@@ -427,7 +436,12 @@ def _curation(config: CurationConfig) -> dataset_pb2.Curation:
         masks=[mask.value for mask in config.masks] or [_NO_MASKS],
         max_replaced_share=config.max_replaced_share,
         keep_code=config.keep_code,
+        steps=[dataset_pb2.CurationStep(name=step.name, params=step.params) for step in config.steps],
     )
+
+
+def _step_report(report: StepReport) -> dataset_pb2.StepReport:
+    return dataset_pb2.StepReport(**vars(report))
 
 
 def _config(curation: dataset_pb2.Curation) -> CurationConfig:
@@ -441,6 +455,7 @@ def _config(curation: dataset_pb2.Curation) -> CurationConfig:
         exact_duplicates=not curation.keep_exact_duplicates,
         masks=_masks(curation.masks),
         keep_code=curation.keep_code,
+        steps=tuple(Step(step.name, dict(step.params)) for step in curation.steps),
         **chosen,
     )
 

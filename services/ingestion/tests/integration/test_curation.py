@@ -4,7 +4,6 @@ import io
 import json
 import random
 import tarfile
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,12 @@ from hypothesis import strategies as st
 from ratoon.jobs.v1.ingestion_jobs_pb2 import CurationSpec
 from ratoon.operations.job_messages import to_json
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon.tasks.curation import DEFAULT_STEPS, Step
 from ratoon_ingestion.domain import merkle
 from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.worker.curate import CharactersLost, NothingLeft, curate
 from ratoon_ingestion.worker.spec import read_spec
+from ratoon_ingestion.worker.steps.registry import StepNotInstalled
 
 WORDS = [
     "river",
@@ -83,12 +84,16 @@ class Bench:
         spec = {
             "version": "projects/p/datasets/d/versions/v1",
             "sources": [source],
-            "curation": asdict(CurationConfig(**curation)),
+            "curation": CurationConfig(**curation).stated(),
             "record_key": "ab" * 32,
             "processes": processes,
         }
         message = read_spec(CurationSpec, spec)
         return to_json(curate(message, self.store, self.folder, silent))
+
+    def file(self, result: dict[str, Any], name: str) -> bytes:
+        digest = next(file.sha256 for file in self.store.tree(result["artifact_digest"]) if file.path == name)
+        return self.store.open(digest).read()
 
     def table(self, result: dict[str, Any], name: str = "records-00000.parquet"):
         digest = next(file.sha256 for file in self.store.tree(result["artifact_digest"]) if file.path == name)
@@ -134,7 +139,45 @@ def test_a_curation_leaves_records_rejections_a_profile_and_a_root(bench):
 def test_the_number_of_processes_changes_nothing(bench):
     data = archive(mails())
     one, two = bench.run(data), bench.run(data, processes=2)
+    for report in (*one["step_reports"], *two["step_reports"]):
+        assert report.pop("seconds") >= 0
     assert one == two
+
+
+def test_the_default_steps_make_the_records_that_releases_without_steps_made(bench):
+    data = archive(mails())
+    result = bench.run(data, labels={"ham": "ham", "spam": "spam"})
+    assert result["merkle_root"] == "0f84d6cbb3d17ed96f6c0cf97f396cbd384c472448e1ae62841d41efcc1ef9b7"
+    assert [report["name"] for report in result["step_reports"]] == list(DEFAULT_STEPS)
+    assert "steps" not in json.loads(bench.file(result, "manifest.json"))["config"]
+    named = bench.run(data, labels={"ham": "ham", "spam": "spam"}, steps=tuple(map(Step, DEFAULT_STEPS)))
+    assert named["merkle_root"] == result["merkle_root"]
+
+
+def test_a_list_of_steps_runs_in_its_order_with_a_report_of_each(bench):
+    files = {
+        "ham/wide": f"Subject: x\n\n１２３ {story(1)}".encode(),
+        "ham/casino": f"Subject: x\n\nCASINO {story(2)}".encode(),
+        "ham/mail": f"Subject: x\n\nann@example.com {story(3)}".encode(),
+    }
+    steps = (Step("normalize"), Step("word_list", {"block": "casino, poker"}))
+    result = bench.run(archive(files), steps=steps)
+    reports = {report["name"]: report for report in result["step_reports"]}
+    assert list(reports) == ["normalize", "word_list", *DEFAULT_STEPS]
+    records = {row["source_path"]: row for row in bench.table(result)}
+    assert records["ham/wide"]["text"].startswith("x\n\n123 ")
+    assert reasons(bench, result) == {"ham/casino": "BLOCKED_WORD"}
+    assert (reports["normalize"]["record_count"], reports["normalize"]["changed_count"]) == (3, 1)
+    assert reports["normalize"]["changed_examples"] == [records["ham/wide"]["record_id"]]
+    assert reports["word_list"]["removed_counts"] == {"BLOCKED_WORD": 1}
+    assert reports["personal_data"]["record_count"] == 2
+    assert reports["personal_data"]["changed_examples"] == [records["ham/mail"]["record_id"]]
+    assert result["profile"]["removed"] == [{"step": "word_list", "reason": "BLOCKED_WORD", "count": 1}]
+
+
+def test_a_step_that_is_not_installed_is_named_before_anything_is_read(bench):
+    with pytest.raises(StepNotInstalled, match=r"'acme\.unknown' cannot run: no installed package"):
+        bench.run(archive(mails()), steps=(Step("acme.unknown"),))
 
 
 def test_near_duplicates_stay_when_configured_and_share_a_cluster(bench):

@@ -48,8 +48,8 @@ def user(prompt: str, *before: Turn) -> tuple[Turn, ...]:
 
 
 def messages(prompt: Any, answer: Any, author: str, content: str, roles: str) -> list[dict[str, Any]]:
-    said = zip(roles.split(), (SYSTEM, prompt, answer), strict=True)
-    return [{author: role, content: text} for role, text in said]
+    pairs = zip(roles.split(), (SYSTEM, prompt, answer), strict=True)
+    return [{author: role, content: text} for role, text in pairs]
 
 
 FORMATS = {

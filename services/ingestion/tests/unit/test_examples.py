@@ -389,8 +389,8 @@ def test_the_history_of_a_prompt_comes_before_it():
 
 def test_the_role_of_a_call_may_be_written_in_capitals():
     call = json.dumps({"name": "find", "arguments": {}})
-    said = [("Human", QUESTION), ("Function_Call", call), ("Observation", "found"), ("GPT", ANSWER)]
-    read = record({"conversations": [{"from": who, "value": what} for who, what in said]})
+    pairs = [("Human", QUESTION), ("Function_Call", call), ("Observation", "found"), ("GPT", ANSWER)]
+    read = record({"conversations": [{"from": who, "value": what} for who, what in pairs]})
     assert json.loads(read.turns[1].tool_calls)[0]["function"]["name"] == "find"
 
 

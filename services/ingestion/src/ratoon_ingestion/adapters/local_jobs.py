@@ -9,6 +9,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from ratoon.ingestion.v1.dataset_pb2 import StepReport as StepReportMessage
 from ratoon.ingestion.v1.source_pb2 import SourcePreview
 from ratoon.ingestion.v1.split_pb2 import Split as SplitMessage
 from ratoon.jobs.v1 import ingestion_jobs_pb2 as pb
@@ -20,7 +21,8 @@ from ratoon.storage.names import project_of
 from ratoon_ingestion.adapters.record_keys import RecordKeys
 from ratoon_ingestion.application.ports import CurationJob, ErasureJob, PreviewJob, SplitJob
 from ratoon_ingestion.domain.assignment import Part
-from ratoon_ingestion.domain.datasets import Curated
+from ratoon_ingestion.domain.curation import CurationConfig
+from ratoon_ingestion.domain.datasets import Curated, StepReport
 from ratoon_ingestion.domain.erasures import Placement, Plan, Redaction, Rewritten, Trace
 from ratoon_ingestion.domain.sources import EXAMPLE_ROLES, Columns, Format, Source
 from ratoon_ingestion.domain.splits import Parted, PartSummary
@@ -67,7 +69,7 @@ class _Specs:
         spec = pb.CurationSpec(
             version=version.name,
             sources=map(_source, job.sources),
-            curation=pb.CurationSettings(**asdict(version.curation)),
+            curation=_settings(version.curation),
             record_key=self._record_key(version.name),
             processes=self.processes,
             code_version=installed_version("ratoon-ingestion"),
@@ -123,6 +125,7 @@ class _Specs:
             record_key=self._record_key(job.source.name),
             record_count=job.record_count,
             excluded=job.excluded,
+            curation=None if job.curation is None else _settings(job.curation),
         )
         return {**_written(environment, spec), "barred": list(job.excluded)}
 
@@ -134,6 +137,11 @@ class _Specs:
 
     def _record_key(self, name: str) -> str:
         return self.keys.key_of(project_of(name)).hex()
+
+
+def _settings(config: CurationConfig) -> pb.CurationSettings:
+    """Return the settings of a curation."""
+    return pb.CurationSettings(**config.stated())
 
 
 def _source(source: Source) -> pb.SourceSpec:
@@ -155,11 +163,17 @@ def _columns(columns: Columns) -> dict[str, Any]:
 
 
 def _written(environment: JobEnvironment, spec: Message) -> JSON:
-    """Return a spec. Workers of the release before read no columns of examples: they are left out unless named."""
+    """Return a spec without the fields that workers of the release before do not read, unless they are set."""
     written = spec_json(environment, spec)
     for source in (*written.get("sources", ()), *filter(None, (written.get("source"),))):
         columns = source["columns"]
         source["columns"] = {role: name for role, name in columns.items() if name is not None}
+        if not source["sample_by"]:
+            del source["sample_by"]
+    if written.get("curation") is None:
+        written.pop("curation", None)
+    elif not written["curation"]["steps"]:
+        del written["curation"]["steps"]
     return written
 
 
@@ -174,6 +188,19 @@ def curated(written: JSON) -> Curated:
         record_count=result.records,
         rejected_count=result.rejected,
         profile_json=json.dumps(profile, sort_keys=True, ensure_ascii=False),
+        step_reports=tuple(map(_step_report, result.step_reports)),
+    )
+
+
+def _step_report(message: StepReportMessage) -> StepReport:
+    return StepReport(
+        name=message.name,
+        record_count=message.record_count,
+        changed_count=message.changed_count,
+        removed_counts=dict(sorted(message.removed_counts.items())),
+        changed_examples=tuple(message.changed_examples),
+        removed_examples=tuple(message.removed_examples),
+        seconds=message.seconds,
     )
 
 

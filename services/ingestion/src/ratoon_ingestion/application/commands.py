@@ -48,6 +48,7 @@ class PreviewSource:
     encoding: str = ""
     sample_by: SampleBy = SampleBy.LINE
     record_count: int = 5
+    curation: CurationConfig | None = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from ratoon.operations.job_procedure import JobRunner
 from ratoon.tasks.kind import Record as Example
+from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.domain.datasets import Curated, DatasetVersion
 from ratoon_ingestion.domain.erasures import Erasure, Placement, Redaction
 from ratoon_ingestion.domain.sources import Source
@@ -51,6 +52,7 @@ class PreviewJob:
     detect: bool
     record_count: int
     excluded: tuple[str, ...] = ()
+    curation: CurationConfig | None = None
 
 
 Curations = JobRunner[CurationJob, Curated]

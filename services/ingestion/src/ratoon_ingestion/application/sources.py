@@ -75,7 +75,7 @@ def preview_job(command: PreviewSource, store: Store, blobs: Blobs, clock: Clock
     with store.read() as tx:
         erasures = tx.all(Erasure, command.parent)
     excluded = tuple(sorted({record_id for erasure in erasures for record_id in erasure.record_ids}))
-    return PreviewJob(source, command.format is None, command.record_count or 5, excluded)
+    return PreviewJob(source, command.format is None, command.record_count or 5, excluded, command.curation)
 
 
 def forget_job(job_id: str, phase: Phase, jobs: JobRunner[PreviewJob, object]) -> None:

@@ -1,8 +1,10 @@
 """How raw items become records: the settings, the steps, and the reasons for which a step rejects an item."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
 
+from ratoon.tasks.curation import BadStep, Step, check_steps
 from ratoon_ingestion.domain.errors import BadCuration
 from ratoon_ingestion.domain.pii import DEFAULT_MASKS, Mask
 
@@ -68,6 +70,8 @@ class CurationConfig:
     """Share of the records with characters that could not be decoded, from which the version fails."""
     keep_code: bool = False
     """Keep files of code, settings and program packages in text archives."""
+    steps: tuple[Step, ...] = ()
+    """Steps in their order; default steps that are not listed follow."""
 
     def __post_init__(self) -> None:
         if self.min_chars < 0:
@@ -79,9 +83,18 @@ class CurationConfig:
             )
         if not 0 <= self.max_replaced_share <= 1:
             raise BadCuration(f"max_replaced_share is {self.max_replaced_share}; it must be from 0 to 1.")
+        try:
+            check_steps(self.steps)
+        except BadStep as error:
+            raise BadCuration(str(error)) from None
         for language in self.languages:
             if not (language.isascii() and language.islower() and 2 <= len(language) <= 3):
                 raise BadCuration(f"{language!r} is not an ISO 639 code such as `en` or `zh`.")
+
+    def stated(self) -> dict[str, Any]:
+        """Return the settings by name, without steps if none are listed, as releases without steps wrote them."""
+        settings = asdict(self)
+        return settings if self.steps else {name: settings[name] for name in settings if name != "steps"}
 
     @property
     def cluster_threshold(self) -> float:

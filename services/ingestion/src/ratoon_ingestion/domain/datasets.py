@@ -1,6 +1,6 @@
 """Datasets and their versions: immutable sets of curated records."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -18,6 +18,19 @@ class Dataset:
     update_time: datetime
     display_name: str = ""
     revision: int = 0
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What a step of curation did; `changed_examples` and `removed_examples` are up to ten record ids each."""
+
+    name: str
+    record_count: int = 0
+    changed_count: int = 0
+    removed_counts: Mapping[str, int] = field(default_factory=dict)
+    changed_examples: tuple[str, ...] = ()
+    removed_examples: tuple[str, ...] = ()
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +60,7 @@ class DatasetVersion(Work):
     attempts: int = 0
     cancel_requested: bool = False
     revision: int = 0
+    step_reports: tuple[StepReport, ...] = ()
 
     @property
     def readable_digest(self) -> str:
@@ -78,6 +92,7 @@ class Curated:
     record_count: int
     rejected_count: int
     profile_json: str
+    step_reports: tuple[StepReport, ...] = ()
 
 
 def curated(version: DatasetVersion, result: Curated) -> tuple[DatasetVersion, VersionCompleted]:

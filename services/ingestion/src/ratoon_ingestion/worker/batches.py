@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ratoon_ingestion.domain.curation import CurationStep, Rejected
+from ratoon_ingestion.domain.curation import CurationStep
 from ratoon_ingestion.worker.readers import Item, Rejection, SourceSpec
 
 ATTRIBUTES = pa.map_(pa.string(), pa.string())
@@ -75,7 +75,7 @@ REJECTED = pa.schema(
 START_CHARS = 120
 """Characters of a rejected text to store, for review."""
 
-Verdict = tuple[Rejected, str] | None
+Verdict = tuple[str, str] | None
 """None: the row stays; else the reason and a detail for which it goes."""
 
 
@@ -149,7 +149,7 @@ def with_attributes(batch: pa.RecordBatch, added: Sequence[Mapping[str, str]]) -
     return with_columns(batch, {"attributes": pa.array(merged, ATTRIBUTES)})
 
 
-def partition(batch: pa.RecordBatch, step: CurationStep, verdicts: Sequence[Verdict]) -> Outcome:
+def partition(batch: pa.RecordBatch, step: str, verdicts: Sequence[Verdict]) -> Outcome:
     """Partition a batch by its rows' verdicts."""
     stays = pa.array([verdict is None for verdict in verdicts], pa.bool_())
     reasons = [verdict for verdict in verdicts if verdict is not None]
@@ -161,8 +161,8 @@ def partition(batch: pa.RecordBatch, step: CurationStep, verdicts: Sequence[Verd
             gone.column("record_id"),
             gone.column("source"),
             gone.column("source_path"),
-            pa.array([step.value] * len(reasons), pa.string()),
-            pa.array([reason.value for reason, _ in reasons], pa.string()),
+            pa.array([str(step)] * len(reasons), pa.string()),
+            pa.array([str(reason) for reason, _ in reasons], pa.string()),
             pa.array([detail for _, detail in reasons], pa.string()),
             pa.array(_starts(gone, step), pa.string()),
         ],
@@ -171,8 +171,8 @@ def partition(batch: pa.RecordBatch, step: CurationStep, verdicts: Sequence[Verd
     return Outcome(batch.filter(stays), rejected)
 
 
-def _starts(gone: pa.RecordBatch, step: CurationStep) -> list[str]:
+def _starts(gone: pa.RecordBatch, step: str) -> list[str]:
     """The start of each text that goes; empty for erased records."""
-    if step is CurationStep.ERASURE:
+    if step == CurationStep.ERASURE:
         return [""] * gone.num_rows
     return [text[:START_CHARS] for text in values(gone, "text")]

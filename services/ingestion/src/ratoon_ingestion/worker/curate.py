@@ -22,14 +22,17 @@ import pyarrow.ipc
 
 from ratoon.jobs.v1.ingestion_jobs_pb2 import CurationResult, CurationSpec
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon.tasks.curation import complete
 from ratoon_ingestion.domain.curation import CurationConfig, Rejected
 from ratoon_ingestion.worker.batches import CURATED, REJECTED, SKETCHES, VOTES
 from ratoon_ingestion.worker.deduplicate import Deduplicated, Vote, deduplicate
 from ratoon_ingestion.worker.pool import mapped
 from ratoon_ingestion.worker.profile import REPLACED, Counts, profile_of, with_step
 from ratoon_ingestion.worker.reading import SourceReader
-from ratoon_ingestion.worker.spec import config_of, source_of
+from ratoon_ingestion.worker.spec import config_of, report_message, source_of
 from ratoon_ingestion.worker.stages import StageSettings, curate_batch
+from ratoon_ingestion.worker.steps.apply import Report
+from ratoon_ingestion.worker.steps.registry import check_installed
 from ratoon_ingestion.worker.tree import merkle_root, write_json, write_records, write_rejected
 
 JSON = dict[str, Any]
@@ -67,9 +70,10 @@ def curate(spec: CurationSpec, store: ArtifactStore, scratch: Path, report: Prog
     """Make the version; returns the digest of its tree, the Merkle root, the counts and the profile."""
     key, config = bytes.fromhex(spec.record_key), config_of(spec.curation)
     settings = StageSettings(key, config, frozenset(spec.excluded))
+    check_installed(config.steps)
     with _workplace(scratch) as folder:
         reader = SourceReader(tuple(map(source_of, spec.sources)), store)
-        rejected = _curate_batches(spec, settings, reader, folder / "curated.arrow", report)
+        rejected, reports = _curate_batches(spec, settings, reader, folder / "curated.arrow", report)
         with pa.memory_map(str(folder / "curated.arrow")) as source:
             curated = pa.ipc.open_file(source).read_all()
             report(
@@ -81,6 +85,7 @@ def curate(spec: CurationSpec, store: ArtifactStore, scratch: Path, report: Prog
             records = _records(curated, unique, key)
             result = _write(spec, config, folder / "tree", reader.items, records, rejected, unique.counts)
         result.artifact_digest = store.put_tree(folder / "tree")
+    result.step_reports.extend(map(report_message, reports))
     return result
 
 
@@ -98,19 +103,22 @@ def _workplace(scratch: Path) -> Iterator[Path]:
 
 def _curate_batches(
     spec: CurationSpec, settings: StageSettings, reader: SourceReader, path: Path, report: Progress
-) -> pa.Table:
-    """Curate all batches into an Arrow file; returns what was rejected on the way."""
+) -> tuple[pa.Table, list[Report]]:
+    """Curate all batches into an Arrow file; returns what was rejected on the way, and what each step did."""
     function = partial(curate_batch, settings=settings)
     rejected: list[pa.RecordBatch] = []
+    reports = [Report(step.name) for step in complete(settings.config.steps)]
     done = 0
     with pa.ipc.new_file(str(path), CURATED) as sink:
         for outcome in mapped(function, reader.batches(), spec.processes):
             sink.write_batch(outcome.accepted.select(CURATED.names))
             rejected.append(outcome.rejected)
+            for total, of_batch in zip(reports, outcome.reports, strict=True):
+                total.add(of_batch)
             done += outcome.accepted.num_rows + outcome.rejected.num_rows
             fraction = 0.8 * max(reader.sources_done / len(spec.sources), done / (done + 1_000))
             report(fraction, f"Curated {done:,} items", done=done, unit="items")
-    return pa.concat_tables([reader.rejected(), pa.Table.from_batches(rejected, schema=REJECTED)])
+    return pa.concat_tables([reader.rejected(), pa.Table.from_batches(rejected, schema=REJECTED)]), reports
 
 
 def _records(curated: pa.Table, unique: Deduplicated, key: bytes) -> pa.Table:
@@ -173,7 +181,7 @@ def _write(
         {
             "merkle_root": totals["merkle_root"],
             "counts": {name: totals[name] for name in ("items", "records", "rejected")},
-            "config": asdict(config),
+            "config": config.stated(),
             "sources": [asdict(source_of(source)) for source in spec.sources],
             "code_version": spec.code_version,
         },

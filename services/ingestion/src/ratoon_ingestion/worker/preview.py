@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 
 from ratoon.ingestion.v1.example_pb2 import Example
-from ratoon.ingestion.v1.source_pb2 import PreviewedRecord, RejectedItem, SourcePreview
+from ratoon.ingestion.v1.source_pb2 import PreviewedRecord, RejectedItem, SourcePreview, StepPreview
 from ratoon.ingestion.v1.source_pb2 import Source as SourceMessage
 from ratoon.jobs.v1.ingestion_jobs_pb2 import PreviewSpec
 from ratoon.storage.artifacts import ArtifactStore
@@ -25,8 +25,10 @@ from ratoon_ingestion.worker.readers import Item, Limits, Rejection, SourceSpec,
 from ratoon_ingestion.worker.readers.encodings import opened
 from ratoon_ingestion.worker.readers.parquet import parquet_columns
 from ratoon_ingestion.worker.readers.tables import table_columns
-from ratoon_ingestion.worker.spec import source_of
+from ratoon_ingestion.worker.spec import config_of, source_of
 from ratoon_ingestion.worker.stages import StageSettings, curate_batch
+from ratoon_ingestion.worker.steps.apply import Report
+from ratoon_ingestion.worker.steps.registry import check_installed
 
 _ITEMS, _FILES = 500, 100
 """Maximum number of rows of a table, and of mails or files, which take longer, to read."""
@@ -35,6 +37,7 @@ _SECONDS = 5.0
 _SCAN_BYTES = 8 << 20
 _TEXT_CHARS = 500
 _EXAMPLE_CHARS = 20_000
+_CONTEXT_CHARS = 60
 _REJECTIONS = 20
 _LABELS = 200
 _PIECE = 8 << 10
@@ -98,7 +101,9 @@ def _read(result: SourcePreview, spec: PreviewSpec, source: SourceSpec, store: "
     except SourceUnreadable as error:
         result.problem_reason, result.problem = error.reason, str(error)
     count = len(items) + len(rejections)
-    settings = StageSettings(bytes.fromhex(spec.record_key), CurationConfig(), frozenset(spec.excluded))
+    config = config_of(spec.curation) if spec.HasField("curation") else CurationConfig()
+    check_installed(config.steps)
+    settings = StageSettings(bytes.fromhex(spec.record_key), config, frozenset(spec.excluded))
     outcome = curate_batch(items_batch(source, items), settings)
     rejected = [*(_unread(each) for each in rejections), *_rejected(outcome.rejected)]
     labels = Counter(item.label for item in items if item.label and not _is_answered(item))
@@ -112,6 +117,7 @@ def _read(result: SourcePreview, spec: PreviewSpec, source: SourceSpec, store: "
     result.kind_counts.update(Counter(map(_kind, outcome.accepted.column("attributes").to_pylist())))
     result.rejected_counts.update(Counter(each.reason for each in rejected))
     result.rejections.extend(rejected[:_REJECTIONS])
+    result.steps.extend(map(_step_preview, outcome.reports))
     result.complete = complete
     result.estimated_item_count = count if complete else _estimated(store, count, result.size_bytes)
 
@@ -159,6 +165,38 @@ def _example(row: Mapping[str, Any]) -> Example | None:
         return None
     record = record_of(row["text"], row["source_label"], row["example"])
     return example_message(shortened(record, _TEXT_CHARS, _EXAMPLE_CHARS))
+
+
+def _step_preview(report: Report) -> StepPreview:
+    return StepPreview(
+        name=report.name,
+        record_count=report.received,
+        changed_count=report.changed,
+        removed_counts=dict(sorted(report.removed.items())),
+        changes=[
+            StepPreview.Change(source_path=change.source_path, before=before, after=after)
+            for change in report.changes
+            for before, after in [_differences(change.before, change.after)]
+        ],
+        seconds=report.seconds,
+    )
+
+
+def _differences(before: str, after: str) -> tuple[str, str]:
+    """Return the part in which two texts differ, with what stands just before it."""
+    start = _shared(before, after)
+    end = min(_shared(before[::-1], after[::-1]), min(len(before), len(after)) - start)
+    begin = max(0, start - _CONTEXT_CHARS)
+    return (
+        before[begin : len(before) - end][:_TEXT_CHARS],
+        after[begin : len(after) - end][:_TEXT_CHARS],
+    )
+
+
+def _shared(left: str, right: str) -> int:
+    """Return the number of characters that two texts begin with alike."""
+    pairs = enumerate(zip(left, right, strict=False))
+    return next((place for place, (one, other) in pairs if one != other), min(len(left), len(right)))
 
 
 def _unread(rejection: Rejection) -> RejectedItem:

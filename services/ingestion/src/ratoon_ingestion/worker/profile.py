@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ratoon.tasks.curation import DEFAULT_STEPS, Step, complete
 from ratoon_ingestion.domain.assignment import order_key
 from ratoon_ingestion.domain.conversations import has_free_text
 from ratoon_ingestion.domain.curation import CurationConfig, CurationStep
@@ -47,7 +48,7 @@ def profile_of(
         "items": counts.items,
         "records": counts.records,
         "rejected": counts.rejected_total,
-        "removed": _removed(counts),
+        "removed": _removed(counts, config),
         "kept_though_short": with_step(records, "short_but_labelled"),
         "with_replaced_characters": with_step(records, REPLACED),
         "with_guessed_charset": with_step(records, "charset_guessed"),
@@ -67,8 +68,15 @@ def profile_of(
     }
 
 
-def _removed(counts: Counts) -> list[dict[str, Any]]:
-    order = [step.value for step in CurationStep]
+def _order(steps: Sequence[Step]) -> list[str]:
+    """Return the names of all steps that reject items, in the order in which they run."""
+    fixed = [step.value for step in CurationStep if step not in DEFAULT_STEPS]
+    first = fixed.index(CurationStep.ERASURE) + 1
+    return [*fixed[:first], *(step.name for step in complete(steps)), *fixed[first:]]
+
+
+def _removed(counts: Counts, config: CurationConfig) -> list[dict[str, Any]]:
+    order = _order(config.steps)
     rows = sorted(counts.rejected.items(), key=lambda row: (order.index(row[0][0]), row[0][1]))
     return [{"step": step, "reason": reason, "count": count} for (step, reason), count in rows]
 

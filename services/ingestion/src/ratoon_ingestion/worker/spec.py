@@ -8,13 +8,16 @@ from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
+from ratoon.ingestion.v1.dataset_pb2 import StepReport
 from ratoon.ingestion.v1.source_pb2 import Source, SourcePreview
 from ratoon.jobs.v1 import ingestion_jobs_pb2 as pb
 from ratoon.operations.job_messages import JSON, from_json, to_json
+from ratoon.tasks.curation import Step
 from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.domain.pii import Mask
 from ratoon_ingestion.domain.sources import Columns, Format, SampleBy
 from ratoon_ingestion.worker.readers.items import SourceSpec
+from ratoon_ingestion.worker.steps.apply import Report
 
 M = TypeVar("M", bound=Message)
 
@@ -42,7 +45,21 @@ def config_of(message: pb.CurationSettings) -> CurationConfig:
     """Return the settings of a curation."""
     stated = _set(message)
     masks = tuple(map(Mask, message.masks))
-    return CurationConfig(**{**stated, "masks": masks})
+    steps = tuple(Step(step.name, dict(step.params)) for step in message.steps)
+    return CurationConfig(**{**stated, "masks": masks, "steps": steps})
+
+
+def report_message(report: Report) -> StepReport:
+    """Return the report of a step, which names records and holds no texts."""
+    return StepReport(
+        name=report.name,
+        record_count=report.received,
+        changed_count=report.changed,
+        removed_counts=dict(sorted(report.removed.items())),
+        changed_examples=[change.record_id for change in report.changes],
+        removed_examples=report.removed_examples,
+        seconds=report.seconds,
+    )
 
 
 def preview_json(preview: SourcePreview) -> JSON:

@@ -6,19 +6,20 @@ to see all records, the duplicate search, is in `duplicates`.
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Protocol
 
 import pyarrow as pa
 
+from ratoon.tasks.curation import Step, complete
 from ratoon.tasks.kind import Record
-from ratoon.tasks.records import from_json, prompt_text, to_json
+from ratoon.tasks.records import to_json
 from ratoon_ingestion.domain.conversations import (
     KIND_ATTRIBUTE,
     changed,
-    fault,
     identity,
-    label_of,
     setting_identity,
     stored,
     wording,
@@ -40,6 +41,15 @@ from ratoon_ingestion.worker.language import language_of
 from ratoon_ingestion.worker.normalise import cleaned, comparable, narrow
 from ratoon_ingestion.worker.quality import damage, garbage
 from ratoon_ingestion.worker.readers import Kind
+from ratoon_ingestion.worker.rows import (
+    faults,
+    records_of,
+    with_changed_texts,
+    with_records,
+    without_text,
+    wordings,
+)
+from ratoon_ingestion.worker.steps.apply import Report, reported, run_step
 from ratoon_ingestion.worker.words import length_of, shingles_of, simhash, words_of
 
 _LENGTH_BUCKETS = (200, 500, 1_000, 2_000, 4_000, 8_000)
@@ -54,17 +64,49 @@ class StageSettings:
     excluded: frozenset[str] = frozenset()
 
 
-Stage = Callable[[pa.RecordBatch, StageSettings], Outcome]
+class Stage(Protocol):
+    """Function from a batch to the rows that stay and those that go."""
+
+    def __call__(self, batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
+        """Return the outcome for a batch."""
+        ...
 
 
-def curate_batch(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
+@dataclass(frozen=True)
+class CuratedBatch(Outcome):
+    """Curated records of a batch, the items rejected, and what each step did."""
+
+    reports: tuple[Report, ...] = ()
+
+
+def curate_batch(batch: pa.RecordBatch, settings: StageSettings) -> CuratedBatch:
     """All stages one after the other: items in (schema ITEMS), curated records out (schema CURATED)."""
     rejected: list[pa.RecordBatch] = []
-    for stage in STAGES:
-        outcome = stage(batch, settings)
+    reports: list[Report] = []
+    for name, stage in stages_of(settings.config.steps):
+        if name:
+            outcome, report = reported(name, batch, partial(stage, settings=settings))
+            reports.append(report)
+        else:
+            outcome = stage(batch, settings)
         batch = outcome.accepted
         rejected.append(outcome.rejected)
-    return Outcome(batch, _without_personal_data(_one(rejected), settings))
+    return CuratedBatch(batch, _without_personal_data(_one(rejected), settings), tuple(reports))
+
+
+def stages_of(steps: Sequence[Step]) -> Iterator[tuple[str, Stage]]:
+    """Yield the stages of a curation; those between decoding and measuring are the steps, which have names."""
+    yield from (("", stage) for stage in (decode_sources, drop_erased, clean))
+    for step in complete(steps):
+        yield step.name, DEFAULTS.get(step.name) or _listed(step)
+    yield "", measure
+
+
+def _listed(step: Step) -> Stage:
+    def apply(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
+        return run_step(step, batch)
+
+    return apply
 
 
 def _without_personal_data(rejected: pa.RecordBatch, settings: StageSettings) -> pa.RecordBatch:
@@ -123,81 +165,23 @@ def drop_erased(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
     )
 
 
-def clean(batch: pa.RecordBatch, _: StageSettings) -> Outcome:
+def clean(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
     """Line ends and control characters; the text stays as it was written, as prompts come."""
     before, examples = values(batch, "text"), values(batch, "example")
-    batch = _changed(batch, cleaned)
+    batch = with_changed_texts(batch, cleaned)
     after = values(batch, "text")
     pairs = zip(
         zip(before, examples, strict=True), zip(after, values(batch, "example"), strict=True), strict=True
     )
     batch = with_steps(batch, [["cleaned"] if old != new else [] for old, new in pairs])
-    return partition(batch, CurationStep.DECODE, _without_text(batch))
-
-
-def _without_text(batch: pa.RecordBatch) -> list[Verdict]:
-    """Rows of which no text is left, or, of examples, a message or an answer without one."""
-    rows = zip(values(batch, "text"), _faults(batch), strict=True)
-    return [verdict if comparable(text) else (Rejected.NO_TEXT, "") for text, verdict in rows]
-
-
-def _faults(batch: pa.RecordBatch) -> list[Verdict]:
-    """Examples that a change of their texts made invalid, such as a preference of equal answers."""
-    reasons = ("" if record is None else fault(record) for record in _records(batch))
-    return [(Rejected.BAD_ROW, reason) if reason else None for reason in reasons]
-
-
-def _changed(batch: pa.RecordBatch, change: Callable[[str], str]) -> pa.RecordBatch:
-    """The batch with each text of each row changed, those of conversations and answers included."""
-    return _with_records(
-        batch,
-        [
-            change(text) if record is None else changed(record, change)
-            for text, record in zip(values(batch, "text"), _records(batch), strict=True)
-        ],
-    )
-
-
-def _records(batch: pa.RecordBatch) -> list[Record | None]:
-    """The records of rows that are more than a text with a label."""
-    return [None if example is None else from_json(example) for example in values(batch, "example")]
-
-
-def _with_records(batch: pa.RecordBatch, rows: list[str | Record]) -> pa.RecordBatch:
-    """The batch with new texts; those of examples, and their labels, follow from their records."""
-    labels = values(batch, "source_label")
-    records = [row if isinstance(row, Record) else None for row in rows]
-    return with_columns(
-        batch,
-        {
-            "text": pa.array(
-                [row if isinstance(row, str) else prompt_text(row.turns) for row in rows], pa.string()
-            ),
-            "example": pa.array([None if each is None else to_json(each) for each in records], pa.string()),
-            "source_label": pa.array(
-                [
-                    label if record is None else label_of(record) or label
-                    for record, label in zip(records, labels, strict=True)
-                ],
-                pa.string(),
-            ),
-        },
-    )
-
-
-def _wordings(batch: pa.RecordBatch) -> list[str]:
-    """The texts by which rows are compared."""
-    return [
-        text if record is None else wording(record)
-        for text, record in zip(values(batch, "text"), _records(batch), strict=True)
-    ]
+    return partition(batch, CurationStep.DECODE, without_text(batch))
 
 
 def detect_language(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
     """Set each record's language, of examples that of the prompt; reject records in other languages than configured."""
-    detected = [language_of(comparable(text)) for text in _wordings(batch)]
+    detected = [language_of(comparable(text)) for text in wordings(batch)]
     batch = with_columns(batch, {"language": pa.array(detected, pa.string())})
-    batch = with_attributes(batch, list(map(_answer_language, _records(batch))))
+    batch = with_attributes(batch, list(map(_answer_language, records_of(batch))))
     allowed = settings.config.languages
     return partition(
         batch,
@@ -239,9 +223,9 @@ def drop_short(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
     return partition(batch, CurationStep.LENGTH, verdicts)
 
 
-def drop_garbage(batch: pa.RecordBatch, _: StageSettings) -> Outcome:
+def drop_garbage(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
     """Texts that are no language: encoded data, broken characters, one character on end."""
-    rows = zip(values(batch, "text"), _records(batch), strict=True)
+    rows = zip(values(batch, "text"), records_of(batch), strict=True)
     reasons = [garbage(comparable(text)) if record is None else _unfit(record) for text, record in rows]
     return partition(
         batch, CurationStep.GARBAGE, [None if reason is None else (reason, "") for reason in reasons]
@@ -258,15 +242,15 @@ def _unfit(record: Record) -> Rejected | None:
 def mask_personal_data(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
     """Personal data replaced by marks; the steps contain the number of each kind."""
     masks, rows, counts = settings.config.masks, list[str | Record](), list[Counter[Mask]]()
-    for text, record in zip(values(batch, "text"), _records(batch), strict=True):
+    for text, record in zip(values(batch, "text"), records_of(batch), strict=True):
         counts.append(Counter())
         mask = _counting(masks, counts[-1])
         rows.append(mask(text) if record is None else changed(record, mask))
     batch = with_steps(
-        _with_records(batch, rows),
+        with_records(batch, rows),
         [[f"mask_{kind}:{count}" for kind, count in each.items()] for each in counts],
     )
-    return partition(batch, CurationStep.DECODE, _faults(batch))
+    return partition(batch, CurationStep.DECODE, faults(batch))
 
 
 def _counting(kinds: Collection[Mask], counts: Counter[Mask]) -> Callable[[str], str]:
@@ -289,12 +273,12 @@ def _masked(text: str, kinds: Collection[Mask]) -> tuple[str, Mapping[Mask, int]
     return folded if folded[1] != as_written[1] else as_written
 
 
-def measure(batch: pa.RecordBatch, _: StageSettings) -> Outcome:
+def measure(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
     """Digest, lengths, slices, and the sketches that the duplicate search compares.
 
     Digest and sketches are of the comparable form: texts that differ in width or white space alone are duplicates.
     """
-    texts, records = values(batch, "text"), _records(batch)
+    texts, records = values(batch, "text"), records_of(batch)
     forms = [comparable(text) for text in texts]
     words = [words_of(form) for form in forms]
     shingles = [
@@ -335,16 +319,13 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-STAGES: tuple[Stage, ...] = (
-    decode_sources,
-    drop_erased,
-    clean,
-    mask_personal_data,
-    detect_language,
-    drop_short,
-    drop_garbage,
-    measure,
-)
+DEFAULTS: Mapping[str, Stage] = {
+    "personal_data": mask_personal_data,
+    "language": detect_language,
+    "length": drop_short,
+    "garbage": drop_garbage,
+}
+"""Steps that always run; their settings are those of the curation."""
 
 
 def _length_bucket(chars: int) -> str:

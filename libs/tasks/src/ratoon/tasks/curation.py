@@ -1,0 +1,203 @@
+"""Steps of curation that a project lists: their names, their typed parameters, and presets.
+
+A step is stored as its name and its parameters as text. `ingestion` runs it; `flywheel` checks it when a project is
+written. A step of another package has a dot in its name, such as `acme.signatures`; its own code checks its parameters.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+MAX_STEPS = 50
+DEFAULT_STEPS = ("personal_data", "language", "length", "garbage")
+"""Steps that always run, in this order unless a list names them; their settings are those of the curation."""
+
+
+class BadStep(ValueError):
+    """A step or a parameter is not valid; the sentence says what is."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step and its parameters as text."""
+
+    name: str
+    params: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_external(self) -> bool:
+        """Return whether another package provides the step."""
+        return "." in self.name
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a step: its default, and how its text is read (ValueError says what is valid)."""
+
+    default: Any
+    read: Callable[[str], Any]
+
+
+def settings_of(step: Step) -> dict[str, Any]:
+    """Return the values of all parameters of a built-in step; BadStep names what is not valid."""
+    if step.name not in STEPS:
+        names = ", ".join((*DEFAULT_STEPS, *STEPS))
+        raise BadStep(
+            f"{step.name!r} is not one of the steps of curation: {names}. Steps of other packages have a dot in "
+            "their names."
+        )
+    parameters = STEPS[step.name]
+    if unknown := sorted(step.params.keys() - parameters.keys()):
+        known = ", ".join(parameters) or "none"
+        raise BadStep(f"The step {step.name} has no parameter {unknown[0]!r}; it has {known}.")
+    values = {name: _value(step, name, parameter) for name, parameter in parameters.items()}
+    if missing := [name for name, value in values.items() if value is None]:
+        raise BadStep(f"Set {missing[0]} of the step {step.name}.")
+    return values
+
+
+def check_steps(steps: Sequence[Step]) -> None:
+    """Raise BadStep unless every step is valid and none but those of other packages is listed twice."""
+    if len(steps) > MAX_STEPS:
+        raise BadStep(f"A curation takes up to {MAX_STEPS} steps, not {len(steps)}.")
+    names = [step.name for step in steps]
+    for step in steps:
+        if step.is_external:
+            continue
+        if names.count(step.name) > 1:
+            raise BadStep(f"The step {step.name} is listed twice.")
+        if step.name not in DEFAULT_STEPS:
+            settings_of(step)
+        elif step.params:
+            raise BadStep(
+                f"The step {step.name} takes no parameters here; they are settings of the curation."
+            )
+
+
+def complete(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """Return the steps in the order in which they run: default steps that are not listed follow, in their own order."""
+    listed = {step.name for step in steps}
+    return (*steps, *(Step(name) for name in DEFAULT_STEPS if name not in listed))
+
+
+def _value(step: Step, name: str, parameter: Parameter) -> Any:
+    if name not in step.params:
+        return parameter.default
+    text = step.params[name].strip()
+    try:
+        return parameter.read(text)
+    except ValueError as error:
+        raise BadStep(f"{step.name}.{name} must be {error}, not {text[:50]!r}.") from None
+
+
+def _integer(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdecimal() and len(text) < 12 and low <= int(text) <= high):
+            raise ValueError(f"a whole number from {low:,} to {high:,}")
+        return int(text)
+
+    return read
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise ValueError("a number from 0 to 1")
+    return value
+
+
+def _flag(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError("true or false")
+    return text == "true"
+
+
+def _words(text: str) -> tuple[str, ...]:
+    words = tuple(dict.fromkeys(each.strip() for each in text.split(",") if each.strip()))
+    if not words or len(words) > 10_000:
+        raise ValueError("1 to 10,000 entries separated by commas")
+    return words
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in choices:
+            raise ValueError(" or ".join(choices))
+        return text
+
+    return read
+
+
+_COUNT = _integer(0, 10_000_000)
+_TOP = {2: 0.20, 3: 0.18, 4: 0.16}
+_DUPLICATED = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}
+
+STEPS: Mapping[str, Mapping[str, Parameter]] = {
+    "normalize": {
+        "form": Parameter("NFKC", _one_of("NFKC", "NFC", "none")),
+        "width": Parameter(True, _flag),
+        "whitespace": Parameter(True, _flag),
+    },
+    "html_boilerplate": {},
+    "gopher_quality": {
+        "min_words": Parameter(50, _COUNT),
+        "max_words": Parameter(100_000, _COUNT),
+        "min_mean_word_chars": Parameter(3, _COUNT),
+        "max_mean_word_chars": Parameter(10, _COUNT),
+        "max_symbol_share": Parameter(0.1, _share),
+        "max_bullet_share": Parameter(0.9, _share),
+        "max_ellipsis_share": Parameter(0.3, _share),
+        "min_letter_word_share": Parameter(0.8, _share),
+        "min_stop_words": Parameter(2, _COUNT),
+    },
+    "gopher_repetition": {
+        "max_duplicate_line_share": Parameter(0.3, _share),
+        "max_duplicate_paragraph_share": Parameter(0.3, _share),
+        "max_duplicate_line_char_share": Parameter(0.2, _share),
+        "max_duplicate_paragraph_char_share": Parameter(0.2, _share),
+        **{f"max_top_{size}_gram_share": Parameter(share, _share) for size, share in _TOP.items()},
+        **{
+            f"max_duplicate_{size}_gram_share": Parameter(share, _share)
+            for size, share in _DUPLICATED.items()
+        },
+    },
+    "c4": {
+        "min_sentences": Parameter(5, _COUNT),
+        "min_words_per_line": Parameter(3, _COUNT),
+        "max_word_chars": Parameter(1_000, _COUNT),
+        "end_punctuation": Parameter(True, _flag),
+    },
+    "fineweb": {
+        "min_end_punctuation_share": Parameter(0.12, _share),
+        "short_line_chars": Parameter(30, _COUNT),
+        "max_short_line_share": Parameter(0.67, _share),
+        "max_duplicate_char_share": Parameter(0.01, _share),
+        "max_line_breaks_per_word": Parameter(0.3, _share),
+    },
+    "url_blocklist": {"block": Parameter(None, _words)},
+    "word_list": {"block": Parameter(None, _words), "min_matches": Parameter(1, _integer(1, 10_000))},
+    "license": {"allow": Parameter(None, _words)},
+}
+"""Parameters of each built-in step; a default of None means that the parameter must be set."""
+
+PRESETS: Mapping[str, tuple[Step, ...]] = {
+    "classification": (Step("normalize", {"form": "NFC", "width": "false", "whitespace": "false"}),),
+    "chat": (Step("normalize", {"form": "NFC", "width": "false", "whitespace": "false"}),),
+    "mail": (Step("normalize", {"form": "NFC", "width": "false"}),),
+    "web": (
+        Step("normalize", {"form": "NFC", "width": "false"}),
+        Step("language"),
+        Step("gopher_repetition"),
+        Step("gopher_quality"),
+        Step("c4", {"end_punctuation": "false"}),
+        Step("fineweb"),
+    ),
+    "zh": (
+        Step("normalize", {"form": "NFC", "width": "true"}),
+        Step("language"),
+    ),
+}
+"""Lists of steps by the kind of text that they suit."""

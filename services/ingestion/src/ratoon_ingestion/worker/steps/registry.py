@@ -1,0 +1,61 @@
+"""Steps by name: those of this package, and those that other packages name as entry points."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
+from importlib.metadata import entry_points
+from types import MappingProxyType
+
+import pyarrow as pa
+
+from ratoon.tasks.curation import DEFAULT_STEPS, Step, settings_of
+from ratoon_ingestion.worker.steps import lists, quality, text
+from ratoon_ingestion.worker.steps.result import StepFunction, StepResult
+
+ENTRY_POINTS = "ratoon.curation_steps"
+"""Group of the entry points; the name of each has a dot, such as `acme.signatures`."""
+
+_BUILT_IN: Mapping[str, Callable[..., StepResult]] = {
+    "normalize": text.normalize,
+    "html_boilerplate": text.html_boilerplate,
+    "gopher_quality": quality.gopher_quality,
+    "gopher_repetition": quality.gopher_repetition,
+    "c4": quality.c4,
+    "fineweb": quality.fineweb,
+    "url_blocklist": lists.url_blocklist,
+    "word_list": lists.word_list,
+    "license": lists.license,
+}
+
+
+class StepNotInstalled(Exception):
+    """The package of a step is not installed where curation runs."""
+
+    code, reason = "FAILED_PRECONDITION", "STEP_NOT_INSTALLED"
+
+
+def check_installed(steps: Sequence[Step]) -> None:
+    """Raise StepNotInstalled unless every step can run here."""
+    for step in steps:
+        if step.name not in DEFAULT_STEPS:
+            function_of(step)
+
+
+def function_of(step: Step) -> Callable[[pa.RecordBatch], StepResult]:
+    """Return a step with its parameters; StepNotInstalled if no package provides it."""
+    if step.is_external:
+        function = _external(step.name)
+        return lambda batch: function(batch, MappingProxyType(dict(step.params)))
+    return partial(_BUILT_IN[step.name], **settings_of(step))
+
+
+@cache
+def _external(name: str) -> StepFunction:
+    found = tuple(entry_points(group=ENTRY_POINTS, name=name))
+    if len(found) != 1:
+        problem = "no installed package provides it" if not found else "several installed packages provide it"
+        raise StepNotInstalled(
+            f"The step {name!r} cannot run: {problem}. Install its package in the environment of the ingestion "
+            f"workers (entry point group `{ENTRY_POINTS}`), or remove the step from the curation."
+        )
+    function: StepFunction = found[0].load()
+    return function
