@@ -67,7 +67,7 @@ def from_json(text: str) -> Record:
             turns=tuple(_turn(message) for message in fields["messages"]),
             answers=tuple(_str(answer, "an answer") for answer in _list(fields.get("answers", []))),
             rejected=None if fields.get("rejected") is None else _str(fields["rejected"], "rejected"),
-            is_good=_judgement(fields.get("is_good")),
+            is_good=_is_good(fields.get("is_good")),
             tools=_dumps(fields["tools"]) if fields.get("tools") else "",
             weight=_weight(fields.get("weight", 1.0)),
         )
@@ -152,7 +152,7 @@ def _list(value: Any) -> list[Any]:
     return value
 
 
-def _judgement(value: Any) -> bool | None:
+def _is_good(value: Any) -> bool | None:
     if value is not None and not isinstance(value, bool):
         raise TypeError("is_good is neither true nor false")
     return value

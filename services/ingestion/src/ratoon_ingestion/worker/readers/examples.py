@@ -311,7 +311,7 @@ def _preferred(fields: _Fields, turns: tuple[Turn, ...], media: Media) -> _Read:
     pair = [fields.one(role, name) for role, name in _roles_of_pair()]
     if all(isinstance(each, list | tuple) and len(each) > 1 and _is_conversation(each) for each in pair):
         read = _pair(fields)
-        if any(_spoken(turn) not in map(_spoken, read.record.turns) for turn in turns):
+        if any(_role_and_text(turn) not in map(_role_and_text, read.record.turns) for turn in turns):
             raise BadExample("the prompt is not part of the chosen and the rejected conversation")
         return read
     check_order(turns)
@@ -330,8 +330,8 @@ def _answer(turns: Sequence[Turn]) -> str:
     return answer_of(turns[0])
 
 
-def _spoken(turn: Turn) -> tuple[str, str]:
-    """Return what a turn says, white space around it left out of account."""
+def _role_and_text(turn: Turn) -> tuple[str, str]:
+    """Return the author and the text of a turn, without white space around it."""
     return turn.role, turn.content.strip()
 
 
