@@ -1,6 +1,7 @@
 """Feedback and wrong answers become dataset versions by the command line, over all services in one process."""
 
 import json
+import random
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,6 +15,9 @@ import zstandard
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from ratoon import cli
+from ratoon.client import Ratoon
+from ratoon.client.local_data import create_source
+from ratoon.client.types import Domain, EvaluationRun, GateRule, GateRuleKind
 from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
 from ratoon.flywheel.v1 import signal_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
@@ -22,9 +26,10 @@ from ratoon.runtime.settings import run_folder, settings_class
 from ratoon.security.answers import AnswerIds
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.names import uuid7
+from ratoon.testkit.models import tiny_llama
 from ratoon.testkit.services import State, running
 
-Ratoon = Callable[..., tuple[int, str, str]]
+Program = Callable[..., tuple[int, str, str]]
 P = "projects/mail"
 VERSION = f"{P}/models/mail/versions/v1.0"
 QUESTIONS = (
@@ -101,7 +106,9 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 
 
 @pytest.fixture
-def ratoon(platform: Platform, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ratoon:
+def ratoon(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Program:
     """Run the program with the operator's role: exit status, standard output, standard error."""
     monkeypatch.setenv("COLUMNS", "400")
     monkeypatch.setenv("RATOON_URL", platform.url)
@@ -119,8 +126,78 @@ def ratoon(platform: Platform, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     return run
 
 
+@pytest.fixture(scope="module")
+def evaluated(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> EvaluationRun:
+    """An evaluation run of a model that calls every mail ham, on a split of this installation."""
+    folder, parent = tmp_path_factory.mktemp("evaluated"), "projects/sort"
+    client = Ratoon(base_url=platform.url, api_key=platform.key)
+    client.projects.create(project_id="sort", labels=["ham", "spam"], instructions="Ham or spam?")
+    words = {
+        "ham": "agenda meeting patch review branch release",
+        "spam": "prize winner cheap loan click offer",
+    }
+    rows = [
+        {
+            "text": f"Mail {n} of the day: {' '.join(random.Random(n).choices(words[label].split(), k=9))}",
+            "label": label,
+        }
+        for n in range(120)
+        for label in words
+    ]
+    file = folder / "mails.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = create_source(client, parent, file)
+    client.datasets.create(parent, dataset_id="sort")
+    version = client.dataset_versions.create(f"{parent}/datasets/sort", sources=[source.name])
+    version = client.dataset_versions.wait(version.name)
+    guideline = client.guidelines.create(parent, labels=["ham", "spam"], instructions="Ham or spam?")
+    labels = client.label_sets.create(parent, dataset_version=version.name, guideline=guideline.name)
+    digest = client.label_sets.wait(labels.name).digest
+    split = client.splits.create(
+        f"{parent}/datasets/sort", dataset_version=version.name, label_set_digest=digest
+    )
+    split = client.splits.wait(split.name)
+    candidate = client.blobs.upload_tree(tiny_llama(folder / "model", answer="ham"))
+    run = client.evaluation_runs.create(
+        parent,
+        candidate_digest=candidate,
+        labels=["ham", "spam"],
+        domains=[Domain(name="new", split=split.name)],
+        gate=[GateRule(kind=GateRuleKind.BEATS_MAJORITY, domain="new")],
+    )
+    return client.evaluation_runs.wait(run.name)
+
+
+def test_wrong_answers_are_collected_into_a_dataset_version_and_a_labelling_queue(
+    ratoon, evaluated, monkeypatch
+):
+    """The records of a sealed test part go from evaluation over ingestion into the queue of annotators."""
+    monkeypatch.setenv("RATOON_PROJECT", "sort")
+    run = evaluated.name.rpartition("/")[2]
+    wrong = evaluated.results[0].wrong_answer_count
+    assert wrong > 5
+    status, printed, errors = ratoon("evaluations", "collect", run, "--count", "5", "-o", "json")
+    assert status == 0, errors
+    first = json.loads(printed)
+    assert (first["name"], first["recordCount"]) == ("projects/sort/datasets/sort-bad-cases/versions/v1", "5")
+    records = json.loads(ratoon("list", "records", "--in", first["name"], "-o", "json")[1])
+    assert {each["sourceLabel"] for each in records} == {"spam"}
+    assert all(
+        {"domain": "new", "predicted": "ham"}.items() <= each["attributes"].items() for each in records
+    )
+    status, printed, errors = ratoon("evaluations", "collect", run, "--label", "-o", "json")
+    assert status == 0, errors
+    assert "Adding a version to projects/sort/datasets/sort-bad-cases." in errors
+    assert json.loads(printed)["datasetVersion"] == "projects/sort/datasets/sort-bad-cases/versions/v2"
+    tasks = json.loads(ratoon("list", "tasks", "-o", "json")[1])
+    assert len(tasks) == wrong
+    assert {(each["proposedLabel"], each["reason"]) for each in tasks} == {("spam", "review-sample")}
+    status, _, errors = ratoon("evaluations", "collect", run, "--domain", "old")
+    assert (status, "domains" in errors) == (2, True), errors
+
+
 @pytest.fixture
-def answered(ratoon: Ratoon, platform: Platform, tmp_path: Path) -> list[str]:
+def answered(ratoon: Program, platform: Platform, tmp_path: Path) -> list[str]:
     """A project of free text, and answers with a correction, a preference, a thumb, and one that stays private."""
     file = tmp_path / "project.yaml"
     file.write_text("task: {generate: {}}\ninstructions: Answer.\n")
