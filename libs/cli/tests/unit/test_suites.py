@@ -78,6 +78,10 @@ def test_results_of_suites_are_listed(ratoon, server):
             "metric": "acc",
             "recordCount": "9",
             "candidate": {"acc": estimate},
+            "stepByStep": {
+                "candidate": {"acc": estimate},
+                "differences": {"acc": {"value": 0.125, "upper": 0.25}},
+            },
         },
         {"test": "b", "metric": "pass@1", "unmeasured": {"": "Programs cannot be run here."}},
     ]
@@ -87,7 +91,15 @@ def test_results_of_suites_are_listed(ratoon, server):
     }
     status, printed, errors = ratoon("evaluations", "suites", "r", "-o", "wide")
     assert status == 0, errors
-    for part in ("hard", "noise", "acc", "0.5 [0.25, 0.75]", "Programs cannot be run here."):
+    for part in (
+        "hard",
+        "noise",
+        "acc",
+        "0.5 [0.25, 0.75]",
+        "Programs cannot be run here.",
+        "acc, step by step",
+        "0.125 [0, 0.25]",
+    ):
         assert part in printed
     server.answers["GET", RUN] = {"name": RUN}
     assert "has no results of suites" in ratoon("evaluations", "suites", "r")[2]
