@@ -2,6 +2,7 @@
 
 import pytest
 
+from ratoon.tasks.curation import PRESETS, Step
 from ratoon_flywheel.domain.curation import Curation, curation_of
 from ratoon_flywheel.domain.errors import BadProject
 from ratoon_flywheel.domain.project_settings import CurationStep
@@ -27,9 +28,35 @@ def test_steps_make_the_settings_of_a_dataset_version():
     assert curation_of(steps) == Curation(1, ("en", "zh"), 0.0, True, ("email", "phone"), 0.5, True)
 
 
+def test_other_steps_run_in_the_order_of_the_list():
+    steps = (
+        step("normalize", form="NFC"),
+        step("language", keep="en"),
+        step("near_duplicates", threshold="0.7"),
+        step("acme.signatures", most="3"),
+        step("personal_data"),
+    )
+    listed = (
+        Step("normalize", {"form": "NFC"}),
+        Step("language"),
+        Step("acme.signatures", {"most": "3"}),
+        Step("personal_data"),
+    )
+    assert curation_of(steps) == Curation(languages=("en",), near_duplicate_threshold=0.7, steps=listed)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_stands_for_its_steps(name):
+    steps = curation_of((CurationStep("preset", {"name": name}), step("length", min_chars="9"))).steps
+    assert steps == (*PRESETS[name], Step("length"))
+
+
 @pytest.mark.parametrize(
     ("steps", "field", "sentence"),
     [
+        ((step("c4", min_sentences="x"),), "curation[0].params", "c4.min_sentences must be a whole number"),
+        ((CurationStep("preset", {"name": "webb"}),), "curation[0].params", "one of classification, chat"),
+        ((CurationStep("preset", {"name": "web"}), step("c4")), "curation", "c4 is listed twice"),
         ((step("lenght", min_chars="1"),), "curation[0].name", "one of the steps of curation: length"),
         ((step("length", min="1"),), "curation[0].params", "no parameter 'min'; it has min_chars"),
         ((step("length"),), "curation[0].params", "Set min_chars of the step length"),

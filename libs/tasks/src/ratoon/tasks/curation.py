@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MAX_STEPS = 50
+PRESET = "preset"
+"""Name of the step that stands for those of a preset; its parameter is `name`."""
 DEFAULT_STEPS = ("personal_data", "language", "length", "garbage")
 """Steps that always run, in this order unless a list names them; their settings are those of the curation."""
 
@@ -54,6 +56,20 @@ def settings_of(step: Step) -> dict[str, Any]:
     if missing := [name for name, value in values.items() if value is None]:
         raise BadStep(f"Set {missing[0]} of the step {step.name}.")
     return values
+
+
+def with_presets(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """Return the steps with those of a preset in place of `preset`; BadStep for an unknown one."""
+    return tuple(each for step in steps for each in _preset(step))
+
+
+def _preset(step: Step) -> tuple[Step, ...]:
+    if step.name != PRESET:
+        return (step,)
+    name = step.params.get("name", "")
+    if name not in PRESETS or len(step.params) > 1:
+        raise BadStep(f"Set name of the step {PRESET}, and nothing else, to one of {', '.join(PRESETS)}.")
+    return PRESETS[name]
 
 
 def check_steps(steps: Sequence[Step]) -> None:

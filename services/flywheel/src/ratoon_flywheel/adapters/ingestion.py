@@ -176,4 +176,5 @@ def _curation(project: Project) -> dataset_pb2.Curation:
         masks=settings.masks,
         max_replaced_share=settings.max_replaced_share,
         keep_code=settings.keep_code,
+        steps=[dataset_pb2.CurationStep(name=step.name, params=step.params) for step in settings.steps],
     )

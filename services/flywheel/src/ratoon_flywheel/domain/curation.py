@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ratoon.tasks import curation
+from ratoon.tasks.curation import Step
 from ratoon_flywheel.domain.errors import BadProject
 from ratoon_flywheel.domain.project_settings import CurationStep
 
@@ -26,31 +28,65 @@ class Curation:
     max_replaced_share: float | None = None
     """Share of records with characters that could not be decoded from which a version fails."""
     keep_code: bool = False
+    steps: tuple[Step, ...] = ()
+    """Steps in the order in which they run; empty if the project names none but those that have settings above."""
 
 
 def curation_of(steps: Sequence[CurationStep]) -> Curation:
     """Return the settings that the steps make; BadProject names the step and the parameter that is not valid."""
     settings: dict[str, Any] = {}
+    listed = _listed_steps(steps)
     for index, step in enumerate(steps):
         path = f"curation[{index}]"
         if step.name not in STEPS:
-            raise BadProject(
-                f"{step.name!r} is not one of the steps of curation: {', '.join(STEPS)}.", f"{path}.name"
-            )
+            continue
         parameters = STEPS[step.name]
         if unknown := sorted(step.params.keys() - parameters.keys()):
             raise BadProject(
                 f"The step {step.name} has no parameter {unknown[0]!r}; it has {', '.join(parameters)}.",
                 f"{path}.params",
             )
-        if not step.params:
+        if not step.params and not listed:
             raise BadProject(f"Set {' or '.join(parameters)} of the step {step.name}.", f"{path}.params")
         for name, text in step.params.items():
             field, read = parameters[name]
             if field in settings:
                 raise BadProject(f"{step.name}.{name} is set twice.", f"{path}.params")
             settings[field] = _read(read, text, f"{step.name}.{name}", f"{path}.params")
-    return replace(Curation(), **settings)
+    return replace(Curation(), **settings, steps=listed)
+
+
+def _listed_steps(steps: Sequence[CurationStep]) -> tuple[Step, ...]:
+    """Return the steps that ingestion runs in their order; empty if all of them are settings of its default steps."""
+    listed: list[Step] = []
+    for index, step in enumerate(steps):
+        path = f"curation[{index}]"
+        params = {} if step.name in STEPS else step.params
+        if step.name not in _NAMES and "." not in step.name:
+            raise BadProject(
+                f"{step.name!r} is not one of the steps of curation: {', '.join(_NAMES)}. Steps of other packages have "
+                "a dot in their names.",
+                f"{path}.name",
+            )
+        if step.name not in STEPS or step.name in curation.DEFAULT_STEPS:
+            listed += _checked(Step(step.name, params), f"{path}.params")
+    if all(step.name in STEPS for step in steps):
+        return ()
+    try:
+        curation.check_steps(listed)
+    except curation.BadStep as error:
+        raise BadProject(str(error), "curation") from None
+    return tuple(listed)
+
+
+def _checked(step: Step, path: str) -> tuple[Step, ...]:
+    """Return the step, or those of its preset; BadProject names the parameter that is not valid."""
+    try:
+        steps = curation.with_presets((step,))
+        curation.check_steps(steps)
+    except curation.BadStep as error:
+        raise BadProject(str(error), path) from None
+    return steps
 
 
 def is_known(steps: Sequence[CurationStep]) -> bool:
@@ -132,3 +168,4 @@ STEPS: Mapping[str, Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     },
 }
 """Parameters of each step: the setting that it makes, and how its text is read."""
+_NAMES = tuple(dict.fromkeys((*STEPS, *curation.DEFAULT_STEPS, *curation.STEPS, curation.PRESET)))
