@@ -85,11 +85,11 @@ def test_answers_are_stored_once_and_returned_newest_first(store):
 
 
 def test_the_status_and_the_slices_of_an_answer_are_kept(store):
-    kept = replace(answer("a"), status="REFUSAL", slices={"tenant": "acme"})
+    full = replace(answer("a"), status="REFUSAL", slices={"tenant": "acme"})
     with store.write() as tx:
-        INDEX.add(tx, P, [kept, answer("b", 1)])
+        INDEX.add(tx, P, [full, answer("b", 1)])
     with store.read() as tx:
-        first, second = INDEX.features(tx, P, [kept, answer("b", 1)])
+        first, second = INDEX.features(tx, P, [full, answer("b", 1)])
     assert (first.status, first.slices) == ("REFUSAL", {"tenant": "acme"})
     assert (second.status, second.slices) == ("", {})
 

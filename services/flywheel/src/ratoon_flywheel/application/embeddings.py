@@ -59,12 +59,12 @@ class EmbeddingDrift:
             return (Reference.TRAINING,)
         if training is not BaselineState.READY:
             return ()
-        wanted: list[Reference | None] = []
+        due: list[Reference | None] = []
         if traffic.promotion and self._state(_promotion(traffic.version)) is BaselineState.ABSENT:
-            wanted.append(Reference.PROMOTION)
+            due.append(Reference.PROMOTION)
         if self._is_window_due(traffic):
-            wanted.append(None)
-        return tuple(wanted)
+            due.append(None)
+        return tuple(due)
 
     def start(
         self, traffic: Embeddable, due: Sequence[Reference | None], segments: Mapping[str, str]

@@ -115,8 +115,8 @@ class SignalReader:
         with store.read() as tx:
             traffic = self._embeddable(tx, project, self._traffic(tx, project, None, 0))
             names = {answer.segment for answer in (*traffic.texts, *traffic.promotion)}
-            found = (tx.find(TrafficSegment, name) for name in sorted(names))
-            segments = {segment.name: segment.digest for segment in found if segment is not None}
+            resources = (tx.find(TrafficSegment, name) for name in sorted(names))
+            segments = {segment.name: segment.digest for segment in resources if segment is not None}
         self._embeddings.start(traffic, self._embeddings.due(traffic), segments)
 
     def _embeddable(self, tx: Transaction, project: Project, traffic: Traffic) -> Embeddable:

@@ -50,10 +50,10 @@ def run(raw_spec: dict[str, Any], job: JobFolder) -> dict[str, Any]:
 def _training_documents(
     artifacts: ArtifactStore, spec: ProfileSpec, task: TaskSpec | None, seed: int
 ) -> list[TextFeatures]:
-    wanted = ["text", *(["label"] if task else []), *(["attributes"] if spec.slices else [])]
+    columns = ["text", *(["label"] if task else []), *(["attributes"] if spec.slices else [])]
     with artifacts.open(spec.train_digest) as source:
         part = pq.ParquetFile(source)
-        table = part.read(columns=[name for name in wanted if name in part.schema_arrow.names])
+        table = part.read(columns=[name for name in columns if name in part.schema_arrow.names])
     rows: Sequence[dict[str, Any]] = table.to_pylist()
     if len(rows) > MAX_DOCUMENTS:
         rows = Random(seed).sample(rows, MAX_DOCUMENTS)

@@ -95,8 +95,8 @@ def permutation_bands(features: Vectors) -> list[float]:
             row[place] = np.square(summed / size - (total - summed) / (count - size)).sum()
     quantiles = np.quantile(far, QUANTILE, axis=0, method="higher")
     return [
-        float(value * (1 / wanted + 1 / count) / (1 / size + 1 / (count - size)))
-        for value, wanted, size in zip(quantiles, SAMPLE_SIZES, sizes, strict=True)
+        float(value * (1 / target + 1 / count) / (1 / size + 1 / (count - size)))
+        for value, target, size in zip(quantiles, SAMPLE_SIZES, sizes, strict=True)
     ]
 
 
@@ -118,12 +118,12 @@ def _traffic_texts(spec: SketchSpec, artifacts: ArtifactStore) -> list[str]:
     """Return the questions of the answers; segments that were deleted meanwhile have none."""
     segments, texts = ArtifactSegments(artifacts), list[str]()
     for segment in spec.segments:
-        wanted = frozenset(segment.answer_ids)
+        answer_ids = frozenset(segment.answer_ids)
         try:
             rows = list(segments.read(segment.digest))
         except (BadSegment, FailedPrecondition, NotFound):
             continue
-        texts += [row.text for row in rows if isinstance(row, Exchange) and row.answer_id in wanted]
+        texts += [row.text for row in rows if isinstance(row, Exchange) and row.answer_id in answer_ids]
     return texts
 
 

@@ -172,7 +172,7 @@ class SketchKernel(_message.Message):
     bandwidth: _builtins.float
     """Bandwidth, in the unit of the embeddings, which have length 1."""
     model_digest: _builtins.str
-    """sha256 of the files of the embedding model."""
+    """SHA-256 of the files of the embedding model."""
     def __init__(
         self,
         *,

@@ -191,8 +191,8 @@ def _by_value(documents: Sequence[TextFeatures], attribute: str) -> Parts:
     for document in documents:
         if (value := _value(document, attribute)) is not None:
             by_value.setdefault(value, []).append(document)
-    most = sorted(by_value, key=lambda value: (-len(by_value[value]), value))[:MAX_VALUES]
-    own = [value for value in most if len(by_value[value]) >= MIN_SLICE]
+    frequent = sorted(by_value, key=lambda value: (-len(by_value[value]), value))[:MAX_VALUES]
+    own = [value for value in frequent if len(by_value[value]) >= MIN_SLICE]
     parts: Parts = {f"{attribute}={value}": by_value[value] for value in own}
     rest = [each for value, some in by_value.items() if value not in own for each in some]
     if len(rest) >= MIN_SLICE:
@@ -305,14 +305,14 @@ def measure_slices(
         if len(texts := [each for each in documents if _in_slice(each, name, profile.slices)])
         >= SAMPLE_SIZES[0]
     ]
-    wanted = [set(compared) - ({Feature.LANGUAGE} if "=" not in name else set()) for *_, name in windows]
+    selected = [set(compared) - ({Feature.LANGUAGE} if "=" not in name else set()) for *_, name in windows]
     family = sum(
         len(features & part.training.counts.keys())
-        for features, (_, part, _, _) in zip(wanted, windows, strict=True)
+        for features, (_, part, _, _) in zip(selected, windows, strict=True)
     )
     return tuple(
         each
-        for features, (reference, part, texts, name) in zip(wanted, windows, strict=True)
+        for features, (reference, part, texts, name) in zip(selected, windows, strict=True)
         for each in measure(part, texts, features, reference, name, family)
     )
 
@@ -330,8 +330,8 @@ def _measure(
             (base.psi_bands, base.psi_tails),
         )
     )
-    least = min_noise_band(feature, base, size, family)
-    return Measure(feature, far.kl, max(kl, least), far.js, js, far.psi, psi, reference, part)
+    lowest = min_noise_band(feature, base, size, family)
+    return Measure(feature, far.kl, max(kl, lowest), far.js, js, far.psi, psi, reference, part)
 
 
 def _family_band(bands: Sequence[float], tails: Sequence[float], size: int, family: int) -> float:
