@@ -101,15 +101,15 @@ def test_a_file_without_text_is_a_named_error(store, data, reason):
 )
 def test_no_line_is_lost_whatever_the_part(store, lines):
     data = "\n".join(lines).encode()
-    kept = [line for line in lines if line.strip()]
+    expected = [line for line in lines if line.strip()]
     for sample_by in SampleBy:
         try:
             read = texts(read_source(source(store, data, sample_by, encoding="utf-8"), store))
         except SourceUnreadable:
-            assert not kept
+            assert not expected
             continue
-        found = [line for _, text in read for line in text.split("\n") if line.strip()]
-        assert found == kept
+        lines_read = [line for _, text in read for line in text.split("\n") if line.strip()]
+        assert lines_read == expected
         for path, text in read:
             assert lines[int(path.removeprefix("line-")) - 1] == text.split("\n")[0]
 

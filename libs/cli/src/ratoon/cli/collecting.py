@@ -22,7 +22,7 @@ def collected_version(
         display_name=title,
         format=SourceFormat.JSONL,
         digest=digest,
-        license=license,
+        license=license or None,
         columns=SourceColumns(attributes=list(attributes)),
     )
     name = chosen.name(dataset, "datasets")

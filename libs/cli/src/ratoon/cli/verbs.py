@@ -134,11 +134,13 @@ def command_of(method: Method) -> Command:
 
 
 def _id_field(method: Method) -> str:
-    """Return the field with the ID of the new resource."""
+    """Return the field with the ID of the new resource; empty if only the server gives IDs."""
     if method.name != "create":
         return ""
     own = {"request_id", *(each.name for each in MESSAGES[method.message].fields)}
-    return next(each.name for each in method.fields if each.name.endswith("_id") and each.name not in own)
+    return next(
+        (each.name for each in method.fields if each.name.endswith("_id") and each.name not in own), ""
+    )
 
 
 def _own_fields(method: Method) -> list[Field]:

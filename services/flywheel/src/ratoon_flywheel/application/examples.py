@@ -80,13 +80,13 @@ def feedback_records(
     records_or_none = (
         records.record(each, exchanges, corrections.get(each.feedback, ""), project.task) for each in selected
     )
-    found = [each for each in records_or_none if each is not None]
-    more = {"OTHER_FORM": len(selection.selected) - len(selected), "NO_TEXT": len(selected) - len(found)}
+    read = [each for each in records_or_none if each is not None]
+    more = {"OTHER_FORM": len(selection.selected) - len(selected), "NO_TEXT": len(selected) - len(read)}
     left_out = {reason: count for reason, count in {**selection.left_out, **more}.items() if count}
     if left_out:
         reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
         _LOG.info("feedback of %s that becomes no record: %s", project.name, reasons)
-    return Read(found, left_out)
+    return Read(read, left_out)
 
 
 def export_records(
