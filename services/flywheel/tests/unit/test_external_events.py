@@ -49,6 +49,7 @@ from ratoon_flywheel.domain.pipelines.external_events import (
     event_name,
 )
 from ratoon_flywheel.domain.pipelines.policies import (
+    Divergence,
     History,
     Policy,
     Signals,
@@ -56,6 +57,7 @@ from ratoon_flywheel.domain.pipelines.policies import (
     checked,
     decide,
     history_of,
+    sources_of,
 )
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, State, Trigger
 from ratoon_flywheel.domain.project_settings import Budget
@@ -142,6 +144,29 @@ def test_an_event_waits_for_concurrency_cool_down_and_budget(policy, history, me
     decision = decide(policy, Signals(events=(event(),)), history, NOW)
     assert decision.verb is Verb.NOTHING
     assert message in decision.reason
+
+
+def test_events_name_the_sources_that_a_run_builds_from():
+    named = [event(f"e-{n}", subject=f"{PROJECT}/sources/day-{n}") for n in (1, 2, 1)]
+    assert sources_of(POLICY, named) == (SOURCE, f"{PROJECT}/sources/day-1", f"{PROJECT}/sources/day-2")
+    alone = replace(POLICY, sources=())
+    assert sources_of(alone, named[:1]) == (f"{PROJECT}/sources/day-1",)
+    decision = decide(alone, Signals(events=tuple(named)), History(), NOW)
+    assert (decision.verb, decision.trigger) == (Verb.START, Trigger.EVENT)
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "projects/other/sources/s",
+        f"{PROJECT}/sources/",
+        f"{PROJECT}/sources/a/b",
+        f"{PROJECT}/sources/A",
+        "sources/s",
+    ],
+)
+def test_other_subjects_name_no_source(subject):
+    assert sources_of(replace(POLICY, sources=()), [event(subject=subject)]) == ()
 
 
 def test_no_event_is_expected_without_a_filter():
@@ -489,3 +514,19 @@ class Events(RuleBasedStateMachine):
 
 TestEvents = Events.TestCase
 TestEvents.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
+
+
+def test_a_run_that_drift_starts_leaves_events_that_name_sources(flywheel):
+    alone = replace(flywheel.policy(), sources=())
+    with flywheel.store.write() as tx:
+        tx.save(alone)
+    flywheel.receive(event("e-1"))
+    drifted = replace(ENOUGH, answers=600, divergences=(Divergence("tokens", 1.0, 0.01),))
+    observed = replace(flywheel.observed(), signals=replace(drifted, events=(event("e-1"),)))
+    flywheel.receive(event("e-2", subject=f"{PROJECT}/sources/new"))
+    step = flywheel.procedure.step(flywheel.policy(), observed, NOW)
+    flywheel.procedure.act(step.resource, step.actions[0], Claim(POLICY.name, 1))
+    (run,) = flywheel.runs()
+    assert (run.trigger, run.sources, run.starting_event.event_id) == (Trigger.DRIFT, (), "e-1")
+    states = {each.event_id: each.state for each in flywheel.events()}
+    assert states == {"e-1": EventState.ENDED, "e-2": EventState.WAITING}

@@ -47,6 +47,7 @@ from ratoon_flywheel.domain.pipelines.policies import (
     decided,
     history_of,
     next_check,
+    sources_of,
     window_begin,
 )
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Stage, StageId, State, Trigger, Window
@@ -230,7 +231,7 @@ class PolicyProcedure:
             return PolicyObservation(project, history, Signals())
         check_supported(project)
         check_devices(project, self._devices)
-        if events and policy.sources:
+        if sources_of(policy, events):
             return PolicyObservation(project, history, Signals(events=events))
         since = window_begin(policy, history)
         signals = self._signal_reader.of_window(
@@ -263,10 +264,12 @@ class PolicyProcedure:
             if history.open_run or history.last_retraining != action.history.last_retraining:
                 return
             events = waiting_events(tx, policy, now) if action.decision.takes_events else ()
-            if action.decision.trigger is Trigger.EVENT and not events:
+            if action.decision.trigger is not Trigger.EVENT:
+                events = tuple(event for event in events if not event.ingestion_source)
+            elif not events:
                 return
             project = tx.get(Project, project_name)
-            sources = policy.sources if events else ()
+            sources = sources_of(policy, events)
             run = PipelineRun(
                 f"{project_name}/pipelineRuns/{uuid7()}",
                 now,

@@ -215,7 +215,8 @@ class ExternalEventsResource:
             event_id: `id` of the CloudEvent, at most 256 characters. Required.
             source: `source` of the CloudEvent, a URI reference of at most 512 characters. Required.
             type: `type` of the CloudEvent, at most 256 characters. Required.
-            subject: `subject` of the CloudEvent, at most 512 characters. Empty: none.
+            subject: `subject` of the CloudEvent, at most 512 characters. Empty: none. The resource name of an
+                ingestion source of the project: the run that takes the event builds from it.
             event_time: `time` of the CloudEvent. Not set: it has none.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
                 it created first. A different request with the same ID is refused. At most 256 characters.
@@ -321,7 +322,8 @@ class AsyncExternalEventsResource:
             event_id: `id` of the CloudEvent, at most 256 characters. Required.
             source: `source` of the CloudEvent, a URI reference of at most 512 characters. Required.
             type: `type` of the CloudEvent, at most 256 characters. Required.
-            subject: `subject` of the CloudEvent, at most 512 characters. Empty: none.
+            subject: `subject` of the CloudEvent, at most 512 characters. Empty: none. The resource name of an
+                ingestion source of the project: the run that takes the event builds from it.
             event_time: `time` of the CloudEvent. Not set: it has none.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
                 it created first. A different request with the same ID is refused. At most 256 characters.
@@ -1304,9 +1306,9 @@ class PoliciesResource:
             event_filters: External events that start a run, whatever the drift. An event matches if it
                 matches one of the filters, at most 50. Empty: no event does.
             sources: Resource names of the ingestion sources, of the same project, that a run builds from if
-                an event starts it; at most 100. Such a run does not wait for feedback. Empty: it retrains on
-                corrected traffic, as each other run of a policy does, once there are `min_feedback` answers
-                for it.
+                an event starts it; at most 100. Sources that events name as their `subject` are added. Such a
+                run does not wait for feedback. Without any source, it retrains on corrected traffic, as each
+                other run of a policy does, once there are `min_feedback` answers for it.
             new_data_count: Number of new corrected or confirmed answers from which a run starts even without
                 drift or errors. Answers are new if no version has learned from them, and if they did not
                 suffice for a version that was refused or rolled back. No single caller decides. At most
@@ -1466,9 +1468,9 @@ class PoliciesResource:
             event_filters: External events that start a run, whatever the drift. An event matches if it
                 matches one of the filters, at most 50. Empty: no event does.
             sources: Resource names of the ingestion sources, of the same project, that a run builds from if
-                an event starts it; at most 100. Such a run does not wait for feedback. Empty: it retrains on
-                corrected traffic, as each other run of a policy does, once there are `min_feedback` answers
-                for it.
+                an event starts it; at most 100. Sources that events name as their `subject` are added. Such a
+                run does not wait for feedback. Without any source, it retrains on corrected traffic, as each
+                other run of a policy does, once there are `min_feedback` answers for it.
             new_data_count: Number of new corrected or confirmed answers from which a run starts even without
                 drift or errors. Answers are new if no version has learned from them, and if they did not
                 suffice for a version that was refused or rolled back. No single caller decides. At most
@@ -1576,9 +1578,9 @@ class AsyncPoliciesResource:
             event_filters: External events that start a run, whatever the drift. An event matches if it
                 matches one of the filters, at most 50. Empty: no event does.
             sources: Resource names of the ingestion sources, of the same project, that a run builds from if
-                an event starts it; at most 100. Such a run does not wait for feedback. Empty: it retrains on
-                corrected traffic, as each other run of a policy does, once there are `min_feedback` answers
-                for it.
+                an event starts it; at most 100. Sources that events name as their `subject` are added. Such a
+                run does not wait for feedback. Without any source, it retrains on corrected traffic, as each
+                other run of a policy does, once there are `min_feedback` answers for it.
             new_data_count: Number of new corrected or confirmed answers from which a run starts even without
                 drift or errors. Answers are new if no version has learned from them, and if they did not
                 suffice for a version that was refused or rolled back. No single caller decides. At most
@@ -1738,9 +1740,9 @@ class AsyncPoliciesResource:
             event_filters: External events that start a run, whatever the drift. An event matches if it
                 matches one of the filters, at most 50. Empty: no event does.
             sources: Resource names of the ingestion sources, of the same project, that a run builds from if
-                an event starts it; at most 100. Such a run does not wait for feedback. Empty: it retrains on
-                corrected traffic, as each other run of a policy does, once there are `min_feedback` answers
-                for it.
+                an event starts it; at most 100. Sources that events name as their `subject` are added. Such a
+                run does not wait for feedback. Without any source, it retrains on corrected traffic, as each
+                other run of a policy does, once there are `min_feedback` answers for it.
             new_data_count: Number of new corrected or confirmed answers from which a run starts even without
                 drift or errors. Answers are new if no version has learned from them, and if they did not
                 suffice for a version that was refused or rolled back. No single caller decides. At most

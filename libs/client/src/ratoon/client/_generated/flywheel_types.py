@@ -593,8 +593,9 @@ class Policy(Message):
     """Resource names of the ingestion sources, of the same project, that a run builds from if an event
     starts it; at most 100.
 
-    Such a run does not wait for feedback. Empty: it retrains on corrected traffic, as each other run of a
-    policy does, once there are `min_feedback` answers for it.
+    Sources that events name as their `subject` are added. Such a run does not wait for feedback. Without
+    any source, it retrains on corrected traffic, as each other run of a policy does, once there are
+    `min_feedback` answers for it.
     """
 
     new_data_count: int = 0
@@ -881,7 +882,11 @@ class ExternalEvent(Message):
     """`type` of the CloudEvent, at most 256 characters. Required."""
 
     subject: str = ""
-    """`subject` of the CloudEvent, at most 512 characters. Empty: none."""
+    """`subject` of the CloudEvent, at most 512 characters.
+
+    Empty: none. The resource name of an ingestion source of the project: the run that takes the event
+    builds from it.
+    """
 
     event_time: Timestamp | None = None
     """`time` of the CloudEvent. Not set: it has none."""

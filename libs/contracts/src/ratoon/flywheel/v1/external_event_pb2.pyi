@@ -77,7 +77,9 @@ class ExternalEvent(_message.Message):
     type: _builtins.str
     """`type` of the CloudEvent, at most 256 characters. Required."""
     subject: _builtins.str
-    """`subject` of the CloudEvent, at most 512 characters. Empty: none."""
+    """`subject` of the CloudEvent, at most 512 characters. Empty: none. The resource name of an ingestion source of the
+    project: the run that takes the event builds from it.
+    """
     topic: _builtins.str
     """Kafka topic from which it was read. Empty: it came by HTTP or gRPC. Set by the server."""
     state: Global___ExternalEvent.State.ValueType

@@ -153,8 +153,9 @@ class Policy(_message.Message):
     @_builtins.property
     def sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Resource names of the ingestion sources, of the same project, that a run builds from if an event starts it; at most
-        100. Such a run does not wait for feedback. Empty: it retrains on corrected traffic, as each other run of a policy
-        does, once there are `min_feedback` answers for it.
+        100. Sources that events name as their `subject` are added. Such a run does not wait for feedback. Without any
+        source, it retrains on corrected traffic, as each other run of a policy does, once there are `min_feedback`
+        answers for it.
         """
 
     def __init__(

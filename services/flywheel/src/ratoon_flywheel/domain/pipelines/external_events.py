@@ -20,6 +20,7 @@ _PREFIX_MARK = "*"
 _FIELDS = ("type", "source", "subject")
 _MAX_CHARS = {"event_id": 256, "source": 512, "type": 256, "subject": 512}
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_ID = re.compile("[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
 _NAMES = uuid.UUID("6a1cf0f6-5a61-4a0e-9d0b-6f2f1ad3a0b7")
 
 
@@ -55,6 +56,13 @@ class ExternalEvent:
     def time(self) -> datetime:
         """Return the time that the event states, or else that of its receipt."""
         return self.event_time or self.create_time
+
+    @property
+    def ingestion_source(self) -> str:
+        """Return the ingestion source of the same project that the subject names; empty if it names none."""
+        project = self.name.partition("/externalEvents/")[0]
+        parent, _, source = self.subject.rpartition("/")
+        return self.subject if parent == f"{project}/sources" and _ID.fullmatch(source) else ""
 
     def is_waiting(self, now: datetime) -> bool:
         """Return whether a run may take it."""

@@ -71,7 +71,7 @@ class Policy:
     event_filters: tuple[EventFilter, ...] = ()
     """Conditions on external events, of which one suffices; empty: no event starts a run."""
     sources: tuple[str, ...] = ()
-    """Ingestion sources that a run builds from if an event starts it; empty: corrected traffic."""
+    """Ingestion sources that a run builds from if an event starts it, in addition to those that events name."""
     new_data_count: int = 0
     """New corrected or confirmed answers that start a run; 0: none do."""
 
@@ -84,6 +84,12 @@ class Policy:
     def expects(self, event: ExternalEvent) -> bool:
         """Return whether an event starts a run."""
         return any(each.matches(event) for each in self.event_filters)
+
+
+def sources_of(policy: Policy, events: Sequence[ExternalEvent]) -> tuple[str, ...]:
+    """Return the sources that a run builds from which takes these events; empty: corrected traffic."""
+    named = (event.ingestion_source for event in events if event.ingestion_source)
+    return tuple(dict.fromkeys((*policy.sources, *named))) if events else ()
 
 
 _OLDEST = (
@@ -419,8 +425,8 @@ def _reasons(policy: Policy, signals: Signals, history: History, now: datetime) 
 
 
 def _builds_from_sources(policy: Policy, signals: Signals) -> bool:
-    """Return whether a run would build from the sources of the policy, and not from corrected traffic."""
-    return bool(policy.sources and signals.events)
+    """Return whether a run would build from sources, and not from corrected traffic."""
+    return bool(sources_of(policy, signals.events))
 
 
 def _event(events: Sequence[ExternalEvent]) -> _Reason:
