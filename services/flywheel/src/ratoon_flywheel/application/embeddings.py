@@ -4,9 +4,9 @@ The traffic of a version is sketched once an interval at most, in a job. The job
 version and the interval, so that every replica finds them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from ratoon.process.clock import Clock
 from ratoon_flywheel.application.ports import Sketches
@@ -15,6 +15,7 @@ from ratoon_flywheel.domain.signals.drift import Measure, Reference
 from ratoon_flywheel.domain.signals.monitor import MIN_TEXTS, BaselineState
 from ratoon_flywheel.domain.signals.traffic import Answer
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STALE = 4
 """Earlier intervals whose sketches are removed when a new one starts."""
 
@@ -83,8 +84,7 @@ class EmbeddingDrift:
             name = _promotion(version) if each is Reference.PROMOTION else _window(version, interval)
             self.sketches.start_traffic(name, ids, max_chars, kernel, each is Reference.PROMOTION)
             if each is None:
-                for stale in range(interval - 1 - _STALE, interval - 1):
-                    self.sketches.forget(_window(version, stale))
+                self._forget(_window(version, stale) for stale in range(interval - 1 - _STALE, interval - 1))
 
     def is_working(self, version: str) -> bool:
         """Return whether a sketch of a version is being computed."""
@@ -111,6 +111,11 @@ class EmbeddingDrift:
         )
         return tuple(measure for measure in measured if measure is not None)
 
+    def _forget(self, names: Iterable[str]) -> None:
+        for name in names:
+            self._failed_in.pop(name, None)
+            self.sketches.forget(name)
+
     def _is_window_due(self, traffic: Embeddable) -> bool:
         interval = self._interval()
         begins = interval * self.interval
@@ -126,15 +131,11 @@ class EmbeddingDrift:
             return state
         if self._failed_in.setdefault(name, interval) == interval:
             return state
-        del self._failed_in[name]
-        self.sketches.forget(name)
+        self._forget([name])
         return BaselineState.ABSENT
 
     def _interval(self) -> int:
         return (self.clock.now() - _EPOCH) // self.interval
-
-
-_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 def _by_digest(answers: Sequence[Answer], segments: Mapping[str, str]) -> dict[str, list[str]]:
