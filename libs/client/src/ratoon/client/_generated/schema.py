@@ -1362,7 +1362,11 @@ METHODS: tuple[Method, ...] = (
                 "`source` of the CloudEvent, a URI reference of at most 512 characters. Required.",
             ),
             Field("type", "string", "`type` of the CloudEvent, at most 256 characters. Required."),
-            Field("subject", "string", "`subject` of the CloudEvent, at most 512 characters. Empty: none."),
+            Field(
+                "subject",
+                "string",
+                "`subject` of the CloudEvent, at most 512 characters. Empty: none. The resource name of an ingestion source of the project: the run that takes the event builds from it.",
+            ),
             Field("event_time", "time", "`time` of the CloudEvent. Not set: it has none."),
             Field(
                 "request_id",
@@ -2565,7 +2569,7 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "sources",
                 "string",
-                "Resource names of the ingestion sources, of the same project, that a run builds from if an event starts it; at most 100. Such a run does not wait for feedback. Empty: it retrains on corrected traffic, as each other run of a policy does, once there are `min_feedback` answers for it.",
+                "Resource names of the ingestion sources, of the same project, that a run builds from if an event starts it; at most 100. Sources that events name as their `subject` are added. Such a run does not wait for feedback. Without any source, it retrains on corrected traffic, as each other run of a policy does, once there are `min_feedback` answers for it.",
                 repeated=True,
             ),
             Field(
@@ -2722,7 +2726,7 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "sources",
                 "string",
-                "Resource names of the ingestion sources, of the same project, that a run builds from if an event starts it; at most 100. Such a run does not wait for feedback. Empty: it retrains on corrected traffic, as each other run of a policy does, once there are `min_feedback` answers for it.",
+                "Resource names of the ingestion sources, of the same project, that a run builds from if an event starts it; at most 100. Sources that events name as their `subject` are added. Such a run does not wait for feedback. Without any source, it retrains on corrected traffic, as each other run of a policy does, once there are `min_feedback` answers for it.",
                 repeated=True,
             ),
             Field(
@@ -3562,6 +3566,12 @@ METHODS: tuple[Method, ...] = (
                 "For a text file: the part that is one record. Default: a line.",
             ),
             Field("record_count", "integer", "Maximum number of records to return, 1 to 50. Default: 5."),
+            Field(
+                "steps",
+                "string",
+                "Steps of the curation, as `NAME` or `NAME:PARAMETER=VALUE;PARAMETER=VALUE`, or `preset:name=NAME`; see `Curation.steps`. Default: the default steps.",
+                repeated=True,
+            ),
         ),
         message="Source",
         result="SourcePreview",
@@ -4688,6 +4698,24 @@ MESSAGES: dict[str, Message] = {
                 "bool",
                 "Keep files of code, settings and program packages in text archives. Default: false.",
             ),
+            Field(
+                "steps",
+                "CurationStep",
+                "Steps to run, in this order, between decoding and the search for duplicates. The steps `personal_data`, `language`, `length` and `garbage` always run: those that are not listed follow in this order. Default: these four.",
+                repeated=True,
+            ),
+        ),
+    ),
+    "CurationStep": Message(
+        "CurationStep",
+        "One step of a curation.",
+        (
+            Field(
+                "name",
+                "string",
+                "Name of the step: one of `personal_data`, `language`, `length`, `garbage` (without parameters; their settings are those of the curation), `normalize`, `gopher_quality`, `gopher_repetition`, `c4`, `fineweb`, `url_blocklist`, `word_list`, `license`, or the name of a step of an installed package, which contains a dot.",
+            ),
+            Field("params", "string", "Parameters of the step by name, as texts.", key="string"),
         ),
     ),
     "DailyUsage": Message(
@@ -4759,6 +4787,12 @@ MESSAGES: dict[str, Message] = {
             Field("erased_count", "integer", "Number of records that were erased."),
             Field(
                 "erasure", "string", "Resource name of the latest erasure of one of its records. Empty: none."
+            ),
+            Field(
+                "step_reports",
+                "StepReport",
+                "What each step of the curation did, in their order. Empty until the version is READY, and for versions of releases that did not record it.",
+                repeated=True,
             ),
         ),
     ),
@@ -5239,7 +5273,11 @@ MESSAGES: dict[str, Message] = {
                 "`source` of the CloudEvent, a URI reference of at most 512 characters. Required.",
             ),
             Field("type", "string", "`type` of the CloudEvent, at most 256 characters. Required."),
-            Field("subject", "string", "`subject` of the CloudEvent, at most 512 characters. Empty: none."),
+            Field(
+                "subject",
+                "string",
+                "`subject` of the CloudEvent, at most 512 characters. Empty: none. The resource name of an ingestion source of the project: the run that takes the event builds from it.",
+            ),
             Field("event_time", "time", "`time` of the CloudEvent. Not set: it has none."),
             Field(
                 "topic",
@@ -6110,7 +6148,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "sources",
                 "string",
-                "Resource names of the ingestion sources, of the same project, that a run builds from if an event starts it; at most 100. Such a run does not wait for feedback. Empty: it retrains on corrected traffic, as each other run of a policy does, once there are `min_feedback` answers for it.",
+                "Resource names of the ingestion sources, of the same project, that a run builds from if an event starts it; at most 100. Sources that events name as their `subject` are added. Such a run does not wait for feedback. Without any source, it retrains on corrected traffic, as each other run of a policy does, once there are `min_feedback` answers for it.",
                 repeated=True,
             ),
             Field(
@@ -7314,6 +7352,12 @@ MESSAGES: dict[str, Message] = {
                 "SourceSampleBy",
                 "Part of a text file that is one record. Not set for other formats.",
             ),
+            Field(
+                "steps",
+                "StepPreview",
+                "What each step of the curation does to the records that were read, in their order.",
+                repeated=True,
+            ),
         ),
     ),
     "Split": Message(
@@ -7434,6 +7478,54 @@ MESSAGES: dict[str, Message] = {
                 "Resource name of the split whose training part is replayed. It must belong to the same project and be READY or REDACTED.",
             ),
             Field("count", "integer", "Number of records to replay."),
+        ),
+    ),
+    "StepPreview": Message(
+        "StepPreview",
+        "What one step of a curation does to the records of a preview.",
+        (
+            Field("name", "string", "Name of the step."),
+            Field("record_count", "integer", "Number of records that the step received."),
+            Field("changed_count", "integer", "Number of records whose text the step changes and keeps."),
+            Field(
+                "removed_counts",
+                "integer",
+                "Number of records that the step removes, by reason.",
+                key="string",
+            ),
+            Field("changes", "StepPreviewChange", "Up to ten records that it changes.", repeated=True),
+            Field("seconds", "number", "Computing time in seconds."),
+        ),
+    ),
+    "StepPreviewChange": Message(
+        "StepPreviewChange",
+        "One record before and after the step.",
+        (
+            Field("source_path", "string", "Position of the item in its source: a line, a path or an ID."),
+            Field(
+                "before",
+                "string",
+                "Part of the text that differs, with up to 60 characters before it, at most 500 characters.",
+            ),
+            Field("after", "string", "The same part after the step."),
+        ),
+    ),
+    "StepReport": Message(
+        "StepReport",
+        "What one step of a curation did.",
+        (
+            Field("name", "string", "Name of the step."),
+            Field("record_count", "integer", "Number of records that the step received."),
+            Field("changed_count", "integer", "Number of records whose text the step changed and kept."),
+            Field(
+                "removed_counts",
+                "integer",
+                "Number of records that the step removed, by reason.",
+                key="string",
+            ),
+            Field("changed_examples", "string", "IDs of up to ten records that it changed.", repeated=True),
+            Field("removed_examples", "string", "IDs of up to ten records that it removed.", repeated=True),
+            Field("seconds", "number", "Computing time in seconds, summed over all processes."),
         ),
     ),
     "Suite": Message(
