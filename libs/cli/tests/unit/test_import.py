@@ -138,6 +138,45 @@ def test_a_text_file_is_imported_by_paragraphs(api, tmp_path):
     assert (body["format"], body["sampleBy"]) == ("FORMAT_TEXT", "SAMPLE_BY_PARAGRAPH")
 
 
+def test_a_preview_shows_what_each_step_of_curation_does(api, table):
+    change = {"sourcePath": "line-2", "before": "１２３", "after": "123"}
+    steps = [
+        {"name": "normalize", "recordCount": "9", "changedCount": "1", "changes": [change]},
+        {"name": "c4", "recordCount": "9", "removedCounts": {"C4_FEW_SENTENCES": "4"}},
+    ]
+    api.answers["POST", "projects/c/sources:preview"] = {**PREVIEW, "steps": steps}
+    done = run(
+        "import",
+        str(table),
+        "--preview",
+        "--step",
+        "normalize",
+        "--step",
+        "c4:min_sentences=3;end_punctuation=false",
+    )
+    assert done.exit_code == 0
+    assert "Step normalize: 9 records, 1 changed, removed: none." in done.output
+    assert "  - １２３\n  + 123\n" in done.output
+    assert "Step c4: 9 records, 0 changed, removed: 4 C4_FEW_SENTENCES." in done.output
+    [request] = [each for each in api.requests if each.url.path.endswith(":preview")]
+    assert request.url.params.get_list("steps") == ["normalize", "c4:min_sentences=3;end_punctuation=false"]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--preview", "--step", "gopher"), "is not one of the steps"),
+        (("--preview", "--step", "c4:x"), "is not PARAMETER=VALUE"),
+        (("--step", "c4"), "goes with --preview"),
+    ],
+)
+def test_a_step_that_is_not_valid_is_refused_before_the_upload(api, table, options, sentence):
+    done = run("import", str(table), *options)
+    assert done.exit_code == 2
+    assert sentence in " ".join(done.output.replace("│", " ").split())
+    assert api.sent() == []
+
+
 def test_a_preview_imports_nothing(api, table):
     assert run("import", str(table), "--preview").exit_code == 0
     assert [name for _, name, *_ in api.sent()] == ["projects/c/sources:preview"]

@@ -1,5 +1,6 @@
 """Domain to protobuf and back; entrypoints and adapters use it, nothing else does."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -18,7 +19,7 @@ from ratoon.ingestion.v1 import (
 from ratoon.operations.job_machine import Cancelled, Failed
 from ratoon.runtime.timestamps import timestamp
 from ratoon.service.events import record_of
-from ratoon.tasks.curation import Step
+from ratoon.tasks.curation import BadStep, Step, parsed_steps
 from ratoon_ingestion.application.commands import (
     CreateDataset,
     CreateErasure,
@@ -267,8 +268,16 @@ def preview_source(request: ingestion_service_pb2.PreviewSourceRequest) -> Previ
         encoding=source.encoding,
         sample_by=_sampled(source),
         record_count=request.record_count,
-        curation=_config(request.curation) if request.HasField("curation") else None,
+        curation=_previewed(request.steps),
     )
+
+
+def _previewed(steps: Sequence[str]) -> CurationConfig | None:
+    """Return the curation with these steps; None for none."""
+    try:
+        return CurationConfig(steps=parsed_steps(steps)) if steps else None
+    except BadStep as error:
+        raise BadCuration(str(error)) from None
 
 
 def _format(source: source_pb2.Source) -> Format:

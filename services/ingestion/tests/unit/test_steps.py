@@ -3,7 +3,17 @@
 import pyarrow as pa
 import pytest
 
-from ratoon.tasks.curation import DEFAULT_STEPS, STEPS, BadStep, Step, check_steps, complete, settings_of
+from ratoon.tasks.curation import (
+    DEFAULT_STEPS,
+    PRESETS,
+    STEPS,
+    BadStep,
+    Step,
+    check_steps,
+    complete,
+    parsed_steps,
+    settings_of,
+)
 from ratoon.tasks.kind import Record, Role, Turn
 from ratoon.tasks.records import from_json, to_json
 from ratoon_ingestion.domain.curation import CurationConfig
@@ -239,3 +249,17 @@ def test_steps_are_listed_once():
         check_steps((Step("c4"), Step("c4")))
     check_steps((Step("acme.x", {"a": "1"}), Step("acme.x", {"a": "2"})))
     assert settings_of(Step("word_list", {"block": "a,b"})) == {"block": ("a", "b"), "min_matches": 1}
+
+
+def test_steps_of_a_request_are_read_with_their_parameters():
+    texts = ("preset:name=zh", "word_list:block=赌博, casino;min_matches=2", "acme.x")
+    assert parsed_steps(texts) == (
+        *PRESETS["zh"],
+        Step("word_list", {"block": "赌博, casino", "min_matches": "2"}),
+        Step("acme.x"),
+    )
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_is_valid(name):
+    check_steps(PRESETS[name])

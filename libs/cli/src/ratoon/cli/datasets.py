@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from functools import partial
 from itertools import islice
@@ -27,11 +27,13 @@ from ratoon.client.local_data import (
     with_format,
 )
 from ratoon.client.records import find_records, lineage_of
+from ratoon.tasks.curation import BadStep, parsed_steps
 from ratoon.tasks.labels import match_label
 
 _LABELS = 12
 _RATED: dict[object, str] = {True: "good", False: "bad", None: "answer"}
 _TEXT = 100
+_CHANGES = 3
 _COLUMN_PROBLEMS = ("COLUMN_MISSING", "COLUMN_TWICE")
 
 Version = Annotated[str, name_argument(help="Version id (v1) or name as tables print it.")]
@@ -122,12 +124,25 @@ def import_source(
         ),
     ] = "",
     id: Annotated[str, typer.Option(help="Id of the new source.", show_default="generated")] = "",
+    step: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Step of curation to preview: NAME or NAME:PARAMETER=VALUE;PARAMETER=VALUE (repeatable).",
+            show_default="none",
+        ),
+    ] = None,
     only_preview: Annotated[
         bool, typer.Option("--preview", help="Show the preview and exit without importing.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")] = False,
 ) -> None:
     """Show a preview of your data, then import the data as a source for pipeline runs."""
+    if step and not only_preview:
+        raise typer.BadParameter(
+            "--step goes with --preview; the steps of a version are those of its project."
+        )
+    steps = step or []
+    _check_steps(steps)
     chosen = session(context)
     project = chosen.client.projects.get(chosen.parent())
     named = {
@@ -153,7 +168,7 @@ def import_source(
         attributes=attribute or [],
         sample_by=sample_by.value if sample_by else "",
     )
-    result = _preview_of(chosen, upload)
+    result = _preview_of(chosen, upload, steps)
     if only_preview:
         _show_preview(result, chosen.output)
         raise typer.Exit(1 if result.get("problem") else 0)
@@ -369,10 +384,18 @@ def erase_records(
     say("Models trained on these records are unchanged. List them with `ratoon datasets lineage RECORD`.")
 
 
-def _preview_of(chosen: Session, upload: Upload) -> JSON:
+def _check_steps(steps: Sequence[str]) -> None:
+    """Raise typer.BadParameter if a step of an option is not valid."""
+    try:
+        parsed_steps(steps)
+    except BadStep as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _preview_of(chosen: Session, upload: Upload, steps: Sequence[str]) -> JSON:
     """Return the preview. If no preview is possible, print the reason and return an empty object."""
     try:
-        return as_json(preview(chosen.client, chosen.parent(), upload))
+        return as_json(preview(chosen.client, chosen.parent(), upload, steps=steps))
     except APIStatusError as error:
         if error.reason != "PREVIEW_FAILED":
             raise
@@ -396,6 +419,8 @@ def _show_preview(result: JSON, output: Output) -> None:
         show(result, output)
         return
     _print_preview(result)
+    for line in step_lines(result):
+        say(line)
     if result.get("problem"):
         say_error(result["problem"])
 
@@ -430,6 +455,19 @@ def preview_lines(result: JSON) -> Iterator[str]:
         label = f"[{row['label']}] " if row.get("label") else ""
         yield f"  {label}{_one_line(row['text'])}"
         yield from _answers(row.get("example", {}))
+
+
+def step_lines(result: JSON) -> Iterator[str]:
+    """Yield what each step of curation does: counts, and up to three texts before and after it."""
+    for step in result.get("steps", []):
+        removed = ", ".join(f"{count} {reason}" for reason, count in step.get("removedCounts", {}).items())
+        yield (
+            f"Step {step['name']}: {int(step.get('recordCount', 0)):,} records, {step.get('changedCount', 0)} changed, "
+            f"removed: {removed or 'none'}."
+        )
+        for change in step.get("changes", [])[:_CHANGES]:
+            yield f"  - {_one_line(change.get('before', ''))}"
+            yield f"  + {_one_line(change.get('after', ''))}"
 
 
 def _kinds(result: JSON) -> Iterator[str]:

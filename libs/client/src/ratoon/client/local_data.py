@@ -114,9 +114,14 @@ def upload_data(
     )
 
 
-def preview(client: Ratoon, parent: str, upload: Upload, records: int = 5) -> "SourcePreview":
-    """Return a preview of uploaded data: format, columns, character encoding, first records, labels, rejections."""
-    return client.sources.preview(parent, **upload.fields(), record_count=records)
+def preview(
+    client: Ratoon, parent: str, upload: Upload, records: int = 5, steps: Sequence[str] = ()
+) -> "SourcePreview":
+    """Return a preview of uploaded data: format, columns, character encoding, first records, labels, rejections.
+
+    The records are those after the given steps of curation (`NAME` or `NAME:PARAMETER=VALUE;…`).
+    """
+    return client.sources.preview(parent, **upload.fields(), record_count=records, steps=list(steps) or None)
 
 
 def with_format(upload: Upload, format: str) -> Upload:

@@ -4,7 +4,7 @@ A step is stored as its name and its parameters as text. `ingestion` runs it; `f
 written. A step of another package has a dot in its name, such as `acme.signatures`; its own code checks its parameters.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,6 +56,21 @@ def settings_of(step: Step) -> dict[str, Any]:
     if missing := [name for name, value in values.items() if value is None]:
         raise BadStep(f"Set {missing[0]} of the step {step.name}.")
     return values
+
+
+def parsed_steps(texts: Iterable[str]) -> tuple[Step, ...]:
+    """Return the steps, and those of presets, that `NAME:PARAMETER=VALUE;…` name; BadStep if one is not valid."""
+    steps = with_presets(tuple(map(_parsed, texts)))
+    check_steps(steps)
+    return steps
+
+
+def _parsed(text: str) -> Step:
+    name, _, params = text.partition(":")
+    pairs = [pair.partition("=") for pair in params.split(";") if pair.strip()]
+    if bad := [key for key, equals, _ in pairs if not equals]:
+        raise BadStep(f"{bad[0][:50]!r} of the step {name[:50]} is not PARAMETER=VALUE.")
+    return Step(name.strip(), {key.strip(): value.strip() for key, _, value in pairs})
 
 
 def with_presets(steps: Sequence[Step]) -> tuple[Step, ...]:

@@ -1227,7 +1227,7 @@ class SourcesResource:
         encoding: str | None = None,
         sample_by: SourceSampleBy | None = None,
         record_count: int | None = None,
-        curation: Curation | None = None,
+        steps: Sequence[str] | None = None,
         timeout: float | None = None,
     ) -> SourcePreview:
         """Read the beginning of an uploaded blob as a source.
@@ -1251,7 +1251,8 @@ class SourcesResource:
                 `gb18030` or `windows-1252`. Empty: detected. A byte order mark in the data takes precedence.
             sample_by: For a text file: the part that is one record. Default: a line.
             record_count: Maximum number of records to return, 1 to 50. Default: 5.
-            curation: Settings and steps of the curation. Default: those of a dataset version without any.
+            steps: Steps of the curation, as `NAME` or `NAME:PARAMETER=VALUE;PARAMETER=VALUE`, or
+                `preset:name=NAME`; see `Curation.steps`. Default: the default steps.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
         return self._transport.call(
@@ -1259,7 +1260,7 @@ class SourcesResource:
             Call(
                 "POST",
                 expand("/v1/{parent=projects/*}/sources:preview", parent=parent),
-                query=present({"recordCount": record_count, "curation": curation}),
+                query=present({"recordCount": record_count, "steps": steps}),
                 body=present(
                     {
                         "displayName": display_name,
@@ -1478,7 +1479,7 @@ class AsyncSourcesResource:
         encoding: str | None = None,
         sample_by: SourceSampleBy | None = None,
         record_count: int | None = None,
-        curation: Curation | None = None,
+        steps: Sequence[str] | None = None,
         timeout: float | None = None,
     ) -> SourcePreview:
         """Read the beginning of an uploaded blob as a source.
@@ -1502,7 +1503,8 @@ class AsyncSourcesResource:
                 `gb18030` or `windows-1252`. Empty: detected. A byte order mark in the data takes precedence.
             sample_by: For a text file: the part that is one record. Default: a line.
             record_count: Maximum number of records to return, 1 to 50. Default: 5.
-            curation: Settings and steps of the curation. Default: those of a dataset version without any.
+            steps: Steps of the curation, as `NAME` or `NAME:PARAMETER=VALUE;PARAMETER=VALUE`, or
+                `preset:name=NAME`; see `Curation.steps`. Default: the default steps.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
         return await self._transport.call(
@@ -1510,7 +1512,7 @@ class AsyncSourcesResource:
             Call(
                 "POST",
                 expand("/v1/{parent=projects/*}/sources:preview", parent=parent),
-                query=present({"recordCount": record_count, "curation": curation}),
+                query=present({"recordCount": record_count, "steps": steps}),
                 body=present(
                     {
                         "displayName": display_name,

@@ -162,67 +162,6 @@ class Source(Message):
     """For a text file: the part that is one record. Default: a line."""
 
 
-class CurationStep(Message):
-    """One step of a curation."""
-
-    name: str = ""
-    """Name of the step: one of `personal_data`, `language`, `length`, `garbage` (without parameters;
-    their settings are those of the curation), `normalize`, `gopher_quality`, `gopher_repetition`,
-    `c4`, `fineweb`, `url_blocklist`, `word_list`, `license`, or the name of a step of an installed
-    package, which contains a dot.
-    """
-
-    params: dict[str, str] = {}
-    """Parameters of the step by name, as texts."""
-
-
-class Curation(Message):
-    """Settings of the conversion of raw items into records."""
-
-    min_chars: int | None = None
-    """Minimum length of a record in characters.
-
-    Shorter records are dropped unless they are labelled or prompts. Negative values are refused. Default:
-    50.
-    """
-
-    languages: list[str] = []
-    """Languages to keep, as ISO 639 codes such as `en`. Default: all."""
-
-    near_duplicate_threshold: float | None = None
-    """Jaccard similarity of 5-word shingles from which two records are near duplicates; only one of them
-    is kept.
-
-    From 0.3 to 1. 0 keeps all records and only marks their clusters. Default: 0.8.
-    """
-
-    keep_exact_duplicates: bool = False
-    """Keep records with identical curated text. Default: false."""
-
-    masks: list[str] = []
-    """Personal data to mask: `email`, `phone`, `card`, `ip`, `url`; `none` masks nothing.
-
-    Default: the first four.
-    """
-
-    max_replaced_share: float | None = None
-    """Share of records with characters that could not be decoded from which the version fails, from 0 to
-    1.
-
-    Default: 0.05.
-    """
-
-    keep_code: bool = False
-    """Keep files of code, settings and program packages in text archives. Default: false."""
-
-    steps: list[CurationStep] = []
-    """Steps to run, in this order, between decoding and the search for duplicates.
-
-    The steps `personal_data`, `language`, `length` and `garbage` always run: those that are not listed
-    follow in this order. Default: these four.
-    """
-
-
 class ExampleMessage(Message):
     """One message of a conversation."""
 
@@ -490,6 +429,67 @@ class DatasetVersionState(OpenEnum):
     """Records were erased.
 
     The remaining records can be read, but nothing new can be created from the version.
+    """
+
+
+class CurationStep(Message):
+    """One step of a curation."""
+
+    name: str = ""
+    """Name of the step: one of `personal_data`, `language`, `length`, `garbage` (without parameters;
+    their settings are those of the curation), `normalize`, `gopher_quality`, `gopher_repetition`,
+    `c4`, `fineweb`, `url_blocklist`, `word_list`, `license`, or the name of a step of an installed
+    package, which contains a dot.
+    """
+
+    params: dict[str, str] = {}
+    """Parameters of the step by name, as texts."""
+
+
+class Curation(Message):
+    """Settings of the conversion of raw items into records."""
+
+    min_chars: int | None = None
+    """Minimum length of a record in characters.
+
+    Shorter records are dropped unless they are labelled or prompts. Negative values are refused. Default:
+    50.
+    """
+
+    languages: list[str] = []
+    """Languages to keep, as ISO 639 codes such as `en`. Default: all."""
+
+    near_duplicate_threshold: float | None = None
+    """Jaccard similarity of 5-word shingles from which two records are near duplicates; only one of them
+    is kept.
+
+    From 0.3 to 1. 0 keeps all records and only marks their clusters. Default: 0.8.
+    """
+
+    keep_exact_duplicates: bool = False
+    """Keep records with identical curated text. Default: false."""
+
+    masks: list[str] = []
+    """Personal data to mask: `email`, `phone`, `card`, `ip`, `url`; `none` masks nothing.
+
+    Default: the first four.
+    """
+
+    max_replaced_share: float | None = None
+    """Share of records with characters that could not be decoded from which the version fails, from 0 to
+    1.
+
+    Default: 0.05.
+    """
+
+    keep_code: bool = False
+    """Keep files of code, settings and program packages in text archives. Default: false."""
+
+    steps: list[CurationStep] = []
+    """Steps to run, in this order, between decoding and the search for duplicates.
+
+    The steps `personal_data`, `language`, `length` and `garbage` always run: those that are not listed
+    follow in this order. Default: these four.
     """
 
 

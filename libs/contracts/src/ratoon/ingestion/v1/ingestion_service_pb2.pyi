@@ -234,7 +234,7 @@ class PreviewSourceRequest(_message.Message):
     PARENT_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     RECORD_COUNT_FIELD_NUMBER: _builtins.int
-    CURATION_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """Resource name of the project: `projects/{project}`."""
     record_count: _builtins.int
@@ -246,8 +246,10 @@ class PreviewSourceRequest(_message.Message):
         """
 
     @_builtins.property
-    def curation(self) -> _dataset_pb2.Curation:
-        """Settings and steps of the curation. Default: those of a dataset version without any."""
+    def steps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Steps of the curation, as `NAME` or `NAME:PARAMETER=VALUE;PARAMETER=VALUE`, or `preset:name=NAME`; see
+        `Curation.steps`. Default: the default steps.
+        """
 
     def __init__(
         self,
@@ -255,11 +257,11 @@ class PreviewSourceRequest(_message.Message):
         parent: _builtins.str = ...,
         source: _source_pb2.Source | None = ...,
         record_count: _builtins.int = ...,
-        curation: _dataset_pb2.Curation | None = ...,
+        steps: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["curation", b"curation", "source", b"source"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["curation", b"curation", "parent", b"parent", "record_count", b"record_count", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "record_count", b"record_count", "source", b"source", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -20,7 +20,7 @@ WORD = r"[\p{L}\p{M}\p{N}_]+(?:['’.\-/][\p{L}\p{M}\p{N}_]+)*|\.{2,}|-{2,}|[^\s
 _DENSE = r"[\x{0e00}-\x{0eff}\x{1000}-\x{109f}\x{1780}-\x{17ff}\x{2e80}-\x{9fff}\x{f900}-\x{faff}\x{20000}-\x{3ffff}]"
 _STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 _SENTENCE_END = r"[\p{Sentence_Terminal}][\"'”’»)\]]*(?:\s|$)|[。！？]|[^\s]$"
-_TERMINAL = r"[\p{Sentence_Terminal}\p{Terminal_Punctuation}--[,:;،؛、，：；]][\"'”’]?$|[\"'”’]$"
+_TERMINAL = r"\p{Sentence_Terminal}$"
 _CITATION = r"\[\d*\]|\[edit\]|\[citation needed\]"
 _POLICIES = (
     "terms of use",
