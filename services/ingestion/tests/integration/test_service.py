@@ -15,6 +15,7 @@ from ratoon.operations import warm
 from ratoon.process.errors import FailedPrecondition, InvalidArgument, NotFound
 from ratoon.security.identity import Role
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon.tasks.curation import DEFAULT_STEPS
 from ratoon.testkit.postgresql import Databases
 from ratoon.testkit.services import State, running
 from ratoon_ingestion.settings import Settings
@@ -117,6 +118,22 @@ def test_a_version_is_curated_and_its_books_balance(version):
         ("exact_duplicate", "EXACT_DUPLICATE", 5),
     }
     assert profile["labels"] == {"ham": 90, "spam": 30}
+
+
+def test_a_version_with_steps_reports_what_each_of_them_did(rpc, store):
+    steps = [
+        dataset_pb2.CurationStep(name="normalize", params={"form": "NFC"}),
+        dataset_pb2.CurationStep(name="license", params={"allow": "none that there is"}),
+    ]
+    source = add_source(rpc, store, rows(20))
+    failed = curate(rpc, source, steps=steps)
+    assert failed.failure.reason == "NO_RECORDS"
+    assert "20 LICENSE_NOT_ALLOWED in license" in failed.failure.message
+    last = curate(rpc, source, steps=steps[:1])
+    version = rpc.GetDatasetVersion(pb.GetDatasetVersionRequest(name=last.name))
+    assert version.curation.steps == steps[:1]
+    assert [report.name for report in version.step_reports] == ["normalize", *DEFAULT_STEPS]
+    assert {report.record_count for report in version.step_reports} == {20}
 
 
 def test_records_come_page_by_page_in_record_id_order_with_their_text(rpc, version):
