@@ -33,13 +33,13 @@ def test_other_steps_run_in_the_order_of_the_list():
         step("normalize", form="NFC"),
         step("language", keep="en"),
         step("near_duplicates", threshold="0.7"),
-        step("acme.signatures", most="3"),
+        step("acme.signatures", max_lines="3"),
         step("personal_data"),
     )
     listed = (
         Step("normalize", {"form": "NFC"}),
         Step("language"),
-        Step("acme.signatures", {"most": "3"}),
+        Step("acme.signatures", {"max_lines": "3"}),
         Step("personal_data"),
     )
     assert curation_of(steps) == Curation(languages=("en",), near_duplicate_threshold=0.7, steps=listed)

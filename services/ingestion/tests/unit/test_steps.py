@@ -160,7 +160,7 @@ def test_lists():
     ]
 
 
-def test_each_text_of_a_conversation_is_changed_and_all_of_them_are_judged():
+def test_each_text_of_a_conversation_is_changed_and_filters_read_all_of_them():
     record = Record((Turn(Role.USER, "Ｗｈｙ?"),), ("Ｂｅｃａｕｓｅ of the casino.",))
     rows = batch("Ｗｈｙ?", example=[to_json(record)], source_label=[record.answers[0]])
     accepted = run_step(Step("normalize"), rows).accepted

@@ -148,14 +148,14 @@ def _changed_rows(
 
 
 def _pieces(record: Record) -> Iterator[str]:
-    found: list[str] = []
+    texts: list[str] = []
 
     def collect(text: str) -> str:
-        found.append(text)
+        texts.append(text)
         return text
 
     changed(record, collect)
-    yield from found
+    yield from texts
 
 
 def _isolated(function: Apply, view: pa.RecordBatch) -> tuple[StepResult, dict[int, str]]:

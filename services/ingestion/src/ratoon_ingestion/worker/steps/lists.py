@@ -33,11 +33,11 @@ def url_blocklist(batch: pa.RecordBatch, block: Sequence[str]) -> StepResult:
 
 def word_list(batch: pa.RecordBatch, block: Sequence[str], min_matches: int) -> StepResult:
     """Remove texts with blocked words, whatever their case; words of scripts without spaces are found in others."""
-    text, found = series(batch), pl.zeros(batch.num_rows, pl.UInt32, eager=True)
+    text, matches = series(batch), pl.zeros(batch.num_rows, pl.UInt32, eager=True)
     for start in range(0, len(block), _WORDS_A_PATTERN):
         pattern = "|".join(map(_pattern, block[start : start + _WORDS_A_PATTERN]))
-        found = found + text.str.count_matches(f"(?i)(?:{pattern})")
-    removed = ["BLOCKED_WORD" if count >= min_matches else None for count in found.to_list()]
+        matches = matches + text.str.count_matches(f"(?i)(?:{pattern})")
+    removed = ["BLOCKED_WORD" if count >= min_matches else None for count in matches.to_list()]
     return StepResult(removed=pa.array(removed, pa.string()))
 
 

@@ -160,12 +160,12 @@ def c4(
         lines = lines.filter(line.str.contains(r"[.?!\"'。？！”’…]$") & ~line.str.ends_with("..."))
     lines = lines.with_columns(lower=line.str.to_lowercase())
     lower = pl.col("lower")
-    kept = ~lower.str.contains("javascript", literal=True) & ~lower.str.contains_any(list(_POLICIES))
+    is_content = ~lower.str.contains("javascript", literal=True) & ~lower.str.contains_any(list(_POLICIES))
     texts = lines.group_by("row", maintain_order=True).agg(
         filler=lower.str.contains("lorem ipsum", literal=True).any(),
         code=line.str.contains("{", literal=True).any(),
-        kept=line.filter(kept).str.join("\n"),
-        sentences=line.filter(kept).str.count_matches(_SENTENCE_END).sum(),
+        content=line.filter(is_content).str.join("\n"),
+        sentences=line.filter(is_content).str.count_matches(_SENTENCE_END).sum(),
     )
     rows = frame.join(texts, on="row", how="left", maintain_order="left")
     removed = _removed(
@@ -176,7 +176,7 @@ def c4(
             ("C4_FEW_SENTENCES", pl.col("sentences").fill_null(0) < min_sentences),
         ),
     )
-    return StepResult(array(rows["kept"].str.strip_chars()), removed.removed)
+    return StepResult(array(rows["content"].str.strip_chars()), removed.removed)
 
 
 def fineweb(

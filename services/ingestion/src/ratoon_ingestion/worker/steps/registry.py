@@ -50,12 +50,14 @@ def function_of(step: Step) -> Callable[[pa.RecordBatch], StepResult]:
 
 @cache
 def _external(name: str) -> StepFunction:
-    found = tuple(entry_points(group=ENTRY_POINTS, name=name))
-    if len(found) != 1:
-        problem = "no installed package provides it" if not found else "several installed packages provide it"
+    providers = tuple(entry_points(group=ENTRY_POINTS, name=name))
+    if len(providers) != 1:
+        problem = (
+            "no installed package provides it" if not providers else "several installed packages provide it"
+        )
         raise StepNotInstalled(
             f"The step {name!r} cannot run: {problem}. Install its package in the environment of the ingestion "
             f"workers (entry point group `{ENTRY_POINTS}`), or remove the step from the curation."
         )
-    function: StepFunction = found[0].load()
+    function: StepFunction = providers[0].load()
     return function
