@@ -110,6 +110,7 @@ def gopher_repetition(
     rows = _with_duplicates(rows, lines, "line")
     words = _Words(_words(frame), frame.height)
     chars = np.maximum(rows["chars"].to_numpy(), 1)
+    decided = rows["dense"].to_numpy().copy()
     each, rules = pl.col, []
     for size in (2, 3, 4):
         rows = rows.with_columns(pl.Series(f"top_{size}", words.top(size) / chars))
@@ -118,7 +119,10 @@ def gopher_repetition(
         )
     for size in range(5, 11):
         limit = gram_shares[f"max_duplicate_{size}_gram_share"]
-        rows = rows.with_columns(pl.Series(f"repeated_{size}", words.repeated(size, limit * chars) / chars))
+        limits = np.where(decided, np.inf, limit * chars)
+        share = words.repeated(size, limits) / chars
+        decided |= share > limit
+        rows = rows.with_columns(pl.Series(f"repeated_{size}", share))
         rules.append((f"GOPHER_DUPLICATE_{size}_GRAMS", each(f"repeated_{size}") > limit))
     return _removed(
         rows,
@@ -274,9 +278,9 @@ class _Words:
         result = np.zeros(self.texts, np.int64)
         frame = pl.DataFrame({"text": self.text[starts], "gram": grams, "start": starts})
         top = (
-            frame.group_by("text", "gram")
-            .agg(count=pl.len(), start=pl.col("start").min())
-            .filter(pl.col("count") > 1)
+            frame.filter(pl.col("gram").is_duplicated())
+            .group_by("gram")
+            .agg(count=pl.len(), start=pl.col("start").min(), text=pl.col("text").first())
             .sort("count", "start", descending=[True, False])
             .group_by("text", maintain_order=True)
             .first()
@@ -289,8 +293,7 @@ class _Words:
     def repeated(self, size: int, limits: npt.NDArray[np.float64]) -> Counts:
         """Return the characters of each text in sequences that occurred before; 0 where they are within the limit."""
         grams, starts = self._grams(size)
-        frame = pl.DataFrame({"text": self.text[starts], "gram": grams})
-        again = starts[~frame.select(pl.struct("text", "gram").is_first_distinct()).to_series().to_numpy()]
+        again = starts[~pl.Series(grams).is_first_distinct().to_numpy()]
         cover = np.zeros(len(self.hashes) + 1, np.int64)
         np.add.at(cover, again, 1)
         np.add.at(cover, again + size, -1)
@@ -317,7 +320,7 @@ class _Words:
         return chars
 
     def _grams(self, size: int) -> tuple[npt.NDArray[np.uint64], Counts]:
-        """Return the hashes of all sequences within one text, and where they start."""
+        """Return the hashes of all sequences within one text, different for each text, and where they start."""
         count = max(len(self.hashes) - size + 1, 0)
         grams = np.zeros(count, np.uint64)
         with np.errstate(over="ignore"):
@@ -326,4 +329,6 @@ class _Words:
             grams ^= grams >> np.uint64(31)
             grams *= np.uint64(0xBF58476D1CE4E5B9)
         starts = np.flatnonzero(self.text[:count] == self.text[size - 1 : size - 1 + count])
-        return grams[starts], starts
+        with np.errstate(over="ignore"):
+            of_text = self.text[starts].astype(np.uint64) * np.uint64(0xD6E8FEB86659FD93)
+        return grams[starts] ^ of_text, starts
