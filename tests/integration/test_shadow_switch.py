@@ -41,7 +41,7 @@ from ratoon_serving.bootstrap import assemble
 ROOT = Path(__file__).parents[2]
 MODEL, DEPLOYMENT = "projects/p/models/p", "projects/p/deployments/p"
 REQUEST = {"model": "p", "messages": [{"role": "user", "content": "a subject"}], "max_tokens": 2}
-MIN_PAIRS, PATIENCE_S = 20, 120
+MIN_PAIRS, TIMEOUT_S = 20, 120
 SHADOW = ShadowAnalysis(share=1, min_pairs=MIN_PAIRS, max_wait_seconds=3600, metric="exact_match")
 
 
@@ -135,9 +135,9 @@ def test_corrections_of_what_callers_get_decide_on_the_version_that_they_do_not_
         pb.CreateDeploymentRequest(parent="projects/p", deployment_id="p", deployment=deployment)
     )
     first = installation.roll_out("v1.0")
-    until(lambda: installation.rollout(first.name).state == Rollout.STATE_SUCCEEDED, PATIENCE_S)
+    until(lambda: installation.rollout(first.name).state == Rollout.STATE_SUCCEEDED, TIMEOUT_S)
     rollout = installation.roll_out("v1.1", shadow=SHADOW)
-    until(lambda: installation.is_waiting(rollout.name), PATIENCE_S)
+    until(lambda: installation.is_waiting(rollout.name), TIMEOUT_S)
     texts = []
     while installation.is_waiting(rollout.name):
         user = f"user {len(texts)}"
@@ -149,7 +149,7 @@ def test_corrections_of_what_callers_get_decide_on_the_version_that_they_do_not_
         time.sleep(0.1)
     assert all("v1.0" in text for text in texts[:MIN_PAIRS]), "callers get the version in production alone"
     until(
-        lambda: installation.rollout(rollout.name).state == Rollout.State.Value(f"STATE_{ending}"), PATIENCE_S
+        lambda: installation.rollout(rollout.name).state == Rollout.State.Value(f"STATE_{ending}"), TIMEOUT_S
     )
     ended = installation.rollout(rollout.name)
     result = ended.shadow_comparison.by_metric

@@ -533,11 +533,11 @@ class FeedbackResource:
         end_time: datetime | None = None,
         timeout: float | None = None,
     ) -> ExportFeedbackResponse:
-        """Store what users said about answers as a JSONL blob of records: rewritten and confirmed answers,
-        preferences, and answers with a thumb.
+        """Store what users said about answers as a JSONL blob of records.
 
-        A source is created from it, for a dataset version. Feedback that may not be used for the purpose is
-        left out. A purpose or a form that does not exist is refused (`BAD_FEEDBACK`).
+        These are rewritten and confirmed answers, preferences, and answers with a thumb. A source is created
+        from it, for a dataset version. Feedback that may not be used for the purpose is left out. A purpose
+        or a form that does not exist is refused (`BAD_FEEDBACK`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
@@ -733,11 +733,11 @@ class AsyncFeedbackResource:
         end_time: datetime | None = None,
         timeout: float | None = None,
     ) -> ExportFeedbackResponse:
-        """Store what users said about answers as a JSONL blob of records: rewritten and confirmed answers,
-        preferences, and answers with a thumb.
+        """Store what users said about answers as a JSONL blob of records.
 
-        A source is created from it, for a dataset version. Feedback that may not be used for the purpose is
-        left out. A purpose or a form that does not exist is refused (`BAD_FEEDBACK`).
+        These are rewritten and confirmed answers, preferences, and answers with a thumb. A source is created
+        from it, for a dataset version. Feedback that may not be used for the purpose is left out. A purpose
+        or a form that does not exist is refused (`BAD_FEEDBACK`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.

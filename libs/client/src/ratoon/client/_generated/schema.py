@@ -1532,7 +1532,7 @@ METHODS: tuple[Method, ...] = (
         http="POST",
         path="/v1/{parent=projects/*}/feedback:export",
         role="engineer",
-        comment="Store what users said about answers as a JSONL blob of records: rewritten and confirmed answers, preferences, and answers with a thumb. A source is created from it, for a dataset version. Feedback that may not be used for the purpose is left out. A purpose or a form that does not exist is refused (`BAD_FEEDBACK`).",
+        comment="Store what users said about answers as a JSONL blob of records. These are rewritten and confirmed answers, preferences, and answers with a thumb. A source is created from it, for a dataset version. Feedback that may not be used for the purpose is left out. A purpose or a form that does not exist is refused (`BAD_FEEDBACK`).",
         arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
         fields=(
             Field("forms", "ExportFeedbackRequestForm", "Forms to export. Empty: all.", repeated=True),

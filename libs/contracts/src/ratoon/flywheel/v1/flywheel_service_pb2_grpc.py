@@ -388,9 +388,9 @@ class FlywheelServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ExportFeedback(self, request, context):
-        """Store what users said about answers as a JSONL blob of records: rewritten and confirmed answers, preferences, and
-        answers with a thumb. A source is created from it, for a dataset version. Feedback that may not be used for the
-        purpose is left out. A purpose or a form that does not exist is refused (`BAD_FEEDBACK`).
+        """Store what users said about answers as a JSONL blob of records. These are rewritten and confirmed answers,
+        preferences, and answers with a thumb. A source is created from it, for a dataset version. Feedback that may not be
+        used for the purpose is left out. A purpose or a form that does not exist is refused (`BAD_FEEDBACK`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

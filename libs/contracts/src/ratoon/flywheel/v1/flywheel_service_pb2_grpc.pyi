@@ -124,9 +124,9 @@ class FlywheelServiceStub:
     refused (`BAD_FEEDBACK`).
     """
     ExportFeedback: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.ExportFeedbackRequest, _flywheel_service_pb2.ExportFeedbackResponse]
-    """Store what users said about answers as a JSONL blob of records: rewritten and confirmed answers, preferences, and
-    answers with a thumb. A source is created from it, for a dataset version. Feedback that may not be used for the
-    purpose is left out. A purpose or a form that does not exist is refused (`BAD_FEEDBACK`).
+    """Store what users said about answers as a JSONL blob of records. These are rewritten and confirmed answers,
+    preferences, and answers with a thumb. A source is created from it, for a dataset version. Feedback that may not be
+    used for the purpose is left out. A purpose or a form that does not exist is refused (`BAD_FEEDBACK`).
     """
     CreateTrafficSegment: _grpc.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreateTrafficSegmentRequest, _signal_pb2.TrafficSegment]
     """Register a closed segment of captured traffic. Called by gateways. Its answers are counted before the call returns.
@@ -233,9 +233,9 @@ class FlywheelServiceAsyncStub(FlywheelServiceStub):
     refused (`BAD_FEEDBACK`).
     """
     ExportFeedback: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.ExportFeedbackRequest, _flywheel_service_pb2.ExportFeedbackResponse]  # type: ignore[assignment]
-    """Store what users said about answers as a JSONL blob of records: rewritten and confirmed answers, preferences, and
-    answers with a thumb. A source is created from it, for a dataset version. Feedback that may not be used for the
-    purpose is left out. A purpose or a form that does not exist is refused (`BAD_FEEDBACK`).
+    """Store what users said about answers as a JSONL blob of records. These are rewritten and confirmed answers,
+    preferences, and answers with a thumb. A source is created from it, for a dataset version. Feedback that may not be
+    used for the purpose is left out. A purpose or a form that does not exist is refused (`BAD_FEEDBACK`).
     """
     CreateTrafficSegment: _aio.UnaryUnaryMultiCallable[_flywheel_service_pb2.CreateTrafficSegmentRequest, _signal_pb2.TrafficSegment]  # type: ignore[assignment]
     """Register a closed segment of captured traffic. Called by gateways. Its answers are counted before the call returns.
@@ -489,9 +489,9 @@ class FlywheelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flywheel_service_pb2.ExportFeedbackRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_flywheel_service_pb2.ExportFeedbackResponse, _abc.Awaitable[_flywheel_service_pb2.ExportFeedbackResponse]]:
-        """Store what users said about answers as a JSONL blob of records: rewritten and confirmed answers, preferences, and
-        answers with a thumb. A source is created from it, for a dataset version. Feedback that may not be used for the
-        purpose is left out. A purpose or a form that does not exist is refused (`BAD_FEEDBACK`).
+        """Store what users said about answers as a JSONL blob of records. These are rewritten and confirmed answers,
+        preferences, and answers with a thumb. A source is created from it, for a dataset version. Feedback that may not be
+        used for the purpose is left out. A purpose or a form that does not exist is refused (`BAD_FEEDBACK`).
         """
 
     @_abc_1.abstractmethod

@@ -345,9 +345,9 @@ class Project(_message.Message):
         MAX_VALUE_FIELD_NUMBER: _builtins.int
         MAX_LOSS_FIELD_NUMBER: _builtins.int
         metric: _builtins.str
-        """Name of the metric. It is a metric of the kind of task, or one of a suite of the project: `suite:ID.metric` is the
-        mean over the tests of a suite, `suite:ID/TEST.metric` one test; these take no `max_loss`. Each metric has at most
-        one gate.
+        """Name of the metric. It is a metric of the kind of task, or one of a suite of the project: `suite:ID.metric` is
+        the mean over the tests of a suite, `suite:ID/TEST.metric` one test; these take no `max_loss`. Each metric has at
+        most one gate.
         """
         min_value: _builtins.float
         """Smallest accepted value. Not set: no bound."""
