@@ -1984,6 +1984,7 @@ class ProjectsResource:
         tuning: ProjectTuningDefaults | Omit = omit,
         shadow: ShadowAnalysis | Omit = omit,
         group_attribute: str | Omit = omit,
+        suites: Sequence[str] | Omit = omit,
         etag: str | Omit = omit,
         allow_label_removal: bool | None = None,
         timeout: float | None = None,
@@ -2027,6 +2028,9 @@ class ProjectsResource:
             group_attribute: Name of the attribute of records whose values stay in one part of a split, for
                 tasks whose records are split by group (`generate`). A record without it is a group of its
                 own. At most 64 characters. Default: `conversation`.
+            suites: Suites that evaluation applies to each new version in addition to the test parts of its
+                data, at most 20: resource names (`projects/{project}/suites/{suite}`) or their last segments.
+                A suite must exist and fit the task when it is named (`NOT_FOUND`, `BAD_PROJECT`).
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
                 refused.
             allow_label_removal: Allow the removal of labels with which a version in production answers.
@@ -2064,6 +2068,7 @@ class ProjectsResource:
                         "tuning": tuning,
                         "shadow": shadow,
                         "groupAttribute": group_attribute,
+                        "suites": suites,
                         "etag": etag,
                     }
                 ),
@@ -2278,6 +2283,7 @@ class AsyncProjectsResource:
         tuning: ProjectTuningDefaults | Omit = omit,
         shadow: ShadowAnalysis | Omit = omit,
         group_attribute: str | Omit = omit,
+        suites: Sequence[str] | Omit = omit,
         etag: str | Omit = omit,
         allow_label_removal: bool | None = None,
         timeout: float | None = None,
@@ -2321,6 +2327,9 @@ class AsyncProjectsResource:
             group_attribute: Name of the attribute of records whose values stay in one part of a split, for
                 tasks whose records are split by group (`generate`). A record without it is a group of its
                 own. At most 64 characters. Default: `conversation`.
+            suites: Suites that evaluation applies to each new version in addition to the test parts of its
+                data, at most 20: resource names (`projects/{project}/suites/{suite}`) or their last segments.
+                A suite must exist and fit the task when it is named (`NOT_FOUND`, `BAD_PROJECT`).
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
                 refused.
             allow_label_removal: Allow the removal of labels with which a version in production answers.
@@ -2358,6 +2367,7 @@ class AsyncProjectsResource:
                         "tuning": tuning,
                         "shadow": shadow,
                         "groupAttribute": group_attribute,
+                        "suites": suites,
                         "etag": etag,
                     }
                 ),

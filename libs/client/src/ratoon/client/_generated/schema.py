@@ -3010,6 +3010,12 @@ METHODS: tuple[Method, ...] = (
                 "Name of the attribute of records whose values stay in one part of a split, for tasks whose records are split by group (`generate`). A record without it is a group of its own. At most 64 characters. Default: `conversation`.",
             ),
             Field(
+                "suites",
+                "string",
+                "Suites that evaluation applies to each new version in addition to the test parts of its data, at most 20: resource names (`projects/{project}/suites/{suite}`) or their last segments. A suite must exist and fit the task when it is named (`NOT_FOUND`, `BAD_PROJECT`).",
+                repeated=True,
+            ),
+            Field(
                 "etag",
                 "string",
                 "Version tag of the changeable fields. Send it with an update or a delete: a stale value is refused.",
