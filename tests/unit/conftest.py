@@ -7,8 +7,14 @@ from prometheus_client import CollectorRegistry
 
 from ratoon.runtime.telemetry import OperationMetrics, RpcMetrics
 from ratoon.service import metrics
-from ratoon_flywheel.adapters.metrics import SET_ASIDE
-from ratoon_gateway.adapters.metrics import GatewayMetrics, segment_metrics, token_counter
+from ratoon_flywheel.adapters.metrics import EVENTS, SET_ASIDE
+from ratoon_gateway.adapters.metrics import (
+    GatewayMetrics,
+    segment_metrics,
+    shadow_counter,
+    token_counter,
+    webhook_counter,
+)
 from ratoon_gateway.domain.traffic import Traffic
 from ratoon_gateway.entrypoints.watched import EdgeMetrics
 from ratoon_serving.adapters.metrics import ENGINES
@@ -18,11 +24,13 @@ from ratoon_serving.adapters.metrics import ENGINES
 def known_metrics() -> frozenset[str]:
     """Every metric by the name that a query uses."""
     registry = CollectorRegistry()
-    for make in (RpcMetrics, OperationMetrics, EdgeMetrics, token_counter):
+    for make in (RpcMetrics, OperationMetrics, EdgeMetrics, token_counter, shadow_counter, webhook_counter):
         make(registry)
     registry.register(GatewayMetrics(Traffic(None), lambda: 0, lambda: 0, lambda: 0))
     segment_metrics(registry, Path())
     families = [each for each in vars(metrics).values() if isinstance(each, metrics.Family)]
-    ours = {f"{each.name}_total" if each.counts else each.name for each in [*families, ENGINES, SET_ASIDE]}
+    ours = {
+        f"{each.name}_total" if each.counts else each.name for each in [*families, ENGINES, EVENTS, SET_ASIDE]
+    }
     theirs = {f"{each.name}_total" if each.type == "counter" else each.name for each in registry.collect()}
     return frozenset(ours | theirs)
