@@ -100,7 +100,9 @@ class Curation(_message.Message):
 
     @_builtins.property
     def masks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Personal data to mask: `email`, `phone`, `card`, `ip`, `url`; `none` masks nothing. Default: the first four."""
+        """Personal data to mask: `email`, `phone`, `card`, `ip`, `url`, `iban`, `national_id`, `passport`; `none` masks
+        nothing. Default: the first four.
+        """
 
     @_builtins.property
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___CurationStep]:
@@ -168,9 +170,10 @@ class CurationStep(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     PARAMS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Name of the step: one of `personal_data`, `language`, `length`, `garbage` (without parameters; their settings are
-    those of the curation), `normalize`, `gopher_quality`, `gopher_repetition`, `c4`, `fineweb`, `url_blocklist`,
-    `word_list`, `license`, or the name of a step of an installed package, which contains a dot.
+    """Name of the step: one of `language`, `length`, `garbage` (without parameters; their settings are those of the
+    curation), `personal_data` (without parameters, it masks the `masks` of the curation), `fix_text`, `normalize`,
+    `simplify_chinese`, `html_boilerplate`, `gopher_quality`, `gopher_repetition`, `c4`, `fineweb`, `url_blocklist`,
+    `word_list`, `license`, `decontamination`, or the name of a step of an installed package, which contains a dot.
     """
     @_builtins.property
     def params(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -216,6 +219,26 @@ class StepReport(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class CountsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     RECORD_COUNT_FIELD_NUMBER: _builtins.int
     CHANGED_COUNT_FIELD_NUMBER: _builtins.int
@@ -223,6 +246,7 @@ class StepReport(_message.Message):
     CHANGED_EXAMPLES_FIELD_NUMBER: _builtins.int
     REMOVED_EXAMPLES_FIELD_NUMBER: _builtins.int
     SECONDS_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the step."""
     record_count: _builtins.int
@@ -243,6 +267,13 @@ class StepReport(_message.Message):
     def removed_examples(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """IDs of up to ten records that it removed."""
 
+    @_builtins.property
+    def counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """What the step counted besides, by name. `personal_data`: texts that look like personal data of this kind but fail
+        its check, such as `card`. `decontamination`: records that hold text of this benchmark or of `test_parts`; with the
+        suffix `.unchecked`, items of it that are too short to be searched.
+        """
+
     def __init__(
         self,
         *,
@@ -253,10 +284,11 @@ class StepReport(_message.Message):
         changed_examples: _abc.Iterable[_builtins.str] | None = ...,
         removed_examples: _abc.Iterable[_builtins.str] | None = ...,
         seconds: _builtins.float = ...,
+        counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_count", b"changed_count", "changed_examples", b"changed_examples", "name", b"name", "record_count", b"record_count", "removed_counts", b"removed_counts", "removed_examples", b"removed_examples", "seconds", b"seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_count", b"changed_count", "changed_examples", b"changed_examples", "counts", b"counts", "name", b"name", "record_count", b"record_count", "removed_counts", b"removed_counts", "removed_examples", b"removed_examples", "seconds", b"seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

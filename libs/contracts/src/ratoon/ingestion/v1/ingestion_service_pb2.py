@@ -25,13 +25,16 @@ _sym_db = _symbol_database.Default()
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from ratoon.common.v1 import options_pb2 as ratoon_dot_common_dot_v1_dot_options__pb2
+from ratoon.ingestion.v1 import crawl_pb2 as ratoon_dot_ingestion_dot_v1_dot_crawl__pb2
+from ratoon.ingestion.v1 import connection_pb2 as ratoon_dot_ingestion_dot_v1_dot_connection__pb2
 from ratoon.ingestion.v1 import dataset_pb2 as ratoon_dot_ingestion_dot_v1_dot_dataset__pb2
 from ratoon.ingestion.v1 import erasure_pb2 as ratoon_dot_ingestion_dot_v1_dot_erasure__pb2
 from ratoon.ingestion.v1 import source_pb2 as ratoon_dot_ingestion_dot_v1_dot_source__pb2
 from ratoon.ingestion.v1 import split_pb2 as ratoon_dot_ingestion_dot_v1_dot_split__pb2
+from ratoon.ingestion.v1 import stream_pb2 as ratoon_dot_ingestion_dot_v1_dot_stream__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+ratoon/ingestion/v1/ingestion_service.proto\x12\x13ratoon.ingestion.v1\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1eratoon/common/v1/options.proto\x1a!ratoon/ingestion/v1/dataset.proto\x1a!ratoon/ingestion/v1/erasure.proto\x1a ratoon/ingestion/v1/source.proto\x1a\x1fratoon/ingestion/v1/split.proto\"y\n\x13\x43reateSourceRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tsource_id\x18\x02 \x01(\t\x12+\n\x06source\x18\x03 \x01(\x0b\x32\x1b.ratoon.ingestion.v1.Source\x12\x12\n\nrequest_id\x18\x04 \x01(\t\" \n\x10GetSourceRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"]\n\x12ListSourcesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"\\\n\x13ListSourcesResponse\x12,\n\x07sources\x18\x01 \x03(\x0b\x32\x1b.ratoon.ingestion.v1.Source\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"s\n\x13UpdateSourceRequest\x12+\n\x06source\x18\x01 \x01(\x0b\x32\x1b.ratoon.ingestion.v1.Source\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"1\n\x13\x44\x65leteSourceRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\x16\n\x14\x44\x65leteSourceResponse\"x\n\x14PreviewSourceRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12+\n\x06source\x18\x02 \x01(\x0b\x32\x1b.ratoon.ingestion.v1.Source\x12\x14\n\x0crecord_count\x18\x03 \x01(\x05\x12\r\n\x05steps\x18\x04 \x03(\t\"}\n\x14\x43reateDatasetRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x12\n\ndataset_id\x18\x02 \x01(\t\x12-\n\x07\x64\x61taset\x18\x03 \x01(\x0b\x32\x1c.ratoon.ingestion.v1.Dataset\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"!\n\x11GetDatasetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"^\n\x13ListDatasetsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"_\n\x14ListDatasetsResponse\x12.\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\x1c.ratoon.ingestion.v1.Dataset\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x93\x01\n\x1b\x43reateDatasetVersionRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x12\n\nversion_id\x18\x02 \x01(\t\x12<\n\x0f\x64\x61taset_version\x18\x03 \x01(\x0b\x32#.ratoon.ingestion.v1.DatasetVersion\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"(\n\x18GetDatasetVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"e\n\x1aListDatasetVersionsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"u\n\x1bListDatasetVersionsResponse\x12=\n\x10\x64\x61taset_versions\x18\x01 \x03(\x0b\x32#.ratoon.ingestion.v1.DatasetVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"<\n\x1aWatchDatasetVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"+\n\x1b\x43\x61ncelDatasetVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\";\n\x14\x44\x65leteDatasetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\"\x17\n\x15\x44\x65leteDatasetResponse\"B\n\x1b\x44\x65leteDatasetVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\"\x1e\n\x1c\x44\x65leteDatasetVersionResponse\"K\n\x12ListRecordsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\\\n\x13ListRecordsResponse\x12,\n\x07records\x18\x01 \x03(\x0b\x32\x1b.ratoon.ingestion.v1.Record\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\x10GetRecordRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\trecord_id\x18\x02 \x01(\t\"N\n\x15ListRejectionsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"h\n\x16ListRejectionsResponse\x12\x35\n\nrejections\x18\x01 \x03(\x0b\x32!.ratoon.ingestion.v1.RejectedItem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"<\n\x17GetRecordLineageRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\trecord_id\x18\x02 \x01(\t\"\xd4\x01\n\rRecordLineage\x12\x11\n\trecord_id\x18\x01 \x01(\t\x12\x18\n\x10\x64\x61taset_versions\x18\x02 \x03(\t\x12@\n\nplacements\x18\x03 \x03(\x0b\x32,.ratoon.ingestion.v1.RecordLineage.Placement\x12\x0f\n\x07\x65rasure\x18\x04 \x01(\t\x1a\x43\n\tPlacement\x12\r\n\x05split\x18\x01 \x01(\t\x12\'\n\x04part\x18\x02 \x01(\x0e\x32\x19.ratoon.ingestion.v1.Part\"u\n\x12\x43reateSplitRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x10\n\x08split_id\x18\x02 \x01(\t\x12)\n\x05split\x18\x03 \x01(\x0b\x32\x1a.ratoon.ingestion.v1.Split\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\x1f\n\x0fGetSplitRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\\\n\x11ListSplitsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"Y\n\x12ListSplitsResponse\x12*\n\x06splits\x18\x01 \x03(\x0b\x32\x1a.ratoon.ingestion.v1.Split\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"3\n\x11WatchSplitRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\"\n\x12\x43\x61ncelSplitRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"9\n\x12\x44\x65leteSplitRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\"\x15\n\x13\x44\x65leteSplitResponse\"j\n\x10OpenSplitRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\'\n\x04part\x18\x02 \x01(\x0e\x32\x19.ratoon.ingestion.v1.Part\x12\x0e\n\x06reader\x18\x03 \x01(\t\x12\x0f\n\x07purpose\x18\x04 \x01(\t\"W\n\x11OpenSplitResponse\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x32\n\x07reading\x18\x02 \x01(\x0b\x32!.ratoon.ingestion.v1.SplitReading\"c\n\x18ListSplitReadingsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"i\n\x19ListSplitReadingsResponse\x12\x33\n\x08readings\x18\x01 \x03(\x0b\x32!.ratoon.ingestion.v1.SplitReading\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"}\n\x14\x43reateErasureRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x12\n\nerasure_id\x18\x02 \x01(\t\x12-\n\x07\x65rasure\x18\x03 \x01(\x0b\x32\x1c.ratoon.ingestion.v1.Erasure\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"!\n\x11GetErasureRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"^\n\x13ListErasuresRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"_\n\x14ListErasuresResponse\x12.\n\x08\x65rasures\x18\x01 \x03(\x0b\x32\x1c.ratoon.ingestion.v1.Erasure\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\x13WatchErasureRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x32\xda\'\n\x10IngestionService\x12\x8a\x01\n\x0c\x43reateSource\x12(.ratoon.ingestion.v1.CreateSourceRequest\x1a\x1b.ratoon.ingestion.v1.Source\"3\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02)\"\x1f/v1/{parent=projects/*}/sources:\x06source\x12|\n\tGetSource\x12%.ratoon.ingestion.v1.GetSourceRequest\x1a\x1b.ratoon.ingestion.v1.Source\"+\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02!\x12\x1f/v1/{name=projects/*/sources/*}\x12\x8d\x01\n\x0bListSources\x12\'.ratoon.ingestion.v1.ListSourcesRequest\x1a(.ratoon.ingestion.v1.ListSourcesResponse\"+\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02!\x12\x1f/v1/{parent=projects/*}/sources\x12\xf1\x01\n\x0cUpdateSource\x12(.ratoon.ingestion.v1.UpdateSourceRequest\x1a\x1b.ratoon.ingestion.v1.Source\"\x99\x01\x88\xb5\x18\x05\xa2\xb5\x18\x0c\x64isplay_name\xa2\xb5\x18\x07license\xa2\xb5\x18\x10labels_by_folder\xa2\xb5\x18\tcolumns.*\xa2\xb5\x18\x08\x65ncoding\xa2\xb5\x18\x06\x66ormat\xa2\xb5\x18\tsample_by\x82\xd3\xe4\x93\x02\x30\x32&/v1/{source.name=projects/*/sources/*}:\x06source\x12\x90\x01\n\x0c\x44\x65leteSource\x12(.ratoon.ingestion.v1.DeleteSourceRequest\x1a).ratoon.ingestion.v1.DeleteSourceResponse\"+\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02!*\x1f/v1/{name=projects/*/sources/*}\x12\x9b\x01\n\rPreviewSource\x12).ratoon.ingestion.v1.PreviewSourceRequest\x1a\".ratoon.ingestion.v1.SourcePreview\";\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x31\"\'/v1/{parent=projects/*}/sources:preview:\x06source\x12\x8f\x01\n\rCreateDataset\x12).ratoon.ingestion.v1.CreateDatasetRequest\x1a\x1c.ratoon.ingestion.v1.Dataset\"5\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02+\" /v1/{parent=projects/*}/datasets:\x07\x64\x61taset\x12\x80\x01\n\nGetDataset\x12&.ratoon.ingestion.v1.GetDatasetRequest\x1a\x1c.ratoon.ingestion.v1.Dataset\",\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\"\x12 /v1/{name=projects/*/datasets/*}\x12\x91\x01\n\x0cListDatasets\x12(.ratoon.ingestion.v1.ListDatasetsRequest\x1a).ratoon.ingestion.v1.ListDatasetsResponse\",\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\"\x12 /v1/{parent=projects/*}/datasets\x12\xb7\x01\n\x14\x43reateDatasetVersion\x12\x30.ratoon.ingestion.v1.CreateDatasetVersionRequest\x1a#.ratoon.ingestion.v1.DatasetVersion\"H\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02>\"+/v1/{parent=projects/*/datasets/*}/versions:\x0f\x64\x61taset_version\x12\xa0\x01\n\x11GetDatasetVersion\x12-.ratoon.ingestion.v1.GetDatasetVersionRequest\x1a#.ratoon.ingestion.v1.DatasetVersion\"7\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02-\x12+/v1/{name=projects/*/datasets/*/versions/*}\x12\xb1\x01\n\x13ListDatasetVersions\x12/.ratoon.ingestion.v1.ListDatasetVersionsRequest\x1a\x30.ratoon.ingestion.v1.ListDatasetVersionsResponse\"7\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02-\x12+/v1/{parent=projects/*/datasets/*}/versions\x12\xac\x01\n\x13WatchDatasetVersion\x12/.ratoon.ingestion.v1.WatchDatasetVersionRequest\x1a#.ratoon.ingestion.v1.DatasetVersion\"=\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x33\x12\x31/v1/{name=projects/*/datasets/*/versions/*}:watch0\x01\x12\xb0\x01\n\x14\x43\x61ncelDatasetVersion\x12\x30.ratoon.ingestion.v1.CancelDatasetVersionRequest\x1a#.ratoon.ingestion.v1.DatasetVersion\"A\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x37\"2/v1/{name=projects/*/datasets/*/versions/*}:cancel:\x01*\x12\x94\x01\n\rDeleteDataset\x12).ratoon.ingestion.v1.DeleteDatasetRequest\x1a*.ratoon.ingestion.v1.DeleteDatasetResponse\",\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\"* /v1/{name=projects/*/datasets/*}\x12\xb4\x01\n\x14\x44\x65leteDatasetVersion\x12\x30.ratoon.ingestion.v1.DeleteDatasetVersionRequest\x1a\x31.ratoon.ingestion.v1.DeleteDatasetVersionResponse\"7\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02-*+/v1/{name=projects/*/datasets/*/versions/*}\x12\xa3\x01\n\x0bListRecords\x12\'.ratoon.ingestion.v1.ListRecordsRequest\x1a(.ratoon.ingestion.v1.ListRecordsResponse\"A\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x37\x12\x35/v1/{parent=projects/*/datasets/*/versions/*}/records\x12\x9e\x01\n\tGetRecord\x12%.ratoon.ingestion.v1.GetRecordRequest\x1a\x1b.ratoon.ingestion.v1.Record\"M\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x43\x12\x41/v1/{parent=projects/*/datasets/*/versions/*}/records/{record_id}\x12\xaf\x01\n\x0eListRejections\x12*.ratoon.ingestion.v1.ListRejectionsRequest\x1a+.ratoon.ingestion.v1.ListRejectionsResponse\"D\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02:\x12\x38/v1/{parent=projects/*/datasets/*/versions/*}/rejections\x12\xa5\x01\n\x10GetRecordLineage\x12,.ratoon.ingestion.v1.GetRecordLineageRequest\x1a\".ratoon.ingestion.v1.RecordLineage\"?\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x35\x12\x33/v1/{parent=projects/*}/records/{record_id}:lineage\x12\x90\x01\n\x0b\x43reateSplit\x12\'.ratoon.ingestion.v1.CreateSplitRequest\x1a\x1a.ratoon.ingestion.v1.Split\"<\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x32\")/v1/{parent=projects/*/datasets/*}/splits:\x05split\x12\x83\x01\n\x08GetSplit\x12$.ratoon.ingestion.v1.GetSplitRequest\x1a\x1a.ratoon.ingestion.v1.Split\"5\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02+\x12)/v1/{name=projects/*/datasets/*/splits/*}\x12\x94\x01\n\nListSplits\x12&.ratoon.ingestion.v1.ListSplitsRequest\x1a\'.ratoon.ingestion.v1.ListSplitsResponse\"5\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02+\x12)/v1/{parent=projects/*/datasets/*}/splits\x12\x8f\x01\n\nWatchSplit\x12&.ratoon.ingestion.v1.WatchSplitRequest\x1a\x1a.ratoon.ingestion.v1.Split\";\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x31\x12//v1/{name=projects/*/datasets/*/splits/*}:watch0\x01\x12\x93\x01\n\x0b\x43\x61ncelSplit\x12\'.ratoon.ingestion.v1.CancelSplitRequest\x1a\x1a.ratoon.ingestion.v1.Split\"?\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x35\"0/v1/{name=projects/*/datasets/*/splits/*}:cancel:\x01*\x12\x97\x01\n\x0b\x44\x65leteSplit\x12\'.ratoon.ingestion.v1.DeleteSplitRequest\x1a(.ratoon.ingestion.v1.DeleteSplitResponse\"5\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02+*)/v1/{name=projects/*/datasets/*/splits/*}\x12\x99\x01\n\tOpenSplit\x12%.ratoon.ingestion.v1.OpenSplitRequest\x1a&.ratoon.ingestion.v1.OpenSplitResponse\"=\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x33\"./v1/{name=projects/*/datasets/*/splits/*}:open:\x01*\x12\xb4\x01\n\x11ListSplitReadings\x12-.ratoon.ingestion.v1.ListSplitReadingsRequest\x1a..ratoon.ingestion.v1.ListSplitReadingsResponse\"@\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x36\x12\x34/v1/{parent=projects/*/datasets/*/splits/*}/readings\x12\x8f\x01\n\rCreateErasure\x12).ratoon.ingestion.v1.CreateErasureRequest\x1a\x1c.ratoon.ingestion.v1.Erasure\"5\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02+\" /v1/{parent=projects/*}/erasures:\x07\x65rasure\x12\x80\x01\n\nGetErasure\x12&.ratoon.ingestion.v1.GetErasureRequest\x1a\x1c.ratoon.ingestion.v1.Erasure\",\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\"\x12 /v1/{name=projects/*/erasures/*}\x12\x91\x01\n\x0cListErasures\x12(.ratoon.ingestion.v1.ListErasuresRequest\x1a).ratoon.ingestion.v1.ListErasuresResponse\",\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\"\x12 /v1/{parent=projects/*}/erasures\x12\x8c\x01\n\x0cWatchErasure\x12(.ratoon.ingestion.v1.WatchErasureRequest\x1a\x1c.ratoon.ingestion.v1.Erasure\"2\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02(\x12&/v1/{name=projects/*/erasures/*}:watch0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+ratoon/ingestion/v1/ingestion_service.proto\x12\x13ratoon.ingestion.v1\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1eratoon/common/v1/options.proto\x1a\x1fratoon/ingestion/v1/crawl.proto\x1a$ratoon/ingestion/v1/connection.proto\x1a!ratoon/ingestion/v1/dataset.proto\x1a!ratoon/ingestion/v1/erasure.proto\x1a ratoon/ingestion/v1/source.proto\x1a\x1fratoon/ingestion/v1/split.proto\x1a ratoon/ingestion/v1/stream.proto\"y\n\x13\x43reateSourceRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tsource_id\x18\x02 \x01(\t\x12+\n\x06source\x18\x03 \x01(\x0b\x32\x1b.ratoon.ingestion.v1.Source\x12\x12\n\nrequest_id\x18\x04 \x01(\t\" \n\x10GetSourceRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"]\n\x12ListSourcesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"\\\n\x13ListSourcesResponse\x12,\n\x07sources\x18\x01 \x03(\x0b\x32\x1b.ratoon.ingestion.v1.Source\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"s\n\x13UpdateSourceRequest\x12+\n\x06source\x18\x01 \x01(\x0b\x32\x1b.ratoon.ingestion.v1.Source\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"1\n\x13\x44\x65leteSourceRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\x16\n\x14\x44\x65leteSourceResponse\"x\n\x14PreviewSourceRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12+\n\x06source\x18\x02 \x01(\x0b\x32\x1b.ratoon.ingestion.v1.Source\x12\x14\n\x0crecord_count\x18\x03 \x01(\x05\x12\r\n\x05steps\x18\x04 \x03(\t\"\x89\x01\n\x17\x43reateConnectionRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x15\n\rconnection_id\x18\x02 \x01(\t\x12\x33\n\nconnection\x18\x03 \x01(\x0b\x32\x1f.ratoon.ingestion.v1.Connection\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"$\n\x14GetConnectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"a\n\x16ListConnectionsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"h\n\x17ListConnectionsResponse\x12\x34\n\x0b\x63onnections\x18\x01 \x03(\x0b\x32\x1f.ratoon.ingestion.v1.Connection\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x7f\n\x17UpdateConnectionRequest\x12\x33\n\nconnection\x18\x01 \x01(\x0b\x32\x1f.ratoon.ingestion.v1.Connection\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"5\n\x17\x44\x65leteConnectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\x1a\n\x18\x44\x65leteConnectionResponse\"%\n\x15ReadConnectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"}\n\x14\x43reateDatasetRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x12\n\ndataset_id\x18\x02 \x01(\t\x12-\n\x07\x64\x61taset\x18\x03 \x01(\x0b\x32\x1c.ratoon.ingestion.v1.Dataset\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"!\n\x11GetDatasetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"^\n\x13ListDatasetsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"_\n\x14ListDatasetsResponse\x12.\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\x1c.ratoon.ingestion.v1.Dataset\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x93\x01\n\x1b\x43reateDatasetVersionRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x12\n\nversion_id\x18\x02 \x01(\t\x12<\n\x0f\x64\x61taset_version\x18\x03 \x01(\x0b\x32#.ratoon.ingestion.v1.DatasetVersion\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"(\n\x18GetDatasetVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"e\n\x1aListDatasetVersionsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"u\n\x1bListDatasetVersionsResponse\x12=\n\x10\x64\x61taset_versions\x18\x01 \x03(\x0b\x32#.ratoon.ingestion.v1.DatasetVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"<\n\x1aWatchDatasetVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"+\n\x1b\x43\x61ncelDatasetVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\";\n\x14\x44\x65leteDatasetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\"\x17\n\x15\x44\x65leteDatasetResponse\"B\n\x1b\x44\x65leteDatasetVersionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\"\x1e\n\x1c\x44\x65leteDatasetVersionResponse\"K\n\x12ListRecordsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\\\n\x13ListRecordsResponse\x12,\n\x07records\x18\x01 \x03(\x0b\x32\x1b.ratoon.ingestion.v1.Record\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\x10GetRecordRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\trecord_id\x18\x02 \x01(\t\"N\n\x15ListRejectionsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"h\n\x16ListRejectionsResponse\x12\x35\n\nrejections\x18\x01 \x03(\x0b\x32!.ratoon.ingestion.v1.RejectedItem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"<\n\x17GetRecordLineageRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\trecord_id\x18\x02 \x01(\t\"\xd4\x01\n\rRecordLineage\x12\x11\n\trecord_id\x18\x01 \x01(\t\x12\x18\n\x10\x64\x61taset_versions\x18\x02 \x03(\t\x12@\n\nplacements\x18\x03 \x03(\x0b\x32,.ratoon.ingestion.v1.RecordLineage.Placement\x12\x0f\n\x07\x65rasure\x18\x04 \x01(\t\x1a\x43\n\tPlacement\x12\r\n\x05split\x18\x01 \x01(\t\x12\'\n\x04part\x18\x02 \x01(\x0e\x32\x19.ratoon.ingestion.v1.Part\"u\n\x12\x43reateSplitRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x10\n\x08split_id\x18\x02 \x01(\t\x12)\n\x05split\x18\x03 \x01(\x0b\x32\x1a.ratoon.ingestion.v1.Split\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\x1f\n\x0fGetSplitRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\\\n\x11ListSplitsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"Y\n\x12ListSplitsResponse\x12*\n\x06splits\x18\x01 \x03(\x0b\x32\x1a.ratoon.ingestion.v1.Split\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"3\n\x11WatchSplitRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\"\n\x12\x43\x61ncelSplitRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"9\n\x12\x44\x65leteSplitRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\"\x15\n\x13\x44\x65leteSplitResponse\"j\n\x10OpenSplitRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\'\n\x04part\x18\x02 \x01(\x0e\x32\x19.ratoon.ingestion.v1.Part\x12\x0e\n\x06reader\x18\x03 \x01(\t\x12\x0f\n\x07purpose\x18\x04 \x01(\t\"W\n\x11OpenSplitResponse\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x32\n\x07reading\x18\x02 \x01(\x0b\x32!.ratoon.ingestion.v1.SplitReading\"c\n\x18ListSplitReadingsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"i\n\x19ListSplitReadingsResponse\x12\x33\n\x08readings\x18\x01 \x03(\x0b\x32!.ratoon.ingestion.v1.SplitReading\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"}\n\x14\x43reateErasureRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x12\n\nerasure_id\x18\x02 \x01(\t\x12-\n\x07\x65rasure\x18\x03 \x01(\x0b\x32\x1c.ratoon.ingestion.v1.Erasure\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"!\n\x11GetErasureRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"^\n\x13ListErasuresRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"_\n\x14ListErasuresResponse\x12.\n\x08\x65rasures\x18\x01 \x03(\x0b\x32\x1c.ratoon.ingestion.v1.Erasure\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\x13WatchErasureRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"y\n\x13\x43reateStreamRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tstream_id\x18\x02 \x01(\t\x12+\n\x06stream\x18\x03 \x01(\x0b\x32\x1b.ratoon.ingestion.v1.Stream\x12\x12\n\nrequest_id\x18\x04 \x01(\t\" \n\x10GetStreamRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"]\n\x12ListStreamsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"\\\n\x13ListStreamsResponse\x12,\n\x07streams\x18\x01 \x03(\x0b\x32\x1b.ratoon.ingestion.v1.Stream\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\":\n\x13\x44\x65leteStreamRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\"\x16\n\x14\x44\x65leteStreamResponse\"Z\n\x14\x41ppendRecordsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x34\n\x07records\x18\x02 \x03(\x0b\x32#.ratoon.ingestion.v1.AppendedRecord\"H\n\x15\x41ppendRecordsResponse\x12\x16\n\x0e\x61ppended_count\x18\x01 \x01(\x05\x12\x17\n\x0f\x64uplicate_count\x18\x02 \x01(\x05\"!\n\x11SealStreamRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"u\n\x12\x43reateCrawlRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x10\n\x08\x63rawl_id\x18\x02 \x01(\t\x12)\n\x05\x63rawl\x18\x03 \x01(\x0b\x32\x1a.ratoon.ingestion.v1.Crawl\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\x1f\n\x0fGetCrawlRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\\\n\x11ListCrawlsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"Y\n\x12ListCrawlsResponse\x12*\n\x06\x63rawls\x18\x01 \x03(\x0b\x32\x1a.ratoon.ingestion.v1.Crawl\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"9\n\x12\x44\x65leteCrawlRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\"\x15\n\x13\x44\x65leteCrawlResponse\"3\n\x11WatchCrawlRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\"\n\x12\x43\x61ncelCrawlRequest\x12\x0c\n\x04name\x18\x01 \x01(\t2\x8f=\n\x10IngestionService\x12\x8a\x01\n\x0c\x43reateSource\x12(.ratoon.ingestion.v1.CreateSourceRequest\x1a\x1b.ratoon.ingestion.v1.Source\"3\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02)\"\x1f/v1/{parent=projects/*}/sources:\x06source\x12|\n\tGetSource\x12%.ratoon.ingestion.v1.GetSourceRequest\x1a\x1b.ratoon.ingestion.v1.Source\"+\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02!\x12\x1f/v1/{name=projects/*/sources/*}\x12\x8d\x01\n\x0bListSources\x12\'.ratoon.ingestion.v1.ListSourcesRequest\x1a(.ratoon.ingestion.v1.ListSourcesResponse\"+\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02!\x12\x1f/v1/{parent=projects/*}/sources\x12\xf1\x01\n\x0cUpdateSource\x12(.ratoon.ingestion.v1.UpdateSourceRequest\x1a\x1b.ratoon.ingestion.v1.Source\"\x99\x01\x88\xb5\x18\x05\xa2\xb5\x18\x0c\x64isplay_name\xa2\xb5\x18\x07license\xa2\xb5\x18\x10labels_by_folder\xa2\xb5\x18\tcolumns.*\xa2\xb5\x18\x08\x65ncoding\xa2\xb5\x18\x06\x66ormat\xa2\xb5\x18\tsample_by\x82\xd3\xe4\x93\x02\x30\x32&/v1/{source.name=projects/*/sources/*}:\x06source\x12\x90\x01\n\x0c\x44\x65leteSource\x12(.ratoon.ingestion.v1.DeleteSourceRequest\x1a).ratoon.ingestion.v1.DeleteSourceResponse\"+\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02!*\x1f/v1/{name=projects/*/sources/*}\x12\x9b\x01\n\rPreviewSource\x12).ratoon.ingestion.v1.PreviewSourceRequest\x1a\".ratoon.ingestion.v1.SourcePreview\";\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x31\"\'/v1/{parent=projects/*}/sources:preview:\x06source\x12\x9e\x01\n\x10\x43reateConnection\x12,.ratoon.ingestion.v1.CreateConnectionRequest\x1a\x1f.ratoon.ingestion.v1.Connection\";\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x31\"#/v1/{parent=projects/*}/connections:\nconnection\x12\x8c\x01\n\rGetConnection\x12).ratoon.ingestion.v1.GetConnectionRequest\x1a\x1f.ratoon.ingestion.v1.Connection\"/\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02%\x12#/v1/{name=projects/*/connections/*}\x12\x9d\x01\n\x0fListConnections\x12+.ratoon.ingestion.v1.ListConnectionsRequest\x1a,.ratoon.ingestion.v1.ListConnectionsResponse\"/\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02%\x12#/v1/{parent=projects/*}/connections\x12\xa0\x02\n\x10UpdateConnection\x12,.ratoon.ingestion.v1.UpdateConnectionRequest\x1a\x1f.ratoon.ingestion.v1.Connection\"\xbc\x01\x88\xb5\x18\x05\xa2\xb5\x18\x0c\x64isplay_name\xa2\xb5\x18\x07pattern\xa2\xb5\x18\x07overlap\xa2\xb5\x18\x07license\xa2\xb5\x18\x07\x63onsent\xa2\xb5\x18\x06\x64omain\xa2\xb5\x18\x08schedule\xa2\xb5\x18\tmax_items\xa2\xb5\x18\tmax_bytes\xa2\xb5\x18\x06paused\x82\xd3\xe4\x93\x02<2./v1/{connection.name=projects/*/connections/*}:\nconnection\x12\xa0\x01\n\x10\x44\x65leteConnection\x12,.ratoon.ingestion.v1.DeleteConnectionRequest\x1a-.ratoon.ingestion.v1.DeleteConnectionResponse\"/\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02%*#/v1/{name=projects/*/connections/*}\x12\x96\x01\n\x0eReadConnection\x12*.ratoon.ingestion.v1.ReadConnectionRequest\x1a\x1f.ratoon.ingestion.v1.Connection\"7\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02-\"(/v1/{name=projects/*/connections/*}:read:\x01*\x12\x8f\x01\n\rCreateDataset\x12).ratoon.ingestion.v1.CreateDatasetRequest\x1a\x1c.ratoon.ingestion.v1.Dataset\"5\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02+\" /v1/{parent=projects/*}/datasets:\x07\x64\x61taset\x12\x80\x01\n\nGetDataset\x12&.ratoon.ingestion.v1.GetDatasetRequest\x1a\x1c.ratoon.ingestion.v1.Dataset\",\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\"\x12 /v1/{name=projects/*/datasets/*}\x12\x91\x01\n\x0cListDatasets\x12(.ratoon.ingestion.v1.ListDatasetsRequest\x1a).ratoon.ingestion.v1.ListDatasetsResponse\",\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\"\x12 /v1/{parent=projects/*}/datasets\x12\xb7\x01\n\x14\x43reateDatasetVersion\x12\x30.ratoon.ingestion.v1.CreateDatasetVersionRequest\x1a#.ratoon.ingestion.v1.DatasetVersion\"H\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02>\"+/v1/{parent=projects/*/datasets/*}/versions:\x0f\x64\x61taset_version\x12\xa0\x01\n\x11GetDatasetVersion\x12-.ratoon.ingestion.v1.GetDatasetVersionRequest\x1a#.ratoon.ingestion.v1.DatasetVersion\"7\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02-\x12+/v1/{name=projects/*/datasets/*/versions/*}\x12\xb1\x01\n\x13ListDatasetVersions\x12/.ratoon.ingestion.v1.ListDatasetVersionsRequest\x1a\x30.ratoon.ingestion.v1.ListDatasetVersionsResponse\"7\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02-\x12+/v1/{parent=projects/*/datasets/*}/versions\x12\xac\x01\n\x13WatchDatasetVersion\x12/.ratoon.ingestion.v1.WatchDatasetVersionRequest\x1a#.ratoon.ingestion.v1.DatasetVersion\"=\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x33\x12\x31/v1/{name=projects/*/datasets/*/versions/*}:watch0\x01\x12\xb0\x01\n\x14\x43\x61ncelDatasetVersion\x12\x30.ratoon.ingestion.v1.CancelDatasetVersionRequest\x1a#.ratoon.ingestion.v1.DatasetVersion\"A\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x37\"2/v1/{name=projects/*/datasets/*/versions/*}:cancel:\x01*\x12\x94\x01\n\rDeleteDataset\x12).ratoon.ingestion.v1.DeleteDatasetRequest\x1a*.ratoon.ingestion.v1.DeleteDatasetResponse\",\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\"* /v1/{name=projects/*/datasets/*}\x12\xb4\x01\n\x14\x44\x65leteDatasetVersion\x12\x30.ratoon.ingestion.v1.DeleteDatasetVersionRequest\x1a\x31.ratoon.ingestion.v1.DeleteDatasetVersionResponse\"7\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02-*+/v1/{name=projects/*/datasets/*/versions/*}\x12\xa3\x01\n\x0bListRecords\x12\'.ratoon.ingestion.v1.ListRecordsRequest\x1a(.ratoon.ingestion.v1.ListRecordsResponse\"A\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x37\x12\x35/v1/{parent=projects/*/datasets/*/versions/*}/records\x12\x9e\x01\n\tGetRecord\x12%.ratoon.ingestion.v1.GetRecordRequest\x1a\x1b.ratoon.ingestion.v1.Record\"M\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x43\x12\x41/v1/{parent=projects/*/datasets/*/versions/*}/records/{record_id}\x12\xaf\x01\n\x0eListRejections\x12*.ratoon.ingestion.v1.ListRejectionsRequest\x1a+.ratoon.ingestion.v1.ListRejectionsResponse\"D\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02:\x12\x38/v1/{parent=projects/*/datasets/*/versions/*}/rejections\x12\xa5\x01\n\x10GetRecordLineage\x12,.ratoon.ingestion.v1.GetRecordLineageRequest\x1a\".ratoon.ingestion.v1.RecordLineage\"?\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x35\x12\x33/v1/{parent=projects/*}/records/{record_id}:lineage\x12\x90\x01\n\x0b\x43reateSplit\x12\'.ratoon.ingestion.v1.CreateSplitRequest\x1a\x1a.ratoon.ingestion.v1.Split\"<\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x32\")/v1/{parent=projects/*/datasets/*}/splits:\x05split\x12\x83\x01\n\x08GetSplit\x12$.ratoon.ingestion.v1.GetSplitRequest\x1a\x1a.ratoon.ingestion.v1.Split\"5\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02+\x12)/v1/{name=projects/*/datasets/*/splits/*}\x12\x94\x01\n\nListSplits\x12&.ratoon.ingestion.v1.ListSplitsRequest\x1a\'.ratoon.ingestion.v1.ListSplitsResponse\"5\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02+\x12)/v1/{parent=projects/*/datasets/*}/splits\x12\x8f\x01\n\nWatchSplit\x12&.ratoon.ingestion.v1.WatchSplitRequest\x1a\x1a.ratoon.ingestion.v1.Split\";\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x31\x12//v1/{name=projects/*/datasets/*/splits/*}:watch0\x01\x12\x93\x01\n\x0b\x43\x61ncelSplit\x12\'.ratoon.ingestion.v1.CancelSplitRequest\x1a\x1a.ratoon.ingestion.v1.Split\"?\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x35\"0/v1/{name=projects/*/datasets/*/splits/*}:cancel:\x01*\x12\x97\x01\n\x0b\x44\x65leteSplit\x12\'.ratoon.ingestion.v1.DeleteSplitRequest\x1a(.ratoon.ingestion.v1.DeleteSplitResponse\"5\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02+*)/v1/{name=projects/*/datasets/*/splits/*}\x12\x99\x01\n\tOpenSplit\x12%.ratoon.ingestion.v1.OpenSplitRequest\x1a&.ratoon.ingestion.v1.OpenSplitResponse\"=\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\x33\"./v1/{name=projects/*/datasets/*/splits/*}:open:\x01*\x12\xb4\x01\n\x11ListSplitReadings\x12-.ratoon.ingestion.v1.ListSplitReadingsRequest\x1a..ratoon.ingestion.v1.ListSplitReadingsResponse\"@\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\x36\x12\x34/v1/{parent=projects/*/datasets/*/splits/*}/readings\x12\x8f\x01\n\rCreateErasure\x12).ratoon.ingestion.v1.CreateErasureRequest\x1a\x1c.ratoon.ingestion.v1.Erasure\"5\x88\xb5\x18\x06\x82\xd3\xe4\x93\x02+\" /v1/{parent=projects/*}/erasures:\x07\x65rasure\x12\x80\x01\n\nGetErasure\x12&.ratoon.ingestion.v1.GetErasureRequest\x1a\x1c.ratoon.ingestion.v1.Erasure\",\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\"\x12 /v1/{name=projects/*/erasures/*}\x12\x91\x01\n\x0cListErasures\x12(.ratoon.ingestion.v1.ListErasuresRequest\x1a).ratoon.ingestion.v1.ListErasuresResponse\",\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02\"\x12 /v1/{parent=projects/*}/erasures\x12\x8c\x01\n\x0cWatchErasure\x12(.ratoon.ingestion.v1.WatchErasureRequest\x1a\x1c.ratoon.ingestion.v1.Erasure\"2\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02(\x12&/v1/{name=projects/*/erasures/*}:watch0\x01\x12\x8a\x01\n\x0c\x43reateStream\x12(.ratoon.ingestion.v1.CreateStreamRequest\x1a\x1b.ratoon.ingestion.v1.Stream\"3\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02)\"\x1f/v1/{parent=projects/*}/streams:\x06stream\x12|\n\tGetStream\x12%.ratoon.ingestion.v1.GetStreamRequest\x1a\x1b.ratoon.ingestion.v1.Stream\"+\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02!\x12\x1f/v1/{name=projects/*/streams/*}\x12\x8d\x01\n\x0bListStreams\x12\'.ratoon.ingestion.v1.ListStreamsRequest\x1a(.ratoon.ingestion.v1.ListStreamsResponse\"+\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02!\x12\x1f/v1/{parent=projects/*}/streams\x12\x9d\x01\n\rAppendRecords\x12).ratoon.ingestion.v1.AppendRecordsRequest\x1a*.ratoon.ingestion.v1.AppendRecordsResponse\"5\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02+\"&/v1/{name=projects/*/streams/*}:append:\x01*\x12\x86\x01\n\nSealStream\x12&.ratoon.ingestion.v1.SealStreamRequest\x1a\x1b.ratoon.ingestion.v1.Stream\"3\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02)\"$/v1/{name=projects/*/streams/*}:seal:\x01*\x12\x90\x01\n\x0c\x44\x65leteStream\x12(.ratoon.ingestion.v1.DeleteStreamRequest\x1a).ratoon.ingestion.v1.DeleteStreamResponse\"+\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02!*\x1f/v1/{name=projects/*/streams/*}\x12\x85\x01\n\x0b\x43reateCrawl\x12\'.ratoon.ingestion.v1.CreateCrawlRequest\x1a\x1a.ratoon.ingestion.v1.Crawl\"1\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02\'\"\x1e/v1/{parent=projects/*}/crawls:\x05\x63rawl\x12x\n\x08GetCrawl\x12$.ratoon.ingestion.v1.GetCrawlRequest\x1a\x1a.ratoon.ingestion.v1.Crawl\"*\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{name=projects/*/crawls/*}\x12\x89\x01\n\nListCrawls\x12&.ratoon.ingestion.v1.ListCrawlsRequest\x1a\'.ratoon.ingestion.v1.ListCrawlsResponse\"*\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02 \x12\x1e/v1/{parent=projects/*}/crawls\x12\x84\x01\n\nWatchCrawl\x12&.ratoon.ingestion.v1.WatchCrawlRequest\x1a\x1a.ratoon.ingestion.v1.Crawl\"0\x88\xb5\x18\x03\x82\xd3\xe4\x93\x02&\x12$/v1/{name=projects/*/crawls/*}:watch0\x01\x12\x88\x01\n\x0b\x43\x61ncelCrawl\x12\'.ratoon.ingestion.v1.CancelCrawlRequest\x1a\x1a.ratoon.ingestion.v1.Crawl\"4\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02*\"%/v1/{name=projects/*/crawls/*}:cancel:\x01*\x12\x8c\x01\n\x0b\x44\x65leteCrawl\x12\'.ratoon.ingestion.v1.DeleteCrawlRequest\x1a(.ratoon.ingestion.v1.DeleteCrawlResponse\"*\x88\xb5\x18\x05\x82\xd3\xe4\x93\x02 *\x1e/v1/{name=projects/*/crawls/*}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,6 +53,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INGESTIONSERVICE'].methods_by_name['DeleteSource']._serialized_options = b'\210\265\030\005\202\323\344\223\002!*\037/v1/{name=projects/*/sources/*}'
   _globals['_INGESTIONSERVICE'].methods_by_name['PreviewSource']._loaded_options = None
   _globals['_INGESTIONSERVICE'].methods_by_name['PreviewSource']._serialized_options = b'\210\265\030\005\202\323\344\223\0021\"\'/v1/{parent=projects/*}/sources:preview:\006source'
+  _globals['_INGESTIONSERVICE'].methods_by_name['CreateConnection']._loaded_options = None
+  _globals['_INGESTIONSERVICE'].methods_by_name['CreateConnection']._serialized_options = b'\210\265\030\005\202\323\344\223\0021\"#/v1/{parent=projects/*}/connections:\nconnection'
+  _globals['_INGESTIONSERVICE'].methods_by_name['GetConnection']._loaded_options = None
+  _globals['_INGESTIONSERVICE'].methods_by_name['GetConnection']._serialized_options = b'\210\265\030\003\202\323\344\223\002%\022#/v1/{name=projects/*/connections/*}'
+  _globals['_INGESTIONSERVICE'].methods_by_name['ListConnections']._loaded_options = None
+  _globals['_INGESTIONSERVICE'].methods_by_name['ListConnections']._serialized_options = b'\210\265\030\003\202\323\344\223\002%\022#/v1/{parent=projects/*}/connections'
+  _globals['_INGESTIONSERVICE'].methods_by_name['UpdateConnection']._loaded_options = None
+  _globals['_INGESTIONSERVICE'].methods_by_name['UpdateConnection']._serialized_options = b'\210\265\030\005\242\265\030\014display_name\242\265\030\007pattern\242\265\030\007overlap\242\265\030\007license\242\265\030\007consent\242\265\030\006domain\242\265\030\010schedule\242\265\030\tmax_items\242\265\030\tmax_bytes\242\265\030\006paused\202\323\344\223\002<2./v1/{connection.name=projects/*/connections/*}:\nconnection'
+  _globals['_INGESTIONSERVICE'].methods_by_name['DeleteConnection']._loaded_options = None
+  _globals['_INGESTIONSERVICE'].methods_by_name['DeleteConnection']._serialized_options = b'\210\265\030\005\202\323\344\223\002%*#/v1/{name=projects/*/connections/*}'
+  _globals['_INGESTIONSERVICE'].methods_by_name['ReadConnection']._loaded_options = None
+  _globals['_INGESTIONSERVICE'].methods_by_name['ReadConnection']._serialized_options = b'\210\265\030\005\202\323\344\223\002-\"(/v1/{name=projects/*/connections/*}:read:\001*'
   _globals['_INGESTIONSERVICE'].methods_by_name['CreateDataset']._loaded_options = None
   _globals['_INGESTIONSERVICE'].methods_by_name['CreateDataset']._serialized_options = b'\210\265\030\005\202\323\344\223\002+\" /v1/{parent=projects/*}/datasets:\007dataset'
   _globals['_INGESTIONSERVICE'].methods_by_name['GetDataset']._loaded_options = None
@@ -102,100 +117,174 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INGESTIONSERVICE'].methods_by_name['ListErasures']._serialized_options = b'\210\265\030\003\202\323\344\223\002\"\022 /v1/{parent=projects/*}/erasures'
   _globals['_INGESTIONSERVICE'].methods_by_name['WatchErasure']._loaded_options = None
   _globals['_INGESTIONSERVICE'].methods_by_name['WatchErasure']._serialized_options = b'\210\265\030\003\202\323\344\223\002(\022&/v1/{name=projects/*/erasures/*}:watch'
-  _globals['_CREATESOURCEREQUEST']._serialized_start=301
-  _globals['_CREATESOURCEREQUEST']._serialized_end=422
-  _globals['_GETSOURCEREQUEST']._serialized_start=424
-  _globals['_GETSOURCEREQUEST']._serialized_end=456
-  _globals['_LISTSOURCESREQUEST']._serialized_start=458
-  _globals['_LISTSOURCESREQUEST']._serialized_end=551
-  _globals['_LISTSOURCESRESPONSE']._serialized_start=553
-  _globals['_LISTSOURCESRESPONSE']._serialized_end=645
-  _globals['_UPDATESOURCEREQUEST']._serialized_start=647
-  _globals['_UPDATESOURCEREQUEST']._serialized_end=762
-  _globals['_DELETESOURCEREQUEST']._serialized_start=764
-  _globals['_DELETESOURCEREQUEST']._serialized_end=813
-  _globals['_DELETESOURCERESPONSE']._serialized_start=815
-  _globals['_DELETESOURCERESPONSE']._serialized_end=837
-  _globals['_PREVIEWSOURCEREQUEST']._serialized_start=839
-  _globals['_PREVIEWSOURCEREQUEST']._serialized_end=959
-  _globals['_CREATEDATASETREQUEST']._serialized_start=961
-  _globals['_CREATEDATASETREQUEST']._serialized_end=1086
-  _globals['_GETDATASETREQUEST']._serialized_start=1088
-  _globals['_GETDATASETREQUEST']._serialized_end=1121
-  _globals['_LISTDATASETSREQUEST']._serialized_start=1123
-  _globals['_LISTDATASETSREQUEST']._serialized_end=1217
-  _globals['_LISTDATASETSRESPONSE']._serialized_start=1219
-  _globals['_LISTDATASETSRESPONSE']._serialized_end=1314
-  _globals['_CREATEDATASETVERSIONREQUEST']._serialized_start=1317
-  _globals['_CREATEDATASETVERSIONREQUEST']._serialized_end=1464
-  _globals['_GETDATASETVERSIONREQUEST']._serialized_start=1466
-  _globals['_GETDATASETVERSIONREQUEST']._serialized_end=1506
-  _globals['_LISTDATASETVERSIONSREQUEST']._serialized_start=1508
-  _globals['_LISTDATASETVERSIONSREQUEST']._serialized_end=1609
-  _globals['_LISTDATASETVERSIONSRESPONSE']._serialized_start=1611
-  _globals['_LISTDATASETVERSIONSRESPONSE']._serialized_end=1728
-  _globals['_WATCHDATASETVERSIONREQUEST']._serialized_start=1730
-  _globals['_WATCHDATASETVERSIONREQUEST']._serialized_end=1790
-  _globals['_CANCELDATASETVERSIONREQUEST']._serialized_start=1792
-  _globals['_CANCELDATASETVERSIONREQUEST']._serialized_end=1835
-  _globals['_DELETEDATASETREQUEST']._serialized_start=1837
-  _globals['_DELETEDATASETREQUEST']._serialized_end=1896
-  _globals['_DELETEDATASETRESPONSE']._serialized_start=1898
-  _globals['_DELETEDATASETRESPONSE']._serialized_end=1921
-  _globals['_DELETEDATASETVERSIONREQUEST']._serialized_start=1923
-  _globals['_DELETEDATASETVERSIONREQUEST']._serialized_end=1989
-  _globals['_DELETEDATASETVERSIONRESPONSE']._serialized_start=1991
-  _globals['_DELETEDATASETVERSIONRESPONSE']._serialized_end=2021
-  _globals['_LISTRECORDSREQUEST']._serialized_start=2023
-  _globals['_LISTRECORDSREQUEST']._serialized_end=2098
-  _globals['_LISTRECORDSRESPONSE']._serialized_start=2100
-  _globals['_LISTRECORDSRESPONSE']._serialized_end=2192
-  _globals['_GETRECORDREQUEST']._serialized_start=2194
-  _globals['_GETRECORDREQUEST']._serialized_end=2247
-  _globals['_LISTREJECTIONSREQUEST']._serialized_start=2249
-  _globals['_LISTREJECTIONSREQUEST']._serialized_end=2327
-  _globals['_LISTREJECTIONSRESPONSE']._serialized_start=2329
-  _globals['_LISTREJECTIONSRESPONSE']._serialized_end=2433
-  _globals['_GETRECORDLINEAGEREQUEST']._serialized_start=2435
-  _globals['_GETRECORDLINEAGEREQUEST']._serialized_end=2495
-  _globals['_RECORDLINEAGE']._serialized_start=2498
-  _globals['_RECORDLINEAGE']._serialized_end=2710
-  _globals['_RECORDLINEAGE_PLACEMENT']._serialized_start=2643
-  _globals['_RECORDLINEAGE_PLACEMENT']._serialized_end=2710
-  _globals['_CREATESPLITREQUEST']._serialized_start=2712
-  _globals['_CREATESPLITREQUEST']._serialized_end=2829
-  _globals['_GETSPLITREQUEST']._serialized_start=2831
-  _globals['_GETSPLITREQUEST']._serialized_end=2862
-  _globals['_LISTSPLITSREQUEST']._serialized_start=2864
-  _globals['_LISTSPLITSREQUEST']._serialized_end=2956
-  _globals['_LISTSPLITSRESPONSE']._serialized_start=2958
-  _globals['_LISTSPLITSRESPONSE']._serialized_end=3047
-  _globals['_WATCHSPLITREQUEST']._serialized_start=3049
-  _globals['_WATCHSPLITREQUEST']._serialized_end=3100
-  _globals['_CANCELSPLITREQUEST']._serialized_start=3102
-  _globals['_CANCELSPLITREQUEST']._serialized_end=3136
-  _globals['_DELETESPLITREQUEST']._serialized_start=3138
-  _globals['_DELETESPLITREQUEST']._serialized_end=3195
-  _globals['_DELETESPLITRESPONSE']._serialized_start=3197
-  _globals['_DELETESPLITRESPONSE']._serialized_end=3218
-  _globals['_OPENSPLITREQUEST']._serialized_start=3220
-  _globals['_OPENSPLITREQUEST']._serialized_end=3326
-  _globals['_OPENSPLITRESPONSE']._serialized_start=3328
-  _globals['_OPENSPLITRESPONSE']._serialized_end=3415
-  _globals['_LISTSPLITREADINGSREQUEST']._serialized_start=3417
-  _globals['_LISTSPLITREADINGSREQUEST']._serialized_end=3516
-  _globals['_LISTSPLITREADINGSRESPONSE']._serialized_start=3518
-  _globals['_LISTSPLITREADINGSRESPONSE']._serialized_end=3623
-  _globals['_CREATEERASUREREQUEST']._serialized_start=3625
-  _globals['_CREATEERASUREREQUEST']._serialized_end=3750
-  _globals['_GETERASUREREQUEST']._serialized_start=3752
-  _globals['_GETERASUREREQUEST']._serialized_end=3785
-  _globals['_LISTERASURESREQUEST']._serialized_start=3787
-  _globals['_LISTERASURESREQUEST']._serialized_end=3881
-  _globals['_LISTERASURESRESPONSE']._serialized_start=3883
-  _globals['_LISTERASURESRESPONSE']._serialized_end=3978
-  _globals['_WATCHERASUREREQUEST']._serialized_start=3980
-  _globals['_WATCHERASUREREQUEST']._serialized_end=4033
-  _globals['_INGESTIONSERVICE']._serialized_start=4036
-  _globals['_INGESTIONSERVICE']._serialized_end=9118
+  _globals['_INGESTIONSERVICE'].methods_by_name['CreateStream']._loaded_options = None
+  _globals['_INGESTIONSERVICE'].methods_by_name['CreateStream']._serialized_options = b'\210\265\030\005\202\323\344\223\002)\"\037/v1/{parent=projects/*}/streams:\006stream'
+  _globals['_INGESTIONSERVICE'].methods_by_name['GetStream']._loaded_options = None
+  _globals['_INGESTIONSERVICE'].methods_by_name['GetStream']._serialized_options = b'\210\265\030\003\202\323\344\223\002!\022\037/v1/{name=projects/*/streams/*}'
+  _globals['_INGESTIONSERVICE'].methods_by_name['ListStreams']._loaded_options = None
+  _globals['_INGESTIONSERVICE'].methods_by_name['ListStreams']._serialized_options = b'\210\265\030\003\202\323\344\223\002!\022\037/v1/{parent=projects/*}/streams'
+  _globals['_INGESTIONSERVICE'].methods_by_name['AppendRecords']._loaded_options = None
+  _globals['_INGESTIONSERVICE'].methods_by_name['AppendRecords']._serialized_options = b'\210\265\030\005\202\323\344\223\002+\"&/v1/{name=projects/*/streams/*}:append:\001*'
+  _globals['_INGESTIONSERVICE'].methods_by_name['SealStream']._loaded_options = None
+  _globals['_INGESTIONSERVICE'].methods_by_name['SealStream']._serialized_options = b'\210\265\030\005\202\323\344\223\002)\"$/v1/{name=projects/*/streams/*}:seal:\001*'
+  _globals['_INGESTIONSERVICE'].methods_by_name['DeleteStream']._loaded_options = None
+  _globals['_INGESTIONSERVICE'].methods_by_name['DeleteStream']._serialized_options = b'\210\265\030\005\202\323\344\223\002!*\037/v1/{name=projects/*/streams/*}'
+  _globals['_INGESTIONSERVICE'].methods_by_name['CreateCrawl']._loaded_options = None
+  _globals['_INGESTIONSERVICE'].methods_by_name['CreateCrawl']._serialized_options = b'\210\265\030\005\202\323\344\223\002\'\"\036/v1/{parent=projects/*}/crawls:\005crawl'
+  _globals['_INGESTIONSERVICE'].methods_by_name['GetCrawl']._loaded_options = None
+  _globals['_INGESTIONSERVICE'].methods_by_name['GetCrawl']._serialized_options = b'\210\265\030\003\202\323\344\223\002 \022\036/v1/{name=projects/*/crawls/*}'
+  _globals['_INGESTIONSERVICE'].methods_by_name['ListCrawls']._loaded_options = None
+  _globals['_INGESTIONSERVICE'].methods_by_name['ListCrawls']._serialized_options = b'\210\265\030\003\202\323\344\223\002 \022\036/v1/{parent=projects/*}/crawls'
+  _globals['_INGESTIONSERVICE'].methods_by_name['WatchCrawl']._loaded_options = None
+  _globals['_INGESTIONSERVICE'].methods_by_name['WatchCrawl']._serialized_options = b'\210\265\030\003\202\323\344\223\002&\022$/v1/{name=projects/*/crawls/*}:watch'
+  _globals['_INGESTIONSERVICE'].methods_by_name['CancelCrawl']._loaded_options = None
+  _globals['_INGESTIONSERVICE'].methods_by_name['CancelCrawl']._serialized_options = b'\210\265\030\005\202\323\344\223\002*\"%/v1/{name=projects/*/crawls/*}:cancel:\001*'
+  _globals['_INGESTIONSERVICE'].methods_by_name['DeleteCrawl']._loaded_options = None
+  _globals['_INGESTIONSERVICE'].methods_by_name['DeleteCrawl']._serialized_options = b'\210\265\030\005\202\323\344\223\002 *\036/v1/{name=projects/*/crawls/*}'
+  _globals['_CREATESOURCEREQUEST']._serialized_start=406
+  _globals['_CREATESOURCEREQUEST']._serialized_end=527
+  _globals['_GETSOURCEREQUEST']._serialized_start=529
+  _globals['_GETSOURCEREQUEST']._serialized_end=561
+  _globals['_LISTSOURCESREQUEST']._serialized_start=563
+  _globals['_LISTSOURCESREQUEST']._serialized_end=656
+  _globals['_LISTSOURCESRESPONSE']._serialized_start=658
+  _globals['_LISTSOURCESRESPONSE']._serialized_end=750
+  _globals['_UPDATESOURCEREQUEST']._serialized_start=752
+  _globals['_UPDATESOURCEREQUEST']._serialized_end=867
+  _globals['_DELETESOURCEREQUEST']._serialized_start=869
+  _globals['_DELETESOURCEREQUEST']._serialized_end=918
+  _globals['_DELETESOURCERESPONSE']._serialized_start=920
+  _globals['_DELETESOURCERESPONSE']._serialized_end=942
+  _globals['_PREVIEWSOURCEREQUEST']._serialized_start=944
+  _globals['_PREVIEWSOURCEREQUEST']._serialized_end=1064
+  _globals['_CREATECONNECTIONREQUEST']._serialized_start=1067
+  _globals['_CREATECONNECTIONREQUEST']._serialized_end=1204
+  _globals['_GETCONNECTIONREQUEST']._serialized_start=1206
+  _globals['_GETCONNECTIONREQUEST']._serialized_end=1242
+  _globals['_LISTCONNECTIONSREQUEST']._serialized_start=1244
+  _globals['_LISTCONNECTIONSREQUEST']._serialized_end=1341
+  _globals['_LISTCONNECTIONSRESPONSE']._serialized_start=1343
+  _globals['_LISTCONNECTIONSRESPONSE']._serialized_end=1447
+  _globals['_UPDATECONNECTIONREQUEST']._serialized_start=1449
+  _globals['_UPDATECONNECTIONREQUEST']._serialized_end=1576
+  _globals['_DELETECONNECTIONREQUEST']._serialized_start=1578
+  _globals['_DELETECONNECTIONREQUEST']._serialized_end=1631
+  _globals['_DELETECONNECTIONRESPONSE']._serialized_start=1633
+  _globals['_DELETECONNECTIONRESPONSE']._serialized_end=1659
+  _globals['_READCONNECTIONREQUEST']._serialized_start=1661
+  _globals['_READCONNECTIONREQUEST']._serialized_end=1698
+  _globals['_CREATEDATASETREQUEST']._serialized_start=1700
+  _globals['_CREATEDATASETREQUEST']._serialized_end=1825
+  _globals['_GETDATASETREQUEST']._serialized_start=1827
+  _globals['_GETDATASETREQUEST']._serialized_end=1860
+  _globals['_LISTDATASETSREQUEST']._serialized_start=1862
+  _globals['_LISTDATASETSREQUEST']._serialized_end=1956
+  _globals['_LISTDATASETSRESPONSE']._serialized_start=1958
+  _globals['_LISTDATASETSRESPONSE']._serialized_end=2053
+  _globals['_CREATEDATASETVERSIONREQUEST']._serialized_start=2056
+  _globals['_CREATEDATASETVERSIONREQUEST']._serialized_end=2203
+  _globals['_GETDATASETVERSIONREQUEST']._serialized_start=2205
+  _globals['_GETDATASETVERSIONREQUEST']._serialized_end=2245
+  _globals['_LISTDATASETVERSIONSREQUEST']._serialized_start=2247
+  _globals['_LISTDATASETVERSIONSREQUEST']._serialized_end=2348
+  _globals['_LISTDATASETVERSIONSRESPONSE']._serialized_start=2350
+  _globals['_LISTDATASETVERSIONSRESPONSE']._serialized_end=2467
+  _globals['_WATCHDATASETVERSIONREQUEST']._serialized_start=2469
+  _globals['_WATCHDATASETVERSIONREQUEST']._serialized_end=2529
+  _globals['_CANCELDATASETVERSIONREQUEST']._serialized_start=2531
+  _globals['_CANCELDATASETVERSIONREQUEST']._serialized_end=2574
+  _globals['_DELETEDATASETREQUEST']._serialized_start=2576
+  _globals['_DELETEDATASETREQUEST']._serialized_end=2635
+  _globals['_DELETEDATASETRESPONSE']._serialized_start=2637
+  _globals['_DELETEDATASETRESPONSE']._serialized_end=2660
+  _globals['_DELETEDATASETVERSIONREQUEST']._serialized_start=2662
+  _globals['_DELETEDATASETVERSIONREQUEST']._serialized_end=2728
+  _globals['_DELETEDATASETVERSIONRESPONSE']._serialized_start=2730
+  _globals['_DELETEDATASETVERSIONRESPONSE']._serialized_end=2760
+  _globals['_LISTRECORDSREQUEST']._serialized_start=2762
+  _globals['_LISTRECORDSREQUEST']._serialized_end=2837
+  _globals['_LISTRECORDSRESPONSE']._serialized_start=2839
+  _globals['_LISTRECORDSRESPONSE']._serialized_end=2931
+  _globals['_GETRECORDREQUEST']._serialized_start=2933
+  _globals['_GETRECORDREQUEST']._serialized_end=2986
+  _globals['_LISTREJECTIONSREQUEST']._serialized_start=2988
+  _globals['_LISTREJECTIONSREQUEST']._serialized_end=3066
+  _globals['_LISTREJECTIONSRESPONSE']._serialized_start=3068
+  _globals['_LISTREJECTIONSRESPONSE']._serialized_end=3172
+  _globals['_GETRECORDLINEAGEREQUEST']._serialized_start=3174
+  _globals['_GETRECORDLINEAGEREQUEST']._serialized_end=3234
+  _globals['_RECORDLINEAGE']._serialized_start=3237
+  _globals['_RECORDLINEAGE']._serialized_end=3449
+  _globals['_RECORDLINEAGE_PLACEMENT']._serialized_start=3382
+  _globals['_RECORDLINEAGE_PLACEMENT']._serialized_end=3449
+  _globals['_CREATESPLITREQUEST']._serialized_start=3451
+  _globals['_CREATESPLITREQUEST']._serialized_end=3568
+  _globals['_GETSPLITREQUEST']._serialized_start=3570
+  _globals['_GETSPLITREQUEST']._serialized_end=3601
+  _globals['_LISTSPLITSREQUEST']._serialized_start=3603
+  _globals['_LISTSPLITSREQUEST']._serialized_end=3695
+  _globals['_LISTSPLITSRESPONSE']._serialized_start=3697
+  _globals['_LISTSPLITSRESPONSE']._serialized_end=3786
+  _globals['_WATCHSPLITREQUEST']._serialized_start=3788
+  _globals['_WATCHSPLITREQUEST']._serialized_end=3839
+  _globals['_CANCELSPLITREQUEST']._serialized_start=3841
+  _globals['_CANCELSPLITREQUEST']._serialized_end=3875
+  _globals['_DELETESPLITREQUEST']._serialized_start=3877
+  _globals['_DELETESPLITREQUEST']._serialized_end=3934
+  _globals['_DELETESPLITRESPONSE']._serialized_start=3936
+  _globals['_DELETESPLITRESPONSE']._serialized_end=3957
+  _globals['_OPENSPLITREQUEST']._serialized_start=3959
+  _globals['_OPENSPLITREQUEST']._serialized_end=4065
+  _globals['_OPENSPLITRESPONSE']._serialized_start=4067
+  _globals['_OPENSPLITRESPONSE']._serialized_end=4154
+  _globals['_LISTSPLITREADINGSREQUEST']._serialized_start=4156
+  _globals['_LISTSPLITREADINGSREQUEST']._serialized_end=4255
+  _globals['_LISTSPLITREADINGSRESPONSE']._serialized_start=4257
+  _globals['_LISTSPLITREADINGSRESPONSE']._serialized_end=4362
+  _globals['_CREATEERASUREREQUEST']._serialized_start=4364
+  _globals['_CREATEERASUREREQUEST']._serialized_end=4489
+  _globals['_GETERASUREREQUEST']._serialized_start=4491
+  _globals['_GETERASUREREQUEST']._serialized_end=4524
+  _globals['_LISTERASURESREQUEST']._serialized_start=4526
+  _globals['_LISTERASURESREQUEST']._serialized_end=4620
+  _globals['_LISTERASURESRESPONSE']._serialized_start=4622
+  _globals['_LISTERASURESRESPONSE']._serialized_end=4717
+  _globals['_WATCHERASUREREQUEST']._serialized_start=4719
+  _globals['_WATCHERASUREREQUEST']._serialized_end=4772
+  _globals['_CREATESTREAMREQUEST']._serialized_start=4774
+  _globals['_CREATESTREAMREQUEST']._serialized_end=4895
+  _globals['_GETSTREAMREQUEST']._serialized_start=4897
+  _globals['_GETSTREAMREQUEST']._serialized_end=4929
+  _globals['_LISTSTREAMSREQUEST']._serialized_start=4931
+  _globals['_LISTSTREAMSREQUEST']._serialized_end=5024
+  _globals['_LISTSTREAMSRESPONSE']._serialized_start=5026
+  _globals['_LISTSTREAMSRESPONSE']._serialized_end=5118
+  _globals['_DELETESTREAMREQUEST']._serialized_start=5120
+  _globals['_DELETESTREAMREQUEST']._serialized_end=5178
+  _globals['_DELETESTREAMRESPONSE']._serialized_start=5180
+  _globals['_DELETESTREAMRESPONSE']._serialized_end=5202
+  _globals['_APPENDRECORDSREQUEST']._serialized_start=5204
+  _globals['_APPENDRECORDSREQUEST']._serialized_end=5294
+  _globals['_APPENDRECORDSRESPONSE']._serialized_start=5296
+  _globals['_APPENDRECORDSRESPONSE']._serialized_end=5368
+  _globals['_SEALSTREAMREQUEST']._serialized_start=5370
+  _globals['_SEALSTREAMREQUEST']._serialized_end=5403
+  _globals['_CREATECRAWLREQUEST']._serialized_start=5405
+  _globals['_CREATECRAWLREQUEST']._serialized_end=5522
+  _globals['_GETCRAWLREQUEST']._serialized_start=5524
+  _globals['_GETCRAWLREQUEST']._serialized_end=5555
+  _globals['_LISTCRAWLSREQUEST']._serialized_start=5557
+  _globals['_LISTCRAWLSREQUEST']._serialized_end=5649
+  _globals['_LISTCRAWLSRESPONSE']._serialized_start=5651
+  _globals['_LISTCRAWLSRESPONSE']._serialized_end=5740
+  _globals['_DELETECRAWLREQUEST']._serialized_start=5742
+  _globals['_DELETECRAWLREQUEST']._serialized_end=5799
+  _globals['_DELETECRAWLRESPONSE']._serialized_start=5801
+  _globals['_DELETECRAWLRESPONSE']._serialized_end=5822
+  _globals['_WATCHCRAWLREQUEST']._serialized_start=5824
+  _globals['_WATCHCRAWLREQUEST']._serialized_end=5875
+  _globals['_CANCELCRAWLREQUEST']._serialized_start=5877
+  _globals['_CANCELCRAWLREQUEST']._serialized_end=5911
+  _globals['_INGESTIONSERVICE']._serialized_start=5914
+  _globals['_INGESTIONSERVICE']._serialized_end=13737
 # @@protoc_insertion_point(module_scope)

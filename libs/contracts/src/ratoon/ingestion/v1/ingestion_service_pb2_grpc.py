@@ -3,11 +3,14 @@
 import grpc
 import warnings
 
+from ratoon.ingestion.v1 import connection_pb2 as ratoon_dot_ingestion_dot_v1_dot_connection__pb2
+from ratoon.ingestion.v1 import crawl_pb2 as ratoon_dot_ingestion_dot_v1_dot_crawl__pb2
 from ratoon.ingestion.v1 import dataset_pb2 as ratoon_dot_ingestion_dot_v1_dot_dataset__pb2
 from ratoon.ingestion.v1 import erasure_pb2 as ratoon_dot_ingestion_dot_v1_dot_erasure__pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2
 from ratoon.ingestion.v1 import source_pb2 as ratoon_dot_ingestion_dot_v1_dot_source__pb2
 from ratoon.ingestion.v1 import split_pb2 as ratoon_dot_ingestion_dot_v1_dot_split__pb2
+from ratoon.ingestion.v1 import stream_pb2 as ratoon_dot_ingestion_dot_v1_dot_stream__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -68,6 +71,36 @@ class IngestionServiceStub:
                 '/ratoon.ingestion.v1.IngestionService/PreviewSource',
                 request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.PreviewSourceRequest.SerializeToString,
                 response_deserializer=ratoon_dot_ingestion_dot_v1_dot_source__pb2.SourcePreview.FromString,
+                _registered_method=True)
+        self.CreateConnection = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/CreateConnection',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CreateConnectionRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_connection__pb2.Connection.FromString,
+                _registered_method=True)
+        self.GetConnection = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/GetConnection',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.GetConnectionRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_connection__pb2.Connection.FromString,
+                _registered_method=True)
+        self.ListConnections = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/ListConnections',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListConnectionsRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListConnectionsResponse.FromString,
+                _registered_method=True)
+        self.UpdateConnection = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/UpdateConnection',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.UpdateConnectionRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_connection__pb2.Connection.FromString,
+                _registered_method=True)
+        self.DeleteConnection = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/DeleteConnection',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteConnectionRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteConnectionResponse.FromString,
+                _registered_method=True)
+        self.ReadConnection = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/ReadConnection',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ReadConnectionRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_connection__pb2.Connection.FromString,
                 _registered_method=True)
         self.CreateDataset = channel.unary_unary(
                 '/ratoon.ingestion.v1.IngestionService/CreateDataset',
@@ -199,6 +232,66 @@ class IngestionServiceStub:
                 request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.WatchErasureRequest.SerializeToString,
                 response_deserializer=ratoon_dot_ingestion_dot_v1_dot_erasure__pb2.Erasure.FromString,
                 _registered_method=True)
+        self.CreateStream = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/CreateStream',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CreateStreamRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_stream__pb2.Stream.FromString,
+                _registered_method=True)
+        self.GetStream = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/GetStream',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.GetStreamRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_stream__pb2.Stream.FromString,
+                _registered_method=True)
+        self.ListStreams = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/ListStreams',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListStreamsRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListStreamsResponse.FromString,
+                _registered_method=True)
+        self.AppendRecords = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/AppendRecords',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.AppendRecordsRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.AppendRecordsResponse.FromString,
+                _registered_method=True)
+        self.SealStream = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/SealStream',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.SealStreamRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_stream__pb2.Stream.FromString,
+                _registered_method=True)
+        self.DeleteStream = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/DeleteStream',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteStreamRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteStreamResponse.FromString,
+                _registered_method=True)
+        self.CreateCrawl = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/CreateCrawl',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CreateCrawlRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_crawl__pb2.Crawl.FromString,
+                _registered_method=True)
+        self.GetCrawl = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/GetCrawl',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.GetCrawlRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_crawl__pb2.Crawl.FromString,
+                _registered_method=True)
+        self.ListCrawls = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/ListCrawls',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListCrawlsRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListCrawlsResponse.FromString,
+                _registered_method=True)
+        self.WatchCrawl = channel.unary_stream(
+                '/ratoon.ingestion.v1.IngestionService/WatchCrawl',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.WatchCrawlRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_crawl__pb2.Crawl.FromString,
+                _registered_method=True)
+        self.CancelCrawl = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/CancelCrawl',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CancelCrawlRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_crawl__pb2.Crawl.FromString,
+                _registered_method=True)
+        self.DeleteCrawl = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/DeleteCrawl',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteCrawlRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteCrawlResponse.FromString,
+                _registered_method=True)
 
 
 class IngestionServiceServicer:
@@ -248,6 +341,49 @@ class IngestionServiceServicer:
         """Read the beginning of an uploaded blob as a source. Nothing is stored. A blob without usable records gives a
         preview that names the problem. Refused: a blob that was not uploaded (`BLOB_NOT_FOUND`), and one whose reading
         fails or takes too long (`PREVIEW_FAILED`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateConnection(self, request, context):
+        """Create a connection. If it has a schedule, its first reading starts. Refused: settings that do not fit
+        (`BAD_CONNECTION`), and an address that no operator allowed (`CONNECTION_NOT_ALLOWED`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetConnection(self, request, context):
+        """Return one connection, with its last reading and error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListConnections(self, request, context):
+        """List the connections of a project, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateConnection(self, request, context):
+        """Update a connection. Sources of earlier readings stay as they are, and the position is kept.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteConnection(self, request, context):
+        """Delete a connection and forget its position. Its sources stay. A reading in progress is stopped.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadConnection(self, request, context):
+        """Read a connection now, whatever its schedule and even if it is paused. A reading in progress suffices.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -451,6 +587,97 @@ class IngestionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateStream(self, request, context):
+        """Create a stream of records. Refused: settings out of range (`BAD_STREAM`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetStream(self, request, context):
+        """Return one stream.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListStreams(self, request, context):
+        """List the streams of a project, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AppendRecords(self, request, context):
+        """Append records to a stream: all of the request, or none. Once the call returns, the records are stored durably; a
+        retry with the same IDs stores none of them twice. Refused: a record that is not valid (`BAD_RECORD`), an ID that
+        another record of the stream has (`RECORD_ID_REUSED`), more bytes than the project may append on one day
+        (`APPEND_QUOTA_EXCEEDED`), and any record while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SealStream(self, request, context):
+        """Seal the open segment of a stream now, and return the stream with its latest source. A stream without open records
+        is returned unchanged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteStream(self, request, context):
+        """Delete a stream; its sources stay. Refused while it has records in an open segment (`STREAM_NOT_SEALED`), and while
+        an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateCrawl(self, request, context):
+        """Start a crawl. Refused: settings out of range (`BAD_CRAWL`), any crawl while the operator has named no contact
+        (`CRAWLER_OFF`), and while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCrawl(self, request, context):
+        """Return one crawl.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCrawls(self, request, context):
+        """List the crawls of a project, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchCrawl(self, request, context):
+        """Stream a crawl: its current state, then each change. States between two reads may be skipped. The stream ends after
+        a final state.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelCrawl(self, request, context):
+        """Request the cancellation of a crawl. A crawl that has ended is returned unchanged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteCrawl(self, request, context):
+        """Delete a crawl that has ended; its source stays. Refused while it is in progress (`IN_USE`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_IngestionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -483,6 +710,36 @@ def add_IngestionServiceServicer_to_server(servicer, server):
                     servicer.PreviewSource,
                     request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.PreviewSourceRequest.FromString,
                     response_serializer=ratoon_dot_ingestion_dot_v1_dot_source__pb2.SourcePreview.SerializeToString,
+            ),
+            'CreateConnection': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateConnection,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CreateConnectionRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_connection__pb2.Connection.SerializeToString,
+            ),
+            'GetConnection': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetConnection,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.GetConnectionRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_connection__pb2.Connection.SerializeToString,
+            ),
+            'ListConnections': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListConnections,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListConnectionsRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListConnectionsResponse.SerializeToString,
+            ),
+            'UpdateConnection': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateConnection,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.UpdateConnectionRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_connection__pb2.Connection.SerializeToString,
+            ),
+            'DeleteConnection': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteConnection,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteConnectionRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteConnectionResponse.SerializeToString,
+            ),
+            'ReadConnection': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReadConnection,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ReadConnectionRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_connection__pb2.Connection.SerializeToString,
             ),
             'CreateDataset': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateDataset,
@@ -613,6 +870,66 @@ def add_IngestionServiceServicer_to_server(servicer, server):
                     servicer.WatchErasure,
                     request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.WatchErasureRequest.FromString,
                     response_serializer=ratoon_dot_ingestion_dot_v1_dot_erasure__pb2.Erasure.SerializeToString,
+            ),
+            'CreateStream': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateStream,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CreateStreamRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_stream__pb2.Stream.SerializeToString,
+            ),
+            'GetStream': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStream,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.GetStreamRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_stream__pb2.Stream.SerializeToString,
+            ),
+            'ListStreams': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStreams,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListStreamsRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListStreamsResponse.SerializeToString,
+            ),
+            'AppendRecords': grpc.unary_unary_rpc_method_handler(
+                    servicer.AppendRecords,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.AppendRecordsRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.AppendRecordsResponse.SerializeToString,
+            ),
+            'SealStream': grpc.unary_unary_rpc_method_handler(
+                    servicer.SealStream,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.SealStreamRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_stream__pb2.Stream.SerializeToString,
+            ),
+            'DeleteStream': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteStream,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteStreamRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteStreamResponse.SerializeToString,
+            ),
+            'CreateCrawl': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateCrawl,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CreateCrawlRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_crawl__pb2.Crawl.SerializeToString,
+            ),
+            'GetCrawl': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCrawl,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.GetCrawlRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_crawl__pb2.Crawl.SerializeToString,
+            ),
+            'ListCrawls': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCrawls,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListCrawlsRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListCrawlsResponse.SerializeToString,
+            ),
+            'WatchCrawl': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchCrawl,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.WatchCrawlRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_crawl__pb2.Crawl.SerializeToString,
+            ),
+            'CancelCrawl': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelCrawl,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CancelCrawlRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_crawl__pb2.Crawl.SerializeToString,
+            ),
+            'DeleteCrawl': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteCrawl,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteCrawlRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteCrawlResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -778,6 +1095,168 @@ class IngestionService:
             '/ratoon.ingestion.v1.IngestionService/PreviewSource',
             ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.PreviewSourceRequest.SerializeToString,
             ratoon_dot_ingestion_dot_v1_dot_source__pb2.SourcePreview.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateConnection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/CreateConnection',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CreateConnectionRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_connection__pb2.Connection.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetConnection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/GetConnection',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.GetConnectionRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_connection__pb2.Connection.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListConnections(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/ListConnections',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListConnectionsRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListConnectionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateConnection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/UpdateConnection',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.UpdateConnectionRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_connection__pb2.Connection.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteConnection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/DeleteConnection',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteConnectionRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteConnectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadConnection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/ReadConnection',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ReadConnectionRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_connection__pb2.Connection.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1480,6 +1959,330 @@ class IngestionService:
             '/ratoon.ingestion.v1.IngestionService/WatchErasure',
             ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.WatchErasureRequest.SerializeToString,
             ratoon_dot_ingestion_dot_v1_dot_erasure__pb2.Erasure.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateStream(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/CreateStream',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CreateStreamRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_stream__pb2.Stream.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStream(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/GetStream',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.GetStreamRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_stream__pb2.Stream.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStreams(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/ListStreams',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListStreamsRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListStreamsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AppendRecords(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/AppendRecords',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.AppendRecordsRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.AppendRecordsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SealStream(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/SealStream',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.SealStreamRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_stream__pb2.Stream.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteStream(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/DeleteStream',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteStreamRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateCrawl(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/CreateCrawl',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CreateCrawlRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_crawl__pb2.Crawl.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCrawl(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/GetCrawl',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.GetCrawlRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_crawl__pb2.Crawl.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCrawls(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/ListCrawls',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListCrawlsRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListCrawlsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchCrawl(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/WatchCrawl',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.WatchCrawlRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_crawl__pb2.Crawl.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelCrawl(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/CancelCrawl',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CancelCrawlRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_crawl__pb2.Crawl.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteCrawl(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/DeleteCrawl',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteCrawlRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteCrawlResponse.FromString,
             options,
             channel_credentials,
             insecure,

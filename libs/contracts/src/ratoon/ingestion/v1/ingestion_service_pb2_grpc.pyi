@@ -5,11 +5,14 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from ratoon.ingestion.v1 import connection_pb2 as _connection_pb2
+from ratoon.ingestion.v1 import crawl_pb2 as _crawl_pb2
 from ratoon.ingestion.v1 import dataset_pb2 as _dataset_pb2
 from ratoon.ingestion.v1 import erasure_pb2 as _erasure_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as _ingestion_service_pb2
 from ratoon.ingestion.v1 import source_pb2 as _source_pb2
 from ratoon.ingestion.v1 import split_pb2 as _split_pb2
+from ratoon.ingestion.v1 import stream_pb2 as _stream_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -59,6 +62,20 @@ class IngestionServiceStub:
     preview that names the problem. Refused: a blob that was not uploaded (`BLOB_NOT_FOUND`), and one whose reading
     fails or takes too long (`PREVIEW_FAILED`).
     """
+    CreateConnection: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateConnectionRequest, _connection_pb2.Connection]
+    """Create a connection. If it has a schedule, its first reading starts. Refused: settings that do not fit
+    (`BAD_CONNECTION`), and an address that no operator allowed (`CONNECTION_NOT_ALLOWED`).
+    """
+    GetConnection: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetConnectionRequest, _connection_pb2.Connection]
+    """Return one connection, with its last reading and error."""
+    ListConnections: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListConnectionsRequest, _ingestion_service_pb2.ListConnectionsResponse]
+    """List the connections of a project, oldest first."""
+    UpdateConnection: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.UpdateConnectionRequest, _connection_pb2.Connection]
+    """Update a connection. Sources of earlier readings stay as they are, and the position is kept."""
+    DeleteConnection: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.DeleteConnectionRequest, _ingestion_service_pb2.DeleteConnectionResponse]
+    """Delete a connection and forget its position. Its sources stay. A reading in progress is stopped."""
+    ReadConnection: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ReadConnectionRequest, _connection_pb2.Connection]
+    """Read a connection now, whatever its schedule and even if it is paused. A reading in progress suffices."""
     CreateDataset: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateDatasetRequest, _dataset_pb2.Dataset]
     """Create a dataset."""
     GetDataset: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetDatasetRequest, _dataset_pb2.Dataset]
@@ -141,6 +158,42 @@ class IngestionServiceStub:
     """Stream an erasure: its current state, then each change. States between two reads may be skipped. The stream ends
     after a final state.
     """
+    CreateStream: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateStreamRequest, _stream_pb2.Stream]
+    """Create a stream of records. Refused: settings out of range (`BAD_STREAM`)."""
+    GetStream: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetStreamRequest, _stream_pb2.Stream]
+    """Return one stream."""
+    ListStreams: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListStreamsRequest, _ingestion_service_pb2.ListStreamsResponse]
+    """List the streams of a project, oldest first."""
+    AppendRecords: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.AppendRecordsRequest, _ingestion_service_pb2.AppendRecordsResponse]
+    """Append records to a stream: all of the request, or none. Once the call returns, the records are stored durably; a
+    retry with the same IDs stores none of them twice. Refused: a record that is not valid (`BAD_RECORD`), an ID that
+    another record of the stream has (`RECORD_ID_REUSED`), more bytes than the project may append on one day
+    (`APPEND_QUOTA_EXCEEDED`), and any record while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
+    """
+    SealStream: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.SealStreamRequest, _stream_pb2.Stream]
+    """Seal the open segment of a stream now, and return the stream with its latest source. A stream without open records
+    is returned unchanged.
+    """
+    DeleteStream: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.DeleteStreamRequest, _ingestion_service_pb2.DeleteStreamResponse]
+    """Delete a stream; its sources stay. Refused while it has records in an open segment (`STREAM_NOT_SEALED`), and while
+    an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
+    """
+    CreateCrawl: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateCrawlRequest, _crawl_pb2.Crawl]
+    """Start a crawl. Refused: settings out of range (`BAD_CRAWL`), any crawl while the operator has named no contact
+    (`CRAWLER_OFF`), and while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
+    """
+    GetCrawl: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetCrawlRequest, _crawl_pb2.Crawl]
+    """Return one crawl."""
+    ListCrawls: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListCrawlsRequest, _ingestion_service_pb2.ListCrawlsResponse]
+    """List the crawls of a project, oldest first."""
+    WatchCrawl: _grpc.UnaryStreamMultiCallable[_ingestion_service_pb2.WatchCrawlRequest, _crawl_pb2.Crawl]
+    """Stream a crawl: its current state, then each change. States between two reads may be skipped. The stream ends after
+    a final state.
+    """
+    CancelCrawl: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CancelCrawlRequest, _crawl_pb2.Crawl]
+    """Request the cancellation of a crawl. A crawl that has ended is returned unchanged."""
+    DeleteCrawl: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.DeleteCrawlRequest, _ingestion_service_pb2.DeleteCrawlResponse]
+    """Delete a crawl that has ended; its source stays. Refused while it is in progress (`IN_USE`)."""
 
 @_typing.type_check_only
 class IngestionServiceAsyncStub(IngestionServiceStub):
@@ -169,6 +222,20 @@ class IngestionServiceAsyncStub(IngestionServiceStub):
     preview that names the problem. Refused: a blob that was not uploaded (`BLOB_NOT_FOUND`), and one whose reading
     fails or takes too long (`PREVIEW_FAILED`).
     """
+    CreateConnection: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateConnectionRequest, _connection_pb2.Connection]  # type: ignore[assignment]
+    """Create a connection. If it has a schedule, its first reading starts. Refused: settings that do not fit
+    (`BAD_CONNECTION`), and an address that no operator allowed (`CONNECTION_NOT_ALLOWED`).
+    """
+    GetConnection: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetConnectionRequest, _connection_pb2.Connection]  # type: ignore[assignment]
+    """Return one connection, with its last reading and error."""
+    ListConnections: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListConnectionsRequest, _ingestion_service_pb2.ListConnectionsResponse]  # type: ignore[assignment]
+    """List the connections of a project, oldest first."""
+    UpdateConnection: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.UpdateConnectionRequest, _connection_pb2.Connection]  # type: ignore[assignment]
+    """Update a connection. Sources of earlier readings stay as they are, and the position is kept."""
+    DeleteConnection: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.DeleteConnectionRequest, _ingestion_service_pb2.DeleteConnectionResponse]  # type: ignore[assignment]
+    """Delete a connection and forget its position. Its sources stay. A reading in progress is stopped."""
+    ReadConnection: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ReadConnectionRequest, _connection_pb2.Connection]  # type: ignore[assignment]
+    """Read a connection now, whatever its schedule and even if it is paused. A reading in progress suffices."""
     CreateDataset: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateDatasetRequest, _dataset_pb2.Dataset]  # type: ignore[assignment]
     """Create a dataset."""
     GetDataset: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetDatasetRequest, _dataset_pb2.Dataset]  # type: ignore[assignment]
@@ -251,6 +318,42 @@ class IngestionServiceAsyncStub(IngestionServiceStub):
     """Stream an erasure: its current state, then each change. States between two reads may be skipped. The stream ends
     after a final state.
     """
+    CreateStream: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateStreamRequest, _stream_pb2.Stream]  # type: ignore[assignment]
+    """Create a stream of records. Refused: settings out of range (`BAD_STREAM`)."""
+    GetStream: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetStreamRequest, _stream_pb2.Stream]  # type: ignore[assignment]
+    """Return one stream."""
+    ListStreams: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListStreamsRequest, _ingestion_service_pb2.ListStreamsResponse]  # type: ignore[assignment]
+    """List the streams of a project, oldest first."""
+    AppendRecords: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.AppendRecordsRequest, _ingestion_service_pb2.AppendRecordsResponse]  # type: ignore[assignment]
+    """Append records to a stream: all of the request, or none. Once the call returns, the records are stored durably; a
+    retry with the same IDs stores none of them twice. Refused: a record that is not valid (`BAD_RECORD`), an ID that
+    another record of the stream has (`RECORD_ID_REUSED`), more bytes than the project may append on one day
+    (`APPEND_QUOTA_EXCEEDED`), and any record while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
+    """
+    SealStream: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.SealStreamRequest, _stream_pb2.Stream]  # type: ignore[assignment]
+    """Seal the open segment of a stream now, and return the stream with its latest source. A stream without open records
+    is returned unchanged.
+    """
+    DeleteStream: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.DeleteStreamRequest, _ingestion_service_pb2.DeleteStreamResponse]  # type: ignore[assignment]
+    """Delete a stream; its sources stay. Refused while it has records in an open segment (`STREAM_NOT_SEALED`), and while
+    an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
+    """
+    CreateCrawl: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateCrawlRequest, _crawl_pb2.Crawl]  # type: ignore[assignment]
+    """Start a crawl. Refused: settings out of range (`BAD_CRAWL`), any crawl while the operator has named no contact
+    (`CRAWLER_OFF`), and while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
+    """
+    GetCrawl: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetCrawlRequest, _crawl_pb2.Crawl]  # type: ignore[assignment]
+    """Return one crawl."""
+    ListCrawls: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListCrawlsRequest, _ingestion_service_pb2.ListCrawlsResponse]  # type: ignore[assignment]
+    """List the crawls of a project, oldest first."""
+    WatchCrawl: _aio.UnaryStreamMultiCallable[_ingestion_service_pb2.WatchCrawlRequest, _crawl_pb2.Crawl]  # type: ignore[assignment]
+    """Stream a crawl: its current state, then each change. States between two reads may be skipped. The stream ends after
+    a final state.
+    """
+    CancelCrawl: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CancelCrawlRequest, _crawl_pb2.Crawl]  # type: ignore[assignment]
+    """Request the cancellation of a crawl. A crawl that has ended is returned unchanged."""
+    DeleteCrawl: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.DeleteCrawlRequest, _ingestion_service_pb2.DeleteCrawlResponse]  # type: ignore[assignment]
+    """Delete a crawl that has ended; its source stays. Refused while it is in progress (`IN_USE`)."""
 
 class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
     """Sources, curation, dataset versions, splits and record lineage."""
@@ -312,6 +415,56 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         preview that names the problem. Refused: a blob that was not uploaded (`BLOB_NOT_FOUND`), and one whose reading
         fails or takes too long (`PREVIEW_FAILED`).
         """
+
+    @_abc_1.abstractmethod
+    def CreateConnection(
+        self,
+        request: _ingestion_service_pb2.CreateConnectionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_connection_pb2.Connection, _abc.Awaitable[_connection_pb2.Connection]]:
+        """Create a connection. If it has a schedule, its first reading starts. Refused: settings that do not fit
+        (`BAD_CONNECTION`), and an address that no operator allowed (`CONNECTION_NOT_ALLOWED`).
+        """
+
+    @_abc_1.abstractmethod
+    def GetConnection(
+        self,
+        request: _ingestion_service_pb2.GetConnectionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_connection_pb2.Connection, _abc.Awaitable[_connection_pb2.Connection]]:
+        """Return one connection, with its last reading and error."""
+
+    @_abc_1.abstractmethod
+    def ListConnections(
+        self,
+        request: _ingestion_service_pb2.ListConnectionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingestion_service_pb2.ListConnectionsResponse, _abc.Awaitable[_ingestion_service_pb2.ListConnectionsResponse]]:
+        """List the connections of a project, oldest first."""
+
+    @_abc_1.abstractmethod
+    def UpdateConnection(
+        self,
+        request: _ingestion_service_pb2.UpdateConnectionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_connection_pb2.Connection, _abc.Awaitable[_connection_pb2.Connection]]:
+        """Update a connection. Sources of earlier readings stay as they are, and the position is kept."""
+
+    @_abc_1.abstractmethod
+    def DeleteConnection(
+        self,
+        request: _ingestion_service_pb2.DeleteConnectionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingestion_service_pb2.DeleteConnectionResponse, _abc.Awaitable[_ingestion_service_pb2.DeleteConnectionResponse]]:
+        """Delete a connection and forget its position. Its sources stay. A reading in progress is stopped."""
+
+    @_abc_1.abstractmethod
+    def ReadConnection(
+        self,
+        request: _ingestion_service_pb2.ReadConnectionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_connection_pb2.Connection, _abc.Awaitable[_connection_pb2.Connection]]:
+        """Read a connection now, whatever its schedule and even if it is paused. A reading in progress suffices."""
 
     @_abc_1.abstractmethod
     def CreateDataset(
@@ -550,5 +703,113 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Stream an erasure: its current state, then each change. States between two reads may be skipped. The stream ends
         after a final state.
         """
+
+    @_abc_1.abstractmethod
+    def CreateStream(
+        self,
+        request: _ingestion_service_pb2.CreateStreamRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_stream_pb2.Stream, _abc.Awaitable[_stream_pb2.Stream]]:
+        """Create a stream of records. Refused: settings out of range (`BAD_STREAM`)."""
+
+    @_abc_1.abstractmethod
+    def GetStream(
+        self,
+        request: _ingestion_service_pb2.GetStreamRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_stream_pb2.Stream, _abc.Awaitable[_stream_pb2.Stream]]:
+        """Return one stream."""
+
+    @_abc_1.abstractmethod
+    def ListStreams(
+        self,
+        request: _ingestion_service_pb2.ListStreamsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingestion_service_pb2.ListStreamsResponse, _abc.Awaitable[_ingestion_service_pb2.ListStreamsResponse]]:
+        """List the streams of a project, oldest first."""
+
+    @_abc_1.abstractmethod
+    def AppendRecords(
+        self,
+        request: _ingestion_service_pb2.AppendRecordsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingestion_service_pb2.AppendRecordsResponse, _abc.Awaitable[_ingestion_service_pb2.AppendRecordsResponse]]:
+        """Append records to a stream: all of the request, or none. Once the call returns, the records are stored durably; a
+        retry with the same IDs stores none of them twice. Refused: a record that is not valid (`BAD_RECORD`), an ID that
+        another record of the stream has (`RECORD_ID_REUSED`), more bytes than the project may append on one day
+        (`APPEND_QUOTA_EXCEEDED`), and any record while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
+        """
+
+    @_abc_1.abstractmethod
+    def SealStream(
+        self,
+        request: _ingestion_service_pb2.SealStreamRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_stream_pb2.Stream, _abc.Awaitable[_stream_pb2.Stream]]:
+        """Seal the open segment of a stream now, and return the stream with its latest source. A stream without open records
+        is returned unchanged.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteStream(
+        self,
+        request: _ingestion_service_pb2.DeleteStreamRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingestion_service_pb2.DeleteStreamResponse, _abc.Awaitable[_ingestion_service_pb2.DeleteStreamResponse]]:
+        """Delete a stream; its sources stay. Refused while it has records in an open segment (`STREAM_NOT_SEALED`), and while
+        an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
+        """
+
+    @_abc_1.abstractmethod
+    def CreateCrawl(
+        self,
+        request: _ingestion_service_pb2.CreateCrawlRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_crawl_pb2.Crawl, _abc.Awaitable[_crawl_pb2.Crawl]]:
+        """Start a crawl. Refused: settings out of range (`BAD_CRAWL`), any crawl while the operator has named no contact
+        (`CRAWLER_OFF`), and while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
+        """
+
+    @_abc_1.abstractmethod
+    def GetCrawl(
+        self,
+        request: _ingestion_service_pb2.GetCrawlRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_crawl_pb2.Crawl, _abc.Awaitable[_crawl_pb2.Crawl]]:
+        """Return one crawl."""
+
+    @_abc_1.abstractmethod
+    def ListCrawls(
+        self,
+        request: _ingestion_service_pb2.ListCrawlsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingestion_service_pb2.ListCrawlsResponse, _abc.Awaitable[_ingestion_service_pb2.ListCrawlsResponse]]:
+        """List the crawls of a project, oldest first."""
+
+    @_abc_1.abstractmethod
+    def WatchCrawl(
+        self,
+        request: _ingestion_service_pb2.WatchCrawlRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_crawl_pb2.Crawl], _abc.AsyncIterator[_crawl_pb2.Crawl]]:
+        """Stream a crawl: its current state, then each change. States between two reads may be skipped. The stream ends after
+        a final state.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelCrawl(
+        self,
+        request: _ingestion_service_pb2.CancelCrawlRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_crawl_pb2.Crawl, _abc.Awaitable[_crawl_pb2.Crawl]]:
+        """Request the cancellation of a crawl. A crawl that has ended is returned unchanged."""
+
+    @_abc_1.abstractmethod
+    def DeleteCrawl(
+        self,
+        request: _ingestion_service_pb2.DeleteCrawlRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingestion_service_pb2.DeleteCrawlResponse, _abc.Awaitable[_ingestion_service_pb2.DeleteCrawlResponse]]:
+        """Delete a crawl that has ended; its source stays. Refused while it is in progress (`IN_USE`)."""
 
 def add_IngestionServiceServicer_to_server(servicer: IngestionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

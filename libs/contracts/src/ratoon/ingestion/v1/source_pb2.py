@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from ratoon.ingestion.v1 import example_pb2 as ratoon_dot_ingestion_dot_v1_dot_example__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ratoon/ingestion/v1/source.proto\x12\x13ratoon.ingestion.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!ratoon/ingestion/v1/example.proto\"\xe9\x07\n\x06Source\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x64isplay_name\x18\x05 \x01(\t\x12\x32\n\x06\x66ormat\x18\x06 \x01(\x0e\x32\".ratoon.ingestion.v1.Source.Format\x12\x0e\n\x06\x64igest\x18\x07 \x01(\t\x12\x0f\n\x07license\x18\x08 \x01(\t\x12I\n\x10labels_by_folder\x18\t \x03(\x0b\x32/.ratoon.ingestion.v1.Source.LabelsByFolderEntry\x12\x34\n\x07\x63olumns\x18\n \x01(\x0b\x32#.ratoon.ingestion.v1.Source.Columns\x12\x10\n\x08\x65ncoding\x18\x0b \x01(\t\x12\x0c\n\x04\x65tag\x18\x0c \x01(\t\x12\x37\n\tsample_by\x18\r \x01(\x0e\x32$.ratoon.ingestion.v1.Source.SampleBy\x1a\x35\n\x13LabelsByFolderEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\xc7\x01\n\x07\x43olumns\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\t\x12\x0c\n\x04time\x18\x04 \x01(\t\x12\x12\n\nattributes\x18\x05 \x03(\t\x12\x10\n\x08messages\x18\x06 \x01(\t\x12\x0e\n\x06prompt\x18\x07 \x01(\t\x12\x0e\n\x06\x61nswer\x18\x08 \x01(\t\x12\x10\n\x08rejected\x18\t \x01(\t\x12\x0e\n\x06system\x18\n \x01(\t\x12\r\n\x05tools\x18\x0b \x01(\t\x12\x0e\n\x06weight\x18\x0c \x01(\t\"\xaa\x01\n\x06\x46ormat\x12\x16\n\x12\x46ORMAT_UNSPECIFIED\x10\x00\x12\x17\n\x13\x46ORMAT_MAIL_ARCHIVE\x10\x01\x12\x0f\n\x0b\x46ORMAT_MBOX\x10\x02\x12\x17\n\x13\x46ORMAT_TEXT_ARCHIVE\x10\x03\x12\x10\n\x0c\x46ORMAT_JSONL\x10\x04\x12\x0e\n\nFORMAT_CSV\x10\x05\x12\x12\n\x0e\x46ORMAT_PARQUET\x10\x06\x12\x0f\n\x0b\x46ORMAT_TEXT\x10\x07\"j\n\x08SampleBy\x12\x19\n\x15SAMPLE_BY_UNSPECIFIED\x10\x00\x12\x12\n\x0eSAMPLE_BY_LINE\x10\x01\x12\x17\n\x13SAMPLE_BY_PARAGRAPH\x10\x02\x12\x16\n\x12SAMPLE_BY_DOCUMENT\x10\x03\"\x8b\x08\n\rSourcePreview\x12\x32\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\".ratoon.ingestion.v1.Source.Format\x12\x10\n\x08\x65ncoding\x18\x02 \x01(\t\x12\x15\n\rencoding_from\x18\x03 \x01(\t\x12\x0f\n\x07\x63olumns\x18\x04 \x03(\t\x12\x35\n\x07records\x18\x05 \x03(\x0b\x32$.ratoon.ingestion.v1.PreviewedRecord\x12I\n\x0clabel_counts\x18\x06 \x03(\x0b\x32\x33.ratoon.ingestion.v1.SourcePreview.LabelCountsEntry\x12\x18\n\x10unlabelled_count\x18\x07 \x01(\x03\x12\x12\n\nitem_count\x18\x08 \x01(\x03\x12\x14\n\x0crecord_count\x18\t \x01(\x03\x12O\n\x0frejected_counts\x18\n \x03(\x0b\x32\x36.ratoon.ingestion.v1.SourcePreview.RejectedCountsEntry\x12\x35\n\nrejections\x18\x0b \x03(\x0b\x32!.ratoon.ingestion.v1.RejectedItem\x12\x12\n\nsize_bytes\x18\x0c \x01(\x03\x12\x10\n\x08\x63omplete\x18\r \x01(\x08\x12\x1c\n\x14\x65stimated_item_count\x18\x0e \x01(\x03\x12\x16\n\x0eproblem_reason\x18\x0f \x01(\t\x12\x0f\n\x07problem\x18\x10 \x01(\t\x12K\n\rlayout_counts\x18\x11 \x03(\x0b\x32\x34.ratoon.ingestion.v1.SourcePreview.LayoutCountsEntry\x12G\n\x0bkind_counts\x18\x12 \x03(\x0b\x32\x32.ratoon.ingestion.v1.SourcePreview.KindCountsEntry\x12\x37\n\tsample_by\x18\x13 \x01(\x0e\x32$.ratoon.ingestion.v1.Source.SampleBy\x12/\n\x05steps\x18\x14 \x03(\x0b\x32 .ratoon.ingestion.v1.StepPreview\x1a\x32\n\x10LabelCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x35\n\x13RejectedCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x33\n\x11LayoutCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x31\n\x0fKindCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\xd4\x02\n\x0bStepPreview\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0crecord_count\x18\x02 \x01(\x03\x12\x15\n\rchanged_count\x18\x03 \x01(\x03\x12K\n\x0eremoved_counts\x18\x04 \x03(\x0b\x32\x33.ratoon.ingestion.v1.StepPreview.RemovedCountsEntry\x12\x38\n\x07\x63hanges\x18\x05 \x03(\x0b\x32\'.ratoon.ingestion.v1.StepPreview.Change\x12\x0f\n\x07seconds\x18\x06 \x01(\x01\x1a\x34\n\x12RemovedCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a<\n\x06\x43hange\x12\x13\n\x0bsource_path\x18\x01 \x01(\t\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\"\xc3\x02\n\x0fPreviewedRecord\x12\x13\n\x0bsource_path\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\r\n\x05\x63hars\x18\x03 \x01(\x05\x12\r\n\x05label\x18\x04 \x01(\t\x12\x10\n\x08language\x18\x05 \x01(\t\x12\x31\n\rreceived_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12H\n\nattributes\x18\x07 \x03(\x0b\x32\x34.ratoon.ingestion.v1.PreviewedRecord.AttributesEntry\x12-\n\x07\x65xample\x18\x08 \x01(\x0b\x32\x1c.ratoon.ingestion.v1.Example\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x88\x01\n\x0cRejectedItem\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x13\n\x0bsource_path\x18\x02 \x01(\t\x12\x0c\n\x04step\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\x12\x12\n\ntext_start\x18\x06 \x01(\t\x12\x11\n\trecord_id\x18\x07 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ratoon/ingestion/v1/source.proto\x12\x13ratoon.ingestion.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!ratoon/ingestion/v1/example.proto\"\x9e\x08\n\x06Source\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x64isplay_name\x18\x05 \x01(\t\x12\x32\n\x06\x66ormat\x18\x06 \x01(\x0e\x32\".ratoon.ingestion.v1.Source.Format\x12\x0e\n\x06\x64igest\x18\x07 \x01(\t\x12\x0f\n\x07license\x18\x08 \x01(\t\x12I\n\x10labels_by_folder\x18\t \x03(\x0b\x32/.ratoon.ingestion.v1.Source.LabelsByFolderEntry\x12\x34\n\x07\x63olumns\x18\n \x01(\x0b\x32#.ratoon.ingestion.v1.Source.Columns\x12\x10\n\x08\x65ncoding\x18\x0b \x01(\t\x12\x0c\n\x04\x65tag\x18\x0c \x01(\t\x12\x37\n\tsample_by\x18\r \x01(\x0e\x32$.ratoon.ingestion.v1.Source.SampleBy\x12\x12\n\nconnection\x18\x0e \x01(\t\x12\x0f\n\x07\x63onsent\x18\x0f \x01(\t\x12\x0e\n\x06\x64omain\x18\x10 \x01(\t\x1a\x35\n\x13LabelsByFolderEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\xc7\x01\n\x07\x43olumns\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\t\x12\x0c\n\x04time\x18\x04 \x01(\t\x12\x12\n\nattributes\x18\x05 \x03(\t\x12\x10\n\x08messages\x18\x06 \x01(\t\x12\x0e\n\x06prompt\x18\x07 \x01(\t\x12\x0e\n\x06\x61nswer\x18\x08 \x01(\t\x12\x10\n\x08rejected\x18\t \x01(\t\x12\x0e\n\x06system\x18\n \x01(\t\x12\r\n\x05tools\x18\x0b \x01(\t\x12\x0e\n\x06weight\x18\x0c \x01(\t\"\xaa\x01\n\x06\x46ormat\x12\x16\n\x12\x46ORMAT_UNSPECIFIED\x10\x00\x12\x17\n\x13\x46ORMAT_MAIL_ARCHIVE\x10\x01\x12\x0f\n\x0b\x46ORMAT_MBOX\x10\x02\x12\x17\n\x13\x46ORMAT_TEXT_ARCHIVE\x10\x03\x12\x10\n\x0c\x46ORMAT_JSONL\x10\x04\x12\x0e\n\nFORMAT_CSV\x10\x05\x12\x12\n\x0e\x46ORMAT_PARQUET\x10\x06\x12\x0f\n\x0b\x46ORMAT_TEXT\x10\x07\"j\n\x08SampleBy\x12\x19\n\x15SAMPLE_BY_UNSPECIFIED\x10\x00\x12\x12\n\x0eSAMPLE_BY_LINE\x10\x01\x12\x17\n\x13SAMPLE_BY_PARAGRAPH\x10\x02\x12\x16\n\x12SAMPLE_BY_DOCUMENT\x10\x03\"\x8b\x08\n\rSourcePreview\x12\x32\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\".ratoon.ingestion.v1.Source.Format\x12\x10\n\x08\x65ncoding\x18\x02 \x01(\t\x12\x15\n\rencoding_from\x18\x03 \x01(\t\x12\x0f\n\x07\x63olumns\x18\x04 \x03(\t\x12\x35\n\x07records\x18\x05 \x03(\x0b\x32$.ratoon.ingestion.v1.PreviewedRecord\x12I\n\x0clabel_counts\x18\x06 \x03(\x0b\x32\x33.ratoon.ingestion.v1.SourcePreview.LabelCountsEntry\x12\x18\n\x10unlabelled_count\x18\x07 \x01(\x03\x12\x12\n\nitem_count\x18\x08 \x01(\x03\x12\x14\n\x0crecord_count\x18\t \x01(\x03\x12O\n\x0frejected_counts\x18\n \x03(\x0b\x32\x36.ratoon.ingestion.v1.SourcePreview.RejectedCountsEntry\x12\x35\n\nrejections\x18\x0b \x03(\x0b\x32!.ratoon.ingestion.v1.RejectedItem\x12\x12\n\nsize_bytes\x18\x0c \x01(\x03\x12\x10\n\x08\x63omplete\x18\r \x01(\x08\x12\x1c\n\x14\x65stimated_item_count\x18\x0e \x01(\x03\x12\x16\n\x0eproblem_reason\x18\x0f \x01(\t\x12\x0f\n\x07problem\x18\x10 \x01(\t\x12K\n\rlayout_counts\x18\x11 \x03(\x0b\x32\x34.ratoon.ingestion.v1.SourcePreview.LayoutCountsEntry\x12G\n\x0bkind_counts\x18\x12 \x03(\x0b\x32\x32.ratoon.ingestion.v1.SourcePreview.KindCountsEntry\x12\x37\n\tsample_by\x18\x13 \x01(\x0e\x32$.ratoon.ingestion.v1.Source.SampleBy\x12/\n\x05steps\x18\x14 \x03(\x0b\x32 .ratoon.ingestion.v1.StepPreview\x1a\x32\n\x10LabelCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x35\n\x13RejectedCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x33\n\x11LayoutCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x31\n\x0fKindCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\xc1\x03\n\x0bStepPreview\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0crecord_count\x18\x02 \x01(\x03\x12\x15\n\rchanged_count\x18\x03 \x01(\x03\x12K\n\x0eremoved_counts\x18\x04 \x03(\x0b\x32\x33.ratoon.ingestion.v1.StepPreview.RemovedCountsEntry\x12\x38\n\x07\x63hanges\x18\x05 \x03(\x0b\x32\'.ratoon.ingestion.v1.StepPreview.Change\x12\x0f\n\x07seconds\x18\x06 \x01(\x01\x12<\n\x06\x63ounts\x18\x07 \x03(\x0b\x32,.ratoon.ingestion.v1.StepPreview.CountsEntry\x1a\x34\n\x12RemovedCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a-\n\x0b\x43ountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a<\n\x06\x43hange\x12\x13\n\x0bsource_path\x18\x01 \x01(\t\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\t\"\xc3\x02\n\x0fPreviewedRecord\x12\x13\n\x0bsource_path\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\r\n\x05\x63hars\x18\x03 \x01(\x05\x12\r\n\x05label\x18\x04 \x01(\t\x12\x10\n\x08language\x18\x05 \x01(\t\x12\x31\n\rreceived_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12H\n\nattributes\x18\x07 \x03(\x0b\x32\x34.ratoon.ingestion.v1.PreviewedRecord.AttributesEntry\x12-\n\x07\x65xample\x18\x08 \x01(\x0b\x32\x1c.ratoon.ingestion.v1.Example\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x88\x01\n\x0cRejectedItem\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x13\n\x0bsource_path\x18\x02 \x01(\t\x12\x0c\n\x04step\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\x12\x12\n\ntext_start\x18\x06 \x01(\t\x12\x11\n\trecord_id\x18\x07 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,38 +45,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SOURCEPREVIEW_KINDCOUNTSENTRY']._serialized_options = b'8\001'
   _globals['_STEPPREVIEW_REMOVEDCOUNTSENTRY']._loaded_options = None
   _globals['_STEPPREVIEW_REMOVEDCOUNTSENTRY']._serialized_options = b'8\001'
+  _globals['_STEPPREVIEW_COUNTSENTRY']._loaded_options = None
+  _globals['_STEPPREVIEW_COUNTSENTRY']._serialized_options = b'8\001'
   _globals['_PREVIEWEDRECORD_ATTRIBUTESENTRY']._loaded_options = None
   _globals['_PREVIEWEDRECORD_ATTRIBUTESENTRY']._serialized_options = b'8\001'
   _globals['_SOURCE']._serialized_start=126
-  _globals['_SOURCE']._serialized_end=1127
-  _globals['_SOURCE_LABELSBYFOLDERENTRY']._serialized_start=591
-  _globals['_SOURCE_LABELSBYFOLDERENTRY']._serialized_end=644
-  _globals['_SOURCE_COLUMNS']._serialized_start=647
-  _globals['_SOURCE_COLUMNS']._serialized_end=846
-  _globals['_SOURCE_FORMAT']._serialized_start=849
-  _globals['_SOURCE_FORMAT']._serialized_end=1019
-  _globals['_SOURCE_SAMPLEBY']._serialized_start=1021
-  _globals['_SOURCE_SAMPLEBY']._serialized_end=1127
-  _globals['_SOURCEPREVIEW']._serialized_start=1130
-  _globals['_SOURCEPREVIEW']._serialized_end=2165
-  _globals['_SOURCEPREVIEW_LABELCOUNTSENTRY']._serialized_start=1956
-  _globals['_SOURCEPREVIEW_LABELCOUNTSENTRY']._serialized_end=2006
-  _globals['_SOURCEPREVIEW_REJECTEDCOUNTSENTRY']._serialized_start=2008
-  _globals['_SOURCEPREVIEW_REJECTEDCOUNTSENTRY']._serialized_end=2061
-  _globals['_SOURCEPREVIEW_LAYOUTCOUNTSENTRY']._serialized_start=2063
-  _globals['_SOURCEPREVIEW_LAYOUTCOUNTSENTRY']._serialized_end=2114
-  _globals['_SOURCEPREVIEW_KINDCOUNTSENTRY']._serialized_start=2116
-  _globals['_SOURCEPREVIEW_KINDCOUNTSENTRY']._serialized_end=2165
-  _globals['_STEPPREVIEW']._serialized_start=2168
-  _globals['_STEPPREVIEW']._serialized_end=2508
-  _globals['_STEPPREVIEW_REMOVEDCOUNTSENTRY']._serialized_start=2394
-  _globals['_STEPPREVIEW_REMOVEDCOUNTSENTRY']._serialized_end=2446
-  _globals['_STEPPREVIEW_CHANGE']._serialized_start=2448
-  _globals['_STEPPREVIEW_CHANGE']._serialized_end=2508
-  _globals['_PREVIEWEDRECORD']._serialized_start=2511
-  _globals['_PREVIEWEDRECORD']._serialized_end=2834
-  _globals['_PREVIEWEDRECORD_ATTRIBUTESENTRY']._serialized_start=2785
-  _globals['_PREVIEWEDRECORD_ATTRIBUTESENTRY']._serialized_end=2834
-  _globals['_REJECTEDITEM']._serialized_start=2837
-  _globals['_REJECTEDITEM']._serialized_end=2973
+  _globals['_SOURCE']._serialized_end=1180
+  _globals['_SOURCE_LABELSBYFOLDERENTRY']._serialized_start=644
+  _globals['_SOURCE_LABELSBYFOLDERENTRY']._serialized_end=697
+  _globals['_SOURCE_COLUMNS']._serialized_start=700
+  _globals['_SOURCE_COLUMNS']._serialized_end=899
+  _globals['_SOURCE_FORMAT']._serialized_start=902
+  _globals['_SOURCE_FORMAT']._serialized_end=1072
+  _globals['_SOURCE_SAMPLEBY']._serialized_start=1074
+  _globals['_SOURCE_SAMPLEBY']._serialized_end=1180
+  _globals['_SOURCEPREVIEW']._serialized_start=1183
+  _globals['_SOURCEPREVIEW']._serialized_end=2218
+  _globals['_SOURCEPREVIEW_LABELCOUNTSENTRY']._serialized_start=2009
+  _globals['_SOURCEPREVIEW_LABELCOUNTSENTRY']._serialized_end=2059
+  _globals['_SOURCEPREVIEW_REJECTEDCOUNTSENTRY']._serialized_start=2061
+  _globals['_SOURCEPREVIEW_REJECTEDCOUNTSENTRY']._serialized_end=2114
+  _globals['_SOURCEPREVIEW_LAYOUTCOUNTSENTRY']._serialized_start=2116
+  _globals['_SOURCEPREVIEW_LAYOUTCOUNTSENTRY']._serialized_end=2167
+  _globals['_SOURCEPREVIEW_KINDCOUNTSENTRY']._serialized_start=2169
+  _globals['_SOURCEPREVIEW_KINDCOUNTSENTRY']._serialized_end=2218
+  _globals['_STEPPREVIEW']._serialized_start=2221
+  _globals['_STEPPREVIEW']._serialized_end=2670
+  _globals['_STEPPREVIEW_REMOVEDCOUNTSENTRY']._serialized_start=2509
+  _globals['_STEPPREVIEW_REMOVEDCOUNTSENTRY']._serialized_end=2561
+  _globals['_STEPPREVIEW_COUNTSENTRY']._serialized_start=2563
+  _globals['_STEPPREVIEW_COUNTSENTRY']._serialized_end=2608
+  _globals['_STEPPREVIEW_CHANGE']._serialized_start=2610
+  _globals['_STEPPREVIEW_CHANGE']._serialized_end=2670
+  _globals['_PREVIEWEDRECORD']._serialized_start=2673
+  _globals['_PREVIEWEDRECORD']._serialized_end=2996
+  _globals['_PREVIEWEDRECORD_ATTRIBUTESENTRY']._serialized_start=2947
+  _globals['_PREVIEWEDRECORD_ATTRIBUTESENTRY']._serialized_end=2996
+  _globals['_REJECTEDITEM']._serialized_start=2999
+  _globals['_REJECTEDITEM']._serialized_end=3135
 # @@protoc_insertion_point(module_scope)

@@ -203,6 +203,9 @@ class Source(_message.Message):
     ENCODING_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     SAMPLE_BY_FIELD_NUMBER: _builtins.int
+    CONNECTION_FIELD_NUMBER: _builtins.int
+    CONSENT_FIELD_NUMBER: _builtins.int
+    DOMAIN_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/sources/{source}`."""
     revision: _builtins.int
@@ -227,6 +230,14 @@ class Source(_message.Message):
     """
     sample_by: Global___Source.SampleBy.ValueType
     """For a text file: the part that is one record. Default: a line."""
+    connection: _builtins.str
+    """Resource name of the connection whose reading created the source. Empty: it was created by a request. Set by the
+    server.
+    """
+    consent: _builtins.str
+    """Basis on which the data may be used, such as the version of a consent form, from the connection. Set by the server."""
+    domain: _builtins.str
+    """Tag of the domain, such as `news`, from the connection. Set by the server."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -263,10 +274,13 @@ class Source(_message.Message):
         encoding: _builtins.str = ...,
         etag: _builtins.str = ...,
         sample_by: Global___Source.SampleBy.ValueType = ...,
+        connection: _builtins.str = ...,
+        consent: _builtins.str = ...,
+        domain: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "create_time", b"create_time", "digest", b"digest", "display_name", b"display_name", "encoding", b"encoding", "etag", b"etag", "format", b"format", "labels_by_folder", b"labels_by_folder", "license", b"license", "name", b"name", "revision", b"revision", "sample_by", b"sample_by", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "connection", b"connection", "consent", b"consent", "create_time", b"create_time", "digest", b"digest", "display_name", b"display_name", "domain", b"domain", "encoding", b"encoding", "etag", b"etag", "format", b"format", "labels_by_folder", b"labels_by_folder", "license", b"license", "name", b"name", "revision", b"revision", "sample_by", b"sample_by", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -497,6 +511,26 @@ class StepPreview(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     @_typing.final
+    class CountsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
     class Change(_message.Message):
         """One record before and after the step."""
 
@@ -530,6 +564,7 @@ class StepPreview(_message.Message):
     REMOVED_COUNTS_FIELD_NUMBER: _builtins.int
     CHANGES_FIELD_NUMBER: _builtins.int
     SECONDS_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the step."""
     record_count: _builtins.int
@@ -546,6 +581,10 @@ class StepPreview(_message.Message):
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___StepPreview.Change]:
         """Up to ten records that it changes."""
 
+    @_builtins.property
+    def counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """What the step counted besides, by name, as in `StepReport`."""
+
     def __init__(
         self,
         *,
@@ -555,10 +594,11 @@ class StepPreview(_message.Message):
         removed_counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         changes: _abc.Iterable[Global___StepPreview.Change] | None = ...,
         seconds: _builtins.float = ...,
+        counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_count", b"changed_count", "changes", b"changes", "name", b"name", "record_count", b"record_count", "removed_counts", b"removed_counts", "seconds", b"seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_count", b"changed_count", "changes", b"changes", "counts", b"counts", "name", b"name", "record_count", b"record_count", "removed_counts", b"removed_counts", "seconds", b"seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
+from ratoon.ingestion.v1 import crawl_pb2 as ratoon_dot_ingestion_dot_v1_dot_crawl__pb2
 from ratoon.ingestion.v1 import dataset_pb2 as ratoon_dot_ingestion_dot_v1_dot_dataset__pb2
 from ratoon.ingestion.v1 import split_pb2 as ratoon_dot_ingestion_dot_v1_dot_split__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#ratoon/jobs/v1/ingestion_jobs.proto\x12\x0eratoon.jobs.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a!ratoon/ingestion/v1/dataset.proto\x1a\x1fratoon/ingestion/v1/split.proto\"\xcf\x01\n\x0c\x43urationSpec\x12\x0f\n\x07version\x18\x01 \x01(\t\x12+\n\x07sources\x18\x02 \x03(\x0b\x32\x1a.ratoon.jobs.v1.SourceSpec\x12\x32\n\x08\x63uration\x18\x03 \x01(\x0b\x32 .ratoon.jobs.v1.CurationSettings\x12\x12\n\nrecord_key\x18\x04 \x01(\t\x12\x11\n\tprocesses\x18\x05 \x01(\x05\x12\x14\n\x0c\x63ode_version\x18\x06 \x01(\t\x12\x10\n\x08\x65xcluded\x18\x07 \x03(\t\"\xa9\x05\n\nSourceSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x03 \x01(\t\x12\x0f\n\x07licence\x18\x04 \x01(\t\x12H\n\x10labels_by_folder\x18\x05 \x03(\x0b\x32..ratoon.jobs.v1.SourceSpec.LabelsByFolderEntry\x12\x33\n\x07\x63olumns\x18\x06 \x01(\x0b\x32\".ratoon.jobs.v1.SourceSpec.Columns\x12\x10\n\x08\x65ncoding\x18\x07 \x01(\t\x12\x11\n\tsample_by\x18\x08 \x01(\t\x1a\x35\n\x13LabelsByFolderEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x80\x03\n\x07\x43olumns\x12\x11\n\x04text\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05label\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x0f\n\x02id\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x11\n\x04time\x18\x04 \x01(\tH\x03\x88\x01\x01\x12\x12\n\nattributes\x18\x05 \x03(\t\x12\r\n\x05named\x18\x06 \x03(\t\x12\x15\n\x08messages\x18\x07 \x01(\tH\x04\x88\x01\x01\x12\x13\n\x06prompt\x18\x08 \x01(\tH\x05\x88\x01\x01\x12\x13\n\x06\x61nswer\x18\t \x01(\tH\x06\x88\x01\x01\x12\x15\n\x08rejected\x18\n \x01(\tH\x07\x88\x01\x01\x12\x13\n\x06system\x18\x0b \x01(\tH\x08\x88\x01\x01\x12\x12\n\x05tools\x18\x0c \x01(\tH\t\x88\x01\x01\x12\x13\n\x06weight\x18\r \x01(\tH\n\x88\x01\x01\x42\x07\n\x05_textB\x08\n\x06_labelB\x05\n\x03_idB\x07\n\x05_timeB\x0b\n\t_messagesB\t\n\x07_promptB\t\n\x07_answerB\x0b\n\t_rejectedB\t\n\x07_systemB\x08\n\x06_toolsB\t\n\x07_weight\"\xe2\x02\n\x10\x43urationSettings\x12\x16\n\tmin_chars\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x11\n\tlanguages\x18\x02 \x03(\t\x12\x1d\n\x10\x65xact_duplicates\x18\x03 \x01(\x08H\x01\x88\x01\x01\x12%\n\x18near_duplicate_threshold\x18\x04 \x01(\x01H\x02\x88\x01\x01\x12\r\n\x05masks\x18\x05 \x03(\t\x12\x1f\n\x12max_replaced_share\x18\x06 \x01(\x01H\x03\x88\x01\x01\x12\x16\n\tkeep_code\x18\x07 \x01(\x08H\x04\x88\x01\x01\x12\x30\n\x05steps\x18\x08 \x03(\x0b\x32!.ratoon.ingestion.v1.CurationStepB\x0c\n\n_min_charsB\x13\n\x11_exact_duplicatesB\x1b\n\x19_near_duplicate_thresholdB\x15\n\x13_max_replaced_shareB\x0c\n\n_keep_code\"\xd1\x01\n\x0e\x43urationResult\x12\x17\n\x0f\x61rtifact_digest\x18\x01 \x01(\t\x12\x13\n\x0bmerkle_root\x18\x02 \x01(\t\x12\r\n\x05items\x18\x03 \x01(\x03\x12\x0f\n\x07records\x18\x04 \x01(\x03\x12\x10\n\x08rejected\x18\x05 \x01(\x03\x12(\n\x07profile\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x35\n\x0cstep_reports\x18\x07 \x03(\x0b\x32\x1f.ratoon.ingestion.v1.StepReport\"\xa3\x02\n\tSplitSpec\x12\x17\n\x0f\x64\x61taset_version\x18\x01 \x01(\t\x12\x11\n\tlabel_set\x18\x02 \x01(\t\x12\x0c\n\x04mode\x18\x03 \x01(\t\x12\x31\n\x06ratios\x18\x04 \x01(\x0b\x32!.ratoon.ingestion.v1.Split.Ratios\x12\x0c\n\x04seed\x18\x05 \x01(\x03\x12\x15\n\rearlier_tests\x18\x06 \x03(\t\x12\x11\n\tthreshold\x18\x07 \x01(\x01\x12\x30\n\x06replay\x18\x08 \x01(\x0b\x32 .ratoon.jobs.v1.SplitSpec.Replay\x12\x17\n\x0fgroup_attribute\x18\t \x01(\t\x1a&\n\x06Replay\x12\r\n\x05train\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\"\xae\x03\n\x0bSplitResult\x12\x35\n\x05parts\x18\x01 \x03(\x0b\x32&.ratoon.jobs.v1.SplitResult.PartsEntry\x12\x10\n\x08replayed\x18\x02 \x01(\x03\x12;\n\x08withheld\x18\x03 \x03(\x0b\x32).ratoon.jobs.v1.SplitResult.WithheldEntry\x1aN\n\nPartsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12/\n\x05value\x18\x02 \x01(\x0b\x32 .ratoon.jobs.v1.SplitResult.Part:\x02\x38\x01\x1a/\n\rWithheldEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x97\x01\n\x04Part\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0f\n\x07records\x18\x02 \x01(\x03\x12>\n\x07\x63lasses\x18\x03 \x03(\x0b\x32-.ratoon.jobs.v1.SplitResult.Part.ClassesEntry\x1a.\n\x0c\x43lassesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\xcc\x01\n\x0bPreviewSpec\x12*\n\x06source\x18\x01 \x01(\x0b\x32\x1a.ratoon.jobs.v1.SourceSpec\x12\x11\n\tfile_name\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tect\x18\x03 \x01(\x08\x12\x12\n\nrecord_key\x18\x04 \x01(\t\x12\x14\n\x0crecord_count\x18\x05 \x01(\x05\x12\x10\n\x08\x65xcluded\x18\x06 \x03(\t\x12\x32\n\x08\x63uration\x18\x07 \x01(\x0b\x32 .ratoon.jobs.v1.CurationSettings\"\xb9\x02\n\x0b\x45rasureSpec\x12\x12\n\nrecord_ids\x18\x01 \x03(\t\x12\x12\n\nrecord_key\x18\x02 \x01(\t\x12+\n\x07sources\x18\x03 \x03(\x0b\x32\x1a.ratoon.jobs.v1.SourceSpec\x12\x35\n\x08versions\x18\x04 \x03(\x0b\x32#.ratoon.jobs.v1.ErasureSpec.Version\x12/\n\x05parts\x18\x05 \x03(\x0b\x32 .ratoon.jobs.v1.ErasureSpec.Part\x1a\x38\n\x07Version\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0f\n\x07sources\x18\x03 \x03(\t\x1a\x33\n\x04Part\x12\r\n\x05split\x18\x01 \x01(\t\x12\x0c\n\x04part\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\"\xd4\x05\n\rErasureResult\x12=\n\x08versions\x18\x01 \x03(\x0b\x32+.ratoon.jobs.v1.ErasureResult.VersionsEntry\x12\x39\n\x05parts\x18\x02 \x03(\x0b\x32*.ratoon.jobs.v1.ErasureResult.ReplacedPart\x12;\n\x07sources\x18\x03 \x03(\x0b\x32*.ratoon.jobs.v1.ErasureResult.SourcesEntry\x12\x16\n\x0eunread_sources\x18\x04 \x03(\t\x12\r\n\x05\x62lobs\x18\x05 \x03(\t\x12\x14\n\x0ctext_digests\x18\x06 \x03(\t\x12\x33\n\x06traces\x18\x07 \x03(\x0b\x32#.ratoon.jobs.v1.ErasureResult.Trace\x1aZ\n\rVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x38\n\x05value\x18\x02 \x01(\x0b\x32).ratoon.jobs.v1.ErasureResult.Replacement:\x02\x38\x01\x1a.\n\x0cSourcesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x33\n\x0bReplacement\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x14\n\x0c\x65rased_count\x18\x02 \x01(\x03\x1aQ\n\x0cReplacedPart\x12\r\n\x05split\x18\x01 \x01(\t\x12\x0c\n\x04part\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x14\n\x0c\x65rased_count\x18\x04 \x01(\x03\x1a`\n\x05Trace\x12\x11\n\trecord_id\x18\x01 \x01(\t\x12\x10\n\x08versions\x18\x02 \x03(\t\x12\x32\n\x05parts\x18\x03 \x03(\x0b\x32#.ratoon.jobs.v1.ErasureResult.Place\x1a$\n\x05Place\x12\r\n\x05split\x18\x01 \x01(\t\x12\x0c\n\x04part\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#ratoon/jobs/v1/ingestion_jobs.proto\x12\x0eratoon.jobs.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fratoon/ingestion/v1/crawl.proto\x1a!ratoon/ingestion/v1/dataset.proto\x1a\x1fratoon/ingestion/v1/split.proto\"\x8d\x02\n\x0c\x43urationSpec\x12\x0f\n\x07version\x18\x01 \x01(\t\x12+\n\x07sources\x18\x02 \x03(\x0b\x32\x1a.ratoon.jobs.v1.SourceSpec\x12\x32\n\x08\x63uration\x18\x03 \x01(\x0b\x32 .ratoon.jobs.v1.CurationSettings\x12\x12\n\nrecord_key\x18\x04 \x01(\t\x12\x11\n\tprocesses\x18\x05 \x01(\x05\x12\x14\n\x0c\x63ode_version\x18\x06 \x01(\t\x12\x10\n\x08\x65xcluded\x18\x07 \x03(\t\x12<\n\x0f\x64\x65\x63ontamination\x18\x08 \x01(\x0b\x32#.ratoon.jobs.v1.DecontaminationSpec\"\xb3\x01\n\x13\x44\x65\x63ontaminationSpec\x12\x12\n\ntest_parts\x18\x01 \x03(\t\x12\x41\n\nbenchmarks\x18\x02 \x03(\x0b\x32-.ratoon.jobs.v1.DecontaminationSpec.Benchmark\x1a\x45\n\tBenchmark\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\x06source\x18\x02 \x01(\x0b\x32\x1a.ratoon.jobs.v1.SourceSpec\"\xa9\x05\n\nSourceSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x03 \x01(\t\x12\x0f\n\x07licence\x18\x04 \x01(\t\x12H\n\x10labels_by_folder\x18\x05 \x03(\x0b\x32..ratoon.jobs.v1.SourceSpec.LabelsByFolderEntry\x12\x33\n\x07\x63olumns\x18\x06 \x01(\x0b\x32\".ratoon.jobs.v1.SourceSpec.Columns\x12\x10\n\x08\x65ncoding\x18\x07 \x01(\t\x12\x11\n\tsample_by\x18\x08 \x01(\t\x1a\x35\n\x13LabelsByFolderEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x80\x03\n\x07\x43olumns\x12\x11\n\x04text\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05label\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x0f\n\x02id\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x11\n\x04time\x18\x04 \x01(\tH\x03\x88\x01\x01\x12\x12\n\nattributes\x18\x05 \x03(\t\x12\r\n\x05named\x18\x06 \x03(\t\x12\x15\n\x08messages\x18\x07 \x01(\tH\x04\x88\x01\x01\x12\x13\n\x06prompt\x18\x08 \x01(\tH\x05\x88\x01\x01\x12\x13\n\x06\x61nswer\x18\t \x01(\tH\x06\x88\x01\x01\x12\x15\n\x08rejected\x18\n \x01(\tH\x07\x88\x01\x01\x12\x13\n\x06system\x18\x0b \x01(\tH\x08\x88\x01\x01\x12\x12\n\x05tools\x18\x0c \x01(\tH\t\x88\x01\x01\x12\x13\n\x06weight\x18\r \x01(\tH\n\x88\x01\x01\x42\x07\n\x05_textB\x08\n\x06_labelB\x05\n\x03_idB\x07\n\x05_timeB\x0b\n\t_messagesB\t\n\x07_promptB\t\n\x07_answerB\x0b\n\t_rejectedB\t\n\x07_systemB\x08\n\x06_toolsB\t\n\x07_weight\"\xe2\x02\n\x10\x43urationSettings\x12\x16\n\tmin_chars\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x11\n\tlanguages\x18\x02 \x03(\t\x12\x1d\n\x10\x65xact_duplicates\x18\x03 \x01(\x08H\x01\x88\x01\x01\x12%\n\x18near_duplicate_threshold\x18\x04 \x01(\x01H\x02\x88\x01\x01\x12\r\n\x05masks\x18\x05 \x03(\t\x12\x1f\n\x12max_replaced_share\x18\x06 \x01(\x01H\x03\x88\x01\x01\x12\x16\n\tkeep_code\x18\x07 \x01(\x08H\x04\x88\x01\x01\x12\x30\n\x05steps\x18\x08 \x03(\x0b\x32!.ratoon.ingestion.v1.CurationStepB\x0c\n\n_min_charsB\x13\n\x11_exact_duplicatesB\x1b\n\x19_near_duplicate_thresholdB\x15\n\x13_max_replaced_shareB\x0c\n\n_keep_code\"\xd1\x01\n\x0e\x43urationResult\x12\x17\n\x0f\x61rtifact_digest\x18\x01 \x01(\t\x12\x13\n\x0bmerkle_root\x18\x02 \x01(\t\x12\r\n\x05items\x18\x03 \x01(\x03\x12\x0f\n\x07records\x18\x04 \x01(\x03\x12\x10\n\x08rejected\x18\x05 \x01(\x03\x12(\n\x07profile\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x35\n\x0cstep_reports\x18\x07 \x03(\x0b\x32\x1f.ratoon.ingestion.v1.StepReport\"\xa3\x02\n\tSplitSpec\x12\x17\n\x0f\x64\x61taset_version\x18\x01 \x01(\t\x12\x11\n\tlabel_set\x18\x02 \x01(\t\x12\x0c\n\x04mode\x18\x03 \x01(\t\x12\x31\n\x06ratios\x18\x04 \x01(\x0b\x32!.ratoon.ingestion.v1.Split.Ratios\x12\x0c\n\x04seed\x18\x05 \x01(\x03\x12\x15\n\rearlier_tests\x18\x06 \x03(\t\x12\x11\n\tthreshold\x18\x07 \x01(\x01\x12\x30\n\x06replay\x18\x08 \x01(\x0b\x32 .ratoon.jobs.v1.SplitSpec.Replay\x12\x17\n\x0fgroup_attribute\x18\t \x01(\t\x1a&\n\x06Replay\x12\r\n\x05train\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\"\xae\x03\n\x0bSplitResult\x12\x35\n\x05parts\x18\x01 \x03(\x0b\x32&.ratoon.jobs.v1.SplitResult.PartsEntry\x12\x10\n\x08replayed\x18\x02 \x01(\x03\x12;\n\x08withheld\x18\x03 \x03(\x0b\x32).ratoon.jobs.v1.SplitResult.WithheldEntry\x1aN\n\nPartsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12/\n\x05value\x18\x02 \x01(\x0b\x32 .ratoon.jobs.v1.SplitResult.Part:\x02\x38\x01\x1a/\n\rWithheldEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x97\x01\n\x04Part\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0f\n\x07records\x18\x02 \x01(\x03\x12>\n\x07\x63lasses\x18\x03 \x03(\x0b\x32-.ratoon.jobs.v1.SplitResult.Part.ClassesEntry\x1a.\n\x0c\x43lassesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x8a\x02\n\x0bPreviewSpec\x12*\n\x06source\x18\x01 \x01(\x0b\x32\x1a.ratoon.jobs.v1.SourceSpec\x12\x11\n\tfile_name\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tect\x18\x03 \x01(\x08\x12\x12\n\nrecord_key\x18\x04 \x01(\t\x12\x14\n\x0crecord_count\x18\x05 \x01(\x05\x12\x10\n\x08\x65xcluded\x18\x06 \x03(\t\x12\x32\n\x08\x63uration\x18\x07 \x01(\x0b\x32 .ratoon.jobs.v1.CurationSettings\x12<\n\x0f\x64\x65\x63ontamination\x18\x08 \x01(\x0b\x32#.ratoon.jobs.v1.DecontaminationSpec\"\xb9\x02\n\x0b\x45rasureSpec\x12\x12\n\nrecord_ids\x18\x01 \x03(\t\x12\x12\n\nrecord_key\x18\x02 \x01(\t\x12+\n\x07sources\x18\x03 \x03(\x0b\x32\x1a.ratoon.jobs.v1.SourceSpec\x12\x35\n\x08versions\x18\x04 \x03(\x0b\x32#.ratoon.jobs.v1.ErasureSpec.Version\x12/\n\x05parts\x18\x05 \x03(\x0b\x32 .ratoon.jobs.v1.ErasureSpec.Part\x1a\x38\n\x07Version\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0f\n\x07sources\x18\x03 \x03(\t\x1a\x33\n\x04Part\x12\r\n\x05split\x18\x01 \x01(\t\x12\x0c\n\x04part\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\"\xd4\x05\n\rErasureResult\x12=\n\x08versions\x18\x01 \x03(\x0b\x32+.ratoon.jobs.v1.ErasureResult.VersionsEntry\x12\x39\n\x05parts\x18\x02 \x03(\x0b\x32*.ratoon.jobs.v1.ErasureResult.ReplacedPart\x12;\n\x07sources\x18\x03 \x03(\x0b\x32*.ratoon.jobs.v1.ErasureResult.SourcesEntry\x12\x16\n\x0eunread_sources\x18\x04 \x03(\t\x12\r\n\x05\x62lobs\x18\x05 \x03(\t\x12\x14\n\x0ctext_digests\x18\x06 \x03(\t\x12\x33\n\x06traces\x18\x07 \x03(\x0b\x32#.ratoon.jobs.v1.ErasureResult.Trace\x1aZ\n\rVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x38\n\x05value\x18\x02 \x01(\x0b\x32).ratoon.jobs.v1.ErasureResult.Replacement:\x02\x38\x01\x1a.\n\x0cSourcesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x33\n\x0bReplacement\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x14\n\x0c\x65rased_count\x18\x02 \x01(\x03\x1aQ\n\x0cReplacedPart\x12\r\n\x05split\x18\x01 \x01(\t\x12\x0c\n\x04part\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x14\n\x0c\x65rased_count\x18\x04 \x01(\x03\x1a`\n\x05Trace\x12\x11\n\trecord_id\x18\x01 \x01(\t\x12\x10\n\x08versions\x18\x02 \x03(\t\x12\x32\n\x05parts\x18\x03 \x03(\x0b\x32#.ratoon.jobs.v1.ErasureResult.Place\x1a$\n\x05Place\x12\r\n\x05split\x18\x01 \x01(\t\x12\x0c\n\x04part\x18\x02 \x01(\t\"\xa1\x02\n\x0bReadingSpec\x12\x12\n\nconnection\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0b\n\x03url\x18\x03 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x04 \x01(\t\x12\x13\n\x0b\x63redentials\x18\x05 \x01(\t\x12\x0f\n\x07pattern\x18\x06 \x01(\t\x12\r\n\x05query\x18\x07 \x01(\t\x12\x15\n\rcursor_column\x18\x08 \x01(\t\x12\x12\n\nkey_column\x18\t \x01(\t\x12\x0f\n\x07overlap\x18\n \x01(\x01\x12*\n\x06source\x18\x0b \x01(\x0b\x32\x1a.ratoon.jobs.v1.SourceSpec\x12\x0e\n\x06\x63ursor\x18\x0c \x01(\t\x12\x11\n\tmax_items\x18\r \x01(\x05\x12\x11\n\tmax_bytes\x18\x0e \x01(\x03\"\xd9\x02\n\rReadingResult\x12\x31\n\x05\x62lobs\x18\x01 \x03(\x0b\x32\".ratoon.jobs.v1.ReadingResult.Blob\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\t\x12\x0e\n\x06listed\x18\x04 \x01(\x03\x12\r\n\x05taken\x18\x05 \x01(\x03\x12;\n\x07skipped\x18\x06 \x03(\x0b\x32*.ratoon.jobs.v1.ReadingResult.SkippedEntry\x12\x12\n\nsize_bytes\x18\x07 \x01(\x03\x12\r\n\x05notes\x18\x08 \x03(\t\x12\x0c\n\x04more\x18\t \x01(\x08\x1a.\n\x0cSkippedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x36\n\x04\x42lob\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0f\n\x07records\x18\x02 \x01(\x03\x12\r\n\x05title\x18\x03 \x01(\t\"\xb1\x02\n\tCrawlSpec\x12\r\n\x05\x63rawl\x18\x01 \x01(\t\x12\x12\n\nstart_urls\x18\x02 \x03(\t\x12\r\n\x05hosts\x18\x03 \x03(\t\x12\x15\n\rpath_prefixes\x18\x04 \x03(\t\x12\x11\n\tmax_pages\x18\x05 \x01(\x05\x12\x11\n\tmax_depth\x18\x06 \x01(\x05\x12\x16\n\x0emax_page_bytes\x18\x07 \x01(\x03\x12\x17\n\x0fmax_total_bytes\x18\x08 \x01(\x03\x12\x13\n\x0bmax_seconds\x18\t \x01(\x01\x12\x15\n\rdelay_seconds\x18\n \x01(\x01\x12\x15\n\rskip_sitemaps\x18\x0b \x01(\x08\x12\x16\n\x0eprevious_state\x18\x0c \x01(\t\x12\x12\n\nuser_agent\x18\r \x01(\t\x12\x15\n\rprivate_hosts\x18\x0e \x03(\t\"\xc4\x02\n\x0b\x43rawlResult\x12\x14\n\x0cpages_digest\x18\x01 \x01(\t\x12\x14\n\x0cstate_digest\x18\x02 \x01(\t\x12\x12\n\npage_count\x18\x03 \x01(\x03\x12\x14\n\x0cstored_count\x18\x04 \x01(\x03\x12\x17\n\x0funchanged_count\x18\x05 \x01(\x03\x12\x46\n\x0erefused_counts\x18\x06 \x03(\x0b\x32..ratoon.jobs.v1.CrawlResult.RefusedCountsEntry\x12\x34\n\x08refusals\x18\x07 \x03(\x0b\x32\".ratoon.ingestion.v1.Crawl.Refusal\x12\x12\n\nstopped_by\x18\x08 \x01(\t\x1a\x34\n\x12RefusedCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,52 +47,74 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ERASURERESULT_VERSIONSENTRY']._serialized_options = b'8\001'
   _globals['_ERASURERESULT_SOURCESENTRY']._loaded_options = None
   _globals['_ERASURERESULT_SOURCESENTRY']._serialized_options = b'8\001'
-  _globals['_CURATIONSPEC']._serialized_start=154
-  _globals['_CURATIONSPEC']._serialized_end=361
-  _globals['_SOURCESPEC']._serialized_start=364
-  _globals['_SOURCESPEC']._serialized_end=1045
-  _globals['_SOURCESPEC_LABELSBYFOLDERENTRY']._serialized_start=605
-  _globals['_SOURCESPEC_LABELSBYFOLDERENTRY']._serialized_end=658
-  _globals['_SOURCESPEC_COLUMNS']._serialized_start=661
-  _globals['_SOURCESPEC_COLUMNS']._serialized_end=1045
-  _globals['_CURATIONSETTINGS']._serialized_start=1048
-  _globals['_CURATIONSETTINGS']._serialized_end=1402
-  _globals['_CURATIONRESULT']._serialized_start=1405
-  _globals['_CURATIONRESULT']._serialized_end=1614
-  _globals['_SPLITSPEC']._serialized_start=1617
-  _globals['_SPLITSPEC']._serialized_end=1908
-  _globals['_SPLITSPEC_REPLAY']._serialized_start=1870
-  _globals['_SPLITSPEC_REPLAY']._serialized_end=1908
-  _globals['_SPLITRESULT']._serialized_start=1911
-  _globals['_SPLITRESULT']._serialized_end=2341
-  _globals['_SPLITRESULT_PARTSENTRY']._serialized_start=2060
-  _globals['_SPLITRESULT_PARTSENTRY']._serialized_end=2138
-  _globals['_SPLITRESULT_WITHHELDENTRY']._serialized_start=2140
-  _globals['_SPLITRESULT_WITHHELDENTRY']._serialized_end=2187
-  _globals['_SPLITRESULT_PART']._serialized_start=2190
-  _globals['_SPLITRESULT_PART']._serialized_end=2341
-  _globals['_SPLITRESULT_PART_CLASSESENTRY']._serialized_start=2295
-  _globals['_SPLITRESULT_PART_CLASSESENTRY']._serialized_end=2341
-  _globals['_PREVIEWSPEC']._serialized_start=2344
-  _globals['_PREVIEWSPEC']._serialized_end=2548
-  _globals['_ERASURESPEC']._serialized_start=2551
-  _globals['_ERASURESPEC']._serialized_end=2864
-  _globals['_ERASURESPEC_VERSION']._serialized_start=2755
-  _globals['_ERASURESPEC_VERSION']._serialized_end=2811
-  _globals['_ERASURESPEC_PART']._serialized_start=2813
-  _globals['_ERASURESPEC_PART']._serialized_end=2864
-  _globals['_ERASURERESULT']._serialized_start=2867
-  _globals['_ERASURERESULT']._serialized_end=3591
-  _globals['_ERASURERESULT_VERSIONSENTRY']._serialized_start=3181
-  _globals['_ERASURERESULT_VERSIONSENTRY']._serialized_end=3271
-  _globals['_ERASURERESULT_SOURCESENTRY']._serialized_start=3273
-  _globals['_ERASURERESULT_SOURCESENTRY']._serialized_end=3319
-  _globals['_ERASURERESULT_REPLACEMENT']._serialized_start=3321
-  _globals['_ERASURERESULT_REPLACEMENT']._serialized_end=3372
-  _globals['_ERASURERESULT_REPLACEDPART']._serialized_start=3374
-  _globals['_ERASURERESULT_REPLACEDPART']._serialized_end=3455
-  _globals['_ERASURERESULT_TRACE']._serialized_start=3457
-  _globals['_ERASURERESULT_TRACE']._serialized_end=3553
-  _globals['_ERASURERESULT_PLACE']._serialized_start=3555
-  _globals['_ERASURERESULT_PLACE']._serialized_end=3591
+  _globals['_READINGRESULT_SKIPPEDENTRY']._loaded_options = None
+  _globals['_READINGRESULT_SKIPPEDENTRY']._serialized_options = b'8\001'
+  _globals['_CRAWLRESULT_REFUSEDCOUNTSENTRY']._loaded_options = None
+  _globals['_CRAWLRESULT_REFUSEDCOUNTSENTRY']._serialized_options = b'8\001'
+  _globals['_CURATIONSPEC']._serialized_start=187
+  _globals['_CURATIONSPEC']._serialized_end=456
+  _globals['_DECONTAMINATIONSPEC']._serialized_start=459
+  _globals['_DECONTAMINATIONSPEC']._serialized_end=638
+  _globals['_DECONTAMINATIONSPEC_BENCHMARK']._serialized_start=569
+  _globals['_DECONTAMINATIONSPEC_BENCHMARK']._serialized_end=638
+  _globals['_SOURCESPEC']._serialized_start=641
+  _globals['_SOURCESPEC']._serialized_end=1322
+  _globals['_SOURCESPEC_LABELSBYFOLDERENTRY']._serialized_start=882
+  _globals['_SOURCESPEC_LABELSBYFOLDERENTRY']._serialized_end=935
+  _globals['_SOURCESPEC_COLUMNS']._serialized_start=938
+  _globals['_SOURCESPEC_COLUMNS']._serialized_end=1322
+  _globals['_CURATIONSETTINGS']._serialized_start=1325
+  _globals['_CURATIONSETTINGS']._serialized_end=1679
+  _globals['_CURATIONRESULT']._serialized_start=1682
+  _globals['_CURATIONRESULT']._serialized_end=1891
+  _globals['_SPLITSPEC']._serialized_start=1894
+  _globals['_SPLITSPEC']._serialized_end=2185
+  _globals['_SPLITSPEC_REPLAY']._serialized_start=2147
+  _globals['_SPLITSPEC_REPLAY']._serialized_end=2185
+  _globals['_SPLITRESULT']._serialized_start=2188
+  _globals['_SPLITRESULT']._serialized_end=2618
+  _globals['_SPLITRESULT_PARTSENTRY']._serialized_start=2337
+  _globals['_SPLITRESULT_PARTSENTRY']._serialized_end=2415
+  _globals['_SPLITRESULT_WITHHELDENTRY']._serialized_start=2417
+  _globals['_SPLITRESULT_WITHHELDENTRY']._serialized_end=2464
+  _globals['_SPLITRESULT_PART']._serialized_start=2467
+  _globals['_SPLITRESULT_PART']._serialized_end=2618
+  _globals['_SPLITRESULT_PART_CLASSESENTRY']._serialized_start=2572
+  _globals['_SPLITRESULT_PART_CLASSESENTRY']._serialized_end=2618
+  _globals['_PREVIEWSPEC']._serialized_start=2621
+  _globals['_PREVIEWSPEC']._serialized_end=2887
+  _globals['_ERASURESPEC']._serialized_start=2890
+  _globals['_ERASURESPEC']._serialized_end=3203
+  _globals['_ERASURESPEC_VERSION']._serialized_start=3094
+  _globals['_ERASURESPEC_VERSION']._serialized_end=3150
+  _globals['_ERASURESPEC_PART']._serialized_start=3152
+  _globals['_ERASURESPEC_PART']._serialized_end=3203
+  _globals['_ERASURERESULT']._serialized_start=3206
+  _globals['_ERASURERESULT']._serialized_end=3930
+  _globals['_ERASURERESULT_VERSIONSENTRY']._serialized_start=3520
+  _globals['_ERASURERESULT_VERSIONSENTRY']._serialized_end=3610
+  _globals['_ERASURERESULT_SOURCESENTRY']._serialized_start=3612
+  _globals['_ERASURERESULT_SOURCESENTRY']._serialized_end=3658
+  _globals['_ERASURERESULT_REPLACEMENT']._serialized_start=3660
+  _globals['_ERASURERESULT_REPLACEMENT']._serialized_end=3711
+  _globals['_ERASURERESULT_REPLACEDPART']._serialized_start=3713
+  _globals['_ERASURERESULT_REPLACEDPART']._serialized_end=3794
+  _globals['_ERASURERESULT_TRACE']._serialized_start=3796
+  _globals['_ERASURERESULT_TRACE']._serialized_end=3892
+  _globals['_ERASURERESULT_PLACE']._serialized_start=3894
+  _globals['_ERASURERESULT_PLACE']._serialized_end=3930
+  _globals['_READINGSPEC']._serialized_start=3933
+  _globals['_READINGSPEC']._serialized_end=4222
+  _globals['_READINGRESULT']._serialized_start=4225
+  _globals['_READINGRESULT']._serialized_end=4570
+  _globals['_READINGRESULT_SKIPPEDENTRY']._serialized_start=4468
+  _globals['_READINGRESULT_SKIPPEDENTRY']._serialized_end=4514
+  _globals['_READINGRESULT_BLOB']._serialized_start=4516
+  _globals['_READINGRESULT_BLOB']._serialized_end=4570
+  _globals['_CRAWLSPEC']._serialized_start=4573
+  _globals['_CRAWLSPEC']._serialized_end=4878
+  _globals['_CRAWLRESULT']._serialized_start=4881
+  _globals['_CRAWLRESULT']._serialized_end=5205
+  _globals['_CRAWLRESULT_REFUSEDCOUNTSENTRY']._serialized_start=5153
+  _globals['_CRAWLRESULT_REFUSEDCOUNTSENTRY']._serialized_end=5205
 # @@protoc_insertion_point(module_scope)

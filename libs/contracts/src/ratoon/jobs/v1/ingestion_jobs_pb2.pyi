@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf.internal import containers as _containers
+from ratoon.ingestion.v1 import crawl_pb2 as _crawl_pb2
 from ratoon.ingestion.v1 import dataset_pb2 as _dataset_pb2
 from ratoon.ingestion.v1 import split_pb2 as _split_pb2
 import builtins as _builtins
@@ -34,6 +35,7 @@ class CurationSpec(_message.Message):
     PROCESSES_FIELD_NUMBER: _builtins.int
     CODE_VERSION_FIELD_NUMBER: _builtins.int
     EXCLUDED_FIELD_NUMBER: _builtins.int
+    DECONTAMINATION_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Resource name of the dataset version."""
     record_key: _builtins.str
@@ -54,6 +56,10 @@ class CurationSpec(_message.Message):
     def excluded(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """IDs of erased records, which are excluded."""
 
+    @_builtins.property
+    def decontamination(self) -> Global___DecontaminationSpec:
+        """Texts that must not be in the version. Not set: none."""
+
     def __init__(
         self,
         *,
@@ -64,14 +70,71 @@ class CurationSpec(_message.Message):
         processes: _builtins.int = ...,
         code_version: _builtins.str = ...,
         excluded: _abc.Iterable[_builtins.str] | None = ...,
+        decontamination: Global___DecontaminationSpec | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["curation", b"curation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["curation", b"curation", "decontamination", b"decontamination"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code_version", b"code_version", "curation", b"curation", "excluded", b"excluded", "processes", b"processes", "record_key", b"record_key", "sources", b"sources", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code_version", b"code_version", "curation", b"curation", "decontamination", b"decontamination", "excluded", b"excluded", "processes", b"processes", "record_key", b"record_key", "sources", b"sources", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CurationSpec: _TypeAlias = CurationSpec  # noqa: Y015
+
+@_typing.final
+class DecontaminationSpec(_message.Message):
+    """Texts that models are tested on, which the step `decontamination` searches in records."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Benchmark(_message.Message):
+        """A benchmark."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        NAME_FIELD_NUMBER: _builtins.int
+        SOURCE_FIELD_NUMBER: _builtins.int
+        name: _builtins.str
+        """Name of the benchmark in reports."""
+        @_builtins.property
+        def source(self) -> Global___SourceSpec:
+            """Its items."""
+
+        def __init__(
+            self,
+            *,
+            name: _builtins.str = ...,
+            source: Global___SourceSpec | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "source", b"source"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    TEST_PARTS_FIELD_NUMBER: _builtins.int
+    BENCHMARKS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def test_parts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Digests of test parts of splits."""
+
+    @_builtins.property
+    def benchmarks(self) -> _containers.RepeatedCompositeFieldContainer[Global___DecontaminationSpec.Benchmark]:
+        """Benchmarks, each a source of the project."""
+
+    def __init__(
+        self,
+        *,
+        test_parts: _abc.Iterable[_builtins.str] | None = ...,
+        benchmarks: _abc.Iterable[Global___DecontaminationSpec.Benchmark] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["benchmarks", b"benchmarks", "test_parts", b"test_parts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DecontaminationSpec: _TypeAlias = DecontaminationSpec  # noqa: Y015
 
 @_typing.final
 class SourceSpec(_message.Message):
@@ -609,6 +672,7 @@ class PreviewSpec(_message.Message):
     RECORD_COUNT_FIELD_NUMBER: _builtins.int
     EXCLUDED_FIELD_NUMBER: _builtins.int
     CURATION_FIELD_NUMBER: _builtins.int
+    DECONTAMINATION_FIELD_NUMBER: _builtins.int
     file_name: _builtins.str
     """Name of the file."""
     detect: _builtins.bool
@@ -629,6 +693,10 @@ class PreviewSpec(_message.Message):
     def curation(self) -> Global___CurationSettings:
         """Settings of the curation. Not set: the defaults."""
 
+    @_builtins.property
+    def decontamination(self) -> Global___DecontaminationSpec:
+        """Texts that must not be in the version. Not set: none."""
+
     def __init__(
         self,
         *,
@@ -639,10 +707,11 @@ class PreviewSpec(_message.Message):
         record_count: _builtins.int = ...,
         excluded: _abc.Iterable[_builtins.str] | None = ...,
         curation: Global___CurationSettings | None = ...,
+        decontamination: Global___DecontaminationSpec | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["curation", b"curation", "source", b"source"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["curation", b"curation", "decontamination", b"decontamination", "source", b"source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["curation", b"curation", "detect", b"detect", "excluded", b"excluded", "file_name", b"file_name", "record_count", b"record_count", "record_key", b"record_key", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["curation", b"curation", "decontamination", b"decontamination", "detect", b"detect", "excluded", b"excluded", "file_name", b"file_name", "record_count", b"record_count", "record_key", b"record_key", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -964,3 +1033,343 @@ class ErasureResult(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ErasureResult: _TypeAlias = ErasureResult  # noqa: Y015
+
+@_typing.final
+class ReadingSpec(_message.Message):
+    """Reading of a connection."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONNECTION_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    ENDPOINT_FIELD_NUMBER: _builtins.int
+    CREDENTIALS_FIELD_NUMBER: _builtins.int
+    PATTERN_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
+    CURSOR_COLUMN_FIELD_NUMBER: _builtins.int
+    KEY_COLUMN_FIELD_NUMBER: _builtins.int
+    OVERLAP_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    MAX_ITEMS_FIELD_NUMBER: _builtins.int
+    MAX_BYTES_FIELD_NUMBER: _builtins.int
+    connection: _builtins.str
+    """Resource name of the connection."""
+    kind: _builtins.str
+    """Kind: the name of a `Connection.Kind` without its prefix."""
+    url: _builtins.str
+    """Address without credentials."""
+    endpoint: _builtins.str
+    """Entry of the operator's list that allows the address, with the ID of the project in it."""
+    credentials: _builtins.str
+    """Environment variable of the worker with the credentials. Empty: none."""
+    pattern: _builtins.str
+    """Glob of the paths to read. Empty: all."""
+    query: _builtins.str
+    """SELECT statement."""
+    cursor_column: _builtins.str
+    """Column by which new rows are found."""
+    key_column: _builtins.str
+    """Column that tells apart rows with the same cursor value."""
+    overlap: _builtins.float
+    """Rows up to so many units below the last cursor value are read again."""
+    cursor: _builtins.str
+    """Digest of the position up to which the place was read. Empty: nothing was read."""
+    max_items: _builtins.int
+    """Maximum number of items."""
+    max_bytes: _builtins.int
+    """Maximum size in bytes."""
+    @_builtins.property
+    def source(self) -> Global___SourceSpec:
+        """How objects are read. Its digest is empty."""
+
+    def __init__(
+        self,
+        *,
+        connection: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        url: _builtins.str = ...,
+        endpoint: _builtins.str = ...,
+        credentials: _builtins.str = ...,
+        pattern: _builtins.str = ...,
+        query: _builtins.str = ...,
+        cursor_column: _builtins.str = ...,
+        key_column: _builtins.str = ...,
+        overlap: _builtins.float = ...,
+        source: Global___SourceSpec | None = ...,
+        cursor: _builtins.str = ...,
+        max_items: _builtins.int = ...,
+        max_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connection", b"connection", "credentials", b"credentials", "cursor", b"cursor", "cursor_column", b"cursor_column", "endpoint", b"endpoint", "key_column", b"key_column", "kind", b"kind", "max_bytes", b"max_bytes", "max_items", b"max_items", "overlap", b"overlap", "pattern", b"pattern", "query", b"query", "source", b"source", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadingSpec: _TypeAlias = ReadingSpec  # noqa: Y015
+
+@_typing.final
+class ReadingResult(_message.Message):
+    """Result of a reading."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class SkippedEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Blob(_message.Message):
+        """Data of one source."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        DIGEST_FIELD_NUMBER: _builtins.int
+        RECORDS_FIELD_NUMBER: _builtins.int
+        TITLE_FIELD_NUMBER: _builtins.int
+        digest: _builtins.str
+        """Digest of the blob or tree."""
+        records: _builtins.int
+        """Number of records."""
+        title: _builtins.str
+        """Name of the object, for people. Empty for rows, messages and trees."""
+        def __init__(
+            self,
+            *,
+            digest: _builtins.str = ...,
+            records: _builtins.int = ...,
+            title: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "records", b"records", "title", b"title"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    BLOBS_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    LISTED_FIELD_NUMBER: _builtins.int
+    TAKEN_FIELD_NUMBER: _builtins.int
+    SKIPPED_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    cursor: _builtins.str
+    """Digest of the new position."""
+    position: _builtins.str
+    """The new position for people."""
+    listed: _builtins.int
+    """Number of objects, rows or messages that were found."""
+    taken: _builtins.int
+    """Number of those that were read."""
+    size_bytes: _builtins.int
+    """Size of what was read, in bytes."""
+    more: _builtins.bool
+    """True if more data waits."""
+    @_builtins.property
+    def blobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReadingResult.Blob]:
+        """What was read, each for one source."""
+
+    @_builtins.property
+    def skipped(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Number of those that were left out, by reason."""
+
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Sentences on what may be missing."""
+
+    def __init__(
+        self,
+        *,
+        blobs: _abc.Iterable[Global___ReadingResult.Blob] | None = ...,
+        cursor: _builtins.str = ...,
+        position: _builtins.str = ...,
+        listed: _builtins.int = ...,
+        taken: _builtins.int = ...,
+        skipped: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        size_bytes: _builtins.int = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
+        more: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blobs", b"blobs", "cursor", b"cursor", "listed", b"listed", "more", b"more", "notes", b"notes", "position", b"position", "size_bytes", b"size_bytes", "skipped", b"skipped", "taken", b"taken"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadingResult: _TypeAlias = ReadingResult  # noqa: Y015
+
+@_typing.final
+class CrawlSpec(_message.Message):
+    """Crawl of web pages."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CRAWL_FIELD_NUMBER: _builtins.int
+    START_URLS_FIELD_NUMBER: _builtins.int
+    HOSTS_FIELD_NUMBER: _builtins.int
+    PATH_PREFIXES_FIELD_NUMBER: _builtins.int
+    MAX_PAGES_FIELD_NUMBER: _builtins.int
+    MAX_DEPTH_FIELD_NUMBER: _builtins.int
+    MAX_PAGE_BYTES_FIELD_NUMBER: _builtins.int
+    MAX_TOTAL_BYTES_FIELD_NUMBER: _builtins.int
+    MAX_SECONDS_FIELD_NUMBER: _builtins.int
+    DELAY_SECONDS_FIELD_NUMBER: _builtins.int
+    SKIP_SITEMAPS_FIELD_NUMBER: _builtins.int
+    PREVIOUS_STATE_FIELD_NUMBER: _builtins.int
+    USER_AGENT_FIELD_NUMBER: _builtins.int
+    PRIVATE_HOSTS_FIELD_NUMBER: _builtins.int
+    crawl: _builtins.str
+    """Resource name of the crawl."""
+    max_pages: _builtins.int
+    """Maximum number of pages to request."""
+    max_depth: _builtins.int
+    """Maximum number of links from a first page."""
+    max_page_bytes: _builtins.int
+    """Maximum size of one page in bytes."""
+    max_total_bytes: _builtins.int
+    """Maximum size of all pages in bytes."""
+    max_seconds: _builtins.float
+    """Seconds after which the crawl ends."""
+    delay_seconds: _builtins.float
+    """Seconds between two requests to one host."""
+    skip_sitemaps: _builtins.bool
+    """Do not read sitemaps."""
+    previous_state: _builtins.str
+    """Digest of the state that the earlier crawl left. Empty: none."""
+    user_agent: _builtins.str
+    """Value of the header `User-Agent`, with the contact of the operator."""
+    @_builtins.property
+    def start_urls(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Addresses of the first pages."""
+
+    @_builtins.property
+    def hosts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Further hosts."""
+
+    @_builtins.property
+    def path_prefixes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Prefixes of paths. Empty: all paths."""
+
+    @_builtins.property
+    def private_hosts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Hosts that may have private addresses."""
+
+    def __init__(
+        self,
+        *,
+        crawl: _builtins.str = ...,
+        start_urls: _abc.Iterable[_builtins.str] | None = ...,
+        hosts: _abc.Iterable[_builtins.str] | None = ...,
+        path_prefixes: _abc.Iterable[_builtins.str] | None = ...,
+        max_pages: _builtins.int = ...,
+        max_depth: _builtins.int = ...,
+        max_page_bytes: _builtins.int = ...,
+        max_total_bytes: _builtins.int = ...,
+        max_seconds: _builtins.float = ...,
+        delay_seconds: _builtins.float = ...,
+        skip_sitemaps: _builtins.bool = ...,
+        previous_state: _builtins.str = ...,
+        user_agent: _builtins.str = ...,
+        private_hosts: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crawl", b"crawl", "delay_seconds", b"delay_seconds", "hosts", b"hosts", "max_depth", b"max_depth", "max_page_bytes", b"max_page_bytes", "max_pages", b"max_pages", "max_seconds", b"max_seconds", "max_total_bytes", b"max_total_bytes", "path_prefixes", b"path_prefixes", "previous_state", b"previous_state", "private_hosts", b"private_hosts", "skip_sitemaps", b"skip_sitemaps", "start_urls", b"start_urls", "user_agent", b"user_agent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CrawlSpec: _TypeAlias = CrawlSpec  # noqa: Y015
+
+@_typing.final
+class CrawlResult(_message.Message):
+    """Result of a crawl."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class RefusedCountsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    PAGES_DIGEST_FIELD_NUMBER: _builtins.int
+    STATE_DIGEST_FIELD_NUMBER: _builtins.int
+    PAGE_COUNT_FIELD_NUMBER: _builtins.int
+    STORED_COUNT_FIELD_NUMBER: _builtins.int
+    UNCHANGED_COUNT_FIELD_NUMBER: _builtins.int
+    REFUSED_COUNTS_FIELD_NUMBER: _builtins.int
+    REFUSALS_FIELD_NUMBER: _builtins.int
+    STOPPED_BY_FIELD_NUMBER: _builtins.int
+    pages_digest: _builtins.str
+    """Digest of the pages as JSON Lines. Empty: no new page."""
+    state_digest: _builtins.str
+    """Digest of the state for the next crawl."""
+    page_count: _builtins.int
+    """Number of requested pages."""
+    stored_count: _builtins.int
+    """Number of stored pages."""
+    unchanged_count: _builtins.int
+    """Number of unchanged pages."""
+    stopped_by: _builtins.str
+    """Bound that ended the crawl. Empty: none."""
+    @_builtins.property
+    def refused_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Number of refused pages and links by reason."""
+
+    @_builtins.property
+    def refusals(self) -> _containers.RepeatedCompositeFieldContainer[_crawl_pb2.Crawl.Refusal]:
+        """Examples of refused pages."""
+
+    def __init__(
+        self,
+        *,
+        pages_digest: _builtins.str = ...,
+        state_digest: _builtins.str = ...,
+        page_count: _builtins.int = ...,
+        stored_count: _builtins.int = ...,
+        unchanged_count: _builtins.int = ...,
+        refused_counts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        refusals: _abc.Iterable[_crawl_pb2.Crawl.Refusal] | None = ...,
+        stopped_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_count", b"page_count", "pages_digest", b"pages_digest", "refusals", b"refusals", "refused_counts", b"refused_counts", "state_digest", b"state_digest", "stopped_by", b"stopped_by", "stored_count", b"stored_count", "unchanged_count", b"unchanged_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CrawlResult: _TypeAlias = CrawlResult  # noqa: Y015
