@@ -23,8 +23,8 @@ class Settings(ServiceSettings):
     )
     judge_endpoints: dict[str, str] = Field(
         {},
-        description="JSON object of base URLs of judges, each with the environment variable of its API key where "
-        "evaluations are scored, or an empty text. Their addresses may be private and need no TLS.",
+        description="JSON object of base URLs that judges may have, each with the environment variable of its API key "
+        "where evaluations are scored, or an empty text. They are sent texts of sealed test parts.",
     )
     job_time_limit_s: float = Field(
         14_400.0,

@@ -207,12 +207,12 @@ def test_the_key_comes_from_the_environment_of_the_worker(spec, stored, tmp_path
         assert set(server.keys) == {"Bearer s3cret"}
 
 
-def test_a_private_address_that_is_not_listed_is_not_asked(spec, stored, tmp_path):
+def test_an_endpoint_that_is_not_listed_any_more_is_not_asked(spec, stored, tmp_path):
     with judge_server(right_first) as server:
         hidden = judge(server, listed=False)
         result = run(spec | {"stored_answers": stored, "judges": [hidden]}, tmp_path / "job")
         assert server.requests == []
-    assert "private address" in scores_of(result)["candidate"]["unmeasured"]["judge_win_rate"]
+    assert "not listed" in scores_of(result)["candidate"]["unmeasured"]["judge_win_rate"]
 
 
 def test_redirects_are_not_followed(spec, stored, tmp_path):

@@ -151,9 +151,10 @@ def test_a_judge_without_ratings_to_compare_with_does_not_gate(evaluation, serve
 
 
 def test_what_only_the_operator_can_allow_is_refused(evaluation):
-    with pytest.raises(FailedPrecondition) as refused:
-        create(evaluation, "", base_url="http://169.254.169.254/v1")
-    assert refused.value.reason == "JUDGE_ENDPOINT_NOT_ALLOWED"
+    for url in ("http://169.254.169.254/v1", "https://judge.example/v1"):
+        with pytest.raises(FailedPrecondition) as refused:
+            create(evaluation, "", base_url=url)
+        assert refused.value.reason == "JUDGE_ENDPOINT_NOT_ALLOWED"
     with pytest.raises(InvalidArgument) as refused:
         create(evaluation, "", kind=KIND.KIND_UNSPECIFIED, base_url="https://judge.example/v1")
     assert (refused.value.reason, refused.value.field) == ("BAD_JUDGE", "kind")

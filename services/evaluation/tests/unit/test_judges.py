@@ -81,27 +81,28 @@ def test_a_judge_that_contradicts_itself_is_refused_with_its_field(change, field
 @pytest.mark.parametrize(
     "url",
     [
+        "https://judge.example/v1",
+        "https://judge.example/v1/",
+        "https://judge.example/v2",
+        "https://judge.example:8443/v1",
+        "https://JUDGE.example/v1",
         "http://judge.example/v1",
-        "https://127.0.0.1/v1",
-        "https://10.1.2.3/v1",
+        "https://8.8.8.8/v1",
         "https://169.254.169.254/latest",
         "https://[::1]/v1",
-        "https://[fd00::1]/v1",
-        "https://localhost/v1",
-        "https://a.localhost/v1",
-        "https://judge.internal/v1",
         "https://serving/v1",
     ],
 )
-def test_only_the_operator_allows_private_addresses_and_plain_http(url):
+def test_only_endpoints_that_the_operator_lists_see_texts_of_test_parts(url):
     spec = replace(REMOTE, base_url=url)
-    with pytest.raises(JudgeEndpointNotAllowed, match="RATOON_EVALUATION_JUDGE_ENDPOINTS"):
-        checked(spec, ("https://other.example/v1",))
+    for listed in ((), ("https://judge.example", "https://other.example/v1"), (f"{url}/chat",)):
+        with pytest.raises(JudgeEndpointNotAllowed, match="RATOON_EVALUATION_JUDGE_ENDPOINTS") as refused:
+            checked(spec, listed)
+    assert f"add {url!r}" in str(refused.value)
     assert checked(spec, (url,)) == spec
 
 
-def test_public_addresses_and_own_models_are_allowed():
-    assert checked(REMOTE, ()) == REMOTE
+def test_own_models_need_no_endpoint():
     own = JudgeSpec(JudgeKind.RUBRIC, model_digest="a" * 64)
     assert checked(own, ()) == own
 
@@ -199,10 +200,10 @@ def test_labels_have_no_judges(change):
         _complete(replace(QUESTION, **change), Classify(("ham", "spam")))
 
 
-def taken(*judges, question=QUESTION, parent="projects/p"):
+def taken(*judges, question=QUESTION, parent="projects/p", listed=(REMOTE.base_url,)):
     known = {judge.name: judge for judge in judges}
     tx = SimpleNamespace(get=lambda _, name: known[name])
-    return with_judges(tx, parent, list(known), question).judges
+    return with_judges(tx, parent, list(known), question, listed).judges
 
 
 def test_a_run_keeps_a_judge_of_each_kind_as_it_is():
@@ -215,6 +216,8 @@ def test_a_run_keeps_a_judge_of_each_kind_as_it_is():
     assert taken(other, question=replace(QUESTION, reference=""))
     with pytest.raises(BadEvaluation, match="another project"):
         taken(JUDGE, parent="projects/q")
+    with pytest.raises(JudgeEndpointNotAllowed):
+        taken(JUDGE, listed=("https://other.example/v1",))
     with pytest.raises(BadEvaluation, match="is FAILED"):
         taken(replace(JUDGE, state=State.FAILED, agreement=None))
 

@@ -1,6 +1,6 @@
 """One function a use case: the message first, the ports after."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
@@ -65,11 +65,16 @@ class BadCase:
 
 
 def create_run(
-    command: CreateRun, store: Store, operations: Operations, devices: Devices, clock: Clock
+    command: CreateRun,
+    store: Store,
+    operations: Operations,
+    devices: Devices,
+    listed: Collection[str],
+    clock: Clock,
 ) -> EvaluationRun:
-    """Begin an evaluation; from the commit on it is worked on."""
+    """Begin an evaluation; from the commit on it is worked on. `listed` are the endpoints that judges may have."""
     matched(command.parent, "projects/*", "parent")
-    question = _complete(_with_resources(command, store), command.task)
+    question = _complete(_with_resources(command, store, listed), command.task)
     devices.check(question.compute)
     for domain in question.domains:
         matched(domain.split, SPLIT, "domains")
@@ -82,14 +87,14 @@ def create_run(
     return run
 
 
-def _with_resources(command: CreateRun, store: Store) -> Question:
+def _with_resources(command: CreateRun, store: Store, listed: Collection[str]) -> Question:
     """Return the question with its suites and judges."""
     if not (command.suites or command.judges):
         return command.question
     with store.read() as tx:
         question = replace(command.question, task=command.task)
         question = with_suites(tx, command.parent, command.suites, question)
-        return with_judges(tx, command.parent, command.judges, question)
+        return with_judges(tx, command.parent, command.judges, question, listed)
 
 
 def _complete(requested: Question, task: TaskSpec) -> Question:

@@ -20,6 +20,7 @@ from ratoon_evaluation.domain.judges import (
     Judge,
     applied,
     check_deletable,
+    check_listed,
     check_requirements,
     check_trusted,
     checked,
@@ -97,13 +98,20 @@ def agreement_job(store: Store, people: People, cases: Cases, judge: Judge) -> A
     return AgreementJob(judge, cases.write(judge.name, known), missing, stored.get(judge.spec.identity, ()))
 
 
-def with_judges(tx: Transaction, parent: str, names: Sequence[str], question: Question) -> Question:
-    """Return the question with these judges as they are now; raises BadEvaluation, or NotFound."""
+def with_judges(
+    tx: Transaction, parent: str, names: Sequence[str], question: Question, listed: Collection[str]
+) -> Question:
+    """Return the question with these judges as they are now.
+
+    Raises BadEvaluation, NotFound, or JudgeEndpointNotAllowed for a judge whose endpoint is not listed any more.
+    """
     for name in names:
         matched(name, JUDGE, "judges")
         if not name.startswith(f"{parent}/"):
             raise BadEvaluation(f"{name} is a judge of another project: use one of {parent}.", "judges")
     judges = tuple(applied(tx.get(Judge, name)) for name in names)
+    for judge in judges:
+        check_listed(judge.spec, listed)
     of_kinds = [judge.spec.kind for judge in judges]
     if len(set(of_kinds)) < len(of_kinds):
         raise BadEvaluation("Name at most one judge of each kind.", "judges")

@@ -12,7 +12,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from ipaddress import ip_address
 from math import isfinite
 from typing import Self
 from urllib.parse import SplitResult, urlsplit
@@ -145,7 +144,7 @@ class Requirements:
 def checked(spec: JudgeSpec, listed: Collection[str]) -> JudgeSpec:
     """Return the judge; raises BadJudge with the field that is wrong, or JudgeEndpointNotAllowed.
 
-    `listed` are the base URLs that the operator allows whatever their addresses are.
+    `listed` are the base URLs that the operator allows.
     """
     if bool(spec.base_url) == bool(spec.model_digest):
         raise BadJudge("Give base_url and model, or model_digest.", "base_url")
@@ -166,8 +165,19 @@ def checked(spec: JudgeSpec, listed: Collection[str]) -> JudgeSpec:
             "max_record_count",
         )
     if spec.base_url:
-        _check_url(spec.base_url, listed)
+        _check_url(spec.base_url)
+        check_listed(spec, listed)
     return spec
+
+
+def check_listed(spec: JudgeSpec, listed: Collection[str]) -> None:
+    """Raise JudgeEndpointNotAllowed unless the operator allows the endpoint of a judge, if it has one."""
+    if spec.base_url and spec.base_url not in listed:
+        raise JudgeEndpointNotAllowed(
+            f"{spec.base_url[:100]} is not one of the endpoints that the operator allows to see texts of sealed test "
+            f"parts: ask the operator to add {spec.base_url[:100]!r} to RATOON_EVALUATION_JUDGE_ENDPOINTS of the "
+            "evaluation service, or use one that is listed there."
+        )
 
 
 def normalized_url(url: str) -> str:
@@ -233,7 +243,7 @@ def _distrust(agreement: Agreement, requirements: Requirements) -> str:
     return ""
 
 
-def _check_url(url: str, listed: Collection[str]) -> None:
+def _check_url(url: str) -> None:
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -253,23 +263,6 @@ def _check_url(url: str, listed: Collection[str]) -> None:
         raise BadJudge(
             "base_url must be an HTTP address such as https://judge.example/v1, without user, query and fragment.",
             "base_url",
-        )
-    if url in listed:
-        return
-    if parts.scheme != "https" or not _may_be_public(parts.hostname):
-        raise JudgeEndpointNotAllowed(
-            f"{url[:100]} has no TLS or no public address, so only the operator can allow it: list it in "
-            "RATOON_EVALUATION_JUDGE_ENDPOINTS of the evaluation service."
-        )
-
-
-def _may_be_public(host: str) -> bool:
-    """Return whether a host is no private address; names are resolved by the worker, which checks them again."""
-    try:
-        return ip_address(host).is_global
-    except ValueError:
-        return "." in host.strip(".") and not host.lower().rstrip(".").endswith(
-            (".localhost", ".local", ".internal")
         )
 
 

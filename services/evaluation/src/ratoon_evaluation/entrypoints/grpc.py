@@ -42,7 +42,7 @@ class Ports:
     devices: Devices
     rating_tasks: RatingTasks
     judge_endpoints: Mapping[str, str] = field(default_factory=dict)
-    """Base URLs that the operator listed, with the variables of their keys."""
+    """Base URLs that judges may have, with the variables of their keys."""
 
 
 class EvaluationServicer(EvaluationServiceServicer):
@@ -75,7 +75,13 @@ class EvaluationServicer(EvaluationServiceServicer):
         ports = self._ports
         command = mapping.create_run(request)
         run = await ports.threads(
-            handlers.create_run, command, ports.store, ports.operations, ports.devices, ports.clock
+            handlers.create_run,
+            command,
+            ports.store,
+            ports.operations,
+            ports.devices,
+            ports.judge_endpoints,
+            ports.clock,
         )
         return mapping.run(run)
 

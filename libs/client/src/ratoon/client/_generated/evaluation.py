@@ -72,6 +72,8 @@ class BadCasesResource:
         page_size: int | None = None,
         page_token: str | None = None,
         domain: str | None = None,
+        suite: str | None = None,
+        test: str | None = None,
         timeout: float | None = None,
     ) -> SyncPage[BadCase]:
         """List the wrong answers of the candidate, domain by domain.
@@ -87,6 +89,10 @@ class BadCasesResource:
             page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
                 listing is refused.
             domain: Name of the domain. Empty: all domains. The token of another domain is refused.
+            suite: Resource name of a suite, or its last segment. Set: the wrong answers to its tests are
+                listed in place of those on domains; the token of another suite is refused. Together with
+                `domain` it is refused (`BAD_EVALUATION`).
+            test: Name of a test of the suite. Empty: all tests. The token of another test is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
         return self._transport.page(
@@ -95,7 +101,15 @@ class BadCasesResource:
             Call(
                 "GET",
                 expand("/v1/{parent=projects/*/evaluationRuns/*}/badCases", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "domain": domain}),
+                query=present(
+                    {
+                        "pageSize": page_size,
+                        "pageToken": page_token,
+                        "domain": domain,
+                        "suite": suite,
+                        "test": test,
+                    }
+                ),
             ),
             timeout,
         )
@@ -145,6 +159,8 @@ class AsyncBadCasesResource:
         page_size: int | None = None,
         page_token: str | None = None,
         domain: str | None = None,
+        suite: str | None = None,
+        test: str | None = None,
         timeout: float | None = None,
     ) -> AsyncPaginator[BadCase]:
         """List the wrong answers of the candidate, domain by domain.
@@ -160,6 +176,10 @@ class AsyncBadCasesResource:
             page_token: `next_page_token` of the previous page. Empty: the first page. The token of another
                 listing is refused.
             domain: Name of the domain. Empty: all domains. The token of another domain is refused.
+            suite: Resource name of a suite, or its last segment. Set: the wrong answers to its tests are
+                listed in place of those on domains; the token of another suite is refused. Together with
+                `domain` it is refused (`BAD_EVALUATION`).
+            test: Name of a test of the suite. Empty: all tests. The token of another test is refused.
             timeout: Seconds that one attempt may take. Default: that of the client.
         """
         return self._transport.page(
@@ -168,7 +188,15 @@ class AsyncBadCasesResource:
             Call(
                 "GET",
                 expand("/v1/{parent=projects/*/evaluationRuns/*}/badCases", parent=parent),
-                query=present({"pageSize": page_size, "pageToken": page_token, "domain": domain}),
+                query=present(
+                    {
+                        "pageSize": page_size,
+                        "pageToken": page_token,
+                        "domain": domain,
+                        "suite": suite,
+                        "test": test,
+                    }
+                ),
             ),
             timeout,
         )
@@ -762,16 +790,15 @@ class JudgesResource:
 
         It judges the pairs or answers that people compared or rated, at most 500, the newest first, and keeps
         its agreement with them. A judge that contradicts itself is refused (`BAD_JUDGE`), and so is an
-        endpoint whose address is not public and that the operator has not listed
-        (`JUDGE_ENDPOINT_NOT_ALLOWED`).
+        endpoint that the operator has not listed (`JUDGE_ENDPOINT_NOT_ALLOWED`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
             kind: How the judge judges. Required.
             base_url: Base URL of an OpenAI-compatible endpoint, such as `https://judge.example/v1`. The
-                platform appends `/chat/completions`. An address that is not public, and one without TLS, must
-                be listed in `RATOON_EVALUATION_JUDGE_ENDPOINTS`, which also names the variable of its API
-                key. Empty: `model_digest` is set.
+                platform appends `/chat/completions`. A judge is sent texts of sealed test parts, so the
+                operator must have listed the URL in `RATOON_EVALUATION_JUDGE_ENDPOINTS`, which also names the
+                variable of its API key. Empty: `model_digest` is set.
             model: Name of the model at the endpoint. Required with `base_url`.
             model_digest: Digest of a model artifact that judges in place of an endpoint, by transformers on
                 the CPU.
@@ -947,16 +974,15 @@ class AsyncJudgesResource:
 
         It judges the pairs or answers that people compared or rated, at most 500, the newest first, and keeps
         its agreement with them. A judge that contradicts itself is refused (`BAD_JUDGE`), and so is an
-        endpoint whose address is not public and that the operator has not listed
-        (`JUDGE_ENDPOINT_NOT_ALLOWED`).
+        endpoint that the operator has not listed (`JUDGE_ENDPOINT_NOT_ALLOWED`).
 
         Args:
             parent: Resource name of the project: `projects/{project}`.
             kind: How the judge judges. Required.
             base_url: Base URL of an OpenAI-compatible endpoint, such as `https://judge.example/v1`. The
-                platform appends `/chat/completions`. An address that is not public, and one without TLS, must
-                be listed in `RATOON_EVALUATION_JUDGE_ENDPOINTS`, which also names the variable of its API
-                key. Empty: `model_digest` is set.
+                platform appends `/chat/completions`. A judge is sent texts of sealed test parts, so the
+                operator must have listed the URL in `RATOON_EVALUATION_JUDGE_ENDPOINTS`, which also names the
+                variable of its API key. Empty: `model_digest` is set.
             model: Name of the model at the endpoint. Required with `base_url`.
             model_digest: Digest of a model artifact that judges in place of an endpoint, by transformers on
                 the CPU.

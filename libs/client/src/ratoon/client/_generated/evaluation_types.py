@@ -540,6 +540,18 @@ class SuiteResultTestResult(Message):
     Not set: the test does not ask for it.
     """
 
+    wrong_answers_digest: str = ""
+    """Digest of the wrong answers of the candidate (a Parquet blob).
+
+    Empty: the test has no value.
+    """
+
+    wrong_answer_count: Int64 = 0
+    """Number of wrong answers of the candidate.
+
+    Of a programming problem, each program that failed is one.
+    """
+
 
 class SuiteResult(Message):
     """Results of one suite."""
@@ -718,10 +730,14 @@ class BadCase(Message):
     """One wrong answer of the candidate."""
 
     record_id: str = ""
-    """ID of the record."""
+    """ID of the record.
+
+    In tests of lm-evaluation-harness the number of the document from 0, and in programming problems the
+    `task_id`.
+    """
 
     domain: str = ""
-    """Name of the domain."""
+    """Name of the domain. Empty: the answer is to a test of a suite."""
 
     label: str = ""
     """Right answer: the label, the reference or the number.
@@ -748,9 +764,21 @@ class BadCase(Message):
     """Answer of the reference model. Not set: there is no reference model."""
 
     score: float | None = None
-    """Primary metric of the candidate on this record.
+    """Primary metric of the candidate on this record, or the metric of the test.
 
-    Not set: the metric has no value for one record.
+    Not set: it has no value for one record.
+    """
+
+    suite: str = ""
+    """Resource name of the suite. Empty: the answer is to a record of a domain."""
+
+    test: str = ""
+    """Name of the test of the suite."""
+
+    outcome: str = ""
+    """How the program of an answer ended, for example `FAILED: AssertionError`.
+
+    Only for programming problems.
     """
 
 
@@ -1109,9 +1137,9 @@ class Judge(Message):
     base_url: str = ""
     """Base URL of an OpenAI-compatible endpoint, such as `https://judge.example/v1`.
 
-    The platform appends `/chat/completions`. An address that is not public, and one without TLS, must be
-    listed in `RATOON_EVALUATION_JUDGE_ENDPOINTS`, which also names the variable of its API key. Empty:
-    `model_digest` is set.
+    The platform appends `/chat/completions`. A judge is sent texts of sealed test parts, so the operator
+    must have listed the URL in `RATOON_EVALUATION_JUDGE_ENDPOINTS`, which also names the variable of its
+    API key. Empty: `model_digest` is set.
     """
 
     model: str = ""

@@ -1107,6 +1107,8 @@ class SuiteResult(_message.Message):
         ANSWERS_DIGEST_FIELD_NUMBER: _builtins.int
         UNANSWERED_COUNT_FIELD_NUMBER: _builtins.int
         STEP_BY_STEP_FIELD_NUMBER: _builtins.int
+        WRONG_ANSWERS_DIGEST_FIELD_NUMBER: _builtins.int
+        WRONG_ANSWER_COUNT_FIELD_NUMBER: _builtins.int
         test: _builtins.str
         """Name of the test."""
         kind: _suite_pb2.SuiteTest.Kind.ValueType
@@ -1121,6 +1123,10 @@ class SuiteResult(_message.Message):
         """Digest of the answers of the candidate (a Parquet blob). Empty: the test has no value."""
         unanswered_count: _builtins.int
         """Number of answers from which nothing could be extracted."""
+        wrong_answers_digest: _builtins.str
+        """Digest of the wrong answers of the candidate (a Parquet blob). Empty: the test has no value."""
+        wrong_answer_count: _builtins.int
+        """Number of wrong answers of the candidate. Of a programming problem, each program that failed is one."""
         @_builtins.property
         def candidate(self) -> _containers.MessageMap[_builtins.str, Global___Estimate]:
             """Metrics of the candidate, by name."""
@@ -1156,10 +1162,12 @@ class SuiteResult(_message.Message):
             answers_digest: _builtins.str = ...,
             unanswered_count: _builtins.int = ...,
             step_by_step: Global___SuiteResult.StepByStepResult | None = ...,
+            wrong_answers_digest: _builtins.str = ...,
+            wrong_answer_count: _builtins.int = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _typing.Literal["step_by_step", b"step_by_step"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["answers_digest", b"answers_digest", "candidate", b"candidate", "differences", b"differences", "difficulty", b"difficulty", "kind", b"kind", "metric", b"metric", "record_count", b"record_count", "reference", b"reference", "step_by_step", b"step_by_step", "test", b"test", "unanswered_count", b"unanswered_count", "unmeasured", b"unmeasured"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["answers_digest", b"answers_digest", "candidate", b"candidate", "differences", b"differences", "difficulty", b"difficulty", "kind", b"kind", "metric", b"metric", "record_count", b"record_count", "reference", b"reference", "step_by_step", b"step_by_step", "test", b"test", "unanswered_count", b"unanswered_count", "unmeasured", b"unmeasured", "wrong_answer_count", b"wrong_answer_count", "wrong_answers_digest", b"wrong_answers_digest"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1444,10 +1452,15 @@ class BadCase(_message.Message):
     REFERENCES_FIELD_NUMBER: _builtins.int
     REFERENCE_PREDICTED_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
+    SUITE_FIELD_NUMBER: _builtins.int
+    TEST_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
     record_id: _builtins.str
-    """ID of the record."""
+    """ID of the record. In tests of lm-evaluation-harness the number of the document from 0, and in programming problems
+    the `task_id`.
+    """
     domain: _builtins.str
-    """Name of the domain."""
+    """Name of the domain. Empty: the answer is to a test of a suite."""
     label: _builtins.str
     """Right answer: the label, the reference or the number. Answers and texts are cut after 20,000 characters."""
     predicted: _builtins.str
@@ -1459,7 +1472,13 @@ class BadCase(_message.Message):
     reference_predicted: _builtins.str
     """Answer of the reference model. Not set: there is no reference model."""
     score: _builtins.float
-    """Primary metric of the candidate on this record. Not set: the metric has no value for one record."""
+    """Primary metric of the candidate on this record, or the metric of the test. Not set: it has no value for one record."""
+    suite: _builtins.str
+    """Resource name of the suite. Empty: the answer is to a record of a domain."""
+    test: _builtins.str
+    """Name of the test of the suite."""
+    outcome: _builtins.str
+    """How the program of an answer ended, for example `FAILED: AssertionError`. Only for programming problems."""
     @_builtins.property
     def references(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """All right answers, if the record has several. Empty if the record was erased since the evaluation."""
@@ -1475,10 +1494,13 @@ class BadCase(_message.Message):
         references: _abc.Iterable[_builtins.str] | None = ...,
         reference_predicted: _builtins.str | None = ...,
         score: _builtins.float | None = ...,
+        suite: _builtins.str = ...,
+        test: _builtins.str = ...,
+        outcome: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_reference_predicted", b"_reference_predicted", "_score", b"_score", "reference_predicted", b"reference_predicted", "score", b"score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_reference_predicted", b"_reference_predicted", "_score", b"_score", "domain", b"domain", "label", b"label", "predicted", b"predicted", "record_id", b"record_id", "reference_predicted", b"reference_predicted", "references", b"references", "score", b"score", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_reference_predicted", b"_reference_predicted", "_score", b"_score", "domain", b"domain", "label", b"label", "outcome", b"outcome", "predicted", b"predicted", "record_id", b"record_id", "reference_predicted", b"reference_predicted", "references", b"references", "score", b"score", "suite", b"suite", "test", b"test", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__reference_predicted: _TypeAlias = _typing.Literal["reference_predicted"]  # noqa: Y015
     _WhichOneofArgType__reference_predicted: _TypeAlias = _typing.Literal["_reference_predicted", b"_reference_predicted"]  # noqa: Y015

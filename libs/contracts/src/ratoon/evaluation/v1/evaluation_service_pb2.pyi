@@ -255,6 +255,8 @@ class ListBadCasesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     DOMAIN_FIELD_NUMBER: _builtins.int
+    SUITE_FIELD_NUMBER: _builtins.int
+    TEST_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """Resource name of the evaluation run: `projects/{project}/evaluationRuns/{evaluation_run}`."""
     page_size: _builtins.int
@@ -265,6 +267,12 @@ class ListBadCasesRequest(_message.Message):
     """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
     domain: _builtins.str
     """Name of the domain. Empty: all domains. The token of another domain is refused."""
+    suite: _builtins.str
+    """Resource name of a suite, or its last segment. Set: the wrong answers to its tests are listed in place of those on
+    domains; the token of another suite is refused. Together with `domain` it is refused (`BAD_EVALUATION`).
+    """
+    test: _builtins.str
+    """Name of a test of the suite. Empty: all tests. The token of another test is refused."""
     def __init__(
         self,
         *,
@@ -272,10 +280,12 @@ class ListBadCasesRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         domain: _builtins.str = ...,
+        suite: _builtins.str = ...,
+        test: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["domain", b"domain", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["domain", b"domain", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "suite", b"suite", "test", b"test"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -258,8 +258,8 @@ class EvaluationServiceServicer:
 
     def CreateJudge(self, request, context):
         """Create a judge. It judges the pairs or answers that people compared or rated, at most 500, the newest first, and
-        keeps its agreement with them. A judge that contradicts itself is refused (`BAD_JUDGE`), and so is an endpoint
-        whose address is not public and that the operator has not listed (`JUDGE_ENDPOINT_NOT_ALLOWED`).
+        keeps its agreement with them. A judge that contradicts itself is refused (`BAD_JUDGE`), and so is an endpoint that
+        the operator has not listed (`JUDGE_ENDPOINT_NOT_ALLOWED`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

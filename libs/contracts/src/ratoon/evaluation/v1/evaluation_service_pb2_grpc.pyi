@@ -88,8 +88,8 @@ class EvaluationServiceStub:
     """Delete a suite. Existing evaluation runs keep its tests and results."""
     CreateJudge: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.CreateJudgeRequest, _judge_pb2.Judge]
     """Create a judge. It judges the pairs or answers that people compared or rated, at most 500, the newest first, and
-    keeps its agreement with them. A judge that contradicts itself is refused (`BAD_JUDGE`), and so is an endpoint
-    whose address is not public and that the operator has not listed (`JUDGE_ENDPOINT_NOT_ALLOWED`).
+    keeps its agreement with them. A judge that contradicts itself is refused (`BAD_JUDGE`), and so is an endpoint that
+    the operator has not listed (`JUDGE_ENDPOINT_NOT_ALLOWED`).
     """
     GetJudge: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.GetJudgeRequest, _judge_pb2.Judge]
     """Return one judge."""
@@ -161,8 +161,8 @@ class EvaluationServiceAsyncStub(EvaluationServiceStub):
     """Delete a suite. Existing evaluation runs keep its tests and results."""
     CreateJudge: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.CreateJudgeRequest, _judge_pb2.Judge]  # type: ignore[assignment]
     """Create a judge. It judges the pairs or answers that people compared or rated, at most 500, the newest first, and
-    keeps its agreement with them. A judge that contradicts itself is refused (`BAD_JUDGE`), and so is an endpoint
-    whose address is not public and that the operator has not listed (`JUDGE_ENDPOINT_NOT_ALLOWED`).
+    keeps its agreement with them. A judge that contradicts itself is refused (`BAD_JUDGE`), and so is an endpoint that
+    the operator has not listed (`JUDGE_ENDPOINT_NOT_ALLOWED`).
     """
     GetJudge: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.GetJudgeRequest, _judge_pb2.Judge]  # type: ignore[assignment]
     """Return one judge."""
@@ -321,8 +321,8 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_judge_pb2.Judge, _abc.Awaitable[_judge_pb2.Judge]]:
         """Create a judge. It judges the pairs or answers that people compared or rated, at most 500, the newest first, and
-        keeps its agreement with them. A judge that contradicts itself is refused (`BAD_JUDGE`), and so is an endpoint
-        whose address is not public and that the operator has not listed (`JUDGE_ENDPOINT_NOT_ALLOWED`).
+        keeps its agreement with them. A judge that contradicts itself is refused (`BAD_JUDGE`), and so is an endpoint that
+        the operator has not listed (`JUDGE_ENDPOINT_NOT_ALLOWED`).
         """
 
     @_abc_1.abstractmethod

@@ -173,7 +173,7 @@ class Judge(_message.Message):
     """How the judge judges. Required."""
     base_url: _builtins.str
     """Base URL of an OpenAI-compatible endpoint, such as `https://judge.example/v1`. The platform appends
-    `/chat/completions`. An address that is not public, and one without TLS, must be listed in
+    `/chat/completions`. A judge is sent texts of sealed test parts, so the operator must have listed the URL in
     `RATOON_EVALUATION_JUDGE_ENDPOINTS`, which also names the variable of its API key. Empty: `model_digest` is set.
     """
     model: _builtins.str

@@ -405,7 +405,7 @@ class JudgeSpec(_message.Message):
     key_variable: _builtins.str
     """Environment variable of the worker that holds the API key. Empty: no key is sent."""
     listed: _builtins.bool
-    """True: the operator listed the endpoint, so that its address may be private and need not have TLS."""
+    """True: the operator listed the endpoint. Others get no prompt."""
     max_records: _builtins.int
     """Number of records of each test part to ask about at most. 0: all."""
     @_builtins.property
@@ -768,6 +768,9 @@ class ScoringOutcome(_message.Message):
         REFERENCE_ANSWERS_FIELD_NUMBER: _builtins.int
         ANSWER_SETTINGS_FIELD_NUMBER: _builtins.int
         STEP_BY_STEP_FIELD_NUMBER: _builtins.int
+        WRONG_FIELD_NUMBER: _builtins.int
+        WRONG_COUNT_FIELD_NUMBER: _builtins.int
+        WRONG_PART_FIELD_NUMBER: _builtins.int
         test: _builtins.str
         """Name of the test."""
         kind: _builtins.str
@@ -786,6 +789,12 @@ class ScoringOutcome(_message.Message):
         """Digest of the answers of the reference. Empty: no reference."""
         answer_settings: _builtins.str
         """Digest of all that the answers depend on beside the model."""
+        wrong: _builtins.str
+        """Digest of the wrong answers of the candidate. Empty: the test has no value."""
+        wrong_count: _builtins.int
+        """Number of wrong answers of the candidate."""
+        wrong_part: _builtins.str
+        """Digest of the part of a split that holds the texts of the wrong answers. Empty: the wrong answers hold them."""
         @_builtins.property
         def candidate(self) -> _containers.MessageMap[_builtins.str, Global___ScoringOutcome.Interval]:
             """Metrics of the candidate by name."""
@@ -823,10 +832,13 @@ class ScoringOutcome(_message.Message):
             reference_answers: _builtins.str = ...,
             answer_settings: _builtins.str = ...,
             step_by_step: Global___ScoringOutcome.StepByStepScores | None = ...,
+            wrong: _builtins.str = ...,
+            wrong_count: _builtins.int = ...,
+            wrong_part: _builtins.str = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _typing.Literal["step_by_step", b"step_by_step"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_settings", b"answer_settings", "answers", b"answers", "candidate", b"candidate", "differences", b"differences", "difficulty", b"difficulty", "kind", b"kind", "metric", b"metric", "records", b"records", "reference", b"reference", "reference_answers", b"reference_answers", "step_by_step", b"step_by_step", "test", b"test", "unanswered", b"unanswered", "unmeasured", b"unmeasured"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_settings", b"answer_settings", "answers", b"answers", "candidate", b"candidate", "differences", b"differences", "difficulty", b"difficulty", "kind", b"kind", "metric", b"metric", "records", b"records", "reference", b"reference", "reference_answers", b"reference_answers", "step_by_step", b"step_by_step", "test", b"test", "unanswered", b"unanswered", "unmeasured", b"unmeasured", "wrong", b"wrong", "wrong_count", b"wrong_count", "wrong_part", b"wrong_part"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,19 +1,16 @@
 """Client of OpenAI-compatible endpoints that judge. It knows prompts and replies, and no verdict.
 
-An address is checked after its name was resolved, and the checked address is the one that is connected to. Redirects
-are not followed.
+Only endpoints that the operator listed are connected to. Redirects are not followed.
 """
 
 from __future__ import annotations
 
 import http.client
 import json
-import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -53,6 +50,8 @@ class Endpoint:
 
     def reply(self, prompt: str) -> str:
         """Return the reply to a prompt at temperature 0; raises NoReply."""
+        if not self._spec.listed:
+            raise NoReply("The operator has not listed the endpoint in RATOON_EVALUATION_JUDGE_ENDPOINTS.")
         if self._spec.key_variable and not self._key:
             raise NoReply(f"The variable {self._spec.key_variable} is not set where evaluations are scored.")
         failures = 0
@@ -77,7 +76,7 @@ class Endpoint:
             connection.request("POST", f"{self._parts.path}/chat/completions", _dumped(body), self._headers())
             answer = connection.getresponse()
             content = answer.read(_MAX_REPLY_BYTES + 1)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, UnicodeError, http.client.HTTPException) as error:
             raise _Passing(f"The endpoint does not answer: {type(error).__name__}.") from error
         finally:
             connection.close()
@@ -92,62 +91,11 @@ class Endpoint:
         return headers | ({"Authorization": f"Bearer {self._key}"} if self._key else {})
 
     def _connection(self) -> http.client.HTTPConnection:
-        host = self._parts.hostname or ""
-        port = self._parts.port or (443 if self._parts.scheme == "https" else 80)
-        address = _address(host, port, self._spec.listed)
+        host, port = self._parts.hostname or "", self._parts.port
         if self._parts.scheme == "https":
-            return _PinnedHttps(host, port, address)
-        return _Pinned(host, port, address)
-
-
-class _Pinned(http.client.HTTPConnection):
-    """Connection to a checked address."""
-
-    def __init__(self, host: str, port: int, address: str) -> None:
-        super().__init__(host, port, timeout=_TIMEOUT_S)
-        self._address = address
-
-    def connect(self) -> None:
-        """Connect to the address."""
-        self.sock = socket.create_connection((self._address, self.port), _TIMEOUT_S)
-
-
-class _PinnedHttps(http.client.HTTPSConnection):
-    """Connection with TLS to a checked address, by the certificate of the host's name."""
-
-    def __init__(self, host: str, port: int, address: str) -> None:
-        self._tls = ssl.create_default_context()
-        super().__init__(host, port, timeout=_TIMEOUT_S, context=self._tls)
-        self._address = address
-
-    def connect(self) -> None:
-        """Connect to the address and check the certificate."""
-        plain = socket.create_connection((self._address, self.port), _TIMEOUT_S)
-        try:
-            self.sock = self._tls.wrap_socket(plain, server_hostname=self.host)
-        except BaseException:
-            plain.close()
-            raise
-
-
-def _address(host: str, port: int, listed: bool) -> str:
-    """Return the address of a host; raises NoReply if one of its addresses is private and it is not listed."""
-    try:
-        known = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise _Passing(f"The name of the endpoint is not known: {type(error).__name__}.") from error
-    addresses = [str(each[4][0]) for each in known]
-    if not listed and not all(_is_public(address) for address in addresses):
-        raise NoReply(
-            "The endpoint has a private address: the operator must list it in RATOON_EVALUATION_JUDGE_ENDPOINTS."
-        )
-    return addresses[0]
-
-
-def _is_public(address: str) -> bool:
-    each = ip_address(address.split("%")[0])
-    mapped = getattr(each, "ipv4_mapped", None)
-    return (mapped or each).is_global and not each.is_multicast
+            tls = ssl.create_default_context()
+            return http.client.HTTPSConnection(host, port or 443, timeout=_TIMEOUT_S, context=tls)
+        return http.client.HTTPConnection(host, port or 80, timeout=_TIMEOUT_S)
 
 
 def _dumped(body: Mapping[str, Any]) -> bytes:
