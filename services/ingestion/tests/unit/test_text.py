@@ -101,6 +101,37 @@ def test_languages():
     assert language_of("12345 !!") == "und"
 
 
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("开会。", "zh"),
+        ("污水", "zh"),
+        ("USB端口少", "zh"),
+        ("随手拿起来翻翻，每次都感觉童年那些美好的事被唤醒。", "zh"),
+        ("2、房间设施陈旧、毫无住宾馆的感觉。", "zh"),
+        ("機身有點厚，鍵盤不錯", "zh"),
+        ("我要去の店", "zh"),
+        ("東京の電力", "ja"),
+        ("日本経済新聞", "ja"),
+        ("会議資料送付の件", "ja"),
+        ("東京都渋谷区", "ja"),
+        ("大韓民國 만세, 우리 나라", "ko"),
+        ("I read 红楼梦 last year and liked it", "en"),
+        ("[EMAIL:ABCDEFGHIJKLMNOP] [NATIONAL_ID]", "und"),
+        ("Öffentliche Bekanntmachung\n" + SENTENCE * 3, "en"),
+    ],
+)
+def test_the_script_of_a_short_text_decides_before_the_model(text, language):
+    assert {language_of(comparable(text)) for _ in range(20)} == {language}
+
+
+@pytest.mark.parametrize(
+    "text", ["THE TRAIN IS LATE", "WE MUST GO NOW", "PLEASE CLOSE THE DOOR", "IT IS RAINING"]
+)
+def test_upper_and_lower_case_are_one_language(text):
+    assert language_of(text) == language_of(text.lower()) == "en"
+
+
 def test_chinese_is_cut_into_words_and_the_rest_at_white_space():
     assert words_of("two words") == ["two", "words"]
     assert "北京大学" in words_of("我来到北京大学读书")
