@@ -101,3 +101,81 @@ class PartSealed(IngestionError):
     """The parts of a split cannot be opened in its state."""
 
     code, reason = "FAILED_PRECONDITION", "SPLIT_NOT_READY"
+
+
+class BadConnection(IngestionError):
+    """The description of the connection is not valid."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_CONNECTION"
+
+
+class ConnectionNotAllowed(IngestionError):
+    """No operator allowed connections to this address."""
+
+    code, reason = "FAILED_PRECONDITION", "CONNECTION_NOT_ALLOWED"
+
+
+class BadStream(IngestionError):
+    """A setting of the stream is out of range."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_STREAM"
+
+
+class BadAppend(IngestionError):
+    """A record to append is not valid."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_RECORD"
+
+
+class RecordIdReused(IngestionError):
+    """Another record of the stream has the ID."""
+
+    code, reason = "ALREADY_EXISTS", "RECORD_ID_REUSED"
+
+
+class AppendQuotaExceeded(IngestionError):
+    """The project has appended as many bytes as it may on one day."""
+
+    code, reason = "RESOURCE_EXHAUSTED", "APPEND_QUOTA_EXCEEDED"
+
+
+class StreamNotSealed(IngestionError):
+    """The stream has records that no source holds yet."""
+
+    code, reason = "FAILED_PRECONDITION", "STREAM_NOT_SEALED"
+
+
+class BadCrawl(IngestionError):
+    """A setting of the crawl is not valid."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_CRAWL"
+
+
+class CrawlerOff(IngestionError):
+    """The operator has named no contact for the crawler."""
+
+    code, reason = "FAILED_PRECONDITION", "CRAWLER_OFF"
+
+
+class BadMixture(IngestionError):
+    """A setting of a mixture is out of range."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_MIXTURE"
+
+
+class BadExport(IngestionError):
+    """The settings of an export do not fit."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_EXPORT"
+
+
+class BadComparison(IngestionError):
+    """The comparison of two versions names other resources than it needs."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_COMPARISON"
+
+
+class TookTooLong(IngestionError):
+    """An answer was not computed in time."""
+
+    code, reason = "DEADLINE_EXCEEDED", "TOOK_TOO_LONG"
