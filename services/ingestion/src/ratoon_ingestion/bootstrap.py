@@ -1,5 +1,6 @@
 """Puts ingestion together: the only file that knows concrete adapters."""
 
+
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import add_IngestionServiceServicer_to_server
 from ratoon.jobs.v1.job_pb2 import JobEnvironment
 from ratoon.runtime.lifecycle import App, Rpc
@@ -11,6 +12,7 @@ from ratoon_ingestion.adapters import tables
 from ratoon_ingestion.adapters.local_jobs import ingestion_jobs
 from ratoon_ingestion.adapters.parquet_records import ParquetRecords
 from ratoon_ingestion.adapters.record_keys import RecordKeys
+from ratoon_ingestion.application.connections import ReadingProcedure
 from ratoon_ingestion.application.erasing import ErasureProcedure
 from ratoon_ingestion.application.procedures import curation_procedure, split_procedure
 from ratoon_ingestion.entrypoints.grpc import IngestionServicer, Ports
@@ -33,6 +35,7 @@ def build(settings: Settings, platform: Platform) -> App:
     jobs = ingestion_jobs(base.jobs(), keys, environment, settings.processes)
     procedures = (
         curation_procedure(store, jobs.curations),
+        ReadingProcedure(store, jobs.readings, settings.connection_endpoints, base.clock),
         split_procedure(store, jobs.splits),
         ErasureProcedure(store, jobs.erasures, artifacts),
     )
@@ -45,6 +48,8 @@ def build(settings: Settings, platform: Platform) -> App:
         clock=base.clock,
         blobs=artifacts,
         previews=jobs.previews,
+        readings=jobs.readings,
+        connection_endpoints=settings.connection_endpoints,
         records=ParquetRecords(artifacts),
         tokens=PageTokens(base.signer.sign(b"record pages")),
     )

@@ -31,6 +31,7 @@ from ratoon_ingestion.application.commands import (
     UpdateSource,
 )
 from ratoon_ingestion.application.ports import Lineage, Record, RejectedItem
+from ratoon_ingestion.connection_messages import connection_event
 from ratoon_ingestion.domain.assignment import Part, Ratios, SplitMode
 from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.domain.datasets import (
@@ -43,10 +44,19 @@ from ratoon_ingestion.domain.datasets import (
 from ratoon_ingestion.domain.erasures import Erasure, RecordsErased, SplitRedacted, VersionRedacted
 from ratoon_ingestion.domain.errors import BadCuration, BadReading, BadSource
 from ratoon_ingestion.domain.pii import DEFAULT_MASKS, Mask
-from ratoon_ingestion.domain.sources import EXAMPLE_ROLES, Columns, Format, SampleBy, Source
+from ratoon_ingestion.domain.sources import EXAMPLE_ROLES, Source
 from ratoon_ingestion.domain.splits import Replay, Split, SplitCompleted, SplitOpened, SplitReading
 from ratoon_ingestion.domain.work import Progress, State
 from ratoon_ingestion.example_messages import example_message
+from ratoon_ingestion.source_messages import (
+    archive_depth_of,
+    columns_message,
+    columns_of,
+    format_message,
+    format_of,
+    sample_by_message,
+    sample_by_of,
+)
 
 _NO_MASKS = "none"
 _COLUMNS = ("text", "label", "id", "time", "attributes", *EXAMPLE_ROLES)
@@ -55,20 +65,21 @@ _ERASURE_STATES = {State.READY: "SUCCEEDED"}
 
 def source(value: Source) -> source_pb2.Source:
     """A source as callers see it."""
-    columns = value.columns
     return source_pb2.Source(
         **_common(value),
         display_name=value.display_name,
-        format=source_pb2.Source.Format.Value(f"FORMAT_{value.format}"),
+        format=format_message(value.format),
         digest=value.digest,
         license=value.licence,
         labels_by_folder=value.labels_by_folder,
-        columns=source_pb2.Source.Columns(
-            **columns.of_rows, **columns.of_examples, attributes=columns.attributes
-        ),
+        columns=columns_message(value.columns),
         encoding=value.encoding,
-        sample_by=_sample_by(value.format, value.sample_by),
+        sample_by=sample_by_message(value.format, value.sample_by),
         etag=value.etag,
+        connection=value.connection,
+        consent=value.consent,
+        domain=value.domain,
+        archive_depth=value.archive_depth,
     )
 
 
@@ -212,15 +223,16 @@ def create_source(request: ingestion_service_pb2.CreateSourceRequest) -> CreateS
     return CreateSource(
         parent=request.parent,
         source_id=request.source_id,
-        format=_format(source),
+        format=format_of(source),
         digest=source.digest,
         display_name=source.display_name,
         licence=source.license,
         labels_by_folder=dict(source.labels_by_folder),
-        columns=_columns(source.columns),
+        columns=columns_of(source.columns),
         request_id=request.request_id,
         encoding=source.encoding,
-        sample_by=_sampled(source),
+        sample_by=sample_by_of(source),
+        archive_depth=archive_depth_of(source),
     )
 
 
@@ -247,9 +259,11 @@ def _changed(source: source_pb2.Source, path: str) -> dict[str, Any]:
         case "labels_by_folder":
             return {path: dict(source.labels_by_folder)}
         case "format":
-            return {path: _format(source)}
+            return {path: format_of(source)}
         case "sample_by":
-            return {path: _sampled(source)}
+            return {path: sample_by_of(source)}
+        case "archive_depth":
+            return {path: archive_depth_of(source)}
         case "display_name" | "encoding":
             return {path: getattr(source, path)}
     raise BadSource(f"update_mask names {path!r}, which cannot be changed.")
@@ -261,12 +275,13 @@ def preview_source(request: ingestion_service_pb2.PreviewSourceRequest) -> Previ
     return PreviewSource(
         parent=request.parent,
         digest=source.digest,
-        format=_format(source) if source.format else None,
+        format=format_of(source) if source.format else None,
         file_name=source.display_name,
         labels_by_folder=dict(source.labels_by_folder),
-        columns=_columns(source.columns),
+        columns=columns_of(source.columns),
         encoding=source.encoding,
-        sample_by=_sampled(source),
+        sample_by=sample_by_of(source),
+        archive_depth=archive_depth_of(source),
         record_count=request.record_count,
         curation=_previewed(request.steps),
     )
@@ -278,40 +293,6 @@ def _previewed(steps: Sequence[str]) -> CurationConfig | None:
         return CurationConfig(steps=parsed_steps(steps)) if steps else None
     except BadStep as error:
         raise BadCuration(str(error)) from None
-
-
-def _format(source: source_pb2.Source) -> Format:
-    if not source.format:
-        raise BadSource(
-            "format is not set; name the format of the blob: "
-            f"{', '.join(f'FORMAT_{each}' for each in Format)}."
-        )
-    return Format(source_pb2.Source.Format.Name(source.format).removeprefix("FORMAT_"))
-
-
-def _sample_by(format: Format, value: SampleBy) -> "source_pb2.Source.SampleBy.ValueType":
-    """Return the part of a text file that is one record; not set for other formats."""
-    kind = source_pb2.Source.SampleBy
-    return kind.Value(f"SAMPLE_BY_{value}") if format is Format.TEXT else kind.SAMPLE_BY_UNSPECIFIED
-
-
-def _sampled(source: source_pb2.Source) -> SampleBy:
-    kind = source_pb2.Source.SampleBy
-    if source.sample_by not in kind.values():
-        raise BadSource(f"sample_by has no value {source.sample_by}.")
-    return (
-        SampleBy(kind.Name(source.sample_by).removeprefix("SAMPLE_BY_"))
-        if source.sample_by
-        else SampleBy.LINE
-    )
-
-
-def _columns(columns: source_pb2.Source.Columns) -> Columns:
-    named = {
-        name: getattr(columns, name) for name in ("text", "label", "id", "time") if getattr(columns, name)
-    }
-    examples = {role: getattr(columns, role) for role in EXAMPLE_ROLES}
-    return Columns(**named, **examples, attributes=tuple(columns.attributes), named=tuple(named))
 
 
 def create_dataset(request: ingestion_service_pb2.CreateDatasetRequest) -> CreateDataset:
@@ -424,7 +405,12 @@ def _erasure_event(happened: object, name: str, revision: int) -> Message:
     raise TypeError(f"{happened!r} is not an event of an erasure")
 
 
-_EVENTS = {"versions": _version_event, "splits": _split_event, "erasures": _erasure_event}
+_EVENTS = {
+    "versions": _version_event,
+    "splits": _split_event,
+    "erasures": _erasure_event,
+    "connections": connection_event,
+}
 
 
 def _common(value: Any) -> dict[str, Any]:

@@ -34,6 +34,12 @@ class Settings(ServiceSettings):
         description="Share of the memory of the machine or container above which a job is stopped; 0: no "
         "limit.",
     )
+    connection_endpoints: dict[str, str] = Field(
+        {},
+        description="JSON object of addresses that connections may read, with all below them, each with the "
+        "environment variable of its credentials where data are read, or an empty text. `{project}` stands for the "
+        "ID of the project. Databases need their whole URL. Empty: connections are off.",
+    )
     record_secret: SecretStr = Field(
         SecretStr(""),
         description="64 hex digits from which record ids are derived; empty: generated once in the state "

@@ -19,17 +19,19 @@ from ratoon.operations.job_procedure import WorkerJobs
 from ratoon.operations.jobs import JobProgress, Jobs
 from ratoon.storage.names import project_of
 from ratoon_ingestion.adapters.record_keys import RecordKeys
-from ratoon_ingestion.application.ports import CurationJob, ErasureJob, PreviewJob, SplitJob
+from ratoon_ingestion.application.ports import CurationJob, ErasureJob, PreviewJob, ReadingJob, SplitJob
 from ratoon_ingestion.domain.assignment import Part
+from ratoon_ingestion.domain.connections import Blob, Connection, ReadingResult
 from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.domain.datasets import Curated, StepReport
 from ratoon_ingestion.domain.erasures import Placement, Plan, Redaction, Rewritten, Trace
-from ratoon_ingestion.domain.sources import EXAMPLE_ROLES, Columns, Format, Source
+from ratoon_ingestion.domain.sources import ARCHIVE_DEPTH, EXAMPLE_ROLES, Columns, Format, Source
 from ratoon_ingestion.domain.splits import Parted, PartSummary
 from ratoon_ingestion.domain.work import Progress
 
 WORKER = "ratoon_ingestion.worker"
 _FORMAT = "FORMAT_"
+_NO_DIGEST = "0" * 64
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class IngestionJobs:
     splits: WorkerJobs[SplitJob, Parted]
     erasures: WorkerJobs[ErasureJob, Redaction]
     previews: WorkerJobs[PreviewJob, SourcePreview]
+    readings: WorkerJobs[ReadingJob, ReadingResult]
 
 
 def ingestion_jobs(
@@ -52,6 +55,7 @@ def ingestion_jobs(
         WorkerJobs(jobs, WORKER, specs.split, parted, _progress),
         WorkerJobs(jobs, WORKER, specs.erasure, redaction, _progress),
         WorkerJobs(jobs, WORKER, specs.preview, preview, _progress),
+        WorkerJobs(jobs, WORKER, specs.reading, reading_result, _progress),
     )
 
 
@@ -129,6 +133,29 @@ class _Specs:
         )
         return {**_written(environment, spec), "barred": list(job.excluded)}
 
+    def reading(self, job: ReadingJob) -> JSON:
+        """Return the spec of a reading, in a warm process of its own: it does not wait for a long curation."""
+        connection = job.connection
+        environment = self._environment("read", connection.name)
+        environment.warm += "-read"
+        spec = pb.ReadingSpec(
+            connection=connection.name,
+            kind=connection.kind.value,
+            url=connection.url,
+            endpoint=job.endpoint.url,
+            credentials=job.endpoint.credentials,
+            pattern=connection.pattern,
+            query=connection.query,
+            cursor_column=connection.cursor_column,
+            key_column=connection.key_column,
+            overlap=connection.overlap,
+            source=_source(_as_read(connection)),
+            cursor=connection.cursor,
+            max_items=connection.max_items,
+            max_bytes=connection.max_bytes,
+        )
+        return _written(environment, spec)
+
     def _environment(self, task: str, name: str) -> JobEnvironment:
         """Return the environment of a job; it is its project's, so that it waits for no other project's jobs."""
         environment = JobEnvironment(task=task, tenant=project_of(name))
@@ -137,6 +164,38 @@ class _Specs:
 
     def _record_key(self, name: str) -> str:
         return self.keys.key_of(project_of(name)).hex()
+
+
+def _as_read(connection: Connection) -> Source:
+    """Return a source as a connection reads it, without data."""
+    return Source(
+        name=connection.name,
+        create_time=connection.create_time,
+        update_time=connection.update_time,
+        format=connection.format,
+        digest=_NO_DIGEST,
+        labels_by_folder=connection.labels_by_folder,
+        columns=connection.columns,
+        encoding=connection.encoding,
+        sample_by=connection.sample_by,
+        archive_depth=ARCHIVE_DEPTH,
+    )
+
+
+def reading_result(written: JSON) -> ReadingResult:
+    """Return the result of a reading."""
+    result = from_json(pb.ReadingResult, written)
+    return ReadingResult(
+        cursor=result.cursor,
+        blobs=tuple(Blob(each.digest, each.records, each.title) for each in result.blobs),
+        position=result.position,
+        listed=result.listed,
+        taken=result.taken,
+        skipped=dict(sorted(result.skipped.items())),
+        size_bytes=result.size_bytes,
+        notes=tuple(result.notes),
+        more=result.more,
+    )
 
 
 def _settings(config: CurationConfig) -> pb.CurationSettings:
@@ -154,6 +213,7 @@ def _source(source: Source) -> pb.SourceSpec:
         columns=pb.SourceSpec.Columns(**_columns(source.columns)),
         encoding=source.encoding,
         sample_by=source.sample_by.value if source.format is Format.TEXT else "",
+        archive_depth=source.archive_depth,
     )
 
 
@@ -170,6 +230,8 @@ def _written(environment: JobEnvironment, spec: Message) -> JSON:
         source["columns"] = {role: name for role, name in columns.items() if name is not None}
         if not source["sample_by"]:
             del source["sample_by"]
+        if source.get("archive_depth") is None:
+            source.pop("archive_depth", None)
     if written.get("curation") is None:
         written.pop("curation", None)
     elif not written["curation"]["steps"]:
@@ -201,6 +263,7 @@ def _step_report(message: StepReportMessage) -> StepReport:
         changed_examples=tuple(message.changed_examples),
         removed_examples=tuple(message.removed_examples),
         seconds=message.seconds,
+        counts=dict(sorted(message.counts.items())),
     )
 
 

@@ -4,6 +4,7 @@ from sqlalchemy import Table
 
 from ratoon.service.events import service_metadata
 from ratoon.storage.store import resource_table
+from ratoon_ingestion.domain.connections import Connection
 from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion
 from ratoon_ingestion.domain.erasures import Erasure
 from ratoon_ingestion.domain.sources import Source
@@ -12,6 +13,7 @@ from ratoon_ingestion.domain.splits import Split, SplitReading
 METADATA = service_metadata()
 RESOURCES: dict[type, Table] = {
     Source: resource_table(METADATA, "sources"),
+    Connection: resource_table(METADATA, "connections"),
     Dataset: resource_table(METADATA, "datasets"),
     DatasetVersion: resource_table(METADATA, "dataset_versions"),
     Split: resource_table(METADATA, "splits"),

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ratoon_ingestion.domain.assignment import Part, Ratios, SplitMode
+from ratoon_ingestion.domain.connections import Connection
 from ratoon_ingestion.domain.curation import CurationConfig
-from ratoon_ingestion.domain.sources import Columns, Format, SampleBy
+from ratoon_ingestion.domain.sources import ARCHIVE_DEPTH, Columns, Format, SampleBy
 from ratoon_ingestion.domain.splits import Replay
 
 
@@ -24,6 +25,26 @@ class CreateSource:
     request_id: str = ""
     encoding: str = ""
     sample_by: SampleBy = SampleBy.LINE
+    archive_depth: int = ARCHIVE_DEPTH
+
+
+@dataclass(frozen=True)
+class CreateConnection:
+    """Create a connection; its name is set by the handler."""
+
+    parent: str
+    connection_id: str
+    connection: Connection
+    request_id: str = ""
+
+
+@dataclass(frozen=True)
+class UpdateConnection:
+    """Change these fields of a connection that was read with this etag."""
+
+    name: str
+    changes: Mapping[str, object]
+    etag: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,6 +70,7 @@ class PreviewSource:
     sample_by: SampleBy = SampleBy.LINE
     record_count: int = 5
     curation: CurationConfig | None = None
+    archive_depth: int = ARCHIVE_DEPTH
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,10 @@ from typing import Protocol
 
 from ratoon.operations.job_procedure import JobRunner
 from ratoon.tasks.kind import Record as Example
+from ratoon_ingestion.domain.connections import Connection, ReadingResult
 from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.domain.datasets import Curated, DatasetVersion
+from ratoon_ingestion.domain.endpoints import Endpoint
 from ratoon_ingestion.domain.erasures import Erasure, Placement, Redaction
 from ratoon_ingestion.domain.sources import Source
 from ratoon_ingestion.domain.splits import Parted, Split
@@ -55,6 +57,15 @@ class PreviewJob:
     curation: CurationConfig | None = None
 
 
+@dataclass(frozen=True)
+class ReadingJob:
+    """A connection to read from its position, and the entry of the operator's list that allows it."""
+
+    connection: Connection
+    endpoint: Endpoint
+
+
+Readings = JobRunner[ReadingJob, ReadingResult]
 Curations = JobRunner[CurationJob, Curated]
 Splits = JobRunner[SplitJob, Parted]
 Erasures = JobRunner[ErasureJob, Redaction]

@@ -31,6 +31,18 @@ class ResourceInUse(IngestionError):
     code, reason = "FAILED_PRECONDITION", "IN_USE"
 
 
+class BadConnection(IngestionError):
+    """The description of the connection is not valid."""
+
+    code, reason = "INVALID_ARGUMENT", "BAD_CONNECTION"
+
+
+class ConnectionNotAllowed(IngestionError):
+    """No operator allowed connections to this address."""
+
+    code, reason = "FAILED_PRECONDITION", "CONNECTION_NOT_ALLOWED"
+
+
 class StaleEtag(IngestionError):
     """The resource was changed since it was read."""
 
@@ -101,18 +113,6 @@ class PartSealed(IngestionError):
     """The parts of a split cannot be opened in its state."""
 
     code, reason = "FAILED_PRECONDITION", "SPLIT_NOT_READY"
-
-
-class BadConnection(IngestionError):
-    """The description of the connection is not valid."""
-
-    code, reason = "INVALID_ARGUMENT", "BAD_CONNECTION"
-
-
-class ConnectionNotAllowed(IngestionError):
-    """No operator allowed connections to this address."""
-
-    code, reason = "FAILED_PRECONDITION", "CONNECTION_NOT_ALLOWED"
 
 
 class BadStream(IngestionError):

@@ -10,13 +10,15 @@ from typing import Any, cast
 
 from ratoon_ingestion.domain.errors import BadSource
 
-CHANGEABLE = ("display_name", "licence", "labels_by_folder", "columns", "encoding", "format", "sample_by")
+CHANGEABLE = ("display_name", "licence", "labels_by_folder", "columns", "encoding", "format", "sample_by", "archive_depth")
 """What an update may change."""
-_HOW_IT_IS_READ = ("columns", "encoding", "format", "sample_by")
+_HOW_IT_IS_READ = ("columns", "encoding", "format", "sample_by", "archive_depth")
 _ROLES = ("text", "label", "id", "time")
 EXAMPLE_ROLES = ("messages", "prompt", "answer", "rejected", "system", "tools", "weight")
 """Columns of conversations, instructions and preferences."""
 _ENCODING_CHARS = 40
+ARCHIVE_DEPTH, MAX_ARCHIVE_DEPTH = 3, 10
+"""Levels of archives within archives that are read by default, and at most."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -30,6 +32,11 @@ class Format(StrEnum):
     CSV = "CSV"
     PARQUET = "PARQUET"
     TEXT = "TEXT"
+    DOCUMENT = "DOCUMENT"
+    EXCEL = "EXCEL"
+    ARROW = "ARROW"
+    WARC = "WARC"
+    WIKIPEDIA = "WIKIPEDIA"
 
 
 class SampleBy(StrEnum):
@@ -97,6 +104,14 @@ class Source:
     revision: int = 0
     sample_by: SampleBy = SampleBy.LINE
     """Of a text file, the part that is one record."""
+    connection: str = ""
+    """Connection whose reading created the source; empty: a request did."""
+    consent: str = ""
+    """Basis on which the data may be used."""
+    domain: str = ""
+    """Tag of the domain."""
+    archive_depth: int | None = None
+    """Levels of archives within archives that are read; None (release 0.1): none, and no documents."""
 
     @property
     def etag(self) -> str:
@@ -107,6 +122,8 @@ class Source:
     def __post_init__(self) -> None:
         if len(self.encoding) > _ENCODING_CHARS:
             raise BadSource(f"encoding {self.encoding[:20]!r}… is not the name of a charset.")
+        if self.archive_depth is not None and not 0 <= self.archive_depth <= MAX_ARCHIVE_DEPTH:
+            raise BadSource(f"archive_depth is {self.archive_depth}; it must be from 0 to {MAX_ARCHIVE_DEPTH}.")
         if not _DIGEST.fullmatch(self.digest):
             raise BadSource(f"digest {self.digest!r} is not a sha256 digest in lowercase hex.")
 

@@ -1,11 +1,11 @@
 """Ingestion's gRPC API."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ratoon.ingestion.v1 import dataset_pb2, erasure_pb2, source_pb2, split_pb2
+from ratoon.ingestion.v1 import connection_pb2, dataset_pb2, erasure_pb2, source_pb2, split_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as pb
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import IngestionServiceServicer
 from ratoon.operations.job_machine import JobObservation, Phase
@@ -19,9 +19,10 @@ from ratoon.storage.names import uuid7
 from ratoon.storage.paging import PageTokens
 from ratoon.storage.store import Store
 from ratoon.storage.watch import Changes
-from ratoon_ingestion import mapping
-from ratoon_ingestion.application import browsing, deletion, handlers, sources
-from ratoon_ingestion.application.ports import Blobs, PreviewJob, Records
+from ratoon_ingestion import connection_messages, mapping
+from ratoon_ingestion.application import browsing, connections, deletion, handlers, sources
+from ratoon_ingestion.application.ports import Blobs, PreviewJob, Readings, Records
+from ratoon_ingestion.domain.connections import Connection
 from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion
 from ratoon_ingestion.domain.erasures import Erasure
 from ratoon_ingestion.domain.errors import PreviewFailed
@@ -46,6 +47,8 @@ class Ports:
     clock: Clock
     blobs: Blobs
     previews: JobRunner[PreviewJob, source_pb2.SourcePreview]
+    readings: Readings
+    connection_endpoints: Mapping[str, str]
     records: Records
     tokens: PageTokens
 
@@ -58,6 +61,9 @@ class IngestionServicer(IngestionServiceServicer):
         self._store, self._operations, self._clock = ports.store, ports.operations, ports.clock
         store, threads = ports.store, ports.threads
         self._sources = StandardMethods(store, threads, Source, handlers.SOURCE, mapping.source)
+        self._connections = StandardMethods(
+            store, threads, Connection, connections.CONNECTION, connection_messages.connection_message
+        )
         self._datasets = StandardMethods(store, threads, Dataset, handlers.DATASET, mapping.dataset)
         self._versions = StandardMethods(
             store, threads, DatasetVersion, handlers.VERSION, mapping.version, lambda each: each.state.ended
@@ -126,6 +132,68 @@ class IngestionServicer(IngestionServiceServicer):
         finally:
             await self._threads(sources.forget_job, job_id, observation.phase, jobs)
         return observation
+
+    async def CreateConnection(
+        self, request: pb.CreateConnectionRequest, context: Context
+    ) -> connection_pb2.Connection:
+        """Create a connection."""
+        command = connection_messages.create_connection(request, self._clock.now())
+        ports = self._ports
+        created = await self._threads(
+            connections.create_connection,
+            command,
+            ports.store,
+            ports.operations,
+            ports.connection_endpoints,
+            ports.clock,
+        )
+        return connection_messages.connection_message(created)
+
+    async def GetConnection(
+        self, request: pb.GetConnectionRequest, context: Context
+    ) -> connection_pb2.Connection:
+        """One connection."""
+        return await self._connections.get(request)
+
+    async def ListConnections(
+        self, request: pb.ListConnectionsRequest, context: Context
+    ) -> pb.ListConnectionsResponse:
+        """The connections of a project."""
+        page = await self._connections.list(request)
+        return pb.ListConnectionsResponse(connections=page.items, next_page_token=page.next_token)
+
+    async def UpdateConnection(
+        self, request: pb.UpdateConnectionRequest, context: Context
+    ) -> connection_pb2.Connection:
+        """Change a connection."""
+        command = connection_messages.update_connection(request)
+        changed = await self._threads(
+            connections.update_connection, command, self._store, self._operations, self._clock
+        )
+        return connection_messages.connection_message(changed)
+
+    async def DeleteConnection(
+        self, request: pb.DeleteConnectionRequest, context: Context
+    ) -> pb.DeleteConnectionResponse:
+        """Delete a connection."""
+        await self._threads(
+            connections.delete_connection,
+            request.name,
+            request.etag,
+            self._store,
+            self._operations,
+            self._ports.readings,
+        )
+        return pb.DeleteConnectionResponse()
+
+    async def ReadConnection(
+        self, request: pb.ReadConnectionRequest, context: Context
+    ) -> connection_pb2.Connection:
+        """Read a connection now."""
+        requested = await self._threads(
+            connections.read_connection, request.name, self._store, self._operations
+        )
+        return connection_messages.connection_message(requested)
 
     async def CreateDataset(self, request: pb.CreateDatasetRequest, context: Context) -> dataset_pb2.Dataset:
         """Begin a line of versions."""

@@ -7,6 +7,7 @@ from ratoon.jobs.v1.job_pb2 import JobEnvironment
 from ratoon.operations.job_messages import JSON, from_json, to_json
 from ratoon.operations.jobs import JobFolder
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon_ingestion.worker.connections.reading import read_connection
 from ratoon_ingestion.worker.curate import Progress, curate
 from ratoon_ingestion.worker.erase import erase
 from ratoon_ingestion.worker.preview import preview
@@ -21,7 +22,7 @@ class Stopped(Exception):
 
 
 def run(spec: JSON, job: JobFolder) -> JSON:
-    """Do the task of a spec; `task` is `curate`, `split`, `erase` or `preview`."""
+    """Do the task of a spec; `task` is `curate`, `split`, `erase`, `read` or `preview`."""
     logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
     environment, report = from_json(JobEnvironment, spec), _stoppable(job)
     store = ArtifactStore(environment.artifacts)
@@ -30,6 +31,8 @@ def run(spec: JSON, job: JobFolder) -> JSON:
             return to_json(split(read_spec(pb.SplitSpec, spec), store, report))
         case "erase":
             return erasure_json(erase(read_spec(pb.ErasureSpec, spec), store, report))
+        case "read":
+            return to_json(read_connection(read_spec(pb.ReadingSpec, spec), store, job.path, report))
         case "preview":
             return preview_json(preview(read_spec(pb.PreviewSpec, spec), store.url))
     return to_json(curate(read_spec(pb.CurationSpec, spec), store, job.path, report))
