@@ -8,6 +8,7 @@ from ratoon.evaluation.v1 import evaluation_service_pb2 as service_pb2
 from ratoon.evaluation.v1 import judge_pb2 as pb
 from ratoon.jobs.v1 import evaluation_jobs_pb2 as jobs_pb2
 from ratoon.runtime.timestamps import timestamp
+from ratoon.tasks.judges import JudgeKind, Requirements
 from ratoon_evaluation.application.commands import CreateJudge
 from ratoon_evaluation.application.ports import AgreementJob
 from ratoon_evaluation.domain.human import HumanRatings, HumanVerdicts
@@ -19,9 +20,7 @@ from ratoon_evaluation.domain.judges import (
     AppliedJudge,
     Judge,
     JudgeSpec,
-    Requirements,
 )
-from ratoon_evaluation.domain.judging import JudgeKind
 from ratoon_evaluation.domain.scores import HumanScores, Interval, JudgeScores
 
 _KIND = pb.Judge.Kind

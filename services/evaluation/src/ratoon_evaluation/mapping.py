@@ -21,6 +21,7 @@ from ratoon.service.events import record_of
 from ratoon.service.tasks import message_of, requested_task
 from ratoon.tasks.compute import Compute
 from ratoon.tasks.generate import Sampling
+from ratoon.tasks.judges import JudgeKind
 from ratoon.tasks.kinds import kind_of
 from ratoon_evaluation import judge_messages, suite_messages
 from ratoon_evaluation.application.commands import CreateRun, ExportBadCases, ListBadCases, RequestRatings
@@ -30,7 +31,6 @@ from ratoon_evaluation.domain.errors import BadEvaluation
 from ratoon_evaluation.domain.gate import Finding, Outcome, Rule, RuleKind, Verdict
 from ratoon_evaluation.domain.generation import FEW_SHOT, Generation
 from ratoon_evaluation.domain.generation import Engine as GenerationEngine
-from ratoon_evaluation.domain.judging import JudgeKind
 from ratoon_evaluation.domain.runs import (
     Completed,
     Domain,

@@ -10,12 +10,12 @@ from ratoon.jobs.v1.job_pb2 import JobEnvironment
 from ratoon.operations.job_messages import from_json
 from ratoon.operations.jobs import JobState, JobStatus
 from ratoon.tasks.generate import Generate
+from ratoon.tasks.judges import JudgeKind
 from ratoon_evaluation import judge_messages, mapping
 from ratoon_evaluation.adapters.agreements import agreement_jobs
 from ratoon_evaluation.application.ports import AgreementJob, Parts, ScoringJob
 from ratoon_evaluation.domain.human import HumanVerdicts
 from ratoon_evaluation.domain.judges import Agreement, AppliedJudge, Judge, JudgeSpec
-from ratoon_evaluation.domain.judging import JudgeKind
 from ratoon_evaluation.domain.runs import Domain, EvaluationRun, Question
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from ratoon.operations.job_machine import Failure, JobObservation, Phase
 from ratoon.tasks.classify import Classify
 from ratoon.tasks.generate import Generate
+from ratoon.tasks.judges import JudgeKind, Requirements
 from ratoon.tasks.kind import Record, Role, Turn
 from ratoon_evaluation.application.handlers import _complete
 from ratoon_evaluation.application.judges import agreement_job, with_judges
@@ -30,14 +31,13 @@ from ratoon_evaluation.domain.judges import (
     AppliedJudge,
     Judge,
     JudgeSpec,
-    Requirements,
     State,
     applied,
     check_deletable,
     checked,
     step,
 )
-from ratoon_evaluation.domain.judging import Choice, JudgeKind
+from ratoon_evaluation.domain.judging import Choice
 from ratoon_evaluation.domain.runs import Domain, EvaluationRun, Question
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

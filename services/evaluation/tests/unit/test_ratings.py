@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 import pytest
 
 from ratoon.tasks.generate import Form, Generate
+from ratoon.tasks.judges import JudgeKind
 from ratoon.tasks.regress import Regress
 from ratoon_evaluation.application.commands import RequestRatings
 from ratoon_evaluation.application.ports import AnsweredRecord, Parts
 from ratoon_evaluation.application.ratings import request_ratings
 from ratoon_evaluation.domain.errors import BadEvaluation, NotEvaluated
 from ratoon_evaluation.domain.gate import Outcome, Verdict
-from ratoon_evaluation.domain.judging import JudgeKind
 from ratoon_evaluation.domain.runs import Domain, EvaluationRun, Question, Scored, State
 from ratoon_evaluation.domain.scores import DomainScores, Measurements, Scores
 

@@ -12,11 +12,12 @@ from ratoon.labeling.v1.labeling_service_pb2 import BatchCreateTasksRequest, Lis
 from ratoon.labeling.v1.labeling_service_pb2_grpc import LabelingServiceStub
 from ratoon.process.errors import FailedPrecondition, InvalidArgument, NotFound
 from ratoon.service.tasks import message_of
+from ratoon.tasks.judges import JudgeKind
 from ratoon.tasks.kind import Record, Turn
 from ratoon.tasks.records import record_of
 from ratoon_evaluation.application.ports import RatingTask
 from ratoon_evaluation.domain.human import HumanTask
-from ratoon_evaluation.domain.judging import Choice, JudgeKind
+from ratoon_evaluation.domain.judging import Choice
 
 _PAGE, _MAX_PAGES = 500, 100
 """Tasks of a page, and pages that are read at most: the newest 50,000 tasks."""

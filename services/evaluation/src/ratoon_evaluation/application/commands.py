@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from ratoon.tasks.judges import JudgeKind
 from ratoon.tasks.kinds import TaskSpec
 from ratoon_evaluation.domain.judges import JudgeSpec
-from ratoon_evaluation.domain.judging import JudgeKind
 from ratoon_evaluation.domain.runs import Question
 from ratoon_evaluation.domain.suites import SuiteTest
 

@@ -10,6 +10,7 @@ from ratoon.process.clock import Clock
 from ratoon.storage.names import checked_id, matched, parent_of
 from ratoon.storage.store import Store, Transaction
 from ratoon.tasks import kinds
+from ratoon.tasks.judges import COMPARED, METRICS, METRICS_OF_KIND, JudgeKind
 from ratoon_evaluation.application.commands import CreateJudge
 from ratoon_evaluation.application.ports import AgreementCase, AgreementJob, Agreements, Cases, People
 from ratoon_evaluation.domain.errors import BadEvaluation, BadJudge
@@ -27,7 +28,6 @@ from ratoon_evaluation.domain.judges import (
     normalized_url,
     step,
 )
-from ratoon_evaluation.domain.judging import COMPARED, METRICS, METRICS_OF_KIND, JudgeKind
 from ratoon_evaluation.domain.runs import EvaluationRun, Question
 
 JUDGE = "projects/*/judges/*"

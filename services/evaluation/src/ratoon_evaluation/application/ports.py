@@ -6,11 +6,11 @@ from typing import Protocol
 
 from ratoon.operations.job_procedure import JobRunner
 from ratoon.tasks.compute import Compute
+from ratoon.tasks.judges import JudgeKind
 from ratoon.tasks.kind import Record
 from ratoon.tasks.kinds import TaskSpec
 from ratoon_evaluation.domain.human import HumanTask, HumanVerdicts
 from ratoon_evaluation.domain.judges import Agreement, Judge
-from ratoon_evaluation.domain.judging import JudgeKind
 from ratoon_evaluation.domain.predictions import StoredPredictions
 from ratoon_evaluation.domain.runs import EvaluationRun, Scored
 

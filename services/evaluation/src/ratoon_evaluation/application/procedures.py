@@ -5,10 +5,10 @@ from functools import partial
 from ratoon.operations.job_procedure import JobProcedure
 from ratoon.storage.names import parent_of
 from ratoon.storage.store import Store
+from ratoon.tasks.judges import JudgeKind
 from ratoon_evaluation.application.judges import stored_verdicts
 from ratoon_evaluation.application.ports import People, Scoring, ScoringJob, Splits
 from ratoon_evaluation.domain.human import HumanVerdicts, verdicts_of
-from ratoon_evaluation.domain.judging import JudgeKind
 from ratoon_evaluation.domain.predictions import stored_predictions
 from ratoon_evaluation.domain.runs import EvaluationRun, Scored, step
 

@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 
 from ratoon.storage.store import Store
 from ratoon.tasks import kinds
+from ratoon.tasks.judges import JudgeKind
 from ratoon.tasks.kinds import TaskSpec
 from ratoon_evaluation.application.commands import RequestRatings
 from ratoon_evaluation.application.handlers import chosen_domains, evaluated_run, split_of
 from ratoon_evaluation.application.ports import Answers, RatingTask, RatingTasks, Splits
 from ratoon_evaluation.domain.errors import BadEvaluation
-from ratoon_evaluation.domain.judging import JudgeKind
 from ratoon_evaluation.domain.runs import EvaluationRun
 from ratoon_evaluation.domain.scores import DomainScores
 

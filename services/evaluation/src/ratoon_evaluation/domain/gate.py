@@ -12,12 +12,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from statistics import NormalDist
 
-from ratoon.tasks import kinds
+from ratoon.tasks import judges, kinds
 from ratoon.tasks.classify import Classify
 from ratoon.tasks.kind import Direction, Metric
 from ratoon.tasks.kinds import TaskSpec
 from ratoon.tasks.titles import metric_title
-from ratoon_evaluation.domain import judging
 from ratoon_evaluation.domain.kinds.table import kind_of
 from ratoon_evaluation.domain.scores import DomainScores, Interval, Measurements, Scores
 from ratoon_evaluation.domain.suites import is_suite_metric, suite_metric
@@ -132,7 +131,7 @@ def judge(
     """
     ours, shared = kind_of(task), kinds.kind_of(task)
     criteria = _Criteria(
-        metrics={**judging.METRICS, **shared.METRICS},
+        metrics={**judges.METRICS, **shared.METRICS},
         primary=primary or shared.PRIMARY,
         simplest=ours.BASELINE,
         titles=ours.BASELINE_TITLES,

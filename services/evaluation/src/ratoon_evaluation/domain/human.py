@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import fsum
 
+from ratoon.tasks.judges import HUMAN, JudgeKind
 from ratoon_evaluation.domain.errors import BadEvaluation
-from ratoon_evaluation.domain.judging import HUMAN, Choice, JudgeKind, majority
+from ratoon_evaluation.domain.judging import Choice, majority
 
 MAX_ORIGIN_CHARS = 500
 

@@ -12,12 +12,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from math import isfinite
 from typing import Self
 from urllib.parse import SplitResult, urlsplit
 
 from ratoon.operations.job_machine import Failure, JobObservation, Progress, Transition
 from ratoon.operations.job_machine import step as job_step
+from ratoon.tasks.judges import METRICS_OF_KIND, JudgeKind, Requirements
 from ratoon_evaluation.domain.errors import (
     BadEvaluation,
     BadJudge,
@@ -25,7 +25,6 @@ from ratoon_evaluation.domain.errors import (
     JudgeInUse,
     JudgeNotTrusted,
 )
-from ratoon_evaluation.domain.judging import METRICS_OF_KIND, JudgeKind
 
 MAX_CRITERIA_CHARS, MAX_MODEL_CHARS, MAX_URL_CHARS = 4000, 200, 500
 MAX_TOKENS, MAX_MAX_TOKENS = 512, 8192
@@ -36,8 +35,6 @@ MAX_CASES = 500
 """Human verdicts with which a judge is compared at most."""
 CRITERIA = "The answer helps the person who asked: it is correct, does what was asked, and is clear."
 """Criteria of a judge that names none."""
-MIN_PAIRS, MIN_KAPPA = 50, 0.4
-"""What must be known of a judge before a gate may name it, by default."""
 _VERSION = 1
 """Raised when verdicts of the same answers would change."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -133,14 +130,6 @@ class AppliedJudge:
         return self.name.rsplit("/", 1)[-1]
 
 
-@dataclass(frozen=True)
-class Requirements:
-    """What must be known of a judge before a rule may name one of its metrics."""
-
-    min_pairs: int = MIN_PAIRS
-    min_kappa: float = MIN_KAPPA
-
-
 def checked(spec: JudgeSpec, listed: Collection[str]) -> JudgeSpec:
     """Return the judge; raises BadJudge with the field that is wrong, or JudgeEndpointNotAllowed.
 
@@ -207,10 +196,11 @@ def applied(judge: Judge) -> AppliedJudge:
 
 def check_requirements(requirements: Requirements) -> None:
     """Raise BadEvaluation if a number is out of range."""
-    if requirements.min_pairs < 0:
-        raise BadEvaluation("min_pair_count must be 0 or more.", "judge_requirements.min_pair_count")
-    if not (isfinite(requirements.min_kappa) and -1 <= requirements.min_kappa <= 1):
-        raise BadEvaluation("min_kappa must be -1 to 1.", "judge_requirements.min_kappa")
+    if not requirements.is_valid:
+        field = "min_pair_count" if requirements.min_pairs < 0 else "min_kappa"
+        raise BadEvaluation(
+            "min_pair_count must be 0 or more, and min_kappa -1 to 1.", f"judge_requirements.{field}"
+        )
 
 
 def check_trusted(
@@ -219,28 +209,13 @@ def check_trusted(
     """Raise JudgeNotTrusted if rules name a metric of a judge that does not agree with people, or hardly met them."""
     for judge in judges:
         for metric in METRICS_OF_KIND[judge.spec.kind]:
-            if metric in metrics and (why := _distrust(judge.agreement, requirements)):
+            if metric in metrics and (
+                why := requirements.unmet(judge.agreement.pairs, judge.agreement.kappa)
+            ):
                 raise JudgeNotTrusted(
                     f"The gate names {metric}, but {judge.name} {why}. Rate more answers in labeling and create the "
                     "judge again, use another judge, or leave the rule out: the metric is reported without it."
                 )
-
-
-def _distrust(agreement: Agreement, requirements: Requirements) -> str:
-    """Return why a judge may not gate; empty if it may."""
-    if agreement.pairs < requirements.min_pairs:
-        return (
-            f"was compared with people on {agreement.pairs:,} pairs or answers, and {requirements.min_pairs:,} are "
-            "needed"
-        )
-    if agreement.kappa is None:
-        return "has no Cohen's kappa with people, because all verdicts are the same"
-    if agreement.kappa < requirements.min_kappa:
-        return (
-            f"agrees with people by a Cohen's kappa of {agreement.kappa:.2f} on {agreement.pairs:,} pairs or answers, "
-            f"and {requirements.min_kappa:g} is needed"
-        )
-    return ""
 
 
 def _check_url(url: str) -> None:

@@ -12,36 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import fsum
 
-from ratoon.tasks.kind import Metric, Record, Turn, metrics
-
-LOWEST, HIGHEST = 1, 5
-"""Ends of the scale of a rubric."""
-METRICS: Mapping[str, Metric] = metrics(
-    Metric("judge_win_rate"),
-    Metric("judge_consistency"),
-    Metric("rubric_score", low=LOWEST, high=HIGHEST),
-    Metric("human_win_rate"),
-    Metric("human_rating", low=LOWEST, high=HIGHEST),
-)
-"""Metrics of judges and of people, beside those of the kind of task."""
-COMPARED: tuple[str, ...] = ("rubric_score", "human_rating")
-"""Those that the candidate and the reference both have."""
-HUMAN: tuple[str, ...] = ("human_win_rate", "human_rating")
-
-
-class JudgeKind(StrEnum):
-    """How a judge judges."""
-
-    PAIRWISE = "PAIRWISE"
-    """Which of two answers is better."""
-    RUBRIC = "RUBRIC"
-    """A score for one answer."""
-
-
-METRICS_OF_KIND: Mapping[JudgeKind, tuple[str, ...]] = {
-    JudgeKind.PAIRWISE: ("judge_win_rate", "judge_consistency"),
-    JudgeKind.RUBRIC: ("rubric_score",),
-}
+from ratoon.tasks.judges import HIGHEST, LOWEST
+from ratoon.tasks.kind import Record, Turn
 
 
 class Choice(StrEnum):

@@ -17,12 +17,13 @@ from ratoon.operations.job_machine import Progress as JobProgress
 from ratoon.operations.job_machine import step as job_step
 from ratoon.tasks.classify import Classify
 from ratoon.tasks.compute import SCORING_ACCELERATORS, Compute, check_compute
+from ratoon.tasks.judges import Requirements
 from ratoon.tasks.kinds import TaskSpec
 from ratoon_evaluation.domain.errors import BadEvaluation
 from ratoon_evaluation.domain.gate import BOUNDS, Outcome, Rule, RuleKind
 from ratoon_evaluation.domain.generation import FEW_SHOT, MAX_FEW_SHOT, Generation
 from ratoon_evaluation.domain.human import HumanRatings
-from ratoon_evaluation.domain.judges import AppliedJudge, Requirements
+from ratoon_evaluation.domain.judges import AppliedJudge
 from ratoon_evaluation.domain.kinds.table import kind_of
 from ratoon_evaluation.domain.suites import AppliedSuite, is_suite_metric, suite_metric
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from ratoon.tasks import kinds
 from ratoon.tasks.classify import Classify
+from ratoon.tasks.judges import METRICS as JUDGE_METRICS
 from ratoon.tasks.kind import Direction, Metric
 from ratoon.tasks.kinds import TaskSpec
 from ratoon.tasks.titles import metric_title
-from ratoon_evaluation.domain import judging
 from ratoon_evaluation.domain.gate import Outcome, Verdict, untested
 from ratoon_evaluation.domain.kinds.classify import Confusion
 from ratoon_evaluation.domain.kinds.table import kind_of
@@ -73,7 +73,7 @@ class _Words:
 
 def _words(task: TaskSpec, primary: str) -> _Words:
     shared = kinds.kind_of(task)
-    metrics = {**shared.METRICS, **judging.METRICS}
+    metrics = {**shared.METRICS, **JUDGE_METRICS}
     return _Words(metrics, shared.METRICS[primary or shared.PRIMARY], kind_of(task).BASELINE_TITLES)
 
 
@@ -297,7 +297,7 @@ def _confusion(confusion: Confusion) -> str:
 
 def _judges(judges: Sequence[JudgeScores]) -> str:
     """Return what lies beside the metrics of judges: what they did not say, and what their verdicts depend on."""
-    win_rate = judging.METRICS["judge_win_rate"]
+    win_rate = JUDGE_METRICS["judge_win_rate"]
     rows = [
         (
             each.judge,

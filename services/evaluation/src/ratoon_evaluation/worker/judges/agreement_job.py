@@ -13,11 +13,11 @@ from ratoon.jobs.v1.job_pb2 import JobEnvironment
 from ratoon.operations.job_messages import from_json, to_json
 from ratoon.operations.jobs import JobFolder
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon.tasks.judges import JudgeKind
 from ratoon.tasks.kind import Record
 from ratoon.tasks.records import from_json as record_from_json
 from ratoon_evaluation.domain.judging import (
     Choice,
-    JudgeKind,
     cohen_kappa,
     comparison_prompt,
     raw_agreement,

@@ -19,9 +19,10 @@ from ratoon.jobs.v1.evaluation_jobs_pb2 import JudgeSpec
 from ratoon.process.errors import NotFound
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.models import fetch_model
+from ratoon.tasks.judges import JudgeKind
 from ratoon.tasks.kind import Record, Role, Turn
 from ratoon_evaluation.domain.judges import JudgeSpec as JudgeOfDomain
-from ratoon_evaluation.domain.judging import JudgeKind, read_choice, read_score
+from ratoon_evaluation.domain.judging import read_choice, read_score
 from ratoon_evaluation.worker.judges.endpoint import Endpoint, NoReply
 from ratoon_evaluation.worker.parts import write_table
 

@@ -9,10 +9,10 @@ from typing import Protocol
 
 from ratoon.jobs.v1.evaluation_jobs_pb2 import JudgeSpec, ScoringSpec
 from ratoon.storage.artifacts import ArtifactStore
+from ratoon.tasks.judges import JudgeKind
 from ratoon_evaluation.domain.judging import (
     WIN_SHARE,
     Choice,
-    JudgeKind,
     PairVerdict,
     comparison_prompt,
     pair_verdict,
