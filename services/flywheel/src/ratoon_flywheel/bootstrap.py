@@ -15,7 +15,7 @@ from ratoon_flywheel import mapping
 from ratoon_flywheel.adapters import tables
 from ratoon_flywheel.adapters.answers import AnswerTables
 from ratoon_flywheel.adapters.baselines import JobBaselines
-from ratoon_flywheel.adapters.evaluation import EvaluationStage, EvaluationSuites
+from ratoon_flywheel.adapters.evaluation import EvaluationJudges, EvaluationStage, EvaluationSuites
 from ratoon_flywheel.adapters.ingestion import DatasetStage, SplitStage, TrafficSources
 from ratoon_flywheel.adapters.labeling import LabelStage
 from ratoon_flywheel.adapters.metrics import event_metrics, traffic_metrics
@@ -33,7 +33,7 @@ from ratoon_flywheel.application.procedures import MonitorProcedure, PolicyProce
 from ratoon_flywheel.application.signals import SignalReader
 from ratoon_flywheel.application.together import SharedCommits
 from ratoon_flywheel.application.watched import WatchedRuns
-from ratoon_flywheel.entrypoints.events import TOPICS, on_erasure, on_stage_end, subscriber
+from ratoon_flywheel.entrypoints.events import TOPICS, on_erasure, on_reading, on_stage_end, subscriber
 from ratoon_flywheel.entrypoints.external_events import ExternalEventConsumer, receiver
 from ratoon_flywheel.entrypoints.grpc import FlywheelServicer, Ports
 from ratoon_flywheel.settings import Settings
@@ -48,7 +48,7 @@ def build(settings: Settings, platform: Platform) -> App:
     segments = ArtifactSegments(artifacts)
     ingestion, serving, registry = base.peer("ingestion"), base.peer("serving"), base.peer("registry")
     evaluation = base.peer("evaluation")
-    suites = EvaluationSuites(evaluation)
+    suites, judges = EvaluationSuites(evaluation), EvaluationJudges(evaluation)
     stages = Stages(
         dataset=DatasetStage(ingestion),
         labels=LabelStage(base.peer("labeling")),
@@ -77,6 +77,7 @@ def build(settings: Settings, platform: Platform) -> App:
             stages,
             lineage,
             suites,
+            judges,
             TrafficSources(ingestion),
             answers,
             segments,
@@ -97,16 +98,22 @@ def build(settings: Settings, platform: Platform) -> App:
         ),
     )
     operations = base.operations(store, procedures)
+    counts = EventCounts()
     consumer = Consumer(
         "flywheel",
         TOPICS,
-        base.traced_handler(subscriber(on_stage_end(store, operations, runs), on_erasure(store, operations))),
+        base.traced_handler(
+            subscriber(
+                on_stage_end(store, operations, runs),
+                on_erasure(store, operations),
+                on_reading(store, operations, counts),
+            )
+        ),
         log=base.log,
         database=base.database,
         publish=outbox.append,
         clock=base.clock,
     )
-    counts = EventCounts()
     external_events = ExternalEventConsumer(
         settings.external_topics,
         _external_log(settings, base),
@@ -132,6 +139,7 @@ def build(settings: Settings, platform: Platform) -> App:
         base.job_devices(),
         counts,
         suites,
+        judges,
     )
     rpc = Rpc(
         "ratoon.flywheel.v1.FlywheelService", add_FlywheelServiceServicer_to_server, FlywheelServicer(ports)

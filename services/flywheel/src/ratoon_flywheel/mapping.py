@@ -8,6 +8,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from ratoon.common.v1 import metric_pb2, progress_pb2, shadow_pb2
+from ratoon.events.cloudevents import Event
 from ratoon.events.foreign import ForeignEvent
 from ratoon.events.ports import Record
 from ratoon.flywheel.v1 import (
@@ -19,12 +20,14 @@ from ratoon.flywheel.v1 import (
     signal_pb2,
 )
 from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
+from ratoon.ingestion.v1.ingestion_events_pb2 import ConnectionEvent
 from ratoon.runtime.timestamps import time_of, timestamp
 from ratoon.service import tasks
 from ratoon.service.compute import compute_of
 from ratoon.service.compute import message_of as compute_message
 from ratoon.service.events import record_of
 from ratoon.tasks.classify import Classify
+from ratoon.tasks.judges import Requirements
 from ratoon.tasks.kind import BadTask, Direction, Metric
 from ratoon.tasks.kinds import TaskSpec
 from ratoon_flywheel.application.commands import (
@@ -43,6 +46,7 @@ from ratoon_flywheel.application.commands import (
 )
 from ratoon_flywheel.domain.consent import Consent
 from ratoon_flywheel.domain.errors import BadFeedback, BadProject
+from ratoon_flywheel.domain.judges import HumanRatings
 from ratoon_flywheel.domain.pipelines import policies, runs
 from ratoon_flywheel.domain.pipelines.external_events import EventFilter, EventState, ExternalEvent
 from ratoon_flywheel.domain.pipelines.policies import Policy
@@ -117,6 +121,9 @@ def project(value: Project, notices: Sequence[str] = ()) -> project_pb2.Project:
         group_attribute=value.group_attribute,
         tuning=_tuning_message(value.tuning),
         suites=value.suites,
+        judges=value.judges,
+        judge_requirements=_requirements_message(value.judge_requirements),
+        human_ratings=_human_message(value.human_ratings),
         shadow=None if value.shadow == ShadowSettings() else shadow_pb2.ShadowAnalysis(**vars(value.shadow)),
     )
 
@@ -205,6 +212,28 @@ def external_event(value: ExternalEvent) -> external_event_pb2.ExternalEvent:
         topic=value.topic,
         state=_event_state(value),
         pipeline_run=value.pipeline_run,
+        record_count=value.record_count,
+    )
+
+
+def readings(message: ConnectionEvent, event: Event) -> tuple[ExternalEvent, ...]:
+    """Return an event for each source that a connection read, with the number of its records."""
+    counted = zip(message.read.sources, message.read.record_counts, strict=False)
+    return tuple(
+        ExternalEvent(
+            "",
+            event.time,
+            event.time,
+            event_id=source.rpartition("/")[2],
+            source=message.name,
+            type=event.type,
+            subject=source,
+            event_time=event.time,
+            topic=event.topic,
+            record_count=records,
+        )
+        for source, records in counted
+        if records
     )
 
 
@@ -617,6 +646,29 @@ def _tuning(spec: project_pb2.Project.TuningDefaults) -> TuningDefaults:
     )
 
 
+def _requirements_message(value: Requirements) -> project_pb2.Project.JudgeRequirements | None:
+    """Return what is required of judges; None: the defaults."""
+    if value == Requirements():
+        return None
+    return project_pb2.Project.JudgeRequirements(min_pair_count=value.min_pairs, min_kappa=value.min_kappa)
+
+
+def _requirements(spec: project_pb2.Project.JudgeRequirements) -> Requirements:
+    defaults = Requirements()
+    return Requirements(
+        spec.min_pair_count if spec.HasField("min_pair_count") else defaults.min_pairs,
+        spec.min_kappa if spec.HasField("min_kappa") else defaults.min_kappa,
+    )
+
+
+def _human_message(value: HumanRatings | None) -> project_pb2.Project.HumanRatings | None:
+    return None if value is None else project_pb2.Project.HumanRatings(**vars(value))
+
+
+def _human(spec: project_pb2.Project) -> HumanRatings:
+    return HumanRatings(spec.human_ratings.candidate_origin, spec.human_ratings.reference_origin)
+
+
 def _metric_gate(spec: project_pb2.Project.MetricGate) -> MetricGate:
     return MetricGate(**{field.name: value for field, value in spec.ListFields()} | {"metric": spec.metric})
 
@@ -668,6 +720,9 @@ def _project(spec: project_pb2.Project, task: TaskSpec) -> Project:
         _tuning(spec.tuning),
         ShadowSettings(**{field.name: value for field, value in spec.shadow.ListFields()}),
         tuple(spec.suites),
+        tuple(spec.judges),
+        _requirements(spec.judge_requirements),
+        _human(spec) if spec.HasField("human_ratings") else None,
     )
 
 

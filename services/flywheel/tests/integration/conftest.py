@@ -46,6 +46,7 @@ KINDS = {
     "TrainingRun": "trainingRuns",
     "EvaluationRun": "evaluationRuns",
     "Suite": "suites",
+    "Judge": "judges",
     "Model": "models",
     "ModelVersion": "versions",
     "Deployment": "deployments",

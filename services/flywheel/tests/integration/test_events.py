@@ -90,7 +90,7 @@ class Flywheel:
         )
         runs, services = RunTables(), ports.Stages(*(self.stages,) * 7)
         procedure = RunProcedure(
-            self.store, runs, services, self.stages, None, None, None, None, self.watched, self.clock
+            self.store, runs, services, self.stages, None, None, None, None, None, self.watched, self.clock
         )
         table = tables.METADATA.tables["operations"]
         self.operations = Operations(self.store, table, [procedure, self.deciding], self.clock)

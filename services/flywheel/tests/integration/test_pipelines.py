@@ -3,7 +3,7 @@
 import pytest
 
 from ratoon.common.v1 import compute_pb2, task_pb2
-from ratoon.evaluation.v1 import evaluation_run_pb2, suite_pb2
+from ratoon.evaluation.v1 import evaluation_run_pb2, judge_pb2, suite_pb2
 from ratoon.flywheel.v1 import flywheel_service_pb2 as pb
 from ratoon.flywheel.v1 import pipeline_run_pb2, project_pb2
 from ratoon.flywheel.v1.flywheel_service_pb2_grpc import FlywheelServiceStub
@@ -155,6 +155,103 @@ def update(flywheel: FlywheelServiceStub, read: project_pb2.Project, **fields: o
     return flywheel.UpdateProject(
         pb.UpdateProjectRequest(project=project, update_mask={"paths": list(fields)})
     )
+
+
+def judge(peers, id: str, kind: str, **more: object) -> str:
+    """Give evaluation a judge that people bear out."""
+    name = f"{PARENT}/judges/{id}"
+    agreement = {"pair_count": 60, "kappa": 0.5, **more.pop("agreement", {})}
+    whole = {"state": "STATE_SUCCEEDED", **more}
+    peers.resources[name] = judge_pb2.Judge(name=name, kind=kind, agreement=agreement, **whole)
+    return name
+
+
+def create_judged(flywheel: FlywheelServiceStub, **more: object) -> project_pb2.Project:
+    spec = project_pb2.Project(
+        task=SUBJECTS, training={"method": "METHOD_FULL"}, instructions="Write.", **more
+    )
+    return flywheel.CreateProject(pb.CreateProjectRequest(project_id="mail", project=spec))
+
+
+def test_judges_and_people_judge_the_versions_of_a_project(flywheel, peers):
+    pairs, scores = judge(peers, "pairs", "KIND_PAIRWISE"), judge(peers, "scores", "KIND_RUBRIC")
+    gates = [
+        {"metric": "judge_win_rate", "min_value": 0.5},
+        {"metric": "rubric_score", "min_value": 3.0, "max_loss": 0.25},
+        {"metric": "human_win_rate", "min_value": 0.4},
+    ]
+    project = create_judged(
+        flywheel,
+        judges=["pairs", scores],
+        judge_requirements={"min_pair_count": 60},
+        human_ratings={},
+        metric_gates=gates,
+    )
+    assert list(project.judges) == [pairs, scores]
+    assert (project.judge_requirements.min_pair_count, project.judge_requirements.min_kappa) == (60, 0.4)
+    assert project.HasField("human_ratings")
+    peers.metrics = {"rouge_l": 0.5, "judge_win_rate": 0.75, "rubric_score": 4.0}
+    ended(flywheel, begin(flywheel))
+    assert ended(flywheel, begin(flywheel, "more")).state == Run.STATE_SUCCEEDED
+    first, second = peers.created_resources("EvaluationRun")
+    assert (list(first.judges), list(second.judges)) == ([scores], [pairs, scores])
+    for run in (first, second):
+        assert run.judge_requirements.min_pair_count == 60
+        assert run.HasField("human_ratings")
+    kinds, named = evaluation_run_pb2.GateRule, [each["metric"] for each in gates]
+
+    def rules(run):
+        return [(rule.kind, rule.domain, rule.metric) for rule in run.gate if rule.metric in named]
+
+    assert rules(first) == [(kinds.KIND_MIN_VALUE, "base", "rubric_score")]
+    assert rules(second) == [
+        (kinds.KIND_MIN_VALUE, "new", "judge_win_rate"),
+        (kinds.KIND_MIN_VALUE, "new", "rubric_score"),
+        (kinds.KIND_NOT_WORSE, "new", "rubric_score"),
+        (kinds.KIND_MIN_VALUE, "new", "human_win_rate"),
+    ]
+    version = peers.created_resources("ModelVersion")[1]
+    assert (version.scores["new.judge_win_rate"], version.scores["new.rubric_score"]) == (0.75, 4.0)
+
+
+def test_without_judges_an_evaluation_asks_for_none(flywheel, peers):
+    create_judged(flywheel)
+    ended(flywheel, begin(flywheel))
+    (evaluation,) = peers.created_resources("EvaluationRun")
+    fields = {field.name for field, _ in evaluation.ListFields()}
+    assert fields & {"judges", "judge_requirements", "human_ratings"} == set()
+
+
+def test_judges_of_a_project_exist_and_agree_with_people(flywheel, peers):
+    with pytest.raises(NotFound, match="judges/pairs"):
+        create_judged(flywheel, judges=["pairs"])
+    judge(peers, "busy", "KIND_PAIRWISE", state="STATE_RUNNING")
+    with pytest.raises(InvalidArgument, match="is RUNNING") as refused:
+        create_judged(flywheel, judges=["busy"])
+    assert (refused.value.reason, refused.value.field) == ("BAD_PROJECT", "judges")
+    doubtful = judge(peers, "doubtful", "KIND_PAIRWISE", agreement={"kappa": 0.2})
+    project = create_judged(flywheel, judges=["doubtful"])
+    gates = [{"metric": "judge_win_rate", "min_value": 0.5}]
+    with pytest.raises(FailedPrecondition, match=r"kappa of 0\.20 on 60 pairs") as refused:
+        update(flywheel, project, metric_gates=gates)
+    assert refused.value.reason == "JUDGE_NOT_TRUSTED"
+    changed = update(flywheel, project, metric_gates=gates, judge_requirements={"min_kappa": 0.2})
+    with pytest.raises(Aborted):
+        update(flywheel, project, human_ratings={})
+    with pytest.raises(FailedPrecondition):
+        update(flywheel, changed, judge_requirements=None)
+    cleared = update(flywheel, changed, judges=[], metric_gates=[], judge_requirements=None)
+    assert (list(cleared.judges), cleared.HasField("judge_requirements")) == ([], False)
+    update(flywheel, cleared, judges=[doubtful], human_ratings={"candidate_origin": "v2"})
+
+
+def test_a_judge_that_people_do_not_bear_out_any_more_ends_a_run_before_it_trains(flywheel, peers):
+    judge(peers, "scores", "KIND_RUBRIC")
+    create_judged(flywheel, judges=["scores"], metric_gates=[{"metric": "rubric_score", "min_value": 3}])
+    judge(peers, "scores", "KIND_RUBRIC", agreement={"pair_count": 4})
+    last = ended(flywheel, begin(flywheel))
+    assert (last.state, last.failure.reason) == (Run.STATE_FAILED, "JUDGE_NOT_TRUSTED")
+    assert peers.created_resources("DatasetVersion") == []
 
 
 def test_a_source_with_another_license_than_the_allowed_ones_ends_the_run(flywheel, peers):

@@ -28,8 +28,9 @@ def test_a_project_of_the_guide_starts_runs(fields):
     check_base(project)
     written = mapping.project(project)
     for field, value in message.ListFields():
-        if field.name == "suites":
-            assert list(written.suites) == [f"{fields['name']}/suites/{suite}" for suite in value]
+        if field.name in ("suites", "judges"):
+            expected = [f"{fields['name']}/{field.name}/{each}" for each in value]
+            assert list(getattr(written, field.name)) == expected
         elif field.name != "name":
             assert getattr(written, field.name) == value or _holds(getattr(written, field.name), value)
 

@@ -10,15 +10,18 @@ import pytest
 from ratoon.tasks.classify import Classify
 from ratoon.tasks.compute import Accelerator, Compute, Dtype
 from ratoon.tasks.generate import Generate
+from ratoon.tasks.judges import JudgeKind, Requirements
 from ratoon.tasks.regress import Regress
 from ratoon_flywheel.domain.errors import (
     BadPolicy,
     BadProject,
     BadRecipe,
+    JudgeNotTrusted,
     LabelServed,
     NoBaseModel,
     SettingNotSupported,
 )
+from ratoon_flywheel.domain.judges import HumanRatings, Judge, check_known
 from ratoon_flywheel.domain.kinds.classify import change_notices, lack
 from ratoon_flywheel.domain.pipelines import policies
 from ratoon_flywheel.domain.pipelines.policies import Policy
@@ -44,6 +47,8 @@ from ratoon_flywheel.domain.projects import (
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 V1 = "projects/p/models/p/versions/v1.0"
+CHAT = {"task": Generate()}
+JUDGED = CHAT | {"judges": ("pairs",)}
 
 
 def project(*labels: str, **settings: object) -> Project:
@@ -229,6 +234,24 @@ def test_requests_that_contradict_themselves_or_the_project(before, task, labels
             "metric_gates",
         ),
         ({"suites": ("hard",), "metric_gates": (MetricGate("suite:hard/a.x", 0.5),) * 2}, "metric_gates"),
+        ({"judges": ("pairs",)}, "judges"),
+        ({"human_ratings": HumanRatings()}, "human_ratings"),
+        ({"metric_gates": (MetricGate("judge_win_rate", 0.5),)}, "metric_gates"),
+        (CHAT | {"metric_gates": (MetricGate("human_rating", 3),)}, "metric_gates"),
+        (CHAT | {"judges": ("pairs", "scores", "more")}, "judges"),
+        (CHAT | {"judges": ("pairs", "projects/p/judges/pairs")}, "judges"),
+        (CHAT | {"judges": ("projects/other/judges/pairs",)}, "judges"),
+        (CHAT | {"judges": ("projects/p/judges/",)}, "judges"),
+        (CHAT | {"judges": ("projects/p/suites/pairs",)}, "judges"),
+        (CHAT | {"judge_requirements": Requirements(-1)}, "judge_requirements"),
+        (CHAT | {"judge_requirements": Requirements(min_kappa=float("nan"))}, "judge_requirements"),
+        (CHAT | {"human_ratings": HumanRatings("v1", "v1")}, "human_ratings.reference_origin"),
+        (CHAT | {"human_ratings": HumanRatings("v" * 501)}, "human_ratings.candidate_origin"),
+        (JUDGED | {"metric_gates": (MetricGate("judge_win_rate", 1.5),)}, "metric_gates"),
+        (JUDGED | {"metric_gates": (MetricGate("judge_win_rate", max_loss=0.1),)}, "metric_gates"),
+        (JUDGED | {"metric_gates": (MetricGate("rubric_score", 0.5),)}, "metric_gates"),
+        (JUDGED | {"metric_gates": (MetricGate("human_win_rate", 0.5),)}, "metric_gates"),
+        (JUDGED | {"primary_metric": "rubric_score"}, "primary_metric"),
     ],
 )
 def test_settings_that_a_project_cannot_have(settings, field):
@@ -257,6 +280,34 @@ def test_suites_are_stored_by_their_resource_names():
     check_supported(bounded)
 
 
+def test_gates_name_metrics_of_judges_and_people():
+    gates = (MetricGate("judge_win_rate", 0.5), MetricGate("rubric_score", 3, max_loss=0.2))
+    people = (MetricGate("human_win_rate", 0.4), MetricGate("human_rating", max_loss=0.3))
+    settings = JUDGED | {"human_ratings": HumanRatings(), "metric_gates": (*gates, *people)}
+    judged = checked(replace(project(), **settings))
+    assert judged.judges == ("projects/p/judges/pairs",)
+    check_supported(judged)
+
+
+def known(kind=JudgeKind.PAIRWISE, **more):
+    return Judge(
+        f"projects/p/judges/{kind.lower()}", kind, **{"state": "SUCCEEDED", "pairs": 50, "kappa": 0.4, **more}
+    )
+
+
+def test_a_judge_that_people_do_not_bear_out_does_not_gate():
+    gates, defaults = (MetricGate("judge_win_rate", 0.5),), Requirements()
+    check_known([known(), known(JudgeKind.RUBRIC, pairs=0, kappa=None)], gates, defaults)
+    check_known([known(pairs=0)], (), defaults)
+    check_known([known(pairs=10, kappa=0.1)], gates, Requirements(10, 0.1))
+    for doubtful in (known(pairs=49), known(kappa=0.39), known(kappa=None)):
+        with pytest.raises(JudgeNotTrusted, match="A gate names judge_win_rate"):
+            check_known([doubtful], gates, defaults)
+    for judges in ([known(JudgeKind.RUBRIC)], [known(), known()], [known(state="RUNNING")]):
+        with pytest.raises(BadProject):
+            check_known(judges, gates, defaults)
+
+
 def test_the_etag_marks_every_setting():
     changes = [
         {"task": Classify(("ham", "spam"), multi_label=True)},
@@ -269,6 +320,10 @@ def test_the_etag_marks_every_setting():
         {"tuning": TuningDefaults(packed=True)},
         {"tuning": TuningDefaults(new_tokens=("kubelet",))},
         {"suites": ("projects/p/suites/hard",)},
+        {"judges": ("projects/p/judges/pairs",)},
+        {"judge_requirements": Requirements(min_kappa=0.5)},
+        {"human_ratings": HumanRatings()},
+        {"human_ratings": HumanRatings("v2", "v1")},
     ]
     etags = {replace(project(), **change).etag for change in changes}
     assert len(etags - {project().etag}) == len(changes)

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 
 import grpc
 
-from ratoon.evaluation.v1 import evaluation_run_pb2, suite_pb2
+from ratoon.evaluation.v1 import evaluation_run_pb2, judge_pb2, suite_pb2
 from ratoon.evaluation.v1 import evaluation_service_pb2 as pb
 from ratoon.evaluation.v1.evaluation_service_pb2_grpc import EvaluationServiceStub
 from ratoon.service.compute import message_of as compute_message
 from ratoon.service.tasks import message_of, requested_task
+from ratoon.tasks.judges import METRICS, JudgeKind, Requirements
 from ratoon.tasks.kinds import kind_of, supported
 from ratoon_flywheel.adapters.children import child, ensure_cancelled
+from ratoon_flywheel.domain.judges import Judge
 from ratoon_flywheel.domain.kinds.table import KINDS
 from ratoon_flywheel.domain.pipelines.actions import Domain, Evaluate, RuleKind
 from ratoon_flywheel.domain.pipelines.runs import Products
@@ -31,7 +33,7 @@ class EvaluationStage:
 
     def create(self, spec: Evaluate, request_id: str) -> str:
         """Score a candidate and hold it against the gate."""
-        primary = spec.metric or kind_of(spec.task).PRIMARY
+        primary, human = spec.metric or kind_of(spec.task).PRIMARY, spec.human_ratings
         run = evaluation_run_pb2.EvaluationRun(
             candidate_digest=spec.candidate_digest,
             reference_digest=spec.reference_digest,
@@ -45,9 +47,14 @@ class EvaluationStage:
                 *_messages("", _bounds(spec.suite_gates)),
             ],
             suites=spec.suites,
+            judges=self._judges(spec),
+            human_ratings=None if human is None else evaluation_run_pb2.HumanRatings(**vars(human)),
             seed=spec.seed,
             compute=compute_message(spec.compute),
         )
+        if spec.judge_requirements != Requirements():
+            run.judge_requirements.min_pair_count = spec.judge_requirements.min_pairs
+            run.judge_requirements.min_kappa = spec.judge_requirements.min_kappa
         request = pb.CreateEvaluationRunRequest(
             parent=spec.project, evaluation_run=run, request_id=request_id
         )
@@ -74,6 +81,26 @@ class EvaluationStage:
             lambda: self._evaluation.CancelEvaluationRun(pb.CancelEvaluationRunRequest(name=resource))
         )
 
+    def _judges(self, spec: Evaluate) -> tuple[str, ...]:
+        """Return the judges of an evaluation: without a reference, those that score single answers."""
+        if spec.reference_digest:
+            return spec.judges
+        known = [_judge(self._evaluation.GetJudge(pb.GetJudgeRequest(name=name))) for name in spec.judges]
+        return tuple(judge.name for judge in known if judge.kind is not JudgeKind.PAIRWISE)
+
+
+class EvaluationJudges:
+    """Judges, read from evaluation each time."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._evaluation = EvaluationServiceStub(channel)
+
+    def of_project(self, project: Project) -> tuple[Judge, ...]:
+        """Return the judges that a project names; NotFound if one does not exist."""
+        return tuple(
+            _judge(self._evaluation.GetJudge(pb.GetJudgeRequest(name=name))) for name in project.judges
+        )
+
 
 class EvaluationSuites:
     """Suites, read from evaluation each time."""
@@ -86,6 +113,17 @@ class EvaluationSuites:
         return tuple(
             _suite(self._evaluation.GetSuite(pb.GetSuiteRequest(name=name))) for name in project.suites
         )
+
+
+def _judge(message: judge_pb2.Judge) -> Judge:
+    agreement = message.agreement
+    return Judge(
+        message.name,
+        JudgeKind(judge_pb2.Judge.Kind.Name(message.kind).removeprefix("KIND_")),
+        judge_pb2.Judge.State.Name(message.state).removeprefix("STATE_"),
+        agreement.pair_count,
+        agreement.kappa if agreement.HasField("kappa") else None,
+    )
 
 
 def _suite(message: suite_pb2.Suite) -> Suite:
@@ -143,7 +181,7 @@ def _scores(run: evaluation_run_pb2.EvaluationRun) -> dict[str, float]:
     return of_suites | {
         f"{result.domain}.{metric}": value
         for result in run.results
-        for metric in kind.reported_metrics(task)
+        for metric in (*kind.reported_metrics(task), *METRICS)
         if (value := _score(result.candidate, metric)) is not None
     }
 

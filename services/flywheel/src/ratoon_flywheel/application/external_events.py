@@ -14,6 +14,7 @@ from ratoon.storage.store import Store, Transaction
 from ratoon_flywheel.application.commands import ReceiveEvent
 from ratoon_flywheel.domain.errors import EventIdReused, EventNotExpected, FlywheelError, TooManyEvents
 from ratoon_flywheel.domain.pipelines.external_events import (
+    MAX_READINGS,
     MAX_WAITING,
     EventState,
     ExternalEvent,
@@ -88,6 +89,26 @@ def receive_for_all(
             counts.add(event.topic, _outcome(_named(event, project, now), theirs, tx, operations))
 
 
+def receive_readings(
+    readings: Sequence[ExternalEvent], tx: Transaction, operations: Operations, counts: EventCounts
+) -> None:
+    """Store readings of connections that count as new data for a policy of their project, each once."""
+    for reading in readings:
+        project = parent_of(reading.source)
+        policies = [policy for policy in tx.all(Policy, project) if policy.expects(reading)]
+        event = _named(reading, project, reading.create_time)
+        if not policies or tx.find(ExternalEvent, event.name) is not None:
+            continue
+        waiting = sum(map(bool, (each.record_count for each in tx.live(ExternalEvent, project))))
+        if waiting >= MAX_READINGS:
+            counts.add(reading.topic, TooManyEvents.reason)
+            continue
+        tx.create(checked_event(event))
+        counts.add(reading.topic, ACCEPTED)
+        for policy in policies:
+            operations.wake(tx, policy.name)
+
+
 def _outcome(
     event: ExternalEvent, policies: Sequence[Policy], tx: Transaction, operations: Operations
 ) -> str:
@@ -145,7 +166,7 @@ def _check_capacity(event: ExternalEvent, expecting: Sequence[Policy], tx: Trans
 
 def waiting_events(tx: Transaction, policy: Policy, now: datetime) -> tuple[ExternalEvent, ...]:
     """Return the events that wait for a run of a policy, the oldest first."""
-    if not policy.event_filters:
+    if not (policy.event_filters or policy.new_data_count):
         return ()
     waiting = tx.live(ExternalEvent, parent_of(policy.name))
     expected = [each for each in waiting if each.is_waiting(now) and policy.expects(each)]

@@ -21,10 +21,12 @@ from ratoon_flywheel.application.commands import (
 )
 from ratoon_flywheel.application.devices import check_devices
 from ratoon_flywheel.application.intake import log_set_aside, read_segment
+from ratoon_flywheel.application.judges import check_changed_judges, check_judges
 from ratoon_flywheel.application.ports import (
     AnswerIndex,
     Deployments,
     Devices,
+    Judges,
     Lineage,
     RunIndex,
     Segments,
@@ -61,13 +63,19 @@ FEEDBACK_S = 1.0
 
 
 def create_project(
-    command: CreateProject, store: Store, operations: Operations, suites: Suites, clock: Clock
+    command: CreateProject,
+    store: Store,
+    operations: Operations,
+    suites: Suites,
+    judges: Judges,
+    clock: Clock,
 ) -> Project:
     """Begin a project; from the commit on its traffic is watched."""
     now = clock.now()
     name = f"projects/{checked_id(command.project_id, 'project_id')}"
     desired = projects.checked(replace(command.project, name=name, create_time=now, update_time=now))
     check_suites(desired, suites)
+    check_judges(desired, judges)
     with store.write() as tx:
         project, new = tx.create(desired, command.request_id)
         if new:
@@ -83,6 +91,7 @@ def update_project(
     answers: AnswerIndex,
     lineage: Lineage,
     suites: Suites,
+    judges: Judges,
 ) -> tuple[Project, tuple[str, ...]]:
     """Change a project; open pipeline runs keep the one they began with. Returns it and what the change means."""
     matched(command.project.name, PROJECT, "project.name")
@@ -90,6 +99,7 @@ def update_project(
         before = tx.get(Project, command.project.name)
     intended = _updated(before, command)
     check_changed_suites(before, intended, suites)
+    check_changed_judges(before, intended, judges)
     served = _served(before, intended, lineage)
     with store.write() as tx:
         project = tx.get(Project, command.project.name)

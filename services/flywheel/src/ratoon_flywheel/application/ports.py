@@ -11,6 +11,7 @@ from ratoon.tasks.compute import Compute
 from ratoon.tasks.kinds import TaskSpec
 from ratoon.tasks.votes import Votes
 from ratoon_flywheel.domain.consent import Consent
+from ratoon_flywheel.domain.judges import Judge
 from ratoon_flywheel.domain.pipelines.actions import (
     BuildDataset,
     Evaluate,
@@ -152,6 +153,14 @@ class Devices(Protocol):
 
     def check(self, compute: Compute) -> None:
         """Raise FailedPrecondition if the accelerator is known to be missing."""
+        ...
+
+
+class Judges(Protocol):
+    """Judges of answers."""
+
+    def of_project(self, project: Project) -> Sequence[Judge]:
+        """Return the judges that a project names; NotFound if one does not exist."""
         ...
 
 

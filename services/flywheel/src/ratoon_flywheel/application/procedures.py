@@ -16,11 +16,13 @@ from ratoon_flywheel.application.devices import check_devices
 from ratoon_flywheel.application.examples import Export, export_feedback
 from ratoon_flywheel.application.external_events import started_by, take, waiting_events
 from ratoon_flywheel.application.intake import read_again
+from ratoon_flywheel.application.judges import check_judges
 from ratoon_flywheel.application.ports import (
     AnswerIndex,
     Baselines,
     Devices,
     FeedbackData,
+    Judges,
     Lineage,
     QualityReporter,
     Rollouts,
@@ -48,6 +50,7 @@ from ratoon_flywheel.domain.pipelines.policies import (
     history_of,
     next_check,
     sources_of,
+    starting_events,
     window_begin,
 )
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, Stage, StageId, State, Trigger, Window
@@ -111,6 +114,7 @@ class RunProcedure:
         stages: Stages,
         lineage: Lineage,
         suites: Suites,
+        judges: Judges,
         sources: Sources,
         answers: AnswerIndex,
         segments: Segments,
@@ -118,13 +122,18 @@ class RunProcedure:
         clock: Clock,
     ) -> None:
         self._store, self._runs, self._stages, self._lineage = store, runs, stages, lineage
-        self._suites, self._sources, self._answers, self._segments = suites, sources, answers, segments
+        self._suites, self._judges, self._sources = suites, judges, sources
+        self._answers, self._segments = answers, segments
         self._watched, self._clock = watched, clock
 
     def observe(self, run: PipelineRun, claim: Claim) -> Observation:
-        """What serves, before the run begins; later the resource in work. Suites that cannot be applied end the run."""
+        """What serves, before the run begins; later the resource in work.
+
+        Suites and judges that evaluation cannot apply end the run.
+        """
         if run.state is State.QUEUED and not run.cancel_requested:
             check_suites(run.project, self._suites)
+            check_judges(run.project, self._judges)
             return Observation(self._lineage.production(run.project))
         stage = run.current
         if stage is None or not stage.resource:
@@ -226,7 +235,8 @@ class PolicyProcedure:
             project = tx.get(Project, parent_of(policy.name))
             history = history_of(self._runs.recent(tx, project.name), now)
             history = replace(history, budget_spent=spent_budget(project, self._runs, tx, now))
-            events = waiting_events(tx, policy, now)
+            waiting = waiting_events(tx, policy, now)
+        events = starting_events(policy, waiting)
         if policy.paused or history.open_run:
             return PolicyObservation(project, history, Signals())
         check_supported(project)
@@ -239,7 +249,10 @@ class PolicyProcedure:
         )
         if isinstance(signals, Deferred):
             return PolicyObservation(project, history, Signals(), signals.seconds)
-        return PolicyObservation(project, history, replace(signals, events=events))
+        new_records = sum(event.record_count for event in waiting if event not in events)
+        return PolicyObservation(
+            project, history, replace(signals, events=events, new_records=new_records)
+        )
 
     def step(self, policy: Policy, observation: PolicyObservation, now: datetime) -> Step[Policy]:
         """Decide, or observe again when the signals are gathered."""
@@ -263,8 +276,9 @@ class PolicyProcedure:
             history = history_of(self._runs.recent(tx, project_name), now)
             if history.open_run or history.last_retraining != action.history.last_retraining:
                 return
-            events = waiting_events(tx, policy, now) if action.decision.takes_events else ()
-            if action.decision.trigger is not Trigger.EVENT:
+            waiting = waiting_events(tx, policy, now) if action.decision.takes_events else ()
+            events = starting_events(policy, waiting)
+            if action.decision.trigger is not Trigger.EVENT and not action.decision.from_sources:
                 events = tuple(event for event in events if not event.ingestion_source)
             elif not events:
                 return

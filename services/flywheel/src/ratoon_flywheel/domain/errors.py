@@ -2,6 +2,7 @@
 
 FlywheelError
 ├── BadProject          a setting of a project is out of range
+├── JudgeNotTrusted     a gate names a metric of a judge that does not agree with people
 ├── LabelServed         the label to remove is in use in production
 ├── SettingNotSupported a setting of a project that pipeline runs do not apply yet
 ├── NoBaseModel         the first version starts from a base model, and the project has none
@@ -41,6 +42,12 @@ class BadProject(FlywheelError):
     """A setting of the project is out of range."""
 
     code, reason = "INVALID_ARGUMENT", "BAD_PROJECT"
+
+
+class JudgeNotTrusted(FlywheelError):
+    """A gate names a metric of a judge whose agreement with people is not known, or too low."""
+
+    reason = "JUDGE_NOT_TRUSTED"
 
 
 class LabelServed(FlywheelError):

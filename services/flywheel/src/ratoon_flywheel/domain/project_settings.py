@@ -6,6 +6,7 @@ from enum import StrEnum
 from math import isfinite
 from re import fullmatch
 
+from ratoon.tasks import judges
 from ratoon.tasks.compute import Compute
 from ratoon.tasks.kind import AnyKind, Direction, Metric
 from ratoon.tasks.kinds import KINDS
@@ -122,7 +123,10 @@ class CurationStep:
 
 
 def check_metrics(kind: AnyKind, primary: str, names: Sequence[str], gates: Sequence[MetricGate]) -> None:
-    """Raise BadProject unless all metrics are those of the kind, and the primary one judges versions."""
+    """Raise BadProject unless all metrics are those of the kind, and the primary one judges versions.
+
+    Gates may also name the metrics of judges and of people.
+    """
     if primary and not _metric(kind, primary, "primary_metric").is_judge:
         raise BadProject(f"{primary} does not say which version is better.", "primary_metric")
     if len(names) > _MAX_METRICS or len(set(names)) < len(names):
@@ -133,7 +137,7 @@ def check_metrics(kind: AnyKind, primary: str, names: Sequence[str], gates: Sequ
     if len(set(gated)) < len(gated):
         raise BadProject("Each metric has at most one gate.", "metric_gates")
     for gate in gates:
-        _check_gate(_metric(kind, gate.metric, "metric_gates"), gate)
+        _check_gate(judges.METRICS.get(gate.metric) or _metric(kind, gate.metric, "metric_gates"), gate)
 
 
 def check_direction(name: str, direction: Direction) -> None:
@@ -274,6 +278,10 @@ def _check_gate(metric: Metric, gate: MetricGate) -> None:
     if not all(map(isfinite, bounds.values())) or bounds.get("max_loss", 0) < 0:
         raise BadProject(
             f"The bounds of the gate on {metric.name} must be finite, and max_loss 0 or more.", "metric_gates"
+        )
+    if metric.name in judges.OF_PAIRS and gate.max_loss is not None:
+        raise BadProject(
+            f"{metric.name} compares two versions and has no loss: give min_value.", "metric_gates"
         )
     if gate.max_loss is not None and not metric.is_judge:
         raise BadProject(f"{metric.name} has no loss: no value of it is better.", "metric_gates")

@@ -13,6 +13,7 @@ from re import fullmatch
 
 from ratoon.tasks import kinds
 from ratoon.tasks.classify import Classify
+from ratoon.tasks.judges import Requirements
 from ratoon.tasks.kind import BadTask, Metric
 from ratoon.tasks.kinds import TaskSpec
 from ratoon.tasks.titles import metric_title
@@ -20,6 +21,7 @@ from ratoon_flywheel.domain.consent import Consent
 from ratoon_flywheel.domain.curation import curation_of
 from ratoon_flywheel.domain.errors import BadProject
 from ratoon_flywheel.domain.etags import etag_of
+from ratoon_flywheel.domain.judges import HumanRatings, check_judges
 from ratoon_flywheel.domain.kinds.table import KINDS
 from ratoon_flywheel.domain.project_settings import (
     Budget,
@@ -138,6 +140,11 @@ class Project:
     shadow: ShadowSettings = ShadowSettings()
     suites: tuple[str, ...] = ()
     """Suites that evaluation applies to candidates in addition to the parts of their data."""
+    judges: tuple[str, ...] = ()
+    """Judges of the answers of candidates."""
+    judge_requirements: Requirements = Requirements()
+    human_ratings: HumanRatings | None = None
+    """Human ratings that evaluation takes in; None: none."""
     revision: int = 0
 
     @property
@@ -206,6 +213,9 @@ _SETTINGS = (
     "tuning",
     "shadow",
     "suites",
+    "judges",
+    "judge_requirements",
+    "human_ratings",
 )
 CHANGEABLE = (*_OLDEST, "task", *_SETTINGS)
 """The fields that a person can change."""
@@ -247,7 +257,11 @@ def checked(project: Project) -> Project:
 
     A primary metric that is that of the kind of task is stored as the default.
     """
-    project = replace(project, suites=full_names(project.name, project.suites))
+    project = replace(
+        project,
+        suites=full_names(project.name, "suites", project.suites),
+        judges=full_names(project.name, "judges", project.judges),
+    )
     _check_task(project.task)
     _check_settings(project)
     _check_gate(project)
@@ -362,6 +376,14 @@ def _check_settings(project: Project) -> None:
     kind = kinds.kind_of(project.task)
     check_metrics(kind, project.primary_metric, project.metrics, of_domains(project.metric_gates))
     check_suites(project.name, project.suites, project.metric_gates, kind)
+    check_judges(
+        project.name,
+        project.judges,
+        project.judge_requirements,
+        project.human_ratings,
+        project.metric_gates,
+        kind,
+    )
     check_data(project.data_requirements, isinstance(project.task, Classify))
     check_budget(project.budget)
     check_compute(project.compute)

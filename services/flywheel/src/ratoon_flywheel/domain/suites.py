@@ -38,9 +38,9 @@ class Suite:
         return _id(self.name)
 
 
-def full_names(project: str, suites: Sequence[str]) -> tuple[str, ...]:
-    """Return the resource names of suites, of which some may be IDs."""
-    return tuple(name if "/" in name else f"{project}/suites/{name}" for name in suites)
+def full_names(project: str, collection: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of resources of a collection, of which some may be IDs."""
+    return tuple(name if "/" in name else f"{project}/{collection}/{name}" for name in names)
 
 
 def of_suites(gates: Sequence[MetricGate]) -> tuple[MetricGate, ...]:

@@ -20,9 +20,11 @@ from ratoon.storage.names import parent_of
 from ratoon.storage.store import Store, Transaction
 from ratoon.training.v1 import training_events_pb2
 from ratoon_flywheel.application.commands import ForgetTexts
+from ratoon_flywheel.application.external_events import EventCounts, receive_readings
 from ratoon_flywheel.application.forgetting import begin_forgetting
 from ratoon_flywheel.application.handlers import wake_signals
 from ratoon_flywheel.application.ports import RunIndex
+from ratoon_flywheel.mapping import readings
 
 _COALESCE_S = 0.02
 """Seconds within which all events for a run cause one observation."""
@@ -53,7 +55,8 @@ END_TYPES = frozenset(
 WAKING = tuple(topic_of(envelope) for envelope in _ENDS)
 RUNS = topic_of(flywheel_events_pb2.PipelineRunEvent)
 ERASURES = topic_of(ingestion_events_pb2.ErasureEvent)
-TOPICS = (*WAKING, RUNS, ERASURES)
+CONNECTIONS = topic_of(ingestion_events_pb2.ConnectionEvent)
+TOPICS = (*WAKING, RUNS, ERASURES, CONNECTIONS)
 
 
 def on_stage_end(store: Store, operations: Operations, runs: RunIndex) -> Handler:
@@ -85,10 +88,22 @@ def on_erasure(store: Store, operations: Operations) -> Handler:
     return forget
 
 
-def subscriber(wake: Handler, forget: Handler) -> Handler:
+def on_reading(store: Store, operations: Operations, counts: EventCounts) -> Handler:
+    """Return the handler of readings of connections, which are new data for policies."""
+
+    def count(event: Event, connection: Connection) -> None:
+        message = ingestion_events_pb2.ConnectionEvent.FromString(event.data)
+        if message.HasField("read"):
+            receive_readings(readings(message, event), Transaction(store, connection), operations, counts)
+
+    return count
+
+
+def subscriber(wake: Handler, forget: Handler, read: Handler) -> Handler:
     """Return the handler of all topics."""
+    by_topic = {ERASURES: forget, CONNECTIONS: read}
 
     def consume(event: Event, connection: Connection) -> None:
-        (forget if event.topic == ERASURES else wake)(event, connection)
+        by_topic.get(event.topic, wake)(event, connection)
 
     return consume

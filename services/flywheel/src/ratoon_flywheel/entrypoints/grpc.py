@@ -25,6 +25,7 @@ from ratoon_flywheel.application.ports import (
     AnswerIndex,
     Deployments,
     Devices,
+    Judges,
     Lineage,
     RunIndex,
     Segments,
@@ -64,6 +65,7 @@ class Ports:
     devices: Devices
     event_counts: EventCounts
     suites: Suites
+    judges: Judges
 
 
 class FlywheelServicer(FlywheelServiceServicer):
@@ -91,7 +93,13 @@ class FlywheelServicer(FlywheelServiceServicer):
         """Begin a project."""
         ports, command = self._ports, mapping.create_project(request)
         created = await self._threads(
-            handlers.create_project, command, ports.store, ports.operations, ports.suites, ports.clock
+            handlers.create_project,
+            command,
+            ports.store,
+            ports.operations,
+            ports.suites,
+            ports.judges,
+            ports.clock,
         )
         return mapping.project(created)
 
@@ -117,6 +125,7 @@ class FlywheelServicer(FlywheelServiceServicer):
             self._ports.answers,
             self._ports.lineage,
             self._ports.suites,
+            self._ports.judges,
         )
         return mapping.project(changed, notices)
 

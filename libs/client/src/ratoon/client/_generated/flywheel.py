@@ -22,6 +22,8 @@ from ratoon.client._generated.flywheel_types import (
     ProjectCurationStep,
     ProjectDataRequirements,
     ProjectGate,
+    ProjectHumanRatings,
+    ProjectJudgeRequirements,
     ProjectMetricGate,
     ProjectRolloutDefaults,
     ProjectSplitDefaults,
@@ -1813,6 +1815,9 @@ class ProjectsResource:
         tuning: ProjectTuningDefaults | None = None,
         shadow: ShadowAnalysis | None = None,
         suites: Sequence[str] | None = None,
+        judges: Sequence[str] | None = None,
+        judge_requirements: ProjectJudgeRequirements | None = None,
+        human_ratings: ProjectHumanRatings | None = None,
         project_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -1857,6 +1862,14 @@ class ProjectsResource:
             suites: Suites that evaluation applies to each new version in addition to the test parts of its
                 data, at most 20: resource names (`projects/{project}/suites/{suite}`) or their last segments.
                 A suite must exist and fit the task when it is named (`NOT_FOUND`, `BAD_PROJECT`).
+            judges: Judges of the answers of new versions, at most one of each kind: resource names
+                (`projects/{project}/judges/{judge}`) or their last segments. Only with a task `generate`. A
+                judge must exist and be SUCCEEDED when it is named (`NOT_FOUND`, `BAD_PROJECT`). A judge
+                PAIRWISE compares with the version in production: the evaluation of a first version leaves it
+                out.
+            judge_requirements: What must be known of a judge before a gate names one of its metrics
+                (`JUDGE_NOT_TRUSTED`). Not set: the defaults.
+            human_ratings: Human ratings that evaluations take in. Only with a task `generate`. Not set: none.
             project_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -1895,6 +1908,9 @@ class ProjectsResource:
                         "tuning": tuning,
                         "shadow": shadow,
                         "suites": suites,
+                        "judges": judges,
+                        "judgeRequirements": judge_requirements,
+                        "humanRatings": human_ratings,
                     }
                 ),
                 repeatable=True,
@@ -1985,6 +2001,9 @@ class ProjectsResource:
         shadow: ShadowAnalysis | Omit = omit,
         group_attribute: str | Omit = omit,
         suites: Sequence[str] | Omit = omit,
+        judges: Sequence[str] | Omit = omit,
+        judge_requirements: ProjectJudgeRequirements | Omit | None = omit,
+        human_ratings: ProjectHumanRatings | Omit | None = omit,
         etag: str | Omit = omit,
         allow_label_removal: bool | None = None,
         timeout: float | None = None,
@@ -2031,6 +2050,14 @@ class ProjectsResource:
             suites: Suites that evaluation applies to each new version in addition to the test parts of its
                 data, at most 20: resource names (`projects/{project}/suites/{suite}`) or their last segments.
                 A suite must exist and fit the task when it is named (`NOT_FOUND`, `BAD_PROJECT`).
+            judges: Judges of the answers of new versions, at most one of each kind: resource names
+                (`projects/{project}/judges/{judge}`) or their last segments. Only with a task `generate`. A
+                judge must exist and be SUCCEEDED when it is named (`NOT_FOUND`, `BAD_PROJECT`). A judge
+                PAIRWISE compares with the version in production: the evaluation of a first version leaves it
+                out.
+            judge_requirements: What must be known of a judge before a gate names one of its metrics
+                (`JUDGE_NOT_TRUSTED`). Not set: the defaults.
+            human_ratings: Human ratings that evaluations take in. Only with a task `generate`. Not set: none.
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
                 refused.
             allow_label_removal: Allow the removal of labels with which a version in production answers.
@@ -2069,6 +2096,9 @@ class ProjectsResource:
                         "shadow": shadow,
                         "groupAttribute": group_attribute,
                         "suites": suites,
+                        "judges": judges,
+                        "judgeRequirements": judge_requirements,
+                        "humanRatings": human_ratings,
                         "etag": etag,
                     }
                 ),
@@ -2110,6 +2140,9 @@ class AsyncProjectsResource:
         tuning: ProjectTuningDefaults | None = None,
         shadow: ShadowAnalysis | None = None,
         suites: Sequence[str] | None = None,
+        judges: Sequence[str] | None = None,
+        judge_requirements: ProjectJudgeRequirements | None = None,
+        human_ratings: ProjectHumanRatings | None = None,
         project_id: str | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -2154,6 +2187,14 @@ class AsyncProjectsResource:
             suites: Suites that evaluation applies to each new version in addition to the test parts of its
                 data, at most 20: resource names (`projects/{project}/suites/{suite}`) or their last segments.
                 A suite must exist and fit the task when it is named (`NOT_FOUND`, `BAD_PROJECT`).
+            judges: Judges of the answers of new versions, at most one of each kind: resource names
+                (`projects/{project}/judges/{judge}`) or their last segments. Only with a task `generate`. A
+                judge must exist and be SUCCEEDED when it is named (`NOT_FOUND`, `BAD_PROJECT`). A judge
+                PAIRWISE compares with the version in production: the evaluation of a first version leaves it
+                out.
+            judge_requirements: What must be known of a judge before a gate names one of its metrics
+                (`JUDGE_NOT_TRUSTED`). Not set: the defaults.
+            human_ratings: Human ratings that evaluations take in. Only with a task `generate`. Not set: none.
             project_id: Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`;
                 the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.
             request_id: Makes a retry safe: the identical request with the same ID returns the resource that
@@ -2192,6 +2233,9 @@ class AsyncProjectsResource:
                         "tuning": tuning,
                         "shadow": shadow,
                         "suites": suites,
+                        "judges": judges,
+                        "judgeRequirements": judge_requirements,
+                        "humanRatings": human_ratings,
                     }
                 ),
                 repeatable=True,
@@ -2284,6 +2328,9 @@ class AsyncProjectsResource:
         shadow: ShadowAnalysis | Omit = omit,
         group_attribute: str | Omit = omit,
         suites: Sequence[str] | Omit = omit,
+        judges: Sequence[str] | Omit = omit,
+        judge_requirements: ProjectJudgeRequirements | Omit | None = omit,
+        human_ratings: ProjectHumanRatings | Omit | None = omit,
         etag: str | Omit = omit,
         allow_label_removal: bool | None = None,
         timeout: float | None = None,
@@ -2330,6 +2377,14 @@ class AsyncProjectsResource:
             suites: Suites that evaluation applies to each new version in addition to the test parts of its
                 data, at most 20: resource names (`projects/{project}/suites/{suite}`) or their last segments.
                 A suite must exist and fit the task when it is named (`NOT_FOUND`, `BAD_PROJECT`).
+            judges: Judges of the answers of new versions, at most one of each kind: resource names
+                (`projects/{project}/judges/{judge}`) or their last segments. Only with a task `generate`. A
+                judge must exist and be SUCCEEDED when it is named (`NOT_FOUND`, `BAD_PROJECT`). A judge
+                PAIRWISE compares with the version in production: the evaluation of a first version leaves it
+                out.
+            judge_requirements: What must be known of a judge before a gate names one of its metrics
+                (`JUDGE_NOT_TRUSTED`). Not set: the defaults.
+            human_ratings: Human ratings that evaluations take in. Only with a task `generate`. Not set: none.
             etag: Version tag of the changeable fields. Send it with an update or a delete: a stale value is
                 refused.
             allow_label_removal: Allow the removal of labels with which a version in production answers.
@@ -2368,6 +2423,9 @@ class AsyncProjectsResource:
                         "shadow": shadow,
                         "groupAttribute": group_attribute,
                         "suites": suites,
+                        "judges": judges,
+                        "judgeRequirements": judge_requirements,
+                        "humanRatings": human_ratings,
                         "etag": etag,
                     }
                 ),

@@ -136,8 +136,9 @@ class ProjectMetricGate(Message):
     """Name of the metric.
 
     It is a metric of the kind of task, or one of a suite of the project: `suite:ID.metric` is the mean
-    over the tests of a suite, `suite:ID/TEST.metric` one test; these take no `max_loss`. Each metric has
-    at most one gate.
+    over the tests of a suite, `suite:ID/TEST.metric` one test; these take no `max_loss`. Of the judges
+    and human ratings of the project it is `judge_win_rate`, `judge_consistency`, `rubric_score`,
+    `human_win_rate` or `human_rating`. Each metric has at most one gate.
     """
 
     min_value: float | None = None
@@ -151,7 +152,8 @@ class ProjectMetricGate(Message):
 
     The first version has none to compare with. Not set: any. Pipeline runs support it for the metrics
     that can be compared: `macro_f1` and `accuracy` for `classify`, with several labels also `micro_f1`,
-    `precision` and `recall`; all but `answer_length` for the other kinds.
+    `precision` and `recall`; all but `answer_length` for the other kinds, `rubric_score` and
+    `human_rating`.
     """
 
 
@@ -237,8 +239,14 @@ class ProjectCurationStep(Message):
     name: str = ""
     """Name of the step: `length` (`min_chars`), `language` (`keep`: codes such as `en, zh`),
     `near_duplicates` (`threshold`: 0, or 0.3 to 1), `exact_duplicates` (`keep`: `true` or `false`),
-    `personal_data` (`mask`: some of `email, phone, card, ip, url`, or `none`), `decoding`
-    (`max_replaced_share`, `keep_code`).
+    `personal_data` (`mask`: some of `email, phone, card, ip, url, iban, national_id, passport`, or
+    `none`; `regions`; `look_alikes`; and an action for each kind: `mask`, `hash`, `drop` or `keep`),
+    `decoding` (`max_replaced_share`, `keep_code`), `preset` (`name`: `classification`, `chat`,
+    `mail`, `web` or `zh`), each of the steps of `ratoon.ingestion.v1.CurationStep` with its
+    parameters, or the name of a step of an installed package, which contains a dot.
+
+    Steps run in the order of the list; `personal_data`, `language`, `length` and `garbage` follow if they
+    are not listed.
     """
 
     params: dict[str, str] = {}
@@ -331,6 +339,31 @@ class ProjectTuningDefaults(Message):
     They need `training.method` METHOD_FULL. A version from scratch learns its own tokenizer; later
     versions of it get them.
     """
+
+
+class ProjectJudgeRequirements(Message):
+    """What must be known of a judge before a gate names one of its metrics."""
+
+    min_pair_count: int | None = None
+    """Number of pairs, or of rated answers, that people and the judge both judged, at least.
+
+    Not set: 50.
+    """
+
+    min_kappa: float | None = None
+    """Cohen's kappa with people at least, -1 to 1. Not set: 0.4."""
+
+
+class ProjectHumanRatings(Message):
+    """Human ratings of answers to the records of the test parts, from the tasks of labeling that are
+    done when an evaluation starts.
+    """
+
+    candidate_origin: str = ""
+    """Origin of the candidate's answers, as in `Task.origins`. Empty: its digest."""
+
+    reference_origin: str = ""
+    """Origin of the answers of the version in production. Empty: its digest."""
 
 
 class Project(Message):
@@ -465,6 +498,24 @@ class Project(Message):
 
     A suite must exist and fit the task when it is named (`NOT_FOUND`, `BAD_PROJECT`).
     """
+
+    judges: list[str] = []
+    """Judges of the answers of new versions, at most one of each kind: resource names
+    (`projects/{project}/judges/{judge}`) or their last segments.
+
+    Only with a task `generate`. A judge must exist and be SUCCEEDED when it is named (`NOT_FOUND`,
+    `BAD_PROJECT`). A judge PAIRWISE compares with the version in production: the evaluation of a first
+    version leaves it out.
+    """
+
+    judge_requirements: ProjectJudgeRequirements | None = None
+    """What must be known of a judge before a gate names one of its metrics (`JUDGE_NOT_TRUSTED`).
+
+    Not set: the defaults.
+    """
+
+    human_ratings: ProjectHumanRatings | None = None
+    """Human ratings that evaluations take in. Only with a task `generate`. Not set: none."""
 
 
 class PolicyEventFilter(Message):

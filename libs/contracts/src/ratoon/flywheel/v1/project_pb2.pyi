@@ -346,8 +346,9 @@ class Project(_message.Message):
         MAX_LOSS_FIELD_NUMBER: _builtins.int
         metric: _builtins.str
         """Name of the metric. It is a metric of the kind of task, or one of a suite of the project: `suite:ID.metric` is
-        the mean over the tests of a suite, `suite:ID/TEST.metric` one test; these take no `max_loss`. Each metric has at
-        most one gate.
+        the mean over the tests of a suite, `suite:ID/TEST.metric` one test; these take no `max_loss`. Of the judges and
+        human ratings of the project it is `judge_win_rate`, `judge_consistency`, `rubric_score`, `human_win_rate` or
+        `human_rating`. Each metric has at most one gate.
         """
         min_value: _builtins.float
         """Smallest accepted value. Not set: no bound."""
@@ -357,7 +358,7 @@ class Project(_message.Message):
         """Accepted loss against the version in production, in the unit of the metric. The first version has none to compare
         with. Not set: any. Pipeline runs support it for the metrics that can be compared: `macro_f1` and `accuracy` for
         `classify`, with several labels also `micro_f1`, `precision` and `recall`; all but `answer_length` for the other
-        kinds.
+        kinds, `rubric_score` and `human_rating`.
         """
         def __init__(
             self,
@@ -383,6 +384,63 @@ class Project(_message.Message):
         def WhichOneof(self, oneof_group: _WhichOneofArgType__max_value) -> _WhichOneofReturnType__max_value | None: ...
         @_typing.overload
         def WhichOneof(self, oneof_group: _WhichOneofArgType__min_value) -> _WhichOneofReturnType__min_value | None: ...
+
+    @_typing.final
+    class JudgeRequirements(_message.Message):
+        """What must be known of a judge before a gate names one of its metrics."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        MIN_PAIR_COUNT_FIELD_NUMBER: _builtins.int
+        MIN_KAPPA_FIELD_NUMBER: _builtins.int
+        min_pair_count: _builtins.int
+        """Number of pairs, or of rated answers, that people and the judge both judged, at least. Not set: 50."""
+        min_kappa: _builtins.float
+        """Cohen's kappa with people at least, -1 to 1. Not set: 0.4."""
+        def __init__(
+            self,
+            *,
+            min_pair_count: _builtins.int | None = ...,
+            min_kappa: _builtins.float | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_min_kappa", b"_min_kappa", "_min_pair_count", b"_min_pair_count", "min_kappa", b"min_kappa", "min_pair_count", b"min_pair_count"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_kappa", b"_min_kappa", "_min_pair_count", b"_min_pair_count", "min_kappa", b"min_kappa", "min_pair_count", b"min_pair_count"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__min_kappa: _TypeAlias = _typing.Literal["min_kappa"]  # noqa: Y015
+        _WhichOneofArgType__min_kappa: _TypeAlias = _typing.Literal["_min_kappa", b"_min_kappa"]  # noqa: Y015
+        _WhichOneofReturnType__min_pair_count: _TypeAlias = _typing.Literal["min_pair_count"]  # noqa: Y015
+        _WhichOneofArgType__min_pair_count: _TypeAlias = _typing.Literal["_min_pair_count", b"_min_pair_count"]  # noqa: Y015
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__min_kappa) -> _WhichOneofReturnType__min_kappa | None: ...
+        @_typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__min_pair_count) -> _WhichOneofReturnType__min_pair_count | None: ...
+
+    @_typing.final
+    class HumanRatings(_message.Message):
+        """Human ratings of answers to the records of the test parts, from the tasks of labeling that are done when an
+        evaluation starts.
+        """
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        CANDIDATE_ORIGIN_FIELD_NUMBER: _builtins.int
+        REFERENCE_ORIGIN_FIELD_NUMBER: _builtins.int
+        candidate_origin: _builtins.str
+        """Origin of the candidate's answers, as in `Task.origins`. Empty: its digest."""
+        reference_origin: _builtins.str
+        """Origin of the answers of the version in production. Empty: its digest."""
+        def __init__(
+            self,
+            *,
+            candidate_origin: _builtins.str = ...,
+            reference_origin: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_origin", b"candidate_origin", "reference_origin", b"reference_origin"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     @_typing.final
     class DataRequirements(_message.Message):
@@ -543,7 +601,12 @@ class Project(_message.Message):
         name: _builtins.str
         """Name of the step: `length` (`min_chars`), `language` (`keep`: codes such as `en, zh`), `near_duplicates`
         (`threshold`: 0, or 0.3 to 1), `exact_duplicates` (`keep`: `true` or `false`), `personal_data` (`mask`: some of
-        `email, phone, card, ip, url`, or `none`), `decoding` (`max_replaced_share`, `keep_code`).
+        `email, phone, card, ip, url, iban, national_id, passport`, or `none`; `regions`; `look_alikes`; and an action
+        for each kind: `mask`, `hash`, `drop` or `keep`), `decoding` (`max_replaced_share`, `keep_code`), `preset`
+        (`name`: `classification`, `chat`, `mail`, `web` or `zh`), each of the steps of
+        `ratoon.ingestion.v1.CurationStep` with its parameters, or the name of a step of an installed package, which
+        contains a dot. Steps run in the order of the list; `personal_data`, `language`, `length` and `garbage` follow
+        if they are not listed.
         """
         @_builtins.property
         def params(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -594,6 +657,9 @@ class Project(_message.Message):
     TUNING_FIELD_NUMBER: _builtins.int
     SHADOW_FIELD_NUMBER: _builtins.int
     SUITES_FIELD_NUMBER: _builtins.int
+    JUDGES_FIELD_NUMBER: _builtins.int
+    JUDGE_REQUIREMENTS_FIELD_NUMBER: _builtins.int
+    HUMAN_RATINGS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}`."""
     revision: _builtins.int
@@ -711,6 +777,22 @@ class Project(_message.Message):
         named (`NOT_FOUND`, `BAD_PROJECT`).
         """
 
+    @_builtins.property
+    def judges(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Judges of the answers of new versions, at most one of each kind: resource names
+        (`projects/{project}/judges/{judge}`) or their last segments. Only with a task `generate`. A judge must exist and
+        be SUCCEEDED when it is named (`NOT_FOUND`, `BAD_PROJECT`). A judge PAIRWISE compares with the version in
+        production: the evaluation of a first version leaves it out.
+        """
+
+    @_builtins.property
+    def judge_requirements(self) -> Global___Project.JudgeRequirements:
+        """What must be known of a judge before a gate names one of its metrics (`JUDGE_NOT_TRUSTED`). Not set: the defaults."""
+
+    @_builtins.property
+    def human_ratings(self) -> Global___Project.HumanRatings:
+        """Human ratings that evaluations take in. Only with a task `generate`. Not set: none."""
+
     def __init__(
         self,
         *,
@@ -747,10 +829,13 @@ class Project(_message.Message):
         tuning: Global___Project.TuningDefaults | None = ...,
         shadow: _shadow_pb2.ShadowAnalysis | None = ...,
         suites: _abc.Iterable[_builtins.str] | None = ...,
+        judges: _abc.Iterable[_builtins.str] | None = ...,
+        judge_requirements: Global___Project.JudgeRequirements | None = ...,
+        human_ratings: Global___Project.HumanRatings | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "compute", b"compute", "create_time", b"create_time", "data_requirements", b"data_requirements", "gate", b"gate", "primary_metric", b"primary_metric", "rollout", b"rollout", "shadow", b"shadow", "split", b"split", "task", b"task", "training", b"training", "tuning", b"tuning", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "compute", b"compute", "create_time", b"create_time", "data_requirements", b"data_requirements", "gate", b"gate", "human_ratings", b"human_ratings", "judge_requirements", b"judge_requirements", "primary_metric", b"primary_metric", "rollout", b"rollout", "shadow", b"shadow", "split", b"split", "task", b"task", "training", b"training", "tuning", b"tuning", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "compute", b"compute", "create_time", b"create_time", "curation", b"curation", "data_requirements", b"data_requirements", "dataset", b"dataset", "default_consent", b"default_consent", "deployment", b"deployment", "display_name", b"display_name", "etag", b"etag", "gate", b"gate", "group_attribute", b"group_attribute", "instructions", b"instructions", "labels", b"labels", "metric_gates", b"metric_gates", "metrics", b"metrics", "model", b"model", "name", b"name", "notices", b"notices", "primary_metric", b"primary_metric", "recipes", b"recipes", "require_approval", b"require_approval", "retraining_recipes", b"retraining_recipes", "revision", b"revision", "rollout", b"rollout", "shadow", b"shadow", "split", b"split", "suites", b"suites", "task", b"task", "traffic_retention_days", b"traffic_retention_days", "training", b"training", "tuning", b"tuning", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "compute", b"compute", "create_time", b"create_time", "curation", b"curation", "data_requirements", b"data_requirements", "dataset", b"dataset", "default_consent", b"default_consent", "deployment", b"deployment", "display_name", b"display_name", "etag", b"etag", "gate", b"gate", "group_attribute", b"group_attribute", "human_ratings", b"human_ratings", "instructions", b"instructions", "judge_requirements", b"judge_requirements", "judges", b"judges", "labels", b"labels", "metric_gates", b"metric_gates", "metrics", b"metrics", "model", b"model", "name", b"name", "notices", b"notices", "primary_metric", b"primary_metric", "recipes", b"recipes", "require_approval", b"require_approval", "retraining_recipes", b"retraining_recipes", "revision", b"revision", "rollout", b"rollout", "shadow", b"shadow", "split", b"split", "suites", b"suites", "task", b"task", "traffic_retention_days", b"traffic_retention_days", "training", b"training", "tuning", b"tuning", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

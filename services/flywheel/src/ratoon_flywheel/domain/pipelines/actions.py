@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ratoon.tasks.compute import Compute
+from ratoon.tasks.judges import Requirements
 from ratoon.tasks.kind import SplitMode
 from ratoon.tasks.kinds import TaskSpec, kind_of
+from ratoon_flywheel.domain.judges import HumanRatings, without_pairs
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, StageId, Window
 from ratoon_flywheel.domain.pipelines.support import loop_kind
 from ratoon_flywheel.domain.project_settings import MetricGate, TuningDefaults
@@ -120,6 +122,9 @@ class Evaluate:
     suites: tuple[str, ...] = ()
     suite_gates: tuple[MetricGate, ...] = ()
     """Bounds on metrics of the suites."""
+    judges: tuple[str, ...] = ()
+    judge_requirements: Requirements = Requirements()
+    human_ratings: HumanRatings | None = None
 
 
 @dataclass(frozen=True)
@@ -199,6 +204,9 @@ def _evaluate(run: PipelineRun) -> Evaluate:
         project.compute.evaluation,
         project.suites,
         of_suites(project.metric_gates),
+        project.judges,
+        project.judge_requirements,
+        project.human_ratings,
     )
 
 
@@ -247,7 +255,7 @@ def _first_domain(run: PipelineRun) -> Domain:
     margin: float | None = project.gate.baseline_margin
     if project.gate.baseline_margin >= project.decisive_metric.high - project.decisive_metric.low:
         margin = None
-    bounds = of_domains(project.metric_gates)
+    bounds = without_pairs(of_domains(project.metric_gates))
     if loop_kind(project).BEATS_SIMPLEST_BASELINE:
         return Domain("base", split, RuleKind.BEATS_MAJORITY, 0.0, margin, bounds)
     return Domain("base", split, RuleKind.MEASURED, project.decisive_metric.low, margin, bounds)

@@ -14,6 +14,8 @@ WAIT = timedelta(days=7)
 """Time for which an event waits for a run."""
 MAX_WAITING = 100
 """Events that wait for one policy. A run takes all of them, so that more of them tell it nothing new."""
+MAX_READINGS = 1000
+"""Readings of connections that wait for one policy; further ones are refused, and their sources stay."""
 MAX_FILTERS = 50
 MAX_SOURCES = 100
 _PREFIX_MARK = "*"
@@ -51,6 +53,8 @@ class ExternalEvent:
     pipeline_run: str = ""
     """Run that took it; empty: none did."""
     revision: int = 0
+    record_count: int = 0
+    """Records of the ingestion source that the subject names, if a connection read it; such an event never expires."""
 
     @property
     def time(self) -> datetime:
@@ -66,7 +70,7 @@ class ExternalEvent:
 
     def is_waiting(self, now: datetime) -> bool:
         """Return whether a run may take it."""
-        return self.state is EventState.WAITING and now - self.create_time < WAIT
+        return self.state is EventState.WAITING and (self.record_count > 0 or now - self.create_time < WAIT)
 
     def repeats(self, other: "ExternalEvent") -> bool:
         """Return whether the other one is the same event, received again."""

@@ -73,7 +73,7 @@ class Policy:
     sources: tuple[str, ...] = ()
     """Ingestion sources that a run builds from if an event starts it, in addition to those that events name."""
     new_data_count: int = 0
-    """New corrected or confirmed answers that start a run; 0: none do."""
+    """New corrected or confirmed answers, or new records of connections, that start a run; 0: none do."""
 
     @property
     def etag(self) -> str:
@@ -82,8 +82,24 @@ class Policy:
         return etag_of(*(getattr(self, name) for name in _OLDEST), *more)
 
     def expects(self, event: ExternalEvent) -> bool:
-        """Return whether an event starts a run."""
+        """Return whether an event starts a run, or counts as new data for one."""
+        return self.names(event) or bool(self.new_data_count and event.record_count)
+
+    def names(self, event: ExternalEvent) -> bool:
+        """Return whether a filter names an event, so that it starts a run by itself."""
         return any(each.matches(event) for each in self.event_filters)
+
+
+def starting_events(policy: Policy, waiting: Sequence[ExternalEvent]) -> tuple[ExternalEvent, ...]:
+    """Return those of the waiting events that start a run: all, once connections have read enough new records.
+
+    So many readings that a run has sources enough suffice too.
+    """
+    readings = [event for event in waiting if event.record_count]
+    enough = sum(event.record_count for event in readings) >= policy.new_data_count
+    if policy.new_data_count and readings and (enough or len(readings) >= MAX_SOURCES):
+        return tuple(waiting)
+    return tuple(event for event in waiting if policy.names(event))
 
 
 def sources_of(policy: Policy, events: Sequence[ExternalEvent]) -> tuple[str, ...]:
@@ -195,7 +211,9 @@ class Signals:
     traces: tuple[str, ...] = ()
     """Trace contexts of the feedback, the newest first."""
     events: tuple[ExternalEvent, ...] = ()
-    """External events that wait for the policy, the oldest first."""
+    """External events that start a run, the oldest first."""
+    new_records: int = 0
+    """Records of connections that wait and do not suffice for a run yet."""
 
 
 @dataclass(frozen=True)
@@ -277,6 +295,8 @@ class Decision:
     """Examples that a run starts with."""
     takes_events: bool = False
     """Whether the run takes the events that wait for the policy."""
+    from_sources: bool = False
+    """Whether the run builds from the sources that these events name."""
 
 
 @dataclass(frozen=True)
@@ -373,6 +393,7 @@ def decide(policy: Policy, signals: Signals, history: History, now: datetime) ->
         max(reason.error_share for reason in reasons),
         signals.examples.total,
         bool(signals.events),
+        _builds_from_sources(policy, signals),
     )
 
 
@@ -413,11 +434,11 @@ def decided(policy: Policy, decision: Decision, now: datetime) -> Policy:
 def _reasons(policy: Policy, signals: Signals, history: History, now: datetime) -> list[_Reason]:
     """Return the reasons for a run, strongest first."""
     if _builds_from_sources(policy, signals):
-        return [_event(signals.events)]
+        return [_event(policy, signals.events)]
     candidates = [
         _drift(policy, signals, history),
         _errors(policy, signals, history),
-        _event(signals.events) if signals.events else None,
+        _event(policy, signals.events) if signals.events else None,
         _new_data(policy, signals, history),
         _schedule(policy, signals, history, now),
     ]
@@ -429,13 +450,26 @@ def _builds_from_sources(policy: Policy, signals: Signals) -> bool:
     return bool(sources_of(policy, signals.events))
 
 
-def _event(events: Sequence[ExternalEvent]) -> _Reason:
-    first = events[0]
+def _event(policy: Policy, events: Sequence[ExternalEvent]) -> _Reason:
+    named = [event for event in events if policy.names(event)]
+    if not named:
+        return _new_records(policy, events)
+    first = named[0]
     time = first.time.isoformat(timespec="seconds")
     more = f", and {len(events) - 1} more" if len(events) > 1 else ""
     return _Reason(
         Trigger.EVENT,
         f"the event {first.type:.100} {first.event_id:.100} of {first.source:.100} ({time}) was received{more}",
+    )
+
+
+def _new_records(policy: Policy, readings: Sequence[ExternalEvent]) -> _Reason:
+    records = sum(event.record_count for event in readings)
+    connections = len({event.source for event in readings})
+    return _Reason(
+        Trigger.NEW_DATA,
+        f"{records:,} records were read from {connections} connection{'s' * (connections != 1)} in {len(readings)} "
+        f"source{'s' * (len(readings) != 1)} (threshold {policy.new_data_count:,})",
     )
 
 
@@ -563,8 +597,11 @@ def _unsettled(policy: Policy, signals: Signals, now: datetime) -> str:
 
 def _no_signal(policy: Policy, signals: Signals, history: History) -> str:
     """Return the reason why nothing starts, with the numbers."""
+    records = (
+        f" {signals.new_records:,} of {policy.new_data_count:,} new records." if signals.new_records else ""
+    )
     if not signals.version:
-        return "No answers since the last trigger window."
+        return f"No answers since the last trigger window.{records}"
     if tried := _untreatable(policy, signals, history) + _answered(policy, signals, history):
         return " ".join(tried)
     if signals.answers < policy.min_answers:
@@ -582,7 +619,7 @@ def _no_signal(policy: Policy, signals: Signals, history: History) -> str:
         if policy.new_data_count
         else ""
     )
-    return f"No signal from {signals.version}: {drift}; {share}{data}."
+    return f"No signal from {signals.version}: {drift}; {share}{data}.{records}"
 
 
 def _untreatable(policy: Policy, signals: Signals, history: History) -> list[str]:

@@ -1,6 +1,7 @@
 """Which projects pipeline runs support. A project with other settings can be created; its runs are refused early."""
 
 from ratoon.tasks.compute import SCORING_ACCELERATORS, Accelerator, Dtype
+from ratoon.tasks.judges import COMPARED, HUMAN, METRICS
 from ratoon.tasks.kinds import kind_of, supported
 from ratoon_flywheel.domain.curation import is_known
 from ratoon_flywheel.domain.errors import BadRecipe, NoBaseModel, SettingNotSupported
@@ -63,7 +64,10 @@ def check_base(project: Project) -> None:
 def _gated(project: Project, gate: MetricGate) -> tuple[str, ...]:
     """Return the metrics that may have such a gate."""
     kind = loop_kind(project)
-    return kind.gated_metrics(project.task) if gate.max_loss is None else kind.compared_metrics(project.task)
+    if gate.max_loss is not None:
+        return (*kind.compared_metrics(project.task), *COMPARED)
+    of_judges = [name for name in METRICS if name not in HUMAN and project.judges]
+    return (*kind.gated_metrics(project.task), *of_judges, *(HUMAN if project.human_ratings else ()))
 
 
 def _unsupported(project: Project) -> dict[str, bool]:
