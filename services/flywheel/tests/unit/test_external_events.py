@@ -12,6 +12,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from ratoon.events.cloudevents import Event
+from ratoon.ingestion.v1.ingestion_events_pb2 import ConnectionEvent, ConnectionRead
 from ratoon.operations.operations import Claim, Operations, Step
 from ratoon.process.errors import AlreadyExists
 from ratoon.service.compute import JobDevices
@@ -62,6 +64,7 @@ from ratoon_flywheel.domain.pipelines.policies import (
 from ratoon_flywheel.domain.pipelines.runs import PipelineRun, State, Trigger
 from ratoon_flywheel.domain.project_settings import Budget
 from ratoon_flywheel.domain.projects import Project
+from ratoon_flywheel.entrypoints.events import CONNECTIONS, on_reading
 from ratoon_flywheel.settings import Settings
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -530,3 +533,81 @@ def test_a_run_that_drift_starts_leaves_events_that_name_sources(flywheel):
     assert (run.trigger, run.sources, run.starting_event.event_id) == (Trigger.DRIFT, (), "e-1")
     states = {each.event_id: each.state for each in flywheel.events()}
     assert states == {"e-1": EventState.ENDED, "e-2": EventState.WAITING}
+
+
+def was_read(*record_counts: int, start: int = 0, project: str = PROJECT) -> Event:
+    """Return the event of a reading of a connection, a source for each count."""
+    sources = [f"{project}/sources/lake-{start + number}" for number in range(len(record_counts))]
+    read = ConnectionRead(sources=sources, record_count=sum(record_counts), record_counts=record_counts)
+    message = ConnectionEvent(name=f"{project}/connections/lake", revision=3, read=read)
+    kind = "ratoon.ingestion.v1.ConnectionRead"
+    return Event(CONNECTIONS, kind, "ingestion", message.name, NOW, message.SerializeToString(), 3)
+
+
+def consume(flywheel: Flywheel, happened: Event) -> None:
+    handler = on_reading(flywheel.store, flywheel.operations, flywheel.counts)
+    with flywheel.store.database.write() as connection:
+        handler(happened, connection)
+
+
+def count_new_data(flywheel: Flywheel, **settings: object) -> None:
+    with flywheel.store.write() as tx:
+        changes = {"event_filters": (), "sources": (), "new_data_count": 100, **settings}
+        tx.save(replace(tx.get(Policy, POLICY.name), **changes))
+
+
+def test_enough_new_records_of_connections_start_a_run_from_their_sources(flywheel):
+    count_new_data(flywheel)
+    consume(flywheel, was_read(40, 30))
+    assert flywheel.decide() == []
+    assert (
+        "70 of 100 new records"
+        in flywheel.procedure.step(flywheel.policy(), flywheel.observed(), NOW).resource.last_decision
+    )
+    consume(flywheel, was_read(40, 30))
+    assert len(flywheel.events()) == 2
+    flywheel.clock.advance(30 * 86_400.0)
+    consume(flywheel, was_read(30, start=2))
+    (run,) = flywheel.decide()
+    assert (run.trigger, run.window, run.event_count) == (Trigger.NEW_DATA, None, 3)
+    assert set(run.sources) == {f"{PROJECT}/sources/lake-{number}" for number in range(3)}
+    assert "100 records were read from 1 connection in 3 sources (threshold 100)" in run.trigger_reason
+    assert {each.pipeline_run for each in flywheel.events()} == {run.name}
+    assert sum(mapping.external_event(each).record_count for each in flywheel.events()) == 100
+    flywheel.end(run)
+    flywheel.clock.advance(3601.0)
+    consume(flywheel, was_read(30, start=2))
+    assert len(flywheel.decide()) == 1
+
+
+def test_readings_count_for_policies_that_count_new_data_only(flywheel):
+    consume(flywheel, was_read(500))
+    assert flywheel.events() == []
+    count_new_data(flywheel)
+    consume(flywheel, was_read(500, project="projects/other"))
+    assert flywheel.events() == []
+
+
+def test_a_policy_can_name_readings_by_a_filter(flywheel):
+    reading_filter = EventFilter("ratoon.ingestion.v1.ConnectionRead", f"{PROJECT}/connections/*")
+    count_new_data(flywheel, event_filters=(reading_filter,), new_data_count=0)
+    consume(flywheel, was_read(1))
+    (run,) = flywheel.decide()
+    assert (run.trigger, run.sources) == (Trigger.EVENT, (f"{PROJECT}/sources/lake-0",))
+
+
+def test_as_many_readings_as_a_run_has_sources_suffice(flywheel):
+    count_new_data(flywheel, new_data_count=1_000_000)
+    consume(flywheel, was_read(*[1] * 99))
+    assert flywheel.decide() == []
+    consume(flywheel, was_read(1, start=99))
+    assert len(flywheel.decide()) == 1
+
+
+def test_readings_that_do_not_suffice_hide_no_other_event(flywheel):
+    count_new_data(flywheel, event_filters=(FILTER,), sources=(SOURCE,))
+    consume(flywheel, was_read(5))
+    flywheel.receive(event())
+    (run,) = flywheel.decide()
+    assert (run.trigger, run.sources, run.event_count) == (Trigger.EVENT, (SOURCE,), 1)
+    assert [each.state for each in flywheel.events() if each.record_count] == [EventState.WAITING]

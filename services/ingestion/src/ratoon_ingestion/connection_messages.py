@@ -133,8 +133,10 @@ def update_connection(request: pb.UpdateConnectionRequest) -> UpdateConnection:
 def connection_event(happened: object, name: str, revision: int) -> Message:
     """Return an event of a connection in its envelope."""
     match happened:
-        case ConnectionRead(sources, record_count, domain):
-            read = events.ConnectionRead(sources=sources, record_count=record_count, domain=domain)
+        case ConnectionRead(sources, counts, domain):
+            read = events.ConnectionRead(
+                sources=sources, record_count=sum(counts), domain=domain, record_counts=counts
+            )
             return events.ConnectionEvent(name=name, revision=revision, read=read)
         case ConnectionFailed(reason):
             failed = events.ConnectionFailed(reason=reason)

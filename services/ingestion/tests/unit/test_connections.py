@@ -71,7 +71,7 @@ def test_the_position_moves_only_once_all_sources_exist():
     assert done.connection.cursor == RESULT.cursor and done.connection.state is ConnectionState.IDLE
     assert done.connection.next_read_time == later + timedelta(seconds=60)
     assert done.connection.last_reading is not None
-    assert done.events == (ConnectionRead(done.connection.last_reading.sources, 7, "mail"),)
+    assert done.events == (ConnectionRead(done.connection.last_reading.sources, (3, 4), "mail"),)
     assert done.connection.record_count == 7
 
 

@@ -250,9 +250,7 @@ class PolicyProcedure:
         if isinstance(signals, Deferred):
             return PolicyObservation(project, history, Signals(), signals.seconds)
         new_records = sum(event.record_count for event in waiting if event not in events)
-        return PolicyObservation(
-            project, history, replace(signals, events=events, new_records=new_records)
-        )
+        return PolicyObservation(project, history, replace(signals, events=events, new_records=new_records))
 
     def step(self, policy: Policy, observation: PolicyObservation, now: datetime) -> Step[Policy]:
         """Decide, or observe again when the signals are gathered."""

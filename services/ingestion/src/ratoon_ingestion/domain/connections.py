@@ -175,7 +175,7 @@ class ConnectionRead:
     """A reading created sources."""
 
     sources: tuple[str, ...]
-    record_count: int
+    record_counts: tuple[int, ...]
     domain: str = ""
 
 
@@ -355,7 +355,8 @@ def _finish(connection: Connection, now: datetime) -> Transition:
     """Return the connection at its new position, with its last reading."""
     result = connection.result
     assert result is not None, "a reading that is stored has a result"
-    records = sum(blob.records for blob in result.blobs)
+    counts = tuple(blob.records for blob in result.blobs)
+    records = sum(counts)
     reading = Reading(
         number=connection.reading_number,
         start_time=connection.start_time or now,
@@ -383,7 +384,7 @@ def _finish(connection: Connection, now: datetime) -> Transition:
         next_read_time=connection.schedule.next_after(now),
         record_count=connection.record_count + records,
     )
-    events = (ConnectionRead(reading.sources, records, connection.domain),) if reading.sources else ()
+    events = (ConnectionRead(reading.sources, counts, connection.domain),) if reading.sources else ()
     return Transition(idle, (Action.CLEAN,), events, _pause_s(idle, now))
 
 

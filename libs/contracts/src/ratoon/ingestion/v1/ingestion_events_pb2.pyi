@@ -510,6 +510,7 @@ class ConnectionRead(_message.Message):
     SOURCES_FIELD_NUMBER: _builtins.int
     RECORD_COUNT_FIELD_NUMBER: _builtins.int
     DOMAIN_FIELD_NUMBER: _builtins.int
+    RECORD_COUNTS_FIELD_NUMBER: _builtins.int
     record_count: _builtins.int
     """Number of records in these sources."""
     domain: _builtins.str
@@ -518,16 +519,21 @@ class ConnectionRead(_message.Message):
     def sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Resource names of the sources, each with new data only."""
 
+    @_builtins.property
+    def record_counts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Number of records in each source, in the order of `sources`."""
+
     def __init__(
         self,
         *,
         sources: _abc.Iterable[_builtins.str] | None = ...,
         record_count: _builtins.int = ...,
         domain: _builtins.str = ...,
+        record_counts: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["domain", b"domain", "record_count", b"record_count", "sources", b"sources"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["domain", b"domain", "record_count", b"record_count", "record_counts", b"record_counts", "sources", b"sources"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -554,3 +560,140 @@ class ConnectionFailed(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ConnectionFailed: _TypeAlias = ConnectionFailed  # noqa: Y015
+
+@_typing.final
+class ExportEvent(_message.Message):
+    """Events of exports."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    COMPLETED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    CANCELLED_FIELD_NUMBER: _builtins.int
+    REDACTED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: `projects/{project}/datasets/{dataset}/exports/{export}`."""
+    revision: _builtins.int
+    """Revision of the resource after the change. Consumers drop an event with a revision lower than the last one that
+    they handled.
+    """
+    @_builtins.property
+    def completed(self) -> Global___ExportCompleted:
+        """The files of an export are complete."""
+
+    @_builtins.property
+    def failed(self) -> Global___ExportFailed:
+        """An export failed."""
+
+    @_builtins.property
+    def cancelled(self) -> Global___ExportCancelled:
+        """An export was cancelled."""
+
+    @_builtins.property
+    def redacted(self) -> Global___ExportRedacted:
+        """The files of an export were deleted, because they held erased records."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        completed: Global___ExportCompleted | None = ...,
+        failed: Global___ExportFailed | None = ...,
+        cancelled: Global___ExportCancelled | None = ...,
+        redacted: Global___ExportRedacted | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "completed", b"completed", "event", b"event", "failed", b"failed", "redacted", b"redacted"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "completed", b"completed", "event", b"event", "failed", b"failed", "name", b"name", "redacted", b"redacted", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["completed", "failed", "cancelled", "redacted"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___ExportEvent: _TypeAlias = ExportEvent  # noqa: Y015
+
+@_typing.final
+class ExportCompleted(_message.Message):
+    """The files of an export are complete."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORD_COUNT_FIELD_NUMBER: _builtins.int
+    record_count: _builtins.int
+    """Number of records."""
+    def __init__(
+        self,
+        *,
+        record_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["record_count", b"record_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportCompleted: _TypeAlias = ExportCompleted  # noqa: Y015
+
+@_typing.final
+class ExportFailed(_message.Message):
+    """An export failed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Stable reason code in UPPER_SNAKE_CASE."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportFailed: _TypeAlias = ExportFailed  # noqa: Y015
+
+@_typing.final
+class ExportCancelled(_message.Message):
+    """An export was cancelled."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportCancelled: _TypeAlias = ExportCancelled  # noqa: Y015
+
+@_typing.final
+class ExportRedacted(_message.Message):
+    """The files of an export were deleted, because they held erased records."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ERASURE_FIELD_NUMBER: _builtins.int
+    erasure: _builtins.str
+    """Resource name of the erasure."""
+    def __init__(
+        self,
+        *,
+        erasure: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["erasure", b"erasure"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportRedacted: _TypeAlias = ExportRedacted  # noqa: Y015
