@@ -45,6 +45,12 @@ def test_other_steps_run_in_the_order_of_the_list():
     assert curation_of(steps) == Curation(languages=("en",), near_duplicate_threshold=0.7, steps=listed)
 
 
+def test_actions_of_personal_data_are_parameters_of_the_step():
+    steps = curation_of((step("personal_data", mask="email", iban="hash", regions="CN, US"),))
+    listed = Step("personal_data", {"iban": "hash", "regions": "CN, US"})
+    assert steps == Curation(masks=("email",), steps=(listed,))
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_stands_for_its_steps(name):
     steps = curation_of((CurationStep("preset", {"name": name}), step("length", min_chars="9"))).steps
@@ -57,6 +63,9 @@ def test_a_preset_stands_for_its_steps(name):
         ((step("c4", min_sentences="x"),), "curation[0].params", "c4.min_sentences must be a whole number"),
         ((CurationStep("preset", {"name": "webb"}),), "curation[0].params", "one of classification, chat"),
         ((CurationStep("preset", {"name": "web"}), step("c4")), "curation", "c4 is listed twice"),
+        ((step("personal_data", iban="shred"),), "curation[0].params", "mask or hash or drop or keep"),
+        ((step("personal_data", regions="China"),), "curation[0].params", "ISO 3166 codes"),
+        ((step("personal_data", emails="mask"),), "curation[0].params", "it has mask, url, email"),
         ((step("lenght", min_chars="1"),), "curation[0].name", "one of the steps of curation: length"),
         ((step("length", min="1"),), "curation[0].params", "no parameter 'min'; it has min_chars"),
         ((step("length"),), "curation[0].params", "Set min_chars of the step length"),

@@ -1,10 +1,24 @@
 """What is masked, and what is left alone."""
 
+from functools import partial
+
+import phonenumbers
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ratoon_ingestion.domain.pii import DEFAULT_MASKS, Mask, luhn, masked
+from ratoon_ingestion.domain.identifiers import PASSPORT_COUNTRIES, Found, is_iban, is_resident_id, passports
+from ratoon_ingestion.domain.pii import (
+    DEFAULT_MASKS,
+    Action,
+    Mask,
+    Redaction,
+    luhn,
+    masked,
+    masking,
+    redacted,
+)
+from ratoon_ingestion.worker.phones import phones, unknown_regions
 
 
 @pytest.mark.parametrize(
@@ -115,3 +129,169 @@ def test_one_wrong_digit_fails_luhn(number):
     digits = next(f"{number}{check}" for check in range(10) if luhn(f"{number}{check}"))
     wrong = f"{(int(digits[0]) + 1) % 10}{digits[1:]}"
     assert not luhn(wrong)
+
+
+ALL = tuple(kind for kind in Mask if kind is not Mask.URL)
+NEW = (*DEFAULT_MASKS, Mask.IBAN, Mask.NATIONAL_ID, Mask.PASSPORT)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("IBAN DE89 3704 0044 0532 0130 00 bei COBADEFF", "IBAN [IBAN] bei COBADEFF"),
+        ("GB82WEST12345698765432, FR1420041010050500013M02606.", "[IBAN], [IBAN]."),
+        ("NO93 8601 1117 947 OG MER", "[IBAN] OG MER"),
+        ("汇入MT84MALT011000012345MTLCAST001S即可", "汇入[IBAN]即可"),
+        (
+            "身份证号11010519491231002X，手机13800138000请写user@example.com谢谢",
+            "身份证号[NATIONAL_ID]，手机[PHONE]请写[EMAIL]谢谢",
+        ),
+        ("ID 440524 18800101 0014 ok", "ID [NATIONAL_ID] ok"),
+        ("passport no. E12345678, 护照号码：G12345678。", "passport no. [PASSPORT], 护照号码：[PASSPORT]。"),
+        ("Reisepass C01X00T47 liegt bei", "Reisepass [PASSPORT] liegt bei"),
+        ("L898902C36UTO7408122F1204159ZE184226B<<<<<10", "[PASSPORT]"),
+        ("card 2720990000000007 ok", "card [CARD] ok"),
+    ],
+)
+def test_numbers_of_accounts_and_people_are_masked_if_configured(text, expected):
+    assert masked(text, NEW)[0] == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "11010519491231002X",
+        "GB82WEST12345698765432",
+        "GB82 WEST 1234 5698 7654 32",
+        "passport E12345678",
+    ],
+)
+def test_new_kinds_are_off_by_default(text):
+    assert masked(text, DEFAULT_MASKS) == (text, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "look_alikes"),
+    [
+        ("id 110105194912310021 ends wrongly", {Mask.NATIONAL_ID: 1}),
+        ("id 160105194912310028, no province", {Mask.NATIONAL_ID: 1}),
+        ("DE88 3704 0044 0532 0130 00", {Mask.IBAN: 1, Mask.CARD: 1}),
+        ("4111 1111 1111 1112 fails its check", {Mask.CARD: 1}),
+        ("part E12345678 of the list", {Mask.PASSPORT: 1}),
+        ("L898902C36UTO7408122F1204158ZE184226B<<<<<10", {Mask.PASSPORT: 1}),
+        ("1700000000129", {}),
+        ("buildId = 7719930983584221L", {}),
+        ("9999999941111111111111119999999", {}),
+        ("AB12 is short, ZZ89 3704 0044 0532 0130 00 has no country", {Mask.CARD: 1}),
+        ("order 123456789 of 2024", {}),
+    ],
+)
+def test_look_alikes_are_counted_and_stay(text, look_alikes):
+    result = redacted(text, masking(NEW))
+    assert (result.text, result.counts, result.look_alikes) == (text, {}, look_alikes)
+
+
+def test_look_alikes_are_masked_on_request():
+    redaction = Redaction({Mask.IBAN: Action.MASK}, masks_look_alikes=True)
+    assert redacted("DE89 3704 0044 0532 0130 01", redaction).text == "[IBAN]"
+
+
+def test_equal_data_have_equal_hashes_under_one_key():
+    redaction = Redaction({Mask.EMAIL: Action.HASH, Mask.CARD: Action.HASH}, key=b"one")
+    first, second = redacted("Ann@a.example, ann@A.example", redaction).text.split(", ")
+    assert first == second and first.startswith("[EMAIL:") and len(first) == 24
+    assert redacted("4111 1111 1111 1111", redaction).text == redacted("4111111111111111", redaction).text
+    other = Redaction({Mask.EMAIL: Action.HASH}, key=b"two")
+    assert redacted("ann@a.example", other).text != first
+    assert redacted("bob@a.example", redaction).text != first
+
+
+def test_each_kind_has_an_action_of_its_own():
+    redaction = Redaction({Mask.EMAIL: Action.MASK, Mask.PHONE: Action.KEEP, Mask.CARD: Action.DROP})
+    result = redacted("a@b.example, 13812345678, 4111 1111 1111 1111", redaction)
+    assert result.text == "[EMAIL], 13812345678, [CARD]"
+    assert result.counts == {Mask.EMAIL: 1, Mask.CARD: 1}
+
+
+@given(
+    st.text(alphabet=st.characters(codec="utf-8"), max_size=200), st.sampled_from([Action.MASK, Action.HASH])
+)
+def test_redacting_a_second_time_changes_nothing(text, action):
+    redaction = Redaction(dict.fromkeys(ALL, action), key=b"key", phones=partial(phones, ("CN", "US")))
+    once = redacted(text, redaction).text
+    assert redacted(once, redaction).text == once
+
+
+MARKS = {
+    "one@example.com": "[EMAIL]",
+    "4111 1111 1111 1111": "[CARD]",
+    "11010519491231002X": "[NATIONAL_ID]",
+    "GB82WEST12345698765432": "[IBAN]",
+}
+
+
+@given(st.lists(st.sampled_from([*MARKS, ".com", "，", "中文", "/"]), max_size=12))
+def test_all_that_is_outside_of_a_hit_survives_in_order(pieces):
+    text = " ".join(pieces)
+    assert redacted(text, masking(NEW)).text == " ".join(MARKS.get(piece, piece) for piece in pieces)
+
+
+@pytest.mark.parametrize("region", ["CN", "US", "GB", "DE", "FR", "JP", "KR", "IN", "BR", "RU", "AU", "ZA"])
+def test_numbers_of_a_country_are_found_by_its_plan(region):
+    number = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
+    national = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)
+    international = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+    redaction = Redaction({Mask.PHONE: Action.MASK}, phones=partial(phones, (region,)))
+    for written in (national, international):
+        assert redacted(f"Call {written}, please", redaction).text == "Call [PHONE], please"
+        assert redacted(f"请打{written}谢谢", redaction).text == "请打[PHONE]谢谢"
+
+
+def test_possible_numbers_that_no_country_assigns_look_alike():
+    redaction = Redaction({Mask.PHONE: Action.MASK}, phones=partial(phones, ("US",)))
+    result = redacted("Call 415-555-2671, not 155-555-0100 or 2024-01-15.", redaction)
+    assert (result.text, result.look_alikes) == (
+        "Call [PHONE], not 155-555-0100 or 2024-01-15.",
+        {Mask.PHONE: 1},
+    )
+    assert unknown_regions(("US", "XX")) == ("XX",)
+
+
+@given(st.integers(0, 10**14 - 1))
+def test_one_wrong_digit_fails_the_checks(number):
+    body = f"11010519491231{number % 1000:03}"
+    checks = [check for check in "0123456789X" if is_resident_id(body + check)]
+    assert len(checks) == 1
+    account = f"{number:018}"
+    valid = [f"DE{check:02}{account}" for check in range(2, 99) if is_iban(f"DE{check:02}{account}")]
+    assert len(valid) == 1
+    assert not is_iban(valid[0][:-1] + str((int(valid[0][-1]) + 1) % 10))
+
+
+PASSPORTS = {
+    "AU": "PA1234567",
+    "BR": "FZ123456",
+    "CA": "AB123456",
+    "CH": "X1234567",
+    "CN": "E12345678",
+    "DE": "C01X00T47",
+    "ES": "AAA123456",
+    "FR": "05CK02237",
+    "GB": "925665416",
+    "HK": "KJ1234567",
+    "IN": "J8369854",
+    "IT": "YA1234567",
+    "JP": "TK1234567",
+    "KR": "M123A4567",
+    "NL": "SPECI2014",
+    "RU": "512345678",
+    "SG": "E1234567N",
+    "TW": "133435678",
+    "US": "A12345678",
+}
+
+
+@pytest.mark.parametrize("country", PASSPORT_COUNTRIES)
+def test_passports_of_a_country_are_found_behind_the_word(country):
+    text = f"Passport number: {PASSPORTS[country]}"
+    assert list(passports(text, (country,))) == [Found(17, len(text))]

@@ -1,5 +1,8 @@
 """Steps of curation: each against the rule of its source, conversations, records on which a step fails."""
 
+import re
+from functools import partial
+
 import pyarrow as pa
 import pytest
 
@@ -18,8 +21,9 @@ from ratoon.tasks.kind import Record, Role, Turn
 from ratoon.tasks.records import from_json, to_json
 from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.domain.errors import BadCuration
+from ratoon_ingestion.worker.stages import StageSettings, mask_personal_data
 from ratoon_ingestion.worker.steps import StepResult, apply
-from ratoon_ingestion.worker.steps.apply import run_step
+from ratoon_ingestion.worker.steps.apply import reported, run_step
 from ratoon_ingestion.worker.steps.registry import function_of
 
 PROSE = (
@@ -33,7 +37,7 @@ PROSE = (
 def batch(*texts: str, **columns: list[object]) -> pa.RecordBatch:
     count = len(texts)
     names = {"record_id": pa.string(), "source": pa.string(), "source_path": pa.string(), "source_label": pa.string(),
-             "licence": pa.string(), "example": pa.string(), "steps": pa.list_(pa.string()),
+             "licence": pa.string(), "language": pa.string(), "example": pa.string(), "steps": pa.list_(pa.string()),
              "attributes": pa.map_(pa.string(), pa.string())}  # fmt: skip
     empty: dict[str, list[object]] = {name: [None] * count for name in names}
     empty |= {
@@ -160,6 +164,49 @@ def test_lists():
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "repaired"),
+    [
+        ("schÃ¶n, itâ€™s", "schön, it’s"),
+        ("a &amp; b &lt; c", "a & b < c"),
+        ("<b>a &amp; b</b>", "<b>a &amp; b</b>"),
+        ("“quoted”，全角符号！（测试）ﬁne Ｆｕｌｌ", "“quoted”，全角符号！（测试）ﬁne Ｆｕｌｌ"),
+        ("é decomposed: e\u0301", "é decomposed: e\u0301"),
+    ],
+)
+def test_wrongly_decoded_texts_are_repaired_and_others_stay(text, repaired):
+    assert changed(Step("fix_text"), text) == [repaired]
+
+
+def test_quotes_and_width_are_repaired_on_request():
+    step = Step(
+        "fix_text", {"quotes": "true", "width": "true", "ligatures": "true", "html_entities": "false"}
+    )
+    assert changed(step, "“ﬁne” Ｆｕｌｌ &amp;") == ['"fine" Full &amp;']
+
+
+@pytest.mark.parametrize(
+    ("text", "simple"),
+    [
+        ("經濟乾燥，餅乾好吃", "经济干燥，饼干好吃"),
+        ("看著 著急 著數，顯著的著作，土著與名著", "看着 着急 着数，显著的著作，土著与名著"),
+        ("他笑著說乾隆皇帝住在乾清宮", "他笑着说乾隆皇帝住在乾清宫"),
+        ("松原市乾安县，乾隆，乾清宫，著名的人", "松原市乾安县，乾隆，乾清宫，著名的人"),
+        ("経済の発展、東京電力", "経済の発展、東京電力"),
+        ("软件 mixed 與繁體", "软件 mixed 与繁体"),
+        ("plain text", "plain text"),
+    ],
+)
+def test_traditional_characters_become_simplified_and_a_second_time_changes_nothing(text, simple):
+    assert changed(Step("simplify_chinese"), text) == [simple]
+    assert changed(Step("simplify_chinese"), simple) == [simple]
+
+
+def test_texts_of_other_languages_are_not_simplified():
+    function = function_of(Step("simplify_chinese"))
+    assert function(batch("東京電力", language=["ja"])).texts.to_pylist() == [None]
+
+
 def test_each_text_of_a_conversation_is_changed_and_filters_read_all_of_them():
     record = Record((Turn(Role.USER, "Ｗｈｙ?"),), ("Ｂｅｃａｕｓｅ of the casino.",))
     rows = batch("Ｗｈｙ?", example=[to_json(record)], source_label=[record.answers[0]])
@@ -204,7 +251,8 @@ def test_a_text_of_which_nothing_is_left_is_no_record(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in STEPS if name not in ("url_blocklist", "word_list", "license")]
+    "name",
+    [name for name in STEPS if name not in ("url_blocklist", "word_list", "license", "decontamination")],
 )
 def test_every_step_takes_its_defaults_empty_batches_and_odd_texts(name):
     function = function_of(Step(name))
@@ -212,6 +260,28 @@ def test_every_step_takes_its_defaults_empty_batches_and_odd_texts(name):
         result = function(batch(*texts))
         for column in (result.texts, result.removed):
             assert column is None or len(column) == len(texts)
+
+
+def test_each_kind_of_personal_data_has_its_action_and_look_alikes_are_reported():
+    actions = Step("personal_data", {"card": "drop", "email": "hash", "phone": "keep", "iban": "mask"})
+    settings = StageSettings(b"key", CurationConfig(steps=(actions,)))
+    rows = batch(
+        "pay by 4111 1111 1111 1111",
+        "a@b.example, 13812345678, GB82WEST12345698765432",
+        "DE88 3704 0044 0532 0130 00",
+    )
+    outcome, report = reported("personal_data", rows, partial(mask_personal_data, settings=settings))
+    hashed, alike = outcome.accepted.column("text").to_pylist()
+    assert re.fullmatch(r"\[EMAIL:[A-P]{16}\], 13812345678, \[IBAN\]", hashed)
+    assert alike == "DE88 3704 0044 0532 0130 00"
+    (rejected,) = outcome.rejected.to_pylist()
+    assert (rejected["step"], rejected["reason"], rejected["detail"]) == (
+        "personal_data",
+        "PERSONAL_DATA",
+        "card",
+    )
+    assert rejected["text_start"] == "pay by [CARD]"
+    assert (report.counts, report.removed) == ({"card": 1, "iban": 1}, {"PERSONAL_DATA": 1})
 
 
 def test_default_steps_always_run_after_those_listed():
@@ -237,6 +307,7 @@ def test_default_steps_always_run_after_those_listed():
         (Step("word_list", {"block": " , "}), "1 to 10,000 entries"),
         (Step("normalize", {"form": "NFD"}), "NFKC or NFC or none"),
         (Step("length", {"min_chars": "1"}), "takes no parameters here"),
+        (Step("personal_data", {"iban": "shred"}), "personal_data.iban must be mask or hash or drop or keep"),
     ],
 )
 def test_a_step_that_is_not_valid_is_refused(step, sentence):

@@ -13,6 +13,10 @@ PRESET = "preset"
 """Name of the step that stands for those of a preset; its parameter is `name`."""
 DEFAULT_STEPS = ("personal_data", "language", "length", "garbage")
 """Steps that always run, in this order unless a list names them; their settings are those of the curation."""
+PERSONAL_DATA_KINDS = ("url", "email", "ip", "iban", "national_id", "passport", "card", "phone")
+"""Kinds of personal data that the step `personal_data` knows."""
+ACTIONS = ("mask", "hash", "drop", "keep")
+"""What the step `personal_data` does with a kind: replace it by its name or a keyed hash, drop the record, nothing."""
 
 
 class BadStep(ValueError):
@@ -42,13 +46,13 @@ class Parameter:
 
 def settings_of(step: Step) -> dict[str, Any]:
     """Return the values of all parameters of a built-in step; BadStep names what is not valid."""
-    if step.name not in STEPS:
+    if step.name not in STEPS and step.name != "personal_data":
         names = ", ".join((*DEFAULT_STEPS, *STEPS))
         raise BadStep(
             f"{step.name!r} is not one of the steps of curation: {names}. Steps of other packages have a dot in "
             "their names."
         )
-    parameters = STEPS[step.name]
+    parameters = STEPS.get(step.name, PERSONAL_DATA)
     if unknown := sorted(step.params.keys() - parameters.keys()):
         known = ", ".join(parameters) or "none"
         raise BadStep(f"The step {step.name} has no parameter {unknown[0]!r}; it has {known}.")
@@ -97,7 +101,7 @@ def check_steps(steps: Sequence[Step]) -> None:
             continue
         if names.count(step.name) > 1:
             raise BadStep(f"The step {step.name} is listed twice.")
-        if step.name not in DEFAULT_STEPS:
+        if step.name not in DEFAULT_STEPS or step.name == "personal_data":
             settings_of(step)
         elif step.params:
             raise BadStep(
@@ -153,6 +157,13 @@ def _words(text: str) -> tuple[str, ...]:
     return words
 
 
+def _regions(text: str) -> tuple[str, ...]:
+    regions = _words(text)
+    if not all(len(region) == 2 and region.isascii() and region.isupper() for region in regions):
+        raise ValueError("ISO 3166 codes such as `CN, US`")
+    return regions
+
+
 def _one_of(*choices: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text not in choices:
@@ -167,6 +178,13 @@ _TOP = {2: 0.20, 3: 0.18, 4: 0.16}
 _DUPLICATED = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}
 
 STEPS: Mapping[str, Mapping[str, Parameter]] = {
+    "fix_text": {
+        "html_entities": Parameter(True, _flag),
+        "quotes": Parameter(False, _flag),
+        "ligatures": Parameter(False, _flag),
+        "width": Parameter(False, _flag),
+    },
+    "simplify_chinese": {},
     "normalize": {
         "form": Parameter("NFKC", _one_of("NFKC", "NFC", "none")),
         "width": Parameter(True, _flag),
@@ -213,6 +231,13 @@ STEPS: Mapping[str, Mapping[str, Parameter]] = {
     "license": {"allow": Parameter(None, _words)},
 }
 """Parameters of each built-in step; a default of None means that the parameter must be set."""
+
+PERSONAL_DATA: Mapping[str, Parameter] = {
+    **{kind: Parameter("", _one_of(*ACTIONS)) for kind in PERSONAL_DATA_KINDS},
+    "regions": Parameter((), _regions),
+    "look_alikes": Parameter("keep", _one_of("keep", "mask")),
+}
+"""Parameters of the step `personal_data`; a kind without an action is masked if the curation masks it."""
 
 PRESETS: Mapping[str, tuple[Step, ...]] = {
     "classification": (Step("normalize", {"form": "NFC", "width": "false", "whitespace": "false"}),),

@@ -9,7 +9,8 @@ from ratoon.tasks.curation import Step
 from ratoon_flywheel.domain.errors import BadProject
 from ratoon_flywheel.domain.project_settings import CurationStep
 
-_MASKS = ("email", "phone", "card", "ip", "url", "none")
+_PERSONAL_DATA = "personal_data"
+_MASKS = ("email", "phone", "card", "ip", "url", "iban", "national_id", "passport", "none")
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,17 @@ def curation_of(steps: Sequence[CurationStep]) -> Curation:
         path = f"curation[{index}]"
         if step.name not in STEPS:
             continue
-        parameters = STEPS[step.name]
-        if unknown := sorted(step.params.keys() - parameters.keys()):
+        parameters, own = STEPS[step.name], _own_params(step)
+        chosen = {name: text for name, text in step.params.items() if name not in own}
+        if unknown := sorted(chosen.keys() - parameters.keys()):
+            names = (*parameters, *(curation.PERSONAL_DATA if step.name == _PERSONAL_DATA else ()))
             raise BadProject(
-                f"The step {step.name} has no parameter {unknown[0]!r}; it has {', '.join(parameters)}.",
+                f"The step {step.name} has no parameter {unknown[0]!r}; it has {', '.join(names)}.",
                 f"{path}.params",
             )
         if not step.params and not listed:
             raise BadProject(f"Set {' or '.join(parameters)} of the step {step.name}.", f"{path}.params")
-        for name, text in step.params.items():
+        for name, text in chosen.items():
             field, read = parameters[name]
             if field in settings:
                 raise BadProject(f"{step.name}.{name} is set twice.", f"{path}.params")
@@ -61,7 +64,7 @@ def _listed_steps(steps: Sequence[CurationStep]) -> tuple[Step, ...]:
     listed: list[Step] = []
     for index, step in enumerate(steps):
         path = f"curation[{index}]"
-        params = {} if step.name in STEPS else step.params
+        params = _own_params(step)
         if step.name not in _NAMES and "." not in step.name:
             raise BadProject(
                 f"{step.name!r} is not one of the steps of curation: {', '.join(_NAMES)}. Steps of other packages have "
@@ -70,13 +73,21 @@ def _listed_steps(steps: Sequence[CurationStep]) -> tuple[Step, ...]:
             )
         if step.name not in STEPS or step.name in curation.DEFAULT_STEPS:
             listed += _checked(Step(step.name, params), f"{path}.params")
-    if all(step.name in STEPS for step in steps):
+    if all(step.name in STEPS and not _own_params(step) for step in steps):
         return ()
     try:
         curation.check_steps(listed)
     except curation.BadStep as error:
         raise BadProject(str(error), "curation") from None
     return tuple(listed)
+
+
+def _own_params(step: CurationStep) -> dict[str, str]:
+    """Return the parameters that the step itself takes; the others are settings of the curation."""
+    if step.name not in STEPS:
+        return dict(step.params)
+    own = curation.PERSONAL_DATA if step.name == _PERSONAL_DATA else {}
+    return {name: text for name, text in step.params.items() if name in own}
 
 
 def _checked(step: Step, path: str) -> tuple[Step, ...]:

@@ -264,6 +264,7 @@ def _step_report(message: StepReportMessage) -> StepReport:
         removed_examples=tuple(message.removed_examples),
         seconds=message.seconds,
         counts=dict(sorted(message.counts.items())),
+        counts=dict(sorted(message.counts.items())),
     )
 
 

@@ -31,6 +31,8 @@ class StepReport:
     changed_examples: tuple[str, ...] = ()
     removed_examples: tuple[str, ...] = ()
     seconds: float = 0.0
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """What the step counted besides, such as look-alikes of personal data by kind."""
 
 
 @dataclass(frozen=True)

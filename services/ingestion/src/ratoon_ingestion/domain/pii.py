@@ -1,14 +1,21 @@
 """What counts as personal data in a text, and its masking. It works on text of usual width.
 
 Masked: e-mail addresses of any script, phone numbers as people of many countries write them, payment cards (by Luhn's
-check), IP addresses, and URLs if configured. Versions, dates, prices, ISBN and section numbers stay: what looks like an
-address or a number is held against what stands before it and against its count of digits.
+check), IP addresses; if configured also URLs, IBANs, Chinese resident IDs and passports. Versions, dates, prices, ISBN
+and section numbers stay: what looks like an address or a number is held against what stands before it and against its
+count of digits.
 """
 
+import hashlib
+import hmac
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache, cached_property, partial
 from ipaddress import AddressValueError, IPv6Address
+
+from ratoon_ingestion.domain.identifiers import Found, ibans, passports, resident_ids
 
 
 class Mask(StrEnum):
@@ -19,6 +26,21 @@ class Mask(StrEnum):
     IP = "ip"
     CARD = "card"
     PHONE = "phone"
+    IBAN = "iban"
+    NATIONAL_ID = "national_id"
+    PASSPORT = "passport"
+
+
+class Action(StrEnum):
+    """What becomes of personal data; the value is its name in the parameters of the step."""
+
+    MASK = "mask"
+    """The mark of its kind takes its place."""
+    HASH = "hash"
+    """The mark holds a keyed hash, so that equal data stay equal within a project."""
+    DROP = "drop"
+    """The record is removed."""
+    KEEP = "keep"
 
 
 DEFAULT_MASKS = (Mask.EMAIL, Mask.PHONE, Mask.CARD, Mask.IP)
@@ -101,18 +123,88 @@ _DIGITS = {zero + value: ord("0") + value for zero in _ZEROS for value in range(
 """Digits of other scripts, to those of ASCII."""
 
 Accepts = Callable[[re.Match[str]], bool]
+Finder = Callable[[str], Iterable[Found]]
+
+
+@dataclass(frozen=True)
+class Redaction:
+    """What becomes of each kind of personal data; kinds without an action stay."""
+
+    actions: Mapping[Mask, Action]
+    regions: tuple[str, ...] = ()
+    """Countries of passports, as ISO 3166 codes; empty: all known."""
+    masks_look_alikes: bool = False
+    """Treat what fails the check of its kind as the rest of the kind."""
+    key: bytes = b""
+    """Key of hashes."""
+    phones: Finder | None = None
+    """Finds phone numbers, in place of the patterns of this module."""
+
+    @cached_property
+    def rules(self) -> tuple[tuple[Mask, Finder, Callable[[str], str]], ...]:
+        """The kinds that do not stay: what finds each, and what takes the place of a find."""
+        return tuple(
+            (kind, find, partial(_mark, kind, self.actions[kind], self.key))
+            for kind, find in self._finders()
+            if self.actions.get(kind, Action.KEEP) is not Action.KEEP
+        )
+
+    def _finders(self) -> Iterator[tuple[Mask, Finder]]:
+        for kind, find in _RULES:
+            if kind is Mask.PASSPORT:
+                yield kind, partial(passports, countries=self.regions)
+            elif kind is not Mask.PHONE or self.phones is None:
+                yield kind, find
+        if self.phones is not None:
+            yield Mask.PHONE, self.phones
+
+
+@dataclass(frozen=True)
+class Redacted:
+    """A text without its personal data; how much of each kind there was, and how many look-alikes stayed."""
+
+    text: str
+    counts: Mapping[Mask, int] = field(default_factory=dict)
+    look_alikes: Mapping[Mask, int] = field(default_factory=dict)
+
+
+@cache
+def masking(kinds: tuple[Mask, ...]) -> Redaction:
+    """Return a redaction that masks these kinds."""
+    return Redaction(dict.fromkeys(kinds, Action.MASK))
 
 
 def masked(text: str, kinds: Collection[Mask]) -> tuple[str, Mapping[Mask, int]]:
     """The text with every find replaced by `[EMAIL]`, `[PHONE]`, …, and how many of each kind there were."""
+    result = redacted(text, masking(tuple(kinds)))
+    return result.text, result.counts
+
+
+def redacted(text: str, redaction: Redaction) -> Redacted:
+    """Return a text in which personal data are replaced; those that drop the record are masked and counted."""
     counts: dict[Mask, int] = {}
-    for kind, pattern, accepts in _RULES:
-        if kind not in kinds or not _worth_searching(kind, text):
+    look_alikes: dict[Mask, int] = {}
+    for kind, find, mark in redaction.rules:
+        if not _worth_searching(kind, text):
             continue
-        text, count = _replaced(pattern, accepts, f"[{kind.upper()}]", text)
+        text, count, alike = _replaced(find, mark, redaction.masks_look_alikes, text)
         if count:
             counts[kind] = counts.get(kind, 0) + count
-    return text, counts
+        if alike:
+            look_alikes[kind] = look_alikes.get(kind, 0) + alike
+    return Redacted(text, counts, look_alikes)
+
+
+def _mark(kind: Mask, action: Action, key: bytes, found: str) -> str:
+    if action is not Action.HASH:
+        return f"[{kind.upper()}]"
+    plain = f"{kind}:{re.sub(r'[^0-9a-z@]' if kind is not Mask.URL else r'[ ]', '', found.lower())}"
+    digest = hmac.new(key, plain.encode(), hashlib.sha256).hexdigest()[:16]
+    return f"[{kind.upper()}:{digest.translate(_LETTERS)}]"
+
+
+_LETTERS = str.maketrans("0123456789abcdef", "ABCDEFGHIJKLMNOP")
+"""Hashes are written in letters: digits would look like numbers of people again."""
 
 
 def luhn(digits: str) -> bool:
@@ -131,21 +223,35 @@ def _worth_searching(kind: Mask, text: str) -> bool:
     return True
 
 
-def _replaced(pattern: re.Pattern[str], accepts: Accepts, mask: str, text: str) -> tuple[str, int]:
-    """The text with accepted matches replaced; digits of any script are searched as ASCII's."""
+def _replaced(
+    find: Finder, mark: Callable[[str], str], masks_look_alikes: bool, text: str
+) -> tuple[str, int, int]:
+    """The text with finds replaced, their count and that of look-alikes that stay; digits are searched as ASCII's."""
+    plain = text if text.isascii() else text.translate(_DIGITS)
     pieces: list[str] = []
-    end = 0
-    for start, stop in _matches(pattern, accepts, text if text.isascii() else text.translate(_DIGITS)):
-        pieces += text[end:start], mask
-        end = stop
-    return "".join((*pieces, text[end:])), len(pieces) // 2
+    end = look_alikes = 0
+    for found in find(plain):
+        if not (found.is_valid or masks_look_alikes):
+            look_alikes += 1
+        elif found.start >= end:
+            pieces += text[end : found.start], mark(plain[found.start : found.stop])
+            end = found.stop
+    return "".join((*pieces, text[end:])) if pieces else text, len(pieces) // 2, look_alikes
 
 
-def _matches(pattern: re.Pattern[str], accepts: Accepts, plain: str) -> Iterator[tuple[int, int]]:
+def _by_pattern(pattern: re.Pattern[str], accepts: Accepts, plain: str) -> Iterator[Found]:
     group = "found" if "found" in pattern.groupindex else 0
     for match in pattern.finditer(plain):
         if accepts(match):
-            yield match.span(group)
+            yield Found(*match.span(group))
+
+
+def _cards(plain: str) -> Iterator[Found]:
+    """Yield numbers that are as long as those of cards; those that fail Luhn's check look alike."""
+    for match in _CARD.finditer(plain):
+        digits = _digits(match.group())
+        if 13 <= len(digits) <= 19 and len(set(digits)) > 1:
+            yield Found(*match.span(), luhn(digits))
 
 
 def _always(_: re.Match[str]) -> bool:
@@ -154,11 +260,6 @@ def _always(_: re.Match[str]) -> bool:
 
 def _is_mail(match: re.Match[str]) -> bool:
     return _IMAGE.search(match.group()) is None
-
-
-def _is_card(match: re.Match[str]) -> bool:
-    digits = _digits(match.group())
-    return 13 <= len(digits) <= 19 and len(set(digits)) > 1 and luhn(digits)
 
 
 def _is_address(match: re.Match[str]) -> bool:
@@ -193,11 +294,14 @@ def _digits(text: str) -> str:
     return re.sub(r"\D", "", text)
 
 
-_RULES: tuple[tuple[Mask, re.Pattern[str], Accepts], ...] = (
-    (Mask.URL, _URL, _always),
-    (Mask.EMAIL, _EMAIL, _is_mail),
-    (Mask.IP, _IP, _is_address),
-    (Mask.CARD, _CARD, _is_card),
-    (Mask.PHONE, _PHONE, _is_phone),
-    (Mask.PHONE, _CALLED, _is_called),
+_RULES: tuple[tuple[Mask, Finder], ...] = (
+    (Mask.URL, partial(_by_pattern, _URL, _always)),
+    (Mask.EMAIL, partial(_by_pattern, _EMAIL, _is_mail)),
+    (Mask.IP, partial(_by_pattern, _IP, _is_address)),
+    (Mask.IBAN, ibans),
+    (Mask.NATIONAL_ID, resident_ids),
+    (Mask.PASSPORT, passports),
+    (Mask.CARD, _cards),
+    (Mask.PHONE, partial(_by_pattern, _PHONE, _is_phone)),
+    (Mask.PHONE, partial(_by_pattern, _CALLED, _is_called)),
 )

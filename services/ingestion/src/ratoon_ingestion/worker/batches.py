@@ -1,7 +1,7 @@
 """The Arrow schemas that curation passes through, and how a stage changes or rejects rows of a batch."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -81,10 +81,11 @@ Verdict = tuple[str, str] | None
 
 @dataclass(frozen=True)
 class Outcome:
-    """Result of a stage: the rows that it accepts, and those that it rejects (schema REJECTED)."""
+    """Result of a stage: the rows that it accepts, those that it rejects (schema REJECTED), and what it counted."""
 
     accepted: pa.RecordBatch
     rejected: pa.RecordBatch
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 def items_batch(source: SourceSpec, items: Sequence[Item]) -> pa.RecordBatch:

@@ -179,6 +179,7 @@ def _step_preview(report: Report) -> StepPreview:
             for before, after in [_differences(change.before, change.after)]
         ],
         seconds=report.seconds,
+        counts=dict(sorted(report.counts.items())),
     )
 
 

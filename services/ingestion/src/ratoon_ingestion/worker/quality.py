@@ -14,7 +14,7 @@ _LONG_WORD_SHARE = 0.5
 _ONE_CHARACTER = 0.5
 _LOOKED_AT = 4_000
 _LETTERS = re.compile(r"[^\W\d_]+")
-_MASK = re.compile(r"\[(?:EMAIL|PHONE|CARD|IP|URL)\]")
+_MASK = re.compile(r"\[(?:(?:EMAIL|PHONE|CARD|IP|URL|IBAN|NATIONAL_ID|PASSPORT)(?::[A-P]{16})?)\]")
 _RULER = re.compile(r"([\W_])\1{3,}")
 """Lines drawn with one character say nothing for or against a text."""
 _BROKEN = re.compile(r"[\ufffd\ue000-\uf8ff]")

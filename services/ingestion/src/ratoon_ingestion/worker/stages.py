@@ -5,15 +5,16 @@ to see all records, the duplicate search, is in `duplicates`.
 """
 
 import hashlib
+import hmac
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
 import pyarrow as pa
 
-from ratoon.tasks.curation import Step, complete
+from ratoon.tasks.curation import Step, complete, settings_of
 from ratoon.tasks.kind import Record
 from ratoon.tasks.records import to_json
 from ratoon_ingestion.domain.conversations import (
@@ -25,7 +26,7 @@ from ratoon_ingestion.domain.conversations import (
     wording,
 )
 from ratoon_ingestion.domain.curation import CurationConfig, CurationStep, Rejected
-from ratoon_ingestion.domain.pii import Mask, masked
+from ratoon_ingestion.domain.pii import Action, Mask, Redacted, Redaction, redacted
 from ratoon_ingestion.worker.batches import (
     REJECTED,
     Outcome,
@@ -39,6 +40,7 @@ from ratoon_ingestion.worker.batches import (
 from ratoon_ingestion.worker.decoding import Source, decoded
 from ratoon_ingestion.worker.language import language_of
 from ratoon_ingestion.worker.normalise import cleaned, comparable, narrow
+from ratoon_ingestion.worker.phones import phones
 from ratoon_ingestion.worker.quality import damage, garbage
 from ratoon_ingestion.worker.readers import Kind
 from ratoon_ingestion.worker.rows import (
@@ -62,6 +64,23 @@ class StageSettings:
     key: bytes
     config: CurationConfig
     excluded: frozenset[str] = frozenset()
+
+    @property
+    def redaction(self) -> Redaction:
+        """What becomes of personal data: the actions of the step, else the masks of the curation."""
+        step = next(
+            (step for step in self.config.steps if step.name == "personal_data"), Step("personal_data")
+        )
+        params, actions = settings_of(step), dict.fromkeys(self.config.masks, Action.MASK)
+        actions |= {kind: Action(params[kind]) for kind in Mask if params[kind]}
+        regions = params["regions"]
+        return Redaction(
+            actions,
+            regions,
+            params["look_alikes"] == "mask",
+            hmac.digest(self.key, b"personal data", "sha256"),
+            partial(phones, regions) if regions else None,
+        )
 
 
 class Stage(Protocol):
@@ -91,7 +110,7 @@ def curate_batch(batch: pa.RecordBatch, settings: StageSettings) -> CuratedBatch
             outcome = stage(batch, settings)
         batch = outcome.accepted
         rejected.append(outcome.rejected)
-    return CuratedBatch(batch, _without_personal_data(_one(rejected), settings), tuple(reports))
+    return CuratedBatch(batch, _without_personal_data(_one(rejected), settings), reports=tuple(reports))
 
 
 def stages_of(steps: Sequence[Step]) -> Iterator[tuple[str, Stage]]:
@@ -111,7 +130,8 @@ def _listed(step: Step) -> Stage:
 
 def _without_personal_data(rejected: pa.RecordBatch, settings: StageSettings) -> pa.RecordBatch:
     """The rejections with what is masked in records masked in the starts of their texts."""
-    starts = [masked(text, settings.config.masks)[0] for text in values(rejected, "text_start")]
+    redaction = settings.redaction
+    starts = [redacted(text, redaction).text for text in values(rejected, "text_start")]
     return with_columns(rejected, {"text_start": pa.array(starts, pa.string())})
 
 
@@ -240,37 +260,46 @@ def _unfit(record: Record) -> Rejected | None:
 
 
 def mask_personal_data(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
-    """Personal data replaced by marks; the steps contain the number of each kind."""
-    masks, rows, counts = settings.config.masks, list[str | Record](), list[Counter[Mask]]()
+    """Personal data replaced by marks; the steps contain the number of each kind. Reject records with kinds to drop."""
+    redaction = settings.redaction
+    rows, counts, look_alikes = list[str | Record](), list[Counter[Mask]](), Counter[str]()
     for text, record in zip(values(batch, "text"), records_of(batch), strict=True):
         counts.append(Counter())
-        mask = _counting(masks, counts[-1])
-        rows.append(mask(text) if record is None else changed(record, mask))
+        redact = _counting(redaction, counts[-1], look_alikes)
+        rows.append(redact(text) if record is None else changed(record, redact))
     batch = with_steps(
         with_records(batch, rows),
         [[f"mask_{kind}:{count}" for kind, count in each.items()] for each in counts],
     )
-    return partition(batch, CurationStep.DECODE, faults(batch))
+    kept = partition(batch, "personal_data", [_dropped(each, redaction) for each in counts])
+    valid = partition(kept.accepted, CurationStep.DECODE, faults(kept.accepted))
+    return Outcome(valid.accepted, _one([kept.rejected, valid.rejected]), look_alikes)
 
 
-def _counting(kinds: Collection[Mask], counts: Counter[Mask]) -> Callable[[str], str]:
-    """A function that masks a text and adds up what it finds."""
-
-    def mask(text: str) -> str:
-        text, masks = _masked(text, kinds)
-        counts.update(masks)
-        return text
-
-    return mask
+def _dropped(counts: Mapping[Mask, int], redaction: Redaction) -> Verdict:
+    kinds = sorted(kind for kind in counts if redaction.actions[kind] is Action.DROP)
+    return ("PERSONAL_DATA", ", ".join(kinds)) if kinds else None
 
 
-def _masked(text: str, kinds: Collection[Mask]) -> tuple[str, Mapping[Mask, int]]:
-    """The text with its personal data masked; full-width digits are made narrow only where they hide some."""
-    as_written, form = masked(text, kinds), narrow(text)
+def _counting(redaction: Redaction, counts: Counter[Mask], look_alikes: Counter[str]) -> Callable[[str], str]:
+    """A function that redacts a text and adds up what it finds."""
+
+    def redact(text: str) -> str:
+        result = _redacted(text, redaction)
+        counts.update(result.counts)
+        look_alikes.update(result.look_alikes)
+        return result.text
+
+    return redact
+
+
+def _redacted(text: str, redaction: Redaction) -> Redacted:
+    """The text without its personal data; full-width digits are made narrow only where they hide some."""
+    as_written, form = redacted(text, redaction), narrow(text)
     if form == text:
         return as_written
-    folded = masked(form, kinds)
-    return folded if folded[1] != as_written[1] else as_written
+    folded = redacted(form, redaction)
+    return folded if folded.counts != as_written.counts else as_written
 
 
 def measure(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:

@@ -62,6 +62,7 @@ class Report:
     changes: list[Change] = field(default_factory=list)
     removed_examples: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    counts: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: "Report") -> None:
         """Add what the step did to a later batch."""
@@ -71,6 +72,7 @@ class Report:
         self.changes = (self.changes + other.changes)[:EXAMPLES]
         self.removed_examples = (self.removed_examples + other.removed_examples)[:EXAMPLES]
         self.seconds += other.seconds
+        self.counts.update(other.counts)
 
 
 def reported(
@@ -82,6 +84,7 @@ def reported(
     outcome = stage(numbered)
     report = Report(name, batch.num_rows, seconds=time.perf_counter() - began)
     report.removed.update(values(outcome.rejected, "reason"))
+    report.counts.update(outcome.counts)
     report.removed_examples = values(outcome.rejected.slice(0, EXAMPLES), "record_id")
     before, after = batch.take(outcome.accepted.column(_ROW)), outcome.accepted
     places = _differing(before, after)

@@ -8,14 +8,17 @@ from types import MappingProxyType
 import pyarrow as pa
 
 from ratoon.tasks.curation import DEFAULT_STEPS, Step, settings_of
-from ratoon_ingestion.worker.steps import lists, quality, text
+from ratoon_ingestion.worker.phones import unknown_regions
+from ratoon_ingestion.worker.steps import chinese, lists, quality, text
 from ratoon_ingestion.worker.steps.result import StepFunction, StepResult
 
 ENTRY_POINTS = "ratoon.curation_steps"
 """Group of the entry points; the name of each has a dot, such as `acme.signatures`."""
 
 _BUILT_IN: Mapping[str, Callable[..., StepResult]] = {
+    "fix_text": text.fix_text,
     "normalize": text.normalize,
+    "simplify_chinese": chinese.simplify_chinese,
     "html_boilerplate": text.html_boilerplate,
     "gopher_quality": quality.gopher_quality,
     "gopher_repetition": quality.gopher_repetition,
@@ -33,9 +36,20 @@ class StepNotInstalled(Exception):
     code, reason = "FAILED_PRECONDITION", "STEP_NOT_INSTALLED"
 
 
+class RegionUnknown(Exception):
+    """A country has no numbering plan of phones."""
+
+    code, reason = "INVALID_ARGUMENT", "REGION_UNKNOWN"
+
+
 def check_installed(steps: Sequence[Step]) -> None:
-    """Raise StepNotInstalled unless every step can run here."""
+    """Raise StepNotInstalled or RegionUnknown unless every step can run here."""
     for step in steps:
+        if step.name == "personal_data" and (unknown := unknown_regions(settings_of(step)["regions"])):
+            raise RegionUnknown(
+                f"{unknown[0]!r} in regions of the step personal_data is no country with phone numbers. Use ISO 3166 "
+                "codes such as `CN, US`."
+            )
         if step.name not in DEFAULT_STEPS:
             function_of(step)
 

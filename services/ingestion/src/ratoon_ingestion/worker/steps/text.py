@@ -1,8 +1,9 @@
-"""Steps that change texts: normal forms, remains of HTML."""
+"""Steps that change texts: broken encodings, normal forms, remains of HTML."""
 
 import re
 from typing import Any, Literal, cast
 
+import ftfy
 import polars as pl
 import pyarrow as pa
 
@@ -21,6 +22,25 @@ _TAG = re.compile(
     r"</?(?:html|body|head|div|p|br|table|tr|td|span|ul|ol|li|h[1-6]|a|b|i|img|font)\b[^<>]*>", re.I
 )
 _MIN_TAGS = 2
+
+
+def fix_text(
+    batch: pa.RecordBatch, html_entities: bool, quotes: bool, ligatures: bool, width: bool
+) -> StepResult:
+    """Texts that were decoded by a wrong encoding, repaired by ftfy; entities of HTML outside of HTML.
+
+    With `quotes`, `ligatures` and `width`, typographic quotes, Latin ligatures and full-width characters become plain.
+    """
+    config = ftfy.TextFixerConfig(
+        unescape_html="auto" if html_entities else False,
+        uncurl_quotes=quotes,
+        fix_latin_ligatures=ligatures,
+        fix_character_width=width,
+        normalization=None,
+        explain=False,
+    )
+    texts = [ftfy.fix_text(text, config) for text in batch.column("text").to_pylist()]
+    return StepResult(texts=pa.array(texts, pa.string()))
 
 
 def normalize(batch: pa.RecordBatch, form: str, width: bool, whitespace: bool) -> StepResult:
