@@ -47,6 +47,20 @@ def test_answers_of_both_models_are_listed(ratoon, server):
         assert part in printed
 
 
+def test_wrong_answers_to_tests_of_a_suite_are_listed(ratoon, server):
+    server.answers["GET", RUN] = {"name": RUN}
+    case = {"suite": "projects/p/suites/hard", "test": "human-eval", "outcome": "failed: AssertionError"}
+    server.listing(f"{RUN}/badCases", "badCases", [{**CASE, "domain": "", **case}])
+    printed = ratoon(
+        "evaluations", "bad-cases", "r", "--suite", "hard", "--test", "human-eval", "-o", "wide"
+    )[1]
+    params = server.requests[-1].url.params
+    assert (params["suite"], params["test"], params.get("domain")) == ("hard", "human-eval", None)
+    for part in ("human-eval", "Say hello", "failed: AssertionError"):
+        assert part in printed
+    assert "domain" not in printed
+
+
 def test_labels_have_no_columns_without_values(ratoon, server):
     server.answers["GET", RUN] = {"name": RUN, "labels": ["ham", "spam"], "referenceDigest": "b" * 64}
     server.listing(f"{RUN}/badCases", "badCases", [{"label": "ham", "predicted": "spam", "domain": "new"}])

@@ -24,8 +24,8 @@ from ratoon.tasks.generate import Sampling
 from ratoon.tasks.judges import JudgeKind
 from ratoon.tasks.kinds import kind_of
 from ratoon_evaluation import judge_messages, suite_messages
+from ratoon_evaluation.application.bad_cases import BadCase
 from ratoon_evaluation.application.commands import CreateRun, ExportBadCases, ListBadCases, RequestRatings
-from ratoon_evaluation.application.handlers import BadCase
 from ratoon_evaluation.application.ports import ScoringJob
 from ratoon_evaluation.domain.errors import BadEvaluation
 from ratoon_evaluation.domain.gate import Finding, Outcome, Rule, RuleKind, Verdict
@@ -102,10 +102,13 @@ def bad_case(value: BadCase) -> pb.BadCase:
     return pb.BadCase(
         record_id=answer.record_id,
         domain=value.domain,
+        suite=value.suite,
+        test=value.test,
         label=value.label,
         predicted=answer.predicted,
-        text=value.record.text,
-        references=value.record.references,
+        text=value.text,
+        references=value.references,
+        outcome=answer.outcome,
         reference_predicted=answer.reference_predicted,
         score=answer.score,
     )
@@ -142,7 +145,15 @@ def create_run(request: service_pb2.CreateEvaluationRunRequest) -> CreateRun:
 
 def list_bad_cases(request: service_pb2.ListBadCasesRequest, principal: str) -> ListBadCases:
     """Return the query of a request, with its caller."""
-    return ListBadCases(request.parent, request.page_size, request.page_token, principal, request.domain)
+    return ListBadCases(
+        request.parent,
+        request.page_size,
+        request.page_token,
+        principal,
+        request.domain,
+        request.suite,
+        request.test,
+    )
 
 
 def request_ratings(request: service_pb2.RequestRatingsRequest, principal: str) -> RequestRatings:

@@ -128,6 +128,8 @@ def _test_result(value: TestScores) -> runs_pb2.SuiteResult.TestResult:
         reference=_estimates(value.reference),
         differences=_estimates(value.differences),
         unmeasured=value.unmeasured,
+        wrong_answers_digest=value.wrong,
+        wrong_answer_count=value.wrong_count,
         answers_digest=value.answers,
         unanswered_count=value.unanswered,
         step_by_step=_step_by_step_result(value.step_by_step) if value.step_by_step else None,

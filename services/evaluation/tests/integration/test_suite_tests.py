@@ -77,6 +77,13 @@ def test_the_models_own_answers_are_fed_back(store, taught, always_ham, tmp_path
     assert "<|assistant|>ham</s>" in second[0]
     assert test["records"] == 2
     assert test["candidate"]["exact_match"]["value"] == 0.5
+    (wrong,) = pq.read_table(BytesIO(store.read(test["wrong"]))).to_pylist()
+    assert (wrong["text"], wrong["label"], wrong["predicted"], test["wrong_count"]) == (
+        "Sort mail.\n\nOnly",
+        "spam",
+        "ham",
+        1,
+    )
 
 
 def test_labels_are_no_turns(store, taught, tmp_path):
@@ -308,6 +315,12 @@ def test_pass_at_k_counts_programs_that_pass(store, always_ham, tmp_path, answer
     assert values == {"pass@1": 0.5, "pass@2": pytest.approx(1 - 1 / 6), "pass@4": 1.0}
     rows = pq.read_table(BytesIO(store.read(test["answers"]))).to_pylist()
     assert [row["outcome"] for row in rows[::2]] == ["passed", "failed", "failed", "passed"]
+    assert test["wrong_count"] == 4
+    wrong = pq.read_table(BytesIO(store.read(test["wrong"]))).to_pylist()
+    assert {row["record_id"] for row in wrong} == {"HumanEval/x"}
+    assert wrong[0]["text"] == "def one():\n"
+    assert wrong[0]["predicted"] == "    return 2\n"
+    assert wrong[0]["outcome"].startswith("failed: AssertionError")
 
 
 def test_without_a_sandbox_the_test_has_no_value(store, always_ham, tmp_path, answers, monkeypatch):

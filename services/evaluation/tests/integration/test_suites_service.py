@@ -13,7 +13,7 @@ from ratoon.evaluation.v1.evaluation_service_pb2_grpc import EvaluationServiceSt
 from ratoon.jobs.v1.job_pb2 import JobEnvironment
 from ratoon.operations import warm
 from ratoon.operations.jobs import LocalJobs
-from ratoon.process.errors import InvalidArgument, NotFound, RatoonError
+from ratoon.process.errors import FailedPrecondition, InvalidArgument, NotFound, RatoonError
 from ratoon.security.identity import Role
 from ratoon.storage.migrations import migrate
 from ratoon.testkit.services import State, serving
@@ -163,6 +163,84 @@ def test_a_run_applies_a_suite_and_keeps_it(evaluation, store, taught, always_ha
     rows = pq.read_table(BytesIO(store.read(field.answers_digest))).to_pylist()
     assert {row["answer"] for row in rows} <= {"ham", "spam"}
     assert b"Suite mails" in store.read(last.report_html_digest)
+    assert [test.wrong_answer_count for test in mails_result.tests] == [0, typos.wrong_answer_count, 0]
+
+
+def wrong(evaluation, run, **more):
+    request = pb.ListBadCasesRequest(parent=run.name, **more)
+    return evaluation.ListBadCases(request)
+
+
+def test_wrong_answers_to_tests_are_shown_with_their_texts(evaluation, store, taught, always_ham):
+    part = suite_pb2.RecordsTest(digest=store.put_bytes(part_blob(mails(8))))
+    suite = create(
+        evaluation,
+        "wrong",
+        suite_pb2.SuiteTest(name="field", harness=harness(store)),
+        suite_pb2.SuiteTest(name="own", records=records(store, 8)),
+        suite_pb2.SuiteTest(name="of-split", records=part),
+    )
+    broken = create(
+        evaluation, "gone", suite_pb2.SuiteTest(name="rows", records=suite_pb2.RecordsTest(digest="0" * 64))
+    )
+    run = evaluation.CreateEvaluationRun(
+        pb.CreateEvaluationRunRequest(
+            parent="projects/p",
+            evaluation_run=runs_pb2.EvaluationRun(
+                candidate_digest=always_ham,
+                reference_digest=taught,
+                domains=[runs_pb2.Domain(name="old", split=SPLIT)],
+                labels=["ham", "spam"],
+                suites=[suite.name, broken.name],
+            ),
+        )
+    )
+    watch = pb.WatchEvaluationRunRequest(name=run.name)
+    last = list(evaluation.WatchEvaluationRun(watch, timeout=180))[-1]
+    assert last.state == runs_pb2.EvaluationRun.STATE_SUCCEEDED, last.failure
+    spam = [text for text, label in mails(8) if label == "spam"]
+    of_task = [text for text, label in mails(6) if label == "spam"]
+    count = len(of_task)
+    assert [test.wrong_answer_count for test in last.suite_results[0].tests] == [count, len(spam), len(spam)]
+    cases, token = [], ""
+    while not cases or token:
+        page = wrong(evaluation, run, suite="wrong", page_token=token)
+        cases, token = [*cases, *page.bad_cases], page.next_page_token
+    assert [(case.test, case.predicted, case.label) for case in cases] == [
+        *[("field", "ham", "spam")] * count,
+        *[("own", "ham", "spam")] * len(spam),
+        *[("of-split", "ham", "spam")] * len(spam),
+    ]
+    assert {case.suite for case in cases} == {suite.name}
+    assert {case.domain for case in cases} == {""}
+    for test in ("own", "of-split"):
+        assert sorted(case.text for case in cases if case.test == test) == sorted(spam)
+    assert [case.text for case in cases[:count]] == of_task
+    assert {case.reference_predicted for case in cases[:count]} == {"spam"}
+    assert [case.score for case in cases[:count]] == [0.0] * count
+    (own,) = {case.test for case in wrong(evaluation, run, suite=suite.name, test="own").bad_cases}
+    assert own == "own"
+    first = wrong(evaluation, run, suite="wrong", page_size=5)
+    assert len(first.bad_cases) == count
+    second = wrong(evaluation, run, suite="wrong", page_size=5, page_token=first.next_page_token)
+    assert {case.test for case in second.bad_cases} == {"own"}
+    assert all(case.domain == "old" for case in wrong(evaluation, run).bad_cases)
+    with pytest.raises(InvalidArgument):
+        wrong(evaluation, run, page_token=first.next_page_token)
+    for fields, field in (
+        ({"suite": "other"}, "suite"),
+        ({"suite": "projects/p/datasets/wrong"}, "suite"),
+        ({"suite": "wrong", "domain": "old"}, "suite"),
+        ({"test": "own"}, "suite"),
+        ({"suite": "wrong", "test": "other"}, "test"),
+    ):
+        with pytest.raises(InvalidArgument) as refused:
+            wrong(evaluation, run, **fields)
+        assert (refused.value.reason, refused.value.field) == ("BAD_EVALUATION", field)
+    with pytest.raises(FailedPrecondition, match="not in the store") as refused:
+        wrong(evaluation, run, suite="gone", test="rows")
+    assert refused.value.reason == "NOT_EVALUATED"
+    assert list(wrong(evaluation, run, suite="gone").bad_cases) == []
 
 
 def test_a_suite_of_another_project_is_refused(evaluation, store):

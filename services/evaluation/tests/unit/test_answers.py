@@ -12,7 +12,7 @@ from ratoon.tasks.kind import Record, Role, Turn
 from ratoon.tasks.records import to_json
 from ratoon_evaluation.adapters import answers as adapter
 from ratoon_evaluation.adapters.answers import ParquetAnswers
-from ratoon_evaluation.application.handlers import BadCase, _fitting
+from ratoon_evaluation.application.bad_cases import BadCase, _fitting
 from ratoon_evaluation.application.ports import AnsweredRecord, WrongAnswer
 
 

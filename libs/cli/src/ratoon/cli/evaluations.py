@@ -58,12 +58,22 @@ def list_bad_cases(
     context: typer.Context,
     name: Name,
     domain: Annotated[str, typer.Option(help="Only this domain.", show_default="all domains")] = "",
+    suite: Annotated[
+        str, typer.Option(help="Wrong answers to the tests of this suite, in place of those on domains.")
+    ] = "",
+    test: Annotated[str, typer.Option(help="Only this test of the suite.", show_default="all tests")] = "",
 ) -> None:
-    """List the wrong answers of a candidate, next to the right answers and those of the reference."""
+    """List the wrong answers of a candidate, next to the right answers and those of the reference.
+
+    Example:
+      ratoon evaluations bad-cases 01a2 --suite hard --test typos
+    """
     chosen = session(context)
     run = chosen.client.evaluation_runs.get(chosen.name(name, "evaluationRuns"))
-    cases = chosen.client.bad_cases.list(run.name, domain=domain or None)
-    show_rows(cases, _columns(run), chosen.output)
+    cases = chosen.client.bad_cases.list(
+        run.name, domain=domain or None, suite=suite or None, test=test or None
+    )
+    show_rows(cases, _columns_of_tests(run) if suite else _columns(run), chosen.output)
 
 
 @app.command("collect")
@@ -198,3 +208,9 @@ def _columns(run: "EvaluationRun") -> list[str]:
     if run.labels:
         absent |= {"referencePredicted", "score"}
     return [each for each in COLUMNS["bad_cases"] if each not in absent]
+
+
+def _columns_of_tests(run: "EvaluationRun") -> list[str]:
+    """Return the columns of wrong answers to tests; a test may score records by metrics that the run has not."""
+    absent = {"domain"} if run.reference_digest else {"domain", "referencePredicted"}
+    return ["test", *(each for each in COLUMNS["bad_cases"] if each not in absent), "outcome"]

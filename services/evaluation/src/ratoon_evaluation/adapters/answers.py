@@ -1,6 +1,7 @@
 """Wrong answers and records in the artifact store's parquet blobs, a few rows at a time: no read holds a whole blob."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import fields
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ _TEXT_CHARS = 20_000
 """Of a longer text only the start is returned."""
 _BATCH_ROWS, _BATCH_BYTES = 500, 4 << 20
 """Rows, and about how many bytes, that are decoded at once."""
-_WRONG_COLUMNS = ("record_id", "label", "predicted", "reference_predicted", "score")
+_WRONG_COLUMNS = tuple(each.name for each in fields(WrongAnswer))
 
 V = TypeVar("V")
 
@@ -88,10 +89,13 @@ def _may_hold(file: Any, group: int, record_id: str) -> bool:
 
 
 def _wrong_answer(row: Mapping[str, Any]) -> WrongAnswer:
-    cut: dict[str, Any] = {
-        name: value[:_TEXT_CHARS] if isinstance(value, str) else value for name, value in row.items()
-    }
-    return WrongAnswer(**cut)
+    return WrongAnswer(**{name: _cut(value) for name, value in row.items()})
+
+
+def _cut(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(map(_cut, value))
+    return value[:_TEXT_CHARS] if isinstance(value, str) else value
 
 
 def _records(file: Any, group: int, record_ids: set[str]) -> dict[str, AnsweredRecord]:

@@ -60,6 +60,10 @@ class ListBadCases:
     page_token: str
     principal: str
     domain: str = ""
+    suite: str = ""
+    """Resource name or ID; empty: the answers on domains."""
+    test: str = ""
+    """Empty: all tests of the suite."""
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,15 @@
 """One function a use case: the message first, the ports after."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
-from itertools import accumulate
+from dataclasses import replace
 
 from ratoon.operations.operations import Operations
 from ratoon.process.clock import Clock
 from ratoon.storage.names import checked_id, matched
-from ratoon.storage.paging import Page, PageTokens, page_size
 from ratoon.storage.store import Store, Transaction
 from ratoon.tasks import kinds
 from ratoon.tasks.kinds import TaskSpec
-from ratoon_evaluation.application.commands import CreateRun, ExportBadCases, ListBadCases
+from ratoon_evaluation.application.commands import CreateRun, ExportBadCases
 from ratoon_evaluation.application.judges import (
     check_judges,
     compared_judge_metrics,
@@ -19,13 +17,10 @@ from ratoon_evaluation.application.judges import (
     with_judges,
 )
 from ratoon_evaluation.application.ports import (
-    AnsweredRecord,
-    Answers,
     Devices,
     Export,
     Exports,
     Splits,
-    WrongAnswer,
     WrongPart,
 )
 from ratoon_evaluation.application.suites import with_suites
@@ -41,27 +36,6 @@ _PAGE_CHARS = 700_000
 """Of the texts on a page: it stays under a message's 4 MiB, whatever their script."""
 MAX_EXPORTED = 10_000
 """Records of an export at most."""
-
-
-@dataclass(frozen=True)
-class BadCase:
-    """A wrong answer with the record it was given to, which is empty when it was erased meanwhile."""
-
-    domain: str
-    answer: WrongAnswer
-    record: AnsweredRecord
-
-    @property
-    def label(self) -> str:
-        """Return the right answer; empty if it was erased."""
-        return self.answer.label or self.record.label
-
-    @property
-    def chars(self) -> int:
-        """Return the number of characters of its texts."""
-        answer, record = self.answer, self.record
-        own = (record.text, self.label, answer.predicted, answer.reference_predicted or "")
-        return sum(map(len, (*own, *record.references)))
 
 
 def create_run(
@@ -136,26 +110,6 @@ def export_bad_cases(query: ExportBadCases, store: Store, exports: Exports, spli
     return exports.write(run.name.split("/")[1], parts, limit, free_text=free_text)
 
 
-def list_bad_cases(
-    query: ListBadCases, store: Store, answers: Answers, splits: Splits, tokens: PageTokens
-) -> Page[BadCase]:
-    """The candidate's wrong answers, domain by domain, the surest first; each reading is logged."""
-    run, all_measured = evaluated_run(query.parent, store)
-    listing = f"badCases:{run.name}" + (f":{query.domain}" if query.domain else "")
-    limit = page_size(query.page_size)
-    position = tokens.open(listing, query.page_token) or ["0", "0"]
-    place, offset = int(position[0]), int(position[1])
-    measured = chosen_domains(run, all_measured, query.domain)
-    if place >= len(measured):
-        return Page([])
-    rows, more_here = answers.wrong(measured[place].wrong, offset, limit)
-    cases = _with_records(run, measured[place], rows, query.principal, answers, splits)
-    more_here = more_here or len(cases) < len(rows)
-    following = [str(place), str(offset + len(cases))] if more_here else [str(place + 1), "0"]
-    more = int(following[0]) < len(measured)
-    return Page(cases, tokens.seal(listing, following) if more else "")
-
-
 def evaluated_run(name: str, store: Store) -> tuple[EvaluationRun, Measurements]:
     """Return a run that succeeded with its measurements; raises NotEvaluated."""
     matched(name, RUN)
@@ -177,30 +131,3 @@ def chosen_domains(run: EvaluationRun, measured: Measurements, domain: str) -> S
 def split_of(run: EvaluationRun, scores: DomainScores) -> str:
     """Return the resource name of the split of a domain."""
     return next(domain.split for domain in run.question.domains if domain.name == scores.domain)
-
-
-def _with_records(
-    run: EvaluationRun,
-    scores: DomainScores,
-    rows: Sequence[WrongAnswer],
-    principal: str,
-    answers: Answers,
-    splits: Splits,
-) -> list[BadCase]:
-    if not rows:
-        return []
-    parts = splits.open(split_of(run, scores), [run.name], f"Wrong answers shown to {principal}")
-    records = answers.records(parts.test, [row.record_id for row in rows])
-    return _fitting(
-        [BadCase(scores.domain, row, records.get(row.record_id, AnsweredRecord())) for row in rows]
-    )
-
-
-def _fitting(cases: Sequence[BadCase]) -> list[BadCase]:
-    """The first cases whose texts fit into one message."""
-    sizes = accumulate(case.chars for case in cases)
-    return [
-        case
-        for place, (case, size) in enumerate(zip(cases, sizes, strict=True))
-        if not place or size <= _PAGE_CHARS
-    ]

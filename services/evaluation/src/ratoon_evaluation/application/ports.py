@@ -39,6 +39,11 @@ class WrongAnswer:
     """Answer of the reference model; None: there is no reference model."""
     score: float | None = None
     """Primary metric of the record; None: it has no value for one record."""
+    text: str = ""
+    """Text of the record; empty: the part holds it."""
+    references: tuple[str, ...] = ()
+    outcome: str = ""
+    """How the program of the answer ended."""
 
 
 @dataclass(frozen=True)

@@ -232,6 +232,11 @@ class TestScores:
     """Answers from which nothing could be extracted."""
     step_by_step: StepByStepScores | None = None
     """None: the test asks for no reasoning."""
+    wrong: str = field(default="", metadata={"artifact": True})
+    """Digest of the candidate's wrong answers (parquet); empty: none were stored."""
+    wrong_count: int = 0
+    wrong_part: str = field(default="", metadata={"artifact": True})
+    """Digest of the part of a split that holds the texts of the wrong answers; empty: the wrong answers hold them."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ratoon.storage.paging import PageTokens
 from ratoon.storage.store import Store
 from ratoon.storage.watch import Changes
 from ratoon_evaluation import judge_messages, mapping, suite_messages
-from ratoon_evaluation.application import handlers, judges, ratings, suites
+from ratoon_evaluation.application import bad_cases, handlers, judges, ratings, suites
 from ratoon_evaluation.application.ports import Answers, Devices, Exports, RatingTasks, Splits
 from ratoon_evaluation.domain.judges import Judge
 from ratoon_evaluation.domain.runs import EvaluationRun
@@ -126,7 +126,7 @@ class EvaluationServicer(EvaluationServiceServicer):
         ports = self._ports
         query = mapping.list_bad_cases(request, caller().name)
         page = await ports.threads(
-            handlers.list_bad_cases, query, ports.store, ports.answers, ports.splits, ports.tokens
+            bad_cases.list_bad_cases, query, ports.store, ports.answers, ports.splits, ports.tokens
         )
         cases = map(mapping.bad_case, page.items)
         return pb.ListBadCasesResponse(bad_cases=cases, next_page_token=page.next_token)

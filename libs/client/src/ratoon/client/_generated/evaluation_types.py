@@ -776,7 +776,7 @@ class BadCase(Message):
     """Name of the test of the suite."""
 
     outcome: str = ""
-    """How the program of an answer ended, for example `FAILED: AssertionError`.
+    """How the program of an answer ended, for example `failed: AssertionError`.
 
     Only for programming problems.
     """

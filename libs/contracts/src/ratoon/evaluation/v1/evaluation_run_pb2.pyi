@@ -1478,7 +1478,7 @@ class BadCase(_message.Message):
     test: _builtins.str
     """Name of the test of the suite."""
     outcome: _builtins.str
-    """How the program of an answer ended, for example `FAILED: AssertionError`. Only for programming problems."""
+    """How the program of an answer ended, for example `failed: AssertionError`. Only for programming problems."""
     @_builtins.property
     def references(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """All right answers, if the record has several. Empty if the record was erased since the evaluation."""

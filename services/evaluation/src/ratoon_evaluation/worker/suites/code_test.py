@@ -17,7 +17,7 @@ from ratoon_evaluation.domain.pass_at_k import pass_at_k
 from ratoon_evaluation.domain.scores import TestScores
 from ratoon_evaluation.domain.suites import CodeTest, metrics_of_code
 from ratoon_evaluation.worker.decoding import Decoding
-from ratoon_evaluation.worker.passes import CANDIDATE
+from ratoon_evaluation.worker.passes import CANDIDATE, REFERENCE
 from ratoon_evaluation.worker.resampling import Resampling
 from ratoon_evaluation.worker.sandbox.sandbox import Ended, Limits, Outcome, SandboxMissing, run_program
 from ratoon_evaluation.worker.suites.failures import TestFailed
@@ -31,6 +31,7 @@ from ratoon_evaluation.worker.suites.tests import (
     settings_of,
     write_answers,
 )
+from ratoon_evaluation.worker.suites.wrong_answers import WrongRow, write_wrong
 
 STOP = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
 """Texts that end an answer, which is the rest of a function (Chen et al., 2021)."""
@@ -108,7 +109,24 @@ class ProblemsOfCode:
         attempts = self._attempts[CANDIDATE]
         unanswered = sum(not attempt.answer.strip() for attempt in attempts)
         stored = {role: self._stored(each) for role, each in self._attempts.items()}
-        return of_documents(values, self._how, stored, unanswered)
+        rows = self._wrong()
+        measured = of_documents(values, self._how, stored, unanswered)
+        return replace(measured, wrong=write_wrong(self._store, rows), wrong_count=len(rows))
+
+    def _wrong(self) -> list[WrongRow]:
+        """Return the programs of the candidate that failed."""
+        reference = self._attempts.get(REFERENCE)
+        return [
+            WrongRow(
+                self._problems[attempt.place].task_id,
+                self._problems[attempt.place].prompt,
+                attempt.answer,
+                reference_predicted=None if reference is None else reference[number].answer,
+                outcome=": ".join(filter(None, (str(attempt.ended.outcome), attempt.ended.error))),
+            )
+            for number, attempt in enumerate(self._attempts[CANDIDATE])
+            if attempt.ended.outcome is not Outcome.PASSED
+        ]
 
     @property
     def _decoding(self) -> Decoding:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,12 @@ from ratoon_evaluation.worker.suites.harness_documents import Target
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _DIGITS = str.maketrans("", "", string.digits)
+_LENGTHS: Mapping[str, Callable[[str], float]] = {
+    "acc": lambda choice: 1.0,
+    "acc_norm": len,
+    "acc_bytes": lambda choice: len(choice.encode()),
+}
+"""What a metric divides the log-likelihood of a choice by."""
 
 
 @dataclass(frozen=True)
@@ -39,20 +45,26 @@ def of_choices(
     task: HarnessTask, likelihoods: Sequence[float], choices: Sequence[str], target: Target
 ) -> DocumentScore:
     """Return the scores of the likeliest choice: as it is, by its characters, and by its bytes."""
-    right = _places(target, choices)
-    lengths = {
-        "acc": [1.0] * len(choices),
-        "acc_norm": [float(len(choice)) for choice in choices],
-        "acc_bytes": [float(len(choice.encode())) for choice in choices],
-    }
-    if not all(map(all, lengths.values())):
+    if not all(choices):
         raise TestFailed("A choice is empty, so that no likelihood can be given by its length.")
-    best = {
-        name: max(range(len(choices)), key=lambda place: (likelihoods[place] / length[place], -place))
-        for name, length in lengths.items()
+    right = _places(target, choices)
+    metrics = {
+        metric.name: float(likeliest(metric.name, likelihoods, choices) in right) for metric in task.metrics
     }
-    metrics = {metric.name: float(best[metric.name] in right) for metric in task.metrics}
-    return DocumentScore(metrics, {"": choices[best["acc"]]}, likelihoods)
+    return DocumentScore(metrics, {"": choices[likeliest("acc", likelihoods, choices)]}, likelihoods)
+
+
+def likeliest(metric: str, likelihoods: Sequence[float], choices: Sequence[str]) -> int:
+    """Return the place of the likeliest choice by a metric; the first one of equals."""
+    length = _LENGTHS[metric]
+    return max(range(len(choices)), key=lambda place: (likelihoods[place] / length(choices[place]), -place))
+
+
+def right_answers(target: Target, choices: Sequence[str], several: bool) -> list[str]:
+    """Return the right texts, or the right choices; `several` says that targets are lists."""
+    if choices:
+        return [choices[place] for place in sorted(_places(target, choices))]
+    return references_of(target, choices, several)
 
 
 def of_text(task: HarnessTask, answer: str, references: Sequence[str]) -> DocumentScore:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import pyarrow as pa
@@ -14,10 +14,17 @@ from ratoon_evaluation.domain.scores import TestScores
 from ratoon_evaluation.domain.suites import HarnessTest
 from ratoon_evaluation.harness_yaml import read_yaml
 from ratoon_evaluation.worker.decoding import Decoding
-from ratoon_evaluation.worker.passes import CANDIDATE
+from ratoon_evaluation.worker.passes import CANDIDATE, REFERENCE
 from ratoon_evaluation.worker.resampling import Resampling
 from ratoon_evaluation.worker.suites.harness_documents import TaskDocuments
-from ratoon_evaluation.worker.suites.harness_scores import DocumentScore, of_choices, of_text, references_of
+from ratoon_evaluation.worker.suites.harness_scores import (
+    DocumentScore,
+    likeliest,
+    of_choices,
+    of_text,
+    references_of,
+    right_answers,
+)
 from ratoon_evaluation.worker.suites.likelihood import LikelihoodScorer
 from ratoon_evaluation.worker.suites.raw_generator import RawGenerator
 from ratoon_evaluation.worker.suites.tests import (
@@ -28,6 +35,7 @@ from ratoon_evaluation.worker.suites.tests import (
     settings_of,
     write_answers,
 )
+from ratoon_evaluation.worker.suites.wrong_answers import WrongRow, write_wrong
 
 _TEXTS = pa.map_(pa.string(), pa.string())
 _NUMBERS = pa.map_(pa.string(), pa.float64())
@@ -36,8 +44,12 @@ _NUMBERS = pa.map_(pa.string(), pa.float64())
 class TaskOfHarness:
     """A test by a task of lm-evaluation-harness."""
 
-    def __init__(self, test: HarnessTest, store: ArtifactStore, how: Resampling, compute: str) -> None:
+    def __init__(
+        self, test: HarnessTest, metric: str, store: ArtifactStore, how: Resampling, compute: str
+    ) -> None:
+        """`metric` sums the test up: a document whose value is below 1 is answered wrongly."""
         self._task, self._store, self._how = read_yaml(test.yaml), store, how
+        self._metric = metric or next(iter(self._task.metric_names))
         seed = how.seed if self._task.sampling.temperature else 0
         self.settings = settings_of("harness", asdict(test), seed, compute)
         documents = TaskDocuments(test, self._task, store)
@@ -74,9 +86,38 @@ class TaskOfHarness:
         """Return what was measured."""
         values = {role: by_metric(self._task, scores) for role, scores in self._scores.items()}
         unanswered = sum(not score.is_answered for score in self._scores[CANDIDATE])
-        return of_documents(
+        measured = of_documents(
             values, self._how, {role: self._stored(role) for role in self._scores}, unanswered
         )
+        rows = self._wrong()
+        return replace(measured, wrong=write_wrong(self._store, rows), wrong_count=len(rows))
+
+    def _wrong(self) -> list[WrongRow]:
+        """Return the documents that the candidate answers wrongly."""
+        return [
+            self._wrong_row(place)
+            for place, score in enumerate(self._scores[CANDIDATE])
+            if score.metrics[self._metric] < 1
+        ]
+
+    def _wrong_row(self, place: int) -> WrongRow:
+        right = right_answers(self._targets[place], self._choices[place], self._several)
+        return WrongRow(
+            str(place),
+            self._contexts[place],
+            self._answered(CANDIDATE, place),
+            next(iter(right), ""),
+            tuple(right) if len(right) > 1 else (),
+            self._answered(REFERENCE, place) if REFERENCE in self._scores else None,
+            self._scores[CANDIDATE][place].metrics[self._metric],
+        )
+
+    def _answered(self, role: str, place: int) -> str:
+        """Return the text that a model wrote, or its choice by the metric of the test."""
+        if self._task.output is not Output.MULTIPLE_CHOICE:
+            return self._answers[role][place]
+        choices = self._choices[place]
+        return choices[likeliest(self._metric, self._scores[role][place].likelihoods, choices)]
 
     def _choose(self, role: str, model: Model, advance: Advance) -> None:
         delimiter = self._task.format.target_delimiter

@@ -19,8 +19,9 @@ from ratoon_evaluation.worker.generator import Completions
 from ratoon_evaluation.worker.parts import Part
 from ratoon_evaluation.worker.passes import CANDIDATE, Domain, Pass
 from ratoon_evaluation.worker.suites.failures import TestFailed
-from ratoon_evaluation.worker.suites.rows import part_of, read_records
+from ratoon_evaluation.worker.suites.rows import is_part_of_split, part_of, read_records
 from ratoon_evaluation.worker.suites.tests import Advance, Model, settings_of
+from ratoon_evaluation.worker.suites.wrong_answers import with_texts
 
 _NAME = "test"
 
@@ -30,6 +31,7 @@ class RecordsOfTask:
 
     def __init__(self, test: RecordsTest, evaluator: Any, store: ArtifactStore) -> None:
         self._evaluator, self._multi_turn = evaluator, test.multi_turn
+        self._store, self._source = store, test.digest
         part = read_records(store, test.digest)
         evaluator.check(part)
         if test.noise:
@@ -89,7 +91,14 @@ class RecordsOfTask:
             answers=candidate.predictions,
             reference_answers=measured.reference.predictions if measured.reference else "",
             unanswered=candidate.unanswered_count,
+            **self._wrong(measured.wrong, measured.wrong_count),
         )
+
+    def _wrong(self, wrong: str, count: int) -> dict[str, Any]:
+        """Return where the wrong answers are, and where their texts are."""
+        if is_part_of_split(self._store, self._source):
+            return {"wrong": wrong, "wrong_count": count, "wrong_part": self._source}
+        return {"wrong": with_texts(self._store, wrong, self._domain.test), "wrong_count": count}
 
     def _pass(self, role: str) -> Pass:
         passes: Sequence[Pass] = self._evaluator.passes([self._domain])

@@ -40,6 +40,14 @@ def read_records(store: ArtifactStore, digest: str) -> Part:
         raise TestFailed(f"The records {digest} cannot be read: {error}") from error
 
 
+def is_part_of_split(store: ArtifactStore, digest: str) -> bool:
+    """Return whether a blob is a part of a split, whose records can be erased."""
+    with store.open(digest) as stream:
+        if stream.read(4) != _PARQUET:
+            return False
+        return set(pq.read_schema(stream).names) >= _COLUMNS_OF_PARTS
+
+
 def read_blob(store: ArtifactStore, digest: str) -> bytes:
     """Return the bytes of a file of a test; raises TestFailed if it is gone or too large."""
     try:

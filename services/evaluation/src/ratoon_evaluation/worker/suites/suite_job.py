@@ -130,7 +130,7 @@ class SuiteJob:
             case RecordsTest():
                 return RecordsOfTask(test.content, self._evaluator, self._store)
             case HarnessTest():
-                return TaskOfHarness(test.content, self._store, self._how, self._compute)
+                return TaskOfHarness(test.content, test.metric, self._store, self._how, self._compute)
             case CodeTest():
                 return ProblemsOfCode(test.content, self._store, self._how, self._compute)
 
