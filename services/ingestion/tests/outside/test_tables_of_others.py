@@ -276,7 +276,8 @@ def test_brackets_without_end_are_refused_at_once(store, data):
         ("a.gz", b"\x1f\x8bdamaged bytes", None, "FORMAT_UNKNOWN"),
         ("a.zip", zipped({"a/1.txt": b"words"}), Format.TEXT_ARCHIVE, ""),
         ("a.zip", zipped({"a/1.eml": b"From: a@b.c\nSubject: a\n\nb\n"}), Format.MAIL_ARCHIVE, ""),
-        ("a.xlsx", zipped({"[Content_Types].xml": b"<x/>", "xl/a.xml": b"<x/>"}), None, "NOT_A_TABLE"),
+        ("a.xlsx", zipped({"[Content_Types].xml": b"<x/>", "xl/a.xml": b"<x/>"}), Format.EXCEL, ""),
+        ("a.pptx", zipped({"[Content_Types].xml": b"<x/>", "ppt/a.xml": b"<x/>"}), None, "NOT_A_TABLE"),
     ],
 )
 def test_the_format_is_detected_or_the_file_is_named(name, data, format, reason):

@@ -70,6 +70,7 @@ def preview_job(command: PreviewSource, store: Store, blobs: Blobs, clock: Clock
         columns=command.columns,
         encoding=command.encoding,
         sample_by=command.sample_by,
+        archive_depth=command.archive_depth,
     )
     check_uploaded(source, blobs)
     with store.read() as tx:

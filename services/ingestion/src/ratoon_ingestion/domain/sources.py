@@ -10,7 +10,16 @@ from typing import Any, cast
 
 from ratoon_ingestion.domain.errors import BadSource
 
-CHANGEABLE = ("display_name", "licence", "labels_by_folder", "columns", "encoding", "format", "sample_by", "archive_depth")
+CHANGEABLE = (
+    "display_name",
+    "licence",
+    "labels_by_folder",
+    "columns",
+    "encoding",
+    "format",
+    "sample_by",
+    "archive_depth",
+)
 """What an update may change."""
 _HOW_IT_IS_READ = ("columns", "encoding", "format", "sample_by", "archive_depth")
 _ROLES = ("text", "label", "id", "time")
@@ -116,14 +125,19 @@ class Source:
     @property
     def etag(self) -> str:
         """The mark of what can be changed: equal exactly when that is."""
-        settings = tuple(getattr(self, field) for field in CHANGEABLE)
+        values = {field: getattr(self, field) for field in CHANGEABLE}
+        settings = tuple(
+            value for field, value in values.items() if (field, value) != ("archive_depth", None)
+        )
         return hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
 
     def __post_init__(self) -> None:
         if len(self.encoding) > _ENCODING_CHARS:
             raise BadSource(f"encoding {self.encoding[:20]!r}… is not the name of a charset.")
         if self.archive_depth is not None and not 0 <= self.archive_depth <= MAX_ARCHIVE_DEPTH:
-            raise BadSource(f"archive_depth is {self.archive_depth}; it must be from 0 to {MAX_ARCHIVE_DEPTH}.")
+            raise BadSource(
+                f"archive_depth is {self.archive_depth}; it must be from 0 to {MAX_ARCHIVE_DEPTH}."
+            )
         if not _DIGEST.fullmatch(self.digest):
             raise BadSource(f"digest {self.digest!r} is not a sha256 digest in lowercase hex.")
 

@@ -7,7 +7,7 @@ text has the same id in every source.
 import hashlib
 import hmac
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -17,6 +17,9 @@ from ratoon_ingestion.domain.conversations import KIND_ATTRIBUTE, is_text, kind_
 from ratoon_ingestion.domain.curation import Rejected
 from ratoon_ingestion.worker.batches import Verdict
 from ratoon_ingestion.worker.charset import Decoded, EncodingRefused, decode, embedded_charset, readable
+from ratoon_ingestion.worker.documents import NotReadable, read_document
+from ratoon_ingestion.worker.documents.markdown import without_front_matter
+from ratoon_ingestion.worker.documents.wikitext import text_of_wikitext
 from ratoon_ingestion.worker.filetypes import binary_kind, code_kind
 from ratoon_ingestion.worker.mail import Mail, Undecodable, is_markup, read_mail
 from ratoon_ingestion.worker.markup import text_of
@@ -40,6 +43,8 @@ class Source:
     """Why it is no record."""
     record: Record | None = None
     """The record, where the item is one as a whole."""
+    to_text: Callable[[str], str] | None = None
+    """How each block becomes text, where its markup is not HTML."""
 
     def record_id(self, key: bytes) -> str:
         """The HMAC-SHA256 of the decoded source."""
@@ -54,6 +59,8 @@ class Source:
 
     def bodies(self) -> list[str]:
         """The text of each block."""
+        if self.to_text is not None:
+            return [self.to_text(text) for text, _ in self.blocks]
         return [text_of(text) if html else text for text, html in self.blocks]
 
     def verdict(self, text: str) -> Verdict:
@@ -71,6 +78,12 @@ def decoded(kind: Kind, payload: bytes, path: str = "", encoding: str = "") -> S
         return _of_file(payload, path, encoding)
     if kind.is_example:
         return _of_example(kind, payload)
+    if kind is Kind.DOCUMENT:
+        return _of_document(payload)
+    if kind is Kind.MARKDOWN:
+        return _of_markdown(_of_file(payload, path, encoding))
+    if kind in (Kind.HTML, Kind.WIKITEXT):
+        return _of_markup(kind, payload.decode("utf-8", errors="replace"))
     return _of_cell(kind, payload.decode("utf-8", errors="replace"))
 
 
@@ -92,6 +105,27 @@ def _of_file(payload: bytes, path: str, encoding: str) -> Source:
     if (code := code_kind(path, content.text)) is not None:
         return Source(source.subject, source.blocks, (*source.steps, "code"), refused=(Rejected.CODE, code))
     return source
+
+
+def _of_document(payload: bytes) -> Source:
+    try:
+        document = read_document(payload)
+    except NotReadable as error:
+        return _unread(payload, error.reason, str(error))
+    return Source("", ((document.text, False),), (document.kind,), attributes=document.attributes)
+
+
+def _of_markdown(source: Source) -> Source:
+    is_text = source.refused is None and not source.html
+    return replace(source, to_text=without_front_matter) if is_text else source
+
+
+def _of_markup(kind: Kind, text: str) -> Source:
+    lost = text.count(_LOST)
+    steps = (kind.value, *([f"characters_replaced:{lost}"] if lost else []))
+    is_html = kind is Kind.HTML
+    to_text = None if is_html else text_of_wikitext
+    return Source("", ((text, is_html),), steps, is_html, to_text=to_text)
 
 
 def _unread(payload: bytes, reason: Rejected, detail: str) -> Source:

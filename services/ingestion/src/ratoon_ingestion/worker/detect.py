@@ -1,5 +1,6 @@
 """Which format a blob has, from its first bytes and, where these leave it open, from the name of the file."""
 
+import bz2
 import io
 import json
 import re
@@ -7,10 +8,14 @@ import struct
 import tarfile
 import zipfile
 import zlib
+from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from ratoon_ingestion.domain.sources import Format
+from ratoon_ingestion.worker.documents.read import is_encrypted_office, is_old_workbook
+from ratoon_ingestion.worker.filetypes import office_kind
+from ratoon_ingestion.worker.mail import is_markup
 from ratoon_ingestion.worker.readers import SourceUnreadable
 from ratoon_ingestion.worker.readers.encodings import encoding_of
 
@@ -26,6 +31,11 @@ _BY_SUFFIX = {
     ".parquet": Format.PARQUET,
     ".mbox": Format.MBOX,
     ".mbx": Format.MBOX,
+    ".md": Format.DOCUMENT,
+    ".markdown": Format.DOCUMENT,
+    ".htm": Format.DOCUMENT,
+    ".html": Format.DOCUMENT,
+    ".xhtml": Format.DOCUMENT,
 }
 _TEXTS = (".txt", ".text")
 _DELIMITERS = ",;\t|"
@@ -35,7 +45,26 @@ _MAIL = re.compile(
     rb"(?:From|Received|Subject|Message-ID|Return-Path|Delivered-To|MIME-Version):",
     re.IGNORECASE,
 )
-_OFFICE = "[Content_Types].xml"
+_BY_KIND = {
+    "application/docx": Format.DOCUMENT,
+    "application/epub": Format.DOCUMENT,
+    "application/xlsx": Format.EXCEL,
+}
+_OFFICE = ("application/pptx", "application/office", "application/opendocument")
+_SPREADSHEET = b"application/vnd.oasis.opendocument.spreadsheet"
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_OLE_BYTES = 64 << 20
+_TAIL = 8 << 10
+_SIGNED = {
+    b"PAR1": Format.PARQUET,
+    b'{"files":[': Format.TEXT_ARCHIVE,
+    b"%PDF-": Format.DOCUMENT,
+    b"ARROW1": Format.ARROW,
+    b"FEA1": Format.ARROW,
+    b"\xff\xff\xff\xff": Format.ARROW,
+}
+_WEB_ARCHIVE = (b"WARC/", b"filedesc:")
+_DUMP = re.compile(rb"\A\s*(?:<\?xml[^>]{0,200}\?>\s*)?<mediawiki[\s>]")
 _BROKEN = (
     IndexError,
     struct.error,
@@ -47,7 +76,9 @@ _BROKEN = (
     NotImplementedError,
     ValueError,
 )
-FORMATS = "mail-archive, mbox, text-archive, jsonl, csv, parquet and text"
+FORMATS = (
+    "mail-archive, mbox, text-archive, jsonl, csv, parquet, text, document, excel, arrow, warc and wikipedia"
+)
 
 
 def detected(stream: BinaryIO, file_name: str) -> Format:
@@ -74,10 +105,12 @@ def detected(stream: BinaryIO, file_name: str) -> Format:
 
 
 def _of_bytes(head: bytes, stream: BinaryIO) -> Format | None:
-    if head.startswith(b"PAR1"):
-        return Format.PARQUET
-    if head.startswith(b'{"files":['):
-        return Format.TEXT_ARCHIVE
+    if (
+        signed := next((format for sign, format in _SIGNED.items() if head.startswith(sign)), None)
+    ) is not None:
+        return signed
+    if (special := _of_stream(head) or _of_office(head, stream)) is not None:
+        return special
     if head[:4] in (b"PK\x03\x04", b"PK\x05\x06") or head[257:262] == b"ustar":
         return _archive(stream)
     if head.startswith((b"BZh", b"\xfd7zXZ\x00")):
@@ -89,10 +122,63 @@ def _of_bytes(head: bytes, stream: BinaryIO) -> Format | None:
     return None
 
 
+def _of_stream(head: bytes) -> Format | None:
+    """Return the format of a web archive or a dump, plain or packed."""
+    for data in (head, _unpacked(head)):
+        if data.startswith(_WEB_ARCHIVE):
+            return Format.WARC
+        if _DUMP.match(data):
+            return Format.WIKIPEDIA
+    return None
+
+
+def _unpacked(head: bytes) -> bytes:
+    """Return the beginning of what is packed with gzip or bzip2; empty if nothing is."""
+    with suppress(zlib.error, OSError, ValueError):
+        if head.startswith(b"\x1f\x8b"):
+            return zlib.decompressobj(wbits=31).decompress(head, _HEAD)
+        if head.startswith(b"BZh"):
+            return bz2.BZ2Decompressor().decompress(head, _HEAD)
+    return b""
+
+
+def _of_office(head: bytes, stream: BinaryIO) -> Format | None:
+    """Return the format of an office document or a book; None for other files."""
+    if head.startswith(_OLE):
+        return _old_office(stream)
+    if not head.startswith(b"PK"):
+        return None
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(max(0, size - _TAIL))
+    kind = office_kind(head[:_TAIL] + stream.read(_TAIL))
+    stream.seek(0)
+    if kind in _OFFICE and _SPREADSHEET not in head[:_TAIL]:
+        raise SourceUnreadable(
+            "NOT_A_TABLE",
+            f"The file is an office document that cannot be read ({kind}). Save it as PDF, DOCX, XLSX or CSV, and "
+            "import that.",
+        )
+    return Format.EXCEL if kind in _OFFICE else _BY_KIND.get(kind or "")
+
+
+def _old_office(stream: BinaryIO) -> Format:
+    payload = stream.read(_OLE_BYTES)
+    stream.seek(0)
+    if is_encrypted_office(payload):
+        raise SourceUnreadable(
+            "ENCRYPTED", "The file is an office document with a password. Save it without one."
+        )
+    if is_old_workbook(payload):
+        return Format.EXCEL
+    raise SourceUnreadable(
+        "NOT_A_TABLE",
+        "The file is an office document of before 2007. Save it as DOCX or PDF, and import that.",
+    )
+
+
 def _packed(head: bytes, stream: BinaryIO) -> Format | None:
-    try:
-        unpacked = zlib.decompressobj(wbits=31).decompress(head, _HEAD)
-    except zlib.error:
+    unpacked = _unpacked(head)
+    if not unpacked:
         return None  # damaged: its reader reports it, if the name identifies the format
     return _archive(stream) if unpacked[257:262] == b"ustar" else _of_text(unpacked)
 
@@ -111,12 +197,6 @@ def _members(stream: BinaryIO) -> list[bytes]:
     starts: list[bytes] = []
     if zipfile.is_zipfile(stream):
         with zipfile.ZipFile(stream) as archive:
-            if _OFFICE in archive.namelist():
-                raise SourceUnreadable(
-                    "NOT_A_TABLE",
-                    "The file is an Office document, such as an Excel workbook. Save the sheet as CSV (UTF-8), or the "
-                    "document as text, and import that.",
-                )
             for info in archive.infolist():
                 if not info.is_dir() and not info.flag_bits & 1 and len(starts) < _MEMBERS:
                     with archive.open(info) as member:
@@ -162,8 +242,10 @@ def _decoded(head: bytes) -> str:
 
 
 def _of_text(head: bytes) -> Format | None:
-    """JSON by its first bracket; CSV when a delimiter stands in the first line."""
+    """JSON by its first bracket; HTML by its first tag; CSV when a delimiter stands in the first line."""
     text = _decoded(head)
+    if is_markup(text):
+        return Format.DOCUMENT
     if text[:1] in ("{", "["):
         return Format.JSONL
     if "\x00" in text[:1000]:

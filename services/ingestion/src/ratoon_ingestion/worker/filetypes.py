@@ -109,6 +109,7 @@ _OFFICE: tuple[tuple[bytes, str], ...] = (
     (b"ppt/", "application/pptx"),
     (b"mimetypeapplication/vnd.oasis.opendocument", "application/opendocument"),
     (b"mimetypeapplication/epub+zip", "application/epub"),
+    (b"META-INF/container.xml", "application/epub"),
     (b"META-INF/", "application/jar"),
     (b"AndroidManifest.xml", "application/apk"),
     (b"[Content_Types].xml", "application/office"),

@@ -22,7 +22,9 @@ from ratoon_ingestion.example_messages import example_message
 from ratoon_ingestion.worker.batches import items_batch
 from ratoon_ingestion.worker.detect import detected
 from ratoon_ingestion.worker.readers import Item, Limits, Rejection, SourceSpec, SourceUnreadable, read_source
+from ratoon_ingestion.worker.readers.arrow import arrow_columns
 from ratoon_ingestion.worker.readers.encodings import opened
+from ratoon_ingestion.worker.readers.excel import excel_columns
 from ratoon_ingestion.worker.readers.parquet import parquet_columns
 from ratoon_ingestion.worker.readers.tables import table_columns
 from ratoon_ingestion.worker.spec import config_of, source_of
@@ -41,8 +43,8 @@ _CONTEXT_CHARS = 60
 _REJECTIONS = 20
 _LABELS = 200
 _PIECE = 8 << 10
-_ROWS = (Format.CSV, Format.JSONL, Format.PARQUET, Format.TEXT)
-_STREAMED = (Format.CSV, Format.JSONL, Format.MBOX, Format.TEXT)
+_ROWS = (Format.CSV, Format.JSONL, Format.PARQUET, Format.TEXT, Format.EXCEL, Format.ARROW)
+_STREAMED = (Format.CSV, Format.JSONL, Format.MBOX, Format.TEXT, Format.WARC, Format.WIKIPEDIA)
 
 
 def preview(spec: PreviewSpec, artifacts: str) -> SourcePreview:
@@ -78,6 +80,11 @@ def _add_columns(result: SourcePreview, source: SourceSpec, store: ArtifactStore
     if source.format is Format.PARQUET:
         with store.open(source.digest) as stream:
             result.columns.extend(parquet_columns(source, stream))
+    elif source.format is Format.ARROW:
+        with store.open(source.digest) as stream:
+            result.columns.extend(arrow_columns(source, stream))
+    elif source.format is Format.EXCEL:
+        result.columns.extend(excel_columns(source, store, Limits()))
     elif source.format in (Format.CSV, Format.JSONL):
         names, encoding = table_columns(source, store, Limits(scan_bytes=_SCAN_BYTES))
         result.columns.extend(names)

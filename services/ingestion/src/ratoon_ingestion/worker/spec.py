@@ -38,6 +38,7 @@ def source_of(message: pb.SourceSpec) -> SourceSpec:
         columns=Columns(**_set(message.columns)),
         encoding=message.encoding,
         sample_by=SampleBy(message.sample_by or SampleBy.LINE),
+        archive_depth=message.archive_depth if message.HasField("archive_depth") else None,
     )
 
 

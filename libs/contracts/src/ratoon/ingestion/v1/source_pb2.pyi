@@ -40,7 +40,7 @@ class Source(_message.Message):
         FORMAT_MBOX: Source._Format.ValueType  # 2
         """One mbox file."""
         FORMAT_TEXT_ARCHIVE: Source._Format.ValueType  # 3
-        """Archive of text files."""
+        """Archive of text files and documents."""
         FORMAT_JSONL: Source._Format.ValueType  # 4
         """JSON Lines: one JSON object on each line."""
         FORMAT_CSV: Source._Format.ValueType  # 5
@@ -49,6 +49,16 @@ class Source(_message.Message):
         """Parquet file."""
         FORMAT_TEXT: Source._Format.ValueType  # 7
         """One text file."""
+        FORMAT_DOCUMENT: Source._Format.ValueType  # 8
+        """One document: PDF, DOCX, EPUB, Markdown or HTML."""
+        FORMAT_EXCEL: Source._Format.ValueType  # 9
+        """Workbook of Excel or OpenDocument; each sheet is a table with a header row."""
+        FORMAT_ARROW: Source._Format.ValueType  # 10
+        """Arrow IPC file or stream, or Feather file."""
+        FORMAT_WARC: Source._Format.ValueType  # 11
+        """Web archive: WARC, its extracted texts (WET), or ARC; plain or gzip."""
+        FORMAT_WIKIPEDIA: Source._Format.ValueType  # 12
+        """XML dump of a MediaWiki such as Wikipedia; plain, gzip or bzip2."""
 
     class Format(_Format, metaclass=_FormatEnumTypeWrapper):
         """Format of a blob."""
@@ -60,7 +70,7 @@ class Source(_message.Message):
     FORMAT_MBOX: Source.Format.ValueType  # 2
     """One mbox file."""
     FORMAT_TEXT_ARCHIVE: Source.Format.ValueType  # 3
-    """Archive of text files."""
+    """Archive of text files and documents."""
     FORMAT_JSONL: Source.Format.ValueType  # 4
     """JSON Lines: one JSON object on each line."""
     FORMAT_CSV: Source.Format.ValueType  # 5
@@ -69,6 +79,16 @@ class Source(_message.Message):
     """Parquet file."""
     FORMAT_TEXT: Source.Format.ValueType  # 7
     """One text file."""
+    FORMAT_DOCUMENT: Source.Format.ValueType  # 8
+    """One document: PDF, DOCX, EPUB, Markdown or HTML."""
+    FORMAT_EXCEL: Source.Format.ValueType  # 9
+    """Workbook of Excel or OpenDocument; each sheet is a table with a header row."""
+    FORMAT_ARROW: Source.Format.ValueType  # 10
+    """Arrow IPC file or stream, or Feather file."""
+    FORMAT_WARC: Source.Format.ValueType  # 11
+    """Web archive: WARC, its extracted texts (WET), or ARC; plain or gzip."""
+    FORMAT_WIKIPEDIA: Source.Format.ValueType  # 12
+    """XML dump of a MediaWiki such as Wikipedia; plain, gzip or bzip2."""
 
     class _SampleBy:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -206,6 +226,7 @@ class Source(_message.Message):
     CONNECTION_FIELD_NUMBER: _builtins.int
     CONSENT_FIELD_NUMBER: _builtins.int
     DOMAIN_FIELD_NUMBER: _builtins.int
+    ARCHIVE_DEPTH_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/sources/{source}`."""
     revision: _builtins.int
@@ -238,6 +259,10 @@ class Source(_message.Message):
     """Basis on which the data may be used, such as the version of a consent form, from the connection. Set by the server."""
     domain: _builtins.str
     """Tag of the domain, such as `news`, from the connection. Set by the server."""
+    archive_depth: _builtins.int
+    """For archives: number of levels of archives within archives that are read, from 0 to 10. Not set in a request: 3.
+    Sources without a value are those of release 0.1: they read neither archives within archives nor documents.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Time of creation, UTC. Set by the server."""
@@ -254,8 +279,8 @@ class Source(_message.Message):
 
     @_builtins.property
     def columns(self) -> Global___Source.Columns:
-        """For JSONL, CSV and Parquet: columns to read. An empty name selects the default: `text`, `label`, `id`, `time`. A
-        column that is named must exist.
+        """For tables (JSONL, CSV, Parquet, Excel, Arrow): columns to read. An empty name selects the default: `text`,
+        `label`, `id`, `time`. A column that is named must exist.
         """
 
     def __init__(
@@ -277,12 +302,15 @@ class Source(_message.Message):
         connection: _builtins.str = ...,
         consent: _builtins.str = ...,
         domain: _builtins.str = ...,
+        archive_depth: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_archive_depth", b"_archive_depth", "archive_depth", b"archive_depth", "columns", b"columns", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "connection", b"connection", "consent", b"consent", "create_time", b"create_time", "digest", b"digest", "display_name", b"display_name", "domain", b"domain", "encoding", b"encoding", "etag", b"etag", "format", b"format", "labels_by_folder", b"labels_by_folder", "license", b"license", "name", b"name", "revision", b"revision", "sample_by", b"sample_by", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_archive_depth", b"_archive_depth", "archive_depth", b"archive_depth", "columns", b"columns", "connection", b"connection", "consent", b"consent", "create_time", b"create_time", "digest", b"digest", "display_name", b"display_name", "domain", b"domain", "encoding", b"encoding", "etag", b"etag", "format", b"format", "labels_by_folder", b"labels_by_folder", "license", b"license", "name", b"name", "revision", b"revision", "sample_by", b"sample_by", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__archive_depth: _TypeAlias = _typing.Literal["archive_depth"]  # noqa: Y015
+    _WhichOneofArgType__archive_depth: _TypeAlias = _typing.Literal["_archive_depth", b"_archive_depth"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__archive_depth) -> _WhichOneofReturnType__archive_depth | None: ...
 
 Global___Source: _TypeAlias = Source  # noqa: Y015
 

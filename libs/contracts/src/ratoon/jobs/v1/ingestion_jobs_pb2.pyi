@@ -285,6 +285,7 @@ class SourceSpec(_message.Message):
     COLUMNS_FIELD_NUMBER: _builtins.int
     ENCODING_FIELD_NUMBER: _builtins.int
     SAMPLE_BY_FIELD_NUMBER: _builtins.int
+    ARCHIVE_DEPTH_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name of the source."""
     digest: _builtins.str
@@ -297,6 +298,8 @@ class SourceSpec(_message.Message):
     """Charset of items that do not declare one, as a WHATWG label. Empty: detected."""
     sample_by: _builtins.str
     """Part of a text file that is one record: `LINE`, `PARAGRAPH` or `DOCUMENT`. Empty: `LINE`."""
+    archive_depth: _builtins.int
+    """Levels of archives within archives that are read. Not set: the archive is read as in release 0.1, without documents."""
     @_builtins.property
     def labels_by_folder(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Label by directory name. Empty: the directory of an item is its label."""
@@ -316,12 +319,15 @@ class SourceSpec(_message.Message):
         columns: Global___SourceSpec.Columns | None = ...,
         encoding: _builtins.str = ...,
         sample_by: _builtins.str = ...,
+        archive_depth: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_archive_depth", b"_archive_depth", "archive_depth", b"archive_depth", "columns", b"columns"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "digest", b"digest", "encoding", b"encoding", "format", b"format", "labels_by_folder", b"labels_by_folder", "licence", b"licence", "name", b"name", "sample_by", b"sample_by"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_archive_depth", b"_archive_depth", "archive_depth", b"archive_depth", "columns", b"columns", "digest", b"digest", "encoding", b"encoding", "format", b"format", "labels_by_folder", b"labels_by_folder", "licence", b"licence", "name", b"name", "sample_by", b"sample_by"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__archive_depth: _TypeAlias = _typing.Literal["archive_depth"]  # noqa: Y015
+    _WhichOneofArgType__archive_depth: _TypeAlias = _typing.Literal["_archive_depth", b"_archive_depth"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__archive_depth) -> _WhichOneofReturnType__archive_depth | None: ...
 
 Global___SourceSpec: _TypeAlias = SourceSpec  # noqa: Y015
 
@@ -413,6 +419,7 @@ class CurationResult(_message.Message):
     REJECTED_FIELD_NUMBER: _builtins.int
     PROFILE_FIELD_NUMBER: _builtins.int
     STEP_REPORTS_FIELD_NUMBER: _builtins.int
+    INDEX_FIELD_NUMBER: _builtins.int
     artifact_digest: _builtins.str
     """Digest of the tree of the dataset version."""
     merkle_root: _builtins.str
@@ -423,6 +430,8 @@ class CurationResult(_message.Message):
     """Number of records."""
     rejected: _builtins.int
     """Number of rejected items."""
+    index: _builtins.str
+    """Digest of the near-duplicate index of its records."""
     @_builtins.property
     def profile(self) -> _struct_pb2.Struct:
         """Profile of the records."""
@@ -441,10 +450,11 @@ class CurationResult(_message.Message):
         rejected: _builtins.int = ...,
         profile: _struct_pb2.Struct | None = ...,
         step_reports: _abc.Iterable[_dataset_pb2.StepReport] | None = ...,
+        index: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "items", b"items", "merkle_root", b"merkle_root", "profile", b"profile", "records", b"records", "rejected", b"rejected", "step_reports", b"step_reports"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "index", b"index", "items", b"items", "merkle_root", b"merkle_root", "profile", b"profile", "records", b"records", "rejected", b"rejected", "step_reports", b"step_reports"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -489,6 +499,8 @@ class SplitSpec(_message.Message):
     THRESHOLD_FIELD_NUMBER: _builtins.int
     REPLAY_FIELD_NUMBER: _builtins.int
     GROUP_ATTRIBUTE_FIELD_NUMBER: _builtins.int
+    VERSION_INDEX_FIELD_NUMBER: _builtins.int
+    EARLIER_INDEXES_FIELD_NUMBER: _builtins.int
     dataset_version: _builtins.str
     """Digest of the dataset version."""
     label_set: _builtins.str
@@ -501,6 +513,8 @@ class SplitSpec(_message.Message):
     """Similarity from which a record counts as one of an earlier test part."""
     group_attribute: _builtins.str
     """Name of the attribute that groups records."""
+    version_index: _builtins.str
+    """Digest of the near-duplicate index of the dataset version. Empty: none."""
     @_builtins.property
     def ratios(self) -> _split_pb2.Split.Ratios:
         """Shares of the parts."""
@@ -512,6 +526,10 @@ class SplitSpec(_message.Message):
     @_builtins.property
     def replay(self) -> Global___SplitSpec.Replay:
         """Records of an earlier training part to mix in."""
+
+    @_builtins.property
+    def earlier_indexes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Digests of near-duplicate indexes of earlier test parts, in any order."""
 
     def __init__(
         self,
@@ -525,10 +543,12 @@ class SplitSpec(_message.Message):
         threshold: _builtins.float = ...,
         replay: Global___SplitSpec.Replay | None = ...,
         group_attribute: _builtins.str = ...,
+        version_index: _builtins.str = ...,
+        earlier_indexes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ratios", b"ratios", "replay", b"replay"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset_version", b"dataset_version", "earlier_tests", b"earlier_tests", "group_attribute", b"group_attribute", "label_set", b"label_set", "mode", b"mode", "ratios", b"ratios", "replay", b"replay", "seed", b"seed", "threshold", b"threshold"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset_version", b"dataset_version", "earlier_indexes", b"earlier_indexes", "earlier_tests", b"earlier_tests", "group_attribute", b"group_attribute", "label_set", b"label_set", "mode", b"mode", "ratios", b"ratios", "replay", b"replay", "seed", b"seed", "threshold", b"threshold", "version_index", b"version_index"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -634,8 +654,14 @@ class SplitResult(_message.Message):
     PARTS_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
     WITHHELD_FIELD_NUMBER: _builtins.int
+    TEST_INDEX_FIELD_NUMBER: _builtins.int
+    VERSION_INDEX_FIELD_NUMBER: _builtins.int
     replayed: _builtins.int
     """Number of replayed records in the training part."""
+    test_index: _builtins.str
+    """Digest of the near-duplicate index of the test part and the earlier ones."""
+    version_index: _builtins.str
+    """Digest of the near-duplicate index of the dataset version, if it had none and one was built."""
     @_builtins.property
     def parts(self) -> _containers.MessageMap[_builtins.str, Global___SplitResult.Part]:
         """Parts by the name of a `Part` without its prefix."""
@@ -650,10 +676,12 @@ class SplitResult(_message.Message):
         parts: _abc.Mapping[_builtins.str, Global___SplitResult.Part] | None = ...,
         replayed: _builtins.int = ...,
         withheld: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        test_index: _builtins.str = ...,
+        version_index: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parts", b"parts", "replayed", b"replayed", "withheld", b"withheld"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parts", b"parts", "replayed", b"replayed", "test_index", b"test_index", "version_index", b"version_index", "withheld", b"withheld"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -786,6 +814,7 @@ class ErasureSpec(_message.Message):
     SOURCES_FIELD_NUMBER: _builtins.int
     VERSIONS_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
+    INDEXES_FIELD_NUMBER: _builtins.int
     record_key: _builtins.str
     """Key of the project from which record IDs are derived, in hexadecimal."""
     @_builtins.property
@@ -804,6 +833,10 @@ class ErasureSpec(_message.Message):
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ErasureSpec.Part]:
         """Parts of splits to search."""
 
+    @_builtins.property
+    def indexes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Digests of near-duplicate indexes to search."""
+
     def __init__(
         self,
         *,
@@ -812,10 +845,11 @@ class ErasureSpec(_message.Message):
         sources: _abc.Iterable[Global___SourceSpec] | None = ...,
         versions: _abc.Iterable[Global___ErasureSpec.Version] | None = ...,
         parts: _abc.Iterable[Global___ErasureSpec.Part] | None = ...,
+        indexes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parts", b"parts", "record_ids", b"record_ids", "record_key", b"record_key", "sources", b"sources", "versions", b"versions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["indexes", b"indexes", "parts", b"parts", "record_ids", b"record_ids", "record_key", b"record_key", "sources", b"sources", "versions", b"versions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -850,6 +884,26 @@ class ErasureResult(_message.Message):
 
     @_typing.final
     class SourcesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class IndexesEntry(_message.Message):
         DESCRIPTOR: _descriptor.Descriptor
 
         KEY_FIELD_NUMBER: _builtins.int
@@ -987,6 +1041,7 @@ class ErasureResult(_message.Message):
     BLOBS_FIELD_NUMBER: _builtins.int
     TEXT_DIGESTS_FIELD_NUMBER: _builtins.int
     TRACES_FIELD_NUMBER: _builtins.int
+    INDEXES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def versions(self) -> _containers.MessageMap[_builtins.str, Global___ErasureResult.Replacement]:
         """Replaced trees by the name of the dataset version."""
@@ -1015,6 +1070,10 @@ class ErasureResult(_message.Message):
     def traces(self) -> _containers.RepeatedCompositeFieldContainer[Global___ErasureResult.Trace]:
         """Former places of each record."""
 
+    @_builtins.property
+    def indexes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Digests of the replaced near-duplicate indexes by the digest of the former one. Empty: it is dropped."""
+
     def __init__(
         self,
         *,
@@ -1025,10 +1084,11 @@ class ErasureResult(_message.Message):
         blobs: _abc.Iterable[_builtins.str] | None = ...,
         text_digests: _abc.Iterable[_builtins.str] | None = ...,
         traces: _abc.Iterable[Global___ErasureResult.Trace] | None = ...,
+        indexes: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blobs", b"blobs", "parts", b"parts", "sources", b"sources", "text_digests", b"text_digests", "traces", b"traces", "unread_sources", b"unread_sources", "versions", b"versions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blobs", b"blobs", "indexes", b"indexes", "parts", b"parts", "sources", b"sources", "text_digests", b"text_digests", "traces", b"traces", "unread_sources", b"unread_sources", "versions", b"versions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -10,9 +10,13 @@ from pathlib import PurePosixPath
 from ratoon_ingestion.domain.curation import Rejected
 from ratoon_ingestion.domain.sources import Columns, Format, SampleBy
 from ratoon_ingestion.worker.charset import EncodingRefused, named_codec
+from ratoon_ingestion.worker.filetypes import archive_kind
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _PATH_CHARS = 512
+HEAD_BYTES = 8_192
+"""First bytes of a member of an archive, from which its type is known."""
+_ARCHIVE_SUFFIX = re.compile(r"\.(?:zip|tar|tgz|tbz2?|txz|tar\.(?:gz|bz2|xz))$", re.IGNORECASE)
 _MAILDIR = frozenset({"cur", "new", "tmp"})
 """Folders of a Maildir that say where a mail stands, not what it is."""
 
@@ -32,6 +36,14 @@ class Kind(StrEnum):
     """A record as JSON, in UTF-8: a conversation, an instruction, a preference or a rated answer."""
     GUESSED_EXAMPLE = "guessed_example"
     LOSSY_EXAMPLE = "lossy_example"
+    DOCUMENT = "document"
+    """A PDF, DOCX or EPUB file."""
+    MARKDOWN = "markdown"
+    """A text of any charset that front matter may precede."""
+    HTML = "html"
+    """A web page, in UTF-8."""
+    WIKITEXT = "wikitext"
+    """The markup of a wiki's page, in UTF-8."""
 
     @property
     def is_example(self) -> bool:
@@ -64,12 +76,16 @@ class SourceSpec:
     """Charset of what does not declare its own, by a WHATWG label; empty: detected."""
     sample_by: SampleBy = SampleBy.LINE
     """Of a text file, the part that is one record."""
+    archive_depth: int | None = None
+    """Levels of archives within archives that are read; None: none, and no documents, as in release 0.1."""
 
     def label_of(self, path: str) -> str | None:
         """The label that an item's path gives it, if any."""
         folders = PurePosixPath(path).parts[:-1]
         if self.format is Format.MAIL_ARCHIVE and folders and folders[-1] in _MAILDIR:
             folders = folders[:-1]
+        if self.archive_depth is not None:
+            folders = tuple(_ARCHIVE_SUFFIX.sub("", name) for name in folders)
         if not self.labels_by_folder:
             return folders[-1] if folders else None
         return next((self.labels_by_folder[name] for name in folders if name in self.labels_by_folder), None)
@@ -80,6 +96,8 @@ class Limits:
     """Bounds on what one source may unfold to; bytes."""
 
     item_bytes: int = 8 << 20
+    document_bytes: int = 64 << 20
+    """Size of a document, and of an archive within an archive."""
     members: int = 2_000_000
     directory_bytes: int = 64 << 20
     """What an archive's list of its members may take."""
@@ -131,6 +149,43 @@ def bomb(source: SourceSpec, what: str) -> SourceUnreadable:
         f"The archive of {source.name} {what}: it is refused as a decompression bomb. Split it, or upload "
         "the texts as JSON lines.",
     )
+
+
+class Exhausted(SourceUnreadable):
+    """An archive that, with the archives within it, unfolds beyond the bounds."""
+
+
+class Unfolded:
+    """What an archive and the archives within it unfolded to."""
+
+    def __init__(self, source: SourceSpec, limits: Limits) -> None:
+        self._source, self._limits = source, limits
+        self._bytes = self._members = 0
+
+    def add_members(self, count: int) -> None:
+        """Count members; Exhausted if they are too many."""
+        self._members += count
+        if self._members > self._limits.members:
+            raise _exhausted(self._source, f"holds more than {self._limits.members:,} members")
+
+    def add_bytes(self, count: int) -> None:
+        """Count decompressed bytes; Exhausted if they are too many."""
+        self._bytes += count
+        if self._bytes > self._limits.total_bytes:
+            raise _exhausted(self._source, f"decompresses to more than {self._limits.total_bytes:,} bytes")
+
+
+def max_bytes(source: SourceSpec, head: bytes, limits: Limits) -> int:
+    """Return how large a member of an archive may be that begins with these bytes."""
+    if source.archive_depth is None:
+        return limits.item_bytes
+    is_large = head.startswith((b"%PDF-", b"\xd0\xcf\x11\xe0")) or archive_kind(head) is not None
+    return max(limits.item_bytes, limits.document_bytes) if is_large else limits.item_bytes
+
+
+def _exhausted(source: SourceSpec, what: str) -> Exhausted:
+    error = bomb(source, what)
+    return Exhausted(error.reason, str(error))
 
 
 def check_encoding(source: SourceSpec) -> None:

@@ -13,7 +13,7 @@ from ratoon_ingestion.worker.readers.values import Lost
 
 _ROWS = 256
 _BATCH_BYTES = 32 << 20
-_FAULTS = (pa.ArrowException, OSError, UnicodeDecodeError)
+TABLE_FAULTS = (pa.ArrowException, OSError, UnicodeDecodeError)
 
 
 def parquet_rows(source: SourceSpec, stream: BinaryIO) -> Iterator[dict[str, Any]]:
@@ -26,10 +26,10 @@ def parquet_rows(source: SourceSpec, stream: BinaryIO) -> Iterator[dict[str, Any
             raise SourceUnreadable("SOURCE_EMPTY", f"{source.name} has no rows. Check what was uploaded.")
         columns = [header[place] for place in places.values()]
         for batch in file.iter_batches(batch_size=_batch_rows(file), columns=columns):
-            values = [_plain(batch.column(name)) for name in columns]
+            values = [plain_values(batch.column(name)) for name in columns]
             for row in zip(*values, strict=True):
                 yield dict(zip(places, row, strict=True))
-    except _FAULTS as error:
+    except TABLE_FAULTS as error:
         raise SourceUnreadable(
             "PARQUET_DAMAGED",
             f"The blob of {source.name} is not a readable Parquet file. Write it again and upload all of it.",
@@ -40,7 +40,7 @@ def parquet_columns(source: SourceSpec, stream: BinaryIO) -> list[str]:
     """The names of a Parquet file's columns."""
     try:
         return list(pq.ParquetFile(stream).schema_arrow.names)
-    except _FAULTS as error:
+    except TABLE_FAULTS as error:
         raise SourceUnreadable("PARQUET_DAMAGED", f"{source.name} is not a readable Parquet file.") from error
 
 
@@ -51,7 +51,7 @@ def _batch_rows(file: pq.ParquetFile) -> int:
     return max(1, min(_ROWS, int(_BATCH_BYTES * metadata.num_rows // max(size, 1))))
 
 
-def _plain(column: pa.Array) -> list[Any]:
+def plain_values(column: pa.Array) -> list[Any]:
     """The values of a column; those that have no Python type are text."""
     if isinstance(column, pa.ExtensionArray):
         column = column.storage
@@ -68,7 +68,7 @@ def _plain(column: pa.Array) -> list[Any]:
             if pa.types.is_nested(kind)
             else list(column.to_pylist())
         )
-    except (ValueError, OverflowError, *_FAULTS):
+    except (ValueError, OverflowError, *TABLE_FAULTS):
         return [_value(scalar) for scalar in column]
 
 
@@ -90,5 +90,5 @@ def _text(value: bytes | None) -> str | bytes | None:
 def _value(scalar: Any) -> Any:
     try:
         return scalar.as_py()
-    except (ValueError, OverflowError, *_FAULTS):
+    except (ValueError, OverflowError, *TABLE_FAULTS):
         return Lost()

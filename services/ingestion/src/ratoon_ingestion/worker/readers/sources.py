@@ -1,10 +1,12 @@
 """Which reader reads which format."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion.domain.sources import Format
 from ratoon_ingestion.worker.readers.archive import read_archive
+from ratoon_ingestion.worker.readers.document_file import read_document_file
 from ratoon_ingestion.worker.readers.items import (
     Item,
     Kind,
@@ -13,9 +15,14 @@ from ratoon_ingestion.worker.readers.items import (
     SourceSpec,
     SourceUnreadable,
 )
+from ratoon_ingestion.worker.readers.kept import is_kept, read_kept
 from ratoon_ingestion.worker.readers.mbox import read_mbox
-from ratoon_ingestion.worker.readers.tables import read_csv, read_jsonl, read_parquet
+from ratoon_ingestion.worker.readers.tables import read_arrow, read_csv, read_excel, read_jsonl, read_parquet
 from ratoon_ingestion.worker.readers.texts import read_text
+from ratoon_ingestion.worker.readers.warc import read_warc
+from ratoon_ingestion.worker.readers.wikipedia import read_wikipedia
+
+Reader = Callable[[SourceSpec, ArtifactStore, Limits], Iterator[Item | Rejection]]
 
 
 def read_source(
@@ -25,26 +32,43 @@ def read_source(
 ) -> Iterator[Item | Rejection]:
     """Every item of a source, in its order; SourceUnreadable when it holds none or breaks off."""
     empty = True
-    for entry in _reader(source, store, limits):
+    for entry in _READERS[source.format](source, store, limits):
         empty = False
         yield entry
     if empty:
         raise SourceUnreadable("SOURCE_EMPTY", f"{source.name} holds no items. Check what was uploaded.")
 
 
-def _reader(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Iterator[Item | Rejection]:
-    match source.format:
-        case Format.MAIL_ARCHIVE:
-            return read_archive(source, store, Kind.MAIL, limits)
-        case Format.TEXT_ARCHIVE:
-            return read_archive(source, store, Kind.TEXT, limits)
-        case Format.MBOX:
-            return read_mbox(source, store, limits)
-        case Format.JSONL:
-            return read_jsonl(source, store, limits)
-        case Format.CSV:
-            return read_csv(source, store, limits)
-        case Format.PARQUET:
-            return read_parquet(source, store, limits)
-        case Format.TEXT:
-            return read_text(source, store, limits)
+def _or_kept(reader: Reader) -> Reader:
+    """Return the reader of a format of which an erasure leaves the items alone."""
+
+    def read(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Iterator[Item | Rejection]:
+        with store.open(source.digest) as stream:
+            if is_kept(stream):
+                yield from read_kept(source, stream)
+                return
+        yield from reader(source, store, limits)
+
+    return read
+
+
+def _read_archive(
+    kind: Kind, source: SourceSpec, store: ArtifactStore, limits: Limits
+) -> Iterator[Item | Rejection]:
+    return read_archive(source, store, kind, limits)
+
+
+_READERS: Mapping[Format, Reader] = {
+    Format.MAIL_ARCHIVE: partial(_read_archive, Kind.MAIL),
+    Format.TEXT_ARCHIVE: partial(_read_archive, Kind.TEXT),
+    Format.MBOX: read_mbox,
+    Format.JSONL: read_jsonl,
+    Format.CSV: read_csv,
+    Format.PARQUET: read_parquet,
+    Format.TEXT: read_text,
+    Format.DOCUMENT: _or_kept(read_document_file),
+    Format.EXCEL: _or_kept(read_excel),
+    Format.ARROW: _or_kept(read_arrow),
+    Format.WARC: _or_kept(read_warc),
+    Format.WIKIPEDIA: _or_kept(read_wikipedia),
+}

@@ -1,4 +1,4 @@
-"""Tables: JSON, CSV and Parquet, each row an item with text, label, id and time in named columns."""
+"""Tables: JSON, CSV, Parquet, Arrow and Excel, each row an item with text, label, id and time in named columns."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -12,6 +12,7 @@ from ratoon_ingestion.domain.conversations import label_of
 from ratoon_ingestion.domain.curation import Rejected
 from ratoon_ingestion.domain.sources import Columns, Format
 from ratoon_ingestion.worker.charset import Encoding, How
+from ratoon_ingestion.worker.readers.arrow import arrow_rows
 from ratoon_ingestion.worker.readers.columns import check_fields, layout, named_columns, plain
 from ratoon_ingestion.worker.readers.csv_rows import (
     BadRow,
@@ -29,6 +30,7 @@ from ratoon_ingestion.worker.readers.examples import (
     from_cells,
     row_layout,
 )
+from ratoon_ingestion.worker.readers.excel import excel_rows, with_sheet
 from ratoon_ingestion.worker.readers.items import (
     Item,
     Kind,
@@ -149,6 +151,24 @@ def read_parquet(source: SourceSpec, store: ArtifactStore, limits: Limits) -> En
     with store.open(source.digest) as stream:
         for number, row in enumerate(parquet_rows(source, stream), 1):
             yield _within(_item(source.columns, row, f"row-{number}"), limits)
+
+
+def read_arrow(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Entries:
+    """The rows of an Arrow file, a few at a time."""
+    with store.open(source.digest) as stream:
+        for number, row in enumerate(arrow_rows(source, stream), 1):
+            yield _within(_item(source.columns, row, f"row-{number}"), limits)
+
+
+def read_excel(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Entries:
+    """The rows of each sheet of a workbook, named by sheet and row."""
+    for row in excel_rows(source, store, limits):
+        if isinstance(row, Rejection):
+            yield row
+            continue
+        sheet, number, cells = row
+        entry = _item(source.columns, cells, clean_path(f"{sheet}/row-{number}"))
+        yield with_sheet(_within(entry, limits), sheet)
 
 
 def _csv_item(columns: Columns, places: Mapping[str, int], width: int, row: Row | BadRow) -> Item | Rejection:

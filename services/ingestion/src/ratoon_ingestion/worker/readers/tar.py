@@ -12,12 +12,15 @@ from ratoon_ingestion.domain.curation import Rejected
 from ratoon_ingestion.worker.charset import decode_names, decoded_as, names_encoding
 from ratoon_ingestion.worker.filetypes import archive_kind, binary_kind
 from ratoon_ingestion.worker.readers.items import (
+    HEAD_BYTES,
     Limits,
     Rejection,
     SourceSpec,
     SourceUnreadable,
+    Unfolded,
     bomb,
     clean_path,
+    max_bytes,
 )
 
 _HEADER_BYTES = 1 << 20
@@ -34,16 +37,16 @@ BROKEN_TAR = (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError)
 
 
 def tar_members(
-    source: SourceSpec, stream: BinaryIO, start: bytes, limits: Limits
+    source: SourceSpec, stream: BinaryIO, start: bytes, limits: Limits, unfolded: Unfolded
 ) -> Iterator[tuple[str, bytes] | Rejection]:
     """Path and bytes of each regular file; `start`, the stream's first bytes, identifies its compression."""
-    unpacked, names = _Watched(source, stream, start, limits), _Names(source.encoding)
+    unpacked = _Watched(source, stream, start, limits, unfolded)
+    names = _Names(source.encoding)
     with _opened(source, unpacked, start) as archive:
-        for count, info in enumerate(archive, 1):
-            if count > limits.members:
-                raise bomb(source, f"holds more than {limits.members:,} members")
+        for info in archive:
+            unfolded.add_members(1)
             if not info.isdir():
-                yield _member(archive, info, names.path_of(info), limits)
+                yield _member(archive, info, names.path_of(info), source, limits)
             archive.members = []  # type: ignore[attr-defined] # a stream is read once: remember nothing
 
 
@@ -86,14 +89,15 @@ class _Names:
 
 
 def _member(
-    archive: tarfile.TarFile, info: tarfile.TarInfo, path: str, limits: Limits
+    archive: tarfile.TarFile, info: tarfile.TarInfo, path: str, source: SourceSpec, limits: Limits
 ) -> tuple[str, bytes] | Rejection:
     if not info.isreg():
         return Rejection(path, Rejected.NOT_A_FILE, "a link, device or pipe")
-    if info.size > limits.item_bytes:
-        return Rejection(path, Rejected.TOO_LARGE, f"{info.size} bytes")
     content = archive.extractfile(info)
-    payload = content.read(info.size) if content else b""
+    head = content.read(min(info.size, HEAD_BYTES)) if content else b""
+    if info.size > max_bytes(source, head, limits):
+        return Rejection(path, Rejected.TOO_LARGE, f"{info.size} bytes")
+    payload = head + content.read(info.size - len(head)) if content else b""
     if len(payload) < info.size:
         raise EOFError(f"{path} is cut short")
     return path, payload
@@ -124,8 +128,10 @@ class _StrictInfo(tarfile.TarInfo):
 class _Watched:
     """The unpacked stream, which refuses to unfold beyond the bounds."""
 
-    def __init__(self, source: SourceSpec, stream: BinaryIO, start: bytes, limits: Limits) -> None:
-        self._source, self._limits = source, limits
+    def __init__(
+        self, source: SourceSpec, stream: BinaryIO, start: bytes, limits: Limits, unfolded: Unfolded
+    ) -> None:
+        self._source, self._limits, self._unfolded = source, limits, unfolded
         self._packed = _Counted(stream)
         self._unpacked = _decompressed(self._packed, start)
         self._count = 0
@@ -134,8 +140,7 @@ class _Watched:
         """The next bytes; SourceUnreadable when they are too many."""
         data = self._unpacked.read(size)
         self._count += len(data)
-        if self._count > self._limits.total_bytes:
-            raise bomb(self._source, f"decompresses to more than {self._limits.total_bytes:,} bytes")
+        self._unfolded.add_bytes(len(data))
         if self._count > max(self._limits.ratio_floor, self._limits.ratio * self._packed.count):
             raise bomb(
                 self._source, f"decompresses {self._packed.count:,} bytes to more than {self._count:,}"

@@ -2,26 +2,23 @@
 
 import struct
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from ratoon_ingestion.domain.curation import Rejected
 from ratoon_ingestion.worker.charset import decode_names
-from ratoon_ingestion.worker.readers.items import Limits, Rejection, SourceSpec, bomb, clean_path
-
-BROKEN_ZIP = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    IndexError,
-    NotImplementedError,
-    OSError,
-    OverflowError,
-    UnicodeDecodeError,
+from ratoon_ingestion.worker.documents.packages import BROKEN_ZIP
+from ratoon_ingestion.worker.readers.items import (
+    HEAD_BYTES,
+    Limits,
+    Rejection,
+    SourceSpec,
+    Unfolded,
+    bomb,
+    clean_path,
+    max_bytes,
 )
-"""What a damaged or too modern archive makes the library raise."""
+
 _SMALL = 1 << 20
 """Members below this many unpacked bytes may be packed as well as they like."""
 _TAIL = 66_000
@@ -32,25 +29,21 @@ _UNICODE_PATH = 0x7075
 
 
 def zip_members(
-    source: SourceSpec, stream: BinaryIO, limits: Limits
+    source: SourceSpec, stream: BinaryIO, limits: Limits, unfolded: Unfolded
 ) -> Iterator[tuple[str, bytes] | Rejection]:
     """Path and bytes of each member."""
     if _directory_bytes(stream) > limits.directory_bytes:
         raise bomb(source, f"lists its members in more than {limits.directory_bytes:,} bytes")
-    unpacked = 0
     with zipfile.ZipFile(stream) as archive:
         infos = archive.infolist()
-        if len(infos) > limits.members:
-            raise bomb(source, f"holds more than {limits.members:,} members")
+        unfolded.add_members(len(infos))
         if _overlap(infos):
             raise bomb(source, "has members that share their bytes")
         for info, path in zip(infos, _paths(infos, source.encoding), strict=True):
             if info.filename.endswith("/"):
                 continue
-            member = _refused(info, path, limits) or _member(archive, info, path, limits)
-            unpacked += 0 if isinstance(member, Rejection) else len(member[1])
-            if unpacked > limits.total_bytes:
-                raise bomb(source, f"decompresses to more than {limits.total_bytes:,} bytes")
+            member = _refused(info, path, limits) or _member(archive, info, path, source, limits)
+            unfolded.add_bytes(0 if isinstance(member, Rejection) else len(member[1]))
             yield member
 
 
@@ -107,20 +100,21 @@ def _refused(info: zipfile.ZipInfo, path: str, limits: Limits) -> Rejection | No
         return Rejection(path, Rejected.NOT_A_FILE, "a link")
     if info.file_size > max(_SMALL, limits.ratio * info.compress_size):
         return Rejection(path, Rejected.COMPRESSION_RATIO, f"{info.compress_size} to {info.file_size} bytes")
-    if info.file_size > limits.item_bytes:
-        return Rejection(path, Rejected.TOO_LARGE, f"{info.file_size} bytes")
     return None
 
 
 def _member(
-    archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str, limits: Limits
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str, source: SourceSpec, limits: Limits
 ) -> tuple[str, bytes] | Rejection:
     try:
         with archive.open(info) as content:
-            payload = content.read(limits.item_bytes + 1)
+            head = content.read(HEAD_BYTES)
+            if info.file_size > (bound := max_bytes(source, head, limits)):
+                return Rejection(path, Rejected.TOO_LARGE, f"{info.file_size} bytes")
+            payload = head + content.read(bound + 1 - len(head))
     except (*BROKEN_ZIP, RuntimeError, ValueError) as error:
         return Rejection(path, Rejected.DAMAGED_MEMBER, _damage(error))
-    if len(payload) > limits.item_bytes:
+    if len(payload) > bound:
         return Rejection(path, Rejected.TOO_LARGE, "larger than the archive says")
     return path, payload
 
