@@ -52,6 +52,7 @@ def create_source(command: CreateSource, store: Store, blobs: Blobs, clock: Cloc
         columns=command.columns,
         encoding=command.encoding,
         sample_by=command.sample_by,
+        archive_depth=command.archive_depth,
     )
     check_uploaded(source, blobs)
     with store.write() as tx:
