@@ -58,6 +58,10 @@ class Bench:
         self.folder, self.store = folder, ArtifactStore(str(folder / "artifacts"))
 
     def version(self, numbers, change: str = "", users: int = 1) -> str:
+        return self.curated(numbers, change, users)[0]
+
+    def curated(self, numbers, change: str = "", users: int = 1) -> tuple[str, str]:
+        """Digests of a version and of its index."""
         rows = [
             {
                 "text": story(n) + change,
@@ -79,7 +83,8 @@ class Bench:
             "processes": 1,
         }
         message = read_spec(CurationSpec, spec)
-        return curate(message, self.store, self.folder, silent).artifact_digest
+        result = curate(message, self.store, self.folder, silent)
+        return result.artifact_digest, result.index
 
     def split(self, version: str, **spec: Any) -> dict[str, Any]:
         message = read_spec(SplitSpec, DEFAULTS | {"dataset_version": version, **spec})

@@ -94,6 +94,8 @@ class _Specs:
             earlier_tests=job.earlier_tests,
             threshold=job.cluster_threshold,
             replay=pb.SplitSpec.Replay(train=job.replay_train_digest, count=split.replay.count),
+            version_index=job.version_index,
+            earlier_indexes=job.earlier_indexes,
         )
         return spec_json(self._environment("split", split.name), spec)
 
@@ -115,6 +117,7 @@ class _Specs:
                 for split in job.splits
                 for part, summary in split.parts.items()
             ],
+            indexes=job.indexes,
         )
         return _written(environment, spec)
 
@@ -251,6 +254,7 @@ def curated(written: JSON) -> Curated:
         rejected_count=result.rejected,
         profile_json=json.dumps(profile, sort_keys=True, ensure_ascii=False),
         step_reports=tuple(map(_step_report, result.step_reports)),
+        index=result.index,
     )
 
 
@@ -279,6 +283,8 @@ def parted(written: JSON) -> Parted:
         },
         withheld_counts=dict(sorted(result.withheld.items())),
         replayed_count=result.replayed,
+        test_index=result.test_index,
+        version_index=result.version_index,
     )
 
 
@@ -305,6 +311,7 @@ def redaction(written: JSON) -> Redaction:
         unread_sources=tuple(result.unread_sources),
         blobs=tuple(result.blobs),
         text_digests=tuple(result.text_digests),
+        indexes=dict(result.indexes),
     )
     return Redaction(plan, tuple(map(_trace, result.traces)))
 

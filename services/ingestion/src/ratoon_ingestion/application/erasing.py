@@ -18,6 +18,7 @@ from ratoon_ingestion.domain.erasures import (
     Plan,
     redacted_split,
     redacted_version,
+    reindexed,
     step,
 )
 from ratoon_ingestion.domain.sources import Source, rewritten
@@ -37,7 +38,7 @@ class ErasureProcedure:
         job = self._jobs.observe(claim.action_id("erase"))
         with self._store.read() as tx:
             waits_for = _earlier_work(tx, erasure)
-            replaced = erasure.plan is not None and _is_replaced(tx, erasure.plan)
+            replaced = erasure.plan is not None and _is_replaced(tx, erasure.name, erasure.plan)
             doomed = _doomed(tx, erasure.plan) if erasure.plan else ()
         gone = replaced and not any(map(self._blobs.exists, doomed))
         return ErasureObservation(waits_for, job, gone)
@@ -91,10 +92,11 @@ def _earlier_work(tx: Transaction, erasure: Erasure) -> tuple[str, ...]:
     return tuple(each.name for each in work if not each.state.ended)
 
 
-def _is_replaced(tx: Transaction, plan: Plan) -> bool:
+def _is_replaced(tx: Transaction, erasure: str, plan: Plan) -> bool:
     """Whether every resource names what was written again."""
     return (
-        all(
+        not _naming(tx, erasure, plan)
+        and all(
             tx.get(DatasetVersion, name).readable_digest == replacement.digest
             for name, replacement in plan.versions.items()
         )
@@ -105,6 +107,15 @@ def _is_replaced(tx: Transaction, plan: Plan) -> bool:
         )
         and all(tx.get(Source, name).digest == digest for name, digest in plan.sources.items())
     )
+
+
+def _naming(tx: Transaction, erasure: str, plan: Plan) -> list[DatasetVersion | Split]:
+    """The versions and splits that name an index that was written again."""
+    if not plan.indexes:
+        return []
+    datasets = [dataset.name for dataset in tx.all(Dataset, parent_of(erasure))]
+    work = [*readable_versions(tx, datasets), *readable_splits(tx, datasets)]
+    return [each for each in work if reindexed(each, plan.indexes) is not each]
 
 
 def _replace(tx: Transaction, erasure: Erasure, plan: Plan) -> None:
@@ -121,6 +132,8 @@ def _replace(tx: Transaction, erasure: Erasure, plan: Plan) -> None:
         ):
             redacted, redaction = redacted_split(split, parts, erasure.name)
             tx.publish(redaction, tx.save(redacted))
+    for work in _naming(tx, erasure.name, plan):
+        tx.save(reindexed(work, plan.indexes))
     for name, digest in plan.sources.items():
         source = tx.get(Source, name)
         if source.digest != digest:

@@ -34,6 +34,8 @@ class SplitJob:
     cluster_threshold: float
     earlier_tests: tuple[str, ...]
     replay_train_digest: str
+    version_index: str = ""
+    earlier_indexes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,13 @@ class ErasureJob:
     sources: tuple[Source, ...]
     versions: tuple[DatasetVersion, ...]
     splits: tuple[Split, ...]
+
+    @property
+    def indexes(self) -> tuple[str, ...]:
+        """Return the near-duplicate indexes of the versions and splits."""
+        named = [each.index for each in self.versions]
+        named += [index for each in self.splits for index in (each.test_index, each.version_index)]
+        return tuple(sorted(set(filter(None, named))))
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Procedures of curations and splits, each of which one job computes."""
 
+from collections.abc import Iterable
 from functools import partial
 
 from ratoon.operations.job_machine import step
@@ -59,4 +60,12 @@ def split_job(store: Store, split: Split) -> SplitJob:
         cluster_threshold=version.curation.cluster_threshold,
         earlier_tests=tuple(sorted({other.parts[Part.TEST].readable_digest for other in others})),
         replay_train_digest=replayed.parts[Part.TRAIN].readable_digest if replayed else "",
+        version_index=version.index or _built_index(version, others),
+        earlier_indexes=tuple(sorted({other.test_index for other in others if other.test_index})),
     )
+
+
+def _built_index(version: DatasetVersion, splits: Iterable[Split]) -> str:
+    """Return the index of a version that one of its splits built; empty if none did."""
+    built = (split.version_index for split in splits if split.dataset_version == version.name)
+    return next(filter(None, built), "")

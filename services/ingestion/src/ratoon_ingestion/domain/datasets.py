@@ -63,6 +63,8 @@ class DatasetVersion(Work):
     cancel_requested: bool = False
     revision: int = 0
     step_reports: tuple[StepReport, ...] = ()
+    index: str = ""
+    """Artifact of the near-duplicate index; empty if there is none. No project owns it: its records have no names."""
 
     @property
     def readable_digest(self) -> str:
@@ -95,6 +97,7 @@ class Curated:
     rejected_count: int
     profile_json: str
     step_reports: tuple[StepReport, ...] = ()
+    index: str = ""
 
 
 def curated(version: DatasetVersion, result: Curated) -> tuple[DatasetVersion, VersionCompleted]:

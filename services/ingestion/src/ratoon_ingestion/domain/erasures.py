@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TypeVar
 
 from ratoon.operations.job_machine import Action, Failure, JobObservation, Phase, Transition
 from ratoon.operations.job_machine import step as job_step
@@ -20,6 +21,8 @@ from ratoon_ingestion.domain.datasets import DatasetVersion
 from ratoon_ingestion.domain.errors import BadErasure, BadRecordId
 from ratoon_ingestion.domain.splits import Split
 from ratoon_ingestion.domain.work import Progress, State, Work
+
+W = TypeVar("W", DatasetVersion, Split)
 
 _RECORD_ID = re.compile(r"[0-9a-f]{64}")
 _MAX_RECORDS = 100
@@ -61,6 +64,8 @@ class Plan:
     unread_sources: tuple[str, ...] = ()
     blobs: tuple[str, ...] = ()
     text_digests: tuple[str, ...] = ()
+    indexes: Mapping[str, str] = field(default_factory=dict)
+    """What takes the place of near-duplicate indexes, by the index; empty: nothing does."""
 
 
 @dataclass(frozen=True)
@@ -197,6 +202,13 @@ def redacted_version(
         erasure=erasure,
     )
     return left, VersionRedacted(erasure, rewritten.erased_count)
+
+
+def reindexed(work: W, indexes: Mapping[str, str]) -> W:
+    """Return a version or a split that names no replaced index; the same one if it names none."""
+    fields = ("index",) if isinstance(work, DatasetVersion) else ("test_index", "version_index")
+    changes = {name: indexes[index] for name in fields if (index := getattr(work, name)) in indexes}
+    return replace(work, **changes) if changes else work
 
 
 def redacted_split(

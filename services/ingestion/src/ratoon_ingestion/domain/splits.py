@@ -64,6 +64,10 @@ class Split(Work):
     group_attribute: str = ""
     """Attribute whose values group records, in the mode GROUPED."""
     revision: int = 0
+    test_index: str = ""
+    """Artifact of the near-duplicate index of the test part and of those before; sealed, as no project owns it."""
+    version_index: str = ""
+    """Artifact of the near-duplicate index of the dataset version, if this split had to build it."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,8 @@ class Parted:
     parts: Mapping[Part, PartSummary]
     withheld_counts: Mapping[str, int]
     replayed_count: int
+    test_index: str = ""
+    version_index: str = ""
 
 
 def check_grouping(mode: SplitMode, attribute: str) -> None:

@@ -25,7 +25,11 @@ from ratoon.storage.artifacts import ArtifactStore
 from ratoon.tasks.curation import complete
 from ratoon_ingestion.domain.curation import CurationConfig, Rejected
 from ratoon_ingestion.worker.batches import CURATED, REJECTED, SKETCHES, VOTES
+from ratoon_ingestion.worker.decontaminate import add_unchecked, with_contamination
 from ratoon_ingestion.worker.deduplicate import Deduplicated, Vote, deduplicate
+from ratoon_ingestion.worker.index.sketches import Sketches, sketches_of
+from ratoon_ingestion.worker.index.stored import index_store, layout_for
+from ratoon_ingestion.worker.index.write import BLOCK, build
 from ratoon_ingestion.worker.pool import mapped
 from ratoon_ingestion.worker.profile import REPLACED, Counts, profile_of, with_step
 from ratoon_ingestion.worker.reading import SourceReader
@@ -72,6 +76,7 @@ def curate(spec: CurationSpec, store: ArtifactStore, scratch: Path, report: Prog
     settings = StageSettings(key, config, frozenset(spec.excluded))
     check_installed(config.steps)
     with _workplace(scratch) as folder:
+        settings = with_contamination(settings, spec.decontamination, store, folder / "contamination")
         reader = SourceReader(tuple(map(source_of, spec.sources)), store)
         rejected, reports = _curate_batches(spec, settings, reader, folder / "curated.arrow", report)
         with pa.memory_map(str(folder / "curated.arrow")) as source:
@@ -84,7 +89,13 @@ def curate(spec: CurationSpec, store: ArtifactStore, scratch: Path, report: Prog
             rejected = pa.concat_tables([rejected, pa.Table.from_batches([unique.rejected])])
             records = _records(curated, unique, key)
             result = _write(spec, config, folder / "tree", reader.items, records, rejected, unique.counts)
-        result.artifact_digest = store.put_tree(folder / "tree")
+            result.artifact_digest = store.put_tree(folder / "tree")
+            report(0.98, "Indexing records", done=len(unique.rows), total=len(unique.rows), unit="records")
+            layout = layout_for(config.cluster_threshold, result.artifact_digest)
+            sketches = _sketches(curated, unique, records.column("record_id").to_pylist())
+            with index_store(store, folder) as indexes:
+                result.index = indexes.put([build(sketches, layout, indexes.path())])
+        add_unchecked(reports, settings)
     result.step_reports.extend(map(report_message, reports))
     return result
 
@@ -136,6 +147,14 @@ def _records(curated: pa.Table, unique: Deduplicated, key: bytes) -> pa.Table:
     )
     table = _with_votes(table, [unique.votes.get(row) for row in unique.rows])
     return table.append_column("cluster", pa.array(unique.clusters, pa.string()))
+
+
+def _sketches(curated: pa.Table, unique: Deduplicated, record_ids: Sequence[str]) -> Iterator[Sketches]:
+    """Yield the sketches of the records that stay, in blocks."""
+    for start in range(0, len(unique.rows), BLOCK):
+        rows = pa.array(unique.rows[start : start + BLOCK], pa.int64())
+        columns = curated.select(["content_digest", "shingles", "simhash", "answers"]).take(rows)
+        yield sketches_of(record_ids[start : start + BLOCK], columns)
 
 
 def _with_votes(table: pa.Table, votes: Sequence[Sequence[Vote] | None]) -> pa.Table:

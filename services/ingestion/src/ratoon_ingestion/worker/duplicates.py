@@ -19,7 +19,7 @@ PERMUTATIONS = 128
 _SEED = 1
 _RECALL = 0.999
 _SLICE = 20_000
-_SIMHASH_BITS = 3
+SIMHASH_BITS = 3
 """Texts whose SimHashes differ in at most this many of 64 bits are candidates."""
 
 
@@ -104,21 +104,28 @@ def _signatures(rows: _Rows) -> npt.NDArray[np.uint32]:
     parts = [np.empty((0, PERMUTATIONS), dtype=np.uint32)]
     for start in range(0, len(rows), _SLICE):
         members = [rows[row] for row in range(start, min(start + _SLICE, len(rows)))]
-        offsets = np.concatenate([[0], np.cumsum([member.size for member in members])]).astype(np.uint64)
-        matrix = rensa.RMinHash.digest_matrix_from_flat_token_hashes(
-            np.concatenate(members), offsets, PERMUTATIONS, _SEED
-        )
-        parts.append(np.array(matrix.to_rows(), dtype=np.uint32))
+        offsets = np.cumsum([0, *(member.size for member in members)], dtype=np.int64)
+        parts.append(signatures_of(np.concatenate(members), offsets))
     return np.concatenate(parts)
+
+
+def signatures_of(shingles: Hashes, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.uint32]:
+    """MinHash signatures of records whose shingles stand end to end, one row a record."""
+    if len(offsets) < 2:
+        return np.empty((0, PERMUTATIONS), dtype=np.uint32)
+    matrix = rensa.RMinHash.digest_matrix_from_flat_token_hashes(
+        shingles, offsets.astype(np.uint64), PERMUTATIONS, _SEED
+    )
+    return np.array(matrix.to_rows(), dtype=np.uint32)
 
 
 def _simhash_buckets(simhashes: Sequence[int]) -> Iterator[npt.NDArray[np.int64]]:
     """Of numbers that differ in at most three bits, one of four 16-bit quarters is equal (pigeonhole)."""
     hashes = np.array(simhashes, dtype=np.uint64)
     quarters = (
-        hashes.view(np.uint16).reshape(-1, _SIMHASH_BITS + 1) if hashes.size else np.empty((0, 4), np.uint16)
+        hashes.view(np.uint16).reshape(-1, SIMHASH_BITS + 1) if hashes.size else np.empty((0, 4), np.uint16)
     )
-    for quarter in range(_SIMHASH_BITS + 1):
+    for quarter in range(SIMHASH_BITS + 1):
         for bucket in _equal(np.ascontiguousarray(quarters[:, [quarter]])):
             yield from _close(bucket, hashes)
 
@@ -127,7 +134,7 @@ def _close(bucket: npt.NDArray[np.int64], hashes: Hashes) -> Iterator[npt.NDArra
     """Each row of a bucket with the later ones whose SimHash is close."""
     for place, row in enumerate(bucket[:-1]):
         later = bucket[place + 1 :]
-        near = later[np.bitwise_count(hashes[later] ^ hashes[row]) <= _SIMHASH_BITS]
+        near = later[np.bitwise_count(hashes[later] ^ hashes[row]) <= SIMHASH_BITS]
         for other in near:
             yield np.array([row, other])
 

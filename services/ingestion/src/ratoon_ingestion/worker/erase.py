@@ -24,6 +24,8 @@ from ratoon.tasks.records import from_json
 from ratoon.tasks.text import utf8
 from ratoon_ingestion.worker.curate import Progress, repeated
 from ratoon_ingestion.worker.decoding import decoded, record_id_of
+from ratoon_ingestion.worker.index.sketches import names_of
+from ratoon_ingestion.worker.index.stored import index_store
 from ratoon_ingestion.worker.readers import Item, SourceSpec, SourceUnreadable, read_source
 from ratoon_ingestion.worker.readers.tables import has_examples
 from ratoon_ingestion.worker.spec import source_of
@@ -56,6 +58,7 @@ class _Outcome:
     """Sources of which not every item could be read."""
     origins: set[str] = field(default_factory=set)
     """Sources that versions name as the origin of a record that goes."""
+    indexes: dict[str, str] = field(default_factory=dict)
     held_by_versions: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     held_by_parts: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
 
@@ -69,6 +72,7 @@ class _Outcome:
             unread_sources=self.unread,
             blobs=self.blobs,
             text_digests=self.texts,
+            indexes=self.indexes,
             traces=map(self._trace, held),
         )
 
@@ -106,8 +110,30 @@ def erase(spec: ErasureSpec, store: ArtifactStore, report: Progress) -> ErasureR
             outcome.unread.append(source.name)
         done += 1
         report(0.9 * done / total, "Searching sources", done=done, total=total)
+    report(0.9, "Searching near-duplicate indexes", done=done, total=total)
+    _redact_indexes(store, outcome, spec, doomed)
     outcome.unread += [source.name for source in sources if _may_still_hold(store, outcome, source)]
     return outcome.result()
+
+
+def _redact_indexes(
+    store: ArtifactStore, outcome: _Outcome, spec: ErasureSpec, doomed: Collection[str]
+) -> None:
+    """Write again the near-duplicate indexes that hold a record, for the versions and parts without it."""
+    renamed = {
+        each.digest: outcome.versions[each.name].digest
+        for each in spec.versions
+        if each.name in outcome.versions
+    }
+    places = {(each.split, each.part): each.digest for each in spec.parts}
+    renamed |= {places[each.split, each.part]: each.digest for each in outcome.parts}
+    erased = names_of(sorted(doomed))
+    with index_store(store) as indexes:
+        for index in spec.indexes:
+            left, gone = indexes.without(index, erased, renamed)
+            if left != index:
+                outcome.indexes[index] = left
+                outcome.blobs |= dict.fromkeys(gone)
 
 
 def _may_still_hold(store: ArtifactStore, outcome: _Outcome, source: SourceSpec) -> bool:

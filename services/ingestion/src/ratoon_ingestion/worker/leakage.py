@@ -1,42 +1,129 @@
-"""Which records stand, word for word or nearly, among others: the guard between test and training parts."""
+"""Which records stand, word for word or nearly, among others: the guard between test and training parts.
 
+The others are asked for in an index, so that none is read again. What is similar to a record that repeats one of them
+is in its near-duplicate cluster, which the version states.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import pyarrow as pa
+import numpy as np
+import numpy.typing as npt
 
-from ratoon_ingestion.worker.duplicates import near_duplicates
-from ratoon_ingestion.worker.normalise import comparable
-from ratoon_ingestion.worker.words import shingles_of, simhash, words_of
+from ratoon_ingestion.worker.index.lookup import matches
+from ratoon_ingestion.worker.index.segment import Layout, Segment
+from ratoon_ingestion.worker.index.sketches import Names, Sketches, joined, names_of, sketched
+from ratoon_ingestion.worker.index.stored import IndexStore
+from ratoon_ingestion.worker.index.write import BLOCK, build
 
 
 @dataclass(frozen=True)
 class Texts:
-    """Records by id, content digest and text, in equal order."""
+    """Records by id, content digest, text and cluster, in equal order."""
 
-    record_ids: list[str]
-    digests: list[str]
-    texts: list[str]
+    record_ids: Sequence[str]
+    digests: Sequence[str]
+    texts: Sequence[str]
+    clusters: Sequence[str]
 
-    def __add__(self, other: "Texts") -> "Texts":
-        return Texts(
-            self.record_ids + other.record_ids, self.digests + other.digests, self.texts + other.texts
+    def __len__(self) -> int:
+        return len(self.record_ids)
+
+    def take(self, rows: Sequence[int]) -> "Texts":
+        """Return these rows."""
+        columns = (self.record_ids, self.digests, self.texts, self.clusters)
+        return Texts(*([column[row] for row in rows] for column in columns))
+
+    def sketches(self) -> Iterator[Sketches]:
+        """Yield their sketches, computed from the texts, in blocks."""
+        for start in range(0, len(self), BLOCK):
+            block = slice(start, start + BLOCK)
+            yield sketched(self.record_ids[block], self.digests[block], self.texts[block])
+
+    def with_clusters(self, record_ids: set[str]) -> set[str]:
+        """Return these ids and those of all records that share a cluster with one."""
+        rows = list(zip(self.record_ids, self.clusters, strict=True))
+        clusters = {cluster for record_id, cluster in rows if record_id in record_ids}
+        return record_ids | {record_id for record_id, cluster in rows if cluster in clusters}
+
+
+def indexed(texts: Texts, store: IndexStore, layout: Layout, known: Segment | None = None) -> Segment:
+    """Return an index segment of records; their texts are read as far as `known` lacks their sketches."""
+    sketches = texts.sketches() if known is None else known_sketches(texts, known)
+    return build(sketches, layout, store.path())
+
+
+def known_sketches(texts: Texts, segment: Segment) -> Iterator[Sketches]:
+    """Yield the sketches of records in blocks: those of the segment, and computed ones of records that it lacks."""
+    for start in range(0, len(texts), BLOCK):
+        block = texts.take(range(start, min(start + BLOCK, len(texts))))
+        rows = _rows(segment, names_of(block.record_ids), names_of(block.digests))
+        lacking = np.flatnonzero(rows < 0)
+        missing = block.take(lacking.tolist())
+        both = joined(
+            [
+                segment.sketches(rows[rows >= 0]),
+                sketched(missing.record_ids, missing.digests, missing.texts),
+            ]
         )
+        order = np.concatenate([np.flatnonzero(rows >= 0), lacking])
+        segment.release()
+        yield both.take(np.argsort(order))
 
 
-def alike(records: Texts, others: Texts, threshold: float) -> set[str]:
-    """Ids of those `records` that are, equal or are near duplicates of one of the `others`."""
-    if not others.record_ids:
-        return set()
-    known_ids, known_digests = set(others.record_ids), set(others.digests)
-    matches = {
-        record_id
-        for record_id, digest in zip(records.record_ids, records.digests, strict=True)
-        if record_id in known_ids or digest in known_digests
-    }
-    together = records + others
-    shingles = [shingles_of(words_of(comparable(text))) for text in together.texts]
-    column = pa.chunked_array([pa.array(shingles, pa.list_(pa.uint64()))])
-    roots = near_duplicates(column, [simhash(hashes) for hashes in shingles], threshold).roots
-    count = len(records.record_ids)
-    known_roots = set(roots[count:])
-    return matches | {records.record_ids[row] for row in range(count) if roots[row] in known_roots}
+def repeating(
+    texts: Texts, sketches: Iterator[Sketches], segments: Sequence[Segment], threshold: float
+) -> dict[str, str]:
+    """Return the id of the match of each record that is, equals or is a near duplicate of one in the segments."""
+    found: dict[str, str] = {}
+    start = 0
+    for block in sketches:
+        for row, match in matches(block, segments, threshold).items():
+            found[texts.record_ids[start + row]] = match.record_id
+        start += len(block)
+    return found
+
+
+def first_without_match(
+    texts: Texts,
+    order: Sequence[str],
+    count: int,
+    excluded: Callable[[Texts], set[str]],
+) -> list[str]:
+    """Return the first `count` ids of an order that are not excluded; no more texts are compared than that needs.
+
+    A record is excluded with its whole cluster.
+    """
+    rows = {record_id: row for row, record_id in enumerate(texts.record_ids)}
+    mates = _by_cluster(texts)
+    chosen: list[str] = []
+    for start in range(0, len(order), max(count, 1_000)):
+        ids = order[start : start + max(count, 1_000)]
+        compared = texts.take(sorted({mate for name in ids for mate in mates[texts.clusters[rows[name]]]}))
+        gone = compared.with_clusters(excluded(compared))
+        chosen += [name for name in ids if name not in gone]
+        if len(chosen) >= count:
+            break
+    return chosen[:count]
+
+
+def _by_cluster(texts: Texts) -> Mapping[str, list[int]]:
+    rows: dict[str, list[int]] = defaultdict(list)
+    for row, cluster in enumerate(texts.clusters):
+        rows[cluster].append(row)
+    return rows
+
+
+def _rows(segment: Segment, ids: Names, digests: Names) -> npt.NDArray[np.int64]:
+    """Return the row of each record in a segment, -1 for one that it lacks."""
+    keys, known_ids, known_digests = (segment.array(name) for name in ("id_keys", "ids", "digests"))
+    low = np.searchsorted(keys, ids[:, 0], "left")
+    high = np.searchsorted(keys, ids[:, 0], "right")
+    rows = np.full(len(ids), -1, np.int64)
+    for step in range(int((high - low).max(initial=0))):
+        places = np.minimum(low + step, max(len(segment) - 1, 0))
+        same = (low + step < high) & (rows < 0)
+        same &= (known_ids[places] == ids).all(axis=1) & (known_digests[places] == digests).all(axis=1)
+        rows[same] = places[same]
+    return rows

@@ -6,7 +6,7 @@ later, in any version. Records of an older training part can be mixed in (replay
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,11 +28,21 @@ from ratoon_ingestion.domain.assignment import (
     grouped,
     replayed,
     stratified,
+    with_copies,
 )
 from ratoon_ingestion.domain.conversations import has_free_text, is_preference, wording
+from ratoon_ingestion.domain.mixtures import COPY_OF
 from ratoon_ingestion.worker.batches import ATTRIBUTES, RECORDS
 from ratoon_ingestion.worker.curate import Progress
-from ratoon_ingestion.worker.leakage import Texts, alike
+from ratoon_ingestion.worker.index.segment import Layout, Segment
+from ratoon_ingestion.worker.index.stored import IndexStore, index_store, layout_for
+from ratoon_ingestion.worker.leakage import (
+    Texts,
+    first_without_match,
+    indexed,
+    known_sketches,
+    repeating,
+)
 
 PART = pa.schema(
     {
@@ -86,17 +96,21 @@ class _Plan:
 
 def split(spec: SplitSpec, store: ArtifactStore, report: Progress) -> SplitResult:
     """Make the parts; returns their digests, counts and classes, and how many records were withheld, why."""
+    with index_store(store) as indexes:
+        return _split(spec, store, indexes, report)
+
+
+def _split(spec: SplitSpec, store: ArtifactStore, indexes: IndexStore, report: Progress) -> SplitResult:
     report(0.05, "Reading records")
-    records, unlabelled = _labelled(
-        _read_version(store, spec.dataset_version), _labels(store, spec.label_set)
-    )
+    version = _read_version(store, spec.dataset_version)
+    records, unlabelled = _labelled(version, _labels(store, spec.label_set))
     if not records.num_rows:
         raise NothingToSplit(
             "No record of the dataset version has a label in the label set. Label some, then split."
         )
     report(0.3, "Comparing with earlier test parts", done=0, total=records.num_rows, unit="records")
-    earlier = [_part(store, digest) for digest in spec.earlier_tests]
-    tested = alike(_texts(records), _together(earlier), spec.threshold)
+    tests = _EarlierTests(spec, store, indexes)
+    tested = tests.repeated_in(version, _texts(records))
     report(0.6, "Assigning records", done=records.num_rows, total=records.num_rows, unit="records")
     assignment = _assign(spec, records, tested)
     if not assignment.parts:
@@ -106,8 +120,55 @@ def split(spec: SplitSpec, store: ArtifactStore, report: Progress) -> SplitResul
     plan = _Plan(records, assignment, unlabelled, SplitMode(spec.mode) is SplitMode.QUANTILES)
     parts = {part: _rows(plan, part) for part in Part}
     report(0.8, "Mixing in replayed records")
-    mixed = _with_replay(spec, store, parts, earlier)
-    return _stored(store, plan, mixed, mixed[Part.TRAIN].num_rows - parts[Part.TRAIN].num_rows)
+    mixed = _with_replay(spec, store, parts, tests)
+    result = _stored(store, plan, mixed, mixed[Part.TRAIN].num_rows - parts[Part.TRAIN].num_rows)
+    report(0.95, "Indexing the test part")
+    result.test_index = tests.index_with(result.parts[Part.TEST].digest, mixed[Part.TEST])
+    result.version_index = tests.version_index
+    return result
+
+
+class _EarlierTests:
+    """The sealed test parts that a split compares with, by their indexes; what has none is indexed here, once."""
+
+    def __init__(self, spec: SplitSpec, store: ArtifactStore, indexes: IndexStore) -> None:
+        self._spec, self._indexes = spec, indexes
+        self.version_index = ""
+        """Digest of an index of the dataset version that was built here; empty: it had one, or needs none."""
+        self._stored = indexes.covering(spec.earlier_indexes, spec.earlier_tests)
+        covered = {digest for each in self._stored for digest in each.covers}
+        lacking = [digest for digest in spec.earlier_tests if digest not in covered]
+        if lacking:
+            texts = _texts(pa.concat_tables(_part(store, digest) for digest in lacking))
+            self._stored.append(indexes.stored(indexed(texts, indexes, self._layout(*lacking))))
+        of_version = indexes.covering([spec.version_index], [spec.dataset_version])
+        self._version = of_version[0].segment if of_version else None
+        self.segments = [indexes.usable(each.segment, spec.threshold) for each in self._stored]
+
+    def repeated_in(self, version: pa.Table, texts: Texts) -> set[str]:
+        """Return the ids of records that repeat one of a test part, with their clusters."""
+        if not any(map(len, self.segments)):
+            return set()
+        if self._version is None:
+            self._version = indexed(_texts(version), self._indexes, self._layout(self._spec.dataset_version))
+            self.version_index = self._indexes.put([self._version])
+        sketches = known_sketches(texts, self._version)
+        return texts.with_clusters(set(repeating(texts, sketches, self.segments, self._spec.threshold)))
+
+    def index_with(self, digest: str, part: pa.Table) -> str:
+        """Store the index of these test parts and one more; returns its digest."""
+        return self._indexes.grown(self._stored, self._segment(part, digest))
+
+    def also(self, *parts: pa.Table) -> list[Segment]:
+        """Return the segments of the test parts and of other parts of this split."""
+        return [*self.segments, *map(self._segment, parts)]
+
+    def _segment(self, part: pa.Table, *covers: str) -> Segment:
+        """Return a segment of a part of this split."""
+        return indexed(_texts(part), self._indexes, self._layout(*covers), self._version)
+
+    def _layout(self, *covers: str) -> Layout:
+        return layout_for(self._spec.threshold, *covers)
 
 
 def _read_version(store: ArtifactStore, digest: str) -> pa.Table:
@@ -153,8 +214,9 @@ def _labelled(records: pa.Table, labels: Mapping[str, str] | None) -> tuple[pa.T
         return records.append_column("label", records.column("source_label")), 0
     columns = (records[name].to_pylist() for name in ("record_id", "source_label", "attributes"))
     assigned = [
-        labels.get(record_id, label if is_preference(dict(attributes or ())) else None)
+        labels.get(values.get(COPY_OF, record_id), label if is_preference(values) else None)
         for record_id, label, attributes in zip(*columns, strict=True)
+        for values in (dict(attributes or ()),)
     ]
     rows = [row for row, label in enumerate(assigned) if label is not None]
     labelled = records.take(pa.array(rows, pa.int64()))
@@ -163,18 +225,15 @@ def _labelled(records: pa.Table, labels: Mapping[str, str] | None) -> tuple[pa.T
 
 
 def _texts(table: pa.Table) -> Texts:
-    ids, digests, texts, examples = (
-        table.column(name).to_pylist() for name in ("record_id", "content_digest", "text", _EXAMPLE)
+    ids, digests, texts, clusters, examples = (
+        table.column(name).to_pylist()
+        for name in ("record_id", "content_digest", "text", "cluster", _EXAMPLE)
     )
     wordings = [
         text if example is None else wording(from_json(example))
         for text, example in zip(texts, examples, strict=True)
     ]
-    return Texts(ids, digests, wordings)
-
-
-def _together(tables: Iterable[pa.Table]) -> Texts:
-    return _texts(pa.concat_tables([PART.empty_table(), *tables]))
+    return Texts(ids, digests, wordings, clusters)
 
 
 def _assign(spec: SplitSpec, records: pa.Table, tested: set[str]) -> Assignment:
@@ -189,9 +248,13 @@ def _assign(spec: SplitSpec, records: pa.Table, tested: set[str]) -> Assignment:
     ]
     ratios = Ratios(spec.ratios.train, spec.ratios.validation, spec.ratios.test)
     mode = SplitMode(spec.mode)
+    originals = _groups(records, COPY_OF)
+    once = [each for each, original in zip(candidates, originals, strict=True) if not original]
     if mode is SplitMode.TIME:
-        return by_time(candidates, ratios, tested)
-    return _BY_SEED[mode](candidates, ratios, spec.seed, tested)
+        assignment = by_time(once, ratios, tested)
+    else:
+        assignment = _BY_SEED[mode](once, ratios, spec.seed, tested)
+    return with_copies(assignment, dict(zip(columns[0], originals, strict=True)))
 
 
 _NEEDS = {
@@ -231,21 +294,22 @@ def _rows(plan: _Plan, part: Part) -> pa.Table:
 
 
 def _with_replay(
-    spec: SplitSpec, store: ArtifactStore, parts: Mapping[Part, pa.Table], earlier: Sequence[pa.Table]
+    spec: SplitSpec, store: ArtifactStore, parts: Mapping[Part, pa.Table], tests: _EarlierTests
 ) -> dict[Part, pa.Table]:
     """The parts with older training records mixed in, none of which is tested on here or was anywhere."""
     mixed = dict(parts)
     if not spec.replay.count:
         return mixed
     pool = _part(store, spec.replay.train)
-    held_out = _together([*earlier, parts[Part.TEST], parts[Part.VALIDATION]])
-    ids = pool.column("record_id").to_pylist()
-    excluded = alike(_texts(pool), held_out, spec.threshold) | set(
-        parts[Part.TRAIN].column("record_id").to_pylist()
-    )
-    chosen = set(
-        replayed((record_id for record_id in ids if record_id not in excluded), spec.replay.count, spec.seed)
-    )
+    texts, segments = _texts(pool), tests.also(parts[Part.TEST], parts[Part.VALIDATION])
+    trained = set(parts[Part.TRAIN].column("record_id").to_pylist())
+
+    def excluded(compared: Texts) -> set[str]:
+        return set(repeating(compared, compared.sketches(), segments, spec.threshold))
+
+    ids = texts.record_ids
+    order = replayed((each for each in ids if each not in trained), len(ids), spec.seed)
+    chosen = set(first_without_match(texts, order, spec.replay.count, excluded))
     rows = [row for row, record_id in enumerate(ids) if record_id in chosen]
     old = pool.take(pa.array(rows, pa.int64()))
     marked = [

@@ -1,0 +1,140 @@
+"""Sketches of records: their ids, content digests, shingles and SimHashes, by which near duplicates are found."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ratoon_ingestion.worker.duplicates import PERMUTATIONS, signatures_of
+from ratoon_ingestion.worker.normalise import comparable
+from ratoon_ingestion.worker.words import Hashes, shingles_of, simhash, words_of
+
+Names = npt.NDArray[np.uint64]
+"""Names of 32 bytes, four big-endian numbers a row, whose order is that of their hexadecimal form."""
+
+_PRIME = np.uint64(0x9E3779B97F4A7C15)
+
+
+@dataclass(frozen=True)
+class Sketches:
+    """Sketches of some records, in any order.
+
+    `shingles` holds those of all records end to end, `offsets` where each begins and the last ends. `answers` is a hash
+    of the answers of an example, 0 for a text.
+    """
+
+    ids: Names
+    digests: Names
+    shingles: Hashes
+    offsets: npt.NDArray[np.int64]
+    simhashes: Hashes
+    answers: Hashes
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def shingles_at(self, row: int) -> Hashes:
+        """Return the sorted shingles of a record."""
+        return self.shingles[self.offsets[row] : self.offsets[row + 1]]
+
+    def take(self, rows: npt.NDArray[np.int64]) -> "Sketches":
+        """Return the sketches of these rows, in their order."""
+        flat, offsets = gathered(self.shingles, self.offsets, rows)
+        return Sketches(
+            self.ids[rows], self.digests[rows], flat, offsets, self.simhashes[rows], self.answers[rows]
+        )
+
+
+def sketches_of(record_ids: Sequence[str], curated: pa.Table) -> Sketches:
+    """Return the sketches of curated records, whose shingles and SimHashes are known, under these ids."""
+    if not record_ids:
+        return EMPTY
+    lists = pa.concat_arrays(curated.column("shingles").chunks)
+    offsets = lists.offsets.to_numpy().astype(np.int64)
+    answers = curated.column("answers").to_pylist()
+    return Sketches(
+        names_of(record_ids),
+        names_of(curated.column("content_digest").to_pylist()),
+        lists.values.to_numpy()[offsets[0] : offsets[-1]],
+        offsets - offsets[0],
+        curated.column("simhash").to_numpy().astype(np.uint64),
+        np.array([int(each[:16] or "0", 16) for each in answers], np.uint64),
+    )
+
+
+def sketched(record_ids: Sequence[str], digests: Sequence[str], wordings: Sequence[str]) -> Sketches:
+    """Return the sketches of texts."""
+    if not record_ids:
+        return EMPTY
+    shingles = [shingles_of(words_of(comparable(text))) for text in wordings]
+    return Sketches(
+        names_of(record_ids),
+        names_of(digests),
+        np.concatenate(shingles),
+        np.cumsum([0, *(each.size for each in shingles)], dtype=np.int64),
+        np.array([simhash(each) for each in shingles], np.uint64),
+        np.zeros(len(shingles), np.uint64),
+    )
+
+
+def names_of(digests: Sequence[str]) -> Names:
+    """Return names from their 64 hexadecimal digits."""
+    return np.frombuffer(bytes.fromhex("".join(digests)), ">u8").astype(np.uint64).reshape(-1, 4)
+
+
+def hexadecimal(name: Names) -> str:
+    """Return the 64 hexadecimal digits of one name."""
+    return name.astype(">u8").tobytes().hex()
+
+
+def gathered(
+    flat: Hashes, offsets: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]
+) -> tuple[Hashes, npt.NDArray[np.int64]]:
+    """Return the values of some rows end to end, and where each begins."""
+    starts = offsets[rows].astype(np.int64)
+    lengths = offsets[rows + 1].astype(np.int64) - starts
+    ends = np.cumsum([0, *lengths], dtype=np.int64)
+    places = np.arange(ends[-1], dtype=np.int64) + np.repeat(starts - ends[:-1], lengths)
+    return flat[places], ends
+
+
+def joined(parts: Sequence[Sketches]) -> Sketches:
+    """Return the sketches of several blocks, one after the other."""
+    starts = np.cumsum([0, *(len(part.shingles) for part in parts)])
+    offsets = [part.offsets[1:] + start for part, start in zip(parts, starts, strict=False)]
+    return Sketches(
+        np.concatenate([part.ids for part in parts]),
+        np.concatenate([part.digests for part in parts]),
+        np.concatenate([part.shingles for part in parts]),
+        np.concatenate([np.zeros(1, np.int64), *offsets]),
+        np.concatenate([part.simhashes for part in parts]),
+        np.concatenate([part.answers for part in parts]),
+    )
+
+
+def band_keys(sketches: Sketches, bands: int, width: int) -> npt.NDArray[np.uint32]:
+    """Return a hash of each band of the MinHash signatures, one row a band."""
+    signatures = signatures_of(sketches.shingles, sketches.offsets)
+    parts = signatures[:, : bands * width].reshape(-1, bands, width).astype(np.uint64)
+    keys = np.full(parts.shape[:2], PERMUTATIONS, np.uint64)
+    for place in range(width):
+        keys = (keys ^ parts[:, :, place]) * _PRIME
+        keys ^= keys >> np.uint64(29)
+    return np.ascontiguousarray((keys >> np.uint64(32)).astype(np.uint32).T)
+
+
+def quarters(simhashes: Hashes) -> npt.NDArray[np.uint16]:
+    """Return the four quarters of each SimHash, one row a quarter."""
+    return np.ascontiguousarray(simhashes.astype("<u8").view("<u2").reshape(-1, 4).T)
+
+
+EMPTY = Sketches(
+    np.empty((0, 4), np.uint64),
+    np.empty((0, 4), np.uint64),
+    np.empty(0, np.uint64),
+    np.zeros(1, np.int64),
+    np.empty(0, np.uint64),
+    np.empty(0, np.uint64),
+)
