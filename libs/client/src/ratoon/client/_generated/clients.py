@@ -42,22 +42,32 @@ if TYPE_CHECKING:
         TokenResource,
     )
     from ratoon.client._generated.ingestion import (
+        AsyncConnectionsResource,
+        AsyncCrawlsResource,
         AsyncDatasetsResource,
         AsyncDatasetVersionsResource,
         AsyncErasuresResource,
+        AsyncExportsResource,
+        AsyncRecordDifferencesResource,
         AsyncRecordsResource,
         AsyncRejectionsResource,
         AsyncSourcesResource,
         AsyncSplitReadingsResource,
         AsyncSplitsResource,
+        AsyncStreamsResource,
+        ConnectionsResource,
+        CrawlsResource,
         DatasetsResource,
         DatasetVersionsResource,
         ErasuresResource,
+        ExportsResource,
+        RecordDifferencesResource,
         RecordsResource,
         RejectionsResource,
         SourcesResource,
         SplitReadingsResource,
         SplitsResource,
+        StreamsResource,
     )
     from ratoon.client._generated.labeling import (
         AnnotationsResource,
@@ -131,6 +141,27 @@ class SyncResources:
         return BadCasesResource(self._transport)
 
     @cached_property
+    def connections(self) -> "ConnectionsResource":
+        """Place with data that is read again and again: each reading with new data creates sources.
+
+        Which places may be read, and with which credentials, is a setting of the operator
+        (`RATOON_INGESTION_CONNECTION_ENDPOINTS`).
+        """
+        from ratoon.client._generated.ingestion import ConnectionsResource
+
+        return ConnectionsResource(self._transport)
+
+    @cached_property
+    def crawls(self) -> "CrawlsResource":
+        """Visit of web pages whose texts become a source.
+
+        The crawler obeys `robots.txt` and waits between two requests to one host.
+        """
+        from ratoon.client._generated.ingestion import CrawlsResource
+
+        return CrawlsResource(self._transport)
+
+    @cached_property
     def dataset_versions(self) -> "DatasetVersionsResource":
         """Immutable set of curated records: Parquet files and a manifest, identified by a Merkle root."""
         from ratoon.client._generated.ingestion import DatasetVersionsResource
@@ -186,6 +217,13 @@ class SyncResources:
         from ratoon.client._generated.evaluation import EvaluationRunsResource
 
         return EvaluationRunsResource(self._transport)
+
+    @cached_property
+    def exports(self) -> "ExportsResource":
+        """Records of a dataset version or of parts of a split as files for other tools."""
+        from ratoon.client._generated.ingestion import ExportsResource
+
+        return ExportsResource(self._transport)
 
     @cached_property
     def external_events(self) -> "ExternalEventsResource":
@@ -275,6 +313,13 @@ class SyncResources:
         return ProjectsResource(self._transport)
 
     @cached_property
+    def record_differences(self) -> "RecordDifferencesResource":
+        """Difference of one record."""
+        from ratoon.client._generated.ingestion import RecordDifferencesResource
+
+        return RecordDifferencesResource(self._transport)
+
+    @cached_property
     def records(self) -> "RecordsResource":
         """One curated record."""
         from ratoon.client._generated.ingestion import RecordsResource
@@ -325,6 +370,16 @@ class SyncResources:
         from ratoon.client._generated.ingestion import SplitsResource
 
         return SplitsResource(self._transport)
+
+    @cached_property
+    def streams(self) -> "StreamsResource":
+        """Records that programs append one by one or in batches.
+
+        Appended records are collected in a segment; a sealed segment is a source in the format JSONL.
+        """
+        from ratoon.client._generated.ingestion import StreamsResource
+
+        return StreamsResource(self._transport)
 
     @cached_property
     def suites(self) -> "SuitesResource":
@@ -407,6 +462,27 @@ class AsyncResources:
         return AsyncBadCasesResource(self._transport)
 
     @cached_property
+    def connections(self) -> "AsyncConnectionsResource":
+        """Place with data that is read again and again: each reading with new data creates sources.
+
+        Which places may be read, and with which credentials, is a setting of the operator
+        (`RATOON_INGESTION_CONNECTION_ENDPOINTS`).
+        """
+        from ratoon.client._generated.ingestion import AsyncConnectionsResource
+
+        return AsyncConnectionsResource(self._transport)
+
+    @cached_property
+    def crawls(self) -> "AsyncCrawlsResource":
+        """Visit of web pages whose texts become a source.
+
+        The crawler obeys `robots.txt` and waits between two requests to one host.
+        """
+        from ratoon.client._generated.ingestion import AsyncCrawlsResource
+
+        return AsyncCrawlsResource(self._transport)
+
+    @cached_property
     def dataset_versions(self) -> "AsyncDatasetVersionsResource":
         """Immutable set of curated records: Parquet files and a manifest, identified by a Merkle root."""
         from ratoon.client._generated.ingestion import AsyncDatasetVersionsResource
@@ -462,6 +538,13 @@ class AsyncResources:
         from ratoon.client._generated.evaluation import AsyncEvaluationRunsResource
 
         return AsyncEvaluationRunsResource(self._transport)
+
+    @cached_property
+    def exports(self) -> "AsyncExportsResource":
+        """Records of a dataset version or of parts of a split as files for other tools."""
+        from ratoon.client._generated.ingestion import AsyncExportsResource
+
+        return AsyncExportsResource(self._transport)
 
     @cached_property
     def external_events(self) -> "AsyncExternalEventsResource":
@@ -551,6 +634,13 @@ class AsyncResources:
         return AsyncProjectsResource(self._transport)
 
     @cached_property
+    def record_differences(self) -> "AsyncRecordDifferencesResource":
+        """Difference of one record."""
+        from ratoon.client._generated.ingestion import AsyncRecordDifferencesResource
+
+        return AsyncRecordDifferencesResource(self._transport)
+
+    @cached_property
     def records(self) -> "AsyncRecordsResource":
         """One curated record."""
         from ratoon.client._generated.ingestion import AsyncRecordsResource
@@ -601,6 +691,16 @@ class AsyncResources:
         from ratoon.client._generated.ingestion import AsyncSplitsResource
 
         return AsyncSplitsResource(self._transport)
+
+    @cached_property
+    def streams(self) -> "AsyncStreamsResource":
+        """Records that programs append one by one or in batches.
+
+        Appended records are collected in a segment; a sealed segment is a source in the format JSONL.
+        """
+        from ratoon.client._generated.ingestion import AsyncStreamsResource
+
+        return AsyncStreamsResource(self._transport)
 
     @cached_property
     def suites(self) -> "AsyncSuitesResource":

@@ -653,7 +653,9 @@ class Policy(Message):
     """Number of new corrected or confirmed answers from which a run starts even without drift or errors.
 
     Answers are new if no version has learned from them, and if they did not suffice for a version that
-    was refused or rolled back. No single caller decides. At most 1,000,000. Default: 0, never.
+    was refused or rolled back. No single caller decides. New records that connections of ingestion read
+    count apart: from as many of them a run starts that builds from their sources, and from 100 sources
+    whatever their records. At most 1,000,000. Default: 0, never.
     """
 
 
@@ -950,6 +952,13 @@ class ExternalEvent(Message):
 
     pipeline_run: str = ""
     """Resource name of the pipeline run that took it. Empty: none did. Set by the server."""
+
+    record_count: Int64 = 0
+    """Number of records of the ingestion source in `subject`, if a connection read it: the event counts
+    as new data of policies with `new_data_count`, and does not expire.
+
+    0 for other events. Set by the server.
+    """
 
 
 class FeedbackImplicit(OpenEnum):

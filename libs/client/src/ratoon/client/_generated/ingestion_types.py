@@ -18,7 +18,7 @@ class SourceFormat(OpenEnum):
     """One mbox file."""
 
     TEXT_ARCHIVE = "FORMAT_TEXT_ARCHIVE"
-    """Archive of text files."""
+    """Archive of text files and documents."""
 
     JSONL = "FORMAT_JSONL"
     """JSON Lines: one JSON object on each line."""
@@ -31,6 +31,21 @@ class SourceFormat(OpenEnum):
 
     TEXT = "FORMAT_TEXT"
     """One text file."""
+
+    DOCUMENT = "FORMAT_DOCUMENT"
+    """One document: PDF, DOCX, EPUB, Markdown or HTML."""
+
+    EXCEL = "FORMAT_EXCEL"
+    """Workbook of Excel or OpenDocument; each sheet is a table with a header row."""
+
+    ARROW = "FORMAT_ARROW"
+    """Arrow IPC file or stream, or Feather file."""
+
+    WARC = "FORMAT_WARC"
+    """Web archive: WARC, its extracted texts (WET), or ARC; plain or gzip."""
+
+    WIKIPEDIA = "FORMAT_WIKIPEDIA"
+    """XML dump of a MediaWiki such as Wikipedia; plain, gzip or bzip2."""
 
 
 class SourceColumns(Message):
@@ -140,7 +155,7 @@ class Source(Message):
     """
 
     columns: SourceColumns | None = None
-    """For JSONL, CSV and Parquet: columns to read.
+    """For tables (JSONL, CSV, Parquet, Excel, Arrow): columns to read.
 
     An empty name selects the default: `text`, `label`, `id`, `time`. A column that is named must exist.
     """
@@ -160,6 +175,28 @@ class Source(Message):
 
     sample_by: SourceSampleBy = SourceSampleBy.UNSPECIFIED
     """For a text file: the part that is one record. Default: a line."""
+
+    connection: str = ""
+    """Resource name of the connection whose reading created the source.
+
+    Empty: it was created by a request. Set by the server.
+    """
+
+    consent: str = ""
+    """Basis on which the data may be used, such as the version of a consent form, from the connection.
+
+    Set by the server.
+    """
+
+    domain: str = ""
+    """Tag of the domain, such as `news`, from the connection. Set by the server."""
+
+    archive_depth: int | None = None
+    """For archives: number of levels of archives within archives that are read, from 0 to 10.
+
+    Not set in a request: 3. Sources without a value are those of release 0.1: they read neither archives
+    within archives nor documents.
+    """
 
 
 class ExampleMessage(Message):
@@ -305,6 +342,9 @@ class StepPreview(Message):
     seconds: float = 0.0
     """Computing time in seconds."""
 
+    counts: dict[str, Int64] = {}
+    """What the step counted besides, by name, as in `StepReport`."""
+
 
 class SourcePreview(Message):
     """Result of reading the beginning of a blob as a source."""
@@ -382,6 +422,246 @@ class SourcePreview(Message):
     """What each step of the curation does to the records that were read, in their order."""
 
 
+class ConnectionKind(OpenEnum):
+    """Kind of a place."""
+
+    UNSPECIFIED = "KIND_UNSPECIFIED"
+    """Not set."""
+
+    FSSPEC = "KIND_FSSPEC"
+    """Files or objects of a file system that fsspec knows: a directory, S3, HTTP and others.
+
+    New and changed ones are read.
+    """
+
+    SQL = "KIND_SQL"
+    """Rows of a database."""
+
+    KAFKA = "KIND_KAFKA"
+    """JSON objects of a Kafka topic."""
+
+
+class ConnectionSchedule(Message):
+    """Schedule of readings."""
+
+    interval_seconds: float = 0.0
+    """Time between the ends of two readings, in seconds: 10 to 31,622,400 (366 days). 0: none."""
+
+    cron: str = ""
+    """Times in UTC as five fields of cron: minute, hour, day of the month, month, day of the week.
+
+    Each is `*`, a number, a range `1-5`, a list `1,15`, or one with a step `*/10`. Only one of interval
+    and cron may be set.
+    """
+
+
+class ConnectionState(OpenEnum):
+    """State of a connection."""
+
+    UNSPECIFIED = "STATE_UNSPECIFIED"
+    """Not set."""
+
+    IDLE = "STATE_IDLE"
+    """It waits for its schedule or a request."""
+
+    READING = "STATE_READING"
+    """A worker reads."""
+
+    STORING = "STATE_STORING"
+    """What was read is being made sources."""
+
+
+class ConnectionReading(Message):
+    """Result of a reading."""
+
+    number: Int64 = 0
+    """Number of the reading, from 1."""
+
+    start_time: Timestamp | None = None
+    """Time at which it began."""
+
+    end_time: Timestamp | None = None
+    """Time at which it ended."""
+
+    sources: list[str] = []
+    """Resource names of the sources that it created. Empty: there was nothing new."""
+
+    record_count: Int64 = 0
+    """Number of records in these sources."""
+
+    listed_count: Int64 = 0
+    """Number of objects, rows or messages that were found, whether new or not."""
+
+    taken_count: Int64 = 0
+    """Number of those that were read."""
+
+    skipped_counts: dict[str, Int64] = {}
+    """Number of those that were left out, by reason in UPPER_SNAKE_CASE."""
+
+    size_bytes: Int64 = 0
+    """Size of what was read, in bytes."""
+
+    notes: list[str] = []
+    """Sentences on what may be missing, for example messages that the topic deleted before they were
+    read.
+    """
+
+    more: bool = False
+    """True if more data waits; the next reading follows at once."""
+
+
+class ConnectionFailure(Message):
+    """Error of a reading."""
+
+    reason: str = ""
+    """Stable reason code in UPPER_SNAKE_CASE."""
+
+    message: str = ""
+    """Explanation in one sentence."""
+
+    time: Timestamp | None = None
+    """Time of the error."""
+
+
+class Connection(Message):
+    """Place with data that is read again and again: each reading with new data creates sources.
+
+    Which places may be read, and with which credentials, is a setting of the operator
+    (`RATOON_INGESTION_CONNECTION_ENDPOINTS`).
+    """
+
+    name: str = ""
+    """Resource name: `projects/{project}/connections/{connection}`."""
+
+    revision: Int64 = 0
+    """Increases with every stored change."""
+
+    create_time: Timestamp | None = None
+    """Time of creation, UTC. Set by the server."""
+
+    update_time: Timestamp | None = None
+    """Time of the last change, UTC. Set by the server."""
+
+    etag: str = ""
+    """Version tag of the changeable fields.
+
+    Send it with an update or a delete: a stale value is refused.
+    """
+
+    display_name: str = ""
+    """Name for people. At most 1,024 characters."""
+
+    kind: ConnectionKind = ConnectionKind.UNSPECIFIED
+    """Kind of the place. Required; it cannot be changed."""
+
+    url: str = ""
+    """Address without credentials.
+
+    Required; it cannot be changed. `FSSPEC`: a directory or prefix, such as `s3://bucket/prefix` or
+    `file:///srv/data`. `SQL`: an SQLAlchemy URL, such as `postgresql+psycopg://reader@db/mail`. `KAFKA`:
+    `kafka://host:port/topic`.
+    """
+
+    pattern: str = ""
+    """`FSSPEC`: glob of the paths to read, relative to the address, such as `*.jsonl`; `*` also matches
+    `/`.
+
+    Empty: all.
+    """
+
+    query: str = ""
+    """`SQL`: one SELECT statement without parameters and without `;`, at most 20,000 characters.
+
+    Required for `SQL`.
+    """
+
+    cursor_column: str = ""
+    """`SQL`: column of the result by which new rows are found.
+
+    Its values must not decrease for new rows. Required for `SQL`.
+    """
+
+    key_column: str = ""
+    """`SQL`: column of the result that tells apart rows with the same cursor value, usually the primary
+    key.
+
+    Required for `SQL`.
+    """
+
+    overlap: float = 0.0
+    """`SQL`: rows whose cursor value is up to so many units below the last one are read again and left
+    out if they are known: seconds for times, numbers for numbers.
+
+    It finds rows of transactions that committed late. Default: 0.
+    """
+
+    format: SourceFormat = SourceFormat.UNSPECIFIED
+    """Format of the objects.
+
+    Required for `FSSPEC`; not set for `SQL` and `KAFKA`, which give JSON Lines.
+    """
+
+    labels_by_folder: dict[str, str] = {}
+    """Label of each directory, as in a source."""
+
+    columns: SourceColumns | None = None
+    """Columns to read, as in a source."""
+
+    encoding: str = ""
+    """Character encoding, as in a source."""
+
+    sample_by: SourceSampleBy = SourceSampleBy.UNSPECIFIED
+    """For text files: the part that is one record, as in a source."""
+
+    license: str = ""
+    """License of the data: an SPDX identifier or a sentence. The sources have it."""
+
+    consent: str = ""
+    """Basis on which the data may be used, such as the version of a consent form.
+
+    The sources have it.
+    """
+
+    domain: str = ""
+    """Tag of the domain, such as `news`. The sources have it."""
+
+    schedule: ConnectionSchedule | None = None
+    """Schedule of the readings. Not set: it is read on request only."""
+
+    max_items: int = 0
+    """Maximum number of records (`SQL`, `KAFKA`) or objects (`FSSPEC`) of one reading, at most 100,000.
+
+    If there are more, the next reading follows at once. Default: 10,000.
+    """
+
+    max_bytes: Int64 = 0
+    """Maximum size of one reading in bytes, at most 8 GiB.
+
+    A single object that is larger is left out. Default: 256 MiB.
+    """
+
+    paused: bool = False
+    """The schedule is suspended."""
+
+    state: ConnectionState = ConnectionState.UNSPECIFIED
+    """State. Set by the server."""
+
+    last_reading: ConnectionReading | None = None
+    """Last reading that ended well. Not set before the first one. Set by the server."""
+
+    failure: ConnectionFailure | None = None
+    """Error of the last reading. Not set if it ended well. Set by the server."""
+
+    next_read_time: Timestamp | None = None
+    """Time of the next scheduled reading. Not set: none. Set by the server."""
+
+    record_count: Int64 = 0
+    """Number of records that all readings gave. Set by the server."""
+
+    position: str = ""
+    """Position up to which the place was read, for people. Set by the server."""
+
+
 class Dataset(Message):
     """Series of dataset versions."""
 
@@ -436,10 +716,11 @@ class CurationStep(Message):
     """One step of a curation."""
 
     name: str = ""
-    """Name of the step: one of `personal_data`, `language`, `length`, `garbage` (without parameters;
-    their settings are those of the curation), `normalize`, `gopher_quality`, `gopher_repetition`,
-    `c4`, `fineweb`, `url_blocklist`, `word_list`, `license`, or the name of a step of an installed
-    package, which contains a dot.
+    """Name of the step: one of `language`, `length`, `garbage` (without parameters; their settings are
+    those of the curation), `personal_data` (without parameters, it masks the `masks` of the
+    curation), `fix_text`, `normalize`, `simplify_chinese`, `html_boilerplate`, `gopher_quality`,
+    `gopher_repetition`, `c4`, `fineweb`, `url_blocklist`, `word_list`, `license`, `decontamination`,
+    or the name of a step of an installed package, which contains a dot.
     """
 
     params: dict[str, str] = {}
@@ -470,7 +751,8 @@ class Curation(Message):
     """Keep records with identical curated text. Default: false."""
 
     masks: list[str] = []
-    """Personal data to mask: `email`, `phone`, `card`, `ip`, `url`; `none` masks nothing.
+    """Personal data to mask: `email`, `phone`, `card`, `ip`, `url`, `iban`, `national_id`, `passport`;
+    `none` masks nothing.
 
     Default: the first four.
     """
@@ -517,6 +799,107 @@ class StepReport(Message):
     seconds: float = 0.0
     """Computing time in seconds, summed over all processes."""
 
+    counts: dict[str, Int64] = {}
+    """What the step counted besides, by name.
+
+    `personal_data`: texts that look like personal data of this kind but fail its check, such as `card`.
+    `decontamination`: records that hold text of this benchmark or of `test_parts`; with the suffix
+    `.unchecked`, items of it that are too short to be searched.
+    """
+
+
+class MixtureComponent(Message):
+    """Records of one dataset version."""
+
+    dataset_version: str = ""
+    """Resource name of the dataset version. It must be READY and belong to the same project."""
+
+    source: str = ""
+    """Resource name of a source: only its records are used. Empty: all records of the version."""
+
+    weight: float = 0.0
+    """Weight.
+
+    The strategy RATIO takes it as the share, TEMPERATURE multiplies the share with it. 0: 1.
+    """
+
+    max_repeats: float = 0.0
+    """Maximum number of times that a record may occur, from 1 to 100. 0: 1."""
+
+
+class MixtureStrategy(OpenEnum):
+    """Rule for the shares of the components."""
+
+    UNSPECIFIED = "STRATEGY_UNSPECIFIED"
+    """Not set."""
+
+    TEMPERATURE = "STRATEGY_TEMPERATURE"
+    """The share is proportional to weight × size^(1/T)."""
+
+    RATIO = "STRATEGY_RATIO"
+    """The share is proportional to the weight."""
+
+
+class MixtureUnit(OpenEnum):
+    """Unit of sizes."""
+
+    UNSPECIFIED = "UNIT_UNSPECIFIED"
+    """Not set."""
+
+    TOKENS = "UNIT_TOKENS"
+    """Tokens, as `Record.tokens` counts them."""
+
+    RECORDS = "UNIT_RECORDS"
+    """Records."""
+
+
+class Mixture(Message):
+    """Composition of a dataset version from records of other versions.
+
+    All choices are a function of the seed and the record IDs, so that the same mixture has the same
+    records.
+    """
+
+    components: list[MixtureComponent] = []
+    """Components.
+
+    At least one is required. No record may belong to two of them by their settings: a version is named
+    whole, or by its sources.
+    """
+
+    strategy: MixtureStrategy = MixtureStrategy.UNSPECIFIED
+    """Rule for the shares of the components. Default: TEMPERATURE."""
+
+    temperature: float = 0.0
+    """Temperature T of the strategy TEMPERATURE, from 1.
+
+    1: shares in proportion to the sizes; higher: closer to equal shares. 0: 1.
+    """
+
+    unit: MixtureUnit = MixtureUnit.UNSPECIFIED
+    """Unit of sizes, shares and budget. Default: TOKENS."""
+
+    budget: Int64 = 0
+    """Size of the mixture in `unit`. 0: as large as the components allow."""
+
+    seed: Int64 = 0
+    """Random seed of the sample."""
+
+    language_shares: dict[str, float] = {}
+    """Share of each language, such as `zh: 0.5, en: 0.5`.
+
+    They are divided by their sum; records in other languages are left out. Empty: not balanced.
+    """
+
+    label_shares: dict[str, float] = {}
+    """Share of each label of the sources.
+
+    They are divided by their sum; records with other labels, or none, are left out. Empty: not balanced.
+    """
+
+    balance_labels: bool = False
+    """Give each label the same share. Refused together with `label_shares`."""
+
 
 class DatasetVersion(Message):
     """Immutable set of curated records: Parquet files and a manifest, identified by a Merkle root."""
@@ -539,7 +922,8 @@ class DatasetVersion(Message):
     sources: list[str] = []
     """Resource names of the sources.
 
-    At least one is required; all must belong to the same project, and none may occur twice.
+    At least one is required unless `mixture` is set; all must belong to the same project, and none may
+    occur twice.
     """
 
     curation: Curation | None = None
@@ -591,6 +975,12 @@ class DatasetVersion(Message):
     """What each step of the curation did, in their order.
 
     Empty until the version is READY, and for versions of releases that did not record it.
+    """
+
+    mixture: Mixture | None = None
+    """Composition of the version from other versions, in place of `sources` and `curation`.
+
+    `sources` then lists the sources of these versions. Not set: the version is curated from its sources.
     """
 
 
@@ -874,7 +1264,8 @@ class Split(Message):
 
     withheld_counts: dict[str, Int64] = {}
     """Number of records in no part, by reason: `NO_LABEL`, `NO_TIME`, `NO_NUMBER`, `EARLIER_TEST`,
-    `CLUSTER_STRADDLES`.
+    `CLUSTER_STRADDLES`, `REPEATED` (repetition of a record that a mixture repeats and that is not
+    trained on).
     """
 
     replayed_count: Int64 = 0
@@ -920,6 +1311,314 @@ class OpenSplitResponse(Message):
 
     reading: SplitReading | None = None
     """The logged reading."""
+
+
+class MixturePlanComponent(Message):
+    """One component."""
+
+    dataset_version: str = ""
+    """Resource name of the dataset version."""
+
+    source: str = ""
+    """Resource name of the source. Empty: the whole version."""
+
+    available_records: Int64 = 0
+    """Number of records that the component has, without duplicates of earlier components."""
+
+    available_tokens: Int64 = 0
+    """Number of tokens that it has."""
+
+    record_count: Int64 = 0
+    """Number of records that are taken, repetitions included."""
+
+    token_count: Int64 = 0
+    """Number of tokens that are taken, repetitions included."""
+
+    share: float = 0.0
+    """Share of the mixture, in its unit, from 0 to 1."""
+
+    repeats: float = 0.0
+    """Mean number of times that an available record occurs."""
+
+    max_repeats: int = 0
+    """Highest number of times that one record occurs."""
+
+
+class MixturePlan(Message):
+    """What a mixture consists of."""
+
+    components: list[MixturePlanComponent] = []
+    """Components, in their order."""
+
+    record_count: Int64 = 0
+    """Number of records, repetitions included."""
+
+    token_count: Int64 = 0
+    """Number of tokens, repetitions included."""
+
+    language_tokens: dict[str, Int64] = {}
+    """Number of tokens by language."""
+
+    label_records: dict[str, Int64] = {}
+    """Number of records by label. Empty: labels are not balanced."""
+
+    left_out_counts: dict[str, Int64] = {}
+    """Number of available records that are not used, by reason: `DUPLICATE` (an earlier component has
+    the same record or content), `OTHER_LANGUAGE`, `OTHER_LABEL`, `NOT_SAMPLED`.
+    """
+
+    max_budget: Int64 = 0
+    """Largest size that the shares and `max_repeats` allow, in the unit of the mixture. 0: none."""
+
+    problem: str = ""
+    """Why the mixture cannot be built, and what to change.
+
+    Empty: it can be built. The counts are 0 otherwise.
+    """
+
+
+class VersionDifference(Message):
+    """Difference between two dataset versions, and between a split of each.
+
+    Records are compared by their IDs.
+    """
+
+    name: str = ""
+    """Resource name of the version that is compared."""
+
+    base: str = ""
+    """Resource name of the version that it is compared with."""
+
+    counts: dict[str, Int64] = {}
+    """Number of differences of each kind: `ADDED`, `REMOVED`, `CHANGED`, `MOVED`.
+
+    A record that changed and moved counts in both.
+    """
+
+    unchanged_count: Int64 = 0
+    """Number of records that are in both versions with the same content and label."""
+
+
+class RecordDifferenceKind(OpenEnum):
+    """Kind of a difference."""
+
+    UNSPECIFIED = "KIND_UNSPECIFIED"
+    """Not set."""
+
+    ADDED = "KIND_ADDED"
+    """Only in the compared version."""
+
+    REMOVED = "KIND_REMOVED"
+    """Only in the base."""
+
+    CHANGED = "KIND_CHANGED"
+    """In both, with other content or another label."""
+
+    MOVED = "KIND_MOVED"
+    """In other parts of the two splits."""
+
+
+class RecordDifference(Message):
+    """Difference of one record."""
+
+    record_id: str = ""
+    """ID of the record."""
+
+    kind: RecordDifferenceKind = RecordDifferenceKind.UNSPECIFIED
+    """Kind of the difference."""
+
+    base_text: str = ""
+    """Start of the text in the base. Empty for an added record."""
+
+    text: str = ""
+    """Start of the text in the compared version. Empty for a removed record."""
+
+    base_label: str = ""
+    """Label of the source in the base."""
+
+    label: str = ""
+    """Label of the source in the compared version."""
+
+    base_part: Part = Part.UNSPECIFIED
+    """Part of the split of the base. Not set: none."""
+
+    part: Part = Part.UNSPECIFIED
+    """Part of the split of the compared version. Not set: none."""
+
+
+class ExportState(OpenEnum):
+    """State of an export."""
+
+    UNSPECIFIED = "STATE_UNSPECIFIED"
+    """Not set."""
+
+    QUEUED = "STATE_QUEUED"
+    """Waiting to start."""
+
+    RUNNING = "STATE_RUNNING"
+    """The work is in progress."""
+
+    READY = "STATE_READY"
+    """The files are complete."""
+
+    FAILED = "STATE_FAILED"
+    """The work ended with an error; `failure` holds the reason."""
+
+    CANCELLING = "STATE_CANCELLING"
+    """Cancellation was requested; the work is stopping."""
+
+    CANCELLED = "STATE_CANCELLED"
+    """Cancelled before the work completed."""
+
+    REDACTED = "STATE_REDACTED"
+    """Records were erased, and the files with them. Create a new export of what is left."""
+
+
+class ExportFormat(OpenEnum):
+    """Format of the files."""
+
+    UNSPECIFIED = "FORMAT_UNSPECIFIED"
+    """Not set."""
+
+    PARQUET = "FORMAT_PARQUET"
+    """Parquet files with all columns."""
+
+    JSONL = "FORMAT_JSONL"
+    """JSON Lines in UTF-8, one record a line, in a form that can be imported."""
+
+    CSV = "FORMAT_CSV"
+    """CSV after RFC 4180 in UTF-8, with a header."""
+
+    MEGATRON = "FORMAT_MEGATRON"
+    """Indexed token files of Megatron-LM: `.bin` with the tokens, `.idx` with the lengths of the
+    records.
+    """
+
+    TOKENS = "FORMAT_TOKENS"
+    """Files of token IDs without a header (uint16, or uint32 for large vocabularies, little endian),
+    each record followed by the end token, with `tokens.json` beside them.
+    """
+
+    HUGGING_FACE = "FORMAT_HUGGING_FACE"
+    """Directory that `datasets.load_dataset` of Hugging Face reads: Parquet files and a dataset card."""
+
+
+class ExportedFile(Message):
+    """File of an export."""
+
+    path: str = ""
+    """Path in the tree."""
+
+    digest: str = ""
+    """SHA-256 digest of the file, by which it can be downloaded."""
+
+    size_bytes: Int64 = 0
+    """Size in bytes."""
+
+
+class Export(Message):
+    """Records of a dataset version or of parts of a split as files for other tools."""
+
+    name: str = ""
+    """Resource name: `projects/{project}/datasets/{dataset}/exports/{export}`."""
+
+    revision: Int64 = 0
+    """Increases with every stored change."""
+
+    create_time: Timestamp | None = None
+    """Time of creation, UTC. Set by the server."""
+
+    update_time: Timestamp | None = None
+    """Time of the last change, UTC. Set by the server."""
+
+    state: ExportState = ExportState.UNSPECIFIED
+    """Current state."""
+
+    dataset_version: str = ""
+    """Resource name of the dataset version to export.
+
+    Either this or `split` is required; it must be READY or REDACTED and belong to the dataset of the
+    export.
+    """
+
+    split: str = ""
+    """Resource name of the split to export.
+
+    It must be READY or REDACTED and belong to the dataset of the export.
+    """
+
+    parts: list[Part] = []
+    """Parts of the split.
+
+    Default: the training and the validation part. The test part is sealed: it needs `reader` and
+    `purpose`, and its reading is logged as by `OpenSplit`.
+    """
+
+    format: ExportFormat = ExportFormat.UNSPECIFIED
+    """Format of the files. Required."""
+
+    tokenizer_digest: str = ""
+    """Digest of a tree that contains `tokenizer.json`, for example of a base model, or of that file
+    itself.
+
+    Required by MEGATRON and TOKENS, refused with other formats.
+    """
+
+    end_token: str = ""
+    """Token at the end of each record in MEGATRON and TOKENS.
+
+    Default: the `eos_token` in `tokenizer_config.json` of the tokenizer.
+    """
+
+    escape_formulas: bool = False
+    """Put an apostrophe before cells that spreadsheets take for formulas, in CSV.
+
+    This changes such texts. Default: false.
+    """
+
+    reader: str = ""
+    """Reader of the test part: the digest of a model artifact, or a resource name."""
+
+    purpose: str = ""
+    """Purpose of the export. It is logged if the test part is exported."""
+
+    progress: Progress | None = None
+    """Progress of the work."""
+
+    failure: Failure | None = None
+    """Why the work failed. Set in the state FAILED only."""
+
+    artifact_digest: str = ""
+    """Digest of the artifact tree with all files.
+
+    Empty until the export is READY, in the state REDACTED, and for exports of the test part: `OpenExport`
+    returns it.
+    """
+
+    files: list[ExportedFile] = []
+    """Files of the tree. Empty where `artifact_digest` is."""
+
+    record_count: Int64 = 0
+    """Number of records."""
+
+    token_count: Int64 = 0
+    """Number of tokens of the tokenizer, end tokens included.
+
+    0 for other formats than MEGATRON and TOKENS.
+    """
+
+    size_bytes: Int64 = 0
+    """Size of all files in bytes."""
+
+
+class OpenExportResponse(Message):
+    """Response of `OpenExport`."""
+
+    artifact_digest: str = ""
+    """Digest of the artifact tree."""
+
+    files: list[ExportedFile] = []
+    """Its files."""
 
 
 class ErasureState(OpenEnum):
@@ -998,3 +1697,229 @@ class Erasure(Message):
     with the same bytes as a source that held one, and sources with rejected items in which a text was
     found.
     """
+
+
+class Stream(Message):
+    """Records that programs append one by one or in batches.
+
+    Appended records are collected in a segment; a sealed segment is a source in the format JSONL.
+    """
+
+    name: str = ""
+    """Resource name: `projects/{project}/streams/{stream}`."""
+
+    revision: Int64 = 0
+    """Increases with every stored change."""
+
+    create_time: Timestamp | None = None
+    """Time of creation, UTC. Set by the server."""
+
+    update_time: Timestamp | None = None
+    """Time of the last change, UTC. Set by the server. Appended records do not change it."""
+
+    display_name: str = ""
+    """Name for people. At most 1,024 characters."""
+
+    license: str = ""
+    """License of the records: an SPDX identifier or a sentence.
+
+    The sources of the stream have it.
+    """
+
+    columns: SourceColumns | None = None
+    """Columns of the records, as of a source in the format JSONL."""
+
+    segment_records: int = 0
+    """Number of records at which a segment is sealed, 1 to 100,000. Default: 10,000."""
+
+    segment_seconds: int = 0
+    """Age of its first record at which a segment is sealed, in seconds, 1 to 86,400.
+
+    Default: 3,600.
+    """
+
+    open_record_count: Int64 = 0
+    """Number of records in segments that are not sealed yet. Set by the server."""
+
+    sealed_record_count: Int64 = 0
+    """Number of records in the sources of the stream. Set by the server."""
+
+    source_count: Int64 = 0
+    """Number of sources that the stream became. Set by the server."""
+
+    latest_source: str = ""
+    """Resource name of the latest source. Empty: none yet. Set by the server."""
+
+
+class AppendedRecord(Message):
+    """One record to append."""
+
+    id: str = ""
+    """ID that the caller gives the record, 1 to 256 characters.
+
+    A record with the ID of an earlier record of the stream is not stored again. The ID is stored
+    permanently with the record and must not contain personal data.
+    """
+
+    text: str = ""
+    """Text of a plain record. Exactly one of `text` and `json` is set."""
+
+    label: str = ""
+    """Label of a plain record. Empty: none."""
+
+    json: str = ""
+    """The record as a JSON object, in one of the layouts of imports: `{"text": …, "label": …}`,
+    `{"messages": […]}`, `{"prompt": …, "completion": …}`, `{"prompt": …, "chosen": …, "rejected":
+    …}`.
+    """
+
+
+class AppendRecordsResponse(Message):
+    """Response of `AppendRecords`."""
+
+    appended_count: int = 0
+    """Number of records that are new."""
+
+    duplicate_count: int = 0
+    """Number of records that were stored before, by an earlier request or earlier in this one."""
+
+
+class CrawlState(OpenEnum):
+    """State of a crawl."""
+
+    UNSPECIFIED = "STATE_UNSPECIFIED"
+    """Not set."""
+
+    QUEUED = "STATE_QUEUED"
+    """Waiting for a worker."""
+
+    RUNNING = "STATE_RUNNING"
+    """The work is in progress."""
+
+    SUCCEEDED = "STATE_SUCCEEDED"
+    """The work completed."""
+
+    FAILED = "STATE_FAILED"
+    """The work ended with an error; `failure` holds the reason."""
+
+    CANCELLING = "STATE_CANCELLING"
+    """Cancellation was requested."""
+
+    CANCELLED = "STATE_CANCELLED"
+    """The work was cancelled."""
+
+
+class CrawlRefusal(Message):
+    """Page that is not in the source."""
+
+    url: str = ""
+    """Address of the page."""
+
+    reason: str = ""
+    """Stable reason code in UPPER_SNAKE_CASE."""
+
+    detail: str = ""
+    """Details of the reason."""
+
+
+class Crawl(Message):
+    """Visit of web pages whose texts become a source.
+
+    The crawler obeys `robots.txt` and waits between two requests to one host.
+    """
+
+    name: str = ""
+    """Resource name: `projects/{project}/crawls/{crawl}`."""
+
+    revision: Int64 = 0
+    """Increases with every stored change."""
+
+    create_time: Timestamp | None = None
+    """Time of creation, UTC. Set by the server."""
+
+    update_time: Timestamp | None = None
+    """Time of the last change, UTC. Set by the server."""
+
+    state: CrawlState = CrawlState.UNSPECIFIED
+    """Current state."""
+
+    start_urls: list[str] = []
+    """Addresses of the first pages, 1 to 100, with the scheme `http` or `https`. Required."""
+
+    hosts: list[str] = []
+    """Further hosts whose pages may be visited. The hosts of `start_urls` always are."""
+
+    path_prefixes: list[str] = []
+    """Only pages whose path starts with one of these are visited, such as `/docs/`.
+
+    Empty: all paths.
+    """
+
+    license: str = ""
+    """License of the texts: an SPDX identifier or a sentence. The source has it."""
+
+    max_pages: int = 0
+    """Maximum number of pages to request, 1 to 100,000. Default: 1,000."""
+
+    max_depth: int | None = None
+    """Maximum number of links from a first page to a page, 0 to 100. Not set: 10."""
+
+    max_page_bytes: int = 0
+    """Maximum size of one page in bytes, after decompression, 1 to 8,388,608.
+
+    Default: 2,097,152.
+    """
+
+    max_seconds: int = 0
+    """Seconds after which the crawl ends with the pages that it has, 1 to 86,400.
+
+    Default: 3,600.
+    """
+
+    delay_seconds: float | None = None
+    """Minimum number of seconds between two requests to one host, 0 to 60.
+
+    Not set: 1. A longer `Crawl-delay` of the host takes precedence.
+    """
+
+    skip_sitemaps: bool = False
+    """Do not read the sitemaps of the hosts."""
+
+    previous: str = ""
+    """Resource name of an earlier crawl that has succeeded.
+
+    Its pages are requested with their `ETag` and `Last-Modified`; the source holds only new and changed
+    pages. Empty: all pages.
+    """
+
+    progress: Progress | None = None
+    """Progress of the work."""
+
+    failure: Failure | None = None
+    """Why the work failed. Set in the state FAILED only."""
+
+    source: str = ""
+    """Resource name of the source with the texts.
+
+    Empty until the crawl has succeeded, and if it found no new text.
+    """
+
+    page_count: Int64 = 0
+    """Number of requested pages."""
+
+    stored_count: Int64 = 0
+    """Number of pages in the source."""
+
+    unchanged_count: Int64 = 0
+    """Number of pages that have not changed since the earlier crawl."""
+
+    refused_counts: dict[str, Int64] = {}
+    """Number of pages and links that are not in the source, by reason, such as `ROBOTS_DISALLOWED` or
+    `DUPLICATE`.
+    """
+
+    refusals: list[CrawlRefusal] = []
+    """Up to 20 examples of refused pages."""
+
+    stopped_by: str = ""
+    """Bound that ended the crawl: `pages`, `seconds` or `bytes`. Empty: no page was left."""

@@ -452,8 +452,462 @@ METHODS: tuple[Method, ...] = (
                 "string",
                 "Name of the domain. Empty: all domains. The token of another domain is refused.",
             ),
+            Field(
+                "suite",
+                "string",
+                "Resource name of a suite, or its last segment. Set: the wrong answers to its tests are listed in place of those on domains; the token of another suite is refused. Together with `domain` it is refused (`BAD_EVALUATION`).",
+            ),
+            Field(
+                "test",
+                "string",
+                "Name of a test of the suite. Empty: all tests. The token of another test is refused.",
+            ),
         ),
         items="BadCase",
+    ),
+    Method(
+        resource="connections",
+        name="create",
+        service="ingestion",
+        rpc="CreateConnection",
+        http="POST",
+        path="/v1/{parent=projects/*}/connections",
+        role="engineer",
+        comment="Create a connection. If it has a schedule, its first reading starts. Refused: settings that do not fit (`BAD_CONNECTION`), and an address that no operator allowed (`CONNECTION_NOT_ALLOWED`).",
+        arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
+        fields=(
+            Field("display_name", "string", "Name for people. At most 1,024 characters."),
+            Field("kind", "ConnectionKind", "Kind of the place. Required; it cannot be changed."),
+            Field(
+                "url",
+                "string",
+                "Address without credentials. Required; it cannot be changed. `FSSPEC`: a directory or prefix, such as `s3://bucket/prefix` or `file:///srv/data`. `SQL`: an SQLAlchemy URL, such as `postgresql+psycopg://reader@db/mail`. `KAFKA`: `kafka://host:port/topic`.",
+            ),
+            Field(
+                "pattern",
+                "string",
+                "`FSSPEC`: glob of the paths to read, relative to the address, such as `*.jsonl`; `*` also matches `/`. Empty: all.",
+            ),
+            Field(
+                "query",
+                "string",
+                "`SQL`: one SELECT statement without parameters and without `;`, at most 20,000 characters. Required for `SQL`.",
+            ),
+            Field(
+                "cursor_column",
+                "string",
+                "`SQL`: column of the result by which new rows are found. Its values must not decrease for new rows. Required for `SQL`.",
+            ),
+            Field(
+                "key_column",
+                "string",
+                "`SQL`: column of the result that tells apart rows with the same cursor value, usually the primary key. Required for `SQL`.",
+            ),
+            Field(
+                "overlap",
+                "number",
+                "`SQL`: rows whose cursor value is up to so many units below the last one are read again and left out if they are known: seconds for times, numbers for numbers. It finds rows of transactions that committed late. Default: 0.",
+            ),
+            Field(
+                "format",
+                "SourceFormat",
+                "Format of the objects. Required for `FSSPEC`; not set for `SQL` and `KAFKA`, which give JSON Lines.",
+            ),
+            Field("labels_by_folder", "string", "Label of each directory, as in a source.", key="string"),
+            Field("columns", "SourceColumns", "Columns to read, as in a source."),
+            Field("encoding", "string", "Character encoding, as in a source."),
+            Field(
+                "sample_by", "SourceSampleBy", "For text files: the part that is one record, as in a source."
+            ),
+            Field(
+                "license",
+                "string",
+                "License of the data: an SPDX identifier or a sentence. The sources have it.",
+            ),
+            Field(
+                "consent",
+                "string",
+                "Basis on which the data may be used, such as the version of a consent form. The sources have it.",
+            ),
+            Field("domain", "string", "Tag of the domain, such as `news`. The sources have it."),
+            Field(
+                "schedule",
+                "ConnectionSchedule",
+                "Schedule of the readings. Not set: it is read on request only.",
+            ),
+            Field(
+                "max_items",
+                "integer",
+                "Maximum number of records (`SQL`, `KAFKA`) or objects (`FSSPEC`) of one reading, at most 100,000. If there are more, the next reading follows at once. Default: 10,000.",
+            ),
+            Field(
+                "max_bytes",
+                "integer",
+                "Maximum size of one reading in bytes, at most 8 GiB. A single object that is larger is left out. Default: 256 MiB.",
+            ),
+            Field("paused", "bool", "The schedule is suspended."),
+            Field(
+                "connection_id",
+                "string",
+                "Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.",
+            ),
+            Field(
+                "request_id",
+                "string",
+                "Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different request with the same ID is refused. At most 256 characters.",
+            ),
+        ),
+        message="Connection",
+        result="Connection",
+    ),
+    Method(
+        resource="connections",
+        name="delete",
+        service="ingestion",
+        rpc="DeleteConnection",
+        http="DELETE",
+        path="/v1/{name=projects/*/connections/*}",
+        role="engineer",
+        comment="Delete a connection and forget its position. Its sources stay. A reading in progress is stopped.",
+        arguments=(
+            Field(
+                "name",
+                "string",
+                "Resource name of the connection: `projects/{project}/connections/{connection}`.",
+            ),
+        ),
+        fields=(
+            Field(
+                "etag",
+                "string",
+                "`etag` that was read with the resource. A stale value is refused; an empty value is not checked.",
+            ),
+        ),
+    ),
+    Method(
+        resource="connections",
+        name="get",
+        service="ingestion",
+        rpc="GetConnection",
+        http="GET",
+        path="/v1/{name=projects/*/connections/*}",
+        role="viewer",
+        comment="Return one connection, with its last reading and error.",
+        arguments=(
+            Field(
+                "name",
+                "string",
+                "Resource name of the connection: `projects/{project}/connections/{connection}`.",
+            ),
+        ),
+        fields=(),
+        result="Connection",
+    ),
+    Method(
+        resource="connections",
+        name="list",
+        service="ingestion",
+        rpc="ListConnections",
+        http="GET",
+        path="/v1/{parent=projects/*}/connections",
+        role="viewer",
+        comment="List the connections of a project, oldest first.",
+        arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
+        fields=(
+            Field(
+                "page_size",
+                "integer",
+                "Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A page may hold fewer items.",
+            ),
+            Field(
+                "page_token",
+                "string",
+                "`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused.",
+            ),
+            Field(
+                "order_by",
+                "string",
+                "Order of the items: `create_time` (default) or `create_time desc`. The token of another order is refused.",
+            ),
+        ),
+        items="Connection",
+    ),
+    Method(
+        resource="connections",
+        name="read",
+        service="ingestion",
+        rpc="ReadConnection",
+        http="POST",
+        path="/v1/{name=projects/*/connections/*}:read",
+        role="engineer",
+        comment="Read a connection now, whatever its schedule and even if it is paused. A reading in progress suffices.",
+        arguments=(
+            Field(
+                "name",
+                "string",
+                "Resource name of the connection: `projects/{project}/connections/{connection}`.",
+            ),
+        ),
+        fields=(),
+        result="Connection",
+    ),
+    Method(
+        resource="connections",
+        name="update",
+        service="ingestion",
+        rpc="UpdateConnection",
+        http="PATCH",
+        path="/v1/{connection.name=projects/*/connections/*}",
+        role="engineer",
+        comment="Update a connection. Sources of earlier readings stay as they are, and the position is kept.",
+        arguments=(Field("name", "string", "Resource name: `projects/{project}/connections/{connection}`."),),
+        fields=(
+            Field("display_name", "string", "Name for people. At most 1,024 characters."),
+            Field(
+                "pattern",
+                "string",
+                "`FSSPEC`: glob of the paths to read, relative to the address, such as `*.jsonl`; `*` also matches `/`. Empty: all.",
+            ),
+            Field(
+                "overlap",
+                "number",
+                "`SQL`: rows whose cursor value is up to so many units below the last one are read again and left out if they are known: seconds for times, numbers for numbers. It finds rows of transactions that committed late. Default: 0.",
+            ),
+            Field(
+                "license",
+                "string",
+                "License of the data: an SPDX identifier or a sentence. The sources have it.",
+            ),
+            Field(
+                "consent",
+                "string",
+                "Basis on which the data may be used, such as the version of a consent form. The sources have it.",
+            ),
+            Field("domain", "string", "Tag of the domain, such as `news`. The sources have it."),
+            Field(
+                "schedule",
+                "ConnectionSchedule",
+                "Schedule of the readings. Not set: it is read on request only.",
+            ),
+            Field(
+                "max_items",
+                "integer",
+                "Maximum number of records (`SQL`, `KAFKA`) or objects (`FSSPEC`) of one reading, at most 100,000. If there are more, the next reading follows at once. Default: 10,000.",
+            ),
+            Field(
+                "max_bytes",
+                "integer",
+                "Maximum size of one reading in bytes, at most 8 GiB. A single object that is larger is left out. Default: 256 MiB.",
+            ),
+            Field("paused", "bool", "The schedule is suspended."),
+            Field(
+                "etag",
+                "string",
+                "Version tag of the changeable fields. Send it with an update or a delete: a stale value is refused.",
+            ),
+        ),
+        message="Connection",
+        result="Connection",
+    ),
+    Method(
+        resource="crawls",
+        name="cancel",
+        service="ingestion",
+        rpc="CancelCrawl",
+        http="POST",
+        path="/v1/{name=projects/*/crawls/*}:cancel",
+        role="engineer",
+        comment="Request the cancellation of a crawl. A crawl that has ended is returned unchanged.",
+        arguments=(
+            Field("name", "string", "Resource name of the crawl: `projects/{project}/crawls/{crawl}`."),
+        ),
+        fields=(),
+        result="Crawl",
+    ),
+    Method(
+        resource="crawls",
+        name="create",
+        service="ingestion",
+        rpc="CreateCrawl",
+        http="POST",
+        path="/v1/{parent=projects/*}/crawls",
+        role="engineer",
+        comment="Start a crawl. Refused: settings out of range (`BAD_CRAWL`), any crawl while the operator has named no contact (`CRAWLER_OFF`), and while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).",
+        arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
+        fields=(
+            Field(
+                "start_urls",
+                "string",
+                "Addresses of the first pages, 1 to 100, with the scheme `http` or `https`. Required.",
+                repeated=True,
+            ),
+            Field(
+                "hosts",
+                "string",
+                "Further hosts whose pages may be visited. The hosts of `start_urls` always are.",
+                repeated=True,
+            ),
+            Field(
+                "path_prefixes",
+                "string",
+                "Only pages whose path starts with one of these are visited, such as `/docs/`. Empty: all paths.",
+                repeated=True,
+            ),
+            Field(
+                "license",
+                "string",
+                "License of the texts: an SPDX identifier or a sentence. The source has it.",
+            ),
+            Field(
+                "max_pages", "integer", "Maximum number of pages to request, 1 to 100,000. Default: 1,000."
+            ),
+            Field(
+                "max_depth",
+                "integer",
+                "Maximum number of links from a first page to a page, 0 to 100. Not set: 10.",
+            ),
+            Field(
+                "max_page_bytes",
+                "integer",
+                "Maximum size of one page in bytes, after decompression, 1 to 8,388,608. Default: 2,097,152.",
+            ),
+            Field(
+                "max_seconds",
+                "integer",
+                "Seconds after which the crawl ends with the pages that it has, 1 to 86,400. Default: 3,600.",
+            ),
+            Field(
+                "delay_seconds",
+                "number",
+                "Minimum number of seconds between two requests to one host, 0 to 60. Not set: 1. A longer `Crawl-delay` of the host takes precedence.",
+            ),
+            Field("skip_sitemaps", "bool", "Do not read the sitemaps of the hosts."),
+            Field(
+                "previous",
+                "string",
+                "Resource name of an earlier crawl that has succeeded. Its pages are requested with their `ETag` and `Last-Modified`; the source holds only new and changed pages. Empty: all pages.",
+            ),
+            Field(
+                "source",
+                "string",
+                "Resource name of the source with the texts. Empty until the crawl has succeeded, and if it found no new text.",
+            ),
+            Field("page_count", "integer", "Number of requested pages."),
+            Field("stored_count", "integer", "Number of pages in the source."),
+            Field(
+                "unchanged_count", "integer", "Number of pages that have not changed since the earlier crawl."
+            ),
+            Field(
+                "refused_counts",
+                "integer",
+                "Number of pages and links that are not in the source, by reason, such as `ROBOTS_DISALLOWED` or `DUPLICATE`.",
+                key="string",
+            ),
+            Field("refusals", "CrawlRefusal", "Up to 20 examples of refused pages.", repeated=True),
+            Field(
+                "stopped_by",
+                "string",
+                "Bound that ended the crawl: `pages`, `seconds` or `bytes`. Empty: no page was left.",
+            ),
+            Field(
+                "crawl_id",
+                "string",
+                "Last segment of the resource name: 1 to 52 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.",
+            ),
+            Field(
+                "request_id",
+                "string",
+                "Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different request with the same ID is refused. At most 256 characters.",
+            ),
+        ),
+        message="Crawl",
+        result="Crawl",
+    ),
+    Method(
+        resource="crawls",
+        name="delete",
+        service="ingestion",
+        rpc="DeleteCrawl",
+        http="DELETE",
+        path="/v1/{name=projects/*/crawls/*}",
+        role="engineer",
+        comment="Delete a crawl that has ended; its source stays. Refused while it is in progress (`IN_USE`).",
+        arguments=(
+            Field("name", "string", "Resource name of the crawl: `projects/{project}/crawls/{crawl}`."),
+        ),
+        fields=(
+            Field(
+                "allow_missing",
+                "bool",
+                "If true, the deletion of a crawl that does not exist succeeds, so that a retry does.",
+            ),
+        ),
+    ),
+    Method(
+        resource="crawls",
+        name="get",
+        service="ingestion",
+        rpc="GetCrawl",
+        http="GET",
+        path="/v1/{name=projects/*/crawls/*}",
+        role="viewer",
+        comment="Return one crawl.",
+        arguments=(
+            Field("name", "string", "Resource name of the crawl: `projects/{project}/crawls/{crawl}`."),
+        ),
+        fields=(),
+        result="Crawl",
+    ),
+    Method(
+        resource="crawls",
+        name="list",
+        service="ingestion",
+        rpc="ListCrawls",
+        http="GET",
+        path="/v1/{parent=projects/*}/crawls",
+        role="viewer",
+        comment="List the crawls of a project, oldest first.",
+        arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
+        fields=(
+            Field(
+                "page_size",
+                "integer",
+                "Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A page may hold fewer items.",
+            ),
+            Field(
+                "page_token",
+                "string",
+                "`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused.",
+            ),
+            Field(
+                "order_by",
+                "string",
+                "Order of the items: `create_time` (default) or `create_time desc`. The token of another order is refused.",
+            ),
+        ),
+        items="Crawl",
+    ),
+    Method(
+        resource="crawls",
+        name="watch",
+        service="ingestion",
+        rpc="WatchCrawl",
+        http="GET",
+        path="/v1/{name=projects/*/crawls/*}:watch",
+        role="viewer",
+        comment="Stream a crawl: its current state, then each change. States between two reads may be skipped. The stream ends after a final state.",
+        arguments=(
+            Field("name", "string", "Resource name of the crawl: `projects/{project}/crawls/{crawl}`."),
+        ),
+        fields=(
+            Field(
+                "revision",
+                "integer",
+                "Send only states with a higher revision, for example than the last one that was received; no revision is too old. 0: start with the current state.",
+            ),
+        ),
+        result="Crawl",
+        can_wait=True,
     ),
     Method(
         resource="dataset_versions",
@@ -492,10 +946,15 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "sources",
                 "string",
-                "Resource names of the sources. At least one is required; all must belong to the same project, and none may occur twice.",
+                "Resource names of the sources. At least one is required unless `mixture` is set; all must belong to the same project, and none may occur twice.",
                 repeated=True,
             ),
             Field("curation", "Curation", "Curation settings."),
+            Field(
+                "mixture",
+                "Mixture",
+                "Composition of the version from other versions, in place of `sources` and `curation`. `sources` then lists the sources of these versions. Not set: the version is curated from its sources.",
+            ),
             Field(
                 "version_id",
                 "string",
@@ -533,6 +992,37 @@ METHODS: tuple[Method, ...] = (
                 "If true, the deletion of a version that does not exist succeeds, so that a retry does.",
             ),
         ),
+    ),
+    Method(
+        resource="dataset_versions",
+        name="diff",
+        service="ingestion",
+        rpc="DiffDatasetVersion",
+        http="GET",
+        path="/v1/{name=projects/*/datasets/*/versions/*}:diff",
+        role="viewer",
+        comment="Compare a dataset version with another one of the project: count added, removed and changed records and, with a split of each, records that moved between parts. Refused until both are READY (`NOT_READY`).",
+        arguments=(
+            Field(
+                "name",
+                "string",
+                "Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`.",
+            ),
+        ),
+        fields=(
+            Field(
+                "base",
+                "string",
+                "Resource name of the version to compare with, of the same project. Required.",
+            ),
+            Field(
+                "split",
+                "string",
+                "Resource name of a split of the version. Empty: parts are not compared. Required together with `base_split`.",
+            ),
+            Field("base_split", "string", "Resource name of a split of the base."),
+        ),
+        result="VersionDifference",
     ),
     Method(
         resource="dataset_versions",
@@ -585,6 +1075,59 @@ METHODS: tuple[Method, ...] = (
             ),
         ),
         items="DatasetVersion",
+    ),
+    Method(
+        resource="dataset_versions",
+        name="plan",
+        service="ingestion",
+        rpc="PlanDatasetVersion",
+        http="POST",
+        path="/v1/{parent=projects/*/datasets/*}/versions:plan",
+        role="engineer",
+        comment="Return what a mixture would consist of, without building it: records, tokens and repeats of each component. A plan that cannot be met is returned with its `problem`. Refused: settings out of range (`BAD_MIXTURE`), a version that is not READY (`NOT_READY`), a version of which records were erased (`VERSION_REDACTED`).",
+        arguments=(
+            Field(
+                "parent", "string", "Resource name of the dataset: `projects/{project}/datasets/{dataset}`."
+            ),
+        ),
+        fields=(
+            Field(
+                "components",
+                "MixtureComponent",
+                "Components. At least one is required. No record may belong to two of them by their settings: a version is named whole, or by its sources.",
+                repeated=True,
+            ),
+            Field(
+                "strategy", "MixtureStrategy", "Rule for the shares of the components. Default: TEMPERATURE."
+            ),
+            Field(
+                "temperature",
+                "number",
+                "Temperature T of the strategy TEMPERATURE, from 1. 1: shares in proportion to the sizes; higher: closer to equal shares. 0: 1.",
+            ),
+            Field("unit", "MixtureUnit", "Unit of sizes, shares and budget. Default: TOKENS."),
+            Field("budget", "integer", "Size of the mixture in `unit`. 0: as large as the components allow."),
+            Field("seed", "integer", "Random seed of the sample."),
+            Field(
+                "language_shares",
+                "number",
+                "Share of each language, such as `zh: 0.5, en: 0.5`. They are divided by their sum; records in other languages are left out. Empty: not balanced.",
+                key="string",
+            ),
+            Field(
+                "label_shares",
+                "number",
+                "Share of each label of the sources. They are divided by their sum; records with other labels, or none, are left out. Empty: not balanced.",
+                key="string",
+            ),
+            Field(
+                "balance_labels",
+                "bool",
+                "Give each label the same share. Refused together with `label_shares`.",
+            ),
+        ),
+        message="Mixture",
+        result="MixturePlan",
     ),
     Method(
         resource="dataset_versions",
@@ -1345,6 +1888,235 @@ METHODS: tuple[Method, ...] = (
         can_wait=True,
     ),
     Method(
+        resource="exports",
+        name="cancel",
+        service="ingestion",
+        rpc="CancelExport",
+        http="POST",
+        path="/v1/{name=projects/*/datasets/*/exports/*}:cancel",
+        role="engineer",
+        comment="Request the cancellation of an export. An export that has ended is returned unchanged.",
+        arguments=(
+            Field(
+                "name",
+                "string",
+                "Resource name of the export: `projects/{project}/datasets/{dataset}/exports/{export}`.",
+            ),
+        ),
+        fields=(),
+        result="Export",
+    ),
+    Method(
+        resource="exports",
+        name="create",
+        service="ingestion",
+        rpc="CreateExport",
+        http="POST",
+        path="/v1/{parent=projects/*/datasets/*}/exports",
+        role="engineer",
+        comment="Start an export. Refused: settings that do not fit (`BAD_EXPORT`), a version or split that is not READY (`NOT_READY`), the test part without a reader and a purpose (`BAD_READING`), and any export while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).",
+        arguments=(
+            Field(
+                "parent", "string", "Resource name of the dataset: `projects/{project}/datasets/{dataset}`."
+            ),
+        ),
+        fields=(
+            Field(
+                "dataset_version",
+                "string",
+                "Resource name of the dataset version to export. Either this or `split` is required; it must be READY or REDACTED and belong to the dataset of the export.",
+            ),
+            Field(
+                "split",
+                "string",
+                "Resource name of the split to export. It must be READY or REDACTED and belong to the dataset of the export.",
+            ),
+            Field(
+                "parts",
+                "Part",
+                "Parts of the split. Default: the training and the validation part. The test part is sealed: it needs `reader` and `purpose`, and its reading is logged as by `OpenSplit`.",
+                repeated=True,
+            ),
+            Field("format", "ExportFormat", "Format of the files. Required."),
+            Field(
+                "tokenizer_digest",
+                "string",
+                "Digest of a tree that contains `tokenizer.json`, for example of a base model, or of that file itself. Required by MEGATRON and TOKENS, refused with other formats.",
+            ),
+            Field(
+                "end_token",
+                "string",
+                "Token at the end of each record in MEGATRON and TOKENS. Default: the `eos_token` in `tokenizer_config.json` of the tokenizer.",
+            ),
+            Field(
+                "escape_formulas",
+                "bool",
+                "Put an apostrophe before cells that spreadsheets take for formulas, in CSV. This changes such texts. Default: false.",
+            ),
+            Field(
+                "reader",
+                "string",
+                "Reader of the test part: the digest of a model artifact, or a resource name.",
+            ),
+            Field("purpose", "string", "Purpose of the export. It is logged if the test part is exported."),
+            Field(
+                "artifact_digest",
+                "string",
+                "Digest of the artifact tree with all files. Empty until the export is READY, in the state REDACTED, and for exports of the test part: `OpenExport` returns it.",
+            ),
+            Field(
+                "files", "ExportedFile", "Files of the tree. Empty where `artifact_digest` is.", repeated=True
+            ),
+            Field("record_count", "integer", "Number of records."),
+            Field(
+                "token_count",
+                "integer",
+                "Number of tokens of the tokenizer, end tokens included. 0 for other formats than MEGATRON and TOKENS.",
+            ),
+            Field("size_bytes", "integer", "Size of all files in bytes."),
+            Field(
+                "export_id",
+                "string",
+                "Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.",
+            ),
+            Field(
+                "request_id",
+                "string",
+                "Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different request with the same ID is refused. At most 256 characters.",
+            ),
+        ),
+        message="Export",
+        result="Export",
+    ),
+    Method(
+        resource="exports",
+        name="delete",
+        service="ingestion",
+        rpc="DeleteExport",
+        http="DELETE",
+        path="/v1/{name=projects/*/datasets/*/exports/*}",
+        role="engineer",
+        comment="Delete an export that has ended. Its files are garbage-collected. Refused while it is in progress (`IN_USE`), and while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).",
+        arguments=(
+            Field(
+                "name",
+                "string",
+                "Resource name of the export: `projects/{project}/datasets/{dataset}/exports/{export}`.",
+            ),
+        ),
+        fields=(
+            Field(
+                "allow_missing",
+                "bool",
+                "If true, the deletion of an export that does not exist succeeds, so that a retry does.",
+            ),
+        ),
+    ),
+    Method(
+        resource="exports",
+        name="get",
+        service="ingestion",
+        rpc="GetExport",
+        http="GET",
+        path="/v1/{name=projects/*/datasets/*/exports/*}",
+        role="viewer",
+        comment="Return one export.",
+        arguments=(
+            Field(
+                "name",
+                "string",
+                "Resource name of the export: `projects/{project}/datasets/{dataset}/exports/{export}`.",
+            ),
+        ),
+        fields=(),
+        result="Export",
+    ),
+    Method(
+        resource="exports",
+        name="list",
+        service="ingestion",
+        rpc="ListExports",
+        http="GET",
+        path="/v1/{parent=projects/*/datasets/*}/exports",
+        role="viewer",
+        comment="List the exports of a dataset, oldest first.",
+        arguments=(
+            Field(
+                "parent", "string", "Resource name of the dataset: `projects/{project}/datasets/{dataset}`."
+            ),
+        ),
+        fields=(
+            Field(
+                "page_size",
+                "integer",
+                "Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A page may hold fewer items.",
+            ),
+            Field(
+                "page_token",
+                "string",
+                "`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused.",
+            ),
+            Field(
+                "order_by",
+                "string",
+                "Order of the items: `create_time` (default) or `create_time desc`. The token of another order is refused.",
+            ),
+        ),
+        items="Export",
+    ),
+    Method(
+        resource="exports",
+        name="open",
+        service="ingestion",
+        rpc="OpenExport",
+        http="POST",
+        path="/v1/{name=projects/*/datasets/*/exports/*}:open",
+        role="engineer",
+        comment="Return the digest and the files of an export. If it holds the test part of a split, the reading is logged. Refused until the export is READY (`NOT_READY`), and for the test part without a reader and a purpose (`BAD_READING`).",
+        arguments=(
+            Field(
+                "name",
+                "string",
+                "Resource name of the export: `projects/{project}/datasets/{dataset}/exports/{export}`.",
+            ),
+        ),
+        fields=(
+            Field(
+                "reader",
+                "string",
+                "Reader of the test part: the digest of a model artifact, or a resource name.",
+            ),
+            Field("purpose", "string", "Purpose of the reading. It is logged for the test part."),
+        ),
+        result="OpenExportResponse",
+    ),
+    Method(
+        resource="exports",
+        name="watch",
+        service="ingestion",
+        rpc="WatchExport",
+        http="GET",
+        path="/v1/{name=projects/*/datasets/*/exports/*}:watch",
+        role="viewer",
+        comment="Stream an export: its current state, then each change. States between two reads may be skipped. The stream ends after a final state.",
+        arguments=(
+            Field(
+                "name",
+                "string",
+                "Resource name of the export: `projects/{project}/datasets/{dataset}/exports/{export}`.",
+            ),
+        ),
+        fields=(
+            Field(
+                "revision",
+                "integer",
+                "Send only states with a higher revision, for example than the last one that was received; no revision is too old. 0: start with the current state.",
+            ),
+        ),
+        result="Export",
+        can_wait=True,
+    ),
+    Method(
         resource="external_events",
         name="create",
         service="flywheel",
@@ -1752,14 +2524,14 @@ METHODS: tuple[Method, ...] = (
         http="POST",
         path="/v1/{parent=projects/*}/judges",
         role="engineer",
-        comment="Create a judge. It judges the pairs or answers that people compared or rated, at most 500, the newest first, and keeps its agreement with them. A judge that contradicts itself is refused (`BAD_JUDGE`), and so is an endpoint whose address is not public and that the operator has not listed (`JUDGE_ENDPOINT_NOT_ALLOWED`).",
+        comment="Create a judge. It judges the pairs or answers that people compared or rated, at most 500, the newest first, and keeps its agreement with them. A judge that contradicts itself is refused (`BAD_JUDGE`), and so is an endpoint that the operator has not listed (`JUDGE_ENDPOINT_NOT_ALLOWED`).",
         arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
         fields=(
             Field("kind", "JudgeKind", "How the judge judges. Required."),
             Field(
                 "base_url",
                 "string",
-                "Base URL of an OpenAI-compatible endpoint, such as `https://judge.example/v1`. The platform appends `/chat/completions`. An address that is not public, and one without TLS, must be listed in `RATOON_EVALUATION_JUDGE_ENDPOINTS`, which also names the variable of its API key. Empty: `model_digest` is set.",
+                "Base URL of an OpenAI-compatible endpoint, such as `https://judge.example/v1`. The platform appends `/chat/completions`. A judge is sent texts of sealed test parts, so the operator must have listed the URL in `RATOON_EVALUATION_JUDGE_ENDPOINTS`, which also names the variable of its API key. Empty: `model_digest` is set.",
             ),
             Field("model", "string", "Name of the model at the endpoint. Required with `base_url`."),
             Field(
@@ -2575,7 +3347,7 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "new_data_count",
                 "integer",
-                "Number of new corrected or confirmed answers from which a run starts even without drift or errors. Answers are new if no version has learned from them, and if they did not suffice for a version that was refused or rolled back. No single caller decides. At most 1,000,000. Default: 0, never.",
+                "Number of new corrected or confirmed answers from which a run starts even without drift or errors. Answers are new if no version has learned from them, and if they did not suffice for a version that was refused or rolled back. No single caller decides. New records that connections of ingestion read count apart: from as many of them a run starts that builds from their sources, and from 100 sources whatever their records. At most 1,000,000. Default: 0, never.",
             ),
             Field(
                 "policy_id",
@@ -2732,7 +3504,7 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "new_data_count",
                 "integer",
-                "Number of new corrected or confirmed answers from which a run starts even without drift or errors. Answers are new if no version has learned from them, and if they did not suffice for a version that was refused or rolled back. No single caller decides. At most 1,000,000. Default: 0, never.",
+                "Number of new corrected or confirmed answers from which a run starts even without drift or errors. Answers are new if no version has learned from them, and if they did not suffice for a version that was refused or rolled back. No single caller decides. New records that connections of ingestion read count apart: from as many of them a run starts that builds from their sources, and from 100 sources whatever their records. At most 1,000,000. Default: 0, never.",
             ),
             Field(
                 "etag",
@@ -2841,6 +3613,22 @@ METHODS: tuple[Method, ...] = (
                 "string",
                 "Suites that evaluation applies to each new version in addition to the test parts of its data, at most 20: resource names (`projects/{project}/suites/{suite}`) or their last segments. A suite must exist and fit the task when it is named (`NOT_FOUND`, `BAD_PROJECT`).",
                 repeated=True,
+            ),
+            Field(
+                "judges",
+                "string",
+                "Judges of the answers of new versions, at most one of each kind: resource names (`projects/{project}/judges/{judge}`) or their last segments. Only with a task `generate`. A judge must exist and be SUCCEEDED when it is named (`NOT_FOUND`, `BAD_PROJECT`). A judge PAIRWISE compares with the version in production: the evaluation of a first version leaves it out.",
+                repeated=True,
+            ),
+            Field(
+                "judge_requirements",
+                "ProjectJudgeRequirements",
+                "What must be known of a judge before a gate names one of its metrics (`JUDGE_NOT_TRUSTED`). Not set: the defaults.",
+            ),
+            Field(
+                "human_ratings",
+                "ProjectHumanRatings",
+                "Human ratings that evaluations take in. Only with a task `generate`. Not set: none.",
             ),
             Field(
                 "project_id",
@@ -3016,6 +3804,22 @@ METHODS: tuple[Method, ...] = (
                 repeated=True,
             ),
             Field(
+                "judges",
+                "string",
+                "Judges of the answers of new versions, at most one of each kind: resource names (`projects/{project}/judges/{judge}`) or their last segments. Only with a task `generate`. A judge must exist and be SUCCEEDED when it is named (`NOT_FOUND`, `BAD_PROJECT`). A judge PAIRWISE compares with the version in production: the evaluation of a first version leaves it out.",
+                repeated=True,
+            ),
+            Field(
+                "judge_requirements",
+                "ProjectJudgeRequirements",
+                "What must be known of a judge before a gate names one of its metrics (`JUDGE_NOT_TRUSTED`). Not set: the defaults.",
+            ),
+            Field(
+                "human_ratings",
+                "ProjectHumanRatings",
+                "Human ratings that evaluations take in. Only with a task `generate`. Not set: none.",
+            ),
+            Field(
                 "etag",
                 "string",
                 "Version tag of the changeable fields. Send it with an update or a delete: a stale value is refused.",
@@ -3028,6 +3832,48 @@ METHODS: tuple[Method, ...] = (
         ),
         message="Project",
         result="Project",
+    ),
+    Method(
+        resource="record_differences",
+        name="list",
+        service="ingestion",
+        rpc="ListRecordDifferences",
+        http="GET",
+        path="/v1/{parent=projects/*/datasets/*/versions/*}/recordDifferences",
+        role="viewer",
+        comment="List the differences that `DiffDatasetVersion` counts, ordered by record ID.",
+        arguments=(
+            Field(
+                "parent",
+                "string",
+                "Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`.",
+            ),
+        ),
+        fields=(
+            Field(
+                "page_size",
+                "integer",
+                "Maximum number of items to return. 0: 20. Values above 100 are reduced to 100; negative values are refused.",
+            ),
+            Field(
+                "page_token",
+                "string",
+                "`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused.",
+            ),
+            Field(
+                "base",
+                "string",
+                "Resource name of the version to compare with, of the same project. Required.",
+            ),
+            Field(
+                "split",
+                "string",
+                "Resource name of a split of the version. Empty: parts are not compared. Required together with `base_split`.",
+            ),
+            Field("base_split", "string", "Resource name of a split of the base."),
+            Field("kinds", "RecordDifferenceKind", "Kinds to return. Empty: all.", repeated=True),
+        ),
+        items="RecordDifference",
     ),
     Method(
         resource="records",
@@ -3441,7 +4287,7 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "columns",
                 "SourceColumns",
-                "For JSONL, CSV and Parquet: columns to read. An empty name selects the default: `text`, `label`, `id`, `time`. A column that is named must exist.",
+                "For tables (JSONL, CSV, Parquet, Excel, Arrow): columns to read. An empty name selects the default: `text`, `label`, `id`, `time`. A column that is named must exist.",
             ),
             Field(
                 "encoding",
@@ -3452,6 +4298,11 @@ METHODS: tuple[Method, ...] = (
                 "sample_by",
                 "SourceSampleBy",
                 "For a text file: the part that is one record. Default: a line.",
+            ),
+            Field(
+                "archive_depth",
+                "integer",
+                "For archives: number of levels of archives within archives that are read, from 0 to 10. Not set in a request: 3. Sources without a value are those of release 0.1: they read neither archives within archives nor documents.",
             ),
             Field(
                 "source_id",
@@ -3559,7 +4410,7 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "columns",
                 "SourceColumns",
-                "For JSONL, CSV and Parquet: columns to read. An empty name selects the default: `text`, `label`, `id`, `time`. A column that is named must exist.",
+                "For tables (JSONL, CSV, Parquet, Excel, Arrow): columns to read. An empty name selects the default: `text`, `label`, `id`, `time`. A column that is named must exist.",
             ),
             Field(
                 "encoding",
@@ -3570,6 +4421,11 @@ METHODS: tuple[Method, ...] = (
                 "sample_by",
                 "SourceSampleBy",
                 "For a text file: the part that is one record. Default: a line.",
+            ),
+            Field(
+                "archive_depth",
+                "integer",
+                "For archives: number of levels of archives within archives that are read, from 0 to 10. Not set in a request: 3. Sources without a value are those of release 0.1: they read neither archives within archives nor documents.",
             ),
             Field("record_count", "integer", "Maximum number of records to return, 1 to 50. Default: 5."),
             Field(
@@ -3604,7 +4460,7 @@ METHODS: tuple[Method, ...] = (
             Field(
                 "columns",
                 "SourceColumns",
-                "For JSONL, CSV and Parquet: columns to read. An empty name selects the default: `text`, `label`, `id`, `time`. A column that is named must exist.",
+                "For tables (JSONL, CSV, Parquet, Excel, Arrow): columns to read. An empty name selects the default: `text`, `label`, `id`, `time`. A column that is named must exist.",
             ),
             Field(
                 "encoding",
@@ -3855,6 +4711,149 @@ METHODS: tuple[Method, ...] = (
         ),
         result="Split",
         can_wait=True,
+    ),
+    Method(
+        resource="streams",
+        name="append",
+        service="ingestion",
+        rpc="AppendRecords",
+        http="POST",
+        path="/v1/{name=projects/*/streams/*}:append",
+        role="engineer",
+        comment="Append records to a stream: all of the request, or none. Once the call returns, the records are stored durably; a retry with the same IDs stores none of them twice. Refused: a record that is not valid (`BAD_RECORD`), an ID that another record of the stream has (`RECORD_ID_REUSED`), more bytes than the project may append on one day (`APPEND_QUOTA_EXCEEDED`), and any record while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).",
+        arguments=(
+            Field("name", "string", "Resource name of the stream: `projects/{project}/streams/{stream}`."),
+        ),
+        fields=(
+            Field(
+                "records",
+                "AppendedRecord",
+                "The records, 1 to 1,000, each at most 262,144 characters, and all of them less than 4 MiB.",
+                repeated=True,
+            ),
+        ),
+        result="AppendRecordsResponse",
+    ),
+    Method(
+        resource="streams",
+        name="create",
+        service="ingestion",
+        rpc="CreateStream",
+        http="POST",
+        path="/v1/{parent=projects/*}/streams",
+        role="engineer",
+        comment="Create a stream of records. Refused: settings out of range (`BAD_STREAM`).",
+        arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
+        fields=(
+            Field("display_name", "string", "Name for people. At most 1,024 characters."),
+            Field(
+                "license",
+                "string",
+                "License of the records: an SPDX identifier or a sentence. The sources of the stream have it.",
+            ),
+            Field("columns", "SourceColumns", "Columns of the records, as of a source in the format JSONL."),
+            Field(
+                "segment_records",
+                "integer",
+                "Number of records at which a segment is sealed, 1 to 100,000. Default: 10,000.",
+            ),
+            Field(
+                "segment_seconds",
+                "integer",
+                "Age of its first record at which a segment is sealed, in seconds, 1 to 86,400. Default: 3,600.",
+            ),
+            Field(
+                "stream_id",
+                "string",
+                "Last segment of the resource name: 1 to 52 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are a letter or a digit. Empty: the server generates a UUIDv7.",
+            ),
+            Field(
+                "request_id",
+                "string",
+                "Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different request with the same ID is refused. At most 256 characters.",
+            ),
+        ),
+        message="Stream",
+        result="Stream",
+    ),
+    Method(
+        resource="streams",
+        name="delete",
+        service="ingestion",
+        rpc="DeleteStream",
+        http="DELETE",
+        path="/v1/{name=projects/*/streams/*}",
+        role="engineer",
+        comment="Delete a stream; its sources stay. Refused while it has records in an open segment (`STREAM_NOT_SEALED`), and while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).",
+        arguments=(
+            Field("name", "string", "Resource name of the stream: `projects/{project}/streams/{stream}`."),
+        ),
+        fields=(
+            Field(
+                "allow_missing",
+                "bool",
+                "If true, the deletion of a stream that does not exist succeeds, so that a retry does.",
+            ),
+        ),
+    ),
+    Method(
+        resource="streams",
+        name="get",
+        service="ingestion",
+        rpc="GetStream",
+        http="GET",
+        path="/v1/{name=projects/*/streams/*}",
+        role="viewer",
+        comment="Return one stream.",
+        arguments=(
+            Field("name", "string", "Resource name of the stream: `projects/{project}/streams/{stream}`."),
+        ),
+        fields=(),
+        result="Stream",
+    ),
+    Method(
+        resource="streams",
+        name="list",
+        service="ingestion",
+        rpc="ListStreams",
+        http="GET",
+        path="/v1/{parent=projects/*}/streams",
+        role="viewer",
+        comment="List the streams of a project, oldest first.",
+        arguments=(Field("parent", "string", "Resource name of the project: `projects/{project}`."),),
+        fields=(
+            Field(
+                "page_size",
+                "integer",
+                "Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A page may hold fewer items.",
+            ),
+            Field(
+                "page_token",
+                "string",
+                "`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused.",
+            ),
+            Field(
+                "order_by",
+                "string",
+                "Order of the items: `create_time` (default) or `create_time desc`. The token of another order is refused.",
+            ),
+        ),
+        items="Stream",
+    ),
+    Method(
+        resource="streams",
+        name="seal",
+        service="ingestion",
+        rpc="SealStream",
+        http="POST",
+        path="/v1/{name=projects/*/streams/*}:seal",
+        role="engineer",
+        comment="Seal the open segment of a stream now, and return the stream with its latest source. A stream without open records is returned unchanged.",
+        arguments=(
+            Field("name", "string", "Resource name of the stream: `projects/{project}/streams/{stream}`."),
+        ),
+        fields=(),
+        result="Stream",
     ),
     Method(
         resource="suites",
@@ -4442,12 +5441,46 @@ MESSAGES: dict[str, Message] = {
             ),
         ),
     ),
+    "AppendRecordsResponse": Message(
+        "AppendRecordsResponse",
+        "Response of `AppendRecords`.",
+        (
+            Field("appended_count", "integer", "Number of records that are new."),
+            Field(
+                "duplicate_count",
+                "integer",
+                "Number of records that were stored before, by an earlier request or earlier in this one.",
+            ),
+        ),
+    ),
+    "AppendedRecord": Message(
+        "AppendedRecord",
+        "One record to append.",
+        (
+            Field(
+                "id",
+                "string",
+                "ID that the caller gives the record, 1 to 256 characters. A record with the ID of an earlier record of the stream is not stored again. The ID is stored permanently with the record and must not contain personal data.",
+            ),
+            Field("text", "string", "Text of a plain record. Exactly one of `text` and `json` is set."),
+            Field("label", "string", "Label of a plain record. Empty: none."),
+            Field(
+                "json",
+                "string",
+                'The record as a JSON object, in one of the layouts of imports: `{"text": …, "label": …}`, `{"messages": […]}`, `{"prompt": …, "completion": …}`, `{"prompt": …, "chosen": …, "rejected": …}`.',
+            ),
+        ),
+    ),
     "BadCase": Message(
         "BadCase",
         "One wrong answer of the candidate.",
         (
-            Field("record_id", "string", "ID of the record."),
-            Field("domain", "string", "Name of the domain."),
+            Field(
+                "record_id",
+                "string",
+                "ID of the record. In tests of lm-evaluation-harness the number of the document from 0, and in programming problems the `task_id`.",
+            ),
+            Field("domain", "string", "Name of the domain. Empty: the answer is to a test of a suite."),
             Field(
                 "label",
                 "string",
@@ -4473,7 +5506,16 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "score",
                 "number",
-                "Primary metric of the candidate on this record. Not set: the metric has no value for one record.",
+                "Primary metric of the candidate on this record, or the metric of the test. Not set: it has no value for one record.",
+            ),
+            Field(
+                "suite", "string", "Resource name of the suite. Empty: the answer is to a record of a domain."
+            ),
+            Field("test", "string", "Name of the test of the suite."),
+            Field(
+                "outcome",
+                "string",
+                "How the program of an answer ended, for example `failed: AssertionError`. Only for programming problems.",
             ),
         ),
     ),
@@ -4665,6 +5707,270 @@ MESSAGES: dict[str, Message] = {
             Field("devices", "integer", "Number of devices, at most 64. 0: the default of the stage."),
         ),
     ),
+    "Connection": Message(
+        "Connection",
+        "Place with data that is read again and again: each reading with new data creates sources. Which places may be read, and with which credentials, is a setting of the operator (`RATOON_INGESTION_CONNECTION_ENDPOINTS`).",
+        (
+            Field("name", "string", "Resource name: `projects/{project}/connections/{connection}`."),
+            Field("revision", "integer", "Increases with every stored change."),
+            Field("create_time", "time", "Time of creation, UTC. Set by the server."),
+            Field("update_time", "time", "Time of the last change, UTC. Set by the server."),
+            Field(
+                "etag",
+                "string",
+                "Version tag of the changeable fields. Send it with an update or a delete: a stale value is refused.",
+            ),
+            Field("display_name", "string", "Name for people. At most 1,024 characters."),
+            Field("kind", "ConnectionKind", "Kind of the place. Required; it cannot be changed."),
+            Field(
+                "url",
+                "string",
+                "Address without credentials. Required; it cannot be changed. `FSSPEC`: a directory or prefix, such as `s3://bucket/prefix` or `file:///srv/data`. `SQL`: an SQLAlchemy URL, such as `postgresql+psycopg://reader@db/mail`. `KAFKA`: `kafka://host:port/topic`.",
+            ),
+            Field(
+                "pattern",
+                "string",
+                "`FSSPEC`: glob of the paths to read, relative to the address, such as `*.jsonl`; `*` also matches `/`. Empty: all.",
+            ),
+            Field(
+                "query",
+                "string",
+                "`SQL`: one SELECT statement without parameters and without `;`, at most 20,000 characters. Required for `SQL`.",
+            ),
+            Field(
+                "cursor_column",
+                "string",
+                "`SQL`: column of the result by which new rows are found. Its values must not decrease for new rows. Required for `SQL`.",
+            ),
+            Field(
+                "key_column",
+                "string",
+                "`SQL`: column of the result that tells apart rows with the same cursor value, usually the primary key. Required for `SQL`.",
+            ),
+            Field(
+                "overlap",
+                "number",
+                "`SQL`: rows whose cursor value is up to so many units below the last one are read again and left out if they are known: seconds for times, numbers for numbers. It finds rows of transactions that committed late. Default: 0.",
+            ),
+            Field(
+                "format",
+                "SourceFormat",
+                "Format of the objects. Required for `FSSPEC`; not set for `SQL` and `KAFKA`, which give JSON Lines.",
+            ),
+            Field("labels_by_folder", "string", "Label of each directory, as in a source.", key="string"),
+            Field("columns", "SourceColumns", "Columns to read, as in a source."),
+            Field("encoding", "string", "Character encoding, as in a source."),
+            Field(
+                "sample_by", "SourceSampleBy", "For text files: the part that is one record, as in a source."
+            ),
+            Field(
+                "license",
+                "string",
+                "License of the data: an SPDX identifier or a sentence. The sources have it.",
+            ),
+            Field(
+                "consent",
+                "string",
+                "Basis on which the data may be used, such as the version of a consent form. The sources have it.",
+            ),
+            Field("domain", "string", "Tag of the domain, such as `news`. The sources have it."),
+            Field(
+                "schedule",
+                "ConnectionSchedule",
+                "Schedule of the readings. Not set: it is read on request only.",
+            ),
+            Field(
+                "max_items",
+                "integer",
+                "Maximum number of records (`SQL`, `KAFKA`) or objects (`FSSPEC`) of one reading, at most 100,000. If there are more, the next reading follows at once. Default: 10,000.",
+            ),
+            Field(
+                "max_bytes",
+                "integer",
+                "Maximum size of one reading in bytes, at most 8 GiB. A single object that is larger is left out. Default: 256 MiB.",
+            ),
+            Field("paused", "bool", "The schedule is suspended."),
+            Field("state", "ConnectionState", "State. Set by the server."),
+            Field(
+                "last_reading",
+                "ConnectionReading",
+                "Last reading that ended well. Not set before the first one. Set by the server.",
+            ),
+            Field(
+                "failure",
+                "ConnectionFailure",
+                "Error of the last reading. Not set if it ended well. Set by the server.",
+            ),
+            Field(
+                "next_read_time",
+                "time",
+                "Time of the next scheduled reading. Not set: none. Set by the server.",
+            ),
+            Field("record_count", "integer", "Number of records that all readings gave. Set by the server."),
+            Field(
+                "position",
+                "string",
+                "Position up to which the place was read, for people. Set by the server.",
+            ),
+        ),
+    ),
+    "ConnectionFailure": Message(
+        "ConnectionFailure",
+        "Error of a reading.",
+        (
+            Field("reason", "string", "Stable reason code in UPPER_SNAKE_CASE."),
+            Field("message", "string", "Explanation in one sentence."),
+            Field("time", "time", "Time of the error."),
+        ),
+    ),
+    "ConnectionReading": Message(
+        "ConnectionReading",
+        "Result of a reading.",
+        (
+            Field("number", "integer", "Number of the reading, from 1."),
+            Field("start_time", "time", "Time at which it began."),
+            Field("end_time", "time", "Time at which it ended."),
+            Field(
+                "sources",
+                "string",
+                "Resource names of the sources that it created. Empty: there was nothing new.",
+                repeated=True,
+            ),
+            Field("record_count", "integer", "Number of records in these sources."),
+            Field(
+                "listed_count",
+                "integer",
+                "Number of objects, rows or messages that were found, whether new or not.",
+            ),
+            Field("taken_count", "integer", "Number of those that were read."),
+            Field(
+                "skipped_counts",
+                "integer",
+                "Number of those that were left out, by reason in UPPER_SNAKE_CASE.",
+                key="string",
+            ),
+            Field("size_bytes", "integer", "Size of what was read, in bytes."),
+            Field(
+                "notes",
+                "string",
+                "Sentences on what may be missing, for example messages that the topic deleted before they were read.",
+                repeated=True,
+            ),
+            Field("more", "bool", "True if more data waits; the next reading follows at once."),
+        ),
+    ),
+    "ConnectionSchedule": Message(
+        "ConnectionSchedule",
+        "Schedule of readings.",
+        (
+            Field(
+                "interval_seconds",
+                "number",
+                "Time between the ends of two readings, in seconds: 10 to 31,622,400 (366 days). 0: none.",
+            ),
+            Field(
+                "cron",
+                "string",
+                "Times in UTC as five fields of cron: minute, hour, day of the month, month, day of the week. Each is `*`, a number, a range `1-5`, a list `1,15`, or one with a step `*/10`. Only one of interval and cron may be set.",
+            ),
+        ),
+    ),
+    "Crawl": Message(
+        "Crawl",
+        "Visit of web pages whose texts become a source. The crawler obeys `robots.txt` and waits between two requests to one host.",
+        (
+            Field("name", "string", "Resource name: `projects/{project}/crawls/{crawl}`."),
+            Field("revision", "integer", "Increases with every stored change."),
+            Field("create_time", "time", "Time of creation, UTC. Set by the server."),
+            Field("update_time", "time", "Time of the last change, UTC. Set by the server."),
+            Field("state", "CrawlState", "Current state."),
+            Field(
+                "start_urls",
+                "string",
+                "Addresses of the first pages, 1 to 100, with the scheme `http` or `https`. Required.",
+                repeated=True,
+            ),
+            Field(
+                "hosts",
+                "string",
+                "Further hosts whose pages may be visited. The hosts of `start_urls` always are.",
+                repeated=True,
+            ),
+            Field(
+                "path_prefixes",
+                "string",
+                "Only pages whose path starts with one of these are visited, such as `/docs/`. Empty: all paths.",
+                repeated=True,
+            ),
+            Field(
+                "license",
+                "string",
+                "License of the texts: an SPDX identifier or a sentence. The source has it.",
+            ),
+            Field(
+                "max_pages", "integer", "Maximum number of pages to request, 1 to 100,000. Default: 1,000."
+            ),
+            Field(
+                "max_depth",
+                "integer",
+                "Maximum number of links from a first page to a page, 0 to 100. Not set: 10.",
+            ),
+            Field(
+                "max_page_bytes",
+                "integer",
+                "Maximum size of one page in bytes, after decompression, 1 to 8,388,608. Default: 2,097,152.",
+            ),
+            Field(
+                "max_seconds",
+                "integer",
+                "Seconds after which the crawl ends with the pages that it has, 1 to 86,400. Default: 3,600.",
+            ),
+            Field(
+                "delay_seconds",
+                "number",
+                "Minimum number of seconds between two requests to one host, 0 to 60. Not set: 1. A longer `Crawl-delay` of the host takes precedence.",
+            ),
+            Field("skip_sitemaps", "bool", "Do not read the sitemaps of the hosts."),
+            Field(
+                "previous",
+                "string",
+                "Resource name of an earlier crawl that has succeeded. Its pages are requested with their `ETag` and `Last-Modified`; the source holds only new and changed pages. Empty: all pages.",
+            ),
+            Field("progress", "Progress", "Progress of the work."),
+            Field("failure", "Failure", "Why the work failed. Set in the state FAILED only."),
+            Field(
+                "source",
+                "string",
+                "Resource name of the source with the texts. Empty until the crawl has succeeded, and if it found no new text.",
+            ),
+            Field("page_count", "integer", "Number of requested pages."),
+            Field("stored_count", "integer", "Number of pages in the source."),
+            Field(
+                "unchanged_count", "integer", "Number of pages that have not changed since the earlier crawl."
+            ),
+            Field(
+                "refused_counts",
+                "integer",
+                "Number of pages and links that are not in the source, by reason, such as `ROBOTS_DISALLOWED` or `DUPLICATE`.",
+                key="string",
+            ),
+            Field("refusals", "CrawlRefusal", "Up to 20 examples of refused pages.", repeated=True),
+            Field(
+                "stopped_by",
+                "string",
+                "Bound that ended the crawl: `pages`, `seconds` or `bytes`. Empty: no page was left.",
+            ),
+        ),
+    ),
+    "CrawlRefusal": Message(
+        "CrawlRefusal",
+        "Page that is not in the source.",
+        (
+            Field("url", "string", "Address of the page."),
+            Field("reason", "string", "Stable reason code in UPPER_SNAKE_CASE."),
+            Field("detail", "string", "Details of the reason."),
+        ),
+    ),
     "Curation": Message(
         "Curation",
         "Settings of the conversion of raw items into records.",
@@ -4691,7 +5997,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "masks",
                 "string",
-                "Personal data to mask: `email`, `phone`, `card`, `ip`, `url`; `none` masks nothing. Default: the first four.",
+                "Personal data to mask: `email`, `phone`, `card`, `ip`, `url`, `iban`, `national_id`, `passport`; `none` masks nothing. Default: the first four.",
                 repeated=True,
             ),
             Field(
@@ -4719,7 +6025,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "name",
                 "string",
-                "Name of the step: one of `personal_data`, `language`, `length`, `garbage` (without parameters; their settings are those of the curation), `normalize`, `gopher_quality`, `gopher_repetition`, `c4`, `fineweb`, `url_blocklist`, `word_list`, `license`, or the name of a step of an installed package, which contains a dot.",
+                "Name of the step: one of `language`, `length`, `garbage` (without parameters; their settings are those of the curation), `personal_data` (without parameters, it masks the `masks` of the curation), `fix_text`, `normalize`, `simplify_chinese`, `html_boilerplate`, `gopher_quality`, `gopher_repetition`, `c4`, `fineweb`, `url_blocklist`, `word_list`, `license`, `decontamination`, or the name of a step of an installed package, which contains a dot.",
             ),
             Field("params", "string", "Parameters of the step by name, as texts.", key="string"),
         ),
@@ -4757,7 +6063,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "sources",
                 "string",
-                "Resource names of the sources. At least one is required; all must belong to the same project, and none may occur twice.",
+                "Resource names of the sources. At least one is required unless `mixture` is set; all must belong to the same project, and none may occur twice.",
                 repeated=True,
             ),
             Field("curation", "Curation", "Curation settings."),
@@ -4799,6 +6105,11 @@ MESSAGES: dict[str, Message] = {
                 "StepReport",
                 "What each step of the curation did, in their order. Empty until the version is READY, and for versions of releases that did not record it.",
                 repeated=True,
+            ),
+            Field(
+                "mixture",
+                "Mixture",
+                "Composition of the version from other versions, in place of `sources` and `curation`. `sources` then lists the sources of these versions. Not set: the version is curated from its sources.",
             ),
         ),
     ),
@@ -5225,6 +6536,74 @@ MESSAGES: dict[str, Message] = {
             Field("reasoning", "string", "Reasoning of the assistant before it answered. Empty: none."),
         ),
     ),
+    "Export": Message(
+        "Export",
+        "Records of a dataset version or of parts of a split as files for other tools.",
+        (
+            Field(
+                "name", "string", "Resource name: `projects/{project}/datasets/{dataset}/exports/{export}`."
+            ),
+            Field("revision", "integer", "Increases with every stored change."),
+            Field("create_time", "time", "Time of creation, UTC. Set by the server."),
+            Field("update_time", "time", "Time of the last change, UTC. Set by the server."),
+            Field("state", "ExportState", "Current state."),
+            Field(
+                "dataset_version",
+                "string",
+                "Resource name of the dataset version to export. Either this or `split` is required; it must be READY or REDACTED and belong to the dataset of the export.",
+            ),
+            Field(
+                "split",
+                "string",
+                "Resource name of the split to export. It must be READY or REDACTED and belong to the dataset of the export.",
+            ),
+            Field(
+                "parts",
+                "Part",
+                "Parts of the split. Default: the training and the validation part. The test part is sealed: it needs `reader` and `purpose`, and its reading is logged as by `OpenSplit`.",
+                repeated=True,
+            ),
+            Field("format", "ExportFormat", "Format of the files. Required."),
+            Field(
+                "tokenizer_digest",
+                "string",
+                "Digest of a tree that contains `tokenizer.json`, for example of a base model, or of that file itself. Required by MEGATRON and TOKENS, refused with other formats.",
+            ),
+            Field(
+                "end_token",
+                "string",
+                "Token at the end of each record in MEGATRON and TOKENS. Default: the `eos_token` in `tokenizer_config.json` of the tokenizer.",
+            ),
+            Field(
+                "escape_formulas",
+                "bool",
+                "Put an apostrophe before cells that spreadsheets take for formulas, in CSV. This changes such texts. Default: false.",
+            ),
+            Field(
+                "reader",
+                "string",
+                "Reader of the test part: the digest of a model artifact, or a resource name.",
+            ),
+            Field("purpose", "string", "Purpose of the export. It is logged if the test part is exported."),
+            Field("progress", "Progress", "Progress of the work."),
+            Field("failure", "Failure", "Why the work failed. Set in the state FAILED only."),
+            Field(
+                "artifact_digest",
+                "string",
+                "Digest of the artifact tree with all files. Empty until the export is READY, in the state REDACTED, and for exports of the test part: `OpenExport` returns it.",
+            ),
+            Field(
+                "files", "ExportedFile", "Files of the tree. Empty where `artifact_digest` is.", repeated=True
+            ),
+            Field("record_count", "integer", "Number of records."),
+            Field(
+                "token_count",
+                "integer",
+                "Number of tokens of the tokenizer, end tokens included. 0 for other formats than MEGATRON and TOKENS.",
+            ),
+            Field("size_bytes", "integer", "Size of all files in bytes."),
+        ),
+    ),
     "ExportBadCasesResponse": Message(
         "ExportBadCasesResponse",
         "Response of `ExportBadCases`.",
@@ -5258,6 +6637,15 @@ MESSAGES: dict[str, Message] = {
                 "Number of feedbacks that became no record, by the reason: `CONSENT`, `SESSION` (feedback on a whole session), `NO_RIGHT_ANSWER`, `NO_PAIR`, `SUPERSEDED` (by later feedback), `QUARANTINED` (one text for many prompts), `CAPPED` (too many of one user), `OTHER_FORM` (not requested), `NO_TEXT` (the text is deleted or erased, or is no answer of the task).",
                 key="string",
             ),
+        ),
+    ),
+    "ExportedFile": Message(
+        "ExportedFile",
+        "File of an export.",
+        (
+            Field("path", "string", "Path in the tree."),
+            Field("digest", "string", "SHA-256 digest of the file, by which it can be downloaded."),
+            Field("size_bytes", "integer", "Size in bytes."),
         ),
     ),
     "ExternalEvent": Message(
@@ -5295,6 +6683,11 @@ MESSAGES: dict[str, Message] = {
                 "pipeline_run",
                 "string",
                 "Resource name of the pipeline run that took it. Empty: none did. Set by the server.",
+            ),
+            Field(
+                "record_count",
+                "integer",
+                "Number of records of the ingestion source in `subject`, if a connection read it: the event counts as new data of policies with `new_data_count`, and does not expire. 0 for other events. Set by the server.",
             ),
         ),
     ),
@@ -5570,7 +6963,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "base_url",
                 "string",
-                "Base URL of an OpenAI-compatible endpoint, such as `https://judge.example/v1`. The platform appends `/chat/completions`. An address that is not public, and one without TLS, must be listed in `RATOON_EVALUATION_JUDGE_ENDPOINTS`, which also names the variable of its API key. Empty: `model_digest` is set.",
+                "Base URL of an OpenAI-compatible endpoint, such as `https://judge.example/v1`. The platform appends `/chat/completions`. A judge is sent texts of sealed test parts, so the operator must have listed the URL in `RATOON_EVALUATION_JUDGE_ENDPOINTS`, which also names the variable of its API key. Empty: `model_digest` is set.",
             ),
             Field("model", "string", "Name of the model at the endpoint. Required with `base_url`."),
             Field(
@@ -5848,6 +7241,123 @@ MESSAGES: dict[str, Message] = {
             ),
         ),
     ),
+    "Mixture": Message(
+        "Mixture",
+        "Composition of a dataset version from records of other versions. All choices are a function of the seed and the record IDs, so that the same mixture has the same records.",
+        (
+            Field(
+                "components",
+                "MixtureComponent",
+                "Components. At least one is required. No record may belong to two of them by their settings: a version is named whole, or by its sources.",
+                repeated=True,
+            ),
+            Field(
+                "strategy", "MixtureStrategy", "Rule for the shares of the components. Default: TEMPERATURE."
+            ),
+            Field(
+                "temperature",
+                "number",
+                "Temperature T of the strategy TEMPERATURE, from 1. 1: shares in proportion to the sizes; higher: closer to equal shares. 0: 1.",
+            ),
+            Field("unit", "MixtureUnit", "Unit of sizes, shares and budget. Default: TOKENS."),
+            Field("budget", "integer", "Size of the mixture in `unit`. 0: as large as the components allow."),
+            Field("seed", "integer", "Random seed of the sample."),
+            Field(
+                "language_shares",
+                "number",
+                "Share of each language, such as `zh: 0.5, en: 0.5`. They are divided by their sum; records in other languages are left out. Empty: not balanced.",
+                key="string",
+            ),
+            Field(
+                "label_shares",
+                "number",
+                "Share of each label of the sources. They are divided by their sum; records with other labels, or none, are left out. Empty: not balanced.",
+                key="string",
+            ),
+            Field(
+                "balance_labels",
+                "bool",
+                "Give each label the same share. Refused together with `label_shares`.",
+            ),
+        ),
+    ),
+    "MixtureComponent": Message(
+        "MixtureComponent",
+        "Records of one dataset version.",
+        (
+            Field(
+                "dataset_version",
+                "string",
+                "Resource name of the dataset version. It must be READY and belong to the same project.",
+            ),
+            Field(
+                "source",
+                "string",
+                "Resource name of a source: only its records are used. Empty: all records of the version.",
+            ),
+            Field(
+                "weight",
+                "number",
+                "Weight. The strategy RATIO takes it as the share, TEMPERATURE multiplies the share with it. 0: 1.",
+            ),
+            Field(
+                "max_repeats",
+                "number",
+                "Maximum number of times that a record may occur, from 1 to 100. 0: 1.",
+            ),
+        ),
+    ),
+    "MixturePlan": Message(
+        "MixturePlan",
+        "What a mixture consists of.",
+        (
+            Field("components", "MixturePlanComponent", "Components, in their order.", repeated=True),
+            Field("record_count", "integer", "Number of records, repetitions included."),
+            Field("token_count", "integer", "Number of tokens, repetitions included."),
+            Field("language_tokens", "integer", "Number of tokens by language.", key="string"),
+            Field(
+                "label_records",
+                "integer",
+                "Number of records by label. Empty: labels are not balanced.",
+                key="string",
+            ),
+            Field(
+                "left_out_counts",
+                "integer",
+                "Number of available records that are not used, by reason: `DUPLICATE` (an earlier component has the same record or content), `OTHER_LANGUAGE`, `OTHER_LABEL`, `NOT_SAMPLED`.",
+                key="string",
+            ),
+            Field(
+                "max_budget",
+                "integer",
+                "Largest size that the shares and `max_repeats` allow, in the unit of the mixture. 0: none.",
+            ),
+            Field(
+                "problem",
+                "string",
+                "Why the mixture cannot be built, and what to change. Empty: it can be built. The counts are 0 otherwise.",
+            ),
+        ),
+    ),
+    "MixturePlanComponent": Message(
+        "MixturePlanComponent",
+        "One component.",
+        (
+            Field("dataset_version", "string", "Resource name of the dataset version."),
+            Field("source", "string", "Resource name of the source. Empty: the whole version."),
+            Field(
+                "available_records",
+                "integer",
+                "Number of records that the component has, without duplicates of earlier components.",
+            ),
+            Field("available_tokens", "integer", "Number of tokens that it has."),
+            Field("record_count", "integer", "Number of records that are taken, repetitions included."),
+            Field("token_count", "integer", "Number of tokens that are taken, repetitions included."),
+            Field("share", "number", "Share of the mixture, in its unit, from 0 to 1."),
+            Field("repeats", "number", "Mean number of times that an available record occurs."),
+            Field("max_repeats", "integer", "Highest number of times that one record occurs."),
+        ),
+    ),
     "Model": Message(
         "Model",
         "Series of model versions.",
@@ -5941,6 +7451,14 @@ MESSAGES: dict[str, Message] = {
                 "Number formats in which engines will serve the version. The log-probabilities of the golden prompts are recorded in each of them, with which an engine of that format is attested. Empty: 32-bit floating point only.",
                 repeated=True,
             ),
+        ),
+    ),
+    "OpenExportResponse": Message(
+        "OpenExportResponse",
+        "Response of `OpenExport`.",
+        (
+            Field("artifact_digest", "string", "Digest of the artifact tree."),
+            Field("files", "ExportedFile", "Its files.", repeated=True),
         ),
     ),
     "OpenSplitResponse": Message(
@@ -6160,7 +7678,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "new_data_count",
                 "integer",
-                "Number of new corrected or confirmed answers from which a run starts even without drift or errors. Answers are new if no version has learned from them, and if they did not suffice for a version that was refused or rolled back. No single caller decides. At most 1,000,000. Default: 0, never.",
+                "Number of new corrected or confirmed answers from which a run starts even without drift or errors. Answers are new if no version has learned from them, and if they did not suffice for a version that was refused or rolled back. No single caller decides. New records that connections of ingestion read count apart: from as many of them a run starts that builds from their sources, and from 100 sources whatever their records. At most 1,000,000. Default: 0, never.",
             ),
         ),
     ),
@@ -6331,6 +7849,22 @@ MESSAGES: dict[str, Message] = {
                 "Suites that evaluation applies to each new version in addition to the test parts of its data, at most 20: resource names (`projects/{project}/suites/{suite}`) or their last segments. A suite must exist and fit the task when it is named (`NOT_FOUND`, `BAD_PROJECT`).",
                 repeated=True,
             ),
+            Field(
+                "judges",
+                "string",
+                "Judges of the answers of new versions, at most one of each kind: resource names (`projects/{project}/judges/{judge}`) or their last segments. Only with a task `generate`. A judge must exist and be SUCCEEDED when it is named (`NOT_FOUND`, `BAD_PROJECT`). A judge PAIRWISE compares with the version in production: the evaluation of a first version leaves it out.",
+                repeated=True,
+            ),
+            Field(
+                "judge_requirements",
+                "ProjectJudgeRequirements",
+                "What must be known of a judge before a gate names one of its metrics (`JUDGE_NOT_TRUSTED`). Not set: the defaults.",
+            ),
+            Field(
+                "human_ratings",
+                "ProjectHumanRatings",
+                "Human ratings that evaluations take in. Only with a task `generate`. Not set: none.",
+            ),
         ),
     ),
     "ProjectBudget": Message(
@@ -6353,7 +7887,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "name",
                 "string",
-                "Name of the step: `length` (`min_chars`), `language` (`keep`: codes such as `en, zh`), `near_duplicates` (`threshold`: 0, or 0.3 to 1), `exact_duplicates` (`keep`: `true` or `false`), `personal_data` (`mask`: some of `email, phone, card, ip, url`, or `none`), `decoding` (`max_replaced_share`, `keep_code`).",
+                "Name of the step: `length` (`min_chars`), `language` (`keep`: codes such as `en, zh`), `near_duplicates` (`threshold`: 0, or 0.3 to 1), `exact_duplicates` (`keep`: `true` or `false`), `personal_data` (`mask`: some of `email, phone, card, ip, url, iban, national_id, passport`, or `none`; `regions`; `look_alikes`; and an action for each kind: `mask`, `hash`, `drop` or `keep`), `decoding` (`max_replaced_share`, `keep_code`), `preset` (`name`: `classification`, `chat`, `mail`, `web` or `zh`), each of the steps of `ratoon.ingestion.v1.CurationStep` with its parameters, or the name of a step of an installed package, which contains a dot. Steps run in the order of the list; `personal_data`, `language`, `length` and `garbage` follow if they are not listed.",
             ),
             Field("params", "string", "Parameters of the step by name, as texts.", key="string"),
         ),
@@ -6413,6 +7947,34 @@ MESSAGES: dict[str, Message] = {
             ),
         ),
     ),
+    "ProjectHumanRatings": Message(
+        "ProjectHumanRatings",
+        "Human ratings of answers to the records of the test parts, from the tasks of labeling that are done when an evaluation starts.",
+        (
+            Field(
+                "candidate_origin",
+                "string",
+                "Origin of the candidate's answers, as in `Task.origins`. Empty: its digest.",
+            ),
+            Field(
+                "reference_origin",
+                "string",
+                "Origin of the answers of the version in production. Empty: its digest.",
+            ),
+        ),
+    ),
+    "ProjectJudgeRequirements": Message(
+        "ProjectJudgeRequirements",
+        "What must be known of a judge before a gate names one of its metrics.",
+        (
+            Field(
+                "min_pair_count",
+                "integer",
+                "Number of pairs, or of rated answers, that people and the judge both judged, at least. Not set: 50.",
+            ),
+            Field("min_kappa", "number", "Cohen's kappa with people at least, -1 to 1. Not set: 0.4."),
+        ),
+    ),
     "ProjectMetricGate": Message(
         "ProjectMetricGate",
         "Requirement on one metric of a new version on the new domain. The whole confidence interval must lie within the bounds.",
@@ -6420,14 +7982,14 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "metric",
                 "string",
-                "Name of the metric. It is a metric of the kind of task, or one of a suite of the project: `suite:ID.metric` is the mean over the tests of a suite, `suite:ID/TEST.metric` one test; these take no `max_loss`. Each metric has at most one gate.",
+                "Name of the metric. It is a metric of the kind of task, or one of a suite of the project: `suite:ID.metric` is the mean over the tests of a suite, `suite:ID/TEST.metric` one test; these take no `max_loss`. Of the judges and human ratings of the project it is `judge_win_rate`, `judge_consistency`, `rubric_score`, `human_win_rate` or `human_rating`. Each metric has at most one gate.",
             ),
             Field("min_value", "number", "Smallest accepted value. Not set: no bound."),
             Field("max_value", "number", "Largest accepted value. Not set: no bound."),
             Field(
                 "max_loss",
                 "number",
-                "Accepted loss against the version in production, in the unit of the metric. The first version has none to compare with. Not set: any. Pipeline runs support it for the metrics that can be compared: `macro_f1` and `accuracy` for `classify`, with several labels also `micro_f1`, `precision` and `recall`; all but `answer_length` for the other kinds.",
+                "Accepted loss against the version in production, in the unit of the metric. The first version has none to compare with. Not set: any. Pipeline runs support it for the metrics that can be compared: `macro_f1` and `accuracy` for `classify`, with several labels also `micro_f1`, `precision` and `recall`; all but `answer_length` for the other kinds, `rubric_score` and `human_rating`.",
             ),
         ),
     ),
@@ -6721,6 +8283,20 @@ MESSAGES: dict[str, Message] = {
                 "Example",
                 "Conversation and answers of the record. Not set if the record is a text with at most a label.",
             ),
+        ),
+    ),
+    "RecordDifference": Message(
+        "RecordDifference",
+        "Difference of one record.",
+        (
+            Field("record_id", "string", "ID of the record."),
+            Field("kind", "RecordDifferenceKind", "Kind of the difference."),
+            Field("base_text", "string", "Start of the text in the base. Empty for an added record."),
+            Field("text", "string", "Start of the text in the compared version. Empty for a removed record."),
+            Field("base_label", "string", "Label of the source in the base."),
+            Field("label", "string", "Label of the source in the compared version."),
+            Field("base_part", "Part", "Part of the split of the base. Not set: none."),
+            Field("part", "Part", "Part of the split of the compared version. Not set: none."),
         ),
     ),
     "RecordLineage": Message(
@@ -7224,7 +8800,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "columns",
                 "SourceColumns",
-                "For JSONL, CSV and Parquet: columns to read. An empty name selects the default: `text`, `label`, `id`, `time`. A column that is named must exist.",
+                "For tables (JSONL, CSV, Parquet, Excel, Arrow): columns to read. An empty name selects the default: `text`, `label`, `id`, `time`. A column that is named must exist.",
             ),
             Field(
                 "encoding",
@@ -7240,6 +8816,26 @@ MESSAGES: dict[str, Message] = {
                 "sample_by",
                 "SourceSampleBy",
                 "For a text file: the part that is one record. Default: a line.",
+            ),
+            Field(
+                "connection",
+                "string",
+                "Resource name of the connection whose reading created the source. Empty: it was created by a request. Set by the server.",
+            ),
+            Field(
+                "consent",
+                "string",
+                "Basis on which the data may be used, such as the version of a consent form, from the connection. Set by the server.",
+            ),
+            Field(
+                "domain",
+                "string",
+                "Tag of the domain, such as `news`, from the connection. Set by the server.",
+            ),
+            Field(
+                "archive_depth",
+                "integer",
+                "For archives: number of levels of archives within archives that are read, from 0 to 10. Not set in a request: 3. Sources without a value are those of release 0.1: they read neither archives within archives nor documents.",
             ),
         ),
     ),
@@ -7414,7 +9010,7 @@ MESSAGES: dict[str, Message] = {
             Field(
                 "withheld_counts",
                 "integer",
-                "Number of records in no part, by reason: `NO_LABEL`, `NO_TIME`, `NO_NUMBER`, `EARLIER_TEST`, `CLUSTER_STRADDLES`.",
+                "Number of records in no part, by reason: `NO_LABEL`, `NO_TIME`, `NO_NUMBER`, `EARLIER_TEST`, `CLUSTER_STRADDLES`, `REPEATED` (repetition of a record that a mixture repeats and that is not trained on).",
                 key="string",
             ),
             Field("replayed_count", "integer", "Number of replayed records in the training part."),
@@ -7501,6 +9097,12 @@ MESSAGES: dict[str, Message] = {
             ),
             Field("changes", "StepPreviewChange", "Up to ten records that it changes.", repeated=True),
             Field("seconds", "number", "Computing time in seconds."),
+            Field(
+                "counts",
+                "integer",
+                "What the step counted besides, by name, as in `StepReport`.",
+                key="string",
+            ),
         ),
     ),
     "StepPreviewChange": Message(
@@ -7532,6 +9134,59 @@ MESSAGES: dict[str, Message] = {
             Field("changed_examples", "string", "IDs of up to ten records that it changed.", repeated=True),
             Field("removed_examples", "string", "IDs of up to ten records that it removed.", repeated=True),
             Field("seconds", "number", "Computing time in seconds, summed over all processes."),
+            Field(
+                "counts",
+                "integer",
+                "What the step counted besides, by name. `personal_data`: texts that look like personal data of this kind but fail its check, such as `card`. `decontamination`: records that hold text of this benchmark or of `test_parts`; with the suffix `.unchecked`, items of it that are too short to be searched.",
+                key="string",
+            ),
+        ),
+    ),
+    "Stream": Message(
+        "Stream",
+        "Records that programs append one by one or in batches. Appended records are collected in a segment; a sealed segment is a source in the format JSONL.",
+        (
+            Field("name", "string", "Resource name: `projects/{project}/streams/{stream}`."),
+            Field("revision", "integer", "Increases with every stored change."),
+            Field("create_time", "time", "Time of creation, UTC. Set by the server."),
+            Field(
+                "update_time",
+                "time",
+                "Time of the last change, UTC. Set by the server. Appended records do not change it.",
+            ),
+            Field("display_name", "string", "Name for people. At most 1,024 characters."),
+            Field(
+                "license",
+                "string",
+                "License of the records: an SPDX identifier or a sentence. The sources of the stream have it.",
+            ),
+            Field("columns", "SourceColumns", "Columns of the records, as of a source in the format JSONL."),
+            Field(
+                "segment_records",
+                "integer",
+                "Number of records at which a segment is sealed, 1 to 100,000. Default: 10,000.",
+            ),
+            Field(
+                "segment_seconds",
+                "integer",
+                "Age of its first record at which a segment is sealed, in seconds, 1 to 86,400. Default: 3,600.",
+            ),
+            Field(
+                "open_record_count",
+                "integer",
+                "Number of records in segments that are not sealed yet. Set by the server.",
+            ),
+            Field(
+                "sealed_record_count",
+                "integer",
+                "Number of records in the sources of the stream. Set by the server.",
+            ),
+            Field("source_count", "integer", "Number of sources that the stream became. Set by the server."),
+            Field(
+                "latest_source",
+                "string",
+                "Resource name of the latest source. Empty: none yet. Set by the server.",
+            ),
         ),
     ),
     "Suite": Message(
@@ -7634,6 +9289,16 @@ MESSAGES: dict[str, Message] = {
                 "step_by_step",
                 "SuiteResultStepByStepResult",
                 "Scores of the candidate's answers after reasoning step by step. Not set: the test does not ask for it.",
+            ),
+            Field(
+                "wrong_answers_digest",
+                "string",
+                "Digest of the wrong answers of the candidate (a Parquet blob). Empty: the test has no value.",
+            ),
+            Field(
+                "wrong_answer_count",
+                "integer",
+                "Number of wrong answers of the candidate. Of a programming problem, each program that failed is one.",
             ),
         ),
     ),
@@ -8002,6 +9667,25 @@ MESSAGES: dict[str, Message] = {
             ),
         ),
     ),
+    "VersionDifference": Message(
+        "VersionDifference",
+        "Difference between two dataset versions, and between a split of each. Records are compared by their IDs.",
+        (
+            Field("name", "string", "Resource name of the version that is compared."),
+            Field("base", "string", "Resource name of the version that it is compared with."),
+            Field(
+                "counts",
+                "integer",
+                "Number of differences of each kind: `ADDED`, `REMOVED`, `CHANGED`, `MOVED`. A record that changed and moved counts in both.",
+                key="string",
+            ),
+            Field(
+                "unchanged_count",
+                "integer",
+                "Number of records that are in both versions with the same content and label.",
+            ),
+        ),
+    ),
 }
 ENUMS: dict[str, tuple[EnumValue, ...]] = {
     "AnnotationSource": (
@@ -8021,6 +9705,31 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue("FLOAT32", "DTYPE_FLOAT32", "32-bit floating point."),
         EnumValue("BFLOAT16", "DTYPE_BFLOAT16", "16-bit brain floating point."),
         EnumValue("FLOAT16", "DTYPE_FLOAT16", "16-bit IEEE floating point."),
+    ),
+    "ConnectionKind": (
+        EnumValue("UNSPECIFIED", "KIND_UNSPECIFIED", "Not set."),
+        EnumValue(
+            "FSSPEC",
+            "KIND_FSSPEC",
+            "Files or objects of a file system that fsspec knows: a directory, S3, HTTP and others. New and changed ones are read.",
+        ),
+        EnumValue("SQL", "KIND_SQL", "Rows of a database."),
+        EnumValue("KAFKA", "KIND_KAFKA", "JSON objects of a Kafka topic."),
+    ),
+    "ConnectionState": (
+        EnumValue("UNSPECIFIED", "STATE_UNSPECIFIED", "Not set."),
+        EnumValue("IDLE", "STATE_IDLE", "It waits for its schedule or a request."),
+        EnumValue("READING", "STATE_READING", "A worker reads."),
+        EnumValue("STORING", "STATE_STORING", "What was read is being made sources."),
+    ),
+    "CrawlState": (
+        EnumValue("UNSPECIFIED", "STATE_UNSPECIFIED", "Not set."),
+        EnumValue("QUEUED", "STATE_QUEUED", "Waiting for a worker."),
+        EnumValue("RUNNING", "STATE_RUNNING", "The work is in progress."),
+        EnumValue("SUCCEEDED", "STATE_SUCCEEDED", "The work completed."),
+        EnumValue("FAILED", "STATE_FAILED", "The work ended with an error; `failure` holds the reason."),
+        EnumValue("CANCELLING", "STATE_CANCELLING", "Cancellation was requested."),
+        EnumValue("CANCELLED", "STATE_CANCELLED", "The work was cancelled."),
     ),
     "DatasetVersionState": (
         EnumValue("UNSPECIFIED", "STATE_UNSPECIFIED", "Not set."),
@@ -8092,6 +9801,43 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
             "UNPAIRED_PREFERENCE",
             "FORM_UNPAIRED_PREFERENCE",
             "An answer in free text that a user called good or bad.",
+        ),
+    ),
+    "ExportFormat": (
+        EnumValue("UNSPECIFIED", "FORMAT_UNSPECIFIED", "Not set."),
+        EnumValue("PARQUET", "FORMAT_PARQUET", "Parquet files with all columns."),
+        EnumValue(
+            "JSONL", "FORMAT_JSONL", "JSON Lines in UTF-8, one record a line, in a form that can be imported."
+        ),
+        EnumValue("CSV", "FORMAT_CSV", "CSV after RFC 4180 in UTF-8, with a header."),
+        EnumValue(
+            "MEGATRON",
+            "FORMAT_MEGATRON",
+            "Indexed token files of Megatron-LM: `.bin` with the tokens, `.idx` with the lengths of the records.",
+        ),
+        EnumValue(
+            "TOKENS",
+            "FORMAT_TOKENS",
+            "Files of token IDs without a header (uint16, or uint32 for large vocabularies, little endian), each record followed by the end token, with `tokens.json` beside them.",
+        ),
+        EnumValue(
+            "HUGGING_FACE",
+            "FORMAT_HUGGING_FACE",
+            "Directory that `datasets.load_dataset` of Hugging Face reads: Parquet files and a dataset card.",
+        ),
+    ),
+    "ExportState": (
+        EnumValue("UNSPECIFIED", "STATE_UNSPECIFIED", "Not set."),
+        EnumValue("QUEUED", "STATE_QUEUED", "Waiting to start."),
+        EnumValue("RUNNING", "STATE_RUNNING", "The work is in progress."),
+        EnumValue("READY", "STATE_READY", "The files are complete."),
+        EnumValue("FAILED", "STATE_FAILED", "The work ended with an error; `failure` holds the reason."),
+        EnumValue("CANCELLING", "STATE_CANCELLING", "Cancellation was requested; the work is stopping."),
+        EnumValue("CANCELLED", "STATE_CANCELLED", "Cancelled before the work completed."),
+        EnumValue(
+            "REDACTED",
+            "STATE_REDACTED",
+            "Records were erased, and the files with them. Create a new export of what is left.",
         ),
     ),
     "ExternalEventState": (
@@ -8224,6 +9970,16 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
             "The metric describes answers; no value is better than another. Such a metric cannot be the primary one.",
         ),
     ),
+    "MixtureStrategy": (
+        EnumValue("UNSPECIFIED", "STRATEGY_UNSPECIFIED", "Not set."),
+        EnumValue("TEMPERATURE", "STRATEGY_TEMPERATURE", "The share is proportional to weight × size^(1/T)."),
+        EnumValue("RATIO", "STRATEGY_RATIO", "The share is proportional to the weight."),
+    ),
+    "MixtureUnit": (
+        EnumValue("UNSPECIFIED", "UNIT_UNSPECIFIED", "Not set."),
+        EnumValue("TOKENS", "UNIT_TOKENS", "Tokens, as `Record.tokens` counts them."),
+        EnumValue("RECORDS", "UNIT_RECORDS", "Records."),
+    ),
     "ModelVersionState": (
         EnumValue("UNSPECIFIED", "STATE_UNSPECIFIED", "Not set."),
         EnumValue("QUEUED", "STATE_QUEUED", "Waiting to start."),
@@ -8337,6 +10093,13 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue("SEGMENT", "TRUNCATION_SEGMENT", "Train on its parts as samples of their own."),
         EnumValue("REFUSE", "TRUNCATION_REFUSE", "Refuse the run with SAMPLE_TOO_LONG."),
     ),
+    "RecordDifferenceKind": (
+        EnumValue("UNSPECIFIED", "KIND_UNSPECIFIED", "Not set."),
+        EnumValue("ADDED", "KIND_ADDED", "Only in the compared version."),
+        EnumValue("REMOVED", "KIND_REMOVED", "Only in the base."),
+        EnumValue("CHANGED", "KIND_CHANGED", "In both, with other content or another label."),
+        EnumValue("MOVED", "KIND_MOVED", "In other parts of the two splits."),
+    ),
     "RecordsTestPerturbation": (
         EnumValue("UNSPECIFIED", "PERTURBATION_UNSPECIFIED", "Not set."),
         EnumValue("TYPOS", "PERTURBATION_TYPOS", "Letters are swapped, repeated, left out or replaced."),
@@ -8410,11 +10173,26 @@ ENUMS: dict[str, tuple[EnumValue, ...]] = {
         EnumValue("UNSPECIFIED", "FORMAT_UNSPECIFIED", "Not set."),
         EnumValue("MAIL_ARCHIVE", "FORMAT_MAIL_ARCHIVE", "Archive (tar, tar.gz, zip) of raw mails."),
         EnumValue("MBOX", "FORMAT_MBOX", "One mbox file."),
-        EnumValue("TEXT_ARCHIVE", "FORMAT_TEXT_ARCHIVE", "Archive of text files."),
+        EnumValue("TEXT_ARCHIVE", "FORMAT_TEXT_ARCHIVE", "Archive of text files and documents."),
         EnumValue("JSONL", "FORMAT_JSONL", "JSON Lines: one JSON object on each line."),
         EnumValue("CSV", "FORMAT_CSV", "CSV table."),
         EnumValue("PARQUET", "FORMAT_PARQUET", "Parquet file."),
         EnumValue("TEXT", "FORMAT_TEXT", "One text file."),
+        EnumValue("DOCUMENT", "FORMAT_DOCUMENT", "One document: PDF, DOCX, EPUB, Markdown or HTML."),
+        EnumValue(
+            "EXCEL",
+            "FORMAT_EXCEL",
+            "Workbook of Excel or OpenDocument; each sheet is a table with a header row.",
+        ),
+        EnumValue("ARROW", "FORMAT_ARROW", "Arrow IPC file or stream, or Feather file."),
+        EnumValue(
+            "WARC", "FORMAT_WARC", "Web archive: WARC, its extracted texts (WET), or ARC; plain or gzip."
+        ),
+        EnumValue(
+            "WIKIPEDIA",
+            "FORMAT_WIKIPEDIA",
+            "XML dump of a MediaWiki such as Wikipedia; plain, gzip or bzip2.",
+        ),
     ),
     "SourceSampleBy": (
         EnumValue("UNSPECIFIED", "SAMPLE_BY_UNSPECIFIED", "Not set: a line."),

@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from ratoon.common.v1 import progress_pb2 as _progress_pb2
 from ratoon.ingestion.v1 import example_pb2 as _example_pb2
+from ratoon.ingestion.v1 import mixture_pb2 as _mixture_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -362,6 +363,7 @@ class DatasetVersion(_message.Message):
     ERASED_COUNT_FIELD_NUMBER: _builtins.int
     ERASURE_FIELD_NUMBER: _builtins.int
     STEP_REPORTS_FIELD_NUMBER: _builtins.int
+    MIXTURE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: `projects/{project}/datasets/{dataset}/versions/{version}`."""
     revision: _builtins.int
@@ -398,8 +400,8 @@ class DatasetVersion(_message.Message):
 
     @_builtins.property
     def sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Resource names of the sources. At least one is required; all must belong to the same project, and none may occur
-        twice.
+        """Resource names of the sources. At least one is required unless `mixture` is set; all must belong to the same
+        project, and none may occur twice.
         """
 
     @_builtins.property
@@ -418,6 +420,12 @@ class DatasetVersion(_message.Message):
     def step_reports(self) -> _containers.RepeatedCompositeFieldContainer[Global___StepReport]:
         """What each step of the curation did, in their order. Empty until the version is READY, and for versions of releases
         that did not record it.
+        """
+
+    @_builtins.property
+    def mixture(self) -> _mixture_pb2.Mixture:
+        """Composition of the version from other versions, in place of `sources` and `curation`. `sources` then lists the
+        sources of these versions. Not set: the version is curated from its sources.
         """
 
     def __init__(
@@ -442,10 +450,11 @@ class DatasetVersion(_message.Message):
         erased_count: _builtins.int = ...,
         erasure: _builtins.str = ...,
         step_reports: _abc.Iterable[Global___StepReport] | None = ...,
+        mixture: _mixture_pb2.Mixture | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "curation", b"curation", "failure", b"failure", "progress", b"progress", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "curation", b"curation", "failure", b"failure", "mixture", b"mixture", "progress", b"progress", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "create_time", b"create_time", "curation", b"curation", "erased_count", b"erased_count", "erasure", b"erasure", "failure", b"failure", "item_count", b"item_count", "merkle_root", b"merkle_root", "name", b"name", "profile_json", b"profile_json", "progress", b"progress", "record_count", b"record_count", "redacted_digest", b"redacted_digest", "rejected_count", b"rejected_count", "revision", b"revision", "sources", b"sources", "state", b"state", "step_reports", b"step_reports", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "create_time", b"create_time", "curation", b"curation", "erased_count", b"erased_count", "erasure", b"erasure", "failure", b"failure", "item_count", b"item_count", "merkle_root", b"merkle_root", "mixture", b"mixture", "name", b"name", "profile_json", b"profile_json", "progress", b"progress", "record_count", b"record_count", "redacted_digest", b"redacted_digest", "rejected_count", b"rejected_count", "revision", b"revision", "sources", b"sources", "state", b"state", "step_reports", b"step_reports", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -11,7 +11,10 @@ from google.protobuf.internal import containers as _containers
 from ratoon.ingestion.v1 import connection_pb2 as _connection_pb2
 from ratoon.ingestion.v1 import crawl_pb2 as _crawl_pb2
 from ratoon.ingestion.v1 import dataset_pb2 as _dataset_pb2
+from ratoon.ingestion.v1 import difference_pb2 as _difference_pb2
 from ratoon.ingestion.v1 import erasure_pb2 as _erasure_pb2
+from ratoon.ingestion.v1 import export_pb2 as _export_pb2
+from ratoon.ingestion.v1 import mixture_pb2 as _mixture_pb2
 from ratoon.ingestion.v1 import source_pb2 as _source_pb2
 from ratoon.ingestion.v1 import split_pb2 as _split_pb2
 from ratoon.ingestion.v1 import stream_pb2 as _stream_pb2
@@ -640,7 +643,7 @@ class CreateDatasetVersionRequest(_message.Message):
     """
     @_builtins.property
     def dataset_version(self) -> _dataset_pb2.DatasetVersion:
-        """The dataset version to create. Only `sources` and `curation` are read."""
+        """The dataset version to create. Only `sources`, `curation` and `mixture` are read."""
 
     def __init__(
         self,
@@ -1794,7 +1797,7 @@ class AppendRecordsRequest(_message.Message):
     """Resource name of the stream: `projects/{project}/streams/{stream}`."""
     @_builtins.property
     def records(self) -> _containers.RepeatedCompositeFieldContainer[_stream_pb2.AppendedRecord]:
-        """The records, 1 to 1,000, each at most 1 MiB of JSON."""
+        """The records, 1 to 1,000, each at most 262,144 characters, and all of them less than 4 MiB."""
 
     def __init__(
         self,
@@ -2076,3 +2079,418 @@ class CancelCrawlRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CancelCrawlRequest: _TypeAlias = CancelCrawlRequest  # noqa: Y015
+
+@_typing.final
+class PlanDatasetVersionRequest(_message.Message):
+    """Request of `PlanDatasetVersion`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    MIXTURE_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Resource name of the dataset: `projects/{project}/datasets/{dataset}`."""
+    @_builtins.property
+    def mixture(self) -> _mixture_pb2.Mixture:
+        """The mixture to plan."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        mixture: _mixture_pb2.Mixture | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["mixture", b"mixture"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mixture", b"mixture", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanDatasetVersionRequest: _TypeAlias = PlanDatasetVersionRequest  # noqa: Y015
+
+@_typing.final
+class DiffDatasetVersionRequest(_message.Message):
+    """Request of `DiffDatasetVersion`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    BASE_FIELD_NUMBER: _builtins.int
+    SPLIT_FIELD_NUMBER: _builtins.int
+    BASE_SPLIT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`."""
+    base: _builtins.str
+    """Resource name of the version to compare with, of the same project. Required."""
+    split: _builtins.str
+    """Resource name of a split of the version. Empty: parts are not compared. Required together with `base_split`."""
+    base_split: _builtins.str
+    """Resource name of a split of the base."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        base: _builtins.str = ...,
+        split: _builtins.str = ...,
+        base_split: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "base_split", b"base_split", "name", b"name", "split", b"split"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiffDatasetVersionRequest: _TypeAlias = DiffDatasetVersionRequest  # noqa: Y015
+
+@_typing.final
+class ListRecordDifferencesRequest(_message.Message):
+    """Request of `ListRecordDifferences`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    BASE_FIELD_NUMBER: _builtins.int
+    SPLIT_FIELD_NUMBER: _builtins.int
+    BASE_SPLIT_FIELD_NUMBER: _builtins.int
+    KINDS_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Resource name of the version: `projects/{project}/datasets/{dataset}/versions/{version}`."""
+    page_size: _builtins.int
+    """Maximum number of items to return. 0: 20. Values above 100 are reduced to 100; negative values are refused."""
+    page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
+    base: _builtins.str
+    """Resource name of the version to compare with, of the same project. Required."""
+    split: _builtins.str
+    """Resource name of a split of the version. Empty: parts are not compared. Required together with `base_split`."""
+    base_split: _builtins.str
+    """Resource name of a split of the base."""
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedScalarFieldContainer[_difference_pb2.RecordDifference.Kind.ValueType]:
+        """Kinds to return. Empty: all."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        base: _builtins.str = ...,
+        split: _builtins.str = ...,
+        base_split: _builtins.str = ...,
+        kinds: _abc.Iterable[_difference_pb2.RecordDifference.Kind.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "base_split", b"base_split", "kinds", b"kinds", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "split", b"split"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRecordDifferencesRequest: _TypeAlias = ListRecordDifferencesRequest  # noqa: Y015
+
+@_typing.final
+class ListRecordDifferencesResponse(_message.Message):
+    """One page of differences."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORD_DIFFERENCES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
+    @_builtins.property
+    def record_differences(self) -> _containers.RepeatedCompositeFieldContainer[_difference_pb2.RecordDifference]:
+        """The differences of this page."""
+
+    def __init__(
+        self,
+        *,
+        record_differences: _abc.Iterable[_difference_pb2.RecordDifference] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "record_differences", b"record_differences"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRecordDifferencesResponse: _TypeAlias = ListRecordDifferencesResponse  # noqa: Y015
+
+@_typing.final
+class CreateExportRequest(_message.Message):
+    """Request of `CreateExport`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    EXPORT_ID_FIELD_NUMBER: _builtins.int
+    EXPORT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Resource name of the dataset: `projects/{project}/datasets/{dataset}`."""
+    export_id: _builtins.str
+    """Last segment of the resource name: 1 to 63 characters of `a-z`, `0-9`, `-` and `.`; the first and the last one are
+    a letter or a digit. Empty: the server generates a UUIDv7.
+    """
+    request_id: _builtins.str
+    """Makes a retry safe: the identical request with the same ID returns the resource that it created first. A different
+    request with the same ID is refused. At most 256 characters.
+    """
+    @_builtins.property
+    def export(self) -> _export_pb2.Export:
+        """The export to create. Fields that the server sets are ignored."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        export_id: _builtins.str = ...,
+        export: _export_pb2.Export | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["export", b"export"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["export", b"export", "export_id", b"export_id", "parent", b"parent", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateExportRequest: _TypeAlias = CreateExportRequest  # noqa: Y015
+
+@_typing.final
+class GetExportRequest(_message.Message):
+    """Request of `GetExport`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the export: `projects/{project}/datasets/{dataset}/exports/{export}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetExportRequest: _TypeAlias = GetExportRequest  # noqa: Y015
+
+@_typing.final
+class ListExportsRequest(_message.Message):
+    """Request of `ListExports`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """Resource name of the dataset: `projects/{project}/datasets/{dataset}`."""
+    page_size: _builtins.int
+    """Maximum number of items to return. 0: 100. Values above 1000 are reduced to 1000; negative values are refused. A
+    page may hold fewer items.
+    """
+    page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty: the first page. The token of another listing is refused."""
+    order_by: _builtins.str
+    """Order of the items: `create_time` (default) or `create_time desc`. The token of another order is refused."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        order_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListExportsRequest: _TypeAlias = ListExportsRequest  # noqa: Y015
+
+@_typing.final
+class ListExportsResponse(_message.Message):
+    """One page of exports."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPORTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
+    @_builtins.property
+    def exports(self) -> _containers.RepeatedCompositeFieldContainer[_export_pb2.Export]:
+        """The exports of this page."""
+
+    def __init__(
+        self,
+        *,
+        exports: _abc.Iterable[_export_pb2.Export] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exports", b"exports", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListExportsResponse: _TypeAlias = ListExportsResponse  # noqa: Y015
+
+@_typing.final
+class WatchExportRequest(_message.Message):
+    """Request of `WatchExport`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the export: `projects/{project}/datasets/{dataset}/exports/{export}`."""
+    revision: _builtins.int
+    """Send only states with a higher revision, for example than the last one that was received; no revision is too old.
+    0: start with the current state.
+    """
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchExportRequest: _TypeAlias = WatchExportRequest  # noqa: Y015
+
+@_typing.final
+class CancelExportRequest(_message.Message):
+    """Request of `CancelExport`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the export: `projects/{project}/datasets/{dataset}/exports/{export}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelExportRequest: _TypeAlias = CancelExportRequest  # noqa: Y015
+
+@_typing.final
+class DeleteExportRequest(_message.Message):
+    """Request of `DeleteExport`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ALLOW_MISSING_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the export: `projects/{project}/datasets/{dataset}/exports/{export}`."""
+    allow_missing: _builtins.bool
+    """If true, the deletion of an export that does not exist succeeds, so that a retry does."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        allow_missing: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_missing", b"allow_missing", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteExportRequest: _TypeAlias = DeleteExportRequest  # noqa: Y015
+
+@_typing.final
+class DeleteExportResponse(_message.Message):
+    """Empty response of `DeleteExport`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteExportResponse: _TypeAlias = DeleteExportResponse  # noqa: Y015
+
+@_typing.final
+class OpenExportRequest(_message.Message):
+    """Request of `OpenExport`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    READER_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the export: `projects/{project}/datasets/{dataset}/exports/{export}`."""
+    reader: _builtins.str
+    """Reader of the test part: the digest of a model artifact, or a resource name."""
+    purpose: _builtins.str
+    """Purpose of the reading. It is logged for the test part."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        reader: _builtins.str = ...,
+        purpose: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "purpose", b"purpose", "reader", b"reader"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenExportRequest: _TypeAlias = OpenExportRequest  # noqa: Y015
+
+@_typing.final
+class OpenExportResponse(_message.Message):
+    """Response of `OpenExport`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ARTIFACT_DIGEST_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    artifact_digest: _builtins.str
+    """Digest of the artifact tree."""
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[_export_pb2.ExportedFile]:
+        """Its files."""
+
+    def __init__(
+        self,
+        *,
+        artifact_digest: _builtins.str = ...,
+        files: _abc.Iterable[_export_pb2.ExportedFile] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "files", b"files"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenExportResponse: _TypeAlias = OpenExportResponse  # noqa: Y015

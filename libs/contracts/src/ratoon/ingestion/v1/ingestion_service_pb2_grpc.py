@@ -6,8 +6,11 @@ import warnings
 from ratoon.ingestion.v1 import connection_pb2 as ratoon_dot_ingestion_dot_v1_dot_connection__pb2
 from ratoon.ingestion.v1 import crawl_pb2 as ratoon_dot_ingestion_dot_v1_dot_crawl__pb2
 from ratoon.ingestion.v1 import dataset_pb2 as ratoon_dot_ingestion_dot_v1_dot_dataset__pb2
+from ratoon.ingestion.v1 import difference_pb2 as ratoon_dot_ingestion_dot_v1_dot_difference__pb2
 from ratoon.ingestion.v1 import erasure_pb2 as ratoon_dot_ingestion_dot_v1_dot_erasure__pb2
+from ratoon.ingestion.v1 import export_pb2 as ratoon_dot_ingestion_dot_v1_dot_export__pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2
+from ratoon.ingestion.v1 import mixture_pb2 as ratoon_dot_ingestion_dot_v1_dot_mixture__pb2
 from ratoon.ingestion.v1 import source_pb2 as ratoon_dot_ingestion_dot_v1_dot_source__pb2
 from ratoon.ingestion.v1 import split_pb2 as ratoon_dot_ingestion_dot_v1_dot_split__pb2
 from ratoon.ingestion.v1 import stream_pb2 as ratoon_dot_ingestion_dot_v1_dot_stream__pb2
@@ -211,6 +214,56 @@ class IngestionServiceStub:
                 '/ratoon.ingestion.v1.IngestionService/ListSplitReadings',
                 request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListSplitReadingsRequest.SerializeToString,
                 response_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListSplitReadingsResponse.FromString,
+                _registered_method=True)
+        self.PlanDatasetVersion = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/PlanDatasetVersion',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.PlanDatasetVersionRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_mixture__pb2.MixturePlan.FromString,
+                _registered_method=True)
+        self.DiffDatasetVersion = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/DiffDatasetVersion',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DiffDatasetVersionRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_difference__pb2.VersionDifference.FromString,
+                _registered_method=True)
+        self.ListRecordDifferences = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/ListRecordDifferences',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListRecordDifferencesRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListRecordDifferencesResponse.FromString,
+                _registered_method=True)
+        self.CreateExport = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/CreateExport',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CreateExportRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_export__pb2.Export.FromString,
+                _registered_method=True)
+        self.GetExport = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/GetExport',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.GetExportRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_export__pb2.Export.FromString,
+                _registered_method=True)
+        self.ListExports = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/ListExports',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListExportsRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListExportsResponse.FromString,
+                _registered_method=True)
+        self.WatchExport = channel.unary_stream(
+                '/ratoon.ingestion.v1.IngestionService/WatchExport',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.WatchExportRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_export__pb2.Export.FromString,
+                _registered_method=True)
+        self.CancelExport = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/CancelExport',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CancelExportRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_export__pb2.Export.FromString,
+                _registered_method=True)
+        self.DeleteExport = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/DeleteExport',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteExportRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteExportResponse.FromString,
+                _registered_method=True)
+        self.OpenExport = channel.unary_unary(
+                '/ratoon.ingestion.v1.IngestionService/OpenExport',
+                request_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.OpenExportRequest.SerializeToString,
+                response_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.OpenExportResponse.FromString,
                 _registered_method=True)
         self.CreateErasure = channel.unary_unary(
                 '/ratoon.ingestion.v1.IngestionService/CreateErasure',
@@ -557,6 +610,84 @@ class IngestionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PlanDatasetVersion(self, request, context):
+        """Return what a mixture would consist of, without building it: records, tokens and repeats of each component. A plan
+        that cannot be met is returned with its `problem`. Refused: settings out of range (`BAD_MIXTURE`), a version that is
+        not READY (`NOT_READY`), a version of which records were erased (`VERSION_REDACTED`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DiffDatasetVersion(self, request, context):
+        """Compare a dataset version with another one of the project: count added, removed and changed records and, with a
+        split of each, records that moved between parts. Refused until both are READY (`NOT_READY`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRecordDifferences(self, request, context):
+        """List the differences that `DiffDatasetVersion` counts, ordered by record ID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateExport(self, request, context):
+        """Start an export. Refused: settings that do not fit (`BAD_EXPORT`), a version or split that is not READY
+        (`NOT_READY`), the test part without a reader and a purpose (`BAD_READING`), and any export while an erasure is in
+        progress in the project (`ERASURE_UNDER_WAY`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetExport(self, request, context):
+        """Return one export.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListExports(self, request, context):
+        """List the exports of a dataset, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchExport(self, request, context):
+        """Stream an export: its current state, then each change. States between two reads may be skipped. The stream ends
+        after a final state.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelExport(self, request, context):
+        """Request the cancellation of an export. An export that has ended is returned unchanged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteExport(self, request, context):
+        """Delete an export that has ended. Its files are garbage-collected. Refused while it is in progress (`IN_USE`), and
+        while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def OpenExport(self, request, context):
+        """Return the digest and the files of an export. If it holds the test part of a split, the reading is logged. Refused
+        until the export is READY (`NOT_READY`), and for the test part without a reader and a purpose (`BAD_READING`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateErasure(self, request, context):
         """Start the permanent erasure of records from all data of the project. No or too many records, and a missing or too
         long reason are refused (`BAD_ERASURE`).
@@ -850,6 +981,56 @@ def add_IngestionServiceServicer_to_server(servicer, server):
                     servicer.ListSplitReadings,
                     request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListSplitReadingsRequest.FromString,
                     response_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListSplitReadingsResponse.SerializeToString,
+            ),
+            'PlanDatasetVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlanDatasetVersion,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.PlanDatasetVersionRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_mixture__pb2.MixturePlan.SerializeToString,
+            ),
+            'DiffDatasetVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiffDatasetVersion,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DiffDatasetVersionRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_difference__pb2.VersionDifference.SerializeToString,
+            ),
+            'ListRecordDifferences': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRecordDifferences,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListRecordDifferencesRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListRecordDifferencesResponse.SerializeToString,
+            ),
+            'CreateExport': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateExport,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CreateExportRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_export__pb2.Export.SerializeToString,
+            ),
+            'GetExport': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetExport,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.GetExportRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_export__pb2.Export.SerializeToString,
+            ),
+            'ListExports': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListExports,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListExportsRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListExportsResponse.SerializeToString,
+            ),
+            'WatchExport': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchExport,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.WatchExportRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_export__pb2.Export.SerializeToString,
+            ),
+            'CancelExport': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelExport,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CancelExportRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_export__pb2.Export.SerializeToString,
+            ),
+            'DeleteExport': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteExport,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteExportRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteExportResponse.SerializeToString,
+            ),
+            'OpenExport': grpc.unary_unary_rpc_method_handler(
+                    servicer.OpenExport,
+                    request_deserializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.OpenExportRequest.FromString,
+                    response_serializer=ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.OpenExportResponse.SerializeToString,
             ),
             'CreateErasure': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateErasure,
@@ -1851,6 +2032,276 @@ class IngestionService:
             '/ratoon.ingestion.v1.IngestionService/ListSplitReadings',
             ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListSplitReadingsRequest.SerializeToString,
             ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListSplitReadingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlanDatasetVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/PlanDatasetVersion',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.PlanDatasetVersionRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_mixture__pb2.MixturePlan.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiffDatasetVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/DiffDatasetVersion',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DiffDatasetVersionRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_difference__pb2.VersionDifference.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRecordDifferences(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/ListRecordDifferences',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListRecordDifferencesRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListRecordDifferencesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateExport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/CreateExport',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CreateExportRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_export__pb2.Export.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetExport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/GetExport',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.GetExportRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_export__pb2.Export.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListExports(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/ListExports',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListExportsRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.ListExportsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchExport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/WatchExport',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.WatchExportRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_export__pb2.Export.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelExport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/CancelExport',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.CancelExportRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_export__pb2.Export.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteExport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/DeleteExport',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteExportRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.DeleteExportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OpenExport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ratoon.ingestion.v1.IngestionService/OpenExport',
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.OpenExportRequest.SerializeToString,
+            ratoon_dot_ingestion_dot_v1_dot_ingestion__service__pb2.OpenExportResponse.FromString,
             options,
             channel_credentials,
             insecure,

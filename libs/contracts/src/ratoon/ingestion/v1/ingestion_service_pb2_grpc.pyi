@@ -8,8 +8,11 @@ from grpc import aio as _aio
 from ratoon.ingestion.v1 import connection_pb2 as _connection_pb2
 from ratoon.ingestion.v1 import crawl_pb2 as _crawl_pb2
 from ratoon.ingestion.v1 import dataset_pb2 as _dataset_pb2
+from ratoon.ingestion.v1 import difference_pb2 as _difference_pb2
 from ratoon.ingestion.v1 import erasure_pb2 as _erasure_pb2
+from ratoon.ingestion.v1 import export_pb2 as _export_pb2
 from ratoon.ingestion.v1 import ingestion_service_pb2 as _ingestion_service_pb2
+from ratoon.ingestion.v1 import mixture_pb2 as _mixture_pb2
 from ratoon.ingestion.v1 import source_pb2 as _source_pb2
 from ratoon.ingestion.v1 import split_pb2 as _split_pb2
 from ratoon.ingestion.v1 import stream_pb2 as _stream_pb2
@@ -146,6 +149,40 @@ class IngestionServiceStub:
     """
     ListSplitReadings: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListSplitReadingsRequest, _ingestion_service_pb2.ListSplitReadingsResponse]
     """List the logged readings of a split, oldest first."""
+    PlanDatasetVersion: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.PlanDatasetVersionRequest, _mixture_pb2.MixturePlan]
+    """Return what a mixture would consist of, without building it: records, tokens and repeats of each component. A plan
+    that cannot be met is returned with its `problem`. Refused: settings out of range (`BAD_MIXTURE`), a version that is
+    not READY (`NOT_READY`), a version of which records were erased (`VERSION_REDACTED`).
+    """
+    DiffDatasetVersion: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.DiffDatasetVersionRequest, _difference_pb2.VersionDifference]
+    """Compare a dataset version with another one of the project: count added, removed and changed records and, with a
+    split of each, records that moved between parts. Refused until both are READY (`NOT_READY`).
+    """
+    ListRecordDifferences: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListRecordDifferencesRequest, _ingestion_service_pb2.ListRecordDifferencesResponse]
+    """List the differences that `DiffDatasetVersion` counts, ordered by record ID."""
+    CreateExport: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateExportRequest, _export_pb2.Export]
+    """Start an export. Refused: settings that do not fit (`BAD_EXPORT`), a version or split that is not READY
+    (`NOT_READY`), the test part without a reader and a purpose (`BAD_READING`), and any export while an erasure is in
+    progress in the project (`ERASURE_UNDER_WAY`).
+    """
+    GetExport: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetExportRequest, _export_pb2.Export]
+    """Return one export."""
+    ListExports: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListExportsRequest, _ingestion_service_pb2.ListExportsResponse]
+    """List the exports of a dataset, oldest first."""
+    WatchExport: _grpc.UnaryStreamMultiCallable[_ingestion_service_pb2.WatchExportRequest, _export_pb2.Export]
+    """Stream an export: its current state, then each change. States between two reads may be skipped. The stream ends
+    after a final state.
+    """
+    CancelExport: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CancelExportRequest, _export_pb2.Export]
+    """Request the cancellation of an export. An export that has ended is returned unchanged."""
+    DeleteExport: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.DeleteExportRequest, _ingestion_service_pb2.DeleteExportResponse]
+    """Delete an export that has ended. Its files are garbage-collected. Refused while it is in progress (`IN_USE`), and
+    while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
+    """
+    OpenExport: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.OpenExportRequest, _ingestion_service_pb2.OpenExportResponse]
+    """Return the digest and the files of an export. If it holds the test part of a split, the reading is logged. Refused
+    until the export is READY (`NOT_READY`), and for the test part without a reader and a purpose (`BAD_READING`).
+    """
     CreateErasure: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateErasureRequest, _erasure_pb2.Erasure]
     """Start the permanent erasure of records from all data of the project. No or too many records, and a missing or too
     long reason are refused (`BAD_ERASURE`).
@@ -306,6 +343,40 @@ class IngestionServiceAsyncStub(IngestionServiceStub):
     """
     ListSplitReadings: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListSplitReadingsRequest, _ingestion_service_pb2.ListSplitReadingsResponse]  # type: ignore[assignment]
     """List the logged readings of a split, oldest first."""
+    PlanDatasetVersion: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.PlanDatasetVersionRequest, _mixture_pb2.MixturePlan]  # type: ignore[assignment]
+    """Return what a mixture would consist of, without building it: records, tokens and repeats of each component. A plan
+    that cannot be met is returned with its `problem`. Refused: settings out of range (`BAD_MIXTURE`), a version that is
+    not READY (`NOT_READY`), a version of which records were erased (`VERSION_REDACTED`).
+    """
+    DiffDatasetVersion: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.DiffDatasetVersionRequest, _difference_pb2.VersionDifference]  # type: ignore[assignment]
+    """Compare a dataset version with another one of the project: count added, removed and changed records and, with a
+    split of each, records that moved between parts. Refused until both are READY (`NOT_READY`).
+    """
+    ListRecordDifferences: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListRecordDifferencesRequest, _ingestion_service_pb2.ListRecordDifferencesResponse]  # type: ignore[assignment]
+    """List the differences that `DiffDatasetVersion` counts, ordered by record ID."""
+    CreateExport: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateExportRequest, _export_pb2.Export]  # type: ignore[assignment]
+    """Start an export. Refused: settings that do not fit (`BAD_EXPORT`), a version or split that is not READY
+    (`NOT_READY`), the test part without a reader and a purpose (`BAD_READING`), and any export while an erasure is in
+    progress in the project (`ERASURE_UNDER_WAY`).
+    """
+    GetExport: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.GetExportRequest, _export_pb2.Export]  # type: ignore[assignment]
+    """Return one export."""
+    ListExports: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.ListExportsRequest, _ingestion_service_pb2.ListExportsResponse]  # type: ignore[assignment]
+    """List the exports of a dataset, oldest first."""
+    WatchExport: _aio.UnaryStreamMultiCallable[_ingestion_service_pb2.WatchExportRequest, _export_pb2.Export]  # type: ignore[assignment]
+    """Stream an export: its current state, then each change. States between two reads may be skipped. The stream ends
+    after a final state.
+    """
+    CancelExport: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CancelExportRequest, _export_pb2.Export]  # type: ignore[assignment]
+    """Request the cancellation of an export. An export that has ended is returned unchanged."""
+    DeleteExport: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.DeleteExportRequest, _ingestion_service_pb2.DeleteExportResponse]  # type: ignore[assignment]
+    """Delete an export that has ended. Its files are garbage-collected. Refused while it is in progress (`IN_USE`), and
+    while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
+    """
+    OpenExport: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.OpenExportRequest, _ingestion_service_pb2.OpenExportResponse]  # type: ignore[assignment]
+    """Return the digest and the files of an export. If it holds the test part of a split, the reading is logged. Refused
+    until the export is READY (`NOT_READY`), and for the test part without a reader and a purpose (`BAD_READING`).
+    """
     CreateErasure: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.CreateErasureRequest, _erasure_pb2.Erasure]  # type: ignore[assignment]
     """Start the permanent erasure of records from all data of the project. No or too many records, and a missing or too
     long reason are refused (`BAD_ERASURE`).
@@ -667,6 +738,100 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ingestion_service_pb2.ListSplitReadingsResponse, _abc.Awaitable[_ingestion_service_pb2.ListSplitReadingsResponse]]:
         """List the logged readings of a split, oldest first."""
+
+    @_abc_1.abstractmethod
+    def PlanDatasetVersion(
+        self,
+        request: _ingestion_service_pb2.PlanDatasetVersionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_mixture_pb2.MixturePlan, _abc.Awaitable[_mixture_pb2.MixturePlan]]:
+        """Return what a mixture would consist of, without building it: records, tokens and repeats of each component. A plan
+        that cannot be met is returned with its `problem`. Refused: settings out of range (`BAD_MIXTURE`), a version that is
+        not READY (`NOT_READY`), a version of which records were erased (`VERSION_REDACTED`).
+        """
+
+    @_abc_1.abstractmethod
+    def DiffDatasetVersion(
+        self,
+        request: _ingestion_service_pb2.DiffDatasetVersionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_difference_pb2.VersionDifference, _abc.Awaitable[_difference_pb2.VersionDifference]]:
+        """Compare a dataset version with another one of the project: count added, removed and changed records and, with a
+        split of each, records that moved between parts. Refused until both are READY (`NOT_READY`).
+        """
+
+    @_abc_1.abstractmethod
+    def ListRecordDifferences(
+        self,
+        request: _ingestion_service_pb2.ListRecordDifferencesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingestion_service_pb2.ListRecordDifferencesResponse, _abc.Awaitable[_ingestion_service_pb2.ListRecordDifferencesResponse]]:
+        """List the differences that `DiffDatasetVersion` counts, ordered by record ID."""
+
+    @_abc_1.abstractmethod
+    def CreateExport(
+        self,
+        request: _ingestion_service_pb2.CreateExportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_export_pb2.Export, _abc.Awaitable[_export_pb2.Export]]:
+        """Start an export. Refused: settings that do not fit (`BAD_EXPORT`), a version or split that is not READY
+        (`NOT_READY`), the test part without a reader and a purpose (`BAD_READING`), and any export while an erasure is in
+        progress in the project (`ERASURE_UNDER_WAY`).
+        """
+
+    @_abc_1.abstractmethod
+    def GetExport(
+        self,
+        request: _ingestion_service_pb2.GetExportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_export_pb2.Export, _abc.Awaitable[_export_pb2.Export]]:
+        """Return one export."""
+
+    @_abc_1.abstractmethod
+    def ListExports(
+        self,
+        request: _ingestion_service_pb2.ListExportsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingestion_service_pb2.ListExportsResponse, _abc.Awaitable[_ingestion_service_pb2.ListExportsResponse]]:
+        """List the exports of a dataset, oldest first."""
+
+    @_abc_1.abstractmethod
+    def WatchExport(
+        self,
+        request: _ingestion_service_pb2.WatchExportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_export_pb2.Export], _abc.AsyncIterator[_export_pb2.Export]]:
+        """Stream an export: its current state, then each change. States between two reads may be skipped. The stream ends
+        after a final state.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelExport(
+        self,
+        request: _ingestion_service_pb2.CancelExportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_export_pb2.Export, _abc.Awaitable[_export_pb2.Export]]:
+        """Request the cancellation of an export. An export that has ended is returned unchanged."""
+
+    @_abc_1.abstractmethod
+    def DeleteExport(
+        self,
+        request: _ingestion_service_pb2.DeleteExportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingestion_service_pb2.DeleteExportResponse, _abc.Awaitable[_ingestion_service_pb2.DeleteExportResponse]]:
+        """Delete an export that has ended. Its files are garbage-collected. Refused while it is in progress (`IN_USE`), and
+        while an erasure is in progress in the project (`ERASURE_UNDER_WAY`).
+        """
+
+    @_abc_1.abstractmethod
+    def OpenExport(
+        self,
+        request: _ingestion_service_pb2.OpenExportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingestion_service_pb2.OpenExportResponse, _abc.Awaitable[_ingestion_service_pb2.OpenExportResponse]]:
+        """Return the digest and the files of an export. If it holds the test part of a split, the reading is logged. Refused
+        until the export is READY (`NOT_READY`), and for the test part without a reader and a purpose (`BAD_READING`).
+        """
 
     @_abc_1.abstractmethod
     def CreateErasure(

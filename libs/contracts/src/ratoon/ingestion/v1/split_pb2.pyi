@@ -376,7 +376,7 @@ class Split(_message.Message):
     @_builtins.property
     def withheld_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Number of records in no part, by reason: `NO_LABEL`, `NO_TIME`, `NO_NUMBER`, `EARLIER_TEST`,
-        `CLUSTER_STRADDLES`.
+        `CLUSTER_STRADDLES`, `REPEATED` (repetition of a record that a mixture repeats and that is not trained on).
         """
 
     @_builtins.property
