@@ -206,9 +206,15 @@ def redacted_version(
 
 def reindexed(work: W, indexes: Mapping[str, str]) -> W:
     """Return a version or a split that names no replaced index; the same one if it names none."""
-    fields = ("index",) if isinstance(work, DatasetVersion) else ("test_index", "version_index")
-    changes = {name: indexes[index] for name in fields if (index := getattr(work, name)) in indexes}
-    return replace(work, **changes) if changes else work
+    if isinstance(work, DatasetVersion):
+        return replace(work, index=indexes[work.index]) if work.index in indexes else work
+    if indexes.keys().isdisjoint((work.test_index, work.version_index)):
+        return work
+    return replace(
+        work,
+        test_index=indexes.get(work.test_index, work.test_index),
+        version_index=indexes.get(work.version_index, work.version_index),
+    )
 
 
 def redacted_split(

@@ -122,7 +122,8 @@ class _Candidates:
             return np.empty(0, np.int64)
         rows = np.concatenate(parts)
         differing = np.bitwise_count(self._all_simhashes[rows] ^ self._simhashes[row])
-        return rows[differing <= SIMHASH_BITS]
+        close: Found = rows[differing <= SIMHASH_BITS]
+        return close
 
 
 def _bounds(keys: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> tuple[Found, Found]:
@@ -159,7 +160,8 @@ def _similarities(shingles: Hashes, rows: Found, segment: Segment) -> npt.NDArra
     others = segment.sketches(rows)
     sizes = np.diff(others.offsets)
     if not shingles.size:
-        return (sizes == 0).astype(np.float64)
+        is_empty: npt.NDArray[np.float64] = (sizes == 0).astype(np.float64)
+        return is_empty
     places = np.minimum(np.searchsorted(shingles, others.shingles), shingles.size - 1)
     is_shared = np.concatenate([np.zeros(1, np.int64), np.cumsum(shingles[places] == others.shingles)])
     shared = is_shared[others.offsets[1:]] - is_shared[others.offsets[:-1]]

@@ -128,7 +128,8 @@ def _merge_table(
 
 
 def _order(ids: Names, digests: Names) -> npt.NDArray[np.int64]:
-    return np.lexsort((*digests.T[::-1], *ids.T[::-1]))
+    order: npt.NDArray[np.int64] = np.lexsort((*digests.T[::-1], *ids.T[::-1]))
+    return order
 
 
 def _is_repeated(block: Sketches, order: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
