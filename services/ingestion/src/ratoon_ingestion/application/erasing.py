@@ -114,7 +114,7 @@ def _naming(tx: Transaction, erasure: str, plan: Plan) -> list[DatasetVersion | 
     if not plan.indexes:
         return []
     datasets = [dataset.name for dataset in tx.all(Dataset, parent_of(erasure))]
-    work = [*readable_versions(tx, datasets), *readable_splits(tx, datasets)]
+    work: list[DatasetVersion | Split] = [*readable_versions(tx, datasets), *readable_splits(tx, datasets)]
     return [each for each in work if reindexed(each, plan.indexes) is not each]
 
 

@@ -12,7 +12,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TypeVar
 
 from ratoon.operations.job_machine import Action, Failure, JobObservation, Phase, Transition
 from ratoon.operations.job_machine import step as job_step
@@ -21,8 +20,6 @@ from ratoon_ingestion.domain.datasets import DatasetVersion
 from ratoon_ingestion.domain.errors import BadErasure, BadRecordId
 from ratoon_ingestion.domain.splits import Split
 from ratoon_ingestion.domain.work import Progress, State, Work
-
-W = TypeVar("W", DatasetVersion, Split)
 
 _RECORD_ID = re.compile(r"[0-9a-f]{64}")
 _MAX_RECORDS = 100
@@ -204,7 +201,7 @@ def redacted_version(
     return left, VersionRedacted(erasure, rewritten.erased_count)
 
 
-def reindexed(work: W, indexes: Mapping[str, str]) -> W:
+def reindexed(work: DatasetVersion | Split, indexes: Mapping[str, str]) -> DatasetVersion | Split:
     """Return a version or a split that names no replaced index; the same one if it names none."""
     if isinstance(work, DatasetVersion):
         return replace(work, index=indexes[work.index]) if work.index in indexes else work
