@@ -1,0 +1,1 @@
+"""Exports: records of versions and parts as files for other tools."""

@@ -1,0 +1,67 @@
+"""Writers of tables: Parquet, JSON Lines, CSV."""
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ratoon_ingestion.worker.exports.columns import FLAT, flat, json_rows
+from ratoon_ingestion.worker.tree import GROUP_RECORDS
+
+Batches = Iterable[pa.RecordBatch]
+Writer = Callable[[Path, Batches], None]
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+"""Beginnings of cells that spreadsheets take for formulas, the full-width ones included."""
+
+
+def parquet_writer(schema: pa.Schema, convert: Callable[[pa.RecordBatch], pa.RecordBatch]) -> Writer:
+    """Return a writer of Parquet files with this schema."""
+
+    def write(path: Path, batches: Batches) -> None:
+        with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+            for batch in batches:
+                writer.write_batch(convert(batch), row_group_size=GROUP_RECORDS)
+
+    return write
+
+
+def write_json_lines(path: Path, batches: Batches) -> None:
+    """Write one JSON object a line."""
+    with path.open("w", encoding="utf-8", newline="\n") as sink:
+        for batch in batches:
+            for row in json_rows(flat(batch)):
+                sink.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def csv_writer(escape_formulas: bool) -> Writer:
+    """Return a writer of CSV after RFC 4180: lines end with CR LF; cells with commas, quotes, line ends are quoted."""
+    shown: Callable[[Any], str] = _escaped if escape_formulas else _shown
+
+    def write(path: Path, batches: Batches) -> None:
+        with path.open("w", encoding="utf-8", newline="") as sink:
+            writer = csv.writer(sink)
+            writer.writerow(FLAT.names)
+            for batch in batches:
+                writer.writerows(_cells(flat(batch), shown))
+
+    return write
+
+
+def _cells(batch: pa.RecordBatch, shown: Callable[[Any], str]) -> Iterable[Sequence[str]]:
+    for row in batch.to_pylist():
+        yield [shown(value) for value in row.values()]
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else str(value.isoformat())
+
+
+def _escaped(value: Any) -> str:
+    text = _shown(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
