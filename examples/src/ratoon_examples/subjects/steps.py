@@ -114,7 +114,7 @@ def create_project(demo: Demo) -> None:
 
 
 def first_version(demo: Demo) -> None:
-    """Run the first pipeline on mails of mailing lists."""
+    """Run the first pipeline on spam."""
     source = upload(demo, "known-mails", demo.corpus.training)
     run = demo.client.pipeline_runs.create(demo.parent, sources=[source.name])
     demo.runs["v1.0"] = follow_run(demo, run.name)
@@ -165,7 +165,7 @@ def control(demo: Demo) -> None:
 
 
 def traffic(demo: Demo) -> None:
-    """Send mail of another kind; its readers correct the subject lines, some of them with junk."""
+    """Send mail of mailing lists; its readers correct the subject lines, some of them with junk."""
     messages = [Message(mail.prompt, mail.subject) for mail in demo.corpus.arriving]
     demo.before = answers(demo, messages, "mails of a new kind answered")
     _give_feedback(demo)
