@@ -1,5 +1,6 @@
 """Puts ingestion together: the only file that knows concrete adapters."""
 
+from functools import partial
 
 from ratoon.ingestion.v1.ingestion_service_pb2_grpc import add_IngestionServiceServicer_to_server
 from ratoon.jobs.v1.job_pb2 import JobEnvironment
@@ -9,13 +10,22 @@ from ratoon.storage.artifacts import ArtifactStore
 from ratoon.storage.paging import PageTokens
 from ratoon_ingestion import mapping
 from ratoon_ingestion.adapters import tables
+from ratoon_ingestion.adapters.crawl_jobs import crawl_jobs
 from ratoon_ingestion.adapters.local_jobs import ingestion_jobs
 from ratoon_ingestion.adapters.parquet_records import ParquetRecords
 from ratoon_ingestion.adapters.record_keys import RecordKeys
+from ratoon_ingestion.adapters.stream_records import SqlStreamRecords
+from ratoon_ingestion.application.collecting import collecting
 from ratoon_ingestion.application.connections import ReadingProcedure
+from ratoon_ingestion.application.crawls import CrawlerIdentity, CrawlProcedure
 from ratoon_ingestion.application.erasing import ErasureProcedure
+from ratoon_ingestion.application.exporting import export_procedure
 from ratoon_ingestion.application.procedures import curation_procedure, split_procedure
+from ratoon_ingestion.application.streams import SealProcedure, StreamLimits
+from ratoon_ingestion.entrypoints.crawls import CrawlPorts
+from ratoon_ingestion.entrypoints.exports import ExportPorts
 from ratoon_ingestion.entrypoints.grpc import IngestionServicer, Ports
+from ratoon_ingestion.entrypoints.streams import StreamPorts
 from ratoon_ingestion.settings import Settings
 
 
@@ -32,15 +42,42 @@ def build(settings: Settings, platform: Platform) -> App:
         time_limit_s=settings.job_time_limit_s,
         memory_share=settings.job_memory_share,
     )
-    jobs = ingestion_jobs(base.jobs(), keys, environment, settings.processes)
+    stream_records = SqlStreamRecords()
+    stream_limits = StreamLimits(settings.append_daily_bytes, settings.append_id_days)
+    crawler = CrawlerIdentity(settings.crawl_user_agent, settings.crawl_contact)
+    runner = base.jobs()
+    jobs = ingestion_jobs(runner, keys, environment, settings.processes)
     procedures = (
         curation_procedure(store, jobs.curations),
         ReadingProcedure(store, jobs.readings, settings.connection_endpoints, base.clock),
         split_procedure(store, jobs.splits),
-        ErasureProcedure(store, jobs.erasures, artifacts),
+        export_procedure(store, jobs.exports),
+        ErasureProcedure(store, jobs.erasures, artifacts, partial(collecting, records=stream_records)),
+        SealProcedure(store, stream_records, artifacts, base.clock, stream_limits),
+        CrawlProcedure(
+            store, crawl_jobs(runner, environment, crawler, settings.crawl_private_hosts), base.clock
+        ),
     )
     operations = base.operations(store, procedures)
+    streams = StreamPorts(
+        store, operations, base.threads, base.clock, stream_records, artifacts, stream_limits
+    )
+    tokens = PageTokens(base.signer.sign(b"record pages"))
+    exports = ExportPorts(
+        store=store,
+        operations=operations,
+        changes=base.changes(store),
+        threads=base.threads,
+        clock=base.clock,
+        blobs=artifacts,
+        records=ParquetRecords(artifacts),
+        tokens=tokens,
+        plans=jobs.plans,
+        comparisons=jobs.comparisons,
+    )
     ports = Ports(
+        streams=streams,
+        crawls=CrawlPorts(store, operations, base.changes(store), base.threads, base.clock, crawler),
         store=store,
         operations=operations,
         changes=base.changes(store),
@@ -51,7 +88,8 @@ def build(settings: Settings, platform: Platform) -> App:
         readings=jobs.readings,
         connection_endpoints=settings.connection_endpoints,
         records=ParquetRecords(artifacts),
-        tokens=PageTokens(base.signer.sign(b"record pages")),
+        tokens=tokens,
+        exports=exports,
     )
     rpc = Rpc(
         "ratoon.ingestion.v1.IngestionService",

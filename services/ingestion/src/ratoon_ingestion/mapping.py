@@ -48,6 +48,8 @@ from ratoon_ingestion.domain.sources import EXAMPLE_ROLES, Source
 from ratoon_ingestion.domain.splits import Replay, Split, SplitCompleted, SplitOpened, SplitReading
 from ratoon_ingestion.domain.work import Progress, State
 from ratoon_ingestion.example_messages import example_message
+from ratoon_ingestion.export_messages import export_event
+from ratoon_ingestion.mixture_messages import mixture_message
 from ratoon_ingestion.source_messages import (
     archive_depth_of,
     columns_message,
@@ -106,6 +108,7 @@ def version(value: DatasetVersion) -> dataset_pb2.DatasetVersion:
         erased_count=value.erased_count,
         erasure=value.erasure,
         step_reports=map(_step_report, value.step_reports),
+        mixture=None if value.mixture is None else mixture_message(value.mixture),
     )
     if value.failure.reason:
         message.failure.reason, message.failure.message = value.failure.reason, value.failure.message
@@ -409,6 +412,7 @@ _EVENTS = {
     "versions": _version_event,
     "splits": _split_event,
     "erasures": _erasure_event,
+    "exports": export_event,
     "connections": connection_event,
 }
 
@@ -431,6 +435,7 @@ def _curation(config: CurationConfig) -> dataset_pb2.Curation:
         masks=[mask.value for mask in config.masks] or [_NO_MASKS],
         max_replaced_share=config.max_replaced_share,
         keep_code=config.keep_code,
+        exclude_earlier=config.exclude_earlier,
         steps=[dataset_pb2.CurationStep(name=step.name, params=step.params) for step in config.steps],
     )
 
@@ -450,6 +455,7 @@ def _config(curation: dataset_pb2.Curation) -> CurationConfig:
         exact_duplicates=not curation.keep_exact_duplicates,
         masks=_masks(curation.masks),
         keep_code=curation.keep_code,
+        exclude_earlier=curation.exclude_earlier,
         steps=tuple(Step(step.name, dict(step.params)) for step in curation.steps),
         **chosen,
     )

@@ -10,21 +10,34 @@ from typing import Any
 from google.protobuf.message import Message
 
 from ratoon.ingestion.v1.dataset_pb2 import StepReport as StepReportMessage
+from ratoon.ingestion.v1.mixture_pb2 import MixturePlan
 from ratoon.ingestion.v1.source_pb2 import SourcePreview
 from ratoon.ingestion.v1.split_pb2 import Split as SplitMessage
 from ratoon.jobs.v1 import ingestion_jobs_pb2 as pb
+from ratoon.jobs.v1.dataset_jobs_pb2 import DifferenceResult
 from ratoon.jobs.v1.job_pb2 import JobEnvironment
 from ratoon.operations.job_messages import JSON, from_json, spec_json, to_json
 from ratoon.operations.job_procedure import WorkerJobs
 from ratoon.operations.jobs import JobProgress, Jobs
 from ratoon.storage.names import project_of
+from ratoon_ingestion.adapters import dataset_jobs
 from ratoon_ingestion.adapters.record_keys import RecordKeys
-from ratoon_ingestion.application.ports import CurationJob, ErasureJob, PreviewJob, ReadingJob, SplitJob
+from ratoon_ingestion.application.composition_ports import DifferenceJob, MixtureJob
+from ratoon_ingestion.application.exporting import ExportJob
+from ratoon_ingestion.application.ports import (
+    CurationJob,
+    ErasureJob,
+    HeldOutTexts,
+    PreviewJob,
+    ReadingJob,
+    SplitJob,
+)
 from ratoon_ingestion.domain.assignment import Part
 from ratoon_ingestion.domain.connections import Blob, Connection, ReadingResult
 from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.domain.datasets import Curated, StepReport
 from ratoon_ingestion.domain.erasures import Placement, Plan, Redaction, Rewritten, Trace
+from ratoon_ingestion.domain.exports import Exported
 from ratoon_ingestion.domain.sources import ARCHIVE_DEPTH, EXAMPLE_ROLES, Columns, Format, Source
 from ratoon_ingestion.domain.splits import Parted, PartSummary
 from ratoon_ingestion.domain.work import Progress
@@ -42,6 +55,9 @@ class IngestionJobs:
     splits: WorkerJobs[SplitJob, Parted]
     erasures: WorkerJobs[ErasureJob, Redaction]
     previews: WorkerJobs[PreviewJob, SourcePreview]
+    plans: WorkerJobs[MixtureJob, MixturePlan]
+    comparisons: WorkerJobs[DifferenceJob, DifferenceResult]
+    exports: WorkerJobs[ExportJob, Exported]
     readings: WorkerJobs[ReadingJob, ReadingResult]
 
 
@@ -55,6 +71,9 @@ def ingestion_jobs(
         WorkerJobs(jobs, WORKER, specs.split, parted, _progress),
         WorkerJobs(jobs, WORKER, specs.erasure, redaction, _progress),
         WorkerJobs(jobs, WORKER, specs.preview, preview, _progress),
+        WorkerJobs(jobs, WORKER, specs.datasets.mixture, dataset_jobs.plan, _progress),
+        WorkerJobs(jobs, WORKER, specs.datasets.difference, dataset_jobs.difference, _progress),
+        WorkerJobs(jobs, WORKER, specs.datasets.export, dataset_jobs.exported, _progress),
         WorkerJobs(jobs, WORKER, specs.reading, reading_result, _progress),
     )
 
@@ -67,8 +86,15 @@ class _Specs:
     base: JobEnvironment
     processes: int
 
+    @property
+    def datasets(self) -> dataset_jobs.DatasetSpecs:
+        """Return the specs of jobs over dataset versions."""
+        return dataset_jobs.DatasetSpecs(self.keys, self.base)
+
     def curation(self, job: CurationJob) -> JSON:
-        """Return the spec of a curation."""
+        """Return the spec of a curation, or of the build of a mixture."""
+        if job.mixture is not None:
+            return self.datasets.mixture(job.mixture)
         version = job.version
         spec = pb.CurationSpec(
             version=version.name,
@@ -78,6 +104,7 @@ class _Specs:
             processes=self.processes,
             code_version=installed_version("ratoon-ingestion"),
             excluded=job.excluded,
+            decontamination=_decontamination(job.held_out),
         )
         return {**_written(self._environment("curate", version.name), spec), "barred": list(job.excluded)}
 
@@ -133,6 +160,7 @@ class _Specs:
             record_count=job.record_count,
             excluded=job.excluded,
             curation=None if job.curation is None else _settings(job.curation),
+            decontamination=_decontamination(job.held_out),
         )
         return {**_written(environment, spec), "barred": list(job.excluded)}
 
@@ -206,6 +234,17 @@ def _settings(config: CurationConfig) -> pb.CurationSettings:
     return pb.CurationSettings(**config.stated())
 
 
+def _decontamination(held_out: HeldOutTexts) -> pb.DecontaminationSpec | None:
+    """Return what the step `decontamination` searches; None for nothing."""
+    if held_out == HeldOutTexts():
+        return None
+    benchmarks = [
+        pb.DecontaminationSpec.Benchmark(name=each.name.rpartition("/")[2], source=_source(each))
+        for each in held_out.benchmarks
+    ]
+    return pb.DecontaminationSpec(test_parts=held_out.test_parts, benchmarks=benchmarks)
+
+
 def _source(source: Source) -> pb.SourceSpec:
     return pb.SourceSpec(
         name=source.name,
@@ -235,6 +274,8 @@ def _written(environment: JobEnvironment, spec: Message) -> JSON:
             del source["sample_by"]
         if source.get("archive_depth") is None:
             source.pop("archive_depth", None)
+    if written.get("decontamination") is None:
+        written.pop("decontamination", None)
     if written.get("curation") is None:
         written.pop("curation", None)
     elif not written["curation"]["steps"]:
@@ -267,7 +308,6 @@ def _step_report(message: StepReportMessage) -> StepReport:
         changed_examples=tuple(message.changed_examples),
         removed_examples=tuple(message.removed_examples),
         seconds=message.seconds,
-        counts=dict(sorted(message.counts.items())),
         counts=dict(sorted(message.counts.items())),
     )
 

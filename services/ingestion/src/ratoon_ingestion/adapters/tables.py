@@ -5,10 +5,13 @@ from sqlalchemy import Table
 from ratoon.service.events import service_metadata
 from ratoon.storage.store import resource_table
 from ratoon_ingestion.domain.connections import Connection
+from ratoon_ingestion.domain.crawls import Crawl
 from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion
 from ratoon_ingestion.domain.erasures import Erasure
+from ratoon_ingestion.domain.exports import Export
 from ratoon_ingestion.domain.sources import Source
 from ratoon_ingestion.domain.splits import Split, SplitReading
+from ratoon_ingestion.domain.streams import Stream
 
 METADATA = service_metadata()
 RESOURCES: dict[type, Table] = {
@@ -19,4 +22,7 @@ RESOURCES: dict[type, Table] = {
     Split: resource_table(METADATA, "splits"),
     SplitReading: resource_table(METADATA, "split_readings"),
     Erasure: resource_table(METADATA, "erasures"),
+    Export: resource_table(METADATA, "exports"),
+    Stream: resource_table(METADATA, "streams"),
+    Crawl: resource_table(METADATA, "crawls"),
 }

@@ -7,6 +7,7 @@ from ratoon.storage.store import Transaction
 from ratoon_ingestion.application.handlers import check_no_erasure
 from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion
 from ratoon_ingestion.domain.errors import ResourceInUse
+from ratoon_ingestion.domain.exports import Export
 from ratoon_ingestion.domain.splits import Split
 
 
@@ -15,6 +16,7 @@ def delete_dataset(dataset: Dataset, tx: Transaction) -> None:
     check_no_erasure(tx, dataset.name)
     children = [split.name for split in tx.page(Split, dataset.name, 1).items]
     children += [version.name for version in tx.page(DatasetVersion, dataset.name, 1).items]
+    children += [export.name for export in tx.page(Export, dataset.name, 1).items]
     if children:
         raise ResourceInUse(
             f"{dataset.name} has {children[0]}. A dataset with versions or splits is not deleted."

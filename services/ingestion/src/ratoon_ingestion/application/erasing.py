@@ -1,5 +1,6 @@
 """How an erasure is worked on: a job writes again what holds its records, then it is put in place, once."""
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from ratoon.operations.job_machine import Action, Failure, fail
@@ -9,6 +10,7 @@ from ratoon.process.errors import Description
 from ratoon.storage.names import parent_of
 from ratoon.storage.store import Store, Transaction
 from ratoon_ingestion.application.browsing import readable_splits, readable_versions
+from ratoon_ingestion.application.exporting import exported_blobs, redact_exports
 from ratoon_ingestion.application.ports import Blobs, ErasureJob, Erasures
 from ratoon_ingestion.application.procedures import POLL_INTERVAL_S
 from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion
@@ -21,8 +23,11 @@ from ratoon_ingestion.domain.erasures import (
     reindexed,
     step,
 )
+from ratoon_ingestion.domain.exports import Export
 from ratoon_ingestion.domain.sources import Source, rewritten
 from ratoon_ingestion.domain.splits import Split
+
+Collecting = Callable[[Transaction, str], Sequence[str]]
 
 
 class ErasureProcedure:
@@ -30,16 +35,21 @@ class ErasureProcedure:
 
     kind = Erasure
 
-    def __init__(self, store: Store, jobs: Erasures, blobs: Blobs) -> None:
+    def __init__(
+        self, store: Store, jobs: Erasures, blobs: Blobs, collecting: Collecting = lambda _tx, _project: ()
+    ) -> None:
+        """`collecting` returns what is about to create sources of a project."""
         self._store, self._jobs, self._blobs = store, jobs, blobs
+        self._collecting = collecting
 
     def observe(self, erasure: Erasure, claim: Claim) -> ErasureObservation:
         """What it waits for, its job, and whether its plan is carried out."""
         job = self._jobs.observe(claim.action_id("erase"))
         with self._store.read() as tx:
-            waits_for = _earlier_work(tx, erasure)
+            waits_for = (*_earlier_work(tx, erasure), *self._collecting(tx, parent_of(erasure.name)))
             replaced = erasure.plan is not None and _is_replaced(tx, erasure.name, erasure.plan)
             doomed = _doomed(tx, erasure.plan) if erasure.plan else ()
+            doomed += tuple(exported_blobs(tx, erasure.name, erasure.plan)) if erasure.plan else ()
         gone = replaced and not any(map(self._blobs.exists, doomed))
         return ErasureObservation(waits_for, job, gone)
 
@@ -74,19 +84,22 @@ class ErasureProcedure:
         """First nothing names the old blobs any more, then they go."""
         with self._store.write() as tx:
             _replace(tx, erasure, plan)
-            doomed = _doomed(tx, plan)
+            redact_exports(tx, erasure.name, plan)
+            doomed, exported = _doomed(tx, plan), exported_blobs(tx, erasure.name, plan)
         why = f"it contained records that {erasure.name} erased. Create a new dataset version of the sources."
         for digest in doomed:
             self._blobs.erase(digest, why)
+        for digest in exported:
+            self._blobs.delete(digest)
 
 
 def _earlier_work(tx: Transaction, erasure: Erasure) -> tuple[str, ...]:
     """The names of what was begun before, may hold the records and has not ended."""
     project = parent_of(erasure.name)
     datasets = [dataset.name for dataset in tx.all(Dataset, project)]
-    work: list[DatasetVersion | Split | Erasure] = []
+    work: list[DatasetVersion | Split | Export | Erasure] = []
     for name in datasets:
-        work += [*tx.all(DatasetVersion, name), *tx.all(Split, name)]
+        work += [*tx.all(DatasetVersion, name), *tx.all(Split, name), *tx.all(Export, name)]
     mine = (erasure.create_time, erasure.name)
     work += (each for each in tx.all(Erasure, project) if (each.create_time, each.name) < mine)
     return tuple(each.name for each in work if not each.state.ended)

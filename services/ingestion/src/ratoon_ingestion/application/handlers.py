@@ -25,6 +25,7 @@ from ratoon_ingestion.domain.errors import (
 )
 from ratoon_ingestion.domain.sources import Source
 from ratoon_ingestion.domain.splits import Split, SplitOpened, SplitReading, check_grouping, opened
+from ratoon_ingestion.domain.streams import Stream
 from ratoon_ingestion.domain.work import State
 
 PROJECT = "projects/*"
@@ -81,7 +82,7 @@ def create_version(
         for source in command.sources:
             tx.get(Source, source)
         version = DatasetVersion(
-            name=f"{command.parent}/versions/{_version_id(tx, command)}",
+            name=f"{command.parent}/versions/{version_id_of(tx, command.parent, command.version_id)}",
             create_time=now,
             update_time=now,
             sources=command.sources,
@@ -157,6 +158,8 @@ def create_erasure(command: CreateErasure, store: Store, operations: Operations,
         erasure, new = tx.create(erasure, command.request_id)
         if new:
             operations.begin(tx, erasure)
+            for stream in tx.all(Stream, command.parent):
+                operations.wake(tx, stream.name)
     return erasure
 
 
@@ -184,21 +187,23 @@ def _check_sources(command: CreateVersion) -> None:
         raise InvalidArgument("A source is named twice.", reason="SOURCE_TWICE", field="sources")
     for source in command.sources:
         matched(source, SOURCE, "sources")
-        _check_same_project(source, command.parent, "sources")
+        check_same_project(source, command.parent, "sources")
 
 
-def _check_same_project(name: str, other: str, field: str) -> None:
+def check_same_project(name: str, other: str, field: str) -> None:
+    """Raise InvalidArgument for a resource of another project."""
     if project_of(name) != project_of(other):
         raise InvalidArgument(
             f"{name} belongs to another project than {other}.", reason="OTHER_PROJECT", field=field
         )
 
 
-def _version_id(tx: Transaction, command: CreateVersion) -> str:
-    if command.version_id:
-        return checked_id(command.version_id, "version_id")
-    names = [version.name for version in tx.all(DatasetVersion, command.parent)]
-    names += tx.retired(DatasetVersion, command.parent)
+def version_id_of(tx: Transaction, dataset: str, chosen: str) -> str:
+    """Return the chosen id of a new version, or the next number."""
+    if chosen:
+        return checked_id(chosen, "version_id")
+    names = [version.name for version in tx.all(DatasetVersion, dataset)]
+    names += tx.retired(DatasetVersion, dataset)
     return next_version_id(name.rpartition("/")[2] for name in names)
 
 
@@ -218,7 +223,7 @@ def _check_split(tx: Transaction, split: Split) -> None:
         raise NotReady(f"{version.name} is {version.state}; only a READY version can be split.")
     if split.replay.split:
         matched(split.replay.split, SPLIT, "replay.split")
-        _check_same_project(split.replay.split, split.name, "replay.split")
+        check_same_project(split.replay.split, split.name, "replay.split")
         older = tx.get(Split, split.replay.split)
         if not older.state.readable:
             raise NotReady(f"{older.name} is {older.state}; only a READY split can be replayed.")

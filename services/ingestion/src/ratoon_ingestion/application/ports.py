@@ -7,6 +7,7 @@ from typing import Protocol
 
 from ratoon.operations.job_procedure import JobRunner
 from ratoon.tasks.kind import Record as Example
+from ratoon_ingestion.application.composition_ports import MixtureJob
 from ratoon_ingestion.domain.connections import Connection, ReadingResult
 from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.domain.datasets import Curated, DatasetVersion
@@ -17,12 +18,26 @@ from ratoon_ingestion.domain.splits import Parted, Split
 
 
 @dataclass(frozen=True)
+class HeldOutTexts:
+    """Texts that models are tested on: digests of test parts, and sources of benchmarks."""
+
+    test_parts: tuple[str, ...] = ()
+    benchmarks: tuple[Source, ...] = ()
+
+
+@dataclass(frozen=True)
 class CurationJob:
     """A version to curate, its sources in their order, and the excluded record ids."""
 
     version: DatasetVersion
     sources: tuple[Source, ...]
     excluded: tuple[str, ...] = ()
+    earlier: tuple[DatasetVersion, ...] = ()
+    """Versions of the dataset whose records are removed."""
+    mixture: MixtureJob | None = None
+    """Build of a mixture, in place of a curation."""
+    held_out: HeldOutTexts = field(default_factory=HeldOutTexts)
+    """Searched by the step `decontamination`."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +79,7 @@ class PreviewJob:
     record_count: int
     excluded: tuple[str, ...] = ()
     curation: CurationConfig | None = None
+    held_out: HeldOutTexts = field(default_factory=HeldOutTexts)
 
 
 @dataclass(frozen=True)
@@ -93,6 +109,10 @@ class Blobs(Protocol):
 
     def erase(self, digest: str, why: str) -> None:
         """Remove a blob for good; reading it or storing it again fails with this reason."""
+        ...
+
+    def delete(self, digest: str) -> None:
+        """Remove a blob, if it is there; it can be stored again."""
         ...
 
 

@@ -8,6 +8,7 @@ from ratoon.operations.job_procedure import JobProcedure
 from ratoon.storage.names import project_of
 from ratoon.storage.store import Store
 from ratoon_ingestion.application.browsing import readable_splits
+from ratoon_ingestion.application.composing import build_job
 from ratoon_ingestion.application.ports import CurationJob, Curations, SplitJob, Splits
 from ratoon_ingestion.domain.assignment import Part
 from ratoon_ingestion.domain.datasets import Curated, Dataset, DatasetVersion, curated
@@ -39,7 +40,9 @@ def split_procedure(store: Store, jobs: Splits) -> JobProcedure[Split, SplitJob,
 
 
 def curation_job(store: Store, version: DatasetVersion) -> CurationJob:
-    """Return the input of a curation; erased records are excluded."""
+    """Return the input of a curation, or of the build of a mixture; erased records are excluded."""
+    if version.mixture is not None:
+        return CurationJob(version, (), mixture=build_job(store, version))
     with store.read() as tx:
         sources = tuple(tx.get(Source, name) for name in version.sources)
         erasures = tx.all(Erasure, f"projects/{project_of(version.name)}")

@@ -50,6 +50,8 @@ class Withheld(StrEnum):
     """Its cluster or content stands in an earlier test part, and time puts it before this test part."""
     CLUSTER_STRADDLES = "CLUSTER_STRADDLES"
     """A near duplicate of it stands in a later part."""
+    REPEATED = "REPEATED"
+    """It repeats a record that is not trained on."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,22 @@ def by_quantile(
 def replayed(pool: Iterable[str], count: int, seed: int) -> list[str]:
     """`count` record ids of an older training part (all, when it holds fewer), in an order of their own."""
     return sorted(set(pool), key=lambda record_id: order_key(seed, f"replay:{record_id}"))[:count]
+
+
+def with_copies(assignment: Assignment, originals: Mapping[str, str]) -> Assignment:
+    """The assignment with repetitions of records: they train with their original, and are in no other part.
+
+    `originals` maps each record id to the record that it repeats; empty: none.
+    """
+    parts, withheld = dict(assignment.parts), dict(assignment.withheld)
+    for record_id, original in originals.items():
+        if not original:
+            continue
+        if assignment.parts.get(original) is Part.TRAIN:
+            parts[record_id] = Part.TRAIN
+        else:
+            withheld[record_id] = Withheld.REPEATED
+    return Assignment(parts, withheld)
 
 
 class _Units:

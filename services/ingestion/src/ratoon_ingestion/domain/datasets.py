@@ -6,6 +6,7 @@ from datetime import datetime
 
 from ratoon.operations.job_machine import Failure
 from ratoon_ingestion.domain.curation import CurationConfig
+from ratoon_ingestion.domain.mixtures import Mixture
 from ratoon_ingestion.domain.work import DONE, Progress, State, Work
 
 
@@ -65,6 +66,9 @@ class DatasetVersion(Work):
     step_reports: tuple[StepReport, ...] = ()
     index: str = ""
     """Artifact of the near-duplicate index; empty if there is none. No project owns it: its records have no names."""
+
+    mixture: Mixture | None = None
+    """Composition from other versions, in place of a curation of the sources."""
 
     @property
     def readable_digest(self) -> str:

@@ -19,8 +19,8 @@ from ratoon.storage.names import uuid7
 from ratoon.storage.paging import PageTokens
 from ratoon.storage.store import Store
 from ratoon.storage.watch import Changes
-from ratoon_ingestion import connection_messages, mapping
-from ratoon_ingestion.application import browsing, connections, deletion, handlers, sources
+from ratoon_ingestion import connection_messages, export_messages, mapping
+from ratoon_ingestion.application import browsing, composing, connections, deletion, handlers, sources
 from ratoon_ingestion.application.ports import Blobs, PreviewJob, Readings, Records
 from ratoon_ingestion.domain.connections import Connection
 from ratoon_ingestion.domain.datasets import Dataset, DatasetVersion
@@ -28,6 +28,9 @@ from ratoon_ingestion.domain.erasures import Erasure
 from ratoon_ingestion.domain.errors import PreviewFailed
 from ratoon_ingestion.domain.sources import Source
 from ratoon_ingestion.domain.splits import Split, SplitReading
+from ratoon_ingestion.entrypoints.crawls import CrawlMethods, CrawlPorts
+from ratoon_ingestion.entrypoints.exports import ExportMethods, ExportPorts
+from ratoon_ingestion.entrypoints.streams import StreamMethods, StreamPorts
 
 Context = Any
 
@@ -51,12 +54,18 @@ class Ports:
     connection_endpoints: Mapping[str, str]
     records: Records
     tokens: PageTokens
+    streams: StreamPorts
+    crawls: CrawlPorts
+    exports: ExportPorts
 
 
-class IngestionServicer(IngestionServiceServicer):
+class IngestionServicer(StreamMethods, CrawlMethods, ExportMethods, IngestionServiceServicer):
     """Answers `ratoon.ingestion.v1.IngestionService`."""
 
     def __init__(self, ports: Ports) -> None:
+        StreamMethods.__init__(self, ports.streams)
+        CrawlMethods.__init__(self, ports.crawls)
+        ExportMethods.__init__(self, ports.exports)
         self._ports, self._threads = ports, ports.threads
         self._store, self._operations, self._clock = ports.store, ports.operations, ports.clock
         store, threads = ports.store, ports.threads
@@ -216,7 +225,14 @@ class IngestionServicer(IngestionServiceServicer):
     async def CreateDatasetVersion(
         self, request: pb.CreateDatasetVersionRequest, context: Context
     ) -> dataset_pb2.DatasetVersion:
-        """Start a curation."""
+        """Start a curation, or the build of a mixture."""
+        if request.dataset_version.HasField("mixture"):
+            composed = export_messages.compose_version(request)
+            return mapping.version(
+                await self._threads(
+                    composing.compose_version, composed, self._store, self._operations, self._clock
+                )
+            )
         command = mapping.create_version(request)
         return mapping.version(
             await self._threads(handlers.create_version, command, self._store, self._operations, self._clock)

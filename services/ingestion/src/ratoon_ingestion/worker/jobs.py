@@ -2,14 +2,19 @@
 
 import logging
 
+from ratoon.jobs.v1 import dataset_jobs_pb2 as dataset_pb
 from ratoon.jobs.v1 import ingestion_jobs_pb2 as pb
 from ratoon.jobs.v1.job_pb2 import JobEnvironment
 from ratoon.operations.job_messages import JSON, from_json, to_json
 from ratoon.operations.jobs import JobFolder
 from ratoon.storage.artifacts import ArtifactStore
 from ratoon_ingestion.worker.connections.reading import read_connection
+from ratoon_ingestion.worker.crawl.crawl import crawl
 from ratoon_ingestion.worker.curate import Progress, curate
+from ratoon_ingestion.worker.difference import difference
 from ratoon_ingestion.worker.erase import erase
+from ratoon_ingestion.worker.exports.export import export
+from ratoon_ingestion.worker.mix import mix, plan_mixture
 from ratoon_ingestion.worker.preview import preview
 from ratoon_ingestion.worker.spec import erasure_json, preview_json, read_spec
 from ratoon_ingestion.worker.split import split
@@ -22,7 +27,7 @@ class Stopped(Exception):
 
 
 def run(spec: JSON, job: JobFolder) -> JSON:
-    """Do the task of a spec; `task` is `curate`, `split`, `erase`, `read` or `preview`."""
+    """Do the task of a spec."""
     logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
     environment, report = from_json(JobEnvironment, spec), _stoppable(job)
     store = ArtifactStore(environment.artifacts)
@@ -33,8 +38,18 @@ def run(spec: JSON, job: JobFolder) -> JSON:
             return erasure_json(erase(read_spec(pb.ErasureSpec, spec), store, report))
         case "read":
             return to_json(read_connection(read_spec(pb.ReadingSpec, spec), store, job.path, report))
+        case "crawl":
+            return to_json(crawl(read_spec(pb.CrawlSpec, spec), store, job.path / "crawl", report))
         case "preview":
             return preview_json(preview(read_spec(pb.PreviewSpec, spec), store.url))
+        case "mix":
+            return to_json(mix(read_spec(dataset_pb.MixtureSpec, spec), store, job.path, report))
+        case "plan":
+            return to_json(plan_mixture(read_spec(dataset_pb.MixtureSpec, spec), store, report))
+        case "compare":
+            return to_json(difference(read_spec(dataset_pb.DifferenceSpec, spec), store, report))
+        case "export":
+            return to_json(export(read_spec(dataset_pb.ExportSpec, spec), store, job.path, report))
     return to_json(curate(read_spec(pb.CurationSpec, spec), store, job.path, report))
 
 
