@@ -74,6 +74,13 @@ SampleByOption = Annotated[
     SampleBy | None, typer.Option(help="Part of a text file that is one record.", show_default="line")
 ]
 
+ArchiveDepth = Annotated[
+    int | None,
+    typer.Option(
+        min=0, max=10, help="Levels of archives within archives to read; 0: none.", show_default="3"
+    ),
+]
+
 
 def _existing_path(text: str) -> Path:
     """Return a path; raise typer.BadParameter for one that does not exist, or an empty text."""
@@ -81,6 +88,10 @@ def _existing_path(text: str) -> Path:
         raise typer.BadParameter(f"{text!r} does not exist.")
     return Path(text)
 
+
+_FORMATS = (
+    "mail-archive, mbox, text-archive, jsonl, csv, parquet, text, document, excel, arrow, warc or wikipedia"
+)
 
 app = group("datasets", "Data sources, dataset versions, records.", deletes=True)
 sources = typer.Typer(help="Imported data sources.", invoke_without_command=True)
@@ -93,15 +104,14 @@ def import_source(
     path: Annotated[
         Path,
         typer.Argument(
-            help="Directory of texts (subdirectories are labels), mail archive, JSONL, CSV, Parquet or text file.",
+            help="Directory of texts or documents (subdirectories are labels), mail archive, table, document, "
+            "text file, web archive or dump of a wiki.",
             parser=_existing_path,
         ),
     ],
     format: Annotated[
         str,
-        typer.Option(
-            help="Data format: auto, mail-archive, mbox, text-archive, jsonl, csv, parquet or text."
-        ),
+        typer.Option(help=f"Data format: auto, {_FORMATS}."),
     ] = "auto",
     license: Annotated[str, typer.Option(help="SPDX identifier of the licence of the data.")] = "",
     text: TextColumn = None,
@@ -117,6 +127,7 @@ def import_source(
     weight: WeightColumn = None,
     attribute: Attributes = None,
     sample_by: SampleByOption = None,
+    archive_depth: ArchiveDepth = None,
     encoding: Annotated[
         str,
         typer.Option(
@@ -167,6 +178,7 @@ def import_source(
         encoding=encoding,
         attributes=attribute or [],
         sample_by=sample_by.value if sample_by else "",
+        archive_depth=archive_depth,
     )
     result = _preview_of(chosen, upload, steps)
     if only_preview:
@@ -225,10 +237,11 @@ def update_source(
     weight: WeightColumn = None,
     attribute: Attributes = None,
     sample_by: SampleByOption = None,
+    archive_depth: ArchiveDepth = None,
     encoding: Annotated[str | None, typer.Option(help="Character encoding; empty: detect it.")] = None,
     format: Annotated[
         str | None,
-        typer.Option(help="Data format: mail-archive, mbox, text-archive, jsonl, csv, parquet or text."),
+        typer.Option(help=f"Data format: {_FORMATS}."),
     ] = None,
     license: Annotated[str | None, typer.Option(help="SPDX identifier of the licence of the data.")] = None,
     name: Annotated[str | None, typer.Option(help="Display name.")] = None,
@@ -255,6 +268,8 @@ def update_source(
     changes = {field: value for field, value in changes.items() if value is not None}
     if named := {role: column for role, column in columns.items() if column is not None}:
         changes["columns"] = named
+    if archive_depth is not None:
+        changes["archive_depth"] = archive_depth
     if sample_by is not None:
         changes["sample_by"] = SourceSampleBy(f"SAMPLE_BY_{sample_by.value.upper()}")
     if format is not None:

@@ -17,7 +17,20 @@ if TYPE_CHECKING:
 
 _BY_SUFFIX = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet", ".mbox": "mbox"}
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
-FORMATS = ("mail-archive", "mbox", "text-archive", "jsonl", "csv", "parquet", "text")
+FORMATS = (
+    "mail-archive",
+    "mbox",
+    "text-archive",
+    "jsonl",
+    "csv",
+    "parquet",
+    "text",
+    "document",
+    "excel",
+    "arrow",
+    "warc",
+    "wikipedia",
+)
 SAMPLES = ("line", "paragraph", "document")
 """Parts of a text file that may be one record."""
 
@@ -36,6 +49,8 @@ class Upload:
     attributes: Sequence[str] = ()
     sample_by: str = ""
     """Of a text file, the part that is one record, of SAMPLES. Empty: a line."""
+    archive_depth: int | None = None
+    """Levels of archives within archives that are read. None: the default of the server."""
 
     def fields(self) -> dict[str, Any]:
         """Return the fields of a source, as `client.sources.create` takes them."""
@@ -54,6 +69,8 @@ class Upload:
             fields["format"] = SourceFormat(f"FORMAT_{self.format.upper().replace('-', '_')}")
         if self.sample_by:
             fields["sample_by"] = SourceSampleBy(f"SAMPLE_BY_{self.sample_by.upper()}")
+        if self.archive_depth is not None:
+            fields["archive_depth"] = self.archive_depth
         return fields | ({"encoding": self.encoding} if self.encoding else {})
 
 
@@ -69,6 +86,7 @@ def create_source(
     encoding: str = "",
     attributes: Sequence[str] = (),
     sample_by: str = "",
+    archive_depth: int | None = None,
 ) -> "Source":
     """Upload a file or directory and create a source from it in `parent` (projects/{project}).
 
@@ -76,7 +94,9 @@ def create_source(
     `labels_by_folder` maps them. The same data with the same settings give the same source; other settings give
     another source.
     """
-    upload = upload_data(client, path, format, columns, labels_by_folder, encoding, attributes, sample_by)
+    upload = upload_data(
+        client, path, format, columns, labels_by_folder, encoding, attributes, sample_by, archive_depth
+    )
     if not upload.format:
         upload = with_format(upload, format_of(path) or format_name(preview(client, parent, upload).format))
     return create_uploaded(client, parent, upload, license, source_id)
@@ -91,6 +111,7 @@ def upload_data(
     encoding: str = "",
     attributes: Sequence[str] = (),
     sample_by: str = "",
+    archive_depth: int | None = None,
 ) -> Upload:
     """Upload a file, or a directory as an archive."""
     if not path.exists():
@@ -111,6 +132,7 @@ def upload_data(
         encoding=encoding,
         attributes=attributes,
         sample_by=sample_by,
+        archive_depth=archive_depth,
     )
 
 
