@@ -23,7 +23,7 @@ from ratoon_ingestion.worker.batches import TIME
 from ratoon_ingestion.worker.readers import Item, SourceSpec
 from ratoon_ingestion.worker.readers.columns import named_columns
 from ratoon_ingestion.worker.readers.examples import ATTRIBUTES, EXAMPLE
-from ratoon_ingestion.worker.readers.kept import write_kept
+from ratoon_ingestion.worker.readers.stored_items import write_stored
 
 _BATCH = 500
 _TO_ESCAPE = re.compile(rb">*From ")
@@ -90,8 +90,8 @@ def _write_text(source: SourceSpec, items: Iterable[Item], path: Path, _has_exam
             file.write(item.payload.decode("utf-8") + between)
 
 
-def _write_kept(source: SourceSpec, items: Iterable[Item], path: Path, _has_examples: bool) -> None:
-    write_kept(items, path)
+def _write_stored(source: SourceSpec, items: Iterable[Item], path: Path, _has_examples: bool) -> None:
+    write_stored(items, path)
 
 
 _WRITERS: Mapping[Format, Write] = {
@@ -102,11 +102,11 @@ _WRITERS: Mapping[Format, Write] = {
     Format.CSV: _write_csv,
     Format.PARQUET: _write_parquet,
     Format.TEXT: _write_text,
-    Format.DOCUMENT: _write_kept,
-    Format.EXCEL: _write_kept,
-    Format.ARROW: _write_kept,
-    Format.WARC: _write_kept,
-    Format.WIKIPEDIA: _write_kept,
+    Format.DOCUMENT: _write_stored,
+    Format.EXCEL: _write_stored,
+    Format.ARROW: _write_stored,
+    Format.WARC: _write_stored,
+    Format.WIKIPEDIA: _write_stored,
 }
 
 

@@ -42,7 +42,7 @@ def excel_rows(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Iter
     """
     workbook = _opened(source, store, limits)
     missing: SourceUnreadable | None = None
-    found = False
+    has_table = False
     for name in workbook.sheet_names:
         try:
             sheet = _Sheet(source, workbook, name)
@@ -57,9 +57,9 @@ def excel_rows(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Iter
             missing = missing or error
             yield Rejection(clean_path(name), Rejected.BAD_ROW, str(error)[:500])
             continue
-        found = True
+        has_table = True
         yield from sheet.rows(places)
-    if not found:
+    if not has_table:
         raise missing or SourceUnreadable(
             "SOURCE_EMPTY", f"{source.name} has no sheet with rows. Check what was uploaded."
         )

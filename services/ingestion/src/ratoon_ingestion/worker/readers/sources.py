@@ -15,7 +15,7 @@ from ratoon_ingestion.worker.readers.items import (
     SourceSpec,
     SourceUnreadable,
 )
-from ratoon_ingestion.worker.readers.kept import is_kept, read_kept
+from ratoon_ingestion.worker.readers.stored_items import is_stored, read_stored
 from ratoon_ingestion.worker.readers.mbox import read_mbox
 from ratoon_ingestion.worker.readers.tables import read_arrow, read_csv, read_excel, read_jsonl, read_parquet
 from ratoon_ingestion.worker.readers.texts import read_text
@@ -39,13 +39,13 @@ def read_source(
         raise SourceUnreadable("SOURCE_EMPTY", f"{source.name} holds no items. Check what was uploaded.")
 
 
-def _or_kept(reader: Reader) -> Reader:
+def _or_stored(reader: Reader) -> Reader:
     """Return the reader of a format of which an erasure leaves the items alone."""
 
     def read(source: SourceSpec, store: ArtifactStore, limits: Limits) -> Iterator[Item | Rejection]:
         with store.open(source.digest) as stream:
-            if is_kept(stream):
-                yield from read_kept(source, stream)
+            if is_stored(stream):
+                yield from read_stored(source, stream)
                 return
         yield from reader(source, store, limits)
 
@@ -66,9 +66,9 @@ _READERS: Mapping[Format, Reader] = {
     Format.CSV: read_csv,
     Format.PARQUET: read_parquet,
     Format.TEXT: read_text,
-    Format.DOCUMENT: _or_kept(read_document_file),
-    Format.EXCEL: _or_kept(read_excel),
-    Format.ARROW: _or_kept(read_arrow),
-    Format.WARC: _or_kept(read_warc),
-    Format.WIKIPEDIA: _or_kept(read_wikipedia),
+    Format.DOCUMENT: _or_stored(read_document_file),
+    Format.EXCEL: _or_stored(read_excel),
+    Format.ARROW: _or_stored(read_arrow),
+    Format.WARC: _or_stored(read_warc),
+    Format.WIKIPEDIA: _or_stored(read_wikipedia),
 }

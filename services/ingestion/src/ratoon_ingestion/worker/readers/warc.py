@@ -333,10 +333,10 @@ def _places(stream: BinaryIO, start: int, sign: bytes) -> Iterator[int]:
     while chunk := stream.read(_CHUNK):
         window, base = rest + chunk, start - len(rest)
         start += len(chunk)
-        found = window.find(sign)
-        while found >= 0:
-            yield base + found
-            found = window.find(sign, found + 1)
+        place = window.find(sign)
+        while place >= 0:
+            yield base + place
+            place = window.find(sign, place + 1)
         stream.seek(start)
         rest = window[-(len(sign) - 1) :]
 
@@ -359,5 +359,5 @@ def _parts(source: SourceSpec, stream: BinaryIO, limits: Limits) -> Iterator[_Pa
         yield part
         if part.failed_at is None:
             return
-        found = next(_places(stream, part.failed_at + 1, _RECORD), None)
-        place = None if found is None else found + 1
+        place = next(_places(stream, part.failed_at + 1, _RECORD), None)
+        place = None if place is None else place + 1

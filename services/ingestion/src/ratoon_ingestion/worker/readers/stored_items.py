@@ -26,7 +26,7 @@ _SCHEMA = pa.schema(
 _ROWS, _BYTES = 100, 16 << 20
 
 
-def is_kept(stream: BinaryIO) -> bool:
+def is_stored(stream: BinaryIO) -> bool:
     """Return whether a blob holds items as they were read."""
     is_parquet = stream.read(4) == b"PAR1"
     stream.seek(0)
@@ -40,7 +40,7 @@ def is_kept(stream: BinaryIO) -> bool:
         stream.seek(0)
 
 
-def read_kept(source: SourceSpec, stream: BinaryIO) -> Iterator[Item]:
+def read_stored(source: SourceSpec, stream: BinaryIO) -> Iterator[Item]:
     """Yield the items."""
     try:
         for batch in pq.ParquetFile(stream).iter_batches(batch_size=_ROWS):
@@ -61,7 +61,7 @@ def read_kept(source: SourceSpec, stream: BinaryIO) -> Iterator[Item]:
         ) from error
 
 
-def write_kept(items: Iterable[Item], path: Path) -> None:
+def write_stored(items: Iterable[Item], path: Path) -> None:
     """Write items as they were read."""
     with pq.ParquetWriter(path, _SCHEMA, compression="zstd") as writer:
         rows, size = list[dict[str, object]](), 0
