@@ -128,30 +128,52 @@ class KafkaLog:
 
     def scan(self, topic: str) -> Iterator[Delivery]:
         """All records that the topic has now."""
+        with self._reader() as consumer:
+            for partition, offsets in _bounds(consumer, topic).items():
+                yield from self._scan(consumer, TopicPartition(*partition), offsets)
+
+    def bounds(self, topic: str) -> dict[Partition, range]:
+        """The offsets that each partition has now, up to the first open transaction."""
+        with self._reader() as consumer:
+            bounds = _bounds(consumer, topic)
+        if not bounds:
+            raise UnknownTopic(f"Kafka has no topic {topic}.")
+        return bounds
+
+    def read(self, partition: Partition, offsets: range) -> Iterator[Delivery]:
+        """The committed records of a partition at these offsets."""
+        with self._reader() as consumer:
+            yield from self._scan(consumer, TopicPartition(*partition), offsets)
+
+    @contextmanager
+    def _reader(self) -> Iterator[Any]:
+        """Open a consumer outside any group, which reads what is committed."""
         self._reach()
         # Without a protocol it connects when it is made, which is the one connecting that has a timeout.
         options = {**self._settings.client(), "api_version": None, "allow_auto_create_topics": False}
-        with _errors(), _closing(KafkaConsumer(**options, enable_auto_commit=False)) as consumer:
-            numbers = consumer.partitions_for_topic(topic)
-            partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
-            ends = consumer.end_offsets(partitions) if partitions else {}
-            starts = consumer.beginning_offsets(partitions) if partitions else {}
-            for partition in partitions:
-                consumer.assign([partition])
-                consumer.seek(partition, starts[partition])
-                yield from self._scan(consumer, partition, ends[partition])
+        consumer = KafkaConsumer(**options, enable_auto_commit=False, isolation_level="read_committed")
+        with _errors(), _closing(consumer):
+            yield consumer
 
     def close(self) -> None:
         """Close the producer; subscriptions close their own."""
         with self._producing:
             self._drop_producer()
 
-    def _scan(self, consumer: Any, partition: TopicPartition, end: int) -> Iterator[Delivery]:
-        while (consumer.position(partition, timeout_ms=self._settings.timeout_ms) or 0) < end:
+    def _scan(self, consumer: Any, partition: TopicPartition, offsets: range) -> Iterator[Delivery]:
+        """Read a partition; the position also passes what is no record, such as the marks of transactions."""
+        consumer.assign([partition])
+        consumer.seek(partition, offsets.start)
+        position = offsets.start
+        while position < offsets.stop:
             polled = consumer.poll(timeout_ms=self._settings.timeout_ms)
-            if not polled:
+            before, position = position, self._position(consumer, partition)
+            if not polled and position <= before:
                 raise LogUnavailable(f"Kafka at {self._settings.bootstrap} does not answer.")
-            yield from (_delivery(each) for each in polled[partition] if each.offset < end)
+            yield from (_delivery(each) for each in polled.get(partition, ()) if each.offset < offsets.stop)
+
+    def _position(self, consumer: Any, partition: TopicPartition) -> int:
+        return consumer.position(partition, timeout_ms=self._settings.timeout_ms) or 0
 
     def _send(self, records: Sequence[Record]) -> None:
         with _errors():
@@ -333,7 +355,18 @@ def _mend(consumer: Any) -> None:
 def _delivery(message: Any) -> Delivery:
     time = datetime.fromtimestamp(message.timestamp / 1000, UTC)
     record = Record(message.topic, message.key or b"", message.value or b"", tuple(message.headers))
-    return Delivery(Partition(message.topic, message.partition), message.offset, time, record)
+    partition = Partition(message.topic, message.partition)
+    return Delivery(partition, message.offset, time, record, message.value is None)
+
+
+def _bounds(consumer: Any, topic: str) -> dict[Partition, range]:
+    partitions = [
+        TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())
+    ]
+    if not partitions:
+        return {}
+    starts, ends = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
+    return {Partition(topic, each.partition): range(starts[each], ends[each]) for each in partitions}
 
 
 @contextmanager

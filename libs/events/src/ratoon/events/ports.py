@@ -110,6 +110,8 @@ class Delivery:
     offset: int
     time: datetime
     record: Record
+    is_tombstone: bool = False
+    """Whether the record has no value: it deletes the earlier ones of its key."""
 
 
 class Subscription(Protocol):
@@ -155,6 +157,14 @@ class EventLog(Protocol):
 
     def scan(self, topic: str) -> Iterator[Delivery]:
         """All records that the topic has now, outside any group."""
+        ...
+
+    def bounds(self, topic: str) -> Mapping[Partition, range]:
+        """The offsets that each partition of the topic has now; between them some may be missing."""
+        ...
+
+    def read(self, partition: Partition, offsets: range) -> Iterator[Delivery]:
+        """The committed records of a partition at these offsets, outside any group."""
         ...
 
     def close(self) -> None:

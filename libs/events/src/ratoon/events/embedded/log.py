@@ -96,6 +96,36 @@ class EmbeddedLog:
         finally:
             connection.close()
 
+    def bounds(self, topic: str) -> dict[Partition, range]:
+        """The offsets that each partition has now."""
+        connection = self._file.connect("NORMAL")
+        query = (
+            "SELECT number, next_offset, (SELECT min(offset) FROM records WHERE partition = id) "
+            "FROM partitions WHERE topic = ? ORDER BY number"
+        )
+        try:
+            with self._file.errors():
+                rows = connection.execute(query, (topic,)).fetchall()
+        finally:
+            connection.close()
+        if not rows:
+            raise UnknownTopic(f"There is no topic {topic}.")
+        return {
+            Partition(topic, number): range(end if start is None else start, end)
+            for number, end, start in rows
+        }
+
+    def read(self, partition: Partition, offsets: range) -> Iterator[Delivery]:
+        """The records of a partition at these offsets."""
+        connection = self._file.connect("NORMAL")
+        query = "SELECT id FROM partitions WHERE topic = ? AND number = ?"
+        try:
+            row = connection.execute(query, partition).fetchone()
+            if row is not None:
+                yield from self._scan(connection, partition, row[0], offsets.stop, offsets.start)
+        finally:
+            connection.close()
+
     def close(self) -> None:
         """Close the file; subscriptions close their own."""
         with self._appending:
@@ -130,9 +160,8 @@ class EmbeddedLog:
         return False
 
     def _scan(
-        self, connection: sqlite3.Connection, partition: Partition, ident: int, end: int
+        self, connection: sqlite3.Connection, partition: Partition, ident: int, end: int, offset: int = 0
     ) -> Iterator[Delivery]:
-        offset = 0
         while offset < end:
             with self._file.errors():
                 batch = list(deliveries(connection, partition, ident, offset, _SCAN))
