@@ -11,7 +11,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -297,8 +297,9 @@ def _tree_blobs(
     files = {file.path: file.sha256 for file in store.tree(source.digest)}
     for entry in read_source(source, store):
         if isinstance(entry, Item) and record_id_of(entry, key, source.encoding) in doomed:
-            boxed = entry.path.rpartition("/")[0]  # a file that is an mbox holds its mails
-            if (blob := files.get(entry.path) or files.get(boxed)) is not None:
+            # a file that is an mbox holds its mails, and an archive its members
+            places = (entry.path, *map(str, PurePosixPath(entry.path).parents))
+            if (blob := next((files[place] for place in places if place in files), None)) is not None:
                 yield blob
 
 
