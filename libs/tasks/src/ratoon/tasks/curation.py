@@ -4,6 +4,7 @@ A step is stored as its name and its parameters as text. `ingestion` runs it; `f
 written. A step of another package has a dot in its name, such as `acme.signatures`; its own code checks its parameters.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 MAX_STEPS = 50
 PRESET = "preset"
 """Name of the step that stands for those of a preset; its parameter is `name`."""
+DECONTAMINATION = "decontamination"
+"""Name of the step that removes texts of test parts and benchmarks; its parameter `benchmarks` names sources."""
 DEFAULT_STEPS = ("personal_data", "language", "length", "garbage")
 """Steps that always run, in this order unless a list names them; their settings are those of the curation."""
 PERSONAL_DATA_KINDS = ("url", "email", "ip", "iban", "national_id", "passport", "card", "phone")
@@ -157,6 +160,13 @@ def _words(text: str) -> tuple[str, ...]:
     return words
 
 
+def _source_ids(text: str) -> tuple[str, ...]:
+    ids = _words(text)
+    if not all(_ID.fullmatch(each) for each in ids):
+        raise ValueError("IDs of sources of the project, separated by commas")
+    return ids
+
+
 def _regions(text: str) -> tuple[str, ...]:
     regions = _words(text)
     if not all(len(region) == 2 and region.isascii() and region.isupper() for region in regions):
@@ -173,6 +183,7 @@ def _one_of(*choices: str) -> Callable[[str], str]:
     return read
 
 
+_ID = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62})")
 _COUNT = _integer(0, 10_000_000)
 _TOP = {2: 0.20, 3: 0.18, 4: 0.16}
 _DUPLICATED = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}
@@ -229,6 +240,12 @@ STEPS: Mapping[str, Mapping[str, Parameter]] = {
     "url_blocklist": {"block": Parameter(None, _words)},
     "word_list": {"block": Parameter(None, _words), "min_matches": Parameter(1, _integer(1, 10_000))},
     "license": {"allow": Parameter(None, _words)},
+    DECONTAMINATION: {
+        "benchmarks": Parameter((), _source_ids),
+        "test_parts": Parameter(True, _flag),
+        "gram_words": Parameter(13, _integer(8, 50)),
+        "min_item_words": Parameter(5, _integer(2, 50)),
+    },
 }
 """Parameters of each built-in step; a default of None means that the parameter must be set."""
 

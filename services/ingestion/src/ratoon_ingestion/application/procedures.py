@@ -9,6 +9,7 @@ from ratoon.storage.names import project_of
 from ratoon.storage.store import Store
 from ratoon_ingestion.application.browsing import readable_splits
 from ratoon_ingestion.application.composing import build_job
+from ratoon_ingestion.application.decontaminating import held_out_texts
 from ratoon_ingestion.application.ports import CurationJob, Curations, SplitJob, Splits
 from ratoon_ingestion.domain.assignment import Part
 from ratoon_ingestion.domain.datasets import Curated, Dataset, DatasetVersion, curated
@@ -46,8 +47,9 @@ def curation_job(store: Store, version: DatasetVersion) -> CurationJob:
     with store.read() as tx:
         sources = tuple(tx.get(Source, name) for name in version.sources)
         erasures = tx.all(Erasure, f"projects/{project_of(version.name)}")
+        held_out = held_out_texts(tx, version.curation, f"projects/{project_of(version.name)}")
     excluded = tuple(sorted({record_id for erasure in erasures for record_id in erasure.record_ids}))
-    return CurationJob(version, sources, excluded)
+    return CurationJob(version, sources, excluded, held_out=held_out)
 
 
 def split_job(store: Store, split: Split) -> SplitJob:

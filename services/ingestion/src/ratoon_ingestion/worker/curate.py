@@ -25,6 +25,7 @@ from ratoon.storage.artifacts import ArtifactStore
 from ratoon.tasks.curation import complete
 from ratoon_ingestion.domain.curation import CurationConfig, Rejected
 from ratoon_ingestion.worker.batches import CURATED, REJECTED, SKETCHES, VOTES
+from ratoon_ingestion.worker.decontaminate import add_unchecked, with_contamination
 from ratoon_ingestion.worker.deduplicate import Deduplicated, Vote, deduplicate
 from ratoon_ingestion.worker.index.sketches import Sketches, sketches_of
 from ratoon_ingestion.worker.index.stored import index_store, layout_for
@@ -75,6 +76,7 @@ def curate(spec: CurationSpec, store: ArtifactStore, scratch: Path, report: Prog
     settings = StageSettings(key, config, frozenset(spec.excluded))
     check_installed(config.steps)
     with _workplace(scratch) as folder:
+        settings = with_contamination(settings, spec.decontamination, store, folder)
         reader = SourceReader(tuple(map(source_of, spec.sources)), store)
         rejected, reports = _curate_batches(spec, settings, reader, folder / "curated.arrow", report)
         with pa.memory_map(str(folder / "curated.arrow")) as source:
@@ -93,6 +95,7 @@ def curate(spec: CurationSpec, store: ArtifactStore, scratch: Path, report: Prog
             sketches = _sketches(curated, unique, records.column("record_id").to_pylist())
             with index_store(store, folder) as indexes:
                 result.index = indexes.put([build(sketches, layout, indexes.path())])
+        add_unchecked(reports, settings)
     result.step_reports.extend(map(report_message, reports))
     return result
 

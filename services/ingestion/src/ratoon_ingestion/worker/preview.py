@@ -1,10 +1,12 @@
 """The beginning of a blob, read and curated as a source would be. Its result is shown once and not stored."""
 
 import io
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
@@ -20,6 +22,7 @@ from ratoon_ingestion.domain.curation import CurationConfig
 from ratoon_ingestion.domain.sources import Format
 from ratoon_ingestion.example_messages import example_message
 from ratoon_ingestion.worker.batches import items_batch
+from ratoon_ingestion.worker.decontaminate import add_unchecked, with_contamination
 from ratoon_ingestion.worker.detect import detected
 from ratoon_ingestion.worker.readers import Item, Limits, Rejection, SourceSpec, SourceUnreadable, read_source
 from ratoon_ingestion.worker.readers.arrow import arrow_columns
@@ -111,7 +114,11 @@ def _read(result: SourcePreview, spec: PreviewSpec, source: SourceSpec, store: "
     config = config_of(spec.curation) if spec.HasField("curation") else CurationConfig()
     check_installed(config.steps)
     settings = StageSettings(bytes.fromhex(spec.record_key), config, frozenset(spec.excluded))
-    outcome = curate_batch(items_batch(source, items), settings)
+    with tempfile.TemporaryDirectory() as scratch:
+        plain = ArtifactStore(store.url)
+        settings = with_contamination(settings, spec.decontamination, plain, Path(scratch))
+        outcome = curate_batch(items_batch(source, items), settings)
+        add_unchecked(outcome.reports, settings)
     rejected = [*(_unread(each) for each in rejections), *_rejected(outcome.rejected)]
     labels = Counter(item.label for item in items if item.label and not _is_answered(item))
     if not result.problem and not outcome.accepted.num_rows:

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from ratoon.tasks.curation import Step, complete, settings_of
+from ratoon.tasks.curation import DECONTAMINATION, Step, complete, settings_of
 from ratoon.tasks.kind import Record
 from ratoon.tasks.records import to_json
 from ratoon_ingestion.domain.conversations import (
@@ -37,6 +37,7 @@ from ratoon_ingestion.worker.batches import (
     with_columns,
     with_steps,
 )
+from ratoon_ingestion.worker.contamination import Match, Sizes, matches, read_index
 from ratoon_ingestion.worker.decoding import Source, decoded
 from ratoon_ingestion.worker.language import language_of
 from ratoon_ingestion.worker.normalise import cleaned, comparable, narrow
@@ -64,6 +65,8 @@ class StageSettings:
     key: bytes
     config: CurationConfig
     excluded: frozenset[str] = frozenset()
+    contamination: str = ""
+    """Directory of the hashes that `contamination.write_index` wrote; empty: none."""
 
     @property
     def redaction(self) -> Redaction:
@@ -117,7 +120,7 @@ def stages_of(steps: Sequence[Step]) -> Iterator[tuple[str, Stage]]:
     """Yield the stages of a curation; those between decoding and measuring are the steps, which have names."""
     yield from (("", stage) for stage in (decode_sources, drop_erased, clean))
     for step in complete(steps):
-        yield step.name, DEFAULTS.get(step.name) or _listed(step)
+        yield step.name, STAGES.get(step.name) or _listed(step)
     yield "", measure
 
 
@@ -278,7 +281,7 @@ def mask_personal_data(batch: pa.RecordBatch, settings: StageSettings) -> Outcom
 
 def _dropped(counts: Mapping[Mask, int], redaction: Redaction) -> Verdict:
     kinds = sorted(kind for kind in counts if redaction.actions[kind] is Action.DROP)
-    return ("PERSONAL_DATA", ", ".join(kinds)) if kinds else None
+    return (Rejected.PERSONAL_DATA, ", ".join(kinds)) if kinds else None
 
 
 def _counting(redaction: Redaction, counts: Counter[Mask], look_alikes: Counter[str]) -> Callable[[str], str]:
@@ -300,6 +303,27 @@ def _redacted(text: str, redaction: Redaction) -> Redacted:
         return as_written
     folded = redacted(form, redaction)
     return folded if folded.counts != as_written.counts else as_written
+
+
+def decontaminate(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
+    """Reject records with text of a test part or a benchmark; count them by benchmark."""
+    benchmarks, sizes = read_index(settings.contamination), contamination_sizes(settings.config.steps)
+    rows = zip(values(batch, "text"), records_of(batch), strict=True)
+    found = [matches(text if record is None else record, benchmarks, sizes) for text, record in rows]
+    counts = Counter(match.benchmark for each in found for match in each)
+    return replace(partition(batch, DECONTAMINATION, list(map(_contaminated, found))), counts=counts)
+
+
+def contamination_sizes(steps: Sequence[Step]) -> Sizes:
+    """Return the lengths by which the step `decontamination` searches."""
+    step = next((step for step in steps if step.name == DECONTAMINATION), Step(DECONTAMINATION))
+    params = settings_of(step)
+    return Sizes(params["gram_words"], params["min_item_words"])
+
+
+def _contaminated(found: Sequence[Match]) -> Verdict:
+    places = ", ".join(f"{match.benchmark}: {match.item}" for match in found)
+    return (Rejected.CONTAMINATED, places) if found else None
 
 
 def measure(batch: pa.RecordBatch, settings: StageSettings) -> Outcome:
@@ -348,13 +372,14 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-DEFAULTS: Mapping[str, Stage] = {
+STAGES: Mapping[str, Stage] = {
     "personal_data": mask_personal_data,
     "language": detect_language,
     "length": drop_short,
     "garbage": drop_garbage,
+    DECONTAMINATION: decontaminate,
 }
-"""Steps that always run; their settings are those of the curation."""
+"""Steps that need the settings of the curation."""
 
 
 def _length_bucket(chars: int) -> str:

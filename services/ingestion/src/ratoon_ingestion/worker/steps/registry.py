@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import pyarrow as pa
 
-from ratoon.tasks.curation import DEFAULT_STEPS, Step, settings_of
+from ratoon.tasks.curation import DECONTAMINATION, DEFAULT_STEPS, Step, settings_of
 from ratoon_ingestion.worker.phones import unknown_regions
 from ratoon_ingestion.worker.steps import chinese, lists, quality, text
 from ratoon_ingestion.worker.steps.result import StepFunction, StepResult
@@ -50,7 +50,7 @@ def check_installed(steps: Sequence[Step]) -> None:
                 f"{unknown[0]!r} in regions of the step personal_data is no country with phone numbers. Use ISO 3166 "
                 "codes such as `CN, US`."
             )
-        if step.name not in DEFAULT_STEPS:
+        if step.name not in (*DEFAULT_STEPS, DECONTAMINATION):
             function_of(step)
 
 
