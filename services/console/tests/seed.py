@@ -57,6 +57,7 @@ def busy_project(memory: Resources, artifacts: Blobs) -> None:
     _training(memory, artifacts)
     _evaluations(memory)
     _suites(memory)
+    _judges(memory)
     _models(memory)
     _serving(memory)
     _loop(memory)
@@ -269,6 +270,27 @@ def _suites(memory: Resources) -> None:
                 "metrics": {"accuracy": estimate},
             }
         ],
+    )
+
+
+def _judges(memory: Resources) -> None:
+    memory.put(
+        f"{P}/judges/helpful",
+        state="STATE_SUCCEEDED",
+        kind="KIND_PAIRWISE",
+        baseUrl="https://judge.example/v1",
+        model="large-instruct",
+        criteria="Says what the mail is about.",
+        agreement={"pairCount": 61, "raw": 0.82, "kappa": 0.64, "consistency": 0.9, "missingCount": 2},
+        createTime=at(4),
+    )
+    memory.put(
+        f"{P}/judges/tone",
+        state="STATE_RUNNING",
+        kind="KIND_RUBRIC",
+        modelDigest="ab" * 32,
+        progress={"fraction": 0.4, "message": "Asking the judge"},
+        createTime=at(5),
     )
 
 

@@ -27,6 +27,8 @@ PAGES = [
     f"{PROJECT}/evaluations/compare?run=e1&run=e2",
     f"{PROJECT}/suites",
     f"{PROJECT}/suites/hard",
+    f"{PROJECT}/judges",
+    f"{PROJECT}/judges/helpful",
     f"{PROJECT}/models",
     f"{PROJECT}/models/v1.1",
     f"{PROJECT}/rollouts",

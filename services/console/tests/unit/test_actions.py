@@ -420,3 +420,42 @@ def test_a_saved_test_keeps_the_content_that_is_not_pasted_again():
 
 def test_a_test_is_removed():
     assert [test["name"] for test in changed("remove-test", test="typos")] == ["gsm8k"]
+
+
+def test_a_judge_is_created_with_an_endpoint_or_an_artifact():
+    fields = {
+        "judge": "helpful",
+        "kind": "KIND_PAIRWISE",
+        "base_url": " https://judge.example/v1 ",
+        "model": "m",
+    }
+    done, (method, name, body, query) = press("create-judge", **fields, criteria="", model_digest="")
+    assert (method, name, query) == ("POST", "projects/p/judges", {"judgeId": "helpful", "requestId": "q"})
+    assert body == {"kind": "KIND_PAIRWISE", "baseUrl": "https://judge.example/v1", "model": "m"}
+    assert done.target.startswith("/p/p/judges/")
+    artifact = {"judge": "own", "kind": "KIND_RUBRIC", "model_digest": "ab" * 32, "criteria": "Short."}
+    _, (_, _, body, _) = press("create-judge", **artifact)
+    assert body == {"kind": "KIND_RUBRIC", "modelDigest": "ab" * 32, "criteria": "Short."}
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"kind": "KIND_RUBRIC"}, "an endpoint, or the digest"),
+        (
+            {"kind": "KIND_RUBRIC", "base_url": "https://a/v1", "model_digest": "ab"},
+            "an endpoint, or the digest",
+        ),
+        ({"kind": "", "base_url": "https://a/v1"}, "no kind"),
+        ({"kind": "KIND_RUBRIC", "base_url": "https://a/v1", "judge": " "}, "lacks 'judge'"),
+    ],
+)
+def test_a_judge_that_nothing_answers_for_is_refused(fields, problem):
+    with pytest.raises(BadForm, match=problem):
+        press("create-judge", **{"judge": "j", **fields})
+
+
+def test_a_judge_is_deleted():
+    done, request = press("delete-ended", name="projects/p/judges/helpful")
+    assert request == ("DELETE", "projects/p/judges/helpful", {}, {})
+    assert done.target == "/p/p/judges"

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ratoon_console.domain import evaluations
+from ratoon_console.domain import evaluations, judges
 from ratoon_console.domain.metrics import measure_of
 from services.console.tests import seed
 
@@ -197,3 +197,92 @@ def test_results_of_suites_stand_beside_the_domains(busy):
     assert [row.metric for row in rows] == ["acc", "a", "acc, step by step (difference to without)"]
     assert rows[2].candidate.startswith("0.750") and rows[2].reference == "–"
     assert rows[2].difference.startswith("0.250")
+
+
+def judged(busy):
+    rate = {"value": 0.625, "lower": 0.5, "upper": 0.75}
+    pairs = {
+        "judge": f"{seed.P}/judges/helpful", "verdictCount": "120", "winCount": "60", "tieCount": "30",
+        "lossCount": "30", "inconsistentCount": "12", "firstPositionCount": "9", "secondPositionCount": "3",
+        "longerWinRate": rate, "longerCount": "50", "failedCount": "2",
+    }  # fmt: skip
+    scores = {"judge": f"{seed.P}/judges/tone", "verdictCount": "118"}
+    human = {"pairCount": "20", "winCount": "11", "lossCount": "5", "tieCount": "4", "comparisonAlpha": 0.4}
+    metrics = {"judge_win_rate": rate, "rubric_score": {"value": 4.25, "lower": 4.0, "upper": 4.5}}
+    run = busy.memory.resources[f"{seed.P}/evaluationRuns/e1"]
+    first, *others = run["results"]
+    first = first | {"judges": [pairs, scores], "human": human}
+    first["candidate"] = first["candidate"] | {"metrics": metrics}
+    run.update(results=[first, *others], task={"generate": {}}, metric="rouge_l")
+    return run
+
+
+def test_an_evaluation_shows_what_judges_and_people_said(busy):
+    judged(busy)
+    text = shown(busy, "/p/mail/evaluations/e1")
+    for part in (
+        '<a href="/p/mail/judges/helpful">helpful</a>',
+        "judge win rate 0.625 [0.500, 0.750]",
+        "judge consistency –",
+        "120 pairs: 60 won, 30 tied, 30 lost",
+        "12 changed with the order; won in both orders: the first place 9, the second 3",
+        "win rate 0.625 where the candidate&#39;s answer is longer (50)",
+        "2 got no reply",
+        "rubric score 4.250 [4.000, 4.500]",
+        "118 answers scored",
+        "Comparisons: 20 (11 won, 4 tied, 5 lost), Krippendorff&#39;s alpha 0.400.",
+    ):
+        assert part in text, part
+
+
+def test_a_judge_shows_its_agreement_and_its_verdicts(busy):
+    judged(busy)
+    busy.memory.put(seed.P, judges=[f"{seed.P}/judges/helpful"])
+    text = shown(busy, "/p/mail/judges/helpful")
+    for part in (
+        "Compares two answers: large-instruct at https://judge.example/v1",
+        "<dt>Compared pairs</dt><dd>61</dd>",
+        "<dt>Same verdict as people</dt><dd>82%</dd>",
+        "<dd>0.64</dd>",
+        "<dt>Records that were erased</dt><dd>2</dd>",
+        "120 pairs: 60 won",
+        "ask it about each new version",
+        "Delete",
+    ):
+        assert part in text, part
+    assert "118 answers" not in text
+    tone = shown(busy, "/p/mail/judges/tone")
+    assert "Not known yet" in tone and "do not ask it" in tone and "Cancel" in tone
+
+
+def test_a_judge_without_verdicts_is_known_by_its_metrics(busy):
+    run = judged(busy)
+    result = run["results"][0]
+    said = {"judge": f"{seed.P}/judges/helpful", "failedCount": "30"}
+    result["judges"] = [said]
+    result["candidate"] = {"unmeasured": {"judge_win_rate": "No reply."}}
+    (verdicts,) = judges.verdicts_of(run, result, measure_of(run))
+    assert [title for title, _ in verdicts.metrics] == ["judge win rate", "judge consistency"]
+    assert verdicts.notes[0].startswith("0 pairs")
+
+
+def test_a_single_right_answer_is_shown(busy):
+    run = busy.memory.resources[f"{seed.P}/evaluationRuns/e1"]
+    run.update(task={"generate": {}}, metric="rouge_l")
+    busy.memory.put(f"{seed.P}/evaluationRuns/e1/badCases/0", references=[], label="Lunch today")
+    assert '<h4>Right answer</h4><p class="text">Lunch today</p>' in shown(busy, "/p/mail/evaluations/e1")
+
+
+def test_wrong_answers_to_a_test_of_a_suite_are_shown(busy):
+    tests = [{"test": "code", "metric": "pass@1", "wrongAnswerCount": "3"}, {"test": "easy"}]
+    run = busy.memory.resources[f"{seed.P}/evaluationRuns/e1"]
+    run.update(suiteResults=[{"suite": f"{seed.P}/suites/hard", "tests": tests}])
+    text = shown(busy, "/p/mail/evaluations/e1")
+    assert "?suite=hard&amp;test=code#wrong" in text
+    assert "test=easy" not in text
+    assert "(3)" not in text.split('id="wrong"')[1][:200]
+    of_test = shown(busy, "/p/mail/evaluations/e1?suite=hard&test=code")
+    assert "(3)" in of_test.split('id="wrong"')[1][:200]
+    assert "--suite hard --test code" in of_test or "Showing the first" not in of_test
+    assert "Make a dataset version" not in of_test
+    assert "Make a dataset version" in shown(busy, "/p/mail/evaluations/e1?suite=hard&test=easy")

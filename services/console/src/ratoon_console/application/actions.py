@@ -8,6 +8,7 @@ from ratoon_console.application.forms import Action, Done
 from ratoon_console.application.forms import Form as Form
 from ratoon_console.application.ports import JSON, Api
 from ratoon_console.domain.errors import BadForm, Refused
+from ratoon_console.domain.judges import judge_of
 from ratoon_console.domain.people import Role
 from ratoon_console.domain.projects import settings_of
 from ratoon_console.domain.words import last_part, number
@@ -324,6 +325,20 @@ def _place(key: str) -> int:
     return int(number) if number.isdecimal() else 0
 
 
+async def create_judge(form: Form, api: Api) -> Done:
+    """Create a judge, which is then compared with people."""
+    created = await api.post(
+        f"projects/{form.project}/judges",
+        judge_of(form.fields),
+        judgeId=form["judge"],
+        requestId=form["request_id"],
+    )
+    return Done(
+        "The judge is created and compared with people.",
+        f"/p/{form.project}/judges/{last_part(created['name'])}",
+    )
+
+
 async def point_alias(form: Form, api: Api) -> Done:
     """Point an alias of a model at a version."""
     alias, version = form["alias"], form.name
@@ -337,6 +352,7 @@ PAGES = {
     "pipelineRuns": "loop",
     "trainingRuns": "training",
     "evaluationRuns": "evaluations",
+    "judges": "judges",
     "datasets": "data",
     "models": "models",
 }
@@ -373,6 +389,7 @@ ACTIONS: dict[str, Action] = {
     "remove-test": Action(Role.ENGINEER, suite_actions.remove_test),
     "describe-suite": Action(Role.ENGINEER, suite_actions.describe_suite),
     "delete-suite": Action(Role.ENGINEER, suite_actions.delete_suite),
+    "create-judge": Action(Role.ENGINEER, create_judge),
     "point-alias": Action(Role.ENGINEER, point_alias),
 }
 

@@ -1,12 +1,12 @@
 """Evaluations side by side: the same domain's scores with their intervals, and where wrong answers differ."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ratoon.tasks.titles import metric_title
 from ratoon_console.domain.metrics import OF_LABELS, Measure, measure_of, values
-from ratoon_console.domain.words import JSON, decimal, number
+from ratoon_console.domain.words import JSON, decimal, last_part, number
 
 _JUDGES = (("candidate", "candidate"), ("reference", "in production"), ("tfidf", "TF-IDF on words"),
            ("majority", "majority class"))  # fmt: skip
@@ -22,6 +22,10 @@ _BASELINES = {
     "mean": "mean of the training part",
     "ridge_tfidf": "ridge regression on TF-IDF",
 }
+
+
+NO_TEST: Mapping[str, str] = {}
+"""No test of a suite: the answers on domains."""
 
 
 def scores_of(result: JSON, judge: str) -> JSON:
@@ -259,8 +263,25 @@ def mistakes(runs: Sequence[JSON], cases: Sequence[Sequence[JSON]]) -> list[Mist
     return sorted(compared, key=lambda m: (NOT_EVALUATED in m.answers, not m.differs, m.split, m.record_id))
 
 
-def wrong_answers(run: JSON, domain: str = "") -> int:
-    """Number of wrong answers of a run, or of one of its domains."""
+def tests_with_wrong_answers(run: JSON) -> list[dict[str, str]]:
+    """Return the tests of suites whose wrong answers can be listed, each by `suite` and `test`."""
+    return [
+        {"suite": last_part(result["suite"]), "test": test["test"]}
+        for result in run.get("suiteResults", [])
+        for test in result.get("tests", [])
+        if number(test.get("wrongAnswerCount"))
+    ]
+
+
+def wrong_answers(run: JSON, domain: str = "", chosen: Mapping[str, str] = NO_TEST) -> int:
+    """Number of wrong answers of a run, of one of its domains, or to a test of a suite."""
+    if chosen:
+        return sum(
+            number(test.get("wrongAnswerCount"))
+            for result in run.get("suiteResults", [])
+            for test in result.get("tests", [])
+            if chosen == {"suite": last_part(result["suite"]), "test": test["test"]}
+        )
     results = [each for each in run.get("results", []) if domain in ("", each["domain"])]
     return sum(number(each.get("wrongAnswerCount")) for each in results)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ratoon.tasks.judges import METRICS as JUDGE_METRICS
 from ratoon.tasks.kind import Direction, Kind, Metric
 from ratoon.tasks.kinds import KINDS
 from ratoon.tasks.titles import metric_title
@@ -55,7 +56,8 @@ def measure_of(run: JSON) -> Measure:
     """Return how a run is measured; one of an earlier release has labels."""
     task = run.get("task") or {}
     kind = next((kind for kind in Kind if kind in task), Kind.CLASSIFY)
-    return Measure(KINDS[kind].METRICS, run.get("metric") or KINDS[kind].PRIMARY, kind is Kind.CLASSIFY)
+    metrics = {**KINDS[kind].METRICS, **JUDGE_METRICS}
+    return Measure(metrics, run.get("metric") or KINDS[kind].PRIMARY, kind is Kind.CLASSIFY)
 
 
 OF_LABELS = measure_of({})

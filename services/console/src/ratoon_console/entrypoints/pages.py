@@ -3,6 +3,7 @@
 from ratoon_console.application.showing import (
     data,
     evaluations,
+    judges,
     labels,
     models,
     playground,
@@ -37,6 +38,8 @@ def pages() -> list[Page]:
         Page("/p/{project}/evaluations/{run}", evaluations.evaluation_page),
         Page("/p/{project}/suites", suites.suites_page),
         Page("/p/{project}/suites/{suite}", suites.suite_page),
+        Page("/p/{project}/judges", judges.judges_page),
+        Page("/p/{project}/judges/{judge}", judges.judge_page),
         Page("/p/{project}/models", models.models_page),
         Page("/p/{project}/models/{version}", models.version_page),
         Page("/p/{project}/rollouts", rollouts.rollouts_page),

@@ -1,9 +1,10 @@
 """Evaluations: all of them, one with its verdict and wrong answers, two or three side by side."""
 
 import asyncio
+from functools import partial
 
 from ratoon_console.application.ports import Api, Place, View
-from ratoon_console.domain import evaluations
+from ratoon_console.domain import evaluations, judges
 from ratoon_console.domain.metrics import measure_of, values
 from ratoon_console.domain.words import JSON, ended, short, state_words
 
@@ -29,9 +30,12 @@ async def evaluation_page(place: Place, api: Api) -> View:
     """One run: the verdict rule by rule, scores by domain, slices, wrong answers."""
     run = await api.get(f"{place.parent}/evaluationRuns/{place.path['run']}")
     over = ended(run["state"])
-    domain = place.query.get("domain", "")
-    cases = await _cases(run, api, domain)
-    shown = [case for case in cases if domain in ("", case["domain"])]
+    domain, chosen = place.query.get("domain", ""), _chosen_test(place, run)
+    if chosen:
+        cases = shown = await _read(run, api, **chosen)
+    else:
+        cases = await _cases(run, api, domain)
+        shown = [case for case in cases if domain in ("", case["domain"])]
     measure = measure_of(run)
     return View(
         "evaluation.html",
@@ -55,9 +59,13 @@ async def evaluation_page(place: Place, api: Api) -> View:
             "better_baseline": evaluations.better_baseline,
             "untested": evaluations.untested,
             "cases": shown[:_MAX_CASES],
-            "case_count": evaluations.wrong_answers(run, domain),
+            "case_count": evaluations.wrong_answers(run, domain, chosen),
+            "chosen": chosen,
+            "tests_with_wrong": evaluations.tests_with_wrong_answers(run),
+            "verdicts_of": partial(judges.verdicts_of, run, measure=measure),
+            "people_notes": judges.people_notes,
             "read_count": len(shown),
-            "confusions": evaluations.confusions(shown) if measure.is_labels else [],
+            "confusions": evaluations.confusions(shown) if measure.is_labels and not chosen else [],
             "domain": domain,
             "under_way": not over,
         },
@@ -94,6 +102,15 @@ async def _cases(run: JSON, api: Api, domain: str = "") -> list[JSON]:
     if run["state"] != "STATE_SUCCEEDED":
         return []
     known = {each["domain"] for each in run.get("results", [])}
-    chosen = {"domain": domain} if domain in known else {}
+    return await _read(run, api, **({"domain": domain} if domain in known else {}))
+
+
+def _chosen_test(place: Place, run: JSON) -> dict[str, str]:
+    """Return the suite and the test whose wrong answers a page shows; empty: those on domains."""
+    named = {name: place.query.get(name, "") for name in ("suite", "test")}
+    return next((each for each in evaluations.tests_with_wrong_answers(run) if each == named), {})
+
+
+async def _read(run: JSON, api: Api, **chosen: str) -> list[JSON]:
     page = await api.get(f"{run['name']}/badCases", pageSize=_READ_CASES, **chosen)
     return [each for value in page.values() if isinstance(value, list) for each in value]
