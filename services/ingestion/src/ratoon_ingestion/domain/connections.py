@@ -22,7 +22,7 @@ from ratoon.process.backoff import Backoff
 from ratoon_ingestion.domain.endpoints import checked_url
 from ratoon_ingestion.domain.errors import BadConnection
 from ratoon_ingestion.domain.schedules import Schedule
-from ratoon_ingestion.domain.sources import Columns, Format, SampleBy, Source
+from ratoon_ingestion.domain.sources import ARCHIVE_DEPTH, Columns, Format, SampleBy, Source
 
 CHANGEABLE = (
     "display_name",
@@ -273,6 +273,7 @@ def sources_of(connection: Connection, now: datetime) -> tuple[Source, ...]:
             connection=connection.name,
             consent=connection.consent,
             domain=connection.domain,
+            archive_depth=ARCHIVE_DEPTH,
         )
         for name, blob in zip(names, connection.result.blobs, strict=True)
     )
