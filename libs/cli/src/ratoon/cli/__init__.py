@@ -8,6 +8,7 @@ import typer
 from ratoon.cli import (
     blobs,
     changes,
+    dataset_files,
     datasets,
     demo,
     evaluations,
@@ -81,6 +82,8 @@ for _command in (
     ),
 ):
     app.command(_command.__name__)(_command)
+datasets.app.command("diff")(dataset_files.diff)
+datasets.app.command("export")(dataset_files.export)
 for _name, _group in (
     ("projects", resources.projects),
     ("datasets", datasets.app),
